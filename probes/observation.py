@@ -1,0 +1,120 @@
+"""What a probe brings back: an observation, never a judgement.
+
+Every probe takes a `Deadline` and returns an `Observation`: a value, or the failure that kept it from
+one. The caller judges. Library errors never leave a probe; each module maps its library's errors to a
+`FailureKind` in one place, and a test proves that the mapping is complete.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+import time
+from collections.abc import Mapping
+from typing import Generic, Protocol, TypeVar
+
+
+class FailureKind(enum.StrEnum):
+    """Why a probe has no value."""
+
+    NAME_NOT_RESOLVED = "name not resolved"
+    NO_ROUTE = "no route"
+    REFUSED = "connection refused"
+    TIMEOUT = "timeout"
+    CONNECTION_LOST = "connection lost"
+    CERTIFICATE_UNTRUSTED = "certificate from an unknown authority"
+    CERTIFICATE_INVALID = "certificate expired or for another host"
+    TLS_FAILED = "TLS handshake failed"
+    PROTOCOL = "not the expected protocol"
+    TOO_LARGE = "answer too large"
+    CREDENTIAL_REFUSED = "credential refused"
+    FORBIDDEN = "not permitted"
+    NOT_READ_ONLY = "login may write"
+    SERVER_BUSY = "server refuses for now"
+    SERVER_ERROR = "server error"
+    QUERY_REJECTED = "query rejected"
+    UNUSABLE_ANSWER = "unusable answer"
+    OUR_FAULT = "the gate's own fault"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no value; `detail` is a sentence of ours and never the server's own text."""
+
+    kind: FailureKind
+    detail: str
+    phase: str | None = None
+
+
+class Facts(Protocol):
+    """A probe's value: what of it may be kept as evidence."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return JSON values that hold neither secrets nor patients' data."""
+        ...
+
+
+T_co = TypeVar("T_co", bound=Facts, covariant=True)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Observation(Generic[T_co]):
+    """One measurement: what was asked, when, how long each phase took, and what came back."""
+
+    probe: str
+    """`http`, `postgres`, `redis` or `prometheus`."""
+    target: str
+    """What was asked, without secrets: a method and URL, `postgres://host:port/database`, a query."""
+    started_at: dt.datetime
+    elapsed_seconds: float
+    phases: Mapping[str, float | None]
+    """Seconds by phase, in order; None for a phase that never ran."""
+    value: T_co | None
+    failure: Failure | None
+    attempts: int = 1
+    """2 when a broken transport was tried once more."""
+
+    def record(self) -> dict[str, object]:
+        """Return the evidence of this observation as JSON values."""
+        failure = self.failure
+        return {
+            "probe": self.probe,
+            "target": self.target,
+            "started_at": self.started_at.isoformat(timespec="milliseconds"),
+            "elapsed_seconds": round(self.elapsed_seconds, 6),
+            "phases": {
+                name: None if seconds is None else round(seconds, 6)
+                for name, seconds in self.phases.items()
+            },
+            "facts": None if self.value is None else dict(self.value.facts()),
+            "failure": None
+            if failure is None
+            else {"kind": failure.kind.value, "detail": failure.detail, "phase": failure.phase},
+            "attempts": self.attempts,
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Deadline:
+    """A point on the monotonic clock; the caller owns it, probes spend what remains."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """Return the deadline that many seconds from now."""
+        return cls(time.monotonic() + seconds)
+
+    def remaining_seconds(self) -> float:
+        """Return the seconds left, never negative."""
+        return max(0.0, self.at - time.monotonic())
+
+    def sooner(self, seconds: float) -> Deadline:
+        """Return this deadline or the one `seconds` from now, whichever comes first."""
+        return Deadline(min(self.at, time.monotonic() + seconds))
+
+
+def utc_now() -> dt.datetime:
+    """Return the wall clock with its zone; the one place where probes read it."""
+    return dt.datetime.now(dt.UTC)
