@@ -1,0 +1,1 @@
+"""pytest plugins that turn .feature files into checks."""

@@ -1,0 +1,1 @@
+"""Environment files and the typed settings read from them."""

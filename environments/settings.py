@@ -7,30 +7,13 @@ files; `gate doctor` and docs/environments.md show them to people.
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003 - pydantic resolves the annotations at run time
+import datetime as dt  # noqa: TC003 - pydantic resolves annotations at run time
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def parse_duration(value: object) -> float:
-    """Turn `500ms`, `30s`, `5m`, `1h` or `2d` into seconds; raises ValueError for anything else."""
-    match = _DURATION.match(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("must be a duration with its unit, such as 30s, 5m or 1h")
-    return float(match[1]) * _SECONDS[match[2]]
+from gates.decide.sections import Name, Seconds, Section
 
 
 def _http_url(value: str) -> str:
@@ -45,19 +28,9 @@ def _secret_reference(value: str) -> str:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(parse_duration)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 SecretReference = Annotated[str, AfterValidator(_secret_reference)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-class Section(BaseModel):
-    """The manners of every section: frozen, no unknown keys, no input echoed in errors."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
-    )
 
 
 class Provider(Section):
@@ -139,6 +112,13 @@ class ExternalServices(Section):
     vendors: tuple[Vendor, ...] = ()
 
 
+class TableOfRecords(Section):
+    """A table in which the gate looks for one record by its id; nothing else is read."""
+
+    table: str = Field(pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$")
+    id_column: str = Field(pattern=r"^[a-z_][a-z0-9_]*$")
+
+
 class Postgres(Section):
     """The gate's own read-only login to the primary."""
 
@@ -151,13 +131,6 @@ class Postgres(Section):
     sslrootcert: str | None = None
     appointments: TableOfRecords | None = None
     """Where a booking must arrive."""
-
-
-class TableOfRecords(Section):
-    """A table in which the gate looks for one record by its id; nothing else is read."""
-
-    table: str = Field(pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$")
-    id_column: str = Field(pattern=r"^[a-z_][a-z0-9_]*$")
 
 
 class Redis(Section):
@@ -260,9 +233,3 @@ class LocalFile(Section):
     schema_version: Literal[1] = Field(alias="schema")
     name: Name
     provider: Provider
-
-
-Secret = SecretStr
-"""A resolved secret: every repr shows asterisks."""
-
-Postgres.model_rebuild()

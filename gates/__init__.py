@@ -1,0 +1,1 @@
+"""The deployment gate: decide (pure), run (orchestration), cli (commands)."""

@@ -1,0 +1,1 @@
+"""This repository's own tests, mirroring the tree."""

@@ -1,0 +1,1 @@
+"""Orchestration: manifest, child process, lines, fold, evidence."""

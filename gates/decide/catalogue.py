@@ -1,0 +1,135 @@
+"""The catalogue: what is required. Deleting a scenario never deletes a requirement."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import re
+from typing import TYPE_CHECKING
+
+from gates.decide.outcome import Meaning
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+COLUMNS = (
+    "id",
+    "phase",
+    "when",
+    "owner",
+    "severity",
+    "kind",
+    "smoke",
+    "on_fail",
+    "applies_if",
+    "invariant",
+)
+PHASES = ("pre-deploy", "deploy", "post-deploy", "rollback")
+SEVERITIES = ("blocker", "critical", "normal", "minor")
+KINDS = ("auto", "evidence", "attest", "auto+evidence", "auto+attest", "evidence+attest", "auto|attest", "computed")  # fmt: skip
+WINDOWS = {"15m": 900, "1h": 3600, "24h": 86400}
+_ID = re.compile(r"^[A-Z][A-Z0-9.]*(-[A-Z0-9.]+)+$")
+_CONDITION = re.compile(r"^environment:[a-z_]+$")
+
+
+class CatalogueError(ValueError):
+    """The catalogue says something impossible; the text names file, line, column and remedy."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One requirement."""
+
+    id: str
+    phase: str
+    when: str
+    owner: str
+    severity: str
+    kind: str
+    smoke: bool
+    on_fail: Meaning
+    applies_if: str
+    """Empty, or `environment:SECTION`: required only where the environment has that section."""
+    invariant: bool
+
+    def applies(self, sections: Collection[str]) -> bool:
+        """Return whether the check applies to an environment that has these sections."""
+        return not self.applies_if or self.applies_if.partition(":")[2] in sections
+
+
+def parse(files: Iterable[tuple[str, str]]) -> tuple[Row, ...]:
+    """Parse catalogue files given as (name, text); raises CatalogueError.
+
+    An id may stand in one file only: a team's file adds rows and never changes one.
+    """
+    rows: dict[str, Row] = {}
+    for name, text in files:
+        for line, row in _rows_of(name, text):
+            if row.id in rows:
+                raise CatalogueError(f"{name}:{line}: {row.id} is listed twice; keep one row")
+            rows[row.id] = row
+    if not rows:
+        raise CatalogueError("the catalogue is empty; nothing would be required")
+    return tuple(rows.values())
+
+
+def in_window(rows: Iterable[Row], window: str) -> tuple[Row, ...]:
+    """Return the post-deployment rows that are due within a validation window (15m, 1h, 24h)."""
+    limit = WINDOWS[window]
+    return tuple(
+        row
+        for row in rows
+        if row.phase == "post-deploy" and WINDOWS.get(row.when, limit + 1) <= limit
+    )
+
+
+def _rows_of(name: str, text: str) -> Iterable[tuple[int, Row]]:
+    reader = csv.reader(text.splitlines())
+    header = next(reader, None)
+    if header != list(COLUMNS):
+        raise CatalogueError(f"{name}:1: the header must be {','.join(COLUMNS)}")
+    for cells in reader:
+        if not cells:
+            continue
+        where = f"{name}:{reader.line_num}"
+        if len(cells) != len(COLUMNS):
+            raise CatalogueError(f"{where}: {len(cells)} cells, wanted {len(COLUMNS)}")
+        yield reader.line_num, _row(where, dict(zip(COLUMNS, cells, strict=True)))
+
+
+def _row(where: str, cells: dict[str, str]) -> Row:
+    _must_match(where, "id", cells["id"], _ID, "an id such as IV-HEALTH-1")
+    _must_be(where, "phase", cells["phase"], PHASES)
+    _must_be(where, "severity", cells["severity"], SEVERITIES)
+    _must_be(where, "kind", cells["kind"], KINDS)
+    _must_be(where, "on_fail", cells["on_fail"], tuple(meaning.value for meaning in Meaning))
+    _must_be(where, "smoke", cells["smoke"], ("yes", "no"))
+    _must_be(where, "invariant", cells["invariant"], ("yes", "no"))
+    if cells["phase"] == "post-deploy":
+        _must_be(where, "when", cells["when"], tuple(WINDOWS))
+    if cells["applies_if"]:
+        _must_match(where, "applies_if", cells["applies_if"], _CONDITION, "environment:SECTION")
+    if not cells["owner"]:
+        raise CatalogueError(f"{where}: owner is empty; name the team that mends a red check")
+    return Row(
+        id=cells["id"],
+        phase=cells["phase"],
+        when=cells["when"],
+        owner=cells["owner"],
+        severity=cells["severity"],
+        kind=cells["kind"],
+        smoke=cells["smoke"] == "yes",
+        on_fail=Meaning(cells["on_fail"]),
+        applies_if=cells["applies_if"],
+        invariant=cells["invariant"] == "yes",
+    )
+
+
+def _must_be(where: str, column: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise CatalogueError(f"{where}: {column} “{value}” is not one of {', '.join(allowed)}")
+
+
+def _must_match(where: str, column: str, value: str, pattern: re.Pattern[str], wanted: str) -> None:
+    if not pattern.match(value):
+        raise CatalogueError(f"{where}: {column} “{value}” is not {wanted}")

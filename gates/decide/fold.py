@@ -1,0 +1,223 @@
+"""The fold: from check results to one decision, region by region, the worst wins.
+
+The only place that turns outcomes into a decision. Every required check must have run exactly once in
+every region; what is missing or doubled holds the release as surely as what failed.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from gates.decide.catalogue import Row
+from gates.decide.judgement import Judgement, outcome_of
+from gates.decide.outcome import Decision, Meaning, Outcome, mildest_meaning, worst_decision
+
+
+class Stage(enum.StrEnum):
+    """Where the deployment stands: what a failure can still mean."""
+
+    BEFORE = "before the deployment"
+    NOT_SWITCHED = "deploying, nothing is live"
+    LIVE = "carrying traffic"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RegionResult:
+    """What one check found in one region; a check that did not run there has no result."""
+
+    check: str
+    region: str
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Return the worst of the judgements."""
+        return outcome_of(self.judgements)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a region is not GO."""
+
+    check: str | None
+    """None: the run itself, not a check."""
+    region: str | None
+    outcome: str
+    decision: Decision
+    sentence: str
+    owner: str | None
+    judgement: Judgement | None
+
+    def record(self) -> dict[str, Any]:
+        """Return the reason as JSON values."""
+        return {
+            "check": self.check,
+            "region": self.region,
+            "outcome": self.outcome,
+            "decision": self.decision.value,
+            "sentence": self.sentence,
+            "owner": self.owner,
+            "judgement": None if self.judgement is None else self.judgement.record(),
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Folded:
+    """The decision and every reason for it."""
+
+    decision: Decision
+    by_region: Mapping[str, Decision]
+    reasons: tuple[Reason, ...]
+    advisories: tuple[Reason, ...]
+
+
+def fold(
+    rows: Sequence[Row],
+    regions: Sequence[str],
+    results: Iterable[RegionResult],
+    stage: Stage,
+    problems: Sequence[str] = (),
+) -> Folded:
+    """Fold results against the manifest `rows`; `problems` are faults of the run itself.
+
+    GO in a region needs every row exactly once with PASS or NOT_APPLICABLE and at least one PASS.
+    A problem of the run holds every region. Results for unknown checks or regions hold as well:
+    something ran that nobody asked for, so the manifest and the run disagree.
+    """
+    found: dict[tuple[str, str], list[RegionResult]] = collections.defaultdict(list)
+    for result in results:
+        found[result.check, result.region].append(result)
+    reasons = [_run_problem(problem) for problem in problems]
+    reasons += _strangers(found, {row.id for row in rows}, set(regions))
+    advisories: list[Reason] = []
+    by_region = {}
+    for region in regions:
+        mine = [reason for row in rows for reason in _judge_row(row, region, found, stage)]
+        folded = [reason for reason in mine if reason.decision is not Decision.GO]
+        advisories += [reason for reason in mine if reason.decision is Decision.GO]
+        if not _any_pass(rows, region, found):
+            folded.append(_nothing_passed(region))
+        by_region[region] = worst_decision(
+            [Decision.GO, *(reason.decision for reason in folded), *_shared(reasons)]
+        )
+        reasons += folded
+    if not regions:
+        reasons.append(_run_problem("there is no region to measure"))
+    decision = worst_decision([Decision.GO, *(reason.decision for reason in reasons)])
+    return Folded(decision, by_region, tuple(_worst_first(reasons)), tuple(advisories))
+
+
+def decision_for(meaning: Meaning, stage: Stage) -> Decision:
+    """Return what a required FAIL with this meaning decides at this stage."""
+    if meaning is Meaning.ADVISORY:
+        return Decision.GO
+    if stage is Stage.BEFORE:
+        return Decision.NO_GO
+    if meaning is Meaning.HOLD:
+        return Decision.HOLD
+    return Decision.STOP if stage is Stage.NOT_SWITCHED else Decision.ROLLBACK
+
+
+def _judge_row(
+    row: Row,
+    region: str,
+    found: Mapping[tuple[str, str], list[RegionResult]],
+    stage: Stage,
+) -> list[Reason]:
+    results = found.get((row.id, region), [])
+    if len(results) != 1:
+        return [_not_once(row, region, len(results))]
+    result = results[0]
+    if result.outcome is None:
+        return [_not_once(row, region, 0)]
+    good = (Outcome.PASS, Outcome.NOT_APPLICABLE)
+    return [
+        _reason(row, region, judgement, stage)
+        for judgement in result.judgements
+        if judgement.outcome not in good
+    ]
+
+
+def _reason(row: Row, region: str, judgement: Judgement, stage: Stage) -> Reason:
+    if row.on_fail is Meaning.ADVISORY:
+        decision = Decision.GO
+    elif judgement.outcome is Outcome.FAIL:
+        meaning = mildest_meaning(judgement.means or row.on_fail, row.on_fail)
+        decision = decision_for(meaning, stage)
+    else:
+        decision = Decision.HOLD
+    return Reason(
+        check=row.id,
+        region=region,
+        outcome=judgement.outcome.value,
+        decision=decision,
+        sentence=judgement.sentence,
+        owner=row.owner,
+        judgement=judgement,
+    )
+
+
+def _not_once(row: Row, region: str, times: int) -> Reason:
+    advisory = row.on_fail is Meaning.ADVISORY
+    did = "did not run" if times == 0 else f"ran {times} times"
+    return Reason(
+        check=row.id,
+        region=region,
+        outcome="MISSING" if times == 0 else "DOUBLED",
+        decision=Decision.GO if advisory else Decision.HOLD,
+        sentence=f"the check {did} in {region}; every required check runs exactly once",
+        owner=row.owner,
+        judgement=None,
+    )
+
+
+def _strangers(
+    found: Mapping[tuple[str, str], list[RegionResult]], checks: set[str], regions: set[str]
+) -> list[Reason]:
+    return [
+        _run_problem(f"a result came for {check} in {region}, which this run did not ask for")
+        for check, region in found
+        if check not in checks or region not in regions
+    ]
+
+
+def _any_pass(
+    rows: Sequence[Row], region: str, found: Mapping[tuple[str, str], list[RegionResult]]
+) -> bool:
+    return any(
+        result.outcome is Outcome.PASS
+        for row in rows
+        if row.on_fail is not Meaning.ADVISORY
+        for result in found.get((row.id, region), [])
+    )
+
+
+def _nothing_passed(region: str) -> Reason:
+    return dataclasses.replace(
+        _run_problem(f"no required check ran and passed in {region}"), region=region
+    )
+
+
+def _run_problem(sentence: str) -> Reason:
+    return Reason(
+        check=None,
+        region=None,
+        outcome="RUN",
+        decision=Decision.HOLD,
+        sentence=sentence,
+        owner=None,
+        judgement=None,
+    )
+
+
+def _shared(reasons: Iterable[Reason]) -> list[Decision]:
+    return [reason.decision for reason in reasons if reason.region is None]
+
+
+def _worst_first(reasons: Iterable[Reason]) -> list[Reason]:
+    order = list(Decision)
+    return sorted(reasons, key=lambda reason: -order.index(reason.decision))

@@ -1,0 +1,146 @@
+"""A judgement: one measured value against one rule, with everything that explains it, as data."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gates.decide.outcome import Meaning, Outcome, worst_outcome
+
+Scalar = str | int | float | bool | None
+_HARMLESS = re.compile(r"^[A-Za-z0-9 ._+:/@%-]{0,80}$")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one rule says of one measured thing in one region."""
+
+    outcome: Outcome
+    rule: str
+    """Name of the rule, e.g. `equals`, `below`, `error budget`."""
+    subject: str
+    """What was measured, in words."""
+    sentence: str
+    """The finding for people: what was found and what was wanted."""
+    observed: Scalar = None
+    target: Scalar = None
+    unit: str = ""
+    means: Meaning | None = None
+    """What a FAIL asks for here, where that is less than the catalogue's `on_fail`."""
+    clears: str = ""
+    """What would turn this into a PASS."""
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Bounds, margin, look-back, samples, resolved query, server time: JSON values."""
+
+    def record(self) -> dict[str, Any]:
+        """Return the judgement as JSON values."""
+        record = dataclasses.asdict(self)
+        record["outcome"] = self.outcome.value
+        record["means"] = None if self.means is None else self.means.value
+        record["data"] = dict(self.data)
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Judgement:
+        """Read a judgement back; raises KeyError, TypeError or ValueError for a damaged record."""
+        fields = dict(record)
+        fields["outcome"] = Outcome(fields["outcome"])
+        fields["means"] = None if fields["means"] is None else Meaning(fields["means"])
+        return cls(**fields)
+
+
+def outcome_of(judgements: tuple[Judgement, ...]) -> Outcome | None:
+    """Return the worst outcome, or None when nothing was judged: then the check did not run."""
+    return worst_outcome(item.outcome for item in judgements) if judgements else None
+
+
+def harmless(value: object) -> Scalar:
+    """Return the value as evidence may show it: short plain words and finite numbers only.
+
+    A server in trouble may put anything into a field, a patient's name included; what is not a
+    short plain token is described by its type and size instead of being copied.
+    """
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, str):
+        return value if _HARMLESS.match(value) else f"<text of {len(value)} characters>"
+    return f"<{type(value).__name__}>"
+
+
+def equals(subject: str, observed: object, target: Scalar) -> Judgement:
+    """PASS when the observed value is the target, of the same type; FAIL otherwise."""
+    same = type(observed) is type(target) and observed == target
+    shown = harmless(observed)
+    verb = "is" if same else f"is {_quoted(shown)}, wanted"
+    return Judgement(
+        outcome=Outcome.PASS if same else Outcome.FAIL,
+        rule="equals",
+        subject=subject,
+        sentence=f"{subject} {verb} {_quoted(target)}",
+        observed=shown,
+        target=target,
+        clears="" if same else f"{subject} {_quoted(target)}",
+    )
+
+
+def below(subject: str, observed: object, limit: float, unit: str, **data: Any) -> Judgement:
+    """PASS when a finite number is under the limit; FAIL otherwise, also for what is no number."""
+    number = _finite(observed)
+    if number is None:
+        shown = harmless(observed)
+        return Judgement(
+            outcome=Outcome.FAIL,
+            rule="below",
+            subject=subject,
+            sentence=f"{subject} is {_quoted(shown)}, wanted a number below {limit:g} {unit}",
+            observed=shown,
+            target=limit,
+            unit=unit,
+            clears=f"a number below {limit:g} {unit}",
+            data=data,
+        )
+    passed = number < limit
+    return Judgement(
+        outcome=Outcome.PASS if passed else Outcome.FAIL,
+        rule="below",
+        subject=subject,
+        sentence=f"{subject} is {number:.3g} {unit}, wanted below {limit:g} {unit}",
+        observed=number,
+        target=limit,
+        unit=unit,
+        clears="" if passed else f"{number - limit:.3g} {unit} less",
+        data={"margin": limit - number, **data},
+    )
+
+
+def contains_all(subject: str, observed: object, wanted: tuple[str, ...]) -> Judgement:
+    """PASS when every wanted name is among the observed ones; FAIL naming the missing ones."""
+    present = set(observed) if isinstance(observed, Mapping | list | tuple) else set()
+    missing = [name for name in wanted if name not in present]
+    return Judgement(
+        outcome=Outcome.FAIL if missing else Outcome.PASS,
+        rule="contains all",
+        subject=subject,
+        sentence=f"{subject} lacks {', '.join(missing)}"
+        if missing
+        else f"{subject} has all {len(wanted)} expected names",
+        observed=len(wanted) - len(missing),
+        target=len(wanted),
+        clears=f"{subject} reporting {', '.join(missing)}" if missing else "",
+        data={"missing": missing, "wanted": list(wanted)},
+    )
+
+
+def _finite(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def _quoted(value: Scalar) -> str:
+    return f"“{value}”" if isinstance(value, str) else str(value)

@@ -1,0 +1,198 @@
+"""Judges an objective: do the counted events prove its target met, missed, or neither?"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Meaning, Outcome
+from gates.decide.policy import Limit, Objective, RollbackLimit
+from gates.decide.statistics import events_to_prove, lower_bound, upper_bound
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Counts:
+    """Events in a look-back; fractional where Prometheus extrapolated to its edges."""
+
+    bad: float
+    total: float
+
+    def problem(self) -> str | None:
+        """Return why these are no counts at all, or None."""
+        if not (math.isfinite(self.bad) and math.isfinite(self.total)):
+            return "a count is not a finite number"
+        if self.bad < 0 or self.total < 0:
+            return "a count is negative"
+        if self.bad > self.total * 1.001:
+            return "more bad events than events"
+        return None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sustained:
+    """The share of bad events in each of the equal steps that make up the rollback limit's `for`."""
+
+    steps: tuple[Counts | None, ...]
+    """Oldest first; None where a step has no data."""
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a judgement keeps of how its counts were taken."""
+
+    look_back_seconds: float
+    queries: dict[str, str]
+    evaluated_at: str
+    shown: dict[str, float | None]
+
+    def data(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "look_back_seconds": round(self.look_back_seconds, 3),
+            "queries": self.queries,
+            "evaluated_at": self.evaluated_at,
+            "shown": self.shown,
+        }
+
+
+def judge_target(objective: Objective, counts: Counts, evidence: Evidence) -> Judgement:
+    """PASS when the counts prove the target, FAIL when they disprove it, else INCONCLUSIVE.
+
+    Proof is the one-sided 95 % Clopper-Pearson bound on the right side of the budget. A FAIL means
+    hold: the rollback limit alone asks for a rollback.
+    """
+    limit, subject = objective.target, objective.title
+    problem = counts.problem()
+    if problem is not None:
+        return _undecided(objective, f"{subject}: {problem}", evidence, "working metrics")
+    low, high = lower_bound(counts.bad, counts.total), upper_bound(counts.bad, counts.total)
+    data = {**evidence.data(), **_figures(counts, limit, low, high)}
+    if high <= limit.budget:
+        sentence = f"{subject}: {_share(counts, limit)}, proved within {_percent(limit.budget)}"
+        return _judged(Outcome.PASS, objective, counts, sentence, data)
+    if low > limit.budget:
+        sentence = f"{subject}: {_share(counts, limit)}, budget {_percent(limit.budget)}"
+        judgement = _judged(Outcome.FAIL, objective, counts, sentence, data)
+        return dataclasses.replace(
+            judgement,
+            means=Meaning.HOLD,
+            clears=f"less than {_percent(limit.budget)} over {evidence.look_back_seconds:.0f} s",
+        )
+    wanted = events_to_prove(counts.bad, limit.budget)
+    data["events_short"] = max(1, math.ceil(wanted - counts.total))
+    sentence = (
+        f"{subject}: {_share(counts, limit)} proves nothing yet; "
+        f"{wanted:,} events would prove {_percent(limit.budget)}, {data['events_short']:,} are missing"
+    )
+    judgement = _judged(Outcome.INCONCLUSIVE, objective, counts, sentence, data)
+    return dataclasses.replace(judgement, clears=f"{data['events_short']:,} more good events")
+
+
+def judge_rollback(
+    objective: Objective, limit: RollbackLimit, sustained: Sustained, evidence: Evidence
+) -> Judgement:
+    """FAIL, meaning rollback, when the share was over the limit in every step of `for`.
+
+    A step without data is no evidence of anything: with one, or with any step at or under the limit,
+    the limit was not exceeded for that long and the judgement is PASS, saying so. All steps together
+    must also disprove the limit statistically, so that two unlucky requests never roll back.
+    """
+    subject = f"{objective.title}, rollback limit"
+    steps = [step for step in sustained.steps if step is not None and step.problem() is None]
+    whole = Counts(sum(step.bad for step in steps), sum(step.total for step in steps))
+    over = sum(1 for step in steps if step.total > 0 and step.bad / step.total > limit.budget)
+    low, high = lower_bound(whole.bad, whole.total), upper_bound(whole.bad, whole.total)
+    data = {
+        **evidence.data(),
+        **_figures(whole, limit, low, high),
+        "steps": len(sustained.steps),
+        "steps_over": over,
+        "for_seconds": sustained.seconds,
+    }
+    exceeded = over == len(sustained.steps) and over > 0 and low > limit.budget
+    state = (
+        f"over it in {over} of {len(sustained.steps)} steps of the last {sustained.seconds:.0f} s"
+    )
+    judgement = Judgement(
+        outcome=Outcome.FAIL if exceeded else Outcome.PASS,
+        rule="rollback limit",
+        subject=subject,
+        sentence=f"{subject} {_percent(limit.budget)}: {_share(whole, limit)}, {state}",
+        observed=_ratio(whole),
+        target=limit.budget,
+        unit="share of events",
+        data=data,
+    )
+    if not exceeded:
+        return judgement
+    clears = f"a share under {_percent(limit.budget)}: roll back, or mend the cause"
+    return dataclasses.replace(judgement, means=Meaning.ROLLBACK, clears=clears)
+
+
+def over_limit_now(limit: RollbackLimit, sustained: Sustained) -> bool:
+    """Return whether the newest step is over the limit: then waiting out `for` decides more."""
+    newest = sustained.steps[-1] if sustained.steps else None
+    return newest is not None and newest.total > 0 and newest.bad / newest.total > limit.budget
+
+
+def undecided(objective: Objective, why: str, clears: str) -> Judgement:
+    """Return the INCONCLUSIVE judgement of an objective whose instrument did not decide."""
+    nothing = Evidence(look_back_seconds=0.0, queries={}, evaluated_at="", shown={})
+    return _undecided(objective, f"{objective.title}: {why}", nothing, clears)
+
+
+def _undecided(objective: Objective, sentence: str, evidence: Evidence, clears: str) -> Judgement:
+    return Judgement(
+        outcome=Outcome.INCONCLUSIVE,
+        rule="error budget",
+        subject=objective.title,
+        sentence=sentence,
+        target=objective.target.budget,
+        unit="share of events",
+        clears=clears,
+        data=evidence.data(),
+    )
+
+
+def _judged(
+    outcome: Outcome, objective: Objective, counts: Counts, sentence: str, data: dict[str, Any]
+) -> Judgement:
+    return Judgement(
+        outcome=outcome,
+        rule="error budget",
+        subject=objective.title,
+        sentence=sentence,
+        observed=_ratio(counts),
+        target=objective.target.budget,
+        unit="share of events",
+        data=data,
+    )
+
+
+def _figures(counts: Counts, limit: Limit, low: float, high: float) -> dict[str, Any]:
+    return {
+        "bad": round(counts.bad, 3),
+        "samples": round(counts.total, 3),
+        "lower_bound": low,
+        "upper_bound": high,
+        "margin": limit.budget - high,
+        "over_seconds": limit.over_seconds,
+    }
+
+
+def _ratio(counts: Counts) -> float | None:
+    return counts.bad / counts.total if counts.total > 0 else None
+
+
+def _share(counts: Counts, limit: Limit) -> str:
+    what = "failed" if limit.over_seconds is None else f"took over {limit.over_seconds * 1000:g} ms"
+    if counts.total <= 0:
+        return f"no events, none {what}"
+    return f"{counts.bad / counts.total:.3%} of {counts.total:,.0f} {what}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:g} %"

@@ -1,0 +1,154 @@
+"""The policy: objectives and how long an unavailability lasts before it counts.
+
+Parsed once from gates/policy/*.yaml. Whatever could make a gate unable to fail, unable to pass or
+unbounded is refused here, at load, with the reason and the remedy.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from gates.decide.sections import CheckId, Name, Seconds, Section, Share
+
+MAX_LOOK_BACK_SECONDS = 3600.0
+MAX_WAIT_SECONDS = 3600.0
+
+BoundedLookBack = Annotated[Seconds, Field(gt=0, le=MAX_LOOK_BACK_SECONDS)]
+BoundedWait = Annotated[Seconds, Field(ge=0, le=MAX_WAIT_SECONDS)]
+
+
+class Limit(Section):
+    """Bad events / all events must stay below `budget`."""
+
+    over_seconds: float | None = Field(default=None, gt=0)
+    """Latency objectives: an event slower than this is bad."""
+    budget: Share
+
+    @model_validator(mode="after")
+    def _can_fail_and_pass(self) -> Self:
+        if self.budget <= 0:
+            raise ValueError("budget 0% can never pass: no number of events proves it; raise it")
+        if self.budget >= 1:
+            raise ValueError("budget 100% can never fail: every event may be bad; lower it")
+        return self
+
+
+class RollbackLimit(Limit):
+    """Over this limit for `for` the release has to go."""
+
+    sustained: Seconds = Field(alias="for", gt=0, le=MAX_WAIT_SECONDS)
+
+
+class Objective(Section):
+    """One service level objective: its target (missed → hold) and its rollback limit."""
+
+    check: CheckId
+    title: str = Field(min_length=1)
+    kind: Literal["latency", "errors"]
+    metric: Name
+    """Key under `metrics` of the environment."""
+    bad_status: str | None = None
+    """Error objectives: regular expression of the status label's bad values."""
+    bucket_bounds: tuple[float, ...] = ()
+    """Latency objectives: the histogram's finite bounds in seconds; thresholds must be among them."""
+    shown_quantile: float | None = Field(default=None, gt=0, lt=1)
+    """Shown to people as an interpolated figure; never decides."""
+    target: Limit
+    rollback: RollbackLimit | None = None
+    look_back: BoundedLookBack
+    wait_for_samples: BoundedWait
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.kind == "latency":
+            self._check_latency()
+        else:
+            self._check_errors()
+        self._check_rollback()
+        return self
+
+    def _check_latency(self) -> None:
+        bounds = self.bucket_bounds
+        if not bounds or list(bounds) != sorted(set(bounds)):
+            raise ValueError("bucket_bounds must list the histogram's finite bounds, ascending")
+        if not all(math.isfinite(bound) and bound > 0 for bound in bounds):
+            raise ValueError("bucket_bounds must be finite and positive; +Inf is implied")
+        if self.bad_status is not None:
+            raise ValueError("bad_status belongs to error objectives; remove it")
+        for name, limit in self._limits():
+            if limit.over_seconds is None:
+                raise ValueError(f"{name}.over_seconds is missing")
+            if limit.over_seconds not in bounds:
+                raise ValueError(
+                    f"{name}.over_seconds {limit.over_seconds:g} is not among bucket_bounds; "
+                    "only a bucket bound can be counted exactly, choose one of them"
+                )
+
+    def _check_errors(self) -> None:
+        if not self.bad_status:
+            raise ValueError('bad_status is missing, for example "5.."')
+        if self.bucket_bounds or self.shown_quantile is not None:
+            raise ValueError("bucket_bounds and shown_quantile belong to latency; remove them")
+        if any(limit.over_seconds is not None for _, limit in self._limits()):
+            raise ValueError("over_seconds belongs to latency objectives; remove it")
+
+    def _check_rollback(self) -> None:
+        if self.rollback is None:
+            return
+        wider = (self.rollback.over_seconds or 0.0) >= (self.target.over_seconds or 0.0)
+        if not wider or self.rollback.budget < self.target.budget:
+            raise ValueError("the rollback limit is stricter than the target; swap or widen it")
+        if _same_limit(self.rollback, self.target):
+            raise ValueError("the rollback limit equals the target; widen it or leave it out")
+
+    def _limits(self) -> list[tuple[str, Limit]]:
+        limits: list[tuple[str, Limit]] = [("target", self.target)]
+        return limits if self.rollback is None else [*limits, ("rollback", self.rollback)]
+
+
+def _same_limit(one: Limit, other: Limit) -> bool:
+    return (one.over_seconds, one.budget) == (other.over_seconds, other.budget)
+
+
+class Availability(Section):
+    """When an unavailability counts."""
+
+    confirm_for: BoundedWait
+    """One clock per region and service; still down after it → FAIL (runbook: 2 minutes)."""
+    poll_every: Seconds = Field(gt=0, le=60)
+    on_recovery: Literal["hold", "pass"] = "hold"
+    """What a service that came back within `confirm_for` means."""
+
+
+class Deadlines(Section):
+    """How long one call may take, and how long a whole run."""
+
+    call: Seconds = Field(gt=0, le=60)
+    run: Seconds = Field(gt=0, le=MAX_WAIT_SECONDS)
+
+
+class Policy(Section):
+    """All of gates/policy/*.yaml together."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    availability: Availability
+    deadlines: Deadlines
+    objectives: tuple[Objective, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_objective_per_check(self) -> Self:
+        checks = [objective.check for objective in self.objectives]
+        doubled = sorted({check for check in checks if checks.count(check) > 1})
+        if doubled:
+            raise ValueError(f"two objectives for {', '.join(doubled)}; keep one of each")
+        return self
+
+    def objective(self, check: str) -> Objective:
+        """Return the objective of a check; raises LookupError when the policy has none."""
+        for objective in self.objectives:
+            if objective.check == check:
+                return objective
+        raise LookupError(f"gates/policy has no objective for {check}")

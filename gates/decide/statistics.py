@@ -1,0 +1,39 @@
+"""Exact binomial bounds: what a count of bad events proves about the true share of them."""
+
+from __future__ import annotations
+
+from scipy.special import betaincinv
+
+CONFIDENCE = 0.95
+
+
+def upper_bound(bad: float, total: float) -> float:
+    """Return the one-sided 95 % Clopper-Pearson upper bound of the share bad/total.
+
+    Without events nothing is known and the bound is 1. Counts may be fractional, as Prometheus
+    extrapolates them.
+    """
+    if total <= 0 or bad >= total:
+        return 1.0
+    return float(betaincinv(bad + 1, total - bad, CONFIDENCE))
+
+
+def lower_bound(bad: float, total: float) -> float:
+    """Return the one-sided 95 % Clopper-Pearson lower bound of the share bad/total."""
+    if total <= 0 or bad <= 0:
+        return 0.0
+    return float(betaincinv(bad, total - bad + 1, 1 - CONFIDENCE))
+
+
+def events_to_prove(bad: float, budget: float) -> int:
+    """Return how many events prove a share below `budget` if no further one is bad.
+
+    0 bad events need 59 for 5 %, 299 for 1 % and 2,995 for 0.1 %.
+    """
+    few, many = int(bad), int(bad) + 1
+    while upper_bound(bad, many) > budget:
+        few, many = many, many * 2
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (middle, many) if upper_bound(bad, middle) > budget else (few, middle)
+    return many
