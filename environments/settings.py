@@ -7,7 +7,7 @@ files; `gate doctor` and docs/environments.md show them to people.
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003 - pydantic resolves annotations at run time
+import datetime as dt
 import re
 from typing import Annotated, Literal, Self
 

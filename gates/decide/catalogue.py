@@ -26,7 +26,16 @@ COLUMNS = (
 )
 PHASES = ("pre-deploy", "deploy", "post-deploy", "rollback")
 SEVERITIES = ("blocker", "critical", "normal", "minor")
-KINDS = ("auto", "evidence", "attest", "auto+evidence", "auto+attest", "evidence+attest", "auto|attest", "computed")  # fmt: skip
+KINDS = (
+    "auto",
+    "evidence",
+    "attest",
+    "computed",
+    "auto+evidence",
+    "auto+attest",
+    "evidence+attest",
+    "auto|attest",
+)
 WINDOWS = {"15m": 900, "1h": 3600, "24h": 86400}
 _ID = re.compile(r"^[A-Z][A-Z0-9.]*(-[A-Z0-9.]+)+$")
 _CONDITION = re.compile(r"^environment:[a-z_]+$")
