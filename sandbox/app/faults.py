@@ -1,0 +1,85 @@
+"""The faults that one process of the reference API can be told to have.
+
+`PUT /_sandbox/faults` replaces the whole set; `{}` clears it. Ratios are counted (every k-th read), so
+that a fault is exact and repeatable. They touch the two reads that the traffic sends and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_Every = Annotated[int, Field(ge=0)]
+
+
+class Switches(BaseModel):
+    """Every switch of the API; the default is a healthy API."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    error_every: _Every = 0
+    """Every k-th read answers 500; 0 is never."""
+    slow_every: _Every = 0
+    """Every k-th read takes `slow_seconds` longer; 0 is never."""
+    slow_seconds: float = Field(default=0.0, ge=0.0, le=30.0)
+
+    reported_version: str | None = None
+    """What /health says instead of the truth."""
+    html_health: bool = False
+    """All of /health* answers 200 with a login page."""
+    large_health_megabytes: int = Field(default=0, ge=0, le=4096)
+    """All of /health* streams that many megabytes."""
+    health_db_extra_ms: float = Field(default=0.0, ge=0.0, le=60_000.0)
+    """The query behind /health/db really takes that much longer."""
+    external_missing: str | None = None
+    """The name of an external service that /health/external leaves out."""
+
+    registration_broken: bool = False
+    """Registration refuses everybody with 422."""
+    login_broken: bool = False
+    """Login answers 401 to the right password."""
+    booking_writes_nothing: bool = False
+    """Booking answers 201 with a fresh id and stores no row."""
+    payment_declined: bool = False
+    """The payment gateway is asked with a card that it declines: 402."""
+    video_refused: bool = False
+    """A video call is refused with 409."""
+
+    metrics_broken: bool = False
+    """/metrics answers 500."""
+    metric_renamed: bool = False
+    """`http_request_duration_seconds` is exposed under another name."""
+    histogram_empty: bool = False
+    """`http_request_duration_seconds` counts no request any more."""
+    other_bucket_bounds: bool = False
+    """Fresh metrics whose request histogram has no bound at 0.05, 0.2 and 0.5."""
+    reset_counters: bool = False
+    """Once, when set: every metric starts again at zero."""
+
+
+class InjectedError(Exception):
+    """A read was chosen to fail; it becomes a 500."""
+
+
+class Faults:
+    """The switches in force, and how many reads they have seen."""
+
+    def __init__(self) -> None:
+        self.switches = Switches()
+        self._reads = 0
+
+    def replace(self, switches: Switches) -> None:
+        """Put another whole set in force; counting of reads starts again."""
+        self.switches = switches.model_copy(update={"reset_counters": False})
+        self._reads = 0
+
+    async def disturb_read(self) -> None:
+        """Delay or fail this read if its turn has come; raises InjectedError."""
+        self._reads += 1
+        switches = self.switches
+        if switches.slow_every and self._reads % switches.slow_every == 0:
+            await asyncio.sleep(switches.slow_seconds)
+        if switches.error_every and self._reads % switches.error_every == 0:
+            raise InjectedError
