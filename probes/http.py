@@ -1,0 +1,294 @@
+"""The HTTP probe: one exchange under one exact deadline, verified, bounded, never redirected.
+
+    request(HttpTarget("https://api.example.org"), "GET", "/health", deadline=Deadline.after(5))
+
+An answer of any status is a value; only the lack of an answer is a failure. The caller judges.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeAlias
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx
+from pydantic import SecretStr
+
+from probes import network, strict_json
+from probes.http_transport import PHASES, DeadlineTransport
+from probes.observation import Deadline, Failure, FailureKind, Observation, utc_now
+from probes.phases import PhaseClock
+from probes.strict_json import NotJsonError
+
+__all__ = ["HttpAnswer", "HttpTarget", "NotJsonError", "failure_kind", "request"]
+
+HeaderValue: TypeAlias = str | SecretStr
+
+MAX_BODY_BYTES: Final = 1_048_576
+
+_SAFE_TO_REPEAT: Final = frozenset({"GET", "HEAD"})
+
+# The one mapping of this module, most specific first; a test walks both libraries' exceptions.
+# What an OSError caused is mapped by the operating system's own word in `network`.
+_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
+    (httpcore.TimeoutException, FailureKind.TIMEOUT),
+    (httpx.TimeoutException, FailureKind.TIMEOUT),
+    (httpcore.LocalProtocolError, FailureKind.OUR_FAULT),
+    (httpx.LocalProtocolError, FailureKind.OUR_FAULT),
+    (httpcore.ProtocolError, FailureKind.PROTOCOL),
+    (httpx.ProtocolError, FailureKind.PROTOCOL),
+    (httpx.DecodingError, FailureKind.PROTOCOL),
+    (httpcore.NetworkError, FailureKind.CONNECTION_LOST),
+    (httpx.NetworkError, FailureKind.CONNECTION_LOST),
+    # What is left is ours: a proxy (we use none), a bad URL, a redirect (we follow none), misuse.
+    (httpcore.ProxyError, FailureKind.OUR_FAULT),
+    (httpcore.UnsupportedProtocol, FailureKind.OUR_FAULT),
+    (httpcore.ConnectionNotAvailable, FailureKind.OUR_FAULT),
+    (httpx.InvalidURL, FailureKind.OUR_FAULT),
+    (httpx.CookieConflict, FailureKind.OUR_FAULT),
+    (httpx.StreamError, FailureKind.OUR_FAULT),
+    (httpx.HTTPError, FailureKind.OUR_FAULT),
+)
+
+_SENTENCES: Final = {
+    FailureKind.NAME_NOT_RESOLVED: (
+        "The name {host} has no address here; check the name and this machine's DNS."
+    ),
+    FailureKind.NO_ROUTE: "There is no route from here to {host}; check this machine's network.",
+    FailureKind.REFUSED: "{host} refused the connection; nothing listens there.",
+    FailureKind.TIMEOUT: "{host} gave no complete answer before the deadline.",
+    FailureKind.CONNECTION_LOST: "{host} broke off before the answer was complete.",
+    FailureKind.CERTIFICATE_UNTRUSTED: (
+        "The certificate of {host} comes from an authority that is not trusted here; "
+        "name the authority's file as ca_file if it is yours."
+    ),
+    FailureKind.CERTIFICATE_INVALID: (
+        "The certificate of {host} is expired, not yet valid or made out to another name."
+    ),
+    FailureKind.TLS_FAILED: "{host} completes no TLS handshake; does it speak TLS on this port?",
+    FailureKind.PROTOCOL: "{host} does not speak valid HTTP.",
+    FailureKind.OUR_FAULT: (
+        "The request to {host} could not be made: the path, ca_file or a local resource is wrong."
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HttpTarget:
+    """A service: its base address, the authority that signs its certificate, headers of every request.
+
+    Raises ValueError for an address that is not plain http(s) or that holds user, query or fragment.
+    """
+
+    base_url: str
+    ca_file: str | None = None
+    headers: Mapping[str, HeaderValue] | None = dataclasses.field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"https?://[^/@\s?#]+(/[^\s?#]*)?", self.base_url):
+            raise ValueError("base_url must be http(s)://host[:port][/path] and nothing more")
+
+    @property
+    def host(self) -> str:
+        """Return host and port as they stand in the address."""
+        return urlsplit(self.base_url).netloc
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What the server answered; header values and body are private and never shown."""
+
+    status: int
+    headers: Mapping[str, str] = dataclasses.field(repr=False)
+    """By lower-case name."""
+    body: bytes = dataclasses.field(repr=False)
+    content_type: str
+    http_version: str
+
+    def json(self) -> object:
+        """Return the body as strict JSON; raises NotJsonError with a sentence."""
+        return strict_json.parse(self.body, content_type=self.content_type)
+
+    def facts(self) -> Mapping[str, object]:
+        """Return what may be kept: neither header values nor anything of the body."""
+        return {
+            "status": self.status,
+            "content_type": self.content_type,
+            "size_bytes": len(self.body),
+            "http_version": self.http_version,
+        }
+
+
+class _TooLargeError(Exception):
+    """The body is longer than the caller takes."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Call:
+    target: HttpTarget
+    method: str
+    path: str
+    json: object | None
+    headers: Mapping[str, HeaderValue]
+    max_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Attempt:
+    answer: HttpAnswer | None
+    failure: Failure | None
+    phases: Mapping[str, float | None]
+
+
+def request(  # noqa: PLR0913 - the whole call of this probe; all but three have a default
+    target: HttpTarget,
+    method: str,
+    path: str,
+    *,
+    deadline: Deadline,
+    json: object | None = None,
+    headers: Mapping[str, HeaderValue] | None = None,
+    max_bytes: int = MAX_BODY_BYTES,
+) -> Observation[HttpAnswer]:
+    """Ask once (GET and HEAD once more after a broken transport) and return what came back.
+
+    Measures seconds by phase: resolve, connect, tls, send, wait (for the answer's head), transfer.
+    Raises ValueError when `path` does not begin with a slash.
+    """
+    if not path.startswith("/"):
+        raise ValueError("path must begin with /")
+    call = _Call(
+        target, method, path, json, {**(target.headers or {}), **(headers or {})}, max_bytes
+    )
+    started_at, started = utc_now(), time.monotonic()
+    attempts = 1
+    attempt = _attempt(call, deadline)
+    if _worth_repeating(call, attempt, deadline):
+        attempts = 2
+        attempt = _attempt(call, deadline)
+    return Observation(
+        probe="http",
+        target=f"{method} {target.base_url.rstrip('/')}{_without_values(path)}",
+        started_at=started_at,
+        elapsed_seconds=time.monotonic() - started,
+        phases=attempt.phases,
+        value=attempt.answer,
+        failure=attempt.failure,
+        attempts=attempts,
+    )
+
+
+def _worth_repeating(call: _Call, attempt: _Attempt, deadline: Deadline) -> bool:
+    failure = attempt.failure
+    return (
+        call.method in _SAFE_TO_REPEAT
+        and failure is not None
+        and failure.kind is FailureKind.CONNECTION_LOST
+        and deadline.remaining_seconds() > 0
+    )
+
+
+def _without_values(path: str) -> str:
+    path, _, query = path.partition("#")[0].partition("?")
+    names = [pair.partition("=")[0] for pair in query.split("&") if pair]
+    return path + ("?" + "&".join(f"{name}=…" for name in names) if names else "")
+
+
+def _attempt(call: _Call, deadline: Deadline) -> _Attempt:
+    clock = PhaseClock(*PHASES)
+    answer, failure = None, _unsendable(call)
+    transport: DeadlineTransport | None = None
+    if failure is None:
+        try:
+            transport = DeadlineTransport(_context(call.target), deadline, clock)
+            answer = _exchange(call, transport)
+        except _TooLargeError:
+            detail = f"{call.target.host} answered with more than {call.max_bytes} bytes."
+            failure = Failure(FailureKind.TOO_LARGE, detail, clock.current)
+        except Exception as exc:
+            kind = _kind(exc, transport)
+            if kind is None:
+                raise
+            failure = Failure(kind, _SENTENCES[kind].format(host=call.target.host), clock.current)
+    clock.stop()
+    return _Attempt(answer, failure, clock.seconds())
+
+
+def _unsendable(call: _Call) -> Failure | None:
+    # Said here because the libraries' own exceptions quote the header's value.
+    for name, value in call.headers.items():
+        if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?", _plain(value)):
+            detail = f"The value of the header {name} is empty, not ASCII or has a line break."
+            return Failure(FailureKind.OUR_FAULT, detail)
+    return None
+
+
+def _plain(value: HeaderValue) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _context(target: HttpTarget) -> ssl.SSLContext | None:
+    return network.tls_context(target.ca_file) if target.base_url.startswith("https") else None
+
+
+def _exchange(call: _Call, transport: DeadlineTransport) -> HttpAnswer:
+    with httpx.Client(transport=transport, trust_env=False, follow_redirects=False) as client:
+        ready = client.build_request(
+            call.method,
+            call.target.base_url.rstrip("/") + call.path,
+            json=call.json,
+            headers={
+                # A compressed body could grow beyond its bound while it is unpacked.
+                "Accept-Encoding": "identity",
+                **{name: _plain(value) for name, value in call.headers.items()},
+            },
+        )
+        response = client.send(ready, stream=True)
+        try:
+            return HttpAnswer(
+                status=response.status_code,
+                headers=dict(response.headers.items()),
+                body=b"".join(_bounded(response, call.max_bytes)),
+                content_type=response.headers.get("content-type", ""),
+                http_version=response.http_version,
+            )
+        finally:
+            response.close()
+
+
+def _bounded(response: httpx.Response, max_bytes: int) -> Iterator[bytes]:
+    declared = response.headers.get("content-length", "0")
+    if response.request.method != "HEAD" and int(declared) > max_bytes:
+        raise _TooLargeError
+    size = 0
+    for chunk in response.iter_bytes():
+        size += len(chunk)
+        if size > max_bytes:
+            raise _TooLargeError
+        yield chunk
+
+
+def _kind(exc: Exception, transport: DeadlineTransport | None) -> FailureKind | None:
+    stream = transport.backend.stream if transport else None
+    kind = failure_kind(exc)
+    if kind is FailureKind.PROTOCOL and stream is not None and stream.ended:
+        # The libraries call an early end a protocol error; it is one only after something else
+        # than HTTP had arrived.
+        lost = stream.first_bytes in {b"", b"HTTP/"}
+        return FailureKind.CONNECTION_LOST if lost else kind
+    return kind
+
+
+def failure_kind(exc: BaseException) -> FailureKind | None:
+    """Return what an exception of httpx, httpcore or the operating system means; None: not theirs."""
+    if isinstance(exc, OSError):
+        return network.os_failure_kind(exc)
+    # The transport hands the operating system's error on as the argument (httpcore cuts the chain).
+    if exc.args and isinstance(exc.args[0], OSError):
+        return network.os_failure_kind(exc.args[0])
+    return next((kind for known, kind in _KINDS if isinstance(exc, known)), None)

@@ -1,0 +1,166 @@
+"""Names, sockets and TLS under a deadline, and what their errors mean.
+
+Every client library here is given sockets of this module, so that resolving, connecting, the TLS
+handshake and each read and write end when the caller's deadline does, whatever the server does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import queue
+import socket
+import ssl
+import threading
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
+
+import httpx
+
+from probes.observation import Deadline, FailureKind
+from probes.phases import PhaseClock
+
+Address: TypeAlias = tuple[socket.AddressFamily, tuple[Any, ...]]
+
+_KIND_BY_ERRNO: Final = {
+    errno.ECONNREFUSED: FailureKind.REFUSED,
+    errno.ENETUNREACH: FailureKind.NO_ROUTE,
+    errno.EHOSTUNREACH: FailureKind.NO_ROUTE,
+    errno.ENETDOWN: FailureKind.NO_ROUTE,
+    errno.EHOSTDOWN: FailureKind.NO_ROUTE,
+    errno.EADDRNOTAVAIL: FailureKind.NO_ROUTE,
+    # A local firewall rule answers with these two.
+    errno.EPERM: FailureKind.NO_ROUTE,
+    errno.EACCES: FailureKind.NO_ROUTE,
+    errno.ECONNRESET: FailureKind.CONNECTION_LOST,
+    errno.ECONNABORTED: FailureKind.CONNECTION_LOST,
+    errno.EPIPE: FailureKind.CONNECTION_LOST,
+    errno.ENOTCONN: FailureKind.CONNECTION_LOST,
+    errno.ETIMEDOUT: FailureKind.TIMEOUT,
+}
+
+# OpenSSL's X509_V_ERR_*: the issuer is missing, self-signed or cannot be followed. Every other code
+# blames the certificate itself (dates, names, purpose, key size).
+_UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21, 24, 27})
+
+
+class ResolverSilent(OSError):  # noqa: N818 - reads as what happened, like the standard library's
+    """The resolver gave no answer before the deadline."""
+
+
+def os_failure_kind(error: OSError) -> FailureKind:
+    """Map an operating system's or TLS error; an unknown one is the gate's own fault, so that it holds."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            unknown = error.verify_code in _UNKNOWN_ISSUER
+            return FailureKind.CERTIFICATE_UNTRUSTED if unknown else FailureKind.CERTIFICATE_INVALID
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            return FailureKind.CONNECTION_LOST
+        case ssl.SSLError():
+            return FailureKind.TLS_FAILED
+        case socket.gaierror() | ResolverSilent():
+            return FailureKind.NAME_NOT_RESOLVED
+        case TimeoutError():
+            return FailureKind.TIMEOUT
+        case _:
+            return _KIND_BY_ERRNO.get(error.errno or 0, FailureKind.OUR_FAULT)
+
+
+@functools.lru_cache(maxsize=32)
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Return a verifying client context: the public authorities, or exactly those of `ca_file`.
+
+    Raises OSError when `ca_file` cannot be read and ssl.SSLError (an OSError) when it is no PEM.
+    """
+    if ca_file is None:
+        return httpx.create_ssl_context(trust_env=False)
+    return ssl.create_default_context(cafile=ca_file)
+
+
+def seconds_left(deadline: Deadline) -> float:
+    """Return the positive seconds left for a blocking call; raises TimeoutError when none are."""
+    remaining = deadline.remaining_seconds()
+    if remaining <= 0:
+        raise TimeoutError("deadline passed")
+    return remaining
+
+
+def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
+    """Return the addresses of a host in the system's order of preference.
+
+    Raises socket.gaierror when the name has none and ResolverSilent when the deadline passes first.
+    """
+    with contextlib.suppress(socket.gaierror):
+        return _lookup(host, port, socket.AI_NUMERICHOST)
+    # getaddrinfo cannot be interrupted: a daemon thread may finish it after we have left.
+    answers: queue.SimpleQueue[list[Address] | OSError] = queue.SimpleQueue()
+    threading.Thread(target=_lookup_into, args=(answers, host, port), daemon=True).start()
+    try:
+        answer = answers.get(timeout=deadline.remaining_seconds())
+    except queue.Empty:
+        raise ResolverSilent("no answer from the resolver") from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
+
+
+def _lookup(host: str, port: int, flags: int = 0) -> list[Address]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def _lookup_into(answers: queue.SimpleQueue[list[Address] | OSError], host: str, port: int) -> None:
+    try:
+        answers.put(_lookup(host, port))
+    except OSError as exc:
+        answers.put(exc)
+    except UnicodeError:
+        # The IDNA codec refuses empty and over-long labels with this.
+        answers.put(socket.gaierror(socket.EAI_NONAME, "not a host name"))
+
+
+def open_tcp(host: str, port: int, deadline: Deadline, clock: PhaseClock) -> socket.socket:
+    """Connect within the deadline, timing the phases `resolve` and `connect`; raises OSError."""
+    clock.enter("resolve")
+    addresses = resolve(host, port, deadline)
+    clock.enter("connect")
+    errors: list[OSError] = []
+    for tried, address in enumerate(addresses):
+        share = seconds_left(deadline) / (len(addresses) - tried)
+        try:
+            return _connect(address, share)
+        except OSError as exc:
+            errors.append(exc)
+    raise _most_telling(errors)
+
+
+def _connect(address: Address, timeout_seconds: float) -> socket.socket:
+    family, socket_address = address
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout_seconds)
+        connection.connect(socket_address)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _most_telling(errors: Iterable[OSError]) -> OSError:
+    # A host may have an IPv6 address on a machine without IPv6: what the other address said counts.
+    ranked = sorted(errors, key=lambda exc: os_failure_kind(exc) is FailureKind.NO_ROUTE)
+    return ranked[0] if ranked else socket.gaierror(socket.EAI_NONAME, "no address")
+
+
+def wrap_tls(
+    connection: socket.socket, host: str, context: ssl.SSLContext, deadline: Deadline
+) -> ssl.SSLSocket:
+    """Do the TLS handshake within the deadline and verify the host name; raises OSError."""
+    try:
+        connection.settimeout(seconds_left(deadline))
+        return context.wrap_socket(connection, server_hostname=host)
+    except OSError:
+        connection.close()
+        raise
