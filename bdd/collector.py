@@ -1,0 +1,123 @@
+"""Collects .feature files directly: one scenario is one test item, marked from the catalogue."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import types
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pytest_bdd.feature import get_feature
+from pytest_bdd.scenario import scenario
+
+from bdd.features import FeatureError, lint, scenarios
+from environments.yaml_file import ConfigurationError
+from gates.decide.catalogue import Row
+from gates.load import FEATURES, load_catalogue
+
+ROWS: pytest.StashKey[dict[str, Row]] = pytest.StashKey()
+ROW: pytest.StashKey[Row] = pytest.StashKey()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register one marker for every id, phase and owner of the catalogue; refuse `python -O`."""
+    if not __debug__:
+        raise pytest.UsageError(
+            "python -O strips the checks of the libraries used; run without it."
+        )
+    try:
+        rows = load_catalogue()
+    except ConfigurationError as exc:
+        raise pytest.UsageError(str(exc)) from exc
+    config.stash[ROWS] = {row.id: row for row in rows}
+    for line in (
+        "smoke: the smoke checks",
+        "owner(name): who mends it",
+        "severity(level): how bad",
+    ):
+        config.addinivalue_line("markers", line)
+    for row in rows:
+        config.addinivalue_line("markers", f"{row.id}: this one check")
+    for phase in sorted({row.phase for row in rows}):
+        config.addinivalue_line("markers", f"{phase}: checks of this phase")
+
+
+def pytest_collect_file(file_path: pathlib.Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Collect a .feature file."""
+    if file_path.suffix != ".feature":
+        return None
+    return FeatureModule.from_parent(parent, path=file_path)
+
+
+class FeatureModule(pytest.Module):
+    """A .feature file as a module: one generated test function for each scenario."""
+
+    def _getobj(self) -> types.ModuleType:
+        module = types.ModuleType(f"features.{self.path.stem.replace('-', '_')}")
+        module.__file__ = str(self.path)
+        try:
+            problems = list(lint(self.path))
+            places = list(scenarios([self.path]))
+        except FeatureError as exc:
+            raise self.CollectError(str(exc)) from exc
+        if problems:
+            raise self.CollectError("\n".join(problems))
+        known = get_feature(str(self.path.parent), self.path.name).scenarios
+        for place in places:
+            if place.name not in known:
+                raise self.CollectError(f"{place.file}:{place.line}: pytest-bdd does not see it.")
+            setattr(module, _function_name(place.check), _test(self.path, place.name))
+        return module
+
+
+def pytest_bdd_apply_tag(tag: str, function: Callable[..., Any]) -> bool:
+    """Keep the tag as the marker of the check's id; everything else comes from the catalogue."""
+    getattr(pytest.mark, tag)(function)
+    return True
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a check from its catalogue row."""
+    rows = item.config.stash[ROWS]
+    row = next((rows[mark.name] for mark in item.iter_markers() if mark.name in rows), None)
+    if row is None:
+        return
+    item.stash[ROW] = row
+    item.add_marker(row.phase)
+    item.add_marker(pytest.mark.owner(row.owner))
+    item.add_marker(pytest.mark.severity(row.severity))
+    if row.smoke:
+        item.add_marker("smoke")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put checks into the catalogue's order; with --manifest keep exactly the checks it names."""
+    order = {check: number for number, check in enumerate(config.stash[ROWS])}
+    items.sort(key=lambda item: order[item.stash[ROW].id] if ROW in item.stash else len(order))
+    manifest: pathlib.Path | None = config.getoption("--manifest")
+    if manifest is None:
+        return
+    wanted = set(json.loads(manifest.read_text(encoding="utf-8")))
+    kept = [item for item in items if ROW in item.stash and item.stash[ROW].id in wanted]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def in_features(path: pathlib.Path) -> bool:
+    """Return whether a path lies under features/, where every scenario is a catalogued check."""
+    return path.resolve().is_relative_to(FEATURES)
+
+
+def _function_name(check: str) -> str:
+    return "test_" + check.replace("-", "_").replace(".", "_").lower()
+
+
+def _test(file: pathlib.Path, name: str) -> Callable[..., Any]:
+    @scenario(str(file), name)
+    def run() -> None:
+        """Nothing follows the last step."""
+
+    test: Callable[..., Any] = run
+    return test

@@ -1,0 +1,25 @@
+"""Command line options of every pytest run, and the plugins' shared stash."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from environments import loader
+
+PYTEST_BDD_ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the gate's options."""
+    group = parser.getgroup("gate", "deployment gate")
+    group.addoption("--env", default="local", help=f"environment: {', '.join(loader.names())}")
+    group.addoption("--release", help="release under test, like v1.2.0; required except on local")
+    group.addoption("--region", action="append", help="only this region; may be repeated")
+    group.addoption(
+        "--switched-at", help="when traffic went to the release, like 2026-01-31T22:00Z"
+    )
+    group.addoption("--environment-file", type=pathlib.Path, help="an environment's file, by path")
+    group.addoption("--run-dir", type=pathlib.Path, help="folder for this run's evidence")
+    group.addoption("--manifest", type=pathlib.Path, help="JSON list of the check ids to run")

@@ -1,0 +1,77 @@
+"""One check while it runs: what was observed and judged, region by region."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from gates.decide.judgement import Judgement, outcome_of
+from gates.decide.outcome import Outcome
+from probes.observation import Observation
+
+
+class CheckNotPassed(Exception):  # noqa: N818 - a finding about the platform, not an error of ours
+    """A check did not pass; the text lists its findings, one line each."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Noted:
+    """What one region's part of a check has gathered."""
+
+    judgements: tuple[Judgement, ...] = ()
+    observations: tuple[Mapping[str, Any], ...] = ()
+
+
+class Check:
+    """Gathers observations and judgements from several threads; raises nothing until asked.
+
+    All findings of a check are collected, over all its steps and regions, before it fails.
+    """
+
+    def __init__(self, check_id: str, regions: tuple[str, ...]) -> None:
+        self.id = check_id
+        self.regions = regions
+        self._noted = {region: Noted() for region in regions}
+        self._lock = threading.Lock()
+
+    def observe(self, region: str, observation: Observation[Any]) -> None:
+        """Keep an observation as evidence."""
+        with self._lock:
+            noted = self._noted[region]
+            kept = (*noted.observations, observation.record())
+            self._noted[region] = dataclasses.replace(noted, observations=kept)
+
+    def judge(self, region: str, *judgements: Judgement) -> None:
+        """Add judgements; the worst one is the region's outcome."""
+        with self._lock:
+            noted = self._noted[region]
+            self._noted[region] = dataclasses.replace(
+                noted, judgements=(*noted.judgements, *judgements)
+            )
+
+    def noted(self) -> Mapping[str, Noted]:
+        """Return everything gathered so far, by region."""
+        with self._lock:
+            return dict(self._noted)
+
+    def outcome(self, region: str) -> Outcome | None:
+        """Return a region's outcome so far; None while nothing was judged there."""
+        return outcome_of(self.noted()[region].judgements)
+
+    def raise_if_not_passed(self) -> None:
+        """Raise CheckNotPassed with every finding, or when a region has none at all."""
+        lines = [
+            f"{region}: {judgement.outcome.value}: {judgement.sentence}"
+            for region, noted in self.noted().items()
+            for judgement in noted.judgements
+            if judgement.outcome not in (Outcome.PASS, Outcome.NOT_APPLICABLE)
+        ]
+        lines += [
+            f"{region}: nothing was judged"
+            for region, noted in self.noted().items()
+            if not noted.judgements
+        ]
+        if lines:
+            raise CheckNotPassed("\n".join([f"{self.id} did not pass", *lines]))

@@ -1,0 +1,126 @@
+"""The platform under test, as one run sees it: settings, policy, release, regions, deadline."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from pydantic import SecretStr
+
+from environments.loader import Loaded
+from environments.settings import HealthEndpoint
+from gates.decide.policy import Policy
+from gates.decide.release import Release
+from probes.http import HttpTarget
+from probes.observation import Deadline
+from probes.postgres import PostgresTarget
+from probes.prometheus import PrometheusTarget
+from probes.redis_server import RedisTarget
+
+T = TypeVar("T")
+
+CONFIRM_FLOOR_SECONDS = 2.0
+POLL_FLOOR_SECONDS = 0.25
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Platform:
+    """Everything a check needs to know; frozen, shared by all checks of a run."""
+
+    environment: Loaded
+    policy: Policy
+    release: Release
+    regions: tuple[str, ...]
+    switched_at: dt.datetime | None
+    deadline: Deadline
+    run_id: str
+
+    def each_region(self, measure: Callable[[str], T]) -> dict[str, T]:
+        """Call `measure` for every region at once; ten regions take as long as the slowest one."""
+        with concurrent.futures.ThreadPoolExecutor(len(self.regions)) as pool:
+            return dict(zip(self.regions, pool.map(measure, self.regions), strict=True))
+
+    def call_deadline(self) -> Deadline:
+        """Return the deadline of one call: the policy's, or the run's if that is sooner."""
+        return self.deadline.sooner(self.policy.deadlines.call)
+
+    def scaled(self, seconds: float, floor_seconds: float) -> float:
+        """Return a policy's time in this environment's scale, not under a floor."""
+        scale = self.environment.settings.time_scale
+        return seconds if scale == 1 else max(seconds / scale, floor_seconds)
+
+    @property
+    def confirm_seconds(self) -> float:
+        """How long an unavailability lasts before it counts."""
+        return self.scaled(self.policy.availability.confirm_for, CONFIRM_FLOOR_SECONDS)
+
+    @property
+    def poll_seconds(self) -> float:
+        """Seconds between two looks at something unavailable."""
+        return self.scaled(self.policy.availability.poll_every, POLL_FLOOR_SECONDS)
+
+    def service(self, region: str, service: str) -> HttpTarget:
+        """Return the address of a service as one region alone serves it."""
+        settings = self.environment.settings
+        return HttpTarget(settings.regions[region].services[service], settings.ca_file)
+
+    def endpoint(self, service: str, endpoint: str) -> HealthEndpoint:
+        """Return a health endpoint's description; raises LookupError when there is none."""
+        described = self.environment.settings.services.get(service)
+        if described is None or endpoint not in described.health:
+            raise LookupError(f"the environment describes no health endpoint {service}/{endpoint}")
+        return described.health[endpoint]
+
+    def prometheus(self, region: str) -> PrometheusTarget:
+        """Return the Prometheus that watches a region; LookupError without one."""
+        settings = self.environment.settings
+        if settings.prometheus is None:
+            raise LookupError("the environment has no prometheus section")
+        return PrometheusTarget(
+            settings.regions[region].prometheus,
+            self._secret(settings.prometheus.token),
+            settings.prometheus.ca_file,
+        )
+
+    def postgres(self) -> PostgresTarget | None:
+        """Return the gate's own login to the database, if the environment has one."""
+        section = self.environment.settings.postgres
+        if section is None:
+            return None
+        return PostgresTarget(
+            host=section.host,
+            port=section.port,
+            database=section.database,
+            user=section.user,
+            password=self.environment.secret(section.password),
+            sslmode=section.sslmode,
+            sslrootcert=section.sslrootcert,
+        )
+
+    def redis(self) -> RedisTarget | None:
+        """Return the gate's own login to Redis, if the environment has one."""
+        section = self.environment.settings.redis
+        if section is None:
+            return None
+        return RedisTarget(
+            host=section.host,
+            port=section.port,
+            database=section.database,
+            user=section.user,
+            password=self._secret(section.password),
+            tls=section.tls,
+            ca_file=section.ca_file,
+        )
+
+    def labels(self, region: str, own: Mapping[str, str]) -> dict[str, str]:
+        """Return a metric's labels and the region's; `{release}` becomes the released number."""
+        merged = {**own, **self.environment.settings.regions[region].labels}
+        return {
+            name: value.replace("{release}", self.release.number) for name, value in merged.items()
+        }
+
+    def _secret(self, reference: str | None) -> SecretStr | None:
+        return None if reference is None else self.environment.secret(reference)
