@@ -13,9 +13,7 @@ from bdd.collector import ROW, ROWS, in_features
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(
-    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
-) -> None:
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Refuse ids that no catalogue row has, ids that two scenarios have, and unbound steps."""
     seen: dict[str, str] = {}
     problems: list[str] = []

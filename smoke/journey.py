@@ -1,0 +1,134 @@
+"""The critical user journey: registration, login, booking, payment, video call, in this order."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from gates.decide.judgement import Judgement, equals
+from gates.decide.outcome import Outcome
+from probes.http import HttpAnswer, NotJsonError
+from probes.observation import Deadline, Observation
+from smoke.patient_api import PatientApi
+
+STEPS = ("registration", "login", "booking", "payment", "video call")
+
+CREATED, OK = 201, 200
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StepTaken:
+    """One step of a journey: what was observed and what is right or wrong about the answers."""
+
+    name: str
+    observations: tuple[Observation[HttpAnswer], ...]
+    judgements: tuple[Judgement, ...]
+    """Empty when there was no answer to judge, or only a server error."""
+    record_id: str = ""
+    """Id of the record that the step created."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the next step can follow."""
+        good = [judgement.outcome is Outcome.PASS for judgement in self.judgements]
+        return bool(good) and all(good)
+
+
+class Journey:
+    """One walk of one synthetic patient through one region; stops at the first broken step."""
+
+    def __init__(self, api: PatientApi, provider_id: str, deadline: Callable[[], Deadline]) -> None:
+        self._api = api
+        self._provider_id = provider_id
+        self._deadline = deadline
+        self._token = SecretStr("")
+        self._appointment_id = ""
+
+    def walk(self) -> Iterator[StepTaken]:
+        """Yield each step taken, in the order of STEPS; nothing follows one that did not pass."""
+        takes = (self._register, self._login, self._book, self._pay, self._call)
+        for name, take in zip(STEPS, takes, strict=True):
+            step = take(name)
+            yield step
+            if not step.passed:
+                return
+
+    def _register(self, name: str) -> StepTaken:
+        return _judged(name, self._api.register(self._deadline()), CREATED, {})
+
+    def _login(self, name: str) -> StepTaken:
+        observed = self._api.login(self._deadline())
+        step = _judged(name, observed, OK, {}, needs="token")
+        token = _body(observed).get("token")
+        self._token = SecretStr(token if isinstance(token, str) else "")
+        return dataclasses.replace(step, record_id="")
+
+    def _book(self, name: str) -> StepTaken:
+        observed = self._api.book(self._token, self._provider_id, self._deadline())
+        step = _judged(name, observed, CREATED, {"status": "scheduled"}, needs="id")
+        self._appointment_id = step.record_id
+        if not step.passed:
+            return step
+        again = self._api.appointment(self._token, self._appointment_id, self._deadline())
+        read_back = _judged(f"{name}, read back", again, OK, {"id": self._appointment_id})
+        return dataclasses.replace(
+            step,
+            observations=(*step.observations, again),
+            judgements=(*step.judgements, *read_back.judgements),
+        )
+
+    def _pay(self, name: str) -> StepTaken:
+        observed = self._api.pay(self._token, self._appointment_id, self._deadline())
+        return _judged(name, observed, CREATED, {"status": "succeeded"})
+
+    def _call(self, name: str) -> StepTaken:
+        observed = self._api.start_call(self._token, self._appointment_id, self._deadline())
+        return _judged(name, observed, CREATED, {"status": "initialised"}, needs="joinUrl")
+
+
+def _judged(
+    name: str,
+    observed: Observation[HttpAnswer],
+    status: int,
+    fields: Mapping[str, str],
+    needs: str = "",
+) -> StepTaken:
+    answer = observed.value
+    if answer is None or answer.status >= 500:  # noqa: PLR2004 - the class of server errors
+        return StepTaken(name, (observed,), ())
+    judgements = [equals(f"{name} status", answer.status, status)]
+    body = _body(observed)
+    if answer.status == status:
+        judgements += [
+            equals(f"{name} {key}", body.get(key), value) for key, value in fields.items()
+        ]
+        if needs:
+            judgements.append(_present(name, needs, body.get(needs)))
+    record_id = body.get("id")
+    return StepTaken(
+        name, (observed,), tuple(judgements), record_id if isinstance(record_id, str) else ""
+    )
+
+
+def _present(name: str, field: str, value: object) -> Judgement:
+    present = isinstance(value, str) and bool(value)
+    return Judgement(
+        outcome=Outcome.PASS if present else Outcome.FAIL,
+        rule="present",
+        subject=f"{name} {field}",
+        sentence=f"{name} answers {'a' if present else 'no'} {field}",
+        observed="present" if present else "absent",
+        target="present",
+        clears="" if present else f"a {field} in the answer",
+    )
+
+
+def _body(observed: Observation[HttpAnswer]) -> Mapping[str, Any]:
+    try:
+        body = observed.value.json() if observed.value is not None else None
+    except NotJsonError:
+        return {}
+    return body if isinstance(body, Mapping) else {}
