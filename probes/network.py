@@ -16,12 +16,15 @@ import threading
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
-import httpx
+import certifi
 
 from probes.observation import Deadline, FailureKind
 from probes.phases import PhaseClock
 
 Address: TypeAlias = tuple[socket.AddressFamily, tuple[Any, ...]]
+
+PUBLIC_AUTHORITIES: Final = certifi.where()
+"""Mozilla's authorities, the same on every machine."""
 
 _KIND_BY_ERRNO: Final = {
     errno.ECONNREFUSED: FailureKind.REFUSED,
@@ -73,9 +76,7 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
 
     Raises OSError when `ca_file` cannot be read and ssl.SSLError (an OSError) when it is no PEM.
     """
-    if ca_file is None:
-        return httpx.create_ssl_context(trust_env=False)
-    return ssl.create_default_context(cafile=ca_file)
+    return ssl.create_default_context(cafile=ca_file or PUBLIC_AUTHORITIES)
 
 
 def seconds_left(deadline: Deadline) -> float:

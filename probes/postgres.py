@@ -1,0 +1,290 @@
+"""The Postgres probe: one read in a read-only transaction, by a login that is proved unable to write.
+
+    read_only(target, "SELECT count(*) FROM public.appointments", (), deadline=Deadline.after(5))
+
+A read-only transaction is a promise of the session, not a boundary, so the rights of the login are
+proved first (`postgres_rights`), and a login that may write is refused before anything else is run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeAlias, TypeVar
+
+import psycopg
+from psycopg import generators, sql, waiting
+from pydantic import SecretStr
+
+from probes import network
+from probes.observation import Deadline, Facts, FailureKind, Observation, utc_now
+from probes.phases import PhaseClock
+from probes.postgres_failures import KnownFailure, failure_kind, failure_of, login_failure
+from probes.postgres_rights import EXCESS_QUERY, Right, Rights
+from probes.postgres_session import DeadlineConnection
+
+__all__ = [
+    "PostgresTarget",
+    "RecordFound",
+    "Right",
+    "Rights",
+    "Rows",
+    "ServerState",
+    "failure_kind",
+    "privileges",
+    "read_only",
+    "record_exists",
+    "server_state",
+]
+
+PHASES: Final = ("resolve", "login", "prove", "query")
+MAX_ROWS: Final = 10_000
+_LOCK_TIMEOUT_SECONDS: Final = 0.5
+_ROWS_AT_A_TIME: Final = 100
+
+Statement: TypeAlias = str | sql.SQL | sql.Composed
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PostgresTarget:
+    """A database and the gate's login to it; the password is masked in every repr."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: SecretStr
+    sslmode: str = "verify-full"
+    """`disable`, `require`, `verify-ca` or `verify-full`."""
+    sslrootcert: str | None = None
+    """The authority's file; the public authorities when None."""
+
+    @property
+    def address(self) -> str:
+        """Return the target as reports show it."""
+        return f"postgres://{self.host}:{self.port}/{self.database}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rows:
+    """What a query returned; the values are private."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...] = dataclasses.field(repr=False)
+
+    def facts(self) -> dict[str, object]:
+        """Return the number of rows and the names of the columns, never a value."""
+        return {"row_count": len(self.rows), "columns": list(self.columns)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RecordFound:
+    """Whether one record is there."""
+
+    found: bool
+
+    def facts(self) -> dict[str, object]:
+        """Return the answer; which record it was stays private."""
+        return {"found": self.found}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServerState:
+    """What the server says of itself."""
+
+    version: str
+    in_recovery: bool
+    """True on a standby."""
+
+    def facts(self) -> dict[str, object]:
+        """Return both."""
+        return {"version": self.version, "in_recovery": self.in_recovery}
+
+
+V = TypeVar("V", bound=Facts)
+Ask: TypeAlias = Callable[[DeadlineConnection], V]
+
+
+def read_only(
+    target: PostgresTarget,
+    statement: Statement,
+    params: Sequence[object] = (),
+    *,
+    deadline: Deadline,
+) -> Observation[Rows]:
+    """Run one query, with values for its %s, and return its rows (at most 10,000, else TOO_LARGE).
+
+    Unqualified names are looked up in pg_catalog, then public.
+    """
+    return _observe(target, deadline, lambda connection: _rows(connection, statement, params))
+
+
+def record_exists(
+    target: PostgresTarget, table: str, id_column: str, record_id: object, *, deadline: Deadline
+) -> Observation[RecordFound]:
+    """Say whether the table (`name` or `schema.name`) has a row whose `id_column` is `record_id`."""
+    query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {} = %s)").format(
+        sql.Identifier(*table.split(".")), sql.Identifier(id_column)
+    )
+
+    def ask(connection: DeadlineConnection) -> RecordFound:
+        return RecordFound(found=_rows(connection, query, (record_id,)).rows == ((True,),))
+
+    return _observe(target, deadline, ask)
+
+
+def server_state(target: PostgresTarget, *, deadline: Deadline) -> Observation[ServerState]:
+    """Return the server's version and whether it is a standby."""
+
+    def ask(connection: DeadlineConnection) -> ServerState:
+        query = "SELECT current_setting('server_version'), pg_is_in_recovery()"
+        ((version, in_recovery),) = _rows(connection, query, ()).rows
+        return ServerState(str(version), in_recovery is True)
+
+    return _observe(target, deadline, ask)
+
+
+def privileges(target: PostgresTarget, *, deadline: Deadline) -> Observation[Rights]:
+    """Return what the login may do beyond reading; empty is as it should be. Nothing else is run."""
+
+    def ask(connection: DeadlineConnection) -> Rights:
+        return Rights(target.user, _excess(connection))
+
+    return _observe(target, deadline, ask, prove=False)
+
+
+def _observe(
+    target: PostgresTarget, deadline: Deadline, ask: Ask[V], *, prove: bool = True
+) -> Observation[V]:
+    started_at, started = utc_now(), time.monotonic()
+    clock = PhaseClock(*PHASES)
+    value, failure = None, None
+    try:
+        with _transaction(target, deadline, clock) as connection:
+            clock.enter("prove")
+            if prove:
+                _refuse_writer(target, connection)
+                clock.enter("query")
+            value = ask(connection)
+    except Exception as exc:
+        failure = failure_of(exc, target.address, clock.current)
+        if failure is None:
+            raise
+    clock.stop()
+    return Observation(
+        probe="postgres",
+        target=target.address,
+        started_at=started_at,
+        elapsed_seconds=time.monotonic() - started,
+        phases=clock.seconds(),
+        # An answer that came, but whose transaction could not be ended in time, is none.
+        value=value if failure is None else None,
+        failure=failure,
+    )
+
+
+@contextlib.contextmanager
+def _transaction(
+    target: PostgresTarget, deadline: Deadline, clock: PhaseClock
+) -> Iterator[DeadlineConnection]:
+    connection = _connect(target, deadline, clock)
+    try:
+        connection.execute(_begin(deadline))
+        yield connection
+        connection.execute("ROLLBACK")
+    finally:
+        connection.close()
+
+
+def _begin(deadline: Deadline) -> sql.Composed:
+    # The server gives up a little before we do, so that it is the one who ends the query.
+    milliseconds = max(1, int(network.seconds_left(deadline) * 950))
+    lock = min(milliseconds, int(_LOCK_TIMEOUT_SECONDS * 1000))
+    return sql.SQL(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; "
+        "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; "
+        "SET LOCAL idle_in_transaction_session_timeout = {}; "
+        # Rows that row-level security would hide become an error instead of a smaller count.
+        "SET LOCAL row_security = off; "
+        "SET LOCAL search_path = pg_catalog, public"
+    ).format(milliseconds, lock, milliseconds + 1000)
+
+
+def _connect(target: PostgresTarget, deadline: Deadline, clock: PhaseClock) -> DeadlineConnection:
+    clock.enter("resolve")
+    addresses = network.resolve(target.host, target.port, deadline)
+    clock.enter("login")
+    failure: KnownFailure | None = None
+    for tried, (_, address) in enumerate(addresses):
+        share = deadline.sooner(network.seconds_left(deadline) / (len(addresses) - tried))
+        try:
+            return _login(target, str(address[0]), share, deadline)
+        except psycopg.Error as exc:
+            failure = login_failure(exc, target, deadline)
+    raise failure or KnownFailure(FailureKind.NAME_NOT_RESOLVED)
+
+
+def _login(
+    target: PostgresTarget, address: str, share: Deadline, deadline: Deadline
+) -> DeadlineConnection:
+    # psycopg.connect() counts whole seconds, two at least; its parts take fractions. libpq fills
+    # what is not given from the environment (PGOPTIONS, PGPASSFILE, ...), so all that matters is.
+    start = generators.connect(
+        psycopg.conninfo.make_conninfo(
+            host=target.host,
+            hostaddr=address,
+            port=target.port,
+            dbname=target.database,
+            user=target.user,
+            password=target.password.get_secret_value(),
+            sslmode=target.sslmode,
+            sslrootcert=_authority(target),
+            gssencmode="disable",
+            application_name="release-gate",
+            options="",
+        )
+    )
+    pgconn = waiting.wait_conn(start, interval=0.1, timeout=network.seconds_left(share))
+    connection: DeadlineConnection = DeadlineConnection(pgconn)
+    connection.deadline = deadline
+    connection.set_autocommit(True)
+    return connection
+
+
+def _authority(target: PostgresTarget) -> str:
+    # With a file libpq verifies even under `require`, which is only meant to encrypt.
+    if not target.sslmode.startswith("verify"):
+        return ""
+    return target.sslrootcert or network.PUBLIC_AUTHORITIES
+
+
+def _refuse_writer(target: PostgresTarget, connection: DeadlineConnection) -> None:
+    excess = _excess(connection)
+    if excess:
+        more = f", and {len(excess) - 1} more" if len(excess) > 1 else ""
+        raise KnownFailure(
+            FailureKind.NOT_READ_ONLY,
+            f"The login {target.user} has {excess[0].sentence()}{more}: nothing was run. "
+            "Give the gate a login that can only read.",
+        )
+
+
+def _excess(connection: DeadlineConnection) -> tuple[Right, ...]:
+    found = _rows(connection, EXCESS_QUERY, ()).rows
+    return tuple(Right(*(str(value) for value in row)) for row in found)
+
+
+def _rows(connection: DeadlineConnection, statement: Statement, params: Sequence[object]) -> Rows:
+    rows: list[tuple[object, ...]] = []
+    with connection.cursor() as cursor:
+        for row in cursor.stream(statement, params or None, size=_ROWS_AT_A_TIME):
+            rows.append(row)
+            if len(rows) > MAX_ROWS:
+                connection.abandon()
+                raise KnownFailure(
+                    FailureKind.TOO_LARGE, f"The query returned more than {MAX_ROWS} rows."
+                )
+        columns = tuple(column.name for column in cursor.description or ())
+    return Rows(columns, tuple(rows))

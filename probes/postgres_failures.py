@@ -1,0 +1,195 @@
+"""What a failure of Postgres, psycopg or libpq means; their own texts are never passed on.
+
+psycopg's messages quote literals, and libpq's can quote a mistyped password. What is kept is the
+SQLSTATE, which Postgres documents and does not translate (appendix A of its manual).
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final, Protocol
+
+import psycopg
+from pydantic import SecretStr
+
+from probes import network
+from probes.observation import Deadline, Failure, FailureKind
+from probes.phases import PhaseClock
+
+_KIND_BY_STATE: Final = {
+    "42501": FailureKind.FORBIDDEN,
+    "57014": FailureKind.TIMEOUT,
+    "25P03": FailureKind.TIMEOUT,
+    "25P04": FailureKind.TIMEOUT,
+    "57P01": FailureKind.CONNECTION_LOST,
+    "57P02": FailureKind.CONNECTION_LOST,
+    "57P05": FailureKind.CONNECTION_LOST,
+}
+
+_KIND_BY_CLASS: Final = {
+    "08": FailureKind.CONNECTION_LOST,
+    "28": FailureKind.CREDENTIAL_REFUSED,
+    "40": FailureKind.SERVER_BUSY,
+    "53": FailureKind.SERVER_BUSY,
+    "55": FailureKind.SERVER_BUSY,
+    "57": FailureKind.SERVER_BUSY,
+    # The server is sound; what we asked is not.
+    "0A": FailureKind.QUERY_REJECTED,
+    "20": FailureKind.QUERY_REJECTED,
+    "21": FailureKind.QUERY_REJECTED,
+    "22": FailureKind.QUERY_REJECTED,
+    "23": FailureKind.QUERY_REJECTED,
+    "25": FailureKind.QUERY_REJECTED,
+    "3D": FailureKind.QUERY_REJECTED,
+    "3F": FailureKind.QUERY_REJECTED,
+    "42": FailureKind.QUERY_REJECTED,
+    "44": FailureKind.QUERY_REJECTED,
+    "54": FailureKind.QUERY_REJECTED,
+    "P0": FailureKind.QUERY_REJECTED,
+}
+
+# psycopg's exceptions without a SQLSTATE, most specific first; a test walks all of them.
+_KIND_BY_TYPE: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
+    (psycopg.errors.ConnectionTimeout, FailureKind.TIMEOUT),
+    (psycopg.errors.CancellationTimeout, FailureKind.TIMEOUT),
+    (psycopg.OperationalError, FailureKind.CONNECTION_LOST),
+    (psycopg.ProgrammingError, FailureKind.QUERY_REJECTED),
+    (psycopg.DataError, FailureKind.QUERY_REJECTED),
+    (psycopg.IntegrityError, FailureKind.QUERY_REJECTED),
+    (psycopg.NotSupportedError, FailureKind.QUERY_REJECTED),
+    (psycopg.InterfaceError, FailureKind.OUR_FAULT),
+    (psycopg.Error, FailureKind.SERVER_ERROR),
+)
+
+# libpq reports a refused login as text only. The words are the server's and it may speak another
+# language; then the login counts as refused, which holds and never rolls back.
+_KIND_BY_WORDS: Final = (
+    ("password authentication failed", FailureKind.CREDENTIAL_REFUSED),
+    ("no pg_hba.conf entry", FailureKind.CREDENTIAL_REFUSED),
+    ("too many c", FailureKind.SERVER_BUSY),
+    ("remaining connection slots", FailureKind.SERVER_BUSY),
+    ("the database system is", FailureKind.SERVER_BUSY),
+    ("permission denied for database", FailureKind.FORBIDDEN),
+    ("server does not support SSL", FailureKind.TLS_FAILED),
+    ("server closed the connection", FailureKind.CONNECTION_LOST),
+    ("invalid response", FailureKind.PROTOCOL),
+    ("expected authentication request", FailureKind.PROTOCOL),
+    ("expected SASL", FailureKind.PROTOCOL),
+    ("root certificate file", FailureKind.OUR_FAULT),
+    ("does not exist", FailureKind.QUERY_REJECTED),
+)
+
+_SENTENCES: Final = {
+    FailureKind.NAME_NOT_RESOLVED: "its name has no address here; check the name and this machine's DNS",
+    FailureKind.NO_ROUTE: "there is no route from here; check this machine's network",
+    FailureKind.REFUSED: "it refused the connection; nothing listens there",
+    FailureKind.TIMEOUT: "it gave no complete answer before the deadline",
+    FailureKind.CONNECTION_LOST: "it broke the connection off",
+    FailureKind.CERTIFICATE_UNTRUSTED: "its certificate comes from an authority that is not trusted here",
+    FailureKind.CERTIFICATE_INVALID: "its certificate is expired, not yet valid or made out to another name",
+    FailureKind.TLS_FAILED: "it completes no TLS handshake",
+    FailureKind.PROTOCOL: "it does not speak the Postgres protocol",
+    FailureKind.CREDENTIAL_REFUSED: "it refused the login; check user, password and pg_hba.conf",
+    FailureKind.FORBIDDEN: "the login lacks a right that the query needs; grant SELECT on what it reads",
+    FailureKind.SERVER_BUSY: "it cannot serve now: starting, stopping, out of connections or locked",
+    FailureKind.SERVER_ERROR: "it failed with an internal error",
+    FailureKind.QUERY_REJECTED: "it rejected the query: a table, column or value is not as expected",
+    FailureKind.OUR_FAULT: "the connection could not be used from here",
+}
+
+_TLS_REQUEST: Final = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
+
+
+class KnownFailure(Exception):  # noqa: N818 - carries a finding, is no error of its own
+    """A failure whose kind is known; `detail` is the whole sentence if it has its own."""
+
+    def __init__(self, kind: FailureKind, detail: str | None = None) -> None:
+        super().__init__(kind.value)
+        self.kind = kind
+        self.detail = detail
+
+
+class Login(Protocol):
+    """What of a target is needed to look again at why nobody could log in."""
+
+    @property
+    def host(self) -> str:
+        """Return the server's name."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """Return its port."""
+        ...
+
+    @property
+    def sslmode(self) -> str:
+        """Return libpq's name of how TLS is used."""
+        ...
+
+    @property
+    def sslrootcert(self) -> str | None:
+        """Return the authority's file."""
+        ...
+
+    @property
+    def password(self) -> SecretStr:
+        """Return the password."""
+        ...
+
+
+def failure_kind(exc: BaseException) -> FailureKind | None:
+    """Return what an exception of psycopg or the operating system means; None: not theirs."""
+    if isinstance(exc, KnownFailure):
+        return exc.kind
+    if isinstance(exc, OSError):
+        return network.os_failure_kind(exc)
+    state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
+    if state is not None:
+        by_class = _KIND_BY_CLASS.get(state[:2], FailureKind.SERVER_ERROR)
+        return _KIND_BY_STATE.get(state, by_class)
+    return next((kind for known, kind in _KIND_BY_TYPE if isinstance(exc, known)), None)
+
+
+def failure_of(exc: Exception, address: str, phase: str | None) -> Failure | None:
+    """Return the failure that an exception means, with a sentence of ours; None: not a failure."""
+    kind = failure_kind(exc)
+    if kind is None:
+        return None
+    own_words = exc.detail if isinstance(exc, KnownFailure) else None
+    state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
+    code = f" (SQLSTATE {state})" if state else ""
+    return Failure(kind, own_words or f"{address}: {_SENTENCES[kind]}{code}.", phase)
+
+
+def login_failure(exc: psycopg.Error, login: Login, deadline: Deadline) -> KnownFailure:
+    """Return why a login failed; libpq has no code for it, so the way there is walked again."""
+    if deadline.remaining_seconds() <= 0 or "timeout" in str(exc):
+        return KnownFailure(FailureKind.TIMEOUT)
+    try:
+        _walk_again(login, deadline)
+    except OSError as problem:
+        return KnownFailure(network.os_failure_kind(problem))
+    words = str(exc)
+    kinds = (kind for known, kind in _KIND_BY_WORDS if known in words)
+    return KnownFailure(next(kinds, FailureKind.CREDENTIAL_REFUSED))
+
+
+def _walk_again(login: Login, deadline: Deadline) -> None:
+    clock = PhaseClock("resolve", "connect")
+    connection = network.open_tcp(login.host, login.port, deadline, clock)
+    with connection:
+        if not login.sslmode.startswith("verify"):
+            return
+        connection.settimeout(network.seconds_left(deadline))
+        connection.sendall(_TLS_REQUEST)
+        if connection.recv(1) == b"S":
+            network.wrap_tls(connection, login.host, _context(login), deadline).close()
+
+
+def _context(login: Login) -> ssl.SSLContext:
+    if login.sslmode == "verify-full":
+        return network.tls_context(login.sslrootcert)
+    context = ssl.create_default_context(cafile=login.sslrootcert or network.PUBLIC_AUTHORITIES)
+    context.check_hostname = False
+    return context
