@@ -1,0 +1,46 @@
+"""Run one process of the reference API: `SANDBOX_APP_CONFIG=FILE python -m sandbox.app`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from sandbox.app.config import ConfigError, read_config
+from sandbox.app.main import make_app
+
+_CONFIGURATION_ERROR = 78
+_KEEP_ALIVE_SECONDS = 75
+
+
+def main() -> int:
+    """Serve until told to stop; 78 when the configuration cannot be used."""
+    path = os.environ.get("SANDBOX_APP_CONFIG")
+    if not path:
+        sys.stderr.write("SANDBOX_APP_CONFIG must name the configuration file of this process.\n")
+        return _CONFIGURATION_ERROR
+    try:
+        config = read_config(Path(path))
+    except ConfigError as exc:
+        sys.stderr.write(f"{exc}\n")
+        return _CONFIGURATION_ERROR
+    uvicorn.run(
+        make_app(config),
+        host="127.0.0.1",
+        port=config.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=1,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""The application put together, for one region and one version."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from sandbox.app import errors
+from sandbox.app.database import Database
+from sandbox.app.faults import Faults
+from sandbox.app.gateways import Gateways
+from sandbox.app.metrics import Endpoint, Metrics
+from sandbox.app.middleware import DisturbedHealth, Measured
+from sandbox.app.parts import Parts
+from sandbox.app.routes import (
+    appointments,
+    auth,
+    health,
+    integrations,
+    operations,
+    patients,
+    payments,
+    providers,
+    synthetic,
+    video,
+)
+from sandbox.app.sessions import Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sandbox.app.config import AppConfig
+
+_ADDRESS_OF_CALLS_SINCE = (1, 2)
+
+
+def make_app(config: AppConfig) -> FastAPI:
+    """Return the application; it opens nothing before it is started."""
+    routers = _routers(config.version)
+    parts = _make_parts(config, routers)
+    app = FastAPI(title="Unified Health API", version=config.version, lifespan=_lifespan)
+    app.state.parts = parts
+    for router in (*routers, health.router, operations.router):
+        app.include_router(router)
+    errors.add_handlers(app)
+    app.add_middleware(DisturbedHealth, faults=parts.faults)
+    app.add_middleware(Measured, metrics=parts.metrics, faults=parts.faults)
+    return app
+
+
+def _routers(version: str) -> tuple[APIRouter, ...]:
+    """Return what patients use; health and operations are apart, for they are not measured."""
+    numbers = tuple(int(part) for part in version.split(".")[:2])
+    return (
+        auth.router,
+        appointments.router,
+        payments.router,
+        video.make_router(with_address=numbers >= _ADDRESS_OF_CALLS_SINCE),
+        providers.router,
+        patients.router,
+        integrations.router,
+        synthetic.router,
+    )
+
+
+def _make_parts(config: AppConfig, routers: tuple[APIRouter, ...]) -> Parts:
+    metrics = Metrics(
+        Endpoint(method, route.path, route.status_code or 200)
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in sorted(route.methods or ())
+    )
+    return Parts(
+        config=config,
+        faults=Faults(),
+        metrics=metrics,
+        database=Database(config.database, metrics),
+        sessions=Sessions(config.redis),
+        gateways=Gateways(config.vendors_url),
+    )
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    parts: Parts = app.state.parts
+    async with parts.database.opened(), parts.sessions.opened(), parts.gateways.opened():
+        yield

@@ -1,0 +1,125 @@
+"""What one process of the reference API counts and times, in its own Prometheus registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from sandbox.app.faults import Switches
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+REQUEST_BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
+QUERY_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+_OTHER_BOUNDS_SECONDS = (0.015, 0.15, 0.4, 0.9, 3.0)
+_REQUEST_DURATION = "http_request_duration_seconds"
+_RENAMED = "http_server_request_duration_seconds"
+_SYNTHETIC = ("false", "true")
+
+
+class Endpoint(NamedTuple):
+    """A route whose series exist from the start, with the status of its success."""
+
+    method: str
+    route: str
+    status: int
+
+
+class Metrics:
+    """All metrics of the process; `reset` starts them again at zero, as a restart would."""
+
+    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+        self._endpoints = tuple(endpoints)
+        self.reset(other_bounds=False)
+
+    def reset(self, *, other_bounds: bool) -> None:
+        """Begin with a fresh registry, and with the wrong histogram bounds when told so."""
+        self._registry = CollectorRegistry()
+        self._other_bounds = other_bounds
+        self._make_http()
+        self._queries = Histogram(
+            "db_query_duration_seconds",
+            "Time that one query took, from the API's side",
+            buckets=QUERY_BOUNDS_SECONDS,
+            registry=self._registry,
+        )
+        self._make_business()
+
+    def _make_http(self) -> None:
+        self._durations = Histogram(
+            _REQUEST_DURATION,
+            "Time from the first byte of a request to the last of its answer",
+            ("method", "route"),
+            buckets=_OTHER_BOUNDS_SECONDS if self._other_bounds else REQUEST_BOUNDS_SECONDS,
+            registry=self._registry,
+        )
+        self._requests = Counter(
+            "http_requests",
+            "Requests answered",
+            ("method", "route", "status"),
+            registry=self._registry,
+        )
+        for method, route, status in self._endpoints:
+            self._durations.labels(method, route)
+            for each in (str(status), "500"):
+                self._requests.labels(method, route, each)
+
+    def _make_business(self) -> None:
+        self._registrations = self._business("registrations", "Users registered")
+        self._logins = self._business("logins", "Users logged in")
+        self._appointments = self._business("appointments_booked", "Appointments booked")
+        self._payments = self._business(
+            "payments", "Payments by status", statuses=("succeeded", "declined")
+        )
+        self._calls = self._business(
+            "video_calls", "Video calls by status", statuses=("initialised", "ended", "refused")
+        )
+
+    def _business(self, name: str, about: str, statuses: tuple[str, ...] = ()) -> Counter:
+        labels = ("synthetic", "status") if statuses else ("synthetic",)
+        counter = Counter(name, about, labels, registry=self._registry)
+        for synthetic in _SYNTHETIC:
+            for status in statuses:
+                counter.labels(synthetic, status)
+            if not statuses:
+                counter.labels(synthetic)
+        return counter
+
+    def request(self, endpoint: Endpoint, seconds: float, *, into_histogram: bool) -> None:
+        """Count one answered request and, unless its histogram is to stay empty, its time."""
+        method, route, status = endpoint
+        self._requests.labels(method, route, str(status)).inc()
+        if into_histogram:
+            self._durations.labels(method, route).observe(seconds)
+
+    def query(self, seconds: float) -> None:
+        """Count the time of one database query."""
+        self._queries.observe(seconds)
+
+    def registration(self, *, synthetic: bool) -> None:
+        """Count a registered user."""
+        self._registrations.labels(_SYNTHETIC[synthetic]).inc()
+
+    def login(self, *, synthetic: bool) -> None:
+        """Count a login."""
+        self._logins.labels(_SYNTHETIC[synthetic]).inc()
+
+    def booking(self, *, synthetic: bool) -> None:
+        """Count a booked appointment."""
+        self._appointments.labels(_SYNTHETIC[synthetic]).inc()
+
+    def payment(self, status: str, *, synthetic: bool) -> None:
+        """Count a payment that the gateway decided."""
+        self._payments.labels(_SYNTHETIC[synthetic], status).inc()
+
+    def call(self, status: str, *, synthetic: bool) -> None:
+        """Count a video call that began, ended or was refused."""
+        self._calls.labels(_SYNTHETIC[synthetic], status).inc()
+
+    def exposition(self, switches: Switches) -> bytes:
+        """Return everything in Prometheus's text format."""
+        text = generate_latest(self._registry)
+        if switches.metric_renamed:
+            return text.replace(_REQUEST_DURATION.encode(), _RENAMED.encode())
+        return text

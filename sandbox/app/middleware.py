@@ -1,0 +1,80 @@
+"""Pure ASGI wrappers: the measuring of every request, and health endpoints that misbehave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+from starlette.responses import HTMLResponse, StreamingResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox.app.faults import Faults
+from sandbox.app.metrics import Endpoint, Metrics
+
+_UNMEASURED = ("/health", "/metrics", "/_sandbox")
+_LOGIN_PAGE = "<!doctype html><title>Sign in</title><form><input name=user></form>"
+_MEGABYTE = b" " * 1_000_000
+
+
+class Measured:
+    """Times and counts every request but those of the operators."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, faults: Faults) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request and count it, whatever becomes of it."""
+        if scope["type"] != "http" or scope["path"].startswith(_UNMEASURED):
+            await self._app(scope, receive, send)
+            return
+        status = 500
+        started = time.perf_counter()
+
+        async def noting_the_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting_the_status)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self._metrics.request(
+                Endpoint(scope["method"], route, status),
+                time.perf_counter() - started,
+                into_histogram=not self._faults.switches.histogram_empty,
+            )
+
+
+class DisturbedHealth:
+    """Answers the health endpoints with a login page or with megabytes, when told so."""
+
+    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+        self._app = app
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, health endpoints as the switches say."""
+        switches = self._faults.switches
+        if scope["type"] != "http" or not scope["path"].startswith("/health"):
+            await self._app(scope, receive, send)
+        elif switches.html_health:
+            await HTMLResponse(_LOGIN_PAGE)(scope, receive, send)
+        elif switches.large_health_megabytes:
+            await _megabytes(switches.large_health_megabytes)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _megabytes(count: int) -> StreamingResponse:
+    """Stream valid JSON and then blanks, so that only the size is wrong."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b'{"status":"healthy"}'
+        for _ in range(count):
+            yield _MEGABYTE
+
+    return StreamingResponse(chunks(), media_type="application/json")

@@ -1,0 +1,92 @@
+"""What a request can reach: the parts of the running API and who is asking."""
+
+import hmac
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Request, status
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic.alias_generators import to_camel
+
+from sandbox.app.config import AppConfig
+from sandbox.app.database import Database
+from sandbox.app.faults import Faults
+from sandbox.app.gateways import Gateways
+from sandbox.app.metrics import Metrics
+from sandbox.app.sessions import Sessions, User
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that one process of the API is made of."""
+
+    config: AppConfig
+    faults: Faults
+    metrics: Metrics
+    database: Database
+    sessions: Sessions
+    gateways: Gateways
+
+
+class Body(BaseModel):
+    """A JSON body: camelCase outside, no unknown keys."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+
+async def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+PartsOfApp = Annotated[Parts, Depends(_parts)]
+_bearer = HTTPBearer(auto_error=False)
+_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def same_secret(given: str, secret: SecretStr) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(given.encode(), secret.get_secret_value().encode())
+
+
+def _refusal() -> HTTPException:
+    return HTTPException(
+        status.HTTP_401_UNAUTHORIZED, "sign in first", headers={"WWW-Authenticate": "Bearer"}
+    )
+
+
+async def _signed_in(parts: PartsOfApp, credentials: _Credentials) -> User:
+    user = await parts.sessions.find(credentials.credentials) if credentials else None
+    if user is None:
+        raise _refusal()
+    return user
+
+
+async def _patient(parts: PartsOfApp, credentials: _Credentials) -> User:
+    user = await _signed_in(parts, credentials)
+    if user.patient_id is None:
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "only patients can do this")
+    return user
+
+
+async def _synthetic_token(parts: PartsOfApp, credentials: _Credentials) -> None:
+    if credentials is None or not same_secret(
+        credentials.credentials, parts.config.synthetic.token
+    ):
+        raise _refusal()
+
+
+async def _reader(parts: PartsOfApp, credentials: _Credentials) -> None:
+    """Let users in and, for reads that name no patient, the synthetic traffic too."""
+    if credentials is None:
+        raise _refusal()
+    if not same_secret(credentials.credentials, parts.config.synthetic.token):
+        await _signed_in(parts, credentials)
+
+
+Patient = Annotated[User, Depends(_patient)]
+OnlySyntheticToken = Depends(_synthetic_token)
+OnlyReaders = Depends(_reader)

@@ -1,0 +1,84 @@
+"""The deployment gate finds and removes its own records; nobody else's can be reached from here."""
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from sandbox.app.parts import Body, OnlySyntheticToken, PartsOfApp
+
+router = APIRouter(tags=["synthetic"], dependencies=[OnlySyntheticToken])
+
+Tag = Annotated[str, Query(min_length=1, max_length=100)]
+
+
+class Record(Body):
+    """One synthetic record."""
+
+    kind: Literal["user", "appointment", "payment", "call"]
+    id: str
+    tag: str
+    created_at: dt.datetime = Field(alias="created_at")
+
+
+class Records(Body):
+    """Synthetic records, oldest first."""
+
+    records: tuple[Record, ...]
+
+
+class Deleted(Body):
+    """How many of the records that were listed are gone."""
+
+    deleted: int
+
+
+@router.get("/v1/synthetic/records")
+async def list_records(parts: PartsOfApp, tag: Tag | None = None) -> Records:
+    """Return the records with this tag, or every synthetic record."""
+    rows = await parts.database.rows(_LIST, tag, tag)
+    return Records(records=tuple(Record.model_validate(row) for row in rows))
+
+
+@router.delete("/v1/synthetic/records")
+async def delete_records(parts: PartsOfApp, tag: Tag) -> Deleted:
+    """Delete every record with this tag, and the sessions of its users.
+
+    A null tag equals nothing in SQL, so records of real users can never match.
+    """
+    async with parts.database.transaction() as transaction:
+        calls = await transaction.rows(
+            "DELETE FROM video_calls WHERE synthetic_tag = %s RETURNING id", tag
+        )
+        payments = await transaction.rows(
+            "DELETE FROM payments WHERE synthetic_tag = %s RETURNING id", tag
+        )
+        appointments = await transaction.rows(
+            "DELETE FROM appointments WHERE synthetic_tag = %s RETURNING id", tag
+        )
+        await transaction.rows("DELETE FROM patients WHERE synthetic_tag = %s", tag)
+        users = await transaction.rows(
+            "DELETE FROM users WHERE synthetic_tag = %s RETURNING id", tag
+        )
+    await parts.sessions.forget_synthetic(tag, [call["id"] for call in calls])
+    return Deleted(deleted=sum(map(len, (calls, payments, appointments, users))))
+
+
+_LIST = """
+WITH records AS (
+    SELECT 'user' AS kind, id, synthetic_tag AS tag, created_at FROM users
+    WHERE synthetic_tag IS NOT NULL
+    UNION ALL
+    SELECT 'appointment', id, synthetic_tag, created_at FROM appointments
+    WHERE synthetic_tag IS NOT NULL
+    UNION ALL
+    SELECT 'payment', id, synthetic_tag, created_at FROM payments
+    WHERE synthetic_tag IS NOT NULL
+    UNION ALL
+    SELECT 'call', id, synthetic_tag, created_at FROM video_calls
+    WHERE synthetic_tag IS NOT NULL
+)
+SELECT kind, id, tag, created_at FROM records
+WHERE %s::text IS NULL OR tag = %s ORDER BY created_at
+"""
