@@ -1,0 +1,382 @@
+"""The Redis probe: health and counts by commands that neither write nor block the server.
+
+KEYS is never sent; counting is a bounded SCAN, and a scan that did not come round is a failure.
+Names of keys can hold patients' numbers, so only their count leaves this module.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, TypeAlias, TypeVar
+
+import redis
+from pydantic import SecretStr
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from probes import network
+from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
+from probes.phases import PhaseClock
+from probes.redis_connection import DeadlineRedisConnection, DeadlineSocket, open_socket
+
+__all__ = [
+    "KeyCount",
+    "RedisFacts",
+    "RedisRights",
+    "RedisTarget",
+    "count_keys",
+    "excess_rights",
+    "failure_kind",
+    "ping",
+]
+
+PHASES: Final = ("resolve", "connect", "tls", "login", "command")
+
+_KEYS_PER_BATCH: Final = 500
+_ACL_SINCE: Final = (6, 0)
+
+# One example of each thing that the gate must not be able to do; ACL DRYRUN runs none of them.
+_FORBIDDEN: Final[tuple[tuple[str, ...], ...]] = (
+    ("SET", "release-gate:proof", "0"),
+    ("GET", "release-gate:proof"),
+    ("DEL", "release-gate:proof"),
+    ("KEYS", "*"),
+    ("FLUSHALL",),
+    ("CONFIG", "GET", "maxmemory"),
+    ("EVAL", "return 0", "0"),
+    ("MONITOR",),
+    ("SHUTDOWN",),
+)
+
+# Where ACL DRYRUN is not to be had, these are sent. The server checks the ACL before the options,
+# so a user without the right gets NOPERM, and one with it a syntax error: nothing is ever done.
+_MALFORMED: Final = {
+    "SET": ("SET", "release-gate:proof", "0", "NO-SUCH-OPTION"),
+    "FLUSHALL": ("FLUSHALL", "NO-SUCH-OPTION"),
+    "EVAL": ("EVAL", "return 0", "NO-SUCH-COUNT"),
+}
+
+# The one mapping of this module, most specific first; a test walks the library's exceptions.
+_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
+    (redis.exceptions.AuthenticationError, FailureKind.CREDENTIAL_REFUSED),
+    (redis.exceptions.AuthenticationWrongNumberOfArgsError, FailureKind.CREDENTIAL_REFUSED),
+    (redis.exceptions.ExternalAuthProviderError, FailureKind.OUR_FAULT),
+    (redis.exceptions.AuthorizationError, FailureKind.FORBIDDEN),
+    (redis.exceptions.NoPermissionError, FailureKind.FORBIDDEN),
+    (redis.exceptions.BusyLoadingError, FailureKind.SERVER_BUSY),
+    (redis.exceptions.MaxConnectionsError, FailureKind.OUR_FAULT),
+    (redis.exceptions.TimeoutError, FailureKind.TIMEOUT),
+    (redis.exceptions.ConnectionError, FailureKind.CONNECTION_LOST),
+    (redis.exceptions.InvalidResponse, FailureKind.PROTOCOL),
+    (redis.exceptions.OutOfMemoryError, FailureKind.SERVER_BUSY),
+    (redis.exceptions.TryAgainError, FailureKind.SERVER_BUSY),
+    (redis.exceptions.ClusterDownError, FailureKind.SERVER_BUSY),
+    (redis.exceptions.ResponseError, FailureKind.QUERY_REJECTED),
+    # What is left belongs to features that the gate does not use: locks, scripts, cluster clients.
+    (redis.exceptions.RedisError, FailureKind.OUR_FAULT),
+    (redis.exceptions.RedisClusterException, FailureKind.OUR_FAULT),
+    (redis.exceptions.ChildDeadlockedError, FailureKind.OUR_FAULT),
+    (redis.exceptions.IncorrectPolicyType, FailureKind.OUR_FAULT),
+)
+
+_SENTENCES: Final = {
+    FailureKind.NAME_NOT_RESOLVED: "its name has no address here; check it and this machine's DNS",
+    FailureKind.NO_ROUTE: "there is no route from here; check this machine's network",
+    FailureKind.REFUSED: "it refused the connection; nothing listens there",
+    FailureKind.TIMEOUT: "it gave no complete answer before the deadline",
+    FailureKind.CONNECTION_LOST: "it broke the connection off",
+    FailureKind.CERTIFICATE_UNTRUSTED: "its certificate's authority is not trusted here; set ca_file",
+    FailureKind.CERTIFICATE_INVALID: (
+        "its certificate is expired, not yet valid or made out to another name"
+    ),
+    FailureKind.TLS_FAILED: "it completes no TLS handshake; does it speak TLS on this port?",
+    FailureKind.PROTOCOL: "it does not speak the Redis protocol",
+    FailureKind.CREDENTIAL_REFUSED: "it refused the login; check user and password",
+    FailureKind.FORBIDDEN: "the gate's user may not run this command; widen its ACL",
+    FailureKind.SERVER_BUSY: "it cannot serve now: loading its data, out of memory or its cluster down",
+    FailureKind.QUERY_REJECTED: "it rejected the command",
+    FailureKind.TOO_LARGE: "it sent more than a probe ever asks for",
+    FailureKind.OUR_FAULT: "the connection could not be used from here",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RedisTarget:
+    """A Redis and the gate's user on it; the password is masked in every repr."""
+
+    host: str
+    port: int = 6379
+    database: int = 0
+    user: str = "default"
+    password: SecretStr | None = None
+    tls: bool = True
+    ca_file: str | None = None
+
+    @property
+    def address(self) -> str:
+        """Return the target as reports show it."""
+        return f"redis{'s' if self.tls else ''}://{self.host}:{self.port}/{self.database}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RedisFacts:
+    """What a Redis that answered PING says of itself."""
+
+    version: str
+    role: str
+    """`master`, `slave` or `sentinel`, as ROLE says."""
+    loading: bool
+    connected_replicas: int
+    used_memory_bytes: int
+    max_memory_bytes: int
+    """0: no limit is set."""
+    ping_seconds: float
+
+    def facts(self) -> Mapping[str, object]:
+        """Return everything: none of it is private."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeyCount:
+    """How many different keys match a pattern."""
+
+    count: int
+    batches: int
+
+    def facts(self) -> Mapping[str, object]:
+        """Return the count, never a key."""
+        return {"count": self.count, "batches": self.batches}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RedisRights:
+    """Which forbidden commands the gate's user could run, and of which that is not known."""
+
+    user: str
+    excess: tuple[str, ...]
+    unknown: tuple[str, ...]
+    how: str
+    """`ACL DRYRUN`, `refused attempts`, or why nothing is known."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return everything: names of commands."""
+        return {
+            "user": self.user,
+            "excess": list(self.excess),
+            "unknown": list(self.unknown),
+            "how": self.how,
+        }
+
+
+class _FoundError(Exception):
+    """A failure whose kind and sentence are known."""
+
+    def __init__(self, kind: FailureKind, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+
+
+V = TypeVar("V", bound=Facts)
+Client: TypeAlias = "redis.Redis"
+
+
+def ping(target: RedisTarget, *, deadline: Deadline) -> Observation[RedisFacts]:
+    """Send PING, ROLE and INFO; the time of PING alone is in the facts."""
+
+    def ask(client: Client) -> RedisFacts:
+        began = time.monotonic()
+        _run(client, "PING")
+        ping_seconds = time.monotonic() - began
+        role = _run(client, "ROLE")
+        server, memory, replication, persistence = (
+            _info(client, section) for section in ("server", "memory", "replication", "persistence")
+        )
+        return RedisFacts(
+            version=_text(server, "redis_version"),
+            role=_role(role),
+            loading=_number(persistence, "loading") != 0,
+            connected_replicas=_number(replication, "connected_slaves"),
+            used_memory_bytes=_number(memory, "used_memory"),
+            max_memory_bytes=_number(memory, "maxmemory"),
+            ping_seconds=ping_seconds,
+        )
+
+    return _observe(target, deadline, ask)
+
+
+def count_keys(
+    target: RedisTarget, pattern: str, *, deadline: Deadline, max_iterations: int = 10_000
+) -> Observation[KeyCount]:
+    """Count the keys that match, by SCAN in batches of about 500; an unfinished scan is a failure."""
+
+    def ask(client: Client) -> KeyCount:
+        found: set[bytes] = set()
+        cursor = 0
+        for batch in range(1, max_iterations + 1):
+            answer = _run(client, "SCAN", cursor, "MATCH", pattern, "COUNT", _KEYS_PER_BATCH)
+            cursor, keys = int(answer[0]), answer[1]
+            found.update(keys)
+            if cursor == 0:
+                return KeyCount(len(found), batch)
+        raise _FoundError(
+            FailureKind.UNUSABLE_ANSWER,
+            f"The scan did not come round in {max_iterations} batches; the count is unknown.",
+        )
+
+    return _observe(target, deadline, ask)
+
+
+def excess_rights(target: RedisTarget, *, deadline: Deadline) -> Observation[RedisRights]:
+    """Say which writing, blocking or prying commands the user could run, without running any."""
+
+    def ask(client: Client) -> RedisRights:
+        version = _text(_info(client, "server"), "redis_version")
+        every = tuple(command[0] for command in _FORBIDDEN)
+        if _version(version) < _ACL_SINCE:
+            return RedisRights(target.user, (), every, f"Redis {version} has no ACLs (since 6.0)")
+        try:
+            excess = tuple(
+                command[0] for command in _FORBIDDEN if _dry_run(client, target.user, command)
+            )
+            return RedisRights(target.user, excess, (), "ACL DRYRUN")
+        except redis.exceptions.ResponseError:
+            # An older server, or a user who may not run ACL DRYRUN.
+            excess = tuple(name for name in every if name in _MALFORMED and _attempt(client, name))
+            unknown = tuple(name for name in every if name not in _MALFORMED)
+            return RedisRights(target.user, excess, unknown, "refused attempts")
+
+    return _observe(target, deadline, ask)
+
+
+def _dry_run(client: Client, user: str, command: tuple[str, ...]) -> bool:
+    return _run(client, "ACL DRYRUN", user, *command) in {b"OK", "OK", True}
+
+
+def _attempt(client: Client, name: str) -> bool:
+    try:
+        _run(client, *_MALFORMED[name])
+    except redis.exceptions.NoPermissionError:
+        return False
+    except redis.exceptions.ResponseError:
+        return True
+    return True
+
+
+def _observe(target: RedisTarget, deadline: Deadline, ask: Callable[[Client], V]) -> Observation[V]:
+    started_at, started = utc_now(), time.monotonic()
+    clock = PhaseClock(*PHASES)
+    value, failure = None, None
+    try:
+        with _client(target, deadline, clock) as client:
+            value = ask(client)
+    except _FoundError as exc:
+        failure = Failure(exc.kind, str(exc), clock.current)
+    except Exception as exc:
+        kind = failure_kind(exc)
+        if kind is None:
+            raise
+        failure = Failure(kind, f"{target.address}: {_SENTENCES[kind]}.", clock.current)
+    clock.stop()
+    return Observation(
+        probe="redis",
+        target=target.address,
+        started_at=started_at,
+        elapsed_seconds=time.monotonic() - started,
+        phases=clock.seconds(),
+        value=value,
+        failure=failure,
+    )
+
+
+@contextmanager
+def _client(target: RedisTarget, deadline: Deadline, clock: PhaseClock) -> Iterator[Client]:
+    opened = open_socket(
+        target.host,
+        target.port,
+        tls=target.tls,
+        ca_file=target.ca_file,
+        deadline=deadline,
+        clock=clock,
+    )
+    clock.enter("login")
+    pool = redis.ConnectionPool(
+        connection_class=DeadlineRedisConnection,
+        max_connections=1,
+        opened=opened,
+        host=target.host,
+        port=target.port,
+        db=target.database,
+        protocol=2,
+        # Without a password the default user needs no AUTH.
+        username=target.user if target.password else None,
+        password=target.password and target.password.get_secret_value(),
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
+        driver_info=None,
+    )
+    client = redis.Redis(connection_pool=pool)
+    try:
+        pool.release(pool.get_connection())
+        clock.enter("command")
+        yield client
+    except redis.exceptions.RedisError as exc:
+        raise _sharper(exc, opened) from exc
+    finally:
+        client.close()
+        pool.disconnect()
+        opened.close()
+
+
+def _sharper(exc: Exception, opened: DeadlineSocket) -> Exception:
+    if opened.too_large:
+        return _FoundError(
+            FailureKind.TOO_LARGE, f"The server {_SENTENCES[FailureKind.TOO_LARGE]}."
+        )
+    return exc
+
+
+def failure_kind(exc: BaseException) -> FailureKind | None:
+    """Return what an exception of redis-py or the operating system means; None: not theirs."""
+    if isinstance(exc, OSError):
+        return network.os_failure_kind(exc)
+    return next((kind for known, kind in _KINDS if isinstance(exc, known)), None)
+
+
+def _run(client: Client, *words: str | int) -> Any:
+    send: Callable[..., Any] = client.execute_command
+    return send(*words)
+
+
+def _info(client: Client, section: str) -> Mapping[str, object]:
+    answer = _run(client, "INFO", section)
+    if not isinstance(answer, dict):
+        raise _FoundError(FailureKind.UNUSABLE_ANSWER, "INFO brought no list of fields.")
+    return answer
+
+
+def _text(fields: Mapping[str, object], name: str) -> str:
+    if name not in fields:
+        raise _FoundError(FailureKind.UNUSABLE_ANSWER, f"INFO does not tell {name}.")
+    return str(fields[name])
+
+
+def _number(fields: Mapping[str, object], name: str) -> int:
+    text = _text(fields, name)
+    if not text.isdigit():
+        raise _FoundError(FailureKind.UNUSABLE_ANSWER, f"INFO tells no number for {name}.")
+    return int(text)
+
+
+def _role(answer: Any) -> str:
+    role = answer[0] if isinstance(answer, list) and answer else None
+    if not isinstance(role, bytes):
+        raise _FoundError(FailureKind.UNUSABLE_ANSWER, "ROLE does not tell the role.")
+    return role.decode("ascii", "replace")
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
