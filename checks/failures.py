@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.observation import Failure, FailureKind
+from probes.observation import Failure, FailureKind, Observation
 
 
 class Cause(enum.Enum):
@@ -70,3 +71,10 @@ def _judgement(outcome: Outcome, rule: str, subject: str, failure: Failure) -> J
         clears="that answer arriving as it should",
         data={"phase": failure.phase},
     )
+
+
+def failure_of(observation: Observation[Any]) -> Failure:
+    """Return an observation's failure; one that has neither value nor failure is our own fault."""
+    if observation.failure is not None:
+        return observation.failure
+    return Failure(FailureKind.OUR_FAULT, "The probe brought neither a value nor a failure.")

@@ -159,6 +159,8 @@ class Prometheus(Section):
     job: str
     """The scrape job of the platform's API; each region's targets must be up and fresh."""
     scrape_interval: Seconds
+    target_labels: dict[str, str] = Field(default_factory=dict)
+    """More labels of the `up` series that carry the release, such as version: "{release}"."""
     token: SecretReference | None = None
     ca_file: str | None = None
     max_clock_skew: Seconds = 30.0

@@ -36,6 +36,8 @@ class Sustained:
 
     steps: tuple[Counts | None, ...]
     """Oldest first; None where a step has no data."""
+    whole: Counts
+    """All of `for` at once: what the statistical proof is made of, as steps may overlap."""
     seconds: float
 
 
@@ -101,9 +103,8 @@ def judge_rollback(
     must also disprove the limit statistically, so that two unlucky requests never roll back.
     """
     subject = f"{objective.title}, rollback limit"
-    steps = [step for step in sustained.steps if step is not None and step.problem() is None]
-    whole = Counts(sum(step.bad for step in steps), sum(step.total for step in steps))
-    over = sum(1 for step in steps if step.total > 0 and step.bad / step.total > limit.budget)
+    whole = sustained.whole
+    over = sum(1 for step in sustained.steps if _is_over(step, limit))
     low, high = lower_bound(whole.bad, whole.total), upper_bound(whole.bad, whole.total)
     data = {
         **evidence.data(),
@@ -134,14 +135,13 @@ def judge_rollback(
 
 def over_limit_now(limit: RollbackLimit, sustained: Sustained) -> bool:
     """Return whether the newest step is over the limit: then waiting out `for` decides more."""
-    newest = sustained.steps[-1] if sustained.steps else None
-    return newest is not None and newest.total > 0 and newest.bad / newest.total > limit.budget
+    return bool(sustained.steps) and _is_over(sustained.steps[-1], limit)
 
 
-def undecided(objective: Objective, why: str, clears: str) -> Judgement:
-    """Return the INCONCLUSIVE judgement of an objective whose instrument did not decide."""
-    nothing = Evidence(look_back_seconds=0.0, queries={}, evaluated_at="", shown={})
-    return _undecided(objective, f"{objective.title}: {why}", nothing, clears)
+def _is_over(step: Counts | None, limit: Limit) -> bool:
+    if step is None or step.problem() is not None or step.total <= 0:
+        return False
+    return step.bad / step.total > limit.budget
 
 
 def _undecided(objective: Objective, sentence: str, evidence: Evidence, clears: str) -> Judgement:

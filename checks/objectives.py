@@ -1,0 +1,284 @@
+"""Objectives: counts events in Prometheus until the policy's target is proved or disproved."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import time
+from typing import Any
+
+from checks import promql
+from checks.check import Check
+from checks.instrument import Fit, Inspector, UnfitError, unfit
+from checks.platform import Platform
+from checks.traffic import TrafficLease
+from environments.settings import Metric
+from gates.decide.judgement import Judgement
+from gates.decide.objective import (
+    Counts,
+    Evidence,
+    Sustained,
+    judge_rollback,
+    judge_target,
+    over_limit_now,
+)
+from gates.decide.outcome import Outcome
+from gates.decide.policy import Limit, Objective, RollbackLimit
+from probes import prometheus
+from probes.observation import Observation
+
+LOOK_BACK_FLOOR_SECONDS = 20.0
+FLOOR_SCRAPES = 5
+STEPS_OF_FOR = 5
+STEP_SCRAPES = 4
+"""A rate needs two samples; over fewer than four scrapes it is mostly luck."""
+SWITCH_SCRAPES = 2
+"""So long after the switch old-version samples may still be read."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Times:
+    """An objective's times in the environment's scale, in seconds."""
+
+    look_back: float
+    wait: float
+    sustained: float
+    step: float
+    step_range: float
+
+    @classmethod
+    def of(cls, objective: Objective, platform: Platform, scrape_seconds: float) -> Times:
+        """Scale a policy's times, keeping the floors that scrapes impose."""
+        shortest = FLOOR_SCRAPES * scrape_seconds
+        look_back = platform.scaled(objective.look_back, LOOK_BACK_FLOOR_SECONDS)
+        policy_for = objective.rollback.sustained if objective.rollback else 0.0
+        sustained = platform.scaled(policy_for, shortest)
+        step = sustained / STEPS_OF_FOR
+        return cls(
+            look_back=max(look_back, shortest),
+            wait=max(platform.scaled(objective.wait_for_samples, 0.0), look_back + shortest),
+            sustained=sustained,
+            step=step,
+            step_range=max(step, STEP_SCRAPES * scrape_seconds),
+        )
+
+
+class Objectives:
+    """Judges objectives in every region at once."""
+
+    def __init__(self, platform: Platform, lease: TrafficLease) -> None:
+        self._platform = platform
+        self._lease = lease
+
+    def judge(self, check: Check) -> None:
+        """Judge the objective that the policy has for this check."""
+        objective = self._platform.policy.objective(check.id)
+
+        def judge_region(region: str) -> None:
+            watch = _Watch(self._platform, self._lease, objective, check, region)
+            check.judge(region, *watch.decide())
+
+        self._platform.each_region(judge_region)
+
+
+class _Watch:
+    """One objective in one region, measured until it is decided or its time is up."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        lease: TrafficLease,
+        objective: Objective,
+        check: Check,
+        region: str,
+    ) -> None:
+        self._platform = platform
+        self._lease = lease
+        self._objective = objective
+        self._last: list[Observation[Any]] = []
+        self._check = check
+        self._region = region
+        self._inspector = Inspector(platform, region, self._last.append)
+        self._times = Times.of(objective, platform, self._inspector.scrape_seconds)
+        self._metric = self._described_metric()
+
+    def decide(self) -> list[Judgement]:
+        """Measure again with every scrape until decided; only the last measurement is evidence."""
+        started = time.monotonic()
+        while True:
+            self._last.clear()
+            try:
+                judgements, open_question = self._measure()
+            except UnfitError as exc:
+                judgements, open_question = [exc.judgement], False
+            waited = time.monotonic() - started
+            patience = self._times.wait + (self._times.sustained if open_question else 0.0)
+            undecided = judgements[0].rule == "error budget" and (
+                judgements[0].outcome is Outcome.INCONCLUSIVE
+            )
+            over = waited >= patience or self._platform.deadline.remaining_seconds() <= 0
+            if over or not (undecided or open_question):
+                for observation in self._last:
+                    self._check.observe(self._region, observation)
+                return judgements
+            self._lease.renew()
+            time.sleep(self._inspector.scrape_seconds)
+
+    def _measure(self) -> tuple[list[Judgement], bool]:
+        """Return the judgements now, and whether a rollback limit is exceeded but not yet for long."""
+        fit = self._inspector.inspect()
+        since = self._since(fit)
+        look_back = min(self._times.look_back, (fit.server_time - since).total_seconds())
+        if look_back < FLOOR_SCRAPES * self._inspector.scrape_seconds:
+            return [self._too_early(look_back)], False
+        self._check_restart(fit, look_back)
+        self._check_bounds(fit)
+        counts, evidence = self._count(fit, self._objective.target, look_back)
+        judgements = [judge_target(self._objective, counts, evidence)]
+        limit = self._objective.rollback
+        if limit is None:
+            return judgements, False
+        sustained, evidence = self._sustained(fit, limit, since)
+        verdict = judge_rollback(self._objective, limit, sustained, evidence)
+        exceeded_not_long = verdict.outcome is Outcome.PASS and over_limit_now(limit, sustained)
+        return [*judgements, verdict], exceeded_not_long
+
+    def _since(self, fit: Fit) -> dt.datetime:
+        """Return the first moment whose samples are the release's own."""
+        switched_at = self._platform.switched_at
+        if switched_at is None:
+            raise unfit("nobody said since when the release carries traffic; give --switched-at")
+        if switched_at > fit.server_time:
+            raise unfit("the traffic switch lies in the future; mend --switched-at")
+        return switched_at + dt.timedelta(seconds=SWITCH_SCRAPES * self._inspector.scrape_seconds)
+
+    def _check_restart(self, fit: Fit, look_back_seconds: float) -> None:
+        first = fit.server_time - dt.timedelta(seconds=look_back_seconds)
+        if fit.started_at > first:
+            raise unfit(
+                f"Prometheus restarted at {fit.started_at:%H:%M:%S} UTC, inside the look-back of "
+                f"{look_back_seconds:.0f} s; its samples have a hole"
+            )
+
+    def _check_bounds(self, fit: Fit) -> None:
+        if self._objective.kind != "latency":
+            return
+        query = promql.bounds(self._metric.name, self._labels())
+        found = self._inspector.vector(query, fit.server_time, "the histogram's bounds")
+        if not found.series:
+            raise unfit(f"there is no histogram {self._metric.name}; was the metric renamed?")
+        live = sorted(float(series.labels.get("le", "nan")) for series in found.series)
+        if live != [*self._objective.bucket_bounds, float("inf")]:
+            raise unfit(
+                f"{self._metric.name} has other bucket bounds than gates/policy declares; "
+                "mend bucket_bounds"
+            )
+
+    def _count(self, fit: Fit, limit: Limit, look_back_seconds: float) -> tuple[Counts, Evidence]:
+        queries = self._queries(limit, look_back_seconds)
+        at = fit.server_time
+        total = self._inspector.value(queries.total, at, "the count of events")
+        if total is None:
+            raise unfit(f"{self._metric.name} has no samples in the look-back")
+        bad = self._inspector.value(queries.bad, at, "the count of bad events")
+        if bad is None:
+            raise unfit(f"the bad events of {self._metric.name} can't be counted")
+        shown = self._shown(at, look_back_seconds)
+        # A histogram scraped half-way counts a hair more good events than events.
+        counts = Counts(max(0.0, bad), total)
+        return counts, self._evidence(look_back_seconds, queries, at, shown)
+
+    def _sustained(
+        self, fit: Fit, limit: RollbackLimit, since: dt.datetime
+    ) -> tuple[Sustained, Evidence]:
+        times = self._times
+        queries = self._queries(limit, times.step_range)
+        end = fit.server_time
+        moments = [
+            end - dt.timedelta(seconds=times.step * number)
+            for number in reversed(range(STEPS_OF_FOR))
+        ]
+        totals = self._range(queries.total, moments)
+        bads = self._range(queries.bad, moments)
+        first = since + dt.timedelta(seconds=times.step_range)
+        steps = tuple(
+            _step(bads.get(number), totals.get(number)) if moment >= first else None
+            for number, moment in enumerate(moments)
+        )
+        age = (end - since).total_seconds()
+        seconds = min(times.sustained, age)
+        whole, _ = self._count(fit, limit, seconds)
+        evidence = self._evidence(seconds, queries, end, {})
+        return Sustained(steps, whole, times.sustained), evidence
+
+    def _range(self, query: str, moments: list[dt.datetime]) -> dict[int, float]:
+        """Return the query's value by number of the moment; what is empty has none."""
+        observed = prometheus.range_query(
+            self._inspector.target,
+            query,
+            start=moments[0],
+            end=moments[-1],
+            step_seconds=self._times.step,
+            deadline=self._platform.call_deadline(),
+        )
+        self._last.append(observed)
+        if observed.value is None or observed.value.warnings or len(observed.value.series) > 1:
+            raise unfit("Prometheus does not answer the rollback limit's range query as one series")
+        samples = observed.value.series[0].samples if observed.value.series else ()
+        start, step = moments[0], self._times.step
+        return {round((at - start).total_seconds() / step): value for at, value in samples}
+
+    def _queries(self, limit: Limit, seconds: float) -> promql.CountQueries:
+        metric, labels = self._metric, self._labels()
+        if limit.over_seconds is not None:
+            return promql.latency(metric.name, labels, limit.over_seconds, seconds)
+        if metric.status_label is None or self._objective.bad_status is None:
+            raise unfit(f"the environment names no status_label for {self._objective.metric}")
+        bad_status = self._objective.bad_status
+        return promql.errors(metric.name, labels, metric.status_label, bad_status, seconds)
+
+    def _shown(self, at: dt.datetime, seconds: float) -> dict[str, float | None]:
+        share = self._objective.shown_quantile
+        if share is None:
+            return {}
+        query = promql.quantile(self._metric.name, self._labels(), share, seconds)
+        vector = self._inspector.vector(query, at, "the quantile")
+        value = vector.series[0].value if len(vector.series) == 1 else None
+        finite = value is not None and vector.series[0].finite
+        return {f"p{share * 100:g}_seconds": value if finite else None}
+
+    def _evidence(
+        self,
+        seconds: float,
+        queries: promql.CountQueries,
+        at: dt.datetime,
+        shown: dict[str, float | None],
+    ) -> Evidence:
+        return Evidence(
+            look_back_seconds=seconds,
+            queries=dataclasses.asdict(queries),
+            evaluated_at=at.isoformat(timespec="milliseconds"),
+            shown=shown,
+        )
+
+    def _labels(self) -> dict[str, str]:
+        return self._platform.labels(self._region, self._metric.labels)
+
+    def _described_metric(self) -> Metric:
+        metric = self._platform.environment.settings.metrics.get(self._objective.metric)
+        if metric is None:
+            raise LookupError(f"the environment describes no metric {self._objective.metric}")
+        return metric
+
+    def _too_early(self, look_back_seconds: float) -> Judgement:
+        empty = Counts(0.0, 0.0)
+        return judge_target(
+            self._objective, empty, Evidence(max(0.0, look_back_seconds), {}, "", {})
+        )
+
+
+def _step(bad: float | None, total: float | None) -> Counts | None:
+    if bad is None or total is None:
+        return None
+    counts = Counts(max(0.0, bad), total)
+    return None if counts.problem() else counts
