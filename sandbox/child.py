@@ -1,0 +1,171 @@
+"""One child process of the supervisor: started, watched, stopped; never outlives its parent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sandbox import processes
+from sandbox.errors import SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
+
+_POLL_SECONDS = 0.03
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """How a process is started and stopped."""
+
+    name: str
+    argv: tuple[str, ...]
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    """The ordinary user to become; None keeps ours."""
+    stop_signal: int = signal.SIGTERM
+    end_signal: int = signal.SIGKILL
+    """Sent when it does not stop in time, and by the kernel when the supervisor dies."""
+    ready: Callable[[], Awaitable[bool]] | None = None
+    ready_means: str = "it runs"
+
+
+class Child:
+    """A process by its command; start and stop may alternate any number of times."""
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        self._exited = asyncio.Event()
+
+    @property
+    def identity(self) -> processes.ProcessIdentity | None:
+        """Who it is now; None when it does not run."""
+        return processes.identify(self._process.pid) if self._process and self.running else None
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs now."""
+        return self._process is not None and not self._exited.is_set()
+
+    @property
+    def return_code(self) -> int | None:
+        """How it ended; None while it runs or before the first start."""
+        return self._process.returncode if self._process else None
+
+    def spawn(self) -> None:
+        """Start it without waiting; does nothing when it runs; raises SandboxError."""
+        if self.running:
+            return
+        command = self.command
+        try:
+            with command.log.open("ab") as log:
+                self._process = subprocess.Popen(  # noqa: S603 - argv is the platform's own
+                    command.argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **command.environment},
+                    cwd="/",
+                    # prctl has to run in the child, after the change of user, which clears it.
+                    preexec_fn=processes.die_with_parent(command.end_signal),  # noqa: PLW1509 - no threads here
+                    user=command.user,
+                    group=None if command.user is None else _group_of(command.user),
+                    extra_groups=None if command.user is None else [],
+                )
+        except OSError as exc:
+            raise SandboxError(f"cannot start {command.name}: {exc}.") from exc
+        self._exited = asyncio.Event()
+        self._watch(self._process, self._exited)
+
+    @staticmethod
+    def _watch(process: subprocess.Popen[bytes], exited: asyncio.Event) -> None:
+        """Reap it when the kernel says that it ended."""
+        loop = asyncio.get_running_loop()
+        descriptor = os.pidfd_open(process.pid)
+
+        def ended() -> None:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+            process.wait()
+            exited.set()
+
+        loop.add_reader(descriptor, ended)
+
+    async def start(self, timeout_seconds: float = 30.0) -> None:
+        """Start it and wait until it is ready; raises SandboxError naming process, log and last line."""
+        self.spawn()
+        await self.wait_ready(timeout_seconds)
+
+    async def wait_ready(self, timeout_seconds: float = 30.0) -> None:
+        """Wait until it is ready; raises SandboxError when it ends or takes too long."""
+        probe = self.command.ready
+        if probe is None:
+            return
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_seconds
+        while not await probe():
+            if not self.running:
+                raise self._failure("stopped while starting")
+            if loop.time() > deadline:
+                raise self._failure(
+                    f"did not come so far that {self.command.ready_means} in {timeout_seconds:.0f} s"
+                )
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def run(self, timeout_seconds: float = 30.0) -> None:
+        """Run it to its end; raises SandboxError unless it ends with 0 in time."""
+        self.spawn()
+        try:
+            await asyncio.wait_for(self._exited.wait(), timeout_seconds)
+        except TimeoutError:
+            await self.stop(0.0)
+            raise self._failure(f"did not end in {timeout_seconds:.0f} s") from None
+        if self.return_code != 0:
+            raise self._failure(f"failed with status {self.return_code}")
+
+    async def stop(self, timeout_seconds: float = 5.0) -> None:
+        """Stop it and wait for its end: kindly first, then by force."""
+        for number, patience in (
+            (self.command.stop_signal, timeout_seconds),
+            (self.command.end_signal, 3.0),
+            (signal.SIGKILL, 3.0),
+        ):
+            if await self._ended_by(number, patience):
+                return
+
+    async def _ended_by(self, number: int, patience_seconds: float) -> bool:
+        if not self.running or self._process is None:
+            return True
+        self._process.send_signal(number)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._exited.wait(), patience_seconds)
+        return not self.running
+
+    def _failure(self, what: str) -> SandboxError:
+        log = self.command.log
+        return SandboxError(
+            f"{self.command.name} {what}; its log {log} ends with: {last_line(log)}"
+        )
+
+
+def _group_of(user: str) -> int:
+    import pwd  # noqa: PLC0415 - only root changes users
+
+    return pwd.getpwnam(user).pw_gid
+
+
+def last_line(log: Path) -> str:
+    """Return the last line with text of a log, for an error sentence."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "(nothing)")

@@ -1,0 +1,166 @@
+"""Writes the environment file through which the gate sees this platform: the ordinary schema, no more."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from environments.settings import Environment
+from sandbox.layout import (
+    DATABASE,
+    HOST,
+    REGIONS,
+    RELEASE,
+    SYNTHETIC_DOMAIN,
+    SYNTHETIC_TENANT,
+    edge_name,
+)
+from sandbox.postgres import GATE
+from sandbox.prometheus_server import JOB, SCRAPE_INTERVAL
+from sandbox.redis_server import GATE as REDIS_GATE
+from sandbox.reference_api import SYNTHETIC_PROVIDER
+from sandbox.state import write_private
+
+if TYPE_CHECKING:
+    from sandbox.layout import Layout
+
+LEASE_REQUESTS_PER_SECOND = 200
+_RELEASED = {"job": JOB, "version": "{release}"}
+_HEADER = (
+    "# Written by `sandbox up` and by every fault; the platform's address book for the gate.\n"
+)
+
+
+def write(layout: Layout, switched_at: dt.datetime) -> None:
+    """Write the file, whole or not at all; a fault is a release that went live at `switched_at`."""
+    data = contents(layout, switched_at)
+    Environment.model_validate(data)
+    write_private(layout.state.environment, _HEADER + yaml.safe_dump(data, sort_keys=False))
+
+
+def contents(layout: Layout, switched_at: dt.datetime) -> dict[str, Any]:
+    """Return the environment of this platform as data."""
+    return {
+        "schema": 1,
+        "name": "local",
+        "release": RELEASE,
+        "time_scale": 60,
+        "owner": "release manager (local platform)",
+        "traffic": {
+            "switched_at": switched_at.astimezone(dt.UTC).isoformat(),
+            "lease": {
+                "command": _lease_command(layout),
+                "requests_per_second": LEASE_REQUESTS_PER_SECOND,
+            },
+        },
+        "regions": {region: _region(layout, region) for region in REGIONS},
+        "services": {"api": {"health": _health()}},
+        "prometheus": {"job": JOB, "scrape_interval": SCRAPE_INTERVAL},
+        "metrics": _metrics(),
+        "external": _external(),
+        "postgres": _postgres(layout),
+        "redis": _redis(layout),
+        "synthetic": _synthetic(layout),
+        "vantage_controls": [f"{layout.url('gate-outside')}/aws/status"],
+    }
+
+
+def _lease_command(layout: Layout) -> list[str]:
+    state = str(layout.state.path)
+    rate = str(LEASE_REQUESTS_PER_SECOND)
+    return [
+        *(sys.executable, "-m", "sandbox.cli", "--state", state),
+        *("traffic", "--rps", rate, "--for", "{seconds}"),
+    ]
+
+
+def _region(layout: Layout, region: str) -> dict[str, Any]:
+    return {
+        "services": {"api": layout.url(edge_name(region))},
+        "prometheus": layout.url("gate-prometheus"),
+        "labels": {"region": region},
+    }
+
+
+def _health() -> dict[str, Any]:
+    measured = {"status_field": "status", "latency_field": "latency_ms"}
+    return {
+        "liveness": {"path": "/health", "status_field": "status", "version_field": "version"},
+        "database": {"path": "/health/db", **measured},
+        "cache": {"path": "/health/redis", **measured},
+        "external": {
+            "path": "/health/external",
+            "status_field": "status",
+            "services_field": "services",
+        },
+    }
+
+
+def _metrics() -> dict[str, Any]:
+    return {
+        "request_duration": {"name": "http_request_duration_seconds", "labels": _RELEASED.copy()},
+        "requests_total": {
+            "name": "http_requests_total",
+            "labels": _RELEASED.copy(),
+            "status_label": "status",
+        },
+        "query_duration": {"name": "db_query_duration_seconds", "labels": _RELEASED.copy()},
+    }
+
+
+def _external() -> dict[str, Any]:
+    vendors = (
+        ("AWS", "aws", "1-800-AWS-SUPPORT", 15),
+        ("Azure", "azure", "1-800-AZURE-SUPPORT", 15),
+        ("Auth0", "auth0", "support@auth0.com", 60),
+        ("Stripe", "stripe", "support@stripe.com", 30),
+    )
+    return {
+        "service": "api",
+        "endpoint": "external",
+        "expected": ["aws", "azure", "auth0", "stripe", "twilio", "sendgrid"],
+        "vendors": [
+            {
+                "name": name,
+                "services": [service],
+                "support_contact": contact,
+                "sla_minutes": minutes,
+            }
+            for name, service, contact, minutes in vendors
+        ],
+    }
+
+
+def _postgres(layout: Layout) -> dict[str, Any]:
+    return {
+        "host": HOST,
+        "port": layout.ports["gate-postgres"],
+        "database": DATABASE,
+        "user": GATE,
+        "password": f"file:{layout.secret_file('postgres-gate')}",
+        "sslmode": "disable",
+        "appointments": {"table": "appointments", "id_column": "id"},
+    }
+
+
+def _redis(layout: Layout) -> dict[str, Any]:
+    return {
+        "host": HOST,
+        "port": layout.ports["gate-redis"],
+        "user": REDIS_GATE,
+        "password": f"file:{layout.secret_file('redis-gate')}",
+        "tls": False,
+    }
+
+
+def _synthetic(layout: Layout) -> dict[str, Any]:
+    return {
+        "service": "api",
+        "tenant": SYNTHETIC_TENANT,
+        "email_domain": SYNTHETIC_DOMAIN,
+        "token": f"file:{layout.secret_file('synthetic')}",
+        "provider_id": SYNTHETIC_PROVIDER,
+    }

@@ -1,0 +1,1 @@
+"""Faults of the local platform: what can be broken, how, and which checks must notice."""

@@ -1,0 +1,44 @@
+"""What several faults hold broken at once: a part is whole again when its last holder lets go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.parts import Platform
+
+
+class Holds:
+    """The broken parts of one platform, each with the faults that hold it."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self._links: dict[str, dict[str, Mapping[str, Any]]] = {}
+        self._stopped: dict[str, set[str]] = {}
+
+    async def switches(self, fault: str, values: Mapping[str, Any] | None) -> None:
+        """Hold switches of the released API; None lets go of them."""
+        self.platform.switchboard.hold(fault, values)
+        await self.platform.press_switches()
+
+    async def link(self, fault: str, name: str, changes: Mapping[str, Any] | None) -> None:
+        """Hold a link changed; None lets go of it."""
+        holders = self._links.setdefault(name, {})
+        holders.pop(fault, None)
+        if changes is not None:
+            holders[fault] = changes
+        union = {key: value for held in holders.values() for key, value in held.items()}
+        await self.platform.set_link(name, **union)
+
+    async def stopped(self, fault: str, process: str, *, hold: bool) -> None:
+        """Hold a process stopped, or let go of it."""
+        holders = self._stopped.setdefault(process, set())
+        if hold:
+            holders.add(fault)
+            await self.platform.stop_process(process)
+            return
+        holders.discard(fault)
+        if not holders:
+            await self.platform.start_process(process)

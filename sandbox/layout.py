@@ -1,0 +1,118 @@
+"""What one platform consists of, as names, ports, passwords and paths: decided once at `up`."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.state import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sandbox.state import StateDirectory
+
+HOST = "127.0.0.1"
+REGIONS = ("eu", "us")
+RELEASE, PREVIOUS = "1.2.0", "1.1.0"
+VERSIONS = (RELEASE, PREVIOUS)
+DATABASE = "unified_health"
+SYNTHETIC_TENANT = "release-gate"
+SYNTHETIC_DOMAIN = "synthetic.example.org"
+
+
+def api_name(region: str, version: str) -> str:
+    """Return the process name of one version of the API in one region."""
+    return f"api-{region}-v{version}"
+
+
+def edge_name(region: str) -> str:
+    """Return the name of the link that is the public address of a region."""
+    return f"edge-{region}"
+
+
+APIS = {api_name(region, version): (region, version) for region in REGIONS for version in VERSIONS}
+RELEASED_APIS = tuple(api_name(region, RELEASE) for region in REGIONS)
+SERVERS = ("postgres-primary", "postgres-standby", "redis", "prometheus", "vendors", *APIS)
+LINKS = {
+    **{edge_name(region): api_name(region, RELEASE) for region in REGIONS},
+    "redis-api": "redis",
+    "postgres-api": "postgres-primary",
+    "gate-prometheus": "prometheus",
+    "gate-postgres": "postgres-primary",
+    "gate-redis": "redis",
+    "gate-outside": "vendors",
+}
+"""Each link and the server behind it while nothing is wrong."""
+
+PASSWORDS = (
+    "postgres-superuser",
+    "postgres-api",
+    "postgres-replication",
+    "postgres-gate",
+    "redis-api",
+    "redis-gate",
+    "api-admin",
+    "synthetic",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One platform: everything that writers of configuration need to know."""
+
+    state: StateDirectory
+    runtime: Path
+    ports: Mapping[str, int]
+    passwords: Mapping[str, str]
+
+    @property
+    def logs(self) -> Path:
+        """One log per process; they outlive the platform, for an error sentence may name one."""
+        return self.state.path / "logs"
+
+    @property
+    def control(self) -> Path:
+        """The unix socket on which the supervisor takes orders."""
+        return self.runtime / "control"
+
+    @property
+    def lease(self) -> Path:
+        """The lease that lets the load generator send."""
+        return self.runtime / "traffic-lease.json"
+
+    @property
+    def traffic_cap(self) -> Path:
+        """A limit on the load generator, while a fault wants one."""
+        return self.runtime / "traffic-cap.json"
+
+    def log(self, name: str) -> Path:
+        """Return the log of one process."""
+        return self.logs / f"{name}.log"
+
+    def secret_file(self, name: str) -> Path:
+        """Return the file that holds one password."""
+        return self.state.secrets / name
+
+    def url(self, name: str) -> str:
+        """Return the http address of a server or link."""
+        return f"http://{HOST}:{self.ports[name]}"
+
+
+def create(state: StateDirectory, runtime: Path, ports: Mapping[str, int]) -> Layout:
+    """Decide passwords, write each to its own private file, and make the folders."""
+    layout = Layout(
+        state=state,
+        runtime=runtime,
+        ports=ports,
+        passwords={name: secrets.token_urlsafe(24) for name in PASSWORDS},
+    )
+    shutil.rmtree(layout.logs, ignore_errors=True)
+    layout.logs.mkdir(mode=0o700)
+    state.secrets.mkdir(mode=0o700, exist_ok=True)
+    for name, password in layout.passwords.items():
+        write_private(layout.secret_file(name), password)
+    return layout

@@ -1,0 +1,167 @@
+"""One platform at work: every process and link of a layout, started together, changed one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sandbox import environment_file, prometheus_server, redis_server, reference_api
+from sandbox.child import Child
+from sandbox.errors import SandboxError, UnknownNameError
+from sandbox.layout import APIS, HOST, LINKS, RELEASED_APIS
+from sandbox.links import Link
+from sandbox.postgres import Postgres, gate_grants, script
+from sandbox.switchboard import Switchboard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from sandbox.binaries import Binary
+    from sandbox.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The servers' programs, found before anything is started."""
+
+    postgres: Path
+    redis: Binary
+    prometheus: Binary
+
+
+class Platform:
+    """All processes and links of one platform."""
+
+    def __init__(self, layout: Layout, programs: Programs) -> None:
+        self.layout = layout
+        self.postgres = Postgres(layout, programs.postgres)
+        self.switchboard = Switchboard(layout)
+        others = [
+            redis_server.command(layout, programs.redis),
+            prometheus_server.command(layout, programs.prometheus),
+            reference_api.vendors_command(layout),
+            *reference_api.api_commands(layout),
+            reference_api.traffic_command(layout),
+        ]
+        databases = [self.postgres.primary, self.postgres.standby]
+        self.children = {child.command.name: child for child in (*databases, *map(Child, others))}
+        self._versions = {
+            "redis": f"{programs.redis.version} ({programs.redis.source})",
+            "prometheus": f"{programs.prometheus.version} ({programs.prometheus.source})",
+        }
+        self.links = {name: Link(name) for name in LINKS}
+
+    async def start(self, say: Callable[[str], None]) -> None:
+        """Start everything and write the environment file; raises SandboxError."""
+        say("starting PostgreSQL, Redis, Prometheus and the API in two regions")
+        for name, link in self.links.items():
+            link.target = self._address(LINKS[name])
+            await link.start(self.layout.ports[name])
+        databases = {"postgres-primary", "postgres-standby"}
+        await _together(
+            self._start_databases(say),
+            *(child.start() for name, child in self.children.items() if name not in databases),
+        )
+        self.note_release()
+
+    async def _start_databases(self, say: Callable[[str], None]) -> None:
+        await self.postgres.start_primary()
+        await _together(self.postgres.start_standby(), self._seed(say))
+
+    async def _seed(self, say: Callable[[str], None]) -> None:
+        say("seeding patients, providers and appointments")
+        await self.postgres.as_owner(script("schema.sql"))
+        await self.postgres.as_superuser(*gate_grants())
+        await self.postgres.as_owner(script("seed.sql"))
+
+    async def stop(self) -> None:
+        """Stop everything; the data go with it."""
+        for link in self.links.values():
+            await link.stop()
+        await asyncio.gather(*(child.stop(3.0) for child in self.children.values()))
+
+    def note_release(self) -> None:
+        """Write the environment file: what is live now went live now."""
+        environment_file.write(self.layout, dt.datetime.now(dt.UTC))
+
+    async def stop_process(self, name: str) -> None:
+        """Stop one process; raises UnknownNameError."""
+        await self._child(name).stop()
+
+    async def start_process(self, name: str) -> None:
+        """Start one process, with the switches that it should have; raises SandboxError."""
+        await self._child(name).start()
+        if name in APIS:
+            await self.switchboard.press(name)
+
+    async def set_link(self, name: str, **changes: Any) -> None:
+        """Change the mode or latency of a link, or the server behind it; raises UnknownNameError."""
+        if name not in self.links:
+            raise UnknownNameError(f"there is no link {name!r}: {', '.join(self.links)}.")
+        whole: dict[str, Any] = {"target": LINKS[name], "mode": "open", "latency_seconds": 0.0}
+        wanted = whole | changes
+        await self.links[name].set(**(wanted | {"target": self._address(wanted["target"])}))
+
+    async def press_switches(self, **once: Any) -> None:
+        """Put the held switches in force in every running process of the released API."""
+        for name in RELEASED_APIS:
+            if self.children[name].running:
+                await self.switchboard.press(name, **once)
+
+    def status(self) -> dict[str, Any]:
+        """Return processes, links and addresses for people."""
+        addresses = ("edge-eu", "edge-us", "gate-prometheus")
+        return {
+            "processes": [self._process_status(child) for child in self.children.values()],
+            "links": [self._link_status(link) for link in self.links.values()],
+            "urls": {name: self.layout.url(name) for name in addresses},
+            "environment": str(self.layout.state.environment),
+        }
+
+    def _process_status(self, child: Child) -> dict[str, Any]:
+        identity = child.identity
+        name = child.command.name
+        return {
+            "name": name,
+            "state": "running" if identity else f"ended ({child.return_code})",
+            "pid": identity.pid if identity else None,
+            "port": self.layout.ports.get(name),
+            "version": self._versions.get(name, ""),
+            "log": str(child.command.log),
+        }
+
+    def _link_status(self, link: Link) -> dict[str, Any]:
+        names = {port: name for name, port in self.layout.ports.items()}
+        return {
+            "name": link.name,
+            "port": self.layout.ports[link.name],
+            "target": names[link.target[1]] if link.target else None,
+            "mode": link.mode,
+            "latency_ms": round(link.latency_seconds * 1000),
+        }
+
+    def _child(self, name: str) -> Child:
+        try:
+            return self.children[name]
+        except KeyError:
+            known = ", ".join(self.children)
+            raise UnknownNameError(f"there is no process {name!r}: {known}.") from None
+
+    def _address(self, server: str) -> tuple[str, int]:
+        return (HOST, self.layout.ports[server])
+
+
+async def _together(*jobs: Coroutine[Any, Any, None]) -> None:
+    """Run jobs at once; the first failure ends the others and is raised alone."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for job in jobs:
+                group.create_task(job)
+    except ExceptionGroup as group_of_failures:
+        for failure in group_of_failures.exceptions:
+            if isinstance(failure, SandboxError):
+                raise failure from None
+        raise

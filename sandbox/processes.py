@@ -1,0 +1,84 @@
+"""Who a process is, beyond its number: numbers are given out again, start times are not.
+
+Nothing here signals a process before its start time was compared, and the signal goes through a pidfd,
+so that a number which changes hands in between is never hit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_PR_SET_PDEATHSIG = 1
+_STATE_FIELD, _START_FIELD = 0, 19  # counted behind the command's name in /proc/PID/stat
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    """A process by number and start time (clock ticks since boot)."""
+
+    pid: int
+    started: int
+
+
+def identify(pid: int) -> ProcessIdentity | None:
+    """Return the identity of a living process; None when it is gone or only waits to be reaped."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    if fields[_STATE_FIELD] in {"Z", "X"}:
+        return None
+    return ProcessIdentity(pid=pid, started=int(fields[_START_FIELD]))
+
+
+def is_running(process: ProcessIdentity) -> bool:
+    """Tell whether this very process still runs."""
+    return identify(process.pid) == process
+
+
+@contextlib.contextmanager
+def opened(process: ProcessIdentity) -> Iterator[int | None]:
+    """Hold a pidfd of this very process; None when it is gone."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:
+        yield None
+        return
+    try:
+        yield descriptor if is_running(process) else None
+    finally:
+        os.close(descriptor)
+
+
+def send(process: ProcessIdentity, signal_number: int) -> bool:
+    """Signal this very process; False when it was gone already."""
+    with opened(process) as descriptor:
+        if descriptor is None:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(descriptor, signal_number)
+        return True
+
+
+def die_with_parent(signal_number: int) -> Callable[[], None]:
+    """Return what a child runs before exec: the kernel sends it this signal when its parent dies."""
+    parent = os.getpid()
+
+    def arrange() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+        # The parent may have died between fork and prctl; then nobody would ever send the signal.
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return arrange

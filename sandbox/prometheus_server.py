@@ -1,0 +1,58 @@
+"""Prometheus for one platform: scrapes every API process itself, each second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import yaml
+
+from sandbox.child import Command
+from sandbox.layout import APIS, HOST
+from sandbox.readiness import answers_http
+from sandbox.state import write_private
+
+if TYPE_CHECKING:
+    from sandbox.binaries import Binary
+    from sandbox.layout import Layout
+
+JOB = "api"
+SCRAPE_INTERVAL = "1s"
+
+
+def command(layout: Layout, binary: Binary) -> Command:
+    """Write the server's configuration and return how it is started."""
+    port = layout.ports["prometheus"]
+    settings = layout.runtime / "prometheus.yml"
+    write_private(settings, yaml.safe_dump(_settings(layout), sort_keys=False))
+    return Command(
+        name="prometheus",
+        argv=(
+            binary.path,
+            f"--config.file={settings}",
+            f"--storage.tsdb.path={layout.runtime / 'prometheus'}",
+            "--storage.tsdb.retention.time=6h",
+            f"--web.listen-address={HOST}:{port}",
+            "--web.enable-lifecycle",
+            "--query.timeout=10s",
+            "--log.level=warn",
+        ),
+        log=layout.log("prometheus"),
+        # Its collector would otherwise take both cores in turns.
+        environment={**binary.environment, "GOMAXPROCS": "1"},
+        ready=answers_http(port, "/-/ready"),
+        ready_means="it answers /-/ready",
+    )
+
+
+def _settings(layout: Layout) -> dict[str, object]:
+    targets = [
+        {
+            "targets": [f"{HOST}:{layout.ports[name]}"],
+            "labels": {"region": region, "version": version},
+        }
+        for name, (region, version) in APIS.items()
+    ]
+    return {
+        "global": {"scrape_interval": SCRAPE_INTERVAL, "scrape_timeout": "900ms"},
+        "scrape_configs": [{"job_name": JOB, "static_configs": targets}],
+    }

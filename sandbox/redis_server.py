@@ -1,0 +1,57 @@
+"""Redis for one platform: an ACL file with the API's login and the gate's, nothing kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from sandbox.child import Command
+from sandbox.layout import HOST
+from sandbox.readiness import answers_redis
+from sandbox.state import write_private
+
+if TYPE_CHECKING:
+    from sandbox.binaries import Binary
+    from sandbox.layout import Layout
+
+GATE = "release_gate"
+_GATE_COMMANDS = "+ping +info +dbsize +role +time +scan +ttl +type +acl|whoami"
+_READ_KEY_ACLS = (7, 0)
+
+
+def command(layout: Layout, binary: Binary) -> Command:
+    """Write the server's configuration and return how it is started."""
+    port = layout.ports["redis"]
+    access = layout.runtime / "redis.acl"
+    settings = layout.runtime / "redis.conf"
+    write_private(access, _access(layout, binary))
+    write_private(settings, _settings(layout, port, str(access)))
+    return Command(
+        name="redis",
+        argv=(binary.path, str(settings)),
+        log=layout.log("redis"),
+        environment=binary.environment,
+        ready=answers_redis(port, layout.passwords["redis-api"]),
+        ready_means="it accepts the API's password",
+    )
+
+
+def _access(layout: Layout, binary: Binary) -> str:
+    # Redis 6 has no pattern for reading alone; none of the gate's commands writes anyway.
+    keys = "%R~*" if binary.version_numbers >= _READ_KEY_ACLS else "~*"
+    api, gate = (_digest(layout.passwords[name]) for name in ("redis-api", "redis-gate"))
+    return (
+        f"user default on #{api} ~* &* +@all\n"
+        f"user {GATE} on #{gate} {keys} resetchannels -@all {_GATE_COMMANDS}\n"
+    )
+
+
+def _settings(layout: Layout, port: int, access: str) -> str:
+    return (
+        f"bind {HOST}\nport {port}\ndir {layout.runtime}\naclfile {access}\n"
+        'save ""\nappendonly no\nmaxmemory 64mb\nmaxmemory-policy noeviction\ndaemonize no\n'
+    )
+
+
+def _digest(password: str) -> str:
+    return hashlib.sha256(password.encode()).hexdigest()

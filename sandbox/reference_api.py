@@ -1,0 +1,116 @@
+"""How the reference API, the vendors' stand-in and the load generator are started."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox.child import Command
+from sandbox.layout import (
+    APIS,
+    DATABASE,
+    HOST,
+    REGIONS,
+    SYNTHETIC_DOMAIN,
+    SYNTHETIC_TENANT,
+    edge_name,
+)
+from sandbox.postgres import OWNER
+from sandbox.readiness import answers_http
+from sandbox.state import write_private
+
+if TYPE_CHECKING:
+    from sandbox.layout import Layout
+
+SYNTHETIC_PROVIDER = "synthetic-provider"
+_CHECKOUT = str(Path(__file__).resolve().parent.parent)
+
+
+def api_commands(layout: Layout) -> list[Command]:
+    """Write one configuration for each API process and return how each is started."""
+    return [_api_command(layout, name) for name in APIS]
+
+
+def _api_command(layout: Layout, name: str) -> Command:
+    settings = layout.runtime / f"{name}.json"
+    write_private(settings, json.dumps(_api_settings(layout, name)))
+    return Command(
+        name=name,
+        argv=(sys.executable, "-m", "sandbox.app"),
+        log=layout.log(name),
+        environment={"SANDBOX_APP_CONFIG": str(settings), "PYTHONPATH": _CHECKOUT},
+        ready=answers_http(layout.ports[name], "/health"),
+        ready_means="it answers /health",
+    )
+
+
+def _api_settings(layout: Layout, name: str) -> dict[str, object]:
+    region, version = APIS[name]
+    login = {
+        "host": HOST,
+        "name": DATABASE,
+        "user": OWNER,
+        "password": layout.passwords["postgres-api"],
+    }
+    return {
+        "region": region,
+        "version": version,
+        "port": layout.ports[name],
+        "database": {**login, "port": layout.ports["postgres-api"]},
+        "standby": {**login, "port": layout.ports["postgres-standby"]},
+        "redis": {
+            "host": HOST,
+            "port": layout.ports["redis-api"],
+            "password": layout.passwords["redis-api"],
+        },
+        "vendors_url": layout.url("vendors"),
+        "admin_token": layout.passwords["api-admin"],
+        "synthetic": {
+            "tenant": SYNTHETIC_TENANT,
+            "email_domain": SYNTHETIC_DOMAIN,
+            "token": layout.passwords["synthetic"],
+            "provider_id": SYNTHETIC_PROVIDER,
+        },
+    }
+
+
+def traffic_command(layout: Layout) -> Command:
+    """Write the load generator's configuration and return how it is started."""
+    settings = layout.runtime / "traffic.json"
+    edges = {region: f"{HOST}:{layout.ports[edge_name(region)]}" for region in REGIONS}
+    write_private(
+        settings,
+        json.dumps(
+            {
+                "regions": edges,
+                "lease_file": str(layout.lease),
+                "token": layout.passwords["synthetic"],
+                "rate_cap": None,
+            }
+        ),
+    )
+    return Command(
+        name="traffic",
+        argv=(sys.executable, "-m", "sandbox.traffic", str(settings)),
+        log=layout.log("traffic"),
+        environment={"PYTHONPATH": _CHECKOUT},
+    )
+
+
+def vendors_command(layout: Layout) -> Command:
+    """Write the configuration of the vendors' stand-in and return how it is started."""
+    port = layout.ports["vendors"]
+    settings = layout.runtime / "vendors.json"
+    write_private(
+        settings, json.dumps({"port": port, "admin_token": layout.passwords["api-admin"]})
+    )
+    return Command(
+        name="vendors",
+        argv=(sys.executable, "-m", "sandbox.vendors", str(settings)),
+        log=layout.log("vendors"),
+        environment={"PYTHONPATH": _CHECKOUT},
+        ready=answers_http(port, "/aws/status"),
+        ready_means="it answers /aws/status",
+    )
