@@ -115,6 +115,8 @@ def _start(state: StateDirectory, owner: int | None, lock: int, say: Callable[[s
             stdout=log,
             stderr=log,
             cwd=_CHECKOUT,
+            # Compiled modules make every later start seconds faster.
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
             pass_fds=(writing, lock),
             start_new_session=True,
         )
