@@ -52,6 +52,7 @@ class Vendors:
         """Return the application."""
         return Starlette(
             routes=[
+                Route("/", self._names),
                 Route("/stripe/charges", self._charge, methods=["POST"]),
                 Route("/twilio/messages", self._accept("twilio"), methods=["POST"]),
                 Route("/sendgrid/mail", self._accept("sendgrid"), methods=["POST"]),
@@ -59,6 +60,9 @@ class Vendors:
                 Route("/{vendor}/status", self._status),
             ]
         )
+
+    async def _names(self, _request: Request) -> JSONResponse:
+        return JSONResponse({"services": VENDORS})
 
     async def _status(self, request: Request) -> JSONResponse:
         vendor = request.path_params["vendor"]

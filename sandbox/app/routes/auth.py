@@ -16,7 +16,7 @@ from sandbox.app.sessions import User
 
 router = APIRouter(tags=["auth"])
 
-_EMAIL = r"^[^@\s]{1,64}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,24}$"
+_EMAIL = r"^[^@\s]{1,128}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,24}$"
 _TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$"
 _SCRYPT_COST = 2**10  # small: a demonstration must not spend a second on each login
 _SALT_BYTES = 16
