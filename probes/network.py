@@ -14,6 +14,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import certifi
@@ -52,6 +53,10 @@ class ResolverSilent(OSError):  # noqa: N818 - reads as what happened, like the 
     """The resolver gave no answer before the deadline."""
 
 
+class AuthorityUnusable(OSError):  # noqa: N818 - as above
+    """The file of the certificate authority cannot be used."""
+
+
 def os_failure_kind(error: OSError) -> FailureKind:
     """Map an operating system's or TLS error; an unknown one is the gate's own fault, so that it holds."""
     match error:
@@ -70,13 +75,22 @@ def os_failure_kind(error: OSError) -> FailureKind:
             return _KIND_BY_ERRNO.get(error.errno or 0, FailureKind.OUR_FAULT)
 
 
-@functools.lru_cache(maxsize=32)
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
     """Return a verifying client context: the public authorities, or exactly those of `ca_file`.
 
-    Raises OSError when `ca_file` cannot be read and ssl.SSLError (an OSError) when it is no PEM.
+    Raises AuthorityUnusable when the file cannot be read or is no PEM.
     """
-    return ssl.create_default_context(cafile=ca_file or PUBLIC_AUTHORITIES)
+    path = ca_file or PUBLIC_AUTHORITIES
+    try:
+        # Part of the key, so that a file that is replaced is read again.
+        return _tls_context(path, Path(path).stat().st_mtime_ns)
+    except OSError as exc:
+        raise AuthorityUnusable("ca_file") from exc
+
+
+@functools.lru_cache(maxsize=32)
+def _tls_context(path: str, _changed_at_ns: int) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=path)
 
 
 def seconds_left(deadline: Deadline) -> float:
@@ -107,7 +121,11 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
 
 
 def _lookup(host: str, port: int, flags: int = 0) -> list[Address]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    except UnicodeError:
+        # The IDNA codec refuses empty and over-long labels with this.
+        raise socket.gaierror(socket.EAI_NONAME, "not a host name") from None
     return [(family, address) for family, _, _, _, address in found]
 
 
@@ -116,9 +134,6 @@ def _lookup_into(answers: queue.SimpleQueue[list[Address] | OSError], host: str,
         answers.put(_lookup(host, port))
     except OSError as exc:
         answers.put(exc)
-    except UnicodeError:
-        # The IDNA codec refuses empty and over-long labels with this.
-        answers.put(socket.gaierror(socket.EAI_NONAME, "not a host name"))
 
 
 def open_tcp(host: str, port: int, deadline: Deadline, clock: PhaseClock) -> socket.socket:

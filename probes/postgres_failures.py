@@ -190,6 +190,7 @@ def _walk_again(login: Login, deadline: Deadline) -> None:
 def _context(login: Login) -> ssl.SSLContext:
     if login.sslmode == "verify-full":
         return network.tls_context(login.sslrootcert)
-    context = ssl.create_default_context(cafile=login.sslrootcert or network.PUBLIC_AUTHORITIES)
+    path = login.sslrootcert or network.PUBLIC_AUTHORITIES
+    context = ssl.create_default_context(cafile=path)
     context.check_hostname = False
     return context

@@ -1,0 +1,268 @@
+"""Real servers for the probes: Postgres, Redis and Prometheus, each in a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import trustme
+from psycopg import sql
+from pydantic import SecretStr
+
+from probes import http, redis
+from probes.observation import Deadline
+from probes.postgres import PostgresTarget
+from probes.redis import RedisTarget
+from sandbox import binaries
+from sandbox import postgres as sandbox_postgres
+from tests.probes.servers import closed_port, wait_until
+
+PASSWORD = "sentinel-9f2-password"
+
+
+@contextlib.contextmanager
+def running(
+    argv: list[str], *, folder: Path, environment: Mapping[str, str], user: str | None = None
+) -> Iterator[None]:
+    """Run a server until the block ends; its output goes to `log` in the folder."""
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            argv,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            cwd=folder,
+            env={**os.environ, **environment},
+            user=user,
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(timeout=5)
+
+
+@contextlib.contextmanager
+def folder_of(user: str | None) -> Iterator[Path]:
+    """Yield a temporary folder that belongs to `user`, short enough for every server."""
+    folder = Path(tempfile.mkdtemp(prefix="probe-"))
+    try:
+        if user is not None:
+            shutil.chown(folder, user)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A running Postgres with the table `visits`, and how to reach it as each of its logins."""
+
+    port: int
+    ca_file: str
+
+    def target(self, user: str = "reader", **changes: str) -> PostgresTarget:
+        """Return the target for one of its logins."""
+        settings = {
+            "host": "localhost",
+            "database": "clinic",
+            "sslmode": "verify-full",
+            "sslrootcert": self.ca_file,
+            "password": PASSWORD,
+            **changes,
+        }
+        return PostgresTarget(
+            host=settings["host"],
+            port=self.port,
+            database=settings["database"],
+            user=user,
+            password=SecretStr(settings["password"]),
+            sslmode=settings["sslmode"],
+            sslrootcert=settings["sslrootcert"],
+        )
+
+    def as_superuser(self, *statements: str, database: str = "clinic") -> None:
+        """Run statements past the probe."""
+        with psycopg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            dbname=database,
+            user="postgres",
+            password=PASSWORD,
+            autocommit=True,
+        ) as connection:
+            for statement in statements:
+                connection.execute(sql.SQL(statement))
+
+
+_INITDB = (
+    "--username=postgres",
+    "--auth=scram-sha-256",
+    "--no-sync",
+    "--locale=C",
+    "--encoding=UTF8",
+)
+
+_SETTINGS = {
+    "listen_addresses": "localhost",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "shared_buffers": "16MB",
+    "max_connections": "20",
+    "ssl": "on",
+    "ssl_cert_file": "cert.pem",
+    "ssl_key_file": "key.pem",
+}
+
+_STATEMENTS = (
+    "CREATE TABLE public.visits (id uuid PRIMARY KEY, patient text)",
+    "INSERT INTO visits VALUES ('00000000-0000-4000-8000-000000000001', 'sentinel-9f2-patient')",
+    f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'",
+    "GRANT SELECT ON visits TO reader",
+    f"CREATE ROLE blind LOGIN PASSWORD '{PASSWORD}'",
+    f"CREATE ROLE writer LOGIN PASSWORD '{PASSWORD}'",
+    "GRANT SELECT, INSERT ON visits TO writer",
+    f"CREATE ROLE columnist LOGIN PASSWORD '{PASSWORD}'",
+    "GRANT UPDATE (patient) ON visits TO columnist",
+    f"CREATE ROLE climber LOGIN NOINHERIT PASSWORD '{PASSWORD}'",
+    "GRANT writer TO climber",
+    f"CREATE ROLE maker LOGIN CREATEROLE PASSWORD '{PASSWORD}'",
+    f"CREATE ROLE builder LOGIN PASSWORD '{PASSWORD}'",
+    "GRANT CREATE ON SCHEMA public TO builder",
+    f"CREATE ROLE everywhere LOGIN PASSWORD '{PASSWORD}'",
+    "GRANT pg_write_all_data TO everywhere",
+    f"CREATE ROLE owner LOGIN PASSWORD '{PASSWORD}'",
+    "CREATE TABLE public.owned (id int)",
+    "ALTER TABLE owned OWNER TO owner",
+    f"CREATE ROLE crowd LOGIN CONNECTION LIMIT 0 PASSWORD '{PASSWORD}'",
+)
+
+
+@contextlib.contextmanager
+def postgres_server(authority: trustme.CA) -> Iterator[Database]:
+    """Run a throwaway Postgres with TLS, logins of every kind and one table."""
+    user, programs = sandbox_postgres.ordinary_user(), sandbox_postgres.programs()
+    with folder_of(user) as folder:
+        data, password_file = folder / "data", folder / "password"
+        password_file.write_text(PASSWORD)
+        password_file.chmod(0o644)
+        subprocess.run(
+            (str(programs / "initdb"), f"--pgdata={data}", *_INITDB, f"--pwfile={password_file}"),
+            check=True,
+            capture_output=True,
+            user=user,
+            cwd=folder,
+            env={"LC_ALL": "C"},
+        )
+        certificate = authority.issue_cert("localhost")
+        ca_file = folder / "ca.pem"
+        authority.cert_pem.write_to_path(ca_file)
+        certificate.private_key_pem.write_to_path(data / "key.pem")
+        certificate.cert_chain_pems[0].write_to_path(data / "cert.pem")
+        (data / "key.pem").chmod(0o600)
+        for name in ("key.pem", "cert.pem"):
+            if user is not None:
+                shutil.chown(data / name, user)
+        database = Database(closed_port(), str(ca_file))
+        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        argv = [str(programs / "postgres"), "-D", str(data), "-p", str(database.port), *settings]
+        with running(argv, folder=folder, environment={"LC_ALL": "C"}, user=user):
+            wait_until(lambda: _accepts(database), "Postgres accepts logins")
+            database.as_superuser(*_STATEMENTS)
+            yield database
+
+
+def _accepts(database: Database) -> bool:
+    try:
+        database.as_superuser("CREATE DATABASE clinic", database="postgres")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+_ACL = (
+    f"user default on >{PASSWORD} ~* &* +@all\n"
+    f"user gate on >{PASSWORD} resetkeys -@all +ping +role +info +scan +acl|dryrun\n"
+    f"user plain on >{PASSWORD} resetkeys -@all +ping +role +info +scan\n"
+)
+
+
+@contextlib.contextmanager
+def redis_server(authority: trustme.CA) -> Iterator[RedisTarget]:
+    """Run a throwaway Redis with TLS; the target is the gate's user."""
+    binary = binaries.find_redis(print)
+    with folder_of(None) as folder:
+        authority.cert_pem.write_to_path(folder / "ca.pem")
+        certificate = authority.issue_cert("localhost")
+        certificate.private_key_and_cert_chain_pem.write_to_path(folder / "cert.pem")
+        (folder / "users.acl").write_text(_ACL)
+        port = closed_port()
+        options = {
+            "port": "0",
+            "tls-port": str(port),
+            "tls-cert-file": "cert.pem",
+            "tls-key-file": "cert.pem",
+            "tls-auth-clients": "no",
+            "tls-ca-cert-file": "ca.pem",
+            "aclfile": "users.acl",
+            "save": "",
+            "bind": "127.0.0.1",
+        }
+        flags = [word for name, value in options.items() for word in (f"--{name}", value)]
+        target = RedisTarget(
+            "localhost",
+            port,
+            user="gate",
+            password=SecretStr(PASSWORD),
+            ca_file=str(folder / "ca.pem"),
+        )
+        with running([binary.path, *flags], folder=folder, environment=binary.environment):
+            wait_until(
+                lambda: redis.ping(target, deadline=Deadline.after(2)).failure is None,
+                "Redis answers PING",
+            )
+            yield target
+
+
+_SCRAPE = """\
+global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}
+scrape_configs:
+- job_name: itself
+  static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+"""
+
+
+@contextlib.contextmanager
+def prometheus_server() -> Iterator[str]:
+    """Run a throwaway Prometheus that scrapes itself; yield its address."""
+    binary = binaries.find_prometheus(print)
+    with folder_of(None) as folder:
+        port = closed_port()
+        (folder / "prometheus.yml").write_text(_SCRAPE.format(port=port))
+        argv = [
+            binary.path,
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=data",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ]
+        target = http.HttpTarget(f"http://127.0.0.1:{port}")
+        with running(argv, folder=folder, environment=binary.environment):
+            wait_until(lambda: _has_sample(target), "Prometheus has scraped itself")
+            yield target.base_url
+
+
+def _has_sample(target: http.HttpTarget) -> bool:
+    path = "/api/v1/query?query=up"
+    answer = http.request(target, "GET", path, deadline=Deadline.after(2)).value
+    return answer is not None and b'"1"' in answer.body

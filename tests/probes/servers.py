@@ -1,0 +1,186 @@
+"""Misbehaving servers on port 0: each behaviour is a function of one accepted connection."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+Behaviour = Callable[[socket.socket, threading.Event], None]
+
+
+@dataclass
+class Server:
+    """A listening server: where it is, and what it has seen."""
+
+    port: int
+    connections: int = 0
+    bytes_sent: int = 0
+    requests: list[bytes] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextlib.contextmanager
+def serving(behaviour: Behaviour, *, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """Serve every connection with `behaviour` in its own thread until the block ends."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = Server(listener.getsockname()[1])
+    over = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            server.connections += 1
+            thread = threading.Thread(target=_handle, args=(connection, behaviour, over, tls))
+            threads.append(thread)
+            thread.start()
+
+    accepting = threading.Thread(target=accept)
+    accepting.start()
+    try:
+        yield server
+    finally:
+        over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for thread in (accepting, *threads):
+            thread.join(timeout=5)
+
+
+def _handle(
+    connection: socket.socket,
+    behaviour: Behaviour,
+    over: threading.Event,
+    tls: ssl.SSLContext | None,
+) -> None:
+    with contextlib.suppress(OSError), connection:
+        connection.settimeout(5)
+        if tls is None:
+            behaviour(connection, over)
+        else:
+            with tls.wrap_socket(connection, server_side=True) as secured:
+                behaviour(secured, over)
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """Read a request's head."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        data = connection.recv(65536)
+        if not data:
+            break
+        head += data
+    return head
+
+
+def hang(_connection: socket.socket, over: threading.Event) -> None:
+    """Accept and say nothing."""
+    over.wait(10)
+
+
+def drip(text: bytes) -> Behaviour:
+    """Send `text` over and over, a byte every 30 ms."""
+
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        position = 0
+        while not over.wait(0.03):
+            connection.sendall(text[position : position + 1])
+            position = (position + 1) % len(text)
+
+    return behave
+
+
+def after_head(head: bytes, then: Behaviour) -> Behaviour:
+    """Answer with `head` and go on with another behaviour."""
+
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        read_request(connection)
+        connection.sendall(head)
+        then(connection, over)
+
+    return behave
+
+
+def answer(
+    body: bytes,
+    *,
+    status: str = "200 OK",
+    headers: Mapping[str, str] | None = None,
+    content_type: str = "application/json",
+) -> Behaviour:
+    """Answer every request like an ordinary server and close."""
+    fields = {"Content-Type": content_type, "Content-Length": str(len(body)), **(headers or {})}
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in fields.items())]
+    head = "\r\n".join([*lines, "Connection: close", "", ""]).encode()
+
+    def behave(connection: socket.socket, _over: threading.Event) -> None:
+        read_request(connection)
+        connection.sendall(head + body)
+
+    return behave
+
+
+def say(text: bytes) -> Behaviour:
+    """Send something at once, whatever was asked, and close in order."""
+
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        connection.sendall(text)
+        connection.shutdown(socket.SHUT_WR)
+        over.wait(0.2)
+
+    return behave
+
+
+def reset(connection: socket.socket, _over: threading.Event) -> None:
+    """Read a little and break the connection off with a RST."""
+    connection.recv(10)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def close_after_request(connection: socket.socket, _over: threading.Event) -> None:
+    """Read the request and close without an answer."""
+    read_request(connection)
+
+
+@contextlib.contextmanager
+def unreachable_listener() -> Iterator[int]:
+    """Yield a port whose queue is full, so that a connection is never established."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def closed_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 10) -> None:
+    """Wait for a named condition; raises AssertionError with its name when it does not come."""
+    pause = threading.Event()
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        pause.wait(0.03)

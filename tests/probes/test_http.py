@@ -1,0 +1,356 @@
+from __future__ import annotations
+
+import datetime as dt
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+import pytest
+import trustme
+from pydantic import SecretStr
+
+from probes.http import HttpAnswer, HttpTarget, NotJsonError, request
+from probes.observation import Deadline, FailureKind, Observation
+from tests.probes import servers
+from tests.probes.servers import Behaviour, serving
+
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
+
+
+def _get(url: str, *, seconds: float = 2, path: str = "/health") -> Observation[HttpAnswer]:
+    return request(HttpTarget(url), "GET", path, deadline=Deadline.after(seconds))
+
+
+def _answer(observed: Observation[HttpAnswer]) -> HttpAnswer:
+    assert observed.failure is None, observed.failure
+    assert observed.value is not None
+    return observed.value
+
+
+def test_an_answer_is_a_value_with_its_phases_timed() -> None:
+    with serving(servers.answer(b'{"status": "healthy"}')) as server:
+        observed = _get(server.url)
+    answer = _answer(observed)
+    assert (answer.status, answer.json()) == (200, {"status": "healthy"})
+    assert list(observed.phases) == ["resolve", "connect", "tls", "send", "wait", "transfer"]
+    assert observed.phases["tls"] is None
+    timed = [seconds for seconds in observed.phases.values() if seconds is not None]
+    assert len(timed) == 5
+    assert sum(timed) == pytest.approx(observed.elapsed_seconds, abs=0.1)
+    assert observed.record()["facts"] == {
+        "status": 200,
+        "content_type": "application/json",
+        "size_bytes": 21,
+        "http_version": "HTTP/1.1",
+    }
+
+
+@pytest.mark.parametrize(
+    "status", ["301 Moved Permanently", "404 Not Found", "500 Oops", "503 Busy"]
+)
+def test_every_status_is_an_answer_and_a_redirect_is_not_followed(status: str) -> None:
+    elsewhere = {"Location": "http://127.0.0.1:1/"}
+    with serving(servers.answer(b"", status=status, headers=elsewhere)) as server:
+        assert _answer(_get(server.url)).status == int(status[:3])
+        assert server.connections == 1
+
+
+def test_the_request_carries_headers_body_and_path() -> None:
+    seen: list[bytes] = []
+
+    def record(connection: socket.socket, _over: threading.Event) -> None:
+        seen.append(servers.read_request(connection))
+        connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with serving(record) as server:
+        target = HttpTarget(server.url + "/base/", headers={"X-Tenant": SecretStr("clinic")})
+        observed = request(
+            target,
+            "POST",
+            "/v1/visits?tag=abc&n=1",
+            deadline=Deadline.after(2),
+            json={"a": 1},
+            headers={"Authorization": "Bearer abc"},
+        )
+    assert _answer(observed).status == 204
+    assert seen[0].startswith(b"POST /base/v1/visits?tag=abc&n=1 HTTP/1.1\r\n")
+    for part in (b"X-Tenant: clinic", b"Authorization: Bearer abc", b'{"a":1}'):
+        assert part.lower() in seen[0].lower()
+    assert observed.target == f"POST {server.url}/base/v1/visits?tag=…&n=…"
+
+
+FAILURES: dict[str, tuple[Behaviour, FailureKind, str]] = {
+    "hangs after accepting": (servers.hang, FailureKind.TIMEOUT, "wait"),
+    "drips its headers": (
+        servers.drip(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 999),
+        FailureKind.TIMEOUT,
+        "wait",
+    ),
+    "drips its body": (
+        servers.after_head(_HEAD, servers.drip(b"x")),
+        FailureKind.TIMEOUT,
+        "transfer",
+    ),
+    "sends 100 Continue without end": (
+        servers.drip(b"HTTP/1.1 100 Continue\r\n\r\n"),
+        FailureKind.TIMEOUT,
+        "wait",
+    ),
+    "resets the connection": (servers.reset, FailureKind.CONNECTION_LOST, "wait"),
+    "closes without an answer": (
+        servers.close_after_request,
+        FailureKind.CONNECTION_LOST,
+        "wait",
+    ),
+    "closes in mid-body": (
+        servers.after_head(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", servers.say(b"xx")),
+        FailureKind.CONNECTION_LOST,
+        "transfer",
+    ),
+    "speaks another protocol": (
+        servers.say(b"SSH-2.0-OpenSSH_9.2\r\n"),
+        FailureKind.PROTOCOL,
+        "wait",
+    ),
+    "says a few bytes that are no HTTP": (
+        servers.say(b"\x15\x03\x01"),
+        FailureKind.PROTOCOL,
+        "wait",
+    ),
+    "sends headers without end": (
+        servers.say(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000),
+        FailureKind.PROTOCOL,
+        "wait",
+    ),
+    "gives a length that is no number": (
+        servers.after_head(b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n", servers.say(b"x")),
+        FailureKind.PROTOCOL,
+        "wait",
+    ),
+    "announces a body beyond the bound": (
+        servers.after_head(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n", servers.hang),
+        FailureKind.TOO_LARGE,
+        "wait",
+    ),
+    "claims a compression it does not have": (
+        servers.answer(b"not gzip", headers={"Content-Encoding": "gzip"}),
+        FailureKind.PROTOCOL,
+        "transfer",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "phase"), FAILURES.values(), ids=[f"a server that {x}" for x in FAILURES]
+)
+def test_no_answer_is_a_failure(behaviour: Behaviour, kind: FailureKind, phase: str) -> None:
+    with serving(behaviour) as server:
+        observed = _get(server.url, seconds=0.4)
+    assert observed.failure is not None
+    assert (observed.failure.kind, observed.failure.phase) == (kind, phase)
+    assert observed.failure.detail.startswith(f"127.0.0.1:{server.port} ")
+    assert observed.elapsed_seconds < 0.7
+
+
+def test_a_gigabyte_is_not_downloaded() -> None:
+    sent = [0]
+
+    def flood(connection: socket.socket, _over: threading.Event) -> None:
+        chunk = b"x" * 65536
+        while sent[0] < 1 << 30:
+            connection.sendall(chunk)
+            sent[0] += len(chunk)
+
+    with serving(servers.after_head(_HEAD, flood)) as server:
+        observed = _get(server.url, seconds=5)
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.TOO_LARGE
+    # What lies in the socket buffers of both sides was sent, but never read.
+    assert sent[0] < 20 << 20
+
+
+def test_a_body_of_exactly_the_bound_is_an_answer() -> None:
+    with serving(servers.answer(b"x" * 1000)) as server:
+        target, deadline = HttpTarget(server.url), Deadline.after(2)
+        exact = request(target, "GET", "/", deadline=deadline, max_bytes=1000)
+        over = request(target, "GET", "/", deadline=deadline, max_bytes=999)
+    assert len(_answer(exact).body) == 1000
+    assert over.failure is not None
+    assert over.failure.kind is FailureKind.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("method", "attempts"), [("GET", 2), ("HEAD", 2), ("POST", 1), ("DELETE", 1)]
+)
+def test_only_reads_repeat_a_broken_transport_once(method: str, attempts: int) -> None:
+    with serving(servers.reset) as server:
+        observed = request(HttpTarget(server.url), method, "/", deadline=Deadline.after(2))
+    assert (observed.attempts, server.connections) == (attempts, attempts)
+
+
+def test_a_read_that_succeeds_the_second_time_says_so() -> None:
+    turns = iter([servers.close_after_request, servers.answer(b"{}")])
+
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        next(turns)(connection, over)
+
+    with serving(behave) as server:
+        observed = _get(server.url)
+    assert _answer(observed).status == 200
+    assert observed.attempts == 2
+
+
+def test_a_refused_connection_says_so() -> None:
+    observed = _get(f"http://127.0.0.1:{servers.closed_port()}")
+    assert observed.failure is not None
+    assert (observed.failure.kind, observed.failure.phase) == (FailureKind.REFUSED, "connect")
+    assert observed.phases["send"] is None
+
+
+def test_a_host_that_swallows_packets_ends_with_the_deadline() -> None:
+    with servers.unreachable_listener() as port:
+        observed = _get(f"http://127.0.0.1:{port}", seconds=0.3)
+    assert observed.failure is not None
+    assert (observed.failure.kind, observed.failure.phase) == (FailureKind.TIMEOUT, "connect")
+    assert observed.elapsed_seconds < 0.6
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "-", "a" * 70 + ".invalid"])
+def test_a_name_without_address_says_so(host: str) -> None:
+    observed = _get(f"http://{host}", seconds=3)
+    assert observed.failure is not None
+    assert observed.failure.kind in {FailureKind.NAME_NOT_RESOLVED, FailureKind.OUR_FAULT}
+
+
+def test_a_deadline_that_has_passed_sends_nothing() -> None:
+    with serving(servers.answer(b"{}")) as server:
+        observed = _get(server.url, seconds=-1)
+        assert server.connections == 0
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.TIMEOUT
+
+
+@pytest.mark.parametrize("value", ["", "line\nbreak", "ünicode", " padded "])
+def test_a_header_that_http_forbids_is_our_fault_and_not_quoted(value: str) -> None:
+    target = HttpTarget("http://127.0.0.1:1", headers={"X-Key": value})
+    observed = request(target, "GET", "/", deadline=Deadline.after(1))
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.OUR_FAULT
+    assert "X-Key" in observed.failure.detail
+    assert not value or value not in observed.failure.detail
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://host",
+        "http://user:word@host",
+        "http://host?x=1",
+        "http://host#x",
+        "host",
+        "http:///x",
+    ],
+)
+def test_a_base_address_is_http_and_nothing_more(url: str) -> None:
+    with pytest.raises(ValueError, match="base_url must be"):
+        HttpTarget(url)
+
+
+def test_a_path_begins_with_a_slash() -> None:
+    with pytest.raises(ValueError, match="path must begin"):
+        request(HttpTarget("http://host"), "GET", "@evil", deadline=Deadline.after(1))
+
+
+JSON_PROBLEMS: dict[str, tuple[bytes, str]] = {
+    "is HTML": (b"<!doctype html><p>Log in</p>", "HTML"),
+    "is empty": (b"  ", "empty"),
+    "is cut off": (b'{"status": "hea', "cut off"),
+    "is plain text": (b"OK", "not JSON"),
+    "is not UTF-8": (b'"\xff"', "not JSON"),
+    "holds NaN": (b'{"p95": NaN}', "NaN"),
+    "holds Infinity": (b'{"p95": -Infinity}', "Infinity"),
+    "holds a number too large": (b'{"p95": 1e999}', "beyond all bounds"),
+    "holds a key twice": (b'{"status": "ok", "status": "down"}', "twice"),
+    "is nested without end": (b"[" * 100_000, "cut off"),
+    "holds an integer without end": (b"[" + b"9" * 5000 + b"]", "broken"),
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"), JSON_PROBLEMS.values(), ids=[f"a body that {x}" for x in JSON_PROBLEMS]
+)
+def test_what_is_not_json_is_refused_with_a_sentence(body: bytes, words: str) -> None:
+    answer = HttpAnswer(200, {}, body, "application/json", "HTTP/1.1")
+    with pytest.raises(NotJsonError, match=words):
+        answer.json()
+
+
+def _server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+def test_tls_is_verified_and_timed(authority: trustme.CA, ca_file: str) -> None:
+    context = _server_context(authority.issue_cert("localhost"))
+    with serving(servers.answer(b"{}"), tls=context) as server:
+        target = HttpTarget(f"https://localhost:{server.port}", ca_file)
+        observed = request(target, "GET", "/", deadline=Deadline.after(2))
+    assert _answer(observed).status == 200
+    assert (observed.phases["tls"] or 0) > 0
+
+
+_YESTERDAY = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "expiry", "trusted", "kind"),
+    [
+        pytest.param("localhost", None, False, FailureKind.CERTIFICATE_UNTRUSTED, id="unknown CA"),
+        pytest.param("localhost", _YESTERDAY, True, FailureKind.CERTIFICATE_INVALID, id="expired"),
+        pytest.param("other.test", None, True, FailureKind.CERTIFICATE_INVALID, id="wrong host"),
+    ],
+)
+def test_a_bad_certificate_is_told_apart(
+    *,
+    authority: trustme.CA,
+    ca_file: str,
+    name: str,
+    expiry: dt.datetime | None,
+    trusted: bool,
+    kind: FailureKind,
+) -> None:
+    context = _server_context(authority.issue_cert(name, not_after=expiry))
+    with serving(servers.answer(b"{}"), tls=context) as server:
+        target = HttpTarget(f"https://localhost:{server.port}", ca_file if trusted else None)
+        observed = request(target, "GET", "/", deadline=Deadline.after(2))
+    assert observed.failure is not None
+    assert (observed.failure.kind, observed.failure.phase) == (kind, "tls")
+
+
+def test_a_server_without_tls_fails_the_handshake(ca_file: str) -> None:
+    with serving(servers.say(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
+        target = HttpTarget(f"https://localhost:{server.port}", ca_file)
+        observed = request(target, "GET", "/", deadline=Deadline.after(2))
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.TLS_FAILED
+
+
+def test_a_handshake_that_hangs_ends_with_the_deadline(ca_file: str) -> None:
+    with serving(servers.hang) as server:
+        target = HttpTarget(f"https://localhost:{server.port}", ca_file)
+        observed = request(target, "GET", "/", deadline=Deadline.after(0.3))
+    assert observed.failure is not None
+    assert (observed.failure.kind, observed.failure.phase) == (FailureKind.TIMEOUT, "tls")
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "no PEM"])
+def test_a_bad_ca_file_is_our_fault(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    target = HttpTarget("https://localhost:1", str(path))
+    observed = request(target, "GET", "/", deadline=Deadline.after(1))
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.OUR_FAULT

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import socket
+import time
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from probes import postgres
+from probes.observation import Deadline, FailureKind, Observation
+from probes.postgres import PostgresTarget, Rows
+from tests.probes import servers
+from tests.probes.real_servers import Database
+from tests.probes.servers import Behaviour, serving
+
+_ID = "00000000-0000-4000-8000-000000000001"
+
+
+def _read(
+    target: PostgresTarget, statement: str, *params: object, seconds: float = 3
+) -> Observation[Rows]:
+    return postgres.read_only(target, statement, params, deadline=Deadline.after(seconds))
+
+
+def test_a_read_returns_rows_and_shows_none_of_them(database: Database) -> None:
+    observed = _read(database.target(), "SELECT patient, 1 AS n FROM visits WHERE id = %s", _ID)
+    assert observed.failure is None
+    assert observed.value is not None
+    assert observed.value.rows == (("sentinel-9f2-patient", 1),)
+    assert observed.record()["facts"] == {"row_count": 1, "columns": ["patient", "n"]}
+    assert "sentinel" not in repr(observed)
+    assert list(observed.phases) == ["resolve", "login", "prove", "query"]
+    assert all(seconds is not None for seconds in observed.phases.values())
+
+
+def test_the_transaction_is_read_only_and_bounded(database: Database) -> None:
+    names = ("transaction_read_only", "lock_timeout", "search_path", "application_name")
+    fields = ", ".join(f"current_setting('{name}')" for name in names)
+    observed = _read(database.target(), f"SELECT {fields}, current_setting('statement_timeout')")
+    assert observed.value is not None
+    (row,) = observed.value.rows
+    assert row[:4] == ("on", "500ms", "pg_catalog, public", "release-gate")
+    assert 2000 < int(str(row[4]).removesuffix("ms")) <= 2850
+
+
+@pytest.mark.parametrize(("record_id", "found"), [(_ID, True), (_ID[:-1] + "9", False)])
+def test_a_record_is_found_by_its_id(database: Database, record_id: str, *, found: bool) -> None:
+    for table in ("visits", "public.visits"):
+        observed = postgres.record_exists(
+            database.target(), table, "id", record_id, deadline=Deadline.after(3)
+        )
+        assert observed.value is not None
+        assert observed.value.found is found
+
+
+def test_an_id_cannot_smuggle_sql(database: Database) -> None:
+    observed = postgres.record_exists(
+        database.target(), 'visits" WHERE true --', "id", _ID, deadline=Deadline.after(3)
+    )
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.QUERY_REJECTED
+
+
+def test_the_server_tells_its_version(database: Database) -> None:
+    observed = postgres.server_state(database.target(), deadline=Deadline.after(3))
+    assert observed.value is not None
+    assert observed.value.version.startswith("18")
+    assert observed.value.in_recovery is False
+
+
+WRITERS = {
+    "writer": "INSERT on table public.visits",
+    "columnist": "UPDATE on table public.visits",
+    "climber": "INSERT on table public.visits (held by writer)",
+    "maker": "the role attribute CREATEROLE",
+    "builder": "CREATE on schema public",
+    "everywhere": "the membership in pg_write_all_data",
+    "owner": "DELETE on table public.owned",
+    "postgres": "the role attribute BYPASSRLS",
+}
+
+
+@pytest.mark.parametrize(("user", "words"), WRITERS.items(), ids=[f"as {x}" for x in WRITERS])
+def test_a_login_that_may_write_is_refused(database: Database, user: str, words: str) -> None:
+    # Had the query been run, its syntax error would be the failure.
+    observed = _read(database.target(user), "THIS IS NOT SQL")
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.NOT_READ_ONLY
+    assert observed.failure.phase == "prove"
+    assert f"The login {user} has {words}" in observed.failure.detail
+
+
+@pytest.mark.parametrize(("user", "privilege"), [("reader", None), ("writer", "INSERT")])
+def test_rights_are_returned_as_data(database: Database, user: str, privilege: str | None) -> None:
+    observed = postgres.privileges(database.target(user), deadline=Deadline.after(3))
+    assert observed.value is not None
+    assert [right.privilege for right in observed.value.excess] == (
+        [privilege] if privilege else []
+    )
+
+
+REJECTED: dict[str, tuple[str, str, FailureKind, str]] = {
+    "without the right": ("blind", "SELECT * FROM visits", FailureKind.FORBIDDEN, "42501"),
+    "of a missing table": ("reader", "SELECT * FROM nothing", FailureKind.QUERY_REJECTED, "42P01"),
+    "of a missing column": ("reader", "SELECT x FROM visits", FailureKind.QUERY_REJECTED, "42703"),
+    "that is no SQL": ("reader", "THIS IS NOT SQL", FailureKind.QUERY_REJECTED, "42601"),
+    "that writes": ("reader", "CREATE TEMP SEQUENCE s", FailureKind.QUERY_REJECTED, "25006"),
+    "of a secret as a number": (
+        "reader",
+        "SELECT patient::int FROM visits",
+        FailureKind.QUERY_REJECTED,
+        "22P02",
+    ),
+    "that sleeps too long": ("reader", "SELECT pg_sleep(30)", FailureKind.TIMEOUT, "57014"),
+}
+
+
+@pytest.mark.parametrize(
+    ("user", "statement", "kind", "state"),
+    REJECTED.values(),
+    ids=[f"a query {x}" for x in REJECTED],
+)
+def test_a_query_fails_with_its_sqlstate_and_no_words_of_the_server(
+    database: Database, user: str, statement: str, kind: FailureKind, state: str
+) -> None:
+    observed = _read(database.target(user), statement, seconds=1)
+    assert observed.failure is not None
+    assert (observed.failure.kind, observed.failure.phase) == (kind, "query")
+    assert f"SQLSTATE {state}" in observed.failure.detail
+    assert "sentinel" not in observed.failure.detail
+    assert observed.elapsed_seconds < 1.3
+
+
+def test_a_locked_table_is_a_busy_server(database: Database) -> None:
+    with psycopg.connect(
+        host="127.0.0.1",
+        port=database.port,
+        dbname="clinic",
+        user="postgres",
+        password=database.target().password.get_secret_value(),
+    ) as holder:
+        holder.execute(sql.SQL("LOCK TABLE visits IN ACCESS EXCLUSIVE MODE"))
+        observed = _read(database.target(), "SELECT * FROM visits")
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.SERVER_BUSY
+
+
+def test_too_many_rows_are_refused_without_reading_them_all(database: Database) -> None:
+    began = time.monotonic()
+    observed = _read(database.target(), "SELECT generate_series(1, 100000000)")
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.TOO_LARGE
+    assert time.monotonic() - began < 2
+
+
+LOGINS: dict[str, tuple[dict[str, str], str, FailureKind]] = {
+    "with a wrong password": ({"password": "wrong"}, "reader", FailureKind.CREDENTIAL_REFUSED),
+    "of an unknown user": ({}, "nobody-here", FailureKind.CREDENTIAL_REFUSED),
+    "to a missing database": ({"database": "nothing"}, "reader", FailureKind.QUERY_REJECTED),
+    "beyond its connection limit": ({}, "crowd", FailureKind.SERVER_BUSY),
+    "to another name": ({"host": "127.0.0.1"}, "reader", FailureKind.CERTIFICATE_INVALID),
+    "to an unknown name": ({"host": "no-such.invalid"}, "reader", FailureKind.NAME_NOT_RESOLVED),
+    "with a missing CA file": ({"sslrootcert": "/none"}, "reader", FailureKind.OUR_FAULT),
+    "with public authorities": ({"sslrootcert": ""}, "reader", FailureKind.CERTIFICATE_UNTRUSTED),
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "user", "kind"), LOGINS.values(), ids=[f"a login {x}" for x in LOGINS]
+)
+def test_a_login_that_fails_says_why(
+    database: Database, changes: dict[str, str], user: str, kind: FailureKind
+) -> None:
+    observed = _read(database.target(user, **changes), "SELECT 1", seconds=3)
+    assert observed.failure is not None
+    assert observed.failure.kind is kind
+    assert observed.failure.phase in {"resolve", "login"}
+
+
+@pytest.mark.parametrize("sslmode", ["disable", "require", "verify-ca", "verify-full"])
+def test_every_sslmode_connects(database: Database, sslmode: str) -> None:
+    observed = _read(
+        database.target(sslmode=sslmode),
+        "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+    )
+    assert observed.value is not None
+    assert observed.value.rows == ((sslmode != "disable",),)
+
+
+STRANGERS: dict[str, tuple[Behaviour, str, FailureKind]] = {
+    "hangs": (servers.hang, "disable", FailureKind.TIMEOUT),
+    "hangs before TLS": (servers.hang, "verify-full", FailureKind.TIMEOUT),
+    "drips": (
+        servers.drip(b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0"),
+        "disable",
+        FailureKind.TIMEOUT,
+    ),
+    "resets": (servers.reset, "disable", FailureKind.CONNECTION_LOST),
+    "speaks HTTP": (servers.say(b"HTTP/1.1 400 Bad\r\n\r\n"), "disable", FailureKind.PROTOCOL),
+    "has no TLS": (servers.say(b"N"), "verify-full", FailureKind.TLS_FAILED),
+}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "sslmode", "kind"),
+    STRANGERS.values(),
+    ids=[f"a server that {x}" for x in STRANGERS],
+)
+def test_what_is_no_postgres_is_told_apart(
+    database: Database, behaviour: Behaviour, sslmode: str, kind: FailureKind
+) -> None:
+    with serving(behaviour) as server:
+        target = Database(server.port, database.ca_file).target(sslmode=sslmode)
+        observed = _read(target, "SELECT 1", seconds=0.5)
+    assert observed.failure is not None
+    assert observed.failure.kind is kind
+    assert observed.elapsed_seconds < 0.8
+
+
+def test_a_refused_connection_says_so(database: Database) -> None:
+    target = Database(servers.closed_port(), database.ca_file).target()
+    observed = _read(target, "SELECT 1")
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.REFUSED
+
+
+def test_a_server_that_falls_silent_in_mid_query_ends_with_the_deadline(database: Database) -> None:
+    def relay_until_query(client: socket.socket, over: object) -> None:
+        _relay(client, database.port, b"generate_series")
+        servers.hang(client, over)  # type: ignore[arg-type]  # the event of `serving`
+
+    with serving(relay_until_query) as server:
+        target = Database(server.port, database.ca_file).target(sslmode="disable")
+        observed = _read(target, "SELECT generate_series(1, 5)", seconds=1)
+    assert observed.failure is not None
+    assert (observed.failure.kind, observed.failure.phase) == (FailureKind.TIMEOUT, "query")
+    assert observed.elapsed_seconds < 1.3
+
+
+def _relay(client: socket.socket, port: int, last_words: bytes) -> None:
+    """Pass messages both ways until the client says the last words."""
+    with socket.create_connection(("127.0.0.1", port)) as server:
+        client.settimeout(0.02)
+        server.settimeout(0.02)
+        sent = b""
+        while last_words not in sent:
+            sent = _pass_on(client, server)
+            _pass_on(server, client)
+
+
+def _pass_on(source: socket.socket, sink: socket.socket) -> bytes:
+    try:
+        data = source.recv(65536)
+    except TimeoutError:
+        return b""
+    sink.sendall(data)
+    return data
