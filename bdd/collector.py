@@ -94,7 +94,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put checks into the catalogue's order; with --manifest keep exactly the checks it names."""
-    order = {check: number for number, check in enumerate(config.stash[ROWS])}
+    rows = config.stash[ROWS]
+    order = {check: number for number, check in enumerate(rows)}
     items.sort(key=lambda item: order[item.stash[ROW].id] if ROW in item.stash else len(order))
     manifest: pathlib.Path | None = config.getoption("--manifest")
     if manifest is None:

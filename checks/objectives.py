@@ -132,7 +132,7 @@ class _Watch:
         if look_back < FLOOR_SCRAPES * self._inspector.scrape_seconds:
             return [self._too_early(look_back)], False
         self._check_restart(fit, look_back)
-        self._check_bounds(fit)
+        self._check_metric(fit)
         counts, evidence = self._count(fit, self._objective.target, look_back)
         judgements = [judge_target(self._objective, counts, evidence)]
         limit = self._objective.rollback
@@ -160,13 +160,15 @@ class _Watch:
                 f"{look_back_seconds:.0f} s; its samples have a hole"
             )
 
-    def _check_bounds(self, fit: Fit) -> None:
-        if self._objective.kind != "latency":
-            return
-        query = promql.bounds(self._metric.name, self._labels())
-        found = self._inspector.vector(query, fit.server_time, "the histogram's bounds")
+    def _check_metric(self, fit: Fit) -> None:
+        latency = self._objective.kind == "latency"
+        series = promql.bounds if latency else promql.series_count
+        query = series(self._metric.name, self._labels())
+        found = self._inspector.vector(query, fit.server_time, "the metric's series")
         if not found.series:
-            raise unfit(f"there is no histogram {self._metric.name}; was the metric renamed?")
+            raise unfit(f"there is no metric {self._metric.name}; was it renamed?")
+        if not latency:
+            return
         live = sorted(float(series.labels.get("le", "nan")) for series in found.series)
         if live != [*self._objective.bucket_bounds, float("inf")]:
             raise unfit(
@@ -177,12 +179,9 @@ class _Watch:
     def _count(self, fit: Fit, limit: Limit, look_back_seconds: float) -> tuple[Counts, Evidence]:
         queries = self._queries(limit, look_back_seconds)
         at = fit.server_time
-        total = self._inspector.value(queries.total, at, "the count of events")
-        if total is None:
-            raise unfit(f"{self._metric.name} has no samples in the look-back")
-        bad = self._inspector.value(queries.bad, at, "the count of bad events")
-        if bad is None:
-            raise unfit(f"the bad events of {self._metric.name} can't be counted")
+        # Empty means too few scrapes for a rate: no events yet, and no events prove nothing.
+        total = self._inspector.value(queries.total, at, "the count of events") or 0.0
+        bad = self._inspector.value(queries.bad, at, "the count of bad events") or 0.0
         shown = self._shown(at, look_back_seconds)
         # A histogram scraped half-way counts a hair more good events than events.
         counts = Counts(max(0.0, bad), total)

@@ -18,7 +18,7 @@ from probes.http import HttpTarget
 from probes.observation import Deadline
 from probes.postgres import PostgresTarget
 from probes.prometheus import PrometheusTarget
-from probes.redis_server import RedisTarget
+from probes.redis import RedisTarget
 
 T = TypeVar("T")
 

@@ -55,6 +55,11 @@ def bounds(name: str, labels: Mapping[str, str]) -> str:
     return f"count by (le) ({selector(name + '_bucket', labels)})"
 
 
+def series_count(name: str, labels: Mapping[str, str]) -> str:
+    """Return the query for whether a metric exists at all."""
+    return f"count({selector(name, labels)})"
+
+
 def quantile(name: str, labels: Mapping[str, str], share: float, seconds: float) -> str:
     """Return the query for an interpolated quantile, to show and never to decide."""
     rate = f"rate({selector(name + '_bucket', labels)}{_range(seconds)})"

@@ -64,7 +64,7 @@ class Journey:
         step = _judged(name, observed, OK, {}, needs="token")
         token = _body(observed).get("token")
         self._token = SecretStr(token if isinstance(token, str) else "")
-        return dataclasses.replace(step, record_id="")
+        return step
 
     def _book(self, name: str) -> StepTaken:
         observed = self._api.book(self._token, self._provider_id, self._deadline())
@@ -74,10 +74,11 @@ class Journey:
             return step
         again = self._api.appointment(self._token, self._appointment_id, self._deadline())
         read_back = _judged(f"{name}, read back", again, OK, {"id": self._appointment_id})
+        answered = bool(read_back.judgements)
         return dataclasses.replace(
             step,
             observations=(*step.observations, again),
-            judgements=(*step.judgements, *read_back.judgements),
+            judgements=(*step.judgements, *read_back.judgements) if answered else (),
         )
 
     def _pay(self, name: str) -> StepTaken:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import secrets
+from collections.abc import Mapping
 
 from pydantic import SecretStr
 
@@ -83,14 +84,14 @@ class PatientApi:
         return self._post("/v1/video/calls", {"appointmentId": appointment_id}, token, deadline)
 
     def _post(
-        self, path: str, body: dict[str, object], token: SecretStr | None, deadline: Deadline
+        self, path: str, body: Mapping[str, object], token: SecretStr | None, deadline: Deadline
     ) -> Observation[HttpAnswer]:
         headers = self._headers(token)
         return http.request(
             self.target, "POST", path, deadline=deadline, json=body, headers=headers
         )
 
-    def _credentials(self) -> dict[str, object]:
+    def _credentials(self) -> dict[str, str]:
         return {"email": self.patient.email, "password": self.patient.password.get_secret_value()}
 
     def _headers(self, token: SecretStr | None) -> dict[str, str | SecretStr]:

@@ -1,0 +1,78 @@
+"""Writes Gherkin steps, regions, owners and severities into Allure's results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import allure
+import pytest
+from pytest_bdd.scenario import scenario_wrapper_template_registry
+
+from bdd.collector import ROW
+from bdd.session import CHECK
+from checks.check import Noted
+
+_OPEN: pytest.StashKey[Any] = pytest.StashKey()
+
+
+class NotPassedInRegion(Exception):  # noqa: N818 - a finding, shown by Allure as a failed step
+    """What a region's step shows."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Name each check as its scenario does, also when its set-up fails."""
+    for item in items:
+        if ROW not in item.stash:
+            continue
+        row, function = item.stash[ROW], item.obj  # type: ignore[attr-defined]  # checks are functions
+        template = scenario_wrapper_template_registry[function]
+        name = f"{row.id} {template.name}"
+        function.__allure_display_name__ = name.replace("{", "{{").replace("}", "}}")
+        labels = {"feature": template.feature.name, "owner": row.owner, "severity": row.severity}
+        for kind, value in labels.items():
+            item.add_marker(pytest.mark.allure_label(value, label_type=kind))
+
+
+def pytest_bdd_before_step(request: pytest.FixtureRequest, step: Any) -> None:
+    """Open an Allure step for a Gherkin step."""
+    opened = allure.step(f"{step.keyword} {step.name}")
+    opened.__enter__()
+    request.node.stash[_OPEN] = opened
+
+
+def pytest_bdd_after_step(request: pytest.FixtureRequest) -> None:
+    """Close the step that ran through."""
+    _close(request, None)
+
+
+def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: Exception) -> None:
+    """Close the step that raised; only the type is shown, a text may hold anything."""
+    _close(request, NotPassedInRegion(type(exception).__name__))
+
+
+def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
+    """Show every region's outcome as a step of its own."""
+    check = request.node.stash.get(CHECK, None)
+    if check is None:
+        return
+    for region, noted in check.noted().items():
+        _region_step(region, check.outcome(region), noted)
+
+
+def _region_step(region: str, outcome: object, noted: Noted) -> None:
+    opened = allure.step(f"{region}: {outcome or 'nothing judged'}")
+    opened.__enter__()
+    for judgement in noted.judgements:
+        with allure.step(f"{judgement.outcome.value}: {judgement.sentence}"):
+            pass
+    bad = str(outcome) not in ("PASS", "NOT_APPLICABLE")
+    error = NotPassedInRegion(str(outcome)) if bad else None
+    opened.__exit__(type(error) if error else None, error, None)
+
+
+def _close(request: pytest.FixtureRequest, error: Exception | None) -> None:
+    opened = request.node.stash.get(_OPEN, None)
+    if opened is not None:
+        request.node.stash[_OPEN] = None
+        opened.__exit__(type(error) if error else None, error, None)

@@ -1,0 +1,86 @@
+"""Opens the run before the first check and closes it after the last; the fixtures that steps use."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Generator
+from types import FrameType
+
+import pytest
+
+from bdd.collector import ROW
+from bdd.run import Request, Run, open_run
+from checks.check import Check
+from environments.provider import ProviderError
+from environments.yaml_file import ConfigurationError
+
+RUN: pytest.StashKey[Run] = pytest.StashKey()
+CHECK: pytest.StashKey[Check] = pytest.StashKey()
+_CLOSE: pytest.StashKey[contextlib.ExitStack] = pytest.StashKey()
+
+TRAFFIC_IS_NEEDED = "environment:prometheus"
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Open the run if there is a check to run; what the files say wrongly is one usage error."""
+    config = session.config
+    checks = [item for item in session.items if ROW in item.stash]
+    if not checks or config.getoption("collectonly"):
+        return
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    stack = contextlib.ExitStack()
+    config.stash[_CLOSE] = stack
+    try:
+        run = stack.enter_context(open_run(_request(config)))
+    except (ConfigurationError, ProviderError) as exc:
+        raise pytest.UsageError(str(exc)) from exc
+    config.stash[RUN] = run
+    if any(item.stash[ROW].applies_if == TRAFFIC_IS_NEEDED for item in checks):
+        run.lease.renew()
+    for item in checks:
+        item.stash[CHECK] = Check(item.stash[ROW].id, run.platform.regions)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close the run, also after an interruption."""
+    stack = config.stash.get(_CLOSE, None)
+    if stack is not None:
+        stack.close()
+
+
+@pytest.fixture
+def run(request: pytest.FixtureRequest) -> Run:
+    """Return the run: the platform and what measures it."""
+    return request.config.stash[RUN]
+
+
+@pytest.fixture
+def check(request: pytest.FixtureRequest) -> Check:
+    """Return the check that is running."""
+    return request.node.stash[CHECK]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail a check once all its steps are through and all its findings are collected."""
+    yield
+    if CHECK in item.stash:
+        item.stash[CHECK].raise_if_not_passed()
+
+
+def _request(config: pytest.Config) -> Request:
+    option = config.getoption
+    return Request(
+        env=option("--env"),
+        release=option("--release"),
+        regions=tuple(option("--region") or ()),
+        switched_at=option("--switched-at"),
+        environment_file=option("--environment-file"),
+        run_dir=option("--run-dir"),
+    )
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Let SIGTERM unwind like Ctrl-C: pytest would otherwise die without removing records."""
+    raise KeyboardInterrupt

@@ -1,0 +1,75 @@
+"""External services as the platform reports them, and the vendors who owe them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from checks.availability import Availability
+from checks.check import Check
+from checks.health import Health, Readings
+from checks.platform import Platform
+from environments.settings import ExternalServices, Vendor
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from probes.observation import utc_now
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class External:
+    """One reading of the external health endpoint in every region."""
+
+    health: Health
+    readings: Readings
+    section: ExternalServices
+    read_at: dt.datetime
+
+    @classmethod
+    def read(cls, platform: Platform, availability: Availability, check: Check) -> External:
+        """Read it; LookupError where the environment has no external section."""
+        section = platform.environment.settings.external
+        if section is None:
+            raise LookupError("the environment has no external section")
+        health = Health(platform, availability, check, section.service, section.endpoint)
+        return cls(health, health.read(), section, utc_now())
+
+    def all_reported(self) -> None:
+        """Judge that it answers 200 and reports on every expected service."""
+        self.health.answers(self.readings, 200)
+        self.health.lists_services(self.readings, self.section.expected)
+
+    def all_healthy(self) -> None:
+        """Judge that every expected service is healthy."""
+        self.health.services_healthy(self.readings, self.section.expected)
+
+    def vendors_up(self) -> None:
+        """Judge every vendor; a red one comes with whom to call and until when they owe an answer."""
+
+        def judge(body: Mapping[str, Any]) -> list[Judgement]:
+            services = self.health.services_of(body)
+            return [self._vendor(vendor, services) for vendor in self.section.vendors]
+
+        self.health.judge_each_body(self.readings, judge)
+
+    def _vendor(self, vendor: Vendor, services: Mapping[str, Any]) -> Judgement:
+        states = [self.health.service_healthy(services, name) for name in vendor.services]
+        red = [state.subject for state in states if state.outcome is not Outcome.PASS]
+        owed = self.read_at + dt.timedelta(minutes=vendor.sla_minutes)
+        sentence = f"{vendor.name} is up"
+        if red:
+            sentence = (
+                f"{vendor.name} is not up ({', '.join(red)}): call {vendor.support_contact}; "
+                f"they owe an answer within {vendor.sla_minutes} min, by {owed:%H:%M} UTC"
+            )
+        return Judgement(
+            outcome=Outcome.FAIL if red else Outcome.PASS,
+            rule="vendor up",
+            subject=vendor.name,
+            sentence=sentence,
+            observed="down" if red else "up",
+            target="up",
+            clears=f"{vendor.name} healthy again" if red else "",
+            data={"support_contact": vendor.support_contact, "sla_minutes": vendor.sla_minutes},
+        )

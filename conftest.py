@@ -1,0 +1,14 @@
+"""The root conftest: which plugins make feature files into checks, and where the steps are."""
+
+pytest_plugins = [
+    "bdd.options",
+    "bdd.collector",
+    "bdd.guard",
+    "bdd.session",
+    "bdd.recorder",
+    "bdd.allure_bridge",
+    "steps.health",
+    "steps.journey",
+    "steps.objectives",
+    "steps.vendors",
+]
