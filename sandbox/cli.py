@@ -36,6 +36,11 @@ def main(argv: Sequence[str]) -> int:
             raise
         sys.stderr.write(f"sandbox: {exc}\n")
         return _USAGE if isinstance(exc, UnknownNameError) else _FAILURE
+    except (OSError, KeyboardInterrupt) as exc:
+        if options.debug:
+            raise
+        sys.stderr.write(f"sandbox: {str(exc) or 'interrupted'}\n")
+        return _FAILURE
 
 
 def run() -> NoReturn:

@@ -13,14 +13,17 @@ from sandbox.errors import SandboxError, UnknownNameError
 from sandbox.layout import APIS, HOST, LINKS, RELEASED_APIS
 from sandbox.links import Link
 from sandbox.postgres import Postgres, gate_grants, script
+from sandbox.readiness import answers_http, prometheus_sees, wait_for
 from sandbox.switchboard import Switchboard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
     from pathlib import Path
 
     from sandbox.binaries import Binary
     from sandbox.layout import Layout
+
+_SETTLES_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +64,30 @@ class Platform:
             link.target = self._address(LINKS[name])
             await link.start(self.layout.ports[name])
         databases = {"postgres-primary", "postgres-standby"}
-        await _together(
+        await together(
             self._start_databases(say),
             *(child.start() for name, child in self.children.items() if name not in databases),
         )
+        await self.settle()
         self.note_release()
+
+    async def settle(self) -> None:
+        """Wait until everything has found everything else again; raises SandboxError."""
+        await together(*(wait_for(*question, _SETTLES_SECONDS) for question in self._questions()))
+
+    def _questions(self) -> Iterator[tuple[str, Callable[[], Awaitable[bool]]]]:
+        for name in APIS:
+            for path in ("/health/db", "/health/redis", "/health/external"):
+                yield (
+                    f"{name} answering {path} with 200",
+                    answers_http(self.layout.ports[name], path),
+                )
+        scraped = prometheus_sees(self.layout.ports["prometheus"], len(APIS))
+        yield f"Prometheus scraping {len(APIS)} API processes", scraped
 
     async def _start_databases(self, say: Callable[[str], None]) -> None:
         await self.postgres.start_primary()
-        await _together(self.postgres.start_standby(), self._seed(say))
+        await together(self.postgres.start_standby(), self._seed(say))
 
     async def _seed(self, say: Callable[[str], None]) -> None:
         say("seeding patients, providers and appointments")
@@ -154,7 +172,7 @@ class Platform:
         return (HOST, self.layout.ports[server])
 
 
-async def _together(*jobs: Coroutine[Any, Any, None]) -> None:
+async def together(*jobs: Coroutine[Any, Any, None]) -> None:
     """Run jobs at once; the first failure ends the others and is raised alone."""
     try:
         async with asyncio.TaskGroup() as group:

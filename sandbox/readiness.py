@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from sandbox.errors import SandboxError
 from sandbox.layout import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _ATTEMPT_SECONDS = 2.0
+_PAUSE_SECONDS = 0.05
 
 
 def answers_http(port: int, path: str) -> Callable[[], Awaitable[bool]]:
@@ -33,14 +35,35 @@ def answers_redis(port: int, password: str) -> Callable[[], Awaitable[bool]]:
     return ask
 
 
-async def exchange(port: int, request: bytes) -> bytes:
-    """Send one request and return the first bytes of the answer; nothing when there is none."""
+def prometheus_sees(port: int, targets: int) -> Callable[[], Awaitable[bool]]:
+    """Ask whether Prometheus's last scrapes of so many targets succeeded."""
+    request = f"GET /api/v1/query?query=sum(up) HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
+
+    async def ask() -> bool:
+        answer = await exchange(port, request, whole=True)
+        return f'"{targets}"]'.encode() in answer
+
+    return ask
+
+
+async def exchange(port: int, request: bytes, *, whole: bool = False) -> bytes:
+    """Send one request and return the answer's first line, or all of it; nothing when there is none."""
     with contextlib.suppress(OSError, TimeoutError):
         async with asyncio.timeout(_ATTEMPT_SECONDS):
             reader, writer = await asyncio.open_connection(HOST, port)
             try:
                 writer.write(request)
-                return await reader.readline()
+                return await (reader.read() if whole else reader.readline())
             finally:
                 writer.close()
     return b""
+
+
+async def wait_for(what: str, ask: Callable[[], Awaitable[bool]], timeout_seconds: float) -> None:
+    """Ask again and again until the answer is yes; raises SandboxError naming what did not come."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_seconds
+    while not await ask():
+        if loop.time() > deadline:
+            raise SandboxError(f"{what} did not come true in {timeout_seconds:.0f} s.")
+        await asyncio.sleep(_PAUSE_SECONDS)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from psycopg import sql
 
 from sandbox.layout import PREVIOUS, REGIONS, RELEASED_APIS, api_name, edge_name
+from sandbox.parts import together
 from sandbox.postgres import GATE, script
 from sandbox.state import write_private
 from sandbox.switchboard import put
@@ -59,13 +60,11 @@ class Stopped:
 
     async def apply(self, holds: Holds, fault: str) -> None:
         """Stop them."""
-        for process in self.processes:
-            await holds.stopped(fault, process, hold=True)
+        await together(*(holds.stopped(fault, name, hold=True) for name in self.processes))
 
     async def revert(self, holds: Holds, fault: str) -> None:
         """Start them."""
-        for process in self.processes:
-            await holds.stopped(fault, process, hold=False)
+        await together(*(holds.stopped(fault, name, hold=False) for name in self.processes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,17 @@ class Book:
         return True
 
     async def revert(self, name: str) -> bool:
-        """Revert a fault; False when it was not applied; raises SandboxError, and may be repeated."""
+        """Revert a fault; False when it was not applied; raises SandboxError, and may be repeated.
+
+        With the last fault gone it waits until the platform is whole again.
+        """
         action = _action(name)
         if name not in self.applied:
             return False
         await action.revert(self._holds, name)
         self.applied.remove(name)
+        if not self.applied:
+            await self._platform.settle()
         self._platform.note_release()
         return True
 
