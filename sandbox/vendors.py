@@ -133,6 +133,7 @@ def main(arguments: list[str]) -> int:
         http="httptools",
         ws="none",
         access_log=False,
+        proxy_headers=False,
         log_level="warning",
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,

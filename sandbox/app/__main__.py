@@ -34,6 +34,7 @@ def main() -> int:
         http="httptools",
         ws="none",
         access_log=False,
+        proxy_headers=False,
         log_level="warning",
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,

@@ -1,9 +1,9 @@
 """Providers are looked up."""
 
-from fastapi import APIRouter, HTTPException, status
+from fastapi import APIRouter, HTTPException, Request, status
 from fastapi.responses import JSONResponse
 
-from sandbox.app.parts import Body, OnlyReaders, PartsOfApp
+from sandbox.app.parts import BEARER_TOKEN, Body, require_reader
 
 router = APIRouter(tags=["providers"])
 
@@ -17,9 +17,10 @@ class Provider(Body):
     region: str
 
 
-@router.get("/v1/providers/{provider_id}", dependencies=[OnlyReaders], response_model=Provider)
-async def read(parts: PartsOfApp, provider_id: str) -> JSONResponse:
+@router.get("/v1/providers/{provider_id}", openapi_extra=BEARER_TOKEN, response_model=Provider)
+async def read(request: Request, provider_id: str) -> JSONResponse:
     """Return one provider."""
+    parts = await require_reader(request)
     await parts.faults.disturb_read()
     found = await parts.database.rows(
         "SELECT id, name, specialty, region FROM providers WHERE id = %s", provider_id
