@@ -8,8 +8,6 @@ import pytest
 
 from environments import loader
 
-PYTEST_BDD_ROOT = pathlib.Path(__file__).resolve().parent.parent
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the gate's options."""
@@ -22,4 +20,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--environment-file", type=pathlib.Path, help="an environment's file, by path")
     group.addoption("--run-dir", type=pathlib.Path, help="folder for this run's evidence")
-    group.addoption("--manifest", type=pathlib.Path, help="JSON list of the check ids to run")
+    group.addoption("--manifest", type=pathlib.Path, help="JSON file naming the checks to run")
+    group.addoption("--parent", type=int, help="process to end with")

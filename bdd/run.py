@@ -21,7 +21,7 @@ from checks.platform import Platform
 from checks.traffic import TrafficLease
 from environments.loader import Loaded
 from environments.provider import environment
-from environments.yaml_file import ConfigurationError
+from environments.yaml_file import RequestError
 from gates.decide.release import Release
 from gates.load import ROOT, load_policy
 from probes.observation import Deadline, utc_now
@@ -86,9 +86,9 @@ def open_run(request: Request) -> Iterator[Run]:
         platform = Platform(
             environment=loaded,
             policy=policy,
-            release=_release(request, loaded),
-            regions=_regions(request, loaded),
-            switched_at=_switched_at(request, loaded),
+            release=release_of(request.release, request.env, loaded),
+            regions=regions_of(request.regions, loaded),
+            switched_at=switched_at_of(request.switched_at, loaded),
             deadline=Deadline.after(policy.deadlines.run),
             run_id=run_dir.name,
         )
@@ -117,34 +117,38 @@ def _assembled(platform: Platform, events: Events, run_dir: pathlib.Path) -> Run
     return Run(platform, availability, journeys, objectives, lease, events, run_dir)
 
 
-def _release(request: Request, loaded: Loaded) -> Release:
-    text = request.release or loaded.settings.release
+def release_of(asked: str | None, env: str, loaded: Loaded) -> Release:
+    """Return the release under test; raises RequestError when nobody names it."""
+    text = asked or loaded.settings.release
     if text is None:
-        raise ConfigurationError(f"--release is missing: which release does {request.env} run?")
+        raise RequestError(f"--release is missing: which release does {env} run?")
     try:
         return Release.parse(text)
     except ValueError as exc:
-        raise ConfigurationError(f"--release: {exc}.") from exc
+        raise RequestError(f"--release: {exc}.") from exc
 
 
-def _regions(request: Request, loaded: Loaded) -> tuple[str, ...]:
+def regions_of(asked: tuple[str, ...], loaded: Loaded) -> tuple[str, ...]:
+    """Return the regions to measure, all unless some are asked; raises RequestError."""
     known = tuple(loaded.settings.regions)
-    unknown = [region for region in request.regions if region not in known]
+    unknown = [region for region in asked if region not in known]
     if unknown:
-        raise ConfigurationError(f"--region {unknown[0]}: {request.env} has {', '.join(known)}.")
-    return request.regions or known
+        raise RequestError(
+            f"--region {unknown[0]}: there is no such region; choose {', '.join(known)}."
+        )
+    return tuple(dict.fromkeys(asked)) or known
 
 
-def _switched_at(request: Request, loaded: Loaded) -> dt.datetime | None:
-    if request.switched_at is None:
+def switched_at_of(asked: str | None, loaded: Loaded) -> dt.datetime | None:
+    """Return when traffic went to the release; raises RequestError for an unreadable time."""
+    if asked is None:
         return loaded.settings.traffic.switched_at
-    text = re.sub(r"Z$", "+00:00", request.switched_at)
     try:
-        at = dt.datetime.fromisoformat(text)
+        at = dt.datetime.fromisoformat(re.sub(r"Z$", "+00:00", asked))
     except ValueError as exc:
-        raise ConfigurationError("--switched-at: write it like 2026-01-31T22:00:00Z.") from exc
+        raise RequestError("--switched-at: write it like 2026-01-31T22:00:00Z.") from exc
     if at.tzinfo is None:
-        raise ConfigurationError("--switched-at: needs a time zone, such as the Z in 22:00:00Z.")
+        raise RequestError("--switched-at: needs a time zone, such as the Z in 22:00:00Z.")
     return at
 
 

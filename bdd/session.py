@@ -10,6 +10,7 @@ from types import FrameType
 import pytest
 
 from bdd.collector import ROW
+from bdd.parent import end_with_parent
 from bdd.run import Request, Run, open_run
 from checks.check import Check
 from environments.provider import ProviderError
@@ -29,6 +30,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not checks or config.getoption("collectonly"):
         return
     signal.signal(signal.SIGTERM, _as_interrupt)
+    if config.getoption("--parent") is not None:
+        end_with_parent(config.getoption("--parent"))
     stack = contextlib.ExitStack()
     config.stash[_CLOSE] = stack
     try:
@@ -58,7 +61,8 @@ def run(request: pytest.FixtureRequest) -> Run:
 @pytest.fixture
 def check(request: pytest.FixtureRequest) -> Check:
     """Return the check that is running."""
-    return request.node.stash[CHECK]
+    running: Check = request.node.stash[CHECK]
+    return running
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from environments.settings import Environment, LocalFile
-from environments.yaml_file import ConfigurationError, parse, read_yaml
+from environments.yaml_file import ConfigurationError, RequestError, parse, read_yaml
 
 FOLDER = pathlib.Path(__file__).parent
 

@@ -26,6 +26,10 @@ class ConfigurationError(Exception):
         self.sentences = sentences
 
 
+class RequestError(ConfigurationError):
+    """The command line asks for something that does not exist: a usage error."""
+
+
 class _StrictLoader(yaml.SafeLoader):
     """SafeLoader that refuses a key given twice, where YAML would silently keep the last."""
 

@@ -1,0 +1,93 @@
+"""The `gate` command: parses, calls one command, turns every end into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import IO, NoReturn
+
+EXIT_USAGE, EXIT_OUR_FAILURE, EXIT_CONFIGURATION = 64, 70, 78
+EXIT_HOLD = 20
+
+# Imported only when called, so that `gate --help` answers at once.
+COMMANDS = {
+    "post-deploy": "measure the live release and say GO, ROLLBACK or HOLD",
+    "explain": "why: what failed, by how much, where, what would clear it",
+    "status": "where the deployment stands, who has to act, the next command",
+    "doctor": "no verdict: can the gate reach and read everything it needs?",
+}
+EXIT_CODES = """exit codes:
+  0   GO: every required check ran and passed
+  10  measured and bad: ROLLBACK (before traffic is switched: NO_GO or STOP)
+  20  HOLD: could not be decided; the output says who decides and what clears it
+  64  wrong usage    78  wrong configuration    70  our own failure
+Anything but 0 is not GO. 10 recommends a rollback; it does not authorise one."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with the gate's exit code for wrong usage: 2 could start something it must not."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the mistake in one line and leave with 64."""
+        self.exit(EXIT_USAGE, f"gate: {message}; see {self.prog} --help\n")
+
+
+def run() -> NoReturn:
+    """Entry point of the console script."""
+    sys.exit(main(sys.argv[1:], sys.stdout, sys.stderr))
+
+
+def main(arguments: Sequence[str], stdout: IO[str], stderr: IO[str]) -> int:
+    """Run a command and return the exit code; shows no traceback without --debug."""
+    if sys.flags.optimize:
+        stderr.write("gate: python -O strips checks of the libraries used; run without -O.\n")
+        return EXIT_OUR_FAILURE
+    try:
+        parsed = _parser(arguments[0] if arguments else None).parse_args(
+            list(arguments) or ["--help"]
+        )
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else EXIT_USAGE
+    try:
+        code: int = importlib.import_module(_module(parsed.command)).run(parsed, stdout, stderr)
+        stdout.flush()
+    except KeyboardInterrupt:
+        stderr.write("gate: interrupted; nothing was decided.\n")
+        return EXIT_HOLD
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it must end as 70 and never as 1
+        return _our_failure(exc, stderr, debug=parsed.debug)
+    return code
+
+
+def _parser(asked: str | None) -> Parser:
+    parser = Parser(
+        prog="gate",
+        description="Says GO, ROLLBACK or HOLD about a release, from measurements.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, what in COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=what)
+        command.add_argument("--debug", action="store_true", help="show tracebacks")
+        if name == asked:
+            importlib.import_module(_module(name)).add_arguments(command)
+    return parser
+
+
+def _module(command: str) -> str:
+    return f"gates.cli.{command.replace('-', '_')}"
+
+
+def _our_failure(exc: Exception, stderr: IO[str], *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(exc, file=stderr)
+    what = f"{exc.strerror or 'failed'} ({exc.filename})" if isinstance(exc, OSError) else "broke"
+    stderr.write(
+        f"gate: our own failure, no verdict: {type(exc).__name__}: {what}. "
+        "Run again with --debug to see where.\n"
+    )
+    return EXIT_OUR_FAILURE

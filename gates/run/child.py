@@ -1,0 +1,121 @@
+"""Runs pytest as a child: under the runner's deadline, in a group of its own, ended with its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bdd.run import EVENTS
+from gates.load import ROOT
+from gates.run.lines import Tail
+
+POLL_SECONDS = 0.1
+STOP_SECONDS = 20.0
+"""How long an interrupted child may take to remove its synthetic records."""
+LOG = "pytest.log"
+PLUGINS = (
+    "pytest_bdd.plugin",
+    "allure_pytest.plugin",
+    "no:cacheprovider",
+    "no:logging",
+    "no:faulthandler",
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ChildPlan:
+    """What the child is to run."""
+
+    environment_file: pathlib.Path
+    run_dir: pathlib.Path
+    manifest: pathlib.Path
+    release: str
+    regions: Sequence[str]
+    switched_at: str | None
+    deadline_seconds: float
+    debug: bool
+
+    def command(self) -> list[str]:
+        """Return the command line; it holds no secret."""
+        line = [sys.executable, "-m", "pytest", "features", "-q", "--color=no"]
+        for plugin in PLUGINS:
+            line += ["-p", plugin]
+        line += ["--show-capture=no", f"--tb={'long' if self.debug else 'no'}"]
+        line += ["--environment-file", str(self.environment_file), "--run-dir", str(self.run_dir)]
+        line += ["--manifest", str(self.manifest), "--release", self.release]
+        line += ["--alluredir", str(self.run_dir / "allure-results")]
+        line += ["--parent", str(os.getpid())]
+        for region in self.regions:
+            line += ["--region", region]
+        return line if self.switched_at is None else [*line, "--switched-at", self.switched_at]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ChildEnd:
+    """How the child ended; its exit code is shown and never decides."""
+
+    returncode: int
+    problem: str | None
+    """Why the run is no complete one, or None."""
+
+
+def run_child(
+    plan: ChildPlan, on_event: Callable[[dict[str, Any]], None], interrupted: Callable[[], bool]
+) -> ChildEnd:
+    """Run the child to its end, its deadline or an interruption; hand on its events as they come."""
+    tail = Tail(plan.run_dir / EVENTS)
+    gives_up_at = time.monotonic() + plan.deadline_seconds
+    with (plan.run_dir / LOG).open("wb") as log:
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
+            plan.command(),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
+            start_new_session=True,
+        )
+        problem = None
+        try:
+            while child.poll() is None and problem is None:
+                for event in tail.new_events():
+                    on_event(event)
+                if interrupted():
+                    problem = "the run was interrupted"
+                elif time.monotonic() > gives_up_at:
+                    problem = f"the checks did not end within {plan.deadline_seconds:.0f} s"
+                else:
+                    time.sleep(POLL_SECONDS)
+        finally:
+            _stop(child)
+    for event in tail.new_events():
+        on_event(event)
+    return ChildEnd(child.returncode, problem or _abnormal(child.returncode))
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """End the child and whatever it started; first gently, so that it removes its records."""
+    if child.poll() is None:
+        child.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(STOP_SECONDS)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _abnormal(returncode: int) -> str | None:
+    """0 and 1 are a run to its end; that everything ran is proved from the lines, not from these."""
+    if returncode in (0, 1):
+        return None
+    if returncode < 0:
+        return f"the checks' process was killed by {signal.Signals(-returncode).name}"
+    return f"the checks' process ended with code {returncode}; see {LOG}"

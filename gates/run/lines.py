@@ -1,0 +1,92 @@
+"""Reads the lines that the pytest child leaves: results of checks and problems of the run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gates.decide.fold import RegionResult
+from gates.decide.judgement import Judgement
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lines:
+    """Everything that a child said, in order."""
+
+    results: tuple[RegionResult, ...]
+    finished: Mapping[str, Mapping[str, Any]]
+    """The `check_finished` event of each check; for a doubled check the last one."""
+    problems: tuple[str, ...]
+
+
+class Tail:
+    """Follows a growing file of events."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+        self._read = 0
+        self._rest = b""
+
+    def new_events(self) -> Iterator[dict[str, Any]]:
+        """Yield the events that came since the last call; a line under way waits for its end."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            data = file.read()
+        self._read += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            event = _event(line)
+            if event is not None:
+                yield event
+
+
+def read(path: pathlib.Path) -> Lines:
+    """Read a finished file of events.
+
+    A torn last line is what a killed child leaves: its check did not run, and is missing. Any other
+    unreadable line is a problem of the run: something wrote there that is not our recorder.
+    """
+    data = path.read_bytes() if path.exists() else b""
+    results: list[RegionResult] = []
+    finished: dict[str, Mapping[str, Any]] = {}
+    problems: list[str] = []
+    lines = data.split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        event = _event(line)
+        if event is None:
+            if line and number < len(lines):
+                problems.append(f"line {number} of {path.name} is unreadable")
+            continue
+        if event.get("event") == "problem":
+            problems.append(str(event.get("sentence")))
+        elif event.get("event") == "check_finished":
+            try:
+                results += _results(event)
+                finished[event["check"]] = event
+            except (KeyError, TypeError, ValueError, AttributeError):
+                problems.append(f"line {number} of {path.name} is no result of a check")
+    return Lines(tuple(results), finished, tuple(problems))
+
+
+def _results(event: Mapping[str, Any]) -> list[RegionResult]:
+    return [
+        RegionResult(
+            event["check"],
+            region,
+            tuple(Judgement.from_record(record) for record in noted["judgements"]),
+        )
+        for region, noted in event["regions"].items()
+    ]
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None

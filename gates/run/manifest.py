@@ -1,0 +1,64 @@
+"""The manifest: what a run must answer, checked against the scenarios before anything is measured."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Collection, Sequence
+
+from bdd.features import FeatureError, feature_files, lint, scenarios
+from environments.yaml_file import ConfigurationError
+from gates.decide.catalogue import Row
+from gates.load import FEATURES
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Manifest:
+    """The rows of a run: those that must be measured, and those that do not apply, with the rule."""
+
+    required: tuple[Row, ...]
+    not_applicable: tuple[tuple[Row, str], ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows in scope."""
+        return (*self.required, *(row for row, _ in self.not_applicable))
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the checks to run."""
+        return [row.id for row in self.required]
+
+
+def manifest(rows: Sequence[Row], sections: Collection[str]) -> Manifest:
+    """Split rows by their rule over the environment; raises ConfigurationError for an empty scope."""
+    if not rows:
+        raise ConfigurationError(
+            "features/catalogue.csv: no check is in scope; nothing could be GO."
+        )
+    required = tuple(row for row in rows if row.applies(sections))
+    others = tuple((row, _rule(row)) for row in rows if not row.applies(sections))
+    if not required:
+        raise ConfigurationError("no check applies to this environment; nothing could be GO.")
+    return Manifest(required, others)
+
+
+def check_scenarios(rows: Sequence[Row]) -> None:
+    """Raise ConfigurationError unless every row has exactly one well-formed scenario."""
+    files = feature_files(FEATURES)
+    try:
+        problems = [problem for file in files for problem in lint(file)]
+        found = collections.Counter(place.check for place in scenarios(files))
+    except FeatureError as exc:
+        raise ConfigurationError(str(exc)) from exc
+    for row in rows:
+        if found[row.id] == 0:
+            problems.append(f"{row.id} is required by the catalogue and has no scenario; write it.")
+        elif found[row.id] > 1:
+            problems.append(f"{row.id} has {found[row.id]} scenarios; keep one.")
+    if problems:
+        raise ConfigurationError(*problems)
+
+
+def _rule(row: Row) -> str:
+    return f"the environment has no {row.applies_if.partition(':')[2]} section"

@@ -1,0 +1,155 @@
+"""One run of a gate, from the question to the verdict on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+from bdd.run import EVENTS, OUT, new_run_id, regions_of, release_of, switched_at_of
+from environments.loader import Loaded
+from environments.provider import ProviderError, environment
+from environments.yaml_file import ConfigurationError, RequestError
+from gates.decide.catalogue import in_window
+from gates.decide.fold import Stage, fold
+from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
+from gates.load import load_catalogue, load_policy
+from gates.run import lines, verdict
+from gates.run.child import ChildPlan, run_child
+from gates.run.evidence import read_back, write_durably, write_json
+from gates.run.manifest import Manifest, check_scenarios, manifest
+from probes.observation import utc_now
+from reports import junit, summary
+
+DEADLINE_GRACE_SECONDS = 60.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked."""
+
+    gate: str
+    window: str
+    env: str
+    release: str | None
+    regions: tuple[str, ...]
+    switched_at: str | None
+    debug: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Callbacks:
+    """How a run speaks while it goes on."""
+
+    note: Callable[[str], None]
+    begins: Callable[[int, tuple[str, ...]], None]
+    """Called with the number of checks and the regions before the first check."""
+    event: Callable[[dict[str, Any]], None]
+    interrupted: Callable[[], bool]
+
+
+class Runner:
+    """Runs one gate; every end of it leaves a verdict that says what it is."""
+
+    def __init__(self, question: Question, callbacks: Callbacks, out: pathlib.Path = OUT) -> None:
+        self._question = question
+        self._callbacks = callbacks
+        self._run = new_run_id(question.gate)
+        self.run_dir = out / self._run
+        self._verdict: dict[str, Any] = {}
+
+    def run(self) -> dict[str, Any]:
+        """Return the verdict, which is on disk when this returns; raises OSError where it can't be."""
+        question = self._question
+        header = verdict.Header(
+            run=self._run,
+            gate=question.gate,
+            window=question.window,
+            environment=question.env,
+            release=question.release,
+            stage=Stage.LIVE,
+            started_at=utc_now(),
+        )
+        self.run_dir.mkdir(parents=True)
+        self._verdict = verdict.opening(header)
+        write_json(self.run_dir / "verdict.json", self._verdict)
+        try:
+            self._measure()
+        except RequestError as exc:
+            self._close("refused", EXIT_USAGE, *exc.sentences)
+        except ConfigurationError as exc:
+            self._close("refused", EXIT_CONFIGURATION, *exc.sentences)
+        except ProviderError as exc:
+            self._close("failed", EXIT_OUR_FAILURE, str(exc))
+        return self._verdict
+
+    def _measure(self) -> None:
+        question = self._question
+        rows = in_window(load_catalogue(), question.window)
+        check_scenarios(rows)
+        policy = load_policy()
+        with environment(question.env, None, self._callbacks.note) as loaded:
+            regions = regions_of(question.regions, loaded)
+            release = release_of(question.release, question.env, loaded)
+            switched_at = switched_at_of(question.switched_at, loaded)
+            self._verdict |= {
+                "release": release.tag,
+                "traffic_switched_at": switched_at and switched_at.isoformat(),
+                "digests": {
+                    **self._verdict["digests"],
+                    "environment": verdict.digest_of(loaded.path),
+                },
+            }
+            wanted = manifest(rows, loaded.sections)
+            plan = self._plan(loaded, wanted, release.tag, regions, policy.deadlines.run)
+            self._callbacks.begins(len(wanted.required), regions)
+            end = run_child(plan, self._callbacks.event, self._callbacks.interrupted)
+        self._decide(wanted, regions, end.problem)
+
+    def _plan(
+        self,
+        loaded: Loaded,
+        wanted: Manifest,
+        release: str,
+        regions: tuple[str, ...],
+        deadline_seconds: float,
+    ) -> ChildPlan:
+        manifest_file = self.run_dir / "manifest.json"
+        write_json(manifest_file, {"checks": wanted.ids, "regions": list(regions)})
+        return ChildPlan(
+            environment_file=loaded.path,
+            run_dir=self.run_dir,
+            manifest=manifest_file,
+            release=release,
+            regions=regions,
+            switched_at=self._verdict["traffic_switched_at"],
+            deadline_seconds=deadline_seconds + DEADLINE_GRACE_SECONDS,
+            debug=self._question.debug,
+        )
+
+    def _decide(self, wanted: Manifest, regions: tuple[str, ...], problem: str | None) -> None:
+        found = lines.read(self.run_dir / EVENTS)
+        results = [*found.results, *verdict.not_applicable_results(wanted, regions)]
+        problems = [*found.problems, *([problem] if problem else [])]
+        folded = fold(wanted.rows, regions, results, Stage.LIVE, problems)
+        interrupted = self._callbacks.interrupted()
+        if interrupted:
+            # An interrupted run recommends nothing: a person stopped it, a person decides.
+            folded = dataclasses.replace(folded, decision=Decision.HOLD)
+        self._verdict = verdict.decided(self._verdict, folded, wanted, found, regions)
+        state = "interrupted" if interrupted else "complete"
+        sentences = (
+            ("The run was interrupted before its end; run the gate again.",) if interrupted else ()
+        )
+        self._close(state, folded.decision.exit_code, *sentences)
+
+    def _close(self, state: str, exit_code: int, *sentences: str) -> None:
+        self._verdict = verdict.closed(
+            self._verdict, state=state, exit_code=exit_code, now=utc_now(), sentences=sentences
+        )
+        write_durably(self.run_dir / "junit.xml", junit.render(self._verdict))
+        write_durably(self.run_dir / "summary.md", summary.render(self._verdict))
+        # Last: whoever finds a decision here finds all other reports too.
+        write_json(self.run_dir / "verdict.json", self._verdict)
+        read_back(self.run_dir / "verdict.json", self._verdict)

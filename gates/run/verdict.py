@@ -1,0 +1,187 @@
+"""Builds the verdict: everything that was asked, found and decided, as one JSON value."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime as dt
+import hashlib
+import pathlib
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gates.decide.fold import Folded, RegionResult, Stage
+from gates.decide.judgement import Judgement, outcome_of
+from gates.decide.outcome import Outcome
+from gates.load import FEATURES, POLICY, ROOT
+from gates.run.lines import Lines
+from gates.run.manifest import Manifest
+
+SCHEMA = 1
+VERSION = "0.1.0"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Header:
+    """What identifies a run."""
+
+    run: str
+    gate: str
+    window: str
+    environment: str
+    release: str | None
+    stage: Stage
+    started_at: dt.datetime
+
+
+def opening(header: Header) -> dict[str, Any]:
+    """Return the verdict that is written first: whoever reads it knows that nothing is decided."""
+    return {
+        "schema": SCHEMA,
+        "run": header.run,
+        "state": "incomplete",
+        "decision": None,
+        "exit_code": None,
+        "gate": header.gate,
+        "window": header.window,
+        "environment": header.environment,
+        "release": header.release,
+        "stage": header.stage.value,
+        "regions": {},
+        "traffic_switched_at": None,
+        "started_at": header.started_at.isoformat(timespec="milliseconds"),
+        "finished_at": None,
+        "elapsed_seconds": None,
+        "counts": {},
+        "sentences": [],
+        "reasons": [],
+        "advisories": [],
+        "checks": [],
+        "versions": {"gate": VERSION, "python": platform.python_version(), "commit": _commit()},
+        "digests": {
+            "policy": _digest(sorted(POLICY.glob("*.yaml"))),
+            "catalogue": _digest(sorted(FEATURES.rglob("*.csv"))),
+        },
+    }
+
+
+def closed(
+    verdict: Mapping[str, Any],
+    *,
+    state: str,
+    exit_code: int,
+    now: dt.datetime,
+    sentences: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Return the verdict with its end: state, exit code, time and what to tell people."""
+    started_at = dt.datetime.fromisoformat(verdict["started_at"])
+    return {
+        **verdict,
+        "state": state,
+        "exit_code": exit_code,
+        "finished_at": now.isoformat(timespec="milliseconds"),
+        "elapsed_seconds": round((now - started_at).total_seconds(), 3),
+        "sentences": [*verdict["sentences"], *sentences],
+    }
+
+
+def decided(
+    verdict: Mapping[str, Any],
+    folded: Folded,
+    manifest: Manifest,
+    lines: Lines,
+    regions: Iterable[str],
+) -> dict[str, Any]:
+    """Return the verdict with decision, reasons and every check."""
+    checks = [_check(row, None, lines, regions) for row in manifest.required]
+    checks += [_check(row, rule, lines, regions) for row, rule in manifest.not_applicable]
+    counts = collections.Counter(
+        region["outcome"] or "MISSING" for check in checks for region in check["regions"].values()
+    )
+    return {
+        **verdict,
+        "decision": folded.decision.value,
+        "regions": {region: decision.value for region, decision in folded.by_region.items()},
+        "counts": dict(sorted(counts.items())),
+        "reasons": [reason.record() for reason in folded.reasons],
+        "advisories": [reason.record() for reason in folded.advisories],
+        "checks": checks,
+    }
+
+
+def not_applicable_results(manifest: Manifest, regions: Iterable[str]) -> list[RegionResult]:
+    """Return a NOT_APPLICABLE result, with its rule, for each row that does not apply."""
+    return [
+        RegionResult(row.id, region, (_not_applicable(rule),))
+        for row, rule in manifest.not_applicable
+        for region in regions
+    ]
+
+
+def digest_of(path: pathlib.Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    return _digest([path])
+
+
+def _check(row: Any, rule: str | None, lines: Lines, regions: Iterable[str]) -> dict[str, Any]:
+    event = lines.finished.get(row.id, {})
+    noted = event.get("regions", {})
+    return {
+        "id": row.id,
+        "title": event.get("title"),
+        "phase": row.phase,
+        "owner": row.owner,
+        "severity": row.severity,
+        "on_fail": row.on_fail.value,
+        "not_applicable": rule,
+        "elapsed_seconds": event.get("elapsed_seconds"),
+        "regions": {region: _region(noted.get(region), rule) for region in regions},
+    }
+
+
+def _region(noted: Mapping[str, Any] | None, rule: str | None) -> dict[str, Any]:
+    if rule is not None:
+        judgements = [_not_applicable(rule).record()]
+        return {
+            "outcome": Outcome.NOT_APPLICABLE.value,
+            "judgements": judgements,
+            "observations": [],
+        }
+    if noted is None:
+        return {"outcome": None, "judgements": [], "observations": []}
+    outcome = outcome_of(tuple(Judgement.from_record(record) for record in noted["judgements"]))
+    return {
+        "outcome": None if outcome is None else outcome.value,
+        "judgements": noted["judgements"],
+        "observations": noted["observations"],
+    }
+
+
+def _not_applicable(rule: str) -> Judgement:
+    return Judgement(
+        outcome=Outcome.NOT_APPLICABLE, rule="applies_if", subject="the check", sentence=rule
+    )
+
+
+def _digest(paths: Iterable[pathlib.Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _commit() -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the operator has
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
