@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import allure
@@ -12,7 +13,7 @@ from bdd.collector import ROW
 from bdd.session import CHECK
 from checks.check import Noted
 
-_OPEN: pytest.StashKey[Any] = pytest.StashKey()
+_OPEN: pytest.StashKey[contextlib.ExitStack | None] = pytest.StashKey()
 
 
 class NotPassedInRegion(Exception):  # noqa: N818 - a finding, shown by Allure as a failed step
@@ -36,8 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_bdd_before_step(request: pytest.FixtureRequest, step: Any) -> None:
     """Open an Allure step for a Gherkin step."""
-    opened = allure.step(f"{step.keyword} {step.name}")
-    opened.__enter__()
+    opened = contextlib.ExitStack()
+    opened.enter_context(allure.step(f"{step.keyword} {step.name}"))
     request.node.stash[_OPEN] = opened
 
 
@@ -61,8 +62,8 @@ def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
 
 
 def _region_step(region: str, outcome: object, noted: Noted) -> None:
-    opened = allure.step(f"{region}: {outcome or 'nothing judged'}")
-    opened.__enter__()
+    opened = contextlib.ExitStack()
+    opened.enter_context(allure.step(f"{region}: {outcome or 'nothing judged'}"))
     for judgement in noted.judgements:
         with allure.step(f"{judgement.outcome.value}: {judgement.sentence}"):
             pass
