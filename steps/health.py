@@ -30,7 +30,7 @@ def read_seven_times(
     return health, health.read(LATENCY_PROBES)
 
 
-@then(parsers.parse("it answers with status {status:d}"))
+@then(parsers.parse("it answers with status {status:d} and JSON"))
 def answers(reading: tuple[Health, Readings], status: int) -> None:
     health, readings = reading
     health.answers(readings, status)

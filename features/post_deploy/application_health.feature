@@ -4,18 +4,18 @@ Feature: Application health in the first 15 minutes
   @IV-HEALTH-1
   Scenario: The API answers its health check
     When the liveness endpoint of the api is read in every region
-    Then it answers with status 200
+    Then it answers with status 200 and JSON
 
   @IV-HEALTH-2
   Scenario: The database is connected
     When the database endpoint of the api is read in every region
-    Then it answers with status 200
+    Then it answers with status 200 and JSON
     And the database answers the gate's own read-only query
 
   @IV-HEALTH-3
   Scenario: Redis is connected
     When the cache endpoint of the api is read in every region
-    Then it answers with status 200
+    Then it answers with status 200 and JSON
     And Redis answers the gate's own ping
 
   @IV-HEALTH-4
