@@ -131,7 +131,7 @@ class Platform:
 
     def status(self) -> dict[str, Any]:
         """Return processes, links and addresses for people."""
-        addresses = ("edge-eu", "edge-us", "gate-prometheus")
+        addresses = ("edge-eu", "edge-us", "gate-prometheus", "vendors")
         return {
             "processes": [self._process_status(child) for child in self.children.values()],
             "links": [self._link_status(link) for link in self.links.values()],

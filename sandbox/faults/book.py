@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from sandbox.errors import SandboxError, UnknownNameError
@@ -22,7 +23,10 @@ class Book:
         self.applied: list[str] = []
 
     async def apply(self, name: str) -> bool:
-        """Apply a fault; False when it was applied already; raises SandboxError with it reverted."""
+        """Apply a fault; False when it was applied already.
+
+        Raises SandboxError with the fault reverted, or still noted when even that is impossible now.
+        """
         action = _action(name)
         if name in self.applied:
             return False
@@ -30,7 +34,8 @@ class Book:
         try:
             await action.apply(self._holds, name)
         except SandboxError:
-            await self.revert(name)
+            with contextlib.suppress(SandboxError):
+                await self.revert(name)
             raise
         self._platform.note_release()
         return True

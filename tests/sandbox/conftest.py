@@ -1,0 +1,32 @@
+"""One platform for most tests of the local platform; it goes down with pytest, however that ends."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.state import StateDirectory
+from tests.sandbox.platforms import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Return a running platform without faults."""
+    sandbox = Sandbox(StateDirectory(tmp_path_factory.mktemp("platform") / "state"))
+    up = sandbox.run("up", "--owner", str(os.getpid()))
+    assert up.returncode == 0, up.stderr
+    yield sandbox
+    down = sandbox.run("down")
+    assert down.returncode == 0, down.stderr
+
+
+@pytest.fixture
+def whole_platform(platform: Sandbox) -> Iterator[Sandbox]:
+    """Return the running platform and revert every fault that the test leaves applied."""
+    yield platform
+    platform.ask({"do": "fault", "action": "revert-all"})

@@ -1,0 +1,64 @@
+"""Platforms for the tests: the real commands on state directories of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from environments.settings import Environment
+from sandbox import starting
+from sandbox.state import StateDirectory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def eventually(what: str, condition: Callable[[], object], timeout_seconds: float = 10.0) -> None:
+    """Wait until a named condition holds; fails the test with that name."""
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {timeout_seconds:.0f} s still not: {what}")
+        time.sleep(0.03)
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """One platform behind its command line."""
+
+    state: StateDirectory
+
+    def start(self, *arguments: str, path: str | None = None) -> subprocess.Popen[str]:
+        """Start a command without waiting."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "sandbox.cli", "--state", str(self.state.path), *arguments],
+            cwd=CHECKOUT,
+            env={**os.environ, "PATH": path or os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": ""},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        with self.start(*arguments, path=path) as process:
+            out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def ask(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Give the supervisor an order."""
+        return starting.ask(self.state, order)
+
+    def environment(self) -> Environment:
+        """Read the environment file as the gate would."""
+        data = yaml.safe_load(self.state.environment.read_text(encoding="utf-8"))
+        return Environment.model_validate(data)

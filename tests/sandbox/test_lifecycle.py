@@ -1,0 +1,160 @@
+"""Platforms that come and go: killed, deserted, started twice, failing to start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox import processes
+from sandbox.state import Record, StateDirectory
+from tests.sandbox.platforms import Sandbox, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Sandbox]:
+    """Return a platform that is not up yet, and take it down afterwards."""
+    sandbox = Sandbox(StateDirectory(tmp_path / "state"))
+    yield sandbox
+    sandbox.run("down")
+
+
+def _record(sandbox: Sandbox) -> Record:
+    record = sandbox.state.running()
+    assert record is not None
+    return record
+
+
+def _all_gone(record: Record) -> bool:
+    return not any(map(processes.is_running, (record.supervisor, *record.children)))
+
+
+@pytest.mark.slow
+def test_a_killed_supervisor_leaves_nothing_and_the_next_two_ups_share_a_new_platform(
+    platform: Sandbox, other: Sandbox
+) -> None:
+    """Also: platforms stand side by side, and one goes down with its owner."""
+    assert other.run("up").returncode == 0
+    first = _record(other)
+    assert len(first.children) == len(_record(platform).children)
+
+    processes.send(first.supervisor, signal.SIGKILL)
+    eventually("every process of the killed platform is gone", lambda: _all_gone(first))
+    assert other.run("status", "--environment").returncode == 1
+    assert _record(platform).supervisor != first.supervisor
+
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as owner:
+        ups = [other.start("up", "--owner", str(owner.pid)) for _ in range(2)]
+        outcomes = [(*up.communicate(timeout=120), up.returncode) for up in ups]
+        assert [(out, code) for out, _, code in outcomes] == [
+            (f"{other.state.environment}\n", 0)
+        ] * 2
+        assert sum("runs already" in err for _, err, _ in outcomes) == 1
+        second = _record(other)
+        assert not first.runtime.exists()
+        assert second.runtime.exists()
+        owner.kill()
+    eventually("the platform went down with its owner", lambda: _all_gone(second))
+    eventually("its runtime directory is gone", lambda: not second.runtime.exists())
+    assert not other.state.environment.exists()
+
+
+def _broken_prometheus(folder: Path) -> str:
+    """Return a PATH on which prometheus names a good version and then fails to start."""
+    program = folder / "prometheus"
+    program.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo "prometheus, version 2.99.0" && exit\n'
+        'echo "the disk is made of cheese" >&2; exit 3\n'
+    )
+    program.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def test_a_server_that_fails_to_start_is_named_with_its_log_and_last_words(
+    other: Sandbox, tmp_path: Path
+) -> None:
+    up = other.run("up", path=_broken_prometheus(tmp_path))
+    assert (up.returncode, up.stdout) == (70, "")
+    log = other.state.path / "logs" / "prometheus.log"
+    sentence = (
+        f"sandbox: prometheus stopped while starting; its log {log} ends with: "
+        "the disk is made of cheese\n"
+    )
+    assert up.stderr.endswith(sentence)
+    assert other.state.running() is None
+    assert not other.state.secrets.exists()
+
+
+def test_an_interrupted_up_leaves_nothing(other: Sandbox) -> None:
+    with other.start("up") as up:
+        eventually("a child of the platform runs", lambda: _started(other))
+        record = _record(other)
+        up.send_signal(signal.SIGINT)
+        _, err = up.communicate(timeout=60)
+    assert up.returncode == 70
+    assert "Traceback" not in err
+    assert _all_gone(record)
+    assert not record.runtime.exists()
+
+
+def _started(sandbox: Sandbox) -> bool:
+    record = sandbox.state.running()
+    return record is not None and any(record.runtime.iterdir())
+
+
+def test_the_parents_of_postgres_programs_let_the_ordinary_user_through() -> None:
+    """The checkout may lie where only root can enter."""
+    from sandbox import postgres  # noqa: PLC0415 - imports a server's client
+
+    if postgres.ordinary_user() is None:
+        pytest.skip("not root: the programs run as ourselves, from where they are")
+    folder = postgres.programs()
+    closed = [str(parent) for parent in (folder, *folder.parents) if not parent.stat().st_mode & 1]
+    assert closed == []
+
+
+def test_a_number_that_belongs_to_somebody_else_now_is_not_killed(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        me = processes.identify(stranger.pid)
+        assert me is not None
+        former = processes.ProcessIdentity(pid=me.pid, started=me.started - 1)
+        state.write(Record(former, tmp_path / "r", tmp_path / "c", children=(former,)))
+        assert state.running() is None
+        state.clean()
+        assert processes.is_running(me)
+        stranger.kill()
+
+
+def test_leftovers_of_a_dead_platform_are_ended(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as leftover:
+        child = processes.identify(leftover.pid)
+        assert child is not None
+        dead = processes.ProcessIdentity(pid=child.pid, started=child.started - 1)
+        state.write(Record(dead, tmp_path / "r", tmp_path / "c", children=(child,)))
+        state.clean()
+        assert leftover.wait(5) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="an empty file"),
+        pytest.param("{", id="half a file"),
+        pytest.param(json.dumps({"schema": 1}), id="a file without its keys"),
+        pytest.param(json.dumps([1]), id="a file of another shape"),
+    ],
+)
+def test_a_damaged_state_file_means_that_nothing_runs(tmp_path: Path, text: str) -> None:
+    (tmp_path / "state.json").write_text(text)
+    assert StateDirectory(tmp_path).running() is None

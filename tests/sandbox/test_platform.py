@@ -1,0 +1,210 @@
+"""The running platform: real servers, seeded, seen through the environment file alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+import redis
+
+from sandbox.errors import SandboxError
+from tests.sandbox.platforms import eventually
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tests.sandbox.platforms import Sandbox
+
+
+def _secret(reference: str | None) -> str:
+    assert reference is not None
+    return Path(reference.removeprefix("file:")).read_text(encoding="utf-8")
+
+
+def _get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback
+        return json.load(answer)
+
+
+def _gate_postgres(platform: Sandbox) -> psycopg.Connection:
+    settings = platform.environment().postgres
+    assert settings is not None
+    return psycopg.connect(
+        host=settings.host,
+        port=settings.port,
+        dbname=settings.database,
+        user=settings.user,
+        password=_secret(settings.password),
+        autocommit=True,
+    )
+
+
+def _as_api(platform: Sandbox, server: str) -> psycopg.Connection:
+    ports = {row["name"]: row["port"] for row in platform.ask({"do": "status"})["processes"]}
+    password = (platform.state.secrets / "postgres-api").read_text(encoding="utf-8")
+    return psycopg.connect(
+        host="127.0.0.1",
+        port=ports[server],
+        dbname="unified_health",
+        user="unified_health",
+        password=password,
+    )
+
+
+def _gate_redis(platform: Sandbox) -> redis.Redis:
+    settings = platform.environment().redis
+    assert settings is not None
+    return redis.Redis(
+        host=settings.host,
+        port=settings.port,
+        username=settings.user,
+        password=_secret(settings.password),
+    )
+
+
+def test_everything_runs_and_every_link_is_open(platform: Sandbox) -> None:
+    answer = platform.ask({"do": "status"})
+    assert {row["state"] for row in answer["processes"]} == {"running"}
+    assert {row["mode"] for row in answer["links"]} == {"open"}
+    assert answer["faults"] == []
+
+
+def test_up_again_joins_the_running_platform(platform: Sandbox) -> None:
+    again = platform.run("up", "--owner", "1")
+    assert again.returncode == 0
+    assert again.stdout == f"{platform.state.environment}\n"
+    assert "runs already" in again.stderr
+    assert platform.ask({"do": "down", "owner": 1})["ending"] is False
+
+
+def test_status_prints_a_table(platform: Sandbox) -> None:
+    shown = platform.run("status")
+    assert shown.returncode == 0
+    assert re.search(r"^postgres-standby +running", shown.stdout, re.MULTILINE)
+    assert re.search(r"^edge-eu +open +\d+ +api-eu-v1\.2\.0", shown.stdout, re.MULTILINE)
+
+
+def test_status_can_print_the_path_of_the_environment_file_alone(platform: Sandbox) -> None:
+    assert platform.run("status", "--environment").stdout == f"{platform.state.environment}\n"
+
+
+@pytest.mark.parametrize("region", ["eu", "us"])
+def test_each_region_serves_the_release_at_its_own_edge(platform: Sandbox, region: str) -> None:
+    base = platform.environment().regions[region].services["api"]
+    body = _get(f"{base}/health")
+    assert (body["status"], body["version"]) == ("healthy", "1.2.0")
+
+
+def test_prometheus_scrapes_both_versions_in_both_regions(platform: Sandbox) -> None:
+    base = platform.environment().regions["eu"].prometheus
+    series = _get(f"{base}/api/v1/query?query=up")["data"]["result"]
+    seen = {
+        (row["metric"]["job"], row["metric"]["region"], row["metric"]["version"], row["value"][1])
+        for row in series
+    }
+    assert seen == {("api", r, v, "1") for r in ("eu", "us") for v in ("1.1.0", "1.2.0")}
+
+
+def test_the_standby_follows_the_seeded_primary(platform: Sandbox) -> None:
+    count = "SELECT count(*) FROM patients"
+    with _as_api(platform, "postgres-primary") as primary:
+        patients = primary.execute(count).fetchone()
+    assert patients is not None
+    assert patients[0] >= 10_000
+    with _as_api(platform, "postgres-standby") as standby:
+        eventually(
+            "the standby has every patient", lambda: standby.execute(count).fetchone() == patients
+        )
+        assert standby.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
+
+
+def test_the_gates_database_login_sees_bookings_and_replication(platform: Sandbox) -> None:
+    with _gate_postgres(platform) as connection:
+        booked = connection.execute("SELECT count(id) FROM appointments").fetchone()
+        assert booked is not None
+        assert booked[0] >= 50_000
+        state = connection.execute("SELECT state FROM pg_stat_replication").fetchall()
+        assert ("streaming",) in state
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("SELECT name FROM patients", id="read patients"),
+        pytest.param("SELECT patient_id FROM appointments", id="read whose appointment it is"),
+        pytest.param("UPDATE appointments SET status = 'cancelled'", id="change an appointment"),
+        pytest.param("CREATE TABLE public.mine (id int)", id="make a table"),
+        pytest.param("CREATE TEMP TABLE mine (id int)", id="make a temporary table"),
+    ],
+)
+def test_the_gates_database_login_cannot(platform: Sandbox, statement: str) -> None:
+    with _gate_postgres(platform) as connection:
+        connection.execute("SET default_transaction_read_only = off")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement.encode())
+
+
+def test_the_gates_redis_login_sees_the_server(platform: Sandbox) -> None:
+    with _gate_redis(platform) as client:
+        assert client.ping()
+        assert client.acl_whoami() == "release_gate"
+        assert client.scan(count=10)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(("GET", "session:1"), id="read a session"),
+        pytest.param(("SET", "x", "1"), id="write a key"),
+        pytest.param(("KEYS", "*"), id="list all keys at once"),
+        pytest.param(("FLUSHALL",), id="empty the server"),
+    ],
+)
+def test_the_gates_redis_login_cannot(platform: Sandbox, command: tuple[str, ...]) -> None:
+    with _gate_redis(platform) as client, pytest.raises(redis.exceptions.NoPermissionError):
+        client.execute_command(*command)
+
+
+def test_secrets_are_private_and_in_no_process_list(platform: Sandbox) -> None:
+    files = list(platform.state.secrets.iterdir())
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    pids = [row["pid"] for row in platform.ask({"do": "status"})["processes"]]
+    listed = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids)
+    assert [file.name for file in files if file.read_bytes() in listed] == []
+
+
+def _served(platform: Sandbox) -> dict[str, float]:
+    """Return how many requests Prometheus has counted in each region."""
+    query = urllib.parse.quote("sum by (region) (http_requests_total{version='1.2.0'})")
+    base = platform.environment().regions["eu"].prometheus
+    rows = _get(f"{base}/api/v1/query?query={query}")["data"]["result"]
+    return {row["metric"]["region"]: float(row["value"][1]) for row in rows}
+
+
+def test_traffic_flows_to_both_regions_under_a_lease(platform: Sandbox) -> None:
+    enough = {region: _served(platform).get(region, 0) + 50 for region in ("eu", "us")}
+    assert platform.run("traffic", "--rps", "100", "--for", "2").returncode == 0
+    eventually(
+        "Prometheus counts 50 more requests in each region",
+        lambda: all(_served(platform).get(region, 0) >= enough[region] for region in enough),
+    )
+
+
+@pytest.mark.parametrize(
+    ("order", "sentence"),
+    [
+        pytest.param({"do": "dance"}, "there is no order 'dance'", id="an unknown order"),
+        pytest.param({"do": "stop", "process": "x"}, "no process 'x'", id="an unknown process"),
+        pytest.param({"do": "link", "name": "x"}, "no link 'x'", id="an unknown link"),
+        pytest.param({"do": "stop"}, "cannot be understood", id="an order without its object"),
+    ],
+)
+def test_the_supervisor_refuses(platform: Sandbox, order: dict[str, str], sentence: str) -> None:
+    with pytest.raises(SandboxError, match=re.escape(sentence)):
+        platform.ask(order)
