@@ -25,7 +25,7 @@ from probes.observation import Deadline, Failure, FailureKind, Observation, utc_
 from probes.phases import PhaseClock
 from probes.strict_json import NotJsonError
 
-__all__ = ["HttpAnswer", "HttpTarget", "NotJsonError", "failure_kind", "request"]
+__all__ = ["HeaderValue", "HttpAnswer", "HttpTarget", "NotJsonError", "failure_kind", "request"]
 
 HeaderValue: TypeAlias = str | SecretStr
 

@@ -75,7 +75,7 @@ def os_failure_kind(error: OSError) -> FailureKind:
             return _KIND_BY_ERRNO.get(error.errno or 0, FailureKind.OUR_FAULT)
 
 
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
+def tls_context(ca_file: str | None, *, check_hostname: bool = True) -> ssl.SSLContext:
     """Return a verifying client context: the public authorities, or exactly those of `ca_file`.
 
     Raises AuthorityUnusable when the file cannot be read or is no PEM.
@@ -83,14 +83,16 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
     path = ca_file or PUBLIC_AUTHORITIES
     try:
         # Part of the key, so that a file that is replaced is read again.
-        return _tls_context(path, Path(path).stat().st_mtime_ns)
+        return _tls_context(path, Path(path).stat().st_mtime_ns, check_hostname)
     except OSError as exc:
         raise AuthorityUnusable("ca_file") from exc
 
 
 @functools.lru_cache(maxsize=32)
-def _tls_context(path: str, _changed_at_ns: int) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=path)
+def _tls_context(path: str, _changed_at_ns: int, check_hostname: bool) -> ssl.SSLContext:  # noqa: FBT001 - a cache key
+    context = ssl.create_default_context(cafile=path)
+    context.check_hostname = check_hostname
+    return context
 
 
 def seconds_left(deadline: Deadline) -> float:

@@ -200,7 +200,7 @@ def _transaction(
 
 def _begin(deadline: Deadline) -> sql.Composed:
     # The server gives up a little before we do, so that it is the one who ends the query.
-    milliseconds = max(1, int(network.seconds_left(deadline) * 950))
+    milliseconds = max(1, int(network.seconds_left(deadline) * 900))
     lock = min(milliseconds, int(_LOCK_TIMEOUT_SECONDS * 1000))
     return sql.SQL(
         "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; "
@@ -248,7 +248,8 @@ def _login(
     )
     pgconn = waiting.wait_conn(start, interval=0.1, timeout=network.seconds_left(share))
     connection: DeadlineConnection = DeadlineConnection(pgconn)
-    connection.deadline = deadline
+    # What is left over is for asking the server to cancel.
+    connection.deadline = deadline.sooner(network.seconds_left(deadline) * 0.95)
     connection.set_autocommit(True)
     return connection
 

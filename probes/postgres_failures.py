@@ -6,7 +6,7 @@ SQLSTATE, which Postgres documents and does not translate (appendix A of its man
 
 from __future__ import annotations
 
-import ssl
+import socket
 from typing import Final, Protocol
 
 import psycopg
@@ -59,6 +59,9 @@ _KIND_BY_TYPE: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
     (psycopg.NotSupportedError, FailureKind.QUERY_REJECTED),
     (psycopg.InterfaceError, FailureKind.OUR_FAULT),
     (psycopg.Error, FailureKind.SERVER_ERROR),
+    # Neither is ever raised here: Rollback ends psycopg's own transaction blocks.
+    (psycopg.Warning, FailureKind.OUR_FAULT),
+    (psycopg.Rollback, FailureKind.OUR_FAULT),
 )
 
 # libpq reports a refused login as text only. The words are the server's and it may speak another
@@ -176,21 +179,17 @@ def login_failure(exc: psycopg.Error, login: Login, deadline: Deadline) -> Known
 
 
 def _walk_again(login: Login, deadline: Deadline) -> None:
-    clock = PhaseClock("resolve", "connect")
-    connection = network.open_tcp(login.host, login.port, deadline, clock)
-    with connection:
-        if not login.sslmode.startswith("verify"):
-            return
+    if not login.sslmode.startswith("verify"):
+        _open(login, deadline).close()
+        return
+    named = login.sslmode == "verify-full"
+    context = network.tls_context(login.sslrootcert, check_hostname=named)
+    with _open(login, deadline) as connection:
         connection.settimeout(network.seconds_left(deadline))
         connection.sendall(_TLS_REQUEST)
         if connection.recv(1) == b"S":
-            network.wrap_tls(connection, login.host, _context(login), deadline).close()
+            network.wrap_tls(connection, login.host, context, deadline).close()
 
 
-def _context(login: Login) -> ssl.SSLContext:
-    if login.sslmode == "verify-full":
-        return network.tls_context(login.sslrootcert)
-    path = login.sslrootcert or network.PUBLIC_AUTHORITIES
-    context = ssl.create_default_context(cafile=path)
-    context.check_hostname = False
-    return context
+def _open(login: Login, deadline: Deadline) -> socket.socket:
+    return network.open_tcp(login.host, login.port, deadline, PhaseClock("resolve", "connect"))

@@ -12,7 +12,7 @@ from probes.observation import Deadline
 
 RV = TypeVar("RV")
 
-_CANCEL_SECONDS = 0.15
+_CANCEL_SECONDS = 0.1
 
 
 class DeadlineConnection(psycopg.Connection[tuple[object, ...]]):

@@ -85,7 +85,7 @@ _SENTENCES: Final = {
 # What PrometheusConnect and requests raise, most specific first. Requests only builds the request
 # here; sending is the HTTP probe's, with its own mapping.
 _KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
-    (requests.exceptions.JSONDecodeError, FailureKind.UNUSABLE_ANSWER),
+    (json.JSONDecodeError, FailureKind.UNUSABLE_ANSWER),
     (requests.exceptions.Timeout, FailureKind.TIMEOUT),
     (requests.exceptions.RequestException, FailureKind.OUR_FAULT),
     (PrometheusApiClientException, FailureKind.UNUSABLE_ANSWER),
@@ -312,9 +312,9 @@ def _query(
     carrier = _Carrier(target.http(), deadline)
     value, failure = None, None
     try:
-        # The server gives up when we do; at least a millisecond, since 0 is refused as a syntax error.
-        # Seconds as a plain number: durations with a unit take no fraction.
-        allowed = f"{max(0.001, deadline.remaining_seconds()):.3f}"
+        # The server gives up a little before we do. Plain seconds, since a duration with a unit takes
+        # no fraction; never 0, which it refuses.
+        allowed = f"{max(0.001, deadline.remaining_seconds() * 0.95):.3f}"
         ask(_client(target, carrier), {**_WHOLE_ANSWERS, "timeout": allowed})
         value = read(_body(carrier))
     except _NotAnsweredError as exc:

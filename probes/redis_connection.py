@@ -70,8 +70,9 @@ def open_socket(
     host: str, port: int, *, tls: bool, ca_file: str | None, deadline: Deadline, clock: PhaseClock
 ) -> DeadlineSocket:
     """Resolve, connect and do the TLS handshake within the deadline; raises OSError."""
+    context = network.tls_context(ca_file) if tls else None
     connection = network.open_tcp(host, port, deadline, clock)
-    if tls:
+    if context is not None:
         clock.enter("tls")
-        connection = network.wrap_tls(connection, host, network.tls_context(ca_file), deadline)
+        connection = network.wrap_tls(connection, host, context, deadline)
     return DeadlineSocket(connection, deadline)

@@ -23,8 +23,8 @@ def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
-def database(authority: trustme.CA) -> Iterator[Database]:
-    with real_servers.postgres_server(authority) as running:
+def database(ca_file: str) -> Iterator[Database]:
+    with real_servers.postgres_server(ca_file) as running:
         yield running
 
 

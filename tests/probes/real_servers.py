@@ -77,7 +77,7 @@ class Database:
         settings = {
             "host": "localhost",
             "database": "clinic",
-            "sslmode": "verify-full",
+            "sslmode": "disable",
             "sslrootcert": self.ca_file,
             "password": PASSWORD,
             **changes,
@@ -120,9 +120,6 @@ _SETTINGS = {
     "fsync": "off",
     "shared_buffers": "16MB",
     "max_connections": "20",
-    "ssl": "on",
-    "ssl_cert_file": "cert.pem",
-    "ssl_key_file": "key.pem",
 }
 
 _STATEMENTS = (
@@ -150,8 +147,8 @@ _STATEMENTS = (
 
 
 @contextlib.contextmanager
-def postgres_server(authority: trustme.CA) -> Iterator[Database]:
-    """Run a throwaway Postgres with TLS, logins of every kind and one table."""
+def postgres_server(ca_file: str) -> Iterator[Database]:
+    """Run a throwaway Postgres with logins of every kind and one table."""
     user, programs = sandbox_postgres.ordinary_user(), sandbox_postgres.programs()
     with folder_of(user) as folder:
         data, password_file = folder / "data", folder / "password"
@@ -165,16 +162,7 @@ def postgres_server(authority: trustme.CA) -> Iterator[Database]:
             cwd=folder,
             env={"LC_ALL": "C"},
         )
-        certificate = authority.issue_cert("localhost")
-        ca_file = folder / "ca.pem"
-        authority.cert_pem.write_to_path(ca_file)
-        certificate.private_key_pem.write_to_path(data / "key.pem")
-        certificate.cert_chain_pems[0].write_to_path(data / "cert.pem")
-        (data / "key.pem").chmod(0o600)
-        for name in ("key.pem", "cert.pem"):
-            if user is not None:
-                shutil.chown(data / name, user)
-        database = Database(closed_port(), str(ca_file))
+        database = Database(closed_port(), ca_file)
         settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
         argv = [str(programs / "postgres"), "-D", str(data), "-p", str(database.port), *settings]
         with running(argv, folder=folder, environment={"LC_ALL": "C"}, user=user):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 import struct
@@ -75,14 +76,20 @@ def _handle(
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """Read a request's head."""
-    head = b""
-    while b"\r\n\r\n" not in head:
-        data = connection.recv(65536)
-        if not data:
+    """Read a whole request: head, and the body that its Content-Length announces."""
+    data = b""
+    while not _is_whole(data):
+        more = connection.recv(65536)
+        if not more:
             break
-        head += data
-    return head
+        data += more
+    return data
+
+
+def _is_whole(data: bytes) -> bool:
+    head, end, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    return bool(end) and len(body) >= int(length[1] if length else 0)
 
 
 def hang(_connection: socket.socket, over: threading.Event) -> None:
@@ -152,6 +159,29 @@ def reset(connection: socket.socket, _over: threading.Event) -> None:
 def close_after_request(connection: socket.socket, _over: threading.Event) -> None:
     """Read the request and close without an answer."""
     read_request(connection)
+
+
+def relay(
+    client: socket.socket, port: int, over: threading.Event, *, last_words: bytes | None = None
+) -> None:
+    """Pass bytes between the client and a local server until one ends or says its last words."""
+    with socket.create_connection(("127.0.0.1", port)) as server:
+        client.settimeout(0.01)
+        server.settimeout(0.01)
+        while not over.is_set():
+            sent = _pass_on(client, server)
+            received = _pass_on(server, client)
+            if b"" in {sent, received} or (last_words and last_words in (sent or b"")):
+                return
+
+
+def _pass_on(source: socket.socket, sink: socket.socket) -> bytes | None:
+    try:
+        data = source.recv(65536)
+    except TimeoutError:
+        return None
+    sink.sendall(data)
+    return data
 
 
 @contextlib.contextmanager

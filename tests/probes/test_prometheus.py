@@ -1,0 +1,332 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import socket
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from probes import prometheus
+from probes.observation import Deadline, FailureKind, Observation
+from probes.prometheus import PrometheusTarget, Vector
+from tests.probes import servers
+from tests.probes.servers import Behaviour, serving
+
+
+def _soon(seconds: float = 3) -> Deadline:
+    return Deadline.after(seconds)
+
+
+def _instant(url: str, query: str = "up", *, seconds: float = 3) -> Observation[Vector]:
+    return prometheus.instant(PrometheusTarget(url), query, deadline=_soon(seconds))
+
+
+def _vector(observed: Observation[Vector]) -> Vector:
+    assert observed.failure is None, observed.failure
+    assert observed.value is not None
+    return observed.value
+
+
+class TestRealServer:
+    def test_an_instant_query_returns_labels_values_and_time(self, prometheus_url: str) -> None:
+        before = dt.datetime.now(dt.UTC)
+        vector = _vector(_instant(prometheus_url, 'up{job="itself"}'))
+        assert vector.result_type == "vector"
+        assert (vector.warnings, vector.infos) == ((), ())
+        (one,) = vector.series
+        assert (one.labels["job"], one.value, one.finite) == ("itself", 1.0, True)
+        assert vector.evaluated_at is not None
+        assert abs((vector.evaluated_at - before).total_seconds()) < 2
+
+    def test_the_time_of_evaluation_can_be_given(self, prometheus_url: str) -> None:
+        at = dt.datetime(2026, 1, 31, 22, 0, 0, 500_000, dt.UTC)
+        observed = prometheus.instant(
+            PrometheusTarget(prometheus_url), "time()", at=at, deadline=_soon()
+        )
+        vector = _vector(observed)
+        assert vector.series[0].value == at.timestamp()
+        assert vector.evaluated_at == at
+
+    @pytest.mark.parametrize(
+        ("query", "text"), [("0/0", "nan"), ("1/0", "inf"), ("vector(-1/0)", "-inf")]
+    )
+    def test_what_is_not_finite_is_a_value(
+        self, prometheus_url: str, query: str, text: str
+    ) -> None:
+        vector = _vector(_instant(prometheus_url, query))
+        assert str(vector.series[0].value) == text
+        assert not vector.series[0].finite
+        assert json.loads(json.dumps(vector.facts(), allow_nan=False))["series"][0]["value"] == text
+
+    def test_no_series_is_an_empty_value(self, prometheus_url: str) -> None:
+        vector = _vector(_instant(prometheus_url, "no_such_metric"))
+        assert (vector.series, vector.evaluated_at) == ((), None)
+
+    @pytest.mark.parametrize("query", ["up{", "up[1m]", '"text"'], ids=["syntax", "matrix", "text"])
+    def test_a_query_that_is_no_instant_number_is_a_failure(
+        self, prometheus_url: str, query: str
+    ) -> None:
+        observed = _instant(prometheus_url, query)
+        assert observed.failure is not None
+        assert observed.failure.kind in {FailureKind.QUERY_REJECTED, FailureKind.UNUSABLE_ANSWER}
+
+    def test_a_range_query_keeps_fractions_of_seconds(self, prometheus_url: str) -> None:
+        end = dt.datetime.fromtimestamp(1_700_000_000.75, dt.UTC)
+        observed = prometheus.range_query(
+            PrometheusTarget(prometheus_url),
+            "vector(7)",
+            start=end - dt.timedelta(seconds=1),
+            end=end,
+            step_seconds=0.5,
+            deadline=_soon(),
+        )
+        assert observed.value is not None, observed.failure
+        (one,) = observed.value.series
+        assert [value for _, value in one.samples] == [7.0, 7.0, 7.0]
+        assert [at.timestamp() % 1 for at, _ in one.samples] == [0.75, 0.25, 0.75]
+
+    def test_the_instrument_tells_its_state(self, prometheus_url: str) -> None:
+        observed = prometheus.instrument(PrometheusTarget(prometheus_url), deadline=_soon())
+        assert observed.value is not None, observed.failure
+        state = observed.value
+        assert tuple(int(part) for part in state.version.split(".")[:2]) >= (2, 42)
+        assert state.started_at < state.server_time
+        assert abs(state.clock_skew_seconds) < 1
+        assert state.config_reload_succeeded
+        assert state.corruption_count == 0
+        assert list(observed.phases) == ["ready", "runtime", "version", "clock"]
+
+
+def _body(result: object, *, kind: str = "vector", **more: object) -> bytes:
+    data = {"resultType": kind, "result": result}
+    return json.dumps({"status": "success", "data": data, **more}).encode()
+
+
+def _series(value: object, at: object = 1.5, **labels: str) -> dict[str, object]:
+    return {"metric": labels, "value": [at, value]}
+
+
+def _ok(result: object, **more: Any) -> Behaviour:
+    return servers.answer(_body(result, **more))
+
+
+UNUSABLE: dict[str, Behaviour] = {
+    "HTML": servers.answer(b"<html>Log in</html>", content_type="text/html"),
+    "nothing": servers.answer(b""),
+    "half of it": servers.answer(_body([_series("1")])[:-9]),
+    "a list": servers.answer(b"[]"),
+    "status=error with 200": servers.answer(b'{"status":"error","errorType":"x","error":"y"}'),
+    "no data": servers.answer(b'{"status":"success"}'),
+    "no result": servers.answer(b'{"status":"success","data":{"resultType":"vector"}}'),
+    "another result type": _ok([], kind="matrix"),
+    "text": _ok([1, "x"], kind="string"),
+    "an unknown result type": _ok([], kind="tensor"),
+    "a bare NaN": servers.answer(_body([_series("1")]).replace(b'"1"', b"NaN")),
+    "a number instead of text": _ok([_series(1)]),
+    "text that is no number": _ok([_series("many")]),
+    "a number with underscores": _ok([_series("1_000")]),
+    "an empty value": _ok([_series("")]),
+    "a boolean": _ok([_series(value=True)]),
+    "a time that is text": _ok([_series("1", at="now")]),
+    "a time before all time": _ok([_series("1", at=-5)]),
+    "a sample of one": _ok([{"metric": {}, "value": [1]}]),
+    "labels that are no text": _ok([{"metric": {"a": 1}, "value": [1, "1"]}]),
+    "no labels at all": _ok([{"value": [1, "1"]}]),
+    "a native histogram": _ok([{"metric": {}, "histogram": [1, {}]}]),
+    "the same series twice": _ok([_series("1", a="b"), _series("2", a="b")]),
+    "two different times": _ok([_series("1", 1.0, a="b"), _series("2", 2.0, a="c")]),
+    "the same key twice": servers.answer(b'{"status":"error","status":"success"}'),
+    "warnings that are no list": _ok([], warnings="partial"),
+    "a redirect": servers.answer(b"", status="302 Found", headers={"Location": "/login"}),
+    "no content": servers.answer(b"", status="204 No Content"),
+    "not found": servers.answer(b"404", status="404 Not Found"),
+}
+
+
+@pytest.mark.parametrize(
+    "behaviour", UNUSABLE.values(), ids=[f"an answer with {x}" for x in UNUSABLE]
+)
+def test_what_is_not_exactly_a_good_answer_is_unusable(behaviour: Behaviour) -> None:
+    with serving(behaviour) as server:
+        observed = _instant(server.url)
+        assert server.connections == 1
+    assert observed.value is None
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.UNUSABLE_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("400 Bad Request", FailureKind.QUERY_REJECTED),
+        ("401 Unauthorized", FailureKind.CREDENTIAL_REFUSED),
+        ("403 Forbidden", FailureKind.FORBIDDEN),
+        ("422 Unprocessable", FailureKind.QUERY_REJECTED),
+        ("429 Too Many Requests", FailureKind.SERVER_BUSY),
+        ("500 Oops", FailureKind.SERVER_ERROR),
+        ("503 Service Unavailable", FailureKind.SERVER_BUSY),
+    ],
+)
+def test_a_status_is_a_failure_at_once_and_never_repeated(status: str, kind: FailureKind) -> None:
+    # Even with a body that looks good.
+    behaviour = servers.answer(_body([]), status=status, headers={"Retry-After": "3"})
+    with serving(behaviour) as server:
+        observed = _instant(server.url)
+        assert server.connections == 1
+    assert observed.failure is not None
+    assert observed.failure.kind is kind
+    assert observed.elapsed_seconds < 0.5
+
+
+def test_warnings_and_infos_are_returned() -> None:
+    body = _ok([_series("1")], warnings=["store unreachable"], infos=["not monotonic"])
+    with serving(body) as server:
+        vector = _vector(_instant(server.url))
+    assert (vector.warnings, vector.infos) == (("store unreachable",), ("not monotonic",))
+
+
+def test_a_scalar_is_one_series_without_labels() -> None:
+    with serving(_ok([2, "NaN"], kind="scalar")) as server:
+        vector = _vector(_instant(server.url))
+    assert vector.result_type == "scalar"
+    assert vector.series[0].labels == {}
+    assert math.isnan(vector.series[0].value)
+
+
+BROKEN: dict[str, tuple[Behaviour, FailureKind]] = {
+    "hangs": (servers.hang, FailureKind.TIMEOUT),
+    "drips": (servers.drip(b"HTTP/1.1 200 OK\r\nX-A: b\r\n"), FailureKind.TIMEOUT),
+    "drips its body": (
+        servers.after_head(b"HTTP/1.1 200 OK\r\n\r\n", servers.drip(b" ")),
+        FailureKind.TIMEOUT,
+    ),
+    "resets": (servers.reset, FailureKind.CONNECTION_LOST),
+    "announces a huge body": (
+        servers.after_head(b"HTTP/1.1 200 OK\r\nContent-Length: 10485761\r\n\r\n", servers.hang),
+        FailureKind.TOO_LARGE,
+    ),
+    "speaks another protocol": (servers.say(b"SSH-2.0-x\r\n"), FailureKind.PROTOCOL),
+}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind"), BROKEN.values(), ids=[f"a server that {x}" for x in BROKEN]
+)
+def test_a_broken_transport_is_a_failure(behaviour: Behaviour, kind: FailureKind) -> None:
+    with serving(behaviour) as server:
+        observed = _instant(server.url, seconds=0.4)
+    assert observed.failure is not None
+    assert observed.failure.kind is kind
+    assert observed.elapsed_seconds < 0.7
+
+
+def test_the_request_asks_for_whole_answers_in_time_with_the_token() -> None:
+    seen: list[bytes] = []
+
+    def record(connection: socket.socket, over: threading.Event) -> None:
+        seen.append(servers.read_request(connection))
+        over.wait(0.01)
+        body = _body([])
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    with serving(record) as server:
+        target = PrometheusTarget(server.url + "/prefix/", SecretStr("sentinel-token"))
+        observed = prometheus.instant(target, 'sum(up{a="b c"})', deadline=_soon(2))
+    assert observed.failure is None
+    line, _, headers = seen[0].partition(b"\r\n")
+    assert line.startswith(b"GET /prefix/api/v1/query?query=sum%28up%7Ba%3D%22b+c%22%7D%29&")
+    assert b"partial_response=false" in line
+    assert b"timeout=1.9" in line
+    assert b"Authorization: Bearer sentinel-token" in headers
+    assert observed.target == f'{server.url}/prefix sum(up{{a="b c"}})'
+
+
+_RUNTIME: dict[str, object] = {
+    "startTime": "2026-01-31T22:00:00.123456789Z",
+    "reloadConfigSuccess": True,
+    "corruptionCount": 0,
+}
+_NOW = dt.datetime.now(dt.UTC).timestamp()
+
+
+def _instrument(replies: Mapping[str, Behaviour]) -> Behaviour:
+    """Answer by path like a Prometheus, except for the given replies."""
+    known: dict[str, Behaviour] = {
+        "/-/ready": servers.answer(b"Prometheus Server is Ready.\n", content_type="text/plain"),
+        "/api/v1/status/runtimeinfo": _status(_RUNTIME),
+        "/api/v1/status/buildinfo": _status({"version": "3.5.0"}),
+        "/api/v1/query": _ok([_NOW, str(_NOW)], kind="scalar"),
+        **replies,
+    }
+
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        head = connection.recv(65536, socket.MSG_PEEK)
+        known[head.split(b" ")[1].decode().partition("?")[0]](connection, over)
+
+    return behave
+
+
+def _status(data: object) -> Behaviour:
+    return servers.answer(json.dumps({"status": "success", "data": data}).encode())
+
+
+INSTRUMENTS: dict[str, tuple[Mapping[str, Behaviour], FailureKind]] = {
+    "is not ready": (
+        {"/-/ready": servers.answer(b"", status="503 Service Unavailable")},
+        FailureKind.SERVER_BUSY,
+    ),
+    "hides its start": (
+        {"/api/v1/status/runtimeinfo": _status({**_RUNTIME, "startTime": None})},
+        FailureKind.UNUSABLE_ANSWER,
+    ),
+    "started at no time": (
+        {"/api/v1/status/runtimeinfo": _status({**_RUNTIME, "startTime": "yesterday"})},
+        FailureKind.UNUSABLE_ANSWER,
+    ),
+    "counts corruptions in words": (
+        {"/api/v1/status/runtimeinfo": _status({**_RUNTIME, "corruptionCount": "none"})},
+        FailureKind.UNUSABLE_ANSWER,
+    ),
+    "has no version": (
+        {"/api/v1/status/buildinfo": servers.answer(b"", status="404 Not Found")},
+        FailureKind.UNUSABLE_ANSWER,
+    ),
+    "has no time": (
+        {"/api/v1/query": _ok([_NOW, "NaN"], kind="scalar")},
+        FailureKind.UNUSABLE_ANSWER,
+    ),
+    "is a login page": (
+        {"/api/v1/status/runtimeinfo": servers.answer(b"<html>", content_type="text/html")},
+        FailureKind.UNUSABLE_ANSWER,
+    ),
+    "drips": ({"/api/v1/query": servers.drip(b"HTTP/1.1 200 OK\r\n")}, FailureKind.TIMEOUT),
+}
+
+
+@pytest.mark.parametrize(
+    ("replies", "kind"), INSTRUMENTS.values(), ids=[f"one that {x}" for x in INSTRUMENTS]
+)
+def test_an_instrument_that_cannot_be_relied_on_is_a_failure(
+    replies: Mapping[str, Behaviour], kind: FailureKind
+) -> None:
+    with serving(_instrument(replies)) as server:
+        observed = prometheus.instrument(PrometheusTarget(server.url), deadline=_soon(0.6))
+    assert observed.failure is not None
+    assert observed.failure.kind is kind
+    assert observed.elapsed_seconds < 0.9
+
+
+@pytest.mark.parametrize("offset", [-90.0, 0.0, 3600.0])
+def test_the_skew_of_clocks_is_measured(offset: float) -> None:
+    now = dt.datetime.now(dt.UTC).timestamp() + offset
+    replies = {"/api/v1/query": _ok([now, str(now)], kind="scalar")}
+    with serving(_instrument(replies)) as server:
+        observed = prometheus.instrument(PrometheusTarget(server.url), deadline=_soon())
+    assert observed.value is not None, observed.failure
+    assert observed.value.clock_skew_seconds == pytest.approx(offset, abs=1)
+    assert observed.value.version == "3.5.0"
