@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import pytest
 import trustme
 from psycopg import sql
 from pydantic import SecretStr
@@ -190,6 +191,8 @@ _ACL = (
 def redis_server(authority: trustme.CA) -> Iterator[RedisTarget]:
     """Run a throwaway Redis with TLS; the target is the gate's user."""
     binary = binaries.find_redis(print)
+    if binary.version_numbers < (7, 0):
+        pytest.skip(f"needs Redis 7 with TLS; here is {binary.version} ({binary.source})")
     with folder_of(None) as folder:
         authority.cert_pem.write_to_path(folder / "ca.pem")
         certificate = authority.issue_cert("localhost")

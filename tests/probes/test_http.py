@@ -4,6 +4,8 @@ import datetime as dt
 import socket
 import ssl
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,13 @@ FAILURES: dict[str, tuple[Behaviour, FailureKind, str]] = {
         FailureKind.PROTOCOL,
         "wait",
     ),
+    "gives a length of a thousand digits": (
+        servers.after_head(
+            b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", servers.say(b"x")
+        ),
+        FailureKind.PROTOCOL,
+        "wait",
+    ),
     "announces a body beyond the bound": (
         servers.after_head(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n", servers.hang),
         FailureKind.TOO_LARGE,
@@ -178,6 +187,25 @@ def test_a_body_of_exactly_the_bound_is_an_answer() -> None:
     assert len(_answer(exact).body) == 1000
     assert over.failure is not None
     assert over.failure.kind is FailureKind.TOO_LARGE
+
+
+def test_ten_regions_are_asked_at_once_from_threads(authority: trustme.CA, ca_file: str) -> None:
+    def slow(connection: socket.socket, over: threading.Event) -> None:
+        over.wait(0.3)
+        servers.answer(b"{}")(connection, over)
+
+    context = _server_context(authority.issue_cert("localhost"))
+    with serving(slow, tls=context) as server, ThreadPoolExecutor(10) as pool:
+        target = HttpTarget(f"https://localhost:{server.port}", ca_file)
+        began = time.monotonic()
+        asked = [
+            pool.submit(request, target, "GET", f"/{n}", deadline=Deadline.after(3))
+            for n in range(10)
+        ]
+        statuses = [_answer(one.result()).status for one in asked]
+        elapsed = time.monotonic() - began
+    assert statuses == [200] * 10
+    assert elapsed < 1.5
 
 
 @pytest.mark.parametrize(
