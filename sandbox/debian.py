@@ -44,7 +44,7 @@ def unpack(bundle: str, packages: tuple[str, ...]) -> Path:
     tree = cache_directory() / bundle
     if tree.is_dir():
         return tree
-    with _locked(cache_directory()), _workshop(cache_directory()) as work:
+    with _locked(tree.with_name(f".{bundle}.lock")), _workshop(cache_directory()) as work:
         if not tree.is_dir():
             _fetch(packages, work)
             (work / "tree").rename(tree)
@@ -60,9 +60,9 @@ def library_path(tree: Path) -> str:
 
 
 @contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / ".lock").open("a") as lock:
+def _locked(file: Path) -> Iterator[None]:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -29,20 +29,28 @@ class Owners:
         try:
             descriptor = os.pidfd_open(pid)
         except OSError:
-            self._left(pid)
+            self._left()
             return
         self._watched[pid] = descriptor
         asyncio.get_running_loop().add_reader(descriptor, self.release, pid)
 
     def release(self, pid: int) -> bool:
         """Forget an owner; tells whether nobody wants the platform any more."""
+        self._forget(pid)
+        return self._left()
+
+    def forget_all(self) -> None:
+        """Stop watching, whoever is still there."""
+        for pid in tuple(self._watched):
+            self._forget(pid)
+
+    def _forget(self, pid: int) -> None:
         descriptor = self._watched.pop(pid, None)
         if descriptor is not None:
             asyncio.get_running_loop().remove_reader(descriptor)
             os.close(descriptor)
-        return self._left(pid)
 
-    def _left(self, _pid: int) -> bool:
+    def _left(self) -> bool:
         deserted = not self._watched and not self._permanent
         if deserted:
             self._when_deserted()

@@ -106,6 +106,7 @@ def _start(state: StateDirectory, owner: int | None, lock: int, say: Callable[[s
     argv = [
         *(sys.executable, "-m", "sandbox.supervisor", "--state", str(state.path)),
         *("--announce", str(writing), "--lock", str(lock)),
+        *("--starter", str(os.getpid())),
         *(() if owner is None else ("--owner", str(owner))),
     ]
     with state.supervisor_log.open("wb") as log:

@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,12 +56,13 @@ class Announcer:
 class Supervisor:
     """Runs one platform from start to stop and takes orders in between."""
 
-    def __init__(self, platform: Platform, owner: int | None) -> None:
+    def __init__(self, platform: Platform, *, owner: int | None, starter: int) -> None:
         self._platform = platform
         self._book = Book(platform)
         self._end = asyncio.Event()
         self._owners = Owners(self._end.set)
         self._first_owner = owner
+        self._starter = starter
         self._orders = {
             "status": self._status,
             "start": self._start,
@@ -91,11 +93,16 @@ class Supervisor:
     async def _started(self, announcer: Announcer) -> bool:
         """Start the platform unless the end is asked for meanwhile; then say so and return False."""
         await self._own({"pid": self._first_owner})
+        starter = Owners(
+            self._end.set
+        )  # nobody would ever hear of a platform whose `up` was killed
+        starter.add(self._starter)
         start = asyncio.create_task(self._platform.start(announcer.say))
         end = asyncio.create_task(self._end.wait())
         await asyncio.wait({start, end}, return_when=asyncio.FIRST_COMPLETED)
         end.cancel()
         if start.done():
+            starter.forget_all()
             await start
             return True
         start.cancel()
@@ -172,6 +179,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--announce", type=int, required=True, help="descriptor of the pipe")
     parser.add_argument("--lock", type=int, required=True, help="descriptor of the lock of `up`")
+    parser.add_argument("--starter", type=int, required=True, help="process of `up`")
     parser.add_argument("--owner", type=int)
     options = parser.parse_args(argv)
     announcer = Announcer(options.announce, options.lock)
@@ -179,7 +187,7 @@ def main(argv: Sequence[str]) -> int:
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's signature
     state = StateDirectory(options.state)
     try:
-        _run(state, options.owner, announcer)
+        _run(state, options, announcer)
     except SandboxError as exc:
         sys.stderr.write(f"{exc}\n")
         state.clean()
@@ -189,28 +197,31 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _run(state: StateDirectory, owner: int | None, announcer: Announcer) -> None:
-    programs = Programs(
-        postgres=postgres.programs(),
-        redis=binaries.find_redis(announcer.say),
-        prometheus=binaries.find_prometheus(announcer.say),
-    )
+def _run(state: StateDirectory, options: argparse.Namespace, announcer: Announcer) -> None:
+    programs = _find_programs(announcer)
     reservation = ports.reserve((*layout.SERVERS, *layout.LINKS))
     runtime = create_runtime()
     try:
         here = layout.create(state, runtime, reservation.ports)
-        uvloop.run(_supervise(here, programs, owner, announcer))
+        uvloop.run(_supervise(Platform(here, programs), options, announcer))
     finally:
         state.clean()
         remove_runtime(runtime)
         reservation.close()
 
 
-async def _supervise(
-    here: layout.Layout, programs: Programs, owner: int | None, announcer: Announcer
-) -> None:
-    platform = Platform(here, programs)
-    await Supervisor(platform, owner).run(announcer)
+def _find_programs(announcer: Announcer) -> Programs:
+    """Find all programs at once: on first use some of them are fetched."""
+    with ThreadPoolExecutor() as pool:
+        redis = pool.submit(binaries.find_redis, announcer.say)
+        prometheus = pool.submit(binaries.find_prometheus, announcer.say)
+        return Programs(
+            postgres=postgres.programs(), redis=redis.result(), prometheus=prometheus.result()
+        )
+
+
+async def _supervise(platform: Platform, options: argparse.Namespace, announcer: Announcer) -> None:
+    await Supervisor(platform, owner=options.owner, starter=options.starter).run(announcer)
 
 
 if __name__ == "__main__":

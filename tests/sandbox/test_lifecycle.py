@@ -106,6 +106,16 @@ def test_an_interrupted_up_leaves_nothing(other: Sandbox) -> None:
     assert not record.runtime.exists()
 
 
+def test_a_killed_up_leaves_nothing(other: Sandbox) -> None:
+    with other.start("up") as up:
+        eventually("a child of the platform runs", lambda: _started(other))
+        record = _record(other)
+        up.kill()
+        up.communicate(timeout=60)
+    eventually("every process of the platform is gone", lambda: _all_gone(record))
+    eventually("its runtime directory is gone", lambda: not record.runtime.exists())
+
+
 def _started(sandbox: Sandbox) -> bool:
     record = sandbox.state.running()
     return record is not None and any(record.runtime.iterdir())
