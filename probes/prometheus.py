@@ -9,20 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
-from prometheus_api_client.exceptions import (
-    MetricValueConversionError,
-    PrometheusApiClientException,
-)
 from pydantic import SecretStr
-from requests.adapters import BaseAdapter
 
 from probes import http
 from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
@@ -36,6 +30,13 @@ from probes.prometheus_answers import (
     read_matrix,
     read_time,
     read_vector,
+)
+from probes.prometheus_transport import (
+    MAX_ANSWER_BYTES,
+    Carrier,
+    NotAnsweredError,
+    failure_kind,
+    good_answer,
 )
 from probes.strict_json import NotJsonError
 
@@ -52,45 +53,12 @@ __all__ = [
     "range_query",
 ]
 
-MAX_ANSWER_BYTES: Final = 10 * 1_048_576
-
 # Thanos and VictoriaMetrics answer from what they reach unless told so; Prometheus ignores these.
 _WHOLE_ANSWERS: Final = {
     "partial_response": "false",
     "deny_partial_response": "1",
     "dedup": "true",
 }
-
-_KIND_BY_STATUS: Final = {
-    400: FailureKind.QUERY_REJECTED,
-    422: FailureKind.QUERY_REJECTED,
-    401: FailureKind.CREDENTIAL_REFUSED,
-    403: FailureKind.FORBIDDEN,
-    429: FailureKind.SERVER_BUSY,
-    503: FailureKind.SERVER_BUSY,
-    500: FailureKind.SERVER_ERROR,
-    502: FailureKind.SERVER_ERROR,
-    504: FailureKind.SERVER_ERROR,
-}
-
-_SENTENCES: Final = {
-    FailureKind.QUERY_REJECTED: "{host} rejected the query with status {status}; correct the query.",
-    FailureKind.CREDENTIAL_REFUSED: "{host} refused the gate's token with status {status}; renew it.",
-    FailureKind.FORBIDDEN: "{host} does not permit this to the gate (status {status}).",
-    FailureKind.SERVER_BUSY: "{host} is not ready, or too busy to answer in time (status {status}).",
-    FailureKind.SERVER_ERROR: "{host} failed with status {status}.",
-    FailureKind.UNUSABLE_ANSWER: "{host} answered with status {status} where 200 was expected.",
-}
-
-# What PrometheusConnect and requests raise, most specific first. Requests only builds the request
-# here; sending is the HTTP probe's, with its own mapping.
-_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
-    (json.JSONDecodeError, FailureKind.UNUSABLE_ANSWER),
-    (requests.exceptions.Timeout, FailureKind.TIMEOUT),
-    (requests.exceptions.RequestException, FailureKind.OUR_FAULT),
-    (PrometheusApiClientException, FailureKind.UNUSABLE_ANSWER),
-    (MetricValueConversionError, FailureKind.UNUSABLE_ANSWER),
-)
 
 V = TypeVar("V", bound=Facts)
 
@@ -134,14 +102,6 @@ class Instrument:
             "config_reload_succeeded": self.config_reload_succeeded,
             "corruption_count": self.corruption_count,
         }
-
-
-class _NotAnsweredError(Exception):
-    """The HTTP probe brought no answer, or one with another status than 200."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.detail)
-        self.failure = failure
 
 
 def instant(
@@ -195,7 +155,7 @@ def instrument(target: PrometheusTarget, *, deadline: Deadline) -> Observation[I
     value, failure = None, None
     try:
         value = _read_instrument(steps)
-    except _NotAnsweredError as exc:
+    except NotAnsweredError as exc:
         failure = exc.failure
     except (UnusableAnswerError, NotJsonError) as exc:
         failure = _unusable(target, exc)
@@ -221,12 +181,12 @@ class _Steps:
         )
 
     def get(self, name: str, path: str) -> http.HttpAnswer:
-        """Return the answer with status 200; raises _NotAnsweredError."""
+        """Return the answer with status 200; raises NotAnsweredError."""
         observed = http.request(
             self._target, "GET", path, deadline=self._deadline, max_bytes=MAX_ANSWER_BYTES
         )
         self.seconds[name] = observed.elapsed_seconds
-        return _good(self._target, observed)
+        return good_answer(self._target, observed)
 
 
 def _read_instrument(steps: _Steps) -> Instrument:
@@ -261,46 +221,6 @@ def _field(data: Mapping[str, object], name: str, kind: type[F]) -> F:
     return value
 
 
-class _Carrier(BaseAdapter):
-    """Carries what requests prepared over the HTTP probe; keeps its last observation."""
-
-    def __init__(self, target: http.HttpTarget, deadline: Deadline) -> None:
-        super().__init__()
-        self._target = target
-        self._deadline = deadline
-        self.observed: Observation[http.HttpAnswer] | None = None
-
-    def send(
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,  # noqa: ARG002, FBT001, FBT002 - the answer is always read whole
-        timeout: Any = None,  # noqa: ARG002 - the deadline rules
-        verify: Any = True,  # noqa: ARG002, FBT002 - the HTTP probe always verifies
-        cert: Any = None,  # noqa: ARG002 - the gate has no client certificates
-        proxies: Any = None,  # noqa: ARG002 - never through a proxy
-    ) -> requests.Response:
-        """Send and read within the deadline; raises _NotAnsweredError for anything but a 200."""
-        path = (request.url or "")[len(self._target.base_url) :]
-        self.observed = http.request(
-            self._target,
-            request.method or "GET",
-            path,
-            deadline=self._deadline,
-            max_bytes=MAX_ANSWER_BYTES,
-        )
-        answer = _good(self._target, self.observed)
-        response = requests.Response()
-        response.status_code = answer.status
-        response.url = request.url or ""
-        response.request = request
-        # PrometheusConnect's own reading comes to nothing: ours is the one that counts.
-        response._content = json.dumps({"data": {"result": []}}).encode()  # noqa: SLF001 - requests has no public way
-        return response
-
-    def close(self) -> None:
-        """Nothing stays open: the HTTP probe closes each connection."""
-
-
 def _query(
     target: PrometheusTarget,
     query: str,
@@ -309,7 +229,7 @@ def _query(
     deadline: Deadline,
 ) -> Observation[V]:
     started_at, started = utc_now(), time.monotonic()
-    carrier = _Carrier(target.http(), deadline)
+    carrier = Carrier(target.http(), deadline)
     value, failure = None, None
     try:
         # The server gives up a little before we do. Plain seconds, since a duration with a unit takes
@@ -317,7 +237,7 @@ def _query(
         allowed = f"{max(0.001, deadline.remaining_seconds() * 0.95):.3f}"
         ask(_client(target, carrier), {**_WHOLE_ANSWERS, "timeout": allowed})
         value = read(_body(carrier))
-    except _NotAnsweredError as exc:
+    except NotAnsweredError as exc:
         failure = exc.failure
     except (UnusableAnswerError, NotJsonError) as exc:
         failure = _unusable(target, exc)
@@ -339,7 +259,7 @@ def _query(
     )
 
 
-def _client(target: PrometheusTarget, carrier: _Carrier) -> PrometheusConnect:
+def _client(target: PrometheusTarget, carrier: Carrier) -> PrometheusConnect:
     session = requests.Session()
     session.trust_env = False
     url = target.url.rstrip("/")
@@ -349,29 +269,12 @@ def _client(target: PrometheusTarget, carrier: _Carrier) -> PrometheusConnect:
     return client
 
 
-def _body(carrier: _Carrier) -> object:
+def _body(carrier: Carrier) -> object:
     if carrier.observed is None or carrier.observed.value is None:
         raise UnusableAnswerError("The client library sent nothing.")
     return carrier.observed.value.json()
 
 
-def _good(target: http.HttpTarget, observed: Observation[http.HttpAnswer]) -> http.HttpAnswer:
-    answer = observed.value
-    if answer is None:
-        missing = Failure(FailureKind.OUR_FAULT, "The HTTP probe brought nothing.")
-        raise _NotAnsweredError(observed.failure or missing)
-    if answer.status != requests.codes.ok:
-        kind = _KIND_BY_STATUS.get(answer.status, FailureKind.UNUSABLE_ANSWER)
-        detail = _SENTENCES[kind].format(host=target.host, status=answer.status)
-        raise _NotAnsweredError(Failure(kind, detail))
-    return answer
-
-
 def _unusable(target: PrometheusTarget, why: Exception) -> Failure:
     host = urlsplit(target.url).netloc
     return Failure(FailureKind.UNUSABLE_ANSWER, f"{host}: {why}")
-
-
-def failure_kind(exc: BaseException) -> FailureKind | None:
-    """Return what an exception of the client libraries means; None: not theirs."""
-    return next((kind for known, kind in _KINDS if isinstance(exc, known)), None)

@@ -17,10 +17,10 @@ from pydantic import SecretStr
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from probes import network
 from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
 from probes.phases import PhaseClock
 from probes.redis_connection import DeadlineRedisConnection, DeadlineSocket, open_socket
+from probes.redis_failures import SENTENCES, FoundError, failure_kind
 
 __all__ = [
     "KeyCount",
@@ -57,49 +57,6 @@ _MALFORMED: Final = {
     "SET": ("SET", "release-gate:proof", "0", "NO-SUCH-OPTION"),
     "FLUSHALL": ("FLUSHALL", "NO-SUCH-OPTION"),
     "EVAL": ("EVAL", "return 0", "NO-SUCH-COUNT"),
-}
-
-# The one mapping of this module, most specific first; a test walks the library's exceptions.
-_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
-    (redis.exceptions.AuthenticationError, FailureKind.CREDENTIAL_REFUSED),
-    (redis.exceptions.AuthenticationWrongNumberOfArgsError, FailureKind.CREDENTIAL_REFUSED),
-    (redis.exceptions.ExternalAuthProviderError, FailureKind.OUR_FAULT),
-    (redis.exceptions.AuthorizationError, FailureKind.FORBIDDEN),
-    (redis.exceptions.NoPermissionError, FailureKind.FORBIDDEN),
-    (redis.exceptions.BusyLoadingError, FailureKind.SERVER_BUSY),
-    (redis.exceptions.MaxConnectionsError, FailureKind.OUR_FAULT),
-    (redis.exceptions.TimeoutError, FailureKind.TIMEOUT),
-    (redis.exceptions.ConnectionError, FailureKind.CONNECTION_LOST),
-    (redis.exceptions.InvalidResponse, FailureKind.PROTOCOL),
-    (redis.exceptions.OutOfMemoryError, FailureKind.SERVER_BUSY),
-    (redis.exceptions.TryAgainError, FailureKind.SERVER_BUSY),
-    (redis.exceptions.ClusterDownError, FailureKind.SERVER_BUSY),
-    (redis.exceptions.ResponseError, FailureKind.QUERY_REJECTED),
-    # What is left belongs to features that the gate does not use: locks, scripts, cluster clients.
-    (redis.exceptions.RedisError, FailureKind.OUR_FAULT),
-    (redis.exceptions.RedisClusterException, FailureKind.OUR_FAULT),
-    (redis.exceptions.ChildDeadlockedError, FailureKind.OUR_FAULT),
-    (redis.exceptions.IncorrectPolicyType, FailureKind.OUR_FAULT),
-)
-
-_SENTENCES: Final = {
-    FailureKind.NAME_NOT_RESOLVED: "its name has no address here; check it and this machine's DNS",
-    FailureKind.NO_ROUTE: "there is no route from here; check this machine's network",
-    FailureKind.REFUSED: "it refused the connection; nothing listens there",
-    FailureKind.TIMEOUT: "it gave no complete answer before the deadline",
-    FailureKind.CONNECTION_LOST: "it broke the connection off",
-    FailureKind.CERTIFICATE_UNTRUSTED: "its certificate's authority is not trusted here; set ca_file",
-    FailureKind.CERTIFICATE_INVALID: (
-        "its certificate is expired, not yet valid or made out to another name"
-    ),
-    FailureKind.TLS_FAILED: "it completes no TLS handshake; does it speak TLS on this port?",
-    FailureKind.PROTOCOL: "it does not speak the Redis protocol",
-    FailureKind.CREDENTIAL_REFUSED: "it refused the login; check user and password",
-    FailureKind.FORBIDDEN: "the gate's user may not run this command; widen its ACL",
-    FailureKind.SERVER_BUSY: "it cannot serve now: loading its data, out of memory or its cluster down",
-    FailureKind.QUERY_REJECTED: "it rejected the command",
-    FailureKind.TOO_LARGE: "it sent more than a probe ever asks for",
-    FailureKind.OUR_FAULT: "the connection could not be used from here",
 }
 
 
@@ -172,14 +129,6 @@ class RedisRights:
         }
 
 
-class _FoundError(Exception):
-    """A failure whose kind and sentence are known."""
-
-    def __init__(self, kind: FailureKind, detail: str) -> None:
-        super().__init__(detail)
-        self.kind = kind
-
-
 V = TypeVar("V", bound=Facts)
 Client: TypeAlias = "redis.Redis"
 
@@ -222,7 +171,7 @@ def count_keys(
             found.update(keys)
             if cursor == 0:
                 return KeyCount(len(found), batch)
-        raise _FoundError(
+        raise FoundError(
             FailureKind.UNUSABLE_ANSWER,
             f"The scan did not come round in {max_iterations} batches; the count is unknown.",
         )
@@ -273,13 +222,13 @@ def _observe(target: RedisTarget, deadline: Deadline, ask: Callable[[Client], V]
     try:
         with _client(target, deadline, clock) as client:
             value = ask(client)
-    except _FoundError as exc:
+    except FoundError as exc:
         failure = Failure(exc.kind, str(exc), clock.current)
     except Exception as exc:
         kind = failure_kind(exc)
         if kind is None:
             raise
-        failure = Failure(kind, f"{target.address}: {_SENTENCES[kind]}.", clock.current)
+        failure = Failure(kind, f"{target.address}: {SENTENCES[kind]}.", clock.current)
     clock.stop()
     return Observation(
         probe="redis",
@@ -333,17 +282,8 @@ def _client(target: RedisTarget, deadline: Deadline, clock: PhaseClock) -> Itera
 
 def _sharper(exc: Exception, opened: DeadlineSocket) -> Exception:
     if opened.too_large:
-        return _FoundError(
-            FailureKind.TOO_LARGE, f"The server {_SENTENCES[FailureKind.TOO_LARGE]}."
-        )
+        return FoundError(FailureKind.TOO_LARGE, f"The server {SENTENCES[FailureKind.TOO_LARGE]}.")
     return exc
-
-
-def failure_kind(exc: BaseException) -> FailureKind | None:
-    """Return what an exception of redis-py or the operating system means; None: not theirs."""
-    if isinstance(exc, OSError):
-        return network.os_failure_kind(exc)
-    return next((kind for known, kind in _KINDS if isinstance(exc, known)), None)
 
 
 def _run(client: Client, *words: str | int) -> Any:
@@ -354,27 +294,27 @@ def _run(client: Client, *words: str | int) -> Any:
 def _info(client: Client, section: str) -> Mapping[str, object]:
     answer = _run(client, "INFO", section)
     if not isinstance(answer, dict):
-        raise _FoundError(FailureKind.UNUSABLE_ANSWER, "INFO brought no list of fields.")
+        raise FoundError(FailureKind.UNUSABLE_ANSWER, "INFO brought no list of fields.")
     return answer
 
 
 def _text(fields: Mapping[str, object], name: str) -> str:
     if name not in fields:
-        raise _FoundError(FailureKind.UNUSABLE_ANSWER, f"INFO does not tell {name}.")
+        raise FoundError(FailureKind.UNUSABLE_ANSWER, f"INFO does not tell {name}.")
     return str(fields[name])
 
 
 def _number(fields: Mapping[str, object], name: str) -> int:
     text = _text(fields, name)
     if not text.isdigit():
-        raise _FoundError(FailureKind.UNUSABLE_ANSWER, f"INFO tells no number for {name}.")
+        raise FoundError(FailureKind.UNUSABLE_ANSWER, f"INFO tells no number for {name}.")
     return int(text)
 
 
 def _role(answer: Any) -> str:
     role = answer[0] if isinstance(answer, list) and answer else None
     if not isinstance(role, bytes):
-        raise _FoundError(FailureKind.UNUSABLE_ANSWER, "ROLE does not tell the role.")
+        raise FoundError(FailureKind.UNUSABLE_ANSWER, "ROLE does not tell the role.")
     return role.decode("ascii", "replace")
 
 

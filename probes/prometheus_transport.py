@@ -1,0 +1,120 @@
+"""How a query travels to Prometheus: requests prepares it, the HTTP probe carries it.
+
+The timeout of requests does not bound a dripping server, so the session of PrometheusConnect gets an
+adapter that sends with our own probe: one exact deadline, verified TLS, no redirect, no repetition of
+a bad status.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import requests
+from prometheus_api_client.exceptions import (
+    MetricValueConversionError,
+    PrometheusApiClientException,
+)
+from requests.adapters import BaseAdapter
+
+from probes import http
+from probes.observation import Deadline, Failure, FailureKind, Observation
+
+MAX_ANSWER_BYTES: Final = 10 * 1_048_576
+
+_KIND_BY_STATUS: Final = {
+    400: FailureKind.QUERY_REJECTED,
+    422: FailureKind.QUERY_REJECTED,
+    401: FailureKind.CREDENTIAL_REFUSED,
+    403: FailureKind.FORBIDDEN,
+    429: FailureKind.SERVER_BUSY,
+    503: FailureKind.SERVER_BUSY,
+    500: FailureKind.SERVER_ERROR,
+    502: FailureKind.SERVER_ERROR,
+    504: FailureKind.SERVER_ERROR,
+}
+
+_SENTENCES: Final = {
+    FailureKind.QUERY_REJECTED: "{host} rejected the query with status {status}; correct the query.",
+    FailureKind.CREDENTIAL_REFUSED: "{host} refused the gate's token with status {status}; renew it.",
+    FailureKind.FORBIDDEN: "{host} does not permit this to the gate (status {status}).",
+    FailureKind.SERVER_BUSY: "{host} is not ready, or too busy to answer in time (status {status}).",
+    FailureKind.SERVER_ERROR: "{host} failed with status {status}.",
+    FailureKind.UNUSABLE_ANSWER: "{host} answered with status {status} where 200 was expected.",
+}
+
+# What PrometheusConnect and requests raise, most specific first. Requests only builds the request
+# here; sending is the HTTP probe's, with its own mapping.
+_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
+    (json.JSONDecodeError, FailureKind.UNUSABLE_ANSWER),
+    (requests.exceptions.Timeout, FailureKind.TIMEOUT),
+    (requests.exceptions.RequestException, FailureKind.OUR_FAULT),
+    (PrometheusApiClientException, FailureKind.UNUSABLE_ANSWER),
+    (MetricValueConversionError, FailureKind.UNUSABLE_ANSWER),
+)
+
+
+class NotAnsweredError(Exception):
+    """The HTTP probe brought no answer, or one with another status than 200."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+
+
+class Carrier(BaseAdapter):
+    """Carries what requests prepared over the HTTP probe; keeps its last observation."""
+
+    def __init__(self, target: http.HttpTarget, deadline: Deadline) -> None:
+        super().__init__()
+        self._target = target
+        self._deadline = deadline
+        self.observed: Observation[http.HttpAnswer] | None = None
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,  # noqa: ARG002, FBT001, FBT002 - the answer is always read whole
+        timeout: Any = None,  # noqa: ARG002 - the deadline rules
+        verify: Any = True,  # noqa: ARG002, FBT002 - the HTTP probe always verifies
+        cert: Any = None,  # noqa: ARG002 - the gate has no client certificates
+        proxies: Any = None,  # noqa: ARG002 - never through a proxy
+    ) -> requests.Response:
+        """Send and read within the deadline; raises NotAnsweredError for anything but a 200."""
+        path = (request.url or "")[len(self._target.base_url) :]
+        self.observed = http.request(
+            self._target,
+            request.method or "GET",
+            path,
+            deadline=self._deadline,
+            max_bytes=MAX_ANSWER_BYTES,
+        )
+        answer = good_answer(self._target, self.observed)
+        response = requests.Response()
+        response.status_code = answer.status
+        response.url = request.url or ""
+        response.request = request
+        # PrometheusConnect's own reading comes to nothing: ours is the one that counts.
+        response._content = json.dumps({"data": {"result": []}}).encode()  # noqa: SLF001 - requests has no public way
+        return response
+
+    def close(self) -> None:
+        """Nothing stays open: the HTTP probe closes each connection."""
+
+
+def good_answer(target: http.HttpTarget, observed: Observation[http.HttpAnswer]) -> http.HttpAnswer:
+    """Return the answer with status 200; raises NotAnsweredError for any other and for none."""
+    answer = observed.value
+    if answer is None:
+        missing = Failure(FailureKind.OUR_FAULT, "The HTTP probe brought nothing.")
+        raise NotAnsweredError(observed.failure or missing)
+    if answer.status != requests.codes.ok:
+        kind = _KIND_BY_STATUS.get(answer.status, FailureKind.UNUSABLE_ANSWER)
+        detail = _SENTENCES[kind].format(host=target.host, status=answer.status)
+        raise NotAnsweredError(Failure(kind, detail))
+    return answer
+
+
+def failure_kind(exc: BaseException) -> FailureKind | None:
+    """Return what an exception of the client libraries means; None: not theirs."""
+    return next((kind for known, kind in _KINDS if isinstance(exc, known)), None)
