@@ -1,0 +1,1 @@
+"""The numbers this product promises, measured on the machine that runs them."""

@@ -1,0 +1,44 @@
+"""`./harness bench`: measures every promised number here and prints it beside its bound."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from bench import engine, gate
+from bench.figure import Figure
+
+SUITES = {"engine": engine.figures, "gate": gate.figures, "healthy": gate.healthy_runs}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure; 0 when every figure keeps its bound."""
+    parser = argparse.ArgumentParser(prog="./harness bench", description=__doc__)
+    parser.add_argument("suite", nargs="*", choices=[*SUITES, []], help="default: engine and gate")
+    parser.add_argument("--output", choices=("text", "json"), default="text")
+    options = parser.parse_args(arguments)
+    figures: list[Figure] = []
+    for name in options.suite or ["engine", "gate"]:
+        for figure in SUITES[name]():
+            figures.append(figure)
+            if options.output == "text":
+                _tell(figure.line())
+    load = os.getloadavg()[0]
+    if options.output == "json":
+        records = [figure.record() for figure in figures]
+        _tell(json.dumps({"load_average": load, "figures": records}))
+    else:
+        _tell(f"load average of the machine: {load:.2f} on {os.cpu_count()} cores")
+    return 0 if all(figure.kept for figure in figures) else 1
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
