@@ -77,7 +77,7 @@ class Region:
         self.host, self.port = host, int(port)
         self.counts = Counts()
         self.idle: list[_Connection] = []
-        self._open = 0
+        self._connections: set[_Connection] = set()
         self._allowance = 0.0
         self._requests = _requests(address, token)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -94,9 +94,8 @@ class Region:
         if self.idle:
             self.counts.sent += 1
             self.idle.pop().send(next(self._requests))
-        elif self._open < _MOST_CONNECTIONS:
+        elif len(self._connections) + len(self._tasks) < _MOST_CONNECTIONS:
             self.counts.sent += 1
-            self._open += 1
             task = asyncio.get_running_loop().create_task(self._connect(next(self._requests)))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -111,9 +110,9 @@ class Region:
                     lambda: _Connection(self), self.host, self.port
                 )
         except OSError:  # a timeout is one too
-            self._open -= 1
             self.counts.lost += 1
         else:
+            self._connections.add(connection)
             connection.send(request)
 
     def answered(self, status: int) -> None:
@@ -123,10 +122,17 @@ class Region:
 
     def closed(self, connection: _Connection, *, waiting: bool) -> None:
         """Count a connection that is gone, and the answer that will not come on it."""
-        self._open -= 1
+        self._connections.discard(connection)
         self.counts.lost += waiting
         with contextlib.suppress(ValueError):
             self.idle.remove(connection)
+
+    def close(self) -> None:
+        """Close every connection at once."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        for connection in tuple(self._connections):
+            connection.abort()
 
 
 class _Connection(asyncio.Protocol):
@@ -140,7 +146,7 @@ class _Connection(asyncio.Protocol):
 
     def send(self, request: bytes) -> None:
         """Send a request; the region hears of its answer or of the connection's end."""
-        self._timeout = asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._give_up)
+        self._timeout = asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self.abort)
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(request)
 
@@ -153,7 +159,7 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
-            self._give_up()
+            self.abort()
 
     def on_message_complete(self) -> None:
         """Hand the status on (the parser calls this)."""
@@ -165,7 +171,7 @@ class _Connection(asyncio.Protocol):
         if self._parser.should_keep_alive():
             self._region.idle.append(self)
         else:
-            self._give_up()
+            self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's
         """Tell the region, and whether an answer was owed."""
@@ -174,7 +180,8 @@ class _Connection(asyncio.Protocol):
             self._timeout.cancel()
         self._region.closed(self, waiting=waiting)
 
-    def _give_up(self) -> None:
+    def abort(self) -> None:
+        """Close the connection at once; an answer that is owed is lost."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -207,6 +214,13 @@ class Generator:
 
     async def run(self) -> None:
         """Send at the leased rate until cancelled."""
+        try:
+            await self._send()
+        finally:
+            for region in self.regions.values():
+                region.close()
+
+    async def _send(self) -> None:
         last = read_at = 0.0
         while True:
             now = time.monotonic()

@@ -23,7 +23,7 @@ Row: TypeAlias = dict[str, Any]
 _FEWEST, _MOST = 2, 16
 _CONNECT_SECONDS = 2
 _WAIT_SECONDS = 2.0
-_STATEMENT_TIMEOUT = "-c statement_timeout=5s"
+_STATEMENT_TIMEOUT = "-c statement_timeout=3s"
 _HEALTH_SECONDS = 2.0
 _STANDBY_CACHE_SECONDS = 1.0
 _TEND_SECONDS = 1.0

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sandbox.app.__main__ import main
+from tests.sandbox.app_servers import (
+    ADMIN_TOKEN,
+    HOST,
+    Api,
+    Servers,
+    api,
+    old_api,
+    servers,
+    wait_until,
+)
+
+__all__ = ["api", "old_api", "servers"]
+
+EXTERNAL = {"aws", "azure", "auth0", "stripe", "twilio", "sendgrid"}
+
+
+def test_health_names_the_running_version(api: Api, old_api: Api) -> None:
+    assert api.http.get("/health").json() == {"status": "healthy", "version": "1.2.0"}
+    assert old_api.http.get("/health").json() == {"status": "healthy", "version": "1.1.0"}
+
+
+def test_database_health_times_the_primary_and_sees_the_standby(api: Api) -> None:
+    health = api.http.get("/health/db").json()
+    assert (health["status"], health["standby"]) == ("healthy", "streaming")
+    assert 0 < health["latency_ms"] < 1000
+
+
+def test_redis_health_times_a_ping(api: Api) -> None:
+    health = api.http.get("/health/redis").json()
+    assert health["status"] == "healthy"
+    assert 0 < health["latency_ms"] < 1000
+
+
+def test_external_health_names_every_service(api: Api) -> None:
+    health = api.http.get("/health/external").json()
+    assert health["status"] == "healthy"
+    assert set(health["services"]) == EXTERNAL
+
+
+def test_external_health_shows_the_vendor_that_is_down(api: Api, servers: Servers) -> None:
+    vendors = f"http://{HOST}:{servers.ports['vendors']}/_sandbox/down"
+    headers = {"X-Sandbox-Token": ADMIN_TOKEN}
+    try:
+        httpx.put(vendors, json={"vendor": "twilio"}, headers=headers).raise_for_status()
+        answer = api.http.get("/health/external")
+        states = {name: state["status"] for name, state in answer.json()["services"].items()}
+        assert answer.status_code == 200
+        assert answer.json()["status"] == "degraded"
+        assert states == dict.fromkeys(EXTERNAL, "healthy") | {"twilio": "unhealthy"}
+        assert api.post("/v1/test/payment-gateway", {}).json() == {"status": "ok"}
+        assert api.post("/v1/test/notifications", {}).status_code == 502
+    finally:
+        httpx.put(vendors, json={"vendor": None}, headers=headers).raise_for_status()
+    assert api.post("/v1/test/notifications", {}).json() == {"status": "ok"}
+
+
+def test_a_standby_that_stopped_degrades_the_database(api: Api, servers: Servers) -> None:
+    servers.stop("standby")
+    try:
+        wait_until(lambda: standby(api) == ("degraded", "down"), "the standby is missed")
+    finally:
+        servers.start_postgres("standby")
+    wait_until(lambda: standby(api) == ("healthy", "streaming"), "the standby is back")
+
+
+def standby(api: Api) -> tuple[str, str]:
+    answer = api.http.get("/health/db")
+    assert answer.status_code == 200
+    return answer.json()["status"], answer.json()["standby"]
+
+
+def test_a_stopped_primary_is_unhealthy_and_its_return_costs_no_request(
+    api: Api, servers: Servers
+) -> None:
+    assert api.read("/v1/providers/1").status_code == 200
+    servers.stop("primary")
+    try:
+        answer = api.http.get("/health/db")
+        assert (answer.status_code, answer.json()) == (503, {"status": "unhealthy"})
+        assert api.http.get("/health").status_code == 200
+        assert api.read("/v1/providers/1").status_code == 503
+    finally:
+        servers.start_postgres("primary")
+    assert [api.read("/v1/providers/1").status_code for _ in range(30)] == [200] * 30
+    wait_until(lambda: standby(api) == ("healthy", "streaming"), "the standby follows again")
+
+
+def test_a_quick_restart_of_postgres_costs_no_request(api: Api, servers: Servers) -> None:
+    assert [api.read("/v1/providers/1").status_code for _ in range(5)] == [200] * 5
+    servers.stop("primary")
+    servers.start_postgres("primary")
+    assert [api.read("/v1/providers/1").status_code for _ in range(20)] == [200] * 20
+
+
+def test_a_stopped_redis_is_unhealthy_and_comes_back(api: Api, servers: Servers) -> None:
+    assert api.http.get("/health/redis").status_code == 200
+    servers.stop("redis")
+    try:
+        answer = api.http.get("/health/redis")
+        assert (answer.status_code, answer.json()) == (503, {"status": "unhealthy"})
+        assert api.http.get("/v1/metrics/active-calls").status_code == 503
+    finally:
+        servers.start_redis()
+    assert api.http.get("/health/redis").status_code == 200
+    assert api.http.get("/v1/metrics/active-calls").status_code == 200
+
+
+def test_it_starts_and_says_so_while_postgres_and_redis_are_down(servers: Servers) -> None:
+    nowhere = {"host": HOST, "port": 1}
+    login = {**nowhere, "name": "x", "user": "x", "password": "x"}
+    api = servers.start_api(database=login, redis={**nowhere, "password": "x"})
+    assert api.http.get("/health").status_code == 200
+    assert api.http.get("/health/db").status_code == 503
+    assert api.http.get("/health/redis").status_code == 503
+
+
+def test_a_wrong_version_can_be_reported(api: Api) -> None:
+    api.fault(reported_version="1.1.9")
+    assert api.http.get("/health").json()["version"] == "1.1.9"
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/db", "/health/redis", "/health/external"])
+def test_a_login_page_can_stand_in_for_health(api: Api, path: str) -> None:
+    api.fault(html_health=True)
+    answer = api.http.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_health_can_be_megabytes_long(api: Api) -> None:
+    api.fault(large_health_megabytes=3)
+    assert len(api.http.get("/health").content) > 3_000_000
+
+
+def test_the_health_query_can_really_be_slow(api: Api) -> None:
+    api.fault(health_db_extra_ms=60)
+    assert 60 <= api.http.get("/health/db").json()["latency_ms"] < 1000
+
+
+def test_an_external_service_can_be_left_out(api: Api) -> None:
+    api.fault(external_missing="twilio")
+    assert set(api.http.get("/health/external").json()["services"]) == EXTERNAL - {"twilio"}
+
+
+def test_faults_need_the_token_and_known_names(api: Api) -> None:
+    assert api.http.put("/_sandbox/faults", json={}).status_code == 401
+    typo = api.http.put(
+        "/_sandbox/faults", json={"eror_every": 3}, headers={"X-Sandbox-Token": ADMIN_TOKEN}
+    )
+    assert typo.status_code == 422
+
+
+def test_a_bad_configuration_is_one_sentence_without_its_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "app.json"
+    path.write_text(json.dumps({"region": "eu", "admin_token": "planted-secret", "port": "x"}))
+    monkeypatch.setenv("SANDBOX_APP_CONFIG", str(path))
+    assert main() == 78
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert str(path) in said
+    assert "port" in said
+    assert "planted-secret" not in said
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        pytest.param("", "SANDBOX_APP_CONFIG", id="no file is named"),
+        pytest.param("/nowhere/app.json", "/nowhere/app.json", id="the file is missing"),
+    ],
+)
+def test_without_a_configuration_it_says_what_is_missing(
+    value: str, named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SANDBOX_APP_CONFIG", value)
+    assert main() == 78
+    assert named in capsys.readouterr().err

@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from tests.sandbox.app_servers import (
+    SYNTHETIC_DOMAIN,
+    SYNTHETIC_TOKEN,
+    Api,
+    Servers,
+    api,
+    old_api,
+    servers,
+)
+
+__all__ = ["api", "old_api", "servers"]
+
+PASSWORD = "Planted-Secret-1!"
+RECORDS = "/v1/synthetic/records"
+
+
+def tomorrow() -> str:
+    return (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).isoformat()
+
+
+@dataclass(frozen=True)
+class Patient:
+    email: str
+    id: str
+    token: str
+
+
+def register(api: Api, email: str, tag: str | None = None) -> httpx.Response:
+    headers = {"X-Synthetic-Tag": tag} if tag else {}
+    body = {"email": email, "password": PASSWORD, "role": "patient"}
+    return api.http.post("/v1/auth/register", json=body, headers=headers)
+
+
+def login(api: Api, email: str, password: str = PASSWORD) -> httpx.Response:
+    return api.post("/v1/auth/login", {"email": email, "password": password})
+
+
+def new_patient(api: Api, domain: str = "example.com", tag: str | None = None) -> Patient:
+    email = f"{secrets.token_hex(6)}@{domain}"
+    registered = register(api, email, tag)
+    assert registered.status_code == 201
+    return Patient(email, registered.json()["id"], login(api, email).json()["token"])
+
+
+def book(api: Api, patient: Patient, **changes: str) -> httpx.Response:
+    body = {"providerId": "synthetic-provider", "date": tomorrow(), **changes}
+    return api.post("/v1/appointments", body, patient.token)
+
+
+def pay(api: Api, patient: Patient, appointment_id: str) -> httpx.Response:
+    body = {
+        "appointmentId": appointment_id,
+        "amountCents": 100,
+        "currency": "EUR",
+        "mode": "test",
+    }
+    return api.post("/v1/payments", body, patient.token)
+
+
+def call(api: Api, patient: Patient, appointment_id: str) -> httpx.Response:
+    return api.post("/v1/video/calls", {"appointmentId": appointment_id}, patient.token)
+
+
+def records(api: Api, tag: str) -> list[dict[str, str]]:
+    listed: list[dict[str, str]] = api.read(f"{RECORDS}?tag={tag}").json()["records"]
+    return listed
+
+
+def delete(api: Api, tag: str, token: str = SYNTHETIC_TOKEN) -> httpx.Response:
+    return api.http.delete(
+        RECORDS, params={"tag": tag}, headers={"Authorization": f"Bearer {token}"}
+    )
+
+
+def active_calls(api: Api) -> dict[str, int]:
+    counted: dict[str, int] = api.http.get("/v1/metrics/active-calls").json()
+    return counted
+
+
+def test_a_patient_registers_books_pays_and_calls(api: Api, servers: Servers) -> None:
+    patient = new_patient(api)
+    booked = book(api, patient)
+    assert (booked.status_code, booked.json()["status"]) == (201, "scheduled")
+    appointment_id = booked.json()["id"]
+    read = api.read(f"/v1/appointments/{appointment_id}", patient.token).json()
+    assert (read["id"], read["providerId"]) == (appointment_id, "synthetic-provider")
+    stored = servers.sql(f"SELECT status FROM appointments WHERE id = '{appointment_id}'")  # noqa: S608 - our own id
+    assert stored == [("scheduled",)]
+    paid = pay(api, patient, appointment_id)
+    assert (paid.status_code, paid.json()["status"]) == (201, "succeeded")
+    before = active_calls(api)
+    begun = call(api, patient, appointment_id)
+    assert (begun.status_code, begun.json()["status"]) == (201, "initialised")
+    assert begun.json()["joinUrl"].endswith(begun.json()["id"])
+    assert active_calls(api)["active_calls"] == before["active_calls"] + 1
+    ended = api.http.delete(
+        f"/v1/video/calls/{begun.json()['id']}",
+        headers={"Authorization": f"Bearer {patient.token}"},
+    )
+    assert ended.status_code == 204
+    assert active_calls(api) == before
+
+
+def test_the_old_version_knows_no_address_of_a_call(old_api: Api) -> None:
+    patient = new_patient(old_api)
+    begun = call(old_api, patient, book(old_api, patient).json()["id"])
+    assert set(begun.json()) == {"id", "status"}
+
+
+def test_each_version_describes_itself_in_openapi(api: Api, old_api: Api) -> None:
+    new, old = (each.http.get("/openapi.json").json() for each in (api, old_api))
+    assert (new["info"]["version"], old["info"]["version"]) == ("1.2.0", "1.1.0")
+    assert "CallWithAddress" in new["components"]["schemas"]
+    assert "CallWithAddress" not in old["components"]["schemas"]
+    assert not [path for path in new["paths"] if path.startswith(("/_sandbox", "/metrics"))]
+    undescribed = [
+        (path, method)
+        for path, methods in new["paths"].items()
+        for method, described in methods.items()
+        if method != "delete"
+        and not any(
+            answer.get("content", {}).get("application/json", {}).get("schema")
+            for code, answer in described["responses"].items()
+            if code.startswith("2")
+        )
+    ]
+    assert undescribed == []
+
+
+def test_redis_holds_only_the_hash_of_a_session_token(api: Api, servers: Servers) -> None:
+    patient = new_patient(api)
+    with servers.redis() as redis:
+        keys = list(redis.scan_iter("session:*"))
+        assert keys
+        assert all(patient.token not in key for key in keys)
+        assert all(0 < redis.ttl(key) <= 3600 for key in keys)
+
+
+def test_one_address_has_one_account(api: Api) -> None:
+    assert register(api, new_patient(api).email.upper()).status_code == 409
+
+
+def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(api: Api) -> None:
+    known, unknown = new_patient(api).email, "nobody@example.com"
+    refusals = [login(api, known, "Wrong-Password-1!"), login(api, unknown)]
+    assert [refusal.status_code for refusal in refusals] == [401, 401]
+    assert refusals[0].json() == refusals[1].json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        pytest.param({"date": "2024-12-20T10:00:00Z"}, 422, id="a date in the past"),
+        pytest.param({"date": "2099-12-20T10:00:00"}, 422, id="a date without time zone"),
+        pytest.param({"providerId": "nobody"}, 404, id="an unknown provider"),
+    ],
+)
+def test_bookings_that_make_no_sense_are_refused(
+    api: Api, changes: dict[str, str], status: int
+) -> None:
+    assert book(api, new_patient(api), **changes).status_code == status
+
+
+def test_other_patients_appointments_do_not_exist(api: Api) -> None:
+    owner, other = new_patient(api), new_patient(api)
+    appointment_id = book(api, owner).json()["id"]
+    assert api.read(f"/v1/appointments/{appointment_id}", other.token).status_code == 404
+    assert pay(api, other, appointment_id).status_code == 404
+    assert call(api, other, appointment_id).status_code == 404
+
+
+def test_patients_read_their_own_record_only(api: Api) -> None:
+    patient = new_patient(api)
+    assert api.read("/v1/patients/me", patient.token).json()["region"] == "eu"
+    assert api.read("/v1/patients/1", patient.token).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/providers/1", "/v1/appointments?providerId=1", "/v1/appointments/1", "/v1/patients/1"],
+)
+def test_reads_need_a_token(api: Api, path: str) -> None:
+    assert api.http.get(path).status_code == 401
+    assert api.read(path, "made-up").status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/v1/appointments/1", "/v1/patients/1"])
+def test_the_synthetic_token_reads_no_patients_data(api: Api, path: str) -> None:
+    assert api.read(path).status_code == 401
+
+
+def test_a_refused_registration_does_not_repeat_the_password(api: Api) -> None:
+    body = {"email": "no address", "password": PASSWORD, "role": "king"}
+    refused = api.post("/v1/auth/register", body)
+    assert refused.status_code == 422
+    assert PASSWORD not in refused.text
+
+
+def test_everything_of_a_tag_is_listed_and_deleted_and_nothing_else(
+    api: Api, servers: Servers
+) -> None:
+    real_before = servers.sql("SELECT count(*) FROM patients WHERE synthetic_tag IS NULL")
+    ours, other = (f"run-{secrets.token_hex(4)}" for _ in range(2))
+    patient = new_patient(api, SYNTHETIC_DOMAIN, ours)
+    kept = new_patient(api, SYNTHETIC_DOMAIN, other)
+    appointment_id = book(api, patient).json()["id"]
+    payment_id = pay(api, patient, appointment_id).json()["id"]
+    call_id = call(api, patient, appointment_id).json()["id"]
+    assert active_calls(api)["synthetic_calls"] == 1
+    assert {(each["kind"], each["id"]) for each in records(api, ours)} == {
+        ("user", patient.id),
+        ("appointment", appointment_id),
+        ("payment", payment_id),
+        ("call", call_id),
+    }
+    created = dt.datetime.fromisoformat(records(api, ours)[0]["created_at"])
+    assert abs(dt.datetime.now(dt.UTC) - created) < dt.timedelta(minutes=5)
+    assert delete(api, ours).json() == {"deleted": 4}
+    assert delete(api, ours).json() == {"deleted": 0}
+    assert records(api, ours) == []
+    assert [each["id"] for each in records(api, other)] == [kept.id]
+    assert active_calls(api)["synthetic_calls"] == 0
+    assert api.read("/v1/patients/me", patient.token).status_code == 401
+    assert servers.sql("SELECT count(*) FROM patients WHERE synthetic_tag IS NULL") == real_before
+
+
+def test_listing_without_a_tag_finds_every_run(api: Api) -> None:
+    tags = {f"run-{secrets.token_hex(4)}" for _ in range(2)}
+    for tag in tags:
+        new_patient(api, SYNTHETIC_DOMAIN, tag)
+    listed = api.read(RECORDS).json()["records"]
+    assert tags <= {each["tag"] for each in listed}
+
+
+def test_a_real_patient_can_not_be_tagged(api: Api, servers: Servers) -> None:
+    tag = f"run-{secrets.token_hex(4)}"
+    patient = new_patient(api, "example.com", tag)
+    assert records(api, tag) == []
+    assert delete(api, tag).json() == {"deleted": 0}
+    assert servers.sql(f"SELECT 1 FROM users WHERE id = '{patient.id}'") == [(1,)]  # noqa: S608 - our own id
+
+
+def test_synthetic_records_need_their_token(api: Api) -> None:
+    patient = new_patient(api)
+    assert api.read(RECORDS, patient.token).status_code == 401
+    assert delete(api, "any", patient.token).status_code == 401
+    assert api.http.get(RECORDS).status_code == 401
+
+
+def test_deletion_without_a_tag_is_refused(api: Api) -> None:
+    headers = {"Authorization": f"Bearer {SYNTHETIC_TOKEN}"}
+    assert api.http.delete(RECORDS, headers=headers).status_code == 422
+    assert delete(api, "").status_code == 422
+
+
+def test_registration_can_be_broken(api: Api) -> None:
+    api.fault(registration_broken=True)
+    assert register(api, "somebody@example.com").status_code == 422
+
+
+def test_login_can_be_broken(api: Api) -> None:
+    patient = new_patient(api)
+    api.fault(login_broken=True)
+    assert login(api, patient.email).status_code == 401
+
+
+def test_a_booking_can_write_nothing(api: Api) -> None:
+    patient = new_patient(api)
+    api.fault(booking_writes_nothing=True)
+    booked = book(api, patient)
+    assert booked.status_code == 201
+    appointment = f"/v1/appointments/{booked.json()['id']}"
+    assert api.read(appointment, patient.token).status_code == 404
+
+
+def test_a_payment_can_be_declined(api: Api) -> None:
+    patient = new_patient(api)
+    appointment_id = book(api, patient).json()["id"]
+    api.fault(payment_declined=True)
+    declined = pay(api, patient, appointment_id)
+    assert (declined.status_code, declined.json()) == (402, {"status": "declined"})
+
+
+def test_a_call_can_be_refused(api: Api) -> None:
+    patient = new_patient(api)
+    appointment_id = book(api, patient).json()["id"]
+    api.fault(video_refused=True)
+    assert call(api, patient, appointment_id).status_code == 409

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.sandbox.app_servers import SQL, Api, Servers, api, servers
+
+__all__ = ["api", "servers"]
+
+READ = "/v1/providers/7"
+READ_LABELS = 'method="GET",route="/v1/providers/{provider_id}"'
+READ_COUNT = f"http_request_duration_seconds_count{{{READ_LABELS}}}"
+LISTS = "/v1/appointments?providerId=7"
+
+
+def test_every_route_has_its_series_from_the_start(servers: Servers) -> None:
+    fresh = servers.start_api()
+    lines = fresh.http.get("/metrics").text.splitlines()
+    for status in ("200", "500"):
+        assert f'http_requests_total{{{READ_LABELS},status="{status}"}} 0.0' in lines
+    for bound in ("0.05", "0.2", "0.5"):
+        assert f'http_request_duration_seconds_bucket{{le="{bound}",{READ_LABELS}}} 0.0' in lines
+    assert 'db_query_duration_seconds_bucket{le="0.05"} 0.0' in lines
+    assert 'payments_total{status="declined",synthetic="true"} 0.0' in lines
+
+
+def test_requests_and_queries_are_counted_and_health_is_not(api: Api) -> None:
+    requests, queries = api.metric("http_requests_total"), api.metric("db_query_duration_seconds_c")
+    in_route = api.metric(READ_COUNT)
+    api.read(READ)
+    for path in ("/health", "/health/db", "/health/redis"):
+        api.http.get(path)
+    assert api.metric("http_requests_total") == requests + 1
+    assert api.metric(READ_COUNT) == in_route + 1
+    # `_created` starts with the same letters and does not change.
+    assert api.metric("db_query_duration_seconds_c") == queries + 1
+
+
+def test_unknown_paths_share_one_route(api: Api) -> None:
+    before = api.metric('http_requests_total{method="GET",route="unmatched",status="404"}')
+    api.http.get("/made/up/1")
+    api.http.get("/made/up/2")
+    after = api.metric('http_requests_total{method="GET",route="unmatched",status="404"}')
+    assert after == before + 2
+
+
+def test_every_third_read_fails_exactly_and_nothing_else_does(api: Api) -> None:
+    api.fault(error_every=3)
+    paths = [READ, LISTS, READ] * 4
+    assert [api.read(path).status_code for path in paths] == [200, 200, 500] * 4
+    assert [api.http.get("/health").status_code for _ in range(5)] == [200] * 5
+    assert [api.post("/v1/test/notifications", {}).status_code for _ in range(5)] == [200] * 5
+
+
+def test_failed_reads_are_counted_as_500(api: Api) -> None:
+    series = f'http_requests_total{{{READ_LABELS},status="500"}}'
+    before = api.metric(series)
+    api.fault(error_every=2)
+    for _ in range(6):
+        api.read(READ)
+    assert api.metric(series) == before + 3
+
+
+def test_every_second_read_is_slow(api: Api) -> None:
+    api.fault(slow_every=2, slow_seconds=0.25)
+    durations = []
+    for _ in range(4):
+        started = time.monotonic()
+        api.read(READ)
+        durations.append(time.monotonic() - started > 0.25)
+    assert durations == [False, True, False, True]
+
+
+def test_a_scrape_can_fail(api: Api) -> None:
+    api.fault(metrics_broken=True)
+    assert api.http.get("/metrics").status_code == 500
+
+
+def test_a_metric_can_be_renamed(api: Api) -> None:
+    api.fault(metric_renamed=True)
+    text = api.http.get("/metrics").text
+    assert "http_request_duration_seconds" not in text
+    assert "http_server_request_duration_seconds_bucket" in text
+    assert "http_requests_total" in text
+
+
+def test_a_histogram_can_stay_empty(api: Api) -> None:
+    api.fault(histogram_empty=True)
+    timed, requests = api.metric(READ_COUNT), api.metric("http_requests_total")
+    api.read(READ)
+    assert api.metric(READ_COUNT) == timed
+    assert api.metric("http_requests_total") == requests + 1
+
+
+@pytest.mark.parametrize("bound", ["0.05", "0.2", "0.5"])
+def test_the_bounds_can_be_others(api: Api, bound: str) -> None:
+    api.fault(other_bucket_bounds=True)
+    series = f'http_request_duration_seconds_bucket{{le="{bound}"'
+    assert series not in api.http.get("/metrics").text
+    api.fault()
+    assert series in api.http.get("/metrics").text
+
+
+def test_counters_can_be_reset_once(api: Api) -> None:
+    api.read(READ)
+    api.fault(reset_counters=True)
+    assert api.metric("http_requests_total") == 0
+    api.read(READ)
+    assert api.metric("http_requests_total") == 1
+
+
+def test_journeys_of_the_gate_are_counted_apart(api: Api) -> None:
+    before = api.metric('registrations_total{synthetic="true"}')
+    body = {
+        "email": f"counted-{time.time_ns()}@synthetic.example.org",
+        "password": "Planted-Secret-1!",
+        "role": "patient",
+    }
+    headers = {"X-Synthetic-Tag": "counted"}
+    assert api.http.post("/v1/auth/register", json=body, headers=headers).status_code == 201
+    assert api.metric('registrations_total{synthetic="true"}') == before + 1
+
+
+def test_a_slow_overview_is_really_slow_in_postgres_and_can_be_mended(
+    api: Api, servers: Servers
+) -> None:
+    def list_appointments() -> tuple[float, object]:
+        started = time.monotonic()
+        answer = api.read(LISTS)
+        return time.monotonic() - started, answer.json()
+
+    list_appointments()  # prepares the statement
+    _, usual = list_appointments()
+    under_50_ms = 'db_query_duration_seconds_bucket{le="0.05"}'
+    servers.sql((SQL / "slow_overview.sql").read_text())
+    try:
+        fast_before = api.metric(under_50_ms)
+        took, slow = list_appointments()
+        assert took > 0.12
+        assert slow == usual
+        assert api.metric(under_50_ms) == fast_before
+    finally:
+        servers.sql((SQL / "normal_overview.sql").read_text())
+    servers.sql((SQL / "normal_overview.sql").read_text())
+    fast_before = api.metric(under_50_ms)
+    assert list_appointments()[1] == usual
+    assert api.metric(under_50_ms) == fast_before + 1
+
+
+def test_the_seed_is_as_large_as_promised(servers: Servers) -> None:
+    counts = {
+        table: servers.sql(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608 - names from here
+        for table in ("patients", "appointments", "providers")
+    }
+    assert counts["patients"] >= 10_000
+    assert counts["appointments"] >= 50_000
+    assert counts["providers"] >= 501
+
+
+def test_a_locked_table_ends_in_503_and_not_in_a_hang(api: Api, servers: Servers) -> None:
+    with servers.connect() as connection, connection.transaction():
+        connection.execute("LOCK TABLE providers")
+        started = time.monotonic()
+        assert api.read(READ).status_code == 503
+        assert time.monotonic() - started < 9
+    assert api.read(READ).status_code == 200
