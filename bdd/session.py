@@ -11,8 +11,8 @@ import pytest
 
 from bdd.collector import ROW
 from bdd.parent import end_with_parent
-from bdd.run import Request, Run, open_run
 from checks.check import Check
+from checks.run import Request, Run, open_run
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError
 

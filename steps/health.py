@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pytest_bdd import parsers, then, when
 
-from bdd.run import Run
 from checks.check import Check
 from checks.direct import judge_database, judge_redis
 from checks.health import LATENCY_PROBES, Health, Readings
+from checks.run import Run
 
 
 @when(

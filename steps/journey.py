@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pytest_bdd import parsers, then, when
 
-from bdd.run import Run
 from checks.check import Check
+from checks.run import Run
 
 
 @when("a synthetic patient walks the journey in every region", target_fixture="journey")

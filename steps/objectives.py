@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pytest_bdd import then, when
 
-from bdd.run import Run
 from checks.check import Check
+from checks.run import Run
 
 
 @when("the events since the traffic switch are counted in every region", target_fixture="counted")

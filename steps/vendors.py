@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pytest_bdd import then, when
 
-from bdd.run import Run
 from checks.check import Check
 from checks.external import External
+from checks.run import Run
 
 
 @when("the external services are read in every region", target_fixture="external")

@@ -98,11 +98,15 @@ def render(rows: Iterable[Mapping[str, Any]]) -> str:
     lines = [
         "# Fault matrix",
         "",
-        f"Made by `./harness faults` on {dt.datetime.now(dt.UTC):%Y-%m-%d}: each fault applied to the local "
-        "platform, the whole gate run, each check's worst outcome over both regions.",
+        (
+            f"Made by `./harness faults` on {dt.datetime.now(dt.UTC):%Y-%m-%d}: each fault applied to the local "
+            "platform, the whole gate run, each check's worst outcome over both regions."
+        ),
         "",
-        "`·` PASS, `F` FAIL, `E` ERROR, `?` INCONCLUSIVE. A row that differs from the fault's entry in "
-        "`sandbox/faults/catalogue.yaml` is marked.",
+        (
+            "`·` PASS, `F` FAIL, `E` ERROR, `?` INCONCLUSIVE. A row that differs from the fault's entry in "
+            "`sandbox/faults/catalogue.yaml` is marked."
+        ),
         "",
         "| fault | decision | " + " | ".join(_short(check) for check in checks) + " |",
         "|---|---|" + "---|" * len(checks),
