@@ -45,11 +45,19 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Environment | LocalFile:
-    """Return what the file of a named environment says; raises ConfigurationError."""
+    """Return what the file of a named environment says; raises ConfigurationError.
+
+    A file that calls itself otherwise is refused: journals and reports go by that name.
+    """
     data, shown_as = _read_named(name)
-    if "provider" in data:
-        return parse(LocalFile, data, shown_as)
-    return parse(Environment, data, shown_as)
+    model: type[LocalFile | Environment] = LocalFile if "provider" in data else Environment
+    described = parse(model, data, shown_as)
+    if described.name != name:
+        raise ConfigurationError(
+            f"{shown_as}: name = {described.name}: must be {name}, as the file is called; "
+            "was it copied?"
+        )
+    return described
 
 
 def load_file(path: pathlib.Path) -> Loaded:
@@ -60,10 +68,10 @@ def load_file(path: pathlib.Path) -> Loaded:
 
 
 def path_of(name: str) -> pathlib.Path:
-    """Return the file of a named environment; raises ConfigurationError naming those there are."""
+    """Return the file of a named environment; raises RequestError naming those there are."""
     path = FOLDER / f"{name}.yaml"
     if "/" in name or not path.is_file():
-        raise ConfigurationError(
+        raise RequestError(
             f"--env {name}: there is no such environment; choose {', '.join(names())}."
         )
     return path
@@ -81,20 +89,8 @@ def _shown(path: pathlib.Path) -> str:
         return str(path)
 
 
-def _secrets(settings: Environment, path: pathlib.Path, shown_as: str) -> dict[str, SecretStr]:
-    resolved: dict[str, SecretStr] = {}
-    problems = []
-    for key, reference in _references(settings):
-        try:
-            resolved[reference] = SecretStr(_resolve(reference, path.parent))
-        except LookupError as exc:
-            problems.append(f"{shown_as}: {key} = {reference}: {exc.args[0]}")
-    if problems:
-        raise ConfigurationError(*problems)
-    return resolved
-
-
-def _references(settings: Environment) -> Iterator[tuple[str, str]]:
+def references(settings: Environment) -> Iterator[tuple[str, str]]:
+    """Yield the key and the reference of each secret that an environment names."""
     optional = (
         ("prometheus.token", settings.prometheus and settings.prometheus.token),
         ("postgres.password", settings.postgres and settings.postgres.password),
@@ -104,17 +100,45 @@ def _references(settings: Environment) -> Iterator[tuple[str, str]]:
     yield from ((key, reference) for key, reference in optional if reference)
 
 
-def _resolve(reference: str, folder: pathlib.Path) -> str:
+def secret_file(reference: str, folder: pathlib.Path) -> pathlib.Path | None:
+    """Return the file that a reference names, relative to its environment file; None for env:NAME."""
     kind, _, rest = reference.partition(":")
-    if kind == "env":
-        value = os.environ.get(rest, "")
-        remedy = f"the variable {rest} is not set; export it before the run."
-    else:
+    return folder / rest if kind == "file" else None
+
+
+def _secrets(settings: Environment, path: pathlib.Path, shown_as: str) -> dict[str, SecretStr]:
+    resolved: dict[str, SecretStr] = {}
+    problems = []
+    for key, reference in references(settings):
         try:
-            value = (folder / rest).read_text(encoding="utf-8").rstrip("\n")
-        except OSError as exc:
-            raise LookupError(f"the file cannot be read: {exc.strerror}.") from exc
+            resolved[reference] = SecretStr(_resolve(reference, path.parent))
+        except LookupError as exc:
+            problems.append(f"{shown_as}: {key} = {reference}: {exc.args[0]}")
+    if problems:
+        raise ConfigurationError(*problems)
+    return resolved
+
+
+def _resolve(reference: str, folder: pathlib.Path) -> str:
+    file = secret_file(reference, folder)
+    if file is None:
+        name = reference.partition(":")[2]
+        value = os.environ.get(name, "")
+        remedy = f"the variable {name} is not set or empty; export it before the run."
+    else:
+        value = _content(file)
         remedy = "the file is empty; put the secret into it."
-    if not value:
+    if not value.strip():
         raise LookupError(remedy)
     return value
+
+
+def _content(file: pathlib.Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as exc:
+        raise LookupError(
+            f"the file cannot be read: {exc.strerror}; create it, readable by the gate alone."
+        ) from exc
+    except UnicodeDecodeError:
+        raise LookupError("the file is not UTF-8 text; put the plain secret into it.") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -14,8 +15,15 @@ from environments.loader import Loaded, find, load_file, path_of
 from environments.settings import LocalFile, Provider
 from environments.yaml_file import ConfigurationError
 
-UP_TIMEOUT_SECONDS = 600.0
-"""The first `up` on a fresh machine downloads Redis and Prometheus."""
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the provider's commands may take, in seconds."""
+
+    status: float = 30.0
+    up: float = 600.0
+    """The first `up` on a fresh machine downloads Redis and Prometheus."""
+    down: float = 60.0
 
 
 class ProviderError(Exception):
@@ -24,7 +32,10 @@ class ProviderError(Exception):
 
 @contextlib.contextmanager
 def environment(
-    name: str, file: pathlib.Path | None = None, tell: Callable[[str], None] = print
+    name: str,
+    file: pathlib.Path | None = None,
+    tell: Callable[[str], None] = print,
+    patience: Patience = Patience(),
 ) -> Iterator[Loaded]:
     """Yield a named environment, brought up for the length of the block where that is needed.
 
@@ -38,43 +49,82 @@ def environment(
     if not isinstance(described, LocalFile):
         yield load_file(path_of(name))
         return
+    with provided(described, tell, patience) as path:
+        yield load_file(path)
+
+
+@contextlib.contextmanager
+def provided(
+    described: LocalFile, tell: Callable[[str], None], patience: Patience
+) -> Iterator[pathlib.Path]:
+    """Yield the file of the environment that commands provide; raises ProviderError.
+
+    A failing `down` is told and not raised: by then the block has its result.
+    """
     provider = described.provider
-    running = _running(provider)
+    running = _running(provider, patience.status)
     if running is not None:
-        yield load_file(running)
+        yield running
         return
-    tell(f"bringing the {name} platform up")
+    tell(f"bringing the {described.name} platform up")
     try:
-        yield load_file(_up(provider))
+        yield _up(provider, patience.up)
     finally:
-        tell(f"taking the {name} platform down")
-        _run(provider.down, timeout_seconds=60.0)
+        tell(f"taking the {described.name} platform down")
+        try:
+            _run(provider.down, patience.down)
+        except ProviderError as exc:
+            tell(f"{exc}; take it down by hand")
 
 
-def _running(provider: Provider) -> pathlib.Path | None:
-    done = _run(provider.status, timeout_seconds=30.0)
-    return pathlib.Path(done.stdout.strip()) if done.returncode == 0 else None
+def _running(provider: Provider, timeout_seconds: float) -> pathlib.Path | None:
+    try:
+        return _file(provider.status, _run(provider.status, timeout_seconds))
+    except _RefusedError:
+        return None
 
 
-def _up(provider: Provider) -> pathlib.Path:
-    done = _run(provider.up, timeout_seconds=UP_TIMEOUT_SECONDS)
-    if done.returncode != 0:
-        words = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise ProviderError(f"“{' '.join(provider.up)}” failed: {words}")
-    return pathlib.Path(done.stdout.strip().splitlines()[-1])
+def _up(provider: Provider, timeout_seconds: float) -> pathlib.Path:
+    return _file(provider.up, _run(provider.up, timeout_seconds))
 
 
-def _run(command: Sequence[str], *, timeout_seconds: float) -> subprocess.CompletedProcess[str]:
+class _RefusedError(ProviderError):
+    """The command ended with another code than 0."""
+
+
+def _file(command: Sequence[str], output: str) -> pathlib.Path:
+    """Return the path that a command printed last."""
+    lines = output.strip().splitlines()
+    if not lines:
+        raise ProviderError(
+            f"“{' '.join(command)}” succeeded but printed no path of an environment file"
+        )
+    return pathlib.Path(lines[-1])
+
+
+def _run(command: Sequence[str], timeout_seconds: float) -> str:
+    """Return what a command printed; raises ProviderError, and ConfigurationError if there is none."""
     arguments = [part.replace("{pid}", str(os.getpid())) for part in command]
     arguments[0] = program(arguments[0])
+    shown = f"“{' '.join(command)}”"
     try:
-        return subprocess.run(  # noqa: S603 - the command stands in the environment's own file
-            arguments, capture_output=True, text=True, timeout=timeout_seconds, check=False
+        done = subprocess.run(  # noqa: S603 - the command stands in the environment's own file
+            arguments,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_seconds,
+            check=False,
         )
     except subprocess.TimeoutExpired as exc:
-        raise ProviderError(
-            f"“{' '.join(command)}” did not end in {timeout_seconds:.0f} s"
-        ) from exc
+        raise ProviderError(f"{shown} did not end in {timeout_seconds:g} s") from exc
+    except OSError as exc:
+        raise ProviderError(f"{shown} cannot be started: {exc.strerror}") from exc
+    if done.returncode != 0:
+        words = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise _RefusedError(f"{shown} failed with code {done.returncode}: {words}")
+    return done.stdout
 
 
 def program(name: str) -> str:

@@ -9,54 +9,77 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from gates.decide.sections import Name, Seconds, Section
 
+_HTTP_URL = r"^https?://[^/@?#\s]+(/[^\s?#]*)?$"
+_REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
+
 
 def _http_url(value: str) -> str:
-    if not re.match(r"^https?://[^/@\s]+(/[^\s?#]*)?$", value):
+    if not re.match(_HTTP_URL, value):
         raise ValueError("must be an http(s) address without user, query or fragment")
     return value.rstrip("/")
 
 
 def _secret_reference(value: str) -> str:
-    if not re.match(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$", value):
+    if not re.match(_REFERENCE, value):
         raise ValueError("must be a reference, env:NAME or file:PATH, never the secret itself")
     return value
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-SecretReference = Annotated[str, AfterValidator(_secret_reference)]
+def _moment(value: object) -> object:
+    # A bare number would be read as seconds since 1970, which nobody means who writes it here.
+    if isinstance(value, bool | int | float):
+        raise ValueError("must be a time, such as 2026-01-31T22:00:00Z")  # noqa: TRY004 - pydantic turns ValueError, not TypeError, into its sentence
+    return value
+
+
+HttpUrl = Annotated[
+    str, AfterValidator(_http_url), WithJsonSchema({"type": "string", "pattern": _HTTP_URL})
+]
+SecretReference = Annotated[
+    str,
+    AfterValidator(_secret_reference),
+    WithJsonSchema({"type": "string", "pattern": _REFERENCE}),
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Command = Annotated[tuple[str, ...], Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1)]
 
 
 class Provider(Section):
     """Commands that provide an environment which does not stand permanently (local)."""
 
-    status: tuple[str, ...]
+    status: Command
     """Prints the path of the environment file when it runs, exits non-zero when it does not."""
-    up: tuple[str, ...]
+    up: Command
     """Brings it up and prints the path of its environment file. `{pid}` is the caller's process."""
-    down: tuple[str, ...]
+    down: Command
+    """Takes it down again; run only for what `up` brought up."""
 
 
 class Lease(Section):
     """How the gate asks for traffic while it needs samples (tagged synthetic reads)."""
 
-    command: tuple[str, ...]
+    command: Command
     """Run by the gate; `{seconds}` is replaced by how long the samples are needed."""
-    requests_per_second: float = Field(gt=0)
+    requests_per_second: float = Field(gt=0, allow_inf_nan=False)
+    """What the command adds in each region."""
 
 
 class Traffic(Section):
     """Since when the release carries traffic, and where more samples come from."""
 
-    switched_at: dt.datetime | None = None
-    """With time zone. Samples from before belong to the old version and never count."""
+    switched_at: Annotated[dt.datetime, BeforeValidator(_moment)] | None = None
+    """With time zone. Samples from before belong to the old version and never count. `--switched-at`
+    says it for one run."""
     lease: Lease | None = None
+    """Without it only real traffic counts, and a quiet platform may not prove its targets."""
 
     @model_validator(mode="after")
     def _zone(self) -> Self:
@@ -71,16 +94,22 @@ class Region(Section):
     services: dict[Name, HttpUrl] = Field(min_length=1)
     """Base address of each service as this region alone serves it."""
     prometheus: HttpUrl
+    """The Prometheus that scrapes this region; regions may share one."""
     labels: dict[str, str] = Field(default_factory=dict)
+    """What selects this region's series, added to the labels of every metric and of `up`."""
 
 
 class HealthEndpoint(Section):
     """One health endpoint: where, and which fields of its JSON body say what."""
 
     path: str = Field(pattern=r"^/")
+    """Below the service's address."""
     status_field: str | None = None
+    """The field that says how the service is."""
     healthy: str = "healthy"
+    """The word in `status_field` that means all is well."""
     version_field: str | None = None
+    """The field that tells the running version, such as 1.2.0."""
     latency_field: str | None = None
     """In milliseconds."""
     services_field: str | None = None
@@ -91,44 +120,62 @@ class Service(Section):
     """A service by name: its health endpoints."""
 
     health: dict[Name, HealthEndpoint] = Field(default_factory=dict)
+    """By name, as the features call them: liveness, database, cache, external. A service without
+    health endpoints is only looked at by `gate doctor`."""
 
 
 class Vendor(Section):
     """An external vendor: whom to call, and how fast they owe an answer."""
 
-    name: str
+    name: Text
+    """As people call it."""
     services: tuple[str, ...] = Field(min_length=1)
     """The names under which the external health endpoint reports this vendor."""
-    support_contact: str
+    support_contact: Text
+    """Telephone number or address; printed when the vendor is down."""
     sla_minutes: int = Field(gt=0)
+    """How soon they owe an answer to a critical case."""
 
 
 class ExternalServices(Section):
     """What the platform depends on outside: reported by one health endpoint."""
 
     service: Name
+    """Which service reports."""
     endpoint: Name
+    """Which of its health endpoints."""
     expected: tuple[str, ...] = Field(min_length=1)
+    """The names that it must report; one that is missing fails the check."""
     vendors: tuple[Vendor, ...] = ()
+    """Whom to call for which of these names."""
 
 
 class TableOfRecords(Section):
     """A table in which the gate looks for one record by its id; nothing else is read."""
 
     table: str = Field(pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$")
+    """`table` in the schema public, or `schema.table`."""
     id_column: str = Field(pattern=r"^[a-z_][a-z0-9_]*$")
+    """Holds the id that the API's answer told."""
 
 
 class Postgres(Section):
     """The gate's own read-only login to the primary."""
 
-    host: str
+    host: Text
+    """The primary: a standby may lag behind a booking."""
     port: Port = 5432
-    database: str
-    user: str
+    """TCP port."""
+    database: Text
+    """The platform's database."""
+    user: Text
+    """A login that can only read; the gate refuses to run with one that can write."""
     password: SecretReference
+    """Of that login."""
     sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = "verify-full"
+    """As libpq means it."""
     sslrootcert: str | None = None
+    """File of the authority that signs the server's certificate, where it is not a public one."""
     appointments: TableOfRecords | None = None
     """Where a booking must arrive."""
 
@@ -136,21 +183,31 @@ class Postgres(Section):
 class Redis(Section):
     """The gate's own restricted login."""
 
-    host: str
+    host: Text
+    """The master."""
     port: Port = 6379
+    """TCP port."""
     database: int = Field(default=0, ge=0)
-    user: str = "default"
+    """Number of the logical database."""
+    user: Text = "default"
+    """An ACL user of the gate's own; docs/platform-contract.md has the line that makes it."""
     password: SecretReference | None = None
+    """Of that user."""
     tls: bool = True
+    """Whether the port speaks TLS."""
     ca_file: str | None = None
+    """File of the authority that signs the server's certificate, where it is not a public one."""
 
 
 class Metric(Section):
     """A metric of the platform by its meaning: its name here and the labels that select it."""
 
     name: str = Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")
+    """Of a histogram without its `_bucket`; of a counter with its `_total`."""
     labels: dict[str, str] = Field(default_factory=dict)
-    status_label: str | None = None
+    """What selects the platform's series. `{release}` in a value becomes the release, such as 1.2.0."""
+    status_label: str | None = Field(default=None, pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
+    """The label with the HTTP status; needed by the metric that counts errors."""
 
 
 class Prometheus(Section):
@@ -159,24 +216,33 @@ class Prometheus(Section):
     job: str
     """The scrape job of the platform's API; each region's targets must be up and fresh."""
     scrape_interval: Seconds
+    """As Prometheus is configured for that job; samples are fresh up to three of it."""
     target_labels: dict[str, str] = Field(default_factory=dict)
     """More labels of the `up` series that carry the release, such as version: "{release}"."""
     token: SecretReference | None = None
+    """Sent as a bearer token, where Prometheus asks for one."""
     ca_file: str | None = None
+    """File of the authority that signs its certificate, where it is not a public one."""
     max_clock_skew: Seconds = 30.0
+    """The gate's clock and Prometheus's may differ by so much."""
 
 
 class Synthetic(Section):
     """How synthetic records are marked, so that they are found and removed again."""
 
     service: Name
-    tenant: str = Field(min_length=1)
+    """Which service the journey walks through."""
+    tenant: Text
+    """The tenant that all synthetic records belong to."""
     email_domain: str = Field(pattern=r"^[a-z0-9.-]+\.[a-z]+$")
+    """Synthetic patients have addresses here; it must be one that never receives mail for people."""
     mode: Literal["dedicated-account", "throwaway"] = "dedicated-account"
+    """`throwaway`: a new account each run. `dedicated-account`: within the tenant made for it."""
     payment: Literal["test-mode"] = "test-mode"
+    """The payment gateway's test mode; no run ever moves money."""
     token: SecretReference
     """Lists and deletes synthetic records by tag, and nothing else."""
-    provider_id: str
+    provider_id: Text
     """The synthetic provider that bookings go to."""
 
 
@@ -184,22 +250,36 @@ class Environment(Section):
     """A whole environment file."""
 
     schema_version: Literal[1] = Field(alias="schema")
+    """Version of this format."""
     name: Name
+    """As `--env` says it; the file's own name."""
     release: str | None = None
     """Default release; only `local` may leave --release out."""
-    time_scale: float = Field(default=1.0, ge=1.0)
+    time_scale: float = Field(default=1.0, ge=1.0, allow_inf_nan=False)
     """Look-backs, `for`, confirm and settle times are divided by it."""
-    owner: str
+    owner: Text
     """Whom the report names when nobody else owns a check."""
     traffic: Traffic = Traffic()
+    """What the gate has to know of the traffic, and how it asks for more."""
+    public: dict[Name, HttpUrl] = Field(default_factory=dict)
+    """The addresses that users type, by service; all regions stand behind them, so the gate measures
+    none of them. `gate doctor` looks whether they answer."""
     regions: dict[Name, Region] = Field(min_length=1)
+    """By name. Every region is measured and has a verdict of its own; the worst one wins."""
     services: dict[Name, Service] = Field(min_length=1)
+    """By name; every region has an address for each."""
     prometheus: Prometheus | None = None
+    """Without it the performance targets do not apply."""
     metrics: dict[Name, Metric] = Field(default_factory=dict)
+    """By meaning, as gates/policy names it: request_duration, requests_total, query_duration."""
     external: ExternalServices | None = None
+    """Without it the checks of external services and vendors do not apply."""
     postgres: Postgres | None = None
+    """Without it the gate relies on what the platform says of its database."""
     redis: Redis | None = None
+    """Without it the gate relies on what the platform says of its Redis."""
     synthetic: Synthetic | None = None
+    """Without it the critical user flows do not apply: no synthetic patient may be made."""
     vantage_controls: tuple[HttpUrl, ...] = ()
     """Addresses outside the platform: answering, they show that the gate itself has network."""
     ca_file: str | None = None
@@ -207,20 +287,42 @@ class Environment(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        _refuse_shared_addresses(self.regions)
+        _refuse_shared_addresses(self.regions, self.public)
         for region_name, region in self.regions.items():
             missing = set(self.services) - set(region.services)
             if missing:
                 raise ValueError(
                     f"regions.{region_name}.services lacks an address for "
-                    f"{', '.join(sorted(missing))}, named under services"
+                    f"{', '.join(sorted(missing))}, named under services; add it"
                 )
+        self._check_names()
         return self
 
+    def _check_names(self) -> None:
+        """Refuse names that point nowhere."""
+        synthetic, external = self.synthetic, self.external
+        if synthetic is not None and synthetic.service not in self.services:
+            raise ValueError(_unknown("synthetic.service", synthetic.service, self.services))
+        if external is None:
+            return
+        if external.service not in self.services:
+            raise ValueError(_unknown("external.service", external.service, self.services))
+        endpoints = self.services[external.service].health
+        if external.endpoint not in endpoints:
+            raise ValueError(_unknown("external.endpoint", external.endpoint, endpoints))
+        reported = {service for vendor in external.vendors for service in vendor.services}
+        strangers = sorted(reported - set(external.expected))
+        if strangers:
+            raise ValueError(_unknown("external.vendors", strangers[0], external.expected))
 
-def _refuse_shared_addresses(regions: dict[str, Region]) -> None:
+
+def _unknown(key: str, name: str, known: Iterable[str]) -> str:
+    return f"{key} names “{name}”, which is not among {', '.join(known) or 'any there is'}"
+
+
+def _refuse_shared_addresses(regions: dict[str, Region], public: dict[str, str]) -> None:
     """Two regions with one address would measure one region twice and the other never."""
-    seen: dict[str, str] = {}
+    seen = {url: f"public.{service}" for service, url in public.items()}
     for region_name, region in regions.items():
         for service, url in region.services.items():
             here = f"regions.{region_name}.services.{service}"
@@ -233,5 +335,8 @@ class LocalFile(Section):
     """An environment file that names the commands which provide the real one."""
 
     schema_version: Literal[1] = Field(alias="schema")
+    """Version of this format."""
     name: Name
+    """As `--env` says it; the file's own name."""
     provider: Provider
+    """How the real environment is found, brought up and taken down."""

@@ -9,11 +9,24 @@ from typing import Any, TypeVar
 import pydantic
 import yaml
 
+from environments.mistakes import in_words
 from gates.decide.judgement import harmless
 from gates.decide.sections import Section
 
 PLACEHOLDER = "EDIT-ME"
 _SECRET_WORDS = ("password", "token", "secret", "key")
+_MERGE = "tag:yaml.org,2002:merge"
+
+# Beginnings of PyYAML's own words. Those with user's text in them are replaced also because that
+# text may be an unquoted password that begins with * or !.
+_YAML_WORDS = (
+    ("found character '\\t'", "a tab where YAML wants spaces; replace it by spaces"),
+    ("found undefined alias", "a * begins an alias that is not defined; quote the text"),
+    ("could not determine a constructor", "a ! begins a tag, and none is known; quote the text"),
+    ("found undefined tag handle", "a ! begins a tag, and none is known; quote the text"),
+    ("found duplicate anchor", "an anchor (&) is defined twice; keep one"),
+    ("but found another document", "a second document begins here; keep one"),
+)
 
 Model = TypeVar("Model", bound=Section)
 
@@ -34,16 +47,20 @@ class _StrictLoader(yaml.SafeLoader):
     """SafeLoader that refuses a key given twice, where YAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
-        seen: set[Any] = set()
+        seen: set[str] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key “{key}” is given twice; keep one",
-                    problem_mark=key_node.start_mark,
-                )
-            seen.add(key)
+            if key_node.tag == _MERGE:
+                continue
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _problem("a key must be plain text, not a list or mapping", key_node)
+            if key_node.value in seen:
+                raise _problem(f"the key “{key_node.value}” is given twice; keep one", key_node)
+            seen.add(key_node.value)
         return super().construct_mapping(node, deep=deep)
+
+
+def _problem(words: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=words, problem_mark=node.start_mark)
 
 
 def read_yaml(path: pathlib.Path, shown_as: str) -> dict[str, Any]:
@@ -56,7 +73,12 @@ def read_yaml(path: pathlib.Path, shown_as: str) -> dict[str, Any]:
     try:
         data = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as exc:
-        raise ConfigurationError(f"{shown_as}:{_yaml_problem(exc)}") from exc
+        raise ConfigurationError(f"{shown_as}:{_yaml_problem(exc)}") from None
+    except (ValueError, RecursionError) as exc:
+        # A date such as 2026-13-45, or a thousand brackets.
+        raise ConfigurationError(f"{shown_as}: is not valid YAML: {type(exc).__name__}.") from None
+    if data is None:
+        raise ConfigurationError(f"{shown_as}: is empty; write the settings into it.")
     if not isinstance(data, dict):
         raise ConfigurationError(f"{shown_as}: is no mapping of keys to values; see its comments.")
     return data
@@ -64,35 +86,62 @@ def read_yaml(path: pathlib.Path, shown_as: str) -> dict[str, Any]:
 
 def parse(model: type[Model], data: Mapping[str, Any], shown_as: str) -> Model:
     """Return the data as a model; raises ConfigurationError listing every mistake at once."""
-    marks = [
-        f"{shown_as}: {key} still says {PLACEHOLDER}; replace it: {value[len(PLACEHOLDER) :].strip(': ')}"
-        for key, value in _strings(data, "")
-        if value.startswith(PLACEHOLDER)
-    ]
-    if marks:
-        raise ConfigurationError(*marks)
+    marks = _marks(data, shown_as)
     try:
-        return model.model_validate(data)
+        parsed = model.model_validate(data)
     except pydantic.ValidationError as exc:
-        problems = [_sentence(shown_as, data, problem) for problem in exc.errors()]
-        raise ConfigurationError(*problems) from None
+        # A mark in the place of a number or an address is one mistake, not two.
+        mistakes = [
+            _sentence(shown_as, data, problem)
+            for problem in exc.errors(include_url=False)
+            if _key(problem) not in marks
+        ]
+        raise ConfigurationError(*marks.values(), *mistakes) from None
+    if marks:
+        raise ConfigurationError(*marks.values())
+    return parsed
+
+
+def _marks(data: Mapping[str, Any], shown_as: str) -> dict[str, str]:
+    """Return a sentence for each key whose value nobody has filled in."""
+    return {
+        key: f"{shown_as}: {key} still says {PLACEHOLDER}; replace it: "
+        f"{value.partition(PLACEHOLDER)[2].strip(': ') or 'see the comment beside it'}"
+        for key, value in _strings(data, "")
+        if PLACEHOLDER in value
+    }
 
 
 def _yaml_problem(exc: yaml.YAMLError) -> str:
     mark = getattr(exc, "problem_mark", None)
     where = f"{mark.line + 1}: " if mark is not None else " "
-    return f"{where}is not valid YAML: {getattr(exc, 'problem', None) or 'unreadable'}."
+    words = getattr(exc, "problem", None) or "it holds a character that no text has"
+    known = (ours for theirs, ours in _YAML_WORDS if words.startswith(theirs))
+    return f"{where}is not valid YAML: {next(known, words)}."
+
+
+def _path(problem: Any) -> list[Any]:
+    return [part for part in problem["loc"] if part != "[key]"]
+
+
+def _key(problem: Any) -> str:
+    return ".".join(str(part) for part in _path(problem))
 
 
 def _sentence(shown_as: str, data: Mapping[str, Any], problem: Any) -> str:
-    path = [part for part in problem["loc"] if part != "[key]"]
-    key = ".".join(str(part) for part in path) or "(the whole file)"
+    path, key = _path(problem), _key(problem)
     if problem["type"] == "extra_forbidden":
         return f"{shown_as}: {key}: unknown key; remove it or mend its spelling."
     if problem["type"] == "missing":
         return f"{shown_as}: {key}: is missing; add it."
-    message = problem["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"{shown_as}: {key}{_shown_value(data, path)}: {message}."
+    message = in_words(problem)
+    if "[key]" in problem["loc"]:
+        return f"{shown_as}: {key}: the key itself {message}."
+    return (
+        f"{shown_as}: {key}{_shown_value(data, path)}: {message}."
+        if key
+        else (f"{shown_as}: {message}.")
+    )
 
 
 def _shown_value(data: Any, path: Sequence[Any]) -> str:
@@ -104,7 +153,10 @@ def _shown_value(data: Any, path: Sequence[Any]) -> str:
             data = data[part]
         except (KeyError, IndexError, TypeError):
             return ""
-    return "" if isinstance(data, Mapping | list) or data is None else f" = {harmless(data)}"
+    if isinstance(data, Mapping | list) or data is None:
+        return ""
+    # An address may hold a user's password.
+    return "" if isinstance(data, str) and "@" in data else f" = {harmless(data)}"
 
 
 def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:

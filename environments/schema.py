@@ -1,0 +1,185 @@
+"""Writes what the models of `settings` know: JSON Schemas for editors and the reference for operators.
+
+python -m environments.schema          environment.schema.json and local.schema.json, beside this module
+python -m environments.schema --docs   docs/environments.md
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from environments.loader import FOLDER
+from environments.settings import Environment, LocalFile
+from gates.decide.sections import parse_duration
+
+DOCS = FOLDER.parent / "docs" / "environments.md"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_DURATION = {"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h|d)$"}
+_REFERENCE = "#/$defs/"
+
+_INTRODUCTION = """\
+# Environment files
+
+`environments/NAME.yaml` tells the gate everything about one environment that is not policy: where its
+services and instruments are, how their answers and metrics are called, and with which logins the gate
+reads. `--env NAME` chooses it. Nothing in the gate's code knows a host name, a metric or a label.
+
+This page is generated from the models (`python -m environments.schema --docs`); a test keeps it current.
+What the platform itself must offer is in [platform-contract.md](platform-contract.md).
+
+## Filling one in
+
+1. Replace every value that begins with `EDIT-ME`; the words behind it say by what. Until then every
+   command of the gate ends with code 78 and lists all of them: file, key, what to put.
+2. Put secrets where the references point: `env:NAME` is a variable of the gate's process, `file:PATH` a
+   file (relative to the environment file; readable by the gate alone). A secret itself never stands here.
+3. `gate doctor --env NAME` logs in everywhere and prints what is missing: the SQL, the Redis line or the
+   key of this file that mends it. Repeat until nothing is BAD.
+
+An unknown key, a wrong type, a key given twice or two regions with one address end with code 78 and one
+sentence each. An optional section may be left out: the checks that need it do not apply then, and the
+report says so once. Durations carry their unit: `500ms`, `30s`, `5m`, `1h`, `2d`.
+
+Editors that know the YAML language server check while you type: the first line of each file names its
+schema.
+"""
+
+
+class _Generator(GenerateJsonSchema):
+    """Describes durations as they are written, not as they are read."""
+
+    def function_before_schema(
+        self, schema: core_schema.BeforeValidatorFunctionSchema
+    ) -> JsonSchemaValue:
+        """Return the schema of what a validator accepts."""
+        if schema["function"]["function"] is parse_duration:
+            return dict(_DURATION)
+        return super().function_before_schema(schema)
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Return the schema of a value with a default, as one would write it."""
+        described = super().default_schema(schema)
+        if described.get("pattern") == _DURATION["pattern"] and "default" in described:
+            described["default"] = f"{described['default']:g}s"
+        return described
+
+
+def schema_of(model: type[Environment | LocalFile]) -> dict[str, Any]:
+    """Return the JSON Schema of a kind of file."""
+    described = model.model_json_schema(by_alias=True, schema_generator=_Generator)
+    return {"$schema": _DIALECT, **described}
+
+
+def schema_files() -> dict[pathlib.Path, str]:
+    """Return the text of each schema file by its path."""
+    models: dict[str, type[Environment | LocalFile]] = {
+        "environment": Environment,
+        "local": LocalFile,
+    }
+    return {
+        FOLDER / f"{name}.schema.json": json.dumps(schema_of(model), indent=1) + "\n"
+        for name, model in models.items()
+    }
+
+
+def reference() -> str:
+    """Return docs/environments.md."""
+    environment, local = schema_of(Environment), schema_of(LocalFile)
+    sections = [*_sections("An environment file", environment)]
+    sections += _sections("local.yaml: an environment that commands provide", local)
+    return "\n".join([_INTRODUCTION, *sections])
+
+
+def _sections(title: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    yield _section(f"## {title}", schema)
+    for name, definition in schema.get("$defs", {}).items():
+        yield _section(f"### {name}", definition)
+
+
+def _section(heading: str, definition: Mapping[str, Any]) -> str:
+    required = definition.get("required", [])
+    rows = [
+        f"| `{key}` | {_kind(value)} | {_presence(key in required, value)} | {_meaning(value)} |"
+        for key, value in definition["properties"].items()
+    ]
+    about = _one_line(definition.get("description", ""))
+    table = ["| key | value | if left out | meaning |", "|---|---|---|---|", *rows]
+    return "\n".join([heading, "", about, "", *table, ""])
+
+
+def _presence(required: bool, value: Mapping[str, Any]) -> str:  # noqa: FBT001 - one call, beside its value
+    if required:
+        return "**required**"
+    default = value.get("default")
+    return f"`{json.dumps(default)}`" if isinstance(default, str | int | float) else "nothing"
+
+
+def _meaning(value: Mapping[str, Any]) -> str:
+    return _one_line(value.get("description", ""))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _kind(value: Mapping[str, Any]) -> str:
+    """Return what to write, in words; sections are linked."""
+    if "$ref" in value:
+        name = value["$ref"].removeprefix(_REFERENCE)
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in value:
+        return " or ".join(_kind(one) for one in value["anyOf"] if one.get("type") != "null")
+    if "const" in value or "enum" in value:
+        return ", ".join(f"`{one}`" for one in value.get("enum", [value.get("const")]))
+    if value.get("type") == "array":
+        return f"list of {_kind(value['items'])}"
+    if value.get("type") == "object":
+        return f"name → {_kind(_values_of(value))}"
+    return _plain_kind(value)
+
+
+def _values_of(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    patterns: Mapping[str, Any] = value.get("patternProperties", {})
+    return next(iter(patterns.values()), value.get("additionalProperties", {}))
+
+
+def _plain_kind(value: Mapping[str, Any]) -> str:
+    pattern = value.get("pattern", "")
+    if pattern == _DURATION["pattern"]:
+        return "duration"
+    if value.get("format") == "date-time":
+        return "time"
+    if pattern.startswith("^https?"):
+        return "address"
+    if pattern.startswith("^(env:"):
+        return "secret reference"
+    words = {
+        "string": "text",
+        "integer": "whole number",
+        "number": "number",
+        "boolean": "yes or no",
+    }
+    return words[value["type"]]
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files that the arguments ask for; return the exit code."""
+    if arguments not in ([], ["--docs"]):
+        sys.stderr.write("usage: python -m environments.schema [--docs]\n")
+        return 64
+    files = {DOCS: reference()} if arguments else schema_files()
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"wrote {path.relative_to(FOLDER.parent)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
