@@ -1,0 +1,218 @@
+"""Shows a run while it goes on: drawn live on a terminal, one plain line a check elsewhere."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from gates.decide.outcome import Outcome
+from reports import words
+from reports.progress import Progress, reds_of
+from reports.terminal import WIDEST, colour_of
+
+LAST_REDS = 5
+DRAWN_PER_SECOND = 4
+
+
+class View(Protocol):
+    """What the runner tells while it runs."""
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop showing, whatever happened; the verdict is printed by others."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Show a sentence about what the runner does just now."""
+        ...
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Show an event of the run; what cannot be read is shown as a problem."""
+        ...
+
+
+def view_for(
+    stream: TextIO,
+    total_checks: int,
+    regions: Sequence[str],
+    environ: Mapping[str, str] = os.environ,
+) -> View:
+    """Return the live view on a terminal that can draw, else the plain one.
+
+    A CI log (`CI`), a terminal that cannot move its cursor (`TERM`) and one that cannot show the
+    characters get plain lines; `NO_COLOR` keeps the live view and takes its colours.
+    """
+    progress = Progress(total_checks, tuple(regions))
+    dumb = environ.get("TERM", "").lower() in ("", "dumb", "unknown")
+    if dumb or environ.get("CI", "").lower() not in ("", "0", "false") or not stream.isatty():
+        return PlainView(stream, progress)
+    console = Console(
+        file=stream, force_terminal=True, no_color=bool(environ.get("NO_COLOR")), highlight=False
+    )
+    return (
+        PlainView(stream, progress) if console.options.ascii_only else LiveView(console, progress)
+    )
+
+
+class PlainView:
+    """One line for each finished check, its findings below: `12.3s IV-HEALTH-1 eu PASS, us PASS`."""
+
+    def __init__(
+        self, stream: TextIO, progress: Progress, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream: TextIO | None = stream
+        self._progress = progress
+        self._clock = clock
+        self._started = clock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave nothing open: every line was written whole."""
+
+    def note(self, text: str) -> None:
+        """Write a sentence."""
+        self._write(f"{self._elapsed()} {text}")
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Write what an event adds."""
+        before, self._progress = self._progress, self._progress.after(event)
+        for check in self._progress.done[len(before.done) :]:
+            regions = self._progress.regions
+            outcomes = ", ".join(f"{region} {check.outcome_in(region)}" for region in regions)
+            self._write(f"{self._elapsed()} {check.id} {outcomes}")
+            for red in (red for region in regions for red in reds_of(check, region)):
+                self._write(f"{red.region} {red.outcome}: {red.sentence}", indent="    ")
+        for problem in self._progress.problems[len(before.problems) :]:
+            self._write(f"{self._elapsed()} problem: {problem}")
+
+    def _elapsed(self) -> str:
+        return f"{self._clock() - self._started:.1f}s"
+
+    def _write(self, line: str, indent: str = "") -> None:
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(f"{indent}{words.ascii_line(line)}\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            # The reader of the progress went away; the run and its verdict go on without it.
+            self._stream = None
+
+
+class LiveView:
+    """Elapsed time, bar, the check under way, outcomes by region and the last red findings."""
+
+    def __init__(
+        self, console: Console, progress: Progress, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._progress = progress
+        self._clock = clock
+        self._started = clock()
+        self._since = self._started
+        self._note = ""
+        self._live = Live(
+            console=console,
+            get_renderable=self.renderable,
+            refresh_per_second=DRAWN_PER_SECOND,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the drawing away and give the cursor back."""
+        self._live.stop()
+
+    def note(self, text: str) -> None:
+        """Show a sentence beside the bar until a check begins."""
+        self._note = words.one_line(text)
+        self._since = self._clock()
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Take an event in; the next drawing shows it."""
+        running = self._progress.running
+        self._progress = self._progress.after(event)
+        if self._progress.running != running:
+            self._since = self._clock()
+
+    def renderable(self) -> RenderableType:
+        """Return the drawing of this moment."""
+        return Group(*self._parts(self._progress))
+
+    def _parts(self, progress: Progress) -> Iterator[RenderableType]:
+        yield Padding(self._bar(progress), (0, 2))
+        yield Padding(Text(self._now(progress), no_wrap=True, overflow="ellipsis"), (0, 2))
+        yield Padding(_regions(progress), (0, 2))
+        for red in progress.reds()[-LAST_REDS:]:
+            line = Text.assemble(
+                (red.outcome, f"bold {colour_of(red.outcome)}"),
+                f" {red.check} {red.region} {words.one_line(red.sentence)}",
+                no_wrap=True,
+                overflow="ellipsis",
+            )
+            yield Padding(line, (0, 2))
+        for problem in progress.problems[-1:]:
+            yield Padding(Text(f"problem: {words.one_line(problem)}", "yellow"), (0, 2))
+
+    def _bar(self, progress: Progress) -> Table:
+        done = len({check.id for check in progress.done})
+        colour = "red" if progress.reds() else "green"
+        table = Table.grid(padding=(0, 2), expand=False)
+        table.add_row(
+            ProgressBar(max(1, progress.total), done, width=WIDEST // 2, complete_style=colour),
+            Text(f"{done} of {progress.total} checks"),
+            Text(_clock_face(self._clock() - self._started)),
+        )
+        return table
+
+    def _now(self, progress: Progress) -> str:
+        seconds = self._clock() - self._since
+        doing = f"now {progress.running}" if progress.running else self._note
+        return f"{doing}, {seconds:.0f} s" if doing and seconds >= 1 else doing
+
+
+def _regions(progress: Progress) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for region in progress.regions:
+        tally = progress.tally(region)
+        order = ["PASS", *sorted(word for word in tally if word != Outcome.PASS.value)]
+        cells = [Text(f"{tally[word]} {word}", colour_of(word)) for word in order if tally[word]]
+        table.add_row(Text(region), Text("  ").join(cells))
+    return table
+
+
+def _clock_face(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), words.MINUTE_SECONDS)
+    return f"{minutes}:{rest:02d}"

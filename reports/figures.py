@@ -1,0 +1,217 @@
+"""What a judgement measured, in labelled lines: the same facts in every report."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gates.decide.judgement import Judgement, Scalar
+from gates.decide.outcome import Outcome
+from reports.verdict import CheckResult, Result, Verdict
+from reports.words import duration, moment
+
+WORTH_SHOWING_SECONDS = 0.05
+"""A phase shorter than this explains no failure."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fact:
+    """One labelled line about a judgement."""
+
+    label: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """One objective in one region: what it proved."""
+
+    check: str
+    region: str
+    shown: str
+    """The quantile, interpolated: `p95 142 ms`; empty for shares."""
+    share: str
+    """The share of bad events: `0.293 % over 200 ms`."""
+    bound: str
+    """Its 95 % upper bound: the true share is proved to be no more."""
+    budget: str
+    samples: str
+
+    @property
+    def text(self) -> str:
+        """Return it all in one line."""
+        shown = f"{self.shown}; " if self.shown else ""
+        proved = f"proved at most {self.bound}, budget {self.budget}"
+        return f"{shown}{self.share}, {proved}, {self.samples} samples"
+
+
+def facts(judgement: Judgement) -> tuple[Fact, ...]:
+    """Return what was observed, wanted, by how much, over which time, and what clears it."""
+    lines = _objective_facts(judgement) if _counted(judgement) else _plain_facts(judgement)
+    return (*lines, *_clears(judgement))
+
+
+def queries(judgement: Judgement) -> tuple[Fact, ...]:
+    """Return the resolved queries of a judgement, ready to paste."""
+    asked = judgement.data.get("queries")
+    if not isinstance(asked, Mapping):
+        return ()
+    return tuple(Fact(f"{name} events", str(query)) for name, query in asked.items())
+
+
+def slowest(result: Result) -> Fact | None:
+    """Return the slowest observation of a result with its phases, if it took long or failed."""
+    timed = [item for item in result.observations if isinstance(item.get("elapsed_seconds"), float)]
+    if not timed:
+        return None
+    longest = max(timed, key=lambda item: float(item["elapsed_seconds"]))
+    failed = longest.get("failure")
+    if longest["elapsed_seconds"] < WORTH_SHOWING_SECONDS and not failed:
+        return None
+    ended = f", {failed['kind']}" if isinstance(failed, Mapping) and "kind" in failed else ""
+    took = duration(longest["elapsed_seconds"])
+    return Fact("slowest", f"{longest.get('target')} took {took}{_phases(longest)}{ended}")
+
+
+def slowest_check(verdict: Verdict) -> CheckResult | None:
+    """Return the check that took longest, or None when none was timed."""
+    timed = [check for check in verdict.checks if check.elapsed_seconds is not None]
+    return max(timed, key=lambda check: check.elapsed_seconds or 0.0, default=None)
+
+
+def key_figures(verdict: Verdict) -> tuple[KeyFigure, ...]:
+    """Return the objectives' figures: quantile shown, share with its proved bound, samples."""
+    return tuple(
+        _key_figure(check.id, region, judgement)
+        for check in verdict.checks
+        for region, result in check.results.items()
+        for judgement in result.judgements
+        if judgement.rule == "error budget" and _counted(judgement)
+    )
+
+
+def percent(share: float) -> str:
+    """Write a share for people with three significant digits: 0.0988 %, 3.02 %, 70.1 %."""
+    return f"{share * 100:.3g} %"
+
+
+def milliseconds(seconds: float) -> str:
+    """Write a latency in whole milliseconds, or with a digit more under ten."""
+    value = seconds * 1000
+    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"  # noqa: PLR2004 - two digits
+
+
+def number(value: Scalar) -> str:
+    """Write a measured value: thousands separated, floats short, words quoted."""
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else f"“{value}”"
+
+
+def _counted(judgement: Judgement) -> bool:
+    wanted = ("bad", "samples", "lower_bound", "upper_bound")
+    return isinstance(judgement.target, float) and all(
+        isinstance(judgement.data.get(name), int | float) for name in wanted
+    )
+
+
+def _objective_facts(judgement: Judgement) -> Iterator[Fact]:
+    data = judgement.data
+    yield Fact("measured", f"{_share(judgement)}, 95 % bounds {_bounds(data)}")
+    over = data.get("over_seconds")
+    what = f" over {milliseconds(over)}" if isinstance(over, int | float) else " failing"
+    yield Fact("wanted", f"less than {percent(_budget(judgement))} of events{what}")
+    yield from _by_how_much(judgement)
+    yield from _since(data)
+    yield from (Fact(name, text) for name, text in _shown(data))
+
+
+def _share(judgement: Judgement) -> str:
+    data = judgement.data
+    if not isinstance(judgement.observed, int | float):
+        return "no events"
+    bad, samples = float(data["bad"]), float(data["samples"])
+    return f"{percent(judgement.observed)} ({bad:,.0f} of {samples:,.0f} events)"
+
+
+def _bounds(data: Mapping[str, Any]) -> str:
+    return f"{percent(data['lower_bound'])} and {percent(data['upper_bound'])}"
+
+
+def _by_how_much(judgement: Judgement) -> Iterator[Fact]:
+    data = judgement.data
+    short = data.get("events_short")
+    if short is not None:
+        yield Fact("by", f"{short:,} events short of a proof")
+    if judgement.outcome is Outcome.FAIL and isinstance(judgement.observed, int | float):
+        times = judgement.observed / _budget(judgement)
+        proved = float(data["lower_bound"]) / _budget(judgement)
+        yield Fact("by", f"{times:.3g} times the limit, proved at least {proved:.3g} times")
+    if "steps_over" in data:
+        steps = f"{data['steps_over']} of {data['steps']} steps"
+        yield Fact("held", f"over the limit in {steps} of {duration(data['for_seconds'])}")
+
+
+def _budget(judgement: Judgement) -> float:
+    return judgement.target if isinstance(judgement.target, float) else 0.0
+
+
+def _since(data: Mapping[str, Any]) -> Iterator[Fact]:
+    if isinstance(data.get("look_back_seconds"), int | float):
+        at = f" before {moment(data['evaluated_at'])}" if data.get("evaluated_at") else ""
+        yield Fact("look-back", f"the {duration(data['look_back_seconds'])}{at}")
+
+
+def _shown(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield quantiles such as p95_seconds; interpolated, so they are shown and never decide."""
+    shown = data.get("shown")
+    for name, value in shown.items() if isinstance(shown, Mapping) else ():
+        if isinstance(value, int | float):
+            yield str(name).removesuffix("_seconds"), milliseconds(value)
+
+
+def _plain_facts(judgement: Judgement) -> Iterator[Fact]:
+    unit = f" {judgement.unit}" if judgement.unit else ""
+    if judgement.observed is not None:
+        yield Fact("measured", f"{number(judgement.observed)}{unit}")
+    if judgement.target is not None:
+        below = "below " if judgement.rule == "below" else ""
+        yield Fact("wanted", f"{below}{number(judgement.target)}{unit}")
+    margin = judgement.data.get("margin")
+    if isinstance(margin, int | float) and margin <= 0:
+        yield Fact("by", f"{-margin:.3g}{unit} too much")
+    yield from _since(judgement.data)
+
+
+def _clears(judgement: Judgement) -> Iterator[Fact]:
+    if judgement.clears:
+        yield Fact("clears", judgement.clears)
+
+
+def _phases(observation: Mapping[str, Any]) -> str:
+    phases = observation.get("phases")
+    spent = {
+        str(name): float(seconds)
+        for name, seconds in (phases.items() if isinstance(phases, Mapping) else ())
+        if isinstance(seconds, int | float) and seconds >= WORTH_SHOWING_SECONDS
+    }
+    named = ", ".join(f"{name} {duration(seconds)}" for name, seconds in spent.items())
+    return f" ({named})" if named else ""
+
+
+def _key_figure(check: str, region: str, judgement: Judgement) -> KeyFigure:
+    data, observed = judgement.data, judgement.observed
+    over = data.get("over_seconds")
+    what = f"over {milliseconds(over)}" if isinstance(over, int | float) else "failed"
+    return KeyFigure(
+        check=check,
+        region=region,
+        shown=", ".join(f"{name} {text}" for name, text in _shown(data)),
+        share=f"{percent(observed)} {what}" if isinstance(observed, float) else "no events",
+        bound=percent(data["upper_bound"]),
+        budget=percent(_budget(judgement)),
+        samples=f"{data['samples']:,.0f}",
+    )

@@ -1,0 +1,192 @@
+"""The final verdict on a terminal: the decision large, what is red, what to do, where to read on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from gates.decide.fold import Reason
+from reports import figures, plain, words
+from reports.verdict import Verdict, read
+
+WIDEST = 100
+"""Lines longer than this are hard to read, however wide the terminal is."""
+MOST_ROWS = 12
+"""More red rows than a screen holds hide the decision; the rest is in `gate explain`."""
+
+_COLOURS = {"GO": "green", "HOLD": "yellow", words.NO_VERDICT: "magenta"}
+_RED = "red"
+_OUTCOME_COLOURS = {"PASS": "green", "NOT_APPLICABLE": "dim", "FAIL": "red"}
+_OTHER_OUTCOME = "yellow"
+
+
+def print_verdict(record: Mapping[str, Any], console: Console) -> None:
+    """Print a verdict: set out on a terminal, plain lines elsewhere; raises DamagedVerdictError."""
+    fancy = console.is_terminal and not console.is_dumb_terminal
+    if not fancy or console.options.ascii_only:
+        console.file.write(plain.render(record))
+        return
+    console.print(renderable(record), width=min(console.width, WIDEST))
+
+
+def renderable(record: Mapping[str, Any]) -> RenderableType:
+    """Return a verdict as something that rich prints; raises DamagedVerdictError."""
+    verdict = read(record)
+    return Group(*_parts(verdict))
+
+
+def colour_of(outcome: str) -> str:
+    """Return the colour of an outcome word; the word itself is always shown too."""
+    return _OUTCOME_COLOURS.get(outcome, _OTHER_OUTCOME)
+
+
+def _parts(verdict: Verdict) -> Iterator[RenderableType]:
+    yield _panel(verdict)
+    for sentence in verdict.sentences:
+        yield _indented(words.one_line(sentence))
+    if verdict.regions:
+        yield Padding(_regions(verdict), (0, 0, 0, 2))
+    if verdict.reasons:
+        yield _heading("Why")
+        yield from _red_table(verdict)
+    if verdict.advisories:
+        yield _heading("Advisory, not counted")
+        yield Padding(_reasons_table(verdict.advisories), (0, 0, 0, 2))
+    if verdict.is_go:
+        yield from _figures(verdict)
+    yield _heading("Next")
+    yield Padding(_steps(verdict), (0, 0, 0, 2))
+    yield from _foot(verdict)
+
+
+def _panel(verdict: Verdict) -> Panel:
+    word = words.decision_word(verdict)
+    colour = _COLOURS.get(word, _RED)
+    ink = "white" if colour == _RED else "black"
+    head = Text.assemble(
+        (f" {word} ", f"bold {ink} on {colour}"),
+        "  ",
+        (words.one_line(words.about(verdict)), "bold"),
+    )
+    head.append(f"\n{words.one_line(words.scope(verdict))}", style="dim")
+    head.append(f"\n{words.meaning(verdict)}")
+    return Panel(head, box=box.HEAVY, border_style=colour, padding=(0, 1))
+
+
+def _regions(verdict: Verdict) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for region, decision in verdict.regions.items():
+        colour = _COLOURS.get(decision.value, _RED)
+        red = words.red_of(verdict, region).removeprefix(": ")
+        said = Text(decision.value, f"bold {colour}")
+        table.add_row(Text(region), said, Text(red or _passed(verdict, region)))
+    return table
+
+
+def _passed(verdict: Verdict, region: str) -> str:
+    outcomes = [verdict.cell(check, region) for check in verdict.checks]
+    skipped = outcomes.count("NOT_APPLICABLE")
+    more = f", {skipped} not applicable" if skipped else ""
+    return f"{outcomes.count('PASS')} checks passed{more}"
+
+
+def _red_table(verdict: Verdict) -> Iterator[RenderableType]:
+    yield Padding(_reasons_table(verdict.reasons), (0, 0, 0, 2))
+    hidden = len(_rows(verdict.reasons)) - MOST_ROWS
+    if hidden > 0:
+        yield _indented(f"and {hidden} more: {words.explain_command(verdict)}")
+
+
+def _reasons_table(reasons: tuple[Reason, ...]) -> Table:
+    table = _table("check", "region")
+    table.add_column("finding", ratio=1, overflow="fold")
+    table.add_column("owner", overflow="fold", max_width=14)
+    for first, regions in _rows(reasons)[:MOST_ROWS]:
+        outcome = Text(first.outcome, f"bold {colour_of(first.outcome)}")
+        check = Text(first.check or "the run", "bold")
+        table.add_row(
+            Text("\n").join([check, outcome]),
+            Text("\n".join(regions)),
+            _finding(first),
+            Text(first.owner or ""),
+        )
+    return table
+
+
+def _rows(reasons: tuple[Reason, ...]) -> list[tuple[Reason, list[str]]]:
+    """Put regions that found the same on one row, and the rows of a check together."""
+    rows: dict[tuple[str | None, str, str], tuple[Reason, list[str]]] = {}
+    for reason in reasons:
+        key = (reason.check, reason.outcome, reason.sentence)
+        _, regions = rows.setdefault(key, (reason, []))
+        if reason.region is not None:
+            regions.append(reason.region)
+    order = list(dict.fromkeys(check for check, _, _ in rows))
+    return sorted(rows.values(), key=lambda row: order.index(row[0].check))
+
+
+def _finding(reason: Reason) -> Text:
+    text = Text(words.one_line(reason.sentence))
+    judgement = reason.judgement
+    if judgement is not None and judgement.clears:
+        text.append(f"\nclears: {words.one_line(judgement.clears)}", style="dim")
+    return text
+
+
+def _figures(verdict: Verdict) -> Iterator[RenderableType]:
+    found = figures.key_figures(verdict)
+    if not found:
+        return
+    yield _heading("Key figures")
+    table = _table("objective", "region", "shown", "measured")
+    for name in ("proved", "budget", "samples"):
+        table.add_column(name, justify="right", overflow="fold")
+    for figure in found:
+        cells = (figure.check, figure.region, figure.shown, figure.share, f"≤ {figure.bound}")
+        table.add_row(*map(Text, (*cells, figure.budget, figure.samples)))
+    yield Padding(table, (0, 0, 0, 2))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _steps(verdict: Verdict) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for number, step in enumerate(words.next_steps(verdict), start=1):
+        before, found, command = words.one_line(step).partition(words.GATE)
+        separator = "\n" if before and found else ""
+        table.add_row(f"{number}.", Text.assemble(before, separator, (found + command, "cyan")))
+    return table
+
+
+def _foot(verdict: Verdict) -> Iterator[RenderableType]:
+    took = f" in {words.duration(verdict.elapsed_seconds)}" if verdict.elapsed_seconds else ""
+    table = Table.grid(padding=(0, 2))
+    table.add_row(Text("results", "dim"), Text(f"{words.tally(verdict)}{took}"))
+    slowest = figures.slowest_check(verdict)
+    if slowest is not None and slowest.elapsed_seconds is not None:
+        longest = f"{slowest.id}, {words.duration(slowest.elapsed_seconds)}"
+        table.add_row(Text("slowest", "dim"), Text(longest))
+    table.add_row(Text("why", "dim"), Text(words.explain_command(verdict), "cyan"))
+    table.add_row(Text("evidence", "dim"), Text(verdict.evidence))
+    yield Text("")
+    yield Padding(table, (0, 0, 0, 2))
+
+
+def _heading(text: str) -> Text:
+    return Text(f"\n  {text}", style="bold")
+
+
+def _indented(text: str) -> Padding:
+    return Padding(Text(text), (0, 0, 0, 2))

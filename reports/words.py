@@ -1,0 +1,223 @@
+"""The words that every report shares: what a decision means, what to do next, how times are written."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from gates.decide.outcome import Decision, Outcome
+from reports.verdict import DOUBLED, MISSING, RedCheck, Verdict
+
+GATE = "./harness gate"
+"""How the gate is called from a checkout; what is shown can be pasted."""
+
+NO_VERDICT = "NO VERDICT"
+RECOMMENDS = "The gate recommends a rollback; it does not authorise one."
+
+_MEANINGS = {
+    Decision.GO: "Every required check ran and passed.",
+    Decision.HOLD: "Do not go on yet.",
+    Decision.NO_GO: "Measured and bad before the deployment: do not deploy.",
+    Decision.STOP: "Measured and bad while nothing is live: stop and undo what was begun.",
+    Decision.ROLLBACK: "Measured and bad while the release carries traffic.",
+}
+_STATES = {
+    "incomplete": "The gate was killed or is still running. No verdict is never GO.",
+    "interrupted": "The gate was interrupted before it could decide. No verdict is never GO.",
+    "refused": "The gate refused to run: what it was given is wrong. Nothing was decided.",
+    "failed": "The gate itself failed. This says nothing about the platform, and it is not GO.",
+}
+_WINDOWS = ("15m", "1h", "24h")
+FEW = 2
+"""Red checks named in a line about a region."""
+MINUTE_SECONDS = 60
+HOUR_SECONDS = 3600
+DAY_SECONDS = 86400
+
+
+def decision_word(verdict: Verdict) -> str:
+    """Return the one word that stands above everything."""
+    if verdict.complete and verdict.decision is not None:
+        return verdict.decision.value
+    if verdict.state == "interrupted":
+        return Decision.HOLD.value
+    return NO_VERDICT
+
+
+def meaning(verdict: Verdict) -> str:
+    """Return in one sentence what the decision means."""
+    if not verdict.complete or verdict.decision is None:
+        return _STATES[verdict.state]
+    if verdict.decision is Decision.HOLD:
+        return f"{_MEANINGS[Decision.HOLD]} {_why_hold(verdict)}"
+    return _MEANINGS[verdict.decision]
+
+
+def _why_hold(verdict: Verdict) -> str:
+    failed = {reason.outcome == Outcome.FAIL.value for reason in verdict.reasons}
+    if failed == {True}:
+        return "Measured and missed, but not by so much that it asks for a rollback."
+    undecided = "could not be decided; that is no proof of a fault, and none of health."
+    return (
+        f"Something was missed, and something {undecided}" if True in failed else f"It {undecided}"
+    )
+
+
+def about(verdict: Verdict) -> str:
+    """Return what was judged: release and environment."""
+    return f"{verdict.release or 'unknown release'} on {verdict.environment}"
+
+
+def scope(verdict: Verdict) -> str:
+    """Return which gate judged: gate, window, stage."""
+    window = f", first {window_words(verdict.window)}" if verdict.window else ""
+    stage = f", {verdict.stage}" if verdict.stage else ""
+    return f"{verdict.gate}{window}{stage}"
+
+
+def window_words(window: str) -> str:
+    """Write out what follows "the first": 15m as 15 minutes, 1h as hour."""
+    units = {"m": "minute", "h": "hour"}
+    number, unit = window[:-1], units.get(window[-1:])
+    if unit is None or not number.isdigit():
+        return window
+    return unit if number == "1" else f"{number} {unit}s"
+
+
+def next_steps(verdict: Verdict) -> tuple[str, ...]:
+    """Return what to do now, in order; sentences that fit the decision."""
+    if not verdict.complete:
+        return _steps_without_verdict(verdict)
+    if verdict.decision is Decision.GO:
+        return _steps_after_go(verdict)
+    again = f"Ask again: {again_command(verdict)}"
+    if verdict.decision is Decision.HOLD:
+        return (
+            f"Hold the release where it is. {deciders(verdict)}",
+            "Mend what is red; each entry says what clears it.",
+            again,
+        )
+    if verdict.decision is Decision.ROLLBACK:
+        return (
+            f"{RECOMMENDS} Whoever may order a rollback decides now.",
+            f"Call the owners of the red checks: {owners(verdict)}.",
+            f"After a rollback or a repair, ask again: {again_command(verdict)}",
+        )
+    undo = "Do not switch traffic; undo what was begun."
+    first = "Do not deploy." if verdict.decision is Decision.NO_GO else undo
+    return (first, f"The owners of the red checks mend them: {owners(verdict)}.", again)
+
+
+def _steps_without_verdict(verdict: Verdict) -> tuple[str, ...]:
+    again = f"Run it again: {again_command(verdict)}"
+    if verdict.state == "refused":
+        return ("Mend what is named above; nothing was measured.", again)
+    if verdict.state == "failed":
+        return (f"Look into {verdict.evidence} and report it as a fault of the gate.", again)
+    return (f"What was measured until then: {explain_command(verdict)}", again)
+
+
+def _steps_after_go(verdict: Verdict) -> tuple[str, ...]:
+    later = _WINDOWS[_WINDOWS.index(verdict.window) + 1 :] if verdict.window in _WINDOWS else ()
+    if not later:
+        return ("Nothing: this gate asks for no more.",)
+    command = again_command(verdict, window=later[0])
+    return (f"Go on. Later, for the first {window_words(later[0])}: {command}",)
+
+
+def deciders(verdict: Verdict) -> str:
+    """Return who decides about a release that is on hold."""
+    named = owners(verdict)
+    if named == "nobody named":
+        return "The release manager decides; no check is red, the run itself is incomplete."
+    return f"The owners of the red checks decide: {named}."
+
+
+def owners(verdict: Verdict) -> str:
+    """Return the owners of the red checks, the worst check's first."""
+    named = dict.fromkeys(reason.owner for reason in verdict.reasons if reason.owner)
+    return ", ".join(named) or "nobody named"
+
+
+def explain_command(verdict: Verdict) -> str:
+    """Return the command that explains this run."""
+    return f"{GATE} explain {verdict.run}"
+
+
+def again_command(verdict: Verdict, *, window: str | None = None) -> str:
+    """Return the command that asks the same question again."""
+    parts = [GATE, verdict.gate, "--env", verdict.environment]
+    if verdict.release:
+        parts += ["--release", verdict.release]
+    wanted = window or verdict.window
+    return " ".join([*parts, "--window", wanted] if wanted else parts)
+
+
+def tally(verdict: Verdict) -> str:
+    """Return how many results there are by outcome, the worst first: `1 FAIL, 35 PASS`."""
+    order = [DOUBLED, MISSING, *(outcome.value for outcome in reversed(Outcome))]
+    counted = [f"{verdict.counts[word]} {word}" for word in order if verdict.counts.get(word)]
+    return ", ".join(counted) or "no results"
+
+
+def where(red: RedCheck) -> str:
+    """Return a red check's outcomes by region: `FAIL in eu, us`."""
+    regions: dict[str, list[str]] = {}
+    for reason in red.reasons:
+        named = regions.setdefault(reason.outcome, [])
+        if reason.region is not None and reason.region not in named:
+            named.append(reason.region)
+    return "; ".join(
+        f"{outcome} in {', '.join(named)}" if named else outcome
+        for outcome, named in regions.items()
+    )
+
+
+def red_of(verdict: Verdict, region: str) -> str:
+    """Return the first red checks of a region: `: IV-PERF-3 FAIL, and 4 more`; empty for none."""
+    red: dict[str, str] = {}
+    for reason in verdict.reasons:
+        if reason.region == region and reason.check is not None:
+            red.setdefault(reason.check, reason.outcome)
+    named = [f"{check} {outcome}" for check, outcome in red.items()]
+    more = [f"{len(named) - FEW} more"] if named[FEW:] else []
+    return f": {', '.join([*named[:FEW], *more])}" if named else ""
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time for people: 12 ms, 0.4 s, 31 s, 4 min 05 s, 2 h 10 min, 3 days."""
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < MINUTE_SECONDS:
+        return f"{seconds:.3g} s"
+    whole = round(seconds)
+    if whole < HOUR_SECONDS:
+        return f"{whole // MINUTE_SECONDS} min {whole % MINUTE_SECONDS:02d} s"
+    if whole < DAY_SECONDS:
+        return f"{whole // HOUR_SECONDS} h {whole % HOUR_SECONDS // MINUTE_SECONDS:02d} min"
+    days = whole // DAY_SECONDS
+    return "1 day" if days == 1 else f"{days} days"
+
+
+def moment(text: str) -> str:
+    """Write an ISO time for people, in UTC; what is no time is shown as it is."""
+    try:
+        at = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+_ASCII = str.maketrans(
+    {"“": '"', "”": '"', "→": "->", "≤": "<=", "≥": ">=", "·": "-", "…": "...", "\u00a0": " "}
+)
+
+
+def one_line(text: str) -> str:
+    """Return text on one line, without control or invisible characters that move a terminal."""
+    flat = " ".join(text.split())
+    return "".join(character for character in flat if character.isprintable())
+
+
+def ascii_line(text: str) -> str:
+    """Return one line of printable ASCII: logs and old terminals show nothing else reliably."""
+    return one_line(text.translate(_ASCII)).encode("ascii", "replace").decode()
