@@ -113,16 +113,24 @@ class _Watch:
                 judgements, open_question = [exc.judgement], False
             waited = time.monotonic() - started
             patience = self._times.wait + (self._times.sustained if open_question else 0.0)
-            undecided = judgements[0].rule == "error budget" and (
-                judgements[0].outcome is Outcome.INCONCLUSIVE
-            )
             over = waited >= patience or self._platform.deadline.remaining_seconds() <= 0
-            if over or not (undecided or open_question):
+            if over or not (self._worth_waiting(judgements) or open_question):
                 for observation in self._last:
                     self._check.observe(self._region, observation)
                 return judgements
             self._lease.renew()
             time.sleep(self._inspector.scrape_seconds)
+
+    def _worth_waiting(self, judgements: list[Judgement]) -> bool:
+        """Return whether more samples can change the answer.
+
+        A target missed before the look-back is full may only be the bad second after a switch.
+        """
+        target = judgements[0]
+        if target.rule != "error budget":
+            return False
+        young = target.data.get("look_back_seconds", 0.0) < self._times.look_back - 0.001
+        return target.outcome is Outcome.INCONCLUSIVE or (target.outcome is Outcome.FAIL and young)
 
     def _measure(self) -> tuple[list[Judgement], bool]:
         """Return the judgements now, and whether a rollback limit is exceeded but not yet for long."""

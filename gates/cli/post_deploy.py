@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import IO, Any
 
+from rich.console import Console
+
 from gates.cli.view import View, view_for
 from gates.decide.catalogue import WINDOWS
 from gates.run.runner import Callbacks, Question, Runner
@@ -52,7 +54,7 @@ def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     if arguments.output == "json":
         stdout.write(json.dumps(verdict, indent=1, allow_nan=False) + "\n")
     else:
-        terminal.write(verdict, runner.run_dir, stdout)
+        terminal.print_verdict(verdict, Console(file=stdout))
     code: int = verdict["exit_code"]
     return code
 

@@ -7,15 +7,12 @@ import os
 import pathlib
 from typing import Any
 
+from reports.writers import write_whole
+
 
 def write_durably(path: pathlib.Path, text: str) -> None:
     """Replace a file's content at once and for good; raises OSError."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(path, text)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -17,10 +17,10 @@ from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAG
 from gates.load import load_catalogue, load_policy
 from gates.run import lines, verdict
 from gates.run.child import ChildPlan, run_child
-from gates.run.evidence import read_back, write_durably, write_json
+from gates.run.evidence import read_back, write_json
 from gates.run.manifest import Manifest, check_scenarios, manifest
 from probes.observation import utc_now
-from reports import junit, summary
+from reports import writers
 
 DEADLINE_GRACE_SECONDS = 60.0
 
@@ -148,8 +148,7 @@ class Runner:
         self._verdict = verdict.closed(
             self._verdict, state=state, exit_code=exit_code, now=utc_now(), sentences=sentences
         )
-        write_durably(self.run_dir / "junit.xml", junit.render(self._verdict))
-        write_durably(self.run_dir / "summary.md", summary.render(self._verdict))
+        writers.write_all(self.run_dir, self._verdict)
         # Last: whoever finds a decision here finds all other reports too.
         write_json(self.run_dir / "verdict.json", self._verdict)
         read_back(self.run_dir / "verdict.json", self._verdict)

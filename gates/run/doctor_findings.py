@@ -1,0 +1,132 @@
+"""What the doctor says: one finding per thing looked at, with the remedy ready to paste."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import Any
+
+from checks.platform import Platform
+from environments.loader import shown
+from environments.settings import Environment
+from probes.observation import Deadline, Failure, FailureKind
+
+
+class Level(enum.StrEnum):
+    """How a finding stands; the declaration's order is the order of badness."""
+
+    OK = "OK"
+    WARN = "WARN"
+    """Should be mended, yet the gate can decide."""
+    BAD = "BAD"
+    """The gate could not decide with this."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: what is found, and what mends it."""
+
+    system: str
+    region: str | None
+    """None for what all regions share."""
+    level: Level
+    sentence: str
+    remedy: tuple[str, ...] = ()
+    """Lines of SQL, of Redis, of the environment file, or words where a person has to act."""
+    reached: bool = True
+    """False when nothing answered."""
+
+    def record(self) -> dict[str, Any]:
+        """Return the finding as JSON values."""
+        return {
+            "system": self.system,
+            "region": self.region,
+            "level": self.level.value,
+            "sentence": self.sentence,
+            "remedy": list(self.remedy),
+            "reached": self.reached,
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Subject:
+    """What is examined: the platform as the gate would see it."""
+
+    platform: Platform
+    release_known: bool
+    """Without --release, labels that hold the release are left out of every selector."""
+
+    @property
+    def settings(self) -> Environment:
+        """Return the environment's settings."""
+        return self.platform.environment.settings
+
+    @property
+    def file(self) -> str:
+        """Return the environment file as people know it."""
+        return shown(self.platform.environment.path)
+
+    def deadline(self) -> Deadline:
+        """Return the deadline of one call."""
+        return self.platform.call_deadline()
+
+    def labels(self, region: str, own: dict[str, str]) -> dict[str, str]:
+        """Return the labels that select a region's series."""
+        if self.release_known:
+            return self.platform.labels(region, own)
+        merged = {**own, **self.settings.regions[region].labels}
+        return {name: value for name, value in merged.items() if "{release}" not in value}
+
+    def key(self, key: str, value: str) -> str:
+        """Return the line of the environment file that mends something."""
+        return f"{self.file}: {key}: {value}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of the environment file that decide whether a system is reached."""
+
+    address: str
+    authority: str
+    credential: str
+
+
+def unreachable(
+    subject: Subject, system: str, region: str | None, failure: Failure, keys: Keys
+) -> Finding:
+    """Return the finding of a system that could not be asked, with what may mend it."""
+    return Finding(
+        system=system,
+        region=region,
+        level=Level.BAD,
+        sentence=f"{failure.kind.value}: {failure.detail}",
+        remedy=_remedy(subject, failure.kind, keys),
+        reached=failure.kind not in _NOBODY_ANSWERED,
+    )
+
+
+_NOBODY_ANSWERED = frozenset(
+    {
+        FailureKind.NAME_NOT_RESOLVED,
+        FailureKind.NO_ROUTE,
+        FailureKind.REFUSED,
+        FailureKind.TIMEOUT,
+        FailureKind.CONNECTION_LOST,
+    }
+)
+
+
+def _remedy(subject: Subject, kind: FailureKind, keys: Keys) -> tuple[str, ...]:
+    if kind in _NOBODY_ANSWERED:
+        words = "an address that answers from here; or run the gate where this one does"
+        return (subject.key(keys.address, words),)
+    if kind is FailureKind.CERTIFICATE_UNTRUSTED:
+        return (subject.key(keys.authority, "PATH of the file of the authority that signed it"),)
+    if kind is FailureKind.CERTIFICATE_INVALID:
+        words = "the name that the certificate is made out to; or renew the certificate"
+        return (subject.key(keys.address, words),)
+    if kind in {FailureKind.CREDENTIAL_REFUSED, FailureKind.FORBIDDEN}:
+        return (f"renew the secret behind {keys.credential} of {subject.file}",)
+    if kind is FailureKind.SERVER_BUSY:
+        return ("wait until it serves again, then look once more",)
+    return (subject.key(keys.address, "scheme, host and port of the right server"),)

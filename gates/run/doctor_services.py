@@ -1,0 +1,169 @@
+"""The doctor on services: does each answer in each region, and do its bodies say what the file says?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from checks.failures import failure_of
+from environments.settings import HealthEndpoint
+from gates.decide.judgement import harmless
+from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
+from probes import http
+from probes.http import HttpAnswer, HttpTarget, NotJsonError
+
+OK, FIRST_CLIENT_ERROR, FIRST_SERVER_ERROR = 200, 400, 500
+_LOGIN_WANTED = frozenset({401, 403})
+_VANTAGE = "outside"
+
+
+def examine_service(subject: Subject, region: str, name: str) -> list[Finding]:
+    """Read every health endpoint of a service in one region; stop where nothing answers."""
+    endpoints = subject.settings.services[name].health
+    found: list[Finding] = []
+    for endpoint_name, endpoint in endpoints.items():
+        observed = http.request(
+            subject.platform.service(region, name),
+            "GET",
+            endpoint.path,
+            deadline=subject.deadline(),
+        )
+        if observed.value is None:
+            keys = Keys(f"regions.{region}.services.{name}", "ca_file", "")
+            return [*found, unreachable(subject, name, region, failure_of(observed), keys)]
+        key = f"services.{name}.health.{endpoint_name}"
+        expected = _expected(subject, name, endpoint_name)
+        found += [
+            Finding(name, region, level, sentence, tuple(subject.key(*line) for line in lines))
+            for level, sentence, lines in read_health(key, endpoint, observed.value, expected)
+        ]
+    return found or [examine_address(subject, region, name)]
+
+
+def examine_address(subject: Subject, region: str, name: str) -> Finding:
+    """Ask a service without health endpoints for anything at all."""
+    observed = http.request(
+        subject.platform.service(region, name), "GET", "/", deadline=subject.deadline()
+    )
+    if observed.value is None:
+        keys = Keys(f"regions.{region}.services.{name}", "ca_file", "")
+        return unreachable(subject, name, region, failure_of(observed), keys)
+    return Finding(name, region, Level.OK, f"answers with status {observed.value.status}")
+
+
+def examine_public_address(subject: Subject, name: str) -> Finding:
+    """Ask an address that users type; none of it decides a verdict, so nothing here is BAD."""
+    url = subject.settings.public[name]
+    observed = _ask(subject, url)
+    system = f"public {name}"
+    if observed.value is None:
+        failure = failure_of(observed)
+        found = unreachable(subject, system, None, failure, Keys(f"public.{name}", "ca_file", ""))
+        return Finding(system, None, Level.WARN, found.sentence, found.remedy, found.reached)
+    return Finding(system, None, Level.OK, f"{url} answers with status {observed.value.status}")
+
+
+def examine_vantage(subject: Subject) -> list[Finding]:
+    """Ask the addresses that show whether the gate itself has network."""
+    controls = subject.settings.vantage_controls
+    if not controls:
+        line = subject.key("vantage_controls", "[https://an-address.outside-the-platform]")
+        sentence = "no vantage control: a gate without network looks like a platform that is away"
+        return [Finding(_VANTAGE, None, Level.WARN, sentence, (line,))]
+    return [_vantage_control(subject, url) for url in controls]
+
+
+def _vantage_control(subject: Subject, url: str) -> Finding:
+    observed = _ask(subject, url)
+    if observed.value is not None:
+        return Finding(_VANTAGE, None, Level.OK, f"{url} answers: this machine has network")
+    failure = failure_of(observed)
+    remedy = (subject.key("vantage_controls", "an address that answers from here"),)
+    sentence = f"{url}: {failure.kind.value}"
+    return Finding(_VANTAGE, None, Level.WARN, sentence, remedy, reached=False)
+
+
+def _ask(subject: Subject, url: str) -> Any:
+    target = HttpTarget(url, subject.settings.ca_file)
+    # An address may have a path of its own; then it is asked as it stands.
+    return http.request(HttpTarget(*_split(target)), "GET", _path(url), deadline=subject.deadline())
+
+
+def _split(target: HttpTarget) -> tuple[str, str | None]:
+    scheme, _, rest = target.base_url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}", target.ca_file
+
+
+def _path(url: str) -> str:
+    return "/" + url.partition("://")[2].partition("/")[2]
+
+
+def _expected(subject: Subject, service: str, endpoint: str) -> tuple[str, ...]:
+    external = subject.settings.external
+    if external is None or (external.service, external.endpoint) != (service, endpoint):
+        return ()
+    return external.expected
+
+
+Line = tuple[str, str]
+"""A key of the environment file and what to write there."""
+
+
+def read_health(
+    key: str, endpoint: HealthEndpoint, answer: HttpAnswer, expected: tuple[str, ...]
+) -> list[tuple[Level, str, tuple[Line, ...]]]:
+    """Say whether an answer has what the environment file promises of it.
+
+    An unhealthy service is no finding: the gate can decide about it. One whose body can't be
+    understood is.
+    """
+    path = endpoint.path
+    if answer.status >= FIRST_SERVER_ERROR:
+        return [(Level.WARN, f"{path} answers {answer.status}: unwell, or no such endpoint", ())]
+    if answer.status in _LOGIN_WANTED:
+        line = (f"{key}.path", "a path that asks for no login")
+        return [(Level.BAD, f"{path} answers {answer.status}: it asks for a login", (line,))]
+    if answer.status != OK:
+        line = (f"{key}.path", "the path of this health endpoint")
+        return [(Level.BAD, f"{path} answers {answer.status}, not 200", (line,))]
+    try:
+        body = answer.json()
+    except NotJsonError as exc:
+        line = (f"{key}.path", "a path that answers with JSON")
+        return [(Level.BAD, f"{path}: {exc}", (line,))]
+    if not isinstance(body, Mapping):
+        line = (f"{key}.path", "a path that answers with a JSON object")
+        return [(Level.BAD, f"{path} answers JSON, but no object", (line,))]
+    problems = list(_problems(key, endpoint, body, expected))
+    return problems or [(Level.OK, f"{path} answers: {_told(endpoint, body)}", ())]
+
+
+def _problems(
+    key: str, endpoint: HealthEndpoint, body: Mapping[str, Any], expected: tuple[str, ...]
+) -> Iterator[tuple[Level, str, tuple[Line, ...]]]:
+    wanted = (
+        ("status_field", endpoint.status_field, str, "text"),
+        ("version_field", endpoint.version_field, str, "text"),
+        ("latency_field", endpoint.latency_field, (int, float), "a number"),
+        ("services_field", endpoint.services_field, Mapping, "an object"),
+    )
+    for name, field, kind, words in wanted:
+        if field is None or isinstance(body.get(field), kind):
+            continue
+        there = ", ".join(sorted(str(harmless(one)) for one in body)) or "none"
+        sentence = f"{endpoint.path} has no {field} that is {words}; its fields: {there}"
+        yield Level.BAD, sentence, ((f"{key}.{name}", f"the field that holds {words}"),)
+    services = body.get(endpoint.services_field or "services")
+    missing = [
+        name for name in expected if not isinstance(services, Mapping) or name not in services
+    ]
+    if missing:
+        sentence = f"{endpoint.path} does not report {', '.join(missing)}"
+        yield Level.BAD, sentence, (("external.expected", "the names that it reports"),)
+
+
+def _told(endpoint: HealthEndpoint, body: Mapping[str, Any]) -> str:
+    fields = (endpoint.status_field, endpoint.version_field, endpoint.latency_field)
+    told = [f"{field} {harmless(body[field])}" for field in fields if field]
+    services = body.get(endpoint.services_field) if endpoint.services_field else None
+    return ", ".join([*told, f"{len(services)} services"] if services else told) or "JSON"
