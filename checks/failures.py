@@ -68,7 +68,7 @@ def _judgement(outcome: Outcome, rule: str, subject: str, failure: Failure) -> J
         subject=subject,
         sentence=f"{subject}: {failure.kind.value}. {failure.detail}",
         observed=failure.kind.value,
-        clears="that answer arriving as it should",
+        clears=f"{subject} answering as it should",
         data={"phase": failure.phase},
     )
 

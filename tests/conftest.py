@@ -1,17 +1,14 @@
-"""One platform for most tests of the local platform; it goes down with pytest, however that ends."""
+"""One platform for all tests that need one; it goes down with pytest, however that ends."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from sandbox.state import StateDirectory
 from tests.sandbox.platforms import Sandbox
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")
