@@ -62,7 +62,7 @@ def find(name: str) -> Environment | LocalFile:
 
 def load_file(path: pathlib.Path) -> Loaded:
     """Load an environment file and resolve its secrets; raises ConfigurationError."""
-    shown_as = _shown(path)
+    shown_as = shown(path)
     settings = parse(Environment, read_yaml(path, shown_as), shown_as)
     return Loaded(settings, path, _secrets(settings, path, shown_as))
 
@@ -79,10 +79,11 @@ def path_of(name: str) -> pathlib.Path:
 
 def _read_named(name: str) -> tuple[dict[str, Any], str]:
     path = path_of(name)
-    return read_yaml(path, _shown(path)), _shown(path)
+    return read_yaml(path, shown(path)), shown(path)
 
 
-def _shown(path: pathlib.Path) -> str:
+def shown(path: pathlib.Path) -> str:
+    """Return a path as people are told it: relative to the checkout where it lies in it."""
     try:
         return str(path.resolve().relative_to(FOLDER.parent))
     except ValueError:

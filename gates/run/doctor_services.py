@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from checks.failures import failure_of
 from environments.settings import HealthEndpoint
@@ -11,8 +12,9 @@ from gates.decide.judgement import harmless
 from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
 from probes import http
 from probes.http import HttpAnswer, HttpTarget, NotJsonError
+from probes.observation import Observation
 
-OK, FIRST_CLIENT_ERROR, FIRST_SERVER_ERROR = 200, 400, 500
+OK, FIRST_SERVER_ERROR = 200, 500
 _LOGIN_WANTED = frozenset({401, 403})
 _VANTAGE = "outside"
 
@@ -83,19 +85,10 @@ def _vantage_control(subject: Subject, url: str) -> Finding:
     return Finding(_VANTAGE, None, Level.WARN, sentence, remedy, reached=False)
 
 
-def _ask(subject: Subject, url: str) -> Any:
-    target = HttpTarget(url, subject.settings.ca_file)
-    # An address may have a path of its own; then it is asked as it stands.
-    return http.request(HttpTarget(*_split(target)), "GET", _path(url), deadline=subject.deadline())
-
-
-def _split(target: HttpTarget) -> tuple[str, str | None]:
-    scheme, _, rest = target.base_url.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}", target.ca_file
-
-
-def _path(url: str) -> str:
-    return "/" + url.partition("://")[2].partition("/")[2]
+def _ask(subject: Subject, url: str) -> Observation[HttpAnswer]:
+    address = urlsplit(url)
+    target = HttpTarget(f"{address.scheme}://{address.netloc}", subject.settings.ca_file)
+    return http.request(target, "GET", address.path or "/", deadline=subject.deadline())
 
 
 def _expected(subject: Subject, service: str, endpoint: str) -> tuple[str, ...]:
@@ -119,7 +112,13 @@ def read_health(
     """
     path = endpoint.path
     if answer.status >= FIRST_SERVER_ERROR:
-        return [(Level.WARN, f"{path} answers {answer.status}: unwell, or no such endpoint", ())]
+        return [
+            (
+                Level.WARN,
+                f"{path} answers {answer.status}: it is unwell, which the gate would judge",
+                (),
+            )
+        ]
     if answer.status in _LOGIN_WANTED:
         line = (f"{key}.path", "a path that asks for no login")
         return [(Level.BAD, f"{path} answers {answer.status}: it asks for a login", (line,))]

@@ -1,0 +1,128 @@
+"""The doctor: looks at every system of an environment at once and says what would keep the gate from deciding."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from checks.platform import Platform
+from checks.run import regions_of, release_of
+from environments.loader import Loaded
+from gates.decide.catalogue import Row
+from gates.decide.outcome import Decision
+from gates.decide.policy import Policy
+from gates.decide.release import Release
+from gates.load import load_catalogue, load_policy
+from gates.run.doctor_findings import Finding, Level, Subject
+from gates.run.doctor_manners import examine_secrets, examine_sections, examine_traffic
+from gates.run.doctor_postgres import examine_postgres
+from gates.run.doctor_prometheus import examine_prometheus
+from gates.run.doctor_redis import examine_redis
+from gates.run.doctor_services import examine_public_address, examine_service, examine_vantage
+from gates.run.doctor_synthetic import examine_synthetic
+from probes.observation import Deadline, utc_now
+
+WHOLE_SECONDS = 8.0
+"""All systems are asked at once; whatever has not answered by then has not answered."""
+_NO_RELEASE = Release(0, 0, 0)
+
+Examination = Callable[[], Sequence[Finding]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Everything that was found in one environment."""
+
+    environment: str
+    release: str | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0 when the gate can decide, the code of HOLD when something keeps it from it."""
+        bad = any(finding.level is Level.BAD for finding in self.findings)
+        return (Decision.HOLD if bad else Decision.GO).exit_code
+
+    def count(self, level: Level) -> int:
+        """Return how many findings have this level."""
+        return sum(finding.level is level for finding in self.findings)
+
+    @property
+    def reached_nothing(self) -> bool:
+        """Whether not one system on the network answered."""
+        asked = [
+            one for one in self.findings if one.system not in {"secrets", "sections", "traffic"}
+        ]
+        return bool(asked) and not any(finding.reached for finding in asked)
+
+
+def subject_of(loaded: Loaded, release: str | None, regions: tuple[str, ...]) -> Subject:
+    """Return what is to be examined; raises ConfigurationError for policy, release and regions."""
+    policy = load_policy()
+    named = release or loaded.settings.release
+    platform = Platform(
+        environment=loaded,
+        policy=policy,
+        release=release_of(release, loaded.settings.name, loaded) if named else _NO_RELEASE,
+        regions=regions_of(regions, loaded),
+        switched_at=loaded.settings.traffic.switched_at,
+        deadline=_deadline(policy),
+        run_id="doctor",
+    )
+    return Subject(platform, release_known=named is not None)
+
+
+def diagnose(subject: Subject) -> Diagnosis:
+    """Examine everything concurrently; raises ConfigurationError for a broken catalogue."""
+    examinations = list(_examinations(subject, load_catalogue(), utc_now()))
+    with ThreadPoolExecutor(len(examinations)) as pool:
+        found = pool.map(lambda examine: examine(), examinations)
+        findings = tuple(finding for findings in found for finding in findings)
+    release = subject.platform.release.tag if subject.release_known else None
+    return Diagnosis(subject.settings.name, release, findings)
+
+
+def _deadline(policy: Policy) -> Deadline:
+    return Deadline.after(min(WHOLE_SECONDS, policy.deadlines.run))
+
+
+def _examinations(subject: Subject, rows: Sequence[Row], now: dt.datetime) -> Iterator[Examination]:
+    """Yield what is to be looked at, in the order in which it is told."""
+    settings, file = subject.settings, subject.file
+    yield lambda: examine_secrets(subject, now)
+    yield lambda: examine_vantage(subject)
+    for name in settings.public:
+        yield _bound(lambda name: [examine_public_address(subject, name)], name)
+    for region in subject.platform.regions:
+        yield from _of_region(subject, region)
+    yield from _shared(subject)
+    yield lambda: examine_traffic(settings.traffic, file, now)
+    yield lambda: examine_sections(subject.platform.environment.sections, rows, file)
+
+
+def _of_region(subject: Subject, region: str) -> Iterator[Examination]:
+    settings = subject.settings
+    for name in settings.services:
+        yield _bound(lambda name: examine_service(subject, region, name), name)
+    prometheus, synthetic = settings.prometheus, settings.synthetic
+    if prometheus is not None:
+        yield lambda: examine_prometheus(subject, region, prometheus)
+    if synthetic is not None:
+        yield lambda: examine_synthetic(subject, region, synthetic)
+
+
+def _shared(subject: Subject) -> Iterator[Examination]:
+    settings, platform = subject.settings, subject.platform
+    database, cache = platform.postgres(), platform.redis()
+    postgres, redis = settings.postgres, settings.redis
+    if postgres is not None and database is not None:
+        yield lambda: examine_postgres(subject, postgres, database)
+    if redis is not None and cache is not None:
+        yield lambda: examine_redis(subject, redis, cache)
+
+
+def _bound(examine: Callable[[str], Sequence[Finding]], name: str) -> Examination:
+    """Return an examination of this one name; a lambda in a loop would see only the last."""
+    return lambda: examine(name)

@@ -1,0 +1,163 @@
+"""The doctor on metrics: has an objective what it is counted from, and enough of it?"""
+
+from __future__ import annotations
+
+import difflib
+
+from checks import promql
+from checks.objectives import Times
+from environments.settings import Lease, Metric
+from gates.decide.policy import Objective
+from gates.decide.statistics import events_to_prove
+from gates.run.doctor_findings import Finding, Level, Subject
+from gates.run.doctor_query import Asker
+from probes.prometheus import Series
+
+_POLICY = "gates/policy/objectives.yaml"
+_SHOWN_VALUES = 5
+
+
+def examine_metric(subject: Subject, region: str, objective: Objective, asker: Asker) -> Finding:
+    """Look at the series that an objective counts in one region; raises UnreadableError."""
+    return _Metric(subject, region, objective, asker).examine()
+
+
+class _Metric:
+    """One objective's metric in one region."""
+
+    def __init__(self, subject: Subject, region: str, objective: Objective, asker: Asker) -> None:
+        self._subject = subject
+        self._region = region
+        self._objective = objective
+        self._asker = asker
+        self._key = f"metrics.{objective.metric}"
+
+    def examine(self) -> Finding:
+        """Return the first thing wrong, or that all is well."""
+        metric = self._subject.settings.metrics.get(self._objective.metric)
+        if metric is None:
+            return self._bad(
+                f"{self._objective.check} needs a metric that the file does not describe",
+                self._subject.key(self._key, "{name: …, labels: {job: …}}"),
+            )
+        labels = self._subject.labels(self._region, metric.labels)
+        if self._objective.kind == "latency":
+            return self._histogram(metric, labels)
+        return self._counter(metric, labels)
+
+    def _histogram(self, metric: Metric, labels: dict[str, str]) -> Finding:
+        series = self._asker.series(promql.bounds(metric.name, labels))
+        if not series:
+            return self._absent(metric.name, "_bucket", labels)
+        live = live_bounds(series)
+        declared = list(self._objective.bucket_bounds)
+        if live != declared:
+            return self._other_bounds(metric.name, live)
+        return self._enough(metric, labels, f"{len(live)} bounds as the policy declares")
+
+    def _counter(self, metric: Metric, labels: dict[str, str]) -> Finding:
+        label = metric.status_label
+        if label is None:
+            line = self._subject.key(f"{self._key}.status_label", "the label with the HTTP status")
+            return self._bad("the file names no status_label", line)
+        series = self._asker.series(f"count by ({label}) ({promql.selector(metric.name, labels)})")
+        if not series:
+            return self._absent(metric.name, "", labels)
+        if all(label not in one.labels for one in series):
+            line = self._subject.key(f"{self._key}.status_label", "the label with the HTTP status")
+            return self._bad(f"{metric.name} has no label {label}", line)
+        return self._enough(metric, labels, f"its label {label} is there")
+
+    def _other_bounds(self, name: str, live: list[float]) -> Finding:
+        limits = [self._objective.target, self._objective.rollback]
+        wanted = [limit.over_seconds for limit in limits if limit and limit.over_seconds]
+        lacking = [one for one in wanted if one not in live]
+        shown = ", ".join(f"{bound:g}" for bound in live)
+        if lacking:
+            bounds = ", ".join(f"{one:g}" for one in lacking)
+            remedy = f"give the platform's histogram {name} the bounds {bounds} (seconds)"
+        else:
+            remedy = f"{_POLICY}: {self._objective.check}: bucket_bounds: [{shown}]"
+        return self._bad(f"{name} has other bounds than the policy declares: {shown}", remedy)
+
+    def _absent(self, name: str, suffix: str, labels: dict[str, str]) -> Finding:
+        series = self._asker.series(f"count({name}{suffix})")
+        return self._other_labels(name, suffix, labels) if series else self._renamed(name, labels)
+
+    def _other_labels(self, name: str, suffix: str, labels: dict[str, str]) -> Finding:
+        """Say which label keeps the series away, and which values there are."""
+        for label, value in labels.items():
+            if self._asker.series(f"count({promql.selector(name + suffix, {label: value})})"):
+                continue
+            found = self._asker.series(f"count by ({label}) ({name}{suffix})")
+            values = sorted(one.labels[label] for one in found if label in one.labels)
+            there = ", ".join(values[:_SHOWN_VALUES]) or "no series has that label"
+            where = f"{self._key}.labels or regions.{self._region}.labels"
+            return self._bad(
+                f'{name} has no series with {label}="{value}"; there is: {there}',
+                f"{self._subject.file}: {where}: mend or remove {label}",
+            )
+        selector = promql.selector(name, labels)
+        return self._bad(
+            f"no series of {name} has all the labels of {selector}",
+            f"{self._subject.file}: {self._key}.labels: a set of labels that one series has",
+        )
+
+    def _renamed(self, name: str, labels: dict[str, str]) -> Finding:
+        """Say that the metric does not exist, and which one may be meant."""
+        job = {key: value for key, value in labels.items() if key == "job"}
+        matcher = '__name__=~".+_(count|total)"'
+        found = self._asker.series(f"count by (__name__) ({promql.selector('', job, matcher)})")
+        names = {one.labels.get("__name__", "").removesuffix("_count") for one in found}
+        close = difflib.get_close_matches(name, sorted(names), n=1)
+        return self._bad(
+            f"there is no metric {name}",
+            self._subject.key(f"{self._key}.name", close[0])
+            if close
+            else f"let the platform offer it (docs/platform-contract.md), or mend {self._key}.name",
+        )
+
+    def _enough(self, metric: Metric, labels: dict[str, str], well: str) -> Finding:
+        """Compare the events of the look-back with those that prove the target."""
+        section = self._subject.settings.prometheus
+        interval = section.scrape_interval if section else 0.0
+        seconds = Times.of(self._objective, self._subject.platform, interval).look_back
+        counted = f"{metric.name}_count" if self._objective.kind == "latency" else metric.name
+        increase = f"sum(increase({promql.selector(counted, labels)}[{round(seconds)}s]))"
+        events = self._asker.number(increase) or 0.0
+        budget = self._objective.target.budget
+        enough, sentence = judge_samples(
+            events, seconds, events_to_prove(0, budget), self._subject.settings.traffic.lease
+        )
+        if enough:
+            return self._finding(Level.OK, f"{metric.name}: {well}; {sentence}", ())
+        remedy = (
+            self._subject.key("traffic.lease", "a command that sends tagged reads"),
+            f"or a longer look_back of {self._objective.check} in {_POLICY}",
+        )
+        return self._finding(Level.WARN, f"{metric.name}: {well}; {sentence}", remedy)
+
+    def _bad(self, sentence: str, *remedy: str) -> Finding:
+        return self._finding(Level.BAD, sentence, remedy)
+
+    def _finding(self, level: Level, sentence: str, remedy: tuple[str, ...]) -> Finding:
+        return Finding(f"metrics {self._objective.check}", self._region, level, sentence, remedy)
+
+
+def live_bounds(series: tuple[Series, ...]) -> list[float]:
+    """Return the finite bounds of a live histogram in seconds, ascending."""
+    bounds = sorted(float(one.labels.get("le", "nan")) for one in series)
+    return [bound for bound in bounds if bound != float("inf")]
+
+
+def judge_samples(
+    events: float, seconds: float, needed: int, lease: Lease | None
+) -> tuple[bool, str]:
+    """Say whether a look-back of so many seconds holds enough events to prove a target."""
+    seen = f"{events:,.0f} events in {seconds:.0f} s, {needed:,} good ones prove the target"
+    if events >= needed:
+        return True, seen
+    if lease is None:
+        return False, f"{seen}, and nothing adds traffic"
+    offered = lease.requests_per_second * seconds
+    return offered >= needed, f"{seen}; the lease adds about {offered:,.0f}"

@@ -1,0 +1,95 @@
+"""The doctor on Redis: the gate's user is its own, can count and time and do nothing else."""
+
+from __future__ import annotations
+
+from checks.failures import failure_of
+from environments.settings import Redis
+from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
+from probes import redis
+from probes.observation import Failure, FailureKind
+from probes.redis import RedisFacts, RedisRights, RedisTarget
+
+_SYSTEM = "Redis"
+_USER = "release_gate"
+_KEYS = Keys("redis.host", "redis.ca_file", "redis.password")
+_COMMANDS = "+ping +info +dbsize +role +time +scan +ttl +type +acl|whoami"
+_SINCE_KEY_PATTERNS = 7
+_SAVE = "ACL SAVE"
+
+
+def examine_redis(subject: Subject, section: Redis, target: RedisTarget) -> list[Finding]:
+    """Log in, ask for its state, and try in vain what the gate must not be able to do."""
+    state = redis.ping(target, deadline=subject.deadline())
+    if state.value is None:
+        return [_no_answer(subject, section, failure_of(state))]
+    found = [_state(subject, state.value)]
+    rights = redis.excess_rights(target, deadline=subject.deadline())
+    if rights.value is None:
+        return [*found, _no_answer(subject, section, failure_of(rights))]
+    return [*found, *_rights(subject, section, rights.value, state.value.version)]
+
+
+def acl_lines(user: str, version: str, *, new: bool) -> tuple[str, str]:
+    """Return the commands that give a user of a Redis of this version the gate's rights and no more."""
+    modern = _major(version) >= _SINCE_KEY_PATTERNS
+    start = "reset on >PASSWORD" if new else "on resetkeys"
+    # Redis 6 has no pattern for reading alone, and none of these commands writes.
+    keys = "%R~*" if modern else "~*"
+    commands = f"{_COMMANDS} +acl|dryrun" if modern else _COMMANDS
+    return f"ACL SETUSER {user} {start} {keys} resetchannels -@all {commands}", _SAVE
+
+
+def _no_answer(subject: Subject, section: Redis, failure: Failure) -> Finding:
+    found = unreachable(subject, _SYSTEM, None, failure, _KEYS)
+    if failure.kind is FailureKind.CREDENTIAL_REFUSED:
+        lines = acl_lines(section.user, "7", new=True)
+        return _finding(Level.BAD, found.sentence, *lines, *found.remedy)
+    if failure.kind is FailureKind.FORBIDDEN:
+        return _finding(Level.BAD, found.sentence, *acl_lines(section.user, "7", new=False))
+    return found
+
+
+def _state(subject: Subject, state: RedisFacts) -> Finding:
+    if state.role != "master":
+        line = subject.key("redis.host", "the master")
+        return _finding(Level.WARN, f"is a {state.role}: it may lag behind the master", line)
+    if state.loading:
+        return _finding(Level.WARN, "is loading its data", "wait until it has loaded")
+    milliseconds = state.ping_seconds * 1000
+    return _finding(Level.OK, f"version {state.version}, master, PING took {milliseconds:.1f} ms")
+
+
+def _rights(subject: Subject, section: Redis, rights: RedisRights, version: str) -> list[Finding]:
+    if rights.excess:
+        sentence = f"the user {section.user} may run {', '.join(rights.excess)}"
+        return [_finding(Level.BAD, sentence, *_restriction(subject, section, version))]
+    if rights.unknown:
+        sentence = f"not known whether {section.user} may run {', '.join(rights.unknown)}"
+        return [_finding(Level.WARN, sentence, *_knowledge(section, version))]
+    return [_finding(Level.OK, f"the user {section.user} can't write, block or read a value")]
+
+
+def _restriction(subject: Subject, section: Redis, version: str) -> tuple[str, ...]:
+    """Return what takes rights away; the default user is everybody's, so the gate gets its own."""
+    if section.user != "default":
+        return acl_lines(section.user, version, new=False)
+    own = (
+        subject.key("redis.user", _USER),
+        subject.key("redis.password", "env:GATE_REDIS_PASSWORD"),
+    )
+    return (*acl_lines(_USER, version, new=True), *own)
+
+
+def _knowledge(section: Redis, version: str) -> tuple[str, ...]:
+    if _major(version) >= _SINCE_KEY_PATTERNS:
+        return (f"ACL SETUSER {section.user} +acl|dryrun", _SAVE)
+    return (f"Redis {version} can't tell without trying; Redis 7 and later can",)
+
+
+def _major(version: str) -> int:
+    first = version.partition(".")[0]
+    return int(first) if first.isdigit() else 0
+
+
+def _finding(level: Level, sentence: str, *remedy: str) -> Finding:
+    return Finding(_SYSTEM, None, level, sentence, remedy)
