@@ -1,4 +1,4 @@
-"""The doctor: looks at every system of an environment at once and says what would keep the gate from deciding."""
+"""The doctor: looks at every system of an environment at once, and says what the gate would miss."""
 
 from __future__ import annotations
 

@@ -53,11 +53,11 @@ def login_sql(section: Postgres) -> tuple[str, ...]:
 
 def table_sql(user: str, table: TableOfRecords) -> tuple[str, str]:
     """Return the grants that let a login look for a record by its id."""
-    schema, name = _parts(table)
+    schema, name = (quoted(part) for part in _parts(table))
+    login, column = quoted(user), quoted(table.id_column)
     return (
-        f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(user)};",
-        f"GRANT SELECT ({quoted(table.id_column)}) ON {quoted(schema)}.{quoted(name)} "
-        f"TO {quoted(user)};",
+        f"GRANT USAGE ON SCHEMA {schema} TO {login};",
+        f"GRANT SELECT ({column}) ON {schema}.{name} TO {login};",
     )
 
 
