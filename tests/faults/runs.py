@@ -1,0 +1,58 @@
+"""Runs chosen checks against a running platform, as the gate's child does, and reads their lines."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+from collections.abc import Collection
+
+from gates.decide.fold import Folded, Stage, fold
+from gates.load import load_catalogue
+from gates.run import lines
+from gates.run.child import ChildPlan
+from sandbox.faults.expectation import outcomes
+from tests.sandbox.platforms import Sandbox
+
+REGIONS = ("eu", "us")
+
+
+def run_checks(platform: Sandbox, run_dir: pathlib.Path, checks: Collection[str]) -> lines.Lines:
+    """Run these checks in a process of their own and return what they wrote."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    manifest = run_dir / "manifest.json"
+    manifest.write_text(json.dumps({"checks": sorted(checks)}))
+    plan = ChildPlan(
+        environment_file=platform.state.environment,
+        run_dir=run_dir,
+        manifest=manifest,
+        release="v1.2.0",
+        regions=(),
+        switched_at=None,
+        deadline_seconds=120,
+        debug=False,
+    )
+    command = [part for part in plan.command() if not part.startswith("--alluredir")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    return lines.read(run_dir / "events.jsonl")
+
+
+def found(read: lines.Lines, checks: Collection[str]) -> dict[str, str]:
+    """Return each check's worst outcome over the regions."""
+    records = []
+    for check in checks:
+        by_region = {
+            result.region: {"outcome": result.outcome and result.outcome.value}
+            for result in read.results
+            if result.check == check
+        }
+        missing = {region: {"outcome": None} for region in REGIONS if region not in by_region}
+        records.append({"id": check, "regions": {**by_region, **missing}})
+    return outcomes(records)
+
+
+def folded(read: lines.Lines, checks: Collection[str]) -> Folded:
+    """Fold the results of these checks alone."""
+    rows = [row for row in load_catalogue() if row.id in checks]
+    return fold(rows, REGIONS, read.results, Stage.LIVE)
