@@ -63,12 +63,15 @@ class Journeys:
         """Judge one step of the journey in every region."""
         with self._lock:
             if self._walked is None:
+                # Noted before it can break: a walk that did is not tried again by the next check.
+                self._walked = {}
                 self._walked = self._walk_all()
         for region in self._platform.regions:
             if self._held is not None:
                 check.judge(region, _held(name, self._held))
                 continue
-            self._judge_region(check, region, name, self._walked[region])
+            if region in self._walked:
+                self._judge_region(check, region, name, self._walked[region])
 
     def _judge_region(self, check: Check, region: str, name: str, walked: Walked) -> None:
         reading = walked.reading

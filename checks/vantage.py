@@ -29,16 +29,18 @@ def _asks(platform: Platform, region: str) -> Iterator[tuple[str, Callable[[], b
         if other == region:
             continue
         for service in described.services:
-            yield f"{service} in {other}", _asker(platform, described.services[service])
+            yield f"{service} in {other}", _asker(platform, described.services[service], "/")
     for address in {described.prometheus for described in settings.regions.values()}:
-        yield "Prometheus", _asker(platform, f"{address}/-/ready")
+        yield "Prometheus", _asker(platform, address, "/-/ready")
     for number, address in enumerate(settings.vantage_controls, start=1):
-        yield f"vantage control {number}", _asker(platform, address)
+        yield f"vantage control {number}", _asker(platform, address, "/")
 
 
-def _asker(platform: Platform, url: str) -> Callable[[], bool]:
+def _asker(platform: Platform, url: str, path: str) -> Callable[[], bool]:
     def ask() -> bool:
         target = http.HttpTarget(url, platform.environment.settings.ca_file)
-        return http.request(target, "GET", "", deadline=platform.call_deadline()).value is not None
+        return (
+            http.request(target, "GET", path, deadline=platform.call_deadline()).value is not None
+        )
 
     return ask

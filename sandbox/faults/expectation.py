@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sandbox.faults.catalogue import Fault
@@ -20,7 +20,7 @@ class Difference:
     found: str
 
 
-def outcomes(checks: list[Mapping[str, Any]]) -> dict[str, str]:
+def outcomes(checks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return each check's worst outcome over the regions of a verdict."""
     return {
         check["id"]: min(
