@@ -71,7 +71,7 @@ def finished(event: Mapping[str, Any]) -> CheckResult | None:
 def _event(line: str) -> Mapping[str, Any]:
     try:
         event = json.loads(line)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise DamagedVerdictError("a line of the events is no JSON") from exc
     if not isinstance(event, dict) or "event" not in event:
         raise DamagedVerdictError("a line of the events is no event")

@@ -73,9 +73,9 @@ def _panel(verdict: Verdict) -> Panel:
     head = Text.assemble(
         (f" {word} ", f"bold {ink} on {colour}"),
         "  ",
-        (words.one_line(words.about(verdict)), "bold"),
+        (words.about(verdict), "bold"),
     )
-    head.append(f"\n{words.one_line(words.scope(verdict))}", style="dim")
+    head.append(f"\n{words.scope(verdict)}", style="dim")
     head.append(f"\n{words.meaning(verdict)}")
     return Panel(head, box=box.HEAVY, border_style=colour, padding=(0, 1))
 
@@ -145,7 +145,7 @@ def _figures(verdict: Verdict) -> Iterator[RenderableType]:
     if not found:
         return
     yield _heading("Key figures")
-    table = _table("objective", "region", "shown", "measured")
+    table = _table("objective", "in", "shown", "measured")
     for name in ("proved", "budget", "samples"):
         table.add_column(name, justify="right", overflow="fold")
     for figure in found:

@@ -29,6 +29,8 @@ _STATES = {
 _WINDOWS = ("15m", "1h", "24h")
 FEW = 2
 """Red checks named in a line about a region."""
+ALMOST_A_SECOND = 0.9995
+"""From here on three digits of milliseconds would round to a second."""
 MINUTE_SECONDS = 60
 HOUR_SECONDS = 3600
 DAY_SECONDS = 86400
@@ -55,23 +57,23 @@ def meaning(verdict: Verdict) -> str:
 def _why_hold(verdict: Verdict) -> str:
     failed = {reason.outcome == Outcome.FAIL.value for reason in verdict.reasons}
     if failed == {True}:
-        return "Measured and missed, but not by so much that it asks for a rollback."
-    undecided = "could not be decided; that is no proof of a fault, and none of health."
-    return (
-        f"Something was missed, and something {undecided}" if True in failed else f"It {undecided}"
-    )
+        return "Something was measured and missed; it does not ask for a rollback."
+    if True in failed:
+        return "Something was missed, and something could not be decided."
+    return "It could not be decided: no proof of a fault, and none of health."
 
 
 def about(verdict: Verdict) -> str:
     """Return what was judged: release and environment."""
-    return f"{verdict.release or 'unknown release'} on {verdict.environment}"
+    release = f"{verdict.release} on " if verdict.release else ""
+    return one_line(f"{release}{verdict.environment}")
 
 
 def scope(verdict: Verdict) -> str:
     """Return which gate judged: gate, window, stage."""
     window = f", first {window_words(verdict.window)}" if verdict.window else ""
     stage = f", {verdict.stage}" if verdict.stage else ""
-    return f"{verdict.gate}{window}{stage}"
+    return one_line(f"{verdict.gate}{window}{stage}")
 
 
 def window_words(window: str) -> str:
@@ -185,7 +187,7 @@ def red_of(verdict: Verdict, region: str) -> str:
 
 def duration(seconds: float) -> str:
     """Write a length of time for people: 12 ms, 0.4 s, 31 s, 4 min 05 s, 2 h 10 min, 3 days."""
-    if seconds < 1:
+    if seconds < ALMOST_A_SECOND:
         return f"{seconds * 1000:.3g} ms"
     if seconds < MINUTE_SECONDS:
         return f"{seconds:.3g} s"

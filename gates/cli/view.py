@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self, TextIO
+from typing import IO, Any, Protocol, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -50,7 +50,7 @@ class View(Protocol):
 
 
 def view_for(
-    stream: TextIO,
+    stream: IO[str],
     total_checks: int,
     regions: Sequence[str],
     environ: Mapping[str, str] = os.environ,
@@ -76,9 +76,9 @@ class PlainView:
     """One line for each finished check, its findings below: `12.3s IV-HEALTH-1 eu PASS, us PASS`."""
 
     def __init__(
-        self, stream: TextIO, progress: Progress, clock: Callable[[], float] = time.monotonic
+        self, stream: IO[str], progress: Progress, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._stream: TextIO | None = stream
+        self._stream: IO[str] | None = stream
         self._progress = progress
         self._clock = clock
         self._started = clock()

@@ -175,11 +175,11 @@ def verdict_of(found: Found, *, stage: Stage = Stage.LIVE, rows: tuple[Row, ...]
             **_check(NOT_DUE, {}),
             "not_applicable": "the environment has no synthetic section",
             "elapsed_seconds": None,
-            "regions": {},
+            "regions": {region: _not_applicable() for region in REGIONS},
         }
     )
     cells = [cell["outcome"] or "MISSING" for c in checks for cell in c["regions"].values()]
-    counts = collections.Counter([*cells, *["NOT_APPLICABLE"] * len(REGIONS)])
+    counts = collections.Counter(cells)
     return {
         "schema": 1,
         "run": RUN,
@@ -218,6 +218,17 @@ def _check(item: Row, found: Found) -> dict[str, Any]:
         "elapsed_seconds": 20.4 if "PERF" in item.id else 0.123,
         "regions": {region: _cell(found.get((item.id, region), ()), region) for region in REGIONS},
     }
+
+
+def _not_applicable() -> dict[str, Any]:
+    rule = Judgement(
+        Outcome.NOT_APPLICABLE,
+        "applies_if",
+        "the check",
+        "the environment has no synthetic section",
+    )
+    outcome = Outcome.NOT_APPLICABLE.value
+    return {"outcome": outcome, "judgements": [rule.record()], "observations": []}
 
 
 def _cell(judgements: tuple[Judgement, ...], region: str) -> dict[str, Any]:

@@ -1,0 +1,165 @@
+"""`gate status`: where each environment stands, by its newest run, and what to do next."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime as dt
+import itertools
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import IO, Any
+
+from environments import loader
+from gates.cli import runs
+from gates.cli.runs import Run
+from probes.observation import utc_now
+from reports import words
+from reports.verdict import MISSING, RedCheck, Verdict
+
+MOST_RUNS = 200
+"""How far back is looked for an environment's newest run."""
+MOST_RED = 10
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Standing:
+    """An environment's newest run."""
+
+    run: Run
+    verdict: Verdict
+    age_seconds: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Standings:
+    """What could be found."""
+
+    by_environment: dict[str, Standing]
+    problems: tuple[str, ...]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--env", metavar="ENV", help="only this environment")
+    parser.add_argument("--output", choices=("text", "json"), default="text")
+    parser.add_argument("--out", type=pathlib.Path, default=runs.OUT, help=argparse.SUPPRESS)
+
+
+def run(
+    arguments: argparse.Namespace,
+    stdout: IO[str],
+    stderr: IO[str],
+    now: dt.datetime | None = None,
+) -> int:
+    """Print where the environments stand; return 0, whatever they said.
+
+    Runs that cannot be read are named on stderr and passed over.
+    """
+    found = standings(arguments.out, arguments.env, now or utc_now())
+    for problem in found.problems:
+        stderr.write(f"gate status: {words.one_line(problem)}\n")
+    if arguments.output == "json":
+        stdout.write(f"{json.dumps(_as_json(found), indent=2, ensure_ascii=False)}\n")
+    else:
+        stdout.write("\n".join(_lines(found, arguments.env)) + "\n")
+    return 0
+
+
+def standings(out: pathlib.Path, env: str | None, now: dt.datetime) -> Standings:
+    """Return each environment's newest run among the newest runs there are."""
+    wanted = {env} if env else set(loader.names())
+    by_environment: dict[str, Standing] = {}
+    problems = []
+    for candidate in itertools.islice(runs.newest_first(out), MOST_RUNS):
+        try:
+            verdict = candidate.verdict()
+        except runs.UnreadableRunError as exc:
+            problems.append(str(exc))
+            continue
+        name = verdict.environment
+        if name not in by_environment and env in (None, name):
+            age = runs.age_seconds(verdict, now)
+            by_environment[name] = Standing(candidate, verdict, age)
+        if wanted <= set(by_environment):
+            break
+    return Standings(dict(sorted(by_environment.items())), tuple(problems))
+
+
+def _lines(found: Standings, env: str | None) -> Iterator[str]:
+    if not found.by_environment:
+        yield f"Nothing was ever run{f' on {env}' if env else ''}."
+        yield f"  next      {words.GATE} post-deploy --env {env or 'local'}"
+    for number, (name, standing) in enumerate(found.by_environment.items()):
+        if number:
+            yield ""
+        yield from _standing(name, standing)
+
+
+def _standing(name: str, standing: Standing) -> Iterator[str]:
+    verdict, age = standing.verdict, standing.age_seconds
+    ago = f", {words.duration(max(1.0, age))} ago" if age is not None else ""
+    yield f"{name}  {words.decision_word(verdict)}  {words.about(verdict)}{ago}"
+    yield f"  gate      {words.scope(verdict)}"
+    yield f"  run       {standing.run.id}"
+    yield f"  means     {words.meaning(verdict)}"
+    for sentence in verdict.sentences:
+        yield f"  said      {words.one_line(sentence)}"
+    for region, decision in verdict.regions.items():
+        yield f"  region    {region} {decision.value}"
+    red = verdict.red()
+    for item in red[:MOST_RED]:
+        yield _red(item)
+    if red[MOST_RED:]:
+        yield f"  red       and {len(red) - MOST_RED} more"
+    yield f"  next      {_next(verdict)}"
+
+
+def _red(red: RedCheck) -> str:
+    kind = "missing" if red.reasons[0].outcome == MISSING else "red"
+    owner = f" (owner: {red.owner})" if red.owner else ""
+    said = red.reasons[0].sentence if red.check is None else red.title
+    return f"  {kind:<9} {red.check or 'run'} {words.where(red)}: {words.one_line(said)}{owner}"
+
+
+def _next(verdict: Verdict) -> str:
+    """Return the one command to paste now."""
+    if verdict.is_go:
+        commands = [step.partition(words.GATE) for step in words.next_steps(verdict)]
+        found = [f"{gate}{rest}" for _, gate, rest in commands if gate]
+        return found[0] if found else "nothing: the last window is through"
+    if verdict.state in ("refused", "failed"):
+        return words.again_command(verdict)
+    return words.explain_command(verdict)
+
+
+def _as_json(found: Standings) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "environments": {
+            name: _standing_json(standing) for name, standing in found.by_environment.items()
+        },
+        "problems": list(found.problems),
+    }
+
+
+def _standing_json(standing: Standing) -> dict[str, Any]:
+    verdict = standing.verdict
+    return {
+        "run": standing.run.id,
+        "age_seconds": standing.age_seconds,
+        "state": verdict.state,
+        "decision": words.decision_word(verdict),
+        "exit_code": verdict.exit_code,
+        "gate": verdict.gate,
+        "window": verdict.window,
+        "release": verdict.release,
+        "regions": {region: decision.value for region, decision in verdict.regions.items()},
+        "sentences": list(verdict.sentences),
+        "red": [
+            {"check": red.check, "title": red.title, "owner": red.owner, "where": words.where(red)}
+            for red in verdict.red()
+        ],
+        "next": _next(verdict),
+    }

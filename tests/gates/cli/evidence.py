@@ -1,0 +1,27 @@
+"""Runs as they lie in reports/out, for the commands that read them."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from typing import Any
+
+from tests.reports import verdicts
+
+
+def run_id(number: int, kind: str = "post-deploy") -> str:
+    """Return a run's id; a higher number is a later run."""
+    return f"20261123T01{number:02d}36Z-{kind}-a1b2c{number % 10}"
+
+
+def leave(
+    out: pathlib.Path, run: str, record: Any = None, *, events: str = "", **changes: Any
+) -> pathlib.Path:
+    """Write a run's folder and return it."""
+    folder = out / run
+    folder.mkdir(parents=True)
+    whole = {**(verdicts.go() if record is None else record), "run": run, **changes}
+    (folder / "verdict.json").write_text(json.dumps(whole), encoding="utf-8")
+    if events:
+        (folder / "events.jsonl").write_text(events, encoding="utf-8")
+    return folder

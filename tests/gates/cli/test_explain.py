@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import pathlib
+from typing import Any
+
+import pytest
+
+from gates.cli import explain
+from reports import explanation
+from reports.events import read_lines
+from reports.verdict import read
+from tests.gates.cli.evidence import leave, run_id
+from tests.reports import golden_files, verdicts
+from tests.reports.test_events import WHOLE, lines_of, started
+
+GOLDEN = (
+    "go",
+    "rollback",
+    "hold",
+    "no_prometheus",
+    "missing",
+    "advisory",
+    "refused",
+    "interrupted",
+)
+TORN = "\n".join([*lines_of(*WHOLE[:4], started("IV-PERF-3")), '{"event":"check_fin'])
+
+
+def called(out: pathlib.Path, *arguments: str) -> tuple[int, str, str]:
+    parser = argparse.ArgumentParser()
+    explain.add_arguments(parser)
+    stdout, stderr = io.StringIO(), io.StringIO()
+    parsed = parser.parse_args(["--out", str(out), *arguments])
+    return explain.run(parsed, stdout, stderr), stdout.getvalue(), stderr.getvalue()
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_explanation_looks_as_its_golden_file(name: str) -> None:
+    text = explanation.render(read(verdicts.EVERY[name]()))
+
+    golden_files.compare(f"{name}.explain.txt", text)
+
+
+def test_a_killed_run_is_explained_by_its_events() -> None:
+    measured = read_lines(TORN.split("\n"))
+    text = explanation.render(read(verdicts.incomplete()), measured)
+
+    golden_files.compare("incomplete.explain.txt", text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "run"),
+    [
+        pytest.param([], run_id(3), id="the newest when none is named"),
+        pytest.param([run_id(1)], run_id(1), id="by its id"),
+        pytest.param(["20261123T0101"], run_id(1), id="by the beginning of its id"),
+    ],
+)
+def test_a_run_is_found(tmp_path: pathlib.Path, arguments: list[str], run: str) -> None:
+    for number in (1, 2, 3):
+        leave(tmp_path, run_id(number))
+    leave(tmp_path, run_id(9, "pytest"))
+    (tmp_path / run_id(8)).mkdir()
+
+    code, stdout, _ = called(tmp_path, *arguments)
+
+    assert code == 0
+    assert f"Run {run}," in stdout
+
+
+@pytest.mark.parametrize("name", ["", "verdict.json"], ids=["its folder", "its verdict"])
+def test_a_run_is_found_by_path(tmp_path: pathlib.Path, name: str) -> None:
+    folder = leave(tmp_path / "elsewhere", "copied-from-ci")
+
+    code, stdout, _ = called(tmp_path, str(folder / name))
+
+    assert code == 0
+    assert "Run copied-from-ci," in stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["20261123T01"], "begins the names of 2 runs", id="an ambiguous beginning"),
+        pytest.param(["nothing"], "no run “nothing”", id="an unknown run"),
+        pytest.param([""], "begins the names of 2 runs", id="an empty name"),
+    ],
+)
+def test_an_unknown_run_is_wrong_usage(
+    tmp_path: pathlib.Path, arguments: list[str], said: str
+) -> None:
+    leave(tmp_path, run_id(1))
+    leave(tmp_path, run_id(2))
+
+    code, stdout, stderr = called(tmp_path, *arguments)
+
+    assert (code, stdout) == (64, "")
+    assert said in stderr
+
+
+@pytest.mark.parametrize("folder", ["", "missing"], ids=["an empty folder", "no folder"])
+def test_without_any_run_it_says_how_to_make_one(tmp_path: pathlib.Path, folder: str) -> None:
+    code, _, stderr = called(tmp_path / folder)
+
+    assert code == 64
+    assert "no gate has run yet" in stderr
+    assert "./harness gate post-deploy" in stderr
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("", id="an empty file"),
+        pytest.param('{"schema": 1, "run', id="half a file"),
+        pytest.param("[]", id="no object"),
+        pytest.param('{"schema": 9}', id="another schema"),
+        pytest.param("\x00\x00", id="zeros of a crashed disk"),
+        pytest.param(json.dumps(verdicts.go() | {"exit_code": 10}), id="a contradiction"),
+        pytest.param("[" * 100_000, id="nesting without end"),
+    ],
+)
+def test_a_damaged_verdict_is_our_failure_in_one_sentence(
+    tmp_path: pathlib.Path, content: str
+) -> None:
+    leave(tmp_path, run_id(1))
+    (tmp_path / run_id(1) / "verdict.json").write_text(content, encoding="utf-8")
+
+    code, stdout, stderr = called(tmp_path)
+
+    assert (code, stdout) == (70, "")
+    assert stderr.count("\n") == 1
+    assert "events.jsonl" in stderr
+
+
+def test_explaining_a_rollback_is_no_verdict_itself(tmp_path: pathlib.Path) -> None:
+    leave(tmp_path, run_id(1), verdicts.rollback())
+
+    code, stdout, _ = called(tmp_path)
+
+    assert code == 0
+    assert stdout.startswith("ROLLBACK")
+
+
+def test_a_query_stands_on_one_line_to_be_pasted(tmp_path: pathlib.Path) -> None:
+    record = verdicts.rollback()
+    leave(tmp_path, run_id(1), record)
+    query = record["reasons"][0]["judgement"]["data"]["queries"]["bad"]
+
+    _, stdout, _ = called(tmp_path)
+
+    assert query in [line.strip() for line in stdout.splitlines()]
+
+
+def test_the_json_holds_reasons_as_data(tmp_path: pathlib.Path) -> None:
+    record = verdicts.rollback()
+    leave(tmp_path, run_id(1), record)
+
+    code, stdout, _ = called(tmp_path, "--output", "json")
+    said: dict[str, Any] = json.loads(stdout)
+
+    assert code == 0
+    assert said["decision"] == "ROLLBACK"
+    assert [reason["judgement"] for reason in said["reasons"]] == [
+        reason["judgement"] for reason in record["reasons"]
+    ]
+    assert said["passed"] == ["IV-HEALTH-1", "IV-HEALTH-5", "IV-PERF-1"]
+
+
+def test_the_json_of_a_killed_run_holds_what_was_measured(tmp_path: pathlib.Path) -> None:
+    leave(tmp_path, run_id(1), verdicts.incomplete(), events=TORN)
+
+    code, stdout, _ = called(tmp_path, "--output", "json")
+    said = json.loads(stdout)
+
+    assert (code, said["decision"]) == (0, "NO VERDICT")
+    assert said["measured_until_then"]["running"] == "IV-PERF-3"
+    assert len(said["measured_until_then"]["checks"]) == 4

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from gates.cli.view import LiveView, PlainView, view_for
+from reports.progress import Progress
+from tests.reports.test_events import WHOLE, started
+
+REGIONS = ("eu", "us")
+XTERM = {"TERM": "xterm-256color"}
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+class ClosedPipe(io.StringIO):
+    """A stream whose reader went away."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, f"nobody reads these {len(text)} characters")
+
+
+def ticking(*seconds: float) -> Callable[[], float]:
+    """Return a clock that shows these times, the last one for ever."""
+    left = list(seconds)
+    return lambda: left.pop(0) if len(left) > 1 else left[0]
+
+
+@pytest.mark.parametrize(
+    ("stream", "environ", "kind"),
+    [
+        pytest.param(Terminal(), XTERM, LiveView, id="a terminal is drawn on"),
+        pytest.param(Terminal(), {**XTERM, "NO_COLOR": "1"}, LiveView, id="also without colour"),
+        pytest.param(Terminal(), {**XTERM, "CI": "false"}, LiveView, id="CI=false is no CI"),
+        pytest.param(Terminal(), {**XTERM, "CI": "true"}, PlainView, id="a CI log gets lines"),
+        pytest.param(Terminal(), {"TERM": "dumb"}, PlainView, id="a dumb terminal gets lines"),
+        pytest.param(Terminal(), {}, PlainView, id="an unknown terminal gets lines"),
+        pytest.param(io.StringIO(), XTERM, PlainView, id="a file gets lines"),
+    ],
+)
+def test_the_view_fits_the_stream(stream: io.StringIO, environ: dict[str, str], kind: type) -> None:
+    assert isinstance(view_for(stream, 5, REGIONS, environ), kind)
+
+
+def test_a_finished_check_is_one_line_and_its_findings_stand_below() -> None:
+    stream = io.StringIO()
+    view = PlainView(stream, Progress(5, REGIONS), ticking(0.0, 12.34))
+
+    with view:
+        view.note("bringing the local platform up")
+        view.event(started("IV-HEALTH-1"))
+        view.event(WHOLE[0])
+        view.event(WHOLE[3])
+        view.event({"event": "problem", "sentence": "a synthetic record is left over"})
+
+    assert stream.getvalue() == (
+        "12.3s bringing the local platform up\n"
+        "12.3s IV-HEALTH-1 eu PASS, us PASS\n"
+        "12.3s IV-PERF-1 eu INCONCLUSIVE, us PASS\n"
+        "    eu INCONCLUSIVE: API p95 response time under 200 ms: 0.000% of 41 took over 200 ms "
+        "proves nothing yet; 59 events would prove 5 %, 18 are missing\n"
+        "12.3s problem: a synthetic record is left over\n"
+    )
+
+
+def test_a_reader_that_went_away_does_not_end_the_run() -> None:
+    view = PlainView(ClosedPipe(), Progress(5, REGIONS))
+
+    with view:
+        view.note("first")
+        view.event(WHOLE[0])
+
+
+def test_the_drawing_shows_bar_current_check_regions_and_red_findings() -> None:
+    console = Console(file=Terminal(), force_terminal=True, width=80, _environ=XTERM)
+    view = LiveView(console, Progress(18, REGIONS), ticking(0.0, 0.0, 75.0))
+    for event in (*WHOLE, started("IV-PERF-4")):
+        view.event(event)
+
+    with console.capture() as capture:
+        console.print(view.renderable())
+    text = _without_colour(capture.get())
+
+    wanted = ("5 of 18 checks", "1:15", "now IV-PERF-4", "3 PASS", "1 INCONCLUSIVE", "1 FAIL")
+    assert [words for words in wanted if words not in text] == []
+    assert "FAIL IV-PERF-3 us Error rate" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_drawing_leaves_nothing_on_the_terminal_but_the_cursor() -> None:
+    stream = Terminal()
+
+    with view_for(stream, 5, REGIONS, XTERM) as view:
+        view.event(WHOLE[0])
+
+    assert stream.getvalue().count("\x1b[?25l") == stream.getvalue().count("\x1b[?25h") == 1
+
+
+def test_an_interruption_gives_the_cursor_back() -> None:
+    stream = Terminal()
+    view = view_for(stream, 5, REGIONS, XTERM)
+
+    def interrupted() -> None:
+        with view:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    assert "\x1b[?25h" in stream.getvalue()
+
+
+def test_no_color_takes_the_colours_away() -> None:
+    stream = Terminal()
+
+    with view_for(stream, 5, REGIONS, {**XTERM, "NO_COLOR": "1"}) as view:
+        for event in WHOLE:
+            view.event(event)
+
+    assert "\x1b[3" not in stream.getvalue()
+
+
+def _without_colour(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from reports.events import read_lines
+from reports.progress import Progress
+from tests.reports import verdicts
+
+
+def finished(check: dict[str, Any]) -> dict[str, Any]:
+    regions = {
+        region: {key: found[key] for key in ("judgements", "observations")}
+        for region, found in check["regions"].items()
+    }
+    return {
+        "event": "check_finished",
+        "at": verdicts.AT,
+        "check": check["id"],
+        "title": check["title"],
+        "elapsed_seconds": check["elapsed_seconds"],
+        "regions": regions,
+    }
+
+
+def started(check: str) -> dict[str, Any]:
+    return {"event": "check_started", "at": verdicts.AT, "check": check}
+
+
+CHECKS = verdicts.hold()["checks"][:5]
+WHOLE = [finished(check) for check in CHECKS]
+
+
+def lines_of(*events: dict[str, Any]) -> list[str]:
+    return [json.dumps(event) for event in events]
+
+
+def test_events_tell_what_was_measured_until_a_run_was_killed() -> None:
+    measured = read_lines([*lines_of(*WHOLE[:3], started("IV-PERF-1")), '{"event":"check_fin'])
+
+    assert [check.id for check in measured.checks] == ["IV-HEALTH-1", "IV-HEALTH-5", "IV-HEALTH-6"]
+    assert measured.running == "IV-PERF-1"
+    assert measured.unreadable_lines == 1
+    assert measured.last_at == verdicts.AT
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param('{"event":"check_finished","check":"X"', id="a torn line"),
+        pytest.param("[]", id="no object"),
+        pytest.param("{}", id="no event"),
+        pytest.param('{"event":"check_finished","check":"X","regions":{"eu":{}}}', id="no result"),
+        pytest.param('{"event":"check_finished","check":"X","regions":7}', id="no regions"),
+        pytest.param("\x00\x00", id="zeros of a crashed disk"),
+        pytest.param("[" * 100_000, id="nesting without end"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_counted_and_never_guessed(line: str) -> None:
+    measured = read_lines([*lines_of(WHOLE[0]), line])
+
+    assert len(measured.checks) == 1
+    assert measured.unreadable_lines == 1
+
+
+def test_progress_counts_outcomes_by_region() -> None:
+    progress = Progress(5, ("eu", "us"))
+    for event in (*WHOLE, started("IV-FLOW-1")):
+        progress = progress.after(event)
+
+    assert progress.tally("eu") == {"PASS": 3, "INCONCLUSIVE": 1, "FAIL": 1}
+    assert progress.tally("us") == {"PASS": 4, "FAIL": 1}
+    assert progress.running == "IV-FLOW-1"
+    assert [(red.check, red.region, red.outcome) for red in progress.reds()] == [
+        ("IV-PERF-1", "eu", "INCONCLUSIVE"),
+        ("IV-PERF-3", "eu", "FAIL"),
+        ("IV-PERF-3", "us", "FAIL"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param({"event": "check_finished"}, id="a finished check without a name"),
+        pytest.param(
+            {"event": "check_finished", "check": "X", "regions": {"eu": {"judgements": [{}]}}},
+            id="a damaged judgement",
+        ),
+    ],
+)
+def test_an_event_that_cannot_be_read_is_a_problem_and_ends_nothing(event: Any) -> None:
+    progress = Progress(5, ("eu",)).after(event)
+
+    assert progress.done == ()
+    assert "cannot be read" in progress.problems[0]
+
+
+def test_a_check_that_says_nothing_of_a_region_is_missing_there() -> None:
+    progress = Progress(1, ("eu", "us", "ap")).after(WHOLE[0])
+
+    assert progress.tally("ap") == {"MISSING": 1}
+    assert progress.reds()[0].region == "ap"

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from gates.decide.judgement import equals
+from reports import summary
+from tests.reports import golden_files, verdicts
+
+GOLDEN = ("go", "rollback", "hold", "missing", "refused", "incomplete", "advisory")
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_summary_looks_as_its_golden_file(name: str) -> None:
+    golden_files.compare(f"{name}.summary.md", summary.render(verdicts.EVERY[name]()))
+
+
+@pytest.mark.parametrize(
+    ("name", "headline"),
+    [
+        pytest.param("go", "# 🟢 GO: v1.2.0 on local", id="GO is green"),
+        pytest.param("rollback", "# 🔴 ROLLBACK: v1.2.0 on local", id="ROLLBACK is red"),
+        pytest.param("stopped", "# 🔴 STOP: v1.2.0 on local", id="STOP is red"),
+        pytest.param("no_go", r"# 🔴 NO\_GO: v1.2.0 on local", id="NO_GO is red"),
+        pytest.param("hold", "# 🟡 HOLD: v1.2.0 on local", id="HOLD is yellow"),
+        pytest.param("interrupted", "# 🟡 HOLD: v1.2.0 on local", id="interrupted is on hold"),
+        pytest.param("incomplete", "# ⚪ NO VERDICT: v1.2.0 on local", id="killed has none"),
+        pytest.param("failed", "# ⚪ NO VERDICT: v1.2.0 on local", id="failed has none"),
+    ],
+)
+def test_the_first_line_is_the_decision(name: str, headline: str) -> None:
+    assert summary.render(verdicts.EVERY[name]()).splitlines()[0] == headline
+
+
+def test_a_rollback_is_recommended_and_not_authorised() -> None:
+    text = summary.render(verdicts.rollback())
+
+    assert "recommends a rollback; it does not authorise one" in text
+
+
+def test_what_a_sentence_holds_cannot_break_the_page() -> None:
+    said = "a | b `c` <img src=x> *d* [e](f)\n# not a heading"
+    bad = dataclasses.replace(equals("status", 503, 200), sentence=said)
+    text = summary.render(verdicts.verdict_of(verdicts.passing() | {("IV-HEALTH-1", "eu"): (bad,)}))
+
+    assert r"a \| b \`c\` \<img src=x\> \*d\* \[e\](f) # not a heading" in text
+    assert "\n# not a heading" not in text
+
+
+def test_every_row_of_a_table_has_the_same_number_of_cells() -> None:
+    rows = [line for line in summary.render(verdicts.hold()).splitlines() if line.startswith("|")]
+    checks = rows[rows.index("|---|---|---|---|") - 1 :]
+
+    assert {row.count("|") for row in checks} == {5}

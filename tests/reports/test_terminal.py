@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from gates.decide.judgement import equals
+from gates.decide.outcome import Meaning
+from reports import plain, terminal
+from tests.reports import golden_files, verdicts
+
+PLAIN = ("go", "rollback", "hold", "missing", "refused", "incomplete")
+DRAWN = ("go", "rollback", "hold", "no_prometheus", "interrupted")
+
+
+def drawn(record: Any, width: int = 80) -> str:
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        width=width,
+        record=True,
+        _environ={"TERM": "xterm"},
+    )
+    terminal.print_verdict(record, console)
+    return console.export_text()
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_plain_lines_look_as_their_golden_file(name: str) -> None:
+    golden_files.compare(f"{name}.plain.txt", plain.render(verdicts.EVERY[name]()))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_the_terminal_looks_as_its_golden_file_at_80_columns(name: str) -> None:
+    text = drawn(verdicts.EVERY[name]())
+    lines = [line.rstrip() for line in text.splitlines()]
+
+    golden_files.compare(f"{name}.terminal.txt", "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("name", verdicts.EVERY)
+def test_no_line_is_wider_than_the_terminal(name: str, width: int) -> None:
+    text = drawn(verdicts.EVERY[name](), width)
+
+    assert max(len(line) for line in text.splitlines()) <= min(width, terminal.WIDEST)
+
+
+@pytest.mark.parametrize("name", verdicts.EVERY)
+def test_plain_lines_are_printable_ascii(name: str) -> None:
+    text = plain.render(verdicts.EVERY[name]())
+
+    assert all(line.isascii() and line.isprintable() for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "console",
+    [
+        pytest.param(Console(file=io.StringIO()), id="no terminal"),
+        pytest.param(
+            Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"}),
+            id="a dumb terminal",
+        ),
+        pytest.param(
+            Console(
+                file=io.TextIOWrapper(io.BytesIO(), encoding="ascii"),
+                force_terminal=True,
+                _environ={"TERM": "xterm"},
+            ),
+            id="a terminal without box characters",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_said_in_plain_lines(console: Console) -> None:
+    terminal.print_verdict(verdicts.go(), console)
+
+    console.file.seek(0)
+    assert console.file.read() == plain.render(verdicts.go())
+
+
+def test_markup_and_escapes_of_a_sentence_are_shown_and_not_obeyed() -> None:
+    said = "[bold red]not markup[/] \x1b[2J \x07 \u202e end"
+    bad = dataclasses.replace(equals("status", 503, 200), sentence=said)
+    text = drawn(verdicts.verdict_of(verdicts.passing() | {("IV-HEALTH-1", "eu"): (bad,)}))
+
+    assert "[bold red]not markup[/]" in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+def test_more_red_rows_than_a_screen_holds_are_counted() -> None:
+    rows = tuple(verdicts.row(f"IV-X-{n}", "qa", Meaning.HOLD) for n in range(30))
+    text = drawn(verdicts.verdict_of({}, rows=rows))
+
+    assert text.count("MISSING") < 30
+    assert "more: ./harness gate explain" in text

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gates.decide.outcome import Decision
+from reports.verdict import DamagedVerdictError, read
+from reports.words import decision_word
+from tests.reports import verdicts
+from tests.reports.verdicts import changed
+
+GO = verdicts.go()
+REASON = verdicts.rollback()["reasons"][0]
+
+
+@pytest.mark.parametrize("name", verdicts.EVERY)
+def test_every_verdict_survives_json_and_is_read_back(name: str) -> None:
+    record = verdicts.EVERY[name]()
+
+    verdict = read(json.loads(json.dumps(record)))
+
+    assert verdict.run == record["run"]
+    assert [reason.record() for reason in verdict.reasons] == record["reasons"]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in verdicts.EVERY if name not in ("go", "advisory")]
+)
+def test_nothing_but_a_complete_go_is_go(name: str) -> None:
+    verdict = read(verdicts.EVERY[name]())
+
+    assert not verdict.is_go
+    assert decision_word(verdict) != Decision.GO.value
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        pytest.param(changed(GO, schema=2), "schema 2", id="another schema"),
+        pytest.param(changed(GO, state="done"), "unknown state", id="an unknown state"),
+        pytest.param(changed(GO, decision=None), "no decision", id="complete without a decision"),
+        pytest.param(changed(GO, exit_code=10), "exit code 10", id="GO with another exit code"),
+        pytest.param(changed(GO, state="interrupted"), "GO", id="GO of an interrupted run"),
+        pytest.param(changed(GO, state="incomplete"), "GO", id="GO of an incomplete run"),
+        pytest.param(changed(GO, regions={}), "GO", id="GO without a region"),
+        pytest.param(changed(GO, regions={"eu": "HOLD"}), "GO", id="GO with a region on hold"),
+        pytest.param(changed(GO, reasons=[REASON]), "GO", id="GO with a reason against it"),
+        pytest.param(changed(GO, decision="MAYBE"), "damaged", id="an unknown decision"),
+        pytest.param(changed(GO, reasons=[{}]), "damaged", id="an empty reason"),
+        pytest.param(changed(GO, checks=[{"id": "X"}]), "damaged", id="half a check"),
+        pytest.param(changed(GO, checks="all"), "damaged", id="checks that are no list"),
+        pytest.param({"schema": 1}, "damaged", id="nothing but a schema"),
+        pytest.param({}, "damaged", id="nothing at all"),
+    ],
+)
+def test_a_verdict_that_contradicts_itself_is_refused(record: Any, words: str) -> None:
+    with pytest.raises(DamagedVerdictError, match=words):
+        read(record)
+
+
+def test_reasons_are_grouped_by_check_and_the_worst_comes_first() -> None:
+    red = read(verdicts.rollback()).red()
+
+    assert [(item.check, item.decision.value, item.owner) for item in red] == [
+        ("IV-PERF-3", "ROLLBACK", "sre"),
+        ("IV-HEALTH-6", "HOLD", "database"),
+    ]
+
+
+def test_a_check_without_a_title_is_called_by_its_id() -> None:
+    record = verdicts.missing()
+    record["checks"][0]["title"] = None
+
+    assert read(record).checks[0].title == "IV-HEALTH-1"
