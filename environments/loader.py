@@ -52,7 +52,7 @@ def find(name: str) -> Environment | LocalFile:
     data, shown_as = _read_named(name)
     model: type[LocalFile | Environment] = LocalFile if "provider" in data else Environment
     described = parse(model, data, shown_as)
-    if described.name != name:
+    if described.name != name and not name.endswith(".yaml"):
         raise ConfigurationError(
             f"{shown_as}: name = {described.name}: must be {name}, as the file is called; "
             "was it copied?"
@@ -68,13 +68,16 @@ def load_file(path: pathlib.Path) -> Loaded:
 
 
 def path_of(name: str) -> pathlib.Path:
-    """Return the file of a named environment; raises RequestError naming those there are."""
-    path = FOLDER / f"{name}.yaml"
-    if "/" in name or not path.is_file():
+    """Return the file of an environment, given by name or by path; raises RequestError for neither.
+
+    What ends in .yaml is a path: a team may keep its environments outside this repository.
+    """
+    path = pathlib.Path(name) if name.endswith(".yaml") else FOLDER / f"{name}.yaml"
+    if not path.is_file() or ("/" in name and not name.endswith(".yaml")):
         raise RequestError(
-            f"--env {name}: there is no such environment; choose {', '.join(names())}."
+            f"--env {name}: there is no such environment; choose {', '.join(names())} or name a file."
         )
-    return path
+    return path.resolve()
 
 
 def _read_named(name: str) -> tuple[dict[str, Any], str]:

@@ -42,13 +42,19 @@ _WORDS = {
     "value_error": "{error}",
 }
 
+_NAME = r"^[a-z][a-z0-9_-]{0,62}$"
+_NAME_WORDS = "must be lower-case letters, digits, - and _, beginning with a letter"
+
 
 def in_words(problem: Mapping[str, Any]) -> str:
     """Return what a value must be, without the value; pydantic's own words for a type not known here.
 
     Limits on durations are in seconds, since that is what a duration is once it is read.
     """
+    context: Mapping[str, Any] = problem.get("ctx", {})
+    if context.get("pattern") == _NAME:
+        return _NAME_WORDS
     template = _WORDS.get(problem["type"])
     if template is None:
         return str(problem["msg"]).rstrip(".")
-    return template.format(**problem.get("ctx", {})).rstrip(".")
+    return template.format(**context).rstrip(".")

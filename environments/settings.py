@@ -21,13 +21,13 @@ _REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
 
 
 def _http_url(value: str) -> str:
-    if not re.match(_HTTP_URL, value):
+    if not re.fullmatch(_HTTP_URL, value):
         raise ValueError("must be an http(s) address without user, query or fragment")
     return value.rstrip("/")
 
 
 def _secret_reference(value: str) -> str:
-    if not re.match(_REFERENCE, value):
+    if not re.fullmatch(_REFERENCE, value):
         raise ValueError("must be a reference, env:NAME or file:PATH, never the secret itself")
     return value
 

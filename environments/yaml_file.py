@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from gates.decide.sections import Section
 PLACEHOLDER = "EDIT-ME"
 _SECRET_WORDS = ("password", "token", "secret", "key")
 _MERGE = "tag:yaml.org,2002:merge"
+_TEXT = "tag:yaml.org,2002:str"
 
 # Beginnings of PyYAML's own words. Those with user's text in them are replaced also because that
 # text may be an unquoted password that begins with * or !.
@@ -53,6 +55,9 @@ class _StrictLoader(yaml.SafeLoader):
                 continue
             if not isinstance(key_node, yaml.ScalarNode):
                 raise _problem("a key must be plain text, not a list or mapping", key_node)
+            if key_node.tag != _TEXT:
+                # YAML reads no, on, 1 and ~ as something else than text.
+                raise _problem(f"the key “{key_node.value}” is not text; quote it", key_node)
             if key_node.value in seen:
                 raise _problem(f"the key “{key_node.value}” is given twice; keep one", key_node)
             seen.add(key_node.value)
@@ -72,11 +77,15 @@ def read_yaml(path: pathlib.Path, shown_as: str) -> dict[str, Any]:
         raise ConfigurationError(f"{shown_as}: cannot be read: {reason}.") from exc
     try:
         data = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+        # Refuses what contains itself; the text is not needed.
+        json.dumps(data, default=str)
     except yaml.YAMLError as exc:
         raise ConfigurationError(f"{shown_as}:{_yaml_problem(exc)}") from None
-    except (ValueError, RecursionError) as exc:
-        # A date such as 2026-13-45, or a thousand brackets.
-        raise ConfigurationError(f"{shown_as}: is not valid YAML: {type(exc).__name__}.") from None
+    except (ValueError, RecursionError):
+        raise ConfigurationError(
+            f"{shown_as}: is not valid YAML: it holds a date that does not exist, an alias to "
+            "itself or brackets without end."
+        ) from None
     if data is None:
         raise ConfigurationError(f"{shown_as}: is empty; write the settings into it.")
     if not isinstance(data, dict):
@@ -106,7 +115,7 @@ def _marks(data: Mapping[str, Any], shown_as: str) -> dict[str, str]:
     """Return a sentence for each key whose value nobody has filled in."""
     return {
         key: f"{shown_as}: {key} still says {PLACEHOLDER}; replace it: "
-        f"{value.partition(PLACEHOLDER)[2].strip(': ') or 'see the comment beside it'}"
+        f"{value.partition(PLACEHOLDER)[2].strip(': ') or 'see the comment beside it'}."
         for key, value in _strings(data, "")
         if PLACEHOLDER in value
     }
@@ -135,28 +144,33 @@ def _sentence(shown_as: str, data: Mapping[str, Any], problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{shown_as}: {key}: is missing; add it."
     message = in_words(problem)
+    if not key:
+        return f"{shown_as}: {message}."
     if "[key]" in problem["loc"]:
         return f"{shown_as}: {key}: the key itself {message}."
-    return (
-        f"{shown_as}: {key}{_shown_value(data, path)}: {message}."
-        if key
-        else (f"{shown_as}: {message}.")
-    )
+    value = _value_at(data, path)
+    if value is None:
+        return f"{shown_as}: {key}: has no value; write one or remove the key."
+    return f"{shown_as}: {key}{_shown_value(value, path)}: {message}."
 
 
-def _shown_value(data: Any, path: Sequence[Any]) -> str:
-    """Return ` = value` for a plain value that is no secret, so that the reader sees what is meant."""
-    if any(word in str(part) for part in path for word in _SECRET_WORDS):
-        return ""
+def _value_at(data: Any, path: Sequence[Any]) -> Any:
     for part in path:
         try:
             data = data[part]
         except (KeyError, IndexError, TypeError):
-            return ""
-    if isinstance(data, Mapping | list) or data is None:
+            # A validator may speak of more than the file's own keys.
+            return {}
+    return data
+
+
+def _shown_value(value: Any, path: Sequence[Any]) -> str:
+    """Return ` = value` for a plain value that is no secret, so that the reader sees what is meant."""
+    if isinstance(value, Mapping | list) or value == "":
         return ""
     # An address may hold a user's password.
-    return "" if isinstance(data, str) and "@" in data else f" = {harmless(data)}"
+    secret = any(word in str(part) for part in path for word in _SECRET_WORDS)
+    return "" if secret or "@" in str(value) else f" = {harmless(value)}"
 
 
 def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:

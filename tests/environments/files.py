@@ -1,0 +1,45 @@
+"""A valid environment file and one change to it: what most tests here begin with."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from environments.loader import Loaded, load_file
+from environments.yaml_file import ConfigurationError
+
+VALID = (pathlib.Path(__file__).parent / "testdata" / "valid.yaml").read_text(encoding="utf-8")
+SECRETS = {
+    "CLINIC_PROMETHEUS_TOKEN": "sentinel-prometheus",
+    "CLINIC_POSTGRES_PASSWORD": "sentinel-postgres",
+    "CLINIC_REDIS_PASSWORD": "sentinel-redis",
+    "CLINIC_SYNTHETIC_TOKEN": "sentinel-synthetic",
+}
+
+
+def changed(old: str, new: str) -> str:
+    """Return the valid file with one change; the test is wrong if there is nothing to change."""
+    assert old in VALID
+    return VALID.replace(old, new, 1)
+
+
+def write(folder: pathlib.Path, content: str | bytes) -> pathlib.Path:
+    """Write clinic.yaml into a folder."""
+    path = folder / "clinic.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def refusal(folder: pathlib.Path, content: str | bytes) -> list[str]:
+    """Return the sentences with which a file is refused, without the folder's name."""
+    path = write(folder, content)
+    with pytest.raises(ConfigurationError) as caught:
+        load_file(path)
+    assert str(caught.value) == "\n".join(caught.value.sentences)
+    return [sentence.replace(str(path), "clinic.yaml") for sentence in caught.value.sentences]
+
+
+def loaded(folder: pathlib.Path, content: str = VALID) -> Loaded:
+    """Load a file that is in order."""
+    return load_file(write(folder, content))

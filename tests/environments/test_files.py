@@ -1,0 +1,119 @@
+"""The committed environments: everything that the runbook says is there, the rest is marked."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import pytest
+import yaml
+
+from environments.loader import FOLDER, find, load_file, names
+from environments.settings import Environment
+from environments.yaml_file import ConfigurationError
+from gates.load import load_policy
+
+STANDING = ["dev", "prod", "staging"]
+_MARK = re.compile(r'"EDIT-ME: [^"]+"')
+
+MARKS_OF_PROD = [
+    "regions.eu-central.services.api",
+    "regions.eu-central.prometheus",
+    "regions.us-east.services.api",
+    "regions.us-east.prometheus",
+    "postgres.host",
+    "redis.host",
+    "synthetic.provider_id",
+]
+
+
+def text_of(name: str) -> str:
+    return (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def edited(name: str) -> str:
+    """Return an environment's text as an operator would leave it."""
+    numbers = iter(range(100))
+    return _MARK.sub(lambda _: f"https://host-{next(numbers)}.example", text_of(name))
+
+
+@pytest.fixture
+def prod(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "SYNTHETIC_TOKEN"):
+        monkeypatch.setenv(f"GATE_{name}", "sentinel")
+    path = tmp_path / "prod.yaml"
+    path.write_text(edited("prod"), encoding="utf-8")
+    return load_file(path).settings
+
+
+def test_there_are_four() -> None:
+    assert names() == ["dev", "local", "prod", "staging"]
+
+
+@pytest.mark.parametrize("name", STANDING)
+def test_every_mark_is_listed_at_once_with_file_key_and_what_to_put(name: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find(name)
+    marks = _MARK.findall(text_of(name))
+    assert len(caught.value.sentences) == len(marks) > 0
+    for sentence, mark in zip(caught.value.sentences, marks, strict=True):
+        assert sentence.startswith(f"environments/{name}.yaml: ")
+        assert sentence.endswith(mark.strip('"').removeprefix("EDIT-ME: ") + ".")
+
+
+def test_production_marks_what_only_the_operator_knows() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find("prod")
+    keys = [sentence.split(": ")[1].split(" still")[0] for sentence in caught.value.sentences]
+    assert keys == MARKS_OF_PROD
+
+
+@pytest.mark.parametrize("name", STANDING)
+def test_edited_it_is_valid(name: str) -> None:
+    data = yaml.safe_load(edited(name))
+    settings = Environment.model_validate(data)
+    assert settings.name == name
+    assert settings.time_scale == 1
+
+
+def test_production_carries_the_runbooks_hosts(prod: Environment) -> None:
+    assert prod.public == {
+        name: f"https://{name}.unifiedhealth.io" for name in ("api", "app", "fhir", "status")
+    }
+
+
+def test_production_carries_the_runbooks_vendors(prod: Environment) -> None:
+    assert prod.external is not None
+    assert [
+        (vendor.name, vendor.support_contact, vendor.sla_minutes)
+        for vendor in prod.external.vendors
+    ] == [
+        ("AWS", "1-800-AWS-SUPPORT", 15),
+        ("Azure", "1-800-AZURE-SUPPORT", 15),
+        ("Auth0", "support@auth0.com", 60),
+        ("Stripe", "support@stripe.com", 30),
+    ]
+
+
+@pytest.mark.parametrize("name", ["prod", "staging"])
+def test_every_objective_has_its_metric(name: str) -> None:
+    settings = Environment.model_validate(yaml.safe_load(edited(name)))
+    for objective in load_policy().objectives:
+        metric = settings.metrics[objective.metric]
+        assert objective.kind != "errors" or metric.status_label == "status"
+
+
+@pytest.mark.parametrize("name", [*STANDING, "local"])
+def test_editors_are_told_the_schema(name: str) -> None:
+    kind = "local" if name == "local" else "environment"
+    first = text_of(name).partition("\n")[0]
+    assert first == f"# yaml-language-server: $schema={kind}.schema.json"
+    assert (FOLDER / f"{kind}.schema.json").is_file()
+
+
+@pytest.mark.parametrize("name", STANDING)
+def test_no_secret_stands_in_the_file(name: str) -> None:
+    data = yaml.safe_load(edited(name))
+    for section, key in (("postgres", "password"), ("redis", "password"), ("synthetic", "token")):
+        if section in data:
+            assert data[section][key].startswith("env:GATE_")

@@ -1,0 +1,146 @@
+"""Environments that commands provide, with small scripts for commands."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import time
+
+import pytest
+
+from environments.provider import Patience, ProviderError, environment, program, provided
+from environments.settings import LocalFile
+from environments.yaml_file import ConfigurationError
+from tests.environments.files import VALID
+
+PATIENT = Patience(status=5, up=5, down=5)
+HASTY = Patience(status=0.3, up=0.3, down=0.3)
+
+
+@dataclasses.dataclass
+class Commands:
+    """Three scripts that note their calls; by default `up` is needed and everything works."""
+
+    folder: pathlib.Path
+
+    def __post_init__(self) -> None:
+        (self.folder / "environment.yaml").write_text(VALID, encoding="utf-8")
+        self.script("status", "exit 1")
+        self.script("up", f"echo starting; echo {self.folder}/environment.yaml")
+        self.script("down", "exit 0")
+
+    def script(self, name: str, body: str) -> None:
+        """Write a command."""
+        path = self.folder / name
+        path.write_text(f'#!/bin/sh\necho "{name} $@" >>{self.folder}/calls\n{body}\n')
+        path.chmod(0o755)
+
+    def file(self) -> LocalFile:
+        """Return the file that names them."""
+        commands = {name: [str(self.folder / name)] for name in ("status", "up", "down")}
+        commands["up"] += ["--owner", "{pid}"]
+        return LocalFile.model_validate({"schema": 1, "name": "clinic", "provider": commands})
+
+    def calls(self) -> list[str]:
+        """Return the calls so far."""
+        return (self.folder / "calls").read_text().splitlines()
+
+
+@pytest.fixture
+def commands(tmp_path: pathlib.Path) -> Commands:
+    return Commands(tmp_path)
+
+
+def failure(commands: Commands, patience: Patience = PATIENT) -> str:
+    """Return with which words providing fails."""
+    with pytest.raises(ProviderError) as caught:  # noqa: SIM117 - the manager itself is meant to raise
+        with provided(commands.file(), print, patience):
+            pytest.fail("nothing was provided")
+    return str(caught.value).replace(str(commands.folder), "…")
+
+
+def test_what_is_brought_up_is_taken_down(commands: Commands) -> None:
+    told: list[str] = []
+    with provided(commands.file(), told.append, PATIENT) as path:
+        assert path == commands.folder / "environment.yaml"
+        assert commands.calls() == ["status ", f"up --owner {os.getpid()}"]
+    assert commands.calls()[2:] == ["down "]
+    assert told == ["bringing the clinic platform up", "taking the clinic platform down"]
+
+
+def test_what_runs_already_is_left_running(commands: Commands) -> None:
+    commands.script("status", f"echo {commands.folder}/environment.yaml")
+    with provided(commands.file(), pytest.fail, PATIENT) as path:
+        assert path == commands.folder / "environment.yaml"
+    assert commands.calls() == ["status "]
+
+
+def test_it_is_taken_down_after_a_failure_inside(commands: Commands) -> None:
+    with pytest.raises(LookupError), provided(commands.file(), print, PATIENT):
+        raise LookupError
+    assert commands.calls()[-1] == "down "
+
+
+def test_a_failing_command_is_quoted_with_its_last_words(commands: Commands) -> None:
+    commands.script("up", "echo first >&2; echo no disk left >&2; exit 3")
+    assert failure(commands) == "“…/up --owner {pid}” failed with code 3: no disk left"
+    assert commands.calls()[-1] == "down "
+
+
+def test_a_silent_failure_is_said_to_be_silent(commands: Commands) -> None:
+    commands.script("up", "exit 1")
+    assert failure(commands) == "“…/up --owner {pid}” failed with code 1: it said nothing"
+
+
+@pytest.mark.parametrize(("name", "shown"), [("up", "up --owner {pid}"), ("status", "status")])
+def test_a_success_without_a_path_is_a_failure(name: str, shown: str, commands: Commands) -> None:
+    commands.script(name, "exit 0")
+    words = "succeeded but printed no path of an environment file"
+    assert failure(commands) == f"“…/{shown}” {words}"
+
+
+@pytest.mark.parametrize(("name", "shown"), [("up", "up --owner {pid}"), ("status", "status")])
+def test_a_hanging_command_is_given_up(name: str, shown: str, commands: Commands) -> None:
+    commands.script(name, "exec sleep 30")
+    began = time.monotonic()
+    assert failure(commands, HASTY) == f"“…/{shown}” did not end in 0.3 s"
+    assert time.monotonic() - began < 5
+
+
+def test_a_failing_down_is_told_and_hides_no_result(commands: Commands) -> None:
+    commands.script("down", "echo stuck >&2; exit 4")
+    told: list[str] = []
+    with provided(commands.file(), told.append, PATIENT):
+        pass
+    assert told[-1].endswith("down” failed with code 4: stuck; take it down by hand")
+
+
+def test_a_command_that_may_not_be_run(commands: Commands) -> None:
+    (commands.folder / "up").chmod(0o644)
+    assert failure(commands) == "“…/up --owner {pid}” cannot be started: Permission denied"
+
+
+def test_a_command_that_does_not_exist(commands: Commands) -> None:
+    (commands.folder / "status").unlink()
+    with (
+        pytest.raises(ConfigurationError, match=r"is not installed; run \./harness setup"),
+        provided(commands.file(), print, PATIENT),
+    ):
+        pytest.fail("nothing was provided")
+
+
+def test_console_scripts_are_found_without_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert program("sandbox").endswith("/sandbox")
+
+
+@pytest.mark.usefixtures("secrets")
+def test_a_file_given_by_path_needs_no_commands(commands: Commands) -> None:
+    with environment("local", commands.folder / "environment.yaml", pytest.fail) as loaded:
+        assert loaded.settings.name == "clinic"
+
+
+def test_an_unedited_environment_is_refused_before_anything_is_asked() -> None:
+    with pytest.raises(ConfigurationError, match="still says EDIT-ME"), environment("prod"):
+        pytest.fail("nothing was provided")

@@ -1,0 +1,324 @@
+"""Every mistake in an environment file has its one exact sentence: file, key, value, remedy."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from tests.environments.files import VALID, changed, loaded, refusal
+
+pytestmark = pytest.mark.usefixtures("secrets")
+
+_NOT_YAML = (
+    "clinic.yaml: is not valid YAML: it holds a date that does not exist, an alias to itself or "
+    "brackets without end."
+)
+_DATABASE = "  database: clinic\n"
+_PASSWORD = "env:CLINIC_POSTGRES_PASSWORD"
+_SWITCH = "2026-01-31T22:00:00Z"
+
+MISTAKES = [
+    pytest.param(
+        ("owner:", "onwer:"),
+        ["owner: is missing; add it.", "onwer: unknown key; remove it or mend its spelling."],
+        id="a key misspelt at the top",
+    ),
+    pytest.param(
+        ("support_contact:", "support_contcat:"),
+        [
+            "external.vendors.0.support_contact: is missing; add it.",
+            "external.vendors.0.support_contcat: unknown key; remove it or mend its spelling.",
+        ],
+        id="a key misspelt deep inside",
+    ),
+    pytest.param(
+        (_DATABASE, f"{_DATABASE}  port: five\n"),
+        ["postgres.port = five: must be a whole number."],
+        id="text for a number",
+    ),
+    pytest.param(
+        (_DATABASE, f"{_DATABASE}  port: 70000\n"),
+        ["postgres.port = 70000: must be at most 65535."],
+        id="a port that does not exist",
+    ),
+    pytest.param(
+        ("redis: {", "redis: {tls: maybe, "),
+        ["redis.tls = maybe: must be true or false."],
+        id="neither yes nor no",
+    ),
+    pytest.param(
+        (_DATABASE, f"{_DATABASE}  appointments: visits\n"),
+        ["postgres.appointments = visits: must be a section of keys and values."],
+        id="text for a section",
+    ),
+    pytest.param(
+        ("expected: [stripe]", "expected: stripe"),
+        ["external.expected = stripe: must be a list."],
+        id="text for a list",
+    ),
+    pytest.param(
+        (_DATABASE, "  database: 5\n"),
+        ["postgres.database = 5: must be text; put it into quotes."],
+        id="a number for text",
+    ),
+    pytest.param(
+        (_DATABASE, ""), ["postgres.database: is missing; add it."], id="a missing key of a section"
+    ),
+    pytest.param(
+        (_DATABASE, "  database:\n"),
+        ["postgres.database: has no value; write one or remove the key."],
+        id="a key without value",
+    ),
+    pytest.param(
+        ("owner: release manager", 'owner: ""'),
+        ["owner: must not be empty."],
+        id="an empty text",
+    ),
+    pytest.param(
+        ('[send-reads, "{seconds}"]', "[]"),
+        ["traffic.lease.command: must not be empty."],
+        id="an empty command",
+    ),
+    pytest.param(
+        (_DATABASE, f"{_DATABASE}  sslmode: prefer\n"),
+        ["postgres.sslmode = prefer: must be 'disable', 'require', 'verify-ca' or 'verify-full'."],
+        id="a word that is none of the choices",
+    ),
+    pytest.param(("schema: 1", "schema: 2"), ["schema = 2: must be 1."], id="another format"),
+    pytest.param(
+        ("owner:", "time_scale: 0.5\nowner:"),
+        ["time_scale = 0.5: must be at least 1."],
+        id="a time scale that slows down",
+    ),
+    pytest.param(
+        ("  eu:\n", "  EU:\n"),
+        [
+            (
+                "regions.EU: the key itself must be lower-case letters, digits, - and _, beginning "
+                "with a letter."
+            )
+        ],
+        id="a region's name in capitals",
+    ),
+    pytest.param(
+        ("https://us.clinic.example", "https://eu.clinic.example/"),
+        [
+            (
+                "regions.us.services.api and regions.eu.services.api are the same address; give each "
+                "its own."
+            )
+        ],
+        id="two regions with one address",
+    ),
+    pytest.param(
+        ("https://us.clinic.example", "https://api.clinic.example"),
+        ["regions.us.services.api and public.api are the same address; give each its own."],
+        id="the global host as a region's",
+    ),
+    pytest.param(
+        ("{api: https://us.clinic.example}", "{web: https://us.clinic.example}"),
+        ["regions.us.services lacks an address for api, named under services; add it."],
+        id="a region without a service's address",
+    ),
+    pytest.param(
+        ("http://prometheus.eu.clinic.example:9090", "prometheus.eu:9090"),
+        [
+            (
+                "regions.eu.prometheus = prometheus.eu:9090: must be an http(s) address without user, "
+                "query or fragment."
+            )
+        ],
+        id="an address without its scheme",
+    ),
+    pytest.param(
+        ("http://prometheus.eu.clinic.example:9090", "http://gate:hunter2@prometheus.eu:9090"),
+        ["regions.eu.prometheus: must be an http(s) address without user, query or fragment."],
+        id="an address with a password, which is not shown",
+    ),
+    pytest.param(
+        (_PASSWORD, "hunter2"),
+        ["postgres.password: must be a reference, env:NAME or file:PATH, never the secret itself."],
+        id="a password itself, which is not shown",
+    ),
+    pytest.param(
+        ("15s", "15"),
+        [
+            (
+                "prometheus.scrape_interval = 15: must be a duration with its unit, such as 30s, 5m "
+                "or 1h."
+            )
+        ],
+        id="a duration without unit",
+    ),
+    pytest.param(
+        (_SWITCH, "2026-01-31T22:00:00"),
+        ["traffic: switched_at needs a time zone, such as 2026-01-31T22:00:00Z."],
+        id="a time without zone",
+    ),
+    pytest.param(
+        (_SWITCH, "1769896800"),
+        ["traffic.switched_at = 1769896800: must be a time, such as 2026-01-31T22:00:00Z."],
+        id="a number for a time",
+    ),
+    pytest.param(
+        (_SWITCH, "tonight"),
+        ["traffic.switched_at = tonight: must be a time, such as 2026-01-31T22:00:00Z."],
+        id="a word for a time",
+    ),
+    pytest.param(
+        ("synthetic:\n  service: api", "synthetic:\n  service: web"),
+        ["synthetic.service names “web”, which is not among api."],
+        id="a service that is not described",
+    ),
+    pytest.param(
+        ("external:\n  service: api", "external:\n  service: web"),
+        ["external.service names “web”, which is not among api."],
+        id="an external section of a service that is not described",
+    ),
+    pytest.param(
+        ("endpoint: external", "endpoint: vendors"),
+        ["external.endpoint names “vendors”, which is not among liveness, external."],
+        id="a health endpoint that is not described",
+    ),
+    pytest.param(
+        ("services: [stripe]", "services: [strpie]"),
+        ["external.vendors names “strpie”, which is not among stripe."],
+        id="a vendor of a service that nobody reports",
+    ),
+    pytest.param(
+        ("https://eu.clinic.example", '"EDIT-ME: address of the API in eu"'),
+        ["regions.eu.services.api still says EDIT-ME; replace it: address of the API in eu."],
+        id="an unedited mark",
+    ),
+    pytest.param(
+        (_PASSWORD, "env:EDIT-ME"),
+        ["postgres.password still says EDIT-ME; replace it: see the comment beside it."],
+        id="a mark in the middle of a value",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "sentences"), MISTAKES)
+def test_mistake_in_a_value(
+    change: tuple[str, str], sentences: list[str], tmp_path: pathlib.Path
+) -> None:
+    assert refusal(tmp_path, changed(*change)) == [f"clinic.yaml: {one}" for one in sentences]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        pytest.param(
+            ("owner: release manager\n", "owner: release manager\nowner: somebody\n"),
+            "clinic.yaml:4: is not valid YAML: the key “owner” is given twice; keep one.",
+            id="a key given twice",
+        ),
+        pytest.param(
+            ("regions:\n", "regions: [\n"),
+            "clinic.yaml:10: is not valid YAML: expected ',' or ']', but got ':'.",
+            id="an open bracket",
+        ),
+        pytest.param(
+            ("  eu:\n", "\teu:\n"),
+            "clinic.yaml:9: is not valid YAML: a tab where YAML wants spaces; replace it by spaces.",
+            id="a tab",
+        ),
+        pytest.param(
+            (_DATABASE, "  database: clinic: x\n"),
+            "clinic.yaml:32: is not valid YAML: mapping values are not allowed here.",
+            id="two colons",
+        ),
+        pytest.param(
+            (_PASSWORD, "*hunter2"),
+            "clinic.yaml:34: is not valid YAML: a * begins an alias that is not defined; quote the "
+            "text.",
+            id="a password that begins with an asterisk, which is not shown",
+        ),
+        pytest.param(
+            (_PASSWORD, "!hunter2 x"),
+            "clinic.yaml:34: is not valid YAML: a ! begins a tag, and none is known; quote the text.",
+            id="a password that begins with an exclamation mark, which is not shown",
+        ),
+        pytest.param(
+            ("redis:", "---\nredis:"),
+            "clinic.yaml:35: is not valid YAML: a second document begins here; keep one.",
+            id="two documents",
+        ),
+        pytest.param(
+            ("owner:", "? [a, b]\n: c\nowner:"),
+            "clinic.yaml:3: is not valid YAML: a key must be plain text, not a list or mapping.",
+            id="a list for a key",
+        ),
+        pytest.param(
+            ("  eu:\n", "  no:\n"),
+            "clinic.yaml:9: is not valid YAML: the key “no” is not text; quote it.",
+            id="Norway for a key",
+        ),
+        pytest.param((_SWITCH, "2026-13-45"), _NOT_YAML, id="a date that does not exist"),
+        pytest.param(("public: {", "public: &self {me: *self, "), _NOT_YAML, id="an endless alias"),
+        pytest.param(
+            ("release manager", "release \x00 manager"),
+            "clinic.yaml: is not valid YAML: it holds a character that no text has.",
+            id="a control character",
+        ),
+    ],
+)
+def test_mistake_in_the_yaml(
+    change: tuple[str, str], sentence: str, tmp_path: pathlib.Path
+) -> None:
+    assert refusal(tmp_path, changed(*change)) == [sentence]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        pytest.param("", "clinic.yaml: is empty; write the settings into it.", id="empty"),
+        pytest.param(
+            "# later\n", "clinic.yaml: is empty; write the settings into it.", id="only a comment"
+        ),
+        pytest.param(
+            "- a\n",
+            "clinic.yaml: is no mapping of keys to values; see its comments.",
+            id="a list",
+        ),
+        pytest.param(
+            VALID.encode().replace(b"release manager", b"Z\xfcrich"),
+            "clinic.yaml: cannot be read: it is not UTF-8 text.",
+            id="another encoding",
+        ),
+        pytest.param("a: " + "[" * 3000, _NOT_YAML, id="three thousand brackets"),
+    ],
+)
+def test_mistake_in_the_whole_file(
+    content: str | bytes, sentence: str, tmp_path: pathlib.Path
+) -> None:
+    assert refusal(tmp_path, content) == [sentence]
+
+
+def test_a_scale_beyond_all_bounds_is_refused(tmp_path: pathlib.Path) -> None:
+    (sentence,) = refusal(tmp_path, changed("owner:", "time_scale: .inf\nowner:"))
+    assert sentence.endswith("must be a finite number.")
+
+
+def test_all_mistakes_and_marks_are_listed_at_once(tmp_path: pathlib.Path) -> None:
+    text = changed("https://eu.clinic.example", "EDIT-ME").replace("15s", "15")
+    text = text.replace("host: db.clinic.example", '"host": "EDIT-ME: the primary"')
+    assert refusal(tmp_path, text) == [
+        (
+            "clinic.yaml: regions.eu.services.api still says EDIT-ME; replace it: "
+            "see the comment beside it."
+        ),
+        "clinic.yaml: postgres.host still says EDIT-ME; replace it: the primary.",
+        (
+            "clinic.yaml: prometheus.scrape_interval = 15: must be a duration with its unit, such as "
+            "30s, 5m or 1h."
+        ),
+    ]
+
+
+def test_merged_keys_may_be_overridden(tmp_path: pathlib.Path) -> None:
+    text = changed("labels: {region: eu}", "labels: &eu {region: eu}").replace(
+        "labels: {region: us}", "labels: {<<: *eu, region: us}"
+    )
+    assert loaded(tmp_path, text).settings.regions["us"].labels == {"region": "us"}

@@ -1,0 +1,73 @@
+"""What is generated from the models is committed as it is generated."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from environments import schema
+from environments.settings import Environment, LocalFile
+
+
+@pytest.mark.parametrize("path", schema.schema_files(), ids=lambda path: path.name)
+def test_the_committed_schema_is_current(path: Any) -> None:
+    committed = path.read_text(encoding="utf-8")
+    assert committed == schema.schema_files()[path], "run python -m environments.schema"
+
+
+def test_the_committed_reference_is_current() -> None:
+    committed = schema.DOCS.read_text(encoding="utf-8")
+    assert committed == schema.reference(), "run python -m environments.schema --docs"
+
+
+def properties(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for owner in (definition, *definition.get("$defs", {}).values()):
+        for name, value in owner["properties"].items():
+            yield f"{owner['title']}.{name}", value
+
+
+@pytest.mark.parametrize("model", [Environment, LocalFile])
+def test_every_key_is_explained(model: type[Environment | LocalFile]) -> None:
+    silent = [
+        key for key, value in properties(schema.schema_of(model)) if "description" not in value
+    ]
+    assert silent == []
+
+
+def test_unknown_keys_are_refused_everywhere() -> None:
+    described = schema.schema_of(Environment)
+    for definition in (described, *described["$defs"].values()):
+        assert definition["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("key", "good", "bad"),
+    [
+        ("Prometheus.scrape_interval", "15s", "15"),
+        ("Region.prometheus", "http://prometheus:9090", "EDIT-ME: an address"),
+        ("Postgres.password", "env:PASSWORD", "hunter2"),
+    ],
+)
+def test_editors_see_what_the_gate_would_refuse(key: str, good: str, bad: str) -> None:
+    pattern = dict(properties(schema.schema_of(Environment)))[key]["pattern"]
+    assert re.search(pattern, good)
+    assert not re.search(pattern, bad)
+
+
+def test_a_default_duration_is_shown_as_one_would_write_it() -> None:
+    described = dict(properties(schema.schema_of(Environment)))
+    assert described["Prometheus.max_clock_skew"]["default"] == "30s"
+
+
+def test_the_schema_is_plain_json() -> None:
+    for text in schema.schema_files().values():
+        assert json.loads(text)["$schema"].startswith("https://json-schema.org/")
+
+
+def test_wrong_usage_is_64(capsys: pytest.CaptureFixture[str]) -> None:
+    assert schema.main(["--docz"]) == 64
+    assert "usage:" in capsys.readouterr().err
