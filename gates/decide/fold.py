@@ -128,15 +128,15 @@ def _judge_row(
     found: Mapping[tuple[str, str], list[RegionResult]],
     stage: Stage,
 ) -> list[Reason]:
+    """Return why a row is not good in a region; a doubled check never hides what it measured."""
     results = found.get((row.id, region), [])
-    if len(results) != 1:
-        return [_not_once(row, region, len(results))]
-    result = results[0]
-    if result.outcome is None:
-        return [_not_once(row, region, 0)]
+    ran = any(result.outcome is not None for result in results)
+    times = len(results) if ran else 0
+    reasons = [] if times == 1 else [_not_once(row, region, times)]
     good = (Outcome.PASS, Outcome.NOT_APPLICABLE)
-    return [
+    return reasons + [
         _reason(row, region, judgement, stage)
+        for result in results
         for judgement in result.judgements
         if judgement.outcome not in good
     ]
@@ -147,6 +147,8 @@ def _reason(row: Row, region: str, judgement: Judgement, stage: Stage) -> Reason
         decision = Decision.GO
     elif judgement.outcome is Outcome.FAIL:
         meaning = mildest_meaning(judgement.means or row.on_fail, row.on_fail)
+        # Only the catalogue makes a check advisory; a check can't excuse itself.
+        meaning = Meaning.HOLD if meaning is Meaning.ADVISORY else meaning
         decision = decision_for(meaning, stage)
     else:
         decision = Decision.HOLD
