@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pytest_bdd.gherkin_parser import get_gherkin_document
+from gherkin.errors import ParserError
+from gherkin.parser import Parser
 
 # A line that starts like a step but stands in a description: a mistyped keyword makes pytest-bdd
 # pass the scenario without running anything. Prose has to avoid these words at the start of a line.
@@ -39,43 +40,45 @@ def scenarios(files: Iterable[pathlib.Path]) -> Iterator[ScenarioPlace]:
     """Yield every scenario; raises FeatureError for one without exactly one tag, its id."""
     for file in files:
         for scenario in _parsed(file):
-            tags = [tag.name.removeprefix("@") for tag in scenario.tags]
-            at = f"{file}:{scenario.location.line}"
+            tags = [tag["name"].removeprefix("@") for tag in scenario["tags"]]
+            at = f"{file}:{scenario['location']['line']}"
             if len(tags) != 1:
                 raise FeatureError(
-                    f"{at}: “{scenario.name}” has {len(tags)} tags; its one tag is its catalogue id."
+                    f"{at}: “{scenario['name']}” has {len(tags)} tags; its one tag is its catalogue id."
                 )
-            yield ScenarioPlace(tags[0], scenario.name, file, scenario.location.line)
+            yield ScenarioPlace(tags[0], scenario["name"], file, scenario["location"]["line"])
 
 
 def lint(file: pathlib.Path) -> Iterator[str]:
     """Yield a sentence for everything that pytest-bdd would silently drop or pass."""
     found = _parsed(file)
-    names = collections.Counter(scenario.name for scenario in found)
+    names = collections.Counter(scenario["name"] for scenario in found)
     for scenario in found:
-        at = f"{file}:{scenario.location.line}: “{scenario.name}”"
-        if names[scenario.name] > 1:
-            yield f"{at} is the name of {names[scenario.name]} scenarios; only the last would run."
-        if not scenario.steps:
+        at = f"{file}:{scenario['location']['line']}: “{scenario['name']}”"
+        if names[scenario["name"]] > 1:
+            yield f"{at} is the name of {names[scenario['name']]} scenarios; only the last would run."
+        if not scenario["steps"]:
             yield f"{at} has no steps; it would pass."
-        for line in scenario.description.splitlines():
+        for line in scenario["description"].splitlines():
             if _LIKE_A_STEP.match(line):
                 yield f"{at}: “{line.strip()}” is read as prose; mend its keyword."
-        if scenario.examples:
+        if scenario["examples"]:
             yield f"{at} has Examples; one scenario is one check, write them out."
 
 
-def _parsed(file: pathlib.Path) -> list[Any]:
+def _parsed(file: pathlib.Path) -> list[dict[str, Any]]:
     try:
-        feature = get_gherkin_document(str(file)).feature
-    except Exception as exc:  # the parser raises bare KeyError and its own errors for broken files
+        feature = Parser().parse(file.read_text(encoding="utf-8"))["feature"]
+    except (ParserError, OSError, UnicodeDecodeError) as exc:
         raise FeatureError(f"{file}: is no readable feature: {type(exc).__name__}.") from exc
-    return list(_flat(feature.children))
+    if feature is None:
+        raise FeatureError(f"{file}: holds no feature; write one or remove the file.")
+    return list(_flat(feature["children"]))
 
 
-def _flat(children: Iterable[Any]) -> Iterator[Any]:
+def _flat(children: Iterable[Any]) -> Iterator[dict[str, Any]]:
     for child in children:
-        if child.scenario:
-            yield child.scenario
-        if child.rule:
-            yield from _flat(child.rule.children)
+        if "scenario" in child:
+            yield child["scenario"]
+        if "rule" in child:
+            yield from _flat(child["rule"]["children"])

@@ -12,7 +12,8 @@ import pytest
 from bdd.collector import ROW
 from bdd.parent import end_with_parent
 from checks.check import Check
-from checks.run import Request, Run, open_run
+from checks.request import Request
+from checks.run import Run, open_run
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from checks.run import EVENTS
+from checks.request import EVENTS
 from gates.load import ROOT
 from gates.run.lines import Tail
 

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from checks.run import EVENTS, OUT, new_run_id, regions_of, release_of, switched_at_of
+from checks.request import EVENTS, OUT, new_run_id, regions_of, release_of, switched_at_of
 from environments.loader import Loaded
 from environments.provider import ProviderError, environment
 from environments.yaml_file import ConfigurationError, RequestError

@@ -1,0 +1,72 @@
+"""What a caller asks of a run, made sense of: release, regions, traffic switch, run id.
+
+Light to import: the gate's own process needs these and no client library.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import pathlib
+import re
+import secrets
+
+from environments.loader import Loaded
+from environments.yaml_file import RequestError
+from gates.decide.release import Release
+from gates.load import ROOT
+
+EVENTS = "events.jsonl"
+OUT = ROOT / "reports" / "out"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """What the caller asks for on the command line; everything else is found."""
+
+    env: str
+    release: str | None
+    regions: tuple[str, ...]
+    switched_at: str | None
+    environment_file: pathlib.Path | None
+    run_dir: pathlib.Path | None
+
+
+def new_run_id(kind: str) -> str:
+    """Return a new run id: time first, so that names sort, then a few random digits."""
+    return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{kind}-{secrets.token_hex(3)}"
+
+
+def release_of(asked: str | None, env: str, loaded: Loaded) -> Release:
+    """Return the release under test; raises RequestError when nobody names it."""
+    text = asked or loaded.settings.release
+    if text is None:
+        raise RequestError(f"--release is missing: which release does {env} run?")
+    try:
+        return Release.parse(text)
+    except ValueError as exc:
+        raise RequestError(f"--release: {exc}.") from exc
+
+
+def regions_of(asked: tuple[str, ...], loaded: Loaded) -> tuple[str, ...]:
+    """Return the regions to measure, all unless some are asked; raises RequestError."""
+    known = tuple(loaded.settings.regions)
+    unknown = [region for region in asked if region not in known]
+    if unknown:
+        raise RequestError(
+            f"--region {unknown[0]}: there is no such region; choose {', '.join(known)}."
+        )
+    return tuple(dict.fromkeys(asked)) or known
+
+
+def switched_at_of(asked: str | None, loaded: Loaded) -> dt.datetime | None:
+    """Return when traffic went to the release; raises RequestError for an unreadable time."""
+    if asked is None:
+        return loaded.settings.traffic.switched_at
+    try:
+        at = dt.datetime.fromisoformat(re.sub(r"Z$", "+00:00", asked))
+    except ValueError as exc:
+        raise RequestError("--switched-at: write it like 2026-01-31T22:00:00Z.") from exc
+    if at.tzinfo is None:
+        raise RequestError("--switched-at: needs a time zone, such as the Z in 22:00:00Z.")
+    return at

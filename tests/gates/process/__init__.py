@@ -1,0 +1,1 @@
+"""The gate as a process: its exit codes, its evidence, and what is left when it is ended."""

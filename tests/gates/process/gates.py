@@ -1,0 +1,78 @@
+"""Starts the real `gate` command, in this checkout or in a copy that a test may damage."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
+COPIED = (
+    "bdd",
+    "checks",
+    "environments",
+    "features",
+    "gates",
+    "probes",
+    "reports",
+    "smoke",
+    "steps",
+)
+START = "from gates.cli.main import run; run()"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The gate of one checkout, against one platform."""
+
+    checkout: pathlib.Path
+    state: pathlib.Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def start(self, *arguments: str, python: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        """Start a command without waiting, in a session of its own."""
+        return subprocess.Popen(
+            [sys.executable, *python, "-c", START, *arguments],
+            cwd=self.checkout,
+            env={**os.environ, "SANDBOX_STATE": str(self.state), **self.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(
+        self, *arguments: str, python: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        with self.start(*arguments, python=python) as process:
+            out, err = process.communicate(timeout=240)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def runs(self) -> list[pathlib.Path]:
+        """Return the folders of the gate's runs, oldest first."""
+        return sorted((self.checkout / "reports" / "out").glob("*-post-deploy-*"))
+
+    def verdict(self, run: pathlib.Path | None = None) -> dict[str, Any]:
+        """Return the verdict on disk of a run, the newest unless one is named."""
+        path = (run or self.runs()[-1]) / "verdict.json"
+        verdict: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return verdict
+
+
+def copy_of_checkout(folder: pathlib.Path) -> pathlib.Path:
+    """Copy the product's files, so that a test may damage them; the interpreter stays the same."""
+    for name in COPIED:
+        shutil.copytree(
+            CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("out", "__pycache__")
+        )
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(CHECKOUT / name, folder / name)
+    return folder

@@ -1,0 +1,167 @@
+"""What the gate refuses before it measures: one clear sentence, the right code, evidence kept."""
+
+from __future__ import annotations
+
+import pathlib
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.gates.process.gates import START, Gate
+
+ENVIRONMENT = """
+schema: 1
+name: there
+owner: nobody
+services: {api: {health: {liveness: {path: /health}}}}
+regions: {r1: {services: {api: "http://127.0.0.1:9"}, prometheus: "http://127.0.0.1:9"}}
+"""
+
+
+def write(gate: Gate, text: str) -> str:
+    """Write an environment file and return its path."""
+    path = gate.checkout / "there.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+USAGE = {
+    "an unknown command": (("deploy",), "invalid choice: 'deploy'"),
+    "no environment": (("post-deploy",), "--env"),
+    "an unknown flag": (("post-deploy", "--env", "local", "--fast"), "--fast"),
+    "an unknown window": (("post-deploy", "--env", "local", "--window", "2h"), "2h"),
+    "an unknown environment": (("post-deploy", "--env", "moon"), "there is no such environment"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "says"), USAGE.values(), ids=USAGE)
+def test_wrong_usage_is_64_and_says_what(
+    lonely_gate: Gate, arguments: tuple[str, ...], says: str
+) -> None:
+    done = lonely_gate.run(*arguments)
+    assert done.returncode == 64
+    assert says in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+ASKED = {
+    "no release where none is the default": ((), "--release is missing"),
+    "a release that is none": (("--release", "latest"), 'latest" is no release'),
+    "an unknown region": (("--release", "v1.2.0", "--region", "mars"), "there is no such region"),
+    "a time without a zone": (
+        ("--release", "v1.2.0", "--switched-at", "2026-01-31T22:00:00"),
+        "needs a time zone",
+    ),
+    "no time at all": (("--release", "v1.2.0", "--switched-at", "noon"), "write it like"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "says"), ASKED.values(), ids=ASKED)
+def test_asking_for_what_does_not_exist_is_64(
+    lonely_gate: Gate, arguments: tuple[str, ...], says: str
+) -> None:
+    done = lonely_gate.run("post-deploy", "--env", write(lonely_gate, ENVIRONMENT), *arguments)
+    assert done.returncode == 64
+    assert says in done.stdout
+    assert lonely_gate.verdict()["state"] == "refused"
+    assert lonely_gate.verdict()["decision"] is None
+
+
+def mistyped_policy(gate: Gate) -> None:
+    policy = gate.checkout / "gates/policy/objectives.yaml"
+    policy.write_text(policy.read_text().replace("look_back: 5m", "lookback: 5m"))
+
+
+def deleted_scenario(gate: Gate) -> None:
+    (gate.checkout / "features/post_deploy/vendors.feature").unlink()
+
+
+def doubled_id(gate: Gate) -> None:
+    feature = gate.checkout / "features/post_deploy/vendors.feature"
+    text = feature.read_text()
+    (feature.parent / "again.feature").write_text(text)
+
+
+def mistyped_keyword(gate: Gate) -> None:
+    feature = gate.checkout / "features/post_deploy/vendors.feature"
+    feature.write_text(feature.read_text().replace("    When ", "    Whne "))
+
+
+def doubled_row(gate: Gate) -> None:
+    catalogue = gate.checkout / "features/catalogue.csv"
+    catalogue.write_text(catalogue.read_text() + catalogue.read_text().splitlines()[-1] + "\n")
+
+
+def not_yaml(gate: Gate) -> None:
+    (gate.checkout / "gates/policy/gate.yaml").write_text("schema: [1\n")
+
+
+DAMAGE: dict[str, tuple[Callable[[Gate], None], str]] = {
+    "a mistyped key of the policy": (mistyped_policy, "lookback"),
+    "a deleted scenario": (deleted_scenario, "VENDOR-1 is required by the catalogue and has no"),
+    "an id of two scenarios": (doubled_id, "VENDOR-1 has 2 scenarios"),
+    "a mistyped Gherkin keyword": (mistyped_keyword, "Whne"),
+    "a catalogue row given twice": (doubled_row, "VENDOR-1 is listed twice"),
+    "a policy that is not YAML": (not_yaml, "is not valid YAML"),
+}
+
+
+@pytest.mark.parametrize(("damage", "says"), DAMAGE.values(), ids=DAMAGE)
+def test_a_configuration_that_cannot_be_trusted_is_78(
+    lonely_gate: Gate, damage: Callable[[Gate], None], says: str
+) -> None:
+    damage(lonely_gate)
+    env = write(lonely_gate, ENVIRONMENT)
+    done = lonely_gate.run("post-deploy", "--env", env, "--release", "v1.2.0")
+    assert done.returncode == 78
+    assert says in done.stdout
+    assert lonely_gate.verdict()["exit_code"] == 78
+
+
+def test_unedited_marks_of_prod_are_78_and_all_listed(lonely_gate: Gate) -> None:
+    done = lonely_gate.run("post-deploy", "--env", "prod", "--release", "v1.2.0")
+    assert done.returncode == 78
+    assert done.stdout.count("EDIT-ME") > 3
+
+
+def test_a_missing_secret_is_78_and_named(lonely_gate: Gate) -> None:
+    section = "redis: {host: 127.0.0.1, user: gate, password: 'env:GATE_NO_SUCH_SECRET'}\n"
+    env = write(lonely_gate, ENVIRONMENT + section)
+    done = lonely_gate.run("post-deploy", "--env", env, "--release", "v1.2.0")
+    assert done.returncode == 78
+    assert "GATE_NO_SUCH_SECRET is not set" in done.stdout
+
+
+def test_python_that_strips_asserts_is_70(lonely_gate: Gate) -> None:
+    done = lonely_gate.run("post-deploy", "--env", "local", python=("-O",))
+    assert done.returncode == 70
+    assert "without -O" in done.stderr
+
+
+def test_a_full_disk_is_70_and_never_a_verdict(lonely_gate: Gate) -> None:
+    """The limit on file sizes stands for the disk: opening the run still fits, the reports do not."""
+    env = write(lonely_gate, ENVIRONMENT)
+    limit = (1500, 1500)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit[0], hard))
+    try:
+        process = lonely_gate.start("post-deploy", "--env", env, "--release", "v1.2.0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 70
+    assert "our own failure" in err
+    assert "decision: GO" not in out
+
+
+def test_a_full_disk_behind_stdout_is_70(lonely_gate: Gate) -> None:
+    start = [sys.executable, "-c", START, "status"]
+    with pathlib.Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            start, cwd=lonely_gate.checkout, stdout=full, stderr=subprocess.DEVNULL, check=False
+        )
+    assert done.returncode == 70

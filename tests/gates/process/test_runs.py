@@ -1,0 +1,178 @@
+"""Whole runs of the gate against the local platform, and runs that somebody ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import xml.etree.ElementTree as ET
+
+import httpx
+import pytest
+
+from environments.loader import load_file
+from tests.gates.process.gates import Gate, copy_of_checkout
+from tests.sandbox.platforms import Sandbox, eventually
+
+POST_DEPLOY = ("post-deploy", "--env", "local")
+
+
+@pytest.fixture(scope="module")
+def healthy(platform: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    """Return a gate that has run once against the healthy platform."""
+    gate = Gate(copy_of_checkout(tmp_path_factory.mktemp("healthy") / "c"), platform.state.path)
+    done = gate.run(*POST_DEPLOY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return gate
+
+
+def test_a_healthy_platform_is_go_with_every_check_in_every_region(healthy: Gate) -> None:
+    verdict = healthy.verdict()
+    assert verdict["decision"] == "GO"
+    assert verdict["regions"] == {"eu": "GO", "us": "GO"}
+    assert verdict["counts"] == {"PASS": 36}
+    assert verdict["reasons"] == []
+
+
+def test_the_evidence_is_complete(healthy: Gate) -> None:
+    run = healthy.runs()[-1]
+    suites = ET.parse(run / "junit.xml").getroot()  # noqa: S314 - our own file
+    assert len(list(suites.iter("testcase"))) == 36
+    assert "GO" in (run / "summary.md").read_text().splitlines()[0]
+    results = [json.loads(p.read_text()) for p in (run / "allure-results").glob("*-result.json")]
+    assert len(results) == 18
+    assert all(result["status"] == "passed" for result in results)
+    assert any("eu: PASS" in step["name"] for result in results for step in result["steps"])
+
+
+def test_every_objective_keeps_query_bounds_and_samples(healthy: Gate) -> None:
+    checks = {check["id"]: check for check in healthy.verdict()["checks"]}
+    judgement = checks["IV-PERF-3"]["regions"]["eu"]["judgements"][0]
+    assert judgement["data"]["samples"] >= 2995
+    assert judgement["data"]["upper_bound"] <= 0.001
+    assert 'status=~"5.."' in judgement["data"]["queries"]["bad"]
+
+
+def test_no_synthetic_record_is_left(healthy: Gate) -> None:
+    journal = (healthy.runs()[-1] / "synthetic-journal.jsonl").read_text().splitlines()
+    assert sum("intend" in line for line in journal) == 2
+    assert sum("removed" in line for line in journal) == 2
+
+
+def test_no_secret_of_the_environment_is_in_any_artefact(healthy: Gate, platform: Sandbox) -> None:
+    secrets = [path.read_text().strip() for path in (platform.state.path / "secrets").iterdir()]
+    artefacts = [path for path in healthy.runs()[-1].rglob("*") if path.is_file()]
+    assert secrets
+    assert artefacts
+    texts = [path.read_text(errors="replace") for path in artefacts]
+    assert not [secret for secret in secrets if any(secret in text for text in texts)]
+
+
+def test_explain_and_status_read_the_run(healthy: Gate) -> None:
+    assert "GO" in healthy.run("explain").stdout
+    assert "GO" in healthy.run("status").stdout
+
+
+ENDINGS = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM, "a closed terminal": signal.SIGHUP}
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+def test_an_interrupted_run_is_hold_keeps_its_evidence_and_leaves_nothing(
+    gate: Gate, platform: Sandbox, ending: signal.Signals
+) -> None:
+    process = gate.start(*POST_DEPLOY)
+    with process:
+        run = _first_check(gate)
+        process.send_signal(ending)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 20, out + err
+    assert gate.verdict(run)["state"] == "interrupted"
+    assert gate.verdict(run)["decision"] == "HOLD"
+    _nothing_left(process.pid)
+    _no_records(platform, run)
+
+
+def test_a_killed_gate_leaves_an_incomplete_verdict_and_no_process(gate: Gate) -> None:
+    process = gate.start(*POST_DEPLOY)
+    with process:
+        run = _first_check(gate)
+        process.kill()
+        process.communicate(timeout=60)
+    eventually("the killed gate's child has ended", lambda: not _children(run), 30)
+    assert gate.verdict(run)["state"] == "incomplete"
+    assert gate.verdict(run)["decision"] is None
+    assert "killed" in gate.run("explain").stdout
+
+
+def test_a_killed_child_is_hold(gate: Gate) -> None:
+    process = gate.start(*POST_DEPLOY)
+    with process:
+        run = _first_check(gate)
+        for child in _children(run):
+            os.kill(child, signal.SIGKILL)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 20, out + err
+    assert "killed by SIGKILL" in out
+
+
+def test_two_gates_at_once_both_decide(platform: Sandbox, gate: Gate) -> None:
+    one, other = gate.start(*POST_DEPLOY), gate.start(*POST_DEPLOY)
+    with one, other:
+        ends = [process.communicate(timeout=200) for process in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0], ends
+    assert platform.state.running() is not None
+
+
+def _first_check(gate: Gate) -> pathlib.Path:
+    """Wait until a run has started its first check, and return its folder."""
+
+    def events() -> bool:
+        return bool(gate.runs()) and "check_started" in _text(gate.runs()[-1] / "events.jsonl")
+
+    eventually("the first check has started", events, 60)
+    return gate.runs()[-1]
+
+
+def _text(path: pathlib.Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _children(run: pathlib.Path) -> list[int]:
+    """Return the processes that name the run's folder on their command line."""
+    found = []
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(run).encode() in line:
+            found.append(int(folder.name))
+    return found
+
+
+def _nothing_left(session: int) -> None:
+    def left() -> list[int]:
+        found = []
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[3]) == session and fields[0] != "Z":
+                found.append(int(folder.name))
+        return found
+
+    eventually("no process of the gate is left", lambda: not left(), 10)
+
+
+def _no_records(platform: Sandbox, run: pathlib.Path) -> None:
+    """Nothing tagged with this run is left on the platform."""
+    loaded = load_file(platform.state.environment)
+    assert loaded.settings.synthetic is not None
+    token = loaded.secret(loaded.settings.synthetic.token).get_secret_value()
+    url = loaded.settings.regions["eu"].services["api"]
+    answer = httpx.get(
+        f"{url}/v1/synthetic/records", headers={"Authorization": f"Bearer {token}"}, timeout=5
+    )
+    assert not [record for record in answer.json()["records"] if run.name in record["tag"]]
