@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -16,6 +17,10 @@ from reports.verdict import GOOD, CheckResult, RedCheck, Result, Verdict
 
 WIDTH = 80
 LABEL_WIDTH = 10
+
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms|s|min|h)(?!\w))")
+_TIED = "\u00a0"
+"""Stands between a number and its unit while lines are broken."""
 
 
 def render(verdict: Verdict, measured: Measured | None = None) -> str:
@@ -201,14 +206,15 @@ def _labelled(fact: Fact) -> Iterator[str]:
 
 
 def _wrapped(text: str, indent: str = "", deeper: str | None = None) -> Iterator[str]:
-    yield from textwrap.wrap(
-        words.one_line(text),
+    wrapped = textwrap.wrap(
+        _UNIT.sub(_TIED, words.one_line(text)),
         WIDTH,
         initial_indent=indent,
         subsequent_indent=indent if deeper is None else deeper,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    yield from (line.replace(_TIED, " ") for line in wrapped)
 
 
 def _is_good(check: CheckResult) -> bool:

@@ -8,10 +8,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gates.decide.judgement import Judgement
+from gates.decide.fold import Reason
 from gates.decide.outcome import Meaning, Outcome
 from reports import figures, words
-from reports.verdict import DOUBLED, CheckResult, Verdict, read
+from reports.verdict import CheckResult, Verdict, read
 
 _ILLEGAL = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -70,7 +70,7 @@ def _case(verdict: Verdict, check: CheckResult, region: str) -> _Case:
     if outcome == Outcome.NOT_APPLICABLE.value:
         rule = check.not_applicable or "not applicable here"
         return dataclasses.replace(case, element="skipped", message=rule)
-    message, text = _findings(check, region, outcome)
+    message, text = _findings(verdict, check, region)
     if check.on_fail == Meaning.ADVISORY.value:
         message = f"advisory, shown and never counted: {outcome}: {message}"
         return dataclasses.replace(case, element="skipped", message=message)
@@ -78,23 +78,25 @@ def _case(verdict: Verdict, check: CheckResult, region: str) -> _Case:
     return dataclasses.replace(case, element=element, message=message, text=text)
 
 
-def _findings(check: CheckResult, region: str, outcome: str) -> tuple[str, str]:
-    """Return the first finding, and all of them with their facts."""
-    result = check.results.get(region)
-    red = () if result is None else result.red
-    if outcome == DOUBLED or not red:
-        times = "ran more than once" if outcome == DOUBLED else "did not run"
-        sentence = f"the check {times} in {region}; every required check runs exactly once"
-        return sentence, f"{sentence}\nowner: {check.owner}"
-    lines = [line for judgement in red for line in _finding(judgement)]
-    first = next(item for item in red if item.outcome.value == outcome)
-    return first.sentence, "\n".join([*lines, f"owner: {check.owner}"])
+def _findings(verdict: Verdict, check: CheckResult, region: str) -> tuple[str, str]:
+    """Return the worst finding, and all of them with their facts."""
+    found = [
+        reason
+        for reason in (*verdict.reasons, *verdict.advisories)
+        if (reason.check, reason.region) == (check.id, region)
+    ]
+    lines = [line for reason in found for line in _finding(reason)]
+    # A run that was stopped before the fold has no reasons for what it did not measure.
+    first = found[0].sentence if found else f"the check did not run in {region}"
+    return first, "\n".join([*(lines or [first]), f"owner: {check.owner}"])
 
 
-def _finding(judgement: Judgement) -> Iterator[str]:
-    yield f"{judgement.outcome.value}: {judgement.sentence}"
-    for fact in (*figures.facts(judgement), *figures.queries(judgement)):
-        yield f"  {fact.label}: {fact.text}"
+def _finding(reason: Reason) -> Iterator[str]:
+    yield f"{reason.outcome}: {reason.sentence}"
+    judgement = reason.judgement
+    if judgement is not None:
+        for fact in (*figures.facts(judgement), *figures.queries(judgement)):
+            yield f"  {fact.label}: {fact.text}"
 
 
 def _gate_run(verdict: Verdict, suites: Mapping[str, list[_Case]]) -> _Case | None:

@@ -97,7 +97,7 @@ def _figures(verdict: Verdict) -> Iterator[str]:
     if found:
         yield "## Key figures"
         yield ""
-        yield "| objective | region | shown | measured | proved | budget | samples |"
+        yield "| objective | region | quantile | measured | proved | budget | samples |"
         yield "|---|---|---|---|---|---|---|"
     for item in found:
         cells = (item.check, item.region, item.shown, item.share, f"≤ {item.bound}")

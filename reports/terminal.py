@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,12 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from gates.decide.fold import Reason
+from gates.decide.outcome import Decision
 from reports import figures, plain, words
 from reports.verdict import Verdict, read
 
 WIDEST = 100
 """Lines longer than this are hard to read, however wide the terminal is."""
-MOST_ROWS = 12
+MOST_ROWS = 10
 """More red rows than a screen holds hide the decision; the rest is in `gate explain`."""
 
 _COLOURS = {"GO": "green", "HOLD": "yellow", words.NO_VERDICT: "magenta"}
@@ -28,12 +30,30 @@ _OTHER_OUTCOME = "yellow"
 
 
 def print_verdict(record: Mapping[str, Any], console: Console) -> None:
-    """Print a verdict: set out on a terminal, plain lines elsewhere; raises DamagedVerdictError."""
+    """Print a verdict: set out on a terminal, plain lines elsewhere.
+
+    Raises DamagedVerdictError, and OSError when nobody takes the text.
+    """
     fancy = console.is_terminal and not console.is_dumb_terminal
     if not fancy or console.options.ascii_only:
         console.file.write(plain.render(record))
         return
-    console.print(renderable(record), width=min(console.width, WIDEST))
+    # Not written by rich itself: when the reader of a pipe went away it would end the process
+    # with exit code 1, which is no code of the gate.
+    console.file.write(_drawn(record, console))
+
+
+def _drawn(record: Mapping[str, Any], console: Console) -> str:
+    paper = Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        width=min(console.width, WIDEST),
+        height=console.height,
+        no_color=console.no_color,
+    )
+    with paper.capture() as capture:
+        paper.print(renderable(record))
+    return capture.get()
 
 
 def renderable(record: Mapping[str, Any]) -> RenderableType:
@@ -108,11 +128,15 @@ def _reasons_table(reasons: tuple[Reason, ...]) -> Table:
     table = _table("check", "region")
     table.add_column("finding", ratio=1, overflow="fold")
     table.add_column("owner", overflow="fold", max_width=14)
-    for first, regions in _rows(reasons)[:MOST_ROWS]:
+    for number, (first, regions) in enumerate(_rows(reasons)[:MOST_ROWS]):
+        if number:
+            table.add_row()
         outcome = Text(first.outcome, f"bold {colour_of(first.outcome)}")
-        check = Text(first.check or "the run", "bold")
+        cell = [Text(first.check or "the run", "bold"), outcome]
+        if first.decision not in (Decision.GO, Decision.HOLD):
+            cell.append(Text(f"→ {first.decision.value}", f"bold {_RED}"))
         table.add_row(
-            Text("\n").join([check, outcome]),
+            Text("\n").join(cell),
             Text("\n".join(regions)),
             _finding(first),
             Text(first.owner or ""),
@@ -145,7 +169,7 @@ def _figures(verdict: Verdict) -> Iterator[RenderableType]:
     if not found:
         return
     yield _heading("Key figures")
-    table = _table("objective", "in", "shown", "measured")
+    table = _table("objective", "in", "quantile", "measured")
     for name in ("proved", "budget", "samples"):
         table.add_column(name, justify="right", overflow="fold")
     for figure in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,12 +65,20 @@ def view_for(
     dumb = environ.get("TERM", "").lower() in ("", "dumb", "unknown")
     if dumb or environ.get("CI", "").lower() not in ("", "0", "false") or not stream.isatty():
         return PlainView(stream, progress)
-    console = Console(
+    console = _ProgressConsole(
         file=stream, force_terminal=True, no_color=bool(environ.get("NO_COLOR")), highlight=False
     )
     return (
         PlainView(stream, progress) if console.options.ascii_only else LiveView(console, progress)
     )
+
+
+class _ProgressConsole(Console):
+    """A console whose reader may go away: rich would end the process with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Fall silent; the run and its verdict go on."""
+        self.quiet = True
 
 
 class PlainView:
@@ -153,7 +162,9 @@ class LiveView:
         trace: TracebackType | None,
     ) -> None:
         """Take the drawing away and give the cursor back."""
-        self._live.stop()
+        with contextlib.suppress(OSError, ValueError):
+            # A terminal that was closed meanwhile must not cost the run its verdict.
+            self._live.stop()
 
     def note(self, text: str) -> None:
         """Show a sentence beside the bar until a check begins."""

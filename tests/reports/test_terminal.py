@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 from typing import Any
 
 import pytest
@@ -17,15 +18,10 @@ DRAWN = ("go", "rollback", "hold", "no_prometheus", "interrupted")
 
 
 def drawn(record: Any, width: int = 80) -> str:
-    console = Console(
-        file=io.StringIO(),
-        force_terminal=True,
-        width=width,
-        record=True,
-        _environ={"TERM": "xterm"},
-    )
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=width, _environ={"TERM": "xterm"})
     terminal.print_verdict(record, console)
-    return console.export_text()
+    return re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -79,6 +75,17 @@ def test_what_cannot_be_drawn_is_said_in_plain_lines(console: Console) -> None:
 
     console.file.seek(0)
     assert console.file.read() == plain.render(verdicts.go())
+
+
+def test_a_reader_that_went_away_is_an_error_and_never_exit_code_1() -> None:
+    class ClosedPipe(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, f"nobody reads these {len(text)} characters")
+
+    console = Console(file=ClosedPipe(), force_terminal=True, _environ={"TERM": "xterm"})
+
+    with pytest.raises(BrokenPipeError):
+        terminal.print_verdict(verdicts.go(), console)
 
 
 def test_markup_and_escapes_of_a_sentence_are_shown_and_not_obeyed() -> None:

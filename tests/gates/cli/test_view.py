@@ -121,6 +121,29 @@ def test_an_interruption_gives_the_cursor_back() -> None:
     assert "\x1b[?25h" in stream.getvalue()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(BrokenPipeError(32, "the reader went away"), id="a closed pipe"),
+        pytest.param(OSError(5, "the terminal went away"), id="a closed terminal"),
+        pytest.param(ValueError("I/O operation on closed file"), id="a closed file"),
+    ],
+)
+def test_a_terminal_that_was_closed_meanwhile_ends_nothing(error: Exception) -> None:
+    class Closing(Terminal):
+        closing = False
+
+        def write(self, text: str) -> int:
+            if self.closing:
+                raise error
+            return super().write(text)
+
+    stream = Closing()
+    with view_for(stream, 5, REGIONS, XTERM) as view:
+        stream.closing = True
+        view.event(WHOLE[0])
+
+
 def test_no_color_takes_the_colours_away() -> None:
     stream = Terminal()
 
