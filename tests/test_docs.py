@@ -1,0 +1,234 @@
+"""The documents say what is so: commands run, links lead somewhere, words and codes are the code's own."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from gates.cli import main as gate
+from gates.decide.outcome import (
+    EXIT_CONFIGURATION,
+    EXIT_OUR_FAILURE,
+    EXIT_USAGE,
+    Decision,
+    Meaning,
+    Outcome,
+)
+from sandbox import cli as sandbox
+from tests.checkout import ROOT, copy_to
+
+README, ARCHITECTURE, CONTRIBUTING = (
+    ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CONTRIBUTING")
+)
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
+RUNS = "<!-- tests/test_docs.py runs this block as written -->"
+
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+_HARNESS = re.compile(r"\./harness (?:[^`|#\n]|\\\|)+")
+_EXAMPLE = re.compile(r"<!-- example: (.*?) -->\n```\w+\n(.*?)```", re.DOTALL)
+
+
+def _name(page: object) -> str:
+    return str(page.relative_to(ROOT)) if isinstance(page, pathlib.Path) else str(page)
+
+
+def _prose(page: pathlib.Path) -> str:
+    return _BLOCK.sub("", page.read_text(encoding="utf-8"))
+
+
+def _runnable() -> Iterator[str]:
+    for page in (README, CONTRIBUTING):
+        for part in page.read_text(encoding="utf-8").split(RUNS)[1:]:
+            block = _BLOCK.search(part)
+            assert block is not None
+            yield from block[2].strip().splitlines()
+
+
+def _named_commands() -> list[str]:
+    found = {match.strip() for match in _HARNESS.findall(README.read_text(encoding="utf-8"))}
+    return sorted(found)
+
+
+def _help_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    tool, words = arguments[0], [word for word in arguments[1:] if re.fullmatch("[a-z-]+", word)]
+    if tool == "gate":
+        code = gate.main([*words[:1], "--help"], sys.stdout, sys.stderr)
+        assert code == 0, f"gate {words[:1]} is no command"
+    elif tool == "sandbox":
+        with pytest.raises(SystemExit) as ended:
+            sandbox.main([*words[: 2 if words[:1] == ["fault"] else 1], "--help"])
+        assert ended.value.code == 0, f"sandbox {words} is no command"
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", dict.fromkeys(_runnable()))
+def test_a_documented_cheap_command_runs_as_written(command: str, tmp_path: pathlib.Path) -> None:
+    done = subprocess.run(
+        ["bash", "-euc", command],  # noqa: S607 - as a reader's terminal would find it
+        cwd=ROOT,
+        env={**os.environ, "SANDBOX_STATE": str(tmp_path / "state")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", _named_commands())
+def test_a_command_named_in_the_readme_exists_with_its_options(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = shlex.split(command)[1:]
+    if arguments == ["--help"]:
+        return
+    usage = (ROOT / "harness").read_text(encoding="utf-8").partition("<<'TEXT'")[2]
+    assert re.search(rf"^  {arguments[0]} ", usage, re.MULTILINE), f"no command {arguments[0]}"
+    if arguments[0] not in {"gate", "sandbox"}:
+        return
+    shown = _help_of(arguments, capsys)
+    missing = [word for word in arguments if word.startswith("--") and word not in shown]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_link_of_a_page_leads_somewhere(page: pathlib.Path) -> None:
+    broken = []
+    for link in _LINK.findall(_prose(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in _anchors(target)):
+            broken.append(link)
+    assert not broken
+
+
+def _anchors(page: pathlib.Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", _prose(page), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings
+    }
+
+
+def test_adrs_are_numbered_without_a_gap() -> None:
+    assert [page.name[:4] for page in ADRS] == [
+        f"{number:04}" for number in range(1, len(ADRS) + 1)
+    ]
+
+
+@pytest.mark.parametrize("page", ADRS, ids=_name)
+def test_an_adr_has_its_number_and_all_its_parts(page: pathlib.Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert re.match(rf"# {page.name[:4]}\. \S", text)
+    assert re.search(r"^Status: \w+.*, \d{4}-\d\d-\d\d$", text, re.MULTILINE)
+    parts = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert parts == ["Context", "Decision", "Consequences", "Rejected"]
+
+
+@pytest.mark.parametrize("word", [*Outcome, *Decision, *Meaning], ids=str)
+def test_the_glossary_has_every_word_of_a_result(word: str) -> None:
+    glossary = ARCHITECTURE.read_text(encoding="utf-8").partition("## Glossary")[2]
+    assert re.search(rf"\b{word}\b", glossary.partition("\n## ")[0])
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        (Decision.GO.exit_code, "GO"),
+        (Decision.ROLLBACK.exit_code, "ROLLBACK"),
+        (Decision.NO_GO.exit_code, "NO_GO"),
+        (Decision.STOP.exit_code, "STOP"),
+        (Decision.HOLD.exit_code, "HOLD"),
+        (EXIT_USAGE, "usage"),
+        (EXIT_CONFIGURATION, "configuration"),
+        (EXIT_OUR_FAILURE, "our own failure"),
+    ],
+    ids=str,
+)
+def test_the_readme_tells_the_exit_codes_of_the_code(code: int, word: str) -> None:
+    rows = [line for line in README.read_text(encoding="utf-8").splitlines() if line[:3] != "|--"]
+    assert [line for line in rows if line.startswith(f"| {code} |") and word in line]
+
+
+class TestTheExampleOfArchitecture:
+    """A newcomer who follows "Add a check in five minutes" literally gets there."""
+
+    @pytest.fixture
+    def checkout(self, tmp_path: pathlib.Path) -> pathlib.Path:
+        """Return a copy of this checkout."""
+        copy_to(tmp_path)
+        return tmp_path
+
+    def test_a_row_without_a_scenario_is_refused_with_the_sentence_shown(
+        self, checkout: pathlib.Path
+    ) -> None:
+        _apply(checkout, 1)
+        done = _run(
+            checkout,
+            *("-c", "from gates.cli.main import run; run()", "post-deploy", "--env", "local"),
+        )
+        assert done.returncode == EXIT_CONFIGURATION
+        assert _shown("has no scenario") in done.stdout
+
+    def test_a_scenario_without_a_step_is_refused_with_the_words_shown(
+        self, checkout: pathlib.Path
+    ) -> None:
+        _apply(checkout, 2)
+        done = _run(checkout, "-m", "pytest", "--collect-only", "-q")
+        assert done.returncode == pytest.ExitCode.USAGE_ERROR
+        assert "“no answer took longer than 300 ms” is undefined." in done.stderr
+
+    def test_all_of_it_makes_a_check_that_the_linter_likes(self, checkout: pathlib.Path) -> None:
+        _apply(checkout, 4)
+        done = _run(checkout, "-m", "pytest", "--collect-only", "-q", "-m", "TEAM-SPEED-1")
+        assert done.returncode == 0, done.stderr
+        assert "test_team_speed_1" in done.stdout
+        ruff = _run(checkout, "-m", "ruff", "check", "steps/health.py", "checks/health.py")
+        assert ruff.returncode == 0, ruff.stdout
+
+
+def _shown(part: str) -> str:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    return next(line for line in text.splitlines() if part in line)
+
+
+def _apply(checkout: pathlib.Path, steps: int) -> None:
+    examples = _EXAMPLE.findall(ARCHITECTURE.read_text(encoding="utf-8"))
+    assert len(examples) == 4
+    for where, body in examples[:steps]:
+        how, _, rest = where.partition(" ")
+        if how == "append":
+            path = checkout / rest
+            path.write_text(f"{path.read_text(encoding='utf-8')}\n\n{body}", encoding="utf-8")
+        elif how == "before":
+            name, _, mark = rest.partition(" ")
+            path, mark = checkout / name, mark.strip('"')
+            text = path.read_text(encoding="utf-8")
+            assert text.count(mark) == 1
+            path.write_text(text.replace(mark, body + mark), encoding="utf-8")
+        else:
+            path = checkout / where
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(body, encoding="utf-8")
+
+
+def _run(checkout: pathlib.Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout), "SANDBOX_STATE": str(checkout / ".state")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
