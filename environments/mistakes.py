@@ -47,14 +47,19 @@ _NAME_WORDS = "must be lower-case letters, digits, - and _, beginning with a let
 
 
 def in_words(problem: Mapping[str, Any]) -> str:
-    """Return what a value must be, without the value; pydantic's own words for a type not known here.
-
-    Limits on durations are in seconds, since that is what a duration is once it is read.
-    """
+    """Return what a value must be, without the value; pydantic's own words for a type not known here."""
     context: Mapping[str, Any] = problem.get("ctx", {})
     if context.get("pattern") == _NAME:
         return _NAME_WORDS
     template = _WORDS.get(problem["type"])
     if template is None:
         return str(problem["msg"]).rstrip(".")
-    return template.format(**context).rstrip(".")
+    words = template.format(**context).rstrip(".")
+    return f"{words} seconds" if _is_duration(problem) else words
+
+
+def _is_duration(problem: Mapping[str, Any]) -> bool:
+    """Whether a limit was set on what was written as a duration, such as 2h."""
+    written = problem.get("input")
+    limited = str(problem["type"]).startswith(("greater_than", "less_than"))
+    return limited and isinstance(written, str) and written[-1:].isalpha()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,15 +94,24 @@ def read_yaml(path: pathlib.Path, shown_as: str) -> dict[str, Any]:
     return data
 
 
-def parse(model: type[Model], data: Mapping[str, Any], shown_as: str) -> Model:
-    """Return the data as a model; raises ConfigurationError listing every mistake at once."""
-    marks = _marks(data, shown_as)
+def parse(
+    model: type[Model],
+    data: Mapping[str, Any],
+    shown_as: str,
+    sources: Mapping[str, str] | None = None,
+) -> Model:
+    """Return the data as a model; raises ConfigurationError listing every mistake at once.
+
+    `sources` tells the file of each top-level key where several files were put together.
+    """
+    files = _Files(shown_as, sources or {})
+    marks = _marks(data, files)
     try:
         parsed = model.model_validate(data)
     except pydantic.ValidationError as exc:
         # A mark in the place of a number or an address is one mistake, not two.
         mistakes = [
-            _sentence(shown_as, data, problem)
+            _sentence(files, data, problem)
             for problem in exc.errors(include_url=False)
             if _key(problem) not in marks
         ]
@@ -111,10 +121,21 @@ def parse(model: type[Model], data: Mapping[str, Any], shown_as: str) -> Model:
     return parsed
 
 
-def _marks(data: Mapping[str, Any], shown_as: str) -> dict[str, str]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Files:
+    """Which file a key stands in."""
+
+    whole: str
+    sources: Mapping[str, str]
+
+    def of(self, key: str) -> str:
+        return self.sources.get(key.partition(".")[0], self.whole)
+
+
+def _marks(data: Mapping[str, Any], files: _Files) -> dict[str, str]:
     """Return a sentence for each key whose value nobody has filled in."""
     return {
-        key: f"{shown_as}: {key} still says {PLACEHOLDER}; replace it: "
+        key: f"{files.of(key)}: {key} still says {PLACEHOLDER}; replace it: "
         f"{value.partition(PLACEHOLDER)[2].strip(': ') or 'see the comment beside it'}."
         for key, value in _strings(data, "")
         if PLACEHOLDER in value
@@ -137,8 +158,9 @@ def _key(problem: Any) -> str:
     return ".".join(str(part) for part in _path(problem))
 
 
-def _sentence(shown_as: str, data: Mapping[str, Any], problem: Any) -> str:
+def _sentence(files: _Files, data: Mapping[str, Any], problem: Any) -> str:
     path, key = _path(problem), _key(problem)
+    shown_as = files.of(key)
     if problem["type"] == "extra_forbidden":
         return f"{shown_as}: {key}: unknown key; remove it or mend its spelling."
     if problem["type"] == "missing":

@@ -17,13 +17,18 @@ def load_catalogue(features: pathlib.Path = FEATURES) -> tuple[catalogue.Row, ..
     """Return all rows of catalogue.csv and catalogue.d/*.csv; raises ConfigurationError."""
     files = [features / "catalogue.csv", *sorted((features / "catalogue.d").glob("*.csv"))]
     try:
-        return catalogue.parse((_shown(file), file.read_text(encoding="utf-8")) for file in files)
+        return catalogue.parse((_shown(file), _text(file)) for file in files)
     except catalogue.CatalogueError as exc:
         raise ConfigurationError(f"{exc}.") from exc
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigurationError(
-            f"{_shown(features)}/catalogue.csv cannot be read: {exc}."
-        ) from exc
+
+
+def _text(file: pathlib.Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise ConfigurationError(f"{_shown(file)}: cannot be read: {exc.strerror}.") from exc
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{_shown(file)}: cannot be read: it is not UTF-8 text.") from None
 
 
 def load_policy(folder: pathlib.Path = POLICY) -> Policy:
@@ -33,6 +38,7 @@ def load_policy(folder: pathlib.Path = POLICY) -> Policy:
     would silently win.
     """
     merged: dict[str, object] = {}
+    sources: dict[str, str] = {}
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise ConfigurationError(f"{_shown(folder)}: holds no *.yaml; the gate has no policy.")
@@ -41,11 +47,11 @@ def load_policy(folder: pathlib.Path = POLICY) -> Policy:
         for key, value in data.items():
             if key in merged and key != "schema":
                 raise ConfigurationError(
-                    f"{_shown(file)}: {key}: another policy file has this section too; keep one."
+                    f"{_shown(file)}: {key}: {sources[key]} has this section too; keep one."
                 )
             merged[key] = value
-    shown_as = _shown(files[0]) if len(files) == 1 else f"{_shown(folder)}/*.yaml"
-    return parse(Policy, merged, shown_as)
+            sources[key] = _shown(file)
+    return parse(Policy, merged, f"{_shown(folder)}/*.yaml", sources)
 
 
 def _shown(path: pathlib.Path) -> str:

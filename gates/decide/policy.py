@@ -7,6 +7,7 @@ unbounded is refused here, at load, with the reason and the remedy.
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,6 +16,7 @@ from gates.decide.sections import CheckId, Name, Seconds, Section, Share
 
 MAX_LOOK_BACK_SECONDS = 3600.0
 MAX_WAIT_SECONDS = 3600.0
+_STATUSES = range(100, 600)
 
 BoundedLookBack = Annotated[Seconds, Field(gt=0, le=MAX_LOOK_BACK_SECONDS)]
 BoundedWait = Annotated[Seconds, Field(ge=0, le=MAX_WAIT_SECONDS)]
@@ -80,7 +82,7 @@ class Objective(Section):
             raise ValueError("bad_status belongs to error objectives; remove it")
         for name, limit in self._limits():
             if limit.over_seconds is None:
-                raise ValueError(f"{name}.over_seconds is missing")
+                raise ValueError(f"{name}.over_seconds is missing; add it")
             if limit.over_seconds not in bounds:
                 raise ValueError(
                     f"{name}.over_seconds {limit.over_seconds:g} is not among bucket_bounds; "
@@ -89,7 +91,8 @@ class Objective(Section):
 
     def _check_errors(self) -> None:
         if not self.bad_status:
-            raise ValueError('bad_status is missing, for example "5.."')
+            raise ValueError('bad_status is missing; add it, for example "5.."')
+        _check_bad_status(self.bad_status)
         if self.bucket_bounds or self.shown_quantile is not None:
             raise ValueError("bucket_bounds and shown_quantile belong to latency; remove them")
         if any(limit.over_seconds is not None for _, limit in self._limits()):
@@ -107,6 +110,19 @@ class Objective(Section):
     def _limits(self) -> list[tuple[str, Limit]]:
         limits: list[tuple[str, Limit]] = [("target", self.target)]
         return limits if self.rollback is None else [*limits, ("rollback", self.rollback)]
+
+
+def _check_bad_status(pattern: str) -> None:
+    """Refuse a pattern that no status matches, or every one: such a gate decides nothing."""
+    try:
+        matcher = re.compile(pattern)
+    except re.error:
+        raise ValueError('bad_status is no regular expression; write it like "5.."') from None
+    bad = sum(matcher.fullmatch(str(status)) is not None for status in _STATUSES)
+    if bad == 0:
+        raise ValueError('bad_status matches no HTTP status, so it can never fail; try "5.."')
+    if bad == len(_STATUSES):
+        raise ValueError('bad_status matches every HTTP status, so it can never pass; try "5.."')
 
 
 def _same_limit(one: Limit, other: Limit) -> bool:
