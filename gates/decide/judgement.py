@@ -11,7 +11,7 @@ from typing import Any
 from gates.decide.outcome import Meaning, Outcome, worst_outcome
 
 Scalar = str | int | float | bool | None
-_HARMLESS = re.compile(r"^[A-Za-z0-9 ._+:/@%-]{0,80}$")
+_TOKEN = re.compile(r"[A-Za-z0-9._+:/%-]{0,40}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,7 +49,26 @@ class Judgement:
         fields = dict(record)
         fields["outcome"] = Outcome(fields["outcome"])
         fields["means"] = None if fields["means"] is None else Meaning(fields["means"])
-        return cls(**fields)
+        judgement = cls(**fields)
+        if not _is_well_formed(judgement):
+            raise TypeError("a field of the judgement is of another type")
+        return judgement
+
+
+def _is_well_formed(judgement: Judgement) -> bool:
+    texts = (
+        judgement.rule,
+        judgement.subject,
+        judgement.sentence,
+        judgement.unit,
+        judgement.clears,
+    )
+    numbers = (judgement.observed, judgement.target)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(one, str | bool | None) or _finite(one) is not None for one in numbers)
+        and isinstance(judgement.data, Mapping)
+    )
 
 
 def outcome_of(judgements: tuple[Judgement, ...]) -> Outcome | None:
@@ -58,17 +77,17 @@ def outcome_of(judgements: tuple[Judgement, ...]) -> Outcome | None:
 
 
 def harmless(value: object) -> Scalar:
-    """Return the value as evidence may show it: short plain words and finite numbers only.
+    """Return the value as evidence may show it: one short plain token, or a finite number.
 
-    A server in trouble may put anything into a field, a patient's name included; what is not a
-    short plain token is described by its type and size instead of being copied.
+    A server in trouble may put anything into a field, a patient's name or mail address included;
+    what is not one short plain token is described by its type and size instead of being copied.
     """
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
+    if isinstance(value, int | float):
+        return value if _finite(value) is not None else "<number beyond all bounds>"
     if isinstance(value, str):
-        return value if _HARMLESS.match(value) else f"<text of {len(value)} characters>"
+        return value if _TOKEN.fullmatch(value) else f"<text of {len(value)} characters>"
     return f"<{type(value).__name__}>"
 
 
@@ -139,7 +158,11 @@ def contains_all(subject: str, observed: object, wanted: tuple[str, ...]) -> Jud
 def _finite(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _quoted(value: Scalar) -> str:

@@ -100,10 +100,15 @@ def judge_rollback(
 
     A step without data is no evidence of anything: with one, or with any step at or under the limit,
     the limit was not exceeded for that long and the judgement is PASS, saying so. All steps together
-    must also disprove the limit statistically, so that two unlucky requests never roll back.
+    must also disprove the limit statistically, so that two unlucky requests never roll back. What is
+    no count at all (NaN, negative) is INCONCLUSIVE.
     """
     subject = f"{objective.title}, rollback limit"
     whole = sustained.whole
+    problem = whole.problem()
+    if problem is not None:
+        judgement = _undecided(objective, f"{subject}: {problem}", evidence, "working metrics")
+        return dataclasses.replace(judgement, rule="rollback limit", target=limit.budget)
     over = sum(1 for step in sustained.steps if _is_over(step, limit))
     low, high = lower_bound(whole.bad, whole.total), upper_bound(whole.bad, whole.total)
     data = {

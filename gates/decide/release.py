@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-_RELEASE = re.compile(r"^v?(\d{1,5})\.(\d{1,5})\.(\d{1,5})$")
+_RELEASE = re.compile(r"v?([0-9]{1,5})\.([0-9]{1,5})\.([0-9]{1,5})")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -19,7 +19,7 @@ class Release:
     @classmethod
     def parse(cls, text: str) -> Release:
         """Parse `v1.2.0` or `1.2.0`; raises ValueError for anything else."""
-        match = _RELEASE.match(text)
+        match = _RELEASE.fullmatch(text)
         if match is None:
             raise ValueError(f"“{text}” is no release; write it like v1.2.0")
         return cls(int(match[1]), int(match[2]), int(match[3]))

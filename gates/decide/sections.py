@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PERCENT = re.compile(r"^(\d+(?:\.\d+)?)\s*%$")
+_PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?%")
 
 
 class Section(BaseModel):
@@ -22,7 +22,7 @@ class Section(BaseModel):
 
 def parse_duration(value: object) -> float:
     """Turn `500ms`, `30s`, `5m`, `1h` or `2d` into seconds; raises ValueError for anything else."""
-    match = _DURATION.match(value) if isinstance(value, str) else None
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("must be a duration with its unit, such as 30s, 5m or 1h")
     return float(match[1]) * _SECONDS[match[2]]
@@ -30,7 +30,7 @@ def parse_duration(value: object) -> float:
 
 def parse_share(value: object) -> float:
     """Turn `5%` or `0.1%` into 0.05 or 0.001; raises ValueError for anything else."""
-    match = _PERCENT.match(value) if isinstance(value, str) else None
+    match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("must be a percentage, such as 0.1%")
     return float(match[1]) / 100

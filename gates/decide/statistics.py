@@ -19,9 +19,13 @@ def upper_bound(bad: float, total: float) -> float:
 
 
 def lower_bound(bad: float, total: float) -> float:
-    """Return the one-sided 95 % Clopper-Pearson lower bound of the share bad/total."""
+    """Return the one-sided 95 % Clopper-Pearson lower bound of the share bad/total.
+
+    A hair more bad events than events, as extrapolation makes them, counts as all of them.
+    """
     if total <= 0 or bad <= 0:
         return 0.0
+    bad = min(bad, total)
     return float(betaincinv(bad, total - bad + 1, 1 - CONFIDENCE))
 
 

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gates.decide.judgement import (
+    Judgement,
+    Scalar,
+    below,
+    contains_all,
+    equals,
+    harmless,
+    outcome_of,
+)
+from gates.decide.outcome import Meaning, Outcome
+from tests.gates.decide.values import PROPERTY, a_judgement
+
+BEYOND_FLOATS = 10**400
+
+
+class Strange:
+    """What no JSON value is."""
+
+
+@pytest.mark.parametrize(
+    ("observed", "target", "outcome"),
+    [
+        ("healthy", "healthy", "PASS"),
+        (200, 200, "PASS"),
+        (True, True, "PASS"),
+        ("Healthy", "healthy", "FAIL"),
+        (" healthy", "healthy", "FAIL"),
+        ("healthy\n", "healthy", "FAIL"),
+        (True, 1, "FAIL"),
+        (1, True, "FAIL"),
+        ("1", 1, "FAIL"),
+        (1.0, 1, "FAIL"),
+        ("200", 200, "FAIL"),
+        (None, "healthy", "FAIL"),
+        ([], "healthy", "FAIL"),
+        (["healthy"], "healthy", "FAIL"),
+        ({}, "", "FAIL"),
+        (math.nan, "healthy", "FAIL"),
+    ],
+    ids=repr,
+)
+def test_equal_means_the_same_value_of_the_same_type(
+    observed: object, target: Scalar, outcome: str
+) -> None:
+    assert equals("the status", observed, target).outcome == outcome
+
+
+def test_what_is_not_equal_says_what_was_found_what_was_wanted_and_what_clears_it() -> None:
+    judgement = equals("api /health status", "degraded", "healthy")
+    assert judgement.sentence == "api /health status is “degraded”, wanted “healthy”"
+    assert judgement.clears == "api /health status “healthy”"
+
+
+@pytest.mark.parametrize(
+    ("observed", "outcome"),
+    [
+        (49.999, "PASS"),
+        (0, "PASS"),
+        (50, "FAIL"),
+        (50.0, "FAIL"),
+        (50.001, "FAIL"),
+        (math.nan, "FAIL"),
+        (math.inf, "FAIL"),
+        (-math.inf, "FAIL"),
+        (BEYOND_FLOATS, "FAIL"),
+        (-BEYOND_FLOATS, "FAIL"),
+        (True, "FAIL"),
+        (False, "FAIL"),
+        ("12", "FAIL"),
+        (None, "FAIL"),
+        ([12], "FAIL"),
+    ],
+    ids=lambda value: repr(value)[:12],
+)
+def test_below_a_limit_are_finite_numbers_under_it_and_nothing_else(
+    observed: object, outcome: str
+) -> None:
+    judgement = below("the latency", observed, 50, "ms")
+    assert judgement.outcome == outcome
+    json.dumps(judgement.record(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("observed", "missing"),
+    [
+        ({"mail": {}, "pay": {}}, []),
+        (["mail", "pay", "more"], []),
+        ({"mail": {}}, ["pay"]),
+        ({}, ["mail", "pay"]),
+        ("mail pay", ["mail", "pay"]),
+        (None, ["mail", "pay"]),
+    ],
+    ids=repr,
+)
+def test_contains_all_names_what_is_missing(observed: object, missing: list[str]) -> None:
+    judgement = contains_all("the services", observed, ("mail", "pay"))
+    assert judgement.data["missing"] == missing
+    assert (judgement.outcome is Outcome.PASS) == (not missing)
+
+
+@pytest.mark.parametrize(
+    "value", ["healthy", "1.2.0", "v1.2.0-rc.1", "OutOfService", "", 200, 12.5, True, None]
+)
+def test_a_short_plain_token_or_number_is_shown_as_it_is(value: Scalar) -> None:
+    assert harmless(value) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Maria Musterfrau",
+        "maria musterfrau",
+        "Müller",
+        "maria.musterfrau@example.org",
+        "patient: Maria Musterfrau, born 1980-01-31",
+        "healthy\n",
+        "healthy\nMaria",
+        "\x1b[2Jhealthy",
+        "\u202eydaer",
+        "x" * 41,
+        "<script>",
+        "O'Brien",
+        "a\tb",
+    ],
+    ids=repr,
+)
+def test_odd_or_long_text_is_described_and_never_copied(text: str) -> None:
+    assert harmless(text) == f"<text of {len(text)} characters>"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ({"name": "Maria"}, "<dict>"),
+        (["Maria"], "<list>"),
+        (Strange(), "<Strange>"),
+        (math.nan, "<number beyond all bounds>"),
+        (math.inf, "<number beyond all bounds>"),
+        (BEYOND_FLOATS, "<number beyond all bounds>"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_what_is_no_plain_value_is_named_by_its_kind(value: object, shown: str) -> None:
+    assert harmless(value) == shown
+
+
+@PROPERTY
+@given(st.text(min_size=1))
+def test_whatever_text_is_shown_has_no_room_for_a_sentence(text: str) -> None:
+    shown = str(harmless(text))
+    if shown == text:
+        assert len(text) <= 40
+        assert text.isascii()
+        assert not set(text) & set(" @\n\r\t\x1b<>'\"")
+
+
+@pytest.mark.parametrize("rule", ["equals", "below"])
+def test_a_planted_patients_name_reaches_no_part_of_a_judgement(rule: str) -> None:
+    planted = "Maria Musterfrau"
+    judgements = {
+        "equals": equals("the status", planted, "healthy"),
+        "below": below("the latency", planted, 50, "ms"),
+    }
+    assert "Muster" not in json.dumps(judgements[rule].record())
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+scalars = st.none() | st.booleans() | st.integers() | finite | st.text()
+any_judgement = st.builds(
+    Judgement,
+    outcome=st.sampled_from(Outcome),
+    rule=st.text(),
+    subject=st.text(),
+    sentence=st.text(),
+    observed=scalars,
+    target=scalars,
+    unit=st.text(),
+    means=st.none() | st.sampled_from(Meaning),
+    clears=st.text(),
+    data=st.dictionaries(st.text(), st.lists(scalars)),
+)
+
+
+@PROPERTY
+@given(any_judgement)
+def test_a_judgement_survives_its_way_through_json(judgement: Judgement) -> None:
+    line = json.dumps(judgement.record(), allow_nan=False)
+    assert Judgement.from_record(json.loads(line)) == judgement
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"outcome": "GREEN"},
+        {"outcome": None},
+        {"outcome": []},
+        {"means": "perhaps"},
+        {"means": ""},
+        {"sentence": 7},
+        {"sentence": None},
+        {"subject": []},
+        {"data": []},
+        {"data": None},
+        {"observed": {"name": "Maria"}},
+        {"observed": math.nan},
+        {"target": [1]},
+        {"unheard_of": 1},
+    ],
+    ids=repr,
+)
+def test_a_damaged_record_is_refused(damage: dict[str, object]) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        Judgement.from_record({**a_judgement().record(), **damage})
+
+
+@pytest.mark.parametrize("field", [one.name for one in dataclasses.fields(Judgement)][:4])
+def test_a_record_without_its_main_fields_is_refused(field: str) -> None:
+    record = a_judgement().record()
+    del record[field]
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        Judgement.from_record(record)
+
+
+def test_no_judgements_have_no_outcome() -> None:
+    assert outcome_of(()) is None

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gates.decide.judgement import Judgement
+from gates.decide.objective import (
+    Counts,
+    Sustained,
+    judge_rollback,
+    judge_target,
+    over_limit_now,
+)
+from gates.decide.outcome import Meaning, Outcome
+from gates.decide.policy import Objective
+from gates.load import load_policy
+from tests.gates.decide.values import (
+    PROPERTY,
+    a_latency_objective,
+    an_objective,
+    evidence,
+    sustained,
+    the_rollback,
+)
+
+NO_COUNTS = {
+    "NaN bad events": Counts(math.nan, 100),
+    "NaN events": Counts(0, math.nan),
+    "infinitely many events": Counts(0, math.inf),
+    "infinitely many bad events": Counts(math.inf, math.inf),
+    "negative bad events": Counts(-1, 1000),
+    "negative events": Counts(0, -1000),
+    "more bad events than events": Counts(200, 100),
+}
+
+
+def target(bad: float, total: float, **changes: object) -> Judgement:
+    return judge_target(an_objective(**changes), Counts(bad, total), evidence())
+
+
+@pytest.mark.parametrize(
+    ("bad", "total", "outcome"),
+    [
+        (0, 58, "INCONCLUSIVE"),
+        (0, 59, "PASS"),
+        (0, 60, "PASS"),
+        (0, 0, "INCONCLUSIVE"),
+        (1, 92, "INCONCLUSIVE"),
+        (1, 93, "PASS"),
+        (50, 1000, "INCONCLUSIVE"),
+        (61, 1000, "INCONCLUSIVE"),
+        (63, 1000, "FAIL"),
+        (3, 16, "FAIL"),
+        (3, 17, "INCONCLUSIVE"),
+        (1, 1, "FAIL"),
+        (100.05, 100, "FAIL"),
+        (0.0, 0.4, "INCONCLUSIVE"),
+    ],
+)
+def test_passes_or_fails_only_what_the_counts_prove(bad: float, total: float, outcome: str) -> None:
+    judgement = target(bad, total)
+    assert judgement.outcome == outcome
+    json.dumps(judgement.record(), allow_nan=False)
+
+
+def test_what_is_not_proved_says_how_many_events_are_missing() -> None:
+    judgement = target(0, 40)
+    assert judgement.data["events_short"] == 19
+    assert judgement.clears == "19 more good events"
+    assert "59 events would prove 5 %, 19 are missing" in judgement.sentence
+
+
+def test_the_shortfall_is_never_nothing() -> None:
+    assert target(0, 58.2).data["events_short"] == 1
+
+
+def test_a_missed_target_holds_and_never_rolls_back() -> None:
+    assert target(1000, 1000).means is Meaning.HOLD
+
+
+@pytest.mark.parametrize("counts", NO_COUNTS.values(), ids=NO_COUNTS)
+def test_what_is_no_count_is_never_a_pass(counts: Counts) -> None:
+    objective = an_objective()
+    steps = Sustained((counts,) * 5, counts, 300)
+    found = [
+        judge_target(objective, counts, evidence()),
+        judge_rollback(objective, the_rollback(objective), steps, evidence()),
+    ]
+    assert [one.outcome for one in found] == [Outcome.INCONCLUSIVE] * 2
+    json.dumps([one.record() for one in found], allow_nan=False)
+
+
+BAD, FINE = Counts(200, 1000), Counts(10, 1000)
+
+
+@pytest.mark.parametrize(
+    ("steps", "whole", "outcome"),
+    [
+        pytest.param((BAD,) * 5, Counts(1000, 5000), "FAIL", id="every step is over the limit"),
+        pytest.param((FINE, BAD, BAD, BAD, BAD), Counts(810, 5000), "PASS", id="the first is not"),
+        pytest.param((BAD, BAD, BAD, BAD, FINE), Counts(810, 5000), "PASS", id="the last is not"),
+        pytest.param((BAD, BAD, None, BAD, BAD), Counts(800, 4000), "PASS", id="one is missing"),
+        pytest.param((None, BAD, BAD, BAD, BAD), Counts(800, 4000), "PASS", id="too young"),
+        pytest.param((None,) * 5, Counts(0, 0), "PASS", id="no data at all"),
+        pytest.param((), Counts(1000, 5000), "PASS", id="no steps at all"),
+        pytest.param((Counts(1, 2),) * 5, Counts(2, 10), "PASS", id="two unlucky requests"),
+        pytest.param((Counts(0, 0),) * 5, Counts(1000, 5000), "PASS", id="steps without events"),
+        pytest.param(
+            (Counts(math.nan, 1),) * 5, Counts(1000, 5000), "PASS", id="steps that are no counts"
+        ),
+        pytest.param(
+            (Counts(100, 1000),) * 5, Counts(500, 5000), "PASS", id="exactly at the limit"
+        ),
+        pytest.param(
+            (Counts(101, 1000),) * 5, Counts(505, 5000), "PASS", id="over it, but not proved"
+        ),
+        pytest.param((Counts(1, 1),) * 5, Counts(5, 5), "FAIL", id="everything fails"),
+        pytest.param((BAD,) * 5, Counts(100.05, 100), "FAIL", id="a hair more than everything"),
+    ],
+)
+def test_rolls_back_only_what_was_over_the_limit_in_every_step_and_provably(
+    steps: tuple[Counts | None, ...], whole: Counts, outcome: str
+) -> None:
+    objective = an_objective()
+    judgement = judge_rollback(
+        objective, the_rollback(objective), sustained(whole, *steps), evidence()
+    )
+    assert judgement.outcome == outcome
+    assert (judgement.means is Meaning.ROLLBACK) == (outcome == "FAIL")
+    json.dumps(judgement.record(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("steps", "over"),
+    [((FINE, BAD), True), ((BAD, FINE), False), ((BAD, None), False), ((), False)],
+    ids=str,
+)
+def test_the_newest_step_tells_whether_waiting_decides_more(
+    steps: tuple[Counts | None, ...], *, over: bool
+) -> None:
+    limit = the_rollback(an_objective())
+    assert over_limit_now(limit, sustained(BAD, *steps)) is over
+
+
+counts = st.integers(0, 20_000).flatmap(
+    lambda total: st.builds(Counts, st.integers(0, total), st.just(total))
+)
+budgets = st.floats(0.1, 60).map(lambda share: round(share, 2))
+
+
+@PROPERTY
+@given(counts, budgets, budgets)
+def test_tightening_a_budget_never_turns_a_fail_into_a_pass(
+    counted: Counts, one: float, other: float
+) -> None:
+    tight, wide = sorted((one, other))
+    changes: dict[str, object] = {"rollback": None}
+    outcomes = [
+        target(counted.bad, counted.total, target={"budget": f"{budget}%"}, **changes).outcome
+        for budget in (tight, wide)
+    ]
+    assert not (outcomes[0] is Outcome.PASS and outcomes[1] is not Outcome.PASS)
+    assert not (outcomes[1] is Outcome.FAIL and outcomes[0] is not Outcome.FAIL)
+
+
+@PROPERTY
+@given(counts, st.integers(1, 50))
+def test_another_bad_event_never_improves_an_outcome(counted: Counts, more: int) -> None:
+    order = ["PASS", "INCONCLUSIVE", "FAIL"]
+    before = target(counted.bad, counted.total).outcome
+    after = target(counted.bad + more, counted.total + more).outcome
+    # From nothing to a few bad events: INCONCLUSIVE stays or becomes FAIL, PASS may fall to either.
+    assert order.index(after) >= order.index(before)
+
+
+@PROPERTY
+@given(counts)
+def test_the_same_counts_always_give_the_same_judgement(counted: Counts) -> None:
+    first, second = (target(counted.bad, counted.total).record() for _ in range(2))
+    assert json.dumps(first) == json.dumps(second)
+
+
+OBJECTIVES = {objective.check: objective for objective in load_policy().objectives}
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+def test_every_objective_of_this_repository_can_pass_and_can_fail(objective: Objective) -> None:
+    outcomes = {
+        judge_target(objective, one, evidence()).outcome
+        for one in (Counts(0, 10_000), Counts(10_000, 10_000), Counts(0, 1))
+    }
+    assert outcomes == {Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE}
+
+
+@pytest.mark.parametrize(
+    "objective", [one for one in OBJECTIVES.values() if one.rollback], ids=lambda one: one.check
+)
+def test_every_rollback_limit_of_this_repository_can_roll_back_and_can_let_be(
+    objective: Objective,
+) -> None:
+    limit = the_rollback(objective)
+    outcomes = {
+        judge_rollback(objective, limit, sustained(one, one, one), evidence()).outcome
+        for one in (Counts(0, 10_000), Counts(10_000, 10_000))
+    }
+    assert outcomes == {Outcome.PASS, Outcome.FAIL}
+
+
+def test_a_latency_says_in_words_how_many_events_were_too_slow() -> None:
+    judgement = judge_target(a_latency_objective(), Counts(63, 1000), evidence())
+    assert judgement.sentence == "p95: 6.300% of 1,000 took over 200 ms, budget 5 %"

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from gates.decide.release import Release
+
+
+@pytest.mark.parametrize("text", ["v1.2.0", "1.2.0"])
+def test_the_tag_and_the_number_are_one_release(text: str) -> None:
+    release = Release.parse(text)
+    assert (release.tag, release.number) == ("v1.2.0", "1.2.0")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1.2",
+        "1.2.0.1",
+        "v1.2.0\n",
+        "1.2.0 ",
+        " 1.2.0",
+        "V1.2.0",
+        "vv1.2.0",
+        "1.2.0-rc.1",
+        "1.2.x",
+        "-1.2.0",
+        "1.2.123456",
+        "\u0661.\u0662.\u0660",
+        "latest",
+        "v1.2.0; rm -rf /",
+    ],
+    ids=repr,
+)
+def test_anything_else_is_no_release(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no release; write it like v1\.2\.0"):
+        Release.parse(text)
+
+
+def test_releases_are_ordered_by_number_and_not_by_letter() -> None:
+    assert Release.parse("v1.10.0") > Release.parse("v1.9.9")

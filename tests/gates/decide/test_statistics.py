@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import beta, binomtest
+
+from gates.decide.objective import Counts, judge_target
+from gates.decide.outcome import Outcome
+from gates.decide.statistics import events_to_prove, lower_bound, upper_bound
+from tests.gates.decide.values import PROPERTY, an_objective, evidence
+
+totals = st.integers(1, 100_000)
+
+
+@pytest.mark.parametrize(
+    ("bad", "total"), [(0, 1), (0, 59), (1, 10), (3, 200), (17, 1000), (199, 200), (200, 200)]
+)
+def test_agrees_with_scipys_exact_binomial_test(bad: int, total: int) -> None:
+    less = binomtest(bad, total, alternative="less").proportion_ci(0.95, "exact")
+    more = binomtest(bad, total, alternative="greater").proportion_ci(0.95, "exact")
+    assert upper_bound(bad, total) == pytest.approx(less.high, rel=1e-9)
+    assert lower_bound(bad, total) == pytest.approx(more.low, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("bad", "total", "low", "high"),
+    [
+        # Published two-sided 90 % limits are these one-sided 95 % ones.
+        (0, 10, 0.0, 0.2589),
+        (1, 10, 0.0051, 0.3942),
+        (5, 10, 0.2224, 0.7776),
+        (10, 10, 0.7411, 1.0),
+        (0, 100, 0.0, 0.0295),
+        (1, 100, 0.0005, 0.0466),
+    ],
+)
+def test_agrees_with_published_tables(bad: int, total: int, low: float, high: float) -> None:
+    assert lower_bound(bad, total) == pytest.approx(low, abs=5e-5)
+    assert upper_bound(bad, total) == pytest.approx(high, abs=5e-5)
+
+
+@pytest.mark.parametrize(("budget", "events"), [(0.05, 59), (0.01, 299), (0.001, 2995)])
+def test_so_many_clean_events_prove_a_budget_and_one_fewer_does_not(
+    budget: float, events: int
+) -> None:
+    assert events_to_prove(0, budget) == events
+    assert upper_bound(0, events) <= budget < upper_bound(0, events - 1)
+
+
+@pytest.mark.parametrize("bad", [0, 0.4, 1, 1.5, 7, 300.25])
+def test_the_shortfall_is_the_least_number_that_proves_the_budget(bad: float) -> None:
+    events = events_to_prove(bad, 0.01)
+    assert upper_bound(bad, events) <= 0.01 < upper_bound(bad, events - 1)
+
+
+@pytest.mark.parametrize(("bad", "total"), [(0, 0), (0, -1), (5, 0)])
+def test_without_events_nothing_is_known(bad: float, total: float) -> None:
+    assert (lower_bound(bad, total), upper_bound(bad, total)) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("bad", [100.05, 100.1])
+def test_a_hair_more_bad_events_than_events_counts_as_all_of_them(bad: float) -> None:
+    assert lower_bound(bad, 100) == lower_bound(100, 100)
+    assert upper_bound(bad, 100) == 1.0
+
+
+@PROPERTY
+@given(totals, st.floats(0, 1))
+def test_the_share_itself_lies_between_the_bounds(total: int, share: float) -> None:
+    bad = total * share
+    assert 0 <= lower_bound(bad, total) <= share + 1e-9
+    assert share - 1e-9 <= upper_bound(bad, total) <= 1
+
+
+@PROPERTY
+@given(totals, st.floats(0, 1), st.floats(0, 5))
+def test_another_bad_event_raises_both_bounds(total: int, share: float, more: float) -> None:
+    bad = total * share
+    worse = min(float(total), bad + more)
+    assert lower_bound(worse, total) >= lower_bound(bad, total) - 1e-9
+    assert upper_bound(worse, total) >= upper_bound(bad, total) - 1e-9
+
+
+@PROPERTY
+@given(totals, st.floats(0, 1), st.integers(1, 1000))
+def test_more_good_events_lower_both_bounds(total: int, share: float, more: int) -> None:
+    bad = total * share
+    assert lower_bound(bad, total + more) <= lower_bound(bad, total) + 1e-9
+    assert upper_bound(bad, total + more) <= upper_bound(bad, total) + 1e-9
+
+
+@PROPERTY
+@given(st.floats(0.01, 200), st.floats(0.01, 2000))
+def test_fractional_counts_are_the_beta_quantiles_between_the_whole_ones(
+    bad: float, good: float
+) -> None:
+    total = bad + good
+    assert upper_bound(bad, total) == pytest.approx(beta.ppf(0.95, bad + 1, good), rel=1e-6)
+    assert lower_bound(bad, total) == pytest.approx(beta.ppf(0.05, bad, good + 1), rel=1e-6)
+
+
+@pytest.mark.parametrize("total", [59, 300, 2000])
+def test_a_platform_just_over_its_budget_passes_in_at_most_one_run_of_twenty(total: int) -> None:
+    objective, kept = an_objective(), evidence()
+    chance = random.Random(20260131)  # noqa: S311 - a simulation
+    true_share, runs = objective.target.budget * 1.001, 1000
+    verdicts = [
+        judge_target(
+            objective,
+            Counts(sum(chance.random() < true_share for _ in range(total)), total),
+            kept,
+        ).outcome
+        for _ in range(runs if total < 1000 else runs // 2)
+    ]
+    # 5 % and three standard deviations of the simulation's own noise.
+    allowed = 0.05 + 3 * (0.05 * 0.95 / len(verdicts)) ** 0.5
+    assert verdicts.count(Outcome.PASS) / len(verdicts) <= allowed
