@@ -5,16 +5,11 @@ from __future__ import annotations
 import collections
 import dataclasses
 import pathlib
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gherkin.errors import ParserError
 from gherkin.parser import Parser
-
-# A line that starts like a step but stands in a description: a mistyped keyword makes pytest-bdd
-# pass the scenario without running anything. Prose has to avoid these words at the start of a line.
-_LIKE_A_STEP = re.compile(r"^\s*(g\w{2,5}n|w\w{1,3}n|t\w{1,3}n|and|but|\*)\s", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,9 +54,12 @@ def lint(file: pathlib.Path) -> Iterator[str]:
             yield f"{at} is the name of {names[scenario['name']]} scenarios; only the last would run."
         if not scenario["steps"]:
             yield f"{at} has no steps; it would pass."
-        for line in scenario["description"].splitlines():
-            if _LIKE_A_STEP.match(line):
-                yield f"{at}: “{line.strip()}” is read as prose; mend its keyword."
+        if scenario["description"].strip():
+            first = scenario["description"].strip().splitlines()[0]
+            yield (
+                f"{at}: “{first}” is read as prose and would not run; mend its keyword, "
+                "or move prose up to the feature."
+            )
         if scenario["examples"]:
             yield f"{at} has Examples; one scenario is one check, write them out."
 

@@ -11,6 +11,7 @@ import pytest
 from bdd.collector import ROW
 from bdd.session import CHECK, RUN
 from checks.check import Check, CheckNotPassed
+from checks.platform import NotDescribedError
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 
@@ -71,6 +72,14 @@ def _regions(check: Check) -> dict[str, Any]:
 
 def _broke(raised: BaseException) -> Judgement:
     """Return the ERROR of a crash: its type and place, never its text, which may hold anything."""
+    if isinstance(raised, NotDescribedError):
+        return Judgement(
+            outcome=Outcome.ERROR,
+            rule="configuration",
+            subject="the environment",
+            sentence=str(raised),
+            clears="that key in the environment's file",
+        )
     trace = raised.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

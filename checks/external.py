@@ -10,7 +10,7 @@ from typing import Any
 from checks.availability import Availability
 from checks.check import Check
 from checks.health import Health, Readings
-from checks.platform import Platform
+from checks.platform import NotDescribedError, Platform
 from environments.settings import ExternalServices, Vendor
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
@@ -28,10 +28,10 @@ class External:
 
     @classmethod
     def read(cls, platform: Platform, availability: Availability, check: Check) -> External:
-        """Read it; LookupError where the environment has no external section."""
+        """Read it; NotDescribedError where the environment lacks the section external; add it."""
         section = platform.environment.settings.external
         if section is None:
-            raise LookupError("the environment has no external section")
+            raise NotDescribedError("the environment lacks the section external; add it")
         health = Health(platform, availability, check, section.service, section.endpoint)
         return cls(health, health.read(), section, utc_now())
 

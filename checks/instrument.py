@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from checks import failures
-from checks.platform import Platform
+from checks.platform import NotDescribedError, Platform
 from checks.promql import selector
 from environments.settings import Prometheus
 from gates.decide.judgement import Judgement
@@ -47,7 +47,7 @@ class Inspector:
     ) -> None:
         section = platform.environment.settings.prometheus
         if section is None:
-            raise LookupError("the environment has no prometheus section; objectives need one")
+            raise NotDescribedError("the environment lacks the section prometheus; add it")
         self._platform = platform
         self._region = region
         self._section: Prometheus = section

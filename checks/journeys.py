@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from checks import failures
 from checks.availability import Availability, Reading
 from checks.check import Check
-from checks.platform import Platform
+from checks.platform import NotDescribedError, Platform
 from checks.writer_lease import LeaseHeldError, writer_lease
 from environments.settings import Synthetic
 from gates.decide.judgement import Judgement
@@ -94,7 +94,7 @@ class Journeys:
         settings = self._platform.environment.settings
         synthetic = settings.synthetic
         if synthetic is None:
-            raise LookupError("the environment has no synthetic section; the journey needs one")
+            raise NotDescribedError("the environment lacks the section synthetic; add it")
         key = "|".join(
             sorted(region.services[synthetic.service] for region in settings.regions.values())
         )

@@ -10,7 +10,7 @@ from typing import Any
 from checks import promql
 from checks.check import Check
 from checks.instrument import Fit, Inspector, UnfitError, unfit
-from checks.platform import Platform
+from checks.platform import NotDescribedError, Platform
 from checks.traffic import TrafficLease
 from environments.settings import Metric
 from gates.decide.judgement import Judgement
@@ -274,7 +274,9 @@ class _Watch:
     def _described_metric(self) -> Metric:
         metric = self._platform.environment.settings.metrics.get(self._objective.metric)
         if metric is None:
-            raise LookupError(f"the environment describes no metric {self._objective.metric}")
+            raise NotDescribedError(
+                f"the environment lacks metrics.{self._objective.metric}; add it"
+            )
         return metric
 
     def _too_early(self, look_back_seconds: float) -> Judgement:

@@ -26,6 +26,10 @@ CONFIRM_FLOOR_SECONDS = 2.0
 POLL_FLOOR_SECONDS = 0.25
 
 
+class NotDescribedError(Exception):
+    """A check needs what the environment does not describe; the text names the key to add."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Platform:
     """Everything a check needs to know; frozen, shared by all checks of a run."""
@@ -68,17 +72,19 @@ class Platform:
         return HttpTarget(settings.regions[region].services[service], settings.ca_file)
 
     def endpoint(self, service: str, endpoint: str) -> HealthEndpoint:
-        """Return a health endpoint's description; raises LookupError when there is none."""
+        """Return a health endpoint's description; raises NotDescribedError when there is none."""
         described = self.environment.settings.services.get(service)
         if described is None or endpoint not in described.health:
-            raise LookupError(f"the environment describes no health endpoint {service}/{endpoint}")
+            raise NotDescribedError(
+                f"the environment lacks services.{service}.health.{endpoint}; add it"
+            )
         return described.health[endpoint]
 
     def prometheus(self, region: str) -> PrometheusTarget:
-        """Return the Prometheus that watches a region; LookupError without one."""
+        """Return the Prometheus that watches a region; NotDescribedError without one."""
         settings = self.environment.settings
         if settings.prometheus is None:
-            raise LookupError("the environment has no prometheus section")
+            raise NotDescribedError("the environment lacks the section prometheus; add it")
         return PrometheusTarget(
             settings.regions[region].prometheus,
             self._secret(settings.prometheus.token),
