@@ -72,7 +72,10 @@ class Objectives:
 
     def judge(self, check: Check) -> None:
         """Judge the objective that the policy has for this check."""
-        objective = self._platform.policy.objective(check.id)
+        try:
+            objective = self._platform.policy.objective(check.id)
+        except LookupError as exc:
+            raise NotDescribedError(f"gates/policy lacks an objective for {check.id}; add it") from exc
 
         def judge_region(region: str) -> None:
             watch = _Watch(self._platform, self._lease, objective, check, region)
