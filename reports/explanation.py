@@ -17,6 +17,7 @@ from reports.verdict import GOOD, CheckResult, RedCheck, Result, Verdict
 
 WIDTH = 80
 LABEL_WIDTH = 10
+_NOTHING = Measured((), None, (), None, 0)
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|ms|s|min|h)(?!\w))")
 _TIED = "\u00a0"
@@ -30,8 +31,8 @@ def render(verdict: Verdict, measured: Measured | None = None) -> str:
         parts.append(list(_why(verdict)))
     if verdict.advisories:
         parts.append(list(_advisories(verdict)))
-    if measured is not None and not verdict.checks:
-        parts.append(list(_until_then(verdict, measured)))
+    if not verdict.complete and not verdict.checks:
+        parts.append(list(_until_then(verdict, measured or _NOTHING)))
     parts.append(list(_figures(verdict)))
     parts += [list(_passed(verdict.checks)), list(_not_due(verdict.checks)), list(_next(verdict))]
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
@@ -91,18 +92,31 @@ def _why(verdict: Verdict) -> Iterator[str]:
 def _red(verdict: Verdict, red: RedCheck) -> Iterator[str]:
     owner = f" (owner: {red.owner})" if red.owner else ""
     yield words.one_line(f"{red.check or 'Run'} {red.title}{owner}")
-    shown: set[str | None] = set()
-    for reason in red.reasons:
-        yield from _reason(reason)
+    for reason, regions in _same(red.reasons):
+        yield from _reason(reason, regions)
         result = verdict.result(reason)
-        # One region's slowest call is worth one line, however many rules it broke.
-        if result is not None and reason.region not in shown:
+        # How long a call took explains nothing where events were counted.
+        if result is not None and not _asked(reason):
             yield from _slowest(result)
-        shown.add(reason.region)
 
 
-def _reason(reason: Reason) -> Iterator[str]:
-    where = f"{reason.region} " if reason.region else ""
+def _same(reasons: Iterable[Reason]) -> list[tuple[Reason, list[str]]]:
+    """Put regions that found the same together; each region's own queries stay apart."""
+    found: dict[tuple[str, str, str | None], tuple[Reason, list[str]]] = {}
+    for reason in reasons:
+        key = (reason.outcome, reason.sentence, reason.region if _asked(reason) else None)
+        _, regions = found.setdefault(key, (reason, []))
+        if reason.region is not None:
+            regions.append(reason.region)
+    return list(found.values())
+
+
+def _asked(reason: Reason) -> bool:
+    return reason.judgement is not None and bool(figures.queries(reason.judgement))
+
+
+def _reason(reason: Reason, regions: list[str]) -> Iterator[str]:
+    where = f"{', '.join(regions)} " if regions else ""
     means = f"{where}{reason.outcome} -> {reason.decision.value}"
     yield from _wrapped(f"{means}: {reason.sentence}", indent="  ", deeper="    ")
     if reason.judgement is not None:
@@ -132,6 +146,9 @@ def _advisories(verdict: Verdict) -> Iterator[str]:
 
 
 def _until_then(verdict: Verdict, measured: Measured) -> Iterator[str]:
+    if measured == _NOTHING:
+        yield "Nothing was measured."
+        return
     at = f", last at {words.moment(measured.last_at)}" if measured.last_at else ""
     yield f"MEASURED UNTIL THEN ({len(measured.checks)} checks{at})"
     for check in measured.checks:

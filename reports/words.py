@@ -112,7 +112,7 @@ def next_steps(verdict: Verdict) -> tuple[str, ...]:
 def _steps_without_verdict(verdict: Verdict) -> tuple[str, ...]:
     again = f"Run it again: {again_command(verdict)}"
     if verdict.state == "refused":
-        return ("Mend what is named above; nothing was measured.", again)
+        return ("Mend what is named above.", again)
     if verdict.state == "failed":
         return (f"Look into {verdict.evidence} and report it as a fault of the gate.", again)
     return (f"What was measured until then: {explain_command(verdict)}", again)

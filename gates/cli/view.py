@@ -65,9 +65,7 @@ def view_for(
     dumb = environ.get("TERM", "").lower() in ("", "dumb", "unknown")
     if dumb or environ.get("CI", "").lower() not in ("", "0", "false") or not stream.isatty():
         return PlainView(stream, progress)
-    console = _ProgressConsole(
-        file=stream, force_terminal=True, no_color=bool(environ.get("NO_COLOR")), highlight=False
-    )
+    console = _ProgressConsole(file=stream, force_terminal=True, highlight=False, _environ=environ)
     return (
         PlainView(stream, progress) if console.options.ascii_only else LiveView(console, progress)
     )

@@ -118,7 +118,7 @@ def errors(region: str, *, bad: float = 0.0, samples: float = 4004.0) -> tuple[J
 
 
 def instrument_away(region: str) -> tuple[Judgement, ...]:
-    subject = f"Prometheus of {region}"
+    subject = "Prometheus"
     return (
         Judgement(
             outcome=Outcome.ERROR,
@@ -127,7 +127,7 @@ def instrument_away(region: str) -> tuple[Judgement, ...]:
             sentence=f"{subject}: connection refused. 127.0.0.1:9090 refuses connections",
             observed="connection refused",
             clears="that answer arriving as it should",
-            data={"phase": "connect"},
+            data={"phase": "connect", "region": region},
         ),
     )
 
