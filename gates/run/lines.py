@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NoReturn
 
 from gates.decide.fold import RegionResult
 from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,45 +49,65 @@ class Tail:
 def read(path: pathlib.Path) -> Lines:
     """Read a finished file of events.
 
-    A torn last line is what a killed child leaves: its check did not run, and is missing. Any other
-    unreadable line is a problem of the run: something wrote there that is not our recorder.
+    A last line without its end is what a killed child leaves: its check did not run, and is missing.
+    Any other unreadable line is a problem of the run: something wrote there that is not our recorder.
     """
     data = path.read_bytes() if path.exists() else b""
     results: list[RegionResult] = []
     finished: dict[str, Mapping[str, Any]] = {}
     problems: list[str] = []
-    lines = data.split(b"\n")
+    *lines, _torn = data.split(b"\n")
     for number, line in enumerate(lines, start=1):
         event = _event(line)
         if event is None:
-            if line and number < len(lines):
-                problems.append(f"line {number} of {path.name} is unreadable")
-            continue
-        if event.get("event") == "problem":
+            problems += [f"line {number} of {path.name} is unreadable"] if line else []
+        elif event.get("event") == "problem":
             problems.append(str(event.get("sentence")))
         elif event.get("event") == "check_finished":
             try:
-                results += _results(event)
-                finished[event["check"]] = event
+                found = _results(event)
             except (KeyError, TypeError, ValueError, AttributeError):
                 problems.append(f"line {number} of {path.name} is no result of a check")
+                continue
+            results += found
+            finished[event["check"]] = event
+            problems += _claims(found)
     return Lines(tuple(results), finished, tuple(problems))
 
 
 def _results(event: Mapping[str, Any]) -> list[RegionResult]:
+    check = event["check"]
+    if not isinstance(check, str):
+        raise TypeError("the check's id is no text")
     return [
-        RegionResult(
-            event["check"],
-            region,
-            tuple(Judgement.from_record(record) for record in noted["judgements"]),
-        )
+        RegionResult(check, region, _judgements(noted))
         for region, noted in event["regions"].items()
+    ]
+
+
+def _judgements(noted: Mapping[str, Any]) -> tuple[Judgement, ...]:
+    if not (isinstance(noted["judgements"], list) and isinstance(noted["observations"], list)):
+        raise TypeError("judgements and observations are no lists")
+    return tuple(Judgement.from_record(record) for record in noted["judgements"])
+
+
+def _claims(results: Iterable[RegionResult]) -> list[str]:
+    """Return a problem for each claim not to apply: the catalogue's rule alone says that."""
+    return [
+        f"{result.check} claims in {result.region} that it does not apply, which only its rule in "
+        "the catalogue can say"
+        for result in results
+        if any(one.outcome is Outcome.NOT_APPLICABLE for one in result.judgements)
     ]
 
 
 def _event(line: bytes) -> dict[str, Any] | None:
     try:
-        event = json.loads(line)
-    except ValueError:
+        event = json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) else None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
