@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import IO, NoReturn
 
-EXIT_USAGE, EXIT_OUR_FAILURE, EXIT_CONFIGURATION = 64, 70, 78
-EXIT_HOLD = 20
+from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 
 # Imported only when called, so that `gate --help` answers at once.
 COMMANDS = {
@@ -37,7 +37,11 @@ class Parser(argparse.ArgumentParser):
 
 def run() -> NoReturn:
     """Entry point of the console script."""
-    sys.exit(main(sys.argv[1:], sys.stdout, sys.stderr))
+    code = main(sys.argv[1:], sys.stdout, sys.stderr)
+    if code == EXIT_OUR_FAILURE:
+        # What stdout did not take is lost; the interpreter must not try again and leave with 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str], stdout: IO[str], stderr: IO[str]) -> int:
@@ -56,7 +60,7 @@ def main(arguments: Sequence[str], stdout: IO[str], stderr: IO[str]) -> int:
         stdout.flush()
     except KeyboardInterrupt:
         stderr.write("gate: interrupted; nothing was decided.\n")
-        return EXIT_HOLD
+        return Decision.HOLD.exit_code
     except Exception as exc:  # noqa: BLE001 - whatever it is, it must end as 70 and never as 1
         return _our_failure(exc, stderr, debug=parsed.debug)
     return code
