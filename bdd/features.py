@@ -34,7 +34,7 @@ def feature_files(folder: pathlib.Path) -> list[pathlib.Path]:
 def scenarios(files: Iterable[pathlib.Path]) -> Iterator[ScenarioPlace]:
     """Yield every scenario; raises FeatureError for one without exactly one tag, its id."""
     for file in files:
-        for scenario in _parsed(file):
+        for scenario in _scenarios_of(_parsed(file)):
             tags = [tag["name"].removeprefix("@") for tag in scenario["tags"]]
             at = f"{file}:{scenario['location']['line']}"
             if len(tags) != 1:
@@ -46,7 +46,9 @@ def scenarios(files: Iterable[pathlib.Path]) -> Iterator[ScenarioPlace]:
 
 def lint(file: pathlib.Path) -> Iterator[str]:
     """Yield a sentence for everything that pytest-bdd would silently drop or pass."""
-    found = _parsed(file)
+    feature = _parsed(file)
+    yield from _lint_around(feature, file)
+    found = list(_scenarios_of(feature))
     names = collections.Counter(scenario["name"] for scenario in found)
     for scenario in found:
         at = f"{file}:{scenario['location']['line']}: “{scenario['name']}”"
@@ -64,19 +66,32 @@ def lint(file: pathlib.Path) -> Iterator[str]:
             yield f"{at} has Examples; one scenario is one check, write them out."
 
 
-def _parsed(file: pathlib.Path) -> list[dict[str, Any]]:
+def _lint_around(feature: dict[str, Any], file: pathlib.Path) -> Iterator[str]:
+    """Yield a sentence for what stands around scenarios and would silently change them."""
+    if feature["tags"]:
+        at = f"{file}:{feature['location']['line']}: “{feature['name']}”"
+        yield f"{at} has tags, which would reach all its scenarios; each has one of its own, its id."
+    for child in feature["children"]:
+        if "rule" in child:
+            yield from _lint_around(child["rule"], file)
+        if "background" in child and child["background"]["description"].strip():
+            at = f"{file}:{child['background']['location']['line']}: the background"
+            yield f"{at} has prose, which would not run; mend its keyword, or move it up."
+
+
+def _parsed(file: pathlib.Path) -> dict[str, Any]:
     try:
-        feature = Parser().parse(file.read_text(encoding="utf-8"))["feature"]
+        feature = Parser().parse(file.read_text(encoding="utf-8")).get("feature")
     except (ParserError, OSError, UnicodeDecodeError) as exc:
         raise FeatureError(f"{file}: is no readable feature: {type(exc).__name__}.") from exc
     if feature is None:
         raise FeatureError(f"{file}: holds no feature; write one or remove the file.")
-    return list(_flat(feature["children"]))
+    return dict(feature)
 
 
-def _flat(children: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    for child in children:
+def _scenarios_of(feature: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for child in feature["children"]:
         if "scenario" in child:
             yield child["scenario"]
         if "rule" in child:
-            yield from _flat(child["rule"]["children"])
+            yield from _scenarios_of(child["rule"])
