@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+import pytest
+
+from environments.yaml_file import ConfigurationError
+from gates.decide.catalogue import Row
+from gates.load import load_catalogue
+from gates.run import manifest as module
+from gates.run.manifest import check_scenarios, manifest
+from tests.gates.decide.values import a_row
+
+NEEDS_REDIS = dataclasses.replace(a_row("IV-B-1"), applies_if="environment:redis")
+FEATURE = """Feature: What a platform does
+
+  @IV-A-1
+  Scenario: The first
+    When something is read
+    Then it is right
+"""
+SECOND = FEATURE + FEATURE.partition("\n\n")[2].replace("The first", "The second")
+
+
+def scenarios_in(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, **files: str
+) -> pathlib.Path:
+    for name, text in files.items():
+        (tmp_path / f"{name}.feature").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(module, "FEATURES", tmp_path)
+    return tmp_path
+
+
+def test_a_row_whose_section_the_environment_has_is_required() -> None:
+    found = manifest([a_row("IV-A-1"), NEEDS_REDIS], {"regions", "redis"})
+    assert found.ids == ["IV-A-1", "IV-B-1"]
+    assert found.not_applicable == ()
+
+
+def test_a_row_whose_section_it_lacks_stays_in_the_manifest_with_the_rule() -> None:
+    found = manifest([a_row("IV-A-1"), NEEDS_REDIS], {"regions"})
+    assert found.ids == ["IV-A-1"]
+    assert found.not_applicable == ((NEEDS_REDIS, "the environment has no redis section"),)
+    assert [row.id for row in found.rows] == ["IV-A-1", "IV-B-1"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [([], "no check is in scope"), ([NEEDS_REDIS], "no check applies to this environment")],
+    ids=["no rows", "no row applies"],
+)
+def test_an_empty_scope_is_a_mistake_and_no_go(rows: list[Row], sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{sentence}.*nothing could be GO"):
+        manifest(rows, {"regions"})
+
+
+def test_every_row_of_this_repository_has_exactly_one_scenario() -> None:
+    check_scenarios(load_catalogue())
+
+
+def test_a_row_without_a_scenario_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"IV-A-1 is required.*has no scenario"):
+        check_scenarios([a_row("IV-A-1")])
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"a": SECOND}, "IV-A-1 has 2 scenarios; keep one"),
+        ({"a": FEATURE, "b": FEATURE}, "IV-A-1 has 2 scenarios; keep one"),
+        ({"a": FEATURE.replace("  @IV-A-1\n", "")}, "“The first” has 0 tags"),
+        ({"a": FEATURE.replace("@IV-A-1", "@IV-A-1 @slow")}, "“The first” has 2 tags"),
+        ({"a": FEATURE.replace("@IV-A-1", "@IV-A-2")}, "IV-A-1 is required.*has no scenario"),
+        ({"a": FEATURE.replace("Scenario:", "Scenaro:")}, "feature"),
+        ({"a": FEATURE.replace("When", "Wen")}, "read as prose|no readable feature"),
+        ({"a": "No feature at all"}, "no readable feature"),
+        ({"a": ""}, "holds no feature; write one or remove the file"),
+        ({}, "IV-A-1 is required.*has no scenario"),
+    ],
+    ids=str,
+)
+def test_a_scenario_that_would_not_be_run_as_it_reads_is_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], sentence: str
+) -> None:
+    scenarios_in(tmp_path, monkeypatch, **files)
+    with pytest.raises(ConfigurationError, match=sentence):
+        check_scenarios([a_row("IV-A-1")])
+
+
+def test_one_well_formed_scenario_for_each_row_is_accepted(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenarios_in(tmp_path, monkeypatch, a=FEATURE)
+    check_scenarios([a_row("IV-A-1")])

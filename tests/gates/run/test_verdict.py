@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import pathlib
+from typing import Any
+
+from gates.decide.fold import Stage, fold
+from gates.decide.outcome import Decision, Outcome
+from gates.run import lines, verdict
+from gates.run.evidence import write_json
+from gates.run.manifest import Manifest
+from tests.gates.decide.values import a_row
+from tests.gates.run.recorded import file, finished, text
+
+AT = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
+HEADER = verdict.Header(
+    run="r-1",
+    gate="post-deploy",
+    window="15m",
+    environment="local",
+    release="v1.2.0",
+    stage=Stage.LIVE,
+    started_at=AT,
+)
+NEEDS_REDIS = dataclasses.replace(a_row("IV-B-1"), applies_if="environment:redis")
+MANIFEST = Manifest(
+    required=(a_row("IV-A-1"), a_row("IV-A-2")),
+    not_applicable=((NEEDS_REDIS, "the environment has no redis section"),),
+)
+REGIONS = ("eu", "us")
+
+
+def decided(path: pathlib.Path) -> dict[str, Any]:
+    found = lines.read(path)
+    results = [*found.results, *verdict.not_applicable_results(MANIFEST, REGIONS)]
+    folded = fold(MANIFEST.rows, REGIONS, results, Stage.LIVE, found.problems)
+    return verdict.decided(verdict.opening(HEADER), folded, MANIFEST, found, REGIONS)
+
+
+def test_whoever_reads_the_first_verdict_knows_that_nothing_is_decided() -> None:
+    opening = verdict.opening(HEADER)
+    assert opening["state"] == "incomplete"
+    assert opening["decision"] is opening["exit_code"] is opening["finished_at"] is None
+    json.dumps(opening, allow_nan=False)
+
+
+def test_closing_adds_the_end_and_keeps_the_rest() -> None:
+    closed = verdict.closed(
+        verdict.opening(HEADER),
+        state="refused",
+        exit_code=78,
+        now=AT + dt.timedelta(seconds=2.5),
+        sentences=("The file is missing.",),
+    )
+    assert (closed["state"], closed["exit_code"], closed["elapsed_seconds"]) == ("refused", 78, 2.5)
+    assert closed["decision"] is None
+    assert closed["sentences"] == ["The file is missing."]
+
+
+def test_a_go_lists_every_check_by_region_with_its_evidence(tmp_path: pathlib.Path) -> None:
+    path = file(tmp_path, text(finished("IV-A-1", Outcome.PASS), finished("IV-A-2", Outcome.PASS)))
+    said = decided(path)
+    assert said["decision"] == "GO"
+    assert said["regions"] == {"eu": "GO", "us": "GO"}
+    assert said["counts"] == {"NOT_APPLICABLE": 2, "PASS": 4}
+    assert [check["id"] for check in said["checks"]] == ["IV-A-1", "IV-A-2", "IV-B-1"]
+    assert said["checks"][0]["regions"]["us"]["observations"] == [{"probe": "http"}]
+    assert said["checks"][2]["not_applicable"] == "the environment has no redis section"
+
+
+def test_what_is_missing_is_counted_and_named(tmp_path: pathlib.Path) -> None:
+    said = decided(file(tmp_path, text(finished("IV-A-1", Outcome.FAIL, regions=("eu",)))))
+    assert said["decision"] == "ROLLBACK"
+    assert said["regions"] == {"eu": "ROLLBACK", "us": "HOLD"}
+    assert said["counts"] == {"FAIL": 1, "MISSING": 3, "NOT_APPLICABLE": 2}
+    assert said["checks"][1]["regions"]["eu"] == {
+        "outcome": None,
+        "judgements": [],
+        "observations": [],
+    }
+
+
+def test_a_check_that_does_not_apply_but_ran_holds(tmp_path: pathlib.Path) -> None:
+    ran = [finished(check, Outcome.PASS) for check in ("IV-A-1", "IV-A-2", "IV-B-1")]
+    assert decided(file(tmp_path, text(*ran)))["decision"] == "HOLD"
+
+
+def test_the_decision_can_be_made_again_from_the_verdict_alone(tmp_path: pathlib.Path) -> None:
+    path = file(
+        tmp_path,
+        text(finished("IV-A-1", Outcome.PASS, Outcome.FAIL), finished("IV-A-2", Outcome.ERROR)),
+    )
+    said = decided(path)
+    write_json(tmp_path / "verdict.json", said)
+    kept = json.loads((tmp_path / "verdict.json").read_text(encoding="utf-8"))
+    again = [
+        {
+            "event": "check_finished",
+            "check": check["id"],
+            "regions": check["regions"],
+        }
+        for check in kept["checks"]
+        if check["not_applicable"] is None
+    ]
+    second = decided(file(tmp_path, text(*again)))
+    assert second["decision"] == said["decision"] == Decision.ROLLBACK.value
+    assert json.dumps(second["reasons"]) == json.dumps(said["reasons"])
+
+
+def test_the_opening_names_the_policy_and_catalogue_by_digest() -> None:
+    digests = verdict.opening(HEADER)["digests"]
+    assert all(len(digests[name]) == 64 for name in ("policy", "catalogue"))
