@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import pathlib
 from collections.abc import Callable
 from typing import IO
 
@@ -25,15 +24,14 @@ Tell = Callable[[str], None]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--env", required=True, help="environment, such as local or prod")
+    parser.add_argument(
+        "--env", required=True, help="environment, such as local or prod, or a file ending in .yaml"
+    )
     parser.add_argument(
         "--release", help="look for this release's series; without it any release's will do"
     )
     parser.add_argument(
         "--region", action="append", default=[], help="only this region; may be repeated"
-    )
-    parser.add_argument(
-        "--environment-file", type=pathlib.Path, help="an environment's file, by path"
     )
     parser.add_argument("--output", choices=("text", "json"), default="text")
 
@@ -62,7 +60,7 @@ def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
 
 
 def _diagnosis(arguments: argparse.Namespace, tell: Tell) -> Diagnosis:
-    with environment(arguments.env, arguments.environment_file, tell) as loaded:
+    with environment(arguments.env, tell=tell) as loaded:
         subject = subject_of(loaded, arguments.release, tuple(arguments.region))
         tell(f"examining {loaded.settings.name}, at most {WHOLE_SECONDS:.0f} s")
         return diagnose(subject)

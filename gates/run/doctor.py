@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from checks.platform import Platform
-from checks.run import regions_of, release_of
+from checks.request import regions_of, release_of
 from environments.loader import Loaded
 from gates.decide.catalogue import Row
 from gates.decide.outcome import Decision

@@ -15,6 +15,8 @@ from probes.prometheus import Series
 
 _POLICY = "gates/policy/objectives.yaml"
 _SHOWN_VALUES = 5
+_ALIKE = 0.75
+"""How much of two names must agree, so that another metric of the platform is not taken for it."""
 
 
 def examine_metric(subject: Subject, region: str, objective: Objective, asker: Asker) -> Finding:
@@ -81,8 +83,22 @@ class _Metric:
         return self._bad(f"{name} has other bounds than the policy declares: {shown}", remedy)
 
     def _absent(self, name: str, suffix: str, labels: dict[str, str]) -> Finding:
-        series = self._asker.series(f"count({name}{suffix})")
-        return self._other_labels(name, suffix, labels) if series else self._renamed(name, labels)
+        """Say why there are no series: renamed, under other labels, or not there at all."""
+        meant = self._look_alike(name, suffix or "_total", labels)
+        if meant is not None:
+            line = self._subject.key(f"{self._key}.name", meant)
+            return self._bad(f"there is no {promql.selector(name, labels)}; renamed {meant}?", line)
+        if self._asker.series(f"count({name}{suffix})"):
+            return self._other_labels(name, suffix, labels)
+        mend = f"let the platform offer it (docs/platform-contract.md), or mend {self._key}.name"
+        return self._bad(f"there is no metric {name}", mend)
+
+    def _look_alike(self, name: str, suffix: str, labels: dict[str, str]) -> str | None:
+        """Return the metric with a similar name among those with exactly these labels."""
+        matcher = f'__name__=~".+{suffix}"'
+        found = self._asker.series(f"count by (__name__) ({promql.selector('', labels, matcher)})")
+        names = [one.labels.get("__name__", "").removesuffix("_bucket") for one in found]
+        return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=_ALIKE)), None)
 
     def _other_labels(self, name: str, suffix: str, labels: dict[str, str]) -> Finding:
         """Say which label keeps the series away, and which values there are."""
@@ -101,20 +117,6 @@ class _Metric:
         return self._bad(
             f"no series of {name} has all the labels of {selector}",
             f"{self._subject.file}: {self._key}.labels: a set of labels that one series has",
-        )
-
-    def _renamed(self, name: str, labels: dict[str, str]) -> Finding:
-        """Say that the metric does not exist, and which one may be meant."""
-        job = {key: value for key, value in labels.items() if key == "job"}
-        matcher = '__name__=~".+_(count|total)"'
-        found = self._asker.series(f"count by (__name__) ({promql.selector('', job, matcher)})")
-        names = {one.labels.get("__name__", "").removesuffix("_count") for one in found}
-        close = difflib.get_close_matches(name, sorted(names), n=1)
-        return self._bad(
-            f"there is no metric {name}",
-            self._subject.key(f"{self._key}.name", close[0])
-            if close
-            else f"let the platform offer it (docs/platform-contract.md), or mend {self._key}.name",
         )
 
     def _enough(self, metric: Metric, labels: dict[str, str], well: str) -> Finding:

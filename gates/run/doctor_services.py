@@ -150,7 +150,7 @@ def _problems(
         if field is None or isinstance(body.get(field), kind):
             continue
         there = ", ".join(sorted(str(harmless(one)) for one in body)) or "none"
-        sentence = f"{endpoint.path} has no {field} that is {words}; its fields: {there}"
+        sentence = f"{endpoint.path} has no field {field} that is {words}; its fields: {there}"
         yield Level.BAD, sentence, ((f"{key}.{name}", f"the field that holds {words}"),)
     services = body.get(endpoint.services_field or "services")
     missing = [

@@ -1,0 +1,200 @@
+"""`gate doctor` from outside: what it prints, how it ends, and that nothing keeps it waiting."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import pathlib
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from environments.loader import FOLDER
+from gates.cli.main import main
+from tests.sandbox.platforms import Sandbox
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How a call of the command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def findings(self) -> list[Mapping[str, Any]]:
+        """Return the findings of --output json."""
+        found: list[Mapping[str, Any]] = json.loads(self.out)["findings"]
+        return found
+
+    def bad(self, system: str) -> list[Mapping[str, Any]]:
+        """Return what is BAD about a system."""
+        return [one for one in self.findings() if one["level"] == "BAD" and one["system"] == system]
+
+
+def doctor(*arguments: object) -> Ended:
+    """Call the command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    code = main(["doctor", *map(str, arguments)], out, err)
+    return Ended(code, out.getvalue(), err.getvalue())
+
+
+def with_fault(platform: Sandbox, name: str) -> Ended:
+    """Apply a fault and look; the fixture reverts it."""
+    applied = platform.run("fault", "apply", name)
+    assert applied.returncode == 0, applied.stderr
+    return doctor("--env", platform.state.environment, "--output", "json")
+
+
+class TestFiles:
+    def test_an_unedited_file_is_78_and_lists_every_mark(self) -> None:
+        ended = doctor("--env", "prod")
+        marks = (FOLDER / "prod.yaml").read_text(encoding="utf-8").count('"EDIT-ME')
+        assert ended.code == 78
+        assert ended.out == ""
+        assert len(ended.err.splitlines()) == marks > 5
+        assert all("still says EDIT-ME; replace it: " in line for line in ended.err.splitlines())
+
+    def test_an_unknown_environment_is_64(self) -> None:
+        ended = doctor("--env", "prdo")
+        assert (ended.code, ended.out) == (64, "")
+        assert "--env prdo: there is no such environment; choose dev, local, prod" in ended.err
+
+    def test_a_missing_secret_is_78(self, edited: pathlib.Path) -> None:
+        ended = doctor("--env", edited)
+        assert ended.code == 78
+        assert "postgres.password = env:GATE_POSTGRES_PASSWORD: the variable" in ended.err
+
+    @pytest.mark.usefixtures("secrets")
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (("--release", "latest"), "“latest” is no release; write it like v1.2.0"),
+            (("--region", "moon"), "--region moon: there is no such region; choose eu-central"),
+        ],
+    )
+    def test_wrong_usage_is_64(
+        self, arguments: tuple[str, str], words: str, edited: pathlib.Path
+    ) -> None:
+        ended = doctor("--env", edited, *arguments)
+        assert ended.code == 64
+        assert words in ended.err
+
+
+@pytest.fixture
+def edited(tmp_path: pathlib.Path) -> pathlib.Path:
+    """Return prod.yaml as an operator would leave it, with names that nobody has."""
+    numbers = iter(range(100))
+    text = (FOLDER / "prod.yaml").read_text(encoding="utf-8")
+    text = re.sub(r'"EDIT-ME: address[^"]+"', lambda _: f"https://{next(numbers)}.invalid", text)
+    text = re.sub(r'"EDIT-ME: [^"]+"', lambda _: f"{next(numbers)}.invalid", text)
+    text = text.replace("unifiedhealth.io", "unifiedhealth.invalid")
+    text = text.replace("checkip.amazonaws.com", "outside.invalid")
+    path = tmp_path / "prod.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "SYNTHETIC_TOKEN"):
+        monkeypatch.setenv(f"GATE_{name}", "sentinel-secret")
+
+
+@pytest.mark.usefixtures("secrets")
+class TestWithoutNetwork:
+    def test_it_says_soon_what_is_not_reachable_and_that_nothing_is(
+        self, edited: pathlib.Path
+    ) -> None:
+        began = time.monotonic()
+        ended = doctor("--env", edited, "--release", "v1.2.0")
+        assert time.monotonic() - began < 12
+        assert ended.code == 20
+        for where in ("api .*eu-central", "api .*us-east", "Prometheus .*eu-central", "Postgres"):
+            assert re.search(rf"BAD +{where}.*(name not resolved|timeout)", ended.out)
+        assert f"{edited}: postgres.host: an address that answers from here" in ended.out
+        assert "Nothing at all answered this machine: it has no network" in ended.out
+        assert "sentinel" not in ended.out + ended.err
+
+    def test_machines_read_the_same(self, edited: pathlib.Path) -> None:
+        ended = doctor("--env", edited, "--output", "json")
+        record = json.loads(ended.out)
+        assert (record["schema"], record["environment"], record["release"]) == (1, "prod", None)
+        assert (record["exit_code"], ended.code) == (20, 20)
+        assert not any(one["reached"] for one in ended.bad("api"))
+
+
+class TestLocalPlatform:
+    def test_a_healthy_platform_is_0(self, whole_platform: Sandbox) -> None:
+        ended = doctor("--env", whole_platform.state.environment)
+        assert ended.code == 0, ended.out
+        assert ended.out.endswith("0 BAD. The gate can decide about local.\n")
+        assert "\x1b" not in ended.out
+        for what in (
+            r"api +us +/health/db answers: status healthy",
+            r"Prometheus +eu +all 2 targets of up",
+            r"metrics IV-PERF-3 +us +http_requests_total: its label status is there",
+            r"synthetic +eu +the token lists synthetic records",
+            r"Postgres +- +the login release_gate works and can't write",
+            r"Postgres +- +a booking can be looked up in appointments.id",
+            r"Redis +- +version .*, master",
+            r"traffic +- +.* can bring 200 requests/s more",
+        ):
+            assert re.search(rf"OK +{what}", ended.out), what
+
+    def test_one_region_alone(self, whole_platform: Sandbox) -> None:
+        environment = whole_platform.state.environment
+        ended = doctor("--env", environment, "--region", "eu", "--output", "json")
+        assert {one["region"] for one in ended.findings()} == {None, "eu"}
+
+    def test_a_release_that_nobody_runs(self, whole_platform: Sandbox) -> None:
+        environment = whole_platform.state.environment
+        ended = doctor("--env", environment, "--release", "v9.9.9", "--output", "json")
+        assert ended.code == 20
+        assert any(
+            'version="9.9.9"; there is: 1.1.0, 1.2.0' in one["sentence"]
+            for one in ended.bad("metrics IV-PERF-3")
+        )
+
+    def test_a_renamed_metric_names_the_new_one(self, whole_platform: Sandbox) -> None:
+        ended = with_fault(whole_platform, "metric-renamed")
+        found = ended.bad("metrics IV-PERF-1")
+        assert ended.code == 20
+        assert found
+        assert found[0]["sentence"].endswith("renamed http_server_request_duration_seconds?")
+        assert found[0]["remedy"][0].endswith(
+            "metrics.request_duration.name: http_server_request_duration_seconds"
+        )
+
+    def test_other_bounds_are_shown_with_what_the_platform_lacks(
+        self, whole_platform: Sandbox
+    ) -> None:
+        found = with_fault(whole_platform, "other-bucket-bounds").bad("metrics IV-PERF-2")
+        assert found
+        assert "other bounds than the policy declares: " in found[0]["sentence"]
+        assert found[0]["remedy"][0].endswith("the bounds 0.5 (seconds)")
+
+    def test_a_login_that_can_write_gets_its_revocation(self, whole_platform: Sandbox) -> None:
+        found = with_fault(whole_platform, "gate-can-write").bad("Postgres")
+        assert found
+        assert found[0]["sentence"].startswith("the login release_gate can write: ")
+        assert found[0]["remedy"][0].startswith("REVOKE ")
+        assert "release_gate" in found[0]["remedy"][0]
+
+    def test_a_stopped_prometheus_is_one_finding_in_each_region(
+        self, whole_platform: Sandbox
+    ) -> None:
+        ended = with_fault(whole_platform, "prometheus-down")
+        found = ended.bad("Prometheus")
+        assert [one["region"] for one in found] == ["eu", "us"]
+        assert found[0]["remedy"][0].partition(": ")[2].startswith("regions.eu.prometheus: ")
+        assert not any(one["system"].startswith("metrics") for one in ended.findings())
+
+    def test_html_instead_of_json_is_said_of_the_path(self, whole_platform: Sandbox) -> None:
+        found = with_fault(whole_platform, "html-instead-of-json").bad("api")
+        assert found
+        assert ".path: a path that answers with JSON" in found[0]["remedy"][0]

@@ -1,0 +1,198 @@
+"""The remedies that the doctor prints, applied to real servers: afterwards nothing is BAD."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis as redis_py
+import trustme
+from pydantic import SecretStr
+
+from environments.settings import Postgres, Redis, TableOfRecords
+from gates.run.doctor import subject_of
+from gates.run.doctor_findings import Finding, Level, Subject
+from gates.run.doctor_postgres import examine_postgres, login_sql
+from gates.run.doctor_redis import acl_lines, examine_redis
+from probes.redis import RedisTarget
+from tests.environments.files import SECRETS, loaded
+from tests.probes.real_servers import PASSWORD, Database, postgres_server, redis_server
+
+CONTRACT = (
+    pathlib.Path(__file__).resolve().parents[3] / "docs" / "platform-contract.md"
+).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, str]:
+    authority = trustme.CA()
+    path = tmp_path_factory.mktemp("authority") / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return authority, str(path)
+
+
+@pytest.fixture(scope="module")
+def database(authority: tuple[trustme.CA, str]) -> Iterator[Database]:
+    with postgres_server(authority[1]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def cache(authority: tuple[trustme.CA, str]) -> Iterator[RedisTarget]:
+    with redis_server(authority[0]) as running:
+        yield running
+
+
+@pytest.fixture
+def subject(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    return subject_of(loaded(tmp_path), None, ())
+
+
+def run(client: redis_py.Redis, *words: str) -> None:
+    """Send a command as an administrator."""
+    send: Callable[..., object] = client.execute_command
+    send(*words)
+
+
+def bad(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.level is Level.BAD]
+
+
+def section(user: str) -> Postgres:
+    return Postgres(
+        host="localhost",
+        database="clinic",
+        user=user,
+        password="env:CLINIC_POSTGRES_PASSWORD",
+        appointments=TableOfRecords(table="visits", id_column="id"),
+    )
+
+
+class TestPostgres:
+    @pytest.mark.parametrize(
+        "user", ["writer", "columnist", "climber", "maker", "builder", "everywhere"]
+    )
+    def test_a_login_that_can_write_is_mended(
+        self, user: str, database: Database, subject: Subject
+    ) -> None:
+        target = database.target(user, sslmode="disable")
+        # Another row may have mended the writer, whom the climber can become.
+        database.as_superuser(
+            f"GRANT SELECT (id) ON visits TO {user}", "GRANT INSERT ON visits TO writer"
+        )
+        (found,) = bad(examine_postgres(subject, section(user), target))
+        assert found.sentence.startswith(f"the login {user} can write: ")
+        database.as_superuser(*found.remedy)
+        assert bad(examine_postgres(subject, section(user), target)) == []
+
+    def test_what_everybody_may_is_mended(self, database: Database, subject: Subject) -> None:
+        target = database.target("reader", sslmode="disable")
+        database.as_superuser("GRANT DELETE ON visits TO PUBLIC")
+        (found,) = bad(examine_postgres(subject, section("reader"), target))
+        assert found.remedy == ("REVOKE DELETE ON public.visits FROM reader, PUBLIC;",)
+        database.as_superuser(*found.remedy)
+        assert bad(examine_postgres(subject, section("reader"), target)) == []
+
+    def test_a_login_that_may_not_read_is_mended(
+        self, database: Database, subject: Subject
+    ) -> None:
+        target = database.target("blind", sslmode="disable")
+        (found,) = bad(examine_postgres(subject, section("blind"), target))
+        assert found.sentence == "the login blind may not read visits.id"
+        database.as_superuser(*found.remedy)
+        assert bad(examine_postgres(subject, section("blind"), target)) == []
+
+    def test_a_login_that_does_not_exist_is_made(
+        self, database: Database, subject: Subject
+    ) -> None:
+        target = database.target("release_gate", sslmode="disable")
+        (found,) = bad(examine_postgres(subject, section("release_gate"), target))
+        statements = login_sql(section("release_gate"))
+        assert found.remedy[: len(statements)] == statements
+        database.as_superuser(*(one.replace("…", PASSWORD) for one in statements))
+        assert bad(examine_postgres(subject, section("release_gate"), target)) == []
+
+    def test_a_table_that_does_not_exist_is_named(
+        self, database: Database, subject: Subject
+    ) -> None:
+        elsewhere = section("reader").model_copy(
+            update={"appointments": TableOfRecords(table="clinic.bookings", id_column="id")}
+        )
+        target = database.target("reader", sslmode="disable")
+        (found,) = bad(examine_postgres(subject, elsewhere, target))
+        assert found.sentence == "there is no clinic.bookings.id"
+
+
+class TestRedis:
+    @pytest.fixture
+    def admin(self, cache: RedisTarget) -> Iterator[redis_py.Redis]:
+        client = redis_py.Redis(
+            host=cache.host,
+            port=cache.port,
+            password=PASSWORD,
+            ssl=True,
+            ssl_ca_certs=cache.ca_file,
+        )
+        yield client
+        client.close()
+
+    def test_a_user_that_can_write_is_mended(
+        self, cache: RedisTarget, admin: redis_py.Redis, subject: Subject
+    ) -> None:
+        run(admin, "ACL", "SETUSER", "loose", "on", f">{PASSWORD}", "~*", "+@all")
+        target = dataclasses.replace(cache, user="loose")
+        settings = Redis(host="localhost", user="loose")
+        (found,) = bad(examine_redis(subject, settings, target))
+        assert found.sentence.startswith("the user loose may run SET, GET, DEL")
+        for line in found.remedy:
+            run(admin, *line.split())
+        assert bad(examine_redis(subject, settings, target)) == []
+
+    def test_everybodys_user_is_replaced_by_one_of_the_gates_own(
+        self, cache: RedisTarget, admin: redis_py.Redis, subject: Subject
+    ) -> None:
+        settings = Redis(host="localhost", user="default")
+        (found,) = bad(examine_redis(subject, settings, dataclasses.replace(cache, user="default")))
+        for line in found.remedy[:2]:
+            run(admin, *line.replace("PASSWORD", PASSWORD).split())
+        assert found.remedy[2].endswith("redis.user: release_gate")
+        settings = Redis(host="localhost", user="release_gate")
+        target = dataclasses.replace(cache, user="release_gate")
+        findings = examine_redis(subject, settings, target)
+        assert [one.level for one in findings] == [Level.OK, Level.OK]
+
+    def test_what_is_not_known_can_be_made_known(
+        self, cache: RedisTarget, admin: redis_py.Redis, subject: Subject
+    ) -> None:
+        settings = Redis(host="localhost", user="plain")
+        target = dataclasses.replace(cache, user="plain")
+        (_, found) = examine_redis(subject, settings, target)
+        assert found.level is Level.WARN
+        run(admin, *found.remedy[0].split())
+        assert [one.level for one in examine_redis(subject, settings, target)] == [
+            Level.OK,
+            Level.OK,
+        ]
+
+    def test_a_refused_login_gets_the_line_that_makes_it(
+        self, cache: RedisTarget, subject: Subject
+    ) -> None:
+        target = dataclasses.replace(cache, password=SecretStr("another"))
+        (found,) = bad(examine_redis(subject, Redis(host="localhost", user="gate"), target))
+        assert found.remedy[:2] == acl_lines("gate", "7", new=True)
+
+
+def test_the_contract_carries_the_same_lines() -> None:
+    settings = Postgres(
+        host="db",
+        database="unified_health_prod",
+        user="release_gate",
+        password="env:X",
+        appointments=TableOfRecords(table="appointments", id_column="id"),
+    )
+    for line in (*login_sql(settings), *acl_lines("release_gate", "7", new=True)):
+        assert line in CONTRACT
