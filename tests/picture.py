@@ -21,7 +21,9 @@ def draw(run_dir: pathlib.Path, picture: pathlib.Path) -> None:
     verdict = json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))
     console = Console(file=io.StringIO(), record=True, force_terminal=True, width=WIDTH)
     console.print(terminal.renderable(verdict))
-    form = re.sub(r"@font-face \{\{.*?\}\}\s*", "", _export_format.CONSOLE_SVG_FORMAT, flags=re.S)
+    form = re.sub(
+        r"@font-face \{\{.*?\}\}\s*", "", _export_format.CONSOLE_SVG_FORMAT, flags=re.DOTALL
+    )
     title = f"gate {verdict['gate']} --env {verdict['environment']}"
     console.save_svg(
         str(picture), title=title, theme=terminal_theme.DIMMED_MONOKAI, code_format=form
