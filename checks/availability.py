@@ -48,10 +48,11 @@ class Clocks:
         with self._lock:
             return time.monotonic() - self._since.setdefault((region, service), time.monotonic())
 
-    def up(self, region: str, service: str) -> None:
-        """Stop the clock of a service that answers."""
+    def up(self, region: str, *services: str) -> None:
+        """Stop the clocks of what answers."""
         with self._lock:
-            self._since.pop((region, service), None)
+            for service in services:
+                self._since.pop((region, service), None)
 
 
 class Availability:
@@ -69,12 +70,13 @@ class Availability:
         `service` keys the clock; a 5xx answer keys one of its own, since the service did answer and
         only what stands behind this `subject` is away.
         """
+        behind = f"{service}: {subject}"
         observation = probe()
         away = _absence(observation)
         if away is None:
-            self._clocks.up(region, service)
+            self._clocks.up(region, service, behind)
             return Reading(observation, _wrong_or_ours(subject, observation))
-        key = service if observation.value is None else f"{service}: {subject}"
+        key = service if observation.value is None else behind
         while (
             down_for := self._clocks.down_for_seconds(region, key)
         ) < self._platform.confirm_seconds:
@@ -85,8 +87,9 @@ class Availability:
             observation = probe()
             away = _absence(observation)
             if away is None:
-                self._clocks.up(region, key)
-                return Reading(observation, (self._recovered(subject, down_for),))
+                self._clocks.up(region, service, behind)
+                back = self._recovered(subject, down_for)
+                return Reading(observation, (back, *_wrong_or_ours(subject, observation)))
         return Reading(observation, (self._confirmed(region, subject, observation, away),))
 
     def _recovered(self, subject: str, down_seconds: float) -> Judgement:

@@ -1,0 +1,89 @@
+"""Platforms to check: a small environment file around addresses that a test serves."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from checks.platform import Platform
+from environments.loader import load_file
+from gates.decide.policy import Policy
+from gates.decide.release import Release
+from gates.load import load_policy
+from probes.observation import Deadline
+from tests.probes.servers import closed_port
+
+NOWHERE = "http://127.0.0.1:{}"
+HEALTH = {
+    "path": "/health",
+    "status_field": "status",
+    "healthy": "healthy",
+    "version_field": "version",
+    "latency_field": "latency",
+    "services_field": "services",
+}
+
+
+def a_policy(confirm: str = "300ms", poll: str = "50ms", on_recovery: str = "hold") -> Policy:
+    """Return this repository's policy with other times, so that confirming takes no minutes."""
+    availability = {"confirm_for": confirm, "poll_every": poll, "on_recovery": on_recovery}
+    kept = load_policy()
+    changed = Policy.model_validate(
+        {
+            "schema": 1,
+            "availability": availability,
+            "deadlines": {"call": "2s", "run": "1m"},
+            "objectives": [
+                {
+                    "check": "IV-X-1",
+                    "title": "Errors",
+                    "kind": "errors",
+                    "metric": "requests_total",
+                    "bad_status": "5..",
+                    "target": {"budget": "5%"},
+                    "look_back": "5m",
+                    "wait_for_samples": "15m",
+                }
+            ],
+        }
+    )
+    return kept.model_copy(
+        update={"availability": changed.availability, "deadlines": changed.deadlines}
+    )
+
+
+def a_platform(
+    folder: pathlib.Path,
+    regions: Mapping[str, str],
+    *,
+    policy: Policy | None = None,
+    run_seconds: float = 30,
+    **sections: Any,
+) -> Platform:
+    """Return a platform whose api has these addresses by region; sections are added to the file."""
+    nowhere = NOWHERE.format(closed_port())
+    environment = {
+        "schema": 1,
+        "name": "clinic",
+        "owner": "team",
+        "regions": {
+            name: {"services": {"api": url}, "prometheus": nowhere, "labels": {"region": name}}
+            for name, url in regions.items()
+        },
+        "services": {"api": {"health": {"liveness": HEALTH}}},
+        **sections,
+    }
+    path = folder / "environment.yaml"
+    path.write_text(json.dumps(environment))
+    return Platform(
+        environment=load_file(path),
+        policy=policy or a_policy(),
+        release=Release.parse("v1.2.0"),
+        regions=tuple(regions),
+        switched_at=dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC),
+        deadline=Deadline.after(run_seconds),
+        run_id="20260131T220000Z-test-abc123",
+    )
