@@ -9,6 +9,7 @@ from environments.settings import Synthetic
 from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
 from probes import http
 from probes.http import HttpTarget
+from probes.observation import Failure
 from smoke.synthetic import PATH, RemovalError, SyntheticRecords
 
 _SYSTEM = "synthetic"
@@ -21,23 +22,19 @@ def examine_synthetic(subject: Subject, region: str, section: Synthetic) -> list
     """List synthetic records with the token and without it; nothing is created or removed."""
     target = subject.platform.service(region, section.service)
     token = subject.platform.environment.secret(section.token)
-    status = _status(subject, region, target, token)
-    if isinstance(status, Finding):
-        return [status]
+    status = _status(subject, target, token)
+    if isinstance(status, Failure):
+        keys = Keys(f"regions.{region}.services.{section.service}", "ca_file", "synthetic.token")
+        return [unreachable(subject, _SYSTEM, region, status, keys)]
     if status != _OK:
         return [_refused(subject, region, status)]
     return [_listed(subject, region, target, token), *_open(subject, region, target)]
 
 
-def _status(
-    subject: Subject, region: str, target: HttpTarget, token: SecretStr | None
-) -> int | Finding:
+def _status(subject: Subject, target: HttpTarget, token: SecretStr | None) -> int | Failure:
     headers = {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")} if token else {}
     observed = http.request(target, "GET", PATH, deadline=subject.deadline(), headers=headers)
-    if observed.value is not None:
-        return observed.value.status
-    keys = Keys(f"regions.{region}.services", "ca_file", "synthetic.token")
-    return unreachable(subject, _SYSTEM, region, failure_of(observed), keys)
+    return failure_of(observed) if observed.value is None else observed.value.status
 
 
 def _refused(subject: Subject, region: str, status: int) -> Finding:
@@ -63,7 +60,7 @@ def _listed(subject: Subject, region: str, target: HttpTarget, token: SecretStr)
 
 def _open(subject: Subject, region: str, target: HttpTarget) -> list[Finding]:
     """Return a finding when anybody may list, and so probably delete, without a token."""
-    status = _status(subject, region, target, None)
+    status = _status(subject, target, None)
     if status != _OK:
         return []
     sentence = f"GET {PATH} lists synthetic records to anybody, without a token"
