@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from checks.availability import Availability, Reading
 from checks.check import Check
@@ -65,7 +65,7 @@ class Health:
             if not self._reached(region, region_readings):
                 continue
             values = [self._latency(reading) for reading in region_readings]
-            numbers = [value for value in values if isinstance(value, int | float)]
+            numbers = [value for value in values if _is_duration(value)]
             median = statistics.median(numbers) if len(numbers) == len(values) else None
             subject = f"{self.subject} median latency of {len(values)}"
             self._check.judge(region, below(subject, median, limit_ms, "ms", all_ms=numbers))
@@ -172,3 +172,7 @@ class Health:
         except NotJsonError:
             return None
         return body.get(self.endpoint.latency_field or "") if isinstance(body, Mapping) else None
+
+
+def _is_duration(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0

@@ -61,16 +61,17 @@ def a_platform(
     *,
     policy: Policy | None = None,
     run_seconds: float = 30,
+    prometheus_at: str | None = None,
     **sections: Any,
 ) -> Platform:
     """Return a platform whose api has these addresses by region; sections are added to the file."""
-    nowhere = NOWHERE.format(closed_port())
+    watched_by = prometheus_at or NOWHERE.format(closed_port())
     environment = {
         "schema": 1,
         "name": "clinic",
         "owner": "team",
         "regions": {
-            name: {"services": {"api": url}, "prometheus": nowhere, "labels": {"region": name}}
+            name: {"services": {"api": url}, "prometheus": watched_by, "labels": {"region": name}}
             for name, url in regions.items()
         },
         "services": {"api": {"health": {"liveness": HEALTH}}},
