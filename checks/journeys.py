@@ -21,7 +21,7 @@ from probes import postgres
 from probes.http import HttpAnswer
 from probes.observation import Observation
 from smoke.journal import NAME, Journal, left_over
-from smoke.journey import STEPS, Journey, StepTaken
+from smoke.journey import Journey, StepTaken
 from smoke.patient_api import Patient, PatientApi
 from smoke.synthetic import TAG_PREFIX, RemovalError, SyntheticRecords
 
@@ -35,7 +35,7 @@ class Walked:
     steps: tuple[StepTaken, ...]
     reading: Reading[HttpAnswer] | None
     broke_at: str | None
-    """The step whose server was away, if one was, even when a later walk got through."""
+    """The step whose server was away: in the last walk, or before that one got further."""
     row: Judgement | None
     """Whether the booking arrived in the database."""
     row_observation: Observation[postgres.RecordFound] | None = None
@@ -79,8 +79,7 @@ class Journeys:
             check.judge(region, *reading.judgements)
         step = next((step for step in walked.steps if step.name == name), None)
         if step is None:
-            broken = walked.broke_at or (walked.steps[-1].name if walked.steps else STEPS[0])
-            check.judge(region, _blocked(name, broken))
+            check.judge(region, _blocked(name, walked.steps[-1].name))
             return
         for observation in step.observations:
             check.observe(region, observation)
@@ -122,7 +121,8 @@ class Journeys:
             subject = "the patient's journey"
             reading = self._availability.reach(region, synthetic.service, subject, once)
             steps = walks[-1]
-            broken = broke_at[0] if broke_at else None
+            last = steps[-1]
+            broken = last.name if not last.judgements else next(iter(broke_at), None)
             row, observed = self._row_of_booking(steps)
             return Walked(steps, reading if broken else None, broken, row, observed)
 
@@ -138,12 +138,12 @@ class Journeys:
         section = self._platform.environment.settings.postgres
         target = self._platform.postgres()
         booked = next((step for step in steps if step.name == "booking" and step.record_id), None)
-        if section is None or section.appointments is None or target is None or booked is None:
+        if section is None or section.created_record is None or target is None or booked is None:
             return None, None
         observed = postgres.record_exists(
             target,
-            section.appointments.table,
-            section.appointments.id_column,
+            section.created_record.table,
+            section.created_record.id_column,
             booked.record_id,
             deadline=self._platform.call_deadline(),
         )

@@ -14,6 +14,7 @@ from checks.platform import NotDescribedError, Platform
 from checks.traffic import TrafficLease
 from environments.settings import Metric
 from gates.decide.judgement import Judgement
+from gates.decide.looks import Looks
 from gates.decide.objective import (
     Counts,
     Evidence,
@@ -75,7 +76,9 @@ class Objectives:
         try:
             objective = self._platform.policy.objective(check.id)
         except LookupError as exc:
-            raise NotDescribedError(f"gates/policy lacks an objective for {check.id}; add it") from exc
+            raise NotDescribedError(
+                f"gates/policy lacks an objective for {check.id}; add it"
+            ) from exc
 
         def judge_region(region: str) -> None:
             watch = _Watch(self._platform, self._lease, objective, check, region)
@@ -103,6 +106,7 @@ class _Watch:
         self._region = region
         self._inspector = Inspector(platform, region, self._last.append)
         self._times = Times.of(objective, platform, self._inspector.scrape_seconds)
+        self._looks = Looks(objective.target.budget, self._times.look_back)
         self._metric = self._described_metric()
 
     def decide(self) -> list[Judgement]:
@@ -132,8 +136,11 @@ class _Watch:
         target = judgements[0]
         if target.rule != "error budget":
             return False
-        young = target.data.get("look_back_seconds", 0.0) < self._times.look_back - 0.001
-        return target.outcome is Outcome.INCONCLUSIVE or (target.outcome is Outcome.FAIL and young)
+        look_back = target.data.get("look_back_seconds", 0.0)
+        due = self._looks.due(target.data.get("samples", 0.0), look_back, time.monotonic())
+        young = look_back < self._times.look_back - 0.001
+        undecided = target.outcome is Outcome.INCONCLUSIVE
+        return undecided or not due or (target.outcome is Outcome.FAIL and young)
 
     def _measure(self) -> tuple[list[Judgement], bool]:
         """Return the judgements now, and whether a rollback limit is exceeded but not yet for long."""
@@ -217,8 +224,9 @@ class _Watch:
         )
         age = (end - since).total_seconds()
         seconds = min(times.sustained, age)
-        whole, _ = self._count(fit, limit, seconds)
-        evidence = self._evidence(seconds, queries, end, {})
+        whole, evidence = self._count(fit, limit, seconds)
+        in_steps = {f"{name} by step": query for name, query in dataclasses.asdict(queries).items()}
+        evidence = dataclasses.replace(evidence, queries={**evidence.queries, **in_steps}, shown={})
         return Sustained(steps, whole, times.sustained), evidence
 
     def _range(self, query: str, moments: list[dt.datetime]) -> dict[int, float]:

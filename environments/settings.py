@@ -176,7 +176,7 @@ class Postgres(Section):
     """As libpq means it."""
     sslrootcert: str | None = None
     """File of the authority that signs the server's certificate, where it is not a public one."""
-    appointments: TableOfRecords | None = None
+    created_record: TableOfRecords | None = None
     """Where a booking must arrive."""
 
 

@@ -27,7 +27,7 @@ from sandbox.state import write_private
 if TYPE_CHECKING:
     from sandbox.layout import Layout
 
-LEASE_REQUESTS_PER_SECOND = 200
+LEASE_REQUESTS_PER_SECOND = 180
 _RELEASED = {"job": JOB, "version": "{release}"}
 _HEADER = (
     "# Written by `sandbox up` and by every fault; the platform's address book for the gate.\n"
@@ -142,7 +142,7 @@ def _postgres(layout: Layout) -> dict[str, Any]:
         "user": GATE,
         "password": f"file:{layout.secret_file('postgres-gate')}",
         "sslmode": "disable",
-        "appointments": {"table": "appointments", "id_column": "id"},
+        "created_record": {"table": "appointments", "id_column": "id"},
     }
 
 

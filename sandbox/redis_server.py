@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sandbox.layout import Layout
 
 GATE = "release_gate"
-_GATE_COMMANDS = "+ping +info +dbsize +role +time +scan +ttl +type +acl|whoami"
+_GATE_COMMANDS = "+ping +info +dbsize +role +time +scan +ttl +type +acl|whoami +acl|dryrun"
 _READ_KEY_ACLS = (7, 0)
 
 

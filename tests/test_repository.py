@@ -124,9 +124,6 @@ def test_the_gate_itself_does_not_know_unified_health(word: str) -> None:
     assert not _mentions(rf"(?<![\w/]){word}(?!\w)")
 
 
-@pytest.mark.xfail(
-    reason="the settings call the table of bookings `appointments`; a neutral key would be better"
-)
 def test_the_gate_itself_does_not_know_the_platforms_tables() -> None:
     assert not _mentions(r"\bappointments\b")
 

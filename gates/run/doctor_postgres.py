@@ -33,15 +33,15 @@ def examine_postgres(subject: Subject, section: Postgres, target: PostgresTarget
         return [Finding(_SYSTEM, None, Level.BAD, sentence, remedy)]
     found = [_finding(Level.OK, f"the login {section.user} works and can't write"), *_tls(subject)]
     found.append(_server(subject, target))
-    if section.appointments is not None:
-        found.append(_table(subject, section, section.appointments, target))
+    if section.created_record is not None:
+        found.append(_table(subject, section, section.created_record, target))
     return found
 
 
 def login_sql(section: Postgres) -> tuple[str, ...]:
     """Return the SQL that makes the gate's login and lets it read what the checks read."""
     user, database = quoted(section.user), quoted(section.database)
-    table = section.appointments
+    table = section.created_record
     return (
         f"CREATE ROLE {user} LOGIN CONNECTION LIMIT 20 PASSWORD '…';",
         f"ALTER ROLE {user} SET default_transaction_read_only = on;",
@@ -137,7 +137,7 @@ def _table(
         return _finding(Level.BAD, sentence, *table_sql(section.user, table))
     if failure.kind is FailureKind.QUERY_REJECTED:
         sentence = f"there is no {table.table}.{table.id_column}"
-        line = subject.key("postgres.appointments", "{table: …, id_column: …}")
+        line = subject.key("postgres.created_record", "{table: …, id_column: …}")
         return _finding(Level.BAD, sentence, line)
     return unreachable(subject, _SYSTEM, None, failure, _KEYS)
 

@@ -100,7 +100,7 @@ def render(rows: Iterable[Mapping[str, Any]]) -> str:
         "",
         (
             f"Made by `./harness faults` on {dt.datetime.now(dt.UTC):%Y-%m-%d}: each fault applied to the local "
-            "platform, the whole gate run, each check's worst outcome over both regions."
+            "platform, the whole gate run, each check's worst outcome."
         ),
         "",
         (

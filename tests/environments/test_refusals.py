@@ -48,8 +48,8 @@ MISTAKES = [
         id="neither yes nor no",
     ),
     pytest.param(
-        (_DATABASE, f"{_DATABASE}  appointments: visits\n"),
-        ["postgres.appointments = visits: must be a section of keys and values."],
+        (_DATABASE, f"{_DATABASE}  created_record: visits\n"),
+        ["postgres.created_record = visits: must be a section of keys and values."],
         id="text for a section",
     ),
     pytest.param(
