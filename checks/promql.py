@@ -72,8 +72,9 @@ def _range(seconds: float) -> str:
 
 def _bound(seconds: float) -> str:
     """Match `0.5`, and `1` as well as `1.0`: Prometheus 3 writes whole bounds with a fraction."""
-    whole, _, fraction = f"{seconds:g}".partition(".")
-    return f"{whole}\\\\.{fraction}" if fraction else f"{whole}(\\\\.0+)?"
+    text = repr(float(seconds))
+    whole = text.removesuffix(".0")
+    return _quoted(re.escape(whole)) + ("" if whole == text else "(\\\\.0+)?")
 
 
 def _quoted(value: str) -> str:
