@@ -99,8 +99,8 @@ def render(rows: Iterable[Mapping[str, Any]]) -> str:
         "# Fault matrix",
         "",
         (
-            f"Made by `./harness faults` on {dt.datetime.now(dt.UTC):%Y-%m-%d}: each fault applied to the local "
-            "platform, the whole gate run, each check's worst outcome."
+            f"Made by `./harness faults` on {dt.datetime.now(dt.UTC):%Y-%m-%d}: each fault applied to "
+            "the local platform, the whole gate run, each check's worst outcome."
         ),
         "",
         (
