@@ -26,10 +26,12 @@ class Journal:
         self._append({"removed": tag, "region": region, "environment": self._environment})
 
     def _append(self, entry: dict[str, str]) -> None:
-        line = json.dumps(entry, allow_nan=False) + "\n"
+        # A line of its own, also behind the torn one of a killed writer.
+        line = f"\n{json.dumps(entry, allow_nan=False)}\n".encode()
         file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(file, line.encode())
+            if os.write(file, line) != len(line):
+                raise OSError(28, "the disk took only a part of a journal's line")
             os.fsync(file)
         finally:
             os.close(file)
@@ -38,12 +40,12 @@ class Journal:
 def left_over(journals: Iterable[pathlib.Path], environment: str) -> Iterator[tuple[str, str, str]]:
     """Yield (journal's path, region, tag) of records that a run of this environment left behind.
 
-    A damaged last line is what a killed writer leaves; the record that it announced was never made.
+    A damaged line is what a killed writer leaves; the record that it announced was never made.
     """
     for path in journals:
         open_tags: dict[tuple[str, str], None] = {}
         for entry in _entries(path):
-            if entry.get("environment") != environment:
+            if entry["environment"] != environment:
                 continue
             if "intend" in entry:
                 open_tags[entry["region"], entry["intend"]] = None
@@ -54,10 +56,19 @@ def left_over(journals: Iterable[pathlib.Path], environment: str) -> Iterator[tu
 
 
 def _entries(path: pathlib.Path) -> Iterator[dict[str, str]]:
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().splitlines():
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(entry, dict):
+        if _is_entry(entry):
             yield entry
+
+
+def _is_entry(entry: object) -> bool:
+    return (
+        isinstance(entry, dict)
+        and {"region", "environment"} <= entry.keys()
+        and ("intend" in entry) != ("removed" in entry)
+        and all(isinstance(value, str) for value in entry.values())
+    )

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from smoke.journal import Journal, left_over
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FULL_DISK = """
+import pathlib, resource, signal, sys
+from smoke.journal import Journal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
+try:
+    Journal(pathlib.Path(sys.argv[1]), "clinic").intend("eu", "tag")
+except OSError as exc:
+    print("refused")
+"""
+
+
+def tags(path: pathlib.Path, environment: str = "clinic") -> list[tuple[str, str]]:
+    return [(region, tag) for _, region, tag in left_over([path], environment)]
+
+
+@pytest.fixture
+def path(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path / "journal.jsonl"
+
+
+def test_what_was_announced_and_not_removed_is_left_over(path: pathlib.Path) -> None:
+    journal = Journal(path, "clinic")
+    for region in ("eu", "us"):
+        journal.intend(region, "tag-1")
+    journal.intend("eu", "tag-2")
+    journal.removed("eu", "tag-1")
+    assert tags(path) == [("us", "tag-1"), ("eu", "tag-2")]
+
+
+def test_another_environments_records_are_not_ours_to_remove(path: pathlib.Path) -> None:
+    Journal(path, "prod").intend("eu", "tag-1")
+    assert tags(path) == []
+    assert tags(path, "prod") == [("eu", "tag-1")]
+
+
+DAMAGED = {
+    "a torn line": b'{"intend": "tag-9", "reg',
+    "bytes that are no text": b"\xff\xfe\x00",
+    "no JSON": b"hello",
+    "a list": b"[]",
+    "a number": b"7",
+    "an entry of nothing": b'{"environment": "clinic"}',
+    "an entry without a region": b'{"environment": "clinic", "intend": "tag-9"}',
+    "a tag that is no text": b'{"environment": "clinic", "region": "eu", "intend": ["tag-9"]}',
+    "nested beyond all measure": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("line", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_line_is_passed_over_wherever_it_stands(path: pathlib.Path, line: bytes) -> None:
+    Journal(path, "clinic").intend("eu", "tag-1")
+    path.write_bytes(line + b"\n" + path.read_bytes() + line)
+    assert tags(path) == [("eu", "tag-1")]
+
+
+def test_what_is_noted_behind_a_torn_line_is_not_lost(path: pathlib.Path) -> None:
+    journal = Journal(path, "clinic")
+    journal.intend("eu", "tag-1")
+    path.write_bytes(path.read_bytes() + b'{"intend": "tag-2", "regi')
+    journal.removed("eu", "tag-1")
+    assert tags(path) == []
+
+
+def test_a_journal_that_was_cut_off_at_any_byte_names_no_record_that_was_not_announced(
+    path: pathlib.Path,
+) -> None:
+    journal = Journal(path, "clinic")
+    journal.intend("eu", "tag-1")
+    journal.intend("us", "tag-2")
+    whole = path.read_bytes()
+    found = set()
+    for length in range(len(whole) + 1):
+        path.write_bytes(whole[:length])
+        found.add(tuple(tags(path)))
+    assert found == {(), (("eu", "tag-1"),), (("eu", "tag-1"), ("us", "tag-2"))}
+
+
+def test_the_journal_is_for_its_owner_alone(path: pathlib.Path) -> None:
+    Journal(path, "clinic").intend("eu", "tag-1")
+    assert path.stat().st_mode & 0o077 == 0
+    assert json.loads(path.read_text())["intend"] == "tag-1"
+
+
+def test_a_full_disk_stops_the_journey_before_a_record_exists(path: pathlib.Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stdout.strip() == "refused", done.stderr
+    assert tags(path) == []
