@@ -2,7 +2,9 @@
 
 Those without a test have no counterpart here: there are no scores and weights (T7), no comparison
 with a baseline (T11), no waiting state in which failures go uncounted (T18), no webhooks (T19), and
-every run has a folder of its own, so that no old result can be used again (T25).
+every run has a folder of its own, so that no old result can be used again (T25). Two series for one
+number, a renamed metric and queries that match nothing (T14, T15, T24) are in
+tests/checks/test_instrument.py and test_promql.py.
 """
 
 from __future__ import annotations

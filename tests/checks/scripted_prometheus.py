@@ -1,0 +1,103 @@
+"""A Prometheus on port 0 that says what a test wants, in the real wire format."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+Labelled = tuple[Mapping[str, str], str]
+"""Labels and value of one series; values are text, as Prometheus sends them."""
+ONE: tuple[Labelled, ...] = (({}, "1"),)
+
+
+@dataclasses.dataclass
+class ScriptedPrometheus:
+    """What it answers: to queries by a part of their text, first match first."""
+
+    url: str = ""
+    ready: int = 200
+    html: bool = False
+    skew_seconds: float = 0
+    started_at: str = "2026-01-01T00:00:00Z"
+    reloaded: bool = True
+    corrupted: int = 0
+    warnings: tuple[str, ...] = ()
+    answers: dict[str, tuple[Labelled, ...]] = dataclasses.field(
+        default_factory=lambda: {"== 1": ONE, "== 0": (), "timestamp(": ONE}
+    )
+    queries: list[str] = dataclasses.field(default_factory=list)
+
+    def answer(self, target: str, form: str) -> tuple[int, object]:
+        """Return status and body of one request."""
+        path = urlsplit(target).path
+        if path == "/-/ready":
+            return self.ready, {}
+        if path == "/api/v1/status/runtimeinfo":
+            return 200, _data(
+                {
+                    "startTime": self.started_at,
+                    "reloadConfigSuccess": self.reloaded,
+                    "corruptionCount": self.corrupted,
+                }
+            )
+        if path == "/api/v1/status/buildinfo":
+            return 200, _data({"version": "3.1.0"})
+        query = parse_qs(urlsplit(target).query or form)["query"][0]
+        return 200, self._query(query)
+
+    def _query(self, query: str) -> object:
+        now = time.time() + self.skew_seconds
+        if query == "time()":
+            return _data({"resultType": "scalar", "result": [now, f"{now:.3f}"]})
+        self.queries.append(query)
+        found = next((told for part, told in self.answers.items() if part in query), ())
+        series = [{"metric": dict(labels), "value": [now, value]} for labels, value in found]
+        warned = {"warnings": list(self.warnings)} if self.warnings else {}
+        return {**_data({"resultType": "vector", "result": series}), **warned}
+
+    def restarts_now(self) -> None:
+        """Begin its life this second."""
+        self.started_at = dt.datetime.now(dt.UTC).isoformat()
+
+
+def _data(data: object) -> dict[str, object]:
+    return {"status": "success", "data": data}
+
+
+@contextlib.contextmanager
+def scripted_prometheus() -> Iterator[ScriptedPrometheus]:
+    """Serve it until the block ends."""
+    scripted = ScriptedPrometheus()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            form = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            status, body = scripted.answer(self.path, form)
+            data = b"<html>log in</html>" if scripted.html else json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_POST = do_GET  # noqa: N815 - the name that http.server asks for
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its signature
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        scripted.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield scripted
+        finally:
+            server.shutdown()
+            thread.join(timeout=5)
