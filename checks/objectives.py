@@ -199,10 +199,12 @@ class _Watch:
         at = fit.server_time
         # Empty means too few scrapes for a rate: no events yet, and no events prove nothing.
         total = self._inspector.value(queries.total, at, "the count of events") or 0.0
-        bad = self._inspector.value(queries.bad, at, "the count of bad events") or 0.0
+        bad = self._inspector.value(queries.bad, at, "the count of bad events")
+        if bad is None and total > 0:
+            raise unfit(f"{self._metric.name} has events, but its bad ones can't be counted")
         shown = self._shown(at, look_back_seconds)
         # A histogram scraped half-way counts a hair more good events than events.
-        counts = Counts(max(0.0, bad), total)
+        counts = Counts(max(0.0, bad or 0.0), total)
         return counts, self._evidence(look_back_seconds, queries, at, shown)
 
     def _sustained(

@@ -30,13 +30,15 @@ class Loaded:
 
     @property
     def sections(self) -> frozenset[str]:
-        """Names of the optional sections that this environment has."""
+        """Names of the optional sections that this environment has, `vendors` of external too."""
         settings = self.settings
-        return frozenset(
+        names = {
             name
             for name in type(settings).model_fields
             if getattr(settings, name) not in (None, (), {})
-        )
+        }
+        vendors = settings.external is not None and bool(settings.external.vendors)
+        return frozenset(names | {"vendors"}) if vendors else frozenset(names)
 
 
 def names() -> list[str]:

@@ -12,10 +12,10 @@ import pydantic
 import yaml
 
 from environments.mistakes import in_words
-from gates.decide.judgement import harmless
 from gates.decide.sections import Section
 
 PLACEHOLDER = "EDIT-ME"
+_MOST_SHOWN = 80
 _SECRET_WORDS = ("password", "token", "secret", "key")
 _MERGE = "tag:yaml.org,2002:merge"
 _TEXT = "tag:yaml.org,2002:str"
@@ -192,7 +192,13 @@ def _shown_value(value: Any, path: Sequence[Any]) -> str:
         return ""
     # An address may hold a user's password.
     secret = any(word in str(part) for part in path for word in _SECRET_WORDS)
-    return "" if secret or "@" in str(value) else f" = {harmless(value)}"
+    return "" if secret or "@" in str(value) else f" = {_shortened(str(value))}"
+
+
+def _shortened(text: str) -> str:
+    """Return an operator's own text on one line, cut where it runs on."""
+    line = " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
+    return line if len(line) <= _MOST_SHOWN else f"{line[:_MOST_SHOWN]}…"
 
 
 def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:

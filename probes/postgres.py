@@ -1,6 +1,6 @@
 """The Postgres probe: one read in a read-only transaction, by a login that is proved unable to write.
 
-    read_only(target, "SELECT count(*) FROM public.appointments", (), deadline=Deadline.after(5))
+    read_only(target, "SELECT count(*) FROM public.visits", (), deadline=Deadline.after(5))
 
 A read-only transaction is a promise of the session, not a boundary, so the rights of the login are
 proved first (`postgres_rights`), and a login that may write is refused before anything else is run.

@@ -43,6 +43,7 @@ CONDITIONS = (
     "environment:prometheus",
     "environment:redis",
     "environment:synthetic",
+    "environment:vendors",
 )
 """A closed list: a mistyped section would otherwise excuse its checks everywhere, for good."""
 _ID = re.compile(r"[A-Z][A-Z0-9.]*(-[A-Z0-9.]+)+")

@@ -174,10 +174,6 @@ def test_a_restart_inside_the_look_back_is_inconclusive(
     assert "its samples have a hole" in judgement.sentence
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="checks/objectives.py reads an empty count of bad events as 0: silently green",
-)
 def test_events_without_a_count_of_the_bad_ones_are_never_all_good(
     tmp_path: pathlib.Path, server: ScriptedPrometheus
 ) -> None:

@@ -68,7 +68,7 @@ def section(user: str) -> Postgres:
         database="clinic",
         user=user,
         password="env:CLINIC_POSTGRES_PASSWORD",
-        appointments=TableOfRecords(table="visits", id_column="id"),
+        created_record=TableOfRecords(table="visits", id_column="id"),
     )
 
 
@@ -120,7 +120,7 @@ class TestPostgres:
         self, database: Database, subject: Subject
     ) -> None:
         elsewhere = section("reader").model_copy(
-            update={"appointments": TableOfRecords(table="clinic.bookings", id_column="id")}
+            update={"created_record": TableOfRecords(table="clinic.bookings", id_column="id")}
         )
         target = database.target("reader", sslmode="disable")
         (found,) = bad(examine_postgres(subject, elsewhere, target))
@@ -192,7 +192,7 @@ def test_the_contract_carries_the_same_lines() -> None:
         database="unified_health_prod",
         user="release_gate",
         password="env:X",
-        appointments=TableOfRecords(table="appointments", id_column="id"),
+        created_record=TableOfRecords(table="appointments", id_column="id"),
     )
     for line in (*login_sql(settings), *acl_lines("release_gate", "7", new=True)):
         assert line in CONTRACT
