@@ -64,12 +64,31 @@ class Times:
         )
 
 
+class Waiting:
+    """The run's one wait for samples: all its objectives wait for the same traffic."""
+
+    def __init__(self, lease: TrafficLease) -> None:
+        self._lease = lease
+        self._since: float | None = None
+
+    def for_samples(self, scrape_seconds: float) -> None:
+        """Wait one scrape, keeping the traffic lease alive."""
+        self._lease.renew()
+        time.sleep(scrape_seconds)
+
+    def seconds(self) -> float:
+        """Return the seconds since the first objective began."""
+        if self._since is None:
+            self._since = time.monotonic()
+        return time.monotonic() - self._since
+
+
 class Objectives:
     """Judges objectives in every region at once."""
 
     def __init__(self, platform: Platform, lease: TrafficLease) -> None:
         self._platform = platform
-        self._lease = lease
+        self._waiting = Waiting(lease)
 
     def judge(self, check: Check) -> None:
         """Judge the objective that the policy has for this check."""
@@ -81,7 +100,7 @@ class Objectives:
             ) from exc
 
         def judge_region(region: str) -> None:
-            watch = _Watch(self._platform, self._lease, objective, check, region)
+            watch = _Watch(self._platform, self._waiting, objective, check, region)
             check.judge(region, *watch.decide())
 
         self._platform.each_region(judge_region)
@@ -93,13 +112,13 @@ class _Watch:
     def __init__(
         self,
         platform: Platform,
-        lease: TrafficLease,
+        waiting: Waiting,
         objective: Objective,
         check: Check,
         region: str,
     ) -> None:
         self._platform = platform
-        self._lease = lease
+        self._waiting = waiting
         self._objective = objective
         self._last: list[Observation[Any]] = []
         self._check = check
@@ -118,15 +137,16 @@ class _Watch:
                 judgements, open_question = self._measure()
             except UnfitError as exc:
                 judgements, open_question = [exc.judgement], False
-            waited = time.monotonic() - started
-            patience = self._times.wait + (self._times.sustained if open_question else 0.0)
-            over = waited >= patience or self._platform.deadline.remaining_seconds() <= 0
-            if over or not (self._worth_waiting(judgements) or open_question):
+            # An open rollback question has seen all of `for` by the end of its own time.
+            own = time.monotonic() - started
+            watched = own >= self._times.sustained + self._times.step_range
+            samples = self._worth_waiting(judgements) and self._waiting.seconds() < self._times.wait
+            late = self._platform.deadline.remaining_seconds() <= 0
+            if late or not (samples or (open_question and not watched)):
                 for observation in self._last:
                     self._check.observe(self._region, observation)
                 return judgements
-            self._lease.renew()
-            time.sleep(self._inspector.scrape_seconds)
+            self._waiting.for_samples(self._inspector.scrape_seconds)
 
     def _worth_waiting(self, judgements: list[Judgement]) -> bool:
         """Return whether more samples can change the answer.

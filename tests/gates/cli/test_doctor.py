@@ -162,7 +162,7 @@ class TestLocalPlatform:
             r"Postgres +- +the login release_gate works and can't write",
             r"Postgres +- +a booking can be looked up in appointments.id",
             r"Redis +- +version .*, master",
-            r"traffic +- +.* can bring 200 requests/s more",
+            r"traffic +- +.* can bring 180 requests/s more",
         ):
             assert re.search(rf"OK +{what}", ended.out), what
 
