@@ -40,10 +40,11 @@ class Health:
         return self._platform.each_region(lambda region: self._read_region(region, times))
 
     def answers(self, readings: Readings, status: int) -> None:
-        """Judge that each region answers with this status."""
+        """Judge that each region answers with this status and JSON: a login page is no answer."""
         self._judge(
             readings, lambda answer: [equals(f"{self.subject} status", answer.status, status)]
         )
+        self._judge_body(readings, lambda _: [])
 
     def says_healthy(self, readings: Readings) -> None:
         """Judge that each region's body reports the healthy word."""

@@ -84,6 +84,7 @@ WRONG_BODIES = {
     "another version": ("release", body(version="1.1.0"), "“1.1.0”"),
     "a tag as version": ("release", body(version="v1.2.0"), "“v1.2.0”"),
     "a number as version": ("release", body(version=1.2), "1.2"),
+    "a login page with status 200": ("status", HTML, "JSON"),
     "404": ("status", saying(HEALTHY, "404 Not Found"), "404"),
     "204": ("status", saying(HEALTHY, "204 No Content"), "204"),
     "a redirect": ("status", saying(HEALTHY, "302 Found"), "302"),
