@@ -39,7 +39,7 @@ def environment(
 ) -> Iterator[Loaded]:
     """Yield a named environment, brought up for the length of the block where that is needed.
 
-    A running one is reused and left running. `file` skips the search: somebody else provides it.
+    A running one is reused, and stays up for whoever else wants it. `file` skips the search: somebody else provides it.
     Raises ConfigurationError for what the files say and ProviderError for commands that fail.
     """
     if file is not None:
@@ -62,15 +62,15 @@ def provided(
     A failing `down` is told and not raised: by then the block has its result.
     """
     provider = described.provider
-    running = _running(provider, patience.status)
-    if running is not None:
-        yield running
-        return
-    tell(f"bringing the {described.name} platform up")
+    running = _running(provider, patience.status) is not None
+    if not running:
+        tell(f"bringing the {described.name} platform up")
     try:
+        # Asked of a running one too: whoever brought it up must not take it down under this run.
         yield _up(provider, patience.up)
     finally:
-        tell(f"taking the {described.name} platform down")
+        if not running:
+            tell(f"taking the {described.name} platform down, if nobody else uses it")
         try:
             _run(provider.down, patience.down)
         except ProviderError as exc:

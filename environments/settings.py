@@ -58,9 +58,12 @@ class Provider(Section):
     status: Command
     """Prints the path of the environment file when it runs, exits non-zero when it does not."""
     up: Command
-    """Brings it up and prints the path of its environment file. `{pid}` is the caller's process."""
+    """Brings it up, or says where it runs already, and prints the path of its environment file.
+
+    `{pid}` is the caller's process: the platform stays up while it wants it.
+    """
     down: Command
-    """Takes it down again; run only for what `up` brought up."""
+    """Says that the caller, `{pid}`, no longer wants it; takes it down if nobody else does."""
 
 
 class Lease(Section):

@@ -66,14 +66,16 @@ def test_what_is_brought_up_is_taken_down(commands: Commands) -> None:
         assert path == commands.folder / "environment.yaml"
         assert commands.calls() == ["status ", f"up --owner {os.getpid()}"]
     assert commands.calls()[2:] == ["down "]
-    assert told == ["bringing the clinic platform up", "taking the clinic platform down"]
+    assert told == ["bringing the clinic platform up", "taking the clinic platform down, if nobody else uses it"]
 
 
-def test_what_runs_already_is_left_running(commands: Commands) -> None:
+def test_what_runs_already_is_wanted_quietly_for_the_length_of_the_block(
+    commands: Commands,
+) -> None:
     commands.script("status", f"echo {commands.folder}/environment.yaml")
     with provided(commands.file(), pytest.fail, PATIENT) as path:
         assert path == commands.folder / "environment.yaml"
-    assert commands.calls() == ["status "]
+    assert commands.calls() == ["status ", f"up --owner {os.getpid()}", "down "]
 
 
 def test_it_is_taken_down_after_a_failure_inside(commands: Commands) -> None:

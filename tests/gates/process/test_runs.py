@@ -176,3 +176,24 @@ def _no_records(platform: Sandbox, run: pathlib.Path) -> None:
         f"{url}/v1/synthetic/records", headers={"Authorization": f"Bearer {token}"}, timeout=5
     )
     assert not [record for record in answer.json()["records"] if run.name in record["tag"]]
+
+
+def test_a_gate_that_brought_the_platform_up_does_not_take_it_from_another(
+    tmp_path: pathlib.Path,
+) -> None:
+    """The first brings it up and is stopped; the second goes on, and takes it down at its end."""
+    checkout = copy_of_checkout(tmp_path / "checkout")
+    gate = Gate(checkout, tmp_path / "state")
+    first = gate.start(*POST_DEPLOY)
+    with first:
+        run = _first_check(gate)
+        second = gate.start(*POST_DEPLOY)
+        with second:
+            eventually("the second has begun", lambda: len(gate.runs()) == 2, 30)
+            other = next(one for one in gate.runs() if one != run)
+            eventually("its checks run", lambda: "started" in _text(other / "events.jsonl"), 30)
+            first.send_signal(signal.SIGTERM)
+            first.communicate(timeout=60)
+            out, err = second.communicate(timeout=200)
+    assert second.returncode == 0, out + err
+    eventually("the platform is gone", lambda: not _children(tmp_path / "state"), 20)
