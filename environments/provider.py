@@ -39,7 +39,8 @@ def environment(
 ) -> Iterator[Loaded]:
     """Yield a named environment, brought up for the length of the block where that is needed.
 
-    A running one is reused, and stays up for whoever else wants it. `file` skips the search: somebody else provides it.
+    A running one is reused, and stays up for whoever else wants it. `file` skips the search:
+    somebody else provides it.
     Raises ConfigurationError for what the files say and ProviderError for commands that fail.
     """
     if file is not None:

@@ -66,7 +66,10 @@ def test_what_is_brought_up_is_taken_down(commands: Commands) -> None:
         assert path == commands.folder / "environment.yaml"
         assert commands.calls() == ["status ", f"up --owner {os.getpid()}"]
     assert commands.calls()[2:] == ["down "]
-    assert told == ["bringing the clinic platform up", "taking the clinic platform down, if nobody else uses it"]
+    assert told == [
+        "bringing the clinic platform up",
+        "taking the clinic platform down, if nobody else uses it",
+    ]
 
 
 def test_what_runs_already_is_wanted_quietly_for_the_length_of_the_block(
