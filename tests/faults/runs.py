@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Collection
 
 from gates.decide.fold import Folded, Stage, fold
-from gates.load import load_catalogue
+from gates.load import ROOT, load_catalogue
 from gates.run import lines
 from gates.run.child import ChildPlan
 from sandbox.faults.expectation import outcomes
@@ -32,8 +32,9 @@ def run_checks(platform: Sandbox, run_dir: pathlib.Path, checks: Collection[str]
         deadline_seconds=120,
         debug=False,
     )
-    command = [part for part in plan.command() if not part.startswith("--alluredir")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    done = subprocess.run(
+        plan.command(), cwd=ROOT, capture_output=True, text=True, timeout=180, check=False
+    )
     assert done.returncode in (0, 1), done.stdout + done.stderr
     return lines.read(run_dir / "events.jsonl")
 

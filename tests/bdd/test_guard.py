@@ -1,0 +1,129 @@
+"""Each way in which pytest-bdd passes silently is a failure here: real pytest runs on a copy."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tests.gates.process.gates import copy_of_checkout
+from tests.gates.process.test_refusals import ENVIRONMENT
+
+ROW = "GUARD-1,post-deploy,15m,qa,normal,auto,no,hold,,no\n"
+FEATURE = """Feature: Guarded
+
+  @GUARD-1
+  Scenario: Guarded
+    Given a thing
+"""
+STEPS = """
+import pytest
+from pytest_bdd import given, parsers
+from gates.decide.judgement import equals
+"""
+PASSES = "@given('a thing')\ndef thing(check):\n    check.judge('r1', equals('it', 1, 1))\n"
+
+
+@pytest.fixture
+def checkout(tmp_path: pathlib.Path) -> pathlib.Path:
+    """Return a copy of the product with one more check, GUARD-1, that passes."""
+    folder = copy_of_checkout(tmp_path / "checkout")
+    (folder / "there.yaml").write_text(ENVIRONMENT)
+    (folder / "features/catalogue.d").mkdir(exist_ok=True)
+    header = (folder / "features/catalogue.csv").read_text().splitlines()[0]
+    (folder / "features/catalogue.d/guard.csv").write_text(f"{header}\n{ROW}")
+    (folder / "features/post_deploy/guarded.feature").write_text(FEATURE)
+    conftest = (folder / "conftest.py").read_text()
+    (folder / "conftest.py").write_text(conftest.replace("]", '    "steps.guarded",\n]'))
+    steps(folder, PASSES)
+    return folder
+
+
+def steps(folder: pathlib.Path, text: str) -> None:
+    """Replace the steps of the guarded feature."""
+    (folder / "steps/guarded.py").write_text(STEPS + text)
+
+
+def feature(folder: pathlib.Path, text: str) -> None:
+    """Replace the guarded feature."""
+    (folder / "features/post_deploy/guarded.feature").write_text(text)
+
+
+def run(folder: pathlib.Path, expression: str = "GUARD-1") -> tuple[int, str]:
+    """Run pytest on the copy and return its exit code and output."""
+    line = [sys.executable, "-m", "pytest", "-m", expression, "--env", "there.yaml"]
+    done = subprocess.run(
+        [*line, "--release", "v1.2.0", "features"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_check_that_passes_passes(checkout: pathlib.Path) -> None:
+    code, said = run(checkout)
+    assert code == 0, said
+
+
+SILENT = {
+    "a step that is a coroutine": (
+        "@given('a thing')\nasync def thing():\n    raise AssertionError\n",
+        "is async and would pass without running",
+    ),
+    "a step that skips": ("@given('a thing')\ndef thing():\n    pytest.skip('later')\n", "skipped"),
+    "a check that judges nothing": (
+        "@given('a thing')\ndef thing():\n    pass\n",
+        "nothing was judged",
+    ),
+    "a check that breaks": ("@given('a thing')\ndef thing():\n    raise KeyError(1)\n", "KeyError"),
+}
+
+
+@pytest.mark.parametrize(("text", "says"), SILENT.values(), ids=SILENT)
+def test_what_would_pass_silently_fails(checkout: pathlib.Path, text: str, says: str) -> None:
+    steps(checkout, text)
+    code, said = run(checkout)
+    assert code == 1, said
+    assert says in said
+
+
+UNFIT = {
+    "an undefined step": (FEATURE.replace("a thing", "another thing"), "is undefined"),
+    "an id of no row": (FEATURE.replace("GUARD-1", "GUARD-2"), "GUARD-2"),
+    "two tags": (FEATURE.replace("@GUARD-1", "@GUARD-1 @smoke"), "has 2 tags"),
+    "a scenario without steps": (FEATURE.replace("    Given a thing\n", ""), "has no steps"),
+    "a mistyped keyword": (FEATURE.replace("Given", "Gven"), "is read as prose"),
+    "one name for two scenarios": (
+        FEATURE + FEATURE.partition("\n\n")[2].replace("GUARD-1", "IV-HEALTH-1"),
+        "is the name of 2 scenarios",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "says"), UNFIT.values(), ids=UNFIT)
+def test_a_feature_that_would_run_other_than_it_reads_stops_the_run(
+    checkout: pathlib.Path, text: str, says: str
+) -> None:
+    feature(checkout, text)
+    code, said = run(checkout)
+    assert code not in (0, 1, 5), said
+    assert says in said
+
+
+def test_two_definitions_that_fit_one_step_stop_the_run(checkout: pathlib.Path) -> None:
+    steps(checkout, PASSES + "@given(parsers.parse('a {what}'))\ndef other(what):\n    pass\n")
+    code, said = run(checkout)
+    assert code == 4, said
+    assert "ambiguous" in said
+
+
+def test_a_mistyped_marker_is_never_0(checkout: pathlib.Path) -> None:
+    code, said = run(checkout, "smoek")
+    assert code not in (0, 1), said
