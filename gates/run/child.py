@@ -57,6 +57,10 @@ class ChildPlan:
             line += ["--region", region]
         return line if self.switched_at is None else [*line, "--switched-at", self.switched_at]
 
+    def environment(self) -> dict[str, str]:
+        """Return the child's environment: the plugins named on its line and no others."""
+        return {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ChildEnd:
@@ -80,7 +84,7 @@ def run_child(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
+            env=plan.environment(),
             start_new_session=True,
         )
         problem = None

@@ -33,10 +33,17 @@ def run_checks(platform: Sandbox, run_dir: pathlib.Path, checks: Collection[str]
         debug=False,
     )
     done = subprocess.run(
-        plan.command(), cwd=ROOT, capture_output=True, text=True, timeout=180, check=False
+        plan.command(),
+        cwd=ROOT,
+        env=plan.environment(),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
     )
-    assert done.returncode in (0, 1), done.stdout + done.stderr
-    return lines.read(run_dir / "events.jsonl")
+    read = lines.read(run_dir / "events.jsonl")
+    assert len(read.finished) == len(checks), done.stdout + done.stderr
+    return read
 
 
 def found(read: lines.Lines, checks: Collection[str]) -> dict[str, str]:
