@@ -9,7 +9,7 @@ from typing import Any
 
 from checks import promql
 from checks.check import Check
-from checks.instrument import Fit, Inspector, UnfitError, unfit
+from checks.instrument import FRESH_SCRAPES, Fit, Inspector, UnfitError, unfit
 from checks.platform import NotDescribedError, Platform
 from checks.traffic import TrafficLease
 from environments.settings import Metric
@@ -201,7 +201,8 @@ class _Watch:
     def _check_metric(self, fit: Fit) -> None:
         latency = self._objective.kind == "latency"
         series = promql.bounds if latency else promql.series_count
-        query = series(self._metric.name, self._labels())
+        recent = FRESH_SCRAPES * self._inspector.scrape_seconds
+        query = series(self._metric.name, self._labels(), recent)
         found = self._inspector.vector(query, fit.server_time, "the metric's series")
         if not found.series:
             raise unfit(f"there is no metric {self._metric.name}; was it renamed?")

@@ -50,14 +50,19 @@ def errors(
     return CountQueries(bad=f"({bad} or 0 * {total})", total=total)
 
 
-def bounds(name: str, labels: Mapping[str, str]) -> str:
-    """Return the query for a live histogram's bounds."""
-    return f"count by (le) ({selector(name + '_bucket', labels)})"
+def bounds(name: str, labels: Mapping[str, str], seconds: float) -> str:
+    """Return the query for the bounds of a histogram as it was scraped in the last seconds.
+
+    A plain selector reaches back five minutes: after a restart of Prometheus it still shows series
+    that vanished meanwhile.
+    """
+    present = f"present_over_time({selector(name + '_bucket', labels)}{_range(seconds)})"
+    return f"count by (le) ({present})"
 
 
-def series_count(name: str, labels: Mapping[str, str]) -> str:
-    """Return the query for whether a metric exists at all."""
-    return f"count({selector(name, labels)})"
+def series_count(name: str, labels: Mapping[str, str], seconds: float) -> str:
+    """Return the query for whether a metric was scraped at all in the last seconds."""
+    return f"count(present_over_time({selector(name, labels)}{_range(seconds)}))"
 
 
 def quantile(name: str, labels: Mapping[str, str], share: float, seconds: float) -> str:

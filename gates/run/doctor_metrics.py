@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from checks import promql
+from checks.instrument import FRESH_SCRAPES
 from checks.objectives import Times
 from environments.settings import Lease, Metric
 from gates.decide.policy import Objective
@@ -48,7 +49,8 @@ class _Metric:
         return self._counter(metric, labels)
 
     def _histogram(self, metric: Metric, labels: dict[str, str]) -> Finding:
-        series = self._asker.series(promql.bounds(metric.name, labels))
+        recent = FRESH_SCRAPES * self._scrape_seconds()
+        series = self._asker.series(promql.bounds(metric.name, labels, recent))
         if not series:
             return self._absent(metric.name, "_bucket", labels)
         live = live_bounds(series)
@@ -119,10 +121,13 @@ class _Metric:
             f"{self._subject.file}: {self._key}.labels: a set of labels that one series has",
         )
 
+    def _scrape_seconds(self) -> float:
+        section = self._subject.settings.prometheus
+        return section.scrape_interval if section else 0.0
+
     def _enough(self, metric: Metric, labels: dict[str, str], well: str) -> Finding:
         """Compare the events of the look-back with those that prove the target."""
-        section = self._subject.settings.prometheus
-        interval = section.scrape_interval if section else 0.0
+        interval = self._scrape_seconds()
         seconds = Times.of(self._objective, self._subject.platform, interval).look_back
         counted = f"{metric.name}_count" if self._objective.kind == "latency" else metric.name
         increase = f"sum(increase({promql.selector(counted, labels)}[{round(seconds)}s]))"

@@ -180,7 +180,7 @@ def test_events_without_a_count_of_the_bad_ones_are_never_all_good(
     server.answers = {
         "== 1": ONE,
         "timestamp(": ONE,
-        "by (le) (took": HISTOGRAM,
+        "by (le) (present_over_time(took": HISTOGRAM,
         "histogram_quantile": (),
         " - sum": (),
         "sum(increase(took_count": (({}, "100000"),),

@@ -205,3 +205,9 @@ def test_prometheus_evaluates_it_so(
         env={**os.environ, **promtool.environment},
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_bounds_are_those_of_recent_scrapes_and_not_of_five_minutes_ago() -> None:
+    assert promql.bounds("took", {"job": "api"}, 3) == (
+        'count by (le) (present_over_time(took_bucket{job="api"}[3000ms]))'
+    )
