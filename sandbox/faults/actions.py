@@ -6,6 +6,7 @@ reference API. Every revert may be repeated and undoes a half-applied fault too.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from sandbox.faults.holds import Holds
 
 _GATE_ROLE = sql.Identifier(GATE)
+_LIVE_SECONDS = 3.0
+"""Behind the scrapes that the gate leaves out after a traffic switch."""
 _OUT_OF_BAND = ("gate-prometheus", "gate-postgres", "gate-redis", "gate-outside")
 
 
@@ -135,12 +138,13 @@ class TrafficCapped:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """Processes that went down and came back: nothing is left to mend."""
+    """Processes that go down and come back while the release is live: nothing is left to mend."""
 
     processes: tuple[str, ...]
 
     async def apply(self, holds: Holds, fault: str) -> None:
-        """Stop and start them."""
+        """Stop and start them, some seconds after the traffic switch."""
+        await asyncio.sleep(_LIVE_SECONDS)
         for process in self.processes:
             await holds.stopped(fault, process, hold=True)
             await holds.stopped(fault, process, hold=False)
@@ -152,17 +156,20 @@ class Restarted:
 
 
 @dataclass(frozen=True, slots=True)
-class PressedOnce:
-    """Switches that act once, in the moment in which they are pressed."""
+class PressedAgain:
+    """Switches that act in the moment in which they are pressed, pressed again and again."""
 
+    every_seconds: float
     values: Mapping[str, Any] = field(default_factory=dict)
 
-    async def apply(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
-        """Press them."""
-        await holds.platform.press_switches(**self.values)
+    async def apply(self, holds: Holds, fault: str) -> None:
+        """Begin to press them."""
+        platform = holds.platform
+        holds.again(fault, lambda: platform.press_switches(**self.values), self.every_seconds)
 
     async def revert(self, holds: Holds, fault: str) -> None:
-        """Nothing is left to mend."""
+        """Press them no more."""
+        holds.no_more(fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,5 +233,5 @@ ACTIONS: dict[str, Action] = {
     "empty-histogram": Switches({"histogram_empty": True}),
     "other-bucket-bounds": Switches({"other_bucket_bounds": True}),
     "too-little-traffic": TrafficCapped(1.0),
-    "counter-reset": PressedOnce({"reset_counters": True}),
+    "counter-reset": PressedAgain(7.0, {"reset_counters": True}),
 }

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from sandbox.errors import SandboxError, UnknownNameError
-from sandbox.faults.actions import ACTIONS
+from sandbox.faults.actions import ACTIONS, Restarted
 from sandbox.faults.holds import Holds
 
 if TYPE_CHECKING:
@@ -31,13 +31,17 @@ class Book:
         if name in self.applied:
             return False
         self.applied.append(name)
+        if isinstance(action, Restarted):
+            # It happens to a release that is live: the switch comes before it.
+            self._platform.note_release()
         try:
             await action.apply(self._holds, name)
         except SandboxError:
             with contextlib.suppress(SandboxError):
                 await self.revert(name)
             raise
-        self._platform.note_release()
+        if not isinstance(action, Restarted):
+            self._platform.note_release()
         return True
 
     async def revert(self, name: str) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
+from sandbox.errors import SandboxError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from sandbox.parts import Platform
 
@@ -17,6 +21,18 @@ class Holds:
         self.platform = platform
         self._links: dict[str, dict[str, Mapping[str, Any]]] = {}
         self._stopped: dict[str, set[str]] = {}
+        self._again: dict[str, asyncio.Task[None]] = {}
+
+    def again(self, fault: str, act: Callable[[], Awaitable[None]], every_seconds: float) -> None:
+        """Act every few seconds for as long as the fault holds."""
+        self.no_more(fault)
+        self._again[fault] = asyncio.create_task(_act_again(act, every_seconds))
+
+    def no_more(self, fault: str) -> None:
+        """Act no more for a fault."""
+        task = self._again.pop(fault, None)
+        if task is not None:
+            task.cancel()
 
     async def switches(self, fault: str, values: Mapping[str, Any] | None) -> None:
         """Hold switches of the released API; None lets go of them."""
@@ -42,3 +58,10 @@ class Holds:
         holders.discard(fault)
         if not holders:
             await self.platform.start_process(process)
+
+
+async def _act_again(act: Callable[[], Awaitable[None]], every_seconds: float) -> None:
+    while True:
+        await asyncio.sleep(every_seconds)
+        with contextlib.suppress(SandboxError):  # the next time will do
+            await act()

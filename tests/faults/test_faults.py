@@ -43,7 +43,7 @@ BATCHES = (
     ("metric-renamed", "gate-can-write"),
     ("other-bucket-bounds", "booking-writes-nothing"),
     ("scrape-broken", "login-broken"),
-    ("prometheus-restarted", "vendor-down"),
+    ("vendor-down", "prometheus-restarted"),
     ("prometheus-down", "html-instead-of-json"),
     ("response-too-large",),
     ("api-down-eu",),
