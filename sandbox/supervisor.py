@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-_NICENESS = -10
+_NICENESS = -5
 
 
 class Announcer:
