@@ -22,7 +22,12 @@ def extend(state: StateDirectory, requests_per_second: float, seconds: float) ->
     record = state.running()
     if record is None:
         raise SandboxError("the platform is not running: `sandbox up` brings it up.")
-    path = record.runtime / FILE
+    grant(record.runtime, requests_per_second, seconds)
+
+
+def grant(runtime: Path, requests_per_second: float, seconds: float) -> None:
+    """Write the lease of the platform with this runtime directory."""
+    path = runtime / FILE
     now = time.time()
     rate, until = _current(path, now)
     lease = {"rps": max(rate, requests_per_second), "until": max(until, now + seconds)}

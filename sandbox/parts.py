@@ -7,7 +7,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox import environment_file, prometheus_server, redis_server, reference_api
+from sandbox import environment_file, lease, prometheus_server, redis_server, reference_api
 from sandbox.child import Child
 from sandbox.errors import SandboxError, UnknownNameError
 from sandbox.layout import APIS, HOST, LINKS, RELEASED_APIS
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sandbox.layout import Layout
 
 _SETTLES_SECONDS = 20.0
+_WARM_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,18 @@ class Platform:
             *(child.start() for name, child in self.children.items() if name not in databases),
         )
         await self.settle()
+        say("warming the API up")
+        await self._warm_up()
         self.note_release()
+
+    async def _warm_up(self) -> None:
+        """Let some traffic through before anybody measures: a first request opens pools and plans.
+
+        A release that has just started is cold too, but its first seconds are not what is asked for.
+        """
+        rate = environment_file.LEASE_REQUESTS_PER_SECOND
+        lease.grant(self.layout.runtime, rate, _WARM_SECONDS)
+        await asyncio.sleep(_WARM_SECONDS)
 
     async def settle(self) -> None:
         """Wait until everything has found everything else again; raises SandboxError."""

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the matrix; 0 when every fault turned exactly its own checks."""
     parser = argparse.ArgumentParser(prog="./harness faults", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="FAULT", help="only these (no table is written)"
+        "names", nargs="*", metavar="FAULT", help="only these; their rows are written anew"
     )
     options = parser.parse_args(arguments)
     faults = [
@@ -36,14 +36,15 @@ def main(arguments: Sequence[str]) -> int:
     if ours:
         _sandbox("up")
     try:
-        rows = [_row(fault) for fault in [HEALTHY, *faults]]
+        named = HEALTHY.name in options.names or not options.names
+        rows = [_row(fault) for fault in [*([HEALTHY] if named else []), *faults]]
     finally:
         _sandbox("fault", "revert", "--all", check=False)
         if ours:
             _sandbox("down")
     bad = [row for row in rows if row["differences"]]
-    if not options.names:
-        TABLE.write_text(render(rows), encoding="utf-8")
+    text = replaced(TABLE.read_text(encoding="utf-8"), rows) if options.names else render(rows)
+    TABLE.write_text(text, encoding="utf-8")
     print(f"{len(rows) - len(bad)} of {len(rows)} came out as expected")  # noqa: T201 - the product of this command
     return 1 if bad else 0
 
@@ -111,13 +112,23 @@ def render(rows: Iterable[Mapping[str, Any]]) -> str:
         "| fault | decision | " + " | ".join(_short(check) for check in checks) + " |",
         "|---|---|" + "---|" * len(checks),
     ]
+    return "\n".join([*lines, *(_line(row, checks) for row in rows), ""])
+
+
+def replaced(table: str, rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return a table with these rows in the place of the older ones of the same faults."""
+    lines = table.splitlines()
     for row in rows:
-        letters = [LETTERS.get(row["found"][check], row["found"][check]) for check in checks]
-        mark = " **differs**" if row["differences"] else ""
-        lines.append(
-            f"| {row['fault'].name}{mark} | {row['decision']} | " + " | ".join(letters) + " |"
-        )
+        starts = (f"| {row['fault'].name} |", f"| {row['fault'].name} **differs** |")
+        place = next(number for number, line in enumerate(lines) if line.startswith(starts))
+        lines[place] = _line(row, list(row["found"]))
     return "\n".join([*lines, ""])
+
+
+def _line(row: Mapping[str, Any], checks: Sequence[str]) -> str:
+    letters = [LETTERS.get(row["found"][check], row["found"][check]) for check in checks]
+    mark = " **differs**" if row["differences"] else ""
+    return f"| {row['fault'].name}{mark} | {row['decision']} | " + " | ".join(letters) + " |"
 
 
 def _short(check: str) -> str:
