@@ -10,7 +10,7 @@ import pytest
 
 from bdd.collector import ROW
 from bdd.session import CHECK, RUN
-from checks.check import Check, CheckNotPassed
+from checks.check import Check, CheckBroke, CheckNotPassed
 from checks.platform import NotDescribedError
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
@@ -80,16 +80,13 @@ def _broke(raised: BaseException) -> Judgement:
             sentence=str(raised),
             clears="that key in the environment's file",
         )
-    trace = raised.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" in {trace.tb_frame.f_code.co_name}" if trace is not None else ""
+    what = raised if isinstance(raised, CheckBroke) else type(raised).__name__
     return Judgement(
         outcome=Outcome.ERROR,
         rule="own failure",
         subject="the check itself",
-        sentence=f"the check itself broke: {type(raised).__name__}{place}; this is a fault of the gate",
-        clears="a mended gate; run pytest on this check to see where it broke",
+        sentence=f"the check itself broke: {what}; this is a fault of the gate",
+        clears="a mended gate; run pytest --tb=long on this check to see where it broke",
     )
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from bdd.collector import ROW
 from bdd.parent import end_with_parent
-from checks.check import Check
+from checks.check import Check, CheckBroke
+from checks.platform import NotDescribedError
 from checks.request import Request
 from checks.run import Run, open_run
 from environments.provider import ProviderError
@@ -68,8 +69,19 @@ def check(request: pytest.FixtureRequest) -> Check:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail a check once all its steps are through and all its findings are collected."""
-    yield
+    """Fail a check once all its steps are through and all its findings are collected.
+
+    What breaks a check is reported by type and place: its text would go into pytest's summary and into
+    Allure, and may hold a secret or a patient's data. `--tb=long` shows all of it, to a developer.
+    """
+    try:
+        yield
+    except NotDescribedError:
+        raise
+    except Exception as exc:
+        if CHECK not in item.stash or item.config.getoption("tbstyle") == "long":
+            raise
+        raise CheckBroke.by(exc) from None
     if CHECK in item.stash:
         item.stash[CHECK].raise_if_not_passed()
 

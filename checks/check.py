@@ -16,6 +16,19 @@ class CheckNotPassed(Exception):  # noqa: N818 - a finding about the platform, n
     """A check did not pass; the text lists its findings, one line each."""
 
 
+class CheckBroke(Exception):  # noqa: N818 - it reports another exception
+    """A check broke by itself; the text names type and place, never what was raised with it."""
+
+    @classmethod
+    def by(cls, raised: Exception) -> CheckBroke:
+        """Return the report of an exception, whose own text may hold anything."""
+        trace = raised.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = f" in {trace.tb_frame.f_code.co_name}" if trace is not None else ""
+        return cls(f"{type(raised).__name__}{place}")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Noted:
     """What one region's part of a check has gathered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import threading
 import time
@@ -35,11 +36,16 @@ class TrafficLease:
             self._ends_at = time.monotonic() + SECONDS
             command = [part.replace("{seconds}", f"{SECONDS:g}") for part in self._lease.command]
             command[0] = program(command[0])
-            subprocess.run(  # noqa: S603 - the command stands in the environment's own file
-                command,
-                check=False,
-                timeout=COMMAND_TIMEOUT_SECONDS,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                self._run(command)
+
+    @staticmethod
+    def _run(command: list[str]) -> None:
+        subprocess.run(  # noqa: S603 - the command stands in the environment's own file
+            command,
+            check=False,
+            timeout=COMMAND_TIMEOUT_SECONDS,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )

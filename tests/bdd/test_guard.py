@@ -117,6 +117,14 @@ def test_a_feature_that_would_run_other_than_it_reads_stops_the_run(
     assert says in said
 
 
+def test_what_a_broken_check_raised_is_shown_to_nobody(checkout: pathlib.Path) -> None:
+    steps(checkout, "@given('a thing')\ndef thing():\n    raise KeyError('Maria Musterfrau')\n")
+    code, said = run(checkout)
+    assert code == 1, said
+    assert "KeyError in thing" in said
+    assert "Musterfrau" not in said
+
+
 def test_two_definitions_that_fit_one_step_stop_the_run(checkout: pathlib.Path) -> None:
     steps(checkout, PASSES + "@given(parsers.parse('a {what}'))\ndef other(what):\n    pass\n")
     code, said = run(checkout)
