@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_up(commands)
     _add_down(commands)
     _add_status(commands)
+    _add_deploy(commands)
     _add_traffic(commands)
     _add_fault(commands)
     return parser
@@ -76,13 +77,16 @@ def _add_up(commands: Commands) -> None:
     up.add_argument(
         "--owner", type=int, metavar="PID", help="take it down when this process is gone"
     )
+    up.add_argument(
+        "--pending", action="store_true", help="before the release: v1.1.0 is live, v1.2.0 waits"
+    )
     up.set_defaults(run=_up)
 
 
 def _up(state: StateDirectory, options: argparse.Namespace) -> int:
     from sandbox import starting  # noqa: PLC0415 - `--help` stays quick
 
-    environment = starting.up(state, options.owner, _say)
+    environment = starting.up(state, options.owner, _say, pending=options.pending)
     _print(str(environment))
     return _OK
 
@@ -120,6 +124,21 @@ def _status(state: StateDirectory, options: argparse.Namespace) -> int:
         _print(str(state.environment))
     else:
         _print(tables.status(starting.ask(state, {"do": "status"})))
+    return _OK
+
+
+def _add_deploy(commands: Commands) -> None:
+    deploy = commands.add_parser("deploy", help="carry out the next phase of the runbook, 1 to 7")
+    deploy.add_argument("phase", type=int, choices=range(1, 8), metavar="N")
+    deploy.set_defaults(run=_deploy)
+
+
+def _deploy(state: StateDirectory, options: argparse.Namespace) -> int:
+    from sandbox import starting  # noqa: PLC0415 - `--help` stays quick
+
+    for said in starting.ask(state, {"do": "deploy", "phase": options.phase})["said"]:
+        _say(said)
+    _say(f"phase {options.phase} is carried out.")
     return _OK
 
 

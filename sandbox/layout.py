@@ -36,6 +36,7 @@ def edge_name(region: str) -> str:
 
 APIS = {api_name(region, version): (region, version) for region in REGIONS for version in VERSIONS}
 RELEASED_APIS = tuple(api_name(region, RELEASE) for region in REGIONS)
+PREVIOUS_APIS = tuple(api_name(region, PREVIOUS) for region in REGIONS)
 SERVERS = ("postgres-primary", "postgres-standby", "redis", "prometheus", "vendors", *APIS)
 LINKS = {
     **{edge_name(region): api_name(region, RELEASE) for region in REGIONS},
@@ -47,6 +48,8 @@ LINKS = {
     "gate-outside": "vendors",
 }
 """Each link and the server behind it while nothing is wrong."""
+EDGES_BEFORE = {edge_name(region): api_name(region, PREVIOUS) for region in REGIONS}
+"""Where the edges lead before the release has the traffic."""
 
 PASSWORDS = (
     "postgres-superuser",

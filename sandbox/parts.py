@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import environment_file, lease, prometheus_server, redis_server, reference_api
 from sandbox.child import Child
-from sandbox.errors import SandboxError, UnknownNameError
-from sandbox.layout import APIS, HOST, LINKS, RELEASED_APIS
+from sandbox.deployment.deployment import LAST_PHASE, Deployment
+from sandbox.errors import UnknownNameError
+from sandbox.layout import APIS, EDGES_BEFORE, HOST, LINKS, PREVIOUS_APIS, RELEASED_APIS
 from sandbox.links import Link
 from sandbox.postgres import Postgres, gate_grants, script
 from sandbox.readiness import answers_http, prometheus_sees, wait_for
 from sandbox.switchboard import Switchboard
+from sandbox.together import together
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from sandbox.binaries import Binary
@@ -39,8 +41,11 @@ class Programs:
 class Platform:
     """All processes and links of one platform."""
 
-    def __init__(self, layout: Layout, programs: Programs) -> None:
+    def __init__(self, layout: Layout, programs: Programs, *, pending: bool = False) -> None:
         self.layout = layout
+        self.deployment = Deployment(self, pending=pending)
+        self.switched = not pending
+        """Whether the edges lead to the release."""
         self.postgres = Postgres(layout, programs.postgres)
         self.switchboard = Switchboard(layout)
         others = [
@@ -62,14 +67,17 @@ class Platform:
         """Start everything and write the environment file; raises SandboxError."""
         say("starting PostgreSQL, Redis, Prometheus and the API in two regions")
         for name, link in self.links.items():
-            link.target = self._address(LINKS[name])
+            link.target = self._address(self._leads_to(name))
             await link.start(self.layout.ports[name])
-        databases = {"postgres-primary", "postgres-standby"}
+        self.note_targets()
+        later = {"postgres-primary", "postgres-standby", *(set(APIS) - set(self.running_apis))}
         await together(
             self._start_databases(say),
-            *(child.start() for name, child in self.children.items() if name not in databases),
+            *(child.start() for name, child in self.children.items() if name not in later),
         )
         await self.settle()
+        if not self.deployment.pending:
+            await self.deployment.finish(say)
         say("warming the API up")
         await self._warm_up()
         self.note_release()
@@ -88,14 +96,20 @@ class Platform:
         await together(*(wait_for(*question, _SETTLES_SECONDS) for question in self._questions()))
 
     def _questions(self) -> Iterator[tuple[str, Callable[[], Awaitable[bool]]]]:
-        for name in APIS:
+        for name in self.running_apis:
             for path in ("/health/db", "/health/redis", "/health/external"):
                 yield (
                     f"{name} answering {path} with 200",
                     answers_http(self.layout.ports[name], path),
                 )
-        scraped = prometheus_sees(self.layout.ports["prometheus"], len(APIS))
-        yield f"Prometheus scraping {len(APIS)} API processes", scraped
+        count = len(self.running_apis)
+        scraped = prometheus_sees(self.layout.ports["prometheus"], count)
+        yield f"Prometheus scraping {count} API processes", scraped
+
+    @property
+    def running_apis(self) -> tuple[str, ...]:
+        """The API processes that are meant to run now."""
+        return tuple(APIS) if self.deployment.rolled_out else PREVIOUS_APIS
 
     async def _start_databases(self, say: Callable[[str], None]) -> None:
         await self.postgres.start_primary()
@@ -115,7 +129,11 @@ class Platform:
 
     def note_release(self) -> None:
         """Write the environment file: what is live now went live now."""
-        environment_file.write(self.layout, dt.datetime.now(dt.UTC))
+        environment_file.write(self.layout, dt.datetime.now(dt.UTC) if self.switched else None)
+
+    def note_targets(self) -> None:
+        """Tell Prometheus which API processes are meant to run."""
+        prometheus_server.write_targets(self.layout, self.running_apis)
 
     async def stop_process(self, name: str) -> None:
         """Stop one process; raises UnknownNameError."""
@@ -131,7 +149,11 @@ class Platform:
         """Change the mode or latency of a link, or the server behind it; raises UnknownNameError."""
         if name not in self.links:
             raise UnknownNameError(f"there is no link {name!r}: {', '.join(self.links)}.")
-        whole: dict[str, Any] = {"target": LINKS[name], "mode": "open", "latency_seconds": 0.0}
+        whole: dict[str, Any] = {
+            "target": self._leads_to(name),
+            "mode": "open",
+            "latency_seconds": 0.0,
+        }
         wanted = whole | changes
         await self.links[name].set(**(wanted | {"target": self._address(wanted["target"])}))
 
@@ -149,6 +171,7 @@ class Platform:
             "links": [self._link_status(link) for link in self.links.values()],
             "urls": {name: self.layout.url(name) for name in addresses},
             "environment": str(self.layout.state.environment),
+            "deployment": f"{self.deployment.done} of {LAST_PHASE} phases carried out",
         }
 
     def _process_status(self, child: Child) -> dict[str, Any]:
@@ -180,18 +203,9 @@ class Platform:
             known = ", ".join(self.children)
             raise UnknownNameError(f"there is no process {name!r}: {known}.") from None
 
+    def _leads_to(self, link: str) -> str:
+        """Return the server behind a link while nothing is wrong."""
+        return LINKS[link] if self.switched else EDGES_BEFORE.get(link, LINKS[link])
+
     def _address(self, server: str) -> tuple[str, int]:
         return (HOST, self.layout.ports[server])
-
-
-async def together(*jobs: Coroutine[Any, Any, None]) -> None:
-    """Run jobs at once; the first failure ends the others and is raised alone."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for job in jobs:
-                group.create_task(job)
-    except ExceptionGroup as group_of_failures:
-        for failure in group_of_failures.exceptions:
-            if isinstance(failure, SandboxError):
-                raise failure from None
-        raise

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sandbox.errors import SandboxError
 
-_BLOCK_SIZE = 32
+_BLOCK_SIZE = 96
 _LOWEST, _HIGHEST = 15_000, 32_000
 _RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -53,7 +53,7 @@ def reserve(names: tuple[str, ...]) -> Reservation:
 def _top() -> int:
     with contextlib.suppress(OSError, ValueError, IndexError):
         return max(
-            _LOWEST + 100 * _BLOCK_SIZE, min(_HIGHEST, int(_RANGE_FILE.read_text().split()[0]))
+            _LOWEST + 50 * _BLOCK_SIZE, min(_HIGHEST, int(_RANGE_FILE.read_text().split()[0]))
         )
     return _HIGHEST
 

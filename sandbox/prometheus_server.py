@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import yaml
@@ -12,6 +13,9 @@ from sandbox.readiness import answers_http
 from sandbox.state import write_private
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from sandbox.binaries import Binary
     from sandbox.layout import Layout
 
@@ -44,15 +48,25 @@ def command(layout: Layout, binary: Binary) -> Command:
     )
 
 
-def _settings(layout: Layout) -> dict[str, object]:
+def write_targets(layout: Layout, names: Iterable[str]) -> None:
+    """Name the API processes that are meant to run; Prometheus notices by itself."""
     targets = [
         {
             "targets": [f"{HOST}:{layout.ports[name]}"],
-            "labels": {"region": region, "version": version},
+            "labels": {"region": APIS[name][0], "version": APIS[name][1]},
         }
-        for name, (region, version) in APIS.items()
+        for name in names
     ]
+    write_private(_targets(layout), json.dumps(targets))
+
+
+def _targets(layout: Layout) -> Path:
+    return layout.runtime / "prometheus-api-targets.json"
+
+
+def _settings(layout: Layout) -> dict[str, object]:
+    discovered = [{"files": [str(_targets(layout))], "refresh_interval": "5s"}]
     return {
         "global": {"scrape_interval": SCRAPE_INTERVAL, "scrape_timeout": "900ms"},
-        "scrape_configs": [{"job_name": JOB, "static_configs": targets}],
+        "scrape_configs": [{"job_name": JOB, "file_sd_configs": discovered}],
     }

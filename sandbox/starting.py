@@ -34,19 +34,25 @@ def ask(state: StateDirectory, order: dict[str, Any]) -> dict[str, Any]:
     return control.ask(record.control, order)
 
 
-def up(state: StateDirectory, owner: int | None, say: Callable[[str], None]) -> Path:
+def up(
+    state: StateDirectory, owner: int | None, say: Callable[[str], None], *, pending: bool = False
+) -> Path:
     """Bring the platform up, or join the one that runs; returns its environment file.
 
     With an owner the platform goes down when the last of its owners is gone. Raises SandboxError.
     """
     with state.locked() as lock:
         record = state.running()
+        if record is not None and pending:
+            raise SandboxError(
+                "a platform runs already: go on with `sandbox deploy N`, or `sandbox down` first."
+            )
         if record is not None and _joined(record, owner):
             say(f"the platform runs already, with its files in {state.path}.")
             return state.environment
         state.clean()
         begun = time.monotonic()
-        _start(state, owner, lock, say)
+        _start(state, (*_owner(owner), *(("--pending",) if pending else ())), lock, say)
         say(f"the platform is up after {time.monotonic() - begun:.1f} s.")
     return state.environment
 
@@ -100,14 +106,20 @@ def _gone_within(supervisor: ProcessIdentity, patience_seconds: float) -> bool:
     return True
 
 
-def _start(state: StateDirectory, owner: int | None, lock: int, say: Callable[[str], None]) -> None:
+def _owner(owner: int | None) -> tuple[str, ...]:
+    return () if owner is None else ("--owner", str(owner))
+
+
+def _start(
+    state: StateDirectory, asked: tuple[str, ...], lock: int, say: Callable[[str], None]
+) -> None:
     """Start the supervisor and listen to it until it is ready; raises SandboxError."""
     reading, writing = os.pipe()
     argv = [
         *(sys.executable, "-m", "sandbox.supervisor", "--state", str(state.path)),
         *("--announce", str(writing), "--lock", str(lock)),
         *("--starter", str(os.getpid())),
-        *(() if owner is None else ("--owner", str(owner))),
+        *asked,
     ]
     with state.supervisor_log.open("wb") as log:
         daemon = subprocess.Popen(  # noqa: S603 - our own module

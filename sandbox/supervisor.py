@@ -73,6 +73,7 @@ class Supervisor:
             "restart": self._restart,
             "link": self._link,
             "fault": self._fault,
+            "deploy": self._deploy,
             "own": self._own,
             "down": self._down,
         }
@@ -159,6 +160,11 @@ class Supervisor:
             return {"changed": await self._book.revert(order["name"])}
         return {"reverted": await self._book.revert_all()}
 
+    async def _deploy(self, order: dict[str, Any]) -> dict[str, Any]:
+        said: list[str] = []
+        await self._platform.deployment.carry_out(order["phase"], said.append)
+        return {"said": said}
+
     async def _own(self, order: dict[str, Any]) -> None:
         if self._end.is_set():
             raise SandboxError("the platform is going down.")
@@ -184,6 +190,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--lock", type=int, required=True, help="descriptor of the lock of `up`")
     parser.add_argument("--starter", type=int, required=True, help="process of `up`")
     parser.add_argument("--owner", type=int)
+    parser.add_argument("--pending", action="store_true", help="the release waits to be deployed")
     options = parser.parse_args(argv)
     announcer = Announcer(options.announce, options.lock)
     for descriptor in (options.announce, options.lock):
@@ -207,7 +214,8 @@ def _run(state: StateDirectory, options: argparse.Namespace, announcer: Announce
     runtime = create_runtime()
     try:
         here = layout.create(state, runtime, reservation.ports)
-        uvloop.run(_supervise(Platform(here, programs), options, announcer))
+        platform = Platform(here, programs, pending=options.pending)
+        uvloop.run(_supervise(platform, options, announcer))
     finally:
         state.clean()
         remove_runtime(runtime)

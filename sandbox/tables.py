@@ -32,7 +32,13 @@ def status(answer: dict[str, Any]) -> str:
             _columns(("PROCESS", "STATE", "PID", "PORT", "VERSION", "LOG"), processes),
             _columns(("LINK", "MODE", "PORT", "LEADS TO", "LATENCY"), links),
             _columns(("ADDRESS", "URL"), answer["urls"].items()),
-            f"environment  {answer['environment']}\nfaults       {', '.join(answer['faults']) or 'none'}",
+            "\n".join(
+                (
+                    f"deployment   {answer['deployment']}",
+                    f"environment  {answer['environment']}",
+                    f"faults       {', '.join(answer['faults']) or 'none'}",
+                )
+            ),
         )
     )
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from psycopg import sql
 
 from sandbox.layout import PREVIOUS, REGIONS, RELEASED_APIS, api_name, edge_name
-from sandbox.parts import together
 from sandbox.postgres import GATE, script
 from sandbox.state import write_private
 from sandbox.switchboard import put
+from sandbox.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,1 @@
+"""The platform's own deployment: the runbook's seven phases, carried out for real."""

@@ -1,0 +1,40 @@
+"""What each phase of the runbook does to the platform, step by step.
+
+Each step is a function of the platform in a module of its own subject; it may be the first time that
+it runs or a repetition after a fault.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.deployment import cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from sandbox.parts import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a phase."""
+
+    name: str
+    """As the runbook numbers it."""
+    carry_out: Callable[[Platform], Awaitable[None]]
+
+
+STEPS: Mapping[int, tuple[Step, ...]] = {
+    1: (),
+    2: (),
+    3: (
+        Step("3.2 roll out the release", cluster.roll_out),
+        Step("3.3 switch the traffic", cluster.switch_traffic),
+    ),
+    4: (),
+    5: (),
+    6: (),
+    7: (),
+}
