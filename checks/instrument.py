@@ -21,6 +21,9 @@ from probes.prometheus import Instrument, PrometheusTarget
 FRESH_SCRAPES = 3
 """The newest sample may be two scrapes old, and one more for the scrape under way."""
 
+REPAIRED = "fixed for monotonicity"
+"""So Prometheus, from 2.48 on, remarks on a histogram whose data are damaged; the rest is no wrong data."""
+
 
 class UnfitError(Exception):
     """The instrument can't decide now; carries the judgement that says why."""
@@ -82,7 +85,11 @@ class Inspector:
         return number
 
     def vector(self, query: str, at: dt.datetime | None, what: str) -> prometheus.Vector:
-        """Return the answer to a query that came without warnings; raises UnfitError."""
+        """Return the answer to a query that came without warnings; raises UnfitError.
+
+        Other remarks, such as on a counter's name, say how to ask better and not that the answer is
+        wrong: they stay in the observation and change nothing.
+        """
         observed = prometheus.instant(
             self.target, query, at=at, deadline=self._platform.call_deadline()
         )
@@ -93,6 +100,11 @@ class Inspector:
             )
         if observed.value.warnings:
             raise unfit(f"{what}: Prometheus warns that its answer may be partial")
+        if any(REPAIRED in info for info in observed.value.infos):
+            raise unfit(
+                f"{what}: Prometheus had to repair the histogram's buckets, whose counts do not "
+                "grow with their bounds; let all instances of the release have the same bounds"
+            )
         return observed.value
 
     def _check_itself(self, instrument: Instrument) -> None:

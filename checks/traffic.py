@@ -6,9 +6,11 @@ import contextlib
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 
 from environments.provider import program
 from environments.settings import Lease
+from environments.yaml_file import ConfigurationError
 
 SECONDS = 60.0
 RENEW_BEFORE_SECONDS = 30.0
@@ -18,15 +20,19 @@ COMMAND_TIMEOUT_SECONDS = 15.0
 class TrafficLease:
     """A lease on tagged synthetic reads; it ends by itself when nobody renews it."""
 
-    def __init__(self, lease: Lease | None) -> None:
+    def __init__(
+        self, lease: Lease | None, *, patience_seconds: float = COMMAND_TIMEOUT_SECONDS
+    ) -> None:
         self._lease = lease
+        self._patience_seconds = patience_seconds
         self._ends_at = 0.0
         self._lock = threading.Lock()
 
     def renew(self) -> None:
         """Take or prolong the lease; without an offer this does nothing, and samples may not suffice.
 
-        A command that fails is not an error of the check: too few samples then say so themselves.
+        A command that is missing, fails or hangs is not an error of the check: too few samples then
+        say so themselves, and `gate doctor` names a command that can't be run.
         """
         if self._lease is None:
             return
@@ -34,17 +40,15 @@ class TrafficLease:
             if self._ends_at - time.monotonic() > RENEW_BEFORE_SECONDS:
                 return
             self._ends_at = time.monotonic() + SECONDS
-            command = [part.replace("{seconds}", f"{SECONDS:g}") for part in self._lease.command]
-            command[0] = program(command[0])
-            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-                self._run(command)
+            with contextlib.suppress(ConfigurationError, OSError, subprocess.TimeoutExpired):
+                self._run(self._lease.command)
 
-    @staticmethod
-    def _run(command: list[str]) -> None:
+    def _run(self, command: Sequence[str]) -> None:
+        filled = [part.replace("{seconds}", f"{SECONDS:g}") for part in command]
         subprocess.run(  # noqa: S603 - the command stands in the environment's own file
-            command,
+            [program(filled[0]), *filled[1:]],
             check=False,
-            timeout=COMMAND_TIMEOUT_SECONDS,
+            timeout=self._patience_seconds,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -29,6 +29,9 @@ class ScriptedPrometheus:
     reloaded: bool = True
     corrupted: int = 0
     warnings: tuple[str, ...] = ()
+    infos: tuple[str, ...] = ()
+    remarked: str = ""
+    """The part of a query's text whose answers carry the infos."""
     answers: dict[str, tuple[Labelled, ...]] = dataclasses.field(
         default_factory=lambda: {"== 1": ONE, "== 0": (), "timestamp(": ONE}
     )
@@ -59,8 +62,10 @@ class ScriptedPrometheus:
         self.queries.append(query)
         found = next((told for part, told in self.answers.items() if part in query), ())
         series = [{"metric": dict(labels), "value": [now, value]} for labels, value in found]
-        warned = {"warnings": list(self.warnings)} if self.warnings else {}
-        return {**_data({"resultType": "vector", "result": series}), **warned}
+        infos = self.infos if self.remarked in query else ()
+        remarks = {"warnings": list(self.warnings), "infos": list(infos)}
+        told = {name: texts for name, texts in remarks.items() if texts}
+        return {**_data({"resultType": "vector", "result": series}), **told}
 
     def restarts_now(self) -> None:
         """Begin its life this second."""

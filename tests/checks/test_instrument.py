@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from checks.platform import NotDescribedError
 from checks.traffic import TrafficLease
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from probes.observation import Observation
 from tests.checks.platforms import NOWHERE, a_platform
 from tests.checks.scripted_prometheus import ONE, ScriptedPrometheus, scripted_prometheus
 from tests.probes.servers import closed_port
@@ -21,6 +23,16 @@ METRICS = {
     "request_duration": {"name": "took"},
     "requests_total": {"name": "requests", "status_label": "status"},
 }
+# As Prometheus 3 writes them.
+NO_COUNTER = (
+    "PromQL info: metric might not be a counter, name does not end in "
+    '_total/_sum/_count/_bucket: "requests" (1:14)'
+)
+REPAIRED_BUCKETS = (
+    "PromQL info: input to histogram_quantile needed to be fixed for monotonicity "
+    "(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) "
+    'for metric name "took_bucket" (1:25)'
+)
 
 
 @pytest.fixture
@@ -29,11 +41,17 @@ def server() -> Iterator[ScriptedPrometheus]:
         yield serving
 
 
-def an_inspector(folder: pathlib.Path, address: str) -> Inspector:
+def nowhere(_: Observation[Any]) -> None:
+    """Keep nothing."""
+
+
+def an_inspector(
+    folder: pathlib.Path, address: str, keep: Callable[[Observation[Any]], None] = nowhere
+) -> Inspector:
     platform = a_platform(
         folder, {"eu": "http://eu"}, prometheus_at=address, prometheus=SECTION, metrics=METRICS
     )
-    return Inspector(platform, "eu", lambda _: None)
+    return Inspector(platform, "eu", keep)
 
 
 def unfit(folder: pathlib.Path, address: str) -> Judgement:
@@ -58,6 +76,8 @@ def test_an_instrument_that_is_alive_and_scrapes_the_release_is_fit(
         ({"reloaded": False}, "its last reload failed"),
         ({"corrupted": 1}, "corrupted write-ahead log"),
         ({"warnings": ("some stores did not answer",)}, "may be partial"),
+        ({"infos": (REPAIRED_BUCKETS,)}, "had to repair the histogram's buckets"),
+        ({"infos": (NO_COUNTER, REPAIRED_BUCKETS)}, "had to repair the histogram's buckets"),
         ({"answers": {"== 1": ONE, "== 0": (({}, "2"),)}}, "can't scrape 2 of the release's"),
         ({"answers": {}}, "scrapes no target of the release"),
         ({"answers": {"== 1": (({}, "0"),)}}, "scrapes no target of the release"),
@@ -77,6 +97,19 @@ def test_an_instrument_that_answers_and_is_not_fit_decides_nothing(
     judgement = unfit(tmp_path, server.url)
     assert judgement.outcome is Outcome.INCONCLUSIVE
     assert says in judgement.sentence
+
+
+def test_a_remark_on_a_metrics_name_is_kept_as_evidence_and_changes_nothing(
+    tmp_path: pathlib.Path, server: ScriptedPrometheus
+) -> None:
+    server.infos = (NO_COUNTER,)
+    kept: list[Observation[Any]] = []
+    inspector = an_inspector(tmp_path, server.url, kept.append)
+    assert inspector.inspect().target.url == server.url
+    assert inspector.value("== 1", None, "a count") == 1
+    facts = kept[-1].record()["facts"]
+    assert isinstance(facts, Mapping)
+    assert facts["infos"] == [NO_COUNTER]
 
 
 @pytest.mark.parametrize(
@@ -186,3 +219,19 @@ def test_events_without_a_count_of_the_bad_ones_are_never_all_good(
         "sum(increase(took_count": (({}, "100000"),),
     }
     assert judged(tmp_path, server, "IV-PERF-2").outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_histogram_that_had_to_be_repaired_decides_nothing(
+    tmp_path: pathlib.Path, server: ScriptedPrometheus
+) -> None:
+    """Instances with different bounds look like many slow events: no reason for a rollback."""
+    server.infos, server.remarked = (REPAIRED_BUCKETS,), "histogram_quantile"
+    server.answers |= {
+        "by (le) (present_over_time(took": HISTOGRAM,
+        "histogram_quantile": (({}, "3"),),
+        " - sum": (({}, "50000"),),
+        "sum(increase(took_count": (({}, "100000"),),
+    }
+    judgement = judged(tmp_path, server, "IV-PERF-2")
+    assert judgement.outcome is Outcome.INCONCLUSIVE
+    assert "let all instances of the release have the same bounds" in judgement.sentence
