@@ -15,8 +15,9 @@ _PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?%")
 class Section(BaseModel):
     """A part of a configuration file: unknown keys are refused, errors never echo the input."""
 
+    # What is never read alone needs no validator of its own: half of the time to import the models.
     model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
     )
 
 
