@@ -9,7 +9,7 @@ from typing import Any
 
 from checks.availability import Availability
 from checks.check import Check
-from checks.health import Health, Readings
+from checks.health import Health, Readings, service_healthy, services_of
 from checks.platform import NotDescribedError, Platform
 from environments.settings import ExternalServices, Vendor
 from gates.decide.judgement import Judgement
@@ -48,13 +48,14 @@ class External:
         """Judge every vendor; a red one comes with whom to call and until when they owe an answer."""
 
         def judge(body: Mapping[str, Any]) -> list[Judgement]:
-            services = self.health.services_of(body)
+            services = services_of(self.health.endpoint, body)
             return [self._vendor(vendor, services) for vendor in self.section.vendors]
 
         self.health.judge_each_body(self.readings, judge)
 
     def _vendor(self, vendor: Vendor, services: Mapping[str, Any]) -> Judgement:
-        states = [self.health.service_healthy(services, name) for name in vendor.services]
+        endpoint = self.health.endpoint
+        states = [service_healthy(endpoint, services, name) for name in vendor.services]
         red = [state.subject for state in states if state.outcome is not Outcome.PASS]
         owed = self.read_at + dt.timedelta(minutes=vendor.sla_minutes)
         sentence = f"{vendor.name} is up"

@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 from checks.availability import Availability, Reading
 from checks.check import Check
 from checks.platform import Platform
+from environments.settings import HealthEndpoint
 from gates.decide.judgement import Judgement, below, contains_all, equals
 from gates.decide.outcome import Outcome
 from probes import http
@@ -75,7 +76,8 @@ class Health:
         """Judge that the body reports on every expected external service."""
 
         def judge(body: Mapping[str, Any]) -> list[Judgement]:
-            return [contains_all(f"{self.subject} services", self.services_of(body), expected)]
+            services = services_of(self.endpoint, body)
+            return [contains_all(f"{self.subject} services", services, expected)]
 
         self._judge_body(readings, judge)
 
@@ -83,22 +85,10 @@ class Health:
         """Judge that every expected external service is reported with the healthy word."""
 
         def judge(body: Mapping[str, Any]) -> list[Judgement]:
-            services = self.services_of(body)
-            return [self.service_healthy(services, name) for name in expected]
+            services = services_of(self.endpoint, body)
+            return [service_healthy(self.endpoint, services, name) for name in expected]
 
         self._judge_body(readings, judge)
-
-    def service_healthy(self, services: Mapping[str, Any], name: str) -> Judgement:
-        """Judge one external service of a body."""
-        entry = services.get(name)
-        field = self.endpoint.status_field or "status"
-        status = entry.get(field) if isinstance(entry, Mapping) else None
-        return equals(f"external service {name}", status, self.endpoint.healthy)
-
-    def services_of(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the external services of a body; empty when it names none."""
-        services = body.get(self.endpoint.services_field or "services")
-        return services if isinstance(services, Mapping) else {}
 
     def judge_each_body(
         self, readings: Readings, judge: Callable[[Mapping[str, Any]], list[Judgement]]
@@ -173,6 +163,19 @@ class Health:
         except NotJsonError:
             return None
         return body.get(self.endpoint.latency_field or "") if isinstance(body, Mapping) else None
+
+
+def services_of(endpoint: HealthEndpoint, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the external services of a health endpoint's body; empty when it names none."""
+    services = body.get(endpoint.services_field or "services")
+    return services if isinstance(services, Mapping) else {}
+
+
+def service_healthy(endpoint: HealthEndpoint, services: Mapping[str, Any], name: str) -> Judgement:
+    """Judge one external service of a body."""
+    entry = services.get(name)
+    status = entry.get(endpoint.status_field or "status") if isinstance(entry, Mapping) else None
+    return equals(f"external service {name}", status, endpoint.healthy)
 
 
 def _is_duration(value: object) -> TypeGuard[float]:

@@ -13,13 +13,14 @@ from checks import failures
 from checks.availability import Availability, Reading
 from checks.check import Check
 from checks.platform import NotDescribedError, Platform
+from checks.vendor_outage import Outage, VendorOutages, read_with
 from checks.writer_lease import LeaseHeldError, writer_lease
 from environments.settings import Synthetic
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes import postgres
 from probes.http import HttpAnswer
-from probes.observation import Observation
+from probes.observation import FailureKind, Observation
 from smoke.journal import NAME, Journal, left_over
 from smoke.journey import Journey, StepTaken
 from smoke.patient_api import Patient, PatientApi
@@ -39,6 +40,12 @@ class Walked:
     row: Judgement | None
     """Whether the booking arrived in the database."""
     row_observation: Observation[postgres.RecordFound] | None = None
+    outage: Outage | None = None
+    """The vendor's outage that may be why the last step broke."""
+
+    def outage_behind(self, name: str) -> Outage | None:
+        """Return the outage that a step's failures have to be read with."""
+        return self.outage if self.steps[-1].name == name else None
 
 
 class Journeys:
@@ -53,6 +60,7 @@ class Journeys:
     ) -> None:
         self._platform = platform
         self._availability = availability
+        self._outages = VendorOutages(platform)
         self._run_dir = run_dir
         self._tell_problem = tell_problem
         self._lock = threading.Lock()
@@ -74,16 +82,18 @@ class Journeys:
                 self._judge_region(check, region, name, self._walked[region])
 
     def _judge_region(self, check: Check, region: str, name: str, walked: Walked) -> None:
-        reading = walked.reading
+        reading, outage = walked.reading, walked.outage_behind(name)
         if reading is not None and walked.broke_at == name:
-            check.judge(region, *reading.judgements)
+            check.judge(region, *read_with(outage, reading.judgements))
         step = next((step for step in walked.steps if step.name == name), None)
         if step is None:
             check.judge(region, _blocked(name, walked.steps[-1].name))
             return
         for observation in step.observations:
             check.observe(region, observation)
-        check.judge(region, *step.judgements)
+        for asked in outage.observations if outage is not None else ():
+            check.observe(region, asked)
+        check.judge(region, *read_with(outage, step.judgements))
         if name == "booking" and walked.row is not None:
             if walked.row_observation is not None:
                 check.observe(region, walked.row_observation)
@@ -123,8 +133,9 @@ class Journeys:
             steps = walks[-1]
             last = steps[-1]
             broken = last.name if not last.judgements else next(iter(broke_at), None)
+            outage = self._outages.behind(region, last.name) if _may_be_a_vendors(last) else None
             row, observed = self._row_of_booking(steps)
-            return Walked(steps, reading if broken else None, broken, row, observed)
+            return Walked(steps, reading if broken else None, broken, row, observed, outage)
 
     def _journey(self, region: str, synthetic: Synthetic, tag: str) -> Journey:
         patient = Patient.made_up(tag, synthetic.email_domain)
@@ -189,6 +200,13 @@ class Journeys:
     def _synthetic(self, region: str, synthetic: Synthetic) -> SyntheticRecords:
         token = self._platform.environment.secret(synthetic.token)
         return SyntheticRecords(self._platform.service(region, synthetic.service), token)
+
+
+def _may_be_a_vendors(step: StepTaken) -> bool:
+    """Return whether the platform answered badly or too late: what it does when a vendor is down."""
+    last = step.observations[-1]
+    late = last.failure is not None and last.failure.kind is FailureKind.TIMEOUT
+    return not step.passed and (last.value is not None or late)
 
 
 def _row_judgement(observed: Observation[postgres.RecordFound]) -> Judgement:

@@ -127,6 +127,10 @@ class Service(Section):
     health endpoints is only looked at by `gate doctor`."""
 
 
+JourneyStep = Literal["registration", "login", "booking", "payment", "video call"]
+"""What a synthetic patient does, as the features and smoke/journey.py name it."""
+
+
 class Vendor(Section):
     """An external vendor: whom to call, and how fast they owe an answer."""
 
@@ -138,6 +142,12 @@ class Vendor(Section):
     """Telephone number or address; printed when the vendor is down."""
     sla_minutes: int = Field(gt=0)
     """How soon they owe an answer to a critical case."""
+    needed_by: tuple[JourneyStep, ...] = ()
+    """The steps of the patient's journey that fail while this vendor is down. Such a failure holds
+    the release and does not roll it back, if the platform reports this vendor, and no other, down."""
+    address: HttpUrl | None = None
+    """An address of the vendor's own that answers below 500 only while they are up (not their status
+    page). If it answers the gate, the platform's word that they are down excuses nothing."""
 
 
 class ExternalServices(Section):

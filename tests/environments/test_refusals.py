@@ -187,6 +187,16 @@ MISTAKES = [
         id="a vendor of a service that nobody reports",
     ),
     pytest.param(
+        ("sla_minutes: 30", "sla_minutes: 30, needed_by: [paying]"),
+        [
+            (
+                "external.vendors.0.needed_by.0 = paying: must be 'registration', 'login', "
+                "'booking', 'payment' or 'video call'."
+            )
+        ],
+        id="a vendor needed by a step that the journey has not",
+    ),
+    pytest.param(
         ("https://eu.clinic.example", '"EDIT-ME: address of the API in eu"'),
         ["regions.eu.services.api still says EDIT-ME; replace it: address of the API in eu."],
         id="an unedited mark",
