@@ -60,7 +60,7 @@ def contents(layout: Layout, switched_at: dt.datetime) -> dict[str, Any]:
         "services": {"api": {"health": _health()}},
         "prometheus": {"job": JOB, "scrape_interval": SCRAPE_INTERVAL},
         "metrics": _metrics(),
-        "external": _external(),
+        "external": _external(layout),
         "postgres": _postgres(layout),
         "redis": _redis(layout),
         "synthetic": _synthetic(layout),
@@ -111,12 +111,12 @@ def _metrics() -> dict[str, Any]:
     }
 
 
-def _external() -> dict[str, Any]:
-    vendors = (
-        ("AWS", "aws", "1-800-AWS-SUPPORT", 15),
-        ("Azure", "azure", "1-800-AZURE-SUPPORT", 15),
-        ("Auth0", "auth0", "support@auth0.com", 60),
-        ("Stripe", "stripe", "support@stripe.com", 30),
+def _external(layout: Layout) -> dict[str, Any]:
+    vendors: tuple[tuple[str, str, str, int, list[str]], ...] = (
+        ("AWS", "aws", "1-800-AWS-SUPPORT", 15, []),
+        ("Azure", "azure", "1-800-AZURE-SUPPORT", 15, []),
+        ("Auth0", "auth0", "support@auth0.com", 60, []),
+        ("Stripe", "stripe", "support@stripe.com", 30, ["payment"]),
     )
     return {
         "service": "api",
@@ -128,8 +128,10 @@ def _external() -> dict[str, Any]:
                 "services": [service],
                 "support_contact": contact,
                 "sla_minutes": minutes,
+                "needed_by": steps,
+                "address": f"{layout.url('gate-outside')}/{service}/status",
             }
-            for name, service, contact, minutes in vendors
+            for name, service, contact, minutes, steps in vendors
         ],
     }
 
