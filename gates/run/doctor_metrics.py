@@ -49,8 +49,7 @@ class _Metric:
         return self._counter(metric, labels)
 
     def _histogram(self, metric: Metric, labels: dict[str, str]) -> Finding:
-        recent = FRESH_SCRAPES * self._scrape_seconds()
-        series = self._asker.series(promql.bounds(metric.name, labels, recent))
+        series = self._asker.series(self._bounds_now(metric.name, labels))
         if not series:
             return self._absent(metric.name, "_bucket", labels)
         live = live_bounds(series)
@@ -58,6 +57,16 @@ class _Metric:
         if live != declared:
             return self._other_bounds(metric.name, live)
         return self._enough(metric, labels, f"{len(live)} bounds as the policy declares")
+
+    def _bounds_now(self, name: str, labels: dict[str, str]) -> str:
+        """Return the query for the bounds of series that are there now and were scraped recently.
+
+        "Now" leaves out the old ones of a histogram that changed a moment ago: advice to declare
+        both would be wrong. "Recently" leaves out what vanished while Prometheus was away.
+        """
+        recent = promql.bounds(name, labels, FRESH_SCRAPES * self._scrape_seconds())
+        now = f"count by (le) ({promql.selector(name + '_bucket', labels)})"
+        return f"{recent} and {now}"
 
     def _counter(self, metric: Metric, labels: dict[str, str]) -> Finding:
         label = metric.status_label

@@ -51,14 +51,17 @@ def with_fault(platform: Sandbox, name: str) -> Ended:
 
 
 def scraped(platform: Sandbox, fault: str, system: str, words: str) -> Mapping[str, Any]:
-    """Apply a fault, look until Prometheus has scraped it, and return what is then BAD."""
+    """Apply a fault, look until Prometheus has scraped it, and return what is BAD by that look."""
     looks = [with_fault(platform, fault)]
 
     def found() -> list[Mapping[str, Any]]:
-        looks.append(doctor("--env", platform.state.environment, "--output", "json"))
         return [one for one in looks[-1].bad(system) if words in one["sentence"]]
 
-    eventually(f"{system}: {words}", found)
+    def looked() -> list[Mapping[str, Any]]:
+        looks.append(doctor("--env", platform.state.environment, "--output", "json"))
+        return found()
+
+    eventually(f"{system}: {words}", looked)
     assert looks[-1].code == 20
     return found()[0]
 
