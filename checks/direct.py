@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import probes
 from checks import failures
 from checks.check import Check
 from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes import postgres, redis
 from probes.observation import Observation
 
 
@@ -22,7 +22,7 @@ def judge_database(platform: Platform, check: Check) -> None:
     target = platform.postgres()
     if target is None:
         return
-    observed = postgres.server_state(target, deadline=platform.call_deadline())
+    observed = probes.postgres.server_state(target, deadline=platform.call_deadline())
     problem = "it is a standby" if observed.value is not None and observed.value.in_recovery else ""
     _judge_all(platform, check, "the database", observed, problem)
 
@@ -32,7 +32,7 @@ def judge_redis(platform: Platform, check: Check) -> None:
     target = platform.redis()
     if target is None:
         return
-    observed = redis.ping(target, deadline=platform.call_deadline())
+    observed = probes.redis.ping(target, deadline=platform.call_deadline())
     problem = (
         "it is loading its data" if observed.value is not None and observed.value.loading else ""
     )

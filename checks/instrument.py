@@ -8,15 +8,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import probes
 from checks import failures
 from checks.platform import NotDescribedError, Platform
 from checks.promql import selector
 from environments.settings import Prometheus
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes import prometheus
 from probes.observation import Observation
-from probes.prometheus import Instrument, PrometheusTarget
 
 FRESH_SCRAPES = 3
 """The newest sample may be two scrapes old, and one more for the scrape under way."""
@@ -37,7 +36,7 @@ class UnfitError(Exception):
 class Fit:
     """An instrument that may be believed, and its time."""
 
-    target: PrometheusTarget
+    target: probes.prometheus.PrometheusTarget
     server_time: dt.datetime
     started_at: dt.datetime
 
@@ -64,7 +63,9 @@ class Inspector:
 
     def inspect(self) -> Fit:
         """Return the instrument if it is alive, on time, and scrapes the release; else UnfitError."""
-        observed = prometheus.instrument(self.target, deadline=self._platform.call_deadline())
+        observed = probes.prometheus.instrument(
+            self.target, deadline=self._platform.call_deadline()
+        )
         self._keep(observed)
         if observed.value is None:
             raise UnfitError(failures.instrument_error("Prometheus", failures.failure_of(observed)))
@@ -84,13 +85,13 @@ class Inspector:
             raise unfit(f"{what} is {number}, no finite number")
         return number
 
-    def vector(self, query: str, at: dt.datetime | None, what: str) -> prometheus.Vector:
+    def vector(self, query: str, at: dt.datetime | None, what: str) -> probes.prometheus.Vector:
         """Return the answer to a query that came without warnings; raises UnfitError.
 
         Other remarks, such as on a counter's name, say how to ask better and not that the answer is
         wrong: they stay in the observation and change nothing.
         """
-        observed = prometheus.instant(
+        observed = probes.prometheus.instant(
             self.target, query, at=at, deadline=self._platform.call_deadline()
         )
         self._keep(observed)
@@ -107,7 +108,7 @@ class Inspector:
             )
         return observed.value
 
-    def _check_itself(self, instrument: Instrument) -> None:
+    def _check_itself(self, instrument: probes.prometheus.Instrument) -> None:
         allowed = self._section.max_clock_skew + instrument.clock_uncertainty_seconds
         if abs(instrument.clock_skew_seconds) > allowed:
             raise unfit(

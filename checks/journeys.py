@@ -9,6 +9,7 @@ import pathlib
 import threading
 from collections.abc import Callable, Iterator
 
+import probes
 from checks import failures
 from checks.availability import Availability, Reading
 from checks.check import Check
@@ -18,7 +19,6 @@ from checks.writer_lease import LeaseHeldError, writer_lease
 from environments.settings import Synthetic
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes import postgres
 from probes.http import HttpAnswer
 from probes.observation import FailureKind, Observation
 from smoke.journal import NAME, Journal, left_over
@@ -39,7 +39,7 @@ class Walked:
     """The step whose server was away: in the last walk, or before that one got further."""
     row: Judgement | None
     """Whether the booking arrived in the database."""
-    row_observation: Observation[postgres.RecordFound] | None = None
+    row_observation: Observation[probes.postgres.RecordFound] | None = None
     outage: Outage | None = None
     """The vendor's outage that may be why the last step broke."""
 
@@ -144,14 +144,14 @@ class Journeys:
 
     def _row_of_booking(
         self, steps: tuple[StepTaken, ...]
-    ) -> tuple[Judgement | None, Observation[postgres.RecordFound] | None]:
+    ) -> tuple[Judgement | None, Observation[probes.postgres.RecordFound] | None]:
         """Look for the booking in the database: an answer 201 alone proves no appointment."""
         section = self._platform.environment.settings.postgres
         target = self._platform.postgres()
         booked = next((step for step in steps if step.name == "booking" and step.record_id), None)
         if section is None or section.created_record is None or target is None or booked is None:
             return None, None
-        observed = postgres.record_exists(
+        observed = probes.postgres.record_exists(
             target,
             section.created_record.table,
             section.created_record.id_column,
@@ -209,7 +209,7 @@ def _may_be_a_vendors(step: StepTaken) -> bool:
     return not step.passed and (last.value is not None or late)
 
 
-def _row_judgement(observed: Observation[postgres.RecordFound]) -> Judgement:
+def _row_judgement(observed: Observation[probes.postgres.RecordFound]) -> Judgement:
     subject = "the booking in the database"
     if observed.failure is not None or observed.value is None:
         return failures.instrument_error(subject, failures.failure_of(observed))

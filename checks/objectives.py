@@ -7,6 +7,7 @@ import datetime as dt
 import time
 from typing import Any
 
+import probes
 from checks import promql
 from checks.check import Check
 from checks.instrument import FRESH_SCRAPES, Fit, Inspector, UnfitError, unfit
@@ -25,7 +26,6 @@ from gates.decide.objective import (
 )
 from gates.decide.outcome import Outcome
 from gates.decide.policy import Limit, Objective, RollbackLimit
-from probes import prometheus
 from probes.observation import Observation
 
 LOOK_BACK_FLOOR_SECONDS = 20.0
@@ -254,7 +254,7 @@ class _Watch:
 
     def _range(self, query: str, moments: list[dt.datetime]) -> dict[int, float]:
         """Return the query's value by number of the moment; what is empty has none."""
-        observed = prometheus.range_query(
+        observed = probes.prometheus.range_query(
             self._inspector.target,
             query,
             start=moments[0],

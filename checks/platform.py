@@ -10,15 +10,13 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
+import probes
 from environments.loader import Loaded
 from environments.settings import HealthEndpoint
 from gates.decide.policy import Policy
 from gates.decide.release import Release
 from probes.http import HttpTarget
 from probes.observation import Deadline
-from probes.postgres import PostgresTarget
-from probes.prometheus import PrometheusTarget
-from probes.redis import RedisTarget
 
 T = TypeVar("T")
 
@@ -80,23 +78,23 @@ class Platform:
             )
         return described.health[endpoint]
 
-    def prometheus(self, region: str) -> PrometheusTarget:
+    def prometheus(self, region: str) -> probes.prometheus.PrometheusTarget:
         """Return the Prometheus that watches a region; NotDescribedError without one."""
         settings = self.environment.settings
         if settings.prometheus is None:
             raise NotDescribedError("the environment lacks the section prometheus; add it")
-        return PrometheusTarget(
+        return probes.prometheus.PrometheusTarget(
             settings.regions[region].prometheus,
             self._secret(settings.prometheus.token),
             settings.prometheus.ca_file,
         )
 
-    def postgres(self) -> PostgresTarget | None:
+    def postgres(self) -> probes.postgres.PostgresTarget | None:
         """Return the gate's own login to the database, if the environment has one."""
         section = self.environment.settings.postgres
         if section is None:
             return None
-        return PostgresTarget(
+        return probes.postgres.PostgresTarget(
             host=section.host,
             port=section.port,
             database=section.database,
@@ -106,12 +104,12 @@ class Platform:
             sslrootcert=section.sslrootcert,
         )
 
-    def redis(self) -> RedisTarget | None:
+    def redis(self) -> probes.redis.RedisTarget | None:
         """Return the gate's own login to Redis, if the environment has one."""
         section = self.environment.settings.redis
         if section is None:
             return None
-        return RedisTarget(
+        return probes.redis.RedisTarget(
             host=section.host,
             port=section.port,
             database=section.database,

@@ -2,9 +2,27 @@
 
 Probes fetch, they never judge. Client libraries log URLs, headers and statements at INFO and DEBUG;
 importing this package raises their loggers to WARNING, so that no secret or patient's data reaches a log.
+
+Client libraries take most of the time that a gate needs to start. So a check does `import probes` and
+calls `probes.postgres.server_state(…)`: that loads the module, with its library, when it is first used.
 """
 
+import importlib
 import logging
+import types
+import typing
 
 for _name in ("httpx", "httpcore", "requests", "urllib3", "psycopg", "redis"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+__all__ = ["http", "postgres", "prometheus", "redis"]
+
+if typing.TYPE_CHECKING:
+    from probes import http, postgres, prometheus, redis
+else:
+
+    def __getattr__(name: str) -> types.ModuleType:
+        """Load a probe at its first use (PEP 562); raises AttributeError for what is none."""
+        if name not in __all__:
+            raise AttributeError(f"there is no probe “{name}”")
+        return importlib.import_module(f"probes.{name}")
