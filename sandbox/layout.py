@@ -37,7 +37,13 @@ def edge_name(region: str) -> str:
 APIS = {api_name(region, version): (region, version) for region in REGIONS for version in VERSIONS}
 RELEASED_APIS = tuple(api_name(region, RELEASE) for region in REGIONS)
 PREVIOUS_APIS = tuple(api_name(region, PREVIOUS) for region in REGIONS)
-SERVERS = ("postgres-primary", "postgres-standby", "redis", "prometheus", "vendors", *APIS)
+STANDINS = ("fhir",)
+"""The stand-ins of `sandbox.standins.registry`; the gate reaches each over the link `gate-NAME`."""
+SERVERS = (
+    *("postgres-primary", "postgres-standby", "redis", "prometheus", "vendors"),
+    *APIS,
+    *STANDINS,
+)
 LINKS = {
     **{edge_name(region): api_name(region, RELEASE) for region in REGIONS},
     "redis-api": "redis",
@@ -46,6 +52,7 @@ LINKS = {
     "gate-postgres": "postgres-primary",
     "gate-redis": "redis",
     "gate-outside": "vendors",
+    **{f"gate-{name}": name for name in STANDINS},
 }
 """Each link and the server behind it while nothing is wrong."""
 EDGES_BEFORE = {edge_name(region): api_name(region, PREVIOUS) for region in REGIONS}

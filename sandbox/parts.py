@@ -7,7 +7,14 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox import environment_file, lease, prometheus_server, redis_server, reference_api
+from sandbox import (
+    environment_file,
+    lease,
+    prometheus_server,
+    redis_server,
+    reference_api,
+    standin_servers,
+)
 from sandbox.child import Child
 from sandbox.deployment.deployment import LAST_PHASE, Deployment
 from sandbox.errors import UnknownNameError
@@ -54,6 +61,7 @@ class Platform:
             reference_api.vendors_command(layout),
             *reference_api.api_commands(layout),
             reference_api.traffic_command(layout),
+            standin_servers.command(layout),
         ]
         databases = [self.postgres.primary, self.postgres.standby]
         self.children = {child.command.name: child for child in (*databases, *map(Child, others))}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SYNTHETIC_PROVIDER = "synthetic-provider"
 _CHECKOUT = str(Path(__file__).resolve().parent.parent)
 # Without compiled modules each start costs seconds; empty means that Python may write them.
-_PYTHON = {"PYTHONPATH": _CHECKOUT, "PYTHONDONTWRITEBYTECODE": ""}
+PYTHON = {"PYTHONPATH": _CHECKOUT, "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def api_commands(layout: Layout) -> list[Command]:
@@ -42,7 +42,7 @@ def _api_command(layout: Layout, name: str) -> Command:
         name=name,
         argv=(sys.executable, "-m", "sandbox.app"),
         log=layout.log(name),
-        environment={**_PYTHON, "SANDBOX_APP_CONFIG": str(settings)},
+        environment={**PYTHON, "SANDBOX_APP_CONFIG": str(settings)},
         ready=answers_http(layout.ports[name], "/health"),
         ready_means="it answers /health",
     )
@@ -97,7 +97,7 @@ def traffic_command(layout: Layout) -> Command:
         name="traffic",
         argv=(sys.executable, "-m", "sandbox.traffic", str(settings)),
         log=layout.log("traffic"),
-        environment=_PYTHON,
+        environment=PYTHON,
     )
 
 
@@ -112,7 +112,7 @@ def vendors_command(layout: Layout) -> Command:
         name="vendors",
         argv=(sys.executable, "-m", "sandbox.vendors", str(settings)),
         log=layout.log("vendors"),
-        environment=_PYTHON,
+        environment=PYTHON,
         ready=answers_http(port, "/aws/status"),
         ready_means="it answers /aws/status",
     )

@@ -46,6 +46,6 @@ async def put(layout: Layout, server: str, path: str, order: dict[str, Any]) -> 
     status = await exchange(layout.ports[server], request.encode())
     if not status.startswith((b"HTTP/1.1 200", b"HTTP/1.1 204")):
         raise SandboxError(
-            f"{server} did not take its order ({status.decode(errors='replace').strip()!r}): "
-            f"see {layout.log(server)}."
+            f"{server} did not take its order {path} ({status.decode(errors='replace').strip()!r}): "
+            f"see the logs in {layout.logs}."
         )

@@ -187,6 +187,24 @@ class VendorDown:
         await put(holds.platform.layout, "vendors", "/_sandbox/down", {"vendor": None})
 
 
+@dataclass(frozen=True, slots=True)
+class StandInBent:
+    """A stand-in that shows other facts than the deployment's."""
+
+    name: str
+    values: Mapping[str, Any]
+
+    async def apply(self, holds: Holds, fault: str) -> None:
+        """Lay the values over its facts."""
+        order = {"fault": fault, "values": dict(self.values)}
+        await put(holds.platform.layout, self.name, "/_sandbox/fault", order)
+
+    async def revert(self, holds: Holds, fault: str) -> None:
+        """Take them off again."""
+        order = {"fault": fault, "values": None}
+        await put(holds.platform.layout, self.name, "/_sandbox/fault", order)
+
+
 ACTIONS: dict[str, Action] = {
     "api-down-eu": Stopped((RELEASED_APIS[0],)),
     "api-down-everywhere": Stopped(RELEASED_APIS),

@@ -1,0 +1,92 @@
+"""All stand-ins in one process: `python -m sandbox.standins CONFIG.json`.
+
+The configuration: `{"admin_token": "...", "servers": {"fhir": {"port": 1234, …settings}}}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import uvloop
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from sandbox.standins.registry import MAKERS
+
+_CONFIGURATION_ERROR = 78
+
+
+class Configuration(BaseModel):
+    """Which stand-ins listen where."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    admin_token: SecretStr
+    servers: dict[str, dict[str, Any]]
+
+
+class _Server(uvicorn.Server):
+    """One of several servers in a process; signals are the process's business."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to `_serve`."""
+        yield
+
+
+async def _serve(configuration: Configuration) -> None:
+    servers = [
+        _server(configuration.admin_token, name, dict(settings))
+        for name, settings in configuration.servers.items()
+    ]
+
+    def end() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    await asyncio.gather(*(server.serve() for server in servers))
+
+
+def _server(admin_token: SecretStr, name: str, settings: dict[str, Any]) -> _Server:
+    port = settings.pop("port")
+    return _Server(
+        uvicorn.Config(
+            MAKERS[name](admin_token, settings),
+            host="127.0.0.1",
+            port=port,
+            http="httptools",
+            ws="none",
+            access_log=False,
+            proxy_headers=False,
+            log_level="warning",
+            timeout_graceful_shutdown=1,
+        )
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until told to stop; 64 without a file, 78 when it cannot be used."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m sandbox.standins CONFIG.json\n")
+        return 64
+    try:
+        configuration = Configuration.model_validate(json.loads(Path(arguments[0]).read_bytes()))
+    except (OSError, ValueError) as exc:
+        sys.stderr.write(f"{arguments[0]} is no configuration of the stand-ins: {exc}\n")
+        return _CONFIGURATION_ERROR
+    uvloop.run(_serve(configuration))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,19 @@
+"""Every stand-in by name: the name is that of its port, and of the link `gate-NAME` that leads to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sandbox.standins import fhir
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+    from starlette.applications import Starlette
+
+    Maker = Callable[[SecretStr, Mapping[str, Any]], Starlette]
+
+MAKERS: Mapping[str, Maker] = {
+    "fhir": fhir.make_app,
+}
+"""Each makes its application from the admin token and its own settings."""
