@@ -34,14 +34,14 @@ _HEADER = (
 )
 
 
-def write(layout: Layout, switched_at: dt.datetime) -> None:
+def write(layout: Layout, switched_at: dt.datetime | None) -> None:
     """Write the file, whole or not at all; a fault is a release that went live at `switched_at`."""
     data = contents(layout, switched_at)
     Environment.model_validate(data)
     write_private(layout.state.environment, _HEADER + yaml.safe_dump(data, sort_keys=False))
 
 
-def contents(layout: Layout, switched_at: dt.datetime) -> dict[str, Any]:
+def contents(layout: Layout, switched_at: dt.datetime | None) -> dict[str, Any]:
     """Return the environment of this platform as data."""
     return {
         "schema": 1,
@@ -50,7 +50,7 @@ def contents(layout: Layout, switched_at: dt.datetime) -> dict[str, Any]:
         "time_scale": 60,
         "owner": "release manager (local platform)",
         "traffic": {
-            "switched_at": switched_at.astimezone(dt.UTC).isoformat(),
+            "switched_at": switched_at and switched_at.astimezone(dt.UTC).isoformat(),
             "lease": {
                 "command": _lease_command(layout),
                 "requests_per_second": LEASE_REQUESTS_PER_SECOND,
