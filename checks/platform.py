@@ -85,7 +85,7 @@ class Platform:
             raise NotDescribedError("the environment lacks the section prometheus; add it")
         return probes.prometheus.PrometheusTarget(
             settings.regions[region].prometheus,
-            self._secret(settings.prometheus.token),
+            self.secret(settings.prometheus.token),
             settings.prometheus.ca_file,
         )
 
@@ -114,7 +114,7 @@ class Platform:
             port=section.port,
             database=section.database,
             user=section.user,
-            password=self._secret(section.password),
+            password=self.secret(section.password),
             tls=section.tls,
             ca_file=section.ca_file,
         )
@@ -126,5 +126,6 @@ class Platform:
             name: value.replace("{release}", self.release.number) for name, value in merged.items()
         }
 
-    def _secret(self, reference: str | None) -> SecretStr | None:
+    def secret(self, reference: str | None) -> SecretStr | None:
+        """Return the secret behind a reference of the environment; None for none."""
         return None if reference is None else self.environment.secret(reference)

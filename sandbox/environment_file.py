@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from environments.settings import Environment
+from sandbox.environment_parts import parts
 from sandbox.layout import (
     DATABASE,
     HOST,
@@ -36,7 +37,7 @@ _HEADER = (
 
 def write(layout: Layout, switched_at: dt.datetime | None) -> None:
     """Write the file, whole or not at all; a fault is a release that went live at `switched_at`."""
-    data = contents(layout, switched_at)
+    data = parts.merged(contents(layout, switched_at), layout)
     Environment.model_validate(data)
     write_private(layout.state.environment, _HEADER + yaml.safe_dump(data, sort_keys=False))
 

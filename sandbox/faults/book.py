@@ -6,8 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from sandbox.errors import SandboxError, UnknownNameError
-from sandbox.faults.actions import ACTIONS, Restarted
+from sandbox.faults.actions import Restarted
 from sandbox.faults.holds import Holds
+from sandbox.faults.table import ACTIONS
 
 if TYPE_CHECKING:
     from sandbox.faults.actions import Action

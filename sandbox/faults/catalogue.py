@@ -8,7 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-_FILE = Path(__file__).with_name("catalogue.yaml")
+_FILES = Path(__file__).with_name("catalogue.d")
 
 
 class Fault(BaseModel):
@@ -16,15 +16,20 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    gate: str = Field(default="post-deploy", pattern=r"^(post-deploy|pre-deploy|phase-[1-7])$")
+    """Whose checks the lists mean: the gate that is run while the fault holds."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     description: str
     fail: tuple[str, ...] = ()
     inconclusive: tuple[str, ...] = ()
     error: tuple[str, ...] = ()
-    decision: Literal["GO", "HOLD", "ROLLBACK"]
+    decision: Literal["GO", "HOLD", "NO_GO", "STOP", "ROLLBACK"]
 
 
 def load() -> tuple[Fault, ...]:
-    """Read the catalogue; raises pydantic.ValidationError for a mistake in it."""
-    rows = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
-    return tuple(Fault.model_validate(row) for row in rows)
+    """Read all files of the catalogue; raises pydantic.ValidationError for a mistake in one."""
+    return tuple(
+        Fault.model_validate(row)
+        for file in sorted(_FILES.glob("*.yaml"))
+        for row in yaml.safe_load(file.read_text(encoding="utf-8"))
+    )

@@ -30,7 +30,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     options = parser.parse_args(arguments)
     faults = [
-        fault for fault in catalogue.load() if not options.names or fault.name in options.names
+        fault
+        for fault in catalogue.load()
+        if fault.gate == HEALTHY.gate and (not options.names or fault.name in options.names)
     ]
     ours = _sandbox("status", "--environment", check=False).returncode != 0
     if ours:
@@ -106,7 +108,7 @@ def render(rows: Iterable[Mapping[str, Any]]) -> str:
         "",
         (
             "`·` PASS, `F` FAIL, `E` ERROR, `?` INCONCLUSIVE. A row that differs from the fault's entry in "
-            "`sandbox/faults/catalogue.yaml` is marked."
+            "`sandbox/faults/catalogue.d/*.yaml` is marked."
         ),
         "",
         "| fault | decision | " + " | ".join(_short(check) for check in checks) + " |",

@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.errors import SandboxError, UnknownNameError
 from sandbox.faults import catalogue
-from sandbox.faults.actions import ACTIONS
+from sandbox.faults.table import ACTIONS
 from tests.sandbox.platforms import CHECKOUT
 
 if TYPE_CHECKING:

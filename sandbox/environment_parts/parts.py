@@ -1,0 +1,31 @@
+"""All areas' parts of the environment file, merged; two areas never write the same key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sandbox.layout import Layout
+
+PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = ()
+"""Each returns top-level sections; below `regions` its keys join those of the same region."""
+
+
+def merged(base: dict[str, Any], layout: Layout) -> dict[str, Any]:
+    """Return the base with every area's part joined in; raises ValueError for a key written twice."""
+    for part in PARTS:
+        base = _joined(base, part(layout))
+    return base
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    joined = dict(one)
+    for key, value in other.items():
+        if key not in joined:
+            joined[key] = value
+        elif isinstance(joined[key], dict) and isinstance(value, dict):
+            joined[key] = _joined(joined[key], value)
+        else:
+            raise ValueError(f"two areas write {key} of the environment file")
+    return joined

@@ -1,0 +1,72 @@
+"""Faults of the first fifteen minutes: of the API, its databases, its metrics and the gate's own sight."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from sandbox.faults.actions import (
+    Action,
+    LinksChanged,
+    Ordered,
+    PressedAgain,
+    Restarted,
+    Scripted,
+    Stopped,
+    Switches,
+    TrafficCapped,
+    VendorDown,
+)
+from sandbox.layout import PREVIOUS, REGIONS, RELEASED_APIS, api_name, edge_name
+from sandbox.postgres import GATE
+
+_GATE_ROLE = sql.Identifier(GATE)
+_OUT_OF_BAND = ("gate-prometheus", "gate-postgres", "gate-redis", "gate-outside")
+
+FAULTS: dict[str, Action] = {
+    "api-down-eu": Stopped((RELEASED_APIS[0],)),
+    "api-down-everywhere": Stopped(RELEASED_APIS),
+    "errors-0.3-percent": Switches({"error_every": 333}),
+    "errors-3-percent": Switches({"error_every": 33}),
+    "latency-over-target": Switches({"slow_every": 10, "slow_seconds": 0.3}),
+    "latency-over-rollback-limit": Switches({"slow_every": 10, "slow_seconds": 0.7}),
+    "latency-p99-only": Switches({"slow_every": 50, "slow_seconds": 0.7}),
+    "postgres-down": Stopped(("postgres-primary",)),
+    "standby-down": Stopped(("postgres-standby",)),
+    "slow-query": Scripted("slow_overview.sql", "normal_overview.sql"),
+    "redis-down": Stopped(("redis",)),
+    "redis-slow": LinksChanged(("redis-api",), {"latency_seconds": 0.025}),
+    "wrong-version": Switches({"reported_version": "1.1.9"}),
+    "old-version-in-one-region": LinksChanged(
+        (edge_name(REGIONS[0]),), {"target": api_name(REGIONS[0], PREVIOUS)}
+    ),
+    "registration-broken": Switches({"registration_broken": True}),
+    "login-broken": Switches({"login_broken": True}),
+    "booking-writes-nothing": Switches({"booking_writes_nothing": True}),
+    "payment-declined": Switches({"payment_declined": True}),
+    "video-refused": Switches({"video_refused": True}),
+    "vendor-down": VendorDown("stripe"),
+    "html-instead-of-json": Switches({"html_health": True}),
+    "response-too-large": Switches({"large_health_megabytes": 64}),
+    "health-slow": Switches({"health_db_extra_ms": 60.0}),
+    "external-endpoint-incomplete": Switches({"external_missing": "twilio"}),
+    "expired-credential": Ordered(
+        sql.SQL("ALTER ROLE {} VALID UNTIL '2020-01-01'").format(_GATE_ROLE),
+        sql.SQL("ALTER ROLE {} VALID UNTIL 'infinity'").format(_GATE_ROLE),
+    ),
+    "gate-can-write": Ordered(
+        sql.SQL("GRANT UPDATE ON appointments TO {}").format(_GATE_ROLE),
+        sql.SQL("REVOKE UPDATE ON appointments FROM {}").format(_GATE_ROLE),
+    ),
+    "gate-without-network": LinksChanged(
+        (*map(edge_name, REGIONS), *_OUT_OF_BAND), {"mode": "refuse"}
+    ),
+    "prometheus-down": Stopped(("prometheus",)),
+    "prometheus-slow": LinksChanged(("gate-prometheus",), {"latency_seconds": 60.0}),
+    "prometheus-restarted": Restarted(("prometheus",)),
+    "scrape-broken": Switches({"metrics_broken": True}),
+    "metric-renamed": Switches({"metric_renamed": True}),
+    "empty-histogram": Switches({"histogram_empty": True}),
+    "other-bucket-bounds": Switches({"other_bucket_bounds": True}),
+    "too-little-traffic": TrafficCapped(1.0),
+    "counter-reset": PressedAgain(7.0, {"reset_counters": True}),
+}

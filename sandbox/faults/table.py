@@ -1,0 +1,14 @@
+"""Every fault's action by name; each area keeps its own in a module `*_faults.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.faults import post_deploy_faults
+
+if TYPE_CHECKING:
+    from sandbox.faults.actions import Action
+
+ACTIONS: dict[str, Action] = {
+    **post_deploy_faults.FAULTS,
+}
