@@ -79,10 +79,18 @@ class Killed:
     @property
     def was_over(self) -> bool:
         """Return whether every check had ended before the signal: then it may well be GO."""
+        return self._all_ended(self.before)
+
+    @property
+    def went_on(self) -> bool:
+        """Return whether the checks went on to their end without the gate."""
+        return not self.was_over and self.kill.victim == "gate" and self._all_ended(self.after)
+
+    def _all_ended(self, events: bytes) -> bool:
         if self.run is None or not (self.run / "manifest.json").exists():
             return False
         checks = json.loads((self.run / "manifest.json").read_text())["checks"]
-        return self.before.count(b'"check_finished"') >= len(checks)
+        return events.count(b'"check_finished"') >= len(checks)
 
 
 def kill(gate: Gate, kill: Kill) -> Killed:
@@ -138,6 +146,8 @@ def _wrong_verdict(killed: Killed) -> Iterator[str]:
         good = {("interrupted" if caught else "complete", "HOLD")}
     if (state, decision) not in good:
         yield f"its verdict is {state} with {decision}"
+    if killed.went_on:
+        yield "its checks went on to their end without it"
 
 
 def _lost(killed: Killed, platform: Sandbox) -> Iterator[str]:
