@@ -9,10 +9,15 @@ import pytest
 
 from checks.check import Check
 from checks.objectives import Objectives
+from checks.platform import Platform
 from checks.traffic import TrafficLease
+from environments.loader import load_file
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.decide.quantile import RULE
+from gates.decide.release import Release
+from gates.load import load_policy
+from probes.observation import Deadline
 from tests.checks.platforms import a_platform, a_policy
 from tests.checks.scripted_prometheus import (
     ONE,
@@ -21,6 +26,7 @@ from tests.checks.scripted_prometheus import (
     scripted_prometheus,
 )
 from tests.gates.decide.values import a_quantile_objective
+from tests.sandbox.platforms import Sandbox
 
 Answers = dict[str, tuple[Labelled, ...]]
 SECTION = {"job": "api", "scrape_interval": "100ms"}
@@ -131,3 +137,30 @@ def test_other_bounds_than_declared_decide_nothing(
     judgement = judged(tmp_path, server)
     assert judgement.outcome is Outcome.INCONCLUSIVE
     assert "other bucket bounds" in judgement.sentence
+
+
+def test_a_real_prometheus_interpolates_and_its_counts_prove_it(platform: Sandbox) -> None:
+    policy = load_policy()
+    counted = policy.objective("IV-PERF-1")
+    objective = a_quantile_objective(
+        bucket_bounds=counted.bucket_bounds,
+        target={"quantile": 0.95, "target_seconds": 0.6},
+        rollback=None,
+    )
+    environment = load_file(platform.state.environment)
+    measured = Platform(
+        environment=environment,
+        policy=policy.model_copy(update={"objectives": (objective,)}),
+        release=Release.parse("v1.2.0"),
+        regions=("eu",),
+        switched_at=environment.settings.traffic.switched_at,
+        deadline=Deadline.after(60),
+        run_id="20260131T220000Z-test-abc123",
+    )
+    check = Check("IV-PERF-1", ("eu",))
+    Objectives(measured, TrafficLease(environment.settings.traffic.lease)).judge(check)
+    (judgement,) = check.noted()["eu"].judgements
+    assert judgement.outcome is Outcome.PASS, judgement.sentence
+    assert judgement.data["samples"] >= 59
+    assert isinstance(judgement.observed, float)
+    assert 0 < judgement.observed <= 0.5
