@@ -73,9 +73,15 @@ class ChildEnd:
 
 
 def run_child(
-    plan: ChildPlan, on_event: Callable[[dict[str, Any]], None], interrupted: Callable[[], bool]
+    plan: ChildPlan,
+    on_start: Callable[[], None],
+    on_event: Callable[[dict[str, Any]], None],
+    interrupted: Callable[[], bool],
 ) -> ChildEnd:
-    """Run the child to its end, its deadline or an interruption; hand on its events as they come."""
+    """Run the child to its end, its deadline or an interruption; hand on its events as they come.
+
+    `on_start` is called while the child loads its libraries, which takes it about a second.
+    """
     tail = Tail(plan.run_dir / EVENTS)
     gives_up_at = time.monotonic() + plan.deadline_seconds
     with (plan.run_dir / LOG).open("wb") as log:
@@ -90,6 +96,7 @@ def run_child(
         )
         problem = None
         try:
+            on_start()
             while child.poll() is None and problem is None:
                 for event in tail.new_events():
                     on_event(event)
