@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from collections.abc import Generator
 from types import FrameType
 
@@ -42,7 +43,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         raise pytest.UsageError(str(exc)) from exc
     config.stash[RUN] = run
     if any(item.stash[ROW].applies_if == TRAFFIC_IS_NEEDED for item in checks):
-        run.lease.renew()
+        # Asked for beside the first checks: they do not need the traffic, and asking takes a moment.
+        asking = threading.Thread(target=run.lease.renew, name="traffic", daemon=True)
+        asking.start()
+        stack.callback(asking.join)
     for item in checks:
         item.stash[CHECK] = Check(item.stash[ROW].id, run.platform.regions)
 

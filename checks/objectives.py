@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 import probes
-from checks import promql
 from checks.check import Check
+from checks.counting import Counting
 from checks.instrument import FRESH_SCRAPES, Fit, Inspector, UnfitError, unfit
 from checks.platform import NotDescribedError, Platform
 from checks.traffic import TrafficLease
@@ -25,7 +25,8 @@ from gates.decide.objective import (
     over_limit_now,
 )
 from gates.decide.outcome import Outcome
-from gates.decide.policy import Limit, Objective, RollbackLimit
+from gates.decide.policy import Objective, RollbackLimit
+from gates.decide.quantile import RULE, Bucket, Over, judge_quantile
 from probes.observation import Observation
 
 LOOK_BACK_FLOOR_SECONDS = 20.0
@@ -126,7 +127,9 @@ class _Watch:
         self._inspector = Inspector(platform, region, self._last.append)
         self._times = Times.of(objective, platform, self._inspector.scrape_seconds)
         self._looks = Looks(objective.target.budget, self._times.look_back)
-        self._metric = self._described_metric()
+        metric = self._described_metric()
+        labels = platform.labels(region, metric.labels)
+        self._counting = Counting(self._inspector, objective, metric, labels)
 
     def decide(self) -> list[Judgement]:
         """Measure again with every scrape until decided; only the last measurement is evidence."""
@@ -154,13 +157,14 @@ class _Watch:
         A target missed before the look-back is full may only be the bad second after a switch.
         """
         target = judgements[0]
-        if target.rule != "error budget":
+        if target.rule not in ("error budget", RULE):
             return False
         look_back = target.data.get("look_back_seconds", 0.0)
         due = self._looks.due(target.data.get("samples", 0.0), look_back, time.monotonic())
         young = look_back < self._times.look_back - 0.001
-        undecided = target.outcome is Outcome.INCONCLUSIVE
-        return undecided or not due or (target.outcome is Outcome.FAIL and young)
+        if target.outcome is Outcome.FAIL or target.data.get("settled"):
+            return young or not due
+        return target.outcome is Outcome.INCONCLUSIVE or not due
 
     def _measure(self) -> tuple[list[Judgement], bool]:
         """Return the judgements now, and whether a rollback limit is exceeded but not yet for long."""
@@ -170,9 +174,9 @@ class _Watch:
         if look_back < FLOOR_SCRAPES * self._inspector.scrape_seconds:
             return [self._too_early(look_back)], False
         self._check_restart(fit, look_back)
-        self._check_metric(fit)
-        counts, evidence = self._count(fit, self._objective.target, look_back)
-        judgements = [judge_target(self._objective, counts, evidence)]
+        recent = FRESH_SCRAPES * self._inspector.scrape_seconds
+        self._counting.check_metric(fit.server_time, recent)
+        judgements = [self._target(fit, look_back)]
         limit = self._objective.rollback
         if limit is None:
             return judgements, False
@@ -180,6 +184,16 @@ class _Watch:
         verdict = judge_rollback(self._objective, limit, sustained, evidence)
         exceeded_not_long = verdict.outcome is Outcome.PASS and over_limit_now(limit, sustained)
         return [*judgements, verdict], exceeded_not_long
+
+    def _target(self, fit: Fit, look_back_seconds: float) -> Judgement:
+        bounds = self._objective.bounds_around
+        if bounds is None:
+            counts, evidence = self._counting.count(
+                self._objective.target, fit.server_time, look_back_seconds
+            )
+            return judge_target(self._objective, counts, evidence)
+        bucket, evidence = self._counting.bucket(bounds, fit.server_time, look_back_seconds)
+        return judge_quantile(self._objective, bucket, evidence)
 
     def _since(self, fit: Fit) -> dt.datetime:
         """Return the first moment whose samples are the release's own."""
@@ -198,41 +212,11 @@ class _Watch:
                 f"{look_back_seconds:.0f} s; its samples have a hole"
             )
 
-    def _check_metric(self, fit: Fit) -> None:
-        latency = self._objective.kind == "latency"
-        series = promql.bounds if latency else promql.series_count
-        recent = FRESH_SCRAPES * self._inspector.scrape_seconds
-        query = series(self._metric.name, self._labels(), recent)
-        found = self._inspector.vector(query, fit.server_time, "the metric's series")
-        if not found.series:
-            raise unfit(f"there is no metric {self._metric.name}; was it renamed?")
-        if not latency:
-            return
-        live = sorted(float(series.labels.get("le", "nan")) for series in found.series)
-        if live != [*self._objective.bucket_bounds, float("inf")]:
-            raise unfit(
-                f"{self._metric.name} has other bucket bounds than gates/policy declares; "
-                "mend bucket_bounds"
-            )
-
-    def _count(self, fit: Fit, limit: Limit, look_back_seconds: float) -> tuple[Counts, Evidence]:
-        queries = self._queries(limit, look_back_seconds)
-        at = fit.server_time
-        # Empty means too few scrapes for a rate: no events yet, and no events prove nothing.
-        total = self._inspector.value(queries.total, at, "the count of events") or 0.0
-        bad = self._inspector.value(queries.bad, at, "the count of bad events")
-        if bad is None and total > 0:
-            raise unfit(f"{self._metric.name} has events, but its bad ones can't be counted")
-        shown = self._shown(at, look_back_seconds)
-        # A histogram scraped half-way counts a hair more good events than events.
-        counts = Counts(max(0.0, bad or 0.0), total)
-        return counts, self._evidence(look_back_seconds, queries, at, shown)
-
     def _sustained(
         self, fit: Fit, limit: RollbackLimit, since: dt.datetime
     ) -> tuple[Sustained, Evidence]:
         times = self._times
-        queries = self._queries(limit, times.step_range)
+        queries = self._counting.queries(limit, times.step_range)
         end = fit.server_time
         moments = [
             end - dt.timedelta(seconds=times.step * number)
@@ -247,7 +231,7 @@ class _Watch:
         )
         age = (end - since).total_seconds()
         seconds = min(times.sustained, age)
-        whole, evidence = self._count(fit, limit, seconds)
+        whole, evidence = self._counting.count(limit, end, seconds)
         in_steps = {f"{name} by step": query for name, query in dataclasses.asdict(queries).items()}
         evidence = dataclasses.replace(evidence, queries={**evidence.queries, **in_steps}, shown={})
         return Sustained(steps, whole, times.sustained), evidence
@@ -269,42 +253,6 @@ class _Watch:
         start, step = moments[0], self._times.step
         return {round((at - start).total_seconds() / step): value for at, value in samples}
 
-    def _queries(self, limit: Limit, seconds: float) -> promql.CountQueries:
-        metric, labels = self._metric, self._labels()
-        if limit.over_seconds is not None:
-            return promql.latency(metric.name, labels, limit.over_seconds, seconds)
-        if metric.status_label is None or self._objective.bad_status is None:
-            raise unfit(f"the environment names no status_label for {self._objective.metric}")
-        bad_status = self._objective.bad_status
-        return promql.errors(metric.name, labels, metric.status_label, bad_status, seconds)
-
-    def _shown(self, at: dt.datetime, seconds: float) -> dict[str, float | None]:
-        share = self._objective.shown_quantile
-        if share is None:
-            return {}
-        query = promql.quantile(self._metric.name, self._labels(), share, seconds)
-        vector = self._inspector.vector(query, at, "the quantile")
-        value = vector.series[0].value if len(vector.series) == 1 else None
-        finite = value is not None and vector.series[0].finite
-        return {f"p{share * 100:g}_seconds": value if finite else None}
-
-    def _evidence(
-        self,
-        seconds: float,
-        queries: promql.CountQueries,
-        at: dt.datetime,
-        shown: dict[str, float | None],
-    ) -> Evidence:
-        return Evidence(
-            look_back_seconds=seconds,
-            queries=dataclasses.asdict(queries),
-            evaluated_at=at.isoformat(timespec="milliseconds"),
-            shown=shown,
-        )
-
-    def _labels(self) -> dict[str, str]:
-        return self._platform.labels(self._region, self._metric.labels)
-
     def _described_metric(self) -> Metric:
         metric = self._platform.environment.settings.metrics.get(self._objective.metric)
         if metric is None:
@@ -315,9 +263,12 @@ class _Watch:
 
     def _too_early(self, look_back_seconds: float) -> Judgement:
         empty = Counts(0.0, 0.0)
-        return judge_target(
-            self._objective, empty, Evidence(max(0.0, look_back_seconds), {}, "", {})
-        )
+        evidence = Evidence(max(0.0, look_back_seconds), {}, "", {})
+        bounds = self._objective.bounds_around
+        if bounds is None:
+            return judge_target(self._objective, empty, evidence)
+        bucket = Bucket(Over(bounds[0], empty), Over(bounds[1], empty), None)
+        return judge_quantile(self._objective, bucket, evidence)
 
 
 def _step(bad: float | None, total: float | None) -> Counts | None:

@@ -66,7 +66,7 @@ def series_count(name: str, labels: Mapping[str, str], seconds: float) -> str:
 
 
 def quantile(name: str, labels: Mapping[str, str], share: float, seconds: float) -> str:
-    """Return the query for an interpolated quantile, to show and never to decide."""
+    """Return the query for an interpolated quantile: never decides without the counts around it."""
     rate = f"rate({selector(name + '_bucket', labels)}{_range(seconds)})"
     return f"histogram_quantile({share:g}, sum by (le) ({rate}))"
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from environments.loader import Loaded, find, load_file, path_of
-from environments.settings import LocalFile, Provider
+from environments.settings import LocalFile
 from environments.yaml_file import ConfigurationError
 
 
@@ -20,7 +20,8 @@ from environments.yaml_file import ConfigurationError
 class Patience:
     """How long the provider's commands may take, in seconds."""
 
-    status: float = 30.0
+    notice: float = 1.0
+    """After so long it is told what is waited for."""
     up: float = 600.0
     """The first `up` on a fresh machine downloads Redis and Prometheus."""
     down: float = 60.0
@@ -60,37 +61,38 @@ def provided(
 ) -> Iterator[pathlib.Path]:
     """Yield the file of the environment that commands provide; raises ProviderError.
 
-    A failing `down` is told and not raised: by then the block has its result.
+    What takes long is told; so is a failing `down`, which is not raised: by then the block has its
+    result.
     """
-    provider = described.provider
-    running = _running(provider, patience.status) is not None
-    if not running:
-        tell(f"bringing the {described.name} platform up")
+    name, provider = described.name, described.provider
+    bringing = _Wait(patience.notice, patience.up, lambda: tell(f"bringing the {name} platform up"))
+    taking = _Wait(patience.notice, patience.down, lambda: tell(f"taking the {name} platform down"))
     try:
         # Asked of a running one too: whoever brought it up must not take it down under this run.
-        yield _up(provider, patience.up)
+        yield _file(provider.up, _run(provider.up, bringing))
     finally:
-        if not running:
-            tell(f"taking the {described.name} platform down, if nobody else uses it")
         try:
-            _run(provider.down, patience.down)
+            _run(provider.down, taking)
         except ProviderError as exc:
             tell(f"{exc}; take it down by hand")
 
 
-def _running(provider: Provider, timeout_seconds: float) -> pathlib.Path | None:
-    try:
-        return _file(provider.status, _run(provider.status, timeout_seconds))
-    except _RefusedError:
-        return None
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Wait:
+    """How long to wait for a command, and what to do when it turns out to be slow."""
 
+    notice_seconds: float
+    timeout_seconds: float
+    slow: Callable[[], None]
 
-def _up(provider: Provider, timeout_seconds: float) -> pathlib.Path:
-    return _file(provider.up, _run(provider.up, timeout_seconds))
-
-
-class _RefusedError(ProviderError):
-    """The command ended with another code than 0."""
+    def output(self, process: subprocess.Popen[str]) -> tuple[str, str]:
+        """Return what a process wrote until its end; raises TimeoutExpired."""
+        notice_seconds = min(self.notice_seconds, self.timeout_seconds)
+        try:
+            return process.communicate(timeout=notice_seconds)
+        except subprocess.TimeoutExpired:
+            self.slow()
+        return process.communicate(timeout=self.timeout_seconds - notice_seconds)
 
 
 def _file(command: Sequence[str], output: str) -> pathlib.Path:
@@ -103,29 +105,39 @@ def _file(command: Sequence[str], output: str) -> pathlib.Path:
     return pathlib.Path(lines[-1])
 
 
-def _run(command: Sequence[str], timeout_seconds: float) -> str:
+def _run(command: Sequence[str], wait: _Wait) -> str:
     """Return what a command printed; raises ProviderError, and ConfigurationError if there is none."""
     arguments = [part.replace("{pid}", str(os.getpid())) for part in command]
     arguments[0] = program(arguments[0])
     shown = f"“{' '.join(command)}”"
     try:
-        done = subprocess.run(  # noqa: S603 - the command stands in the environment's own file
-            arguments,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout_seconds,
-            check=False,
-        )
+        code, printed, said = _finished(arguments, wait)
     except subprocess.TimeoutExpired as exc:
-        raise ProviderError(f"{shown} did not end in {timeout_seconds:g} s") from exc
+        raise ProviderError(f"{shown} did not end in {wait.timeout_seconds:g} s") from exc
     except OSError as exc:
         raise ProviderError(f"{shown} cannot be started: {exc.strerror}") from exc
-    if done.returncode != 0:
-        words = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise _RefusedError(f"{shown} failed with code {done.returncode}: {words}")
-    return done.stdout
+    if code != 0:
+        words = (said.strip().splitlines() or ["it said nothing"])[-1]
+        raise ProviderError(f"{shown} failed with code {code}: {words}")
+    return printed
+
+
+def _finished(arguments: Sequence[str], wait: _Wait) -> tuple[int, str, str]:
+    """Run a command to its end and return its code, output and errors; nothing of it stays behind."""
+    with subprocess.Popen(  # noqa: S603 - the command stands in the environment's own file
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            printed, said = wait.output(process)
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode, printed, said
 
 
 def program(name: str) -> str:

@@ -55,8 +55,6 @@ Text = Annotated[str, Field(min_length=1)]
 class Provider(Section):
     """Commands that provide an environment which does not stand permanently (local)."""
 
-    status: Command
-    """Prints the path of the environment file when it runs, exits non-zero when it does not."""
     up: Command
     """Brings it up, or says where it runs already, and prints the path of its environment file.
 

@@ -11,6 +11,7 @@ from gates.decide.outcome import Outcome
 from reports.verdict import CheckResult, Result, Verdict
 from reports.words import duration, moment
 
+_OVER_BOUND = ("over_seconds", "bad", "lower_bound", "upper_bound")
 WORTH_SHOWING_SECONDS = 0.05
 """A phase shorter than this explains no failure."""
 
@@ -30,7 +31,7 @@ class KeyFigure:
     check: str
     region: str
     shown: str
-    """The quantile, interpolated: `p95 142 ms`; empty for shares."""
+    """The quantile, interpolated: `p95 142 ms`; empty for shares. Marked where it was decided by."""
     share: str
     """The share of bad events: `0.293 % over 200 ms`."""
     bound: str
@@ -48,7 +49,10 @@ class KeyFigure:
 
 def facts(judgement: Judgement) -> tuple[Fact, ...]:
     """Return what was observed, wanted, by how much, over which time, and what clears it."""
-    lines = _objective_facts(judgement) if _counted(judgement) else _plain_facts(judgement)
+    if _interpolated(judgement):
+        lines = _quantile_facts(judgement)
+    else:
+        lines = _objective_facts(judgement) if _counted(judgement) else _plain_facts(judgement)
     return (*lines, *_clears(judgement))
 
 
@@ -57,7 +61,10 @@ def queries(judgement: Judgement) -> tuple[Fact, ...]:
     asked = judgement.data.get("queries")
     if not isinstance(asked, Mapping):
         return ()
-    return tuple(Fact(f"{name} events", str(query)) for name, query in asked.items())
+    return tuple(
+        Fact(name if name == "quantile" else f"{name} events", str(query))
+        for name, query in asked.items()
+    )
 
 
 def slowest(result: Result) -> Fact | None:
@@ -87,7 +94,7 @@ def key_figures(verdict: Verdict) -> tuple[KeyFigure, ...]:
         for check in verdict.checks
         for region, result in check.results.items()
         for judgement in result.judgements
-        if judgement.rule == "error budget" and _counted(judgement)
+        if (judgement.rule == "error budget" and _counted(judgement)) or _interpolated(judgement)
     )
 
 
@@ -113,9 +120,44 @@ def number(value: Scalar) -> str:
 
 def _counted(judgement: Judgement) -> bool:
     wanted = ("bad", "samples", "lower_bound", "upper_bound")
-    return isinstance(judgement.target, float) and all(
-        isinstance(judgement.data.get(name), int | float) for name in wanted
+    return isinstance(judgement.target, float) and _has_numbers(judgement.data, *wanted)
+
+
+def _interpolated(judgement: Judgement) -> bool:
+    """Return whether a quantile was judged by the two bounds around its target, with counts to show."""
+    data, bounds = judgement.data, judgement.data.get("over_bounds")
+    return (
+        data.get("interpolated") is True
+        and _has_numbers(data, "quantile", "samples", "budget")
+        and isinstance(bounds, list)
+        and len(bounds) == 2  # noqa: PLR2004 - the lower and the upper one
+        and all(_has_numbers(over, *_OVER_BOUND) for over in bounds)
     )
+
+
+def _has_numbers(data: object, *names: str) -> bool:
+    return isinstance(data, Mapping) and all(
+        isinstance(data.get(name), int | float) for name in names
+    )
+
+
+def _quantile_facts(judgement: Judgement) -> Iterator[Fact]:
+    data, target = judgement.data, judgement.target
+    name = f"p{data['quantile'] * 100:g}"
+    if isinstance(judgement.observed, int | float):
+        yield Fact("measured", f"{name} {milliseconds(judgement.observed)}, interpolated")
+    if isinstance(target, float):
+        yield Fact("wanted", f"{name} below {milliseconds(target)}, which no bucket bound marks")
+    for over in data["over_bounds"]:
+        share = "no events"
+        if data["samples"] > 0:
+            counted = f"({over['bad']:,.0f} of {data['samples']:,.0f} events)"
+            share = f"{percent(over['bad'] / data['samples'])} {counted}"
+        bound = milliseconds(over["over_seconds"])
+        yield Fact("counted", f"{share} over {bound}, 95 % bounds {_bounds(over)}")
+    if data.get("events_short") is not None:
+        yield Fact("by", f"{data['events_short']:,} events short of a proof")
+    yield from _since(data)
 
 
 def _objective_facts(judgement: Judgement) -> Iterator[Fact]:
@@ -203,6 +245,8 @@ def _phases(observation: Mapping[str, Any]) -> str:
 
 
 def _key_figure(check: str, region: str, judgement: Judgement) -> KeyFigure:
+    if _interpolated(judgement):
+        return _quantile_figure(check, region, judgement)
     data, observed = judgement.data, judgement.observed
     over = data.get("over_seconds")
     what = f"over {milliseconds(over)}" if isinstance(over, int | float) else "failed"
@@ -214,4 +258,20 @@ def _key_figure(check: str, region: str, judgement: Judgement) -> KeyFigure:
         bound=percent(data["upper_bound"]),
         budget=percent(_budget(judgement)),
         samples=f"{data['samples']:,.0f}",
+    )
+
+
+def _quantile_figure(check: str, region: str, judgement: Judgement) -> KeyFigure:
+    """Return an interpolated quantile's figure: it is marked, and its proof is the lower bound's."""
+    data = judgement.data
+    lower, samples = data["over_bounds"][0], data["samples"]
+    over = f"over {milliseconds(lower['over_seconds'])}"
+    return KeyFigure(
+        check=check,
+        region=region,
+        shown=", ".join(f"{name} {text} (interpolated)" for name, text in _shown(data)),
+        share=f"{percent(lower['bad'] / samples)} {over}" if samples > 0 else "no events",
+        bound=percent(lower["upper_bound"]),
+        budget=percent(data["budget"]),
+        samples=f"{samples:,.0f}",
     )

@@ -27,6 +27,7 @@ PRODUCT = (
     "environments",
     "gates",
     "probes",
+    "prove",
     "reports",
     "sandbox",
     "smoke",

@@ -10,12 +10,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import IO, Any
 
-from rich.console import Console
-
 from gates.cli.view import View, view_for
 from gates.decide.catalogue import WINDOWS
 from gates.run.runner import Callbacks, Question, Runner
-from reports import terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,9 +51,18 @@ def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     if arguments.output == "json":
         stdout.write(json.dumps(verdict, indent=1, allow_nan=False) + "\n")
     else:
-        terminal.print_verdict(verdict, Console(file=stdout))
+        _print(verdict, stdout)
     code: int = verdict["exit_code"]
     return code
+
+
+def _print(verdict: dict[str, Any], stdout: IO[str]) -> None:
+    # Imported late: rich takes a tenth of a second, and the checks need not wait for it.
+    from rich.console import Console  # noqa: PLC0415 - see above
+
+    from reports import terminal  # noqa: PLC0415 - see above
+
+    terminal.print_verdict(verdict, Console(file=stdout))
 
 
 class Interruption:

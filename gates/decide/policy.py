@@ -6,9 +6,11 @@ unbounded is refused here, at load, with the reason and the remedy.
 
 from __future__ import annotations
 
+import bisect
 import math
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,6 +40,42 @@ class Limit(Section):
         return self
 
 
+class Target(Limit):
+    """A limit on counted events; or, where no bound stands at the threshold, on a quantile."""
+
+    quantile: float | None = Field(default=None, gt=0, lt=1)
+    """Latency objectives without a bucket bound at the threshold: this quantile, interpolated, must
+    stay below `target_seconds`. The budget is then what is left to 1."""
+    target_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Lies between two bounds; a quantile in the bucket around it is undecided."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _budget_of_the_quantile(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or data.get("quantile") is None:
+            return data
+        if data.get("budget") is not None:
+            raise ValueError("budget follows from quantile; remove one of them")
+        quantile = data["quantile"]
+        fits = isinstance(quantile, int | float) and 0 < quantile < 1
+        # What does not fit is refused by the field itself, which needs no second sentence here.
+        share = 100 * (1 - quantile) if fits else 50
+        return {**data, "budget": f"{share:.9f}%"}
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.quantile is None) != (self.target_seconds is None):
+            raise ValueError("quantile and target_seconds belong together; add the other one")
+        if self.quantile is not None and self.over_seconds is not None:
+            raise ValueError("over_seconds counts events and quantile interpolates; remove one")
+        return self
+
+    @property
+    def threshold_seconds(self) -> float | None:
+        """Return what an event, or the quantile, has to stay below."""
+        return self.over_seconds if self.quantile is None else self.target_seconds
+
+
 class RollbackLimit(Limit):
     """Over this limit for `for` the release has to go."""
 
@@ -57,8 +95,8 @@ class Objective(Section):
     bucket_bounds: tuple[float, ...] = ()
     """Latency objectives: the histogram's finite bounds in seconds; thresholds must be among them."""
     shown_quantile: float | None = Field(default=None, gt=0, lt=1)
-    """Shown to people as an interpolated figure; never decides."""
-    target: Limit
+    """Shown to people as an interpolated figure; never decides. That of `target.quantile` is shown too."""
+    target: Target
     rollback: RollbackLimit | None = None
     look_back: BoundedLookBack
     wait_for_samples: BoundedWait
@@ -82,12 +120,36 @@ class Objective(Section):
             raise ValueError("bad_status belongs to error objectives; remove it")
         for name, limit in self._limits():
             if limit.over_seconds is None:
+                if limit is self.target and self.target.quantile is not None:
+                    self._check_quantile()
+                    continue
                 raise ValueError(f"{name}.over_seconds is missing; add it")
             if limit.over_seconds not in bounds:
                 raise ValueError(
                     f"{name}.over_seconds {limit.over_seconds:g} is not among bucket_bounds; "
                     "only a bucket bound can be counted exactly, choose one of them"
+                    + _or_interpolate(name, limit)
                 )
+
+    def _check_quantile(self) -> None:
+        """Refuse a threshold that can be counted, or that no bucket lies wholly below or above."""
+        bounds, target = self.bucket_bounds, self.target.target_seconds or 0.0
+        key = f"target.target_seconds {target:g}"
+        if target in bounds:
+            raise ValueError(
+                f"{key} is a bucket bound, which can be counted exactly; write "
+                f"{{over_seconds: {target:g}, budget: {self.target.budget * 100:g}%}} instead"
+            )
+        if target < bounds[0]:
+            raise ValueError(
+                f"{key} lies in the lowest bucket, so it can never pass; it needs a bound below it"
+            )
+        if target > bounds[-1]:
+            raise ValueError(
+                f"{key} lies over the highest bound, so it can never fail; it needs a bound above it"
+            )
+        if self.shown_quantile is not None:
+            raise ValueError("shown_quantile follows from target.quantile; remove it")
 
     def _check_errors(self) -> None:
         if not self.bad_status:
@@ -95,21 +157,49 @@ class Objective(Section):
         _check_bad_status(self.bad_status)
         if self.bucket_bounds or self.shown_quantile is not None:
             raise ValueError("bucket_bounds and shown_quantile belong to latency; remove them")
+        if self.target.quantile is not None:
+            raise ValueError("quantile belongs to latency objectives; remove it")
         if any(limit.over_seconds is not None for _, limit in self._limits()):
             raise ValueError("over_seconds belongs to latency objectives; remove it")
 
     def _check_rollback(self) -> None:
         if self.rollback is None:
             return
-        wider = (self.rollback.over_seconds or 0.0) >= (self.target.over_seconds or 0.0)
+        wider = (self.rollback.over_seconds or 0.0) >= (self.target.threshold_seconds or 0.0)
         if not wider or self.rollback.budget < self.target.budget:
             raise ValueError("the rollback limit is stricter than the target; swap or widen it")
-        if _same_limit(self.rollback, self.target):
+        if (self.rollback.over_seconds, self.rollback.budget) == (
+            self.target.threshold_seconds,
+            self.target.budget,
+        ):
             raise ValueError("the rollback limit equals the target; widen it or leave it out")
+
+    @property
+    def bounds_around(self) -> tuple[float, float] | None:
+        """Return the two bounds around an interpolated target, in seconds; None for a counted one."""
+        target = self.target.target_seconds
+        if target is None:
+            return None
+        place = bisect.bisect(self.bucket_bounds, target)
+        return self.bucket_bounds[place - 1], self.bucket_bounds[place]
+
+    @property
+    def quantile_to_show(self) -> float | None:
+        """Return the quantile that people are shown, if any."""
+        return self.shown_quantile if self.target.quantile is None else self.target.quantile
 
     def _limits(self) -> list[tuple[str, Limit]]:
         limits: list[tuple[str, Limit]] = [("target", self.target)]
         return limits if self.rollback is None else [*limits, ("rollback", self.rollback)]
+
+
+def _or_interpolate(name: str, limit: Limit) -> str:
+    """Return the other remedy for a target that is no bound; a rollback limit has none."""
+    seconds = limit.over_seconds or math.nan
+    if name != "target" or not math.isfinite(seconds):
+        return ""
+    quantile = round(1 - limit.budget, 9)
+    return f", or interpolate: {{quantile: {quantile:g}, target_seconds: {seconds:g}}}"
 
 
 def _check_bad_status(pattern: str) -> None:
@@ -123,10 +213,6 @@ def _check_bad_status(pattern: str) -> None:
         raise ValueError('bad_status matches no HTTP status, so it can never fail; try "5.."')
     if bad == len(_STATUSES):
         raise ValueError('bad_status matches every HTTP status, so it can never pass; try "5.."')
-
-
-def _same_limit(one: Limit, other: Limit) -> bool:
-    return (one.over_seconds, one.budget) == (other.over_seconds, other.budget)
 
 
 class Availability(Section):

@@ -48,7 +48,8 @@ class ChildPlan:
         line = [sys.executable, "-m", "pytest", "features", "-q", "--color=no"]
         for plugin in PLUGINS:
             line += ["-p", plugin]
-        line += ["--show-capture=no", f"--tb={'long' if self.debug else 'no'}"]
+        # Nothing in features, steps or checks asserts: rewriting would only cost time.
+        line += ["--assert=plain", "--show-capture=no", f"--tb={'long' if self.debug else 'no'}"]
         line += ["--environment-file", str(self.environment_file), "--run-dir", str(self.run_dir)]
         line += ["--manifest", str(self.manifest), "--release", self.release]
         line += ["--alluredir", str(self.run_dir / "allure-results")]
@@ -72,9 +73,15 @@ class ChildEnd:
 
 
 def run_child(
-    plan: ChildPlan, on_event: Callable[[dict[str, Any]], None], interrupted: Callable[[], bool]
+    plan: ChildPlan,
+    on_start: Callable[[], None],
+    on_event: Callable[[dict[str, Any]], None],
+    interrupted: Callable[[], bool],
 ) -> ChildEnd:
-    """Run the child to its end, its deadline or an interruption; hand on its events as they come."""
+    """Run the child to its end, its deadline or an interruption; hand on its events as they come.
+
+    `on_start` is called while the child loads its libraries, which takes it about a second.
+    """
     tail = Tail(plan.run_dir / EVENTS)
     gives_up_at = time.monotonic() + plan.deadline_seconds
     with (plan.run_dir / LOG).open("wb") as log:
@@ -89,6 +96,7 @@ def run_child(
         )
         problem = None
         try:
+            on_start()
             while child.poll() is None and problem is None:
                 for event in tail.new_events():
                     on_event(event)

@@ -56,7 +56,16 @@ class _Metric:
         declared = list(self._objective.bucket_bounds)
         if live != declared:
             return self._other_bounds(metric.name, live)
-        return self._enough(metric, labels, f"{len(live)} bounds as the policy declares")
+        well = f"{len(live)} bounds as the policy declares{self._interpolated()}"
+        return self._enough(metric, labels, well)
+
+    def _interpolated(self) -> str:
+        """Say what an interpolated target rests on; nothing for a counted one."""
+        around, share = self._objective.bounds_around, self._objective.target.quantile
+        if around is None or share is None:
+            return ""
+        lower, upper = around
+        return f"; p{share * 100:g} interpolated, decided outside of {lower:g} to {upper:g} s only"
 
     def _bounds_now(self, name: str, labels: dict[str, str]) -> str:
         """Return the query for the bounds of series that are there now and were scraped recently.
@@ -82,16 +91,9 @@ class _Metric:
         return self._enough(metric, labels, f"its label {label} is there")
 
     def _other_bounds(self, name: str, live: list[float]) -> Finding:
-        limits = [self._objective.target, self._objective.rollback]
-        wanted = [limit.over_seconds for limit in limits if limit and limit.over_seconds]
-        lacking = [one for one in wanted if one not in live]
         shown = ", ".join(f"{bound:g}" for bound in live)
-        if lacking:
-            bounds = ", ".join(f"{one:g}" for one in lacking)
-            remedy = f"give the platform's histogram {name} the bounds {bounds} (seconds)"
-        else:
-            remedy = f"{_POLICY}: {self._objective.check}: bucket_bounds: [{shown}]"
-        return self._bad(f"{name} has other bounds than the policy declares: {shown}", remedy)
+        remedy = bounds_remedy(name, self._objective, live)
+        return self._bad(f"{name} has other bounds than the policy declares: {shown}", *remedy)
 
     def _absent(self, name: str, suffix: str, labels: dict[str, str]) -> Finding:
         """Say why there are no series: renamed, under other labels, or not there at all."""
@@ -158,6 +160,43 @@ class _Metric:
 
     def _finding(self, level: Level, sentence: str, remedy: tuple[str, ...]) -> Finding:
         return Finding(f"metrics {self._objective.check}", self._region, level, sentence, remedy)
+
+
+def bounds_remedy(name: str, objective: Objective, live: list[float]) -> tuple[str, ...]:
+    """Return what mends a histogram whose bounds are not those of the policy."""
+    policy = f"{_POLICY}: {objective.check}:"
+    limits = [objective.target, objective.rollback]
+    lacking = [
+        limit.over_seconds
+        for limit in limits
+        if limit and limit.over_seconds and limit.over_seconds not in live
+    ]
+    declare = f"{policy} bucket_bounds: [{', '.join(f'{bound:g}' for bound in live)}]"
+    target = objective.target.threshold_seconds
+    can_interpolate = target is not None and bool(live) and live[0] < target < live[-1]
+    if lacking:
+        bounds = ", ".join(f"{one:g}" for one in lacking)
+        remedy = f"give the platform's histogram {name} the bounds {bounds} (seconds)"
+        if not can_interpolate or lacking != [objective.target.over_seconds]:
+            return (remedy,)
+        quantile = f"{{quantile: {1 - objective.target.budget:g}, target_seconds: {target:g}}}"
+        return (remedy, f"or interpolate: {declare}, target: {quantile}")
+    if objective.target.quantile is None:
+        return (declare,)
+    return _interpolated_remedy(name, objective, live, declare)
+
+
+def _interpolated_remedy(
+    name: str, objective: Objective, live: list[float], declare: str
+) -> tuple[str, ...]:
+    """Return what mends it for an interpolated target: a bound at it is better than two around it."""
+    target = objective.target.target_seconds or 0.0
+    if target in live:
+        counted = f"{{over_seconds: {target:g}, budget: {objective.target.budget * 100:g}%}}"
+        return (f"{declare}, target: {counted}",)
+    if live and live[0] < target < live[-1]:
+        return (declare,)
+    return (f"give the platform's histogram {name} the bound {target:g} (seconds)",)
 
 
 def live_bounds(series: tuple[Series, ...]) -> list[float]:

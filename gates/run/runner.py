@@ -44,7 +44,7 @@ class Callbacks:
 
     note: Callable[[str], None]
     begins: Callable[[int, tuple[str, ...]], None]
-    """Called with the number of checks and the regions before the first check."""
+    """Called with the number of checks and the regions, before the first event."""
     event: Callable[[dict[str, Any]], None]
     interrupted: Callable[[], bool]
 
@@ -103,8 +103,12 @@ class Runner:
             }
             wanted = manifest(rows, loaded.sections)
             plan = self._plan(loaded, wanted, release.tag, regions, policy.deadlines.run)
-            self._callbacks.begins(len(wanted.required), regions)
-            end = run_child(plan, self._callbacks.event, self._callbacks.interrupted)
+            end = run_child(
+                plan,
+                lambda: self._callbacks.begins(len(wanted.required), regions),
+                self._callbacks.event,
+                self._callbacks.interrupted,
+            )
         self._decide(wanted, regions, end.problem)
 
     def _plan(

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from sandbox.app import errors
 from sandbox.app.database import Database
+from sandbox.app.express import Express
 from sandbox.app.faults import Faults
 from sandbox.app.gateways import Gateways
 from sandbox.app.metrics import Endpoint, Metrics
@@ -32,12 +33,14 @@ from sandbox.app.sessions import Sessions
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.types import ASGIApp
+
     from sandbox.app.config import AppConfig
 
 _ADDRESS_OF_CALLS_SINCE = (1, 2)
 
 
-def make_app(config: AppConfig) -> FastAPI:
+def make_app(config: AppConfig) -> ASGIApp:
     """Return the application; it opens nothing before it is started."""
     routers = _routers(config.version)
     parts = _make_parts(config, routers)
@@ -47,8 +50,7 @@ def make_app(config: AppConfig) -> FastAPI:
         app.include_router(router)
     errors.add_handlers(app)
     app.add_middleware(DisturbedHealth, faults=parts.faults)
-    app.add_middleware(Measured, metrics=parts.metrics, faults=parts.faults)
-    return app
+    return Measured(Express(app, parts), metrics=parts.metrics, faults=parts.faults)
 
 
 def _routers(version: str) -> tuple[APIRouter, ...]:
@@ -78,7 +80,9 @@ def _make_parts(config: AppConfig, routers: tuple[APIRouter, ...]) -> Parts:
         config=config,
         faults=Faults(),
         metrics=metrics,
-        database=Database(config.database, metrics),
+        database=Database(
+            config.database, metrics, (providers.PROVIDER, appointments.APPOINTMENTS)
+        ),
         sessions=Sessions(config.redis),
         gateways=Gateways(config.vendors_url),
     )

@@ -37,6 +37,7 @@ class Metrics:
         """Begin with a fresh registry, and with the wrong histogram bounds when told so."""
         self._registry = CollectorRegistry()
         self._other_bounds = other_bounds
+        self._series: dict[Endpoint, tuple[Counter, Histogram]] = {}
         self._make_http()
         self._queries = Histogram(
             "db_query_duration_seconds",
@@ -88,10 +89,19 @@ class Metrics:
 
     def request(self, endpoint: Endpoint, seconds: float, *, into_histogram: bool) -> None:
         """Count one answered request and, unless its histogram is to stay empty, its time."""
-        method, route, status = endpoint
-        self._requests.labels(method, route, str(status)).inc()
+        count, duration = self._series.get(endpoint) or self._find_series(endpoint)
+        count.inc()
         if into_histogram:
-            self._durations.labels(method, route).observe(seconds)
+            duration.observe(seconds)
+
+    def _find_series(self, endpoint: Endpoint) -> tuple[Counter, Histogram]:
+        method, route, status = endpoint
+        series = (
+            self._requests.labels(method, route, str(status)),
+            self._durations.labels(method, route),
+        )
+        self._series[endpoint] = series
+        return series
 
     def query(self, seconds: float) -> None:
         """Count the time of one database query."""

@@ -163,6 +163,16 @@ EVALUATED = {
     "0x5 is not the bound 0.5": Evaluated(
         took({"0x5": TEN, "+Inf": TEN}, TEN), latency(0.5).bad, None
     ),
+    "a quantile is interpolated inside its bucket": Evaluated(
+        took({"0.1": "0+9x40", "0.25": TEN, "+Inf": TEN}, TEN),
+        promql.quantile("took", {"job": "api"}, 0.95, SECONDS),
+        0.175,
+    ),
+    "a quantile beyond the highest bound is that bound": Evaluated(
+        took({"0.1": ONE, "0.25": ONE, "+Inf": TEN}, TEN),
+        promql.quantile("took", {"job": "api"}, 0.95, SECONDS),
+        0.25,
+    ),
     "a bound that the histogram lacks is nothing, and nothing is not zero": Evaluated(
         took({"0.2": TEN, "+Inf": TEN}, TEN), latency(0.5).bad, None
     ),

@@ -14,19 +14,19 @@ from environments.settings import LocalFile
 from environments.yaml_file import ConfigurationError
 from tests.environments.files import VALID
 
-PATIENT = Patience(status=5, up=5, down=5)
-HASTY = Patience(status=0.3, up=0.3, down=0.3)
+PATIENT = Patience(notice=5, up=5, down=5)
+HASTY = Patience(up=0.3, down=0.3)
+TALKATIVE = Patience(notice=0, up=5, down=5)
 
 
 @dataclasses.dataclass
 class Commands:
-    """Three scripts that note their calls; by default `up` is needed and everything works."""
+    """Two scripts that note their calls; by default everything works."""
 
     folder: pathlib.Path
 
     def __post_init__(self) -> None:
         (self.folder / "environment.yaml").write_text(VALID, encoding="utf-8")
-        self.script("status", "exit 1")
         self.script("up", f"echo starting; echo {self.folder}/environment.yaml")
         self.script("down", "exit 0")
 
@@ -38,7 +38,7 @@ class Commands:
 
     def file(self) -> LocalFile:
         """Return the file that names them."""
-        commands = {name: [str(self.folder / name)] for name in ("status", "up", "down")}
+        commands = {name: [str(self.folder / name)] for name in ("up", "down")}
         commands["up"] += ["--owner", "{pid}"]
         return LocalFile.model_validate({"schema": 1, "name": "clinic", "provider": commands})
 
@@ -60,25 +60,23 @@ def failure(commands: Commands, patience: Patience = PATIENT) -> str:
     return str(caught.value).replace(str(commands.folder), "…")
 
 
-def test_what_is_brought_up_is_taken_down(commands: Commands) -> None:
+def test_the_platform_is_wanted_for_the_length_of_the_block(commands: Commands) -> None:
+    with provided(commands.file(), print, PATIENT) as path:
+        assert path == commands.folder / "environment.yaml"
+        assert commands.calls() == [f"up --owner {os.getpid()}"]
+    assert commands.calls()[1:] == ["down "]
+
+
+def test_what_takes_long_is_told(commands: Commands) -> None:
     told: list[str] = []
-    with provided(commands.file(), told.append, PATIENT) as path:
-        assert path == commands.folder / "environment.yaml"
-        assert commands.calls() == ["status ", f"up --owner {os.getpid()}"]
-    assert commands.calls()[2:] == ["down "]
-    assert told == [
-        "bringing the clinic platform up",
-        "taking the clinic platform down, if nobody else uses it",
-    ]
+    with provided(commands.file(), told.append, TALKATIVE):
+        pass
+    assert told == ["bringing the clinic platform up", "taking the clinic platform down"]
 
 
-def test_what_runs_already_is_wanted_quietly_for_the_length_of_the_block(
-    commands: Commands,
-) -> None:
-    commands.script("status", f"echo {commands.folder}/environment.yaml")
-    with provided(commands.file(), pytest.fail, PATIENT) as path:
-        assert path == commands.folder / "environment.yaml"
-    assert commands.calls() == ["status ", f"up --owner {os.getpid()}", "down "]
+def test_what_is_quick_is_not_worth_a_word(commands: Commands) -> None:
+    with provided(commands.file(), pytest.fail, PATIENT):
+        pass
 
 
 def test_it_is_taken_down_after_a_failure_inside(commands: Commands) -> None:
@@ -98,18 +96,16 @@ def test_a_silent_failure_is_said_to_be_silent(commands: Commands) -> None:
     assert failure(commands) == "“…/up --owner {pid}” failed with code 1: it said nothing"
 
 
-@pytest.mark.parametrize(("name", "shown"), [("up", "up --owner {pid}"), ("status", "status")])
-def test_a_success_without_a_path_is_a_failure(name: str, shown: str, commands: Commands) -> None:
-    commands.script(name, "exit 0")
+def test_a_success_without_a_path_is_a_failure(commands: Commands) -> None:
+    commands.script("up", "exit 0")
     words = "succeeded but printed no path of an environment file"
-    assert failure(commands) == f"“…/{shown}” {words}"
+    assert failure(commands) == f"“…/up --owner {{pid}}” {words}"
 
 
-@pytest.mark.parametrize(("name", "shown"), [("up", "up --owner {pid}"), ("status", "status")])
-def test_a_hanging_command_is_given_up(name: str, shown: str, commands: Commands) -> None:
-    commands.script(name, "exec sleep 30")
+def test_a_hanging_command_is_given_up(commands: Commands) -> None:
+    commands.script("up", "exec sleep 30")
     began = time.monotonic()
-    assert failure(commands, HASTY) == f"“…/{shown}” did not end in 0.3 s"
+    assert failure(commands, HASTY) == "“…/up --owner {pid}” did not end in 0.3 s"
     assert time.monotonic() - began < 5
 
 
@@ -127,7 +123,7 @@ def test_a_command_that_may_not_be_run(commands: Commands) -> None:
 
 
 def test_a_command_that_does_not_exist(commands: Commands) -> None:
-    (commands.folder / "status").unlink()
+    (commands.folder / "up").unlink()
     with (
         pytest.raises(ConfigurationError, match=r"is not installed; run \./harness setup"),
         provided(commands.file(), print, PATIENT),

@@ -55,10 +55,28 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
             [
                 (
                     "objectives.yaml: objectives.0: target.over_seconds 0.25 is not among "
-                    "bucket_bounds; only a bucket bound can be counted exactly, choose one of them."
+                    "bucket_bounds; only a bucket bound can be counted exactly, choose one of them, or "
+                    "interpolate: {quantile: 0.95, target_seconds: 0.25}."
                 )
             ],
             id="threshold between two bounds",
+        ),
+        pytest.param(
+            "target: {over_seconds: 0.05, budget: 5%}",
+            "target: {quantile: 0.95, target_seconds: 0.05}",
+            [
+                (
+                    "objectives.yaml: objectives.3: target.target_seconds 0.05 is a bucket bound, "
+                    "which can be counted exactly; write {over_seconds: 0.05, budget: 5%} instead."
+                )
+            ],
+            id="interpolated although it can be counted",
+        ),
+        pytest.param(
+            "target: {over_seconds: 0.05, budget: 5%}",
+            "target: {quantile: 95, target_seconds: 0.06}",
+            ["objectives.yaml: objectives.3.target.quantile = 95: must be less than 1."],
+            id="a quantile in percent",
         ),
         pytest.param(
             "[0.001, 0.0025",

@@ -20,6 +20,7 @@ from gates.decide.objective import (
 )
 from gates.decide.outcome import Meaning, Outcome, worst_outcome
 from gates.decide.policy import Objective
+from gates.decide.quantile import Bucket, Over, judge_quantile
 
 RUN = "20261123T011536Z-post-deploy-a1b2c3"
 REGIONS = ("eu", "us")
@@ -49,6 +50,18 @@ ERRORS = Objective.model_validate(
         "bad_status": "5..",
         "target": {"budget": "0.1%"},
         "rollback": {"budget": "1%", "for": "5m"},
+        "look_back": "5m",
+        "wait_for_samples": "15m",
+    }
+)
+INTERPOLATED = Objective.model_validate(
+    {
+        "check": "IV-PERF-1",
+        "title": "API p95 response time under 150 ms",
+        "kind": "latency",
+        "metric": "request_duration",
+        "bucket_bounds": BOUNDS,
+        "target": {"quantile": 0.95, "target_seconds": 0.15},
         "look_back": "5m",
         "wait_for_samples": "15m",
     }
@@ -103,6 +116,13 @@ def p95(region: str, *, slow: float = 12.0, samples: float = 4102.0) -> tuple[Ju
     calm = Sustained((Counts(0.0, 400.0),) * 5, Counts(0.0, 2000.0), 10.0)
     proof = evidence("http_request_duration_seconds", region, p95_seconds=0.142)
     return judge_target(P95, counts, proof), judge_rollback(P95, limit, calm, proof)
+
+
+def quantile(region: str, seconds: float, over_50: float, over_200: float) -> tuple[Judgement, ...]:
+    counts = [Counts(over_50, 4000.0), Counts(over_200, 4000.0)]
+    lower, upper = (Over(bound, one) for bound, one in zip(BOUNDS, counts, strict=False))
+    proof = evidence("http_request_duration_seconds", region, p95_seconds=seconds)
+    return (judge_quantile(INTERPOLATED, Bucket(lower, upper, seconds), proof),)
 
 
 def errors(region: str, *, bad: float = 0.0, samples: float = 4004.0) -> tuple[Judgement, ...]:
@@ -256,6 +276,16 @@ def hold() -> Any:
     return verdict_of(found)
 
 
+def interpolated() -> Any:
+    found = {("IV-PERF-1", region): quantile(region, 0.041, 61.0, 3.0) for region in REGIONS}
+    return verdict_of(passing() | found)
+
+
+def between_bounds() -> Any:
+    found = {("IV-PERF-1", "eu"): quantile("eu", 0.142, 700.0, 20.0)}
+    return verdict_of(passing() | found)
+
+
 def no_prometheus() -> Any:
     away = {
         (check, region): instrument_away(region)
@@ -331,6 +361,8 @@ EVERY: Mapping[str, Callable[[], Any]] = {
     "go": go,
     "rollback": rollback,
     "hold": hold,
+    "interpolated": interpolated,
+    "between_bounds": between_bounds,
     "no_prometheus": no_prometheus,
     "missing": missing,
     "stopped": stopped,

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from gates.cli.view import LiveView, PlainView, view_for
+from gates.cli.live_view import LiveView
+from gates.cli.view import PlainView, view_for
 from reports.progress import Progress
 from tests.reports.test_events import WHOLE, started
 

@@ -8,7 +8,7 @@ import pytest
 
 from gates.decide.policy import Policy
 from gates.load import load_policy
-from tests.gates.decide.values import a_latency_objective, an_objective
+from tests.gates.decide.values import a_latency_objective, a_quantile_objective, an_objective
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,68 @@ def test_refuses_a_latency_objective_that_could_not_judge(
 ) -> None:
     with pytest.raises(pydantic.ValidationError, match=sentence):
         a_latency_objective(**changes)
+
+
+def quantile(**changes: Any) -> dict[str, Any]:
+    return {"target": {"quantile": 0.95, "target_seconds": 0.3, **changes}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            quantile(target_seconds=0.2),
+            "0.2 is a bucket bound, which can be counted exactly; write",
+        ),
+        (quantile(target_seconds=0.05), "0.05 lies in the lowest bucket, so it can never pass"),
+        (quantile(target_seconds=3), "3 lies over the highest bound, so it can never fail"),
+        (quantile(target_seconds=None), "quantile and target_seconds belong together"),
+        (quantile(quantile=None, budget="5%"), "quantile and target_seconds belong together"),
+        (quantile(budget="5%"), "budget follows from quantile; remove one of them"),
+        (quantile(over_seconds=0.2), "over_seconds counts events and quantile interpolates"),
+        (quantile(quantile=0), "greater than 0"),
+        (quantile(quantile=1), "less than 1"),
+        (quantile(quantile=95), "less than 1"),
+        (quantile(quantile=math.nan), "greater than 0|less than 1"),
+        (quantile(quantile="95%"), "valid number"),
+        (quantile(target_seconds=0), "greater than 0"),
+        (quantile(target_seconds=math.inf), "finite number"),
+        (quantile(tagret_seconds=1), "Extra inputs are not permitted"),
+        ({"shown_quantile": 0.95}, "shown_quantile follows from target.quantile; remove it"),
+        (
+            {"rollback": {"quantile": 0.95, "target_seconds": 0.4, "for": "10m"}},
+            "Extra inputs are not permitted",
+        ),
+        (
+            {"rollback": {"over_seconds": 0.2, "budget": "5%", "for": "10m"}},
+            "stricter than the target",
+        ),
+    ],
+    ids=str,
+)
+def test_refuses_a_quantile_objective_that_could_not_judge(
+    changes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(pydantic.ValidationError, match=sentence):
+        a_quantile_objective(**changes)
+
+
+def test_an_error_objective_has_no_quantile() -> None:
+    with pytest.raises(pydantic.ValidationError, match="quantile belongs to latency objectives"):
+        an_objective(**quantile(), rollback=None)
+
+
+@pytest.mark.parametrize(
+    ("share", "budget"), [(0.5, 0.5), (0.9, 0.1), (0.95, 0.05), (0.99, 0.01), (0.999, 0.001)]
+)
+def test_a_quantile_leaves_the_rest_as_its_budget(share: float, budget: float) -> None:
+    objective = a_quantile_objective(
+        target={"quantile": share, "target_seconds": 0.3},
+        rollback={"over_seconds": 0.5, "budget": "60%", "for": "10m"},
+    )
+    assert objective.target.budget == pytest.approx(budget, rel=1e-9)
+    assert objective.bounds_around == (0.2, 0.5)
+    assert objective.quantile_to_show == share
 
 
 def a_policy(**changes: Any) -> dict[str, Any]:

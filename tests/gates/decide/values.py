@@ -77,6 +77,11 @@ def a_latency_objective(**changes: Any) -> Objective:
     )
 
 
+def a_quantile_objective(**changes: Any) -> Objective:
+    interpolated = {"shown_quantile": None, "target": {"quantile": 0.95, "target_seconds": 0.3}}
+    return a_latency_objective(**{**interpolated, **changes})
+
+
 def the_rollback(objective: Objective) -> RollbackLimit:
     if objective.rollback is None:
         raise LookupError("this objective has no rollback limit")

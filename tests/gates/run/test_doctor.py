@@ -16,10 +16,11 @@ import yaml
 from environments.settings import HealthEndpoint, Lease, Traffic
 from gates.decide.catalogue import Row
 from gates.decide.outcome import Meaning
+from gates.decide.policy import Objective
 from gates.run.doctor import diagnose, subject_of
 from gates.run.doctor_findings import Finding, Level
 from gates.run.doctor_manners import ends_at, examine_secrets, examine_sections, examine_traffic
-from gates.run.doctor_metrics import judge_samples, live_bounds
+from gates.run.doctor_metrics import bounds_remedy, judge_samples, live_bounds
 from gates.run.doctor_postgres import revocations
 from gates.run.doctor_redis import acl_lines
 from gates.run.doctor_services import read_health
@@ -28,6 +29,7 @@ from probes.observation import Deadline
 from probes.postgres import Right
 from probes.prometheus import Series
 from tests.environments.files import SECRETS, VALID, changed, loaded
+from tests.gates.decide.values import a_latency_objective, a_quantile_objective
 
 NOW = dt.datetime(2026, 1, 31, 23, tzinfo=dt.UTC)
 ENDPOINT = HealthEndpoint(
@@ -120,6 +122,46 @@ def test_samples(events: float, lease: float | None, *, enough: bool, words: str
 def test_bounds_are_read_as_numbers_however_they_are_written() -> None:
     series = tuple(Series({"le": bound}, 1.0) for bound in ("+Inf", "1.0", "0.5", "5"))
     assert live_bounds(series) == [0.5, 1.0, 5.0]
+
+
+HISTOGRAM = "give the platform's histogram took the bound"
+POLICY = "gates/policy/objectives.yaml: IV-PERF-1: bucket_bounds:"
+COUNTED, BETWEEN = a_latency_objective(), a_quantile_objective()
+
+
+@pytest.mark.parametrize(
+    ("objective", "live", "remedy"),
+    [
+        pytest.param(COUNTED, [0.2, 0.5], (f"{POLICY} [0.2, 0.5]",), id="the thresholds are there"),
+        pytest.param(
+            COUNTED,
+            [0.1, 0.25, 0.5],
+            (
+                f"{HISTOGRAM}s 0.2 (seconds)",
+                (
+                    f"or interpolate: {POLICY} [0.1, 0.25, 0.5], target: "
+                    "{quantile: 0.95, target_seconds: 0.2}"
+                ),
+            ),
+            id="the target lies between two bounds",
+        ),
+        pytest.param(COUNTED, [0.25, 0.5], (f"{HISTOGRAM}s 0.2 (seconds)",), id="under them all"),
+        pytest.param(COUNTED, [0.2, 1], (f"{HISTOGRAM}s 0.5 (seconds)",), id="the limit is none"),
+        pytest.param(COUNTED, [], (f"{HISTOGRAM}s 0.2, 0.5 (seconds)",), id="no bounds"),
+        pytest.param(BETWEEN, [0.25, 0.5], (f"{POLICY} [0.25, 0.5]",), id="other two around it"),
+        pytest.param(
+            BETWEEN,
+            [0.1, 0.3, 0.5],
+            (f"{POLICY} [0.1, 0.3, 0.5], target: {{over_seconds: 0.3, budget: 5%}}",),
+            id="it has become a bound",
+        ),
+        pytest.param(BETWEEN, [0.4, 0.5], (f"{HISTOGRAM} 0.3 (seconds)",), id="none below it"),
+    ],
+)
+def test_bounds_that_are_not_declared_are_mended_by_whom_it_costs_least(
+    objective: Objective, live: list[float], remedy: tuple[str, ...]
+) -> None:
+    assert bounds_remedy("took", objective, live) == remedy
 
 
 def token(**claims: object) -> str:

@@ -1,0 +1,114 @@
+"""The long proofs themselves: they fail when something is found, and repeat with their seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import itertools
+import pathlib
+from collections.abc import Callable
+
+import pytest
+
+from prove.__main__ import PROOFS, main, seconds_of
+from prove.bodies import _Answer, _judged, _serving
+from prove.decisions import damage_is_never_go, fold_agrees
+from prove.files import _wrong, refused_or_sound
+from prove.proof import MOST_FOUND, Cases, Proof, Proved, prove
+from prove.table import render, rows_of
+from tests.checkout import ROOT
+from tests.checks.platforms import a_platform
+
+
+def a_proof(cases: Callable[[int], Cases], name: str = "odd") -> Proof:
+    return Proof(name, "no number is odd", cases, share=1)
+
+
+def numbers(seed: int) -> Cases:
+    for number in itertools.count(seed):
+        yield f"{number} is odd" if number % 2 else None
+
+
+def all_hold(_: int) -> Cases:
+    while True:
+        yield None
+
+
+def none_at_all(_: int) -> Cases:
+    yield from ()
+
+
+def test_a_proof_that_finds_something_fails_and_says_what() -> None:
+    told: list[str] = []
+    proved = prove(a_proof(numbers), 3, 60, told.append)
+    assert not proved.holds
+    assert proved.found[0] == "3 is odd"
+    assert told[0] == "found by odd, --seed 3, case 1: 3 is odd"
+    assert len(proved.found) == MOST_FOUND
+
+
+def test_a_proof_ends_with_its_time() -> None:
+    proved = prove(a_proof(all_hold), 0, 0.05, print)
+    assert proved.holds
+    assert proved.cases > 1
+    assert proved.seconds < 5
+
+
+def test_a_proof_without_cases_proves_nothing() -> None:
+    assert not prove(a_proof(none_at_all), 0, 1, print).holds
+
+
+@pytest.mark.parametrize("cases", [fold_agrees, damage_is_never_go, refused_or_sound])
+def test_the_first_cases_hold(cases: Callable[[int], Cases]) -> None:
+    proof = cases(11)
+    assert [next(proof) for _ in range(30)] == [None] * 30
+    proof.close()
+
+
+def test_an_answer_that_passes_and_is_not_healthy_is_found(tmp_path: pathlib.Path) -> None:
+    healthy = _Answer("200 OK", ("Content-Length: 21",), b'{"status": "healthy"}')
+    with _serving() as server:
+        server.answer = healthy.raw()
+        platform = a_platform(tmp_path, {"eu": server.url})
+        assert _judged(platform, healthy, cut=False) is None
+        claimed = dataclasses.replace(healthy, body=b'{"status": "ill"}')
+        assert _judged(platform, claimed, cut=False) == "an answer that is not healthy passed"
+
+
+def test_a_reader_that_breaks_is_found(tmp_path: pathlib.Path) -> None:
+    def reader(folder: pathlib.Path) -> str | None:
+        return str(int((folder / "a").read_text()))
+
+    assert _wrong(tmp_path, {"a": "x"}, reader) == "ValueError instead of a refusal: {'a': 'x'}"
+
+
+def test_the_page_keeps_the_rows_of_proofs_that_were_not_tried() -> None:
+    def row(name: str, cases: int) -> Proved:
+        return Proved(a_proof(numbers, name), 5, cases, (), 9.6, dt.date(2026, 1, 31))
+
+    names = ["one", "two"]
+    before = render("", names, [row("one", 1000), row("two", 1)])
+    after = render(before, names, [row("two", 2)])
+    assert after.splitlines()[-2:] == [
+        "| one | 2026-01-31 | 5 | 1,000 | 0 | 10 s | no number is odd |",
+        "| two | 2026-01-31 | 5 | 2 | 0 | 10 s | no number is odd |",
+    ]
+
+
+def test_the_committed_page_has_a_row_for_every_proof() -> None:
+    page = (ROOT / "docs" / "proofs.md").read_text(encoding="utf-8")
+    assert list(rows_of(page)) == [proof.name for proof in PROOFS]
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("60m", 3600), ("2h", 7200)])
+def test_a_budget_is_a_number_with_its_unit(text: str, seconds: int) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("arguments", [["nosuch"], ["--budget", "soon"], ["--seed", "x"]], ids=str)
+def test_wrong_usage_proves_nothing(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert "./harness prove: error: " in capsys.readouterr().err
