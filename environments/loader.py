@@ -10,8 +10,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from environments.fields import holds_reference
 from environments.settings import Environment, LocalFile
 from environments.yaml_file import ConfigurationError, RequestError, parse, read_yaml
+from gates.decide.sections import Section
 
 FOLDER = pathlib.Path(__file__).parent
 
@@ -97,13 +99,24 @@ def shown(path: pathlib.Path) -> str:
 
 def references(settings: Environment) -> Iterator[tuple[str, str]]:
     """Yield the key and the reference of each secret that an environment names."""
-    optional = (
-        ("prometheus.token", settings.prometheus and settings.prometheus.token),
-        ("postgres.password", settings.postgres and settings.postgres.password),
-        ("redis.password", settings.redis and settings.redis.password),
-        ("synthetic.token", settings.synthetic and settings.synthetic.token),
-    )
-    yield from ((key, reference) for key, reference in optional if reference)
+    yield from _references(settings, "")
+
+
+def _references(value: object, key: str) -> Iterator[tuple[str, str]]:
+    """Walk sections, names and lists; a key is written as in `prometheus.token`."""
+    if isinstance(value, Section):
+        for name, field in type(value).model_fields.items():
+            held = getattr(value, name)
+            if isinstance(held, str) and holds_reference(field):
+                yield f"{key}{name}", held
+            else:
+                yield from _references(held, f"{key}{name}.")
+    elif isinstance(value, Mapping):
+        for name, held in value.items():
+            yield from _references(held, f"{key}{name}.")
+    elif isinstance(value, tuple):
+        for held in value:
+            yield from _references(held, key)
 
 
 def secret_file(reference: str, folder: pathlib.Path) -> pathlib.Path | None:

@@ -18,7 +18,6 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from environments import settings
 from environments.loader import FOLDER
 from environments.settings import Environment, LocalFile
 from gates.decide.sections import Section, parse_duration
@@ -87,11 +86,19 @@ def _describe_fields() -> None:
 
     That option reads the sources at every import, a tenth of a second that every gate would pay.
     """
-    for model in vars(settings).values():
-        if inspect.isclass(model) and issubclass(model, Section):
-            for name, text in _texts_below(model):
-                model.model_fields[name].description = text
-            model.model_rebuild(force=True)
+    models = [*_all_sections(Section)]
+    for model in models:
+        for name, text in _texts_below(model):
+            model.model_fields[name].description = text
+    for model in models:
+        model.model_rebuild(force=True)
+
+
+def _all_sections(base: type[Section]) -> Iterator[type[Section]]:
+    """Yield the models of all sections that are imported, in whichever module they are."""
+    for model in base.__subclasses__():
+        yield model
+        yield from _all_sections(model)
 
 
 def _texts_below(model: type[Section]) -> Iterator[tuple[str, str]]:

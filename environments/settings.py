@@ -8,28 +8,13 @@ files; `gate doctor` and docs/environments.md show them to people.
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from environments.fields import Command, HttpUrl, Port, SecretReference, Text
 from gates.decide.sections import Name, Seconds, Section
-
-_HTTP_URL = r"^https?://[^/@?#\s]+(/[^\s?#]*)?$"
-_REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
-
-
-def _http_url(value: str) -> str:
-    if not re.fullmatch(_HTTP_URL, value):
-        raise ValueError("must be an http(s) address without user, query or fragment")
-    return value.rstrip("/")
-
-
-def _secret_reference(value: str) -> str:
-    if not re.fullmatch(_REFERENCE, value):
-        raise ValueError("must be a reference, env:NAME or file:PATH, never the secret itself")
-    return value
 
 
 def _moment(value: object) -> object:
@@ -37,19 +22,6 @@ def _moment(value: object) -> object:
     if isinstance(value, bool | int | float):
         raise ValueError("must be a time, such as 2026-01-31T22:00:00Z")  # noqa: TRY004 - pydantic turns ValueError, not TypeError, into its sentence
     return value
-
-
-HttpUrl = Annotated[
-    str, AfterValidator(_http_url), WithJsonSchema({"type": "string", "pattern": _HTTP_URL})
-]
-SecretReference = Annotated[
-    str,
-    AfterValidator(_secret_reference),
-    WithJsonSchema({"type": "string", "pattern": _REFERENCE}),
-]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Command = Annotated[tuple[str, ...], Field(min_length=1)]
-Text = Annotated[str, Field(min_length=1)]
 
 
 class Provider(Section):

@@ -1,0 +1,110 @@
+"""Settling: what is in progress gets its time; what has ended badly is not waited for."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import threading
+import time
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from checks.platform import Platform
+
+FLOOR_SECONDS = 5.0
+"""A scaled settle time is never shorter than this."""
+LOOK_EVERY_SECONDS = 5.0
+LOOK_FLOOR_SECONDS = 0.2
+
+T = TypeVar("T")
+
+
+class Progress(enum.Enum):
+    """How far something is that converges."""
+
+    DONE = "as it should be"
+    MOVING = "in progress"
+    BROKEN = "ended badly; no waiting changes that"
+
+
+class Ended(enum.Enum):
+    """Why the waiting ended."""
+
+    DONE = "it is done"
+    BROKEN = "it ended badly"
+    TIME_UP = "its time is up"
+    RUN_ENDED = "the run's deadline came first"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settled(Generic[T]):
+    """The last look at something that converges."""
+
+    value: T
+    ended: Ended
+    waited_seconds: float
+    """From the first look of the run at this thing to the last."""
+
+    @property
+    def waited(self) -> str:
+        """Return ` after N s of waiting` where anybody waited, for a sentence."""
+        return f" after {self.waited_seconds:.0f} s of waiting" if self.waited_seconds > 1 else ""
+
+
+class SettleClocks:
+    """One clock for each thing that converges, started by the first look, shared by all its checks.
+
+    Five checks of one rollout wait for it once, not five times.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[Hashable, float] = {}
+        self._lock = threading.Lock()
+
+    def running_seconds(self, thing: Hashable) -> float:
+        """Return the seconds since the first look at a thing."""
+        with self._lock:
+            return time.monotonic() - self._since.setdefault(thing, time.monotonic())
+
+
+def settle_seconds(platform: Platform, policy_seconds: float) -> float:
+    """Return a settle time of the policy, or of the thing itself, in the environment's scale."""
+    return platform.scaled(policy_seconds, FLOOR_SECONDS)
+
+
+def settled(
+    platform: Platform,
+    look: Callable[[], T],
+    progress: Callable[[T], Progress],
+    seconds: float,
+    *,
+    clock: Callable[[], float] | None = None,
+) -> Settled[T]:
+    """Look until it is done, has ended badly, or its time (`seconds`, already scaled) is up.
+
+    The caller judges the last look: time up is a FAIL, a run that ended first INCONCLUSIVE. `clock`
+    tells the seconds already waited, e.g. `lambda: clocks.running_seconds((region, "rollout"))`.
+    """
+    running = clock or _own_clock()
+    pause = platform.scaled(LOOK_EVERY_SECONDS, LOOK_FLOOR_SECONDS)
+    while True:
+        began = running()
+        value = look()
+        ended = _ended(platform, progress(value), began >= seconds)
+        if ended is not None:
+            return Settled(value, ended, began)
+        left = min(seconds - running(), platform.deadline.remaining_seconds())
+        time.sleep(max(0.0, min(pause, left)))
+
+
+def _ended(platform: Platform, state: Progress, time_up: bool) -> Ended | None:  # noqa: FBT001 - one call, beside its value
+    if state is not Progress.MOVING:
+        return Ended.DONE if state is Progress.DONE else Ended.BROKEN
+    if time_up:
+        return Ended.TIME_UP
+    return Ended.RUN_ENDED if platform.deadline.remaining_seconds() <= 0 else None
+
+
+def _own_clock() -> Callable[[], float]:
+    started = time.monotonic()
+    return lambda: time.monotonic() - started

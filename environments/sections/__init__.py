@@ -1,0 +1,1 @@
+"""Sections of an environment file: a module for each area; `environments.settings` joins them."""

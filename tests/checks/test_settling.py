@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from checks.settling import Ended, Progress, SettleClocks, settle_seconds, settled
+from tests.checks.platforms import a_platform
+
+URL = "http://127.0.0.1:9"
+
+
+def says(*states: Progress) -> Callable[[], Progress]:
+    """Return a look that sees these one after the other, the last one for ever."""
+    waiting: Iterator[Progress] = iter(states)
+    last = states[-1]
+    return lambda: next(waiting, last)
+
+
+def same(state: Progress) -> Progress:
+    return state
+
+
+@pytest.mark.parametrize(
+    ("seen", "ended"),
+    [
+        pytest.param((Progress.DONE,), Ended.DONE, id="what is done is not waited for"),
+        pytest.param((Progress.BROKEN,), Ended.BROKEN, id="what ended badly is not waited for"),
+        pytest.param(
+            (Progress.MOVING, Progress.MOVING, Progress.DONE),
+            Ended.DONE,
+            id="what moves gets there",
+        ),
+        pytest.param(
+            (Progress.MOVING, Progress.BROKEN), Ended.BROKEN, id="a bad end ends the waiting"
+        ),
+        pytest.param((Progress.MOVING,), Ended.TIME_UP, id="what never gets there"),
+    ],
+)
+def test_it_waits_as_long_as_something_is_in_progress(
+    tmp_path: pathlib.Path, seen: tuple[Progress, ...], ended: Ended
+) -> None:
+    platform = a_platform(tmp_path, {"eu": URL}, time_scale=60)
+    found = settled(platform, says(*seen), same, 0.6)
+    assert found.ended is ended
+    assert found.value is seen[-1]
+    assert (found.waited_seconds >= 0.6) == (ended is Ended.TIME_UP)
+
+
+def test_a_run_without_time_left_decides_nothing(tmp_path: pathlib.Path) -> None:
+    platform = a_platform(tmp_path, {"eu": URL}, run_seconds=0.1, time_scale=60)
+    assert settled(platform, says(Progress.MOVING), same, 60).ended is Ended.RUN_ENDED
+
+
+def test_checks_of_one_thing_share_its_time(tmp_path: pathlib.Path) -> None:
+    platform = a_platform(tmp_path, {"eu": URL}, time_scale=60)
+    clocks = SettleClocks()
+
+    def clock() -> float:
+        return clocks.running_seconds(("eu", "rollout"))
+
+    first = settled(platform, says(Progress.MOVING), same, 0.3, clock=clock)
+    second = settled(platform, says(Progress.MOVING), same, 0.3, clock=clock)
+    assert (first.ended, second.ended) == (Ended.TIME_UP, Ended.TIME_UP)
+    assert second.waited_seconds - first.waited_seconds < 0.2
+
+
+def test_times_are_scaled_with_a_floor(tmp_path: pathlib.Path) -> None:
+    platform = a_platform(tmp_path, {"eu": URL}, time_scale=60)
+    assert settle_seconds(platform, 600) == 10
+    assert settle_seconds(platform, 60) == 5
