@@ -21,7 +21,7 @@ from tests.gates.run.recorded import finished, started, text
 
 FOLD = "any results, in any order, fold to what a second, independent opinion says"
 LINES = "lines that are cut, lost, doubled or littered never make a decision GO that was not"
-EXAMPLES_AT_ONCE = 500
+EXAMPLES_AT_ONCE = 100
 
 Ran = Mapping[tuple[str, str], list[Outcome]]
 """By check and region: the outcomes of however many times it ran."""

@@ -9,6 +9,7 @@ import random
 import signal
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from prove.proof import Cases
 from sandbox.state import StateDirectory
@@ -18,6 +19,7 @@ from tests.sandbox.platforms import Sandbox
 
 KILLS = "a run killed at any moment is never GO, loses no evidence and leaves no process"
 HEALTHY = "the gate says GO about a healthy platform, run after run"
+SIDE_BY_SIDE = 3
 LAST_LINE = 35
 """The lines of a run but its last one: then there is nothing to kill any more."""
 LONGEST_DELAY_SECONDS = 3.0
@@ -32,23 +34,31 @@ KINDS = (
 
 
 def killed(seed: int) -> Cases:
-    """Yield one killed run after the other; each cleans up what the one before left."""
+    """Yield killed runs, a few at a time; each cleans up what the one before it left."""
     chance = random.Random(seed)  # noqa: S311 - cases, no secrets
-    with _platform() as (gate, platform):
+    with _platform(SIDE_BY_SIDE) as (gates, platform), ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         while True:
-            victim, sent = chance.choice(KINDS)
-            lines = chance.randint(-1 if victim == "gate" else 0, LAST_LINE)
-            one = Kill(victim, sent, lines, round(chance.uniform(0, LONGEST_DELAY_SECONDS), 2))
-            try:
-                broken = broken_promises(kill(gate, one), platform)
-            except (AssertionError, OSError, ValueError, KeyError) as exc:
-                broken = [f"{type(exc).__name__}: {exc}"]
-            yield f"{one}: {'; '.join(broken)}" if broken else None
+            kills = [_any_kill(chance) for _ in gates]
+            yield from pool.map(_broken, gates, kills, [platform] * len(gates))
 
 
-def healthy(_: int) -> Cases:
+def _any_kill(chance: random.Random) -> Kill:
+    victim, sent = chance.choice(KINDS)
+    lines = chance.randint(-1 if victim == "gate" else 0, LAST_LINE)
+    return Kill(victim, sent, lines, round(chance.uniform(0, LONGEST_DELAY_SECONDS), 2))
+
+
+def _broken(gate: Gate, one: Kill, platform: Sandbox) -> str | None:
+    try:
+        broken = broken_promises(kill(gate, one), platform)
+    except (AssertionError, OSError, ValueError, KeyError) as exc:
+        broken = [f"{type(exc).__name__}: {exc}"]
+    return f"{one}: {'; '.join(broken)}" if broken else None
+
+
+def healthy(_seed: int) -> Cases:
     """Yield one whole run after the other; there is nothing to choose by a seed."""
-    with _platform() as (gate, _platform_up):
+    with _platform(1) as ([gate], _):
         while True:
             done = gate.run(*POST_DEPLOY)
             verdict = gate.verdict()
@@ -61,8 +71,8 @@ def healthy(_: int) -> Cases:
 
 
 @contextlib.contextmanager
-def _platform() -> Iterator[tuple[Gate, Sandbox]]:
-    """Bring a platform up and give a gate of a copied checkout; both are gone afterwards."""
+def _platform(gates: int) -> Iterator[tuple[list[Gate], Sandbox]]:
+    """Bring a platform up and give gates of copied checkouts; all are gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="prove-") as folder:
         base = pathlib.Path(folder)
         platform = Sandbox(StateDirectory(base / "state"))
@@ -70,6 +80,7 @@ def _platform() -> Iterator[tuple[Gate, Sandbox]]:
         if up.returncode != 0:
             raise RuntimeError(f"the platform did not come up: {up.stderr}")
         try:
-            yield Gate(copy_of_checkout(base / "checkout"), platform.state.path), platform
+            copies = [copy_of_checkout(base / f"checkout-{number}") for number in range(gates)]
+            yield [Gate(checkout, platform.state.path) for checkout in copies], platform
         finally:
             platform.run("down")

@@ -9,8 +9,8 @@ from prove.proof import Proved
 HEAD = """# Proofs
 
 Made by `./harness prove`: the last result of each long proof. A case is one generated input, one killed run
-or one healthy run; *found* counts the cases that broke the promise. `./harness prove NAME --seed SEED` tries the
-same cases again.
+or one healthy run; *found* counts the cases that broke the promise.
+`./harness prove NAME --seed SEED` tries the same cases again.
 
 | proof | on | seed | cases | found | time | promise |
 |---|---|---|---|---|---|---|
