@@ -99,6 +99,26 @@ class Layout:
         """A limit on the load generator, while a fault wants one."""
         return self.runtime / "traffic-cap.json"
 
+    @property
+    def release_repository(self) -> Path:
+        """The git repository that the releases come from."""
+        return self.state.path / "release"
+
+    @property
+    def evidence(self) -> Path:
+        """What the deployment's own tools leave for the gate: logs and results."""
+        return self.state.path / "evidence"
+
+    @property
+    def backups(self) -> Path:
+        """Where the database's backups are put first."""
+        return self.state.path / "backups"
+
+    @property
+    def backups_apart(self) -> Path:
+        """Where each of them is copied to."""
+        return self.state.path / "backups-apart"
+
     def log(self, name: str) -> Path:
         """Return the log of one process."""
         return self.logs / f"{name}.log"

@@ -8,19 +8,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox import (
+    backups,
     environment_file,
     lease,
+    migrations,
     prometheus_server,
     redis_server,
     reference_api,
+    release_repository,
     standin_servers,
 )
 from sandbox.child import Child
 from sandbox.deployment.deployment import LAST_PHASE, Deployment
 from sandbox.errors import UnknownNameError
-from sandbox.layout import APIS, EDGES_BEFORE, HOST, LINKS, PREVIOUS_APIS, RELEASED_APIS
+from sandbox.layout import (
+    APIS,
+    EDGES_BEFORE,
+    HOST,
+    LINKS,
+    PREVIOUS,
+    PREVIOUS_APIS,
+    RELEASED_APIS,
+)
 from sandbox.links import Link
-from sandbox.postgres import Postgres, gate_grants, script
+from sandbox.postgres import Postgres, script
 from sandbox.readiness import answers_http, prometheus_sees, wait_for
 from sandbox.switchboard import Switchboard
 from sandbox.together import together
@@ -81,6 +92,7 @@ class Platform:
         later = {"postgres-primary", "postgres-standby", *(set(APIS) - set(self.running_apis))}
         await together(
             self._start_databases(say),
+            asyncio.to_thread(release_repository.make, self.layout.release_repository),
             *(child.start() for name, child in self.children.items() if name not in later),
         )
         await self.settle()
@@ -125,9 +137,11 @@ class Platform:
 
     async def _seed(self, say: Callable[[str], None]) -> None:
         say("seeding patients, providers and appointments")
-        await self.postgres.as_owner(script("schema.sql"))
-        await self.postgres.as_superuser(*gate_grants())
+        await migrations.deploy_release(self, PREVIOUS)
+        await self.postgres.create_gate_role()
         await self.postgres.as_owner(script("seed.sql"))
+        if self.deployment.pending:
+            await backups.make_history(self)
 
     async def stop(self) -> None:
         """Stop everything; the data go with it."""

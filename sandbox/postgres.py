@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sandbox.layout import Layout
 
-    Query = sql.SQL | sql.Composed
+    Query = sql.SQL | sql.Composed | bytes
 
 OWNER = "unified_health"
 GATE = "release_gate"
@@ -63,6 +63,8 @@ log_line_prefix = '%m [%p] '
 jit = off
 """
 _SCRIPTS = Path(__file__).resolve().parent / "database"
+_GATE_ROLE = Path(__file__).resolve().parent.parent / "deploy" / "postgres" / "gate_role.sql"
+"""What operators run, too."""
 _ACCESS = f"""\
 host all all {HOST}/32 scram-sha-256
 host replication {_REPLICATION} {HOST}/32 scram-sha-256
@@ -166,12 +168,14 @@ class Postgres:
         await Child(copy).run()
         await self.standby.start()
 
-    async def connect(self, user: str, password_name: str) -> psycopg.AsyncConnection:
-        """Connect to the platform's database, with autocommit; raises psycopg.Error."""
+    async def connect(
+        self, user: str, password_name: str, database: str = DATABASE
+    ) -> psycopg.AsyncConnection:
+        """Connect to the platform's database or another, with autocommit; raises psycopg.Error."""
         return await psycopg.AsyncConnection.connect(
             host=HOST,
             port=self._layout.ports["postgres-primary"],
-            dbname=DATABASE,
+            dbname=database,
             user=user,
             password=self._layout.passwords[password_name],
             connect_timeout=5,
@@ -189,6 +193,32 @@ class Postgres:
                 await connection.execute(script)
         except psycopg.Error as exc:
             raise SandboxError(f"the primary refused a script: {exc}") from exc
+
+    async def create_gate_role(self) -> None:
+        """Make the gate's login as operators do, and give it its password; raises SandboxError."""
+        password = sql.Literal(self._layout.passwords["postgres-gate"])
+        name = sql.Identifier(GATE)
+        await self.as_superuser(
+            _GATE_ROLE.read_bytes(), sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, password)
+        )
+
+    def client(self, program: str, user: str, *arguments: str) -> Command:
+        """Return the command of a client program, such as pg_dump, that logs in by itself."""
+        return Command(
+            name=program,
+            argv=(
+                str(self._bin / program),
+                *(f"--host={HOST}", f"--port={self._layout.ports['postgres-primary']}"),
+                *(f"--username={user}", "--no-password"),
+                *arguments,
+            ),
+            log=self._layout.log(program),
+            environment={"PGPASSFILE": str(self._home / "pgpass"), "LC_ALL": "C"},
+        )
+
+    async def on_server(self, *statements: Query) -> None:
+        """Run statements outside the platform's database as superuser; raises SandboxError."""
+        await self._as_superuser(SUPERUSER, statements)
 
     async def _as_superuser(self, database: str, statements: Sequence[Query]) -> None:
         try:
@@ -216,10 +246,13 @@ class Postgres:
         self._home.mkdir(mode=0o700)
         password_file = self._home / "superuser"
         write_private(password_file, self._layout.passwords["postgres-superuser"])
-        login = ":".join(
-            (HOST, "*", "*", _REPLICATION, self._layout.passwords["postgres-replication"])
+        logins = (
+            (_REPLICATION, "postgres-replication"),
+            (OWNER, "postgres-api"),
+            (SUPERUSER, "postgres-superuser"),
         )
-        write_private(self._home / "pgpass", login)
+        lines = [f"{HOST}:*:*:{user}:{self._layout.passwords[name]}" for user, name in logins]
+        write_private(self._home / "pgpass", "\n".join([*lines, ""]))
         user = ordinary_user()
         if user is not None:
             for path in (self._home, *self._home.iterdir()):
@@ -249,20 +282,12 @@ class Postgres:
             (
                 _role(_REPLICATION, "LOGIN REPLICATION", passwords["postgres-replication"]),
                 _role(OWNER, "LOGIN", passwords["postgres-api"]),
-                _role(GATE, "LOGIN CONNECTION LIMIT 20", passwords["postgres-gate"]),
                 sql.SQL("CREATE DATABASE {} OWNER {}").format(
                     sql.Identifier(DATABASE), sql.Identifier(OWNER)
                 ),
                 sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(DATABASE)),
-                sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
-                    sql.Identifier(DATABASE), sql.Identifier(GATE)
-                ),
-                # Both look at pg_stat_replication: the API to report it, the gate to measure it.
+                # The API reports whether the standby streams.
                 sql.SQL("GRANT pg_read_all_stats TO {}").format(sql.Identifier(OWNER)),
-                sql.SQL("GRANT pg_monitor TO {}").format(sql.Identifier(GATE)),
-                sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(
-                    sql.Identifier(GATE)
-                ),
             ),
         )
 
@@ -307,18 +332,8 @@ class Postgres:
 
 
 def script(name: str) -> bytes:
-    """Return one of the scripts beside this module, such as `schema.sql`."""
+    """Return one of the scripts beside this module, such as `seed.sql`."""
     return (_SCRIPTS / name).read_bytes()
-
-
-def gate_grants() -> tuple[Query, ...]:
-    """Return the statements that let the gate see what it needs of the seeded tables, and no more."""
-    return (
-        sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(sql.Identifier(GATE)),
-        sql.SQL("GRANT SELECT (id, created_at, synthetic_tag) ON appointments TO {}").format(
-            sql.Identifier(GATE)
-        ),
-    )
 
 
 def _role(name: str, attributes: LiteralString, password: str) -> Query:

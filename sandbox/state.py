@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _LOCK_WAIT_SECONDS = 120.0
 _LOCK_POLL_SECONDS = 0.05
 _RUNTIME_PREFIX = "health-gate-"
+_FOLDERS = ("secrets", "release", "evidence", "backups", "backups-apart")
+"""What a platform keeps here while it runs."""
 
 
 def default_directory() -> Path:
@@ -164,7 +166,8 @@ class StateDirectory:
             remove_runtime(record.runtime)
         for name in ("state.json", "environment.yaml"):
             (self.path / name).unlink(missing_ok=True)
-        shutil.rmtree(self.secrets, ignore_errors=True)
+        for name in _FOLDERS:
+            shutil.rmtree(self.path / name, ignore_errors=True)
 
 
 def _end_leftovers(record: Record) -> None:

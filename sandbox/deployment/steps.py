@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.deployment import cluster
+from sandbox.deployment import cluster, database
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -27,8 +27,8 @@ class Step:
 
 
 STEPS: Mapping[int, tuple[Step, ...]] = {
-    1: (),
-    2: (),
+    1: (Step("1.1 back the database up", database.back_up),),
+    2: (Step("2.1 run the migrations", database.migrate),),
     3: (
         Step("3.2 roll out the release", cluster.roll_out),
         Step("3.3 switch the traffic", cluster.switch_traffic),

@@ -23,7 +23,9 @@ import psycopg
 import pytest
 import redis
 
+from sandbox import migrations
 from sandbox.binaries import find_redis
+from sandbox.layout import RELEASE
 from sandbox.postgres import ordinary_user, programs
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -204,8 +206,9 @@ class Servers:
             connection.execute(f"CREATE ROLE {OWNER} LOGIN".encode())
             connection.execute(f"CREATE DATABASE {OWNER} OWNER {OWNER}".encode())
             connection.execute(f"GRANT pg_read_all_stats TO {OWNER}".encode())
-        for script in ("schema.sql", "seed.sql"):
-            self.sql((SQL / script).read_text())
+        for migration in migrations.of_release(RELEASE):
+            self.sql(migration.script.decode())
+        self.sql((SQL / "seed.sql").read_text())
 
     def _answers_sql(self, name: str) -> bool:
         with contextlib.suppress(psycopg.OperationalError):

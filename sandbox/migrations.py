@@ -1,0 +1,176 @@
+"""Prisma's migrations, carried out as `prisma migrate deploy` does: in order, each noted in its table.
+
+A row is written before its migration runs and finished after it, so that one that broke half-way stays
+visible. What Prisma would print goes to the migration log, which the gate reads as evidence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from sandbox.errors import SandboxError
+from sandbox.layout import PREVIOUS, RELEASE
+from sandbox.postgres import OWNER
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from sandbox.parts import Platform
+
+PRISMA_FOLDER = Path(__file__).parent / "database" / "prisma"
+_LAST = {
+    PREVIOUS: "20250617140000_appointment_overview",
+    RELEASE: "20260126150000_appointment_source",
+}
+_ADVISORY_LOCK = 72707369
+"""The number of the lock that Prisma holds while it migrates."""
+
+# As Prisma makes it.
+_CREATE_TABLE = b"""
+CREATE TABLE IF NOT EXISTS _prisma_migrations (
+    id varchar(36) PRIMARY KEY NOT NULL,
+    checksum varchar(64) NOT NULL,
+    finished_at timestamptz,
+    migration_name varchar(255) NOT NULL,
+    logs text,
+    rolled_back_at timestamptz,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    applied_steps_count integer NOT NULL DEFAULT 0
+)"""
+_BEGIN = b"""
+INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at)
+VALUES (gen_random_uuid()::text, %s, %s, clock_timestamp())"""
+_FINISH = b"""
+UPDATE _prisma_migrations SET finished_at = clock_timestamp(), applied_steps_count = 1
+WHERE migration_name = %s AND rolled_back_at IS NULL"""
+_FAIL = b"""
+UPDATE _prisma_migrations SET logs = %s
+WHERE migration_name = %s AND finished_at IS NULL AND rolled_back_at IS NULL"""
+_NOTED = b"SELECT migration_name FROM _prisma_migrations WHERE rolled_back_at IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One migration as its release ships it."""
+
+    name: str
+    script: bytes
+
+    @property
+    def checksum(self) -> str:
+        """The sha256 that Prisma keeps of it."""
+        return hashlib.sha256(self.script).hexdigest()
+
+
+def of_release(version: str) -> tuple[Migration, ...]:
+    """Return all migrations that a version ships, the first one first."""
+    return tuple(
+        Migration(file.parent.name, file.read_bytes())
+        for file in sorted(PRISMA_FOLDER.glob("migrations/*/migration.sql"))
+        if file.parent.name <= _LAST[version]
+    )
+
+
+async def deploy(
+    connection: psycopg.AsyncConnection[Any], migrations: Sequence[Migration], log: Path
+) -> None:
+    """Apply what is not applied yet and write the log; raises SandboxError naming the failed one."""
+    lines = [
+        "Prisma schema loaded from prisma/schema.prisma",
+        f'Datasource "db": PostgreSQL database "{connection.info.dbname}", schema "public"',
+        "",
+        f"{len(migrations)} migrations found in prisma/migrations",
+        "",
+    ]
+    try:
+        async with _locked(connection):
+            lines += await _apply_pending(connection, migrations)
+    except _FailedError as exc:
+        lines += exc.lines
+        raise SandboxError(f"the migration {exc.name} failed; see {log}.") from exc
+    finally:
+        _write_log(log, lines)
+
+
+async def deploy_release(platform: Platform, version: str) -> None:
+    """Apply what a version ships, as the owner of the database; raises SandboxError."""
+    log = platform.layout.evidence / "migrate-deploy.log"
+    try:
+        async with await platform.postgres.connect(OWNER, "postgres-api") as connection:
+            await deploy(connection, of_release(version), log)
+    except psycopg.Error as exc:
+        raise SandboxError(f"the primary refused a migration: {exc}") from exc
+
+
+def _write_log(log: Path, lines: Sequence[str]) -> None:
+    log.parent.mkdir(mode=0o700, exist_ok=True)
+    log.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+class _FailedError(Exception):
+    def __init__(self, name: str, cause: psycopg.Error) -> None:
+        super().__init__(name)
+        self.name = name
+        words = cause.diag.message_primary or type(cause).__name__
+        self.lines = [
+            f"Applying migration `{name}`",
+            "Error: P3018",
+            "",
+            "A migration failed to apply.",
+            "",
+            f"Migration name: {name}",
+            "",
+            f"Database error code: {cause.sqlstate}",
+            "",
+            "Database error:",
+            f"ERROR: {words}",
+        ]
+
+
+@contextlib.asynccontextmanager
+async def _locked(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
+    await connection.execute("SELECT pg_advisory_lock(%s)", (_ADVISORY_LOCK,))
+    try:
+        yield
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock(%s)", (_ADVISORY_LOCK,))
+
+
+async def _apply_pending(
+    connection: psycopg.AsyncConnection[Any], migrations: Sequence[Migration]
+) -> list[str]:
+    await connection.execute(_CREATE_TABLE)
+    cursor = await connection.execute(_NOTED)
+    noted = {name for (name,) in await cursor.fetchall()}
+    pending = [migration for migration in migrations if migration.name not in noted]
+    if not pending:
+        return ["No pending migrations to apply."]
+    for migration in pending:
+        await _apply(connection, migration)
+    return [
+        *(f"Applying migration `{migration.name}`" for migration in pending),
+        "",
+        "The following migration(s) have been applied:",
+        "",
+        *(f"migrations/{migration.name}/migration.sql" for migration in pending),
+        "",
+        "All migrations have been successfully applied.",
+    ]
+
+
+async def _apply(connection: psycopg.AsyncConnection[Any], migration: Migration) -> None:
+    await connection.execute(_BEGIN, (migration.checksum, migration.name))
+    try:
+        # One message is one transaction: a migration is applied whole or not at all.
+        await connection.execute(migration.script)
+    except psycopg.Error as exc:
+        words = exc.diag.message_primary or type(exc).__name__
+        await connection.execute(_FAIL, (words, migration.name))
+        raise _FailedError(migration.name, exc) from exc
+    await connection.execute(_FINISH, (migration.name,))
