@@ -12,6 +12,7 @@ from sandbox import (
     environment_file,
     lease,
     migrations,
+    priority,
     prometheus_server,
     redis_server,
     reference_api,
@@ -98,9 +99,14 @@ class Platform:
         await self.settle()
         if not self.deployment.pending:
             await self.deployment.finish(say)
+        self._serve_at_once()
         say("warming the API up")
         await self._warm_up()
         self.note_release()
+
+    def _serve_at_once(self) -> None:
+        known = [child.identity for child in self.children.values()]
+        priority.serve_at_once(identity.pid for identity in known if identity)
 
     async def _warm_up(self) -> None:
         """Let some traffic through before anybody measures: a first request opens pools and plans.
@@ -164,6 +170,7 @@ class Platform:
     async def start_process(self, name: str) -> None:
         """Start one process, with the switches that it should have; raises SandboxError."""
         await self._child(name).start()
+        self._serve_at_once()
         if name in APIS:
             await self.switchboard.press(name)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from sandbox import binaries, control, layout, ports, postgres, processes
+from sandbox import binaries, control, layout, ports, postgres, priority, processes
 from sandbox.errors import SandboxError
 from sandbox.faults.book import Book
 from sandbox.owners import Owners
@@ -29,9 +29,6 @@ from sandbox.state import Record, StateDirectory, create_runtime, remove_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-_NICENESS = -5
 
 
 class Announcer:
@@ -208,7 +205,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(state: StateDirectory, options: argparse.Namespace, announcer: Announcer) -> None:
-    _go_before_others()
+    priority.start_before_others()
     programs = _find_programs(announcer)
     reservation = ports.reserve((*layout.SERVERS, *layout.LINKS))
     runtime = create_runtime()
@@ -220,17 +217,6 @@ def _run(state: StateDirectory, options: argparse.Namespace, announcer: Announce
         state.clean()
         remove_runtime(runtime)
         reservation.close()
-
-
-def _go_before_others() -> None:
-    """Where root starts it, let the platform run before what measures it.
-
-    A busy machine is no bad release. Niceness counts only among the processes of a session where the
-    kernel groups them (sched_autogroup), so the session's group gets it as well.
-    """
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
-        Path("/proc/self/autogroup").write_text(f"{_NICENESS}\n", encoding="ascii")
 
 
 def _find_programs(announcer: Announcer) -> Programs:

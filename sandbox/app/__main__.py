@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -26,8 +27,12 @@ def main() -> int:
     except ConfigError as exc:
         sys.stderr.write(f"{exc}\n")
         return _CONFIGURATION_ERROR
+    app = make_app(config)
+    # What exists now stays; without this, a collection now and then looks through all of it and
+    # holds up every request meanwhile.
+    gc.freeze()
     uvicorn.run(
-        make_app(config),
+        app,
         host="127.0.0.1",
         port=config.port,
         loop="uvloop",

@@ -9,6 +9,7 @@ while they rest, so that one that dies goes back at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, LiteralString, NamedTuple, TypeAlias
 
 import psycopg
@@ -17,6 +18,7 @@ from psycopg.rows import scalar_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from psycopg.rows import DictRow
     from psycopg_pool import AsyncConnectionPool
@@ -37,10 +39,15 @@ class Reader:
     """Runs prepared statements on connections that it keeps, and on others while all of those are busy."""
 
     def __init__(
-        self, pool: AsyncConnectionPool[Connection], statements: Sequence[Statement]
+        self,
+        pool: AsyncConnectionPool[Connection],
+        statements: Sequence[Statement],
+        clock: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
         self._pool = pool
         self._statements = statements
+        self._clock = clock
+        """Times the query, and not the wait for a connection."""
         self._count = 0
         self._idle: list[_Kept] = []
         self._going_back: set[asyncio.Task[None]] = set()
@@ -51,7 +58,8 @@ class Reader:
             return await self._ordinary(statement, values)
         kept = self._idle.pop() if self._idle else await self._keep_another()
         try:
-            return await kept.text(statement.name, values)
+            with self._clock():
+                return await kept.text(statement.name, values)
         finally:
             if kept.works:
                 self._idle.append(kept)
@@ -67,7 +75,8 @@ class Reader:
     async def _ordinary(self, statement: Statement, values: tuple[str, ...]) -> str | None:
         async with self._pool.connection() as connection:
             cursor = psycopg.AsyncRawCursor(connection, row_factory=scalar_row)
-            await cursor.execute(statement.sql, values)
+            with self._clock():
+                await cursor.execute(statement.sql, values)
             found: str | None = await cursor.fetchone()
             return found
 

@@ -16,25 +16,15 @@ from tests.gates.process.gates import Gate, copy_of_checkout
 from tests.sandbox.platforms import Sandbox, eventually
 
 POST_DEPLOY = ("post-deploy", "--env", "local")
-LATENCIES = {"IV-HEALTH-6", "IV-HEALTH-7", "IV-PERF-1", "IV-PERF-2", "IV-PERF-4"}
 
 
 @pytest.fixture(scope="module")
 def healthy(platform: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Gate:
     """Return a gate that has run once against the healthy platform."""
     gate = Gate(copy_of_checkout(tmp_path_factory.mktemp("healthy") / "c"), platform.state.path)
-    for _ in range(3):
-        done = gate.run(*POST_DEPLOY)
-        if not starved(gate, gate.runs()[-1]):
-            break
+    done = gate.run(*POST_DEPLOY)
     assert done.returncode == 0, done.stdout + done.stderr
     return gate
-
-
-def starved(gate: Gate, run: pathlib.Path) -> bool:
-    """Return whether a run is HOLD for latencies alone: that is this machine, whose cores are shared."""
-    red = {reason["check"] for reason in gate.verdict(run)["reasons"]}
-    return bool(red) and red <= LATENCIES
 
 
 def test_a_healthy_platform_is_go_with_every_check_in_every_region(healthy: Gate) -> None:
@@ -130,10 +120,7 @@ def test_two_gates_at_once_both_decide(platform: Sandbox, gate: Gate) -> None:
     one, other = gate.start(*POST_DEPLOY), gate.start(*POST_DEPLOY)
     with one, other:
         ends = [process.communicate(timeout=200) for process in (one, other)]
-    for process, run in zip((one, other), gate.runs(), strict=True):
-        assert gate.verdict(run)["state"] == "complete"
-        assert process.returncode in (0, 10, 20), ends
-        assert gate.verdict(run)["decision"] == "GO" or starved(gate, run), ends
+    assert [one.returncode, other.returncode] == [0, 0], ends
     assert platform.state.running() is not None
 
 
@@ -208,6 +195,5 @@ def test_a_gate_that_brought_the_platform_up_does_not_take_it_from_another(
             first.send_signal(signal.SIGTERM)
             first.communicate(timeout=60)
             out, err = second.communicate(timeout=200)
-    assert gate.verdict(other)["state"] == "complete", out + err
-    assert gate.verdict(other)["decision"] == "GO" or starved(gate, other), out + err
+    assert second.returncode == 0, out + err
     eventually("the platform is gone", lambda: not _children(tmp_path / "state"), 20)
