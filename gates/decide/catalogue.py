@@ -38,7 +38,10 @@ KINDS = (
 )
 WINDOWS = {"15m": 900, "1h": 3600, "24h": 86400}
 CONDITIONS = (
+    "environment:backups",
+    "environment:data",
     "environment:external",
+    "environment:migrations",
     "environment:postgres",
     "environment:prometheus",
     "environment:redis",
