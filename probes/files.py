@@ -139,7 +139,7 @@ def _modified_at(filesystem: Any, about: Mapping[str, Any]) -> dt.datetime:
         return dt.datetime.fromtimestamp(moment, dt.UTC)
     found = moment or filesystem.modified(about["name"])
     if not isinstance(found, dt.datetime):
-        raise OSError("the store does not say when a file was written")  # noqa: TRY004 - the store's fault
+        raise OSError("the store does not say when a file was written")
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from psycopg import sql
 
-from gates.decide.migrations import Applied
 from probes import postgres
 from probes.observation import Deadline, Observation
 from probes.postgres import PostgresTarget, Reader
@@ -25,10 +24,24 @@ WHERE locktype = 'advisory' AND objid = %s AND granted
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One row of Prisma's table."""
+
+    name: str
+    checksum: str
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    rolled_back_at: dt.datetime | None
+    steps: int | None
+    has_logs: bool | None
+    """Whether Prisma logged an error; None where the gate is not told."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Record:
     """What the database says of its migrations."""
 
-    applied: tuple[Applied, ...]
+    applied: tuple[Row, ...]
     """Every row, the oldest first; a migration may have several."""
     running: bool
     """Whether a migration runs now."""
@@ -63,14 +76,14 @@ def record(
     def ask(reader: Reader) -> Record:
         rows = reader.rows(query)
         ((running,),) = reader.rows(_RUNNING, (PRISMA_LOCK,))
-        return Record(tuple(map(_applied, rows)), running != 0)
+        return Record(tuple(map(_row, rows)), running != 0)
 
     return postgres.asked(target, ask, deadline=deadline)
 
 
-def _applied(row: tuple[object, ...]) -> Applied:
+def _row(row: tuple[object, ...]) -> Row:
     name, checksum, started_at, finished_at, rolled_back_at, steps, has_logs = row
-    return Applied(
+    return Row(
         name=str(name),
         checksum=str(checksum),
         started_at=_moment(started_at),

@@ -88,7 +88,7 @@ class Backups(Section):
     kept_apart: Location | None = None
     """A second place, on another host or in another bucket, with a copy of each under the same name."""
     restore_test: Location | None = None
-    """What the last restore test found: a JSON file, or its address. docs/platform-contract.md has its form."""
+    """What the last restore test found: a JSON file; docs/platform-contract.md has its form."""
     pg_restore: Text = "pg_restore"
     """The program that reads a backup's table of contents: a name on the PATH, or its path."""
 

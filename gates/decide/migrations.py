@@ -110,9 +110,9 @@ def _problem(
     if row.rolled_back_at is not None:
         return f"was rolled back at {_time(row.rolled_back_at)} and not applied again", run_again
     if row.checksum != one.checksum:
+        sums = f"applied with checksum {row.checksum[:12]}…, the release has {one.checksum[:12]}…"
         return (
-            f"was edited after the release: applied with checksum {row.checksum[:12]}…, the release "
-            f"has {one.checksum[:12]}…",
+            f"was edited after the release: {sums}",
             "the script that was applied back in the release, and the change in a new migration",
         )
     if row.never_ran and one.name not in declared_applied:
