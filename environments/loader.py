@@ -32,15 +32,19 @@ class Loaded:
 
     @property
     def sections(self) -> frozenset[str]:
-        """Names of the optional sections that this environment has, `vendors` of external too."""
+        """Names of the optional sections that this environment has, and of parts that checks need."""
         settings = self.settings
         names = {
             name
             for name in type(settings).model_fields
             if getattr(settings, name) not in (None, (), {})
         }
-        vendors = settings.external is not None and bool(settings.external.vendors)
-        return frozenset(names | {"vendors"}) if vendors else frozenset(names)
+        parts = {
+            "vendors": settings.external and settings.external.vendors,
+            "migrations": settings.data and settings.data.migrations,
+            "backups": settings.data and settings.data.backups,
+        }
+        return frozenset(names | {name for name, part in parts.items() if part})
 
 
 def names() -> list[str]:

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from environments.fields import Command, HttpUrl, Port, SecretReference, Text
+from environments.sections.data import Data
 from gates.decide.sections import Name, Seconds, Section
 
 
@@ -261,6 +262,8 @@ class Environment(Section):
     """Without it the gate relies on what the platform says of its database."""
     redis: Redis | None = None
     """Without it the gate relies on what the platform says of its Redis."""
+    data: Data | None = None
+    """Without it nothing of tables, migrations and backups is checked."""
     synthetic: Synthetic | None = None
     """Without it the critical user flows do not apply: no synthetic patient may be made."""
     vantage_controls: tuple[HttpUrl, ...] = ()
@@ -286,6 +289,8 @@ class Environment(Section):
         synthetic, external = self.synthetic, self.external
         if synthetic is not None and synthetic.service not in self.services:
             raise ValueError(_unknown("synthetic.service", synthetic.service, self.services))
+        if self.data is not None and self.postgres is None:
+            raise ValueError("data needs the section postgres, through which it is read; add it")
         if external is None:
             return
         if external.service not in self.services:

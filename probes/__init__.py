@@ -15,10 +15,34 @@ import typing
 for _name in ("httpx", "httpcore", "requests", "urllib3", "psycopg", "redis"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-__all__ = ["http", "postgres", "prometheus", "redis"]
+__all__ = [
+    "backup",
+    "files",
+    "http",
+    "migrations",
+    "postgres",
+    "prometheus",
+    "redis",
+    "repository",
+    "rows",
+    "schema",
+    "sessions",
+]
 
 if typing.TYPE_CHECKING:
-    from probes import http, postgres, prometheus, redis
+    from probes import (
+        backup,
+        files,
+        http,
+        migrations,
+        postgres,
+        prometheus,
+        redis,
+        repository,
+        rows,
+        schema,
+        sessions,
+    )
 else:
 
     def __getattr__(name: str) -> types.ModuleType:

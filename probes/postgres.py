@@ -27,11 +27,13 @@ from probes.postgres_session import DeadlineConnection
 
 __all__ = [
     "PostgresTarget",
+    "Reader",
     "RecordFound",
     "Right",
     "Rights",
     "Rows",
     "ServerState",
+    "asked",
     "failure_kind",
     "privileges",
     "read_only",
@@ -105,6 +107,26 @@ class ServerState:
 
 V = TypeVar("V", bound=Facts)
 Ask: TypeAlias = Callable[[DeadlineConnection], V]
+
+
+class Reader:
+    """Reads several things in one transaction of one connection."""
+
+    def __init__(self, connection: DeadlineConnection) -> None:
+        self._connection = connection
+
+    def rows(
+        self, statement: Statement, params: Sequence[object] = ()
+    ) -> tuple[tuple[object, ...], ...]:
+        """Return the rows of one query, at most 10,000; raises what `asked` makes a failure of."""
+        return _rows(self._connection, statement, params).rows
+
+
+def asked(
+    target: PostgresTarget, ask: Callable[[Reader], V], *, deadline: Deadline
+) -> Observation[V]:
+    """Read what `ask` reads, in one read-only transaction that sees what is committed."""
+    return _observe(target, deadline, lambda connection: ask(Reader(connection)))
 
 
 def read_only(
@@ -208,6 +230,8 @@ def _begin(deadline: Deadline) -> sql.Composed:
         "SET LOCAL idle_in_transaction_session_timeout = {}; "
         # Rows that row-level security would hide become an error instead of a smaller count.
         "SET LOCAL row_security = off; "
+        # One core of the server at most works for the gate.
+        "SET LOCAL max_parallel_workers_per_gather = 0; "
         "SET LOCAL search_path = pg_catalog, public"
     ).format(milliseconds, lock, milliseconds + 1000)
 

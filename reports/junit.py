@@ -38,10 +38,10 @@ def render(record: Mapping[str, Any]) -> str:
     belongs to no check.
     """
     verdict = read(record)
-    suites = {f"{verdict.gate}.{region}": _cases(verdict, region) for region in _regions(verdict)}
+    suites = {f"{_gate(verdict)}.{region}": _cases(verdict, region) for region in _regions(verdict)}
     if trouble := _gate_run(verdict, suites):
-        suites[f"{verdict.gate}.run"] = [trouble]
-    root = ET.Element("testsuites", name=_legal(f"gate {verdict.gate}"))
+        suites[f"{_gate(verdict)}.run"] = [trouble]
+    root = ET.Element("testsuites", name=_legal(f"gate {words.gate_name(verdict)}"))
     _count(root, [case for cases in suites.values() for case in cases])
     for name, cases in suites.items():
         root.append(_suite(verdict, name, cases))
@@ -108,7 +108,7 @@ def _gate_run(verdict: Verdict, suites: Mapping[str, list[_Case]]) -> _Case | No
     message = words.meaning(verdict)
     said = [message, *verdict.sentences, *own]
     return _Case(
-        classname=verdict.gate,
+        classname=_gate(verdict),
         name="gate run",
         seconds=verdict.elapsed_seconds or 0.0,
         element="error",
@@ -159,6 +159,10 @@ def _count(element: ET.Element, cases: list[_Case]) -> None:
     element.set("tests", str(len(cases)))
     for plural, name in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         element.set(plural, str(sum(1 for case in cases if case.element == name)))
+
+
+def _gate(verdict: Verdict) -> str:
+    return words.gate_name(verdict).replace(" ", "-")
 
 
 def _legal(text: str) -> str:

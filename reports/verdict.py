@@ -84,6 +84,12 @@ class Verdict:
     exit_code: int | None
     gate: str
     window: str | None
+    phase: str | None
+    """Phase gates: 2, or a part such as 2.1."""
+    at: str | None
+    """The countdown: by which of its times."""
+    follows: str | None
+    """Which gate to ask after a GO, as on the command line."""
     environment: str
     release: str | None
     stage: str | None
@@ -185,6 +191,9 @@ def _verdict(record: Mapping[str, Any]) -> Verdict:
         exit_code=record["exit_code"],
         gate=record["gate"],
         window=record.get("window"),
+        phase=record.get("phase"),
+        at=record.get("at"),
+        follows=record.get("follows"),
         environment=record["environment"],
         release=record.get("release"),
         stage=record.get("stage"),

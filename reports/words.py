@@ -17,7 +17,7 @@ _MEANINGS = {
     Decision.GO: "Every required check ran and passed.",
     Decision.HOLD: "Do not go on yet.",
     Decision.NO_GO: "Measured and bad before the deployment: do not deploy.",
-    Decision.STOP: "Measured and bad while nothing is live: stop and undo what was begun.",
+    Decision.STOP: "Measured and bad in a step that carries no traffic: stop, undo what was begun.",
     Decision.ROLLBACK: "Measured and bad while the release carries traffic.",
 }
 _STATES = {
@@ -72,8 +72,14 @@ def about(verdict: Verdict) -> str:
 def scope(verdict: Verdict) -> str:
     """Return which gate judged: gate, window, stage."""
     window = f", first {window_words(verdict.window)}" if verdict.window else ""
+    at = f", due by {verdict.at}" if verdict.at else ""
     stage = f", {verdict.stage}" if verdict.stage else ""
-    return one_line(f"{verdict.gate}{window}{stage}")
+    return one_line(f"{gate_name(verdict)}{window}{at}{stage}")
+
+
+def gate_name(verdict: Verdict) -> str:
+    """Return the gate as on the command line: post-deploy, phase 2.1."""
+    return f"{verdict.gate} {verdict.phase}" if verdict.phase else verdict.gate
 
 
 def window_words(window: str) -> str:
@@ -119,6 +125,8 @@ def _steps_without_verdict(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _steps_after_go(verdict: Verdict) -> tuple[str, ...]:
+    if verdict.follows:
+        return (f"Go on. When that is done: {_command(verdict, verdict.follows)}",)
     later = _WINDOWS[_WINDOWS.index(verdict.window) + 1 :] if verdict.window in _WINDOWS else ()
     if not later:
         return ("Nothing: this gate asks for no more.",)
@@ -147,11 +155,16 @@ def explain_command(verdict: Verdict) -> str:
 
 def again_command(verdict: Verdict, *, window: str | None = None) -> str:
     """Return the command that asks the same question again."""
-    parts = [GATE, verdict.gate, "--env", verdict.environment]
-    if verdict.release:
-        parts += ["--release", verdict.release]
+    command = _command(verdict, gate_name(verdict))
     wanted = window or verdict.window
-    return " ".join([*parts, "--window", wanted] if wanted else parts)
+    command += f" --window {wanted}" if wanted else ""
+    return f"{command} --at {verdict.at}" if verdict.at else command
+
+
+def _command(verdict: Verdict, gate: str) -> str:
+    """Return a gate's command for the same environment and release."""
+    release = f" --release {verdict.release}" if verdict.release else ""
+    return f"{GATE} {gate} --env {verdict.environment}{release}"
 
 
 def tally(verdict: Verdict) -> str:

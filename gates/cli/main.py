@@ -14,6 +14,8 @@ from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 
 # Imported only when called, so that `gate --help` answers at once.
 COMMANDS = {
+    "pre-deploy": "before the deployment: is everything ready that the countdown asks for?",
+    "phase": "during the deployment: is phase N[.M] done, and done right?",
     "post-deploy": "measure the live release and say GO, ROLLBACK or HOLD",
     "explain": "why: what failed, by how much, where, what would clear it",
     "status": "where the deployment stands, who has to act, the next command",

@@ -3,123 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import IO, Any
+from typing import IO
 
-from gates.cli.view import View, view_for
+from gates.cli import asking
 from gates.decide.catalogue import WINDOWS
-from gates.run.runner import Callbacks, Question, Runner
+from gates.decide.scope import PostDeploy
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--env", required=True, help="environment, such as local or prod")
-    parser.add_argument(
-        "--release", help="release under test, like v1.2.0; required except on local"
-    )
+    asking.add_arguments(parser)
     parser.add_argument("--window", choices=tuple(WINDOWS), default="15m", help="validation window")
-    parser.add_argument(
-        "--region", action="append", default=[], help="only this region; may be repeated"
-    )
-    parser.add_argument("--switched-at", help="when traffic went to the release, in UTC with a Z")
-    parser.add_argument("--output", choices=("text", "json"), default="text")
 
 
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Run the gate; the exit code is the verdict's."""
-    question = Question(
-        gate="post-deploy",
-        window=arguments.window,
-        env=arguments.env,
-        release=arguments.release,
-        regions=tuple(arguments.region),
-        switched_at=arguments.switched_at,
-        debug=arguments.debug,
-    )
-    with _interruptible() as interruption:
-        shown = _Shown(stderr)
-        callbacks = Callbacks(shown.note, shown.begins, shown.event, interruption.happened)
-        runner = Runner(question, callbacks)
-        try:
-            verdict = runner.run()
-        finally:
-            shown.ends()
-    if arguments.output == "json":
-        stdout.write(json.dumps(verdict, indent=1, allow_nan=False) + "\n")
-    else:
-        _print(verdict, stdout)
-    code: int = verdict["exit_code"]
-    return code
-
-
-def _print(verdict: dict[str, Any], stdout: IO[str]) -> None:
-    # Imported late: rich takes a tenth of a second, and the checks need not wait for it.
-    from rich.console import Console  # noqa: PLC0415 - see above
-
-    from reports import terminal  # noqa: PLC0415 - see above
-
-    terminal.print_verdict(verdict, Console(file=stdout))
-
-
-class Interruption:
-    """Whether somebody asked the gate to stop."""
-
-    def __init__(self) -> None:
-        self._happened = False
-
-    def note(self, _signal: int, _frame: FrameType | None) -> None:
-        """Remember it; the runner stops the child, keeps the evidence and says so."""
-        self._happened = True
-
-    def happened(self) -> bool:
-        """Return whether it happened."""
-        return self._happened
-
-
-@contextmanager
-def _interruptible() -> Iterator[Interruption]:
-    """Turn Ctrl-C, SIGTERM and a closed terminal into an orderly end for the length of the block."""
-    interruption = Interruption()
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interruption.note) for number in signals}
-    try:
-        yield interruption
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class _Shown:
-    """The live view, once it is known what there is to show."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-        self._view: View | None = None
-
-    def note(self, text: str) -> None:
-        """Show what is going on before and after the checks."""
-        if self._view is None:
-            self._stream.write(f"gate: {text}\n")
-            self._stream.flush()
-        else:
-            self._view.note(text)
-
-    def begins(self, checks: int, regions: tuple[str, ...]) -> None:
-        """Open the view."""
-        self._view = view_for(self._stream, checks, regions)
-        self._view.__enter__()
-
-    def event(self, event: dict[str, Any]) -> None:
-        """Hand an event on."""
-        if self._view is not None:
-            self._view.event(event)
-
-    def ends(self) -> None:
-        """Close the view."""
-        if self._view is not None:
-            self._view.__exit__(None, None, None)
-            self._view = None
+    return asking.ask(PostDeploy(arguments.window), arguments, stdout, stderr)

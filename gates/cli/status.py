@@ -154,6 +154,8 @@ def _standing_json(standing: Standing) -> dict[str, Any]:
         "exit_code": verdict.exit_code,
         "gate": verdict.gate,
         "window": verdict.window,
+        "phase": verdict.phase,
+        "at": verdict.at,
         "release": verdict.release,
         "regions": {region: decision.value for region, decision in verdict.regions.items()},
         "sentences": list(verdict.sentences),

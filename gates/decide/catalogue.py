@@ -37,8 +37,14 @@ KINDS = (
     "auto|attest",
 )
 WINDOWS = {"15m": 900, "1h": 3600, "24h": 86400}
+COUNTDOWN = ("T-7d", "T-3d", "T-1d", "T-2h")
+EVERY_PHASE = "phase"
+"""The `when` of a row that every phase of the deployment asks."""
 CONDITIONS = (
+    "environment:backups",
+    "environment:data",
     "environment:external",
+    "environment:migrations",
     "environment:postgres",
     "environment:prometheus",
     "environment:redis",
@@ -46,6 +52,7 @@ CONDITIONS = (
     "environment:vendors",
 )
 """A closed list: a mistyped section would otherwise excuse its checks everywhere, for good."""
+_PART = re.compile(r"[1-7]\.[1-9]")
 _ID = re.compile(r"[A-Z][A-Z0-9.]*(-[A-Z0-9.]+)+")
 
 
@@ -125,8 +132,7 @@ def _row(where: str, values: list[str]) -> Row:
     _must_be(where, "on_fail", cells["on_fail"], tuple(meaning.value for meaning in Meaning))
     _must_be(where, "smoke", cells["smoke"], ("yes", "no"))
     _must_be(where, "invariant", cells["invariant"], ("yes", "no"))
-    if cells["phase"] == "post-deploy":
-        _must_be(where, "when", cells["when"], tuple(WINDOWS))
+    _check_when(where, cells["phase"], cells["when"])
     if cells["applies_if"]:
         _must_be(where, "applies_if", cells["applies_if"], CONDITIONS)
     if not cells["owner"]:
@@ -143,6 +149,18 @@ def _row(where: str, values: list[str]) -> Row:
         applies_if=cells["applies_if"],
         invariant=cells["invariant"] == "yes",
     )
+
+
+def _check_when(where: str, phase: str, when: str) -> None:
+    """Refuse a time at which no gate would ever ask."""
+    if phase == "post-deploy":
+        _must_be(where, "when", when, tuple(WINDOWS))
+    elif phase == "pre-deploy":
+        _must_be(where, "when", when, COUNTDOWN)
+    elif phase == "deploy" and when != EVERY_PHASE and not _PART.fullmatch(when):
+        raise CatalogueError(
+            f"{where}: when “{when}” is no part of a phase such as 2.1, nor “{EVERY_PHASE}”"
+        )
 
 
 def _must_be(where: str, column: str, value: str, allowed: Sequence[str]) -> None:

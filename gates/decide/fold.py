@@ -79,10 +79,12 @@ def fold(
     rows: Sequence[Row],
     regions: Sequence[str],
     results: Iterable[RegionResult],
-    stage: Stage,
+    stages: Stage | Mapping[str, Stage],
     problems: Sequence[str] = (),
 ) -> Folded:
     """Fold results against the manifest `rows`; `problems` are faults of the run itself.
+
+    `stages` says what a failure can mean: one stage for all rows, or each check's own.
 
     GO in a region needs every row exactly once with PASS or NOT_APPLICABLE and at least one PASS.
     A problem of the run holds every region. Results for unknown checks or regions hold as well:
@@ -96,7 +98,7 @@ def fold(
     advisories: list[Reason] = []
     by_region = {}
     for region in regions:
-        mine = [reason for row in rows for reason in _judge_row(row, region, found, stage)]
+        mine = [reason for row in rows for reason in _judge_row(row, region, found, stages)]
         folded = [reason for reason in mine if reason.decision is not Decision.GO]
         advisories += [reason for reason in mine if reason.decision is Decision.GO]
         if not _any_pass(rows, region, found):
@@ -126,9 +128,10 @@ def _judge_row(
     row: Row,
     region: str,
     found: Mapping[tuple[str, str], list[RegionResult]],
-    stage: Stage,
+    stages: Stage | Mapping[str, Stage],
 ) -> list[Reason]:
     """Return why a row is not good in a region; a doubled check never hides what it measured."""
+    stage = stages if isinstance(stages, Stage) else stages[row.id]
     results = found.get((row.id, region), [])
     ran = any(result.outcome is not None for result in results)
     times = len(results) if ran else 0

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from gates.decide.data_policy import DataPolicy
 from gates.decide.sections import CheckId, Name, Seconds, Section, Share
 
 MAX_LOOK_BACK_SECONDS = 3600.0
@@ -239,6 +240,7 @@ class Policy(Section):
     availability: Availability
     deadlines: Deadlines
     objectives: tuple[Objective, ...] = Field(min_length=1)
+    data: DataPolicy | None = None
 
     @model_validator(mode="after")
     def _one_objective_per_check(self) -> Self:

@@ -11,9 +11,9 @@ from checks.request import EVENTS, OUT, new_run_id, regions_of, release_of, swit
 from environments.loader import Loaded
 from environments.provider import ProviderError, environment
 from environments.yaml_file import ConfigurationError, RequestError
-from gates.decide.catalogue import in_window
-from gates.decide.fold import Stage, fold
+from gates.decide.fold import fold
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
+from gates.decide.scope import Gate, Scope
 from gates.load import load_catalogue, load_policy
 from gates.run import lines, verdict
 from gates.run.child import ChildPlan, run_child
@@ -29,8 +29,7 @@ DEADLINE_GRACE_SECONDS = 60.0
 class Question:
     """What is asked."""
 
-    gate: str
-    window: str
+    gate: Gate
     env: str
     release: str | None
     regions: tuple[str, ...]
@@ -55,7 +54,7 @@ class Runner:
     def __init__(self, question: Question, callbacks: Callbacks, out: pathlib.Path = OUT) -> None:
         self._question = question
         self._callbacks = callbacks
-        self._run = new_run_id(question.gate)
+        self._run = new_run_id(question.gate.kind)
         self.run_dir = out / self._run
         self._verdict: dict[str, Any] = {}
 
@@ -65,10 +64,8 @@ class Runner:
         header = verdict.Header(
             run=self._run,
             gate=question.gate,
-            window=question.window,
             environment=question.env,
             release=question.release,
-            stage=Stage.LIVE,
             started_at=utc_now(),
         )
         self.run_dir.mkdir(parents=True)
@@ -86,22 +83,25 @@ class Runner:
 
     def _measure(self) -> None:
         question = self._question
-        rows = in_window(load_catalogue(), question.window)
-        check_scenarios(rows)
+        catalogue = load_catalogue()
+        check_scenarios(question.gate.scope(catalogue, switched=False).rows)
         policy = load_policy()
         with environment(question.env, None, self._callbacks.note) as loaded:
             regions = regions_of(question.regions, loaded)
             release = release_of(question.release, question.env, loaded)
             switched_at = switched_at_of(question.switched_at, loaded)
+            scope = question.gate.scope(catalogue, switched=switched_at is not None)
             self._verdict |= {
                 "release": release.tag,
+                "stage": scope.stage,
+                "follows": question.gate.follows(catalogue),
                 "traffic_switched_at": switched_at and switched_at.isoformat(),
                 "digests": {
                     **self._verdict["digests"],
                     "environment": verdict.digest_of(loaded.path),
                 },
             }
-            wanted = manifest(rows, loaded.sections)
+            wanted = manifest(scope.rows, loaded.sections)
             plan = self._plan(loaded, wanted, release.tag, regions, policy.deadlines.run)
             end = run_child(
                 plan,
@@ -109,7 +109,7 @@ class Runner:
                 self._callbacks.event,
                 self._callbacks.interrupted,
             )
-        self._decide(wanted, regions, end.problem)
+        self._decide(scope, wanted, regions, end.problem)
 
     def _plan(
         self,
@@ -132,11 +132,13 @@ class Runner:
             debug=self._question.debug,
         )
 
-    def _decide(self, wanted: Manifest, regions: tuple[str, ...], problem: str | None) -> None:
+    def _decide(
+        self, scope: Scope, wanted: Manifest, regions: tuple[str, ...], problem: str | None
+    ) -> None:
         found = lines.read(self.run_dir / EVENTS)
         results = [*found.results, *verdict.not_applicable_results(wanted, regions)]
         problems = [*found.problems, *([problem] if problem else [])]
-        folded = fold(wanted.rows, regions, results, Stage.LIVE, problems)
+        folded = fold(wanted.rows, regions, results, scope.stages, problems)
         interrupted = self._callbacks.interrupted()
         if interrupted:
             # An interrupted run recommends nothing: a person stopped it, a person decides.

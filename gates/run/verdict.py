@@ -12,9 +12,10 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gates.decide.fold import Folded, RegionResult, Stage
+from gates.decide.fold import Folded, RegionResult
 from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.outcome import Outcome
+from gates.decide.scope import Gate
 from gates.load import FEATURES, POLICY, ROOT
 from gates.run.lines import Lines
 from gates.run.manifest import Manifest
@@ -28,11 +29,9 @@ class Header:
     """What identifies a run."""
 
     run: str
-    gate: str
-    window: str
+    gate: Gate
     environment: str
     release: str | None
-    stage: Stage
     started_at: dt.datetime
 
 
@@ -44,18 +43,19 @@ def opening(header: Header) -> dict[str, Any]:
         "state": "incomplete",
         "decision": None,
         "exit_code": None,
-        "gate": header.gate,
-        "window": header.window,
+        "gate": header.gate.name,
+        **header.gate.asked,
+        "follows": None,
         "environment": header.environment,
         "release": header.release,
-        "stage": header.stage.value,
+        "stage": None,
         "regions": {},
         "traffic_switched_at": None,
         "started_at": header.started_at.isoformat(timespec="milliseconds"),
         "finished_at": None,
         "elapsed_seconds": None,
         "counts": {},
-        "sentences": [],
+        "sentences": list(header.gate.remarks),
         "reasons": [],
         "advisories": [],
         "checks": [],

@@ -71,6 +71,14 @@ def test_a_row_is_read_into_its_types() -> None:
             "c.csv:2: when “15min” is not one of 15m, 1h, 24h",
         ),
         (
+            catalogue(a_line(phase="deploy", when="3")),
+            "c.csv:2: when “3” is no part of a phase such as 2.1, nor “phase”",
+        ),
+        (
+            catalogue(a_line(phase="pre-deploy", when="T-7")),
+            "c.csv:2: when “T-7” is not one of T-7d, T-3d, T-1d, T-2h",
+        ),
+        (
             catalogue(a_line(severity="high")),
             "c.csv:2: severity “high” is not one of blocker, critical, normal, minor",
         ),
@@ -129,7 +137,7 @@ def test_a_window_selects_what_is_due_within_it(window: str, ids: list[str]) -> 
         a_line(id="A-1"),
         a_line(id="A-2", when="1h"),
         a_line(id="A-3", when="24h"),
-        a_line(id="A-4", phase="deploy", when="15m"),
+        a_line(id="A-4", phase="deploy", when="3.3"),
     ]
     assert [row.id for row in in_window(parse([("c", catalogue(*lines))]), window)] == ids
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gates.decide.fold import Stage, fold
 from gates.decide.outcome import Decision, Outcome
+from gates.decide.scope import PostDeploy
 from gates.run import lines, verdict
 from gates.run.evidence import write_json
 from gates.run.manifest import Manifest
@@ -17,11 +18,9 @@ from tests.gates.run.recorded import file, finished, text
 AT = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
 HEADER = verdict.Header(
     run="r-1",
-    gate="post-deploy",
-    window="15m",
+    gate=PostDeploy("15m"),
     environment="local",
     release="v1.2.0",
-    stage=Stage.LIVE,
     started_at=AT,
 )
 NEEDS_REDIS = dataclasses.replace(a_row("IV-B-1"), applies_if="environment:redis")

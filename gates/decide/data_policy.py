@@ -1,0 +1,106 @@
+"""The policy of data: how old a backup may be, by how much a count may move, how full the connections."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from gates.decide.sections import Name, Seconds, Section, Share
+
+Age = Annotated[Seconds, Field(gt=0)]
+_MOST_STATEMENT_SECONDS = 30.0
+
+
+class BackupPolicy(Section):
+    """How young, how big and how closely read a backup has to be."""
+
+    of_this_deployment: Age
+    """Phase 1.1: the newest backup may be that old."""
+    max_age: Age
+    """Before the deployment."""
+    size_tolerance: Share
+    """Against the median of the earlier ones, either way."""
+    compared_with: int = Field(gt=0, le=100)
+    """So many earlier ones at most."""
+    read_whole_up_to_mb: float = Field(ge=0)
+    """Up to this size every block is read; above it only the table of contents."""
+
+
+class RestoreTestPolicy(Section):
+    """How young the last restore test has to be."""
+
+    max_age: Age
+    """A week before the deployment."""
+    max_age_day_before: Age
+    """The day before."""
+
+
+class MigrationLogPolicy(Section):
+    """What a migration log may and must say; patterns are searched line by line."""
+
+    errors: tuple[str, ...] = Field(min_length=1)
+    success: tuple[str, ...] = Field(min_length=1)
+    settle_for: Seconds = Field(ge=0, le=3600)
+    """How long a migration that runs now is waited for."""
+
+    @model_validator(mode="after")
+    def _patterns(self) -> Self:
+        for pattern in (*self.errors, *self.success):
+            try:
+                re.compile(pattern)
+            except re.error:
+                raise ValueError(f"“{pattern}” is no regular expression; mend it") from None
+        return self
+
+
+class CountRule(Section):
+    """By how much a count may move from the baseline."""
+
+    fewer: Share
+    more: Share
+    more_rows: int = Field(default=0, ge=0)
+    """So many more rows are allowed however small the table is."""
+
+    @model_validator(mode="after")
+    def _can_fail(self) -> Self:
+        if self.fewer >= 1:
+            raise ValueError("fewer 100% can never fail: every row may go; lower it")
+        return self
+
+
+class CountPolicy(Section):
+    """How rows are counted, and what of a difference is allowed."""
+
+    statement_timeout: Seconds = Field(gt=0, le=_MOST_STATEMENT_SECONDS)
+    """No statement of a count runs longer; Postgres ends it."""
+    exact_up_to_rows: int = Field(ge=0)
+    exact_up_to_mb: float = Field(ge=0)
+    """A table above either is counted from a sample."""
+    sampled_blocks: int = Field(ge=100, le=20_000)
+    """Of 8 kB each."""
+    estimate_tolerance: Share
+    """A sample is not held to less than this."""
+    rules: dict[Name, CountRule] = Field(min_length=1)
+    """By name, as the environment's tables name them."""
+    more_nulls: Share
+    """Nulls above the baseline's, as a share of the rows."""
+
+
+class ConnectionPolicy(Section):
+    """How full the connections may be, and how far the standby behind."""
+
+    max_used: Share
+    max_lag: Seconds = Field(gt=0)
+    max_lag_mb: float = Field(gt=0)
+
+
+class DataPolicy(Section):
+    """gates/policy/data.yaml."""
+
+    backups: BackupPolicy
+    restore_test: RestoreTestPolicy
+    migration_log: MigrationLogPolicy
+    counts: CountPolicy
+    connections: ConnectionPolicy

@@ -1,0 +1,226 @@
+"""What a gate asks: which rows of the catalogue, and what a failure of each of them can still mean."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from gates.decide.catalogue import COUNTDOWN, EVERY_PHASE, Row, in_window
+from gates.decide.fold import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+LAST_PHASE = 7
+NEVER_LIVE = ("1", "3.1")
+"""What these change carries no traffic, wherever traffic is: a failure stops and rolls nothing back."""
+BEFORE_THE_SWITCH = ("1", "2", "3.1", "3.2")
+MIXED = "deploying, traffic is being switched"
+_PHASE = re.compile(r"([1-7])(?:\.([1-9]))?")
+INFRASTRUCTURE_ONLY = (
+    "Only the infrastructure items of the countdown are asked so far. What people and QA attest is "
+    "not: GO here is not GO for the whole countdown."
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scope:
+    """The rows that a run must answer, each with its stage."""
+
+    rows: tuple[Row, ...]
+    stages: Mapping[str, Stage]
+    """By check."""
+
+    @property
+    def stage(self) -> str:
+        """Return the stage in words; where the rows differ, that traffic is being switched."""
+        found = {stage.value for stage in self.stages.values()}
+        return found.pop() if len(found) == 1 else MIXED
+
+
+class Gate(Protocol):
+    """One gate with its question: knows its rows, its name, and what comes after it."""
+
+    @property
+    def name(self) -> str:
+        """The command: post-deploy, pre-deploy, phase."""
+        ...
+
+    @property
+    def asked(self) -> Mapping[str, str | None]:
+        """What the verdict keeps of the question: window, phase, at."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """How runs of this gate are called, such as phase-2.1."""
+        ...
+
+    def scope(self, rows: Iterable[Row], *, switched: bool) -> Scope:
+        """Return what is asked; `switched` says that the release carries traffic."""
+        ...
+
+    def follows(self, rows: Iterable[Row]) -> str | None:
+        """Return the gate to ask after a GO, as on the command line, or None after the last one."""
+        ...
+
+    def needs(self, rows: Iterable[Row]) -> tuple[Phase, ...]:
+        """Return the parts of phases that must be GO before this one."""
+        ...
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What every verdict of this gate has to say of itself."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PostDeploy:
+    """The live release, in a validation window."""
+
+    window: str
+
+    name = "post-deploy"
+    kind = "post-deploy"
+    remarks = ()
+
+    @property
+    def asked(self) -> Mapping[str, str | None]:
+        """Return the window."""
+        return {"window": self.window, "phase": None, "at": None}
+
+    def scope(self, rows: Iterable[Row], *, switched: bool) -> Scope:  # noqa: ARG002 - a live release is live
+        """Return the rows that are due within the window."""
+        return _all_at(in_window(rows, self.window), Stage.LIVE)
+
+    def follows(self, rows: Iterable[Row]) -> str | None:  # noqa: ARG002 - as every gate is asked
+        """Return None: the windows follow each other by their own words."""
+        return None
+
+    def needs(self, rows: Iterable[Row]) -> tuple[Phase, ...]:  # noqa: ARG002 - as every gate is asked
+        """Return nothing: whatever is live is looked at."""
+        return ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PreDeploy:
+    """The countdown, up to one of its times."""
+
+    at: str
+
+    name = "pre-deploy"
+    kind = "pre-deploy"
+    remarks = (INFRASTRUCTURE_ONLY,)
+
+    @property
+    def asked(self) -> Mapping[str, str | None]:
+        """Return the time of the countdown."""
+        return {"window": None, "phase": None, "at": self.at}
+
+    def scope(self, rows: Iterable[Row], *, switched: bool) -> Scope:  # noqa: ARG002 - nothing is begun
+        """Return the rows that are due by that time, the earlier ones too."""
+        due = COUNTDOWN[: COUNTDOWN.index(self.at) + 1]
+        mine = (row for row in rows if row.phase == "pre-deploy" and row.when in due)
+        return _all_at(mine, Stage.BEFORE)
+
+    def follows(self, rows: Iterable[Row]) -> str | None:
+        """Return the next time of the countdown that asks anything, then phase 1."""
+        later = COUNTDOWN[COUNTDOWN.index(self.at) + 1 :]
+        asked = {row.when for row in rows if row.phase == "pre-deploy"}
+        return next((f"pre-deploy --at {at}" for at in later if at in asked), "phase 1")
+
+    def needs(self, rows: Iterable[Row]) -> tuple[Phase, ...]:  # noqa: ARG002 - as every gate is asked
+        """Return nothing: the countdown comes before every phase."""
+        return ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Phase:
+    """One phase of the deployment, or one part of it."""
+
+    number: int
+    part: int | None = None
+
+    name = "phase"
+    remarks = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Phase:
+        """Parse `2` or `2.1`; raises ValueError for anything else."""
+        match = _PHASE.fullmatch(text)
+        if match is None:
+            raise ValueError(
+                f"“{text}” is no phase; write it like 2 or 2.1, from 1 to {LAST_PHASE}"
+            )
+        return cls(int(match[1]), int(match[2]) if match[2] else None)
+
+    def __str__(self) -> str:
+        return str(self.number) if self.part is None else f"{self.number}.{self.part}"
+
+    @property
+    def kind(self) -> str:
+        """Return the name of its runs."""
+        return f"phase-{self}"
+
+    @property
+    def asked(self) -> Mapping[str, str | None]:
+        """Return the phase."""
+        return {"window": None, "phase": str(self), "at": None}
+
+    def scope(self, rows: Iterable[Row], *, switched: bool) -> Scope:
+        """Return the rows of the phase, and those of every phase; none where it has none of its own."""
+        rows = tuple(rows)
+        parts = self.parts(rows)
+        own = [row for row in rows if row.phase == "deploy" and row.when in parts]
+        every = [row for row in rows if row.phase == "deploy" and row.when == EVERY_PHASE] * bool(
+            own
+        )
+        last = parts[-1] if parts else str(self)
+        stages = {row.id: stage_of(row.when, switched=switched) for row in own}
+        stages |= {row.id: stage_of(last, switched=switched) for row in every}
+        return Scope((*own, *every), stages)
+
+    def parts(self, rows: Iterable[Row]) -> tuple[str, ...]:
+        """Return the parts that the catalogue asks anything of, in order."""
+        mine = {row.when for row in rows if row.phase == "deploy" and self._has(row.when)}
+        return tuple(sorted(mine))
+
+    def _has(self, when: str) -> bool:
+        if self.part is not None:
+            return when == str(self)
+        return when.startswith(f"{self.number}.")
+
+    def follows(self, rows: Iterable[Row]) -> str | None:
+        """Return the next part or phase that asks anything, after the last one the live release."""
+        rows = tuple(rows)
+        parts = Phase(self.number).parts(rows)
+        later = [part for part in parts if self.part is not None and part > str(self)]
+        phases = [n for n in range(self.number + 1, LAST_PHASE + 1) if Phase(n).parts(rows)]
+        return next(
+            (f"phase {one}" for one in (*later, *phases)),
+            "post-deploy",
+        )
+
+    def needs(self, rows: Iterable[Row]) -> tuple[Phase, ...]:
+        """Return all parts of the phase before, or of the nearest one that asks anything."""
+        rows = tuple(rows)
+        for number in range(self.number - 1, 0, -1):
+            parts = Phase(number).parts(rows)
+            if parts:
+                return tuple(Phase.parse(part) for part in parts)
+        return ()
+
+
+def stage_of(part: str, *, switched: bool) -> Stage:
+    """Return what a failure in a part of the deployment can mean, by what it changes and where traffic is."""
+    if part.startswith(NEVER_LIVE):
+        return Stage.NOT_SWITCHED
+    if part.startswith(BEFORE_THE_SWITCH) and not switched:
+        return Stage.NOT_SWITCHED
+    return Stage.LIVE
+
+
+def _all_at(rows: Iterable[Row], stage: Stage) -> Scope:
+    kept = tuple(rows)
+    return Scope(kept, {row.id: stage for row in kept})

@@ -1,0 +1,113 @@
+"""A backup made by `pg_dump --format=custom`: its table of contents, and whether it can be read to its end.
+
+`pg_restore` does both, from a pipe and into nothing: no database is asked and no row leaves the process.
+The table of contents stands at the beginning, so it alone does not show that the end is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Mapping
+from typing import IO, Any, Final
+
+from probes import files
+from probes.observation import Deadline, Observation
+
+_TABLE_DATA: Final = re.compile(r"^\d+; \d+ \d+ TABLE DATA (\S+) (\S+) \S+$", re.MULTILINE)
+_CHUNK_BYTES: Final = 256 * 1024
+_STOP_SECONDS: Final = 2
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Contents:
+    """What a backup holds."""
+
+    tables: tuple[str, ...]
+    """`schema.table` of every table whose rows it holds."""
+    listed: bool
+    """Whether pg_restore could read the table of contents."""
+    whole: bool | None
+    """Whether every block could be read; None when that was not asked."""
+    sha256: str | None
+    """Of the file, where it was read to its end."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return all of it: names of tables, no row."""
+        return dataclasses.asdict(self)
+
+
+def contents(
+    address: str, program: str, *, whole: bool, deadline: Deadline
+) -> Observation[Contents]:
+    """Read a backup's table of contents, and with `whole` every block of it, to throw it away."""
+
+    def ask() -> Contents:
+        listing = _Reading(address, (program, "--list"), deadline)
+        ended, printed = listing.run()
+        tables = tuple(
+            f"{schema}.{table}"
+            for schema, table in _TABLE_DATA.findall(printed.decode("utf-8", "replace"))
+        )
+        if not whole or ended != 0:
+            return Contents(tables, ended == 0, None, None)
+        reading = _Reading(address, (program, "--file=/dev/null"), deadline)
+        ended, _ = reading.run()
+        return Contents(tables, listed=True, whole=ended == 0, sha256=reading.sha256)
+
+    return files.observed("backup", address, ask)
+
+
+class _Reading:
+    """One run of pg_restore over a file that is fed to it."""
+
+    def __init__(self, address: str, argv: tuple[str, ...], deadline: Deadline) -> None:
+        self._address = address
+        self._argv = argv
+        self._deadline = deadline
+        self._digest = hashlib.sha256()
+        self._fed = False
+
+    @property
+    def sha256(self) -> str | None:
+        """The file's digest, if all of it was fed."""
+        return self._digest.hexdigest() if self._fed else None
+
+    def run(self) -> tuple[int, bytes]:
+        """Return how the program ended and what it printed; raises OSError, TimeoutError and the store's."""
+        with files.open_stream(self._address, self._deadline) as stream:
+            process = subprocess.Popen(  # noqa: S603 - the program is the environment's, no shell reads it
+                self._argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={"LC_ALL": "C", "PATH": os.environ.get("PATH", os.defpath)},
+            )
+            feeder = threading.Thread(target=self._feed, args=(stream, process.stdin), daemon=True)
+            feeder.start()
+            # From here on the pipe is the feeder's to close.
+            process.stdin = None
+            try:
+                printed, _ = process.communicate(timeout=self._deadline.remaining_seconds())
+            except subprocess.TimeoutExpired as exc:
+                process.kill()
+                process.communicate()
+                raise TimeoutError("the backup could not be read in time") from exc
+            finally:
+                feeder.join(_STOP_SECONDS)
+        return process.returncode, printed
+
+    def _feed(self, stream: IO[bytes], pipe: IO[Any] | None) -> None:
+        if pipe is None:
+            return
+        # A program that has seen enough closes the pipe; how it ended says what it thought of the file.
+        with contextlib.suppress(OSError, ValueError), pipe:
+            while chunk := stream.read(_CHUNK_BYTES):
+                self._digest.update(chunk)
+                pipe.write(chunk)
+            self._fed = True

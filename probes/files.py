@@ -1,0 +1,159 @@
+"""Files of other tools, by path or address (`s3://…`): listed and read, through fsspec.
+
+The machine's own credentials are used; an address holds none.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import fnmatch
+import time
+from collections.abc import Callable, Mapping
+from typing import IO, Any, Final, TypeVar
+
+from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
+
+MAX_BYTES: Final = 8 * 1024 * 1024
+MAX_ENTRIES: Final = 10_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a listing."""
+
+    name: str
+    address: str
+    """Where it can be opened."""
+    size: int
+    modified_at: dt.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of a folder that match a pattern, the newest first."""
+
+    entries: tuple[Entry, ...]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return name, size and time of the newest ones."""
+        newest = self.entries[:20]
+        shown = [
+            {"name": one.name, "size": one.size, "at": one.modified_at.isoformat()}
+            for one in newest
+        ]
+        return {"count": len(self.entries), "newest": shown}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Content:
+    """A whole file; what it says is private."""
+
+    data: bytes = dataclasses.field(repr=False)
+    modified_at: dt.datetime
+
+    def facts(self) -> Mapping[str, object]:
+        """Return size and time."""
+        return {"size": len(self.data), "modified_at": self.modified_at.isoformat()}
+
+
+V = TypeVar("V", bound=Facts)
+
+
+def listing(location: str, pattern: str, *, deadline: Deadline) -> Observation[Listing]:
+    """List the files of a folder whose names match, without those of folders below it."""
+
+    def ask() -> Listing:
+        filesystem, path = _filesystem(location, deadline)
+        found = [one for one in filesystem.ls(path, detail=True) if one["type"] == "file"]
+        if len(found) > MAX_ENTRIES:
+            raise OSError("too many files")
+        entries = [_entry(filesystem, one) for one in found]
+        matching = [one for one in entries if fnmatch.fnmatchcase(one.name, pattern)]
+        return Listing(tuple(sorted(matching, key=lambda one: one.modified_at, reverse=True)))
+
+    return observed("files", f"{location}/{pattern}", ask)
+
+
+def content(location: str, *, deadline: Deadline) -> Observation[Content]:
+    """Read a whole file of at most 8 MB."""
+
+    def ask() -> Content:
+        filesystem, path = _filesystem(location, deadline)
+        about = filesystem.info(path)
+        with filesystem.open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise OSError("too large")
+        return Content(data, _modified_at(filesystem, about))
+
+    return observed("files", location, ask)
+
+
+def open_stream(location: str, deadline: Deadline) -> IO[bytes]:
+    """Open a file for reading from its beginning; raises OSError and what the store's client raises."""
+    filesystem, path = _filesystem(location, deadline)
+    stream: IO[bytes] = filesystem.open(path, "rb")
+    return stream
+
+
+def observed(probe: str, location: str, ask: Callable[[], V]) -> Observation[V]:
+    """Return what `ask` brings from a store, or the failure that its exception means."""
+    started_at, started = utc_now(), time.monotonic()
+    value, failure = None, None
+    try:
+        value = ask()
+    except Exception as exc:  # noqa: BLE001 - stores raise their clients' own exceptions; all are failures here
+        failure = _failure(location, exc)
+    elapsed = time.monotonic() - started
+    return Observation(probe, location, started_at, elapsed, {"read": elapsed}, value, failure)
+
+
+def _filesystem(location: str, deadline: Deadline) -> tuple[Any, str]:
+    import fsspec  # noqa: PLC0415 - heavy, and not every run reads files
+
+    options: dict[str, Any] = {}
+    if location.startswith("s3://"):
+        seconds = max(0.5, deadline.remaining_seconds() / 2)
+        options["config_kwargs"] = {
+            "connect_timeout": seconds,
+            "read_timeout": seconds,
+            "retries": {"max_attempts": 1},
+        }
+        # What was listed a moment ago may be gone, or be there by now.
+        options["use_listings_cache"] = False
+        options["skip_instance_cache"] = True
+    filesystem, path = fsspec.core.url_to_fs(location, **options)
+    return filesystem, path
+
+
+def _entry(filesystem: Any, about: Mapping[str, Any]) -> Entry:
+    address = filesystem.unstrip_protocol(about["name"])
+    name = str(about["name"]).rpartition("/")[2]
+    return Entry(name, address, int(about["size"]), _modified_at(filesystem, about))
+
+
+def _modified_at(filesystem: Any, about: Mapping[str, Any]) -> dt.datetime:
+    moment = about.get("mtime") or about.get("LastModified")
+    if isinstance(moment, int | float):
+        return dt.datetime.fromtimestamp(moment, dt.UTC)
+    found = moment or filesystem.modified(about["name"])
+    if not isinstance(found, dt.datetime):
+        raise OSError("the store does not say when a file was written")
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+def _failure(location: str, exc: Exception) -> Failure:
+    """Return what an exception of a store means; its text may name anything and is not kept."""
+    kind, sentence = FailureKind.SERVER_ERROR, f"it can't be read ({type(exc).__name__})"
+    if isinstance(exc, FileNotFoundError | NotADirectoryError):
+        kind, sentence = FailureKind.UNUSABLE_ANSWER, "there is nothing of that name"
+    elif isinstance(exc, PermissionError):
+        kind, sentence = FailureKind.FORBIDDEN, "the gate may not read it"
+    elif isinstance(exc, TimeoutError):
+        kind, sentence = FailureKind.TIMEOUT, "it gave no answer in time"
+    elif isinstance(exc, ImportError):
+        kind, sentence = FailureKind.OUR_FAULT, "the library for such addresses is not installed"
+    elif isinstance(exc, ValueError):
+        kind, sentence = FailureKind.OUR_FAULT, "it is no address that the gate knows"
+    return Failure(kind, f"{location}: {sentence}.", "read")

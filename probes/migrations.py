@@ -1,0 +1,98 @@
+"""Prisma's own record of its migrations; never its `logs`, which may quote a patient's data."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping
+from typing import Final
+
+from psycopg import sql
+
+from probes import postgres
+from probes.observation import Deadline, Observation
+from probes.postgres import PostgresTarget, Reader
+
+PRISMA_LOCK: Final = 72707369
+"""The advisory lock that Prisma holds while it migrates."""
+
+_RUNNING: Final = """
+SELECT count(*) FROM pg_locks
+WHERE locktype = 'advisory' AND objid = %s AND granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One row of Prisma's table."""
+
+    name: str
+    checksum: str
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    rolled_back_at: dt.datetime | None
+    steps: int | None
+    has_logs: bool | None
+    """Whether Prisma logged an error; None where the gate is not told."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Record:
+    """What the database says of its migrations."""
+
+    applied: tuple[Row, ...]
+    """Every row, the oldest first; a migration may have several."""
+    running: bool
+    """Whether a migration runs now."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return names, times and states."""
+        return {
+            "running": self.running,
+            "applied": [
+                {
+                    "name": one.name,
+                    "checksum": one.checksum,
+                    "finished": one.finished_at is not None,
+                    "rolled_back": one.rolled_back_at is not None,
+                    "has_logs": one.has_logs,
+                }
+                for one in self.applied
+            ],
+        }
+
+
+def record(
+    target: PostgresTarget, table: str, has_logs_column: str | None, *, deadline: Deadline
+) -> Observation[Record]:
+    """Return Prisma's rows from its table or a view of it."""
+    has_logs: sql.Composable = sql.Identifier(has_logs_column) if has_logs_column else sql.NULL
+    query = sql.SQL(
+        "SELECT migration_name, checksum, started_at, finished_at, rolled_back_at, "
+        "applied_steps_count, {} FROM {} ORDER BY started_at, migration_name"
+    ).format(has_logs, sql.Identifier(*table.split(".")))
+
+    def ask(reader: Reader) -> Record:
+        rows = reader.rows(query)
+        ((running,),) = reader.rows(_RUNNING, (PRISMA_LOCK,))
+        return Record(tuple(map(_row, rows)), running != 0)
+
+    return postgres.asked(target, ask, deadline=deadline)
+
+
+def _row(row: tuple[object, ...]) -> Row:
+    name, checksum, started_at, finished_at, rolled_back_at, steps, has_logs = row
+    return Row(
+        name=str(name),
+        checksum=str(checksum),
+        started_at=_moment(started_at),
+        finished_at=_moment(finished_at),
+        rolled_back_at=_moment(rolled_back_at),
+        steps=steps if isinstance(steps, int) else None,
+        has_logs=has_logs if isinstance(has_logs, bool) else None,
+    )
+
+
+def _moment(value: object) -> dt.datetime | None:
+    return value if isinstance(value, dt.datetime) else None

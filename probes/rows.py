@@ -1,0 +1,251 @@
+"""How many rows there are, how many are null where they should not be, and how many point nowhere.
+
+Only numbers come back. Small tables are counted; of a big one, stretches of blocks that lie evenly over it,
+always the same ones for the same size. Nothing is locked but as a plain SELECT locks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from psycopg import sql
+
+from probes import postgres
+from probes.observation import Deadline, Observation
+from probes.postgres import PostgresTarget, Reader
+
+STRETCHES: Final = 50
+MAX_ORPHANS: Final = 1_000
+"""No more are counted: the first thousand say enough."""
+_MEGABYTE: Final = 1024 * 1024
+_STANDARD_ERRORS: Final = 2.01
+"""Student's t for 95 % and 49 degrees of freedom."""
+
+_SIZE: Final = """
+SELECT c.relkind::text, c.reltuples, pg_relation_size(c.oid), current_setting('block_size')::int
+FROM pg_class c WHERE c.oid = to_regclass(%s)
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """Up to where everything is counted, and how much of the rest is."""
+
+    exact_rows: int
+    exact_megabytes: float
+    sampled_blocks: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TableToCount:
+    """A table and what of its rows counts."""
+
+    name: str
+    """`table` or `schema.table`."""
+    key: str
+    synthetic_column: str | None = None
+    nulls: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Counted:
+    """Rows of a table, synthetic ones left out."""
+
+    there: bool
+    """Whether the table exists."""
+    rows: int = 0
+    error_rows: int = 0
+    """The number may be wrong by so many, with 95 % confidence; 0 when it was counted."""
+    exact: bool = True
+    nulls: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """By column; of a sampled table those of the sample."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return all of it."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Orphans:
+    """Rows that refer to what is not there."""
+
+    there: bool
+    """Whether both tables exist."""
+    found: int = 0
+    """At most 1,000."""
+    looked_at: int | None = None
+    """How many rows were followed, where that was a sample."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return all of it."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Link:
+    """A column that refers to another table's key."""
+
+    table: str
+    column: str
+    to_table: str
+    to_column: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Size:
+    kind: str
+    rows: float
+    size_bytes: int
+    block_bytes: int
+
+    @property
+    def blocks(self) -> int:
+        return self.size_bytes // self.block_bytes
+
+    def small(self, limits: Limits) -> bool:
+        """Tell whether all of it may be counted; a partitioned table can't be sampled."""
+        within = (
+            self.rows <= limits.exact_rows and self.size_bytes <= limits.exact_megabytes * _MEGABYTE
+        )
+        return within or self.kind != "r" or self.blocks <= limits.sampled_blocks
+
+
+def counted(
+    target: PostgresTarget, table: TableToCount, limits: Limits, *, deadline: Deadline
+) -> Observation[Counted]:
+    """Count a table's rows and the nulls of some columns."""
+
+    def ask(reader: Reader) -> Counted:
+        size = _size(reader, table.name)
+        if size is None:
+            return Counted(there=False)
+        if size.small(limits):
+            return _count(reader, table)
+        return _sample(reader, table, size, limits.sampled_blocks)
+
+    return postgres.asked(target, ask, deadline=deadline)
+
+
+def orphans(
+    target: PostgresTarget, link: Link, limits: Limits, *, deadline: Deadline
+) -> Observation[Orphans]:
+    """Count the rows of a table that refer to a key that is not there."""
+
+    def ask(reader: Reader) -> Orphans:
+        size = _size(reader, link.table)
+        if size is None or _size(reader, link.to_table) is None:
+            return Orphans(there=False)
+        if size.small(limits):
+            return Orphans(there=True, found=_orphans(reader, link, sql.SQL("true")))
+        return _sampled_orphans(reader, link, size, limits.sampled_blocks)
+
+    return postgres.asked(target, ask, deadline=deadline)
+
+
+def _size(reader: Reader, table: str) -> _Size | None:
+    found = reader.rows(_SIZE, (_qualified(table),))
+    if not found:
+        return None
+    kind, rows, size_bytes, block_bytes = found[0]
+    return _Size(str(kind), float(str(rows)), int(str(size_bytes)), int(str(block_bytes)))
+
+
+def _count(reader: Reader, table: TableToCount) -> Counted:
+    query = sql.SQL("SELECT count(*), {} FROM {} WHERE {}").format(
+        _nulls(table), _identifier(table.name), _real(table)
+    )
+    (rows, *nulls), *_ = reader.rows(query)
+    return Counted(there=True, rows=_number(rows), nulls=_by_column(table, nulls))
+
+
+def _sample(reader: Reader, table: TableToCount, size: _Size, blocks: int) -> Counted:
+    each = max(1, blocks // STRETCHES)
+    parts = [
+        sql.SQL("SELECT count(*), {} FROM {} WHERE {} AND {}").format(
+            _nulls(table), _identifier(table.name), _real(table), stretch
+        )
+        for stretch in _stretches(size.blocks, each)
+    ]
+    found = reader.rows(sql.SQL(" UNION ALL ").join(parts))
+    counts = [_number(row[0]) for row in found]
+    scale = size.blocks / each
+    error = _STANDARD_ERRORS * statistics.stdev(counts) / math.sqrt(len(counts)) * scale
+    return Counted(
+        there=True,
+        rows=round(statistics.fmean(counts) * scale),
+        error_rows=math.ceil(error),
+        exact=False,
+        nulls=_by_column(
+            table, [sum(map(_number, column)) for column in zip(*found, strict=True)][1:]
+        ),
+    )
+
+
+def _sampled_orphans(reader: Reader, link: Link, size: _Size, blocks: int) -> Orphans:
+    each = max(1, blocks // STRETCHES)
+    inside = sql.SQL("({})").format(sql.SQL(" OR ").join(_stretches(size.blocks, each)))
+    rows = sql.SQL("SELECT count(*) FROM {} AS c WHERE {}").format(_identifier(link.table), inside)
+    found = _orphans(reader, link, inside)
+    return Orphans(there=True, found=found, looked_at=_number(reader.rows(rows)[0][0]))
+
+
+def _orphans(reader: Reader, link: Link, where: sql.Composable) -> int:
+    query = sql.SQL(
+        "SELECT count(*) FROM (SELECT FROM {child} AS c WHERE c.{column} IS NOT NULL AND {where} "
+        "AND NOT EXISTS (SELECT FROM {parent} AS p WHERE p.{key} = c.{column}) LIMIT {most}) AS o"
+    ).format(
+        child=_identifier(link.table),
+        column=sql.Identifier(link.column),
+        where=where,
+        parent=_identifier(link.to_table),
+        key=sql.Identifier(link.to_column),
+        most=MAX_ORPHANS,
+    )
+    return _number(reader.rows(query)[0][0])
+
+
+def _stretches(blocks: int, each: int) -> Sequence[sql.Composed]:
+    """Return conditions on a row's place for stretches of blocks that lie evenly over a table."""
+    begins = [min(int((n + 0.5) * blocks / STRETCHES), blocks - each) for n in range(STRETCHES)]
+    return [
+        sql.SQL("(ctid >= {}::tid AND ctid < {}::tid)").format(
+            f"({begin},0)", f"({begin + each},0)"
+        )
+        for begin in begins
+    ]
+
+
+def _nulls(table: TableToCount) -> sql.Composable:
+    # The key is counted too: the list of columns is never empty, and a login that may read no column
+    # is refused instead of counting.
+    columns = [
+        sql.SQL("count(*) FILTER (WHERE {} IS NULL)").format(sql.Identifier(name))
+        for name in (table.key, *table.nulls)
+    ]
+    return sql.SQL(", ").join(columns)
+
+
+def _by_column(table: TableToCount, nulls: Sequence[object]) -> dict[str, int]:
+    return dict(zip(table.nulls, map(_number, nulls[1:]), strict=True))
+
+
+def _real(table: TableToCount) -> sql.Composable:
+    if table.synthetic_column is None:
+        return sql.SQL("true")
+    return sql.SQL("{} IS NULL").format(sql.Identifier(table.synthetic_column))
+
+
+def _qualified(table: str) -> str:
+    return table if "." in table else f"public.{table}"
+
+
+def _identifier(table: str) -> sql.Identifier:
+    return sql.Identifier(*_qualified(table).split("."))
+
+
+def _number(value: object) -> int:
+    return int(str(value))

@@ -1,0 +1,149 @@
+"""The structure of a database: tables, columns, keys; with a fingerprint for each table."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+from probes import postgres
+from probes.observation import Deadline, Observation
+from probes.postgres import PostgresTarget, Reader
+
+_OURS: Final = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
+_TABLES: Final = f"""
+SELECT n.nspname || '.' || c.relname,
+       array_agg(a.attname::text ORDER BY a.attname),
+       string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+                            pg_get_expr(d.adbin, d.adrelid)), ', ' ORDER BY a.attname)
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND {_OURS}
+GROUP BY 1 ORDER BY 1
+"""  # noqa: S608 - all of it is written here
+_DETAILS: Final = f"""
+SELECT n.nspname || '.' || c.relname, pg_get_indexdef(i.indexrelid) || ' ' || i.indisvalid
+FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}
+UNION ALL
+SELECT n.nspname || '.' || c.relname, k.conname || ' ' || pg_get_constraintdef(k.oid)
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}
+ORDER BY 1, 2
+"""  # noqa: S608 - all of it is written here
+# From PostgreSQL 18 on a constraint may be there without being enforced; older ones lack the column.
+_KEYS: Final = f"""
+SELECT k.conname::text, n.nspname || '.' || c.relname, tn.nspname || '.' || t.relname,
+       (SELECT array_agg(a.attname::text ORDER BY o.place)
+        FROM unnest(k.conkey) WITH ORDINALITY AS o (number, place)
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = o.number),
+       k.convalidated, coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true),
+       NOT EXISTS (SELECT FROM pg_trigger g
+                   WHERE g.tgconstraint = k.oid AND g.tgisinternal AND g.tgenabled = 'D')
+FROM pg_constraint k
+JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_class t ON t.oid = k.confrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace
+WHERE k.contype = 'f' AND k.conparentid = 0 AND {_OURS}
+ORDER BY 1, 2
+"""  # noqa: S608 - all of it is written here
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TableShape:
+    """One table: its columns, and a digest of everything that a migration could change."""
+
+    columns: tuple[str, ...]
+    fingerprint: str
+    """Over columns with types and defaults, constraints and indexes; 16 hex digits."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """One declared reference, and whether the database really holds to it."""
+
+    name: str
+    table: str
+    to_table: str
+    columns: tuple[str, ...]
+    validated: bool
+    """Whether the rows from before it were looked at."""
+    enforced: bool
+    """Whether it was declared to be enforced."""
+    triggers: bool
+    """Whether what enforces it is switched on."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Structure:
+    """All tables and foreign keys outside the system's schemas, by `schema.name`."""
+
+    tables: Mapping[str, TableShape]
+    foreign_keys: tuple[ForeignKey, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Return one digest of all tables."""
+        return _digest(
+            *(f"{name} {shape.fingerprint}" for name, shape in sorted(self.tables.items()))
+        )
+
+    def facts(self) -> Mapping[str, object]:
+        """Return fingerprints, and the keys that don't hold; names of tables and columns are no data."""
+        loose = [
+            key.name
+            for key in self.foreign_keys
+            if not (key.validated and key.enforced and key.triggers)
+        ]
+        return {
+            "fingerprint": self.fingerprint,
+            "tables": {name: shape.fingerprint for name, shape in self.tables.items()},
+            "foreign_keys": len(self.foreign_keys),
+            "not_holding": loose,
+        }
+
+
+def structure(target: PostgresTarget, *, deadline: Deadline) -> Observation[Structure]:
+    """Return the structure; needs no right on any table."""
+
+    def ask(reader: Reader) -> Structure:
+        details: dict[str, list[str]] = {}
+        for name, detail in reader.rows(_DETAILS):
+            details.setdefault(str(name), []).append(str(detail))
+        tables = {
+            str(name): TableShape(
+                _names(columns), _digest(str(described), *details.get(str(name), ()))
+            )
+            for name, columns, described in reader.rows(_TABLES)
+        }
+        return Structure(tables, tuple(map(_key, reader.rows(_KEYS))))
+
+    return postgres.asked(target, ask, deadline=deadline)
+
+
+def qualified(table: str) -> str:
+    """Return a table's name with its schema; public where it names none."""
+    return table if "." in table else f"public.{table}"
+
+
+def _key(row: tuple[object, ...]) -> ForeignKey:
+    name, table, to_table, columns, validated, enforced, triggers = row
+    return ForeignKey(
+        name=str(name),
+        table=str(table),
+        to_table=str(to_table),
+        columns=_names(columns),
+        validated=validated is True,
+        enforced=enforced is True,
+        triggers=triggers is True,
+    )
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
