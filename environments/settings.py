@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from environments.fields import Command, HttpUrl, Port, SecretReference, Text
 from environments.sections.data import Data
+from environments.sections.kubernetes import Kubernetes, RegionCluster
 from gates.decide.sections import Name, Seconds, Section
 
 
@@ -71,6 +72,8 @@ class Region(Section):
     """The Prometheus that scrapes this region; regions may share one."""
     labels: dict[str, str] = Field(default_factory=dict)
     """What selects this region's series, added to the labels of every metric and of `up`."""
+    kubernetes: RegionCluster | None = None
+    """This region's cluster; every region has one where the section `kubernetes` is there."""
 
 
 class HealthEndpoint(Section):
@@ -264,6 +267,8 @@ class Environment(Section):
     """Without it the gate relies on what the platform says of its Redis."""
     data: Data | None = None
     """Without it nothing of tables, migrations and backups is checked."""
+    kubernetes: Kubernetes | None = None
+    """Without it the checks of clusters, pods and rollouts do not apply."""
     synthetic: Synthetic | None = None
     """Without it the critical user flows do not apply: no synthetic patient may be made."""
     vantage_controls: tuple[HttpUrl, ...] = ()
@@ -282,7 +287,27 @@ class Environment(Section):
                     f"{', '.join(sorted(missing))}, named under services; add it"
                 )
         self._check_names()
+        self._check_clusters()
         return self
+
+    def _check_clusters(self) -> None:
+        """Refuse a region without its cluster, and a cluster of which nothing is said."""
+        section = self.kubernetes
+        for name, region in self.regions.items():
+            if section is not None and region.kubernetes is None:
+                raise ValueError(f"regions.{name}.kubernetes is missing; say where its cluster is")
+            if section is None and region.kubernetes is not None:
+                raise ValueError(f"regions.{name}.kubernetes needs the section kubernetes; add it")
+        health = section.candidate_health if section is not None else None
+        if health is None:
+            return
+        if health.service not in self.services:
+            key = "kubernetes.candidate_health.service"
+            raise ValueError(_unknown(key, health.service, self.services))
+        endpoints = self.services[health.service].health
+        if health.endpoint not in endpoints:
+            key = "kubernetes.candidate_health.endpoint"
+            raise ValueError(_unknown(key, health.endpoint, endpoints))
 
     def _check_names(self) -> None:
         """Refuse names that point nowhere."""

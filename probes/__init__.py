@@ -12,13 +12,14 @@ import logging
 import types
 import typing
 
-for _name in ("httpx", "httpcore", "requests", "urllib3", "psycopg", "redis"):
+for _name in ("httpx", "httpcore", "requests", "urllib3", "psycopg", "redis", "kubernetes"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 __all__ = [
     "backup",
     "files",
     "http",
+    "kubernetes",
     "migrations",
     "postgres",
     "prometheus",
@@ -34,6 +35,7 @@ if typing.TYPE_CHECKING:
         backup,
         files,
         http,
+        kubernetes,
         migrations,
         postgres,
         prometheus,

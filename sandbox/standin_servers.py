@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from sandbox.layout import Layout
 
-_RBAC = Path(__file__).resolve().parent.parent / "deploy" / "kubernetes" / "rbac.yaml"
+RBAC = Path(__file__).resolve().parent.parent / "deploy" / "kubernetes" / "rbac.yaml"
 
 
 def _cluster(number: int) -> Callable[[Layout], dict[str, Any]]:
     return lambda layout: {
         "number": number,
-        "rbac": str(_RBAC),
+        "rbac": str(RBAC),
         "token": layout.passwords["kubernetes-gate"],
     }
 

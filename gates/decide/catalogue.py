@@ -45,6 +45,7 @@ CONDITIONS = (
     "environment:data",
     "environment:external",
     "environment:migrations",
+    "environment:kubernetes",
     "environment:postgres",
     "environment:prometheus",
     "environment:redis",

@@ -99,6 +99,7 @@ def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
     routes = [
         *server.routes(),
         Route("/version", _answered(api.version)),
+        Route("/version/", _answered(api.version)),
         Route("/readyz", _answered(api.ready)),
         Route(
             "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
