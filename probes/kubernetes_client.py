@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
@@ -19,7 +20,14 @@ from pydantic import SecretStr
 from probes import http
 from probes.observation import Deadline, Failure, FailureKind, Observation
 
-_LISTS: Final = ("V1DeploymentList", "V1PodList", "V1EndpointSliceList", "V1NodeList")
+_APIS: Final = (*("CoreV1Api", "AppsV1Api", "DiscoveryV1Api", "AuthorizationV1Api", "VersionApi"),)
+_POD: Final = {"spec": {"containers": []}, "status": {}}
+_LISTS: Final[Mapping[str, object]] = {
+    "V1PodList": _POD,
+    "V1DeploymentList": {"spec": {"selector": {}, "template": _POD}, "status": {}},
+    "V1EndpointSliceList": {"addressType": "IPv4", "endpoints": []},
+    "V1NodeList": {"spec": {}, "status": {}},
+}
 MAX_ANSWER_BYTES: Final = 32 * 1_048_576
 PAGE: Final = 250
 _GONE: Final = 410
@@ -207,8 +215,11 @@ def _build_models() -> None:
     Done when this module is loaded, so that it is not taken from the first call's deadline.
     """
     api = client.ApiClient(client.Configuration(host="http://nowhere.invalid"))
-    for name in _LISTS:
-        api.deserialize('{"metadata": {}, "items": []}', name, "application/json")
+    for name in _APIS:
+        getattr(client, name)(api)
+    for name, item in _LISTS.items():
+        text = json.dumps({"metadata": {}, "items": [item]})
+        api.deserialize(text, name, "application/json")
 
 
 _build_models()

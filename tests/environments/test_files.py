@@ -19,10 +19,15 @@ _MARK = re.compile(r'"EDIT-ME: [^"]+"')
 MARKS_OF_PROD = [
     "regions.eu-central.services.api",
     "regions.eu-central.prometheus",
+    "regions.eu-central.kubernetes.server",
     "regions.us-east.services.api",
     "regions.us-east.prometheus",
+    "regions.us-east.kubernetes.server",
     "postgres.host",
     "redis.host",
+    "kubernetes.container",
+    "kubernetes.release_images",
+    "kubernetes.config.LOG_LEVEL",
     "synthetic.provider_id",
 ]
 
