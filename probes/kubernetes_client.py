@@ -21,7 +21,7 @@ from probes import http
 from probes.observation import Deadline, Failure, FailureKind, Observation
 
 _APIS: Final = (*("CoreV1Api", "AppsV1Api", "DiscoveryV1Api", "AuthorizationV1Api", "VersionApi"),)
-_POD: Final = {"spec": {"containers": []}, "status": {}}
+_POD: Final[Mapping[str, object]] = {"spec": {"containers": []}, "status": {}}
 _LISTS: Final[Mapping[str, object]] = {
     "V1PodList": _POD,
     "V1DeploymentList": {"spec": {"selector": {}, "template": _POD}, "status": {}},
