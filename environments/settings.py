@@ -14,7 +14,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from environments.fields import Command, HttpUrl, Port, SecretReference, Text
+from environments.sections.certificates import Certificates
 from environments.sections.data import Data
+from environments.sections.dns import Dns
+from environments.sections.integrations import Fhir, Integrations
 from environments.sections.kubernetes import Kubernetes, RegionCluster
 from gates.decide.sections import Name, Seconds, Section
 
@@ -271,6 +274,14 @@ class Environment(Section):
     """Without it the checks of clusters, pods and rollouts do not apply."""
     synthetic: Synthetic | None = None
     """Without it the critical user flows do not apply: no synthetic patient may be made."""
+    dns: Dns | None = None
+    """Without it the checks of DNS records and their propagation do not apply."""
+    certificates: Certificates | None = None
+    """Without it the check of certificates does not apply."""
+    integrations: Integrations | None = None
+    """Without it the tries of payment and notifications do not apply."""
+    fhir: Fhir | None = None
+    """Without it the check of the FHIR server does not apply."""
     vantage_controls: tuple[HttpUrl, ...] = ()
     """Addresses outside the platform: answering, they show that the gate itself has network."""
     ca_file: str | None = None
@@ -288,6 +299,7 @@ class Environment(Section):
                 )
         self._check_names()
         self._check_clusters()
+        self._check_integrations()
         return self
 
     def _check_clusters(self) -> None:
@@ -308,6 +320,21 @@ class Environment(Section):
         if health.endpoint not in endpoints:
             key = "kubernetes.candidate_health.endpoint"
             raise ValueError(_unknown(key, health.endpoint, endpoints))
+
+    def _check_integrations(self) -> None:
+        """Refuse services without an address in some region, and regions that are none."""
+        asked = {"fhir": self.fhir, "integrations": self.integrations}
+        for key, section in asked.items():
+            for name, region in self.regions.items():
+                if section is not None and section.service not in region.services:
+                    raise ValueError(
+                        f"regions.{name}.services lacks an address for {section.service}, "
+                        f"named under {key}; add it"
+                    )
+        described = self.certificates.addresses if self.certificates else {}
+        strangers = sorted(set(described) - set(self.regions))
+        if strangers:
+            raise ValueError(_unknown("certificates.addresses", strangers[0], self.regions))
 
     def _check_names(self) -> None:
         """Refuse names that point nowhere."""

@@ -17,6 +17,8 @@ for _name in ("httpx", "httpcore", "requests", "urllib3", "psycopg", "redis", "k
 
 __all__ = [
     "backup",
+    "dns",
+    "fhir",
     "files",
     "http",
     "kubernetes",
@@ -28,11 +30,14 @@ __all__ = [
     "rows",
     "schema",
     "sessions",
+    "tls",
 ]
 
 if typing.TYPE_CHECKING:
     from probes import (
         backup,
+        dns,
+        fhir,
         files,
         http,
         kubernetes,
@@ -44,6 +49,7 @@ if typing.TYPE_CHECKING:
         rows,
         schema,
         sessions,
+        tls,
     )
 else:
 
