@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 import probes
 from checks import failures
 from checks.data import DataPlatform
+from checks.migrations import applied_of
 from checks.platform import Platform
 from checks.tables import count, follow, named
 from gates.decide.migrations import current
-from checks.migrations import applied_of
 from probes.observation import Facts, Observation
 
 V = TypeVar("V", bound=Facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,9 @@ from typing import Any
 
 import probes
 from checks import failures
-from checks.data_baseline import Baseline
 from checks.check import Check
 from checks.data import DataSystem, missing, verdict
+from checks.data_baseline import Baseline
 from checks.platform import Platform
 from checks.settling import Ended, Progress, Settled, settle_seconds, settled
 from gates.decide import migrations
@@ -29,6 +30,8 @@ from probes.schema import Structure
 _READ_SECONDS = 20.0
 """A release repository that has to be cloned takes longer than an ordinary call."""
 _SCRIPT = "migration.sql"
+_CLOCKS_DIFFER = dt.timedelta(seconds=2)
+"""By so much the clocks of the database and of the log's writer may differ."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,11 +94,12 @@ class MigrationCheck:
         if observed.value is None:
             self.system.judge(_no_log(self.system, observed))
             return
-        record = self._record()
-        if record is not None:
-            last = max((row.name for row in record.applied), default=None)
+        released, record = self._released(), self._record()
+        if released is not None and record is not None:
+            name = max((one.name for one in released.migrations), default="")
+            last = migrations.current(applied_of(record)).get(name)
             policy = self.system.policy.migration_log
-            self.system.judge(log_judged(observed.value, policy, last))
+            self.system.judge(log_judged(observed.value, policy, name, last))
 
     def schema_version(self) -> None:
         """Judge that the last applied migration is the last one of the release."""
@@ -199,10 +203,12 @@ def _no_log(system: DataSystem, observed: Observation[Content]) -> Judgement:
     )
 
 
-def log_judged(log: Content, policy: MigrationLogPolicy, last: str | None) -> Judgement:
+def log_judged(
+    log: Content, policy: MigrationLogPolicy, name: str, last: Applied | None
+) -> Judgement:
     """Judge a migration log; its lines may quote data, so only their numbers are told.
 
-    It has to say that it succeeded and to name the last migration that ran, or it is of another time.
+    It has to say that it succeeded, and to be written after the release's last migration, `name`, ended.
     """
     lines = log.data.decode("utf-8", "replace").splitlines()
     bad = [number for number, line in enumerate(lines, start=1) if _matches(line, policy.errors)]
@@ -217,11 +223,13 @@ def log_judged(log: Content, policy: MigrationLogPolicy, last: str | None) -> Ju
             observed=len(bad),
             target=0,
         )
-    if last is not None and not any(last in line for line in lines):
+    ran_at = last and last.finished_at
+    if ran_at is None or log.modified_at < ran_at - _CLOCKS_DIFFER:
         return missing(
             "migration log",
-            f"the migration log does not name {last}, the last migration that ran: it is of another run",
-            "the log of the run that applied it",
+            f"the migration log is of another run: it is from {log.modified_at:%d %b %H:%M:%S} UTC, "
+            + (f"{name} ran later" if ran_at else f"and {name} has not ended"),
+            f"the log of the run that applied {name}",
         )
     ended = any(_matches(line, policy.success) for line in lines)
     return verdict(

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import probes
-from checks.data_baseline import Baseline
 from checks.check import Check
 from checks.data import DataPlatform, DataSystem, verdict
+from checks.data_baseline import Baseline
 from checks.migrations import no_baseline
 from checks.platform import Platform
 from environments.sections.data import Reference, Table

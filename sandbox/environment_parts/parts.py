@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sandbox.environment_parts import kubernetes
+from sandbox.environment_parts import data, kubernetes
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout
 
-PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = (kubernetes.part,)
+PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = (data.part, kubernetes.part)
 """Each returns top-level sections; below `regions` its keys join those of the same region."""
 
 
