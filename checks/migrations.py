@@ -223,7 +223,7 @@ def log_judged(
             observed=len(bad),
             target=0,
         )
-    ran_at = last and last.finished_at
+    ran_at = None if last is None else last.finished_at
     if ran_at is None or log.modified_at < ran_at - _CLOCKS_DIFFER:
         return missing(
             "migration log",
