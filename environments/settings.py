@@ -19,6 +19,7 @@ from environments.sections.data import Data
 from environments.sections.dns import Dns
 from environments.sections.integrations import Fhir, Integrations
 from environments.sections.kubernetes import Kubernetes, RegionCluster
+from environments.sections.state import State
 from gates.decide.sections import Name, Seconds, Section
 
 
@@ -272,6 +273,8 @@ class Environment(Section):
     """Without it nothing of tables, migrations and backups is checked."""
     kubernetes: Kubernetes | None = None
     """Without it the checks of clusters, pods and rollouts do not apply."""
+    state: State | None = None
+    """Without it baseline and history lie in this checkout, which is good for one machine."""
     synthetic: Synthetic | None = None
     """Without it the critical user flows do not apply: no synthetic patient may be made."""
     dns: Dns | None = None

@@ -6,11 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sandbox.environment_parts import data, kubernetes
+from sandbox.environment_parts import kubernetes, state
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout
 
 PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = (data.part, kubernetes.part)
+PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = (
+    kubernetes.part,
+    state.part,
+)
 """Each returns top-level sections; below `regions` its keys join those of the same region."""
 
 
