@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sandbox.environment_parts import data, kubernetes
-from sandbox.environment_parts import kubernetes, state
+from sandbox.environment_parts import data, kubernetes, state
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout
 
-PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = (data.part, kubernetes.part)
 PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = (
+    data.part,
     kubernetes.part,
     state.part,
 )
