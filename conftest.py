@@ -9,7 +9,9 @@ pytest_plugins = [
     "bdd.allure_bridge",
     "steps.data",
     "steps.health",
+    "steps.integrations",
     "steps.journey",
+    "steps.network",
     "steps.objectives",
     "steps.vendors",
 ]
