@@ -58,8 +58,8 @@ class Tries:
         self._check.observe(region, reading.observation)
         found = list(reading.judgements)
         answer = reading.observation.value
-        if answer is not None and not reading.decided:
-            found += _of(subject, answer, tried.expect)
+        if answer is not None:
+            found += _of(subject, answer, tried.expect, unavailable=reading.decided)
         if any(one.outcome is Outcome.FAIL for one in found):
             found += self._who_owes(tried)
         self._check.judge(region, *found)
@@ -91,16 +91,22 @@ class Tries:
         ]
 
 
-def _of(subject: str, answer: HttpAnswer, expect: Mapping[str, str]) -> list[Judgement]:
-    found = [equals(f"{subject} status", answer.status, _OK)]
+def _of(
+    subject: str, answer: HttpAnswer, expect: Mapping[str, str], *, unavailable: bool
+) -> list[Judgement]:
+    """Judge an answer; of one that says it is unavailable, what it tells of the parts at least."""
+    found = [] if unavailable else [equals(f"{subject} status", answer.status, _OK)]
     if not expect:
         return found
     try:
         body = answer.json()
     except NotJsonError as exc:
-        return [*found, _no_json(subject, str(exc))]
+        return found if unavailable else [*found, _no_json(subject, str(exc))]
+    said = {path: _field(body, path) for path in expect}
     fields = [
-        equals(f"{subject} {path}", _field(body, path), word) for path, word in expect.items()
+        equals(f"{subject} {path}", said[path], word)
+        for path, word in expect.items()
+        if said[path] is not None or not unavailable
     ]
     return [*found, *fields]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.state import write_private
+from sandbox.zone import AUTHORITATIVE, RESOLVERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,15 +35,24 @@ def edge_name(region: str) -> str:
     return f"edge-{region}"
 
 
+def certificates_name(region: str) -> str:
+    """Return the name of the port where a region terminates TLS."""
+    return f"certificates-{region}"
+
+
 APIS = {api_name(region, version): (region, version) for region in REGIONS for version in VERSIONS}
 RELEASED_APIS = tuple(api_name(region, RELEASE) for region in REGIONS)
 PREVIOUS_APIS = tuple(api_name(region, PREVIOUS) for region in REGIONS)
-STANDINS = ("fhir", "kubernetes-eu", "kubernetes-us")
+STANDINS = ("certificates", "fhir", "kubernetes-eu", "kubernetes-us", "names")
 """The stand-ins of `sandbox.standins.registry`; the gate reaches each over the link `gate-NAME`."""
+NAME_SERVERS = (*AUTHORITATIVE, *RESOLVERS)
+"""Ports of the stand-in `names`; datagrams have no link, so the gate asks them directly."""
 SERVERS = (
     *("postgres-primary", "postgres-standby", "redis", "prometheus", "vendors"),
     *APIS,
     *STANDINS,
+    *NAME_SERVERS,
+    *map(certificates_name, REGIONS),
 )
 LINKS = {
     **{edge_name(region): api_name(region, RELEASE) for region in REGIONS},
@@ -53,6 +63,8 @@ LINKS = {
     "gate-redis": "redis",
     "gate-outside": "vendors",
     **{f"gate-{name}": name for name in STANDINS},
+    "gate-fhir-us": "fhir",
+    **{f"gate-{name}": name for name in map(certificates_name, REGIONS)},
 }
 """Each link and the server behind it while nothing is wrong."""
 EDGES_BEFORE = {edge_name(region): api_name(region, PREVIOUS) for region in REGIONS}
@@ -119,6 +131,11 @@ class Layout:
     def backups_apart(self) -> Path:
         """Where each of them is copied to."""
         return self.state.path / "backups-apart"
+
+    @property
+    def authority(self) -> Path:
+        """Where the authority that signs the local hosts' certificates is told."""
+        return self.state.path / "authority.pem"
 
     def log(self, name: str) -> Path:
         """Return the log of one process."""

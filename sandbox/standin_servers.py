@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.child import Command
-from sandbox.layout import STANDINS
+from sandbox.layout import NAME_SERVERS, REGIONS, STANDINS, certificates_name
 from sandbox.readiness import answers_http
 from sandbox.reference_api import PYTHON
 from sandbox.state import write_private
@@ -30,9 +30,20 @@ def _cluster(number: int) -> Callable[[Layout], dict[str, Any]]:
     }
 
 
+def _names(layout: Layout) -> dict[str, Any]:
+    return {"dns": {name: layout.ports[name] for name in NAME_SERVERS}}
+
+
+def _certificates(layout: Layout) -> dict[str, Any]:
+    ports = {region: layout.ports[certificates_name(region)] for region in REGIONS}
+    return {"tls": ports, "ca_file": str(layout.authority)}
+
+
 _SETTINGS: Mapping[str, Callable[[Layout], dict[str, Any]]] = {
+    "certificates": _certificates,
     "kubernetes-eu": _cluster(1),
     "kubernetes-us": _cluster(2),
+    "names": _names,
 }
 """What a stand-in has to know at its start, by its name."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.deployment import cluster, database
+from sandbox.deployment import cluster, database, names
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -38,6 +38,6 @@ STEPS: Mapping[int, tuple[Step, ...]] = {
     ),
     4: (),
     5: (Step("5.1 update the configuration", cluster.configure),),
-    6: (),
+    6: (Step("6.1 update the DNS records", names.update_zone),),
     7: (Step("return to the normal capacity", cluster.return_to_normal),),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sandbox.environment_parts import data, kubernetes, state
+from sandbox.environment_parts import data, kubernetes, network, state
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = (
     data.part,
     kubernetes.part,
+    network.part,
     state.part,
 )
 """Each returns top-level sections; below `regions` its keys join those of the same region."""

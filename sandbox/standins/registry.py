@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sandbox.standins import fhir, kubernetes
+from sandbox.standins import certificates, fhir, kubernetes, names
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     Maker = Callable[[SecretStr, Mapping[str, Any]], Starlette]
 
 MAKERS: Mapping[str, Maker] = {
+    "certificates": certificates.make_app,
     "fhir": fhir.make_app,
+    "names": names.make_app,
     "kubernetes-eu": kubernetes.make_app,
     "kubernetes-us": kubernetes.make_app,
 }
