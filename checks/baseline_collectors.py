@@ -8,12 +8,16 @@ from typing import Any
 
 from checks import baseline_metrics
 from checks.baseline import SHARED, CannotCollectError, Collector
+from checks.certificates import certificate_facts
 from checks.check import CheckBroke
 from checks.platform import NotDescribedError, Platform
+from checks.zone import dns_facts
 
 COLLECTORS: Sequence[Collector] = (
     Collector("traffic", baseline_metrics.traffic, "prometheus"),
     Collector("latency", baseline_metrics.latency, "prometheus"),
+    Collector("certificates", certificate_facts, "certificates"),
+    Collector("DNS records", dns_facts, "dns"),
     Collector("sessions and calls", baseline_metrics.in_use, "prometheus"),
 )
 

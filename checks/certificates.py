@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import probes
 from checks.availability import Availability
+from checks.baseline import CannotCollectError
 from checks.check import Check
 from checks.failures import failure_of, instrument_error
 from checks.platform import NotDescribedError, Platform
@@ -62,6 +64,20 @@ class Meetings:
         for host in self._section.hosts:
             seen = [one for one in shown if one is not None and one.host == host]
             self._check.judge(region, *_nodes_agree(host, seen))
+
+    def facts(self, region: str) -> Mapping[str, Any]:
+        """Return what every host shows in a region; raises CannotCollectError when one shows nothing."""
+        facts = {}
+        for one in self._meetings(region):
+            shown = self._meet(region, one)
+            if shown is None:
+                raise CannotCollectError(f"{one.subject}: there is no handshake")
+            facts[f"{one.host} at {one.node.shown}"] = {
+                "fingerprint": shown.fingerprint,
+                "key": shown.key,
+                "not_after": _date(shown),
+            }
+        return facts
 
     def _meetings(self, region: str) -> Iterator[Meeting]:
         for host in self._section.hosts:
@@ -162,20 +178,11 @@ def _date(shown: probes.tls.Handshake) -> str:
     return "an unknown day" if shown.not_after is None else f"{shown.not_after:%Y-%m-%d}"
 
 
-def certificate_facts(platform: Platform) -> dict[str, object]:
-    """Return fingerprint and last day of every host's certificate by region, for a baseline."""
+def certificate_facts(platform: Platform) -> Mapping[str, Any]:
+    """Return fingerprint, key and last day of every certificate by region, for a baseline.
+
+    Raises CannotCollectError when a host shows none.
+    """
     check = Check("baseline", platform.regions)
     meetings = Meetings(platform, Availability(platform), check)
-
-    def of(region: str) -> dict[str, object]:
-        facts: dict[str, object] = {}
-        for meeting in meetings._meetings(region):  # noqa: SLF001 - this module's own class
-            shown = meetings._meet(region, meeting)  # noqa: SLF001 - as above
-            if shown is not None:
-                facts[f"{meeting.host} at {meeting.node.shown}"] = {
-                    "fingerprint": shown.fingerprint,
-                    "not_after": _date(shown),
-                }
-        return facts
-
-    return dict(platform.each_region(of))
+    return platform.each_region(meetings.facts)

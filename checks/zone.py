@@ -5,8 +5,10 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import probes
+from checks.baseline import SHARED, CannotCollectError
 from checks.platform import NotDescribedError, Platform
 from environments.sections.dns import Dns, DnsRecord, NameServer
 from probes.observation import Observation
@@ -109,12 +111,16 @@ def says(answer: probes.dns.DnsAnswer, record: DnsRecord, values: Sequence[str])
     return answer.rcode == "NOERROR" and set(answer.values) == set(wanted(record, values))
 
 
-def dns_facts(platform: Platform) -> dict[str, object]:
-    """Return what the first authoritative server that answers says of each record, for a baseline."""
+def dns_facts(platform: Platform) -> Mapping[str, Any]:
+    """Return the records as the first authoritative server that answers has them, for a baseline.
+
+    Raises CannotCollectError when none answers.
+    """
     zone = Zone.of(platform)
-    facts: dict[str, object] = {}
+    facts: dict[str, Any] = {}
     for (_, one), observation in zone.ask(zone.section.authoritative).items():
-        answer = observation.value
-        if answer is not None and str(one) not in facts:
-            facts[str(one)] = dict(answer.facts())
-    return facts
+        if observation.value is not None and str(one) not in facts:
+            facts[str(one)] = dict(observation.value.facts())
+    if not facts:
+        raise CannotCollectError(f"no authoritative server of {zone.section.zone} answers")
+    return {SHARED: facts}
