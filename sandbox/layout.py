@@ -52,7 +52,7 @@ SERVERS = (
     *APIS,
     *STANDINS,
     *NAME_SERVERS,
-    *map(certificates_name, REGIONS),
+    *map(certificates_name, (*REGIONS, "old")),
 )
 LINKS = {
     **{edge_name(region): api_name(region, RELEASE) for region in REGIONS},

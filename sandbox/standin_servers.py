@@ -35,7 +35,7 @@ def _names(layout: Layout) -> dict[str, Any]:
 
 
 def _certificates(layout: Layout) -> dict[str, Any]:
-    ports = {region: layout.ports[certificates_name(region)] for region in REGIONS}
+    ports = {region: layout.ports[certificates_name(region)] for region in (*REGIONS, "old")}
     return {"tls": ports, "ca_file": str(layout.authority)}
 
 

@@ -38,7 +38,9 @@ FAULTS: dict[str, Action] = {
     "certificate-ten-days-left": _shown(f"us/{_APP}", "ten-days-left"),
     "certificate-of-another-host": _shown(_STATUS, "other-host"),
     "certificate-of-an-unknown-authority": _shown(_FHIR_HOST, "unknown-authority"),
-    "tls-1.1-only": _shown(_APP, "old-protocol"),
+    "tls-1.1-only": LinksChanged(
+        (f"gate-{certificates_name('us')}",), {"target": certificates_name("old")}
+    ),
     "tls-refused-in-one-region": LinksChanged(
         (f"gate-{certificates_name('eu')}",), {"mode": "refuse"}
     ),

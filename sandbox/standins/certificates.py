@@ -67,7 +67,9 @@ async def _end(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 def _chosen_by_name(
     region: str, facts: Facts[CertificatesState], issuer: _Issuer
 ) -> ssl.SSLContext:
-    context = issuer.context(HOSTS[0], "good")
+    context = issuer.make(HOSTS[0], "good")
+    if region == "old":
+        _only_old(context)
 
     def choose(connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
         if name in HOSTS:
@@ -89,10 +91,11 @@ class _Issuer:
     def context(self, host: str, kind: Kind) -> ssl.SSLContext:
         """Return it; made when it is first asked for."""
         if (host, kind) not in self._made:
-            self._made[host, kind] = self._make(host, kind)
+            self._made[host, kind] = self.make(host, kind)
         return self._made[host, kind]
 
-    def _make(self, host: str, kind: Kind) -> ssl.SSLContext:
+    def make(self, host: str, kind: Kind) -> ssl.SSLContext:
+        """Return a new one."""
         now = dt.datetime.now(dt.UTC)
         days = {"expired": -3, "ten-days-left": 10}.get(kind, _GOOD_DAYS)
         authority = trustme.CA() if kind == "unknown-authority" else self._authority
@@ -103,8 +106,6 @@ class _Issuer:
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         leaf.configure_cert(context)
-        if kind == "old-protocol":
-            _only_old(context)
         return context
 
 
