@@ -7,6 +7,7 @@ pytest_plugins = [
     "bdd.session",
     "bdd.recorder",
     "bdd.allure_bridge",
+    "steps.data",
     "steps.health",
     "steps.journey",
     "steps.objectives",

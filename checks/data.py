@@ -19,11 +19,10 @@ _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class DataSystem:
-    """The data of one platform, as one check looks at them; shared by all regions."""
+class DataPlatform:
+    """The data of one platform, as the environment describes them and the policy wants them."""
 
     platform: Platform
-    check: Check
 
     @property
     def section(self) -> Data:
@@ -61,6 +60,13 @@ class DataSystem:
         if target is None:
             raise NotDescribedError("the environment lacks the section postgres; add it")
         return target
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DataSystem(DataPlatform):
+    """The data as one check looks at them; shared by all regions."""
+
+    check: Check
 
     def keep(self, observed: Observation[Any]) -> None:
         """Keep an observation of something that the regions share."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 from pydantic import SecretStr
 
 import probes
+from checks.request import Request, regions_of, release_of, switched_at_of
 from environments.loader import Loaded
 from environments.settings import HealthEndpoint
 from gates.decide.policy import Policy
@@ -39,6 +40,19 @@ class Platform:
     switched_at: dt.datetime | None
     deadline: Deadline
     run_id: str
+
+    @classmethod
+    def of(cls, loaded: Loaded, policy: Policy, request: Request, run_id: str) -> Platform:
+        """Return the platform that a caller asks for; raises RequestError."""
+        return cls(
+            environment=loaded,
+            policy=policy,
+            release=release_of(request.release, request.env, loaded),
+            regions=regions_of(request.regions, loaded),
+            switched_at=switched_at_of(request.switched_at, loaded),
+            deadline=Deadline.after(policy.deadlines.run),
+            run_id=run_id,
+        )
 
     def each_region(self, measure: Callable[[str], T]) -> dict[str, T]:
         """Call `measure` for every region at once; ten regions take as long as the slowest one."""

@@ -15,11 +15,11 @@ from checks.availability import Availability
 from checks.journeys import Journeys
 from checks.objectives import Objectives
 from checks.platform import Platform
-from checks.request import EVENTS, OUT, Request, new_run_id, regions_of, release_of, switched_at_of
+from checks.request import EVENTS, OUT, Request, new_run_id
 from checks.traffic import TrafficLease
 from environments.provider import environment
 from gates.load import load_policy
-from probes.observation import Deadline, utc_now
+from probes.observation import utc_now
 
 
 class Events:
@@ -63,15 +63,7 @@ def open_run(request: Request) -> Iterator[Run]:
     policy = load_policy()
     with environment(request.env, request.environment_file, _quiet) as loaded:
         run_dir = request.run_dir or OUT / new_run_id("pytest")
-        platform = Platform(
-            environment=loaded,
-            policy=policy,
-            release=release_of(request.release, request.env, loaded),
-            regions=regions_of(request.regions, loaded),
-            switched_at=switched_at_of(request.switched_at, loaded),
-            deadline=Deadline.after(policy.deadlines.run),
-            run_id=run_dir.name,
-        )
+        platform = Platform.of(loaded, policy, request, run_dir.name)
         run_dir.mkdir(parents=True, exist_ok=True)
         events = Events(run_dir / EVENTS)
         try:

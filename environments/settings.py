@@ -14,7 +14,12 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from environments.fields import Command, HttpUrl, Port, SecretReference, Text
+from environments.sections.certificates import Certificates
 from environments.sections.data import Data
+from environments.sections.dns import Dns
+from environments.sections.integrations import Fhir, Integrations
+from environments.sections.kubernetes import Kubernetes, RegionCluster
+from environments.sections.state import State
 from gates.decide.sections import Name, Seconds, Section
 
 
@@ -71,6 +76,8 @@ class Region(Section):
     """The Prometheus that scrapes this region; regions may share one."""
     labels: dict[str, str] = Field(default_factory=dict)
     """What selects this region's series, added to the labels of every metric and of `up`."""
+    kubernetes: RegionCluster | None = None
+    """This region's cluster; every region has one where the section `kubernetes` is there."""
 
 
 class HealthEndpoint(Section):
@@ -264,8 +271,20 @@ class Environment(Section):
     """Without it the gate relies on what the platform says of its Redis."""
     data: Data | None = None
     """Without it nothing of tables, migrations and backups is checked."""
+    kubernetes: Kubernetes | None = None
+    """Without it the checks of clusters, pods and rollouts do not apply."""
+    state: State | None = None
+    """Without it baseline and history lie in this checkout, which is good for one machine."""
     synthetic: Synthetic | None = None
     """Without it the critical user flows do not apply: no synthetic patient may be made."""
+    dns: Dns | None = None
+    """Without it the checks of DNS records and their propagation do not apply."""
+    certificates: Certificates | None = None
+    """Without it the check of certificates does not apply."""
+    integrations: Integrations | None = None
+    """Without it the tries of payment and notifications do not apply."""
+    fhir: Fhir | None = None
+    """Without it the check of the FHIR server does not apply."""
     vantage_controls: tuple[HttpUrl, ...] = ()
     """Addresses outside the platform: answering, they show that the gate itself has network."""
     ca_file: str | None = None
@@ -282,7 +301,43 @@ class Environment(Section):
                     f"{', '.join(sorted(missing))}, named under services; add it"
                 )
         self._check_names()
+        self._check_clusters()
+        self._check_integrations()
         return self
+
+    def _check_clusters(self) -> None:
+        """Refuse a region without its cluster, and a cluster of which nothing is said."""
+        section = self.kubernetes
+        for name, region in self.regions.items():
+            if section is not None and region.kubernetes is None:
+                raise ValueError(f"regions.{name}.kubernetes is missing; say where its cluster is")
+            if section is None and region.kubernetes is not None:
+                raise ValueError(f"regions.{name}.kubernetes needs the section kubernetes; add it")
+        health = section.candidate_health if section is not None else None
+        if health is None:
+            return
+        if health.service not in self.services:
+            key = "kubernetes.candidate_health.service"
+            raise ValueError(_unknown(key, health.service, self.services))
+        endpoints = self.services[health.service].health
+        if health.endpoint not in endpoints:
+            key = "kubernetes.candidate_health.endpoint"
+            raise ValueError(_unknown(key, health.endpoint, endpoints))
+
+    def _check_integrations(self) -> None:
+        """Refuse services without an address in some region, and regions that are none."""
+        asked = {"fhir": self.fhir, "integrations": self.integrations}
+        for key, section in asked.items():
+            for name, region in self.regions.items():
+                if section is not None and section.service not in region.services:
+                    raise ValueError(
+                        f"regions.{name}.services lacks an address for {section.service}, "
+                        f"named under {key}; add it"
+                    )
+        described = self.certificates.addresses if self.certificates else {}
+        strangers = sorted(set(described) - set(self.regions))
+        if strangers:
+            raise ValueError(_unknown("certificates.addresses", strangers[0], self.regions))
 
     def _check_names(self) -> None:
         """Refuse names that point nowhere."""

@@ -12,13 +12,16 @@ import logging
 import types
 import typing
 
-for _name in ("httpx", "httpcore", "requests", "urllib3", "psycopg", "redis"):
+for _name in ("httpx", "httpcore", "requests", "urllib3", "psycopg", "redis", "kubernetes"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 __all__ = [
     "backup",
+    "dns",
+    "fhir",
     "files",
     "http",
+    "kubernetes",
     "migrations",
     "postgres",
     "prometheus",
@@ -27,13 +30,17 @@ __all__ = [
     "rows",
     "schema",
     "sessions",
+    "tls",
 ]
 
 if typing.TYPE_CHECKING:
     from probes import (
         backup,
+        dns,
+        fhir,
         files,
         http,
+        kubernetes,
         migrations,
         postgres,
         prometheus,
@@ -42,6 +49,7 @@ if typing.TYPE_CHECKING:
         rows,
         schema,
         sessions,
+        tls,
     )
 else:
 

@@ -81,13 +81,7 @@ class _Reading:
     def run(self) -> tuple[int, bytes]:
         """Return how the program ended and what it printed; raises OSError, TimeoutError and the store's."""
         with files.open_stream(self._address, self._deadline) as stream:
-            process = subprocess.Popen(  # noqa: S603 - the program is the environment's, no shell reads it
-                self._argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={"LC_ALL": "C", "PATH": os.environ.get("PATH", os.defpath)},
-            )
+            process = self._start()
             feeder = threading.Thread(target=self._feed, args=(stream, process.stdin), daemon=True)
             feeder.start()
             # From here on the pipe is the feeder's to close.
@@ -101,6 +95,18 @@ class _Reading:
             finally:
                 feeder.join(_STOP_SECONDS)
         return process.returncode, printed
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(  # noqa: S603 - the program is the environment's, no shell reads it
+                self._argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={"LC_ALL": "C", "PATH": os.environ.get("PATH", os.defpath)},
+            )
+        except OSError as exc:
+            raise files.OurFaultError(f"{self._argv[0]} can't be run here; install it") from exc
 
     def _feed(self, stream: IO[bytes], pipe: IO[Any] | None) -> None:
         if pipe is None:

@@ -143,8 +143,14 @@ def _modified_at(filesystem: Any, about: Mapping[str, Any]) -> dt.datetime:
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
+class OurFaultError(Exception):
+    """What a file is read with is missing here; the text says what, and holds nothing of the file."""
+
+
 def _failure(location: str, exc: Exception) -> Failure:
     """Return what an exception of a store means; its text may name anything and is not kept."""
+    if isinstance(exc, OurFaultError):
+        return Failure(FailureKind.OUR_FAULT, f"{exc}.", "read")
     kind, sentence = FailureKind.SERVER_ERROR, f"it can't be read ({type(exc).__name__})"
     if isinstance(exc, FileNotFoundError | NotADirectoryError):
         kind, sentence = FailureKind.UNUSABLE_ANSWER, "there is nothing of that name"

@@ -37,7 +37,7 @@ def edge_name(region: str) -> str:
 APIS = {api_name(region, version): (region, version) for region in REGIONS for version in VERSIONS}
 RELEASED_APIS = tuple(api_name(region, RELEASE) for region in REGIONS)
 PREVIOUS_APIS = tuple(api_name(region, PREVIOUS) for region in REGIONS)
-STANDINS = ("fhir",)
+STANDINS = ("fhir", "kubernetes-eu", "kubernetes-us")
 """The stand-ins of `sandbox.standins.registry`; the gate reaches each over the link `gate-NAME`."""
 SERVERS = (
     *("postgres-primary", "postgres-standby", "redis", "prometheus", "vendors"),
@@ -66,6 +66,7 @@ PASSWORDS = (
     "redis-api",
     "redis-gate",
     "api-admin",
+    "kubernetes-gate",
     "synthetic",
 )
 

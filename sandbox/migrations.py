@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sandbox.parts import Platform
 
+LOG = "migrate-deploy.log"
 PRISMA_FOLDER = Path(__file__).parent / "database" / "prisma"
 _LAST = {
     PREVIOUS: "20250617140000_appointment_overview",
@@ -100,7 +101,7 @@ async def deploy(
 
 async def deploy_release(platform: Platform, version: str) -> None:
     """Apply what a version ships, as the owner of the database; raises SandboxError."""
-    log = platform.layout.evidence / "migrate-deploy.log"
+    log = platform.layout.evidence / LOG
     try:
         async with await platform.postgres.connect(OWNER, "postgres-api") as connection:
             await deploy(connection, of_release(version), log)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.child import Command
@@ -14,18 +15,32 @@ from sandbox.state import write_private
 from sandbox.switchboard import put
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sandbox.layout import Layout
 
-_SETTINGS: Mapping[str, Mapping[str, Any]] = {}
+RBAC = Path(__file__).resolve().parent.parent / "deploy" / "kubernetes" / "rbac.yaml"
+
+
+def _cluster(number: int) -> Callable[[Layout], dict[str, Any]]:
+    return lambda layout: {
+        "number": number,
+        "rbac": str(RBAC),
+        "token": layout.passwords["kubernetes-gate"],
+    }
+
+
+_SETTINGS: Mapping[str, Callable[[Layout], dict[str, Any]]] = {
+    "kubernetes-eu": _cluster(1),
+    "kubernetes-us": _cluster(2),
+}
 """What a stand-in has to know at its start, by its name."""
 
 
 def command(layout: Layout) -> Command:
     """Write the configuration of all stand-ins and return how they are started."""
     settings = layout.runtime / "standins.json"
-    servers = {name: {"port": layout.ports[name], **_SETTINGS.get(name, {})} for name in STANDINS}
+    servers = {name: {"port": layout.ports[name], **_settings(layout, name)} for name in STANDINS}
     configuration = {"admin_token": layout.passwords["api-admin"], "servers": servers}
     write_private(settings, json.dumps(configuration))
     return Command(
@@ -36,6 +51,11 @@ def command(layout: Layout) -> Command:
         ready=answers_http(layout.ports[STANDINS[-1]], "/_sandbox/ready"),
         ready_means=f"{STANDINS[-1]} answers /_sandbox/ready",
     )
+
+
+def _settings(layout: Layout, name: str) -> dict[str, Any]:
+    make = _SETTINGS.get(name)
+    return {} if make is None else make(layout)
 
 
 async def tell(layout: Layout, name: str, **facts: Any) -> None:

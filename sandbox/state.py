@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _LOCK_WAIT_SECONDS = 120.0
 _LOCK_POLL_SECONDS = 0.05
 _RUNTIME_PREFIX = "health-gate-"
-_FOLDERS = ("secrets", "release", "evidence", "backups", "backups-apart")
+_FOLDERS = ("secrets", "release", "evidence", "backups", "backups-apart", "gate-state")
 """What a platform keeps here while it runs."""
 
 
@@ -92,6 +92,11 @@ class StateDirectory:
     def secrets(self) -> Path:
         """One file per password, 0600."""
         return self.path / "secrets"
+
+    @property
+    def gate(self) -> Path:
+        """What the gate keeps of the deployment of this platform: baseline and history."""
+        return self.path / "gate-state"
 
     @property
     def supervisor_log(self) -> Path:

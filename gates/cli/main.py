@@ -17,6 +17,7 @@ COMMANDS = {
     "pre-deploy": "before the deployment: is everything ready that the countdown asks for?",
     "phase": "during the deployment: is phase N[.M] done, and done right?",
     "post-deploy": "measure the live release and say GO, ROLLBACK or HOLD",
+    "baseline": "before the deployment: keep how the platform is, for later checks to compare with",
     "explain": "why: what failed, by how much, where, what would clear it",
     "status": "where the deployment stands, who has to act, the next command",
     "doctor": "no verdict: can the gate reach and read everything it needs?",

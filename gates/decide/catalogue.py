@@ -42,8 +42,13 @@ EVERY_PHASE = "phase"
 """The `when` of a row that every phase of the deployment asks."""
 CONDITIONS = (
     "environment:backups",
+    "environment:certificates",
     "environment:data",
+    "environment:dns",
     "environment:external",
+    "environment:fhir",
+    "environment:integrations",
+    "environment:kubernetes",
     "environment:migrations",
     "environment:postgres",
     "environment:prometheus",

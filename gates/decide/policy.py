@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from gates.decide.data_policy import DataPolicy
+from gates.decide.network_policy import CertificatePolicy, DnsPolicy
 from gates.decide.sections import CheckId, Name, Seconds, Section, Share
 
 MAX_LOOK_BACK_SECONDS = 3600.0
@@ -241,6 +242,8 @@ class Policy(Section):
     deadlines: Deadlines
     objectives: tuple[Objective, ...] = Field(min_length=1)
     data: DataPolicy | None = None
+    dns: DnsPolicy = DnsPolicy()
+    certificates: CertificatePolicy = CertificatePolicy()
 
     @model_validator(mode="after")
     def _one_objective_per_check(self) -> Self:

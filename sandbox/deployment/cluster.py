@@ -1,25 +1,62 @@
-"""Phases 1.3, 3.2, 3.3 and 5.1: what the cluster runs and where its traffic goes."""
+"""Phases 1.3, 3.2, 3.3 and 5.1: what the clusters run and where their traffic goes.
+
+The release gets a Deployment of its own beside the old one, so that the Service has ready endpoints all
+the time; the runbook's single Deployment would have none between 3.2 and 3.3 (docs/runbook-errata.md).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import datetime as dt
+from typing import TYPE_CHECKING, Any
 
-from sandbox.layout import REGIONS, RELEASED_APIS, edge_name
+from sandbox import release_images, standin_servers
+from sandbox.layout import PREVIOUS, REGIONS, RELEASE, RELEASED_APIS, edge_name
+from sandbox.standins.cluster.state import CONFIG_WANTED, NORMAL_REPLICAS, TEMPORARY_REPLICAS
 from sandbox.together import together
 
 if TYPE_CHECKING:
     from sandbox.parts import Platform
 
 
+async def scale_up(platform: Platform) -> None:
+    """Double the capacity of what is live."""
+    await _tell(platform, replicas={PREVIOUS: TEMPORARY_REPLICAS})
+
+
 async def roll_out(platform: Platform) -> None:
     """Start the release's processes beside the old ones and let Prometheus scrape them."""
     await together(*(platform.start_process(name) for name in RELEASED_APIS))
     platform.note_targets()
+    await _tell(
+        platform,
+        replicas={PREVIOUS: TEMPORARY_REPLICAS, RELEASE: TEMPORARY_REPLICAS},
+        digests={RELEASE: release_images.api_digest(platform.layout)},
+    )
 
 
 async def switch_traffic(platform: Platform) -> None:
     """Lead each region's edge to the release."""
     platform.switched = True
+    await _tell(platform, selector=RELEASE)
     for region in REGIONS:
         await platform.set_link(edge_name(region))
     platform.note_release()
+
+
+async def configure(platform: Platform) -> None:
+    """Apply the release's ConfigMap and restart its pods, so that they read it."""
+    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    await _tell(platform, config=CONFIG_WANTED, config_changed_at=now)
+    await _tell(platform, restarted_at={RELEASE: now})
+
+
+async def return_to_normal(platform: Platform) -> None:
+    """Take the added capacity away again; the old version's Deployment stays, without pods."""
+    await _tell(platform, replicas={PREVIOUS: 0, RELEASE: NORMAL_REPLICAS})
+
+
+async def _tell(platform: Platform, **facts: Any) -> None:
+    layout = platform.layout
+    await together(
+        *(standin_servers.tell(layout, f"kubernetes-{region}", **facts) for region in REGIONS)
+    )

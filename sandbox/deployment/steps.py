@@ -27,14 +27,17 @@ class Step:
 
 
 STEPS: Mapping[int, tuple[Step, ...]] = {
-    1: (Step("1.1 back the database up", database.back_up),),
+    1: (
+        Step("1.1 back the database up", database.back_up),
+        Step("1.3 scale services up", cluster.scale_up),
+    ),
     2: (Step("2.1 run the migrations", database.migrate),),
     3: (
         Step("3.2 roll out the release", cluster.roll_out),
         Step("3.3 switch the traffic", cluster.switch_traffic),
     ),
     4: (),
-    5: (),
+    5: (Step("5.1 update the configuration", cluster.configure),),
     6: (),
-    7: (),
+    7: (Step("return to the normal capacity", cluster.return_to_normal),),
 }

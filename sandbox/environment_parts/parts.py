@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sandbox.environment_parts import data, kubernetes, state
+
 if TYPE_CHECKING:
     from sandbox.layout import Layout
 
-PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = ()
+PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = (
+    data.part,
+    kubernetes.part,
+    state.part,
+)
 """Each returns top-level sections; below `regions` its keys join those of the same region."""
 
 

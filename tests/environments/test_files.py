@@ -19,10 +19,15 @@ _MARK = re.compile(r'"EDIT-ME: [^"]+"')
 MARKS_OF_PROD = [
     "regions.eu-central.services.api",
     "regions.eu-central.prometheus",
+    "regions.eu-central.kubernetes.server",
     "regions.us-east.services.api",
     "regions.us-east.prometheus",
+    "regions.us-east.kubernetes.server",
     "postgres.host",
     "redis.host",
+    "kubernetes.container",
+    "kubernetes.release_images",
+    "kubernetes.config.LOG_LEVEL",
     "synthetic.provider_id",
 ]
 
@@ -39,8 +44,8 @@ def edited(name: str) -> str:
 
 @pytest.fixture
 def prod(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
-    for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "SYNTHETIC_TOKEN"):
-        monkeypatch.setenv(f"GATE_{name}", "sentinel")
+    for name in re.findall(r": env:(\w+)", text_of("prod")):
+        monkeypatch.setenv(name, "sentinel")
     path = tmp_path / "prod.yaml"
     path.write_text(edited("prod"), encoding="utf-8")
     return load_file(path).settings

@@ -118,7 +118,13 @@ class TestSecrets:
 
     def test_every_reference_of_the_models_is_resolved(self) -> None:
         """A new secret that the loader forgot would only show in a run."""
-        known = {"prometheus.token", "postgres.password", "redis.password", "synthetic.token"}
+        known = {
+            "prometheus.token",
+            "postgres.password",
+            "redis.password",
+            "regions.kubernetes.token",
+            "synthetic.token",
+        }
         assert set(_reference_keys(Environment, "")) == known
 
     @pytest.mark.usefixtures("secrets")

@@ -1,0 +1,60 @@
+"""Every collector of the baseline, by area: one line here is all that a new fact needs."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from checks import baseline_metrics
+from checks.baseline import SHARED, CannotCollectError, Collector
+from checks.check import CheckBroke
+from checks.platform import NotDescribedError, Platform
+
+COLLECTORS: Sequence[Collector] = (
+    Collector("traffic", baseline_metrics.traffic, "prometheus"),
+    Collector("latency", baseline_metrics.latency, "prometheus"),
+    Collector("sessions and calls", baseline_metrics.in_use, "prometheus"),
+)
+
+
+class BaselineRefusedError(Exception):
+    """At least one collector failed; `sentences` names each, and nothing is kept of the others."""
+
+    def __init__(self, *sentences: str) -> None:
+        super().__init__(" ".join(sentences))
+        self.sentences = sentences
+
+
+def collect(
+    platform: Platform, collectors: Sequence[Collector] = COLLECTORS
+) -> dict[str, Mapping[str, Any]]:
+    """Return the facts of every collector that the environment describes, all collected at once.
+
+    Raises BaselineRefusedError: half a baseline would make later checks silently compare with nothing.
+    """
+    sections = platform.environment.sections
+    wanted = [one for one in collectors if not one.section or one.section in sections]
+    if not wanted:
+        raise BaselineRefusedError("this environment describes nothing to take a baseline of.")
+    with concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool:
+        found = dict(
+            zip(wanted, pool.map(lambda one: _collected(platform, one), wanted), strict=True)
+        )
+    failed = [f"{one.name}: {facts}." for one, facts in found.items() if isinstance(facts, str)]
+    if failed:
+        raise BaselineRefusedError(*failed)
+    return {one.name: facts for one, facts in found.items() if not isinstance(facts, str)}
+
+
+def _collected(platform: Platform, collector: Collector) -> Mapping[str, Any] | str:
+    """Return a collector's facts, or in words why there are none."""
+    try:
+        facts = collector.collect(platform)
+    except (CannotCollectError, NotDescribedError) as exc:
+        return str(exc)
+    except Exception as exc:  # noqa: BLE001 - whatever broke, its text may hold anything and stays here
+        return f"the collector itself broke: {CheckBroke.by(exc)}; this is a fault of the gate"
+    if set(facts) not in ({SHARED}, set(platform.regions)):
+        return "the collector left a region out; this is a fault of the gate"
+    return facts

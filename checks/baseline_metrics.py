@@ -1,0 +1,91 @@
+"""Baseline facts from Prometheus: the traffic and its latency before the release, whatever ran then."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import probes
+from checks import promql
+from checks.baseline import CannotCollectError
+from checks.platform import Platform
+from environments.settings import Metric
+
+LOOK_BACK_SECONDS = 300.0
+LOOK_BACK_FLOOR_SECONDS = 20.0
+QUANTILES = {"p50_seconds": 0.5, "p95_seconds": 0.95, "p99_seconds": 0.99}
+IN_USE = ("active_sessions", "active_calls")
+"""Gauges that are kept where the environment describes them."""
+_RELEASE = "{release}"
+
+
+def traffic(platform: Platform) -> dict[str, Any]:
+    """Return each region's requests a second; null where there was no traffic to measure."""
+    metric = platform.environment.settings.metrics.get("requests_total")
+    return platform.each_region(lambda region: _rate(platform, region, metric))
+
+
+def latency(platform: Platform) -> dict[str, Any]:
+    """Return each region's latencies in seconds, interpolated; null where there was no traffic."""
+    metric = platform.environment.settings.metrics.get("request_duration")
+    return platform.each_region(lambda region: _quantiles(platform, region, metric))
+
+
+def in_use(platform: Platform) -> dict[str, Any]:
+    """Return each region's sessions and calls under way, where the environment has such metrics."""
+    described = platform.environment.settings.metrics
+    wanted = {name: described[name] for name in IN_USE if name in described}
+    return platform.each_region(
+        lambda region: {
+            name: _ask(platform, region, f"sum({_selector(platform, region, metric)})")
+            for name, metric in wanted.items()
+        }
+    )
+
+
+def _rate(platform: Platform, region: str, metric: Metric | None) -> dict[str, Any]:
+    if metric is None:
+        return {}
+    range_ = f"[{_look_back(platform):.0f}s]"
+    query = f"sum(rate({_selector(platform, region, metric)}{range_}))"
+    return {"requests_per_second": _ask(platform, region, query)}
+
+
+def _quantiles(platform: Platform, region: str, metric: Metric | None) -> dict[str, Any]:
+    if metric is None:
+        return {}
+    labels = _labels(platform, region, metric)
+    return {
+        name: _ask(
+            platform, region, promql.quantile(metric.name, labels, share, _look_back(platform))
+        )
+        for name, share in QUANTILES.items()
+    }
+
+
+def _look_back(platform: Platform) -> float:
+    return platform.scaled(LOOK_BACK_SECONDS, LOOK_BACK_FLOOR_SECONDS)
+
+
+def _selector(platform: Platform, region: str, metric: Metric) -> str:
+    return promql.selector(metric.name, _labels(platform, region, metric))
+
+
+def _labels(platform: Platform, region: str, metric: Metric) -> dict[str, str]:
+    """Return the labels that select every version: what comes has no traffic yet."""
+    own = {name: value for name, value in metric.labels.items() if _RELEASE not in value}
+    return platform.labels(region, own)
+
+
+def _ask(platform: Platform, region: str, query: str) -> float | None:
+    observed = probes.prometheus.instant(
+        platform.prometheus(region), query, at=None, deadline=platform.call_deadline()
+    )
+    if observed.value is None:
+        failure = observed.failure
+        why = failure.kind.value if failure else "no answer"
+        raise CannotCollectError(f"Prometheus of {region}: {why}; see gate doctor")
+    if observed.value.warnings:
+        raise CannotCollectError(f"Prometheus of {region} warns that its answer may be partial")
+    numbers = [series.value for series in observed.value.series]
+    return round(numbers[0], 6) if len(numbers) == 1 and math.isfinite(numbers[0]) else None

@@ -1,0 +1,107 @@
+"""The database's connections before a deployment: room for the doubled replicas, standbys in step."""
+
+from __future__ import annotations
+
+import probes
+from checks.check import Check
+from checks.data import DataSystem, age, verdict
+from checks.platform import Platform
+from gates.decide.data_policy import ConnectionPolicy
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from probes.sessions import Sessions, Standby
+
+_MEGABYTE = 1024 * 1024
+
+
+def judge_connections(platform: Platform, check: Check) -> None:
+    """Judge that the primary answers, has connections left, and that its standbys stream and keep up."""
+    system = DataSystem(platform, check)
+    observed = probes.sessions.sessions(system.login, deadline=platform.call_deadline())
+    system.keep(observed)
+    found = observed.value
+    if found is None:
+        system.judge(system.unreadable("the database, asked by the gate", observed))
+        return
+    policy = system.policy.connections
+    system.judge(_primary(found), _room(found, policy))
+    if not found.in_recovery:
+        system.judge(*_standbys(found, system.section.standbys, policy))
+
+
+def _primary(found: Sessions) -> Judgement:
+    return verdict(
+        good=not found.in_recovery,
+        rule="primary",
+        subject="the database",
+        sentence="the database answers as a standby, wanted the primary"
+        if found.in_recovery
+        else "the primary answers the gate",
+        clears="the primary behind that address",
+        observed="standby" if found.in_recovery else "primary",
+        target="primary",
+    )
+
+
+def _room(found: Sessions, policy: ConnectionPolicy) -> Judgement:
+    allowed = int(found.available * policy.max_used)
+    return verdict(
+        good=found.used <= allowed,
+        rule="connections",
+        subject="connections",
+        sentence=f"{found.used} of {found.available} connections are in use, the gate's own left out; "
+        f"wanted at most {allowed} ({policy.max_used:.0%}), so that the new version's pools fit beside",
+        clears=f"{max(0, found.used - allowed)} connections fewer, or a higher max_connections",
+        observed=found.used,
+        target=allowed,
+        unit="connections",
+    )
+
+
+def _standbys(found: Sessions, wanted: int, policy: ConnectionPolicy) -> list[Judgement]:
+    if not wanted and not found.standbys:
+        return []
+    if not found.may_look:
+        # Without that right every standby shows up without its state: no finding about the platform.
+        return [_may_not_look()]
+    streaming = [one for one in found.standbys if one.state == "streaming"]
+    counted = verdict(
+        good=len(streaming) >= wanted,
+        rule="standbys",
+        subject="standbys",
+        sentence=f"{len(streaming)} standbys stream from the primary, wanted {wanted}",
+        clears=f"{max(0, wanted - len(streaming))} more standbys streaming",
+        observed=len(streaming),
+        target=wanted,
+    )
+    return [counted, *(_lag(number, one, policy) for number, one in enumerate(streaming, start=1))]
+
+
+def _lag(number: int, standby: Standby, policy: ConnectionPolicy) -> Judgement:
+    seconds = standby.behind_seconds or 0.0
+    megabytes = (standby.behind_bytes or 0) / _MEGABYTE
+    unknown = standby.behind_bytes is None
+    good = not unknown and seconds <= policy.max_lag and megabytes <= policy.max_lag_mb
+    found = "at an unknown place" if unknown else f"{age(seconds)} and {megabytes:.1f} MB behind"
+    return verdict(
+        good=good,
+        rule="replication lag",
+        subject=f"standby {number}",
+        sentence=f"standby {number} is {found}, wanted at most {age(policy.max_lag)} and "
+        f"{policy.max_lag_mb:g} MB",
+        clears="the standby caught up",
+        observed=round(seconds, 3),
+        target=policy.max_lag,
+        unit="s",
+        data={"behind_megabytes": round(megabytes, 3)},
+    )
+
+
+def _may_not_look() -> Judgement:
+    return Judgement(
+        outcome=Outcome.ERROR,
+        rule="our side",
+        subject="standbys",
+        sentence="the gate's login may not see the standbys; GRANT pg_read_all_stats to it",
+        clears="that grant; deploy/postgres/gate_role.sql has it",
+    )

@@ -1,0 +1,290 @@
+"""Migrations: the release's own against the database's record, their log, and the schema they left."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import probes
+from checks import failures
+from checks.check import Check
+from checks.data import DataSystem, missing, verdict
+from checks.data_baseline import Baseline
+from checks.platform import Platform
+from checks.settling import Ended, Progress, Settled, settle_seconds, settled
+from gates.decide import migrations
+from gates.decide.data_policy import MigrationLogPolicy
+from gates.decide.judgement import Judgement
+from gates.decide.migrations import Applied, Released
+from gates.decide.outcome import Outcome
+from probes.files import Content
+from probes.migrations import Record
+from probes.observation import FailureKind, Observation
+from probes.repository import RepositoryTarget, TaggedFiles
+from probes.schema import Structure
+
+_READ_SECONDS = 20.0
+"""A release repository that has to be cloned takes longer than an ordinary call."""
+_SCRIPT = "migration.sql"
+_CLOCKS_DIFFER = dt.timedelta(seconds=2)
+"""By so much the clocks of the database and of the log's writer may differ."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReleasedFiles:
+    """The release's migrations with their scripts."""
+
+    migrations: tuple[Released, ...]
+    scripts: Mapping[str, str]
+    """By name; to see which tables they mention."""
+
+    @classmethod
+    def of(cls, found: TaggedFiles, folder: str) -> ReleasedFiles:
+        """Return the migrations among the files of a tag: every folder with a migration.sql."""
+        names = re.compile(rf"{re.escape(folder.strip('/'))}/([^/]+)/{_SCRIPT}")
+        scripts = {
+            match[1]: data
+            for path, data in sorted(found.files.items())
+            if (match := names.fullmatch(path))
+        }
+        return cls(
+            tuple(
+                Released(name, hashlib.sha256(data).hexdigest()) for name, data in scripts.items()
+            ),
+            {name: data.decode("utf-8", "replace") for name, data in scripts.items()},
+        )
+
+
+class MigrationCheck:
+    """What the release ships and what the database says, read once for one check."""
+
+    def __init__(self, platform: Platform, check: Check) -> None:
+        self.system = DataSystem(platform, check)
+        self._platform = platform
+
+    def all_applied(self) -> None:
+        """Judge that every migration of the release ran, unchanged, and no other; waits for a running one."""
+        released, looked = self._released(), self._settled()
+        record = None if looked is None else looked.value.value
+        if released is None or looked is None or record is None:
+            return
+        if looked.ended in (Ended.TIME_UP, Ended.RUN_ENDED):
+            self.system.judge(_still_running(looked))
+            return
+        declared = self.system.migrations.declared_applied
+        self.system.judge(*migrations.judged(released.migrations, applied_of(record), declared))
+
+    def nothing_logged(self) -> None:
+        """Judge that Prisma noted no error in the database."""
+        record = self._record()
+        if record is not None:
+            self.system.judge(migrations.logs_judged(applied_of(record)))
+
+    def log_is_clean(self) -> None:
+        """Judge the log of `prisma migrate deploy`: it succeeded, and named what the release brought."""
+        location = self.system.migrations.log
+        if location is None:
+            return
+        observed = probes.files.content(location, deadline=self._platform.call_deadline())
+        self.system.keep(observed)
+        if observed.value is None:
+            self.system.judge(_no_log(self.system, observed))
+            return
+        released, record = self._released(), self._record()
+        if released is not None and record is not None:
+            name = max((one.name for one in released.migrations), default="")
+            last = migrations.current(applied_of(record)).get(name)
+            policy = self.system.policy.migration_log
+            self.system.judge(log_judged(observed.value, policy, name, last))
+
+    def schema_version(self) -> None:
+        """Judge that the last applied migration is the last one of the release."""
+        released, record = self._released(), self._record()
+        if released is not None and record is not None:
+            self.system.judge(migrations.version_judged(released.migrations, applied_of(record)))
+
+    def no_drift(self, baseline: Baseline | None) -> None:
+        """Judge that nothing of the schema changed that no new migration mentions."""
+        if baseline is None:
+            self.system.judge(no_baseline("the schema"))
+            return
+        before = baseline.facts.get("schema")
+        known = baseline.facts.get("migrations")
+        if not isinstance(before, Mapping) or not isinstance(known, Sequence):
+            self.system.judge(no_baseline("the schema"))
+            return
+        structure = probes.schema.structure(
+            self.system.login, deadline=self._platform.call_deadline()
+        )
+        self.system.keep(structure)
+        if structure.value is None:
+            self.system.judge(self.system.unreadable("the schema", structure))
+            return
+        released = self._released()
+        if released is not None:
+            new = [text for name, text in released.scripts.items() if name not in known]
+            self.system.judge(drift_judged(before["tables"], structure.value, new, baseline.named))
+
+    def _released(self) -> ReleasedFiles | None:
+        section = self.system.migrations
+        target = RepositoryTarget(
+            section.repository,
+            section.tag.replace("{release}", self._platform.release.number),
+            section.folder.strip("/"),
+        )
+        deadline = self._platform.deadline.sooner(_READ_SECONDS)
+        observed = probes.repository.tagged_files(target, deadline=deadline)
+        self.system.keep(observed)
+        if observed.value is None:
+            self.system.judge(self.system.unreadable("the release repository", observed))
+            return None
+        return ReleasedFiles.of(observed.value, section.folder)
+
+    def _record(self) -> Record | None:
+        observed = self._look()
+        self.system.keep(observed)
+        return self._value(observed)
+
+    def _settled(self) -> Settled[Observation[Record]] | None:
+        seconds = settle_seconds(self._platform, self.system.policy.migration_log.settle_for)
+        looked = settled(self._platform, self._look, _progress, seconds)
+        self.system.keep(looked.value)
+        return None if self._value(looked.value) is None else looked
+
+    def _look(self) -> Observation[Record]:
+        section = self.system.migrations
+        return probes.migrations.record(
+            self.system.login,
+            section.table,
+            section.has_logs_column,
+            deadline=self._platform.call_deadline(),
+        )
+
+    def _value(self, observed: Observation[Record]) -> Record | None:
+        if observed.value is None:
+            self.system.judge(self.system.unreadable("Prisma's record of migrations", observed))
+        return observed.value
+
+
+def _progress(observed: Observation[Record]) -> Progress:
+    # Without a value there is nothing to wait for; a failed migration is judged at once.
+    return (
+        Progress.MOVING if observed.value is not None and observed.value.running else Progress.DONE
+    )
+
+
+def _still_running(looked: Settled[Any]) -> Judgement:
+    return Judgement(
+        outcome=Outcome.FAIL if looked.ended is Ended.TIME_UP else Outcome.INCONCLUSIVE,
+        rule="migration settled",
+        subject="migrations",
+        sentence=f"a migration still runs{looked.waited}: Prisma holds its lock",
+        clears="the migration ended; then run again",
+    )
+
+
+def applied_of(record: Record) -> tuple[Applied, ...]:
+    """Return the rows of a record as the rules know them."""
+    return tuple(Applied(**dataclasses.asdict(row)) for row in record.applied)
+
+
+def _no_log(system: DataSystem, observed: Observation[Content]) -> Judgement:
+    failure = failures.failure_of(observed)
+    if failure.kind is not FailureKind.UNUSABLE_ANSWER:
+        return system.unreadable("the migration log", observed)
+    return missing(
+        "migration log",
+        f"there is no migration log: {failure.detail}",
+        "what `prisma migrate deploy` printed, kept there",
+    )
+
+
+def log_judged(
+    log: Content, policy: MigrationLogPolicy, name: str, last: Applied | None
+) -> Judgement:
+    """Judge a migration log; its lines may quote data, so only their numbers are told.
+
+    It has to say that it succeeded, and to be written after the release's last migration, `name`, ended.
+    """
+    lines = log.data.decode("utf-8", "replace").splitlines()
+    bad = [number for number, line in enumerate(lines, start=1) if _matches(line, policy.errors)]
+    if bad:
+        shown = ", ".join(map(str, bad[:5])) + (", …" if len(bad) > 5 else "")  # noqa: PLR2004 - enough to find it
+        return verdict(
+            good=False,
+            rule="migration log",
+            subject="migration log",
+            sentence=f"the migration log has {len(bad)} lines that tell of an error: line {shown}",
+            clears="the migration mended and run again",
+            observed=len(bad),
+            target=0,
+        )
+    ran_at = None if last is None else last.finished_at
+    if ran_at is None or log.modified_at < ran_at - _CLOCKS_DIFFER:
+        return missing(
+            "migration log",
+            f"the migration log is of another run: it is from {log.modified_at:%d %b %H:%M:%S} UTC, "
+            + (f"{name} ran later" if ran_at else f"and {name} has not ended"),
+            f"the log of the run that applied {name}",
+        )
+    ended = any(_matches(line, policy.success) for line in lines)
+    return verdict(
+        good=ended,
+        rule="migration log",
+        subject="migration log",
+        sentence=f"the migration log has {len(lines)} lines and no error"
+        if ended
+        else "the migration log breaks off: it does not say that the migrations were applied",
+        clears="a log that says how the run ended",
+    )
+
+
+def _matches(line: str, patterns: Sequence[str]) -> bool:
+    return any(re.search(pattern, line) for pattern in patterns)
+
+
+def drift_judged(
+    before: Mapping[str, str], now: Structure, new_scripts: Sequence[str], baseline: str
+) -> Judgement:
+    """Judge which tables changed since the baseline without a new migration that mentions them."""
+    after = {name: shape.fingerprint for name, shape in now.tables.items()}
+    changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    meant = [name for name in changed if _mentioned(name, new_scripts)]
+    drifted = [f"{name} ({_how(name, before, after)})" for name in changed if name not in meant]
+    sentence = f"the schema's fingerprint is {now.fingerprint}; since {baseline}, "
+    sentence += f"{len(meant)} tables changed, each by a new migration"
+    if drifted:
+        sentence = f"changed without any new migration since {baseline}: {', '.join(drifted)}"
+    return verdict(
+        good=not drifted,
+        rule="no drift",
+        subject="schema",
+        sentence=sentence,
+        clears="the change taken back, or made by a migration of the release",
+        observed=now.fingerprint,
+        data={"changed": changed, "drifted": drifted},
+    )
+
+
+def _mentioned(table: str, scripts: Sequence[str]) -> bool:
+    word = re.compile(rf"(?<![\w.]){re.escape(table.rpartition('.')[2])}(?!\w)", re.IGNORECASE)
+    return any(word.search(script) for script in scripts)
+
+
+def _how(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    if name not in after:
+        return "gone"
+    return "new" if name not in before else "altered"
+
+
+def no_baseline(what: str) -> Judgement:
+    """Return the INCONCLUSIVE of a comparison that has nothing to compare with."""
+    return missing(
+        what,
+        f"there is no baseline to compare {what} with",
+        "`gate baseline` taken before the deployment",
+    )

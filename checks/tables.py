@@ -1,0 +1,255 @@
+"""Tables after a migration: there with their columns, as many rows as before, no row that points nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import probes
+from checks.check import Check
+from checks.data import DataPlatform, DataSystem, verdict
+from checks.data_baseline import Baseline
+from checks.migrations import no_baseline
+from checks.platform import Platform
+from environments.sections.data import Reference, Table
+from gates.decide.counts import Band, Count, moved, nulls_moved
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Meaning, Outcome
+from probes.observation import Deadline, Observation
+from probes.rows import Counted, Limits, Link, Orphans, TableToCount
+from probes.schema import ForeignKey, Structure, qualified
+
+
+class TableCheck:
+    """The tables of one platform, as one check looks at them."""
+
+    def __init__(self, platform: Platform, check: Check) -> None:
+        self.system = DataSystem(platform, check)
+        self._platform = platform
+
+    def all_there(self) -> None:
+        """Judge that every expected table is there with every expected column."""
+        structure = self._structure()
+        if structure is not None:
+            tables = self.system.section.tables
+            self.system.judge(*(_there(name, one, structure) for name, one in tables.items()))
+
+    def rows_as_before(self, baseline: Baseline | None) -> None:
+        """Judge each counted table against the baseline, by the policy's rule for it."""
+        before = baseline.facts.get("rows") if baseline is not None else None
+        if baseline is None or not isinstance(before, Mapping):
+            self.system.judge(no_baseline("row counts"))
+            return
+        for name, table in self.system.section.tables.items():
+            if table.counted is not None:
+                observed = count(self.system, name, table)
+                self.system.keep(observed)
+                self.system.judge(*self._counted(name, table, observed, before, baseline.named))
+
+    def no_orphans(self, baseline: Baseline | None) -> None:
+        """Judge that no row refers to what is not there, and that declared references hold."""
+        structure = self._structure()
+        before = baseline.facts.get("orphans") if baseline is not None else None
+        known = before if isinstance(before, Mapping) else {}
+        for reference in self.system.section.references:
+            observed = follow(self.system, reference)
+            self.system.keep(observed)
+            if observed.value is None:
+                self.system.judge(self.system.unreadable(named(reference), observed))
+            else:
+                self.system.judge(orphans_judged(reference, observed.value, known))
+        if structure is not None:
+            wanted = self.system.section.references
+            self.system.judge(*keys_judged(structure.foreign_keys, wanted))
+
+    def _structure(self) -> Structure | None:
+        observed = probes.schema.structure(
+            self.system.login, deadline=self._platform.call_deadline()
+        )
+        self.system.keep(observed)
+        if observed.value is None:
+            self.system.judge(self.system.unreadable("the schema", observed))
+        return observed.value
+
+    def _counted(
+        self,
+        name: str,
+        table: Table,
+        observed: Observation[Counted],
+        before: Mapping[str, Any],
+        baseline: str,
+    ) -> list[Judgement]:
+        found = observed.value
+        if found is None:
+            return [self.system.unreadable(f"the rows of {name}", observed)]
+        if not found.there:
+            return [_gone(name)]
+        if name not in before:
+            return [no_baseline(f"the rows of {name}")]
+        policy = self.system.policy.counts
+        was, now = _count_of(before[name]), Count(found.rows, found.error_rows, found.exact)
+        rule = policy.rules.get(table.counted or "")
+        if rule is None:
+            return [_no_rule(name, table.counted)]
+        band = Band.around(was, now, rule, policy.estimate_tolerance)
+        nulls = [
+            nulls_moved(
+                f"{name}.{column}",
+                was_null,
+                found.nulls.get(column, 0),
+                found.rows,
+                policy.more_nulls,
+            )
+            for column, was_null in before[name].get("nulls", {}).items()
+            if column in found.nulls and was.exact and now.exact
+        ]
+        return [moved(name, was, now, band, baseline), *nulls]
+
+
+def count(data: DataPlatform, name: str, table: Table) -> Observation[Counted]:
+    """Count a table within the policy's statement timeout."""
+    asked = TableToCount(name, table.key, table.synthetic_column, table.nulls)
+    return probes.rows.counted(data.login, asked, _limits(data), deadline=_deadline(data))
+
+
+def follow(data: DataPlatform, reference: Reference) -> Observation[Orphans]:
+    """Count the orphans of a reference within the policy's statement timeout."""
+    link = Link(reference.table, reference.column, reference.to_table, reference.to_column)
+    return probes.rows.orphans(data.login, link, _limits(data), deadline=_deadline(data))
+
+
+def _limits(data: DataPlatform) -> Limits:
+    counts = data.policy.counts
+    return Limits(counts.exact_up_to_rows, counts.exact_up_to_mb, counts.sampled_blocks)
+
+
+def _deadline(data: DataPlatform) -> Deadline:
+    return data.platform.deadline.sooner(data.policy.counts.statement_timeout)
+
+
+def named(reference: Reference) -> str:
+    """Return a reference in words."""
+    return f"{reference.table}.{reference.column} → {reference.to_table}.{reference.to_column}"
+
+
+def _there(name: str, table: Table, structure: Structure) -> Judgement:
+    shape = structure.tables.get(qualified(name))
+    if shape is None:
+        return _gone(name)
+    lacking = [column for column in table.columns if column not in shape.columns]
+    return verdict(
+        good=not lacking,
+        rule="table there",
+        subject=name,
+        sentence=f"table {name} lacks {', '.join(lacking)}"
+        if lacking
+        else f"table {name} has all {len(table.columns)} expected columns",
+        clears=f"the migration that brings {', '.join(lacking)}",
+        observed=len(table.columns) - len(lacking),
+        target=len(table.columns),
+        unit="columns",
+        data={"missing": lacking},
+    )
+
+
+def _gone(name: str) -> Judgement:
+    return verdict(
+        good=False,
+        rule="table there",
+        subject=name,
+        sentence=f"there is no table {name}",
+        clears="the migration that makes it, or its restore from the backup",
+        observed=0,
+    )
+
+
+def _no_rule(name: str, rule: str | None) -> Judgement:
+    return Judgement(
+        outcome=Outcome.ERROR,
+        rule="our side",
+        subject=name,
+        sentence=f"gates/policy/data.yaml has no rule “{rule}”, which data.tables.{name}.counted names",
+        clears="that rule, or the name of one that is there",
+    )
+
+
+def _count_of(facts: Mapping[str, Any]) -> Count:
+    return Count(int(facts["rows"]), int(facts["error_rows"]), bool(facts["exact"]))
+
+
+def orphans_judged(reference: Reference, found: Orphans, known: Mapping[str, Any]) -> Judgement:
+    """Judge the orphans of one reference; those that the baseline has too are not this release's doing."""
+    name = named(reference)
+    if not found.there:
+        return _gone(f"{reference.table} or {reference.to_table}")
+    before = known.get(name, 0)
+    old = isinstance(before, int) and 0 < found.found <= before
+    sentence = f"{name}: no row points nowhere" + _looked_at(found)
+    if found.found:
+        more = " or more" if found.found >= probes.rows.MAX_ORPHANS else ""
+        sentence = f"{name}: {found.found:,}{more} rows point nowhere" + _looked_at(found)
+        sentence += f"; the baseline has {before:,}"
+        sentence += ", so they are older than this release" if old else ""
+    return verdict(
+        good=not found.found,
+        rule="no orphans",
+        subject=name,
+        sentence=sentence,
+        clears="the rows that they refer to restored, or the orphans removed",
+        observed=found.found,
+        target=0,
+        unit="rows",
+        means=Meaning.HOLD if old else None,
+        data={"baseline": before, "looked_at": found.looked_at},
+    )
+
+
+def _looked_at(found: Orphans) -> str:
+    if found.looked_at is None:
+        return ""
+    return f" (followed {found.looked_at:,} rows, a sample evenly over the table)"
+
+
+def keys_judged(keys: tuple[ForeignKey, ...], wanted: tuple[Reference, ...]) -> list[Judgement]:
+    """Judge that every declared reference is there and holds, and that no other one is loose."""
+    loose = [judgement for key in keys if (judgement := _loose(key)) is not None]
+    declared = {(key.table, key.columns, key.to_table) for key in keys}
+    absent = [
+        verdict(
+            good=False,
+            rule="foreign key",
+            subject=named(reference),
+            sentence=f"no foreign key stands behind {named(reference)}: new orphans can come at any time",
+            clears="the foreign key made again",
+        )
+        for reference in wanted
+        if reference.declared
+        and (qualified(reference.table), (reference.column,), qualified(reference.to_table))
+        not in declared
+    ]
+    found = [*loose, *absent]
+    if found:
+        return found
+    sentence = f"all {len(keys)} foreign keys are validated and enforced"
+    return [
+        verdict(good=True, rule="foreign key", subject="foreign keys", sentence=sentence, clears="")
+    ]
+
+
+def _loose(key: ForeignKey) -> Judgement | None:
+    if key.enforced and key.triggers and key.validated:
+        return None
+    if not (key.enforced and key.triggers):
+        what = "is switched off: new orphans can come at any time"
+        clears = f"ALTER TABLE {key.table} ENABLE TRIGGER ALL, or the constraint enforced again"
+    else:
+        what = "is not validated: rows from before it were never looked at"
+        clears = f"ALTER TABLE {key.table} VALIDATE CONSTRAINT {key.name}"
+    return verdict(
+        good=False,
+        rule="foreign key",
+        subject=key.name,
+        sentence=f"foreign key {key.name} of {key.table} {what}",
+        clears=clears,
+        means=Meaning.HOLD,
+    )

@@ -1,0 +1,56 @@
+"""The zone: who answers for it, who is asked by everybody else, and what it has to say."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from environments.fields import Port, Text
+from gates.decide.sections import Seconds, Section
+
+HOST_NAME = r"^([A-Za-z0-9_*]([A-Za-z0-9_-]*[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*$"
+
+
+class NameServer(Section):
+    """One DNS server that the gate asks."""
+
+    name: Text
+    """As reports call it."""
+    host: Text
+    """Name or address."""
+    port: Port = 53
+    """UDP, and TCP for what does not fit."""
+
+
+class DnsRecord(Section):
+    """One set of records, as it must be once the release is deployed."""
+
+    name: str = Field(pattern=HOST_NAME)
+    """The full name, without a dot at its end."""
+    type: Literal["A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"]
+    """One entry for each type of a name."""
+    values: tuple[str, ...] = Field(min_length=1)
+    """All of them, in any order, as `dig +short` prints them."""
+    before: tuple[str, ...] | None = None
+    """Its values until phase 6.1, where this release changes it. Before the deployment both count."""
+    max_ttl: Seconds | None = Field(default=None, gt=0)
+    """Where this record may live longer in caches than the policy's max_ttl."""
+
+    @property
+    def accepted_before(self) -> tuple[tuple[str, ...], ...]:
+        """Return the sets of values that are right while the release may not be deployed yet."""
+        return (self.values,) if self.before is None else (self.before, self.values)
+
+
+class Dns(Section):
+    """The platform's zone."""
+
+    zone: str = Field(pattern=HOST_NAME)
+    """Its SOA record has the serial that every authoritative server must agree on."""
+    authoritative: tuple[NameServer, ...] = Field(min_length=1)
+    """Every server that is delegated to, each by itself: one that was forgotten answers visitors too."""
+    resolvers: tuple[NameServer, ...] = ()
+    """Caches that people ask, such as the company's and some public ones; two or more."""
+    records: tuple[DnsRecord, ...] = Field(min_length=1)
+    """What the zone must say."""

@@ -1,0 +1,101 @@
+"""The clusters that run the platform: what is deployed there, and how the gate reads it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from environments.fields import HttpUrl, SecretReference, Text
+from gates.decide.sections import Name, Seconds, Section
+
+Count = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class RegionCluster(Section):
+    """One region's cluster."""
+
+    server: HttpUrl
+    """Address of its API server."""
+    token: SecretReference
+    """Of the gate's own service account, which may read what deploy/kubernetes/rbac.yaml lists and
+    nothing else; short-lived."""
+    ca_file: str | None = None
+    """File of the authority that signs the API server's certificate, where it is not a public one."""
+    candidate: HttpUrl | None = None
+    """Address of the release's own pods before they have the traffic, such as a preview Service's."""
+
+
+class Replicas(Section):
+    """How many pods of the app are meant to run."""
+
+    normal: Count
+    """Outside a deployment."""
+    temporary: Count
+    """During it."""
+
+    @model_validator(mode="after")
+    def _more(self) -> Self:
+        if self.temporary < self.normal:
+            raise ValueError("temporary is fewer than normal; capacity is added for a deployment")
+        return self
+
+
+class PodLogs(Section):
+    """How an error is told in the app's logs; only counts leave the gate, never a line."""
+
+    level_field: str = "level"
+    """Of lines that are JSON objects: the field that holds the level."""
+    error_levels: tuple[str, ...] = ("error", "fatal", "critical")
+    """Which levels are errors, in small letters."""
+    error_words: tuple[str, ...] = ("ERROR", "FATAL", "CRITICAL", "Traceback")
+    """Of other lines: whole words, as they are written, that make an error."""
+    tail_lines: int = Field(default=500, ge=1, le=20_000)
+    """How many of the newest lines of each pod are read."""
+
+
+class CandidateHealth(Section):
+    """Which health endpoint the release must answer before it has the traffic."""
+
+    service: Name
+    """One of `services`."""
+    endpoint: Name
+    """One of its health endpoints."""
+
+
+class Kubernetes(Section):
+    """What is deployed in every region's cluster."""
+
+    namespace: Text
+    """Of the platform."""
+    app_labels: dict[str, str] = Field(min_length=1)
+    """What selects the app's Deployments and pods of every version."""
+    version_label: Text = "version"
+    """The label of pods and Service selector that tells the version."""
+    version_value: str = Field(default="v{release}", pattern=r"\{release\}")
+    """Its value; `{release}` becomes the release, such as 1.2.0."""
+    service: Text
+    """The Service that leads users' traffic to the app."""
+    container: Text
+    """The app's own container in its pods; others are sidecars."""
+    image: Text
+    """The app's image by the last part of its name, without registry and tag."""
+    release_images: Text | None = None
+    """A JSON file, written when the release was built: image name → digest, or a list of digests.
+    Relative to this file. Without it the digests that run can't be compared."""
+    replicas: Replicas
+    """Normal and temporary number of pods."""
+    most_pods: Count
+    """The most pods of the app that run at once during a deployment, all versions together."""
+    config_map: Text
+    """The ConfigMap that the app reads."""
+    config: dict[str, str] = Field(min_length=1)
+    """What it must hold for the release: key → value. Other keys are free."""
+    logs: PodLogs = PodLogs()
+    """How errors are told in the app's logs."""
+    candidate_health: CandidateHealth | None = None
+    """Asked at `regions.NAME.kubernetes.candidate`, where a region has that."""
+    system_namespace: Text = "kube-system"
+    """Where the cluster's own pods run."""
+    progress_deadline: Seconds = 600.0
+    """How long a rollout may take where the Deployment does not say it."""

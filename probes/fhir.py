@@ -1,0 +1,85 @@
+"""Reads a FHIR server's CapabilityStatement by the published model of the resource."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from probes.strict_json import NotJsonError
+
+if TYPE_CHECKING:
+    from probes.http import HttpAnswer
+
+ACCEPT = "application/fhir+json"
+_MOST_PLACES = 5
+
+
+class NotACapabilityStatementError(Exception):
+    """The answer is something else; the text is one sentence of ours without the answer's own."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Capability:
+    """What the server says that it can do."""
+
+    fhir_version: str
+    status: str
+    """draft, active, retired or unknown."""
+    interactions: Mapping[str, tuple[str, ...]]
+    """Resource type → interactions, of its `rest` part as a server."""
+
+
+def capability(answer: HttpAnswer) -> Capability:
+    """Return what an answer states; raises NotACapabilityStatementError for whatever is no statement."""
+    try:
+        body = answer.json()
+    except NotJsonError as exc:
+        raise NotACapabilityStatementError(str(exc)) from None
+    kind = body.get("resourceType") if isinstance(body, Mapping) else None
+    if kind == "OperationOutcome":
+        raise NotACapabilityStatementError(
+            "The answer is an OperationOutcome, the way in which FHIR reports errors, "
+            f"although its status is {answer.status}."
+        )
+    if kind != "CapabilityStatement" or not isinstance(body, Mapping):
+        raise NotACapabilityStatementError("The answer is no CapabilityStatement.")
+    _validate(body)
+    return Capability(
+        fhir_version=str(body.get("fhirVersion")),
+        status=str(body.get("status")),
+        interactions=dict(_interactions(body)),
+    )
+
+
+def _validate(body: Mapping[str, Any]) -> None:
+    # The models take half a second to load; only this check pays for them.
+    from fhir.resources.R4B.capabilitystatement import (  # noqa: PLC0415 - as said above
+        CapabilityStatement,
+    )
+    from pydantic import ValidationError  # noqa: PLC0415 - beside the model that raises it
+
+    try:
+        CapabilityStatement.model_validate(dict(body))
+    except ValidationError as exc:
+        raise NotACapabilityStatementError(_places(exc.errors(include_input=False))) from None
+
+
+def _places(errors: Sequence[Mapping[str, Any]]) -> str:
+    """Say where the model does not fit; a place that is no element of the model may hold anything."""
+    places = {
+        ".".join(map(str, error["loc"])) for error in errors if error["type"] != "extra_forbidden"
+    }
+    return (
+        f"The answer is no valid CapabilityStatement: {len(errors)} elements are missing, wrong or "
+        f"unknown: {', '.join(sorted(places)[:_MOST_PLACES]) or 'only unknown ones'}."
+    )
+
+
+def _interactions(body: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for rest in body.get("rest", ()):
+        if rest.get("mode") != "server":
+            continue
+        for resource in rest.get("resource", ()):
+            codes = tuple(str(one.get("code")) for one in resource.get("interaction", ()))
+            yield str(resource.get("type")), codes

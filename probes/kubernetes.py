@@ -1,0 +1,318 @@
+"""The Kubernetes probe: what runs in a cluster and where its traffic goes, read by the official client.
+
+It only ever lists and gets, with the rights of deploy/kubernetes/rbac.yaml, and asks the cluster itself what
+else the account could do. Objects may hold anything (annotations, environment, log lines): the values
+here name what is kept, and nothing else leaves this module.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from kubernetes import client
+
+from probes import kubernetes_reading as reading
+from probes.kubernetes_client import (
+    FoundError,
+    KubernetesTarget,
+    Session,
+    failure_kind,
+    session,
+)
+from probes.kubernetes_objects import (
+    ClusterHealth,
+    ConfigMap,
+    LogLevels,
+    Rights,
+    Traffic,
+    Workload,
+)
+from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
+from probes.phases import PhaseClock
+
+__all__ = [
+    "KubernetesTarget",
+    "LogRules",
+    "config_map",
+    "excess_rights",
+    "failure_kind",
+    "health",
+    "log_levels",
+    "traffic",
+    "workload",
+]
+
+_SERVICE_OF_SLICE: Final = "kubernetes.io/service-name"
+_LOG_BYTES: Final = 4 * 1_048_576
+_BAD_REQUEST: Final = 400
+
+# One example of each thing that the gate must not be able to do: verb, group, resource, subresource.
+_FORBIDDEN: Final = (
+    ("create", "", "pods", ""),
+    ("delete", "", "pods", ""),
+    ("create", "", "pods", "exec"),
+    ("get", "", "pods", "exec"),
+    ("create", "", "pods", "portforward"),
+    ("patch", "apps", "deployments", ""),
+    ("update", "apps", "deployments", "scale"),
+    ("patch", "", "services", ""),
+    ("update", "", "configmaps", ""),
+    ("get", "", "secrets", ""),
+    ("list", "", "secrets", ""),
+    ("create", "", "serviceaccounts", "token"),
+    ("get", "", "nodes", "proxy"),
+)
+
+V = TypeVar("V", bound=Facts)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LogRules:
+    """How a line tells that it is an error."""
+
+    level_field: str
+    error_levels: frozenset[str]
+    error_words: tuple[str, ...]
+    tail_lines: int
+
+
+def workload(
+    target: KubernetesTarget,
+    namespace: str,
+    labels: Mapping[str, str],
+    version_label: str,
+    *,
+    deadline: Deadline,
+) -> Observation[Workload]:
+    """List an app's Deployments and pods of every version."""
+    selector = _selector(labels)
+
+    def ask(opened: Session) -> Workload:
+        found = opened.listed(
+            opened.apps.list_namespaced_deployment, namespace, label_selector=selector
+        )
+        pods = opened.listed(opened.core.list_namespaced_pod, namespace, label_selector=selector)
+        return Workload(
+            deployments=tuple(reading.deployment(one, version_label) for one in found),
+            pods=tuple(reading.pod(one, version_label) for one in pods),
+        )
+
+    return _observe(target, f"deployments and pods of {namespace}", deadline, ask)
+
+
+def traffic(
+    target: KubernetesTarget, namespace: str, service: str, *, deadline: Deadline
+) -> Observation[Traffic]:
+    """Read a Service and all its EndpointSlices."""
+
+    def ask(opened: Session) -> Traffic:
+        found = opened.found(opened.core.read_namespaced_service, service, namespace)
+        slices = opened.listed(
+            opened.discovery.list_namespaced_endpoint_slice,
+            namespace,
+            label_selector=f"{_SERVICE_OF_SLICE}={service}",
+        )
+        return Traffic(
+            found=found is not None,
+            selector=dict((found and found.spec.selector) or {}),
+            endpoints=reading.endpoints(slices),
+        )
+
+    return _observe(target, f"service {namespace}/{service}", deadline, ask)
+
+
+def config_map(
+    target: KubernetesTarget, namespace: str, name: str, *, deadline: Deadline
+) -> Observation[ConfigMap]:
+    """Read a ConfigMap, and when anybody changed it last."""
+
+    def ask(opened: Session) -> ConfigMap:
+        found = opened.found(opened.core.read_namespaced_config_map, name, namespace)
+        if found is None:
+            return ConfigMap(found=False, data={}, changed_at=None)
+        changes = [one.time for one in found.metadata.managed_fields or () if one.time]
+        changed_at = max(changes, default=found.metadata.creation_timestamp)
+        return ConfigMap(found=True, data=dict(found.data or {}), changed_at=changed_at)
+
+    return _observe(target, f"configmap {namespace}/{name}", deadline, ask)
+
+
+def health(
+    target: KubernetesTarget,
+    namespace: str,
+    labels: Mapping[str, str],
+    system_namespace: str,
+    *,
+    deadline: Deadline,
+) -> Observation[ClusterHealth]:
+    """Read /readyz and /version, all nodes, and what the pods of all namespaces ask of them."""
+
+    def ask(opened: Session) -> ClusterHealth:
+        version = opened.call(opened.version.get_code)
+        nodes = opened.listed(opened.core.list_node)
+        pods = opened.listed(opened.core.list_pod_for_all_namespaces)
+        app = [one for one in pods if _is_of(one, namespace, labels) and reading.holds_room(one)]
+        return ClusterHealth(
+            version=version.git_version,
+            api_ready=_is_ready(opened),
+            nodes=tuple(
+                reading.node(
+                    node, [one for one in pods if one.spec.node_name == node.metadata.name]
+                )
+                for node in nodes
+            ),
+            system_pods=tuple(
+                reading.system_pod(one)
+                for one in pods
+                if one.metadata.namespace == system_namespace
+            ),
+            largest_ask=reading.largest(reading.asks(one) for one in app),
+            app_pods=len(app),
+        )
+
+    return _observe(target, "nodes and the pods of all namespaces", deadline, ask)
+
+
+def log_levels(
+    target: KubernetesTarget,
+    namespace: str,
+    pods: Sequence[tuple[str, str]],
+    rules: LogRules,
+    *,
+    deadline: Deadline,
+) -> Observation[LogLevels]:
+    """Count the error lines in the newest lines of these (pod, container)s; no line is kept."""
+
+    def ask(opened: Session) -> LogLevels:
+        counts: dict[str, int] = {}
+        read = lines = 0
+        silent = []
+        for pod, container in pods:
+            log = _log(opened, namespace, pod, container, rules.tail_lines)
+            if log is None:
+                silent.append(pod)
+                continue
+            read += 1
+            for line in filter(None, log.splitlines()):
+                lines += 1
+                level = error_level(line, rules)
+                if level is not None:
+                    counts[level] = counts.get(level, 0) + 1
+        return LogLevels(lines, sum(counts.values()), counts, read, tuple(silent))
+
+    return _observe(target, f"logs of {len(pods)} containers of {namespace}", deadline, ask)
+
+
+def error_level(line: str, rules: LogRules) -> str | None:
+    """Return which of the error levels or words a line has; None when it is no error."""
+    if line.startswith("{"):
+        try:
+            level = json.loads(line).get(rules.level_field)
+        except (ValueError, AttributeError, RecursionError):
+            level = None
+        if isinstance(level, str):
+            return level.lower() if level.lower() in rules.error_levels else None
+    return next(
+        (word for word in rules.error_words if re.search(rf"\b{re.escape(word)}\b", line)), None
+    )
+
+
+def excess_rights(
+    target: KubernetesTarget, namespace: str, *, deadline: Deadline
+) -> Observation[Rights]:
+    """Ask the cluster whether the gate's account could write, read secrets or run commands."""
+
+    def ask(opened: Session) -> Rights:
+        return Rights(
+            tuple(
+                " ".join(filter(None, (verb, "/".join(filter(None, (resource, sub))))))
+                for verb, group, resource, sub in _FORBIDDEN
+                if _allowed(opened, namespace, verb, (group, resource, sub))
+            )
+        )
+
+    return _observe(target, f"rights in {namespace}", deadline, ask)
+
+
+def _allowed(opened: Session, namespace: str, verb: str, what: tuple[str, str, str]) -> bool:
+    group, resource, subresource = what
+    attributes = client.V1ResourceAttributes(
+        # A node belongs to no namespace.
+        namespace=None if resource == "nodes" else namespace,
+        verb=verb,
+        group=group,
+        resource=resource,
+        subresource=subresource or None,
+    )
+    review = client.V1SelfSubjectAccessReview(
+        spec=client.V1SelfSubjectAccessReviewSpec(resource_attributes=attributes)
+    )
+    method = opened.authorization.create_self_subject_access_review
+    return bool(opened.call(method, review).status.allowed)
+
+
+def _is_ready(opened: Session) -> bool:
+    url = f"{opened.server.rstrip('/')}/readyz"
+    try:
+        opened.call(opened.api.call_api, "GET", url)
+    except FoundError as exc:
+        if exc.failure.kind is FailureKind.SERVER_ERROR:
+            return False
+        raise
+    return True
+
+
+def _is_of(model: Any, namespace: str, labels: Mapping[str, str]) -> bool:
+    own = model.metadata.labels or {}
+    return model.metadata.namespace == namespace and labels.items() <= own.items()
+
+
+def _log(opened: Session, namespace: str, pod: str, container: str, tail: int) -> str | None:
+    """Return a log's last lines; None where the container never started, or is gone."""
+    method = opened.core.read_namespaced_pod_log
+    options = {"container": container, "tail_lines": tail, "limit_bytes": _LOG_BYTES}
+    try:
+        return str(opened.call(method, pod, namespace, **options))
+    except FoundError as exc:
+        if exc.status in (_BAD_REQUEST, 404):
+            return None
+        raise
+
+
+def _selector(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in labels.items())
+
+
+def _observe(
+    target: KubernetesTarget, what: str, deadline: Deadline, ask: Callable[[Session], V]
+) -> Observation[V]:
+    started_at, started = utc_now(), time.monotonic()
+    clock = PhaseClock("calls")
+    clock.enter("calls")
+    value, failure = None, None
+    try:
+        with session(target, deadline) as opened:
+            value = ask(opened)
+    except FoundError as exc:
+        failure = exc.failure
+    except Exception as exc:
+        kind = failure_kind(exc)
+        if kind is None:
+            raise
+        detail = f"{target.server} answers something that is no answer of this API."
+        failure = Failure(kind, detail)
+    clock.stop()
+    return Observation(
+        probe="kubernetes",
+        target=f"{target.server} {what}",
+        started_at=started_at,
+        elapsed_seconds=time.monotonic() - started,
+        phases=clock.seconds(),
+        value=value,
+        failure=failure,
+    )

@@ -1,0 +1,262 @@
+"""What the Kubernetes probe brings: Deployments, pods, endpoints, nodes; plain values, no library's.
+
+A field that the API may leave out has the API's own default here, never a friendlier one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping
+
+FIRST_REVISION = "deployment.kubernetes.io/revision"
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition of a Deployment, pod or node."""
+
+    type: str
+    status: str
+    """True, False or Unknown."""
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Deployment:
+    """A Deployment: what is wanted, and what its controller has seen and done."""
+
+    name: str
+    version: str | None
+    """The version label of its pod template."""
+    generation: int
+    observed_generation: int
+    paused: bool
+    wanted: int
+    total: int
+    updated: int
+    ready: int
+    available: int
+    revision: str
+    progress_deadline_seconds: int | None
+    restarted_at: str | None
+    conditions: tuple[Condition, ...] = ()
+
+    def condition(self, kind: str) -> Condition | None:
+        """Return a condition by its type."""
+        return next((one for one in self.conditions if one.type == kind), None)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Container:
+    """A container of a pod as it runs; sidecars and init containers too."""
+
+    name: str
+    image: str
+    """As the pod declares it, with its tag: an intent."""
+    digest: str
+    """`sha256:…` of what runs; empty while nothing does."""
+    ready: bool
+    restarts: int
+    waiting: str
+    """Reason, such as CrashLoopBackOff; empty when it does not wait."""
+    terminated: str
+    """Reason of its last end, such as OOMKilled; empty when it never ended."""
+    started_at: dt.datetime | None
+    init: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod with its containers."""
+
+    name: str
+    uid: str
+    version: str | None
+    """Its version label."""
+    phase: str
+    ready: bool
+    deleting: bool
+    created_at: dt.datetime | None
+    owner: str
+    """Name of its ReplicaSet; empty without one."""
+    containers: tuple[Container, ...]
+    config_maps: frozenset[str]
+    """Which ConfigMaps its containers read."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Workload:
+    """An app's Deployments and pods, of every version, at one moment."""
+
+    deployments: tuple[Deployment, ...]
+    pods: tuple[Pod, ...]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return numbers and names; a pod by its phase alone."""
+        return {
+            "deployments": [
+                {
+                    "name": one.name,
+                    "version": one.version,
+                    "revision": one.revision,
+                    "generation": one.generation,
+                    "observed_generation": one.observed_generation,
+                    "wanted": one.wanted,
+                    "updated": one.updated,
+                    "available": one.available,
+                }
+                for one in self.deployments
+            ],
+            "pods": len(self.pods),
+            "pods_ready": sum(pod.ready for pod in self.pods),
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address behind a Service."""
+
+    address: str
+    pod_uid: str
+    pod_name: str
+    ready: bool
+    """Also where the API says nothing: that means ready."""
+    terminating: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Traffic:
+    """Where a Service leads: its selector, and the endpoints of all its slices, each once."""
+
+    found: bool
+    selector: Mapping[str, str]
+    endpoints: tuple[Endpoint, ...]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return selector and counts."""
+        ready = sum(one.ready for one in self.endpoints)
+        return {
+            "found": self.found,
+            "selector": dict(self.selector),
+            "endpoints": len(self.endpoints),
+            "ready": ready,
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ConfigMap:
+    """A ConfigMap; its values may be anything, so evidence names keys alone."""
+
+    found: bool
+    data: Mapping[str, str] = dataclasses.field(repr=False)
+    changed_at: dt.datetime | None
+    """When anybody changed it last, to the second."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return the keys and the time, never a value."""
+        changed = self.changed_at and self.changed_at.isoformat()
+        return {"found": self.found, "keys": sorted(self.data), "changed_at": changed}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Room:
+    """CPU in cores, memory in bytes, and pods."""
+
+    cpu: float = 0.0
+    memory: float = 0.0
+    pods: float = 0.0
+
+    def plus(self, other: Room) -> Room:
+        """Return the sum."""
+        return Room(self.cpu + other.cpu, self.memory + other.memory, self.pods + other.pods)
+
+    def minus(self, other: Room) -> Room:
+        """Return the difference."""
+        return Room(self.cpu - other.cpu, self.memory - other.memory, self.pods - other.pods)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Node:
+    """A node: is it well, may pods go there, and how much room is left."""
+
+    name: str
+    ready: bool
+    troubles: tuple[str, ...]
+    """Conditions that should be False and are not, such as DiskPressure."""
+    schedulable: bool
+    """Neither cordoned nor tainted against ordinary pods."""
+    free: Room
+    """Allocatable minus what its pods ask for."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SystemPod:
+    """A pod of the cluster's own namespace."""
+
+    name: str
+    healthy: bool
+    state: str
+    """Phase, or why it waits."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ClusterHealth:
+    """A cluster's nodes and own pods, and whether its API calls itself ready."""
+
+    version: str
+    api_ready: bool
+    nodes: tuple[Node, ...]
+    system_pods: tuple[SystemPod, ...]
+    largest_ask: Room
+    """The most that one pod of the app asks for, by resource."""
+    app_pods: int
+    """Pods of the app that hold room now."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return states and room by node."""
+        return {
+            "version": self.version,
+            "api_ready": self.api_ready,
+            "nodes": {
+                node.name: {
+                    "ready": node.ready,
+                    "troubles": list(node.troubles),
+                    "schedulable": node.schedulable,
+                    "free_cpu": round(node.free.cpu, 3),
+                    "free_memory_bytes": round(node.free.memory),
+                    "free_pods": round(node.free.pods),
+                }
+                for node in self.nodes
+            },
+            "system_pods": len(self.system_pods),
+            "app_pods": self.app_pods,
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LogLevels:
+    """How many lines of the logs are errors; never a line itself."""
+
+    lines: int
+    errors: int
+    by_level: Mapping[str, int]
+    pods_read: int
+    pods_without_log: tuple[str, ...]
+    """Pods that never started, so that they have none."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return the counts."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rights:
+    """What the gate's account could do beyond reading."""
+
+    excess: tuple[str, ...]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return them."""
+        return {"excess": list(self.excess)}

@@ -1,0 +1,214 @@
+"""From the official client's models to ours: what is left out gets the API's own default."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from typing import Any, Final
+
+from kubernetes.utils.quantity import parse_quantity
+
+from probes.kubernetes_objects import (
+    FIRST_REVISION,
+    RESTARTED_AT,
+    Condition,
+    Container,
+    Deployment,
+    Endpoint,
+    Node,
+    Pod,
+    Room,
+    SystemPod,
+)
+
+_PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
+_KEEPS_OUT: Final = ("NoSchedule", "NoExecute")
+_OVER: Final = ("Succeeded", "Failed")
+
+
+def deployment(model: Any, version_label: str) -> Deployment:
+    """Read a Deployment."""
+    spec, status, template = model.spec, model.status, model.spec.template
+    labels = (template.metadata and template.metadata.labels) or {}
+    annotations = (template.metadata and template.metadata.annotations) or {}
+    return Deployment(
+        name=model.metadata.name,
+        version=labels.get(version_label),
+        generation=model.metadata.generation or 0,
+        observed_generation=(status and status.observed_generation) or 0,
+        paused=bool(spec.paused),
+        wanted=1 if spec.replicas is None else spec.replicas,
+        total=(status and status.replicas) or 0,
+        updated=(status and status.updated_replicas) or 0,
+        ready=(status and status.ready_replicas) or 0,
+        available=(status and status.available_replicas) or 0,
+        revision=(model.metadata.annotations or {}).get(FIRST_REVISION, ""),
+        progress_deadline_seconds=spec.progress_deadline_seconds,
+        restarted_at=annotations.get(RESTARTED_AT),
+        conditions=_conditions(status and status.conditions),
+    )
+
+
+def _conditions(models: Iterable[Any] | None) -> tuple[Condition, ...]:
+    return tuple(Condition(one.type, one.status, one.reason or "") for one in models or ())
+
+
+def pod(model: Any, version_label: str) -> Pod:
+    """Read a pod."""
+    status = model.status
+    init = (status and status.init_container_statuses) or ()
+    ordinary = (status and status.container_statuses) or ()
+    owners = [one.name for one in model.metadata.owner_references or () if one.controller]
+    return Pod(
+        name=model.metadata.name,
+        uid=model.metadata.uid,
+        version=(model.metadata.labels or {}).get(version_label),
+        phase=(status and status.phase) or "Unknown",
+        ready=_is_true(status, "Ready"),
+        deleting=model.metadata.deletion_timestamp is not None,
+        created_at=model.metadata.creation_timestamp,
+        owner=owners[0] if owners else "",
+        containers=(
+            *(_container(one, init=False) for one in ordinary),
+            *(_container(one, init=True) for one in init),
+        ),
+        config_maps=frozenset(_config_maps(model.spec)),
+    )
+
+
+def _is_true(status: Any, kind: str) -> bool:
+    conditions = (status and status.conditions) or ()
+    return any(one.type == kind and one.status == "True" for one in conditions)
+
+
+def _container(status: Any, *, init: bool) -> Container:
+    state, last = status.state, status.last_state
+    running, waiting = (state and state.running), (state and state.waiting)
+    ended = (state and state.terminated) or (last and last.terminated)
+    return Container(
+        name=status.name,
+        image=status.image or "",
+        digest=_digest(status.image_id or ""),
+        ready=bool(status.ready),
+        restarts=status.restart_count or 0,
+        waiting=(waiting and waiting.reason) or "",
+        terminated=(ended and (ended.reason or f"exit code {ended.exit_code}")) or "",
+        started_at=_time(running and running.started_at),
+        init=init,
+    )
+
+
+def _digest(image_id: str) -> str:
+    """Return the digest of `docker-pullable://name@sha256:…`, `name@sha256:…` or `sha256:…`."""
+    return image_id.rpartition("@")[2] if "sha256:" in image_id else ""
+
+
+def _time(value: Any) -> dt.datetime | None:
+    return value if isinstance(value, dt.datetime) else None
+
+
+def _config_maps(spec: Any) -> Iterator[str]:
+    """Yield the ConfigMaps that containers read, as environment or as files."""
+    for container in [*(spec.containers or ()), *(spec.init_containers or ())]:
+        for source in container.env_from or ():
+            if source.config_map_ref is not None:
+                yield source.config_map_ref.name
+        for variable in container.env or ():
+            key = variable.value_from and variable.value_from.config_map_key_ref
+            if key:
+                yield key.name
+    for volume in spec.volumes or ():
+        if volume.config_map is not None:
+            yield volume.config_map.name
+
+
+def endpoints(slices: Iterable[Any]) -> tuple[Endpoint, ...]:
+    """Join the slices of a Service: they may overlap, so each pod and address counts once."""
+    found: dict[tuple[str, str], Endpoint] = {}
+    for one in slices:
+        for model in one.endpoints or ():
+            conditions, target = model.conditions, model.target_ref
+            ready = conditions.ready if conditions is not None else None
+            endpoint = Endpoint(
+                address=model.addresses[0] if model.addresses else "",
+                pod_uid=(target and target.uid) or "",
+                pod_name=(target and target.name) or "",
+                ready=ready is not False,
+                terminating=bool(conditions and conditions.terminating),
+            )
+            found[endpoint.pod_uid, endpoint.address] = endpoint
+    return tuple(found.values())
+
+
+def node(model: Any, pods: Iterable[Any]) -> Node:
+    """Read a node and the room that its pods leave."""
+    conditions = {one.type: one.status for one in (model.status and model.status.conditions) or ()}
+    taints = {taint.effect for taint in model.spec.taints or ()} if model.spec else set()
+    amounts = (model.status and model.status.allocatable) or {}
+    allocatable = Room(
+        _quantity(amounts.get("cpu")),
+        _quantity(amounts.get("memory")),
+        _quantity(amounts.get("pods")),
+    )
+    asked = functools.reduce(Room.plus, (asks(one) for one in pods if holds_room(one)), Room())
+    return Node(
+        name=model.metadata.name,
+        ready=conditions.get("Ready") == "True",
+        troubles=tuple(kind for kind in _PRESSURES if conditions.get(kind, "False") != "False"),
+        schedulable=not (model.spec and model.spec.unschedulable)
+        and not taints.intersection(_KEEPS_OUT),
+        free=allocatable.minus(asked),
+    )
+
+
+def holds_room(model: Any) -> bool:
+    """Return whether a pod still takes what it asks for."""
+    return ((model.status and model.status.phase) or "") not in _OVER
+
+
+def asks(model: Any) -> Room:
+    """Return what a pod asks for, as the scheduler counts it."""
+    always = [one for one in model.spec.init_containers or () if one.restart_policy == "Always"]
+    running = [*(model.spec.containers or ()), *always]
+    total = functools.reduce(Room.plus, map(_requests, running), Room())
+    first = [_requests(one) for one in model.spec.init_containers or ()]
+    overhead = model.spec.overhead or {}
+    return Room(
+        max([total.cpu, *(one.cpu for one in first)]) + _quantity(overhead.get("cpu")),
+        max([total.memory, *(one.memory for one in first)]) + _quantity(overhead.get("memory")),
+        1.0,
+    )
+
+
+def _requests(container: Any) -> Room:
+    amounts = (container.resources and container.resources.requests) or {}
+    return Room(_quantity(amounts.get("cpu")), _quantity(amounts.get("memory")))
+
+
+def _quantity(text: Any) -> float:
+    """Return `250m`, `4` or `16Gi` as a number; raises ValueError for what is none."""
+    parse: Callable[[Any], Decimal] = parse_quantity
+    return float(parse(text)) if text is not None else 0.0
+
+
+def system_pod(model: Any) -> SystemPod:
+    """Read one of the cluster's own pods: it runs and is ready, or has done its job."""
+    read = pod(model, "")
+    waiting = next((one.waiting for one in read.containers if one.waiting), "")
+    healthy = read.phase == "Succeeded" or (read.phase == "Running" and read.ready)
+    state = waiting or (read.phase if read.phase != "Running" or read.ready else "not ready")
+    return SystemPod(read.name, healthy, state)
+
+
+def largest(rooms: Iterable[Room]) -> Room:
+    """Return the most that any of them asks for, resource by resource."""
+    found = list(rooms)
+    return Room(
+        **{
+            field.name: max((getattr(one, field.name) for one in found), default=0.0)
+            for field in dataclasses.fields(Room)
+        }
+    )

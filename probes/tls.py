@@ -1,0 +1,242 @@
+"""The TLS probe: a real handshake under a host's name, and what its certificate says.
+
+A certificate that nobody should trust is a value too, with the reason why: it is read in a second
+handshake that sends nothing. Only the lack of a handshake is a failure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import functools
+import hashlib
+import re
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from probes import network
+from probes.observation import Deadline, Failure, FailureKind, Observation, utc_now
+from probes.phases import PhaseClock
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+__all__ = ["Handshake", "Nodes", "TlsNode", "failure_kind", "handshake", "nodes"]
+
+PHASES: Final = ("resolve", "connect", "tls", "certificate")
+
+_UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21, 24, 27})
+_EXPIRED: Final = 10
+_NOT_YET_VALID: Final = 9
+_OTHER_HOST: Final = frozenset({62, 64})
+_OLD_PROTOCOL: Final = frozenset(
+    {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION"}
+)
+_HOST: Final = re.compile(r"[A-Za-z0-9_.*:-]{1,255}")
+_SENTENCES: Final = {
+    FailureKind.NAME_NOT_RESOLVED: "its name has no address here",
+    FailureKind.NO_ROUTE: "there is no route from here; check this machine's network",
+    FailureKind.REFUSED: "it refused the connection; nothing listens there",
+    FailureKind.TIMEOUT: "it completed no handshake before the deadline",
+    FailureKind.CONNECTION_LOST: "it broke the handshake off",
+    FailureKind.TLS_FAILED: "it completes no TLS handshake; does it speak TLS on this port?",
+    FailureKind.UNUSABLE_ANSWER: "its certificate cannot be read",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TlsNode:
+    """One address that terminates TLS."""
+
+    address: str
+    port: int
+
+    @property
+    def shown(self) -> str:
+        """Return it as reports show it."""
+        return f"{self.address}:{self.port}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Nodes:
+    """Every address behind a name."""
+
+    nodes: tuple[TlsNode, ...]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return the addresses."""
+        return {"addresses": [node.shown for node in self.nodes]}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a node showed for a host's name; days are counted when it was looked at."""
+
+    host: str
+    problem: str | None
+    """Why it is not to be trusted under this name, in words; None when it is."""
+    protocol: str | None
+    """`TLSv1.2`, `TLSv1.3`; None when the node offers none of them."""
+    days_left: float | None
+    not_after: dt.datetime | None
+    names: tuple[str, ...] = ()
+    """The hosts that it is made out to."""
+    fingerprint: str = ""
+    """SHA-256 of the certificate."""
+    key: str = ""
+    """SHA-256 of its public key."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return everything: a certificate is public."""
+        facts = dataclasses.asdict(self)
+        facts["not_after"] = self.not_after and self.not_after.isoformat()
+        facts["names"] = list(self.names)
+        return facts
+
+
+def nodes(host: str, port: int, *, deadline: Deadline) -> Observation[Nodes]:
+    """Return every address behind a name, in the system's order."""
+    started_at, started = utc_now(), time.monotonic()
+    clock = PhaseClock("resolve")
+    value, failure = None, None
+    clock.enter("resolve")
+    try:
+        found = network.resolve(host, port, deadline)
+        # One address may be listed once for each protocol.
+        value = Nodes(
+            tuple(TlsNode(str(one), port) for one in dict.fromkeys(a[0] for _, a in found))
+        )
+    except OSError as exc:
+        failure = _failure(exc, f"{host}:{port}", clock)
+    clock.stop()
+    return Observation(
+        probe="tls",
+        target=f"address of {host}",
+        started_at=started_at,
+        elapsed_seconds=time.monotonic() - started,
+        phases=clock.seconds(),
+        value=value,
+        failure=failure,
+    )
+
+
+def handshake(
+    node: TlsNode, host: str, ca_file: str | None, *, deadline: Deadline
+) -> Observation[Handshake]:
+    """Shake hands with a node under a host's name, trusting the public authorities or `ca_file`."""
+    started_at, started = utc_now(), time.monotonic()
+    clock = PhaseClock(*PHASES)
+    value, failure = None, None
+    try:
+        value = _look(node, host, ca_file, deadline, clock)
+    except (OSError, ValueError) as exc:
+        failure = _failure(exc, f"{host} at {node.shown}", clock)
+    clock.stop()
+    return Observation(
+        probe="tls",
+        target=f"tls://{node.shown} as {host}",
+        started_at=started_at,
+        elapsed_seconds=time.monotonic() - started,
+        phases=clock.seconds(),
+        value=value,
+        failure=failure,
+    )
+
+
+def _look(
+    node: TlsNode, host: str, ca_file: str | None, deadline: Deadline, clock: PhaseClock
+) -> Handshake:
+    problem = None
+    try:
+        protocol, leaf = _shake(node, host, network.tls_context(ca_file), deadline, clock)
+    except ssl.SSLCertVerificationError as exc:
+        problem = _problem(exc.verify_code)
+        protocol, leaf = _shake(node, host, _trusting_context(), deadline, clock)
+    except ssl.SSLError as exc:
+        if exc.reason not in _OLD_PROTOCOL:
+            raise
+        return Handshake(host, "it offers only versions of TLS before 1.2", None, None, None)
+    clock.enter("certificate")
+    return _described(host, problem, protocol, leaf)
+
+
+def _shake(
+    node: TlsNode, host: str, context: ssl.SSLContext, deadline: Deadline, clock: PhaseClock
+) -> tuple[str, bytes]:
+    connection = network.open_tcp(node.address, node.port, deadline, clock)
+    clock.enter("tls")
+    with network.wrap_tls(connection, host, context, deadline) as shaken:
+        return shaken.version() or "", shaken.getpeercert(binary_form=True) or b""
+
+
+@functools.cache
+def _trusting_context() -> ssl.SSLContext:
+    """Return a context that reads any certificate; nothing is ever sent through it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _problem(verify_code: int) -> str:
+    if verify_code in _UNKNOWN_ISSUER:
+        return "it is signed by an authority that is not trusted here"
+    if verify_code == _EXPIRED:
+        return "it is expired"
+    if verify_code == _NOT_YET_VALID:
+        return "it is not valid yet"
+    if verify_code in _OTHER_HOST:
+        return "it is made out to another name"
+    return f"it does not verify (OpenSSL code {verify_code})"
+
+
+def _described(host: str, problem: str | None, protocol: str, leaf: bytes) -> Handshake:
+    # Loaded here: only the checks of certificates need it.
+    from cryptography import x509  # noqa: PLC0415 - as said above
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - as said above
+        Encoding,
+        PublicFormat,
+    )
+
+    certificate = x509.load_der_x509_certificate(leaf)
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    left = certificate.not_valid_after_utc - utc_now()
+    return Handshake(
+        host=host,
+        problem=problem,
+        protocol=protocol,
+        days_left=left / dt.timedelta(days=1),
+        not_after=certificate.not_valid_after_utc,
+        names=_names(certificate),
+        fingerprint=hashlib.sha256(leaf).hexdigest(),
+        key=hashlib.sha256(key).hexdigest(),
+    )
+
+
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    from cryptography import x509  # noqa: PLC0415 - as in _described
+
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return ()
+    names = found.value.get_values_for_type(x509.DNSName)
+    return tuple(name for name in names if _HOST.fullmatch(name))
+
+
+def _failure(exc: Exception, subject: str, clock: PhaseClock) -> Failure:
+    kind = failure_kind(exc)
+    sentence = _SENTENCES.get(kind, "it could not be asked from here; check ca_file")
+    return Failure(kind, f"{subject}: {sentence}.", clock.current)
+
+
+def failure_kind(exc: Exception) -> FailureKind:
+    """Return what an exception of the system, of OpenSSL or of the certificate's parser means."""
+    if isinstance(exc, socket.gaierror):
+        return FailureKind.NAME_NOT_RESOLVED
+    if isinstance(exc, OSError):
+        return network.os_failure_kind(exc)
+    return FailureKind.UNUSABLE_ANSWER

@@ -1,0 +1,43 @@
+"""The section `kubernetes`: what is deployed in both regions' clusters, and how the gate reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sandbox.layout import REGIONS, RELEASE, api_name
+from sandbox.release_images import evidence_file
+from sandbox.standins.cluster import state as cluster
+
+if TYPE_CHECKING:
+    from sandbox.layout import Layout
+
+
+def part(layout: Layout) -> dict[str, Any]:
+    """Return the section, and each region's cluster."""
+    return {
+        "kubernetes": {
+            "namespace": cluster.NAMESPACE,
+            "app_labels": {"app": cluster.APP},
+            "service": cluster.SERVICE,
+            "container": cluster.CONTAINER,
+            "image": cluster.APP,
+            "release_images": str(evidence_file(layout)),
+            "replicas": {
+                "normal": cluster.NORMAL_REPLICAS,
+                "temporary": cluster.TEMPORARY_REPLICAS,
+            },
+            "most_pods": 2 * cluster.TEMPORARY_REPLICAS,
+            "config_map": cluster.CONFIG_MAP,
+            "config": dict(cluster.CONFIG_WANTED),
+            "candidate_health": {"service": "api", "endpoint": "liveness"},
+        },
+        "regions": {region: {"kubernetes": _cluster(layout, region)} for region in REGIONS},
+    }
+
+
+def _cluster(layout: Layout, region: str) -> dict[str, Any]:
+    return {
+        "server": layout.url(f"gate-kubernetes-{region}"),
+        "token": f"file:{layout.secret_file('kubernetes-gate')}",
+        "candidate": layout.url(api_name(region, RELEASE)),
+    }
