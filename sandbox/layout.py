@@ -120,6 +120,11 @@ class Layout:
         """Where each of them is copied to."""
         return self.state.path / "backups-apart"
 
+    @property
+    def pg_restore(self) -> Path:
+        """A link to the program; where the gate finds it."""
+        return self.state.path / "pg_restore"
+
     def log(self, name: str) -> Path:
         """Return the log of one process."""
         return self.logs / f"{name}.log"
