@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from gates.decide.data_policy import DataPolicy
+from gates.decide.deployment_policy import DeploymentPolicy
 from gates.decide.network_policy import CertificatePolicy, DnsPolicy
 from gates.decide.sections import CheckId, Name, Seconds, Section, Share
 
@@ -241,6 +242,8 @@ class Policy(Section):
     availability: Availability
     deadlines: Deadlines
     objectives: tuple[Objective, ...] = Field(min_length=1)
+    deployment: DeploymentPolicy | None = None
+    """Without it a stopped deployment is not told what to undo, and no time is planned."""
     data: DataPolicy | None = None
     dns: DnsPolicy = DnsPolicy()
     certificates: CertificatePolicy = CertificatePolicy()
