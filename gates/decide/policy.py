@@ -235,6 +235,31 @@ class Deadlines(Section):
     run: Seconds = Field(gt=0, le=MAX_WAIT_SECONDS)
 
 
+class EvidenceAge(Section):
+    """How old evidence of another tool may be."""
+
+    max_age: Seconds = Field(default=7 * 86400.0, gt=0)
+    """Older evidence decides nothing."""
+    max_age_of: dict[Name, Seconds] = Field(default_factory=dict)
+    """By kind of evidence, where it differs."""
+
+    def of(self, kind: str) -> float:
+        """Return the most seconds that evidence of a kind may be old."""
+        return self.max_age_of.get(kind, self.max_age)
+
+
+class SecretAge(Section):
+    """How old a secret may be before it has to be rotated."""
+
+    max_age: Seconds = Field(default=90 * 86400.0, gt=0)
+
+
+class Invalidation(Section):
+    """How long the invalidation of a content delivery network may take."""
+
+    settle_for: BoundedWait = 900.0
+
+
 class Policy(Section):
     """All of gates/policy/*.yaml together."""
 
@@ -247,6 +272,9 @@ class Policy(Section):
     data: DataPolicy | None = None
     dns: DnsPolicy = DnsPolicy()
     certificates: CertificatePolicy = CertificatePolicy()
+    evidence: EvidenceAge = EvidenceAge()
+    secrets: SecretAge = SecretAge()
+    invalidation: Invalidation = Invalidation()
 
     @model_validator(mode="after")
     def _one_objective_per_check(self) -> Self:

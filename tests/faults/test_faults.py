@@ -99,7 +99,8 @@ def test_a_fault_turns_its_checks_and_decides_what_it_says(
 
 
 def test_every_fault_is_in_one_batch() -> None:
-    assert sorted(name for batch in BATCHES for name in batch) == sorted(FAULTS)
+    mine = [name for name, fault in FAULTS.items() if fault.gate == "post-deploy"]
+    assert sorted(name for batch in BATCHES for name in batch) == sorted(mine)
 
 
 def test_every_check_is_failed_by_some_fault() -> None:
