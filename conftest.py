@@ -9,6 +9,7 @@ pytest_plugins = [
     "bdd.allure_bridge",
     "steps.data",
     "steps.delivery",
+    "steps.cluster",
     "steps.health",
     "steps.mobile",
     "steps.journey",

@@ -89,6 +89,8 @@ class Objective(Section):
     """One service level objective: its target (missed → hold) and its rollback limit."""
 
     check: CheckId
+    also: tuple[CheckId, ...] = ()
+    """More checks that ask for the same, at another step of the deployment."""
     title: str = Field(min_length=1)
     kind: Literal["latency", "errors"]
     metric: Name
@@ -278,7 +280,7 @@ class Policy(Section):
 
     @model_validator(mode="after")
     def _one_objective_per_check(self) -> Self:
-        checks = [objective.check for objective in self.objectives]
+        checks = [check for one in self.objectives for check in (one.check, *one.also)]
         doubled = sorted({check for check in checks if checks.count(check) > 1})
         if doubled:
             raise ValueError(f"two objectives for {', '.join(doubled)}; keep one of each")
@@ -287,6 +289,6 @@ class Policy(Section):
     def objective(self, check: str) -> Objective:
         """Return the objective of a check; raises LookupError when the policy has none."""
         for objective in self.objectives:
-            if objective.check == check:
+            if check in (objective.check, *objective.also):
                 return objective
         raise LookupError(f"gates/policy has no objective for {check}")
