@@ -164,11 +164,15 @@ def _strangers(look: Look) -> list[str]:
     ready = _ready_uids(look)
     pods = {one.uid: one for one in look.workload.pods}
     own = {one.uid for one in look.pods((look.release_version,)) if one.ready}
-    problems = []
+    others: dict[str, list[str]] = {}
     for uid in sorted(ready - own):
         known = pods.get(uid)
-        who = f"{known.name} of {known.version}" if known is not None else "no pod of the app"
-        problems.append(f"a ready endpoint is {who}")
+        version = f"of {known.version}" if known is not None else "no pod of the app"
+        others.setdefault(version, []).append(known.name if known is not None else uid)
+    problems = [
+        f"{len(names)} ready endpoints are {version}, such as {min(names)}"
+        for version, names in others.items()
+    ]
     if own - ready:
         problems.append(f"{len(own - ready)} ready pods of the release get no traffic")
     if not ready:
