@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import probes
 from checks.check import Check
 from checks.clusters import Clusters, found, unreadable
+from gates.decide.judgement import Judgement
+from probes.kubernetes_objects import LogLevels, Pod
+from probes.observation import Observation
 
 
 def judge(clusters: Clusters, check: Check) -> None:
@@ -17,41 +22,40 @@ def judge(clusters: Clusters, check: Check) -> None:
         if looked.value is None:
             check.judge(region, unreadable("the cluster", looked.observations[-1]))
             return
-        section = clusters.section
-        pods = looked.value.pods((clusters.release_version,))
-        logs = section.logs
-        observed = probes.kubernetes.log_levels(
-            clusters.target(region),
-            section.namespace,
-            [(one.name, section.container) for one in pods],
-            probes.kubernetes.LogRules(
-                logs.level_field,
-                frozenset(logs.error_levels),
-                logs.error_words,
-                logs.tail_lines,
-            ),
-            deadline=clusters.platform.call_deadline(),
-        )
+        observed = _counted(clusters, region, looked.value.pods((clusters.release_version,)))
         check.observe(region, observed)
         subject = f"logs of {clusters.release_version}"
         if observed.value is None:
             check.judge(region, unreadable(subject, observed))
-            return
-        counts = observed.value
-        levels = ", ".join(f"{count} {level}" for level, count in sorted(counts.by_level.items()))
-        problems = [f"{levels} in {counts.lines} lines of {counts.pods_read} pods"] * (
-            counts.errors > 0
-        )
-        if not counts.pods_read:
-            problems = ["no pod of the release has a log yet"]
-        check.judge(
-            region,
-            found(
-                subject,
-                problems,
-                f"no error in {counts.lines} lines of {counts.pods_read} pods",
-                clears="no error in the newest lines; read them with kubectl logs",
-            ),
-        )
+        else:
+            check.judge(region, _clean(subject, observed.value))
 
     clusters.each_region(check, in_region)
+
+
+def _counted(clusters: Clusters, region: str, pods: Sequence[Pod]) -> Observation[LogLevels]:
+    section = clusters.section
+    logs = section.logs
+    return probes.kubernetes.log_levels(
+        clusters.target(region),
+        section.namespace,
+        [(one.name, section.container) for one in pods],
+        probes.kubernetes.LogRules(
+            logs.level_field, frozenset(logs.error_levels), logs.error_words, logs.tail_lines
+        ),
+        deadline=clusters.platform.call_deadline(),
+    )
+
+
+def _clean(subject: str, counts: LogLevels) -> Judgement:
+    levels = ", ".join(f"{count} {level}" for level, count in sorted(counts.by_level.items()))
+    where = f"in {counts.lines} lines of {counts.pods_read} pods"
+    problems = [f"{levels} {where}"] if counts.errors else []
+    if not counts.pods_read:
+        problems = ["no pod of the release has a log yet"]
+    return found(
+        subject,
+        problems,
+        f"no error {where}",
+        clears="no error in the newest lines; read them with kubectl logs",
+    )

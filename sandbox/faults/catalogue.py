@@ -16,7 +16,9 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    gate: str = Field(default="post-deploy", pattern=r"^(post-deploy|pre-deploy|phase-[1-7])$")
+    gate: str = Field(
+        default="post-deploy", pattern=r"^(post-deploy(-1h|-24h)?|pre-deploy|phase-[1-7])$"
+    )
     """Whose checks the lists mean: the gate that is run while the fault holds."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     description: str
