@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.faults import data_faults, delivery_faults, post_deploy_faults
-from sandbox.faults import kubernetes_faults, post_deploy_faults
+from sandbox.faults import data_faults, delivery_faults, kubernetes_faults, post_deploy_faults
 
 if TYPE_CHECKING:
     from sandbox.faults.actions import Action
