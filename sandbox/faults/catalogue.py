@@ -26,6 +26,17 @@ class Fault(BaseModel):
     inconclusive: tuple[str, ...] = ()
     error: tuple[str, ...] = ()
     decision: Literal["GO", "HOLD", "NO_GO", "STOP", "ROLLBACK"]
+    alone: bool = False
+    """It disturbs what other faults rely on: never applied together with another."""
+
+    @property
+    def listed(self) -> frozenset[str]:
+        """Every check that a list names."""
+        return frozenset((*self.fail, *self.inconclusive, *self.error))
+
+
+GATES = ("pre-deploy", *(f"phase-{number}" for number in range(1, 8)), "post-deploy")
+"""In the order of a deployment."""
 
 
 def load() -> tuple[Fault, ...]:
