@@ -6,7 +6,7 @@ import concurrent.futures
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from checks import baseline_metrics
+from checks import baseline_metrics, data_facts
 from checks.baseline import SHARED, CannotCollectError, Collector
 from checks.certificates import certificate_facts
 from checks.check import CheckBroke
@@ -14,6 +14,10 @@ from checks.platform import NotDescribedError, Platform
 from checks.zone import dns_facts
 
 COLLECTORS: Sequence[Collector] = (
+    Collector(data_facts.ROWS, data_facts.rows, "data"),
+    Collector(data_facts.ORPHANS, data_facts.orphans, "data"),
+    Collector(data_facts.SCHEMA, data_facts.schema, "data"),
+    Collector(data_facts.MIGRATIONS, data_facts.migrations, "migrations"),
     Collector("traffic", baseline_metrics.traffic, "prometheus"),
     Collector("latency", baseline_metrics.latency, "prometheus"),
     Collector("certificates", certificate_facts, "certificates"),

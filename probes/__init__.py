@@ -12,12 +12,24 @@ import logging
 import types
 import typing
 
-for _name in ("httpx", "httpcore", "requests", "urllib3", "psycopg", "redis", "kubernetes"):
+for _name in (
+    "httpx",
+    "httpcore",
+    "requests",
+    "urllib3",
+    "psycopg",
+    "redis",
+    "kubernetes",
+    "boto3",
+    "botocore",
+):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 __all__ = [
+    "aws",
     "backup",
     "dns",
+    "evidence",
     "fhir",
     "files",
     "http",
@@ -35,8 +47,10 @@ __all__ = [
 
 if typing.TYPE_CHECKING:
     from probes import (
+        aws,
         backup,
         dns,
+        evidence,
         fhir,
         files,
         http,

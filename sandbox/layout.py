@@ -47,12 +47,16 @@ STANDINS = ("certificates", "fhir", "kubernetes-eu", "kubernetes-us", "names")
 """The stand-ins of `sandbox.standins.registry`; the gate reaches each over the link `gate-NAME`."""
 NAME_SERVERS = (*AUTHORITATIVE, *RESOLVERS)
 """Ports of the stand-in `names`; datagrams have no link, so the gate asks them directly."""
+WEB_EDGES = {f"web-{region}": region for region in REGIONS}
+"""The edges that serve the web site, in the process of AWS."""
+AWS_SERVERS = ("aws", *WEB_EDGES)
 SERVERS = (
     *("postgres-primary", "postgres-standby", "redis", "prometheus", "vendors"),
     *APIS,
     *STANDINS,
     *NAME_SERVERS,
     *map(certificates_name, (*REGIONS, "old")),
+    *AWS_SERVERS,
 )
 LINKS = {
     **{edge_name(region): api_name(region, RELEASE) for region in REGIONS},
@@ -65,6 +69,8 @@ LINKS = {
     **{f"gate-{name}": name for name in STANDINS},
     "gate-fhir-us": "fhir",
     **{f"gate-{name}": name for name in map(certificates_name, REGIONS)},
+    "gate-aws": "aws",
+    **{f"cdn-{region}": name for name, region in WEB_EDGES.items()},
 }
 """Each link and the server behind it while nothing is wrong."""
 EDGES_BEFORE = {edge_name(region): api_name(region, PREVIOUS) for region in REGIONS}
@@ -80,6 +86,8 @@ PASSWORDS = (
     "api-admin",
     "kubernetes-gate",
     "synthetic",
+    "aws-gate",
+    "aws-gate-id",
 )
 
 
@@ -137,6 +145,11 @@ class Layout:
         """Where the authority that signs the local hosts' certificates is told."""
         return self.state.path / "authority.pem"
 
+    @property
+    def pg_restore(self) -> Path:
+        """A link to the program; where the gate finds it."""
+        return self.state.path / "pg_restore"
+
     def log(self, name: str) -> Path:
         """Return the log of one process."""
         return self.logs / f"{name}.log"
@@ -161,6 +174,7 @@ def create(state: StateDirectory, runtime: Path, ports: Mapping[str, int]) -> La
     shutil.rmtree(layout.logs, ignore_errors=True)
     layout.logs.mkdir(mode=0o700)
     state.secrets.mkdir(mode=0o700, exist_ok=True)
+    layout.evidence.mkdir(mode=0o700, exist_ok=True)
     for name, password in layout.passwords.items():
         write_private(layout.secret_file(name), password)
     return layout

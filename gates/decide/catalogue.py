@@ -50,9 +50,13 @@ CONDITIONS = (
     "environment:integrations",
     "environment:kubernetes",
     "environment:migrations",
+    "environment:frontend",
+    "environment:images",
+    "environment:mobile",
     "environment:postgres",
     "environment:prometheus",
     "environment:redis",
+    "environment:secrets",
     "environment:synthetic",
     "environment:vendors",
 )

@@ -143,7 +143,7 @@ def test_python_that_strips_asserts_is_70(lonely_gate: Gate) -> None:
 
 def test_a_full_disk_is_70_and_never_a_verdict(lonely_gate: Gate) -> None:
     """The limit on file sizes stands for the disk: opening the run still fits, the reports do not."""
-    env = write(lonely_gate, ENVIRONMENT)
+    env = write(lonely_gate, f"{ENVIRONMENT}time_scale: 60\n")
     limit = (1500, 1500)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit[0], hard))
