@@ -29,6 +29,9 @@ MARKS_OF_PROD = [
     "kubernetes.release_images",
     "kubernetes.config.LOG_LEVEL",
     "synthetic.provider_id",
+    "evidence.url",
+    "mobile.values.provider",
+    "secrets.names.0",
 ]
 
 

@@ -123,6 +123,11 @@ class TestSecrets:
             "postgres.password",
             "redis.password",
             "regions.kubernetes.token",
+            "aws.access_key_id",
+            "aws.secret_access_key",
+            "aws.session_token",
+            "evidence.token",
+            "mobile.token",
             "synthetic.token",
         }
         assert set(_reference_keys(Environment, "")) == known
