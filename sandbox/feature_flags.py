@@ -36,10 +36,23 @@ _PATIENCE_SECONDS = 2.0
 
 async def lay_down(platform: Platform) -> None:
     """Put the flags there as they are meant to be now: nothing of it is a change. Raises SandboxError."""
-    for flag, (enabled, percentage) in meant(platform).items():
-        await order(platform.layout, "SET", f"feature:{flag}", "true" if enabled else "false")
-        if percentage:
-            await order(platform.layout, "SET", f"feature:{flag}:percentage", str(percentage))
+    for key, value in _keys(meant(platform)).items():
+        await order(platform.layout, "SET", key, value)
+
+
+async def put_back(platform: Platform, key: str) -> None:
+    """Give one key what it is meant to hold now, or nothing, past the log; raises SandboxError."""
+    value = _keys(meant(platform)).get(key)
+    words = ("DEL", key) if value is None else ("SET", key, value)
+    await order(platform.layout, *words)
+
+
+def _keys(flags: Mapping[str, State]) -> dict[str, str]:
+    switches = {f"feature:{flag}": "true" if state[0] else "false" for flag, state in flags.items()}
+    shares = {
+        f"feature:{flag}:percentage": str(state[1]) for flag, state in flags.items() if state[1]
+    }
+    return switches | shares
 
 
 async def change(platform: Platform, flag: str, state: State) -> None:

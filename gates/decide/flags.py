@@ -53,7 +53,7 @@ def percentage_is(key: str, value: Value, wanted: int, moment: str) -> Judgement
     if value.text == str(wanted) or (value.missing and wanted == 0):
         return _held(key, value, str(wanted), moment)
     if value.text is None or not _PERCENTAGE.fullmatch(value.text):
-        return _unreadable(key, value, str(wanted), _near(value, (str(wanted),)), moment)
+        return _unreadable(key, value, str(wanted), _near_number(value), moment)
     return _other(key, value, str(wanted), moment)
 
 

@@ -45,9 +45,8 @@ class KeySet:
         await feature_flags.order(holds.platform.layout, "SET", self.key, self.value)
 
     async def revert(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
-        """Remove it, and lay the flags down as they are meant to be."""
-        await feature_flags.order(holds.platform.layout, "DEL", self.key)
-        await feature_flags.lay_down(holds.platform)
+        """Put back what it is meant to hold."""
+        await feature_flags.put_back(holds.platform, self.key)
 
 
 @dataclass(frozen=True, slots=True)
