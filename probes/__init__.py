@@ -26,6 +26,7 @@ for _name in (
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 __all__ = [
+    "audit",
     "aws",
     "backup",
     "dns",
@@ -38,6 +39,7 @@ __all__ = [
     "postgres",
     "prometheus",
     "redis",
+    "redis_keys",
     "repository",
     "rows",
     "schema",
@@ -47,6 +49,7 @@ __all__ = [
 
 if typing.TYPE_CHECKING:
     from probes import (
+        audit,
         aws,
         backup,
         dns,
@@ -59,6 +62,7 @@ if typing.TYPE_CHECKING:
         postgres,
         prometheus,
         redis,
+        redis_keys,
         repository,
         rows,
         schema,

@@ -43,7 +43,7 @@ def certificates_name(region: str) -> str:
 APIS = {api_name(region, version): (region, version) for region in REGIONS for version in VERSIONS}
 RELEASED_APIS = tuple(api_name(region, RELEASE) for region in REGIONS)
 PREVIOUS_APIS = tuple(api_name(region, PREVIOUS) for region in REGIONS)
-STANDINS = ("certificates", "fhir", "kubernetes-eu", "kubernetes-us", "names")
+STANDINS = ("audit", "certificates", "fhir", "kubernetes-eu", "kubernetes-us", "names")
 """The stand-ins of `sandbox.standins.registry`; the gate reaches each over the link `gate-NAME`."""
 NAME_SERVERS = (*AUTHORITATIVE, *RESOLVERS)
 """Ports of the stand-in `names`; datagrams have no link, so the gate asks them directly."""
@@ -84,6 +84,7 @@ PASSWORDS = (
     "redis-api",
     "redis-gate",
     "api-admin",
+    "audit-read",
     "kubernetes-gate",
     "synthetic",
     "aws-gate",

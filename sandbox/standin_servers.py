@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.child import Command
 from sandbox.layout import NAME_SERVERS, REGIONS, STANDINS, certificates_name
+from sandbox.layout import DATABASE, HOST, STANDINS
+from sandbox.postgres import OWNER
 from sandbox.readiness import answers_http
 from sandbox.reference_api import PYTHON
 from sandbox.state import write_private
@@ -39,7 +41,21 @@ def _certificates(layout: Layout) -> dict[str, Any]:
     return {"tls": ports, "ca_file": str(layout.authority)}
 
 
+def _audit(layout: Layout) -> dict[str, Any]:
+    return {
+        "token": layout.passwords["audit-read"],
+        "database": {
+            "host": HOST,
+            "port": layout.ports["postgres-primary"],
+            "dbname": DATABASE,
+            "user": OWNER,
+            "password": layout.passwords["postgres-api"],
+        },
+    }
+
+
 _SETTINGS: Mapping[str, Callable[[Layout], dict[str, Any]]] = {
+    "audit": _audit,
     "certificates": _certificates,
     "kubernetes-eu": _cluster(1),
     "kubernetes-us": _cluster(2),

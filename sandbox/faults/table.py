@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sandbox.faults import (
     data_faults,
     delivery_faults,
+    flags_faults,
     kubernetes_faults,
     network_faults,
     post_deploy_faults,
@@ -19,6 +20,7 @@ ACTIONS: dict[str, Action] = {
     **network_faults.FAULTS,
     **data_faults.FAULTS,
     **kubernetes_faults.FAULTS,
+    **flags_faults.FAULTS,
     **post_deploy_faults.FAULTS,
     **delivery_faults.FAULTS,
 }

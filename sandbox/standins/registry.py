@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sandbox.standins import certificates, fhir, kubernetes, names
+from sandbox.standins import audit, certificates, fhir, kubernetes, names
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -17,6 +17,7 @@ MAKERS: Mapping[str, Maker] = {
     "certificates": certificates.make_app,
     "fhir": fhir.make_app,
     "names": names.make_app,
+    "audit": audit.make_app,
     "kubernetes-eu": kubernetes.make_app,
     "kubernetes-us": kubernetes.make_app,
 }
