@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.child import Command
-from sandbox.layout import NAME_SERVERS, REGIONS, STANDINS, certificates_name
-from sandbox.layout import DATABASE, HOST, STANDINS
+from sandbox.layout import DATABASE, HOST, NAME_SERVERS, REGIONS, STANDINS, certificates_name
 from sandbox.postgres import OWNER
 from sandbox.readiness import answers_http
 from sandbox.reference_api import PYTHON
