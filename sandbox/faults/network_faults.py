@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.faults.actions import LinksChanged, StandInBent, VendorDown
-from sandbox.layout import NAME_SERVERS, certificates_name
-from sandbox.zone import CHANGED, HOSTS
+from sandbox.layout import certificates_name
+from sandbox.zone import AUTHORITATIVE, CHANGED, HOSTS, RESOLVERS
 
 if TYPE_CHECKING:
     from sandbox.faults.actions import Action
 
 _API, _APP, _FHIR_HOST, _STATUS = HOSTS
 _BOTH_FHIR = ("gate-fhir", "gate-fhir-us")
+_ALL_SILENT = StandInBent(
+    "names", {"silent": list(AUTHORITATIVE), "silent_resolvers": list(RESOLVERS)}
+)
 
 
 def _shown(host: str, kind: str) -> StandInBent:
@@ -29,11 +32,11 @@ FAULTS: dict[str, Action] = {
         "names", {"rcodes": {"resolver-1": "SERVFAIL", "resolver-2": "SERVFAIL"}}
     ),
     "dns-resolver-never-forgets": StandInBent("names", {"stale": ["resolver-2"]}),
-    "dns-resolver-silent": StandInBent("names", {"silent": ["resolver-1"]}),
-    "dns-blocked": StandInBent("names", {"silent": list(NAME_SERVERS)}),
+    "dns-resolver-silent": StandInBent("names", {"silent_resolvers": ["resolver-1"]}),
+    "dns-blocked": _ALL_SILENT,
     "dns-record-taken-over": StandInBent("names", {"wrong": {CHANGED: ["203.0.113.66"]}}),
     "dns-record-gone": StandInBent("names", {"wrong": {f"{_API} A": []}}),
-    "dns-blocked-before": StandInBent("names", {"silent": list(NAME_SERVERS)}),
+    "dns-blocked-before": _ALL_SILENT,
     "certificate-expired": _shown(_API, "expired"),
     "certificate-ten-days-left": _shown(f"us/{_APP}", "ten-days-left"),
     "certificate-of-another-host": _shown(_STATUS, "other-host"),

@@ -10,7 +10,7 @@ import contextlib
 import datetime as dt
 import ssl
 import warnings
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,10 +24,13 @@ from sandbox.zone import HOSTS
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    _Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
 Kind = Literal[
     "good", "expired", "ten-days-left", "other-host", "unknown-authority", "old-protocol"
 ]
 _GOOD_DAYS = 90
+_RECORD_BYTES = 16_384
 
 
 class CertificatesState(State):
@@ -52,8 +55,12 @@ def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
         issuer = _Issuer(authority)
         async with contextlib.AsyncExitStack() as stack:
             for region, port in settings["tls"].items():
-                context = _chosen_by_name(region, facts, issuer)
-                server = await asyncio.start_server(_end, HOST, port, ssl=context)
+                if region == "old":
+                    refusing = _only_old(issuer.make(HOSTS[0], "good"))
+                    server = await asyncio.start_server(refusing, HOST, port)
+                else:
+                    context = _chosen_by_name(region, facts, issuer)
+                    server = await asyncio.start_server(_end, HOST, port, ssl=context)
                 stack.callback(server.close)
             yield
 
@@ -68,8 +75,6 @@ def _chosen_by_name(
     region: str, facts: Facts[CertificatesState], issuer: _Issuer
 ) -> ssl.SSLContext:
     context = issuer.make(HOSTS[0], "good")
-    if region == "old":
-        _only_old(context)
 
     def choose(connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
         if name in HOSTS:
@@ -109,9 +114,24 @@ class _Issuer:
         return context
 
 
-def _only_old(context: ssl.SSLContext) -> None:
+def _only_old(context: ssl.SSLContext) -> _Handler:
+    """Return a server that knows TLS 1.1 alone: a modern client is told so by an alert.
+
+    By hand, since asyncio closes a failed handshake before its alert is sent.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # an old version is the point
         context.minimum_version = ssl.TLSVersion.TLSv1_1
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        connection = context.wrap_bio(incoming, outgoing, server_side=True)
+        incoming.write(await reader.read(_RECORD_BYTES))
+        with contextlib.suppress(ssl.SSLError):
+            connection.do_handshake()
+        writer.write(outgoing.read())
+        writer.close()
+
+    return refuse

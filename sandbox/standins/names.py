@@ -45,6 +45,8 @@ class NamesState(State):
     stale: tuple[str, ...] = ()
     """Resolvers that never forget what they had before."""
     silent: tuple[str, ...] = ()
+    """Authoritative servers that answer nothing."""
+    silent_resolvers: tuple[str, ...] = ()
     rcodes: Mapping[str, str] = {}
     """Servers that answer every question so: REFUSED, SERVFAIL."""
 
@@ -91,7 +93,7 @@ class _Server:
     def answer(self, question: bytes) -> bytes | None:
         """Return the answer to a message; None where the server keeps silent."""
         state = self._facts.now
-        if self._name in state.silent:
+        if self._name in (*state.silent, *state.silent_resolvers):
             return None
         request = dnslib.DNSRecord.parse(question)
         reply = request.reply(ra=int(self._resolver), aa=int(not self._resolver))

@@ -1,0 +1,97 @@
+"""The stand-ins of DNS and TLS on free ports, and platforms that describe them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from checks.check import Check
+from checks.platform import Platform
+from gates.decide.network_policy import DnsPolicy
+from sandbox.standins import certificates, names
+from sandbox.zone import AFTER, AUTHORITATIVE, HOSTS, RESOLVERS, SERIAL_AFTER, ZONE, described
+from tests.checks.platforms import a_platform, a_policy
+from tests.probes.servers import closed_port
+
+REGIONS = {"eu": "http://127.0.0.1:9", "us": "http://127.0.0.2:9"}
+_ADMIN = {"X-Sandbox-Token": "admin"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StandIn:
+    """A stand-in at work: its ports by name, and a way to bend it."""
+
+    ports: dict[str, int]
+    client: TestClient
+
+    def bend(self, **values: Any) -> None:
+        order = {"fault": "test", "values": values}
+        answer = self.client.put("/_sandbox/fault", json=order, headers=_ADMIN)
+        assert answer.status_code == 200, answer.text
+
+
+@contextlib.contextmanager
+def name_servers() -> Iterator[StandIn]:
+    """Serve the zone after its update."""
+    ports = {name: closed_port() for name in (*AUTHORITATIVE, *RESOLVERS)}
+    with TestClient(names.make_app(SecretStr("admin"), {"dns": ports})) as client:
+        told = client.put(
+            "/_sandbox/state", json={"records": AFTER, "serial": SERIAL_AFTER}, headers=_ADMIN
+        )
+        assert told.status_code == 200
+        yield StandIn(ports, client)
+
+
+@contextlib.contextmanager
+def tls_ports(folder: pathlib.Path) -> Iterator[StandIn]:
+    """Terminate TLS for both regions, and on a port that agrees on TLS 1.1 alone."""
+    ports = {name: closed_port() for name in ("eu", "us", "old")}
+    settings = {"tls": ports, "ca_file": str(folder / "authority.pem")}
+    with TestClient(certificates.make_app(SecretStr("admin"), settings)) as client:
+        yield StandIn(ports, client)
+
+
+def dns_platform(folder: pathlib.Path, standin: StandIn, **changes: Any) -> Platform:
+    """Return a platform with this zone, whose changes have half a second to be known."""
+
+    def servers(of: tuple[str, ...]) -> list[dict[str, Any]]:
+        return [{"name": one, "host": "127.0.0.1", "port": standin.ports[one]} for one in of]
+
+    section = {
+        "zone": ZONE,
+        "authoritative": servers(AUTHORITATIVE),
+        "resolvers": servers(RESOLVERS),
+        "records": described(),
+        **changes,
+    }
+    times = a_policy()
+    soon = times.deadlines.model_copy(update={"call": 0.8})
+    dns = DnsPolicy.model_validate({"propagation": "1s"})
+    policy = times.model_copy(update={"dns": dns, "deadlines": soon})
+    return a_platform(folder, REGIONS, policy=policy, dns=section)
+
+
+def tls_platform(folder: pathlib.Path, standin: StandIn, **ports: int) -> Platform:
+    """Return a platform whose regions terminate TLS here."""
+    leads_to = {region: standin.ports[region] for region in REGIONS} | ports
+    section = {
+        "hosts": list(HOSTS),
+        "addresses": {region: [f"127.0.0.1:{port}"] for region, port in leads_to.items()},
+        "ca_file": str(folder / "authority.pem"),
+    }
+    return a_platform(folder, REGIONS, certificates=section)
+
+
+def findings(check: Check, region: str = "eu") -> list[str]:
+    """Return what did not pass in a region, as outcome and sentence."""
+    return [
+        f"{one.outcome.value}: {one.sentence}"
+        for one in check.noted()[region].judgements
+        if one.outcome.value != "PASS"
+    ]

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+from checks.availability import Availability
+from checks.certificates import Meetings, certificate_facts
+from checks.check import Check
+from checks.platform import NotDescribedError, Platform
+from gates.decide.network_policy import CertificatePolicy
+from gates.decide.outcome import Outcome
+from sandbox.zone import HOSTS
+from tests.checks.network_platform import StandIn, findings, tls_platform, tls_ports
+from tests.checks.patient_server import patient_server
+from tests.checks.platforms import a_platform
+from tests.probes.servers import closed_port
+
+API = HOSTS[0]
+
+
+@pytest.fixture
+def standin(tmp_path: pathlib.Path) -> Iterator[StandIn]:
+    with tls_ports(tmp_path) as running:
+        yield running
+
+
+def judged(platform: Platform) -> Check:
+    check = Check("X-1", platform.regions)
+    Meetings(platform, Availability(platform), check).judge()
+    json.dumps([one.record() for one in check.noted()["eu"].judgements], allow_nan=False)
+    return check
+
+
+def test_good_certificates_pass_with_three_findings_for_each_host(
+    tmp_path: pathlib.Path, standin: StandIn
+) -> None:
+    check = judged(tls_platform(tmp_path, standin))
+    assert [check.outcome(region) for region in ("eu", "us")] == [Outcome.PASS] * 2
+    assert len(check.noted()["eu"].judgements) == 3 * len(HOSTS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("expired", "it is expired (made out to api."),
+        ("ten-days-left", "days left is 10.04 days, wanted at least 30 days"),
+        ("other-host", "it is made out to another name (made out to elsewhere.test"),
+        ("unknown-authority", "it is signed by an authority that is not trusted here"),
+    ],
+)
+def test_a_bad_certificate_in_one_region_fails_there_and_is_named(
+    tmp_path: pathlib.Path, standin: StandIn, kind: str, says: str
+) -> None:
+    standin.bend(shown={f"us/{API}": kind})
+    check = judged(tls_platform(tmp_path, standin))
+    assert (check.outcome("eu"), check.outcome("us")) == (Outcome.PASS, Outcome.FAIL)
+    assert says in "\n".join(findings(check, "us"))
+    assert all(API in finding for finding in findings(check, "us"))
+
+
+def test_a_server_that_knows_only_old_versions_of_tls_fails(
+    tmp_path: pathlib.Path, standin: StandIn
+) -> None:
+    check = judged(tls_platform(tmp_path, standin, us=standin.ports["old"]))
+    assert check.outcome("us") is Outcome.FAIL
+    assert "it offers only versions of TLS before 1.2" in findings(check, "us")[0]
+
+
+def test_a_refused_handshake_fails_once_something_else_answers(
+    tmp_path: pathlib.Path, standin: StandIn
+) -> None:
+    platform = tls_platform(tmp_path, standin, us=closed_port())
+    away = judged(platform)
+    assert away.outcome("us") is Outcome.ERROR
+    with patient_server() as other:
+        controls = {"vantage_controls": (other.url,)}
+        settings = platform.environment.settings.model_copy(update=controls)
+        loaded = dataclasses.replace(platform.environment, settings=settings)
+        seen = judged(dataclasses.replace(platform, environment=loaded))
+    assert seen.outcome("us") is Outcome.FAIL
+    assert "connection refused" in findings(seen, "us")[0]
+
+
+def test_an_authority_file_that_is_gone_is_our_own_fault(
+    tmp_path: pathlib.Path, standin: StandIn
+) -> None:
+    platform = tls_platform(tmp_path, standin)
+    (tmp_path / "authority.pem").unlink()
+    check = judged(platform)
+    assert check.outcome("eu") is Outcome.ERROR
+    assert "check ca_file" in findings(check)[0]
+
+
+def test_several_addresses_are_all_asked_and_their_keys_compared(
+    tmp_path: pathlib.Path, standin: StandIn
+) -> None:
+    both = [f"127.0.0.1:{standin.ports[region]}" for region in ("eu", "us")]
+    section = {
+        "hosts": [API],
+        "addresses": {"eu": both},
+        "ca_file": str(tmp_path / "authority.pem"),
+    }
+    check = judged(a_platform(tmp_path, {"eu": "http://127.0.0.1:9"}, certificates=section))
+    assert check.outcome("eu") is Outcome.PASS
+    assert f"2 nodes of {API} show 1 different keys" in [
+        one.sentence for one in check.noted()["eu"].judgements
+    ]
+
+
+def test_a_policy_may_want_tls_1_3(tmp_path: pathlib.Path, standin: StandIn) -> None:
+    platform = tls_platform(tmp_path, standin)
+    strict = CertificatePolicy(min_protocol="TLSv1.3", min_days_left=80)
+    policy = platform.policy.model_copy(update={"certificates": strict})
+    assert judged(dataclasses.replace(platform, policy=policy)).outcome("eu") is Outcome.PASS
+
+
+def test_an_environment_without_hosts_says_so(tmp_path: pathlib.Path) -> None:
+    platform = a_platform(tmp_path, {"eu": "http://127.0.0.1:9"})
+    with pytest.raises(NotDescribedError, match="section certificates"):
+        Meetings(platform, Availability(platform), Check("X-1", ("eu",)))
+
+
+def test_a_baseline_holds_every_certificate(tmp_path: pathlib.Path, standin: StandIn) -> None:
+    facts = certificate_facts(tls_platform(tmp_path, standin))
+    assert set(facts) == {"eu", "us"}
+    assert len(facts["eu"]) == len(HOSTS)

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+import pathlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from checks.check import Check
+from checks.names import Names
+from checks.platform import NotDescribedError
+from checks.zone import dns_facts
+from gates.decide.outcome import Outcome
+from sandbox.zone import BEFORE, CHANGED, HOSTS, RESOLVERS
+from tests.checks.network_platform import StandIn, dns_platform, findings, name_servers
+from tests.checks.platforms import a_platform
+
+ALL_SILENT = {"silent": ["ns1", "ns2"], "silent_resolvers": list(RESOLVERS)}
+ELSEWHERE = {"wrong": {CHANGED: ["203.0.113.66"]}}
+
+
+@pytest.fixture(scope="module")
+def module_servers() -> Iterator[StandIn]:
+    with name_servers() as running:
+        yield running
+
+
+@pytest.fixture
+def servers(module_servers: StandIn) -> Iterator[StandIn]:
+    yield module_servers
+    module_servers.bend()
+
+
+def judged(folder: pathlib.Path, servers: StandIn, ask: str, **changes: Any) -> Check:
+    platform = dns_platform(folder, servers, **changes)
+    check = Check("X-1", platform.regions)
+    getattr(Names(platform, check), ask)()
+    json.dumps([one.record() for one in check.noted()["us"].judgements], allow_nan=False)
+    return check
+
+
+@pytest.mark.parametrize("ask", ["published", "published_before", "propagated"])
+def test_a_zone_as_described_passes_in_every_region(
+    tmp_path: pathlib.Path, servers: StandIn, ask: str
+) -> None:
+    check = judged(tmp_path, servers, ask)
+    assert [check.outcome(region) for region in ("eu", "us")] == [Outcome.PASS] * 2
+
+
+@pytest.mark.parametrize(
+    ("bent", "outcome", "says"),
+    [
+        (ELSEWHERE, "FAIL", f"{CHANGED} at ns1 is 203.0.113.66, wanted 198.51.100.2"),
+        ({"records": BEFORE}, "FAIL", f"{CHANGED} at ns2 is 198.51.100.1, wanted 198.51.100.2"),
+        ({"behind": ["ns2"]}, "FAIL", "2026013101 at ns1; 2026013100 at ns2"),
+        ({"wrong": {f"{HOSTS[0]} A": []}}, "FAIL", f"{HOSTS[0]} A at ns1 is nothing"),
+        ({"ttl_seconds": 86_400}, "FAIL", "at ns1 is 86400 s, wanted 30 to 300 s"),
+        ({"ttl_seconds": 5}, "FAIL", "at ns1 is 5 s, wanted 30 to 300 s"),
+        ({"rcodes": {"ns2": "REFUSED"}}, "FAIL", "at ns2 refuses to answer (REFUSED)"),
+        ({"rcodes": {"ns2": "SERVFAIL"}}, "FAIL", "at ns2 fails to answer (SERVFAIL)"),
+        ({"silent": ["ns2"]}, "FAIL", "ns2 (127.0.0.1): timeout"),
+        ({"silent": ["ns1", "ns2"]}, "FAIL", "ns1 (127.0.0.1): timeout"),
+        (ALL_SILENT, "ERROR", "No DNS server answers the gate"),
+    ],
+    ids=[
+        "another address",
+        "not updated yet",
+        "a server that missed the transfer",
+        "a name without its addresses",
+        "a TTL over the policy's",
+        "a TTL under the policy's",
+        "a lame server",
+        "a server in trouble",
+        "a silent server",
+        "all authoritative servers silent, resolvers answering",
+        "no DNS from here at all",
+    ],
+)
+def test_authoritative_servers_are_judged_each_by_itself(
+    tmp_path: pathlib.Path, servers: StandIn, bent: dict[str, Any], outcome: str, says: str
+) -> None:
+    servers.bend(**bent)
+    check = judged(tmp_path, servers, "published")
+    assert check.outcome("us") == outcome
+    assert says in "\n".join(findings(check))
+
+
+@pytest.mark.parametrize(
+    ("bent", "outcome"), [({"records": BEFORE}, "PASS"), (ELSEWHERE, "FAIL"), (ALL_SILENT, "ERROR")]
+)
+def test_before_the_deployment_the_old_records_are_right_too(
+    tmp_path: pathlib.Path, servers: StandIn, bent: dict[str, Any], outcome: str
+) -> None:
+    servers.bend(**bent)
+    assert judged(tmp_path, servers, "published_before").outcome("eu") == outcome
+
+
+@pytest.mark.parametrize(
+    ("bent", "outcome", "says"),
+    [
+        ({"stale": ["resolver-2"]}, "FAIL", "is still 198.51.100.1 after 1 s of waiting"),
+        ({"records": BEFORE}, "FAIL", "cannot arrive anywhere"),
+        ({"silent_resolvers": ["resolver-1"]}, "ERROR", "resolver resolver-1: timeout"),
+        ({"rcodes": {"resolver-1": "SERVFAIL"}}, "ERROR", "resolver-1 fails to answer"),
+        ({"rcodes": {"resolver-1": "REFUSED"}}, "ERROR", "resolver-1 refuses to answer"),
+        ({"rcodes": dict.fromkeys(RESOLVERS, "SERVFAIL")}, "FAIL", "still fails to answer"),
+        ({"rcodes": {"resolver-2": "NXDOMAIN"}}, "FAIL", "still says that there is no such name"),
+        ({"silent": ["ns1", "ns2"]}, "PASS", ""),
+    ],
+    ids=[
+        "a resolver that never forgets",
+        "nothing to propagate",
+        "a silent resolver of ours",
+        "one resolver in trouble",
+        "a resolver that does not serve us",
+        "every resolver in trouble: the zone",
+        "a resolver that denies the name",
+        "authoritative servers that can't be asked from here",
+    ],
+)
+def test_resolvers_are_instruments_until_they_answer_wrongly(
+    tmp_path: pathlib.Path, servers: StandIn, bent: dict[str, Any], outcome: str, says: str
+) -> None:
+    servers.bend(**bent)
+    check = judged(tmp_path, servers, "propagated")
+    assert check.outcome("eu") == outcome
+    assert says in "\n".join(findings(check))
+
+
+def test_what_is_on_its_way_is_waited_for(tmp_path: pathlib.Path, servers: StandIn) -> None:
+    servers.bend(changed_at=time.time(), propagation_seconds=0.6)
+    assert judged(tmp_path, servers, "propagated").outcome("eu") is Outcome.PASS
+
+
+def test_a_record_may_allow_itself_a_longer_ttl(tmp_path: pathlib.Path, servers: StandIn) -> None:
+    servers.bend(ttl_seconds=3600)
+    record = {"name": HOSTS[0], "type": "A", "values": ["192.0.2.20", "192.0.2.10"]}
+    allowed = judged(tmp_path, servers, "published", records=[{**record, "max_ttl": "1h"}])
+    assert allowed.outcome("eu") is Outcome.PASS
+
+
+def test_a_mistyped_value_and_missing_resolvers_name_the_key(
+    tmp_path: pathlib.Path, servers: StandIn
+) -> None:
+    record = {"name": HOSTS[0], "type": "A", "values": ["not an address"]}
+    with pytest.raises(NotDescribedError, match=r"dns\.records: api.*is no A record"):
+        judged(tmp_path, servers, "published", records=[record])
+    with pytest.raises(NotDescribedError, match=r"dns\.resolvers"):
+        judged(tmp_path, servers, "propagated", resolvers=[])
+
+
+def test_an_environment_without_a_zone_says_so(tmp_path: pathlib.Path) -> None:
+    platform = a_platform(tmp_path, {"eu": "http://127.0.0.1:9"})
+    with pytest.raises(NotDescribedError, match="section dns"):
+        Names(platform, Check("X-1", ("eu",)))
+
+
+def test_a_baseline_holds_the_records(tmp_path: pathlib.Path, servers: StandIn) -> None:
+    facts = dns_facts(dns_platform(tmp_path, servers))["shared"]
+    assert facts[CHANGED]["values"] == ["198.51.100.2"]
