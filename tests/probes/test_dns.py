@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import dns.exception
+import dns.message
+import dns.query
+import pytest
+
+from probes import dns as probe
+from probes.dns import DnsServer, ask, normalised
+from probes.observation import Deadline, FailureKind
+from sandbox.zone import CHANGED, HOSTS, ZONE
+from tests.checks.network_platform import StandIn, name_servers
+from tests.probes.servers import closed_port
+from tests.probes.test_mappings import _exceptions_of, _made, _name
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[StandIn]:
+    with name_servers() as running:
+        yield running
+
+
+def at(port: int) -> DnsServer:
+    return DnsServer("ns1", "127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "rcode", "values"),
+    [
+        (HOSTS[0], "A", "NOERROR", ("192.0.2.10", "192.0.2.20")),
+        (HOSTS[1], "CNAME", "NOERROR", (f"cdn.{ZONE}",)),
+        (ZONE, "MX", "NOERROR", (f"10 mail.{ZONE}",)),
+        (HOSTS[0], "AAAA", "NOERROR", ()),
+        (f"nobody.{ZONE}", "A", "NXDOMAIN", ()),
+    ],
+    ids=["addresses", "an alias", "mail", "no such type", "no such name"],
+)
+def test_what_a_server_says_is_a_value(
+    servers: StandIn, name: str, kind: str, rcode: str, values: tuple[str, ...]
+) -> None:
+    answer = ask(at(servers.ports["ns1"]), name, kind, deadline=Deadline.after(5)).value
+    assert answer is not None
+    assert (answer.rcode, answer.values, answer.authoritative) == (rcode, values, True)
+
+
+def test_a_server_that_refuses_is_a_value_and_one_that_is_silent_a_timeout(
+    servers: StandIn,
+) -> None:
+    servers.bend(rcodes={"ns1": "REFUSED"}, silent=["ns2"])
+    name, _, kind = CHANGED.partition(" ")
+    refused = ask(at(servers.ports["ns1"]), name, kind, deadline=Deadline.after(5))
+    silent = ask(at(servers.ports["ns2"]), name, kind, deadline=Deadline.after(0.5))
+    servers.bend()
+    assert refused.value is not None
+    assert refused.value.rcode == "REFUSED"
+    assert silent.failure is not None
+    assert silent.failure.kind is FailureKind.TIMEOUT
+    assert silent.elapsed_seconds < 3
+
+
+def test_nobody_there_and_an_unknown_server_are_told_apart() -> None:
+    nobody = ask(at(closed_port()), ZONE, "SOA", deadline=Deadline.after(0.4))
+    unknown = ask(DnsServer("x", "no-such-host.invalid"), ZONE, "SOA", deadline=Deadline.after(3))
+    assert nobody.failure is not None
+    assert nobody.failure.kind in {FailureKind.TIMEOUT, FailureKind.REFUSED}
+    assert unknown.failure is not None
+    assert unknown.failure.kind is FailureKind.NAME_NOT_RESOLVED
+
+
+def test_a_server_that_speaks_no_dns_never_passes_for_one() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as noise:
+        noise.bind(("127.0.0.1", 0))
+        noise.settimeout(5)
+
+        def answer() -> None:
+            _, sender = noise.recvfrom(512)
+            noise.sendto(b"?", sender)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        seen = ask(at(noise.getsockname()[1]), ZONE, "SOA", deadline=Deadline.after(2))
+        answering.join()
+    assert seen.value is None
+    assert seen.failure is not None
+    assert seen.failure.kind in {FailureKind.PROTOCOL, FailureKind.TIMEOUT}
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "normal"),
+    [
+        ("A", "192.0.2.1", "192.0.2.1"),
+        ("AAAA", "2001:DB8::0001", "2001:db8::1"),
+        ("CNAME", "CDN.Example.org", "cdn.example.org"),
+        ("CNAME", "cdn.example.org.", "cdn.example.org"),
+        ("MX", "10 Mail.example.org.", "10 mail.example.org"),
+        ("TXT", '"v=spf1 -all"', '"v=spf1 -all"'),
+    ],
+)
+def test_values_are_compared_as_answers_have_them(kind: str, written: str, normal: str) -> None:
+    assert normalised(kind, written) == normal
+
+
+def test_a_mistyped_value_is_refused() -> None:
+    with pytest.raises(ValueError, match="is no A record"):
+        normalised("A", "192.0.2.300")
+
+
+@pytest.mark.parametrize("kind", _exceptions_of(dns.exception, dns.query, dns.message), ids=_name)
+def test_every_exception_of_dnspython_has_a_meaning(kind: type[Exception]) -> None:
+    assert probe.failure_kind(_made(kind)) is not None
+
+
+def test_an_exception_of_nobody_is_not_swallowed() -> None:
+    assert probe.failure_kind(RuntimeError("a bug of ours")) is None

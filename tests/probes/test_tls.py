@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+from probes.observation import Deadline, FailureKind
+from probes.tls import TlsNode, handshake, nodes
+from sandbox.zone import HOSTS
+from tests.checks.network_platform import StandIn, tls_ports
+from tests.probes import servers
+from tests.probes.servers import closed_port, serving
+
+API = HOSTS[0]
+
+
+@pytest.fixture
+def standin(tmp_path: pathlib.Path) -> Iterator[StandIn]:
+    with tls_ports(tmp_path) as running:
+        yield running
+
+
+def test_a_good_handshake_tells_names_days_key_and_protocol(
+    tmp_path: pathlib.Path, standin: StandIn
+) -> None:
+    node = TlsNode("127.0.0.1", standin.ports["eu"])
+    authority = str(tmp_path / "authority.pem")
+    seen = handshake(node, API, authority, deadline=Deadline.after(5))
+    assert seen.value is not None
+    assert (seen.value.problem, seen.value.names, seen.value.protocol) == (None, (API,), "TLSv1.3")
+    assert seen.value.days_left is not None
+    assert 89 < seen.value.days_left < 91
+    assert len(seen.value.fingerprint) == len(seen.value.key) == 64
+    json.dumps(seen.record(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        ("expired", "it is expired"),
+        ("other-host", "it is made out to another name"),
+        ("unknown-authority", "it is signed by an authority that is not trusted here"),
+    ],
+)
+def test_what_is_not_to_be_trusted_is_a_value_with_its_reason(
+    tmp_path: pathlib.Path, standin: StandIn, kind: str, problem: str
+) -> None:
+    standin.bend(shown={API: kind})
+    node = TlsNode("127.0.0.1", standin.ports["eu"])
+    authority = str(tmp_path / "authority.pem")
+    seen = handshake(node, API, authority, deadline=Deadline.after(5)).value
+    assert seen is not None
+    assert seen.problem == problem
+    assert seen.not_after is not None
+
+
+def test_without_a_ca_file_only_public_authorities_count(standin: StandIn) -> None:
+    node = TlsNode("127.0.0.1", standin.ports["eu"])
+    seen = handshake(node, API, None, deadline=Deadline.after(5)).value
+    assert seen is not None
+    assert seen.problem == "it is signed by an authority that is not trusted here"
+
+
+def test_a_port_that_refuses_and_one_without_tls_and_a_silent_one_are_told_apart() -> None:
+    refused = handshake(TlsNode("127.0.0.1", closed_port()), API, None, deadline=Deadline.after(2))
+    assert refused.failure is not None
+    assert refused.failure.kind is FailureKind.REFUSED
+    with serving(servers.hang) as server:
+        silent = handshake(
+            TlsNode("127.0.0.1", server.port), API, None, deadline=Deadline.after(0.5)
+        )
+    assert silent.failure is not None
+    assert silent.failure.kind is FailureKind.TIMEOUT
+    assert silent.elapsed_seconds < 3
+
+
+def test_every_address_behind_a_name_is_told_once() -> None:
+    found = nodes("localhost", 443, deadline=Deadline.after(5)).value
+    assert found is not None
+    assert "127.0.0.1" in {node.address for node in found.nodes}
+    assert len(set(found.nodes)) == len(found.nodes)
+    unknown = nodes("no-such-host.invalid", 443, deadline=Deadline.after(5))
+    assert unknown.failure is not None
+    assert unknown.failure.kind is FailureKind.NAME_NOT_RESOLVED
