@@ -16,6 +16,11 @@ for _name in ("httpx", "httpcore", "requests", "urllib3", "psycopg", "redis", "k
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 __all__ = [
+    "slack",
+    "pagerduty",
+    "grafana",
+    "alertmanager",
+    "alerting",
     "backup",
     "dns",
     "fhir",
@@ -35,6 +40,11 @@ __all__ = [
 
 if typing.TYPE_CHECKING:
     from probes import (
+        slack,
+        pagerduty,
+        grafana,
+        alertmanager,
+        alerting,
         backup,
         dns,
         fhir,
