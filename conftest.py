@@ -8,8 +8,12 @@ pytest_plugins = [
     "bdd.recorder",
     "bdd.allure_bridge",
     "steps.data",
+    "steps.delivery",
+    "steps.cluster",
     "steps.health",
+    "steps.mobile",
     "steps.journey",
+    "steps.monitoring",
     "steps.objectives",
     "steps.vendors",
 ]

@@ -6,12 +6,16 @@ import concurrent.futures
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from checks import baseline_metrics
+from checks import baseline_metrics, data_facts
 from checks.baseline import SHARED, CannotCollectError, Collector
 from checks.check import CheckBroke
 from checks.platform import NotDescribedError, Platform
 
 COLLECTORS: Sequence[Collector] = (
+    Collector(data_facts.ROWS, data_facts.rows, "data"),
+    Collector(data_facts.ORPHANS, data_facts.orphans, "data"),
+    Collector(data_facts.SCHEMA, data_facts.schema, "data"),
+    Collector(data_facts.MIGRATIONS, data_facts.migrations, "migrations"),
     Collector("traffic", baseline_metrics.traffic, "prometheus"),
     Collector("latency", baseline_metrics.latency, "prometheus"),
     Collector("sessions and calls", baseline_metrics.in_use, "prometheus"),

@@ -1,35 +1,36 @@
-"""Collects what a baseline keeps of the data: counts, orphans, fingerprints, names; never a row."""
+"""What a baseline keeps of the data: counts, orphans, fingerprints, names of migrations; never a row."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import probes
 from checks import failures
-from checks.data import DataPlatform
-from checks.migrations import applied_of
+from checks.baseline import (
+    SHARED,
+    Before,
+    CannotCollectError,
+    NoBaselineError,
+    before,
+    load_baseline,
+)
+from checks.data import DataPlatform, DataSystem
 from checks.platform import Platform
-from checks.tables import count, follow, named
+from checks.reading import applied_of, count, follow, named
+from environments.store import DamagedRecordError, StoreError
 from gates.decide.migrations import current
 from probes.observation import Facts, Observation
+
+ROWS, ORPHANS, SCHEMA, MIGRATIONS = "row counts", "orphans", "schema", "migrations"
+"""The names of the collectors."""
 
 V = TypeVar("V", bound=Facts)
 
 
-class NotCollectedError(Exception):
-    """A fact of the data could not be read; the text says which and why."""
-
-
-def collect(platform: Platform) -> dict[str, Any]:
-    """Return JSON facts of the data; empty without the section data; raises NotCollectedError."""
-    if platform.environment.settings.data is None:
-        return {}
+def rows(platform: Platform) -> Mapping[str, Any]:
+    """Collect rows and nulls of every counted table; raises CannotCollectError."""
     data = DataPlatform(platform)
-    facts = {"rows": _rows(data), "orphans": _orphans(data), "schema": _schema(data)}
-    return facts if data.section.migrations is None else {**facts, "migrations": _migrations(data)}
-
-
-def _rows(data: DataPlatform) -> dict[str, Any]:
     facts = {}
     for name, table in data.section.tables.items():
         if table.counted is None:
@@ -42,34 +43,54 @@ def _rows(data: DataPlatform) -> dict[str, Any]:
                 "exact": found.exact,
                 "nulls": dict(found.nulls),
             }
-    return facts
+    return {SHARED: facts}
 
 
-def _orphans(data: DataPlatform) -> dict[str, int]:
+def orphans(platform: Platform) -> Mapping[str, Any]:
+    """Collect the orphans of every reference; raises CannotCollectError."""
+    data = DataPlatform(platform)
     found = {
         named(reference): _value(named(reference), follow(data, reference))
         for reference in data.section.references
     }
-    return {name: orphans.found for name, orphans in found.items() if orphans.there}
+    return {SHARED: {name: one.found for name, one in found.items() if one.there}}
 
 
-def _schema(data: DataPlatform) -> dict[str, Any]:
-    deadline = data.platform.call_deadline()
-    structure = _value("the schema", probes.schema.structure(data.login, deadline=deadline))
+def schema(platform: Platform) -> Mapping[str, Any]:
+    """Collect the fingerprint of every table; raises CannotCollectError."""
+    deadline = platform.call_deadline()
+    login = DataPlatform(platform).login
+    structure = _value("the schema", probes.schema.structure(login, deadline=deadline))
     tables = {name: shape.fingerprint for name, shape in structure.tables.items()}
-    return {"fingerprint": structure.fingerprint, "tables": tables}
+    return {SHARED: {"fingerprint": structure.fingerprint, "tables": tables}}
 
 
-def _migrations(data: DataPlatform) -> list[str]:
+def migrations(platform: Platform) -> Mapping[str, Any]:
+    """Collect the names of the migrations that were applied; raises CannotCollectError."""
+    data = DataPlatform(platform)
     section = data.migrations
     observed = probes.migrations.record(
-        data.login, section.table, section.has_logs_column, deadline=data.platform.call_deadline()
+        data.login, section.table, section.has_logs_column, deadline=platform.call_deadline()
     )
-    rows = applied_of(_value("Prisma's record of migrations", observed))
-    return sorted(name for name, row in current(rows).items() if row.succeeded)
+    applied = current(applied_of(_value("Prisma's record of migrations", observed)))
+    return {SHARED: sorted(name for name, row in applied.items() if row.succeeded)}
+
+
+def known(system: DataSystem, name: str) -> Before | None:
+    """Return what a collector had found; None where nobody did, which is judged already."""
+    found = before(system.platform, system.check, name)
+    return next(iter(found.values()), None)
+
+
+def known_if_any(system: DataSystem, name: str) -> Any:
+    """Return what a collector had found, for a check that can do without; None where nobody did."""
+    try:
+        return load_baseline(system.platform).of(name, system.platform.regions[0])
+    except (NoBaselineError, DamagedRecordError, StoreError):
+        return None
 
 
 def _value(what: str, observed: Observation[V]) -> V:
     if observed.value is None:
-        raise NotCollectedError(f"{what}: {failures.failure_of(observed).detail}")
+        raise CannotCollectError(f"{what}: {failures.failure_of(observed).detail}")
     return observed.value

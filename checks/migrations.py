@@ -13,8 +13,9 @@ import probes
 from checks import failures
 from checks.check import Check
 from checks.data import DataSystem, missing, verdict
-from checks.data_baseline import Baseline
+from checks.data_facts import MIGRATIONS, SCHEMA, known
 from checks.platform import Platform
+from checks.reading import applied_of
 from checks.settling import Ended, Progress, Settled, settle_seconds, settled
 from gates.decide import migrations
 from gates.decide.data_policy import MigrationLogPolicy
@@ -107,15 +108,10 @@ class MigrationCheck:
         if released is not None and record is not None:
             self.system.judge(migrations.version_judged(released.migrations, applied_of(record)))
 
-    def no_drift(self, baseline: Baseline | None) -> None:
+    def no_drift(self) -> None:
         """Judge that nothing of the schema changed that no new migration mentions."""
-        if baseline is None:
-            self.system.judge(no_baseline("the schema"))
-            return
-        before = baseline.facts.get("schema")
-        known = baseline.facts.get("migrations")
-        if not isinstance(before, Mapping) or not isinstance(known, Sequence):
-            self.system.judge(no_baseline("the schema"))
+        before, migrated = known(self.system, SCHEMA), known(self.system, MIGRATIONS)
+        if before is None or migrated is None:
             return
         structure = probes.schema.structure(
             self.system.login, deadline=self._platform.call_deadline()
@@ -126,8 +122,10 @@ class MigrationCheck:
             return
         released = self._released()
         if released is not None:
-            new = [text for name, text in released.scripts.items() if name not in known]
-            self.system.judge(drift_judged(before["tables"], structure.value, new, baseline.named))
+            old = set(migrated.facts)
+            new = [text for name, text in released.scripts.items() if name not in old]
+            tables = before.facts["tables"]
+            self.system.judge(drift_judged(tables, structure.value, new, before.baseline))
 
     def _released(self) -> ReleasedFiles | None:
         section = self.system.migrations
@@ -185,11 +183,6 @@ def _still_running(looked: Settled[Any]) -> Judgement:
         sentence=f"a migration still runs{looked.waited}: Prisma holds its lock",
         clears="the migration ended; then run again",
     )
-
-
-def applied_of(record: Record) -> tuple[Applied, ...]:
-    """Return the rows of a record as the rules know them."""
-    return tuple(Applied(**dataclasses.asdict(row)) for row in record.applied)
 
 
 def _no_log(system: DataSystem, observed: Observation[Content]) -> Judgement:
@@ -279,12 +272,3 @@ def _how(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
     if name not in after:
         return "gone"
     return "new" if name not in before else "altered"
-
-
-def no_baseline(what: str) -> Judgement:
-    """Return the INCONCLUSIVE of a comparison that has nothing to compare with."""
-    return missing(
-        what,
-        f"there is no baseline to compare {what} with",
-        "`gate baseline` taken before the deployment",
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -163,18 +164,23 @@ class Watch:
         if len(found) != 1:
             return f"is loaded {len(found)} times, wanted once"
         rule = found[0]
-        if self._spelled(target, rule.expression) != wanted.expression:
-            return "has another expression than the release ships"
-        if rule.for_seconds != wanted.for_seconds:
-            return f"waits {rule.for_seconds:g} s, wanted {wanted.for_seconds:g} s"
-        if rule.labels.get("severity", "") != wanted.severity:
-            return f"has another severity than {wanted.severity}"
-        if rule.health != "ok":
-            return "is loaded but can't be evaluated" if rule.health == "err" else "waits"
-        age = (utc_now() - rule.evaluated_at).total_seconds() if rule.evaluated_at else None
-        if age is None or age > self._policy.evaluated_within:
-            return "is loaded but was not evaluated lately"
-        return ""
+        age = (utc_now() - rule.evaluated_at).total_seconds() if rule.evaluated_at else math.inf
+        findings = {
+            "has another expression than the release ships": (
+                self._spelled(target, rule.expression) != wanted.expression
+            ),
+            f"waits {rule.for_seconds:g} s, wanted {wanted.for_seconds:g} s": (
+                rule.for_seconds != wanted.for_seconds
+            ),
+            f"has another severity than {wanted.severity}": (
+                rule.labels.get("severity", "") != wanted.severity
+            ),
+            "is loaded but can't be evaluated": rule.health == "err",
+            "is loaded but was not evaluated lately": (
+                rule.health == "unknown" or age > self._policy.evaluated_within
+            ),
+        }
+        return ", ".join(words for words, so in findings.items() if so)
 
     def _spelled(self, target: probes.prometheus.PrometheusTarget, expression: str) -> str:
         written = probes.alerting.formatted(
@@ -265,4 +271,3 @@ def _read(data: bytes) -> Iterator[ShippedRule]:
                 for_seconds=parse_duration(waits) if waits else 0.0,
                 severity=str(labels.get("severity", "")),
             )
-

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from checks.availability import Availability
+from checks.clusters import Clusters
 from checks.journeys import Journeys
 from checks.objectives import Objectives
 from checks.platform import Platform
@@ -50,6 +51,7 @@ class Run:
 
     platform: Platform
     availability: Availability
+    clusters: Clusters
     journeys: Journeys
     objectives: Objectives
     lease: TrafficLease
@@ -81,7 +83,8 @@ def _assembled(platform: Platform, events: Events, run_dir: pathlib.Path) -> Run
 
     journeys = Journeys(platform, availability, run_dir, problem)
     objectives = Objectives(platform, lease)
-    return Run(platform, availability, journeys, objectives, lease, events, run_dir)
+    clusters = Clusters(platform)
+    return Run(platform, availability, clusters, journeys, objectives, lease, events, run_dir)
 
 
 def _quiet(_: str) -> None:

@@ -47,8 +47,9 @@ class Settled(Generic[T]):
 
     @property
     def waited(self) -> str:
-        """Return ` after N s of waiting` where anybody waited, for a sentence."""
-        return f" after {self.waited_seconds:.0f} s of waiting" if self.waited_seconds > 1 else ""
+        """Return ` after N s of waiting` where the time is up, for a sentence."""
+        up = self.ended is Ended.TIME_UP
+        return f" after {self.waited_seconds:.0f} s of waiting" if up else ""
 
 
 class SettleClocks:

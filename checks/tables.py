@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import probes
+from checks.baseline import Before
 from checks.check import Check
-from checks.data import DataPlatform, DataSystem, verdict
-from checks.data_baseline import Baseline
-from checks.migrations import no_baseline
+from checks.data import DataSystem, missing, verdict
+from checks.data_facts import ORPHANS, ROWS, known, known_if_any
 from checks.platform import Platform
+from checks.reading import count, follow, named
 from environments.sections.data import Reference, Table
 from gates.decide.counts import Band, Count, moved, nulls_moved
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
-from probes.observation import Deadline, Observation
-from probes.rows import Counted, Limits, Link, Orphans, TableToCount
+from probes.observation import Observation
+from probes.rows import Counted, Orphans
 from probes.schema import ForeignKey, Structure, qualified
 
 
@@ -34,30 +35,28 @@ class TableCheck:
             tables = self.system.section.tables
             self.system.judge(*(_there(name, one, structure) for name, one in tables.items()))
 
-    def rows_as_before(self, baseline: Baseline | None) -> None:
+    def rows_as_before(self) -> None:
         """Judge each counted table against the baseline, by the policy's rule for it."""
-        before = baseline.facts.get("rows") if baseline is not None else None
-        if baseline is None or not isinstance(before, Mapping):
-            self.system.judge(no_baseline("row counts"))
+        before = known(self.system, ROWS)
+        if before is None:
             return
         for name, table in self.system.section.tables.items():
             if table.counted is not None:
                 observed = count(self.system, name, table)
                 self.system.keep(observed)
-                self.system.judge(*self._counted(name, table, observed, before, baseline.named))
+                self.system.judge(*self._counted(name, table, observed, before))
 
-    def no_orphans(self, baseline: Baseline | None) -> None:
+    def no_orphans(self) -> None:
         """Judge that no row refers to what is not there, and that declared references hold."""
         structure = self._structure()
-        before = baseline.facts.get("orphans") if baseline is not None else None
-        known = before if isinstance(before, Mapping) else {}
+        before = known_if_any(self.system, ORPHANS) or {}
         for reference in self.system.section.references:
             observed = follow(self.system, reference)
             self.system.keep(observed)
             if observed.value is None:
                 self.system.judge(self.system.unreadable(named(reference), observed))
             else:
-                self.system.judge(orphans_judged(reference, observed.value, known))
+                self.system.judge(orphans_judged(reference, observed.value, before))
         if structure is not None:
             wanted = self.system.section.references
             self.system.judge(*keys_judged(structure.foreign_keys, wanted))
@@ -76,18 +75,17 @@ class TableCheck:
         name: str,
         table: Table,
         observed: Observation[Counted],
-        before: Mapping[str, Any],
-        baseline: str,
+        before: Before,
     ) -> list[Judgement]:
         found = observed.value
         if found is None:
             return [self.system.unreadable(f"the rows of {name}", observed)]
         if not found.there:
             return [_gone(name)]
-        if name not in before:
-            return [no_baseline(f"the rows of {name}")]
+        if name not in before.facts:
+            return [_not_counted(name, before.baseline)]
         policy = self.system.policy.counts
-        was, now = _count_of(before[name]), Count(found.rows, found.error_rows, found.exact)
+        was, now = _count_of(before.facts[name]), Count(found.rows, found.error_rows, found.exact)
         rule = policy.rules.get(table.counted or "")
         if rule is None:
             return [_no_rule(name, table.counted)]
@@ -100,36 +98,10 @@ class TableCheck:
                 found.rows,
                 policy.more_nulls,
             )
-            for column, was_null in before[name].get("nulls", {}).items()
+            for column, was_null in before.facts[name].get("nulls", {}).items()
             if column in found.nulls and was.exact and now.exact
         ]
-        return [moved(name, was, now, band, baseline), *nulls]
-
-
-def count(data: DataPlatform, name: str, table: Table) -> Observation[Counted]:
-    """Count a table within the policy's statement timeout."""
-    asked = TableToCount(name, table.key, table.synthetic_column, table.nulls)
-    return probes.rows.counted(data.login, asked, _limits(data), deadline=_deadline(data))
-
-
-def follow(data: DataPlatform, reference: Reference) -> Observation[Orphans]:
-    """Count the orphans of a reference within the policy's statement timeout."""
-    link = Link(reference.table, reference.column, reference.to_table, reference.to_column)
-    return probes.rows.orphans(data.login, link, _limits(data), deadline=_deadline(data))
-
-
-def _limits(data: DataPlatform) -> Limits:
-    counts = data.policy.counts
-    return Limits(counts.exact_up_to_rows, counts.exact_up_to_mb, counts.sampled_blocks)
-
-
-def _deadline(data: DataPlatform) -> Deadline:
-    return data.platform.deadline.sooner(data.policy.counts.statement_timeout)
-
-
-def named(reference: Reference) -> str:
-    """Return a reference in words."""
-    return f"{reference.table}.{reference.column} → {reference.to_table}.{reference.to_column}"
+        return [moved(name, was, now, band, before.baseline), *nulls]
 
 
 def _there(name: str, table: Table, structure: Structure) -> Judgement:
@@ -160,6 +132,14 @@ def _gone(name: str) -> Judgement:
         sentence=f"there is no table {name}",
         clears="the migration that makes it, or its restore from the backup",
         observed=0,
+    )
+
+
+def _not_counted(name: str, baseline: str) -> Judgement:
+    return missing(
+        name,
+        f"{baseline} has no count of {name}; the table was not there, or not described",
+        "a baseline taken with this description, before the deployment",
     )
 
 

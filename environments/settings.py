@@ -16,9 +16,19 @@ from pydantic import BeforeValidator, Field, model_validator
 from environments.fields import Command, HttpUrl, Port, SecretReference, Text
 from environments.sections.certificates import Certificates
 from environments.sections.data import Data
+from environments.sections.delivery import (
+    Aws,
+    EvidenceStore,
+    Frontend,
+    Images,
+    Mobile,
+    Secrets,
+)
 from environments.sections.dns import Dns
 from environments.sections.integrations import Fhir, Integrations
 from environments.sections.kubernetes import Kubernetes, RegionCluster
+from environments.sections.monitoring import Monitoring
+from environments.sections.people import People
 from environments.sections.state import State
 from gates.decide.sections import Name, Seconds, Section
 
@@ -277,6 +287,10 @@ class Environment(Section):
     """Without it baseline and history lie in this checkout, which is good for one machine."""
     synthetic: Synthetic | None = None
     """Without it the critical user flows do not apply: no synthetic patient may be made."""
+    monitoring: Monitoring | None = None
+    """Without it the checks of alert rules, targets, Alertmanager and dashboards do not apply."""
+    people: People | None = None
+    """Without it the checks of rota, channels and contacts do not apply."""
     dns: Dns | None = None
     """Without it the checks of DNS records and their propagation do not apply."""
     certificates: Certificates | None = None
@@ -285,6 +299,18 @@ class Environment(Section):
     """Without it the tries of payment and notifications do not apply."""
     fhir: Fhir | None = None
     """Without it the check of the FHIR server does not apply."""
+    evidence: EvidenceStore | None = None
+    """Without it nothing that another tool has to prove can be decided."""
+    aws: Aws | None = None
+    """The gate's access to images, frontend and secrets; needed by each of them."""
+    images: Images | None = None
+    """Without it the checks of container images do not apply."""
+    frontend: Frontend | None = None
+    """Without it the checks of the web application do not apply."""
+    mobile: Mobile | None = None
+    """Without it the checks of the mobile apps' compatibility do not apply."""
+    secrets: Secrets | None = None
+    """Without it the age of secrets is not looked at."""
     vantage_controls: tuple[HttpUrl, ...] = ()
     """Addresses outside the platform: answering, they show that the gate itself has network."""
     ca_file: str | None = None
@@ -303,6 +329,7 @@ class Environment(Section):
         self._check_names()
         self._check_clusters()
         self._check_integrations()
+        self._check_delivery()
         return self
 
     def _check_clusters(self) -> None:
@@ -338,6 +365,21 @@ class Environment(Section):
         strangers = sorted(set(described) - set(self.regions))
         if strangers:
             raise ValueError(_unknown("certificates.addresses", strangers[0], self.regions))
+
+    def _check_delivery(self) -> None:
+        """Refuse sections of the delivery that lack what they stand on."""
+        for name in ("images", "frontend", "secrets"):
+            if getattr(self, name) is not None and self.aws is None:
+                raise ValueError(f"{name} is read through the section aws; add it")
+        for name in ("images", "frontend"):
+            if getattr(self, name) is not None and self.evidence is None:
+                raise ValueError(f"{name} needs the build's evidence; add the section evidence")
+        if self.mobile is not None and self.mobile.service not in self.services:
+            raise ValueError(_unknown("mobile.service", self.mobile.service, self.services))
+        if self.frontend is not None and self.frontend.sites:
+            lacking = sorted(set(self.regions) - set(self.frontend.sites))
+            if lacking:
+                raise ValueError(f"frontend.sites lacks the region {lacking[0]}; add its address")
 
     def _check_names(self) -> None:
         """Refuse names that point nowhere."""

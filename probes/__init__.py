@@ -12,22 +12,33 @@ import logging
 import types
 import typing
 
-for _name in ("httpx", "httpcore", "requests", "urllib3", "psycopg", "redis", "kubernetes"):
+for _name in (
+    "httpx",
+    "httpcore",
+    "requests",
+    "urllib3",
+    "psycopg",
+    "redis",
+    "kubernetes",
+    "boto3",
+    "botocore",
+):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 __all__ = [
-    "slack",
-    "pagerduty",
-    "grafana",
-    "alertmanager",
     "alerting",
+    "alertmanager",
+    "aws",
     "backup",
     "dns",
+    "evidence",
     "fhir",
     "files",
+    "grafana",
     "http",
     "kubernetes",
     "migrations",
+    "pagerduty",
     "postgres",
     "prometheus",
     "redis",
@@ -35,23 +46,25 @@ __all__ = [
     "rows",
     "schema",
     "sessions",
+    "slack",
     "tls",
 ]
 
 if typing.TYPE_CHECKING:
     from probes import (
-        slack,
-        pagerduty,
-        grafana,
-        alertmanager,
         alerting,
+        alertmanager,
+        aws,
         backup,
         dns,
+        evidence,
         fhir,
         files,
+        grafana,
         http,
         kubernetes,
         migrations,
+        pagerduty,
         postgres,
         prometheus,
         redis,
@@ -59,6 +72,7 @@ if typing.TYPE_CHECKING:
         rows,
         schema,
         sessions,
+        slack,
         tls,
     )
 else:

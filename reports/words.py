@@ -126,7 +126,7 @@ def _steps_without_verdict(verdict: Verdict) -> tuple[str, ...]:
 
 def _steps_after_go(verdict: Verdict) -> tuple[str, ...]:
     if verdict.follows:
-        return (f"Go on. When that is done: {_command(verdict, verdict.follows)}",)
+        return (f"Go on. When the next step is carried out: {_command(verdict, verdict.follows)}",)
     later = _WINDOWS[_WINDOWS.index(verdict.window) + 1 :] if verdict.window in _WINDOWS else ()
     if not later:
         return ("Nothing: this gate asks for no more.",)

@@ -134,6 +134,12 @@ async def _counts(platform: Platform, database: str) -> dict[str, int]:
         raise SandboxError(f"the tables of {database} can't be counted: {exc}") from exc
 
 
+def same_time(source: Path, target: Path) -> None:
+    """Give a file the time of another one."""
+    moment = source.stat().st_mtime
+    os.utime(target, (moment, moment))
+
+
 def _name(kind: str, hours_ago: int) -> str:
     moment = dt.datetime.now(dt.UTC) - dt.timedelta(hours=hours_ago)
     return f"{kind}-{moment:%Y%m%d-%H%M%S}.dump"

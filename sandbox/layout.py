@@ -39,10 +39,14 @@ RELEASED_APIS = tuple(api_name(region, RELEASE) for region in REGIONS)
 PREVIOUS_APIS = tuple(api_name(region, PREVIOUS) for region in REGIONS)
 STANDINS = ("fhir", "kubernetes-eu", "kubernetes-us")
 """The stand-ins of `sandbox.standins.registry`; the gate reaches each over the link `gate-NAME`."""
+WEB_EDGES = {f"web-{region}": region for region in REGIONS}
+"""The edges that serve the web site, in the process of AWS."""
+AWS_SERVERS = ("aws", *WEB_EDGES)
 SERVERS = (
     *("postgres-primary", "postgres-standby", "redis", "prometheus", "vendors"),
     *APIS,
     *STANDINS,
+    *AWS_SERVERS,
 )
 LINKS = {
     **{edge_name(region): api_name(region, RELEASE) for region in REGIONS},
@@ -53,6 +57,8 @@ LINKS = {
     "gate-redis": "redis",
     "gate-outside": "vendors",
     **{f"gate-{name}": name for name in STANDINS},
+    "gate-aws": "aws",
+    **{f"cdn-{region}": name for name, region in WEB_EDGES.items()},
 }
 """Each link and the server behind it while nothing is wrong."""
 EDGES_BEFORE = {edge_name(region): api_name(region, PREVIOUS) for region in REGIONS}
@@ -68,6 +74,8 @@ PASSWORDS = (
     "api-admin",
     "kubernetes-gate",
     "synthetic",
+    "aws-gate",
+    "aws-gate-id",
 )
 
 
@@ -120,6 +128,11 @@ class Layout:
         """Where each of them is copied to."""
         return self.state.path / "backups-apart"
 
+    @property
+    def pg_restore(self) -> Path:
+        """A link to the program; where the gate finds it."""
+        return self.state.path / "pg_restore"
+
     def log(self, name: str) -> Path:
         """Return the log of one process."""
         return self.logs / f"{name}.log"
@@ -144,6 +157,7 @@ def create(state: StateDirectory, runtime: Path, ports: Mapping[str, int]) -> La
     shutil.rmtree(layout.logs, ignore_errors=True)
     layout.logs.mkdir(mode=0o700)
     state.secrets.mkdir(mode=0o700, exist_ok=True)
+    layout.evidence.mkdir(mode=0o700, exist_ok=True)
     for name, password in layout.passwords.items():
         write_private(layout.secret_file(name), password)
     return layout

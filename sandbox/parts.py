@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox import (
+    aws_server,
     backups,
     environment_file,
     lease,
@@ -74,6 +75,7 @@ class Platform:
             *reference_api.api_commands(layout),
             reference_api.traffic_command(layout),
             standin_servers.command(layout),
+            aws_server.command(layout),
         ]
         databases = [self.postgres.primary, self.postgres.standby]
         self.children = {child.command.name: child for child in (*databases, *map(Child, others))}

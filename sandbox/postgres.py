@@ -243,6 +243,8 @@ class Postgres:
         }
 
     def _make_home(self) -> None:
+        self._layout.pg_restore.unlink(missing_ok=True)
+        self._layout.pg_restore.symlink_to(self._bin / "pg_restore")
         self._home.mkdir(mode=0o700)
         password_file = self._home / "superuser"
         write_private(password_file, self._layout.passwords["postgres-superuser"])

@@ -172,7 +172,11 @@ class StateDirectory:
         for name in ("state.json", "environment.yaml"):
             (self.path / name).unlink(missing_ok=True)
         for name in _FOLDERS:
-            shutil.rmtree(self.path / name, ignore_errors=True)
+            # A fault may have put a link, or the folder itself aside.
+            for path in self.path.glob(f"{name}*"):
+                if path.is_symlink():
+                    path.unlink()
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _end_leftovers(record: Record) -> None:

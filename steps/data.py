@@ -7,7 +7,6 @@ from pytest_bdd import then, when
 from checks.backups import BackupFolder
 from checks.check import Check
 from checks.connections import judge_connections
-from checks.data_baseline import known
 from checks.migrations import MigrationCheck
 from checks.run import Run
 from checks.tables import TableCheck
@@ -82,8 +81,8 @@ def schema_version(migrations: MigrationCheck) -> None:
 
 
 @then("nothing of the schema changed without a migration")
-def no_drift(run: Run, migrations: MigrationCheck) -> None:
-    migrations.no_drift(known(run.platform))
+def no_drift(migrations: MigrationCheck) -> None:
+    migrations.no_drift()
 
 
 @when("the tables of the database are read", target_fixture="tables")
@@ -97,13 +96,13 @@ def all_there(tables: TableCheck) -> None:
 
 
 @then("every counted table has as many rows as the baseline allows")
-def rows_as_before(run: Run, tables: TableCheck) -> None:
-    tables.rows_as_before(known(run.platform))
+def rows_as_before(tables: TableCheck) -> None:
+    tables.rows_as_before()
 
 
 @then("no row is an orphan and every foreign key holds")
-def no_orphans(run: Run, tables: TableCheck) -> None:
-    tables.no_orphans(known(run.platform))
+def no_orphans(tables: TableCheck) -> None:
+    tables.no_orphans()
 
 
 @then("the primary answers, has connections to spare, and its standbys keep up")

@@ -23,9 +23,7 @@ def receivers(route: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[str,
     return tuple(_reached(route, labels, _receiver(route, "")))
 
 
-def _reached(
-    route: Mapping[str, Any], labels: Mapping[str, str], receiver: str
-) -> Iterator[str]:
+def _reached(route: Mapping[str, Any], labels: Mapping[str, str], receiver: str) -> Iterator[str]:
     taken = False
     for child in _list(route, "routes"):
         if not isinstance(child, Mapping):

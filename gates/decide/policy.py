@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from gates.decide.data_policy import DataPolicy
+from gates.decide.deployment_policy import DeploymentPolicy
+from gates.decide.monitoring_policy import MonitoringPolicy, PeoplePolicy
 from gates.decide.network_policy import CertificatePolicy, DnsPolicy
 from gates.decide.sections import CheckId, Name, Seconds, Section, Share
 
@@ -88,6 +90,8 @@ class Objective(Section):
     """One service level objective: its target (missed → hold) and its rollback limit."""
 
     check: CheckId
+    also: tuple[CheckId, ...] = ()
+    """More checks that ask for the same, at another step of the deployment."""
     title: str = Field(min_length=1)
     kind: Literal["latency", "errors"]
     metric: Name
@@ -234,6 +238,31 @@ class Deadlines(Section):
     run: Seconds = Field(gt=0, le=MAX_WAIT_SECONDS)
 
 
+class EvidenceAge(Section):
+    """How old evidence of another tool may be."""
+
+    max_age: Seconds = Field(default=7 * 86400.0, gt=0)
+    """Older evidence decides nothing."""
+    max_age_of: dict[Name, Seconds] = Field(default_factory=dict)
+    """By kind of evidence, where it differs."""
+
+    def of(self, kind: str) -> float:
+        """Return the most seconds that evidence of a kind may be old."""
+        return self.max_age_of.get(kind, self.max_age)
+
+
+class SecretAge(Section):
+    """How old a secret may be before it has to be rotated."""
+
+    max_age: Seconds = Field(default=90 * 86400.0, gt=0)
+
+
+class Invalidation(Section):
+    """How long the invalidation of a content delivery network may take."""
+
+    settle_for: BoundedWait = 900.0
+
+
 class Policy(Section):
     """All of gates/policy/*.yaml together."""
 
@@ -241,13 +270,20 @@ class Policy(Section):
     availability: Availability
     deadlines: Deadlines
     objectives: tuple[Objective, ...] = Field(min_length=1)
+    deployment: DeploymentPolicy | None = None
+    """Without it a stopped deployment is not told what to undo, and no time is planned."""
     data: DataPolicy | None = None
     dns: DnsPolicy = DnsPolicy()
     certificates: CertificatePolicy = CertificatePolicy()
+    monitoring: MonitoringPolicy = MonitoringPolicy()
+    people: PeoplePolicy = PeoplePolicy()
+    evidence: EvidenceAge = EvidenceAge()
+    secrets: SecretAge = SecretAge()
+    invalidation: Invalidation = Invalidation()
 
     @model_validator(mode="after")
     def _one_objective_per_check(self) -> Self:
-        checks = [objective.check for objective in self.objectives]
+        checks = [check for one in self.objectives for check in (one.check, *one.also)]
         doubled = sorted({check for check in checks if checks.count(check) > 1})
         if doubled:
             raise ValueError(f"two objectives for {', '.join(doubled)}; keep one of each")
@@ -256,6 +292,6 @@ class Policy(Section):
     def objective(self, check: str) -> Objective:
         """Return the objective of a check; raises LookupError when the policy has none."""
         for objective in self.objectives:
-            if objective.check == check:
+            if check in (objective.check, *objective.also):
                 return objective
         raise LookupError(f"gates/policy has no objective for {check}")

@@ -69,6 +69,10 @@ class Gate(Protocol):
         """Return the parts of phases that must be GO before this one."""
         ...
 
+    def parts(self, rows: Iterable[Row]) -> tuple[str, ...]:
+        """Return the parts of a phase that a run answers for, as the history keeps them."""
+        ...
+
     @property
     def remarks(self) -> tuple[str, ...]:
         """What every verdict of this gate has to say of itself."""
@@ -102,6 +106,10 @@ class PostDeploy:
         """Return nothing: whatever is live is looked at."""
         return ()
 
+    def parts(self, rows: Iterable[Row]) -> tuple[str, ...]:  # noqa: ARG002 - as every gate is asked
+        """Return nothing: it is no phase."""
+        return ()
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PreDeploy:
@@ -132,6 +140,10 @@ class PreDeploy:
 
     def needs(self, rows: Iterable[Row]) -> tuple[Phase, ...]:  # noqa: ARG002 - as every gate is asked
         """Return nothing: the countdown comes before every phase."""
+        return ()
+
+    def parts(self, rows: Iterable[Row]) -> tuple[str, ...]:  # noqa: ARG002 - as every gate is asked
+        """Return nothing: it is no phase."""
         return ()
 
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from checks.request import EVENTS, OUT, new_run_id, regions_of, release_of, switched_at_of
 from environments.loader import Loaded
 from environments.provider import ProviderError, environment
+from environments.store import store_of
 from environments.yaml_file import ConfigurationError, RequestError
-from gates.decide.fold import fold
+from gates.decide.fold import Folded, fold
+from gates.decide.history import PhaseRun, by_part
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
+from gates.decide.policy import Policy
 from gates.decide.scope import Gate, Scope
 from gates.load import load_catalogue, load_policy
 from gates.run import lines, verdict
 from gates.run.child import ChildPlan, run_child
 from gates.run.evidence import read_back, write_json
+from gates.run.history import Chronicle
 from gates.run.manifest import Manifest, check_scenarios, manifest
 from probes.observation import utc_now
 from reports import writers
@@ -46,6 +51,22 @@ class Callbacks:
     """Called with the number of checks and the regions, before the first event."""
     event: Callable[[dict[str, Any]], None]
     interrupted: Callable[[], bool]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run answers, once the environment is known."""
+
+    scope: Scope
+    manifest: Manifest
+    regions: tuple[str, ...]
+    parts: tuple[str, ...]
+    """The parts of a phase that it answers for."""
+    chronicle: Chronicle
+    problems: tuple[str, ...]
+    """What is wrong before anything is measured."""
+    undo: tuple[str, ...]
+    """What to undo if the deployment has to stop here."""
 
 
 class Runner:
@@ -101,54 +122,83 @@ class Runner:
                     "environment": verdict.digest_of(loaded.path),
                 },
             }
-            wanted = manifest(scope.rows, loaded.sections)
-            plan = self._plan(loaded, wanted, release.tag, regions, policy.deadlines.run)
+            chronicle = Chronicle(store_of(loaded), loaded.settings.name, release.tag, question.env)
+            asked = Asked(
+                scope=scope,
+                manifest=manifest(scope.rows, loaded.sections),
+                regions=regions,
+                parts=question.gate.parts(catalogue),
+                chronicle=chronicle,
+                problems=chronicle.missing(question.gate.needs(catalogue), regions),
+                undo=_undo(policy, question.gate),
+            )
             end = run_child(
-                plan,
-                lambda: self._callbacks.begins(len(wanted.required), regions),
+                self._plan(loaded, asked, release.tag, policy.deadlines.run),
+                lambda: self._callbacks.begins(len(asked.manifest.required), regions),
                 self._callbacks.event,
                 self._callbacks.interrupted,
             )
-        self._decide(scope, wanted, regions, end.problem)
+            # Within the block: a platform that was brought up for this run takes its state with it.
+            self._conclude(asked, end.problem)
 
     def _plan(
-        self,
-        loaded: Loaded,
-        wanted: Manifest,
-        release: str,
-        regions: tuple[str, ...],
-        deadline_seconds: float,
+        self, loaded: Loaded, asked: Asked, release: str, deadline_seconds: float
     ) -> ChildPlan:
         manifest_file = self.run_dir / "manifest.json"
-        write_json(manifest_file, {"checks": wanted.ids, "regions": list(regions)})
+        wanted = {"checks": asked.manifest.ids, "regions": list(asked.regions)}
+        write_json(manifest_file, wanted)
         return ChildPlan(
             environment_file=loaded.path,
             run_dir=self.run_dir,
             manifest=manifest_file,
             release=release,
-            regions=regions,
+            regions=asked.regions,
             switched_at=self._verdict["traffic_switched_at"],
             deadline_seconds=deadline_seconds + DEADLINE_GRACE_SECONDS,
             debug=self._question.debug,
         )
 
-    def _decide(
-        self, scope: Scope, wanted: Manifest, regions: tuple[str, ...], problem: str | None
-    ) -> None:
+    def _conclude(self, asked: Asked, problem: str | None) -> None:
+        """Decide; a phase's decision counts for the next phase only when the history has it."""
+        undecided = self._verdict
+        problems = (*asked.problems, *([problem] if problem else []))
+        folded = self._decide(asked, problems)
+        if not asked.parts or self._verdict["state"] != "complete":
+            return
+        forgotten = asked.chronicle.add(self._phase_run(asked, folded))
+        if forgotten is not None:
+            self._verdict = undecided
+            self._decide(asked, (*problems, forgotten))
+
+    def _phase_run(self, asked: Asked, folded: Folded) -> PhaseRun:
+        return PhaseRun(
+            run=self._run,
+            phase=self._verdict["phase"],
+            started_at=dt.datetime.fromisoformat(self._verdict["started_at"]),
+            finished_at=dt.datetime.fromisoformat(self._verdict["finished_at"]),
+            parts=by_part(asked.manifest.rows, asked.parts, asked.regions, folded),
+        )
+
+    def _decide(self, asked: Asked, problems: Iterable[str]) -> Folded:
         found = lines.read(self.run_dir / EVENTS)
+        wanted, regions = asked.manifest, asked.regions
         results = [*found.results, *verdict.not_applicable_results(wanted, regions)]
-        problems = [*found.problems, *([problem] if problem else [])]
-        folded = fold(wanted.rows, regions, results, scope.stages, problems)
+        folded = fold(
+            wanted.rows, regions, results, asked.scope.stages, [*found.problems, *problems]
+        )
         interrupted = self._callbacks.interrupted()
         if interrupted:
             # An interrupted run recommends nothing: a person stopped it, a person decides.
             folded = dataclasses.replace(folded, decision=Decision.HOLD)
         self._verdict = verdict.decided(self._verdict, folded, wanted, found, regions)
         state = "interrupted" if interrupted else "complete"
-        sentences = (
-            ("The run was interrupted before its end; run the gate again.",) if interrupted else ()
-        )
+        sentences: tuple[str, ...] = ()
+        if interrupted:
+            sentences = ("The run was interrupted before its end; run the gate again.",)
+        elif folded.decision is Decision.STOP:
+            sentences = asked.undo
         self._close(state, folded.decision.exit_code, *sentences)
+        return folded
 
     def _close(self, state: str, exit_code: int, *sentences: str) -> None:
         self._verdict = verdict.closed(
@@ -158,3 +208,10 @@ class Runner:
         # Last: whoever finds a decision here finds all other reports too.
         write_json(self.run_dir / "verdict.json", self._verdict)
         read_back(self.run_dir / "verdict.json", self._verdict)
+
+
+def _undo(policy: Policy, gate: Gate) -> tuple[str, ...]:
+    phase = gate.asked["phase"]
+    if phase is None or policy.deployment is None:
+        return ()
+    return policy.deployment.undo(int(phase[0]))

@@ -47,6 +47,13 @@ class Switches(BaseModel):
     video_refused: bool = False
     """A video call is refused with 409."""
 
+    mobile_field_missing: str | None = None
+    """A field that answers to requests of mobile apps lack."""
+    mobile_version_refused: str | None = None
+    """A version of the mobile app that is told to upgrade: 426."""
+    openapi_broken: bool = False
+    """A login needs one field more, and the API's document says so."""
+
     metrics_broken: bool = False
     """/metrics answers 500."""
     metric_renamed: bool = False

@@ -15,6 +15,7 @@ from sandbox.app.faults import Faults
 from sandbox.app.gateways import Gateways
 from sandbox.app.metrics import Endpoint, Metrics
 from sandbox.app.middleware import DisturbedHealth, Measured
+from sandbox.app.mobile import DisturbedMobile
 from sandbox.app.parts import Parts
 from sandbox.app.routes import (
     appointments,
@@ -50,7 +51,8 @@ def make_app(config: AppConfig) -> ASGIApp:
         app.include_router(router)
     errors.add_handlers(app)
     app.add_middleware(DisturbedHealth, faults=parts.faults)
-    return Measured(Express(app, parts), metrics=parts.metrics, faults=parts.faults)
+    disturbed = DisturbedMobile(Express(app, parts), parts.faults)
+    return Measured(disturbed, metrics=parts.metrics, faults=parts.faults)
 
 
 def _routers(version: str) -> tuple[APIRouter, ...]:

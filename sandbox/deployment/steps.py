@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.deployment import cluster, database
+from sandbox.deployment import cluster, database, delivery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -33,10 +33,11 @@ STEPS: Mapping[int, tuple[Step, ...]] = {
     ),
     2: (Step("2.1 run the migrations", database.migrate),),
     3: (
+        Step("3.1 build and push the images", delivery.push_images),
         Step("3.2 roll out the release", cluster.roll_out),
         Step("3.3 switch the traffic", cluster.switch_traffic),
     ),
-    4: (),
+    4: (Step("4.1 build and upload the web application", delivery.upload_web),),
     5: (Step("5.1 update the configuration", cluster.configure),),
     6: (),
     7: (Step("return to the normal capacity", cluster.return_to_normal),),

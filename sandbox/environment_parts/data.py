@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.backups import RESTORE_TEST
 from sandbox.migrations import LOG
-from sandbox.postgres import programs
 from sandbox.release_repository import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def part(layout: Layout) -> dict[str, Any]:
                 "location": str(layout.backups),
                 "kept_apart": str(layout.backups_apart),
                 "restore_test": str(layout.evidence / RESTORE_TEST),
-                "pg_restore": str(programs() / "pg_restore"),
+                "pg_restore": str(layout.pg_restore),
             },
             "standbys": 1,
         }

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sandbox.environment_parts import data, kubernetes, state
+from sandbox.environment_parts import data, delivery, kubernetes, state
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout
 
 PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = (
     data.part,
+    delivery.part,
     kubernetes.part,
     state.part,
 )

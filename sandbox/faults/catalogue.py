@@ -16,7 +16,9 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    gate: str = Field(default="post-deploy", pattern=r"^(post-deploy|pre-deploy|phase-[1-7])$")
+    gate: str = Field(
+        default="post-deploy", pattern=r"^(post-deploy(-1h|-24h)?|pre-deploy|phase-[1-7])$"
+    )
     """Whose checks the lists mean: the gate that is run while the fault holds."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     description: str
@@ -24,6 +26,17 @@ class Fault(BaseModel):
     inconclusive: tuple[str, ...] = ()
     error: tuple[str, ...] = ()
     decision: Literal["GO", "HOLD", "NO_GO", "STOP", "ROLLBACK"]
+    alone: bool = False
+    """It disturbs what other faults rely on: never applied together with another."""
+
+    @property
+    def listed(self) -> frozenset[str]:
+        """Every check that a list names."""
+        return frozenset((*self.fail, *self.inconclusive, *self.error))
+
+
+GATES = ("pre-deploy", *(f"phase-{number}" for number in range(1, 8)), "post-deploy")
+"""In the order of a deployment."""
 
 
 def load() -> tuple[Fault, ...]:

@@ -11,6 +11,8 @@ from sandbox.errors import SandboxError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    import psycopg
+
     from sandbox.parts import Platform
 
 
@@ -22,6 +24,7 @@ class Holds:
         self._links: dict[str, dict[str, Mapping[str, Any]]] = {}
         self._stopped: dict[str, set[str]] = {}
         self._again: dict[str, asyncio.Task[None]] = {}
+        self._kept: dict[str, list[psycopg.AsyncConnection]] = {}
 
     def again(self, fault: str, act: Callable[[], Awaitable[None]], every_seconds: float) -> None:
         """Act every few seconds for as long as the fault holds."""
@@ -33,6 +36,15 @@ class Holds:
         task = self._again.pop(fault, None)
         if task is not None:
             task.cancel()
+
+    def keep(self, fault: str, connection: psycopg.AsyncConnection) -> None:
+        """Keep a connection open for as long as the fault holds."""
+        self._kept.setdefault(fault, []).append(connection)
+
+    async def close_kept(self, fault: str) -> None:
+        """Close what was kept open for a fault."""
+        for connection in self._kept.pop(fault, []):
+            await connection.close()
 
     async def switches(self, fault: str, values: Mapping[str, Any] | None) -> None:
         """Hold switches of the released API; None lets go of them."""

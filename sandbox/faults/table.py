@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.faults import post_deploy_faults
+from sandbox.faults import data_faults, delivery_faults, kubernetes_faults, post_deploy_faults
 
 if TYPE_CHECKING:
     from sandbox.faults.actions import Action
 
 ACTIONS: dict[str, Action] = {
+    **data_faults.FAULTS,
+    **kubernetes_faults.FAULTS,
     **post_deploy_faults.FAULTS,
+    **delivery_faults.FAULTS,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from gates.decide.fold import Folded, Stage, fold
 from gates.load import ROOT, load_catalogue
@@ -60,7 +60,11 @@ def found(read: lines.Lines, checks: Collection[str]) -> dict[str, str]:
     return outcomes(records)
 
 
-def folded(read: lines.Lines, checks: Collection[str]) -> Folded:
+def folded(
+    read: lines.Lines,
+    checks: Collection[str],
+    stages: Stage | Mapping[str, Stage] = Stage.LIVE,
+) -> Folded:
     """Fold the results of these checks alone."""
     rows = [row for row in load_catalogue() if row.id in checks]
-    return fold(rows, REGIONS, read.results, Stage.LIVE)
+    return fold(rows, REGIONS, read.results, stages)

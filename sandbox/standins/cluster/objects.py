@@ -233,7 +233,7 @@ class Objects:
         ]
         if state.nodes_full:
             others += [
-                _other_pod(f"batch-{node}", "analytics", node, "2800m", ready=True)
+                _other_pod(f"batch-{node}", "analytics", node, "3300m", ready=True)
                 for node in NODES
             ]
         return others

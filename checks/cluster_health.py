@@ -1,0 +1,152 @@
+"""Is the cluster well, and is there room for what a deployment adds?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import probes
+from checks.check import Check
+from checks.clusters import Clusters, found, unreadable
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from probes.kubernetes_objects import ClusterHealth, Node, Room
+
+_RESOURCES: Sequence[tuple[str, Callable[[Room], float]]] = (
+    ("CPU", lambda room: room.cpu),
+    ("memory", lambda room: room.memory),
+    ("pods per node", lambda room: room.pods),
+)
+
+
+def judge_well(clusters: Clusters, check: Check) -> None:
+    """Judge nodes, the cluster's own pods and the API server's own word, in every region."""
+    _judge(clusters, check, lambda health: [_nodes(health), _system(health), _api(health)])
+
+
+def judge_room(clusters: Clusters, check: Check) -> None:
+    """Judge that every pod which a deployment adds finds a node, by CPU, memory, pods and disk."""
+    most = clusters.section.most_pods
+    _judge(clusters, check, lambda health: [*_room(health, most), _disk(health)])
+
+
+def _judge(
+    clusters: Clusters, check: Check, judge: Callable[[ClusterHealth], Sequence[Judgement]]
+) -> None:
+    section = clusters.section
+
+    def in_region(region: str) -> None:
+        observed = probes.kubernetes.health(
+            clusters.target(region),
+            section.namespace,
+            section.app_labels,
+            section.system_namespace,
+            deadline=clusters.platform.call_deadline(),
+        )
+        check.observe(region, observed)
+        if observed.value is None:
+            check.judge(region, unreadable("the cluster", observed))
+            return
+        check.judge(region, *judge(observed.value))
+
+    clusters.each_region(check, in_region)
+
+
+def _nodes(health: ClusterHealth) -> Judgement:
+    problems = [f"{node.name} is not Ready" for node in health.nodes if not node.ready]
+    problems += [f"{node.name} has {kind}" for node in health.nodes for kind in node.troubles]
+    if not health.nodes:
+        problems = ["the cluster shows no node"]
+    return found(
+        "nodes",
+        problems,
+        f"all {len(health.nodes)} Ready, without pressure",
+        clears="every node Ready and without pressure",
+    )
+
+
+def _system(health: ClusterHealth) -> Judgement:
+    problems = [f"{pod.name}: {pod.state}" for pod in health.system_pods if not pod.healthy]
+    if not health.system_pods:
+        problems = ["none are there; is kubernetes.system_namespace right?"]
+    return found(
+        "the cluster's own pods",
+        problems,
+        f"all {len(health.system_pods)} run",
+        clears="every pod of the cluster's own namespace Running and Ready",
+    )
+
+
+def _api(health: ClusterHealth) -> Judgement:
+    return found(
+        "the cluster's API",
+        [] if health.api_ready else ["/readyz says no"],
+        f"ready, {health.version}",
+        clears="/readyz answering 200",
+    )
+
+
+def _room(health: ClusterHealth, most: int) -> list[Judgement]:
+    wanted = max(0, most - health.app_pods)
+    ask = health.largest_ask
+    if not health.app_pods or not (ask.cpu and ask.memory):
+        return [_unknown_ask(health)]
+    usable = [
+        node for node in health.nodes if node.ready and node.schedulable and not node.troubles
+    ]
+    by_resource = [_fits(name, of, ask, usable, wanted) for name, of in _RESOURCES]
+    whole = sum(min(_count(of(node.free), of(ask)) for _, of in _RESOURCES) for node in usable)
+    return [*by_resource, _enough("all of it together", whole, wanted)]
+
+
+def _fits(
+    name: str, of: Callable[[Room], float], ask: Room, nodes: Sequence[Node], wanted: int
+) -> Judgement:
+    return _enough(name, sum(_count(of(node.free), of(ask)) for node in nodes), wanted)
+
+
+def _enough(name: str, fitting: int, wanted: int) -> Judgement:
+    """Judge how many more pods fit; a pod goes to one node whole, so each node counts for itself."""
+    subject = f"room by {name}"
+    passed = fitting >= wanted
+    return Judgement(
+        outcome=Outcome.PASS if passed else Outcome.FAIL,
+        rule="at least",
+        subject=subject,
+        sentence=f"{subject}: {fitting} more pods of the app fit, the deployment adds up to {wanted}",
+        observed=fitting,
+        target=wanted,
+        unit="pods",
+        clears=""
+        if passed
+        else f"room for {wanted - fitting} more pods: nodes added or pods moved",
+        data={"margin": fitting - wanted},
+    )
+
+
+def _count(free: float, ask: float) -> int:
+    # A hair less than a whole pod is rounding: 0.3 cores are 0.1 + 0.2.
+    return max(0, math.floor(free / ask + 1e-9)) if ask > 0 else 0
+
+
+def _disk(health: ClusterHealth) -> Judgement:
+    full = [node.name for node in health.nodes if "DiskPressure" in node.troubles]
+    return found(
+        "room on disk",
+        [f"{name} has DiskPressure" for name in full],
+        f"no DiskPressure on {len(health.nodes)} nodes",
+        clears="disk freed or added on these nodes",
+    )
+
+
+def _unknown_ask(health: ClusterHealth) -> Judgement:
+    why = (
+        "no pod of the app runs" if not health.app_pods else "its pods request no CPU or no memory"
+    )
+    return Judgement(
+        outcome=Outcome.INCONCLUSIVE,
+        rule="at least",
+        subject="room",
+        sentence=f"room: {why}, so nobody knows what the added pods will need",
+        clears="requests for CPU and memory in the app's Deployment",
+    )

@@ -1,0 +1,234 @@
+"""The regions' clusters: who may read them, and one wait for a rollout for all checks of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import probes
+from checks import failures
+from checks.check import Check
+from checks.platform import NotDescribedError, Platform
+from checks.settling import Ended, Progress, SettleClocks, Settled, settle_seconds, settled
+from environments.sections.kubernetes import Kubernetes, RegionCluster
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from probes.kubernetes_objects import Deployment, Pod, Rights, Traffic, Workload
+from probes.observation import Observation
+
+ENDPOINTS_SETTLE_SECONDS = 60.0
+"""What a Service's endpoints may take to follow pods and selector."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Look:
+    """The app's workload and traffic at one moment, with what a check needs to read them."""
+
+    workload: Workload
+    traffic: Traffic
+    section: Kubernetes
+    release_version: str
+    """The release as the version label says it, such as v1.2.0."""
+
+    def deployments(self, versions: Iterable[str]) -> tuple[Deployment, ...]:
+        """Return the Deployments of these versions."""
+        wanted = set(versions)
+        return tuple(one for one in self.workload.deployments if one.version in wanted)
+
+    def pods(self, versions: Iterable[str]) -> tuple[Pod, ...]:
+        """Return the pods of these versions that are not on their way out."""
+        wanted = set(versions)
+        return tuple(
+            one for one in self.workload.pods if one.version in wanted and not one.deleting
+        )
+
+    @property
+    def live_versions(self) -> tuple[str, ...]:
+        """The versions that the Service selects: all of them where it selects no version."""
+        selected = self.traffic.selector.get(self.section.version_label)
+        if selected is not None:
+            return (selected,)
+        return tuple(sorted({one.version for one in self.workload.deployments if one.version}))
+
+
+class Clusters:
+    """Every region's cluster, asked by all checks of a run."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self._clocks = SettleClocks()
+        self._rights: dict[str, Observation[Rights]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def section(self) -> Kubernetes:
+        """What is deployed; raises NotDescribedError."""
+        section = self.platform.environment.settings.kubernetes
+        if section is None:
+            raise NotDescribedError("the environment lacks the section kubernetes; add it")
+        return section
+
+    @property
+    def release_version(self) -> str:
+        """The release as the version label says it."""
+        return self.section.version_value.replace("{release}", self.platform.release.number)
+
+    def cluster(self, region: str) -> RegionCluster:
+        """Return where a region's cluster is; raises NotDescribedError."""
+        described = self.platform.environment.settings.regions[region].kubernetes
+        if described is None:
+            raise NotDescribedError(f"the environment lacks regions.{region}.kubernetes; add it")
+        return described
+
+    def target(self, region: str) -> probes.kubernetes.KubernetesTarget:
+        """Return a region's cluster as the gate's account sees it."""
+        cluster = self.cluster(region)
+        return probes.kubernetes.KubernetesTarget(
+            cluster.server, self.platform.environment.secret(cluster.token), cluster.ca_file
+        )
+
+    def each_region(self, check: Check, judge: Callable[[str], None]) -> None:
+        """Call `judge` for every region in which the gate's account is fit to be used."""
+
+        def in_region(region: str) -> None:
+            if self._may_only_read(check, region):
+                judge(region)
+
+        self.platform.each_region(in_region)
+
+    def _may_only_read(self, check: Check, region: str) -> bool:
+        """Ask once in a run; an account that may do more is refused, as ERROR."""
+        with self._lock:
+            observed = self._rights.get(region)
+        if observed is None:
+            observed = probes.kubernetes.excess_rights(
+                self.target(region),
+                self.section.namespace,
+                deadline=self.platform.call_deadline(),
+            )
+            with self._lock:
+                self._rights[region] = observed
+        check.observe(region, observed)
+        if observed.value is None:
+            check.judge(region, unreadable("the cluster", observed))
+            return False
+        if observed.value.excess:
+            check.judge(region, _refused(observed.value.excess))
+            return False
+        return True
+
+    def settled(
+        self,
+        check: Check,
+        region: str,
+        what: str,
+        progress: Callable[[Look], Progress],
+        seconds: float | None = None,
+    ) -> Settled[Look] | None:
+        """Look until it has settled; None when the cluster can't be read, which is judged here.
+
+        `what` names the thing whose time is shared by all checks of it. Without `seconds` it gets the
+        Deployments' own progress deadline.
+        """
+        first = self.look(region)
+        limit = seconds if seconds is not None else self._progress_deadline(first.value)
+        looked = settled(
+            self.platform,
+            _first_then(first, lambda: self.look(region)),
+            lambda seen: Progress.BROKEN if seen.value is None else progress(seen.value),
+            settle_seconds(self.platform, limit),
+            clock=lambda: self._clocks.running_seconds((region, what)),
+        )
+        for observation in looked.value.observations:
+            check.observe(region, observation)
+        if looked.value.value is None:
+            last = looked.value.observations[-1]
+            check.judge(region, unreadable("the cluster", last))
+            return None
+        return Settled(looked.value.value, looked.ended, looked.waited_seconds)
+
+    def look(self, region: str) -> Looked:
+        """Look once."""
+        section, target = self.section, self.target(region)
+        workload = probes.kubernetes.workload(
+            target,
+            section.namespace,
+            section.app_labels,
+            section.version_label,
+            deadline=self.platform.call_deadline(),
+        )
+        if workload.value is None:
+            return Looked(None, (workload,))
+        traffic = probes.kubernetes.traffic(
+            target, section.namespace, section.service, deadline=self.platform.call_deadline()
+        )
+        if traffic.value is None:
+            return Looked(None, (workload, traffic))
+        look = Look(workload.value, traffic.value, section, self.release_version)
+        return Looked(look, (workload, traffic))
+
+    def _progress_deadline(self, look: Look | None) -> float:
+        told = [one.progress_deadline_seconds for one in look.workload.deployments] if look else []
+        seconds = [float(one) for one in told if one is not None]
+        return max(seconds, default=self.section.progress_deadline)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Looked:
+    """One look, or what it failed on, with its observations."""
+
+    value: Look | None
+    observations: tuple[Observation[Any], ...]
+
+
+def _first_then(first: Looked, again: Callable[[], Looked]) -> Callable[[], Looked]:
+    """Return the look that was taken already, and then new ones."""
+    taken = [first]
+    return lambda: taken.pop() if taken else again()
+
+
+def unreadable(subject: str, observed: Observation[Any]) -> Judgement:
+    """Return the ERROR of a cluster that could not be read."""
+    return failures.instrument_error(subject, failures.failure_of(observed))
+
+
+def found(
+    subject: str, problems: Iterable[str], fine: str, *, clears: str, ended: Ended = Ended.DONE
+) -> Judgement:
+    """Return PASS with the sentence `fine`, or what is wrong, all of it in one judgement.
+
+    What was still in progress when the run ended is INCONCLUSIVE: nobody knows how it would have ended.
+    """
+    wrong = list(problems)
+    bad = Outcome.INCONCLUSIVE if ended is Ended.RUN_ENDED else Outcome.FAIL
+    return Judgement(
+        outcome=bad if wrong else Outcome.PASS,
+        rule="as wanted",
+        subject=subject,
+        sentence=f"{subject}: {'; '.join(wrong) if wrong else fine}",
+        observed=len(wrong),
+        target=0,
+        unit="problems",
+        clears=clears if wrong else "",
+        data={"problems": wrong},
+    )
+
+
+def _refused(excess: tuple[str, ...]) -> Judgement:
+    what = ", ".join(excess)
+    return Judgement(
+        outcome=Outcome.ERROR,
+        rule="may only read",
+        subject="the gate's account in the cluster",
+        sentence=(
+            f"the gate refuses to run: its account in the cluster could {what}; it must be able to read and "
+            "nothing else"
+        ),
+        observed=len(excess),
+        target=0,
+        unit="rights too many",
+        clears="deploy/kubernetes/rbac.yaml and no other binding for that account",
+        data={"excess": list(excess)},
+    )

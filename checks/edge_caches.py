@@ -1,0 +1,96 @@
+"""The content delivery network has forgotten the old bundle."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import probes
+from checks.bundle import described, read_manifest
+from checks.check import Check
+from checks.failures import failure_of, instrument_error
+from checks.platform import Platform
+from checks.settling import Ended, Progress, Settled, settle_seconds, settled
+from checks.shared import aws_target, judge_everywhere, observe_everywhere
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from probes.observation import Observation
+
+_DONE = "completed"
+
+Look = Observation[probes.aws.Invalidations]
+
+
+def invalidated(platform: Platform, check: Check) -> None:
+    """Judge that an invalidation of everything was made after the upload, and wait for its end."""
+    reading = read_manifest(platform)
+    reading.note(check)
+    if reading.manifest is None:
+        return
+    settings = described(platform)
+    listed = probes.aws.bucket(
+        aws_target(platform), settings.bucket, settings.prefix, deadline=platform.call_deadline()
+    )
+    observe_everywhere(check, listed)
+    if listed.value is None:
+        error = instrument_error(f"bucket {settings.bucket}", failure_of(listed))
+        judge_everywhere(check, error)
+        return
+    uploaded_at = max(one.modified_at for one in listed.value.objects.values())
+    end = _settled(platform, uploaded_at)
+    observe_everywhere(check, end.value)
+    judge_everywhere(check, _judged(platform, end, uploaded_at))
+
+
+def _settled(platform: Platform, uploaded_at: dt.datetime) -> Settled[Look]:
+    settings, target = described(platform), aws_target(platform)
+
+    def look() -> Look:
+        return probes.aws.invalidations(
+            target, settings.distribution, uploaded_at, deadline=platform.call_deadline()
+        )
+
+    seconds = settle_seconds(platform, platform.policy.invalidation.settle_for)
+    return settled(platform, look, lambda seen: _progress(platform, seen), seconds)
+
+
+def _progress(platform: Platform, seen: Look) -> Progress:
+    statuses = _statuses(platform, seen)
+    if not statuses:
+        return Progress.BROKEN
+    return Progress.DONE if _DONE in statuses else Progress.MOVING
+
+
+def _statuses(platform: Platform, seen: Look) -> list[str]:
+    """Return the status of each invalidation that covers what must be forgotten."""
+    wanted = described(platform).invalidation_path
+    found = () if seen.value is None else seen.value.invalidations
+    return [one.status.lower() for one in found if wanted in one.paths]
+
+
+def _judged(platform: Platform, end: Settled[Look], uploaded_at: dt.datetime) -> Judgement:
+    settings = described(platform)
+    subject = f"invalidation of {settings.distribution}"
+    if end.value.value is None:
+        return instrument_error(subject, failure_of(end.value))
+    since = f"the upload at {uploaded_at.astimezone(dt.UTC):%H:%M:%S} UTC"
+    limit = settle_seconds(platform, platform.policy.invalidation.settle_for)
+    sentences = {
+        Ended.DONE: f"{subject} since {since} is completed{end.waited}",
+        Ended.BROKEN: f"{subject}: none of {settings.invalidation_path} was made since {since}; "
+        "edges go on serving the old pages: make one",
+        Ended.TIME_UP: f"{subject} is still in progress{end.waited}, wanted within {limit:.0f} s",
+        Ended.RUN_ENDED: f"{subject} is in progress, and the run's deadline came first",
+    }
+    outcomes = {Ended.DONE: Outcome.PASS, Ended.RUN_ENDED: Outcome.INCONCLUSIVE}
+    outcome = outcomes.get(end.ended, Outcome.FAIL)
+    statuses = _statuses(platform, end.value)
+    return Judgement(
+        outcome=outcome,
+        rule="invalidated",
+        subject=subject,
+        sentence=sentences[end.ended],
+        observed=statuses[0] if statuses else "none",
+        target=_DONE,
+        clears="" if outcome is Outcome.PASS else f"a completed {subject} since {since}",
+        data={"waited_seconds": round(end.waited_seconds, 1)},
+    )

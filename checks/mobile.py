@@ -1,0 +1,283 @@
+"""The mobile apps that are in use get from the live API what their versions can read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr
+
+from checks.availability import Availability, Reading
+from checks.check import Check
+from checks.platform import NotDescribedError, Platform
+from checks.schema_findings import findings
+from checks.shared import judge_everywhere
+from environments.sections.delivery import Mobile as Settings
+from environments.yaml_file import ConfigurationError, parse, read_yaml
+from gates.decide.judgement import Judgement, equals
+from gates.decide.openapi import UnknownOperationError, breaking_changes
+from gates.decide.outcome import Outcome
+from gates.decide.sections import Section
+from probes import http
+from probes.http import HeaderValue, HttpAnswer, NotJsonError
+
+_MAX_DOCUMENT_BYTES = 8 * 1_048_576
+_OK = 200
+Operation = Annotated[str, Field(pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$")]
+
+
+class AppRequest(Section):
+    """One read of an app and what it can make of the answer."""
+
+    path: str = Field(pattern=r"^/")
+    """`{name}` stands for a value of the environment's `mobile.values`."""
+    operation: Operation
+    """The same as the API's own document calls it."""
+    authenticated: bool = False
+    """Whether the app sends its token."""
+    status: int = Field(default=_OK, ge=100, le=599)
+    response: str
+    """File of the JSON Schema that the answer must meet, beside the contract."""
+
+
+class AppContract(Section):
+    """What one version of the app asks for."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    version: str
+    requests: tuple[AppRequest, ...] = Field(min_length=1)
+    """What the gate asks in the app's name: reads only."""
+    operations: tuple[Operation, ...] = ()
+    """What else the app uses; compared by the API's documents and never called."""
+
+    def all_operations(self) -> set[str]:
+        """Return every operation that this version uses."""
+        return {*self.operations, *(request.operation for request in self.requests)}
+
+
+def described(platform: Platform) -> Settings:
+    """Return what the environment says of mobile apps; NotDescribedError without it."""
+    section = platform.environment.settings.mobile
+    if section is None:
+        raise NotDescribedError("the environment lacks the section mobile; add it")
+    return section
+
+
+def understands(platform: Platform, availability: Availability, check: Check, version: str) -> None:
+    """Judge every request of one version of the app in every region."""
+    settings = described(platform)
+    if version not in settings.versions:
+        raise NotDescribedError(f"the environment's mobile.versions lacks {version}; add it")
+    try:
+        app = _App.load(platform, availability, check, version)
+    except ConfigurationError as exc:
+        judge_everywhere(check, _unreadable(f"contract of mobile {version}", str(exc)))
+        return
+    platform.each_region(app.judge)
+
+
+def nothing_breaks(platform: Platform, availability: Availability, check: Check) -> None:
+    """Judge the served API document against the one before, for all that the apps use."""
+    settings = described(platform)
+    try:
+        used = {
+            operation
+            for version in settings.versions
+            for operation in _contract(_folder(platform, version), version).all_operations()
+        }
+        before = _previous_document(platform)
+    except ConfigurationError as exc:
+        judge_everywhere(check, _unreadable("contracts of the mobile apps", str(exc)))
+        return
+    platform.each_region(
+        lambda region: _compare(_Served(platform, availability, check, region), before, used)
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Served:
+    """The service of the apps in one region."""
+
+    platform: Platform
+    availability: Availability
+    check: Check
+    region: str
+
+    def get(
+        self, subject: str, path: str, headers: Mapping[str, HeaderValue]
+    ) -> Reading[HttpAnswer]:
+        """Read one address; an absence is confirmed and judged."""
+        settings = described(self.platform)
+        target = self.platform.service(self.region, settings.service)
+        reading = self.availability.reach(
+            self.region,
+            settings.service,
+            subject,
+            lambda: http.request(
+                target,
+                "GET",
+                path,
+                deadline=self.platform.call_deadline(),
+                headers=headers,
+                max_bytes=_MAX_DOCUMENT_BYTES,
+            ),
+        )
+        self.check.observe(self.region, reading.observation)
+        self.check.judge(self.region, *reading.judgements)
+        return reading
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _App:
+    """One version of the app, with the schemas that its code can read."""
+
+    platform: Platform
+    availability: Availability
+    check: Check
+    contract: AppContract
+    schemas: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def load(
+        cls, platform: Platform, availability: Availability, check: Check, version: str
+    ) -> _App:
+        """Read contract and schemas; raises ConfigurationError."""
+        folder = _folder(platform, version)
+        contract = _contract(folder, version)
+        schemas = {one.response: _json(folder / one.response) for one in contract.requests}
+        return cls(platform, availability, check, contract, schemas)
+
+    def judge(self, region: str) -> None:
+        """Send every request in one region and judge its answer."""
+        served = _Served(self.platform, self.availability, self.check, region)
+        for request in self.contract.requests:
+            subject = f"mobile {self.contract.version}, {request.operation}"
+            reading = served.get(subject, self._path(request), self._headers(request))
+            answer = reading.observation.value
+            if not reading.decided and answer is not None:
+                self.check.judge(region, *self._judged(subject, request, answer))
+
+    def _judged(self, subject: str, request: AppRequest, answer: HttpAnswer) -> Iterator[Judgement]:
+        status = equals(f"{subject} status", answer.status, request.status)
+        yield status
+        if status.outcome is Outcome.PASS:
+            yield _readable(subject, answer, self.schemas[request.response])
+
+    def _path(self, request: AppRequest) -> str:
+        path = request.path
+        for name, value in described(self.platform).values.items():
+            path = path.replace(f"{{{name}}}", value)
+        return path
+
+    def _headers(self, request: AppRequest) -> dict[str, HeaderValue]:
+        settings = described(self.platform)
+        headers: dict[str, HeaderValue] = {settings.header: self.contract.version}
+        token = self.platform.secret(settings.token)
+        if request.authenticated and token is not None:
+            headers["Authorization"] = SecretStr(f"Bearer {token.get_secret_value()}")
+        return headers
+
+
+def _readable(subject: str, answer: HttpAnswer, schema: Mapping[str, Any]) -> Judgement:
+    try:
+        found = findings(schema, answer.json())
+    except NotJsonError as exc:
+        found = (str(exc),)
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return Judgement(
+        outcome=Outcome.FAIL if found else Outcome.PASS,
+        rule="response schema",
+        subject=subject,
+        sentence=f"{subject}: the app can't read the answer: {found[0]}{more}"
+        if found
+        else f"{subject} answers what the app can read",
+        observed=len(found),
+        target=0,
+        clears=f"{subject} answering as that version's schema says" if found else "",
+        data={"findings": list(found)},
+    )
+
+
+def _compare(served: _Served, before: Mapping[str, Any], used: set[str]) -> None:
+    path = described(served.platform).openapi_path
+    subject = f"API document {path}"
+    reading = served.get(subject, path, {})
+    answer = reading.observation.value
+    if reading.decided or answer is None:
+        return
+    status = equals(f"{subject} status", answer.status, _OK)
+    served.check.judge(served.region, status)
+    if status.outcome is Outcome.PASS:
+        served.check.judge(served.region, _compatible(subject, before, answer, used))
+
+
+def _compatible(
+    subject: str, before: Mapping[str, Any], answer: HttpAnswer, used: set[str]
+) -> Judgement:
+    try:
+        now = answer.json()
+        if not isinstance(now, Mapping) or "paths" not in now:
+            return _unreadable(subject, "it is no OpenAPI document")
+        changes = breaking_changes(before, now, used)
+    except NotJsonError as exc:
+        return _unreadable(subject, str(exc))
+    except UnknownOperationError as exc:
+        return _unreadable(subject, f"{exc}; mend the contract")
+    more = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
+    return Judgement(
+        outcome=Outcome.FAIL if changes else Outcome.PASS,
+        rule="no breaking change",
+        subject=subject,
+        sentence=f"a breaking change for mobile apps in use: {changes[0]}{more}"
+        if changes
+        else f"nothing breaks in the {len(used)} operations that mobile apps use",
+        observed=len(changes),
+        target=0,
+        clears="the old shape kept until those versions are no longer in use" if changes else "",
+        data={"changes": list(changes)},
+    )
+
+
+def _unreadable(subject: str, why: str) -> Judgement:
+    return Judgement(
+        outcome=Outcome.ERROR,
+        rule="contract",
+        subject=subject,
+        sentence=f"{subject} can't be used: {why}",
+        observed="unreadable",
+        target="a contract",
+        clears=f"{subject} mended",
+    )
+
+
+def _folder(platform: Platform, version: str) -> pathlib.Path:
+    return platform.environment.path.parent / described(platform).contracts / version
+
+
+def _contract(folder: pathlib.Path, version: str) -> AppContract:
+    file = folder / "contract.yaml"
+    shown = f"{version}/contract.yaml"
+    contract = parse(AppContract, read_yaml(file, shown), shown)
+    if contract.version != version:
+        raise ConfigurationError(f"{shown}: version = {contract.version}: must be {version}.")
+    return contract
+
+
+def _previous_document(platform: Platform) -> Mapping[str, Any]:
+    settings = described(platform)
+    return _json(platform.environment.path.parent / settings.previous_openapi)
+
+
+def _json(file: pathlib.Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(file.read_bytes())
+    except OSError as exc:
+        raise ConfigurationError(f"{file.name}: cannot be read: {exc.strerror}.") from exc
+    except ValueError:
+        raise ConfigurationError(f"{file.name}: is no JSON.") from None
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{file.name}: must be a JSON object.")
+    return found

@@ -1,0 +1,44 @@
+"""Reads of the data that a check and the baseline both make, each within the policy's time."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import probes
+from checks.data import DataPlatform
+from environments.sections.data import Reference, Table
+from gates.decide.migrations import Applied
+from probes.migrations import Record
+from probes.observation import Deadline, Observation
+from probes.rows import Counted, Limits, Link, Orphans, TableToCount
+
+
+def count(data: DataPlatform, name: str, table: Table) -> Observation[Counted]:
+    """Count a table within the policy's statement timeout."""
+    asked = TableToCount(name, table.key, table.synthetic_column, table.nulls)
+    return probes.rows.counted(data.login, asked, _limits(data), deadline=_deadline(data))
+
+
+def follow(data: DataPlatform, reference: Reference) -> Observation[Orphans]:
+    """Count the orphans of a reference within the policy's statement timeout."""
+    link = Link(reference.table, reference.column, reference.to_table, reference.to_column)
+    return probes.rows.orphans(data.login, link, _limits(data), deadline=_deadline(data))
+
+
+def _limits(data: DataPlatform) -> Limits:
+    counts = data.policy.counts
+    return Limits(counts.exact_up_to_rows, counts.exact_up_to_mb, counts.sampled_blocks)
+
+
+def _deadline(data: DataPlatform) -> Deadline:
+    return data.platform.deadline.sooner(data.policy.counts.statement_timeout)
+
+
+def named(reference: Reference) -> str:
+    """Return a reference in words."""
+    return f"{reference.table}.{reference.column} → {reference.to_table}.{reference.to_column}"
+
+
+def applied_of(record: Record) -> tuple[Applied, ...]:
+    """Return the rows of a record as the rules know them."""
+    return tuple(Applied(**dataclasses.asdict(row)) for row in record.applied)

@@ -1,0 +1,61 @@
+"""Errors in the logs of the release's pods, as counts: no line ever leaves the probe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import probes
+from checks.check import Check
+from checks.clusters import Clusters, found, unreadable
+from gates.decide.judgement import Judgement
+from probes.kubernetes_objects import LogLevels, Pod
+from probes.observation import Observation
+
+
+def judge(clusters: Clusters, check: Check) -> None:
+    """Judge that the newest lines of every pod of the release hold no error."""
+
+    def in_region(region: str) -> None:
+        looked = clusters.look(region)
+        for observation in looked.observations:
+            check.observe(region, observation)
+        if looked.value is None:
+            check.judge(region, unreadable("the cluster", looked.observations[-1]))
+            return
+        observed = _counted(clusters, region, looked.value.pods((clusters.release_version,)))
+        check.observe(region, observed)
+        subject = f"logs of {clusters.release_version}"
+        if observed.value is None:
+            check.judge(region, unreadable(subject, observed))
+        else:
+            check.judge(region, _clean(subject, observed.value))
+
+    clusters.each_region(check, in_region)
+
+
+def _counted(clusters: Clusters, region: str, pods: Sequence[Pod]) -> Observation[LogLevels]:
+    section = clusters.section
+    logs = section.logs
+    return probes.kubernetes.log_levels(
+        clusters.target(region),
+        section.namespace,
+        [(one.name, section.container) for one in pods],
+        probes.kubernetes.LogRules(
+            logs.level_field, frozenset(logs.error_levels), logs.error_words, logs.tail_lines
+        ),
+        deadline=clusters.platform.call_deadline(),
+    )
+
+
+def _clean(subject: str, counts: LogLevels) -> Judgement:
+    levels = ", ".join(f"{count} {level}" for level, count in sorted(counts.by_level.items()))
+    where = f"in {counts.lines} lines of {counts.pods_read} pods"
+    problems = [f"{levels} {where}"] if counts.errors else []
+    if not counts.pods_read:
+        problems = ["no pod of the release has a log yet"]
+    return found(
+        subject,
+        problems,
+        f"no error {where}",
+        clears="no error in the newest lines; read them with kubectl logs",
+    )

@@ -1,0 +1,35 @@
+"""How an answer differs from a JSON Schema, in words that hold nothing of the answer itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_STRUCTURE = {"properties", "items", "anyOf", "oneOf", "allOf", "$defs"}
+
+
+def findings(schema: Mapping[str, Any], instance: object) -> tuple[str, ...]:
+    """Return one phrase for each difference; names come from the schema, values are never shown."""
+    # Imported late: the library takes longer to load than most checks take.
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - see above
+
+    validator = Draft202012Validator(schema)
+    return tuple(sorted({_phrase(error) for error in validator.iter_errors(instance)}))
+
+
+def _phrase(error: Any) -> str:
+    place = _place(error.absolute_schema_path)
+    if error.validator == "required":
+        there = set(error.instance) if isinstance(error.instance, Mapping) else set()
+        missing = sorted(set(error.validator_value) - there)
+        return f"{place} lacks {', '.join(missing)}"
+    if error.validator in {"type", "const", "enum", "pattern", "format"}:
+        return f"{place} is not of {error.validator} {error.validator_value}"
+    return f"{place} breaks the rule {error.validator}"
+
+
+def _place(path: Any) -> str:
+    """Return where in the schema; its last step is the rule itself."""
+    steps = [str(step) for step in list(path)[:-1]]
+    named = [step for step in steps if step not in _STRUCTURE and not step.isdigit()]
+    return ".".join(named) or "the answer"

@@ -1,0 +1,145 @@
+"""What a release is made of and where it goes: registry, web bundle, mobile contracts, secrets, evidence."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from environments.fields import HttpUrl, SecretReference, Text
+from gates.decide.sections import Name, Section
+
+
+class EvidenceStore(Section):
+    """Where other tools put their evidence: `<here>/v1.2.0/KIND.json`, one document for each kind."""
+
+    folder: Text | None = None
+    """A folder that the gate can read, relative to this file."""
+    url: HttpUrl | None = None
+    """Or an address below which the documents are answered."""
+    token: SecretReference | None = None
+    """Sent as a bearer token to `url`."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.folder is None) == (self.url is None):
+            raise ValueError("evidence needs a folder or a url, one of them")
+        return self
+
+
+class Aws(Section):
+    """The gate's own read-only access; deploy/aws/gate_policy.json is all that it needs."""
+
+    region: Text
+    """Of the registry and of Secrets Manager, such as us-east-1."""
+    endpoint_url: HttpUrl | None = None
+    """Another address of all its services; for the local platform and private endpoints."""
+    access_key_id: SecretReference | None = None
+    """Left out: the credentials that the gate's process has anyway (a role of its pod or runner)."""
+    secret_access_key: SecretReference | None = None
+    """Belongs to the access key."""
+    session_token: SecretReference | None = None
+    """Where the credentials are temporary."""
+    ca_file: str | None = None
+    """File of the authority that signs the endpoint's certificate, where it is not a public one."""
+
+    @model_validator(mode="after")
+    def _whole_key(self) -> Self:
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            raise ValueError("access_key_id and secret_access_key belong together; name both")
+        return self
+
+
+class Images(Section):
+    """The container images of a release, in the registry."""
+
+    repositories: tuple[Text, ...] = Field(min_length=1)
+    """Names of the repositories; each gets one image for each release."""
+    tag: str = "v{release}"
+    """The release's tag; `{release}` becomes the release, such as 1.2.0."""
+    registry_id: str | None = Field(default=None, pattern=r"^\d{12}$")
+    """The account that owns the registry, where it is not the gate's."""
+    evidence: Name = "image-build"
+    """Kind of the evidence that names the digest of each repository's image."""
+    tags_are_immutable: bool = False
+    """Whether the registry must refuse to move a tag."""
+
+
+class CacheHeaders(Section):
+    """What browsers and edges are told to keep: the directives of Cache-Control, in any order."""
+
+    page: str = "no-cache"
+    """Of the page: it must be asked for again, or it names assets of yesterday."""
+    assets: str = "public, max-age=31536000, immutable"
+    """Of assets, whose names change with their content."""
+
+
+class Frontend(Section):
+    """The web application: its bundle in a bucket, the distribution before it, the site that users see."""
+
+    bucket: Text
+    """Holds the bundle."""
+    prefix: str = ""
+    """Below which the bundle lies."""
+    ignored: tuple[Text, ...] = ()
+    """Prefixes of objects that belong to no bundle, such as .well-known/; they are no left-overs."""
+    distribution: Text
+    """Id of the distribution whose caches are invalidated."""
+    invalidation_path: str = "/*"
+    """What an invalidation must cover."""
+    manifest: Text = "build-manifest.json"
+    """Object that lists the bundle's files, with the digest that the build's evidence names."""
+    evidence: Name = "web-build"
+    """Kind of the build's evidence."""
+    site: HttpUrl | None = None
+    """The site's one address, where every region is served by the edge nearest to it."""
+    sites: dict[Name, HttpUrl] = Field(default_factory=dict)
+    """Or an address for each region."""
+    page: str = Field(default="/", pattern=r"^/")
+    """Path of the page that is looked at."""
+    page_file: Text = "index.html"
+    """The file of the bundle that this path serves."""
+    build_id_meta: Text = "build-id"
+    """Name of the `<meta>` element in which the page tells its build."""
+    cache_headers: CacheHeaders = CacheHeaders()
+    """What the site must say of caching."""
+
+    @model_validator(mode="after")
+    def _one_kind_of_address(self) -> Self:
+        if (self.site is None) == (not self.sites):
+            raise ValueError("frontend needs site or sites, one of them")
+        return self
+
+    def address(self, region: str) -> str:
+        """Return the site's address as a region sees it."""
+        return self.site or self.sites[region]
+
+
+class Mobile(Section):
+    """The mobile apps that are in use: what they ask for, and what they can read."""
+
+    service: Name
+    """Which service they talk to."""
+    header: str = Field(default="X-App-Version", pattern=r"^[A-Za-z][A-Za-z0-9-]*$")
+    """How an app tells its version."""
+    versions: tuple[Text, ...] = Field(min_length=1)
+    """The versions in use; each has a folder below `contracts`."""
+    contracts: Text
+    """Folder of the contracts, relative to this file: `VERSION/contract.yaml` and its schemas."""
+    token: SecretReference | None = None
+    """A bearer token that may read what the contracts read and that names no patient."""
+    values: dict[str, str] = Field(default_factory=dict)
+    """What stands for `{name}` in a contract's paths, such as the id of a synthetic provider."""
+    previous_openapi: Text
+    """The OpenAPI document of the release before, relative to this file."""
+    openapi_path: str = Field(default="/openapi.json", pattern=r"^/")
+    """Where the service serves its own."""
+
+
+class Secrets(Section):
+    """Secrets of the platform whose age is watched; their values are never read."""
+
+    names: tuple[Text, ...] = Field(min_length=1)
+    """As Secrets Manager knows them."""
+    access_key_users: tuple[Text, ...] = ()
+    """Users whose active access keys are watched too."""

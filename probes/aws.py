@@ -1,0 +1,415 @@
+"""The AWS probe: registry, bucket, distribution and the age of secrets, read by boto3 under a deadline.
+
+Only actions of deploy/aws/gate_policy.json are called; a test records every call and compares. The value
+of a secret is never asked for. One request is one attempt: the libraries' own repeating is off.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import functools
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from pydantic import SecretStr
+
+from probes.aws_failures import NOT_THERE, SENTENCES, FoundError, code, failure_kind
+from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
+
+MAX_OBJECT_BYTES: Final = 64 * 1_048_576
+MAX_OBJECTS: Final = 20_000
+_MOST_INVALIDATIONS: Final = 20
+_CHUNK_BYTES: Final = 262_144
+_READERS: Final = 8
+_LEAST_TIMEOUT_SECONDS: Final = 0.05
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AwsTarget:
+    """Whose AWS: region, endpoint and credentials; without a key those of the process are used."""
+
+    region: str
+    endpoint_url: str | None = None
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    ca_file: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RegistryImage:
+    """Where a tag of a repository leads; no digest while the tag is not there."""
+
+    repository: str
+    tag: str
+    digest: str | None
+    pushed_at: dt.datetime | None
+    tags_are_immutable: bool | None
+    """None when the repository itself is not there."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return everything: none of it is private."""
+        pushed = self.pushed_at and self.pushed_at.isoformat()
+        return {**dataclasses.asdict(self), "pushed_at": pushed}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object of a bucket."""
+
+    size_bytes: int
+    modified_at: dt.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bucket:
+    """The objects below a prefix, by key."""
+
+    objects: Mapping[str, StoredObject]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return the number of objects and bytes, and when the newest one was written."""
+        newest = max((one.modified_at for one in self.objects.values()), default=None)
+        return {
+            "objects": len(self.objects),
+            "size_bytes": sum(one.size_bytes for one in self.objects.values()),
+            "newest": newest and newest.isoformat(),
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ObjectContent:
+    """One object, or None where there is none."""
+
+    content: bytes | None = dataclasses.field(repr=False)
+
+    def facts(self) -> Mapping[str, object]:
+        """Return size and digest."""
+        if self.content is None:
+            return {"present": False}
+        digest = hashlib.sha256(self.content).hexdigest()
+        return {"present": True, "size_bytes": len(self.content), "sha256": digest}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ObjectDigests:
+    """The sha256 of objects by key, computed from what the bucket really sends; None: not there."""
+
+    sha256: Mapping[str, str | None]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return how many were read."""
+        return {"objects": len(self.sha256)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Invalidation:
+    """One order to a content delivery network to forget what it keeps."""
+
+    id: str
+    created_at: dt.datetime
+    status: str
+    """`InProgress` or `Completed`."""
+    paths: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Invalidations:
+    """The invalidations of a distribution since a time, newest first."""
+
+    invalidations: tuple[Invalidation, ...]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return each with its status."""
+        return {
+            "invalidations": [
+                {"id": one.id, "created_at": one.created_at.isoformat(), "status": one.status}
+                for one in self.invalidations
+            ]
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SecretDates:
+    """When the value of a secret that is in force was made; None where there is none."""
+
+    name: str
+    value_made_at: dt.datetime | None
+    rotates: bool
+    deleted: bool
+
+    def facts(self) -> Mapping[str, object]:
+        """Return everything: the value was never read."""
+        made = self.value_made_at and self.value_made_at.isoformat()
+        return {**dataclasses.asdict(self), "value_made_at": made}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AccessKeys:
+    """When the active access keys of a user were made; None where there is no such user."""
+
+    user: str
+    made_at: tuple[dt.datetime, ...] | None
+
+    def facts(self) -> Mapping[str, object]:
+        """Return how many and since when; never a key's id."""
+        made = None if self.made_at is None else [one.isoformat() for one in self.made_at]
+        return {"user": self.user, "made_at": made}
+
+
+V = TypeVar("V", bound=Facts)
+
+
+@functools.cache
+def session() -> boto3.session.Session:
+    """Return the one session of this process: it reads the services' descriptions once."""
+    return boto3.session.Session()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Caller:
+    target: AwsTarget
+    deadline: Deadline
+
+    def client(self, service: str) -> Any:
+        """Return a client whose every request ends with the deadline."""
+        left = max(self.deadline.remaining_seconds(), _LEAST_TIMEOUT_SECONDS)
+        target = self.target
+        return session().client(
+            service,
+            region_name=target.region,
+            endpoint_url=target.endpoint_url,
+            aws_access_key_id=_plain(target.access_key_id),
+            aws_secret_access_key=_plain(target.secret_access_key),
+            aws_session_token=_plain(target.session_token),
+            verify=target.ca_file,
+            config=Config(
+                connect_timeout=left,
+                read_timeout=left,
+                retries={"total_max_attempts": 1},
+                max_pool_connections=_READERS,
+                user_agent_extra="deployment-gate",
+            ),
+        )
+
+    def in_time(self) -> None:
+        """Raise FoundError once the deadline is over: pages and chunks each have their own timeout."""
+        if self.deadline.remaining_seconds() <= 0:
+            raise FoundError(FailureKind.TIMEOUT)
+
+
+def image(
+    target: AwsTarget,
+    repository: str,
+    tag: str,
+    *,
+    deadline: Deadline,
+    registry_id: str | None = None,
+) -> Observation[RegistryImage]:
+    """Look a tag up in the registry: its digest, and whether the repository lets tags move."""
+    registry = {} if registry_id is None else {"registryId": registry_id}
+
+    def ask(caller: _Caller) -> RegistryImage:
+        client = caller.client("ecr")
+        found = _or_none(
+            lambda: client.describe_repositories(repositoryNames=[repository], **registry)
+        )
+        if found is None:
+            return RegistryImage(repository, tag, None, None, None)
+        immutable = found["repositories"][0].get("imageTagMutability", "").startswith("IMMUTABLE")
+        caller.in_time()
+        images = _or_none(
+            lambda: client.describe_images(
+                repositoryName=repository, imageIds=[{"imageTag": tag}], **registry
+            )
+        )
+        detail = images["imageDetails"][0] if images and images["imageDetails"] else {}
+        digest, pushed = detail.get("imageDigest"), detail.get("imagePushedAt")
+        return RegistryImage(repository, tag, digest, pushed, immutable)
+
+    return _observe(target, f"ecr {repository}:{tag}", deadline, ask)
+
+
+def bucket(target: AwsTarget, name: str, prefix: str, *, deadline: Deadline) -> Observation[Bucket]:
+    """List the objects below a prefix, page by page; more than 20,000 are no answer."""
+
+    def ask(caller: _Caller) -> Bucket:
+        objects: dict[str, StoredObject] = {}
+        pages = caller.client("s3").get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=name, Prefix=prefix):
+            caller.in_time()
+            for one in page.get("Contents", ()):
+                objects[one["Key"]] = StoredObject(one["Size"], one["LastModified"])
+            if len(objects) > MAX_OBJECTS:
+                raise FoundError(FailureKind.TOO_LARGE)
+        return Bucket(objects)
+
+    return _observe(target, f"s3://{name}/{prefix}", deadline, ask)
+
+
+def content(
+    target: AwsTarget, bucket_name: str, key: str, *, deadline: Deadline
+) -> Observation[ObjectContent]:
+    """Read one object."""
+
+    def ask(caller: _Caller) -> ObjectContent:
+        chunks = _chunks(caller, caller.client("s3"), bucket_name, key)
+        return ObjectContent(None if chunks is None else b"".join(chunks))
+
+    return _observe(target, f"s3://{bucket_name}/{key}", deadline, ask)
+
+
+def digests(
+    target: AwsTarget, bucket_name: str, keys: Iterable[str], *, deadline: Deadline
+) -> Observation[ObjectDigests]:
+    """Read objects and compute their digests: an ETag is none for every way of uploading."""
+    wanted = tuple(keys)
+
+    def ask(caller: _Caller) -> ObjectDigests:
+        client = caller.client("s3")
+
+        def digest(key: str) -> str | None:
+            chunks = _chunks(caller, client, bucket_name, key)
+            if chunks is None:
+                return None
+            hashed = hashlib.sha256()
+            for chunk in chunks:
+                hashed.update(chunk)
+            return hashed.hexdigest()
+
+        with ThreadPoolExecutor(_READERS) as pool:
+            return ObjectDigests(dict(zip(wanted, pool.map(digest, wanted), strict=True)))
+
+    return _observe(target, f"s3://{bucket_name} ({len(wanted)} objects)", deadline, ask)
+
+
+def invalidations(
+    target: AwsTarget, distribution: str, since: dt.datetime, *, deadline: Deadline
+) -> Observation[Invalidations]:
+    """Return the latest invalidations that were made since a time, with their paths."""
+
+    def ask(caller: _Caller) -> Invalidations:
+        client = caller.client("cloudfront")
+        listed = client.list_invalidations(
+            DistributionId=distribution, MaxItems=str(_MOST_INVALIDATIONS)
+        )
+        later = [
+            one
+            for one in listed["InvalidationList"].get("Items") or ()
+            if one["CreateTime"] >= since
+        ]
+        found = []
+        for one in sorted(later, key=lambda one: one["CreateTime"], reverse=True):
+            caller.in_time()
+            whole = client.get_invalidation(DistributionId=distribution, Id=one["Id"])
+            batch = whole["Invalidation"]["InvalidationBatch"]
+            paths = tuple(batch["Paths"].get("Items") or ())
+            status = whole["Invalidation"]["Status"]
+            found.append(Invalidation(one["Id"], one["CreateTime"], status, paths))
+        return Invalidations(tuple(found))
+
+    return _observe(target, f"cloudfront {distribution}", deadline, ask)
+
+
+def secret_dates(target: AwsTarget, name: str, *, deadline: Deadline) -> Observation[SecretDates]:
+    """Return since when a secret has its value; the value itself is not asked for.
+
+    The version's own date counts: a secret's LastChangedDate moves with every tag and description.
+    """
+
+    def ask(caller: _Caller) -> SecretDates:
+        client = caller.client("secretsmanager")
+        described = _or_none(lambda: client.describe_secret(SecretId=name))
+        if described is None:
+            return SecretDates(name, None, rotates=False, deleted=False)
+        rotates = bool(described.get("RotationEnabled"))
+        deleted = described.get("DeletedDate") is not None
+        caller.in_time()
+        versions = client.list_secret_version_ids(SecretId=name).get("Versions", ())
+        current = [one for one in versions if "AWSCURRENT" in one.get("VersionStages", ())]
+        made = current[0].get("CreatedDate") if current else None
+        return SecretDates(name, made, rotates=rotates, deleted=deleted)
+
+    return _observe(target, f"secret {name}", deadline, ask)
+
+
+def access_keys(target: AwsTarget, user: str, *, deadline: Deadline) -> Observation[AccessKeys]:
+    """Return since when a user has each active access key."""
+
+    def ask(caller: _Caller) -> AccessKeys:
+        client = caller.client("iam")
+        listed = _or_none(lambda: client.list_access_keys(UserName=user))
+        if listed is None:
+            return AccessKeys(user, None)
+        active = [one for one in listed["AccessKeyMetadata"] if one["Status"] == "Active"]
+        return AccessKeys(user, tuple(sorted(one["CreateDate"] for one in active)))
+
+    return _observe(target, f"access keys of {user}", deadline, ask)
+
+
+def _chunks(caller: _Caller, client: Any, bucket_name: str, key: str) -> Iterable[bytes] | None:
+    answer = _or_none(lambda: client.get_object(Bucket=bucket_name, Key=key))
+    return None if answer is None else _read(caller, answer["Body"])
+
+
+def _read(caller: _Caller, body: Any) -> Iterable[bytes]:
+    size = 0
+    try:
+        for chunk in body.iter_chunks(_CHUNK_BYTES):
+            caller.in_time()
+            size += len(chunk)
+            if size > MAX_OBJECT_BYTES:
+                raise FoundError(FailureKind.TOO_LARGE)
+            yield chunk
+    finally:
+        body.close()
+
+
+def _or_none(ask: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    try:
+        return ask()
+    except ClientError as exc:
+        if code(exc) in NOT_THERE:
+            return None
+        raise
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def _observe(
+    target: AwsTarget, what: str, deadline: Deadline, ask: Callable[[_Caller], V]
+) -> Observation[V]:
+    started_at, started = utc_now(), time.monotonic()
+    value, failure = None, None
+    try:
+        value = ask(_Caller(target, deadline))
+    except (KeyError, IndexError, TypeError):
+        # An answer without what the service always tells: something else listens there.
+        failure = _failure(what, FailureKind.UNUSABLE_ANSWER)
+    except Exception as exc:
+        kind = failure_kind(exc)
+        if kind is None:
+            raise
+        failure = _failure(what, kind)
+    return Observation(
+        probe="aws",
+        target=what,
+        started_at=started_at,
+        elapsed_seconds=time.monotonic() - started,
+        phases={},
+        value=value,
+        failure=failure,
+    )
+
+
+def _failure(what: str, kind: FailureKind) -> Failure:
+    return Failure(kind, f"{what}: {SENTENCES[kind]}.")

@@ -1,0 +1,45 @@
+"""How AWS is started, and how the deployment tells it what is there."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from sandbox.child import Command
+from sandbox.layout import AWS_SERVERS
+from sandbox.readiness import answers_http
+from sandbox.reference_api import PYTHON
+from sandbox.state import write_private
+from sandbox.switchboard import put
+
+if TYPE_CHECKING:
+    from sandbox.layout import Layout
+
+# moto asks the machine for credentials of its own otherwise, and waits for an answer.
+_ENVIRONMENT = {**PYTHON, "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def command(layout: Layout) -> Command:
+    """Write the configuration and return how AWS is started, with the edges of the web site."""
+    settings = layout.runtime / "aws.json"
+    ports = {name: layout.ports[name] for name in AWS_SERVERS}
+    configuration = {
+        "admin_token": layout.passwords["api-admin"],
+        "gate_key_id": layout.passwords["aws-gate-id"],
+        "ports": ports,
+    }
+    write_private(settings, json.dumps(configuration))
+    return Command(
+        name="aws",
+        argv=(sys.executable, "-m", "sandbox.aws", str(settings)),
+        log=layout.log("aws"),
+        environment=_ENVIRONMENT,
+        ready=answers_http(layout.ports["aws"], "/_sandbox/ready"),
+        ready_means="it answers /_sandbox/ready",
+    )
+
+
+async def tell(layout: Layout, **facts: Any) -> None:
+    """Change facts of the account for good; raises SandboxError."""
+    await put(layout, "aws", "/_sandbox/state", facts)

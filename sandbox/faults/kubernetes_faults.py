@@ -1,0 +1,70 @@
+"""Faults of the clusters: their pods, their traffic, their nodes, and the gate's own sight of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sandbox.faults.actions import Action, LinksChanged, StandInBent, Switches
+from sandbox.layout import PREVIOUS, REGIONS, RELEASE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.faults.holds import Holds
+
+_LINKS = tuple(f"gate-kubernetes-{region}" for region in REGIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class ClustersBent:
+    """Clusters that show other facts than the deployment's."""
+
+    values: Mapping[str, Any]
+    regions: tuple[str, ...] = REGIONS
+
+    async def apply(self, holds: Holds, fault: str) -> None:
+        """Lay the values over their facts."""
+        for region in self.regions:
+            await StandInBent(f"kubernetes-{region}", self.values).apply(holds, fault)
+
+    async def revert(self, holds: Holds, fault: str) -> None:
+        """Take them off again."""
+        for region in self.regions:
+            await StandInBent(f"kubernetes-{region}", self.values).revert(holds, fault)
+
+
+_ONE = REGIONS[:1]
+
+FAULTS: dict[str, Action] = {
+    "pods-missing": ClustersBent({"missing_pods": 2}, _ONE),
+    "scaling-undone": ClustersBent({"replicas": {PREVIOUS: 3}}),
+    "image-pull-back-off": ClustersBent({"waiting": "ImagePullBackOff"}, _ONE),
+    "crash-loop": ClustersBent({"waiting": "CrashLoopBackOff"}),
+    "wrong-digest-under-right-tag": ClustersBent({"running_digest": f"sha256:{'0' * 64}"}, _ONE),
+    "rollout-stuck": ClustersBent({"stuck": True}),
+    "errors-in-pod-logs": ClustersBent({"error_lines": 3}, _ONE),
+    "containers-restart": ClustersBent({"restarts": 2}, _ONE),
+    "old-pod-behind-service": ClustersBent({"old_endpoint": True}, _ONE),
+    "service-not-switched": ClustersBent({"selector": PREVIOUS}, _ONE),
+    "service-without-endpoints": ClustersBent({"no_endpoints": True}),
+    "release-answers-errors": Switches({"error_every": 33}),
+    "release-is-slow": Switches({"slow_every": 10, "slow_seconds": 0.3}),
+    "config-map-old": ClustersBent(
+        {"config": {"LOG_LEVEL": "info", "BOOKING_WINDOW_DAYS": "60", "SESSION_MINUTES": "30"}},
+        _ONE,
+    ),
+    "pods-not-restarted": ClustersBent({"stale_pods": True}),
+    "node-not-ready": ClustersBent({"node_not_ready": True}, _ONE),
+    "disk-pressure": ClustersBent({"disk_pressure": True}, _ONE),
+    "capacity-short": ClustersBent({"nodes_full": True}),
+    "system-pod-down": ClustersBent({"system_pod_down": True}),
+    "kubernetes-api-not-ready": ClustersBent({"api_not_ready": True}, _ONE),
+    "replicas-still-6": ClustersBent({"replicas": {PREVIOUS: 6, RELEASE: 6}}),
+    "kubernetes-down": LinksChanged(_LINKS, {"mode": "refuse"}),
+    "kubernetes-slow": LinksChanged(_LINKS[:1], {"latency_seconds": 60.0}),
+    "kubernetes-token-expired": ClustersBent({"token_expired": True}),
+    "kubernetes-forbidden": ClustersBent({"rights_narrowed": True}, _ONE),
+    "kubernetes-busy": ClustersBent({"throttled": True}, _ONE),
+    "gate-may-write-in-cluster": ClustersBent({"rights_widened": True}),
+}

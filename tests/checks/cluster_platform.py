@@ -1,0 +1,156 @@
+"""A platform whose clusters are the stand-in's, and every check of them by its id."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from checks import cluster_health, release_logs
+from checks.availability import Availability
+from checks.check import Check
+from checks.clusters import Clusters
+from checks.configured import Configured
+from checks.deployed import Deployed
+from checks.platform import Platform
+from checks.traffic_way import TrafficWay
+from environments.loader import load_file
+from gates.decide.release import Release
+from probes.observation import Deadline
+from sandbox.standins.cluster import state as cluster
+from sandbox.standins.cluster.shown import digest_of
+from tests.checks.platforms import HEALTH, NOWHERE, a_policy
+from tests.probes.cluster_server import TOKEN
+from tests.probes.servers import closed_port
+
+NOW = "2026-11-01T12:00:00Z"
+LIVE: dict[str, Any] = {
+    "replicas": {"1.1.0": 3},
+    "restarted_at": {},
+    "selector": "1.1.0",
+    "config": cluster.CONFIG_BEFORE,
+    "config_changed_at": "2026-01-01T00:00:00Z",
+}
+SCALED = {**LIVE, "replicas": {"1.1.0": 6}}
+SWITCHED = {**LIVE, "replicas": {"1.1.0": 6, "1.2.0": 6}, "selector": "1.2.0"}
+CONFIGURED = {
+    **SWITCHED,
+    "config": cluster.CONFIG_WANTED,
+    "config_changed_at": NOW,
+    "restarted_at": {"1.2.0": NOW},
+}
+NORMAL = {**CONFIGURED, "replicas": {"1.1.0": 0, "1.2.0": 3}}
+STAGES: Mapping[str, Mapping[str, Any]] = {
+    "pre-deploy": LIVE,
+    "phase-1": SCALED,
+    "phase-3": SWITCHED,
+    "phase-5": CONFIGURED,
+    "post-deploy-1h": NORMAL,
+}
+"""What the deployment has told the clusters when a gate is asked."""
+
+
+def _healthy(clusters: Clusters, availability: Availability, check: Check) -> None:
+    Deployed(clusters).release_ready(check)
+    TrafficWay(clusters, availability).candidate_healthy(check)
+    TrafficWay(clusters, availability).live_keeps_endpoints(check)
+
+
+Judge = Callable[[Clusters, Availability, Check], None]
+CHECKS: dict[str, dict[str, Judge]] = {
+    "phase-1": {
+        "D1.3-1": lambda clusters, _, check: Deployed(clusters).scaled_up(check),
+        "D1.3-2": lambda clusters, _, check: Deployed(clusters).live_pods_running(check),
+    },
+    "phase-3": {
+        "D3.2-1": lambda clusters, _, check: Deployed(clusters).release_applied(check),
+        "D3.2-2": lambda clusters, _, check: Deployed(clusters).release_pods_running(check),
+        "D3.2-3": lambda clusters, _, check: release_logs.judge(clusters, check),
+        "D3.2-4": _healthy,
+        "D3.3-1": lambda clusters, asks, check: TrafficWay(clusters, asks).leads_to_release(check),
+    },
+    "phase-5": {
+        "D5.1-1": lambda clusters, _, check: Configured(clusters).holds_what_is_wanted(check),
+        "D5.1-2": lambda clusters, _, check: Configured(clusters).pods_restarted(check),
+        "D5.1-3": lambda clusters, _, check: Configured(clusters).in_force(check),
+    },
+    "pre-deploy": {
+        "T7-INFRA-1": lambda clusters, _, check: cluster_health.judge_well(clusters, check),
+        "T7-INFRA-4": lambda clusters, _, check: cluster_health.judge_room(clusters, check),
+    },
+    "post-deploy-1h": {
+        "NORMAL-1": lambda clusters, _, check: Deployed(clusters).normal_capacity(check),
+    },
+}
+"""By gate and id, as steps/cluster.py calls them."""
+
+
+def section(folder: pathlib.Path, **changes: Any) -> dict[str, Any]:
+    """Return the section `kubernetes`, with the build's evidence beside it."""
+    (folder / "images.json").write_text(json.dumps({cluster.APP: digest_of("1.2.0")}))
+    return {
+        "namespace": cluster.NAMESPACE,
+        "app_labels": {"app": cluster.APP},
+        "service": cluster.SERVICE,
+        "container": cluster.CONTAINER,
+        "image": cluster.APP,
+        "release_images": "images.json",
+        "replicas": {"normal": 3, "temporary": 6},
+        "most_pods": 12,
+        "config_map": cluster.CONFIG_MAP,
+        "config": cluster.CONFIG_WANTED,
+        "candidate_health": {"service": "api", "endpoint": "liveness"},
+        **changes,
+    }
+
+
+def a_cluster_platform(
+    folder: pathlib.Path, server: str, candidate: str | None = None, **changes: Any
+) -> Platform:
+    """Return a platform with one region whose cluster is at `server`."""
+    (folder / "token").write_text(TOKEN)
+    nowhere = NOWHERE.format(closed_port())
+    region: dict[str, Any] = {"services": {"api": nowhere}, "prometheus": nowhere}
+    region["kubernetes"] = {"server": server, "token": "file:token", "candidate": candidate}
+    environment = {
+        "schema": 1,
+        "name": "clinic",
+        "owner": "team",
+        "time_scale": 60,
+        "regions": {"eu": region},
+        "services": {"api": {"health": {"liveness": HEALTH}}},
+        "kubernetes": section(folder, **changes),
+    }
+    path = folder / "environment.yaml"
+    path.write_text(json.dumps(environment))
+    return Platform(
+        environment=load_file(path),
+        policy=a_policy(),
+        release=Release.parse("v1.2.0"),
+        regions=("eu",),
+        switched_at=dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC),
+        deadline=Deadline.after(60),
+        run_id="20260131T220000Z-test-abc123",
+    )
+
+
+def judged(platform: Platform, gate: str) -> dict[str, Check]:
+    """Run every check of a gate, as one run does."""
+    clusters, availability = Clusters(platform), Availability(platform)
+    found = {}
+    for check_id, judge in CHECKS[gate].items():
+        found[check_id] = Check(check_id, platform.regions)
+        judge(clusters, availability, found[check_id])
+    return found
+
+
+def outcomes(checks: Mapping[str, Check]) -> dict[str, str]:
+    """Return each check's outcome."""
+    return {name: str(check.outcome("eu")) for name, check in checks.items()}
+
+
+def sentences(check: Check) -> str:
+    """Return what a check says."""
+    return "\n".join(one.sentence for one in check.noted()["eu"].judgements)

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gates.decide.outcome import Outcome
+from sandbox.faults import catalogue
+from sandbox.faults.catalogue import Fault
+from sandbox.faults.expectation import expected
+from sandbox.faults.kubernetes_faults import FAULTS, ClustersBent
+from tests.checks.cluster_platform import (
+    CHECKS,
+    CONFIGURED,
+    LIVE,
+    STAGES,
+    a_cluster_platform,
+    judged,
+    outcomes,
+    sentences,
+)
+from tests.probes.cluster_server import ClusterServer, cluster_server
+from tests.probes.servers import Server, answer, closed_port, serving
+
+BENT = [
+    pytest.param(fault, FAULTS[fault.name], id=fault.name)
+    for fault in catalogue.load()
+    if isinstance(FAULTS.get(fault.name), ClustersBent)
+]
+HEALTHY = {"status": "healthy", "version": "1.2.0"}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[ClusterServer]:
+    with cluster_server() as server:
+        yield server
+
+
+@pytest.fixture
+def cluster(running: ClusterServer) -> Iterator[ClusterServer]:
+    yield running
+    running.straighten()
+
+
+@pytest.fixture(scope="module")
+def candidate() -> Iterator[str]:
+    """Return the address of a release that is well."""
+    with serving(answer(json.dumps(HEALTHY).encode())) as server:
+        yield address(server)
+
+
+def address(server: Server) -> str:
+    return f"http://127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize("gate", CHECKS)
+def test_what_was_deployed_as_the_runbook_says_passes(
+    tmp_path: pathlib.Path, cluster: ClusterServer, candidate: str, gate: str
+) -> None:
+    cluster.tell(**STAGES[gate])
+    found = judged(a_cluster_platform(tmp_path, cluster.url, candidate), gate)
+    assert outcomes(found) == dict.fromkeys(CHECKS[gate], "PASS"), "\n".join(
+        map(sentences, found.values())
+    )
+
+
+@pytest.mark.parametrize(
+    ("gate", "before"),
+    [("phase-1", LIVE), ("phase-3", STAGES["phase-1"]), ("phase-5", STAGES["phase-3"])],
+    ids=["scaling", "rollout and switch", "configuration"],
+)
+def test_every_check_of_a_change_is_red_before_it(
+    tmp_path: pathlib.Path, cluster: ClusterServer, gate: str, before: dict[str, Any]
+) -> None:
+    cluster.tell(**before)
+    nobody = f"http://127.0.0.1:{closed_port()}"
+    found = outcomes(judged(a_cluster_platform(tmp_path, cluster.url, nobody), gate))
+    assert "PASS" not in found.values()
+
+
+@pytest.mark.parametrize(("fault", "bent"), BENT)
+def test_a_fault_turns_exactly_its_checks(
+    tmp_path: pathlib.Path,
+    cluster: ClusterServer,
+    candidate: str,
+    fault: Fault,
+    bent: ClustersBent,
+) -> None:
+    cluster.tell(**STAGES[fault.gate])
+    cluster.bend(**bent.values)
+    found = judged(a_cluster_platform(tmp_path, cluster.url, candidate), fault.gate)
+    wanted = {check: expected(fault, check) for check in CHECKS[fault.gate]}
+    assert outcomes(found) == wanted, "\n".join(map(sentences, found.values()))
+
+
+@pytest.mark.parametrize("gate", CHECKS)
+def test_a_cluster_that_can_not_be_reached_is_no_finding_about_the_platform(
+    tmp_path: pathlib.Path, candidate: str, gate: str
+) -> None:
+    gone = f"http://127.0.0.1:{closed_port()}"
+    found = outcomes(judged(a_cluster_platform(tmp_path, gone, candidate), gate))
+    assert found == dict.fromkeys(CHECKS[gate], "ERROR")
+
+
+class TestSentences:
+    @pytest.mark.parametrize(
+        ("bent", "check", "says"),
+        [
+            ({"waiting": "CrashLoopBackOff"}, "D3.2-2", "container api is in CrashLoopBackOff"),
+            ({"restarts": 2}, "D3.2-2", "container api restarted 2 times (OOMKilled)"),
+            ({"stuck": True}, "D3.2-1", "exceeded its progress deadline"),
+            ({"error_lines": 3}, "D3.2-3", "18 error in 138 lines of 6 pods"),
+            ({"selector": "1.1.0"}, "D3.3-1", "is “v1.1.0”, wanted “v1.2.0”"),
+            ({"no_endpoints": True}, "D3.2-4", "0 ready, wanted at least 3"),
+            (
+                {"rights_widened": True},
+                "D3.2-1",
+                "refuses to run: its account in the cluster could",
+            ),
+            ({"token_expired": True}, "D3.2-1", "refused the gate's token (401)"),
+        ],
+        ids=str,
+    )
+    def test_they_say_what_was_found(
+        self,
+        tmp_path: pathlib.Path,
+        cluster: ClusterServer,
+        candidate: str,
+        bent: dict[str, Any],
+        check: str,
+        says: str,
+    ) -> None:
+        cluster.tell(**STAGES["phase-3"])
+        cluster.bend(**bent)
+        found = judged(a_cluster_platform(tmp_path, cluster.url, candidate), "phase-3")
+        assert says in sentences(found[check])
+
+    def test_no_line_of_a_log_gets_into_the_evidence(
+        self, tmp_path: pathlib.Path, cluster: ClusterServer, candidate: str
+    ) -> None:
+        cluster.tell(**STAGES["phase-3"])
+        cluster.bend(error_lines=3)
+        check = judged(a_cluster_platform(tmp_path, cluster.url, candidate), "phase-3")["D3.2-3"]
+        noted = check.noted()["eu"]
+        kept = json.dumps([one.record() for one in noted.judgements]) + str(noted.observations)
+        assert "Jane" not in kept
+
+
+class TestImages:
+    @pytest.mark.parametrize(
+        "evidence",
+        [None, "no json", "[]", "{}"],
+        ids=["no file", "no JSON", "no object", "another image"],
+    )
+    def test_without_the_builds_evidence_nothing_is_known(
+        self, tmp_path: pathlib.Path, cluster: ClusterServer, evidence: str | None
+    ) -> None:
+        cluster.tell(**STAGES["phase-3"])
+        platform = a_cluster_platform(tmp_path, cluster.url)
+        (tmp_path / "images.json").unlink()
+        if evidence is not None:
+            (tmp_path / "images.json").write_text(evidence)
+        check = judged(platform, "phase-3")["D3.2-1"]
+        assert check.outcome("eu") is Outcome.INCONCLUSIVE
+
+    def test_an_environment_that_names_none_holds(
+        self, tmp_path: pathlib.Path, cluster: ClusterServer
+    ) -> None:
+        cluster.tell(**STAGES["phase-3"])
+        platform = a_cluster_platform(tmp_path, cluster.url, release_images=None)
+        check = judged(platform, "phase-3")["D3.2-1"]
+        assert check.outcome("eu") is Outcome.INCONCLUSIVE
+        assert "it is not known what was released" in sentences(check)
+
+
+class TestCandidate:
+    @pytest.mark.parametrize(
+        "body",
+        [{**HEALTHY, "status": "unwell"}, {**HEALTHY, "version": "1.1.0"}, [1]],
+        ids=["unwell", "the old version", "no object"],
+    )
+    def test_a_release_that_is_not_well_where_nobody_sees_it_yet_fails(
+        self, tmp_path: pathlib.Path, cluster: ClusterServer, body: object
+    ) -> None:
+        cluster.tell(**STAGES["phase-3"])
+        with serving(answer(json.dumps(body).encode())) as server:
+            platform = a_cluster_platform(tmp_path, cluster.url, address(server))
+            found = outcomes(judged(platform, "phase-3"))
+        assert found["D3.2-4"] == "FAIL"
+        assert found["D3.2-1"] == "PASS"
+
+
+def test_a_config_map_that_is_not_there_fails(
+    tmp_path: pathlib.Path, cluster: ClusterServer
+) -> None:
+    cluster.tell(**CONFIGURED)
+    platform = a_cluster_platform(tmp_path, cluster.url, config_map="other-config")
+    found = judged(platform, "phase-5")
+    assert set(outcomes(found).values()) == {"FAIL"}
+    assert "it is not there" in sentences(found["D5.1-1"])

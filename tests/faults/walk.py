@@ -1,0 +1,93 @@
+"""A deployment walked phase by phase: one pending platform, and the gate that follows it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from gates.decide.fold import Folded
+from gates.decide.scope import Gate as Question
+from gates.decide.scope import Phase, PreDeploy, Scope
+from gates.load import load_catalogue
+from sandbox.faults.catalogue import Fault
+from tests.faults.runs import folded, found, run_checks
+from tests.gates.process.gates import Gate
+from tests.sandbox.platforms import Sandbox
+
+ROWS = load_catalogue()
+_WORST = ("GO", "HOLD", "NO_GO", "STOP", "ROLLBACK")
+
+
+@dataclasses.dataclass(slots=True)
+class Walk:
+    """A platform on its way from before the release to its end."""
+
+    platform: Sandbox
+    gate: Gate
+    done: int = 0
+
+    def carry_out(self, phase: int) -> None:
+        """Carry out every phase up to this one that is not carried out yet."""
+        while self.done < phase:
+            self.platform.ask({"do": "deploy", "phase": self.done + 1})
+            self.done += 1
+
+    def ask(self, *arguments: str) -> dict[str, Any]:
+        """Run the gate as people do and return its verdict."""
+        release = ("--env", "local", "--release", "v1.2.0", "--output", "json")
+        done = self.gate.run(*arguments, *release)
+        assert done.stdout, done.stderr
+        verdict: dict[str, Any] = json.loads(done.stdout)
+        return verdict
+
+    def under(self, fault: Fault, run_dir: pathlib.Path) -> tuple[dict[str, str], Folded]:
+        """Return every outcome of a fault's gate and its decision, as they are now."""
+        scope = self.scope(fault.gate)
+        checks = {row.id for row in scope.rows}
+        read = run_checks(self.platform, run_dir, checks)
+        return found(read, checks), folded(read, checks, scope.stages)
+
+    def scope(self, gate: str) -> Scope:
+        """Return what a gate asks now."""
+        switched = self.platform.environment().traffic.switched_at is not None
+        return question_of(gate).scope(ROWS, switched=switched)
+
+
+def question_of(gate: str) -> Question:
+    """Return the gate behind its name in the catalogue of faults."""
+    if gate == "pre-deploy":
+        return PreDeploy("T-2h")
+    return Phase.parse(gate.removeprefix("phase-"))
+
+
+def together(faults: Collection[Fault]) -> Fault:
+    """Return several faults of one gate as one: their checks together, the worst of their decisions."""
+    return Fault(
+        gate=next(iter(faults)).gate,
+        name="-and-".join(fault.name for fault in faults),
+        description="several",
+        fail=tuple(check for fault in faults for check in fault.fail),
+        inconclusive=tuple(check for fault in faults for check in fault.inconclusive),
+        error=tuple(check for fault in faults for check in fault.error),
+        decision=max((fault.decision for fault in faults), key=_WORST.index),
+    )
+
+
+def batches(faults: Iterable[Fault]) -> list[tuple[Fault, ...]]:
+    """Put faults of a gate together whose checks do not meet: each process serves several."""
+    open_batches: list[list[Fault]] = []
+    for fault in faults:
+        fitting = (one for one in open_batches if not fault.alone and _fits(fault, one))
+        batch = next(fitting, None)
+        if batch is None:
+            open_batches.append([fault])
+        else:
+            batch.append(fault)
+    return [tuple(batch) for batch in open_batches]
+
+
+def _fits(fault: Fault, batch: list[Fault]) -> bool:
+    return all(not one.alone and not fault.listed & one.listed for one in batch)
