@@ -72,30 +72,35 @@ class Watch:
         """Judge that each severity reaches its receiver, and that the watchdog's alert arrives."""
         manager = self.section.alertmanager
         target = probes.http.HttpTarget(manager.url, self.section.ca_file)
-        deadline = self._platform.call_deadline()
-        configured = probes.alertmanager.configuration(target, deadline=deadline)
+        configured = probes.alertmanager.configuration(
+            target, deadline=self._platform.call_deadline()
+        )
         self._check.observe_everywhere(configured)
         if configured.value is None:
             self._check.judge_everywhere(_instrument("Alertmanager", configured))
             return
         self._check.judge_everywhere(*self._routed(configured.value))
-        alerts = probes.alertmanager.alerts(target, manager.watchdog, deadline=deadline)
-        self._check.observe_everywhere(alerts)
+        last = self._settle(lambda: self._watchdog(target))
+        self._check.observe_everywhere(last.observed)
+        self._check.judge_everywhere(*last.judged)
+
+    def _watchdog(self, target: probes.http.HttpTarget) -> _Look:
+        name = self.section.alertmanager.watchdog
+        alerts = probes.alertmanager.alerts(target, name, deadline=self._platform.call_deadline())
         if alerts.value is None:
-            self._check.judge_everywhere(_instrument("Alertmanager", alerts))
-            return
-        self._check.judge_everywhere(
-            verdict(
-                good=alerts.value.count > 0,
-                rule="watchdog",
-                subject="the watchdog alert",
-                sentence=f"Alertmanager holds {alerts.value.count} alerts {manager.watchdog}, "
-                "which always fires: wanted at least 1",
-                clears="a watchdog that travels from Prometheus to Alertmanager",
-                observed=alerts.value.count,
-                target=1,
-            )
+            return _Look(alerts, (_instrument("Alertmanager", alerts),))
+        count = alerts.value.count
+        judgement = verdict(
+            good=count > 0,
+            rule="watchdog",
+            subject="the watchdog alert",
+            sentence=f"Alertmanager holds {count} alerts {name}, which always fires: "
+            "wanted at least 1",
+            clears="a watchdog that travels from Prometheus to Alertmanager",
+            observed=count,
+            target=1,
         )
+        return _Look(alerts, (judgement,))
 
     def _shipped(self) -> Sequence[ShippedRule] | None:
         """Read the release's rules; judged already where that is not possible."""
@@ -197,22 +202,27 @@ class Watch:
             if scraped.value is None:
                 return _Look(scraped, (_instrument("Prometheus", scraped),))
             mine = [one for one in scraped.value.targets if wanted.items() <= one.labels.items()]
-            jobs = self.section.jobs.items()
-            judged = (_job(job, n, [one.up for one in mine if one.job == job]) for job, n in jobs)
+            judged = [
+                *_jobs(self.section.jobs, mine),
+                *_jobs(self.section.shared_jobs, scraped.value.targets),
+            ]
             return _Look(scraped, tuple(judged))
 
         self._settled(region, look)
 
     def _settled(self, region: str, look: Callable[[], _Look]) -> None:
+        last = self._settle(look)
+        self._check.observe(region, last.observed)
+        self._check.judge(region, *last.judged)
+
+    def _settle(self, look: Callable[[], _Look]) -> _Look:
+        """Return the last look; one that the run's end cut short has not failed."""
         seconds = settle_seconds(self._platform, self._policy.settle_for)
         last = settled(self._platform, look, _Look.progress, seconds)
-        self._check.observe(region, last.value.observed)
-        self._check.judge(region, *last.value.judged)
-        if last.ended is Ended.RUN_ENDED:
-            what = "monitoring"
-            self._check.judge(
-                region, missing(what, "the run ended before it settled", "another run")
-            )
+        if last.ended is not Ended.RUN_ENDED:
+            return last.value
+        cut = missing("monitoring", "the run ended before it settled", "another run")
+        return dataclasses.replace(last.value, judged=(cut,))
 
     def _routed(self, configured: probes.alertmanager.Configuration) -> Iterator[Judgement]:
         for severity, receiver in self.section.alertmanager.receivers.items():
@@ -236,6 +246,13 @@ class Watch:
                 sentence=f"{subject} {f'reach {receiver}' if right else wrong}",
                 clears=f"a route from {severity} to {receiver}, with an integration",
             )
+
+
+def _jobs(
+    wanted: Mapping[str, int], targets: Sequence[probes.alerting.ScrapeTarget]
+) -> Iterator[Judgement]:
+    for job, count in wanted.items():
+        yield _job(job, count, [one.up for one in targets if one.job == job])
 
 
 def _job(job: str, wanted: int, up: Sequence[bool]) -> Judgement:

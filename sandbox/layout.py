@@ -37,16 +37,18 @@ def edge_name(region: str) -> str:
 APIS = {api_name(region, version): (region, version) for region in REGIONS for version in VERSIONS}
 RELEASED_APIS = tuple(api_name(region, RELEASE) for region in REGIONS)
 PREVIOUS_APIS = tuple(api_name(region, PREVIOUS) for region in REGIONS)
-STANDINS = ("fhir", "kubernetes-eu", "kubernetes-us")
+STANDINS = ("fhir", "grafana", "kubernetes-eu", "kubernetes-us", "pagerduty", "slack")
 """The stand-ins of `sandbox.standins.registry`; the gate reaches each over the link `gate-NAME`."""
 WEB_EDGES = {f"web-{region}": region for region in REGIONS}
 """The edges that serve the web site, in the process of AWS."""
 AWS_SERVERS = ("aws", *WEB_EDGES)
+MONITORING_SERVERS = ("alertmanager", "node-exporter", "postgres-exporter", "redis-exporter")
 SERVERS = (
     *("postgres-primary", "postgres-standby", "redis", "prometheus", "vendors"),
     *APIS,
     *STANDINS,
     *AWS_SERVERS,
+    *MONITORING_SERVERS,
 )
 LINKS = {
     **{edge_name(region): api_name(region, RELEASE) for region in REGIONS},
@@ -58,6 +60,7 @@ LINKS = {
     "gate-outside": "vendors",
     **{f"gate-{name}": name for name in STANDINS},
     "gate-aws": "aws",
+    "gate-alertmanager": "alertmanager",
     **{f"cdn-{region}": name for name, region in WEB_EDGES.items()},
 }
 """Each link and the server behind it while nothing is wrong."""
@@ -69,10 +72,14 @@ PASSWORDS = (
     "postgres-api",
     "postgres-replication",
     "postgres-gate",
+    "postgres-exporter",
     "redis-api",
     "redis-gate",
     "api-admin",
     "kubernetes-gate",
+    "grafana-gate",
+    "pagerduty-gate",
+    "slack-gate",
     "synthetic",
     "aws-gate",
     "aws-gate-id",

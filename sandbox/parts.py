@@ -13,6 +13,7 @@ from sandbox import (
     environment_file,
     lease,
     migrations,
+    monitoring_servers,
     priority,
     prometheus_server,
     redis_server,
@@ -21,6 +22,7 @@ from sandbox import (
     standin_servers,
 )
 from sandbox.child import Child
+from sandbox.deployment import monitoring
 from sandbox.deployment.deployment import LAST_PHASE, Deployment
 from sandbox.errors import UnknownNameError
 from sandbox.layout import (
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-    from sandbox.binaries import Binary
+    from sandbox.binaries import Binary, MonitoringBinaries
     from sandbox.layout import Layout
 
 _SETTLES_SECONDS = 20.0
@@ -56,6 +58,7 @@ class Programs:
     postgres: Path
     redis: Binary
     prometheus: Binary
+    monitoring: MonitoringBinaries
 
 
 class Platform:
@@ -76,6 +79,7 @@ class Platform:
             reference_api.traffic_command(layout),
             standin_servers.command(layout),
             aws_server.command(layout),
+            *monitoring_servers.commands(layout, programs.monitoring),
         ]
         databases = [self.postgres.primary, self.postgres.standby]
         self.children = {child.command.name: child for child in (*databases, *map(Child, others))}
@@ -92,6 +96,7 @@ class Platform:
             link.target = self._address(self._leads_to(name))
             await link.start(self.layout.ports[name])
         self.note_targets()
+        monitoring.write_previous_rules(self.layout)
         later = {"postgres-primary", "postgres-standby", *(set(APIS) - set(self.running_apis))}
         await together(
             self._start_databases(say),
@@ -99,6 +104,7 @@ class Platform:
             *(child.start() for name, child in self.children.items() if name not in later),
         )
         await self.settle()
+        await monitoring.watch_before(self)
         if not self.deployment.pending:
             await self.deployment.finish(say)
         self._serve_at_once()

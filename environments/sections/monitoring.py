@@ -38,6 +38,8 @@ class Monitoring(Section):
     """The file of alert rules that the release ships, in Prometheus's own format."""
     jobs: dict[str, int] = Field(min_length=1)
     """Scrape job → how many targets it has in each region, all of them up."""
+    shared_jobs: dict[str, int] = Field(default_factory=dict)
+    """Scrape job of what the regions share → how many targets it has."""
     alertmanager: Alertmanager
     """Where alerts go."""
     grafana: Grafana

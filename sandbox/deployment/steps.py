@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.deployment import cluster, database, delivery
+from sandbox.deployment import cluster, database, delivery, monitoring
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -40,5 +40,9 @@ STEPS: Mapping[int, tuple[Step, ...]] = {
     4: (Step("4.1 build and upload the web application", delivery.upload_web),),
     5: (Step("5.1 update the configuration", cluster.configure),),
     6: (),
-    7: (Step("return to the normal capacity", cluster.return_to_normal),),
+    7: (
+        Step("7.1 apply the alert rules", monitoring.apply_rules),
+        Step("7.2 load the dashboards", monitoring.load_dashboards),
+        Step("return to the normal capacity", cluster.return_to_normal),
+    ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sandbox.environment_parts import data, delivery, kubernetes, state
+from sandbox.environment_parts import data, delivery, kubernetes, monitoring, state
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout
@@ -14,6 +14,7 @@ PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = (
     data.part,
     delivery.part,
     kubernetes.part,
+    monitoring.part,
     state.part,
 )
 """Each returns top-level sections; below `regions` its keys join those of the same region."""

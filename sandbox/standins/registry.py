@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sandbox.standins import fhir, kubernetes
+from sandbox.standins import fhir, grafana, kubernetes, pagerduty, slack
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 MAKERS: Mapping[str, Maker] = {
     "fhir": fhir.make_app,
+    "grafana": grafana.make_app,
     "kubernetes-eu": kubernetes.make_app,
     "kubernetes-us": kubernetes.make_app,
+    "pagerduty": pagerduty.make_app,
+    "slack": slack.make_app,
 }
 """Each makes its application from the admin token and its own settings."""
