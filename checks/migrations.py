@@ -22,10 +22,8 @@ from gates.decide.judgement import Judgement
 from gates.decide.migrations import Applied, Released
 from gates.decide.outcome import Outcome
 from probes.files import Content
-from probes.migrations import Record
 from probes.observation import FailureKind, Observation
 from probes.repository import RepositoryTarget, TaggedFiles
-from probes.schema import Structure
 
 _READ_SECONDS = 20.0
 """A release repository that has to be cloned takes longer than an ordinary call."""
@@ -144,18 +142,18 @@ class MigrationCheck:
             return None
         return ReleasedFiles.of(observed.value, section.folder)
 
-    def _record(self) -> Record | None:
+    def _record(self) -> probes.migrations.Record | None:
         observed = self._look()
         self.system.keep(observed)
         return self._value(observed)
 
-    def _settled(self) -> Settled[Observation[Record]] | None:
+    def _settled(self) -> Settled[Observation[probes.migrations.Record]] | None:
         seconds = settle_seconds(self._platform, self.system.policy.migration_log.settle_for)
         looked = settled(self._platform, self._look, _progress, seconds)
         self.system.keep(looked.value)
         return None if self._value(looked.value) is None else looked
 
-    def _look(self) -> Observation[Record]:
+    def _look(self) -> Observation[probes.migrations.Record]:
         section = self.system.migrations
         return probes.migrations.record(
             self.system.login,
@@ -164,13 +162,15 @@ class MigrationCheck:
             deadline=self._platform.call_deadline(),
         )
 
-    def _value(self, observed: Observation[Record]) -> Record | None:
+    def _value(
+        self, observed: Observation[probes.migrations.Record]
+    ) -> probes.migrations.Record | None:
         if observed.value is None:
             self.system.judge(self.system.unreadable("Prisma's record of migrations", observed))
         return observed.value
 
 
-def _progress(observed: Observation[Record]) -> Progress:
+def _progress(observed: Observation[probes.migrations.Record]) -> Progress:
     # Without a value there is nothing to wait for; a failed migration is judged at once.
     return (
         Progress.MOVING if observed.value is not None and observed.value.running else Progress.DONE
@@ -187,7 +187,7 @@ def _still_running(looked: Settled[Any]) -> Judgement:
     )
 
 
-def applied_of(record: Record) -> tuple[Applied, ...]:
+def applied_of(record: probes.migrations.Record) -> tuple[Applied, ...]:
     """Return the rows of a record as the rules know them."""
     return tuple(Applied(**dataclasses.asdict(row)) for row in record.applied)
 
@@ -248,7 +248,10 @@ def _matches(line: str, patterns: Sequence[str]) -> bool:
 
 
 def drift_judged(
-    before: Mapping[str, str], now: Structure, new_scripts: Sequence[str], baseline: str
+    before: Mapping[str, str],
+    now: probes.schema.Structure,
+    new_scripts: Sequence[str],
+    baseline: str,
 ) -> Judgement:
     """Judge which tables changed since the baseline without a new migration that mentions them."""
     after = {name: shape.fingerprint for name, shape in now.tables.items()}

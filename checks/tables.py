@@ -16,8 +16,6 @@ from gates.decide.counts import Band, Count, moved, nulls_moved
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from probes.observation import Deadline, Observation
-from probes.rows import Counted, Limits, Link, Orphans, TableToCount
-from probes.schema import ForeignKey, Structure, qualified
 
 
 class TableCheck:
@@ -62,7 +60,7 @@ class TableCheck:
             wanted = self.system.section.references
             self.system.judge(*keys_judged(structure.foreign_keys, wanted))
 
-    def _structure(self) -> Structure | None:
+    def _structure(self) -> probes.schema.Structure | None:
         observed = probes.schema.structure(
             self.system.login, deadline=self._platform.call_deadline()
         )
@@ -75,7 +73,7 @@ class TableCheck:
         self,
         name: str,
         table: Table,
-        observed: Observation[Counted],
+        observed: Observation[probes.rows.Counted],
         before: Mapping[str, Any],
         baseline: str,
     ) -> list[Judgement]:
@@ -106,21 +104,23 @@ class TableCheck:
         return [moved(name, was, now, band, baseline), *nulls]
 
 
-def count(data: DataPlatform, name: str, table: Table) -> Observation[Counted]:
+def count(data: DataPlatform, name: str, table: Table) -> Observation[probes.rows.Counted]:
     """Count a table within the policy's statement timeout."""
-    asked = TableToCount(name, table.key, table.synthetic_column, table.nulls)
+    asked = probes.rows.TableToCount(name, table.key, table.synthetic_column, table.nulls)
     return probes.rows.counted(data.login, asked, _limits(data), deadline=_deadline(data))
 
 
-def follow(data: DataPlatform, reference: Reference) -> Observation[Orphans]:
+def follow(data: DataPlatform, reference: Reference) -> Observation[probes.rows.Orphans]:
     """Count the orphans of a reference within the policy's statement timeout."""
-    link = Link(reference.table, reference.column, reference.to_table, reference.to_column)
+    link = probes.rows.Link(
+        reference.table, reference.column, reference.to_table, reference.to_column
+    )
     return probes.rows.orphans(data.login, link, _limits(data), deadline=_deadline(data))
 
 
-def _limits(data: DataPlatform) -> Limits:
+def _limits(data: DataPlatform) -> probes.rows.Limits:
     counts = data.policy.counts
-    return Limits(counts.exact_up_to_rows, counts.exact_up_to_mb, counts.sampled_blocks)
+    return probes.rows.Limits(counts.exact_up_to_rows, counts.exact_up_to_mb, counts.sampled_blocks)
 
 
 def _deadline(data: DataPlatform) -> Deadline:
@@ -132,8 +132,8 @@ def named(reference: Reference) -> str:
     return f"{reference.table}.{reference.column} → {reference.to_table}.{reference.to_column}"
 
 
-def _there(name: str, table: Table, structure: Structure) -> Judgement:
-    shape = structure.tables.get(qualified(name))
+def _there(name: str, table: Table, structure: probes.schema.Structure) -> Judgement:
+    shape = structure.tables.get(probes.schema.qualified(name))
     if shape is None:
         return _gone(name)
     lacking = [column for column in table.columns if column not in shape.columns]
@@ -177,7 +177,9 @@ def _count_of(facts: Mapping[str, Any]) -> Count:
     return Count(int(facts["rows"]), int(facts["error_rows"]), bool(facts["exact"]))
 
 
-def orphans_judged(reference: Reference, found: Orphans, known: Mapping[str, Any]) -> Judgement:
+def orphans_judged(
+    reference: Reference, found: probes.rows.Orphans, known: Mapping[str, Any]
+) -> Judgement:
     """Judge the orphans of one reference; those that the baseline has too are not this release's doing."""
     name = named(reference)
     if not found.there:
@@ -204,13 +206,15 @@ def orphans_judged(reference: Reference, found: Orphans, known: Mapping[str, Any
     )
 
 
-def _looked_at(found: Orphans) -> str:
+def _looked_at(found: probes.rows.Orphans) -> str:
     if found.looked_at is None:
         return ""
     return f" (followed {found.looked_at:,} rows, a sample evenly over the table)"
 
 
-def keys_judged(keys: tuple[ForeignKey, ...], wanted: tuple[Reference, ...]) -> list[Judgement]:
+def keys_judged(
+    keys: tuple[probes.schema.ForeignKey, ...], wanted: tuple[Reference, ...]
+) -> list[Judgement]:
     """Judge that every declared reference is there and holds, and that no other one is loose."""
     loose = [judgement for key in keys if (judgement := _loose(key)) is not None]
     declared = {(key.table, key.columns, key.to_table) for key in keys}
@@ -224,7 +228,11 @@ def keys_judged(keys: tuple[ForeignKey, ...], wanted: tuple[Reference, ...]) -> 
         )
         for reference in wanted
         if reference.declared
-        and (qualified(reference.table), (reference.column,), qualified(reference.to_table))
+        and (
+            probes.schema.qualified(reference.table),
+            (reference.column,),
+            probes.schema.qualified(reference.to_table),
+        )
         not in declared
     ]
     found = [*loose, *absent]
@@ -236,7 +244,7 @@ def keys_judged(keys: tuple[ForeignKey, ...], wanted: tuple[Reference, ...]) -> 
     ]
 
 
-def _loose(key: ForeignKey) -> Judgement | None:
+def _loose(key: probes.schema.ForeignKey) -> Judgement | None:
     if key.enforced and key.triggers and key.validated:
         return None
     if not (key.enforced and key.triggers):
