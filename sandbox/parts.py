@@ -88,6 +88,7 @@ class Platform:
             "prometheus": f"{programs.prometheus.version} ({programs.prometheus.source})",
         }
         self.links = {name: Link(name) for name in LINKS}
+        self._up = False
 
     async def start(self, say: Callable[[str], None]) -> None:
         """Start everything and write the environment file; raises SandboxError."""
@@ -107,6 +108,7 @@ class Platform:
         await monitoring.watch_before(self)
         if not self.deployment.pending:
             await self.deployment.finish(say)
+        self._up = True
         self._serve_at_once()
         say("warming the API up")
         await self._warm_up()
@@ -178,7 +180,8 @@ class Platform:
     async def start_process(self, name: str) -> None:
         """Start one process, with the switches that it should have; raises SandboxError."""
         await self._child(name).start()
-        self._serve_at_once()
+        if self._up:
+            self._serve_at_once()
         if name in APIS:
             await self.switchboard.press(name)
 
