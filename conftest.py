@@ -10,6 +10,8 @@ pytest_plugins = [
     "steps.data",
     "steps.delivery",
     "steps.cluster",
+    "steps.audit",
+    "steps.flags",
     "steps.health",
     "steps.mobile",
     "steps.journey",

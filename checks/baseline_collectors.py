@@ -6,7 +6,7 @@ import concurrent.futures
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from checks import baseline_metrics, data_facts
+from checks import baseline_metrics, data_facts, delivery_facts, flags
 from checks.baseline import SHARED, CannotCollectError, Collector
 from checks.check import CheckBroke
 from checks.platform import NotDescribedError, Platform
@@ -16,8 +16,11 @@ COLLECTORS: Sequence[Collector] = (
     Collector(data_facts.ORPHANS, data_facts.orphans, "data"),
     Collector(data_facts.SCHEMA, data_facts.schema, "data"),
     Collector(data_facts.MIGRATIONS, data_facts.migrations, "migrations"),
+    Collector(delivery_facts.IMAGES, delivery_facts.image_digests, "images"),
+    Collector(delivery_facts.BUILD, delivery_facts.web_build, "frontend"),
     Collector("traffic", baseline_metrics.traffic, "prometheus"),
     Collector("latency", baseline_metrics.latency, "prometheus"),
+    Collector("feature flags", flags.snapshot, "flags"),
     Collector("sessions and calls", baseline_metrics.in_use, "prometheus"),
 )
 

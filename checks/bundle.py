@@ -88,7 +88,7 @@ def read_manifest(platform: Platform) -> ManifestReading:
     content = found.value.content
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     same = _manifest_digest(subject, digest, evidence.digests.get(settings.manifest))
-    manifest = _parsed(content) if same.outcome is Outcome.PASS else None
+    manifest = parsed(content) if same.outcome is Outcome.PASS else None
     damaged = () if manifest or same.outcome is not Outcome.PASS else (_damaged(subject),)
     return ManifestReading(manifest, evidence, found, (same, *damaged))
 
@@ -156,7 +156,8 @@ def _none(what: str, names: set[str]) -> Judgement:
     )
 
 
-def _parsed(content: bytes) -> Manifest | None:
+def parsed(content: bytes) -> Manifest | None:
+    """Return a manifest, or None for what is none."""
     try:
         return Manifest.model_validate(parse(content))
     except (NotJsonError, ValidationError):

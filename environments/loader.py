@@ -43,6 +43,7 @@ class Loaded:
             "vendors": settings.external and settings.external.vendors,
             "migrations": settings.data and settings.data.migrations,
             "backups": settings.data and settings.data.backups,
+            "flag_changes": settings.flags and settings.audit,
         }
         return frozenset(names | {name for name, part in parts.items() if part})
 

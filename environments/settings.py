@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from environments.fields import Command, HttpUrl, Port, SecretReference, Text
+from environments.sections.audit import Audit
 from environments.sections.certificates import Certificates
 from environments.sections.data import Data
 from environments.sections.delivery import (
@@ -25,6 +26,7 @@ from environments.sections.delivery import (
     Secrets,
 )
 from environments.sections.dns import Dns
+from environments.sections.flags import Flags
 from environments.sections.integrations import Fhir, Integrations
 from environments.sections.kubernetes import Kubernetes, RegionCluster
 from environments.sections.monitoring import Monitoring
@@ -285,6 +287,10 @@ class Environment(Section):
     """Without it the checks of clusters, pods and rollouts do not apply."""
     state: State | None = None
     """Without it baseline and history lie in this checkout, which is good for one machine."""
+    flags: Flags | None = None
+    """Without it the checks of feature flags do not apply."""
+    audit: Audit | None = None
+    """Without it nothing is looked up in the platform's audit log."""
     synthetic: Synthetic | None = None
     """Without it the critical user flows do not apply: no synthetic patient may be made."""
     monitoring: Monitoring | None = None
@@ -330,6 +336,7 @@ class Environment(Section):
         self._check_clusters()
         self._check_integrations()
         self._check_delivery()
+        self._check_flags()
         return self
 
     def _check_clusters(self) -> None:
@@ -380,6 +387,15 @@ class Environment(Section):
             lacking = sorted(set(self.regions) - set(self.frontend.sites))
             if lacking:
                 raise ValueError(f"frontend.sites lacks the region {lacking[0]}; add its address")
+
+    def _check_flags(self) -> None:
+        """Refuse flags without the Redis that holds them, and a trial of a service that is not there."""
+        if self.flags is not None and self.redis is None:
+            raise ValueError("flags needs the section redis, where the flags are; add it")
+        if self.audit is not None and self.audit.trial.service not in self.services:
+            raise ValueError(
+                _unknown("audit.trial.service", self.audit.trial.service, self.services)
+            )
 
     def _check_names(self) -> None:
         """Refuse names that point nowhere."""

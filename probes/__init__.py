@@ -28,6 +28,7 @@ for _name in (
 __all__ = [
     "alerting",
     "alertmanager",
+    "audit",
     "aws",
     "backup",
     "dns",
@@ -42,6 +43,7 @@ __all__ = [
     "postgres",
     "prometheus",
     "redis",
+    "redis_keys",
     "repository",
     "rows",
     "schema",
@@ -54,6 +56,7 @@ if typing.TYPE_CHECKING:
     from probes import (
         alerting,
         alertmanager,
+        audit,
         aws,
         backup,
         dns,
@@ -68,6 +71,7 @@ if typing.TYPE_CHECKING:
         postgres,
         prometheus,
         redis,
+        redis_keys,
         repository,
         rows,
         schema,

@@ -30,7 +30,10 @@ __all__ = [
     "count_keys",
     "excess_rights",
     "failure_kind",
+    "observe",
     "ping",
+    "run",
+    "scan",
 ]
 
 PHASES: Final = ("resolve", "connect", "tls", "login", "command")
@@ -138,9 +141,9 @@ def ping(target: RedisTarget, *, deadline: Deadline) -> Observation[RedisFacts]:
 
     def ask(client: Client) -> RedisFacts:
         began = time.monotonic()
-        _run(client, "PING")
+        run(client, "PING")
         ping_seconds = time.monotonic() - began
-        role = _run(client, "ROLE")
+        role = run(client, "ROLE")
         server, memory, replication, persistence = (
             _info(client, section) for section in ("server", "memory", "replication", "persistence")
         )
@@ -154,7 +157,7 @@ def ping(target: RedisTarget, *, deadline: Deadline) -> Observation[RedisFacts]:
             ping_seconds=ping_seconds,
         )
 
-    return _observe(target, deadline, ask)
+    return observe(target, deadline, ask)
 
 
 def count_keys(
@@ -163,20 +166,30 @@ def count_keys(
     """Count the keys that match, by SCAN in batches of about 500; an unfinished scan is a failure."""
 
     def ask(client: Client) -> KeyCount:
-        found: set[bytes] = set()
-        cursor = 0
-        for batch in range(1, max_iterations + 1):
-            answer = _run(client, "SCAN", cursor, "MATCH", pattern, "COUNT", _KEYS_PER_BATCH)
-            cursor, keys = int(answer[0]), answer[1]
-            found.update(keys)
-            if cursor == 0:
-                return KeyCount(len(found), batch)
-        raise FoundError(
-            FailureKind.UNUSABLE_ANSWER,
-            f"The scan did not come round in {max_iterations} batches; the count is unknown.",
-        )
+        # A scan may bring a key twice. Its hash tells it apart as well as its name, in less memory.
+        found: set[int] = set()
+        batches = 0
+        for keys in scan(client, pattern, max_iterations):
+            found.update(map(hash, keys))
+            batches += 1
+        return KeyCount(len(found), batches)
 
-    return _observe(target, deadline, ask)
+    return observe(target, deadline, ask)
+
+
+def scan(client: Client, pattern: str, max_iterations: int) -> Iterator[list[bytes]]:
+    """Yield the names that match, batch by batch; raises FoundError when the scan does not come round."""
+    cursor = 0
+    for _ in range(max_iterations):
+        answer = run(client, "SCAN", cursor, "MATCH", pattern, "COUNT", _KEYS_PER_BATCH)
+        cursor = int(answer[0])
+        yield answer[1]
+        if cursor == 0:
+            return
+    raise FoundError(
+        FailureKind.UNUSABLE_ANSWER,
+        f"The scan did not come round in {max_iterations} batches; what there is, is unknown.",
+    )
 
 
 def excess_rights(target: RedisTarget, *, deadline: Deadline) -> Observation[RedisRights]:
@@ -198,16 +211,16 @@ def excess_rights(target: RedisTarget, *, deadline: Deadline) -> Observation[Red
             unknown = tuple(name for name in every if name not in _MALFORMED)
             return RedisRights(target.user, excess, unknown, "refused attempts")
 
-    return _observe(target, deadline, ask)
+    return observe(target, deadline, ask)
 
 
 def _dry_run(client: Client, user: str, command: tuple[str, ...]) -> bool:
-    return _run(client, "ACL DRYRUN", user, *command) in {b"OK", "OK", True}
+    return run(client, "ACL DRYRUN", user, *command) in {b"OK", "OK", True}
 
 
 def _attempt(client: Client, name: str) -> bool:
     try:
-        _run(client, *_MALFORMED[name])
+        run(client, *_MALFORMED[name])
     except redis.exceptions.NoPermissionError:
         return False
     except redis.exceptions.ResponseError:
@@ -215,7 +228,8 @@ def _attempt(client: Client, name: str) -> bool:
     return True
 
 
-def _observe(target: RedisTarget, deadline: Deadline, ask: Callable[[Client], V]) -> Observation[V]:
+def observe(target: RedisTarget, deadline: Deadline, ask: Callable[[Client], V]) -> Observation[V]:
+    """Log in, let `ask` send its commands, and return what it found or why it found nothing."""
     started_at, started = utc_now(), time.monotonic()
     clock = PhaseClock(*PHASES)
     value, failure = None, None
@@ -286,13 +300,14 @@ def _sharper(exc: Exception, opened: DeadlineSocket) -> Exception:
     return exc
 
 
-def _run(client: Client, *words: str | int) -> Any:
+def run(client: Client, *words: str | int) -> Any:
+    """Send one command and return the answer; raises redis.exceptions.RedisError and OSError."""
     send: Callable[..., Any] = client.execute_command
     return send(*words)
 
 
 def _info(client: Client, section: str) -> Mapping[str, object]:
-    answer = _run(client, "INFO", section)
+    answer = run(client, "INFO", section)
     if not isinstance(answer, dict):
         raise FoundError(FailureKind.UNUSABLE_ANSWER, "INFO brought no list of fields.")
     return answer

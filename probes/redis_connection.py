@@ -19,7 +19,7 @@ class AnswerTooLargeError(OSError):
 
 
 class DeadlineSocket:
-    """A connected socket whose sends and receives share one deadline and one bound on bytes."""
+    """A connected socket: one deadline for all of it, one bound on the bytes of each answer."""
 
     def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
         self._connection = connection
@@ -40,7 +40,8 @@ class DeadlineSocket:
         return data
 
     def sendall(self, data: bytes) -> None:
-        """Send everything; raises OSError."""
+        """Send everything, after which a new answer begins; raises OSError."""
+        self._bytes_left = MAX_ANSWER_BYTES
         self._connection.settimeout(network.seconds_left(self._deadline))
         self._connection.sendall(data)
 

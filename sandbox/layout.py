@@ -37,7 +37,15 @@ def edge_name(region: str) -> str:
 APIS = {api_name(region, version): (region, version) for region in REGIONS for version in VERSIONS}
 RELEASED_APIS = tuple(api_name(region, RELEASE) for region in REGIONS)
 PREVIOUS_APIS = tuple(api_name(region, PREVIOUS) for region in REGIONS)
-STANDINS = ("fhir", "grafana", "kubernetes-eu", "kubernetes-us", "pagerduty", "slack")
+STANDINS = (
+    "audit",
+    "fhir",
+    "grafana",
+    "kubernetes-eu",
+    "kubernetes-us",
+    "pagerduty",
+    "slack",
+)
 """The stand-ins of `sandbox.standins.registry`; the gate reaches each over the link `gate-NAME`."""
 WEB_EDGES = {f"web-{region}": region for region in REGIONS}
 """The edges that serve the web site, in the process of AWS."""
@@ -76,6 +84,7 @@ PASSWORDS = (
     "redis-api",
     "redis-gate",
     "api-admin",
+    "audit-read",
     "kubernetes-gate",
     "grafana-gate",
     "pagerduty-gate",

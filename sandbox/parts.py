@@ -11,6 +11,7 @@ from sandbox import (
     aws_server,
     backups,
     environment_file,
+    feature_flags,
     lease,
     migrations,
     monitoring_servers,
@@ -104,6 +105,7 @@ class Platform:
             asyncio.to_thread(release_repository.make, self.layout.release_repository),
             *(child.start() for name, child in self.children.items() if name not in later),
         )
+        await feature_flags.lay_down(self)
         await self.settle()
         await monitoring.watch_before(self)
         if not self.deployment.pending:
@@ -155,6 +157,7 @@ class Platform:
         say("seeding patients, providers and appointments")
         await migrations.deploy_release(self, PREVIOUS)
         await self.postgres.create_gate_role()
+        await self.postgres.as_owner(script("audit.sql"))
         await self.postgres.as_owner(script("seed.sql"))
         if self.deployment.pending:
             await backups.make_history(self)
@@ -184,6 +187,9 @@ class Platform:
             self._serve_at_once()
         if name in APIS:
             await self.switchboard.press(name)
+        if name == "redis":
+            # It keeps nothing on disk. A real one would, and has no say in what the flags are.
+            await feature_flags.lay_down(self)
 
     async def set_link(self, name: str, **changes: Any) -> None:
         """Change the mode or latency of a link, or the server behind it; raises UnknownNameError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.child import Command
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from sandbox.layout import Layout
 
 GATE = "release_gate"
-_GATE_COMMANDS = "+ping +info +dbsize +role +time +scan +ttl +type +acl|whoami +acl|dryrun"
+_KIT = Path(__file__).resolve().parent.parent / "deploy" / "redis" / "gate.acl"
 _READ_KEY_ACLS = (7, 0)
 
 
@@ -37,13 +38,15 @@ def command(layout: Layout, binary: Binary) -> Command:
 
 
 def _access(layout: Layout, binary: Binary) -> str:
-    # Redis 6 has no pattern for reading alone; none of the gate's commands writes anyway.
-    keys = "%R~*" if binary.version_numbers >= _READ_KEY_ACLS else "~*"
     api, gate = (_digest(layout.passwords[name]) for name in ("redis-api", "redis-gate"))
-    return (
-        f"user default on #{api} ~* &* +@all\n"
-        f"user {GATE} on #{gate} {keys} resetchannels -@all {_GATE_COMMANDS}\n"
-    )
+    return f"user default on #{api} ~* &* +@all\n{gate_line(gate, binary.version_numbers)}"
+
+
+def gate_line(password_sha256: str, version: tuple[int, ...]) -> str:
+    """Return the line of the operators' own ACL file for the gate's user, as this version knows it."""
+    line = _KIT.read_text(encoding="utf-8").replace("PASSWORD_SHA256", password_sha256)
+    # Redis 6 has no pattern for reading alone; none of the gate's commands writes anyway.
+    return line if version >= _READ_KEY_ACLS else line.replace("%R~", "~")
 
 
 def _settings(layout: Layout, port: int, access: str) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.child import Command
-from sandbox.layout import STANDINS
+from sandbox.layout import DATABASE, HOST, STANDINS
+from sandbox.postgres import OWNER
 from sandbox.readiness import answers_http
 from sandbox.reference_api import PYTHON
 from sandbox.state import write_private
@@ -30,7 +31,21 @@ def _cluster(number: int) -> Callable[[Layout], dict[str, Any]]:
     }
 
 
+def _audit(layout: Layout) -> dict[str, Any]:
+    return {
+        "token": layout.passwords["audit-read"],
+        "database": {
+            "host": HOST,
+            "port": layout.ports["postgres-primary"],
+            "dbname": DATABASE,
+            "user": OWNER,
+            "password": layout.passwords["postgres-api"],
+        },
+    }
+
+
 _SETTINGS: Mapping[str, Callable[[Layout], dict[str, Any]]] = {
+    "audit": _audit,
     "kubernetes-eu": _cluster(1),
     "kubernetes-us": _cluster(2),
     "grafana": lambda layout: {

@@ -18,6 +18,7 @@ COMMANDS = {
     "phase": "during the deployment: is phase N[.M] done, and done right?",
     "post-deploy": "measure the live release and say GO, ROLLBACK or HOLD",
     "baseline": "before the deployment: keep how the platform is, for later checks to compare with",
+    "join": "one verdict of the regions' runs",
     "explain": "why: what failed, by how much, where, what would clear it",
     "status": "where the deployment stands, who has to act, the next command",
     "doctor": "no verdict: can the gate reach and read everything it needs?",

@@ -41,12 +41,15 @@ COUNTDOWN = ("T-7d", "T-3d", "T-1d", "T-2h")
 EVERY_PHASE = "phase"
 """The `when` of a row that every phase of the deployment asks."""
 CONDITIONS = (
+    "environment:audit",
     "environment:backups",
     "environment:certificates",
     "environment:data",
     "environment:dns",
     "environment:external",
     "environment:fhir",
+    "environment:flag_changes",
+    "environment:flags",
     "environment:integrations",
     "environment:kubernetes",
     "environment:migrations",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gates.decide.catalogue import COUNTDOWN, EVERY_PHASE, Row, in_window
 from gates.decide.fold import Stage
@@ -222,6 +222,18 @@ class Phase:
             if parts:
                 return tuple(Phase.parse(part) for part in parts)
         return ()
+
+
+def gate_of(record: Mapping[str, Any]) -> Gate:
+    """Return the gate that a verdict's record is of; raises KeyError, TypeError or ValueError."""
+    name = record["gate"]
+    if name == PostDeploy.name:
+        return PostDeploy(record["window"])
+    if name == PreDeploy.name:
+        return PreDeploy(record["at"])
+    if name == Phase.name:
+        return Phase.parse(record["phase"])
+    raise ValueError(f"gate {name!r}")
 
 
 def stage_of(part: str, *, switched: bool) -> Stage:

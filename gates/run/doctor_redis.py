@@ -12,7 +12,8 @@ from probes.redis import RedisFacts, RedisRights, RedisTarget
 _SYSTEM = "Redis"
 _USER = "release_gate"
 _KEYS = Keys("redis.host", "redis.ca_file", "redis.password")
-_COMMANDS = "+ping +info +dbsize +role +time +scan +ttl +type +acl|whoami"
+_COMMANDS = "+ping +info +dbsize +role +time +scan"
+_WHOAMI = "+acl|whoami"
 _SINCE_KEY_PATTERNS = 7
 _SAVE = "ACL SAVE"
 
@@ -29,23 +30,34 @@ def examine_redis(subject: Subject, section: Redis, target: RedisTarget) -> list
     return [*found, *_rights(subject, section, rights.value, state.value.version)]
 
 
-def acl_lines(user: str, version: str, *, new: bool) -> tuple[str, str]:
-    """Return the commands that give a user of a Redis of this version the gate's rights and no more."""
+def acl_lines(user: str, version: str, *, new: bool, flags: str | None) -> tuple[str, str]:
+    """Return the commands that give a user of a Redis of this version the gate's rights and no more.
+
+    `flags` is the pattern of the only keys whose values it may read, if there are any.
+    """
     modern = _major(version) >= _SINCE_KEY_PATTERNS
     start = "reset on >PASSWORD" if new else "on resetkeys"
     # Redis 6 has no pattern for reading alone, and none of these commands writes.
-    keys = "%R~*" if modern else "~*"
-    commands = f"{_COMMANDS} +acl|dryrun" if modern else _COMMANDS
-    return f"ACL SETUSER {user} {start} {keys} resetchannels -@all {commands}", _SAVE
+    keys = "" if flags is None else f" %R~{flags}" if modern else f" ~{flags}"
+    words = (_COMMANDS, "+get" if flags else "", _WHOAMI, "+acl|dryrun" if modern else "")
+    commands = " ".join(filter(None, words))
+    return f"ACL SETUSER {user} {start}{keys} resetchannels -@all {commands}", _SAVE
+
+
+def _acl_lines(subject: Subject, user: str, version: str, *, new: bool) -> tuple[str, str]:
+    flags = subject.platform.environment.settings.flags
+    return acl_lines(user, version, new=new, flags=None if flags is None else flags.every_key)
 
 
 def _no_answer(subject: Subject, section: Redis, failure: Failure) -> Finding:
     found = unreachable(subject, _SYSTEM, None, failure, _KEYS)
     if failure.kind is FailureKind.CREDENTIAL_REFUSED:
-        lines = acl_lines(section.user, "7", new=True)
+        lines = _acl_lines(subject, section.user, "7", new=True)
         return _finding(Level.BAD, found.sentence, *lines, *found.remedy)
     if failure.kind is FailureKind.FORBIDDEN:
-        return _finding(Level.BAD, found.sentence, *acl_lines(section.user, "7", new=False))
+        return _finding(
+            Level.BAD, found.sentence, *_acl_lines(subject, section.user, "7", new=False)
+        )
     return found
 
 
@@ -66,18 +78,20 @@ def _rights(subject: Subject, section: Redis, rights: RedisRights, version: str)
     if rights.unknown:
         sentence = f"not known whether {section.user} may run {', '.join(rights.unknown)}"
         return [_finding(Level.WARN, sentence, *_knowledge(section, version))]
-    return [_finding(Level.OK, f"the user {section.user} can't write, block or read a value")]
+    return [
+        _finding(Level.OK, f"the user {section.user} can't write, block or read a patient's value")
+    ]
 
 
 def _restriction(subject: Subject, section: Redis, version: str) -> tuple[str, ...]:
     """Return what takes rights away; the default user is everybody's, so the gate gets its own."""
     if section.user != "default":
-        return acl_lines(section.user, version, new=False)
+        return _acl_lines(subject, section.user, version, new=False)
     own = (
         subject.key("redis.user", _USER),
         subject.key("redis.password", "env:GATE_REDIS_PASSWORD"),
     )
-    return (*acl_lines(_USER, version, new=True), *own)
+    return (*_acl_lines(subject, _USER, version, new=True), *own)
 
 
 def _knowledge(section: Redis, version: str) -> tuple[str, ...]:

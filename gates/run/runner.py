@@ -115,6 +115,7 @@ class Runner:
             self._verdict |= {
                 "release": release.tag,
                 "stage": scope.stage,
+                "environment_regions": list(loaded.settings.regions),
                 "follows": question.gate.follows(catalogue),
                 "traffic_switched_at": switched_at and switched_at.isoformat(),
                 "digests": {

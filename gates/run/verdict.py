@@ -51,6 +51,7 @@ def opening(header: Header) -> dict[str, Any]:
         "stage": None,
         "regions": {},
         "traffic_switched_at": None,
+        "environment_regions": [],
         "started_at": header.started_at.isoformat(timespec="milliseconds"),
         "finished_at": None,
         "elapsed_seconds": None,
@@ -62,7 +63,7 @@ def opening(header: Header) -> dict[str, Any]:
         "versions": {"gate": VERSION, "python": platform.python_version(), "commit": _commit()},
         "digests": {
             "policy": _digest(sorted(POLICY.glob("*.yaml"))),
-            "catalogue": _digest(sorted(FEATURES.rglob("*.csv"))),
+            "catalogue": catalogue_digest(),
         },
     }
 
@@ -97,11 +98,15 @@ def decided(
     """Return the verdict with decision, reasons and every check."""
     checks = [_check(row, None, lines, regions) for row in manifest.required]
     checks += [_check(row, rule, lines, regions) for row, rule in manifest.not_applicable]
+    return {**verdict, **decision(folded, checks)}
+
+
+def decision(folded: Folded, checks: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what a fold adds to a verdict."""
     counts = collections.Counter(
         region["outcome"] or "MISSING" for check in checks for region in check["regions"].values()
     )
     return {
-        **verdict,
         "decision": folded.decision.value,
         "regions": {region: decision.value for region, decision in folded.by_region.items()},
         "counts": dict(sorted(counts.items())),
@@ -118,6 +123,11 @@ def not_applicable_results(manifest: Manifest, regions: Iterable[str]) -> list[R
         for row, rule in manifest.not_applicable
         for region in regions
     ]
+
+
+def catalogue_digest() -> str:
+    """Return the SHA-256 of everything that says what is required."""
+    return _digest(sorted(FEATURES.rglob("*.csv")))
 
 
 def digest_of(path: pathlib.Path) -> str:

@@ -9,9 +9,11 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from sandbox.app import errors
+from sandbox.app.audit import Audit
 from sandbox.app.database import Database
 from sandbox.app.express import Express
 from sandbox.app.faults import Faults
+from sandbox.app.flags import FlagStore
 from sandbox.app.gateways import Gateways
 from sandbox.app.metrics import Endpoint, Metrics
 from sandbox.app.middleware import DisturbedHealth, Measured
@@ -20,6 +22,7 @@ from sandbox.app.parts import Parts
 from sandbox.app.routes import (
     appointments,
     auth,
+    flags,
     health,
     integrations,
     operations,
@@ -47,7 +50,7 @@ def make_app(config: AppConfig) -> ASGIApp:
     parts = _make_parts(config, routers)
     app = FastAPI(title="Unified Health API", version=config.version, lifespan=_lifespan)
     app.state.parts = parts
-    for router in (*routers, health.router, operations.router):
+    for router in (*routers, health.router, operations.router, flags.router):
         app.include_router(router)
     errors.add_handlers(app)
     app.add_middleware(DisturbedHealth, faults=parts.faults)
@@ -78,20 +81,24 @@ def _make_parts(config: AppConfig, routers: tuple[APIRouter, ...]) -> Parts:
         if isinstance(route, APIRoute)
         for method in sorted(route.methods or ())
     )
+    audit = Audit(config.region)
+    database = Database(config.database, metrics, (providers.PROVIDER, appointments.APPOINTMENTS))
     return Parts(
         config=config,
         faults=Faults(),
         metrics=metrics,
-        database=Database(
-            config.database, metrics, (providers.PROVIDER, appointments.APPOINTMENTS)
-        ),
+        database=database,
         sessions=Sessions(config.redis),
         gateways=Gateways(config.vendors_url),
+        flags=FlagStore(config.redis, database, audit),
+        audit=audit,
     )
 
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
-    async with parts.database.opened(), parts.sessions.opened(), parts.gateways.opened():
+    async with contextlib.AsyncExitStack() as stack:
+        for part in (parts.database, parts.sessions, parts.gateways, parts.flags):
+            await stack.enter_async_context(part.opened())
         yield

@@ -9,9 +9,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, SecretStr
 from pydantic.alias_generators import to_camel
 
+from sandbox.app.audit import Audit
 from sandbox.app.config import AppConfig
 from sandbox.app.database import Database
 from sandbox.app.faults import Faults
+from sandbox.app.flags import FlagStore
 from sandbox.app.gateways import Gateways
 from sandbox.app.metrics import Metrics
 from sandbox.app.sessions import Sessions, User
@@ -27,6 +29,8 @@ class Parts:
     database: Database
     sessions: Sessions
     gateways: Gateways
+    flags: FlagStore
+    audit: Audit
 
 
 class Body(BaseModel):

@@ -26,6 +26,7 @@ async def scale_up(platform: Platform) -> None:
 async def roll_out(platform: Platform) -> None:
     """Start the release's processes beside the old ones and let Prometheus scrape them."""
     await together(*(platform.start_process(name) for name in RELEASED_APIS))
+    platform.deployment.rolled_out = True
     platform.note_targets()
     await _tell(
         platform,

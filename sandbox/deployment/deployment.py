@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from sandbox.parts import Platform
 
 LAST_PHASE = 7
-TRAFFIC_SWITCHED_IN = 3
 
 
 class Deployment:
@@ -24,11 +23,8 @@ class Deployment:
         self.pending = pending
         """The release waits: each phase is carried out by hand. Otherwise all are at the start."""
         self.done = 0
-
-    @property
-    def rolled_out(self) -> bool:
+        self.rolled_out = not pending
         """Whether the release's processes are meant to run; so from the start where nobody waits."""
-        return not self.pending or self.done >= TRAFFIC_SWITCHED_IN
 
     async def carry_out(self, phase: int, say: Callable[[str], None]) -> None:
         """Carry out the next phase; raises SandboxError for any other, and when a step fails."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.deployment import cluster, database, delivery, monitoring
+from sandbox.deployment import cluster, database, delivery, flags, monitoring
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -29,6 +29,7 @@ class Step:
 STEPS: Mapping[int, tuple[Step, ...]] = {
     1: (
         Step("1.1 back the database up", database.back_up),
+        Step("1.2 set feature flags to their safe state", flags.make_safe),
         Step("1.3 scale services up", cluster.scale_up),
     ),
     2: (Step("2.1 run the migrations", database.migrate),),
@@ -38,7 +39,10 @@ STEPS: Mapping[int, tuple[Step, ...]] = {
         Step("3.3 switch the traffic", cluster.switch_traffic),
     ),
     4: (Step("4.1 build and upload the web application", delivery.upload_web),),
-    5: (Step("5.1 update the configuration", cluster.configure),),
+    5: (
+        Step("5.1 update the configuration", cluster.configure),
+        Step("5.2 enable new features for some users", flags.enable_for_some),
+    ),
     6: (),
     7: (
         Step("7.1 apply the alert rules", monitoring.apply_rules),

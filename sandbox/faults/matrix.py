@@ -1,142 +1,115 @@
-"""`./harness faults`: applies every fault in turn, runs the whole gate, prints what turned which colour."""
+"""`./harness faults`: walks a deployment, applies every fault when its gate is due, prints the colours."""
 
 from __future__ import annotations
 
 import argparse
-import datetime as dt
+import dataclasses
 import json
-import pathlib
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from sandbox.faults import catalogue, expectation
-from sandbox.faults.catalogue import Fault
+from sandbox.faults import catalogue, expectation, matrix_page
+from sandbox.faults.catalogue import GATES, Fault
+from sandbox.faults.matrix_page import HEALTHY, Row
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 TABLE = ROOT / "docs" / "fault-matrix.md"
-LETTERS = {"PASS": "·", "FAIL": "F", "ERROR": "E", "INCONCLUSIVE": "?", "MISSING": "M"}
-HEALTHY = Fault(name="healthy", description="No fault at all.", decision="GO")
+NOTHING_ASKED = 78
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the matrix; 0 when every fault turned exactly its own checks."""
+    """Run the matrix; 0 when every gate was GO by itself and every fault turned exactly its own checks."""
     parser = argparse.ArgumentParser(prog="./harness faults", description=__doc__)
     parser.add_argument(
         "names", nargs="*", metavar="FAULT", help="only these; their rows are written anew"
     )
     options = parser.parse_args(arguments)
-    faults = [
-        fault
-        for fault in catalogue.load()
-        if fault.gate == HEALTHY.gate and (not options.names or fault.name in options.names)
+    wanted = [
+        fault for fault in catalogue.load() if not options.names or fault.name in options.names
     ]
-    ours = _sandbox("status", "--environment", check=False).returncode != 0
-    if ours:
-        _sandbox("up")
-    try:
-        named = HEALTHY.name in options.names or not options.names
-        rows = [_row(fault) for fault in [*([HEALTHY] if named else []), *faults]]
-    finally:
-        _sandbox("fault", "revert", "--all", check=False)
-        if ours:
-            _sandbox("down")
-    bad = [row for row in rows if row["differences"]]
-    text = replaced(TABLE.read_text(encoding="utf-8"), rows) if options.names else render(rows)
-    TABLE.write_text(text, encoding="utf-8")
+    if unknown := set(options.names) - {fault.name for fault in wanted}:
+        parser.error(f"there is no fault {', '.join(sorted(unknown))}: see sandbox fault list")
+    with tempfile.TemporaryDirectory(prefix="fault-matrix-") as folder:
+        rows = list(Walk(Path(folder)).rows(wanted))
+    bad = [row for row in rows if row.differences]
+    old = TABLE.read_text(encoding="utf-8") if options.names else ""
+    TABLE.write_text(matrix_page.render(rows, old), encoding="utf-8")
     print(f"{len(rows) - len(bad)} of {len(rows)} came out as expected")  # noqa: T201 - the product of this command
     return 1 if bad else 0
 
 
-def _row(fault: Fault) -> dict[str, Any]:
-    if fault is not HEALTHY:
-        _sandbox("fault", "apply", fault.name)
-    started = time.monotonic()
-    verdict = _gate()
-    seconds = time.monotonic() - started
-    if fault is not HEALTHY:
-        _sandbox("fault", "revert", fault.name)
-    found = expectation.outcomes(verdict["checks"])
-    wrong = [
-        f"{d.check}: {d.found}, not {d.expected}" for d in expectation.differences(fault, found)
-    ]
-    if verdict["decision"] != fault.decision:
-        wrong.append(f"decision {verdict['decision']}, not {fault.decision}")
-    print(  # noqa: T201 - the product of this command
-        f"{fault.name:30} {verdict['decision']:8} {seconds:5.1f} s  {'; '.join(wrong) or 'as expected'}",
-        flush=True,
-    )
-    return {"fault": fault, "found": found, "decision": verdict["decision"], "differences": wrong}
+@dataclasses.dataclass(frozen=True, slots=True)
+class Walk:
+    """A platform of its own, from before the release to its end; nobody else's is touched."""
 
+    state: Path
 
-def _gate() -> Mapping[str, Any]:
-    command = [_program("gate"), "post-deploy", "--env", "local", "--output", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)  # noqa: S603 - our own command
-    verdict: Mapping[str, Any] = json.loads(done.stdout)
-    return verdict
+    def rows(self, wanted: Collection[Fault]) -> Iterator[Row]:
+        """Yield a row of each gate without faults, and of each of its wanted faults."""
+        last = max(GATES.index(fault.gate) for fault in wanted)
+        self._sandbox("up", "--pending")
+        try:
+            self._gate("baseline")
+            for gate in GATES[: last + 1]:
+                yield from self._gate_rows(gate, [fault for fault in wanted if fault.gate == gate])
+        finally:
+            self._sandbox("down")
 
+    def _gate_rows(self, gate: str, faults: Sequence[Fault]) -> Iterator[Row]:
+        if gate.startswith("phase-"):
+            self._sandbox("deploy", gate[-1])
+        for fault in faults:
+            self._sandbox("fault", "apply", fault.name)
+            try:
+                yield from self._row(fault)
+            finally:
+                self._sandbox("fault", "revert", fault.name)
+        if faults or gate.startswith("phase-"):
+            # Last, so that the phase after finds this one GO; it shows, too, that nothing is left.
+            yield from self._row(HEALTHY.model_copy(update={"gate": gate}))
 
-def _sandbox(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own command
-        [_program("sandbox"), *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=check,
-        timeout=600,
-        cwd=tempfile.gettempdir(),
-    )
+    def _row(self, fault: Fault) -> Iterator[Row]:
+        started = time.monotonic()
+        verdict = self._gate(*fault.gate.split("-") if "phase" in fault.gate else (fault.gate,))
+        if verdict["exit_code"] == NOTHING_ASKED:
+            return
+        found = expectation.outcomes(verdict["checks"])
+        wrong = [
+            f"{d.check}: {d.found}, not {d.expected}" for d in expectation.differences(fault, found)
+        ]
+        if verdict["decision"] != fault.decision:
+            wrong.append(f"decision {verdict['decision']}, not {fault.decision}")
+        seconds = time.monotonic() - started
+        print(  # noqa: T201 - the product of this command
+            f"{fault.gate:11} {fault.name:30} {verdict['decision']:8} {seconds:5.1f} s  "
+            f"{'; '.join(wrong) or 'as expected'}",
+            flush=True,
+        )
+        yield Row(fault, found, verdict["decision"], tuple(wrong))
 
+    def _gate(self, *command: str) -> Mapping[str, Any]:
+        asked = [*command, "--env", "local", "--release", "v1.2.0", "--output", "json"]
+        verdict: Mapping[str, Any] = json.loads(self._run("gate", *asked, check=False).stdout)
+        return verdict
 
-def _program(name: str) -> str:
-    return str(pathlib.Path(sys.executable).parent / name)
+    def _sandbox(self, *arguments: str) -> None:
+        self._run("sandbox", *arguments, check=True)
 
-
-def render(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return the matrix as Markdown: one row for each fault, one column for each check."""
-    rows = list(rows)
-    checks = list(rows[0]["found"])
-    lines = [
-        "# Fault matrix",
-        "",
-        (
-            f"Made by `./harness faults` on {dt.datetime.now(dt.UTC):%Y-%m-%d}: each fault applied to "
-            "the local platform, the whole gate run, each check's worst outcome."
-        ),
-        "",
-        (
-            "`·` PASS, `F` FAIL, `E` ERROR, `?` INCONCLUSIVE. A row that differs from the fault's entry in "
-            "`sandbox/faults/catalogue.d/*.yaml` is marked."
-        ),
-        "",
-        "| fault | decision | " + " | ".join(_short(check) for check in checks) + " |",
-        "|---|---|" + "---|" * len(checks),
-    ]
-    return "\n".join([*lines, *(_line(row, checks) for row in rows), ""])
-
-
-def replaced(table: str, rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return a table with these rows in the place of the older ones of the same faults."""
-    lines = table.splitlines()
-    for row in rows:
-        starts = (f"| {row['fault'].name} |", f"| {row['fault'].name} **differs** |")
-        place = next(number for number, line in enumerate(lines) if line.startswith(starts))
-        lines[place] = _line(row, list(row["found"]))
-    return "\n".join([*lines, ""])
-
-
-def _line(row: Mapping[str, Any], checks: Sequence[str]) -> str:
-    letters = [LETTERS.get(row["found"][check], row["found"][check]) for check in checks]
-    mark = " **differs**" if row["differences"] else ""
-    return f"| {row['fault'].name}{mark} | {row['decision']} | " + " | ".join(letters) + " |"
-
-
-def _short(check: str) -> str:
-    return (
-        check.removeprefix("IV-").replace("HEALTH", "H").replace("FLOW", "FL").replace("PERF", "P")
-    )
+    def _run(self, program: str, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 - our own commands
+            [str(Path(sys.executable).parent / program), *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=check,
+            timeout=600,
+            env={**os.environ, "SANDBOX_STATE": str(self.state)},
+        )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.faults import data_faults, delivery_faults, kubernetes_faults, post_deploy_faults
+from sandbox.faults import (
+    data_faults,
+    delivery_faults,
+    flags_faults,
+    kubernetes_faults,
+    post_deploy_faults,
+)
 
 if TYPE_CHECKING:
     from sandbox.faults.actions import Action
@@ -12,6 +18,7 @@ if TYPE_CHECKING:
 ACTIONS: dict[str, Action] = {
     **data_faults.FAULTS,
     **kubernetes_faults.FAULTS,
+    **flags_faults.FAULTS,
     **post_deploy_faults.FAULTS,
     **delivery_faults.FAULTS,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sandbox.standins import fhir, grafana, kubernetes, pagerduty, slack
+from sandbox.standins import audit, fhir, grafana, kubernetes, pagerduty, slack
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MAKERS: Mapping[str, Maker] = {
     "fhir": fhir.make_app,
     "grafana": grafana.make_app,
+    "audit": audit.make_app,
     "kubernetes-eu": kubernetes.make_app,
     "kubernetes-us": kubernetes.make_app,
     "pagerduty": pagerduty.make_app,

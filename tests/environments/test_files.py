@@ -28,7 +28,13 @@ MARKS_OF_PROD = [
     "kubernetes.container",
     "kubernetes.release_images",
     "kubernetes.config.LOG_LEVEL",
+    "flags.states.before.new_appointment_ui.enabled",
+    "flags.states.before.enhanced_analytics.enabled",
+    "audit.address",
     "synthetic.provider_id",
+    "evidence.url",
+    "mobile.values.provider",
+    "secrets.names.0",
 ]
 
 
@@ -39,7 +45,12 @@ def text_of(name: str) -> str:
 def edited(name: str) -> str:
     """Return an environment's text as an operator would leave it."""
     numbers = iter(range(100))
-    return _MARK.sub(lambda _: f"https://host-{next(numbers)}.example", text_of(name))
+
+    def answer(mark: re.Match[str]) -> str:
+        asks_yes_or_no = "EDIT-ME: true or false" in mark[0]
+        return "true" if asks_yes_or_no else f"https://host-{next(numbers)}.example"
+
+    return _MARK.sub(answer, text_of(name))
 
 
 @pytest.fixture

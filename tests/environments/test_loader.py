@@ -119,10 +119,17 @@ class TestSecrets:
     def test_every_reference_of_the_models_is_resolved(self) -> None:
         """A new secret that the loader forgot would only show in a run."""
         known = {
+            "audit.token",
+            "audit.trial.token",
             "prometheus.token",
             "postgres.password",
             "redis.password",
             "regions.kubernetes.token",
+            "aws.access_key_id",
+            "aws.secret_access_key",
+            "aws.session_token",
+            "evidence.token",
+            "mobile.token",
             "synthetic.token",
         }
         assert set(_reference_keys(Environment, "")) == known

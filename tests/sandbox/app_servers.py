@@ -208,6 +208,7 @@ class Servers:
             connection.execute(f"GRANT pg_read_all_stats TO {OWNER}".encode())
         for migration in migrations.of_release(RELEASE):
             self.sql(migration.script.decode())
+        self.sql((SQL / "audit.sql").read_text())
         self.sql((SQL / "seed.sql").read_text())
 
     def _answers_sql(self, name: str) -> bool:

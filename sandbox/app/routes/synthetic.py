@@ -3,12 +3,16 @@
 import datetime as dt
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
+from sandbox.app.audit import Deed, request_id_of
 from sandbox.app.parts import Body, OnlySyntheticToken, PartsOfApp
 
 router = APIRouter(tags=["synthetic"], dependencies=[OnlySyntheticToken])
+
+LISTED = "synthetic.records.listed"
+_DELETED = "synthetic.records.deleted"
 
 Tag = Annotated[str, Query(min_length=1, max_length=100)]
 
@@ -35,19 +39,23 @@ class Deleted(Body):
 
 
 @router.get("/v1/synthetic/records")
-async def list_records(parts: PartsOfApp, tag: Tag | None = None) -> Records:
-    """Return the records with this tag, or every synthetic record."""
+async def list_records(parts: PartsOfApp, request: Request, tag: Tag | None = None) -> Records:
+    """Return the records with this tag, or every synthetic record; the reading is logged."""
+    deed = Deed(actor="release-gate", action=LISTED, request_id=request_id_of(request))
+    await parts.audit.record(parts.database, deed)
     rows = await parts.database.rows(_LIST, tag, tag)
     return Records(records=tuple(Record.model_validate(row) for row in rows))
 
 
 @router.delete("/v1/synthetic/records")
-async def delete_records(parts: PartsOfApp, tag: Tag) -> Deleted:
-    """Delete every record with this tag, and the sessions of its users.
+async def delete_records(parts: PartsOfApp, request: Request, tag: Tag) -> Deleted:
+    """Delete every record with this tag, and the sessions of its users; the deletion is logged.
 
     A null tag equals nothing in SQL, so records of real users can never match.
     """
+    deed = Deed(actor="release-gate", action=_DELETED, request_id=request_id_of(request))
     async with parts.database.transaction() as transaction:
+        await parts.audit.record(transaction, deed)
         calls = await transaction.rows(
             "DELETE FROM video_calls WHERE synthetic_tag = %s RETURNING id", tag
         )

@@ -289,11 +289,15 @@ class TestRevocations:
 
 
 def test_redis_6_has_no_pattern_for_reading_alone() -> None:
-    old, _ = acl_lines("gate", "6.2.14", new=True)
-    new, _ = acl_lines("gate", "7.0.15", new=True)
-    assert " ~* " in old
+    old, _ = acl_lines("gate", "6.2.14", new=True, flags="flag:*")
+    new, _ = acl_lines("gate", "7.0.15", new=True, flags="flag:*")
+    none, _ = acl_lines("gate", "7.0.15", new=True, flags=None)
+    assert " ~flag:* " in old
     assert "dryrun" not in old
-    assert " %R~* " in new
+    assert " %R~flag:* " in new
+    assert "+get" in new
+    assert "~" not in none
+    assert "+get" not in none
 
 
 def everything_at(port: int) -> str:

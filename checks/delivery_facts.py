@@ -1,0 +1,63 @@
+"""What a baseline keeps of images and web application: what a way back has to lead to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import probes
+from checks import bundle, images
+from checks.baseline import SHARED, CannotCollectError
+from checks.failures import failure_of
+from checks.platform import Platform
+from checks.shared import aws_target
+from probes.observation import Facts, Observation
+
+IMAGES = "image digests"
+BUILD = "web build"
+
+V = TypeVar("V", bound=Facts)
+
+
+def image_digests(platform: Platform) -> Mapping[str, Any]:
+    """Return the digest of every repository's newest tags; raises CannotCollectError."""
+    section, target = images.described(platform), aws_target(platform)
+    found = {
+        repository: _value(
+            probes.aws.tags(
+                target,
+                repository,
+                deadline=platform.call_deadline(),
+                registry_id=section.registry_id,
+            )
+        ).digests
+        for repository in section.repositories
+    }
+    return {SHARED: found}
+
+
+def web_build(platform: Platform) -> Mapping[str, Any]:
+    """Return digest and build of the bundle's manifest, None without; raises CannotCollectError."""
+    settings = bundle.described(platform)
+    key = settings.prefix + settings.manifest
+    seen = probes.aws.content(
+        aws_target(platform), settings.bucket, key, deadline=platform.call_deadline()
+    )
+    content = _value(seen).content
+    if content is None:
+        return {SHARED: None}
+    manifest = bundle.parsed(content)
+    return {
+        SHARED: {
+            "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",
+            "build_id": manifest and manifest.build_id,
+            "files": manifest and len(manifest.files),
+        }
+    }
+
+
+def _value(observation: Observation[V]) -> V:
+    if observation.value is None:
+        raise CannotCollectError(failure_of(observation).detail)
+    return observation.value

@@ -1,0 +1,81 @@
+"""Feature flags: how their keys are called, and what each must be at each moment of a deployment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from environments.fields import Text
+from gates.decide.sections import Name, Seconds, Section
+
+FlagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+Key = Annotated[str, Field(pattern=r"^[^{}]*\{flag\}[^{}]*$")]
+
+
+class FlagState(Section):
+    """What one flag is meant to be: its switch, and the percentage of users who have it anyway."""
+
+    enabled: bool
+    """On for everybody, or not."""
+    percentage: int = Field(default=0, ge=0, le=100)
+    """For so many users of a hundred; a missing percentage counts as 0, any other must be there."""
+
+
+class Flags(Section):
+    """The platform's feature flags in Redis, read with the gate's own login."""
+
+    enabled_key: Key = "feature:{flag}"
+    """The key of a flag's switch."""
+    percentage_key: Key = "feature:{flag}:percentage"
+    """The key of its percentage."""
+    every_key: Text = "feature:*"
+    """The pattern, as SCAN means it, that all keys of flags match and no others."""
+    word_for_on: Text = "true"
+    """What a switch holds that is on, to the letter."""
+    word_for_off: Text = "false"
+    """What a switch holds that is off, to the letter."""
+    always: dict[FlagName, FlagState] = Field(default_factory=dict)
+    """Flags that no moment of the deployment may change."""
+    states: dict[Name, dict[FlagName, FlagState]]
+    """By moment, in the order in which the deployment goes through them, as the features name them:
+    before, safe, test. Each names the same flags."""
+    temporary: tuple[FlagName, ...] = ()
+    """Flags that may be there during a deployment only; gone when everything is back to normal."""
+    unknown: Literal["fail", "ignore"] = "fail"
+    """What a flag means that stands nowhere here. `ignore` spares the scan of all keys."""
+    changes_within: Seconds = Field(default=4 * 3600.0, gt=0)
+    """How far back the audit log is read for the changes of this deployment; it must be longer than a
+    deployment may take."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.states:
+            raise ValueError("states is empty; name at least one moment with its flags")
+        (first, flags), *others = self.states.items()
+        for moment, described in others:
+            if set(described) != set(flags):
+                raise ValueError(f"states.{moment} and states.{first} name different flags")
+        twice = sorted((set(flags) & set(self.always)) | (self._changing & set(self.temporary)))
+        if twice:
+            raise ValueError(f"{twice[0]} is described twice; keep one of its places")
+        if self.word_for_on == self.word_for_off:
+            raise ValueError("word_for_on and word_for_off are the same")
+        return self
+
+    @property
+    def _changing(self) -> set[str]:
+        return {*self.always, *next(iter(self.states.values()))}
+
+    def state(self, moment: str) -> dict[str, FlagState]:
+        """Return what every flag must be at a moment; raises KeyError for an unknown one."""
+        return {**self.always, **self.states[moment]}
+
+    def earlier(self, moment: str) -> list[dict[str, FlagState]]:
+        """Return the states before a moment, in order; raises ValueError for an unknown one."""
+        names = list(self.states)
+        return [self.state(name) for name in names[: names.index(moment)]]
+
+    def keys(self, flag: str) -> tuple[str, str]:
+        """Return the keys of a flag's switch and of its percentage."""
+        return self.enabled_key.format(flag=flag), self.percentage_key.format(flag=flag)

@@ -1,0 +1,88 @@
+"""The feature flags of the local platform: what they are before, during and after the deployment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import redis.asyncio as redis_client
+from redis.exceptions import RedisError
+
+from sandbox.errors import SandboxError
+from sandbox.layout import HOST, PREVIOUS_APIS
+from sandbox.switchboard import put
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from sandbox.layout import Layout
+    from sandbox.parts import Platform
+
+    State = tuple[bool, int]
+    """Its switch and its percentage."""
+
+ALWAYS: Mapping[str, State] = {"ai_triage_v2": (False, 0)}
+STATES: Mapping[str, Mapping[str, State]] = {
+    # Friendly users try both features before the release that brings them to everybody.
+    "before": {"new_appointment_ui": (True, 0), "enhanced_analytics": (False, 5)},
+    "safe": {"new_appointment_ui": (False, 0), "enhanced_analytics": (False, 0)},
+    "test": {"new_appointment_ui": (False, 10), "enhanced_analytics": (False, 10)},
+}
+TEMPORARY = ("deployment_banner",)
+_SAFE_SINCE, _TEST_SINCE = 1, 5
+_OPERATOR = "release-manager"
+_PATIENCE_SECONDS = 2.0
+
+
+async def lay_down(platform: Platform) -> None:
+    """Put the flags there as they are meant to be now: nothing of it is a change. Raises SandboxError."""
+    for key, value in _keys(meant(platform)).items():
+        await order(platform.layout, "SET", key, value)
+
+
+async def put_back(platform: Platform, key: str) -> None:
+    """Give one key what it is meant to hold now, or nothing, past the log; raises SandboxError."""
+    value = _keys(meant(platform)).get(key)
+    words = ("DEL", key) if value is None else ("SET", key, value)
+    await order(platform.layout, *words)
+
+
+def _keys(flags: Mapping[str, State]) -> dict[str, str]:
+    switches = {f"feature:{flag}": "true" if state[0] else "false" for flag, state in flags.items()}
+    shares = {
+        f"feature:{flag}:percentage": str(state[1]) for flag, state in flags.items() if state[1]
+    }
+    return switches | shares
+
+
+async def change(platform: Platform, flag: str, state: State) -> None:
+    """Change one flag the platform's own way, which logs it; raises SandboxError."""
+    enabled, percentage = state
+    wanted = {"enabled": enabled, "percentage": percentage, "actor": _OPERATOR}
+    # Both versions do this alike, and the previous one runs all the time.
+    await put(platform.layout, PREVIOUS_APIS[0], f"/v1/operations/flags/{flag}", wanted)
+
+
+def meant(platform: Platform) -> Mapping[str, State]:
+    """Return what every flag is meant to be now, so far as the deployment has come."""
+    done = platform.deployment.done
+    moment = "before" if done < _SAFE_SINCE else "safe" if done < _TEST_SINCE else "test"
+    return {**ALWAYS, **STATES[moment]}
+
+
+async def order(layout: Layout, *words: str) -> None:
+    """Give Redis an order past the API, as an administrator's redis-cli would; raises SandboxError."""
+    client = redis_client.Redis(
+        host=HOST,
+        port=layout.ports["redis"],
+        password=layout.passwords["redis-api"],
+        socket_timeout=_PATIENCE_SECONDS,
+        socket_connect_timeout=_PATIENCE_SECONDS,
+    )
+    try:
+        send: Callable[..., Any] = client.execute_command
+        await send(*words)
+    except RedisError as exc:
+        raise SandboxError(f"Redis did not take the order {words[0]}: {exc}.") from exc
+    finally:
+        await client.aclose()
