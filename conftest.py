@@ -13,9 +13,11 @@ pytest_plugins = [
     "steps.audit",
     "steps.flags",
     "steps.health",
+    "steps.integrations",
     "steps.mobile",
     "steps.journey",
     "steps.monitoring",
+    "steps.network",
     "steps.objectives",
     "steps.vendors",
 ]

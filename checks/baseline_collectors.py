@@ -8,8 +8,10 @@ from typing import Any
 
 from checks import baseline_metrics, data_facts, delivery_facts, flags
 from checks.baseline import SHARED, CannotCollectError, Collector
+from checks.certificates import certificate_facts
 from checks.check import CheckBroke
 from checks.platform import NotDescribedError, Platform
+from checks.zone import dns_facts
 
 COLLECTORS: Sequence[Collector] = (
     Collector(data_facts.ROWS, data_facts.rows, "data"),
@@ -20,6 +22,8 @@ COLLECTORS: Sequence[Collector] = (
     Collector(delivery_facts.BUILD, delivery_facts.web_build, "frontend"),
     Collector("traffic", baseline_metrics.traffic, "prometheus"),
     Collector("latency", baseline_metrics.latency, "prometheus"),
+    Collector("certificates", certificate_facts, "certificates"),
+    Collector("DNS records", dns_facts, "dns"),
     Collector("feature flags", flags.snapshot, "flags"),
     Collector("sessions and calls", baseline_metrics.in_use, "prometheus"),
 )

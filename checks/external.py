@@ -11,16 +11,21 @@ from checks.availability import Availability
 from checks.check import Check
 from checks.health import Health, Readings, service_healthy, services_of
 from checks.platform import NotDescribedError, Platform
+from checks.vendor_outage import Seen, look_at
 from environments.settings import ExternalServices, Vendor
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import utc_now
+
+_OUTCOMES = {Seen.UP: Outcome.PASS, Seen.DOWN: Outcome.FAIL, Seen.UNKNOWN: Outcome.INCONCLUSIVE}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class External:
     """One reading of the external health endpoint in every region."""
 
+    platform: Platform
+    check: Check
     health: Health
     readings: Readings
     section: ExternalServices
@@ -33,7 +38,7 @@ class External:
         if section is None:
             raise NotDescribedError("the environment lacks the section external; add it")
         health = Health(platform, availability, check, section.service, section.endpoint)
-        return cls(health, health.read(), section, utc_now())
+        return cls(platform, check, health, health.read(), section, utc_now())
 
     def all_reported(self) -> None:
         """Judge that it answers 200 and reports on every expected service."""
@@ -53,17 +58,48 @@ class External:
 
         self.health.judge_each_body(self.readings, judge)
 
+    def vendors_answer(self) -> None:
+        """Judge every vendor that has an address of its own by what it answers the gate itself."""
+        platform, check = self.platform, self.check
+        for vendor in self.section.vendors:
+            if vendor.address is None:
+                continue
+            seen, observations = look_at(platform, vendor)
+            for observation in observations:
+                check.observe_everywhere(observation)
+            check.judge_everywhere(self._answer(vendor, seen))
+
+    def _answer(self, vendor: Vendor, seen: Seen) -> Judgement:
+        sentence = f"{vendor.name} {seen.value}"
+        if seen is Seen.DOWN:
+            sentence += f": {self._whom_to_call(vendor)}"
+        if seen is Seen.UNKNOWN:
+            sentence += f" ({vendor.address}): open the way there, or leave its address out"
+        return Judgement(
+            outcome=_OUTCOMES[seen],
+            rule="vendor answers",
+            subject=f"{vendor.name} itself",
+            sentence=sentence,
+            observed=seen.value,
+            target=Seen.UP.value,
+            clears="" if seen is Seen.UP else f"{vendor.name} answering the gate",
+            data={"support_contact": vendor.support_contact, "sla_minutes": vendor.sla_minutes},
+        )
+
+    def _whom_to_call(self, vendor: Vendor) -> str:
+        owed = self.read_at + dt.timedelta(minutes=vendor.sla_minutes)
+        return (
+            f"call {vendor.support_contact}; they owe an answer within {vendor.sla_minutes} min, "
+            f"by {owed:%H:%M} UTC"
+        )
+
     def _vendor(self, vendor: Vendor, services: Mapping[str, Any]) -> Judgement:
         endpoint = self.health.endpoint
         states = [service_healthy(endpoint, services, name) for name in vendor.services]
         red = [state.subject for state in states if state.outcome is not Outcome.PASS]
-        owed = self.read_at + dt.timedelta(minutes=vendor.sla_minutes)
         sentence = f"{vendor.name} is up"
         if red:
-            sentence = (
-                f"{vendor.name} is not up ({', '.join(red)}): call {vendor.support_contact}; "
-                f"they owe an answer within {vendor.sla_minutes} min, by {owed:%H:%M} UTC"
-            )
+            sentence = f"{vendor.name} is not up ({', '.join(red)}): {self._whom_to_call(vendor)}"
         return Judgement(
             outcome=Outcome.FAIL if red else Outcome.PASS,
             rule="vendor up",

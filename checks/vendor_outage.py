@@ -125,7 +125,7 @@ class VendorOutages:
         vendor = next((one for one in suspects if down and down <= set(one.services)), None)
         if vendor is None:
             return None
-        seen, asked = self._look_at(vendor)
+        seen, asked = look_at(self._platform, vendor)
         return Outage(
             vendor=vendor,
             reported_by=f"{section.service} {endpoint.path}",
@@ -135,18 +135,18 @@ class VendorOutages:
             observations=(reported, *asked),
         )
 
-    def _look_at(self, vendor: Vendor) -> tuple[Seen, tuple[Observation[HttpAnswer], ...]]:
-        """Ask the vendor itself, where the environment says how: the platform is a party to this."""
-        if vendor.address is None:
-            return Seen.UNKNOWN, ()
-        address = urlsplit(vendor.address)
-        target = HttpTarget(f"{address.scheme}://{address.netloc}")
-        deadline = self._platform.call_deadline()
-        asked = http.request(target, "GET", address.path or "/", deadline=deadline)
-        # No answer at all may be the gate's own want of a way out: that proves nothing either way.
-        if asked.value is None:
-            return Seen.UNKNOWN, (asked,)
-        return (Seen.DOWN if asked.value.status >= SERVER_ERROR else Seen.UP), (asked,)
+
+def look_at(platform: Platform, vendor: Vendor) -> tuple[Seen, tuple[Observation[HttpAnswer], ...]]:
+    """Ask the vendor itself, where the environment says how: the platform is a party to this."""
+    if vendor.address is None:
+        return Seen.UNKNOWN, ()
+    address = urlsplit(vendor.address)
+    target = HttpTarget(f"{address.scheme}://{address.netloc}")
+    asked = http.request(target, "GET", address.path or "/", deadline=platform.call_deadline())
+    # No answer at all may be the gate's own want of a way out: that proves nothing either way.
+    if asked.value is None:
+        return Seen.UNKNOWN, (asked,)
+    return (Seen.DOWN if asked.value.status >= SERVER_ERROR else Seen.UP), (asked,)
 
 
 def reported_down(

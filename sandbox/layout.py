@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.state import write_private
+from sandbox.zone import AUTHORITATIVE, RESOLVERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +35,15 @@ def edge_name(region: str) -> str:
     return f"edge-{region}"
 
 
+def certificates_name(region: str) -> str:
+    """Return the name of the port where a region terminates TLS."""
+    return f"certificates-{region}"
+
+
 APIS = {api_name(region, version): (region, version) for region in REGIONS for version in VERSIONS}
 RELEASED_APIS = tuple(api_name(region, RELEASE) for region in REGIONS)
 PREVIOUS_APIS = tuple(api_name(region, PREVIOUS) for region in REGIONS)
+<<<<<<< HEAD
 STANDINS = (
     "audit",
     "fhir",
@@ -46,7 +53,12 @@ STANDINS = (
     "pagerduty",
     "slack",
 )
+=======
+STANDINS = ("audit", "certificates", "fhir", "kubernetes-eu", "kubernetes-us", "names")
+>>>>>>> dad464e418a9ee7a9bbccd845e51e3f27f2da68b
 """The stand-ins of `sandbox.standins.registry`; the gate reaches each over the link `gate-NAME`."""
+NAME_SERVERS = (*AUTHORITATIVE, *RESOLVERS)
+"""Ports of the stand-in `names`; datagrams have no link, so the gate asks them directly."""
 WEB_EDGES = {f"web-{region}": region for region in REGIONS}
 """The edges that serve the web site, in the process of AWS."""
 AWS_SERVERS = ("aws", *WEB_EDGES)
@@ -55,6 +67,8 @@ SERVERS = (
     *("postgres-primary", "postgres-standby", "redis", "prometheus", "vendors"),
     *APIS,
     *STANDINS,
+    *NAME_SERVERS,
+    *map(certificates_name, (*REGIONS, "old")),
     *AWS_SERVERS,
     *MONITORING_SERVERS,
 )
@@ -67,6 +81,8 @@ LINKS = {
     "gate-redis": "redis",
     "gate-outside": "vendors",
     **{f"gate-{name}": name for name in STANDINS},
+    "gate-fhir-us": "fhir",
+    **{f"gate-{name}": name for name in map(certificates_name, REGIONS)},
     "gate-aws": "aws",
     "gate-alertmanager": "alertmanager",
     **{f"cdn-{region}": name for name, region in WEB_EDGES.items()},
@@ -143,6 +159,11 @@ class Layout:
     def backups_apart(self) -> Path:
         """Where each of them is copied to."""
         return self.state.path / "backups-apart"
+
+    @property
+    def authority(self) -> Path:
+        """Where the authority that signs the local hosts' certificates is told."""
+        return self.state.path / "authority.pem"
 
     @property
     def pg_restore(self) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.child import Command
-from sandbox.layout import DATABASE, HOST, STANDINS
+from sandbox.layout import DATABASE, HOST, NAME_SERVERS, REGIONS, STANDINS, certificates_name
 from sandbox.postgres import OWNER
 from sandbox.readiness import answers_http
 from sandbox.reference_api import PYTHON
@@ -31,6 +31,15 @@ def _cluster(number: int) -> Callable[[Layout], dict[str, Any]]:
     }
 
 
+def _names(layout: Layout) -> dict[str, Any]:
+    return {"dns": {name: layout.ports[name] for name in NAME_SERVERS}}
+
+
+def _certificates(layout: Layout) -> dict[str, Any]:
+    ports = {region: layout.ports[certificates_name(region)] for region in (*REGIONS, "old")}
+    return {"tls": ports, "ca_file": str(layout.authority)}
+
+
 def _audit(layout: Layout) -> dict[str, Any]:
     return {
         "token": layout.passwords["audit-read"],
@@ -46,14 +55,19 @@ def _audit(layout: Layout) -> dict[str, Any]:
 
 _SETTINGS: Mapping[str, Callable[[Layout], dict[str, Any]]] = {
     "audit": _audit,
+    "certificates": _certificates,
     "kubernetes-eu": _cluster(1),
     "kubernetes-us": _cluster(2),
+<<<<<<< HEAD
     "grafana": lambda layout: {
         "token": layout.passwords["grafana-gate"],
         "prometheus": layout.url("prometheus"),
     },
     "pagerduty": lambda layout: {"token": layout.passwords["pagerduty-gate"]},
     "slack": lambda layout: {"token": layout.passwords["slack-gate"]},
+=======
+    "names": _names,
+>>>>>>> dad464e418a9ee7a9bbccd845e51e3f27f2da68b
 }
 """What a stand-in has to know at its start, by its name."""
 

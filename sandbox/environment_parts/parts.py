@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sandbox.environment_parts import data, delivery, flags, kubernetes, monitoring, state
+from sandbox.environment_parts import data, delivery, flags, kubernetes, monitoring, network, state
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout
@@ -16,6 +16,7 @@ PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = (
     flags.part,
     kubernetes.part,
     monitoring.part,
+    network.part,
     state.part,
 )
 """Each returns top-level sections; below `regions` its keys join those of the same region."""

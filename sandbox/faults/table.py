@@ -9,6 +9,7 @@ from sandbox.faults import (
     delivery_faults,
     flags_faults,
     kubernetes_faults,
+    network_faults,
     post_deploy_faults,
 )
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from sandbox.faults.actions import Action
 
 ACTIONS: dict[str, Action] = {
+    **network_faults.FAULTS,
     **data_faults.FAULTS,
     **kubernetes_faults.FAULTS,
     **flags_faults.FAULTS,

@@ -129,6 +129,7 @@ class TestSecrets:
             "aws.secret_access_key",
             "aws.session_token",
             "evidence.token",
+            "integrations.token",
             "mobile.token",
             "synthetic.token",
         }

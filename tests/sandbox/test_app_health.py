@@ -60,7 +60,7 @@ def test_external_health_shows_the_vendor_that_is_down(api: Api, servers: Server
         assert api.post("/v1/test/notifications", {}).status_code == 502
     finally:
         httpx.put(vendors, json={"vendor": None}, headers=headers).raise_for_status()
-    assert api.post("/v1/test/notifications", {}).json() == {"status": "ok"}
+    assert api.post("/v1/test/notifications", {}).json()["status"] == "ok"
 
 
 def test_a_standby_that_stopped_degrades_the_database(api: Api, servers: Servers) -> None:

@@ -1,0 +1,126 @@
+"""Asks the servers of a zone: every question to every server at once."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import probes
+from checks.baseline import SHARED, CannotCollectError
+from checks.platform import NotDescribedError, Platform
+from environments.sections.dns import Dns, DnsRecord, NameServer
+from probes.observation import Observation
+
+_MOST_AT_ONCE = 16
+_SOA_FIELDS = 7
+_SERIAL_FIELD = 2
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Question:
+    """One name and type; the zone's own SOA has its serial."""
+
+    name: str
+    type: str
+
+    def __str__(self) -> str:
+        """Return it as sentences say it."""
+        return f"{self.name} {self.type}"
+
+
+Asked = Mapping[tuple[str, Question], Observation["probes.dns.DnsAnswer"]]
+"""By server's name and question."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Zone:
+    """The zone of a platform."""
+
+    platform: Platform
+    section: Dns
+
+    @classmethod
+    def of(cls, platform: Platform) -> Zone:
+        """Return it; raises NotDescribedError where the environment says nothing of it."""
+        section = platform.environment.settings.dns
+        if section is None:
+            raise NotDescribedError("the environment lacks the section dns; add it")
+        return cls(platform, section)
+
+    def ask(self, servers: Sequence[NameServer]) -> Asked:
+        """Ask each server for the serial and each record; a silent one costs one deadline in all."""
+        soa = Question(self.section.zone, "SOA")
+        questions = [soa, *(question(one) for one in self.section.records)]
+        wanted = [(server, one) for server in servers for one in questions]
+        if not wanted:
+            return {}
+        with concurrent.futures.ThreadPoolExecutor(min(len(wanted), _MOST_AT_ONCE)) as pool:
+            answers = list(pool.map(self._ask_one, wanted))
+        return {
+            (server.name, one): answer
+            for (server, one), answer in zip(wanted, answers, strict=True)
+        }
+
+    def _ask_one(self, wanted: tuple[NameServer, Question]) -> Observation[probes.dns.DnsAnswer]:
+        server, one = wanted
+        target = probes.dns.DnsServer(server.name, server.host, server.port)
+        deadline = self.platform.call_deadline()
+        return probes.dns.ask(target, one.name, one.type, deadline=deadline)
+
+
+def question(record: DnsRecord) -> Question:
+    """Return what is asked for a record."""
+    return Question(record.name, record.type)
+
+
+def wanted(record: DnsRecord, values: Sequence[str]) -> tuple[str, ...]:
+    """Return the values of a record as answers have them; raises NotDescribedError for a mistyped one."""
+    try:
+        return tuple(probes.dns.normalised(record.type, value) for value in values)
+    except ValueError as exc:
+        raise NotDescribedError(f"dns.records: {record.name}: {exc}; correct it") from exc
+
+
+def serials(asked: Asked) -> dict[str, list[str]]:
+    """Return the serials of the zone, each with the servers that have it."""
+    found: dict[str, list[str]] = {}
+    for (server, one), observation in asked.items():
+        answer = observation.value
+        if one.type != "SOA" or answer is None or not answer.values:
+            continue
+        fields = answer.values[0].split()
+        if len(fields) == _SOA_FIELDS:
+            found.setdefault(fields[_SERIAL_FIELD], []).append(server)
+    return found
+
+
+def some_silent(asked: Asked) -> bool:
+    """Return whether any question had no answer at all."""
+    return any(one.failure is not None for one in asked.values())
+
+
+def all_silent(asked: Asked) -> bool:
+    """Return whether no question had an answer."""
+    return all(one.failure is not None for one in asked.values())
+
+
+def says(answer: probes.dns.DnsAnswer, record: DnsRecord, values: Sequence[str]) -> bool:
+    """Return whether an answer is exactly these values of a record."""
+    return answer.rcode == "NOERROR" and set(answer.values) == set(wanted(record, values))
+
+
+def dns_facts(platform: Platform) -> Mapping[str, Any]:
+    """Return the records as the first authoritative server that answers has them, for a baseline.
+
+    Raises CannotCollectError when none answers.
+    """
+    zone = Zone.of(platform)
+    facts: dict[str, Any] = {}
+    for (_, one), observation in zone.ask(zone.section.authoritative).items():
+        if observation.value is not None and str(one) not in facts:
+            facts[str(one)] = dict(observation.value.facts())
+    if not facts:
+        raise CannotCollectError(f"no authoritative server of {zone.section.zone} answers")
+    return {SHARED: facts}
