@@ -43,19 +43,17 @@ def certificates_name(region: str) -> str:
 APIS = {api_name(region, version): (region, version) for region in REGIONS for version in VERSIONS}
 RELEASED_APIS = tuple(api_name(region, RELEASE) for region in REGIONS)
 PREVIOUS_APIS = tuple(api_name(region, PREVIOUS) for region in REGIONS)
-<<<<<<< HEAD
 STANDINS = (
     "audit",
+    "certificates",
     "fhir",
     "grafana",
     "kubernetes-eu",
     "kubernetes-us",
+    "names",
     "pagerduty",
     "slack",
 )
-=======
-STANDINS = ("audit", "certificates", "fhir", "kubernetes-eu", "kubernetes-us", "names")
->>>>>>> dad464e418a9ee7a9bbccd845e51e3f27f2da68b
 """The stand-ins of `sandbox.standins.registry`; the gate reaches each over the link `gate-NAME`."""
 NAME_SERVERS = (*AUTHORITATIVE, *RESOLVERS)
 """Ports of the stand-in `names`; datagrams have no link, so the gate asks them directly."""

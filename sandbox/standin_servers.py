@@ -58,16 +58,13 @@ _SETTINGS: Mapping[str, Callable[[Layout], dict[str, Any]]] = {
     "certificates": _certificates,
     "kubernetes-eu": _cluster(1),
     "kubernetes-us": _cluster(2),
-<<<<<<< HEAD
     "grafana": lambda layout: {
         "token": layout.passwords["grafana-gate"],
         "prometheus": layout.url("prometheus"),
     },
     "pagerduty": lambda layout: {"token": layout.passwords["pagerduty-gate"]},
     "slack": lambda layout: {"token": layout.passwords["slack-gate"]},
-=======
     "names": _names,
->>>>>>> dad464e418a9ee7a9bbccd845e51e3f27f2da68b
 }
 """What a stand-in has to know at its start, by its name."""
 

@@ -9,11 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
-from sandbox.deployment import cluster, database, delivery, flags, monitoring
-=======
-from sandbox.deployment import cluster, database, delivery, flags, names
->>>>>>> dad464e418a9ee7a9bbccd845e51e3f27f2da68b
+from sandbox.deployment import cluster, database, delivery, flags, monitoring, names
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -47,15 +43,10 @@ STEPS: Mapping[int, tuple[Step, ...]] = {
         Step("5.1 update the configuration", cluster.configure),
         Step("5.2 enable new features for some users", flags.enable_for_some),
     ),
-<<<<<<< HEAD
-    6: (),
+    6: (Step("6.1 update the DNS records", names.update_zone),),
     7: (
         Step("7.1 apply the alert rules", monitoring.apply_rules),
         Step("7.2 load the dashboards", monitoring.load_dashboards),
         Step("return to the normal capacity", cluster.return_to_normal),
     ),
-=======
-    6: (Step("6.1 update the DNS records", names.update_zone),),
-    7: (Step("return to the normal capacity", cluster.return_to_normal),),
->>>>>>> dad464e418a9ee7a9bbccd845e51e3f27f2da68b
 }

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-<<<<<<< HEAD
-from sandbox.standins import audit, fhir, grafana, kubernetes, pagerduty, slack
-=======
-from sandbox.standins import audit, certificates, fhir, kubernetes, names
->>>>>>> dad464e418a9ee7a9bbccd845e51e3f27f2da68b
+from sandbox.standins import audit, certificates, fhir, grafana, kubernetes, names, pagerduty, slack
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -20,11 +16,8 @@ if TYPE_CHECKING:
 MAKERS: Mapping[str, Maker] = {
     "certificates": certificates.make_app,
     "fhir": fhir.make_app,
-<<<<<<< HEAD
     "grafana": grafana.make_app,
-=======
     "names": names.make_app,
->>>>>>> dad464e418a9ee7a9bbccd845e51e3f27f2da68b
     "audit": audit.make_app,
     "kubernetes-eu": kubernetes.make_app,
     "kubernetes-us": kubernetes.make_app,
