@@ -144,7 +144,7 @@ class BackupFolder:
 
     def _young(self, limit_seconds: float, what: str) -> None:
         newest = self.newest
-        if newest is None or not self._any():
+        if not self._any() or newest is None:
             return
         seconds = (self.at - newest.modified_at).total_seconds()
         self.system.judge(_age(newest, seconds, limit_seconds, what))

@@ -167,7 +167,8 @@ def orphans_judged(
     sentence = f"{name}: no row points nowhere" + _looked_at(found)
     if found.found:
         more = " or more" if found.found >= probes.rows.MAX_ORPHANS else ""
-        sentence = f"{name}: {found.found:,}{more} rows point nowhere" + _looked_at(found)
+        points = "row points" if found.found == 1 else f"rows{more} point"
+        sentence = f"{name}: {found.found:,} {points} nowhere" + _looked_at(found)
         sentence += f"; the baseline has {before:,}"
         sentence += ", so they are older than this release" if old else ""
     return verdict(
