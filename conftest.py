@@ -16,6 +16,7 @@ pytest_plugins = [
     "steps.integrations",
     "steps.mobile",
     "steps.journey",
+    "steps.monitoring",
     "steps.network",
     "steps.objectives",
     "steps.vendors",

@@ -18,7 +18,6 @@ from environments.sections.data import Data
 from gates.decide.judgement import Judgement
 from probes.files import Entry
 from probes.observation import FailureKind, utc_now
-from probes.schema import qualified
 
 _MEGABYTE = 1024 * 1024
 _CLOCKS_DIFFER_SECONDS = 120.0
@@ -145,7 +144,7 @@ class BackupFolder:
 
     def _young(self, limit_seconds: float, what: str) -> None:
         newest = self.newest
-        if newest is None or not self._any():
+        if not self._any() or newest is None:
             return
         seconds = (self.at - newest.modified_at).total_seconds()
         self.system.judge(_age(newest, seconds, limit_seconds, what))
@@ -201,7 +200,7 @@ def _existing(section: Data) -> tuple[str, ...]:
 
 
 def _holds(newest: Entry, found: tuple[str, ...], wanted: tuple[str, ...]) -> Judgement:
-    lacking = sorted({qualified(name) for name in wanted} - set(found))
+    lacking = sorted({probes.schema.qualified(name) for name in wanted} - set(found))
     return verdict(
         good=not lacking,
         rule="backup complete",

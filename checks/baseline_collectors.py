@@ -6,7 +6,7 @@ import concurrent.futures
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from checks import baseline_metrics, data_facts, delivery_facts, flags
+from checks import baseline_metrics, cluster_facts, data_facts, delivery_facts, flags
 from checks.baseline import SHARED, CannotCollectError, Collector
 from checks.certificates import certificate_facts
 from checks.check import CheckBroke
@@ -20,6 +20,7 @@ COLLECTORS: Sequence[Collector] = (
     Collector(data_facts.MIGRATIONS, data_facts.migrations, "migrations"),
     Collector(delivery_facts.IMAGES, delivery_facts.image_digests, "images"),
     Collector(delivery_facts.BUILD, delivery_facts.web_build, "frontend"),
+    Collector(cluster_facts.DEPLOYMENTS, cluster_facts.deployments, "kubernetes"),
     Collector("traffic", baseline_metrics.traffic, "prometheus"),
     Collector("latency", baseline_metrics.latency, "prometheus"),
     Collector("certificates", certificate_facts, "certificates"),

@@ -9,7 +9,6 @@ from checks.platform import Platform
 from gates.decide.data_policy import ConnectionPolicy
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.sessions import Sessions, Standby
 
 _MEGABYTE = 1024 * 1024
 
@@ -29,7 +28,7 @@ def judge_connections(platform: Platform, check: Check) -> None:
         system.judge(*_standbys(found, system.section.standbys, policy))
 
 
-def _primary(found: Sessions) -> Judgement:
+def _primary(found: probes.sessions.Sessions) -> Judgement:
     return verdict(
         good=not found.in_recovery,
         rule="primary",
@@ -43,7 +42,7 @@ def _primary(found: Sessions) -> Judgement:
     )
 
 
-def _room(found: Sessions, policy: ConnectionPolicy) -> Judgement:
+def _room(found: probes.sessions.Sessions, policy: ConnectionPolicy) -> Judgement:
     allowed = int(found.available * policy.max_used)
     return verdict(
         good=found.used <= allowed,
@@ -58,7 +57,9 @@ def _room(found: Sessions, policy: ConnectionPolicy) -> Judgement:
     )
 
 
-def _standbys(found: Sessions, wanted: int, policy: ConnectionPolicy) -> list[Judgement]:
+def _standbys(
+    found: probes.sessions.Sessions, wanted: int, policy: ConnectionPolicy
+) -> list[Judgement]:
     if not wanted and not found.standbys:
         return []
     if not found.may_look:
@@ -77,7 +78,7 @@ def _standbys(found: Sessions, wanted: int, policy: ConnectionPolicy) -> list[Ju
     return [counted, *(_lag(number, one, policy) for number, one in enumerate(streaming, start=1))]
 
 
-def _lag(number: int, standby: Standby, policy: ConnectionPolicy) -> Judgement:
+def _lag(number: int, standby: probes.sessions.Standby, policy: ConnectionPolicy) -> Judgement:
     seconds = standby.behind_seconds or 0.0
     megabytes = (standby.behind_bytes or 0) / _MEGABYTE
     unknown = standby.behind_bytes is None

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import probes
 from checks import rollout
 from checks.check import Check
+from checks.cluster_facts import restarts_before
 from checks.clusters import Clusters, Look, found
 from checks.settling import Progress, Settled
 from gates.decide.judgement import Judgement
@@ -41,15 +42,23 @@ class Deployed:
         self._clusters.each_region(check, judge)
 
     def live_pods_running(self, check: Check) -> None:
-        """Judge that every pod of what has the traffic is Running and Ready, and there are enough."""
+        """Judge that every pod of what has the traffic is Running and Ready, and there are enough.
+
+        None may have restarted since the baseline; without one, restarts of years ago can't be told.
+        """
         minimum = self._clusters.section.replicas.temporary
 
         def judge(region: str) -> None:
             settled = self._clusters.settled(
                 check, region, ROLLOUT, lambda look: _progress(look, look.live_versions, minimum)
             )
-            if settled is not None:
-                check.judge(region, _running(settled, settled.value.live_versions, minimum))
+            if settled is None:
+                return
+            look = settled.value
+            check.judge(region, _running(settled, look.live_versions, minimum))
+            before = restarts_before(self._clusters.platform, region)
+            if before is not None:
+                check.judge(region, _restarts(look, look.live_versions, before))
 
         self._clusters.each_region(check, judge)
 
@@ -69,9 +78,7 @@ class Deployed:
 
         self._clusters.each_region(check, judge)
 
-    def release_pods_running(
-        self, check: Check, restarts_before: Mapping[str, int] | None = None
-    ) -> None:
+    def release_pods_running(self, check: Check) -> None:
         """Judge that every pod of the release is Running and Ready, and none has restarted since."""
         minimum = self._clusters.section.replicas.normal
 
@@ -80,16 +87,11 @@ class Deployed:
             if settled is None:
                 return
             version = settled.value.release_version
-            again = rollout.restarts(settled.value.pods((version,)), restarts_before or {})
+            before = restarts_before(self._clusters.platform, region) or {}
             check.judge(
                 region,
                 _running(settled, (version,), minimum),
-                found(
-                    f"restarts of {version}",
-                    again,
-                    "no container has restarted",
-                    clears="the cause of the restarts found and mended",
-                ),
+                _restarts(settled.value, (version,), before),
             )
 
         self._clusters.each_region(check, judge)
@@ -219,6 +221,15 @@ def _running(settled: Settled[Look], versions: Sequence[str], minimum: int) -> J
         f"all {len(pods)} Running and Ready",
         clears="every pod Running and Ready",
         ended=settled.ended,
+    )
+
+
+def _restarts(look: Look, versions: Sequence[str], before: Mapping[str, int]) -> Judgement:
+    return found(
+        f"restarts of {' and '.join(versions)}",
+        rollout.restarts(look.pods(versions), before),
+        "no container has restarted",
+        clears="the cause of the restarts found and mended",
     )
 
 

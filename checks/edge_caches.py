@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 import probes
 from checks.bundle import described, read_manifest
@@ -17,7 +18,8 @@ from probes.observation import Observation
 
 _DONE = "completed"
 
-Look = Observation[probes.aws.Invalidations]
+if TYPE_CHECKING:
+    Look = Observation[probes.aws.Invalidations]
 
 
 def invalidated(platform: Platform, check: Check) -> None:

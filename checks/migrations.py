@@ -23,10 +23,8 @@ from gates.decide.judgement import Judgement
 from gates.decide.migrations import Applied, Released
 from gates.decide.outcome import Outcome
 from probes.files import Content
-from probes.migrations import Record
 from probes.observation import FailureKind, Observation
 from probes.repository import RepositoryTarget, TaggedFiles
-from probes.schema import Structure
 
 _READ_SECONDS = 20.0
 """A release repository that has to be cloned takes longer than an ordinary call."""
@@ -142,18 +140,18 @@ class MigrationCheck:
             return None
         return ReleasedFiles.of(observed.value, section.folder)
 
-    def _record(self) -> Record | None:
+    def _record(self) -> probes.migrations.Record | None:
         observed = self._look()
         self.system.keep(observed)
         return self._value(observed)
 
-    def _settled(self) -> Settled[Observation[Record]] | None:
+    def _settled(self) -> Settled[Observation[probes.migrations.Record]] | None:
         seconds = settle_seconds(self._platform, self.system.policy.migration_log.settle_for)
         looked = settled(self._platform, self._look, _progress, seconds)
         self.system.keep(looked.value)
         return None if self._value(looked.value) is None else looked
 
-    def _look(self) -> Observation[Record]:
+    def _look(self) -> Observation[probes.migrations.Record]:
         section = self.system.migrations
         return probes.migrations.record(
             self.system.login,
@@ -162,13 +160,15 @@ class MigrationCheck:
             deadline=self._platform.call_deadline(),
         )
 
-    def _value(self, observed: Observation[Record]) -> Record | None:
+    def _value(
+        self, observed: Observation[probes.migrations.Record]
+    ) -> probes.migrations.Record | None:
         if observed.value is None:
             self.system.judge(self.system.unreadable("Prisma's record of migrations", observed))
         return observed.value
 
 
-def _progress(observed: Observation[Record]) -> Progress:
+def _progress(observed: Observation[probes.migrations.Record]) -> Progress:
     # Without a value there is nothing to wait for; a failed migration is judged at once.
     return (
         Progress.MOVING if observed.value is not None and observed.value.running else Progress.DONE
@@ -241,7 +241,10 @@ def _matches(line: str, patterns: Sequence[str]) -> bool:
 
 
 def drift_judged(
-    before: Mapping[str, str], now: Structure, new_scripts: Sequence[str], baseline: str
+    before: Mapping[str, str],
+    now: probes.schema.Structure,
+    new_scripts: Sequence[str],
+    baseline: str,
 ) -> Judgement:
     """Judge which tables changed since the baseline without a new migration that mentions them."""
     after = {name: shape.fingerprint for name, shape in now.tables.items()}

@@ -86,7 +86,7 @@ def nothing_breaks(platform: Platform, availability: Availability, check: Check)
         used = {
             operation
             for version in settings.versions
-            for operation in _contract(_folder(platform, version), version).all_operations()
+            for operation in read_contract(_folder(platform, version), version).all_operations()
         }
         before = _previous_document(platform)
     except ConfigurationError as exc:
@@ -146,7 +146,7 @@ class _App:
     ) -> _App:
         """Read contract and schemas; raises ConfigurationError."""
         folder = _folder(platform, version)
-        contract = _contract(folder, version)
+        contract = read_contract(folder, version)
         schemas = {one.response: _json(folder / one.response) for one in contract.requests}
         return cls(platform, availability, check, contract, schemas)
 
@@ -257,7 +257,8 @@ def _folder(platform: Platform, version: str) -> pathlib.Path:
     return platform.environment.path.parent / described(platform).contracts / version
 
 
-def _contract(folder: pathlib.Path, version: str) -> AppContract:
+def read_contract(folder: pathlib.Path, version: str) -> AppContract:
+    """Return the contract of a version from its folder; raises ConfigurationError."""
     file = folder / "contract.yaml"
     shown = f"{version}/contract.yaml"
     contract = parse(AppContract, read_yaml(file, shown), shown)

@@ -8,26 +8,26 @@ import probes
 from checks.data import DataPlatform
 from environments.sections.data import Reference, Table
 from gates.decide.migrations import Applied
-from probes.migrations import Record
 from probes.observation import Deadline, Observation
-from probes.rows import Counted, Limits, Link, Orphans, TableToCount
 
 
-def count(data: DataPlatform, name: str, table: Table) -> Observation[Counted]:
+def count(data: DataPlatform, name: str, table: Table) -> Observation[probes.rows.Counted]:
     """Count a table within the policy's statement timeout."""
-    asked = TableToCount(name, table.key, table.synthetic_column, table.nulls)
+    asked = probes.rows.TableToCount(name, table.key, table.synthetic_column, table.nulls)
     return probes.rows.counted(data.login, asked, _limits(data), deadline=_deadline(data))
 
 
-def follow(data: DataPlatform, reference: Reference) -> Observation[Orphans]:
+def follow(data: DataPlatform, reference: Reference) -> Observation[probes.rows.Orphans]:
     """Count the orphans of a reference within the policy's statement timeout."""
-    link = Link(reference.table, reference.column, reference.to_table, reference.to_column)
+    link = probes.rows.Link(
+        reference.table, reference.column, reference.to_table, reference.to_column
+    )
     return probes.rows.orphans(data.login, link, _limits(data), deadline=_deadline(data))
 
 
-def _limits(data: DataPlatform) -> Limits:
+def _limits(data: DataPlatform) -> probes.rows.Limits:
     counts = data.policy.counts
-    return Limits(counts.exact_up_to_rows, counts.exact_up_to_mb, counts.sampled_blocks)
+    return probes.rows.Limits(counts.exact_up_to_rows, counts.exact_up_to_mb, counts.sampled_blocks)
 
 
 def _deadline(data: DataPlatform) -> Deadline:
@@ -39,6 +39,6 @@ def named(reference: Reference) -> str:
     return f"{reference.table}.{reference.column} → {reference.to_table}.{reference.to_column}"
 
 
-def applied_of(record: Record) -> tuple[Applied, ...]:
+def applied_of(record: probes.migrations.Record) -> tuple[Applied, ...]:
     """Return the rows of a record as the rules know them."""
     return tuple(Applied(**dataclasses.asdict(row)) for row in record.applied)

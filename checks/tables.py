@@ -17,8 +17,6 @@ from gates.decide.counts import Band, Count, moved, nulls_moved
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from probes.observation import Observation
-from probes.rows import Counted, Orphans
-from probes.schema import ForeignKey, Structure, qualified
 
 
 class TableCheck:
@@ -61,7 +59,7 @@ class TableCheck:
             wanted = self.system.section.references
             self.system.judge(*keys_judged(structure.foreign_keys, wanted))
 
-    def _structure(self) -> Structure | None:
+    def _structure(self) -> probes.schema.Structure | None:
         observed = probes.schema.structure(
             self.system.login, deadline=self._platform.call_deadline()
         )
@@ -74,7 +72,7 @@ class TableCheck:
         self,
         name: str,
         table: Table,
-        observed: Observation[Counted],
+        observed: Observation[probes.rows.Counted],
         before: Before,
     ) -> list[Judgement]:
         found = observed.value
@@ -104,8 +102,8 @@ class TableCheck:
         return [moved(name, was, now, band, before.baseline), *nulls]
 
 
-def _there(name: str, table: Table, structure: Structure) -> Judgement:
-    shape = structure.tables.get(qualified(name))
+def _there(name: str, table: Table, structure: probes.schema.Structure) -> Judgement:
+    shape = structure.tables.get(probes.schema.qualified(name))
     if shape is None:
         return _gone(name)
     lacking = [column for column in table.columns if column not in shape.columns]
@@ -157,7 +155,9 @@ def _count_of(facts: Mapping[str, Any]) -> Count:
     return Count(int(facts["rows"]), int(facts["error_rows"]), bool(facts["exact"]))
 
 
-def orphans_judged(reference: Reference, found: Orphans, known: Mapping[str, Any]) -> Judgement:
+def orphans_judged(
+    reference: Reference, found: probes.rows.Orphans, known: Mapping[str, Any]
+) -> Judgement:
     """Judge the orphans of one reference; those that the baseline has too are not this release's doing."""
     name = named(reference)
     if not found.there:
@@ -167,7 +167,8 @@ def orphans_judged(reference: Reference, found: Orphans, known: Mapping[str, Any
     sentence = f"{name}: no row points nowhere" + _looked_at(found)
     if found.found:
         more = " or more" if found.found >= probes.rows.MAX_ORPHANS else ""
-        sentence = f"{name}: {found.found:,}{more} rows point nowhere" + _looked_at(found)
+        points = "row points" if found.found == 1 else f"rows{more} point"
+        sentence = f"{name}: {found.found:,} {points} nowhere" + _looked_at(found)
         sentence += f"; the baseline has {before:,}"
         sentence += ", so they are older than this release" if old else ""
     return verdict(
@@ -184,13 +185,15 @@ def orphans_judged(reference: Reference, found: Orphans, known: Mapping[str, Any
     )
 
 
-def _looked_at(found: Orphans) -> str:
+def _looked_at(found: probes.rows.Orphans) -> str:
     if found.looked_at is None:
         return ""
     return f" (followed {found.looked_at:,} rows, a sample evenly over the table)"
 
 
-def keys_judged(keys: tuple[ForeignKey, ...], wanted: tuple[Reference, ...]) -> list[Judgement]:
+def keys_judged(
+    keys: tuple[probes.schema.ForeignKey, ...], wanted: tuple[Reference, ...]
+) -> list[Judgement]:
     """Judge that every declared reference is there and holds, and that no other one is loose."""
     loose = [judgement for key in keys if (judgement := _loose(key)) is not None]
     declared = {(key.table, key.columns, key.to_table) for key in keys}
@@ -204,7 +207,11 @@ def keys_judged(keys: tuple[ForeignKey, ...], wanted: tuple[Reference, ...]) -> 
         )
         for reference in wanted
         if reference.declared
-        and (qualified(reference.table), (reference.column,), qualified(reference.to_table))
+        and (
+            probes.schema.qualified(reference.table),
+            (reference.column,),
+            probes.schema.qualified(reference.to_table),
+        )
         not in declared
     ]
     found = [*loose, *absent]
@@ -216,7 +223,7 @@ def keys_judged(keys: tuple[ForeignKey, ...], wanted: tuple[Reference, ...]) -> 
     ]
 
 
-def _loose(key: ForeignKey) -> Judgement | None:
+def _loose(key: probes.schema.ForeignKey) -> Judgement | None:
     if key.enforced and key.triggers and key.validated:
         return None
     if not (key.enforced and key.triggers):

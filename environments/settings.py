@@ -29,6 +29,8 @@ from environments.sections.dns import Dns
 from environments.sections.flags import Flags
 from environments.sections.integrations import Fhir, Integrations
 from environments.sections.kubernetes import Kubernetes, RegionCluster
+from environments.sections.monitoring import Monitoring
+from environments.sections.people import People
 from environments.sections.state import State
 from gates.decide.sections import Name, Seconds, Section
 
@@ -291,6 +293,10 @@ class Environment(Section):
     """Without it nothing is looked up in the platform's audit log."""
     synthetic: Synthetic | None = None
     """Without it the critical user flows do not apply: no synthetic patient may be made."""
+    monitoring: Monitoring | None = None
+    """Without it the checks of alert rules, targets, Alertmanager and dashboards do not apply."""
+    people: People | None = None
+    """Without it the checks of rota, channels and contacts do not apply."""
     dns: Dns | None = None
     """Without it the checks of DNS records and their propagation do not apply."""
     certificates: Certificates | None = None

@@ -26,6 +26,8 @@ for _name in (
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 __all__ = [
+    "alerting",
+    "alertmanager",
     "audit",
     "aws",
     "backup",
@@ -33,9 +35,11 @@ __all__ = [
     "evidence",
     "fhir",
     "files",
+    "grafana",
     "http",
     "kubernetes",
     "migrations",
+    "pagerduty",
     "postgres",
     "prometheus",
     "redis",
@@ -44,11 +48,14 @@ __all__ = [
     "rows",
     "schema",
     "sessions",
+    "slack",
     "tls",
 ]
 
 if typing.TYPE_CHECKING:
     from probes import (
+        alerting,
+        alertmanager,
         audit,
         aws,
         backup,
@@ -56,9 +63,11 @@ if typing.TYPE_CHECKING:
         evidence,
         fhir,
         files,
+        grafana,
         http,
         kubernetes,
         migrations,
+        pagerduty,
         postgres,
         prometheus,
         redis,
@@ -67,6 +76,7 @@ if typing.TYPE_CHECKING:
         rows,
         schema,
         sessions,
+        slack,
         tls,
     )
 else:

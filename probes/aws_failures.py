@@ -29,6 +29,8 @@ _KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
     (ResponseParserError, FailureKind.PROTOCOL),
     # What is left is ours: a bad parameter, an unknown region, a profile that is not there.
     (boto.BotoCoreError, FailureKind.OUR_FAULT),
+    (boto.MissingServiceIdError, FailureKind.OUR_FAULT),
+    (boto.UndefinedModelAttributeError, FailureKind.OUR_FAULT),
 )
 
 _CODES: Final = {

@@ -19,12 +19,12 @@ from prometheus_api_client import PrometheusConnect
 from pydantic import SecretStr
 
 from probes import http
+from probes.api import MAX_ANSWER_BYTES, NotAnsweredError, UnusableAnswerError, good_answer
 from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
 from probes.prometheus_answers import (
     Matrix,
     RangeSeries,
     Series,
-    UnusableAnswerError,
     Vector,
     read_data,
     read_matrix,
@@ -32,11 +32,8 @@ from probes.prometheus_answers import (
     read_vector,
 )
 from probes.prometheus_transport import (
-    MAX_ANSWER_BYTES,
     Carrier,
-    NotAnsweredError,
     failure_kind,
-    good_answer,
 )
 from probes.strict_json import NotJsonError
 

@@ -13,11 +13,9 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
+from probes.api import UnusableAnswerError
+
 _LARGEST_TIME: Final = 253_402_300_799.0  # the end of the year 9999
-
-
-class UnusableAnswerError(Exception):
-    """The answer is not what the interface promises; the message is a sentence of ours."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

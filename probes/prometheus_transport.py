@@ -18,30 +18,8 @@ from prometheus_api_client.exceptions import (
 from requests.adapters import BaseAdapter
 
 from probes import http
-from probes.observation import Deadline, Failure, FailureKind, Observation
-
-MAX_ANSWER_BYTES: Final = 10 * 1_048_576
-
-_KIND_BY_STATUS: Final = {
-    400: FailureKind.QUERY_REJECTED,
-    422: FailureKind.QUERY_REJECTED,
-    401: FailureKind.CREDENTIAL_REFUSED,
-    403: FailureKind.FORBIDDEN,
-    429: FailureKind.SERVER_BUSY,
-    503: FailureKind.SERVER_BUSY,
-    500: FailureKind.SERVER_ERROR,
-    502: FailureKind.SERVER_ERROR,
-    504: FailureKind.SERVER_ERROR,
-}
-
-_SENTENCES: Final = {
-    FailureKind.QUERY_REJECTED: "{host} rejected the query with status {status}; correct the query.",
-    FailureKind.CREDENTIAL_REFUSED: "{host} refused the gate's token with status {status}; renew it.",
-    FailureKind.FORBIDDEN: "{host} does not permit this to the gate (status {status}).",
-    FailureKind.SERVER_BUSY: "{host} is not ready, or too busy to answer in time (status {status}).",
-    FailureKind.SERVER_ERROR: "{host} failed with status {status}.",
-    FailureKind.UNUSABLE_ANSWER: "{host} answered with status {status} where 200 was expected.",
-}
+from probes.api import MAX_ANSWER_BYTES, good_answer
+from probes.observation import Deadline, FailureKind, Observation
 
 # What PrometheusConnect and requests raise, most specific first. Requests only builds the request
 # here; sending is the HTTP probe's, with its own mapping.
@@ -52,14 +30,6 @@ _KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
     (PrometheusApiClientException, FailureKind.UNUSABLE_ANSWER),
     (MetricValueConversionError, FailureKind.UNUSABLE_ANSWER),
 )
-
-
-class NotAnsweredError(Exception):
-    """The HTTP probe brought no answer, or one with another status than 200."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.detail)
-        self.failure = failure
 
 
 class Carrier(BaseAdapter):
@@ -100,19 +70,6 @@ class Carrier(BaseAdapter):
 
     def close(self) -> None:
         """Nothing stays open: the HTTP probe closes each connection."""
-
-
-def good_answer(target: http.HttpTarget, observed: Observation[http.HttpAnswer]) -> http.HttpAnswer:
-    """Return the answer with status 200; raises NotAnsweredError for any other and for none."""
-    answer = observed.value
-    if answer is None:
-        missing = Failure(FailureKind.OUR_FAULT, "The HTTP probe brought nothing.")
-        raise NotAnsweredError(observed.failure or missing)
-    if answer.status != requests.codes.ok:
-        kind = _KIND_BY_STATUS.get(answer.status, FailureKind.UNUSABLE_ANSWER)
-        detail = _SENTENCES[kind].format(host=target.host, status=answer.status)
-        raise NotAnsweredError(Failure(kind, detail))
-    return answer
 
 
 def failure_kind(exc: BaseException) -> FailureKind | None:

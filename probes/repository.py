@@ -117,13 +117,15 @@ def _contents(here: tuple[str, ...], objects: list[str], deadline: Deadline) -> 
 
 
 def _git(arguments: tuple[str, ...], deadline: Deadline, problem: str, asked: bytes = b"") -> bytes:
+    if deadline.remaining_seconds() <= 0:
+        raise _GitError(FailureKind.TIMEOUT, "gave no complete answer before the deadline")
     try:
         done = subprocess.run(  # noqa: S603 - arguments are the environment's, no shell reads them
             ("git", *arguments),  # noqa: S607 - the PATH's own git
             input=asked,
             env={**os.environ, **_QUIET},
             capture_output=True,
-            timeout=max(0.01, deadline.remaining_seconds()),
+            timeout=deadline.remaining_seconds(),
             check=False,
         )
     except subprocess.TimeoutExpired as exc:

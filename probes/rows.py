@@ -173,7 +173,9 @@ def _sample(reader: Reader, table: TableToCount, size: _Size, blocks: int) -> Co
     found = reader.rows(sql.SQL(" UNION ALL ").join(parts))
     counts = [_number(row[0]) for row in found]
     scale = size.blocks / each
-    error = _STANDARD_ERRORS * statistics.stdev(counts) / math.sqrt(len(counts)) * scale
+    spread = _STANDARD_ERRORS * statistics.stdev(counts) / math.sqrt(len(counts)) * scale
+    # The table's last block may be nearly empty, and no stretch shows that.
+    error = spread + statistics.fmean(counts) / each
     return Counted(
         there=True,
         rows=round(statistics.fmean(counts) * scale),

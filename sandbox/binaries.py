@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import shutil
@@ -23,6 +24,14 @@ _REDIS_PACKAGES = ("redis-server", "redis-tools")
 _PROMETHEUS_PACKAGES = ("prometheus",)
 _REDIS_WITH_READ_KEYS = (7, 0)
 _PROMETHEUS_OLDEST = (2, 42)
+_TEMPLATES = "/usr/share/prometheus/alertmanager"
+_MONITORING = {
+    "prometheus-alertmanager": (0, 25),
+    "prometheus-node-exporter": (1, 5),
+    "prometheus-postgres-exporter": (0, 11),
+    "prometheus-redis-exporter": (1, 45),
+}
+"""Debian's names; the programs of the projects themselves bear the name without `prometheus-`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,8 @@ class Binary:
     version: str
     source: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    """Where it has to be started; None: anywhere."""
 
     @property
     def version_numbers(self) -> tuple[int, ...]:
@@ -60,6 +71,42 @@ def find_prometheus(say: Say) -> Binary:
 def find_promtool(say: Say) -> Binary:
     """Find promtool, which comes with prometheus; raises SandboxError when there is none."""
     return _find("promtool", _PROMETHEUS_PACKAGES, _PROMETHEUS_OLDEST, say)
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoringBinaries:
+    """The programs that watch the platform beside Prometheus."""
+
+    alertmanager: Binary
+    node_exporter: Binary
+    postgres_exporter: Binary
+    redis_exporter: Binary
+
+
+def find_monitoring(say: Say) -> MonitoringBinaries:
+    """Find Alertmanager and the exporters; raises SandboxError when one is not to be had."""
+    found = [_find(name, (name,), oldest, say) for name, oldest in _MONITORING.items()]
+    return MonitoringBinaries(_with_its_templates(found[0]), *found[1:])
+
+
+def _with_its_templates(alertmanager: Binary) -> Binary:
+    """Return Alertmanager such that it finds its templates although nobody installed them.
+
+    Debian's build opens them under a fixed path. In an unpacked tree a copy of the program looks in
+    the folder that it is started in, a path of the same length in its place.
+    """
+    tree = Path(alertmanager.path).parents[2]
+    templates = tree.joinpath(*_TEMPLATES.split("/")[1:])
+    if not Path(alertmanager.path).is_relative_to(debian.cache_directory()):
+        return alertmanager
+    copy = tree / "alertmanager-from-here"
+    if not copy.exists():
+        here = b"./" * (len(_TEMPLATES) // 2)
+        work = copy.with_suffix(f".{os.getpid()}")
+        work.write_bytes(Path(alertmanager.path).read_bytes().replace(_TEMPLATES.encode(), here))
+        work.chmod(0o755)
+        work.rename(copy)
+    return dataclasses.replace(alertmanager, path=str(copy), folder=templates)
 
 
 def _find(program: str, packages: tuple[str, ...], oldest: tuple[int, ...], say: Say) -> Binary:
@@ -125,7 +172,9 @@ def _described(path: str, source: str, environment: dict[str, str]) -> Binary:
         )
     except (OSError, subprocess.SubprocessError) as exc:
         raise SandboxError(f"{path} does not run on this machine") from exc
-    match = re.search(r"(?:v=|version )(\d+\.\d+(?:\.\d+)?)", answer.stdout + answer.stderr)
+    match = re.search(
+        r"(?:v=|version |Exporter )(\d+\.\d+(?:\.\d+)?)", answer.stdout + answer.stderr
+    )
     if match is None:
         raise SandboxError(f"{path} --version names no version")
     return Binary(path=path, version=match[1], source=source, environment=environment)

@@ -28,6 +28,8 @@ class Command:
     argv: tuple[str, ...]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    """Where it is started; None: at the root, so that it keeps no folder busy."""
     user: str | None = None
     """The ordinary user to become; None keeps ours."""
     stop_signal: int = signal.SIGTERM
@@ -73,7 +75,7 @@ class Child:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     env={**os.environ, **command.environment},
-                    cwd="/",
+                    cwd=command.folder or "/",
                     # prctl has to run in the child, after the change of user, which clears it.
                     preexec_fn=processes.die_with_parent(command.end_signal),  # noqa: PLW1509 - no threads here
                     user=command.user,

@@ -43,13 +43,24 @@ def certificates_name(region: str) -> str:
 APIS = {api_name(region, version): (region, version) for region in REGIONS for version in VERSIONS}
 RELEASED_APIS = tuple(api_name(region, RELEASE) for region in REGIONS)
 PREVIOUS_APIS = tuple(api_name(region, PREVIOUS) for region in REGIONS)
-STANDINS = ("audit", "certificates", "fhir", "kubernetes-eu", "kubernetes-us", "names")
+STANDINS = (
+    "audit",
+    "certificates",
+    "fhir",
+    "grafana",
+    "kubernetes-eu",
+    "kubernetes-us",
+    "names",
+    "pagerduty",
+    "slack",
+)
 """The stand-ins of `sandbox.standins.registry`; the gate reaches each over the link `gate-NAME`."""
 NAME_SERVERS = (*AUTHORITATIVE, *RESOLVERS)
 """Ports of the stand-in `names`; datagrams have no link, so the gate asks them directly."""
 WEB_EDGES = {f"web-{region}": region for region in REGIONS}
 """The edges that serve the web site, in the process of AWS."""
 AWS_SERVERS = ("aws", *WEB_EDGES)
+MONITORING_SERVERS = ("alertmanager", "node-exporter", "postgres-exporter", "redis-exporter")
 SERVERS = (
     *("postgres-primary", "postgres-standby", "redis", "prometheus", "vendors"),
     *APIS,
@@ -57,6 +68,7 @@ SERVERS = (
     *NAME_SERVERS,
     *map(certificates_name, (*REGIONS, "old")),
     *AWS_SERVERS,
+    *MONITORING_SERVERS,
 )
 LINKS = {
     **{edge_name(region): api_name(region, RELEASE) for region in REGIONS},
@@ -70,6 +82,7 @@ LINKS = {
     "gate-fhir-us": "fhir",
     **{f"gate-{name}": name for name in map(certificates_name, REGIONS)},
     "gate-aws": "aws",
+    "gate-alertmanager": "alertmanager",
     **{f"cdn-{region}": name for name, region in WEB_EDGES.items()},
 }
 """Each link and the server behind it while nothing is wrong."""
@@ -81,11 +94,15 @@ PASSWORDS = (
     "postgres-api",
     "postgres-replication",
     "postgres-gate",
+    "postgres-exporter",
     "redis-api",
     "redis-gate",
     "api-admin",
     "audit-read",
     "kubernetes-gate",
+    "grafana-gate",
+    "pagerduty-gate",
+    "slack-gate",
     "synthetic",
     "aws-gate",
     "aws-gate-id",

@@ -14,6 +14,7 @@ from sandbox import (
     feature_flags,
     lease,
     migrations,
+    monitoring_servers,
     priority,
     prometheus_server,
     redis_server,
@@ -22,6 +23,7 @@ from sandbox import (
     standin_servers,
 )
 from sandbox.child import Child
+from sandbox.deployment import monitoring
 from sandbox.deployment.deployment import LAST_PHASE, Deployment
 from sandbox.errors import UnknownNameError
 from sandbox.layout import (
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-    from sandbox.binaries import Binary
+    from sandbox.binaries import Binary, MonitoringBinaries
     from sandbox.layout import Layout
 
 _SETTLES_SECONDS = 20.0
@@ -57,6 +59,7 @@ class Programs:
     postgres: Path
     redis: Binary
     prometheus: Binary
+    monitoring: MonitoringBinaries
 
 
 class Platform:
@@ -77,6 +80,7 @@ class Platform:
             reference_api.traffic_command(layout),
             standin_servers.command(layout),
             aws_server.command(layout),
+            *monitoring_servers.commands(layout, programs.monitoring),
         ]
         databases = [self.postgres.primary, self.postgres.standby]
         self.children = {child.command.name: child for child in (*databases, *map(Child, others))}
@@ -85,6 +89,7 @@ class Platform:
             "prometheus": f"{programs.prometheus.version} ({programs.prometheus.source})",
         }
         self.links = {name: Link(name) for name in LINKS}
+        self._up = False
 
     async def start(self, say: Callable[[str], None]) -> None:
         """Start everything and write the environment file; raises SandboxError."""
@@ -93,6 +98,7 @@ class Platform:
             link.target = self._address(self._leads_to(name))
             await link.start(self.layout.ports[name])
         self.note_targets()
+        monitoring.write_previous_rules(self.layout)
         later = {"postgres-primary", "postgres-standby", *(set(APIS) - set(self.running_apis))}
         await together(
             self._start_databases(say),
@@ -101,8 +107,10 @@ class Platform:
         )
         await feature_flags.lay_down(self)
         await self.settle()
+        await monitoring.watch_before(self)
         if not self.deployment.pending:
             await self.deployment.finish(say)
+        self._up = True
         self._serve_at_once()
         say("warming the API up")
         await self._warm_up()
@@ -175,7 +183,8 @@ class Platform:
     async def start_process(self, name: str) -> None:
         """Start one process, with the switches that it should have; raises SandboxError."""
         await self._child(name).start()
-        self._serve_at_once()
+        if self._up:
+            self._serve_at_once()
         if name in APIS:
             await self.switchboard.press(name)
         if name == "redis":

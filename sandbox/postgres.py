@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 OWNER = "unified_health"
 GATE = "release_gate"
+EXPORTER = "postgres_exporter"
 SUPERUSER = "postgres"
 _REPLICATION = "replication"
 _SLOT = "standby"
@@ -284,6 +285,7 @@ class Postgres:
             (
                 _role(_REPLICATION, "LOGIN REPLICATION", passwords["postgres-replication"]),
                 _role(OWNER, "LOGIN", passwords["postgres-api"]),
+                _role(EXPORTER, "LOGIN IN ROLE pg_monitor", passwords["postgres-exporter"]),
                 sql.SQL("CREATE DATABASE {} OWNER {}").format(
                     sql.Identifier(DATABASE), sql.Identifier(OWNER)
                 ),

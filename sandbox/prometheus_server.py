@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from sandbox import monitoring_servers
 from sandbox.child import Command
+from sandbox.errors import SandboxError
 from sandbox.layout import APIS, HOST
-from sandbox.readiness import answers_http
+from sandbox.readiness import answers_http, exchange
 from sandbox.state import write_private
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def command(layout: Layout, binary: Binary) -> Command:
             f"--web.listen-address={HOST}:{port}",
             "--web.enable-lifecycle",
             "--query.timeout=10s",
+            "--rules.alert.resend-delay=2s",
             "--log.level=warn",
         ),
         log=layout.log("prometheus"),
@@ -60,6 +63,19 @@ def write_targets(layout: Layout, names: Iterable[str]) -> None:
     write_private(_targets(layout), json.dumps(targets))
 
 
+def rules_file(layout: Layout) -> Path:
+    """Return the file from which the alert rules are read."""
+    return layout.runtime / "prometheus-rules.yml"
+
+
+async def reload(layout: Layout) -> None:
+    """Have the rules read again; raises SandboxError."""
+    request = f"POST /-/reload HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
+    status = await exchange(layout.ports["prometheus"], request.encode())
+    if not status.startswith(b"HTTP/1.1 200"):
+        raise SandboxError(f"prometheus did not reload: see {layout.log('prometheus')}.")
+
+
 def _targets(layout: Layout) -> Path:
     return layout.runtime / "prometheus-api-targets.json"
 
@@ -68,5 +84,10 @@ def _settings(layout: Layout) -> dict[str, object]:
     discovered = [{"files": [str(_targets(layout))], "refresh_interval": "5s"}]
     return {
         "global": {"scrape_interval": SCRAPE_INTERVAL, "scrape_timeout": "900ms"},
-        "scrape_configs": [{"job_name": JOB, "file_sd_configs": discovered}],
+        "scrape_configs": [
+            {"job_name": JOB, "file_sd_configs": discovered},
+            *monitoring_servers.scrape_configs(layout),
+        ],
+        "alerting": monitoring_servers.alerting(layout),
+        "rule_files": [str(rules_file(layout))],
     }

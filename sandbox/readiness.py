@@ -37,7 +37,7 @@ def answers_redis(port: int, password: str) -> Callable[[], Awaitable[bool]]:
 
 def prometheus_sees(port: int, targets: int) -> Callable[[], Awaitable[bool]]:
     """Ask whether Prometheus's last scrapes of so many targets succeeded."""
-    request = f"GET /api/v1/query?query=sum(up) HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
+    request = f"GET /api/v1/query?query=sum(up%7Bjob=%22api%22%7D) HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
 
     async def ask() -> bool:
         answer = await exchange(port, request, whole=True)

@@ -58,6 +58,12 @@ _SETTINGS: Mapping[str, Callable[[Layout], dict[str, Any]]] = {
     "certificates": _certificates,
     "kubernetes-eu": _cluster(1),
     "kubernetes-us": _cluster(2),
+    "grafana": lambda layout: {
+        "token": layout.passwords["grafana-gate"],
+        "prometheus": layout.url("prometheus"),
+    },
+    "pagerduty": lambda layout: {"token": layout.passwords["pagerduty-gate"]},
+    "slack": lambda layout: {"token": layout.passwords["slack-gate"]},
     "names": _names,
 }
 """What a stand-in has to know at its start, by its name."""

@@ -224,8 +224,12 @@ def _find_programs(announcer: Announcer) -> Programs:
     with ThreadPoolExecutor() as pool:
         redis = pool.submit(binaries.find_redis, announcer.say)
         prometheus = pool.submit(binaries.find_prometheus, announcer.say)
+        monitoring = pool.submit(binaries.find_monitoring, announcer.say)
         return Programs(
-            postgres=postgres.programs(), redis=redis.result(), prometheus=prometheus.result()
+            postgres=postgres.programs(),
+            redis=redis.result(),
+            prometheus=prometheus.result(),
+            monitoring=monitoring.result(),
         )
 
 

@@ -56,6 +56,8 @@ CONDITIONS = (
     "environment:frontend",
     "environment:images",
     "environment:mobile",
+    "environment:monitoring",
+    "environment:people",
     "environment:postgres",
     "environment:prometheus",
     "environment:redis",

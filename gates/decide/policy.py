@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from gates.decide.data_policy import DataPolicy
 from gates.decide.deployment_policy import DeploymentPolicy
+from gates.decide.monitoring_policy import MonitoringPolicy, PeoplePolicy
 from gates.decide.network_policy import CertificatePolicy, DnsPolicy
 from gates.decide.sections import CheckId, Name, Seconds, Section, Share
 
@@ -274,6 +275,8 @@ class Policy(Section):
     data: DataPolicy | None = None
     dns: DnsPolicy = DnsPolicy()
     certificates: CertificatePolicy = CertificatePolicy()
+    monitoring: MonitoringPolicy = MonitoringPolicy()
+    people: PeoplePolicy = PeoplePolicy()
     evidence: EvidenceAge = EvidenceAge()
     secrets: SecretAge = SecretAge()
     invalidation: Invalidation = Invalidation()

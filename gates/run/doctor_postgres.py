@@ -46,7 +46,7 @@ def login_sql(section: Postgres) -> tuple[str, ...]:
         f"CREATE ROLE {user} LOGIN CONNECTION LIMIT 20 PASSWORD '…';",
         f"ALTER ROLE {user} SET default_transaction_read_only = on;",
         f"GRANT CONNECT ON DATABASE {database} TO {user};",
-        f"GRANT pg_monitor TO {user};",
+        f"GRANT pg_read_all_stats TO {user};",
         *(table_sql(section.user, table) if table is not None else ()),
     )
 

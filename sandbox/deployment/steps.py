@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.deployment import cluster, database, delivery, flags, names
+from sandbox.deployment import cluster, database, delivery, flags, monitoring, names
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -44,5 +44,9 @@ STEPS: Mapping[int, tuple[Step, ...]] = {
         Step("5.2 enable new features for some users", flags.enable_for_some),
     ),
     6: (Step("6.1 update the DNS records", names.update_zone),),
-    7: (Step("return to the normal capacity", cluster.return_to_normal),),
+    7: (
+        Step("7.1 apply the alert rules", monitoring.apply_rules),
+        Step("7.2 load the dashboards", monitoring.load_dashboards),
+        Step("return to the normal capacity", cluster.return_to_normal),
+    ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sandbox.environment_parts import data, delivery, flags, kubernetes, network, state
+from sandbox.environment_parts import data, delivery, flags, kubernetes, monitoring, network, state
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout
@@ -15,6 +15,7 @@ PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = (
     delivery.part,
     flags.part,
     kubernetes.part,
+    monitoring.part,
     network.part,
     state.part,
 )

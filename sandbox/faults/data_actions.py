@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 _ASIDE = ".aside-"
 """Followed by the name of the fault that put a file aside."""
+_FREE = b"""
+SELECT current_setting('max_connections')::int
+     - current_setting('superuser_reserved_connections')::int
+     - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +49,47 @@ class Sql:
 
 
 @dataclass(frozen=True, slots=True)
-class Connected:
-    """Open connections to the primary; the first one may hold a lock."""
+class Crowded:
+    """Connections to the primary are open until only some are left."""
 
-    count: int = 1
-    locked_table: str | None = None
+    left: int
 
     async def apply(self, holds: Holds, fault: str) -> None:
         """Open them."""
         postgres = holds.platform.postgres
         try:
-            for _ in range(self.count):
+            first = await postgres.connect(OWNER, "postgres-api")
+            holds.keep(fault, first)
+            cursor = await first.execute(_FREE)
+            for _ in range(int((await cursor.fetchall())[0][0]) - self.left):
                 holds.keep(fault, await postgres.connect(OWNER, "postgres-api"))
-            if self.locked_table is not None:
-                connection = await postgres.connect(OWNER, "postgres-api")
-                holds.keep(fault, connection)
-                await connection.set_autocommit(False)
-                table = sql.Identifier(self.locked_table)
-                await connection.execute(
-                    sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(table)
-                )
         except psycopg.Error as exc:
             raise SandboxError(f"the primary refused a connection: {exc}") from exc
 
     async def revert(self, holds: Holds, fault: str) -> None:
         """Close them."""
+        await holds.close_kept(fault)
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Somebody holds a table for themselves."""
+
+    table: str
+
+    async def apply(self, holds: Holds, fault: str) -> None:
+        """Lock it."""
+        try:
+            connection = await holds.platform.postgres.connect(OWNER, "postgres-api")
+            holds.keep(fault, connection)
+            await connection.set_autocommit(False)
+            statement = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
+            await connection.execute(statement.format(sql.Identifier(self.table)))
+        except psycopg.Error as exc:
+            raise SandboxError(f"the primary refused a lock: {exc}") from exc
+
+    async def revert(self, holds: Holds, fault: str) -> None:
+        """Let go of it."""
         await holds.close_kept(fault)
 
 

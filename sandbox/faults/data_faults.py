@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from sandbox.faults.actions import Action, LinksChanged, Scripted, Stopped
 from sandbox.faults.data_actions import (
-    Connected,
+    Crowded,
     DumpedWithout,
     Files,
+    Locked,
     Looped,
     RestoreTest,
     Sql,
@@ -150,7 +151,7 @@ _PHASE_2: dict[str, Action] = {
         _MAKE_KEY,
     ),
     "foreign-key-dropped": Sql(f"ALTER TABLE payments DROP CONSTRAINT {_KEY}", _MAKE_KEY),
-    "table-locked": Connected(count=0, locked_table="patients"),
+    "table-locked": Locked("patients"),
     "database-unreachable-after-migration": LinksChanged(("gate-postgres",), {"mode": "refuse"}),
     "release-repository-missing": Files(_repository),
 }
@@ -162,7 +163,7 @@ _COUNTDOWN: dict[str, Action] = {
     "restore-test-unknown": Files(restore_test),
     "backups-unreadable-before": Looped(),
     "standby-down-before": Stopped(("postgres-standby",)),
-    "connections-in-use": Connected(count=95),
+    "connections-in-use": Crowded(left=12),
     "database-unreachable-before": LinksChanged(("gate-postgres",), {"mode": "refuse"}),
 }
 FAULTS: dict[str, Action] = {**_PHASE_1, **_PHASE_2, **_COUNTDOWN}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sandbox.standins import audit, certificates, fhir, kubernetes, names
+from sandbox.standins import audit, certificates, fhir, grafana, kubernetes, names, pagerduty, slack
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 MAKERS: Mapping[str, Maker] = {
     "certificates": certificates.make_app,
     "fhir": fhir.make_app,
+    "grafana": grafana.make_app,
     "names": names.make_app,
     "audit": audit.make_app,
     "kubernetes-eu": kubernetes.make_app,
     "kubernetes-us": kubernetes.make_app,
+    "pagerduty": pagerduty.make_app,
+    "slack": slack.make_app,
 }
 """Each makes its application from the admin token and its own settings."""

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 
 import pytest
 import trustme
+
+from tests.checks.records import Records, records_server
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +15,12 @@ def server_tls() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost").configure_cert(context)
     return context
+
+
+@pytest.fixture(scope="session")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Records]:
+    """Return a database with the platform's schema, the gate's kit, and what a deployment leaves."""
+    folder = tmp_path_factory.mktemp("records")
+    trustme.CA().cert_pem.write_to_path(folder / "ca.pem")
+    with records_server(str(folder / "ca.pem"), folder) as running:
+        yield running

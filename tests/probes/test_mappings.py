@@ -8,6 +8,7 @@ import pkgutil
 import socket
 from types import ModuleType
 
+import botocore.exceptions
 import httpcore
 import httpx
 import prometheus_api_client.exceptions
@@ -17,7 +18,7 @@ import pytest
 import redis.exceptions
 import requests.exceptions
 
-from probes import http, network, postgres, prometheus
+from probes import aws_failures, http, network, postgres, prometheus
 from probes import redis as redis_probe
 from probes.observation import FailureKind
 
@@ -50,6 +51,14 @@ def test_http_maps_every_exception_of_httpx_and_httpcore(kind: type[Exception]) 
 @pytest.mark.parametrize("kind", _exceptions_of(psycopg, psycopg.errors), ids=_name)
 def test_postgres_maps_every_exception_of_psycopg(kind: type[Exception]) -> None:
     assert postgres.failure_kind(_made(kind)) is not None
+
+
+@pytest.mark.parametrize("kind", _exceptions_of(botocore.exceptions), ids=_name)
+def test_aws_maps_every_exception_of_botocore(kind: type[Exception]) -> None:
+    made = _made(kind)
+    if isinstance(made, botocore.exceptions.ClientError):
+        made.response = {}
+    assert aws_failures.failure_kind(made) in aws_failures.SENTENCES
 
 
 @pytest.mark.parametrize("kind", _exceptions_of(redis.exceptions), ids=_name)

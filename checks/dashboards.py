@@ -1,0 +1,183 @@
+"""Dashboards: are they loaded, do their queries return data, and were there gaps?"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pydantic import SecretStr
+
+import probes
+from checks import failures
+from checks.check import Check
+from checks.data import missing, verdict
+from checks.platform import NotDescribedError, Platform
+from checks.promql import selector
+from environments.sections.monitoring import Grafana, Monitoring
+from gates.decide.judgement import Judgement
+from probes.observation import Observation
+
+_LOOK_BACK_FLOOR_SECONDS = 20.0
+_SCRAPES_A_STEP = 3
+"""A step without any of three scrapes is a gap; one late scrape is none."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Loaded:
+    """A dashboard that Grafana has."""
+
+    title: str
+    queries: tuple[probes.grafana.PanelQuery, ...]
+
+
+class Dashboards:
+    """The dashboards of one platform as one check looks at them; shared by all regions."""
+
+    def __init__(self, platform: Platform, check: Check) -> None:
+        self._platform = platform
+        self._check = check
+        section = platform.environment.settings.monitoring
+        if section is None:
+            raise NotDescribedError("the environment lacks the section monitoring; add it")
+        self._section: Monitoring = section
+        self._grafana: Grafana = section.grafana
+        token = platform.environment.secret(self._grafana.token)
+        bearer = SecretStr(f"Bearer {token.get_secret_value()}")
+        self._target = probes.http.HttpTarget(
+            self._grafana.url, section.ca_file, {"Authorization": bearer}
+        )
+        self._token = token
+
+    def read(self) -> Sequence[Loaded]:
+        """Read every dashboard by title, judging each; returns those that are there."""
+        found = [self._one(title) for title in self._grafana.dashboards]
+        return [one for one in found if one is not None]
+
+    def flow(self, loaded: Sequence[Loaded]) -> None:
+        """Judge that every query of every dashboard returns data now, asked as Grafana asks."""
+        for dashboard in loaded:
+            self._check.judge_everywhere(*self._flows(dashboard))
+
+    def without_gaps(self) -> None:
+        """Judge that each described job was scraped all the time of the look-back, by region."""
+        self._platform.each_region(self._gaps_of)
+
+    def _one(self, title: str) -> Loaded | None:
+        deadline = self._platform.call_deadline()
+        found = probes.grafana.find(self._target, title, deadline=deadline)
+        self._check.observe_everywhere(found)
+        if found.value is None:
+            self._check.judge_everywhere(_instrument(found))
+            return None
+        there = len(found.value.uids)
+        subject = f"dashboard {title}"
+        self._check.judge_everywhere(
+            verdict(
+                good=there == 1,
+                rule="loaded once",
+                subject=subject,
+                sentence=f"Grafana has {there} dashboards “{title}”, wanted 1",
+                clears=f"one dashboard “{title}”",
+                observed=there,
+                target=1,
+            )
+        )
+        if there != 1:
+            return None
+        read = probes.grafana.dashboard(self._target, found.value.uids[0], deadline=deadline)
+        self._check.observe_everywhere(read)
+        if read.value is None:
+            self._check.judge_everywhere(_instrument(read))
+            return None
+        count = len(read.value.queries)
+        self._check.judge_everywhere(
+            verdict(
+                good=count > 0,
+                rule="asks something",
+                subject=subject,
+                sentence=f"dashboard “{title}” has {count} queries, wanted at least 1",
+                clears=f"panels on “{title}”",
+                observed=count,
+                target=1,
+            )
+        )
+        return Loaded(title, read.value.queries)
+
+    def _flows(self, dashboard: Loaded) -> Iterator[Judgement]:
+        for query in dashboard.queries:
+            proxy = f"{self._grafana.url}/api/datasources/proxy/uid/{query.datasource}"
+            through = probes.prometheus.PrometheusTarget(proxy, self._token, self._section.ca_file)
+            observed = probes.prometheus.instant(
+                through, query.expression, deadline=self._platform.call_deadline()
+            )
+            self._check.observe_everywhere(observed)
+            if observed.value is None:
+                yield _instrument(observed)
+                continue
+            numbers = [one.value for one in observed.value.series if math.isfinite(one.value)]
+            what = f"panel “{query.panel}” of “{dashboard.title}”"
+            yield verdict(
+                good=bool(numbers),
+                rule="data flow",
+                subject=what,
+                sentence=f"{what} shows {len(numbers)} series with a number, wanted at least 1",
+                clears=f"metrics behind {what}",
+                observed=len(numbers),
+                target=1,
+            )
+
+    def _gaps_of(self, region: str) -> None:
+        settings = self._platform.environment.settings
+        if settings.prometheus is None:
+            raise NotDescribedError("the environment lacks the section prometheus; add it")
+        step = _SCRAPES_A_STEP * settings.prometheus.scrape_interval
+        policy = self._platform.policy.monitoring.gap_look_back
+        seconds = self._platform.scaled(policy, _LOOK_BACK_FLOOR_SECONDS)
+        target = self._platform.prometheus(region)
+        instrument = probes.prometheus.instrument(target, deadline=self._platform.call_deadline())
+        self._check.observe(region, instrument)
+        if instrument.value is None:
+            self._check.judge(region, _instrument(instrument))
+            return
+        now = instrument.value.server_time
+        for job in self._section.jobs:
+            labels = self._platform.labels(region, {"job": job})
+            query = f"sum(count_over_time({selector('up', labels)}[{step * 1000:.0f}ms]))"
+            start = now - dt.timedelta(seconds=math.floor(seconds / step) * step)
+            observed = probes.prometheus.range_query(
+                target,
+                query,
+                start=start,
+                end=now,
+                step_seconds=step,
+                deadline=self._platform.call_deadline(),
+            )
+            self._check.observe(region, observed)
+            self._check.judge(region, _gap(job, observed, math.floor(seconds / step) + 1, step))
+
+
+def _gap(job: str, observed: Observation[Any], wanted: int, step_seconds: float) -> Judgement:
+    if observed.value is None:
+        return _instrument(observed)
+    if observed.value.warnings:
+        what = f"scrapes of {job}"
+        return missing(what, "Prometheus warns that its answer may be partial", "a whole answer")
+    steps = sum(len(one.samples) for one in observed.value.series)
+    return verdict(
+        good=steps >= wanted,
+        rule="no gaps",
+        subject=f"scrapes of {job}",
+        sentence=f"{job} was scraped in {steps} of {wanted} steps of {step_seconds:g} s, "
+        "wanted in all",
+        clears=f"{wanted} steps without a gap of {step_seconds:g} s",
+        observed=steps,
+        target=wanted,
+    )
+
+
+def _instrument(observed: Observation[Any]) -> Judgement:
+    subject = "Grafana" if observed.probe == "grafana" else "Prometheus"
+    return failures.instrument_error(subject, failures.failure_of(observed))

@@ -1,0 +1,290 @@
+"""Alert rules, scrape targets and Alertmanager: does anybody hear of it when the platform is unwell?"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+import probes
+from checks import failures
+from checks.check import Check
+from checks.data import missing, verdict
+from checks.platform import NotDescribedError, Platform
+from checks.settling import Ended, Progress, settle_seconds, settled
+from environments.sections.monitoring import Monitoring
+from gates.decide import alert_routes
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from gates.decide.sections import parse_duration
+from probes.observation import Observation, utc_now
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ShippedRule:
+    """An alerting rule as the release ships it."""
+
+    name: str
+    expression: str
+    for_seconds: float
+    severity: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at something that converges."""
+
+    observed: Observation[Any]
+    judged: tuple[Judgement, ...]
+
+    def progress(self) -> Progress:
+        """Good and unreadable are both an end; anything else may still come right."""
+        good = all(one.outcome is Outcome.PASS for one in self.judged)
+        return Progress.DONE if good or self.observed.value is None else Progress.MOVING
+
+
+class Watch:
+    """The monitoring of one platform as one check looks at it."""
+
+    def __init__(self, platform: Platform, check: Check) -> None:
+        self._platform = platform
+        self._check = check
+        section = platform.environment.settings.monitoring
+        if section is None:
+            raise NotDescribedError("the environment lacks the section monitoring; add it")
+        self.section: Monitoring = section
+        self._policy = platform.policy.monitoring
+
+    def rules_as_shipped(self) -> None:
+        """Judge that every Prometheus has the release's alert rules, well and evaluated lately."""
+        shipped = self._shipped()
+        if shipped is not None:
+            self._platform.each_region(lambda region: self._rules_of(region, shipped))
+
+    def targets_up(self) -> None:
+        """Judge that each job has all its targets in each region, and all of them are up."""
+        self._platform.each_region(self._targets_of)
+
+    def alerts_arrive(self) -> None:
+        """Judge that each severity reaches its receiver, and that the watchdog's alert arrives."""
+        manager = self.section.alertmanager
+        target = probes.http.HttpTarget(manager.url, self.section.ca_file)
+        configured = probes.alertmanager.configuration(
+            target, deadline=self._platform.call_deadline()
+        )
+        self._check.observe_everywhere(configured)
+        if configured.value is None:
+            self._check.judge_everywhere(_instrument("Alertmanager", configured))
+            return
+        self._check.judge_everywhere(*self._routed(configured.value))
+        last = self._settle(lambda: self._watchdog(target))
+        self._check.observe_everywhere(last.observed)
+        self._check.judge_everywhere(*last.judged)
+
+    def _watchdog(self, target: probes.http.HttpTarget) -> _Look:
+        name = self.section.alertmanager.watchdog
+        alerts = probes.alertmanager.alerts(target, name, deadline=self._platform.call_deadline())
+        if alerts.value is None:
+            return _Look(alerts, (_instrument("Alertmanager", alerts),))
+        count = alerts.value.count
+        judgement = verdict(
+            good=count > 0,
+            rule="watchdog",
+            subject="the watchdog alert",
+            sentence=f"Alertmanager holds {count} alerts {name}, which always fires: "
+            "wanted at least 1",
+            clears="a watchdog that travels from Prometheus to Alertmanager",
+            observed=count,
+            target=1,
+        )
+        return _Look(alerts, (judgement,))
+
+    def _shipped(self) -> Sequence[ShippedRule] | None:
+        """Read the release's rules; judged already where that is not possible."""
+        deadline = self._platform.call_deadline()
+        observed = probes.files.content(self.section.rules, deadline=deadline)
+        self._check.observe_everywhere(observed)
+        if observed.value is None:
+            self._check.judge_everywhere(_instrument("the release's alert rules", observed))
+            return None
+        try:
+            rules = tuple(_read(observed.value.data))
+        except (ValueError, yaml.YAMLError):
+            rules = ()
+        if not rules:
+            what = "the release's alert rules"
+            sentence = f"{self.section.rules} holds no alert rule that can be read"
+            self._check.judge_everywhere(missing(what, sentence, "the file as Prometheus takes it"))
+            return None
+        return rules
+
+    def _rules_of(self, region: str, shipped: Sequence[ShippedRule]) -> None:
+        target = self._platform.prometheus(region)
+        wanted: list[ShippedRule] = []
+        for rule in shipped:
+            written = probes.alerting.formatted(
+                target, rule.expression, deadline=self._platform.call_deadline()
+            )
+            if written.value is None:
+                self._check.observe(region, written)
+                self._check.judge(region, _instrument("Prometheus", written))
+                return
+            wanted.append(dataclasses.replace(rule, expression=written.value.expression))
+
+        def look() -> _Look:
+            loaded = probes.alerting.rules(target, deadline=self._platform.call_deadline())
+            if loaded.value is None:
+                return _Look(loaded, (_instrument("Prometheus", loaded),))
+            rules = loaded.value.rules
+            return _Look(loaded, tuple(self._rule(one, rules, target) for one in wanted))
+
+        self._settled(region, look)
+
+    def _rule(
+        self,
+        wanted: ShippedRule,
+        loaded: Sequence[probes.alerting.AlertRule],
+        target: probes.prometheus.PrometheusTarget,
+    ) -> Judgement:
+        found = [rule for rule in loaded if rule.name == wanted.name]
+        wrong = self._wrong(wanted, found, target)
+        return verdict(
+            good=not wrong,
+            rule="alert rule as shipped",
+            subject=f"alert rule {wanted.name}",
+            sentence=f"alert rule {wanted.name} {wrong or 'is loaded as shipped and evaluated'}",
+            clears=f"{wanted.name} loaded as the release ships it",
+        )
+
+    def _wrong(
+        self,
+        wanted: ShippedRule,
+        found: Sequence[probes.alerting.AlertRule],
+        target: probes.prometheus.PrometheusTarget,
+    ) -> str:
+        """Return what is wrong with a rule, or nothing."""
+        if len(found) != 1:
+            return f"is loaded {len(found)} times, wanted once"
+        rule = found[0]
+        age = (utc_now() - rule.evaluated_at).total_seconds() if rule.evaluated_at else math.inf
+        findings = {
+            "has another expression than the release ships": (
+                self._spelled(target, rule.expression) != wanted.expression
+            ),
+            f"waits {rule.for_seconds:g} s, wanted {wanted.for_seconds:g} s": (
+                rule.for_seconds != wanted.for_seconds
+            ),
+            f"has another severity than {wanted.severity}": (
+                rule.labels.get("severity", "") != wanted.severity
+            ),
+            "is loaded but can't be evaluated": rule.health == "err",
+            "is loaded but was not evaluated lately": (
+                rule.health == "unknown" or age > self._policy.evaluated_within
+            ),
+        }
+        return ", ".join(words for words, so in findings.items() if so)
+
+    def _spelled(self, target: probes.prometheus.PrometheusTarget, expression: str) -> str:
+        written = probes.alerting.formatted(
+            target, expression, deadline=self._platform.call_deadline()
+        )
+        return written.value.expression if written.value else expression
+
+    def _targets_of(self, region: str) -> None:
+        target = self._platform.prometheus(region)
+        wanted = self._platform.labels(region, {})
+
+        def look() -> _Look:
+            scraped = probes.alerting.targets(target, deadline=self._platform.call_deadline())
+            if scraped.value is None:
+                return _Look(scraped, (_instrument("Prometheus", scraped),))
+            mine = [one for one in scraped.value.targets if wanted.items() <= one.labels.items()]
+            judged = [
+                *_jobs(self.section.jobs, mine),
+                *_jobs(self.section.shared_jobs, scraped.value.targets),
+            ]
+            return _Look(scraped, tuple(judged))
+
+        self._settled(region, look)
+
+    def _settled(self, region: str, look: Callable[[], _Look]) -> None:
+        last = self._settle(look)
+        self._check.observe(region, last.observed)
+        self._check.judge(region, *last.judged)
+
+    def _settle(self, look: Callable[[], _Look]) -> _Look:
+        """Return the last look; one that the run's end cut short has not failed."""
+        seconds = settle_seconds(self._platform, self._policy.settle_for)
+        last = settled(self._platform, look, _Look.progress, seconds)
+        if last.ended is not Ended.RUN_ENDED:
+            return last.value
+        cut = missing("monitoring", "the run ended before it settled", "another run")
+        return dataclasses.replace(last.value, judged=(cut,))
+
+    def _routed(self, configured: probes.alertmanager.Configuration) -> Iterator[Judgement]:
+        for severity, receiver in self.section.alertmanager.receivers.items():
+            subject = f"alerts of severity {severity}"
+            try:
+                reached = alert_routes.receivers(configured.route, {"severity": severity})
+            except alert_routes.UnreadableRouteError as exc:
+                yield missing(subject, f"Alertmanager's routes: {exc}", "routes that can be read")
+                continue
+            integrations = configured.receivers.get(receiver, 0)
+            right = receiver in reached and integrations > 0
+            wrong = (
+                f"reach {', '.join(reached)}, wanted {receiver}"
+                if receiver not in reached
+                else f"reach {receiver}, which tells nobody"
+            )
+            yield verdict(
+                good=right,
+                rule="receiver of a severity",
+                subject=subject,
+                sentence=f"{subject} {f'reach {receiver}' if right else wrong}",
+                clears=f"a route from {severity} to {receiver}, with an integration",
+            )
+
+
+def _jobs(
+    wanted: Mapping[str, int], targets: Sequence[probes.alerting.ScrapeTarget]
+) -> Iterator[Judgement]:
+    for job, count in wanted.items():
+        yield _job(job, count, [one.up for one in targets if one.job == job])
+
+
+def _job(job: str, wanted: int, up: Sequence[bool]) -> Judgement:
+    return verdict(
+        good=len(up) == wanted and all(up),
+        rule="all targets up",
+        subject=f"targets of {job}",
+        sentence=f"{sum(up)} of {len(up)} targets of {job} are up, wanted all of {wanted}",
+        clears=f"{wanted} targets of {job}, all up",
+        observed=sum(up),
+        target=wanted,
+    )
+
+
+def _instrument(subject: str, observed: Observation[Any]) -> Judgement:
+    return failures.instrument_error(subject, failures.failure_of(observed))
+
+
+def _read(data: bytes) -> Iterator[ShippedRule]:
+    """Yield the alerting rules of a file in Prometheus's format; raises ValueError or YAMLError."""
+    document = yaml.safe_load(data)
+    if not isinstance(document, Mapping) or not isinstance(document.get("groups"), list):
+        raise ValueError("the file has no groups")  # noqa: TRY004 - one kind of error for the caller
+    for group in document["groups"]:
+        for rule in group.get("rules", []):
+            if "alert" not in rule:
+                continue
+            labels = rule.get("labels") or {}
+            waits = rule.get("for")
+            yield ShippedRule(
+                name=str(rule["alert"]),
+                expression=str(rule["expr"]),
+                for_seconds=parse_duration(waits) if waits else 0.0,
+                severity=str(labels.get("severity", "")),
+            )

@@ -1,0 +1,216 @@
+"""Whom the deployment can call on: rota, channels, contacts, and the baseline somebody took."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import probes
+from checks import failures
+from checks.baseline import NoBaselineError, command, load_baseline
+from checks.check import Check
+from checks.data import age, missing, verdict
+from checks.platform import NotDescribedError, Platform
+from environments.sections.people import Contact, People
+from environments.store import DamagedRecordError, StoreError
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from probes.observation import Observation, utc_now
+
+_PLACEHOLDER = re.compile(r"\b(TBD|TBA|TODO|N/?A|NONE|EDIT-ME)\b|X{2,}|\?{2,}", re.IGNORECASE)
+_PHONE = re.compile(r"\+[0-9][0-9 ()/-]{6,20}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
+_MOST_PAGES = 50
+_WELL = ("active", "warning", "critical")
+"""PagerDuty's words for a service that takes incidents; two of them say that it has some now."""
+
+
+class Backing:
+    """The people behind one deployment as one check looks at them; shared by all regions."""
+
+    def __init__(self, platform: Platform, check: Check) -> None:
+        self._platform = platform
+        self._check = check
+        section = platform.environment.settings.people
+        if section is None:
+            raise NotDescribedError("the environment lacks the section people; add it")
+        self._section: People = section
+
+    def somebody_on_call(self) -> None:
+        """Judge that every schedule has somebody in the window and through the day after."""
+        after = dt.timedelta(seconds=self._platform.policy.people.on_call_after)
+        since, until = self._section.window.begins, self._section.window.ends + after
+        for schedule in self._section.pagerduty.schedules:
+            observed = probes.pagerduty.on_call(
+                self._pagerduty(), schedule, since, until, deadline=self._platform.call_deadline()
+            )
+            self._note("PagerDuty", observed)
+            if observed.value is not None:
+                shifts = observed.value.shifts
+                self._check.judge_everywhere(_covered(schedule, shifts, since, until))
+
+    def services_take_incidents(self) -> None:
+        """Judge that PagerDuty's services of the platform are on and lead to somebody."""
+        for service in self._section.pagerduty.services:
+            observed = probes.pagerduty.service(
+                self._pagerduty(), service, deadline=self._platform.call_deadline()
+            )
+            self._note("PagerDuty", observed)
+            if observed.value is not None:
+                self._check.judge_everywhere(_takes_incidents(service, observed.value))
+
+    def channels_open(self) -> None:
+        """Judge that every channel is there, open, and the app a member."""
+        writable = self._channels()
+        if writable is None:
+            return
+        for name in self._section.slack.channels:
+            there = name in writable
+            state = "is not there" if not there else "is closed, or the app is no member"
+            good = writable.get(name, False)
+            self._check.judge_everywhere(
+                verdict(
+                    good=good,
+                    rule="channel open",
+                    subject=f"Slack channel {name}",
+                    sentence=f"Slack channel #{name} {'is open to the app' if good else state}",
+                    clears=f"the app as a member of an open #{name}",
+                )
+            )
+
+    def contacts_named(self) -> None:
+        """Judge that each role has a person and a way to reach them, no placeholder (CONTACT-1)."""
+        for role in self._section.roles:
+            wrong = ", ".join(_wrong(self._section.contacts.get(role)))
+            self._check.judge_everywhere(
+                verdict(
+                    good=not wrong,
+                    rule="contact",
+                    subject=role,
+                    sentence=f"{role}: {wrong or 'a person is named, with a way to reach them'}",
+                    clears=f"people.contacts.{role} with a person and a telephone number",
+                )
+            )
+
+    def _channels(self) -> dict[str, bool] | None:
+        """Read all pages of channels; None when they can't be read, which is judged then."""
+        section = self._section
+        token = self._platform.environment.secret(section.slack.token)
+        target = probes.slack.target(section.slack.url, token, section.ca_file)
+        writable: dict[str, bool] = {}
+        page = ""
+        for _ in range(_MOST_PAGES):
+            observed = probes.slack.channels(target, page, deadline=self._platform.call_deadline())
+            self._note("Slack", observed)
+            if observed.value is None:
+                return None
+            writable |= observed.value.writable
+            page = observed.value.next_page
+            if not page:
+                break
+        return writable
+
+    def _pagerduty(self) -> probes.http.HttpTarget:
+        section = self._section.pagerduty
+        token = self._platform.environment.secret(section.token)
+        return probes.pagerduty.target(section.url, token, self._section.ca_file)
+
+    def _note(self, subject: str, observed: Observation[Any]) -> None:
+        self._check.observe_everywhere(observed)
+        if observed.value is None:
+            failure = failures.failure_of(observed)
+            self._check.judge_everywhere(failures.instrument_error(subject, failure))
+
+
+def judge_baseline_taken(platform: Platform, check: Check, facts: Sequence[str]) -> None:
+    """Judge that the baseline of this release is young and holds these facts (T2H-TASK-4)."""
+    limit = platform.policy.people.baseline_max_age
+    try:
+        baseline = load_baseline(platform)
+    except NoBaselineError as exc:
+        check.judge_everywhere(
+            verdict(
+                good=False,
+                rule="baseline taken",
+                subject="the baseline",
+                sentence=str(exc),
+                clears=command(platform),
+            )
+        )
+        return
+    except (DamagedRecordError, StoreError) as exc:
+        judgement = Judgement(
+            Outcome.ERROR, "baseline taken", "the baseline", str(exc), clears=command(platform)
+        )
+        check.judge_everywhere(judgement)
+        return
+    old = (utc_now() - dt.datetime.fromisoformat(baseline.taken_at)).total_seconds()
+    lacking = [name for name in facts if name not in baseline.facts]
+    check.judge_everywhere(
+        verdict(
+            good=old <= limit,
+            rule="baseline age",
+            subject="the baseline",
+            sentence=f"the baseline is {age(old)} old, wanted at most {age(limit)}",
+            clears=command(platform),
+            observed=round(old),
+            target=limit,
+            unit="s",
+        ),
+        *(
+            missing("the baseline", f"{baseline.named} holds no {name}", command(platform))
+            for name in lacking
+        ),
+    )
+
+
+def _covered(
+    schedule: str,
+    shifts: Sequence[probes.pagerduty.Shift],
+    since: dt.datetime,
+    until: dt.datetime,
+) -> Judgement:
+    reached = since
+    for shift in sorted(shifts, key=lambda one: one.begins or since):
+        if (shift.begins or since) > reached:
+            break
+        reached = max(reached, shift.ends or until)
+    good = reached >= until
+    return verdict(
+        good=good,
+        rule="on call",
+        subject=f"schedule {schedule}",
+        sentence=f"schedule {schedule}: somebody is on call until {reached:%Y-%m-%d %H:%M} UTC, "
+        f"wanted from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} without a gap",
+        clears=f"somebody on {schedule} from {reached:%Y-%m-%d %H:%M} UTC on",
+    )
+
+
+def _takes_incidents(service: str, found: probes.pagerduty.Service) -> Judgement:
+    on = found.status in _WELL
+    wrong = f"is {found.status}" if not on else "has no escalation policy"
+    good = on and found.has_escalation
+    return verdict(
+        good=good,
+        rule="takes incidents",
+        subject=f"PagerDuty service {service}",
+        sentence=f"PagerDuty service {service} {'takes incidents' if good else wrong}",
+        clears=f"{service} enabled, with an escalation policy",
+    )
+
+
+def _wrong(contact: Contact | None) -> Iterator[str]:
+    if contact is None:
+        yield "nobody is named"
+        return
+    if not contact.name.strip() or _PLACEHOLDER.search(contact.name):
+        yield "the name is a placeholder"
+    ways = [way for way in (contact.phone, contact.email) if way]
+    if not ways:
+        yield "there is no way to reach them"
+    if contact.phone and not _PHONE.fullmatch(contact.phone):
+        yield "the telephone number is a placeholder or not international"
+    if contact.email and not _EMAIL.fullmatch(contact.email):
+        yield "the e-mail address is none"

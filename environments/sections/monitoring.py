@@ -1,0 +1,48 @@
+"""What watches the platform: alert rules, Alertmanager, scraped jobs, dashboards."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from environments.fields import HttpUrl, SecretReference, Text
+from environments.sections.data import Location
+from gates.decide.sections import Section
+
+
+class Alertmanager(Section):
+    """Where alerts go."""
+
+    url: HttpUrl
+    """Its address as the gate reaches it."""
+    receivers: dict[str, Text] = Field(min_length=1)
+    """Severity, as alerts carry it in the label `severity` → the receiver that it must reach."""
+    watchdog: Text = "Watchdog"
+    """An alert that always fires: while it arrives, the way from Prometheus to here is whole."""
+
+
+class Grafana(Section):
+    """Where people look."""
+
+    url: HttpUrl
+    """Its address as the gate reaches it."""
+    token: SecretReference
+    """Of a service account with the role Viewer."""
+    dashboards: tuple[Text, ...] = Field(min_length=1)
+    """By title, exactly."""
+
+
+class Monitoring(Section):
+    """Monitoring as the release expects it; Prometheus itself is described by its own section."""
+
+    rules: Location
+    """The file of alert rules that the release ships, in Prometheus's own format."""
+    jobs: dict[str, int] = Field(min_length=1)
+    """Scrape job → how many targets it has in each region, all of them up."""
+    shared_jobs: dict[str, int] = Field(default_factory=dict)
+    """Scrape job of what the regions share → how many targets it has."""
+    alertmanager: Alertmanager
+    """Where alerts go."""
+    grafana: Grafana
+    """Where people look."""
+    ca_file: str | None = None
+    """File of the authority that signs their certificates, where it is not a public one."""

@@ -1,0 +1,146 @@
+"""What Prometheus alerts on and what it scrapes: rules as loaded, targets as scraped."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlencode
+
+from probes import api
+from probes.observation import Deadline, Observation
+from probes.prometheus import PrometheusTarget
+from probes.prometheus_answers import read_data, read_time
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AlertRule:
+    """An alerting rule as Prometheus has loaded it."""
+
+    name: str
+    expression: str
+    """As Prometheus writes it."""
+    for_seconds: float
+    labels: Mapping[str, str]
+    health: str
+    """`ok`, `err` or `unknown` (not evaluated yet)."""
+    state: str
+    """`inactive`, `pending` or `firing`."""
+    evaluated_at: dt.datetime | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AlertRules:
+    """All alerting rules of a Prometheus."""
+
+    rules: tuple[AlertRule, ...]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return how many there are and which are not well."""
+        unwell = sorted({rule.name for rule in self.rules if rule.health != "ok"})
+        return {"rules": len(self.rules), "not ok": unwell}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ScrapeTarget:
+    """One target that Prometheus scrapes."""
+
+    job: str
+    labels: Mapping[str, str]
+    up: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ScrapeTargets:
+    """All targets of a Prometheus."""
+
+    targets: tuple[ScrapeTarget, ...]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return how many there are, and how many of each job are down."""
+        down: dict[str, int] = {}
+        for target in self.targets:
+            if not target.up:
+                down[target.job] = down.get(target.job, 0) + 1
+        return {"targets": len(self.targets), "down": down}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Formatted:
+    """An expression as this Prometheus would write it."""
+
+    expression: str
+
+    def facts(self) -> Mapping[str, object]:
+        """Return nothing: the rules' own facts say enough."""
+        return {}
+
+
+def rules(target: PrometheusTarget, *, deadline: Deadline) -> Observation[AlertRules]:
+    """Read all alerting rules."""
+    return api.read(
+        target.http(), "/api/v1/rules?type=alert", _rules, probe="prometheus", deadline=deadline
+    )
+
+
+def targets(target: PrometheusTarget, *, deadline: Deadline) -> Observation[ScrapeTargets]:
+    """Read all active targets."""
+    path = "/api/v1/targets?state=active"
+    return api.read(target.http(), path, _targets, probe="prometheus", deadline=deadline)
+
+
+def formatted(
+    target: PrometheusTarget, expression: str, *, deadline: Deadline
+) -> Observation[Formatted]:
+    """Ask how the server writes an expression, so that two spellings of one can be compared."""
+    path = f"/api/v1/format_query?{urlencode({'query': expression})}"
+    return api.read(target.http(), path, _formatted, probe="prometheus", deadline=deadline)
+
+
+def _rules(body: object) -> AlertRules:
+    groups = api.sequence(read_data(body).get("groups"), "groups")
+    return AlertRules(tuple(rule for group in groups for rule in _rules_of(group)))
+
+
+def _rules_of(group: object) -> Iterator[AlertRule]:
+    for entry in api.sequence(api.mapping(group, "a group").get("rules"), "rules"):
+        rule = api.mapping(entry, "a rule")
+        duration = rule.get("duration")
+        if isinstance(duration, bool) or not isinstance(duration, int | float):
+            raise api.UnusableAnswerError("A rule's duration is no number.")
+        yield AlertRule(
+            name=api.text(rule.get("name"), "a rule's name"),
+            expression=api.text(rule.get("query"), "a rule's query"),
+            for_seconds=float(duration),
+            labels=_labels(rule.get("labels")),
+            health=api.text(rule.get("health"), "a rule's health"),
+            state=api.text(rule.get("state"), "a rule's state"),
+            evaluated_at=_evaluated(rule.get("lastEvaluation")),
+        )
+
+
+def _evaluated(value: object) -> dt.datetime | None:
+    at = read_time(value, "lastEvaluation")
+    # Go's zero time: never evaluated.
+    return at if at.year > 1 else None
+
+
+def _targets(body: object) -> ScrapeTargets:
+    active = api.sequence(read_data(body).get("activeTargets"), "activeTargets")
+    return ScrapeTargets(tuple(map(_target, active)))
+
+
+def _target(entry: object) -> ScrapeTarget:
+    target = api.mapping(entry, "a target")
+    labels = _labels(target.get("labels"))
+    return ScrapeTarget(labels.get("job", ""), labels, target.get("health") == "up")
+
+
+def _labels(value: object) -> dict[str, str]:
+    labels = api.mapping(value, "labels")
+    return {name: api.text(text, "a label") for name, text in labels.items()}
+
+
+def _formatted(body: object) -> Formatted:
+    answer = api.mapping(body, "the answer")
+    return Formatted(api.text(answer.get("data"), "data"))

@@ -1,0 +1,81 @@
+"""Alertmanager: the configuration that it runs, and the alerts that it holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import yaml
+
+from probes import api
+from probes.http import HttpTarget
+from probes.observation import Deadline, Observation
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Configuration:
+    """The configuration in force; addresses and secrets in it never leave this object."""
+
+    route: Mapping[str, Any] = dataclasses.field(repr=False)
+    """The tree of routes, as Alertmanager's own file writes it."""
+    receivers: Mapping[str, int]
+    """Receiver → how many integrations it has; one without any swallows what it gets."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return the receivers' names and numbers of integrations."""
+        return {"receivers": dict(self.receivers)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Alerts:
+    """Alerts of one name that are active now."""
+
+    count: int
+
+    def facts(self) -> Mapping[str, object]:
+        """Return their number."""
+        return {"alerts": self.count}
+
+
+def configuration(target: HttpTarget, *, deadline: Deadline) -> Observation[Configuration]:
+    """Read the configuration in force."""
+    path = "/api/v2/status"
+    return api.read(target, path, _configuration, probe="alertmanager", deadline=deadline)
+
+
+def alerts(target: HttpTarget, name: str, *, deadline: Deadline) -> Observation[Alerts]:
+    """Count the active alerts of one name."""
+    path = f"/api/v2/alerts?{urlencode({'active': 'true', 'filter': f'alertname={name}'})}"
+    return api.read(
+        target,
+        path,
+        lambda body: Alerts(len(api.sequence(body, "the list of alerts"))),
+        probe="alertmanager",
+        deadline=deadline,
+    )
+
+
+def _configuration(body: object) -> Configuration:
+    config = api.mapping(api.mapping(body, "the status").get("config"), "config")
+    original = api.text(config.get("original"), "config.original")
+    try:
+        parsed = yaml.safe_load(original)
+    except yaml.YAMLError:
+        raise api.UnusableAnswerError("config.original is no YAML.") from None
+    whole = api.mapping(parsed, "config.original")
+    route = api.mapping(whole.get("route"), "config.original.route")
+    return Configuration(dict(route), dict(_receivers(whole.get("receivers"))))
+
+
+def _receivers(value: object) -> Iterator[tuple[str, int]]:
+    for entry in api.sequence(value, "receivers"):
+        receiver = api.mapping(entry, "a receiver")
+        integrations = [
+            one
+            for name, configs in receiver.items()
+            if name.endswith("_configs") and isinstance(configs, list)
+            for one in configs
+        ]
+        yield api.text(receiver.get("name"), "a receiver's name"), len(integrations)

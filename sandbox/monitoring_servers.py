@@ -1,0 +1,126 @@
+"""Alertmanager and the exporters: how they are started, and what Prometheus has to know of them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from sandbox.child import Command
+from sandbox.layout import HOST
+from sandbox.postgres import EXPORTER
+from sandbox.readiness import answers_http
+from sandbox.state import write_private
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.binaries import Binary, MonitoringBinaries
+    from sandbox.layout import Layout
+
+RECEIVERS = {"critical": "on-call", "warning": "deployments-channel"}
+JOBS = ("node", "postgres", "redis", "alertmanager")
+_INTERVAL = "5s"
+
+
+def commands(layout: Layout, found: MonitoringBinaries) -> list[Command]:
+    """Write their configurations and return how they are started."""
+    passwords = {f"redis://{HOST}:{layout.ports['redis']}": layout.passwords["redis-api"]}
+    write_private(_redis_passwords(layout), json.dumps(passwords))
+    write_alertmanager(layout, RECEIVERS)
+    return [
+        _server(
+            layout,
+            "alertmanager",
+            found.alertmanager,
+            f"--config.file={_alertmanager_file(layout)}",
+            f"--storage.path={layout.runtime / 'alertmanager'}",
+            "--cluster.listen-address=",
+            "--log.level=warn",
+        ),
+        _server(
+            layout,
+            "node-exporter",
+            found.node_exporter,
+            "--collector.disable-defaults",
+            *(f"--collector.{name}" for name in ("cpu", "filesystem", "loadavg", "meminfo")),
+            "--log.level=warn",
+        ),
+        _server(
+            layout,
+            "postgres-exporter",
+            found.postgres_exporter,
+            "--log.level=warn",
+            DATA_SOURCE_URI=f"{HOST}:{layout.ports['postgres-primary']}/postgres?sslmode=disable",
+            DATA_SOURCE_USER=EXPORTER,
+            DATA_SOURCE_PASS_FILE=str(layout.secret_file("postgres-exporter")),
+        ),
+        _server(
+            layout,
+            "redis-exporter",
+            found.redis_exporter,
+            f"--redis.addr=redis://{HOST}:{layout.ports['redis']}",
+            f"--redis.password-file={_redis_passwords(layout)}",
+        ),
+    ]
+
+
+def scrape_configs(layout: Layout) -> list[dict[str, Any]]:
+    """Return Prometheus's jobs for them."""
+    servers = ("node-exporter", "postgres-exporter", "redis-exporter", "alertmanager")
+    return [
+        {
+            "job_name": job,
+            "scrape_interval": _INTERVAL,
+            "static_configs": [{"targets": [f"{HOST}:{layout.ports[server]}"]}],
+        }
+        for job, server in zip(JOBS, servers, strict=True)
+    ]
+
+
+def alerting(layout: Layout) -> dict[str, Any]:
+    """Return where Prometheus sends alerts."""
+    address = f"{HOST}:{layout.ports['alertmanager']}"
+    return {"alertmanagers": [{"static_configs": [{"targets": [address]}]}]}
+
+
+def write_alertmanager(layout: Layout, receivers: dict[str, str]) -> None:
+    """Write Alertmanager's configuration: severity → receiver; a name with “-muted” tells nobody."""
+    hook = [{"url": f"{layout.url('vendors')}/alerts"}]
+    names = sorted({*receivers.values(), "default"})
+    routes = [
+        {"receiver": name, "matchers": [f'severity="{severity}"']}
+        for severity, name in receivers.items()
+    ]
+    document = {
+        "route": {"receiver": "default", "routes": routes, "group_wait": "1s"},
+        "receivers": [
+            {"name": name, **({} if name.endswith("-muted") else {"webhook_configs": hook})}
+            for name in names
+        ],
+    }
+    write_private(_alertmanager_file(layout), yaml.safe_dump(document, sort_keys=False))
+
+
+def _alertmanager_file(layout: Layout) -> Path:
+    return layout.runtime / "alertmanager.yml"
+
+
+def _redis_passwords(layout: Layout) -> Path:
+    return layout.runtime / "redis-exporter.json"
+
+
+def _server(
+    layout: Layout, name: str, binary: Binary, *arguments: str, **environment: str
+) -> Command:
+    port = layout.ports[name]
+    return Command(
+        name=name,
+        argv=(binary.path, f"--web.listen-address={HOST}:{port}", *arguments),
+        log=layout.log(name),
+        folder=binary.folder,
+        environment={**binary.environment, **environment, "GOMAXPROCS": "1"},
+        ready=answers_http(port, "/metrics"),
+        ready_means="it answers /metrics",
+    )

@@ -1,0 +1,546 @@
+"""Every check of the data: PASS where all is sound, FAIL for its fault, ERROR without sight."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import os
+import pathlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from checks import baseline
+from checks.backups import BackupFolder, restore_judged
+from checks.baseline_collectors import COLLECTORS, collect
+from checks.check import Check
+from checks.connections import judge_connections
+from checks.data import age
+from checks.migrations import MigrationCheck
+from checks.platform import Platform
+from checks.tables import TableCheck
+from environments.store import store_of
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Meaning, Outcome
+from tests.checks.records import TABLES, Records, a_restore_test
+from tests.probes.servers import closed_port
+
+LAST = "20260126150000_appointment_source"
+KEY = "appointments_patient_id_fkey"
+MAKE_KEY = (
+    f"ALTER TABLE appointments DROP CONSTRAINT IF EXISTS {KEY}, ADD CONSTRAINT {KEY} "
+    "FOREIGN KEY (patient_id) REFERENCES patients (id)"
+)
+Ask = Callable[[Platform, Check], object]
+
+
+def backed_up(platform: Platform, check: Check) -> None:
+    folder = BackupFolder.look(platform, check)
+    folder.of_this_deployment()
+    folder.readable()
+
+
+def usual_size(platform: Platform, check: Check) -> None:
+    BackupFolder.look(platform, check).of_usual_size()
+
+
+def in_its_place(platform: Platform, check: Check) -> None:
+    BackupFolder.look(platform, check).where_it_belongs()
+
+
+def restored(platform: Platform, check: Check) -> None:
+    folder = BackupFolder.look(platform, check)
+    folder.recent()
+    folder.restored_the_day_before()
+    folder.restored_a_week_before()
+
+
+def migrated(platform: Platform, check: Check) -> None:
+    MigrationCheck(platform, check).all_applied()
+
+
+def logs(platform: Platform, check: Check) -> None:
+    MigrationCheck(platform, check).nothing_logged()
+    MigrationCheck(platform, check).log_is_clean()
+
+
+def version(platform: Platform, check: Check) -> None:
+    MigrationCheck(platform, check).schema_version()
+    MigrationCheck(platform, check).no_drift()
+
+
+def tables(platform: Platform, check: Check) -> None:
+    TableCheck(platform, check).all_there()
+
+
+def counts(platform: Platform, check: Check) -> None:
+    TableCheck(platform, check).rows_as_before()
+
+
+def orphans(platform: Platform, check: Check) -> None:
+    TableCheck(platform, check).no_orphans()
+
+
+EVERY: dict[str, Ask] = {
+    "D1.1-1": backed_up,
+    "D1.1-2": usual_size,
+    "D1.1-3": in_its_place,
+    "T1-FINAL-6": restored,
+    "D2.1-1": migrated,
+    "D2.1-2": logs,
+    "D2.1-3": version,
+    "D2.2-1": tables,
+    "D2.2-2": counts,
+    "D2.2-3": orphans,
+    "T2H-TASK-5": judge_connections,
+}
+OF_THE_DATABASE = [name for name in EVERY if name.startswith(("D2", "T2"))]
+
+
+@pytest.fixture
+def platform(records: Records, tmp_path: pathlib.Path) -> Platform:
+    """Return the sound platform, with its baseline taken."""
+    return with_baseline(records.platform(tmp_path))
+
+
+def with_baseline(platform: Platform) -> Platform:
+    """Take the baseline of the data."""
+    of_data = [one for one in COLLECTORS if one.section in {"data", "migrations"}]
+    record = {
+        "schema": 1,
+        "run": "before",
+        "taken_at": "2026-01-31T21:40:00+00:00",
+        "regions": ["eu"],
+        "facts": collect(platform, of_data),
+    }
+    folder = baseline.folder("clinic", platform.release.tag)
+    store_of(platform.environment).add(f"{folder}/before.json", record)
+    return platform
+
+
+def asked(ask: Ask, platform: Platform) -> Check:
+    check = Check("X-1", platform.regions)
+    ask(platform, check)
+    return check
+
+
+def outcome(ask: Ask, platform: Platform) -> Outcome | None:
+    return asked(ask, platform).outcome("eu")
+
+
+def bad(ask: Ask, platform: Platform) -> list[Judgement]:
+    found = asked(ask, platform).noted()["eu"].judgements
+    return [one for one in found if one.outcome is not Outcome.PASS]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_sound_database_passes(name: str, platform: Platform) -> None:
+    assert bad(EVERY[name], platform) == []
+    assert outcome(EVERY[name], platform) is Outcome.PASS
+
+
+def test_no_evidence_holds_anything_of_a_patient(platform: Platform) -> None:
+    for ask in EVERY.values():
+        noted = asked(ask, platform).noted()["eu"]
+        shown = json.dumps([noted.observations, [one.record() for one in noted.judgements]])
+        assert "sentinel" not in shown
+
+
+_NOTED = (
+    "UPDATE _prisma_migrations SET {} WHERE migration_name = '20260126150000_appointment_source'"
+)
+_WELL = _NOTED.format(
+    "finished_at = started_at + interval '1 s', rolled_back_at = NULL, logs = NULL"
+)
+BROKEN = [
+    ("D2.1-1", _NOTED.format("finished_at = NULL"), _WELL, f"migration {LAST} failed"),
+    ("D2.1-1", _NOTED.format("rolled_back_at = now()"), _WELL, f"migration {LAST} was rolled back"),
+    ("D2.1-1", _NOTED.format("finished_at = started_at"), _WELL, "never ran"),
+    ("D2.1-2", _NOTED.format("logs = 'sentinel'"), _WELL, f"logged an error for {LAST}"),
+    ("D2.1-3", _NOTED.format("finished_at = NULL"), _WELL, f"the release wants {LAST}"),
+    (
+        "D2.1-3",
+        "CREATE INDEX by_hand ON patients (region)",
+        "DROP INDEX by_hand",
+        "since the baseline of 2026-01-31T21:40:00+00:00: public.patients (altered)",
+    ),
+    (
+        "D2.2-1",
+        "ALTER TABLE appointments RENAME source TO origin",
+        "ALTER TABLE appointments RENAME origin TO source",
+        "table appointments lacks source",
+    ),
+    (
+        "D2.2-1",
+        "ALTER TABLE appointment_reminders RENAME TO gone",
+        "ALTER TABLE gone RENAME TO appointment_reminders",
+        "there is no table appointment_reminders",
+    ),
+    (
+        "D2.2-2",
+        "DELETE FROM patients WHERE id IN ('1', '2', '3')",
+        "INSERT INTO patients (id, name, region) SELECT n::text, 'x', 'eu' FROM generate_series(1, 3) n",
+        "patients has 17 rows, 3 fewer than the baseline of 2026-01-31T21:40:00+00:00, which has 20 rows",
+    ),
+    (
+        "D2.2-2",
+        "ALTER TABLE appointments RENAME TO gone",
+        "ALTER TABLE gone RENAME TO appointments",
+        "there is no table appointments",
+    ),
+    (
+        "D2.2-3",
+        "UPDATE appointments SET patient_id = 'nobody' WHERE id = '1'",
+        "UPDATE appointments SET patient_id = '1' WHERE id = '1'",
+        "appointments.patient_id → patients.id: 1 row points nowhere; the baseline has 0",
+    ),
+    (
+        "D2.2-3",
+        f"ALTER TABLE appointments DROP CONSTRAINT {KEY}",
+        MAKE_KEY,
+        "no foreign key stands behind appointments.patient_id",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "broken", "mended", "said"), BROKEN, ids=[f"{row[0]}: {row[3][:60]}" for row in BROKEN]
+)
+def test_a_database_that_is_wrong_fails_and_says_how(
+    name: str, broken: str, mended: str, said: str, records: Records, platform: Platform
+) -> None:
+    with records.changed(broken, mended):
+        found = bad(EVERY[name], platform)
+        assert outcome(EVERY[name], platform) is Outcome.FAIL
+    assert said in " ".join(one.sentence for one in found)
+    assert outcome(EVERY[name], platform) is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (f"{MAKE_KEY} NOT VALID", "is not validated"),
+        ("ALTER TABLE appointments DISABLE TRIGGER ALL", "is switched off"),
+    ],
+)
+def test_a_foreign_key_that_holds_nothing_back_holds_the_release(
+    broken: str, said: str, records: Records, platform: Platform
+) -> None:
+    mended = f"{MAKE_KEY}; ALTER TABLE appointments ENABLE TRIGGER ALL"
+    with records.changed(broken, mended):
+        found = bad(orphans, platform)
+    assert all(said in one.sentence for one in found)
+    assert {one.means for one in found} == {Meaning.HOLD}
+
+
+def test_orphans_that_the_baseline_has_too_are_not_this_releases_doing(
+    records: Records, tmp_path: pathlib.Path
+) -> None:
+    broken = BROKEN[-2]
+    with records.changed(broken[1], broken[2]):
+        (found,) = bad(orphans, with_baseline(records.platform(tmp_path)))
+    assert found.means is Meaning.HOLD
+    assert "older than this release" in found.sentence
+
+
+def test_synthetic_rows_are_left_out_of_counts(records: Records, platform: Platform) -> None:
+    added = "INSERT INTO patients (id, name, region, synthetic_tag) VALUES ('t', 'x', 'eu', 'run')"
+    with records.changed(added, "DELETE FROM patients WHERE id = 't'"):
+        (found, *_) = asked(counts, platform).noted()["eu"].judgements
+    assert "patients has 20 rows, as many as" in found.sentence
+
+
+@pytest.mark.parametrize("name", OF_THE_DATABASE)
+def test_a_database_that_does_not_answer_the_gate_is_an_error(
+    name: str, platform: Platform
+) -> None:
+    settings = platform.environment.settings
+    assert settings.postgres is not None
+    moved = settings.postgres.model_copy(update={"port": closed_port()})
+    assert outcome(EVERY[name], elsewhere(platform, postgres=moved)) is Outcome.ERROR
+
+
+def elsewhere(platform: Platform, **sections: Any) -> Platform:
+    """Return a platform with other sections."""
+    settings = platform.environment.settings.model_copy(update=sections)
+    loaded = dataclasses.replace(platform.environment, settings=settings)
+    return dataclasses.replace(platform, environment=loaded)
+
+
+@pytest.mark.parametrize("name", ["D2.2-2", "D2.2-3"])
+def test_a_locked_table_is_an_error_soon(name: str, records: Records, platform: Platform) -> None:
+    with records.locked("patients"):
+        begun = time.monotonic()
+        assert outcome(EVERY[name], platform) is Outcome.ERROR
+    assert time.monotonic() - begun < 4
+
+
+@pytest.mark.parametrize("name", ["D2.1-3", "D2.2-2"])
+def test_without_a_baseline_nothing_is_decided(
+    name: str, records: Records, tmp_path: pathlib.Path
+) -> None:
+    found = bad(EVERY[name], records.platform(tmp_path))
+    assert {one.outcome for one in found} == {Outcome.INCONCLUSIVE}
+    assert any("gate baseline" in one.clears for one in found)
+
+
+def test_a_migration_that_runs_is_waited_for(records: Records, tmp_path: pathlib.Path) -> None:
+    platform = records.platform(tmp_path)
+    assert platform.policy.data is not None
+    log = platform.policy.data.migration_log.model_copy(update={"settle_for": 0.5})
+    data = platform.policy.data.model_copy(update={"migration_log": log})
+    hurried = dataclasses.replace(
+        platform, policy=platform.policy.model_copy(update={"data": data})
+    )
+    with records.superuser() as prisma:
+        prisma.execute(b"SELECT pg_advisory_lock(72707369)")
+        (found,) = bad(migrated, hurried)
+    assert found.outcome is Outcome.FAIL
+    assert "a migration still runs" in found.sentence
+
+
+@pytest.mark.parametrize("name", ["D2.1-1", "D2.1-2", "D2.1-3"])
+def test_a_release_repository_without_the_tag_is_an_error(name: str, platform: Platform) -> None:
+    data = platform.environment.settings.data
+    assert data is not None
+    assert data.migrations is not None
+    untagged = data.migrations.model_copy(update={"tag": "v9"})
+    changed = elsewhere(platform, data=data.model_copy(update={"migrations": untagged}))
+    found = bad(EVERY[name], changed)
+    assert Outcome.ERROR in {one.outcome for one in found}
+    assert "has no tag v9" in " ".join(one.sentence for one in found)
+
+
+class TestMigrationLog:
+    """What `prisma migrate deploy` printed."""
+
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("All migrations have been successfully applied.\n", Outcome.PASS),
+            ("No pending migrations to apply.\n", Outcome.PASS),
+            ("Applying migration `x`\n", Outcome.FAIL),
+            ("Error: P3018\nsentinel-9f2-patient\n", Outcome.FAIL),
+            ("ERROR: relation sentinel exists\nhave been successfully applied\n", Outcome.FAIL),
+        ],
+        ids=["success", "nothing to do", "breaks off", "error of Prisma", "error of Postgres"],
+    )
+    def test_decides_by_its_lines_and_quotes_none(
+        self, text: str, found: Outcome, records: Records, platform: Platform
+    ) -> None:
+        good = records.log.read_text()
+        records.log.write_text(text)
+        try:
+            check = asked(logs, platform)
+        finally:
+            records.log.write_text(good)
+        assert check.outcome("eu") is found
+        assert "sentinel" not in str(check.noted())
+
+    def test_of_an_earlier_run_decides_nothing(self, records: Records, platform: Platform) -> None:
+        os.utime(records.log, (0, 0))
+        (found,) = bad(logs, platform)
+        os.utime(records.log)
+        assert found.outcome is Outcome.INCONCLUSIVE
+        assert "ran later" in found.sentence
+
+    def test_that_is_missing_decides_nothing(self, records: Records, platform: Platform) -> None:
+        kept = records.log.rename(records.log.with_suffix(".kept"))
+        (found,) = bad(logs, platform)
+        kept.rename(records.log)
+        assert found.outcome is Outcome.INCONCLUSIVE
+
+
+class TestBackups:
+    """What is in the backup folder."""
+
+    @pytest.fixture
+    def newest(self, records: Records) -> Any:
+        """Return the newest backup, and make it whole again."""
+        file = records.backups / "pre-migration.dump"
+        whole = file.read_bytes()
+        os.utime(file)
+        yield file
+        file.write_bytes(whole)
+
+    @pytest.mark.parametrize(
+        ("kept", "said"),
+        [
+            (slice(-100), "can't read it to its end"),
+            (slice(300), "can't read its table of contents"),
+        ],
+    )
+    def test_a_damaged_backup_fails(
+        self, kept: slice, said: str, newest: pathlib.Path, platform: Platform
+    ) -> None:
+        newest.write_bytes(newest.read_bytes()[kept])
+        found = bad(backed_up, platform)
+        assert said in " ".join(one.sentence for one in found)
+
+    def test_an_old_backup_fails(self, newest: pathlib.Path, platform: Platform) -> None:
+        for file in newest.parent.iterdir():
+            os.utime(file, (time.time() - 3 * 3600,) * 2)
+        found = bad(backed_up, platform)
+        os.utime(newest)
+        assert (
+            "is 3 h old, wanted a backup of this deployment: at most 2 h old" in found[0].sentence
+        )
+
+    def test_a_backup_from_the_future_fails(self, newest: pathlib.Path, platform: Platform) -> None:
+        os.utime(newest, (time.time() + 3600,) * 2)
+        found = bad(backed_up, platform)
+        os.utime(newest)
+        assert "in the future" in found[0].sentence
+
+    @pytest.mark.parametrize(
+        ("size", "said"), [(0, "is empty"), (100, "the median of the 1 before it")]
+    )
+    def test_a_backup_of_another_size_fails(
+        self, size: int, said: str, newest: pathlib.Path, platform: Platform
+    ) -> None:
+        newest.write_bytes(b"x" * size)
+        (found,) = bad(usual_size, platform)
+        assert found.outcome is Outcome.FAIL
+        assert said in found.sentence
+
+    def test_the_first_backup_of_all_can_be_compared_with_nothing(
+        self, newest: pathlib.Path, platform: Platform, tmp_path: pathlib.Path
+    ) -> None:
+        (tmp_path / "one").mkdir()
+        (tmp_path / "one" / "first.dump").write_bytes(newest.read_bytes())
+        (found,) = bad(usual_size, elsewhere_backups(platform, location=str(tmp_path / "one")))
+        assert found.outcome is Outcome.INCONCLUSIVE
+
+    def test_a_dump_without_a_tables_rows_fails(
+        self, newest: pathlib.Path, platform: Platform, records: Records
+    ) -> None:
+        records.dump(newest.name, "--exclude-table-data=patients")
+        (found,) = bad(backed_up, platform)
+        assert "but not of public.patients" in found.sentence
+
+    def test_a_copy_that_is_missing_or_shorter_fails(
+        self, newest: pathlib.Path, platform: Platform, tmp_path: pathlib.Path
+    ) -> None:
+        apart = elsewhere_backups(platform, kept_apart=str(tmp_path))
+        (missing,) = bad(in_its_place, apart)
+        (tmp_path / newest.name).write_bytes(b"short")
+        (shorter,) = bad(in_its_place, apart)
+        (tmp_path / newest.name).write_bytes(newest.read_bytes())
+        assert "is missing" in missing.sentence
+        assert "has 5 bytes of" in shorter.sentence
+        assert outcome(in_its_place, apart) is Outcome.PASS
+
+    @pytest.mark.parametrize("name", ["D1.1-1", "D1.1-2", "D1.1-3"])
+    def test_no_backup_and_no_folder_fail(
+        self, name: str, platform: Platform, tmp_path: pathlib.Path
+    ) -> None:
+        empty = elsewhere_backups(platform, location=str(tmp_path), pattern="*.none")
+        gone = elsewhere_backups(platform, location=str(tmp_path / "nowhere"))
+        assert outcome(EVERY[name], empty) is Outcome.FAIL
+        assert outcome(EVERY[name], gone) is Outcome.FAIL
+
+    @pytest.mark.parametrize("name", ["D1.1-1", "D1.1-2", "D1.1-3", "T1-FINAL-6"])
+    def test_a_folder_that_cannot_be_read_is_an_error(
+        self, name: str, platform: Platform, tmp_path: pathlib.Path
+    ) -> None:
+        (tmp_path / "loop").symlink_to(tmp_path / "loop")
+        looped = elsewhere_backups(platform, location=str(tmp_path / "loop"))
+        assert outcome(EVERY[name], looped) is Outcome.ERROR
+
+    def test_a_missing_pg_restore_is_our_own_error(self, platform: Platform) -> None:
+        (found,) = bad(backed_up, elsewhere_backups(platform, pg_restore="/nowhere/pg_restore"))
+        assert found.outcome is Outcome.ERROR
+        assert "/nowhere/pg_restore can't be run here; install it" in found.sentence
+
+    def test_without_a_restore_test_nothing_is_decided(
+        self, platform: Platform, tmp_path: pathlib.Path
+    ) -> None:
+        unnamed = elsewhere_backups(platform, restore_test=None)
+        absent = elsewhere_backups(platform, restore_test=str(tmp_path / "none.json"))
+        assert outcome(restored, unnamed) is Outcome.INCONCLUSIVE
+        assert outcome(restored, absent) is Outcome.INCONCLUSIVE
+
+
+def elsewhere_backups(platform: Platform, **changes: Any) -> Platform:
+    """Return a platform whose section data.backups is changed."""
+    data = platform.environment.settings.data
+    assert data is not None
+    assert data.backups is not None
+    changed = data.backups.model_copy(update=changes)
+    return elsewhere(platform, data=data.model_copy(update={"backups": changed}))
+
+
+_NOW = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
+_DAY = 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (a_restore_test(finished_at="2026-01-30T22:00:00+00:00"), Outcome.PASS),
+        (a_restore_test(finished_at="2026-01-20T22:00:00+00:00"), Outcome.FAIL),
+        (a_restore_test(finished_at="2026-02-20T22:00:00+00:00"), Outcome.FAIL),
+        (a_restore_test(finished_at="2026-01-30T22:00:00+00:00", result="failed"), Outcome.FAIL),
+        (
+            a_restore_test(
+                finished_at="2026-01-30T22:00:00+00:00",
+                tables={"visits": {"before": 3, "restored": 2}},
+            ),
+            Outcome.FAIL,
+        ),
+        (a_restore_test(finished_at="2026-01-30T22:00:00"), Outcome.INCONCLUSIVE),
+        ({"result": "passed"}, Outcome.INCONCLUSIVE),
+        ([], Outcome.INCONCLUSIVE),
+    ],
+    ids=[
+        "a day old and passed",
+        "eleven days old",
+        "of the future",
+        "failed",
+        "rows were missing whatever it says",
+        "without a time zone",
+        "without its time",
+        "no object",
+    ],
+)
+def test_the_evidence_of_a_restore_test(said: object, found: Outcome) -> None:
+    judged = restore_judged(json.dumps(said).encode(), _NOW, 7 * _DAY)
+    worst = [one.outcome for one in judged if one.outcome is not Outcome.PASS]
+    assert (worst[0] if worst else Outcome.PASS) is found
+
+
+def test_standbys_that_are_missing_fail(platform: Platform) -> None:
+    data = platform.environment.settings.data
+    assert data is not None
+    wanting = elsewhere(platform, data=data.model_copy(update={"standbys": 1}))
+    (found,) = bad(judge_connections, wanting)
+    assert found.sentence == "0 standbys stream from the primary, wanted 1"
+
+
+def test_connections_that_are_nearly_used_up_fail(records: Records, platform: Platform) -> None:
+    crowd = [records.superuser() for _ in range(15)]
+    (found,) = bad(judge_connections, platform)
+    for one in crowd:
+        one.close()
+    assert found.outcome is Outcome.FAIL
+    assert "connections are in use, the gate's own left out; wanted at most" in found.sentence
+
+
+def test_a_rule_that_the_policy_lacks_is_our_error(
+    records: Records, tmp_path: pathlib.Path
+) -> None:
+    table = {**TABLES["patients"], "counted": "shrinks"}
+    changed = with_baseline(records.platform(tmp_path, tables={"patients": table}, references=[]))
+    (found,) = bad(counts, changed)
+    assert found.outcome is Outcome.ERROR
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(8, "8 s"), (59, "59 s"), (90, "1.5 min"), (7200, "2 h"), (3 * _DAY, "3 d")],
+)
+def test_ages_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    assert age(seconds) == words

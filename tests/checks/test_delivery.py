@@ -1,0 +1,364 @@
+"""Images, web application and secrets, judged against the local platform's AWS and its edges."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from checks import bundle, delivery_facts, edge_caches, secret_ages, site
+from checks.availability import Availability
+from checks.baseline import CannotCollectError
+from checks.check import Check
+from checks.images import BuildEvidence, RegistryReading
+from checks.platform import NotDescribedError, Platform
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from probes.observation import Deadline
+from sandbox.aws.names import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
+from sandbox.builds import MANIFEST, REPOSITORIES, build_id, commit, image_digest, web_bundle
+from tests.aws_server import KEY_ID, AwsServer, aws_server
+from tests.checks.platforms import NOWHERE, a_platform, a_policy
+from tests.probes.servers import closed_port
+
+RELEASE = "1.2.0"
+Question = Callable[[Platform, Check], object]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer]:
+    """Return an account after phases 3.1 and 4.1."""
+    with aws_server(tmp_path_factory.mktemp("aws")) as running:
+        running.tell(image_versions=["1.1.0", RELEASE])
+        running.tell(web_version=RELEASE)
+        yield running
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """A platform's file and evidence in a folder, with the account behind it."""
+
+    folder: pathlib.Path
+    server: AwsServer
+
+    def write(self, kind: str, **changes: Any) -> None:
+        """Write evidence of a kind as the build would, but for the changes."""
+        manifest = hashlib.sha256(web_bundle(RELEASE)[MANIFEST].content).hexdigest()
+        digests = {
+            "image-build": {name: image_digest(name, RELEASE) for name in REPOSITORIES},
+            "web-build": {MANIFEST: f"sha256:{manifest}"},
+        }[kind]
+        document = {
+            "schema": 1,
+            "kind": kind,
+            "release": f"v{RELEASE}",
+            "commit": commit(RELEASE),
+            "created_at": dt.datetime.now(dt.UTC).isoformat(),
+            "producer": "a test",
+            "result": "passed",
+            "artefacts": [{"name": name, "digest": one} for name, one in digests.items()],
+        }
+        (self.folder / f"v{RELEASE}").mkdir(exist_ok=True)
+        file = self.folder / f"v{RELEASE}" / f"{kind}.json"
+        file.write_text(json.dumps({**document, **changes}))
+
+    def platform(self, **changed: Any) -> Platform:
+        """Return the platform; sections may be changed."""
+        for name, secret in (("id", KEY_ID), ("key", "sentinel")):
+            (self.folder / name).write_text(secret)
+        sections: dict[str, Any] = {
+            "evidence": {"folder": "."},
+            "aws": {
+                "region": "us-east-1",
+                "endpoint_url": self.server.url(),
+                "access_key_id": "file:id",
+                "secret_access_key": "file:key",
+            },
+            "images": {"repositories": list(REPOSITORIES), "tags_are_immutable": True},
+            "frontend": {
+                "bucket": BUCKET,
+                "distribution": DISTRIBUTION,
+                "sites": {region: self.server.url(f"web-{region}") for region in ("eu", "us")},
+            },
+            "secrets": {"names": list(SECRETS), "access_key_users": [KEY_USER]},
+        }
+        regions = {region: NOWHERE.format(closed_port()) for region in ("eu", "us")}
+        return a_platform(
+            self.folder,
+            regions,
+            policy=a_policy(),
+            time_scale=600,
+            **{**sections, **changed},
+        )
+
+
+@pytest.fixture
+def place(tmp_path: pathlib.Path, server: AwsServer) -> Place:
+    found = Place(tmp_path, server)
+    found.write("image-build")
+    found.write("web-build")
+    return found
+
+
+def built_images(platform: Platform, check: Check) -> None:
+    built = BuildEvidence.read(platform, check, "image-build")
+    built.passed()
+    built.names(REPOSITORIES)
+
+
+def pushed(platform: Platform, check: Check) -> None:
+    RegistryReading.read(platform, check).all_there()
+
+
+def as_built(platform: Platform, check: Check) -> None:
+    RegistryReading.read(platform, check).as_built()
+
+
+def built_web(platform: Platform, check: Check) -> None:
+    built = BuildEvidence.read(platform, check, "web-build")
+    built.passed()
+    built.names((MANIFEST,))
+
+
+def served(platform: Platform, check: Check) -> None:
+    site.serves_the_build(platform, Availability(platform), check)
+
+
+QUESTIONS: dict[str, Question] = {
+    "images built": built_images,
+    "images pushed": pushed,
+    "images as built": as_built,
+    "web built": built_web,
+    "bundle uploaded": bundle.uploaded,
+    "caches invalidated": edge_caches.invalidated,
+    "site served": served,
+    "secrets rotated": secret_ages.rotated,
+}
+
+
+def judged(question: str, platform: Platform) -> dict[str, tuple[Judgement, ...]]:
+    """Ask one question and return its judgements by region; nothing secret is among them."""
+    check = Check("D4.1-1", platform.regions)
+    QUESTIONS[question](platform, check)
+    noted = check.noted()
+    kept = [
+        *(one.record() for region in noted.values() for one in region.judgements),
+        *(one for region in noted.values() for one in region.observations),
+    ]
+    assert "sentinel" not in json.dumps(kept, allow_nan=False)
+    return {region: found.judgements for region, found in noted.items()}
+
+
+def outcomes(question: str, platform: Platform) -> dict[str, Outcome]:
+    """Return the worst outcome by region."""
+    found = judged(question, platform)
+    order = list(Outcome)
+    return {
+        region: max((one.outcome for one in judgements), key=order.index)
+        for region, judgements in found.items()
+    }
+
+
+def sentences(question: str, platform: Platform) -> str:
+    """Return what is said of everything that is not as it should be."""
+    return "\n".join(
+        one.sentence
+        for judgements in judged(question, platform).values()
+        for one in judgements
+        if one.outcome is not Outcome.PASS
+    )
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_delivered_release_passes_in_every_region(place: Place, question: str) -> None:
+    assert outcomes(question, place.platform()) == {"eu": Outcome.PASS, "us": Outcome.PASS}
+
+
+BENT: dict[str, tuple[str, dict[str, Any], str]] = {
+    "an image is missing": ("images pushed", {"missing_image": REPOSITORIES[0]}, "push it"),
+    "a tag was moved": ("images as built", {"moved_tag": REPOSITORIES[0]}, "the tag was moved"),
+    "tags can be moved": ("images as built", {"mutable_tags": True}, "can be moved"),
+    "an asset is missing": ("bundle uploaded", {"missing_asset": True}, "missing in the bucket"),
+    "an asset is corrupted": ("bundle uploaded", {"corrupted_asset": True}, "content is not"),
+    "old assets are left": ("bundle uploaded", {"left_over": True}, "belongs to no file"),
+    "no invalidation": ("caches invalidated", {"invalidation_missing": True}, "make one"),
+    "an asset is not served": ("site served", {"missing_asset": True}, "status is 404"),
+    "another asset is served": ("site served", {"corrupted_asset": True}, "is not the file"),
+    "assets are kept too short": ("site served", {"wrong_cache_header": True}, "“max-age=60”"),
+    "a secret is too old": ("secrets rotated", {"old_secret_days": 100}, "31 days overdue"),
+    "a key is too old": ("secrets rotated", {"old_key_days": 100}, "access key of"),
+}
+
+
+@pytest.mark.parametrize(("question", "values", "says"), BENT.values(), ids=BENT)
+def test_what_is_wrong_fails_in_every_region_and_is_said(
+    place: Place, question: str, values: dict[str, Any], says: str
+) -> None:
+    platform = place.platform()
+    with place.server.bent(**values):
+        assert outcomes(question, platform) == {"eu": Outcome.FAIL, "us": Outcome.FAIL}
+        assert says in sentences(question, platform)
+
+
+def test_a_stale_edge_fails_in_its_own_region_alone(place: Place) -> None:
+    platform = place.platform()
+    with place.server.bent(stale_edge="eu"):
+        assert outcomes("site served", platform) == {"eu": Outcome.FAIL, "us": Outcome.PASS}
+        said = sentences("site served", platform)
+    assert f"is stale: it is of {build_id('1.1.0')}, wanted build {build_id(RELEASE)}" in said
+
+
+def test_an_endless_invalidation_fails_when_its_time_is_up(place: Place) -> None:
+    with place.server.bent(invalidation_stuck=True):
+        said = sentences("caches invalidated", place.platform())
+    assert "still in progress" in said
+    assert "wanted within 5 s" in said
+
+
+def test_an_invalidation_that_the_run_can_not_wait_for_is_undecided(place: Place) -> None:
+    platform = dataclasses.replace(place.platform(), deadline=Deadline.after(1.5))
+    with place.server.bent(invalidation_stuck=True):
+        found = outcomes("caches invalidated", platform)
+    assert found in (
+        {"eu": Outcome.INCONCLUSIVE, "us": Outcome.INCONCLUSIVE},
+        {"eu": Outcome.ERROR, "us": Outcome.ERROR},  # the deadline came within a request
+    )
+
+
+def test_a_site_that_is_away_fails_once_confirmed(place: Place) -> None:
+    nowhere = NOWHERE.format(closed_port())
+    frontend = {
+        "bucket": BUCKET,
+        "distribution": DISTRIBUTION,
+        "sites": {"eu": nowhere, "us": place.server.url("web-us")},
+    }
+    platform = place.platform(
+        frontend=frontend, vantage_controls=[place.server.url() + "/_sandbox/ready"]
+    )
+    assert outcomes("site served", platform) == {"eu": Outcome.FAIL, "us": Outcome.PASS}
+
+
+FROM_AWS = [
+    "images pushed",
+    "images as built",
+    "bundle uploaded",
+    "caches invalidated",
+    "site served",
+    "secrets rotated",
+]
+
+
+@pytest.mark.parametrize("question", FROM_AWS)
+def test_without_aws_nothing_is_said_of_the_platform(place: Place, question: str) -> None:
+    aws = {"region": "us-east-1", "endpoint_url": NOWHERE.format(closed_port())}
+    keys = {"access_key_id": "file:id", "secret_access_key": "file:key"}
+    platform = place.platform(aws={**aws, **keys})
+    assert outcomes(question, platform) == {"eu": Outcome.ERROR, "us": Outcome.ERROR}
+
+
+@pytest.mark.parametrize("question", FROM_AWS)
+def test_a_refused_credential_is_our_side(place: Place, question: str) -> None:
+    platform = place.platform()
+    with place.server.bent(credentials_refused=True):
+        assert outcomes(question, platform) == {"eu": Outcome.ERROR, "us": Outcome.ERROR}
+        assert "renew them" in sentences(question, platform)
+
+
+WITH_IMAGES = ["images built", "images as built"]
+WITH_WEB = ["web built", "bundle uploaded", "caches invalidated", "site served"]
+KINDS = [(question, "image-build") for question in WITH_IMAGES] + [
+    (question, "web-build") for question in WITH_WEB
+]
+
+
+@pytest.mark.parametrize(("question", "kind"), KINDS)
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        pytest.param({"release": "v1.1.0"}, Outcome.FAIL, id="of another release"),
+        pytest.param(
+            {"created_at": "2024-01-15T10:00:00+00:00"}, Outcome.INCONCLUSIVE, id="years old"
+        ),
+        pytest.param({"result": "green"}, Outcome.ERROR, id="damaged"),
+    ],
+)
+def test_evidence_that_can_not_be_believed_decides_nothing_well(
+    place: Place, question: str, kind: str, changes: dict[str, Any], outcome: Outcome
+) -> None:
+    place.write(kind, **changes)
+    assert set(outcomes(question, place.platform()).values()) == {outcome}
+
+
+@pytest.mark.parametrize(("question", "kind"), KINDS)
+def test_missing_evidence_is_undecided_and_names_itself(
+    place: Place, question: str, kind: str
+) -> None:
+    (place.folder / f"v{RELEASE}" / f"{kind}.json").unlink()
+    platform = place.platform()
+    assert set(outcomes(question, platform).values()) == {Outcome.INCONCLUSIVE}
+    assert f"evidence {kind} for v1.2.0 is not there yet" in sentences(question, platform)
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"), [("images built", "image-build"), ("web built", "web-build")]
+)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"result": "failed"}, id="it failed"),
+        pytest.param({"artefacts": []}, id="it names no digest"),
+    ],
+)
+def test_a_build_that_did_not_do_its_work_fails(
+    place: Place, question: str, kind: str, changes: dict[str, Any]
+) -> None:
+    place.write(kind, **changes)
+    assert set(outcomes(question, place.platform()).values()) == {Outcome.FAIL}
+
+
+def test_another_builds_manifest_in_the_bucket_fails(place: Place) -> None:
+    place.write("web-build", artefacts=[{"name": MANIFEST, "digest": "sha256:" + "0" * 64}])
+    assert "another build was uploaded" in sentences("bundle uploaded", place.platform())
+
+
+def test_one_address_serves_every_region(place: Place) -> None:
+    frontend = {
+        "bucket": BUCKET,
+        "distribution": DISTRIBUTION,
+        "site": place.server.url("web-us"),
+    }
+    platform = place.platform(frontend=frontend)
+    assert outcomes("site served", platform) == {"eu": Outcome.PASS, "us": Outcome.PASS}
+
+
+@pytest.mark.parametrize("question", ["images pushed", "bundle uploaded", "secrets rotated"])
+def test_a_section_that_is_missing_is_named(tmp_path: pathlib.Path, question: str) -> None:
+    platform = a_platform(tmp_path, {"eu": "http://eu"})
+    with pytest.raises(NotDescribedError, match=r"lacks the section \w+; add it"):
+        judged(question, platform)
+
+
+class TestBaseline:
+    def test_it_keeps_every_image_and_the_build_that_is_live(self, place: Place) -> None:
+        platform = place.platform()
+        images = delivery_facts.image_digests(platform)["shared"]
+        assert images[REPOSITORIES[0]]["v1.1.0"] == image_digest(REPOSITORIES[0], "1.1.0")
+        assert delivery_facts.web_build(platform)["shared"]["build_id"] == build_id(RELEASE)
+
+    @pytest.mark.parametrize(
+        "collect", [delivery_facts.image_digests, delivery_facts.web_build], ids=["images", "web"]
+    )
+    def test_it_is_refused_without_aws(
+        self, place: Place, collect: Callable[[Platform], object]
+    ) -> None:
+        with (
+            place.server.bent(throttled=True),
+            pytest.raises(CannotCollectError, match="throttles the gate"),
+        ):
+            collect(place.platform())

@@ -1,0 +1,77 @@
+"""deploy/postgres/gate_role.sql: what the gate's login may do, and that everything else is refused."""
+
+from __future__ import annotations
+
+import pathlib
+
+import psycopg
+import pytest
+
+from probes import postgres
+from probes.observation import Deadline
+from tests.checks.records import Records
+from tests.probes.real_servers import PASSWORD
+
+_FORBIDDEN = (
+    "SELECT name FROM patients",
+    "SELECT birth_date FROM patients",
+    "SELECT * FROM patients",
+    "SELECT email FROM users",
+    "SELECT password_hash FROM users",
+    "SELECT amount_cents FROM payments",
+    "SELECT logs FROM _prisma_migrations",
+    "SELECT migration_name FROM _prisma_migrations",
+    "SELECT * FROM appointment_overview",
+    "SELECT stavalues1 FROM pg_statistic",
+    "INSERT INTO patients (id, name, region) VALUES ('x', 'x', 'eu')",
+    "UPDATE appointments SET status = 'cancelled'",
+    "DELETE FROM payments",
+    "TRUNCATE users",
+    "DROP TABLE video_calls",
+    "ALTER TABLE patients ADD COLUMN x int",
+    "CREATE TABLE public.mine (x int)",
+    "CREATE TABLE release_gate.mine (x int)",
+    "CREATE SCHEMA mine",
+    "CREATE ROLE mine",
+    "ALTER ROLE release_gate SUPERUSER",
+    "BEGIN; LOCK TABLE patients IN EXCLUSIVE MODE",
+    "COPY patients TO '/tmp/stolen'",
+    "COPY (SELECT 1) TO PROGRAM 'true'",
+    "SELECT pg_read_file('PG_VERSION')",
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres'",
+    "SET ROLE postgres",
+    "SET session_replication_role = replica",
+    "ALTER SYSTEM SET work_mem = '1GB'",
+)
+
+
+@pytest.fixture
+def gate(records: Records) -> psycopg.Connection[tuple[object, ...]]:
+    """Return the gate's own connection, out of its read-only mode: rights are the boundary, not that."""
+    connection = psycopg.connect(
+        host="127.0.0.1",
+        port=records.database.port,
+        dbname="clinic",
+        user="release_gate",
+        password=PASSWORD,
+        autocommit=True,
+    )
+    connection.execute("SET default_transaction_read_only = off")
+    return connection
+
+
+@pytest.mark.parametrize("statement", _FORBIDDEN)
+def test_the_gates_login_is_refused(
+    statement: str, gate: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    with gate, pytest.raises(psycopg.Error) as refused:
+        gate.execute(statement.encode())
+    assert refused.value.sqlstate == "42501"
+
+
+def test_the_gates_login_starts_read_only(records: Records, tmp_path: pathlib.Path) -> None:
+    target = records.platform(tmp_path).postgres()
+    assert target is not None
+    rights = postgres.privileges(target, deadline=Deadline.after(5)).value
+    assert rights is not None
+    assert rights.excess == ()

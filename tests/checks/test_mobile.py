@@ -1,0 +1,197 @@
+"""Mobile apps in use against a small API whose answers a test changes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from checks import mobile
+from checks.availability import Availability
+from checks.check import Check
+from checks.platform import NotDescribedError, Platform
+from checks.schema_findings import findings
+from gates.decide.judgement import Judgement
+from gates.decide.openapi import breaking_changes
+from gates.decide.outcome import Outcome
+from tests.checkout import ROOT
+from tests.checks.moody import moody, saying
+from tests.checks.platforms import a_platform, a_policy
+from tests.probes.servers import Behaviour, closed_port
+
+PATIENT = "Maria Musterfrau"
+THING = {"id": "t-1", "size": 3}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["id", "size"],
+    "properties": {"id": {"type": "string"}, "size": {"type": "integer"}},
+}
+CONTRACT = """
+schema: 1
+version: 1.0.0
+requests:
+  - {path: "/things/{thing}", operation: "GET /things/{id}", authenticated: true, response: thing.json}
+operations: [POST /things]
+"""
+DOCUMENT: dict[str, Any] = {
+    "paths": {
+        "/things/{thing_id}": {
+            "get": {"responses": {"200": {"content": {"application/json": {"schema": SCHEMA}}}}}
+        },
+        "/things": {"post": {"responses": {"201": {}}}},
+    }
+}
+
+
+def written(folder: pathlib.Path, url: str) -> Platform:
+    """Write contract, schema and document and return the platform."""
+    contract = folder / "contracts" / "1.0.0"
+    contract.mkdir(parents=True, exist_ok=True)
+    (contract / "contract.yaml").write_text(CONTRACT)
+    (contract / "thing.json").write_text(json.dumps(SCHEMA))
+    (folder / "before.json").write_text(json.dumps(DOCUMENT))
+    (folder / "token").write_text("sentinel-token")
+    return a_platform(
+        folder,
+        {"eu": url},
+        policy=a_policy(),
+        mobile={
+            "service": "api",
+            "versions": ["1.0.0"],
+            "contracts": "contracts",
+            "token": "file:token",
+            "values": {"thing": "t-1"},
+            "previous_openapi": "before.json",
+        },
+    )
+
+
+def reads(platform: Platform, version: str = "1.0.0") -> tuple[Judgement, ...]:
+    check = Check("D4.2-1", platform.regions)
+    mobile.understands(platform, Availability(platform), check, version)
+    assert "sentinel" not in str(check.noted())
+    return check.noted()["eu"].judgements
+
+
+def compared(platform: Platform) -> tuple[Judgement, ...]:
+    check = Check("D4.2-3", platform.regions)
+    mobile.nothing_breaks(platform, Availability(platform), check)
+    return check.noted()["eu"].judgements
+
+
+def worst(judgements: tuple[Judgement, ...]) -> Outcome:
+    return max((one.outcome for one in judgements), key=list(Outcome).index)
+
+
+class TestReading:
+    def test_an_answer_as_the_app_knows_it_passes(self, tmp_path: pathlib.Path) -> None:
+        with moody(saying({**THING, "new": True})) as service:
+            assert worst(reads(written(tmp_path, service.url))) is Outcome.PASS
+
+    @pytest.mark.parametrize(
+        ("mood", "says"),
+        [
+            pytest.param(saying({"id": PATIENT}), "lacks size", id="a field is missing"),
+            pytest.param(
+                saying({"id": PATIENT, "size": PATIENT}),
+                "size is not of type integer",
+                id="a field has another type",
+            ),
+            pytest.param(saying([PATIENT]), "the answer is not of type object", id="a list"),
+            pytest.param(
+                saying({"detail": "upgrade"}, "426 Upgrade Required"), "is 426", id="refused"
+            ),
+        ],
+    )
+    def test_what_the_app_can_not_read_fails_without_a_value_of_the_answer(
+        self, tmp_path: pathlib.Path, mood: Behaviour, says: str
+    ) -> None:
+        with moody(mood) as service:
+            judgements = reads(written(tmp_path, service.url))
+        assert worst(judgements) is Outcome.FAIL
+        assert any(says in one.sentence for one in judgements), judgements
+        assert PATIENT not in str(judgements)
+
+    def test_a_service_that_is_away_without_any_network_is_no_finding(
+        self, tmp_path: pathlib.Path
+    ) -> None:
+        platform = written(tmp_path, f"http://127.0.0.1:{closed_port()}")
+        assert worst(reads(platform)) is Outcome.ERROR
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            pytest.param(lambda folder: (folder / "thing.json").unlink(), id="no schema"),
+            pytest.param(lambda folder: (folder / "thing.json").write_text("["), id="no JSON"),
+            pytest.param(lambda folder: (folder / "contract.yaml").unlink(), id="no contract"),
+            pytest.param(
+                lambda folder: (folder / "contract.yaml").write_text(
+                    CONTRACT.replace("version: 1.0.0", "version: 2.0.0")
+                ),
+                id="of another version",
+            ),
+        ],
+    )
+    def test_a_contract_that_can_not_be_used_is_an_error(
+        self, tmp_path: pathlib.Path, damage: Callable[[pathlib.Path], object]
+    ) -> None:
+        platform = written(tmp_path, "http://eu")
+        damage(tmp_path / "contracts" / "1.0.0")
+        judgements = reads(platform)
+        assert worst(judgements) is Outcome.ERROR
+        assert "can't be used" in judgements[0].sentence
+
+    def test_a_version_that_nobody_uses_is_named(self, tmp_path: pathlib.Path) -> None:
+        with pytest.raises(NotDescribedError, match=r"mobile\.versions lacks 9\.9\.9"):
+            reads(written(tmp_path, "http://eu"), "9.9.9")
+
+
+class TestComparing:
+    def test_the_same_document_breaks_nothing(self, tmp_path: pathlib.Path) -> None:
+        with moody(saying(DOCUMENT)) as service:
+            assert worst(compared(written(tmp_path, service.url))) is Outcome.PASS
+
+    def test_a_breaking_change_of_what_apps_use_fails(self, tmp_path: pathlib.Path) -> None:
+        now = copy.deepcopy(DOCUMENT)
+        del now["paths"]["/things"]
+        with moody(saying(now)) as service:
+            judgements = compared(written(tmp_path, service.url))
+        assert worst(judgements) is Outcome.FAIL
+        assert "POST /things: is gone" in judgements[-1].sentence
+
+    @pytest.mark.parametrize(
+        "mood",
+        [
+            pytest.param(saying({"hello": "world"}), id="another document"),
+            pytest.param(saying(None), id="nothing"),
+        ],
+    )
+    def test_what_is_no_document_is_an_error(self, tmp_path: pathlib.Path, mood: Behaviour) -> None:
+        with moody(mood) as service:
+            assert worst(compared(written(tmp_path, service.url))) is Outcome.ERROR
+
+    def test_an_operation_that_never_was_is_an_error(self, tmp_path: pathlib.Path) -> None:
+        with moody(saying(DOCUMENT)) as service:
+            platform = written(tmp_path, service.url)
+            contract = tmp_path / "contracts" / "1.0.0" / "contract.yaml"
+            contract.write_text(CONTRACT.replace("POST /things", "POST /never"))
+            judgements = compared(platform)
+        assert worst(judgements) is Outcome.ERROR
+        assert "POST /never" in judgements[-1].sentence
+
+
+def test_findings_name_the_schemas_words_and_never_the_answers() -> None:
+    schema = {"type": "object", "additionalProperties": False, "properties": {"a": {"enum": [1]}}}
+    found = findings(schema, {"a": PATIENT, PATIENT: 1})
+    assert found == ("a is not of enum [1]", "the answer breaks the rule additionalProperties")
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.1.0"])
+def test_this_repositorys_contracts_name_operations_of_the_release_before(version: str) -> None:
+    document = json.loads((ROOT / "contract" / "openapi" / "v1.1.0.json").read_bytes())
+    contract = mobile.read_contract(ROOT / "contract" / "mobile" / version, version)
+    breaking_changes(document, document, contract.all_operations())

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+
+from checks.page import read_page
+
+PAGE = b"""<!doctype html><head><meta name="build-id" content="1.2.0-abc">
+<script src="/assets/app.js"></script><link rel="stylesheet" href="./assets/main.css?v=1">
+<link rel="canonical" href="/somewhere"><script src="https://elsewhere.example/x.js"></script>
+<a href="/assets/other.js">x</a><img src="assets/logo.svg"></head>"""
+
+
+def test_a_page_tells_its_build_and_the_files_of_its_own_site() -> None:
+    page = read_page(PAGE, "build-id")
+    assert page.build_id == "1.2.0-abc"
+    assert page.files == {"assets/app.js", "assets/main.css", "assets/logo.svg"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\xff\xfe\x00", b"<script src=", b"<meta name=build-id>", b"<script src='http://['>"],
+    ids=["nothing", "no text", "cut off", "no content", "no address"],
+)
+def test_a_broken_page_tells_nothing(body: bytes) -> None:
+    page = read_page(body, "build-id")
+    assert (page.build_id, page.files) == (None, frozenset())

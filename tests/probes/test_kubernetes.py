@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from probes import kubernetes, kubernetes_client
+from probes.kubernetes import LogRules, error_level
+from probes.kubernetes_client import KubernetesTarget
+from probes.observation import Deadline, FailureKind, Observation
+from sandbox.standins.cluster.state import APP, CONFIG_MAP, NAMESPACE, SERVICE
+from tests.probes.cluster_server import TOKEN, ClusterServer, cluster_server
+from tests.probes.servers import (
+    Behaviour,
+    answer,
+    close_after_request,
+    closed_port,
+    drip,
+    hang,
+    say,
+    serving,
+)
+
+LABELS = {"app": APP}
+RULES = LogRules("level", frozenset({"error", "fatal"}), ("ERROR", "Traceback"), 100)
+Ask = Callable[[KubernetesTarget, Deadline], Observation[Any]]
+
+ASKS: Mapping[str, Ask] = {
+    "workload": lambda target, deadline: kubernetes.workload(
+        target, NAMESPACE, LABELS, "version", deadline=deadline
+    ),
+    "traffic": lambda target, deadline: kubernetes.traffic(
+        target, NAMESPACE, SERVICE, deadline=deadline
+    ),
+    "config map": lambda target, deadline: kubernetes.config_map(
+        target, NAMESPACE, CONFIG_MAP, deadline=deadline
+    ),
+    "health": lambda target, deadline: kubernetes.health(
+        target, NAMESPACE, LABELS, "kube-system", deadline=deadline
+    ),
+    "logs": lambda target, deadline: kubernetes.log_levels(
+        target, NAMESPACE, [("a-pod", "api")], RULES, deadline=deadline
+    ),
+    "rights": lambda target, deadline: kubernetes.excess_rights(
+        target, NAMESPACE, deadline=deadline
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[ClusterServer]:
+    with cluster_server() as server:
+        yield server
+
+
+@pytest.fixture
+def cluster(running: ClusterServer) -> Iterator[ClusterServer]:
+    yield running
+    running.straighten()
+
+
+def target_at(port: int) -> KubernetesTarget:
+    return KubernetesTarget(f"http://127.0.0.1:{port}", SecretStr(TOKEN))
+
+
+def ask(server: ClusterServer, what: str) -> Observation[Any]:
+    return ASKS[what](server.target, Deadline.after(10))
+
+
+def value_of(server: ClusterServer, what: str) -> Any:
+    """Return what a probe brings; the test is wrong if it brings nothing."""
+    return ask(server, what).value
+
+
+@pytest.mark.parametrize("what", ASKS)
+def test_a_cluster_that_is_well_brings_values_and_evidence_without_the_token(
+    cluster: ClusterServer, what: str
+) -> None:
+    observed = ask(cluster, what)
+    assert observed.failure is None
+    assert TOKEN not in json.dumps(observed.record())
+    assert TOKEN not in repr(cluster.target)
+
+
+def test_a_workload_has_deployments_and_pods_with_what_really_runs(cluster: ClusterServer) -> None:
+    value = value_of(cluster, "workload")
+    (deployment,) = value.deployments
+    assert (deployment.version, deployment.wanted, deployment.available) == ("v1.1.0", 3, 3)
+    assert len(value.pods) == 3
+    assert all(pod.ready and pod.phase == "Running" for pod in value.pods)
+    assert all(pod.containers[0].digest.startswith("sha256:") for pod in value.pods)
+    assert value.pods[0].config_maps == {CONFIG_MAP}
+
+
+def test_an_endpoint_of_which_the_api_says_nothing_is_ready(cluster: ClusterServer) -> None:
+    value = value_of(cluster, "traffic")
+    assert [one.ready for one in value.endpoints] == [True, True, True]
+    assert value.selector["version"] == "v1.1.0"
+
+
+def test_a_service_and_a_config_map_that_are_not_there_are_findings_and_no_failures(
+    cluster: ClusterServer,
+) -> None:
+    deadline = Deadline.after(10)
+    traffic = kubernetes.traffic(cluster.target, NAMESPACE, "nobody", deadline=deadline)
+    config = kubernetes.config_map(cluster.target, NAMESPACE, "nobody", deadline=deadline)
+    assert (traffic.value and traffic.value.found) is False
+    assert (config.value and config.value.found) is False
+
+
+def test_a_cluster_tells_its_nodes_room_and_its_own_pods(cluster: ClusterServer) -> None:
+    value = value_of(cluster, "health")
+    assert [node.name for node in value.nodes] == ["node-a", "node-b", "node-c"]
+    assert all(node.ready and node.schedulable and node.free.cpu > 3 for node in value.nodes)
+    assert value.largest_ask.cpu == 0.25
+    assert value.largest_ask.memory == 512 * 1024**2
+    assert value.api_ready
+    assert len(value.system_pods) == 5
+
+
+@pytest.mark.parametrize("expired", [False, True], ids=["page by page", "an expired page"])
+def test_a_long_list_is_read_whole(
+    cluster: ClusterServer, monkeypatch: pytest.MonkeyPatch, *, expired: bool
+) -> None:
+    monkeypatch.setattr(kubernetes_client, "PAGE", 2)
+    cluster.bend(continue_expired=expired)
+    value = value_of(cluster, "workload")
+    assert len({pod.uid for pod in value.pods}) == 3
+
+
+@pytest.mark.parametrize(
+    ("bent", "kind"),
+    [
+        ({"token_expired": True}, FailureKind.CREDENTIAL_REFUSED),
+        ({"rights_narrowed": True}, FailureKind.FORBIDDEN),
+        ({"throttled": True}, FailureKind.SERVER_BUSY),
+    ],
+    ids=["401", "403", "429"],
+)
+def test_a_refusal_is_told_apart(
+    cluster: ClusterServer, bent: dict[str, bool], kind: FailureKind
+) -> None:
+    cluster.bend(**bent)
+    observed = ask(cluster, "workload")
+    assert observed.failure is not None
+    assert observed.failure.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind"),
+    [
+        (answer(b"{}", status="500 Broken"), FailureKind.SERVER_ERROR),
+        (answer(b"{}", status="503 Away"), FailureKind.SERVER_BUSY),
+        (answer(b"{}", status="404 None"), FailureKind.UNUSABLE_ANSWER),
+        (answer(b"<html>"), FailureKind.UNUSABLE_ANSWER),
+        (answer(b'{"items": [{"spec": 7}]}'), FailureKind.UNUSABLE_ANSWER),
+        (say(b"SSH-2.0-nobody\r\n"), FailureKind.PROTOCOL),
+        (close_after_request, FailureKind.CONNECTION_LOST),
+        (hang, FailureKind.TIMEOUT),
+        (drip(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000), FailureKind.TIMEOUT),
+    ],
+    ids=["500", "503", "404", "html", "lies", "not http", "closes", "hangs", "drips"],
+)
+def test_a_server_that_misbehaves_is_a_failure_in_time(
+    behaviour: Behaviour, kind: FailureKind
+) -> None:
+    with serving(behaviour) as server:
+        began = time.monotonic()
+        observed = ASKS["workload"](target_at(server.port), Deadline.after(1.0))
+    assert observed.failure is not None
+    assert observed.failure.kind is kind
+    assert TOKEN not in observed.failure.detail
+    assert time.monotonic() - began < 5
+
+
+def test_nobody_there_is_refused() -> None:
+    observed = ASKS["health"](target_at(closed_port()), Deadline.after(2))
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.REFUSED
+
+
+class TestRights:
+    def test_the_kit_leaves_nothing_beyond_reading(self, cluster: ClusterServer) -> None:
+        assert value_of(cluster, "rights").excess == ()
+
+    def test_rights_too_many_are_named(self, cluster: ClusterServer) -> None:
+        cluster.bend(rights_widened=True)
+        excess = value_of(cluster, "rights").excess
+        assert {"delete pods", "create pods/exec", "get secrets", "patch deployments"} <= {*excess}
+
+
+class TestLogs:
+    def test_error_lines_are_counted_by_level(self, cluster: ClusterServer) -> None:
+        cluster.bend(error_lines=2)
+        pods = [(pod.name, "api") for pod in value_of(cluster, "workload").pods]
+        observed = kubernetes.log_levels(
+            cluster.target, NAMESPACE, pods, RULES, deadline=Deadline.after(10)
+        )
+        assert observed.value is not None
+        assert (observed.value.errors, dict(observed.value.by_level)) == (6, {"error": 6})
+        assert "Jane" not in json.dumps(observed.record())
+
+    def test_a_pod_that_never_started_has_no_log(self, cluster: ClusterServer) -> None:
+        cluster.bend(waiting="ImagePullBackOff")
+        pods = [(pod.name, "api") for pod in value_of(cluster, "workload").pods]
+        observed = kubernetes.log_levels(
+            cluster.target, NAMESPACE, pods, RULES, deadline=Deadline.after(10)
+        )
+        assert observed.value is not None
+        assert len(observed.value.pods_without_log) == 1
+        assert observed.value.pods_read == 2
+
+    @pytest.mark.parametrize(
+        ("line", "level"),
+        [
+            ('{"level": "error", "msg": "x"}', "error"),
+            ('{"level": "FATAL"}', "fatal"),
+            ('{"level": "info", "msg": "0 ERROR so far"}', None),
+            ('{"level": 50, "msg": "an ERROR"}', "ERROR"),
+            ('{"cut off", ERROR', "ERROR"),
+            ("2026-01-31 ERROR lookup failed", "ERROR"),
+            ("Traceback (most recent call last):", "Traceback"),
+            ("no errors, 0 failures", None),
+            ("ERRORS: none", None),
+        ],
+        ids=str,
+    )
+    def test_what_makes_a_line_an_error(self, line: str, level: str | None) -> None:
+        assert error_level(line, RULES) == level

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from probes import rows, schema, sessions
+from probes.observation import Deadline, FailureKind, Observation
+from probes.rows import Counted, Limits, Link, Orphans, TableToCount
+from tests.probes.real_servers import Database
+
+ALL = Limits(exact_rows=10**9, exact_megabytes=10_000, sampled_blocks=100)
+SAMPLE = Limits(exact_rows=0, exact_megabytes=0, sampled_blocks=100)
+TABLE = TableToCount("big", "id", "tag", ("maybe",))
+ROWS = 40_000
+
+
+@pytest.fixture(scope="module")
+def big(database: Database) -> Iterator[Database]:
+    """Return the database with a table of 40,000 rows over some hundred blocks, 400 of them synthetic."""
+    database.as_superuser(
+        "CREATE TABLE big (id int PRIMARY KEY, tag text, maybe int, friend int, filler text)",
+        "INSERT INTO big SELECT n, CASE WHEN n % 100 = 0 THEN 'run' END, nullif(n % 10, 0), "
+        "CASE WHEN n = 7 THEN -1 ELSE n END, repeat('x', 120) FROM generate_series(1, 40000) AS n",
+        "GRANT SELECT (id, tag, maybe, friend, ctid) ON big TO reader",
+        "ANALYZE big",
+    )
+    yield database
+    database.as_superuser("DROP TABLE big")
+
+
+def counted(
+    database: Database, limits: Limits, table: TableToCount = TABLE
+) -> Observation[Counted]:
+    return rows.counted(database.target(), table, limits, deadline=Deadline.after(5))
+
+
+def orphans(database: Database, limits: Limits) -> Observation[Orphans]:
+    link = Link("big", "friend", "public.big", "id")
+    return rows.orphans(database.target(), link, limits, deadline=Deadline.after(5))
+
+
+def test_a_small_table_is_counted_without_its_synthetic_rows(big: Database) -> None:
+    found = counted(big, ALL).value
+    assert found == Counted(there=True, rows=39_600, nulls={"maybe": 3_600})
+
+
+def test_a_big_table_is_estimated_from_a_sample_that_says_its_error(big: Database) -> None:
+    found = counted(big, SAMPLE).value
+    assert found is not None
+    assert not found.exact
+    assert abs(found.rows - 39_600) <= max(found.error_rows, 1)
+    assert found.error_rows < 0.05 * ROWS
+
+
+def test_the_same_sample_is_taken_every_time(big: Database) -> None:
+    assert counted(big, SAMPLE).value == counted(big, SAMPLE).value
+
+
+def test_orphans_are_counted_or_looked_for_in_a_sample(big: Database) -> None:
+    assert orphans(big, ALL).value == Orphans(there=True, found=1)
+    sampled = orphans(big, SAMPLE).value
+    assert sampled is not None
+    assert sampled.found in (0, 1)
+    assert 1_000 < (sampled.looked_at or 0) < ROWS
+
+
+def test_a_table_that_is_not_there_is_a_finding(big: Database) -> None:
+    gone = counted(big, ALL, TableToCount("gone", "id")).value
+    assert gone == Counted(there=False)
+
+
+def test_a_column_that_the_login_may_not_read_is_a_lack_of_rights(big: Database) -> None:
+    hidden = TableToCount("big", "id", None, ("filler",))
+    failure = counted(big, ALL, hidden).failure
+    assert failure is not None
+    assert failure.kind is FailureKind.FORBIDDEN
+
+
+def test_no_statement_runs_longer_than_its_deadline(big: Database) -> None:
+    begun = time.monotonic()
+    link = Link("big", "maybe", "big", "friend")
+    observed = rows.orphans(big.target(), link, ALL, deadline=Deadline.after(0.15))
+    assert time.monotonic() - begun < 1
+    assert observed.value is not None or observed.failure is not None
+
+
+def test_a_schema_has_a_fingerprint_that_changes_with_it(big: Database) -> None:
+    def fingerprint() -> str:
+        found = schema.structure(big.target(), deadline=Deadline.after(5)).value
+        assert found is not None
+        assert found.tables["public.big"].columns == ("filler", "friend", "id", "maybe", "tag")
+        return found.tables["public.big"].fingerprint
+
+    before = fingerprint()
+    assert fingerprint() == before
+    big.as_superuser("ALTER TABLE big ALTER COLUMN maybe SET DEFAULT 3")
+    assert fingerprint() != before
+    big.as_superuser("ALTER TABLE big ALTER COLUMN maybe DROP DEFAULT")
+    assert fingerprint() == before
+
+
+def test_foreign_keys_tell_whether_they_hold(big: Database) -> None:
+    big.as_superuser(
+        "CREATE TABLE child (id int, big_id int CONSTRAINT fresh REFERENCES big (id))",
+        "ALTER TABLE child ADD CONSTRAINT loose FOREIGN KEY (id) REFERENCES big (id) NOT VALID",
+        "ALTER TABLE child DISABLE TRIGGER ALL",
+    )
+    found = schema.structure(big.target(), deadline=Deadline.after(5)).value
+    big.as_superuser("DROP TABLE child")
+    assert found is not None
+    keys = {key.name: (key.validated, key.triggers) for key in found.foreign_keys}
+    assert keys == {"fresh": (True, False), "loose": (False, False)}
+
+
+def test_connections_leave_the_gates_own_out(big: Database) -> None:
+    found = sessions.sessions(big.target(), deadline=Deadline.after(5)).value
+    assert found is not None
+    assert (found.in_recovery, found.available, found.used) == (False, 17, 0)
+    assert found.standbys == ()
+    assert not found.may_look
