@@ -134,6 +134,11 @@ class Layout:
         return self.runtime / "traffic-lease.json"
 
     @property
+    def contacts(self) -> Path:
+        """Contacts of the environment file that a fault wants to be others."""
+        return self.runtime / "contacts.json"
+
+    @property
     def traffic_cap(self) -> Path:
         """A limit on the load generator, while a fault wants one."""
         return self.runtime / "traffic-cap.json"

@@ -9,6 +9,7 @@ from sandbox.faults import (
     delivery_faults,
     flags_faults,
     kubernetes_faults,
+    monitoring_faults,
     network_faults,
     post_deploy_faults,
 )
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sandbox.faults.actions import Action
 
 ACTIONS: dict[str, Action] = {
+    **monitoring_faults.FAULTS,
     **network_faults.FAULTS,
     **data_faults.FAULTS,
     **kubernetes_faults.FAULTS,
