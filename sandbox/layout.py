@@ -173,6 +173,11 @@ class Layout:
         """A link to the program; where the gate finds it."""
         return self.state.path / "pg_restore"
 
+    @property
+    def window_closes(self) -> Path:
+        """When the deployment window closes, while a fault says so."""
+        return self.runtime / "window-closes"
+
     def log(self, name: str) -> Path:
         """Return the log of one process."""
         return self.logs / f"{name}.log"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sandbox.faults import (
     data_faults,
     delivery_faults,
+    deployment_faults,
     flags_faults,
     kubernetes_faults,
     monitoring_faults,
@@ -25,4 +26,5 @@ ACTIONS: dict[str, Action] = {
     **flags_faults.FAULTS,
     **post_deploy_faults.FAULTS,
     **delivery_faults.FAULTS,
+    **deployment_faults.FAULTS,
 }
