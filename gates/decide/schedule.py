@@ -72,7 +72,9 @@ class Spent:
 
     def __str__(self) -> str:
         have = "have" if self.phases.startswith("phases") else "has"
-        said = f"{self.phases} {have} taken {minutes(self.taken)}, planned are {minutes(self.planned)}"
+        said = (
+            f"{self.phases} {have} taken {minutes(self.taken)}, planned are {minutes(self.planned)}"
+        )
         return f"{said}: {minutes(self.taken - self.planned)} over" if self.over else said
 
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sandbox.environment_parts import data, delivery, flags, kubernetes, monitoring, network, state
-from sandbox.environment_parts import data, delivery, deployment, flags, kubernetes, state
+from sandbox.environment_parts import (
+    data,
+    delivery,
+    deployment,
+    flags,
+    kubernetes,
+    monitoring,
+    network,
+    state,
+)
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout
