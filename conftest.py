@@ -19,5 +19,6 @@ pytest_plugins = [
     "steps.monitoring",
     "steps.network",
     "steps.objectives",
+    "steps.schedule",
     "steps.vendors",
 ]

@@ -99,6 +99,7 @@ def _request(config: pytest.Config) -> Request:
         switched_at=option("--switched-at"),
         environment_file=option("--environment-file"),
         run_dir=option("--run-dir"),
+        phase=option("--phase"),
     )
 
 

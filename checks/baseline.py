@@ -113,11 +113,14 @@ def before(platform: Platform, check: Check, name: str) -> Mapping[str, Before]:
     try:
         baseline = load_baseline(platform)
     except NoBaselineError as exc:
-        return _judged_everywhere(check, platform, _none(str(exc), command(platform)))
+        check.judge_everywhere(_none(str(exc), command(platform)))
+        return {}
     except DamagedRecordError as exc:
-        return _judged_everywhere(check, platform, _unreadable(str(exc), command(platform)))
+        check.judge_everywhere(_unreadable(str(exc), command(platform)))
+        return {}
     except StoreError as exc:
-        return _judged_everywhere(check, platform, _unreadable(str(exc), "a readable state"))
+        check.judge_everywhere(_unreadable(str(exc), "a state that can be read"))
+        return {}
     found: dict[str, Before] = {}
     for region in platform.regions:
         try:
@@ -125,14 +128,6 @@ def before(platform: Platform, check: Check, name: str) -> Mapping[str, Before]:
         except NoBaselineError as exc:
             check.judge(region, _none(str(exc), command(platform)))
     return found
-
-
-def _judged_everywhere(
-    check: Check, platform: Platform, judgement: Judgement
-) -> Mapping[str, Before]:
-    for region in platform.regions:
-        check.judge(region, judgement)
-    return {}
 
 
 def _none(sentence: str, clears: str) -> Judgement:

@@ -17,7 +17,7 @@ from checks.data import missing, verdict
 from checks.platform import NotDescribedError, Platform
 from checks.promql import selector
 from environments.sections.monitoring import Grafana, Monitoring
-from gates.decide.judgement import Judgement
+from gates.decide.judgement import Judgement, contains_all
 from probes.observation import Observation
 
 _LOOK_BACK_FLOOR_SECONDS = 20.0
@@ -55,6 +55,14 @@ class Dashboards:
         """Read every dashboard by title, judging each; returns those that are there."""
         found = [self._one(title) for title in self._grafana.dashboards]
         return [one for one in found if one is not None]
+
+    def of_the_release(self, loaded: Sequence[Loaded]) -> None:
+        """Judge that every dashboard has the panels that the release expects on it."""
+        for dashboard in loaded:
+            wanted = self._grafana.dashboards[dashboard.title]
+            panels = [query.panel for query in dashboard.queries]
+            subject = f"panels of “{dashboard.title}”"
+            self._check.judge_everywhere(contains_all(subject, panels, wanted))
 
     def flow(self, loaded: Sequence[Loaded]) -> None:
         """Judge that every query of every dashboard returns data now, asked as Grafana asks."""
@@ -145,7 +153,7 @@ class Dashboards:
         now = instrument.value.server_time
         for job in self._section.jobs:
             labels = self._platform.labels(region, {"job": job})
-            query = f"sum(count_over_time({selector('up', labels)}[{step * 1000:.0f}ms]))"
+            query = f"sum(sum_over_time({selector('up', labels)}[{step * 1000:.0f}ms])) > 0"
             start = now - dt.timedelta(seconds=math.floor(seconds / step) * step)
             observed = probes.prometheus.range_query(
                 target,

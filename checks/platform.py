@@ -40,6 +40,8 @@ class Platform:
     switched_at: dt.datetime | None
     deadline: Deadline
     run_id: str
+    phase: int | None = None
+    """The phase of the deployment that is asked about; None outside of one."""
 
     @classmethod
     def of(cls, loaded: Loaded, policy: Policy, request: Request, run_id: str) -> Platform:
@@ -52,6 +54,7 @@ class Platform:
             switched_at=switched_at_of(request.switched_at, loaded),
             deadline=Deadline.after(policy.deadlines.run),
             run_id=run_id,
+            phase=request.phase,
         )
 
     def each_region(self, measure: Callable[[str], T]) -> dict[str, T]:

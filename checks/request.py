@@ -30,6 +30,8 @@ class Request:
     switched_at: str | None
     environment_file: pathlib.Path | None
     run_dir: pathlib.Path | None
+    phase: int | None = None
+    """The phase of the deployment that is asked about."""
 
 
 def new_run_id(kind: str) -> str:

@@ -25,6 +25,7 @@ from environments.sections.delivery import (
     Mobile,
     Secrets,
 )
+from environments.sections.deployment import Deployment
 from environments.sections.dns import Dns
 from environments.sections.flags import Flags
 from environments.sections.integrations import Fhir, Integrations
@@ -285,6 +286,8 @@ class Environment(Section):
     """Without it nothing of tables, migrations and backups is checked."""
     kubernetes: Kubernetes | None = None
     """Without it the checks of clusters, pods and rollouts do not apply."""
+    deployment: Deployment | None = None
+    """Without it a deployment may take as long as it likes."""
     state: State | None = None
     """Without it baseline and history lie in this checkout, which is good for one machine."""
     flags: Flags | None = None

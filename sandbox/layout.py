@@ -134,6 +134,11 @@ class Layout:
         return self.runtime / "traffic-lease.json"
 
     @property
+    def contacts(self) -> Path:
+        """Contacts of the environment file that a fault wants to be others."""
+        return self.runtime / "contacts.json"
+
+    @property
     def traffic_cap(self) -> Path:
         """A limit on the load generator, while a fault wants one."""
         return self.runtime / "traffic-cap.json"
@@ -167,6 +172,11 @@ class Layout:
     def pg_restore(self) -> Path:
         """A link to the program; where the gate finds it."""
         return self.state.path / "pg_restore"
+
+    @property
+    def window_closes(self) -> Path:
+        """When the deployment window closes, while a fault says so."""
+        return self.runtime / "window-closes"
 
     def log(self, name: str) -> Path:
         """Return the log of one process."""

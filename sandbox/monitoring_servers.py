@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sandbox.child import Command
+from sandbox.errors import SandboxError
 from sandbox.layout import HOST
 from sandbox.postgres import EXPORTER
-from sandbox.readiness import answers_http
+from sandbox.readiness import answers_http, exchange
 from sandbox.state import write_private
 
 if TYPE_CHECKING:
@@ -101,6 +102,20 @@ def write_alertmanager(layout: Layout, receivers: dict[str, str]) -> None:
         ],
     }
     write_private(_alertmanager_file(layout), yaml.safe_dump(document, sort_keys=False))
+
+
+async def configure(layout: Layout, receivers: dict[str, str]) -> None:
+    """Have Alertmanager send each severity to its receiver; raises SandboxError."""
+    write_alertmanager(layout, receivers)
+    await reload(layout, "alertmanager")
+
+
+async def reload(layout: Layout, server: str) -> None:
+    """Have Prometheus or Alertmanager read its files again; raises SandboxError."""
+    request = f"POST /-/reload HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
+    status = await exchange(layout.ports[server], request.encode())
+    if not status.startswith(b"HTTP/1.1 200"):
+        raise SandboxError(f"{server} did not reload: see {layout.log(server)}.")
 
 
 def _alertmanager_file(layout: Layout) -> Path:

@@ -9,9 +9,8 @@ import yaml
 
 from sandbox import monitoring_servers
 from sandbox.child import Command
-from sandbox.errors import SandboxError
 from sandbox.layout import APIS, HOST
-from sandbox.readiness import answers_http, exchange
+from sandbox.readiness import answers_http
 from sandbox.state import write_private
 
 if TYPE_CHECKING:
@@ -70,10 +69,7 @@ def rules_file(layout: Layout) -> Path:
 
 async def reload(layout: Layout) -> None:
     """Have the rules read again; raises SandboxError."""
-    request = f"POST /-/reload HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
-    status = await exchange(layout.ports["prometheus"], request.encode())
-    if not status.startswith(b"HTTP/1.1 200"):
-        raise SandboxError(f"prometheus did not reload: see {layout.log('prometheus')}.")
+    await monitoring_servers.reload(layout, "prometheus")
 
 
 def _targets(layout: Layout) -> Path:

@@ -44,6 +44,12 @@ def all_loaded(dashboards: tuple[Dashboards, Sequence[Loaded]]) -> None:
     """Judged while they were read: a dashboard that is missing has nothing to look at."""
 
 
+@then("every dashboard has the panels of the release")
+def of_the_release(dashboards: tuple[Dashboards, Sequence[Loaded]]) -> None:
+    reader, loaded = dashboards
+    reader.of_the_release(loaded)
+
+
 @then("every query of theirs returns data")
 def data_flow(dashboards: tuple[Dashboards, Sequence[Loaded]]) -> None:
     reader, loaded = dashboards

@@ -27,8 +27,8 @@ class Grafana(Section):
     """Its address as the gate reaches it."""
     token: SecretReference
     """Of a service account with the role Viewer."""
-    dashboards: tuple[Text, ...] = Field(min_length=1)
-    """By title, exactly."""
+    dashboards: dict[Text, tuple[Text, ...]] = Field(min_length=1)
+    """Title, exactly → titles of the panels that the release expects on it."""
 
 
 class Monitoring(Section):

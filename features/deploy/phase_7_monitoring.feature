@@ -20,6 +20,7 @@ Feature: Phase 7, monitoring
   Scenario: The dashboards are loaded
     When the dashboards are read
     Then every dashboard is there and asks something
+    And every dashboard has the panels of the release
 
   @D7.2-2
   Scenario: Metrics flow to Grafana

@@ -53,6 +53,11 @@ class Gate(Protocol):
         ...
 
     @property
+    def number(self) -> int | None:
+        """The phase of the deployment, or None."""
+        ...
+
+    @property
     def kind(self) -> str:
         """How runs of this gate are called, such as phase-2.1."""
         ...
@@ -87,6 +92,7 @@ class PostDeploy:
 
     name = "post-deploy"
     kind = "post-deploy"
+    number = None
     remarks = ()
 
     @property
@@ -119,6 +125,7 @@ class PreDeploy:
 
     name = "pre-deploy"
     kind = "pre-deploy"
+    number = None
     remarks = (INFRASTRUCTURE_ONLY,)
 
     @property

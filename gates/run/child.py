@@ -42,6 +42,7 @@ class ChildPlan:
     switched_at: str | None
     deadline_seconds: float
     debug: bool
+    phase: int | None = None
 
     def command(self) -> list[str]:
         """Return the command line; it holds no secret."""
@@ -54,6 +55,7 @@ class ChildPlan:
         line += ["--manifest", str(self.manifest), "--release", self.release]
         line += ["--alluredir", str(self.run_dir / "allure-results")]
         line += ["--parent", str(os.getpid())]
+        line += ["--phase", str(self.phase)] if self.phase else []
         for region in self.regions:
             line += ["--region", region]
         return line if self.switched_at is None else [*line, "--switched-at", self.switched_at]

@@ -16,6 +16,7 @@ from gates.decide.policy import Policy
 from gates.decide.release import Release
 from gates.load import load_catalogue, load_policy
 from gates.run.doctor_findings import Finding, Level, Subject
+from gates.run.doctor_kubernetes import examine_kubernetes
 from gates.run.doctor_manners import examine_secrets, examine_sections, examine_traffic
 from gates.run.doctor_postgres import examine_postgres
 from gates.run.doctor_prometheus import examine_prometheus
@@ -111,6 +112,9 @@ def _of_region(subject: Subject, region: str) -> Iterator[Examination]:
         yield lambda: examine_prometheus(subject, region, prometheus)
     if synthetic is not None:
         yield lambda: examine_synthetic(subject, region, synthetic)
+    clusters = settings.kubernetes
+    if clusters is not None:
+        yield lambda: examine_kubernetes(subject, region, clusters)
 
 
 def _shared(subject: Subject) -> Iterator[Examination]:

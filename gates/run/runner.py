@@ -157,6 +157,7 @@ class Runner:
             switched_at=self._verdict["traffic_switched_at"],
             deadline_seconds=deadline_seconds + DEADLINE_GRACE_SECONDS,
             debug=self._question.debug,
+            phase=self._question.gate.number,
         )
 
     def _conclude(self, asked: Asked, problem: str | None) -> None:
@@ -212,7 +213,6 @@ class Runner:
 
 
 def _undo(policy: Policy, gate: Gate) -> tuple[str, ...]:
-    phase = gate.asked["phase"]
-    if phase is None or policy.deployment is None:
+    if gate.number is None or policy.deployment is None:
         return ()
-    return policy.deployment.undo(int(phase[0]))
+    return policy.deployment.undo(gate.number)

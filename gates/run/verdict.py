@@ -98,7 +98,16 @@ def decided(
     """Return the verdict with decision, reasons and every check."""
     checks = [_check(row, None, lines, regions) for row in manifest.required]
     checks += [_check(row, rule, lines, regions) for row, rule in manifest.not_applicable]
-    return {**verdict, **decision(folded, checks)}
+    said = {"sentences": [*verdict["sentences"], *_remarks(lines)]}
+    return {**verdict, **said, **decision(folded, checks)}
+
+
+def _remarks(lines: Lines) -> list[str]:
+    """Return what checks that passed have to say all the same."""
+    found = (
+        judgement.data.get("remark") for result in lines.results for judgement in result.judgements
+    )
+    return list(dict.fromkeys(str(remark) for remark in found if remark))
 
 
 def decision(folded: Folded, checks: list[dict[str, Any]]) -> dict[str, Any]:

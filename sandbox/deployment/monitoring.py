@@ -19,7 +19,6 @@ _LATENCY = (
     "histogram_quantile(0.95, "
     'sum by (region, le) (increase(http_request_duration_seconds_bucket{job="api"}[5m])))'
 )
-_BEFORE = {"API Overview": {"Requests": _REQUESTS}}
 _AFTER = {
     "API Overview": {"Requests": _REQUESTS, "95th percentile": _LATENCY},
     "Kubernetes Overview": {"CPU": 'sum(node_load1{job="node"})', "API processes": "count(up)"},
@@ -28,7 +27,15 @@ _AFTER = {
         "Redis memory": "redis_memory_used_bytes",
     },
 }
-DASHBOARDS = tuple(_AFTER)
+BEFORE = {title: dict(list(panels.items())[:1]) for title, panels in _AFTER.items()}
+"""The previous release had the first panel of each."""
+PHASE = 7
+DASHBOARDS = {title: list(panels) for title, panels in _AFTER.items()}
+
+
+def dashboards() -> dict[str, dict[str, str]]:
+    """Return the release's dashboards: title → panel → query."""
+    return {title: dict(panels) for title, panels in _AFTER.items()}
 
 
 def shipped_rules(version: str) -> Path:
@@ -44,7 +51,7 @@ def write_rules(layout: Layout, version: str) -> None:
 
 async def watch_before(platform: Platform) -> None:
     """Tell Grafana what the previous release had; its rules were there from the start."""
-    await standin_servers.tell(platform.layout, "grafana", dashboards=_BEFORE)
+    await standin_servers.tell(platform.layout, "grafana", dashboards=BEFORE)
 
 
 async def apply_rules(platform: Platform) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox.deployment.monitoring import DASHBOARDS, shipped_rules
@@ -34,7 +35,7 @@ def part(layout: Layout) -> dict[str, Any]:
             "grafana": {
                 "url": layout.url("gate-grafana"),
                 "token": f"file:{layout.secret_file('grafana-gate')}",
-                "dashboards": list(DASHBOARDS),
+                "dashboards": DASHBOARDS,
             },
         },
         "people": _people(layout),
@@ -61,6 +62,14 @@ def _people(layout: Layout) -> dict[str, Any]:
         },
         "roles": list(_ROLES),
         "contacts": {
-            role: {"name": name, "phone": phone} for role, (name, phone) in _ROLES.items()
+            **{role: {"name": name, "phone": phone} for role, (name, phone) in _ROLES.items()},
+            **_others(layout),
         },
     }
+
+
+def _others(layout: Layout) -> dict[str, Any]:
+    """Return the contacts that a fault has changed."""
+    if not layout.contacts.exists():
+        return {}
+    return dict(json.loads(layout.contacts.read_text(encoding="utf-8")))

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sandbox.environment_parts import data, delivery, flags, kubernetes, monitoring, network, state
+from sandbox.environment_parts import (
+    data,
+    delivery,
+    deployment,
+    flags,
+    kubernetes,
+    monitoring,
+    network,
+    state,
+)
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout
@@ -13,6 +22,7 @@ if TYPE_CHECKING:
 PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = (
     data.part,
     delivery.part,
+    deployment.part,
     flags.part,
     kubernetes.part,
     monitoring.part,

@@ -18,9 +18,11 @@ _MARK = re.compile(r'"EDIT-ME: [^"]+"')
 
 MARKS_OF_PROD = [
     "regions.eu-central.services.api",
+    "regions.eu-central.services.fhir",
     "regions.eu-central.prometheus",
     "regions.eu-central.kubernetes.server",
     "regions.us-east.services.api",
+    "regions.us-east.services.fhir",
     "regions.us-east.prometheus",
     "regions.us-east.kubernetes.server",
     "postgres.host",
@@ -36,10 +38,15 @@ MARKS_OF_PROD = [
     "flags.states.before.new_appointment_ui.enabled",
     "flags.states.before.enhanced_analytics.enabled",
     "audit.address",
+    "state.url",
     "synthetic.provider_id",
     "evidence.url",
     "mobile.values.provider",
     "secrets.names.0",
+    "dns.authoritative.0.host",
+    "dns.authoritative.1.host",
+    "dns.records.0.values.0",
+    "dns.records.1.values.0",
 ]
 
 

@@ -1,0 +1,168 @@
+"""Time during a deployment: how long a phase took, and whether the rest and a rollback still fit."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import re
+from typing import TYPE_CHECKING
+
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Decision, Outcome
+from gates.decide.scope import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gates.decide.deployment_policy import DeploymentPolicy
+    from gates.decide.history import PhaseRun
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+WEEK = dt.timedelta(days=7)
+_MOMENT = re.compile(rf"({'|'.join(DAYS)}) ([01][0-9]|2[0-3]):([0-5][0-9])")
+RULE = "schedule"
+
+
+def parse_moment(text: str) -> dt.timedelta:
+    """Turn `Saturday 22:00` into the time since the week began; raises ValueError."""
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"“{text}” is no time of the week; write it like Saturday 22:00, in UTC")
+    return dt.timedelta(days=DAYS.index(match[1]), hours=int(match[2]), minutes=int(match[3]))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WeeklyWindow:
+    """A part of each week, in UTC, in which one may deploy."""
+
+    opens: str
+    closes: str
+    """The same as `opens`: the whole week."""
+
+    def left(self, now: dt.datetime) -> dt.timedelta | None:
+        """Return how long it stays open, or None while it is closed."""
+        open_for = _since(self.opens, now)
+        length = (parse_moment(self.closes) - parse_moment(self.opens)) % WEEK or WEEK
+        return length - open_for if open_for < length else None
+
+    def __str__(self) -> str:
+        return f"{self.opens} to {self.closes} UTC"
+
+
+def _since(moment: str, now: dt.datetime) -> dt.timedelta:
+    """Return how long ago a time of the week was last reached."""
+    now = now.astimezone(dt.UTC)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    monday = midnight - dt.timedelta(days=now.weekday())
+    return (now - monday - parse_moment(moment)) % WEEK
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Spent:
+    """What a phase took so far, together with phases before it that nobody asked about."""
+
+    phases: str
+    taken: dt.timedelta
+    planned: dt.timedelta
+
+    @property
+    def over(self) -> bool:
+        """Whether it took longer than planned."""
+        return self.taken > self.planned
+
+    def __str__(self) -> str:
+        have = "have" if self.phases.startswith("phases") else "has"
+        said = (
+            f"{self.phases} {have} taken {minutes(self.taken)}, planned are {minutes(self.planned)}"
+        )
+        return f"{said}: {minutes(self.taken - self.planned)} over" if self.over else said
+
+
+def current_phase(runs: Iterable[PhaseRun]) -> int:
+    """Return the phase that is under way by the history alone: after the last one that was GO."""
+    return min(max(_ends(runs), default=0) + 1, 7)
+
+
+def spent(
+    phase: int, runs: Sequence[PhaseRun], now: dt.datetime, policy: DeploymentPolicy
+) -> Spent | None:
+    """Return what a phase took since the one before was GO; None where nobody knows when it began."""
+    ends = {number: at for number, at in _ends(runs).items() if number < phase}
+    if ends:
+        before = max(ends)
+        begun = ends[before]
+    else:
+        earliest = min((run.started_at for run in runs), default=None)
+        if earliest is None:
+            return None
+        before, begun = 0, earliest
+    end = min((at for number, at in _ends(runs).items() if number == phase), default=now)
+    numbers = range(before + 1, phase + 1)
+    named = f"phase {phase}" if len(numbers) == 1 else f"phases {numbers[0]} to {phase}"
+    return Spent(named, end - begun, _planned(policy, numbers))
+
+
+def judge(
+    phase: int,
+    took: Spent | None,
+    now: dt.datetime,
+    windows: Sequence[WeeklyWindow],
+    policy: DeploymentPolicy,
+) -> Judgement:
+    """PASS while the rest of the plan and the longest rollback fit into an open window, else FAIL.
+
+    A phase over its plan is told and judges nothing: what counts is whether there is time left.
+    """
+    rest = _planned(policy, range(phase + 1, len(policy.phases) + 1))
+    method, longest = max(policy.rollback.items(), key=lambda item: item[1])
+    needed = rest + dt.timedelta(seconds=longest)
+    back = f"a rollback of the {method} takes up to {minutes(needed - rest)}"
+    plan = f"{minutes(rest)} are planned for the rest, and {back}"
+    left = max((found for window in windows if (found := window.left(now))), default=None)
+    told = {"remark": f"{took}."} if took is not None and took.over else {}
+    known = f"{took}; {plan}" if took is not None else plan
+    if not windows:
+        return _judgement(Outcome.PASS, known, told)
+    if left is None:
+        named = " or ".join(map(str, windows))
+        return _judgement(Outcome.FAIL, f"no deployment window is open ({named}); {plan}", told)
+    closes = f"the deployment window closes in {minutes(left)}"
+    if needed > left:
+        short = f"{closes}; {plan}: {minutes(needed - left)} too much"
+        return _judgement(Outcome.FAIL, short, told)
+    return _judgement(Outcome.PASS, f"{known}; {closes}", told)
+
+
+def minutes(time: dt.timedelta) -> str:
+    """Write a length of time in minutes, or hours and minutes."""
+    whole = round(time.total_seconds() / 60)
+    return f"{whole} min" if whole < 120 else f"{whole // 60} h {whole % 60:02d} min"  # noqa: PLR2004 - two hours
+
+
+def _judgement(outcome: Outcome, sentence: str, told: Mapping[str, str]) -> Judgement:
+    clears = (
+        "" if outcome is Outcome.PASS else "a window that is long enough; who may extend it decides"
+    )
+    return Judgement(
+        outcome=outcome,
+        rule=RULE,
+        subject="the time left",
+        sentence=sentence,
+        clears=clears,
+        data=dict(told),
+    )
+
+
+def _ends(runs: Iterable[PhaseRun]) -> dict[int, dt.datetime]:
+    """Return when each phase was first found GO, as far as one run asked."""
+    ends: dict[int, dt.datetime] = {}
+    for run in runs:
+        decisions = {said for by_region in run.parts.values() for said in by_region.values()}
+        number = Phase.parse(run.phase).number
+        if decisions == {Decision.GO}:
+            ends[number] = min(run.started_at, ends.get(number, run.started_at))
+    return ends
+
+
+def _planned(policy: DeploymentPolicy, numbers: Iterable[int]) -> dt.timedelta:
+    return dt.timedelta(seconds=sum(policy.phases[number - 1].planned for number in numbers))

@@ -1,0 +1,136 @@
+"""Faults of what watches the platform, and of the people behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox import monitoring_servers, prometheus_server
+from sandbox.deployment import monitoring
+from sandbox.faults.actions import Action, LinksChanged, StandInBent, Stopped
+from sandbox.layout import PREVIOUS, RELEASE
+from sandbox.state import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.faults.holds import Holds
+
+_MISSED_SECONDS = 6.0
+_LOOK_BACK_SECONDS = 21.0
+"""After so long nobody sees a gap any more: the floor of the look-back, and one scrape."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherRules:
+    """Prometheus has other alert rules than the release ships."""
+
+    version: str = RELEASE
+    replaced: tuple[str, str] = ("", "")
+
+    async def apply(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
+        """Load them."""
+        layout = holds.platform.layout
+        text = monitoring.shipped_rules(self.version).read_text(encoding="utf-8")
+        write_private(prometheus_server.rules_file(layout), text.replace(*self.replaced))
+        await prometheus_server.reload(layout)
+
+    async def revert(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
+        """Load the release's, or before it those that were there."""
+        deployed = holds.platform.deployment.done == monitoring.PHASE
+        monitoring.write_rules(holds.platform.layout, RELEASE if deployed else PREVIOUS)
+        await prometheus_server.reload(holds.platform.layout)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherReceivers:
+    """Alertmanager sends a severity elsewhere."""
+
+    receivers: Mapping[str, str]
+
+    async def apply(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
+        """Load that configuration."""
+        await monitoring_servers.configure(holds.platform.layout, dict(self.receivers))
+
+    async def revert(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
+        """Load the right one."""
+        await monitoring_servers.configure(holds.platform.layout, monitoring_servers.RECEIVERS)
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapesMissed:
+    """The API's metrics could not be scraped for some seconds; that is over, the gap is not."""
+
+    async def apply(self, holds: Holds, fault: str) -> None:
+        """Break the metrics for a while."""
+        await holds.switches(fault, {"metrics_broken": True})
+        await asyncio.sleep(_MISSED_SECONDS)
+        await holds.switches(fault, None)
+        await holds.platform.settle()
+
+    async def revert(self, holds: Holds, fault: str) -> None:
+        """Wait until nobody looks back that far."""
+        await holds.switches(fault, None)
+        await asyncio.sleep(_LOOK_BACK_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherContacts:
+    """The environment file names other contacts."""
+
+    contacts: Mapping[str, Mapping[str, str]]
+
+    async def apply(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
+        """Have the next environment file name them."""
+        write_private(holds.platform.layout.contacts, json.dumps(self.contacts))
+
+    async def revert(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
+        """Have it name the right ones again."""
+        holds.platform.layout.contacts.unlink(missing_ok=True)
+
+
+def _panels(**changed: str) -> dict[str, dict[str, str]]:
+    """Return the release's dashboards with other queries for some panels of the first."""
+    dashboards = monitoring.dashboards()
+    first = next(iter(dashboards))
+    return {**dashboards, first: {**dashboards[first], **changed}}
+
+
+def _without_last() -> dict[str, dict[str, str]]:
+    dashboards = monitoring.dashboards()
+    return dict(list(dashboards.items())[:-1])
+
+
+FAULTS: dict[str, Action] = {
+    "alert-rules-not-applied": OtherRules(version=PREVIOUS),
+    "alert-rule-weakened": OtherRules(replaced=("> 0.01", "> 0.5")),
+    "alert-rule-lost-its-wait": OtherRules(replaced=("for: 10m", "for: 10h")),
+    "exporter-down": Stopped(("node-exporter",)),
+    "severity-to-another-receiver": OtherReceivers(
+        {"critical": "deployments-channel", "warning": "deployments-channel"}
+    ),
+    "receiver-tells-nobody": OtherReceivers(
+        {"critical": "on-call-muted", "warning": "deployments-channel"}
+    ),
+    "alertmanager-unreachable": LinksChanged(("gate-alertmanager",), {"mode": "refuse"}),
+    "prometheus-unreachable": LinksChanged(("gate-prometheus",), {"mode": "refuse"}),
+    "dashboard-missing": StandInBent("grafana", {"dashboards": _without_last()}),
+    "dashboard-of-the-previous-release": StandInBent("grafana", {"dashboards": monitoring.BEFORE}),
+    "dashboard-without-data": StandInBent(
+        "grafana", {"dashboards": _panels(Requests="sum(requests_that_nobody_counts)")}
+    ),
+    "grafana-down": LinksChanged(("gate-grafana",), {"mode": "refuse"}),
+    "scrapes-missed": ScrapesMissed(),
+    "dashboards-not-prepared": StandInBent("grafana", {"dashboards": _without_last()}),
+    "nobody-on-call": StandInBent("pagerduty", {"hours_without": (12.0, 24.0)}),
+    "pagerduty-service-disabled": StandInBent("pagerduty", {"services": {"PLATFORM": "disabled"}}),
+    "pagerduty-down": LinksChanged(("gate-pagerduty",), {"mode": "refuse"}),
+    "slack-channel-archived": StandInBent("slack", {"archived": ("incidents",)}),
+    "slack-app-not-in-channel": StandInBent("slack", {"without_app": ("random", "deployments")}),
+    "slack-down": LinksChanged(("gate-slack",), {"mode": "refuse"}),
+    "contact-to-be-determined": OtherContacts(
+        {"Release Manager": {"name": "TBD", "phone": "+1-XXX-XXX-XXXX"}}
+    ),
+}

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from checks.baseline import (
+    SHARED,
+    CannotCollectError,
+    Collector,
+    NoBaselineError,
+    before,
+    folder,
+    load_baseline,
+)
+from checks.baseline_collectors import BaselineRefusedError, collect
+from checks.check import Check
+from checks.platform import Platform
+from environments.store import store_of
+from gates.decide.outcome import Outcome
+from tests.checks.platforms import NOWHERE, a_platform
+
+REGIONS = {"eu": NOWHERE.format(1), "us": NOWHERE.format(2)}
+FACTS = {"replicas": {"eu": 3, "us": 4}, "migrations": {SHARED: ["one"]}}
+
+
+@pytest.fixture
+def clinic(tmp_path: pathlib.Path) -> Platform:
+    """Return a platform with a state of its own."""
+    return a_platform(tmp_path, REGIONS, state={"url": "state"})
+
+
+def keep(platform: Platform, run: str = "r1", **changes: Any) -> pathlib.Path:
+    record = {
+        "schema": 1,
+        "run": run,
+        "taken_at": f"2026-01-31T21:4{run[-1]}:00+00:00",
+        "regions": ["eu", "us"],
+        "facts": FACTS,
+        **changes,
+    }
+    key = f"{folder('clinic', 'v1.2.0')}/{run}.json"
+    return pathlib.Path(store_of(platform.environment).add(key, record))
+
+
+def test_the_latest_baseline_counts(clinic: Platform) -> None:
+    keep(clinic, "r1", facts={"replicas": {"eu": 1, "us": 1}})
+    keep(clinic, "r2")
+    baseline = load_baseline(clinic)
+    assert baseline.named == "the baseline of 2026-01-31T21:42:00+00:00"
+    assert [baseline.of("replicas", region) for region in REGIONS] == [3, 4]
+    assert baseline.of("migrations", "us") == ["one"]
+
+
+def test_a_baseline_of_one_region_does_not_count_for_two(clinic: Platform) -> None:
+    keep(clinic, "r1")
+    keep(clinic, "r2", regions=["eu"])
+    assert load_baseline(clinic).run == "r1"
+
+
+def test_without_a_baseline_the_command_is_named(clinic: Platform) -> None:
+    with pytest.raises(NoBaselineError, match=r"gate baseline --env clinic --release v1\.2\.0"):
+        load_baseline(clinic)
+
+
+def compared(platform: Platform, name: str = "replicas") -> tuple[Check, dict[str, Any]]:
+    check = Check("D2.2-2", platform.regions)
+    found = before(platform, check, name)
+    return check, {region: earlier.facts for region, earlier in found.items()}
+
+
+def test_a_check_gets_what_was_collected(clinic: Platform) -> None:
+    keep(clinic)
+    check, found = compared(clinic)
+    assert found == {"eu": 3, "us": 4}
+    assert check.outcome("eu") is None
+
+
+def test_without_a_baseline_a_check_is_inconclusive_with_the_command(clinic: Platform) -> None:
+    check, found = compared(clinic)
+    assert found == {}
+    assert {check.outcome(region) for region in REGIONS} == {Outcome.INCONCLUSIVE}
+    assert "gate baseline" in check.noted()["us"].judgements[0].clears
+
+
+def test_a_baseline_without_this_fact_is_inconclusive(clinic: Platform) -> None:
+    keep(clinic)
+    check, _ = compared(clinic, "certificates")
+    assert {check.outcome(region) for region in REGIONS} == {Outcome.INCONCLUSIVE}
+
+
+DAMAGE: dict[str, Callable[[str], str]] = {
+    "a number that was changed": lambda text: text.replace('"eu": 3', '"eu": 2'),
+    "half of it gone": lambda text: text[: len(text) // 2],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_baseline_is_an_error_although_an_older_one_is_whole(
+    clinic: Platform, damage: Callable[[str], str]
+) -> None:
+    keep(clinic, "r1")
+    path = keep(clinic, "r2")
+    path.write_text(damage(path.read_text()))
+    check, found = compared(clinic)
+    assert found == {}
+    assert {check.outcome(region) for region in REGIONS} == {Outcome.ERROR}
+
+
+def test_a_baseline_of_another_schema_is_an_error(clinic: Platform) -> None:
+    keep(clinic, schema=2)
+    check, _ = compared(clinic)
+    assert {check.outcome(region) for region in REGIONS} == {Outcome.ERROR}
+
+
+def replicas(_: Platform) -> Mapping[str, Any]:
+    return {"eu": 3, "us": 3}
+
+
+def unreachable(_: Platform) -> Mapping[str, Any]:
+    raise CannotCollectError("the cluster of us refuses the connection")
+
+
+def broken(_: Platform) -> Mapping[str, Any]:
+    raise KeyError("mrs.miller@example.org")
+
+
+def partial(_: Platform) -> Mapping[str, Any]:
+    return {"eu": 3}
+
+
+def test_what_the_environment_does_not_describe_is_not_collected(clinic: Platform) -> None:
+    collectors = (Collector("replicas", replicas), Collector("rows", broken, "postgres"))
+    assert collect(clinic, collectors) == {"replicas": {"eu": 3, "us": 3}}
+
+
+@pytest.mark.parametrize(
+    ("failing", "says"),
+    [
+        (unreachable, "flags: the cluster of us refuses the connection."),
+        (broken, "flags: the collector itself broke: KeyError in broken"),
+        (partial, "flags: the collector left a region out"),
+    ],
+)
+def test_one_collector_that_fails_refuses_the_whole_baseline(
+    clinic: Platform, failing: Callable[[Platform], Mapping[str, Any]], says: str
+) -> None:
+    with pytest.raises(BaselineRefusedError) as caught:
+        collect(clinic, (Collector("replicas", replicas), Collector("flags", failing)))
+    (sentence,) = caught.value.sentences
+    assert sentence.startswith(says)
+    assert "miller" not in sentence
+
+
+def test_an_environment_that_describes_nothing_has_no_baseline(clinic: Platform) -> None:
+    with pytest.raises(BaselineRefusedError, match="describes nothing"):
+        collect(clinic, (Collector("rows", replicas, "postgres"),))

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import datetime as dt
+import pathlib
+from typing import Any
+
+from checks import history
+from checks.check import Check
+from checks.platform import Platform
+from checks.schedule import Schedule
+from environments.store import store_of
+from gates.decide.history import PhaseRun
+from gates.decide.outcome import Decision, Outcome
+from tests.checks.platforms import NOWHERE, a_platform
+
+REGIONS = {"eu": NOWHERE.format(1), "us": NOWHERE.format(2)}
+ALWAYS = {"opens": "Monday 00:00", "closes": "Monday 00:00"}
+
+
+def a_deployment(folder: pathlib.Path, *, window: dict[str, str] | None = None) -> Platform:
+    sections: dict[str, Any] = {"state": {"url": "state"}}
+    if window is not None:
+        sections["deployment"] = {"windows": [window]}
+    platform = a_platform(folder, REGIONS, **sections)
+    at = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=40)
+    run = PhaseRun("r1", "1", at, at, {"1.1": dict.fromkeys(REGIONS, Decision.GO)})
+    key = f"{history.folder('clinic', 'v1.2.0', '1')}/r1.json"
+    store_of(platform.environment).add(key, run.record())
+    return platform
+
+
+def checked(platform: Platform) -> Check:
+    check = Check("TIME-1", platform.regions)
+    Schedule.read(platform, check).fits()
+    return check
+
+
+def test_a_deployment_in_time_passes_and_tells_of_a_phase_over_its_plan(
+    tmp_path: pathlib.Path,
+) -> None:
+    check = checked(a_deployment(tmp_path, window=ALWAYS))
+    judgement = check.noted()["us"].judgements[0]
+    assert judgement.outcome is Outcome.PASS
+    assert judgement.data["remark"] == "phase 2 has taken 40 min, planned are 20 min: 20 min over."
+
+
+def test_a_window_that_closes_too_soon_fails(tmp_path: pathlib.Path) -> None:
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=30)
+    window = {"opens": "Monday 00:00", "closes": f"{soon:%A %H:%M}"}
+    check = checked(a_deployment(tmp_path, window=window))
+    assert {check.outcome(region) for region in REGIONS} == {Outcome.FAIL}
+
+
+def test_a_damaged_history_is_an_error_and_no_finding_about_time(tmp_path: pathlib.Path) -> None:
+    platform = a_deployment(tmp_path, window=ALWAYS)
+    record = next((tmp_path / "state").rglob("r1.json"))
+    record.write_text(record.read_text().replace('"eu": "GO"', '"eu": "HOLD"'))
+    check = checked(platform)
+    assert {check.outcome(region) for region in REGIONS} == {Outcome.ERROR}
+    assert "does not match its digest" in check.noted()["eu"].judgements[0].sentence

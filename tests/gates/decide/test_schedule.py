@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from gates.decide.deployment_policy import DeploymentPolicy
+from gates.decide.history import PhaseRun
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Decision, Outcome
+from gates.decide.schedule import (
+    WeeklyWindow,
+    current_phase,
+    judge,
+    minutes,
+    parse_moment,
+    spent,
+)
+
+SATURDAY_22 = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
+PRIMARY = WeeklyWindow("Saturday 22:00", "Sunday 06:00")
+PLAN = DeploymentPolicy.model_validate(
+    {
+        "phases": [
+            {"title": f"phase {n}", "planned": f"{planned}m"}
+            for n, planned in enumerate((15, 20, 30, 20, 10, 15, 10), start=1)
+        ],
+        "rollback": {"feature flags": "1m", "database": "60m"},
+    }
+)
+
+
+def at(minute: float) -> dt.datetime:
+    return SATURDAY_22 + dt.timedelta(minutes=minute)
+
+
+def a_run(phase: str, minute: float, said: Decision = Decision.GO) -> PhaseRun:
+    name = f"run-{minute:04.0f}"
+    return PhaseRun(name, phase, at(minute), at(minute + 1), {phase: {"eu": said}})
+
+
+@pytest.mark.parametrize(
+    ("minute", "left"),
+    [(-1, None), (0, 480), (90, 390), (479, 1), (480, None), (7 * 24 * 60, 480)],
+)
+def test_a_window_closes_when_it_says_every_week(minute: int, left: int | None) -> None:
+    found = PRIMARY.left(at(minute))
+    assert found == (None if left is None else dt.timedelta(minutes=left))
+
+
+def test_a_window_from_a_moment_to_itself_is_the_whole_week() -> None:
+    always = WeeklyWindow("Monday 00:00", "Monday 00:00")
+    assert all(always.left(at(minute)) for minute in range(0, 7 * 24 * 60, 333))
+
+
+@pytest.mark.parametrize("text", ["Saturday", "Saturday 24:00", "Sat 22:00", "22:00", ""])
+def test_what_is_no_time_of_the_week_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write it like Saturday 22:00"):
+        parse_moment(text)
+
+
+RUNS = [a_run("1", 15), a_run("2", 45)]
+
+
+@pytest.mark.parametrize(
+    ("phase", "runs", "said"),
+    [
+        pytest.param(1, [], None, id="nothing is known"),
+        pytest.param(
+            1,
+            [a_run("1", 0, Decision.STOP), a_run("1", 12)],
+            "phase 1 has taken 12 min, planned are 15 min",
+            id="from the first question on",
+        ),
+        pytest.param(
+            2, RUNS, "phase 2 has taken 30 min, planned are 20 min: 10 min over", id="over its plan"
+        ),
+        pytest.param(
+            2, RUNS[:1], "phase 2 has taken 45 min, planned are 20 min: 25 min over", id="under way"
+        ),
+        pytest.param(
+            4,
+            RUNS[:1],
+            "phases 2 to 4 have taken 45 min, planned are 70 min",
+            id="with phases that nobody asked about",
+        ),
+        pytest.param(
+            2,
+            [*RUNS, a_run("2", 50)],
+            "phase 2 has taken 30 min, planned are 20 min: 10 min over",
+            id="asked again after it was done",
+        ),
+    ],
+)
+def test_a_phase_takes_from_the_end_of_the_one_before_until_it_is_go(
+    phase: int, runs: list[PhaseRun], said: str | None
+) -> None:
+    found = spent(phase, runs, at(60), PLAN)
+    assert (None if found is None else str(found)) == said
+
+
+@pytest.mark.parametrize(
+    ("runs", "phase"),
+    [([], 1), (RUNS, 3), ([*RUNS, a_run("3", 60, Decision.HOLD)], 3), ([a_run("7", 99)], 7)],
+    ids=["nothing yet", "two are done", "the third is not", "all are done"],
+)
+def test_the_phase_under_way_follows_the_last_one_that_was_go(
+    runs: list[PhaseRun], phase: int
+) -> None:
+    assert current_phase(runs) == phase
+
+
+def judged(phase: int, minute: float, *windows: WeeklyWindow) -> Judgement:
+    return judge(phase, spent(phase, RUNS, at(minute), PLAN), at(minute), windows, PLAN)
+
+
+def test_what_fits_passes_and_says_how_much_time_is_left() -> None:
+    found = judged(2, 60, PRIMARY)
+    assert found.outcome is Outcome.PASS
+    assert found.sentence.endswith("the deployment window closes in 7 h 00 min")
+    assert found.data == {"remark": "phase 2 has taken 30 min, planned are 20 min: 10 min over."}
+
+
+@pytest.mark.parametrize(
+    ("minute", "outcome"), [(480 - 145, Outcome.PASS), (480 - 144, Outcome.FAIL)]
+)
+def test_the_rest_and_the_longest_rollback_must_fit(minute: int, outcome: Outcome) -> None:
+    found = judged(2, minute, PRIMARY)
+    assert found.outcome is outcome
+    if outcome is Outcome.FAIL:
+        assert found.sentence == (
+            "the deployment window closes in 2 h 24 min; 85 min are planned for the rest, and a "
+            "rollback of the database takes up to 60 min: 1 min too much"
+        )
+
+
+def test_after_the_last_phase_a_rollback_must_still_fit() -> None:
+    assert judged(7, 480 - 59, PRIMARY).outcome is Outcome.FAIL
+    assert judged(7, 480 - 61, PRIMARY).outcome is Outcome.PASS
+
+
+def test_outside_of_every_window_fails_and_names_them() -> None:
+    found = judged(2, -5, PRIMARY)
+    assert found.outcome is Outcome.FAIL
+    assert "no deployment window is open (Saturday 22:00 to Sunday 06:00 UTC)" in found.sentence
+
+
+def test_without_a_window_time_is_told_and_nothing_judged() -> None:
+    assert judged(2, -5).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("length", "text"), [(59.6, "60 min"), (119, "119 min"), (150, "2 h 30 min")]
+)
+def test_a_length_of_time_is_written_in_minutes(length: float, text: str) -> None:
+    assert minutes(dt.timedelta(minutes=length)) == text
+
+
+def test_a_plan_that_lacks_a_phase_is_refused() -> None:
+    data = PLAN.model_dump()
+    with pytest.raises(ValueError, match="phases has 6 entries; the runbook has 7"):
+        DeploymentPolicy.model_validate(
+            {
+                "phases": [{"title": p["title"], "planned": "5m"} for p in data["phases"][:6]],
+                "rollback": {"database": "60m"},
+            }
+        )

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+from gates.run.doctor_findings import Finding, Level, Subject
+from gates.run.doctor_kubernetes import examine_kubernetes
+from tests.checks.cluster_platform import a_cluster_platform
+from tests.probes.cluster_server import ClusterServer, cluster_server
+from tests.probes.servers import closed_port
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[ClusterServer]:
+    with cluster_server() as server:
+        yield server
+
+
+@pytest.fixture
+def cluster(running: ClusterServer) -> Iterator[ClusterServer]:
+    yield running
+    running.straighten()
+
+
+def examined(folder: pathlib.Path, server: str, **changes: object) -> Finding:
+    platform = a_cluster_platform(folder, server, **changes)  # type: ignore[arg-type]  # any key of the section
+    section = platform.environment.settings.kubernetes
+    assert section is not None
+    (found,) = examine_kubernetes(Subject(platform, release_known=True), "eu", section)
+    return found
+
+
+def test_an_account_of_the_kit_is_fine(tmp_path: pathlib.Path, cluster: ClusterServer) -> None:
+    found = examined(tmp_path, cluster.url)
+    assert found.level is Level.OK
+    assert "can read and nothing else" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("bent", "says", "mends"),
+    [
+        ({"rights_widened": True}, "could create pods", "kubectl apply -f deploy"),
+        ({"rights_narrowed": True}, "does not permit", "kubectl apply -f deploy"),
+        ({"token_expired": True}, "refused", "kubectl create token release-gate"),
+    ],
+    ids=["may write", "may not read", "expired"],
+)
+def test_what_is_wrong_comes_with_the_command_that_mends_it(
+    tmp_path: pathlib.Path, cluster: ClusterServer, bent: dict[str, bool], says: str, mends: str
+) -> None:
+    cluster.bend(**bent)
+    found = examined(tmp_path, cluster.url)
+    assert found.level is Level.BAD
+    assert says in found.sentence
+    assert mends in found.remedy[0]
+
+
+def test_labels_that_select_nothing_are_named(
+    tmp_path: pathlib.Path, cluster: ClusterServer
+) -> None:
+    found = examined(tmp_path, cluster.url, app_labels={"app": "nobody"})
+    assert (found.level, "app=nobody" in found.sentence) == (Level.BAD, True)
+
+
+def test_a_cluster_that_does_not_answer_was_not_reached(tmp_path: pathlib.Path) -> None:
+    found = examined(tmp_path, f"http://127.0.0.1:{closed_port()}")
+    assert not found.reached
+    assert "regions.eu.kubernetes.server" in found.remedy[0]
