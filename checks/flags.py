@@ -27,6 +27,8 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Observation
 
+SCAN_SECONDS = 60.0
+"""A walk over every key is thousands of calls; a million keys take some seconds."""
 FLAGS_IN_REDIS = "the flags in Redis"
 NOTHING = Value(None, "<nothing>")
 
@@ -155,9 +157,8 @@ def _target(platform: Platform) -> probes.redis.RedisTarget:
 
 
 def _found_keys(platform: Platform, pattern: str) -> Observation[probes.redis_keys.KeyNames]:
-    return probes.redis_keys.key_names(
-        _target(platform), pattern, deadline=platform.call_deadline()
-    )
+    deadline = platform.deadline.sooner(SCAN_SECONDS)
+    return probes.redis_keys.key_names(_target(platform), pattern, deadline=deadline)
 
 
 def _flags(section: Section) -> list[str]:
