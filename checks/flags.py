@@ -113,8 +113,13 @@ class Flags:
 
 
 def temporary_flags_gone(platform: Platform, check: Check) -> None:
-    """Judge that no flag is left that may be there during a deployment only."""
-    section = section_of(platform)
+    """Judge that no flag is left that may be there during a deployment only.
+
+    It is one part of a check: a platform that describes no flags has none to leave.
+    """
+    section = platform.environment.settings.flags
+    if section is None:
+        return
     keys = [*_keys(section, section.temporary)]
     texts = noted(check, read_keys(platform, keys), "the temporary flags in Redis")
     if texts is not None:
