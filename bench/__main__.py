@@ -8,10 +8,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bench import engine, gate, redis
+from bench import data, engine, gate, redis
 from bench.figure import Figure
 
 SUITES = {
+    "data": data.figures,
     "engine": engine.figures,
     "redis": redis.figures,
     "gate": gate.figures,
