@@ -8,20 +8,28 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bench import engine, gate
+from bench import data, engine, gate, redis
 from bench.figure import Figure
 
-SUITES = {"engine": engine.figures, "gate": gate.figures, "healthy": gate.healthy_runs}
+SUITES = {
+    "data": data.figures,
+    "engine": engine.figures,
+    "redis": redis.figures,
+    "gate": gate.figures,
+    "healthy": gate.healthy_runs,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure; 0 when every figure keeps its bound."""
     parser = argparse.ArgumentParser(prog="./harness bench", description=__doc__)
-    parser.add_argument("suite", nargs="*", choices=[*SUITES, []], help="default: engine and gate")
+    parser.add_argument(
+        "suite", nargs="*", choices=[*SUITES, []], help="default: engine, redis and gate"
+    )
     parser.add_argument("--output", choices=("text", "json"), default="text")
     options = parser.parse_args(arguments)
     figures: list[Figure] = []
-    for name in options.suite or ["engine", "gate"]:
+    for name in options.suite or ["engine", "redis", "gate"]:
         for figure in SUITES[name]():
             figures.append(figure)
             if options.output == "text":

@@ -27,6 +27,8 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Observation
 
+SCAN_SECONDS = 60.0
+"""A walk over every key is thousands of calls; a million keys take some seconds."""
 FLAGS_IN_REDIS = "the flags in Redis"
 NOTHING = Value(None, "<nothing>")
 
@@ -111,8 +113,13 @@ class Flags:
 
 
 def temporary_flags_gone(platform: Platform, check: Check) -> None:
-    """Judge that no flag is left that may be there during a deployment only."""
-    section = section_of(platform)
+    """Judge that no flag is left that may be there during a deployment only.
+
+    It is one part of a check: a platform that describes no flags has none to leave.
+    """
+    section = platform.environment.settings.flags
+    if section is None:
+        return
     keys = [*_keys(section, section.temporary)]
     texts = noted(check, read_keys(platform, keys), "the temporary flags in Redis")
     if texts is not None:
@@ -155,9 +162,8 @@ def _target(platform: Platform) -> probes.redis.RedisTarget:
 
 
 def _found_keys(platform: Platform, pattern: str) -> Observation[probes.redis_keys.KeyNames]:
-    return probes.redis_keys.key_names(
-        _target(platform), pattern, deadline=platform.call_deadline()
-    )
+    deadline = platform.deadline.sooner(SCAN_SECONDS)
+    return probes.redis_keys.key_names(_target(platform), pattern, deadline=deadline)
 
 
 def _flags(section: Section) -> list[str]:

@@ -266,6 +266,8 @@ def _login(
             sslmode=target.sslmode,
             sslrootcert=_authority(target),
             gssencmode="disable",
+            # Of a database without an encoding (SQL_ASCII) text would arrive as bytes.
+            client_encoding="utf8",
             application_name="release-gate",
             options="",
         )

@@ -126,12 +126,12 @@ def _steps_without_verdict(verdict: Verdict) -> tuple[str, ...]:
 
 def _steps_after_go(verdict: Verdict) -> tuple[str, ...]:
     if verdict.follows:
-        return (f"Go on. When the next step is carried out: {_command(verdict, verdict.follows)}",)
+        return (f"Go on. When the next step is carried out: {command(verdict, verdict.follows)}",)
     later = _WINDOWS[_WINDOWS.index(verdict.window) + 1 :] if verdict.window in _WINDOWS else ()
     if not later:
         return ("Nothing: this gate asks for no more.",)
-    command = again_command(verdict, window=later[0])
-    return (f"Go on. Later, for the first {window_words(later[0])}: {command}",)
+    again = again_command(verdict, window=later[0])
+    return (f"Go on. Later, for the first {window_words(later[0])}: {again}",)
 
 
 def deciders(verdict: Verdict) -> str:
@@ -155,13 +155,13 @@ def explain_command(verdict: Verdict) -> str:
 
 def again_command(verdict: Verdict, *, window: str | None = None) -> str:
     """Return the command that asks the same question again."""
-    command = _command(verdict, gate_name(verdict))
+    again = command(verdict, gate_name(verdict))
     wanted = window or verdict.window
-    command += f" --window {wanted}" if wanted else ""
-    return f"{command} --at {verdict.at}" if verdict.at else command
+    again += f" --window {wanted}" if wanted else ""
+    return f"{again} --at {verdict.at}" if verdict.at else again
 
 
-def _command(verdict: Verdict, gate: str) -> str:
+def command(verdict: Verdict, gate: str) -> str:
     """Return a gate's command for the same environment and release."""
     release = f" --release {verdict.release}" if verdict.release else ""
     return f"{GATE} {gate} --env {verdict.environment}{release}"

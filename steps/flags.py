@@ -6,7 +6,7 @@ from pytest_bdd import parsers, then, when
 
 from checks.change_log import ChangeLog
 from checks.check import Check
-from checks.flags import Flags
+from checks.flags import Flags, temporary_flags_gone
 from checks.run import Run
 
 
@@ -47,3 +47,8 @@ def held_against(run: Run, check: Check) -> ChangeLog:
 )
 def tells(change_log: ChangeLog, moment: str) -> None:
     change_log.tells_of_changes_to(moment)
+
+
+@then("the flags that were there only for the deployment are gone")
+def temporary_gone(run: Run, check: Check) -> None:
+    temporary_flags_gone(run.platform, check)

@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from environments import loader
-from gates.cli import runs
+from environments.yaml_file import ConfigurationError
+from gates.cli import deployment_status, runs
+from gates.cli.deployment_status import PhaseStanding
 from gates.cli.runs import Run
+from gates.load import load_catalogue
 from probes.observation import utc_now
 from reports import words
 from reports.verdict import MISSING, RedCheck, Verdict
@@ -30,6 +33,10 @@ class Standing:
     run: Run
     verdict: Verdict
     age_seconds: float | None
+    phases: tuple[PhaseStanding, ...] = ()
+    """Of the same release's deployment."""
+    window: str | None = None
+    """How long the deployment window stays open."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,7 +64,9 @@ def run(
 
     Runs that cannot be read are named on stderr and passed over.
     """
-    found = standings(arguments.out, arguments.env, now or utc_now())
+    found = with_deployments(
+        standings(arguments.out, arguments.env, now or utc_now()), arguments.out, now or utc_now()
+    )
     for problem in found.problems:
         stderr.write(f"gate status: {words.one_line(problem)}\n")
     if arguments.output == "json":
@@ -87,6 +96,25 @@ def standings(out: pathlib.Path, env: str | None, now: dt.datetime) -> Standings
     return Standings(dict(sorted(by_environment.items())), tuple(problems))
 
 
+def with_deployments(found: Standings, out: pathlib.Path, now: dt.datetime) -> Standings:
+    """Return the standings with the phases of each environment's deployment."""
+    try:
+        rows = load_catalogue()
+    except ConfigurationError as exc:
+        return dataclasses.replace(found, problems=(*found.problems, str(exc)))
+    return dataclasses.replace(
+        found,
+        by_environment={
+            name: dataclasses.replace(
+                standing,
+                phases=deployment_status.standings(out, standing.verdict, rows),
+                window=deployment_status.window_left(name, now),
+            )
+            for name, standing in found.by_environment.items()
+        },
+    )
+
+
 def _lines(found: Standings, env: str | None) -> Iterator[str]:
     if not found.by_environment:
         yield f"Nothing was ever run{f' on {env}' if env else ''}."
@@ -113,7 +141,10 @@ def _standing(name: str, standing: Standing) -> Iterator[str]:
         yield _red(item)
     if red[MOST_RED:]:
         yield f"  red       and {len(red) - MOST_RED} more"
-    yield f"  next      {_next(verdict)}"
+    yield from deployment_status.lines(standing.phases)
+    if standing.window:
+        yield f"  window    {standing.window}"
+    yield f"  next      {_next(standing)}"
 
 
 def _red(red: RedCheck) -> str:
@@ -123,8 +154,12 @@ def _red(red: RedCheck) -> str:
     return f"  {kind:<9} {red.check or 'run'} {words.where(red)}: {words.one_line(said)}{owner}"
 
 
-def _next(verdict: Verdict) -> str:
+def _next(standing: Standing) -> str:
     """Return the one command to paste now."""
+    verdict = standing.verdict
+    undone = deployment_status.next_command(verdict, standing.phases)
+    if verdict.is_go and undone:
+        return undone
     if verdict.is_go:
         commands = [step.partition(words.GATE) for step in words.next_steps(verdict)]
         found = [f"{gate}{rest}" for _, gate, rest in commands if gate]
@@ -163,5 +198,7 @@ def _standing_json(standing: Standing) -> dict[str, Any]:
             {"check": red.check, "title": red.title, "owner": red.owner, "where": words.where(red)}
             for red in verdict.red()
         ],
-        "next": _next(verdict),
+        "phases": deployment_status.as_json(standing.phases),
+        "deployment_window": standing.window,
+        "next": _next(standing),
     }

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gates.decide.catalogue import Row
-    from gates.decide.fold import Folded
+    from gates.decide.fold import Reason
 
 SCHEMA = 1
 
@@ -61,7 +61,7 @@ class PhaseRun:
 
 
 def by_part(
-    rows: Iterable[Row], parts: Sequence[str], regions: Sequence[str], folded: Folded
+    rows: Iterable[Row], parts: Sequence[str], regions: Sequence[str], reasons: Sequence[Reason]
 ) -> dict[str, dict[str, Decision]]:
     """Return what a run decided of each part in each region.
 
@@ -75,7 +75,7 @@ def by_part(
                     Decision.GO,
                     *(
                         reason.decision
-                        for reason in folded.reasons
+                        for reason in reasons
                         if part_of.get(reason.check or "", part) == part
                         and reason.region in (None, region)
                     ),

@@ -178,7 +178,7 @@ class Runner:
             phase=self._verdict["phase"],
             started_at=dt.datetime.fromisoformat(self._verdict["started_at"]),
             finished_at=dt.datetime.fromisoformat(self._verdict["finished_at"]),
-            parts=by_part(asked.manifest.rows, asked.parts, asked.regions, folded),
+            parts=by_part(asked.manifest.rows, asked.parts, asked.regions, folded.reasons),
         )
 
     def _decide(self, asked: Asked, problems: Iterable[str]) -> Folded:

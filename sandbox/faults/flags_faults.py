@@ -156,6 +156,7 @@ FAULTS: Mapping[str, Action] = {
     "flag-mistyped-in-the-countdown": KeySet(f"feature:{_ANALYTICS}", "no"),
     "flag-other-than-agreed": FlagChanged(_ANALYTICS, enabled=False, percentage=50),
     "flags-unreadable-in-the-countdown": GateRight("get"),
+    "temporary-flag-left": KeySet(f"feature:{feature_flags.TEMPORARY[0]}", "true"),
     "audit-log-off": _OFF,
     "audit-log-twice": _TWICE,
     "audit-log-refuses-the-gate": _REFUSED,

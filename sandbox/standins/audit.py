@@ -23,7 +23,7 @@ SELECT id::text, at, region, actor, action, target, old, new, request_id FROM au
 WHERE at >= %(since)s AND id > %(cursor)s
   AND (%(action)s::text IS NULL OR action = %(action)s)
   AND (%(request_id)s::text IS NULL OR request_id = %(request_id)s)
-ORDER BY id LIMIT %(limit)s"""
+ORDER BY entries.id LIMIT %(limit)s"""
 
 
 class AuditState(State):

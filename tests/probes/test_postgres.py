@@ -293,3 +293,15 @@ def test_a_server_that_falls_silent_in_mid_query_ends_with_the_deadline(database
     assert observed.failure is not None
     assert (observed.failure.kind, observed.failure.phase) == (FailureKind.TIMEOUT, "query")
     assert observed.elapsed_seconds < 1.3
+
+
+def test_text_is_text_also_where_the_database_has_no_encoding(database: Database) -> None:
+    database.as_superuser(
+        "CREATE DATABASE plain ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+    )
+    observed = _read(
+        database.target(database="plain"), "SELECT relkind::text FROM pg_class LIMIT 1"
+    )
+    database.as_superuser("DROP DATABASE plain")
+    assert observed.value is not None
+    assert isinstance(observed.value.rows[0][0], str)

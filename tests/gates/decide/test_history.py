@@ -69,7 +69,7 @@ def decided(*outcomes: Outcome, problems: tuple[str, ...] = ()) -> dict[str, dic
         for region in REGIONS
     ]
     folded = fold(ROWS, REGIONS, results, Stage.NOT_SWITCHED, problems)
-    return by_part(ROWS, ("1.1", "1.2"), REGIONS, folded)
+    return by_part(ROWS, ("1.1", "1.2"), REGIONS, folded.reasons)
 
 
 PASS, FAIL = Outcome.PASS, Outcome.FAIL

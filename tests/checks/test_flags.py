@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis as redis_py
+import trustme
+
+from checks.baseline import SHARED, CannotCollectError
+from checks.change_log import ChangeLog
+from checks.check import Check
+from checks.flags import Flags, snapshot, temporary_flags_gone
+from checks.platform import NotDescribedError, Platform
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from probes.redis import RedisTarget
+from tests.checks.audit_server import TOKEN, AuditServer, audit_server
+from tests.checks.platforms import a_platform
+from tests.checks.test_audit_trial import section as audit_section
+from tests.probes.real_servers import PASSWORD, redis_server
+
+FLAGS: dict[str, Any] = {
+    "enabled_key": "flag.{flag}",
+    "percentage_key": "flag.{flag}.share",
+    "every_key": "flag.*",
+    "word_for_on": "ON",
+    "word_for_off": "OFF",
+    "always": {"risky": {"enabled": False}},
+    "states": {
+        "before": {"calendar": {"enabled": True}},
+        "safe": {"calendar": {"enabled": False}},
+        "test": {"calendar": {"enabled": False, "percentage": 10}},
+    },
+    "temporary": ["banner"],
+}
+SAFE = {"flag.risky": "OFF", "flag.calendar": "OFF"}
+TEST = {**SAFE, "flag.calendar.share": "10"}
+
+Checked = Callable[..., list[Judgement]]
+
+
+@pytest.fixture(scope="module")
+def cache() -> Iterator[RedisTarget]:
+    with redis_server(trustme.CA()) as running:
+        yield dataclasses.replace(running, user="default")
+
+
+@pytest.fixture
+def admin(cache: RedisTarget) -> Iterator[redis_py.Redis]:
+    with redis_py.Redis(
+        host="localhost", port=cache.port, password=PASSWORD, ssl=True, ssl_ca_certs=cache.ca_file
+    ) as client:
+        yield client
+        client.flushall()
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[AuditServer]:
+    monkeypatch.setenv("AUDIT_TOKEN", TOKEN)
+    monkeypatch.setenv("REDIS_PASSWORD", PASSWORD)
+    with audit_server() as serving:
+        yield serving
+
+
+@pytest.fixture
+def platform_of(
+    cache: RedisTarget, log: AuditServer, tmp_path: pathlib.Path
+) -> Callable[..., Platform]:
+    def make(*, flags: dict[str, Any] | None = None, **redis: Any) -> Platform:
+        described = {
+            "host": "localhost",
+            "port": cache.port,
+            "password": "env:REDIS_PASSWORD",
+            "ca_file": cache.ca_file,
+            **redis,
+        }
+        return a_platform(
+            tmp_path,
+            {"eu": log.url, "us": f"{log.url}/us"},
+            redis=described,
+            flags={**FLAGS, **(flags or {})},
+            audit=audit_section(log.url),
+        )
+
+    return make
+
+
+def judged(act: Callable[[Platform, Check], None], platform: Platform) -> list[Judgement]:
+    """Return what is said in the first region; the second must hear the same."""
+    check = Check("D1.2-1", platform.regions)
+    act(platform, check)
+    noted = check.noted()
+    assert noted["eu"].judgements == noted["us"].judgements
+    return list(noted["eu"].judgements)
+
+
+def failed(judgements: list[Judgement]) -> list[str]:
+    """Return the subjects that failed."""
+    assert {one.outcome for one in judgements} <= {Outcome.PASS, Outcome.FAIL}
+    assert judgements
+    return [one.subject for one in judgements if one.outcome is Outcome.FAIL]
+
+
+def in_state(moment: str) -> Callable[[Platform, Check], None]:
+    def act(platform: Platform, check: Check) -> None:
+        flags = Flags.read(platform, check)
+        flags.in_state(moment)
+        flags.no_others()
+
+    return act
+
+
+def configured(platform: Platform, check: Check) -> None:
+    flags = Flags.read(platform, check)
+    flags.readable()
+    flags.unchanging()
+    flags.no_others()
+
+
+class TestState:
+    @pytest.mark.parametrize(
+        ("moment", "held", "wrong"),
+        [
+            pytest.param("safe", SAFE, [], id="safe"),
+            pytest.param("test", TEST, [], id="test"),
+            pytest.param("test", SAFE, ["flag.calendar.share"], id="no percentage yet"),
+            pytest.param("safe", TEST, ["flag.calendar.share"], id="a percentage left over"),
+            pytest.param(
+                "safe", {**SAFE, "flag.risky": "ON"}, ["flag.risky"], id="on that is always off"
+            ),
+            pytest.param(
+                "safe", {**SAFE, "flag.calendar": "Off "}, ["flag.calendar"], id="a blank"
+            ),
+            pytest.param(
+                "safe", {"flag.risky": "OFF"}, ["flag.calendar"], id="a flag that is gone"
+            ),
+            pytest.param(
+                "safe",
+                {**SAFE, "flag.new": "ON"},
+                ["keys flag.* that nobody described"],
+                id="a flag nobody described",
+            ),
+            pytest.param("safe", {**SAFE, "flag.banner": "ON"}, [], id="a temporary flag"),
+            pytest.param("safe", {**SAFE, "session:1": "x"}, [], id="keys of others"),
+        ],
+    )
+    def test_every_key_is_held_against_its_moment(
+        self,
+        platform_of: Callable[..., Platform],
+        admin: redis_py.Redis,
+        moment: str,
+        held: dict[str, str],
+        wrong: list[str],
+    ) -> None:
+        admin.mset(held)
+        assert failed(judged(in_state(moment), platform_of())) == wrong
+
+    def test_strangers_may_be_ignored(
+        self, platform_of: Callable[..., Platform], admin: redis_py.Redis
+    ) -> None:
+        admin.mset({**SAFE, "flag.new": "ON"})
+        assert failed(judged(in_state("safe"), platform_of(flags={"unknown": "ignore"}))) == []
+
+    @pytest.mark.parametrize("act", [in_state("safe"), configured], ids=["state", "configured"])
+    def test_a_redis_that_is_away_is_an_error(
+        self, platform_of: Callable[..., Platform], act: Callable[[Platform, Check], None]
+    ) -> None:
+        found = judged(act, platform_of(port=1))
+        assert {one.outcome for one in found} == {Outcome.ERROR}
+
+    def test_a_login_that_may_not_read_is_an_error(
+        self, platform_of: Callable[..., Platform]
+    ) -> None:
+        found = judged(in_state("safe"), platform_of(user="gate"))
+        assert Outcome.ERROR in {one.outcome for one in found}
+        assert Outcome.FAIL not in {one.outcome for one in found}
+
+    def test_an_unknown_moment_names_the_key(
+        self, platform_of: Callable[..., Platform], admin: redis_py.Redis
+    ) -> None:
+        admin.mset(SAFE)
+        with pytest.raises(NotDescribedError, match=r"flags\.states\.night"):
+            judged(in_state("night"), platform_of())
+
+
+class TestConfigured:
+    @pytest.mark.parametrize(
+        ("held", "wrong"),
+        [
+            pytest.param({"flag.risky": "OFF", "flag.calendar": "ON"}, [], id="in any state"),
+            pytest.param(
+                {"flag.risky": "OFF", "flag.calendar": "yes"}, ["flag.calendar"], id="mistyped"
+            ),
+            pytest.param({**SAFE, "flag.calendar.share": "10%"}, ["flag.calendar.share"], id="10%"),
+            pytest.param({**SAFE, "flag.risky": "ON"}, ["flag.risky"], id="on that is always off"),
+        ],
+    )
+    def test_values_can_be_read_and_what_never_changes_is_so(
+        self,
+        platform_of: Callable[..., Platform],
+        admin: redis_py.Redis,
+        held: dict[str, str],
+        wrong: list[str],
+    ) -> None:
+        admin.mset(held)
+        assert failed(judged(configured, platform_of())) == wrong
+
+
+class TestTemporary:
+    def test_they_are_gone(
+        self, platform_of: Callable[..., Platform], admin: redis_py.Redis
+    ) -> None:
+        admin.mset(SAFE)
+        assert failed(judged(temporary_flags_gone, platform_of())) == []
+        admin.set("flag.banner", "OFF")
+        (found,) = judged(temporary_flags_gone, platform_of())
+        assert found.sentence == "temporary flags are still there: flag.banner"
+
+    def test_a_redis_that_is_away_is_an_error(self, platform_of: Callable[..., Platform]) -> None:
+        (found,) = judged(temporary_flags_gone, platform_of(port=1))
+        assert found.outcome is Outcome.ERROR
+
+
+class TestBaseline:
+    def test_it_holds_every_key(
+        self, platform_of: Callable[..., Platform], admin: redis_py.Redis
+    ) -> None:
+        admin.mset(SAFE)
+        assert snapshot(platform_of()) == {
+            SHARED: {
+                "flag.risky": "OFF",
+                "flag.risky.share": "<nothing>",
+                "flag.calendar": "OFF",
+                "flag.calendar.share": "<nothing>",
+            }
+        }
+
+    def test_flags_that_cannot_be_read_are_none(self, platform_of: Callable[..., Platform]) -> None:
+        with pytest.raises(CannotCollectError, match="refused"):
+            snapshot(platform_of(port=1))
+
+
+def tells(moment: str) -> Callable[[Platform, Check], None]:
+    return lambda platform, check: ChangeLog(platform, check).tells_of_changes_to(moment)
+
+
+class TestChangeLog:
+    def test_a_change_with_its_entry_passes(
+        self, platform_of: Callable[..., Platform], admin: redis_py.Redis, log: AuditServer
+    ) -> None:
+        admin.mset(SAFE)
+        log.add(target="flag.calendar", old="ON", new="OFF")
+        assert failed(judged(tells("safe"), platform_of())) == []
+
+    def test_an_entry_may_come_late(
+        self, platform_of: Callable[..., Platform], admin: redis_py.Redis, log: AuditServer
+    ) -> None:
+        admin.mset(SAFE)
+        log.add(target="flag.calendar", old="ON", new="OFF")
+        log.late_looks = 1
+        assert failed(judged(tells("safe"), platform_of())) == []
+
+    def test_the_changes_of_two_phases_make_one_story(
+        self, platform_of: Callable[..., Platform], admin: redis_py.Redis, log: AuditServer
+    ) -> None:
+        admin.mset(TEST)
+        log.add(target="flag.calendar", old="ON", new="OFF")
+        log.add(target="flag.calendar.share", old=None, new="10")
+        assert failed(judged(tells("test"), platform_of())) == []
+
+    def test_a_phase_that_was_not_carried_out_fails_at_once(
+        self, platform_of: Callable[..., Platform], admin: redis_py.Redis, log: AuditServer
+    ) -> None:
+        admin.mset({"flag.risky": "OFF", "flag.calendar": "ON"})
+        assert failed(judged(tells("safe"), platform_of())) == ["changes of flag.calendar"]
+        assert log.looks == 1
+
+    def test_an_old_entry_is_none(
+        self, platform_of: Callable[..., Platform], admin: redis_py.Redis, log: AuditServer
+    ) -> None:
+        admin.mset(SAFE)
+        log.add(target="flag.calendar", old="ON", new="OFF", at="2020-01-01T00:00:00Z")
+        assert failed(judged(tells("safe"), platform_of())) == ["changes of flag.calendar"]
+        assert log.looks > 1
+
+    def test_nothing_private_is_in_the_evidence(
+        self, platform_of: Callable[..., Platform], admin: redis_py.Redis, log: AuditServer
+    ) -> None:
+        admin.mset({**SAFE, "flag.calendar": "jane@example.org"})
+        log.add(target="flag.calendar", old="ON", new="jane@example.org", actor="Jane Doe")
+        found = judged(tells("safe"), platform_of())
+        assert failed(found) == ["changes of flag.calendar"]
+        evidence = repr([one.record() for one in found])
+        assert "jane" not in evidence
+        assert "Jane" not in evidence
+
+    @pytest.mark.parametrize(
+        ("behaviour", "outcome"),
+        [
+            pytest.param({"log_status": 503}, Outcome.ERROR, id="away"),
+            pytest.param({"log_status": 401}, Outcome.ERROR, id="refuses the gate"),
+            pytest.param({"body": {}}, Outcome.INCONCLUSIVE, id="answers something else"),
+        ],
+    )
+    def test_a_log_that_cannot_be_read_decides_nothing(
+        self,
+        platform_of: Callable[..., Platform],
+        admin: redis_py.Redis,
+        log: AuditServer,
+        behaviour: dict[str, Any],
+        outcome: Outcome,
+    ) -> None:
+        admin.mset(SAFE)
+        for name, value in behaviour.items():
+            setattr(log, name, value)
+        (found,) = judged(tells("safe"), platform_of())
+        assert found.outcome is outcome
+
+    def test_a_redis_that_is_away_is_an_error(self, platform_of: Callable[..., Platform]) -> None:
+        (found,) = judged(tells("safe"), platform_of(port=1))
+        assert found.outcome is Outcome.ERROR
+
+    @pytest.mark.parametrize("moment", ["night", "before"])
+    def test_a_moment_that_nothing_leads_to_is_not_described(
+        self, platform_of: Callable[..., Platform], moment: str
+    ) -> None:
+        with pytest.raises(NotDescribedError):
+            judged(tells(moment), platform_of())
+
+
+MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
+    "other flags at another moment": (
+        {"states": {"before": FLAGS["states"]["before"], "safe": {"x": {"enabled": True}}}},
+        "states.safe and states.before name different flags",
+    ),
+    "no moment": ({"states": {}}, "states is empty"),
+    "a flag twice": ({"always": {"calendar": {"enabled": False}}}, "calendar is described twice"),
+    "a temporary flag that stays": ({"temporary": ["calendar"]}, "calendar is described twice"),
+    "one word for both": ({"word_for_off": "ON"}, "are the same"),
+    "a key without a flag": ({"enabled_key": "flag"}, "enabled_key"),
+}
+
+
+@pytest.mark.parametrize(("flags", "said"), MISTAKES.values(), ids=MISTAKES)
+def test_a_section_that_cannot_be_meant_is_refused(
+    platform_of: Callable[..., Platform], flags: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(Exception, match=said):
+        platform_of(flags=flags)
+
+
+def test_the_action_of_a_change_is_asked_for(
+    platform_of: Callable[..., Platform], admin: redis_py.Redis, log: AuditServer
+) -> None:
+    admin.mset(SAFE)
+    log.add(target="flag.calendar", old="ON", new="OFF", action="else")
+    assert failed(judged(tells("safe"), platform_of())) == ["changes of flag.calendar"]

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from probes import audit
+from probes.audit import AuditTarget, Entries, Query
+from probes.observation import Deadline, FailureKind, Observation
+from tests.checks.audit_server import TOKEN, AuditServer, audit_server
+from tests.probes.servers import closed_port
+
+HOUR_AGO = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
+
+
+@pytest.fixture
+def server() -> Iterator[AuditServer]:
+    with audit_server() as serving:
+        yield serving
+
+
+def read(url: str, token: str = TOKEN) -> Observation[Entries]:
+    target = AuditTarget(url, "/v1/audit", SecretStr(token))
+    return audit.entries(target, Query(HOUR_AGO, "flag.changed"), deadline=Deadline.after(5))
+
+
+def test_all_pages_are_read(server: AuditServer) -> None:
+    server.page = 2
+    for number in range(5):
+        server.add(target=f"k{number}", old="true", new="false")
+    observed = read(server.url)
+    assert observed.value is not None
+    assert [entry.target for entry in observed.value.entries] == ["k0", "k1", "k2", "k3", "k4"]
+    assert observed.value.pages == 3
+    first = observed.value.entries[0]
+    assert (first.actor, first.old, first.new) == ("ops", "true", "false")
+    assert first.at.tzinfo is not None
+
+
+def test_evidence_holds_counts_alone(server: AuditServer) -> None:
+    server.add(actor="jane.doe@example.org", old="secret-old")
+    observed = read(server.url)
+    assert observed.record()["facts"] == {"entries": 1, "pages": 1}
+    for private in ("jane", "Jane", "secret-old", TOKEN):
+        assert private not in repr(observed)
+
+
+def test_a_log_without_end_is_a_failure(server: AuditServer) -> None:
+    server.page = 1
+    for _ in range(25):
+        server.add()
+    failure = read(server.url).failure
+    assert failure is not None
+    assert failure.kind is FailureKind.UNUSABLE_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        pytest.param(401, FailureKind.CREDENTIAL_REFUSED, id="401"),
+        pytest.param(403, FailureKind.FORBIDDEN, id="403"),
+        pytest.param(404, FailureKind.UNUSABLE_ANSWER, id="404"),
+        pytest.param(302, FailureKind.UNUSABLE_ANSWER, id="302"),
+        pytest.param(503, FailureKind.SERVER_ERROR, id="503"),
+    ],
+)
+def test_another_status_is_a_failure(server: AuditServer, status: int, kind: FailureKind) -> None:
+    server.log_status = status
+    failure = read(server.url).failure
+    assert failure is not None
+    assert failure.kind is kind
+
+
+def test_a_wrong_token_and_a_closed_port_are_failures(server: AuditServer) -> None:
+    refused, away = read(server.url, "x").failure, read(f"http://127.0.0.1:{closed_port()}").failure
+    assert refused is not None
+    assert refused.kind is FailureKind.CREDENTIAL_REFUSED
+    assert away is not None
+    assert away.kind is FailureKind.REFUSED
+
+
+GOOD = {"id": "1", "at": "2026-01-31T22:00:00Z", "actor": "ops", "action": "flag.changed"}
+STRANGE: dict[str, object] = {
+    "no JSON": b"<html>sign in</html>",
+    "no object": [],
+    "no list": {"entries": {}},
+    "an entry that is no object": {"entries": ["x"]},
+    "an entry without an id": {"entries": [{**GOOD, "id": None}]},
+    "an entry without an action": {"entries": [{**GOOD, "action": ""}]},
+    "a time that is none": {"entries": [{**GOOD, "at": "yesterday"}]},
+    "a time without its zone": {"entries": [{**GOOD, "at": "2026-01-31T22:00:00"}]},
+    "a value that is no text": {"entries": [{**GOOD, "new": True}]},
+    "a next page that is a number": {"entries": [], "next": 2},
+}
+
+
+@pytest.mark.parametrize("body", STRANGE.values(), ids=STRANGE)
+def test_an_answer_of_another_kind_decides_nothing(server: AuditServer, body: object) -> None:
+    server.body = body
+    failure = read(server.url).failure
+    assert failure is not None
+    assert failure.kind is FailureKind.UNUSABLE_ANSWER
+
+
+def test_the_least_that_an_entry_may_hold_is_enough(server: AuditServer) -> None:
+    server.body = {"entries": [GOOD]}
+    assert read(server.url).value is not None

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+import redis as redis_py
+
+from probes import redis, redis_keys
+from probes.observation import Deadline, FailureKind
+from probes.redis import RedisTarget
+from sandbox.redis_server import gate_line
+from tests.probes.real_servers import PASSWORD
+
+
+def _soon() -> Deadline:
+    return Deadline.after(5)
+
+
+@pytest.fixture
+def admin(redis_target: RedisTarget) -> Iterator[redis_py.Redis]:
+    with redis_py.Redis(
+        host="localhost",
+        port=redis_target.port,
+        password=PASSWORD,
+        ssl=True,
+        ssl_ca_certs=redis_target.ca_file,
+    ) as client:
+        yield client
+        client.flushall()
+
+
+@pytest.fixture
+def gate(redis_target: RedisTarget, admin: redis_py.Redis) -> RedisTarget:
+    """Return the gate's user, made by exactly the line that operators apply."""
+    line = gate_line(hashlib.sha256(PASSWORD.encode()).hexdigest(), (7, 0))
+    admin.execute_command("ACL", "SETUSER", *line.split()[1:])  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    return dataclasses.replace(redis_target, user="release_gate")
+
+
+def test_values_are_read_to_the_letter(gate: RedisTarget, admin: redis_py.Redis) -> None:
+    admin.mset({"feature:a": "true", "feature:b": "False ", "feature:c": b"\xff"})
+    admin.lpush("feature:d", "x")
+    names = [f"feature:{letter}" for letter in "abcde"]
+    observed = redis_keys.texts(gate, names, deadline=_soon())
+    assert observed.value is not None
+    held = observed.value.held
+    assert [held[name].text for name in names] == [b"true", b"False ", b"\xff", None, None]
+    assert [held[name].other_type for name in names] == [False, False, False, True, False]
+
+
+def test_what_is_no_plain_word_is_shown_by_size_and_digest(
+    gate: RedisTarget, admin: redis_py.Redis
+) -> None:
+    admin.mset({"feature:a": "true", "feature:b": "jane.doe@example.org"})
+    names = ["feature:a", "feature:b", "feature:none"]
+    observed = redis_keys.texts(gate, names, deadline=_soon())
+    digest = hashlib.sha256(b"jane.doe@example.org").hexdigest()[:8]
+    assert observed.record()["facts"] == {
+        "feature:a": "true",
+        "feature:b": f"<20 bytes, sha256 {digest}…>",
+        "feature:none": "<nothing>",
+    }
+    assert "jane" not in repr(observed)
+
+
+def test_names_are_found_over_many_batches_and_none_is_shown(
+    gate: RedisTarget, admin: redis_py.Redis
+) -> None:
+    admin.mset({f"session:{number}": b"x" for number in range(3000)})
+    admin.mset({"feature:a": "true", "feature:a:percentage": "5"})
+    observed = redis_keys.key_names(gate, "feature:*", deadline=_soon())
+    assert observed.value is not None
+    assert observed.value.names == {"feature:a", "feature:a:percentage"}
+    assert observed.value.batches > 1
+    assert "feature:a" not in repr(observed)
+
+
+def test_more_names_than_anybody_can_describe_are_a_failure(
+    gate: RedisTarget, admin: redis_py.Redis
+) -> None:
+    admin.mset({f"feature:{number}": b"x" for number in range(1500)})
+    observed = redis_keys.key_names(gate, "feature:*", deadline=_soon())
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.UNUSABLE_ANSWER
+
+
+def test_an_unfinished_scan_is_a_failure(gate: RedisTarget, admin: redis_py.Redis) -> None:
+    admin.mset({f"session:{number}": b"x" for number in range(3000)})
+    observed = redis_keys.key_names(gate, "feature:*", deadline=_soon(), max_iterations=2)
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.UNUSABLE_ANSWER
+
+
+FORBIDDEN = [
+    "GET session:1",
+    "MGET session:1",
+    "GETDEL feature:a",
+    "SET feature:a true",
+    "DEL feature:a",
+    "RENAME feature:a feature:b",
+    "EXPIRE feature:a 1",
+    "KEYS *",
+    "RANDOMKEY",
+    "FLUSHALL",
+    "FLUSHDB",
+    "CONFIG GET maxmemory",
+    "CONFIG SET maxmemory 1",
+    "LATENCY RESET",
+    "EVAL return 0",
+    "SLOWLOG GET",
+    "MONITOR",
+    "CLIENT LIST",
+    "CLIENT KILL 127.0.0.1:1",
+    "SUBSCRIBE channel",
+    "PUBLISH channel x",
+    "ACL LIST",
+    "ACL SETUSER release_gate ~*",
+    "REPLICAOF NO ONE",
+    "SHUTDOWN",
+    "HGETALL feature:a",
+    "SMEMBERS feature:a",
+]
+
+
+@pytest.mark.parametrize("command", FORBIDDEN)
+def test_the_operators_line_forbids_everything_else(
+    gate: RedisTarget, admin: redis_py.Redis, command: str
+) -> None:
+    admin.mset({"feature:a": "true", "session:1": "x"})
+    with (
+        redis_py.Redis(
+            host="localhost",
+            port=gate.port,
+            username=gate.user,
+            password=PASSWORD,
+            ssl=True,
+            ssl_ca_certs=gate.ca_file,
+        ) as client,
+        pytest.raises(redis_py.exceptions.NoPermissionError),
+    ):
+        client.execute_command(*command.split())
+
+
+def test_the_doctors_proof_finds_nothing_in_excess(gate: RedisTarget) -> None:
+    observed = redis.excess_rights(gate, deadline=_soon())
+    assert observed.value is not None
+    assert (observed.value.excess, observed.value.unknown) == ((), ())
+
+
+def test_a_user_that_may_not_read_values_is_told(redis_target: RedisTarget) -> None:
+    observed = redis_keys.texts(redis_target, ["feature:a"], deadline=_soon())
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.FORBIDDEN

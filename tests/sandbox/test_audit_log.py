@@ -1,0 +1,172 @@
+"""The local platform's flags and audit log: changed by the API, read by the gate's own probe."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterator
+
+import httpx
+import psycopg
+import pytest
+import uvicorn
+from pydantic import SecretStr
+
+from probes import audit
+from probes.audit import AuditTarget, Entries, Query
+from probes.observation import Deadline, FailureKind, Observation
+from sandbox.faults.flags_faults import FAULTS, AuditBroken
+from sandbox.standins.audit import make_app
+from tests.sandbox.app_servers import (
+    ADMIN_TOKEN,
+    HOST,
+    OWNER,
+    Api,
+    Servers,
+    api,
+    servers,
+    wait_until,
+)
+
+__all__ = ["api", "servers"]
+
+TOKEN = "reading-token"
+
+Read = Callable[..., Observation[Entries]]
+
+
+@pytest.fixture(scope="module")
+def address(servers: Servers) -> Iterator[str]:
+    database = {"host": HOST, "port": servers.ports["primary"], "dbname": OWNER, "user": OWNER}
+    app = make_app(SecretStr(ADMIN_TOKEN), {"token": TOKEN, "database": database})
+    server = uvicorn.Server(
+        uvicorn.Config(app, host=HOST, port=0, log_level="warning", ws="none", loop="asyncio")
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started, "the audit service listens")
+    yield f"http://{HOST}:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(timeout=5)
+
+
+@pytest.fixture
+def read(address: str) -> Read:
+    since = dt.datetime.now(dt.UTC)
+
+    def ask(token: str = TOKEN, **query: str) -> Observation[Entries]:
+        target = AuditTarget(address, "/v1/audit", SecretStr(token))
+        return audit.entries(target, Query(since, **query), deadline=Deadline.after(5))
+
+    return ask
+
+
+def change(api: Api, flag: str, *, enabled: bool, percentage: int) -> httpx.Response:
+    return api.http.put(
+        f"/v1/operations/flags/{flag}",
+        json={"enabled": enabled, "percentage": percentage, "actor": "ops"},
+        headers={"X-Sandbox-Token": ADMIN_TOKEN},
+    )
+
+
+def told(observed: Observation[Entries]) -> list[tuple[str | None, str | None, str | None]]:
+    assert observed.value is not None
+    return [(one.target, one.old, one.new) for one in observed.value.entries]
+
+
+class TestFlags:
+    def test_each_key_that_changes_has_one_entry(
+        self, servers: Servers, api: Api, read: Read
+    ) -> None:
+        servers.redis().delete("feature:one", "feature:one:percentage")
+        assert change(api, "one", enabled=True, percentage=0).status_code == 200
+        assert change(api, "one", enabled=True, percentage=0).status_code == 200
+        assert change(api, "one", enabled=False, percentage=10).status_code == 200
+        assert told(read(action="flag.changed")) == [
+            ("feature:one", None, "true"),
+            ("feature:one", "true", "false"),
+            ("feature:one:percentage", None, "10"),
+        ]
+        assert servers.redis().get("feature:one:percentage") == "10"
+
+    def test_nobody_else_may_change_one(self, api: Api) -> None:
+        body = {"enabled": True, "percentage": 0, "actor": "ops"}
+        assert api.http.put("/v1/operations/flags/one", json=body).status_code == 401
+
+    def test_a_change_that_cannot_be_logged_is_not_made(self, servers: Servers, api: Api) -> None:
+        servers.redis().delete("feature:two")
+        servers.sql("ALTER TABLE audit.entries RENAME TO away")
+        try:
+            assert change(api, "two", enabled=True, percentage=0).status_code == 500
+        finally:
+            servers.sql("ALTER TABLE audit.away RENAME TO entries")
+        assert servers.redis().get("feature:two") is None
+
+
+class TestLog:
+    def test_a_listing_of_synthetic_records_has_its_request_id(self, api: Api, read: Read) -> None:
+        headers = {"Authorization": "Bearer synthetic-token", "X-Request-Id": "unique-1"}
+        answer = api.http.get("/v1/synthetic/records?tag=none", headers=headers)
+        assert answer.status_code == 200
+        observed = read(request_id="unique-1")
+        assert observed.value is not None
+        (entry,) = observed.value.entries
+        assert (entry.actor, entry.action) == ("release-gate", "synthetic.records.listed")
+
+    def test_a_request_id_that_is_none_is_not_kept(self, api: Api, read: Read) -> None:
+        headers = {"Authorization": "Bearer synthetic-token", "X-Request-Id": "jane@example.org"}
+        api.http.get("/v1/synthetic/records?tag=none", headers=headers)
+        observed = read()
+        assert observed.value is not None
+        assert [one.request_id for one in observed.value.entries] == [None]
+
+    def test_pages_follow_each_other(self, servers: Servers, read: Read) -> None:
+        servers.sql(
+            "INSERT INTO audit.entries (region, actor, action) "
+            "SELECT 'eu', 'ops', 'many' FROM generate_series(1, 450)"
+        )
+        observed = read(action="many")
+        assert observed.value is not None
+        assert (len(observed.value.entries), observed.value.pages) == (450, 3)
+
+    def test_it_opens_to_the_reading_token_alone(self, address: str, read: Read) -> None:
+        failure = read(token="another").failure
+        assert failure is not None
+        assert failure.kind is FailureKind.CREDENTIAL_REFUSED
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        with httpx.Client(base_url=address, trust_env=False, headers=headers) as client:
+            assert client.get("/v1/audit").status_code == 400
+            assert client.get("/v1/audit?since=2026-01-01T00:00:00").status_code == 400
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE audit.entries SET actor = 'x'",
+            "DELETE FROM audit.entries",
+            "TRUNCATE audit.entries",
+        ],
+    )
+    def test_it_is_only_ever_added_to(self, servers: Servers, statement: str) -> None:
+        servers.sql("INSERT INTO audit.entries (region, actor, action) VALUES ('eu', 'a', 'b')")
+        with pytest.raises(psycopg.errors.RaiseException):
+            servers.sql(statement)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, action in FAULTS.items() if isinstance(action, AuditBroken)]
+)
+def test_a_fault_of_the_log_leaves_nothing_behind(servers: Servers, name: str) -> None:
+    fault = FAULTS[name]
+    assert isinstance(fault, AuditBroken)
+    servers.sql(
+        "INSERT INTO audit.entries (region, actor, action, target, new) VALUES "
+        "('eu', 'ops', 'f', 'feature:new_appointment_ui', 'false'), "
+        "('eu', 'ops', 'f', 'feature:new_appointment_ui:percentage', '0')"
+    )
+    before = servers.sql("SELECT * FROM audit.entries ORDER BY id")
+    servers.sql(fault.broken.decode())
+    servers.sql(fault.mended.decode())
+    servers.sql(fault.mended.decode())
+    assert servers.sql("SELECT * FROM audit.entries ORDER BY id") == before
+    with pytest.raises(psycopg.errors.RaiseException):
+        servers.sql("DELETE FROM audit.entries")
