@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from pydantic import SecretStr
 from starlette.applications import Starlette
@@ -35,7 +36,10 @@ def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
         given = request.headers.get("Authorization", "").encode()
         if not hmac.compare_digest(given, wanted):
             return JSONResponse({"ok": False, "error": "invalid_auth"})
-        return JSONResponse(_page(facts.now, request.query_params.get("cursor", "")))
+        # Slack takes arguments in the address or in the body; its own client uses the body.
+        sent = dict(parse_qsl((await request.body()).decode()))
+        cursor = request.query_params.get("cursor") or sent.get("cursor", "")
+        return JSONResponse(_page(facts.now, cursor))
 
     return Starlette(
         routes=[

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gates.decide.alert_routes import UnreadableRouteError, receivers
+
+CRITICAL = {"severity": "critical", "team": "api"}
+
+
+def route(*children: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"receiver": "default", "routes": list(children), **more}
+
+
+@pytest.mark.parametrize(
+    ("tree", "reached"),
+    [
+        pytest.param(route(), ("default",), id="a tree without children takes everything"),
+        pytest.param(
+            route({"receiver": "page", "matchers": ['severity="critical"']}),
+            ("page",),
+            id="the child that matches takes it",
+        ),
+        pytest.param(
+            route({"receiver": "page", "matchers": ["severity = warning"]}),
+            ("default",),
+            id="no child matches",
+        ),
+        pytest.param(
+            route({"receiver": "one", "match": {"severity": "critical"}}, {"receiver": "two"}),
+            ("one",),
+            id="the first one wins",
+        ),
+        pytest.param(
+            route({"receiver": "one", "continue": True}, {"receiver": "two"}),
+            ("one", "two"),
+            id="continue goes on",
+        ),
+        pytest.param(
+            route({"match_re": {"severity": "crit.*"}, "routes": [{"receiver": "deep"}]}),
+            ("deep",),
+            id="a child's child",
+        ),
+        pytest.param(
+            route({"match": {"team": "api"}, "routes": [{"match": {"team": "web"}}]}),
+            ("default",),
+            id="a child without a receiver has its parent's",
+        ),
+        pytest.param(
+            route({"receiver": "page", "matchers": ['severity!~"warn.*"', 'region=""']}),
+            ("page",),
+            id="a missing label is empty",
+        ),
+        pytest.param(
+            route({"receiver": "page", "match_re": {"severity": "crit"}}),
+            ("default",),
+            id="a regular expression matches whole values",
+        ),
+    ],
+)
+def test_an_alert_reaches(tree: dict[str, Any], reached: tuple[str, ...]) -> None:
+    assert receivers(tree, CRITICAL) == reached
+
+
+@pytest.mark.parametrize(
+    "child",
+    [{"matchers": ["severity"]}, {"matchers": "x"}, {"match_re": {"severity": "("}}],
+    ids=["no matcher", "no list", "no regular expression"],
+)
+def test_what_is_not_understood_decides_nothing(child: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableRouteError):
+        receivers(route(child), CRITICAL)
