@@ -15,6 +15,7 @@ from gates.decide.outcome import Decision
 from gates.decide.policy import Policy
 from gates.decide.release import Release
 from gates.load import load_catalogue, load_policy
+from gates.run.doctor_audit import examine_audit
 from gates.run.doctor_findings import Finding, Level, Subject
 from gates.run.doctor_kubernetes import examine_kubernetes
 from gates.run.doctor_manners import examine_secrets, examine_sections, examine_traffic
@@ -125,6 +126,8 @@ def _shared(subject: Subject) -> Iterator[Examination]:
         yield lambda: examine_postgres(subject, postgres, database)
     if redis is not None and cache is not None:
         yield lambda: examine_redis(subject, redis, cache)
+    if settings.audit is not None:
+        yield lambda: examine_audit(subject)
 
 
 def _bound(examine: Callable[[str], Sequence[Finding]], name: str) -> Examination:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from checks import flags
 from checks.failures import failure_of
 from environments.settings import Redis
 from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
@@ -27,7 +28,8 @@ def examine_redis(subject: Subject, section: Redis, target: RedisTarget) -> list
     rights = redis.excess_rights(target, deadline=subject.deadline())
     if rights.value is None:
         return [*found, _no_answer(subject, section, failure_of(rights))]
-    return [*found, *_rights(subject, section, rights.value, state.value.version)]
+    found += _rights(subject, section, rights.value, state.value.version)
+    return [*found, *_flags(subject, section, state.value.version)]
 
 
 def acl_lines(user: str, version: str, *, new: bool, flags: str | None) -> tuple[str, str]:
@@ -45,8 +47,9 @@ def acl_lines(user: str, version: str, *, new: bool, flags: str | None) -> tuple
 
 
 def _acl_lines(subject: Subject, user: str, version: str, *, new: bool) -> tuple[str, str]:
-    flags = subject.platform.environment.settings.flags
-    return acl_lines(user, version, new=new, flags=None if flags is None else flags.every_key)
+    described = subject.settings.flags
+    pattern = None if described is None else described.every_key
+    return acl_lines(user, version, new=new, flags=pattern)
 
 
 def _no_answer(subject: Subject, section: Redis, failure: Failure) -> Finding:
@@ -69,6 +72,21 @@ def _state(subject: Subject, state: RedisFacts) -> Finding:
         return _finding(Level.WARN, "is loading its data", "wait until it has loaded")
     milliseconds = state.ping_seconds * 1000
     return _finding(Level.OK, f"version {state.version}, master, PING took {milliseconds:.1f} ms")
+
+
+def _flags(subject: Subject, section: Redis, version: str) -> list[Finding]:
+    """Read the flags that the environment describes; nothing to say where it describes none."""
+    if subject.settings.flags is None:
+        return []
+    observed = flags.look(subject.platform)
+    if observed.value is not None:
+        return [_finding(Level.OK, f"the user {section.user} reads the feature flags")]
+    failure = failure_of(observed)
+    if failure.kind is FailureKind.FORBIDDEN:
+        sentence = f"the user {section.user} may not read the feature flags"
+        lines = _acl_lines(subject, section.user, version, new=False)
+        return [_finding(Level.BAD, sentence, *lines)]
+    return [_no_answer(subject, section, failure)]
 
 
 def _rights(subject: Subject, section: Redis, rights: RedisRights, version: str) -> list[Finding]:

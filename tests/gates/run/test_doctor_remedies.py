@@ -17,6 +17,7 @@ from gates.run.doctor_findings import Finding, Level, Subject
 from gates.run.doctor_postgres import examine_postgres, login_sql
 from gates.run.doctor_redis import acl_lines, examine_redis
 from probes.redis import RedisTarget
+from tests.checks.platforms import a_platform
 from tests.environments.files import SECRETS, loaded
 from tests.probes.real_servers import PASSWORD, Database, postgres_server, redis_server
 
@@ -177,6 +178,36 @@ class TestRedis:
             Level.OK,
             Level.OK,
         ]
+
+    def test_a_user_that_cannot_read_the_flags_is_given_the_right(
+        self,
+        cache: RedisTarget,
+        admin: redis_py.Redis,
+        tmp_path: pathlib.Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        run(admin, "ACL", "SETUSER", "blind", "on", f">{PASSWORD}", "-@all", "+acl|dryrun")
+        run(admin, "ACL", "SETUSER", "blind", "+ping", "+info", "+role")
+        monkeypatch.setenv("REDIS_PASSWORD", PASSWORD)
+        described = {
+            "host": cache.host,
+            "port": cache.port,
+            "user": "blind",
+            "password": "env:REDIS_PASSWORD",
+            "ca_file": cache.ca_file,
+        }
+        flags = {"states": {"safe": {"calendar": {"enabled": False}}}}
+        region = {"eu": "http://127.0.0.1:9"}
+        platform = a_platform(tmp_path, region, redis=described, flags=flags)
+        section = platform.environment.settings.redis
+        assert section is not None
+        seen = Subject(platform, release_known=True)
+        target = dataclasses.replace(cache, user="blind")
+        (found,) = bad(examine_redis(seen, section, target))
+        assert found.sentence == "the user blind may not read the feature flags"
+        for line in found.remedy[:1]:
+            run(admin, *line.split())
+        assert bad(examine_redis(seen, section, target)) == []
 
     def test_a_refused_login_gets_the_line_that_makes_it(
         self, cache: RedisTarget, subject: Subject
