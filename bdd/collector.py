@@ -13,12 +13,16 @@ from pytest_bdd.feature import get_feature
 from pytest_bdd.scenario import scenario
 
 from bdd.features import FeatureError, lint, scenarios
+from environments.loader import checks_of
 from environments.yaml_file import ConfigurationError
 from gates.decide.catalogue import Row
-from gates.load import FEATURES, load_catalogue
+from gates.load import Checks, load_catalogue
 
 ROWS: pytest.StashKey[dict[str, Row]] = pytest.StashKey()
 ROW: pytest.StashKey[Row] = pytest.StashKey()
+CHECKS: pytest.StashKey[Checks] = pytest.StashKey()
+FOLDER: pytest.StashKey[pathlib.Path | None] = pytest.StashKey()
+"""The platform's own folder of checks, None for the gate's own."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,10 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
             "python -O strips the checks of the libraries used; run without it."
         )
     try:
-        rows = load_catalogue()
+        folder = _folder(config)
+        checks = Checks.of(folder)
+        rows = load_catalogue(checks.features)
     except ConfigurationError as exc:
         raise pytest.UsageError(str(exc)) from exc
     config.stash[ROWS] = {row.id: row for row in rows}
+    config.stash[FOLDER], config.stash[CHECKS] = folder, checks
     for line in (
         "smoke: the smoke checks",
         "owner(name): who mends it",
@@ -106,9 +113,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept
 
 
-def in_features(path: pathlib.Path) -> bool:
-    """Return whether a path lies under features/, where every scenario is a catalogued check."""
-    return path.resolve().is_relative_to(FEATURES)
+def in_features(item: pytest.Item) -> bool:
+    """Return whether an item lies under features/, where every scenario is a catalogued check."""
+    return item.path.resolve().is_relative_to(item.config.stash[CHECKS].features)
+
+
+def _folder(config: pytest.Config) -> pathlib.Path | None:
+    asked: pathlib.Path | None = config.getoption("--checks")
+    if asked is not None:
+        return asked.resolve()
+    known = config.getoption("--environment-file") is None
+    return checks_of(config.getoption("--env")) if known else None
 
 
 def _function_name(check: str) -> str:

@@ -22,4 +22,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--run-dir", type=pathlib.Path, help="folder for this run's evidence")
     group.addoption("--manifest", type=pathlib.Path, help="JSON file naming the checks to run")
     group.addoption("--phase", type=int, help="phase of the deployment that is asked about, 1 to 7")
+    group.addoption(
+        "--checks",
+        type=pathlib.Path,
+        help="folder with features/ and policy/ of another platform; default: what --env says",
+    )
     group.addoption("--parent", type=int, help="process to end with")

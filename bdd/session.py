@@ -10,7 +10,7 @@ from types import FrameType
 
 import pytest
 
-from bdd.collector import ROW
+from bdd.collector import FOLDER, ROW
 from bdd.parent import end_with_parent
 from checks.check import Check, CheckBroke
 from checks.platform import NotDescribedError
@@ -100,6 +100,7 @@ def _request(config: pytest.Config) -> Request:
         environment_file=option("--environment-file"),
         run_dir=option("--run-dir"),
         phase=option("--phase"),
+        checks=config.stash[FOLDER],
     )
 
 

@@ -30,6 +30,10 @@ COLLECTORS: Sequence[Collector] = (
 )
 
 
+AT_ONCE = 4
+"""Loading a dozen client libraries at once would take each collector longer than a call may."""
+
+
 class BaselineRefusedError(Exception):
     """At least one collector failed; `sentences` names each, and nothing is kept of the others."""
 
@@ -49,7 +53,7 @@ def collect(
     wanted = [one for one in collectors if not one.section or one.section in sections]
     if not wanted:
         raise BaselineRefusedError("this environment describes nothing to take a baseline of.")
-    with concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         found = dict(
             zip(wanted, pool.map(lambda one: _collected(platform, one), wanted), strict=True)
         )

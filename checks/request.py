@@ -32,6 +32,8 @@ class Request:
     run_dir: pathlib.Path | None
     phase: int | None = None
     """The phase of the deployment that is asked about."""
+    checks: pathlib.Path | None = None
+    """The platform's own folder of checks; without it those of the gate."""
 
 
 def new_run_id(kind: str) -> str:

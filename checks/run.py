@@ -19,7 +19,7 @@ from checks.platform import Platform
 from checks.request import EVENTS, OUT, Request, new_run_id
 from checks.traffic import TrafficLease
 from environments.provider import environment
-from gates.load import load_policy
+from gates.load import Checks, load_policy
 from probes.observation import utc_now
 
 
@@ -62,10 +62,11 @@ class Run:
 @contextlib.contextmanager
 def open_run(request: Request) -> Iterator[Run]:
     """Yield a run; raises ConfigurationError and ProviderError before anything is measured."""
-    policy = load_policy()
+    policy = load_policy(Checks.of(request.checks).policy)
     with environment(request.env, request.environment_file, _quiet) as loaded:
         run_dir = request.run_dir or OUT / new_run_id("pytest")
-        platform = Platform.of(loaded, policy, request, run_dir.name)
+        asked = dataclasses.replace(loaded, checks=request.checks or loaded.checks)
+        platform = Platform.of(asked, policy, request, run_dir.name)
         run_dir.mkdir(parents=True, exist_ok=True)
         events = Events(run_dir / EVENTS)
         try:

@@ -14,7 +14,7 @@ from gates.decide.history import PhaseRun
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.decide.scope import LAST_PHASE, Phase
-from gates.load import load_catalogue
+from gates.load import Checks, load_catalogue
 from probes.observation import utc_now
 
 
@@ -30,7 +30,7 @@ class Schedule:
     @classmethod
     def read(cls, platform: Platform, check: Check) -> Schedule:
         """Read the history; one that can't be read or believed is an ERROR."""
-        rows = load_catalogue()
+        rows = load_catalogue(Checks.of(platform.environment.checks).features)
         parts = [part for n in range(1, LAST_PHASE + 1) for part in Phase(n).parts(rows)]
         loaded = platform.environment
         try:

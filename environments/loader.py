@@ -25,6 +25,8 @@ class Loaded:
     settings: Environment
     path: pathlib.Path
     secrets: Mapping[str, SecretStr]
+    checks: pathlib.Path | None = None
+    """Folder of this platform's own catalogue, scenarios and policy; None: the gate's own."""
 
     def secret(self, reference: str) -> SecretStr:
         """Return the secret that a reference of the settings stands for."""
@@ -73,7 +75,30 @@ def load_file(path: pathlib.Path) -> Loaded:
     """Load an environment file and resolve its secrets; raises ConfigurationError."""
     shown_as = shown(path)
     settings = parse(Environment, read_yaml(path, shown_as), shown_as)
-    return Loaded(settings, path, _secrets(settings, path, shown_as))
+    secrets = _secrets(settings, path, shown_as)
+    return Loaded(settings, path, secrets, _checks(settings.checks, path))
+
+
+def checks_of(name: str) -> pathlib.Path | None:
+    """Return the folder of checks that the file of a named environment names, None if it names none.
+
+    Known without bringing the environment up. Raises ConfigurationError, RequestError.
+    """
+    folder = _read_named(name)[0].get("checks")
+    return _checks(folder if isinstance(folder, str) else None, path_of(name))
+
+
+def _checks(folder: str | None, path: pathlib.Path) -> pathlib.Path | None:
+    if folder is None:
+        return None
+    found = (path.parent / folder).resolve()
+    for part in ("features", "policy"):
+        if not (found / part).is_dir():
+            raise ConfigurationError(
+                f"{shown(path)}: checks = {folder}: there is no folder {shown(found / part)}; "
+                "docs/adr/0028 says what belongs there."
+            )
+    return found
 
 
 def path_of(name: str) -> pathlib.Path:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from environments.loader import Loaded, find, load_file, path_of
+from environments.loader import Loaded, checks_of, find, load_file, path_of
 from environments.settings import LocalFile
 from environments.yaml_file import ConfigurationError
 
@@ -51,8 +51,18 @@ def environment(
     if not isinstance(described, LocalFile):
         yield load_file(path_of(name))
         return
-    with provided(described, tell, patience) as path:
-        yield load_file(path)
+    with provided(_placed(described, path_of(name).parent), tell, patience) as path:
+        loaded = load_file(path)
+        yield dataclasses.replace(loaded, checks=checks_of(name) or loaded.checks)
+
+
+def _placed(described: LocalFile, folder: pathlib.Path) -> LocalFile:
+    """Return the file with `{folder}` of its commands filled in."""
+    filled = {
+        key: tuple(part.replace("{folder}", str(folder)) for part in command)
+        for key, command in (("up", described.provider.up), ("down", described.provider.down))
+    }
+    return described.model_copy(update={"provider": described.provider.model_copy(update=filled)})
 
 
 @contextlib.contextmanager

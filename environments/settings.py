@@ -49,7 +49,8 @@ class Provider(Section):
     up: Command
     """Brings it up, or says where it runs already, and prints the path of its environment file.
 
-    `{pid}` is the caller's process: the platform stays up while it wants it.
+    `{pid}` is the caller's process: the platform stays up while it wants it. `{folder}` is where the
+    environment file lies.
     """
     down: Command
     """Says that the caller, `{pid}`, no longer wants it; takes it down if nobody else does."""
@@ -263,6 +264,9 @@ class Environment(Section):
     """Look-backs, `for`, confirm and settle times are divided by it."""
     owner: Text
     """Whom the report names when nobody else owns a check."""
+    checks: Text | None = None
+    """A folder, relative to this file, with `features/` (catalogue and scenarios) and `policy/` of this
+    platform. They take the place of the gate's own."""
     traffic: Traffic = Traffic()
     """What the gate has to know of the traffic, and how it asks for more."""
     public: dict[Name, HttpUrl] = Field(default_factory=dict)
@@ -444,3 +448,5 @@ class LocalFile(Section):
     """As `--env` says it; the file's own name."""
     provider: Provider
     """How the real environment is found, brought up and taken down."""
+    checks: Text | None = None
+    """As in an environment file; relative to this one."""

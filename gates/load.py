@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
+from typing import Self
 
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.decide import catalogue
@@ -11,6 +13,19 @@ from gates.decide.policy import Policy
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FEATURES = ROOT / "features"
 POLICY = ROOT / "gates" / "policy"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Checks:
+    """Where catalogue, scenarios and policy are."""
+
+    features: pathlib.Path = FEATURES
+    policy: pathlib.Path = POLICY
+
+    @classmethod
+    def of(cls, folder: pathlib.Path | None) -> Self:
+        """Return those of a platform's own folder; the gate's own without one."""
+        return cls() if folder is None else cls(folder / "features", folder / "policy")
 
 
 def load_catalogue(features: pathlib.Path = FEATURES) -> tuple[catalogue.Row, ...]:

@@ -47,7 +47,7 @@ def _at(path: pathlib.Path, line: int) -> str:
 
 def test_every_package_of_the_checkout_is_looked_at() -> None:
     packages = {path.relative_to(ROOT).parts[0] for path in PYTHON if path.parent != ROOT}
-    assert packages == {*PRODUCT, "tests"}
+    assert packages == {*PRODUCT, "examples", "tests"}
 
 
 def test_product_code_has_no_assert_since_python_o_strips_it() -> None:

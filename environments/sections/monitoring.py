@@ -41,8 +41,8 @@ class Monitoring(Section):
     shared_jobs: dict[str, int] = Field(default_factory=dict)
     """Scrape job of what the regions share → how many targets it has."""
     alertmanager: Alertmanager
-    """Where alerts go."""
+    """The one that Prometheus sends its alerts to."""
     grafana: Grafana
-    """Where people look."""
+    """The one with the release's dashboards."""
     ca_file: str | None = None
     """File of the authority that signs their certificates, where it is not a public one."""

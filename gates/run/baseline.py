@@ -10,9 +10,10 @@ from checks import baseline
 from checks.baseline_collectors import COLLECTORS, collect
 from checks.platform import Platform
 from checks.request import Request, new_run_id
+from environments.loader import checks_of
 from environments.provider import environment
 from environments.store import store_of
-from gates.load import load_policy
+from gates.load import Checks, load_policy
 from gates.run.verdict import VERSION
 from probes.observation import utc_now
 
@@ -32,7 +33,8 @@ def take(request: Request, tell: Callable[[str], None]) -> Taken:
 
     Raises BaselineRefusedError, StoreError, ConfigurationError, RequestError and ProviderError.
     """
-    policy = load_policy()
+    checks = Checks.of(checks_of(request.env))
+    policy = load_policy(checks.policy)
     run = new_run_id("baseline")
     with environment(request.env, request.environment_file, tell) as loaded:
         platform = Platform.of(loaded, policy, request, run)

@@ -43,10 +43,12 @@ class ChildPlan:
     deadline_seconds: float
     debug: bool
     phase: int | None = None
+    checks: pathlib.Path | None = None
+    """The platform's own folder of checks."""
 
     def command(self) -> list[str]:
         """Return the command line; it holds no secret."""
-        line = [sys.executable, "-m", "pytest", "features", "-q", "--color=no"]
+        line = [sys.executable, "-m", "pytest", *self._features(), "-q", "--color=no"]
         for plugin in PLUGINS:
             line += ["-p", plugin]
         # Nothing in features, steps or checks asserts: rewriting would only cost time.
@@ -59,6 +61,14 @@ class ChildPlan:
         for region in self.regions:
             line += ["--region", region]
         return line if self.switched_at is None else [*line, "--switched-at", self.switched_at]
+
+    def _features(self) -> list[str]:
+        if self.checks is None:
+            return ["features"]
+        # Outside of this checkout pytest would take the nearest pytest.ini for its root, and no steps.
+        place = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
+        own = [] if self.checks.is_relative_to(ROOT) else ["-p", "conftest"]
+        return [str(self.checks / "features"), *place, *own, "--checks", str(self.checks)]
 
     def environment(self) -> dict[str, str]:
         """Return the child's environment: the plugins named on its line and no others."""

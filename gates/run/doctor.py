@@ -14,7 +14,7 @@ from gates.decide.catalogue import Row
 from gates.decide.outcome import Decision
 from gates.decide.policy import Policy
 from gates.decide.release import Release
-from gates.load import load_catalogue, load_policy
+from gates.load import Checks, load_catalogue, load_policy
 from gates.run.doctor_audit import examine_audit
 from gates.run.doctor_findings import Finding, Level, Subject
 from gates.run.doctor_kubernetes import examine_kubernetes
@@ -62,7 +62,7 @@ class Diagnosis:
 
 def subject_of(loaded: Loaded, release: str | None, regions: tuple[str, ...]) -> Subject:
     """Return what is to be examined; raises ConfigurationError for policy, release and regions."""
-    policy = load_policy()
+    policy = load_policy(Checks.of(loaded.checks).policy)
     named = release or loaded.settings.release
     platform = Platform(
         environment=loaded,
@@ -78,7 +78,8 @@ def subject_of(loaded: Loaded, release: str | None, regions: tuple[str, ...]) ->
 
 def diagnose(subject: Subject) -> Diagnosis:
     """Examine everything concurrently; raises ConfigurationError for a broken catalogue."""
-    examinations = list(_examinations(subject, load_catalogue(), utc_now()))
+    checks = Checks.of(subject.platform.environment.checks)
+    examinations = list(_examinations(subject, load_catalogue(checks.features), utc_now()))
     with ThreadPoolExecutor(len(examinations)) as pool:
         found = pool.map(lambda examine: examine(), examinations)
         findings = tuple(finding for findings in found for finding in findings)

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from checks.request import OUT, new_run_id
+from environments.loader import checks_of
+from environments.yaml_file import ConfigurationError
 from gates.decide.fold import Folded, RegionResult, fold
 from gates.decide.judgement import Judgement
 from gates.decide.scope import Gate, gate_of
-from gates.load import load_catalogue
+from gates.load import Checks, load_catalogue
 from gates.run import verdict
 from gates.run.evidence import read_back, write_json
 from probes.observation import utc_now
@@ -116,8 +118,16 @@ def _differing(sources: Sequence[Source]) -> Iterator[str]:
         for name in DIGESTS:
             if other.record["digests"].get(name) != first.record["digests"].get(name):
                 yield f"{other.run} was made with another {name} than {first.run}; run one again"
-    if first.record["digests"]["catalogue"] != verdict.catalogue_digest():
+    if first.record["digests"]["catalogue"] != verdict.catalogue_digest(_asked_by(sources[0])):
         yield "the runs were made with another catalogue than this checkout's; run them again"
+
+
+def _asked_by(source: Source) -> Checks:
+    """Return the checks of the environment that a run asked; of the gate itself if it is gone."""
+    try:
+        return Checks.of(checks_of(str(source.record["environment"])))
+    except ConfigurationError:
+        return Checks()
 
 
 def _regions(sources: Sequence[Source]) -> tuple[str, ...]:
@@ -127,7 +137,8 @@ def _regions(sources: Sequence[Source]) -> tuple[str, ...]:
 
 def _folded(gate: Gate, sources: Sequence[Source], regions: Sequence[str]) -> Folded:
     switched = any(source.record["traffic_switched_at"] for source in sources)
-    scope = gate.scope(load_catalogue(), switched=switched)
+    catalogue = load_catalogue(_asked_by(sources[0]).features)
+    scope = gate.scope(catalogue, switched=switched)
     results = [result for source in sources for result in _results(source)]
     return fold(scope.rows, regions, results, scope.stages, tuple(problems(sources)))
 

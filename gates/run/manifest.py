@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import pathlib
 from collections.abc import Collection, Sequence
 
 from bdd.features import FeatureError, feature_files, lint, scenarios
@@ -39,13 +40,14 @@ def manifest(rows: Sequence[Row], sections: Collection[str]) -> Manifest:
     return Manifest(required, others)
 
 
-def check_scenarios(rows: Sequence[Row]) -> None:
+def check_scenarios(rows: Sequence[Row], features: pathlib.Path | None = None) -> None:
     """Raise ConfigurationError unless there are rows and each has exactly one well-formed scenario."""
     if not rows:
+        shown = "features" if features is None else str(features)
         raise ConfigurationError(
-            "features/catalogue.csv: no check is in scope; nothing could be GO."
+            f"{shown}/catalogue.csv: no check is in scope; nothing could be GO."
         )
-    files = feature_files(FEATURES)
+    files = feature_files(features or FEATURES)
     try:
         problems = [problem for file in files for problem in lint(file)]
         found = collections.Counter(place.check for place in scenarios(files))

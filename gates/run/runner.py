@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from checks.request import EVENTS, OUT, new_run_id, regions_of, release_of, switched_at_of
-from environments.loader import Loaded
+from environments.loader import Loaded, checks_of
 from environments.provider import ProviderError, environment
 from environments.store import store_of
 from environments.yaml_file import ConfigurationError, RequestError
@@ -18,7 +18,7 @@ from gates.decide.history import PhaseRun, by_part
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.policy import Policy
 from gates.decide.scope import Gate, Scope
-from gates.load import load_catalogue, load_policy
+from gates.load import Checks, load_catalogue, load_policy
 from gates.run import lines, verdict
 from gates.run.child import ChildPlan, run_child
 from gates.run.evidence import read_back, write_json
@@ -104,9 +104,13 @@ class Runner:
 
     def _measure(self) -> None:
         question = self._question
-        catalogue = load_catalogue()
-        check_scenarios(question.gate.scope(catalogue, switched=False).rows)
-        policy = load_policy()
+        folder = checks_of(question.env)
+        checks = Checks.of(folder)
+        catalogue = load_catalogue(checks.features)
+        check_scenarios(
+            question.gate.scope(catalogue, switched=False).rows, folder and checks.features
+        )
+        policy = load_policy(checks.policy)
         with environment(question.env, None, self._callbacks.note) as loaded:
             regions = regions_of(question.regions, loaded)
             release = release_of(question.release, question.env, loaded)
@@ -119,7 +123,7 @@ class Runner:
                 "follows": question.gate.follows(catalogue),
                 "traffic_switched_at": switched_at and switched_at.isoformat(),
                 "digests": {
-                    **self._verdict["digests"],
+                    **verdict.digests(checks),
                     "environment": verdict.digest_of(loaded.path),
                 },
             }
@@ -158,6 +162,7 @@ class Runner:
             deadline_seconds=deadline_seconds + DEADLINE_GRACE_SECONDS,
             debug=self._question.debug,
             phase=self._question.gate.number,
+            checks=loaded.checks,
         )
 
     def _conclude(self, asked: Asked, problem: str | None) -> None:

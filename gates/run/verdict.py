@@ -16,7 +16,7 @@ from gates.decide.fold import Folded, RegionResult
 from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.outcome import Outcome
 from gates.decide.scope import Gate
-from gates.load import FEATURES, POLICY, ROOT
+from gates.load import ROOT, Checks
 from gates.run.lines import Lines
 from gates.run.manifest import Manifest
 
@@ -61,10 +61,7 @@ def opening(header: Header) -> dict[str, Any]:
         "advisories": [],
         "checks": [],
         "versions": {"gate": VERSION, "python": platform.python_version(), "commit": _commit()},
-        "digests": {
-            "policy": _digest(sorted(POLICY.glob("*.yaml"))),
-            "catalogue": catalogue_digest(),
-        },
+        "digests": digests(Checks()),
     }
 
 
@@ -134,9 +131,17 @@ def not_applicable_results(manifest: Manifest, regions: Iterable[str]) -> list[R
     ]
 
 
-def catalogue_digest() -> str:
+def digests(checks: Checks) -> dict[str, str]:
+    """Return the SHA-256 of what was to be decided by, and of what was required."""
+    return {
+        "policy": _digest(sorted(checks.policy.glob("*.yaml"))),
+        "catalogue": catalogue_digest(checks),
+    }
+
+
+def catalogue_digest(checks: Checks) -> str:
     """Return the SHA-256 of everything that says what is required."""
-    return _digest(sorted(FEATURES.rglob("*.csv")))
+    return _digest(sorted(checks.features.rglob("*.csv")))
 
 
 def digest_of(path: pathlib.Path) -> str:

@@ -15,11 +15,12 @@ import psycopg
 from psycopg import sql
 
 from checks.platform import Platform
+from gates.decide.policy import Deadlines
 from sandbox import migrations, release_repository
 from sandbox import postgres as sandbox_postgres
 from sandbox.layout import RELEASE
 from tests.checkout import ROOT
-from tests.checks.platforms import NOWHERE, a_platform
+from tests.checks.platforms import NOWHERE, a_platform, a_policy
 from tests.probes import real_servers
 from tests.probes.real_servers import PASSWORD, Database
 from tests.probes.servers import closed_port
@@ -103,6 +104,9 @@ class Records:
         return a_platform(
             folder,
             {"eu": NOWHERE.format(closed_port())},
+            # A busy machine is no slow database.
+            policy=a_policy().model_copy(update={"deadlines": Deadlines(call="20s", run="5m")}),
+            run_seconds=120,
             postgres=login,
             data=section,
             state={"url": str(folder / "state")},

@@ -131,6 +131,9 @@ class TestSecrets:
             "evidence.token",
             "integrations.token",
             "mobile.token",
+            "monitoring.grafana.token",
+            "people.slack.token",
+            "people.pagerduty.token",
             "synthetic.token",
         }
         assert set(_reference_keys(Environment, "")) == known

@@ -8,7 +8,7 @@ import pytest
 
 from gates.decide.judgement import equals
 from gates.decide.scope import PostDeploy
-from gates.load import load_catalogue
+from gates.load import Checks, load_catalogue
 from gates.run import verdict
 from gates.run.join import Source, join
 from reports import explanation
@@ -46,7 +46,11 @@ def a_run(folder: pathlib.Path, region: str, *, red: str = "", **changes: Any) -
         "environment_regions": ["eu", "us"],
         "traffic_switched_at": "2026-01-31T22:00:00+00:00",
         "started_at": "2026-01-31T22:10:00+00:00",
-        "digests": {"policy": "p", "catalogue": verdict.catalogue_digest(), "environment": "e"},
+        "digests": {
+            "policy": "p",
+            "catalogue": verdict.catalogue_digest(Checks()),
+            "environment": "e",
+        },
         "reasons": [],
         "checks": [
             {
@@ -94,7 +98,13 @@ DIFFERENCES: dict[str, tuple[dict[str, Any], str]] = {
     "another environment": ({"environment": "staging"}, "is of environment staging"),
     "another window": ({"window": "1h"}, "is of window 1h"),
     "another policy": (
-        {"digests": {"policy": "q", "catalogue": verdict.catalogue_digest(), "environment": "e"}},
+        {
+            "digests": {
+                "policy": "q",
+                "catalogue": verdict.catalogue_digest(Checks()),
+                "environment": "e",
+            }
+        },
         "made with another policy",
     ),
     "a run that was interrupted": ({"state": "interrupted"}, "did not end by itself"),

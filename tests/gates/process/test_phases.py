@@ -1,0 +1,210 @@
+"""The gates along a deployment as people run them, on a catalogue of four rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+
+from gates.decide.catalogue import COLUMNS
+from tests.gates.process.gates import Gate
+from tests.sandbox.platforms import Sandbox, eventually
+
+ROWS = {
+    "TEAM-ONE-1": ("deploy", "1.1"),
+    "TEAM-TWO-1": ("deploy", "2.1"),
+    "TEAM-T7-1": ("pre-deploy", "T-7d"),
+    "TEAM-T2-1": ("pre-deploy", "T-2h"),
+}
+SCENARIO = """
+  @{check}
+  Scenario: The API answers, asks {check}
+    When the liveness endpoint of the api is read in every region
+    Then it answers with status 200 and JSON
+"""
+DESCRIBED = (
+    *("schema", "name", "release", "time_scale", "owner", "traffic"),
+    *("regions", "services", "prometheus", "metrics"),
+)
+Change = Callable[[dict[str, Any]], None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Deployment:
+    """A gate with its environment file, whose state a test may break."""
+
+    gate: Gate
+    environment: pathlib.Path
+    state: pathlib.Path
+
+    def change(self, change: Change) -> None:
+        """Change the environment file."""
+        data = yaml.safe_load(self.environment.read_text())
+        change(data)
+        self.environment.write_text(yaml.safe_dump(data))
+
+    def ask(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """Run a gate and return its exit code and verdict."""
+        asked = ("--env", str(self.environment), "--release", "v1.2.0", "--output", "json")
+        done = self.gate.run(*arguments, *asked)
+        assert done.stdout, done.stderr
+        verdict: dict[str, Any] = json.loads(done.stdout)
+        return done.returncode, verdict
+
+    def records(self) -> list[str]:
+        """Return the names of all records in the state."""
+        return sorted(str(path.relative_to(self.state)) for path in self.state.rglob("*.json"))
+
+
+@pytest.fixture
+def deployment(gate: Gate, platform: Sandbox, tmp_path: pathlib.Path) -> Deployment:
+    """Return a deployment of which nothing is known yet."""
+    features = gate.checkout / "features"
+    shutil.rmtree(features)
+    features.mkdir()
+    lines = [
+        f"{check},{phase},{when},team,critical,auto,no,rollback,,no"
+        for check, (phase, when) in ROWS.items()
+    ]
+    (features / "catalogue.csv").write_text("\n".join([",".join(COLUMNS), *lines, ""]))
+    scenarios = "".join(SCENARIO.format(check=check) for check in ROWS)
+    (features / "team.feature").write_text(f"Feature: A team's own\n{scenarios}")
+    found = Deployment(gate, tmp_path / "there.yaml", tmp_path / "state")
+    whole = yaml.safe_load(platform.state.environment.read_text())
+    data = {key: whole[key] for key in DESCRIBED} | {"state": {"url": str(found.state)}}
+    for region in data["regions"].values():
+        for key in set(region) - {"services", "prometheus", "labels"}:
+            del region[key]
+    found.environment.write_text(yaml.safe_dump(data))
+    return found
+
+
+def api_is_wrong(data: dict[str, Any]) -> None:
+    data["services"]["api"]["health"]["liveness"]["path"] = "/nothing-is-here"
+
+
+def sentences(verdict: dict[str, Any]) -> str:
+    return " ".join(reason["sentence"] for reason in verdict["reasons"])
+
+
+def test_a_phase_builds_on_the_phase_before(deployment: Deployment) -> None:
+    code, early = deployment.ask("phase", "2")
+    assert (code, early["decision"], early["counts"]) == (20, "HOLD", {"PASS": 2})
+    assert "1.1 was never asked in eu, us" in sentences(early)
+    assert "gate phase 1 --env" in sentences(early)
+    code, first = deployment.ask("phase", "1")
+    assert (code, first["decision"], first["follows"]) == (0, "GO", "phase 2")
+    assert deployment.ask("phase", "2.1")[0] == 0
+    kept = {record.rpartition("/")[0] for record in deployment.records()}
+    assert kept == {f"local/v1.2.0/phase-{phase}" for phase in ("1", "2", "2.1")}
+
+
+def test_a_red_phase_stops_says_what_to_undo_and_holds_the_next_one(
+    deployment: Deployment,
+) -> None:
+    assert deployment.ask("phase", "1")[0] == 0
+    deployment.change(api_is_wrong)
+    code, red = deployment.ask("phase", "1.1", "--region", "us")
+    assert (code, red["decision"]) == (10, "STOP")
+    assert any(said.startswith("To undo phase 1") for said in red["sentences"])
+    _, held = deployment.ask("phase", "2", "--region", "us")
+    assert "1.1 was STOP (run " in sentences(held)
+
+
+def test_a_history_that_takes_nothing_holds_although_all_is_green(deployment: Deployment) -> None:
+    deployment.state.write_text("a file where a folder should be")
+    code, verdict = deployment.ask("phase", "1")
+    assert (code, verdict["decision"], verdict["counts"]) == (20, "HOLD", {"PASS": 2})
+    assert "this run is not in the history" in sentences(verdict)
+    assert deployment.gate.run("explain").stdout.startswith("HOLD")
+
+
+def test_a_forged_go_is_no_go(deployment: Deployment) -> None:
+    deployment.change(api_is_wrong)
+    assert deployment.ask("phase", "1")[0] == 10
+    record = deployment.state / deployment.records()[0]
+    record.write_text(record.read_text().replace("STOP", "GO"))
+    _, verdict = deployment.ask("phase", "2")
+    assert "whether phase 1 is GO can't be told" in sentences(verdict)
+    assert "does not match its digest" in sentences(verdict)
+
+
+def test_an_interrupted_phase_leaves_nothing_in_the_history(deployment: Deployment) -> None:
+    out = deployment.gate.checkout / "reports" / "out"
+    env = ("--env", str(deployment.environment), "--release", "v1.2.0")
+    with deployment.gate.start("phase", "1", *env) as process:
+        eventually("the checks have begun", lambda: [*out.glob("*-phase-1-*/pytest.log")], 60)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 20
+    assert deployment.records() == []
+
+
+@pytest.fixture
+def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return the address of an S3 with the bucket `state`."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    boto3.client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket="state")
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def test_a_state_in_an_object_store_serves_as_well(
+    deployment: Deployment, object_store: str
+) -> None:
+    there = {"url": "s3://state/gate", "endpoint": object_store}
+    deployment.change(lambda data: data.update(state=there))
+    code, taken = deployment.ask("baseline")
+    assert code == 0
+    assert taken["address"].startswith("s3://state/gate/local/v1.2.0/baseline/")
+    assert deployment.ask("phase", "1")[0] == 0
+    assert deployment.ask("phase", "2")[0] == 0
+
+
+def test_the_countdown_is_no_go_when_red_and_says_what_it_does_not_ask(
+    deployment: Deployment,
+) -> None:
+    code, green = deployment.ask("pre-deploy", "--at", "T-7d")
+    assert (code, green["decision"], green["counts"]) == (0, "GO", {"PASS": 2})
+    assert any("people and QA" in said for said in green["sentences"])
+    deployment.change(api_is_wrong)
+    code, red = deployment.ask("pre-deploy")
+    assert (code, red["decision"], red["counts"]) == (10, "NO_GO", {"FAIL": 4})
+    assert deployment.records() == []
+
+
+def test_a_baseline_that_would_lack_something_is_not_kept(deployment: Deployment) -> None:
+    def away(data: dict[str, Any]) -> None:
+        data["regions"]["us"]["prometheus"] = "http://127.0.0.1:9"
+
+    deployment.change(away)
+    env = ("--env", str(deployment.environment), "--release", "v1.2.0")
+    done = deployment.gate.run("baseline", *env)
+    assert done.returncode == 20
+    assert "traffic: Prometheus of us:" in done.stderr
+    assert deployment.records() == []
+
+
+def test_the_regions_runs_are_joined_to_one_verdict(deployment: Deployment) -> None:
+    runs = [deployment.ask("phase", "1", "--region", region)[1]["run"] for region in ("eu", "us")]
+    joined = deployment.gate.run("join", *runs, "--output", "json")
+    assert joined.returncode == 0, joined.stdout
+    assert json.loads(joined.stdout)["regions"] == {"eu": "GO", "us": "GO"}
+    alone = deployment.gate.run("join", runs[0])
+    assert alone.returncode == 20
+    assert "no run of us was given" in alone.stdout
+    assert deployment.gate.run("join", "nothing").returncode == 64
