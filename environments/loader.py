@@ -96,7 +96,7 @@ def _checks(folder: str | None, path: pathlib.Path) -> pathlib.Path | None:
         if not (found / part).is_dir():
             raise ConfigurationError(
                 f"{shown(path)}: checks = {folder}: there is no folder {shown(found / part)}; "
-                "docs/adr/0028 says what belongs there."
+                "docs/adr/0017 says what belongs there."
             )
     return found
 
