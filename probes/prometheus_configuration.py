@@ -11,10 +11,10 @@ from typing import Any, Final
 import yaml
 
 from probes import http
-from probes.api import MAX_ANSWER_BYTES, NotAnsweredError, good_answer
+from probes.api import MAX_ANSWER_BYTES, NotAnsweredError, UnusableAnswerError, good_answer
 from probes.observation import Deadline, Failure, FailureKind, Observation, utc_now
 from probes.prometheus import PrometheusTarget
-from probes.prometheus_answers import UnusableAnswerError, read_data
+from probes.prometheus_answers import read_data
 from probes.strict_json import NotJsonError
 
 _PATH: Final = "/api/v1/status/config"

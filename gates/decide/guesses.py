@@ -29,14 +29,16 @@ REGION_LABELS = (
     "aws_region",
     "availability_zone",
 )
-_COMMON = (
-    "http_request_duration_seconds",
-    "http_server_request_duration_seconds",
-    "http_server_requests_seconds",
-    "http_requests_total",
-    "http_server_requests_seconds_count",
-)
-_WORDS = {"http": 3, "web": 3, "request": 3, "response": 1, "page": 1, "server": 1, "api": 2}
+_WORDS = {
+    "http": 3,
+    "web": 3,
+    "request": 3,
+    "response": 1,
+    "page": 1,
+    "server": 1,
+    "api": 2,
+    "duration": 1,
+}
 _TIME = re.compile(r"duration|latency|seconds|time")
 _NOT_THE_PLATFORMS = re.compile(
     r"^(prometheus|promhttp|alertmanager|grafana|go|process|node|net|scrape|apiserver|etcd|kubelet|rest_client)_"
@@ -53,8 +55,7 @@ def ranked(names: Iterable[str]) -> list[str]:
 
 def score(name: str) -> int:
     """Return how much a name sounds like the requests of a platform; 0 and below: not at all."""
-    points = 20 if name in _COMMON else 0
-    points += sum(weight for word, weight in _WORDS.items() if word in name)
+    points = sum(weight for word, weight in _WORDS.items() if word in name)
     return points - (15 if _NOT_THE_PLATFORMS.match(name) else 0)
 
 
