@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "why: what failed, by how much, where, what would clear it",
     "status": "where the deployment stands, who has to act, the next command",
     "doctor": "no verdict: can the gate reach and read everything it needs?",
+    "init": "propose an environment file from a live Prometheus",
 }
 EXIT_CODES = """exit codes:
   0   GO: every required check ran and passed

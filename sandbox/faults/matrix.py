@@ -95,7 +95,10 @@ class Walk:
 
     def _gate(self, *command: str) -> Mapping[str, Any]:
         asked = [*command, "--env", "local", "--release", "v1.2.0", "--output", "json"]
-        verdict: Mapping[str, Any] = json.loads(self._run("gate", *asked, check=False).stdout)
+        done = self._run("gate", *asked, check=False)
+        if not done.stdout:
+            raise SystemExit(f"gate {' '.join(command)} said nothing but: {done.stderr}")
+        verdict: Mapping[str, Any] = json.loads(done.stdout)
         return verdict
 
     def _sandbox(self, *arguments: str) -> None:
@@ -104,7 +107,7 @@ class Walk:
     def _run(self, program: str, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 - our own commands
             [str(Path(sys.executable).parent / program), *arguments],
-            stdout=subprocess.PIPE,
+            capture_output=True,
             text=True,
             check=check,
             timeout=600,

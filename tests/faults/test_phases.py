@@ -21,7 +21,7 @@ WALKED = [gate for gate in GATES if gate != "post-deploy"]
 FAULTS = [fault for fault in catalogue.load() if fault.gate in WALKED]
 CHECKS = {row.id for row in ROWS if row.phase in ("pre-deploy", "deploy")}
 INVARIANT = {row.id for row in ROWS if row.invariant}
-EVERY_PHASE_IS_ASKED = False
+EVERY_PHASE_IS_ASKED = True
 """Set once all areas have their rows: then no phase may be without one."""
 
 

@@ -1,0 +1,156 @@
+"""Looks at a live Prometheus and a service for what an environment file has to say about them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from checks.failures import failure_of
+from checks.promql import selector
+from gates.decide import guesses
+from probes import http, prometheus
+from probes.observation import Deadline, Failure
+from probes.prometheus import PrometheusTarget, Series
+from probes.prometheus_configuration import scrape_intervals
+from probes.strict_json import NotJsonError
+
+CALL_SECONDS = 10.0
+HEALTH_PATHS = ("/health", "/healthz", "/status", "/api/health", "/actuator/health", "/livez")
+_MOST_SERIES = 200
+_OK = 200
+
+
+class NothingSeenError(Exception):
+    """Prometheus did not answer; the text says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.detail)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Named:
+    """A metric of one job; a counter with the label that holds the HTTP status."""
+
+    name: str
+    job: str
+    status_label: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Health:
+    """A health endpoint that answered with JSON."""
+
+    path: str
+    fields: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Seen:
+    """What was found; everything is empty where nothing was asked."""
+
+    jobs: Sequence[str] = ()
+    histograms: Sequence[Named] = ()
+    """The likeliest first."""
+    bounds: Sequence[float] = ()
+    """Of the first histogram, in seconds."""
+    counters: Sequence[Named] = ()
+    """Of the same job as the first histogram where there are any, the likeliest first."""
+    scrape_seconds: float | None = None
+    version: tuple[str, Sequence[str]] | None = None
+    """The label of `up` that carries the release, with its values."""
+    metric_version: tuple[str, Sequence[str]] | None = None
+    """The same of the metrics."""
+    region: tuple[str, Sequence[str]] | None = None
+    health: Health | None = None
+
+    @property
+    def job(self) -> str | None:
+        """Return the job whose requests are counted."""
+        if self.histograms:
+            return self.histograms[0].job
+        return self.counters[0].job if self.counters else None
+
+
+def look(target: PrometheusTarget) -> Seen:
+    """Return what a Prometheus holds; raises NothingSeenError when it does not answer."""
+    jobs = [one.labels.get("job", "") for one in _series(target, "count by (job) (up)")]
+    histograms = _histograms(target)
+    counters = _counters(target)
+    job = histograms[0].job if histograms else (counters[0].job if counters else None)
+    if job is None:
+        return Seen(jobs=sorted(filter(None, jobs)))
+    same_job = [one for one in counters if one.job == job]
+    up = _labels(target, selector("up", {"job": job}))
+    measured = [f"{one.name}_count" for one in histograms[:1]] or [counters[0].name]
+    of_metric = _labels(target, selector(measured[0], {"job": job}))
+    intervals = scrape_intervals(target, deadline=Deadline.after(CALL_SECONDS)).value
+    return Seen(
+        jobs=sorted(filter(None, jobs)),
+        histograms=histograms,
+        bounds=_bounds(target, histograms[0]) if histograms else (),
+        counters=same_job or counters,
+        scrape_seconds=intervals.seconds.get(job) if intervals else None,
+        version=guesses.version_label(up),
+        metric_version=guesses.version_label(of_metric),
+        region=guesses.label_for(guesses.REGION_LABELS, of_metric),
+    )
+
+
+def look_at_service(base_url: str) -> Health | None:
+    """Return the first usual health path that answers 200 and a JSON object; None without one."""
+    target = http.HttpTarget(base_url.rstrip("/"))
+    for path in HEALTH_PATHS:
+        answer = http.request(target, "GET", path, deadline=Deadline.after(CALL_SECONDS)).value
+        if answer is None:
+            return None
+        if answer.status == _OK and (body := _object(answer)) is not None:
+            return Health(path, guesses.health_fields(body))
+    return None
+
+
+def _object(answer: http.HttpAnswer) -> Mapping[str, object] | None:
+    try:
+        body = answer.json()
+    except NotJsonError:
+        return None
+    return body if isinstance(body, Mapping) else None
+
+
+def _histograms(target: PrometheusTarget) -> list[Named]:
+    query = 'count by (__name__, job) ({__name__=~".+_bucket",le!=""})'
+    found = [
+        Named(one.labels["__name__"].removesuffix("_bucket"), one.labels.get("job", ""))
+        for one in _series(target, query)
+    ]
+    return _ranked([one for one in found if guesses.is_duration_in_seconds(one.name)])
+
+
+def _counters(target: PrometheusTarget) -> list[Named]:
+    found: list[Named] = []
+    for label in guesses.STATUS_LABELS:
+        statuses = f'__name__=~".+_(total|count)",{label}=~"[1-5][0-9][0-9]"'
+        series = _series(target, f"count by (__name__, job) ({{{statuses}}})")
+        found += [Named(one.labels["__name__"], one.labels.get("job", ""), label) for one in series]
+    return _ranked(found)
+
+
+def _ranked(found: Sequence[Named]) -> list[Named]:
+    order = {name: number for number, name in enumerate(guesses.ranked(one.name for one in found))}
+    return sorted(found, key=lambda one: (order[one.name], one.job))
+
+
+def _bounds(target: PrometheusTarget, histogram: Named) -> list[float]:
+    query = f"count by (le) ({selector(histogram.name + '_bucket', {'job': histogram.job})})"
+    bounds = sorted(float(one.labels.get("le", "nan")) for one in _series(target, query))
+    return [bound for bound in bounds if bound != float("inf")]
+
+
+def _labels(target: PrometheusTarget, query: str) -> list[Mapping[str, str]]:
+    return [one.labels for one in _series(target, f"topk({_MOST_SERIES}, {query})")]
+
+
+def _series(target: PrometheusTarget, query: str) -> tuple[Series, ...]:
+    observed = prometheus.instant(target, query, deadline=Deadline.after(CALL_SECONDS))
+    if observed.value is None:
+        raise NothingSeenError(failure_of(observed))
+    return observed.value.series

@@ -1,0 +1,105 @@
+"""`gate init` from outside: a proposal from a real Prometheus that loads once its marks are gone."""
+
+from __future__ import annotations
+
+import io
+import pathlib
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from environments.settings import Environment
+from environments.yaml_file import ConfigurationError, parse, read_yaml
+from gates.cli.main import main
+from tests.probes.real_servers import prometheus_server
+from tests.probes.servers import closed_port
+
+
+@pytest.fixture(scope="module")
+def prometheus() -> Iterator[str]:
+    with prometheus_server() as url:
+        yield url
+
+
+def init(*arguments: object) -> tuple[int, str, str]:
+    """Call the command in this process; return code, stdout and stderr."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    code = main(["init", *map(str, arguments)], stdout, stderr)
+    return code, stdout.getvalue(), stderr.getvalue()
+
+
+def test_a_live_prometheus_is_proposed_with_metrics_labels_bounds_and_interval(
+    prometheus: str, tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "clinic.yaml"
+    code, out, said = init("--prometheus", prometheus, "--service", prometheus, "--output", file)
+    assert (code, out) == (0, ""), said
+    assert f"gate doctor --env {file}" in said
+    text = file.read_text(encoding="utf-8")
+    assert "bucket_bounds: [0.1, 0.2, 0.4, 1, 3, 8, 20, 60, 120]" in text
+    with pytest.raises(ConfigurationError) as refused:
+        parse(Environment, read_yaml(file, "clinic"), "clinic")
+    assert all("EDIT-ME" in sentence for sentence in refused.value.sentences)
+    # A Prometheus has no health endpoint of JSON, and nobody but its owner knows its owner.
+    assert len(refused.value.sentences) == 2
+    file.write_text(re.sub(r'"EDIT-ME: [^"]*"', "/-/healthy", text), encoding="utf-8")
+    found = parse(Environment, read_yaml(file, "clinic"), "clinic")
+    assert found.name == "clinic"
+    assert found.prometheus is not None
+    assert (found.prometheus.job, found.prometheus.scrape_interval) == ("itself", 0.2)
+    duration, total = found.metrics["request_duration"], found.metrics["requests_total"]
+    assert duration.name == "prometheus_http_request_duration_seconds"
+    assert duration.labels == {"job": "itself"}
+    assert (total.name, total.status_label) == ("prometheus_http_requests_total", "code")
+
+
+def test_without_an_output_the_proposal_is_the_product(prometheus: str) -> None:
+    code, out, said = init("--prometheus", prometheus)
+    assert code == 0
+    assert out.startswith("# Proposed by gate init")
+    assert "request-duration histograms: prometheus_http_request_duration_seconds of" in said
+
+
+def test_with_nothing_to_look_at_everything_is_left_to_a_person() -> None:
+    code, out, said = init()
+    assert code == 0
+    assert out.count("EDIT-ME:") >= 6
+    assert "none found" in said
+
+
+def test_a_file_that_exists_is_left_alone_unless_forced(
+    prometheus: str, tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "clinic.yaml"
+    file.write_text("mine", encoding="utf-8")
+    code, out, said = init("--prometheus", prometheus, "--output", file)
+    assert (code, out, file.read_text(encoding="utf-8")) == (64, "", "mine")
+    assert "--force" in said
+    assert init("--prometheus", prometheus, "--output", file, "--force")[0] == 0
+    assert "name: clinic" in file.read_text(encoding="utf-8")
+
+
+def test_a_prometheus_that_is_not_there_is_one_sentence_and_no_file(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "clinic.yaml"
+    url = f"http://127.0.0.1:{closed_port()}"
+    code, out, said = init("--prometheus", url, "--output", file)
+    assert (code, out, file.exists()) == (20, "", False)
+    assert said.count("\n") == 1
+    assert "refused the connection" in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["--prometheus", "somewhere"], id="an address without http"),
+        pytest.param(["--prometheus", "http://user:word@host"], id="an address with a password"),
+        pytest.param(["--output", "Clinic.txt"], id="a file that is no environment's"),
+        pytest.param(["--output", "/nowhere/at/all/clinic.yaml"], id="a folder that is not there"),
+        pytest.param(["--overwrite"], id="an option that is none"),
+    ],
+)
+def test_wrong_usage_ends_with_64(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, said = init(*arguments)
+    assert (code, out) == (64, "")
+    assert "gate:" in said + capsys.readouterr().err

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reports import junit, words
+from reports.verdict import Verdict, read
+from tests.reports import verdicts
+
+
+def phase(record: Any, **changes: Any) -> Verdict:
+    return read(record | {"gate": "phase", "phase": "2.1", "window": None, **changes})
+
+
+def test_a_phase_is_named_as_on_the_command_line() -> None:
+    verdict = phase(verdicts.go(), stage="deploying, nothing is live")
+    assert words.scope(verdict) == "phase 2.1, deploying, nothing is live"
+    assert words.again_command(verdict) == ("./harness gate phase 2.1 --env local --release v1.2.0")
+
+
+@pytest.mark.parametrize("follows", ["phase 2.2", "phase 3", "post-deploy"])
+def test_after_go_the_next_gate_is_named(follows: str) -> None:
+    (step,) = words.next_steps(phase(verdicts.go(), follows=follows))
+    assert step.endswith(f"./harness gate {follows} --env local --release v1.2.0")
+
+
+def test_a_stop_says_that_nothing_carries_traffic_and_that_work_is_undone() -> None:
+    verdict = phase(verdicts.stopped())
+    assert words.meaning(verdict).endswith("carries no traffic: stop, undo what was begun.")
+    assert words.next_steps(verdict)[0] == "Do not switch traffic; undo what was begun."
+
+
+def test_the_countdown_is_asked_again_up_to_the_same_time() -> None:
+    asked = {"gate": "pre-deploy", "window": None, "at": "T-3d"}
+    verdict = read(verdicts.no_go() | asked)
+    assert "due by T-3d" in words.scope(verdict)
+    assert words.again_command(verdict).endswith("--release v1.2.0 --at T-3d")
+
+
+def test_a_phases_suites_are_called_after_it() -> None:
+    record = verdicts.go() | {"gate": "phase", "phase": "2.1", "window": None}
+    assert 'name="phase-2.1.eu"' in junit.render(record)
