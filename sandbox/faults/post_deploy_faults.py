@@ -16,11 +16,12 @@ from sandbox.faults.actions import (
     TrafficCapped,
     VendorDown,
 )
-from sandbox.layout import PREVIOUS, REGIONS, RELEASED_APIS, api_name, edge_name
+from sandbox.layout import LINKS, PREVIOUS, REGIONS, RELEASED_APIS, api_name, edge_name
 from sandbox.postgres import GATE
 
 _GATE_ROLE = sql.Identifier(GATE)
-_OUT_OF_BAND = ("gate-prometheus", "gate-postgres", "gate-redis", "gate-outside")
+_GATES_OWN = tuple(name for name in LINKS if name not in ("redis-api", "postgres-api"))
+"""Every way by which the gate reaches anything; the two others are the platform's own."""
 
 FAULTS: dict[str, Action] = {
     "api-down-eu": Stopped((RELEASED_APIS[0],)),
@@ -57,9 +58,7 @@ FAULTS: dict[str, Action] = {
         sql.SQL("GRANT UPDATE ON appointments TO {}").format(_GATE_ROLE),
         sql.SQL("REVOKE UPDATE ON appointments FROM {}").format(_GATE_ROLE),
     ),
-    "gate-without-network": LinksChanged(
-        (*map(edge_name, REGIONS), *_OUT_OF_BAND), {"mode": "refuse"}
-    ),
+    "gate-without-network": LinksChanged(_GATES_OWN, {"mode": "refuse"}),
     "prometheus-down": Stopped(("prometheus",)),
     "prometheus-slow": LinksChanged(("gate-prometheus",), {"latency_seconds": 60.0}),
     "prometheus-restarted": Restarted(("prometheus",)),
