@@ -9,8 +9,11 @@ calls `probes.postgres.server_state(…)`: that loads the module, with its libra
 
 import importlib
 import logging
+import threading
 import types
 import typing
+
+_LOADING = threading.RLock()
 
 for _name in (
     "httpx",
@@ -85,4 +88,7 @@ else:
         """Load a probe at its first use (PEP 562); raises AttributeError for what is none."""
         if name not in __all__:
             raise AttributeError(f"there is no probe “{name}”")
-        return importlib.import_module(f"probes.{name}")
+        # One at a time: their libraries share others, and where two threads import in a circle,
+        # Python hands one of them a module that is only half there.
+        with _LOADING:
+            return importlib.import_module(f"probes.{name}")
