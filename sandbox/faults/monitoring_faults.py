@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sandbox.faults.holds import Holds
 
+_BASELINE, _ASIDE = "baseline", "laid-aside"
 _MISSED_SECONDS = 6.0
 _LOOK_BACK_SECONDS = 21.0
 """After so long nobody sees a gap any more: the floor of the look-back, and one scrape."""
@@ -91,6 +92,21 @@ class OtherContacts:
         holds.platform.layout.contacts.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True, slots=True)
+class BaselineHidden:
+    """Nobody has taken a baseline: those that there are lie aside for a while."""
+
+    async def apply(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
+        """Lay them aside."""
+        for folder in holds.platform.layout.state.gate.glob(f"*/*/{_BASELINE}"):
+            folder.rename(folder.with_name(_ASIDE))
+
+    async def revert(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
+        """Put them back."""
+        for folder in holds.platform.layout.state.gate.glob(f"*/*/{_ASIDE}"):
+            folder.rename(folder.with_name(_BASELINE))
+
+
 def _panels(**changed: str) -> dict[str, dict[str, str]]:
     """Return the release's dashboards with other queries for some panels of the first."""
     dashboards = monitoring.dashboards()
@@ -130,6 +146,7 @@ FAULTS: dict[str, Action] = {
     "slack-channel-archived": StandInBent("slack", {"archived": ("incidents",)}),
     "slack-app-not-in-channel": StandInBent("slack", {"without_app": ("random", "deployments")}),
     "slack-down": LinksChanged(("gate-slack",), {"mode": "refuse"}),
+    "baseline-not-taken": BaselineHidden(),
     "contact-to-be-determined": OtherContacts(
         {"Release Manager": {"name": "TBD", "phone": "+1-XXX-XXX-XXXX"}}
     ),

@@ -106,6 +106,7 @@ def edited(tmp_path: pathlib.Path) -> pathlib.Path:
     """Return prod.yaml as an operator would leave it, with names that nobody has."""
     numbers = iter(range(100))
     text = (FOLDER / "prod.yaml").read_text(encoding="utf-8")
+    text = re.sub(r'"EDIT-ME: true or false[^"]*"', "false", text)
     text = re.sub(r'"EDIT-ME: address[^"]+"', lambda _: f"https://{next(numbers)}.invalid", text)
     text = re.sub(r'"EDIT-ME: [^"]+"', lambda _: f"{next(numbers)}.invalid", text)
     text = text.replace("unifiedhealth.io", "unifiedhealth.invalid")
@@ -117,8 +118,9 @@ def edited(tmp_path: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture
 def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "SYNTHETIC_TOKEN"):
-        monkeypatch.setenv(f"GATE_{name}", "sentinel-secret")
+    text = (FOLDER / "prod.yaml").read_text(encoding="utf-8")
+    for name in re.findall(r"env:(GATE_[A-Z0-9_]+)", text):
+        monkeypatch.setenv(name, "sentinel-secret")
 
 
 @pytest.mark.usefixtures("secrets")
