@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import redis.asyncio as redis_client
@@ -33,6 +34,8 @@ _SAFE_SINCE, _TEST_SINCE = 1, 5
 _OPERATOR = "release-manager"
 _PATIENCE_SECONDS = 2.0
 
+_TRIES, _PAUSE_SECONDS = 6, 1.0
+
 
 async def lay_down(platform: Platform) -> None:
     """Put the flags there as they are meant to be now: nothing of it is a change. Raises SandboxError."""
@@ -60,7 +63,14 @@ async def change(platform: Platform, flag: str, state: State) -> None:
     enabled, percentage = state
     wanted = {"enabled": enabled, "percentage": percentage, "actor": _OPERATOR}
     # Both versions do this alike, and the previous one runs all the time.
-    await put(platform.layout, PREVIOUS_APIS[0], f"/v1/operations/flags/{flag}", wanted)
+    path = f"/v1/operations/flags/{flag}"
+    for _ in range(_TRIES - 1):
+        try:
+            return await put(platform.layout, PREVIOUS_APIS[0], path, wanted)
+        except SandboxError:
+            # Its pool may still hold connections that an earlier fault has broken.
+            await asyncio.sleep(_PAUSE_SECONDS)
+    return await put(platform.layout, PREVIOUS_APIS[0], path, wanted)
 
 
 def meant(platform: Platform) -> Mapping[str, State]:

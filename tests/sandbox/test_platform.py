@@ -103,7 +103,7 @@ def test_each_region_serves_the_release_at_its_own_edge(platform: Sandbox, regio
 
 def test_prometheus_scrapes_both_versions_in_both_regions(platform: Sandbox) -> None:
     base = platform.environment().regions["eu"].prometheus
-    series = _get(f"{base}/api/v1/query?query=up")["data"]["result"]
+    series = _get(f"{base}/api/v1/query?query=up%7Bjob=%22api%22%7D")["data"]["result"]
     seen = {
         (row["metric"]["job"], row["metric"]["region"], row["metric"]["version"], row["value"][1])
         for row in series
@@ -137,7 +137,7 @@ def test_the_gates_database_login_sees_bookings_and_replication(platform: Sandbo
     "statement",
     [
         pytest.param("SELECT name FROM patients", id="read patients"),
-        pytest.param("SELECT patient_id FROM appointments", id="read whose appointment it is"),
+        pytest.param("SELECT starts_at FROM appointments", id="read when an appointment is"),
         pytest.param("UPDATE appointments SET status = 'cancelled'", id="change an appointment"),
         pytest.param("CREATE TABLE public.mine (id int)", id="make a table"),
         pytest.param("CREATE TEMP TABLE mine (id int)", id="make a temporary table"),
