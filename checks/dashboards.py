@@ -151,9 +151,10 @@ class Dashboards:
             self._check.judge(region, _instrument(instrument))
             return
         now = instrument.value.server_time
-        for job in self._section.jobs:
+        for job, targets in self._section.jobs.items():
             labels = self._platform.labels(region, {"job": job})
-            query = f"sum(sum_over_time({selector('up', labels)}[{step * 1000:.0f}ms])) > 0"
+            seen = f"sum_over_time({selector('up', labels)}[{step * 1000:.0f}ms]) > 0"
+            query = f"count({seen}) >= {targets}"
             start = now - dt.timedelta(seconds=math.floor(seconds / step) * step)
             observed = probes.prometheus.range_query(
                 target,

@@ -23,6 +23,8 @@ class GrafanaState(State):
     """Dashboards by title: title of a panel → its query."""
 
     dashboards: dict[str, dict[str, str]] = Field(default_factory=dict)
+    replaced: dict[str, str] = Field(default_factory=dict)
+    """Title of a panel → another query than the dashboards say."""
     also: tuple[str, ...] = ()
     """Titles that a second dashboard carries too."""
 
@@ -72,9 +74,11 @@ class Grafana:
         return JSONResponse(hits)
 
     async def _dashboard(self, request: Request) -> Response:
+        other = self._facts.now.replaced
         for number, (title, panels) in enumerate(self._facts.now.dashboards.items()):
             if _uid(title, number) == request.path_params["uid"]:
-                return JSONResponse({"dashboard": _model(title, panels), "meta": {}})
+                shown = {**panels, **{k: v for k, v in other.items() if k in panels}}
+                return JSONResponse({"dashboard": _model(title, shown), "meta": {}})
         return JSONResponse({"message": "Dashboard not found"}, 404)
 
     async def _proxy(self, request: Request) -> Response:
