@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import pathlib
-import subprocess
 from collections.abc import Collection, Mapping
 
 from gates.decide.fold import Folded, Stage, fold
-from gates.load import ROOT, load_catalogue
+from gates.load import load_catalogue
 from gates.run import lines
 from gates.run.child import ChildPlan
 from sandbox.faults.expectation import outcomes
+from tests.faults.forked import Forker
 from tests.sandbox.platforms import Sandbox
 
+FORKER = Forker()
 REGIONS = ("eu", "us")
 
 
@@ -32,17 +33,9 @@ def run_checks(platform: Sandbox, run_dir: pathlib.Path, checks: Collection[str]
         deadline_seconds=120,
         debug=False,
     )
-    done = subprocess.run(
-        plan.command(),
-        cwd=ROOT,
-        env=plan.environment(),
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
+    said = FORKER.run(plan)
     read = lines.read(run_dir / "events.jsonl")
-    assert len(read.finished) == len(checks), done.stdout + done.stderr
+    assert len(read.finished) == len(checks), said
     return read
 
 
