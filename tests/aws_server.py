@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from probes.aws import AwsTarget
 from sandbox.aws.names import REGION
 from tests.checkout import ROOT
-from tests.probes.servers import closed_port
+from tests.probes.servers import closed_ports
 
 KEY_ID = "the-gates-key"
 TOKEN = "admin-token"
@@ -70,7 +70,8 @@ class AwsServer:
 @contextlib.contextmanager
 def aws_server(folder: pathlib.Path) -> Iterator[AwsServer]:
     """Serve an account before its release until the block ends."""
-    server = AwsServer({name: closed_port() for name in ("aws", "web-eu", "web-us")})
+    names = ("aws", "web-eu", "web-us")
+    server = AwsServer(dict(zip(names, closed_ports(len(names)), strict=True)))
     settings = folder / "aws.json"
     settings.write_text(
         json.dumps({"admin_token": TOKEN, "gate_key_id": KEY_ID, "ports": server.ports})

@@ -27,3 +27,11 @@ def whole_platform(platform: Sandbox) -> Iterator[Sandbox]:
     """Return the running platform and revert every fault that the test leaves applied."""
     yield platform
     platform.ask({"do": "fault", "action": "revert-all"})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one process, in their order; where a test names its group, that counts."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))

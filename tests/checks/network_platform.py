@@ -17,7 +17,7 @@ from gates.decide.network_policy import DnsPolicy
 from sandbox.standins import certificates, names
 from sandbox.zone import AFTER, AUTHORITATIVE, HOSTS, RESOLVERS, SERIAL_AFTER, ZONE, described
 from tests.checks.platforms import a_platform, a_policy
-from tests.probes.servers import closed_port
+from tests.probes.servers import closed_ports
 
 REGIONS = {"eu": "http://127.0.0.1:9", "us": "http://127.0.0.2:9"}
 _ADMIN = {"X-Sandbox-Token": "admin"}
@@ -39,7 +39,8 @@ class StandIn:
 @contextlib.contextmanager
 def name_servers() -> Iterator[StandIn]:
     """Serve the zone after its update."""
-    ports = {name: closed_port() for name in (*AUTHORITATIVE, *RESOLVERS)}
+    servers = (*AUTHORITATIVE, *RESOLVERS)
+    ports = dict(zip(servers, closed_ports(len(servers)), strict=True))
     with TestClient(names.make_app(SecretStr("admin"), {"dns": ports})) as client:
         told = client.put(
             "/_sandbox/state", json={"records": AFTER, "serial": SERIAL_AFTER}, headers=_ADMIN
@@ -51,7 +52,7 @@ def name_servers() -> Iterator[StandIn]:
 @contextlib.contextmanager
 def tls_ports(folder: pathlib.Path) -> Iterator[StandIn]:
     """Terminate TLS for both regions, and on a port that agrees on TLS 1.1 alone."""
-    ports = {name: closed_port() for name in ("eu", "us", "old")}
+    ports = dict(zip(("eu", "us", "old"), closed_ports(3), strict=True))
     settings = {"tls": ports, "ca_file": str(folder / "authority.pem")}
     with TestClient(certificates.make_app(SecretStr("admin"), settings)) as client:
         yield StandIn(ports, client)

@@ -25,7 +25,7 @@ from sandbox.aws.names import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
 from sandbox.builds import MANIFEST, REPOSITORIES, build_id, commit, image_digest, web_bundle
 from tests.aws_server import KEY_ID, AwsServer, aws_server
 from tests.checks.platforms import NOWHERE, a_platform, a_policy
-from tests.probes.servers import closed_port
+from tests.probes.servers import closed_port, closed_ports
 
 RELEASE = "1.2.0"
 Question = Callable[[Platform, Check], object]
@@ -88,7 +88,7 @@ class Place:
             },
             "secrets": {"names": list(SECRETS), "access_key_users": [KEY_USER]},
         }
-        regions = {region: NOWHERE.format(closed_port()) for region in ("eu", "us")}
+        regions = dict(zip(("eu", "us"), map(NOWHERE.format, closed_ports(2)), strict=True))
         return a_platform(
             self.folder,
             regions,

@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Collection, Mapping
 
 from gates.decide.fold import Folded, Stage, fold
+from gates.decide.outcome import Outcome
 from gates.load import load_catalogue
 from gates.run import lines
 from gates.run.child import ChildPlan
@@ -51,6 +52,16 @@ def found(read: lines.Lines, checks: Collection[str]) -> dict[str, str]:
         missing = {region: {"outcome": None} for region in REGIONS if region not in by_region}
         records.append({"id": check, "regions": {**by_region, **missing}})
     return outcomes(records)
+
+
+def said(read: lines.Lines) -> str:
+    """Return the sentences of everything that is not good, for whoever reads a failed test."""
+    return "\n".join(
+        f"{result.check} {result.region} {one.outcome}: {one.sentence}"
+        for result in read.results
+        for one in result.judgements
+        if one.outcome is not Outcome.PASS
+    )
 
 
 def folded(

@@ -12,7 +12,7 @@ from gates.load import load_catalogue
 from sandbox.faults import catalogue
 from sandbox.faults.catalogue import Fault
 from sandbox.faults.expectation import expected
-from tests.faults.runs import folded, found, run_checks
+from tests.faults.runs import folded, found, run_checks, said
 from tests.sandbox.platforms import Sandbox
 
 FAULTS = {fault.name: fault for fault in catalogue.load() if fault.gate == "post-deploy"}
@@ -65,6 +65,7 @@ def faulty(platform: Sandbox, request: pytest.FixtureRequest) -> Iterator[Fault]
         yield together([FAULTS[name] for name in request.param])
     finally:
         platform.ask({"do": "fault", "action": "revert-all"})
+        assert platform.ask({"do": "status"})["faults"] == []
 
 
 def together(faults: list[Fault]) -> Fault:
@@ -95,7 +96,7 @@ def test_a_fault_turns_its_checks_and_decides_what_it_says(
         # What takes the API down leaves the objectives without samples: see the matrix.
         checks -= PERFORMANCE
     read = run_checks(platform, tmp_path / "run", checks)
-    assert found(read, checks) == {check: expected(faulty, check) for check in checks}
+    assert found(read, checks) == {check: expected(faulty, check) for check in checks}, said(read)
     assert folded(read, checks).decision.value == faulty.decision
 
 

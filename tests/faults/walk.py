@@ -13,7 +13,7 @@ from gates.decide.scope import Gate as Question
 from gates.decide.scope import Phase, PreDeploy, Scope
 from gates.load import load_catalogue
 from sandbox.faults.catalogue import Fault
-from tests.faults.runs import folded, found, run_checks
+from tests.faults.runs import folded, found, run_checks, said
 from tests.gates.process.gates import Gate
 from tests.sandbox.platforms import Sandbox
 
@@ -43,12 +43,12 @@ class Walk:
         verdict: dict[str, Any] = json.loads(done.stdout)
         return verdict
 
-    def under(self, fault: Fault, run_dir: pathlib.Path) -> tuple[dict[str, str], Folded]:
-        """Return every outcome of a fault's gate and its decision, as they are now."""
+    def under(self, fault: Fault, run_dir: pathlib.Path) -> tuple[dict[str, str], Folded, str]:
+        """Return every outcome of a fault's gate, its decision, and the sentences behind them."""
         scope = self.scope(fault.gate)
         checks = {row.id for row in scope.rows}
         read = run_checks(self.platform, run_dir, checks)
-        return found(read, checks), folded(read, checks, scope.stages)
+        return found(read, checks), folded(read, checks, scope.stages), said(read)
 
     def scope(self, gate: str) -> Scope:
         """Return what a gate asks now."""

@@ -201,9 +201,16 @@ def unreachable_listener() -> Iterator[int]:
 
 def closed_port() -> int:
     """Return a port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return closed_ports(1)[0]
+
+
+def closed_ports(count: int) -> list[int]:
+    """Return different ports on which nothing listens."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 10) -> None:

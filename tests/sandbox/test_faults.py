@@ -126,14 +126,6 @@ def test_a_fault_shows_while_it_is_applied_and_only_then(
     assert not visible(whole_platform)
 
 
-@pytest.mark.parametrize("name", sorted(set(ACTIONS) - set(_VISIBLE)))
-def test_a_switch_of_the_api_is_taken_and_released(whole_platform: Sandbox, name: str) -> None:
-    assert _fault(whole_platform, "apply", name)
-    assert whole_platform.ask({"do": "status"})["faults"] == [name]
-    assert _fault(whole_platform, "revert", name)
-    assert whole_platform.ask({"do": "status"})["faults"] == []
-
-
 def test_a_fault_is_applied_and_reverted_at_most_once(whole_platform: Sandbox) -> None:
     assert _fault(whole_platform, "apply", "wrong-version")
     assert not _fault(whole_platform, "apply", "wrong-version")

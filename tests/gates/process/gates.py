@@ -70,9 +70,7 @@ class Gate:
 def copy_of_checkout(folder: pathlib.Path) -> pathlib.Path:
     """Copy the product's files, so that a test may damage them; the interpreter stays the same."""
     for name in COPIED:
-        shutil.copytree(
-            CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("out", "__pycache__")
-        )
+        shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("out"))
     for name in ("conftest.py", "pyproject.toml"):
         shutil.copy(CHECKOUT / name, folder / name)
     return folder

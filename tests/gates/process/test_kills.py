@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import signal
 import uuid
@@ -78,10 +80,23 @@ def test_a_gate_killed_while_it_brings_the_platform_up_leaves_no_process(tmp_pat
     assert lonely.verdict()["decision"] is None
 
 
+@contextlib.contextmanager
+def vendors_that_hang(platform: Sandbox) -> Iterator[None]:
+    """Let the vendors take calls and not answer: a journey then waits for seconds at its payment."""
+    rows = platform.ask({"do": "status"})["processes"]
+    (vendors,) = (row["pid"] for row in rows if row["name"] == "vendors")
+    os.kill(vendors, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(vendors, signal.SIGCONT)
+
+
 def test_records_of_a_child_killed_in_its_journey_are_removed_by_the_next_run(
     gate: Gate, platform: Sandbox
 ) -> None:
-    killed = kill(gate, Kill("child", signal.SIGKILL, 0, in_journey=True))
+    with vendors_that_hang(platform):
+        killed = kill(gate, Kill("child", signal.SIGKILL, 0, in_journey=True))
     assert broken_promises(killed, platform) == []
     assert killed.run is not None
     assert journalled(killed.run)
