@@ -151,7 +151,9 @@ class Dashboards:
             self._check.judge(region, _instrument(instrument))
             return
         now = instrument.value.server_time
-        for job, targets in self._section.jobs.items():
+        # How many pods there were in the past is not known: one of them at least.
+        jobs = {**dict.fromkeys(self._section.pod_jobs, 1), **self._section.jobs}
+        for job, targets in jobs.items():
             labels = self._platform.labels(region, {"job": job})
             seen = f"sum_over_time({selector('up', labels)}[{step * 1000:.0f}ms]) > 0"
             query = f"count({seen}) >= {targets}"

@@ -12,6 +12,7 @@ import yaml
 import probes
 from checks import failures
 from checks.check import Check
+from checks.clusters import Clusters
 from checks.data import missing, verdict
 from checks.platform import NotDescribedError, Platform
 from checks.settling import Ended, Progress, settle_seconds, settled
@@ -66,7 +67,10 @@ class Watch:
 
     def targets_up(self) -> None:
         """Judge that each job has all its targets in each region, and all of them are up."""
-        self._platform.each_region(self._targets_of)
+        if self.section.pod_jobs:
+            Clusters(self._platform).each_region(self._check, self._targets_of)
+        else:
+            self._platform.each_region(self._targets_of)
 
     def alerts_arrive(self) -> None:
         """Judge that each severity reaches its receiver, and that the watchdog's alert arrives."""
@@ -204,11 +208,33 @@ class Watch:
             mine = [one for one in scraped.value.targets if wanted.items() <= one.labels.items()]
             judged = [
                 *_jobs(self.section.jobs, mine),
+                *self._of_pods(region, mine),
                 *_jobs(self.section.shared_jobs, scraped.value.targets),
             ]
             return _Look(scraped, tuple(judged))
 
         self._settled(region, look)
+
+    def _of_pods(
+        self, region: str, targets: Sequence[probes.alerting.ScrapeTarget]
+    ) -> Iterator[Judgement]:
+        """Judge that every ready pod of the app is a target: one that nobody scrapes fails unseen."""
+        if not self.section.pod_jobs:
+            return
+        clusters = Clusters(self._platform)
+        found = probes.kubernetes.workload(
+            clusters.target(region),
+            clusters.section.namespace,
+            clusters.section.app_labels,
+            clusters.section.version_label,
+            deadline=self._platform.call_deadline(),
+        )
+        self._check.observe(region, found)
+        if found.value is None:
+            yield failures.instrument_error("the cluster", failures.failure_of(found))
+            return
+        ready = sum(pod.ready and not pod.deleting for pod in found.value.pods)
+        yield from _jobs(dict.fromkeys(self.section.pod_jobs, ready), targets)
 
     def _settled(self, region: str, look: Callable[[], _Look]) -> None:
         last = self._settle(look)
@@ -274,6 +300,8 @@ def _instrument(subject: str, observed: Observation[Any]) -> Judgement:
 def _read(data: bytes) -> Iterator[ShippedRule]:
     """Yield the alerting rules of a file in Prometheus's format; raises ValueError or YAMLError."""
     document = yaml.safe_load(data)
+    if isinstance(document, Mapping) and document.get("kind") == "PrometheusRule":
+        document = document.get("spec")  # the same groups, wrapped for Prometheus's operator
     if not isinstance(document, Mapping) or not isinstance(document.get("groups"), list):
         raise ValueError("the file has no groups")  # noqa: TRY004 - one kind of error for the caller
     for group in document["groups"]:

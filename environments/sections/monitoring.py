@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from environments.fields import HttpUrl, SecretReference, Text
 from environments.sections.data import Location
@@ -36,8 +38,10 @@ class Monitoring(Section):
 
     rules: Location
     """The file of alert rules that the release ships, in Prometheus's own format."""
-    jobs: dict[str, int] = Field(min_length=1)
+    jobs: dict[str, int] = Field(default_factory=dict)
     """Scrape job → how many targets it has in each region, all of them up."""
+    pod_jobs: tuple[Text, ...] = ()
+    """Scrape jobs with one target for each ready pod of the app; needs the section kubernetes."""
     shared_jobs: dict[str, int] = Field(default_factory=dict)
     """Scrape job of what the regions share → how many targets it has."""
     alertmanager: Alertmanager
@@ -46,3 +50,9 @@ class Monitoring(Section):
     """The one with the release's dashboards."""
     ca_file: str | None = None
     """File of the authority that signs their certificates, where it is not a public one."""
+
+    @model_validator(mode="after")
+    def _some_job(self) -> Self:
+        if not self.jobs and not self.pod_jobs:
+            raise ValueError("monitoring needs jobs or pod_jobs: without one nothing is scraped")
+        return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,9 +17,15 @@ from gates.decide.policy import Policy
 from gates.decide.release import Release
 from gates.load import Checks, load_catalogue, load_policy
 from gates.run.doctor_audit import examine_audit
+from gates.run.doctor_aws import examine_aws
+from gates.run.doctor_data import examine_data, examine_evidence
+from gates.run.doctor_fhir import examine_fhir
 from gates.run.doctor_findings import Finding, Level, Subject
 from gates.run.doctor_kubernetes import examine_kubernetes
 from gates.run.doctor_manners import examine_secrets, examine_sections, examine_traffic
+from gates.run.doctor_monitoring import examine_monitoring
+from gates.run.doctor_names import examine_certificates, examine_dns
+from gates.run.doctor_people import examine_people
 from gates.run.doctor_postgres import examine_postgres
 from gates.run.doctor_prometheus import examine_prometheus
 from gates.run.doctor_redis import examine_redis
@@ -29,6 +36,10 @@ from probes.observation import Deadline, utc_now
 WHOLE_SECONDS = 8.0
 """All systems are asked at once; whatever has not answered by then has not answered."""
 _NO_RELEASE = Release(0, 0, 0)
+_MAY_BE_HERE = frozenset(
+    {"secrets", "sections", "traffic", "backups", "repository", "evidence", "alert rules"}
+)
+"""Systems that may lie on this machine itself: finding them shows no network."""
 
 Examination = Callable[[], Sequence[Finding]]
 
@@ -54,9 +65,7 @@ class Diagnosis:
     @property
     def reached_nothing(self) -> bool:
         """Whether not one system on the network answered."""
-        asked = [
-            one for one in self.findings if one.system not in {"secrets", "sections", "traffic"}
-        ]
+        asked = [one for one in self.findings if one.system not in _MAY_BE_HERE]
         return bool(asked) and not any(finding.reached for finding in asked)
 
 
@@ -117,6 +126,11 @@ def _of_region(subject: Subject, region: str) -> Iterator[Examination]:
     clusters = settings.kubernetes
     if clusters is not None:
         yield lambda: examine_kubernetes(subject, region, clusters)
+    certificates, fhir = settings.certificates, settings.fhir
+    if certificates is not None:
+        yield lambda: examine_certificates(subject, region, certificates)
+    if fhir is not None:
+        yield lambda: examine_fhir(subject, region, fhir)
 
 
 def _shared(subject: Subject) -> Iterator[Examination]:
@@ -129,6 +143,24 @@ def _shared(subject: Subject) -> Iterator[Examination]:
         yield lambda: examine_redis(subject, redis, cache)
     if settings.audit is not None:
         yield lambda: examine_audit(subject)
+    if settings.aws is not None:
+        yield lambda: examine_aws(subject)
+    yield from _beside(subject)
+
+
+def _beside(subject: Subject) -> Iterator[Examination]:
+    """Yield what is to be looked at of the systems beside the platform."""
+    settings = subject.settings
+    looks: tuple[tuple[object, Callable[..., Sequence[Finding]]], ...] = (
+        (settings.dns, examine_dns),
+        (settings.monitoring, examine_monitoring),
+        (settings.people, examine_people),
+        (settings.data, examine_data),
+        (settings.evidence, examine_evidence),
+    )
+    for section, examine in looks:
+        if section is not None:
+            yield functools.partial(examine, subject, section)
 
 
 def _bound(examine: Callable[[str], Sequence[Finding]], name: str) -> Examination:

@@ -47,6 +47,21 @@ MARKS_OF_PROD = [
     "dns.authoritative.1.host",
     "dns.records.0.values.0",
     "dns.records.1.values.0",
+    "monitoring.rules",
+    "monitoring.alertmanager.url",
+    "monitoring.alertmanager.receivers.critical",
+    "monitoring.alertmanager.receivers.warning",
+    "monitoring.grafana.url",
+    "people.window.begins",
+    "people.window.ends",
+    "people.pagerduty.schedules.0",
+    "people.pagerduty.services.0",
+    "people.contacts.Release Manager.name",
+    "people.contacts.Release Manager.phone",
+    "people.contacts.DevOps Lead.name",
+    "people.contacts.DevOps Lead.phone",
+    "people.contacts.VP Engineering.name",
+    "people.contacts.VP Engineering.phone",
 ]
 
 
@@ -59,8 +74,11 @@ def edited(name: str) -> str:
     numbers = iter(range(100))
 
     def answer(mark: re.Match[str]) -> str:
-        asks_yes_or_no = "EDIT-ME: true or false" in mark[0]
-        return "true" if asks_yes_or_no else f"https://host-{next(numbers)}.example"
+        if "EDIT-ME: true or false" in mark[0]:
+            return "true"
+        if "EDIT-ME: time, such as " in mark[0]:
+            return mark[0].rpartition(" ")[2].rstrip('"')
+        return f"https://host-{next(numbers)}.example"
 
     return _MARK.sub(answer, text_of(name))
 

@@ -107,10 +107,12 @@ def edited(tmp_path: pathlib.Path) -> pathlib.Path:
     numbers = iter(range(100))
     text = (FOLDER / "prod.yaml").read_text(encoding="utf-8")
     text = re.sub(r'"EDIT-ME: true or false[^"]*"', "false", text)
+    text = re.sub(r'"EDIT-ME: time, such as ([^"]+)"', r'"\1"', text)
     text = re.sub(r'"EDIT-ME: address[^"]+"', lambda _: f"https://{next(numbers)}.invalid", text)
     text = re.sub(r'"EDIT-ME: [^"]+"', lambda _: f"{next(numbers)}.invalid", text)
     text = text.replace("unifiedhealth.io", "unifiedhealth.invalid")
     text = text.replace("checkip.amazonaws.com", "outside.invalid")
+    text = re.sub(r"host: [0-9.]+", "host: resolver.invalid", text)
     path = tmp_path / "prod.yaml"
     path.write_text(text, encoding="utf-8")
     return path
@@ -168,6 +170,20 @@ class TestLocalPlatform:
             r"Postgres +- +a booking can be looked up in appointments.id",
             r"Redis +- +version .*, master",
             r"traffic +- +.* can bring 180 requests/s more",
+            r"AWS +- +repository .* can be read",
+            r"AWS +- +bucket .* can be read",
+            r"AWS +- +secret .* can be read",
+            r"DNS +- +.* answers for ",
+            r"TLS +us +.* shows a certificate at ",
+            r"FHIR +eu +states FHIR 4",
+            r"Alertmanager +- +has its",
+            r"Grafana +- +the dashboard “.*” is there",
+            r"alert rules +- +the release's file",
+            r"PagerDuty +- +the schedule .* can be read",
+            r"Slack +- +the app's token lists channels",
+            r"backups +- +.* can be listed",
+            r"repository +- +.*v1.2.0.* can be read",
+            r"evidence +- +the store can be read",
         ):
             assert re.search(rf"OK +{what}", ended.out), what
 
@@ -214,6 +230,32 @@ class TestLocalPlatform:
         assert [one["region"] for one in found] == ["eu", "us"]
         assert found[0]["remedy"][0].partition(": ")[2].startswith("regions.eu.prometheus: ")
         assert not any(one["system"].startswith("metrics") for one in ended.findings())
+
+    @pytest.mark.parametrize(
+        ("fault", "system", "mends"),
+        [
+            ("aws-down-images", "AWS", "aws.endpoint_url: an address that answers"),
+            ("dns-blocked", "DNS", "dns.resolvers"),
+            ("dns-server-lame", "DNS", "a server that answers for"),
+            ("tls-refused-in-one-region", "TLS", "certificates.addresses."),
+            ("fhir-down", "FHIR", "regions.eu.services.fhir"),
+            ("fhir-html", "FHIR", "fhir.path: the path of the server's"),
+            ("alertmanager-unreachable", "Alertmanager", "monitoring.alertmanager.url"),
+            ("grafana-down", "Grafana", "monitoring.grafana.url"),
+            ("pagerduty-down", "PagerDuty", "people.pagerduty.url"),
+            ("slack-down", "Slack", "people.slack.url"),
+            ("backups-unreadable", "backups", "data.backups."),
+            ("pg-restore-missing", "backups", "data.backups.pg_restore"),
+            ("release-repository-missing", "repository", "data.migrations.repository"),
+        ],
+    )
+    def test_what_the_gate_could_not_read_comes_with_its_key(
+        self, whole_platform: Sandbox, fault: str, system: str, mends: str
+    ) -> None:
+        ended = with_fault(whole_platform, fault)
+        remedies = [line for one in ended.bad(system) for line in one["remedy"]]
+        assert any(mends in line for line in remedies), (remedies, ended.findings())
+        assert ended.code == 20
 
     def test_html_instead_of_json_is_said_of_the_path(self, whole_platform: Sandbox) -> None:
         found = with_fault(whole_platform, "html-instead-of-json").bad("api")

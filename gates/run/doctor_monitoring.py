@@ -1,0 +1,68 @@
+"""The doctor on monitoring: Alertmanager, Grafana and the release's alert rules can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import SecretStr
+
+import probes
+from checks.failures import failure_of
+from environments.sections.monitoring import Monitoring
+from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
+
+_ALERTMANAGER, _GRAFANA, _RULES = "Alertmanager", "Grafana", "alert rules"
+
+
+def examine_monitoring(subject: Subject, section: Monitoring) -> list[Finding]:
+    """Read the configuration of Alertmanager, look for each dashboard, and open the file of rules."""
+    return [
+        _alertmanager(subject, section),
+        *_dashboards(subject, section),
+        _rules(subject, section),
+    ]
+
+
+def _alertmanager(subject: Subject, section: Monitoring) -> Finding:
+    target = probes.http.HttpTarget(section.alertmanager.url, section.ca_file)
+    observed = probes.alertmanager.configuration(target, deadline=subject.deadline())
+    if observed.value is None:
+        keys = Keys("monitoring.alertmanager.url", "monitoring.ca_file", "")
+        return unreachable(subject, _ALERTMANAGER, None, failure_of(observed), keys)
+    unknown = sorted(set(section.alertmanager.receivers.values()) - set(observed.value.receivers))
+    if unknown:
+        there = ", ".join(sorted(observed.value.receivers)) or "none"
+        words = f"has no receiver {', '.join(unknown)}; there is: {there}"
+        mends = subject.key("monitoring.alertmanager.receivers", "the receivers that there are")
+        return Finding(_ALERTMANAGER, None, Level.WARN, words, (mends,))
+    return Finding(
+        _ALERTMANAGER, None, Level.OK, f"has its {len(observed.value.receivers)} receivers"
+    )
+
+
+def _dashboards(subject: Subject, section: Monitoring) -> Iterator[Finding]:
+    token = subject.platform.environment.secret(section.grafana.token)
+    bearer = SecretStr(f"Bearer {token.get_secret_value()}")
+    target = probes.http.HttpTarget(section.grafana.url, section.ca_file, {"Authorization": bearer})
+    keys = Keys("monitoring.grafana.url", "monitoring.ca_file", "monitoring.grafana.token")
+    for title in section.grafana.dashboards:
+        found = probes.grafana.find(target, title, deadline=subject.deadline())
+        if found.value is None:
+            # One that does not answer answers for no other title either.
+            yield unreachable(subject, _GRAFANA, None, failure_of(found), keys)
+            return
+        if found.value.uids:
+            yield Finding(_GRAFANA, None, Level.OK, f"the dashboard “{title}” is there")
+        else:
+            words = f"no dashboard is called “{title}”"
+            mends = subject.key("monitoring.grafana.dashboards", "its title, exactly")
+            yield Finding(_GRAFANA, None, Level.WARN, words, (mends,))
+
+
+def _rules(subject: Subject, section: Monitoring) -> Finding:
+    observed = probes.files.content(section.rules, deadline=subject.deadline())
+    if observed.value is None:
+        mends = subject.key("monitoring.rules", "the file of alert rules that the release ships")
+        detail = failure_of(observed).detail
+        return Finding(_RULES, None, Level.BAD, detail, (mends,))
+    return Finding(_RULES, None, Level.OK, "the release's file of alert rules can be read")

@@ -1,0 +1,46 @@
+"""The doctor on the people behind a deployment: PagerDuty and Slack take the gate's tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import probes
+from checks.failures import failure_of
+from environments.sections.people import People
+from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
+
+_PAGERDUTY, _SLACK = "PagerDuty", "Slack"
+
+
+def examine_people(subject: Subject, section: People) -> list[Finding]:
+    """Read every schedule and the first channels; who is on call is the checks' business."""
+    return [*_schedules(subject, section), _channels(subject, section)]
+
+
+def _schedules(subject: Subject, section: People) -> Iterator[Finding]:
+    rota = section.pagerduty
+    token = subject.platform.environment.secret(rota.token)
+    target = probes.pagerduty.target(rota.url, token, section.ca_file)
+    keys = Keys("people.pagerduty.url", "people.ca_file", "people.pagerduty.token")
+    for schedule in rota.schedules:
+        observed = probes.pagerduty.on_call(
+            target,
+            schedule,
+            section.window.begins,
+            section.window.ends,
+            deadline=subject.deadline(),
+        )
+        if observed.value is None:
+            yield unreachable(subject, _PAGERDUTY, None, failure_of(observed), keys)
+        else:
+            yield Finding(_PAGERDUTY, None, Level.OK, f"the schedule {schedule} can be read")
+
+
+def _channels(subject: Subject, section: People) -> Finding:
+    token = subject.platform.environment.secret(section.slack.token)
+    target = probes.slack.target(section.slack.url, token, section.ca_file)
+    observed = probes.slack.channels(target, "", deadline=subject.deadline())
+    if observed.value is None:
+        keys = Keys("people.slack.url", "people.ca_file", "people.slack.token")
+        return unreachable(subject, _SLACK, None, failure_of(observed), keys)
+    return Finding(_SLACK, None, Level.OK, "the app's token lists channels")
