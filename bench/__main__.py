@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bench import data, engine, gate, redis
+from bench import data, engine, gate, phases, redis
 from bench.figure import Figure
 
 SUITES = {
@@ -16,6 +16,7 @@ SUITES = {
     "engine": engine.figures,
     "redis": redis.figures,
     "gate": gate.figures,
+    "phases": phases.figures,
     "healthy": gate.healthy_runs,
 }
 
@@ -24,12 +25,12 @@ def main(arguments: Sequence[str]) -> int:
     """Measure; 0 when every figure keeps its bound."""
     parser = argparse.ArgumentParser(prog="./harness bench", description=__doc__)
     parser.add_argument(
-        "suite", nargs="*", choices=[*SUITES, []], help="default: engine, redis and gate"
+        "suite", nargs="*", choices=[*SUITES, []], help="default: engine, redis, gate and phases"
     )
     parser.add_argument("--output", choices=("text", "json"), default="text")
     options = parser.parse_args(arguments)
     figures: list[Figure] = []
-    for name in options.suite or ["engine", "redis", "gate"]:
+    for name in options.suite or ["engine", "redis", "gate", "phases"]:
         for figure in SUITES[name]():
             figures.append(figure)
             if options.output == "text":

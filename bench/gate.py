@@ -21,27 +21,29 @@ HEALTHY_RUNS = 20
 
 def figures() -> Iterator[Figure]:
     """Yield help, first check, platform, smoke and the whole gate, in seconds."""
-    yield Figure("gate --help", _seconds("gate", "--help"), 0.5, "s")
+    yield Figure("gate --help", run_command("gate", "--help"), 0.5, "s")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         environment = {**os.environ, "SANDBOX_STATE": folder}
         started = time.perf_counter()
         verdict = _gate(environment)
         yield Figure("gate post-deploy --env local, to GO", time.perf_counter() - started, 60, "s")
         yield Figure("runs that were not GO", float(verdict["decision"] != "GO"), 0, "runs")
-        yield Figure("sandbox up", _seconds("sandbox", "up", environment=environment), 15, "s")
+        yield Figure("sandbox up", run_command("sandbox", "up", environment=environment), 15, "s")
         try:
             yield Figure("gate to its first check", _first_check_seconds(environment), 2, "s")
             smoke = ("python", "-m", "pytest", "-q", "-m", "smoke", "--env", "local")
-            yield Figure("smoke checks alone", _seconds(*smoke, environment=environment), 10, "s")
+            yield Figure(
+                "smoke checks alone", run_command(*smoke, environment=environment), 10, "s"
+            )
         finally:
-            _seconds("sandbox", "down", environment=environment)
+            run_command("sandbox", "down", environment=environment)
 
 
 def healthy_runs() -> Iterator[Figure]:
     """Yield how many of 20 runs against a healthy platform were not GO."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         environment = {**os.environ, "SANDBOX_STATE": folder}
-        _seconds("sandbox", "up", environment=environment)
+        run_command("sandbox", "up", environment=environment)
         try:
             wrong = 0
             for _ in range(HEALTHY_RUNS):
@@ -53,12 +55,12 @@ def healthy_runs() -> Iterator[Figure]:
                         f"   {reason['check']} {reason['region']} {reason['sentence']}\n"
                     )
         finally:
-            _seconds("sandbox", "down", environment=environment)
+            run_command("sandbox", "down", environment=environment)
     yield Figure(f"of {HEALTHY_RUNS} healthy runs, not GO", float(wrong), 0, "runs")
 
 
 def _gate(environment: Mapping[str, str]) -> Mapping[str, Any]:
-    command = [_program("gate"), "post-deploy", "--env", "local", "--output", "json"]
+    command = [program("gate"), "post-deploy", "--env", "local", "--output", "json"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
     verdict: Mapping[str, Any] = json.loads(done.stdout)
     return verdict
@@ -78,10 +80,11 @@ def _epoch(text: str) -> float:
     return dt.datetime.fromisoformat(text).timestamp()
 
 
-def _seconds(*command: str, environment: Mapping[str, str] | None = None) -> float:
+def run_command(*command: str, environment: Mapping[str, str] | None = None) -> float:
+    """Run one of our commands to its end and return its seconds; raises RuntimeError if it fails."""
     started = time.perf_counter()
     done = subprocess.run(  # noqa: S603 - our own commands
-        [_program(command[0]), *command[1:]],
+        [program(command[0]), *command[1:]],
         env=environment,
         cwd=ROOT,
         capture_output=True,
@@ -95,5 +98,6 @@ def _seconds(*command: str, environment: Mapping[str, str] | None = None) -> flo
     return seconds
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Return the path of one of our commands."""
     return str(pathlib.Path(sys.executable).parent / name)

@@ -140,7 +140,8 @@ def orphans(
         if size is None or _size(reader, link.to_table) is None:
             return Orphans(there=False)
         if size.small(limits):
-            return Orphans(there=True, found=_orphans(reader, link, _all_of(link)))
+            found = reader.rows(_orphaned(link, _all_of(link)))[0][0]
+            return Orphans(there=True, found=_number(found))
         return _sampled_orphans(reader, link, size, limits.sampled_blocks)
 
     return postgres.asked(target, ask, deadline=deadline)
@@ -194,10 +195,11 @@ def _sampled_orphans(reader: Reader, link: Link, size: _Size, blocks: int) -> Or
         sql.SQL("{} WHERE {}").format(_all_of(link), stretch)
         for stretch in _stretches(size.blocks, each)
     ]
-    sampled = sql.SQL(" UNION ALL ").join(parts)
-    found = _orphans(reader, link, sampled)
-    followed = sql.SQL("SELECT count(*) FROM ({}) AS c").format(sampled)
-    return Orphans(there=True, found=found, looked_at=_number(reader.rows(followed)[0][0]))
+    # Materialised, the sample is read once for both numbers.
+    query = sql.SQL("WITH sampled AS MATERIALIZED ({}) SELECT ({}), (SELECT count(*) FROM sampled)")
+    orphaned = _orphaned(link, sql.SQL("SELECT reference FROM sampled"))
+    found, followed = reader.rows(query.format(sql.SQL(" UNION ALL ").join(parts), orphaned))[0]
+    return Orphans(there=True, found=_number(found), looked_at=_number(followed))
 
 
 def _all_of(link: Link) -> sql.Composed:
@@ -206,8 +208,8 @@ def _all_of(link: Link) -> sql.Composed:
     )
 
 
-def _orphans(reader: Reader, link: Link, references: sql.Composable) -> int:
-    query = sql.SQL(
+def _orphaned(link: Link, references: sql.Composable) -> sql.Composed:
+    return sql.SQL(
         "SELECT count(*) FROM (SELECT FROM ({references}) AS c WHERE c.reference IS NOT NULL "
         "AND NOT EXISTS (SELECT FROM {parent} AS p WHERE p.{key} = c.reference) LIMIT {most}) AS o"
     ).format(
@@ -216,7 +218,6 @@ def _orphans(reader: Reader, link: Link, references: sql.Composable) -> int:
         key=sql.Identifier(link.to_column),
         most=MAX_ORPHANS,
     )
-    return _number(reader.rows(query)[0][0])
 
 
 def _stretches(blocks: int, each: int) -> Sequence[sql.Composed]:

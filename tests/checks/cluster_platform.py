@@ -107,12 +107,18 @@ def section(folder: pathlib.Path, **changes: Any) -> dict[str, Any]:
 
 
 def a_cluster_platform(
-    folder: pathlib.Path, server: str, candidate: str | None = None, **changes: Any
+    folder: pathlib.Path,
+    server: str,
+    candidate: str | None = None,
+    *,
+    prometheus: str | None = None,
+    sections: Mapping[str, Any] | None = None,
+    **changes: Any,
 ) -> Platform:
-    """Return a platform with one region whose cluster is at `server`."""
+    """Return a platform with one region whose cluster is at `server`; `changes` are to its section."""
     (folder / "token").write_text(TOKEN)
     nowhere = NOWHERE.format(closed_port())
-    region: dict[str, Any] = {"services": {"api": nowhere}, "prometheus": nowhere}
+    region: dict[str, Any] = {"services": {"api": nowhere}, "prometheus": prometheus or nowhere}
     region["kubernetes"] = {"server": server, "token": "file:token", "candidate": candidate}
     environment = {
         "schema": 1,
@@ -122,6 +128,7 @@ def a_cluster_platform(
         "regions": {"eu": region},
         "services": {"api": {"health": {"liveness": HEALTH}}},
         "kubernetes": section(folder, **changes),
+        **(sections or {}),
     }
     path = folder / "environment.yaml"
     path.write_text(json.dumps(environment))

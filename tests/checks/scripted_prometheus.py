@@ -36,6 +36,8 @@ class ScriptedPrometheus:
         default_factory=lambda: {"== 1": ONE, "== 0": (), "timestamp(": ONE}
     )
     queries: list[str] = dataclasses.field(default_factory=list)
+    targets: list[Mapping[str, object]] = dataclasses.field(default_factory=list)
+    rules: list[Mapping[str, object]] = dataclasses.field(default_factory=list)
 
     def answer(self, target: str, form: str) -> tuple[int, object]:
         """Return status and body of one request."""
@@ -50,9 +52,16 @@ class ScriptedPrometheus:
                     "corruptionCount": self.corrupted,
                 }
             )
-        if path == "/api/v1/status/buildinfo":
-            return 200, _data({"version": "3.1.0"})
+        lists = {
+            "/api/v1/status/buildinfo": {"version": "3.1.0"},
+            "/api/v1/targets": {"activeTargets": self.targets},
+            "/api/v1/rules": {"groups": [{"rules": self.rules}]},
+        }
+        if path in lists:
+            return 200, _data(lists[path])
         query = parse_qs(urlsplit(target).query or form)["query"][0]
+        if path == "/api/v1/format_query":
+            return 200, _data(" ".join(query.split()))
         return 200, self._query(query)
 
     def _query(self, query: str) -> object:

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from checks import settling
+from checks.check import Check
+from checks.monitoring import Watch
+from gates.decide.outcome import Outcome
+from tests.checks.cluster_platform import SWITCHED, a_cluster_platform, sentences
+from tests.checks.platforms import NOWHERE
+from tests.checks.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
+from tests.probes.cluster_server import ClusterServer, cluster_server
+from tests.probes.servers import closed_port
+
+JOB = "clinic-api"
+SHIPPED = {
+    "alert": "ErrorsHigh",
+    "expr": "errors >\n  3",
+    "for": "2m",
+    "labels": {"severity": "critical"},
+}
+GROUPS = {"groups": [{"name": "release", "rules": [SHIPPED, {"record": "x", "expr": "y"}]}]}
+
+
+def a_target(*, up: bool = True, job: str = JOB) -> Mapping[str, object]:
+    return {"labels": {"job": job}, "health": "up" if up else "down"}
+
+
+def as_loaded(**changes: object) -> Mapping[str, object]:
+    return {
+        "name": "ErrorsHigh",
+        "query": "errors > 3",
+        "duration": 120,
+        "labels": {"severity": "critical"},
+        "health": "ok",
+        "state": "inactive",
+        "lastEvaluation": dt.datetime.now(dt.UTC).isoformat(),
+        **changes,
+    }
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[ClusterServer]:
+    with cluster_server() as server:
+        server.tell(**SWITCHED)
+        yield server
+
+
+@dataclasses.dataclass
+class Scene:
+    """One region with a cluster of six pods and six more, and a Prometheus that says what it is told."""
+
+    folder: pathlib.Path
+    cluster: str
+    prometheus: ScriptedPrometheus
+    watched: bool = True
+    rules: Mapping[str, Any] | None = dataclasses.field(default_factory=lambda: GROUPS)
+
+    def ask(self, question: Callable[[Watch], None], **jobs: object) -> Check:
+        file = self.folder / "rules.yaml"
+        if self.rules is not None:
+            file.write_text(yaml.safe_dump(self.rules))
+        (self.folder / "grafana").write_text("sentinel")
+        monitoring = {
+            "rules": str(file),
+            **(jobs or {"pod_jobs": [JOB]}),
+            "alertmanager": {"url": NOWHERE.format(closed_port()), "receivers": {"critical": "x"}},
+            "grafana": {
+                "url": NOWHERE.format(closed_port()),
+                "token": "file:grafana",
+                "dashboards": {"Overview": []},
+            },
+        }
+        platform = a_cluster_platform(
+            self.folder,
+            self.cluster,
+            prometheus=self.prometheus.url if self.watched else None,
+            sections={
+                "monitoring": monitoring,
+                "prometheus": {"job": JOB, "scrape_interval": "5s"},
+                "time_scale": 3600,
+            },
+        )
+        check = Check("D7", platform.regions)
+        question(Watch(platform, check))
+        return check
+
+
+@pytest.fixture
+def scene(
+    tmp_path: pathlib.Path, running: ClusterServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Scene]:
+    monkeypatch.setattr(settling, "FLOOR_SECONDS", 0.1)
+    with scripted_prometheus() as prometheus:
+        yield Scene(tmp_path, running.url, prometheus)
+
+
+class TestTargets:
+    @pytest.mark.parametrize(
+        ("up", "down", "outcome"),
+        [
+            (12, 0, Outcome.PASS),
+            (11, 0, Outcome.FAIL),
+            (11, 1, Outcome.FAIL),
+            (13, 0, Outcome.FAIL),
+        ],
+        ids=["each pod", "one is not scraped", "one is down", "one too many"],
+    )
+    def test_there_is_one_for_each_ready_pod(
+        self, scene: Scene, up: int, down: int, outcome: Outcome
+    ) -> None:
+        scene.prometheus.targets = [a_target()] * up + [a_target(up=False)] * down
+        check = scene.ask(Watch.targets_up)
+        assert check.outcome("eu") is outcome, sentences(check)
+        assert "targets of clinic-api are up, wanted all of 12" in sentences(check)
+
+    def test_a_described_number_needs_no_cluster(self, scene: Scene) -> None:
+        scene.cluster = NOWHERE.format(closed_port())
+        scene.prometheus.targets = [a_target(), a_target()]
+        assert scene.ask(Watch.targets_up, jobs={JOB: 2}).outcome("eu") is Outcome.PASS
+        assert scene.ask(Watch.targets_up, jobs={JOB: 3}).outcome("eu") is Outcome.FAIL
+
+    @pytest.mark.parametrize("away", ["cluster", "prometheus"])
+    def test_without_an_instrument_nothing_is_said(self, scene: Scene, away: str) -> None:
+        if away == "cluster":
+            scene.cluster = NOWHERE.format(closed_port())
+        scene.watched = away != "prometheus"
+        scene.prometheus.targets = [a_target()] * 12
+        assert scene.ask(Watch.targets_up).outcome("eu") is Outcome.ERROR
+
+
+class TestRules:
+    @pytest.mark.parametrize("rules", [GROUPS, {"kind": "PrometheusRule", "spec": GROUPS}])
+    def test_one_as_shipped_is_well_however_it_is_spelled(
+        self, scene: Scene, rules: Mapping[str, Any]
+    ) -> None:
+        scene.rules = rules
+        scene.prometheus.rules = [as_loaded()]
+        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.PASS
+
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"query": "errors > 300"}, "another expression"),
+            ({"duration": 0}, "waits 0 s, wanted 120 s"),
+            ({"labels": {"severity": "warning"}}, "another severity than critical"),
+            ({"health": "err"}, "can't be evaluated"),
+            ({"health": "unknown"}, "was not evaluated lately"),
+            ({"lastEvaluation": "2026-01-01T00:00:00Z"}, "was not evaluated lately"),
+            ({"name": "Other"}, "is loaded 0 times"),
+        ],
+    )
+    def test_one_that_differs_fails(
+        self, scene: Scene, changes: Mapping[str, object], words: str
+    ) -> None:
+        scene.prometheus.rules = [as_loaded(**changes)]
+        check = scene.ask(Watch.rules_as_shipped)
+        assert check.outcome("eu") is Outcome.FAIL
+        assert words in sentences(check)
+
+    def test_one_that_is_there_twice_fails(self, scene: Scene) -> None:
+        scene.prometheus.rules = [as_loaded(), as_loaded(query="errors > 300")]
+        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.FAIL
+
+    def test_without_prometheus_nothing_is_said(self, scene: Scene) -> None:
+        scene.watched = False
+        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.ERROR
+
+    def test_without_the_releases_file_nothing_is_said(self, scene: Scene) -> None:
+        scene.rules = None
+        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.ERROR
+
+    @pytest.mark.parametrize("rules", [{"groups": []}, {"kind": "PrometheusRule"}, {"other": 1}])
+    def test_a_file_without_rules_proves_nothing(
+        self, scene: Scene, rules: Mapping[str, Any]
+    ) -> None:
+        scene.rules = rules
+        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.INCONCLUSIVE
