@@ -17,7 +17,7 @@ class Fault(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     gate: str = Field(
-        default="post-deploy", pattern=r"^(post-deploy(-1h|-24h)?|pre-deploy|phase-[1-7])$"
+        default="post-deploy", pattern=r"^(post-deploy(-1h)?|pre-deploy|phase-[1-7])$"
     )
     """Whose checks the lists mean: the gate that is run while the fault holds."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -35,7 +35,12 @@ class Fault(BaseModel):
         return frozenset((*self.fail, *self.inconclusive, *self.error))
 
 
-GATES = ("pre-deploy", *(f"phase-{number}" for number in range(1, 8)), "post-deploy")
+GATES = (
+    "pre-deploy",
+    *(f"phase-{number}" for number in range(1, 8)),
+    "post-deploy",
+    "post-deploy-1h",
+)
 """In the order of a deployment."""
 
 

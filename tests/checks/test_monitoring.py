@@ -9,17 +9,21 @@ from typing import Any
 import pytest
 import yaml
 
+import probes
 from checks import settling
 from checks.check import Check
 from checks.monitoring import Watch
 from gates.decide.outcome import Outcome
+from probes.observation import Deadline
+from sandbox.standins.cluster import state as cluster
 from tests.checks.cluster_platform import SWITCHED, a_cluster_platform, sentences
 from tests.checks.platforms import NOWHERE
 from tests.checks.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
 from tests.probes.cluster_server import ClusterServer, cluster_server
-from tests.probes.servers import closed_port
+from tests.probes.servers import closed_port, wait_until
 
 JOB = "clinic-api"
+PODS = 12
 SHIPPED = {
     "alert": "ErrorsHigh",
     "expr": "errors >\n  3",
@@ -50,7 +54,19 @@ def as_loaded(**changes: object) -> Mapping[str, object]:
 def running() -> Iterator[ClusterServer]:
     with cluster_server() as server:
         server.tell(**SWITCHED)
+        wait_until(lambda: ready_pods(server) == PODS, "every pod is ready")
         yield server
+
+
+def ready_pods(server: ClusterServer) -> int:
+    found = probes.kubernetes.workload(
+        server.target,
+        cluster.NAMESPACE,
+        {"app": cluster.APP},
+        "version",
+        deadline=Deadline.after(5),
+    )
+    return sum(pod.ready for pod in found.value.pods) if found.value else 0
 
 
 @dataclasses.dataclass

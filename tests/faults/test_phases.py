@@ -20,6 +20,7 @@ from tests.sandbox.platforms import Sandbox
 
 WALKED = [gate for gate in GATES if gate != "post-deploy"]
 FAULTS = [fault for fault in catalogue.load() if fault.gate in WALKED]
+LAST_PHASE = 7
 CHECKS = {row.id for row in ROWS if row.phase in ("pre-deploy", "deploy")}
 INVARIANT = {row.id for row in ROWS if row.invariant}
 
@@ -28,7 +29,7 @@ SHARED = (
     ("pre-deploy",),
     ("phase-1", "phase-2"),
     ("phase-3",),
-    ("phase-4", "phase-5", "phase-6", "phase-7"),
+    ("phase-4", "phase-5", "phase-6", "phase-7", "post-deploy-1h"),
 )
 """Gates whose faults one platform serves; each such group may run beside the others and the walk."""
 
@@ -78,10 +79,16 @@ def faulty_steps() -> Iterator[object]:
 
 
 @pytest.mark.parametrize(("group", "gate"), [_grouped("walk", gate, name=gate) for gate in WALKED])
-def test_a_gate_goes_with_its_phase(walk_of: Callable[[str], Walk], group: str, gate: str) -> None:
+def test_a_gate_goes_with_its_phase(
+    walk_of: Callable[[str], Walk], tmp_path: pathlib.Path, group: str, gate: str
+) -> None:
     walk = walk_of(group)
     if gate == "pre-deploy":
         _is_go(walk.ask("pre-deploy"))
+    elif gate == "post-deploy-1h":
+        walk.carry_out(LAST_PHASE)
+        _, decided, said = walk.look(gate, tmp_path / "run")
+        assert decided.decision.value == "GO", said
     else:
         _before_and_after(walk, int(gate[-1]))
 
@@ -110,16 +117,23 @@ def _is_go(verdict: dict[str, object]) -> None:
 def _under_faults(
     walk: Walk, tmp_path: pathlib.Path, fault: Fault, batch: tuple[Fault, ...]
 ) -> None:
-    walk.carry_out(int(fault.gate[-1]) if fault.gate.startswith("phase-") else 0)
+    walk.carry_out(_phases_before(fault.gate))
     try:
         for one in batch:
             walk.platform.ask({"do": "fault", "action": "apply", "name": one.name})
-        found, decided, said = walk.under(fault, tmp_path / "run")
+        found, decided, said = walk.look(fault.gate, tmp_path / "run")
     finally:
         walk.platform.ask({"do": "fault", "action": "revert-all"})
         assert walk.platform.ask({"do": "status"})["faults"] == []
     assert found == {check: expected(fault, check) for check in found}, said
     assert decided.decision.value == fault.decision
+
+
+def _phases_before(gate: str) -> int:
+    """Return how much of the deployment is carried out when a gate is asked."""
+    if gate == "pre-deploy":
+        return 0
+    return int(gate[-1]) if gate.startswith("phase-") else LAST_PHASE
 
 
 def test_every_check_of_the_phases_is_failed_by_some_fault_or_by_its_phase_not_done() -> None:

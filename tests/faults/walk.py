@@ -10,7 +10,7 @@ from typing import Any
 
 from gates.decide.fold import Folded
 from gates.decide.scope import Gate as Question
-from gates.decide.scope import Phase, PreDeploy, Scope
+from gates.decide.scope import Phase, PostDeploy, PreDeploy, Scope
 from gates.load import load_catalogue
 from sandbox.faults.catalogue import Fault
 from tests.faults.runs import folded, found, run_checks, said
@@ -43,23 +43,30 @@ class Walk:
         verdict: dict[str, Any] = json.loads(done.stdout)
         return verdict
 
-    def under(self, fault: Fault, run_dir: pathlib.Path) -> tuple[dict[str, str], Folded, str]:
-        """Return every outcome of a fault's gate, its decision, and the sentences behind them."""
-        scope = self.scope(fault.gate)
+    def look(self, gate: str, run_dir: pathlib.Path) -> tuple[dict[str, str], Folded, str]:
+        """Return every outcome of a gate, its decision, and the sentences behind them."""
+        scope = self.scope(gate)
         checks = {row.id for row in scope.rows}
         read = run_checks(self.platform, run_dir, checks)
         return found(read, checks), folded(read, checks, scope.stages), said(read)
 
     def scope(self, gate: str) -> Scope:
-        """Return what a gate asks now."""
+        """Return what a gate asks now; of the first hour what it adds to the first minutes."""
         switched = self.platform.environment().traffic.switched_at is not None
-        return question_of(gate).scope(ROWS, switched=switched)
+        asked = question_of(gate).scope(ROWS, switched=switched)
+        if gate != "post-deploy-1h":
+            return asked
+        before = {row.id for row in PostDeploy("15m").scope(ROWS, switched=switched).rows}
+        added = [row for row in asked.rows if row.id not in before]
+        return dataclasses.replace(asked, rows=tuple(added))
 
 
 def question_of(gate: str) -> Question:
     """Return the gate behind its name in the catalogue of faults."""
     if gate == "pre-deploy":
         return PreDeploy("T-2h")
+    if gate == "post-deploy-1h":
+        return PostDeploy("1h")
     return Phase.parse(gate.removeprefix("phase-"))
 
 
