@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 import probes
+from checks.aws_account import aws_target
 from checks.check import Check
 from checks.evidence import EvidenceReading, read_evidence
 from checks.failures import failure_of, instrument_error
 from checks.platform import NotDescribedError, Platform
-from checks.shared import aws_target, judge_everywhere, observe_everywhere
 from environments.sections.delivery import Frontend as Settings
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Outcome
@@ -65,8 +65,8 @@ class ManifestReading:
         """Keep everything that was seen and judged on the way to the manifest."""
         self.evidence.note(check)
         if self.observation is not None:
-            observe_everywhere(check, self.observation)
-        judge_everywhere(check, *self.judgements)
+            check.observe_everywhere(self.observation)
+        check.judge_everywhere(*self.judgements)
 
 
 def read_manifest(platform: Platform) -> ManifestReading:
@@ -103,15 +103,14 @@ def uploaded(platform: Platform, check: Check) -> None:
     listed = probes.aws.bucket(
         target, settings.bucket, settings.prefix, deadline=platform.call_deadline()
     )
-    observe_everywhere(check, listed)
+    check.observe_everywhere(listed)
     if listed.value is None:
         error = instrument_error(f"bucket {settings.bucket}", failure_of(listed))
-        judge_everywhere(check, error)
+        check.judge_everywhere(error)
         return
     files = {f"{settings.prefix}{name}": file for name, file in reading.manifest.files.items()}
     there = {key for key in listed.value.objects if not _is_ignored(settings, key)}
-    judge_everywhere(
-        check,
+    check.judge_everywhere(
         _none("file of the bundle that is missing in the bucket", files.keys() - there),
         _none("object in the bucket that belongs to no file of the bundle", there - files.keys()),
     )
@@ -123,14 +122,14 @@ def _judge_content(platform: Platform, check: Check, files: dict[str, BuiltFile]
     read = probes.aws.digests(
         aws_target(platform), settings.bucket, files, deadline=platform.call_deadline()
     )
-    observe_everywhere(check, read)
+    check.observe_everywhere(read)
     if read.value is None:
         error = instrument_error(f"objects of {settings.bucket}", failure_of(read))
-        judge_everywhere(check, error)
+        check.judge_everywhere(error)
         return
     found = read.value.sha256
     other = {key for key, file in files.items() if found[key] != file.sha256}
-    judge_everywhere(check, _none("object whose content is not the one that was built", other))
+    check.judge_everywhere(_none("object whose content is not the one that was built", other))
 
 
 def _is_ignored(settings: Settings, key: str) -> bool:

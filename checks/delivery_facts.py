@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import probes
 from checks import bundle, images
+from checks.aws_account import aws_target
 from checks.baseline import SHARED, CannotCollectError
 from checks.failures import failure_of
 from checks.platform import Platform
-from checks.shared import aws_target
 from probes.observation import Facts, Observation
 
 IMAGES = "image digests"

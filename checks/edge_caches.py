@@ -6,12 +6,12 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import probes
+from checks.aws_account import aws_target
 from checks.bundle import described, read_manifest
 from checks.check import Check
 from checks.failures import failure_of, instrument_error
 from checks.platform import Platform
 from checks.settling import Ended, Progress, Settled, settle_seconds, settled
-from checks.shared import aws_target, judge_everywhere, observe_everywhere
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Observation
@@ -32,15 +32,15 @@ def invalidated(platform: Platform, check: Check) -> None:
     listed = probes.aws.bucket(
         aws_target(platform), settings.bucket, settings.prefix, deadline=platform.call_deadline()
     )
-    observe_everywhere(check, listed)
+    check.observe_everywhere(listed)
     if listed.value is None:
         error = instrument_error(f"bucket {settings.bucket}", failure_of(listed))
-        judge_everywhere(check, error)
+        check.judge_everywhere(error)
         return
     uploaded_at = max(one.modified_at for one in listed.value.objects.values())
     end = _settled(platform, uploaded_at)
-    observe_everywhere(check, end.value)
-    judge_everywhere(check, _judged(platform, end, uploaded_at))
+    check.observe_everywhere(end.value)
+    check.judge_everywhere(_judged(platform, end, uploaded_at))
 
 
 def _settled(platform: Platform, uploaded_at: dt.datetime) -> Settled[Look]:

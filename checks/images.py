@@ -6,11 +6,11 @@ import concurrent.futures
 import dataclasses
 
 import probes
+from checks.aws_account import aws_target
 from checks.check import Check
 from checks.evidence import EvidenceReading, read_evidence
 from checks.failures import failure_of, instrument_error
 from checks.platform import NotDescribedError, Platform
-from checks.shared import aws_target, judge_everywhere, observe_everywhere
 from environments.sections.delivery import Images as Section
 from gates.decide.evidence import judge_result
 from gates.decide.judgement import Judgement, contains_all
@@ -49,14 +49,14 @@ class BuildEvidence:
     def passed(self) -> None:
         """Judge that the build ended well."""
         if self.reading.evidence is not None:
-            judge_everywhere(self.check, judge_result(self.reading.subject, self.reading.evidence))
+            self.check.judge_everywhere(judge_result(self.reading.subject, self.reading.evidence))
 
     def names(self, artefacts: tuple[str, ...]) -> None:
         """Judge that the evidence has a digest for each of these artefacts."""
         if self.reading.evidence is not None:
             subject = f"{self.reading.subject} digests"
             names = tuple(self.reading.digests)
-            judge_everywhere(self.check, contains_all(subject, names, artefacts))
+            self.check.judge_everywhere(contains_all(subject, names, artefacts))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,13 +86,14 @@ class RegistryReading:
         with concurrent.futures.ThreadPoolExecutor(len(section.repositories)) as pool:
             looks = pool.map(look, section.repositories)
             found = dict(zip(section.repositories, looks, strict=True))
-        observe_everywhere(check, *found.values())
+        for one in found.values():
+            check.observe_everywhere(one)
         return cls(platform, check, found)
 
     def all_there(self) -> None:
         """Judge that the registry has the release's tag in every repository."""
         for repository, observation in self.found.items():
-            judge_everywhere(self.check, _there(repository, observation))
+            self.check.judge_everywhere(_there(repository, observation))
 
     def as_built(self) -> None:
         """Judge that every tag leads to the digest of the build's evidence, and can't be moved."""
@@ -101,12 +102,12 @@ class RegistryReading:
         for repository, observation in self.found.items():
             image = observation.value
             if image is None or image.digest is None:
-                judge_everywhere(self.check, _there(repository, observation))
+                self.check.judge_everywhere(_there(repository, observation))
                 continue
             if reading.believable:
-                judge_everywhere(self.check, _same_digest(image, wanted.get(repository)))
+                self.check.judge_everywhere(_same_digest(image, wanted.get(repository)))
             if described(self.platform).tags_are_immutable:
-                judge_everywhere(self.check, _immutable(image))
+                self.check.judge_everywhere(_immutable(image))
 
 
 def _there(repository: str, observation: Observation[probes.aws.RegistryImage]) -> Judgement:

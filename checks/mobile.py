@@ -14,7 +14,6 @@ from checks.availability import Availability, Reading
 from checks.check import Check
 from checks.platform import NotDescribedError, Platform
 from checks.schema_findings import findings
-from checks.shared import judge_everywhere
 from environments.sections.delivery import Mobile as Settings
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.decide.judgement import Judgement, equals
@@ -74,7 +73,7 @@ def understands(platform: Platform, availability: Availability, check: Check, ve
     try:
         app = _App.load(platform, availability, check, version)
     except ConfigurationError as exc:
-        judge_everywhere(check, _unreadable(f"contract of mobile {version}", str(exc)))
+        check.judge_everywhere(_unreadable(f"contract of mobile {version}", str(exc)))
         return
     platform.each_region(app.judge)
 
@@ -90,7 +89,7 @@ def nothing_breaks(platform: Platform, availability: Availability, check: Check)
         }
         before = _previous_document(platform)
     except ConfigurationError as exc:
-        judge_everywhere(check, _unreadable("contracts of the mobile apps", str(exc)))
+        check.judge_everywhere(_unreadable("contracts of the mobile apps", str(exc)))
         return
     platform.each_region(
         lambda region: _compare(_Served(platform, availability, check, region), before, used)

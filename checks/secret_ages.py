@@ -7,10 +7,10 @@ import datetime as dt
 from typing import Any
 
 import probes
+from checks.aws_account import aws_target
 from checks.check import Check
 from checks.failures import failure_of, instrument_error
 from checks.platform import NotDescribedError, Platform
-from checks.shared import aws_target, judge_everywhere, observe_everywhere
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Observation, utc_now
@@ -39,8 +39,8 @@ def rotated(platform: Platform, check: Check) -> None:
         results.extend(pool.map(secret, section.names))
         results.extend(pool.map(keys, section.access_key_users))
     for seen, judgements in results:
-        observe_everywhere(check, seen)
-        judge_everywhere(check, *judgements)
+        check.observe_everywhere(seen)
+        check.judge_everywhere(*judgements)
 
 
 def _secret(

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import probes
+from checks.aws_account import aws_target
 from checks.failures import failure_of
-from checks.shared import aws_target
 from environments.sections.delivery import Frontend, Images, Secrets
 from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
 from probes.observation import Failure, FailureKind, Observation, utc_now

@@ -1,27 +1,9 @@
-"""Systems that all regions share: looked at once, judged in every region of the run."""
+"""Whose AWS the checks ask: account, region and credentials of the environment."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import probes
-from checks.check import Check
 from checks.platform import NotDescribedError, Platform
-from gates.decide.judgement import Judgement
-from probes.observation import Observation
-
-
-def observe_everywhere(check: Check, *observations: Observation[Any]) -> None:
-    """Keep observations of a shared system as evidence of every region."""
-    for region in check.regions:
-        for observation in observations:
-            check.observe(region, observation)
-
-
-def judge_everywhere(check: Check, *judgements: Judgement) -> None:
-    """Judge the same in every region."""
-    for region in check.regions:
-        check.judge(region, *judgements)
 
 
 def aws_target(platform: Platform) -> probes.aws.AwsTarget:
