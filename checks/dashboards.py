@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import SecretStr
@@ -21,6 +21,7 @@ from gates.decide.judgement import Judgement, contains_all
 from probes.observation import Observation
 
 _LOOK_BACK_FLOOR_SECONDS = 20.0
+_FEWEST_STEPS = 2
 _SCRAPES_A_STEP = 3
 """A step without any of three scrapes is a gap; one late scrape is none."""
 
@@ -167,7 +168,30 @@ class Dashboards:
                 deadline=self._platform.call_deadline(),
             )
             self._check.observe(region, observed)
-            self._check.judge(region, _gap(job, observed, math.floor(seconds / step) + 1, step))
+            wanted = math.floor(seconds / step) + 1
+            first = _first(observed)
+            if first is not None and first > start and self._is_new(region, labels, start):
+                wanted = round((now - first).total_seconds() / step) + 1
+            self._check.judge(region, _gap(job, observed, wanted, step))
+
+    def _is_new(self, region: str, labels: Mapping[str, str], start: dt.datetime) -> bool:
+        """Tell whether nothing was scraped in the day before: what is so young has no gap there."""
+        query = f"count(count_over_time({selector('up', labels)}[1d]))"
+        observed = probes.prometheus.instant(
+            self._platform.prometheus(region),
+            query,
+            at=start,
+            deadline=self._platform.call_deadline(),
+        )
+        self._check.observe(region, observed)
+        found = observed.value
+        return found is not None and not found.series and not found.warnings
+
+
+def _first(observed: Observation[probes.prometheus.Matrix]) -> dt.datetime | None:
+    """Return the first step in which something was scraped."""
+    series = observed.value.series if observed.value else ()
+    return min((one.samples[0][0] for one in series if one.samples), default=None)
 
 
 def _gap(job: str, observed: Observation[Any], wanted: int, step_seconds: float) -> Judgement:
@@ -176,6 +200,9 @@ def _gap(job: str, observed: Observation[Any], wanted: int, step_seconds: float)
     if observed.value.warnings:
         what = f"scrapes of {job}"
         return missing(what, "Prometheus warns that its answer may be partial", "a whole answer")
+    if wanted < _FEWEST_STEPS:
+        sentence = f"{job} is scraped since less than {step_seconds * _FEWEST_STEPS:g} s"
+        return missing(f"scrapes of {job}", sentence, "another run in a minute")
     steps = sum(len(one.samples) for one in observed.value.series)
     return verdict(
         good=steps >= wanted,

@@ -8,7 +8,7 @@ import datetime as dt
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -38,6 +38,8 @@ class ScriptedPrometheus:
     queries: list[str] = dataclasses.field(default_factory=list)
     targets: list[Mapping[str, object]] = dataclasses.field(default_factory=list)
     rules: list[Mapping[str, object]] = dataclasses.field(default_factory=list)
+    scraped: Callable[[float], bool] = lambda _seconds_ago: True
+    """Which steps of a range query have a sample, by how long ago they are."""
 
     def answer(self, target: str, form: str) -> tuple[int, object]:
         """Return status and body of one request."""
@@ -59,10 +61,20 @@ class ScriptedPrometheus:
         }
         if path in lists:
             return 200, _data(lists[path])
-        query = parse_qs(urlsplit(target).query or form)["query"][0]
+        asked = parse_qs(urlsplit(target).query or form)
+        query = asked["query"][0]
+        if path == "/api/v1/query_range":
+            begins, ends, step = (float(asked[name][0]) for name in ("start", "end", "step"))
+            return 200, self._matrix(begins, ends, step)
         if path == "/api/v1/format_query":
             return 200, _data(" ".join(query.split()))
         return 200, self._query(query)
+
+    def _matrix(self, begins: float, ends: float, step: float) -> object:
+        times = [begins + n * step for n in range(int((ends - begins) / step + 1.001))]
+        values = [[time, "1"] for time in times if self.scraped(ends - time)]
+        series = [{"metric": {}, "values": values}] if values else []
+        return _data({"resultType": "matrix", "result": series})
 
     def _query(self, query: str) -> object:
         now = time.time() + self.skew_seconds

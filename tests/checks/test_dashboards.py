@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from checks.check import Check
+from checks.dashboards import Dashboards
+from gates.decide.outcome import Outcome
+from tests.checks.platforms import NOWHERE, a_platform
+from tests.checks.scripted_prometheus import ONE, ScriptedPrometheus, scripted_prometheus
+from tests.probes.servers import closed_port
+
+LOOK_BACK_SECONDS = 900
+STEP_SECONDS = 15
+
+
+@pytest.fixture
+def prometheus() -> Iterator[ScriptedPrometheus]:
+    with scripted_prometheus() as server:
+        server.answers["count_over_time"] = ONE
+        yield server
+
+
+def gaps(folder: pathlib.Path, prometheus: str | None) -> Check:
+    """Judge the gaps of one region."""
+    nowhere = NOWHERE.format(closed_port())
+    (folder / "grafana").write_text("sentinel")
+    platform = a_platform(
+        folder,
+        {"eu": nowhere},
+        prometheus_at=prometheus,
+        prometheus={"job": "clinic", "scrape_interval": "5s"},
+        monitoring={
+            "rules": "rules.yaml",
+            "jobs": {"clinic": 2},
+            "alertmanager": {"url": nowhere, "receivers": {"critical": "x"}},
+            "grafana": {"url": nowhere, "token": "file:grafana", "dashboards": {"Overview": []}},
+        },
+    )
+    check = Check("D7.2-3", platform.regions)
+    Dashboards(platform, check).without_gaps()
+    return check
+
+
+def sentence(check: Check) -> str:
+    return "\n".join(one.sentence for one in check.noted()["eu"].judgements)
+
+
+@pytest.mark.parametrize(
+    ("scraped", "outcome"),
+    [
+        (lambda _: True, Outcome.PASS),
+        (lambda ago: not 290 < ago < 310, Outcome.FAIL),
+        (lambda ago: ago > 1, Outcome.FAIL),
+        (lambda ago: ago < LOOK_BACK_SECONDS - 1, Outcome.FAIL),
+        (lambda _: False, Outcome.FAIL),
+    ],
+    ids=["whole", "in the middle", "at the end", "at the beginning", "nothing at all"],
+)
+def test_every_step_of_the_look_back_was_scraped(
+    tmp_path: pathlib.Path,
+    prometheus: ScriptedPrometheus,
+    scraped: Callable[[float], bool],
+    outcome: Outcome,
+) -> None:
+    prometheus.scraped = scraped
+    check = gaps(tmp_path, prometheus.url)
+    assert check.outcome("eu") is outcome, sentence(check)
+    wanted = LOOK_BACK_SECONDS // STEP_SECONDS + 1
+    assert f"of {wanted} steps of {STEP_SECONDS} s" in sentence(check)
+
+
+@pytest.mark.parametrize(
+    ("scraped", "outcome"),
+    [
+        (lambda ago: ago < 100, Outcome.PASS),
+        (lambda ago: ago < 100 and not 40 < ago < 50, Outcome.FAIL),
+        (lambda ago: 20 < ago < 100, Outcome.FAIL),
+        (lambda ago: ago < 10, Outcome.INCONCLUSIVE),
+        (lambda _: False, Outcome.FAIL),
+    ],
+    ids=["whole since", "a gap since", "and it ended", "a moment old", "never"],
+)
+def test_what_was_never_scraped_before_has_no_gap_there(
+    tmp_path: pathlib.Path,
+    prometheus: ScriptedPrometheus,
+    scraped: Callable[[float], bool],
+    outcome: Outcome,
+) -> None:
+    prometheus.answers["count_over_time"] = ()
+    prometheus.scraped = scraped
+    check = gaps(tmp_path, prometheus.url)
+    assert check.outcome("eu") is outcome, sentence(check)
+
+
+def test_a_partial_answer_proves_nothing(
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
+) -> None:
+    prometheus.answers["count_over_time"] = ()
+    prometheus.scraped = lambda ago: ago < LOOK_BACK_SECONDS - 1
+    prometheus.warnings = ("a store is away",)
+    assert gaps(tmp_path, prometheus.url).outcome("eu") is Outcome.FAIL
+
+
+def test_without_prometheus_nothing_is_said(tmp_path: pathlib.Path) -> None:
+    assert gaps(tmp_path, None).outcome("eu") is Outcome.ERROR
