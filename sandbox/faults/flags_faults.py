@@ -117,9 +117,15 @@ def _falsified(key: str, value: str) -> AuditBroken:
     )
 
 
+# No rule: a statement that was prepared under DO INSTEAD NOTHING stays nothing after the rule is gone.
 _OFF = AuditBroken(
-    b"CREATE RULE off AS ON INSERT TO audit.entries DO INSTEAD NOTHING",
-    b"DROP RULE IF EXISTS off ON audit.entries",
+    b"""CREATE FUNCTION audit.dropped() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER off BEFORE INSERT ON audit.entries FOR EACH ROW EXECUTE FUNCTION audit.dropped()""",
+    b"DROP FUNCTION IF EXISTS audit.dropped() CASCADE",
 )
 _TWICE = AuditBroken(
     b"""CREATE FUNCTION audit.again() RETURNS trigger LANGUAGE plpgsql AS $$

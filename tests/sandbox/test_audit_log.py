@@ -170,3 +170,30 @@ def test_a_fault_of_the_log_leaves_nothing_behind(servers: Servers, name: str) -
     assert servers.sql("SELECT * FROM audit.entries ORDER BY id") == before
     with pytest.raises(psycopg.errors.RaiseException):
         servers.sql("DELETE FROM audit.entries")
+
+
+PREPARED_AFTER = 12
+"""So many statements on few connections: the API's driver prepares those that come back."""
+
+
+def test_a_log_that_was_off_is_on_again_for_statements_prepared_meanwhile(
+    servers: Servers, api: Api, read: Read
+) -> None:
+    fault = FAULTS["audit-log-off"]
+    assert isinstance(fault, AuditBroken)
+
+    def listed(name: str) -> None:
+        headers = {"Authorization": "Bearer synthetic-token", "X-Request-Id": name}
+        assert api.http.get("/v1/synthetic/records?tag=none", headers=headers).status_code == 200
+
+    servers.sql(fault.broken.decode())
+    for n in range(4 * PREPARED_AFTER):
+        listed(f"off-{n}")
+    servers.sql(fault.mended.decode())
+    for n in range(PREPARED_AFTER):
+        listed(f"on-{n}")
+    observed = read()
+    assert observed.value is not None
+    assert [one.request_id for one in observed.value.entries] == [
+        f"on-{n}" for n in range(PREPARED_AFTER)
+    ]
