@@ -17,6 +17,7 @@ from sandbox.child import Child, Command
 from sandbox.errors import SandboxError
 from sandbox.owners import Owners
 from sandbox.state import Record, StateDirectory
+from sandbox.together import together
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,3 +195,22 @@ async def _readable(descriptor: int) -> None:
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(descriptor, ended.set)
     await asyncio.wait_for(ended.wait(), 5)
+
+
+class TestTogether:
+    @pytest.mark.parametrize(
+        ("raised", "told"),
+        [
+            ((ValueError("ours"), SandboxError("a sentence")), SandboxError),
+            ((ValueError("ours"), ValueError("too")), ValueError),
+        ],
+        ids=["a sentence before a mistake", "one mistake, no group"],
+    )
+    def test_one_failure_is_told(
+        self, raised: tuple[Exception, ...], told: type[Exception]
+    ) -> None:
+        async def fail(exc: Exception) -> None:
+            raise exc
+
+        with pytest.raises(told):
+            asyncio.run(together(*map(fail, raised)))
