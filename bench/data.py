@@ -29,8 +29,9 @@ from probes.rows import Limits, Link, TableToCount
 from sandbox import postgres
 
 ROWS = 5_000_000
-PGBENCH_SECONDS = 10
-ROUNDS = 5
+PGBENCH_SECONDS = 15
+COMPARED_SECONDS = 80
+WINDOW_SECONDS = 4.0
 CLIENTS = 4
 READ_EVERY_SECONDS = 1.0
 _SEED = f"""
@@ -66,11 +67,20 @@ class Server:
         )
         return done.stdout
 
-    def pgbench(self, *arguments: str) -> str:
+    def pgbench(self, *arguments: str, seconds: int = PGBENCH_SECONDS) -> str:
         """Let pgbench work for a while."""
         where = ("--host=127.0.0.1", f"--port={self.port}", "--username=postgres")
-        load = (f"--client={CLIENTS}", f"--time={PGBENCH_SECONDS}", "--no-vacuum")
+        load = (f"--client={CLIENTS}", f"--time={seconds}", "--no-vacuum")
         return self.run("pgbench", *where, *load, *arguments, "postgres")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A few seconds with or without the gate's reads."""
+
+    begins: float
+    ends: float
+    with_reads: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +113,45 @@ def figures() -> Iterator[Figure]:
 
 
 def _compared(server: Server, rate: float, reads: list[Read]) -> tuple[float, float]:
-    """Return pgbench's p95 by itself and beside the reads: medians of rounds that take turns."""
-    quiet, busy = [], []
-    for _ in range(ROUNDS):
-        quiet.append(_p95_milliseconds(server, rate))
-        with _reading(server, reads):
-            busy.append(_p95_milliseconds(server, rate))
-    return statistics.median(quiet), statistics.median(busy)
+    """Return pgbench's p95 by itself and beside the reads, in milliseconds.
+
+    Both from one run in which windows with and without reads take turns, each the median of its
+    windows: a machine that stalls for a moment spoils a window and not the comparison.
+    """
+    windows: list[Window] = []
+    over = threading.Event()
+    reader = threading.Thread(target=_take_turns, args=(server, reads, windows, over))
+    reader.start()
+    try:
+        logged = _transactions(server, rate)
+    finally:
+        over.set()
+        reader.join()
+    p95: dict[bool, list[float]] = {False: [], True: []}
+    for window in windows:
+        inside = [took for at, took in logged if window.begins <= at < window.ends]
+        if len(inside) > rate:
+            p95[window.with_reads].append(statistics.quantiles(inside, n=20)[-1] / 1000)
+    return statistics.median(p95[False]), statistics.median(p95[True])
+
+
+def _take_turns(
+    server: Server, taken: list[Read], windows: list[Window], over: threading.Event
+) -> None:
+    """Read as the gate does in every other window, once a second, and note how long each read took."""
+    with_reads = False
+    while not over.is_set():
+        begins = time.time()
+        ends = begins + WINDOW_SECONDS
+        while with_reads and time.time() < ends and not over.is_set():
+            for read in _reads(server, _limits()):
+                begun = time.perf_counter()
+                answered = read()
+                taken.append(Read(time.perf_counter() - begun, answered))
+            over.wait(min(READ_EVERY_SECONDS, max(0, ends - time.time())))
+        over.wait(max(0, ends - time.time()))
+        windows.append(Window(begins, time.time(), with_reads))
+        with_reads = not with_reads
 
 
 def _exact(server: Server) -> Iterator[Figure]:
@@ -146,46 +188,26 @@ def _reads(server: Server, limits: Limits) -> tuple[Callable[[], bool], ...]:
     )
 
 
-@contextlib.contextmanager
-def _reading(server: Server, taken: list[Read]) -> Iterator[None]:
-    """Read as the gate does, once a second, and note how long each read took."""
+def _limits() -> Limits:
     policy = load_policy().data
     if policy is None:
         raise RuntimeError("gates/policy has no section data")
     counts = policy.counts
-    limits = Limits(counts.exact_up_to_rows, counts.exact_up_to_mb, counts.sampled_blocks)
-    over = threading.Event()
-
-    def read_on() -> None:
-        while not over.is_set():
-            for read in _reads(server, limits):
-                begun = time.perf_counter()
-                answered = read()
-                taken.append(Read(time.perf_counter() - begun, answered))
-            over.wait(READ_EVERY_SECONDS)
-
-    reader = threading.Thread(target=read_on)
-    reader.start()
-    try:
-        yield
-    finally:
-        over.set()
-        reader.join()
+    return Limits(counts.exact_up_to_rows, counts.exact_up_to_mb, counts.sampled_blocks)
 
 
-def _p95_milliseconds(server: Server, rate: float) -> float:
-    # What was written before is on disk then: no checkpoint falls into this measurement alone.
+def _transactions(server: Server, rate: float) -> list[tuple[float, float]]:
+    """Let pgbench work at a rate; return when each transaction ended and its microseconds."""
+    # What was written before is on disk then: no checkpoint falls into this measurement.
     with _connected(server) as connection:
         connection.execute(b"CHECKPOINT")
-    for old in server.folder.glob("pgbench_log.*"):
-        old.unlink()
-    server.pgbench(f"--rate={rate:.1f}", "--log")
-    microseconds = [
-        float(line.split()[2])
+    server.pgbench(f"--rate={rate:.1f}", "--log", seconds=COMPARED_SECONDS)
+    lines = [
+        line.split()
         for file in server.folder.glob("pgbench_log.*")
         for line in file.read_text().splitlines()
     ]
-    return statistics.quantiles(microseconds, n=20)[-1] / 1000
+    return [(int(one[4]) + int(one[5]) / 1_000_000, float(one[2])) for one in lines]
 
 
 def _seed(server: Server) -> None:
