@@ -35,11 +35,19 @@ def main(arguments: Sequence[str]) -> int:
     ]
     if unknown := set(options.names) - {fault.name for fault in wanted}:
         parser.error(f"there is no fault {', '.join(sorted(unknown))}: see sandbox fault list")
-    with tempfile.TemporaryDirectory(prefix="fault-matrix-") as folder:
-        rows = list(Walk(Path(folder)).rows(wanted))
+    rows: list[Row] = []
+    whole = False
+    try:
+        with tempfile.TemporaryDirectory(prefix="fault-matrix-") as folder:
+            for row in Walk(Path(folder)).rows(wanted):
+                rows.append(row)  # noqa: PERF402 - what was found before an interruption stays
+        whole = not options.names
+    finally:
+        # A run that was cut short keeps what it found; the rest of the page stays as it was.
+        old = "" if whole or not TABLE.exists() else TABLE.read_text(encoding="utf-8")
+        if rows:
+            TABLE.write_text(matrix_page.render(rows, old), encoding="utf-8")
     bad = [row for row in rows if row.differences]
-    old = TABLE.read_text(encoding="utf-8") if options.names else ""
-    TABLE.write_text(matrix_page.render(rows, old), encoding="utf-8")
     print(f"{len(rows) - len(bad)} of {len(rows)} came out as expected")  # noqa: T201 - the product of this command
     return 1 if bad else 0
 

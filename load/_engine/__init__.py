@@ -1,0 +1,1 @@
+"""The engine that sends: schedule, connections, histograms. Nothing here knows Locust or a platform."""

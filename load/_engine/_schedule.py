@@ -1,0 +1,51 @@
+"""When requests are due: an absolute schedule that no slow answer and no late tick ever moves."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from typing import Literal
+
+Arrivals = Literal["poisson", "uniform"]
+
+
+class Schedule:
+    """An open model: callers who know nothing of each other, at a rate that may change."""
+
+    def __init__(self, *, begins_at: float, arrivals: Arrivals, seed: int) -> None:
+        """Begin at a time of a monotonic clock, with no rate: nothing is due before `set_rate`."""
+        self._chance = random.Random(seed)  # noqa: S311 - a schedule that can be repeated, no secret
+        self._uniform = arrivals == "uniform"
+        self._rate = 0.0
+        self._since = begins_at
+        self._left = self._draw()
+        """How much of the way to the next arrival is left, in mean intervals, at `_since`."""
+
+    @property
+    def rate(self) -> float:
+        """Return the arrivals a second."""
+        return self._rate
+
+    def set_rate(self, rate: float, *, now: float) -> None:
+        """Change the rate from now on; the way already gone to the next arrival is kept.
+
+        Raises ValueError for a rate that is negative or no number.
+        """
+        if not math.isfinite(rate) or rate < 0:
+            raise ValueError(f"a rate of {rate} requests/s")
+        now = max(now, self._since)
+        self._left -= (now - self._since) * self._rate
+        self._since, self._rate = now, rate
+
+    def due(self, now: float) -> Iterator[float]:
+        """Yield the intended time of every arrival up to now, each of them once, oldest first."""
+        while self._rate > 0:
+            at = self._since + max(0.0, self._left) / self._rate
+            if at > now:
+                return
+            self._since, self._left = at, self._draw()
+            yield at
+
+    def _draw(self) -> float:
+        return 1.0 if self._uniform else self._chance.expovariate(1.0)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import math
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from load._engine._histogram import FLOOR_SECONDS, GROWTH, Histogram, merged
+
+durations = st.floats(min_value=FLOOR_SECONDS, max_value=900, allow_nan=False)
+HALF_A_BUCKET = math.sqrt(GROWTH) - 1 + 1e-9
+
+
+def counted(values: list[float]) -> Histogram:
+    histogram = Histogram()
+    for value in values:
+        histogram.record(value)
+    return histogram
+
+
+@given(st.lists(durations, min_size=1), st.floats(min_value=0, max_value=100))
+def test_a_percentile_is_true_to_half_a_bucket(values: list[float], percent: float) -> None:
+    exact = sorted(values)[max(1, math.ceil(len(values) * percent / 100 - 1e-9)) - 1]
+    assert counted(values).percentile(percent) == pytest.approx(exact, rel=HALF_A_BUCKET)
+
+
+@given(st.lists(st.lists(durations)))
+def test_the_sum_of_the_parts_is_the_whole(parts: list[list[float]]) -> None:
+    whole = counted([value for part in parts for value in part])
+    summed = merged(counted(part) for part in parts)
+    assert summed.record_of()["counts"] == whole.record_of()["counts"]
+    assert summed.longest_seconds == whole.longest_seconds
+    assert summed.sum_seconds == pytest.approx(whole.sum_seconds)
+
+
+@given(st.lists(durations))
+def test_a_record_is_read_back_as_it_was(values: list[float]) -> None:
+    histogram = counted(values)
+    record = json.loads(json.dumps(histogram.record_of()))
+    assert Histogram.from_record(record).record_of() == histogram.record_of()
+
+
+def test_the_tail_of_a_million_is_kept_apart() -> None:
+    histogram = Histogram()
+    for _ in range(999_900):
+        histogram.record(0.002)
+    for _ in range(100):
+        histogram.record(0.9)
+    assert histogram.percentile(99.98) == pytest.approx(0.002, rel=HALF_A_BUCKET)
+    assert histogram.percentile(99.995) == pytest.approx(0.9, rel=HALF_A_BUCKET)
+    assert histogram.above(0.1) == 100
+
+
+def test_what_is_too_short_or_too_long_is_counted_all_the_same() -> None:
+    histogram = counted([0.0, -1e-9, 1e-7, 5_000.0])
+    assert histogram.count == 4
+    assert histogram.percentile(50) <= FLOOR_SECONDS
+    assert histogram.percentile(100) == 5_000.0
+
+
+def test_nothing_has_no_percentile() -> None:
+    assert math.isnan(Histogram().percentile(99))
+    assert math.isnan(Histogram().mean_seconds)
+
+
+def test_the_mean_is_exact() -> None:
+    values = [0.001, 0.002, 0.009]
+    assert counted(values).mean_seconds == pytest.approx(statistics.fmean(values))
+
+
+@pytest.mark.parametrize("percent", [-0.1, 100.1, math.nan])
+def test_no_percentage_is_refused(percent: float) -> None:
+    with pytest.raises(ValueError, match="percentage"):
+        counted([1.0]).percentile(percent)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"growth": 1.02},
+        {"floor_seconds": 0.001},
+        {"counts": [1]},
+        {"counts": {"1": 0}},
+        {"counts": {"1": 2.5}},
+        {"counts": {"-1": 2}},
+        {"counts": {"99999": 2}},
+        {"counts": {"x": 2}},
+        {"sum_seconds": None},
+        {"longest_seconds": math.inf},
+    ],
+    ids=str,
+)
+def test_a_damaged_record_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"histogram|invalid literal"):
+        Histogram.from_record({**counted([0.1]).record_of(), **change})
