@@ -26,6 +26,7 @@ PRODUCT = (
     "checks",
     "environments",
     "gates",
+    "load",
     "probes",
     "prove",
     "reports",
@@ -33,7 +34,7 @@ PRODUCT = (
     "smoke",
     "steps",
 )
-KNOW_NO_PLATFORM = ("bdd", "checks", "gates", "probes", "steps")
+KNOW_NO_PLATFORM = ("bdd", "checks", "gates", "load", "probes", "steps")
 MOST_LINES = 45
 
 FILES = tracked_files()

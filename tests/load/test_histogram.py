@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from load._engine._histogram import FLOOR_SECONDS, GROWTH, Histogram, merged
+from tests.gates.decide.values import PROPERTY
 
 durations = st.floats(min_value=FLOOR_SECONDS, max_value=900, allow_nan=False)
 HALF_A_BUCKET = math.sqrt(GROWTH) - 1 + 1e-9
@@ -21,12 +22,14 @@ def counted(values: list[float]) -> Histogram:
     return histogram
 
 
+@PROPERTY
 @given(st.lists(durations, min_size=1), st.floats(min_value=0, max_value=100))
 def test_a_percentile_is_true_to_half_a_bucket(values: list[float], percent: float) -> None:
     exact = sorted(values)[max(1, math.ceil(len(values) * percent / 100 - 1e-9)) - 1]
     assert counted(values).percentile(percent) == pytest.approx(exact, rel=HALF_A_BUCKET)
 
 
+@PROPERTY
 @given(st.lists(st.lists(durations)))
 def test_the_sum_of_the_parts_is_the_whole(parts: list[list[float]]) -> None:
     whole = counted([value for part in parts for value in part])
@@ -36,6 +39,7 @@ def test_the_sum_of_the_parts_is_the_whole(parts: list[list[float]]) -> None:
     assert summed.sum_seconds == pytest.approx(whole.sum_seconds)
 
 
+@PROPERTY
 @given(st.lists(durations))
 def test_a_record_is_read_back_as_it_was(values: list[float]) -> None:
     histogram = counted(values)

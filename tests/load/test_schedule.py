@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from load._engine._schedule import Schedule
+from tests.gates.decide.values import PROPERTY
 
 rates = st.floats(min_value=1, max_value=5_000)
 looks = st.lists(st.floats(min_value=0, max_value=2), max_size=30)
@@ -26,6 +27,7 @@ def running(rate: float, arrivals: str = "uniform", seed: int = 7) -> Schedule:
     return schedule
 
 
+@PROPERTY
 @given(rates, looks, st.sampled_from(["uniform", "poisson"]))
 def test_arrivals_do_not_depend_on_when_somebody_looks(
     rate: float, times: list[float], arrivals: str
@@ -35,6 +37,7 @@ def test_arrivals_do_not_depend_on_when_somebody_looks(
     assert now_and_then == at_once == sorted(at_once)
 
 
+@PROPERTY
 @given(rates)
 def test_uniform_arrivals_lie_evenly(rate: float) -> None:
     at = seen(running(rate), [2.0])

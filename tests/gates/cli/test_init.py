@@ -7,18 +7,21 @@ import pathlib
 import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from environments.settings import Environment
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.cli.main import main
 from tests.probes.real_servers import prometheus_server
-from tests.probes.servers import closed_port
+from tests.probes.servers import closed_port, wait_until
 
 
 @pytest.fixture(scope="module")
 def prometheus() -> Iterator[str]:
     with prometheus_server() as url:
+        asked = f"{url}/api/v1/query?query=prometheus_http_request_duration_seconds_bucket"
+        wait_until(lambda: bool(httpx.get(asked).json()["data"]["result"]), "it scraped itself", 60)
         yield url
 
 

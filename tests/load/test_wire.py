@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from load._engine._wire import Answer, Connection, Trouble
+from tests.load.wires import scripted
+
+ASK = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
+HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED = (
+    b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
+)
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
+MEGABYTE = 1024 * 1024
+
+
+class Talk:
+    """One connection and what it told."""
+
+    def __init__(self) -> None:
+        self.answers: asyncio.Queue[Answer] = asyncio.Queue()
+        self.gone = asyncio.Event()
+
+    async def open(self, port: int) -> Connection:
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(
+            lambda: Connection(
+                lambda _, answer: self.answers.put_nowait(answer),
+                lambda _: self.gone.set(),
+                most_bytes=MEGABYTE,
+            ),
+            "127.0.0.1",
+            port,
+        )
+        return connection
+
+    async def answer(self) -> Answer:
+        return await asyncio.wait_for(self.answers.get(), 5)
+
+
+def asked(said: bytes, *, bytewise: bool = False, closes: bool = False) -> tuple[Answer, bool]:
+    """Ask a server that says these bytes; return the answer and whether the connection stays usable."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for part in (bytes([one]) for one in said) if bytewise else (said,):
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0)
+        if closes:
+            writer.close()
+        else:
+            await asyncio.sleep(10)
+
+    async def talk() -> tuple[Answer, bool]:
+        async with scripted(serve) as port:
+            one = Talk()
+            connection = await one.open(port)
+            connection.ask(ASK, keep_body=True)
+            answer = await one.answer()
+            if closes:
+                await asyncio.wait_for(one.gone.wait(), 5)
+            usable = connection.usable
+            connection.close()
+            assert one.answers.empty()
+            return answer, usable
+
+    return asyncio.run(talk())
+
+
+@pytest.mark.parametrize("bytewise", [False, True], ids=["at once", "byte by byte"])
+@pytest.mark.parametrize(
+    ("said", "status", "body"),
+    [
+        (HELLO, 200, b"hello"),
+        (CHUNKED, 201, b"hello"),
+        (INTERIM + HELLO, 200, b"hello"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
+        (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", 302, b""),
+    ],
+    ids=["a length", "chunks", "an interim answer first", "no body", "a redirect"],
+)
+def test_a_whole_answer_leaves_the_connection_usable(
+    said: bytes, status: int, body: bytes, *, bytewise: bool
+) -> None:
+    answer, usable = asked(said, bytewise=bytewise)
+    assert (answer.status, answer.trouble, answer.body) == (status, None, body)
+    assert answer.size_bytes == len(body)
+    assert usable
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.0 200 OK\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    ],
+    ids=["HTTP/1.0 to its end", "close is said", "HTTP/1.0 with a length"],
+)
+def test_a_server_that_closes_is_taken_at_its_word(said: bytes) -> None:
+    answer, usable = asked(said, closes=True)
+    assert (answer.status, answer.body, usable) == (200, b"hello", False)
+
+
+@pytest.mark.parametrize(
+    ("said", "closes", "trouble"),
+    [
+        (b"", True, Trouble.LOST),
+        (HELLO[:-2], True, Trouble.LOST),
+        (CHUNKED[:-5], True, Trouble.LOST),
+        (INTERIM, True, Trouble.LOST),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", True, Trouble.LOST),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", False, Trouble.NOT_HTTP),
+        (b"<html>hello</html>", False, Trouble.NOT_HTTP),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello", False, Trouble.NOT_HTTP),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"x" * (MEGABYTE + 1),
+            False,
+            Trouble.TOO_LARGE,
+        ),
+    ],
+    ids=[
+        "nothing", "half a body", "half a chunk", "an interim answer alone", "half a head", "SSH",
+        "a page without a head", "a length that is none", "too large",
+    ],
+)  # fmt: skip
+def test_anything_else_is_trouble_told_once(said: bytes, trouble: Trouble, *, closes: bool) -> None:
+    answer, usable = asked(said, closes=closes)
+    assert (answer.status, answer.trouble, usable) == (None, trouble, False)
+
+
+def test_a_connection_is_kept_for_the_next_request() -> None:
+    ports = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ports.add(writer.get_extra_info("peername")[1])
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(HELLO)
+
+    async def talk() -> None:
+        async with scripted(serve) as port:
+            one = Talk()
+            connection = await one.open(port)
+            for _ in range(3):
+                connection.ask(ASK)
+                with pytest.raises(RuntimeError, match="busy"):
+                    connection.ask(ASK)
+                answer = await one.answer()
+                assert (answer.status, answer.body, answer.size_bytes) == (200, b"", 5)
+            connection.close()
+
+    asyncio.run(talk())
+    assert len(ports) == 1
+
+
+def test_what_nobody_asked_for_ends_the_connection() -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HELLO)
+        await asyncio.sleep(10)
+
+    async def talk() -> None:
+        async with scripted(serve) as port:
+            one = Talk()
+            connection = await one.open(port)
+            await asyncio.wait_for(one.gone.wait(), 5)
+            assert one.answers.empty()
+            assert not connection.usable
+
+    asyncio.run(talk())
+
+
+def test_two_answers_to_one_request_are_no_answer_to_the_next() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HELLO + HELLO)
+        await asyncio.sleep(10)
+
+    async def talk() -> None:
+        async with scripted(serve) as port:
+            one = Talk()
+            connection = await one.open(port)
+            connection.ask(ASK)
+            assert (await one.answer()).status == 200
+            await asyncio.wait_for(one.gone.wait(), 5)
+            assert one.answers.empty()
+            assert not connection.usable
+
+    asyncio.run(talk())
