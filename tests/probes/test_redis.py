@@ -167,13 +167,22 @@ def test_a_certificate_for_another_host_is_refused(
     assert observed.failure.kind is FailureKind.CERTIFICATE_INVALID
 
 
+def _after_first_command(reply: bytes) -> Behaviour:
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        connection.recv(65536)
+        connection.sendall(reply)
+        over.wait(2)
+
+    return behave
+
+
 STRANGERS: dict[str, tuple[Behaviour, FailureKind]] = {
     "hangs": (servers.hang, FailureKind.TIMEOUT),
     "drips": (servers.drip(b"+" + b"x" * 999), FailureKind.TIMEOUT),
     "resets": (servers.reset, FailureKind.CONNECTION_LOST),
     "closes at once": (servers.say(b""), FailureKind.CONNECTION_LOST),
     "is loading its data": (
-        servers.say(b"-LOADING Redis is loading the dataset in memory\r\n" * 9),
+        _after_first_command(b"-LOADING Redis is loading the dataset in memory\r\n" * 9),
         FailureKind.SERVER_BUSY,
     ),
 }
@@ -189,15 +198,6 @@ def test_a_server_that_misbehaves_is_a_failure(behaviour: Behaviour, kind: Failu
     assert observed.failure is not None
     assert observed.failure.kind is kind
     assert observed.elapsed_seconds < 0.7
-
-
-def _after_first_command(reply: bytes) -> Behaviour:
-    def behave(connection: socket.socket, over: threading.Event) -> None:
-        connection.recv(65536)
-        connection.sendall(reply)
-        over.wait(2)
-
-    return behave
 
 
 @pytest.mark.parametrize(
