@@ -116,6 +116,17 @@ class Dashboards:
         return Loaded(title, read.value.queries)
 
     def _flows(self, dashboard: Loaded) -> Iterator[Judgement]:
+        if not dashboard.queries:
+            what = f"dashboard “{dashboard.title}”"
+            yield verdict(
+                good=False,
+                rule="data flow",
+                subject=what,
+                sentence=f"{what} has no query, wanted at least 1",
+                clears=f"{what} with its panels",
+                observed=0,
+                target=1,
+            )
         for query in dashboard.queries:
             proxy = f"{self._grafana.url}/api/datasources/proxy/uid/{query.datasource}"
             through = probes.prometheus.PrometheusTarget(proxy, self._token, self._section.ca_file)

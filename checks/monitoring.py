@@ -234,6 +234,10 @@ class Watch:
             yield failures.instrument_error("the cluster", failures.failure_of(found))
             return
         ready = sum(pod.ready and not pod.deleting for pod in found.value.pods)
+        if not ready:
+            # No targets for no pods would agree, and prove nothing.
+            yield missing("targets of pods", "no pod of the app is ready", "a ready pod of the app")
+            return
         yield from _jobs(dict.fromkeys(self.section.pod_jobs, ready), targets)
 
     def _settled(self, region: str, look: Callable[[], _Look]) -> None:

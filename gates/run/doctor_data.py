@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import probes
+from checks.evidence import store
 from checks.failures import failure_of
 from environments.sections.data import Backups, Data, Migrations
 from environments.sections.delivery import EvidenceStore
@@ -56,14 +57,13 @@ def _repository(subject: Subject, section: Migrations) -> Finding:
     return Finding(_REPOSITORY, None, Level.OK, f"{target.address} can be read: {count} files")
 
 
-def examine_evidence(subject: Subject, section: EvidenceStore) -> list[Finding]:
+def examine_evidence(subject: Subject, _: EvidenceStore) -> list[Finding]:
     """Look into the store of evidence, whether or not this release has some already."""
-    folder = subject.platform.environment.path.parent / section.folder if section.folder else None
-    store = probes.evidence.EvidenceStore(
-        folder, section.url, subject.platform.secret(section.token)
-    )
     observed = probes.evidence.read(
-        store, subject.platform.release.tag, "image-build", deadline=subject.deadline()
+        store(subject.platform),
+        subject.platform.release.tag,
+        "image-build",
+        deadline=subject.deadline(),
     )
     if observed.value is None:
         mends = subject.key("evidence", "a folder or url that this machine may read")

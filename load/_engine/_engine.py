@@ -176,7 +176,11 @@ class Engine:
             self._fail_one(trouble, loop.time())
             return
         self._tally.connects += 1
-        self._free(connection, loop.time())
+        if connection.usable:
+            self._free(connection, loop.time())
+        else:
+            # Closed already, before anything was asked: that is an arrival's failure too.
+            self._fail_one(Trouble.LOST, loop.time())
 
     def _fail_one(self, trouble: Trouble, now: float) -> None:
         """Let a failed connection end one of the arrivals that wait: each has a failure of its own."""

@@ -27,6 +27,7 @@ class Histogram:
 
     def record(self, seconds: float) -> None:
         """Count one duration; a negative one, which a stepping clock may bring, as nothing at all."""
+        seconds = max(0.0, seconds)
         bucket = _bucket(seconds)
         self._counts[bucket] = self._counts.get(bucket, 0) + 1
         self.sum_seconds += seconds

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from checks.check import Check
-from checks.dashboards import Dashboards
+from checks.dashboards import Dashboards, Loaded
 from gates.decide.outcome import Outcome
 from tests.checks.platforms import NOWHERE, a_platform
 from tests.checks.scripted_prometheus import ONE, ScriptedPrometheus, scripted_prometheus
@@ -23,8 +23,10 @@ def prometheus() -> Iterator[ScriptedPrometheus]:
         yield server
 
 
-def gaps(folder: pathlib.Path, prometheus: str | None) -> Check:
-    """Judge the gaps of one region."""
+def judged(
+    folder: pathlib.Path, prometheus: str | None, question: Callable[[Dashboards], None]
+) -> Check:
+    """Judge the dashboards of one region."""
     nowhere = NOWHERE.format(closed_port())
     (folder / "grafana").write_text("sentinel")
     platform = a_platform(
@@ -40,8 +42,13 @@ def gaps(folder: pathlib.Path, prometheus: str | None) -> Check:
         },
     )
     check = Check("D7.2-3", platform.regions)
-    Dashboards(platform, check).without_gaps()
+    question(Dashboards(platform, check))
     return check
+
+
+def gaps(folder: pathlib.Path, prometheus: str | None) -> Check:
+    """Judge the gaps of one region."""
+    return judged(folder, prometheus, Dashboards.without_gaps)
 
 
 def sentence(check: Check) -> str:
@@ -106,3 +113,10 @@ def test_a_partial_answer_proves_nothing(
 
 def test_without_prometheus_nothing_is_said(tmp_path: pathlib.Path) -> None:
     assert gaps(tmp_path, None).outcome("eu") is Outcome.ERROR
+
+
+def test_a_dashboard_without_a_query_shows_nothing(tmp_path: pathlib.Path) -> None:
+    empty = Loaded("Overview", ())
+    check = judged(tmp_path, None, lambda dashboards: dashboards.flow([empty]))
+    assert check.outcome("eu") is Outcome.FAIL
+    assert "has no query" in sentence(check)

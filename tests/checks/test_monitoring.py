@@ -77,6 +77,7 @@ class Scene:
     cluster: str
     prometheus: ScriptedPrometheus
     watched: bool = True
+    app: str = cluster.APP
     rules: Mapping[str, Any] | None = dataclasses.field(default_factory=lambda: GROUPS)
 
     def ask(self, question: Callable[[Watch], None], **jobs: object) -> Check:
@@ -98,6 +99,7 @@ class Scene:
             self.folder,
             self.cluster,
             prometheus=self.prometheus.url if self.watched else None,
+            app_labels={"app": self.app},
             sections={
                 "monitoring": monitoring,
                 "prometheus": {"job": JOB, "scrape_interval": "5s"},
@@ -136,6 +138,10 @@ class TestTargets:
         check = scene.ask(Watch.targets_up)
         assert check.outcome("eu") is outcome, sentences(check)
         assert "targets of clinic-api are up, wanted all of 12" in sentences(check)
+
+    def test_without_a_ready_pod_no_targets_are_no_good_sign(self, scene: Scene) -> None:
+        scene.app = "nobody"
+        assert scene.ask(Watch.targets_up).outcome("eu") is Outcome.INCONCLUSIVE
 
     def test_a_described_number_needs_no_cluster(self, scene: Scene) -> None:
         scene.cluster = NOWHERE.format(closed_port())

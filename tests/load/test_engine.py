@@ -161,6 +161,20 @@ def test_a_server_that_closes_each_time_costs_connections_and_no_request() -> No
     assert tally.connects >= tally.sent
 
 
+def test_a_server_that_hangs_up_on_everybody_fails_every_arrival() -> None:
+    async def away(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async def ask() -> Tally:
+        async with scripted(away) as port:
+            return await sent(Address("127.0.0.1", port), limits=Limits(deadline_seconds=1))
+
+    tally = asyncio.run(ask())
+    adds_up(tally)
+    lost = "connection lost before the answer was whole"
+    assert tally.endpoints["home"].troubles == {lost: tally.sent}
+
+
 @pytest.mark.parametrize("trusted", [True, False])
 def test_tls_is_verified(*, trusted: bool) -> None:
     authority = trustme.CA()
