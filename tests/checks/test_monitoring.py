@@ -24,6 +24,7 @@ from tests.probes.servers import closed_port, wait_until
 
 JOB = "clinic-api"
 PODS = 12
+APP = cluster.APP
 SHIPPED = {
     "alert": "ErrorsHigh",
     "expr": "errors >\n  3",
@@ -77,7 +78,7 @@ class Scene:
     cluster: str
     prometheus: ScriptedPrometheus
     watched: bool = True
-    app: str = cluster.APP
+    app: str = APP
     rules: Mapping[str, Any] | None = dataclasses.field(default_factory=lambda: GROUPS)
 
     def ask(self, question: Callable[[Watch], None], **jobs: object) -> Check:
