@@ -1,0 +1,111 @@
+"""A load run as it was: what was meant, what the generator and the platform did. Judged elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from load._engine._tally import Tally
+
+Model = Literal["open", "closed"]
+Place = tuple[int, str]
+"""A stage's number and a region."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of a run with one rate."""
+
+    number: int
+    rps: float
+    """Requests a second over all regions and workers; of a closed model, its connections."""
+    seconds: float
+    """How long it was meant to last."""
+    measured: bool = True
+    """False of a warm-up or a recovery: it is shown and not judged."""
+    title: str = ""
+    """As people call it: warm-up, steady, spike."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """What was meant."""
+
+    environment: str
+    release: str | None
+    profile: str
+    """smoke, ramp, steady, spike, soak, or manual (users and times as Locust's own options say)."""
+    model: Model
+    arrivals: Literal["poisson", "uniform"]
+    seed: int
+    regions: Mapping[str, str]
+    """Region → the address that was sent to."""
+    stages: tuple[Stage, ...]
+    command: str
+    """As it was typed, secrets masked."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Moment:
+    """A second of a worker, by its clock: how the generator itself was."""
+
+    second: int
+    """Of the Unix epoch."""
+    cpu_share: float
+    """Of one core, of the worker's whole process."""
+    in_flight: int
+    lag_seconds: float
+    """The longest delay of the engine's own clock in that second."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Worker:
+    """One process that sent."""
+
+    name: str
+    lost: bool
+    """It went silent before it had told everything: what it sent is partly unknown."""
+    clock_skew_seconds: float
+    """Its clock less the master's; positive is ahead."""
+    peak_rss_bytes: int
+    throttled_periods: int
+    """In how many periods its control group was denied the processor; 0 where there is none."""
+    moments: tuple[Moment, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Run:
+    """Everything that was counted."""
+
+    plan: Plan
+    started_at: float
+    """Unix time."""
+    ended_at: float
+    tallies: Mapping[Place, Tally]
+    """Seconds within are of the Unix epoch; a request belongs to the stage in which it was due."""
+    begun: Mapping[int, tuple[float, float]]
+    """Stage → Unix times at which it really began and ended; a stage that never began is missing."""
+    workers: tuple[Worker, ...]
+    expected_workers: int
+    calibration: Tally | None = None
+    """The same generator against the null server of its own machine."""
+    interrupted: str = ""
+    """Why it ended before its plan did; empty if it did not."""
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Package → version; git, python and kernel among them."""
+    machine: Mapping[str, str | int | float] = dataclasses.field(default_factory=dict)
+
+    def measured(self) -> tuple[Stage, ...]:
+        """Return the stages that are judged and really began."""
+        return tuple(
+            one for one in self.plan.stages if one.measured and one.number in self.begun
+        )
+
+
+def whole(tallies: Iterable[Tally]) -> Tally:
+    """Return one tally of everything that several have counted."""
+    made = Tally()
+    for one in tallies:
+        made.merge(one)
+    return made
