@@ -98,9 +98,7 @@ class Run:
 
     def measured(self) -> tuple[Stage, ...]:
         """Return the stages that are judged and really began."""
-        return tuple(
-            one for one in self.plan.stages if one.measured and one.number in self.begun
-        )
+        return tuple(one for one in self.plan.stages if one.measured and one.number in self.begun)
 
 
 def whole(tallies: Iterable[Tally]) -> Tally:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+from collections.abc import Mapping
+from typing import Self
 
 from load._engine._histogram import Histogram
 
@@ -29,6 +31,29 @@ class Endpoint:
         self.troubles.update(other.troubles)
         self.size_bytes += other.size_bytes
 
+    def record(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {
+            "response": self.response.record_of(),
+            "service": self.service.record_of(),
+            "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
+            "troubles": dict(sorted(self.troubles.items())),
+            "size_bytes": self.size_bytes,
+        }
+
+    @classmethod
+    def from_record(cls, record: object) -> Self:
+        """Read it back; raises ValueError for a damaged record."""
+        fields = _mapping(record)
+        statuses = _counts(fields.get("statuses"))
+        return cls(
+            response=Histogram.from_record(_mapping(fields.get("response"))),
+            service=Histogram.from_record(_mapping(fields.get("service"))),
+            statuses=collections.Counter({int(one): count for one, count in statuses.items()}),
+            troubles=collections.Counter(_counts(fields.get("troubles"))),
+            size_bytes=_count(fields.get("size_bytes")),
+        )
+
 
 @dataclasses.dataclass(slots=True)
 class Second:
@@ -38,6 +63,38 @@ class Second:
     sent: int = 0
     completed: int = 0
     failed: int = 0
+    response: Histogram = dataclasses.field(default_factory=Histogram)
+    """Of the requests that were completed in it, from their intended times; empty where nobody counts it."""
+
+    def merge(self, other: Second) -> None:
+        """Add what another one counted."""
+        self.due += other.due
+        self.sent += other.sent
+        self.completed += other.completed
+        self.failed += other.failed
+        self.response.merge(other.response)
+
+    def record(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {
+            "due": self.due,
+            "sent": self.sent,
+            "completed": self.completed,
+            "failed": self.failed,
+            "response": self.response.record_of(),
+        }
+
+    @classmethod
+    def from_record(cls, record: object) -> Self:
+        """Read it back; raises ValueError for a damaged record."""
+        fields = _mapping(record)
+        return cls(
+            due=_count(fields.get("due")),
+            sent=_count(fields.get("sent")),
+            completed=_count(fields.get("completed")),
+            failed=_count(fields.get("failed")),
+            response=Histogram.from_record(_mapping(fields.get("response"))),
+        )
 
 
 @dataclasses.dataclass(slots=True)
@@ -76,14 +133,55 @@ class Tally:
         for name, endpoint in other.endpoints.items():
             self.endpoint(name).merge(endpoint)
         for at, theirs in other.seconds.items():
-            mine = self.second(at)
-            mine.due += theirs.due
-            mine.sent += theirs.sent
-            mine.completed += theirs.completed
-            mine.failed += theirs.failed
+            self.second(at).merge(theirs)
         self.due += other.due
         self.sent += other.sent
         self.late += other.late
         self.dropped += other.dropped
         self.connects += other.connects
         self.lag.merge(other.lag)
+
+    def record(self) -> dict[str, object]:
+        """Return it as JSON values, from which `from_record` makes the same tally: a worker's message."""
+        return {
+            "endpoints": {name: self.endpoints[name].record() for name in sorted(self.endpoints)},
+            "seconds": {str(at): self.seconds[at].record() for at in sorted(self.seconds)},
+            "due": self.due,
+            "sent": self.sent,
+            "late": self.late,
+            "dropped": self.dropped,
+            "lag": self.lag.record_of(),
+            "connects": self.connects,
+        }
+
+    @classmethod
+    def from_record(cls, record: object) -> Self:
+        """Read a tally back; raises ValueError for a damaged record."""
+        fields = _mapping(record)
+        endpoints, seconds = _mapping(fields.get("endpoints")), _mapping(fields.get("seconds"))
+        return cls(
+            endpoints={name: Endpoint.from_record(one) for name, one in endpoints.items()},
+            seconds={int(at): Second.from_record(one) for at, one in seconds.items()},
+            due=_count(fields.get("due")),
+            sent=_count(fields.get("sent")),
+            late=_count(fields.get("late")),
+            dropped=_count(fields.get("dropped")),
+            lag=Histogram.from_record(_mapping(fields.get("lag"))),
+            connects=_count(fields.get("connects")),
+        )
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ValueError("the tally is damaged")
+    return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("the tally is damaged")
+    return value
+
+
+def _counts(value: object) -> dict[str, int]:
+    return {name: _count(count) for name, count in _mapping(value).items()}
