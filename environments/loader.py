@@ -88,6 +88,21 @@ def checks_of(name: str) -> pathlib.Path | None:
     return _checks(folder if isinstance(folder, str) else None, path_of(name))
 
 
+def may_allow_load(name: str) -> bool:
+    """Return whether the file of a named environment may allow load; False where it surely does not.
+
+    Known before it is brought up, complete or supplied with secrets: a production file says no to load
+    however much of it is still to be edited. Raises ConfigurationError, RequestError.
+    """
+    data = _read_named(name)[0]
+    if "provider" in data:
+        return True
+    section = data.get("load")
+    return section is not None and not (
+        isinstance(section, Mapping) and section.get("allowed") in (None, False)
+    )
+
+
 def _checks(folder: str | None, path: pathlib.Path) -> pathlib.Path | None:
     if folder is None:
         return None

@@ -30,6 +30,7 @@ from environments.sections.dns import Dns
 from environments.sections.flags import Flags
 from environments.sections.integrations import Fhir, Integrations
 from environments.sections.kubernetes import Kubernetes, RegionCluster
+from environments.sections.load import Load
 from environments.sections.monitoring import Monitoring
 from environments.sections.people import People
 from environments.sections.state import State
@@ -324,6 +325,8 @@ class Environment(Section):
     """Without it the checks of the mobile apps' compatibility do not apply."""
     secrets: Secrets | None = None
     """Without it the age of secrets is not looked at."""
+    load: Load | None = None
+    """Without it no load test may send here."""
     vantage_controls: tuple[HttpUrl, ...] = ()
     """Addresses outside the platform: answering, they show that the gate itself has network."""
     ca_file: str | None = None
@@ -344,6 +347,7 @@ class Environment(Section):
         self._check_integrations()
         self._check_delivery()
         self._check_flags()
+        self._check_load()
         return self
 
     def _check_clusters(self) -> None:
@@ -367,7 +371,8 @@ class Environment(Section):
 
     def _check_integrations(self) -> None:
         """Refuse services without an address in some region, and regions that are none."""
-        asked = {"fhir": self.fhir, "integrations": self.integrations}
+        load = self.load if self.load is not None and self.load.allowed else None
+        asked = {"fhir": self.fhir, "integrations": self.integrations, "load": load}
         for key, section in asked.items():
             for name, region in self.regions.items():
                 if section is not None and section.service not in region.services:
@@ -402,6 +407,15 @@ class Environment(Section):
         if self.audit is not None and self.audit.trial.service not in self.services:
             raise ValueError(
                 _unknown("audit.trial.service", self.audit.trial.service, self.services)
+            )
+
+    def _check_load(self) -> None:
+        """Refuse load by accounts of which nothing is said."""
+        load = self.load
+        if load is not None and load.allowed and load.accounts and self.synthetic is None:
+            raise ValueError(
+                "load.accounts needs the section synthetic, which says how accounts are marked; "
+                "add it or write accounts: 0"
             )
 
     def _check_names(self) -> None:

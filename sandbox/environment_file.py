@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sandbox.layout import Layout
 
 LEASE_REQUESTS_PER_SECOND = 180
+LOAD_REQUESTS_PER_SECOND = 100_000
+"""More than one machine can do; the platform itself is overloaded far below."""
 _RELEASED = {"job": JOB, "version": "{release}"}
 _HEADER = (
     "# Written by `sandbox up` and by every fault; the platform's address book for the gate.\n"
@@ -65,6 +67,7 @@ def contents(layout: Layout, switched_at: dt.datetime | None) -> dict[str, Any]:
         "postgres": _postgres(layout),
         "redis": _redis(layout),
         "synthetic": _synthetic(layout),
+        "load": {"allowed": True, "service": "api", "max_rps": LOAD_REQUESTS_PER_SECOND},
         "vantage_controls": [f"{layout.url('gate-outside')}/aws/status"],
     }
 

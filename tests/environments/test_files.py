@@ -141,6 +141,11 @@ def test_production_carries_the_runbooks_vendors(prod: Environment) -> None:
     ]
 
 
+def test_production_allows_no_load(prod: Environment) -> None:
+    assert prod.load is not None
+    assert not prod.load.allowed
+
+
 @pytest.mark.parametrize("name", ["prod", "staging"])
 def test_every_objective_has_its_metric(name: str) -> None:
     settings = Environment.model_validate(yaml.safe_load(edited(name)))

@@ -197,6 +197,31 @@ MISTAKES = [
         id="a vendor needed by a step that the journey has not",
     ),
     pytest.param(
+        ("redis: {", "load: {allowed: true, max_rps: 9}\nredis: {"),
+        ["load: allowed needs service; add it."],
+        id="load for nobody in particular",
+    ),
+    pytest.param(
+        ("redis: {", "load: {allowed: true, service: api}\nredis: {"),
+        ["load: allowed needs max_rps; add it."],
+        id="load without a limit",
+    ),
+    pytest.param(
+        ("redis: {", "load: {max_rps: .inf}\nredis: {"),
+        ["load.max_rps = inf: must be a finite number."],
+        id="load up to infinity",
+    ),
+    pytest.param(
+        ("redis: {", "load: {allowed: true, service: fhir, max_rps: 9}\nredis: {"),
+        ["regions.eu.services lacks an address for fhir, named under load; add it."],
+        id="load for a service without an address",
+    ),
+    pytest.param(
+        ("redis: {", "load: {headers: {authorization: hunter2}}\nredis: {"),
+        ["load: headers.authorization would hold a secret; remove it."],
+        id="a secret among the headers of load, which is not shown",
+    ),
+    pytest.param(
         ("https://eu.clinic.example", '"EDIT-ME: address of the API in eu"'),
         ["regions.eu.services.api still says EDIT-ME; replace it: address of the API in eu."],
         id="an unedited mark",
@@ -325,6 +350,17 @@ def test_all_mistakes_and_marks_are_listed_at_once(tmp_path: pathlib.Path) -> No
             "30s, 5m or 1h."
         ),
     ]
+
+
+def test_load_by_accounts_needs_to_know_how_accounts_are_marked(tmp_path: pathlib.Path) -> None:
+    text, _, rest = VALID.partition("synthetic:\n")
+    text += "load: {allowed: true, service: api, max_rps: 9}\n" + rest[rest.index("vantage") :]
+    (sentence,) = refusal(tmp_path, text)
+    assert sentence == (
+        "clinic.yaml: load.accounts needs the section synthetic, which says how accounts are marked; "
+        "add it or write accounts: 0."
+    )
+    assert loaded(tmp_path, text.replace("max_rps: 9", "max_rps: 9, accounts: 0")).settings.load
 
 
 def test_merged_keys_may_be_overridden(tmp_path: pathlib.Path) -> None:

@@ -1,0 +1,240 @@
+"""Where a load run may send: asked of the environment's file before anything is sent."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import ssl
+
+import pytest
+import trustme
+
+from environments.loader import Loaded
+from environments.yaml_file import ConfigurationError, RequestError
+from load._permission import HOST, PUBLIC, is_loopback, permitted, refuse_unless_allowed
+from tests.environments.files import SECRETS, VALID, changed, loaded, write
+
+_EU, _US = "https://eu.clinic.example", "https://us.clinic.example"
+_LOAD = "load: {allowed: true, service: api, max_rps: 500}\n"
+_LOCAL = (
+    VALID.replace("name: clinic", "name: local", 1)
+    .replace(_EU, "http://127.0.0.1:81")
+    .replace(_US, "http://127.0.0.2:82")
+)
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the variables that the valid file refers to."""
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def clinic(tmp_path: pathlib.Path, secrets: None) -> Loaded:  # noqa: ARG001 - the file refers to them
+    """Return an environment that allows load."""
+    return loaded(tmp_path, VALID + _LOAD)
+
+
+def refused(environment: Loaded, **asked: str) -> str:
+    with pytest.raises(RequestError) as caught:
+        permitted(environment, **asked)
+    return str(caught.value)
+
+
+class TestWhetherItIsAllowed:
+    @pytest.mark.parametrize(
+        "section",
+        [
+            pytest.param("", id="nothing is said of load"),
+            pytest.param("load:\n", id="the section is empty"),
+            pytest.param("load: {}\n", id="the section says nothing"),
+            pytest.param("load: {allowed: false, service: api, max_rps: 5}\n", id="it says no"),
+        ],
+    )
+    def test_a_no_comes_before_missing_secrets_and_marks(
+        self, section: str, tmp_path: pathlib.Path
+    ) -> None:
+        file = str(write(tmp_path, VALID + section))
+        with pytest.raises(RequestError) as caught:
+            refuse_unless_allowed(file)
+        assert str(caught.value) == (
+            f"--env {file}: no load test may send there: load.allowed of {file} is not true. Choose "
+            "another environment; whoever owns this one can allow it in that file."
+        )
+
+    def test_production_is_refused_as_it_is_committed(self) -> None:
+        with pytest.raises(RequestError, match="--env prod: no load test may send there"):
+            refuse_unless_allowed("prod")
+
+    @pytest.mark.parametrize("name", ["local", "dev", "staging"])
+    def test_the_others_are_looked_at_further(self, name: str) -> None:
+        refuse_unless_allowed(name)
+
+    def test_an_unknown_environment_is_a_usage_error(self) -> None:
+        with pytest.raises(RequestError, match="there is no such environment"):
+            refuse_unless_allowed("prdo")
+
+    @pytest.mark.parametrize("word", ["EDIT-ME", "maybe", "[true]"])
+    def test_what_is_neither_yes_nor_no_is_left_to_the_strict_reader(
+        self, word: str, tmp_path: pathlib.Path
+    ) -> None:
+        refuse_unless_allowed(str(write(tmp_path, f"{VALID}load: {{allowed: {word}}}\n")))
+
+    @pytest.mark.usefixtures("secrets")
+    def test_an_environment_that_was_brought_up_can_say_no_too(
+        self, tmp_path: pathlib.Path
+    ) -> None:
+        assert "load.allowed of" in refused(loaded(tmp_path, VALID))
+        assert "load.allowed of" in refused(loaded(tmp_path, f"{VALID}load: {{service: api}}\n"))
+
+
+class TestWhereItMaySend:
+    def test_to_every_region_at_its_own_address(self, clinic: Loaded) -> None:
+        found = permitted(clinic)
+        assert found.addresses == {"eu": _EU, "us": _US}
+        assert (found.environment, found.service, found.max_rps) == ("clinic", "api", 500)
+        assert (found.accounts, found.headers) == (100, {"X-Synthetic-Traffic": "1"})
+
+    def test_to_one_region(self, clinic: Loaded) -> None:
+        assert permitted(clinic, region="us").addresses == {"us": _US}
+
+    def test_never_to_a_region_that_is_not_there(self, clinic: Loaded) -> None:
+        assert refused(clinic, region="ap") == (
+            "--region ap: clinic has no such region; choose eu, us."
+        )
+
+    @pytest.mark.parametrize(
+        "host", [_US, f"{_US}/", f"{_US}:443", _US.replace("us.clinic", "US.Clinic")]
+    )
+    def test_a_host_that_is_a_regions_address_is_that_region(
+        self, host: str, clinic: Loaded
+    ) -> None:
+        assert permitted(clinic, host=host).addresses == {"us": _US}
+
+    @pytest.mark.parametrize(
+        ("host", "key"),
+        [
+            pytest.param("https://api.clinic.example", PUBLIC, id="the one before all regions"),
+            pytest.param("http://127.0.0.1:8080", HOST, id="loopback, such as a null server"),
+            pytest.param("http://localhost:8080", HOST, id="loopback by name"),
+            pytest.param("http://[::1]:8080", HOST, id="loopback by version 6"),
+        ],
+    )
+    def test_a_host_of_its_own_or_loopback_is_sent_to(
+        self, host: str, key: str, clinic: Loaded
+    ) -> None:
+        assert permitted(clinic, host=host).addresses == {key: host.rstrip("/")}
+
+    def test_a_loopback_host_counts_for_the_region_that_is_named(self, clinic: Loaded) -> None:
+        found = permitted(clinic, region="eu", host="http://127.0.0.1:8080")
+        assert found.addresses == {"eu": "http://127.0.0.1:8080"}
+
+    @pytest.mark.parametrize(
+        "host",
+        [
+            pytest.param("https://somebody.example", id="a stranger"),
+            pytest.param("http://us.clinic.example", id="a region without TLS"),
+            pytest.param(f"{_US}:8443", id="another port of a region"),
+            pytest.param(f"{_US}/v2", id="another path of a region"),
+            pytest.param("http://10.0.0.1", id="a private network"),
+            pytest.param("http://127.0.0.1.somebody.example", id="a name that begins as loopback"),
+            pytest.param("http://2130706433", id="loopback written as one number"),
+            pytest.param("http://0.0.0.0:80", id="every address at once"),
+        ],
+    )
+    def test_a_strangers_host_is_refused(self, host: str, clinic: Loaded) -> None:
+        sentence = refused(clinic, host=host).replace(str(clinic.path), "clinic.yaml")
+        assert sentence == (
+            f"--host {host}: is neither an address of api in clinic.yaml nor loopback; leave --host "
+            "out, or name one of them."
+        )
+
+    def test_another_regions_host_is_refused(self, clinic: Loaded) -> None:
+        assert refused(clinic, region="eu", host=_US) == (
+            f"--host {_US}: is us's address and not eu's; name one."
+        )
+
+    @pytest.mark.parametrize(
+        "host",
+        ["127.0.0.1:80", "http://u:hunter2@127.0.0.1", "http://127.0.0.1:99999", "http://[::1", ""],
+    )
+    def test_what_is_no_address_is_refused_without_showing_it(
+        self, host: str, clinic: Loaded
+    ) -> None:
+        assert refused(clinic, host=host) == (
+            "--host: must be an http(s) address without user, query or fragment, such as "
+            "http://127.0.0.1:8080."
+        )
+
+
+@pytest.mark.usefixtures("secrets")
+class TestTheLocalEnvironment:
+    def test_sends_to_loopback(self, tmp_path: pathlib.Path) -> None:
+        found = permitted(loaded(tmp_path, _LOCAL + _LOAD))
+        assert found.addresses == {"eu": "http://127.0.0.1:81", "us": "http://127.0.0.2:82"}
+        assert found.tls is None
+
+    def test_sends_nowhere_else_whatever_its_file_says(self, tmp_path: pathlib.Path) -> None:
+        text = (_LOCAL + _LOAD).replace("http://127.0.0.2:82", "http://10.0.0.7:82")
+        with pytest.raises(
+            ConfigurationError, match=r"10\.0\.0\.7:82 \(us\) is not on this machine"
+        ):
+            permitted(loaded(tmp_path, text))
+
+    def test_is_asked_only_about_what_is_sent_to(self, tmp_path: pathlib.Path) -> None:
+        text = (_LOCAL + _LOAD).replace("http://127.0.0.2:82", "http://10.0.0.7:82")
+        assert permitted(loaded(tmp_path, text), region="eu").addresses.keys() == {"eu"}
+
+
+class TestHowMuch:
+    def test_up_to_the_limit(self, clinic: Loaded) -> None:
+        permitted(clinic).check_rate(500)
+
+    @pytest.mark.parametrize(
+        ("rps", "words"),
+        [
+            pytest.param(500.5, "500.5 requests/s, and clinic allows 500 (load.max_rps", id="over"),
+            pytest.param(0.0, "--rps 0: must be a number of requests a second", id="none"),
+            pytest.param(-1.0, "--rps -1: must be a number", id="less than none"),
+            pytest.param(float("nan"), "--rps nan: must be a number", id="no number"),
+            pytest.param(float("inf"), "--rps inf: must be a number", id="without end"),
+        ],
+    )
+    def test_beyond_it_is_refused(self, rps: float, words: str, clinic: Loaded) -> None:
+        with pytest.raises(RequestError) as caught:
+            permitted(clinic).check_rate(rps)
+        assert words in str(caught.value)
+
+
+class TestTls:
+    def test_is_verified_by_the_authority_of_the_environment(
+        self, clinic: Loaded, tmp_path: pathlib.Path
+    ) -> None:
+        authority = tmp_path / "ca.pem"
+        trustme.CA().cert_pem.write_to_path(authority)
+        settings = clinic.settings.model_copy(update={"ca_file": str(authority)})
+        found = permitted(dataclasses.replace(clinic, settings=settings))
+        assert found.tls is not None
+        assert found.tls.verify_mode is ssl.CERT_REQUIRED
+        assert found.tls.check_hostname
+        assert len(found.tls.get_ca_certs()) == 1
+
+    def test_an_authority_that_is_not_there_is_told(self, clinic: Loaded) -> None:
+        settings = clinic.settings.model_copy(update={"ca_file": "/nowhere/ca.pem"})
+        with pytest.raises(ConfigurationError, match=r"ca_file = /nowhere/ca\.pem: cannot be read"):
+            permitted(dataclasses.replace(clinic, settings=settings))
+
+
+@pytest.mark.parametrize("address", ["http://127.8.9.10", "https://[::1]:443", "http://localhost"])
+def test_loopback_says_so_itself(address: str) -> None:
+    assert is_loopback(address)
+
+
+def test_a_mark_to_edit_in_an_environment_that_allows_load_is_a_mistake_of_the_file(
+    tmp_path: pathlib.Path,
+) -> None:
+    file = write(tmp_path, changed(_EU, "EDIT-ME") + _LOAD)
+    refuse_unless_allowed(str(file))
+    with pytest.raises(ConfigurationError, match=r"regions\.eu\.services\.api still says EDIT-ME"):
+        loaded(tmp_path, changed(_EU, "EDIT-ME") + _LOAD)
