@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox import processes
+from sandbox import forks, processes
 from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
@@ -42,9 +42,11 @@ class Command:
 class Child:
     """A process by its command; start and stop may alternate any number of times."""
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, forker: forks.Forks | None = None) -> None:
         self.command = command
-        self._process: subprocess.Popen[bytes] | None = None
+        self._forker = forker if forks.is_server(command.argv) else None
+        """What forks the process; None: it is started by itself."""
+        self._process: subprocess.Popen[bytes] | forks.Forked | None = None
         self._exited = asyncio.Event()
 
     @property
@@ -67,28 +69,12 @@ class Child:
         if self.running:
             return
         command = self.command
-        try:
-            with command.log.open("ab") as log:
-                self._process = subprocess.Popen(  # noqa: S603 - argv is the platform's own
-                    command.argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, **command.environment},
-                    cwd=command.folder or "/",
-                    # prctl has to run in the child, after the change of user, which clears it.
-                    preexec_fn=processes.die_with_parent(command.end_signal),  # noqa: PLW1509 - no threads here
-                    user=command.user,
-                    group=None if command.user is None else _group_of(command.user),
-                    extra_groups=None if command.user is None else [],
-                )
-        except OSError as exc:
-            raise SandboxError(f"cannot start {command.name}: {exc}.") from exc
+        self._process = self._forker.start(command) if self._forker else _opened(command)
         self._exited = asyncio.Event()
         self._watch(self._process, self._exited)
 
     @staticmethod
-    def _watch(process: subprocess.Popen[bytes], exited: asyncio.Event) -> None:
+    def _watch(process: subprocess.Popen[bytes] | forks.Forked, exited: asyncio.Event) -> None:
         """Reap it when the kernel says that it ended."""
         loop = asyncio.get_running_loop()
         descriptor = os.pidfd_open(process.pid)
@@ -103,6 +89,8 @@ class Child:
 
     async def start(self, timeout_seconds: float = 30.0) -> None:
         """Start it and wait until it is ready; raises SandboxError naming process, log and last line."""
+        if self._forker:
+            await self._forker.ready()
         self.spawn()
         await self.wait_ready(timeout_seconds)
 
@@ -156,6 +144,26 @@ class Child:
         return SandboxError(
             f"{self.command.name} {what}; its log {log} ends with: {last_line(log)}"
         )
+
+
+def _opened(command: Command) -> subprocess.Popen[bytes]:
+    try:
+        with command.log.open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 - argv is the platform's own
+                command.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **command.environment},
+                cwd=command.folder or "/",
+                # prctl has to run in the child, after the change of user, which clears it.
+                preexec_fn=processes.die_with_parent(command.end_signal),  # noqa: PLW1509 - no threads here
+                user=command.user,
+                group=None if command.user is None else _group_of(command.user),
+                extra_groups=None if command.user is None else [],
+            )
+    except OSError as exc:
+        raise SandboxError(f"cannot start {command.name}: {exc}.") from exc
 
 
 def _group_of(user: str) -> int:

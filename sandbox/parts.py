@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.binaries import Binary, MonitoringBinaries
+    from sandbox.forks import Forks
     from sandbox.layout import Layout
 
 _SETTLES_SECONDS = 20.0
@@ -65,7 +66,9 @@ class Programs:
 class Platform:
     """All processes and links of one platform."""
 
-    def __init__(self, layout: Layout, programs: Programs, *, pending: bool = False) -> None:
+    def __init__(
+        self, layout: Layout, programs: Programs, forker: Forks, *, pending: bool = False
+    ) -> None:
         self.layout = layout
         self.deployment = Deployment(self, pending=pending)
         self.switched = not pending
@@ -83,7 +86,8 @@ class Platform:
             *monitoring_servers.commands(layout, programs.monitoring),
         ]
         databases = [self.postgres.primary, self.postgres.standby]
-        self.children = {child.command.name: child for child in (*databases, *map(Child, others))}
+        servers = [Child(command, forker) for command in others]
+        self.children = {child.command.name: child for child in (*databases, *servers)}
         self._versions = {
             "redis": f"{programs.redis.version} ({programs.redis.source})",
             "prometheus": f"{programs.prometheus.version} ({programs.prometheus.source})",

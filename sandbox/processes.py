@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-_PR_SET_PDEATHSIG = 1
-_STATE_FIELD, _START_FIELD = 0, 19  # counted behind the command's name in /proc/PID/stat
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
+# Counted behind the command's name in /proc/PID/stat.
+_STATE_FIELD, _START_FIELD, _ARGUMENTS_FIELDS = 0, 19, (45, 46)
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -74,11 +75,34 @@ def send(process: ProcessIdentity, signal_number: int) -> bool:
 def die_with_parent(signal_number: int) -> Callable[[], None]:
     """Return what a child runs before exec: the kernel sends it this signal when its parent dies."""
     parent = os.getpid()
+    return lambda: tie_to(parent, signal_number)
 
-    def arrange() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
-        # The parent may have died between fork and prctl; then nobody would ever send the signal.
-        if os.getppid() != parent:
-            os._exit(1)
 
-    return arrange
+def tie_to(parent: int, signal_number: int) -> None:
+    """Have the kernel send this process a signal when its parent dies."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+    # The parent may have died between fork and prctl; then nobody would ever send the signal.
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+@contextlib.contextmanager
+def adopting() -> Iterator[None]:
+    """Become the parent of grandchildren whose parent ends meanwhile."""
+    _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def show_as(name: str, argv: Sequence[str]) -> None:
+    """Show a forked process in lists of processes as what it is now, not as what it was forked from.
+
+    The arguments take the place of the first ones; what does not fit there is not shown.
+    """
+    _LIBC.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+    fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    begin, end = (int(fields[field]) for field in _ARGUMENTS_FIELDS)
+    room = end - begin - 1
+    ctypes.memmove(begin, "\0".join(argv).encode()[:room].ljust(room + 1, b"\0"), room + 1)

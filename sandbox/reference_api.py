@@ -40,9 +40,9 @@ def _api_command(layout: Layout, name: str) -> Command:
     write_private(settings, json.dumps(_api_settings(layout, name)))
     return Command(
         name=name,
-        argv=(sys.executable, "-m", "sandbox.app"),
+        argv=(sys.executable, "-m", "sandbox.app", str(settings)),
         log=layout.log(name),
-        environment={**PYTHON, "SANDBOX_APP_CONFIG": str(settings)},
+        environment=PYTHON,
         ready=answers_http(layout.ports[name], "/health"),
         ready_means="it answers /health",
     )

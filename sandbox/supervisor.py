@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from sandbox import binaries, control, layout, ports, postgres, priority, processes
+from sandbox import binaries, control, forks, layout, ports, postgres, priority, processes
 from sandbox.errors import SandboxError
 from sandbox.faults.book import Book
 from sandbox.owners import Owners
@@ -56,8 +56,11 @@ class Announcer:
 class Supervisor:
     """Runs one platform from start to stop and takes orders in between."""
 
-    def __init__(self, platform: Platform, *, owner: int | None, starter: int) -> None:
+    def __init__(
+        self, platform: Platform, forker: forks.Forks, *, owner: int | None, starter: int
+    ) -> None:
         self._platform = platform
+        self._forker = forker
         self._book = Book(platform)
         self._end = asyncio.Event()
         self._owners = Owners(self._end.set)
@@ -121,7 +124,8 @@ class Supervisor:
 
     def _note(self) -> None:
         me = processes.identify(os.getpid())
-        known = [child.identity for child in self._platform.children.values()]
+        known = [self._forker.identity]
+        known += [child.identity for child in self._platform.children.values()]
         if me is not None:
             here = self._platform.layout
             here.state.write(
@@ -189,12 +193,15 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--owner", type=int)
     parser.add_argument("--pending", action="store_true", help="the release waits to be deployed")
     options = parser.parse_args(argv)
+    priority.start_before_others()
+    # Before anything else: what is forked should be as small as it can be, and alone.
+    forker = forks.begin((options.announce, options.lock))
     announcer = Announcer(options.announce, options.lock)
     for descriptor in (options.announce, options.lock):
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's signature
     state = StateDirectory(options.state)
     try:
-        _run(state, options, announcer)
+        _run(state, options, announcer, forker)
     except SandboxError as exc:
         sys.stderr.write(f"{exc}\n")
         state.clean()
@@ -204,15 +211,16 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _run(state: StateDirectory, options: argparse.Namespace, announcer: Announcer) -> None:
-    priority.start_before_others()
+def _run(
+    state: StateDirectory, options: argparse.Namespace, announcer: Announcer, forker: forks.Forks
+) -> None:
     programs = _find_programs(announcer)
     reservation = ports.reserve((*layout.SERVERS, *layout.LINKS))
     runtime = create_runtime()
     try:
         here = layout.create(state, runtime, reservation.ports)
-        platform = Platform(here, programs, pending=options.pending)
-        uvloop.run(_supervise(platform, options, announcer))
+        platform = Platform(here, programs, forker, pending=options.pending)
+        uvloop.run(_supervise(platform, forker, options, announcer))
     finally:
         state.clean()
         remove_runtime(runtime)
@@ -233,8 +241,11 @@ def _find_programs(announcer: Announcer) -> Programs:
         )
 
 
-async def _supervise(platform: Platform, options: argparse.Namespace, announcer: Announcer) -> None:
-    await Supervisor(platform, owner=options.owner, starter=options.starter).run(announcer)
+async def _supervise(
+    platform: Platform, forker: forks.Forks, options: argparse.Namespace, announcer: Announcer
+) -> None:
+    supervisor = Supervisor(platform, forker, owner=options.owner, starter=options.starter)
+    await supervisor.run(announcer)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""Run one process of the reference API: `SANDBOX_APP_CONFIG=FILE python -m sandbox.app`."""
+"""Run one process of the reference API: `python -m sandbox.app CONFIG.json`."""
 
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from pathlib import Path
 
@@ -16,14 +15,13 @@ _CONFIGURATION_ERROR = 78
 _KEEP_ALIVE_SECONDS = 75
 
 
-def main() -> int:
-    """Serve until told to stop; 78 when the configuration cannot be used."""
-    path = os.environ.get("SANDBOX_APP_CONFIG")
-    if not path:
-        sys.stderr.write("SANDBOX_APP_CONFIG must name the configuration file of this process.\n")
-        return _CONFIGURATION_ERROR
+def main(arguments: list[str]) -> int:
+    """Serve until told to stop; 64 without a file, 78 when it cannot be used."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m sandbox.app CONFIG.json\n")
+        return 64
     try:
-        config = read_config(Path(path))
+        config = read_config(Path(arguments[0]))
     except ConfigError as exc:
         sys.stderr.write(f"{exc}\n")
         return _CONFIGURATION_ERROR
@@ -49,4 +47,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

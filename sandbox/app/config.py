@@ -1,4 +1,4 @@
-"""What one process of the reference API is told: one JSON file, named by SANDBOX_APP_CONFIG."""
+"""What one process of the reference API is told: one JSON file."""
 
 from __future__ import annotations
 

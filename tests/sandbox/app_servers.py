@@ -155,17 +155,16 @@ class Servers:
             },
             **changes,
         }
-        process = self.python("sandbox.app", SANDBOX_APP_CONFIG=str(self.json_file(settings)))
+        process = self.python("sandbox.app", str(self.json_file(settings)))
         api = Api(port)
         self._apis.append((api, process))
         wait_until(api.is_live, "the API answers /health")
         return api
 
-    def python(self, module: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    def python(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a module of the platform."""
         return subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
-            env={**os.environ, **environment},
             cwd=CHECKOUT,
         )
 

@@ -160,12 +160,11 @@ def test_faults_need_the_token_and_known_names(api: Api) -> None:
 
 
 def test_a_bad_configuration_is_one_sentence_without_its_secrets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "app.json"
     path.write_text(json.dumps({"region": "eu", "admin_token": "planted-secret", "port": "x"}))
-    monkeypatch.setenv("SANDBOX_APP_CONFIG", str(path))
-    assert main() == 78
+    assert main([str(path)]) == 78
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert str(path) in said
@@ -174,15 +173,14 @@ def test_a_bad_configuration_is_one_sentence_without_its_secrets(
 
 
 @pytest.mark.parametrize(
-    ("value", "named"),
+    ("arguments", "code", "named"),
     [
-        pytest.param("", "SANDBOX_APP_CONFIG", id="no file is named"),
-        pytest.param("/nowhere/app.json", "/nowhere/app.json", id="the file is missing"),
+        pytest.param([], 64, "usage: python -m sandbox.app", id="no file is named"),
+        pytest.param(["/nowhere/app.json"], 78, "/nowhere/app.json", id="the file is missing"),
     ],
 )
 def test_without_a_configuration_it_says_what_is_missing(
-    value: str, named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], code: int, named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("SANDBOX_APP_CONFIG", value)
-    assert main() == 78
+    assert main(arguments) == code
     assert named in capsys.readouterr().err

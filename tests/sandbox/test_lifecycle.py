@@ -68,13 +68,11 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_two_ups_share_a_new_pla
     assert not other.state.environment.exists()
 
 
-def _broken_prometheus(folder: Path) -> str:
-    """Return a PATH on which prometheus names a good version and then fails to start."""
+def _other_prometheus(folder: Path, does: str) -> str:
+    """Return a PATH on which prometheus names a good version and then does this instead of serving."""
     program = folder / "prometheus"
-    program.write_text(
-        '#!/bin/sh\n[ "$1" = --version ] && echo "prometheus, version 2.99.0" && exit\n'
-        'echo "the disk is made of cheese" >&2; exit 3\n'
-    )
+    good = '[ "$1" = --version ] && echo "prometheus, version 2.99.0" && exit'
+    program.write_text(f"#!/bin/sh\n{good}\n{does}\n")
     program.chmod(0o755)
     return f"{folder}:{os.environ['PATH']}"
 
@@ -82,7 +80,8 @@ def _broken_prometheus(folder: Path) -> str:
 def test_a_server_that_fails_to_start_is_named_with_its_log_and_last_words(
     other: Sandbox, tmp_path: Path
 ) -> None:
-    up = other.run("up", path=_broken_prometheus(tmp_path))
+    fails = 'echo "the disk is made of cheese" >&2; exit 3'
+    up = other.run("up", path=_other_prometheus(tmp_path, fails))
     assert (up.returncode, up.stdout) == (70, "")
     log = other.state.path / "logs" / "prometheus.log"
     sentence = (
@@ -94,8 +93,16 @@ def test_a_server_that_fails_to_start_is_named_with_its_log_and_last_words(
     assert not other.state.secrets.exists()
 
 
-def test_an_interrupted_up_leaves_nothing(other: Sandbox) -> None:
-    with other.start("up") as up:
+@pytest.fixture
+def endless_up(other: Sandbox, tmp_path: Path) -> subprocess.Popen[str]:
+    """Return an `up` that waits for a server in vain, so that it cannot end before the test ends it."""
+    return other.start("up", path=_other_prometheus(tmp_path, "exec sleep 60"))
+
+
+def test_an_interrupted_up_leaves_nothing(
+    other: Sandbox, endless_up: subprocess.Popen[str]
+) -> None:
+    with endless_up as up:
         eventually("a child of the platform runs", lambda: _started(other))
         record = _record(other)
         up.send_signal(signal.SIGINT)
@@ -106,8 +113,8 @@ def test_an_interrupted_up_leaves_nothing(other: Sandbox) -> None:
     assert not record.runtime.exists()
 
 
-def test_a_killed_up_leaves_nothing(other: Sandbox) -> None:
-    with other.start("up") as up:
+def test_a_killed_up_leaves_nothing(other: Sandbox, endless_up: subprocess.Popen[str]) -> None:
+    with endless_up as up:
         eventually("a child of the platform runs", lambda: _started(other))
         record = _record(other)
         up.kill()

@@ -1,0 +1,127 @@
+"""Servers that are forked: children of who asked for them, and in nothing like who they came from."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import processes
+from tests.checkout import ROOT
+from tests.probes.servers import closed_ports
+from tests.sandbox.platforms import eventually
+
+SUPERVISOR = """
+import asyncio, json, pathlib, sys
+from sandbox import forks
+from sandbox.child import Child, Command
+from sandbox.errors import SandboxError
+from sandbox.readiness import answers_http
+
+async def story(forker):
+    log, settings, port = sys.argv[1:]
+    argv = (sys.executable, "-m", "sandbox.vendors", settings)
+    ready = answers_http(int(port), "/aws/status")
+    command = Command(name="vendors", argv=argv, log=pathlib.Path(log), ready=ready)
+    child = Child(command, forker)
+    for order in sys.stdin:
+        said = None
+        try:
+            await getattr(child, order.strip())()
+        except SandboxError as exc:
+            said = str(exc)
+        pid = child.identity.pid if child.identity else None
+        print(json.dumps([pid, child.return_code, forker.identity.pid, said]), flush=True)
+
+asyncio.run(story(forks.begin(())))
+"""
+
+
+@dataclass
+class Supervisor:
+    """A process that has one server forked, on order."""
+
+    process: subprocess.Popen[str]
+    log: Path
+    settings: Path
+
+    def order(self, what: str) -> tuple[Any, ...]:
+        """Return the server's number, how it ended, the number of what forks, and what went wrong."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{what}\n")
+        self.process.stdin.flush()
+        return tuple(json.loads(self.process.stdout.readline()))
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    (port,) = closed_ports(1)
+    settings, log = tmp_path / "vendors.json", tmp_path / "log"
+    settings.write_text(json.dumps({"port": port, "admin_token": "t"}))
+    argv = [sys.executable, "-c", SUPERVISOR, str(log), str(settings), str(port)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(argv, cwd=ROOT, **pipes) as process:
+        yield Supervisor(process, log, settings)
+        process.kill()
+        with contextlib.suppress(BrokenPipeError):
+            process.communicate()
+
+
+def about(pid: int, name: str) -> str:
+    return Path(f"/proc/{pid}/{name}").read_bytes().rstrip(b"\0\n").replace(b"\0", b" ").decode()
+
+
+def test_a_server_is_a_child_with_a_name_a_log_and_an_end_of_its_own(
+    supervisor: Supervisor,
+) -> None:
+    server, _, forker, _ = supervisor.order("start")
+    assert about(server, "stat").rpartition(")")[2].split()[1] == str(supervisor.process.pid)
+    assert about(server, "comm") == "vendors"
+    shown = f"{sys.executable} -m sandbox.vendors {supervisor.settings}"
+    assert shown.startswith(about(server, "cmdline"))
+    assert about(server, "cmdline").startswith(f"{sys.executable} -m sandbox.vendors")
+    assert Path(f"/proc/{server}/fd/1").readlink() == supervisor.log
+    assert about(forker, "comm") == "sandbox-forks"
+    assert supervisor.order("stop")[:2] == (None, -signal.SIGTERM)
+    again, ended, _, _ = supervisor.order("start")
+    assert (again != server, ended) == (True, None)
+    processes.send(identified(again), signal.SIGKILL)
+    eventually("the end is heard", lambda: supervisor.order("stop")[:2] == (None, -signal.SIGKILL))
+
+
+def identified(pid: int) -> processes.ProcessIdentity:
+    found = processes.identify(pid)
+    assert found is not None
+    return found
+
+
+def test_a_server_and_what_forks_go_with_a_killed_supervisor(supervisor: Supervisor) -> None:
+    server, _, forker, _ = supervisor.order("start")
+    family = [identified(server), identified(forker)]
+    supervisor.process.kill()
+    eventually("both are gone", lambda: not any(map(processes.is_running, family)))
+
+
+def test_a_server_that_fails_is_told_with_its_last_words(supervisor: Supervisor) -> None:
+    supervisor.settings.write_text("{}")
+    assert "no configuration of the vendors" in supervisor.order("start")[3]
+
+
+def test_servers_outlive_what_forked_them_and_none_can_be_started_then(
+    supervisor: Supervisor,
+) -> None:
+    server, _, forker, _ = supervisor.order("start")
+    processes.send(identified(forker), signal.SIGKILL)
+    eventually("it is gone", lambda: processes.identify(forker) is None)
+    assert processes.identify(server) is not None
+    assert supervisor.order("stop")[:2] == (None, -signal.SIGTERM)
+    assert "is gone: `sandbox down`, then `sandbox up`" in supervisor.order("start")[3]
