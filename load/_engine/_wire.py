@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import httptools
 
 _INTERIM = 200
 """Below it a status only announces another."""
+_NO_HTTP = (
+    httptools.HttpParserError, httptools.HttpParserCallbackError, httptools.HttpParserUpgrade,
+)  # fmt: skip
 
 
 class Trouble(enum.StrEnum):
@@ -27,8 +30,7 @@ class Trouble(enum.StrEnum):
     TIMEOUT = "no whole answer in time"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What became of one request."""
 
     status: int | None
@@ -46,8 +48,8 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_answered", "_asked", "_body", "_gone", "_keeps_body", "_most_bytes", "_parser", "_size",
-        "_sized", "_status", "_transport",
+        "_answered", "_asked", "_body", "_complete", "_gone", "_head", "_keeps_alive", "_keeps_body",
+        "_most_bytes", "_parser", "_size", "_status", "_transport",
     )  # fmt: skip
 
     def __init__(
@@ -61,15 +63,18 @@ class Connection(asyncio.Protocol):
         self._gone = gone
         self._most_bytes = most_bytes
         self._transport: asyncio.Transport | None = None
+        # One for all answers: making one costs as much as reading an answer.
+        self._parser = httptools.HttpResponseParser(self)
         self._asked = self._keeps_body = False
         self._begin()
 
     def _begin(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
+        self._head = b""
         self._body: list[bytes] = []
         self._size = 0
         self._status: int | None = None
-        self._sized = False
+        self._complete = False
+        self._keeps_alive = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport (asyncio's call)."""
@@ -104,51 +109,55 @@ class Connection(asyncio.Protocol):
             # Nobody asked: whatever this is, it belongs to no request.
             self.close()
             return
+        if self._status is None:
+            self._head += data
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserCallbackError):
+        except _NO_HTTP:
             self.give_up(Trouble.NOT_HTTP)
+            return
+        if self._size > self._most_bytes or (
+            self._status is None and len(self._head) > self._most_bytes
+        ):
+            self.give_up(Trouble.TOO_LARGE)
+        elif self._complete:
+            # Only now, with all bytes read: whoever is told may ask again at once.
+            if not self._keeps_alive:
+                self.close()
+            self._tell(self._whole())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell that the connection is over (asyncio's call)."""
         self._transport = None
-        if self._status is not None and not self._sized and exc is None:
+        if self._status is not None and exc is None and not _tells_its_end(self._head):
             # A body without a length ends with its connection, as in HTTP/1.0.
             self._tell(self._whole())
         self._tell(Answer(None, Trouble.LOST))
         self._gone(self)
 
     def on_message_begin(self) -> None:
-        """End the connection if nobody asked for what begins here (the parser's call)."""
-        if not self._asked:
-            self.close()
-
-    def on_header(self, name: bytes, value: bytes) -> None:  # noqa: ARG002 - the parser's signature
-        """Note how the body's end is told (the parser's call)."""
-        if name.lower() in (b"content-length", b"transfer-encoding"):
-            self._sized = True
+        """End the connection for what begins after the answer: nobody asked for it (the parser's call)."""
+        if self._complete:
+            self._keeps_alive = False
 
     def on_headers_complete(self) -> None:
         """Note the status (the parser's call)."""
         status = self._parser.get_status_code()
-        self._status = status if status >= _INTERIM else None
+        if status >= _INTERIM and not self._complete:
+            self._status = status
 
     def on_body(self, data: bytes) -> None:
         """Count, and keep where it was asked for (the parser's call)."""
         self._size += len(data)
-        if self._size > self._most_bytes:
-            self.give_up(Trouble.TOO_LARGE)
-        elif self._keeps_body:
+        if self._keeps_body and self._size <= self._most_bytes:
             self._body.append(data)
 
     def on_message_complete(self) -> None:
-        """Tell of the answer, and stay open if the server does (the parser's call)."""
-        if self._status is None:
-            self._sized = False
+        """Note the answer's end, and whether the server stays (the parser's call)."""
+        if self._status is None or self._complete:
             return
-        if not self._parser.should_keep_alive():
-            self.close()
-        self._tell(self._whole())
+        self._complete = True
+        self._keeps_alive = self._parser.should_keep_alive()
 
     def _whole(self) -> Answer:
         return Answer(self._status, None, b"".join(self._body), self._size)
@@ -159,3 +168,24 @@ class Connection(asyncio.Protocol):
         self._asked = False
         self._begin()
         self._answered(self, answer)
+
+
+class _End:
+    """Notes whether a head says where its body ends."""
+
+    def __init__(self) -> None:
+        self.told = False
+
+    def on_message_begin(self) -> None:
+        self.told = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:  # noqa: ARG002 - the parser's signature
+        self.told = self.told or name.lower() in (b"content-length", b"transfer-encoding")
+
+
+def _tells_its_end(head: bytes) -> bool:
+    """Read a head once more for its length: asked of the few answers that their connection cut off."""
+    end = _End()
+    with contextlib.suppress(*_NO_HTTP):
+        httptools.HttpResponseParser(end).feed_data(head)
+    return end.told

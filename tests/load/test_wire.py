@@ -121,10 +121,17 @@ def test_a_server_that_closes_is_taken_at_its_word(said: bytes) -> None:
             False,
             Trouble.TOO_LARGE,
         ),
+        (b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * (MEGABYTE + 1), False, Trouble.TOO_LARGE),
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+            False,
+            Trouble.NOT_HTTP,
+        ),
     ],
     ids=[
         "nothing", "half a body", "half a chunk", "an interim answer alone", "half a head", "SSH",
-        "a page without a head", "a length that is none", "too large",
+        "a page without a head", "a length that is none", "too large", "a head without an end",
+        "another protocol",
     ],
 )  # fmt: skip
 def test_anything_else_is_trouble_told_once(said: bytes, trouble: Trouble, *, closes: bool) -> None:
