@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import errno
+import gc
 import socket
 import ssl
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from load._engine._book import Book
+from load._engine._closed import Closed
+from load._engine._request import Flight, Request
 from load._engine._schedule import Schedule
 from load._engine._tally import Tally
 from load._engine._wire import Answer, Connection, Trouble
+
+__all__ = ["Address", "Engine", "Limits", "Request", "trouble_of", "unix_offset_seconds"]
 
 TICK_SECONDS = 0.001
 """Fixed: a shorter sleep makes uvloop spin."""
 _SWEEP_SECONDS = 0.02
 _OUT_OF = frozenset({errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS})
 
+# uvloop's own clock shows whole milliseconds, and those of the loop's last turn: too coarse for a latency.
+_now = time.monotonic
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request, ready to be written."""
 
-    name: str
-    """As reports call its kind."""
-    data: bytes
-    judge: Callable[[Answer], str | None] | None = None
-    """Returns what is wrong with an answer; None: nothing. Without one, a status below 300 is right."""
-    keep_body: bool = False
-    """Whether `judge` reads the body."""
+def unix_offset_seconds() -> float:
+    """Return what makes a time of the engine's clock one of the Unix epoch; ask once for each engine.
+
+    Kept for a whole run: a wall clock that is set meanwhile neither repeats nor skips a second.
+    """
+    return time.time() - _now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,7 @@ class Limits:
     """What an engine may use."""
 
     connections: int = 512
+    """Of an open model; a closed one has its own number."""
     waiting: int = 10_000
     """Arrivals that may wait for a connection; more are dropped, and counted."""
     deadline_seconds: float = 10.0
@@ -56,94 +63,133 @@ class Address:
     tls: ssl.SSLContext | None = None
 
 
-@dataclass(slots=True)
-class _Flight:
-    request: Request
-    due_at: float
-    sent_at: float
-
-
 class Engine:
     """One event loop's worth of load. Everything but `drain` and `stop` is called on that loop."""
 
     def __init__(
-        self, address: Address, schedule: Schedule, draw: Callable[[], Request], limits: Limits
+        self,
+        address: Address,
+        model: Schedule | Closed,
+        draw: Callable[[], Request],
+        limits: Limits,
+        *,
+        offset_seconds: float = 0.0,
     ) -> None:
-        self._address, self._schedule, self._draw, self._limits = address, schedule, draw, limits
-        self._tally = Tally()
+        """Count by seconds of the monotonic clock plus an offset (`unix_offset_seconds`)."""
+        self._address, self._model, self._draw, self._limits = address, model, draw, limits
+        self._book = Book(offset_seconds)
+        self._stage = 0
         self._idle: list[Connection] = []
         self._open = 0
         self._connecting = 0
-        self._flights: dict[Connection, _Flight] = {}
-        self._waiting: collections.deque[tuple[Request, float]] = collections.deque()
+        self._flights: dict[Connection, Flight] = {}
+        self._waiting: collections.deque[Flight] = collections.deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = False
+        self._stopping = False
+        self._broken: Exception | None = None
 
     async def run(self) -> None:
-        """Send until `stop`; then wait for what is under way, as long as its deadline allows."""
-        loop = asyncio.get_running_loop()
+        """Send until `stop`; then wait for what is under way, as long as its deadline allows.
+
+        Raises what `draw` raises.
+        """
         self._running = True
-        ticked = swept = loop.time()
-        while self._running or self._flights or self._waiting:
-            await asyncio.sleep(TICK_SECONDS)
-            now = loop.time()
-            self._tally.lag.record(now - ticked - TICK_SECONDS)
-            ticked = now
-            if self._running:
-                self._send_due(now)
-            if now - swept >= _SWEEP_SECONDS:
-                swept = now
-                self._sweep(now)
-        for task in tuple(self._tasks):
-            task.cancel()
-        for connection in self._idle:
-            connection.close()
+        try:
+            with _spared_collections():
+                await self._ticks()
+        finally:
+            self._stopping = True
+            self._end()
+        if self._broken is not None:
+            raise self._broken
 
     def stop(self) -> None:
         """Ask for nothing more; what waits unsent is dropped and counted."""
-        self._running = False
-        self._tally.dropped += len(self._waiting)
-        self._waiting.clear()
+        self._stopping = True
 
-    def drain(self) -> Tally:
-        """Take away what was counted since the last call; nothing is counted twice or lost."""
-        taken, self._tally = self._tally, Tally()
-        return taken
+    def drain(self) -> dict[int, Tally]:
+        """Take away what was counted since the last call, by stage; nothing is counted twice or lost.
+
+        While it runs, the last hundredths of a second are still to come.
+        """
+        return self._book.drain()
+
+    def set_stage(self, number: int) -> None:
+        """Let what is due from now on belong to another stage; what was due before still goes out."""
+        if self._running and not self._stopping:
+            self._send_due(_now())
+        self._stage = number
 
     @property
     def in_flight(self) -> int:
         """Return how many requests have no answer yet."""
         return len(self._flights)
 
-    def _send_due(self, now: float) -> None:
-        for due_at in self._schedule.due(now):
-            request = self._draw()
-            self._tally.due += 1
-            self._tally.second(due_at).due += 1
-            self._dispatch(request, due_at, now)
+    async def _ticks(self) -> None:
+        ticked = swept = _now()
+        while self._flights or self._waiting or not self._stopping:
+            await asyncio.sleep(TICK_SECONDS)
+            now = _now()
+            self._book.lag(self._stage, now, now - ticked - TICK_SECONDS)
+            ticked = now
+            if self._stopping:
+                self._drop_waiting()
+            else:
+                self._send_due(now)
+            if now - swept >= _SWEEP_SECONDS:
+                swept = now
+                self._sweep(now)
+                self._book.hand_over()
 
-    def _dispatch(self, request: Request, due_at: float, now: float) -> None:
+    def _end(self) -> None:
+        """Leave nothing open and nothing uncounted, also where the run was broken off."""
+        self._drop_waiting()
+        for task in tuple(self._tasks):
+            task.cancel()
+        for connection in tuple(self._flights):
+            connection.give_up(Trouble.LOST)
+        for connection in self._idle:
+            connection.close()
+        self._book.hand_over(last=True)
+
+    def _drop_waiting(self) -> None:
+        while self._waiting:
+            self._book.of(self._waiting.popleft().stage).dropped += 1
+
+    def _send_due(self, now: float) -> None:
+        if isinstance(self._model, Closed):
+            for _ in range(self._model.connections - self._callers):
+                self._connect()
+            return
+        for due_at in self._model.due(now):
+            self._arrive(Flight(self._draw(), self._stage, due_at), now)
+
+    def _arrive(self, flight: Flight, now: float) -> None:
+        self._book.due(flight)
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
-                self._ask(connection, request, due_at, now)
+                self._ask(connection, flight, now)
                 return
         if len(self._waiting) >= self._limits.waiting:
-            self._tally.dropped += 1
+            self._book.of(flight.stage).dropped += 1
             return
-        self._waiting.append((request, due_at))
-        wanted = min(len(self._waiting) - self._connecting, self._limits.connections - self._open)
-        if wanted > 0:
-            self._connect()
+        self._waiting.append(flight)
+        self._connect_for_waiting()
 
-    def _ask(self, connection: Connection, request: Request, due_at: float, now: float) -> None:
-        self._flights[connection] = _Flight(request, due_at, now)
-        tally = self._tally
-        tally.sent += 1
-        tally.second(now).sent += 1
-        if now - due_at > self._limits.late_seconds:
-            tally.late += 1
-        connection.ask(request.data, keep_body=request.keep_body)
+    def _ask(self, connection: Connection, flight: Flight, now: float) -> None:
+        self._send(flight, now)
+        self._flights[connection] = flight
+        connection.ask(flight.request.data, keep_body=flight.request.keep_body)
+
+    def _send(self, flight: Flight, now: float) -> None:
+        flight.sent_at = now
+        self._book.sent(flight, late=now - flight.due_at > self._limits.late_seconds)
+
+    def _connect_for_waiting(self) -> None:
+        if self._open < self._limits.connections and self._connecting < len(self._waiting):
+            self._connect()
 
     def _connect(self) -> None:
         self._open += 1
@@ -153,80 +199,88 @@ class Engine:
         task.add_done_callback(self._tasks.discard)
 
     async def _opened(self) -> None:
-        loop = asyncio.get_running_loop()
-        address = self._address
-        trouble: Trouble | None = None
+        connection: Connection | None = None
+        trouble = Trouble.LOST
         try:
             async with asyncio.timeout(self._limits.deadline_seconds):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(
-                        self._answered, self._gone, most_bytes=self._limits.most_bytes
-                    ),
-                    address.host,
-                    address.port,
-                    ssl=address.tls,
-                    server_hostname=address.host if address.tls else None,
-                )
+                connection = await self._connection()
         except (OSError, TimeoutError) as exc:
             trouble = trouble_of(exc)
         finally:
             self._connecting -= 1
-        if trouble is not None:
+        if connection is None:
             self._open -= 1
-            self._fail_one(trouble, loop.time())
+            self._fail_one(trouble)
             return
-        self._tally.connects += 1
+        self._book.of(self._stage).connects += 1
         if connection.usable:
-            self._free(connection, loop.time())
+            self._free(connection, _now())
         else:
             # Closed already, before anything was asked: that is an arrival's failure too.
-            self._fail_one(Trouble.LOST, loop.time())
+            self._fail_one(trouble)
 
-    def _fail_one(self, trouble: Trouble, now: float) -> None:
+    async def _connection(self) -> Connection:
+        address = self._address
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(self._answered, self._gone, most_bytes=self._limits.most_bytes),
+            address.host,
+            address.port,
+            ssl=address.tls,
+            server_hostname=address.host if address.tls else None,
+        )
+        return connection
+
+    def _fail_one(self, trouble: Trouble) -> None:
         """Let a failed connection end one of the arrivals that wait: each has a failure of its own."""
-        if not self._waiting:
-            return
-        request, due_at = self._waiting.popleft()
-        self._tally.sent += 1
-        self._tally.second(now).sent += 1
-        self._count(_Flight(request, due_at, now), Answer(None, trouble), now)
+        now = _now()
+        flight = self._waiting.popleft() if self._waiting else self._asked_again(now)
+        if flight is not None:
+            self._send(flight, now)
+            self._book.answered(flight, Answer(None, trouble), now)
 
     def _free(self, connection: Connection, now: float) -> None:
-        if self._waiting:
-            request, due_at = self._waiting.popleft()
-            self._ask(connection, request, due_at, now)
-        elif connection.usable:
+        """Give a connection to whoever waits, to its own caller of a closed model, or to the idle ones."""
+        flight = self._waiting.popleft() if self._waiting else self._asked_again(now)
+        if flight is not None:
+            self._ask(connection, flight, now)
+        elif isinstance(self._model, Closed):
+            connection.close()
+        else:
             self._idle.append(connection)
 
+    @property
+    def _callers(self) -> int:
+        """Return how many callers of a closed model are there: each asks, or is about to."""
+        return len(self._flights) + self._connecting
+
+    def _asked_again(self, now: float) -> Flight | None:
+        """Return the next request of a closed model's caller; None: there is no such caller."""
+        model = self._model
+        if not isinstance(model, Closed) or self._stopping:
+            return None
+        if self._callers >= model.connections:
+            return None
+        try:
+            flight = Flight(self._draw(), self._stage, now)
+        except Exception as exc:  # noqa: BLE001 - raised again by `run`; here it would end in a log
+            self._broken, self._stopping = exc, True
+            return None
+        self._book.due(flight)
+        return flight
+
     def _answered(self, connection: Connection, answer: Answer) -> None:
-        now = asyncio.get_running_loop().time()
+        now = _now()
         flight = self._flights.pop(connection, None)
         if flight is not None:
-            self._count(flight, answer, now)
+            self._book.answered(flight, answer, now)
         if connection.usable:
             self._free(connection, now)
-
-    def _count(self, flight: _Flight, answer: Answer, now: float) -> None:
-        tally = self._tally
-        endpoint = tally.endpoint(flight.request.name)
-        endpoint.response.record(now - flight.due_at)
-        endpoint.service.record(now - flight.sent_at)
-        endpoint.size_bytes += answer.size_bytes
-        wrong = _wrong(flight.request, answer)
-        second = tally.second(now)
-        second.completed += 1
-        if answer.status is not None:
-            endpoint.statuses[answer.status] += 1
-        if wrong:
-            second.failed += 1
-            endpoint.troubles[wrong] += 1
 
     def _gone(self, connection: Connection) -> None:
         self._open -= 1
         if connection in self._idle:
             self._idle.remove(connection)
-        if self._waiting and self._connecting < len(self._waiting):
-            self._connect()
+        self._connect_for_waiting()
 
     def _sweep(self, now: float) -> None:
         """End what has waited for longer than its deadline; the oldest come first."""
@@ -239,22 +293,25 @@ class Engine:
             connection.give_up(Trouble.TIMEOUT)
 
 
+@contextlib.contextmanager
+def _spared_collections() -> Iterator[None]:
+    """Let the garbage collector leave alone what was there before: looking through it stops the clock."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 def trouble_of(exc: Exception) -> Trouble:
     """Return why no connection came about."""
     if isinstance(exc, ssl.SSLError):
         return Trouble.TLS
     if isinstance(exc, socket.gaierror):
         return Trouble.NAME
-    if isinstance(exc, OSError) and exc.errno in _OUT_OF:
+    if isinstance(exc, OSError) and (
+        exc.errno in _OUT_OF or any(f"[Errno {number}]" in str(exc) for number in _OUT_OF)
+    ):
+        # A name with several addresses brings all their errors in one, as words without a number.
         return Trouble.PORTS
     return Trouble.CONNECT
-
-
-def _wrong(request: Request, answer: Answer) -> str | None:
-    """Return what is wrong with an answer, in a report's words."""
-    if answer.trouble is not None:
-        return answer.trouble.value
-    if request.judge is not None:
-        return request.judge(answer)
-    status = answer.status or 0
-    return None if status < 300 else f"status {status}"  # noqa: PLR2004 - redirects are errors too

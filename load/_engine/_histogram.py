@@ -27,11 +27,16 @@ class Histogram:
 
     def record(self, seconds: float) -> None:
         """Count one duration; a negative one, which a stepping clock may bring, as nothing at all."""
-        seconds = max(0.0, seconds)
-        bucket = _bucket(seconds)
-        self._counts[bucket] = self._counts.get(bucket, 0) + 1
-        self.sum_seconds += seconds
-        self.longest_seconds = max(self.longest_seconds, seconds)
+        self.add(bucket_of(seconds), seconds)
+
+    def add(self, bucket: int, seconds: float) -> None:
+        """Count one duration whose bucket is known: for those who count it more than once."""
+        counts = self._counts
+        counts[bucket] = counts.get(bucket, 0) + 1
+        if seconds > 0:
+            self.sum_seconds += seconds
+            if seconds > self.longest_seconds:  # noqa: PLR1730 - max costs twice as much, ten thousand times a second
+                self.longest_seconds = seconds
 
     def merge(self, other: Histogram) -> None:
         """Count everything that another histogram has counted."""
@@ -73,7 +78,7 @@ class Histogram:
 
     def above(self, seconds: float) -> int:
         """Return how many durations lie in buckets that begin at or above a limit's own bucket's end."""
-        limit = _bucket(seconds)
+        limit = bucket_of(seconds)
         return sum(count for bucket, count in self._counts.items() if bucket > limit)
 
     def record_of(self) -> dict[str, object]:
@@ -112,7 +117,8 @@ def merged(parts: Iterable[Histogram]) -> Histogram:
     return whole
 
 
-def _bucket(seconds: float) -> int:
+def bucket_of(seconds: float) -> int:
+    """Return the bucket that counts a duration."""
     if seconds <= FLOOR_SECONDS:
         return 0
     return min(math.ceil(math.log(seconds / FLOOR_SECONDS) * _PER_LOG), _LAST)

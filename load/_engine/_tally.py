@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Self
 
@@ -57,14 +58,16 @@ class Endpoint:
 
 @dataclasses.dataclass(slots=True)
 class Second:
-    """One second of the engine's monotonic clock."""
+    """One second: of the engine's monotonic clock, or of the Unix epoch where it was told its offset."""
 
     due: int = 0
     sent: int = 0
     completed: int = 0
     failed: int = 0
     response: Histogram = dataclasses.field(default_factory=Histogram)
-    """Of the requests that were completed in it, from their intended times; empty where nobody counts it."""
+    """Of the requests that were completed in it, from their intended times."""
+    longest_lag_seconds: float = 0.0
+    """The latest tick of the engine's own clock in it."""
 
     def merge(self, other: Second) -> None:
         """Add what another one counted."""
@@ -73,6 +76,7 @@ class Second:
         self.completed += other.completed
         self.failed += other.failed
         self.response.merge(other.response)
+        self.longest_lag_seconds = max(self.longest_lag_seconds, other.longest_lag_seconds)
 
     def record(self) -> dict[str, object]:
         """Return it as JSON values."""
@@ -82,6 +86,7 @@ class Second:
             "completed": self.completed,
             "failed": self.failed,
             "response": self.response.record_of(),
+            "longest_lag_seconds": self.longest_lag_seconds,
         }
 
     @classmethod
@@ -94,6 +99,7 @@ class Second:
             completed=_count(fields.get("completed")),
             failed=_count(fields.get("failed")),
             response=Histogram.from_record(_mapping(fields.get("response"))),
+            longest_lag_seconds=_seconds(fields.get("longest_lag_seconds")),
         )
 
 
@@ -181,6 +187,12 @@ def _count(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError("the tally is damaged")
     return value
+
+
+def _seconds(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+        raise ValueError("the tally is damaged")
+    return float(value)
 
 
 def _counts(value: object) -> dict[str, int]:

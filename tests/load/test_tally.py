@@ -34,6 +34,7 @@ def tally_of(answers: list[tuple[str, int, int, str | None]]) -> Tally:
         second.sent += 1
         second.completed += 1
         second.response.record(seconds)
+        second.longest_lag_seconds = max(second.longest_lag_seconds, seconds)
         endpoint = made.endpoint(name)
         endpoint.response.record(seconds)
         endpoint.service.record(seconds)
@@ -94,6 +95,8 @@ def _with(value: object, *path: str) -> Callable[[dict[str, Any]], None]:
         pytest.param(_with(1.5, "dropped"), id="a count is broken"),
         pytest.param(_with([], "endpoints"), id="the endpoints are a list"),
         pytest.param(_with({"now": {}}, "seconds"), id="a second is no number"),
+        pytest.param(_with(None, "seconds", "1", "longest_lag_seconds"), id="a lag is nothing"),
+        pytest.param(_with(-0.1, "seconds", "1", "longest_lag_seconds"), id="a lag is negative"),
         pytest.param(_with("200", "endpoints", "login", "statuses"), id="the statuses are a text"),
         pytest.param(_with({"x": 1}, "endpoints", "login", "statuses"), id="a status is a word"),
         pytest.param(_with(None, "endpoints", "login", "response"), id="a histogram is nothing"),
