@@ -1,12 +1,15 @@
 """A server that does next to nothing: what an engine measures against it is the engine itself.
 
 `python -m load._engine._null_server --port 0` prints its address and serves until it is ended.
+GET /slow is answered late, whatever else it is told to do.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
+import ssl
 import sys
 import time
 from dataclasses import dataclass
@@ -17,10 +20,15 @@ import uvloop
 
 _BODY = b'{"answer":"%s"}' % (b"." * 100)
 """As long as a small answer of an API."""
-_OK = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_BODY)
-) + _BODY
 _BAD = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
+
+
+def _answer(status: bytes, body: bytes) -> bytes:
+    head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % (status, len(body)) + body
+
+
+_OK = _answer(b"200 OK", _BODY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +43,43 @@ class Manners:
     """So often the whole server stops; 0: never."""
     stall_seconds: float = 0.0
     """For so long."""
+    slow_seconds: float = 1.0
+    """So long waits an answer to /slow."""
+    bodies: bool = False
+    """Whether a POST creates something: 201 with an id, each its own."""
 
 
 class _Served(asyncio.Protocol):
-    __slots__ = ("_manners", "_parser", "_server", "_transport")
+    __slots__ = ("_delay_seconds", "_parser", "_server", "_transport")
 
     def __init__(self, server: NullServer) -> None:
         self._server = server
-        self._manners = server.manners
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
+        self._delay_seconds = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # what a stream protocol is given
+        self._server.connections.add(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._server.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._close()
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.close()
+
+    def on_url(self, url: bytes) -> None:
+        slow = url.startswith(b"/slow")
+        manners = self._server.manners
+        self._delay_seconds = manners.slow_seconds if slow else manners.delay_seconds
 
     def on_message_complete(self) -> None:
-        self._server.served += 1
-        bad = self._manners.bad_every and self._server.served % self._manners.bad_every == 0
-        answer = _BAD if bad else _OK
-        if self._manners.delay_seconds:
-            asyncio.get_running_loop().call_later(self._manners.delay_seconds, self._say, answer)
+        answer = self._server.answer(self._parser.get_method())
+        if self._delay_seconds:
+            asyncio.get_running_loop().call_later(self._delay_seconds, self._say, answer)
         else:
             self._say(answer)
 
@@ -68,7 +87,7 @@ class _Served(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(answer)
 
-    def _close(self) -> None:
+    def close(self) -> None:
         if self._transport is not None:
             self._transport.abort()
 
@@ -79,14 +98,33 @@ class NullServer:
     def __init__(self, manners: Manners | None = None) -> None:
         self.manners = manners or Manners()
         self.served = 0
+        self.connections: set[_Served] = set()
+        self._ids = itertools.count(1)
 
-    async def listen(self, port: int = 0) -> asyncio.Server:
+    async def listen(self, port: int = 0, tls: ssl.SSLContext | None = None) -> asyncio.Server:
         """Listen on this machine alone; raises OSError."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Served(self), "127.0.0.1", port, backlog=4096)
+        server = await loop.create_server(
+            lambda: _Served(self), "127.0.0.1", port, backlog=4096, ssl=tls
+        )
         if self.manners.stall_every_seconds:
             loop.call_later(self.manners.stall_every_seconds, self._stall)
         return server
+
+    def answer(self, method: bytes) -> bytes:
+        """Return what the next request is answered."""
+        self.served += 1
+        manners = self.manners
+        if manners.bad_every and self.served % manners.bad_every == 0:
+            return _BAD
+        if manners.bodies and method == b"POST":
+            return _answer(b"201 Created", b'{"id":"n-%d","status":"created"}' % next(self._ids))
+        return _OK
+
+    def hang_up(self) -> None:
+        """End every connection at once."""
+        for connection in tuple(self.connections):
+            connection.close()
 
     def _stall(self) -> None:
         # Its own loop is what it means to stop.
@@ -100,15 +138,23 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="null-server", description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay-seconds", type=float, default=0.0)
+    parser.add_argument("--slow-seconds", type=float, default=1.0)
     parser.add_argument("--bad-every", type=int, default=0)
     parser.add_argument("--stall-every-seconds", type=float, default=0.0)
     parser.add_argument("--stall-seconds", type=float, default=0.0)
+    parser.add_argument("--bodies", action="store_true", help="a POST is answered 201 with an id")
+    parser.add_argument("--certificate", help="PEM file with key and chain: serve by TLS")
     options = vars(parser.parse_args(arguments))
-    port = options.pop("port")
+    port, certificate = options.pop("port"), options.pop("certificate")
+    tls = None
+    if certificate is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
 
     async def serve() -> None:
-        server = await NullServer(Manners(**options)).listen(port)
-        sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
+        server = await NullServer(Manners(**options)).listen(port, tls)
+        scheme = "http" if tls is None else "https"
+        sys.stdout.write(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
         sys.stdout.flush()
         await server.serve_forever()
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import itertools
 import os
 import resource
 import socket
@@ -31,7 +32,7 @@ from tests.load.wires import null_server, scripted
 from tests.probes.servers import closed_port
 
 GET = Request("home", b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-SECONDS = 1.0
+SECONDS = 0.5
 RATE = 100
 
 
@@ -417,6 +418,18 @@ def test_a_closed_model_against_a_target_that_is_down_fails_and_goes_on() -> Non
     assert tally.sent > 2
 
 
+def test_the_null_server_creates_what_is_posted_and_is_slow_where_it_is_asked_to_be() -> None:
+    post = Request("post", b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}")
+    slow = Request("slow", b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n")
+    turns = itertools.cycle([post, slow])
+    with null_server(Manners(bodies=True, slow_seconds=0.2)) as port:
+        address = Address("127.0.0.1", port)
+        tally = asyncio.run(sent(address, seconds=0.3, draw=lambda: next(turns)))
+    assert set(tally.endpoints["post"].statuses) == {201}
+    assert set(tally.endpoints["slow"].statuses) == {200}
+    assert tally.endpoints["slow"].service.percentile(1) >= 0.195
+
+
 def test_a_closed_model_without_a_caller_is_refused() -> None:
     with pytest.raises(ValueError, match="0 connections"):
         Closed(0)
@@ -536,10 +549,8 @@ def test_a_certificate_is_verified(name: str, *, trusted: bool, right: bool) -> 
     if trusted:
         authority.configure_trust(client)
 
-    async def ask() -> Tally:
-        async with scripted(hello, server) as port:
-            return await sent(Address("localhost", port, client), rate=50)
-
-    tally = asyncio.run(ask())
+    with null_server(tls=server) as port:
+        address = Address("localhost", port, client)
+        tally = asyncio.run(sent(address, rate=50, seconds=0.5))
     adds_up(tally)
     assert tally.endpoints["home"].troubles == ({} if right else {"TLS refused": tally.sent})

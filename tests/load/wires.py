@@ -40,10 +40,11 @@ async def scripted(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIter
 
 
 @contextlib.contextmanager
-def null_server(manners: Manners | None = None) -> Iterator[int]:
+def null_server(manners: Manners | None = None, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """Run the null server in a thread, so that it may stall by itself; yields the port."""
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(NullServer(manners).listen())
+    null = NullServer(manners)
+    server = loop.run_until_complete(null.listen(tls=tls))
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
@@ -52,5 +53,17 @@ def null_server(manners: Manners | None = None) -> Iterator[int]:
         loop.call_soon_threadsafe(server.close)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=5)
-        loop.run_until_complete(asyncio.sleep(0.05))
+        loop.run_until_complete(_ended(null))
         loop.close()
+
+
+async def _ended(null: NullServer) -> None:
+    """Hang up on everybody, those too who were just being let in."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others, timeout=5)
+    null.hang_up()
+    for _ in range(1000):
+        if not null.connections:
+            return
+        await asyncio.sleep(0)
+    raise TimeoutError("connections of the null server do not end")
