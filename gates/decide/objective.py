@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, Protocol
 
 from gates.decide.judgement import Judgement
+from gates.decide.limit import Limit
 from gates.decide.outcome import Meaning, Outcome
-from gates.decide.policy import Limit, Objective, RollbackLimit
+from gates.decide.policy import Objective, RollbackLimit
 from gates.decide.statistics import events_to_prove, lower_bound, upper_bound
+
+
+class Aim(Protocol):
+    """What is promised, of whatever is measured: a live platform or a load run."""
+
+    @property
+    def title(self) -> str:
+        """As people read it."""
+
+    @property
+    def target(self) -> Limit:
+        """The limit on counted events."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,7 +73,7 @@ class Evidence:
         }
 
 
-def judge_target(objective: Objective, counts: Counts, evidence: Evidence) -> Judgement:
+def judge_target(objective: Aim, counts: Counts, evidence: Evidence) -> Judgement:
     """PASS when the counts prove the target, FAIL when they disprove it, else INCONCLUSIVE.
 
     Proof is the one-sided 95 % Clopper-Pearson bound on the right side of the budget. A FAIL means
@@ -149,7 +162,7 @@ def _is_over(step: Counts | None, limit: Limit) -> bool:
     return step.bad / step.total > limit.budget
 
 
-def _undecided(objective: Objective, sentence: str, evidence: Evidence, clears: str) -> Judgement:
+def _undecided(objective: Aim, sentence: str, evidence: Evidence, clears: str) -> Judgement:
     return Judgement(
         outcome=Outcome.INCONCLUSIVE,
         rule="error budget",
@@ -163,7 +176,7 @@ def _undecided(objective: Objective, sentence: str, evidence: Evidence, clears: 
 
 
 def _judged(
-    outcome: Outcome, objective: Objective, counts: Counts, sentence: str, data: dict[str, Any]
+    outcome: Outcome, objective: Aim, counts: Counts, sentence: str, data: dict[str, Any]
 ) -> Judgement:
     return Judgement(
         outcome=outcome,

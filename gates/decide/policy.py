@@ -16,9 +16,11 @@ from pydantic import Field, model_validator
 
 from gates.decide.data_policy import DataPolicy
 from gates.decide.deployment_policy import DeploymentPolicy
+from gates.decide.limit import Limit
+from gates.decide.load_policy import LoadPolicy
 from gates.decide.monitoring_policy import MonitoringPolicy, PeoplePolicy
 from gates.decide.network_policy import CertificatePolicy, DnsPolicy
-from gates.decide.sections import CheckId, Name, Seconds, Section, Share
+from gates.decide.sections import CheckId, Name, Seconds, Section
 
 MAX_LOOK_BACK_SECONDS = 3600.0
 MAX_WAIT_SECONDS = 3600.0
@@ -26,22 +28,6 @@ _STATUSES = range(100, 600)
 
 BoundedLookBack = Annotated[Seconds, Field(gt=0, le=MAX_LOOK_BACK_SECONDS)]
 BoundedWait = Annotated[Seconds, Field(ge=0, le=MAX_WAIT_SECONDS)]
-
-
-class Limit(Section):
-    """Bad events / all events must stay below `budget`."""
-
-    over_seconds: float | None = Field(default=None, gt=0)
-    """Latency objectives: an event slower than this is bad."""
-    budget: Share
-
-    @model_validator(mode="after")
-    def _can_fail_and_pass(self) -> Self:
-        if self.budget <= 0:
-            raise ValueError("budget 0% can never pass: no number of events proves it; raise it")
-        if self.budget >= 1:
-            raise ValueError("budget 100% can never fail: every event may be bad; lower it")
-        return self
 
 
 class Target(Limit):
@@ -273,6 +259,8 @@ class Policy(Section):
     deployment: DeploymentPolicy | None = None
     """Without it a stopped deployment is not told what to undo, and no time is planned."""
     data: DataPolicy | None = None
+    load: LoadPolicy | None = None
+    """Without it no load run can be judged, so none is begun."""
     dns: DnsPolicy = DnsPolicy()
     certificates: CertificatePolicy = CertificatePolicy()
     monitoring: MonitoringPolicy = MonitoringPolicy()

@@ -81,6 +81,14 @@ class Histogram:
         limit = bucket_of(seconds)
         return sum(count for bucket, count in self._counts.items() if bucket > limit)
 
+    def not_below(self, seconds: float) -> int:
+        """Return how many durations may have reached a limit: those of its own bucket count too.
+
+        So up to one per cent below the limit may be counted as well, and nothing above it is missed.
+        """
+        limit = bucket_of(seconds)
+        return sum(count for bucket, count in self._counts.items() if bucket >= limit)
+
     def record_of(self) -> dict[str, object]:
         """Return it as JSON values, from which `from_record` makes the same histogram."""
         return {

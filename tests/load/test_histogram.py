@@ -100,3 +100,13 @@ def test_no_percentage_is_refused(percent: float) -> None:
 def test_a_damaged_record_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"histogram|invalid literal"):
         Histogram.from_record({**counted([0.1]).record_of(), **change})
+
+
+@PROPERTY
+@given(st.lists(durations), st.floats(min_value=0.001, max_value=100))
+def test_whatever_reached_a_limit_is_counted_and_little_else(
+    values: list[float], limit: float
+) -> None:
+    reached = sum(1 for value in values if value >= limit)
+    nearly = sum(1 for value in values if value >= limit / GROWTH * (1 - 1e-9))
+    assert reached <= counted(values).not_below(limit) <= nearly

@@ -1,0 +1,25 @@
+"""A limit on counted events: what objectives of a live platform and of a load run are stated in."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from gates.decide.sections import Section, Share
+
+
+class Limit(Section):
+    """Bad events / all events must stay below `budget`."""
+
+    over_seconds: float | None = Field(default=None, gt=0)
+    """Latency objectives: an event slower than this is bad."""
+    budget: Share
+
+    @model_validator(mode="after")
+    def _can_fail_and_pass(self) -> Self:
+        if self.budget <= 0:
+            raise ValueError("budget 0% can never pass: no number of events proves it; raise it")
+        if self.budget >= 1:
+            raise ValueError("budget 100% can never fail: every event may be bad; lower it")
+        return self

@@ -1,0 +1,80 @@
+"""A load run as the judge needs it: counts, and how the generator itself was."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EndpointFacts:
+    """One kind of request in one stage and region."""
+
+    name: str
+    requests: int
+    """That ended, one way or another."""
+    answered: int
+    """That got an HTTP answer, whatever it said."""
+    failed: int
+    own: int
+    """Failed by the generator's machine: no free port, no descriptor, no address for a name."""
+    timeouts: int
+    """Failed by their deadline; a generator that lags may be the cause."""
+    slow: Mapping[float, int]
+    """Threshold in seconds → requests that may have reached it, from the time they were due."""
+    slow_service: Mapping[float, int]
+    """The same from the time they were sent: what the platform took."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StageFacts:
+    """One measured stage in one region."""
+
+    number: int
+    title: str
+    region: str
+    rps: float
+    """What the plan asks for in this region."""
+    planned_seconds: float
+    lasted_seconds: float | None
+    """None: it never began."""
+    sent_by_second: tuple[int, ...]
+    """Of each second that lies wholly within the stage."""
+    due: int
+    sent: int
+    late: int
+    dropped: int
+    lag_p99_seconds: float
+    """NaN: nobody measured it."""
+    cpu_share: float
+    """Of the busiest worker in its busiest ten seconds, of one core; NaN: nobody measured it."""
+    endpoints: tuple[EndpointFacts, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """One process that sent."""
+
+    name: str
+    lost: bool
+    clock_skew_seconds: float
+    throttled_periods: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoadFacts:
+    """The whole run."""
+
+    model: Literal["open", "closed"]
+    arrivals: Literal["poisson", "uniform"]
+    ramp: bool
+    """Its stages climb until one does not hold: those behind it may be missing."""
+    stages: tuple[StageFacts, ...]
+    """Every measured stage of the plan in every region, also one that never began."""
+    workers: tuple[WorkerFacts, ...]
+    expected_workers: int
+    answered_once: bool
+    """Whether anything of the whole run, warm-up included, got an HTTP answer: the network works."""
+    interrupted: str
+    """Why it ended before its plan did; empty if it did not."""

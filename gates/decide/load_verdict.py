@@ -1,0 +1,236 @@
+"""The verdict of a load run: PASS, FAIL or INVALID, by stage and region, with reasons.
+
+PASS: every objective is proved in every measured stage and region, by a generator that did what was
+planned. FAIL: something is disproved, and the generator cannot be its cause. INVALID: anything else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Iterable, Iterator, Mapping
+
+from gates.decide import load_generator
+from gates.decide.judgement import Judgement, outcome_of
+from gates.decide.limit import Limit
+from gates.decide.load_facts import EndpointFacts, LoadFacts, StageFacts
+from gates.decide.load_policy import LoadObjective, LoadPolicy
+from gates.decide.objective import Counts, Evidence, judge_target
+from gates.decide.outcome import Outcome
+
+
+class LoadResult(enum.StrEnum):
+    """What a load run proves of the platform."""
+
+    PASS = "PASS"  # noqa: S105 - a result, not a password
+    FAIL = "FAIL"
+    INVALID = "INVALID"
+    """Nothing: the generator fell short, or there was too little to prove anything."""
+
+    @property
+    def exit_code(self) -> int:
+        """Return the process exit code, in the words of the gate's: go, measured and bad, undecided."""
+        return _EXIT_CODES[self]
+
+
+_EXIT_CODES = {LoadResult.PASS: 0, LoadResult.FAIL: 10, LoadResult.INVALID: 20}
+_RESULTS = {Outcome.PASS: LoadResult.PASS, Outcome.FAIL: LoadResult.FAIL}
+"""Every other outcome is INVALID."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StageVerdict:
+    """One measured stage in one region."""
+
+    stage: StageFacts
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def result(self) -> LoadResult:
+        """Return what the stage proves there."""
+        return result_of(self.judgements)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoadVerdict:
+    """What a run proves."""
+
+    stages: tuple[StageVerdict, ...]
+    run: tuple[Judgement, ...]
+    """Of the workers and the run as a whole: they count in every region."""
+
+    @property
+    def result(self) -> LoadResult:
+        """Return the worst region's result."""
+        if not self.stages:
+            return LoadResult.INVALID
+        return result_of(one for stage in self.stages for one in (*stage.judgements, *self.run))
+
+    @property
+    def regions(self) -> Mapping[str, LoadResult]:
+        """Return the result of each region on its own."""
+        return {
+            region: result_of(
+                one
+                for stage in self.stages
+                if stage.stage.region == region
+                for one in (*stage.judgements, *self.run)
+            )
+            for region in sorted({stage.stage.region for stage in self.stages})
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Aim:
+    title: str
+    target: Limit
+
+
+def judge(facts: LoadFacts, policy: LoadPolicy) -> LoadVerdict:
+    """Return the verdict of a whole run."""
+    stages: list[StageVerdict] = []
+    broke = False
+    for number in sorted({stage.number for stage in facts.stages}):
+        of_number = [
+            StageVerdict(stage, _judge_stage(stage, facts, policy, over=broke and facts.ramp))
+            for stage in sorted(facts.stages, key=lambda one: one.region)
+            if stage.number == number
+        ]
+        broke = broke or any(one.result is LoadResult.FAIL for one in of_number)
+        stages.extend(of_number)
+    return LoadVerdict(tuple(stages), load_generator.judge_run(facts, policy.generator))
+
+
+def result_of(judgements: Iterable[Judgement]) -> LoadResult:
+    """Return what judgements amount to; INVALID when there are none, or none applies."""
+    outcome = outcome_of(tuple(judgements))
+    return LoadResult.INVALID if outcome is None else _RESULTS.get(outcome, LoadResult.INVALID)
+
+
+def _judge_stage(
+    stage: StageFacts, facts: LoadFacts, policy: LoadPolicy, *, over: bool
+) -> tuple[Judgement, ...]:
+    if stage.lasted_seconds is None:
+        return (_never_began(stage, over=over),)
+    generator = load_generator.judge_stage(stage, facts, policy.generator)
+    doubt = _Doubt.of(generator, facts)
+    return (*generator, *_objectives(stage, policy.objectives, doubt))
+
+
+def _never_began(stage: StageFacts, *, over: bool) -> Judgement:
+    why = "the ramp ended before it" if over else "it never began"
+    outcome = Outcome.NOT_APPLICABLE if over else Outcome.ERROR
+    return Judgement(outcome, "measured", "stage", f"{why}: {stage.title or stage.number}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Why what looks like the platform's failure may be the generator's."""
+
+    unwell: str
+    """Its own delays are in the latencies; empty if they are not."""
+    short: str
+    """It sent late or not everything, maybe because the platform held its connections."""
+    wrong: str
+    """The platform was asked for something else than planned, or never reached."""
+
+    @classmethod
+    def of(cls, generator: Iterable[Judgement], facts: LoadFacts) -> _Doubt:
+        """Read it from what was judged of the generator."""
+        bad = {one.rule: one.sentence for one in generator if one.outcome is not Outcome.PASS}
+        unreached = "" if facts.answered_once else "nothing in the whole run was ever answered"
+        throttled = next((one.name for one in facts.workers if one.throttled_periods), "")
+        unwell = [bad[rule] for rule in sorted(load_generator.HEALTH) if rule in bad]
+        if throttled:
+            unwell.append(f"worker {throttled} was denied the processor")
+        return cls(
+            unwell=unwell[0] if unwell else "",
+            short=next((bad[rule] for rule in sorted(load_generator.KEEPING_UP & set(bad))), "")
+            if facts.model == "open"
+            else "",
+            wrong=unreached or bad.get(load_generator.TOO_MUCH, ""),
+        )
+
+
+def _objectives(
+    stage: StageFacts, objectives: Iterable[LoadObjective], doubt: _Doubt
+) -> Iterator[Judgement]:
+    for objective in objectives:
+        if objective.endpoint is None:
+            yield _judge(objective, objective.title, stage.endpoints, stage, doubt)
+            continue
+        covered = [one for one in stage.endpoints if objective.covers(one.name)]
+        if not covered:
+            yield _nothing_covered(objective)
+        for one in covered:
+            yield _judge(objective, f"{objective.title}, {one.name}", (one,), stage, doubt)
+
+
+def _nothing_covered(objective: LoadObjective) -> Judgement:
+    return Judgement(
+        Outcome.INCONCLUSIVE,
+        "error budget",
+        objective.title,
+        f"{objective.title}: no endpoint of this run matches “{objective.endpoint}”",
+        clears="requests to such an endpoint, or another pattern",
+    )
+
+
+def _judge(
+    objective: LoadObjective,
+    title: str,
+    endpoints: tuple[EndpointFacts, ...],
+    stage: StageFacts,
+    doubt: _Doubt,
+) -> Judgement:
+    aim = _Aim(title, objective.target)
+    evidence = Evidence(stage.lasted_seconds or 0.0, {}, "", {})
+    judged = judge_target(aim, _counts(objective, endpoints), evidence)
+    if judged.outcome is not Outcome.FAIL:
+        return judged
+    judged = dataclasses.replace(judged, means=None)
+    why = _doubted(objective, endpoints, aim, doubt)
+    if not why:
+        return judged
+    return dataclasses.replace(
+        judged,
+        outcome=Outcome.INCONCLUSIVE,
+        sentence=f"{judged.sentence}; this may be the generator's own doing: {why}",
+        clears="a run whose generator keeps up",
+    )
+
+
+def _counts(objective: LoadObjective, endpoints: tuple[EndpointFacts, ...]) -> Counts:
+    total = sum(one.requests for one in endpoints)
+    over = objective.target.over_seconds
+    if over is None:
+        return Counts(sum(one.failed for one in endpoints), total)
+    return Counts(sum(one.slow[over] for one in endpoints), total)
+
+
+def _doubted(
+    objective: LoadObjective, endpoints: tuple[EndpointFacts, ...], aim: _Aim, doubt: _Doubt
+) -> str:
+    """Return why a disproved objective does not count as the platform's failure, or nothing.
+
+    Errors stand when they are too many even without those that the generator can have caused.
+    Latency stands when the generator was well and, if it fell short, when the time from sending alone
+    disproves the objective: then it was not the wait for a connection.
+    """
+    if doubt.wrong:
+        return doubt.wrong
+    total = sum(one.requests for one in endpoints)
+    over = objective.target.over_seconds
+    if over is None:
+        own = sum(one.own + (one.timeouts if doubt.unwell else 0) for one in endpoints)
+        left = Counts(sum(one.failed for one in endpoints) - own, total - own)
+        caused = doubt.unwell or "its machine had no port, descriptor or address"
+        return "" if _disproves(aim, left) else caused
+    if doubt.unwell:
+        return doubt.unwell
+    service = Counts(sum(one.slow_service[over] for one in endpoints), total)
+    return "" if not doubt.short or _disproves(aim, service) else doubt.short
+
+
+def _disproves(aim: _Aim, counts: Counts) -> bool:
+    return judge_target(aim, counts, Evidence(0.0, {}, "", {})).outcome is Outcome.FAIL

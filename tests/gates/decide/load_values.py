@@ -1,0 +1,110 @@
+"""Builders of a load run's facts: a valid run, from which each test changes one thing."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from gates.decide.load_facts import EndpointFacts, LoadFacts, StageFacts, WorkerFacts
+from gates.decide.load_policy import LoadPolicy
+
+RPS = 100.0
+SECONDS = 60
+
+
+def policy(*objectives: dict[str, Any]) -> LoadPolicy:
+    """Return the runbook's targets, and more objectives."""
+    return LoadPolicy.model_validate(
+        {
+            "objectives": [
+                {
+                    "title": "p95",
+                    "kind": "latency",
+                    "target": {"over_seconds": 0.2, "budget": "5%"},
+                },
+                {
+                    "title": "p99",
+                    "kind": "latency",
+                    "target": {"over_seconds": 0.5, "budget": "1%"},
+                },
+                {"title": "errors", "kind": "errors", "target": {"budget": "0.1%"}},
+                *objectives,
+            ],
+            "generator": {
+                "rate": "99.5%",
+                "second": "95%",
+                "late": "0.1%",
+                "lag_p99": "5ms",
+                "worker_cpu": "80%",
+                "clock_skew": "500ms",
+                "throttled_periods": 0,
+            },
+        }
+    )
+
+
+POLICY = policy()
+
+
+def an_endpoint(**changes: Any) -> EndpointFacts:
+    requests = changes.pop("requests", int(RPS * SECONDS))
+    valid = EndpointFacts(
+        name="login",
+        requests=requests,
+        answered=requests,
+        failed=0,
+        own=0,
+        timeouts=0,
+        slow={0.2: requests // 100, 0.5: 0},
+        slow_service={0.2: requests // 100, 0.5: 0},
+    )
+    return dataclasses.replace(valid, **changes)
+
+
+def a_stage(**changes: Any) -> StageFacts:
+    valid = StageFacts(
+        number=1,
+        title="steady",
+        region="eu",
+        rps=RPS,
+        planned_seconds=float(SECONDS),
+        lasted_seconds=float(SECONDS),
+        sent_by_second=(int(RPS),) * SECONDS,
+        due=int(RPS * SECONDS),
+        sent=int(RPS * SECONDS),
+        late=0,
+        dropped=0,
+        lag_p99_seconds=0.001,
+        cpu_share=0.3,
+        endpoints=(an_endpoint(),),
+    )
+    return dataclasses.replace(valid, **changes)
+
+
+def a_worker(**changes: Any) -> WorkerFacts:
+    valid = WorkerFacts("one", lost=False, clock_skew_seconds=0.001, throttled_periods=0)
+    return dataclasses.replace(valid, **changes)
+
+
+def valid_run(**changes: Any) -> LoadFacts:
+    valid = LoadFacts(
+        model="open",
+        arrivals="poisson",
+        ramp=False,
+        stages=(a_stage(), a_stage(region="us")),
+        workers=(a_worker(), a_worker(name="two")),
+        expected_workers=2,
+        answered_once=True,
+        interrupted="",
+    )
+    return dataclasses.replace(valid, **changes)
+
+
+def with_stage(**changes: Any) -> LoadFacts:
+    """Return the valid run with one change in one region."""
+    return valid_run(stages=(a_stage(**changes), a_stage(region="us")))
+
+
+def with_endpoint(**changes: Any) -> LoadFacts:
+    """Return the valid run with one change at the one endpoint of one region."""
+    return with_stage(endpoints=(an_endpoint(**changes),))
