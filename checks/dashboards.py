@@ -24,6 +24,8 @@ _LOOK_BACK_FLOOR_SECONDS = 20.0
 _FEWEST_STEPS = 2
 _SCRAPES_A_STEP = 3
 """A step without any of three scrapes is a gap; one late scrape is none."""
+_AS_FAR_BACK = dt.timedelta(days=365)
+"""Longer than samples are kept."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,6 +34,25 @@ class Loaded:
 
     title: str
     queries: tuple[probes.grafana.PanelQuery, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Steps:
+    """The look-back, cut into steps that each hold some scrapes."""
+
+    end: dt.datetime
+    look_back_seconds: float
+    seconds: float
+
+    @property
+    def start(self) -> dt.datetime:
+        """The first step's time."""
+        whole = math.floor(self.look_back_seconds / self.seconds)
+        return self.end - dt.timedelta(seconds=whole * self.seconds)
+
+    def since(self, first: dt.datetime) -> int:
+        """Return how many steps there are from one on, with that one."""
+        return round((self.end - first).total_seconds() / self.seconds) + 1
 
 
 class Dashboards:
@@ -166,37 +187,48 @@ class Dashboards:
         # How many pods there were in the past is not known: one of them at least.
         jobs = {**dict.fromkeys(self._section.pod_jobs, 1), **self._section.jobs}
         for job, targets in jobs.items():
-            labels = self._platform.labels(region, {"job": job})
-            seen = f"sum_over_time({selector('up', labels)}[{step * 1000:.0f}ms]) > 0"
-            query = f"count({seen}) >= {targets}"
-            start = now - dt.timedelta(seconds=math.floor(seconds / step) * step)
-            observed = probes.prometheus.range_query(
-                target,
-                query,
-                start=start,
-                end=now,
-                step_seconds=step,
-                deadline=self._platform.call_deadline(),
-            )
-            self._check.observe(region, observed)
-            wanted = math.floor(seconds / step) + 1
-            first = _first(observed)
-            if first is not None and first > start and self._is_new(region, labels, start):
-                wanted = round((now - first).total_seconds() / step) + 1
-            self._check.judge(region, _gap(job, observed, wanted, step))
+            self._gap_of(region, job, targets, _Steps(now, seconds, step))
 
-    def _is_new(self, region: str, labels: Mapping[str, str], start: dt.datetime) -> bool:
-        """Tell whether nothing was scraped in the day before: what is so young has no gap there."""
-        query = f"count(count_over_time({selector('up', labels)}[1d]))"
-        observed = probes.prometheus.instant(
+    def _gap_of(self, region: str, job: str, targets: int, steps: _Steps) -> None:
+        labels = self._platform.labels(region, {"job": job})
+        seen = f"sum_over_time({selector('up', labels)}[{steps.seconds * 1000:.0f}ms]) > 0"
+        observed = probes.prometheus.range_query(
             self._platform.prometheus(region),
-            query,
-            at=start,
+            f"count({seen}) >= {targets}",
+            start=steps.start,
+            end=steps.end,
+            step_seconds=steps.seconds,
             deadline=self._platform.call_deadline(),
         )
         self._check.observe(region, observed)
-        found = observed.value
-        return found is not None and not found.series and not found.warnings
+        wanted = steps.since(steps.start)
+        first = _first(observed)
+        if first is not None and first > steps.start:
+            before = self._seen_before(region, labels, steps.start)
+            if before.value is None:
+                self._check.judge(region, _instrument(before))
+                return
+            if before.value.whole and not before.value.count:
+                # What is so young has no gap before its first scrape.
+                wanted = steps.since(first)
+        self._check.judge(region, _gap(job, observed, wanted, steps.seconds))
+
+    def _seen_before(
+        self, region: str, labels: Mapping[str, str], start: dt.datetime
+    ) -> Observation[probes.alerting.SeriesSeen]:
+        """Ask whether anything was scraped before, as far back as Prometheus keeps its samples.
+
+        A day would not do: what has been away since yesterday is no new job, it is a long gap.
+        """
+        observed = probes.alerting.scraped_ever(
+            self._platform.prometheus(region),
+            selector("up", labels),
+            begins=start - _AS_FAR_BACK,
+            ends=start,
+            deadline=self._platform.call_deadline(),
+        )
+        self._check.observe(region, observed)
+        return observed
 
 
 def _first(observed: Observation[probes.prometheus.Matrix]) -> dt.datetime | None:

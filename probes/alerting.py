@@ -76,6 +76,19 @@ class Formatted:
         return {}
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class SeriesSeen:
+    """How many series there were."""
+
+    count: int
+    whole: bool
+    """Without warnings: a partial answer may lack some."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return both."""
+        return {"series": self.count, "whole": self.whole}
+
+
 def rules(target: PrometheusTarget, *, deadline: Deadline) -> Observation[AlertRules]:
     """Read all alerting rules."""
     return api.read(
@@ -95,6 +108,32 @@ def formatted(
     """Ask how the server writes an expression, so that two spellings of one can be compared."""
     path = f"/api/v1/format_query?{urlencode({'query': expression})}"
     return api.read(target.http(), path, _formatted, probe="prometheus", deadline=deadline)
+
+
+def scraped_ever(
+    target: PrometheusTarget,
+    selector: str,
+    *,
+    begins: dt.datetime,
+    ends: dt.datetime,
+    deadline: Deadline,
+) -> Observation[SeriesSeen]:
+    """Read whether a selector matched any series in a time, however long: the index alone is asked."""
+    asked = {
+        "match[]": selector,
+        "start": f"{begins.timestamp():.3f}",
+        "end": f"{ends.timestamp():.3f}",
+    }
+    path = f"/api/v1/series?{urlencode(asked)}"
+    return api.read(target.http(), path, _series, probe="prometheus", deadline=deadline)
+
+
+def _series(body: object) -> SeriesSeen:
+    answer = api.mapping(body, "the answer")
+    if answer.get("status") != "success":
+        raise api.UnusableAnswerError("The answer does not say status=success.")
+    remarks = api.sequence(answer.get("warnings", []), "warnings")
+    return SeriesSeen(len(api.sequence(answer.get("data"), "data")), whole=not remarks)
 
 
 def _rules(body: object) -> AlertRules:

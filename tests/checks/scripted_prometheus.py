@@ -40,6 +40,8 @@ class ScriptedPrometheus:
     rules: list[Mapping[str, object]] = dataclasses.field(default_factory=list)
     scraped: Callable[[float], bool] = lambda _seconds_ago: True
     """Which steps of a range query have a sample, by how long ago they are."""
+    seen_days_ago: tuple[float, ...] = ()
+    """When its index of series has something."""
 
     def answer(self, target: str, form: str) -> tuple[int, object]:
         """Return status and body of one request."""
@@ -61,14 +63,24 @@ class ScriptedPrometheus:
         }
         if path in lists:
             return 200, _data(lists[path])
-        asked = parse_qs(urlsplit(target).query or form)
+        return 200, self._asked(path, parse_qs(urlsplit(target).query or form))
+
+    def _asked(self, path: str, asked: Mapping[str, list[str]]) -> object:
+        if path == "/api/v1/series":
+            return self._series(float(asked["start"][0]), float(asked["end"][0]))
         query = asked["query"][0]
         if path == "/api/v1/query_range":
             begins, ends, step = (float(asked[name][0]) for name in ("start", "end", "step"))
-            return 200, self._matrix(begins, ends, step)
+            return self._matrix(begins, ends, step)
         if path == "/api/v1/format_query":
-            return 200, _data(" ".join(query.split()))
-        return 200, self._query(query)
+            return _data(" ".join(query.split()))
+        return self._query(query)
+
+    def _series(self, begins: float, ends: float) -> object:
+        now = time.time() + self.skew_seconds
+        there = any(begins <= now - days * 86_400 <= ends for days in self.seen_days_ago)
+        remarks = {"warnings": list(self.warnings)} if self.warnings else {}
+        return {"status": "success", "data": [{"job": "x"}] if there else [], **remarks}
 
     def _matrix(self, begins: float, ends: float, step: float) -> object:
         times = [begins + n * step for n in range(int((ends - begins) / step + 1.001))]

@@ -9,7 +9,7 @@ from checks.check import Check
 from checks.dashboards import Dashboards, Loaded
 from gates.decide.outcome import Outcome
 from tests.checks.platforms import NOWHERE, a_platform
-from tests.checks.scripted_prometheus import ONE, ScriptedPrometheus, scripted_prometheus
+from tests.checks.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
 from tests.probes.servers import closed_port
 
 LOOK_BACK_SECONDS = 900
@@ -19,7 +19,7 @@ STEP_SECONDS = 15
 @pytest.fixture
 def prometheus() -> Iterator[ScriptedPrometheus]:
     with scripted_prometheus() as server:
-        server.answers["count_over_time"] = ONE
+        server.seen_days_ago = (0.5,)
         yield server
 
 
@@ -96,16 +96,26 @@ def test_what_was_never_scraped_before_has_no_gap_there(
     scraped: Callable[[float], bool],
     outcome: Outcome,
 ) -> None:
-    prometheus.answers["count_over_time"] = ()
+    prometheus.seen_days_ago = ()
     prometheus.scraped = scraped
     check = gaps(tmp_path, prometheus.url)
     assert check.outcome("eu") is outcome, sentence(check)
 
 
+@pytest.mark.parametrize("days", [0.5, 2, 40])
+def test_what_was_away_for_days_and_came_back_is_no_new_job(
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, days: float
+) -> None:
+    prometheus.seen_days_ago = (days,)
+    prometheus.scraped = lambda ago: ago < 100
+    check = gaps(tmp_path, prometheus.url)
+    assert check.outcome("eu") is Outcome.FAIL, sentence(check)
+
+
 def test_a_partial_answer_proves_nothing(
     tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
 ) -> None:
-    prometheus.answers["count_over_time"] = ()
+    prometheus.seen_days_ago = ()
     prometheus.scraped = lambda ago: ago < LOOK_BACK_SECONDS - 1
     prometheus.warnings = ("a store is away",)
     assert gaps(tmp_path, prometheus.url).outcome("eu") is Outcome.FAIL

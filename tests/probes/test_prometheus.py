@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from probes import prometheus
+from probes import alerting, prometheus
 from probes.observation import Deadline, FailureKind, Observation
 from probes.prometheus import PrometheusTarget, Vector
 from tests.probes import servers
@@ -51,6 +51,22 @@ class TestRealServer:
         vector = _vector(observed)
         assert vector.series[0].value == at.timestamp()
         assert vector.evaluated_at == at
+
+    def test_the_index_tells_whether_anything_was_ever_scraped(self, prometheus_url: str) -> None:
+        def seen(selector: str, ends: dt.datetime) -> int | None:
+            observed = alerting.scraped_ever(
+                PrometheusTarget(prometheus_url),
+                selector,
+                begins=ends - dt.timedelta(days=365),
+                ends=ends,
+                deadline=_soon(),
+            )
+            return observed.value and observed.value.count
+
+        now = dt.datetime.now(dt.UTC)
+        assert seen('up{job="itself"}', now) == 1
+        assert seen('up{job="nobody"}', now) == 0
+        assert seen('up{job="itself"}', now - dt.timedelta(hours=3)) == 0
 
     @pytest.mark.parametrize(
         ("query", "text"), [("0/0", "nan"), ("1/0", "inf"), ("vector(-1/0)", "-inf")]
