@@ -34,6 +34,8 @@ SecretReference = Annotated[
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
+Targets = Annotated[int, Field(ge=1, le=100_000)]
+"""How many there are of something that must be there; none could never be missed."""
 Text = Annotated[str, Field(min_length=1)]
 
 

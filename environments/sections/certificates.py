@@ -18,7 +18,9 @@ class Certificates(Section):
 
     hosts: tuple[HostName, ...] = Field(min_length=1)
     """Each is asked for by its name (SNI) at every address of every region."""
-    addresses: dict[Name, tuple[HostAndPort, ...]] = Field(default_factory=dict)
+    addresses: dict[Name, Annotated[tuple[HostAndPort, ...], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
     """By region: where it terminates TLS, such as its load balancer's `name:443`; every address behind
     the name is asked. A region without one is asked where the hosts' own names lead."""
     ca_file: str | None = None

@@ -120,6 +120,15 @@ class Data(Section):
     """How many standbys must stream from the primary."""
 
     @model_validator(mode="after")
+    def _some_rows_are_counted(self) -> Self:
+        if not any(table.counted for table in self.tables.values()):
+            raise ValueError(
+                "no table is counted, so lost rows could never be seen; give one of tables "
+                "`counted` with a rule of gates/policy/data.yaml"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _names_known(self) -> Self:
         for reference in self.references:
             for name in (reference.table, reference.to_table):

@@ -68,9 +68,9 @@ class Images(Section):
 class CacheHeaders(Section):
     """What browsers and edges are told to keep: the directives of Cache-Control, in any order."""
 
-    page: str = "no-cache"
+    page: Text = "no-cache"
     """Of the page: it must be asked for again, or it names assets of yesterday."""
-    assets: str = "public, max-age=31536000, immutable"
+    assets: Text = "public, max-age=31536000, immutable"
     """Of assets, whose names change with their content."""
 
 

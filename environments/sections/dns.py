@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from environments.fields import Port, Text
 from gates.decide.sections import Seconds, Section
@@ -30,12 +30,18 @@ class DnsRecord(Section):
     """The full name, without a dot at its end."""
     type: Literal["A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"]
     """One entry for each type of a name."""
-    values: tuple[str, ...] = Field(min_length=1)
+    values: tuple[Text, ...] = Field(min_length=1)
     """All of them, in any order, as `dig +short` prints them."""
     before: tuple[str, ...] | None = None
     """Its values until phase 6.1, where this release changes it. Before the deployment both count."""
     max_ttl: Seconds | None = Field(default=None, gt=0)
     """Where this record may live longer in caches than the policy's max_ttl."""
+
+    @model_validator(mode="after")
+    def _changes(self) -> Self:
+        if self.before is not None and set(self.before) == set(self.values):
+            raise ValueError("before and values are the same, so nothing changes; remove before")
+        return self
 
     @property
     def accepted_before(self) -> tuple[tuple[str, ...], ...]:

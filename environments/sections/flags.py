@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -52,6 +53,9 @@ class Flags(Section):
     def _consistent(self) -> Self:
         if not self.states:
             raise ValueError("states is empty; name at least one moment with its flags")
+        if not any(self.states.values()) and not self.always:
+            raise ValueError("no flag is described, so no check of one can fail; name the flags")
+        self._keys_can_be_found()
         (first, flags), *others = self.states.items()
         for moment, described in others:
             if set(described) != set(flags):
@@ -62,6 +66,18 @@ class Flags(Section):
         if self.word_for_on == self.word_for_off:
             raise ValueError("word_for_on and word_for_off are the same")
         return self
+
+    def _keys_can_be_found(self) -> None:
+        """Refuse keys that are one and the same, or that the pattern of all keys does not find."""
+        if self.enabled_key == self.percentage_key:
+            raise ValueError("enabled_key and percentage_key are the same; a flag has two keys")
+        for name in ("enabled_key", "percentage_key"):
+            key = getattr(self, name)
+            if not fnmatch.fnmatchcase(key.format(flag="x"), self.every_key):
+                raise ValueError(
+                    f"every_key “{self.every_key}” does not match {name} “{key}”, so a flag that "
+                    "nobody described could never be found; mend the pattern"
+                )
 
     @property
     def _changing(self) -> set[str]:

@@ -53,6 +53,20 @@ class PodLogs(Section):
     tail_lines: int = Field(default=500, ge=1, le=20_000)
     """How many of the newest lines of each pod are read."""
 
+    @model_validator(mode="after")
+    def _can_find_an_error(self) -> Self:
+        if not self.error_levels or not self.error_words:
+            raise ValueError(
+                "error_levels and error_words both need an entry: without one the lines of that "
+                "form can never be errors"
+            )
+        loud = [level for level in self.error_levels if level != level.lower()]
+        if loud:
+            raise ValueError(
+                f"error_levels has “{loud[0]}”, which no level can be: write it in small letters"
+            )
+        return self
+
 
 class CandidateHealth(Section):
     """Which health endpoint the release must answer before it has the traffic."""
@@ -97,5 +111,15 @@ class Kubernetes(Section):
     """Asked at `regions.NAME.kubernetes.candidate`, where a region has that."""
     system_namespace: Text = "kube-system"
     """Where the cluster's own pods run."""
-    progress_deadline: Seconds = 600.0
+    progress_deadline: Annotated[Seconds, Field(gt=0)] = 600.0
     """How long a rollout may take where the Deployment does not say it."""
+
+    @model_validator(mode="after")
+    def _room_is_asked_for(self) -> Self:
+        fewest = max(self.replicas.temporary, self.replicas.normal + 1)
+        if self.most_pods < fewest:
+            raise ValueError(
+                f"most_pods {self.most_pods} asks for no room beyond the pods that run anyway, so "
+                f"the check of capacity can never fail; a deployment runs {fewest} or more at once"
+            )
+        return self

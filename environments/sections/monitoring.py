@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from environments.fields import HttpUrl, SecretReference, Text
+from environments.fields import HttpUrl, SecretReference, Targets, Text
 from environments.sections.data import Location
 from gates.decide.sections import Section
 
@@ -38,11 +38,11 @@ class Monitoring(Section):
 
     rules: Location
     """The file of alert rules that the release ships, in Prometheus's own format."""
-    jobs: dict[str, int] = Field(default_factory=dict)
+    jobs: dict[Text, Targets] = Field(default_factory=dict)
     """Scrape job → how many targets it has in each region, all of them up."""
     pod_jobs: tuple[Text, ...] = ()
     """Scrape jobs with one target for each ready pod of the app; needs the section kubernetes."""
-    shared_jobs: dict[str, int] = Field(default_factory=dict)
+    shared_jobs: dict[Text, Targets] = Field(default_factory=dict)
     """Scrape job of what the regions share → how many targets it has."""
     alertmanager: Alertmanager
     """The one that Prometheus sends its alerts to."""

@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 from gates.decide.sections import Name, Seconds, Section, Share
 
 Age = Annotated[Seconds, Field(gt=0)]
+Part = Annotated[Share, Field(gt=0, lt=1)]
+"""A share that something can be below and above: 0% could never pass, 100% never fail."""
+LessThanAll = Annotated[Share, Field(ge=0, lt=1)]
 _MOST_STATEMENT_SECONDS = 30.0
 
 
@@ -20,7 +23,7 @@ class BackupPolicy(Section):
     """Phase 1.1: the newest backup may be that old."""
     max_age: Age
     """Before the deployment."""
-    size_tolerance: Share
+    size_tolerance: Part
     """Against the median of the earlier ones, either way."""
     compared_with: int = Field(gt=0, le=100)
     """So many earlier ones at most."""
@@ -49,9 +52,11 @@ class MigrationLogPolicy(Section):
     def _patterns(self) -> Self:
         for pattern in (*self.errors, *self.success):
             try:
-                re.compile(pattern)
+                matches_anything = re.search(pattern, "") is not None
             except re.error:
                 raise ValueError(f"“{pattern}” is no regular expression; mend it") from None
+            if matches_anything:
+                raise ValueError(f"“{pattern}” matches every line, so it tells nothing; narrow it")
         return self
 
 
@@ -80,18 +85,18 @@ class CountPolicy(Section):
     """A table above either is counted from a sample."""
     sampled_blocks: int = Field(ge=100, le=20_000)
     """Of 8 kB each."""
-    estimate_tolerance: Share
+    estimate_tolerance: LessThanAll
     """A sample is not held to less than this."""
     rules: dict[Name, CountRule] = Field(min_length=1)
     """By name, as the environment's tables name them."""
-    more_nulls: Share
+    more_nulls: LessThanAll
     """Nulls above the baseline's, as a share of the rows."""
 
 
 class ConnectionPolicy(Section):
     """How full the connections may be, and how far the standby behind."""
 
-    max_used: Share
+    max_used: Part
     max_lag: Seconds = Field(gt=0)
     max_lag_mb: float = Field(gt=0)
 

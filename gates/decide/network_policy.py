@@ -29,7 +29,7 @@ class DnsPolicy(Section):
 class CertificatePolicy(Section):
     """What a certificate and its handshake must be."""
 
-    min_days_left: float = Field(default=30.0, gt=0, allow_inf_nan=False)
+    min_days_left: float = Field(default=30.0, gt=0, le=365, allow_inf_nan=False)
     """Days until it expires (runbook: 30)."""
     min_protocol: Literal["TLSv1.2", "TLSv1.3"] = "TLSv1.2"
     """The oldest version of TLS that a server may agree on with a modern client."""

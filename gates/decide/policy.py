@@ -229,7 +229,7 @@ class EvidenceAge(Section):
 
     max_age: Seconds = Field(default=7 * 86400.0, gt=0)
     """Older evidence decides nothing."""
-    max_age_of: dict[Name, Seconds] = Field(default_factory=dict)
+    max_age_of: dict[Name, Annotated[Seconds, Field(gt=0)]] = Field(default_factory=dict)
     """By kind of evidence, where it differs."""
 
     def of(self, kind: str) -> float:
