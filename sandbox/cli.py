@@ -135,7 +135,10 @@ def _add_deploy(commands: Commands) -> None:
 
 def _deploy(state: StateDirectory, options: argparse.Namespace) -> int:
     from sandbox import starting  # noqa: PLC0415 - `--help` stays quick
+    from sandbox.deployment import baseline  # noqa: PLC0415 - `--help` stays quick
 
+    if options.phase == 1 and state.running() is not None and baseline.take(state):
+        _say("the baseline of the platform before its release is taken.")
     for said in starting.ask(state, {"do": "deploy", "phase": options.phase})["said"]:
         _say(said)
     _say(f"phase {options.phase} is carried out.")
