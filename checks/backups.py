@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import probes
@@ -202,7 +202,7 @@ def _existing(section: Data) -> tuple[str, ...]:
 def _holds(newest: Entry, found: tuple[str, ...], wanted: tuple[str, ...]) -> Judgement:
     lacking = sorted({probes.schema.qualified(name) for name in wanted} - set(found))
     return verdict(
-        good=not lacking,
+        good=bool(found) and not lacking,
         rule="backup complete",
         subject=f"backup {newest.name}",
         sentence=f"backup {newest.name} holds the rows of {len(found)} tables"
@@ -280,20 +280,20 @@ def restore_judged(data: bytes, now: dt.datetime, max_age_seconds: float) -> tup
         finished = dt.datetime.fromisoformat(said["finished_at"])
         seconds = (now - finished).total_seconds()
         result, backup = str(said["result"]), str(said["backup"])
-    except (ValueError, KeyError, TypeError):
+        short = _short_tables(said.get("tables", {}))
+    except (ValueError, KeyError, TypeError, AttributeError):
         return (
             missing(
                 "restore test",
                 "the restore test's result is damaged: it needs result, backup and finished_at with "
-                "its time zone",
+                "its time zone; tables, where it is there, needs before and restored of each",
                 "the file as docs/platform-contract.md describes it",
             ),
         )
-    return (_restored(result, said), _restored_lately(seconds, max_age_seconds, backup))
+    return (_restored(result, said, short), _restored_lately(seconds, max_age_seconds, backup))
 
 
-def _restored(result: str, said: Mapping[str, Any]) -> Judgement:
-    short = _short_tables(said.get("tables"))
+def _restored(result: str, said: Mapping[str, Any], short: Sequence[str]) -> Judgement:
     good = result == "passed" and not short
     words = "passed" if good else "failed"
     return verdict(
@@ -305,18 +305,14 @@ def _restored(result: str, said: Mapping[str, Any]) -> Judgement:
         clears="a restore test that passes",
         observed=words,
         target="passed",
-        data={"sha256": str(said.get("sha256"))[:64], "missing_rows_in": short},
+        data={"sha256": str(said.get("sha256"))[:64], "missing_rows_in": list(short)},
     )
 
 
-def _short_tables(tables: object) -> list[str]:
-    """Return the tables that came back with fewer rows than they had."""
-    if not isinstance(tables, Mapping):
-        return []
+def _short_tables(tables: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return the tables that came back with fewer rows than they had; raises for another form."""
     return sorted(
-        str(name)
-        for name, counts in tables.items()
-        if isinstance(counts, Mapping) and counts.get("restored", 0) < counts.get("before", 0)
+        name for name, counts in tables.items() if int(counts["restored"]) < int(counts["before"])
     )
 
 

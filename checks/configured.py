@@ -173,15 +173,18 @@ def _started_before(
 ) -> list[str]:
     if not pods:
         return ["no pod of the release is there"]
-    running = [
-        each.started_at
+    if changed_at is None:
+        return ["the cluster does not say when the ConfigMap changed"]
+    running = {
+        one.name: each.started_at
         for one in pods
         for each in one.containers
         if each.name == container and each.started_at is not None
+    }
+    problems = [
+        f"{one.name}: no container {container} runs" for one in pods if one.name not in running
     ]
-    if not running:
-        return [f"no container {container} runs"]
-    if changed_at is None:
-        return ["the cluster does not say when the ConfigMap changed"]
-    old = sum(started < changed_at for started in running)
-    return [f"{old} of {len(running)} containers started before the change"] if old else []
+    old = sum(started < changed_at for started in running.values())
+    if old:
+        problems.append(f"{old} of {len(running)} containers started before the change")
+    return problems

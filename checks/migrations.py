@@ -85,8 +85,11 @@ class MigrationCheck:
 
     def log_is_clean(self) -> None:
         """Judge the log of `prisma migrate deploy`: it succeeded, and named what the release brought."""
-        location = self.system.migrations.log
+        section = self.system.migrations
+        location = section.log
         if location is None:
+            if section.has_logs_column is None:
+                self.system.judge(_nobody_tells())
             return
         observed = probes.files.content(location, deadline=self._platform.call_deadline())
         self.system.keep(observed)
@@ -196,6 +199,15 @@ def _no_log(system: DataSystem, observed: Observation[Content]) -> Judgement:
     )
 
 
+def _nobody_tells() -> Judgement:
+    return missing(
+        "migration log",
+        "nobody tells the gate whether an error was logged: the environment names neither "
+        "data.migrations.log nor has_logs_column",
+        "one of them in the environment",
+    )
+
+
 def log_judged(
     log: Content, policy: MigrationLogPolicy, name: str, last: Applied | None
 ) -> Judgement:
@@ -247,6 +259,9 @@ def drift_judged(
     baseline: str,
 ) -> Judgement:
     """Judge which tables changed since the baseline without a new migration that mentions them."""
+    if not before:
+        sentence = f"{baseline} holds the shape of no table, so no change can be told"
+        return missing("schema", sentence, "a baseline that sees the tables")
     after = {name: shape.fingerprint for name, shape in now.tables.items()}
     changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
     meant = [name for name in changed if _mentioned(name, new_scripts)]

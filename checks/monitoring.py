@@ -93,18 +93,13 @@ class Watch:
         alerts = probes.alertmanager.alerts(target, name, deadline=self._platform.call_deadline())
         if alerts.value is None:
             return _Look(alerts, (_instrument("Alertmanager", alerts),))
-        count = alerts.value.count
-        judgement = verdict(
-            good=count > 0,
-            rule="watchdog",
-            subject="the watchdog alert",
-            sentence=f"Alertmanager holds {count} alerts {name}, which always fires: "
-            "wanted at least 1",
-            clears="a watchdog that travels from Prometheus to Alertmanager",
-            observed=count,
-            target=1,
-        )
-        return _Look(alerts, (judgement,))
+        return _Look(alerts, (_arrives(name, alerts.value.count, self._servers),))
+
+    @property
+    def _servers(self) -> int:
+        """How many different Prometheus watch the regions."""
+        regions = self._platform.environment.settings.regions.values()
+        return len({one.prometheus for one in regions})
 
     def _shipped(self) -> Sequence[ShippedRule] | None:
         """Read the release's rules; judged already where that is not possible."""
@@ -184,7 +179,7 @@ class Watch:
             f"has another severity than {wanted.severity}": (
                 rule.labels.get("severity", "") != wanted.severity
             ),
-            "is loaded but can't be evaluated": rule.health == "err",
+            "is loaded but can't be evaluated": rule.health not in ("ok", "unknown"),
             "is loaded but was not evaluated lately": (
                 rule.health == "unknown" or age > self._policy.evaluated_within
             ),
@@ -276,6 +271,26 @@ class Watch:
                 sentence=f"{subject} {f'reach {receiver}' if right else wrong}",
                 clears=f"a route from {severity} to {receiver}, with an integration",
             )
+
+
+def _arrives(name: str, count: int, servers: int) -> Judgement:
+    """Judge that the watchdog of every Prometheus arrives: that of one says nothing of the others."""
+    sentence = f"Alertmanager holds {count} alerts {name}, which always fires: wanted "
+    sentence += "at least 1" if servers == 1 else f"one from each of {servers} Prometheus servers"
+    if 0 < count < servers:
+        clears = f"external_labels that tell the {servers} apart, and the watchdog of each"
+        return missing(
+            "the watchdog alert", f"{sentence}; which one is missing can't be told", clears
+        )
+    return verdict(
+        good=count > 0,
+        rule="watchdog",
+        subject="the watchdog alert",
+        sentence=sentence,
+        clears="a watchdog that travels from Prometheus to Alertmanager",
+        observed=count,
+        target=servers,
+    )
 
 
 def _jobs(

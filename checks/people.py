@@ -42,6 +42,9 @@ class Backing:
         """Judge that every schedule has somebody in the window and through the day after."""
         after = dt.timedelta(seconds=self._platform.policy.people.on_call_after)
         since, until = self._section.window.begins, self._section.window.ends + after
+        if self._section.window.ends <= utc_now():
+            self._check.judge_everywhere(_window_is_over(self._section.window.ends))
+            return
         for schedule in self._section.pagerduty.schedules:
             observed = probes.pagerduty.on_call(
                 self._pagerduty(), schedule, since, until, deadline=self._platform.call_deadline()
@@ -163,6 +166,16 @@ def judge_baseline_taken(platform: Platform, check: Check, facts: Sequence[str])
             missing("the baseline", f"{baseline.named} holds no {name}", command(platform))
             for name in lacking
         ),
+    )
+
+
+def _window_is_over(ended: dt.datetime) -> Judgement:
+    ends = f"{ended.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+    return missing(
+        "on call",
+        f"people.window of the environment ended at {ends}, so it is not this deployment's: who was "
+        "on call then says nothing",
+        "people.window with the times of this deployment",
     )
 
 

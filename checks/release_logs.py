@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import probes
 from checks.check import Check
 from checks.clusters import Clusters, found, unreadable
+from checks.data import missing
 from gates.decide.judgement import Judgement
 from probes.kubernetes_objects import LogLevels, Pod
 from probes.observation import Observation
@@ -28,7 +29,7 @@ def judge(clusters: Clusters, check: Check) -> None:
         if observed.value is None:
             check.judge(region, unreadable(subject, observed))
         else:
-            check.judge(region, _clean(subject, observed.value))
+            check.judge(region, _clean(subject, observed.value), *_silent(subject, observed.value))
 
     clusters.each_region(check, in_region)
 
@@ -45,6 +46,18 @@ def _counted(clusters: Clusters, region: str, pods: Sequence[Pod]) -> Observatio
         ),
         deadline=clusters.platform.call_deadline(),
     )
+
+
+def _silent(subject: str, counts: LogLevels) -> Iterator[Judgement]:
+    """Yield what can't be told: a log that is not there, or empty, shows no error either."""
+    clears = "every pod of the release with a log in which it says something"
+    without = counts.pods_without_log
+    if without and counts.pods_read:
+        sentence = f"{subject}: {len(without)} pods have none, such as {min(without)}"
+        yield missing(subject, sentence, clears)
+    if counts.pods_read and not counts.lines:
+        sentence = f"{subject}: {counts.pods_read} pods have logged nothing at all"
+        yield missing(subject, sentence, f"{clears}; is kubernetes.container right?")
 
 
 def _clean(subject: str, counts: LogLevels) -> Judgement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import probes
@@ -88,18 +88,29 @@ class TableCheck:
         if rule is None:
             return [_no_rule(name, table.counted)]
         band = Band.around(was, now, rule, policy.estimate_tolerance)
-        nulls = [
-            nulls_moved(
-                f"{name}.{column}",
-                was_null,
-                found.nulls.get(column, 0),
-                found.rows,
-                policy.more_nulls,
-            )
-            for column, was_null in before.facts[name].get("nulls", {}).items()
-            if column in found.nulls and was.exact and now.exact
-        ]
+        nulls = self._nulls(name, table, found, before)
         return [moved(name, was, now, band, before.baseline), *nulls]
+
+    def _nulls(
+        self, name: str, table: Table, found: probes.rows.Counted, before: Before
+    ) -> Iterator[Judgement]:
+        """Judge the nulls of each named column; one that can't be compared is no good sign."""
+        known = before.facts[name].get("nulls", {})
+        exact = found.exact and before.facts[name]["exact"]
+        share = self.system.policy.counts.more_nulls
+        for column in table.nulls:
+            where = f"{name}.{column}"
+            if column not in known or column not in found.nulls:
+                sentence = f"{before.baseline} has no count of nulls in {where}"
+                clears = "a baseline taken with this description, before the deployment"
+                yield missing(where, sentence, clears)
+            elif not exact:
+                sentence = f"nulls in {where} can't be compared: {name} is counted from a sample"
+                clears = f"a higher data.counts.exact_up_to_rows, or {column} left out of nulls"
+                yield missing(where, sentence, clears)
+            else:
+                now = found.nulls[column]
+                yield nulls_moved(where, known[column], now, found.rows, share)
 
 
 def _there(name: str, table: Table, structure: probes.schema.Structure) -> Judgement:
@@ -217,6 +228,10 @@ def keys_judged(
     found = [*loose, *absent]
     if found:
         return found
+    if not keys:
+        sentence = "the database has no foreign key and the environment names no reference"
+        clears = "data.references, each with the tables that refer to one another"
+        return [missing("foreign keys", f"{sentence}, so no orphan can be told", clears)]
     sentence = f"all {len(keys)} foreign keys are validated and enforced"
     return [
         verdict(good=True, rule="foreign key", subject="foreign keys", sentence=sentence, clears="")

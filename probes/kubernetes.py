@@ -135,8 +135,7 @@ def config_map(
         found = opened.found(opened.core.read_namespaced_config_map, name, namespace)
         if found is None:
             return ConfigMap(found=False, data={}, changed_at=None)
-        changes = [one.time for one in found.metadata.managed_fields or () if one.time]
-        changed_at = max(changes, default=found.metadata.creation_timestamp)
+        changed_at = reading.changed_at(found.metadata)
         return ConfigMap(found=True, data=dict(found.data or {}), changed_at=changed_at)
 
     return _observe(target, f"configmap {namespace}/{name}", deadline, ask)
@@ -217,6 +216,9 @@ def error_level(line: str, rules: LogRules) -> str | None:
             level = None
         if isinstance(level, str):
             return level.lower() if level.lower() in rules.error_levels else None
+        # Some loggers number their levels; one whose numbers nobody described may still use words.
+        if isinstance(level, int) and str(level) in rules.error_levels:
+            return str(level)
     return next(
         (word for word in rules.error_words if re.search(rf"\b{re.escape(word)}\b", line)), None
     )

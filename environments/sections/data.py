@@ -41,6 +41,12 @@ class Table(Section):
     """Columns whose nulls are counted and compared with the baseline. The gate's login must be able to
     read them, so name none that holds something about a patient."""
 
+    @model_validator(mode="after")
+    def _nulls_of_what_is_counted(self) -> Self:
+        if self.nulls and self.counted is None:
+            raise ValueError("nulls are compared of counted tables only; add counted with its rule")
+        return self
+
 
 class Reference(Section):
     """A reference from one table's column to another table's key; a row that points nowhere is an orphan."""

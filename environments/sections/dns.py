@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -60,3 +61,18 @@ class Dns(Section):
     """Caches that people ask, such as the company's and some public ones; two or more."""
     records: tuple[DnsRecord, ...] = Field(min_length=1)
     """What the zone must say."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        """Refuse servers that would be asked twice, or under one name: one of two would never be seen."""
+        for key, servers in (("authoritative", self.authoritative), ("resolvers", self.resolvers)):
+            _refuse_doubled(key, [one.name for one in servers])
+            _refuse_doubled(key, [f"{one.host}:{one.port}" for one in servers])
+        _refuse_doubled("records", [f"{one.name} {one.type}" for one in self.records])
+        return self
+
+
+def _refuse_doubled(key: str, names: Sequence[str]) -> None:
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise ValueError(f"{key} names {doubled[0]} twice; keep one of them")

@@ -46,8 +46,8 @@ class PodLogs(Section):
 
     level_field: str = "level"
     """Of lines that are JSON objects: the field that holds the level."""
-    error_levels: tuple[str, ...] = ("error", "fatal", "critical")
-    """Which levels are errors, in small letters."""
+    error_levels: tuple[str, ...] = ("error", "fatal", "critical", "panic", "50", "60")
+    """Which levels are errors, in small letters; 50 and 60 are pino's and bunyan's numbers for them."""
     error_words: tuple[str, ...] = ("ERROR", "FATAL", "CRITICAL", "Traceback")
     """Of other lines: whole words, as they are written, that make an error."""
     tail_lines: int = Field(default=500, ge=1, le=20_000)

@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Outcome
@@ -43,6 +43,12 @@ class Evidence(Section):
     artefacts: tuple[Artefact, ...] = ()
     facts: dict[Name, bool | int | float | Line] = Field(default_factory=dict)
     """Figures of this kind of evidence, by name."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(self.digests()) < len(self.artefacts):
+            raise ValueError("artefacts names one thing twice")
+        return self
 
     def digests(self) -> dict[str, str]:
         """Return the digest of each artefact by its name."""

@@ -41,34 +41,44 @@ def _operation(before: Mapping[str, Any], now: Mapping[str, Any], operation: str
         yield "is gone"
         return
     compared = _Compared(before, now)
-    yield from _parameters(was, is_now)
+    yield from _parameters(_needed(before, operation, was), _needed(now, operation, is_now))
     yield from _request(compared, was, is_now)
     yield from _responses(compared, was, is_now)
 
 
 def _find(document: Mapping[str, Any], operation: str) -> Mapping[str, Any] | None:
     """Return an operation by method and path; names of path parameters are free."""
-    method, _, path = operation.partition(" ")
+    found = _item(document, operation).get(operation.partition(" ")[0].lower())
+    return found if isinstance(found, Mapping) else None
+
+
+def _item(document: Mapping[str, Any], operation: str) -> Mapping[str, Any]:
+    path = operation.partition(" ")[2]
     for known, item in document.get("paths", {}).items():
         if _anonymous(known) == _anonymous(path):
-            found = item.get(method.lower())
-            return found if isinstance(found, Mapping) else None
-    return None
+            return item if isinstance(item, Mapping) else {}
+    return {}
 
 
 def _anonymous(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", path)
 
 
-def _parameters(was: Mapping[str, Any], is_now: Mapping[str, Any]) -> Iterator[str]:
-    needed = {_place(one) for one in was.get("parameters", ()) if one.get("required")}
-    for one in is_now.get("parameters", ()):
-        if one.get("required") and one.get("in") != "path" and _place(one) not in needed:
-            yield f"needs the {one.get('in')} parameter {one.get('name')} now"
+def _needed(
+    document: Mapping[str, Any], operation: str, found: Mapping[str, Any]
+) -> dict[tuple[Any, Any], bool]:
+    """Return of each parameter, by place and name, whether it must be there: the path's and its own."""
+    told = [*_item(document, operation).get("parameters", ()), *found.get("parameters", ())]
+    resolved = [_resolved(document, one) for one in told]
+    return {(one.get("in"), one.get("name")): bool(one.get("required")) for one in resolved}
 
 
-def _place(parameter: Mapping[str, Any]) -> tuple[Any, Any]:
-    return parameter.get("in"), parameter.get("name")
+def _parameters(
+    was: Mapping[tuple[Any, Any], bool], is_now: Mapping[tuple[Any, Any], bool]
+) -> Iterator[str]:
+    for (place, name), needed in is_now.items():
+        if needed and place != "path" and not was.get((place, name)):
+            yield f"needs the {place} parameter {name} now"
 
 
 def _request(

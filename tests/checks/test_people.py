@@ -18,7 +18,8 @@ from tests.probes.servers import closed_port
 from tests.probes.standin_server import ADMIN, StandIn, listening
 
 TOKEN = "sentinel-9f2-token"
-BEGINS = dt.datetime(2026, 1, 31, 22, tzinfo=dt.UTC)
+BEGINS = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=2)
+ENDS = BEGINS + dt.timedelta(hours=4)
 GOOD = {"name": "Robin Release", "phone": "+49 30 5550101"}
 
 
@@ -48,7 +49,7 @@ class Scene:
         token.write_text(self.token)
         reference = f"file:{token}"
         people = {
-            "window": {"begins": BEGINS.isoformat(), "ends": "2026-02-01T02:00:00Z"},
+            "window": {"begins": BEGINS.isoformat(), "ends": ENDS.isoformat()},
             "pagerduty": {
                 "url": self.rota.url,
                 "token": reference,
@@ -99,7 +100,16 @@ def test_a_gap_in_the_rota_fails_and_says_from_when(scene: Scene) -> None:
     scene.rota.bend(hours_without=[12.0, 24.0])
     check = scene.ask(Backing.somebody_on_call)
     assert check.outcome("eu") is Outcome.FAIL
-    assert "until 2026-02-01 10:00 UTC" in sentences(check)[0]
+    gap = BEGINS + dt.timedelta(hours=12)
+    assert f"until {gap:%Y-%m-%d %H:%M} UTC" in sentences(check)[0]
+
+
+def test_the_window_of_the_deployment_before_says_nothing_of_this_one(scene: Scene) -> None:
+    begins, ends = BEGINS - dt.timedelta(days=7), ENDS - dt.timedelta(days=7)
+    window = {"begins": begins.isoformat(), "ends": ends.isoformat()}
+    check = scene.ask(Backing.somebody_on_call, window=window)
+    assert check.outcome("eu") is Outcome.INCONCLUSIVE
+    assert "it is not this deployment's" in sentences(check)[0]
 
 
 def test_a_schedule_that_nobody_knows_fails(scene: Scene) -> None:

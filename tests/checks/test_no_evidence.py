@@ -1,0 +1,203 @@
+"""Ways of having no evidence, each of which once ended in PASS: none of them does."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import types
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from checks import backups, configured, migrations, monitoring, release_logs, tables
+from environments.sections.data import Table
+from environments.sections.dns import Dns
+from gates.decide.evidence import Evidence
+from gates.decide.judgement import Judgement
+from gates.decide.openapi import breaking_changes
+from gates.decide.outcome import Outcome
+from probes import kubernetes, kubernetes_reading
+from probes.files import Entry
+from probes.kubernetes_objects import Container, LogLevels, Pod
+from probes.schema import Structure
+
+NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
+LATER = NOON + dt.timedelta(minutes=5)
+ZONE: dict[str, Any] = {
+    "zone": "clinic.example",
+    "authoritative": [{"name": "ns1", "host": "192.0.2.1"}, {"name": "ns2", "host": "192.0.2.2"}],
+    "records": [{"name": "api.clinic.example", "type": "A", "values": ["192.0.2.9"]}],
+}
+RULES = kubernetes.LogRules("level", frozenset({"error", "50"}), ("ERROR",), 500)
+
+
+def a_pod(name: str, *containers: Container) -> Pod:
+    return Pod(
+        name=name,
+        uid=name,
+        version="v1.2.0",
+        phase="Running",
+        ready=True,
+        deleting=False,
+        created_at=NOON,
+        owner="",
+        containers=containers,
+        config_maps=frozenset(),
+    )
+
+
+def a_container(name: str = "api", started_at: dt.datetime | None = LATER) -> Container:
+    return Container(
+        name=name,
+        image="api:v1.2.0",
+        digest="sha256:0",
+        ready=True,
+        restarts=0,
+        waiting="",
+        terminated="",
+        started_at=started_at,
+    )
+
+
+def worst(found: list[Judgement]) -> set[Outcome]:
+    return {one.outcome for one in found}
+
+
+class TestClusters:
+    def test_a_pod_without_the_apps_container_has_not_read_its_configuration(self) -> None:
+        pods = (a_pod("one", a_container()), a_pod("two", a_container("sidecar")))
+        assert configured._started_before(pods, "api", NOON) == ["two: no container api runs"]
+
+    def test_a_container_that_does_not_run_has_not_either(self) -> None:
+        pods = (a_pod("one", a_container()), a_pod("two", a_container(started_at=None)))
+        assert configured._started_before(pods, "api", NOON) == ["two: no container api runs"]
+
+    def test_a_config_map_without_its_managers_times_changed_nobody_knows_when(self) -> None:
+        metadata = types.SimpleNamespace(managed_fields=None, creation_timestamp=NOON)
+        assert kubernetes_reading.changed_at(metadata) is None
+
+    @pytest.mark.parametrize(
+        ("counts", "outcomes"),
+        [
+            (LogLevels(40, 0, {}, 2, ()), set()),
+            (LogLevels(20, 0, {}, 1, ("two",)), {Outcome.INCONCLUSIVE}),
+            (LogLevels(0, 0, {}, 2, ()), {Outcome.INCONCLUSIVE}),
+        ],
+        ids=["all tell something", "one has no log", "none says anything"],
+    )
+    def test_a_log_that_is_not_there_or_empty_shows_nothing(
+        self, counts: LogLevels, outcomes: set[Outcome]
+    ) -> None:
+        assert worst(list(release_logs._silent("logs", counts))) == outcomes
+
+    @pytest.mark.parametrize(
+        ("line", "level"),
+        [
+            ('{"level": 50, "msg": "lookup failed"}', "50"),
+            ('{"level": 30, "msg": "handled"}', None),
+            ('{"level": 30, "msg": "ERROR in a text"}', "ERROR"),
+            ('{"level": true}', None),
+        ],
+    )
+    def test_levels_may_be_numbers(self, line: str, level: str | None) -> None:
+        assert kubernetes.error_level(line, RULES) == level
+
+
+class TestData:
+    def test_a_backup_of_no_table_is_no_backup(self) -> None:
+        newest = Entry("x.dump", "x.dump", 10, NOON)
+        assert backups._holds(newest, (), ()).outcome is Outcome.FAIL
+
+    @pytest.mark.parametrize(
+        "counts",
+        [[], {"patients": {"before": 3}}, {"patients": {"before": "many", "restored": 3}}],
+        ids=["a list", "no number of restored rows", "a word for a number"],
+    )
+    def test_a_restore_test_with_tables_of_another_form_proves_nothing(self, counts: Any) -> None:
+        said = {"result": "passed", "backup": "x", "finished_at": NOON.isoformat()}
+        data = json.dumps({**said, "tables": counts}).encode()
+        found = backups.restore_judged(data, NOON, 3600)
+        assert worst(list(found)) == {Outcome.INCONCLUSIVE}
+
+    def test_a_database_without_a_foreign_key_has_none_that_holds(self) -> None:
+        assert worst(tables.keys_judged((), ())) == {Outcome.INCONCLUSIVE}
+
+    def test_a_baseline_without_a_table_shows_no_drift(self) -> None:
+        found = migrations.drift_judged({}, Structure({}, ()), [], "the baseline")
+        assert found.outcome is Outcome.INCONCLUSIVE
+
+    def test_nulls_of_a_table_that_is_not_counted_would_never_be_compared(self) -> None:
+        with pytest.raises(ValidationError, match="counted tables only"):
+            Table.model_validate({"columns": ["id"], "nulls": ["user_id"]})
+
+
+class TestMonitoring:
+    @pytest.mark.parametrize(
+        ("count", "servers", "outcome"),
+        [
+            (1, 1, Outcome.PASS),
+            (0, 1, Outcome.FAIL),
+            (2, 2, Outcome.PASS),
+            (1, 2, Outcome.INCONCLUSIVE),
+            (0, 2, Outcome.FAIL),
+        ],
+    )
+    def test_the_watchdog_of_one_prometheus_says_nothing_of_another(
+        self, count: int, servers: int, outcome: Outcome
+    ) -> None:
+        assert monitoring._arrives("Watchdog", count, servers).outcome is outcome
+
+
+class TestDescriptions:
+    @pytest.mark.parametrize(
+        ("change", "doubled"),
+        [
+            ({"name": "ns1", "host": "192.0.2.3"}, "ns1"),
+            ({"name": "ns3", "host": "192.0.2.1"}, "192.0.2.1:53"),
+        ],
+        ids=["one name for two servers", "two names for one server"],
+    )
+    def test_of_two_servers_in_one_place_one_would_never_be_asked(
+        self, change: dict[str, str], doubled: str
+    ) -> None:
+        Dns.model_validate(ZONE)
+        servers = [*ZONE["authoritative"], change]
+        with pytest.raises(ValidationError, match=f"authoritative names {doubled} twice"):
+            Dns.model_validate({**ZONE, "authoritative": servers})
+
+    def test_evidence_with_two_digests_of_one_thing_is_none(self) -> None:
+        said = {
+            "schema": 1,
+            "kind": "image-build",
+            "release": "v1.2.0",
+            "commit": "0f9a0f9",
+            "created_at": NOON.isoformat(),
+            "producer": "ci",
+            "result": "passed",
+            "artefacts": [{"name": "api", "digest": f"sha256:{n * 64}"} for n in "01"],
+        }
+        with pytest.raises(ValidationError, match="one thing twice"):
+            Evidence.model_validate(said)
+
+
+class TestOpenApi:
+    def test_a_parameter_that_is_needed_by_reference_is_needed(self) -> None:
+        reference = {"$ref": "#/components/parameters/tenant"}
+        tenant = {"name": "tenant", "in": "query", "required": True}
+        before = {"paths": {"/v1/x": {"get": {}}}}
+        now = {
+            "components": {"parameters": {"tenant": tenant}},
+            "paths": {"/v1/x": {"get": {"parameters": [reference]}}},
+        }
+        assert breaking_changes(before, now, ["GET /v1/x"]) == (
+            "GET /v1/x: needs the query parameter tenant now",
+        )
+
+    def test_a_parameter_of_the_whole_path_is_needed_too(self) -> None:
+        tenant = {"name": "tenant", "in": "header", "required": True}
+        before = {"paths": {"/v1/x": {"get": {}}}}
+        now = {"paths": {"/v1/x": {"parameters": [tenant], "get": {}}}}
+        assert breaking_changes(before, now, ["GET /v1/x"]) == (
+            "GET /v1/x: needs the header parameter tenant now",
+        )
