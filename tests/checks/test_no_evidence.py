@@ -185,7 +185,7 @@ class TestOpenApi:
     def test_a_parameter_that_is_needed_by_reference_is_needed(self) -> None:
         reference = {"$ref": "#/components/parameters/tenant"}
         tenant = {"name": "tenant", "in": "query", "required": True}
-        before = {"paths": {"/v1/x": {"get": {}}}}
+        before: dict[str, Any] = {"paths": {"/v1/x": {"get": {}}}}
         now = {
             "components": {"parameters": {"tenant": tenant}},
             "paths": {"/v1/x": {"get": {"parameters": [reference]}}},
@@ -196,7 +196,7 @@ class TestOpenApi:
 
     def test_a_parameter_of_the_whole_path_is_needed_too(self) -> None:
         tenant = {"name": "tenant", "in": "header", "required": True}
-        before = {"paths": {"/v1/x": {"get": {}}}}
+        before: dict[str, Any] = {"paths": {"/v1/x": {"get": {}}}}
         now = {"paths": {"/v1/x": {"parameters": [tenant], "get": {}}}}
         assert breaking_changes(before, now, ["GET /v1/x"]) == (
             "GET /v1/x: needs the header parameter tenant now",

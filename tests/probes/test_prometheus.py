@@ -61,7 +61,7 @@ class TestRealServer:
                 ends=ends,
                 deadline=_soon(),
             )
-            return observed.value and observed.value.count
+            return observed.value.count if observed.value else None
 
         now = dt.datetime.now(dt.UTC)
         assert seen('up{job="itself"}', now) == 1
