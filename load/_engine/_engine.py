@@ -77,7 +77,7 @@ class Engine:
     ) -> None:
         """Count by seconds of the monotonic clock plus an offset (`unix_offset_seconds`)."""
         self._address, self._model, self._draw, self._limits = address, model, draw, limits
-        self._book = Book(offset_seconds)
+        self._book = Book(offset_seconds=offset_seconds, late_seconds=limits.late_seconds)
         self._stage = 0
         self._idle: list[Connection] = []
         self._open = 0
@@ -117,7 +117,7 @@ class Engine:
 
     def set_stage(self, number: int) -> None:
         """Let what is due from now on belong to another stage; what was due before still goes out."""
-        if self._running and not self._stopping:
+        if self._running:
             self._send_due(_now())
         self._stage = number
 
@@ -135,8 +135,7 @@ class Engine:
             ticked = now
             if self._stopping:
                 self._drop_waiting()
-            else:
-                self._send_due(now)
+            self._send_due(now)
             if now - swept >= _SWEEP_SECONDS:
                 swept = now
                 self._sweep(now)
@@ -155,37 +154,44 @@ class Engine:
 
     def _drop_waiting(self) -> None:
         while self._waiting:
-            self._book.of(self._waiting.popleft().stage).dropped += 1
+            self._book.dropped(self._waiting.popleft())
 
     def _send_due(self, now: float) -> None:
+        if self._stopping:
+            return
         if isinstance(self._model, Closed):
             for _ in range(self._model.connections - self._callers):
                 self._connect()
             return
         for due_at in self._model.due(now):
-            self._arrive(Flight(self._draw(), self._stage, due_at), now)
+            flight = self._drawn(due_at)
+            if flight is None:
+                return
+            self._arrive(flight, now)
+
+    def _drawn(self, due_at: float) -> Flight | None:
+        try:
+            return Flight(self._draw(), self._stage, due_at)
+        except Exception as exc:  # noqa: BLE001 - raised again by `run`; elsewhere it would end in a log
+            self._broken, self._stopping = exc, True
+            return None
 
     def _arrive(self, flight: Flight, now: float) -> None:
-        self._book.due(flight)
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
                 self._ask(connection, flight, now)
                 return
         if len(self._waiting) >= self._limits.waiting:
-            self._book.of(flight.stage).dropped += 1
+            self._book.dropped(flight)
             return
         self._waiting.append(flight)
         self._connect_for_waiting()
 
     def _ask(self, connection: Connection, flight: Flight, now: float) -> None:
-        self._send(flight, now)
+        flight.sent_at = now
         self._flights[connection] = flight
         connection.ask(flight.request.data, keep_body=flight.request.keep_body)
-
-    def _send(self, flight: Flight, now: float) -> None:
-        flight.sent_at = now
-        self._book.sent(flight, late=now - flight.due_at > self._limits.late_seconds)
 
     def _connect_for_waiting(self) -> None:
         if self._open < self._limits.connections and self._connecting < len(self._waiting):
@@ -212,7 +218,7 @@ class Engine:
             self._open -= 1
             self._fail_one(trouble)
             return
-        self._book.of(self._stage).connects += 1
+        self._book.connected(self._stage)
         if connection.usable:
             self._free(connection, _now())
         else:
@@ -235,8 +241,8 @@ class Engine:
         now = _now()
         flight = self._waiting.popleft() if self._waiting else self._asked_again(now)
         if flight is not None:
-            self._send(flight, now)
-            self._book.answered(flight, Answer(None, trouble), now)
+            flight.sent_at = now
+            self._book.over(flight, Answer(None, trouble), now)
 
     def _free(self, connection: Connection, now: float) -> None:
         """Give a connection to whoever waits, to its own caller of a closed model, or to the idle ones."""
@@ -260,21 +266,18 @@ class Engine:
             return None
         if self._callers >= model.connections:
             return None
-        try:
-            flight = Flight(self._draw(), self._stage, now)
-        except Exception as exc:  # noqa: BLE001 - raised again by `run`; here it would end in a log
-            self._broken, self._stopping = exc, True
-            return None
-        self._book.due(flight)
-        return flight
+        return self._drawn(now)
 
     def _answered(self, connection: Connection, answer: Answer) -> None:
         now = _now()
         flight = self._flights.pop(connection, None)
         if flight is not None:
-            self._book.answered(flight, answer, now)
+            self._book.over(flight, answer, now)
         if connection.usable:
             self._free(connection, now)
+        if isinstance(self._model, Schedule):
+            # A look at the clock between two ticks: at high rates hardly anything waits for a tick.
+            self._send_due(now)
 
     def _gone(self, connection: Connection) -> None:
         self._open -= 1

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import enum
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import NamedTuple, Self, cast
 
 import httptools
 
 _INTERIM = 200
 """Below it a status only announces another."""
+_MOST_HEAD = 512 * 1024
+"""Bytes of a head and of what is read together with its end."""
 _NO_HTTP = (
     httptools.HttpParserError, httptools.HttpParserCallbackError, httptools.HttpParserUpgrade,
 )  # fmt: skip
@@ -48,7 +50,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_answered", "_asked", "_body", "_complete", "_gone", "_head", "_keeps_alive", "_keeps_body",
+        "_answered", "_asked", "_body", "_gone", "_head", "_keeps_alive", "_keeps_body",
         "_most_bytes", "_parser", "_size", "_status", "_transport",
     )  # fmt: skip
 
@@ -65,16 +67,12 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         # One for all answers: making one costs as much as reading an answer.
         self._parser = httptools.HttpResponseParser(self)
-        self._asked = self._keeps_body = False
-        self._begin()
-
-    def _begin(self) -> None:
+        self._asked = self._keeps_body = self._keeps_alive = False
         self._head = b""
         self._body: list[bytes] = []
         self._size = 0
-        self._status: int | None = None
-        self._complete = False
-        self._keeps_alive = True
+        self._status = 0
+        """Of the whole answer; 0 until it is whole."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport (asyncio's call)."""
@@ -85,6 +83,7 @@ class Connection(asyncio.Protocol):
         if self._asked or self._transport is None:
             raise RuntimeError("this connection is busy or not open")
         self._asked, self._keeps_body = True, keep_body
+        self._head, self._size, self._status = b"", 0, 0
         self._transport.write(request)
 
     @property
@@ -109,83 +108,89 @@ class Connection(asyncio.Protocol):
             # Nobody asked: whatever this is, it belongs to no request.
             self.close()
             return
-        if self._status is None:
+        if not self._size:
             self._head += data
         try:
             self._parser.feed_data(data)
         except _NO_HTTP:
             self.give_up(Trouble.NOT_HTTP)
             return
-        if self._size > self._most_bytes or (
-            self._status is None and len(self._head) > self._most_bytes
-        ):
+        if self._size > self._most_bytes or len(self._head) > _MOST_HEAD:
             self.give_up(Trouble.TOO_LARGE)
-        elif self._complete:
+        elif self._status:
             # Only now, with all bytes read: whoever is told may ask again at once.
             if not self._keeps_alive:
                 self.close()
-            self._tell(self._whole())
+            self._tell(self._whole(self._status))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell that the connection is over (asyncio's call)."""
         self._transport = None
-        if self._status is not None and exc is None and not _tells_its_end(self._head):
-            # A body without a length ends with its connection, as in HTTP/1.0.
-            self._tell(self._whole())
+        if self._asked and exc is None:
+            head = _Head.of(self._head)
+            if head.status and not head.tells_length:
+                # A body without a length ends with its connection, as in HTTP/1.0.
+                self._tell(self._whole(head.status))
         self._tell(Answer(None, Trouble.LOST))
         self._gone(self)
 
     def on_message_begin(self) -> None:
         """End the connection for what begins after the answer: nobody asked for it (the parser's call)."""
-        if self._complete:
+        if self._status:
             self._keeps_alive = False
-
-    def on_headers_complete(self) -> None:
-        """Note the status (the parser's call)."""
-        status = self._parser.get_status_code()
-        if status >= _INTERIM and not self._complete:
-            self._status = status
 
     def on_body(self, data: bytes) -> None:
         """Count, and keep where it was asked for (the parser's call)."""
+        if self._status:
+            return
         self._size += len(data)
         if self._keeps_body and self._size <= self._most_bytes:
             self._body.append(data)
 
     def on_message_complete(self) -> None:
         """Note the answer's end, and whether the server stays (the parser's call)."""
-        if self._status is None or self._complete:
-            return
-        self._complete = True
-        self._keeps_alive = self._parser.should_keep_alive()
+        status = self._parser.get_status_code()
+        if status >= _INTERIM and not self._status:
+            self._status = status
+            self._keeps_alive = self._parser.should_keep_alive()
 
-    def _whole(self) -> Answer:
-        return Answer(self._status, None, b"".join(self._body), self._size)
+    def _whole(self, status: int) -> Answer:
+        if not self._keeps_body:
+            return Answer(status, None, b"", self._size)
+        body, self._body = b"".join(self._body), []
+        return Answer(status, None, body, self._size)
 
     def _tell(self, answer: Answer) -> None:
-        if not self._asked:
-            return
-        self._asked = False
-        self._begin()
-        self._answered(self, answer)
+        if self._asked:
+            self._asked = False
+            self._answered(self, answer)
 
 
-class _End:
-    """Notes whether a head says where its body ends."""
+class _Head:
+    """What an answer's first bytes tell: asked of the few whose connection ended before they did."""
 
     def __init__(self) -> None:
-        self.told = False
+        self.status = 0
+        self.tells_length = False
+        self._parser = httptools.HttpResponseParser(self)
 
-    def on_message_begin(self) -> None:
-        self.told = False
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """Read a head once more."""
+        head = cls()
+        with contextlib.suppress(*_NO_HTTP):
+            head._parser.feed_data(data)
+        return head
 
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: ARG002 - the parser's signature
-        self.told = self.told or name.lower() in (b"content-length", b"transfer-encoding")
+        """Note how the body's end is told (the parser's call)."""
+        if name.lower() in (b"content-length", b"transfer-encoding"):
+            self.tells_length = True
 
-
-def _tells_its_end(head: bytes) -> bool:
-    """Read a head once more for its length: asked of the few answers that their connection cut off."""
-    end = _End()
-    with contextlib.suppress(*_NO_HTTP):
-        httptools.HttpResponseParser(end).feed_data(head)
-    return end.told
+    def on_headers_complete(self) -> None:
+        """Note the status (the parser's call)."""
+        status = self._parser.get_status_code()
+        if status >= _INTERIM:
+            self.status = status
+        else:
+            self.tells_length = False

@@ -4,6 +4,7 @@ import json
 import math
 import statistics
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,12 +48,21 @@ def test_a_record_is_read_back_as_it_was(values: list[float]) -> None:
     assert Histogram.from_record(record).record_of() == histogram.record_of()
 
 
+@PROPERTY
+@given(st.lists(durations | st.floats(max_value=0, min_value=-1)))
+def test_many_at_once_are_counted_as_each_by_itself(values: list[float]) -> None:
+    at_once = Histogram()
+    at_once.record_all(np.array(values))
+    assert at_once.record_of() == {
+        **counted(values).record_of(),
+        "sum_seconds": pytest.approx(counted(values).sum_seconds),
+    }
+
+
 def test_the_tail_of_a_million_is_kept_apart() -> None:
     histogram = Histogram()
-    for _ in range(999_900):
-        histogram.record(0.002)
-    for _ in range(100):
-        histogram.record(0.9)
+    histogram.record_all(np.full(999_900, 0.002))
+    histogram.record_all(np.full(100, 0.9))
     assert histogram.percentile(99.98) == pytest.approx(0.002, rel=HALF_A_BUCKET)
     assert histogram.percentile(99.995) == pytest.approx(0.9, rel=HALF_A_BUCKET)
     assert histogram.above(0.1) == 100
