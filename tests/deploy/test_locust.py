@@ -9,6 +9,8 @@ from __future__ import annotations
 import pathlib
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -212,10 +214,9 @@ class TestEachJob:
             "kubernetes.io/metadata.name": "unified-health"
         }
 
-    def test_is_not_told_the_service_as_if_it_were_an_option_of_locust(
+    def test_is_told_of_no_service_by_a_variable_that_could_be_an_option_of_locust(
         self, name: str, staging: Rendered
     ) -> None:
-        """LOCUST_MASTER_PORT=tcp://10.0.0.1:5557 would be read as --master-port."""
         assert staging.pod(name)["enableServiceLinks"] is False
 
     def test_has_a_value_for_everything_that_its_options_name(
@@ -266,6 +267,23 @@ class TestMasterAndWorkers:
         (rule,) = staging.pod("locust-workers")["topologySpreadConstraints"]
         labels = staging.job("locust-workers")["spec"]["template"]["metadata"]["labels"]
         assert rule["labelSelector"]["matchLabels"].items() <= labels.items()
+
+
+_OURS = {"--env", "--profile-name", "--report-to", "--rps"}
+"""Options that `load/` adds to Locust's own."""
+
+
+def test_locust_knows_the_other_options(staging: Rendered) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "locust", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    args = [argument for name in JOBS for argument in staging.container(name)["args"]]
+    named = {argument.partition("=")[0] for argument in args}
+    assert named - _OURS <= set(re.findall(r"--[a-z-]+", done.stdout))
 
 
 _LOCUST = {"app.kubernetes.io/name": "locust"}
