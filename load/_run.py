@@ -19,7 +19,8 @@ class Stage:
 
     number: int
     rps: float
-    """Requests a second over all regions and workers; of a closed model, its connections."""
+    """Requests a second over all regions and workers, an equal share in each region; of a closed model,
+    its connections."""
     seconds: float
     """How long it was meant to last."""
     measured: bool = True
@@ -85,7 +86,8 @@ class Run:
     tallies: Mapping[Place, Tally]
     """Seconds within are of the Unix epoch; a request belongs to the stage in which it was due."""
     begun: Mapping[int, tuple[float, float]]
-    """Stage → Unix times at which it really began and ended; a stage that never began is missing."""
+    """Stage → Unix times at which the last worker had begun it and the first one ended it: in the whole
+    seconds between, everybody sent. A stage that never began is missing."""
     workers: tuple[Worker, ...]
     expected_workers: int
     calibration: Tally | None = None

@@ -69,14 +69,15 @@ def bottleneck(verdict: LoadVerdict) -> Bottleneck | None:
 
 
 def _of_stage(stage: StageVerdict) -> Bottleneck | None:
-    bad = {one.rule: one for one in stage.judgements if one.outcome is not Outcome.PASS}
+    found = [one for one in stage.judgements if one.outcome is not Outcome.PASS]
+    bad = {one.rule: one for one in found}
     own = sum(one.own for one in stage.stage.endpoints)
     if own:
         return Bottleneck("ports", bad[load_generator.OWN].sentence)
     for rule in (load_generator.LAG, load_generator.CPU):
         if rule in bad:
             return Bottleneck("generator", bad[rule].sentence)
-    failed = [one for one in bad.values() if one.outcome is Outcome.FAIL]
+    failed = [one for one in found if one.outcome is Outcome.FAIL]
     short = [bad[rule] for rule in sorted(load_generator.KEEPING_UP) if rule in bad]
     if failed:
         beside = f"; {short[0].sentence} while the generator itself was well" if short else ""

@@ -43,7 +43,7 @@ def judge_stage(
 
 def judge_run(facts: LoadFacts, limits: GeneratorLimits) -> tuple[Judgement, ...]:
     """Return what is to be said of the workers and the run as a whole."""
-    here = [worker for worker in facts.workers if not worker.lost]
+    here = sorted((one for one in facts.workers if not one.lost), key=lambda one: one.name)
     lost = sorted(worker.name for worker in facts.workers if worker.lost)
     wanted = max(facts.expected_workers, 1)
     named = f": {', '.join(lost)} went silent" if lost else ""
@@ -128,7 +128,7 @@ def _late(stage: StageFacts, limits: GeneratorLimits) -> Judgement:
     return _judged(
         LATE,
         f"{stage.late:,} of {stage.sent:,} requests were sent late, "
-        f"wanted less than {limits.late:.3g} of them"
+        f"wanted less than {limits.late * 100:g} % of them"
         if stage.sent
         else "nothing was sent",
         good=0 <= share < limits.late,

@@ -50,6 +50,11 @@ class StageVerdict:
         """Return what the stage proves there."""
         return result_of(self.judgements)
 
+    @property
+    def asked(self) -> bool:
+        """Return whether it was judged at all: a ramp that broke asks for no more."""
+        return any(one.outcome is not Outcome.NOT_APPLICABLE for one in self.judgements)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadVerdict:
@@ -139,7 +144,7 @@ class _Doubt:
         """Read it from what was judged of the generator."""
         bad = {one.rule: one.sentence for one in generator if one.outcome is not Outcome.PASS}
         unreached = "" if facts.answered_once else "nothing in the whole run was ever answered"
-        throttled = next((one.name for one in facts.workers if one.throttled_periods), "")
+        throttled = min((one.name for one in facts.workers if one.throttled_periods), default="")
         unwell = [bad[rule] for rule in sorted(load_generator.HEALTH) if rule in bad]
         if throttled:
             unwell.append(f"worker {throttled} was denied the processor")

@@ -11,9 +11,9 @@ import pathlib
 FOLDER = pathlib.Path(__file__).parent / "golden"
 
 
-def compare(name: str, text: str) -> None:
+def compare(name: str, text: str, folder: pathlib.Path = FOLDER) -> None:
     """Compare a report with its golden file."""
-    path = FOLDER / name
+    path = folder / name
     if os.environ.get("GOLDEN_WRITE") == "1":
         path.write_text(text, encoding="utf-8")
     assert path.is_file(), f"no golden file {name}; GOLDEN_WRITE=1 writes it"

@@ -1,0 +1,126 @@
+"""Turns a run into the facts that the judge needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from gates.decide.load_facts import EndpointFacts, LoadFacts, StageFacts, WorkerFacts
+from gates.decide.load_policy import LoadPolicy
+from load._engine._tally import Endpoint, Tally
+from load._engine._wire import Trouble
+from load._run import Moment, Run, Stage, Worker
+
+RAMP = "ramp"
+_OWN = (Trouble.PORTS, Trouble.NAME)
+BUSIEST_SECONDS = 10
+"""A worker's processor time is judged over so many seconds in a row."""
+
+
+def facts_of(run: Run, policy: LoadPolicy) -> LoadFacts:
+    """Return a run's facts: every measured stage of its plan in every region, also what is missing."""
+    return LoadFacts(
+        model=run.plan.model,
+        arrivals=run.plan.arrivals,
+        ramp=run.plan.profile == RAMP,
+        stages=tuple(
+            _stage(run, stage, region, policy)
+            for stage in run.plan.stages
+            if stage.measured
+            for region in run.plan.regions
+        ),
+        workers=tuple(_worker(worker) for worker in run.workers),
+        expected_workers=run.expected_workers,
+        answered_once=any(
+            endpoint.statuses
+            for tally in run.tallies.values()
+            for endpoint in tally.endpoints.values()
+        ),
+        interrupted=run.interrupted,
+    )
+
+
+def whole_seconds(run: Run, stage: Stage) -> range:
+    """Return the Unix seconds that lie wholly within a stage, on every worker's clock."""
+    if stage.number not in run.begun:
+        return range(0)
+    began_at, ended_at = run.begun[stage.number]
+    skews = [abs(worker.clock_skew_seconds) for worker in run.workers]
+    margin = max((skew for skew in skews if math.isfinite(skew)), default=0.0)
+    return range(math.ceil(began_at + margin), math.floor(ended_at - margin))
+
+
+def share_of(run: Run, stage: Stage) -> float:
+    """Return the requests a second that a stage asks for in each region."""
+    return stage.rps / max(len(run.plan.regions), 1)
+
+
+def endpoint_failures(endpoint: Endpoint) -> int:
+    """Return how many requests had no answer, or a wrong one."""
+    return sum(endpoint.troubles.values())
+
+
+def _stage(run: Run, stage: Stage, region: str, policy: LoadPolicy) -> StageFacts:
+    tally = run.tallies.get((stage.number, region), Tally())
+    began = run.begun.get(stage.number)
+    sent = (tally.seconds.get(second) for second in whole_seconds(run, stage))
+    return StageFacts(
+        number=stage.number,
+        title=stage.title,
+        region=region,
+        rps=share_of(run, stage),
+        planned_seconds=stage.seconds,
+        lasted_seconds=began[1] - began[0] if began else None,
+        sent_by_second=tuple(0 if second is None else second.sent for second in sent),
+        due=tally.due,
+        sent=tally.sent,
+        late=tally.late,
+        dropped=tally.dropped,
+        lag_p99_seconds=tally.lag.percentile(99),
+        cpu_share=_cpu_share(run.workers, began) if began else math.nan,
+        endpoints=tuple(
+            _endpoint(name, tally.endpoints[name], policy.thresholds_seconds)
+            for name in sorted(tally.endpoints)
+        ),
+    )
+
+
+def _endpoint(name: str, endpoint: Endpoint, thresholds_seconds: Iterable[float]) -> EndpointFacts:
+    thresholds_seconds = tuple(thresholds_seconds)
+    return EndpointFacts(
+        name=name,
+        requests=endpoint.response.count,
+        answered=sum(endpoint.statuses.values()),
+        failed=endpoint_failures(endpoint),
+        own=sum(endpoint.troubles[one] for one in _OWN),
+        timeouts=endpoint.troubles[Trouble.TIMEOUT],
+        # What lies in the threshold's own bucket may have reached it, and counts.
+        slow={over: endpoint.response.not_below(over) for over in thresholds_seconds},
+        slow_service={over: endpoint.service.not_below(over) for over in thresholds_seconds},
+    )
+
+
+def _worker(worker: Worker) -> WorkerFacts:
+    return WorkerFacts(
+        worker.name, worker.lost, worker.clock_skew_seconds, worker.throttled_periods
+    )
+
+
+def _cpu_share(workers: Iterable[Worker], began: tuple[float, float]) -> float:
+    """Return the share of the busiest worker; NaN if one of them told nothing of that time."""
+    shares = [
+        _busiest([one for one in worker.moments if began[0] - 1 < one.second < began[1]])
+        for worker in workers
+        if not worker.lost
+    ]
+    return max(shares) if shares and all(map(math.isfinite, shares)) else math.nan
+
+
+def _busiest(moments: list[Moment]) -> float:
+    shares = [one.cpu_share for one in sorted(moments, key=lambda one: one.second)]
+    if not shares:
+        return math.nan
+    length = min(BUSIEST_SECONDS, len(shares))
+    return max(
+        sum(shares[first : first + length]) / length for first in range(len(shares) - length + 1)
+    )

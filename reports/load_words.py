@@ -1,0 +1,192 @@
+"""The words of a load run's reports: what its result means, what was asked, how figures are written."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from gates.decide.judgement import Judgement
+from gates.decide.load_verdict import LoadResult
+from gates.decide.outcome import Outcome
+from reports.load_record import judgements
+from reports.words import duration, one_line
+
+NOTHING = "-"
+ALL = "all"
+"""Stands in a table for all regions, or for all endpoints, together."""
+PERCENTILES = ("p50", "p90", "p95", "p99", "p99.9", "max")
+OBJECTIVE = "error budget"
+"""The rule of judgements about the platform; every other one is about the generator."""
+_HUNDRED_MS, _TEN_MS = 100.0, 10.0
+_MEANINGS = {
+    LoadResult.PASS: "The platform held what was asked of it; every objective is proved.",
+    LoadResult.FAIL: "The platform did not hold what was asked of it.",
+    LoadResult.INVALID: "This run proves nothing about the platform, neither good nor bad.",
+}
+_CAUSES = {
+    "generator": "The generator was the limit, not the platform",
+    "target": "The platform was the limit",
+    "connections": "The connections to the platform were the limit",
+    "ports": "Ports, descriptors or names of the generator's machine were the limit",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """A judgement with its place in words."""
+
+    where: str
+    judgement: Judgement
+
+
+def meaning(record: Mapping[str, Any]) -> str:
+    """Return in one sentence what the result means."""
+    return _MEANINGS[LoadResult(record["result"])]
+
+
+def about(record: Mapping[str, Any]) -> str:
+    """Return what was run: profile, rate, model, environment, release, regions."""
+    plan = record["plan"]
+    rates = [stage["rps"] for stage in plan["stages"] if stage["measured"]] or [0]
+    closed = plan["model"] == "closed"
+    unit = " connections, closed model" if closed else f" requests/s, {plan['arrivals']} arrivals"
+    rate = (
+        number(rates[0])
+        if len(set(rates)) == 1
+        else f"{number(min(rates))} to {number(max(rates))}"
+    )
+    release = f"{plan['release']} on " if plan["release"] else ""
+    took = duration(record["elapsed_seconds"])
+    where = f"{release}{plan['environment']} ({', '.join(sorted(plan['regions']))})"
+    return one_line(f"{plan['profile']}, {rate}{unit}, {took}, {where}")
+
+
+def reasons(record: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """Return what stands against PASS, failures of the platform first."""
+    bad = [
+        one
+        for one in findings(record)
+        if one.judgement.outcome not in (Outcome.PASS, Outcome.NOT_APPLICABLE)
+    ]
+    return tuple(sorted(bad, key=lambda one: one.judgement.outcome is not Outcome.FAIL))
+
+
+def findings(record: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """Return every judgement with its place."""
+    titles = {stage["number"]: stage_name(stage) for stage in record["plan"]["stages"]}
+    several = len(record["stages"]) > 1
+    return tuple(
+        Finding(_where(place, titles, several=several), judgement)
+        for place, judgement in judgements(record)
+    )
+
+
+def proved(record: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """Return the objectives that were proved."""
+    return tuple(
+        one
+        for one in findings(record)
+        if one.judgement.rule == OBJECTIVE and one.judgement.outcome is Outcome.PASS
+    )
+
+
+def stage_name(stage: Mapping[str, Any]) -> str:
+    """Return how people call a stage."""
+    return one_line(str(stage["title"])) or f"stage {stage['number']}"
+
+
+def remarks(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is to be said beside the verdict."""
+    limit = record["bottleneck"]
+    if limit is not None:
+        said = {one.judgement.sentence for one in reasons(record)}
+        more = "" if limit["sentence"] in said else f": {limit['sentence']}"
+        yield f"{_CAUSES[limit['cause']]}{more}."
+    if record["sustained"] is not None:
+        yield from _sustained(record["sustained"])
+    if record["recovery"] is not None:
+        yield _recovery(record["recovery"])
+    if record["plan"]["model"] == "closed":
+        yield (
+            "Closed model: while the platform stalls nobody asks, so its latencies look better than "
+            "callers would find them (coordinated omission). It proves no rate."
+        )
+
+
+def _sustained(found: Mapping[str, Any]) -> Iterator[str]:
+    if found["rps"] is None:
+        yield f"No sustainable rate was found; {found['why_not_more']}."
+        return
+    more = found["why_not_more"]
+    why = f"; above it, {more}" if more else "; nothing above it was tried"
+    yield f"Maximum sustainable rate: {number(found['rps'])} requests/s{why}."
+
+
+def _recovery(found: Mapping[str, Any]) -> str:
+    spike = f"the spike of {number(found['rps'])} requests/s"
+    if found["seconds"] is None:
+        return f"After {spike} the platform did not come back under its targets within the run."
+    return f"After {spike} the platform was back under its targets in {found['seconds']} s."
+
+
+def _where(place: Mapping[str, Any], titles: Mapping[int, str], *, several: bool) -> str:
+    if place["region"] is None:
+        return "whole run"
+    title = titles.get(place["stage"], "") if several else ""
+    return one_line(", ".join(part for part in (title, place["region"]) if part))
+
+
+def single(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the rows of one endpoint in one region: what others sum up is not told twice."""
+    return [row for row in rows if ALL not in (row["region"], row["endpoint"])]
+
+
+def baseline_remark(baseline: Mapping[str, Any]) -> str:
+    """Return which run it is compared with, and whether the two compare at all."""
+    release = f" of {baseline['release']}" if baseline["release"] else ""
+    other = f"; the two differ in {', '.join(baseline['differs'])}" if baseline["differs"] else ""
+    return one_line(
+        f"The run{release} that began at {baseline['started_at']}; it was {baseline['result']}{other}."
+    )
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Write a duration for a column of milliseconds: 0.42, 1.23, 14.2, 1,520."""
+    if seconds is None:
+        return NOTHING
+    value = seconds * 1000
+    if value >= _HUNDRED_MS:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= _TEN_MS else f"{value:.2f}"
+
+
+def number(value: float | None) -> str:
+    """Write a count or a rate: 10,000 or 33.3."""
+    if value is None:
+        return NOTHING
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def share(part: float, of: float) -> str:
+    """Write a share in per cent: 0.12 %."""
+    return f"{100 * part / of:.3g} %" if of else NOTHING
+
+
+def percent(value: float | None) -> str:
+    """Write a share that is none of counts: 83 %."""
+    return NOTHING if value is None else f"{100 * value:.0f} %"
+
+
+def ratio(value: float | None) -> str:
+    """Write how many times as much: 1.20 x."""
+    return NOTHING if value is None else f"{value:.2f} x"
+
+
+def size(count: float) -> str:
+    """Write a number of bytes: 12.3 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":  # noqa: PLR2004 - SI prefixes
+            break
+        count /= 1000
+    return f"{count:.3g} {unit}"

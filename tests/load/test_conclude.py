@@ -1,0 +1,370 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import pathlib
+import resource
+from typing import Any
+
+import pytest
+
+from environments.yaml_file import ConfigurationError
+from gates.load import load_policy
+from load._baseline import read_baseline
+from load._conclude import (
+    CannotKeepError,
+    LoadRecord,
+    announce,
+    conclude,
+    exit_code,
+    keep,
+)
+from load._engine._histogram import Histogram, merged
+from load._engine._tally import Tally
+from load._engine._wire import Trouble
+from load._run import Run, Stage, whole
+from reports.load_record import DamagedLoadRecordError, checked
+from tests.load.runs import (
+    BEGAN_AT,
+    RPS,
+    SECONDS,
+    STEADY,
+    a_plan,
+    a_tally,
+    a_worker,
+    failed_run,
+    invalid_run,
+    ramp_run,
+    spike_run,
+    valid_run,
+    with_tally,
+)
+
+_POLICY = load_policy().load
+if _POLICY is None:
+    raise LookupError("gates/policy has no section load")
+POLICY = _POLICY
+
+
+def concluded(run: Run, **baseline: Any) -> LoadRecord:
+    return conclude(run, POLICY, **baseline)
+
+
+def sentences(record: LoadRecord) -> str:
+    return " | ".join(
+        one["judgement"]["sentence"]
+        for one in record["judgements"]
+        if one["judgement"]["outcome"] not in {"PASS", "NOT_APPLICABLE"}
+    )
+
+
+def test_a_valid_run_passes_and_its_record_says_the_same_when_read_back() -> None:
+    record = concluded(valid_run())
+    assert (record["result"], exit_code(record)) == ("PASS", 0)
+    assert record["regions"] == {"eu": "PASS", "us": "PASS"}
+    again = json.loads(json.dumps(record, allow_nan=False))
+    assert checked(again) == record
+
+
+HALF = a_tally()
+HALF.seconds[BEGAN_AT + 3].sent = 1
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        pytest.param(valid_run(tallies={}), "no events", id="nothing was counted"),
+        pytest.param(
+            valid_run(tallies={(1, "us"): a_tally()}), "sent 0.0/s", id="a region was never sent to"
+        ),
+        pytest.param(valid_run(begun={}), "it never began", id="the stage never began"),
+        pytest.param(
+            valid_run(begun={1: (BEGAN_AT, BEGAN_AT + 0.5)}), "no whole second", id="half a second"
+        ),
+        pytest.param(
+            valid_run(begun={1: (BEGAN_AT, BEGAN_AT + 20)}), "lasted 20 s of 30 s", id="cut short"
+        ),
+        pytest.param(
+            valid_run(plan=a_plan(stages=(dataclasses.replace(STEADY, measured=False),))),
+            "",
+            id="nothing was to be judged",
+        ),
+        pytest.param(valid_run(plan=a_plan(regions={})), "", id="no region"),
+        pytest.param(
+            valid_run(plan=a_plan(stages=(dataclasses.replace(STEADY, rps=2.5 * RPS),))),
+            "of 300.0/s, 40.00%",
+            id="a schedule that asked for less than the plan",
+        ),
+        pytest.param(
+            valid_run(tallies={(1, "eu"): HALF, (1, "us"): a_tally()}),
+            "the emptiest 1",
+            id="one empty second",
+        ),
+        pytest.param(with_tally(late=4), "4 of 3,600 requests were sent late", id="late"),
+        pytest.param(with_tally(lag_seconds=0.2), "the engine's clock lagged", id="a lag"),
+        pytest.param(
+            with_tally(bad_every=3600, trouble=Trouble.PORTS),
+            "1 requests found no port",
+            id="ports",
+        ),
+        pytest.param(
+            with_tally(bad_every=10, trouble=Trouble.NAME),
+            "360 requests found no port",
+            id="no name",
+        ),
+        pytest.param(
+            valid_run(workers=(a_worker(), a_worker("worker-2", lost=True))),
+            "1 of 2 workers told everything: worker-2 went silent",
+            id="a lost worker",
+        ),
+        pytest.param(
+            valid_run(expected_workers=3), "2 of 3 workers", id="a worker that never came"
+        ),
+        pytest.param(
+            valid_run(workers=(a_worker(), a_worker("worker-2", moments=()))),
+            "nobody measured the processor",
+            id="a worker that told nothing of itself",
+        ),
+        pytest.param(
+            valid_run(workers=(a_worker(), a_worker("worker-2", cpu_share=0.85))),
+            "used 87% of a core",
+            id="a busy worker",
+        ),
+        pytest.param(
+            valid_run(workers=(a_worker(clock_skew_seconds=-0.7), a_worker("worker-2"))),
+            "700 ms off the master's",
+            id="a clock that is behind",
+        ),
+        pytest.param(
+            valid_run(workers=(a_worker(clock_skew_seconds=math.nan), a_worker("worker-2"))),
+            "nobody knows how far",
+            id="a clock nobody compared",
+        ),
+        pytest.param(
+            valid_run(workers=(a_worker(throttled_periods=2), a_worker("worker-2"))),
+            "denied the processor in 2 periods",
+            id="a throttled worker",
+        ),
+        pytest.param(valid_run(interrupted="SIGTERM"), "ended early: SIGTERM", id="interrupted"),
+        pytest.param(
+            valid_run(tallies={place: a_tally(rps=20) for place in ((1, "eu"), (1, "us"))}),
+            "sent 20.0/s of 120.0/s",
+            id="far below its rate",
+        ),
+    ],
+)
+def test_what_deserves_no_pass_gets_none(run: Run, words: str) -> None:
+    record = concluded(run)
+    assert (record["result"], exit_code(record)) == ("INVALID", 20)
+    assert words in sentences(record)
+
+
+def test_a_region_that_fails_fails_the_run() -> None:
+    record = concluded(failed_run())
+    assert (record["result"], exit_code(record)) == ("FAIL", 10)
+    assert record["regions"] == {"eu": "FAIL", "us": "PASS"}
+    assert record["bottleneck"]["cause"] == "target"
+
+
+def test_partial_seconds_at_a_stages_edges_do_not_count() -> None:
+    late_start = a_tally()
+    late_start.seconds[BEGAN_AT].sent = late_start.seconds[BEGAN_AT + SECONDS - 1].sent = 60
+    tallies = {(1, "eu"): late_start, (1, "us"): a_tally()}
+    within = {1: (BEGAN_AT + 0.5, BEGAN_AT + SECONDS - 0.4)}
+    assert concluded(valid_run(tallies=tallies, begun=within))["result"] == "PASS"
+    around = concluded(valid_run(plan=a_plan(arrivals="uniform"), tallies=tallies))
+    assert "2 of 30 seconds" in sentences(around)
+
+
+def test_a_clock_that_is_off_moves_the_edges_of_a_stage_inwards() -> None:
+    half = a_tally()
+    half.seconds[BEGAN_AT].sent = 60
+    run = valid_run(
+        plan=a_plan(arrivals="uniform"),
+        tallies={(1, "eu"): half, (1, "us"): a_tally()},
+        workers=(a_worker(clock_skew_seconds=0.3), a_worker("worker-2")),
+        begun={1: (BEGAN_AT - 0.1, BEGAN_AT + SECONDS + 0.1)},
+    )
+    assert concluded(run)["result"] == "PASS"
+
+
+def test_a_duration_in_the_thresholds_own_bucket_counts_as_over_it() -> None:
+    slow = a_tally()
+    just_below = 0.1995
+    slow.endpoints["login"].response = Histogram()
+    slow.endpoints["login"].service = Histogram()
+    for _ in range(2700):
+        slow.endpoints["login"].response.record(just_below)
+        slow.endpoints["login"].service.record(just_below)
+    record = concluded(valid_run(tallies={(1, "eu"): slow, (1, "us"): a_tally()}))
+    assert record["regions"] == {"eu": "FAIL", "us": "PASS"}
+
+
+def test_what_two_workers_counted_judges_as_what_one_would_have() -> None:
+    whole_tally, other = a_tally(seed=1), a_tally(seed=3, bad_every=100)
+    together = whole([whole_tally, other])
+    told = whole(Tally.from_record(one.record()) for one in (other, whole_tally))
+    plan = a_plan(stages=(dataclasses.replace(STEADY, rps=2.0 * RPS),))
+    one, two = (
+        concluded(valid_run(plan=plan, tallies={(1, "eu"): tally, (1, "us"): tally}))
+        for tally in (together, told)
+    )
+    assert one["judgements"] == two["judgements"]
+    assert one["result"] == two["result"] == "FAIL"
+
+
+def test_the_order_of_workers_and_tallies_changes_no_record() -> None:
+    run = failed_run()
+    turned = dataclasses.replace(
+        run,
+        workers=run.workers[::-1],
+        tallies=dict(reversed(list(run.tallies.items()))),
+    )
+    assert concluded(turned) == concluded(run)
+
+
+def test_raw_histograms_can_be_merged_again() -> None:
+    record = concluded(valid_run())
+    again = [Tally.from_record({**one, "seconds": {}}) for one in record["counted"]]
+    response = merged(one.endpoints["login"].response for one in again)
+    shown = next(
+        row for row in record["endpoints"] if (row["region"], row["endpoint"]) == ("all", "login")
+    )
+    assert response.percentile(99.9) == shown["response"]["p99.9"]
+    assert response.count == shown["requests"]
+
+
+def test_the_timeline_has_every_second_and_nothing_far_away() -> None:
+    tally = a_tally()
+    del tally.seconds[BEGAN_AT + 4]
+    tally.second(BEGAN_AT + 10_000_000).sent += 1
+    record = concluded(valid_run(tallies={(1, "eu"): tally}))
+    rows = record["timeline"]
+    assert [row["at"] for row in rows[:SECONDS]] == list(range(SECONDS))
+    assert len(rows) < SECONDS + 200
+    assert (rows[4]["sent"], rows[4]["p99"]) == (0, None)
+    assert rows[5]["sent"] == rows[5]["completed"] == RPS // 2
+    assert rows[5]["target"] == RPS
+    assert rows[5]["in_flight"] == 8
+
+
+def test_a_ramp_tells_how_far_it_came() -> None:
+    record = concluded(ramp_run())
+    assert record["result"] == "FAIL"
+    assert record["sustained"]["rps"] == 120
+    assert record["sustained"]["why_not_more"].startswith("240/s: p95")
+    assert [stage["regions"] for stage in record["stages"]] == [
+        {},
+        {"eu": "PASS"},
+        {"eu": "FAIL"},
+        {},
+    ]
+    assert record["calibration"]["completed"] == 3600
+
+
+@pytest.mark.parametrize("seconds", [0, 4, None])
+def test_a_spike_tells_how_long_the_platform_needed(seconds: int | None) -> None:
+    assert concluded(spike_run(recovers_after=seconds))["recovery"] == {
+        "stage": 1,
+        "rps": 240.0,
+        "seconds": seconds,
+    }
+
+
+def test_a_closed_model_passes_without_a_rate() -> None:
+    plan = a_plan(model="closed", stages=(Stage(1, 16.0, float(SECONDS), title="callers"),))
+    assert concluded(valid_run(plan=plan))["result"] == "PASS"
+
+
+def test_an_address_keeps_its_login_to_itself() -> None:
+    record = concluded(valid_run(plan=a_plan(regions={"eu": "https://me:geheim@api.example/v1"})))
+    assert record["plan"]["regions"] == {"eu": "https://api.example/v1"}
+    assert "geheim" not in json.dumps(record)
+
+
+def test_figures_stand_beside_those_of_a_baseline(tmp_path: pathlib.Path) -> None:
+    keep(concluded(valid_run()), tmp_path)
+    compared = concluded(failed_run(), baseline=read_baseline(tmp_path / "load.json"))["baseline"]
+    assert (compared["result"], compared["differs"]) == ("PASS", [])
+    rows = {(row["region"], row["endpoint"]): row for row in compared["rows"]}
+    assert rows["us", "all"]["p99"]["ratio"] == 1.0
+    assert rows["eu", "all"]["p99"]["ratio"] > 100
+    other = concluded(ramp_run(), baseline=read_baseline(tmp_path / "load.json"))["baseline"]
+    assert other["differs"] == ["profile", "regions", "stages"]
+
+
+def _damaged(**changes: Any) -> str:
+    return json.dumps({**concluded(valid_run()), **changes})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param(None, "cannot be read: No such file or directory", id="no file"),
+        pytest.param("{", "is no JSON text", id="half a file"),
+        pytest.param("[]", "it is no record of a load run", id="a list"),
+        pytest.param('{"kind": "verdict"}', "it is no record of a load run", id="something else"),
+        pytest.param(
+            _damaged(schema=2), "its schema is 2, and only 1 is known", id="another schema"
+        ),
+        pytest.param(_damaged(state="incomplete"), "was killed or has not ended", id="incomplete"),
+        pytest.param(_damaged(endpoints=None), "“endpoints” is missing", id="no table"),
+        pytest.param(_damaged(endpoints=[{}]), "a row of its table is none", id="no row"),
+        pytest.param(
+            _damaged(
+                endpoints=[
+                    {"region": "eu", "endpoint": "x", "response": {"p50": "1"}, "service": {}}
+                ]
+            ),
+            "a duration of its table is none",
+            id="no duration",
+        ),
+        pytest.param(_damaged(result="FAIL"), "it contradicts itself", id="another result"),
+        pytest.param(_damaged(exit_code=10), "it contradicts itself", id="another code"),
+        pytest.param(_damaged(judgements=[]), "it contradicts itself", id="no judgement"),
+        pytest.param(_damaged(judgements=[{}]), "a judgement cannot be read", id="a damaged one"),
+    ],
+)
+def test_a_baseline_that_is_none_is_refused(
+    text: str | None, words: str, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "load.json"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        read_baseline(path)
+    assert str(caught.value).startswith(f"--baseline {path}: ")
+    assert words in str(caught.value)
+    assert "name the load.json of an earlier run" in str(caught.value)
+
+
+def test_a_run_that_is_killed_leaves_a_record_without_a_result(tmp_path: pathlib.Path) -> None:
+    announce(a_plan(), BEGAN_AT, tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "load.json").read_text(encoding="utf-8"))
+    assert record["result"] is None
+    assert exit_code(record) == 70
+    with pytest.raises(DamagedLoadRecordError, match="killed or has not ended"):
+        checked(record)
+
+
+def test_page_and_record_are_kept_whole(tmp_path: pathlib.Path) -> None:
+    record = concluded(invalid_run())
+    keep(record, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"load.html", "load.json"}
+    assert json.loads((tmp_path / "load.json").read_text(encoding="utf-8")) == record
+
+
+def test_a_full_disk_is_said_and_leaves_no_pass(tmp_path: pathlib.Path) -> None:
+    """The limit on file sizes stands for the disk: the announcement still fits."""
+    announce(a_plan(), BEGAN_AT, tmp_path)
+    record = concluded(valid_run())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(CannotKeepError, match=r"cannot be written: .*; without it there is no"):
+            keep(record, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.iterdir()] == ["load.json"]
+    assert json.loads((tmp_path / "load.json").read_text(encoding="utf-8"))["result"] is None

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+import html.parser
+import pathlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from gates.load import load_policy
+from load._conclude import conclude
+from load._run import Run
+from reports import load_page, load_plain
+from reports.load_record import DamagedLoadRecordError
+from tests.load import runs
+from tests.reports import golden_files
+
+GOLDEN = pathlib.Path(__file__).parent / "golden_load"
+RUNS: Mapping[str, Callable[[], Run]] = {
+    "pass": runs.valid_run,
+    "fail": runs.failed_run,
+    "invalid": runs.invalid_run,
+    "ramp": runs.ramp_run,
+    "spike": functools.partial(runs.spike_run, recovers_after=4),
+    "nothing": functools.partial(runs.valid_run, tallies={}, begun={}, workers=()),
+}
+PAGES = ("fail", "invalid")
+_VOID = {"meta"}
+
+
+@functools.cache
+def record(name: str) -> dict[str, Any]:
+    policy = load_policy().load
+    assert policy is not None
+    baseline = conclude(runs.valid_run(), policy) if name == "fail" else None
+    return conclude(RUNS[name](), policy, baseline=baseline)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_plain_lines_look_as_their_golden_file(name: str) -> None:
+    golden_files.compare(f"{name}.plain.txt", load_plain.render(record(name)), GOLDEN)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_looks_as_its_golden_file(name: str) -> None:
+    golden_files.compare(f"{name}.html", load_page.render(record(name)), GOLDEN)
+
+
+def test_every_golden_file_belongs_to_a_run() -> None:
+    wanted = {f"{name}.plain.txt" for name in RUNS} | {f"{name}.html" for name in PAGES}
+    assert {path.name for path in GOLDEN.iterdir()} == wanted
+
+
+class _Page(html.parser.HTMLParser):
+    """What a page is made of; raises ValueError where its elements do not nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: collections.Counter[str] = collections.Counter()
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            raise ValueError(f"</{tag}> closes nothing")
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+@pytest.fixture(params=RUNS)
+def page(request: pytest.FixtureRequest) -> _Page:
+    return _Page(load_page.render(record(str(request.param))))
+
+
+def test_a_page_is_whole_and_needs_nothing_from_elsewhere(page: _Page) -> None:
+    assert page.open == []
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+    names = {name for _, name, _ in page.attributes}
+    assert not {name for name in names if name.startswith("on")} | names & {"src", "href", "style"}
+    assert not re.search(r"url\(|@import", "".join(page.words))
+
+
+def test_a_page_can_be_read_without_seeing_it(page: _Page) -> None:
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    labels = [value for _, name, value in page.attributes if name == "aria-labelledby"]
+    assert len(ids) == len(set(ids))
+    assert all(one in ids for label in labels for one in str(label).split())
+    assert page.tags["desc"] == len(labels)
+    assert page.tags["th"] == sum(
+        1 for tag, name, _ in page.attributes if (tag, name) == ("th", "scope")
+    )
+    assert page.tags["caption"] == page.tags["table"]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_page_says_its_result_first_and_every_reason(name: str) -> None:
+    words = "".join(_Page(load_page.render(record(name))).words)
+    assert words.index(record(name)["result"]) < words.index("Why")
+    assert all(one["judgement"]["sentence"] in words for one in record(name)["judgements"])
+
+
+HOSTILE = "<script>alert(1)</script>\x1b[2J\u202e & 'x'"
+
+
+def test_whatever_a_run_brings_is_shown_and_not_obeyed() -> None:
+    run = dataclasses.replace(
+        runs.failed_run(),
+        plan=runs.a_plan(environment=HOSTILE, command=HOSTILE, release=HOSTILE),
+        versions={HOSTILE: HOSTILE},
+        machine={HOSTILE: HOSTILE},
+        interrupted=HOSTILE,
+    )
+    tally = runs.a_tally(bad_every=40, trouble=HOSTILE)
+    tally.endpoints[HOSTILE] = tally.endpoints.pop("login")
+    policy = load_policy().load
+    assert policy is not None
+    made = conclude(dataclasses.replace(run, tallies={(1, "eu"): tally}), policy)
+    text = load_page.render(made)
+    assert "<script" not in text
+    assert not re.search("[\x1b\u202e]", text)
+    assert _Page(text).open == []
+    plain = load_plain.render(made)
+    assert plain.isascii()
+    assert "\x1b" not in plain
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_plain_lines_are_printable_ascii(name: str) -> None:
+    text = load_plain.render(record(name))
+    assert all(line.isascii() and line.isprintable() for line in text.splitlines())
+
+
+@pytest.mark.parametrize("render", [load_page.render, load_plain.render], ids=["page", "lines"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"result": "PASS", "exit_code": 0}, id="PASS against its judgements"),
+        pytest.param({"schema": 2}, id="another schema"),
+        pytest.param({"plan": {}}, id="an empty plan"),
+        pytest.param({"totals": {}}, id="no totals"),
+        pytest.param({"totals": {}, "plan": None}, id="a plan of nothing"),
+        pytest.param({"stages": [3]}, id="a stage that is a number"),
+    ],
+)
+def test_a_record_that_cannot_be_trusted_is_not_shown(
+    render: Callable[[Mapping[str, Any]], str], changes: dict[str, Any]
+) -> None:
+    with pytest.raises(DamagedLoadRecordError):
+        render({**record("fail"), **changes})
+
+
+def test_hours_are_drawn_by_their_worst_seconds() -> None:
+    rows = [{**record("pass")["timeline"][5], "at": at} for at in range(3600)]
+    rows[1801] = {**rows[1801], "p99": 7.0, "sent": 0}
+    text = load_page.render({**record("pass"), "timeline": rows})
+    assert "Each point is the worst of 9 seconds." in text
+    assert len(text) < 150_000
+    assert ">1,000</text>" in text
