@@ -13,6 +13,8 @@ import psycopg
 import pytest
 import redis
 
+from environments.loader import load_file
+from load._permission import is_loopback, permitted
 from sandbox.errors import SandboxError
 from tests.sandbox.platforms import eventually
 
@@ -99,6 +101,14 @@ def test_each_region_serves_the_release_at_its_own_edge(platform: Sandbox, regio
     base = platform.environment().regions[region].services["api"]
     body = _get(f"{base}/health")
     assert (body["status"], body["version"]) == ("healthy", "1.2.0")
+
+
+def test_it_takes_load_in_both_regions_and_on_this_machine_alone(platform: Sandbox) -> None:
+    found = permitted(load_file(platform.state.environment))
+    api = {name: one.services["api"] for name, one in platform.environment().regions.items()}
+    assert found.addresses == api
+    assert all(is_loopback(address) for address in api.values())
+    found.check_rate(10_000)
 
 
 def test_prometheus_scrapes_both_versions_in_both_regions(platform: Sandbox) -> None:
