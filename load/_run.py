@@ -91,7 +91,7 @@ class Run:
     workers: tuple[Worker, ...]
     expected_workers: int
     calibration: Tally | None = None
-    """The same generator against the null server of its own machine."""
+    """The same generators against null servers of their own machines."""
     interrupted: str = ""
     """Why it ended before its plan did; empty if it did not."""
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)

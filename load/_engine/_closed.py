@@ -11,7 +11,7 @@ class Closed:
     """
 
     def __init__(self, connections: int) -> None:
-        """Let so many callers ask, each on a connection of its own; raises ValueError for none."""
+        """Let so many callers ask, each on a connection of its own; raises ValueError below 0."""
         self._connections = 0
         self.set_connections(connections)
 
@@ -21,7 +21,7 @@ class Closed:
         return self._connections
 
     def set_connections(self, connections: int) -> None:
-        """Change how many callers there are; raises ValueError below 1."""
-        if connections < 1:
+        """Change how many callers there are; none send nothing. Raises ValueError below 0."""
+        if connections < 0:
             raise ValueError(f"{connections} connections")
         self._connections = connections

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,6 +59,11 @@ class Histogram:
             self._counts[bucket] = self._counts.get(bucket, 0) + count
         self.sum_seconds += other.sum_seconds
         self.longest_seconds = max(self.longest_seconds, other.longest_seconds)
+
+    def middles(self) -> Iterator[tuple[float, int]]:
+        """Yield the middle of each bucket in seconds and its count, in their order."""
+        for bucket in sorted(self._counts):
+            yield _middle_seconds(bucket), self._counts[bucket]
 
     @property
     def count(self) -> int:

@@ -1,7 +1,8 @@
 """A server that does next to nothing: what an engine measures against it is the engine itself.
 
 `python -m load._engine._null_server --port 0` prints its address and serves until it is ended.
-GET /slow is answered late, whatever else it is told to do.
+GET /slow is answered late, whatever else it is told to do. With a file of answers, a request's
+header X-Null-Answer says which one it gets.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import json
+import pathlib
 import ssl
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -29,6 +33,15 @@ def _answer(status: bytes, body: bytes) -> bytes:
 
 
 _OK = _answer(b"200 OK", _BODY)
+ANSWER_HEADER = b"X-Null-Answer"
+
+
+def answers_of(file: pathlib.Path) -> list[bytes]:
+    """Read answers: a JSON list of `{"status": 201, "body": {}}`; raises OSError and ValueError."""
+    listed = json.loads(file.read_text(encoding="utf-8"))
+    return [
+        _answer(b"%d As asked" % one["status"], json.dumps(one["body"]).encode()) for one in listed
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +90,14 @@ class _Served(asyncio.Protocol):
         self._delay_seconds = manners.slow_seconds if slow else manners.delay_seconds
 
     def on_message_complete(self) -> None:
-        answer = self._server.answer(self._parser.get_method())
+        answer = self._answer()
         if self._delay_seconds:
             asyncio.get_running_loop().call_later(self._delay_seconds, self._say, answer)
         else:
             self._say(answer)
+
+    def _answer(self) -> bytes:
+        return self._server.answer(self._parser.get_method())
 
     def _say(self, answer: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -92,11 +108,31 @@ class _Served(asyncio.Protocol):
             self._transport.abort()
 
 
-class NullServer:
-    """Answers every request alike, as fast as one process can."""
+class _Imitating(_Served):
+    """Gives the answer that a header asks for; reading headers costs it some speed."""
 
-    def __init__(self, manners: Manners | None = None) -> None:
+    __slots__ = ("_number",)
+
+    def on_message_begin(self) -> None:
+        self._number = -1
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name == ANSWER_HEADER and value.isdigit():
+            self._number = int(value)
+
+    def _answer(self) -> bytes:
+        answers = self._server.answers
+        if 0 <= self._number < len(answers):
+            return self._server.answer(self._parser.get_method(), answers[self._number])
+        return super()._answer()
+
+
+class NullServer:
+    """Answers every request alike, as fast as one process can; or as its header asks."""
+
+    def __init__(self, manners: Manners | None = None, answers: Sequence[bytes] = ()) -> None:
         self.manners = manners or Manners()
+        self.answers = answers
         self.served = 0
         self.connections: set[_Served] = set()
         self._ids = itertools.count(1)
@@ -104,19 +140,22 @@ class NullServer:
     async def listen(self, port: int = 0, tls: ssl.SSLContext | None = None) -> asyncio.Server:
         """Listen on this machine alone; raises OSError."""
         loop = asyncio.get_running_loop()
+        kind = _Imitating if self.answers else _Served
         server = await loop.create_server(
-            lambda: _Served(self), "127.0.0.1", port, backlog=4096, ssl=tls
+            lambda: kind(self), "127.0.0.1", port, backlog=4096, ssl=tls
         )
         if self.manners.stall_every_seconds:
             loop.call_later(self.manners.stall_every_seconds, self._stall)
         return server
 
-    def answer(self, method: bytes) -> bytes:
-        """Return what the next request is answered."""
+    def answer(self, method: bytes, asked: bytes | None = None) -> bytes:
+        """Return what the next request is answered: what it asks for, where it does."""
         self.served += 1
         manners = self.manners
         if manners.bad_every and self.served % manners.bad_every == 0:
             return _BAD
+        if asked is not None:
+            return asked
         if manners.bodies and method == b"POST":
             return _answer(b"201 Created", b'{"id":"n-%d","status":"created"}' % next(self._ids))
         return _OK
@@ -133,6 +172,14 @@ class NullServer:
         loop.call_later(self.manners.stall_every_seconds - self.manners.stall_seconds, self._stall)
 
 
+async def _end_of_stdin() -> None:
+    """Wait until whoever started this closes its end, or is gone."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(sys.stdin.fileno(), lambda: sys.stdin.buffer.read1(1) or ended.set())
+    await ended.wait()
+
+
 def main(arguments: list[str]) -> None:
     """Serve until ended."""
     parser = argparse.ArgumentParser(prog="null-server", description=__doc__)
@@ -144,19 +191,27 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--stall-seconds", type=float, default=0.0)
     parser.add_argument("--bodies", action="store_true", help="a POST is answered 201 with an id")
     parser.add_argument("--certificate", help="PEM file with key and chain: serve by TLS")
+    parser.add_argument("--answers", type=pathlib.Path, help="JSON file of answers to choose from")
+    parser.add_argument("--until-eof", action="store_true", help="serve until stdin is closed")
     options = vars(parser.parse_args(arguments))
+    until_eof = options.pop("until_eof")
     port, certificate = options.pop("port"), options.pop("certificate")
+    file = options.pop("answers")
+    answers = [] if file is None else answers_of(file)
     tls = None
     if certificate is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate)
 
     async def serve() -> None:
-        server = await NullServer(Manners(**options)).listen(port, tls)
+        server = await NullServer(Manners(**options), answers).listen(port, tls)
         scheme = "http" if tls is None else "https"
         sys.stdout.write(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
         sys.stdout.flush()
-        await server.serve_forever()
+        if until_eof:
+            await _end_of_stdin()
+        else:
+            await server.serve_forever()
 
     uvloop.run(serve())
 

@@ -13,7 +13,7 @@ Arrivals = Literal["poisson", "uniform"]
 class Schedule:
     """An open model: callers who know nothing of each other, at a rate that may change."""
 
-    def __init__(self, *, begins_at: float, arrivals: Arrivals, seed: int) -> None:
+    def __init__(self, *, begins_at: float, arrivals: Arrivals, seed: int | str) -> None:
         """Begin at a time of a monotonic clock, with no rate: nothing is due before `set_rate`."""
         self._chance = random.Random(seed)  # noqa: S311 - a schedule that can be repeated, no secret
         self._uniform = arrivals == "uniform"

@@ -433,9 +433,9 @@ def test_the_null_server_creates_what_is_posted_and_is_slow_where_it_is_asked_to
     assert tally.endpoints["slow"].service.percentile(1) >= 0.195
 
 
-def test_a_closed_model_without_a_caller_is_refused() -> None:
-    with pytest.raises(ValueError, match="0 connections"):
-        Closed(0)
+def test_a_closed_model_with_less_than_no_caller_is_refused() -> None:
+    with pytest.raises(ValueError, match="-1 connections"):
+        Closed(-1)
 
 
 def test_a_request_belongs_to_the_stage_in_which_it_was_due() -> None:

@@ -1,0 +1,155 @@
+"""One worker's engines, one for each region, on an event loop in a native thread beside Locust."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import gevent
+import uvloop
+
+from load._engine._closed import Closed
+from load._engine._engine import Address, Engine, Limits, Request, unix_offset_seconds
+from load._engine._schedule import Schedule
+from load._engine._tally import Tally
+from load._run import Model, Place
+
+_PORTS = {"http": 80, "https": 443}
+_START_SECONDS = 10.0
+_SPARE_SECONDS = 5.0
+"""Over the deadline of the last request, before a stop is given up."""
+
+
+class GeneratorError(Exception):
+    """The engines could not be started or did not end; the text says why."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lane:
+    """Where one engine sends, and what."""
+
+    address: Address
+    draw: Callable[[], Request]
+    seed: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Manner:
+    """How the engines send."""
+
+    model: Model = "open"
+    arrivals: Literal["poisson", "uniform"] = "poisson"
+    limits: Limits = dataclasses.field(default_factory=Limits)
+
+
+def address_of(url: str, tls: ssl.SSLContext | None) -> Address:
+    """Return the address of a base URL; its path is none, as the routes are absolute."""
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    return Address(
+        parts.hostname or "", parts.port or _PORTS[parts.scheme], tls if secure else None
+    )
+
+
+class Generator:
+    """Sends from `start` to `stop`. All but the engines themselves is called from Locust's side."""
+
+    def __init__(self, lanes: Mapping[str, Lane], manner: Manner) -> None:
+        self._lanes, self._manner = lanes, manner
+        self._engines: dict[str, Engine] = {}
+        self._models: dict[str, Schedule | Closed] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: Any = None
+
+    def start(self) -> None:
+        """Start the loop, with nothing due yet; raises GeneratorError."""
+        self._thread = gevent.get_hub().threadpool.spawn(self._main)
+        give_up_at = time.monotonic() + _START_SECONDS
+        while self._loop is None:
+            if self._thread.ready() or time.monotonic() > give_up_at:
+                raise GeneratorError(f"the engine did not start{self._why()}")
+            gevent.sleep(0.005)
+
+    def set(self, stage: int, amount: float) -> None:
+        """From now on requests belong to a stage, and its rate (closed: its connections) is shared out."""
+        if self._loop is not None and not self._thread.ready():
+            self._loop.call_soon_threadsafe(self._set, stage, amount)
+
+    def drain(self) -> dict[Place, Tally]:
+        """Take away what was counted since the last call, by stage and region."""
+        return {
+            (stage, region): tally
+            for region, engine in tuple(self._engines.items())
+            for stage, tally in engine.drain().items()
+        }
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many requests have no answer yet."""
+        return sum(engine.in_flight for engine in self._engines.values())
+
+    @property
+    def broke(self) -> str:
+        """Return why it ended without being stopped; empty while it runs or after a good end."""
+        return self._why() if self._thread is not None and self._thread.ready() else ""
+
+    def stop(self) -> None:
+        """Ask for nothing more and wait for the last answers; raises GeneratorError if it broke."""
+        if self._thread is None:
+            return
+        for engine in self._engines.values():
+            engine.stop()
+        self._thread.wait(timeout=self._manner.limits.deadline_seconds + _SPARE_SECONDS)
+        if not self._thread.ready():
+            raise GeneratorError("the engine did not end")
+        if why := self._why():
+            raise GeneratorError(f"the engine broke{why}")
+
+    def _why(self) -> str:
+        failed = self._thread.exception if self._thread.ready() else None
+        return f": {type(failed).__name__}: {failed}" if failed is not None else ""
+
+    def _main(self) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._run())
+
+    async def _run(self) -> None:
+        now = time.monotonic()
+        for region, lane in self._lanes.items():
+            model = self._model(lane.seed, now)
+            self._models[region] = model
+            self._engines[region] = Engine(
+                lane.address, model, lane.draw, self._manner.limits,
+                offset_seconds=unix_offset_seconds(),
+            )  # fmt: skip
+        running = [asyncio.create_task(engine.run()) for engine in self._engines.values()]
+        self._loop = asyncio.get_running_loop()
+        try:
+            await asyncio.gather(*running)
+        finally:
+            # One that broke takes the others along: half of a load proves nothing.
+            for engine in self._engines.values():
+                engine.stop()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    def _model(self, seed: str, now: float) -> Schedule | Closed:
+        if self._manner.model == "closed":
+            return Closed(0)
+        return Schedule(begins_at=now, arrivals=self._manner.arrivals, seed=seed)
+
+    def _set(self, stage: int, amount: float) -> None:
+        now = time.monotonic()
+        for place, (region, engine) in enumerate(self._engines.items()):
+            engine.set_stage(stage)
+            model = self._models[region]
+            if isinstance(model, Schedule):
+                model.set_rate(amount / len(self._engines), now=now)
+            else:
+                # Whole connections: what is left over goes to the first ones.
+                each, left = divmod(round(amount), len(self._engines))
+                model.set_connections(each + (place < left))

@@ -1,0 +1,173 @@
+"""The load test's own options of Locust's command line, and what they ask for together."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+from environments.yaml_file import RequestError
+from load._profiles import MANUAL, PROFILES, stages
+from load._run import Model, Stage
+
+EXIT_USAGE = 64
+_SECRETS = ("--web-login", "--tls-key")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ours beside Locust's; each can also be set by an environment variable."""
+    _add(parser, "--env", "LOAD_ENV", default="local", help="environment, by name or file (local)")
+    _add(parser, "--release", "LOAD_RELEASE", help="release under test, such as v1.2.0")
+    _add(parser, "--region", "LOAD_REGION", help="send to this region alone")
+    _add(parser, "--rps", "LOAD_RPS", type=float, help="requests a second over all workers")
+    _add(
+        parser, "--profile-name", "LOAD_PROFILE", choices=[*PROFILES],
+        help="; ".join(f"{name}: {profile.about}" for name, profile in PROFILES.items()),
+    )  # fmt: skip
+    _add(
+        parser, "--closed", "LOAD_CLOSED", type=int, metavar="CONNECTIONS",
+        help="so many callers who each wait for their answer, instead of a rate: finds a limit, proves none",
+    )  # fmt: skip
+    _add(parser, "--arrivals", "LOAD_ARRIVALS", choices=["poisson", "uniform"], default="poisson")
+    _add(
+        parser, "--seed", "LOAD_SEED", type=int, default=1, help="the same seed, the same requests"
+    )
+    _add(
+        parser, "--null-server", "LOAD_NULL_SERVER", action="store_true",
+        help="send to a server on this machine that does nothing: what can the generator do?",
+    )  # fmt: skip
+    _add(
+        parser, "--calibrate", "LOAD_CALIBRATE", type=float, default=3.0, metavar="SECONDS",
+        help="each worker first measures itself against a null server for so long; 0: not at all",
+    )  # fmt: skip
+    _add(
+        parser,
+        "--connections",
+        "LOAD_CONNECTIONS",
+        type=int,
+        default=512,
+        help="at most, of each worker and region",
+    )
+    _add(
+        parser,
+        "--deadline",
+        "LOAD_DEADLINE",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="of one request",
+    )
+    _add(
+        parser,
+        "--baseline",
+        "LOAD_BASELINE",
+        metavar="FILE",
+        help="load.json of an earlier run to compare with",
+    )
+    _add(
+        parser,
+        "--report-to",
+        "LOAD_REPORT_TO",
+        metavar="FOLDER|URL",
+        help="keep the report here too, such as s3://bucket/load",
+    )
+
+
+def _add(parser: Any, name: str, variable: str, **options: Any) -> None:
+    # Not in Locust's page: whoever may open it must not choose another platform to send to.
+    parser.add_argument(name, env_var=variable, include_in_web_ui=False, **options)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for, made sense of."""
+
+    env: str
+    release: str | None
+    region: str | None
+    host: str | None
+    profile: str
+    model: Model
+    arrivals: Literal["poisson", "uniform"]
+    seed: int
+    stages: tuple[Stage, ...]
+    """Empty where Locust's users say the rate."""
+    users: int | None
+    null_server: bool
+    calibrate_seconds: float
+    connections: int
+    deadline_seconds: float
+    baseline: str | None
+    report_to: str | None
+
+    @classmethod
+    def of(cls, parsed: argparse.Namespace) -> Self:
+        """Read Locust's parsed options; raises RequestError for what makes no sense."""
+        _refuse_nonsense(parsed)
+        profile = parsed.profile_name or ("steady" if _has_amount(parsed) else MANUAL)
+        amount = float(parsed.closed) if parsed.closed is not None else parsed.rps
+        seconds = _seconds(parsed.run_time)
+        planned = () if profile == MANUAL else stages(profile, rps=amount, seconds=seconds)
+        return cls(
+            env=parsed.env,
+            release=parsed.release,
+            region=parsed.region,
+            host=parsed.host or None,
+            profile=profile,
+            model="open" if parsed.closed is None else "closed",
+            arrivals=parsed.arrivals,
+            seed=parsed.seed,
+            stages=planned,
+            users=parsed.num_users,
+            null_server=parsed.null_server,
+            calibrate_seconds=0.0 if parsed.null_server else parsed.calibrate,
+            connections=parsed.connections,
+            deadline_seconds=parsed.deadline,
+            baseline=parsed.baseline,
+            report_to=parsed.report_to,
+        )
+
+    @property
+    def peak(self) -> float:
+        """Return the highest amount of all stages; 0 where users say it."""
+        return max((stage.rps for stage in self.stages), default=0.0)
+
+
+def _has_amount(parsed: argparse.Namespace) -> bool:
+    return parsed.rps is not None or parsed.closed is not None
+
+
+def _seconds(run_time: Any) -> float | None:
+    return None if run_time in (None, 0, "") else float(run_time)
+
+
+def _refuse_nonsense(parsed: argparse.Namespace) -> None:
+    numbers = {
+        "--rps": parsed.rps, "--closed": parsed.closed, "--connections": parsed.connections,
+        "--deadline": parsed.deadline,
+    }  # fmt: skip
+    for name, value in numbers.items():
+        if value is not None and not 0 < value < float("inf"):
+            raise RequestError(f"{name} {value:g}: must be above 0.")
+    if not 0 <= parsed.calibrate < 3600:  # noqa: PLR2004 - an hour
+        raise RequestError(f"--calibrate {parsed.calibrate:g}: must be seconds, from 0 on.")
+    if parsed.closed is not None and parsed.rps is not None:
+        raise RequestError(
+            "--closed and --rps: callers who wait have no rate of their own; name one."
+        )
+    if parsed.null_server and parsed.host:
+        raise RequestError("--null-server and --host: it has its own address; name one of them.")
+
+
+def command_line(arguments: Sequence[str] | None = None) -> str:
+    """Return the command as it was typed, without what may be a secret."""
+    shown, masked = [], False
+    for argument in sys.argv if arguments is None else arguments:
+        name, equals, _ = argument.partition("=")
+        shown.append(
+            "***" if masked else f"{name}=***" if equals and name in _SECRETS else argument
+        )
+        masked = not equals and name in _SECRETS
+    return " ".join(["locust", *shown[1:]])

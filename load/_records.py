@@ -1,0 +1,87 @@
+"""The synthetic records of a load run: journalled before the first exists, removed after the last."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+from collections.abc import Callable, Iterable, Iterator
+
+from checks.writer_lease import writer_lease
+from environments.loader import Loaded
+from probes.http import HttpTarget
+from probes.observation import Deadline
+from smoke.journal import Journal, left_over
+from smoke.synthetic import RemovalError, SyntheticRecords
+
+JOURNAL = "load-journal.jsonl"
+"""Not the gate's name: its janitor would remove the records of a load run that still goes on."""
+TAG_PREFIX = "load-"
+LEASE_WAIT_SECONDS = 5.0
+REMOVE_SECONDS = 60.0
+"""A run leaves up to some hundred thousand records behind its one tag."""
+
+
+class Records:
+    """Everything that one run makes on a platform, by its tag in each region."""
+
+    def __init__(self, loaded: Loaded, folder: pathlib.Path, regions: Iterable[str]) -> None:
+        self._loaded = loaded
+        self._folder = folder
+        self._regions = tuple(region for region in regions if region in loaded.settings.regions)
+
+    def tag(self, region: str) -> str:
+        """Return what marks the records of a region."""
+        return f"{TAG_PREFIX}{self._folder.name}-{region}"
+
+    @contextlib.contextmanager
+    def lease(self) -> Iterator[None]:
+        """Be the only load run of this platform on this machine; raises LeaseHeldError."""
+        addresses = sorted(
+            url
+            for region in self._loaded.settings.regions.values()
+            for url in region.services.values()
+        )
+        with writer_lease("|".join(["load", *addresses]), self._folder.name, LEASE_WAIT_SECONDS):
+            yield
+
+    def announce(self) -> None:
+        """Note in the journal what will be made; raises OSError."""
+        journal = Journal(self._folder / JOURNAL, self._loaded.settings.name)
+        for region in self._regions:
+            journal.intend(region, self.tag(region))
+
+    def remove(self) -> list[str]:
+        """Remove this run's records; return a sentence for each region where that failed."""
+        return list(
+            self._remove(
+                (region, self.tag(region), self._folder / JOURNAL) for region in self._regions
+            )
+        )
+
+    def remove_left_overs(self, tell: Callable[[str], None]) -> None:
+        """Remove what earlier runs left; holding the lease, no such run goes on."""
+        journals = sorted(self._folder.parent.glob(f"*/{JOURNAL}"))
+        found = [
+            (region, tag, pathlib.Path(path))
+            for path, region, tag in left_over(journals, self._loaded.settings.name)
+            if region in self._loaded.settings.regions
+        ]
+        for problem in self._remove(found):
+            tell(problem)
+
+    def _remove(self, records: Iterable[tuple[str, str, pathlib.Path]]) -> Iterator[str]:
+        for region, tag, path in records:
+            try:
+                self._of(region).remove(tag, Deadline.after(REMOVE_SECONDS))
+            except RemovalError as exc:
+                yield f"synthetic records tagged {tag} were left in {region}: {exc}"
+            else:
+                Journal(path, self._loaded.settings.name).removed(region, tag)
+
+    def _of(self, region: str) -> SyntheticRecords:
+        settings = self._loaded.settings
+        synthetic = settings.synthetic
+        if synthetic is None:
+            raise RemovalError("the environment has no section synthetic any more")
+        target = HttpTarget(settings.regions[region].services[synthetic.service], settings.ca_file)
+        return SyntheticRecords(target, self._loaded.secret(synthetic.token))

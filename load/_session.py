@@ -1,0 +1,211 @@
+"""What surrounds a load run: where it may send, its folder, synthetic records, verdict and report."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import pathlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from checks.request import OUT, new_run_id
+from checks.writer_lease import LeaseHeldError
+from environments import provider
+from environments.loader import Loaded, shown
+from environments.yaml_file import ConfigurationError
+from gates.decide.load_policy import LoadPolicy
+from gates.decide.load_verdict import LoadResult, judge
+from gates.decide.outcome import EXIT_OUR_FAILURE
+from gates.load import Checks, load_policy
+from load import _conclude, _provenance
+from load._ask import Ask
+from load._baseline import read_baseline
+from load._calibration import null_server
+from load._conductor import Conductor
+from load._delivery import deliver
+from load._facts import facts_of
+from load._messages import Setting
+from load._nodes import LocustNodes
+from load._options import Options, command_line
+from load._permission import Permission, permitted, refuse_unless_allowed
+from load._records import Records
+from load._run import Plan, Run, Stage
+from load._target import Target
+from reports import load_plain
+
+NULL = "null server"
+_LOG = logging.getLogger(__name__)
+
+
+def holds(run: Run, stage: Stage, policy: LoadPolicy) -> bool:
+    """Return whether a stage proves its objectives in every region: then a ramp may go on."""
+    judged = [
+        one
+        for one in judge(facts_of(run, policy), policy).stages
+        if one.stage.number == stage.number
+    ]
+    return bool(judged) and all(one.result is LoadResult.PASS for one in judged)
+
+
+def _policy(folder: pathlib.Path) -> LoadPolicy:
+    """Return what a load run is judged by; raises ConfigurationError."""
+    policy = load_policy(folder).load
+    if policy is None:
+        raise ConfigurationError(
+            f"{shown(folder)}: has no section load, so no load run can be judged; add it "
+            "(gates/policy/load.yaml shows how)."
+        )
+    return policy
+
+
+class SessionError(Exception):
+    """A run cannot begin, and it is not the configuration's fault; the text says why."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Goal:
+    """Where runs of this process send."""
+
+    environment: str
+    targets: tuple[Target, ...]
+    headers: Mapping[str, str]
+    loaded: Loaded | None = None
+    most_rps: float | None = None
+
+
+class Session:
+    """Everything of a load test but the sending; it may hold several runs, one after the other."""
+
+    def __init__(
+        self, options: Options, stack: contextlib.ExitStack, kinds: Callable[[], list[Ask]]
+    ) -> None:
+        """Find out where to send, bring it up if need be.
+
+        `kinds` tells what a null server has to answer. Raises ConfigurationError, ProviderError, OSError.
+        """
+        self._options = options
+        self._stack = stack
+        baseline = options.baseline
+        self._baseline = None if baseline is None else read_baseline(pathlib.Path(baseline))
+        self._goal = self._null(kinds()) if options.null_server else self._platform()
+        loaded = self._goal.loaded
+        self._policy = _policy(Checks.of(loaded.checks if loaded else None).policy)
+        self._run: contextlib.ExitStack = contextlib.ExitStack()
+        self._records: Records | None = None
+        self._folder = OUT
+
+    def open(self, nodes: LocustNodes, workers: int) -> Conductor:
+        """Return what leads a new run; raises SessionError or OSError."""
+        options, target = self._options, self._goal
+        self._folder = OUT / new_run_id("load")
+        self._folder.mkdir(parents=True)
+        self._run = contextlib.ExitStack()
+        targets = self._announced(target)
+        setting = Setting(
+            run=self._folder.name,
+            model=options.model,
+            arrivals=options.arrivals,
+            seed=options.seed,
+            headers=target.headers,
+            targets=targets,
+            calibrate_seconds=options.calibrate_seconds,
+            calibrate_amount=options.peak / workers,
+            connections=options.connections,
+            deadline_seconds=options.deadline_seconds,
+        )
+        conductor = Conductor(
+            self._plan(),
+            setting,
+            nodes,
+            expected_workers=workers,
+            per_user=None if options.stages else 1.0,
+            goes_on=lambda run, stage: holds(run, stage, self._policy),
+        )
+        _conclude.announce(self._plan(), time.time(), self._folder)
+        return conductor
+
+    def close(self, conductor: Conductor, why: str) -> tuple[int, list[str]]:
+        """End a run, clean up, judge and keep it; return the exit code and what people are told."""
+        run = dataclasses.replace(
+            conductor.finish(why), versions=_provenance.versions(), machine=_provenance.machine()
+        )
+        problems = self._records.remove() if self._records is not None else []
+        self._run.close()
+        record = _conclude.conclude(run, self._policy, baseline=self._baseline)
+        return self._kept(record, problems)
+
+    def _kept(self, record: Mapping[str, Any], problems: list[str]) -> tuple[int, list[str]]:
+        lines = [*load_plain.render(record).splitlines(), *problems]
+        try:
+            _conclude.keep(record, self._folder)
+            lines.append(f"Report: {self._folder / _conclude.PAGE_NAME}")
+            if self._options.report_to:
+                lines.append(f"Report: {deliver(self._folder, self._options.report_to)}")
+        except _conclude.CannotKeepError as exc:
+            return EXIT_OUR_FAILURE, [*lines, str(exc)]
+        return _conclude.exit_code(record), lines
+
+    def _plan(self) -> Plan:
+        options, target = self._options, self._goal
+        return Plan(
+            environment=target.environment,
+            release=options.release,
+            profile=options.profile,
+            model=options.model,
+            arrivals=options.arrivals,
+            seed=options.seed,
+            regions={one.region: one.address for one in target.targets},
+            stages=options.stages,
+            command=command_line(),
+        )
+
+    def _announced(self, target: _Goal) -> tuple[Target, ...]:
+        """Take the lease, clean up after earlier runs, and journal what this one will make."""
+        self._records = None
+        if target.loaded is None or target.loaded.settings.synthetic is None:
+            return tuple(dataclasses.replace(one, tag=self._folder.name) for one in target.targets)
+        records = Records(target.loaded, self._folder, [one.region for one in target.targets])
+        try:
+            self._run.enter_context(records.lease())
+        except LeaseHeldError as exc:
+            raise SessionError(f"another load test runs on this platform: {exc}") from exc
+        records.remove_left_overs(_LOG.warning)
+        records.announce()
+        self._records = records
+        return tuple(
+            dataclasses.replace(one, tag=records.tag(one.region)) for one in target.targets
+        )
+
+    def _null(self, kinds: list[Ask]) -> _Goal:
+        address = self._stack.enter_context(null_server(kinds))
+        one = Target(region="null", address=address, tag="", imitated=True)
+        return _Goal(NULL, (one,), {})
+
+    def _platform(self) -> _Goal:
+        options = self._options
+        refuse_unless_allowed(options.env)
+        told = self._stack.enter_context(provider.environment(options.env, tell=_LOG.info))
+        permission = permitted(told, region=options.region, host=options.host)
+        if options.peak and options.model == "open":
+            permission.check_rate(options.peak)
+        targets = tuple(
+            self._of_region(told, permission, region, address)
+            for region, address in permission.addresses.items()
+        )
+        return _Goal(permission.environment, targets, permission.headers, told)
+
+    def _of_region(
+        self, loaded: Loaded, permission: Permission, region: str, address: str
+    ) -> Target:
+        synthetic = loaded.settings.synthetic
+        return Target(
+            region=region,
+            address=address,
+            tag="",
+            email_domain=synthetic.email_domain if synthetic else "",
+            provider_id=synthetic.provider_id if synthetic else "",
+            accounts=permission.accounts,
+            ca_file=loaded.settings.ca_file,
+        )

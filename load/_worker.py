@@ -1,0 +1,253 @@
+"""A worker of a load run: prepares the scenario, drives the engines, tells the master what they counted."""
+
+from __future__ import annotations
+
+import logging
+import random
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import gevent
+
+from load import _messages
+from load._ask import Ask, Writer
+from load._calibration import null_server
+from load._engine._engine import Limits
+from load._engine._tally import Tally
+from load._generator import Generator, GeneratorError, Lane, Manner, address_of
+from load._messages import Part, Setting
+from load._run import Moment, Place
+from load._scenario import Draws, Scenario
+from load._target import PrepareError, Target
+from load._throttling import throttled_periods
+from probes.network import tls_context
+
+PULSE_SECONDS = 0.25
+PULSES_A_PART = 4
+_LOG = logging.getLogger(__name__)
+
+Send = Callable[[str, dict[str, Any]], None]
+Counted = Callable[[Mapping[Place, Tally]], None]
+
+
+class Worker:
+    """One process that sends: a worker of a master, or the only one of a local run."""
+
+    def __init__(
+        self,
+        *,
+        name: Callable[[], str],
+        scenarios: Callable[[], list[Scenario]],
+        tokens: Callable[[], int],
+        send: Send,
+        counted: Counted,
+    ) -> None:
+        """Take what Locust knows: the classes, how many users run here, how to tell the master."""
+        self._called, self._name = name, ""
+        self._scenarios, self._tokens = scenarios, tokens
+        self._send, self._counted = send, counted
+        self._setting: Setting | None = None
+        self._generator: Generator | None = None
+        self._pulse: Any = None
+        self._stage, self._per_token = 0, 0.0
+        self._sequence = 0
+        self._moments: list[Moment] = []
+        self._pending: list[tuple[Place, Tally]] = []
+        self._throttled_before = 0
+        self._finished = True
+
+    def arm(self, data: Mapping[str, Any]) -> None:
+        """Take the setting of a run that is about to start (the master's message)."""
+        self._setting = Setting.from_data(data)
+
+    def begin(self) -> None:
+        """Prepare, then wait for the first stage; Locust has started the test."""
+        if self._setting is not None:
+            setting, self._setting = self._setting, None
+            self._name = self._called()
+            self._finished = False
+            self._stage, self._per_token, self._sequence = 0, 0.0, 0
+            gevent.spawn(self._begin, setting)
+
+    def set_stage(self, data: Mapping[str, Any]) -> None:
+        """Begin a stage (the master's message)."""
+        self._stage, self._per_token = int(data["number"]), float(data["per_token"])
+        self._apply()
+
+    def stop(self) -> None:
+        """Send no more, wait for the last answers, and tell the rest; once."""
+        if self._finished:
+            return
+        self._finished = True
+        broke = ""
+        if self._pulse is not None:
+            self._pulse.kill()
+        if self._generator is not None:
+            try:
+                self._generator.stop()
+            except GeneratorError as exc:
+                broke = str(exc)
+            self._collect()
+        self._tell(final=True, broke=broke)
+        self._generator = None
+
+    def _begin(self, setting: Setting) -> None:
+        try:
+            calibration = self._calibrate(setting)
+            generator = Generator(self._lanes(setting, setting.targets), _manner(setting))
+            generator.start()
+        except (PrepareError, GeneratorError, OSError, ValueError) as exc:
+            self._send(_messages.READY, {"worker": self._name, "error": str(exc)})
+            return
+        self._throttled_before = throttled_periods()
+        self._generator = generator
+        self._pulse = gevent.spawn(self._beat)
+        ready = {
+            "worker": self._name,
+            "error": "",
+            "calibration": calibration,
+            "clock": time.time(),
+        }
+        self._send(_messages.READY, ready)
+
+    def _lanes(self, setting: Setting, targets: tuple[Target, ...]) -> dict[str, Lane]:
+        """Prepare the scenario for each region; raises PrepareError."""
+        lanes = {}
+        for target in targets:
+            seed = f"{setting.seed}/{self._index}/{target.region}"
+            users = prepared(self._scenarios(), target, seed)
+            draws = Draws(users, seed=f"{seed}/draws")
+            lanes[target.region] = _lane(target, draws, setting, seed)
+        return lanes
+
+    @property
+    def _index(self) -> str:
+        """Which worker this is: the same when a run is repeated, and so a part of each seed."""
+        return self._name.rpartition("#")[2]
+
+    def _calibrate(self, setting: Setting) -> dict[str, object] | None:
+        """Measure these engines against a server that does nothing; returns its tally's record."""
+        if setting.calibrate_seconds <= 0:
+            return None
+        with null_server(kinds(self._scenarios())) as url:
+            target = Target(region="null", address=url, tag=setting.run, imitated=True)
+            generator = Generator(self._lanes(setting, (target,)), _manner(setting))
+            generator.start()
+            generator.set(0, setting.calibrate_amount)
+            gevent.sleep(setting.calibrate_seconds)
+            generator.stop()
+            whole = Tally()
+            for tally in generator.drain().values():
+                whole.merge(tally)
+        return whole.record()
+
+    def _apply(self) -> None:
+        if self._generator is not None:
+            self._generator.set(self._stage, self._tokens() * self._per_token)
+
+    def _beat(self) -> None:
+        """Follow the number of users, hand counts on, and note how this process is."""
+        usage = _Usage()
+        for beat in _forever():
+            gevent.sleep(PULSE_SECONDS)
+            self._apply()
+            self._collect()
+            if beat % PULSES_A_PART == PULSES_A_PART - 1:
+                self._moments.append(usage.moment(self._generator))
+                broke = self._generator.broke if self._generator is not None else ""
+                self._tell(broke=broke)
+
+    def _collect(self) -> None:
+        if self._generator is None:
+            return
+        drained = self._generator.drain()
+        if drained:
+            self._counted(drained)
+            self._pending.extend(drained.items())
+
+    def _tell(self, *, final: bool = False, broke: str = "") -> None:
+        part = Part(
+            worker=self._name,
+            sequence=self._sequence,
+            clock=time.time(),
+            tallies=tuple(_messages.merged(self._pending).items()),
+            moments=tuple(self._moments),
+            peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            throttled_periods=throttled_periods() - self._throttled_before,
+            final=final,
+            broke=broke,
+        )
+        self._sequence += 1
+        self._pending, self._moments = [], []
+        try:
+            self._send(_messages.PART, part.data())
+        except Exception as exc:  # noqa: BLE001 - a lost part is seen by its number, and judged
+            _LOG.error("a part of the load's counts could not be sent: %s", exc)
+
+
+class _Usage:
+    """How busy this process is, second by second."""
+
+    def __init__(self) -> None:
+        self._at, self._cpu_seconds = time.monotonic(), time.process_time()
+
+    def moment(self, generator: Generator | None) -> Moment:
+        """Return what was used since the last call."""
+        now, cpu_seconds = time.monotonic(), time.process_time()
+        share = (cpu_seconds - self._cpu_seconds) / max(1e-6, now - self._at)
+        self._at, self._cpu_seconds = now, cpu_seconds
+        in_flight = generator.in_flight if generator is not None else 0
+        return Moment(
+            second=int(time.time()), cpu_share=share, in_flight=in_flight, lag_seconds=0.0
+        )
+
+
+def _lane(target: Target, draws: Draws, setting: Setting, seed: str) -> Lane:
+    address = address_of(target.address, _tls(target))
+    authority = target.address.partition("://")[2].partition("/")[0]
+    headers = dict(setting.headers)
+    chance = random.Random(f"{seed}/sample")  # noqa: S311 - which bodies are read, no secret
+    writer = Writer(authority, headers=headers, chance=chance)
+    numbers = (
+        {ask.name: number for number, ask in enumerate(draws.kinds())} if target.imitated else {}
+    )
+
+    def draw() -> Any:
+        ask = draws.next()
+        return writer.request(ask, numbers.get(ask.name))
+
+    return Lane(address, draw, seed)
+
+
+def prepared(scenarios: list[Scenario], target: Target, seed: str) -> list[Scenario]:
+    """Return scenarios that are ready for a target; raises PrepareError."""
+    if not scenarios:
+        raise PrepareError("no scenario of this load test was chosen; name its User class")
+    for one in scenarios:
+        one.begin(seed=f"{seed}/{type(one).__name__}")
+        one.prepare(target)
+    return scenarios
+
+
+def kinds(scenarios: list[Scenario]) -> list[Ask]:
+    """Return one request of each task, made for a server that only imitates the platform."""
+    target = Target(region="null", address="", tag="", imitated=True)
+    return Draws(prepared(scenarios, target, "kinds"), seed="kinds").kinds()
+
+
+def _manner(setting: Setting) -> Manner:
+    limits = Limits(connections=setting.connections, deadline_seconds=setting.deadline_seconds)
+    return Manner(setting.model, setting.arrivals, limits)
+
+
+def _tls(target: Target) -> Any:
+    return tls_context(target.ca_file) if target.address.startswith("https:") else None
+
+
+def _forever() -> Iterator[int]:
+    number = 0
+    while True:
+        yield number
+        number += 1

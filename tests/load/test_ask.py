@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from load._ask import Ask, Expect, Writer
+from load._engine._engine import Request
+from load._engine._wire import Answer, Trouble
+
+BOOKED = Expect(status=201, equal={"status": "scheduled"}, present=("id",), sample=1)
+
+
+def written(ask: Ask, answer: int | None = None) -> Request:
+    chance = random.Random(1)  # noqa: S311 - no secret
+    writer = Writer("here:80", headers={"X-Mark": "1"}, chance=chance)
+    return writer.request(ask, answer)
+
+
+def test_a_get_is_what_its_task_asks_for() -> None:
+    request = written(Ask("GET", "/things/{thing}?of={owner}", {"thing": 7, "owner": "me"}))
+    head, _, body = request.data.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "GET /things/7?of=me HTTP/1.1"
+    assert {"Host: here:80", "X-Mark: 1"} <= set(lines)
+    assert body == b""
+    assert request.name == "GET /things/{thing}?of={owner}"
+
+
+def test_a_post_carries_its_body_and_its_token() -> None:
+    request = written(Ask("POST", "/things", body={"name": "ä"}, token="t0k3n"))
+    head, _, body = request.data.partition(b"\r\n\r\n")
+    assert json.loads(body) == {"name": "ä"}
+    assert f"Content-Length: {len(body)}" in head.decode()
+    assert "Authorization: Bearer t0k3n" in head.decode()
+
+
+def test_a_null_server_is_told_which_answer_is_wanted() -> None:
+    assert b"X-Null-Answer: 3\r\n" in written(Ask("GET", "/"), 3).data
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a/../b", "a b", "x\r\nHost: evil", "?a=b", "ä#"],
+    ids=["another route", "a space", "another line", "a query", "no ASCII"],
+)
+def test_a_value_never_becomes_more_than_a_part_of_its_path(value: str) -> None:
+    line = written(Ask("GET", "/things/{thing}", {"thing": value})).data.split(b"\r\n")[0].decode()
+    assert line.count(" ") == 2
+    assert line.count("/") == 3  # two of the path, one of HTTP/1.1
+    assert "?" not in line
+
+
+@pytest.mark.parametrize("where", ["token", "header"])
+def test_a_header_with_two_lines_is_refused(where: str) -> None:
+    two_lines = "x\r\nEvil: 1"
+    ask = (
+        Ask("GET", "/", token=two_lines)
+        if where == "token"
+        else Ask("GET", "/", headers={"A": two_lines})
+    )
+    with pytest.raises(ValueError, match="one line"):
+        written(ask)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "problem"),
+    [
+        pytest.param(201, {"id": "1", "status": "scheduled"}, None, id="right"),
+        pytest.param(200, {"id": "1", "status": "scheduled"}, "status 200, wanted 201", id="another status"),
+        pytest.param(201, {"id": "1", "status": "x"}, "body field status is not 'scheduled'", id="wrong"),
+        pytest.param(201, {"status": "scheduled"}, "body field id is missing", id="a field missing"),
+        pytest.param(201, {"id": "", "status": "scheduled"}, "body field id is missing", id="a field empty"),
+        pytest.param(201, ["id"], "body is no JSON object", id="a list"),
+    ],
+)  # fmt: skip
+def test_an_answer_is_judged_by_status_and_body(
+    status: int, body: Any, problem: str | None
+) -> None:
+    assert BOOKED.problem(status, json.dumps(body).encode()) == problem
+
+
+def test_html_is_no_right_answer() -> None:
+    assert BOOKED.problem(201, b"<html>") == "body is no JSON"
+
+
+def test_what_an_answer_holds_is_never_told() -> None:
+    secret = json.dumps({"id": "1", "status": "Jane Doe, 12 Main Street"}).encode()
+    assert "Jane" not in (BOOKED.problem(201, secret) or "")
+
+
+def test_only_right_bodies_are_handed_on() -> None:
+    seen: list[Any] = []
+    BOOKED.problem(201, b'{"id": "1", "status": "scheduled"}', seen.append)
+    BOOKED.problem(201, b'{"id": "2", "status": "lost"}', seen.append)
+    assert [body["id"] for body in seen] == ["1"]
+
+
+def test_a_share_of_the_bodies_is_read_and_every_status() -> None:
+    writer = Writer("here", headers={}, chance=random.Random(1))  # noqa: S311 - no secret
+    ask = Ask("GET", "/", expect=Expect(sample=0.2))
+    requests = [writer.request(ask) for _ in range(1000)]
+    assert 150 < sum(request.keep_body for request in requests) < 250
+    assert {request.wrong(Answer(500)) for request in requests} == {"status 500, wanted 200"}
+    assert {request.wrong(Answer(None, Trouble.LOST)) for request in requests} == {
+        Trouble.LOST.value
+    }

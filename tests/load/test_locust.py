@@ -1,0 +1,257 @@
+"""The load test as users run it: real processes, a real null server, short and slow enough to be kind."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from gates.load import ROOT
+from tests.environments.files import SECRETS, VALID, write
+from tests.probes.servers import closed_port
+
+pytestmark = pytest.mark.xdist_group("locust")
+BOUND_SECONDS = 90
+QUICK = ("--null-server", "--rps", "200", "-t", "1s", "--only-summary")
+MEANS = {"PASS": 0, "FAIL": 10, "INVALID": 20}
+
+
+class Ran:
+    """A load test that has ended."""
+
+    def __init__(self, code: int, said: str) -> None:
+        self.code, self.said = code, said
+
+    @property
+    def folder(self) -> pathlib.Path:
+        found = re.search(r"^Report: (.+)/load\.html$", self.said, re.MULTILINE)
+        assert found is not None, self.said
+        return pathlib.Path(found[1])
+
+    @property
+    def record(self) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads((self.folder / "load.json").read_text(encoding="utf-8"))
+        return record
+
+    def sentences(self) -> str:
+        return "\n".join(one["judgement"]["sentence"] for one in self.record["judgements"])
+
+
+def start(*options: str, files: str = "load/", headless: bool = True) -> subprocess.Popen[str]:
+    mode = ("--headless",) if headless else ()
+    command = [sys.executable, "-m", "locust", "-f", files, *mode, "--calibrate", "0", *options]
+    return subprocess.Popen(
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**os.environ, **SECRETS}, start_new_session=True,
+    )  # fmt: skip
+
+
+def ended(process: subprocess.Popen[str]) -> Ran:
+    try:
+        said, _ = process.communicate(timeout=BOUND_SECONDS)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert "Traceback" not in said, said
+    return Ran(process.returncode, said)
+
+
+def run(*options: str, files: str = "load/") -> Ran:
+    return ended(start(*options, files=files))
+
+
+def wait_for(what: Callable[[], Any]) -> Any:
+    give_up_at = time.monotonic() + BOUND_SECONDS
+    while not (found := what()):
+        assert time.monotonic() < give_up_at
+        time.sleep(0.05)
+    return found
+
+
+def until_it_sends(process: subprocess.Popen[str], stage: str = "steady") -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if f"Load: {stage}" in line:
+            return
+    raise AssertionError("it never began")
+
+
+def children(pid: int, words: str) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(pid)],  # noqa: S607 - the system's own
+        capture_output=True, text=True, check=False,
+    ).stdout  # fmt: skip
+    return [int(line.split()[0]) for line in listed.splitlines() if words in line]
+
+
+def is_there(pid: int) -> bool:
+    return pathlib.Path(f"/proc/{pid}/stat").exists()
+
+
+def test_a_run_is_judged_and_reported_and_its_code_is_the_verdict(tmp_path: pathlib.Path) -> None:
+    ran = run(*QUICK, "--csv", str(tmp_path / "run"), "--report-to", str(tmp_path / "kept"))
+    record = ran.record
+    # A busy machine may make it INVALID, for a reason that is then told; a null server never fails.
+    assert record["result"] in {"PASS", "INVALID"}
+    assert ran.code == MEANS[record["result"]] == record["exit_code"]
+    assert record["interrupted"] == ""
+    totals = record["totals"]
+    assert totals["due"] == totals["sent"] + totals["dropped"]
+    assert totals["completed"] == totals["sent"] > 100
+    assert totals["failed"] == 0
+    assert (ran.folder / "load.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    kept = tmp_path / "kept" / ran.folder.name / "load.json"
+    assert json.loads(kept.read_text(encoding="utf-8")) == record
+    with (tmp_path / "run_stats.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["Name"]: row for row in csv.DictReader(file)}
+    # Locust's own files know the same kinds of requests, in milliseconds that are not all whole.
+    assert {"/health", "/v1/payments", "Aggregated"} <= set(rows)
+    assert any(not float(row["Average Response Time"]).is_integer() for row in rows.values())
+
+
+def test_several_workers_make_one_run() -> None:
+    record = run(*QUICK, "--processes", "2").record
+    assert [worker["lost"] for worker in record["workers"]] == [False, False]
+    assert record["totals"]["completed"] == record["totals"]["sent"] > 100
+
+
+def test_a_worker_that_is_killed_makes_the_run_invalid() -> None:
+    process = start("--null-server", "--rps", "100", "-t", "60s", "--processes", "2")
+    until_it_sends(process)
+    os.kill(children(process.pid, "locust")[0], signal.SIGKILL)
+    ran = ended(process)
+    assert ran.code == 20
+    assert ran.record["result"] == "INVALID"
+    assert "was lost" in ran.record["interrupted"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda one: one.name)
+def test_a_run_that_is_ended_is_invalid_and_leaves_nothing_behind(number: signal.Signals) -> None:
+    process = start("--null-server", "--rps", "100", "-t", "60s")
+    until_it_sends(process)
+    (server,) = children(process.pid, "_null_server")
+    process.send_signal(number)
+    ran = ended(process)
+    assert ran.code == 20
+    assert ran.record["interrupted"]
+    assert ran.record["totals"]["sent"] == ran.record["totals"]["completed"]
+    wait_for(lambda: not is_there(server))
+
+
+def test_a_killed_run_leaves_no_verdict_and_no_server() -> None:
+    before = set((ROOT / "reports" / "out").glob("*-load-*"))
+    process = start("--null-server", "--rps", "100", "-t", "60s")
+    until_it_sends(process)
+    (server,) = children(process.pid, "_null_server")
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=BOUND_SECONDS)
+    wait_for(lambda: not is_there(server))
+    records = [
+        json.loads((folder / "load.json").read_text(encoding="utf-8"))
+        for folder in set((ROOT / "reports" / "out").glob("*-load-*")) - before
+    ]
+    assert {record["result"] for record in records} == {None}
+
+
+def test_a_server_that_dies_in_the_middle_fails_its_requests() -> None:
+    process = start("--null-server", "--rps", "100", "-t", "4s")
+    until_it_sends(process)
+    os.kill(children(process.pid, "_null_server")[0], signal.SIGKILL)
+    ran = ended(process)
+    assert ran.code in {MEANS["FAIL"], MEANS["INVALID"]}
+    assert ran.record["totals"]["failed"] > 0
+    assert "no connection" in json.dumps(ran.record["endpoints"])
+
+
+def test_users_of_locusts_own_options_say_the_rate() -> None:
+    ran = run("--null-server", "-u", "50", "-r", "50", "-t", "3s", "--only-summary")
+    assert ran.code == MEANS[ran.record["result"]]
+    assert ran.record["plan"]["profile"] == "manual"
+    assert [(one["rps"], one["measured"]) for one in ran.record["stages"][:2]] == [
+        (50, False),
+        (50, True),
+    ]
+
+
+def test_callers_who_wait_have_no_rate() -> None:
+    ran = run("--null-server", "--closed", "2", "-t", "1s", "--only-summary")
+    assert ran.record["plan"]["model"] == "closed"
+    assert ran.record["totals"]["sent"] > 200
+    assert ran.record["totals"]["dropped"] == ran.record["totals"]["late"] == 0
+
+
+def test_tags_choose_requests() -> None:
+    ran = run(*QUICK, "--tags", "health")
+    assert {row["endpoint"] for row in ran.record["endpoints"]} <= {"GET /health", "all"}
+
+
+STOCK = """
+from locust import User, constant, task
+
+class Stock(User):
+    fixed_count = 1
+    wait_time = constant(0.2)
+
+    @task
+    def fail(self):
+        self.environment.events.request.fire(
+            request_type="GET", name="/stock", response_time=1, response_length=0,
+            exception=RuntimeError("no"), context={},
+        )
+"""
+
+
+def test_users_of_locusts_own_run_beside(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "stock.py").write_text(STOCK, encoding="utf-8")
+    ran = run(*QUICK, files=f"load/locustfile.py,{tmp_path / 'stock.py'}")
+    assert "GET                /stock: RuntimeError" in ran.said
+    assert ran.code == {"PASS": 1, "INVALID": 20}[ran.record["result"]]
+    assert "/stock" not in json.dumps(ran.record["endpoints"])
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        pytest.param(("--env", "prod", "--rps", "5"), 64, "no load test may send there", id="production"),
+        pytest.param(("--env", "nowhere", "--rps", "5"), 64, "no such environment", id="no environment"),
+        pytest.param(("--rps", "0"), 64, "must be above 0", id="no rate"),
+        pytest.param(("--closed", "3", "--rps", "3"), 64, "name one", id="two models"),
+        pytest.param(
+            ("--null-server", "--rps", "5", "--baseline", "nowhere.json"), 78, "cannot be read", id="no baseline"
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_before_anything_is_sent(
+    options: Sequence[str], code: int, words: str
+) -> None:
+    ran = run(*options)
+    assert ran.code == code
+    assert words in ran.said
+    assert len([line for line in ran.said.splitlines() if line.startswith("locust: ")]) == 1
+
+
+def test_a_platform_that_is_down_is_no_pass(tmp_path: pathlib.Path) -> None:
+    here = f"http://127.0.0.1:{closed_port()}"
+    load = "load: {allowed: true, service: api, max_rps: 500}\n"
+    file = write(tmp_path, VALID.replace("https://eu.clinic.example", here) + load)
+    ran = run("--env", str(file), "--region", "eu", "--rps", "5", "-t", "1s")
+    assert ran.code == 20
+    assert "registration of a synthetic patient in eu" in ran.record["interrupted"]
+    assert ran.record["totals"]["sent"] == 0
+
+
+def test_a_report_that_cannot_be_kept_is_no_pass(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    ran = run(*QUICK, "--report-to", str(tmp_path / "file"))
+    assert ran.code == 70
+    assert "the report cannot be kept there" in ran.said

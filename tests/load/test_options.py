@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import pytest
+
+from environments.yaml_file import RequestError
+from load._options import Options, command_line
+
+PLAIN: dict[str, Any] = {
+    "env": "local", "release": None, "region": None, "host": None, "rps": None, "profile_name": None,
+    "closed": None, "arrivals": "poisson", "seed": 1, "null_server": False, "calibrate": 3.0,
+    "connections": 512, "deadline": 10.0, "baseline": None, "report_to": None, "run_time": None,
+    "num_users": None,
+}  # fmt: skip
+
+
+def options(**changes: Any) -> Options:
+    return Options.of(argparse.Namespace(**{**PLAIN, **changes}))
+
+
+def test_without_a_rate_or_a_profile_locusts_users_say_the_rate() -> None:
+    assert options(num_users=5).stages == ()
+    assert options().profile == "manual"
+
+
+@pytest.mark.parametrize(
+    ("changes", "profile", "rps", "seconds"),
+    [
+        ({"rps": 100.0}, "steady", 100, 300),
+        ({"rps": 100.0, "run_time": 60}, "steady", 100, 60),
+        ({"profile_name": "smoke"}, "smoke", 20, 60),
+        ({"profile_name": "soak", "rps": 7.0, "run_time": 3600}, "soak", 7, 3600),
+    ],
+    ids=["a rate is held", "as long as -t says", "a profile as it is", "a profile as asked"],
+)
+def test_a_rate_or_a_profile_makes_a_plan(
+    changes: dict[str, Any], profile: str, rps: float, seconds: float
+) -> None:
+    made = options(**changes)
+    assert made.profile == profile
+    assert (made.stages[-1].rps, made.stages[-1].seconds) == (rps, seconds)
+    assert made.peak == rps
+
+
+def test_callers_who_wait_are_counted_as_connections() -> None:
+    made = options(closed=50)
+    assert (made.model, made.stages[-1].rps) == ("closed", 50)
+
+
+def test_a_null_server_needs_no_calibration_beside_it() -> None:
+    assert options(null_server=True, rps=10.0).calibrate_seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"rps": 0.0}, "--rps 0: must be above 0"),
+        ({"rps": -1.0}, "--rps -1: must be above 0"),
+        ({"rps": float("nan")}, "--rps nan: must be above 0"),
+        ({"rps": float("inf")}, "--rps inf: must be above 0"),
+        ({"closed": 0}, "--closed 0: must be above 0"),
+        ({"deadline": 0.0}, "--deadline 0"),
+        ({"calibrate": -1.0}, "--calibrate -1"),
+        ({"closed": 5, "rps": 5.0}, "name one"),
+        ({"null_server": True, "host": "http://127.0.0.1"}, "name one of them"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_sentence(
+    changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(RequestError, match=words):
+        options(**changes)
+
+
+def test_the_command_is_told_without_its_secrets() -> None:
+    typed = ["/x/locust", "-f", "load", "--tls-key", "k", "--web-login=u:p", "--rps", "5"]
+    assert command_line(typed) == "locust -f load --tls-key *** --web-login=*** --rps 5"
