@@ -275,15 +275,15 @@ class Conductor:
     def _is_over(self, stage: Stage, ends_at: float) -> bool:
         if self._per_user is None:
             return time.monotonic() >= ends_at
-        return self._spawned.is_set() != stage.measured
+        users_are_there: bool = self._spawned.is_set()
+        return users_are_there != stage.measured
 
     def _may_go_on(self, stage: Stage) -> bool:
         if stage is self._plan.stages[-1]:
             return True
         if self._plan.profile == "ramp":
             gevent.sleep(_SETTLE_SECONDS)
-            goes_on: bool = self._goes_on(self.run(), stage)
-            return goes_on
+            return self._goes_on(self.run(), stage)
         return True
 
     def _break_off(self, why: str) -> None:

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import os
 import pathlib
 import ssl
 import sys
@@ -175,8 +176,13 @@ class NullServer:
 async def _end_of_stdin() -> None:
     """Wait until whoever started this closes its end, or is gone."""
     ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_reader(sys.stdin.fileno(), lambda: sys.stdin.buffer.read1(1) or ended.set())
+    stdin = sys.stdin.fileno()
+
+    def read() -> None:
+        if not os.read(stdin, 1024):
+            ended.set()
+
+    asyncio.get_running_loop().add_reader(stdin, read)
     await ended.wait()
 
 

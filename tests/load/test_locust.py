@@ -109,7 +109,7 @@ def test_a_run_is_judged_and_reported_and_its_code_is_the_verdict(tmp_path: path
     assert totals["due"] == totals["sent"] + totals["dropped"]
     assert totals["completed"] == totals["sent"] > 100
     assert totals["failed"] == 0
-    assert (ran.folder / "load.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert (ran.folder / "load.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     kept = tmp_path / "kept" / ran.folder.name / "load.json"
     assert json.loads(kept.read_text(encoding="utf-8")) == record
     with (tmp_path / "run_stats.csv").open(encoding="utf-8", newline="") as file:
@@ -214,7 +214,7 @@ class Stock(User):
 def test_users_of_locusts_own_run_beside(tmp_path: pathlib.Path) -> None:
     (tmp_path / "stock.py").write_text(STOCK, encoding="utf-8")
     ran = run(*QUICK, files=f"load/locustfile.py,{tmp_path / 'stock.py'}")
-    assert "GET                /stock: RuntimeError" in ran.said
+    assert re.search(r"GET +/stock: RuntimeError", ran.said)
     assert ran.code == {"PASS": 1, "INVALID": 20}[ran.record["result"]]
     assert "/stock" not in json.dumps(ran.record["endpoints"])
 
@@ -227,7 +227,8 @@ def test_users_of_locusts_own_run_beside(tmp_path: pathlib.Path) -> None:
         pytest.param(("--rps", "0"), 64, "must be above 0", id="no rate"),
         pytest.param(("--closed", "3", "--rps", "3"), 64, "name one", id="two models"),
         pytest.param(
-            ("--null-server", "--rps", "5", "--baseline", "nowhere.json"), 78, "cannot be read", id="no baseline"
+            ("--null-server", "--rps", "5", "--baseline", "nowhere.json"), 78, "cannot be read",
+            id="no baseline",
         ),
     ],
 )  # fmt: skip
