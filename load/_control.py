@@ -151,11 +151,12 @@ class Master:
 
     def _begin(self, **_kwargs: Any) -> None:
         workers = max(self._nodes.count(), getattr(_parsed(self._environment), "expect_workers", 1))
+        # Until there is a verdict: whatever breaks meanwhile must not look like one.
+        self._environment.process_exit_code = EXIT_OUR_FAILURE
         try:
             self._conductor = self._session.open(self._nodes, workers)
-        except (OSError, SessionError) as exc:
-            _LOG.error("Load: %s", exc)
-            self._environment.process_exit_code = EXIT_OUR_FAILURE
+        except SessionError as exc:
+            self._lines = [f"locust: {exc}"]
             if self._environment.runner is not None:
                 gevent.spawn(self._environment.runner.quit)
             return

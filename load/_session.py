@@ -97,11 +97,17 @@ class Session:
         self._folder = OUT
 
     def open(self, nodes: LocustNodes, workers: int) -> Conductor:
-        """Return what leads a new run; raises SessionError or OSError."""
-        options, target = self._options, self._goal
+        """Return what leads a new run; raises SessionError."""
         self._folder = OUT / new_run_id("load")
-        self._folder.mkdir(parents=True)
         self._run = contextlib.ExitStack()
+        try:
+            _conclude.announce(self._plan(), time.time(), self._folder)
+            return self._led(nodes, workers)
+        except (_conclude.CannotKeepError, OSError) as exc:
+            raise SessionError(str(exc)) from exc
+
+    def _led(self, nodes: LocustNodes, workers: int) -> Conductor:
+        options, target = self._options, self._goal
         targets = self._announced(target)
         setting = Setting(
             run=self._folder.name,
@@ -115,7 +121,7 @@ class Session:
             connections=options.connections,
             deadline_seconds=options.deadline_seconds,
         )
-        conductor = Conductor(
+        return Conductor(
             self._plan(),
             setting,
             nodes,
@@ -123,8 +129,6 @@ class Session:
             per_user=None if options.stages else 1.0,
             goes_on=lambda run, stage: holds(run, stage, self._policy),
         )
-        _conclude.announce(self._plan(), time.time(), self._folder)
-        return conductor
 
     def close(self, conductor: Conductor, why: str) -> tuple[int, list[str]]:
         """End a run, clean up, judge and keep it; return the exit code and what people are told."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 import resource
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
@@ -150,11 +151,13 @@ class Worker:
     def _beat(self) -> None:
         """Follow the number of users, hand counts on, and note how this process is."""
         usage = _Usage()
-        for beat in _forever():
-            gevent.sleep(PULSE_SECONDS)
+        began = time.monotonic()
+        for beat in itertools.count(1):
+            # Not a quarter after the last one, but at its own time: no second is left out.
+            gevent.sleep(max(0.0, began + beat * PULSE_SECONDS - time.monotonic()))
             self._apply()
             self._collect()
-            if beat % PULSES_A_PART == PULSES_A_PART - 1:
+            if beat % PULSES_A_PART == 0:
                 self._moments.append(usage.moment(self._generator))
                 broke = self._generator.broke if self._generator is not None else ""
                 self._tell(broke=broke)
@@ -244,10 +247,3 @@ def _manner(setting: Setting) -> Manner:
 
 def _tls(target: Target) -> Any:
     return tls_context(target.ca_file) if target.address.startswith("https:") else None
-
-
-def _forever() -> Iterator[int]:
-    number = 0
-    while True:
-        yield number
-        number += 1
