@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from gates.decide.load_facts import EndpointFacts, LoadFacts, StageFacts, WorkerFacts
 from gates.decide.load_policy import LoadPolicy
+from load._engine._engine import Limits
 from load._engine._tally import Endpoint, Tally
 from load._engine._wire import Trouble
 from load._run import Moment, Run, Stage, Worker
@@ -77,7 +78,8 @@ def _stage(run: Run, stage: Stage, region: str, policy: LoadPolicy) -> StageFact
         late=tally.late,
         dropped=tally.dropped,
         lag_p99_seconds=tally.lag.percentile(99),
-        cpu_share=_cpu_share(run.workers, began) if began else math.nan,
+        paused_seconds=tally.lag.seconds_beyond(Limits().late_seconds),
+        cpu_share=_cpu_share(run.workers, whole_seconds(run, stage)),
         endpoints=tuple(
             _endpoint(name, tally.endpoints[name], policy.thresholds_seconds)
             for name in sorted(tally.endpoints)
@@ -106,10 +108,10 @@ def _worker(worker: Worker) -> WorkerFacts:
     )
 
 
-def _cpu_share(workers: Iterable[Worker], began: tuple[float, float]) -> float:
-    """Return the share of the busiest worker; NaN if one of them told nothing of that time."""
+def _cpu_share(workers: Iterable[Worker], seconds: range) -> float:
+    """Return the share of the busiest worker; NaN if one of them told nothing of these seconds."""
     shares = [
-        _busiest([one for one in worker.moments if began[0] - 1 < one.second < began[1]])
+        _busiest([one for one in worker.moments if one.second in seconds])
         for worker in workers
         if not worker.lost
     ]

@@ -84,7 +84,7 @@ def _word(outcome: Outcome) -> str:
     return {
         Outcome.PASS: "Proved",
         Outcome.FAIL: "Failed",
-        Outcome.ERROR: "Generator",
+        Outcome.ERROR: "Fell short",
         Outcome.INCONCLUSIVE: "Not proved",
         Outcome.NOT_APPLICABLE: "Does not apply",
     }[outcome]

@@ -18,7 +18,7 @@ ALL = "all"
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99.9", "max")
 OBJECTIVE = "error budget"
 """The rule of judgements about the platform; every other one is about the generator."""
-_HUNDRED_MS, _TEN_MS = 100.0, 10.0
+_HUNDRED_MS, _TEN_MS, _TEN_TIMES = 100.0, 10.0, 10.0
 _MEANINGS = {
     LoadResult.PASS: "The platform held what was asked of it; every objective is proved.",
     LoadResult.FAIL: "The platform did not hold what was asked of it.",
@@ -75,7 +75,7 @@ def reasons(record: Mapping[str, Any]) -> tuple[Finding, ...]:
 def findings(record: Mapping[str, Any]) -> tuple[Finding, ...]:
     """Return every judgement with its place."""
     titles = {stage["number"]: stage_name(stage) for stage in record["plan"]["stages"]}
-    several = len(record["stages"]) > 1
+    several = sum(1 for stage in record["plan"]["stages"] if stage["measured"]) > 1
     return tuple(
         Finding(_where(place, titles, several=several), judgement)
         for place, judgement in judgements(record)
@@ -179,8 +179,10 @@ def percent(value: float | None) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """Write how many times as much: 1.20 x."""
-    return NOTHING if value is None else f"{value:.2f} x"
+    """Write how many times as much: 1.20x, 178x."""
+    if value is None:
+        return NOTHING
+    return f"{value:.2f}x" if value < _TEN_TIMES else f"{value:,.0f}x"
 
 
 def size(count: float) -> str:

@@ -47,6 +47,8 @@ class StageFacts:
     dropped: int
     lag_p99_seconds: float
     """NaN: nobody measured it."""
+    paused_seconds: float
+    """By how much the engine's clock lagged beyond what makes a request late, in all."""
     cpu_share: float
     """Of the busiest worker in its busiest ten seconds, of one core; NaN: nobody measured it."""
     endpoints: tuple[EndpointFacts, ...]

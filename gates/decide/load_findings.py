@@ -8,6 +8,7 @@ from typing import Literal
 
 from gates.decide import load_generator
 from gates.decide.judgement import Judgement
+from gates.decide.load_facts import StageFacts
 from gates.decide.load_policy import LoadPolicy
 from gates.decide.load_verdict import LoadResult, LoadVerdict, StageVerdict, result_of
 from gates.decide.outcome import Outcome
@@ -48,6 +49,8 @@ def _first_bad(judgements: Iterable[Judgement]) -> str:
     return bad[0].sentence if bad else "it was not measured"
 
 
+_PAUSE_ECHO = 2.0
+"""What piles up in a pause delays as much again behind it."""
 Cause = Literal["generator", "target", "connections", "ports"]
 
 
@@ -71,24 +74,36 @@ def bottleneck(verdict: LoadVerdict) -> Bottleneck | None:
 def _of_stage(stage: StageVerdict) -> Bottleneck | None:
     found = [one for one in stage.judgements if one.outcome is not Outcome.PASS]
     bad = {one.rule: one for one in found}
-    own = sum(one.own for one in stage.stage.endpoints)
-    if own:
-        return Bottleneck("ports", bad[load_generator.OWN].sentence)
-    for rule in (load_generator.LAG, load_generator.CPU):
-        if rule in bad:
-            return Bottleneck("generator", bad[rule].sentence)
-    failed = [one for one in found if one.outcome is Outcome.FAIL]
+    unwell = [bad[rule] for rule in sorted(load_generator.HEALTH) if rule in bad]
     short = [bad[rule] for rule in sorted(load_generator.KEEPING_UP) if rule in bad]
-    if failed:
-        beside = f"; {short[0].sentence} while the generator itself was well" if short else ""
-        return Bottleneck("target", f"{failed[0].sentence}{beside}")
-    if short and (stage.stage.late or stage.stage.dropped):
+    failed = next((one for one in found if one.outcome is Outcome.FAIL), None)
+    if failed is not None:
+        return Bottleneck("target", f"{failed.sentence}{_beside(unwell, short)}")
+    if load_generator.OWN in bad:
+        return Bottleneck("ports", bad[load_generator.OWN].sentence)
+    if unwell:
+        return Bottleneck("generator", unwell[0].sentence)
+    return _of_shortfall(stage.stage, short) if short else None
+
+
+def _beside(unwell: list[Judgement], short: list[Judgement]) -> str:
+    """Return how the generator was beside a failure of the platform."""
+    if unwell:
+        return f"; the generator fell short too: {unwell[0].sentence}"
+    return f"; {short[0].sentence} while the generator itself was well" if short else ""
+
+
+def _of_shortfall(stage: StageFacts, short: list[Judgement]) -> Bottleneck:
+    """Return why a generator that was well fell short of a platform that answered in time."""
+    by_pauses = _PAUSE_ECHO * stage.rps * stage.paused_seconds
+    if stage.dropped or stage.late > by_pauses:
         return Bottleneck(
             "connections",
             f"{short[0].sentence} although the generator was well and the platform answered what it "
             "was sent in time: all connections were taken; allow rate x p99.9 x 2 of them",
         )
-    return Bottleneck("generator", short[0].sentence) if short else None
+    pauses = f", in pauses of {stage.paused_seconds:.2g} s in all" if stage.late else ""
+    return Bottleneck("generator", f"{short[0].sentence}{pauses}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -109,6 +109,13 @@ class Histogram:
         limit = _bucket(seconds)
         return sum(count for bucket, count in self._counts.items() if bucket >= limit)
 
+    def seconds_beyond(self, seconds: float) -> float:
+        """Return by how much the durations exceed a limit, all of them together."""
+        return sum(
+            count * max(0.0, min(_middle_seconds(bucket), self.longest_seconds) - seconds)
+            for bucket, count in self._counts.items()
+        )
+
     def record_of(self) -> dict[str, object]:
         """Return it as JSON values, from which `from_record` makes the same histogram."""
         return {

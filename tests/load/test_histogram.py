@@ -120,3 +120,13 @@ def test_whatever_reached_a_limit_is_counted_and_little_else(
     reached = sum(1 for value in values if value >= limit)
     nearly = sum(1 for value in values if value >= limit / GROWTH * (1 - 1e-9))
     assert reached <= counted(values).not_below(limit) <= nearly
+
+
+@PROPERTY
+@given(st.lists(durations), st.floats(min_value=0.001, max_value=100))
+def test_the_time_beyond_a_limit_is_true_to_half_a_bucket(
+    values: list[float], limit: float
+) -> None:
+    beyond = sum(max(0.0, value - limit) for value in values)
+    error = sum(value * HALF_A_BUCKET for value in values if value * GROWTH > limit)
+    assert counted(values).seconds_beyond(limit) == pytest.approx(beyond, abs=error + 1e-9)

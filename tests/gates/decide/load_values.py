@@ -75,6 +75,7 @@ def a_stage(**changes: Any) -> StageFacts:
         late=0,
         dropped=0,
         lag_p99_seconds=0.001,
+        paused_seconds=0.0,
         cpu_share=0.3,
         endpoints=(an_endpoint(),),
     )

@@ -90,7 +90,22 @@ def test_nothing_is_known_to_hold_in_a_run_that_lost_a_worker() -> None:
             id="late, and slow from the time of sending",
         ),
         pytest.param(with_endpoint(failed=30), "target", "0.500% of 6,000 failed", id="errors"),
+        pytest.param(
+            with_stage(lag_p99_seconds=0.1, endpoints=(an_endpoint(failed=30),)),
+            "target",
+            "0.500% of 6,000 failed, budget 0.1 %; the generator fell short too: the engine's clock",
+            id="errors beside a lag",
+        ),
         pytest.param(with_stage(late=4000), "connections", "rate x p99.9 x 2", id="late and quick"),
+        pytest.param(
+            with_stage(late=40, paused_seconds=0.3),
+            "generator",
+            "in pauses of 0.3 s in all",
+            id="late in its own pauses",
+        ),
+        pytest.param(
+            with_stage(late=400, paused_seconds=0.3), "connections", "rate x", id="late beyond them"
+        ),
         pytest.param(with_endpoint(failed=30, own=30), "ports", "30 requests found", id="no ports"),
         pytest.param(valid_run(workers=(a_worker(),)), "generator", "1 of 2", id="a worker less"),
     ],
