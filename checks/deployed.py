@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
-import probes
-from checks import rollout
+from checks import rollout, running_images
 from checks.check import Check
 from checks.cluster_facts import restarts_before
 from checks.clusters import Clusters, Look, found
 from checks.settling import Progress, Settled
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
-from probes.kubernetes_objects import Deployment, Pod
-
-Digests = Mapping[str, Sequence[str]]
-"""Of each image of the release: the digests that may run."""
+from probes.kubernetes_objects import Deployment
 
 ROLLOUT = "rollout"
 
@@ -64,8 +58,9 @@ class Deployed:
 
     def release_applied(self, check: Check) -> None:
         """Judge that the release's rollout is complete, by kubectl's rules, with the released images."""
-        digests = self._release_digests(check)
-        minimum = self._clusters.section.replicas.normal
+        digests = running_images.released(self._clusters, check)
+        section = self._clusters.section
+        minimum = section.replicas.normal
 
         def judge(region: str) -> None:
             settled = self._settled_release(check, region)
@@ -74,7 +69,10 @@ class Deployed:
             version = settled.value.release_version
             check.judge(region, _rolled_out(settled, (version,), minimum))
             if digests is not None:
-                check.judge(region, _images(settled.value.pods((version,)), digests))
+                pods = settled.value.pods((version,))
+                check.judge(
+                    region, running_images.judged(pods, section.container, section.image, digests)
+                )
 
         self._clusters.each_region(check, judge)
 
@@ -141,29 +139,6 @@ class Deployed:
             ROLLOUT,
             lambda look: _progress(look, (look.release_version,), minimum),
         )
-
-    def _release_digests(self, check: Check) -> Digests | None:
-        """Read the build's evidence; None, and judged, where there is none."""
-        section = self._clusters.section
-        if section.release_images is None:
-            check.judge_everywhere(
-                _no_evidence("the environment names no kubernetes.release_images")
-            )
-            return None
-        path = self._clusters.platform.environment.path.parent / section.release_images
-        deadline = self._clusters.platform.call_deadline()
-        observed = probes.files.content(str(path), deadline=deadline)
-        check.observe_everywhere(observed)
-        if observed.value is None:
-            check.judge_everywhere(_no_evidence("the build's file of image digests can't be read"))
-            return None
-        digests = _parsed(observed.value.data)
-        if digests is None or section.image not in digests:
-            check.judge_everywhere(
-                _no_evidence(f"the build's file of image digests does not name {section.image}")
-            )
-            return None
-        return digests
 
 
 def _progress(look: Look, versions: Sequence[str], minimum: int) -> Progress:
@@ -240,61 +215,3 @@ def _not_normal(look: Look, normal: int) -> list[str]:
         for one in look.workload.deployments
         if one.wanted > normal or (one.version in live and one.wanted != normal)
     ]
-
-
-def _images(pods: Sequence[Pod], digests: Digests) -> Judgement:
-    """Judge the digests that really run: tags and templates are intent, not fact."""
-    wrong: dict[str, int] = {}
-    compared = 0
-    for one in pods:
-        for container in one.containers:
-            name = image_name(container.image)
-            if name not in digests or not container.digest:
-                continue
-            compared += 1
-            if container.digest not in digests[name]:
-                wanted = " or ".join(map(_short, digests[name]))
-                image = container.image.rpartition("/")[2]
-                words = f"{image} is {_short(container.digest)}, released {wanted}"
-                wrong[words] = wrong.get(words, 0) + 1
-    problems = [f"{words}, in {count} pods" for words, count in wrong.items()]
-    if not compared:
-        problems = ["no container of the release runs, so none can be compared"]
-    return found(
-        "images that run",
-        problems,
-        f"{compared} containers run the released digests",
-        clears="the released digests running under the release's tags",
-    )
-
-
-def image_name(image: str) -> str:
-    """Return the last part of an image's name: without registry, tag and digest."""
-    return image.rpartition("/")[2].partition("@")[0].partition(":")[0]
-
-
-def _short(digest: str) -> str:
-    return digest[:19] + "…"
-
-
-def _parsed(data: bytes) -> Digests | None:
-    try:
-        said = json.loads(data)
-    except ValueError:
-        return None
-    if not isinstance(said, dict):
-        return None
-    return {
-        str(name): tuple(map(str, value if isinstance(value, list) else [value]))
-        for name, value in said.items()
-    }
-
-
-def _no_evidence(why: str) -> Judgement:
-    return Judgement(
-        outcome=Outcome.INCONCLUSIVE,
-        rule="as wanted",
-        subject="images that run",
-        sentence=f"images that run: {why}, so it is not known what was released",
-        clears="the build's file of image digests, named by kubernetes.release_images",
-    )

@@ -26,6 +26,12 @@ def described(platform: Platform) -> Section:
     return section
 
 
+def build_evidence_kind(platform: Platform) -> str:
+    """Return the kind of the image build's evidence, also where no registry is described."""
+    section = platform.environment.settings.images
+    return str(Section.model_fields["evidence"].default if section is None else section.evidence)
+
+
 def expected_digests(platform: Platform) -> tuple[dict[str, str], EvidenceReading]:
     """Return the digest of each repository's image as it was built, and the evidence that says so."""
     reading = read_evidence(platform, described(platform).evidence)

@@ -93,10 +93,8 @@ class Kubernetes(Section):
     container: Text
     """The app's own container in its pods; others are sidecars."""
     image: Text
-    """The app's image by the last part of its name, without registry and tag."""
-    release_images: Text | None = None
-    """A JSON file, written when the release was built: image name → digest, or a list of digests.
-    Relative to this file. Without it the digests that run can't be compared."""
+    """The app's image by the last part of its name, without registry and tag; the image build's evidence
+    names its digest."""
     replicas: Replicas
     """Normal and temporary number of pods."""
     most_pods: Count

@@ -9,9 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from sandbox import release_images, standin_servers
+from sandbox import standin_servers
+from sandbox.builds import image_digest
 from sandbox.layout import PREVIOUS, REGIONS, RELEASE, RELEASED_APIS, edge_name
-from sandbox.standins.cluster.state import CONFIG_WANTED, NORMAL_REPLICAS, TEMPORARY_REPLICAS
+from sandbox.standins.cluster.state import APP, CONFIG_WANTED, NORMAL_REPLICAS, TEMPORARY_REPLICAS
 from sandbox.together import together
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ async def roll_out(platform: Platform) -> None:
     await _tell(
         platform,
         replicas={PREVIOUS: TEMPORARY_REPLICAS, RELEASE: TEMPORARY_REPLICAS},
-        digests={RELEASE: release_images.api_digest(platform.layout)},
+        digests={RELEASE: image_digest(APP, RELEASE)},
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from sandbox import aws_server, evidence_files, release_images
+from sandbox import aws_server, evidence_files
 from sandbox.builds import MANIFEST, REPOSITORIES, image_digest, web_bundle
 from sandbox.layout import PREVIOUS, RELEASE
 
@@ -18,7 +18,6 @@ async def push_images(platform: Platform) -> None:
     await aws_server.tell(platform.layout, image_versions=[PREVIOUS, RELEASE])
     digests = {repository: image_digest(repository, RELEASE) for repository in REPOSITORIES}
     evidence_files.write(platform.layout, RELEASE, "image-build", digests)
-    release_images.write(platform.layout, digests)
 
 
 async def upload_web(platform: Platform) -> None:

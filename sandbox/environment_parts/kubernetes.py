@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.layout import REGIONS, RELEASE, api_name
-from sandbox.release_images import evidence_file
 from sandbox.standins.cluster import state as cluster
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ def part(layout: Layout) -> dict[str, Any]:
             "service": cluster.SERVICE,
             "container": cluster.CONTAINER,
             "image": cluster.APP,
-            "release_images": str(evidence_file(layout)),
             "replicas": {
                 "normal": cluster.NORMAL_REPLICAS,
                 "temporary": cluster.TEMPORARY_REPLICAS,

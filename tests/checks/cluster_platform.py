@@ -87,16 +87,34 @@ CHECKS: dict[str, dict[str, Judge]] = {
 """By gate and id, as steps/cluster.py calls them."""
 
 
+def write_evidence(folder: pathlib.Path, **changes: Any) -> pathlib.Path:
+    """Write the image build's evidence of the release and return its file."""
+    document = {
+        "schema": 1,
+        "kind": "image-build",
+        "release": "v1.2.0",
+        "commit": "0f9a0f9",
+        "created_at": dt.datetime.now(dt.UTC).isoformat(),
+        "producer": "ci",
+        "result": "passed",
+        "artefacts": [{"name": cluster.APP, "digest": digest_of("1.2.0")}],
+        **changes,
+    }
+    file = folder / "v1.2.0" / "image-build.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(document))
+    return file
+
+
 def section(folder: pathlib.Path, **changes: Any) -> dict[str, Any]:
     """Return the section `kubernetes`, with the build's evidence beside it."""
-    (folder / "images.json").write_text(json.dumps({cluster.APP: digest_of("1.2.0")}))
+    write_evidence(folder)
     return {
         "namespace": cluster.NAMESPACE,
         "app_labels": {"app": cluster.APP},
         "service": cluster.SERVICE,
         "container": cluster.CONTAINER,
         "image": cluster.APP,
-        "release_images": "images.json",
         "replicas": {"normal": 3, "temporary": 6},
         "most_pods": 12,
         "config_map": cluster.CONFIG_MAP,
@@ -128,6 +146,7 @@ def a_cluster_platform(
         "regions": {"eu": region},
         "services": {"api": {"health": {"liveness": HEALTH}}},
         "kubernetes": section(folder, **changes),
+        "evidence": {"folder": "."},
         **(sections or {}),
     }
     path = folder / "environment.yaml"

@@ -12,6 +12,8 @@ from sandbox.faults import catalogue
 from sandbox.faults.catalogue import Fault
 from sandbox.faults.expectation import expected
 from sandbox.faults.kubernetes_faults import FAULTS, ClustersBent
+from sandbox.standins.cluster import state as cluster_state
+from sandbox.standins.cluster.shown import digest_of
 from tests.checks.cluster_platform import (
     CHECKS,
     CONFIGURED,
@@ -21,6 +23,7 @@ from tests.checks.cluster_platform import (
     judged,
     outcomes,
     sentences,
+    write_evidence,
 )
 from tests.probes.cluster_server import ClusterServer, cluster_server
 from tests.probes.servers import Server, answer, closed_port, serving
@@ -151,29 +154,72 @@ class TestSentences:
 
 class TestImages:
     @pytest.mark.parametrize(
-        "evidence",
-        [None, "no json", "[]", "{}"],
-        ids=["no file", "no JSON", "no object", "another image"],
+        ("changes", "outcome", "says"),
+        [
+            ({"release": "v1.1.0"}, Outcome.INCONCLUSIVE, "v1.1.0"),
+            ({"created_at": "2020-01-01T00:00:00Z"}, Outcome.INCONCLUSIVE, "days old"),
+            ({"artefacts": []}, Outcome.INCONCLUSIVE, f"no digest of {cluster_state.APP}"),
+            ({"commit": "?"}, Outcome.ERROR, "can't be read"),
+        ],
+        ids=["of another release", "outdated", "of another image", "damaged"],
     )
-    def test_without_the_builds_evidence_nothing_is_known(
-        self, tmp_path: pathlib.Path, cluster: ClusterServer, evidence: str | None
+    def test_without_evidence_to_believe_nobody_knows_what_was_released(
+        self,
+        tmp_path: pathlib.Path,
+        cluster: ClusterServer,
+        changes: dict[str, Any],
+        outcome: Outcome,
+        says: str,
     ) -> None:
         cluster.tell(**STAGES["phase-3"])
         platform = a_cluster_platform(tmp_path, cluster.url)
-        (tmp_path / "images.json").unlink()
-        if evidence is not None:
-            (tmp_path / "images.json").write_text(evidence)
+        write_evidence(tmp_path, **changes)
         check = judged(platform, "phase-3")["D3.2-1"]
-        assert check.outcome("eu") is Outcome.INCONCLUSIVE
+        assert check.outcome("eu") is outcome
+        assert says in sentences(check)
+        assert "it is not known what was released" in sentences(check)
 
-    def test_an_environment_that_names_none_holds(
+    def test_without_any_nobody_knows_either(
         self, tmp_path: pathlib.Path, cluster: ClusterServer
     ) -> None:
         cluster.tell(**STAGES["phase-3"])
-        platform = a_cluster_platform(tmp_path, cluster.url, release_images=None)
+        platform = a_cluster_platform(tmp_path, cluster.url)
+        write_evidence(tmp_path).unlink()
+        found = [judged(platform, "phase-3")["D3.2-1"]]
+        nowhere = a_cluster_platform(tmp_path, cluster.url, sections={"evidence": None})
+        found.append(judged(nowhere, "phase-3")["D3.2-1"])
+        assert [check.outcome("eu") for check in found] == [Outcome.INCONCLUSIVE] * 2
+
+    @pytest.mark.parametrize(
+        ("changes", "says"),
+        [
+            ({"container": "app"}, "there is no container app, in 6 pods"),
+            ({"image": "other"}, "is of unified-health-api, wanted other, in 6 pods"),
+        ],
+        ids=["another container", "another image"],
+    )
+    def test_a_pod_that_does_not_run_the_apps_image_in_its_container_fails(
+        self, tmp_path: pathlib.Path, cluster: ClusterServer, changes: dict[str, str], says: str
+    ) -> None:
+        cluster.tell(**STAGES["phase-3"])
+        platform = a_cluster_platform(tmp_path, cluster.url, **changes)
+        names = [cluster_state.APP, "other"]
+        artefacts = [{"name": name, "digest": digest_of("1.2.0")} for name in names]
+        write_evidence(tmp_path, artefacts=artefacts)
         check = judged(platform, "phase-3")["D3.2-1"]
-        assert check.outcome("eu") is Outcome.INCONCLUSIVE
-        assert "it is not known what was released" in sentences(check)
+        assert check.outcome("eu") is Outcome.FAIL
+        assert says in sentences(check)
+
+    def test_each_platforms_image_of_a_release_may_run(
+        self, tmp_path: pathlib.Path, cluster: ClusterServer
+    ) -> None:
+        cluster.tell(**STAGES["phase-3"])
+        platform = a_cluster_platform(tmp_path, cluster.url)
+        names = {f"{cluster_state.APP}@linux/arm64": f"sha256:{'0' * 64}"}
+        names[f"{cluster_state.APP}@linux/amd64"] = digest_of("1.2.0")
+        artefacts = [{"name": name, "digest": digest} for name, digest in names.items()]
+        write_evidence(tmp_path, artefacts=artefacts)
+        assert judged(platform, "phase-3")["D3.2-1"].outcome("eu") is Outcome.PASS
 
 
 class TestCandidate:

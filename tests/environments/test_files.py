@@ -33,7 +33,6 @@ MARKS_OF_PROD = [
     "data.backups.restore_test",
     "redis.host",
     "kubernetes.container",
-    "kubernetes.release_images",
     "kubernetes.config.LOG_LEVEL",
     "flags.states.before.new_appointment_ui.enabled",
     "flags.states.before.enhanced_analytics.enabled",
