@@ -25,9 +25,10 @@ def judge_well(clusters: Clusters, check: Check) -> None:
 
 
 def judge_room(clusters: Clusters, check: Check) -> None:
-    """Judge that every pod which a deployment adds finds a node, by CPU, memory, pods and disk."""
+    """Judge that every pod which a deployment adds finds a node, by CPU, memory and pods."""
     most = clusters.section.most_pods
-    _judge(clusters, check, lambda health: [*_room(health, most), _disk(health)])
+    measured = bool(clusters.platform.environment.settings.storage)
+    _judge(clusters, check, lambda health: [*_room(health, most), _disk(health, measured=measured)])
 
 
 def _judge(
@@ -129,12 +130,14 @@ def _count(free: float, ask: float) -> int:
     return max(0, math.floor(free / ask + 1e-9)) if ask > 0 else 0
 
 
-def _disk(health: ClusterHealth) -> Judgement:
+def _disk(health: ClusterHealth, *, measured: bool) -> Judgement:
+    """Judge the kubelets' own word; what is left is measured where the environment says how."""
+    only = "" if measured else "; what is left is not measured, the environment has no storage"
     full = [node.name for node in health.nodes if "DiskPressure" in node.troubles]
     return found(
         "room on disk",
         [f"{name} has DiskPressure" for name in full],
-        f"no DiskPressure on {len(health.nodes)} nodes",
+        f"no DiskPressure on {len(health.nodes)} nodes{only}",
         clears="disk freed or added on these nodes",
     )
 

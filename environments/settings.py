@@ -34,6 +34,7 @@ from environments.sections.load import Load
 from environments.sections.monitoring import Monitoring
 from environments.sections.people import People
 from environments.sections.state import State
+from environments.sections.storage import FileSystems
 from gates.decide.sections import Name, Seconds, Section
 
 
@@ -291,6 +292,9 @@ class Environment(Section):
     """Without it nothing of tables, migrations and backups is checked."""
     kubernetes: Kubernetes | None = None
     """Without it the checks of clusters, pods and rollouts do not apply."""
+    storage: dict[Name, FileSystems] = Field(default_factory=dict)
+    """By kind, such as nodes or backups; read from the regions' Prometheus. Without it disks are judged by
+    their nodes' DiskPressure alone."""
     deployment: Deployment | None = None
     """Without it a deployment may take as long as it likes."""
     state: State | None = None
@@ -344,6 +348,8 @@ class Environment(Section):
                 )
         self._check_names()
         self._check_clusters()
+        if self.storage and self.prometheus is None:
+            raise ValueError("storage is measured through the section prometheus; add it")
         self._check_integrations()
         self._check_delivery()
         self._check_flags()

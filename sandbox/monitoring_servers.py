@@ -9,9 +9,10 @@ import yaml
 
 from sandbox.child import Command
 from sandbox.errors import SandboxError
-from sandbox.layout import HOST
+from sandbox.layout import HOST, REGIONS
 from sandbox.postgres import EXPORTER
 from sandbox.readiness import answers_http, exchange
+from sandbox.standins.cluster.volumes import METRICS_PATH
 from sandbox.state import write_private
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 RECEIVERS = {"critical": "on-call", "warning": "deployments-channel"}
 JOBS = ("node", "postgres", "redis", "alertmanager")
+KUBELETS = "kubelet"
 _INTERVAL = "5s"
 
 
@@ -77,7 +79,25 @@ def scrape_configs(layout: Layout) -> list[dict[str, Any]]:
             "static_configs": [{"targets": [f"{HOST}:{layout.ports[server]}"]}],
         }
         for job, server in zip(JOBS, servers, strict=True)
+    ] + [_kubelets(layout)]
+
+
+def _kubelets(layout: Layout) -> dict[str, Any]:
+    """Return the job of the clusters' kubelets, which know their volumes."""
+    targets = [
+        {
+            "targets": [f"{HOST}:{layout.ports[f'kubernetes-{region}']}"],
+            "labels": {"region": region},
+        }
+        for region in REGIONS
     ]
+    return {
+        "job_name": KUBELETS,
+        "metrics_path": METRICS_PATH,
+        "scrape_interval": "1s",
+        "scrape_timeout": "900ms",
+        "static_configs": targets,
+    }
 
 
 def alerting(layout: Layout) -> dict[str, Any]:

@@ -26,6 +26,7 @@ RBAC = Path(__file__).resolve().parent.parent / "deploy" / "kubernetes" / "rbac.
 def _cluster(number: int) -> Callable[[Layout], dict[str, Any]]:
     return lambda layout: {
         "number": number,
+        "volume": str(layout.backups),
         "rbac": str(RBAC),
         "token": layout.passwords["kubernetes-gate"],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_bdd import then, when
 
-from checks import cluster_health, release_logs
+from checks import cluster_health, release_logs, storage
 from checks.check import Check
 from checks.clusters import Clusters
 from checks.configured import Configured
@@ -82,6 +82,11 @@ def cluster_well(clusters: Clusters, check: Check) -> None:
 @then("every pod that the deployment adds finds room")
 def room(clusters: Clusters, check: Check) -> None:
     cluster_health.judge_room(clusters, check)
+
+
+@then("no file system is nearly full")
+def file_systems(clusters: Clusters, check: Check) -> None:
+    storage.judge(clusters.platform, check)
 
 
 @then("the capacity that was added for the deployment is gone")

@@ -9,3 +9,4 @@ Feature: The clusters one week before
   Scenario: The clusters have room for the deployment
     When the clusters of every region are read
     Then every pod that the deployment adds finds room
+    And no file system is nearly full

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from gates.decide.capacity_policy import StoragePolicy
 from gates.decide.data_policy import DataPolicy
 from gates.decide.deployment_policy import DeploymentPolicy
 from gates.decide.limit import Limit
@@ -259,6 +260,7 @@ class Policy(Section):
     deployment: DeploymentPolicy | None = None
     """Without it a stopped deployment is not told what to undo, and no time is planned."""
     data: DataPolicy | None = None
+    storage: StoragePolicy = StoragePolicy()
     load: LoadPolicy | None = None
     """Without it no load run can be judged, so none is begun."""
     dns: DnsPolicy = DnsPolicy()

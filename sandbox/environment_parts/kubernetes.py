@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.layout import REGIONS, RELEASE, api_name
+from sandbox.monitoring_servers import KUBELETS
 from sandbox.standins.cluster import state as cluster
+from sandbox.standins.cluster import volumes
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout
@@ -28,6 +30,14 @@ def part(layout: Layout) -> dict[str, Any]:
             "config_map": cluster.CONFIG_MAP,
             "config": dict(cluster.CONFIG_WANTED),
             "candidate_health": {"service": "api", "endpoint": "liveness"},
+        },
+        "storage": {
+            "backups": {
+                "available": volumes.AVAILABLE,
+                "size": volumes.SIZE,
+                "labels": {"job": KUBELETS, "persistentvolumeclaim": volumes.CLAIM},
+                "at_least": 1,
+            }
         },
         "regions": {region: {"kubernetes": _cluster(layout, region)} for region in REGIONS},
     }

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.faults.actions import Action, LinksChanged, StandInBent, Switches
 from sandbox.layout import PREVIOUS, REGIONS, RELEASE
+from sandbox.standins.cluster.volumes import SIZE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from sandbox.faults.holds import Holds
 
@@ -34,7 +38,30 @@ class ClustersBent:
             await StandInBent(f"kubernetes-{region}", self.values).revert(holds, fault)
 
 
+@dataclass(frozen=True, slots=True)
+class VolumeFilled:
+    """The volume of the backups is nearly full of something else; a sparse file costs nothing."""
+
+    share: float
+
+    async def apply(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
+        """Put it there, and wait until Prometheus has seen it."""
+        file = self._file(holds)
+        file.touch()
+        os.truncate(file, int(SIZE_BYTES * self.share))
+        await asyncio.sleep(_SCRAPED_SECONDS)
+
+    async def revert(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
+        """Take it away again."""
+        self._file(holds).unlink(missing_ok=True)
+        await asyncio.sleep(_SCRAPED_SECONDS)
+
+    def _file(self, holds: Holds) -> Path:
+        return holds.platform.layout.backups / "somebodys-copy.img"
+
+
 _ONE = REGIONS[:1]
+_SCRAPED_SECONDS = 2.0
 
 FAULTS: dict[str, Action] = {
     "pods-missing": ClustersBent({"missing_pods": 2}, _ONE),
@@ -57,6 +84,8 @@ FAULTS: dict[str, Action] = {
     "pods-not-restarted": ClustersBent({"stale_pods": True}),
     "node-not-ready": ClustersBent({"node_not_ready": True}, _ONE),
     "disk-pressure": ClustersBent({"disk_pressure": True}, _ONE),
+    "volume-nearly-full": VolumeFilled(0.9),
+    "storage-unmeasured": LinksChanged(("gate-prometheus",), {"mode": "refuse"}),
     "capacity-short": ClustersBent({"nodes_full": True}),
     "system-pod-down": ClustersBent({"system_pod_down": True}),
     "kubernetes-api-not-ready": ClustersBent({"api_not_ready": True}, _ONE),

@@ -15,11 +15,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from sandbox.standins.cluster import volumes
 from sandbox.standins.cluster.controller import Cluster
 from sandbox.standins.cluster.lists import StatusError, page, selected
 from sandbox.standins.cluster.objects import Objects
 from sandbox.standins.cluster.rbac import Attributes, Rbac
 from sandbox.standins.cluster.state import NAMESPACE, SERVICE_ACCOUNT, ClusterState
+from sandbox.standins.cluster.volumes import Volume
 from sandbox.standins.state import Facts
 
 VERSION = "v1.34.2"
@@ -63,6 +65,7 @@ class _Server(Facts[ClusterState]):
         self.token: bytes = str(settings["token"]).encode()
         self.rbac = Rbac(Path(settings["rbac"]), NAMESPACE, SERVICE_ACCOUNT)
         self.cluster = Cluster(self.now, int(settings["number"]), time.time)
+        self.volume = Volume(Path(settings["volume"]))
 
     def _changed(
         self, request: Request, facts: Mapping[str, Any], bent: dict[str, Mapping[str, Any]]
@@ -70,6 +73,10 @@ class _Server(Facts[ClusterState]):
         answer = super()._changed(request, facts, bent)
         self.cluster.follow(self.now)
         return answer
+
+    async def kubelet_metrics(self, _request: Request) -> Response:
+        """Answer as a kubelet does, of the one volume that is watched."""
+        return PlainTextResponse(self.volume.metrics())
 
     def objects(self) -> Objects:
         """Return everything as it is now."""
@@ -101,6 +108,7 @@ def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
         Route("/version", _answered(api.version)),
         Route("/version/", _answered(api.version)),
         Route("/readyz", _answered(api.ready)),
+        Route(volumes.METRICS_PATH, server.kubelet_metrics),
         Route(
             "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
             _answered(api.access_review),

@@ -199,7 +199,7 @@ class TestImages:
         ids=["another container", "another image"],
     )
     def test_a_pod_that_does_not_run_the_apps_image_in_its_container_fails(
-        self, tmp_path: pathlib.Path, cluster: ClusterServer, changes: dict[str, str], says: str
+        self, tmp_path: pathlib.Path, cluster: ClusterServer, changes: dict[str, Any], says: str
     ) -> None:
         cluster.tell(**STAGES["phase-3"])
         platform = a_cluster_platform(tmp_path, cluster.url, **changes)

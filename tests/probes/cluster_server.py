@@ -29,6 +29,6 @@ class ClusterServer(StandIn):
 @contextlib.contextmanager
 def cluster_server(number: int = 1) -> Iterator[ClusterServer]:
     """Run a cluster until the block ends."""
-    settings = {"token": TOKEN, "rbac": str(RBAC), "number": number}
+    settings = {"token": TOKEN, "rbac": str(RBAC), "number": number, "volume": "/nowhere"}
     with listening(make_app(SecretStr(ADMIN), settings)) as url:
         yield ClusterServer(url)
