@@ -72,6 +72,7 @@ class _Reading:
         self._deadline = deadline
         self._digest = hashlib.sha256()
         self._fed = False
+        self._broke: Exception | None = None
 
     @property
     def sha256(self) -> str | None:
@@ -94,6 +95,9 @@ class _Reading:
                 raise TimeoutError("the backup could not be read in time") from exc
             finally:
                 feeder.join(_STOP_SECONDS)
+        if self._broke is not None:
+            # Half a file from a store that broke off says nothing of the backup.
+            raise self._broke
         return process.returncode, printed
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -113,7 +117,15 @@ class _Reading:
             return
         # A program that has seen enough closes the pipe; how it ended says what it thought of the file.
         with contextlib.suppress(OSError, ValueError), pipe:
-            while chunk := stream.read(_CHUNK_BYTES):
+            while chunk := self._read(stream):
                 self._digest.update(chunk)
                 pipe.write(chunk)
-            self._fed = True
+            self._fed = self._broke is None
+
+    def _read(self, stream: IO[bytes]) -> bytes:
+        """Return the next bytes; none at the end, and none of a store that breaks off, which is kept."""
+        try:
+            return stream.read(_CHUNK_BYTES)
+        except Exception as exc:  # noqa: BLE001 - stores raise their clients' own exceptions
+            self._broke = exc
+            return b""
