@@ -8,15 +8,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import SecretStr
-
 import probes
-from checks import failures
+from checks import failures, watchers
 from checks.check import Check
 from checks.data import missing, verdict
 from checks.platform import NotDescribedError, Platform
 from checks.promql import selector
-from environments.sections.monitoring import Grafana, Monitoring
 from gates.decide.judgement import Judgement, contains_all
 from probes.observation import Observation
 
@@ -61,17 +58,9 @@ class Dashboards:
     def __init__(self, platform: Platform, check: Check) -> None:
         self._platform = platform
         self._check = check
-        section = platform.environment.settings.monitoring
-        if section is None:
-            raise NotDescribedError("the environment lacks the section monitoring; add it")
-        self._section: Monitoring = section
-        self._grafana: Grafana = section.grafana
-        token = platform.environment.secret(self._grafana.token)
-        bearer = SecretStr(f"Bearer {token.get_secret_value()}")
-        self._target = probes.http.HttpTarget(
-            self._grafana.url, section.ca_file, {"Authorization": bearer}
-        )
-        self._token = token
+        self._section = watchers.monitoring_of(platform)
+        self._grafana = self._section.grafana
+        self._target = watchers.grafana(platform)
 
     def read(self) -> Sequence[Loaded]:
         """Read every dashboard by title, judging each; returns those that are there."""
@@ -149,10 +138,10 @@ class Dashboards:
                 target=1,
             )
         for query in dashboard.queries:
-            proxy = f"{self._grafana.url}/api/datasources/proxy/uid/{query.datasource}"
-            through = probes.prometheus.PrometheusTarget(proxy, self._token, self._section.ca_file)
             observed = probes.prometheus.instant(
-                through, query.expression, deadline=self._platform.call_deadline()
+                watchers.through_grafana(self._platform, query.datasource),
+                query.expression,
+                deadline=self._platform.call_deadline(),
             )
             self._check.observe_everywhere(observed)
             if observed.value is None:

@@ -10,13 +10,12 @@ from typing import Any
 import yaml
 
 import probes
-from checks import failures
+from checks import failures, watchers
 from checks.check import Check
 from checks.clusters import Clusters
 from checks.data import missing, verdict
-from checks.platform import NotDescribedError, Platform
+from checks.platform import Platform
 from checks.settling import Ended, Progress, settle_seconds, settled
-from environments.sections.monitoring import Monitoring
 from gates.decide import alert_routes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
@@ -53,10 +52,7 @@ class Watch:
     def __init__(self, platform: Platform, check: Check) -> None:
         self._platform = platform
         self._check = check
-        section = platform.environment.settings.monitoring
-        if section is None:
-            raise NotDescribedError("the environment lacks the section monitoring; add it")
-        self.section: Monitoring = section
+        self.section = watchers.monitoring_of(platform)
         self._policy = platform.policy.monitoring
 
     def rules_as_shipped(self) -> None:
@@ -74,8 +70,7 @@ class Watch:
 
     def alerts_arrive(self) -> None:
         """Judge that each severity reaches its receiver, and that the watchdog's alert arrives."""
-        manager = self.section.alertmanager
-        target = probes.http.HttpTarget(manager.url, self.section.ca_file)
+        target = watchers.alertmanager(self._platform)
         configured = probes.alertmanager.configuration(
             target, deadline=self._platform.call_deadline()
         )

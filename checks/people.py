@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import probes
-from checks import failures
+from checks import failures, watchers
 from checks.baseline import NoBaselineError, command, load_baseline
 from checks.check import Check
 from checks.data import age, missing, verdict
-from checks.platform import NotDescribedError, Platform
-from environments.sections.people import Contact, People
+from checks.platform import Platform
+from environments.sections.people import Contact
 from environments.store import DamagedRecordError, StoreError
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
@@ -33,10 +33,7 @@ class Backing:
     def __init__(self, platform: Platform, check: Check) -> None:
         self._platform = platform
         self._check = check
-        section = platform.environment.settings.people
-        if section is None:
-            raise NotDescribedError("the environment lacks the section people; add it")
-        self._section: People = section
+        self._section = watchers.people_of(platform)
 
     def somebody_on_call(self) -> None:
         """Judge that every schedule has somebody in the window and through the day after."""
@@ -47,7 +44,11 @@ class Backing:
             return
         for schedule in self._section.pagerduty.schedules:
             observed = probes.pagerduty.on_call(
-                self._pagerduty(), schedule, since, until, deadline=self._platform.call_deadline()
+                watchers.pagerduty(self._platform),
+                schedule,
+                since,
+                until,
+                deadline=self._platform.call_deadline(),
             )
             self._note("PagerDuty", observed)
             if observed.value is not None:
@@ -58,7 +59,9 @@ class Backing:
         """Judge that PagerDuty's services of the platform are on and lead to somebody."""
         for service in self._section.pagerduty.services:
             observed = probes.pagerduty.service(
-                self._pagerduty(), service, deadline=self._platform.call_deadline()
+                watchers.pagerduty(self._platform),
+                service,
+                deadline=self._platform.call_deadline(),
             )
             self._note("PagerDuty", observed)
             if observed.value is not None:
@@ -99,9 +102,7 @@ class Backing:
 
     def _channels(self) -> dict[str, bool] | None:
         """Read all pages of channels; None when they can't be read, which is judged then."""
-        section = self._section
-        token = self._platform.environment.secret(section.slack.token)
-        target = probes.slack.target(section.slack.url, token, section.ca_file)
+        target = watchers.slack(self._platform)
         writable: dict[str, bool] = {}
         page = ""
         for _ in range(_MOST_PAGES):
@@ -114,11 +115,6 @@ class Backing:
             if not page:
                 break
         return writable
-
-    def _pagerduty(self) -> probes.http.HttpTarget:
-        section = self._section.pagerduty
-        token = self._platform.environment.secret(section.token)
-        return probes.pagerduty.target(section.url, token, self._section.ca_file)
 
     def _note(self, subject: str, observed: Observation[Any]) -> None:
         self._check.observe_everywhere(observed)

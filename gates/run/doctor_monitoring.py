@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import SecretStr
-
 import probes
+from checks import watchers
 from checks.failures import failure_of
 from environments.sections.monitoring import Monitoring
 from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
@@ -24,7 +23,7 @@ def examine_monitoring(subject: Subject, section: Monitoring) -> list[Finding]:
 
 
 def _alertmanager(subject: Subject, section: Monitoring) -> Finding:
-    target = probes.http.HttpTarget(section.alertmanager.url, section.ca_file)
+    target = watchers.alertmanager(subject.platform)
     observed = probes.alertmanager.configuration(target, deadline=subject.deadline())
     if observed.value is None:
         keys = Keys("monitoring.alertmanager.url", "monitoring.ca_file", "")
@@ -41,9 +40,7 @@ def _alertmanager(subject: Subject, section: Monitoring) -> Finding:
 
 
 def _dashboards(subject: Subject, section: Monitoring) -> Iterator[Finding]:
-    token = subject.platform.environment.secret(section.grafana.token)
-    bearer = SecretStr(f"Bearer {token.get_secret_value()}")
-    target = probes.http.HttpTarget(section.grafana.url, section.ca_file, {"Authorization": bearer})
+    target = watchers.grafana(subject.platform)
     keys = Keys("monitoring.grafana.url", "monitoring.ca_file", "monitoring.grafana.token")
     for title in section.grafana.dashboards:
         found = probes.grafana.find(target, title, deadline=subject.deadline())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import probes
+from checks import watchers
 from checks.failures import failure_of
 from environments.sections.people import People
 from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
@@ -14,13 +15,12 @@ _PAGERDUTY, _SLACK = "PagerDuty", "Slack"
 
 def examine_people(subject: Subject, section: People) -> list[Finding]:
     """Read every schedule and the first channels; who is on call is the checks' business."""
-    return [*_schedules(subject, section), _channels(subject, section)]
+    return [*_schedules(subject, section), _channels(subject)]
 
 
 def _schedules(subject: Subject, section: People) -> Iterator[Finding]:
     rota = section.pagerduty
-    token = subject.platform.environment.secret(rota.token)
-    target = probes.pagerduty.target(rota.url, token, section.ca_file)
+    target = watchers.pagerduty(subject.platform)
     keys = Keys("people.pagerduty.url", "people.ca_file", "people.pagerduty.token")
     for schedule in rota.schedules:
         observed = probes.pagerduty.on_call(
@@ -36,10 +36,10 @@ def _schedules(subject: Subject, section: People) -> Iterator[Finding]:
             yield Finding(_PAGERDUTY, None, Level.OK, f"the schedule {schedule} can be read")
 
 
-def _channels(subject: Subject, section: People) -> Finding:
-    token = subject.platform.environment.secret(section.slack.token)
-    target = probes.slack.target(section.slack.url, token, section.ca_file)
-    observed = probes.slack.channels(target, "", deadline=subject.deadline())
+def _channels(subject: Subject) -> Finding:
+    observed = probes.slack.channels(
+        watchers.slack(subject.platform), "", deadline=subject.deadline()
+    )
     if observed.value is None:
         keys = Keys("people.slack.url", "people.ca_file", "people.slack.token")
         return unreachable(subject, _SLACK, None, failure_of(observed), keys)
