@@ -44,9 +44,28 @@ class _Metric:
                 self._subject.key(self._key, "{name: …, labels: {job: …}}"),
             )
         labels = self._subject.labels(self._region, metric.labels)
+        waiting = self._release_is_to_come(metric, labels)
+        if waiting is not None:
+            return waiting
         if self._objective.kind == "latency":
             return self._histogram(metric, labels)
         return self._counter(metric, labels)
+
+    def _release_is_to_come(self, metric: Metric, labels: dict[str, str]) -> Finding | None:
+        """Return what is right before a deployment: series of other releases, and none of this one yet."""
+        of_release = {name for name, value in metric.labels.items() if "{release}" in value}
+        if not of_release & set(labels) or self._subject.settings.traffic.switched_at is not None:
+            return None
+        suffix = "_bucket" if self._objective.kind == "latency" else ""
+        others = {name: value for name, value in labels.items() if name not in of_release}
+        if self._asker.series(f"count({promql.selector(metric.name + suffix, labels)})"):
+            return None
+        if not self._asker.series(f"count({promql.selector(metric.name + suffix, others)})"):
+            return None
+        wanted = ", ".join(f'{name}="{labels[name]}"' for name in sorted(of_release))
+        sentence = f"{metric.name} has no series with {wanted} yet, as before a deployment"
+        remedy = f"if that release carries traffic already, mend {self._key}.labels"
+        return self._finding(Level.WARN, sentence, (remedy,))
 
     def _histogram(self, metric: Metric, labels: dict[str, str]) -> Finding:
         series = self._asker.series(self._bounds_now(metric.name, labels))
