@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import probes
 from checks.check import Check
 from checks.instrument import Inspector, UnfitError
 from checks.platform import Platform
@@ -12,7 +13,6 @@ from checks.promql import selector
 from environments.sections.storage import FileSystems
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.prometheus import Series
 
 
 def judge(platform: Platform, check: Check) -> None:
@@ -39,7 +39,9 @@ def _measured(
     return judged(name, found, kind.at_least, platform.policy.storage.min_free)
 
 
-def judged(name: str, found: Sequence[Series], at_least: int, min_free: float) -> Judgement:
+def judged(
+    name: str, found: Sequence[probes.prometheus.Series], at_least: int, min_free: float
+) -> Judgement:
     """Judge free shares: all must be measured, each a share, and the least of them be enough."""
     subject = f"room on the file systems {name}"
     if len(found) < at_least:
@@ -64,7 +66,7 @@ def judged(name: str, found: Sequence[Series], at_least: int, min_free: float) -
     )
 
 
-def _named(one: Series) -> str:
+def _named(one: probes.prometheus.Series) -> str:
     """Return a file system by its labels."""
     return ", ".join(f"{name} {value}" for name, value in sorted(one.labels.items())) or "one"
 

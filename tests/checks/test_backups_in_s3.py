@@ -83,8 +83,8 @@ def judged(platform: Platform) -> dict[str, Outcome]:
     folder.of_usual_size()
     folder.restored_the_day_before()
     found = check.noted()["eu"].judgements
-    bad = {one.sentence: one.outcome for one in found if one.outcome is not Outcome.PASS}
-    return bad or {"": found[0].outcome}
+    bad = [one for one in found if one.outcome is not Outcome.PASS]
+    return {one.sentence: one.outcome for one in bad} or {"": found[0].outcome}
 
 
 def test_a_real_dump_in_a_bucket_is_read_to_its_end(platform: Platform) -> None:

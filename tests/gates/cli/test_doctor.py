@@ -112,7 +112,7 @@ def edited(tmp_path: pathlib.Path) -> pathlib.Path:
     text = re.sub(r'"EDIT-ME: [^"]+"', lambda _: f"{next(numbers)}.invalid", text)
     text = text.replace("unifiedhealth.io", "unifiedhealth.invalid")
     text = text.replace("checkip.amazonaws.com", "outside.invalid")
-    text = re.sub(r"host: [0-9.]+", "host: resolver.invalid", text)
+    text = re.sub(r"host: [0-9.]+(?=[,}])", lambda _: f"host: {next(numbers)}.invalid", text)
     path = tmp_path / "prod.yaml"
     path.write_text(text, encoding="utf-8")
     return path
