@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bench import data, engine, gate, phases, redis
+from bench import data, engine, gate, load, phases, redis
 from bench.figure import Figure
 
 SUITES = {
@@ -18,6 +18,7 @@ SUITES = {
     "gate": gate.figures,
     "phases": phases.figures,
     "healthy": gate.healthy_runs,
+    "load": load.figures,
 }
 
 
@@ -28,19 +29,26 @@ def main(arguments: Sequence[str]) -> int:
         "suite", nargs="*", choices=[*SUITES, []], help="default: engine, redis, gate and phases"
     )
     parser.add_argument("--output", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "--full", action="store_true", help="of load alone: 5 and 10 minutes, ten million requests"
+    )
     options = parser.parse_args(arguments)
+    if options.suite == ["load"]:
+        return load.main(output=options.output, full=options.full)
+    if options.full:
+        parser.error("--full is of load alone: ./harness bench load --full")
     figures: list[Figure] = []
     for name in options.suite or ["engine", "redis", "gate", "phases"]:
         for figure in SUITES[name]():
             figures.append(figure)
             if options.output == "text":
                 _tell(figure.line())
-    load = os.getloadavg()[0]
+    average = os.getloadavg()[0]
     if options.output == "json":
         records = [figure.record() for figure in figures]
-        _tell(json.dumps({"load_average": load, "figures": records}))
+        _tell(json.dumps({"load_average": average, "figures": records}))
     else:
-        _tell(f"load average of the machine: {load:.2f} on {os.cpu_count()} cores")
+        _tell(f"load average of the machine: {average:.2f} on {os.cpu_count()} cores")
     return 0 if all(figure.kept for figure in figures) else 1
 
 

@@ -1,0 +1,284 @@
+"""Figures of the load engine: what one process sends to a server that does nothing, beside others."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import trustme
+
+from bench import load_others
+from bench.figure import Figure
+from bench.load_others import NotMeasuredError, Program, Seen
+from bench.load_sender import Order, Result
+
+CONNECTIONS = 64
+ROUNDS = 5
+ROUND_SECONDS = 4
+TARGET_RPS = 10_000.0
+OPEN_SECONDS = 30.0
+FULL_OPEN_SECONDS = 300.0
+MEMORY_SECONDS = 600.0
+MANY_REQUESTS = 10_000_000
+STALL_SECONDS = 1.0
+STALL_EVERY_SECONDS = 10.0
+_STALLED_RPS = 200
+_STALLED_CALLERS = 10
+_PATIENCE_SECONDS = 60.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Round:
+    """Everybody's closed loop, one after the other, on the same server."""
+
+    ours: float
+    wrk: float | None
+    hey: float | None
+    fast_http_user: float | None
+
+    def ratio(self, theirs: float | None) -> float | None:
+        """Return how often ours is theirs."""
+        return None if theirs is None else self.ours / theirs
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stalled:
+    """What each says of the 99th percentile at a server that stands still for a second in ten."""
+
+    ours_p99_s: float
+    fast_http_user_p99_s: float | None
+    hey_p99_s: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Measured:
+    """All that was measured; None: this machine lacks a generator to compare with."""
+
+    rounds: tuple[Round, ...]
+    open_loop: Result
+    wrk_p50_ms: float | None
+    mix: Result
+    tls: Result
+    stalled: Stalled
+    memory: Result | None
+    many: Result | None
+
+    def median(self, of: Callable[[Round], float | None]) -> float | None:
+        """Return the median over the rounds of what was measured in each."""
+        values = [value for one in self.rounds if (value := of(one)) is not None]
+        return statistics.median(values) if len(values) == len(self.rounds) else None
+
+    def record(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        loop = self.open_loop
+        return {
+            "closed_loop_rps": self.median(lambda one: one.ours),
+            "vs_fast_http_user": self.median(lambda one: one.ratio(one.fast_http_user)),
+            "vs_hey": self.median(lambda one: one.ratio(one.hey)),
+            "vs_wrk": self.median(lambda one: one.ratio(one.wrk)),
+            "open_loop": {
+                "target_rps": TARGET_RPS,
+                "achieved_rps": loop.rps,
+                "late_ratio": loop.late / loop.sent,
+                "dropped": loop.dropped,
+                "p50_ms": loop.p50_ms,
+                "p99_ms": loop.p99_ms,
+                "p999_ms": loop.p999_ms,
+            },
+            "mix_rps": self.mix.rps,
+            "tls_rps": self.tls.rps,
+            "coordinated_omission": dataclasses.asdict(self.stalled),
+        }
+
+    def figures(self) -> Iterator[Figure]:
+        """Yield each figure with its bound."""
+        yield from self._closed()
+        yield from self._open()
+        yield Figure("mix with bodies and checks", self.mix.rps, 10_000, "rps", at_least=True)
+        yield Figure("of the mix, failed", self.mix.failed, 0, "requests")
+        yield Figure("by TLS", self.tls.rps, 6_000, "rps", at_least=True)
+        yield from self._omission()
+        yield from self._memory()
+
+    def _closed(self) -> Iterator[Figure]:
+        rps = self.median(lambda one: one.ours)
+        yield _least("closed loop, one process", rps, 20_000, "rps")
+        ratio = self.median(lambda one: one.ratio(one.fast_http_user))
+        yield _least("against FastHttpUser", ratio, 6, "x")
+        yield _least("against hey", self.median(lambda one: one.ratio(one.hey)), 1.5, "x")
+        yield _least("against wrk", self.median(lambda one: one.ratio(one.wrk)), 0.5, "x")
+
+    def _open(self) -> Iterator[Figure]:
+        loop = self.open_loop
+        held = loop.rps / TARGET_RPS * 100
+        yield Figure("open loop at 10,000 rps, of it sent", held, 99.5, "%", at_least=True)
+        slowest = loop.slowest_second_rps / TARGET_RPS * 100
+        yield Figure("in its slowest second", slowest, 95, "%", at_least=True)
+        yield Figure("of it late", loop.late / loop.sent * 100, 0.1, "%")
+        yield Figure("of it dropped", loop.dropped, 0, "requests")
+        over = float("nan") if self.wrk_p50_ms is None else loop.p50_ms - self.wrk_p50_ms
+        yield Figure("its p50 above wrk's", over, 1, "ms")
+        yield Figure("its processor", loop.cpu_share * 100, 80, "% of a core")
+
+    def _omission(self) -> Iterator[Figure]:
+        ours = self.stalled.ours_p99_s
+        yield Figure("p99 at a server that stalls 1 s in 10", ours, 0.85, "s", at_least=True)
+        yield Figure("and no more than that", ours, 1.0, "s")
+
+    def _memory(self) -> Iterator[Figure]:
+        if self.memory is not None:
+            grown = self.memory.rss_mb / self.memory.early_rss_mb
+            yield Figure("memory after 10 minutes against after one", grown, 1.05, "x")
+        if self.many is not None:
+            yield Figure("memory in a run of ten million", self.many.peak_rss_mb, 200, "MB")
+            short = MANY_REQUESTS - self.many.sent
+            yield Figure("of ten million, not sent", max(0, short), 0, "requests")
+
+
+def _least(name: str, value: float | None, bound: float, unit: str) -> Figure:
+    """Return a figure that is not kept where it was not measured."""
+    return Figure(name, float("nan") if value is None else value, bound, unit, at_least=True)
+
+
+def main(*, output: str, full: bool) -> int:
+    """Measure and print; 0 when every figure keeps its bound."""
+    measured = measure(full=full)
+    figures = list(measured.figures())
+    if output == "json":
+        sys.stdout.write(json.dumps(measured.record()) + "\n")
+    else:
+        sys.stdout.writelines(f"{figure.line()}\n" for figure in figures)
+    return 0 if all(figure.kept for figure in figures) else 1
+
+
+def figures() -> Iterator[Figure]:
+    """Yield the figures of the short measurement."""
+    yield from measure(full=False).figures()
+
+
+def measure(*, full: bool) -> Measured:
+    """Measure everything: about four minutes, 25 if full."""
+    with _null_server() as url:
+        rounds = tuple(_round(url) for _ in range(ROUNDS))
+        at_rest = _others("wrk", lambda it: load_others.wrk(it, url, connections=1, seconds=2))
+        seconds = FULL_OPEN_SECONDS if full else OPEN_SECONDS
+        open_loop = _sent(Order(url, seconds, rps=TARGET_RPS))
+        memory = _sent(Order(url, MEMORY_SECONDS, rps=TARGET_RPS)) if full else None
+        many = _sent(_many(url)) if full else None
+    with _null_server("--bodies") as url:
+        mix = _sent(Order(url, ROUND_SECONDS * 2, connections=CONNECTIONS, mix=True))
+    return Measured(
+        rounds=rounds,
+        open_loop=open_loop,
+        wrk_p50_ms=None if at_rest is None else at_rest.p50_ms,
+        mix=mix,
+        tls=_by_tls(),
+        stalled=_stalled(),
+        memory=memory,
+        many=many,
+    )
+
+
+def _round(url: str) -> Round:
+    ours = _sent(Order(url, ROUND_SECONDS, connections=CONNECTIONS))
+    at_most = {"connections": CONNECTIONS, "seconds": ROUND_SECONDS}
+    wrk = _others("wrk", lambda it: load_others.wrk(it, url, **at_most))
+    hey = _others("hey", lambda it: load_others.hey(it, url, **at_most))
+    fast = _fast_http_user(url, users=CONNECTIONS, seconds=ROUND_SECONDS)
+    told = Round(ours.rps, *(None if one is None else one.rps for one in (wrk, hey, fast)))
+    _say(f"closed loop, requests/s: {told}")
+    return told
+
+
+def _many(url: str) -> Order:
+    return Order(url, MEMORY_SECONDS, connections=CONNECTIONS, requests=MANY_REQUESTS)
+
+
+def _by_tls() -> Result:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        authority = trustme.CA()
+        trusted, own = pathlib.Path(folder) / "authority.pem", pathlib.Path(folder) / "server.pem"
+        authority.cert_pem.write_to_path(trusted)
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(own)
+        with _null_server("--certificate", str(own)) as url:
+            order = Order(url, ROUND_SECONDS, connections=CONNECTIONS, authority=str(trusted))
+            return _sent(order)
+
+
+def _stalled() -> Stalled:
+    """Let all three ask the same server at the same time: they see the same stalls."""
+    seconds = int(STALL_EVERY_SECONDS * 2)
+    manners = (f"--stall-every-seconds={STALL_EVERY_SECONDS}", f"--stall-seconds={STALL_SECONDS}")
+    each = _STALLED_RPS // _STALLED_CALLERS
+    with _null_server(*manners) as url, ThreadPoolExecutor() as at_once:
+        ours = at_once.submit(_sent, Order(url, seconds, rps=_STALLED_RPS))
+        fast = at_once.submit(
+            _fast_http_user, url, users=_STALLED_CALLERS, seconds=seconds, each_rps=each
+        )
+        hey = _others(
+            "hey",
+            lambda it: load_others.hey(
+                it, url, connections=_STALLED_CALLERS, seconds=seconds, each_rps=each
+            ),
+        )
+        theirs = fast.result()
+        return Stalled(
+            ours.result().p99_ms / 1000,
+            None if theirs is None else theirs.p99_s,
+            None if hey is None else hey.p99_s,
+        )
+
+
+def _others(name: str, ask: Callable[[Program], Seen]) -> Seen | None:
+    try:
+        return ask(Program(name))
+    except NotMeasuredError as exc:
+        _say(f"{name} was not measured: {exc}")
+        return None
+
+
+def _fast_http_user(url: str, *, users: int, seconds: int, each_rps: int = 0) -> Seen | None:
+    try:
+        return load_others.fast_http_user(url, users=users, seconds=seconds, each_rps=each_rps)
+    except NotMeasuredError as exc:
+        _say(f"FastHttpUser was not measured: {exc}")
+        return None
+
+
+def _sent(order: Order) -> Result:
+    """Send from a process of its own."""
+    done = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", "bench.load_sender", json.dumps(dataclasses.asdict(order))],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=order.seconds + _PATIENCE_SECONDS,
+    )
+    return Result(**json.loads(done.stdout))
+
+
+@contextlib.contextmanager
+def _null_server(*arguments: str) -> Iterator[str]:
+    """Serve from a process of its own; yields the address."""
+    server = subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "load._engine._null_server", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield server.stdout.readline().strip() if server.stdout else ""
+    finally:
+        server.terminate()
+        server.communicate(timeout=10)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")

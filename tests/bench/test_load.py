@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import math
+
+import pytest
+
+from bench.figure import Figure
+from bench.load import Measured, Round, Stalled
+from bench.load_others import NotMeasuredError, Seen, read_hey, read_wrk
+from bench.load_sender import Order, Result, send
+from load._engine._null_server import Manners
+from tests.load.wires import null_server
+
+WRK = """Running 1s test @ http://127.0.0.1:18404/
+  1 threads and 8 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.43ms    4.38ms  43.87ms   95.47%
+  Latency Distribution
+     50%   61.00us
+     75%    1.19ms
+     90%    3.24ms
+     99%   28.14ms
+  54451 requests in 1.00s, 9.61MB read
+Requests/sec:  54222.51
+Transfer/sec:      9.57MB
+"""
+HEY = """
+Summary:
+  Total:\t2.0114 secs
+  Requests/sec:\t183.9480
+
+Latency distribution:
+  50% in 0.0005 secs
+  99% in 0.0399 secs
+"""
+RESULT = Result(
+    rps=9_990.0,
+    sent=1_000,
+    failed=0,
+    late=1,
+    dropped=0,
+    slowest_second_rps=9_900.0,
+    p50_ms=0.5,
+    p99_ms=2.0,
+    p999_ms=5.0,
+    cpu_share=0.2,
+    lag_p99_ms=1.0,
+    early_rss_mb=50.0,
+    rss_mb=50.0,
+    peak_rss_mb=51.0,
+)
+MEASURED = Measured(
+    rounds=(Round(60_000, 100_000, 30_000, 6_000), Round(50_000, 100_000, 50_000, 5_000)),
+    open_loop=RESULT,
+    wrk_p50_ms=0.05,
+    mix=RESULT,
+    tls=RESULT,
+    stalled=Stalled(0.9, 0.01, None),
+    memory=None,
+    many=None,
+)
+
+
+def test_what_wrk_and_hey_say_is_read() -> None:
+    seen = read_wrk(WRK)
+    assert (seen.rps, seen.p50_ms) == (54222.51, 0.061)
+    assert seen.p99_s == pytest.approx(0.02814)
+    assert read_hey(HEY) == Seen(rps=183.948, p50_ms=0.5, p99_s=0.0399)
+
+
+@pytest.mark.parametrize("read", [read_wrk, read_hey])
+def test_what_says_nothing_was_not_measured(read: object) -> None:
+    assert callable(read)
+    with pytest.raises(NotMeasuredError, match="usage"):
+        read("usage: …")
+
+
+def test_the_record_has_the_promised_keys() -> None:
+    record = MEASURED.record()
+    assert record == {
+        "closed_loop_rps": 55_000,
+        "vs_fast_http_user": 10,
+        "vs_hey": 1.5,
+        "vs_wrk": 0.55,
+        "open_loop": {
+            "target_rps": 10_000,
+            "achieved_rps": 9_990,
+            "late_ratio": 0.001,
+            "dropped": 0,
+            "p50_ms": 0.5,
+            "p99_ms": 2.0,
+            "p999_ms": 5.0,
+        },
+        "mix_rps": 9_990,
+        "tls_rps": 9_990,
+        "coordinated_omission": {
+            "ours_p99_s": 0.9,
+            "fast_http_user_p99_s": 0.01,
+            "hey_p99_s": None,
+        },
+    }
+
+
+def test_what_was_not_measured_keeps_no_bound() -> None:
+    rounds = tuple(dataclasses.replace(one, hey=None) for one in MEASURED.rounds)
+    without = dataclasses.replace(MEASURED, rounds=rounds)
+    assert without.record()["vs_hey"] is None
+    (figure,) = (one for one in without.figures() if one.name == "against hey")
+    assert not figure.kept
+    assert figure.line() == "NONE against hey: not measured (at least 1.5 x)"
+    assert figure.record()["value"] is None
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (1.5, "ok   speed: 1.5 x (at least 1.5 x)"),
+        (1.49, "LOW  speed: 1.49 x (at least 1.5 x)"),
+        (math.nan, "NONE speed: not measured (at least 1.5 x)"),
+        (20_000, "ok   speed: 20,000 x (at least 1.5 x)"),
+    ],
+)
+def test_a_figure_that_should_be_large_is_told(value: float, line: str) -> None:
+    assert Figure("speed", value, 1.5, "x", at_least=True).line() == line
+
+
+def test_the_mix_is_answered_and_checked_and_its_whole_number_sent() -> None:
+    with null_server(Manners(bodies=True)) as port:
+        url = f"http://127.0.0.1:{port}"
+        result = asyncio.run(send(Order(url, 20, connections=4, requests=500, mix=True)))
+    assert result.sent >= 500
+    assert result.failed == 0
+    assert result.p50_ms <= result.p99_ms <= result.p999_ms
+
+
+def test_an_answer_of_the_mix_that_is_wrong_is_counted() -> None:
+    with null_server(Manners(bodies=True, bad_every=2)) as port:
+        url = f"http://127.0.0.1:{port}"
+        result = asyncio.run(send(Order(url, 20, connections=1, requests=100, mix=True)))
+    assert result.failed == pytest.approx(result.sent / 2, abs=1)
