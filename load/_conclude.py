@@ -128,6 +128,7 @@ def _verdict(verdict: LoadVerdict) -> dict[str, Any]:
             {
                 "stage": None if where is None else where.stage.number,
                 "region": None if where is None else where.stage.region,
+                "required": where is None or where.stage.required,
                 "judgement": judgement.record(),
             }
             for where, judgement in placed
@@ -216,6 +217,7 @@ def _stage(stage: Stage) -> dict[str, Any]:
         "rps": stage.rps,
         "seconds": stage.seconds,
         "measured": stage.measured,
+        "required": stage.required,
     }
 
 

@@ -13,6 +13,8 @@ from load._engine._wire import Trouble
 from load._run import Moment, Run, Stage, Worker
 
 RAMP = "ramp"
+_TOLD_WITHIN_SECONDS = 0.2
+"""Workers learn by a message that a stage begins."""
 _OWN = (Trouble.PORTS, Trouble.NAME)
 BUSIEST_SECONDS = 10
 """A worker's processor time is judged over so many seconds in a row."""
@@ -42,13 +44,13 @@ def facts_of(run: Run, policy: LoadPolicy) -> LoadFacts:
 
 
 def whole_seconds(run: Run, stage: Stage) -> range:
-    """Return the Unix seconds that lie wholly within a stage, on every worker's clock."""
+    """Return the Unix seconds that lie wholly within a stage, for every worker and on its clock."""
     if stage.number not in run.begun:
         return range(0)
     began_at, ended_at = run.begun[stage.number]
     skews = [abs(worker.clock_skew_seconds) for worker in run.workers]
     margin = max((skew for skew in skews if math.isfinite(skew)), default=0.0)
-    return range(math.ceil(began_at + margin), math.floor(ended_at - margin))
+    return range(math.ceil(began_at + _TOLD_WITHIN_SECONDS + margin), math.floor(ended_at - margin))
 
 
 def share_of(run: Run, stage: Stage) -> float:
@@ -80,6 +82,7 @@ def _stage(run: Run, stage: Stage, region: str, policy: LoadPolicy) -> StageFact
         lag_p99_seconds=tally.lag.percentile(99),
         paused_seconds=tally.lag.seconds_beyond(Limits().late_seconds),
         cpu_share=_cpu_share(run.workers, whole_seconds(run, stage)),
+        required=stage.required,
         endpoints=tuple(
             _endpoint(name, tally.endpoints[name], policy.thresholds_seconds)
             for name in sorted(tally.endpoints)

@@ -42,7 +42,10 @@ def _ramp(wanted: Wanted) -> Iterator[Stage]:
     yield _warm_up(wanted.rps * RAMP_SHARES[0], wanted.seconds)
     for number, share in enumerate(RAMP_SHARES, start=1):
         rps = wanted.rps * share
-        yield Stage(number, rps, wanted.seconds, title=f"{rps:,.0f} requests/s")
+        beyond = share > 1
+        yield Stage(
+            number, rps, wanted.seconds, title=f"{rps:,.0f} requests/s", required=not beyond
+        )
 
 
 def _spike(wanted: Wanted) -> Iterator[Stage]:

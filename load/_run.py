@@ -27,6 +27,9 @@ class Stage:
     """False of a warm-up or a recovery: it is shown and not judged."""
     title: str = ""
     """As people call it: warm-up, steady, spike."""
+    required: bool = True
+    """False of a measured stage beyond what is wanted, as of a ramp: it shows how far the platform goes,
+    and the run may pass without it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def _stages(record: Mapping[str, Any]) -> str:
     regions = sorted(record["plan"]["regions"])
     rows = [
         [
-            Cell(load_words.stage_name(stage), "name"),
+            Cell(load_words.stage_label(stage), "name"),
             Cell(load_words.number(stage["rps"])),
             Cell(load_words.number(stage["sent_rps"])),
             Cell(load_words.milliseconds(stage["response"].get("p50"))),

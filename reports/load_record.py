@@ -59,11 +59,13 @@ def checked(record: object) -> Mapping[str, Any]:
 def _check_result(record: Mapping[str, Any]) -> None:
     try:
         result = LoadResult(record["result"])
-        made = result_of(judgement for _, judgement in judgements(record))
+        required = [one for one in judgements(record) if one[0]["required"] is True]
+        made = result_of(judgement for _, judgement in required)
     except (KeyError, TypeError, ValueError):
         raise DamagedLoadRecordError("it is damaged: a judgement cannot be read") from None
-    unmeasured = not record["stages"] and result is LoadResult.PASS
-    if result is not made or record.get("exit_code") != result.exit_code or unmeasured:
+    if all(place["stage"] is None for place, _ in required):
+        made = LoadResult.INVALID
+    if result is not made or record.get("exit_code") != result.exit_code:
         raise DamagedLoadRecordError(
             "it contradicts itself: its judgements amount to another result"
         )

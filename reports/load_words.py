@@ -38,6 +38,7 @@ class Finding:
 
     where: str
     judgement: Judgement
+    required: bool
 
 
 def meaning(record: Mapping[str, Any]) -> str:
@@ -48,7 +49,8 @@ def meaning(record: Mapping[str, Any]) -> str:
 def about(record: Mapping[str, Any]) -> str:
     """Return what was run: profile, rate, model, environment, release, regions."""
     plan = record["plan"]
-    rates = [stage["rps"] for stage in plan["stages"] if stage["measured"]] or [0]
+    required = (one for one in plan["stages"] if one["measured"] and one["required"])
+    rates = [stage["rps"] for stage in required] or [0]
     closed = plan["model"] == "closed"
     unit = " connections, closed model" if closed else f" requests/s, {plan['arrivals']} arrivals"
     rate = (
@@ -67,7 +69,7 @@ def reasons(record: Mapping[str, Any]) -> tuple[Finding, ...]:
     bad = [
         one
         for one in findings(record)
-        if one.judgement.outcome not in (Outcome.PASS, Outcome.NOT_APPLICABLE)
+        if one.required and one.judgement.outcome not in (Outcome.PASS, Outcome.NOT_APPLICABLE)
     ]
     return tuple(sorted(bad, key=lambda one: one.judgement.outcome is not Outcome.FAIL))
 
@@ -77,23 +79,31 @@ def findings(record: Mapping[str, Any]) -> tuple[Finding, ...]:
     titles = {stage["number"]: stage_name(stage) for stage in record["plan"]["stages"]}
     several = sum(1 for stage in record["plan"]["stages"] if stage["measured"]) > 1
     return tuple(
-        Finding(_where(place, titles, several=several), judgement)
+        Finding(_where(place, titles, several=several), judgement, place["required"])
         for place, judgement in judgements(record)
     )
 
 
 def proved(record: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """Return the objectives that were proved."""
+    """Return the objectives that were proved, of those that had to be."""
     return tuple(
         one
         for one in findings(record)
-        if one.judgement.rule == OBJECTIVE and one.judgement.outcome is Outcome.PASS
+        if one.required
+        and one.judgement.rule == OBJECTIVE
+        and one.judgement.outcome is Outcome.PASS
     )
 
 
 def stage_name(stage: Mapping[str, Any]) -> str:
     """Return how people call a stage."""
     return one_line(str(stage["title"])) or f"stage {stage['number']}"
+
+
+def stage_label(stage: Mapping[str, Any]) -> str:
+    """Return a stage's name, and whether the run may pass without it."""
+    beyond = " (beyond what is wanted)" if stage["measured"] and not stage["required"] else ""
+    return f"{stage_name(stage)}{beyond}"
 
 
 def remarks(record: Mapping[str, Any]) -> Iterator[str]:

@@ -52,6 +52,8 @@ class StageFacts:
     cpu_share: float
     """Of the busiest worker in its busiest ten seconds, of one core; NaN: nobody measured it."""
     endpoints: tuple[EndpointFacts, ...]
+    required: bool = True
+    """False: beyond what is wanted. It is judged, and the run may pass without it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

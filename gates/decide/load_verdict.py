@@ -66,23 +66,20 @@ class LoadVerdict:
 
     @property
     def result(self) -> LoadResult:
-        """Return the worst region's result."""
-        if not self.stages:
-            return LoadResult.INVALID
-        return result_of(one for stage in self.stages for one in (*stage.judgements, *self.run))
+        """Return the worst region's result, of the stages that are required; INVALID without any."""
+        return self._result_of(self.stages)
 
     @property
     def regions(self) -> Mapping[str, LoadResult]:
         """Return the result of each region on its own."""
         return {
-            region: result_of(
-                one
-                for stage in self.stages
-                if stage.stage.region == region
-                for one in (*stage.judgements, *self.run)
-            )
+            region: self._result_of(one for one in self.stages if one.stage.region == region)
             for region in sorted({stage.stage.region for stage in self.stages})
         }
+
+    def _result_of(self, stages: Iterable[StageVerdict]) -> LoadResult:
+        required = [one for stage in stages if stage.stage.required for one in stage.judgements]
+        return result_of([*required, *self.run]) if required else LoadResult.INVALID
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,14 +91,23 @@ class _Aim:
 def judge(facts: LoadFacts, policy: LoadPolicy) -> LoadVerdict:
     """Return the verdict of a whole run."""
     stages: list[StageVerdict] = []
-    broke = False
+    broke = fell_short = False
     for number in sorted({stage.number for stage in facts.stages}):
         of_number = [
-            StageVerdict(stage, _judge_stage(stage, facts, policy, over=broke and facts.ramp))
+            StageVerdict(
+                stage,
+                _judge_stage(
+                    stage,
+                    facts,
+                    policy,
+                    over=facts.ramp and (broke or (fell_short and not stage.required)),
+                ),
+            )
             for stage in sorted(facts.stages, key=lambda one: one.region)
             if stage.number == number
         ]
         broke = broke or any(one.result is LoadResult.FAIL for one in of_number)
+        fell_short = fell_short or any(one.result is not LoadResult.PASS for one in of_number)
         stages.extend(of_number)
     return LoadVerdict(tuple(stages), load_generator.judge_run(facts, policy.generator))
 

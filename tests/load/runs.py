@@ -139,11 +139,20 @@ def invalid_run() -> Run:
     )
 
 
-def ramp_run() -> Run:
+def ramp_run(*, wanted_rps: float = 360.0) -> Run:
     """Return a ramp of three stages whose second does not hold, behind a warm-up."""
     stages = (
         Stage(0, 60.0, 5.0, measured=False, title="warm-up"),
-        *(Stage(one, 120.0 * one, float(SECONDS), title=f"{120 * one}/s") for one in (1, 2, 3)),
+        *(
+            Stage(
+                one,
+                120.0 * one,
+                float(SECONDS),
+                title=f"{120 * one}/s",
+                required=120 * one <= wanted_rps,
+            )
+            for one in (1, 2, 3)
+        ),
     )
     begins = {0: BEGAN_AT, 1: BEGAN_AT + 5, 2: BEGAN_AT + 5 + SECONDS}
     tallies = {

@@ -173,7 +173,9 @@ def test_partial_seconds_at_a_stages_edges_do_not_count() -> None:
     tallies = {(1, "eu"): late_start, (1, "us"): a_tally()}
     within = {1: (BEGAN_AT + 0.5, BEGAN_AT + SECONDS - 0.4)}
     assert concluded(valid_run(tallies=tallies, begun=within))["result"] == "PASS"
-    around = concluded(valid_run(plan=a_plan(arrivals="uniform"), tallies=tallies))
+    outside = {1: (BEGAN_AT - 0.3, BEGAN_AT + SECONDS + 0.1)}
+    plan = a_plan(arrivals="uniform")
+    around = concluded(valid_run(plan=plan, tallies=tallies, begun=outside))
     assert "2 of 30 seconds" in sentences(around)
 
 
@@ -261,6 +263,17 @@ def test_a_ramp_tells_how_far_it_came() -> None:
         {},
     ]
     assert record["calibration"]["completed"] == 3600
+
+
+def test_a_ramp_that_broke_above_what_is_wanted_passes_and_says_where() -> None:
+    record = concluded(ramp_run(wanted_rps=120))
+    assert record["result"] == "PASS"
+    assert checked(record) == record
+    assert record["sustained"]["rps"] == 120
+    assert record["sustained"]["why_not_more"].startswith("240/s: p95")
+    forged = [{**one, "required": one["stage"] is None} for one in record["judgements"]]
+    with pytest.raises(DamagedLoadRecordError, match="contradicts itself"):
+        checked({**record, "judgements": forged})
 
 
 @pytest.mark.parametrize("seconds", [0, 4, None])

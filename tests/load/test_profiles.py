@@ -26,6 +26,7 @@ def test_a_ramp_rises_past_the_rate_that_is_wanted() -> None:
     assert rates == sorted(set(rates))
     assert (rates[0], rates[-1]) == (500, 1500)
     assert 1000 in rates
+    assert [stage.required for stage in steps] == [rate <= 1000 for rate in rates]
 
 
 def test_a_spike_is_shown_and_what_comes_before_and_after_is_judged() -> None:

@@ -25,6 +25,7 @@ RUNS: Mapping[str, Callable[[], Run]] = {
     "fail": runs.failed_run,
     "invalid": runs.invalid_run,
     "ramp": runs.ramp_run,
+    "ramp-beyond": functools.partial(runs.ramp_run, wanted_rps=120),
     "spike": functools.partial(runs.spike_run, recovers_after=4),
     "nothing": functools.partial(runs.valid_run, tallies={}, begun={}, workers=()),
 }

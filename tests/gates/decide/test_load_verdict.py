@@ -316,6 +316,43 @@ def test_a_ramp_that_broke_does_not_ask_for_what_came_behind() -> None:
     assert "the ramp ended before it" in said(ramp(a_stage(), FAILING, never))
 
 
+BEYOND: dict[str, Any] = {"number": 2, "required": False}
+
+
+@pytest.mark.parametrize(
+    ("stages", "result"),
+    [
+        pytest.param((a_stage(), a_stage(**BEYOND)), PASS, id="it held"),
+        pytest.param(
+            (a_stage(), dataclasses.replace(FAILING, required=False)), PASS, id="it did not hold"
+        ),
+        pytest.param((a_stage(), a_stage(**BEYOND, cpu_share=0.9)), PASS, id="it fell short"),
+        pytest.param(
+            (
+                a_stage(),
+                a_stage(**BEYOND, cpu_share=0.9),
+                a_stage(number=3, required=False, lasted_seconds=None),
+            ),
+            PASS,
+            id="it fell short, and the ramp ended",
+        ),
+        pytest.param((a_stage(required=False),), INVALID, id="nothing else was measured"),
+        pytest.param(
+            (a_stage(lasted_seconds=None), a_stage(**BEYOND)),
+            INVALID,
+            id="what is wanted is missing",
+        ),
+        pytest.param((FAILING, a_stage(number=3, required=False)), FAIL, id="less did not hold"),
+    ],
+)
+def test_a_stage_beyond_what_is_wanted_neither_passes_nor_fails_a_run(
+    stages: tuple[StageFacts, ...], result: LoadResult
+) -> None:
+    verdict = judge(ramp(*stages), POLICY)
+    assert verdict.result is result
+    assert verdict.regions == {"eu": result}
+
+
 # What makes any run worse: none of it, alone or together, ever leads back to PASS.
 WORSE_STAGE: list[dict[str, Any]] = [
     {"late": 60},
