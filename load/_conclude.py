@@ -164,6 +164,7 @@ def _recovery(run: Run, policy: LoadPolicy) -> dict[str, Any] | None:
 
 def _behind(run: Run, ended_at: int, policy: LoadPolicy) -> list[SecondFacts]:
     seconds = _tables.by_second(run)
+    first = max(ended_at, min(seconds, default=ended_at))
     return [
         SecondFacts(
             at - ended_at,
@@ -171,7 +172,7 @@ def _behind(run: Run, ended_at: int, policy: LoadPolicy) -> list[SecondFacts]:
             seconds[at].failed,
             {over: seconds[at].response.not_below(over) for over in policy.thresholds_seconds},
         )
-        for at in range(ended_at, max(seconds, default=0) + 1)
+        for at in range(first, max(seconds, default=0) + 1)
     ]
 
 

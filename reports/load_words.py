@@ -50,7 +50,7 @@ def about(record: Mapping[str, Any]) -> str:
     """Return what was run: profile, rate, model, environment, release, regions."""
     plan = record["plan"]
     required = (one for one in plan["stages"] if one["measured"] and one["required"])
-    rates = [stage["rps"] for stage in required] or [0]
+    rates = [stage["rps"] for stage in required if stage["rps"] is not None] or [0]
     closed = plan["model"] == "closed"
     unit = " connections, closed model" if closed else f" requests/s, {plan['arrivals']} arrivals"
     rate = (

@@ -24,6 +24,7 @@ from load._engine._histogram import Histogram, merged
 from load._engine._tally import Tally
 from load._engine._wire import Trouble
 from load._run import Run, Stage, whole
+from reports import load_page, load_plain
 from reports.load_record import DamagedLoadRecordError, checked
 from tests.load.runs import (
     BEGAN_AT,
@@ -283,6 +284,36 @@ def test_a_spike_tells_how_long_the_platform_needed(seconds: int | None) -> None
         "rps": 240.0,
         "seconds": seconds,
     }
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(
+            valid_run(
+                plan=a_plan(
+                    stages=(
+                        STEADY,
+                        dataclasses.replace(STEADY, number=2, rps=math.inf, seconds=math.nan),
+                    )
+                )
+            ),
+            id="a rate without end",
+        ),
+        pytest.param(
+            valid_run(plan=a_plan(profile="spike"), begun={1: (BEGAN_AT - 20, BEGAN_AT - 10)}),
+            id="a spike that ended before anything was counted",
+        ),
+        pytest.param(
+            valid_run(begun={1: (BEGAN_AT + 9, BEGAN_AT)}), id="a stage that ended before it began"
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_invalid_and_still_shown(run: Run) -> None:
+    record = concluded(run)
+    assert record["result"] == "INVALID"
+    assert "INVALID" in load_page.render(record)
+    assert load_plain.render(record).startswith("load: INVALID")
 
 
 def test_a_closed_model_passes_without_a_rate() -> None:
