@@ -32,12 +32,19 @@ class Expect:
     sample: float = SAMPLE
     """Which share of the bodies is read; 1 reads all."""
 
-    def problem(self, status: int | None, body: bytes, seen: Seen | None = None) -> str | None:
-        """Return what is wrong with an answer, in a report's words; `seen` gets a right body."""
+    def problem(
+        self, status: int | None, body: bytes | None, seen: Seen | None = None
+    ) -> str | None:
+        """Return what is wrong with an answer, in a report's words; `seen` gets a right body.
+
+        None for a body that nobody read.
+        """
         if status != self.status:
             return f"status {status}, wanted {self.status}"
-        if not body:
+        if body is None or not (body or self.equal or self.present):
             return None
+        if not body:
+            return "body is empty"
         try:
             read = json.loads(body)
         except ValueError:
@@ -126,7 +133,7 @@ class Writer:
         read = expect.sample >= 1 or self._chance.random() < expect.sample
 
         def judge(answer: Answer) -> str | None:
-            return expect.problem(answer.status, answer.body, seen)
+            return expect.problem(answer.status, answer.body if read else None, seen)
 
         return Request(ask.name, data, judge, keep_body=read)
 

@@ -19,7 +19,7 @@ from gates.decide.load_policy import LoadPolicy
 from gates.decide.load_verdict import LoadResult, judge
 from gates.decide.outcome import EXIT_OUR_FAILURE
 from gates.load import Checks, load_policy
-from load import _conclude, _provenance
+from load import _allure, _conclude, _provenance
 from load._ask import Ask
 from load._baseline import read_baseline
 from load._calibration import null_server
@@ -102,6 +102,7 @@ class Session:
         self._run = contextlib.ExitStack()
         try:
             _conclude.announce(self._plan(), time.time(), self._folder)
+            _LOG.info("Load: run %s", self._folder.name)
             return self._led(nodes, workers)
         except (_conclude.CannotKeepError, OSError) as exc:
             raise SessionError(str(exc)) from exc
@@ -138,17 +139,20 @@ class Session:
         problems = self._records.remove() if self._records is not None else []
         self._run.close()
         record = _conclude.conclude(run, self._policy, baseline=self._baseline)
-        return self._kept(record, problems)
+        return self._kept(run, record, problems)
 
-    def _kept(self, record: Mapping[str, Any], problems: list[str]) -> tuple[int, list[str]]:
+    def _kept(
+        self, run: Run, record: Mapping[str, Any], problems: list[str]
+    ) -> tuple[int, list[str]]:
         lines = [*load_plain.render(record).splitlines(), *problems]
         try:
             _conclude.keep(record, self._folder)
+            _allure.write(record, self._folder, began=run.started_at, ended=run.ended_at)
             lines.append(f"Report: {self._folder / _conclude.PAGE_NAME}")
             if self._options.report_to:
                 lines.append(f"Report: {deliver(self._folder, self._options.report_to)}")
-        except _conclude.CannotKeepError as exc:
-            return EXIT_OUR_FAILURE, [*lines, str(exc)]
+        except (_conclude.CannotKeepError, OSError) as exc:
+            return EXIT_OUR_FAILURE, [*lines, f"locust: {exc}"]
         return _conclude.exit_code(record), lines
 
     def _plan(self) -> Plan:

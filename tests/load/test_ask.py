@@ -82,6 +82,17 @@ def test_an_answer_is_judged_by_status_and_body(
     assert BOOKED.problem(status, json.dumps(body).encode()) == problem
 
 
+def test_an_empty_body_is_wrong_where_it_is_read_and_something_is_expected_in_it() -> None:
+    assert BOOKED.problem(201, b"") == "body is empty"
+    assert BOOKED.problem(201, None) is None
+    assert Expect(204).problem(204, b"") is None
+
+
+def test_an_empty_body_is_noticed_in_an_answer() -> None:
+    request = written(Ask("POST", "/", body={}, expect=BOOKED))
+    assert request.wrong(Answer(201, None, b"")) == "body is empty"
+
+
 def test_html_is_no_right_answer() -> None:
     assert BOOKED.problem(201, b"<html>") == "body is no JSON"
 
