@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 import os
+import pathlib
 from collections.abc import Iterator
 
 import pytest
 
 from sandbox.state import StateDirectory
 from tests.sandbox.platforms import Sandbox
+
+TESTS = pathlib.Path(__file__).parent
+ONE_PLATFORM_EACH = (
+    (
+        "gates/process/test_kills.py",
+        "gates/process/test_runs.py",
+        "gates/process/test_phases.py",
+        "gates/cli/test_doctor.py",
+    ),
+    (
+        "faults/test_faults.py",
+        "sandbox/test_lifecycle.py",
+        "sandbox/test_faults.py",
+        "sandbox/test_platform.py",
+        "sandbox/test_priority.py",
+    ),
+)
+"""Files whose tests share the platform below. Elsewhere it would be one more to bring up and keep."""
+LONGEST_FIRST = (
+    "faults/test_phases.py",
+    *(file for files in ONE_PLATFORM_EACH for file in files),
+    "examples/test_plain_web.py",
+    "test_docs.py",
+    "gates/process/test_refusals.py",
+)
+"""Files of tests that take long; all others follow."""
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +58,26 @@ def whole_platform(platform: Sandbox) -> Iterator[Sandbox]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, in their order; where a test names its group, that counts."""
+    """Keep a file's tests in one process, in their order; where a test names its group, that counts.
+
+    The longest come first: what is left at the end, when some processes have nothing to do any more,
+    should be short.
+    """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=_place)
+
+
+def _group(item: pytest.Item) -> str:
+    file = _file(item)
+    return next((files[0] for files in ONE_PLATFORM_EACH if file in files), file)
+
+
+def _place(item: pytest.Item) -> int:
+    file = _file(item)
+    return LONGEST_FIRST.index(file) if file in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+def _file(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).as_posix()

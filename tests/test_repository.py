@@ -19,6 +19,7 @@ import yaml
 from bdd.features import feature_files, scenarios
 from gates.load import FEATURES, load_catalogue
 from tests.checkout import ROOT, tracked_files
+from tests.conftest import LONGEST_FIRST, TESTS
 
 PRODUCT = (
     "bdd",
@@ -218,3 +219,7 @@ def test_importing_every_package_opens_no_socket_writes_no_file_starts_no_proces
 def test_every_id_of_the_catalogue_has_exactly_one_scenario_and_every_scenario_an_id() -> None:
     found = collections.Counter(place.check for place in scenarios(feature_files(FEATURES)))
     assert found == {row.id: 1 for row in load_catalogue()}
+
+
+def test_the_files_of_tests_that_run_first_exist() -> None:
+    assert [file for file in LONGEST_FIRST if not (TESTS / file).is_file()] == []
