@@ -194,7 +194,9 @@ def worker_rows(run: Run) -> list[Row]:
             "throttled_periods": worker.throttled_periods,
             "cpu_mean": _mean(one.cpu_share for one in worker.moments),
             "cpu_max": max((one.cpu_share for one in worker.moments), default=None),
-            "lag_max_seconds": max((one.lag_seconds for one in worker.moments), default=None),
+            # 0 is what is told where the engine's own seconds keep it.
+            "lag_max_seconds": max((one.lag_seconds for one in worker.moments), default=0.0)
+            or None,
             "in_flight_max": max((one.in_flight for one in worker.moments), default=None),
         }
         for worker in sorted(run.workers, key=lambda one: one.name)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 
 WIDTH, HEIGHT = 760, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 12, 34
 _TICKS = 5
 _LOG_STEPS = (1, 2, 5)
 _MOST_LOG_TICKS = 7
@@ -72,11 +72,12 @@ class _Scale:
 
 def draw(chart: Chart) -> str:
     """Return a chart as a figure with its legend; of no points a sentence that says so."""
-    seen = [(x, y) for line in chart.lines for x, y in line.points if y is not None]
-    if not seen:
+    places = [x for line in chart.lines for x, _ in line.points]
+    values = [y for line in chart.lines for _, y in line.points if y is not None]
+    if not values:
         return f"<figure><figcaption>{escape(chart.title)}: not measured.</figcaption></figure>"
-    across = _scale(chart.across, [x for x, _ in seen], _LEFT, WIDTH - _RIGHT)
-    up = _scale(chart.up, [y for _, y in seen], HEIGHT - _BOTTOM, _TOP, from_zero=True)
+    across = _scale(chart.across, places, _LEFT, WIDTH - _RIGHT)
+    up = _scale(chart.up, values, HEIGHT - _BOTTOM, _TOP, from_zero=True)
     parts = [
         *_bands(chart, across),
         *_grid(chart, across, up),

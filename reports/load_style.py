@@ -6,7 +6,7 @@ CSS = """
 @media (prefers-color-scheme:dark){:root{--paper:#0d1117;--ink:#e6edf3;--faint:#9aa5b1;--rule:#30363d;
 --soft:#161b22;--pass:#3fb950;--fail:#ff7b72;--invalid:#e3b341;--one:#6cb6ff;--two:#ffa657;--three:#56d364}}
 *{box-sizing:border-box}
-body{margin:0 auto;padding:24px 20px 60px;max-width:1000px;background:var(--paper);color:var(--ink);
+body{margin:0 auto;padding:24px 20px 60px;max-width:1080px;background:var(--paper);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 header{border-left:10px solid var(--mark);padding:2px 0 2px 18px;margin-bottom:20px}
 header.PASS{--mark:var(--pass)}header.FAIL{--mark:var(--fail)}header.INVALID{--mark:var(--invalid)}
@@ -24,9 +24,10 @@ li.FAIL{--mark:var(--fail)}li.ERROR,li.INCONCLUSIVE{--mark:var(--invalid)}li.PAS
 .wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:14px}
 caption{text-align:left;color:var(--faint);padding:2px 0 6px}
-th,td{padding:4px 8px;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
+th,td{padding:4px 6px;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
 th{font-weight:600}thead th{background:var(--soft)}
-th.name,td.name{text-align:left}td.words{text-align:left;white-space:normal;overflow-wrap:anywhere}
+th.name,td.name{text-align:left}td.name{white-space:normal;overflow-wrap:anywhere;min-width:9ch}
+td.words{text-align:left;white-space:normal;overflow-wrap:anywhere}
 td.FAIL,td.PASS,td.INVALID,td.ERROR,td.INCONCLUSIVE{font-weight:600}
 tr.second td,tr.second th{color:var(--faint)}
 figure{margin:14px 0}figcaption{font-size:14px;margin-bottom:2px}
