@@ -19,6 +19,7 @@ import pytest
 import yaml
 from kubernetes.client import models
 
+from checks.request import OUT
 from environments.loader import load_file
 from environments.settings import Environment
 from environments.yaml_file import ConfigurationError
@@ -269,21 +270,24 @@ class TestMasterAndWorkers:
         assert rule["labelSelector"]["matchLabels"].items() <= labels.items()
 
 
-_OURS = {"--env", "--profile-name", "--report-to", "--rps"}
-"""Options that `load/` adds to Locust's own."""
-
-
-def test_locust_knows_the_other_options(staging: Rendered) -> None:
+@pytest.mark.parametrize("name", JOBS)
+def test_the_load_test_takes_the_options_that_its_pods_are_given(
+    name: str, to_object_store: Rendered
+) -> None:
+    given = to_object_store.options()
+    args = [
+        re.sub(r"\$\((\w+)\)", lambda found: given[found[1]], argument)
+        for argument in to_object_store.container(name)["args"]
+    ]
     done = subprocess.run(
-        [sys.executable, "-m", "locust", "--help"],
+        [sys.executable, "-m", "locust", *args, "--list"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,
-        check=True,
+        check=False,
     )
-    args = [argument for name in JOBS for argument in staging.container(name)["args"]]
-    named = {argument.partition("=")[0] for argument in args}
-    assert named - _OURS <= set(re.findall(r"--[a-z-]+", done.stdout))
+    assert done.returncode == 0, done.stderr
 
 
 _LOCUST = {"app.kubernetes.io/name": "locust"}
@@ -342,12 +346,18 @@ class TestTheNetwork:
 
 
 class TestTheReport:
-    def test_goes_to_a_volume_that_only_the_master_writes_to(self, staging: Rendered) -> None:
-        assert staging.options()["LOAD_REPORT_TO"] == "/report"
-        assert "--report-to=$(LOAD_REPORT_TO)" in staging.container("locust-master")["args"]
-        mounted = {one["mountPath"] for one in staging.container("locust-master")["volumeMounts"]}
-        others = {one["mountPath"] for one in staging.container("locust-workers")["volumeMounts"]}
-        assert mounted - others == {"/report"}
+    def test_is_written_where_the_image_keeps_runs_by_the_master_alone(
+        self, either: Rendered
+    ) -> None:
+        mounted = {one["mountPath"] for one in either.container("locust-master")["volumeMounts"]}
+        others = {one["mountPath"] for one in either.container("locust-workers")["volumeMounts"]}
+        assert mounted - others == {f"/gate/{OUT.relative_to(ROOT)}"}
+
+    def test_lies_on_a_volume_that_outlasts_the_job(self, staging: Rendered) -> None:
+        (runs,) = (one for one in staging.pod("locust-master")["volumes"] if one["name"] == "runs")
+        claim = runs["persistentVolumeClaim"]["claimName"]
+        assert claim in staging.of("PersistentVolumeClaim")
+        assert "LOAD_REPORT_TO" not in staging.options()
 
     def test_is_fetched_from_that_volume(self, staging: Rendered) -> None:
         collect = yaml.safe_load((FOLDER / "collect.yaml").read_text(encoding="utf-8"))
@@ -365,6 +375,9 @@ class TestTheReport:
         assert not policies.allow(MASTER, INTERNET, 80)
         assert not policies.allow(WORKER, INTERNET, 443)
         assert to_object_store.of("PersistentVolumeClaim") == {}
+        assert to_object_store.options()["LOAD_REPORT_TO"].startswith("s3://EDIT-ME")
+        args = to_object_store.container("locust-master")["args"]
+        assert "--report-to=$(LOAD_REPORT_TO)" in args
         secrets = [
             one["secretRef"]["name"]
             for one in to_object_store.container("locust-master")["envFrom"]
@@ -437,4 +450,4 @@ def test_the_commands_of_the_page_name_what_is_there(staging: Rendered) -> None:
         assert (ROOT / path).exists(), path
     assert {f"job/{name}" for name in JOBS} >= set(re.findall(r"job/[\w-]+", page))
     assert "delete job locust-master locust-workers" in page
-    assert set(re.findall(r"LOAD_\w+", page)) <= set(staging.options())
+    assert set(re.findall(r"LOAD_\w+", page)) <= {*staging.options(), "LOAD_REPORT_TO"}
