@@ -35,12 +35,12 @@ class Book:
         if samples.add(flight, answer, now):
             self._count(flight.stage, samples)
 
-    def dropped(self, flight: Flight) -> None:
+    def dropped(self, stage: int, due_at: float) -> None:
         """Count an arrival that was never sent."""
-        tally = self._of(flight.stage)
+        tally = self._of(stage)
         tally.due += 1
         tally.dropped += 1
-        tally.second(flight.due_at + self._offset_seconds).due += 1
+        tally.second(due_at + self._offset_seconds).due += 1
 
     def connected(self, stage: int) -> None:
         """Count a new connection."""

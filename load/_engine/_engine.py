@@ -83,7 +83,8 @@ class Engine:
         self._open = 0
         self._connecting = 0
         self._flights: dict[Connection, Flight] = {}
-        self._waiting: collections.deque[Flight] = collections.deque()
+        self._waiting: collections.deque[tuple[int, float]] = collections.deque()
+        """Stage and time of each arrival that has no connection yet; its request is drawn when it has."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = False
         self._stopping = False
@@ -154,7 +155,7 @@ class Engine:
 
     def _drop_waiting(self) -> None:
         while self._waiting:
-            self._book.dropped(self._waiting.popleft())
+            self._book.dropped(*self._waiting.popleft())
 
     def _send_due(self, now: float) -> None:
         if self._stopping:
@@ -164,34 +165,36 @@ class Engine:
                 self._connect()
             return
         for due_at in self._model.due(now):
-            flight = self._drawn(due_at)
-            if flight is None:
-                return
-            self._arrive(flight, now)
+            self._arrive(due_at, now)
 
-    def _drawn(self, due_at: float) -> Flight | None:
-        try:
-            return Flight(self._draw(), self._stage, due_at)
-        except Exception as exc:  # noqa: BLE001 - raised again by `run`; elsewhere it would end in a log
-            self._broken, self._stopping = exc, True
-            return None
-
-    def _arrive(self, flight: Flight, now: float) -> None:
+    def _arrive(self, due_at: float, now: float) -> None:
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
-                self._ask(connection, flight, now)
+                self._ask(connection, self._stage, due_at, now)
                 return
         if len(self._waiting) >= self._limits.waiting:
-            self._book.dropped(flight)
+            self._book.dropped(self._stage, due_at)
             return
-        self._waiting.append(flight)
+        self._waiting.append((self._stage, due_at))
         self._connect_for_waiting()
 
-    def _ask(self, connection: Connection, flight: Flight, now: float) -> None:
-        flight.sent_at = now
+    def _ask(self, connection: Connection, stage: int, due_at: float, now: float) -> None:
+        flight = self._flight(stage, due_at, now)
+        if flight is None:
+            connection.close()
+            return
         self._flights[connection] = flight
         connection.ask(flight.request.data, keep_body=flight.request.keep_body)
+
+    def _flight(self, stage: int, due_at: float, now: float) -> Flight | None:
+        """Draw a request; None: drawing broke, which ends the run."""
+        try:
+            return Flight(self._draw(), stage, due_at, now)
+        except Exception as exc:  # noqa: BLE001 - raised again by `run`; elsewhere it would end in a log
+            self._broken, self._stopping = exc, True
+            self._book.dropped(stage, due_at)
+            return None
 
     def _connect_for_waiting(self) -> None:
         if self._open < self._limits.connections and self._connecting < len(self._waiting):
@@ -239,34 +242,34 @@ class Engine:
     def _fail_one(self, trouble: Trouble) -> None:
         """Let a failed connection end one of the arrivals that wait: each has a failure of its own."""
         now = _now()
-        flight = self._waiting.popleft() if self._waiting else self._asked_again(now)
+        arrival = self._next(now)
+        flight = None if arrival is None else self._flight(*arrival, now)
         if flight is not None:
-            flight.sent_at = now
             self._book.over(flight, Answer(None, trouble), now)
 
     def _free(self, connection: Connection, now: float) -> None:
         """Give a connection to whoever waits, to its own caller of a closed model, or to the idle ones."""
-        flight = self._waiting.popleft() if self._waiting else self._asked_again(now)
-        if flight is not None:
-            self._ask(connection, flight, now)
+        arrival = self._next(now)
+        if arrival is not None:
+            self._ask(connection, *arrival, now)
         elif isinstance(self._model, Closed):
             connection.close()
         else:
             self._idle.append(connection)
 
+    def _next(self, now: float) -> tuple[int, float] | None:
+        """Return stage and time of what is to be sent next; None: nothing is."""
+        if self._waiting:
+            return self._waiting.popleft()
+        model = self._model
+        if not isinstance(model, Closed) or self._stopping or self._callers >= model.connections:
+            return None
+        return self._stage, now
+
     @property
     def _callers(self) -> int:
         """Return how many callers of a closed model are there: each asks, or is about to."""
         return len(self._flights) + self._connecting
-
-    def _asked_again(self, now: float) -> Flight | None:
-        """Return the next request of a closed model's caller; None: there is no such caller."""
-        model = self._model
-        if not isinstance(model, Closed) or self._stopping:
-            return None
-        if self._callers >= model.connections:
-            return None
-        return self._drawn(now)
 
     def _answered(self, connection: Connection, answer: Answer) -> None:
         now = _now()

@@ -42,11 +42,11 @@ class Request:
 
 @dataclass(slots=True)
 class Flight:
-    """A request that is due, waits or is under way."""
+    """A request that is under way."""
 
     request: Request
     stage: int
     """In which it was due."""
     due_at: float
     """When it should be sent, by the engine's clock in seconds."""
-    sent_at: float = 0.0
+    sent_at: float
