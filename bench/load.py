@@ -170,16 +170,14 @@ def measure(*, full: bool) -> Measured:
         rounds = tuple(_round(url) for _ in range(ROUNDS))
         at_rest = _others("wrk", lambda it: load_others.wrk(it, url, connections=1, seconds=2))
         seconds = FULL_OPEN_SECONDS if full else OPEN_SECONDS
-        open_loop = _sent(Order(url, seconds, rps=TARGET_RPS))
-        memory = _sent(Order(url, MEMORY_SECONDS, rps=TARGET_RPS)) if full else None
+        open_loop = _sent(Order(seconds, url, rps=TARGET_RPS))
+        memory = _sent(Order(MEMORY_SECONDS, url, rps=TARGET_RPS)) if full else None
         many = _sent(_many(url)) if full else None
-    with _null_server("--bodies") as url:
-        mix = _sent(Order(url, ROUND_SECONDS * 2, connections=CONNECTIONS, mix=True))
     return Measured(
         rounds=rounds,
         open_loop=open_loop,
         wrk_p50_ms=None if at_rest is None else at_rest.p50_ms,
-        mix=mix,
+        mix=_sent(Order(ROUND_SECONDS * 2, connections=CONNECTIONS, mix=True)),
         tls=_by_tls(),
         stalled=_stalled(),
         memory=memory,
@@ -188,7 +186,7 @@ def measure(*, full: bool) -> Measured:
 
 
 def _round(url: str) -> Round:
-    ours = _sent(Order(url, ROUND_SECONDS, connections=CONNECTIONS))
+    ours = _sent(Order(ROUND_SECONDS, url, connections=CONNECTIONS))
     at_most = {"connections": CONNECTIONS, "seconds": ROUND_SECONDS}
     wrk = _others("wrk", lambda it: load_others.wrk(it, url, **at_most))
     hey = _others("hey", lambda it: load_others.hey(it, url, **at_most))
@@ -199,7 +197,7 @@ def _round(url: str) -> Round:
 
 
 def _many(url: str) -> Order:
-    return Order(url, MEMORY_SECONDS, connections=CONNECTIONS, requests=MANY_REQUESTS)
+    return Order(MEMORY_SECONDS, url, connections=CONNECTIONS, requests=MANY_REQUESTS)
 
 
 def _by_tls() -> Result:
@@ -209,7 +207,7 @@ def _by_tls() -> Result:
         authority.cert_pem.write_to_path(trusted)
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(own)
         with _null_server("--certificate", str(own)) as url:
-            order = Order(url, ROUND_SECONDS, connections=CONNECTIONS, authority=str(trusted))
+            order = Order(ROUND_SECONDS, url, connections=CONNECTIONS, authority=str(trusted))
             return _sent(order)
 
 
@@ -219,7 +217,7 @@ def _stalled() -> Stalled:
     manners = (f"--stall-every-seconds={STALL_EVERY_SECONDS}", f"--stall-seconds={STALL_SECONDS}")
     each = _STALLED_RPS // _STALLED_CALLERS
     with _null_server(*manners) as url, ThreadPoolExecutor() as at_once:
-        ours = at_once.submit(_sent, Order(url, seconds, rps=_STALLED_RPS))
+        ours = at_once.submit(_sent, Order(seconds, url, rps=_STALLED_RPS))
         fast = at_once.submit(
             _fast_http_user, url, users=_STALLED_CALLERS, seconds=seconds, each_rps=each
         )

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
-import itertools
 import json
 import random
 import ssl
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,20 +23,20 @@ from load._engine._closed import Closed
 from load._engine._engine import Address, Engine, Limits, Request
 from load._engine._schedule import Schedule
 from load._engine._tally import Tally
-from load._engine._wire import Answer
+
+Draw = Callable[[], Request]
 
 DRAINED_EVERY_SECONDS = 0.25
-_SEED = 2026
-_BODY_READ_EVERY = 20
-"""Of so many answers one has its body read."""
+_SEED = "2026"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Order:
     """What to send."""
 
-    url: str
     seconds: float
+    url: str = ""
+    """Empty of a mix, which brings a server that answers as the platform would."""
     connections: int = 0
     """Of a closed loop; 0: an open one."""
     rps: float = 0.0
@@ -44,7 +44,7 @@ class Order:
     requests: int = 0
     """End after so many instead, if the seconds are not over before."""
     mix: bool = False
-    """Requests of eight kinds, with bodies and checks, instead of one GET."""
+    """The load test's own scenario, with its bodies and checks, instead of one GET."""
     authority: str = ""
     """PEM file of who signs the server's certificate."""
 
@@ -90,10 +90,16 @@ class _Kept:
         self.rss_mb.append(_rss_mb())
 
 
-async def send(order: Order) -> Result:
-    """Send as ordered."""
+def sent(order: Order) -> Result:
+    """Send as ordered, on a loop of its own."""
+    with _mixed() if order.mix else contextlib.nullcontext((order.url, _one(order.url))) as to:
+        url, draw = to
+        return uvloop.run(_send(dataclasses.replace(order, url=url), draw))
+
+
+async def _send(order: Order, draw: Draw) -> Result:
     begins = time.monotonic()
-    engine = Engine(_address(order), _model(order, begins), _draw(order), Limits())
+    engine = Engine(_address(order), _model(order, begins), draw, Limits())
     running = asyncio.create_task(engine.run())
     kept = _Kept()
     worked = time.process_time()
@@ -148,62 +154,39 @@ def _model(order: Order, begins: float) -> Schedule | Closed:
     return schedule
 
 
-def _draw(order: Order) -> Callable[[], Request]:
-    host = urlsplit(order.url).netloc
-    if order.mix:
-        return _mixed(host)
-    request = Request("home", _written("GET", "/", host))
+def _one(url: str) -> Draw:
+    host = urlsplit(url).netloc
+    head = f"GET / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"
+    request = Request("home", head.encode())
     return lambda: request
 
 
-_KINDS: tuple[tuple[int, str, str, str], ...] = (
-    (10, "GET", "/health", ""),
-    (5, "POST", "/login", '{{"email":"caller-{0}@example.test","password":"{0:0>32}"}}'),
-    (30, "GET", "/people/{0}", ""),
-    (25, "GET", "/calendar?person={0}&from=2026-01-01", ""),
-    (10, "POST", "/calendar", '{{"person":{0},"at":"2026-03-04T10:30:00Z","note":"{0:.<200}"}}'),
-    (5, "POST", "/payments", '{{"person":{0},"amount":4200,"currency":"EUR","key":"k-{0}"}}'),
-    (10, "GET", "/documents/{0}", ""),
-    (5, "POST", "/calls", '{{"person":{0},"kind":"video"}}'),
-)
-"""Weight, method, path and body of eight kinds; a number that no other request has takes the place of 0."""
+@contextlib.contextmanager
+def _mixed() -> Iterator[tuple[str, Draw]]:
+    """Serve what the scenario expects; yields the address and what draws the scenario's requests."""
+    # Imported here: it brings Locust, which changes how Python waits, and the others do without.
+    from locust.env import Environment  # noqa: PLC0415 - as said above
 
+    from load._ask import Writer  # noqa: PLC0415 - as said above
+    from load._calibration import null_server  # noqa: PLC0415 - as said above
+    from load._scenario import Draws  # noqa: PLC0415 - as said above
+    from load._target import Target  # noqa: PLC0415 - as said above
+    from load._worker import kinds, prepared  # noqa: PLC0415 - as said above
+    from load.locustfile import PatientOnline  # noqa: PLC0415 - as said above
 
-def _mixed(host: str) -> Callable[[], Request]:
-    """Draw by weight; every request is written anew, every answer checked, some with their bodies."""
-    chance = random.Random(_SEED)  # noqa: S311 - a mix that can be repeated, no secret
-    drawn = chance.choices(_KINDS, [kind[0] for kind in _KINDS], k=10_000)
-    kinds, numbers = itertools.cycle(drawn), itertools.count(1)
+    scenario = PatientOnline(Environment(user_classes=[PatientOnline]))
+    with null_server(kinds([scenario])) as url:
+        target = Target(region="null", address=url, tag="bench", imitated=True)
+        draws = Draws(prepared([scenario], target, _SEED), seed=_SEED)
+        chance = random.Random(_SEED)  # noqa: S311 - which bodies are read, no secret
+        writer = Writer(urlsplit(url).netloc, headers={}, chance=chance)
+        numbers = {ask.name: number for number, ask in enumerate(draws.kinds())}
 
-    def draw() -> Request:
-        number = next(numbers)
-        _, method, path, body = next(kinds)
-        data = _written(method, path.format(number), host, body.format(number))
-        whole = number % _BODY_READ_EVERY == 0
-        judge = _judge_body if whole else _judge_status
-        return Request(f"{method} {path}", data, judge, keep_body=whole)
+        def draw() -> Request:
+            ask = draws.next()
+            return writer.request(ask, numbers[ask.name])
 
-    return draw
-
-
-def _written(method: str, path: str, host: str, body: str = "") -> bytes:
-    head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bench\r\nAccept: */*\r\n"
-    if body:
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    return f"{head}Authorization: Bearer {'t' * 120}\r\n\r\n{body}".encode()
-
-
-def _judge_status(answer: Answer) -> str | None:
-    return None if answer.status in (200, 201) else f"status {answer.status}"
-
-
-def _judge_body(answer: Answer) -> str | None:
-    try:
-        told = json.loads(answer.body)
-    except ValueError:
-        return "its body is no JSON"
-    right = isinstance(told, dict) and bool(told.keys() & {"answer", "id"})
-    return _judge_status(answer) if right else "its body tells nothing"
+        yield url, draw
 
 
 def _rss_mb() -> float:
@@ -214,8 +197,7 @@ def _rss_mb() -> float:
 def main(arguments: list[str]) -> None:
     """Send as the one argument says; print the result."""
     fields: dict[str, Any] = json.loads(arguments[0])
-    result = uvloop.run(send(Order(**fields)))
-    sys.stdout.write(json.dumps(dataclasses.asdict(result)) + "\n")
+    sys.stdout.write(json.dumps(dataclasses.asdict(sent(Order(**fields)))) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
-import asyncio
 import dataclasses
+import json
 import math
+import subprocess
+import sys
 
 import pytest
 
 from bench.figure import Figure
 from bench.load import Measured, Round, Stalled
 from bench.load_others import NotMeasuredError, Seen, read_hey, read_wrk
-from bench.load_sender import Order, Result, send
+from bench.load_sender import Order, Result, sent
 from load._engine._null_server import Manners
+from tests.checkout import ROOT
 from tests.load.wires import null_server
 
 WRK = """Running 1s test @ http://127.0.0.1:18404/
@@ -126,17 +129,36 @@ def test_a_figure_that_should_be_large_is_told(value: float, line: str) -> None:
     assert Figure("speed", value, 1.5, "x", at_least=True).line() == line
 
 
-def test_the_mix_is_answered_and_checked_and_its_whole_number_sent() -> None:
-    with null_server(Manners(bodies=True)) as port:
+def test_a_closed_loop_ends_with_its_number_of_requests() -> None:
+    with null_server() as port:
         url = f"http://127.0.0.1:{port}"
-        result = asyncio.run(send(Order(url, 20, connections=4, requests=500, mix=True)))
+        result = sent(Order(20, url, connections=4, requests=500))
     assert result.sent >= 500
     assert result.failed == 0
     assert result.p50_ms <= result.p99_ms <= result.p999_ms
 
 
-def test_an_answer_of_the_mix_that_is_wrong_is_counted() -> None:
-    with null_server(Manners(bodies=True, bad_every=2)) as port:
-        url = f"http://127.0.0.1:{port}"
-        result = asyncio.run(send(Order(url, 20, connections=1, requests=100, mix=True)))
+def test_failures_are_counted() -> None:
+    with null_server(Manners(bad_every=2)) as port:
+        result = sent(Order(20, f"http://127.0.0.1:{port}", connections=1, requests=100))
     assert result.failed == pytest.approx(result.sent / 2, abs=1)
+
+
+def test_the_mix_is_the_load_tests_own_and_is_answered_and_checked() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "bench.load_sender",
+            '{"seconds": 0.5, "connections": 4, "mix": true}',
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["sent"] > 0
+    assert result["failed"] == 0
