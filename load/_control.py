@@ -19,6 +19,7 @@ from locust.rpc import Message
 
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError, RequestError
+from gates.decide.load_verdict import LoadResult
 from load import _locust_stats, _messages, _nodes, _options
 from load._ask import Ask
 from load._conductor import Conductor
@@ -129,12 +130,34 @@ class Master:
             self._environment.shape_class = ProfileShape(users, self._is_over)
         runner.register_message(_messages.READY, self._heard(lambda one, data: one.ready(data)))
         runner.register_message(_messages.PART, self._heard(lambda one, data: one.part(data)))
+        if _nodes.is_master(self._environment):
+            self._wait_for_workers(_parsed(self._environment), gevent.getcurrent())
         events.test_start.add_listener(self._begin)
         events.spawning_complete.add_listener(self._spawned)
         events.test_stopping.add_listener(self._stopping)
         events.test_stop.add_listener(lambda **_: self._end(""))
         events.quitting.add_listener(lambda **_: self._quit())
         events.quit.add_listener(lambda **_: self._say())
+
+    def _wait_for_workers(self, parsed: argparse.Namespace, main: Any) -> None:
+        """Give up on workers in Locust's place, which would end with 1 and say less."""
+        wanted, patience = parsed.expect_workers, parsed.expect_workers_max_wait
+        if not parsed.headless or not patience:
+            return
+        parsed.expect_workers_max_wait = 0
+
+        def give_up() -> None:
+            came = self._nodes.count()
+            if self._conductor is None and came < wanted:
+                sys.stderr.write(
+                    f"locust: {came} of {wanted} workers came within {patience} s; nothing was sent. "
+                    "Start them, or raise --expect-workers-max-wait.\n"
+                )
+                gevent.get_hub().loop.run_callback(
+                    main.throw, SystemExit, LoadResult.INVALID.exit_code
+                )
+
+        gevent.spawn_later(patience, give_up)
 
     def _heard(self, hand_on: Callable[[Conductor, Any], None]) -> Callable[..., None]:
         def listener(msg: Message, **_kwargs: Any) -> None:

@@ -10,7 +10,8 @@ from load._conclude import JSON_NAME, PAGE_NAME, CannotKeepError
 def deliver(folder: pathlib.Path, to: str) -> str:
     """Copy page and record below a folder or URL, under the run's name; return where they are.
 
-    The record comes last and is read back: where it is, everything is. Raises CannotKeepError.
+    The record comes last and is read back: where it is, everything is. Before a run there is only a
+    record without a result, and an address that takes nothing is found out. Raises CannotKeepError.
     """
     # Imported late: a driver takes a second, and most runs need none.
     from fsspec.core import url_to_fs  # noqa: PLC0415 - see above
@@ -19,7 +20,7 @@ def deliver(folder: pathlib.Path, to: str) -> str:
     try:
         system, root = url_to_fs(address)
         system.makedirs(root, exist_ok=True)
-        for name in (PAGE_NAME, JSON_NAME):
+        for name in (one for one in (PAGE_NAME, JSON_NAME) if (folder / one).exists()):
             data = (folder / name).read_bytes()
             system.pipe_file(f"{root}/{name}", data)
             if system.cat_file(f"{root}/{name}") != data:

@@ -103,6 +103,8 @@ class Session:
         try:
             _conclude.announce(self._plan(), time.time(), self._folder)
             _LOG.info("Load: run %s", self._folder.name)
+            if self._options.report_to:
+                deliver(self._folder, self._options.report_to)
             return self._led(nodes, workers)
         except (_conclude.CannotKeepError, OSError) as exc:
             raise SessionError(str(exc)) from exc

@@ -268,3 +268,11 @@ def test_a_report_that_cannot_be_kept_is_no_pass(tmp_path: pathlib.Path) -> None
     ran = run(*QUICK, "--report-to", str(tmp_path / "file"))
     assert ran.code == 70
     assert "the report cannot be kept there" in ran.said
+    assert "Load: steady" not in ran.said
+
+
+def test_workers_that_do_not_come_leave_nothing_decided() -> None:
+    waiting = ("--master", "--expect-workers", "1", "--expect-workers-max-wait", "2")
+    ran = run(*QUICK, *waiting, "--master-bind-port", str(closed_port()))
+    assert ran.code == 20
+    assert "locust: 0 of 1 workers came within 2 s; nothing was sent" in ran.said
