@@ -9,7 +9,7 @@ from typing import Any
 
 from load._engine._histogram import Histogram, merged
 from load._engine._tally import Endpoint, Second, Tally
-from load._facts import endpoint_failures
+from load._facts import endpoint_failures, whole_seconds
 from load._run import Moment, Run, Stage, whole
 from reports.load_words import ALL
 
@@ -50,9 +50,9 @@ def endpoint_rows(run: Run) -> list[Row]:
     regions: list[str | None] = [*sorted(run.plan.regions)]
     if len(regions) > 1:
         regions.append(None)
-    seconds = sum(
-        run.begun[stage.number][1] - run.begun[stage.number][0] for stage in run.measured()
-    )
+    together = measured(run)
+    rate = _sent_rps(run, run.measured())
+    seconds = together.sent / rate if rate else 0.0
     return [
         row for region in regions for row in _rows(region or ALL, measured(run, region), seconds)
     ]
@@ -145,15 +145,29 @@ def by_second(run: Run) -> dict[int, Second]:
 def stage_figures(run: Run, stage: Stage) -> Row:
     """Return what a stage came to, over all regions."""
     tally = whole(tally for (number, _), tally in run.tallies.items() if number == stage.number)
-    began_at, ended_at = run.begun.get(stage.number, (0.0, 0.0))
-    seconds = ended_at - began_at
     ends = tally.endpoints.values()
     return {
         **totals(tally),
-        "sent_rps": tally.sent / seconds if seconds > 0 else None,
+        "sent_rps": _sent_rps(run, [stage]),
         "response": percentiles(merged(one.response for one in ends)),
         "lag_p99": tally.lag.percentile(99),
     }
+
+
+def _sent_rps(run: Run, stages: Iterable[Stage]) -> float | None:
+    """Return what was sent a second, over the whole seconds of stages; None where there are none."""
+    sent = seconds = 0
+    for stage in stages:
+        whole_ones = whole_seconds(run, stage)
+        seconds += len(whole_ones)
+        sent += sum(
+            tally.seconds[at].sent
+            for (number, _), tally in run.tallies.items()
+            if number == stage.number
+            for at in whole_ones
+            if at in tally.seconds
+        )
+    return sent / seconds if seconds else None
 
 
 def _moment_row(run: Run, at: int, first: int, second: Second, moments: list[Moment]) -> Row:

@@ -91,7 +91,7 @@ class _Aim:
 def judge(facts: LoadFacts, policy: LoadPolicy) -> LoadVerdict:
     """Return the verdict of a whole run."""
     stages: list[StageVerdict] = []
-    broke = fell_short = False
+    lost = fell_short = False
     for number in sorted({stage.number for stage in facts.stages}):
         of_number = [
             StageVerdict(
@@ -100,14 +100,16 @@ def judge(facts: LoadFacts, policy: LoadPolicy) -> LoadVerdict:
                     stage,
                     facts,
                     policy,
-                    over=facts.ramp and (broke or (fell_short and not stage.required)),
+                    over=facts.ramp and (lost or (fell_short and not stage.required)),
                 ),
             )
             for stage in sorted(facts.stages, key=lambda one: one.region)
             if stage.number == number
         ]
-        broke = broke or any(one.result is LoadResult.FAIL for one in of_number)
-        fell_short = fell_short or any(one.result is not LoadResult.PASS for one in of_number)
+        bad = [one.stage for one in of_number if one.result is not LoadResult.PASS]
+        fell_short = fell_short or bool(bad)
+        # Nothing behind such a stage can make the run pass again.
+        lost = lost or any(one.required for one in bad)
         stages.extend(of_number)
     return LoadVerdict(tuple(stages), load_generator.judge_run(facts, policy.generator))
 

@@ -252,6 +252,15 @@ def test_the_timeline_has_every_second_and_nothing_far_away() -> None:
     assert rows[5]["in_flight"] == 8
 
 
+def test_what_is_sent_behind_a_stages_end_makes_its_rate_no_higher() -> None:
+    longer = a_tally(seconds=SECONDS + 5)
+    run = valid_run(plan=a_plan(regions={"eu": "http://127.0.0.1:1"}), tallies={(1, "eu"): longer})
+    record = concluded(run)
+    assert record["stages"][0]["sent_rps"] == RPS // 2
+    together = record["endpoints"][-1]
+    assert (together["endpoint"], together["rps"]) == ("all", pytest.approx(RPS // 2))
+
+
 def test_a_ramp_tells_how_far_it_came() -> None:
     record = concluded(ramp_run())
     assert record["result"] == "FAIL"

@@ -314,6 +314,9 @@ def test_a_ramp_that_broke_does_not_ask_for_what_came_behind() -> None:
     assert judge(ramp(a_stage(), FAILING, never), POLICY).result is FAIL
     assert judge(ramp(a_stage(), a_stage(number=2), never), POLICY).result is INVALID
     assert "the ramp ended before it" in said(ramp(a_stage(), FAILING, never))
+    lagging = dataclasses.replace(a_stage(number=2), **LAGS)
+    assert judge(ramp(a_stage(), lagging, never), POLICY).result is INVALID
+    assert "the ramp ended before it" in said(ramp(a_stage(), lagging, never))
 
 
 BEYOND: dict[str, Any] = {"number": 2, "required": False}
@@ -343,6 +346,11 @@ BEYOND: dict[str, Any] = {"number": 2, "required": False}
             id="what is wanted is missing",
         ),
         pytest.param((FAILING, a_stage(number=3, required=False)), FAIL, id="less did not hold"),
+        pytest.param(
+            (a_stage(**BEYOND, cpu_share=0.9), a_stage(number=3, lasted_seconds=None)),
+            INVALID,
+            id="what is wanted is missing behind it",
+        ),
     ],
 )
 def test_a_stage_beyond_what_is_wanted_neither_passes_nor_fails_a_run(
