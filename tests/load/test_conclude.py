@@ -347,44 +347,40 @@ def test_figures_stand_beside_those_of_a_baseline(tmp_path: pathlib.Path) -> Non
     assert other["differs"] == ["profile", "regions", "stages"]
 
 
-def _damaged(**changes: Any) -> str:
-    return json.dumps({**concluded(valid_run()), **changes})
-
-
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("content", "words"),
     [
         pytest.param(None, "cannot be read: No such file or directory", id="no file"),
         pytest.param("{", "is no JSON text", id="half a file"),
         pytest.param("[]", "it is no record of a load run", id="a list"),
         pytest.param('{"kind": "verdict"}', "it is no record of a load run", id="something else"),
+        pytest.param({"schema": 2}, "its schema is 2, and only 1 is known", id="another schema"),
+        pytest.param({"state": "incomplete"}, "was killed or has not ended", id="incomplete"),
+        pytest.param({"endpoints": None}, "“endpoints” is missing", id="no table"),
+        pytest.param({"endpoints": [{}]}, "a row of its table is none", id="no row"),
         pytest.param(
-            _damaged(schema=2), "its schema is 2, and only 1 is known", id="another schema"
-        ),
-        pytest.param(_damaged(state="incomplete"), "was killed or has not ended", id="incomplete"),
-        pytest.param(_damaged(endpoints=None), "“endpoints” is missing", id="no table"),
-        pytest.param(_damaged(endpoints=[{}]), "a row of its table is none", id="no row"),
-        pytest.param(
-            _damaged(
-                endpoints=[
+            {
+                "endpoints": [
                     {"region": "eu", "endpoint": "x", "response": {"p50": "1"}, "service": {}}
                 ]
-            ),
+            },
             "a duration of its table is none",
             id="no duration",
         ),
-        pytest.param(_damaged(result="FAIL"), "it contradicts itself", id="another result"),
-        pytest.param(_damaged(exit_code=10), "it contradicts itself", id="another code"),
-        pytest.param(_damaged(judgements=[]), "it contradicts itself", id="no judgement"),
-        pytest.param(_damaged(judgements=[{}]), "a judgement cannot be read", id="a damaged one"),
+        pytest.param({"result": "FAIL"}, "it contradicts itself", id="another result"),
+        pytest.param({"exit_code": 10}, "it contradicts itself", id="another code"),
+        pytest.param({"judgements": []}, "it contradicts itself", id="no judgement"),
+        pytest.param({"judgements": [{}]}, "a judgement cannot be read", id="a damaged one"),
     ],
 )
 def test_a_baseline_that_is_none_is_refused(
-    text: str | None, words: str, tmp_path: pathlib.Path
+    content: str | dict[str, Any] | None, words: str, tmp_path: pathlib.Path
 ) -> None:
     path = tmp_path / "load.json"
-    if text is not None:
-        path.write_text(text, encoding="utf-8")
+    if isinstance(content, dict):
+        content = json.dumps({**concluded(valid_run()), **content})
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigurationError) as caught:
         read_baseline(path)
     assert str(caught.value).startswith(f"--baseline {path}: ")
