@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import trustme
+import uvloop
 
 from load._engine._closed import Closed
 from load._engine._engine import (
@@ -102,7 +103,7 @@ def adds_up(tally: Tally) -> None:
 @pytest.mark.parametrize("drained_every", [None, 0.003], ids=["drained once", "drained often"])
 def test_it_sends_what_is_due_and_counts_it_once(drained_every: float | None) -> None:
     with null_server() as port:
-        tally = asyncio.run(sent(Address("127.0.0.1", port), drained_every=drained_every))
+        tally = uvloop.run(sent(Address("127.0.0.1", port), drained_every=drained_every))
     adds_up(tally)
     assert tally.due >= 0.95 * RATE * SECONDS
     assert tally.dropped == 0
@@ -114,7 +115,7 @@ def test_it_sends_what_is_due_and_counts_it_once(drained_every: float | None) ->
 def test_a_server_that_stalls_is_seen_from_the_intended_time() -> None:
     stalls = Manners(stall_every_seconds=1.0, stall_seconds=0.4)
     with null_server(stalls) as port:
-        tally = asyncio.run(sent(Address("127.0.0.1", port), seconds=2.0))
+        tally = uvloop.run(sent(Address("127.0.0.1", port), seconds=2.0))
     adds_up(tally)
     home = tally.endpoints["home"]
     # Of each second a fifth to two fifths fall into the stall, wherever it begins.
@@ -125,7 +126,7 @@ def test_waiting_for_a_connection_is_no_service_time() -> None:
     slow = Manners(delay_seconds=0.05)
     limits = Limits(connections=1, deadline_seconds=5)
     with null_server(slow) as port:
-        tally = asyncio.run(sent(Address("127.0.0.1", port), limits=limits))
+        tally = uvloop.run(sent(Address("127.0.0.1", port), limits=limits))
     home = tally.endpoints["home"]
     assert home.service.percentile(50) < home.response.percentile(50) / 2
     assert tally.late > tally.sent / 2
@@ -135,14 +136,14 @@ def test_what_cannot_wait_is_dropped_and_counted() -> None:
     slow = Manners(delay_seconds=0.05)
     limits = Limits(connections=1, waiting=5, deadline_seconds=5)
     with null_server(slow) as port:
-        tally = asyncio.run(sent(Address("127.0.0.1", port), limits=limits))
+        tally = uvloop.run(sent(Address("127.0.0.1", port), limits=limits))
     adds_up(tally)
     assert tally.dropped > tally.sent
 
 
 def test_errors_are_counted_by_their_reason() -> None:
     with null_server(Manners(bad_every=10)) as port:
-        tally = asyncio.run(sent(Address("127.0.0.1", port)))
+        tally = uvloop.run(sent(Address("127.0.0.1", port)))
     adds_up(tally)
     home = tally.endpoints["home"]
     assert home.troubles == {"status 500": home.statuses[500]}
@@ -156,20 +157,20 @@ def test_a_judge_reads_the_body_and_its_word_counts() -> None:
 
     request = Request("home", GET.data, judge, keep_body=True)
     with null_server(Manners(bad_every=10)) as port:
-        tally = asyncio.run(sent(Address("127.0.0.1", port), draw=lambda: request))
+        tally = uvloop.run(sent(Address("127.0.0.1", port), draw=lambda: request))
     home = tally.endpoints["home"]
     assert home.troubles == {"no answer in it": home.statuses[500]}
 
 
 def test_a_target_that_is_down_fails_every_arrival() -> None:
-    tally = asyncio.run(sent(Address("127.0.0.1", closed_port())))
+    tally = uvloop.run(sent(Address("127.0.0.1", closed_port())))
     adds_up(tally)
     assert tally.endpoints["home"].troubles == {"no connection": tally.sent}
     assert tally.sent > 0
 
 
 def test_a_name_that_nobody_knows_is_said() -> None:
-    tally = asyncio.run(sent(Address("nobody.invalid", 80), rate=20))
+    tally = uvloop.run(sent(Address("nobody.invalid", 80), rate=20))
     adds_up(tally)
     assert set(tally.endpoints["home"].troubles) == {"name not resolved"}
 
@@ -183,7 +184,7 @@ def test_an_answer_that_never_comes_ends_at_its_deadline() -> None:
             limits = Limits(deadline_seconds=0.2)
             return await sent(Address("127.0.0.1", port), rate=50, limits=limits)
 
-    tally = asyncio.run(ask())
+    tally = uvloop.run(ask())
     adds_up(tally)
     home = tally.endpoints["home"]
     assert home.troubles == {"no whole answer in time": tally.sent}
@@ -200,7 +201,7 @@ def test_a_server_that_closes_each_time_costs_connections_and_no_request() -> No
         async with scripted(once) as port:
             return await sent(Address("127.0.0.1", port), rate=100)
 
-    tally = asyncio.run(ask())
+    tally = uvloop.run(ask())
     adds_up(tally)
     assert not tally.endpoints["home"].troubles
     assert tally.connects >= tally.sent
@@ -214,7 +215,7 @@ def test_a_server_that_hangs_up_on_everybody_fails_every_arrival() -> None:
         async with scripted(away) as port:
             return await sent(Address("127.0.0.1", port), limits=Limits(deadline_seconds=1))
 
-    tally = asyncio.run(ask())
+    tally = uvloop.run(ask())
     adds_up(tally)
     lost = "connection lost before the answer was whole"
     assert tally.endpoints["home"].troubles == {lost: tally.sent}
@@ -253,7 +254,7 @@ def test_a_refusal_is_counted_as_what_it_is_and_never_tried_again(head: bytes, s
         async with scripted(refuse) as port:
             return await asked(port, 20)
 
-    tally = asyncio.run(ask())
+    tally = uvloop.run(ask())
     adds_up(tally)
     assert tally.endpoints["home"].statuses == {status: asks}
     assert tally.endpoints["home"].troubles == {f"status {status}": asks}
@@ -281,7 +282,7 @@ def test_a_target_that_goes_down_half_way_fails_what_comes_after() -> None:
                     taken += engine.drain().values()
         return whole([*taken, *engine.drain().values()])
 
-    tally = asyncio.run(asyncio.wait_for(ask(), 30))
+    tally = uvloop.run(asyncio.wait_for(ask(), 30))
     adds_up(tally)
     answered = _home(tally).statuses[200]
     assert 0 < answered < tally.sent
@@ -317,7 +318,7 @@ def test_a_gigabyte_of_body_is_cut_off_at_the_limit() -> None:
                 Address("127.0.0.1", port), rate=10, limits=limits, draw=lambda: request
             )
 
-    tally = asyncio.run(ask())
+    tally = uvloop.run(ask())
     adds_up(tally)
     assert set(_troubles(tally)) == {"body too large"}
     assert wrote < 64 * 1024**2
@@ -336,7 +337,7 @@ def test_a_body_that_drips_ends_at_the_deadline() -> None:
             limits = Limits(deadline_seconds=0.2)
             return await sent(Address("127.0.0.1", port), rate=20, limits=limits)
 
-    tally = asyncio.run(ask())
+    tally = uvloop.run(ask())
     adds_up(tally)
     assert _troubles(tally) == {"no whole answer in time": tally.sent}
 
@@ -362,7 +363,7 @@ def test_too_few_descriptors_are_said_and_no_arrival_is_lost() -> None:
 
     # Its backlog takes connections in the kernel, without a descriptor of this process.
     with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
-        tally = asyncio.run(ask(server.getsockname()[1]))
+        tally = uvloop.run(ask(server.getsockname()[1]))
     adds_up(tally)
     assert "no free port or descriptor" in _troubles(tally)
 
@@ -400,7 +401,7 @@ def test_a_closed_model_asks_again_with_each_answer_and_nothing_is_late() -> Non
         return engine.in_flight, whole(engine.drain().values())
 
     with null_server(Manners(delay_seconds=0.05)) as port:
-        left, tally = asyncio.run(ask(port))
+        left, tally = uvloop.run(ask(port))
     adds_up(tally)
     home = tally.endpoints["home"]
     assert (left, tally.late, tally.dropped, tally.connects) == (0, 0, 0, 3)
@@ -415,7 +416,7 @@ def test_a_closed_model_against_a_target_that_is_down_fails_and_goes_on() -> Non
             await asyncio.sleep(0.1)
         return whole(engine.drain().values())
 
-    tally = asyncio.run(ask())
+    tally = uvloop.run(ask())
     adds_up(tally)
     assert _troubles(tally) == {"no connection": tally.sent}
     assert tally.sent > 2
@@ -427,7 +428,7 @@ def test_the_null_server_creates_what_is_posted_and_is_slow_where_it_is_asked_to
     turns = itertools.cycle([post, slow])
     with null_server(Manners(bodies=True, slow_seconds=0.2)) as port:
         address = Address("127.0.0.1", port)
-        tally = asyncio.run(sent(address, seconds=0.3, draw=lambda: next(turns)))
+        tally = uvloop.run(sent(address, seconds=0.3, draw=lambda: next(turns)))
     assert set(tally.endpoints["post"].statuses) == {201}
     assert set(tally.endpoints["slow"].statuses) == {200}
     assert tally.endpoints["slow"].service.percentile(1) >= 0.195
@@ -449,7 +450,7 @@ def test_a_request_belongs_to_the_stage_in_which_it_was_due() -> None:
         return engine.drain()
 
     with null_server(slow) as port:
-        tallies = asyncio.run(ask(port))
+        tallies = uvloop.run(ask(port))
     assert set(tallies) == {0, 1}
     for tally in tallies.values():
         # Those that were under way at the change too: answered later, and counted before it.
@@ -469,7 +470,7 @@ def test_what_waits_at_the_end_is_dropped_in_its_own_stage() -> None:
         return engine.drain()
 
     with null_server(slow) as port:
-        tallies = asyncio.run(ask(port))
+        tallies = uvloop.run(ask(port))
     for tally in tallies.values():
         adds_up(tally)
     assert tallies[0].dropped > 0
@@ -485,7 +486,7 @@ def test_seconds_are_those_of_the_wall_clock_where_the_offset_is_told() -> None:
 
     before = time.time()
     with null_server() as port:
-        tally = asyncio.run(ask(port))
+        tally = uvloop.run(ask(port))
     assert {int(before), int(time.time())} >= set(tally.seconds)
     assert max(one.longest_lag_seconds for one in tally.seconds.values()) == pytest.approx(
         tally.lag.longest_seconds
@@ -504,7 +505,7 @@ def test_a_drawing_that_breaks_ends_the_run_with_its_error() -> None:
     with null_server() as port:
         for model in (Closed(1), arriving(RATE)):
             with pytest.raises(LookupError, match="no key left"):
-                asyncio.run(ask(port, model))
+                uvloop.run(ask(port, model))
 
 
 def test_a_check_that_breaks_is_a_failure_and_no_right_answer() -> None:
@@ -513,7 +514,7 @@ def test_a_check_that_breaks_is_a_failure_and_no_right_answer() -> None:
 
     request = Request("home", GET.data, broken)
     with null_server() as port:
-        tally = asyncio.run(sent(Address("127.0.0.1", port), seconds=0.2, draw=lambda: request))
+        tally = uvloop.run(sent(Address("127.0.0.1", port), seconds=0.2, draw=lambda: request))
     adds_up(tally)
     assert _troubles(tally) == {"its check raised KeyError": tally.sent}
 
@@ -529,7 +530,7 @@ def test_a_second_answer_is_not_the_next_requests() -> None:
         async with scripted(twice) as port:
             return await asked(port, 5)
 
-    tally = asyncio.run(ask())
+    tally = uvloop.run(ask())
     adds_up(tally)
     assert tally.endpoints["home"].statuses == {200: tally.sent}
     assert tally.connects == pytest.approx(tally.sent, abs=1)
@@ -554,6 +555,6 @@ def test_a_certificate_is_verified(name: str, *, trusted: bool, right: bool) -> 
 
     with null_server(tls=server) as port:
         address = Address("localhost", port, client)
-        tally = asyncio.run(sent(address, rate=50, seconds=0.5))
+        tally = uvloop.run(sent(address, rate=50, seconds=0.5))
     adds_up(tally)
     assert tally.endpoints["home"].troubles == ({} if right else {"TLS refused": tally.sent})

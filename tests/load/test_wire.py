@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import uvloop
 
 from load._engine._wire import Answer, Connection, Trouble
 from tests.load.wires import scripted
@@ -67,7 +68,7 @@ def asked(said: bytes, *, bytewise: bool = False, closes: bool = False) -> tuple
             assert one.answers.empty()
             return answer, usable
 
-    return asyncio.run(talk())
+    return uvloop.run(talk())
 
 
 @pytest.mark.parametrize("bytewise", [False, True], ids=["at once", "byte by byte"])
@@ -160,7 +161,7 @@ def test_a_connection_is_kept_for_the_next_request() -> None:
                 assert (answer.status, answer.body, answer.size_bytes) == (200, b"", 5)
             connection.close()
 
-    asyncio.run(talk())
+    uvloop.run(talk())
     assert len(ports) == 1
 
 
@@ -177,7 +178,7 @@ def test_what_nobody_asked_for_ends_the_connection() -> None:
             assert one.answers.empty()
             assert not connection.usable
 
-    asyncio.run(talk())
+    uvloop.run(talk())
 
 
 def test_two_answers_to_one_request_are_no_answer_to_the_next() -> None:
@@ -196,4 +197,4 @@ def test_two_answers_to_one_request_are_no_answer_to_the_next() -> None:
             assert one.answers.empty()
             assert not connection.usable
 
-    asyncio.run(talk())
+    uvloop.run(talk())
