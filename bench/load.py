@@ -190,7 +190,7 @@ def _round(url: str) -> Round:
     at_most = {"connections": CONNECTIONS, "seconds": ROUND_SECONDS}
     wrk = _others("wrk", lambda it: load_others.wrk(it, url, **at_most))
     hey = _others("hey", lambda it: load_others.hey(it, url, **at_most))
-    fast = _fast_http_user(url, users=CONNECTIONS, seconds=ROUND_SECONDS)
+    fast = _fast_http_user(url, users=CONNECTIONS, seconds=ROUND_SECONDS + 2)
     told = Round(ours.rps, *(None if one is None else one.rps for one in (wrk, hey, fast)))
     _say(f"closed loop, requests/s: {told}")
     return told

@@ -30,9 +30,10 @@ class Caller(FastHttpUser):
 @events.quitting.add_listener
 def tell(environment, **_):
     total = environment.stats.total
-    took = total.last_request_timestamp - total.start_time
+    # Whole seconds alone: neither its start nor its end count against it.
+    inner = [count for _, count in sorted(total.num_reqs_per_sec.items())][1:-1]
     p99 = total.get_response_time_percentile(0.99)
-    print(json.dumps({"rps": total.num_requests / took, "p99_s": p99 / 1000}))
+    print(json.dumps({"rps": sum(inner) / max(1, len(inner)), "p99_s": p99 / 1000}))
 """
 
 

@@ -48,8 +48,9 @@ class Histogram:
             return
         seconds = np.maximum(seconds, 0.0)
         counts = np.bincount(np.searchsorted(_ENDS_ARRAY, seconds))
-        for bucket in np.flatnonzero(counts).tolist():
-            self._counts[bucket] = self._counts.get(bucket, 0) + int(counts[bucket])
+        found = np.flatnonzero(counts)
+        for bucket, count in zip(found.tolist(), counts[found].tolist(), strict=True):
+            self._counts[bucket] = self._counts.get(bucket, 0) + count
         self.sum_seconds += float(seconds.sum())
         self.longest_seconds = max(self.longest_seconds, float(seconds.max()))
 

@@ -56,12 +56,12 @@ class Samples:
         tally.sent += len(sent)
         tally.late += int(np.count_nonzero(sent - due > late_seconds))
         for at, which in _by_second(due + offset_seconds):
-            tally.second(at).due += int(np.count_nonzero(which))
+            tally.second(at).due += len(due[which])
         for at, which in _by_second(sent + offset_seconds):
-            tally.second(at).sent += int(np.count_nonzero(which))
+            tally.second(at).sent += len(sent[which])
         for at, which in _by_second(over + offset_seconds):
             second = tally.second(at)
-            second.completed += int(np.count_nonzero(which))
+            second.completed += len(over[which])
             second.response.record_all((over - due)[which])
         for moment, wrong in self._failures:
             tally.second(moment + offset_seconds).failed += 1
@@ -69,8 +69,14 @@ class Samples:
         self._times, self._statuses, self._failures, self._size_bytes = [], [], [], 0
 
 
-def _by_second(times: Times) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-    """Yield each second that holds some of the times, and which."""
+def _by_second(times: Times) -> Iterator[tuple[int, NDArray[np.bool_] | slice]]:
+    """Yield each second that holds some of the times, and which; mostly it is one for all."""
+    first, last = int(times.min()), int(times.max())
+    if first == last:
+        yield first, slice(None)
+        return
     seconds = times.astype(np.int64)
-    for at in np.unique(seconds).tolist():
-        yield at, seconds == at
+    for at in range(first, last + 1):
+        which = seconds == at
+        if which.any():
+            yield at, which
