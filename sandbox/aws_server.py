@@ -27,6 +27,7 @@ def command(layout: Layout) -> Command:
     configuration = {
         "admin_token": layout.passwords["api-admin"],
         "gate_key_id": layout.passwords["aws-gate-id"],
+        "operator_key_id": layout.passwords["aws-operator-id"],
         "ports": ports,
     }
     write_private(settings, json.dumps(configuration))

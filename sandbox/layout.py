@@ -106,6 +106,8 @@ PASSWORDS = (
     "synthetic",
     "aws-gate",
     "aws-gate-id",
+    "aws-operator",
+    "aws-operator-id",
 )
 
 

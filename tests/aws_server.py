@@ -21,6 +21,7 @@ from tests.checkout import ROOT
 from tests.probes.servers import closed_ports
 
 KEY_ID = "the-gates-key"
+OPERATOR_ID = "AKIAOPERATOR00000000"
 TOKEN = "admin-token"
 _STARTS_SECONDS = 60.0
 
@@ -73,9 +74,8 @@ def aws_server(folder: pathlib.Path) -> Iterator[AwsServer]:
     names = ("aws", "web-eu", "web-us")
     server = AwsServer(dict(zip(names, closed_ports(len(names)), strict=True)))
     settings = folder / "aws.json"
-    settings.write_text(
-        json.dumps({"admin_token": TOKEN, "gate_key_id": KEY_ID, "ports": server.ports})
-    )
+    keys = {"gate_key_id": KEY_ID, "operator_key_id": OPERATOR_ID}
+    settings.write_text(json.dumps({"admin_token": TOKEN, "ports": server.ports, **keys}))
     argv = [sys.executable, "-m", "sandbox.aws", str(settings)]
     with subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         try:

@@ -1,7 +1,7 @@
 """AWS for one platform, and the edges of its web site: `python -m sandbox.aws CONFIG.json`.
 
-The configuration: `{"admin_token", "gate_key_id", "ports": {"aws": 1, "web-eu": 2, …}}`, an edge for
-each `web-REGION`.
+The configuration: `{"admin_token", "gate_key_id", "operator_key_id", "ports": {"aws": 1, "web-eu": 2, …}}`,
+an edge for each `web-REGION`.
 `PUT /_sandbox/state` and `PUT /_sandbox/fault` are those of the stand-ins.
 """
 
@@ -40,7 +40,9 @@ class Configuration(BaseModel):
 
     admin_token: SecretStr
     gate_key_id: str
-    """The one access key that the services know."""
+    """May do what the gate's policy says."""
+    operator_key_id: str
+    """May do everything; whoever deploys has it."""
     ports: dict[str, int]
 
 
@@ -87,7 +89,12 @@ def serve(configuration: Configuration, ends: threading.Event) -> None:
     """Serve until the event is set."""
     regions = [name.removeprefix(_EDGE) for name in configuration.ports if name.startswith(_EDGE)]
     services = DomainDispatcherApplication(create_backend_app)
-    guard = Guard(services, json.loads(POLICY.read_bytes()), configuration.gate_key_id)
+    guard = Guard(
+        services,
+        json.loads(POLICY.read_bytes()),
+        gate_key_id=configuration.gate_key_id,
+        operator_key_id=configuration.operator_key_id,
+    )
     world = World(guard, regions)
     apps: Mapping[str, Any] = {
         "aws": Admin(guard, world, configuration.admin_token),

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from moto import backends
 from moto.cloudfront.models import Invalidation
 
+from sandbox.aws.hosted_zone import changes
 from sandbox.aws.names import (
     ACCOUNT,
     BUCKET,
     DISTRIBUTION,
+    HOSTED_ZONE,
     INVALIDATION_ORDERED_AFTER,
     INVALIDATION_PATH,
     INVALIDATION_TAKES,
@@ -22,6 +24,7 @@ from sandbox.aws.names import (
     SECRETS,
 )
 from sandbox.builds import REPOSITORIES, image_digest, image_manifest, web_bundle
+from sandbox.zone import BEFORE, TTL_SECONDS, ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +59,7 @@ class Account:
         distribution, *_ = self._cloudfront.create_distribution(_distribution(), [])
         distribution.id = distribution.distribution_id = DISTRIBUTION
         self._cloudfront.distributions = {DISTRIBUTION: distribution}
+        self._make_zone()
         self._iam.create_user(REGION, KEY_USER)
         self._iam.create_access_key(KEY_USER)
         for name in SECRETS:
@@ -72,6 +76,13 @@ class Account:
             )
         # moto tells the present as every version's date.
         self._secrets.list_secret_version_ids = partial(_version_ids, self._secrets)
+
+    def _make_zone(self) -> None:
+        route53: Any = backends.get_backend("route53")[ACCOUNT]["aws"]
+        zone = route53.create_hosted_zone(name=f"{ZONE}.", private_zone=False)
+        zone.resource_id = HOSTED_ZONE
+        route53.zones = {HOSTED_ZONE: zone}
+        route53.change_resource_record_sets(HOSTED_ZONE, changes(BEFORE, TTL_SECONDS))
 
     def _show_images(self, facts: Facts, bent: Bent) -> None:
         newest = facts.image_versions[-1]

@@ -1,4 +1,4 @@
-"""Who may do what in the account: the gate's key alone, and only the actions of its policy."""
+"""Who may do what in the account: the gate only the actions of its policy, whoever deploys everything."""
 
 from __future__ import annotations
 
@@ -42,9 +42,17 @@ class Refusal:
 class Guard:
     """A WSGI wrapper that lets through what the policy allows, and refuses in each service's format."""
 
-    def __init__(self, app: Application, policy: Mapping[str, Any], gate_key_id: str) -> None:
+    def __init__(
+        self,
+        app: Application,
+        policy: Mapping[str, Any],
+        *,
+        gate_key_id: str,
+        operator_key_id: str,
+    ) -> None:
         self._app = app
         self._gate_key_id = gate_key_id
+        self._operator_key_id = operator_key_id
         self._statements = policy["Statement"]
         self.credentials_refused = False
         self.throttled = False
@@ -63,6 +71,9 @@ class Guard:
     def _refusal(self, asked: Asked | None) -> Refusal | None:
         if asked is None:
             return Refusal("MissingAuthenticationToken")
+        return None if asked.key_id == self._operator_key_id else self._of_the_gate(asked)
+
+    def _of_the_gate(self, asked: Asked) -> Refusal | None:
         if self.credentials_refused:
             return Refusal("ExpiredToken" if asked.service == "s3" else "ExpiredTokenException")
         if asked.key_id != self._gate_key_id:

@@ -11,9 +11,11 @@ from botocore.exceptions import ClientError
 from probes import aws
 from probes.aws import AwsTarget
 from probes.observation import Deadline, FailureKind, Observation
-from sandbox.aws.names import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
+from sandbox import zone
+from sandbox.aws.hosted_zone import Operator
+from sandbox.aws.names import BUCKET, DISTRIBUTION, HOSTED_ZONE, KEY_USER, SECRETS
 from sandbox.builds import MANIFEST, REPOSITORIES, image_digest, web_bundle
-from tests.aws_server import AwsServer, aws_server
+from tests.aws_server import OPERATOR_ID, AwsServer, aws_server
 from tests.checkout import ROOT
 from tests.probes.servers import answer, closed_port, hang, reset, serving
 
@@ -248,6 +250,8 @@ class TestLeastPrivilege:
             ("ecr", lambda client: client.delete_repository(repositoryName=API)),
             ("ecr", lambda client: client.put_image(repositoryName=API, imageManifest="{}")),
             ("iam", lambda client: client.create_access_key(UserName=KEY_USER)),
+            ("route53", lambda client: client.list_hosted_zones()),
+            ("route53", lambda client: client.delete_hosted_zone(Id=HOSTED_ZONE)),
             (
                 "cloudfront",
                 lambda client: client.create_invalidation(
@@ -267,6 +271,8 @@ class TestLeastPrivilege:
             "deleting a repository",
             "pushing an image",
             "making a key",
+            "reading the zone",
+            "deleting the zone",
             "invalidating",
         ],
     )
@@ -297,3 +303,9 @@ def test_a_deadline_that_is_over_reads_no_further_page(server: AwsServer) -> Non
 
 def test_the_policy_allows_no_wildcard_of_actions() -> None:
     assert not any("*" in action for action in _allowed())
+
+
+def test_whoever_deploys_changes_the_zone_and_reads_what_it_holds(server: AwsServer) -> None:
+    operator = Operator(server.url(), OPERATOR_ID, "secret")
+    assert operator.held() == zone.BEFORE
+    assert operator.publish(zone.AFTER, 60) == zone.AFTER
