@@ -1,4 +1,4 @@
-"""Whom the deployment can call on: rota, channels, contacts, and the baseline somebody took."""
+"""Whom the deployment can call on: rota, channels, contacts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from typing import Any
 
 import probes
 from checks import failures, watchers
-from checks.baseline import NoBaselineError, command, load_baseline
 from checks.check import Check
-from checks.data import age, missing, verdict
+from checks.data import missing, verdict
 from checks.platform import Platform
 from environments.sections.people import Contact
-from environments.store import DamagedRecordError, StoreError
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
 from probes.observation import Observation, utc_now
 
 _PLACEHOLDER = re.compile(r"\b(TBD|TBA|TODO|N/?A|NONE|EDIT-ME)\b|X{2,}|\?{2,}", re.IGNORECASE)
@@ -121,48 +118,6 @@ class Backing:
         if observed.value is None:
             failure = failures.failure_of(observed)
             self._check.judge_everywhere(failures.instrument_error(subject, failure))
-
-
-def judge_baseline_taken(platform: Platform, check: Check, facts: Sequence[str]) -> None:
-    """Judge that the baseline of this release is young and holds these facts (T2H-TASK-4)."""
-    limit = platform.policy.people.baseline_max_age
-    try:
-        baseline = load_baseline(platform)
-    except NoBaselineError as exc:
-        check.judge_everywhere(
-            verdict(
-                good=False,
-                rule="baseline taken",
-                subject="the baseline",
-                sentence=str(exc),
-                clears=command(platform),
-            )
-        )
-        return
-    except (DamagedRecordError, StoreError) as exc:
-        judgement = Judgement(
-            Outcome.ERROR, "baseline taken", "the baseline", str(exc), clears=command(platform)
-        )
-        check.judge_everywhere(judgement)
-        return
-    old = (utc_now() - dt.datetime.fromisoformat(baseline.taken_at)).total_seconds()
-    lacking = [name for name in facts if name not in baseline.facts]
-    check.judge_everywhere(
-        verdict(
-            good=old <= limit,
-            rule="baseline age",
-            subject="the baseline",
-            sentence=f"the baseline is {age(old)} old, wanted at most {age(limit)}",
-            clears=command(platform),
-            observed=round(old),
-            target=limit,
-            unit="s",
-        ),
-        *(
-            missing("the baseline", f"{baseline.named} holds no {name}", command(platform))
-            for name in lacking
-        ),
-    )
 
 
 def _window_is_over(ended: dt.datetime) -> Judgement:

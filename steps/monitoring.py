@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from pytest_bdd import then, when
 
+from checks import traffic_baseline
 from checks.check import Check
 from checks.dashboards import Dashboards, Loaded
 from checks.monitoring import Watch
-from checks.people import Backing, judge_baseline_taken
+from checks.people import Backing
 from checks.run import Run
 
 
@@ -94,4 +95,4 @@ def look_up_baseline(run: Run) -> Run:
 
 @then("it is of today and holds traffic and latency")
 def baseline_taken(asked: Run, check: Check) -> None:
-    judge_baseline_taken(asked.platform, check, ("traffic", "latency"))
+    traffic_baseline.judge(asked.platform, check)

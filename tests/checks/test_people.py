@@ -10,7 +10,7 @@ import slack_sdk
 from pydantic import SecretStr
 
 from checks.check import Check
-from checks.people import Backing, judge_baseline_taken
+from checks.people import Backing
 from gates.decide.outcome import Outcome
 from sandbox.standins import pagerduty, slack
 from tests.checks.platforms import NOWHERE, a_platform
@@ -177,15 +177,6 @@ def test_a_contact_that_is_none_fails(
     check = scene.ask(Backing.contacts_named, contacts=contacts)
     assert check.outcome("eu") is Outcome.FAIL
     assert said in sentences(check)[0]
-
-
-def test_without_a_baseline_the_command_is_named(tmp_path: pathlib.Path) -> None:
-    state = {"url": str(tmp_path / "state")}
-    platform = a_platform(tmp_path, {"eu": NOWHERE.format(1)}, state=state)
-    check = Check("T2H-X-1", platform.regions)
-    judge_baseline_taken(platform, check, ("traffic",))
-    assert check.outcome("eu") is Outcome.FAIL
-    assert "gate baseline --env clinic --release v1.2.0" in sentences(check)[0]
 
 
 class TestOfficialClient:

@@ -1,0 +1,97 @@
+"""The traffic of the day before a release: captured lately, in every region, or it is not captured."""
+
+from __future__ import annotations
+
+import datetime as dt
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from checks import baseline, traffic_baseline
+from checks.check import Check
+from environments.store import store_of
+from gates.decide.outcome import Outcome
+from tests.checks.platforms import NOWHERE, a_platform
+
+CAPTURED: Mapping[str, Any] = {
+    "traffic": {"eu": {"requests_per_second": 12.5}},
+    "latency": {"eu": {"p50_seconds": 0.01, "p95_seconds": 0.08, "p99_seconds": None}},
+}
+NO_LATENCY = {"eu": {"p50_seconds": None, "p95_seconds": None, "p99_seconds": None}}
+
+
+def judged(
+    folder: pathlib.Path, facts: Mapping[str, Any] | None, hours_ago: float = 1
+) -> tuple[Outcome | None, str]:
+    state = {"url": str(folder / "state")}
+    platform = a_platform(folder, {"eu": NOWHERE.format(1)}, state=state)
+    if facts is not None:
+        taken_at = dt.datetime.now(dt.UTC) - dt.timedelta(hours=hours_ago)
+        record = {
+            "schema": 1,
+            "run": "before",
+            "taken_at": taken_at.isoformat(),
+            "regions": ["eu"],
+            "facts": facts,
+        }
+        place = baseline.folder("clinic", platform.release.tag)
+        store_of(platform.environment).add(f"{place}/before.json", record)
+    check = Check("T2H-X-1", platform.regions)
+    traffic_baseline.judge(platform, check)
+    said = " ".join(one.sentence for one in check.noted()["eu"].judgements)
+    return check.outcome("eu"), said
+
+
+def test_without_one_the_command_is_named(tmp_path: pathlib.Path) -> None:
+    outcome, said = judged(tmp_path, None)
+    assert outcome is Outcome.FAIL
+    assert "gate baseline --env clinic --release v1.2.0" in said
+
+
+@pytest.mark.parametrize(
+    ("hours_ago", "outcome"),
+    [(3.9, Outcome.PASS), (4.1, Outcome.FAIL), (-1, Outcome.FAIL)],
+    ids=["of today", "of yesterday", "of tomorrow"],
+)
+def test_it_is_of_today(tmp_path: pathlib.Path, hours_ago: float, outcome: Outcome) -> None:
+    assert judged(tmp_path, CAPTURED, hours_ago)[0] is outcome
+
+
+@pytest.mark.parametrize(
+    ("changed", "outcome", "says"),
+    [
+        (
+            {"traffic": {"eu": {"requests_per_second": None}}},
+            Outcome.INCONCLUSIVE,
+            "requests_total",
+        ),
+        ({"traffic": {"eu": {}}}, Outcome.INCONCLUSIVE, "requests a second of eu"),
+        ({"traffic": {"us": {"requests_per_second": 3}}}, Outcome.INCONCLUSIVE, "a second of eu"),
+        ({"traffic": None}, Outcome.INCONCLUSIVE, "requests a second"),
+        ({"latency": NO_LATENCY}, Outcome.INCONCLUSIVE, "latency of eu"),
+        ({"latency": {"eu": {}}}, Outcome.INCONCLUSIVE, "request_duration"),
+        (
+            {"traffic": {"eu": {"requests_per_second": 0.0}}, "latency": NO_LATENCY},
+            Outcome.PASS,
+            "",
+        ),
+    ],
+    ids=[
+        "the metric was not there",
+        "the metric is not described",
+        "of another region alone",
+        "not collected",
+        "no latency of requests",
+        "latency not described",
+        "nobody came",
+    ],
+)
+def test_a_baseline_without_the_traffic_has_not_captured_it(
+    tmp_path: pathlib.Path, changed: Mapping[str, Any], outcome: Outcome, says: str
+) -> None:
+    facts = {name: kept for name, kept in {**CAPTURED, **changed}.items() if kept is not None}
+    found, said = judged(tmp_path, facts)
+    assert found is outcome, said
+    assert says in said
