@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr
 from checks.availability import Availability, Reading
 from checks.check import Check
 from checks.platform import NotDescribedError, Platform
-from checks.schema_findings import findings
+from checks.schema_findings import findings, unusable
 from environments.sections.delivery import Mobile as Settings
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.decide.judgement import Judgement, equals
@@ -25,6 +25,9 @@ from probes.http import HeaderValue, HttpAnswer, NotJsonError
 
 _MAX_DOCUMENT_BYTES = 8 * 1_048_576
 _OK = 200
+_SAYS_SOMETHING = frozenset(
+    {"type", "$ref", "allOf", "anyOf", "oneOf", "const", "enum", "required", "properties", "items"}
+)
 Operation = Annotated[str, Field(pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$")]
 
 
@@ -146,7 +149,7 @@ class _App:
         """Read contract and schemas; raises ConfigurationError."""
         folder = _folder(platform, version)
         contract = read_contract(folder, version)
-        schemas = {one.response: _json(folder / one.response) for one in contract.requests}
+        schemas = {one.response: _schema(folder / one.response) for one in contract.requests}
         return cls(platform, availability, check, contract, schemas)
 
     def judge(self, region: str) -> None:
@@ -269,6 +272,19 @@ def read_contract(folder: pathlib.Path, version: str) -> AppContract:
 def _previous_document(platform: Platform) -> Mapping[str, Any]:
     settings = described(platform)
     return _json(platform.environment.path.parent / settings.previous_openapi)
+
+
+def _schema(file: pathlib.Path) -> Mapping[str, Any]:
+    """Read a response's schema; one that says nothing would take any answer."""
+    found = _json(file)
+    if not _SAYS_SOMETHING & set(found):
+        raise ConfigurationError(
+            f"{file.name}: says nothing that an answer could break; write its type at least."
+        )
+    problem = unusable(found)
+    if problem:
+        raise ConfigurationError(f"{file.name}: is no JSON Schema: {problem}.")
+    return found
 
 
 def _json(file: pathlib.Path) -> Mapping[str, Any]:

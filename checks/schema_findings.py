@@ -17,6 +17,18 @@ def findings(schema: Mapping[str, Any], instance: object) -> tuple[str, ...]:
     return tuple(sorted({_phrase(error) for error in validator.iter_errors(instance)}))
 
 
+def unusable(schema: Mapping[str, Any]) -> str:
+    """Return why a schema is none, such as a type that does not exist; nothing for a good one."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - see above
+    from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - see above
+
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as exc:
+        return f"{exc.json_path} is not of {exc.validator} there"
+    return ""
+
+
 def _phrase(error: Any) -> str:
     place = _place(error.absolute_schema_path)
     if error.validator == "required":

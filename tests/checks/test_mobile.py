@@ -126,6 +126,13 @@ class TestReading:
         "damage",
         [
             pytest.param(lambda folder: (folder / "thing.json").unlink(), id="no schema"),
+            pytest.param(
+                lambda folder: (folder / "thing.json").write_text("{}"), id="a schema of nothing"
+            ),
+            pytest.param(
+                lambda folder: (folder / "thing.json").write_text('{"type": "objct"}'),
+                id="a type that does not exist",
+            ),
             pytest.param(lambda folder: (folder / "thing.json").write_text("["), id="no JSON"),
             pytest.param(lambda folder: (folder / "contract.yaml").unlink(), id="no contract"),
             pytest.param(
