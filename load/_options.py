@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
-from typing import Any, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, Self
 
 from environments.yaml_file import RequestError
 from load._profiles import MANUAL, PROFILES, stages
@@ -16,68 +16,48 @@ EXIT_USAGE = 64
 _SECRETS = ("--web-login", "--tls-key")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ours beside Locust's; each can also be set by an environment variable."""
-    _add(parser, "--env", "LOAD_ENV", default="local", help="environment, by name or file (local)")
-    _add(parser, "--release", "LOAD_RELEASE", help="release under test, such as v1.2.0")
-    _add(parser, "--region", "LOAD_REGION", help="send to this region alone")
-    _add(parser, "--rps", "LOAD_RPS", type=float, help="requests a second over all workers")
-    _add(
-        parser, "--profile-name", "LOAD_PROFILE", choices=[*PROFILES],
-        help="; ".join(f"{name}: {profile.about}" for name, profile in PROFILES.items()),
-    )  # fmt: skip
-    _add(
-        parser, "--closed", "LOAD_CLOSED", type=int, metavar="CONNECTIONS",
-        help="so many callers who each wait for their answer, instead of a rate: finds a limit, proves none",
-    )  # fmt: skip
-    _add(parser, "--arrivals", "LOAD_ARRIVALS", choices=["poisson", "uniform"], default="poisson")
-    _add(
-        parser, "--seed", "LOAD_SEED", type=int, default=1, help="the same seed, the same requests"
-    )
-    _add(
-        parser, "--null-server", "LOAD_NULL_SERVER", action="store_true",
-        help="send to a server on this machine that does nothing: what can the generator do?",
-    )  # fmt: skip
-    _add(
-        parser, "--calibrate", "LOAD_CALIBRATE", type=float, default=3.0, metavar="SECONDS",
-        help="each worker first measures itself against a null server for so long; 0: not at all",
-    )  # fmt: skip
-    _add(
-        parser,
-        "--connections",
-        "LOAD_CONNECTIONS",
-        type=int,
-        default=512,
-        help="at most, of each worker and region",
-    )
-    _add(
-        parser,
-        "--deadline",
-        "LOAD_DEADLINE",
-        type=float,
-        default=10.0,
-        metavar="SECONDS",
-        help="of one request",
-    )
-    _add(
-        parser,
-        "--baseline",
-        "LOAD_BASELINE",
-        metavar="FILE",
-        help="load.json of an earlier run to compare with",
-    )
-    _add(
-        parser,
-        "--report-to",
-        "LOAD_REPORT_TO",
-        metavar="FOLDER|URL",
-        help="keep the report here too, such as s3://bucket/load",
-    )
+_ARGUMENTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "--env": {"default": "local", "help": "environment, by name or file (local)"},
+    "--release": {"help": "release under test, such as v1.2.0"},
+    "--region": {"help": "send to this region alone"},
+    "--rps": {"type": float, "help": "requests a second over all workers"},
+    "--profile-name": {
+        "choices": [*PROFILES],
+        "help": "; ".join(f"{name}: {profile.about}" for name, profile in PROFILES.items()),
+    },
+    "--closed": {
+        "type": int, "metavar": "CONNECTIONS",
+        "help": "so many callers who wait for their answers, instead of a rate: finds a limit, proves none",
+    },
+    "--arrivals": {"choices": ["poisson", "uniform"], "default": "poisson"},
+    "--seed": {"type": int, "default": 1, "help": "the same seed, the same requests"},
+    "--null-server": {
+        "action": "store_true",
+        "help": "send to a server on this machine that does nothing: what can the generator do?",
+    },
+    "--calibrate": {
+        "type": float, "default": 3.0, "metavar": "SECONDS",
+        "help": "each worker first measures itself against a null server for so long; 0: not at all",
+    },
+    "--connections": {"type": int, "default": 512, "help": "at most, of each worker and region"},
+    "--deadline": {
+        "type": float, "default": 10.0, "metavar": "SECONDS", "help": "of one request",
+    },
+    "--baseline": {"metavar": "FILE", "help": "load.json of an earlier run to compare with"},
+    "--report-to": {
+        "metavar": "FOLDER|URL", "help": "keep the report here too, such as s3://bucket/load",
+    },
+}  # fmt: skip
+_VARIABLES: Final = {"--profile-name": "LOAD_PROFILE"}
+"""Where it is not LOAD_ and the option's own name."""
 
 
-def _add(parser: Any, name: str, variable: str, **options: Any) -> None:
-    # Not in Locust's page: whoever may open it must not choose another platform to send to.
-    parser.add_argument(name, env_var=variable, include_in_web_ui=False, **options)
+def add_arguments(parser: Any) -> None:
+    """Add ours to Locust's parser; each can also be set by a variable, such as LOAD_RPS."""
+    for name, options in _ARGUMENTS.items():
+        variable = _VARIABLES.get(name, f"LOAD_{name[2:].replace('-', '_').upper()}")
+        # Not in Locust's page: whoever may open it must not choose another platform to send to.
+        parser.add_argument(name, env_var=variable, include_in_web_ui=False, **options)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

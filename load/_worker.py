@@ -57,6 +57,7 @@ class Worker:
         self._moments: list[Moment] = []
         self._pending: list[tuple[Place, Tally]] = []
         self._throttled_before = 0
+        self._longest_lag_seconds = 0.0
         self._finished = True
 
     def arm(self, data: Mapping[str, Any]) -> None:
@@ -158,7 +159,8 @@ class Worker:
             self._apply()
             self._collect()
             if beat % PULSES_A_PART == 0:
-                self._moments.append(usage.moment(self._generator))
+                self._moments.append(usage.moment(self._generator, self._longest_lag_seconds))
+                self._longest_lag_seconds = 0.0
                 broke = self._generator.broke if self._generator is not None else ""
                 self._tell(broke=broke)
 
@@ -166,6 +168,12 @@ class Worker:
         if self._generator is None:
             return
         drained = self._generator.drain()
+        lags = [
+            second.longest_lag_seconds
+            for one in drained.values()
+            for second in one.seconds.values()
+        ]
+        self._longest_lag_seconds = max([self._longest_lag_seconds, *lags])
         if drained:
             self._counted(drained)
             self._pending.extend(drained.items())
@@ -196,15 +204,13 @@ class _Usage:
     def __init__(self) -> None:
         self._at, self._cpu_seconds = time.monotonic(), time.process_time()
 
-    def moment(self, generator: Generator | None) -> Moment:
+    def moment(self, generator: Generator | None, lag_seconds: float) -> Moment:
         """Return what was used since the last call."""
         now, cpu_seconds = time.monotonic(), time.process_time()
         share = (cpu_seconds - self._cpu_seconds) / max(1e-6, now - self._at)
         self._at, self._cpu_seconds = now, cpu_seconds
         in_flight = generator.in_flight if generator is not None else 0
-        return Moment(
-            second=int(time.time()), cpu_share=share, in_flight=in_flight, lag_seconds=0.0
-        )
+        return Moment(int(time.time()), share, in_flight, lag_seconds)
 
 
 def _lane(target: Target, draws: Draws, setting: Setting, seed: str) -> Lane:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import collections
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -35,6 +36,8 @@ PRODUCT = (
     "smoke",
     "steps",
 )
+SCENARIO = "locustfile.py"
+"""What the load test asks of the platform; nothing else of `load` knows it."""
 KNOW_NO_PLATFORM = ("bdd", "checks", "gates", "load", "probes", "steps")
 MOST_LINES = 45
 
@@ -137,7 +140,7 @@ def _mentions(pattern: str) -> list[str]:
     return [
         f"{_at(path, number)}: {line.strip()}"
         for path in FILES
-        if path.relative_to(ROOT).parts[0] in KNOW_NO_PLATFORM
+        if path.relative_to(ROOT).parts[0] in KNOW_NO_PLATFORM and path.name != SCENARIO
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         if found.search(line)
     ]
@@ -207,6 +210,8 @@ def test_importing_every_package_opens_no_socket_writes_no_file_starts_no_proces
     done = subprocess.run(
         [sys.executable, "-B", "-c", _IMPORT_EVERYTHING, str(ROOT), *PRODUCT],
         cwd=ROOT,
+        # Locust is imported first where it runs; here, after everybody who knows sockets already.
+        env={**os.environ, "LOCUST_SKIP_MONKEY_PATCH": "1"},
         capture_output=True,
         text=True,
         timeout=120,

@@ -30,7 +30,7 @@ def test_without_a_rate_or_a_profile_locusts_users_say_the_rate() -> None:
     [
         ({"rps": 100.0}, "steady", 100, 300),
         ({"rps": 100.0, "run_time": 60}, "steady", 100, 60),
-        ({"profile_name": "smoke"}, "smoke", 20, 60),
+        ({"profile_name": "smoke"}, "smoke", 120, 60),
         ({"profile_name": "soak", "rps": 7.0, "run_time": 3600}, "soak", 7, 3600),
     ],
     ids=["a rate is held", "as long as -t says", "a profile as it is", "a profile as asked"],
