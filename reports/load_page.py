@@ -95,7 +95,7 @@ def _stages(record: Mapping[str, Any]) -> str:
     rows = [
         [
             Cell(load_words.stage_label(stage), "name"),
-            Cell(load_words.number(stage["rps"])),
+            Cell(load_words.planned(record, stage)),
             Cell(load_words.number(stage["sent_rps"])),
             Cell(load_words.milliseconds(stage["response"].get("p50"))),
             Cell(load_words.milliseconds(stage["response"].get("p99"))),
@@ -104,7 +104,7 @@ def _stages(record: Mapping[str, Any]) -> str:
         ]
         for stage in record["stages"]
     ]
-    headers = ("stage", "planned/s", "sent/s", "p50 ms", "p99 ms", "failed", *regions)
+    headers = ("stage", "planned", "sent/s", "p50 ms", "p99 ms", "failed", *regions)
     caption = "Each measured stage is judged on its own in every region."
     return table(caption, headers, rows, words=1)
 

@@ -63,7 +63,7 @@ def _stages(record: Mapping[str, Any]) -> Iterator[str]:
         sent = load_words.number(stage["sent_rps"])
         p99 = load_words.milliseconds(stage["response"].get("p99"))
         yield (
-            f"stage {load_words.stage_label(stage)}: {load_words.number(stage['rps'])}/s planned, "
+            f"stage {load_words.stage_label(stage)}: {load_words.planned(record, stage)} planned, "
             f"{sent}/s sent, p99 {p99} ms, {judged}"
         )
 

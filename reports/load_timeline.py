@@ -22,6 +22,7 @@ def charts(record: Row) -> Iterator[Chart]:
     across = Axis("minutes:seconds since the first request", _clock)
     worst = f" Each point is the worst of {rows.step} seconds." if rows.step > 1 else ""
     sums = record["totals"]
+    planned = Line("planned", "limit", rows.points("target", max))
     yield Chart(
         "rate",
         "Sent and completed",
@@ -30,7 +31,7 @@ def charts(record: Row) -> Iterator[Chart]:
         across,
         Axis("requests a second", load_words.number),
         (
-            Line("planned", "limit", rows.points("target", max)),
+            *([] if load_words.is_closed(record) else [planned]),
             Line("sent", "one", rows.points("sent", min)),
             Line("completed", "two", rows.points("completed", min)),
             Line("failed", "three", rows.points("failed", max)),

@@ -51,8 +51,11 @@ def about(record: Mapping[str, Any]) -> str:
     plan = record["plan"]
     required = (one for one in plan["stages"] if one["measured"] and one["required"])
     rates = [stage["rps"] for stage in required if stage["rps"] is not None] or [0]
-    closed = plan["model"] == "closed"
-    unit = " connections, closed model" if closed else f" requests/s, {plan['arrivals']} arrivals"
+    unit = (
+        " connections, closed model"
+        if is_closed(record)
+        else f" requests/s, {plan['arrivals']} arrivals"
+    )
     rate = (
         number(rates[0])
         if len(set(rates)) == 1
@@ -62,6 +65,16 @@ def about(record: Mapping[str, Any]) -> str:
     took = duration(record["elapsed_seconds"])
     where = f"{release}{plan['environment']} ({', '.join(sorted(plan['regions']))})"
     return one_line(f"{plan['profile']}, {rate}{unit}, {took}, {where}")
+
+
+def is_closed(record: Mapping[str, Any]) -> bool:
+    """Whether callers waited for their answers, so that no rate was planned."""
+    return bool(record["plan"]["model"] == "closed")
+
+
+def planned(record: Mapping[str, Any], stage: Mapping[str, Any]) -> str:
+    """Return what a stage was meant to send: a rate, or so many callers."""
+    return number(stage["rps"]) + (" callers" if is_closed(record) else "/s")
 
 
 def reasons(record: Mapping[str, Any]) -> tuple[Finding, ...]:

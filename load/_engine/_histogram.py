@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import bisect
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,12 +28,31 @@ _ENDS_ARRAY = np.array(_ENDS)
 class Histogram:
     """Durations in seconds, counted by bucket; equal to any other way of counting the same ones."""
 
-    __slots__ = ("_counts", "longest_seconds", "sum_seconds")
+    __slots__ = ("_open", "_packed", "longest_seconds", "sum_seconds")
 
     def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
+        self._open: dict[int, int] | None = {}
+        self._packed = b""
         self.sum_seconds = 0.0
         self.longest_seconds = 0.0
+
+    @property
+    def _counts(self) -> dict[int, int]:
+        if self._open is None:
+            numbers = array.array("Q", self._packed)
+            self._open, self._packed = dict(zip(numbers[::2], numbers[1::2], strict=True)), b""
+        return self._open
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it takes less room just now."""
+        return self._open is None
+
+    def pack(self) -> None:
+        """Take less room until somebody asks or counts again."""
+        if self._open is not None:
+            pairs = (number for pair in self._open.items() for number in pair)
+            self._open, self._packed = None, array.array("Q", pairs).tobytes()
 
     def record(self, seconds: float) -> None:
         """Count one duration; a negative one, which a stepping clock may bring, as nothing at all."""

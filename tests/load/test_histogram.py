@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+import sys
 
 import numpy as np
 import pytest
@@ -130,3 +131,26 @@ def test_the_time_beyond_a_limit_is_true_to_half_a_bucket(
     beyond = sum(max(0.0, value - limit) for value in values)
     error = sum(value * HALF_A_BUCKET for value in values if value * GROWTH > limit)
     assert counted(values).seconds_beyond(limit) == pytest.approx(beyond, abs=error + 1e-9)
+
+
+def test_a_packed_histogram_is_the_same_one() -> None:
+    plain, packed = Histogram(), Histogram()
+    for number in range(1, 2000):
+        plain.record(number / 1000)
+        packed.record(number / 1000)
+    packed.pack()
+    assert packed.is_packed
+    assert packed.record_of() == plain.record_of()
+    packed.pack()
+    packed.record(1.5)
+    plain.record(1.5)
+    assert packed.record_of() == plain.record_of()
+
+
+def test_a_packed_histogram_takes_little_room() -> None:
+    histogram = Histogram()
+    for number in range(1, 2000):
+        histogram.record(number / 1000)
+    room = sys.getsizeof(histogram._open)
+    histogram.pack()
+    assert sys.getsizeof(histogram._packed) < room
