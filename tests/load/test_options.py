@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from environments.yaml_file import RequestError
-from load._options import Options, command_line
+from gates.load import ROOT
+from load._options import Options, add_arguments, command_line
 
 PLAIN: dict[str, Any] = {
     "env": "local", "release": None, "region": None, "host": None, "rps": None, "profile_name": None,
@@ -72,6 +73,19 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(
 ) -> None:
     with pytest.raises(RequestError, match=words):
         options(**changes)
+
+
+def test_every_option_is_in_the_load_tests_page() -> None:
+    page = (ROOT / "docs" / "load-test.md").read_text(encoding="utf-8")
+    ours: list[str] = []
+
+    class Parser:
+        def add_argument(self, name: str, **_: Any) -> None:
+            ours.append(name)
+
+    add_arguments(Parser())
+    assert "--rps" in ours
+    assert [name for name in ours if f"`{name}" not in page] == []
 
 
 def test_the_command_is_told_without_its_secrets() -> None:
