@@ -120,7 +120,9 @@ class Meetings:
         policy = self._platform.policy.certificates
         yield _trusted(subject, shown)
         if shown.days_left is not None:
-            left = at_least(f"{subject}, days left", shown.days_left, policy.min_days_left, "days")
+            whose = " of an intermediate one" if shown.intermediate_first else ""
+            what = f"{subject}, days left{whose}"
+            left = at_least(what, shown.days_left, policy.min_days_left, "days")
             yield dataclasses.replace(left, data={**left.data, "not_after": _date(shown)})
         if shown.protocol is not None:
             yield _protocol(subject, shown.protocol, policy.min_protocol)

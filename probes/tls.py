@@ -15,7 +15,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from probes import network
 from probes.observation import Deadline, Failure, FailureKind, Observation, utc_now
@@ -81,6 +81,7 @@ class Handshake:
     protocol: str | None
     """`TLSv1.2`, `TLSv1.3`; None when the node offers none of them."""
     days_left: float | None
+    """Of whatever expires first on the way to the authority: its own, or an intermediate one's."""
     not_after: dt.datetime | None
     names: tuple[str, ...] = ()
     """The hosts that it is made out to."""
@@ -88,6 +89,8 @@ class Handshake:
     """SHA-256 of the certificate."""
     key: str = ""
     """SHA-256 of its public key."""
+    intermediate_first: bool = False
+    """Whether an intermediate certificate expires before it."""
 
     def facts(self) -> Mapping[str, object]:
         """Return everything: a certificate is public."""
@@ -151,25 +154,42 @@ def _look(
 ) -> Handshake:
     problem = None
     try:
-        protocol, leaf = _shake(node, host, network.tls_context(ca_file), deadline, clock)
+        protocol, chain = _shake(node, host, network.tls_context(ca_file), deadline, clock)
     except ssl.SSLCertVerificationError as exc:
         problem = _problem(exc.verify_code)
-        protocol, leaf = _shake(node, host, _trusting_context(), deadline, clock)
+        protocol, chain = _shake(node, host, _trusting_context(), deadline, clock)
     except ssl.SSLError as exc:
         if exc.reason not in _OLD_PROTOCOL:
             raise
         return Handshake(host, "it offers only versions of TLS before 1.2", None, None, None)
     clock.enter("certificate")
-    return _described(host, problem, protocol, leaf)
+    return _described(host, problem, protocol, chain)
 
 
 def _shake(
     node: TlsNode, host: str, context: ssl.SSLContext, deadline: Deadline, clock: PhaseClock
-) -> tuple[str, bytes]:
+) -> tuple[str, list[bytes]]:
     connection = network.open_tcp(node.address, node.port, deadline, clock)
     clock.enter("tls")
     with network.wrap_tls(connection, host, context, deadline) as shaken:
-        return shaken.version() or "", shaken.getpeercert(binary_form=True) or b""
+        return shaken.version() or "", _chain(shaken)
+
+
+def _chain(shaken: ssl.SSLSocket) -> list[bytes]:
+    """Return the certificate and the intermediate ones above it, without the authority's own.
+
+    Python offers the chain from 3.13 on; before, only the object behind the socket does. Of a chain
+    that does not verify the certificate alone is looked at: it is refused anyway.
+    """
+    leaf = shaken.getpeercert(binary_form=True) or b""
+    offered = getattr(shaken, "get_verified_chain", None)
+    if offered is not None:
+        verified = list(offered())
+    else:
+        inner = getattr(shaken, "_sslobj", None)
+        told: list[Any] = getattr(inner, "get_verified_chain", list)() or []
+        verified = [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in told]
+    return [leaf, *verified[1:-1]] if shaken.context.verify_mode is ssl.CERT_REQUIRED else [leaf]
 
 
 @functools.cache
@@ -193,7 +213,7 @@ def _problem(verify_code: int) -> str:
     return f"it does not verify (OpenSSL code {verify_code})"
 
 
-def _described(host: str, problem: str | None, protocol: str, leaf: bytes) -> Handshake:
+def _described(host: str, problem: str | None, protocol: str, chain: list[bytes]) -> Handshake:
     # Loaded here: only the checks of certificates need it.
     from cryptography import x509  # noqa: PLC0415 - as said above
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - as said above
@@ -201,18 +221,19 @@ def _described(host: str, problem: str | None, protocol: str, leaf: bytes) -> Ha
         PublicFormat,
     )
 
-    certificate = x509.load_der_x509_certificate(leaf)
+    certificate, *above = map(x509.load_der_x509_certificate, chain)
+    ends = min(one.not_valid_after_utc for one in (certificate, *above))
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    left = certificate.not_valid_after_utc - utc_now()
     return Handshake(
         host=host,
         problem=problem,
         protocol=protocol,
-        days_left=left / dt.timedelta(days=1),
-        not_after=certificate.not_valid_after_utc,
+        days_left=(ends - utc_now()) / dt.timedelta(days=1),
+        not_after=ends,
         names=_names(certificate),
-        fingerprint=hashlib.sha256(leaf).hexdigest(),
+        fingerprint=hashlib.sha256(chain[0]).hexdigest(),
         key=hashlib.sha256(key).hexdigest(),
+        intermediate_first=ends < certificate.not_valid_after_utc,
     )
 
 

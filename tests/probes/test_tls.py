@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import ssl
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from probes.tls import TlsNode, handshake, nodes
 from sandbox.zone import HOSTS
 from tests.checks.network_platform import StandIn, tls_ports
 from tests.probes import servers
+from tests.probes.chains import a_chain
 from tests.probes.servers import closed_port, serving
 
 API = HOSTS[0]
@@ -54,6 +56,23 @@ def test_what_is_not_to_be_trusted_is_a_value_with_its_reason(
     assert seen is not None
     assert seen.problem == problem
     assert seen.not_after is not None
+
+
+def test_an_intermediate_certificate_that_expires_first_counts(tmp_path: pathlib.Path) -> None:
+    root, middle, leaf = a_chain(API, (400, 10, 90))
+    (tmp_path / "authority.pem").write_bytes(root)
+    (tmp_path / "server.pem").write_bytes(leaf + middle)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    with serving(servers.hang, tls=context) as server:
+        node = TlsNode("127.0.0.1", server.port)
+        authority = str(tmp_path / "authority.pem")
+        seen = handshake(node, API, authority, deadline=Deadline.after(5)).value
+    assert seen is not None
+    assert seen.problem is None
+    assert seen.days_left is not None
+    assert 9 < seen.days_left < 11
+    assert seen.intermediate_first
 
 
 def test_without_a_ca_file_only_public_authorities_count(standin: StandIn) -> None:
