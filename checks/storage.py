@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import probes
 from checks.check import Check
@@ -30,13 +30,17 @@ def _measured(
     platform: Platform, check: Check, region: str, name: str, kind: FileSystems
 ) -> Judgement:
     inspector = Inspector(platform, region, lambda seen: check.observe(region, seen))
-    labels = platform.labels(region, kind.labels)
-    free = f"{selector(kind.available, labels)} / {selector(kind.size, labels)}"
+    query = free_shares(kind, platform.labels(region, kind.labels))
     try:
-        found = inspector.vector(free, None, f"the free space of {name}").series
+        found = inspector.vector(query, None, f"the free space of {name}").series
     except UnfitError as exc:
         return exc.judgement
     return judged(name, found, kind.at_least, platform.policy.storage.min_free)
+
+
+def free_shares(kind: FileSystems, labels: Mapping[str, str]) -> str:
+    """Return the query for what is free of each file system, as a share."""
+    return f"{selector(kind.available, labels)} / {selector(kind.size, labels)}"
 
 
 def judged(

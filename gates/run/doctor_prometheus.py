@@ -8,6 +8,7 @@ from environments.settings import Prometheus
 from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
 from gates.run.doctor_metrics import examine_metric
 from gates.run.doctor_query import Asker, UnreadableError
+from gates.run.doctor_storage import examine_storage
 from probes import prometheus
 from probes.prometheus import Instrument
 
@@ -16,7 +17,7 @@ _FRESH_SCRAPES = 3
 
 
 def examine_prometheus(subject: Subject, region: str, section: Prometheus) -> list[Finding]:
-    """Look at a region's Prometheus, its scrapes and the metrics of every objective."""
+    """Look at a region's Prometheus, its scrapes, the metrics of every objective and of the disks."""
     target = subject.platform.prometheus(region)
     observed = prometheus.instrument(target, deadline=subject.deadline())
     keys = Keys(f"regions.{region}.prometheus", "prometheus.ca_file", "prometheus.token")
@@ -29,6 +30,10 @@ def examine_prometheus(subject: Subject, region: str, section: Prometheus) -> li
         found += [
             examine_metric(subject, region, objective, asker)
             for objective in subject.platform.policy.objectives
+        ]
+        found += [
+            examine_storage(subject, region, name, kind, asker)
+            for name, kind in subject.settings.storage.items()
         ]
     except UnreadableError as exc:
         found.append(unreachable(subject, _SYSTEM, region, exc.failure, keys))

@@ -1,4 +1,4 @@
-"""The doctor before a deployment: the release's series are to come, and nothing is to be mended."""
+"""The doctor before a deployment: the release's series are to come; all disks are to be measured."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from environments.sections.storage import FileSystems
 from gates.decide.policy import Objective
 from gates.run.doctor_findings import Finding, Level, Subject
 from gates.run.doctor_metrics import examine_metric
 from gates.run.doctor_query import Asker
+from gates.run.doctor_storage import examine_storage
 from probes.prometheus import PrometheusTarget
 from tests.checks.platforms import NOWHERE, a_platform
 from tests.checks.scripted_prometheus import ONE, ScriptedPrometheus, scripted_prometheus
@@ -63,3 +65,23 @@ def test_a_metric_that_no_release_has_is_not_to_come(
 ) -> None:
     prometheus.answers = {}
     assert examined(tmp_path, prometheus).level is Level.BAD
+
+
+@pytest.mark.parametrize(
+    ("at_least", "level"), [(1, Level.OK), (2, Level.BAD)], ids=["all of them", "one is missing"]
+)
+def test_file_systems_that_nobody_measures_are_told(
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, at_least: int, level: Level
+) -> None:
+    labels = '{region="eu",x="y"}'
+    prometheus.answers = {f"free{labels} / size{labels}": ONE}
+    platform = a_platform(
+        tmp_path,
+        {"eu": NOWHERE.format(closed_port())},
+        prometheus_at=prometheus.url,
+        prometheus={"job": "clinic", "scrape_interval": "5s"},
+    )
+    subject = Subject(platform, release_known=True)
+    kind = FileSystems(available="free", size="size", labels={"x": "y"}, at_least=at_least)
+    asker = Asker(subject, PrometheusTarget(prometheus.url))
+    assert examine_storage(subject, "eu", "nodes", kind, asker).level is level
