@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import hashlib
 import json
 import pathlib
@@ -23,6 +24,8 @@ from reports import writers
 
 SAME = ("gate", "window", "phase", "at", "environment", "release", "environment_regions")
 DIGESTS = ("policy", "catalogue", "environment")
+OLDEST_SECONDS = 3600.0
+"""A run that began longer ago says how its region was, not how it is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ def join(sources: Sequence[Source], out: pathlib.Path = OUT) -> dict[str, Any]:
 def problems(sources: Sequence[Source]) -> Iterator[str]:
     """Yield what keeps runs from being one, in words; nothing where they are."""
     yield from _not_ended(sources)
+    yield from _too_old(sources, utc_now())
     yield from _differing(sources)
     wanted = [str(region) for region in sources[0].record["environment_regions"]]
     had = [region for source in sources for region in source.regions]
@@ -104,6 +108,17 @@ def _not_ended(sources: Sequence[Source]) -> Iterator[str]:
         for reason in source.record["reasons"]:
             if reason["check"] is None:
                 yield f"run {source.run}: {reason['sentence']}"
+
+
+def _too_old(sources: Sequence[Source], now: dt.datetime) -> Iterator[str]:
+    for source in sources:
+        began = dt.datetime.fromisoformat(str(source.record["started_at"]))
+        minutes = (now - began).total_seconds() / 60
+        if not -5 <= minutes <= OLDEST_SECONDS / 60:  # noqa: PLR2004 - machines' clocks differ
+            yield (
+                f"run {source.run} began at {began:%Y-%m-%d %H:%M} UTC, not within the last hour: it says "
+                f"nothing of {', '.join(source.regions)} today; run it again"
+            )
 
 
 def _differing(sources: Sequence[Source]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
 import pathlib
 from typing import Any
@@ -15,6 +16,10 @@ from reports import explanation
 from reports.verdict import read
 
 ROWS = PostDeploy("15m").scope(load_catalogue(), switched=True).rows
+
+
+def _ago(minutes: float) -> str:
+    return (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes)).isoformat()
 
 
 def cell(*, good: bool) -> dict[str, Any]:
@@ -45,7 +50,7 @@ def a_run(folder: pathlib.Path, region: str, *, red: str = "", **changes: Any) -
         "regions": {region: "ROLLBACK" if red else "GO"},
         "environment_regions": ["eu", "us"],
         "traffic_switched_at": "2026-01-31T22:00:00+00:00",
-        "started_at": "2026-01-31T22:10:00+00:00",
+        "started_at": _ago(10),
         "digests": {
             "policy": "p",
             "catalogue": verdict.catalogue_digest(Checks()),
@@ -107,6 +112,8 @@ DIFFERENCES: dict[str, tuple[dict[str, Any], str]] = {
         },
         "made with another policy",
     ),
+    "a run of yesterday": ({"started_at": _ago(24 * 60)}, "it says nothing of us today"),
+    "a run of tomorrow": ({"started_at": _ago(-60)}, "it says nothing of us today"),
     "a run that was interrupted": ({"state": "interrupted"}, "did not end by itself"),
     "a run with a problem of its own": (
         {
