@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
+ONE_DEPLOYMENT = dt.timedelta(hours=24)
+"""The runbook's phases take two hours; what is a day old belongs to another try."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class PhaseRun:
     """One complete run of a phase gate."""
@@ -88,22 +92,28 @@ def by_part(
 
 
 def gaps(
-    needed: Sequence[str], regions: Sequence[str], runs: Iterable[PhaseRun]
+    needed: Sequence[str], regions: Sequence[str], runs: Iterable[PhaseRun], now: dt.datetime
 ) -> tuple[str, ...]:
     """Return, for each part that is not GO in every region, what its last run said there.
 
-    `runs` may come in any order; the last one that asked a part in a region counts.
+    `runs` may come in any order; the last one that asked a part in a region counts, if it is of this
+    deployment: a release may have been tried a week ago, and taken back since.
     """
     newest = newest_first(runs)
-    return tuple(sentence for part in needed if (sentence := _gap(part, regions, newest)))
+    return tuple(sentence for part in needed if (sentence := _gap(part, regions, newest, now)))
 
 
-def _gap(part: str, regions: Sequence[str], newest: Sequence[PhaseRun]) -> str:
+def _gap(part: str, regions: Sequence[str], newest: Sequence[PhaseRun], now: dt.datetime) -> str:
     found: dict[str, list[str]] = {}
     for region in regions:
         run = last(part, region, newest)
         if run is None:
             found.setdefault("was never asked", []).append(region)
+        elif now - run.started_at > ONE_DEPLOYMENT:
+            said = (
+                f"was last asked on {run.started_at:%d %B}, in another deployment (run {run.run})"
+            )
+            found.setdefault(said, []).append(region)
         elif run.parts[part][region] is not Decision.GO:
             said = f"was {run.parts[part][region].value} (run {run.run})"
             found.setdefault(said, []).append(region)

@@ -9,6 +9,7 @@ from checks import history
 from environments.store import Store, StoreError
 from gates.decide.history import PhaseRun, gaps
 from gates.decide.scope import Phase
+from probes.observation import utc_now
 from reports.words import GATE
 
 
@@ -35,7 +36,7 @@ class Chronicle:
             )
         except StoreError as exc:
             return (f"whether phase {number} is GO can't be told: {exc}",)
-        found = gaps(parts, regions, runs)
+        found = gaps(parts, regions, runs, utc_now())
         if not found:
             return ()
         missing = f"phase {number} comes before and is not GO for {self.release}"

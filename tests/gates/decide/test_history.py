@@ -59,7 +59,14 @@ WHOLE = a_run(1, p11_eu=GO, p11_us=GO, p12_eu=GO, p12_us=GO)
 def test_a_phase_is_done_when_the_last_run_of_each_part_was_go_in_each_region(
     runs: list[PhaseRun], missing: list[str]
 ) -> None:
-    assert list(gaps(("1.1", "1.2"), REGIONS, runs)) == missing
+    assert list(gaps(("1.1", "1.2"), REGIONS, runs, AT + dt.timedelta(hours=1))) == missing
+
+
+def test_a_phase_that_was_go_in_a_try_of_last_week_is_not_done() -> None:
+    found = gaps(("1.1",), REGIONS, [WHOLE], AT + dt.timedelta(days=7))
+    assert found == (
+        "1.1 was last asked on 31 January, in another deployment (run run-1) in eu, us",
+    )
 
 
 def decided(*outcomes: Outcome, problems: tuple[str, ...] = ()) -> dict[str, dict[str, Decision]]:
