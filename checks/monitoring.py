@@ -144,6 +144,9 @@ class Watch:
         target: probes.prometheus.PrometheusTarget,
     ) -> Judgement:
         found = [rule for rule in loaded if rule.name == wanted.name]
+        if len(found) > 1:
+            # One name with two severities is two rules.
+            found = [rule for rule in found if rule.labels.get("severity", "") == wanted.severity]
         wrong = self._wrong(wanted, found, target)
         return verdict(
             good=not wrong,

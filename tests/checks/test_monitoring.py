@@ -192,6 +192,15 @@ class TestRules:
         scene.prometheus.rules = [as_loaded(), as_loaded(query="errors > 300")]
         assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.FAIL
 
+    def test_one_name_with_two_severities_is_two_rules(self, scene: Scene) -> None:
+        warning = {**SHIPPED, "expr": "errors > 1", "labels": {"severity": "warning"}}
+        scene.rules = {"groups": [{"name": "release", "rules": [SHIPPED, warning]}]}
+        softer = as_loaded(query="errors > 1", labels={"severity": "warning"})
+        scene.prometheus.rules = [as_loaded(), softer]
+        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.PASS
+        scene.prometheus.rules = [as_loaded(), as_loaded(labels={"severity": "warning"})]
+        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.FAIL
+
     def test_without_prometheus_nothing_is_said(self, scene: Scene) -> None:
         scene.watched = False
         assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.ERROR
