@@ -7,6 +7,7 @@ What is forked is the gate's own child, with its arguments and a fresh pytest; o
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import pathlib
@@ -69,6 +70,8 @@ def serve() -> None:
 
     for name in probes.__all__:
         getattr(probes, name)
+    gc.collect()
+    gc.freeze()  # what is loaded stays, and its pages stay shared
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()
