@@ -26,8 +26,7 @@ INVARIANT = {row.id for row in ROWS if row.invariant}
 
 
 SHARED = (
-    ("pre-deploy",),
-    ("phase-1", "phase-2"),
+    ("pre-deploy", "phase-1", "phase-2"),
     ("phase-3",),
     ("phase-4", "phase-5", "phase-6", "phase-7", "post-deploy-1h"),
 )

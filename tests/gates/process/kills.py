@@ -56,6 +56,7 @@ class Kill:
 class Killed:
     """What a killed run left."""
 
+    gate: Gate
     kill: Kill
     code: int
     run: pathlib.Path | None
@@ -110,12 +111,17 @@ def kill(gate: Gate, kill: Kill) -> Killed:
         out, err = process.communicate(timeout=END_SECONDS)
     run = run or next(iter(set(gate.runs()) - known), None)
     eventually(f"nothing is left of {run}", lambda: not _left(run, sessions), GONE_SECONDS)
-    return Killed(kill, process.returncode, run, before, out + err)
+    return Killed(gate, kill, process.returncode, run, before, out + err)
 
 
 def broken_promises(killed: Killed, platform: Sandbox) -> list[str]:
     """Return a sentence for everything that must not be, and is."""
-    return [*_wrong_code(killed), *_wrong_verdict(killed), *_lost(killed, platform)]
+    return [
+        *_wrong_code(killed),
+        *_wrong_verdict(killed),
+        *_untold(killed),
+        *_lost(killed, platform),
+    ]
 
 
 def _wrong_code(killed: Killed) -> Iterator[str]:
@@ -148,6 +154,15 @@ def _wrong_verdict(killed: Killed) -> Iterator[str]:
         yield f"its verdict is {state} with {decision}"
     if killed.went_on:
         yield "its checks went on to their end without it"
+
+
+def _untold(killed: Killed) -> Iterator[str]:
+    if killed.was_over or killed.run is None or killed.kill.signal != signal.SIGKILL:
+        return
+    of_the_gate = killed.kill.victim == "gate"
+    told = killed.gate.run("explain", killed.run.name).stdout if of_the_gate else killed.said
+    if ("killed" if of_the_gate else "killed by SIGKILL") not in told:
+        yield f"nobody is told that it was killed: {told[-500:]}"
 
 
 def _lost(killed: Killed, platform: Sandbox) -> Iterator[str]:
