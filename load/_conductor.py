@@ -20,8 +20,6 @@ READY_SECONDS = 120.0
 """Registering a scenario's accounts takes a while; longer than that it does not work."""
 FINAL_SPARE_SECONDS = 10.0
 _POLL_SECONDS = 0.05
-_STILL_OPEN_SECONDS = 10
-"""Older seconds get no more counts from anybody who is not lost: hours of them need little room."""
 _SETTLE_SECONDS = 2.0
 """After a stage its last part is still on its way."""
 _LOG = logging.getLogger(__name__)
@@ -136,9 +134,7 @@ class Conductor:
             return
         known.take(part, now)
         for place, tally in part.tallies:
-            whole = self._tallies.setdefault(place, Tally())
-            whole.merge(tally)
-            whole.pack_before(min(tally.seconds, default=0) - _STILL_OPEN_SECONDS)
+            self._tallies.setdefault(place, Tally()).merge(tally)
         if part.broke:
             self._break_off(f"worker {part.worker} broke: {part.broke}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import bisect
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,42 +22,32 @@ _LAST = math.ceil(math.log(CEILING_SECONDS / FLOOR_SECONDS) / math.log(GROWTH))
 _ENDS = [FLOOR_SECONDS * GROWTH**bucket for bucket in range(_LAST)]
 """Of every bucket but the last: looked up, so that one duration and many find the same bucket."""
 _ENDS_ARRAY = np.array(_ENDS)
+_MOST = 2**53
+"""Of one bucket: up to here JSON's readers agree on a whole number."""
+_NOTHING = np.zeros(0, np.int64)
+_ONE = np.ones(1, np.int64)
 
 
 class Histogram:
     """Durations in seconds, counted by bucket; equal to any other way of counting the same ones."""
 
-    __slots__ = ("_open", "_packed", "longest_seconds", "sum_seconds")
+    __slots__ = ("_counts", "_first", "longest_seconds", "sum_seconds")
 
     def __init__(self) -> None:
-        self._open: dict[int, int] | None = {}
-        self._packed = b""
+        self._first = 0
+        self._counts = _NOTHING
+        """Of every bucket from the first that counted something to the last: eight bytes each."""
         self.sum_seconds = 0.0
         self.longest_seconds = 0.0
-
-    @property
-    def _counts(self) -> dict[int, int]:
-        if self._open is None:
-            numbers = array.array("Q", self._packed)
-            self._open, self._packed = dict(zip(numbers[::2], numbers[1::2], strict=True)), b""
-        return self._open
-
-    @property
-    def is_packed(self) -> bool:
-        """Whether it takes less room just now."""
-        return self._open is None
-
-    def pack(self) -> None:
-        """Take less room until somebody asks or counts again."""
-        if self._open is not None:
-            pairs = (number for pair in self._open.items() for number in pair)
-            self._open, self._packed = None, array.array("Q", pairs).tobytes()
 
     def record(self, seconds: float) -> None:
         """Count one duration; a negative one, which a stepping clock may bring, as nothing at all."""
         seconds = max(0.0, seconds)
         bucket = _bucket(seconds)
-        self._counts[bucket] = self._counts.get(bucket, 0) + 1
+        if 0 <= bucket - self._first < len(self._counts):
+            self._counts[bucket - self._first] += 1
+        else:
+            self._add(bucket, _ONE)
         self.sum_seconds += seconds
         self.longest_seconds = max(self.longest_seconds, seconds)
 
@@ -67,34 +56,52 @@ class Histogram:
         if not len(seconds):
             return
         seconds = np.maximum(seconds, 0.0)
-        counts = np.bincount(np.searchsorted(_ENDS_ARRAY, seconds))
-        found = np.flatnonzero(counts)
-        for bucket, count in zip(found.tolist(), counts[found].tolist(), strict=True):
-            self._counts[bucket] = self._counts.get(bucket, 0) + count
+        buckets = np.searchsorted(_ENDS_ARRAY, seconds)
+        first = int(buckets.min())
+        self._add(first, np.bincount(buckets - first))
         self.sum_seconds += float(seconds.sum())
         self.longest_seconds = max(self.longest_seconds, float(seconds.max()))
 
     def merge(self, other: Histogram) -> None:
         """Count everything that another histogram has counted."""
-        for bucket, count in other._counts.items():
-            self._counts[bucket] = self._counts.get(bucket, 0) + count
+        self._add(other._first, other._counts)
         self.sum_seconds += other.sum_seconds
         self.longest_seconds = max(self.longest_seconds, other.longest_seconds)
 
+    def _add(self, first: int, counts: NDArray[np.int64]) -> None:
+        """Add to the counts of the buckets from `first` on, and make room for them."""
+        if not len(counts):
+            return
+        if not len(self._counts):
+            self._first, self._counts = first, counts.copy()
+            return
+        begins = min(self._first, first)
+        ends = max(self._first + len(self._counts), first + len(counts))
+        if ends - begins > len(self._counts):
+            wider = np.zeros(ends - begins, np.int64)
+            wider[self._first - begins :][: len(self._counts)] = self._counts
+            self._first, self._counts = begins, wider
+        self._counts[first - self._first :][: len(counts)] += counts
+
+    def _items(self) -> Iterator[tuple[int, int]]:
+        """Yield each bucket that counted something, and its count, in their order."""
+        found = np.flatnonzero(self._counts)
+        yield from zip((found + self._first).tolist(), self._counts[found].tolist(), strict=True)
+
     def middles(self) -> Iterator[tuple[float, int]]:
         """Yield the middle of each bucket in seconds and its count, in their order."""
-        for bucket in sorted(self._counts):
-            yield _middle_seconds(bucket), self._counts[bucket]
+        for bucket, count in self._items():
+            yield _middle_seconds(bucket), count
 
     @property
     def count(self) -> int:
         """Return how many durations were counted."""
-        return sum(self._counts.values())
+        return int(self._counts.sum())
 
     @property
     def mean_seconds(self) -> float:
         """Return their mean; NaN of none."""
-        return self.sum_seconds / self.count if self._counts else math.nan
+        return self.sum_seconds / self.count if len(self._counts) else math.nan
 
     def percentile(self, percent: float) -> float:
         """Return the duration in seconds that so many per cent do not exceed; NaN of none.
@@ -104,23 +111,19 @@ class Histogram:
         """
         if not 0 <= percent <= 100:  # noqa: PLR2004 - per cent
             raise ValueError(f"{percent} is no percentage")
-        if not self._counts:
+        if not len(self._counts):
             return math.nan
         total = self.count
         wanted = max(1, math.ceil(total * percent / 100 - 1e-9))
         if wanted == total:
             return self.longest_seconds
-        reached = 0
-        for bucket in sorted(self._counts):
-            reached += self._counts[bucket]
-            if reached >= wanted:
-                return min(_middle_seconds(bucket), self.longest_seconds)
-        return self.longest_seconds
+        bucket = self._first + int(np.searchsorted(self._counts.cumsum(), wanted))
+        return min(_middle_seconds(bucket), self.longest_seconds)
 
     def above(self, seconds: float) -> int:
         """Return how many durations lie in buckets that begin at or above a limit's own bucket's end."""
         limit = _bucket(seconds)
-        return sum(count for bucket, count in self._counts.items() if bucket > limit)
+        return sum(count for bucket, count in self._items() if bucket > limit)
 
     def not_below(self, seconds: float) -> int:
         """Return how many durations may have reached a limit: those of its own bucket count too.
@@ -128,13 +131,13 @@ class Histogram:
         So up to one per cent below the limit may be counted as well, and nothing above it is missed.
         """
         limit = _bucket(seconds)
-        return sum(count for bucket, count in self._counts.items() if bucket >= limit)
+        return sum(count for bucket, count in self._items() if bucket >= limit)
 
     def seconds_beyond(self, seconds: float) -> float:
         """Return by how much the durations exceed a limit, all of them together."""
         return sum(
             count * max(0.0, min(_middle_seconds(bucket), self.longest_seconds) - seconds)
-            for bucket, count in self._counts.items()
+            for bucket, count in self._items()
         )
 
     def record_of(self) -> dict[str, object]:
@@ -142,7 +145,7 @@ class Histogram:
         return {
             "growth": GROWTH,
             "floor_seconds": FLOOR_SECONDS,
-            "counts": {str(bucket): self._counts[bucket] for bucket in sorted(self._counts)},
+            "counts": {str(bucket): count for bucket, count in self._items()},
             "sum_seconds": self.sum_seconds,
             "longest_seconds": self.longest_seconds,
         }
@@ -156,11 +159,16 @@ class Histogram:
             raise ValueError("the histogram has other buckets than this version's")
         if not isinstance(counts, Mapping) or not _number(total) or not _number(longest):
             raise ValueError("the histogram is damaged")
-        made = cls()
         for bucket, count in counts.items():
-            if not isinstance(count, int) or count < 1 or not 0 <= int(bucket) <= _LAST:
+            whole = isinstance(count, int) and 1 <= count <= _MOST
+            if not whole or not 0 <= int(bucket) <= _LAST:
                 raise ValueError("the histogram is damaged")
-            made._counts[int(bucket)] = count
+        made = cls()
+        if counts:
+            buckets = np.array([int(bucket) for bucket in counts])
+            dense = np.zeros(buckets.max() - buckets.min() + 1, np.int64)
+            dense[buckets - buckets.min()] = [*counts.values()]
+            made._add(int(buckets.min()), dense)
         made.sum_seconds, made.longest_seconds = float(str(total)), float(str(longest))
         return made
 

@@ -134,14 +134,6 @@ class Tally:
             found = self.seconds[int(at)] = Second()
         return found
 
-    def pack_before(self, second: int) -> None:
-        """Let seconds older than this one take less room, the newest of them alone: call it often."""
-        for at in reversed(self.seconds):
-            if at < second:
-                if self.seconds[at].response.is_packed:
-                    return
-                self.seconds[at].response.pack()
-
     def merge(self, other: Tally) -> None:
         """Add what another tally counted; sums are exact in any order."""
         for name, endpoint in other.endpoints.items():

@@ -113,15 +113,3 @@ def test_a_damaged_record_is_refused(damage: Callable[[dict[str, Any]], None]) -
 def test_what_is_no_record_is_refused(record: object) -> None:
     with pytest.raises(ValueError, match="damaged"):
         Tally.from_record(record)
-
-
-def test_old_seconds_are_packed_once_and_later_ones_are_not() -> None:
-    tally = Tally()
-    for at in range(10):
-        tally.second(at).response.record(0.1)
-    tally.pack_before(7)
-    assert [tally.seconds[at].response.is_packed for at in range(10)] == [True] * 7 + [False] * 3
-    other = Tally()
-    other.second(3).response.record(0.1)
-    tally.merge(other)
-    assert tally.seconds[3].response.count == 2
