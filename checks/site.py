@@ -6,10 +6,12 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import re
+from collections.abc import Sequence
 
 from checks.availability import Availability, Reading
 from checks.bundle import BuiltFile, Manifest, described, read_manifest
 from checks.check import Check
+from checks.data import missing
 from checks.page import read_page
 from checks.platform import Platform
 from environments.sections.delivery import Frontend
@@ -33,6 +35,8 @@ def serves_the_build(platform: Platform, availability: Availability, check: Chec
     manifest = reading.manifest
     if manifest is None:
         return
+    if described(platform).site is not None and len(platform.regions) > 1:
+        check.judge_everywhere(_seen_from_here_alone(platform.regions))
     platform.each_region(
         lambda region: _Site(platform, availability, check, region).judge(manifest)
     )
@@ -112,6 +116,16 @@ class _Site:
                 wanted = self.settings.cache_headers.assets
                 judgements.append(_cached_as(subject, answer, wanted))
         self.check.judge(self.region, *judgements)
+
+
+def _seen_from_here_alone(regions: Sequence[str]) -> Judgement:
+    """Return what one address for several regions leaves open: the nearest edge answers for all of them."""
+    return missing(
+        "site of each region",
+        f"one address stands for {', '.join(regions)}, and the edge nearest to this gate answers it: what "
+        "users of the others get is not seen",
+        "the gate run in each region (--region) and joined, or frontend.sites with an address for each",
+    )
 
 
 def _fresh(

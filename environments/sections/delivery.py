@@ -92,7 +92,8 @@ class Frontend(Section):
     evidence: Name = "web-build"
     """Kind of the build's evidence."""
     site: HttpUrl | None = None
-    """The site's one address, where every region is served by the edge nearest to it."""
+    """The site's one address, where every region is served by the edge nearest to it. The gate then sees
+    the edge nearest to itself: run it in each region and join the runs."""
     sites: dict[Name, HttpUrl] = Field(default_factory=dict)
     """Or an address for each region."""
     page: str = Field(default="/", pattern=r"^/")
