@@ -198,7 +198,7 @@ def test_what_the_server_refuses_is_its_error_and_the_connection_lives(servers: 
 def test_a_read_that_is_given_up_answers_nobody_else(servers: Servers) -> None:
     async def scenario(reader: Reader) -> list[str | None]:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(reader.text(SLEEP, "0.3"), 0.05)
+            await asyncio.wait_for(reader.text(SLEEP, "1.5"), 0.05)
         return [await reader.text(ECHO, str(n)) for n in range(5)]
 
     assert reading(servers, scenario) == list("01234")

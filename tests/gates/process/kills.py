@@ -144,7 +144,9 @@ def _wrong_verdict(killed: Killed) -> Iterator[str]:
         return
     state, decision = killed.verdict["state"], killed.verdict["decision"]
     if killed.was_over:
-        good = {("complete", "GO"), ("interrupted", "HOLD"), ("incomplete", None)}
+        # A child that is killed on its way out has brought everything, and is HOLD all the same.
+        held = "complete" if killed.kill.victim == "child" else "interrupted"
+        good = {("complete", "GO"), (held, "HOLD"), ("incomplete", None)}
     elif killed.code < 0:
         good = {("incomplete", None)}
     else:
