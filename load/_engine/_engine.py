@@ -76,7 +76,9 @@ class Engine:
         offset_seconds: float = 0.0,
     ) -> None:
         """Count by seconds of the monotonic clock plus an offset (`unix_offset_seconds`)."""
-        self._address, self._model, self._draw, self._limits = address, model, draw, limits
+        self._address, self._draw, self._limits = address, draw, limits
+        self._closed = model if isinstance(model, Closed) else None
+        self._schedule = model if isinstance(model, Schedule) else None
         self._book = Book(offset_seconds=offset_seconds, late_seconds=limits.late_seconds)
         self._stage = 0
         self._idle: list[Connection] = []
@@ -160,12 +162,12 @@ class Engine:
     def _send_due(self, now: float) -> None:
         if self._stopping:
             return
-        if isinstance(self._model, Closed):
-            for _ in range(self._model.connections - self._callers):
+        if self._closed is not None:
+            for _ in range(self._closed.connections - self._callers):
                 self._connect()
-            return
-        for due_at in self._model.due(now):
-            self._arrive(due_at, now)
+        if self._schedule is not None:
+            for due_at in self._schedule.due(now):
+                self._arrive(due_at, now)
 
     def _arrive(self, due_at: float, now: float) -> None:
         while self._idle:
@@ -180,21 +182,19 @@ class Engine:
         self._connect_for_waiting()
 
     def _ask(self, connection: Connection, stage: int, due_at: float, now: float) -> None:
-        flight = self._flight(stage, due_at, now)
-        if flight is None:
+        try:
+            request = self._draw()
+        except Exception as exc:  # noqa: BLE001 - raised again by `run`; here it would end in a log
+            self._break(exc, stage, due_at)
             connection.close()
             return
-        self._flights[connection] = flight
-        connection.ask(flight.request.data, keep_body=flight.request.keep_body)
+        self._flights[connection] = Flight(request, stage, due_at, now)
+        connection.ask(request.data, keep_body=request.keep_body)
 
-    def _flight(self, stage: int, due_at: float, now: float) -> Flight | None:
-        """Draw a request; None: drawing broke, which ends the run."""
-        try:
-            return Flight(self._draw(), stage, due_at, now)
-        except Exception as exc:  # noqa: BLE001 - raised again by `run`; elsewhere it would end in a log
-            self._broken, self._stopping = exc, True
-            self._book.dropped(stage, due_at)
-            return None
+    def _break(self, exc: Exception, stage: int, due_at: float) -> None:
+        """End the run: there is no request to send."""
+        self._broken, self._stopping = exc, True
+        self._book.dropped(stage, due_at)
 
     def _connect_for_waiting(self) -> None:
         if self._open < self._limits.connections and self._connecting < len(self._waiting):
@@ -242,29 +242,38 @@ class Engine:
     def _fail_one(self, trouble: Trouble) -> None:
         """Let a failed connection end one of the arrivals that wait: each has a failure of its own."""
         now = _now()
-        arrival = self._next(now)
-        flight = None if arrival is None else self._flight(*arrival, now)
-        if flight is not None:
-            self._book.over(flight, Answer(None, trouble), now)
+        if self._waiting:
+            stage, due_at = self._waiting.popleft()
+        elif self._has_caller_to_ask():
+            stage, due_at = self._stage, now
+        else:
+            return
+        try:
+            flight = Flight(self._draw(), stage, due_at, now)
+        except Exception as exc:  # noqa: BLE001 - raised again by `run`; here it would end in a log
+            self._break(exc, stage, due_at)
+            return
+        self._book.over(flight, Answer(None, trouble), now)
 
     def _free(self, connection: Connection, now: float) -> None:
         """Give a connection to whoever waits, to its own caller of a closed model, or to the idle ones."""
-        arrival = self._next(now)
-        if arrival is not None:
-            self._ask(connection, *arrival, now)
-        elif isinstance(self._model, Closed):
-            connection.close()
-        else:
-            self._idle.append(connection)
-
-    def _next(self, now: float) -> tuple[int, float] | None:
-        """Return stage and time of what is to be sent next; None: nothing is."""
         if self._waiting:
-            return self._waiting.popleft()
-        model = self._model
-        if not isinstance(model, Closed) or self._stopping or self._callers >= model.connections:
-            return None
-        return self._stage, now
+            stage, due_at = self._waiting.popleft()
+            self._ask(connection, stage, due_at, now)
+        elif self._schedule is not None:
+            self._idle.append(connection)
+        elif self._has_caller_to_ask():
+            self._ask(connection, self._stage, now, now)
+        else:
+            connection.close()
+
+    def _has_caller_to_ask(self) -> bool:
+        """Tell whether a closed model has a caller who asks nothing yet."""
+        return (
+            self._closed is not None
+            and not self._stopping
+            and len(self._flights) + self._connecting < self._closed.connections
+        )
 
     @property
     def _callers(self) -> int:
@@ -278,7 +287,7 @@ class Engine:
             self._book.over(flight, answer, now)
         if connection.usable:
             self._free(connection, now)
-        if isinstance(self._model, Schedule):
+        if self._schedule is not None:
             # A look at the clock between two ticks: at high rates hardly anything waits for a tick.
             self._send_due(now)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import array
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from load._engine._histogram import Histogram
 from load._engine._request import Flight
 from load._engine._tally import Tally
 from load._engine._wire import Answer
@@ -46,9 +48,8 @@ class Samples:
 
     def count(self, tally: Tally, *, offset_seconds: float, late_seconds: float) -> None:
         """Count everything that is kept, and keep it no more."""
-        due, sent, over = np.array(self._times).reshape(-1, 3).T
+        due, sent, over = np.frombuffer(array.array("d", self._times)).reshape(-1, 3).T
         endpoint = tally.endpoint(self._name)
-        endpoint.response.record_all(over - due)
         endpoint.service.record_all(over - sent)
         endpoint.statuses.update(self._statuses)
         endpoint.size_bytes += self._size_bytes
@@ -62,7 +63,10 @@ class Samples:
         for at, which in _by_second(over + offset_seconds):
             second = tally.second(at)
             second.completed += len(over[which])
-            second.response.record_all((over - due)[which])
+            response = Histogram()
+            response.record_all((over - due)[which])
+            second.response.merge(response)
+            endpoint.response.merge(response)
         for moment, wrong in self._failures:
             tally.second(moment + offset_seconds).failed += 1
             endpoint.troubles[wrong] += 1

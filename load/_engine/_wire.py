@@ -115,13 +115,14 @@ class Connection(asyncio.Protocol):
         except _NO_HTTP:
             self.give_up(Trouble.NOT_HTTP)
             return
-        if self._size > self._most_bytes or len(self._head) > _MOST_HEAD:
-            self.give_up(Trouble.TOO_LARGE)
-        elif self._status:
+        if self._status and self._size <= self._most_bytes:
             # Only now, with all bytes read: whoever is told may ask again at once.
             if not self._keeps_alive:
                 self.close()
-            self._tell(self._whole(self._status))
+            self._asked = False
+            self._answered(self, self._whole(self._status))
+        elif self._size > self._most_bytes or len(self._head) > _MOST_HEAD:
+            self.give_up(Trouble.TOO_LARGE)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell that the connection is over (asyncio's call)."""
