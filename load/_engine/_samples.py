@@ -48,6 +48,8 @@ class Samples:
 
     def count(self, tally: Tally, *, offset_seconds: float, late_seconds: float) -> None:
         """Count everything that is kept, and keep it no more."""
+        if not self._times:
+            return
         due, sent, over = np.frombuffer(array.array("d", self._times)).reshape(-1, 3).T
         endpoint = tally.endpoint(self._name)
         endpoint.service.record_all(over - sent)
