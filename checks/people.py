@@ -17,8 +17,12 @@ from gates.decide.judgement import Judgement
 from probes.observation import Observation, utc_now
 
 _PLACEHOLDER = re.compile(r"\b(TBD|TBA|TODO|N/?A|NONE|EDIT-ME)\b|X{2,}|\?{2,}", re.IGNORECASE)
-_PHONE = re.compile(r"\+[0-9][0-9 ()/-]{6,20}")
+_PHONE = re.compile(r"\+[1-9][0-9 ()/-]{6,20}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
+_NOBODYS_DOMAIN = re.compile(
+    r"@(.*\.)?(example\.(com|net|org)|example|invalid|test)$", re.IGNORECASE
+)
+"""Set aside for documents and tests (RFC 2606): nobody can be reached there."""
 _MOST_PAGES = 50
 _WELL = ("active", "warning", "critical")
 """PagerDuty's words for a service that takes incidents; two of them say that it has some now."""
@@ -176,5 +180,7 @@ def _wrong(contact: Contact | None) -> Iterator[str]:
         yield "there is no way to reach them"
     if contact.phone and not _PHONE.fullmatch(contact.phone):
         yield "the telephone number is a placeholder or not international"
-    if contact.email and not _EMAIL.fullmatch(contact.email):
+    if _NOBODYS_DOMAIN.search(contact.email):
+        yield "the e-mail address is a placeholder"
+    elif contact.email and not _EMAIL.fullmatch(contact.email):
         yield "the e-mail address is none"

@@ -165,10 +165,22 @@ def test_nobody_who_answers_is_an_error(
         (None, "nobody is named"),
         ({**GOOD, "name": "TBD"}, "the name is a placeholder"),
         ({**GOOD, "phone": "+1-XXX-XXX-XXXX"}, "the telephone number is a placeholder"),
+        ({**GOOD, "phone": "+00 000 0000"}, "the telephone number is a placeholder"),
         ({"name": "Robin"}, "there is no way to reach them"),
+        ({"name": "Robin", "email": "robin@example.org"}, "the e-mail address is a placeholder"),
+        ({"name": "Robin", "email": "robin@mail.invalid"}, "the e-mail address is a placeholder"),
         ({"name": "Robin", "email": "robin"}, "the e-mail address is none"),
     ],
-    ids=["none", "to be determined", "X for digits", "no way", "no address"],
+    ids=[
+        "none",
+        "to be determined",
+        "X for digits",
+        "zeros for digits",
+        "no way",
+        "of a document",
+        "of a test",
+        "no address",
+    ],
 )
 def test_a_contact_that_is_none_fails(
     scene: Scene, contact: dict[str, str] | None, said: str
