@@ -22,7 +22,7 @@ def read_baseline(path: pathlib.Path) -> Mapping[str, Any]:
         raise ConfigurationError(
             f"--baseline {path}: cannot be read: {exc.strerror}; name the load.json of an earlier run."
         ) from exc
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ConfigurationError(
             f"--baseline {path}: is no JSON text; name the load.json of an earlier run."
         ) from None
@@ -45,8 +45,8 @@ def compared(
     earlier = {(row["region"], row["endpoint"]): row for row in baseline["endpoints"]}
     return {
         "result": baseline["result"],
-        "started_at": baseline["started_at"],
-        "release": baseline["plan"]["release"],
+        "started_at": baseline.get("started_at"),
+        "release": baseline["plan"].get("release"),
         "differs": [key for key in _PLAN if baseline["plan"].get(key) != plan.get(key)],
         "rows": [
             {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 
 from load._conclude import JSON_NAME, PAGE_NAME, CannotKeepError
+from load._options import without_login
 
 
 def deliver(folder: pathlib.Path, to: str) -> str:
@@ -28,7 +29,7 @@ def deliver(folder: pathlib.Path, to: str) -> str:
     except Exception as exc:  # each driver raises errors of its own
         why = exc.strerror if isinstance(exc, OSError) and exc.strerror else type(exc).__name__
         raise CannotKeepError(
-            f"--report-to {to}: the report cannot be kept there: {why}; it is still in {folder}. "
-            "Mend the address or the rights there, and run again."
+            f"--report-to {without_login(to)}: the report cannot be kept there: {why}; it is still in "
+            f"{folder}. Mend the address or the rights there, and run again."
         ) from exc
-    return address
+    return without_login(address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, Self
@@ -120,7 +121,7 @@ def _has_amount(parsed: argparse.Namespace) -> bool:
 
 
 def _seconds(run_time: Any) -> float | None:
-    return None if run_time in (None, 0, "") else float(run_time)
+    return None if run_time is None else float(run_time)
 
 
 def _refuse_nonsense(parsed: argparse.Namespace) -> None:
@@ -131,6 +132,10 @@ def _refuse_nonsense(parsed: argparse.Namespace) -> None:
     for name, value in numbers.items():
         if value is not None and not 0 < value < float("inf"):
             raise RequestError(f"{name} {value:g}: must be above 0.")
+    if parsed.run_time is not None and not 0 < float(parsed.run_time) < float("inf"):
+        raise RequestError(
+            f"--run-time {parsed.run_time}: must be above 0; leave it out for the usual."
+        )
     if not 0 <= parsed.calibrate < 3600:  # noqa: PLR2004 - an hour
         raise RequestError(f"--calibrate {parsed.calibrate:g}: must be seconds, from 0 on.")
     if parsed.closed is not None and parsed.rps is not None:
@@ -141,11 +146,17 @@ def _refuse_nonsense(parsed: argparse.Namespace) -> None:
         raise RequestError("--null-server and --host: it has its own address; name one of them.")
 
 
+def without_login(text: str) -> str:
+    """Return a text whose addresses are told without the user and the password in them."""
+    return re.sub(r"://[^/@\s]*@", "://***@", text)
+
+
 def command_line(arguments: Sequence[str] | None = None) -> str:
     """Return the command as it was typed, without what may be a secret."""
     shown, masked = [], False
     for argument in sys.argv if arguments is None else arguments:
         name, equals, _ = argument.partition("=")
+        argument = without_login(argument)  # noqa: PLW2901 - never seen again as it was
         shown.append(
             "***" if masked else f"{name}=***" if equals and name in _SECRETS else argument
         )

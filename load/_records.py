@@ -75,8 +75,11 @@ class Records:
                 self._of(region).remove(tag, Deadline.after(REMOVE_SECONDS))
             except RemovalError as exc:
                 yield f"synthetic records tagged {tag} were left in {region}: {exc}"
-            else:
+                continue
+            try:
                 Journal(path, self._loaded.settings.name).removed(region, tag)
+            except OSError as exc:
+                yield f"{path}: cannot note that {tag} was removed, so the next run tries: {exc.strerror}"
 
     def _of(self, region: str) -> SyntheticRecords:
         settings = self._loaded.settings

@@ -185,11 +185,13 @@ def _own(stage: StageFacts) -> Judgement:
     own = sum(one.own for one in stage.endpoints)
     return _judged(
         OWN,
-        f"{own:,} requests found no port, descriptor or address on the generator's machine",
+        f"{own:,} requests found no port, descriptor or address on the generator's machine, or met a "
+        "check of the scenario that raised",
         good=own == 0,
         observed=own,
         target=0,
-        clears="more ports and descriptors (ip_local_port_range, ulimit -n), a name that resolves",
+        clears="more ports and descriptors (ip_local_port_range, ulimit -n), a name that resolves, a check "
+        "that does not raise",
     )
 
 

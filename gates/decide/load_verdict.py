@@ -237,7 +237,7 @@ def _doubted(
     if over is None:
         own = sum(one.own + (one.timeouts if doubt.unwell else 0) for one in endpoints)
         left = Counts(sum(one.failed for one in endpoints) - own, total - own)
-        caused = doubt.unwell or "its machine had no port, descriptor or address"
+        caused = doubt.unwell or "no port, descriptor or address, or a check that raised"
         return "" if _disproves(aim, left) else caused
     if doubt.unwell:
         return doubt.unwell

@@ -115,6 +115,11 @@ HALF.seconds[BEGAN_AT + 3].sent = 1
             id="no name",
         ),
         pytest.param(
+            with_tally(bad_every=10, trouble="its check raised KeyError"),
+            "met a check of the scenario that raised",
+            id="a mistake of the scenario",
+        ),
+        pytest.param(
             valid_run(workers=(a_worker(), a_worker("worker-2", lost=True))),
             "1 of 2 workers told everything: worker-2 went silent",
             id="a lost worker",
@@ -352,6 +357,7 @@ def test_figures_stand_beside_those_of_a_baseline(tmp_path: pathlib.Path) -> Non
     [
         pytest.param(None, "cannot be read: No such file or directory", id="no file"),
         pytest.param("{", "is no JSON text", id="half a file"),
+        pytest.param("[" * 200_000, "is no JSON text", id="only brackets"),
         pytest.param("[]", "it is no record of a load run", id="a list"),
         pytest.param('{"kind": "verdict"}', "it is no record of a load run", id="something else"),
         pytest.param({"schema": 2}, "its schema is 2, and only 1 is known", id="another schema"),
@@ -386,6 +392,13 @@ def test_a_baseline_that_is_none_is_refused(
     assert str(caught.value).startswith(f"--baseline {path}: ")
     assert words in str(caught.value)
     assert "name the load.json of an earlier run" in str(caught.value)
+
+
+def test_a_baseline_that_lacks_what_is_only_shown_spoils_no_run() -> None:
+    earlier = {**concluded(valid_run()), "plan": {}}
+    del earlier["started_at"]
+    compared = concluded(valid_run(), baseline=earlier)["baseline"]
+    assert (compared["started_at"], compared["release"]) == (None, None)
 
 
 def test_a_run_that_is_killed_leaves_a_record_without_a_result(tmp_path: pathlib.Path) -> None:

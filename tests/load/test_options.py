@@ -63,6 +63,7 @@ def test_a_null_server_needs_no_calibration_beside_it() -> None:
         ({"rps": float("inf")}, "--rps inf: must be above 0"),
         ({"closed": 0}, "--closed 0: must be above 0"),
         ({"deadline": 0.0}, "--deadline 0"),
+        ({"rps": 5.0, "run_time": 0}, "--run-time 0: must be above 0"),
         ({"calibrate": -1.0}, "--calibrate -1"),
         ({"closed": 5, "rps": 5.0}, "name one"),
         ({"null_server": True, "host": "http://127.0.0.1"}, "name one of them"),
@@ -91,3 +92,5 @@ def test_every_option_is_in_the_load_tests_page() -> None:
 def test_the_command_is_told_without_its_secrets() -> None:
     typed = ["/x/locust", "-f", "load", "--tls-key", "k", "--web-login=u:p", "--rps", "5"]
     assert command_line(typed) == "locust -f load --tls-key *** --web-login=*** --rps 5"
+    kept = ["/x/locust", "--report-to=ftp://me:secret@files.example/load"]
+    assert command_line(kept) == "locust --report-to=ftp://***@files.example/load"
