@@ -12,6 +12,7 @@ import gevent
 from gevent.event import Event
 
 from load import _messages
+from load._engine._engine import unix_offset_seconds
 from load._engine._tally import Tally
 from load._messages import Part, Setting
 from load._run import Moment, Place, Plan, Run, Stage, Worker
@@ -20,6 +21,8 @@ READY_SECONDS = 120.0
 """Registering a scenario's accounts takes a while; longer than that it does not work."""
 FINAL_SPARE_SECONDS = 10.0
 _POLL_SECONDS = 0.05
+_TOLD_AFTER_SECONDS = 3
+"""Behind a second everybody has told what was sent in it."""
 _SETTLE_SECONDS = 2.0
 """After a stage its last part is still on its way."""
 _LOG = logging.getLogger(__name__)
@@ -94,11 +97,17 @@ class Conductor:
         self._known: dict[str, _Known] = {}
         self._tallies: dict[Place, Tally] = {}
         self._calibration: Tally | None = None
+        self._offset_seconds = unix_offset_seconds()
+        """Kept for the whole run, as the engines keep theirs: a wall clock that is set changes nothing."""
+        self._told: set[str] = set()
+        """The processes that were told to begin, as Locust calls them."""
+        self._ended: set[str] = set()
+        """Those of them that have told everything."""
         self._stages: list[Stage] = []
         self._begun: dict[int, tuple[float, float]] = {}
         self._open_stage: int | None = None
         self._spawned = Event()
-        self._started_at = self._ended_at = time.time()
+        self._started_at = self._ended_at = self._now()
         self._leader: Any = None
         self._stopped = False
         self._why = ""
@@ -107,13 +116,14 @@ class Conductor:
 
     def start(self) -> None:
         """Tell the workers to prepare, and lead on from there."""
-        self._started_at = time.time()
+        self._started_at = self._now()
+        self._told = self._nodes.alive()
         self._nodes.send(_messages.BEGIN, self._setting.data())
         self._leader = gevent.spawn(self._lead)
 
     def ready(self, data: Mapping[str, Any]) -> None:
         """Note that a worker can send, or why it cannot (a worker's message)."""
-        name, now = str(data["worker"]), time.time()
+        name, now = str(data["worker"]), self._now()
         if data["error"]:
             self._break_off(f"worker {name} could not prepare: {data['error']}")
             return
@@ -126,8 +136,12 @@ class Conductor:
 
     def part(self, data: Mapping[str, Any]) -> None:
         """Add what a worker has counted (a worker's message)."""
-        now = time.time()
+        now = self._now()
         part = Part.from_data(data)
+        if part.final:
+            self._ended.add(_node(part.worker))
+            if not self._stopped:
+                self._break_off(f"worker {part.worker} left before the end")
         known = self._known.get(part.worker)
         if known is None:
             # It ends without having been ready: nothing of it counts, and it is missed.
@@ -146,6 +160,10 @@ class Conductor:
         """Note that the number of users changes."""
         self._spawned.clear()
 
+    def interrupt(self) -> None:
+        """Note that somebody ends the run."""
+        self._break_off("interrupted")
+
     def wind_down(self) -> None:
         """End the stage and tell the workers to stop, before Locust takes their users away; once."""
         if self._stopped:
@@ -156,7 +174,7 @@ class Conductor:
         if not self.done and self._per_user is None:
             self._why = self._why or "stopped before its plan was carried out"
         self._close_stage()
-        self._ended_at = time.time()
+        self._ended_at = self._now()
         self._nodes.send(_messages.STOP, {})
 
     def finish(self, why: str = "") -> Run:
@@ -174,7 +192,7 @@ class Conductor:
         return Run(
             plan=self._planned(),
             started_at=self._started_at,
-            ended_at=self._ended_at if self._stopped else time.time(),
+            ended_at=self._ended_at if self._stopped else self._now(),
             tallies=dict(self._tallies),
             begun=dict(self._begun),
             workers=tuple(one.told() for one in self._known.values()),
@@ -192,19 +210,31 @@ class Conductor:
             return self._plan
         return dataclasses.replace(self._plan, stages=tuple(self._stages))
 
+    def _now(self) -> float:
+        return time.monotonic() + self._offset_seconds
+
     def _all_told(self) -> bool:
-        lost = self._lost()
-        return all(one.final or name in lost for name, one in self._known.items())
+        # Also those who were not ready yet: until they end they may still register somebody.
+        return not (self._told & self._nodes.alive()) - self._ended
 
     def _lost(self) -> list[str]:
         """Return the workers that have not told everything and are not heard any more."""
         alive = self._nodes.alive()
         return [
-            name
-            for name, one in self._known.items()
-            # A worker's name is Locust's and its index.
-            if not one.final and name.rpartition("#")[0] not in alive
+            name for name, one in self._known.items() if not one.final and _node(name) not in alive
         ]
+
+    def _watch(self) -> None:
+        """Break off where the workers are not those any more that were told to begin."""
+        alive = self._nodes.alive()
+        if lost := self._lost():
+            self._break_off(f"worker {lost[0]} was lost")
+        elif gone := self._told - alive - {_node(name) for name in self._known}:
+            self._break_off(f"worker {min(gone)} was lost before it was ready")
+        elif late := alive - self._told:
+            self._break_off(
+                f"worker {min(late)} joined after the run had begun, and takes users away"
+            )
 
     def _lead(self) -> None:
         if self._wait_until_ready():
@@ -225,8 +255,10 @@ class Conductor:
                     f"after {READY_SECONDS:.0f} s"
                 )
             gevent.sleep(_POLL_SECONDS)
-        if self._per_user is None and not self._why:
-            self._spawned.wait()
+            self._watch()
+        while self._per_user is None and not self._spawned.is_set() and not self._why:
+            gevent.sleep(_POLL_SECONDS)
+            self._watch()
         return not self._why
 
     def _planned_stages(self) -> Iterator[Stage]:
@@ -250,14 +282,14 @@ class Conductor:
         tokens = self._nodes.tokens()
         per_token = self._per_user or (stage.rps / tokens if tokens else 0.0)
         self._nodes.send(_messages.STAGE, {"number": stage.number, "per_token": per_token})
-        now = time.time()
+        now = self._now()
         self._open_stage, self._begun[stage.number] = stage.number, (now, now)
         _LOG.info("Load: %s, %s requests/s", stage.title or stage.number, f"{stage.rps:,.0f}")
 
     def _close_stage(self) -> None:
         if self._open_stage is not None:
             began, _ = self._begun[self._open_stage]
-            self._begun[self._open_stage] = (began, time.time())
+            self._begun[self._open_stage] = (began, self._now())
             self._open_stage = None
 
     def _hold(self, stage: Stage) -> bool:
@@ -265,8 +297,8 @@ class Conductor:
         ends_at = time.monotonic() + stage.seconds
         while not self._why and not self._is_over(stage, ends_at):
             gevent.sleep(_POLL_SECONDS)
-            if lost := self._lost():
-                self._break_off(f"worker {lost[0]} was lost")
+            self._watch()
+            self._keep_to_the_limit()
         self._close_stage()
         if self._why:
             return False
@@ -286,6 +318,28 @@ class Conductor:
             return self._goes_on(self.run(), stage)
         return True
 
+    def _keep_to_the_limit(self) -> None:
+        """End a run whose rate nobody knew before, once it is over what the environment allows."""
+        rate = self._rate()
+        if self._setting.model == "closed":
+            rate = self._sent_in(int(self._now()) - _TOLD_AFTER_SECONDS)
+        if rate > self._plan.most_rps:
+            self._break_off(
+                f"it came to {rate:,.0f} requests/s, and the environment allows {self._plan.most_rps:,.0f} "
+                "(load.max_rps)"
+            )
+
+    def _sent_in(self, second: int) -> int:
+        seconds = (tally.seconds.get(second) for tally in self._tallies.values())
+        return sum(one.sent for one in seconds if one is not None)
+
     def _break_off(self, why: str) -> None:
-        self._why = self._why or why
+        if self._why:
+            return
+        self._why = why
         _LOG.error("Load: %s", why)
+
+
+def _node(worker: str) -> str:
+    """Return what Locust calls a worker's process: its name without the index."""
+    return worker.rpartition("#")[0]

@@ -65,6 +65,7 @@ class Generator:
         self._models: dict[str, Schedule | Closed] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Any = None
+        self._stopping = False
 
     def start(self) -> None:
         """Start the loop, with nothing due yet; raises GeneratorError."""
@@ -100,6 +101,7 @@ class Generator:
 
     def stop(self) -> None:
         """Ask for nothing more and wait for the last answers; raises GeneratorError if it broke."""
+        self._stopping = True
         if self._thread is None:
             return
         for engine in self._engines.values():
@@ -127,6 +129,8 @@ class Generator:
                 lane.address, model, lane.draw, self._manner.limits,
                 offset_seconds=unix_offset_seconds(),
             )  # fmt: skip
+            if self._stopping:
+                self._engines[region].stop()
         running = [asyncio.create_task(engine.run()) for engine in self._engines.values()]
         self._loop = asyncio.get_running_loop()
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -48,6 +49,8 @@ class Plan:
     stages: tuple[Stage, ...]
     command: str
     """As it was typed, secrets masked."""
+    most_rps: float = math.inf
+    """What the environment allows."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from load._ask import RIGHT, Ask, Expect, Seen
-from load._target import Target
+from load._target import PrepareError, Target
 
 
 class Scenario:
@@ -62,7 +62,7 @@ class Draws:
     """Draws the next request of a scenario: a user class by its weight, then one of its tasks."""
 
     def __init__(self, users: Sequence[Scenario], *, seed: str) -> None:
-        """Take one begun instance of each class; raises ValueError where no task is left to draw."""
+        """Take one begun instance of each class; raises PrepareError where no task is left to draw."""
         self._chance = random.Random(seed)  # noqa: S311 - a load that can be repeated, no secret
         choices: list[tuple[Scenario, Any]] = []
         weights: list[float] = []
@@ -72,7 +72,7 @@ class Draws:
                 choices.append((user, task))
                 weights.append(user.weight / len(user.tasks))
         if not choices:
-            raise ValueError("no task is left: do the tags leave one?")
+            raise PrepareError("no task is left: do --tags and --exclude-tags leave one?")
         self._choices = choices
         self._sums = list(itertools.accumulate(weights))
 

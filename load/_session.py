@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import pathlib
 import time
 from collections.abc import Callable, Mapping
@@ -72,7 +73,7 @@ class _Goal:
     targets: tuple[Target, ...]
     headers: Mapping[str, str]
     loaded: Loaded | None = None
-    most_rps: float | None = None
+    most_rps: float = math.inf
 
 
 class Session:
@@ -169,6 +170,7 @@ class Session:
             regions={one.region: one.address for one in target.targets},
             stages=options.stages,
             command=command_line(),
+            most_rps=target.most_rps,
         )
 
     def _announced(self, target: _Goal) -> tuple[Target, ...]:
@@ -198,13 +200,15 @@ class Session:
         refuse_unless_allowed(options.env)
         told = self._stack.enter_context(provider.environment(options.env, tell=_LOG.info))
         permission = permitted(told, region=options.region, host=options.host)
-        if options.peak and options.model == "open":
-            permission.check_rate(options.peak)
+        # Without stages each of Locust's users is a request a second.
+        rate = options.peak if options.stages else float(options.users or 0)
+        if rate and options.model == "open":
+            permission.check_rate(rate)
         targets = tuple(
             self._of_region(told, permission, region, address)
             for region, address in permission.addresses.items()
         )
-        return _Goal(permission.environment, targets, permission.headers, told)
+        return _Goal(permission.environment, targets, permission.headers, told, permission.max_rps)
 
     def _of_region(
         self, loaded: Loaded, permission: Permission, region: str, address: str

@@ -15,7 +15,7 @@ import gevent
 from load import _messages
 from load._ask import Ask, Writer
 from load._calibration import null_server
-from load._engine._engine import Limits
+from load._engine._engine import Limits, unix_offset_seconds
 from load._engine._tally import Tally
 from load._generator import Generator, GeneratorError, Lane, Manner, address_of
 from load._messages import Part, Setting
@@ -23,10 +23,13 @@ from load._run import Moment, Place
 from load._scenario import Draws, Scenario
 from load._target import PrepareError, Target
 from load._throttling import throttled_periods
+from load._words import told
 from probes.network import tls_context
 
 PULSE_SECONDS = 0.25
 PULSES_A_PART = 4
+SILENT_SECONDS = 10.0
+"""A master tells each second that it is there. Nobody leads a worker that has not heard it for so long."""
 _LOG = logging.getLogger(__name__)
 
 Send = Callable[[str, dict[str, Any]], None]
@@ -44,13 +47,15 @@ class Worker:
         tokens: Callable[[], int],
         send: Send,
         counted: Counted,
+        silent_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """Take what Locust knows: the classes, how many users run here, how to tell the master."""
+        """Take what Locust knows: classes, users that run here, how to tell the master, its silence."""
         self._called, self._name = name, ""
         self._scenarios, self._tokens = scenarios, tokens
-        self._send, self._counted = send, counted
+        self._send, self._counted, self._silent_seconds = send, counted, silent_seconds
         self._setting: Setting | None = None
         self._generator: Generator | None = None
+        self._preparing: Any = None
         self._pulse: Any = None
         self._stage, self._per_token = 0, 0.0
         self._sequence = 0
@@ -58,6 +63,7 @@ class Worker:
         self._pending: list[tuple[Place, Tally]] = []
         self._throttled_before = 0
         self._longest_lag_seconds = 0.0
+        self._offset_seconds = unix_offset_seconds()
         self._finished = True
 
     def arm(self, data: Mapping[str, Any]) -> None:
@@ -71,7 +77,8 @@ class Worker:
             self._name = self._called()
             self._finished = False
             self._stage, self._per_token, self._sequence = 0, 0.0, 0
-            gevent.spawn(self._begin, setting)
+            self._offset_seconds = unix_offset_seconds()
+            self._preparing = gevent.spawn(self._begin, setting)
 
     def set_stage(self, data: Mapping[str, Any]) -> None:
         """Begin a stage (the master's message)."""
@@ -79,13 +86,23 @@ class Worker:
         self._apply()
 
     def stop(self) -> None:
-        """Send no more, wait for the last answers, and tell the rest; once."""
+        """Send no more, prepare nothing more, wait for the last answers, and tell the rest; once."""
+        if self._setting is not None:
+            # Told of a run, and stopped before it had begun here.
+            self._setting, self._name, self._finished, self._sequence = (
+                None,
+                self._called(),
+                False,
+                0,
+            )
         if self._finished:
             return
         self._finished = True
         broke = ""
-        if self._pulse is not None:
-            self._pulse.kill()
+        for one in (self._preparing, self._pulse):
+            if one is not None:
+                one.kill()
+        self._preparing = self._pulse = None
         if self._generator is not None:
             try:
                 self._generator.stop()
@@ -98,10 +115,9 @@ class Worker:
     def _begin(self, setting: Setting) -> None:
         try:
             calibration = self._calibrate(setting)
-            generator = Generator(self._lanes(setting, setting.targets), _manner(setting))
-            generator.start()
-        except (PrepareError, GeneratorError, OSError, ValueError) as exc:
-            self._send(_messages.READY, {"worker": self._name, "error": str(exc)})
+            generator = _started(self._lanes(setting, setting.targets), setting)
+        except Exception as exc:  # noqa: BLE001 - also a scenario's own mistakes: the master waits for a word
+            self._send(_messages.READY, {"worker": self._name, "error": told(exc)})
             return
         self._throttled_before = throttled_periods()
         self._generator = generator
@@ -110,7 +126,7 @@ class Worker:
             "worker": self._name,
             "error": "",
             "calibration": calibration,
-            "clock": time.time(),
+            "clock": self._now(),
         }
         self._send(_messages.READY, ready)
 
@@ -135,15 +151,19 @@ class Worker:
             return None
         with null_server(kinds(self._scenarios())) as url:
             target = Target(region="null", address=url, tag=setting.run, imitated=True)
-            generator = Generator(self._lanes(setting, (target,)), _manner(setting))
-            generator.start()
-            generator.set(0, setting.calibrate_amount)
-            gevent.sleep(setting.calibrate_seconds)
-            generator.stop()
+            generator = _started(self._lanes(setting, (target,)), setting)
+            try:
+                generator.set(0, setting.calibrate_amount)
+                gevent.sleep(setting.calibrate_seconds)
+            finally:
+                generator.stop()
             whole = Tally()
             for tally in generator.drain().values():
                 whole.merge(tally)
         return whole.record()
+
+    def _now(self) -> float:
+        return time.monotonic() + self._offset_seconds
 
     def _apply(self) -> None:
         if self._generator is not None:
@@ -151,7 +171,7 @@ class Worker:
 
     def _beat(self) -> None:
         """Follow the number of users, hand counts on, and note how this process is."""
-        usage = _Usage()
+        usage = _Usage(self._offset_seconds)
         began = time.monotonic()
         for beat in itertools.count(1):
             # Not a quarter after the last one, but at its own time: no second is left out.
@@ -163,6 +183,9 @@ class Worker:
                 self._longest_lag_seconds = 0.0
                 broke = self._generator.broke if self._generator is not None else ""
                 self._tell(broke=broke)
+            if self._silent_seconds() > SILENT_SECONDS:
+                _LOG.error("Load: the master is silent; nothing more is sent")
+                gevent.spawn(self.stop)
 
     def _collect(self) -> None:
         if self._generator is None:
@@ -182,7 +205,7 @@ class Worker:
         part = Part(
             worker=self._name,
             sequence=self._sequence,
-            clock=time.time(),
+            clock=self._now(),
             tallies=tuple(_messages.merged(self._pending).items()),
             moments=tuple(self._moments),
             peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
@@ -201,7 +224,8 @@ class Worker:
 class _Usage:
     """How busy this process is, second by second."""
 
-    def __init__(self) -> None:
+    def __init__(self, offset_seconds: float) -> None:
+        self._offset_seconds = offset_seconds
         self._at, self._cpu_seconds = time.monotonic(), time.process_time()
 
     def moment(self, generator: Generator | None, lag_seconds: float) -> Moment:
@@ -210,7 +234,7 @@ class _Usage:
         share = (cpu_seconds - self._cpu_seconds) / max(1e-6, now - self._at)
         self._at, self._cpu_seconds = now, cpu_seconds
         in_flight = generator.in_flight if generator is not None else 0
-        return Moment(int(time.time()), share, in_flight, lag_seconds)
+        return Moment(int(now + self._offset_seconds), share, in_flight, lag_seconds)
 
 
 def _lane(target: Target, draws: Draws, setting: Setting, seed: str) -> Lane:
@@ -244,6 +268,18 @@ def kinds(scenarios: list[Scenario]) -> list[Ask]:
     """Return one request of each task, made for a server that only imitates the platform."""
     target = Target(region="null", address="", tag="", imitated=True)
     return Draws(prepared(scenarios, target, "kinds"), seed="kinds").kinds()
+
+
+def _started(lanes: Mapping[str, Lane], setting: Setting) -> Generator:
+    """Return a generator that runs; raises GeneratorError."""
+    generator = Generator(lanes, _manner(setting))
+    try:
+        generator.start()
+    except BaseException:
+        # Whoever was told to stop meanwhile leaves no thread behind.
+        generator.stop()
+        raise
+    return generator
 
 
 def _manner(setting: Setting) -> Manner:

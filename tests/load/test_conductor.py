@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import gevent
 import pytest
@@ -46,6 +47,8 @@ class Workers:
         self.conductor: Conductor | None = None
         self.dead: set[str] = set()
         self.mute: set[str] = set()
+        self.unready: set[str] = set()
+        self.finals: set[str] = set()
         self.error = ""
         self.clock_ahead = 0.0
         self.first_sequence = 0
@@ -68,11 +71,12 @@ class Workers:
         if conductor is None:
             return
         clock = time.time() + self.clock_ahead
-        if kind == _messages.BEGIN:
+        if kind == _messages.BEGIN and name not in self.unready:
             conductor.ready(
                 {"worker": name, "error": self.error, "calibration": None, "clock": clock}
             )
         if kind == _messages.STOP and name not in self.mute:
+            self.finals.add(name)
             conductor.part(part(name, self.first_sequence, clock=clock, final=True).data())
 
 
@@ -148,7 +152,9 @@ def test_a_worker_that_cannot_prepare_ends_the_run_before_anything_is_sent() -> 
 
 
 def test_a_worker_that_never_comes_ends_the_run() -> None:
-    run = carried_out(Workers("a#0"), plan(*STAGES))
+    workers = Workers("a#0", "b#1")
+    workers.unready.add("b#1")
+    run = carried_out(workers, plan(*STAGES))
     assert run.interrupted.startswith("1 of 2 workers were ready")
     assert run.expected_workers == 2
 
@@ -162,6 +168,79 @@ def test_a_worker_that_is_lost_ends_the_run_at_once() -> None:
     run = conductor.finish()
     assert run.interrupted == "worker b#1 was lost"
     assert {worker.name: worker.lost for worker in run.workers} == {"a#0": False, "b#1": True}
+
+
+def test_a_worker_that_leaves_in_good_order_ends_the_run_too() -> None:
+    workers = Workers("a#0", "b#1")
+    conductor = led(workers, plan(Stage(0, 1, 60)))
+    wait_for(lambda: bool(stages_told(workers)))
+    conductor.part(part("b#1", final=True).data())
+    wait_for(lambda: conductor.done)
+    assert conductor.finish().interrupted == "worker b#1 left before the end"
+
+
+def test_a_worker_that_joins_too_late_ends_the_run() -> None:
+    workers = Workers("a#0", "b#1")
+    conductor = led(workers, plan(Stage(0, 1, 60)))
+    wait_for(lambda: bool(stages_told(workers)))
+    workers.names = (*workers.names, "late#2")
+    wait_for(lambda: conductor.done)
+    assert conductor.finish().interrupted.startswith("worker late joined after the run had begun")
+
+
+def test_a_worker_that_is_lost_while_it_prepares_ends_the_run_at_once() -> None:
+    workers = Workers("a#0", "b#1")
+    workers.unready.add("b#1")
+    conductor = led(workers, plan(*STAGES))
+    workers.dead.add("b#1")
+    wait_for(lambda: conductor.done)
+    assert conductor.finish().interrupted == "worker b was lost before it was ready"
+
+
+def test_the_end_waits_for_a_worker_that_still_prepares() -> None:
+    # Until it ends it may still register somebody, whose records would then stay.
+    workers = Workers("a#0", "b#1")
+    workers.unready.add("b#1")
+    conductor = led(workers, plan(*STAGES))
+    conductor.finish("interrupted")
+    assert "b#1" in workers.finals
+
+
+def test_a_wall_clock_that_is_set_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = Workers("a#0", "b#1")
+    conductor = led(workers, plan(Stage(0, 1, 60)))
+    wait_for(lambda: bool(stages_told(workers)))
+    far = time.time() + 10**9
+    monkeypatch.setattr(time, "time", lambda: far)
+    run = conductor.finish()
+    began, ended = run.begun[0]
+    assert 0 <= ended - began < BOUND_SECONDS
+    assert 0 <= run.ended_at - run.started_at < BOUND_SECONDS
+
+
+@pytest.mark.parametrize("model", ["open", "closed"])
+def test_a_rate_that_only_shows_in_the_run_keeps_to_what_the_environment_allows(
+    model: Literal["open", "closed"],
+) -> None:
+    workers = Workers("a#0", "b#1")
+    stages = () if model == "open" else (Stage(0, 1, 60),)
+    conductor = Conductor(
+        dataclasses.replace(plan(*stages), most_rps=9), dataclasses.replace(setting(), model=model),
+        workers, expected_workers=2, per_user=1.0 if model == "open" else None,
+    )  # fmt: skip
+    workers.conductor = conductor
+    conductor.spawned()
+    conductor.start()
+    if model == "closed":
+        wait_for(lambda: bool(stages_told(workers)))
+        busy = Tally()
+        for after in range(-5, 5):
+            busy.second(time.time() + after).sent = 10
+        conductor.part(part("a#0", tallies=(((0, "eu"), busy),)).data())
+    wait_for(lambda: conductor.done)
+    assert (
+        "it came to 10 requests/s, and the environment allows 9" in conductor.finish().interrupted
+    )
 
 
 def test_a_worker_that_does_not_tell_the_rest_is_lost() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from load._ask import Ask
 from load._scenario import Draws, Scenario
+from load._target import PrepareError
 
 
 class Reader(Scenario):
@@ -65,7 +66,7 @@ def test_without_a_task_nothing_can_be_drawn() -> None:
         weight = 1
         tasks: list[Any] = []  # noqa: RUF012 - as Locust's own list is
 
-    with pytest.raises(ValueError, match="no task is left"):
+    with pytest.raises(PrepareError, match="no task is left"):
         Draws(begun(Empty()), seed="1")
 
 
