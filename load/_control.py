@@ -6,10 +6,8 @@ import argparse
 import atexit
 import contextlib
 import logging
-import signal
 import sys
-from collections.abc import Callable
-from types import FrameType
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import gevent
@@ -26,9 +24,12 @@ from load._conductor import Conductor
 from load._options import Options
 from load._session import Session, SessionError
 from load._shape import USERS, ProfileShape
+from load._signals import Interrupts
+from load._words import told
 from load._worker import Worker, kinds
 
 EXIT_USAGE, EXIT_CONFIGURATION, EXIT_OUR_FAILURE = 64, 78, 70
+_SENTENCES = (ConfigurationError, ProviderError, SessionError)
 _LOG = logging.getLogger(__name__)
 
 
@@ -44,13 +45,16 @@ def _add_arguments(parser: argparse.ArgumentParser, **_kwargs: Any) -> None:
 
 def _init(environment: Environment, **_kwargs: Any) -> None:
     """Make this process a worker, a master, or both (Locust's call, before anything is sent)."""
-    _listen_to_signals()
+    interrupts = Interrupts()
     if _nodes.is_worker(environment):
         _install_worker(environment)
         return
     try:
-        master = Master(environment, Options.of(_parsed(environment)))
-    except (ConfigurationError, ProviderError, SessionError) as exc:
+        master = Master(environment, Options.of(_parsed(environment)), interrupts)
+    except KeyboardInterrupt:
+        sys.stderr.write("locust: interrupted; nothing was sent.\n")
+        sys.exit(LoadResult.INVALID.exit_code)
+    except Exception as exc:  # noqa: BLE001 - Locust would show a traceback and end with 1
         _leave(exc)
     master.install()
     if environment.runner is not None and not _nodes.is_master(environment):
@@ -59,7 +63,8 @@ def _init(environment: Environment, **_kwargs: Any) -> None:
 
 def _leave(exc: Exception) -> NoReturn:
     """End before anything was sent: one sentence and the exit code of its kind."""
-    for sentence in getattr(exc, "sentences", (str(exc),)):
+    _LOG.debug("nothing was sent", exc_info=exc)
+    for sentence in getattr(exc, "sentences", (told(exc, *_SENTENCES),)):
         sys.stderr.write(f"locust: {sentence}\n")
     if isinstance(exc, RequestError):
         sys.exit(EXIT_USAGE)
@@ -80,6 +85,7 @@ def _install_worker(environment: Environment) -> None:
         tokens=lambda: _nodes.tokens(environment),
         send=runner.send_message,
         counted=lambda counted: _locust_stats.add(environment.stats, counted),
+        silent_seconds=lambda: _nodes.silent_seconds(environment),
     )
     runner.register_message(_messages.BEGIN, lambda msg, **_: worker.arm(msg.data))
     runner.register_message(_messages.STAGE, lambda msg, **_: worker.set_stage(msg.data))
@@ -87,35 +93,26 @@ def _install_worker(environment: Environment) -> None:
     runner.register_message(_messages.STOP, lambda **_: worker.stop(), concurrent=True)
     environment.events.test_start.add_listener(lambda **_: worker.begin())
     environment.events.test_stop.add_listener(lambda **_: worker.stop())
-    environment.events.quitting.add_listener(lambda **_: worker.stop())
-
-
-def _listen_to_signals() -> None:
-    """Let SIGTERM end a run as Ctrl-C does: stopped, cleaned up after, judged and kept.
-
-    Locust itself listens only once a shape is over. Whatever greenlet a signal meets, the main one is told.
-    """
-    main = gevent.getcurrent()
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        gevent.get_hub().loop.run_callback(main.throw, KeyboardInterrupt)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, interrupt)
+    if _nodes.is_worker(environment):
+        # The only process is told by its master's side, which ends the run first.
+        environment.events.quitting.add_listener(lambda **_: worker.stop())
 
 
 class Master:
     """The process that plans, gathers and judges: Locust's master, or its only process."""
 
-    def __init__(self, environment: Environment, options: Options) -> None:
-        """Find out where to send; raises ConfigurationError, ProviderError or SessionError."""
-        self._environment, self._options = environment, options
+    def __init__(self, environment: Environment, options: Options, interrupts: Interrupts) -> None:
+        """Find out where to send; raises ConfigurationError, ProviderError and others."""
+        self._environment, self._options, self._interrupts = environment, options, interrupts
         self._nodes = _nodes.LocustNodes(environment)
+        _refuse_what_is_not_there(environment, options)
         self._stack = contextlib.ExitStack()
         atexit.register(self._stack.close)
         self._session = Session(options, self._stack, self._kinds)
         self._conductor: Conductor | None = None
-        self._ending = False
+        self._closing: Any = None
+        self._begun = False
+        self._codes: list[int | None] = []
         self._lines: list[str] = []
 
     def install(self) -> None:
@@ -123,6 +120,9 @@ class Master:
         events, runner = self._environment.events, self._environment.runner
         if runner is None:
             return
+        # Until there is a verdict, also where nobody ever starts a run: 0 would be one.
+        self._environment.process_exit_code = LoadResult.INVALID.exit_code
+        self._interrupts.end = self._interrupted
         if self._options.stages:
             users = self._options.users or USERS
             # Read by the plan: Locust would count it from the end of the shape once more.
@@ -131,7 +131,7 @@ class Master:
         runner.register_message(_messages.READY, self._heard(lambda one, data: one.ready(data)))
         runner.register_message(_messages.PART, self._heard(lambda one, data: one.part(data)))
         if _nodes.is_master(self._environment):
-            self._wait_for_workers(_parsed(self._environment), gevent.getcurrent())
+            self._wait_for_workers(_parsed(self._environment))
         events.test_start.add_listener(self._begin)
         events.spawning_complete.add_listener(self._spawned)
         events.test_stopping.add_listener(self._stopping)
@@ -139,7 +139,7 @@ class Master:
         events.quitting.add_listener(lambda **_: self._quit())
         events.quit.add_listener(lambda **_: self._say())
 
-    def _wait_for_workers(self, parsed: argparse.Namespace, main: Any) -> None:
+    def _wait_for_workers(self, parsed: argparse.Namespace) -> None:
         """Give up on workers in Locust's place, which would end with 1 and say less."""
         wanted, patience = parsed.expect_workers, parsed.expect_workers_max_wait
         if not parsed.headless or not patience:
@@ -148,16 +148,32 @@ class Master:
 
         def give_up() -> None:
             came = self._nodes.count()
-            if self._conductor is None and came < wanted:
-                sys.stderr.write(
-                    f"locust: {came} of {wanted} workers came within {patience} s; nothing was sent. "
-                    "Start them, or raise --expect-workers-max-wait.\n"
-                )
-                gevent.get_hub().loop.run_callback(
-                    main.throw, SystemExit, LoadResult.INVALID.exit_code
+            if not self._begun and came < wanted:
+                self._give_up(
+                    f"{came} of {wanted} workers came within {patience} s; nothing was sent. "
+                    "Start them, or raise --expect-workers-max-wait."
                 )
 
         gevent.spawn_later(patience, give_up)
+
+    def _give_up(self, why: str) -> None:
+        """End while Locust waits for workers; those who came are sent home."""
+        sys.stderr.write(f"locust: {why}\n")
+        if self._environment.runner is not None:
+            self._environment.runner.quit()
+        self._interrupts.throw(SystemExit(LoadResult.INVALID.exit_code))
+
+    def _interrupted(self) -> None:
+        waits = _nodes.is_master(self._environment) and _parsed(self._environment).headless
+        if waits and not self._begun:
+            gevent.spawn(
+                self._give_up, "interrupted while it waited for workers; nothing was sent."
+            )
+            return
+        if self._conductor is not None:
+            # First: workers who hear Ctrl-C too will say that they leave.
+            self._conductor.interrupt()
+        self._interrupts.throw()
 
     def _heard(self, hand_on: Callable[[Conductor, Any], None]) -> Callable[..., None]:
         def listener(msg: Message, **_kwargs: Any) -> None:
@@ -173,13 +189,17 @@ class Master:
         return self._conductor is not None and self._conductor.done
 
     def _begin(self, **_kwargs: Any) -> None:
+        if (closing := self._closing) is not None:
+            # Somebody starts again on the page while the run before is still judged.
+            closing.join()
+        self._begun = True
         workers = max(self._nodes.count(), getattr(_parsed(self._environment), "expect_workers", 1))
-        # Until there is a verdict: whatever breaks meanwhile must not look like one.
+        # Whatever breaks meanwhile must not look like a verdict.
         self._environment.process_exit_code = EXIT_OUR_FAILURE
         try:
             self._conductor = self._session.open(self._nodes, workers)
-        except SessionError as exc:
-            self._lines = [f"locust: {exc}"]
+        except Exception as exc:  # noqa: BLE001 - Locust would go on without a run
+            self._lines.append(f"locust: {told(exc, *_SENTENCES)}")
             if self._environment.runner is not None:
                 gevent.spawn(self._environment.runner.quit)
             return
@@ -194,23 +214,68 @@ class Master:
             self._conductor.wind_down()
 
     def _end(self, why: str) -> None:
-        """Judge and keep the run that goes on; once for each."""
-        if self._conductor is None or self._ending:
+        """Judge and keep the run that goes on; once for each. Whoever asks meanwhile waits for it too."""
+        if self._conductor is None:
             return
-        # Still there while it ends: workers have the rest to tell.
-        self._ending = True
-        conductor = self._conductor
-        code, self._lines = self._session.close(conductor, why)
-        self._conductor, self._ending = None, False
+        if self._closing is None:
+            # A greenlet of its own: Locust kills its others when it quits, also the one that asks.
+            self._closing = gevent.spawn(self._close, self._conductor, why)
+        self._closing.join()
+
+    def _close(self, conductor: Conductor, why: str) -> None:
+        try:
+            code, lines = self._session.close(conductor, why)
+        except Exception as exc:  # noqa: BLE001 - then there is no result, and people are told why
+            _LOG.debug("the run has no result", exc_info=exc)
+            code, lines = (
+                EXIT_OUR_FAILURE,
+                [f"locust: the run has no result: {told(exc, *_SENTENCES)}"],
+            )
+        self._lines += lines
+        self._conductor = self._closing = None
         # Users of Locust's own that run beside may have failed: its code says so where ours says PASS.
-        ours = code or not _locust_stats.others_failed(self._environment.stats, conductor.names())
-        self._environment.process_exit_code = code if ours else None
+        others = _locust_stats.others_failed(self._environment, conductor.names())
+        self._codes.append(code or (None if others else 0))
+        self._environment.process_exit_code = _worst(self._codes)
+        if not _parsed(self._environment).headless:
+            self._say_lines()
 
     def _quit(self) -> None:
         self._end("interrupted")
 
     def _say(self) -> None:
-        for line in self._lines:
-            sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        if not self._begun:
+            self._lines.append("load: no run was started, so nothing is decided.")
+        self._say_lines()
         self._stack.close()
+
+    def _say_lines(self) -> None:
+        # With --json the output is Locust's figures for a program.
+        to = sys.stderr if _parsed(self._environment).json else sys.stdout
+        for line in self._lines:
+            to.write(f"{line}\n")
+        to.flush()
+        self._lines = []
+
+
+def _refuse_what_is_not_there(environment: Environment, options: Options) -> None:
+    """Refuse a run without requests, or with two shapes, before anything is brought up."""
+    if not any(one.tasks for one in _nodes.scenarios(environment)):
+        raise RequestError(
+            "no task of the load test is left: name a User class that has some, or other --tags and "
+            "--exclude-tags."
+        )
+    theirs = environment.shape_class
+    if options.stages and theirs is not None:
+        raise RequestError(
+            f"{type(theirs).__name__}: --rps, --closed and profiles have a shape of their own, and a run "
+            "has one; leave this one out, or them."
+        )
+
+
+def _worst(codes: Sequence[int | None]) -> int | None:
+    """Return the exit code of all runs of a process: one that is no PASS is not made up for by another.
+
+    None leaves it to Locust: users of its own failed.
+    """
+    return next((one for one in codes if one), None if None in codes else 0)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from locust.env import Environment
 from locust.stats import RequestStats, StatsEntry, StatsError
 
 from load._engine._histogram import Histogram
@@ -24,9 +25,11 @@ def add(stats: RequestStats, counted: Mapping[Place, Tally]) -> None:
             _add_errors(stats, path, method, endpoint)
 
 
-def others_failed(stats: RequestStats, ours: Collection[str]) -> bool:
-    """Return whether a request failed that is none of the engine's kinds."""
-    return any(f"{one.method} {one.name}" not in ours for one in stats.errors.values())
+def others_failed(environment: Environment, ours: Collection[str]) -> bool:
+    """Return whether a request failed that is none of the engine's kinds, or a user raised something."""
+    errors = environment.stats.errors.values()
+    raised = environment.runner is not None and environment.runner.exceptions
+    return bool(raised) or any(f"{one.method} {one.name}" not in ours for one in errors)
 
 
 def _entry(stats: RequestStats, path: str, method: str, endpoint: Endpoint) -> StatsEntry:

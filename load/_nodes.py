@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from locust.env import Environment
@@ -17,7 +18,9 @@ def engine_users(environment: Environment) -> list[type[EngineUser]]:
 
 
 def scenarios(environment: Environment) -> list[Scenario]:
-    """Return one new instance of each of them, for the engine to ask."""
+    """Return one new instance of each of them, for the engine to ask; of the tasks that the tags leave."""
+    # Locust does so once, as a test starts; a null server has to know before.
+    environment._filter_tasks_by_tags()  # noqa: SLF001 - it has no other name
     return [one(environment) for one in engine_users(environment)]
 
 
@@ -32,6 +35,12 @@ def tokens(environment: Environment) -> int:
         else runner.user_classes_count
     )
     return sum(counts.get(one.__name__, 0) for one in engine_users(environment))
+
+
+def silent_seconds(environment: Environment) -> float:
+    """Return for how long a worker has not heard its master; 0 where it never has."""
+    heard_at = getattr(environment.runner, "last_heartbeat_timestamp", None)
+    return 0.0 if heard_at is None else time.time() - float(heard_at)
 
 
 def worker_name(environment: Environment) -> str:

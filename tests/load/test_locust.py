@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -96,6 +98,12 @@ def children(pid: int, words: str) -> list[int]:
         capture_output=True, text=True, check=False,
     ).stdout  # fmt: skip
     return [int(line.split()[0]) for line in listed.splitlines() if words in line]
+
+
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 def is_there(pid: int) -> bool:
@@ -203,8 +211,10 @@ def test_callers_who_wait_have_no_rate() -> None:
 
 
 def test_tags_choose_requests() -> None:
-    ran = run(*QUICK, "--tags", "health")
-    assert {row["endpoint"] for row in ran.record["endpoints"]} <= {"GET /health", "all"}
+    # Not the first of the tasks: the null server must know which are left, too.
+    ran = run(*QUICK, "--tags", "payment")
+    assert {row["endpoint"] for row in ran.record["endpoints"]} == {"POST /v1/payments", "all"}
+    assert ran.record["totals"]["failed"] == 0
 
 
 STOCK = """
@@ -238,6 +248,7 @@ def test_users_of_locusts_own_run_beside(tmp_path: pathlib.Path) -> None:
         pytest.param(("--env", "nowhere", "--rps", "5"), 64, "no such environment", id="no environment"),
         pytest.param(("--rps", "0"), 64, "must be above 0", id="no rate"),
         pytest.param(("--closed", "3", "--rps", "3"), 64, "name one", id="two models"),
+        pytest.param(("--null-server", "--tags", "nosuch"), 64, "no task of the load test", id="no task"),
         pytest.param(
             ("--null-server", "--rps", "5", "--baseline", "nowhere.json"), 78, "cannot be read",
             id="no baseline",
@@ -276,3 +287,61 @@ def test_workers_that_do_not_come_leave_nothing_decided() -> None:
     ran = run(*QUICK, *waiting, "--master-bind-port", str(closed_port()))
     assert ran.code == 20
     assert "locust: 0 of 1 workers came within 2 s; nothing was sent" in ran.said
+
+
+SHAPE = """
+from locust import LoadTestShape
+
+class Theirs(LoadTestShape):
+    def tick(self):
+        return None
+"""
+
+
+def test_a_second_shape_is_refused(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "shape.py").write_text(SHAPE, encoding="utf-8")
+    ran = run(*QUICK, files=f"load/locustfile.py,{tmp_path / 'shape.py'}")
+    assert ran.code == 64
+    assert "Theirs: --rps, --closed and profiles have a shape of their own" in ran.said
+
+
+def test_a_second_signal_breaks_nothing_off() -> None:
+    process = start("--null-server", "--rps", "100", "-t", "60s")
+    until_it_sends(process)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    ran = ended(process)
+    assert (ran.code, ran.record["result"]) == (20, "INVALID")
+    assert "it is ending already" in ran.said
+
+
+def test_a_page_on_which_nobody_starts_a_run_decides_nothing() -> None:
+    port = closed_port()
+    process = start("--null-server", "--web-port", str(port), headless=False)
+    wait_for(lambda: listens(port))
+    process.send_signal(signal.SIGINT)
+    ran = ended(process)
+    assert ran.code == 20
+    assert "no run was started, so nothing is decided" in ran.said
+
+
+def test_a_master_that_is_ended_while_it_waits_for_workers_says_so() -> None:
+    waiting = ("--master", "--expect-workers", "1", "--master-bind-port", str(closed_port()))
+    process = start(*QUICK, *waiting, "--loglevel", "DEBUG")
+    assert process.stdout is not None
+    assert any("Waiting for workers" in line for line in process.stdout)
+    process.send_signal(signal.SIGTERM)
+    ran = ended(process)
+    assert ran.code == 20
+    assert "interrupted while it waited for workers" in ran.said
+
+
+def test_figures_for_a_program_are_alone_on_the_output() -> None:
+    command = [
+        sys.executable, "-m", "locust", "-f", "load/", "--headless", *QUICK, "--json", "--skip-log",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=ROOT, text=True, capture_output=True, timeout=BOUND_SECONDS, check=False
+    )
+    assert {row["name"] for row in json.loads(done.stdout)} >= {"/health", "/v1/payments"}
+    assert "load: " in done.stderr
