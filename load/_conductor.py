@@ -23,6 +23,8 @@ FINAL_SPARE_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 _TOLD_AFTER_SECONDS = 3
 """Behind a second everybody has told what was sent in it."""
+_STEADY_SECONDS = 1.0
+"""Users of Locust's own options are all there once their number has not changed for so long."""
 _SETTLE_SECONDS = 2.0
 """After a stage its last part is still on its way."""
 _LOG = logging.getLogger(__name__)
@@ -107,6 +109,8 @@ class Conductor:
         self._begun: dict[int, tuple[float, float]] = {}
         self._open_stage: int | None = None
         self._spawned = Event()
+        self._steady = 0.0, 0.0
+        """The rate that Locust's users last said, and since when (monotonic)."""
         self._started_at = self._ended_at = self._now()
         self._leader: Any = None
         self._stopped = False
@@ -155,10 +159,6 @@ class Conductor:
     def spawned(self) -> None:
         """Note that every user that was asked for is there."""
         self._spawned.set()
-
-    def spawning(self) -> None:
-        """Note that the number of users changes."""
-        self._spawned.clear()
 
     def interrupt(self) -> None:
         """Note that somebody ends the run."""
@@ -307,8 +307,13 @@ class Conductor:
     def _is_over(self, stage: Stage, ends_at: float) -> bool:
         if self._per_user is None:
             return time.monotonic() >= ends_at
-        users_are_there: bool = self._spawned.is_set()
-        return users_are_there != stage.measured
+        rate, now = self._rate(), time.monotonic()
+        if stage.measured:
+            # Somebody changes the number of users: what follows is another rate.
+            return rate != stage.rps
+        if rate != self._steady[0]:
+            self._steady = rate, now
+        return bool(self._spawned.is_set()) and now - self._steady[1] >= _STEADY_SECONDS
 
     def _may_go_on(self, stage: Stage) -> bool:
         if stage is self._plan.stages[-1]:

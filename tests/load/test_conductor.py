@@ -116,6 +116,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_conductor, "READY_SECONDS", 0.3)
     monkeypatch.setattr(_conductor, "FINAL_SPARE_SECONDS", 0.2)
     monkeypatch.setattr(_conductor, "_SETTLE_SECONDS", 0.01)
+    monkeypatch.setattr(_conductor, "_STEADY_SECONDS", 0.1)
 
 
 def stages_told(workers: Workers) -> list[dict[str, Any]]:
@@ -311,3 +312,19 @@ def test_users_say_the_rate_where_no_plan_does() -> None:
     run = conductor.finish()
     assert run.interrupted == ""
     assert [(stage.rps, stage.measured) for stage in run.plan.stages] == [(30, False), (30, True)]
+
+
+def test_users_that_change_begin_another_stage() -> None:
+    workers = Workers("a#0", "b#1")
+    made = plan(profile="manual")
+    conductor = Conductor(made, setting(), workers, expected_workers=2, per_user=3.0)
+    workers.conductor = conductor
+    conductor.start()
+    conductor.spawned()
+    wait_for(lambda: len(stages_told(workers)) == 2)
+    workers.users = 20
+    wait_for(lambda: len(stages_told(workers)) == 4)
+    run = conductor.finish()
+    assert [(stage.rps, stage.measured) for stage in run.plan.stages] == [
+        (30, False), (30, True), (60, False), (60, True),
+    ]  # fmt: skip
