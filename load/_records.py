@@ -52,27 +52,34 @@ class Records:
 
     def remove(self) -> list[str]:
         """Remove this run's records; return a sentence for each region where that failed."""
-        return list(
-            self._remove(
-                (region, self.tag(region), self._folder / JOURNAL) for region in self._regions
+        return [
+            problem
+            for region in self._regions
+            for problem in self._remove(
+                [(region, self.tag(region), self._folder / JOURNAL)],
+                Deadline.after(REMOVE_SECONDS),
             )
-        )
+        ]
 
     def remove_left_overs(self, tell: Callable[[str], None]) -> None:
-        """Remove what earlier runs left; holding the lease, no such run goes on."""
+        """Remove what earlier runs left, as far as that is quick; holding the lease, no such run goes on."""
         journals = sorted(self._folder.parent.glob(f"*/{JOURNAL}"))
         found = [
             (region, tag, pathlib.Path(path))
             for path, region, tag in left_over(journals, self._loaded.settings.name)
             if region in self._loaded.settings.regions
         ]
-        for problem in self._remove(found):
+        # All of them together: a slow platform does not keep a run from its beginning for hours.
+        deadline = Deadline.after(REMOVE_SECONDS)
+        for problem in self._remove(found, deadline):
             tell(problem)
 
-    def _remove(self, records: Iterable[tuple[str, str, pathlib.Path]]) -> Iterator[str]:
+    def _remove(
+        self, records: Iterable[tuple[str, str, pathlib.Path]], deadline: Deadline
+    ) -> Iterator[str]:
         for region, tag, path in records:
             try:
-                self._of(region).remove(tag, Deadline.after(REMOVE_SECONDS))
+                self._of(region).remove(tag, deadline)
             except RemovalError as exc:
                 yield f"synthetic records tagged {tag} were left in {region}: {exc}"
                 continue

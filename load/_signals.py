@@ -12,7 +12,7 @@ import gevent
 
 _STILL = (
     "locust: it is ending already: the last answers are waited for, synthetic records removed, the report "
-    "kept. That takes two minutes at most; SIGKILL leaves all of it undone.\n"
+    "kept. That takes some minutes at most; SIGKILL leaves it undone.\n"
 )
 
 
