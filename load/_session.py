@@ -155,7 +155,11 @@ class Session:
             if self._options.report_to:
                 lines.append(f"Report: {deliver(self._folder, self._options.report_to)}")
         except (_conclude.CannotKeepError, OSError) as exc:
-            return EXIT_OUR_FAILURE, [*lines, f"locust: {exc}"]
+            # Nobody may find a verdict in the output that is none.
+            figures = [line for line in lines if not line.startswith(("load:", "meaning:"))]
+            return EXIT_OUR_FAILURE, [
+                f"load: no result (exit code {EXIT_OUR_FAILURE})", *figures, f"locust: {exc}",
+            ]  # fmt: skip
         return _conclude.exit_code(record), lines
 
     def _plan(self) -> Plan:

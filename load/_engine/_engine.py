@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from load._engine._book import Book
 from load._engine._closed import Closed
+from load._engine._names import Names
 from load._engine._request import Flight, Request
 from load._engine._schedule import Schedule
 from load._engine._tally import Tally
@@ -80,6 +81,7 @@ class Engine:
         self._closed = model if isinstance(model, Closed) else None
         self._schedule = model if isinstance(model, Schedule) else None
         self._book = Book(offset_seconds=offset_seconds, late_seconds=limits.late_seconds)
+        self._names = Names(address.host, address.port)
         self._stage = 0
         self._idle: list[Connection] = []
         self._open = 0
@@ -104,6 +106,7 @@ class Engine:
         finally:
             self._stopping = True
             self._end()
+            await self._names.end()
         if self._broken is not None:
             raise self._broken
 
@@ -214,7 +217,8 @@ class Engine:
             async with asyncio.timeout(self._limits.deadline_seconds):
                 connection = await self._connection()
         except (OSError, TimeoutError) as exc:
-            trouble = trouble_of(exc)
+            looked_up = isinstance(exc, TimeoutError) and self._names.unknown
+            trouble = Trouble.NAME if looked_up else trouble_of(exc)
         finally:
             self._connecting -= 1
         if connection is None:
@@ -229,11 +233,19 @@ class Engine:
             self._fail_one(trouble)
 
     async def _connection(self) -> Connection:
+        *others, last = await self._names.places()
+        for place in others:
+            with contextlib.suppress(OSError):
+                return await self._connection_to(*place)
+        return await self._connection_to(*last)
+
+    async def _connection_to(self, family: int, host: str) -> Connection:
         address = self._address
         _, connection = await asyncio.get_running_loop().create_connection(
             lambda: Connection(self._answered, self._gone, most_bytes=self._limits.most_bytes),
-            address.host,
+            host,
             address.port,
+            family=family,
             ssl=address.tls,
             server_hostname=address.host if address.tls else None,
         )

@@ -203,7 +203,11 @@ def main(arguments: list[str]) -> None:
     until_eof = options.pop("until_eof")
     port, certificate = options.pop("port"), options.pop("certificate")
     file = options.pop("answers")
-    answers = [] if file is None else answers_of(file)
+    try:
+        answers = [] if file is None else answers_of(file)
+    except (OSError, ValueError) as exc:
+        # Whoever started it may be gone by now, and the file with them.
+        parser.error(f"--answers: {exc}")
     tls = None
     if certificate is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -280,6 +281,21 @@ def test_a_report_that_cannot_be_kept_is_no_pass(tmp_path: pathlib.Path) -> None
     assert ran.code == 70
     assert "the report cannot be kept there" in ran.said
     assert "Load: steady" not in ran.said
+
+
+def test_a_report_that_cannot_be_written_at_the_end_leaves_no_verdict_in_the_output() -> None:
+    process = start("--null-server", "--rps", "200", "-t", "1s", "--only-summary")
+    folder = until_it_sends(process)
+    shutil.rmtree(folder)
+    folder.write_text("", encoding="utf-8")
+    try:
+        ran = ended(process)
+    finally:
+        folder.unlink()
+    assert ran.code == 70
+    assert "load: no result (exit code 70)" in ran.said
+    assert "the load run's report cannot be written" in ran.said
+    assert not re.search("^load: (PASS|INVALID)", ran.said, re.MULTILINE)
 
 
 def test_workers_that_do_not_come_leave_nothing_decided() -> None:
