@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from checks.writer_lease import writer_lease
 from environments.loader import Loaded
@@ -24,10 +24,11 @@ REMOVE_SECONDS = 60.0
 class Records:
     """Everything that one run makes on a platform, by its tag in each region."""
 
-    def __init__(self, loaded: Loaded, folder: pathlib.Path, regions: Iterable[str]) -> None:
+    def __init__(self, loaded: Loaded, folder: pathlib.Path, addresses: Mapping[str, str]) -> None:
+        """Take where the run sends, by region; a `--host` that is no region's has a name of its own."""
         self._loaded = loaded
         self._folder = folder
-        self._regions = tuple(region for region in regions if region in loaded.settings.regions)
+        self._addresses = addresses
 
     def tag(self, region: str) -> str:
         """Return what marks the records of a region."""
@@ -47,14 +48,14 @@ class Records:
     def announce(self) -> None:
         """Note in the journal what will be made; raises OSError."""
         journal = Journal(self._folder / JOURNAL, self._loaded.settings.name)
-        for region in self._regions:
+        for region in self._addresses:
             journal.intend(region, self.tag(region))
 
     def remove(self) -> list[str]:
         """Remove this run's records; return a sentence for each region where that failed."""
         return [
             problem
-            for region in self._regions
+            for region in self._addresses
             for problem in self._remove(
                 [(region, self.tag(region), self._folder / JOURNAL)],
                 Deadline.after(REMOVE_SECONDS),
@@ -67,7 +68,7 @@ class Records:
         found = [
             (region, tag, pathlib.Path(path))
             for path, region, tag in left_over(journals, self._loaded.settings.name)
-            if region in self._loaded.settings.regions
+            if region in self._loaded.settings.regions or region in self._addresses
         ]
         # All of them together: a slow platform does not keep a run from its beginning for hours.
         deadline = Deadline.after(REMOVE_SECONDS)
@@ -93,5 +94,9 @@ class Records:
         synthetic = settings.synthetic
         if synthetic is None:
             raise RemovalError("the environment has no section synthetic any more")
-        target = HttpTarget(settings.regions[region].services[synthetic.service], settings.ca_file)
+        known = settings.regions.get(region)
+        address = (
+            known.services[synthetic.service] if known is not None else self._addresses[region]
+        )
+        target = HttpTarget(address, settings.ca_file)
         return SyntheticRecords(target, self._loaded.secret(synthetic.token))

@@ -182,7 +182,8 @@ class Session:
         self._records = None
         if target.loaded is None or target.loaded.settings.synthetic is None:
             return tuple(dataclasses.replace(one, tag=self._folder.name) for one in target.targets)
-        records = Records(target.loaded, self._folder, [one.region for one in target.targets])
+        addresses = {one.region: one.address for one in target.targets}
+        records = Records(target.loaded, self._folder, addresses)
         try:
             self._run.enter_context(records.lease())
         except LeaseHeldError as exc:
