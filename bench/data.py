@@ -21,6 +21,7 @@ import psycopg
 from pydantic import SecretStr
 
 from bench.figure import Figure
+from checks.pace import paced
 from gates.load import load_policy
 from probes import rows
 from probes.observation import Deadline
@@ -33,7 +34,6 @@ PGBENCH_SECONDS = 15
 COMPARED_SECONDS = 80
 WINDOW_SECONDS = 4.0
 CLIENTS = 4
-READ_EVERY_SECONDS = 1.0
 _SEED = f"""
 CREATE TABLE parents (id int PRIMARY KEY);
 INSERT INTO parents SELECT generate_series(1, 100000);
@@ -138,20 +138,33 @@ def _compared(server: Server, rate: float, reads: list[Read]) -> tuple[float, fl
 def _take_turns(
     server: Server, taken: list[Read], windows: list[Window], over: threading.Event
 ) -> None:
-    """Read as the gate does in every other window, once a second, and note how long each read took."""
+    """Read at the gate's own pace in every other window, and note how long each read took."""
     with_reads = False
     while not over.is_set():
         begins = time.time()
         ends = begins + WINDOW_SECONDS
         while with_reads and time.time() < ends and not over.is_set():
-            for read in _reads(server, _limits()):
-                begun = time.perf_counter()
-                answered = read()
-                taken.append(Read(time.perf_counter() - begun, answered))
-            over.wait(min(READ_EVERY_SECONDS, max(0, ends - time.time())))
+            taken.extend(
+                paced(_timed(read), _share(), lambda _: True, over.wait)
+                for read in _reads(server, _limits())
+            )
         over.wait(max(0, ends - time.time()))
         windows.append(Window(begins, time.time(), with_reads))
         with_reads = not with_reads
+
+
+def _timed(read: Callable[[], bool]) -> Callable[[], Read]:
+    def timed() -> Read:
+        begun = time.perf_counter()
+        answered = read()
+        return Read(time.perf_counter() - begun, answered)
+
+    return timed
+
+
+def _share() -> float:
+    policy = load_policy().data
+    return policy.counts.large_reads if policy is not None else 1.0
 
 
 def _exact(server: Server) -> Iterator[Figure]:

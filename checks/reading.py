@@ -6,6 +6,7 @@ import dataclasses
 
 import probes
 from checks.data import DataPlatform
+from checks.pace import paced
 from environments.sections.data import Reference, Table
 from gates.decide.migrations import Applied
 from probes.observation import Deadline, Observation
@@ -14,7 +15,11 @@ from probes.observation import Deadline, Observation
 def count(data: DataPlatform, name: str, table: Table) -> Observation[probes.rows.Counted]:
     """Count a table within the policy's statement timeout."""
     asked = probes.rows.TableToCount(name, table.key, table.synthetic_column, table.nulls)
-    return probes.rows.counted(data.login, asked, _limits(data), deadline=_deadline(data))
+    return paced(
+        lambda: probes.rows.counted(data.login, asked, _limits(data), deadline=_deadline(data)),
+        data.policy.counts.large_reads,
+        lambda observed: observed.value is not None and not observed.value.exact,
+    )
 
 
 def follow(data: DataPlatform, reference: Reference) -> Observation[probes.rows.Orphans]:
@@ -22,7 +27,11 @@ def follow(data: DataPlatform, reference: Reference) -> Observation[probes.rows.
     link = probes.rows.Link(
         reference.table, reference.column, reference.to_table, reference.to_column
     )
-    return probes.rows.orphans(data.login, link, _limits(data), deadline=_deadline(data))
+    return paced(
+        lambda: probes.rows.orphans(data.login, link, _limits(data), deadline=_deadline(data)),
+        data.policy.counts.large_reads,
+        lambda observed: observed.value is not None and observed.value.looked_at is not None,
+    )
 
 
 def _limits(data: DataPlatform) -> probes.rows.Limits:

@@ -85,6 +85,8 @@ class CountPolicy(Section):
     """A table above either is counted from a sample."""
     sampled_blocks: int = Field(ge=100, le=20_000)
     """Of 8 kB each."""
+    large_reads: Share = Field(default=0.02, gt=0, le=1)
+    """Reads of samples take no more of the time than this: a pause follows each."""
     estimate_tolerance: LessThanAll
     """A sample is not held to less than this."""
     rules: dict[Name, CountRule] = Field(min_length=1)
