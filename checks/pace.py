@@ -16,7 +16,7 @@ def paced(
     read: Callable[[], T],
     share: float,
     is_large: Callable[[T], bool],
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> T:
     """Read, and pause after a large read: such reads take no more of the time than a share."""
     began = time.monotonic()
