@@ -68,24 +68,6 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
-class TargetStopped:
-    """A process that Prometheus scrapes, stopped for so long that Prometheus has noticed."""
-
-    process: str
-    noticed_seconds: float = 6.0
-    """Longer than any scrape interval here."""
-
-    async def apply(self, holds: Holds, fault: str) -> None:
-        """Stop it, and let a scrape fail."""
-        await holds.stopped(fault, self.process, hold=True)
-        await asyncio.sleep(self.noticed_seconds)
-
-    async def revert(self, holds: Holds, fault: str) -> None:
-        """Start it."""
-        await holds.stopped(fault, self.process, hold=False)
-
-
-@dataclass(frozen=True, slots=True)
 class LinksChanged:
     """Links that refuse, swallow, delay or lead elsewhere."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sandbox import monitoring_servers, prometheus_server
 from sandbox.deployment import monitoring
-from sandbox.faults.actions import Action, LinksChanged, StandInBent, TargetStopped
+from sandbox.faults.actions import Action, LinksChanged, StandInBent, Stopped
 from sandbox.layout import PREVIOUS, RELEASE
 from sandbox.state import write_private
 
@@ -116,7 +116,7 @@ FAULTS: dict[str, Action] = {
     "alert-rules-not-applied": OtherRules(version=PREVIOUS),
     "alert-rule-weakened": OtherRules(replaced=("> 0.01", "> 0.5")),
     "alert-rule-lost-its-wait": OtherRules(replaced=("for: 10m", "for: 10h")),
-    "exporter-down": TargetStopped("node-exporter"),
+    "exporter-down": Stopped(("node-exporter",)),
     "severity-to-another-receiver": OtherReceivers(
         {"critical": "deployments-channel", "warning": "deployments-channel"}
     ),
