@@ -61,6 +61,10 @@ class PatientOnline(EngineUser):
         if target.imitated:
             self.accounts = [_imitated(target)]
             return
+        if not target.accounts:
+            raise PrepareError(
+                "load.accounts is 0, and this scenario asks as patients do; allow it some"
+            )
         if not target.email_domain:
             raise PrepareError(
                 "the environment has no section synthetic; add it: no patient may be made"

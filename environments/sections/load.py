@@ -26,7 +26,7 @@ class Load(Section):
     """More requests a second, over all regions together, are refused before anything is sent."""
     accounts: int = Field(default=100, ge=0, le=100_000)
     """Synthetic accounts in each region, made and logged in before the load begins and removed after it;
-    they are `synthetic` ones. 0: the load makes none and only reads what needs no login."""
+    they are `synthetic` ones. 0: for a scenario that needs none; that of `load/locustfile.py` does."""
     headers: dict[HeaderName, HeaderValue] = Field(
         default_factory=lambda: {"X-Synthetic-Traffic": "1"}
     )

@@ -275,6 +275,15 @@ def test_a_platform_that_is_down_is_no_pass(tmp_path: pathlib.Path) -> None:
     assert ran.record["totals"]["sent"] == 0
 
 
+def test_a_scenario_of_patients_needs_some(tmp_path: pathlib.Path) -> None:
+    load = "load: {allowed: true, service: api, max_rps: 500, accounts: 0}\n"
+    here = f"http://127.0.0.1:{closed_port()}"
+    file = write(tmp_path, VALID.replace("https://eu.clinic.example", here) + load)
+    ran = run("--env", str(file), "--region", "eu", "--rps", "5", "-t", "1s")
+    assert ran.code == 20
+    assert "load.accounts is 0" in ran.record["interrupted"]
+
+
 def test_a_report_that_cannot_be_kept_is_no_pass(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     ran = run(*QUICK, "--report-to", str(tmp_path / "file"))
