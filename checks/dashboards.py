@@ -52,6 +52,52 @@ class _Steps:
         return round((self.end - first).total_seconds() / self.seconds) + 1
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Scrapes:
+    """How many targets of a job were scraped in each step, and how many had to be.
+
+    A job that a deployment scales up has had fewer targets before: one of them must have been
+    scraped all the time, all of them since all were there.
+    """
+
+    targets: int
+    counts: tuple[tuple[dt.datetime, float], ...]
+    fewest_before: int | None = None
+    """Of the time before all were there; None: as many as now. 0: there was no such job."""
+
+    @classmethod
+    def read(cls, observed: Observation[probes.prometheus.Matrix], targets: int) -> _Scrapes:
+        """Read the counts; none when there was no answer."""
+        series = observed.value.series if observed.value else ()
+        return cls(targets, tuple(sample for one in series for sample in one.samples))
+
+    @property
+    def complete_since(self) -> dt.datetime | None:
+        """The first step in which every target was scraped."""
+        return min((at for at, count in self.counts if count >= self.targets), default=None)
+
+    @property
+    def begins(self) -> dt.datetime | None:
+        """From when on gaps count: None stands for the whole look-back."""
+        return self.complete_since if self.fewest_before == 0 else None
+
+    def of_a_job_that_had(self, series: int) -> _Scrapes:
+        """Take into account how many targets were ever seen before the look-back."""
+        if series >= self.targets:
+            return self
+        return dataclasses.replace(self, fewest_before=min(series, 1))
+
+    def good(self) -> int:
+        """Return how many steps had as many scraped targets as they had to have."""
+        complete = self.complete_since
+        early = self.targets if self.fewest_before is None else self.fewest_before
+        return sum(
+            count >= (self.targets if complete is None or at >= complete else early)
+            for at, count in self.counts
+            if self.begins is None or at >= self.begins
+        )
+
+
 class Dashboards:
     """The dashboards of one platform as one check looks at them; shared by all regions."""
 
@@ -183,29 +229,27 @@ class Dashboards:
         seen = f"sum_over_time({selector('up', labels)}[{steps.seconds * 1000:.0f}ms]) > 0"
         observed = probes.prometheus.range_query(
             self._platform.prometheus(region),
-            f"count({seen}) >= {targets}",
+            f"count({seen})",
             start=steps.start,
             end=steps.end,
             step_seconds=steps.seconds,
             deadline=self._platform.call_deadline(),
         )
         self._check.observe(region, observed)
-        wanted = steps.since(steps.start)
-        first = _first(observed)
-        if first is not None and first > steps.start:
+        scrapes = _Scrapes.read(observed, targets)
+        if scrapes.complete_since is not None and scrapes.complete_since > steps.start:
             before = self._seen_before(region, labels, steps.start)
             if before.value is None:
                 self._check.judge(region, _instrument(before))
                 return
-            if before.value.whole and not before.value.count:
-                # What is so young has no gap before its first scrape.
-                wanted = steps.since(first)
-        self._check.judge(region, _gap(job, observed, wanted, steps.seconds))
+            if before.value.whole:
+                scrapes = scrapes.of_a_job_that_had(before.value.count)
+        self._check.judge(region, _gap(job, observed, scrapes, steps))
 
     def _seen_before(
         self, region: str, labels: Mapping[str, str], start: dt.datetime
     ) -> Observation[probes.alerting.SeriesSeen]:
-        """Ask whether anything was scraped before, as far back as Prometheus keeps its samples.
+        """Ask what was scraped before, as far back as Prometheus keeps its samples.
 
         A day would not do: what has been away since yesterday is no new job, it is a long gap.
         """
@@ -220,30 +264,27 @@ class Dashboards:
         return observed
 
 
-def _first(observed: Observation[probes.prometheus.Matrix]) -> dt.datetime | None:
-    """Return the first step in which something was scraped."""
-    series = observed.value.series if observed.value else ()
-    return min((one.samples[0][0] for one in series if one.samples), default=None)
-
-
-def _gap(job: str, observed: Observation[Any], wanted: int, step_seconds: float) -> Judgement:
+def _gap(
+    job: str, observed: Observation[probes.prometheus.Matrix], scrapes: _Scrapes, steps: _Steps
+) -> Judgement:
     if observed.value is None:
         return _instrument(observed)
     if observed.value.warnings:
         what = f"scrapes of {job}"
         return missing(what, "Prometheus warns that its answer may be partial", "a whole answer")
+    wanted = steps.since(scrapes.begins or steps.start)
     if wanted < _FEWEST_STEPS:
-        sentence = f"{job} is scraped since less than {step_seconds * _FEWEST_STEPS:g} s"
+        sentence = f"{job} is scraped since less than {steps.seconds * _FEWEST_STEPS:g} s"
         return missing(f"scrapes of {job}", sentence, "another run in a minute")
-    steps = sum(len(one.samples) for one in observed.value.series)
+    good = scrapes.good()
     return verdict(
-        good=steps >= wanted,
+        good=good >= wanted,
         rule="no gaps",
         subject=f"scrapes of {job}",
-        sentence=f"{job} was scraped in {steps} of {wanted} steps of {step_seconds:g} s, "
+        sentence=f"{job} was scraped in {good} of {wanted} steps of {steps.seconds:g} s, "
         "wanted in all",
-        clears=f"{wanted} steps without a gap of {step_seconds:g} s",
-        observed=steps,
+        clears=f"{wanted} steps without a gap of {steps.seconds:g} s",
+        observed=good,
         target=wanted,
     )
 

@@ -145,7 +145,7 @@ class Platform:
                     answers_http(self.layout.ports[name], path),
                 )
         count = len(self.running_apis)
-        scraped = prometheus_sees(self.layout.ports["prometheus"], count)
+        scraped = prometheus_sees(self.layout.ports["prometheus"], prometheus_server.JOB, count)
         yield f"Prometheus scraping {count} API processes", scraped
 
     @property
@@ -194,6 +194,12 @@ class Platform:
         if name == "redis":
             # It keeps nothing on disk. A real one would, and has no say in what the flags are.
             await feature_flags.lay_down(self)
+
+    async def scraped(self, job: str, targets: int) -> None:
+        """Wait until Prometheus's last scrapes of so many targets of a job succeeded; raises SandboxError."""
+        seen = prometheus_sees(self.layout.ports["prometheus"], job, targets)
+        what = f"Prometheus scraping {targets} targets of the job {job}"
+        await wait_for(what, seen, _SETTLES_SECONDS)
 
     async def set_link(self, name: str, **changes: Any) -> None:
         """Change the mode or latency of a link, or the server behind it; raises UnknownNameError."""

@@ -35,9 +35,10 @@ def answers_redis(port: int, password: str) -> Callable[[], Awaitable[bool]]:
     return ask
 
 
-def prometheus_sees(port: int, targets: int) -> Callable[[], Awaitable[bool]]:
-    """Ask whether Prometheus's last scrapes of so many targets succeeded."""
-    request = f"GET /api/v1/query?query=sum(up%7Bjob=%22api%22%7D) HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
+def prometheus_sees(port: int, job: str, targets: int) -> Callable[[], Awaitable[bool]]:
+    """Ask whether Prometheus's last scrapes of just so many of a job's targets succeeded."""
+    query = f"sum(up%7Bjob=%22{job}%22%7D)"
+    request = f"GET /api/v1/query?query={query} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
 
     async def ask() -> bool:
         answer = await exchange(port, request, whole=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sandbox import monitoring_servers, prometheus_server
 from sandbox.deployment import monitoring
-from sandbox.faults.actions import Action, LinksChanged, StandInBent, Stopped
+from sandbox.faults.actions import Action, LinksChanged, StandInBent
 from sandbox.layout import PREVIOUS, RELEASE
 from sandbox.state import write_private
 
@@ -43,6 +43,24 @@ class OtherRules:
         deployed = holds.platform.deployment.done == monitoring.PHASE
         monitoring.write_rules(holds.platform.layout, RELEASE if deployed else PREVIOUS)
         await prometheus_server.reload(holds.platform.layout)
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterDown:
+    """An exporter is stopped, and Prometheus has noticed: until its next scrape all looks well."""
+
+    process: str
+    job: str
+
+    async def apply(self, holds: Holds, fault: str) -> None:
+        """Stop it, and let a scrape fail."""
+        await holds.stopped(fault, self.process, hold=True)
+        await holds.platform.scraped(self.job, 0)
+
+    async def revert(self, holds: Holds, fault: str) -> None:
+        """Start it, and let a scrape succeed."""
+        await holds.stopped(fault, self.process, hold=False)
+        await holds.platform.scraped(self.job, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +134,7 @@ FAULTS: dict[str, Action] = {
     "alert-rules-not-applied": OtherRules(version=PREVIOUS),
     "alert-rule-weakened": OtherRules(replaced=("> 0.01", "> 0.5")),
     "alert-rule-lost-its-wait": OtherRules(replaced=("for: 10m", "for: 10h")),
-    "exporter-down": Stopped(("node-exporter",)),
+    "exporter-down": ExporterDown("node-exporter", "node"),
     "severity-to-another-receiver": OtherReceivers(
         {"critical": "deployments-channel", "warning": "deployments-channel"}
     ),

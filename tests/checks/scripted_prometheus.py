@@ -38,10 +38,10 @@ class ScriptedPrometheus:
     queries: list[str] = dataclasses.field(default_factory=list)
     targets: list[Mapping[str, object]] = dataclasses.field(default_factory=list)
     rules: list[Mapping[str, object]] = dataclasses.field(default_factory=list)
-    scraped: Callable[[float], bool] = lambda _seconds_ago: True
-    """Which steps of a range query have a sample, by how long ago they are."""
+    scraped: Callable[[float], int] = lambda _seconds_ago: 1
+    """The value of each step of a range query by how long ago it is; 0: it has no sample."""
     seen_days_ago: tuple[float, ...] = ()
-    """When its index of series has something."""
+    """When its index of series has something: one series each."""
 
     def answer(self, target: str, form: str) -> tuple[int, object]:
         """Return status and body of one request."""
@@ -78,13 +78,14 @@ class ScriptedPrometheus:
 
     def _series(self, begins: float, ends: float) -> object:
         now = time.time() + self.skew_seconds
-        there = any(begins <= now - days * 86_400 <= ends for days in self.seen_days_ago)
+        there = sum(begins <= now - days * 86_400 <= ends for days in self.seen_days_ago)
         remarks = {"warnings": list(self.warnings)} if self.warnings else {}
-        return {"status": "success", "data": [{"job": "x"}] if there else [], **remarks}
+        return {"status": "success", "data": [{"job": "x"}] * there, **remarks}
 
     def _matrix(self, begins: float, ends: float, step: float) -> object:
         times = [begins + n * step for n in range(int((ends - begins) / step + 1.001))]
-        values = [[time, "1"] for time in times if self.scraped(ends - time)]
+        counts = [(time, int(self.scraped(ends - time))) for time in times]
+        values = [[time, str(count)] for time, count in counts if count]
         series = [{"metric": {}, "values": values}] if values else []
         return _data({"resultType": "matrix", "result": series})
 

@@ -24,7 +24,10 @@ def prometheus() -> Iterator[ScriptedPrometheus]:
 
 
 def judged(
-    folder: pathlib.Path, prometheus: str | None, question: Callable[[Dashboards], None]
+    folder: pathlib.Path,
+    prometheus: str | None,
+    question: Callable[[Dashboards], None],
+    targets: int = 1,
 ) -> Check:
     """Judge the dashboards of one region."""
     nowhere = NOWHERE.format(closed_port())
@@ -36,7 +39,7 @@ def judged(
         prometheus={"job": "clinic", "scrape_interval": "5s"},
         monitoring={
             "rules": "rules.yaml",
-            "jobs": {"clinic": 2},
+            "jobs": {"clinic": targets},
             "alertmanager": {"url": nowhere, "receivers": {"critical": "x"}},
             "grafana": {"url": nowhere, "token": "file:grafana", "dashboards": {"Overview": []}},
         },
@@ -46,9 +49,9 @@ def judged(
     return check
 
 
-def gaps(folder: pathlib.Path, prometheus: str | None) -> Check:
+def gaps(folder: pathlib.Path, prometheus: str | None, targets: int = 1) -> Check:
     """Judge the gaps of one region."""
-    return judged(folder, prometheus, Dashboards.without_gaps)
+    return judged(folder, prometheus, Dashboards.without_gaps, targets)
 
 
 def sentence(check: Check) -> str:
@@ -110,6 +113,42 @@ def test_what_was_away_for_days_and_came_back_is_no_new_job(
     prometheus.scraped = lambda ago: ago < 100
     check = gaps(tmp_path, prometheus.url)
     assert check.outcome("eu") is Outcome.FAIL, sentence(check)
+
+
+GROWN = 100
+"""Since so many seconds the job has a second target."""
+
+
+@pytest.mark.parametrize(
+    ("counts", "seen_before", "outcome"),
+    [
+        (lambda ago: 2 if ago < GROWN else 1, 1, Outcome.PASS),
+        (lambda ago: 2 if ago < GROWN else 1, 2, Outcome.FAIL),
+        (lambda ago: 2 if ago < GROWN else int(not 190 < ago < 210), 1, Outcome.FAIL),
+        (lambda ago: (1 if 40 < ago < 50 else 2) if ago < GROWN else 1, 1, Outcome.FAIL),
+        (lambda ago: 2 if 20 < ago < GROWN else 1, 1, Outcome.FAIL),
+        (lambda _: 1, 1, Outcome.FAIL),
+    ],
+    ids=[
+        "scaled up",
+        "one of two away",
+        "a gap while it was small",
+        "a gap since",
+        "and one went away",
+        "never complete",
+    ],
+)
+def test_a_job_that_was_scaled_up_had_fewer_targets_before(
+    tmp_path: pathlib.Path,
+    prometheus: ScriptedPrometheus,
+    counts: Callable[[float], int],
+    seen_before: int,
+    outcome: Outcome,
+) -> None:
+    prometheus.seen_days_ago = (2,) * seen_before
+    prometheus.scraped = counts
+    check = gaps(tmp_path, prometheus.url, targets=2)
+    assert check.outcome("eu") is outcome, sentence(check)
 
 
 def test_a_partial_answer_proves_nothing(
