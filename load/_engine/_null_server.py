@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import json
 import os
 import pathlib
@@ -59,8 +58,6 @@ class Manners:
     """For so long."""
     slow_seconds: float = 1.0
     """So long waits an answer to /slow."""
-    bodies: bool = False
-    """Whether a POST creates something: 201 with an id, each its own."""
 
 
 class _Served(asyncio.Protocol):
@@ -98,7 +95,7 @@ class _Served(asyncio.Protocol):
             self._say(answer)
 
     def _answer(self) -> bytes:
-        return self._server.answer(self._parser.get_method())
+        return self._server.answer()
 
     def _say(self, answer: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -124,7 +121,7 @@ class _Imitating(_Served):
     def _answer(self) -> bytes:
         answers = self._server.answers
         if 0 <= self._number < len(answers):
-            return self._server.answer(self._parser.get_method(), answers[self._number])
+            return self._server.answer(answers[self._number])
         return super()._answer()
 
 
@@ -136,7 +133,6 @@ class NullServer:
         self.answers = answers
         self.served = 0
         self.connections: set[_Served] = set()
-        self._ids = itertools.count(1)
 
     async def listen(self, port: int = 0, tls: ssl.SSLContext | None = None) -> asyncio.Server:
         """Listen on this machine alone; raises OSError."""
@@ -149,7 +145,7 @@ class NullServer:
             loop.call_later(self.manners.stall_every_seconds, self._stall)
         return server
 
-    def answer(self, method: bytes, asked: bytes | None = None) -> bytes:
+    def answer(self, asked: bytes | None = None) -> bytes:
         """Return what the next request is answered: what it asks for, where it does."""
         self.served += 1
         manners = self.manners
@@ -157,8 +153,6 @@ class NullServer:
             return _BAD
         if asked is not None:
             return asked
-        if manners.bodies and method == b"POST":
-            return _answer(b"201 Created", b'{"id":"n-%d","status":"created"}' % next(self._ids))
         return _OK
 
     def hang_up(self) -> None:
@@ -195,7 +189,6 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--bad-every", type=int, default=0)
     parser.add_argument("--stall-every-seconds", type=float, default=0.0)
     parser.add_argument("--stall-seconds", type=float, default=0.0)
-    parser.add_argument("--bodies", action="store_true", help="a POST is answered 201 with an id")
     parser.add_argument("--certificate", help="PEM file with key and chain: serve by TLS")
     parser.add_argument("--answers", type=pathlib.Path, help="JSON file of answers to choose from")
     parser.add_argument("--until-eof", action="store_true", help="serve until stdin is closed")
