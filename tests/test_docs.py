@@ -22,18 +22,20 @@ from gates.decide.outcome import (
     Outcome,
 )
 from sandbox import cli as sandbox
-from tests.checkout import ROOT, copy_to
+from tests.checkout import ROOT, copy_to, tracked_files
 
 README, ARCHITECTURE, CONTRIBUTING = (
     ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CONTRIBUTING")
 )
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+GOLDEN = ROOT / "tests" / "reports" / "golden"
+PAGES = sorted(p for p in tracked_files() if p.suffix == ".md" and p.parent != GOLDEN)
 ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 RUNS = "<!-- tests/test_docs.py runs this block as written -->"
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _HARNESS = re.compile(r"\./harness (?:[^`|#\n]|\\\|)+")
+_ADR = re.compile(r"\b(?:ADR |adr/)(\d{4})")
 _EXAMPLE = re.compile(r"<!-- example: (.*?) -->\n```\w+\n(.*?)```", re.DOTALL)
 
 
@@ -124,6 +126,19 @@ def test_adrs_are_numbered_without_a_gap() -> None:
     assert [page.name[:4] for page in ADRS] == [
         f"{number:04}" for number in range(1, len(ADRS) + 1)
     ]
+
+
+def test_every_adr_that_is_named_is_there() -> None:
+    numbers = {page.name[:4] for page in ADRS}
+    texts = {".py", ".md", ".yaml", ".sql", ".feature", ".csv"}
+    strangers = {
+        f"{_name(path)}: {named}"
+        for path in tracked_files()
+        if path.suffix in texts
+        for named in _ADR.findall(path.read_text(encoding="utf-8"))
+        if named not in numbers
+    }
+    assert not strangers
 
 
 @pytest.mark.parametrize("page", ADRS, ids=_name)

@@ -87,10 +87,15 @@ def version_label(series: Iterable[Mapping[str, str]]) -> tuple[str, list[str]] 
 
 
 def health_fields(body: Mapping[str, object]) -> dict[str, str]:
-    """Return which fields of a health answer say the state, the word for healthy, and the version."""
+    """Return which fields of a health answer say the state, the word for healthy, and the version.
+
+    A word that nobody uses for healthy is not proposed as it: the service may be ill just now.
+    """
     texts = {name: value for name, value in body.items() if isinstance(value, str)}
     state = next((name for name in texts if name.lower() in _STATE_FIELDS), None)
     state = state or next((n for n, text in texts.items() if text.lower() in _STATE_WORDS), None)
     version = next((name for name in texts if name.lower() in VERSION_LABELS), None)
-    found = {} if state is None else {"status_field": state, "healthy": texts[state]}
+    found = {} if state is None else {"status_field": state}
+    if state is not None and texts[state].lower() in _STATE_WORDS:
+        found["healthy"] = texts[state]
     return found if version is None else {**found, "version_field": version}

@@ -50,7 +50,7 @@ def _head(asked: Asked) -> Iterator[str]:
     yield "schema: 1"
     yield f"name: {asked.name}"
     yield f"owner: {_mark('who is called when nobody else owns a red check')}"
-    yield "# The runbook's checks apply; for checks of your own (docs/adr/0028):"
+    yield "# The runbook's checks apply; for checks of your own (docs/adr/0017):"
     yield "# checks: checks"
     yield "# Traffic counts since the switch; --switched-at says it for one run."
     yield "traffic: {}"
@@ -78,7 +78,9 @@ def _rest(seen: Seen) -> Iterator[str]:
     yield "  api:"
     yield "    health:"
     path = seen.health.path if seen.health else f"{PLACEHOLDER}: path of the health endpoint"
-    fields = seen.health.fields if seen.health else {}
+    fields = dict(seen.health.fields) if seen.health else {}
+    if "status_field" in fields:
+        fields.setdefault("healthy", f"{PLACEHOLDER}: what that field says of a healthy service")
     more = "".join(f", {name}: {_text(value)}" for name, value in fields.items())
     if seen.health is None:
         yield "      # Beside path: status_field, healthy, version_field, as its JSON has them."

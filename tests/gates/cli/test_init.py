@@ -13,6 +13,9 @@ import pytest
 from environments.settings import Environment
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.cli.main import main
+from gates.decide import guesses
+from gates.run.init_look import Health, Seen
+from gates.run.init_write import Asked, environment_file
 from tests.probes.real_servers import prometheus_server
 from tests.probes.servers import closed_port, wait_until
 
@@ -69,6 +72,13 @@ def test_with_nothing_to_look_at_everything_is_left_to_a_person() -> None:
     assert code == 0
     assert out.count("EDIT-ME:") >= 6
     assert "none found" in said
+
+
+def test_what_an_ill_service_says_is_not_taken_for_healthy() -> None:
+    ill = Seen(health=Health("/health", guesses.health_fields({"status": "degraded"})))
+    text = environment_file(Asked("clinic", None, None), ill)
+    assert 'status_field: "status", healthy: "EDIT-ME' in text
+    assert "degraded" not in text
 
 
 def test_a_file_that_exists_is_left_alone_unless_forced(

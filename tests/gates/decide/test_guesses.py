@@ -47,6 +47,11 @@ def test_the_regions_are_all_values_of_the_first_usual_label() -> None:
         pytest.param(
             {"db": "up"}, {"status_field": "db", "healthy": "up"}, id="by a word for healthy"
         ),
+        pytest.param(
+            {"status": "degraded"},
+            {"status_field": "status"},
+            id="ill while it is looked at: its word is not the one for healthy",
+        ),
         pytest.param({"uptime": 5}, {}, id="nothing that says how it is"),
     ],
 )
