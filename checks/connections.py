@@ -22,8 +22,13 @@ def judge_connections(platform: Platform, check: Check) -> None:
     if found is None:
         system.judge(system.unreadable("the database, asked by the gate", observed))
         return
+    system.judge(_primary(found))
+    if not found.may_look:
+        # Without that right only the gate's own sessions are seen: no finding about the platform.
+        system.judge(_may_not_look())
+        return
     policy = system.policy.connections
-    system.judge(_primary(found), _room(found, policy))
+    system.judge(_room(found, policy))
     if not found.in_recovery:
         system.judge(*_standbys(found, system.section.standbys, policy))
 
@@ -62,10 +67,10 @@ def _standbys(
 ) -> list[Judgement]:
     if not wanted and not found.standbys:
         return []
-    if not found.may_look:
-        # Without that right every standby shows up without its state: no finding about the platform.
-        return [_may_not_look()]
-    streaming = [one for one in found.standbys if one.state == "streaming"]
+    # What never says how far it replayed is no standby: it archives the log (pg_receivewal, Barman).
+    streaming = [
+        one for one in found.standbys if one.state == "streaming" and one.behind_bytes is not None
+    ]
     counted = verdict(
         good=len(streaming) >= wanted,
         rule="standbys",
@@ -81,15 +86,12 @@ def _standbys(
 def _lag(number: int, standby: probes.sessions.Standby, policy: ConnectionPolicy) -> Judgement:
     seconds = standby.behind_seconds or 0.0
     megabytes = (standby.behind_bytes or 0) / _MEGABYTE
-    unknown = standby.behind_bytes is None
-    good = not unknown and seconds <= policy.max_lag and megabytes <= policy.max_lag_mb
-    found = "at an unknown place" if unknown else f"{age(seconds)} and {megabytes:.1f} MB behind"
     return verdict(
-        good=good,
+        good=seconds <= policy.max_lag and megabytes <= policy.max_lag_mb,
         rule="replication lag",
         subject=f"standby {number}",
-        sentence=f"standby {number} is {found}, wanted at most {age(policy.max_lag)} and "
-        f"{policy.max_lag_mb:g} MB",
+        sentence=f"standby {number} is {age(seconds)} and {megabytes:.1f} MB behind, wanted at most "
+        f"{age(policy.max_lag)} and {policy.max_lag_mb:g} MB",
         clears="the standby caught up",
         observed=round(seconds, 3),
         target=policy.max_lag,
@@ -102,7 +104,8 @@ def _may_not_look() -> Judgement:
     return Judgement(
         outcome=Outcome.ERROR,
         rule="our side",
-        subject="standbys",
-        sentence="the gate's login may not see the standbys; GRANT pg_read_all_stats to it",
+        subject="connections",
+        sentence="the gate's login sees neither the connections of others nor the standbys; "
+        "GRANT pg_read_all_stats to it",
         clears="that grant; deploy/postgres/gate_role.sql has it",
     )

@@ -19,10 +19,14 @@ SELECT pg_is_in_recovery(),
        (SELECT count(*) FROM pg_stat_activity
         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())
 """
+# Who copies changes to another system (logical decoding: Debezium, DMS) streams too, and is no standby.
 _STANDBYS: Final = """
-SELECT state, pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::bigint,
-       extract(epoch FROM replay_lag)::float8
-FROM pg_stat_replication ORDER BY pid
+SELECT r.state, pg_wal_lsn_diff(pg_current_wal_lsn(), r.replay_lsn)::bigint,
+       extract(epoch FROM r.replay_lag)::float8
+FROM pg_stat_replication r
+WHERE NOT EXISTS (SELECT FROM pg_replication_slots s
+                  WHERE s.active_pid = r.pid AND s.slot_type = 'logical')
+ORDER BY r.pid
 """
 _MAY_LOOK: Final = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
 
@@ -33,6 +37,7 @@ class Standby:
 
     state: str
     behind_bytes: int | None
+    """None while it has not said what it replayed; what only archives the log never does."""
     behind_seconds: float | None
     """None while it is idle and has caught up."""
 
@@ -48,7 +53,7 @@ class Sessions:
     used: int
     """How many are in use, the gate's own left out."""
     may_look: bool
-    """Whether the login is shown the standbys; without that right it sees none of their state."""
+    """Whether the login is shown other sessions and standbys; without that right it sees only its own."""
     standbys: tuple[Standby, ...]
 
     def facts(self) -> Mapping[str, object]:

@@ -520,6 +520,19 @@ def test_standbys_that_are_missing_fail(platform: Platform) -> None:
     assert found.sentence == "0 standbys stream from the primary, wanted 1"
 
 
+def test_connections_that_the_login_may_not_see_are_no_free_ones(
+    records: Records, platform: Platform
+) -> None:
+    blind = "REVOKE pg_read_all_stats FROM release_gate"
+    crowd = [records.superuser() for _ in range(10)]
+    with records.changed(blind, "GRANT pg_read_all_stats TO release_gate"):
+        found = bad(judge_connections, platform)
+    for one in crowd:
+        one.close()
+    assert [one.outcome for one in found] == [Outcome.ERROR]
+    assert "GRANT pg_read_all_stats" in found[0].sentence
+
+
 def test_connections_that_are_nearly_used_up_fail(records: Records, platform: Platform) -> None:
     crowd = [records.superuser() for _ in range(15)]
     (found,) = bad(judge_connections, platform)

@@ -121,6 +121,7 @@ _SETTINGS = {
     "fsync": "off",
     "shared_buffers": "16MB",
     "max_connections": "20",
+    "wal_level": "logical",
 }
 
 _STATEMENTS = (

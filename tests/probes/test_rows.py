@@ -4,11 +4,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from psycopg.pq import ExecStatus, PGconn
 
 from probes import rows, schema, sessions
 from probes.observation import Deadline, FailureKind, Observation
 from probes.rows import Counted, Limits, Link, Orphans, TableToCount
-from tests.probes.real_servers import Database
+from tests.probes.real_servers import PASSWORD, Database
+from tests.probes.servers import wait_until
 
 ALL = Limits(exact_rows=10**9, exact_megabytes=10_000, sampled_blocks=100)
 SAMPLE = Limits(exact_rows=0, exact_megabytes=0, sampled_blocks=100)
@@ -120,3 +122,38 @@ def test_connections_leave_the_gates_own_out(big: Database) -> None:
     assert (found.in_recovery, found.available, found.used) == (False, 17, 0)
     assert found.standbys == ()
     assert not found.may_look
+
+
+@pytest.fixture
+def receivers(database: Database) -> Iterator[Database]:
+    """Return the database with a copy of its changes for another system, and an archive of its log."""
+    database.as_superuser("GRANT pg_read_all_stats TO reader", "CREATE PUBLICATION changes")
+    words = f"host=127.0.0.1 port={database.port} user=postgres password={PASSWORD} dbname=clinic"
+    capture = PGconn.connect(f"{words} replication=database".encode())
+    archive = PGconn.connect(f"{words} replication=true".encode())
+    capture.exec_(b"CREATE_REPLICATION_SLOT capture TEMPORARY LOGICAL pgoutput")
+    place = archive.exec_(b"IDENTIFY_SYSTEM").get_value(0, 2) or b""
+    started = [
+        capture.exec_(
+            b"START_REPLICATION SLOT capture LOGICAL 0/0 "
+            b"(proto_version '1', publication_names 'changes')"
+        ),
+        archive.exec_(b"START_REPLICATION PHYSICAL " + place),
+    ]
+    assert {one.status for one in started} == {ExecStatus.COPY_BOTH}
+    yield database
+    capture.finish()
+    archive.finish()
+    database.as_superuser("DROP PUBLICATION changes", "REVOKE pg_read_all_stats FROM reader")
+
+
+def test_who_copies_changes_or_archives_the_log_is_no_standby_that_keeps_up(
+    receivers: Database,
+) -> None:
+    def states() -> list[tuple[str, int | None]]:
+        found = sessions.sessions(receivers.target(), deadline=Deadline.after(5)).value
+        assert found is not None
+        return [(one.state, one.behind_bytes) for one in found.standbys]
+
+    wait_until(lambda: ("streaming", None) in states(), "the archive streams")
+    assert states() == [("streaming", None)]
