@@ -57,12 +57,14 @@ def orphans(platform: Platform) -> Mapping[str, Any]:
 
 
 def schema(platform: Platform) -> Mapping[str, Any]:
-    """Collect the fingerprint of every table; raises CannotCollectError."""
+    """Collect the fingerprint of every table, and the names of its indexes; raises CannotCollectError."""
     deadline = platform.call_deadline()
     login = DataPlatform(platform).login
     structure = _value("the schema", probes.schema.structure(login, deadline=deadline))
     tables = {name: shape.fingerprint for name, shape in structure.tables.items()}
-    return {SHARED: {"fingerprint": structure.fingerprint, "tables": tables}}
+    indexes = {name: list(shape.indexes) for name, shape in structure.tables.items()}
+    facts = {"fingerprint": structure.fingerprint, "tables": tables, "indexes": indexes}
+    return {SHARED: facts}
 
 
 def migrations(platform: Platform) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import probes
@@ -51,11 +51,21 @@ class ReleasedFiles:
             if (match := names.fullmatch(path))
         }
         return cls(
-            tuple(
-                Released(name, hashlib.sha256(data).hexdigest()) for name, data in scripts.items()
-            ),
+            tuple(_released(name, data) for name, data in scripts.items()),
             {name: data.decode("utf-8", "replace") for name, data in scripts.items()},
         )
+
+
+def _released(name: str, script: bytes) -> Released:
+    """Return a migration with every checksum that Prisma takes for its script's.
+
+    Line ends of Windows and Unix are one to it, and older versions dropped the zero of a small byte.
+    """
+    unix, windows = script.replace(b"\r\n", b"\n"), script.replace(b"\n", b"\r\n")
+    digests = [hashlib.sha256(one) for one in (script, unix, windows)]
+    unpadded = {"".join(f"{byte:x}" for byte in one.digest()) for one in digests}
+    padded = {one.hexdigest() for one in digests}
+    return Released(name, digests[0].hexdigest(), frozenset(padded | unpadded))
 
 
 class MigrationCheck:
@@ -81,7 +91,8 @@ class MigrationCheck:
         """Judge that Prisma noted no error in the database."""
         record = self._record()
         if record is not None:
-            self.system.judge(migrations.logs_judged(applied_of(record)))
+            told = self.system.migrations.has_logs_column is not None
+            self.system.judge(migrations.logs_judged(applied_of(record), told=told))
 
     def log_is_clean(self) -> None:
         """Judge the log of `prisma migrate deploy`: it succeeded, and named what the release brought."""
@@ -107,7 +118,9 @@ class MigrationCheck:
         """Judge that the last applied migration is the last one of the release."""
         released, record = self._released(), self._record()
         if released is not None and record is not None:
-            self.system.judge(migrations.version_judged(released.migrations, applied_of(record)))
+            declared = self.system.migrations.declared_applied
+            rows = applied_of(record)
+            self.system.judge(migrations.version_judged(released.migrations, rows, declared))
 
     def no_drift(self) -> None:
         """Judge that nothing of the schema changed that no new migration mentions."""
@@ -125,8 +138,7 @@ class MigrationCheck:
         if released is not None:
             old = set(migrated.facts)
             new = [text for name, text in released.scripts.items() if name not in old]
-            tables = before.facts["tables"]
-            self.system.judge(drift_judged(tables, structure.value, new, before.baseline))
+            self.system.judge(drift_judged(before.facts, structure.value, new, before.baseline))
 
     def _released(self) -> ReleasedFiles | None:
         section = self.system.migrations
@@ -253,18 +265,20 @@ def _matches(line: str, patterns: Sequence[str]) -> bool:
 
 
 def drift_judged(
-    before: Mapping[str, str],
+    known: Mapping[str, Mapping[str, Any]],
     now: probes.schema.Structure,
     new_scripts: Sequence[str],
     baseline: str,
 ) -> Judgement:
     """Judge which tables changed since the baseline without a new migration that mentions them."""
+    before: Mapping[str, str] = known["tables"]
     if not before:
         sentence = f"{baseline} holds the shape of no table, so no change can be told"
         return missing("schema", sentence, "a baseline that sees the tables")
     after = {name: shape.fingerprint for name, shape in now.tables.items()}
     changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
-    meant = [name for name in changed if _mentioned(name, new_scripts)]
+    indexes = {name: _indexes(name, known, now) for name in changed}
+    meant = [name for name in changed if _mentioned(name, indexes[name], new_scripts)]
     drifted = [f"{name} ({_how(name, before, after)})" for name in changed if name not in meant]
     sentence = f"the schema's fingerprint is {now.fingerprint}; since {baseline}, "
     sentence += f"{len(meant)} tables changed, each by a new migration"
@@ -281,9 +295,20 @@ def drift_judged(
     )
 
 
-def _mentioned(table: str, scripts: Sequence[str]) -> bool:
-    word = re.compile(rf"(?<![\w.]){re.escape(table.rpartition('.')[2])}(?!\w)", re.IGNORECASE)
-    return any(word.search(script) for script in scripts)
+def _indexes(
+    table: str, known: Mapping[str, Mapping[str, Any]], now: probes.schema.Structure
+) -> set[str]:
+    """Return the names of a table's indexes, those that are gone too."""
+    shape = now.tables.get(table)
+    return {*known.get("indexes", {}).get(table, ()), *(shape.indexes if shape else ())}
+
+
+def _mentioned(table: str, indexes: Collection[str], scripts: Sequence[str]) -> bool:
+    """Tell whether a script names a table or one of its indexes, alone or with the right schema."""
+    schema, _, name = table.rpartition(".")
+    names = "|".join(map(re.escape, sorted({name, *indexes})))
+    word = rf'(?<![\w."])(?:"?{re.escape(schema)}"?\s*\.\s*)?"?(?:{names})(?!\w)'
+    return any(re.search(word, script, re.IGNORECASE) for script in scripts)
 
 
 def _how(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:

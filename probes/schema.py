@@ -24,15 +24,19 @@ LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND {_OURS}
 GROUP BY 1 ORDER BY 1
 """  # noqa: S608 - all of it is written here
+# Of a partition nothing is told: a new one, with its own indexes and keys, changes no table's shape.
 _DETAILS: Final = f"""
-SELECT n.nspname || '.' || c.relname, pg_get_indexdef(i.indexrelid) || ' ' || i.indisvalid
-FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}
-UNION ALL
-SELECT n.nspname || '.' || c.relname, k.conname || ' ' || pg_get_constraintdef(k.oid)
-FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}
-ORDER BY 1, 2
+SELECT name, array_agg(detail), array_remove(array_agg(index), NULL)
+FROM (SELECT n.nspname || '.' || c.relname AS name,
+             pg_get_indexdef(i.indexrelid) || ' ' || i.indisvalid AS detail, x.relname::text AS index
+      FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
+      JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT c.relispartition AND {_OURS}
+      UNION ALL
+      SELECT n.nspname || '.' || c.relname, k.conname || ' ' || pg_get_constraintdef(k.oid), NULL
+      FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE k.conparentid = 0 AND NOT c.relispartition AND {_OURS}) AS each
+GROUP BY 1
 """  # noqa: S608 - all of it is written here
 # From PostgreSQL 18 on a constraint may be there without being enforced; older ones lack the column.
 _KEYS: Final = f"""
@@ -42,7 +46,10 @@ SELECT k.conname::text, n.nspname || '.' || c.relname, tn.nspname || '.' || t.re
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = o.number),
        k.convalidated, coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true),
        NOT EXISTS (SELECT FROM pg_trigger g
-                   WHERE g.tgconstraint = k.oid AND g.tgisinternal AND g.tgenabled = 'D')
+                   WHERE (g.tgconstraint = k.oid
+                          OR g.tgconstraint IN (SELECT p.oid FROM pg_constraint p
+                                                WHERE p.conparentid = k.oid))
+                     AND g.tgisinternal AND g.tgenabled IN ('D', 'R'))
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class t ON t.oid = k.confrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace
@@ -58,6 +65,8 @@ class TableShape:
     columns: tuple[str, ...]
     fingerprint: str
     """Over columns with types and defaults, constraints and indexes; 16 hex digits."""
+    indexes: tuple[str, ...] = ()
+    """Their names: what drops or renames one need not name the table."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,15 +118,12 @@ def structure(target: PostgresTarget, *, deadline: Deadline) -> Observation[Stru
     """Return the structure; needs no right on any table."""
 
     def ask(reader: Reader) -> Structure:
-        details: dict[str, list[str]] = {}
-        for name, detail in reader.rows(_DETAILS):
-            details.setdefault(str(name), []).append(str(detail))
-        tables = {
-            str(name): TableShape(
-                _names(columns), _digest(str(described), *details.get(str(name), ()))
-            )
-            for name, columns, described in reader.rows(_TABLES)
-        }
+        details = {str(row[0]): row[1:] for row in reader.rows(_DETAILS)}
+        tables = {}
+        for name, columns, described in reader.rows(_TABLES):
+            more, indexes = map(_names, details.get(str(name), ((), ())))
+            fingerprint = _digest(str(described), *sorted(more))
+            tables[str(name)] = TableShape(_names(columns), fingerprint, tuple(sorted(indexes)))
         return Structure(tables, tuple(map(_key, reader.rows(_KEYS))))
 
     return postgres.asked(target, ask, deadline=deadline)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
@@ -21,6 +21,12 @@ class Released:
     name: str
     checksum: str
     """Sha256 of its script, in hex."""
+    also: frozenset[str] = frozenset()
+    """Other checksums by which Prisma knows this script."""
+
+    def is_script_of(self, row: Applied) -> bool:
+        """Tell whether this script is what a row says was applied."""
+        return row.checksum == self.checksum or row.checksum in self.also
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ def judged(
     """Judge every migration of the release and of the database; each finding names its migration."""
     found = current(rows)
     shipped = {one.name for one in released}
+    squashed = _squashed(found, shipped, declared_applied)
     of_release = [_shipped(one, found.get(one.name), declared_applied) for one in released]
     strangers = [
         _finding(
@@ -82,12 +89,30 @@ def judged(
             "the release that ships it, or that migration taken back",
         )
         for name, row in found.items()
-        if name not in shipped and row.rolled_back_at is None
+        if name not in {*shipped, *squashed} and row.rolled_back_at is None
     ]
     bad = [one for one in (*of_release, *strangers) if one is not None]
     if bad:
         return tuple(bad)
-    return (_all_well(released),)
+    return (_all_well(released, squashed),)
+
+
+def _squashed(
+    found: Mapping[str, Applied], shipped: Collection[str], declared_applied: Collection[str]
+) -> set[str]:
+    """Return what a squash left: it ended before a migration that was declared applied in its place."""
+    declared_at = [
+        row.started_at
+        for name, row in found.items()
+        if name in shipped and name in declared_applied and row.never_ran and row.started_at
+    ]
+    return {
+        name
+        for name, row in found.items()
+        if name not in shipped
+        and row.succeeded
+        and any(row.finished_at and row.finished_at <= moment for moment in declared_at)
+    }
 
 
 def _shipped(
@@ -109,7 +134,7 @@ def _problem(
         return f"failed: it began at {_time(row.started_at)} and never finished", resolve
     if row.rolled_back_at is not None:
         return f"was rolled back at {_time(row.rolled_back_at)} and not applied again", run_again
-    if row.checksum != one.checksum:
+    if not one.is_script_of(row):
         sums = f"applied with checksum {row.checksum[:12]}…, the release has {one.checksum[:12]}…"
         return (
             f"was edited after the release: {sums}",
@@ -135,7 +160,7 @@ def _finding(name: str, what: str, clears: str) -> Judgement:
     )
 
 
-def _all_well(released: Sequence[Released]) -> Judgement:
+def _all_well(released: Sequence[Released], squashed: Collection[str]) -> Judgement:
     if not released:
         return Judgement(
             outcome=Outcome.INCONCLUSIVE,
@@ -148,16 +173,22 @@ def _all_well(released: Sequence[Released]) -> Judgement:
         outcome=Outcome.PASS,
         rule="migration applied",
         subject="migrations",
-        sentence=f"all {len(released)} migrations of the release are applied, unchanged, and no other",
+        sentence=f"all {len(released)} migrations of the release are applied, unchanged, and no other"
+        + (f" but {len(squashed)} older ones that a squash replaced" if squashed else ""),
         observed=len(released),
         target=len(released),
     )
 
 
-def version_judged(released: Sequence[Released], rows: Sequence[Applied]) -> Judgement:
+def version_judged(
+    released: Sequence[Released], rows: Sequence[Applied], declared_applied: Collection[str]
+) -> Judgement:
     """Judge that the last migration that ended well is the last one of the release."""
     wanted = max((one.name for one in released), default=None)
-    found = max((name for name, row in current(rows).items() if row.succeeded), default=None)
+    known = current(rows)
+    squashed = _squashed(known, {one.name for one in released}, declared_applied)
+    ended_well = (name for name, row in known.items() if row.succeeded and name not in squashed)
+    found = max(ended_well, default=None)
     good = wanted is not None and found == wanted
     return Judgement(
         outcome=Outcome.PASS if good else Outcome.FAIL,
@@ -171,11 +202,16 @@ def version_judged(released: Sequence[Released], rows: Sequence[Applied]) -> Jud
     )
 
 
-def logs_judged(rows: Sequence[Applied]) -> Judgement:
-    """Judge whether Prisma logged an error for a migration that counts; its words are never read."""
+def logs_judged(rows: Sequence[Applied], *, told: bool) -> Judgement:
+    """Judge whether Prisma logged an error for a migration that counts; its words are never read.
+
+    `told`: the environment names a column that says so; if not, another source has to.
+    """
     counting = [row for row in rows if row.rolled_back_at is None]
     known = [row for row in counting if row.has_logs is not None]
     bad = sorted({row.name for row in counting if row.has_logs or row.failed})
+    if not bad and (not counting or (told and len(known) < len(counting))):
+        return _tells_nothing(counting)
     if bad:
         sentence = (
             f"Prisma logged an error for {', '.join(bad)}; read _prisma_migrations.logs there"
@@ -193,6 +229,18 @@ def logs_judged(rows: Sequence[Applied]) -> Judgement:
         target=0,
         clears="the migration mended and applied" if bad else "",
         data={"migrations": bad},
+    )
+
+
+def _tells_nothing(counting: Sequence[Applied]) -> Judgement:
+    return Judgement(
+        outcome=Outcome.INCONCLUSIVE,
+        rule="no logged error",
+        subject="Prisma's logs",
+        sentence="data.migrations.has_logs_column says neither yes nor no of every migration"
+        if counting
+        else "the database notes no migration, so no error of one can be told",
+        clears="a view like that of deploy/postgres/gate_role.sql, over Prisma's own table",
     )
 
 

@@ -124,7 +124,7 @@ class TestData:
         assert worst(tables.keys_judged((), ())) == {Outcome.INCONCLUSIVE}
 
     def test_a_baseline_without_a_table_shows_no_drift(self) -> None:
-        found = migrations.drift_judged({}, Structure({}, ()), [], "the baseline")
+        found = migrations.drift_judged({"tables": {}}, Structure({}, ()), [], "the baseline")
         assert found.outcome is Outcome.INCONCLUSIVE
 
     def test_nulls_of_a_table_that_is_not_counted_would_never_be_compared(self) -> None:

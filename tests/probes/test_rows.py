@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from psycopg.pq import ExecStatus, PGconn
 
-from probes import rows, schema, sessions
+from probes import postgres, rows, schema, sessions
 from probes.observation import Deadline, FailureKind, Observation
 from probes.rows import Counted, Limits, Link, Orphans, TableToCount
 from tests.probes.real_servers import PASSWORD, Database
@@ -114,6 +114,50 @@ def test_foreign_keys_tell_whether_they_hold(big: Database) -> None:
     assert found is not None
     keys = {key.name: (key.validated, key.triggers) for key in found.foreign_keys}
     assert keys == {"fresh": (True, False), "loose": (False, False)}
+
+
+@pytest.fixture
+def by_month(database: Database) -> Iterator[Database]:
+    """Return the database with a table in twelve parts, and one that refers to it."""
+    parts = [
+        f"CREATE TABLE stays_{n} PARTITION OF stays FOR VALUES FROM ({n}) TO ({n + 1})"
+        for n in range(12)
+    ]
+    database.as_superuser(
+        "CREATE TABLE stays (id int, month int, PRIMARY KEY (id, month)) PARTITION BY RANGE (month)",
+        *parts,
+        "CREATE TABLE notes (stay_id int, month int, "
+        "CONSTRAINT of_a_stay FOREIGN KEY (stay_id, month) REFERENCES stays (id, month))",
+    )
+    yield database
+    database.as_superuser("DROP TABLE notes, stays")
+
+
+def test_a_new_partition_changes_no_tables_shape(by_month: Database) -> None:
+    def shapes() -> dict[str, str]:
+        found = schema.structure(by_month.target(), deadline=Deadline.after(5)).value
+        assert found is not None
+        return {name: shape.fingerprint for name, shape in found.tables.items()}
+
+    before = shapes()
+    by_month.as_superuser("CREATE TABLE stays_12 PARTITION OF stays FOR VALUES FROM (12) TO (13)")
+    assert shapes() == before
+
+
+def test_partitions_without_number_do_not_make_a_structure_too_large(
+    by_month: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "MAX_ROWS", 10)
+    found = schema.structure(by_month.target(), deadline=Deadline.after(5)).value
+    assert found is not None
+    assert found.tables["public.stays"].indexes == ("stays_pkey",)
+
+
+def test_a_foreign_key_that_one_partition_switched_off_does_not_hold(by_month: Database) -> None:
+    by_month.as_superuser("ALTER TABLE stays_3 DISABLE TRIGGER ALL")
+    found = schema.structure(by_month.target(), deadline=Deadline.after(5)).value
+    assert found is not None
+    assert [key.triggers for key in found.foreign_keys if key.name == "of_a_stay"] == [False]
 
 
 def test_connections_leave_the_gates_own_out(big: Database) -> None:
