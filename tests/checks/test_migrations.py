@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -117,7 +118,10 @@ def structure(fingerprint: str, *indexes: str) -> Structure:
     return Structure({"public.visits": TableShape(("id",), fingerprint, indexes)}, ())
 
 
-BEFORE = {"tables": {"public.visits": "a"}, "indexes": {"public.visits": ["visits_day_idx"]}}
+BEFORE: dict[str, dict[str, Any]] = {
+    "tables": {"public.visits": "a"},
+    "indexes": {"public.visits": ["visits_day_idx"]},
+}
 
 
 @pytest.mark.parametrize(
