@@ -120,7 +120,7 @@ def traffic(
         return Traffic(
             found=found is not None,
             selector=dict((found and found.spec.selector) or {}),
-            endpoints=reading.endpoints(slices),
+            endpoints=reading.endpoints(slices, has_ports=bool(found and found.spec.ports)),
         )
 
     return _observe(target, f"service {namespace}/{service}", deadline, ask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -61,6 +61,10 @@ def pod(model: Any, version_label: str) -> Pod:
     status = model.status
     init = (status and status.init_container_statuses) or ()
     ordinary = (status and status.container_statuses) or ()
+    spec = model.spec
+    declared = {
+        one.name: one.image for one in [*(spec.containers or ()), *(spec.init_containers or ())]
+    }
     owners = [one.name for one in model.metadata.owner_references or () if one.controller]
     return Pod(
         name=model.metadata.name,
@@ -72,10 +76,10 @@ def pod(model: Any, version_label: str) -> Pod:
         created_at=model.metadata.creation_timestamp,
         owner=owners[0] if owners else "",
         containers=(
-            *(_container(one, init=False) for one in ordinary),
-            *(_container(one, init=True) for one in init),
+            *(_container(one, declared, init=False) for one in ordinary),
+            *(_container(one, declared, init=True) for one in init),
         ),
-        config_maps=frozenset(_config_maps(model.spec)),
+        config_maps=frozenset(_config_maps(spec)),
     )
 
 
@@ -84,13 +88,14 @@ def _is_true(status: Any, kind: str) -> bool:
     return any(one.type == kind and one.status == "True" for one in conditions)
 
 
-def _container(status: Any, *, init: bool) -> Container:
+def _container(status: Any, declared: Mapping[str, str | None], *, init: bool) -> Container:
     state, last = status.state, status.last_state
     running, waiting = (state and state.running), (state and state.waiting)
     ended = (state and state.terminated) or (last and last.terminated)
     return Container(
         name=status.name,
-        image=status.image or "",
+        # The status has an id where the image was pulled by digest, or any other tag of the same image.
+        image=declared.get(status.name) or status.image or "",
         digest=_digest(status.image_id or ""),
         ready=bool(status.ready),
         restarts=status.restart_count or 0,
@@ -102,8 +107,11 @@ def _container(status: Any, *, init: bool) -> Container:
 
 
 def _digest(image_id: str) -> str:
-    """Return the digest of `docker-pullable://name@sha256:…`, `name@sha256:…` or `sha256:…`."""
-    return image_id.rpartition("@")[2] if "sha256:" in image_id else ""
+    """Return the digest of `docker-pullable://name@sha256:…` or `name@sha256:…`.
+
+    An id alone, such as `sha256:…`, is the runtime's own and no digest that a registry knows.
+    """
+    return image_id.rpartition("@")[2] if "@sha256:" in image_id else ""
 
 
 def _time(value: Any) -> dt.datetime | None:
@@ -121,14 +129,20 @@ def _config_maps(spec: Any) -> Iterator[str]:
             if key:
                 yield key.name
     for volume in spec.volumes or ():
-        if volume.config_map is not None:
-            yield volume.config_map.name
+        projected = (volume.projected and volume.projected.sources) or ()
+        for source in filter(lambda one: one.config_map, [volume, *projected]):
+            yield source.config_map.name
 
 
-def endpoints(slices: Iterable[Any]) -> tuple[Endpoint, ...]:
-    """Join the slices of a Service: they may overlap, so each pod and address counts once."""
+def endpoints(slices: Iterable[Any], *, has_ports: bool) -> tuple[Endpoint, ...]:
+    """Join the slices of a Service: they may overlap, so each pod and address counts once.
+
+    Where the Service has ports, a slice without any leads nowhere, whatever its conditions say: the
+    targetPort is a name that those pods lack.
+    """
     found: dict[tuple[str, str], Endpoint] = {}
     for one in slices:
+        reachable = bool(one.ports) or not has_ports
         for model in one.endpoints or ():
             conditions, target = model.conditions, model.target_ref
             ready = conditions.ready if conditions is not None else None
@@ -136,10 +150,12 @@ def endpoints(slices: Iterable[Any]) -> tuple[Endpoint, ...]:
                 address=model.addresses[0] if model.addresses else "",
                 pod_uid=(target and target.uid) or "",
                 pod_name=(target and target.name) or "",
-                ready=ready is not False,
+                ready=ready is not False and reachable,
                 terminating=bool(conditions and conditions.terminating),
             )
-            found[endpoint.pod_uid, endpoint.address] = endpoint
+            key = (endpoint.pod_uid, endpoint.address)
+            if endpoint.ready or key not in found:
+                found[key] = endpoint
     return tuple(found.values())
 
 
@@ -179,14 +195,20 @@ def holds_room(model: Any) -> bool:
 
 def asks(model: Any) -> Room:
     """Return what a pod asks for, as the scheduler counts it."""
-    always = [one for one in model.spec.init_containers or () if one.restart_policy == "Always"]
-    running = [*(model.spec.containers or ()), *always]
-    total = functools.reduce(Room.plus, map(_requests, running), Room())
-    first = [_requests(one) for one in model.spec.init_containers or ()]
-    overhead = model.spec.overhead or {}
+    spec = model.spec
+    running = functools.reduce(Room.plus, map(_requests, spec.containers or ()), Room())
+    sidecars, peak = Room(), Room()
+    for one in spec.init_containers or ():
+        # Each runs beside the sidecars that started before it; a sidecar stays.
+        together = sidecars.plus(_requests(one))
+        peak = largest([peak, together])
+        sidecars = together if one.restart_policy == "Always" else sidecars
+    total = largest([running.plus(sidecars), peak])
+    whole = (spec.resources and spec.resources.requests) or {}
+    overhead = spec.overhead or {}
     return Room(
-        max([total.cpu, *(one.cpu for one in first)]) + _quantity(overhead.get("cpu")),
-        max([total.memory, *(one.memory for one in first)]) + _quantity(overhead.get("memory")),
+        (_quantity(whole.get("cpu")) or total.cpu) + _quantity(overhead.get("cpu")),
+        (_quantity(whole.get("memory")) or total.memory) + _quantity(overhead.get("memory")),
         1.0,
     )
 

@@ -193,8 +193,9 @@ class Objects:
                 labels={"kubernetes.io/service-name": SERVICE},
             ),
             "addressType": "IPv4",
-            "endpoints": [_endpoint(place, pod) for place, pod in enumerate(pods)],
-            "ports": [{"port": 8080, "protocol": "TCP"}],
+            # A slice of nothing holds null: Go writes an empty list so.
+            "endpoints": [_endpoint(place, pod) for place, pod in enumerate(pods)] or None,
+            "ports": [{"port": 8080, "protocol": "TCP"}] if pods else None,
         }
 
     def _endpoints(self) -> Json:

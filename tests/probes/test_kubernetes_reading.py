@@ -1,0 +1,121 @@
+"""What real clusters answer, word for word where it matters, and how it is read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from probes import kubernetes_reading as reading
+
+POD: dict[str, Any] = {
+    "metadata": {"name": "api-1", "uid": "1", "labels": {"app": "api"}},
+    "spec": {"containers": [{"name": "api", "image": "registry.example/api:v1.2.0"}]},
+}
+READY, UNREADY = "ready", "not ready"
+DIGEST = f"sha256:{'1' * 64}"
+
+
+def model(kind: str, document: dict[str, Any]) -> Any:
+    """Return an object as the official client reads it."""
+    api = client.ApiClient(client.Configuration(host="http://nowhere.invalid"))
+    return api.deserialize(json.dumps(document), kind, "application/json")
+
+
+def a_slice(*states: str, ports: list[Any] | None) -> Any:
+    endpoints = [
+        {
+            "addresses": [f"10.0.0.{number}"],
+            "conditions": {"ready": one == READY, "serving": one == READY, "terminating": False},
+            "targetRef": {"kind": "Pod", "name": f"api-{number}", "uid": f"{number}"},
+        }
+        for number, one in enumerate(states)
+    ]
+    document = {"addressType": "IPv4", "endpoints": endpoints or None, "ports": ports}
+    return model("V1EndpointSlice", document)
+
+
+class TestEndpoints:
+    def test_one_in_a_slice_without_ports_gets_nothing(self) -> None:
+        """The Service's targetPort is a name that these pods lack: kube-proxy leaves such slices out."""
+        slices = [a_slice(READY, ports=[{"port": 8080}]), a_slice(UNREADY, READY, ports=None)]
+        found = reading.endpoints(slices, has_ports=True)
+        assert {one.pod_name: one.ready for one in found} == {"api-0": True, "api-1": False}
+
+    def test_one_that_moves_between_slices_is_ready_if_any_says_so(self) -> None:
+        ports = [{"port": 8080}]
+        slices = [a_slice(READY, ports=ports), a_slice(UNREADY, ports=ports)]
+        for order in (slices, slices[::-1]):
+            (found,) = reading.endpoints(order, has_ports=True)
+            assert found.ready
+
+    def test_a_service_that_has_no_ports_itself_needs_none(self) -> None:
+        (found,) = reading.endpoints([a_slice(READY, ports=[])], has_ports=False)
+        assert found.ready
+
+    def test_a_slice_of_nothing_is_null_and_no_endpoint(self) -> None:
+        assert reading.endpoints([a_slice(ports=None)], has_ports=True) == ()
+
+
+class TestPods:
+    @pytest.mark.parametrize(
+        ("image_id", "digest"),
+        [
+            (f"registry.example/api@{DIGEST}", DIGEST),
+            (f"docker-pullable://registry.example/api@{DIGEST}", DIGEST),
+            (f"sha256:{'2' * 64}", ""),
+            (f"docker://sha256:{'2' * 64}", ""),
+            ("2" * 64, ""),
+            ("", ""),
+        ],
+        ids=["containerd", "docker", "an id alone", "docker's id", "CRI-O's id", "none yet"],
+    )
+    def test_an_images_own_id_is_no_digest_of_a_registry(self, image_id: str, digest: str) -> None:
+        assert self.container(imageID=image_id).digest == digest
+
+    @pytest.mark.parametrize(
+        "told",
+        [f"sha256:{'2' * 64}", "registry.example/other:latest"],
+        ids=["its id, where it was pulled by digest", "another tag of the same image"],
+    )
+    def test_an_image_is_what_the_pod_declares_whatever_its_status_calls_it(
+        self, told: str
+    ) -> None:
+        assert self.container(image=told).image == "registry.example/api:v1.2.0"
+
+    def container(self, **status: str) -> Any:
+        told = {"image": "", "imageID": "", **status, "name": "api", "ready": True}
+        document = {**POD, "status": {"containerStatuses": [{**told, "restartCount": 0}]}}
+        (found,) = reading.pod(model("V1Pod", document), "version").containers
+        return found
+
+    def test_a_config_map_in_a_projected_volume_is_read(self) -> None:
+        sources = [{"configMap": {"name": "kube-root-ca.crt"}}, {"configMap": {"name": "app"}}]
+        spec = {**POD["spec"], "volumes": [{"name": "all", "projected": {"sources": sources}}]}
+        found = reading.pod(model("V1Pod", {**POD, "spec": spec}), "version")
+        assert found.config_maps == {"kube-root-ca.crt", "app"}
+
+
+def asked(**spec: Any) -> tuple[float, float]:
+    room = reading.asks(model("V1Pod", {**POD, "spec": {"containers": [], **spec}}))
+    return room.cpu, room.memory
+
+
+def a_container(cpu: str, **more: str) -> dict[str, Any]:
+    return {"name": "one", "resources": {"requests": {"cpu": cpu, "memory": "1Mi"}}, **more}
+
+
+class TestRoom:
+    def test_what_a_pod_asks_for_as_a_whole_counts_before_its_containers(self) -> None:
+        resources = {"requests": {"cpu": "3"}}
+        assert asked(resources=resources, containers=[a_container("250m")]) == (3.0, 2**20)
+
+    def test_an_init_container_runs_beside_the_sidecars_that_started_before_it(self) -> None:
+        init = [a_container("1", restartPolicy="Always"), a_container("2")]
+        assert asked(initContainers=init, containers=[a_container("500m")])[0] == 3.0
+
+    def test_a_sidecar_that_starts_after_it_runs_beside_the_app_alone(self) -> None:
+        init = [a_container("2"), a_container("1", restartPolicy="Always")]
+        assert asked(initContainers=init, containers=[a_container("500m")])[0] == 2.0
