@@ -20,6 +20,7 @@ from probes.observation import Observation
 
 ENDPOINTS_SETTLE_SECONDS = 60.0
 """What a Service's endpoints may take to follow pods and selector."""
+_OVER = ("Succeeded", "Failed")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,15 +39,26 @@ class Look:
         return tuple(one for one in self.workload.deployments if one.version in wanted)
 
     def pods(self, versions: Iterable[str]) -> tuple[Pod, ...]:
-        """Return the pods of these versions that are not on their way out."""
+        """Return the pods of these versions that are meant to run.
+
+        Those on their way out are not, nor those that are over: what a node evicted or took down with
+        itself stays in the lists for days, and the ReplicaSet has replaced it.
+        """
         wanted = set(versions)
         return tuple(
-            one for one in self.workload.pods if one.version in wanted and not one.deleting
+            one
+            for one in self.workload.pods
+            if one.version in wanted and not one.deleting and one.phase not in _OVER
         )
 
     @property
     def live_versions(self) -> tuple[str, ...]:
-        """The versions that the Service selects: all of them where it selects no version."""
+        """The versions that the Service selects: all of them where it selects no version.
+
+        None without the Service: then nobody knows what carries the traffic.
+        """
+        if not self.traffic.found:
+            return ()
         selected = self.traffic.selector.get(self.section.version_label)
         if selected is not None:
             return (selected,)

@@ -71,13 +71,13 @@ class Deployed:
             if digests is not None:
                 pods = settled.value.pods((version,))
                 check.judge(
-                    region, running_images.judged(pods, section.container, section.image, digests)
+                    region, *running_images.judged(pods, section.container, section.image, digests)
                 )
 
         self._clusters.each_region(check, judge)
 
     def release_pods_running(self, check: Check) -> None:
-        """Judge that every pod of the release is Running and Ready, and none has restarted since."""
+        """Judge that every pod of the release is Running and Ready, and none has restarted or failed."""
         minimum = self._clusters.section.replicas.normal
 
         def judge(region: str) -> None:
@@ -90,6 +90,7 @@ class Deployed:
                 region,
                 _running(settled, (version,), minimum),
                 _restarts(settled.value, (version,), before),
+                _unfailed(settled.value, version),
             )
 
         self._clusters.each_region(check, judge)
@@ -153,10 +154,12 @@ def _progress(look: Look, versions: Sequence[str], minimum: int) -> Progress:
 def _rolled_out(settled: Settled[Look], versions: Sequence[str], minimum: int) -> Judgement:
     look = settled.value
     deployments = look.deployments(versions)
-    words = " and ".join(versions)
+    words = " and ".join(versions) or "what carries the traffic"
     problems = rollout.problems(rollout.rollout(one, minimum) for one in deployments)
     if not deployments:
         problems = [f"there is no Deployment of {words}{_others(look)}"]
+    if not versions and not look.traffic.found:
+        problems = [f"there is no Service {look.section.service}, so nothing carries the traffic"]
     return found(
         f"rollout of {words}",
         [f"{problem}{settled.waited}" for problem in problems],
@@ -191,7 +194,7 @@ def _running(settled: Settled[Look], versions: Sequence[str], minimum: int) -> J
     if len(pods) > wanted:
         problems.append(f"{len(pods)} pods where {wanted} are wanted")
     return found(
-        f"pods of {' and '.join(versions)}",
+        f"pods of {' and '.join(versions) or 'what carries the traffic'}",
         [f"{problem}{settled.waited}" for problem in problems],
         f"all {len(pods)} Running and Ready",
         clears="every pod Running and Ready",
@@ -205,6 +208,17 @@ def _restarts(look: Look, versions: Sequence[str], before: Mapping[str, int]) ->
         rollout.restarts(look.pods(versions), before),
         "no container has restarted",
         clears="the cause of the restarts found and mended",
+    )
+
+
+def _unfailed(look: Look, version: str) -> Judgement:
+    """Judge that no pod failed as a whole, as one does that its node evicts: worse than a restart."""
+    failed = [one for one in look.workload.pods if one.version == version and one.phase == "Failed"]
+    return found(
+        f"failed pods of {version}",
+        [f"{one.name} has failed and was replaced" for one in failed],
+        "no pod has failed",
+        clears="the cause found (kubectl describe pod) and mended, and the failed pods deleted",
     )
 
 

@@ -76,8 +76,6 @@ def pod(one: Pod) -> State:
     stuck = next((each for each in one.containers if each.waiting in FINAL_WAITING), None)
     if stuck is not None:
         return Progress.BROKEN, f"{one.name}: {_waiting(stuck)}"
-    if one.phase == "Failed":
-        return Progress.BROKEN, f"{one.name} has failed"
     if one.phase != "Running":
         waiting = next((each.waiting for each in one.containers if each.waiting), "")
         return Progress.MOVING, f"{one.name} is {one.phase}{waiting and f' ({waiting})'}"

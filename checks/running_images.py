@@ -44,12 +44,20 @@ def _by_image(reading: EvidenceReading) -> Digests:
     return digests
 
 
-def judged(pods: Sequence[Pod], container: str, image: str, digests: Digests) -> Judgement:
+def judged(
+    pods: Sequence[Pod], container: str, image: str, digests: Digests
+) -> Iterator[Judgement]:
     """Judge the digests that run: tags and templates are intent, not fact.
 
     Every pod has to run the app's image in its own container; other images of the release are compared
-    where a pod has them.
+    where a pod has them. A runtime that tells no digest of what it runs decides nothing.
     """
+    untold = [one.name for one in pods if _runs_untold(one, container)]
+    if untold:
+        yield _undecided(
+            f"{len(untold)} pods run what their nodes tell by no registry's digest, such as "
+            f"{min(untold)}, so it is not known what runs"
+        )
     wrong: dict[str, int] = {}
     compared = 0
     for pod in pods:
@@ -60,7 +68,7 @@ def judged(pods: Sequence[Pod], container: str, image: str, digests: Digests) ->
     listed = [f"{words}, in {count} pods" for words, count in wrong.items()]
     if not pods:
         listed = ["no pod of the release runs, so none can be compared"]
-    return found(
+    yield found(
         "images that run",
         listed,
         f"{compared} containers in {len(pods)} pods run the released digests",
@@ -74,8 +82,12 @@ def _own(pod: Pod, container: str, image: str) -> Iterator[str]:
         yield f"there is no container {container}"
     elif image_name(own.image) != image:
         yield f"container {container} is of {image_name(own.image)}, wanted {image}"
-    elif not own.digest:
+    elif not own.digest and not own.ready:
         yield f"container {container} runs nothing yet that could be compared"
+
+
+def _runs_untold(pod: Pod, container: str) -> bool:
+    return any(one.name == container and one.ready and not one.digest for one in pod.containers)
 
 
 def _others(pod: Pod, digests: Digests) -> Iterator[str]:
@@ -114,4 +126,14 @@ def _unknown(why: str, outcome: Outcome = Outcome.INCONCLUSIVE) -> Judgement:
         subject="images that run",
         sentence=f"images that run: {why}, so it is not known what was released",
         clears="the image build's evidence for this release, with the app's digest",
+    )
+
+
+def _undecided(why: str) -> Judgement:
+    return Judgement(
+        outcome=Outcome.INCONCLUSIVE,
+        rule="as wanted",
+        subject="images that run",
+        sentence=f"images that run: {why}",
+        clears="pods whose images were pulled from the registry, with imageID name@sha256:… in their status",
     )

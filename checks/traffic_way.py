@@ -24,7 +24,7 @@ class TrafficWay:
         self._availability = availability
 
     def leads_to_release(self, check: Check) -> None:
-        """Judge that the Service selects the release, and its ready endpoints are its ready pods."""
+        """Judge that the Service selects the release, and its ready endpoints are enough ready pods of it."""
 
         def judge(region: str) -> None:
             settled = self._settled(check, region, _switch_progress)
@@ -160,7 +160,7 @@ def _enough(look: Look, minimum: int) -> bool:
 
 
 def _strangers(look: Look) -> list[str]:
-    """Return in words how the ready endpoints differ from the release's ready pods."""
+    """Return in words how the ready endpoints differ from the release's ready pods, of which enough."""
     ready = _ready_uids(look)
     pods = {one.uid: one for one in look.workload.pods}
     own = {one.uid for one in look.pods((look.release_version,)) if one.ready}
@@ -174,7 +174,13 @@ def _strangers(look: Look) -> list[str]:
         for version, names in others.items()
     ]
     if own - ready:
-        problems.append(f"{len(own - ready)} ready pods of the release get no traffic")
+        count = len(own - ready)
+        problems.append(
+            f"{count} ready pods of the release get no traffic: "
+            "the Service's selector or targetPort does not fit them"
+        )
     if not ready:
         problems.append("there is no ready endpoint: nothing answers behind the Service")
+    elif len(ready) < look.section.replicas.normal:
+        problems.append(f"{len(ready)} ready, wanted at least {look.section.replicas.normal}")
     return problems

@@ -1,0 +1,151 @@
+"""What real clusters keep beside the pods that run, and what decides although it is there."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from checks import deployed, running_images, traffic_way
+from checks.clusters import Look
+from checks.settling import Ended, Progress, Settled
+from environments.sections.kubernetes import Kubernetes
+from gates.decide.outcome import Outcome, worst_outcome
+from probes.kubernetes_objects import Container, Deployment, Endpoint, Pod, Traffic, Workload
+from sandbox.standins.cluster import state as cluster
+
+NEW, OLD = "v1.2.0", "v1.1.0"
+DIGEST = f"sha256:{'1' * 64}"
+SECTION = Kubernetes.model_validate(
+    {
+        "namespace": cluster.NAMESPACE,
+        "app_labels": {"app": cluster.APP},
+        "service": cluster.SERVICE,
+        "container": cluster.CONTAINER,
+        "image": cluster.APP,
+        "replicas": {"normal": 3, "temporary": 6},
+        "most_pods": 12,
+        "config_map": cluster.CONFIG_MAP,
+        "config": cluster.CONFIG_WANTED,
+    }
+)
+CONTAINER = Container(
+    name=cluster.CONTAINER,
+    image=f"registry.example/{cluster.APP}:v1.2.0",
+    digest=DIGEST,
+    ready=True,
+    restarts=0,
+    waiting="",
+    terminated="",
+    started_at=None,
+)
+
+RELEASED: running_images.Digests = {cluster.APP: frozenset({DIGEST})}
+
+
+def a_pod(name: str, **changes: Any) -> Pod:
+    values: dict[str, Any] = {
+        "name": name,
+        "uid": name,
+        "version": NEW,
+        "phase": "Running",
+        "ready": True,
+        "deleting": False,
+        "created_at": None,
+        "owner": "",
+        "containers": (CONTAINER,),
+        "config_maps": frozenset(),
+        **changes,
+    }
+    return Pod(**values)
+
+
+def a_deployment(version: str, count: int) -> Deployment:
+    return Deployment(
+        name=f"api-{version}",
+        version=version,
+        generation=1,
+        observed_generation=1,
+        paused=False,
+        wanted=count,
+        total=count,
+        updated=count,
+        ready=count,
+        available=count,
+        revision="1",
+        progress_deadline_seconds=600,
+        restarted_at=None,
+    )
+
+
+def an_endpoint(pod: Pod) -> Endpoint:
+    return Endpoint(pod.name, pod.uid, pod.name, ready=pod.ready, terminating=pod.deleting)
+
+
+def a_look(*pods: Pod, wanted: int = 3, found: bool = True) -> Look:
+    running = tuple(one for one in pods if one.phase == "Running")
+    selector = {SECTION.version_label: NEW} if found else {}
+    traffic = Traffic(found, selector, tuple(map(an_endpoint, running)))
+    return Look(Workload((a_deployment(NEW, wanted),), pods), traffic, SECTION, NEW)
+
+
+THREE = tuple(a_pod(f"api-{number}") for number in range(3))
+
+
+def settled(look: Look) -> Settled[Look]:
+    return Settled(look, Ended.DONE, 0.0)
+
+
+class TestPodsThatAreOver:
+    @pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+    def test_they_were_replaced_and_hold_nothing_up(self, phase: str) -> None:
+        """A node under pressure, or one that shut down, leaves its pods behind until they are swept up."""
+        look = a_look(*THREE, a_pod("evicted", phase=phase, ready=False, containers=()))
+        assert deployed._progress(look, (NEW,), 3) is Progress.DONE
+        assert deployed._running(settled(look), (NEW,), 3).outcome is Outcome.PASS
+
+    def test_one_of_the_release_that_failed_is_told_as_a_restart_is(self) -> None:
+        look = a_look(*THREE, a_pod("evicted", phase="Failed", ready=False, containers=()))
+        found = deployed._unfailed(look, NEW)
+        assert found.outcome is Outcome.FAIL
+        assert "evicted has failed and was replaced" in found.sentence
+
+    def test_one_that_ended_with_its_node_is_no_failure(self) -> None:
+        look = a_look(*THREE, a_pod("completed", phase="Succeeded", ready=False))
+        assert deployed._unfailed(look, NEW).outcome is Outcome.PASS
+
+
+class TestTraffic:
+    def test_it_needs_as_many_pods_as_run_normally(self) -> None:
+        look = a_look(*THREE[:1])
+        assert traffic_way._switch_progress(look) is Progress.MOVING
+        assert traffic_way._strangers(look) == ["1 ready, wanted at least 3"]
+        assert traffic_way._switch_progress(a_look(*THREE)) is Progress.DONE
+
+    def test_without_the_service_nobody_knows_what_carries_it(self) -> None:
+        look = a_look(*THREE, found=False)
+        assert look.live_versions == ()
+        found = deployed._rolled_out(settled(look), look.live_versions, 3)
+        assert found.outcome is Outcome.FAIL
+        assert f"there is no Service {cluster.SERVICE}" in found.sentence
+
+
+class TestImages:
+    def judged(self, **changes: Any) -> Outcome:
+        container = dataclasses.replace(CONTAINER, **changes)
+        pods = (*THREE, a_pod("other", containers=(container,)))
+        found = running_images.judged(pods, cluster.CONTAINER, cluster.APP, RELEASED)
+        return worst_outcome(one.outcome for one in found)
+
+    def test_the_released_digest_in_every_pod_passes(self) -> None:
+        assert self.judged() is Outcome.PASS
+
+    def test_another_digest_fails(self) -> None:
+        assert self.judged(digest=f"sha256:{'2' * 64}") is Outcome.FAIL
+
+    def test_a_runtime_that_tells_no_digest_decides_nothing(self) -> None:
+        assert self.judged(digest="") is Outcome.INCONCLUSIVE
+
+    def test_a_container_that_does_not_run_fails(self) -> None:
+        assert self.judged(digest="", ready=False) is Outcome.FAIL
