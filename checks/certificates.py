@@ -11,6 +11,7 @@ import probes
 from checks.availability import Availability
 from checks.baseline import CannotCollectError
 from checks.check import Check
+from checks.data import missing
 from checks.failures import failure_of, instrument_error
 from checks.platform import NotDescribedError, Platform
 from environments.sections.certificates import Certificates
@@ -53,6 +54,10 @@ class Meetings:
 
     def judge(self) -> None:
         """Shake hands everywhere and judge trust, time left and protocol."""
+        regions = self._platform.regions
+        for region in regions:
+            if len(regions) > 1 and region not in self._section.addresses:
+                self._check.judge(region, _seen_from_here_alone(region))
         self._platform.each_region(self._judge_region)
 
     def _judge_region(self, region: str) -> None:
@@ -126,6 +131,16 @@ class Meetings:
             yield dataclasses.replace(left, data={**left.data, "not_after": _date(shown)})
         if shown.protocol is not None:
             yield _protocol(subject, shown.protocol, policy.min_protocol)
+
+
+def _seen_from_here_alone(region: str) -> Judgement:
+    """Return what the hosts' own names leave open: they lead this gate to one region, whichever is asked."""
+    return missing(
+        f"certificates of {region}",
+        f"{region} has no address of its own, so the hosts' own names are asked as for any region: what "
+        f"{region} itself shows is not seen",
+        f"certificates.addresses.{region}, or the gate run in each region (--region) and joined",
+    )
 
 
 def _trusted(subject: str, shown: probes.tls.Handshake) -> Judgement:

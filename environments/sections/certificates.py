@@ -22,6 +22,7 @@ class Certificates(Section):
         default_factory=dict
     )
     """By region: where it terminates TLS, such as its load balancer's `name:443`; every address behind
-    the name is asked. A region without one is asked where the hosts' own names lead."""
+    the name is asked. A region without one is asked where the hosts' own names lead, which decides
+    nothing where a run asks several regions."""
     ca_file: str | None = None
     """The authority that must have signed them, where it is not a public one."""

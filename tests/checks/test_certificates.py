@@ -31,7 +31,8 @@ def standin(tmp_path: pathlib.Path) -> Iterator[StandIn]:
 def judged(platform: Platform) -> Check:
     check = Check("X-1", platform.regions)
     Meetings(platform, Availability(platform), check).judge()
-    json.dumps([one.record() for one in check.noted()["eu"].judgements], allow_nan=False)
+    judgements = [one for noted in check.noted().values() for one in noted.judgements]
+    json.dumps([one.record() for one in judgements], allow_nan=False)
     return check
 
 
@@ -109,6 +110,23 @@ def test_several_addresses_are_all_asked_and_their_keys_compared(
     assert f"2 nodes of {API} show 1 different keys" in [
         one.sentence for one in check.noted()["eu"].judgements
     ]
+
+
+def test_a_region_without_an_address_of_its_own_is_not_seen_where_several_are_asked(
+    tmp_path: pathlib.Path, standin: StandIn
+) -> None:
+    platform = tls_platform(tmp_path, standin)
+    section = platform.environment.settings.certificates
+    assert section is not None
+    nearest = {"hosts": ("localhost",), "addresses": {"eu": section.addresses["eu"]}}
+    changes = {"certificates": section.model_copy(update=nearest)}
+    settings = platform.environment.settings.model_copy(update=changes)
+    loaded = dataclasses.replace(platform.environment, settings=settings)
+    both = judged(dataclasses.replace(platform, environment=loaded))
+    assert "us has no address of its own" in findings(both, "us")[0]
+    assert "no address of its own" not in str(findings(both, "eu"))
+    alone = judged(dataclasses.replace(platform, environment=loaded, regions=("us",)))
+    assert "no address of its own" not in str(findings(alone, "us"))
 
 
 def test_a_policy_may_want_tls_1_3(tmp_path: pathlib.Path, standin: StandIn) -> None:
