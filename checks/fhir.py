@@ -69,6 +69,7 @@ class FhirServer:
                 path,
                 deadline=self._platform.call_deadline(),
                 headers={"Accept": probes.fhir.ACCEPT},
+                max_bytes=probes.fhir.MAX_BYTES,
             ),
         )
         self._check.observe(region, reading.observation)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from probes.api import MAX_ANSWER_BYTES
 from probes.strict_json import NotJsonError
 
 if TYPE_CHECKING:
     from probes.http import HttpAnswer
 
 ACCEPT = "application/fhir+json"
+MAX_BYTES = MAX_ANSWER_BYTES
+"""A server with every resource and search parameter states some megabytes."""
 _MOST_PLACES = 5
+_MODEL = "fhir.resources.R4B"
+"""Of R4 too: their statements have the same elements."""
+_MODEL_OF_R5 = "fhir.resources"
 
 
 class NotACapabilityStatementError(Exception):
@@ -53,14 +60,13 @@ def capability(answer: HttpAnswer) -> Capability:
 
 
 def _validate(body: Mapping[str, Any]) -> None:
-    # The models take half a second to load; only this check pays for them.
-    from fhir.resources.R4B.capabilitystatement import (  # noqa: PLC0415 - as said above
-        CapabilityStatement,
-    )
+    # The models take half a second to load; only this check pays for them, and for one alone.
     from pydantic import ValidationError  # noqa: PLC0415 - beside the model that raises it
 
+    package = _MODEL_OF_R5 if str(body.get("fhirVersion")).startswith("5.") else _MODEL
+    model = importlib.import_module(f"{package}.capabilitystatement").CapabilityStatement
     try:
-        CapabilityStatement.model_validate(dict(body))
+        model.model_validate(dict(body))
     except ValidationError as exc:
         raise NotACapabilityStatementError(_places(exc.errors(include_input=False))) from None
 

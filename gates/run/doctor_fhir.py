@@ -19,6 +19,7 @@ def examine_fhir(subject: Subject, region: str, section: Fhir) -> list[Finding]:
         "GET",
         section.path,
         headers={"Accept": probes.fhir.ACCEPT},
+        max_bytes=probes.fhir.MAX_BYTES,
         deadline=subject.deadline(),
     )
     if observed.value is None:

@@ -177,6 +177,21 @@ class TestFhir:
         assert check.outcome("eu") == outcome
         assert says in "\n".join(findings(check))
 
+    def test_a_statement_of_r5_is_read_by_the_model_of_r5(
+        self, tmp_path: pathlib.Path, server: PatientServer
+    ) -> None:
+        newest = {**_statement(FhirState(fhir_version="5.0.0")), "versionAlgorithmString": "semver"}
+        server.always["GET /metadata"] = (200, newest)
+        fhir = {**FHIR, "version": "5.0"}
+        assert findings(stated(a_platform(tmp_path, {"eu": server.url}, fhir=fhir))) == []
+
+    def test_a_server_with_every_resource_and_search_parameter_states_megabytes(
+        self, tmp_path: pathlib.Path, server: PatientServer
+    ) -> None:
+        long = {**_statement(FhirState()), "description": "all of it " * 300_000}
+        server.always["GET /metadata"] = (200, long)
+        assert findings(stated(a_platform(tmp_path, {"eu": server.url}, fhir=FHIR))) == []
+
     def test_a_damaged_statement_names_the_places_and_nothing_of_the_answer(
         self, tmp_path: pathlib.Path, server: PatientServer
     ) -> None:
