@@ -16,7 +16,10 @@ from environments.sections.people import Contact
 from gates.decide.judgement import Judgement
 from probes.observation import Observation, utc_now
 
-_PLACEHOLDER = re.compile(r"\b(TBD|TBA|TODO|N/?A|NONE|EDIT-ME)\b|X{2,}|\?{2,}", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    r"\b(TBD|TBA|EDIT-ME|X{2,})\b|\?{2,}|^TODO\b|^(N/?A|NONE|X|[-.?])$", re.IGNORECASE
+)
+"""Na and Foxx are names of people too."""
 _PHONE = re.compile(r"\+[1-9][0-9 ()/-]{6,20}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
 _NOBODYS_DOMAIN = re.compile(
@@ -102,7 +105,7 @@ class Backing:
             )
 
     def _channels(self) -> dict[str, bool] | None:
-        """Read all pages of channels; None when they can't be read, which is judged then."""
+        """Read pages of channels until all are found; None when they can't be read, which is judged then."""
         target = watchers.slack(self._platform)
         writable: dict[str, bool] = {}
         page = ""
@@ -113,9 +116,12 @@ class Backing:
                 return None
             writable |= observed.value.writable
             page = observed.value.next_page
-            if not page:
-                break
-        return writable
+            if not page or set(self._section.slack.channels) <= set(writable):
+                return writable
+        sentence = f"Slack has more pages of channels than the {_MOST_PAGES} that were read"
+        found = "the named channels among those that the app can see"
+        self._check.judge_everywhere(missing("Slack channels", sentence, found))
+        return None
 
     def _note(self, subject: str, observed: Observation[Any]) -> None:
         self._check.observe_everywhere(observed)
@@ -173,7 +179,8 @@ def _wrong(contact: Contact | None) -> Iterator[str]:
     if contact is None:
         yield "nobody is named"
         return
-    if not contact.name.strip() or _PLACEHOLDER.search(contact.name):
+    name = contact.name.strip()
+    if not name or _PLACEHOLDER.search(name):
         yield "the name is a placeholder"
     ways = [way for way in (contact.phone, contact.email) if way]
     if not ways:

@@ -12,7 +12,8 @@ from probes import api
 from probes.http import HttpTarget
 from probes.observation import Deadline, Observation
 
-_PAGE = 200
+_PAGE = 999
+"""The most that Slack allows: it answers this question twenty times a minute at most."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,4 +67,12 @@ def _channels(body: object) -> Channels:
     )
 
 
-_REFUSALS = ("invalid_auth", "not_authed", "token_expired", "token_revoked", "missing_scope")
+_REFUSALS = (
+    "account_inactive",
+    "invalid_auth",
+    "missing_scope",
+    "not_authed",
+    "ratelimited",
+    "token_expired",
+    "token_revoked",
+)

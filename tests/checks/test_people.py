@@ -9,6 +9,7 @@ import pytest
 import slack_sdk
 from pydantic import SecretStr
 
+from checks import people
 from checks.check import Check
 from checks.people import Backing
 from gates.decide.outcome import Outcome
@@ -189,6 +190,27 @@ def test_a_contact_that_is_none_fails(
     check = scene.ask(Backing.contacts_named, contacts=contacts)
     assert check.outcome("eu") is Outcome.FAIL
     assert said in sentences(check)[0]
+
+
+@pytest.mark.parametrize("name", ["Na Li", "Jamie Foxx", "Robin van Todo", "On-Call Rotation"])
+def test_a_name_that_holds_a_placeholders_letters_is_a_name(scene: Scene, name: str) -> None:
+    contacts = {"Release Manager": {**GOOD, "name": name}}
+    assert sentences(scene.ask(Backing.contacts_named, contacts=contacts)) == []
+
+
+@pytest.mark.parametrize("name", ["N/A", "na", "none", "X", "XXX", "Name XX", "tbd (ops)", "??", "-"])
+def test_a_placeholder_is_no_name(scene: Scene, name: str) -> None:
+    contacts = {"Release Manager": {**GOOD, "name": name}}
+    assert "a placeholder" in sentences(scene.ask(Backing.contacts_named, contacts=contacts))[0]
+
+
+def test_channels_behind_more_pages_than_are_read_are_not_called_missing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "_MOST_PAGES", 1)
+    check = scene.ask(Backing.channels_open)
+    assert check.outcome("eu") is Outcome.INCONCLUSIVE
+    assert "more pages of channels" in sentences(check)[0]
 
 
 class TestOfficialClient:
