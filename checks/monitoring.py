@@ -7,10 +7,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import yaml
-
 import probes
-from checks import failures, watchers
+from checks import alert_rules, failures, watchers
+from checks.alert_rules import ShippedRule
 from checks.check import Check
 from checks.clusters import Clusters
 from checks.data import missing, verdict
@@ -19,18 +18,7 @@ from checks.settling import Ended, Progress, settle_seconds, settled
 from gates.decide import alert_routes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from gates.decide.sections import parse_duration
 from probes.observation import Observation, utc_now
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ShippedRule:
-    """An alerting rule as the release ships it."""
-
-    name: str
-    expression: str
-    for_seconds: float
-    severity: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,7 +66,10 @@ class Watch:
         if configured.value is None:
             self._check.judge_everywhere(_instrument("Alertmanager", configured))
             return
-        self._check.judge_everywhere(*self._routed(configured.value))
+        ships = self._rules_file()
+        # Without the file D7.1-1 says so; the severity alone is routed then.
+        shipped = alert_rules.read(ships.value.data) if ships.value else ()
+        self._check.judge_everywhere(*self._routed(configured.value, shipped))
         last = self._settle(lambda: self._watchdog(target))
         self._check.observe_everywhere(last.observed)
         self._check.judge_everywhere(*last.judged)
@@ -88,7 +79,8 @@ class Watch:
         alerts = probes.alertmanager.alerts(target, name, deadline=self._platform.call_deadline())
         if alerts.value is None:
             return _Look(alerts, (_instrument("Alertmanager", alerts),))
-        return _Look(alerts, (_arrives(name, alerts.value.count, self._servers),))
+        heard, quiet = alerts.value.count, alerts.value.quiet
+        return _Look(alerts, (_arrives(name, heard, self._servers, quiet),))
 
     @property
     def _servers(self) -> int:
@@ -98,22 +90,23 @@ class Watch:
 
     def _shipped(self) -> Sequence[ShippedRule] | None:
         """Read the release's rules; judged already where that is not possible."""
-        deadline = self._platform.call_deadline()
-        observed = probes.files.content(self.section.rules, deadline=deadline)
-        self._check.observe_everywhere(observed)
+        observed = self._rules_file()
         if observed.value is None:
             self._check.judge_everywhere(_instrument("the release's alert rules", observed))
             return None
-        try:
-            rules = tuple(_read(observed.value.data))
-        except (ValueError, yaml.YAMLError):
-            rules = ()
+        rules = alert_rules.read(observed.value.data)
         if not rules:
             what = "the release's alert rules"
             sentence = f"{self.section.rules} holds no alert rule that can be read"
             self._check.judge_everywhere(missing(what, sentence, "the file as Prometheus takes it"))
             return None
         return rules
+
+    def _rules_file(self) -> Observation[probes.files.Content]:
+        deadline = self._platform.call_deadline()
+        observed = probes.files.content(self.section.rules, deadline=deadline)
+        self._check.observe_everywhere(observed)
+        return observed
 
     def _rules_of(self, region: str, shipped: Sequence[ShippedRule]) -> None:
         target = self._platform.prometheus(region)
@@ -133,20 +126,21 @@ class Watch:
             if loaded.value is None:
                 return _Look(loaded, (_instrument("Prometheus", loaded),))
             rules = loaded.value.rules
-            return _Look(loaded, tuple(self._rule(one, rules, target) for one in wanted))
+            return _Look(loaded, tuple(self._rule(one, wanted, rules, target) for one in wanted))
 
         self._settled(region, look)
 
     def _rule(
         self,
         wanted: ShippedRule,
+        shipped: Sequence[ShippedRule],
         loaded: Sequence[probes.alerting.AlertRule],
         target: probes.prometheus.PrometheusTarget,
     ) -> Judgement:
-        found = [rule for rule in loaded if rule.name == wanted.name]
-        if len(found) > 1:
-            # One name with two severities is two rules.
-            found = [rule for rule in found if rule.labels.get("severity", "") == wanted.severity]
+        def spelled(expression: str) -> str:
+            return self._spelled(target, expression)
+
+        found = alert_rules.loaded_as(wanted, shipped, loaded, spelled)
         wrong = self._wrong(wanted, found, target)
         return verdict(
             good=not wrong,
@@ -179,7 +173,8 @@ class Watch:
             ),
             "is loaded but can't be evaluated": rule.health not in ("ok", "unknown"),
             "is loaded but was not evaluated lately": (
-                rule.health == "unknown" or age > self._policy.evaluated_within
+                rule.health == "unknown"
+                or age > max(self._policy.evaluated_within, 2 * rule.interval_seconds)
             ),
         }
         return ", ".join(words for words, so in findings.items() if so)
@@ -247,34 +242,61 @@ class Watch:
         cut = missing("monitoring", "the run ended before it settled", "another run")
         return dataclasses.replace(last.value, judged=(cut,))
 
-    def _routed(self, configured: probes.alertmanager.Configuration) -> Iterator[Judgement]:
+    def _routed(
+        self, configured: probes.alertmanager.Configuration, shipped: Sequence[ShippedRule]
+    ) -> Iterator[Judgement]:
         for severity, receiver in self.section.alertmanager.receivers.items():
-            subject = f"alerts of severity {severity}"
-            try:
-                reached = alert_routes.receivers(configured.route, {"severity": severity})
-            except alert_routes.UnreadableRouteError as exc:
-                yield missing(subject, f"Alertmanager's routes: {exc}", "routes that can be read")
-                continue
-            integrations = configured.receivers.get(receiver, 0)
-            right = receiver in reached and integrations > 0
-            wrong = (
-                f"reach {', '.join(reached)}, wanted {receiver}"
-                if receiver not in reached
-                else f"reach {receiver}, which tells nobody"
-            )
-            yield verdict(
-                good=right,
-                rule="receiver of a severity",
-                subject=subject,
-                sentence=f"{subject} {f'reach {receiver}' if right else wrong}",
-                clears=f"a route from {severity} to {receiver}, with an integration",
-            )
+            alerts = [
+                {**rule.labels, "alertname": rule.name}
+                for rule in shipped
+                if rule.severity == severity
+            ]
+            found = [
+                _reaches(configured, labels, receiver)
+                for labels in alerts or [{"severity": severity}]
+            ]
+            yield from [one for one in found if one.outcome is not Outcome.PASS] or found[:1]
 
 
-def _arrives(name: str, count: int, servers: int) -> Judgement:
-    """Judge that the watchdog of every Prometheus arrives: that of one says nothing of the others."""
+def _reaches(
+    configured: probes.alertmanager.Configuration, labels: Mapping[str, str], receiver: str
+) -> Judgement:
+    """Judge that an alert with these labels reaches a receiver at any time."""
+    named = f" such as {labels['alertname']}" if "alertname" in labels else ""
+    subject = f"alerts of severity {labels['severity']}{named}"
+    try:
+        reached = alert_routes.receivers(configured.route, labels)
+        at_times = alert_routes.receivers_at_times(configured.route, labels)
+    except alert_routes.UnreadableRouteError as exc:
+        return missing(subject, f"Alertmanager's routes: {exc}", "routes that can be read")
+    if receiver in at_times and receiver not in reached:
+        sentence = f"{subject} reach {receiver} at some times alone (mute or active time intervals)"
+        return missing(subject, sentence, f"a route to {receiver} that is never muted")
+    integrations = configured.receivers.get(receiver, 0)
+    wrong = (
+        f"reach {', '.join(reached)}, wanted {receiver}"
+        if receiver not in reached
+        else f"reach {receiver}, which tells nobody"
+    )
+    good = receiver in reached and integrations > 0
+    return verdict(
+        good=good,
+        rule="receiver of a severity",
+        subject=subject,
+        sentence=f"{subject} {f'reach {receiver}' if good else wrong}",
+        clears=f"a route from {labels['severity']} to {receiver}, with an integration",
+    )
+
+
+def _arrives(name: str, count: int, servers: int, quiet: int = 0) -> Judgement:
+    """Judge that the watchdog of every Prometheus arrives: that of one says nothing of the others.
+
+    One that is silenced counts as away: what silences it may silence everything.
+    """
     sentence = f"Alertmanager holds {count} alerts {name}, which always fires: wanted "
     sentence += "at least 1" if servers == 1 else f"one from each of {servers} Prometheus servers"
+    if quiet:
+        sentence += f"; {quiet} more are silenced or inhibited, as other alerts may be"
     if 0 < count < servers:
         clears = f"external_labels that tell the {servers} apart, and the watchdog of each"
         return missing(
@@ -312,24 +334,3 @@ def _job(job: str, wanted: int, up: Sequence[bool]) -> Judgement:
 
 def _instrument(subject: str, observed: Observation[Any]) -> Judgement:
     return failures.instrument_error(subject, failures.failure_of(observed))
-
-
-def _read(data: bytes) -> Iterator[ShippedRule]:
-    """Yield the alerting rules of a file in Prometheus's format; raises ValueError or YAMLError."""
-    document = yaml.safe_load(data)
-    if isinstance(document, Mapping) and document.get("kind") == "PrometheusRule":
-        document = document.get("spec")  # the same groups, wrapped for Prometheus's operator
-    if not isinstance(document, Mapping) or not isinstance(document.get("groups"), list):
-        raise ValueError("the file has no groups")  # noqa: TRY004 - one kind of error for the caller
-    for group in document["groups"]:
-        for rule in group.get("rules", []):
-            if "alert" not in rule:
-                continue
-            labels = rule.get("labels") or {}
-            waits = rule.get("for")
-            yield ShippedRule(
-                name=str(rule["alert"]),
-                expression=str(rule["expr"]),
-                for_seconds=parse_duration(waits) if waits else 0.0,
-                severity=str(labels.get("severity", "")),
-            )

@@ -27,6 +27,8 @@ class AlertRule:
     state: str
     """`inactive`, `pending` or `firing`."""
     evaluated_at: dt.datetime | None
+    interval_seconds: float
+    """How often its group is evaluated; 0 where the server does not tell."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -141,8 +143,10 @@ def _rules(body: object) -> AlertRules:
     return AlertRules(tuple(rule for group in groups for rule in _rules_of(group)))
 
 
-def _rules_of(group: object) -> Iterator[AlertRule]:
-    for entry in api.sequence(api.mapping(group, "a group").get("rules"), "rules"):
+def _rules_of(entry_of_groups: object) -> Iterator[AlertRule]:
+    group = api.mapping(entry_of_groups, "a group")
+    interval = group.get("interval")
+    for entry in api.sequence(group.get("rules"), "rules"):
         rule = api.mapping(entry, "a rule")
         duration = rule.get("duration")
         if isinstance(duration, bool) or not isinstance(duration, int | float):
@@ -155,6 +159,7 @@ def _rules_of(group: object) -> Iterator[AlertRule]:
             health=api.text(rule.get("health"), "a rule's health"),
             state=api.text(rule.get("state"), "a rule's state"),
             evaluated_at=_evaluated(rule.get("lastEvaluation")),
+            interval_seconds=float(interval) if isinstance(interval, int | float) else 0.0,
         )
 
 

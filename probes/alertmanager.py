@@ -30,13 +30,16 @@ class Configuration:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Alerts:
-    """Alerts of one name that are active now."""
+    """Alerts of one name that fire now."""
 
     count: int
+    """Those that somebody may hear."""
+    quiet: int
+    """Those that are silenced or inhibited."""
 
     def facts(self) -> Mapping[str, object]:
-        """Return their number."""
-        return {"alerts": self.count}
+        """Return their numbers."""
+        return {"alerts": self.count, "silenced or inhibited": self.quiet}
 
 
 def configuration(target: HttpTarget, *, deadline: Deadline) -> Observation[Configuration]:
@@ -46,15 +49,16 @@ def configuration(target: HttpTarget, *, deadline: Deadline) -> Observation[Conf
 
 
 def alerts(target: HttpTarget, name: str, *, deadline: Deadline) -> Observation[Alerts]:
-    """Count the active alerts of one name."""
+    """Count the firing alerts of one name: those that are heard, and those that are kept quiet."""
     path = f"/api/v2/alerts?{urlencode({'active': 'true', 'filter': f'alertname={name}'})}"
-    return api.read(
-        target,
-        path,
-        lambda body: Alerts(len(api.sequence(body, "the list of alerts"))),
-        probe="alertmanager",
-        deadline=deadline,
-    )
+    return api.read(target, path, _alerts, probe="alertmanager", deadline=deadline)
+
+
+def _alerts(body: object) -> Alerts:
+    found = [api.mapping(one, "an alert") for one in api.sequence(body, "the list of alerts")]
+    states = [api.mapping(one.get("status"), "an alert's status") for one in found]
+    quiet = sum(bool(one.get("silencedBy") or one.get("inhibitedBy")) for one in states)
+    return Alerts(len(found) - quiet, quiet)
 
 
 def _configuration(body: object) -> Configuration:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,12 +14,11 @@ from probes.api import MAX_ANSWER_BYTES, NotAnsweredError, UnusableAnswerError, 
 from probes.observation import Deadline, Failure, FailureKind, Observation, utc_now
 from probes.prometheus import PrometheusTarget
 from probes.prometheus_answers import read_data
+from probes.prometheus_durations import seconds_of
 from probes.strict_json import NotJsonError
 
 _PATH: Final = "/api/v1/status/config"
 _DEFAULT: Final = "1m"
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_PART: Final = re.compile(r"(\d+)(ms|[smhdw])")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,8 +73,7 @@ def _intervals(text: object) -> dict[str, float]:
 
 
 def _seconds(text: object) -> float:
-    """Read a duration such as 1m30s."""
-    parts = _PART.findall(str(text))
-    if "".join(number + unit for number, unit in parts) != text:
-        raise UnusableAnswerError("A scrape interval is no duration.")
-    return sum(int(number) * _UNITS[unit] for number, unit in parts)
+    try:
+        return seconds_of(text)
+    except ValueError:
+        raise UnusableAnswerError("A scrape interval is no duration.") from None

@@ -6,7 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-_MATCHER = re.compile(r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*"?([^"]*)"?\s*')
+_MATCHER = re.compile(
+    r"""\s*(?P<quote>"?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P=quote)\s*(?P<sign>=~|!~|!=|=)\s*"""
+    r"""(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^",{}]*?))\s*"""
+)
+_ESCAPED = re.compile(r"\\(.)")
+_AT_TIMES = ("mute_time_intervals", "active_time_intervals")
 
 
 class UnreadableRouteError(ValueError):
@@ -14,16 +19,26 @@ class UnreadableRouteError(ValueError):
 
 
 def receivers(route: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the receivers that an alert with these labels reaches, in order.
+    """Return the receivers that an alert with these labels reaches at any time, in order.
 
     The root matches everything. The first child that matches takes the alert, and those after it too
     where it says `continue`; without a matching child the node itself does. Raises
     UnreadableRouteError.
     """
-    return tuple(_reached(route, labels, _receiver(route, "")))
+    found = _reached(route, labels, _receiver(route, ""))
+    return tuple(receiver for receiver, always in found if always)
 
 
-def _reached(route: Mapping[str, Any], labels: Mapping[str, str], receiver: str) -> Iterator[str]:
+def receivers_at_times(route: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the receivers that hear of such an alert at some times of the week alone."""
+    found = _reached(route, labels, _receiver(route, ""))
+    return tuple(receiver for receiver, always in found if not always)
+
+
+def _reached(
+    route: Mapping[str, Any], labels: Mapping[str, str], receiver: str
+) -> Iterator[tuple[str, bool]]:
+    """Yield each receiver, and whether it hears at any time; times are not handed on to children."""
     taken = False
     for child in _list(route, "routes"):
         if not isinstance(child, Mapping):
@@ -35,7 +50,7 @@ def _reached(route: Mapping[str, Any], labels: Mapping[str, str], receiver: str)
         if child.get("continue") is not True:
             return
     if not taken:
-        yield receiver
+        yield receiver, not any(route.get(key) for key in _AT_TIMES)
 
 
 def _matches(route: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
@@ -60,7 +75,13 @@ def _parsed(matcher: object) -> tuple[str, str, str]:
     match = _MATCHER.fullmatch(matcher) if isinstance(matcher, str) else None
     if match is None:
         raise UnreadableRouteError("a matcher is not understood")
-    return match[1], match[2], match[3]
+    quoted = match["quoted"]
+    value = match["plain"] if quoted is None else _ESCAPED.sub(_meant, quoted)
+    return match["name"], match["sign"], value
+
+
+def _meant(escaped: re.Match[str]) -> str:
+    return "\n" if escaped[1] == "n" else escaped[1]
 
 
 def _receiver(route: Mapping[str, Any], inherited: str) -> str:

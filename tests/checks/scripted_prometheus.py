@@ -38,6 +38,8 @@ class ScriptedPrometheus:
     queries: list[str] = dataclasses.field(default_factory=list)
     targets: list[Mapping[str, object]] = dataclasses.field(default_factory=list)
     rules: list[Mapping[str, object]] = dataclasses.field(default_factory=list)
+    group: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    """What it says of the group of these rules."""
     scraped: Callable[[float], int] = lambda _seconds_ago: 1
     """The value of each step of a range query by how long ago it is; 0: it has no sample."""
     seen_days_ago: tuple[float, ...] = ()
@@ -59,7 +61,7 @@ class ScriptedPrometheus:
         lists = {
             "/api/v1/status/buildinfo": {"version": "3.1.0"},
             "/api/v1/targets": {"activeTargets": self.targets},
-            "/api/v1/rules": {"groups": [{"rules": self.rules}]},
+            "/api/v1/rules": {"groups": [{**self.group, "rules": self.rules}]},
         }
         if path in lists:
             return 200, _data(lists[path])

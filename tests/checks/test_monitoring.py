@@ -17,6 +17,7 @@ from gates.decide.outcome import Outcome
 from probes.observation import Deadline
 from sandbox.standins.cluster import state as cluster
 from tests.checks.cluster_platform import SWITCHED, a_cluster_platform, sentences
+from tests.checks.patient_server import PatientServer, patient_server
 from tests.checks.platforms import NOWHERE
 from tests.checks.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
 from tests.probes.cluster_server import ClusterServer, cluster_server
@@ -79,6 +80,7 @@ class Scene:
     prometheus: ScriptedPrometheus
     watched: bool = True
     app: str = APP
+    alertmanager: str = ""
     rules: Mapping[str, Any] | None = dataclasses.field(default_factory=lambda: GROUPS)
 
     def ask(self, question: Callable[[Watch], None], **jobs: object) -> Check:
@@ -89,7 +91,10 @@ class Scene:
         monitoring = {
             "rules": str(file),
             **(jobs or {"pod_jobs": [JOB]}),
-            "alertmanager": {"url": NOWHERE.format(closed_port()), "receivers": {"critical": "x"}},
+            "alertmanager": {
+                "url": self.alertmanager or NOWHERE.format(closed_port()),
+                "receivers": {"critical": "x"},
+            },
             "grafana": {
                 "url": NOWHERE.format(closed_port()),
                 "token": "file:grafana",
@@ -215,3 +220,102 @@ class TestRules:
     ) -> None:
         scene.rules = rules
         assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.INCONCLUSIVE
+
+    def test_rules_that_share_name_and_severity_are_told_apart_by_their_expressions(
+        self, scene: Scene
+    ) -> None:
+        slow = {**SHIPPED, "expr": "errors > 1", "for": "1h30m"}
+        scene.rules = {"groups": [{"name": "release", "rules": [SHIPPED, slow]}]}
+        slowly = as_loaded(query="errors > 1", duration=5400)
+        scene.prometheus.rules = [slowly, as_loaded()]
+        check = scene.ask(Watch.rules_as_shipped)
+        assert check.outcome("eu") is Outcome.PASS, sentences(check)
+        scene.prometheus.rules = [slowly, slowly]
+        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.FAIL
+
+    def test_a_group_that_is_evaluated_seldom_was_evaluated_lately(self, scene: Scene) -> None:
+        at = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=4)
+        scene.prometheus.rules = [as_loaded(lastEvaluation=at.isoformat())]
+        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.FAIL
+        scene.prometheus.group = {"interval": 300}
+        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.PASS
+
+    def test_the_labels_of_a_group_are_those_of_its_rules(self, scene: Scene) -> None:
+        bare = {name: value for name, value in SHIPPED.items() if name != "labels"}
+        scene.rules = {"groups": [{"labels": {"severity": "critical"}, "rules": [bare]}]}
+        scene.prometheus.rules = [as_loaded()]
+        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.PASS
+
+    @pytest.mark.parametrize(
+        "group", [{"rules": [{"alert": "X"}]}, {"rules": "x"}, "x", {"rules": ["x"]}]
+    )
+    def test_a_file_that_is_none_of_prometheus_s_proves_nothing(
+        self, scene: Scene, group: object
+    ) -> None:
+        scene.rules = {"groups": [group]}
+        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.INCONCLUSIVE
+
+
+def a_route(severity: str = "critical", **more: object) -> Mapping[str, object]:
+    return {"receiver": "x", "matchers": [f'severity="{severity}"'], **more}
+
+
+WELL: Mapping[str, object] = {"silencedBy": [], "inhibitedBy": []}
+
+
+class TestAlerts:
+    @pytest.fixture
+    def alertmanager(self, scene: Scene) -> Iterator[PatientServer]:
+        with patient_server() as server:
+            scene.alertmanager = server.url
+            self.configure(server, a_route())
+            self.fire(server, WELL)
+            yield server
+
+    def configure(self, server: PatientServer, *routes: Mapping[str, object]) -> None:
+        receivers = [{"name": "default"}, {"name": "x", "webhook_configs": [{"url": "<secret>"}]}]
+        tree = {"receiver": "default", "routes": list(routes)}
+        original = yaml.safe_dump({"route": tree, "receivers": receivers})
+        server.always["GET /api/v2/status"] = (200, {"config": {"original": original}})
+
+    def fire(self, server: PatientServer, *states: Mapping[str, object]) -> None:
+        alerts = [{"labels": {"alertname": "Watchdog"}, "status": state} for state in states]
+        server.always["GET /api/v2/alerts"] = (200, alerts)
+
+    def test_they_arrive(self, scene: Scene, alertmanager: PatientServer) -> None:
+        check = scene.ask(Watch.alerts_arrive)
+        assert check.outcome("eu") is Outcome.PASS, sentences(check)
+        self.fire(alertmanager)
+        assert scene.ask(Watch.alerts_arrive).outcome("eu") is Outcome.FAIL
+
+    @pytest.mark.parametrize("by", ["silencedBy", "inhibitedBy"])
+    def test_a_silence_over_everything_lets_nobody_hear(
+        self, scene: Scene, alertmanager: PatientServer, by: str
+    ) -> None:
+        self.fire(alertmanager, {**WELL, by: ["5f1d"]})
+        check = scene.ask(Watch.alerts_arrive)
+        assert check.outcome("eu") is Outcome.FAIL
+        assert "1 more are silenced or inhibited" in sentences(check)
+
+    def test_a_receiver_that_is_muted_at_times_is_not_proved(
+        self, scene: Scene, alertmanager: PatientServer
+    ) -> None:
+        self.configure(alertmanager, a_route(mute_time_intervals=["nights"]))
+        check = scene.ask(Watch.alerts_arrive)
+        assert check.outcome("eu") is Outcome.INCONCLUSIVE
+        assert "reach x at some times alone" in sentences(check)
+
+    def test_the_releases_own_alerts_are_routed_by_all_their_labels(
+        self, scene: Scene, alertmanager: PatientServer
+    ) -> None:
+        of_the_team = {"matchers": ['team="clinic"'], "routes": [a_route()]}
+        self.configure(alertmanager, of_the_team)
+        assert scene.ask(Watch.alerts_arrive).outcome("eu") is Outcome.FAIL
+        labels = {"severity": "critical", "team": "clinic"}
+        scene.rules = {"groups": [{"rules": [{**SHIPPED, "labels": labels}]}]}
+        assert scene.ask(Watch.alerts_arrive).outcome("eu") is Outcome.PASS
+        dropped = {"receiver": "default", "matchers": ['alertname="ErrorsHigh"']}
+        self.configure(alertmanager, dropped, of_the_team)
+        check = scene.ask(Watch.alerts_arrive)
+        assert check.outcome("eu") is Outcome.FAIL
+        assert "such as ErrorsHigh reach default, wanted x" in sentences(check)

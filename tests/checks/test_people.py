@@ -198,7 +198,9 @@ def test_a_name_that_holds_a_placeholders_letters_is_a_name(scene: Scene, name: 
     assert sentences(scene.ask(Backing.contacts_named, contacts=contacts)) == []
 
 
-@pytest.mark.parametrize("name", ["N/A", "na", "none", "X", "XXX", "Name XX", "tbd (ops)", "??", "-"])
+@pytest.mark.parametrize(
+    "name", ["N/A", "na", "none", "X", "XXX", "Name XX", "tbd (ops)", "??", "-"]
+)
 def test_a_placeholder_is_no_name(scene: Scene, name: str) -> None:
     contacts = {"Release Manager": {**GOOD, "name": name}}
     assert "a placeholder" in sentences(scene.ask(Backing.contacts_named, contacts=contacts))[0]

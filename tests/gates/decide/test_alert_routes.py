@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gates.decide.alert_routes import UnreadableRouteError, receivers
+from gates.decide.alert_routes import UnreadableRouteError, receivers, receivers_at_times
 
 CRITICAL = {"severity": "critical", "team": "api"}
 
@@ -53,6 +53,16 @@ def route(*children: dict[str, Any], **more: Any) -> dict[str, Any]:
             id="a missing label is empty",
         ),
         pytest.param(
+            route({"receiver": "page", "matchers": [r'"severity"=~"crit\\w+"', 'team!="a\\"b"']}),
+            ("page",),
+            id="names may be quoted and values escaped",
+        ),
+        pytest.param(
+            route({"receiver": "page", "mute_time_intervals": ["nights"], "routes": [{}]}),
+            ("page",),
+            id="a child is not muted with its parent",
+        ),
+        pytest.param(
             route({"receiver": "page", "match_re": {"severity": "crit"}}),
             ("default",),
             id="a regular expression matches whole values",
@@ -63,10 +73,22 @@ def test_an_alert_reaches(tree: dict[str, Any], reached: tuple[str, ...]) -> Non
     assert receivers(tree, CRITICAL) == reached
 
 
+@pytest.mark.parametrize("key", ["mute_time_intervals", "active_time_intervals"])
+def test_a_receiver_that_hears_at_times_alone_is_told_apart(key: str) -> None:
+    tree = route({"receiver": "page", "continue": True, key: ["nights"]}, {"receiver": "chat"})
+    assert receivers(tree, CRITICAL) == ("chat",)
+    assert receivers_at_times(tree, CRITICAL) == ("page",)
+
+
 @pytest.mark.parametrize(
     "child",
-    [{"matchers": ["severity"]}, {"matchers": "x"}, {"match_re": {"severity": "("}}],
-    ids=["no matcher", "no list", "no regular expression"],
+    [
+        {"matchers": ["severity"]},
+        {"matchers": "x"},
+        {"match_re": {"severity": "("}},
+        {"matchers": ["severity=critical,team=web"]},
+    ],
+    ids=["no matcher", "no list", "no regular expression", "two matchers in one text"],
 )
 def test_what_is_not_understood_decides_nothing(child: dict[str, Any]) -> None:
     with pytest.raises(UnreadableRouteError):
