@@ -21,6 +21,8 @@ from probes.observation import FailureKind, utc_now
 
 _MEGABYTE = 1024 * 1024
 _CLOCKS_DIFFER_SECONDS = 120.0
+_LONGEST_DUMP = dt.timedelta(days=1)
+"""Between a dump's beginning and its file's time; its clock may be of any time zone."""
 _READ_SECONDS = 60.0
 """Reading a whole backup may take longer than an ordinary call."""
 
@@ -83,7 +85,46 @@ class BackupFolder:
             return
         system.judge(_read(newest, observed.value))
         if observed.value.listed:
-            system.judge(_holds(newest, observed.value.tables, _existing(system.section)))
+            self._of_this_database(newest, observed.value)
+
+    def _of_this_database(self, newest: Entry, contents: probes.backup.Contents) -> None:
+        """Judge what the backup says of itself: whose it is, when it was begun, and what it holds."""
+        if contents.created_at is not None:
+            self.system.judge(_made(newest, contents.created_at))
+        login = self.system.platform.postgres()
+        if login is not None and contents.database not in {None, login.database}:
+            self._named_otherwise(newest, contents.database)
+        lacking: Sequence[str] | None = _lacking(contents.tables, _existing(self.system.section))
+        if login is not None and lacking:
+            lacking = self._not_in_partitions(lacking, contents.tables)
+        if lacking is not None:
+            self.system.judge(_holds(newest, contents.tables, lacking))
+
+    def _named_otherwise(self, newest: Entry, dumped: str | None) -> None:
+        """Judge the name of the dumped database by the server's own: a pool may have another."""
+        system = self.system
+        deadline = system.platform.call_deadline()
+        observed = probes.postgres.server_state(system.login, deadline=deadline)
+        system.keep(observed)
+        if observed.value is None:
+            system.judge(system.unreadable("the database's own name", observed))
+        elif observed.value.database != dumped:
+            system.judge(_of_another(newest, dumped, observed.value.database))
+
+    def _not_in_partitions(
+        self, lacking: Sequence[str], found: Sequence[str]
+    ) -> Sequence[str] | None:
+        """Return what is still lacking if rows lie in partitions; None where that can't be told."""
+        system = self.system
+        observed = probes.schema.partitions(
+            system.login, lacking, deadline=system.platform.call_deadline()
+        )
+        system.keep(observed)
+        if observed.value is None:
+            system.judge(system.unreadable("the partitions of tables", observed))
+            return None
+        parts = observed.value.with_rows
+        return _lacking(found, [part for name in lacking for part in parts.get(name, (name,))])
 
     def of_usual_size(self) -> None:
         """Judge the newest backup's size against the median of the earlier ones."""
@@ -199,8 +240,36 @@ def _existing(section: Data) -> tuple[str, ...]:
     return tuple(name for name, table in section.tables.items() if table.counted is not None)
 
 
-def _holds(newest: Entry, found: tuple[str, ...], wanted: tuple[str, ...]) -> Judgement:
-    lacking = sorted({probes.schema.qualified(name) for name in wanted} - set(found))
+def _made(newest: Entry, begun: dt.datetime) -> Judgement:
+    """Judge that the file is no copy of an older backup, which makes it look young."""
+    good = newest.modified_at - begun <= _LONGEST_DUMP
+    return verdict(
+        good=good,
+        rule="backup made",
+        subject=f"backup {newest.name}",
+        sentence=f"backup {newest.name} was begun on {begun:%d %b %Y} and written "
+        + ("then" if good else f"on {newest.modified_at:%d %b %Y}: it is a copy of an old one"),
+        clears="a backup made now",
+    )
+
+
+def _of_another(newest: Entry, dumped: str | None, wanted: str) -> Judgement:
+    return verdict(
+        good=False,
+        rule="backup of this database",
+        subject=f"backup {newest.name}",
+        sentence=f"backup {newest.name} is of the database {dumped}, wanted {wanted}",
+        clears=f"a backup of {wanted}, and those of other databases in another folder",
+        observed=dumped,
+        target=wanted,
+    )
+
+
+def _lacking(found: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    return sorted({probes.schema.qualified(name) for name in wanted} - set(found))
+
+
+def _holds(newest: Entry, found: Sequence[str], lacking: Sequence[str]) -> Judgement:
     return verdict(
         good=bool(found) and not lacking,
         rule="backup complete",
@@ -209,7 +278,7 @@ def _holds(newest: Entry, found: tuple[str, ...], wanted: tuple[str, ...]) -> Ju
         + (f", but not of {', '.join(lacking)}" if lacking else ""),
         clears="a backup of the whole database",
         observed=len(found),
-        data={"missing": lacking},
+        data={"missing": [*lacking]},
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime as dt
 import hashlib
 import os
 import re
@@ -20,6 +21,14 @@ from probes import files
 from probes.observation import Deadline, Observation
 
 _TABLE_DATA: Final = re.compile(r"^\d+; \d+ \d+ TABLE DATA (\S+) (\S+) \S+$", re.MULTILINE)
+_DATABASE: Final = re.compile(r"^;\s+dbname: (.+)$", re.MULTILINE)
+_CREATED: Final = re.compile(
+    r"^; Archive created at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC$", re.MULTILINE
+)
+_TOO_OLD: Final = re.compile(
+    rb"unsupported version|not support compression|compression not supported in this"
+)
+"""What a pg_restore says of a sound backup by a newer pg_dump, or one built with more libraries."""
 _CHUNK_BYTES: Final = 256 * 1024
 _STOP_SECONDS: Final = 2
 
@@ -36,10 +45,15 @@ class Contents:
     """Whether every block could be read; None when that was not asked."""
     sha256: str | None
     """Of the file, where it was read to its end."""
+    database: str | None = None
+    """The name of the database that was dumped."""
+    created_at: dt.datetime | None = None
+    """When the dump began, by the clock on the wall where it was made: its time zone is not kept."""
 
     def facts(self) -> Mapping[str, object]:
         """Return all of it: names of tables, no row."""
-        return dataclasses.asdict(self)
+        created_at = self.created_at and self.created_at.isoformat()
+        return {**dataclasses.asdict(self), "created_at": created_at}
 
 
 def contents(
@@ -50,17 +64,21 @@ def contents(
     def ask() -> Contents:
         listing = _Reading(address, (program, "--list"), deadline)
         ended, printed = listing.run()
-        tables = tuple(
-            f"{schema}.{table}"
-            for schema, table in _TABLE_DATA.findall(printed.decode("utf-8", "replace"))
-        )
+        listed = _listed(printed.decode("utf-8", "replace"), good=ended == 0)
         if not whole or ended != 0:
-            return Contents(tables, ended == 0, None, None)
+            return listed
         reading = _Reading(address, (program, "--file=/dev/null"), deadline)
         ended, _ = reading.run()
-        return Contents(tables, listed=True, whole=ended == 0, sha256=reading.sha256)
+        return dataclasses.replace(listed, whole=ended == 0, sha256=reading.sha256)
 
     return files.observed("backup", address, ask)
+
+
+def _listed(text: str, *, good: bool) -> Contents:
+    tables = tuple(f"{schema}.{table}" for schema, table in _TABLE_DATA.findall(text))
+    database, created = _DATABASE.search(text), _CREATED.search(text)
+    moment = created and dt.datetime.fromisoformat(f"{created[1]}+00:00")
+    return Contents(tables, good, None, None, database and database[1], moment)
 
 
 class _Reading:
@@ -88,7 +106,7 @@ class _Reading:
             # From here on the pipe is the feeder's to close.
             process.stdin = None
             try:
-                printed, _ = process.communicate(timeout=self._deadline.remaining_seconds())
+                printed, said = process.communicate(timeout=self._deadline.remaining_seconds())
             except subprocess.TimeoutExpired as exc:
                 process.kill()
                 process.communicate()
@@ -98,6 +116,11 @@ class _Reading:
         if self._broke is not None:
             # Half a file from a store that broke off says nothing of the backup.
             raise self._broke
+        if process.returncode != 0 and _TOO_OLD.search(said):
+            raise files.OurFaultError(
+                f"{self._argv[0]} here is older than the pg_dump that wrote it, or built without its "
+                "compression; install the version of the server"
+            )
         return process.returncode, printed
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -106,8 +129,8 @@ class _Reading:
                 self._argv,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={"LC_ALL": "C", "PATH": os.environ.get("PATH", os.defpath)},
+                stderr=subprocess.PIPE,
+                env={"LC_ALL": "C", "TZ": "UTC", "PATH": os.environ.get("PATH", os.defpath)},
             )
         except OSError as exc:
             raise files.OurFaultError(f"{self._argv[0]} can't be run here; install it") from exc

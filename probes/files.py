@@ -67,7 +67,10 @@ def listing(location: str, pattern: str, *, deadline: Deadline) -> Observation[L
         filesystem, path = _filesystem(location, deadline)
         found = [one for one in filesystem.ls(path, detail=True) if one["type"] == "file"]
         if len(found) > MAX_ENTRIES:
-            raise OSError("too many files")
+            raise OurFaultError(
+                f"{location} holds more than {MAX_ENTRIES:,} files; name a folder with fewer, or move "
+                "old backups away"
+            )
         entries = [_entry(filesystem, one) for one in found]
         matching = [one for one in entries if fnmatch.fnmatchcase(one.name, pattern)]
         return Listing(tuple(sorted(matching, key=lambda one: one.modified_at, reverse=True)))

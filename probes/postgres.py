@@ -99,10 +99,12 @@ class ServerState:
     version: str
     in_recovery: bool
     """True on a standby."""
+    database: str
+    """Its own name of the database; a pool in front of it may have another."""
 
     def facts(self) -> dict[str, object]:
-        """Return both."""
-        return {"version": self.version, "in_recovery": self.in_recovery}
+        """Return all of it."""
+        return dataclasses.asdict(self)
 
 
 V = TypeVar("V", bound=Facts)
@@ -158,12 +160,12 @@ def record_exists(
 
 
 def server_state(target: PostgresTarget, *, deadline: Deadline) -> Observation[ServerState]:
-    """Return the server's version and whether it is a standby."""
+    """Return the server's version, whether it is a standby, and the database's name."""
 
     def ask(connection: DeadlineConnection) -> ServerState:
-        query = "SELECT current_setting('server_version'), pg_is_in_recovery()"
-        ((version, in_recovery),) = _rows(connection, query, ()).rows
-        return ServerState(str(version), in_recovery is True)
+        query = "SELECT current_setting('server_version'), pg_is_in_recovery(), current_database()"
+        ((version, in_recovery, database),) = _rows(connection, query, ()).rows
+        return ServerState(str(version), in_recovery is True, str(database))
 
     return _observe(target, deadline, ask)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from probes import postgres
@@ -56,6 +56,15 @@ JOIN pg_class t ON t.oid = k.confrelid JOIN pg_namespace tn ON tn.oid = t.relnam
 WHERE k.contype = 'f' AND k.conparentid = 0 AND {_OURS}
 ORDER BY 1, 2
 """  # noqa: S608 - all of it is written here
+# An empty partition may be younger than any backup, and nothing of it can be lost.
+_PARTITIONS: Final = """
+SELECT t.name, array_agg(n.nspname || '.' || c.relname)
+         FILTER (WHERE p.isleaf AND pg_relation_size(c.oid) > 0)
+FROM unnest(%s::text[]) AS t (name)
+CROSS JOIN LATERAL pg_partition_tree(to_regclass(t.name)) AS p
+JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE p.level > 0 GROUP BY 1
+"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,6 +121,30 @@ class Structure:
             "foreign_keys": len(self.foreign_keys),
             "not_holding": loose,
         }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Partitions:
+    """The partitions of tables that have some; a table without is not among them."""
+
+    with_rows: Mapping[str, tuple[str, ...]]
+    """`schema.partition` of those that hold something, by table."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return all of it."""
+        return dataclasses.asdict(self)
+
+
+def partitions(
+    target: PostgresTarget, tables: Sequence[str], *, deadline: Deadline
+) -> Observation[Partitions]:
+    """Return where the rows of partitioned tables really are; needs no right on any table."""
+
+    def ask(reader: Reader) -> Partitions:
+        found = reader.rows(_PARTITIONS, ([*tables],))
+        return Partitions({str(table): _names(parts) for table, parts in found})
+
+    return postgres.asked(target, ask, deadline=deadline)
 
 
 def structure(target: PostgresTarget, *, deadline: Deadline) -> Observation[Structure]:

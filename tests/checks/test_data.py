@@ -354,6 +354,14 @@ class TestMigrationLog:
         assert found.outcome is Outcome.INCONCLUSIVE
 
 
+_BY_MONTH = """
+CREATE TABLE stays (id int, month int) PARTITION BY RANGE (month);
+CREATE TABLE stays_1 PARTITION OF stays FOR VALUES FROM (1) TO (2);
+CREATE TABLE stays_2 PARTITION OF stays FOR VALUES FROM (2) TO (3);
+INSERT INTO stays VALUES (1, 1);
+"""
+
+
 class TestBackups:
     """What is in the backup folder."""
 
@@ -420,6 +428,27 @@ class TestBackups:
         records.dump(newest.name, "--exclude-table-data=patients")
         (found,) = bad(backed_up, platform)
         assert "but not of public.patients" in found.sentence
+
+    def test_a_dump_of_another_database_fails(
+        self, newest: pathlib.Path, platform: Platform, records: Records
+    ) -> None:
+        with records.changed("CREATE DATABASE staging", "DROP DATABASE staging"):
+            records.dump(newest.name, "--dbname=staging")
+            found = bad(backed_up, platform)
+        assert "is of the database staging, wanted clinic" in found[0].sentence
+
+    def test_a_table_in_partitions_is_held_by_those_with_rows(
+        self, newest: pathlib.Path, records: Records, tmp_path: pathlib.Path
+    ) -> None:
+        table = {"columns": ["id"], "counted": "grows"}
+        platform = records.platform(tmp_path, tables={"stays": table}, references=[])
+        with records.changed(_BY_MONTH, "DROP TABLE stays"):
+            records.dump(newest.name)
+            held = bad(backed_up, platform)
+            records.dump(newest.name, "--exclude-table-data=stays_1")
+            (found,) = bad(backed_up, platform)
+        assert held == []
+        assert "but not of public.stays_1" in found.sentence
 
     def test_a_copy_that_is_missing_or_shorter_fails(
         self, newest: pathlib.Path, platform: Platform, tmp_path: pathlib.Path

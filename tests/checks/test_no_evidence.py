@@ -110,6 +110,14 @@ class TestData:
         assert backups._holds(newest, (), ()).outcome is Outcome.FAIL
 
     @pytest.mark.parametrize(
+        ("hours", "outcome"), [(0, Outcome.PASS), (23, Outcome.PASS), (25, Outcome.FAIL)]
+    )
+    def test_an_old_backup_that_was_copied_now_is_old(self, hours: int, outcome: Outcome) -> None:
+        newest = Entry("x.dump", "x.dump", 10, NOON)
+        begun = NOON - dt.timedelta(hours=hours)
+        assert backups._made(newest, begun).outcome is outcome
+
+    @pytest.mark.parametrize(
         "counts",
         [[], {"patients": {"before": 3}}, {"patients": {"before": "many", "restored": 3}}],
         ids=["a list", "no number of restored rows", "a word for a number"],

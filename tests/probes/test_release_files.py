@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
 import pathlib
@@ -108,6 +109,17 @@ def test_contents_are_read_whole_and_shown_to_nobody(tmp_path: pathlib.Path) -> 
     assert "sentinel" not in str(observed.record())
 
 
+def test_a_folder_with_too_many_files_says_so(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.dump", "b.dump"):
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.setattr(files, "MAX_ENTRIES", 1)
+    failure = files.listing(str(tmp_path), "*.dump", deadline=Deadline.after(SOON)).failure
+    assert failure is not None
+    assert "holds more than 1 files" in failure.detail
+
+
 @pytest.mark.parametrize(
     ("location", "kind"),
     [
@@ -146,6 +158,41 @@ def test_a_backup_is_fed_to_its_end_and_its_tables_are_named(tmp_path: pathlib.P
     assert found.tables == ("public.visits",)
     assert (found.listed, found.whole) == (True, True)
     assert found.sha256 == hashlib.sha256(dump.read_bytes()).hexdigest()
+
+
+def test_a_backup_says_whose_it_is_and_when_it_was_begun(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.dump").write_bytes(b"x")
+    said = "; Archive created at 2026-01-31 21:40:00 UTC\n;     dbname: clinic prod\n"
+    reader = program(tmp_path, f"sys.stdin.buffer.read()\nprint({said!r})")
+    found = backup.contents(
+        str(tmp_path / "a.dump"), reader, whole=False, deadline=Deadline.after(SOON)
+    ).value
+    assert found is not None
+    assert found.database == "clinic prod"
+    assert found.created_at == dt.datetime(2026, 1, 31, 21, 40, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "pg_restore: error: unsupported version (1.16) in file header",
+        "pg_restore: error: could not read: this build does not support compression with zstd",
+        "cannot restore from compressed archive (compression not supported in this installation)",
+    ],
+)
+def test_a_program_that_is_too_old_for_the_backup_is_our_own_fault(
+    said: str, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "a.dump").write_bytes(b"x")
+    reader = program(
+        tmp_path, f"sys.stdin.buffer.read()\nprint({said!r}, file=sys.stderr)\nsys.exit(1)"
+    )
+    observed = backup.contents(
+        str(tmp_path / "a.dump"), reader, whole=True, deadline=Deadline.after(SOON)
+    )
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.OUR_FAULT
+    assert "is older than the pg_dump that wrote it" in observed.failure.detail
 
 
 def test_a_program_that_stops_reading_early_is_no_trouble(tmp_path: pathlib.Path) -> None:
