@@ -17,7 +17,7 @@ from checks.schema_findings import findings, unusable
 from environments.sections.delivery import Mobile as Settings
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.decide.judgement import Judgement, equals
-from gates.decide.openapi import UnknownOperationError, breaking_changes
+from gates.decide.openapi import NotComparableError, breaking_changes
 from gates.decide.outcome import Outcome
 from gates.decide.sections import Section
 from probes import http
@@ -226,8 +226,8 @@ def _compatible(
         changes = breaking_changes(before, now, used)
     except NotJsonError as exc:
         return _unreadable(subject, str(exc))
-    except UnknownOperationError as exc:
-        return _unreadable(subject, f"{exc}; mend the contract")
+    except NotComparableError as exc:
+        return _unreadable(subject, str(exc))
     more = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
     return Judgement(
         outcome=Outcome.FAIL if changes else Outcome.PASS,

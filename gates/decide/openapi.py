@@ -1,22 +1,26 @@
 """What would break clients between two OpenAPI documents: a plain structural comparison.
 
 Only what a client can feel counts: an operation that is gone, a request that needs more, an answer that
-promises less. What was added, descriptions and order do not.
+promises less. What was added, descriptions and order do not. What the document before said nothing of can't
+be compared, and is no proof.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-_MOST_DEPTH = 12
-_JSON = "application/json"
-Schema = Mapping[str, Any]
+from gates.decide.json_shapes import Schema, Shape, listed, mapping, referred, shape_of
+
+_MOST_DEPTH = 30
+_NO_CONTENT = "204"
+_ANYTHING = frozenset({"application/json", "application/*", "*/*"})
 
 
-class UnknownOperationError(ValueError):
-    """A contract names an operation that the release before did not have; the text names it."""
+class NotComparableError(ValueError):
+    """The release before promised nothing that could be compared; the text says what, and the remedy."""
 
 
 def breaking_changes(
@@ -24,8 +28,13 @@ def breaking_changes(
 ) -> tuple[str, ...]:
     """Return one phrase for each breaking change of operations such as `GET /v1/things/{id}`.
 
-    Raises UnknownOperationError for one that was not there before: nothing could be compared.
+    Raises NotComparableError where a PASS would prove nothing.
     """
+    for whose, document in (("the release before", before), ("this release", now)):
+        if "swagger" in document:
+            raise NotComparableError(
+                f"{whose} has a document of Swagger 2; convert it to OpenAPI 3"
+            )
     return tuple(
         f"{operation}: {change}"
         for operation in sorted(set(operations))
@@ -36,12 +45,15 @@ def breaking_changes(
 def _operation(before: Mapping[str, Any], now: Mapping[str, Any], operation: str) -> Iterator[str]:
     was, is_now = _find(before, operation), _find(now, operation)
     if was is None:
-        raise UnknownOperationError(f"the release before has no operation {operation}")
+        raise NotComparableError(
+            f"the release before has no operation {operation}; mend the contract"
+        )
     if is_now is None:
         yield "is gone"
         return
+    _promises_something(before, operation, was)
     compared = _Compared(before, now)
-    yield from _parameters(_needed(before, operation, was), _needed(now, operation, is_now))
+    yield from _parameters(compared, _told(before, operation, was), _told(now, operation, is_now))
     yield from _request(compared, was, is_now)
     yield from _responses(compared, was, is_now)
 
@@ -54,9 +66,9 @@ def _find(document: Mapping[str, Any], operation: str) -> Mapping[str, Any] | No
 
 def _item(document: Mapping[str, Any], operation: str) -> Mapping[str, Any]:
     path = operation.partition(" ")[2]
-    for known, item in document.get("paths", {}).items():
+    for known, item in mapping(document.get("paths")).items():
         if _anonymous(known) == _anonymous(path):
-            return item if isinstance(item, Mapping) else {}
+            return referred(document, item)
     return {}
 
 
@@ -64,131 +76,196 @@ def _anonymous(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", path)
 
 
-def _needed(
+def _promises_something(before: Mapping[str, Any], operation: str, was: Mapping[str, Any]) -> None:
+    """Refuse an operation of whose answer nothing was said: whatever comes now would be as good."""
+    answers = _answers(before, was)
+    open_ones = [status for status, answer in answers.items() if _is_open(before, answer)]
+    silent = not any(status == _NO_CONTENT or answers[status].get("content") for status in answers)
+    if open_ones or (silent and operation.startswith("GET ")):
+        raise NotComparableError(
+            f"the document of the release before says nothing of what {operation} answers; write its "
+            "schema there, as the apps know it"
+        )
+
+
+def _is_open(document: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
+    schema = _json_schema(answer)
+    return schema is not None and shape_of(document, schema).says_nothing
+
+
+def _told(
     document: Mapping[str, Any], operation: str, found: Mapping[str, Any]
-) -> dict[tuple[Any, Any], bool]:
-    """Return of each parameter, by place and name, whether it must be there: the path's and its own."""
-    told = [*_item(document, operation).get("parameters", ()), *found.get("parameters", ())]
-    resolved = [_resolved(document, one) for one in told]
-    return {(one.get("in"), one.get("name")): bool(one.get("required")) for one in resolved}
+) -> dict[tuple[Any, Any], Mapping[str, Any]]:
+    """Return the parameters by place and name: the path's and the operation's own."""
+    told = [*listed(_item(document, operation), "parameters"), *listed(found, "parameters")]
+    resolved = [referred(document, one) for one in told]
+    return {(one.get("in"), one.get("name")): one for one in resolved}
 
 
 def _parameters(
-    was: Mapping[tuple[Any, Any], bool], is_now: Mapping[tuple[Any, Any], bool]
+    compared: _Compared,
+    was: Mapping[tuple[Any, Any], Mapping[str, Any]],
+    is_now: Mapping[tuple[Any, Any], Mapping[str, Any]],
 ) -> Iterator[str]:
-    for (place, name), needed in is_now.items():
-        if needed and place != "path" and not was.get((place, name)):
+    for (place, name), found in is_now.items():
+        before = was.get((place, name))
+        if found.get("required") and place != "path" and not (before or {}).get("required"):
             yield f"needs the {place} parameter {name} now"
+        if before is not None:
+            schemas = mapping(before.get("schema")), mapping(found.get("schema"))
+            yield from compared.parameter(*schemas, f"the {place} parameter {name}")
 
 
 def _request(
     compared: _Compared, was: Mapping[str, Any], is_now: Mapping[str, Any]
 ) -> Iterator[str]:
-    body_was, body_now = was.get("requestBody", {}), is_now.get("requestBody", {})
+    body_was = referred(compared.before, was.get("requestBody"))
+    body_now = referred(compared.now, is_now.get("requestBody"))
     if body_now.get("required") and not body_was.get("required"):
         yield "needs a request body now"
-    if body_was and body_now:
-        yield from compared.request(_schema(body_was), _schema(body_now), "request", 0)
+    schema_was, schema_now = _json_schema(body_was), _json_schema(body_now)
+    if schema_was is None or not body_now:
+        return
+    if schema_now is None:
+        yield "takes no JSON any more"
+    else:
+        yield from compared.request(schema_was, schema_now, "request")
 
 
 def _responses(
     compared: _Compared, was: Mapping[str, Any], is_now: Mapping[str, Any]
 ) -> Iterator[str]:
-    for status, answer in was.get("responses", {}).items():
-        if not status.startswith("2"):
-            continue
-        answer_now = is_now.get("responses", {}).get(status)
+    for status, answer in _answers(compared.before, was).items():
+        answer_now = _answer(compared.now, is_now, status)
         if answer_now is None:
             yield f"no longer answers {status}"
-        else:
-            yield from compared.response(_schema(answer), _schema(answer_now), "response", 0)
+            continue
+        schema_was, schema_now = _json_schema(answer), _json_schema(answer_now)
+        if schema_was is not None and schema_now is None:
+            yield f"no longer answers {status} with JSON"
+        elif schema_was is not None and schema_now is not None:
+            yield from compared.response(schema_was, schema_now, "response")
 
 
-def _schema(body: Mapping[str, Any]) -> Schema:
-    found = body.get("content", {}).get(_JSON, {}).get("schema", {})
-    return found if isinstance(found, Mapping) else {}
+def _answers(
+    document: Mapping[str, Any], operation: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    """Return the good answers by status; where none is told, the one that stands for all."""
+    told = mapping(operation.get("responses"))
+    good = [status for status in told if status.startswith("2")] or ["default"]
+    return {status: referred(document, told[status]) for status in good if status in told}
 
 
+def _answer(
+    document: Mapping[str, Any], operation: Mapping[str, Any], status: str
+) -> Mapping[str, Any] | None:
+    """Return what answers with a status now, in its own name or in that of its kind."""
+    told = mapping(operation.get("responses"))
+    names = (status, f"{status[0]}XX", "default")
+    return next((referred(document, told[name]) for name in names if name in told), None)
+
+
+def _json_schema(body: Mapping[str, Any]) -> Schema | None:
+    """Return the schema of a body's JSON, by whichever name it goes; None without JSON."""
+    for name, media in mapping(body.get("content")).items():
+        kind = name.partition(";")[0].strip().lower()
+        if kind in _ANYTHING or kind.endswith("+json"):
+            return mapping(mapping(media).get("schema"))
+    return None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Compared:
     """Two documents: schemas are compared with their references resolved, each in its own."""
 
-    def __init__(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-        self._before = before
-        self._now = now
+    before: Mapping[str, Any]
+    now: Mapping[str, Any]
+    seen: set[tuple[str, str, str]] = dataclasses.field(default_factory=set)
+    """Pairs of schemas that were compared: entities refer to each other, and each is told of once."""
 
-    def request(self, was: Schema, is_now: Schema, at: str, depth: int) -> Iterator[str]:
-        """Yield what a request may no longer be, or has to have now."""
-        was, is_now = _resolved(self._before, was), _resolved(self._now, is_now)
-        if depth > _MOST_DEPTH:
+    def parameter(self, was: Schema, is_now: Schema, at: str) -> Iterator[str]:
+        """Yield what a parameter may no longer be; it is a text, and none can be null."""
+        old, new = shape_of(self.before, was), shape_of(self.now, is_now)
+        if new.types - {"null"} == {"string"} and not new.values:
             return
-        for name in sorted(_required(is_now) - _required(was)):
+        yield from _takes_less(dataclasses.replace(old, types=old.types - {"null"}), new, at)
+
+    def request(self, was: Schema, is_now: Schema, at: str, depth: int = 0) -> Iterator[str]:
+        """Yield what a request may no longer be, or has to have now."""
+        if not self._is_new("request", was, is_now, depth):
+            return
+        old, new = shape_of(self.before, was), shape_of(self.now, is_now)
+        for name in sorted(new.required - old.required):
             yield f"{at} needs the field {name} now"
-        if refused := _types(was) - _types(is_now):
-            yield f"{at} takes no {' or '.join(sorted(refused))} any more"
-        if refused := _values(was) - _values(is_now) if _values(is_now) else set():
-            yield f"{at} takes {len(refused)} values less"
-        for part, one, other in _shared(was, is_now):
+        yield from _takes_less(old, new, at)
+        for part, one, other in _shared(old, new):
             yield from self.request(one, other, f"{at}{part}", depth + 1)
 
-    def response(self, was: Schema, is_now: Schema, at: str, depth: int) -> Iterator[str]:
+    def response(self, was: Schema, is_now: Schema, at: str, depth: int = 0) -> Iterator[str]:
         """Yield what an answer no longer promises."""
-        was, is_now = _resolved(self._before, was), _resolved(self._now, is_now)
-        if depth > _MOST_DEPTH:
+        if not self._is_new("response", was, is_now, depth):
             return
-        gone = set(_properties(was)) - set(_properties(is_now))
+        old, new = shape_of(self.before, was), shape_of(self.now, is_now)
+        gone = set(old.properties) - set(new.properties)
         for name in sorted(gone):
             yield f"{at} lacks the field {name}"
-        for name in sorted(_required(was) - _required(is_now) - gone):
+        for name in sorted(old.required - new.required - gone):
             yield f"{at} may lack the field {name}"
-        if added := _types(is_now) - _types(was) if _types(was) else set():
-            yield f"{at} may be {' or '.join(sorted(added))} now"
-        if added := _values(is_now) - _values(was) if _values(was) else set():
-            yield f"{at} may have {len(added)} new values"
-        for part, one, other in _shared(was, is_now):
+        yield from _promises_less(old, new, at)
+        for part, one, other in _shared(old, new):
             yield from self.response(one, other, f"{at}{part}", depth + 1)
 
-
-def _resolved(document: Mapping[str, Any], schema: Schema) -> Schema:
-    """Follow references; one that leads nowhere, or in a circle, is an empty schema."""
-    for _ in range(_MOST_DEPTH):
-        reference = schema.get("$ref")
-        if reference is None:
-            return schema
-        found: Any = document
-        for part in str(reference).removeprefix("#/").split("/"):
-            found = found.get(part, {}) if isinstance(found, Mapping) else {}
-        schema = found if isinstance(found, Mapping) else {}
-    return {}
+    def _is_new(self, what: str, was: Schema, is_now: Schema, depth: int) -> bool:
+        pair = (what, repr(was), repr(is_now))
+        if depth > _MOST_DEPTH or pair in self.seen:
+            return False
+        self.seen.add(pair)
+        return True
 
 
-def _required(schema: Schema) -> set[str]:
-    return set(schema.get("required", ()))
+def _takes_less(old: Shape, new: Shape, at: str) -> Iterator[str]:
+    if new.types and not old.types:
+        yield f"{at} takes only {_or(new.types)} now"
+    elif new.types and (refused := old.types - _with_whole_numbers(new.types)):
+        yield f"{at} takes no {_or(refused)} any more"
+    if new.values and not old.values:
+        yield f"{at} takes only some values now"
+    elif new.values and (less := old.values - new.values):
+        yield f"{at} takes {len(less)} values less"
+    if new.variants and set(old.variants) - set(new.variants):
+        yield f"{at} takes a shape less"
 
 
-def _properties(schema: Schema) -> Mapping[str, Schema]:
-    found: Mapping[str, Schema] = schema.get("properties", {})
-    return found
+def _promises_less(old: Shape, new: Shape, at: str) -> Iterator[str]:
+    if old.types and not new.types:
+        yield f"{at} may be anything now"
+    elif old.types and (added := new.types - _with_whole_numbers(old.types)):
+        yield f"{at} may be {_or(added)} now"
+    if old.values and not new.values:
+        yield f"{at} may have any value now"
+    elif old.values and (more := new.values - old.values):
+        yield f"{at} may have {len(more)} new values"
+    if old.variants and set(new.variants) - set(old.variants):
+        yield f"{at} may have a shape that nobody knew"
+    for part, container in (("[]", "array"), ("{}", "object")):
+        if part in old.parts and part not in new.parts and container in new.types:
+            yield f"{at}{part} may be anything now"
 
 
-def _types(schema: Schema) -> set[str]:
-    """Return the JSON types that a schema allows; empty where it says nothing of them."""
-    told = schema.get("type", ())
-    types = {told} if isinstance(told, str) else set(told)
-    for one in schema.get("anyOf", ()):
-        types |= _types(one)
-    return types
+def _with_whole_numbers(types: frozenset[str]) -> frozenset[str]:
+    return types | {"integer"} if "number" in types else types
 
 
-def _values(schema: Schema) -> set[str]:
-    constant = [schema["const"]] if "const" in schema else []
-    return {repr(value) for value in (*schema.get("enum", ()), *constant)}
+def _or(words: frozenset[str]) -> str:
+    return " or ".join(sorted(words))
 
 
-def _shared(was: Schema, is_now: Schema) -> Iterator[tuple[str, Schema, Schema]]:
-    """Yield the parts that both schemas have, with what to call them."""
-    now = _properties(is_now)
-    for name, schema in _properties(was).items():
-        if name in now:
-            yield f".{name}", schema, now[name]
-    if "items" in was and "items" in is_now:
-        yield "[]", was["items"], is_now["items"]
+def _shared(old: Shape, new: Shape) -> Iterator[tuple[str, Schema, Schema]]:
+    """Yield the parts that both shapes have, with what to call them."""
+    for name, schema in old.properties.items():
+        if name in new.properties:
+            yield f".{name}", schema, new.properties[name]
+    for name, schema in {**old.parts, **old.variants}.items():
+        found = {**new.parts, **new.variants}.get(name)
+        if found is not None:
+            yield name if name in old.parts else "", schema, found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import types
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from pydantic import ValidationError
@@ -190,13 +190,17 @@ class TestDescriptions:
 
 
 class TestOpenApi:
+    ANSWERS: Final = {
+        "responses": {"200": {"content": {"application/json": {"schema": {"type": "string"}}}}}
+    }
+
     def test_a_parameter_that_is_needed_by_reference_is_needed(self) -> None:
         reference = {"$ref": "#/components/parameters/tenant"}
         tenant = {"name": "tenant", "in": "query", "required": True}
-        before: dict[str, Any] = {"paths": {"/v1/x": {"get": {}}}}
+        before: dict[str, Any] = {"paths": {"/v1/x": {"get": self.ANSWERS}}}
         now = {
             "components": {"parameters": {"tenant": tenant}},
-            "paths": {"/v1/x": {"get": {"parameters": [reference]}}},
+            "paths": {"/v1/x": {"get": {"parameters": [reference], **self.ANSWERS}}},
         }
         assert breaking_changes(before, now, ["GET /v1/x"]) == (
             "GET /v1/x: needs the query parameter tenant now",
@@ -204,8 +208,8 @@ class TestOpenApi:
 
     def test_a_parameter_of_the_whole_path_is_needed_too(self) -> None:
         tenant = {"name": "tenant", "in": "header", "required": True}
-        before: dict[str, Any] = {"paths": {"/v1/x": {"get": {}}}}
-        now = {"paths": {"/v1/x": {"parameters": [tenant], "get": {}}}}
+        before: dict[str, Any] = {"paths": {"/v1/x": {"get": self.ANSWERS}}}
+        now = {"paths": {"/v1/x": {"parameters": [tenant], "get": self.ANSWERS}}}
         assert breaking_changes(before, now, ["GET /v1/x"]) == (
             "GET /v1/x: needs the header parameter tenant now",
         )
