@@ -21,6 +21,8 @@ from probes.redis_failures import FoundError
 __all__ = ["Held", "KeyNames", "Texts", "key_names", "texts"]
 
 _MOST_NAMES: Final = 1000
+_CUT_OFF: Final = frozenset({b"connect", b"connecting", b"handshake", b"sync"})
+"""What ROLE calls a replica that does not follow its master now."""
 _PLAIN = re.compile(rb"[A-Za-z0-9._+:/%-]{1,40}")
 
 
@@ -75,6 +77,7 @@ def texts(target: RedisTarget, names: Iterable[str], *, deadline: Deadline) -> O
     wanted = tuple(names)
 
     def ask(client: Client) -> Texts:
+        _follows_its_master(client)
         return Texts({name: _held(client, name) for name in wanted})
 
     return observe(target, deadline, ask)
@@ -89,6 +92,7 @@ def key_names(
     """
 
     def ask(client: Client) -> KeyNames:
+        _follows_its_master(client)
         found: set[bytes] = set()
         batches = 0
         for keys in scan(client, pattern, max_iterations):
@@ -105,9 +109,32 @@ def key_names(
     return observe(target, deadline, ask)
 
 
+def _follows_its_master(client: Client) -> None:
+    """Raise FoundError on a replica that lost its master: it goes on answering with what was."""
+    try:
+        role = run(client, "ROLE")
+    except redis.exceptions.NoPermissionError:
+        raise
+    except redis.exceptions.ResponseError:
+        return  # a proxy before the servers knows no roles
+    follows = isinstance(role, list) and role[:1] in ([b"slave"], [b"replica"])
+    if follows and _CUT_OFF & set(role[1:]):
+        raise FoundError(
+            FailureKind.UNUSABLE_ANSWER,
+            "It is a replica that is cut off from its master; what it holds may be old: "
+            "name the master in redis.host.",
+        )
+
+
 def _held(client: Client, name: str) -> Held:
     try:
         answer = run(client, "GET", name)
+    except redis.exceptions.AskError as exc:
+        raise FoundError(
+            FailureKind.QUERY_REJECTED,
+            "It is one node of a cluster and holds a part of the keys; name an address in redis.host "
+            "that holds every flag.",
+        ) from exc
     except redis.exceptions.ResponseError as exc:
         # Compared and not shown: the one answer that tells of the value and not of the command.
         if not str(exc).startswith("WRONGTYPE"):

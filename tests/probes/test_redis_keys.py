@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
 import redis as redis_py
 
 from probes import redis, redis_keys
-from probes.observation import Deadline, FailureKind
+from probes.observation import Deadline, FailureKind, Observation
 from probes.redis import RedisTarget
 from sandbox.redis_server import gate_line
 from tests.probes.real_servers import PASSWORD
+from tests.probes.servers import Behaviour, Server, serving
 
 
 def _soon() -> Deadline:
@@ -153,3 +156,66 @@ def test_a_user_that_may_not_read_values_is_told(redis_target: RedisTarget) -> N
     observed = redis_keys.texts(redis_target, ["feature:a"], deadline=_soon())
     assert observed.failure is not None
     assert observed.failure.kind is FailureKind.FORBIDDEN
+
+
+def says(**replies: bytes) -> Behaviour:
+    """Answer each command by its first word, as a server in another place of a deployment does."""
+
+    def behave(connection: socket.socket, _over: threading.Event) -> None:
+        while command := connection.recv(65536):
+            word = command.split(b"\r\n")[2].decode()
+            connection.sendall(replies.get(word, b"-ERR unknown command\r\n"))
+
+    return behave
+
+
+def replica(state: bytes) -> bytes:
+    """Return what ROLE says on a replica."""
+    return b"*5\r\n$5\r\nslave\r\n$5\r\nredis\r\n:6379\r\n$%d\r\n%s\r\n:7\r\n" % (len(state), state)
+
+
+MASTER = b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+OFF = b"$5\r\nfalse\r\n"
+
+
+def one_text(server: Server) -> Observation[redis_keys.Texts]:
+    target = RedisTarget("127.0.0.1", server.port, tls=False)
+    return redis_keys.texts(target, ["feature:a"], deadline=_soon())
+
+
+@pytest.mark.parametrize(
+    "role",
+    [
+        pytest.param(MASTER, id="the master"),
+        pytest.param(replica(b"connected"), id="a replica that follows it"),
+        pytest.param(b"-ERR unknown command 'ROLE'\r\n", id="a proxy without roles"),
+    ],
+)
+def test_who_has_what_the_master_has_is_read(role: bytes) -> None:
+    with serving(says(ROLE=role, GET=OFF)) as server:
+        observed = one_text(server)
+    assert observed.value is not None
+    assert observed.value.held["feature:a"].text == b"false"
+
+
+@pytest.mark.parametrize("state", [b"connect", b"connecting", b"sync"])
+def test_a_replica_that_lost_its_master_shows_what_was(state: bytes) -> None:
+    with serving(says(ROLE=replica(state), GET=OFF, SCAN=b"*2\r\n$1\r\n0\r\n*0\r\n")) as server:
+        target = RedisTarget("127.0.0.1", server.port, tls=False)
+        names = redis_keys.key_names(target, "feature:*", deadline=_soon())
+        for observed in (one_text(server), names):
+            assert observed.value is None
+            assert observed.failure is not None
+            assert observed.failure.kind is FailureKind.UNUSABLE_ANSWER
+            assert "cut off from its master" in observed.failure.detail
+
+
+@pytest.mark.parametrize("redirection", ["MOVED", "ASK"])
+def test_one_node_of_a_cluster_is_told_as_that(redirection: str) -> None:
+    moved = f"-{redirection} 3999 10.0.0.7:6379\r\n".encode()
+    with serving(says(ROLE=MASTER, GET=moved)) as server:
+        observed = one_text(server)
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.QUERY_REJECTED
+    assert "one node of a cluster" in observed.failure.detail
+    assert "10.0.0.7" not in observed.failure.detail
