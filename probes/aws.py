@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import fnmatch
 import functools
 import hashlib
 import time
@@ -117,7 +118,7 @@ def image(
     deadline: Deadline,
     registry_id: str | None = None,
 ) -> Observation[RegistryImage]:
-    """Look a tag up in the registry: its digest, and whether the repository lets tags move."""
+    """Look a tag up in the registry: its digest, and whether the repository lets it move."""
     registry = {} if registry_id is None else {"registryId": registry_id}
 
     def ask(caller: _Caller) -> RegistryImage:
@@ -127,7 +128,7 @@ def image(
         )
         if found is None:
             return RegistryImage(repository, tag, None, None, None)
-        immutable = found["repositories"][0].get("imageTagMutability", "").startswith("IMMUTABLE")
+        immutable = _is_immutable(found["repositories"][0], tag)
         caller.in_time()
         images = _or_none(
             lambda: client.describe_images(
@@ -139,6 +140,14 @@ def image(
         return RegistryImage(repository, tag, digest, pushed, immutable)
 
     return _observe(target, f"ecr {repository}:{tag}", deadline, ask)
+
+
+def _is_immutable(repository: Mapping[str, Any], tag: str) -> bool:
+    """Return whether a tag must stay where it is; a repository may rule otherwise for some tags."""
+    filters = repository.get("imageTagMutabilityExclusionFilters") or ()
+    # A filter knows `*` and letters that mean themselves.
+    excluded = any(fnmatch.fnmatchcase(tag, one["filter"]) for one in filters)
+    return repository.get("imageTagMutability", "").startswith("IMMUTABLE") is not excluded
 
 
 def tags(

@@ -31,7 +31,7 @@ class RegistryImage:
     digest: str | None
     pushed_at: dt.datetime | None
     tags_are_immutable: bool | None
-    """None when the repository itself is not there."""
+    """Of this tag; None when the repository itself is not there."""
 
     def facts(self) -> Mapping[str, object]:
         """Return everything: none of it is private."""
