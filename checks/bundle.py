@@ -21,6 +21,8 @@ from gates.decide.sections import Section
 from probes.observation import Observation
 from probes.strict_json import NotJsonError, parse
 
+READ_SECONDS = 60.0
+"""A whole bundle is read in many calls, maybe from another continent."""
 _MOST_NAMED = 5
 
 
@@ -99,10 +101,8 @@ def uploaded(platform: Platform, check: Check) -> None:
     reading.note(check)
     if reading.manifest is None:
         return
-    settings, target = described(platform), aws_target(platform)
-    listed = probes.aws.bucket(
-        target, settings.bucket, settings.prefix, deadline=platform.call_deadline()
-    )
+    settings = described(platform)
+    listed = objects(platform)
     check.observe_everywhere(listed)
     if listed.value is None:
         error = instrument_error(f"bucket {settings.bucket}", failure_of(listed))
@@ -117,11 +117,19 @@ def uploaded(platform: Platform, check: Check) -> None:
     _judge_content(platform, check, {key: files[key] for key in sorted(files.keys() & there)})
 
 
+def objects(platform: Platform) -> Observation[probes.aws.Bucket]:
+    """List what lies where the bundle does."""
+    settings = described(platform)
+    deadline = platform.deadline.sooner(READ_SECONDS)
+    return probes.aws.bucket(
+        aws_target(platform), settings.bucket, settings.prefix, deadline=deadline
+    )
+
+
 def _judge_content(platform: Platform, check: Check, files: dict[str, BuiltFile]) -> None:
     settings = described(platform)
-    read = probes.aws.digests(
-        aws_target(platform), settings.bucket, files, deadline=platform.call_deadline()
-    )
+    deadline = platform.deadline.sooner(READ_SECONDS)
+    read = probes.aws.digests(aws_target(platform), settings.bucket, files, deadline=deadline)
     check.observe_everywhere(read)
     if read.value is None:
         error = instrument_error(f"objects of {settings.bucket}", failure_of(read))
@@ -132,9 +140,14 @@ def _judge_content(platform: Platform, check: Check, files: dict[str, BuiltFile]
     check.judge_everywhere(_none("object whose content is not the one that was built", other))
 
 
-def _is_ignored(settings: Settings, key: str) -> bool:
+def is_of_others(settings: Settings, key: str) -> bool:
+    """Return whether an object belongs to no bundle, wherever it comes from."""
     ignored = tuple(settings.prefix + prefix for prefix in settings.ignored)
-    return key == settings.prefix + settings.manifest or key.startswith(ignored)
+    return key.startswith(ignored) and key != settings.prefix + settings.manifest
+
+
+def _is_ignored(settings: Settings, key: str) -> bool:
+    return key == settings.prefix + settings.manifest or is_of_others(settings, key)
 
 
 def _none(what: str, names: set[str]) -> Judgement:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import probes
 from checks.aws_account import aws_target
-from checks.bundle import described, read_manifest
+from checks.bundle import described, is_of_others, objects, read_manifest
 from checks.check import Check
 from checks.failures import failure_of, instrument_error
 from checks.platform import Platform
@@ -29,15 +29,14 @@ def invalidated(platform: Platform, check: Check) -> None:
     if reading.manifest is None:
         return
     settings = described(platform)
-    listed = probes.aws.bucket(
-        aws_target(platform), settings.bucket, settings.prefix, deadline=platform.call_deadline()
-    )
+    listed = objects(platform)
     check.observe_everywhere(listed)
     if listed.value is None:
         error = instrument_error(f"bucket {settings.bucket}", failure_of(listed))
         check.judge_everywhere(error)
         return
-    uploaded_at = max(one.modified_at for one in listed.value.objects.values())
+    found = listed.value.objects.items()
+    uploaded_at = max(one.modified_at for key, one in found if not is_of_others(settings, key))
     end = _settled(platform, uploaded_at)
     check.observe_everywhere(end.value)
     check.judge_everywhere(_judged(platform, end, uploaded_at))
@@ -66,7 +65,12 @@ def _statuses(platform: Platform, seen: Look) -> list[str]:
     """Return the status of each invalidation that covers what must be forgotten."""
     wanted = described(platform).invalidation_path
     found = () if seen.value is None else seen.value.invalidations
-    return [one.status.lower() for one in found if wanted in one.paths]
+    return [one.status.lower() for one in found if any(_covers(path, wanted) for path in one.paths)]
+
+
+def _covers(path: str, wanted: str) -> bool:
+    """Return whether an invalidated path is the wanted one, or more; `*` is a path's last letter."""
+    return path == wanted or (path.endswith("*") and wanted.startswith(path[:-1]))
 
 
 def _judged(platform: Platform, end: Settled[Look], uploaded_at: dt.datetime) -> Judgement:

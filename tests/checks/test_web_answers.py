@@ -1,0 +1,168 @@
+"""The web bundle where bucket and network answer what the local platform's account never does."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+import pathlib
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from checks import bundle, edge_caches
+from checks.check import Check
+from checks.platform import Platform
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from tests.checks.moody import Moody, moody
+from tests.checks.platforms import NOWHERE, a_platform, a_policy
+from tests.probes.servers import Behaviour, answer, closed_port
+
+PAGE = b"<html>new</html>"
+MANIFEST = json.dumps(
+    {
+        "schema": 1,
+        "release": "v1.2.0",
+        "build_id": "1.2.0-abc",
+        "files": {"index.html": {"sha256": hashlib.sha256(PAGE).hexdigest(), "size": len(PAGE)}},
+    }
+).encode()
+UPLOADED = "2026-01-31T22:00:00.000Z"
+LATER, EARLIER = "2026-01-31T22:00:09.000Z", "2026-01-31T21:59:00.000Z"
+HOURLY = "2026-01-31T23:00:00.000Z"
+
+
+def xml(text: str) -> Behaviour:
+    return answer(text.encode(), content_type="application/xml")
+
+
+def listing(**keys: str) -> Behaviour:
+    """Answer a bucket's objects, each with the time when it was written."""
+    objects = "".join(
+        f"<Contents><Key>{key}</Key><LastModified>{at}</LastModified><Size>1</Size></Contents>"
+        for key, at in keys.items()
+    )
+    return xml(f"<ListBucketResult><IsTruncated>false</IsTruncated>{objects}</ListBucketResult>")
+
+
+def invalidation(path: str, at: str = LATER) -> tuple[Behaviour, Behaviour]:
+    """Answer the list of one completed invalidation, and the invalidation itself."""
+    told = f"<Id>I1</Id><CreateTime>{at}</CreateTime><Status>Completed</Status>"
+    paths = f"<Paths><Quantity>1</Quantity><Items><Path>{path}</Path></Items></Paths>"
+    return (
+        xml(
+            "<InvalidationList><Quantity>1</Quantity><Items><InvalidationSummary>"
+            f"{told}</InvalidationSummary></Items></InvalidationList>"
+        ),
+        xml(
+            f"<Invalidation>{told}<InvalidationBatch>{paths}<CallerReference>x</CallerReference>"
+            "</InvalidationBatch></Invalidation>"
+        ),
+    )
+
+
+def platform(folder: pathlib.Path, aws: Moody, **frontend: Any) -> Platform:
+    """Return a platform whose AWS is this server, with the evidence of its web build."""
+    (folder / "v1.2.0").mkdir()
+    (folder / "key").write_text("sentinel")
+    evidence = {
+        "schema": 1,
+        "kind": "web-build",
+        "release": "v1.2.0",
+        "commit": "0f9a0f9",
+        "created_at": dt.datetime.now(dt.UTC).isoformat(),
+        "producer": "a test",
+        "result": "passed",
+        "artefacts": [
+            {
+                "name": "build-manifest.json",
+                "digest": f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}",
+            }
+        ],
+    }
+    (folder / "v1.2.0" / "web-build.json").write_text(json.dumps(evidence))
+    return a_platform(
+        folder,
+        {"eu": NOWHERE.format(closed_port())},
+        policy=a_policy(),
+        time_scale=600,
+        evidence={"folder": "."},
+        aws={
+            "region": "us-east-1",
+            "endpoint_url": aws.url,
+            "access_key_id": "file:key",
+            "secret_access_key": "file:key",
+        },
+        frontend={
+            "bucket": "web",
+            "distribution": "E1",
+            "site": NOWHERE.format(closed_port()),
+            "ignored": ["sitemaps/"],
+            **frontend,
+        },
+    )
+
+
+def judged(ask: Callable[[Platform, Check], None], asked: Platform) -> Judgement:
+    """Return the last judgement, which is of the question itself."""
+    check = Check("D4.1-3", asked.regions)
+    ask(asked, check)
+    return check.noted()["eu"].judgements[-1]
+
+
+BUNDLE = {"index.html": UPLOADED, "build-manifest.json": UPLOADED}
+
+
+def test_what_belongs_to_no_bundle_may_be_written_after_the_invalidation(
+    tmp_path: pathlib.Path,
+) -> None:
+    objects = listing(**BUNDLE, **{"sitemaps/today.xml": HOURLY})
+    order, done = invalidation("/*")
+    with moody(done, answer(MANIFEST), objects, order) as aws:
+        last = judged(edge_caches.invalidated, platform(tmp_path, aws))
+    assert last.outcome is Outcome.PASS, last.sentence
+
+
+@pytest.mark.parametrize(
+    ("path", "at", "outcome"),
+    [
+        pytest.param("/*", LATER, Outcome.PASS, id="everything"),
+        pytest.param("/app*", LATER, Outcome.PASS, id="more than is wanted"),
+        pytest.param("/app/*", LATER, Outcome.PASS, id="what is wanted"),
+        pytest.param("/app/old/*", LATER, Outcome.FAIL, id="less than is wanted"),
+        pytest.param("/app/", LATER, Outcome.FAIL, id="one page"),
+        pytest.param("/*", EARLIER, Outcome.FAIL, id="before the upload"),
+    ],
+)
+def test_an_invalidation_counts_if_it_covers_what_is_wanted(
+    tmp_path: pathlib.Path, path: str, at: str, outcome: Outcome
+) -> None:
+    order, done = invalidation(path, at)
+    with moody(done, answer(MANIFEST), listing(**BUNDLE), order) as aws:
+        asked = platform(tmp_path, aws, invalidation_path="/app/*")
+        last = judged(edge_caches.invalidated, asked)
+    assert last.outcome is outcome, last.sentence
+
+
+def slowly(body: bytes, seconds: float) -> Behaviour:
+    """Answer after a while, as a bucket on another continent does."""
+
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        over.wait(seconds)
+        answer(body)(connection, over)
+
+    return behave
+
+
+def test_a_large_bundle_is_read_for_longer_than_one_call_may_take(tmp_path: pathlib.Path) -> None:
+    with moody(slowly(PAGE, 1), answer(MANIFEST), listing(**BUNDLE)) as aws:
+        asked = platform(tmp_path, aws)
+        calls = asked.policy.deadlines.model_copy(update={"call": 0.5})
+        hasty = asked.policy.model_copy(update={"deadlines": calls})
+        last = judged(bundle.uploaded, dataclasses.replace(asked, policy=hasty))
+    assert last.outcome is Outcome.PASS, last.sentence
