@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import probes
 from checks import failures, watchers
 from checks.check import Check
 from checks.data import missing, verdict
+from checks.panels import Panels
 from checks.platform import NotDescribedError, Platform
 from checks.promql import selector
 from gates.decide.judgement import Judgement, contains_all
@@ -30,7 +31,7 @@ class Loaded:
     """A dashboard that Grafana has."""
 
     title: str
-    queries: tuple[probes.grafana.PanelQuery, ...]
+    dashboard: probes.grafana.Dashboard
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -115,16 +116,16 @@ class Dashboards:
 
     def of_the_release(self, loaded: Sequence[Loaded]) -> None:
         """Judge that every dashboard has the panels that the release expects on it."""
-        for dashboard in loaded:
-            wanted = self._grafana.dashboards[dashboard.title]
-            panels = [query.panel for query in dashboard.queries]
-            subject = f"panels of “{dashboard.title}”"
-            self._check.judge_everywhere(contains_all(subject, panels, wanted))
+        for one in loaded:
+            wanted = self._grafana.dashboards[one.title]
+            subject = f"panels of “{one.title}”"
+            self._check.judge_everywhere(contains_all(subject, one.dashboard.panels, wanted))
 
     def flow(self, loaded: Sequence[Loaded]) -> None:
         """Judge that every query of every dashboard returns data now, asked as Grafana asks."""
-        for dashboard in loaded:
-            self._check.judge_everywhere(*self._flows(dashboard))
+        panels = Panels(self._platform, self._check)
+        for one in loaded:
+            self._check.judge_everywhere(*panels.flow(one.title, one.dashboard))
 
     def without_gaps(self) -> None:
         """Judge that each described job was scraped all the time of the look-back, by region."""
@@ -169,41 +170,7 @@ class Dashboards:
                 target=1,
             )
         )
-        return Loaded(title, read.value.queries)
-
-    def _flows(self, dashboard: Loaded) -> Iterator[Judgement]:
-        if not dashboard.queries:
-            what = f"dashboard “{dashboard.title}”"
-            yield verdict(
-                good=False,
-                rule="data flow",
-                subject=what,
-                sentence=f"{what} has no query, wanted at least 1",
-                clears=f"{what} with its panels",
-                observed=0,
-                target=1,
-            )
-        for query in dashboard.queries:
-            observed = probes.prometheus.instant(
-                watchers.through_grafana(self._platform, query.datasource),
-                query.expression,
-                deadline=self._platform.call_deadline(),
-            )
-            self._check.observe_everywhere(observed)
-            if observed.value is None:
-                yield _instrument(observed)
-                continue
-            numbers = [one.value for one in observed.value.series if math.isfinite(one.value)]
-            what = f"panel “{query.panel}” of “{dashboard.title}”"
-            yield verdict(
-                good=bool(numbers),
-                rule="data flow",
-                subject=what,
-                sentence=f"{what} shows {len(numbers)} series with a number, wanted at least 1",
-                clears=f"metrics behind {what}",
-                observed=len(numbers),
-                target=1,
-            )
+        return Loaded(title, read.value)
 
     def _gaps_of(self, region: str) -> None:
         settings = self._platform.environment.settings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from pydantic import SecretStr
 
 import probes
@@ -45,7 +47,7 @@ def through_grafana(platform: Platform, datasource: str) -> probes.prometheus.Pr
     """Return a data source of Grafana's as its panels ask it."""
     section = monitoring_of(platform)
     token = platform.environment.secret(section.grafana.token)
-    proxy = f"{section.grafana.url}/api/datasources/proxy/uid/{datasource}"
+    proxy = f"{section.grafana.url}/api/datasources/proxy/uid/{quote(datasource, safe='')}"
     return probes.prometheus.PrometheusTarget(proxy, token, section.ca_file)
 
 

@@ -10,6 +10,11 @@ from probes import api
 from probes.http import HttpTarget
 from probes.observation import Deadline, Observation
 
+_COMPUTED = ("__expr__", "-- Dashboard --", "-- Grafana --", "grafana")
+"""Data sources of Grafana's own: they compute from other queries, or hold no metric."""
+_MIXED = "-- Mixed --"
+"""Each query of such a panel names its own."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Found:
@@ -24,23 +29,42 @@ class Found:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PanelQuery:
-    """One query of a panel."""
+    """One query of a panel, as the dashboard's author wrote it: variables stand in it by name."""
 
     panel: str
     datasource: str
-    """Its uid."""
+    """Its uid, its name or a variable; empty for Grafana's default."""
+    kind: str
+    """Such as `prometheus` or `loki`, or `library`; empty where the dashboard does not tell."""
     expression: str
+    """Empty where it is none of PromQL's or the panel is kept in Grafana's library."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Dashboard:
-    """A dashboard's queries."""
+    """A dashboard's panels and queries."""
 
+    panels: tuple[str, ...]
+    """Titles of those that show something asked for."""
     queries: tuple[PanelQuery, ...]
+    variables: Mapping[str, str]
+    """Name → the choice that the dashboard is saved with, as PromQL takes it; empty without one."""
 
     def facts(self) -> Mapping[str, object]:
         """Return how many there are."""
         return {"queries": len(self.queries)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sources:
+    """The data sources that the gate's account may ask."""
+
+    by_name: Mapping[str, tuple[str, str]]
+    """Name and uid → uid and kind; the default one also under the empty name and `default`."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return the uids and kinds."""
+        return {"sources": sorted(map(list, set(self.by_name.values())))}
 
 
 def find(target: HttpTarget, title: str, *, deadline: Deadline) -> Observation[Found]:
@@ -62,21 +86,92 @@ def dashboard(target: HttpTarget, uid: str, *, deadline: Deadline) -> Observatio
     return api.read(target, path, _dashboard, probe="grafana", deadline=deadline)
 
 
+def sources(target: HttpTarget, *, deadline: Deadline) -> Observation[Sources]:
+    """Read the data sources as Grafana's own pages do: a viewer may not list them."""
+    path = "/api/frontend/settings"
+    return api.read(target, path, _sources, probe="grafana", deadline=deadline)
+
+
 def _dashboard(body: object) -> Dashboard:
     model = api.mapping(api.mapping(body, "the answer").get("dashboard"), "dashboard")
-    return Dashboard(tuple(_queries(model.get("panels"))))
+    panels = tuple(_panels(model.get("panels", model.get("rows"))))
+    return Dashboard(
+        panels=tuple(_title(panel) for panel in panels if _asks(panel)),
+        queries=tuple(query for panel in panels for query in _queries(panel)),
+        variables=dict(_variables(model.get("templating"))),
+    )
 
 
-def _queries(panels: object) -> Iterator[PanelQuery]:
-    for entry in api.sequence(panels, "panels"):
+def _panels(value: object) -> Iterator[Mapping[str, object]]:
+    for entry in api.sequence(value, "the dashboard's panels"):
         panel = api.mapping(entry, "a panel")
+        yield panel
         if isinstance(panel.get("panels"), list):
-            yield from _queries(panel["panels"])
-        for one in api.sequence(panel.get("targets", []), "targets"):
-            query = api.mapping(one, "a target")
-            source = query.get("datasource") or panel.get("datasource")
-            yield PanelQuery(
-                panel=api.text(panel.get("title"), "a panel's title"),
-                datasource=api.text(api.mapping(source, "a data source").get("uid"), "a uid"),
-                expression=api.text(query.get("expr"), "a query's expr"),
-            )
+            yield from _panels(panel["panels"])
+
+
+def _asks(panel: Mapping[str, object]) -> bool:
+    return bool(panel.get("targets") or panel.get("libraryPanel"))
+
+
+def _title(panel: Mapping[str, object]) -> str:
+    library = panel.get("libraryPanel")
+    kept = library.get("name") if isinstance(library, Mapping) else None
+    return str(panel.get("title") or kept or f"panel {panel.get('id')}")
+
+
+def _queries(panel: Mapping[str, object]) -> Iterator[PanelQuery]:
+    targets = [
+        api.mapping(one, "a target") for one in api.sequence(panel.get("targets") or [], "targets")
+    ]
+    if not targets and panel.get("libraryPanel"):
+        yield PanelQuery(_title(panel), "", "library", "")
+    named = [(one, *_source(one.get("datasource"), panel.get("datasource"))) for one in targets]
+    computed = any(name in _COMPUTED for _, name, _ in named)
+    for query, name, kind in named:
+        # What is hidden is asked all the same where something is computed from it.
+        if name in _COMPUTED or (query.get("hide") is True and not computed):
+            continue
+        expression = query.get("expr")
+        if expression != "":  # an empty line of the editor asks nothing
+            written = expression if isinstance(expression, str) else ""
+            yield PanelQuery(_title(panel), name, kind, written)
+
+
+def _source(own: object, of_the_panel: object) -> tuple[str, str]:
+    """Return name or uid, and kind, of a query's data source: an object, or a name as in old ones."""
+    for source in (own, of_the_panel):
+        if isinstance(source, Mapping):
+            name, kind = str(source.get("uid") or ""), str(source.get("type") or "")
+        else:
+            name, kind = str(source or ""), ""
+        if name and name != _MIXED:
+            return name, kind
+    return "", ""
+
+
+def _variables(templating: object) -> Iterator[tuple[str, str]]:
+    listed = templating.get("list") if isinstance(templating, Mapping) else None
+    for entry in listed if isinstance(listed, list) else []:
+        variable = api.mapping(entry, "a variable")
+        current = variable.get("current")
+        value = current.get("value") if isinstance(current, Mapping) else None
+        if value is None and variable.get("type") == "constant":
+            value = variable.get("query")
+        if value in ("$__all", ["$__all"]):
+            value = variable.get("allValue") or ".+"
+        if isinstance(value, list) and value:
+            value = f"({'|'.join(map(str, value))})"
+        yield str(variable.get("name")), value if isinstance(value, str) else ""
+
+
+def _sources(body: object) -> Sources:
+    settings = api.mapping(body, "the settings")
+    found: dict[str, tuple[str, str]] = {}
+    for name, entry in api.mapping(settings.get("datasources"), "datasources").items():
+        source = api.mapping(entry, "a data source")
+        uid, kind = str(source.get("uid") or ""), str(source.get("type") or "")
+        if uid:
+            found[name] = found[uid] = (uid, kind)
+    default = found.get(str(settings.get("defaultDatasource")))
+    return Sources({**found, "": default, "default": default} if default else found)

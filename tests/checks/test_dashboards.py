@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+import probes
 from checks.check import Check
 from checks.dashboards import Dashboards, Loaded
 from gates.decide.outcome import Outcome
@@ -165,7 +166,7 @@ def test_without_prometheus_nothing_is_said(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_dashboard_without_a_query_shows_nothing(tmp_path: pathlib.Path) -> None:
-    empty = Loaded("Overview", ())
+    empty = Loaded("Overview", probes.grafana.Dashboard((), (), {}))
     check = judged(tmp_path, None, lambda dashboards: dashboards.flow([empty]))
     assert check.outcome("eu") is Outcome.FAIL
     assert "has no query" in sentence(check)
