@@ -160,9 +160,9 @@ class ExternalServices(Section):
 class TableOfRecords(Section):
     """A table in which the gate looks for one record by its id; nothing else is read."""
 
-    table: str = Field(pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$")
+    table: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$")
     """`table` in the schema public, or `schema.table`."""
-    id_column: str = Field(pattern=r"^[a-z_][a-z0-9_]*$")
+    id_column: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """Holds the id that the API's answer told."""
 
 

@@ -43,7 +43,8 @@ class Rights:
 
 
 # `holders` are the login and every role that it can become with SET ROLE, since a login that may
-# become a writer is one. A superuser is a member of all roles; one row about it is enough.
+# become a writer is one. A right in a schema that its holder may not use can't be used: extensions such
+# as pg_cron give everybody some. A superuser is a member of all roles; one row about it is enough.
 EXCESS_QUERY: Final = """
 WITH me AS (SELECT oid, rolname, rolsuper FROM pg_roles WHERE rolname = session_user),
 holders AS (
@@ -51,7 +52,7 @@ holders AS (
     WHERE r.oid = me.oid OR (NOT me.rolsuper AND pg_has_role(me.oid, r.oid, 'MEMBER'))
 ),
 relations AS (
-    SELECT c.oid, c.relkind, c.relowner, format('%I.%I', n.nspname, c.relname) AS name
+    SELECT c.oid, c.relkind, c.relowner, c.relnamespace, format('%I.%I', n.nspname, c.relname) AS name
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
 ),
@@ -83,6 +84,7 @@ excess AS (
     FROM holders h, relations t,
          (VALUES ('INSERT'), ('UPDATE'), ('DELETE'), ('TRUNCATE')) AS p (name)
     WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f')
+      AND has_schema_privilege(h.oid, t.relnamespace, 'USAGE')
       AND (has_table_privilege(h.oid, t.oid, p.name)
            OR (p.name IN ('INSERT', 'UPDATE') AND has_any_column_privilege(h.oid, t.oid, p.name)))
   UNION ALL
@@ -91,7 +93,8 @@ excess AS (
   UNION ALL
     SELECT 7, 'sequence', p.name, t.name, h.rolname
     FROM holders h, relations t, (VALUES ('USAGE'), ('UPDATE')) AS p (name)
-    WHERE t.relkind = 'S' AND has_sequence_privilege(h.oid, t.oid, p.name)
+    WHERE t.relkind = 'S' AND has_schema_privilege(h.oid, t.relnamespace, 'USAGE')
+      AND has_sequence_privilege(h.oid, t.oid, p.name)
 )
 SELECT kind, privilege, object_name, role::text FROM excess
 ORDER BY rank, object_name, privilege, role LIMIT 200

@@ -17,6 +17,7 @@ from psycopg import sql
 from probes import postgres
 from probes.observation import Deadline, Observation
 from probes.postgres import PostgresTarget, Reader
+from probes.schema import qualified, quoted
 
 STRETCHES: Final = 50
 MAX_ORPHANS: Final = 1_000
@@ -148,7 +149,7 @@ def orphans(
 
 
 def _size(reader: Reader, table: str) -> _Size | None:
-    found = reader.rows(_SIZE, (_qualified(table),))
+    found = reader.rows(_SIZE, (quoted(table),))
     if not found:
         return None
     kind, rows, size_bytes, block_bytes = found[0]
@@ -251,12 +252,8 @@ def _real(table: TableToCount) -> sql.Composable:
     return sql.SQL("{} IS NULL").format(sql.Identifier(table.synthetic_column))
 
 
-def _qualified(table: str) -> str:
-    return table if "." in table else f"public.{table}"
-
-
 def _identifier(table: str) -> sql.Identifier:
-    return sql.Identifier(*_qualified(table).split("."))
+    return sql.Identifier(*qualified(table).split("."))
 
 
 def _number(value: object) -> int:

@@ -60,8 +60,8 @@ ORDER BY 1, 2
 _PARTITIONS: Final = """
 SELECT t.name, array_agg(n.nspname || '.' || c.relname)
          FILTER (WHERE p.isleaf AND pg_relation_size(c.oid) > 0)
-FROM unnest(%s::text[]) AS t (name)
-CROSS JOIN LATERAL pg_partition_tree(to_regclass(t.name)) AS p
+FROM unnest(%s::text[], %s::text[]) AS t (name, quoted)
+CROSS JOIN LATERAL pg_partition_tree(to_regclass(t.quoted)) AS p
 JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE p.level > 0 GROUP BY 1
 """
@@ -141,7 +141,7 @@ def partitions(
     """Return where the rows of partitioned tables really are; needs no right on any table."""
 
     def ask(reader: Reader) -> Partitions:
-        found = reader.rows(_PARTITIONS, ([*tables],))
+        found = reader.rows(_PARTITIONS, ([*tables], [*map(quoted, tables)]))
         return Partitions({str(table): _names(parts) for table, parts in found})
 
     return postgres.asked(target, ask, deadline=deadline)
@@ -165,6 +165,11 @@ def structure(target: PostgresTarget, *, deadline: Deadline) -> Observation[Stru
 def qualified(table: str) -> str:
     """Return a table's name with its schema; public where it names none."""
     return table if "." in table else f"public.{table}"
+
+
+def quoted(table: str) -> str:
+    """Return a table's name with its schema as SQL reads it to the letter."""
+    return ".".join(f'"{part}"' for part in qualified(table).split("."))
 
 
 def _key(row: tuple[object, ...]) -> ForeignKey:

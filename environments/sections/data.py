@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field, model_validator
 from environments.fields import Text
 from gates.decide.sections import Name, Section
 
-_SQL_NAME = r"^[a-z_][a-z0-9_]*$"
-_TABLE_NAME = r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$"
+_SQL_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_TABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$"
 
 ColumnName = Annotated[str, Field(pattern=_SQL_NAME)]
 TableName = Annotated[str, Field(pattern=_TABLE_NAME)]
@@ -115,7 +115,7 @@ class Data(Section):
     """What of the database is checked around its migration."""
 
     tables: dict[TableName, Table] = Field(min_length=1)
-    """By name, `schema.table` where it is not in the schema public."""
+    """By name, to the letter, `schema.table` where it is not in the schema public."""
     references: tuple[Reference, ...] = ()
     """Followed from row to row, to find orphans."""
     migrations: Migrations | None = None

@@ -355,10 +355,10 @@ class TestMigrationLog:
 
 
 _BY_MONTH = """
-CREATE TABLE stays (id int, month int) PARTITION BY RANGE (month);
-CREATE TABLE stays_1 PARTITION OF stays FOR VALUES FROM (1) TO (2);
-CREATE TABLE stays_2 PARTITION OF stays FOR VALUES FROM (2) TO (3);
-INSERT INTO stays VALUES (1, 1);
+CREATE TABLE "Stay" (id int, month int) PARTITION BY RANGE (month);
+CREATE TABLE stays_1 PARTITION OF "Stay" FOR VALUES FROM (1) TO (2);
+CREATE TABLE stays_2 PARTITION OF "Stay" FOR VALUES FROM (2) TO (3);
+INSERT INTO "Stay" VALUES (1, 1);
 """
 
 
@@ -441,8 +441,8 @@ class TestBackups:
         self, newest: pathlib.Path, records: Records, tmp_path: pathlib.Path
     ) -> None:
         table = {"columns": ["id"], "counted": "grows"}
-        platform = records.platform(tmp_path, tables={"stays": table}, references=[])
-        with records.changed(_BY_MONTH, "DROP TABLE stays"):
+        platform = records.platform(tmp_path, tables={"Stay": table}, references=[])
+        with records.changed(_BY_MONTH, 'DROP TABLE "Stay"'):
             records.dump(newest.name)
             held = bad(backed_up, platform)
             records.dump(newest.name, "--exclude-table-data=stays_1")

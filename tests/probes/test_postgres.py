@@ -103,6 +103,27 @@ def test_rights_are_returned_as_data(database: Database, user: str, privilege: s
     )
 
 
+def test_a_right_in_a_schema_that_the_login_may_not_enter_is_none(database: Database) -> None:
+    """pg_cron gives everybody DELETE on its own table, in a schema that nobody may use."""
+
+    def excess() -> list[str]:
+        found = postgres.privileges(database.target("reader"), deadline=Deadline.after(3)).value
+        assert found is not None
+        return [right.sentence() for right in found.excess]
+
+    database.as_superuser(
+        "CREATE SCHEMA cron",
+        "CREATE TABLE cron.job_run_details (id int)",
+        "GRANT DELETE ON cron.job_run_details TO public",
+    )
+    shut = excess()
+    database.as_superuser("GRANT USAGE ON SCHEMA cron TO reader")
+    open_ = excess()
+    database.as_superuser("DROP SCHEMA cron CASCADE")
+    assert shut == []
+    assert open_ == ["DELETE on table cron.job_run_details (held by reader)"]
+
+
 REJECTED: dict[str, tuple[str, str, FailureKind, str]] = {
     "without the right": ("blind", "SELECT * FROM visits", FailureKind.FORBIDDEN, "42501"),
     "of a missing table": ("reader", "SELECT * FROM nothing", FailureKind.QUERY_REJECTED, "42P01"),

@@ -160,6 +160,21 @@ def test_a_foreign_key_that_one_partition_switched_off_does_not_hold(by_month: D
     assert [key.triggers for key in found.foreign_keys if key.name == "of_a_stay"] == [False]
 
 
+def test_names_are_taken_to_the_letter_as_prisma_makes_them(database: Database) -> None:
+    database.as_superuser(
+        'CREATE TABLE "Visit" (id int PRIMARY KEY, "priorVisit" int, "syntheticTag" text)',
+        """INSERT INTO "Visit" VALUES (1, NULL, NULL), (2, 1, NULL), (3, 9, NULL), (4, 1, 'run')""",
+        'GRANT SELECT ON "Visit" TO reader',
+    )
+    table = TableToCount("Visit", "id", "syntheticTag", ("priorVisit",))
+    link = Link("Visit", "priorVisit", "Visit", "id")
+    found = counted(database, ALL, table).value
+    lost = rows.orphans(database.target(), link, ALL, deadline=Deadline.after(5)).value
+    database.as_superuser('DROP TABLE "Visit"')
+    assert found == Counted(there=True, rows=3, nulls={"priorVisit": 1})
+    assert lost == Orphans(there=True, found=1)
+
+
 def test_connections_leave_the_gates_own_out(big: Database) -> None:
     found = sessions.sessions(big.target(), deadline=Deadline.after(5)).value
     assert found is not None
