@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from html.parser import HTMLParser
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 _NEEDED = {"stylesheet", "modulepreload", "preload", "manifest", "icon"}
 
@@ -15,7 +15,7 @@ class Page:
 
     build_id: str | None
     files: frozenset[str]
-    """Paths without their leading slash; what lies on other hosts is left out."""
+    """Names of files, without a leading slash; what lies on other hosts is left out."""
 
 
 def read_page(body: bytes, build_id_meta: str) -> Page:
@@ -49,4 +49,5 @@ class _Reader(HTMLParser):
         except ValueError:
             return
         if parts.path and not parts.scheme and not parts.netloc:
-            self.files.add(parts.path.removeprefix("./").lstrip("/"))
+            # An address is encoded, a file's name is not.
+            self.files.add(unquote(parts.path).removeprefix("./").lstrip("/"))

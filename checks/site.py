@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from checks.availability import Availability, Reading
 from checks.bundle import BuiltFile, Manifest, described, read_manifest
@@ -99,7 +100,8 @@ class _Site:
         ]
 
     def _asset(self, name: str, manifest: Manifest) -> None:
-        reading = self._read(f"/{name}")
+        # Object stores read a bracket or a plus otherwise than they are meant.
+        reading = self._read(f"/{quote(name)}")
         answer = reading.observation.value
         built = manifest.files.get(name)
         if reading.decided or answer is None:

@@ -16,6 +16,12 @@ def test_a_page_tells_its_build_and_the_files_of_its_own_site() -> None:
     assert page.files == {"assets/app.js", "assets/main.css", "assets/logo.svg"}
 
 
+def test_a_name_is_read_as_the_file_is_called() -> None:
+    # Next.js writes the chunks of [locale] so; the bucket's object has the brackets.
+    page = read_page(b'<script src="/app/%5Blocale%5D/page-1a.js">', "build-id")
+    assert page.files == {"app/[locale]/page-1a.js"}
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"\xff\xfe\x00", b"<script src=", b"<meta name=build-id>", b"<script src='http://['>"],

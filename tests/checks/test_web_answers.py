@@ -9,19 +9,25 @@ import json
 import pathlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from checks import bundle, edge_caches
+from checks import bundle, edge_caches, site
+from checks.availability import Availability
 from checks.check import Check
 from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from tests.checks.moody import Moody, moody
 from tests.checks.platforms import NOWHERE, a_platform, a_policy
-from tests.probes.servers import Behaviour, answer, closed_port
+from tests.probes.servers import Behaviour, answer, closed_port, read_request, serving
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
 
 PAGE = b"<html>new</html>"
 MANIFEST = json.dumps(
@@ -29,7 +35,7 @@ MANIFEST = json.dumps(
         "schema": 1,
         "release": "v1.2.0",
         "build_id": "1.2.0-abc",
-        "files": {"index.html": {"sha256": hashlib.sha256(PAGE).hexdigest(), "size": len(PAGE)}},
+        "files": {"index.html": {"sha256": digest(PAGE), "size": len(PAGE)}},
     }
 ).encode()
 UPLOADED = "2026-01-31T22:00:00.000Z"
@@ -66,7 +72,9 @@ def invalidation(path: str, at: str = LATER) -> tuple[Behaviour, Behaviour]:
     )
 
 
-def platform(folder: pathlib.Path, aws: Moody, **frontend: Any) -> Platform:
+def platform(
+    folder: pathlib.Path, aws: Moody, manifest: bytes = MANIFEST, **frontend: Any
+) -> Platform:
     """Return a platform whose AWS is this server, with the evidence of its web build."""
     (folder / "v1.2.0").mkdir()
     (folder / "key").write_text("sentinel")
@@ -81,7 +89,7 @@ def platform(folder: pathlib.Path, aws: Moody, **frontend: Any) -> Platform:
         "artefacts": [
             {
                 "name": "build-manifest.json",
-                "digest": f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}",
+                "digest": f"sha256:{digest(manifest)}",
             }
         ],
     }
@@ -166,3 +174,36 @@ def test_a_large_bundle_is_read_for_longer_than_one_call_may_take(tmp_path: path
         hasty = asked.policy.model_copy(update={"deadlines": calls})
         last = judged(bundle.uploaded, dataclasses.replace(asked, policy=hasty))
     assert last.outcome is Outcome.PASS, last.sentence
+
+
+def by_path(bodies: Mapping[str, bytes]) -> Behaviour:
+    """Answer what lies under a path, to the letter; 404 for all else."""
+
+    def behave(connection: socket.socket, _over: threading.Event) -> None:
+        path = read_request(connection).split(b" ", 2)[1].decode()
+        status = "200 OK" if path in bodies else "404 Not Found"
+        head = f"HTTP/1.1 {status}\r\nCache-Control: no-cache\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode() + bodies.get(path, b""))
+
+    return behave
+
+
+def test_a_file_is_asked_for_by_a_name_that_every_server_reads_alike(
+    tmp_path: pathlib.Path,
+) -> None:
+    page = b'<meta name="build-id" content="1.2.0-abc"><script src="/app/%5Blocale%5D/a+b.js"></script>'
+    script, name = b"1", "app/[locale]/a+b.js"
+    files = {
+        "index.html": {"sha256": digest(page), "size": len(page), "assets": [name]},
+        name: {"sha256": digest(script), "size": 1},
+    }
+    built = {**json.loads(MANIFEST), "files": files}
+    with (
+        moody(answer(json.dumps(built).encode())) as aws,
+        serving(by_path({"/": page, "/app/%5Blocale%5D/a%2Bb.js": script})) as web,
+    ):
+        asked = platform(tmp_path, aws, json.dumps(built).encode(), site=web.url)
+        check = Check("D4.1-4", asked.regions)
+        site.serves_the_build(asked, Availability(asked), check)
+    found = check.noted()["eu"].judgements
+    assert [one.sentence for one in found if one.outcome is not Outcome.PASS] == []
