@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import probes
 from checks.check import Check
@@ -104,7 +104,9 @@ class ChangeLog:
             return _Look(held, observed)
         covered = Covered(since, utc_now(), section.max_clock_skew)
         changes = [*_changes(flags, moment, values(held.value))]
-        logged = _by_key(flags, observed.value.entries, since)
+        # The server may not know the parameter: what counts is the action of the entry.
+        told = [one for one in observed.value.entries if one.action == section.flag_change]
+        logged = _by_key(flags, told, since)
         judged = [logged_truly(one, logged.get(one.key, ()), covered) for one in changes]
         in_place = frozenset(
             judgement.subject
@@ -135,7 +137,7 @@ def _texts(section: FlagSection, state: FlagState) -> tuple[str, str]:
 
 
 def _by_key(
-    section: FlagSection, entries: tuple[probes.audit.Entry, ...], since: dt.datetime
+    section: FlagSection, entries: Sequence[probes.audit.Entry], since: dt.datetime
 ) -> dict[str, tuple[Logged, ...]]:
     """Return the entries about each key; older ones are left out, whatever the server understood."""
     found: dict[str, tuple[Logged, ...]] = {}

@@ -286,6 +286,16 @@ class TestChangeLog:
         assert failed(judged(tells("safe"), platform_of())) == ["changes of flag.calendar"]
         assert log.looks > 1
 
+    def test_what_else_the_log_tells_of_a_flag_is_no_change(
+        self, platform_of: Callable[..., Platform], admin: redis_py.Redis, log: AuditServer
+    ) -> None:
+        admin.mset(SAFE)
+        log.add(target="flag.calendar", old="ON", new="OFF")
+        log.add(target="flag.calendar", action="flag.looked.at")
+        # A log that does not know the parameter answers with all that it has.
+        log.body = {"entries": log.entries, "next": None}
+        assert failed(judged(tells("safe"), platform_of())) == []
+
     def test_nothing_private_is_in_the_evidence(
         self, platform_of: Callable[..., Platform], admin: redis_py.Redis, log: AuditServer
     ) -> None:
