@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from pydantic import Field, SecretStr
 from checks.availability import Availability, Reading
 from checks.check import Check
 from checks.platform import NotDescribedError, Platform
-from checks.schema_findings import findings, unusable
+from checks.schema_findings import findings, unseen, unusable
 from environments.sections.delivery import Mobile as Settings
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.decide.judgement import Judgement, equals
@@ -28,6 +29,7 @@ _OK = 200
 _SAYS_SOMETHING = frozenset(
     {"type", "$ref", "allOf", "anyOf", "oneOf", "const", "enum", "required", "properties", "items"}
 )
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 Operation = Annotated[str, Field(pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$")]
 
 
@@ -149,6 +151,7 @@ class _App:
         """Read contract and schemas; raises ConfigurationError."""
         folder = _folder(platform, version)
         contract = read_contract(folder, version)
+        _has_what_it_needs(described(platform), contract)
         schemas = {one.response: _schema(folder / one.response) for one in contract.requests}
         return cls(platform, availability, check, contract, schemas)
 
@@ -184,22 +187,25 @@ class _App:
 
 
 def _readable(subject: str, answer: HttpAnswer, schema: Mapping[str, Any]) -> Judgement:
+    empty: tuple[str, ...] = ()
     try:
-        found = findings(schema, answer.json())
+        body = answer.json()
+        found, empty = findings(schema, body), tuple(unseen(schema, body))
     except NotJsonError as exc:
         found = (str(exc),)
     more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    seen = f", so far as it was seen: {', '.join(empty)} was empty" if empty else ""
     return Judgement(
         outcome=Outcome.FAIL if found else Outcome.PASS,
         rule="response schema",
         subject=subject,
         sentence=f"{subject}: the app can't read the answer: {found[0]}{more}"
         if found
-        else f"{subject} answers what the app can read",
+        else f"{subject} answers what the app can read{seen}",
         observed=len(found),
         target=0,
         clears=f"{subject} answering as that version's schema says" if found else "",
-        data={"findings": list(found)},
+        data={"findings": list(found), "empty": list(empty)},
     )
 
 
@@ -267,6 +273,21 @@ def read_contract(folder: pathlib.Path, version: str) -> AppContract:
     if contract.version != version:
         raise ConfigurationError(f"{shown}: version = {contract.version}: must be {version}.")
     return contract
+
+
+def _has_what_it_needs(settings: Settings, contract: AppContract) -> None:
+    """Refuse requests that can't be sent as they are meant: their refusal would be no finding."""
+    for request in contract.requests:
+        lacking = set(_PLACEHOLDER.findall(request.path)) - set(settings.values)
+        if lacking:
+            raise ConfigurationError(
+                f"{request.path} can't be asked for: the environment's mobile.values lacks "
+                f"{', '.join(sorted(lacking))}; add it."
+            )
+        if request.authenticated and settings.token is None:
+            raise ConfigurationError(
+                f"{request.path} needs a login: name the environment's mobile.token."
+            )
 
 
 def _previous_document(platform: Platform) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 _STRUCTURE = {"properties", "items", "anyOf", "oneOf", "allOf", "$defs"}
@@ -27,6 +27,21 @@ def unusable(schema: Mapping[str, Any]) -> str:
     except SchemaError as exc:
         return f"{exc.json_path} is not of {exc.validator} there"
     return ""
+
+
+def unseen(schema: Any, instance: object, place: str = "the answer") -> Iterator[str]:
+    """Yield the lists of which a schema describes the items, and that had none."""
+    if not isinstance(schema, Mapping):
+        return
+    if isinstance(instance, list) and "items" in schema:
+        if not instance:
+            yield place
+        for one in instance[:1]:
+            yield from unseen(schema["items"], one, place)
+    if isinstance(instance, Mapping):
+        for name, part in schema.get("properties", {}).items():
+            if name in instance:
+                yield from unseen(part, instance[name], name)
 
 
 def _phrase(error: Any) -> str:

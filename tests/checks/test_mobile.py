@@ -47,8 +47,8 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-def written(folder: pathlib.Path, url: str) -> Platform:
-    """Write contract, schema and document and return the platform."""
+def written(folder: pathlib.Path, url: str, **changes: Any) -> Platform:
+    """Write contract, schema and document and return the platform; its section may be changed."""
     contract = folder / "contracts" / "1.0.0"
     contract.mkdir(parents=True, exist_ok=True)
     (contract / "contract.yaml").write_text(CONTRACT)
@@ -66,6 +66,7 @@ def written(folder: pathlib.Path, url: str) -> Platform:
             "token": "file:token",
             "values": {"thing": "t-1"},
             "previous_openapi": "before.json",
+            **changes,
         },
     )
 
@@ -116,6 +117,20 @@ class TestReading:
         assert any(says in one.sentence for one in judgements), judgements
         assert PATIENT not in str(judgements)
 
+    @pytest.mark.parametrize(
+        ("things", "seen"), [([], "things was empty"), ([THING], "answers what the app can read")]
+    )
+    def test_a_list_of_nothing_is_told_as_that(
+        self, tmp_path: pathlib.Path, things: list[Any], seen: str
+    ) -> None:
+        with moody(saying({"things": things})) as service:
+            platform = written(tmp_path, service.url)
+            listed = {"type": "object", "properties": {"things": {"type": "array", "items": SCHEMA}}}
+            (tmp_path / "contracts" / "1.0.0" / "thing.json").write_text(json.dumps(listed))
+            last = reads(platform)[-1]
+        assert last.outcome is Outcome.PASS
+        assert last.sentence.endswith(seen)
+
     def test_a_service_that_is_away_without_any_network_is_no_finding(
         self, tmp_path: pathlib.Path
     ) -> None:
@@ -151,6 +166,23 @@ class TestReading:
         judgements = reads(platform)
         assert worst(judgements) is Outcome.ERROR
         assert "can't be used" in judgements[0].sentence
+
+    @pytest.mark.parametrize(
+        ("lacks", "says"),
+        [
+            ({"values": {"other": "t-1"}}, "mobile.values lacks thing"),
+            ({"token": None}, "mobile.token"),
+        ],
+        ids=["a value", "a token"],
+    )
+    def test_what_a_request_needs_and_nobody_gave_is_named_before_anything_is_asked(
+        self, tmp_path: pathlib.Path, lacks: dict[str, Any], says: str
+    ) -> None:
+        with moody(saying({"detail": "no"}, "404 Not Found")) as service:
+            (found,) = reads(written(tmp_path, service.url, **lacks))
+        assert found.outcome is Outcome.ERROR
+        assert says in found.sentence
+        assert service.requests == 0
 
     def test_a_version_that_nobody_uses_is_named(self, tmp_path: pathlib.Path) -> None:
         with pytest.raises(NotDescribedError, match=r"mobile\.versions lacks 9\.9\.9"):
