@@ -125,7 +125,10 @@ class TestReading:
     ) -> None:
         with moody(saying({"things": things})) as service:
             platform = written(tmp_path, service.url)
-            listed = {"type": "object", "properties": {"things": {"type": "array", "items": SCHEMA}}}
+            listed = {
+                "type": "object",
+                "properties": {"things": {"type": "array", "items": SCHEMA}},
+            }
             (tmp_path / "contracts" / "1.0.0" / "thing.json").write_text(json.dumps(listed))
             last = reads(platform)[-1]
         assert last.outcome is Outcome.PASS
