@@ -49,7 +49,7 @@ def _counted(clusters: Clusters, region: str, pods: Sequence[Pod]) -> Observatio
 
 
 def _silent(subject: str, counts: LogLevels) -> Iterator[Judgement]:
-    """Yield what can't be told: a log that is not there, or empty, shows no error either."""
+    """Yield what can't be told: a log that is not there, empty, or read wrongly shows no error either."""
     clears = "every pod of the release with a log in which it says something"
     without = counts.pods_without_log
     if without and counts.pods_read:
@@ -58,6 +58,17 @@ def _silent(subject: str, counts: LogLevels) -> Iterator[Judgement]:
     if counts.pods_read and not counts.lines:
         sentence = f"{subject}: {counts.pods_read} pods have logged nothing at all"
         yield missing(subject, sentence, f"{clears}; is kubernetes.container right?")
+    if counts.pods_cut_off:
+        sentence = (
+            f"{subject}: {len(counts.pods_cut_off)} pods have longer ones than are read, such as "
+            f"{min(counts.pods_cut_off)}, so their newest lines are not known"
+        )
+        yield missing(subject, sentence, "kubernetes.logs.tail_lines made smaller")
+    if not counts.levelled and counts.unlevelled * 2 > counts.lines:
+        sentence = (
+            f"{subject}: {counts.unlevelled} of {counts.lines} lines are JSON without a level"
+        )
+        yield missing(subject, sentence, "kubernetes.logs.level_field set to what the app calls it")
 
 
 def _clean(subject: str, counts: LogLevels) -> Judgement:

@@ -7,11 +7,12 @@ here name what is kept, and nothing else leaves this module.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from kubernetes import client
@@ -188,40 +189,55 @@ def log_levels(
     """Count the error lines in the newest lines of these (pod, container)s; no line is kept."""
 
     def ask(opened: Session) -> LogLevels:
-        counts: dict[str, int] = {}
-        read = lines = 0
-        silent = []
-        for pod, container in pods:
-            log = _log(opened, namespace, pod, container, rules.tail_lines)
-            if log is None:
-                silent.append(pod)
-                continue
-            read += 1
-            for line in filter(None, log.splitlines()):
-                lines += 1
-                level = error_level(line, rules)
-                if level is not None:
-                    counts[level] = counts.get(level, 0) + 1
-        return LogLevels(lines, sum(counts.values()), counts, read, tuple(silent))
+        logs = {
+            pod: _log(opened, namespace, pod, container, rules.tail_lines)
+            for pod, container in pods
+        }
+        read = {pod: log for pod, log in logs.items() if log is not None}
+        lines = [line for log in read.values() for line in _lines(log)]
+        levels = collections.Counter(filter(None, (error_level(line, rules) for line in lines)))
+        told = [_level(line, rules) is not None for line in lines if line.startswith("{")]
+        return LogLevels(
+            lines=len(lines),
+            errors=levels.total(),
+            by_level=dict(levels),
+            pods_read=len(read),
+            pods_without_log=tuple(pod for pod, log in logs.items() if log is None),
+            pods_cut_off=tuple(pod for pod, log in read.items() if len(log) >= _LOG_BYTES),
+            levelled=told.count(True),
+            unlevelled=told.count(False),
+        )
 
     return _observe(target, f"logs of {len(pods)} containers of {namespace}", deadline, ask)
 
 
+def _lines(log: bytes) -> Iterator[str]:
+    """Yield a log's lines, whatever its encoding; the words and levels of errors are ASCII in all."""
+    return filter(None, log.decode("utf-8", "replace").splitlines())
+
+
 def error_level(line: str, rules: LogRules) -> str | None:
     """Return which of the error levels or words a line has; None when it is no error."""
-    if line.startswith("{"):
-        try:
-            level = json.loads(line).get(rules.level_field)
-        except (ValueError, AttributeError, RecursionError):
-            level = None
-        if isinstance(level, str):
-            return level.lower() if level.lower() in rules.error_levels else None
-        # Some loggers number their levels; one whose numbers nobody described may still use words.
-        if isinstance(level, int) and str(level) in rules.error_levels:
-            return str(level)
+    level = _level(line, rules)
+    if isinstance(level, str):
+        return level.lower() if level.lower() in rules.error_levels else None
+    # Some loggers number their levels; one whose numbers nobody described may still use words.
+    if level is not None and str(level) in rules.error_levels:
+        return str(level)
     return next(
         (word for word in rules.error_words if re.search(rf"\b{re.escape(word)}\b", line)), None
     )
+
+
+def _level(line: str, rules: LogRules) -> str | int | None:
+    """Return the level of a line that is a JSON object with one."""
+    if not line.startswith("{"):
+        return None
+    try:
+        level = json.loads(line).get(rules.level_field)
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return level if isinstance(level, str | int) and not isinstance(level, bool) else None
 
 
 def excess_rights(
@@ -274,12 +290,17 @@ def _is_of(model: Any, namespace: str, labels: Mapping[str, str]) -> bool:
     return model.metadata.namespace == namespace and labels.items() <= own.items()
 
 
-def _log(opened: Session, namespace: str, pod: str, container: str, tail: int) -> str | None:
-    """Return a log's last lines; None where the container never started, or is gone."""
+def _log(opened: Session, namespace: str, pod: str, container: str, tail: int) -> bytes | None:
+    """Return a log's last lines; None where the container never started, or is gone.
+
+    As they are: the client would read a log of one line that is JSON as an object, and refuse what is
+    no UTF-8.
+    """
     method = opened.core.read_namespaced_pod_log
     options = {"container": container, "tail_lines": tail, "limit_bytes": _LOG_BYTES}
     try:
-        return str(opened.call(method, pod, namespace, **options))
+        answer = opened.call(method, pod, namespace, **options, _preload_content=False)
+        return bytes(answer.data)
     except FoundError as exc:
         if exc.status in (_BAD_REQUEST, 404):
             return None

@@ -90,6 +90,11 @@ class _Answer:
     headers: Mapping[str, str]
     reason: str = ""
 
+    @property
+    def response(self) -> _Answer:
+        """Return what a call brings back whose body nobody decodes."""
+        return self
+
     def read(self) -> bytes:
         """Return the body."""
         return self.data

@@ -245,6 +245,12 @@ class LogLevels:
     pods_read: int
     pods_without_log: tuple[str, ...]
     """Pods that never started, so that they have none."""
+    pods_cut_off: tuple[str, ...] = ()
+    """Pods whose newest lines are beyond what is read of a log."""
+    levelled: int = 0
+    """Lines that are JSON objects with a level."""
+    unlevelled: int = 0
+    """Lines that are JSON objects without one."""
 
     def facts(self) -> Mapping[str, object]:
         """Return the counts."""

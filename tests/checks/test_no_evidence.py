@@ -83,8 +83,20 @@ class TestClusters:
             (LogLevels(40, 0, {}, 2, ()), set()),
             (LogLevels(20, 0, {}, 1, ("two",)), {Outcome.INCONCLUSIVE}),
             (LogLevels(0, 0, {}, 2, ()), {Outcome.INCONCLUSIVE}),
+            (LogLevels(40, 0, {}, 2, (), ("two",)), {Outcome.INCONCLUSIVE}),
+            (LogLevels(40, 0, {}, 2, (), (), levelled=0, unlevelled=38), {Outcome.INCONCLUSIVE}),
+            (LogLevels(40, 0, {}, 2, (), (), levelled=0, unlevelled=2), set()),
+            (LogLevels(40, 0, {}, 2, (), (), levelled=1, unlevelled=38), set()),
         ],
-        ids=["all tell something", "one has no log", "none says anything"],
+        ids=[
+            "all tell something",
+            "one has no log",
+            "none says anything",
+            "one is longer than what is read",
+            "no line has a level where it was said to be",
+            "plain lines and some JSON",
+            "some lines have one",
+        ],
     )
     def test_a_log_that_is_not_there_or_empty_shows_nothing(
         self, counts: LogLevels, outcomes: set[Outcome]

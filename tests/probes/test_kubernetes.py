@@ -204,6 +204,41 @@ class TestLogs:
         assert (observed.value.errors, dict(observed.value.by_level)) == (6, {"error": 6})
         assert "Jane" not in json.dumps(observed.record())
 
+    @pytest.mark.parametrize(
+        ("log", "errors"),
+        [
+            (b'{"level": "error", "msg": "one line alone, which is JSON as a whole"}', 1),
+            (b'{"level": "error"}\n{"level": "info", "msg": "cut \xe2\x82', 1),
+            (b"\xff\xfe ERROR in another encoding\n", 1),
+        ],
+        ids=["one line", "a letter cut in two", "no UTF-8"],
+    )
+    @pytest.mark.parametrize("content_type", ["text/plain", "application/json"])
+    def test_a_log_is_bytes_and_nothing_else(
+        self, log: bytes, errors: int, content_type: str
+    ) -> None:
+        with serving(answer(log, content_type=content_type)) as server:
+            observed = ASKS["logs"](target_at(server.port), Deadline.after(5))
+        assert observed.value is not None, observed.failure
+        assert observed.value.errors == errors
+
+    def test_a_log_that_is_longer_than_what_is_read_of_it_is_told(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The limit cuts the newest lines off: it counts from where the tail begins."""
+        monkeypatch.setattr(kubernetes, "_LOG_BYTES", 20)
+        with serving(answer(b'{"level": "info"}\n{"level": "error"}\n')) as server:
+            observed = ASKS["logs"](target_at(server.port), Deadline.after(5))
+        assert observed.value is not None, observed.failure
+        assert observed.value.pods_cut_off == ("a-pod",)
+
+    def test_lines_that_tell_no_level_where_it_was_said_to_be_are_counted(self) -> None:
+        lines = b'{"severity": "error"}\n{"level": "info"}\n{"level": 30}\nplain\n{"level": true}\n'
+        with serving(answer(lines)) as server:
+            observed = ASKS["logs"](target_at(server.port), Deadline.after(5))
+        assert observed.value is not None, observed.failure
+        assert (observed.value.levelled, observed.value.unlevelled) == (2, 2)
+
     def test_a_pod_that_never_started_has_no_log(self, cluster: ClusterServer) -> None:
         cluster.bend(waiting="ImagePullBackOff")
         pods = [(pod.name, "api") for pod in value_of(cluster, "workload").pods]
