@@ -156,16 +156,14 @@ def health(
         version = opened.call(opened.version.get_code)
         nodes = opened.listed(opened.core.list_node)
         pods = opened.listed(opened.core.list_pod_for_all_namespaces)
+        by_node = collections.defaultdict(list)
+        for one in pods:
+            by_node[one.spec.node_name].append(one)
         app = [one for one in pods if _is_of(one, namespace, labels) and reading.holds_room(one)]
         return ClusterHealth(
             version=version.git_version,
             api_ready=_is_ready(opened),
-            nodes=tuple(
-                reading.node(
-                    node, [one for one in pods if one.spec.node_name == node.metadata.name]
-                )
-                for node in nodes
-            ),
+            nodes=tuple(reading.node(node, by_node[node.metadata.name], app) for node in nodes),
             system_pods=tuple(
                 reading.system_pod(one)
                 for one in pods

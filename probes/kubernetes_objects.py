@@ -186,7 +186,7 @@ class Node:
     troubles: tuple[str, ...]
     """Conditions that should be False and are not, such as DiskPressure."""
     schedulable: bool
-    """Neither cordoned nor tainted against ordinary pods."""
+    """The app's pods may go there: by cordon, taints, their node selector and required affinity."""
     free: Room
     """Allocatable minus what its pods ask for."""
 

@@ -23,9 +23,9 @@ from probes.kubernetes_objects import (
     Room,
     SystemPod,
 )
+from probes.kubernetes_scheduling import may_go
 
 _PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
-_KEEPS_OUT: Final = ("NoSchedule", "NoExecute")
 _OVER: Final = ("Succeeded", "Failed")
 
 
@@ -167,10 +167,9 @@ def changed_at(metadata: Any) -> dt.datetime | None:
     return max((one.time for one in metadata.managed_fields or () if one.time), default=None)
 
 
-def node(model: Any, pods: Iterable[Any]) -> Node:
-    """Read a node and the room that its pods leave."""
+def node(model: Any, pods: Iterable[Any], app: Iterable[Any]) -> Node:
+    """Read a node, the room that its pods leave, and whether the app's pods may go there."""
     conditions = {one.type: one.status for one in (model.status and model.status.conditions) or ()}
-    taints = {taint.effect for taint in model.spec.taints or ()} if model.spec else set()
     amounts = (model.status and model.status.allocatable) or {}
     allocatable = Room(
         _quantity(amounts.get("cpu")),
@@ -182,8 +181,7 @@ def node(model: Any, pods: Iterable[Any]) -> Node:
         name=model.metadata.name,
         ready=conditions.get("Ready") == "True",
         troubles=tuple(kind for kind in _PRESSURES if conditions.get(kind, "False") != "False"),
-        schedulable=not (model.spec and model.spec.unschedulable)
-        and not taints.intersection(_KEEPS_OUT),
+        schedulable=all(may_go(one, model) for one in app),
         free=allocatable.minus(asked),
     )
 

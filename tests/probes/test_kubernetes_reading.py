@@ -119,3 +119,85 @@ class TestRoom:
     def test_a_sidecar_that_starts_after_it_runs_beside_the_app_alone(self) -> None:
         init = [a_container("2"), a_container("1", restartPolicy="Always")]
         assert asked(initContainers=init, containers=[a_container("500m")])[0] == 2.0
+
+
+NODE: dict[str, Any] = {"metadata": {"name": "node-a", "labels": {"pool": "health", "cores": "8"}}}
+DEDICATED = {"key": "dedicated", "value": "health", "effect": "NoSchedule"}
+
+
+def affine(*terms: dict[str, Any]) -> dict[str, Any]:
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [*terms]}}
+    return {"affinity": {"nodeAffinity": required}}
+
+
+def label(key: str, operator: str, *values: str) -> dict[str, Any]:
+    return {"matchExpressions": [{"key": key, "operator": operator, "values": [*values]}]}
+
+
+@pytest.mark.parametrize(
+    ("node", "pod", "fits"),
+    [
+        ({}, {}, True),
+        ({"unschedulable": True}, {}, False),
+        ({"taints": [DEDICATED]}, {}, False),
+        ({"taints": [{**DEDICATED, "effect": "PreferNoSchedule"}]}, {}, True),
+        ({"taints": [DEDICATED]}, {"tolerations": [DEDICATED]}, True),
+        ({"taints": [DEDICATED]}, {"tolerations": [{**DEDICATED, "value": "batch"}]}, False),
+        ({"taints": [DEDICATED]}, {"tolerations": [{**DEDICATED, "effect": "NoExecute"}]}, False),
+        (
+            {"taints": [DEDICATED]},
+            {"tolerations": [{"key": "dedicated", "operator": "Exists"}]},
+            True,
+        ),
+        ({"taints": [DEDICATED]}, {"tolerations": [{"operator": "Exists"}]}, True),
+        ({}, {"nodeSelector": {"pool": "health"}}, True),
+        ({}, {"nodeSelector": {"pool": "gpu"}}, False),
+        ({}, affine(label("pool", "In", "web", "health")), True),
+        ({}, affine(label("pool", "NotIn", "health")), False),
+        ({}, affine(label("zone", "NotIn", "a")), True),
+        ({}, affine(label("zone", "Exists")), False),
+        ({}, affine(label("zone", "DoesNotExist")), True),
+        ({}, affine(label("cores", "Gt", "4")), True),
+        ({}, affine(label("cores", "Lt", "4")), False),
+        ({}, affine(label("pool", "Gt", "4")), False),
+        ({}, affine(label("pool", "In", "gpu"), label("pool", "In", "health")), True),
+        ({}, affine({}), False),
+        (
+            {},
+            affine(
+                {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["other"]}]}
+            ),
+            False,
+        ),
+    ],
+    ids=[
+        "nothing asked",
+        "cordoned",
+        "tainted",
+        "a taint that only prefers",
+        "tolerated",
+        "another value",
+        "another effect",
+        "any value",
+        "tolerates all",
+        "selected",
+        "not selected",
+        "one of the values",
+        "none of the values",
+        "a label that is not there has no value",
+        "a label that is not there",
+        "a label that must not be there",
+        "greater",
+        "not less",
+        "no number",
+        "one term is enough",
+        "an empty term fits nothing",
+        "another node by name",
+    ],
+)
+def test_room_is_counted_where_the_apps_pods_may_go(
+    node: dict[str, Any], pod: dict[str, Any], *, fits: bool
+) -> None:
+    spec = {**POD["spec"], **pod}
+    app = [model("V1Pod", {**POD, "spec": spec})]
+    assert reading.node(model("V1Node", {**NODE, "spec": node}), [], app).schedulable is fits
