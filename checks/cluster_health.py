@@ -8,15 +8,24 @@ from collections.abc import Callable, Sequence
 import probes
 from checks.check import Check
 from checks.clusters import Clusters, found, unreadable
+from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.kubernetes_objects import ClusterHealth, Node, Room
+from probes.observation import Deadline
 
 _RESOURCES: Sequence[tuple[str, Callable[[Room], float]]] = (
     ("CPU", lambda room: room.cpu),
     ("memory", lambda room: room.memory),
     ("pods per node", lambda room: room.pods),
 )
+
+_WHOLE_CLUSTER_SECONDS = 30.0
+
+
+def long_deadline(platform: Platform) -> Deadline:
+    """Return the deadline of reading a whole cluster: many pages, and a millisecond for each pod."""
+    return platform.deadline.sooner(max(_WHOLE_CLUSTER_SECONDS, platform.policy.deadlines.call))
 
 
 def judge_well(clusters: Clusters, check: Check) -> None:
@@ -42,7 +51,7 @@ def _judge(
             section.namespace,
             section.app_labels,
             section.system_namespace,
-            deadline=clusters.platform.call_deadline(),
+            deadline=long_deadline(clusters.platform),
         )
         check.observe(region, observed)
         if observed.value is None:

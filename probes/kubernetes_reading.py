@@ -222,8 +222,26 @@ def _quantity(text: Any) -> float:
     return float(parse(text)) if text is not None else 0.0
 
 
-def system_pod(model: Any) -> SystemPod:
-    """Read one of the cluster's own pods: it runs and is ready, or has done its job."""
+def system_pods(models: Iterable[Any]) -> tuple[SystemPod, ...]:
+    """Read the cluster's own pods, without those that go or that their controller has replaced.
+
+    A static pod, which belongs to its node, is replaced by nobody.
+    """
+    return tuple(
+        _system_pod(one)
+        for one in models
+        if one.metadata.deletion_timestamp is None and not _was_replaced(one)
+    )
+
+
+def _was_replaced(model: Any) -> bool:
+    owners = model.metadata.owner_references or ()
+    replaced = any(one.controller and one.kind != "Node" for one in owners)
+    return replaced and bool(model.status and model.status.phase == "Failed")
+
+
+def _system_pod(model: Any) -> SystemPod:
+    """Read one of them: it runs and is ready, or has done its job."""
     read = pod(model, "")
     waiting = next((one.waiting for one in read.containers if one.waiting), "")
     healthy = read.phase == "Succeeded" or (read.phase == "Running" and read.ready)

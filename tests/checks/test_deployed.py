@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from typing import Any
 
 import pytest
 
-from checks import deployed, running_images, traffic_way
+from checks import cluster_health, deployed, running_images, traffic_way
 from checks.clusters import Look
 from checks.settling import Ended, Progress, Settled
 from environments.sections.kubernetes import Kubernetes
 from gates.decide.outcome import Outcome, worst_outcome
 from probes.kubernetes_objects import Container, Deployment, Endpoint, Pod, Traffic, Workload
 from sandbox.standins.cluster import state as cluster
+from tests.checks.cluster_platform import a_cluster_platform
 
 NEW, OLD = "v1.2.0", "v1.1.0"
 DIGEST = f"sha256:{'1' * 64}"
@@ -149,3 +151,10 @@ class TestImages:
 
     def test_a_container_that_does_not_run_fails(self) -> None:
         assert self.judged(digest="", ready=False) is Outcome.FAIL
+
+
+def test_a_large_cluster_has_more_time_than_one_call(tmp_path: pathlib.Path) -> None:
+    """Reading the pods of all namespaces takes many calls, and a millisecond for each pod."""
+    platform = a_cluster_platform(tmp_path, "http://nowhere.invalid")
+    left = cluster_health.long_deadline(platform).remaining_seconds()
+    assert left > 4 * platform.policy.deadlines.call

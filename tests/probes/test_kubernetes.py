@@ -12,6 +12,7 @@ from probes import kubernetes, kubernetes_client
 from probes.kubernetes import LogRules, error_level
 from probes.kubernetes_client import KubernetesTarget
 from probes.observation import Deadline, FailureKind, Observation
+from sandbox.standins.cluster.rbac import Rbac
 from sandbox.standins.cluster.state import APP, CONFIG_MAP, NAMESPACE, SERVICE
 from tests.probes.cluster_server import TOKEN, ClusterServer, cluster_server
 from tests.probes.servers import (
@@ -186,6 +187,15 @@ def test_nobody_there_is_refused() -> None:
 class TestRights:
     def test_the_kit_leaves_nothing_beyond_reading(self, cluster: ClusterServer) -> None:
         assert value_of(cluster, "rights").excess == ()
+
+    def test_everything_is_asked_that_the_kit_says_it_leaves_out(
+        self, cluster: ClusterServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Rbac, "allows", lambda *_, **__: True)
+        excess = value_of(cluster, "rights").excess
+        said = {"exec", "attach", "portforward", "proxy", "token", "ephemeralcontainers"}
+        assert said <= {one.rpartition("/")[2] for one in excess}
+        assert {"impersonate serviceaccounts", "create jobs", "create rolebindings"} <= {*excess}
 
     def test_rights_too_many_are_named(self, cluster: ClusterServer) -> None:
         cluster.bend(rights_widened=True)

@@ -201,3 +201,28 @@ def test_room_is_counted_where_the_apps_pods_may_go(
     spec = {**POD["spec"], **pod}
     app = [model("V1Pod", {**POD, "spec": spec})]
     assert reading.node(model("V1Node", {**NODE, "spec": node}), [], app).schedulable is fits
+
+
+def a_system_pod(name: str, phase: str, owner: str = "", **metadata: Any) -> Any:
+    owned = [{"apiVersion": "v1", "kind": owner, "name": "o", "uid": "o", "controller": True}]
+    document = {
+        "metadata": {"name": name, **metadata, "ownerReferences": owned if owner else []},
+        "spec": {"containers": []},
+        "status": {"phase": phase, "conditions": [{"type": "Ready", "status": "True"}]},
+    }
+    return model("V1Pod", document)
+
+
+def test_of_the_clusters_own_pods_those_that_were_replaced_or_go_are_no_trouble() -> None:
+    pods = [
+        a_system_pod("coredns", "Running", "ReplicaSet"),
+        a_system_pod("coredns-evicted", "Failed", "ReplicaSet"),
+        a_system_pod("first-try", "Failed", "Job"),
+        a_system_pod("done", "Succeeded", "Job"),
+        a_system_pod("going", "Pending", "ReplicaSet", deletionTimestamp="2026-01-31T22:00:00Z"),
+        a_system_pod("kube-scheduler", "Failed", "Node"),
+        a_system_pod("by-hand", "Failed"),
+    ]
+    found = {one.name: one.healthy for one in reading.system_pods(pods)}
+    healthy = {"coredns": True, "done": True}
+    assert found == {**healthy, "kube-scheduler": False, "by-hand": False}
