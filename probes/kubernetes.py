@@ -13,7 +13,7 @@ import dataclasses
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from kubernetes import client
@@ -52,7 +52,7 @@ __all__ = [
 _SERVICE_OF_SLICE: Final = "kubernetes.io/service-name"
 _LOG_BYTES: Final = 4 * 1_048_576
 _BAD_REQUEST: Final = 400
-_REVIEWS_AT_ONCE: Final = 8
+_CALLS_AT_ONCE: Final = 8
 
 # One example of each thing that the gate must not be able to do: verb, group, resource, subresource.
 _FORBIDDEN: Final = (
@@ -81,6 +81,7 @@ _FORBIDDEN: Final = (
     ("get", "", "nodes", "proxy"),
 )
 
+T = TypeVar("T")
 V = TypeVar("V", bound=Facts)
 
 
@@ -197,10 +198,11 @@ def log_levels(
     """Count the error lines in the newest lines of these (pod, container)s; no line is kept."""
 
     def ask(opened: Session) -> LogLevels:
-        logs = {
-            pod: _log(opened, namespace, pod, container, rules.tail_lines)
-            for pod, container in pods
-        }
+        def read_log(pod: str, container: str) -> bytes | None:
+            return _log(opened, namespace, pod, container, rules.tail_lines)
+
+        names = [pod for pod, _ in pods]
+        logs = dict(zip(names, _at_once(read_log, pods), strict=True))
         read = {pod: log for pod, log in logs.items() if log is not None}
         lines = [line for log in read.values() for line in _lines(log)]
         levels = collections.Counter(filter(None, (error_level(line, rules) for line in lines)))
@@ -254,17 +256,24 @@ def excess_rights(
     """Ask the cluster whether the gate's account could write, read secrets or run commands."""
 
     def ask(opened: Session) -> Rights:
-        # Several at once: one after the other they take too long where the cluster is far away.
-        with concurrent.futures.ThreadPoolExecutor(_REVIEWS_AT_ONCE) as pool:
-            allowed = pool.map(lambda one: _allowed(opened, namespace, one), _FORBIDDEN)
-            return Rights(tuple(filter(None, allowed)))
+        def allowed(*asked: str) -> str:
+            return _allowed(opened, namespace, *asked)
+
+        return Rights(tuple(filter(None, _at_once(allowed, _FORBIDDEN))))
 
     return _observe(target, f"rights in {namespace}", deadline, ask)
 
 
-def _allowed(opened: Session, namespace: str, asked: tuple[str, str, str, str]) -> str:
+def _at_once(call: Callable[..., T], arguments: Iterable[Sequence[str]]) -> list[T]:
+    """Return what several calls bring: one after the other they take too long where a cluster is far away."""
+    with concurrent.futures.ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
+        return list(pool.map(lambda one: call(*one), arguments))
+
+
+def _allowed(
+    opened: Session, namespace: str, verb: str, group: str, resource: str, subresource: str
+) -> str:
     """Return what is asked for in words if the account may do it, else nothing."""
-    verb, group, resource, subresource = asked
     attributes = client.V1ResourceAttributes(
         # A node belongs to no namespace.
         namespace=None if resource == "nodes" else namespace,

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -231,6 +233,22 @@ class TestLogs:
             observed = ASKS["logs"](target_at(server.port), Deadline.after(5))
         assert observed.value is not None, observed.failure
         assert observed.value.errors == errors
+
+    def test_many_logs_are_read_at_once(self) -> None:
+        """Eight calls meet in the server: one after the other, none would be answered."""
+        meeting = threading.Barrier(8)
+
+        def meet(connection: socket.socket, over: threading.Event) -> None:
+            meeting.wait(5)
+            answer(b"plain\n")(connection, over)
+
+        pods = [(f"pod-{number}", "api") for number in range(8)]
+        with serving(meet) as server:
+            observed = kubernetes.log_levels(
+                target_at(server.port), NAMESPACE, pods, RULES, deadline=Deadline.after(5)
+            )
+        assert observed.value is not None, observed.failure
+        assert observed.value.lines == 8
 
     def test_a_log_that_is_longer_than_what_is_read_of_it_is_told(
         self, monkeypatch: pytest.MonkeyPatch
