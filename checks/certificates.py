@@ -119,6 +119,9 @@ class Meetings:
         shown = reading.observation.value
         if shown is not None and not reading.decided:
             self._check.judge(region, *self._of(meeting.subject, shown))
+            if shown.other is not None:
+                kind = "RSA" if shown.other.rsa else "ECDSA"
+                self._check.judge(region, *self._of(f"{kind} {meeting.subject}", shown.other))
         return shown
 
     def _of(self, subject: str, shown: probes.tls.Handshake) -> Iterator[Judgement]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import functools
 import hashlib
 import re
 import socket
@@ -91,12 +90,19 @@ class Handshake:
     """SHA-256 of its public key."""
     intermediate_first: bool = False
     """Whether an intermediate certificate expires before it."""
+    rsa: bool = False
+    """Whether its key is one of RSA."""
+    other: Handshake | None = None
+    """The certificate for clients of the other kind of key (RSA or ECDSA), where it has one for each."""
 
     def facts(self) -> Mapping[str, object]:
         """Return everything: a certificate is public."""
-        facts = dataclasses.asdict(self)
+        facts: dict[str, object] = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
+        }
         facts["not_after"] = self.not_after and self.not_after.isoformat()
         facts["names"] = list(self.names)
+        facts["other"] = self.other and self.other.facts()
         return facts
 
 
@@ -152,16 +158,29 @@ def handshake(
 def _look(
     node: TlsNode, host: str, ca_file: str | None, deadline: Deadline, clock: PhaseClock
 ) -> Handshake:
-    problem = None
     try:
-        protocol, chain = _shake(node, host, network.tls_context(ca_file), deadline, clock)
-    except ssl.SSLCertVerificationError as exc:
-        problem = _problem(exc.verify_code)
-        protocol, chain = _shake(node, host, _trusting_context(), deadline, clock)
+        shown = _shown(node, host, network.tls_context(ca_file), deadline, clock)
     except ssl.SSLError as exc:
         if exc.reason not in _OLD_PROTOCOL:
             raise
         return Handshake(host, "it offers only versions of TLS before 1.2", None, None, None)
+    try:
+        context = _context_for(ca_file, rsa=not shown.rsa)
+        other = _shown(node, host, context, deadline, clock)
+    except OSError:
+        return shown  # it has none, or none that any client of that kind ever meets
+    return dataclasses.replace(shown, other=dataclasses.replace(other, protocol=None))
+
+
+def _shown(
+    node: TlsNode, host: str, context: ssl.SSLContext, deadline: Deadline, clock: PhaseClock
+) -> Handshake:
+    problem = None
+    try:
+        protocol, chain = _shake(node, host, context, deadline, clock)
+    except ssl.SSLCertVerificationError as exc:
+        problem = _problem(exc.verify_code)
+        protocol, chain = _shake(node, host, _trusting(context), deadline, clock)
     clock.enter("certificate")
     return _described(host, problem, protocol, chain)
 
@@ -192,12 +211,22 @@ def _chain(shaken: ssl.SSLSocket) -> list[bytes]:
     return [leaf, *verified[1:-1]] if shaken.context.verify_mode is ssl.CERT_REQUIRED else [leaf]
 
 
-@functools.cache
-def _trusting_context() -> ssl.SSLContext:
+def _context_for(ca_file: str | None, *, rsa: bool) -> ssl.SSLContext:
+    """Return a verifying context that takes one kind of key: only TLS 1.2 lets a client say so here."""
+    context = ssl.create_default_context(cafile=ca_file or network.PUBLIC_AUTHORITIES)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("aRSA" if rsa else "aECDSA")
+    return context
+
+
+def _trusting(verifying: ssl.SSLContext) -> ssl.SSLContext:
     """Return a context that reads any certificate; nothing is ever sent through it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = verifying.maximum_version
+    offered = ":".join(one["name"] for one in verifying.get_ciphers())
+    context.set_ciphers(offered)
     return context
 
 
@@ -216,6 +245,9 @@ def _problem(verify_code: int) -> str:
 def _described(host: str, problem: str | None, protocol: str, chain: list[bytes]) -> Handshake:
     # Loaded here: only the checks of certificates need it.
     from cryptography import x509  # noqa: PLC0415 - as said above
+    from cryptography.hazmat.primitives.asymmetric.rsa import (  # noqa: PLC0415 - as said above
+        RSAPublicKey,
+    )
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - as said above
         Encoding,
         PublicFormat,
@@ -234,6 +266,7 @@ def _described(host: str, problem: str | None, protocol: str, chain: list[bytes]
         fingerprint=hashlib.sha256(chain[0]).hexdigest(),
         key=hashlib.sha256(key).hexdigest(),
         intermediate_first=ends < certificate.not_valid_after_utc,
+        rsa=isinstance(certificate.public_key(), RSAPublicKey),
     )
 
 

@@ -6,18 +6,25 @@ import datetime as dt
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+_Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
-def a_chain(host: str, days: tuple[float, float, float]) -> tuple[bytes, bytes, bytes]:
+
+def a_chain(
+    host: str, days: tuple[float, float, float], *, of_rsa: bool = False
+) -> tuple[bytes, bytes, bytes]:
     """Return, as PEM, an authority, an intermediate certificate and a host's with its key.
 
-    `days` says how long each of them lasts.
+    `days` says how long each of them lasts; with `of_rsa` the host's own key is one of RSA.
     """
-    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in days]
-    names = [_name("authority"), _name("intermediate"), _name(host)]
+    keys: list[_Key] = [ec.generate_private_key(ec.SECP256R1()) for _ in days]
+    if of_rsa:
+        keys[2] = rsa.generate_private_key(65537, 2048)
+    kind = "RSA" if of_rsa else "ECDSA"
+    names = [_name(f"authority for {kind}"), _name(f"intermediate for {kind}"), _name(host)]
     made = [
         _signed(names[n], keys[n], names[max(0, n - 1)], keys[max(0, n - 1)], days[n], host)
         for n in range(3)
@@ -32,9 +39,9 @@ def _name(text: str) -> x509.Name:
 
 def _signed(
     subject: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
+    key: _Key,
     issuer: x509.Name,
-    issuer_key: ec.EllipticCurvePrivateKey,
+    issuer_key: _Key,
     days: float,
     host: str,
 ) -> bytes:

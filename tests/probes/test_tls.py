@@ -35,6 +35,7 @@ def test_a_good_handshake_tells_names_days_key_and_protocol(
     assert seen.value.days_left is not None
     assert 89 < seen.value.days_left < 91
     assert len(seen.value.fingerprint) == len(seen.value.key) == 64
+    assert seen.value.other is None
     json.dumps(seen.record(), allow_nan=False)
 
 
@@ -73,6 +74,31 @@ def test_an_intermediate_certificate_that_expires_first_counts(tmp_path: pathlib
     assert seen.days_left is not None
     assert 9 < seen.days_left < 11
     assert seen.intermediate_first
+
+
+@pytest.mark.parametrize("days", [90, 5, -0.5])
+def test_the_certificate_for_clients_of_the_other_kind_of_key_is_seen_too(
+    tmp_path: pathlib.Path, days: float
+) -> None:
+    chains = [a_chain(API, (400, 400, 90)), a_chain(API, (400, 400, days), of_rsa=True)]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for number, (_, middle, leaf) in enumerate(chains):
+        file = tmp_path / f"server-{number}.pem"
+        file.write_bytes(leaf + middle)
+        context.load_cert_chain(file)
+    authorities = tmp_path / "authority.pem"
+    authorities.write_bytes(b"".join(root for root, _, _ in chains))
+    with serving(servers.hang, tls=context) as server:
+        node = TlsNode("127.0.0.1", server.port)
+        seen = handshake(node, API, str(authorities), deadline=Deadline.after(5))
+    json.dumps(seen.record(), allow_nan=False)
+    assert seen.value is not None
+    assert (seen.value.rsa, seen.value.problem) == (False, None)
+    other = seen.value.other
+    assert other is not None
+    assert (other.rsa, other.problem) == (True, None if days > 0 else "it is expired")
+    assert other.days_left is not None
+    assert abs(other.days_left - days) < 1
 
 
 def test_without_a_ca_file_only_public_authorities_count(standin: StandIn) -> None:
