@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import probes
@@ -95,6 +95,8 @@ class Meetings:
                     subject = f"address of {host}, {name}"
                     self._check.judge(region, instrument_error(subject, failure_of(found)))
                     continue
+                if found.value.beyond:
+                    self._check.judge(region, _beyond(host, found.value.beyond))
                 yield from (Meeting(host, node) for node in found.value.nodes)
 
     def _meet(self, region: str, meeting: Meeting) -> probes.tls.Handshake | None:
@@ -192,6 +194,18 @@ def _nodes_agree(host: str, seen: list[probes.tls.Handshake]) -> list[Judgement]
             observed=len(keys),
         )
     ]
+
+
+def _beyond(host: str, nodes: Sequence[probes.tls.TlsNode]) -> Judgement:
+    """Tell of addresses that a gate without IPv6 leaves out; the IPv4 ones beside them are asked."""
+    listed = ", ".join(node.shown for node in nodes)
+    return Judgement(
+        outcome=Outcome.PASS,
+        rule="shown only",
+        subject=f"IPv6 addresses of {host}",
+        sentence=f"not looked at: {listed} of {host}, as the gate has no IPv6; its IPv4 addresses are",
+        observed=len(nodes),
+    )
 
 
 def _date(shown: probes.tls.Handshake) -> str:

@@ -138,6 +138,17 @@ def _lookup_into(answers: queue.SimpleQueue[list[Address] | OSError], host: str,
         answers.put(exc)
 
 
+def has_route(address: str) -> bool:
+    """Return whether this machine knows a way to an address; nothing is sent there."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as unused:
+            unused.connect((address, 9))
+    except OSError:
+        return False
+    return True
+
+
 def open_tcp(host: str, port: int, deadline: Deadline, clock: PhaseClock) -> socket.socket:
     """Connect within the deadline, timing the phases `resolve` and `connect`; raises OSError."""
     clock.enter("resolve")

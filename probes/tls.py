@@ -64,10 +64,15 @@ class Nodes:
     """Every address behind a name."""
 
     nodes: tuple[TlsNode, ...]
+    beyond: tuple[TlsNode, ...] = ()
+    """IPv6 addresses beside IPv4 ones, where this machine has no IPv6."""
 
     def facts(self) -> Mapping[str, object]:
         """Return the addresses."""
-        return {"addresses": [node.shown for node in self.nodes]}
+        return {
+            "addresses": [node.shown for node in self.nodes],
+            "without a route": [node.shown for node in self.beyond],
+        }
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -115,9 +120,7 @@ def nodes(host: str, port: int, *, deadline: Deadline) -> Observation[Nodes]:
     try:
         found = network.resolve(host, port, deadline)
         # One address may be listed once for each protocol.
-        value = Nodes(
-            tuple(TlsNode(str(one), port) for one in dict.fromkeys(a[0] for _, a in found))
-        )
+        value = _reachable([str(one) for one in dict.fromkeys(a[0] for _, a in found)], port)
     except OSError as exc:
         failure = _failure(exc, f"{host}:{port}", clock)
     clock.stop()
@@ -129,6 +132,16 @@ def nodes(host: str, port: int, *, deadline: Deadline) -> Observation[Nodes]:
         phases=clock.seconds(),
         value=value,
         failure=failure,
+    )
+
+
+def _reachable(addresses: list[str], port: int) -> Nodes:
+    beyond = [one for one in addresses if ":" in one and not network.has_route(one)]
+    if len(beyond) == len(addresses):
+        beyond = []
+    return Nodes(
+        tuple(TlsNode(one, port) for one in addresses if one not in beyond),
+        tuple(TlsNode(one, port) for one in beyond),
     )
 
 

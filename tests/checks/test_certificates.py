@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import ssl
 from collections.abc import Iterator
 
 import pytest
@@ -13,11 +14,15 @@ from checks.check import Check
 from checks.platform import NotDescribedError, Platform
 from gates.decide.network_policy import CertificatePolicy
 from gates.decide.outcome import Outcome
+from probes import network, tls
+from probes.observation import Deadline
 from sandbox.zone import HOSTS
 from tests.checks.network_platform import StandIn, findings, tls_platform, tls_ports
 from tests.checks.patient_server import patient_server
 from tests.checks.platforms import a_platform
-from tests.probes.servers import closed_port
+from tests.probes import servers
+from tests.probes.chains import a_chain
+from tests.probes.servers import closed_port, serving
 
 API = HOSTS[0]
 
@@ -110,6 +115,49 @@ def test_several_addresses_are_all_asked_and_their_keys_compared(
     assert f"2 nodes of {API} show 1 different keys" in [
         one.sentence for one in check.noted()["eu"].judgements
     ]
+
+
+def test_a_gate_without_ipv6_looks_at_the_ipv4_addresses_of_the_same_name_and_says_so(
+    tmp_path: pathlib.Path, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved, found = network.resolve, ["2001:db8::1", "127.0.0.1"]
+
+    def resolve(host: str, port: int, deadline: Deadline) -> list[network.Address]:
+        names = found if host == "edge.test" else [host]
+        return [address for name in names for address in resolved(name, port, deadline)]
+
+    monkeypatch.setattr(network, "resolve", resolve)
+    monkeypatch.setattr(network, "has_route", lambda address: ":" not in address)
+    section = {
+        "hosts": [API],
+        "addresses": {"eu": [f"edge.test:{standin.ports['eu']}"]},
+        "ca_file": str(tmp_path / "authority.pem"),
+    }
+    platform = a_platform(tmp_path, {"eu": "http://127.0.0.1:9"}, certificates=section)
+    check = judged(platform)
+    assert check.outcome("eu") is Outcome.PASS, findings(check)
+    assert "not looked at: 2001:db8::1" in str(check.noted()["eu"].judgements)
+    found.remove("127.0.0.1")
+    alone = tls.nodes("edge.test", 443, deadline=Deadline.after(1)).value
+    assert alone == tls.Nodes((tls.TlsNode("2001:db8::1", 443),))
+
+
+def test_the_rsa_certificate_beside_a_good_one_fails_by_itself(tmp_path: pathlib.Path) -> None:
+    chains = [a_chain(API, (400, 400, 90)), a_chain(API, (400, 400, 9), of_rsa=True)]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for _, middle, leaf in chains:
+        (tmp_path / "server.pem").write_bytes(leaf + middle)
+        context.load_cert_chain(tmp_path / "server.pem")
+    (tmp_path / "authority.pem").write_bytes(b"".join(root for root, _, _ in chains))
+    with serving(servers.hang, tls=context) as server:
+        section = {
+            "hosts": [API],
+            "addresses": {"eu": [f"127.0.0.1:{server.port}"]},
+            "ca_file": str(tmp_path / "authority.pem"),
+        }
+        check = judged(a_platform(tmp_path, {"eu": "http://127.0.0.1:9"}, certificates=section))
+    assert check.outcome("eu") is Outcome.FAIL
+    assert findings(check)[0].startswith(f"FAIL: RSA certificate of {API}")
 
 
 def test_a_region_without_an_address_of_its_own_is_not_seen_where_several_are_asked(
