@@ -32,7 +32,9 @@ def examine_redis(subject: Subject, section: Redis, target: RedisTarget) -> list
     return [*found, *_flags(subject, section, state.value.version)]
 
 
-def acl_lines(user: str, version: str, *, new: bool, flags: str | None) -> tuple[str, str]:
+def acl_lines(
+    user: str, version: str, *, new: bool, flags: str | None, database: int = 0
+) -> tuple[str, str]:
     """Return the commands that give a user of a Redis of this version the gate's rights and no more.
 
     `flags` is the pattern of the only keys whose values it may read, if there are any.
@@ -41,7 +43,8 @@ def acl_lines(user: str, version: str, *, new: bool, flags: str | None) -> tuple
     start = "reset on >PASSWORD" if new else "on resetkeys"
     # Redis 6 has no pattern for reading alone, and none of these commands writes.
     keys = "" if flags is None else f" %R~{flags}" if modern else f" ~{flags}"
-    words = (_COMMANDS, "+get" if flags else "", _WHOAMI, "+acl|dryrun" if modern else "")
+    asked = ("+get" if flags else "", "+select" if database else "")
+    words = (_COMMANDS, *asked, _WHOAMI, "+acl|dryrun" if modern else "")
     commands = " ".join(filter(None, words))
     return f"ACL SETUSER {user} {start}{keys} resetchannels -@all {commands}", _SAVE
 
@@ -49,7 +52,9 @@ def acl_lines(user: str, version: str, *, new: bool, flags: str | None) -> tuple
 def _acl_lines(subject: Subject, user: str, version: str, *, new: bool) -> tuple[str, str]:
     described = subject.settings.flags
     pattern = None if described is None else described.every_key
-    return acl_lines(user, version, new=new, flags=pattern)
+    section = subject.settings.redis
+    database = 0 if section is None else section.database
+    return acl_lines(user, version, new=new, flags=pattern, database=database)
 
 
 def _no_answer(subject: Subject, section: Redis, failure: Failure) -> Finding:

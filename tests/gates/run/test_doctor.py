@@ -288,7 +288,7 @@ class TestRevocations:
         assert found[-1] == "-- and 10 more; look again afterwards"
 
 
-def test_redis_6_has_no_pattern_for_reading_alone() -> None:
+def test_a_user_gets_what_its_redis_knows_and_its_database_needs() -> None:
     old, _ = acl_lines("gate", "6.2.14", new=True, flags="flag:*")
     new, _ = acl_lines("gate", "7.0.15", new=True, flags="flag:*")
     none, _ = acl_lines("gate", "7.0.15", new=True, flags=None)
@@ -296,7 +296,10 @@ def test_redis_6_has_no_pattern_for_reading_alone() -> None:
     assert "dryrun" not in old
     assert " %R~flag:* " in new
     assert "+get" in new
+    other, _ = acl_lines("gate", "7.0.15", new=True, flags=None, database=3)
     assert "~" not in none
+    assert "+select" not in none
+    assert " +select" in other
     assert "+get" not in none
 
 
