@@ -133,7 +133,7 @@ def _of_s3(environ: dict[str, Any], _body: bytes) -> tuple[str, str]:
     if not key:
         listing = method == "GET" and "list-type" in environ.get("QUERY_STRING", "")
         return "ListBucket" if listing else f"{method}Bucket", f"arn:aws:s3:::{bucket}"
-    verb = {"GET": "GetObject", "HEAD": "GetObject"}.get(method, f"{method}Object")
+    verb = {"HEAD": "GetObject"}.get(method, f"{method.title()}Object")
     return verb, f"arn:aws:s3:::{bucket}/{key}"
 
 
