@@ -12,7 +12,7 @@ from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.kubernetes_objects import ClusterHealth, Node, Room
-from probes.observation import Deadline
+from probes.observation import Deadline, Observation
 
 _RESOURCES: Sequence[tuple[str, Callable[[Room], float]]] = (
     ("CPU", lambda room: room.cpu),
@@ -21,6 +21,18 @@ _RESOURCES: Sequence[tuple[str, Callable[[Room], float]]] = (
 )
 
 _WHOLE_CLUSTER_SECONDS = 30.0
+
+
+def whole(clusters: Clusters, region: str) -> Observation[ClusterHealth]:
+    """Read the nodes of a region's cluster, and the pods of all its namespaces."""
+    section = clusters.section
+    return probes.kubernetes.health(
+        clusters.target(region),
+        section.namespace,
+        section.app_labels,
+        section.system_namespace,
+        deadline=long_deadline(clusters.platform),
+    )
 
 
 def long_deadline(platform: Platform) -> Deadline:
@@ -43,16 +55,8 @@ def judge_room(clusters: Clusters, check: Check) -> None:
 def _judge(
     clusters: Clusters, check: Check, judge: Callable[[ClusterHealth], Sequence[Judgement]]
 ) -> None:
-    section = clusters.section
-
     def in_region(region: str) -> None:
-        observed = probes.kubernetes.health(
-            clusters.target(region),
-            section.namespace,
-            section.app_labels,
-            section.system_namespace,
-            deadline=long_deadline(clusters.platform),
-        )
+        observed = whole(clusters, region)
         check.observe(region, observed)
         if observed.value is None:
             check.judge(region, unreadable("the cluster", observed))

@@ -23,7 +23,7 @@ def judge(clusters: Clusters, check: Check) -> None:
         if looked.value is None:
             check.judge(region, unreadable("the cluster", looked.observations[-1]))
             return
-        observed = _counted(clusters, region, looked.value.pods((clusters.release_version,)))
+        observed = counted(clusters, region, looked.value.pods((clusters.release_version,)))
         check.observe(region, observed)
         subject = f"logs of {clusters.release_version}"
         if observed.value is None:
@@ -34,7 +34,8 @@ def judge(clusters: Clusters, check: Check) -> None:
     clusters.each_region(check, in_region)
 
 
-def _counted(clusters: Clusters, region: str, pods: Sequence[Pod]) -> Observation[LogLevels]:
+def counted(clusters: Clusters, region: str, pods: Sequence[Pod]) -> Observation[LogLevels]:
+    """Count the error levels in the newest lines of these pods."""
     section = clusters.section
     logs = section.logs
     return probes.kubernetes.log_levels(

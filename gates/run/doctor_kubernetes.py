@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
 import probes
+from checks import cluster_health, release_logs
 from checks.clusters import Clusters
 from checks.failures import failure_of
 from environments.sections.kubernetes import Kubernetes
 from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
-from probes.observation import Failure, FailureKind
+from probes.observation import Failure, FailureKind, Observation
 
 _SYSTEM = "Kubernetes"
+_NODES, _LOGS = "nodes and the pods of all namespaces", "logs of its pods"
 _APPLY = "kubectl apply -f deploy/kubernetes/rbac.yaml"
 
 
 def examine_kubernetes(subject: Subject, region: str, section: Kubernetes) -> list[Finding]:
-    """Ask for the account's rights, then read what the checks read."""
-    target = Clusters(subject.platform).target(region)
+    """Ask for the account's rights, then read all that the checks read."""
+    clusters = Clusters(subject.platform)
+    target = clusters.target(region)
     rights = probes.kubernetes.excess_rights(target, section.namespace, deadline=subject.deadline())
     if rights.value is None:
         return [_unreadable(subject, region, section, failure_of(rights))]
@@ -39,9 +46,45 @@ def examine_kubernetes(subject: Subject, region: str, section: Kubernetes) -> li
         words = f"no Deployment in {section.namespace} has the labels {labels}"
         mends = subject.key("kubernetes.app_labels", "the labels of the app's Deployments")
         return [Finding(_SYSTEM, region, Level.BAD, words, (mends,))]
+    pods = [one for one in found.value.pods if one.ready][:1]
+    wrong = [
+        *_named(subject, region, section, target),
+        *_readable(subject, region, section, (_NODES, cluster_health.whole(clusters, region))),
+        *_readable(subject, region, section, (_LOGS, release_logs.counted(clusters, region, pods))),
+    ]
     count = len(found.value.deployments)
     words = f"can read and nothing else; {count} Deployments, {len(found.value.pods)} pods"
-    return [Finding(_SYSTEM, region, Level.OK, words)]
+    return wrong or [Finding(_SYSTEM, region, Level.OK, words)]
+
+
+def _named(
+    subject: Subject, region: str, section: Kubernetes, target: probes.kubernetes.KubernetesTarget
+) -> Iterator[Finding]:
+    """Yield what is wrong with the Service and the ConfigMap that the environment names."""
+    service = probes.kubernetes.traffic(
+        target, section.namespace, section.service, deadline=subject.deadline()
+    )
+    config_map = probes.kubernetes.config_map(
+        target, section.namespace, section.config_map, deadline=subject.deadline()
+    )
+    yield from _readable(subject, region, section, ("the Service", service))
+    yield from _readable(subject, region, section, ("the ConfigMap", config_map))
+    names = ((service, "service", section.service), (config_map, "config_map", section.config_map))
+    for observed, key, name in names:
+        if observed.value is not None and not observed.value.found:
+            words = f"there is no “{name}” in {section.namespace}"
+            mends = subject.key(f"kubernetes.{key}", "the name of what is there")
+            yield Finding(_SYSTEM, region, Level.BAD, words, (mends,))
+
+
+def _readable(
+    subject: Subject, region: str, section: Kubernetes, tried: tuple[str, Observation[Any]]
+) -> Iterator[Finding]:
+    """Yield what forbids to read something that a check reads."""
+    what, observed = tried
+    if observed.value is None:
+        found = _unreadable(subject, region, section, failure_of(observed))
+        yield dataclasses.replace(found, sentence=f"{what}: {found.sentence}")
 
 
 def _unreadable(subject: Subject, region: str, section: Kubernetes, failure: Failure) -> Finding:

@@ -7,6 +7,7 @@ import pytest
 
 from gates.run.doctor_findings import Finding, Level, Subject
 from gates.run.doctor_kubernetes import examine_kubernetes
+from sandbox.standins.cluster.rbac import Attributes, Rbac
 from tests.checks.cluster_platform import a_cluster_platform
 from tests.probes.cluster_server import ClusterServer, cluster_server
 from tests.probes.servers import closed_port
@@ -36,6 +37,44 @@ def test_an_account_of_the_kit_is_fine(tmp_path: pathlib.Path, cluster: ClusterS
     found = examined(tmp_path, cluster.url)
     assert found.level is Level.OK
     assert "can read and nothing else" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("denied", "says"),
+    [
+        ("services", "the Service"),
+        ("configmaps", "the ConfigMap"),
+        ("nodes", "nodes"),
+        ("pods/log", "logs"),
+    ],
+)
+def test_everything_that_checks_read_is_tried(
+    tmp_path: pathlib.Path,
+    cluster: ClusterServer,
+    monkeypatch: pytest.MonkeyPatch,
+    denied: str,
+    says: str,
+) -> None:
+    allows = Rbac.allows
+
+    def all_but_one(self: Rbac, asked: Attributes, **bent: bool) -> bool:
+        return asked.resource != denied and allows(self, asked, **bent)
+
+    monkeypatch.setattr(Rbac, "allows", all_but_one)
+    found = examined(tmp_path, cluster.url)
+    assert found.level is Level.BAD
+    assert found.sentence.startswith(says)
+    assert "kubectl apply -f deploy" in found.remedy[0]
+
+
+@pytest.mark.parametrize("key", ["service", "config_map"])
+def test_names_of_what_is_not_there_are_told_with_their_key(
+    tmp_path: pathlib.Path, cluster: ClusterServer, key: str
+) -> None:
+    found = examined(tmp_path, cluster.url, **{key: "nobody"})
+    assert found.level is Level.BAD
+    assert "“nobody”" in found.sentence
+    assert f"kubernetes.{key}" in found.remedy[0]
 
 
 @pytest.mark.parametrize(
