@@ -141,8 +141,7 @@ def orphans(
         if size is None or _size(reader, link.to_table) is None:
             return Orphans(there=False)
         if size.small(limits):
-            found = reader.rows(_orphaned(link, _all_of(link)))[0][0]
-            return Orphans(there=True, found=_number(found))
+            return _followed(reader, link)
         return _sampled_orphans(reader, link, size, limits.sampled_blocks)
 
     return postgres.asked(target, ask, deadline=deadline)
@@ -174,6 +173,9 @@ def _sample(reader: Reader, table: TableToCount, size: _Size, blocks: int) -> Co
     ]
     found = reader.rows(sql.SQL(" UNION ALL ").join(parts))
     counts = [_number(row[0]) for row in found]
+    if not any(counts):
+        # Much was deleted: from blocks that hold nothing any more nothing can be told.
+        return _count(reader, table)
     scale = size.blocks / each
     spread = _STANDARD_ERRORS * statistics.stdev(counts) / math.sqrt(len(counts)) * scale
     # The table's last block may be nearly empty, and no stretch shows that.
@@ -189,6 +191,11 @@ def _sample(reader: Reader, table: TableToCount, size: _Size, blocks: int) -> Co
     )
 
 
+def _followed(reader: Reader, link: Link) -> Orphans:
+    found = reader.rows(_orphaned(link, _all_of(link)))[0][0]
+    return Orphans(there=True, found=_number(found))
+
+
 def _sampled_orphans(reader: Reader, link: Link, size: _Size, blocks: int) -> Orphans:
     each = max(1, blocks // STRETCHES)
     # Each stretch is a scan of its own: of conditions joined by OR Postgres makes one scan of everything.
@@ -200,6 +207,8 @@ def _sampled_orphans(reader: Reader, link: Link, size: _Size, blocks: int) -> Or
     query = sql.SQL("WITH sampled AS MATERIALIZED ({}) SELECT ({}), (SELECT count(*) FROM sampled)")
     orphaned = _orphaned(link, sql.SQL("SELECT reference FROM sampled"))
     found, followed = reader.rows(query.format(sql.SQL(" UNION ALL ").join(parts), orphaned))[0]
+    if _number(followed) == 0:
+        return _followed(reader, link)
     return Orphans(there=True, found=_number(found), looked_at=_number(followed))
 
 

@@ -116,6 +116,21 @@ def test_foreign_keys_tell_whether_they_hold(big: Database) -> None:
     assert keys == {"fresh": (True, False), "loose": (False, False)}
 
 
+def test_a_sample_that_holds_no_row_is_none(database: Database) -> None:
+    database.as_superuser(
+        "CREATE TABLE sparse (id int, friend int, filler text) WITH (autovacuum_enabled = off)",
+        "INSERT INTO sparse SELECT n, -1, repeat('x', 400) FROM generate_series(1, 8000) AS n",
+        "DELETE FROM sparse WHERE id > 3",
+        "GRANT SELECT (id, friend, ctid) ON sparse TO reader",
+    )
+    found = counted(database, SAMPLE, TableToCount("sparse", "id")).value
+    link = Link("sparse", "friend", "sparse", "id")
+    lost = rows.orphans(database.target(), link, SAMPLE, deadline=Deadline.after(5)).value
+    database.as_superuser("DROP TABLE sparse")
+    assert found == Counted(there=True, rows=3)
+    assert lost == Orphans(there=True, found=3)
+
+
 @pytest.fixture
 def by_month(database: Database) -> Iterator[Database]:
     """Return the database with a table in twelve parts, and one that refers to it."""
