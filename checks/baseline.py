@@ -74,6 +74,7 @@ class Before:
     facts: Any
     baseline: str
     """Such as: the baseline of 2026-01-31T21:40:00Z."""
+    taken_at: str
 
 
 def folder(environment: str, release: str) -> str:
@@ -88,8 +89,9 @@ def load_baseline(platform: Platform) -> Baseline:
     """
     store = store_of(platform.environment)
     environment = platform.environment.settings.name
+    whose = {"environment": environment, "release": platform.release.tag}
     for key in store.newest_first(folder(environment, platform.release.tag)):
-        baseline = _read(store, key)
+        baseline = _read(store, key, whose)
         if set(platform.regions) <= set(baseline.regions):
             return baseline
     raise NoBaselineError(
@@ -124,7 +126,7 @@ def before(platform: Platform, check: Check, name: str) -> Mapping[str, Before]:
     found: dict[str, Before] = {}
     for region in platform.regions:
         try:
-            found[region] = Before(baseline.of(name, region), baseline.named)
+            found[region] = Before(baseline.of(name, region), baseline.named, baseline.taken_at)
         except NoBaselineError as exc:
             check.judge(region, _none(str(exc), command(platform)))
     return found
@@ -138,8 +140,14 @@ def _unreadable(sentence: str, clears: str) -> Judgement:
     return Judgement(Outcome.ERROR, "baseline", "the baseline", sentence, clears=clears)
 
 
-def _read(store: Store, key: str) -> Baseline:
+def _read(store: Store, key: str, whose: Mapping[str, str]) -> Baseline:
     record = store.read(key)
+    for what, wanted in whose.items():
+        if record.get(what, wanted) != wanted:
+            raise DamagedRecordError(
+                f"{store.url}/{key} is of the {what} {record[what]}, wanted {wanted}: somebody copied "
+                "it there; take a new one."
+            )
     if record.get("schema") != SCHEMA:
         raise DamagedRecordError(
             f"{store.url}/{key} has another schema than this gate reads, {SCHEMA}; take a new one."

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import probes
-from checks.baseline import Before
+from checks.baseline import Before, command
 from checks.check import Check
 from checks.data import DataSystem, missing, verdict
 from checks.data_facts import ORPHANS, ROWS, known, known_if_any
@@ -14,9 +15,12 @@ from checks.platform import Platform
 from checks.reading import count, follow, named
 from environments.sections.data import Reference, Table
 from gates.decide.counts import Band, Count, moved, nulls_moved
+from gates.decide.history import ONE_DEPLOYMENT
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
-from probes.observation import Observation
+from probes.observation import Observation, utc_now
+
+_CLOCKS_DIFFER = dt.timedelta(minutes=5)
 
 
 class TableCheck:
@@ -37,6 +41,9 @@ class TableCheck:
         """Judge each counted table against the baseline, by the policy's rule for it."""
         before = known(self.system, ROWS)
         if before is None:
+            return
+        if not _of_this_deployment(before):
+            self.system.judge(_of_another_try(before, command(self._platform)))
             return
         for name, table in self.system.section.tables.items():
             if table.counted is not None:
@@ -111,6 +118,19 @@ class TableCheck:
             else:
                 now = found.nulls[column]
                 yield nulls_moved(where, known[column], now, found.rows, share)
+
+
+def _of_this_deployment(before: Before) -> bool:
+    age_of_it = utc_now() - dt.datetime.fromisoformat(before.taken_at)
+    return -_CLOCKS_DIFFER <= age_of_it <= ONE_DEPLOYMENT
+
+
+def _of_another_try(before: Before, command: str) -> Judgement:
+    return missing(
+        "the baseline",
+        f"{before.baseline} is not of the day before now: rows that came since would hide lost ones",
+        f"a baseline of this try, taken before its migration: {command}",
+    )
 
 
 def _there(name: str, table: Table, structure: probes.schema.Structure) -> Judgement:

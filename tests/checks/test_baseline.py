@@ -115,6 +115,22 @@ def test_a_baseline_of_another_schema_is_an_error(clinic: Platform) -> None:
     assert {check.outcome(region) for region in REGIONS} == {Outcome.ERROR}
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"environment": "staging"}, id="of another environment"),
+        pytest.param({"release": "v1.1.0"}, id="before another release"),
+    ],
+)
+def test_a_baseline_that_was_copied_here_is_an_error(clinic: Platform, other: Any) -> None:
+    keep(clinic, **other)
+    check, found = compared(clinic)
+    assert found == {}
+    assert {check.outcome(region) for region in REGIONS} == {Outcome.ERROR}
+    keep(clinic, "r2", environment="clinic", release="v1.2.0")
+    assert compared(clinic)[1] == {"eu": 3, "us": 4}
+
+
 def replicas(_: Platform) -> Mapping[str, Any]:
     return {"eu": 3, "us": 3}
 

@@ -25,9 +25,11 @@ from checks.tables import TableCheck
 from environments.store import store_of
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
+from probes.observation import utc_now
 from tests.checks.records import TABLES, Records, a_restore_test
 from tests.probes.servers import closed_port
 
+TAKEN_AT = (utc_now() - dt.timedelta(hours=1)).isoformat(timespec="seconds")
 LAST = "20260126150000_appointment_source"
 KEY = "appointments_patient_id_fkey"
 MAKE_KEY = (
@@ -106,13 +108,13 @@ def platform(records: Records, tmp_path: pathlib.Path) -> Platform:
     return with_baseline(records.platform(tmp_path))
 
 
-def with_baseline(platform: Platform) -> Platform:
+def with_baseline(platform: Platform, taken_at: str = TAKEN_AT) -> Platform:
     """Take the baseline of the data."""
     of_data = [one for one in COLLECTORS if one.section in {"data", "migrations"}]
     record = {
         "schema": 1,
         "run": "before",
-        "taken_at": "2026-01-31T21:40:00+00:00",
+        "taken_at": taken_at,
         "regions": ["eu"],
         "facts": collect(platform, of_data),
     }
@@ -165,7 +167,7 @@ BROKEN = [
         "D2.1-3",
         "CREATE INDEX by_hand ON patients (region)",
         "DROP INDEX by_hand",
-        "since the baseline of 2026-01-31T21:40:00+00:00: public.patients (altered)",
+        f"since the baseline of {TAKEN_AT}: public.patients (altered)",
     ),
     (
         "D2.2-1",
@@ -183,7 +185,7 @@ BROKEN = [
         "D2.2-2",
         "DELETE FROM patients WHERE id IN ('1', '2', '3')",
         "INSERT INTO patients (id, name, region) SELECT n::text, 'x', 'eu' FROM generate_series(1, 3) n",
-        "patients has 17 rows, 3 fewer than the baseline of 2026-01-31T21:40:00+00:00, which has 20 rows",
+        f"patients has 17 rows, 3 fewer than the baseline of {TAKEN_AT}, which has 20 rows",
     ),
     (
         "D2.2-2",
@@ -285,6 +287,16 @@ def test_without_a_baseline_nothing_is_decided(
     found = bad(EVERY[name], records.platform(tmp_path))
     assert {one.outcome for one in found} == {Outcome.INCONCLUSIVE}
     assert any("gate baseline" in one.clears for one in found)
+
+
+@pytest.mark.parametrize("hours", [25, -1], ids=["of another try", "from the future"])
+def test_rows_that_came_since_an_old_baseline_would_hide_lost_ones(
+    hours: int, records: Records, tmp_path: pathlib.Path
+) -> None:
+    taken_at = (utc_now() - dt.timedelta(hours=hours)).isoformat()
+    (found,) = bad(counts, with_baseline(records.platform(tmp_path), taken_at))
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert "gate baseline" in found.clears
 
 
 def test_a_migration_that_runs_is_waited_for(records: Records, tmp_path: pathlib.Path) -> None:
