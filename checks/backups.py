@@ -350,7 +350,7 @@ def restore_judged(data: bytes, now: dt.datetime, max_age_seconds: float) -> tup
         seconds = (now - finished).total_seconds()
         result, backup = str(said["result"]), str(said["backup"])
         short = _short_tables(said.get("tables", {}))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return (
             missing(
                 "restore test",

@@ -227,7 +227,7 @@ def keys_judged(
 ) -> list[Judgement]:
     """Judge that every declared reference is there and holds, and that no other one is loose."""
     loose = [judgement for key in keys if (judgement := _loose(key)) is not None]
-    declared = {(key.table, key.columns, key.to_table) for key in keys}
+    declared = {(key.table, column, key.to_table) for key in keys for column in key.columns}
     absent = [
         verdict(
             good=False,
@@ -240,7 +240,7 @@ def keys_judged(
         if reference.declared
         and (
             probes.schema.qualified(reference.table),
-            (reference.column,),
+            reference.column,
             probes.schema.qualified(reference.to_table),
         )
         not in declared

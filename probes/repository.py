@@ -26,6 +26,10 @@ _QUIET: Final = {
     "GIT_ALLOW_PROTOCOL": "file:https:ssh",
     "LC_ALL": "C",
 }
+_ELSEWHERE: Final = frozenset(
+    {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
+)
+"""By these git reads another repository than the one that is named."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,7 +127,8 @@ def _git(arguments: tuple[str, ...], deadline: Deadline, problem: str, asked: by
         done = subprocess.run(  # noqa: S603 - arguments are the environment's, no shell reads them
             ("git", *arguments),  # noqa: S607 - the PATH's own git
             input=asked,
-            env={**os.environ, **_QUIET},
+            env={name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+            | _QUIET,
             capture_output=True,
             timeout=deadline.remaining_seconds(),
             check=False,

@@ -35,7 +35,23 @@ FROM (SELECT n.nspname || '.' || c.relname AS name,
       SELECT n.nspname || '.' || c.relname, k.conname || ' ' || pg_get_constraintdef(k.oid), NULL
       FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
       JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE k.conparentid = 0 AND NOT c.relispartition AND {_OURS}) AS each
+      WHERE k.conparentid = 0 AND NOT c.relispartition AND {_OURS}
+      UNION ALL
+      SELECT n.nspname || '.' || c.relname, pg_get_triggerdef(g.oid) || ' ' || g.tgenabled::text, NULL
+      FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE NOT g.tgisinternal AND NOT c.relispartition AND {_OURS}
+      UNION ALL
+      SELECT n.nspname || '.' || c.relname,
+             concat_ws(' ', p.polname, p.polcmd, p.polpermissive, p.polroles::regrole[],
+                       pg_get_expr(p.polqual, c.oid), pg_get_expr(p.polwithcheck, c.oid)), NULL
+      FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+      JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT c.relispartition AND {_OURS}
+      UNION ALL
+      SELECT n.nspname || '.' || c.relname,
+             concat_ws(' ', 'row security', c.relrowsecurity, c.relforcerowsecurity), NULL
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relrowsecurity AND NOT c.relispartition AND {_OURS}) AS each
 GROUP BY 1
 """  # noqa: S608 - all of it is written here
 # From PostgreSQL 18 on a constraint may be there without being enforced; older ones lack the column.
@@ -69,11 +85,11 @@ WHERE p.level > 0 GROUP BY 1
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TableShape:
-    """One table: its columns, and a digest of everything that a migration could change."""
+    """One table: its columns, and a digest of what a migration could change of it."""
 
     columns: tuple[str, ...]
     fingerprint: str
-    """Over columns with types and defaults, constraints and indexes; 16 hex digits."""
+    """Over columns with types and defaults, constraints, indexes, triggers, row security; 16 hex digits."""
     indexes: tuple[str, ...] = ()
     """Their names: what drops or renames one need not name the table."""
 

@@ -3,6 +3,8 @@
 -- Run it as the administrator, in the platform's database; it may be run again at any time:
 --     psql -v ON_ERROR_STOP=1 -d unified_health_prod -f deploy/postgres/gate_role.sql
 --     psql -d unified_health_prod -c '\password release_gate'
+-- Where the administrator is no superuser (RDS, Cloud SQL, Azure), it first needs the role that owns the tables:
+--     GRANT owner_of_the_tables TO CURRENT_USER;
 -- `./harness sandbox` runs exactly this file. A test proves what it does not allow.
 
 BEGIN;

@@ -21,11 +21,13 @@ from checks.connections import judge_connections
 from checks.data import age
 from checks.migrations import MigrationCheck
 from checks.platform import Platform
-from checks.tables import TableCheck
+from checks.tables import TableCheck, keys_judged
+from environments.sections.data import Reference
 from environments.store import store_of
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from probes.observation import utc_now
+from probes.schema import ForeignKey
 from tests.checks.records import TABLES, Records, a_restore_test
 from tests.probes.servers import closed_port
 
@@ -219,6 +221,22 @@ def test_a_database_that_is_wrong_fails_and_says_how(
         assert outcome(EVERY[name], platform) is Outcome.FAIL
     assert said in " ".join(one.sentence for one in found)
     assert outcome(EVERY[name], platform) is Outcome.PASS
+
+
+def test_a_foreign_key_of_several_columns_stands_behind_each() -> None:
+    columns = ("clinic_id", "patient_id")
+    key = ForeignKey(
+        "k",
+        "public.visits",
+        "public.patients",
+        columns,
+        validated=True,
+        enforced=True,
+        triggers=True,
+    )
+    wanted = Reference(table="visits", column="patient_id", to_table="patients")
+    (found,) = keys_judged((key,), (wanted,))
+    assert found.outcome is Outcome.PASS
 
 
 @pytest.mark.parametrize(

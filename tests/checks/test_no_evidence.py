@@ -143,6 +143,13 @@ class TestData:
     def test_a_database_without_a_foreign_key_has_none_that_holds(self) -> None:
         assert worst(tables.keys_judged((), ())) == {Outcome.INCONCLUSIVE}
 
+    @pytest.mark.parametrize("value", ["1e999", "[" * 100_000], ids=["no number", "too deep"])
+    def test_a_restore_test_that_is_no_plain_json_proves_nothing(self, value: str) -> None:
+        tables = f'{{"patients": {{"before": 3, "restored": {value}}}}}'
+        said = f'{{"result": "passed", "backup": "x", "finished_at": "{NOON.isoformat()}", '
+        data = f'{said}"tables": {tables}}}'.encode()
+        assert worst(list(backups.restore_judged(data, NOON, 3600))) == {Outcome.INCONCLUSIVE}
+
     def test_a_baseline_without_a_table_shows_no_drift(self) -> None:
         found = migrations.drift_judged({"tables": {}}, Structure({}, ()), [], "the baseline")
         assert found.outcome is Outcome.INCONCLUSIVE

@@ -71,6 +71,16 @@ def test_no_tag_or_no_repository_is_a_failure(
     assert failure.kind is kind
 
 
+def test_a_repository_that_the_caller_works_in_is_not_read_instead(
+    release: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git tells its hooks by GIT_DIR where they run; the gate may be called by one."""
+    git = ("git", "init", "--quiet", str(tmp_path))
+    subprocess.run(git, check=True)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+    assert tagged(str(release)).value is not None
+
+
 def test_a_folder_that_the_release_lacks_is_empty(release: pathlib.Path) -> None:
     found = tagged(str(release), folder="elsewhere").value
     assert found is not None

@@ -103,6 +103,38 @@ def test_a_schema_has_a_fingerprint_that_changes_with_it(big: Database) -> None:
     assert fingerprint() == before
 
 
+@pytest.mark.parametrize(
+    ("changed", "back"),
+    [
+        ("ALTER TABLE big DISABLE TRIGGER noted", "ALTER TABLE big ENABLE TRIGGER noted"),
+        (
+            "ALTER TABLE big ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE big DISABLE ROW LEVEL SECURITY",
+        ),
+        ("CREATE POLICY everybody ON big USING (true)", "DROP POLICY everybody ON big"),
+    ],
+    ids=["a trigger off", "row security on", "a policy"],
+)
+def test_what_guards_rows_is_part_of_a_tables_shape(changed: str, back: str, big: Database) -> None:
+    def fingerprint() -> str:
+        found = schema.structure(big.target(), deadline=Deadline.after(5)).value
+        assert found is not None
+        return found.tables["public.big"].fingerprint
+
+    big.as_superuser(
+        "CREATE TRIGGER noted BEFORE UPDATE ON big FOR EACH ROW "
+        "EXECUTE FUNCTION suppress_redundant_updates_trigger()"
+    )
+    before = fingerprint()
+    big.as_superuser(changed)
+    after = fingerprint()
+    big.as_superuser(back)
+    again = fingerprint()
+    big.as_superuser("DROP TRIGGER noted ON big")
+    assert after != before
+    assert again == before
+
+
 def test_foreign_keys_tell_whether_they_hold(big: Database) -> None:
     big.as_superuser(
         "CREATE TABLE child (id int, big_id int CONSTRAINT fresh REFERENCES big (id))",
