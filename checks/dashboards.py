@@ -176,7 +176,7 @@ class Dashboards:
         settings = self._platform.environment.settings
         if settings.prometheus is None:
             raise NotDescribedError("the environment lacks the section prometheus; add it")
-        step = _SCRAPES_A_STEP * settings.prometheus.scrape_interval
+        usual = settings.prometheus.scrape_interval
         policy = self._platform.policy.monitoring.gap_look_back
         seconds = self._platform.scaled(policy, _LOOK_BACK_FLOOR_SECONDS)
         target = self._platform.prometheus(region)
@@ -188,8 +188,20 @@ class Dashboards:
         now = instrument.value.server_time
         # How many pods there were in the past is not known: one of them at least.
         jobs = {**dict.fromkeys(self._section.pod_jobs, 1), **self._section.jobs}
+        slower = self._intervals(region)
         for job, targets in jobs.items():
-            self._gap_of(region, job, targets, _Steps(now, seconds, step))
+            step = _SCRAPES_A_STEP * max(usual, slower.get(job, usual))
+            self._gap_of(region, job, targets, _Steps(now, max(seconds, step), step))
+
+    def _intervals(self, region: str) -> Mapping[str, float]:
+        """Return the seconds between two scrapes of each job, where Prometheus tells them."""
+        target, deadline = self._platform.prometheus(region), self._platform.call_deadline()
+        scraped = probes.alerting.targets(target, deadline=deadline)
+        self._check.observe(region, scraped)
+        found: dict[str, float] = {}
+        for one in scraped.value.targets if scraped.value else ():
+            found[one.job] = max(found.get(one.job, 0.0), one.interval_seconds or 0.0)
+        return found
 
     def _gap_of(self, region: str, job: str, targets: int, steps: _Steps) -> None:
         labels = self._platform.labels(region, {"job": job})

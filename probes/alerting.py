@@ -11,6 +11,7 @@ from probes import api
 from probes.observation import Deadline, Observation
 from probes.prometheus import PrometheusTarget
 from probes.prometheus_answers import read_data, read_time
+from probes.prometheus_durations import seconds_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class ScrapeTarget:
     job: str
     labels: Mapping[str, str]
     up: bool
+    interval_seconds: float | None = None
+    """Between two scrapes of it; None where the server does not tell."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -177,7 +180,11 @@ def _targets(body: object) -> ScrapeTargets:
 def _target(entry: object) -> ScrapeTarget:
     target = api.mapping(entry, "a target")
     labels = _labels(target.get("labels"))
-    return ScrapeTarget(labels.get("job", ""), labels, target.get("health") == "up")
+    try:
+        interval = seconds_of(target.get("scrapeInterval"))
+    except ValueError:
+        interval = None
+    return ScrapeTarget(labels.get("job", ""), labels, target.get("health") == "up", interval)
 
 
 def _labels(value: object) -> dict[str, str]:

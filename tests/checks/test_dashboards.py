@@ -152,6 +152,25 @@ def test_a_job_that_was_scaled_up_had_fewer_targets_before(
     assert check.outcome("eu") is outcome, sentence(check)
 
 
+@pytest.mark.parametrize(
+    ("interval", "steps", "seconds"),
+    [("1s", 61, 15), ("1m", 6, 180), ("10m", 2, 1800)],
+    ids=["scraped faster", "slower", "so slowly that the look-back holds one scrape"],
+)
+def test_a_job_is_looked_at_as_often_as_it_is_scraped(
+    tmp_path: pathlib.Path,
+    prometheus: ScriptedPrometheus,
+    interval: str,
+    steps: int,
+    seconds: int,
+) -> None:
+    target = {"labels": {"job": "clinic"}, "health": "up", "scrapeInterval": interval}
+    prometheus.targets = [target]
+    check = gaps(tmp_path, prometheus.url)
+    assert check.outcome("eu") is Outcome.PASS
+    assert f"in {steps} of {steps} steps of {seconds} s" in sentence(check)
+
+
 def test_a_partial_answer_proves_nothing(
     tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
 ) -> None:
