@@ -47,16 +47,8 @@ class Backing:
             self._check.judge_everywhere(_window_is_over(self._section.window.ends))
             return
         for schedule in self._section.pagerduty.schedules:
-            observed = probes.pagerduty.on_call(
-                watchers.pagerduty(self._platform),
-                schedule,
-                since,
-                until,
-                deadline=self._platform.call_deadline(),
-            )
-            self._note("PagerDuty", observed)
-            if observed.value is not None:
-                shifts = observed.value.shifts
+            shifts = self._shifts(schedule, since, until)
+            if shifts is not None:
                 self._check.judge_everywhere(_covered(schedule, shifts, since, until))
 
     def services_take_incidents(self) -> None:
@@ -69,7 +61,7 @@ class Backing:
             )
             self._note("PagerDuty", observed)
             if observed.value is not None:
-                self._check.judge_everywhere(_takes_incidents(service, observed.value))
+                self._judge_service(service, observed.value)
 
     def channels_open(self) -> None:
         """Judge that every channel is there, open, and the app a member."""
@@ -103,6 +95,48 @@ class Backing:
                     clears=f"people.contacts.{role} with a person and a telephone number",
                 )
             )
+
+    def _shifts(
+        self, schedule: str, since: dt.datetime, until: dt.datetime
+    ) -> Sequence[probes.pagerduty.Shift] | None:
+        """Read all pages of a schedule's shifts; None when they can't be read, which is judged then."""
+        target = watchers.pagerduty(self._platform)
+        shifts: list[probes.pagerduty.Shift] = []
+        offset = 0
+        for _ in range(_MOST_PAGES):
+            observed = probes.pagerduty.on_call(
+                target,
+                schedule,
+                since,
+                until,
+                offset=offset,
+                deadline=self._platform.call_deadline(),
+            )
+            self._note("PagerDuty", observed)
+            if observed.value is None:
+                return None
+            shifts += observed.value.shifts
+            if observed.value.more_from is None:
+                return shifts
+            offset = observed.value.more_from
+        sentence = (
+            f"schedule {schedule} has more pages of shifts than the {_MOST_PAGES} that were read"
+        )
+        self._check.judge_everywhere(missing(f"schedule {schedule}", sentence, "fewer shifts"))
+        return None
+
+    def _judge_service(self, service: str, found: probes.pagerduty.Service) -> None:
+        """Judge that a service is on, and that its escalation policy leads to somebody now."""
+        people = None
+        if found.escalation_policy:
+            answering = probes.pagerduty.answering(
+                watchers.pagerduty(self._platform),
+                found.escalation_policy,
+                deadline=self._platform.call_deadline(),
+            )
+            self._note("PagerDuty", answering)
+            people = answering.value.people if answering.value else None
+        self._check.judge_everywhere(_takes_incidents(service, found, people))
 
     def _channels(self) -> dict[str, bool] | None:
         """Read pages of channels until all are found; None when they can't be read, which is judged then."""
@@ -162,16 +196,21 @@ def _covered(
     )
 
 
-def _takes_incidents(service: str, found: probes.pagerduty.Service) -> Judgement:
+def _takes_incidents(
+    service: str, found: probes.pagerduty.Service, people: int | None
+) -> Judgement:
+    """Judge a service; how many people it reaches is None where that could not be read."""
     on = found.status in _WELL
     wrong = f"is {found.status}" if not on else "has no escalation policy"
-    good = on and found.has_escalation
+    if on and found.escalation_policy:
+        wrong = "takes incidents, but its escalation policy has nobody on call now"
+    good = on and bool(found.escalation_policy) and people != 0
     return verdict(
         good=good,
         rule="takes incidents",
         subject=f"PagerDuty service {service}",
         sentence=f"PagerDuty service {service} {'takes incidents' if good else wrong}",
-        clears=f"{service} enabled, with an escalation policy",
+        clears=f"{service} enabled, with an escalation policy that has somebody on call",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
 from pydantic import SecretStr
@@ -28,9 +28,11 @@ class Shift:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Shifts:
-    """The first level's shifts of a schedule."""
+    """The first level's shifts of a schedule, or a page of them."""
 
     shifts: tuple[Shift, ...]
+    more_from: int | None = None
+    """Where the next page begins; None behind the last one."""
 
     def facts(self) -> Mapping[str, object]:
         """Return how many there are."""
@@ -43,11 +45,23 @@ class Service:
 
     status: str
     """`active`, `warning`, `critical`, `maintenance` or `disabled`."""
-    has_escalation: bool
+    escalation_policy: str
+    """Its id; empty without one."""
 
     def facts(self) -> Mapping[str, object]:
         """Return both: neither is private."""
-        return {"status": self.status, "escalation policy": self.has_escalation}
+        return {"status": self.status, "escalation policy": bool(self.escalation_policy)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answering:
+    """Who would be called now, at whatever level; who, never leaves this object."""
+
+    people: int
+
+    def facts(self) -> Mapping[str, object]:
+        """Return their number."""
+        return {"on call now": self.people}
 
 
 def target(url: str, token: SecretStr, ca_file: str | None = None) -> HttpTarget:
@@ -60,17 +74,35 @@ def target(url: str, token: SecretStr, ca_file: str | None = None) -> HttpTarget
 
 
 def on_call(
-    target: HttpTarget, schedule: str, since: dt.datetime, until: dt.datetime, *, deadline: Deadline
+    target: HttpTarget,
+    schedule: str,
+    since: dt.datetime,
+    until: dt.datetime,
+    *,
+    offset: int = 0,
+    deadline: Deadline,
 ) -> Observation[Shifts]:
-    """Read who is on call at the first level of a schedule between two times."""
+    """Read a page of who is on call at the first level of a schedule between two times."""
     asked = {
         "schedule_ids[]": schedule,
         "since": since.isoformat(),
         "until": until.isoformat(),
         "limit": _MOST,
+        "offset": offset,
     }
     path = f"/oncalls?{urlencode(asked)}"
-    return api.read(target, path, _shifts, probe="pagerduty", deadline=deadline)
+    return api.read(
+        target, path, lambda body: _shifts(body, offset), probe="pagerduty", deadline=deadline
+    )
+
+
+def answering(
+    target: HttpTarget, escalation_policy: str, *, deadline: Deadline
+) -> Observation[Answering]:
+    """Read whom an incident would reach now."""
+    asked = {"escalation_policy_ids[]": escalation_policy, "limit": _MOST}
+    path = f"/oncalls?{urlencode(asked)}"
+    return api.read(target, path, _answering, probe="pagerduty", deadline=deadline)
 
 
 def service(target: HttpTarget, service_id: str, *, deadline: Deadline) -> Observation[Service]:
@@ -79,18 +111,25 @@ def service(target: HttpTarget, service_id: str, *, deadline: Deadline) -> Obser
     return api.read(target, path, _service, probe="pagerduty", deadline=deadline)
 
 
-def _shifts(body: object) -> Shifts:
+def _shifts(body: object, offset: int) -> Shifts:
     answer = api.mapping(body, "the answer")
-    if answer.get("more"):
-        raise api.UnusableAnswerError(f"There are more than {_MOST} shifts.")
-    return Shifts(tuple(_first_level(api.sequence(answer.get("oncalls"), "oncalls"))))
+    entries = _entries(answer)
+    shifts = tuple(
+        Shift(_time(one.get("start")), _time(one.get("end")))
+        for one in entries
+        if one.get("escalation_level") == 1 and isinstance(one.get("user"), Mapping)
+    )
+    return Shifts(shifts, offset + len(entries) if answer.get("more") and entries else None)
 
 
-def _first_level(entries: list[object]) -> Iterator[Shift]:
-    for entry in entries:
-        shift = api.mapping(entry, "a shift")
-        if shift.get("escalation_level") == 1 and isinstance(shift.get("user"), Mapping):
-            yield Shift(_time(shift.get("start")), _time(shift.get("end")))
+def _answering(body: object) -> Answering:
+    entries = _entries(api.mapping(body, "the answer"))
+    return Answering(sum(isinstance(one.get("user"), Mapping) for one in entries))
+
+
+def _entries(answer: Mapping[str, object]) -> list[Mapping[str, object]]:
+    entries = api.sequence(answer.get("oncalls"), "oncalls")
+    return [api.mapping(entry, "a shift") for entry in entries]
 
 
 def _time(value: object) -> dt.datetime | None:
@@ -99,5 +138,6 @@ def _time(value: object) -> dt.datetime | None:
 
 def _service(body: object) -> Service:
     one = api.mapping(api.mapping(body, "the answer").get("service"), "service")
-    escalation = isinstance(one.get("escalation_policy"), Mapping)
+    policy = one.get("escalation_policy")
+    escalation = str(policy.get("id") or "") if isinstance(policy, Mapping) else ""
     return Service(api.text(one.get("status"), "the service's status"), escalation)

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from sandbox.standins.state import Facts, State
 
 _REFUSED = {"error": {"message": "Account not found", "code": 2001}}
+_POLICY = "ESCALATE"
 _GONE = {"error": {"message": "Not Found", "code": 2100}}
 
 
@@ -26,6 +27,10 @@ class PagerDutyState(State):
     hours_without: tuple[float, float] | None = None
     """Hours behind the asked beginning between which nobody is on call."""
     services: dict[str, str] = Field(default_factory=lambda: {"PLATFORM": "active"})
+    escalates: bool = True
+    """Whether the services' escalation policy has somebody on call now."""
+    page: int = 100
+    """The most entries of one answer."""
 
 
 def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
@@ -41,13 +46,17 @@ def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
         if refused(request):
             return JSONResponse(_REFUSED, 401)
         asked = request.query_params
+        if _POLICY in asked.getlist("escalation_policy_ids[]"):
+            now = dt.datetime.now(dt.UTC)
+            reached = [_shift("PRIMARY", now, now + dt.timedelta(hours=1))]
+            return JSONResponse(_page(reached if facts.now.escalates else [], 0, facts.now.page))
         shifts = [
             shift
             for schedule in asked.getlist("schedule_ids[]")
             if schedule in facts.now.schedules
             for shift in _shifts(facts.now, schedule, asked["since"], asked["until"])
         ]
-        return JSONResponse({"oncalls": shifts, "limit": 100, "offset": 0, "more": False})
+        return JSONResponse(_page(shifts, int(asked.get("offset", 0)), facts.now.page))
 
     async def service(request: Request) -> JSONResponse:
         if refused(request):
@@ -55,7 +64,7 @@ def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
         name = request.path_params["service"]
         if name not in facts.now.services:
             return JSONResponse(_GONE, 404)
-        policy = {"id": "ESCALATE", "type": "escalation_policy_reference"}
+        policy = {"id": _POLICY, "type": "escalation_policy_reference"}
         status = facts.now.services[name]
         found = {"id": name, "type": "service", "status": status, "escalation_policy": policy}
         return JSONResponse({"service": found})
@@ -67,6 +76,15 @@ def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
             Route("/services/{service}", service),
         ]
     )
+
+
+def _page(shifts: list[dict[str, Any]], offset: int, most: int) -> dict[str, Any]:
+    return {
+        "oncalls": shifts[offset : offset + most],
+        "limit": most,
+        "offset": offset,
+        "more": offset + most < len(shifts),
+    }
 
 
 def _shifts(state: PagerDutyState, schedule: str, since: str, until: str) -> list[dict[str, Any]]:

@@ -118,6 +118,20 @@ def test_a_schedule_that_nobody_knows_fails(scene: Scene) -> None:
     assert scene.ask(Backing.somebody_on_call).outcome("eu") is Outcome.FAIL
 
 
+def test_shifts_are_read_to_the_last_page(scene: Scene) -> None:
+    scene.rota.bend(page=1)
+    assert sentences(scene.ask(Backing.somebody_on_call)) == []
+    scene.rota.bend(page=1, hours_without=[12.0, 24.0])
+    assert scene.ask(Backing.somebody_on_call).outcome("eu") is Outcome.FAIL
+
+
+def test_a_service_whose_escalation_policy_has_nobody_on_call_reaches_nobody(scene: Scene) -> None:
+    scene.rota.bend(escalates=False)
+    check = scene.ask(Backing.services_take_incidents)
+    assert check.outcome("eu") is Outcome.FAIL
+    assert "has nobody on call now" in sentences(check)[0]
+
+
 @pytest.mark.parametrize("status", ["disabled", "maintenance"])
 def test_a_service_that_takes_no_incidents_fails(scene: Scene, status: str) -> None:
     scene.rota.bend(services={"PLATFORM": status})
