@@ -26,6 +26,15 @@ from probes.kubernetes_objects import (
 from probes.kubernetes_scheduling import may_go
 
 _PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
+# What node-problem-detector calls its permanent problems; EKS' agent has conditions that end in Ready.
+_DETECTED: Final = (
+    "CorruptDockerOverlay2",
+    "ContainerRuntimeUnhealthy",
+    "KernelDeadlock",
+    "KubeletUnhealthy",
+    "ReadonlyFilesystem",
+)
+_VALUES: Final = frozenset({"f:data", "f:binaryData"})
 _OVER: Final = ("Succeeded", "Failed")
 
 
@@ -160,11 +169,18 @@ def endpoints(slices: Iterable[Any], *, has_ports: bool) -> tuple[Endpoint, ...]
 
 
 def changed_at(metadata: Any) -> dt.datetime | None:
-    """Return when anybody changed an object last, to the second.
+    """Return when anybody changed the values of a ConfigMap last, to the second.
 
     Without its managers' times nobody knows: when it was made says nothing of its changes.
     """
-    return max((one.time for one in metadata.managed_fields or () if one.time), default=None)
+    times = (one.time for one in metadata.managed_fields or () if one.time and _has_values(one))
+    return max(times, default=None)
+
+
+def _has_values(entry: Any) -> bool:
+    """Return whether a manager has values: who only annotates changes none. One may not say it."""
+    fields = getattr(entry, "fields_v1", None)
+    return not isinstance(fields, dict) or not fields or bool(_VALUES.intersection(fields))
 
 
 def node(model: Any, pods: Iterable[Any], app: Iterable[Any]) -> Node:
@@ -180,10 +196,20 @@ def node(model: Any, pods: Iterable[Any], app: Iterable[Any]) -> Node:
     return Node(
         name=model.metadata.name,
         ready=conditions.get("Ready") == "True",
-        troubles=tuple(kind for kind in _PRESSURES if conditions.get(kind, "False") != "False"),
+        troubles=tuple(filter(None, (_trouble(*one) for one in conditions.items()))),
         schedulable=all(may_go(one, model) for one in app),
         free=allocatable.minus(asked),
     )
+
+
+def _trouble(kind: str, status: str) -> str:
+    """Return the trouble that a condition tells; empty where it tells none, or nobody knows what."""
+    if kind in _PRESSURES:
+        return "" if status == "False" else kind
+    if kind.endswith("Ready") and kind != "Ready":
+        return "" if status == "True" else f"{kind} {status}"
+    is_problem = kind in _DETECTED or kind.endswith("Problem")
+    return kind if is_problem and status == "True" else ""
 
 
 def holds_room(model: Any) -> bool:

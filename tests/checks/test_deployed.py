@@ -125,6 +125,15 @@ class TestTraffic:
         assert traffic_way._strangers(look) == ["1 ready, wanted at least 3"]
         assert traffic_way._switch_progress(a_look(*THREE)) is Progress.DONE
 
+    def test_an_endpoint_of_a_pod_that_is_not_ready_does_not_count(self) -> None:
+        """A Service with publishNotReadyAddresses calls every endpoint ready."""
+        look = a_look(*THREE[:2], a_pod("starting", ready=False))
+        ready = tuple(dataclasses.replace(one, ready=True) for one in look.traffic.endpoints)
+        published = dataclasses.replace(
+            look, traffic=dataclasses.replace(look.traffic, endpoints=ready)
+        )
+        assert traffic_way._serving(published) == {"api-0", "api-1"}
+
     def test_without_the_service_nobody_knows_what_carries_it(self) -> None:
         look = a_look(*THREE, found=False)
         assert look.live_versions == ()

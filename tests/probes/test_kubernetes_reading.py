@@ -226,3 +226,50 @@ def test_of_the_clusters_own_pods_those_that_were_replaced_or_go_are_no_trouble(
     found = {one.name: one.healthy for one in reading.system_pods(pods)}
     healthy = {"coredns": True, "done": True}
     assert found == {**healthy, "kube-scheduler": False, "by-hand": False}
+
+
+@pytest.mark.parametrize(
+    ("condition", "troubles"),
+    [
+        ({"type": "Ready", "status": "True"}, ()),
+        ({"type": "DiskPressure", "status": "True"}, ("DiskPressure",)),
+        ({"type": "DiskPressure", "status": "Unknown"}, ("DiskPressure",)),
+        ({"type": "NetworkingReady", "status": "True"}, ()),
+        ({"type": "NetworkingReady", "status": "False"}, ("NetworkingReady False",)),
+        ({"type": "KernelDeadlock", "status": "True"}, ("KernelDeadlock",)),
+        ({"type": "ReadonlyFilesystem", "status": "False"}, ()),
+        ({"type": "ContainerRuntimeProblem", "status": "True"}, ("ContainerRuntimeProblem",)),
+        ({"type": "VMEventScheduled", "status": "True"}, ()),
+    ],
+    ids=lambda one: " ".join(one.values()) if isinstance(one, dict) else "",
+)
+def test_a_node_is_in_trouble_as_its_own_agents_say_it(
+    condition: dict[str, str], troubles: tuple[str, ...]
+) -> None:
+    node = model("V1Node", {**NODE, "spec": {}, "status": {"conditions": [condition]}})
+    assert reading.node(node, [], []).troubles == troubles
+
+
+def entry(time: str, **fields: Any) -> dict[str, Any]:
+    named = {"fieldsType": "FieldsV1", "fieldsV1": fields} if fields else {}
+    return {"manager": "someone", "operation": "Update", "apiVersion": "v1", "time": time, **named}
+
+
+@pytest.mark.parametrize(
+    ("last", "minute"),
+    [
+        (entry("2026-01-31T22:05:00Z", **{"f:metadata": {"f:annotations": {}}}), 0),
+        (entry("2026-01-31T22:05:00Z", **{"f:data": {"f:LOG_LEVEL": {}}}), 5),
+        (entry("2026-01-31T22:05:00Z", **{"f:binaryData": {"f:logo": {}}}), 5),
+        (entry("2026-01-31T22:05:00Z"), 5),
+    ],
+    ids=["an annotation alone", "a value", "a binary value", "nobody says what"],
+)
+def test_a_config_map_changed_when_somebody_changed_its_values(
+    last: dict[str, Any], minute: int
+) -> None:
+    first = entry("2026-01-31T22:00:00Z", **{"f:data": {"f:LOG_LEVEL": {}}})
+    document = {"metadata": {"name": "config", "managedFields": [first, last]}}
+    changed = reading.changed_at(model("V1ConfigMap", document).metadata)
+    assert changed is not None
+    assert changed.minute == minute

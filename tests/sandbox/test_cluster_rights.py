@@ -68,13 +68,19 @@ def test_each_forbidden_thing_is_refused(asked: Attributes) -> None:
     assert not allowed(asked)
 
 
+def rules() -> list[dict[str, list[str]]]:
+    documents = yaml.safe_load_all(RBAC.read_text(encoding="utf-8"))
+    return [rule for document in documents for rule in document.get("rules", ())]
+
+
+def test_the_kit_gives_what_the_checks_read_and_nothing_beside() -> None:
+    given = {resource for rule in rules() for resource in rule.get("resources", ())}
+    workloads = {"deployments", "pods", "pods/log", "services", "endpointslices", "configmaps"}
+    assert given == {*workloads, "nodes"}
+
+
 def test_the_kit_has_no_wildcard() -> None:
-    rules = [
-        rule
-        for document in yaml.safe_load_all(RBAC.read_text(encoding="utf-8"))
-        for rule in document.get("rules", ())
-    ]
-    words = [word for rule in rules for values in rule.values() for word in values]
+    words = [word for rule in rules() for values in rule.values() for word in values]
     assert words
     assert "*" not in words
 
