@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gates.decide.json_shapes import referred
+
 _STRUCTURE = {"properties", "items", "anyOf", "oneOf", "allOf", "$defs"}
 
 
@@ -26,7 +28,24 @@ def unusable(schema: Mapping[str, Any]) -> str:
         Draft202012Validator.check_schema(schema)
     except SchemaError as exc:
         return f"{exc.json_path} is not of {exc.validator} there"
-    return ""
+    # The library would look for other files in the network, without a deadline.
+    lost = [name for name in _references(schema) if not _leads_somewhere(schema, name)]
+    return f"{lost[0]} leads to nothing in the file itself" if lost else ""
+
+
+def _references(part: Any) -> Iterator[str]:
+    if isinstance(part, Mapping):
+        named = (part.get(word) for word in ("$ref", "$dynamicRef"))
+        yield from (name for name in named if isinstance(name, str))
+    for one in part.values() if isinstance(part, Mapping) else part:
+        if isinstance(one, Mapping | list):
+            yield from _references(one)
+
+
+def _leads_somewhere(schema: Mapping[str, Any], reference: str) -> bool:
+    if reference == "#":
+        return True
+    return reference.startswith("#/") and bool(referred(schema, {"$ref": reference}))
 
 
 def unseen(schema: Any, instance: object, place: str = "the answer") -> Iterator[str]:

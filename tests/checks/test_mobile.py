@@ -151,6 +151,14 @@ class TestReading:
                 lambda folder: (folder / "thing.json").write_text('{"type": "objct"}'),
                 id="a type that does not exist",
             ),
+            pytest.param(
+                lambda folder: (folder / "thing.json").write_text('{"$ref": "part.json"}'),
+                id="a reference to another file",
+            ),
+            pytest.param(
+                lambda folder: (folder / "thing.json").write_text('{"$ref": "#/$defs/part"}'),
+                id="a reference to nowhere",
+            ),
             pytest.param(lambda folder: (folder / "thing.json").write_text("["), id="no JSON"),
             pytest.param(lambda folder: (folder / "contract.yaml").unlink(), id="no contract"),
             pytest.param(
