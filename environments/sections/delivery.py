@@ -64,6 +64,15 @@ class Images(Section):
     tags_are_immutable: bool = False
     """Whether the registry must refuse to move a tag."""
 
+    @model_validator(mode="after")
+    def _one_tag_for_each_release(self) -> Self:
+        if "{release}" not in self.tag:
+            raise ValueError(
+                f"tag “{self.tag}” lacks {{release}}, so every release would have the same; write it like "
+                "v{release}"
+            )
+        return self
+
 
 class CacheHeaders(Section):
     """What browsers and edges are told to keep: the directives of Cache-Control, in any order."""
@@ -85,7 +94,7 @@ class Frontend(Section):
     """Prefixes of objects that belong to no bundle, such as .well-known/; they are no left-overs."""
     distribution: Text
     """Id of the distribution whose caches are invalidated."""
-    invalidation_path: str = "/*"
+    invalidation_path: str = Field(default="/*", pattern=r"^/")
     """What an invalidation must cover."""
     manifest: Text = "build-manifest.json"
     """Object that lists the bundle's files, with the digest that the build's evidence names."""

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from environments.sections.certificates import Certificates
 from environments.sections.data import Data
-from environments.sections.delivery import CacheHeaders
+from environments.sections.delivery import CacheHeaders, Frontend, Images
 from environments.sections.dns import DnsRecord
 from environments.sections.flags import Flags
 from environments.sections.kubernetes import Kubernetes, PodLogs
@@ -46,6 +46,7 @@ KUBERNETES = {
     "config_map": "config",
     "config": {"LEVEL": "info"},
 }
+FRONTEND = {"bucket": "web", "distribution": "E1", "site": NOWHERE}
 FLAGS = {"states": {"before": {"beta": OFF}}}
 RECORD = {"name": "api.clinic.example", "type": "A", "values": ["192.0.2.1"]}
 DATA = {"tables": {"visits": {"columns": ["id"], "counted": "grows"}}}
@@ -83,6 +84,8 @@ CASES: list[tuple[type[Section], dict[str, Any], dict[str, Any], str]] = [
     (PodLogs, {}, {"error_levels": [], "error_words": []}, "can never be errors"),
     (PodLogs, {}, {"error_levels": ["ERROR"]}, "in small letters"),
     (CacheHeaders, {}, {"page": ""}, "at least 1 character"),
+    (Images, {"repositories": ["api"]}, {"tag": "latest"}, "every release would have the same"),
+    (Frontend, FRONTEND, {"invalidation_path": "*"}, "should match pattern"),
     (Certificates, {"hosts": ["a.example"]}, {"addresses": {"eu": []}}, "at least 1 item"),
     (DnsRecord, RECORD, {"before": ["192.0.2.1"]}, "nothing changes"),
     (DnsRecord, RECORD, {"values": [""]}, "at least 1 character"),
