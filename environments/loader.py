@@ -187,7 +187,7 @@ def _resolve(reference: str, folder: pathlib.Path) -> str:
     file = secret_file(reference, folder)
     if file is None:
         name = reference.partition(":")[2]
-        value = os.environ.get(name, "")
+        value = os.environ.get(name, "").rstrip("\r\n")
         remedy = f"the variable {name} is not set or empty; export it before the run."
     else:
         value = _content(file)

@@ -103,6 +103,14 @@ class TestSecrets:
         assert found.secret("file:password").get_secret_value() == " two words "
 
     @pytest.mark.usefixtures("secrets")
+    def test_a_variable_is_read_without_its_line_end(
+        self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # A Kubernetes Secret that was made from a file ends its variable so.
+        monkeypatch.setenv(_POSTGRES.removeprefix("env:"), " two words \n")
+        assert loaded(tmp_path).secret(_POSTGRES).get_secret_value() == " two words "
+
+    @pytest.mark.usefixtures("secrets")
     def test_no_repr_shows_one(self, tmp_path: pathlib.Path) -> None:
         found = loaded(tmp_path)
         assert found.secret(_POSTGRES).get_secret_value() == "sentinel-postgres"
