@@ -54,6 +54,12 @@ _LOG_BYTES: Final = 4 * 1_048_576
 _BAD_REQUEST: Final = 400
 _CALLS_AT_ONCE: Final = 8
 
+# A kubelet sends 200 before it looks: what it says then of a log that is gone is the only line.
+_REFUSAL: Final = re.compile(
+    rb"(unable to retrieve container logs for|failed to (try resolving symlinks in path|open log file|"
+    rb"get container status)) [^\n]*\n?"
+)
+
 # One example of each thing that the gate must not be able to do: verb, group, resource, subresource.
 _FORBIDDEN: Final = (
     ("create", "", "pods", ""),
@@ -315,12 +321,12 @@ def _log(opened: Session, namespace: str, pod: str, container: str, tail: int) -
     method = opened.core.read_namespaced_pod_log
     options = {"container": container, "tail_lines": tail, "limit_bytes": _LOG_BYTES}
     try:
-        answer = opened.call(method, pod, namespace, **options, _preload_content=False)
-        return bytes(answer.data)
+        log = bytes(opened.call(method, pod, namespace, **options, _preload_content=False).data)
     except FoundError as exc:
         if exc.status in (_BAD_REQUEST, 404):
             return None
         raise
+    return None if _REFUSAL.fullmatch(log) else log
 
 
 def _selector(labels: Mapping[str, str]) -> str:

@@ -234,6 +234,24 @@ class TestLogs:
         assert observed.value is not None, observed.failure
         assert observed.value.errors == errors
 
+    @pytest.mark.parametrize(
+        ("body", "read"),
+        [
+            (b"unable to retrieve container logs for containerd://b91ca08d41b0a5", 0),
+            (
+                b'failed to try resolving symlinks in path "/var/log/pods/x/0.log": no such file\n',
+                0,
+            ),
+            (b"starting\nunable to retrieve container logs for the report\n", 1),
+        ],
+        ids=["gone from the runtime", "swept away", "a line of the app's own"],
+    )
+    def test_a_refusal_that_a_node_answers_with_200_is_no_log(self, body: bytes, read: int) -> None:
+        with serving(answer(body, content_type="text/plain")) as server:
+            observed = ASKS["logs"](target_at(server.port), Deadline.after(5))
+        assert observed.value is not None, observed.failure
+        assert observed.value.pods_read == read
+
     def test_many_logs_are_read_at_once(self) -> None:
         """Eight calls meet in the server: one after the other, none would be answered."""
         meeting = threading.Barrier(8)
