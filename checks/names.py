@@ -15,6 +15,7 @@ from checks.names_judged import (
     no_network,
     said,
     same_serial,
+    undescribed,
     unpublished,
     wrong,
 )
@@ -29,6 +30,7 @@ from checks.zone import (
     says,
     serials,
     some_silent,
+    values_of,
 )
 from environments.sections.dns import DnsRecord, NameServer
 from gates.decide.judgement import Judgement
@@ -86,7 +88,7 @@ class Names:
         section = self._zone.section
         last = settled(
             self._platform,
-            lambda: self._zone.ask(section.authoritative),
+            lambda: self._zone.ask(section.authoritative, self._zone.delegation),
             lambda asked: _moving(on=some_silent(asked) or len(serials(asked)) > 1),
             self._platform.confirm_seconds,
         )
@@ -97,6 +99,9 @@ class Names:
         for server in section.authoritative:
             self._judge_server(server, accepted, last)
         self._check.judge_everywhere(*same_serial(section.zone, last.value))
+        named = values_of(last.value, self._zone.delegation)
+        if len(named) > len(section.authoritative):
+            self._check.judge_everywhere(undescribed(section, named))
 
     def _a_resolver_answers(self) -> bool:
         asked = self._zone.ask(self._zone.section.resolvers)

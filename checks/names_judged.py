@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import probes
+from checks.data import missing
 from checks.settling import Ended, Settled
 from checks.zone import Asked, question, says, serials, wanted
-from environments.sections.dns import DnsRecord
+from environments.sections.dns import Dns, DnsRecord
 from gates.decide.judgement import Judgement, harmless
 from gates.decide.measured import same_set
 from gates.decide.outcome import Outcome
@@ -65,6 +66,16 @@ def unpublished(record: DnsRecord) -> Judgement:
         str(question(record)),
         f"cannot arrive anywhere: no authoritative server has {target}; update the zone first",
         "not published",
+    )
+
+
+def undescribed(section: Dns, named: Collection[str]) -> Judgement:
+    """Return what servers leave open that the zone names and the environment does not."""
+    return missing(
+        f"servers of {section.zone}",
+        f"{section.zone} names {len(named)} servers ({', '.join(map(_shown, sorted(named)))}) and "
+        f"dns.authoritative {len(section.authoritative)}: what the others tell visitors is not seen",
+        "every one of them under dns.authoritative",
     )
 
 

@@ -49,10 +49,15 @@ class Zone:
             raise NotDescribedError("the environment lacks the section dns; add it")
         return cls(platform, section)
 
-    def ask(self, servers: Sequence[NameServer]) -> Asked:
+    @property
+    def delegation(self) -> Question:
+        """The question for the servers that the zone itself names."""
+        return Question(self.section.zone, "NS")
+
+    def ask(self, servers: Sequence[NameServer], *also: Question) -> Asked:
         """Ask each server for the serial and each record; a silent one costs one deadline in all."""
         soa = Question(self.section.zone, "SOA")
-        questions = [soa, *(question(one) for one in self.section.records)]
+        questions = dict.fromkeys([soa, *(question(one) for one in self.section.records), *also])
         wanted = [(server, one) for server in servers for one in questions]
         if not wanted:
             return {}
@@ -94,6 +99,12 @@ def serials(asked: Asked) -> dict[str, list[str]]:
         if len(fields) == _SOA_FIELDS:
             found.setdefault(fields[_SERIAL_FIELD], []).append(server)
     return found
+
+
+def values_of(asked: Asked, one: Question) -> set[str]:
+    """Return all that any server answers to a question."""
+    answers = [seen.value for (_, asked_for), seen in asked.items() if asked_for == one]
+    return {value for answer in answers if answer is not None for value in answer.values}
 
 
 def some_silent(asked: Asked) -> bool:

@@ -56,7 +56,8 @@ class Dns(Section):
     zone: str = Field(pattern=HOST_NAME)
     """Its SOA record has the serial that every authoritative server must agree on."""
     authoritative: tuple[NameServer, ...] = Field(min_length=1)
-    """Every server that is delegated to, each by itself: one that was forgotten answers visitors too."""
+    """Every server that is delegated to, each by itself: one that was forgotten answers visitors too,
+    so fewer than the zone itself names decide nothing."""
     resolvers: tuple[NameServer, ...] = ()
     """Caches that people ask, such as the company's and some public ones; two or more."""
     records: tuple[DnsRecord, ...] = Field(min_length=1)

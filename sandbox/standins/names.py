@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from sandbox.layout import HOST
 from sandbox.standins.state import Facts, State
 from sandbox.zone import (
+    AUTHORITATIVE,
     BEFORE,
     RESOLVERS,
     SERIAL_BEFORE,
@@ -37,6 +38,8 @@ class NamesState(State):
     """Unix time of the last change of the zone."""
     propagation_seconds: float = 1.0
     serial: int = SERIAL_BEFORE
+    delegated: tuple[str, ...] = AUTHORITATIVE
+    """The servers that the zone names."""
     ttl_seconds: int = TTL_SECONDS
     wrong: Mapping[str, list[str]] = {}
     """Records that every server has wrongly."""
@@ -120,6 +123,8 @@ class _Server:
         values = records.get(f"{name} {kind}", [])
         if kind == "SOA" and name == ZONE:
             values = [f"ns1.{ZONE}. hostmaster.{ZONE}. {self._serial()} 3600 600 86400 60"]
+        if kind == "NS" and name == ZONE:
+            values = [f"{one}.{ZONE}" for one in self._facts.now.delegated]
         ttl = self._facts.now.ttl_seconds
         for value in values:
             ending = "" if value[-1].isdigit() else "."

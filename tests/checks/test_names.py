@@ -63,6 +63,7 @@ def test_a_zone_as_described_passes_in_every_region(
         ({"silent": ["ns2"]}, "FAIL", "ns2 (127.0.0.1): timeout"),
         ({"silent": ["ns1", "ns2"]}, "FAIL", "ns1 (127.0.0.1): timeout"),
         (ALL_SILENT, "ERROR", "No DNS server answers the gate"),
+        ({"delegated": ["ns1", "ns2", "ns3"]}, "INCONCLUSIVE", "and dns.authoritative 2"),
     ],
     ids=[
         "another address",
@@ -76,6 +77,7 @@ def test_a_zone_as_described_passes_in_every_region(
         "a silent server",
         "all authoritative servers silent, resolvers answering",
         "no DNS from here at all",
+        "a server that the environment forgets",
     ],
 )
 def test_authoritative_servers_are_judged_each_by_itself(
