@@ -22,6 +22,7 @@ from probes import network
 from probes.observation import Deadline, Facts, FailureKind, Observation, utc_now
 from probes.phases import PhaseClock
 from probes.postgres_failures import KnownFailure, failure_kind, failure_of, login_failure
+from probes.postgres_policies import ask_policies
 from probes.postgres_rights import EXCESS_QUERY, Right, Rights
 from probes.postgres_session import DeadlineConnection
 
@@ -153,10 +154,11 @@ def record_exists(
         sql.Identifier(*table.split(".")), sql.Identifier(id_column)
     )
 
-    def ask(connection: DeadlineConnection) -> RecordFound:
-        return RecordFound(found=_rows(connection, query, (record_id,)).rows == ((True,),))
+    def ask(reader: Reader) -> RecordFound:
+        ask_policies(reader.rows, ".".join(f'"{part}"' for part in table.split(".")))
+        return RecordFound(found=reader.rows(query, (record_id,)) == ((True,),))
 
-    return _observe(target, deadline, ask)
+    return asked(target, ask, deadline=deadline)
 
 
 def server_state(target: PostgresTarget, *, deadline: Deadline) -> Observation[ServerState]:

@@ -159,10 +159,20 @@ def failure_of(exc: Exception, address: str, phase: str | None) -> Failure | Non
     kind = failure_kind(exc)
     if kind is None:
         return None
-    own_words = exc.detail if isinstance(exc, KnownFailure) else None
+    own_words = exc.detail if isinstance(exc, KnownFailure) else _of_row_security(exc, address)
     state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
     code = f" (SQLSTATE {state})" if state else ""
     return Failure(kind, own_words or f"{address}: {_SENTENCES[kind]}{code}.", phase)
+
+
+def _of_row_security(exc: Exception, address: str) -> str | None:
+    """Return the sentence of a query that policies would answer with fewer rows; None: another failure."""
+    if not isinstance(exc, psycopg.Error) or exc.diag.source_function != "check_enable_rls":
+        return None
+    return (
+        f"{address}: row-level security may hide rows from the login, so they can't be counted; "
+        "on each table: CREATE POLICY release_gate ON … FOR SELECT TO the login USING (true)."
+    )
 
 
 def login_failure(exc: psycopg.Error, login: Login, deadline: Deadline) -> KnownFailure:

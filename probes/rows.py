@@ -17,6 +17,7 @@ from psycopg import sql
 from probes import postgres
 from probes.observation import Deadline, Observation
 from probes.postgres import PostgresTarget, Reader
+from probes.postgres_policies import ask_policies
 from probes.schema import qualified, quoted
 
 STRETCHES: Final = 50
@@ -124,6 +125,7 @@ def counted(
         size = _size(reader, table.name)
         if size is None:
             return Counted(there=False)
+        ask_policies(reader.rows, quoted(table.name))
         if size.small(limits):
             return _count(reader, table)
         return _sample(reader, table, size, limits.sampled_blocks)
@@ -140,6 +142,7 @@ def orphans(
         size = _size(reader, link.table)
         if size is None or _size(reader, link.to_table) is None:
             return Orphans(there=False)
+        ask_policies(reader.rows, quoted(link.table), quoted(link.to_table))
         if size.small(limits):
             return _followed(reader, link)
         return _sampled_orphans(reader, link, size, limits.sampled_blocks)

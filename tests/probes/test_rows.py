@@ -80,6 +80,62 @@ def test_a_column_that_the_login_may_not_read_is_a_lack_of_rights(big: Database)
     assert failure.kind is FailureKind.FORBIDDEN
 
 
+@pytest.fixture
+def by_clinic(big: Database) -> Iterator[Database]:
+    """Return the database whose rows only their own clinic sees."""
+    big.as_superuser(
+        "ALTER TABLE big ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY own_clinic ON big USING (friend < 100)",
+    )
+    yield big
+    big.as_superuser(
+        "DROP POLICY own_clinic ON big",
+        "DROP POLICY IF EXISTS gate ON big",
+        "DROP POLICY IF EXISTS never ON big",
+        "ALTER TABLE big DISABLE ROW LEVEL SECURITY",
+    )
+
+
+def test_rows_that_security_hides_are_not_left_out_in_silence(by_clinic: Database) -> None:
+    for failure in (counted(by_clinic, ALL).failure, orphans(by_clinic, ALL).failure):
+        assert failure is not None
+        assert failure.kind is FailureKind.FORBIDDEN
+        assert "row-level security may hide rows" in failure.detail
+        assert "FOR SELECT TO the login USING (true)" in failure.detail
+
+
+def test_a_policy_that_shows_the_login_all_rows_lets_it_count(by_clinic: Database) -> None:
+    by_clinic.as_superuser("CREATE POLICY gate ON big FOR SELECT TO reader USING (true)")
+    assert counted(by_clinic, ALL).value == Counted(there=True, rows=39_600, nulls={"maybe": 3_600})
+    assert orphans(by_clinic, ALL).value == Orphans(there=True, found=1)
+    record = postgres.record_exists(
+        by_clinic.target(), "big", "id", 200, deadline=Deadline.after(5)
+    )
+    assert record.value == postgres.RecordFound(found=True)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "CREATE POLICY gate ON big FOR SELECT TO writer USING (true)",
+        "CREATE POLICY gate ON big FOR UPDATE TO reader USING (true)",
+        "CREATE POLICY gate ON big FOR SELECT TO reader USING (id > 0)",
+    ],
+    ids=["of another role", "of another command", "of some rows"],
+)
+def test_a_policy_that_does_not_show_all_rows_does_not(policy: str, by_clinic: Database) -> None:
+    by_clinic.as_superuser(policy)
+    assert counted(by_clinic, ALL).failure is not None
+
+
+def test_a_policy_that_restricts_all_others_is_not_overlooked(by_clinic: Database) -> None:
+    by_clinic.as_superuser(
+        "CREATE POLICY gate ON big FOR SELECT TO reader USING (true)",
+        "CREATE POLICY never ON big AS RESTRICTIVE USING (id > 0)",
+    )
+    assert counted(by_clinic, ALL).failure is not None
+
+
 def test_no_statement_runs_longer_than_its_deadline(big: Database) -> None:
     begun = time.monotonic()
     link = Link("big", "maybe", "big", "friend")
