@@ -15,6 +15,7 @@ from checks.evidence import EvidenceReading, read_evidence
 from checks.failures import failure_of, instrument_error
 from checks.platform import NotDescribedError, Platform
 from environments.sections.delivery import Frontend as Settings
+from gates.decide.evidence import Line, of_release
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Outcome
 from gates.decide.sections import Section
@@ -41,7 +42,7 @@ class Manifest(Section):
     """What a build made: `{"schema": 1, "release", "build_id", "files": {name: {sha256, size, …}}}`."""
 
     schema_version: Literal[1] = Field(alias="schema")
-    release: str
+    release: Line
     build_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,80}$")]
     files: dict[str, BuiltFile] = Field(min_length=1)
 
@@ -90,9 +91,14 @@ def read_manifest(platform: Platform) -> ManifestReading:
     content = found.value.content
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     same = _manifest_digest(subject, digest, evidence.digests.get(settings.manifest))
-    manifest = parsed(content) if same.outcome is Outcome.PASS else None
-    damaged = () if manifest or same.outcome is not Outcome.PASS else (_damaged(subject),)
-    return ManifestReading(manifest, evidence, found, (same, *damaged))
+    if same.outcome is not Outcome.PASS:
+        return ManifestReading(None, evidence, found, (same,))
+    manifest = parsed(content)
+    if manifest is None:
+        return ManifestReading(None, evidence, found, (same, _damaged(subject)))
+    release = of_release(subject, manifest.release, platform.release)
+    ours = manifest if release.outcome is Outcome.PASS else None
+    return ManifestReading(ours, evidence, found, (same, release))
 
 
 def uploaded(platform: Platform, check: Check) -> None:

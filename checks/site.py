@@ -92,10 +92,11 @@ class _Site:
         if answer.status != _OK:
             return [status]
         page = read_page(answer.body, self.settings.build_id_meta)
+        files = {name for name in page.files if not name.startswith(self.settings.ignored)}
         return [
             status,
             _fresh(subject, answer.body, built, page.build_id, build_id),
-            _names_exactly(subject, page.files, frozenset(built.assets)),
+            _names_exactly(subject, frozenset(files), frozenset(built.assets)),
             _cached_as(subject, answer, self.settings.cache_headers.page),
         ]
 

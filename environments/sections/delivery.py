@@ -91,7 +91,8 @@ class Frontend(Section):
     prefix: str = ""
     """Below which the bundle lies."""
     ignored: tuple[Text, ...] = ()
-    """Prefixes of objects that belong to no bundle, such as .well-known/; they are no left-overs."""
+    """Prefixes of objects that belong to no bundle, such as .well-known/; they are no left-overs, and a page
+    may name them."""
     distribution: Text
     """Id of the distribution whose caches are invalidated."""
     invalidation_path: str = Field(default="/*", pattern=r"^/")

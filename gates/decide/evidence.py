@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from typing import Annotated, Literal, Self
 
@@ -61,7 +62,7 @@ def judge_identity(
     """Judge that a document is of this kind and release and young enough; not what it says."""
     return (
         equals(f"{subject} kind", evidence.kind, kind),
-        _of_release(subject, evidence, release),
+        of_release(subject, evidence.release, release),
         _young_enough(subject, evidence, age),
     )
 
@@ -78,11 +79,10 @@ class AgeLimit(Section):
     max_seconds: float
 
 
-def _of_release(subject: str, evidence: Evidence, release: Release) -> Judgement:
-    try:
-        told = Release.parse(evidence.release).tag
-    except ValueError:
-        told = evidence.release
+def of_release(subject: str, told: str, release: Release) -> Judgement:
+    """Judge that what a document tells is this release, by tag or number."""
+    with contextlib.suppress(ValueError):
+        told = Release.parse(told).tag
     return equals(f"{subject} release", told, release.tag)
 
 

@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -176,6 +177,18 @@ def test_a_large_bundle_is_read_for_longer_than_one_call_may_take(tmp_path: path
     assert last.outcome is Outcome.PASS, last.sentence
 
 
+@pytest.mark.parametrize("ask", [bundle.uploaded, edge_caches.invalidated])
+def test_a_bundle_that_says_another_release_is_none_of_this(
+    tmp_path: pathlib.Path, ask: Callable[[Platform, Check], None]
+) -> None:
+    other = MANIFEST.replace(b"v1.2.0", b"v1.1.0")
+    order, done = invalidation("/*")
+    with moody(answer(PAGE), answer(other), listing(**BUNDLE), order, done) as aws:
+        last = judged(ask, platform(tmp_path, aws, other))
+    assert last.outcome is Outcome.FAIL
+    assert "build-manifest.json release is “v1.1.0”, wanted “v1.2.0”" in last.sentence
+
+
 def by_path(bodies: Mapping[str, bytes]) -> Behaviour:
     """Answer what lies under a path, to the letter; 404 for all else."""
 
@@ -188,22 +201,33 @@ def by_path(bodies: Mapping[str, bytes]) -> Behaviour:
     return behave
 
 
+def problems_of_the_site(
+    folder: pathlib.Path, page: bytes, bodies: Mapping[str, bytes], *assets: str
+) -> list[str]:
+    """Serve a page and other bodies by path, built as they are; return what is not as it should be."""
+    files = {name: {"sha256": digest(body), "size": len(body)} for name, body in bodies.items()}
+    index = {"sha256": digest(page), "size": len(page), "assets": assets}
+    built = json.dumps({**json.loads(MANIFEST), "files": {"index.html": index, **files}}).encode()
+    served = {f"/{quote(name)}": body for name, body in bodies.items()}
+    with moody(answer(built)) as aws, serving(by_path({"/": page, **served})) as web:
+        asked = platform(folder, aws, built, site=web.url)
+        check = Check("D4.1-4", asked.regions)
+        site.serves_the_build(asked, Availability(asked), check)
+    judgements = check.noted()["eu"].judgements
+    return [one.sentence for one in judgements if one.outcome is not Outcome.PASS]
+
+
+BUILD = b'<meta name="build-id" content="1.2.0-abc">'
+
+
 def test_a_file_is_asked_for_by_a_name_that_every_server_reads_alike(
     tmp_path: pathlib.Path,
 ) -> None:
-    page = b'<meta name="build-id" content="1.2.0-abc"><script src="/app/%5Blocale%5D/a+b.js"></script>'
-    script, name = b"1", "app/[locale]/a+b.js"
-    files = {
-        "index.html": {"sha256": digest(page), "size": len(page), "assets": [name]},
-        name: {"sha256": digest(script), "size": 1},
-    }
-    built = {**json.loads(MANIFEST), "files": files}
-    with (
-        moody(answer(json.dumps(built).encode())) as aws,
-        serving(by_path({"/": page, "/app/%5Blocale%5D/a%2Bb.js": script})) as web,
-    ):
-        asked = platform(tmp_path, aws, json.dumps(built).encode(), site=web.url)
-        check = Check("D4.1-4", asked.regions)
-        site.serves_the_build(asked, Availability(asked), check)
-    found = check.noted()["eu"].judgements
-    assert [one.sentence for one in found if one.outcome is not Outcome.PASS] == []
+    page = BUILD + b'<script src="/app/%5Blocale%5D/a+b.js"></script>'
+    name = "app/[locale]/a+b.js"
+    assert problems_of_the_site(tmp_path, page, {name: b"1"}, name) == []
+
+
+def test_a_page_may_name_what_belongs_to_no_bundle(tmp_path: pathlib.Path) -> None:
+    page = BUILD + b'<script src="/a.js"></script><script src="/sitemaps/today.js"></script>'
+    assert problems_of_the_site(tmp_path, page, {"a.js": b"1"}, "a.js") == []
