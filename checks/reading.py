@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TypeVar
 
 import probes
 from checks.data import DataPlatform
 from checks.pace import paced
 from environments.sections.data import Reference, Table
 from gates.decide.migrations import Applied
-from probes.observation import Deadline, Observation
+from probes.observation import Deadline, Facts, FailureKind, Observation
+
+V = TypeVar("V", bound=Facts)
 
 
 def count(data: DataPlatform, name: str, table: Table) -> Observation[probes.rows.Counted]:
     """Count a table within the policy's statement timeout."""
     asked = probes.rows.TableToCount(name, table.key, table.synthetic_column, table.nulls)
-    return paced(
+    observed = paced(
         lambda: probes.rows.counted(data.login, asked, _limits(data), deadline=_deadline(data)),
         data.policy.counts.large_reads,
         lambda observed: observed.value is not None and not observed.value.exact,
     )
+    return _with_remedy(observed)
 
 
 def follow(data: DataPlatform, reference: Reference) -> Observation[probes.rows.Orphans]:
@@ -27,11 +31,24 @@ def follow(data: DataPlatform, reference: Reference) -> Observation[probes.rows.
     link = probes.rows.Link(
         reference.table, reference.column, reference.to_table, reference.to_column
     )
-    return paced(
+    observed = paced(
         lambda: probes.rows.orphans(data.login, link, _limits(data), deadline=_deadline(data)),
         data.policy.counts.large_reads,
         lambda observed: observed.value is not None and observed.value.looked_at is not None,
     )
+    return _with_remedy(observed)
+
+
+def _with_remedy(observed: Observation[V]) -> Observation[V]:
+    """Return what was observed; one that took too long says what shortens it."""
+    failure = observed.failure
+    if failure is None or (failure.kind, failure.phase) != (FailureKind.TIMEOUT, "query"):
+        return observed
+    detail = (
+        f"{failure.detail.removesuffix('.')}; lower exact_up_to_rows or exact_up_to_mb in "
+        "gates/policy/data.yaml, so that a sample is read (a partitioned table has none: leave it out)."
+    )
+    return dataclasses.replace(observed, failure=dataclasses.replace(failure, detail=detail))
 
 
 def _limits(data: DataPlatform) -> probes.rows.Limits:

@@ -21,12 +21,14 @@ from checks.connections import judge_connections
 from checks.data import age
 from checks.migrations import MigrationCheck
 from checks.platform import Platform
+from checks.reading import _with_remedy
 from checks.tables import TableCheck, keys_judged
 from environments.sections.data import Reference
 from environments.store import store_of
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
-from probes.observation import utc_now
+from probes.observation import Failure, FailureKind, Observation, utc_now
+from probes.rows import Counted
 from probes.schema import ForeignKey
 from tests.checks.records import TABLES, Records, a_restore_test
 from tests.probes.servers import closed_port
@@ -296,6 +298,17 @@ def test_a_locked_table_is_an_error_soon(name: str, records: Records, platform: 
         begun = time.monotonic()
         assert outcome(EVERY[name], platform) is Outcome.ERROR
     assert time.monotonic() - begun < 4
+
+
+@pytest.mark.parametrize(("phase", "told"), [("query", True), ("login", False)])
+def test_a_count_that_takes_too_long_names_what_shortens_it(phase: str, *, told: bool) -> None:
+    failure = Failure(FailureKind.TIMEOUT, "db: it gave no complete answer.", phase)
+    observed: Observation[Counted] = Observation(
+        "postgres", "db", utc_now(), 4.0, {}, None, failure
+    )
+    with_remedy = _with_remedy(observed).failure
+    assert with_remedy is not None
+    assert ("lower exact_up_to_rows or exact_up_to_mb" in with_remedy.detail) is told
 
 
 @pytest.mark.parametrize("name", ["D2.1-3", "D2.2-2"])
