@@ -79,8 +79,16 @@ class Watch:
         alerts = probes.alertmanager.alerts(target, name, deadline=self._platform.call_deadline())
         if alerts.value is None:
             return _Look(alerts, (_instrument("Alertmanager", alerts),))
-        heard, quiet = alerts.value.count, alerts.value.quiet
-        return _Look(alerts, (_arrives(name, heard, self._servers, quiet),))
+        heard, servers = alerts.value.heard, self._servers
+        judged = [_arrives(name, len(heard), servers, alerts.value.quiet)]
+        regions = self._platform.environment.settings.regions
+        labels = {region: regions[region].labels for region in self._platform.regions}
+        unheard = _unheard(labels, heard) if servers > 1 else []
+        if unheard:
+            what = f"the watchdog alert of {', '.join(unheard)}"
+            sentence = f"{what} is not among those that Alertmanager holds, by their labels"
+            judged.append(missing(what, sentence, "the watchdog of each region's Prometheus"))
+        return _Look(alerts, tuple(judged))
 
     @property
     def _servers(self) -> int:
@@ -311,6 +319,22 @@ def _arrives(name: str, count: int, servers: int, quiet: int = 0) -> Judgement:
         observed=count,
         target=servers,
     )
+
+
+def _unheard(
+    labels: Mapping[str, Mapping[str, str]], heard: Sequence[Mapping[str, str]]
+) -> list[str]:
+    """Return the regions that no alert is of, as far as alerts carry the labels that tell them apart."""
+    carried = {name for one in heard for name in one}
+    known = {
+        region: {name: value for name, value in own.items() if name in carried}
+        for region, own in labels.items()
+    }
+    return [
+        region
+        for region, own in known.items()
+        if own and not any(own.items() <= one.items() for one in heard)
+    ]
 
 
 def _jobs(

@@ -32,14 +32,14 @@ class Configuration:
 class Alerts:
     """Alerts of one name that fire now."""
 
-    count: int
-    """Those that somebody may hear."""
+    heard: tuple[Mapping[str, str], ...]
+    """Labels of each that somebody may hear."""
     quiet: int
     """Those that are silenced or inhibited."""
 
     def facts(self) -> Mapping[str, object]:
         """Return their numbers."""
-        return {"alerts": self.count, "silenced or inhibited": self.quiet}
+        return {"alerts": len(self.heard), "silenced or inhibited": self.quiet}
 
 
 def configuration(target: HttpTarget, *, deadline: Deadline) -> Observation[Configuration]:
@@ -56,9 +56,15 @@ def alerts(target: HttpTarget, name: str, *, deadline: Deadline) -> Observation[
 
 def _alerts(body: object) -> Alerts:
     found = [api.mapping(one, "an alert") for one in api.sequence(body, "the list of alerts")]
-    states = [api.mapping(one.get("status"), "an alert's status") for one in found]
-    quiet = sum(bool(one.get("silencedBy") or one.get("inhibitedBy")) for one in states)
-    return Alerts(len(found) - quiet, quiet)
+    heard = [one for one in found if not _quiet(one)]
+    labels = [api.mapping(one.get("labels"), "an alert's labels") for one in heard]
+    texts = ({name: str(value) for name, value in one.items()} for one in labels)
+    return Alerts(tuple(texts), len(found) - len(heard))
+
+
+def _quiet(alert: Mapping[str, object]) -> bool:
+    status = api.mapping(alert.get("status"), "an alert's status")
+    return bool(status.get("silencedBy") or status.get("inhibitedBy"))
 
 
 def _configuration(body: object) -> Configuration:

@@ -175,6 +175,21 @@ class TestMonitoring:
     ) -> None:
         assert monitoring._arrives("Watchdog", count, servers).outcome is outcome
 
+    @pytest.mark.parametrize(
+        ("heard", "unheard"),
+        [
+            ([{"region": "eu"}, {"region": "us"}], []),
+            ([{"region": "eu", "replica": "a"}, {"region": "eu", "replica": "b"}], ["us"]),
+            ([{"replica": "a"}, {"replica": "b"}], []),
+        ],
+        ids=["each region's", "two of one region", "without the labels that tell"],
+    )
+    def test_two_watchdogs_of_one_region_say_nothing_of_the_other(
+        self, heard: list[dict[str, str]], unheard: list[str]
+    ) -> None:
+        labels = {region: {"region": region, "env": "prod"} for region in ("eu", "us")}
+        assert monitoring._unheard(labels, heard) == unheard
+
 
 class TestDescriptions:
     @pytest.mark.parametrize(
