@@ -7,13 +7,14 @@ from collections.abc import Collection, Sequence
 
 import probes
 from checks.data import missing
+from checks.failures import instrument_error
 from checks.settling import Ended, Settled
 from checks.zone import Asked, question, says, serials, wanted
 from environments.sections.dns import Dns, DnsRecord
 from gates.decide.judgement import Judgement, harmless
 from gates.decide.measured import same_set
 from gates.decide.outcome import Outcome
-from probes.observation import Failure
+from probes.observation import Failure, FailureKind
 
 _NAME = re.compile(r"[A-Za-z0-9_.*: -]{1,255}")
 _RCODES = {
@@ -80,7 +81,9 @@ def undescribed(section: Dns, named: Collection[str]) -> Judgement:
 
 
 def away(subject: str, failure: Failure, last: Settled[Asked]) -> Judgement:
-    """Return what a silent authoritative server means."""
+    """Return what a silent authoritative server means; one without a way there from here means nothing."""
+    if failure.kind is FailureKind.NO_ROUTE:
+        return instrument_error(subject, failure)
     undecided = last.ended is Ended.RUN_ENDED
     end = "the run's deadline came before that could be confirmed"
     others = "while other servers answer; what is left of the zone has one server less"

@@ -10,7 +10,7 @@ from checks.platform import NotDescribedError, Platform
 from environments.store import StoreError, store_of
 from gates.decide import schedule
 from gates.decide.deployment_policy import DeploymentPolicy
-from gates.decide.history import PhaseRun
+from gates.decide.history import ONE_DEPLOYMENT, PhaseRun
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.decide.scope import LAST_PHASE, Phase
@@ -48,7 +48,9 @@ class Schedule:
                 )
             )
             return cls(platform, check, None)
-        return cls(platform, check, tuple(runs))
+        # What is older belongs to another try of this release.
+        since = utc_now() - ONE_DEPLOYMENT
+        return cls(platform, check, tuple(run for run in runs if run.started_at >= since))
 
     def fits(self) -> None:
         """Judge whether the rest of the deployment and a rollback fit into the deployment window."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import pathlib
 import time
@@ -13,6 +14,8 @@ from checks.names import Names
 from checks.platform import NotDescribedError
 from checks.zone import dns_facts
 from gates.decide.outcome import Outcome
+from probes import network
+from probes.observation import Deadline
 from sandbox.zone import BEFORE, CHANGED, HOSTS, RESOLVERS
 from tests.checks.network_platform import StandIn, dns_platform, findings, name_servers
 from tests.checks.platforms import a_platform
@@ -87,6 +90,24 @@ def test_authoritative_servers_are_judged_each_by_itself(
     check = judged(tmp_path, servers, "published")
     assert check.outcome("us") == outcome
     assert says in "\n".join(findings(check))
+
+
+def test_a_server_without_a_way_there_from_here_is_an_error_of_ours(
+    tmp_path: pathlib.Path, servers: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved = network.resolve
+
+    def resolve(host: str, port: int, deadline: Deadline) -> list[network.Address]:
+        if host == "2001:db8::53":
+            raise OSError(errno.ENETUNREACH, "no IPv6 here")
+        return resolved(host, port, deadline)
+
+    monkeypatch.setattr(network, "resolve", resolve)
+    here = {"name": "ns1", "host": "127.0.0.1", "port": servers.ports["ns1"]}
+    beyond = {"name": "ns2", "host": "2001:db8::53"}
+    check = judged(tmp_path, servers, "published", authoritative=[here, beyond])
+    assert check.outcome("us") is Outcome.ERROR
+    assert "no route" in findings(check)[0]
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,14 @@ REGIONS = {"eu": NOWHERE.format(1), "us": NOWHERE.format(2)}
 ALWAYS = {"opens": "Monday 00:00", "closes": "Monday 00:00"}
 
 
-def a_deployment(folder: pathlib.Path, *, window: dict[str, str] | None = None) -> Platform:
+def a_deployment(
+    folder: pathlib.Path, *, window: dict[str, str] | None = None, minutes_ago: float = 40
+) -> Platform:
     sections: dict[str, Any] = {"state": {"url": "state"}}
     if window is not None:
         sections["deployment"] = {"windows": [window]}
     platform = a_platform(folder, REGIONS, **sections)
-    at = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=40)
+    at = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes_ago)
     run = PhaseRun("r1", "1", at, at, {"1.1": dict.fromkeys(REGIONS, Decision.GO)})
     key = f"{history.folder('clinic', 'v1.2.0', '1')}/r1.json"
     store_of(platform.environment).add(key, run.record())
@@ -42,6 +44,13 @@ def test_a_deployment_in_time_passes_and_tells_of_a_phase_over_its_plan(
     judgement = check.noted()["us"].judgements[0]
     assert judgement.outcome is Outcome.PASS
     assert judgement.data["remark"] == "phase 2 has taken 40 min, planned are 20 min: 20 min over."
+
+
+def test_a_try_of_last_week_has_taken_nothing_of_this_one(tmp_path: pathlib.Path) -> None:
+    check = checked(a_deployment(tmp_path, window=ALWAYS, minutes_ago=7 * 24 * 60))
+    judgement = check.noted()["us"].judgements[0]
+    assert judgement.outcome is Outcome.PASS
+    assert "has taken" not in judgement.sentence + str(judgement.data)
 
 
 def test_a_window_that_closes_too_soon_fails(tmp_path: pathlib.Path) -> None:
