@@ -16,6 +16,7 @@ from gates.decide.judgement import Judgement, harmless
 
 _VARIABLE = re.compile(r"\$\{(\w+)[^}]*\}|\$(\w+)|\[\[(\w+)[^\]]*\]\]")
 """The three ways in which Grafana writes one."""
+_SPEAKS_PROMQL = re.compile(r".*prometheus.*|victoriametrics-(metrics-)?datasource")
 _SCRAPE_SECONDS = 15.0
 """Grafana's own guess where nobody tells."""
 _SCRAPES_A_RATE = 4
@@ -92,7 +93,7 @@ class Panels:
     ) -> Judgement:
         asked = written(query.expression, choices, self._scrape_seconds)
         source, kind = self._source(query, choices)
-        if not asked.text or (kind and "prometheus" not in kind):
+        if not asked.text or (kind and not _SPEAKS_PROMQL.fullmatch(kind)):
             sentence = f"{what} asks {harmless(kind) or 'nothing'}, no Prometheus: not looked at"
             return missing(what, sentence, f"a look at {what} by somebody")
         if asked.unknown or not source:

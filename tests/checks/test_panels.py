@@ -81,6 +81,7 @@ def sentences(check: Check) -> str:
     ("shown", "templating"),
     [
         (panel(PROMETHEUS), {}),
+        (panel({"type": "victoriametrics-metrics-datasource", "uid": "prom"}), {}),
         (panel({"type": "prometheus", "uid": "${source}"}), CHOSEN),
         (panel("$source"), CHOSEN),
         (panel(None), {}),
@@ -90,6 +91,7 @@ def sentences(check: Check) -> str:
     ],
     ids=[
         "by uid",
+        "another server of PromQL",
         "by a variable",
         "by a variable, as in old ones",
         "the default",
