@@ -187,7 +187,7 @@ def health(
                 one for one in pods if one.metadata.namespace == system_namespace
             ),
             largest_ask=reading.largest(reading.asks(one) for one in app),
-            app_pods=len(app),
+            app_pods=sum(one.spec.node_name is not None for one in app),
         )
 
     return _observe(target, "nodes and the pods of all namespaces", deadline, ask)

@@ -125,6 +125,12 @@ def test_a_cluster_tells_its_nodes_room_and_its_own_pods(cluster: ClusterServer)
     assert len(value.system_pods) == 5
 
 
+def test_a_pod_of_the_app_that_finds_no_node_has_no_room_yet(cluster: ClusterServer) -> None:
+    cluster.bend(stuck=True)
+    value = value_of(cluster, "health")
+    assert (value.app_pods, value.largest_ask.cpu) == (2, 0.25)
+
+
 @pytest.mark.parametrize("expired", [False, True], ids=["page by page", "an expired page"])
 def test_a_long_list_is_read_whole(
     cluster: ClusterServer, monkeypatch: pytest.MonkeyPatch, *, expired: bool

@@ -77,6 +77,8 @@ def test_the_kit_gives_what_the_checks_read_and_nothing_beside() -> None:
     given = {resource for rule in rules() for resource in rule.get("resources", ())}
     workloads = {"deployments", "pods", "pods/log", "services", "endpointslices", "configmaps"}
     assert given == {*workloads, "nodes"}
+    paths = {path for rule in rules() for path in rule.get("nonResourceURLs", ())}
+    assert paths == {"/readyz", "/version/"}, "the official client asks for /version/"
 
 
 def test_the_kit_has_no_wildcard() -> None:

@@ -138,7 +138,9 @@ class ShownPods:
         """Let the last pod find no node."""
         if not pods:
             return
+        del pods[-1]["spec"]["nodeName"]
         status = pods[-1]["status"]
+        del status["podIP"]
         status["phase"] = "Pending"
         status["conditions"] = [
             {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"},
