@@ -40,6 +40,12 @@ class Shape:
     variants: Mapping[str, Schema]
     """Objects and lists, where it may be one of several: by name, or by place."""
 
+    def without(self, mark: str) -> Shape:
+        """Return the same without fields that are marked `readOnly` or `writeOnly`."""
+        marked = {name for name, one in self.properties.items() if one.get(mark) is True}
+        kept = {name: one for name, one in self.properties.items() if name not in marked}
+        return dataclasses.replace(self, properties=kept, required=self.required - marked)
+
     @property
     def says_nothing(self) -> bool:
         """Whether any value at all would do."""

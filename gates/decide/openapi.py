@@ -99,7 +99,12 @@ def _told(
     """Return the parameters by place and name: the path's and the operation's own."""
     told = [*listed(_item(document, operation), "parameters"), *listed(found, "parameters")]
     resolved = [referred(document, one) for one in told]
-    return {(one.get("in"), one.get("name")): one for one in resolved}
+    return {(one.get("in"), _name(one)): one for one in resolved}
+
+
+def _name(parameter: Mapping[str, Any]) -> Any:
+    name = parameter.get("name")
+    return name.lower() if parameter.get("in") == "header" and isinstance(name, str) else name
 
 
 def _parameters(
@@ -194,7 +199,7 @@ class _Compared:
         """Yield what a request may no longer be, or has to have now."""
         if not self._is_new("request", was, is_now, depth):
             return
-        old, new = shape_of(self.before, was), shape_of(self.now, is_now)
+        old, new = self._shapes(was, is_now, "readOnly")
         for name in sorted(new.required - old.required):
             yield f"{at} needs the field {name} now"
         yield from _takes_less(old, new, at)
@@ -205,7 +210,7 @@ class _Compared:
         """Yield what an answer no longer promises."""
         if not self._is_new("response", was, is_now, depth):
             return
-        old, new = shape_of(self.before, was), shape_of(self.now, is_now)
+        old, new = self._shapes(was, is_now, "writeOnly")
         gone = set(old.properties) - set(new.properties)
         for name in sorted(gone):
             yield f"{at} lacks the field {name}"
@@ -214,6 +219,10 @@ class _Compared:
         yield from _promises_less(old, new, at)
         for part, one, other in _shared(old, new):
             yield from self.response(one, other, f"{at}{part}", depth + 1)
+
+    def _shapes(self, was: Schema, is_now: Schema, hidden: str) -> tuple[Shape, Shape]:
+        old, new = shape_of(self.before, was), shape_of(self.now, is_now)
+        return old.without(hidden), new.without(hidden)
 
     def _is_new(self, what: str, was: Schema, is_now: Schema, depth: int) -> bool:
         pair = (what, repr(was), repr(is_now))

@@ -376,6 +376,31 @@ def test_a_request_that_takes_more_breaks_nobody(
     assert breaking_changes(before, now, ["GET /x"]) == ()
 
 
+def test_what_is_only_read_is_not_asked_of_a_request_and_what_is_only_written_not_promised() -> (
+    None
+):
+    documents = []
+    for mark in ({}, {"made_at": {**TEXT, "readOnly": True}}):
+        thing = an_object(id=TEXT, **mark)
+        sent = {"application/json": {"schema": thing}}
+        documents.append(a_document({"schema": thing}, requestBody={"content": sent}))
+    before, now = documents
+    assert breaking_changes(before, now, ["GET /x"]) == ()
+    assert breaking_changes(now, before, ["GET /x"]) == (
+        "GET /x: response lacks the field made_at",
+    )
+    secret = a_document({"schema": an_object(id=TEXT, password={**TEXT, "writeOnly": True})})
+    assert breaking_changes(secret, a_document({"schema": an_object(id=TEXT)}), ["GET /x"]) == ()
+
+
+def test_the_name_of_a_header_is_the_same_in_capitals() -> None:
+    before, now = (
+        a_document({"schema": TEXT}, parameters=[{"in": "header", "name": name, "required": True}])
+        for name in ("X-Tenant", "x-tenant")
+    )
+    assert breaking_changes(before, now, ["GET /x"]) == ()
+
+
 JSON_BY_OTHER_NAMES = ("application/json; charset=utf-8", "application/fhir+json", "*/*")
 
 
