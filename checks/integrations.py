@@ -17,6 +17,7 @@ from probes import http
 from probes.http import HttpAnswer, NotJsonError
 
 _OK = 200
+_PAGE = "The answer is a page for people (a login or the web application?)."
 
 
 class Tries:
@@ -97,7 +98,7 @@ def _of(
     """Judge an answer; of one that says it is unavailable, what it tells of the parts at least."""
     found = [] if unavailable else [equals(f"{subject} status", answer.status, _OK)]
     if not expect:
-        return found
+        return [*found, _no_json(subject, _PAGE)] if not unavailable and _is_page(answer) else found
     try:
         body = answer.json()
     except NotJsonError as exc:
@@ -109,6 +110,11 @@ def _of(
         if said[path] is not None or not unavailable
     ]
     return [*found, *fields]
+
+
+def _is_page(answer: HttpAnswer) -> bool:
+    """Return whether an answer is for people: what has no such route often answers 200 with a page."""
+    return "html" in answer.content_type.lower() or answer.body.lstrip().startswith(b"<")
 
 
 def _field(body: Any, path: str) -> object:

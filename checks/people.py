@@ -12,7 +12,7 @@ from checks import failures, watchers
 from checks.check import Check
 from checks.data import missing, verdict
 from checks.platform import Platform
-from environments.sections.people import Contact
+from environments.sections.people import Contact, DeploymentWindow
 from gates.decide.judgement import Judgement
 from probes.observation import Observation, utc_now
 
@@ -26,6 +26,8 @@ _NOBODYS_DOMAIN = re.compile(
     r"@(.*\.)?(example\.(com|net|org)|example|invalid|test)$", re.IGNORECASE
 )
 """Set aside for documents and tests (RFC 2606): nobody can be reached there."""
+_FIRST_LOOK = dt.timedelta(days=8)
+"""A deployment is looked at from a week before on; a window that is further away is a mistyped one."""
 _MOST_PAGES = 50
 _WELL = ("active", "warning", "critical")
 """PagerDuty's words for a service that takes incidents; two of them say that it has some now."""
@@ -43,8 +45,9 @@ class Backing:
         """Judge that every schedule has somebody in the window and through the day after."""
         after = dt.timedelta(seconds=self._platform.policy.people.on_call_after)
         since, until = self._section.window.begins, self._section.window.ends + after
-        if self._section.window.ends <= utc_now():
-            self._check.judge_everywhere(_window_is_over(self._section.window.ends))
+        now = utc_now()
+        if self._section.window.ends <= now or since > now + _FIRST_LOOK:
+            self._check.judge_everywhere(_another_window(self._section.window, now))
             return
         for schedule in self._section.pagerduty.schedules:
             shifts = self._shifts(schedule, since, until)
@@ -164,12 +167,14 @@ class Backing:
             self._check.judge_everywhere(failures.instrument_error(subject, failure))
 
 
-def _window_is_over(ended: dt.datetime) -> Judgement:
-    ends = f"{ended.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+def _another_window(window: DeploymentWindow, now: dt.datetime) -> Judgement:
+    over = window.ends <= now
+    at = window.ends if over else window.begins
     return missing(
         "on call",
-        f"people.window of the environment ended at {ends}, so it is not this deployment's: who was "
-        "on call then says nothing",
+        f"people.window of the environment {'ended' if over else 'begins'} at "
+        f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC, so it is not this deployment's: who is on call "
+        "then says nothing",
         "people.window with the times of this deployment",
     )
 

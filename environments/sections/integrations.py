@@ -14,7 +14,8 @@ class IntegrationTry(Section):
     path: str = Field(pattern=r"^/")
     """Posted to, below the service's address."""
     expect: dict[str, str] = Field(default_factory=dict)
-    """What the answer's JSON must say: dotted path of a field → its word. Empty: 200 alone counts."""
+    """What the answer's JSON must say: dotted path of a field → its word. Empty: any
+    answer with 200 that is no page for people counts."""
     needs: tuple[str, ...] = ()
     """Names of the external services behind it; whoever owes them is named when it fails."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from checks import integrations
 from checks.availability import Availability
 from checks.check import Check
 from checks.external import External
@@ -15,6 +16,7 @@ from checks.integrations import Tries
 from checks.platform import NotDescribedError, Platform
 from environments.yaml_file import ConfigurationError
 from gates.decide.outcome import Outcome
+from probes.http import HttpAnswer
 from sandbox.standins.fhir import FhirState, _statement
 from tests.checks.network_platform import findings
 from tests.checks.patient_server import PatientServer, patient_server
@@ -110,6 +112,23 @@ class TestTries:
         check = tried(a_platform(tmp_path, {"eu": server.url}, integrations=TRIES))
         assert check.outcome("eu") == outcome
         assert says in "\n".join(findings(check))
+
+    @pytest.mark.parametrize(
+        ("content_type", "body", "outcomes"),
+        [
+            ("application/json", b"{}", ["PASS"]),
+            ("", b"", ["PASS"]),
+            ("text/html; charset=utf-8", b"<!doctype html>", ["PASS", "FAIL"]),
+            ("", b" <html></html>", ["PASS", "FAIL"]),
+        ],
+        ids=["JSON", "nothing", "a page", "a page without its type"],
+    )
+    def test_without_words_to_expect_a_page_for_people_is_still_no_answer(
+        self, content_type: str, body: bytes, outcomes: list[str]
+    ) -> None:
+        answer = HttpAnswer(200, {}, body, content_type, "1.1")
+        found = integrations._of("payment try", answer, {}, unavailable=False)
+        assert [one.outcome.value for one in found] == outcomes
 
     def test_a_failed_try_names_the_vendor_behind_it_with_contact_and_sla(
         self, tmp_path: pathlib.Path, server: PatientServer

@@ -105,8 +105,11 @@ def test_a_gap_in_the_rota_fails_and_says_from_when(scene: Scene) -> None:
     assert f"until {gap:%Y-%m-%d %H:%M} UTC" in sentences(check)[0]
 
 
-def test_the_window_of_the_deployment_before_says_nothing_of_this_one(scene: Scene) -> None:
-    begins, ends = BEGINS - dt.timedelta(days=7), ENDS - dt.timedelta(days=7)
+@pytest.mark.parametrize("days", [-7, 30], ids=["the one before", "one of next month"])
+def test_the_window_of_another_deployment_says_nothing_of_this_one(
+    scene: Scene, days: float
+) -> None:
+    begins, ends = BEGINS + dt.timedelta(days=days), ENDS + dt.timedelta(days=days)
     window = {"begins": begins.isoformat(), "ends": ends.isoformat()}
     check = scene.ask(Backing.somebody_on_call, window=window)
     assert check.outcome("eu") is Outcome.INCONCLUSIVE
