@@ -240,8 +240,9 @@ def failure_kind(exc: BaseException) -> FailureKind | None:
     """Return what an exception of the client library means; None: not theirs.
 
     Sending is the HTTP probe's, with its own mapping; what the library raises by itself is an answer that
-    is not what the API promises (also pydantic's ValidationError, a ValueError).
+    is not what the API promises (also pydantic's ValidationError, a ValueError), and so is a model without
+    the parts that every object of its kind has (an AttributeError of None).
     """
-    if isinstance(exc, ApiException | OpenApiException | ValueError):
+    if isinstance(exc, ApiException | OpenApiException | ValueError | AttributeError):
         return FailureKind.UNUSABLE_ANSWER
     return None

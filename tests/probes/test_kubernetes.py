@@ -186,6 +186,16 @@ def test_a_server_that_misbehaves_is_a_failure_in_time(
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("body", [b"{}", b"null", b'{"metadata": {}, "spec": {}, "status": null}'])
+@pytest.mark.parametrize("what", ["workload", "traffic", "config map", "health", "rights"])
+def test_json_that_is_no_object_of_the_api_is_nothing_of_ours(what: str, body: bytes) -> None:
+    with serving(answer(body)) as server:
+        observed = ASKS[what](target_at(server.port), Deadline.after(5))
+    if observed.value is None:
+        assert observed.failure is not None
+        assert observed.failure.kind is FailureKind.UNUSABLE_ANSWER
+
+
 def test_nobody_there_is_refused() -> None:
     observed = ASKS["health"](target_at(closed_port()), Deadline.after(2))
     assert observed.failure is not None
