@@ -119,6 +119,14 @@ class Frontend(Section):
     def _one_kind_of_address(self) -> Self:
         if (self.site is None) == (not self.sites):
             raise ValueError("frontend needs site or sites, one of them")
+        seen: dict[str, str] = {}
+        for region, address in self.sites.items():
+            if address in seen:
+                raise ValueError(
+                    f"sites.{region} and sites.{seen[address]} are the same address, so one region's edge "
+                    "would never be seen; give each its own, or name it as site"
+                )
+            seen[address] = region
         return self
 
     def address(self, region: str) -> str:

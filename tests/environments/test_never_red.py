@@ -85,6 +85,12 @@ CASES: list[tuple[type[Section], dict[str, Any], dict[str, Any], str]] = [
     (PodLogs, {}, {"error_levels": ["ERROR"]}, "in small letters"),
     (CacheHeaders, {}, {"page": ""}, "at least 1 character"),
     (Images, {"repositories": ["api"]}, {"tag": "latest"}, "every release would have the same"),
+    (
+        Frontend,
+        FRONTEND,
+        {"site": None, "sites": {"eu": NOWHERE, "us": f"{NOWHERE}/"}},
+        "sites.us and sites.eu are the same address",
+    ),
     (Frontend, FRONTEND, {"invalidation_path": "*"}, "should match pattern"),
     (Certificates, {"hosts": ["a.example"]}, {"addresses": {"eu": []}}, "at least 1 item"),
     (DnsRecord, RECORD, {"before": ["192.0.2.1"]}, "nothing changes"),
