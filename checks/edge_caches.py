@@ -14,7 +14,7 @@ from checks.platform import Platform
 from checks.settling import Ended, Progress, Settled, settle_seconds, settled
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.observation import Observation
+from probes.observation import FailureKind, Observation
 
 _DONE = "completed"
 
@@ -55,6 +55,8 @@ def _settled(platform: Platform, uploaded_at: dt.datetime) -> Settled[Look]:
 
 
 def _progress(platform: Platform, seen: Look) -> Progress:
+    if seen.failure is not None and seen.failure.kind is FailureKind.SERVER_BUSY:
+        return Progress.MOVING  # CloudFront throttles who asks often; one look of many says nothing
     statuses = _statuses(platform, seen)
     if not statuses:
         return Progress.BROKEN

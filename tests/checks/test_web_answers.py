@@ -21,6 +21,7 @@ from checks.check import Check
 from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from probes.observation import Deadline
 from tests.checks.moody import Moody, moody
 from tests.checks.platforms import NOWHERE, a_platform, a_policy
 from tests.probes.servers import Behaviour, answer, closed_port, read_request, serving
@@ -124,6 +125,11 @@ def judged(ask: Callable[[Platform, Check], None], asked: Platform) -> Judgement
     return check.noted()["eu"].judgements[-1]
 
 
+THROTTLED = answer(
+    b"<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>",
+    status="400 Bad Request",
+    content_type="text/xml",
+)
 BUNDLE = {"index.html": UPLOADED, "build-manifest.json": UPLOADED}
 
 
@@ -156,6 +162,22 @@ def test_an_invalidation_counts_if_it_covers_what_is_wanted(
         asked = platform(tmp_path, aws, invalidation_path="/app/*")
         last = judged(edge_caches.invalidated, asked)
     assert last.outcome is outcome, last.sentence
+
+
+def test_a_throttled_look_is_one_of_many(tmp_path: pathlib.Path) -> None:
+    order, done = invalidation("/*")
+    answers = (answer(MANIFEST), listing(**BUNDLE), THROTTLED, order)
+    with moody(done, *answers) as aws:
+        last = judged(edge_caches.invalidated, platform(tmp_path, aws))
+    assert last.outcome is Outcome.PASS, last.sentence
+
+
+def test_throttling_that_does_not_end_is_no_finding(tmp_path: pathlib.Path) -> None:
+    with moody(THROTTLED, answer(MANIFEST), listing(**BUNDLE)) as aws:
+        asked = dataclasses.replace(platform(tmp_path, aws), deadline=Deadline.after(2))
+        last = judged(edge_caches.invalidated, asked)
+    assert last.outcome is Outcome.ERROR
+    assert "throttles" in last.sentence
 
 
 def slowly(body: bytes, seconds: float) -> Behaviour:
