@@ -46,12 +46,16 @@ class PodLogs(Section):
 
     level_field: str = "level"
     """Of lines that are JSON objects: the field that holds the level."""
-    error_levels: tuple[str, ...] = ("error", "fatal", "critical", "panic", "50", "60")
-    """Which levels are errors, in small letters; 50 and 60 are pino's and bunyan's numbers for them."""
+    error_levels: tuple[str, ...] = (
+        *("error", "fatal", "critical", "panic", "severe", "err", "crit", "alert", "emerg"),
+        *("50", "60"),
+    )
+    """Which levels are errors, in small letters: by default also syslog's and Java's words, and pino's and
+    bunyan's numbers."""
     error_words: tuple[str, ...] = ("ERROR", "FATAL", "CRITICAL", "Traceback")
     """Of other lines: whole words, as they are written, that make an error."""
-    tail_lines: int = Field(default=500, ge=1, le=20_000)
-    """How many of the newest lines of each pod are read."""
+    tail_lines: int = Field(default=500, ge=50, le=20_000)
+    """How many of the newest lines of each pod are read; the runbook reads 50."""
 
     @model_validator(mode="after")
     def _can_find_an_error(self) -> Self:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from checks import backups, configured, migrations, monitoring, release_logs, tables
 from environments.sections.data import Table
 from environments.sections.dns import Dns
+from environments.sections.kubernetes import PodLogs
 from gates.decide.evidence import Evidence
 from gates.decide.judgement import Judgement
 from gates.decide.openapi import breaking_changes
@@ -114,6 +115,12 @@ class TestClusters:
     )
     def test_levels_may_be_numbers(self, line: str, level: str | None) -> None:
         assert kubernetes.error_level(line, RULES) == level
+
+    @pytest.mark.parametrize("level", ["err", "crit", "alert", "emerg", "severe", "EMERG"])
+    def test_syslogs_and_javas_words_are_errors_too(self, level: str) -> None:
+        levels = frozenset(PodLogs().error_levels)
+        rules = kubernetes.LogRules("level", levels, ("ERROR",), 500)
+        assert kubernetes.error_level(json.dumps({"level": level}), rules) == level.lower()
 
 
 class TestData:

@@ -83,6 +83,7 @@ CASES: list[tuple[type[Section], dict[str, Any], dict[str, Any], str]] = [
     (Kubernetes, KUBERNETES, {"progress_deadline": "0s"}, "greater than 0"),
     (PodLogs, {}, {"error_levels": [], "error_words": []}, "can never be errors"),
     (PodLogs, {}, {"error_levels": ["ERROR"]}, "in small letters"),
+    (PodLogs, {}, {"tail_lines": 49}, "greater than or equal to 50"),
     (CacheHeaders, {}, {"page": ""}, "at least 1 character"),
     (Images, {"repositories": ["api"]}, {"tag": "latest"}, "every release would have the same"),
     (
