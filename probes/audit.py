@@ -102,7 +102,8 @@ def entries(target: AuditTarget, query: Query, *, deadline: Deadline) -> Observa
             return _observed(asked, None, Failure(FailureKind.UNUSABLE_ANSWER, str(exc)))
         found += more
         if cursor is None:
-            return _observed(asked, Entries(tuple(found), page), None)
+            # The same entry, to the letter and its id, may come twice: that is no second one.
+            return _observed(asked, Entries(tuple(dict.fromkeys(found)), page), None)
     detail = f"More than {_MOST_PAGES} pages of entries match; ask for a shorter time."
     return _observed(asked, None, Failure(FailureKind.UNUSABLE_ANSWER, detail))
 

@@ -39,6 +39,15 @@ def test_all_pages_are_read(server: AuditServer) -> None:
     assert first.at.tzinfo is not None
 
 
+def test_an_entry_that_comes_twice_is_one(server: AuditServer) -> None:
+    server.add(target="k", old="true", new="false")
+    server.entries *= 2  # delivered at least once, or on two pages that overlap
+    server.add(target="k", old="true", new="false")
+    observed = read(server.url)
+    assert observed.value is not None
+    assert [entry.id for entry in observed.value.entries] == ["1", "3"]
+
+
 def test_evidence_holds_counts_alone(server: AuditServer) -> None:
     server.add(actor="jane.doe@example.org", old="secret-old")
     observed = read(server.url)
