@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from probes import network
@@ -182,6 +182,8 @@ def _look(
         other = _shown(node, host, context, deadline, clock)
     except OSError:
         return shown  # it has none, or none that any client of that kind ever meets
+    if not _is_for(host, other.names):
+        return shown  # the server's own default, for names that it does not know
     return dataclasses.replace(shown, other=dataclasses.replace(other, protocol=None))
 
 
@@ -292,6 +294,12 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
         return ()
     names = found.value.get_values_for_type(x509.DNSName)
     return tuple(name for name in names if _HOST.fullmatch(name))
+
+
+def _is_for(host: str, names: Sequence[str]) -> bool:
+    """Return whether a certificate is made out to a host, or to all beside it."""
+    beside = f"*.{host.lower().partition('.')[2]}"
+    return any(name.lower() in (host.lower(), beside) for name in names)
 
 
 def _failure(exc: Exception, subject: str, clock: PhaseClock) -> Failure:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from probes.observation import Deadline, FailureKind
-from probes.tls import TlsNode, handshake, nodes
-from sandbox.zone import HOSTS
+from probes.observation import Deadline, FailureKind, Observation
+from probes.tls import Handshake, TlsNode, handshake, nodes
+from sandbox.zone import HOSTS, ZONE
 from tests.checks.network_platform import StandIn, tls_ports
 from tests.probes import servers
 from tests.probes.chains import a_chain
@@ -76,21 +76,26 @@ def test_an_intermediate_certificate_that_expires_first_counts(tmp_path: pathlib
     assert seen.intermediate_first
 
 
+def with_both(folder: pathlib.Path, rsa: tuple[bytes, bytes, bytes]) -> Observation[Handshake]:
+    """Shake hands with a server that has one of ECDSA for 90 days, and this one of RSA."""
+    chains = [a_chain(API, (400, 400, 90)), rsa]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for number, (_, middle, leaf) in enumerate(chains):
+        file = folder / f"server-{number}.pem"
+        file.write_bytes(leaf + middle)
+        context.load_cert_chain(file)
+    authorities = folder / "authority.pem"
+    authorities.write_bytes(b"".join(root for root, _, _ in chains))
+    with serving(servers.hang, tls=context) as server:
+        node = TlsNode("127.0.0.1", server.port)
+        return handshake(node, API, str(authorities), deadline=Deadline.after(5))
+
+
 @pytest.mark.parametrize("days", [90, 5, -0.5])
 def test_the_certificate_for_clients_of_the_other_kind_of_key_is_seen_too(
     tmp_path: pathlib.Path, days: float
 ) -> None:
-    chains = [a_chain(API, (400, 400, 90)), a_chain(API, (400, 400, days), of_rsa=True)]
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    for number, (_, middle, leaf) in enumerate(chains):
-        file = tmp_path / f"server-{number}.pem"
-        file.write_bytes(leaf + middle)
-        context.load_cert_chain(file)
-    authorities = tmp_path / "authority.pem"
-    authorities.write_bytes(b"".join(root for root, _, _ in chains))
-    with serving(servers.hang, tls=context) as server:
-        node = TlsNode("127.0.0.1", server.port)
-        seen = handshake(node, API, str(authorities), deadline=Deadline.after(5))
+    seen = with_both(tmp_path, a_chain(API, (400, 400, days), of_rsa=True))
     json.dumps(seen.record(), allow_nan=False)
     assert seen.value is not None
     assert (seen.value.rsa, seen.value.problem) == (False, None)
@@ -99,6 +104,15 @@ def test_the_certificate_for_clients_of_the_other_kind_of_key_is_seen_too(
     assert (other.rsa, other.problem) == (True, None if days > 0 else "it is expired")
     assert other.days_left is not None
     assert abs(other.days_left - days) < 1
+
+
+@pytest.mark.parametrize(("name", "seen"), [("elsewhere.test", False), (f"*.{ZONE}", True)])
+def test_the_default_of_a_server_is_no_certificate_of_the_host(
+    tmp_path: pathlib.Path, name: str, *, seen: bool
+) -> None:
+    shown = with_both(tmp_path, a_chain(name, (400, 400, 5), of_rsa=True)).value
+    assert shown is not None
+    assert (shown.other is not None) is seen
 
 
 def test_without_a_ca_file_only_public_authorities_count(standin: StandIn) -> None:
