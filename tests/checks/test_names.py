@@ -170,8 +170,11 @@ def test_a_mistyped_value_and_missing_resolvers_name_the_key(
     record = {"name": HOSTS[0], "type": "A", "values": ["not an address"]}
     with pytest.raises(NotDescribedError, match=r"dns\.records: api.*is no A record"):
         judged(tmp_path, servers, "published", records=[record])
-    with pytest.raises(NotDescribedError, match=r"dns\.resolvers"):
-        judged(tmp_path, servers, "propagated", resolvers=[])
+    port = servers.ports[RESOLVERS[0]]
+    alone = {"name": RESOLVERS[0], "host": "127.0.0.1", "port": port}
+    for resolvers in ([], [alone]):
+        with pytest.raises(NotDescribedError, match=r"dns\.resolvers; add two or more"):
+            judged(tmp_path, servers, "propagated", resolvers=resolvers)
 
 
 def test_an_environment_without_a_zone_says_so(tmp_path: pathlib.Path) -> None:
