@@ -7,7 +7,7 @@ from typing import Any
 
 from checks import failures
 from checks.baseline import CannotCollectError, NoBaselineError, load_baseline
-from checks.clusters import Clusters, Look
+from checks.clusters import EACH, Clusters, Look
 from checks.platform import Platform
 from checks.rollout import restart_key
 from environments.store import DamagedRecordError, StoreError
@@ -23,6 +23,8 @@ def deployments(platform: Platform) -> Mapping[str, Any]:
     A rollback needs the revision by number: after a restart the previous one is the release itself.
     """
     clusters = Clusters(platform)
+    for left_open in clusters.shown_once(EACH, lambda cluster: cluster.server).values():
+        raise CannotCollectError(f"{left_open[0].sentence}; {left_open[0].clears}")
     return platform.each_region(lambda region: _of(clusters, region))
 
 

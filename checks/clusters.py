@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import probes
@@ -20,6 +20,7 @@ from probes.observation import Observation
 
 ENDPOINTS_SETTLE_SECONDS = 60.0
 """What a Service's endpoints may take to follow pods and selector."""
+EACH = "cluster of each region"
 _OVER = ("Succeeded", "Failed")
 
 
@@ -103,12 +104,32 @@ class Clusters:
 
     def each_region(self, check: Check, judge: Callable[[str], None]) -> None:
         """Call `judge` for every region in which the gate's account is fit to be used."""
+        undecided = self.shown_once(EACH, lambda cluster: cluster.server)
 
         def in_region(region: str) -> None:
+            check.judge(region, *undecided.get(region, ()))
             if self._may_only_read(check, region):
                 judge(region)
 
         self.platform.each_region(in_region)
+
+    def shown_once(
+        self, subject: str, address: Callable[[RegionCluster], str | None]
+    ) -> dict[str, tuple[Judgement, ...]]:
+        """Return, by region, what is left open where several regions of this run have one address.
+
+        A name such as kubernetes.default.svc leads to another cluster in each region; from here, to one.
+        """
+        regions_at: dict[str, list[str]] = {}
+        for region in self.platform.regions:
+            found_at = (address(self.cluster(region)) or "").rstrip("/")
+            regions_at.setdefault(found_at, []).append(region)
+        return {
+            region: (_one_of(subject, regions),)
+            for found_at, regions in regions_at.items()
+            for region in regions
+            if found_at and len(regions) > 1
+        }
 
     def _may_only_read(self, check: Check, region: str) -> bool:
         """Ask once in a run; an account that may do more is refused, as ERROR."""
@@ -225,6 +246,16 @@ def found(
         unit="problems",
         clears=clears if wrong else "",
         data={"problems": wrong},
+    )
+
+
+def _one_of(subject: str, regions: Sequence[str]) -> Judgement:
+    return Judgement(
+        outcome=Outcome.INCONCLUSIVE,
+        rule="one for each region",
+        subject=subject,
+        sentence=f"{subject}: {', '.join(regions)} have one address, so only one of them is seen from here",
+        clears="the gate run in each region (--region) and joined, or an address for each",
     )
 
 

@@ -78,8 +78,10 @@ class TrafficWay:
             return
         platform = self._clusters.platform
         endpoint = platform.endpoint(described.service, described.endpoint)
+        undecided = self._clusters.shown_once("release's own pods", lambda one: one.candidate)
 
         def judge(region: str) -> None:
+            check.judge(region, *undecided.get(region, ()))
             address = self._clusters.cluster(region).candidate
             if address is None:
                 return

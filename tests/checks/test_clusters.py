@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Iterator
@@ -7,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from checks import cluster_facts
+from checks.baseline import CannotCollectError
+from checks.platform import Platform
 from gates.decide.outcome import Outcome
 from sandbox.faults import catalogue
 from sandbox.faults.catalogue import Fault
@@ -106,6 +110,61 @@ def test_a_cluster_that_can_not_be_reached_is_no_finding_about_the_platform(
     gone = f"http://127.0.0.1:{closed_port()}"
     found = outcomes(judged(a_cluster_platform(tmp_path, gone, candidate), gate))
     assert found == dict.fromkeys(CHECKS[gate], "ERROR")
+
+
+class TestRegions:
+    """A name that every region gives its own cluster, such as kubernetes.default.svc, leads to one."""
+
+    def platform(
+        self, folder: pathlib.Path, addresses: dict[str, str], candidate: str | None = None
+    ) -> Platform:
+        regions = {
+            name: {
+                "services": {"api": f"http://{name}.invalid"},
+                "prometheus": f"http://prometheus.{name}.invalid",
+                "kubernetes": {"server": url, "token": "file:token", "candidate": candidate},
+            }
+            for name, url in addresses.items()
+        }
+        platform = a_cluster_platform(
+            folder, "http://nowhere.invalid", sections={"regions": regions}
+        )
+        return dataclasses.replace(platform, regions=tuple(addresses))
+
+    def test_one_address_of_several_shows_only_one_of_their_clusters(
+        self, tmp_path: pathlib.Path, cluster: ClusterServer
+    ) -> None:
+        cluster.tell(**STAGES["phase-1"])
+        platform = self.platform(tmp_path, {"eu": cluster.url, "us": f"{cluster.url}/"})
+        check = judged(platform, "phase-1")["D1.3-1"]
+        assert {check.outcome(region) for region in ("eu", "us")} == {Outcome.INCONCLUSIVE}
+        assert "--region" in check.noted()["us"].judgements[0].clears
+
+    def test_each_region_by_itself_is_decided(
+        self, tmp_path: pathlib.Path, cluster: ClusterServer
+    ) -> None:
+        cluster.tell(**STAGES["phase-1"])
+        both = self.platform(tmp_path, {"eu": cluster.url, "us": cluster.url})
+        check = judged(dataclasses.replace(both, regions=("us",)), "phase-1")["D1.3-1"]
+        assert check.outcome("us") is Outcome.PASS
+
+    def test_no_baseline_takes_one_cluster_for_two(
+        self, tmp_path: pathlib.Path, cluster: ClusterServer
+    ) -> None:
+        platform = self.platform(tmp_path, {"eu": cluster.url, "us": cluster.url})
+        with pytest.raises(CannotCollectError, match="eu, us have one address"):
+            cluster_facts.deployments(platform)
+        assert cluster_facts.deployments(dataclasses.replace(platform, regions=("us",)))["us"]
+
+    def test_a_candidates_address_too(
+        self, tmp_path: pathlib.Path, cluster: ClusterServer, candidate: str
+    ) -> None:
+        cluster.tell(**STAGES["phase-3"])
+        other = cluster.url.replace("127.0.0.1", "localhost")
+        platform = self.platform(tmp_path, {"eu": cluster.url, "us": other}, candidate)
+        found = judged(platform, "phase-3")
+        assert {found["D3.2-1"].outcome(one) for one in ("eu", "us")} == {Outcome.PASS}
+        assert {found["D3.2-4"].outcome(one) for one in ("eu", "us")} == {Outcome.INCONCLUSIVE}
 
 
 class TestSentences:
