@@ -74,6 +74,7 @@ def record(
     ).format(has_logs, sql.Identifier(*table.split(".")))
 
     def ask(reader: Reader) -> Record:
+        reader.want_primary()
         rows = reader.rows(query)
         ((running,),) = reader.rows(_RUNNING, (PRISMA_LOCK,))
         return Record(tuple(map(_row, rows)), running != 0)

@@ -124,6 +124,14 @@ class Reader:
         """Return the rows of one query, at most 10,000; raises what `asked` makes a failure of."""
         return _rows(self._connection, statement, params).rows
 
+    def want_primary(self) -> None:
+        """Raise what `asked` makes a failure of, on a standby: it may show how things were a while ago."""
+        if self.rows("SELECT pg_is_in_recovery()") == ((True,),):
+            raise KnownFailure(
+                FailureKind.QUERY_REJECTED,
+                "The server answers as a standby, which may be behind: name the primary's address.",
+            )
+
 
 def asked(
     target: PostgresTarget, ask: Callable[[Reader], V], *, deadline: Deadline

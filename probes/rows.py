@@ -122,6 +122,7 @@ def counted(
     """Count a table's rows and the nulls of some columns."""
 
     def ask(reader: Reader) -> Counted:
+        reader.want_primary()
         size = _size(reader, table.name)
         if size is None:
             return Counted(there=False)
@@ -139,6 +140,7 @@ def orphans(
     """Count the rows of a table that refer to a key that is not there."""
 
     def ask(reader: Reader) -> Orphans:
+        reader.want_primary()
         size = _size(reader, link.table)
         if size is None or _size(reader, link.to_table) is None:
             return Orphans(there=False)

@@ -167,6 +167,7 @@ def structure(target: PostgresTarget, *, deadline: Deadline) -> Observation[Stru
     """Return the structure; needs no right on any table."""
 
     def ask(reader: Reader) -> Structure:
+        reader.want_primary()
         details = {str(row[0]): row[1:] for row in reader.rows(_DETAILS)}
         tables = {}
         for name, columns, described in reader.rows(_TABLES):

@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 import redis
+from pydantic import SecretStr
 
 from environments.loader import load_file
 from load._permission import is_loopback, permitted
+from probes import rows
+from probes.observation import Deadline
+from probes.postgres import PostgresTarget
 from sandbox.errors import SandboxError
 from tests.sandbox.platforms import eventually
 
@@ -45,6 +49,26 @@ def _gate_postgres(platform: Sandbox) -> psycopg.Connection:
         password=_secret(settings.password),
         autocommit=True,
     )
+
+
+def test_data_are_never_read_from_a_standby(platform: Sandbox) -> None:
+    """It may show how they were a while ago: rows that are lost by now, migrations not yet there."""
+    settings = platform.environment().postgres
+    assert settings is not None
+    processes = platform.ask({"do": "status"})["processes"]
+    (port,) = (row["port"] for row in processes if row["name"] == "postgres-standby")
+    password = SecretStr(_secret(settings.password))
+    standby = PostgresTarget(
+        settings.host, port, settings.database, settings.user, password, "disable"
+    )
+    observed = rows.counted(
+        standby,
+        rows.TableToCount("patients", "id"),
+        rows.Limits(10**9, 10_000, 100),
+        deadline=Deadline.after(5),
+    )
+    assert observed.failure is not None
+    assert "answers as a standby" in observed.failure.detail
 
 
 def _as_api(platform: Sandbox, server: str) -> psycopg.Connection:
