@@ -21,6 +21,7 @@ from gates.run.doctor_aws import examine_aws
 from gates.run.doctor_data import examine_data, examine_evidence
 from gates.run.doctor_fhir import examine_fhir
 from gates.run.doctor_findings import Finding, Level, Subject
+from gates.run.doctor_grants import examine_grants
 from gates.run.doctor_kubernetes import examine_kubernetes
 from gates.run.doctor_manners import examine_secrets, examine_sections, examine_traffic
 from gates.run.doctor_monitoring import examine_monitoring
@@ -155,6 +156,7 @@ def _beside(subject: Subject) -> Iterator[Examination]:
         (settings.dns, examine_dns),
         (settings.monitoring, examine_monitoring),
         (settings.people, examine_people),
+        (settings.data, examine_grants),
         (settings.data, examine_data),
         (settings.evidence, examine_evidence),
     )

@@ -11,9 +11,12 @@ import redis as redis_py
 import trustme
 from pydantic import SecretStr
 
+from checks.platform import Platform
+from environments.sections.data import Data
 from environments.settings import Postgres, Redis, TableOfRecords
 from gates.run.doctor import subject_of
 from gates.run.doctor_findings import Finding, Level, Subject
+from gates.run.doctor_grants import examine_grants
 from gates.run.doctor_postgres import examine_postgres, login_sql
 from gates.run.doctor_redis import acl_lines, examine_redis
 from probes.redis import RedisTarget
@@ -126,6 +129,60 @@ class TestPostgres:
         target = database.target("reader", sslmode="disable")
         (found,) = bad(examine_postgres(subject, elsewhere, target))
         assert found.sentence == "there is no clinic.bookings.id"
+
+
+class TestGrants:
+    """The rights that the checks of the data need beside the login itself."""
+
+    DATA = Data.model_validate(
+        {
+            "tables": {
+                "visits": {"columns": ["id"], "counted": "grows", "nulls": ["patient"]},
+                "archive.Stay": {"columns": ["id"], "counted": "grows"},
+                "later": {"columns": ["id"], "counted": "grows"},
+            },
+            "references": [{"table": "visits", "column": "id", "to_table": "archive.Stay"}],
+        }
+    )
+
+    @pytest.fixture
+    def as_login(
+        self, database: Database, subject: Subject, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[Subject]:
+        """Return what is examined, with a login that can do nothing at all."""
+        database.as_superuser(
+            f"CREATE ROLE newcomer LOGIN PASSWORD '{PASSWORD}'",
+            "CREATE SCHEMA archive",
+            'CREATE TABLE archive."Stay" (id int)',
+        )
+        target = database.target("newcomer", sslmode="disable")
+        monkeypatch.setattr(Platform, "postgres", lambda _: target)
+        yield subject
+        database.as_superuser(
+            "DROP SCHEMA archive CASCADE", "DROP OWNED BY newcomer", "DROP ROLE newcomer"
+        )
+
+    def test_rights_that_lack_are_printed_and_mend_it(
+        self, database: Database, as_login: Subject
+    ) -> None:
+        found = bad(examine_grants(as_login, self.DATA))
+        assert [one.remedy for one in found] == [
+            ("GRANT pg_read_all_stats TO newcomer;",),
+            (
+                "GRANT USAGE ON SCHEMA archive TO newcomer;",
+                'GRANT SELECT (ctid, id) ON archive."Stay" TO newcomer;',
+                "GRANT SELECT (ctid, id, patient) ON public.visits TO newcomer;",
+            ),
+        ]
+        database.as_superuser(*(line for one in found for line in one.remedy))
+        assert [one.level for one in examine_grants(as_login, self.DATA)] == [Level.OK]
+
+    def test_a_login_that_fails_is_told_elsewhere(
+        self, database: Database, subject: Subject, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stranger = database.target("nobody", sslmode="disable")
+        monkeypatch.setattr(Platform, "postgres", lambda _: stranger)
+        assert examine_grants(subject, self.DATA) == []
 
 
 class TestRedis:
