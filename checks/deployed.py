@@ -13,6 +13,13 @@ from gates.decide.judgement import Judgement
 from probes.kubernetes_objects import Deployment
 
 ROLLOUT = "rollout"
+_OF_THE_NODE = frozenset(
+    {
+        *("NodeLost", "NodeShutdown", "Preempting", "Shutdown", "Terminated"),
+        *("NodeAffinity", "OutOfcpu", "OutOfmemory", "OutOfpods", "UnexpectedAdmissionError"),
+    }
+)
+"""Why a pod is Failed through no fault of its own: its node ended it, or never let it begin."""
 
 
 class Deployed:
@@ -212,11 +219,18 @@ def _restarts(look: Look, versions: Sequence[str], before: Mapping[str, int]) ->
 
 
 def _unfailed(look: Look, version: str) -> Judgement:
-    """Judge that no pod failed as a whole, as one does that its node evicts: worse than a restart."""
-    failed = [one for one in look.workload.pods if one.version == version and one.phase == "Failed"]
+    """Judge that no pod failed as a whole, as one does that its node evicts: worse than a restart.
+
+    One that went with its node, or gave way to others, says nothing of the release.
+    """
+    failed = [
+        f"{one.name} has failed ({one.reason or 'no reason'}) and was replaced"
+        for one in look.workload.pods
+        if (one.version, one.phase) == (version, "Failed") and one.reason not in _OF_THE_NODE
+    ]
     return found(
         f"failed pods of {version}",
-        [f"{one.name} has failed and was replaced" for one in failed],
+        failed,
         "no pod has failed",
         clears="the cause found (kubectl describe pod) and mended, and the failed pods deleted",
     )

@@ -84,6 +84,8 @@ class Pod:
     containers: tuple[Container, ...]
     config_maps: frozenset[str]
     """Which ConfigMaps its containers read."""
+    reason: str = ""
+    """Why it is in its phase, such as Evicted; mostly empty."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ def pod(model: Any, version_label: str) -> Pod:
             *(_container(one, declared, init=True) for one in init),
         ),
         config_maps=frozenset(_config_maps(spec)),
+        reason=(status and status.reason) or "",
     )
 
 

@@ -108,10 +108,15 @@ class TestPodsThatAreOver:
         assert deployed._running(settled(look), (NEW,), 3).outcome is Outcome.PASS
 
     def test_one_of_the_release_that_failed_is_told_as_a_restart_is(self) -> None:
-        look = a_look(*THREE, a_pod("evicted", phase="Failed", ready=False, containers=()))
-        found = deployed._unfailed(look, NEW)
+        over = a_pod("api-9", phase="Failed", ready=False, containers=(), reason="Evicted")
+        found = deployed._unfailed(a_look(*THREE, over), NEW)
         assert found.outcome is Outcome.FAIL
-        assert "evicted has failed and was replaced" in found.sentence
+        assert "api-9 has failed (Evicted) and was replaced" in found.sentence
+
+    @pytest.mark.parametrize("reason", ["Terminated", "NodeShutdown", "Preempting", "OutOfcpu"])
+    def test_what_its_node_did_to_it_is_no_failure_of_the_release(self, reason: str) -> None:
+        over = a_pod("api-9", phase="Failed", ready=False, containers=(), reason=reason)
+        assert deployed._unfailed(a_look(*THREE, over), NEW).outcome is Outcome.PASS
 
     def test_one_that_ended_with_its_node_is_no_failure(self) -> None:
         look = a_look(*THREE, a_pod("completed", phase="Succeeded", ready=False))

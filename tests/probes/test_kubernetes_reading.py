@@ -91,6 +91,11 @@ class TestPods:
         (found,) = reading.pod(model("V1Pod", document), "version").containers
         return found
 
+    def test_a_pod_that_is_over_says_why(self) -> None:
+        document = {**POD, "status": {"phase": "Failed", "reason": "Evicted"}}
+        found = reading.pod(model("V1Pod", document), "version")
+        assert (found.phase, found.reason, found.ready) == ("Failed", "Evicted", False)
+
     def test_a_config_map_in_a_projected_volume_is_read(self) -> None:
         sources = [{"configMap": {"name": "kube-root-ca.crt"}}, {"configMap": {"name": "app"}}]
         spec = {**POD["spec"], "volumes": [{"name": "all", "projected": {"sources": sources}}]}
