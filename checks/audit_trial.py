@@ -140,6 +140,8 @@ class _Trial:
         return ""
 
     def _failed(self, sent: _Sent, count: int, sentence: str) -> Judgement:
+        header = self.section.trial.header
+        replaced = f"; or another audit.trial.header, if a gateway on the way replaces {header}"
         return Judgement(
             outcome=Outcome.FAIL,
             rule="recorded",
@@ -147,7 +149,8 @@ class _Trial:
             sentence=sentence,
             observed=count,
             target=1,
-            clears="an audit log that is on and keeps each access once, with who and when",
+            clears="an audit log that is on and keeps each access once, with who and when"
+            + ("" if count else replaced),
             data={"request_id": sent.id},
         )
 
