@@ -38,8 +38,8 @@ class AppRequest(Section):
 
     path: str = Field(pattern=r"^/")
     """`{name}` stands for a value of the environment's `mobile.values`."""
-    operation: Operation
-    """The same as the API's own document calls it."""
+    operation: Annotated[str, Field(pattern=r"^GET /\S*$")]
+    """The same as the API's own document calls it; the gate reads and does nothing else."""
     authenticated: bool = False
     """Whether the app sends its token."""
     status: int = Field(default=_OK, ge=100, le=599)

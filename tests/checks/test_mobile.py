@@ -167,6 +167,12 @@ class TestReading:
                 ),
                 id="of another version",
             ),
+            pytest.param(
+                lambda folder: (folder / "contract.yaml").write_text(
+                    CONTRACT.replace("GET /things/{id}", "POST /things")
+                ),
+                id="a request that the gate would send otherwise",
+            ),
         ],
     )
     def test_a_contract_that_can_not_be_used_is_an_error(
