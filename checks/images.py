@@ -102,7 +102,7 @@ class RegistryReading:
             self.check.judge_everywhere(_there(repository, observation))
 
     def as_built(self) -> None:
-        """Judge that every tag leads to the digest of the build's evidence, and can't be moved."""
+        """Judge that every tag leads to the digest of the build's evidence, and can't be moved if it must not."""
         wanted, reading = expected_digests(self.platform)
         reading.note(self.check)
         for repository, observation in self.found.items():
@@ -112,8 +112,8 @@ class RegistryReading:
                 continue
             if reading.believable:
                 self.check.judge_everywhere(_same_digest(image, wanted.get(repository)))
-            if described(self.platform).tags_are_immutable:
-                self.check.judge_everywhere(_immutable(image))
+            wanted_so = described(self.platform).tags_are_immutable
+            self.check.judge_everywhere(_immutable(image, wanted=wanted_so))
 
 
 def _there(repository: str, observation: Observation[probes.aws.RegistryImage]) -> Judgement:
@@ -158,17 +158,19 @@ def _same_digest(image: probes.aws.RegistryImage, wanted: str | None) -> Judgeme
     )
 
 
-def _immutable(image: probes.aws.RegistryImage) -> Judgement:
+def _immutable(image: probes.aws.RegistryImage, *, wanted: bool) -> Judgement:
     kept = bool(image.tags_are_immutable)
     subject = f"tags of {image.repository}"
+    allowed = "" if kept or wanted else ", and images.tags_are_immutable allows it"
+    passed = kept or not wanted
     return Judgement(
-        outcome=Outcome.PASS if kept else Outcome.FAIL,
+        outcome=Outcome.PASS if passed else Outcome.FAIL,
         rule="immutable tags",
         subject=subject,
-        sentence=f"{subject} {'can' if not kept else 'can not'} be moved",
+        sentence=f"{subject} {'can not' if kept else 'can'} be moved{allowed}",
         observed="immutable" if kept else "mutable",
-        target="immutable",
-        clears="" if kept else f"tag immutability switched on for {image.repository}",
+        target="immutable" if wanted else None,
+        clears="" if passed else f"tag immutability switched on for {image.repository}",
     )
 
 

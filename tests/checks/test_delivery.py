@@ -206,6 +206,14 @@ def test_what_is_wrong_fails_in_every_region_and_is_said(
         assert says in sentences(question, platform)
 
 
+def test_tags_that_may_be_moved_are_told_as_that(place: Place) -> None:
+    platform = place.platform(images={"repositories": list(REPOSITORIES)})
+    with place.server.bent(mutable_tags=True):
+        told = [one for one in judged("images as built", platform)["eu"] if one.rule != "digest"]
+    assert {one.outcome for one in told} == {Outcome.PASS}
+    assert told[-1].sentence.endswith("can be moved, and images.tags_are_immutable allows it")
+
+
 def test_a_stale_edge_fails_in_its_own_region_alone(place: Place) -> None:
     platform = place.platform()
     with place.server.bent(stale_edge="eu"):
