@@ -102,7 +102,7 @@ class RegistryReading:
             self.check.judge_everywhere(_there(repository, observation))
 
     def as_built(self) -> None:
-        """Judge that every tag leads to the digest of the build's evidence, and can't be moved if it must not."""
+        """Judge that every tag leads to the digest of the build's evidence, and stays if it must."""
         wanted, reading = expected_digests(self.platform)
         reading.note(self.check)
         for repository, observation in self.found.items():
