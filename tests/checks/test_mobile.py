@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import pathlib
+import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -209,6 +211,18 @@ class TestReading:
 class TestComparing:
     def test_the_same_document_breaks_nothing(self, tmp_path: pathlib.Path) -> None:
         with moody(saying(DOCUMENT)) as service:
+            assert worst(compared(written(tmp_path, service.url))) is Outcome.PASS
+
+    def test_a_document_that_is_not_for_everybody_is_read_with_the_apps_login(
+        self, tmp_path: pathlib.Path
+    ) -> None:
+        def behave(connection: socket.socket, over: threading.Event) -> None:
+            asked = connection.recv(65536, socket.MSG_PEEK).lower()
+            login = b"authorization: bearer sentinel-token" in asked
+            refused = saying({"detail": "who are you"}, "401 Unauthorized")
+            (saying(DOCUMENT) if login else refused)(connection, over)
+
+        with moody(behave) as service:
             assert worst(compared(written(tmp_path, service.url))) is Outcome.PASS
 
     def test_a_breaking_change_of_what_apps_use_fails(self, tmp_path: pathlib.Path) -> None:
