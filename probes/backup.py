@@ -29,6 +29,9 @@ _TOO_OLD: Final = re.compile(
     rb"unsupported version|not support compression|compression not supported in this"
 )
 """What a pg_restore says of a sound backup by a newer pg_dump, or one built with more libraries."""
+_OWN_WORDS: Final = re.compile(rb"^\S*pg_restore\S*: ", re.MULTILINE)
+_REFUSED: Final = 1
+"""How pg_restore ends when it can't go on with a backup; a shell, a linker or a kill end otherwise."""
 _CHUNK_BYTES: Final = 256 * 1024
 _STOP_SECONDS: Final = 2
 
@@ -116,12 +119,23 @@ class _Reading:
         if self._broke is not None:
             # Half a file from a store that broke off says nothing of the backup.
             raise self._broke
-        if process.returncode != 0 and _TOO_OLD.search(said):
+        if process.returncode != 0:
+            self._blame(process.returncode, said)
+        return process.returncode, printed
+
+    def _blame(self, code: int, said: bytes) -> None:
+        """Raise OurFaultError where a program that failed says nothing of the backup itself."""
+        program = self._argv[0]
+        if _TOO_OLD.search(said):
             raise files.OurFaultError(
-                f"{self._argv[0]} here is older than the pg_dump that wrote it, or built without its "
+                f"{program} here is older than the pg_dump that wrote it, or built without its "
                 "compression; install the version of the server"
             )
-        return process.returncode, printed
+        if code != _REFUSED or not _OWN_WORDS.search(said):
+            raise files.OurFaultError(
+                f"{program} does not work here: it ended with {code} and no word on the backup; run it "
+                "with --list by hand to see why"
+            )
 
     def _start(self) -> subprocess.Popen[bytes]:
         try:

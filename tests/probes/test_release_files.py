@@ -205,10 +205,32 @@ def test_a_program_that_is_too_old_for_the_backup_is_our_own_fault(
     assert "is older than the pg_dump that wrote it" in observed.failure.detail
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "sys.stderr.write('pg_restore: error while loading shared libraries'); sys.exit(127)",
+        "sys.stderr.write('Error: You must install a postgresql-client package'); sys.exit(1)",
+        "import os; os.kill(os.getpid(), 9)",
+    ],
+    ids=["without its libraries", "a wrapper around nothing", "killed for want of memory"],
+)
+def test_a_program_that_can_not_work_here_says_nothing_of_the_backup(
+    body: str, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "a.dump").write_bytes(b"x")
+    observed = backup.contents(
+        str(tmp_path / "a.dump"), program(tmp_path, body), whole=True, deadline=Deadline.after(SOON)
+    )
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.OUR_FAULT
+    assert "does not work here" in observed.failure.detail
+
+
 def test_a_program_that_stops_reading_early_is_no_trouble(tmp_path: pathlib.Path) -> None:
     dump = tmp_path / "a.dump"
     dump.write_bytes(b"x" * 600_000)
-    reader = program(tmp_path, "sys.exit(1 if '--list' not in sys.argv else 0)")
+    says = "sys.stderr.write('pg_restore: error: unexpected end of file')"
+    reader = program(tmp_path, f"'--list' in sys.argv or ({says}, sys.exit(1))")
     found = backup.contents(str(dump), reader, whole=True, deadline=Deadline.after(SOON)).value
     assert found is not None
     assert (found.listed, found.whole) == (True, False)
