@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import probes
-from checks import cluster_health, release_logs
+from checks import cluster_health, release_logs, running_images
 from checks.clusters import Clusters
 from checks.failures import failure_of
 from environments.sections.kubernetes import Kubernetes
 from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
+from probes.kubernetes_objects import Pod
 from probes.observation import Failure, FailureKind, Observation
 
 _SYSTEM = "Kubernetes"
@@ -49,6 +50,7 @@ def examine_kubernetes(subject: Subject, region: str, section: Kubernetes) -> li
     pods = [one for one in found.value.pods if one.ready][:1]
     wrong = [
         *_named(subject, region, section, target),
+        *_of_pod(subject, region, section, pods),
         *_readable(subject, region, section, (_NODES, cluster_health.whole(clusters, region))),
         *_readable(subject, region, section, (_LOGS, release_logs.counted(clusters, region, pods))),
     ]
@@ -72,9 +74,29 @@ def _named(
     names = ((service, "service", section.service), (config_map, "config_map", section.config_map))
     for observed, key, name in names:
         if observed.value is not None and not observed.value.found:
-            words = f"there is no “{name}” in {section.namespace}"
-            mends = subject.key(f"kubernetes.{key}", "the name of what is there")
-            yield Finding(_SYSTEM, region, Level.BAD, words, (mends,))
+            yield _absent(subject, region, key, f"“{name}” in {section.namespace}")
+
+
+def _of_pod(
+    subject: Subject, region: str, section: Kubernetes, pods: Sequence[Pod]
+) -> Iterator[Finding]:
+    """Yield what is wrong with the container and the image that the environment names."""
+    for pod in pods:
+        images = {one.name: running_images.image_name(one.image) for one in pod.containers}
+        if section.container not in images:
+            yield _absent(
+                subject, region, "container", f"container “{section.container}” in its pods"
+            )
+        elif images[section.container] != section.image:
+            what = (
+                f"image “{section.image}” in its container, which is of {images[section.container]}"
+            )
+            yield _absent(subject, region, "image", what)
+
+
+def _absent(subject: Subject, region: str, key: str, what: str) -> Finding:
+    mends = subject.key(f"kubernetes.{key}", "the name of what is there")
+    return Finding(_SYSTEM, region, Level.BAD, f"there is no {what}", (mends,))
 
 
 def _readable(

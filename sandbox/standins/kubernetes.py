@@ -20,7 +20,12 @@ from sandbox.standins.cluster.controller import Cluster
 from sandbox.standins.cluster.lists import StatusError, page, selected
 from sandbox.standins.cluster.objects import Objects
 from sandbox.standins.cluster.rbac import Attributes, Rbac
-from sandbox.standins.cluster.state import NAMESPACE, SERVICE_ACCOUNT, ClusterState
+from sandbox.standins.cluster.state import (
+    CONTAINER,
+    NAMESPACE,
+    SERVICE_ACCOUNT,
+    ClusterState,
+)
 from sandbox.standins.cluster.volumes import Volume
 from sandbox.standins.state import Facts
 
@@ -241,6 +246,10 @@ class _Api:
         return JSONResponse(found)
 
     def _log(self, request: Request, pod: dict[str, Any]) -> Response:
+        container = request.query_params.get("container") or CONTAINER
+        if container != CONTAINER:
+            name = pod["metadata"]["name"]
+            raise StatusError(400, f"container {container} is not valid for pod {name}")
         statuses = pod["status"]["containerStatuses"]
         reason = statuses[0]["state"].get("waiting", {}).get("reason") if statuses else "Pending"
         if reason not in (None, "CrashLoopBackOff"):

@@ -67,7 +67,7 @@ def test_everything_that_checks_read_is_tried(
     assert "kubectl apply -f deploy" in found.remedy[0]
 
 
-@pytest.mark.parametrize("key", ["service", "config_map"])
+@pytest.mark.parametrize("key", ["service", "config_map", "container", "image"])
 def test_names_of_what_is_not_there_are_told_with_their_key(
     tmp_path: pathlib.Path, cluster: ClusterServer, key: str
 ) -> None:
