@@ -82,6 +82,15 @@ class CacheHeaders(Section):
     assets: Text = "public, max-age=31536000, immutable"
     """Of assets, whose names change with their content."""
 
+    @model_validator(mode="after")
+    def _page_is_asked_for_again(self) -> Self:
+        if "immutable" in self.page.lower():
+            raise ValueError(
+                f"page “{self.page}” is kept for good, so browsers would go on with the old build; write "
+                "no-cache"
+            )
+        return self
+
 
 class Frontend(Section):
     """The web application: its bundle in a bucket, the distribution before it, the site that users see."""

@@ -85,6 +85,7 @@ CASES: list[tuple[type[Section], dict[str, Any], dict[str, Any], str]] = [
     (PodLogs, {}, {"error_levels": ["ERROR"]}, "in small letters"),
     (PodLogs, {}, {"tail_lines": 49}, "greater than or equal to 50"),
     (CacheHeaders, {}, {"page": ""}, "at least 1 character"),
+    (CacheHeaders, {}, {"page": "public, max-age=31536000, Immutable"}, "go on with the old build"),
     (Images, {"repositories": ["api"]}, {"tag": "latest"}, "every release would have the same"),
     (
         Frontend,
