@@ -15,13 +15,12 @@ from urllib.parse import quote
 
 import pytest
 
-from checks import bundle, edge_caches, site
+from checks import bundle, edge_caches, settling, site
 from checks.availability import Availability
 from checks.check import Check
 from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.observation import Deadline
 from tests.checks.moody import Moody, moody
 from tests.checks.platforms import NOWHERE, a_platform, a_policy
 from tests.probes.servers import Behaviour, answer, closed_port, read_request, serving
@@ -172,10 +171,12 @@ def test_a_throttled_look_is_one_of_many(tmp_path: pathlib.Path) -> None:
     assert last.outcome is Outcome.PASS, last.sentence
 
 
-def test_throttling_that_does_not_end_is_no_finding(tmp_path: pathlib.Path) -> None:
+def test_throttling_that_does_not_end_is_no_finding(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "FLOOR_SECONDS", 0.1)
     with moody(THROTTLED, answer(MANIFEST), listing(**BUNDLE)) as aws:
-        asked = dataclasses.replace(platform(tmp_path, aws), deadline=Deadline.after(2))
-        last = judged(edge_caches.invalidated, asked)
+        last = judged(edge_caches.invalidated, platform(tmp_path, aws))
     assert last.outcome is Outcome.ERROR
     assert "throttles" in last.sentence
 
@@ -191,9 +192,9 @@ def slowly(body: bytes, seconds: float) -> Behaviour:
 
 
 def test_a_large_bundle_is_read_for_longer_than_one_call_may_take(tmp_path: pathlib.Path) -> None:
-    with moody(slowly(PAGE, 1), answer(MANIFEST), listing(**BUNDLE)) as aws:
+    with moody(slowly(PAGE, 2), answer(MANIFEST), listing(**BUNDLE)) as aws:
         asked = platform(tmp_path, aws)
-        calls = asked.policy.deadlines.model_copy(update={"call": 0.5})
+        calls = asked.policy.deadlines.model_copy(update={"call": 1.5})
         hasty = asked.policy.model_copy(update={"deadlines": calls})
         last = judged(bundle.uploaded, dataclasses.replace(asked, policy=hasty))
     assert last.outcome is Outcome.PASS, last.sentence
