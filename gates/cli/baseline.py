@@ -24,7 +24,10 @@ LATE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.epilog = "Take it once, on the day, before phase 1; the latest one counts. No verdict: 0 it is kept, 20 not."
+    parser.epilog = (
+        "Take it once, on the day, before phase 1; the latest one counts. "
+        "No verdict: 0 it is kept, 20 not."
+    )
     parser.add_argument("--env", required=True, help="environment, such as local or prod")
     parser.add_argument(
         "--release", help="the release that will be deployed; required except on local"
