@@ -219,12 +219,16 @@ def _age(newest: Entry, seconds: float, limit_seconds: float, what: str) -> Judg
 
 
 def _read(newest: Entry, contents: probes.backup.Contents) -> Judgement:
-    good = contents.listed and contents.whole is not False
-    found = "can be read to its end" if contents.whole else "has a readable table of contents"
+    good = contents.listed and contents.whole is not False and contents.ends is not False
+    found = "can be read to its end"
+    if contents.ends:
+        found = "has a readable table of contents and ends as a dump does"
     if not contents.listed:
         found = "is damaged: pg_restore can't read its table of contents"
     elif contents.whole is False:
         found = "is damaged: pg_restore can't read it to its end"
+    elif contents.ends is False:
+        found = "is damaged: it breaks off, or is still being written"
     return verdict(
         good=good,
         rule="backup readable",

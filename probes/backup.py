@@ -32,6 +32,8 @@ _TOO_OLD: Final = re.compile(
 _OWN_WORDS: Final = re.compile(rb"^\S*pg_restore\S*: ", re.MULTILINE)
 _REFUSED: Final = 1
 """How pg_restore ends when it can't go on with a backup; a shell, a linker or a kill end otherwise."""
+_END: Final = bytes(5)
+"""How a dump ends, in tar as well: a block of data of length 0, written as a sign and four bytes."""
 _CHUNK_BYTES: Final = 256 * 1024
 _STOP_SECONDS: Final = 2
 
@@ -48,6 +50,8 @@ class Contents:
     """Whether every block could be read; None when that was not asked."""
     sha256: str | None
     """Of the file, where it was read to its end."""
+    ends: bool | None = None
+    """Whether it ends as a dump does; None where all of it was to be read."""
     database: str | None = None
     """The name of the database that was dumped."""
     created_at: dt.datetime | None = None
@@ -68,8 +72,12 @@ def contents(
         listing = _Reading(address, (program, "--list"), deadline)
         ended, printed = listing.run()
         listed = _listed(printed.decode("utf-8", "replace"), good=ended == 0)
-        if not whole or ended != 0:
+        if ended != 0:
             return listed
+        if not whole:
+            # What a killed pg_dump leaves has its table of contents, and breaks off somewhere.
+            ends = files.last_bytes(address, len(_END), deadline) == _END
+            return dataclasses.replace(listed, ends=ends)
         reading = _Reading(address, (program, "--file=/dev/null"), deadline)
         ended, _ = reading.run()
         return dataclasses.replace(listed, whole=ended == 0, sha256=reading.sha256)
@@ -81,7 +89,8 @@ def _listed(text: str, *, good: bool) -> Contents:
     tables = tuple(f"{schema}.{table}" for schema, table in _TABLE_DATA.findall(text))
     database, created = _DATABASE.search(text), _CREATED.search(text)
     moment = created and dt.datetime.fromisoformat(f"{created[1]}+00:00")
-    return Contents(tables, good, None, None, database and database[1], moment)
+    name = database and database[1]
+    return Contents(tables, good, None, None, database=name, created_at=moment)
 
 
 class _Reading:

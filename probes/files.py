@@ -100,6 +100,13 @@ def open_stream(location: str, deadline: Deadline) -> IO[bytes]:
     return stream
 
 
+def last_bytes(location: str, count: int, deadline: Deadline) -> bytes:
+    """Return how a file ends; raises as open_stream does."""
+    filesystem, path = _filesystem(location, deadline)
+    data: bytes = filesystem.tail(path, count)
+    return data
+
+
 def observed(probe: str, location: str, ask: Callable[[], V]) -> Observation[V]:
     """Return what `ask` brings from a store, or the failure that its exception means."""
     started_at, started = utc_now(), time.monotonic()

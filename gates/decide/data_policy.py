@@ -28,7 +28,7 @@ class BackupPolicy(Section):
     compared_with: int = Field(gt=0, le=100)
     """So many earlier ones at most."""
     read_whole_up_to_mb: float = Field(ge=0)
-    """Up to this size every block is read; above it only the table of contents."""
+    """Up to this size every block is read; above it the table of contents and the end."""
 
 
 class RestoreTestPolicy(Section):

@@ -87,6 +87,15 @@ def judged(platform: Platform) -> dict[str, Outcome]:
     return {one.sentence: one.outcome for one in bad} or {"": found[0].outcome}
 
 
+@pytest.mark.usefixtures("platform")
+def test_the_end_of_an_object_is_read_alone() -> None:
+    observed = backup.contents(
+        f"s3://{MAIN}/postgres/nightly.dump", PG_RESTORE, whole=False, deadline=Deadline.after(20)
+    )
+    assert observed.value is not None
+    assert observed.value.ends is True
+
+
 def test_a_real_dump_in_a_bucket_is_read_to_its_end(platform: Platform) -> None:
     assert judged(platform) == {"": Outcome.PASS}
 

@@ -431,6 +431,21 @@ class TestBackups:
         found = bad(backed_up, platform)
         assert said in " ".join(one.sentence for one in found)
 
+    @pytest.mark.parametrize(("kept", "outcome"), [(None, Outcome.PASS), (-100, Outcome.FAIL)])
+    def test_the_end_of_a_giant_is_looked_at(
+        self, kept: int | None, outcome: Outcome, newest: pathlib.Path, platform: Platform
+    ) -> None:
+        """Its table of contents stands at the beginning: a pg_dump that was killed leaves it whole."""
+        assert platform.policy.data is not None
+        read_little = platform.policy.data.backups.model_copy(update={"read_whole_up_to_mb": 0})
+        data = platform.policy.data.model_copy(update={"backups": read_little})
+        policy = platform.policy.model_copy(update={"data": data})
+        newest.write_bytes(newest.read_bytes()[:kept])
+        check = asked(backed_up, dataclasses.replace(platform, policy=policy))
+        assert check.outcome("eu") is outcome
+        said = [one.sentence for one in check.noted()["eu"].judgements]
+        assert any("breaks off" in one for one in said) is (outcome is Outcome.FAIL)
+
     def test_an_old_backup_fails(self, newest: pathlib.Path, platform: Platform) -> None:
         for file in newest.parent.iterdir():
             os.utime(file, (time.time() - 3 * 3600,) * 2)
