@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,42 @@ async def reload(layout: Layout, server: str) -> None:
     status = await exchange(layout.ports[server], request.encode())
     if not status.startswith(b"HTTP/1.1 200"):
         raise SandboxError(f"{server} did not reload: see {layout.log(server)}.")
+
+
+async def silence(layout: Layout, author: str) -> None:
+    """Have Alertmanager keep every alert quiet for a day; raises SandboxError."""
+    now = dt.datetime.now(dt.UTC)
+    everything = {"name": "alertname", "value": ".+", "isRegex": True, "isEqual": True}
+    order = {
+        "matchers": [everything],
+        "startsAt": now.isoformat(),
+        "endsAt": (now + dt.timedelta(days=1)).isoformat(),
+        "createdBy": author,
+        "comment": "a fault",
+    }
+    await _alertmanager(layout, "POST", "/api/v2/silences", json.dumps(order).encode())
+
+
+async def end_silences(layout: Layout, author: str) -> None:
+    """Have Alertmanager forget the silences of an author; raises SandboxError."""
+    for one in json.loads(await _alertmanager(layout, "GET", "/api/v2/silences")):
+        if one["createdBy"] == author and one["status"]["state"] != "expired":
+            await _alertmanager(layout, "DELETE", f"/api/v2/silence/{one['id']}")
+
+
+async def _alertmanager(layout: Layout, method: str, path: str, body: bytes = b"") -> bytes:
+    """Ask Alertmanager and return the answer's body; HTTP 1.0 has no chunks to put together."""
+    head = (
+        f"{method} {path} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    )
+    request = f"{head}\r\n\r\n".encode() + body
+    answer = await exchange(layout.ports["alertmanager"], request, whole=True)
+    status, _, content = answer.partition(b"\r\n\r\n")
+    if b" 200 " not in status.partition(b"\r\n")[0]:
+        raise SandboxError(
+            f"Alertmanager refused {method} {path}: see {layout.log('alertmanager')}."
+        )
+    return content
 
 
 def _alertmanager_file(layout: Layout) -> Path:

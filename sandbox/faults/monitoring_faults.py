@@ -79,6 +79,20 @@ class OtherReceivers:
 
 
 @dataclass(frozen=True, slots=True)
+class EverythingSilenced:
+    """Somebody silenced every alert, as before a maintenance, and forgot it."""
+
+    async def apply(self, holds: Holds, fault: str) -> None:
+        """Silence them, once."""
+        await monitoring_servers.end_silences(holds.platform.layout, fault)
+        await monitoring_servers.silence(holds.platform.layout, fault)
+
+    async def revert(self, holds: Holds, fault: str) -> None:
+        """End the silence."""
+        await monitoring_servers.end_silences(holds.platform.layout, fault)
+
+
+@dataclass(frozen=True, slots=True)
 class ScrapesMissed:
     """The API's metrics could not be scraped for some seconds; that is over, the gap is not."""
 
@@ -141,6 +155,7 @@ FAULTS: dict[str, Action] = {
     "receiver-tells-nobody": OtherReceivers(
         {"critical": "on-call-muted", "warning": "deployments-channel"}
     ),
+    "alerts-silenced": EverythingSilenced(),
     "alertmanager-unreachable": LinksChanged(("gate-alertmanager",), {"mode": "refuse"}),
     "prometheus-unreachable": LinksChanged(("gate-prometheus",), {"mode": "refuse"}),
     "dashboard-missing": StandInBent("grafana", {"dashboards": _without_last()}),
@@ -153,6 +168,7 @@ FAULTS: dict[str, Action] = {
     "dashboards-not-prepared": StandInBent("grafana", {"dashboards": _without_last()}),
     "nobody-on-call": StandInBent("pagerduty", {"hours_without": (12.0, 24.0)}),
     "pagerduty-service-disabled": StandInBent("pagerduty", {"services": {"PLATFORM": "disabled"}}),
+    "pagerduty-escalates-to-nobody": StandInBent("pagerduty", {"escalates": False}),
     "pagerduty-down": LinksChanged(("gate-pagerduty",), {"mode": "refuse"}),
     "slack-channel-archived": StandInBent("slack", {"archived": ("incidents",)}),
     "slack-app-not-in-channel": StandInBent("slack", {"without_app": ("random", "deployments")}),
