@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import probes
@@ -51,6 +51,15 @@ class _Steps:
     def since(self, first: dt.datetime) -> int:
         """Return how many steps there are from one on, with that one."""
         return round((self.end - first).total_seconds() / self.seconds) + 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Job:
+    """A scrape job, with the labels that select its targets."""
+
+    name: str
+    targets: int
+    labels: Mapping[str, str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,7 +137,7 @@ class Dashboards:
             self._check.judge_everywhere(*panels.flow(one.title, one.dashboard))
 
     def without_gaps(self) -> None:
-        """Judge that each described job was scraped all the time of the look-back, by region."""
+        """Judge that each described job was scraped all the time of the look-back, in each region."""
         self._platform.each_region(self._gaps_of)
 
     def _one(self, title: str) -> Loaded | None:
@@ -186,12 +195,18 @@ class Dashboards:
             self._check.judge(region, _instrument(instrument))
             return
         now = instrument.value.server_time
-        # How many pods there were in the past is not known: one of them at least.
-        jobs = {**dict.fromkeys(self._section.pod_jobs, 1), **self._section.jobs}
         slower = self._intervals(region)
-        for job, targets in jobs.items():
-            step = _SCRAPES_A_STEP * max(usual, slower.get(job, usual))
-            self._gap_of(region, job, targets, _Steps(now, max(seconds, step), step))
+        for job in self._jobs_of(region):
+            step = _SCRAPES_A_STEP * max(usual, slower.get(job.name, usual))
+            self._gap_of(region, job, _Steps(now, max(seconds, step), step))
+
+    def _jobs_of(self, region: str) -> Iterator[_Job]:
+        # How many pods there were in the past is not known: one of them at least.
+        own = {**dict.fromkeys(self._section.pod_jobs, 1), **self._section.jobs}
+        for name, targets in own.items():
+            yield _Job(name, targets, self._platform.labels(region, {"job": name}))
+        for name, targets in self._section.shared_jobs.items():
+            yield _Job(name, targets, {"job": name})
 
     def _intervals(self, region: str) -> Mapping[str, float]:
         """Return the seconds between two scrapes of each job, where Prometheus tells them."""
@@ -203,9 +218,8 @@ class Dashboards:
             found[one.job] = max(found.get(one.job, 0.0), one.interval_seconds or 0.0)
         return found
 
-    def _gap_of(self, region: str, job: str, targets: int, steps: _Steps) -> None:
-        labels = self._platform.labels(region, {"job": job})
-        seen = f"sum_over_time({selector('up', labels)}[{steps.seconds * 1000:.0f}ms]) > 0"
+    def _gap_of(self, region: str, job: _Job, steps: _Steps) -> None:
+        seen = f"sum_over_time({selector('up', job.labels)}[{steps.seconds * 1000:.0f}ms]) > 0"
         observed = probes.prometheus.range_query(
             self._platform.prometheus(region),
             f"count({seen})",
@@ -215,15 +229,15 @@ class Dashboards:
             deadline=self._platform.call_deadline(),
         )
         self._check.observe(region, observed)
-        scrapes = _Scrapes.read(observed, targets)
+        scrapes = _Scrapes.read(observed, job.targets)
         if scrapes.complete_since is not None and scrapes.complete_since > steps.start:
-            before = self._seen_before(region, labels, steps.start)
+            before = self._seen_before(region, job.labels, steps.start)
             if before.value is None:
                 self._check.judge(region, _instrument(before))
                 return
             if before.value.whole:
                 scrapes = scrapes.of_a_job_that_had(before.value.count)
-        self._check.judge(region, _gap(job, observed, scrapes, steps))
+        self._check.judge(region, _gap(job.name, observed, scrapes, steps))
 
     def _seen_before(
         self, region: str, labels: Mapping[str, str], start: dt.datetime

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RECEIVERS = {"critical": "on-call", "warning": "deployments-channel"}
 JOBS = ("node", "postgres", "redis", "alertmanager")
 KUBELETS = "kubelet"
-_INTERVAL = "5s"
+_INTERVAL = "2s"
 
 
 def commands(layout: Layout, found: MonitoringBinaries) -> list[Command]:

@@ -37,7 +37,7 @@ from sandbox.layout import (
 )
 from sandbox.links import Link
 from sandbox.postgres import Postgres, script
-from sandbox.readiness import answers_http, prometheus_sees, wait_for
+from sandbox.readiness import answers_http, prometheus_says, wait_for
 from sandbox.switchboard import Switchboard
 from sandbox.together import together
 
@@ -145,7 +145,8 @@ class Platform:
                     answers_http(self.layout.ports[name], path),
                 )
         count = len(self.running_apis)
-        scraped = prometheus_sees(self.layout.ports["prometheus"], prometheus_server.JOB, count)
+        query = f'sum(up{{job="{prometheus_server.JOB}"}})'
+        scraped = prometheus_says(self.layout.ports["prometheus"], query, count)
         yield f"Prometheus scraping {count} API processes", scraped
 
     @property
@@ -195,11 +196,10 @@ class Platform:
             # It keeps nothing on disk. A real one would, and has no say in what the flags are.
             await feature_flags.lay_down(self)
 
-    async def scraped(self, job: str, targets: int) -> None:
-        """Wait until Prometheus's last scrapes of so many targets of a job succeeded; raises SandboxError."""
-        seen = prometheus_sees(self.layout.ports["prometheus"], job, targets)
-        what = f"Prometheus scraping {targets} targets of the job {job}"
-        await wait_for(what, seen, _SETTLES_SECONDS)
+    async def told_by_prometheus(self, query: str, value: int, timeout_seconds: float) -> None:
+        """Wait until Prometheus answers a query with a number; raises SandboxError."""
+        told = prometheus_says(self.layout.ports["prometheus"], query, value)
+        await wait_for(f"Prometheus answering {value} to {query}", told, timeout_seconds)
 
     async def set_link(self, name: str, **changes: Any) -> None:
         """Change the mode or latency of a link, or the server behind it; raises UnknownNameError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from sandbox.errors import SandboxError
 from sandbox.layout import HOST
@@ -35,14 +36,14 @@ def answers_redis(port: int, password: str) -> Callable[[], Awaitable[bool]]:
     return ask
 
 
-def prometheus_sees(port: int, job: str, targets: int) -> Callable[[], Awaitable[bool]]:
-    """Ask whether Prometheus's last scrapes of just so many of a job's targets succeeded."""
-    query = f"sum(up%7Bjob=%22{job}%22%7D)"
-    request = f"GET /api/v1/query?query={query} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
+def prometheus_says(port: int, query: str, value: int) -> Callable[[], Awaitable[bool]]:
+    """Ask whether Prometheus answers a query with one series of just that whole number."""
+    path = f"/api/v1/query?{urlencode({'query': query})}"
+    request = f"GET {path} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
 
     async def ask() -> bool:
         answer = await exchange(port, request, whole=True)
-        return f'"{targets}"]'.encode() in answer
+        return f'"{value}"]'.encode() in answer
 
     return ask
 

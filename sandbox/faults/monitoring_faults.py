@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _BASELINE, _ASIDE = "baseline", "laid-aside"
 _MISSED_SECONDS = 6.0
+_GAP_SECONDS = 8.0
+"""Longer than three scrapes of an exporter: a step of the look-back without any."""
 _LOOK_BACK_SECONDS = 21.0
 """After so long nobody sees a gap any more: the floor of the look-back, and one scrape."""
 
@@ -47,20 +49,24 @@ class OtherRules:
 
 @dataclass(frozen=True, slots=True)
 class ExporterDown:
-    """An exporter is stopped, and Prometheus has noticed: until its next scrape all looks well."""
+    """An exporter is stopped for so long that Prometheus has noticed and its series have a gap."""
 
     process: str
     job: str
 
     async def apply(self, holds: Holds, fault: str) -> None:
-        """Stop it, and let a scrape fail."""
+        """Stop it, and let some scrapes fail."""
         await holds.stopped(fault, self.process, hold=True)
-        await holds.platform.scraped(self.job, 0)
+        await self._told(holds, "max_over_time", _GAP_SECONDS, 0)
 
     async def revert(self, holds: Holds, fault: str) -> None:
-        """Start it, and let a scrape succeed."""
+        """Start it, and wait until nobody sees the gap any more."""
         await holds.stopped(fault, self.process, hold=False)
-        await holds.platform.scraped(self.job, 1)
+        await self._told(holds, "min_over_time", _LOOK_BACK_SECONDS + _GAP_SECONDS, 1)
+
+    async def _told(self, holds: Holds, function: str, seconds: float, value: int) -> None:
+        query = f'{function}(up{{job="{self.job}"}}[{seconds:.0f}s])'
+        await holds.platform.told_by_prometheus(query, value, 2 * seconds)
 
 
 @dataclass(frozen=True, slots=True)

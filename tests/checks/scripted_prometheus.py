@@ -42,6 +42,8 @@ class ScriptedPrometheus:
     """What it says of the group of these rules."""
     scraped: Callable[[float], int] = lambda _seconds_ago: 1
     """The value of each step of a range query by how long ago it is; 0: it has no sample."""
+    scraped_of: dict[str, Callable[[float], int]] = dataclasses.field(default_factory=dict)
+    """The same of a job of its own."""
     seen_days_ago: tuple[float, ...] = ()
     """When its index of series has something: one series each."""
 
@@ -73,7 +75,7 @@ class ScriptedPrometheus:
         query = asked["query"][0]
         if path == "/api/v1/query_range":
             begins, ends, step = (float(asked[name][0]) for name in ("start", "end", "step"))
-            return self._matrix(begins, ends, step)
+            return self._matrix(query, begins, ends, step)
         if path == "/api/v1/format_query":
             return _data(" ".join(query.split()))
         return self._query(query)
@@ -84,9 +86,11 @@ class ScriptedPrometheus:
         remarks = {"warnings": list(self.warnings)} if self.warnings else {}
         return {"status": "success", "data": [{"job": "x"}] * there, **remarks}
 
-    def _matrix(self, begins: float, ends: float, step: float) -> object:
+    def _matrix(self, query: str, begins: float, ends: float, step: float) -> object:
         times = [begins + n * step for n in range(int((ends - begins) / step + 1.001))]
-        counts = [(time, int(self.scraped(ends - time))) for time in times]
+        own = (told for job, told in self.scraped_of.items() if f'job="{job}"' in query)
+        scraped = next(own, self.scraped)
+        counts = [(time, int(scraped(ends - time))) for time in times]
         values = [[time, str(count)] for time, count in counts if count]
         series = [{"metric": {}, "values": values}] if values else []
         return _data({"resultType": "matrix", "result": series})

@@ -41,6 +41,7 @@ def judged(
         monitoring={
             "rules": "rules.yaml",
             "jobs": {"clinic": targets},
+            "shared_jobs": {"exporter": 1},
             "alertmanager": {"url": nowhere, "receivers": {"critical": "x"}},
             "grafana": {"url": nowhere, "token": "file:grafana", "dashboards": {"Overview": []}},
         },
@@ -169,6 +170,23 @@ def test_a_job_is_looked_at_as_often_as_it_is_scraped(
     check = gaps(tmp_path, prometheus.url)
     assert check.outcome("eu") is Outcome.PASS
     assert f"in {steps} of {steps} steps of {seconds} s" in sentence(check)
+
+
+@pytest.mark.parametrize(
+    ("scraped", "outcome"),
+    [(lambda _: 1, Outcome.PASS), (lambda ago: not 290 < ago < 310, Outcome.FAIL)],
+    ids=["whole", "a gap"],
+)
+def test_what_the_regions_share_is_looked_at_too(
+    tmp_path: pathlib.Path,
+    prometheus: ScriptedPrometheus,
+    scraped: Callable[[float], int],
+    outcome: Outcome,
+) -> None:
+    prometheus.scraped_of["exporter"] = scraped
+    check = gaps(tmp_path, prometheus.url)
+    assert check.outcome("eu") is outcome, sentence(check)
+    assert "exporter was scraped in" in sentence(check)
 
 
 def test_a_partial_answer_proves_nothing(
