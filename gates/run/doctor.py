@@ -28,7 +28,7 @@ from gates.run.doctor_monitoring import examine_monitoring
 from gates.run.doctor_names import examine_certificates, examine_dns
 from gates.run.doctor_people import examine_people
 from gates.run.doctor_postgres import examine_postgres
-from gates.run.doctor_prometheus import examine_prometheus
+from gates.run.doctor_prometheus import examine_overlaps, examine_prometheus
 from gates.run.doctor_redis import examine_redis
 from gates.run.doctor_services import examine_public_address, examine_service, examine_vantage
 from gates.run.doctor_synthetic import examine_synthetic
@@ -110,6 +110,7 @@ def _examinations(subject: Subject, rows: Sequence[Row], now: dt.datetime) -> It
         yield _bound(lambda name: [examine_public_address(subject, name)], name)
     for region in subject.platform.regions:
         yield from _of_region(subject, region)
+    yield lambda: examine_overlaps(subject)
     yield from _shared(subject)
     yield lambda: examine_traffic(settings.traffic, file, now)
     yield lambda: examine_sections(subject.platform.environment.sections, rows, file)

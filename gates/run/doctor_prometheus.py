@@ -9,6 +9,7 @@ from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
 from gates.run.doctor_metrics import examine_metric
 from gates.run.doctor_query import Asker, UnreadableError
 from gates.run.doctor_storage import examine_storage
+from gates.run.overlap import overlaps
 from probes import prometheus
 from probes.prometheus import Instrument
 
@@ -38,6 +39,14 @@ def examine_prometheus(subject: Subject, region: str, section: Prometheus) -> li
     except UnreadableError as exc:
         found.append(unreachable(subject, _SYSTEM, region, exc.failure, keys))
     return found
+
+
+def examine_overlaps(subject: Subject) -> list[Finding]:
+    """Look whether each region that is asked has series of its own."""
+    return [
+        Finding(_SYSTEM, None, Level.BAD, one.sentence, (one.remedy,))
+        for one in overlaps(subject.settings, subject.platform.regions)
+    ]
 
 
 def _itself(subject: Subject, region: str, section: Prometheus, seen: Instrument) -> Finding:

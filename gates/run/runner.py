@@ -24,6 +24,7 @@ from gates.run.child import ChildPlan, run_child
 from gates.run.evidence import read_back, write_json
 from gates.run.history import Chronicle
 from gates.run.manifest import Manifest, check_scenarios, manifest
+from gates.run.overlap import overlaps
 from probes.observation import utc_now
 from reports import writers
 
@@ -134,7 +135,13 @@ class Runner:
                 regions=regions,
                 parts=question.gate.parts(catalogue),
                 chronicle=chronicle,
-                problems=chronicle.missing(question.gate.needs(catalogue), regions),
+                problems=(
+                    *chronicle.missing(question.gate.needs(catalogue), regions),
+                    *(
+                        f"{one.sentence}; {one.remedy}"
+                        for one in overlaps(loaded.settings, regions)
+                    ),
+                ),
                 undo=_undo(policy, question.gate),
             )
             end = run_child(

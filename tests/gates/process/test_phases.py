@@ -128,6 +128,19 @@ def test_a_history_that_takes_nothing_holds_although_all_is_green(deployment: De
     assert deployment.gate.run("explain").stdout.startswith("HOLD")
 
 
+def test_regions_that_one_prometheus_cannot_tell_apart_are_held_together_but_not_alone(
+    deployment: Deployment,
+) -> None:
+    def alike(data: dict[str, Any]) -> None:
+        data["regions"]["us"]["labels"] = data["regions"]["eu"]["labels"]
+
+    deployment.change(alike)
+    code, held = deployment.ask("phase", "1")
+    assert (code, held["decision"], held["counts"]) == (20, "HOLD", {"PASS": 2})
+    assert "eu and us have one Prometheus" in sentences(held)
+    assert deployment.ask("phase", "1", "--region", "us")[0] == 0
+
+
 def test_a_forged_go_is_no_go(deployment: Deployment) -> None:
     deployment.change(api_is_wrong)
     assert deployment.ask("phase", "1")[0] == 10
