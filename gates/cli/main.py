@@ -55,19 +55,24 @@ def main(arguments: Sequence[str], stdout: IO[str], stderr: IO[str]) -> int:
         stderr.write("gate: python -O strips checks of the libraries used; run without -O.\n")
         return EXIT_OUR_FAILURE
     try:
+        # Parsing too: it loads the command's libraries, and most of a Ctrl-C's chances lie there.
+        return _called(arguments, stdout, stderr)
+    except KeyboardInterrupt:
+        stderr.write("gate: interrupted; nothing was decided.\n")
+        return Decision.HOLD.exit_code
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it must end as 70 and never as 1
+        return _our_failure(exc, stderr, debug="--debug" in arguments)
+
+
+def _called(arguments: Sequence[str], stdout: IO[str], stderr: IO[str]) -> int:
+    try:
         parsed = _parser(arguments[0] if arguments else None).parse_args(
             list(arguments) or ["--help"]
         )
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else EXIT_USAGE
-    try:
-        code: int = importlib.import_module(_module(parsed.command)).run(parsed, stdout, stderr)
-        stdout.flush()
-    except KeyboardInterrupt:
-        stderr.write("gate: interrupted; nothing was decided.\n")
-        return Decision.HOLD.exit_code
-    except Exception as exc:  # noqa: BLE001 - whatever it is, it must end as 70 and never as 1
-        return _our_failure(exc, stderr, debug=parsed.debug)
+    code: int = importlib.import_module(_module(parsed.command)).run(parsed, stdout, stderr)
+    stdout.flush()
     return code
 
 
@@ -94,7 +99,9 @@ def _module(command: str) -> str:
 def _our_failure(exc: Exception, stderr: IO[str], *, debug: bool) -> int:
     if debug:
         traceback.print_exception(exc, file=stderr)
-    what = f"{exc.strerror or 'failed'} ({exc.filename})" if isinstance(exc, OSError) else "broke"
+    what = "broke"
+    if isinstance(exc, OSError):
+        what = (exc.strerror or "failed") + (f" ({exc.filename})" if exc.filename else "")
     stderr.write(
         f"gate: our own failure, no verdict: {type(exc).__name__}: {what}. "
         "Run again with --debug to see where.\n"
