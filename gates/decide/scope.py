@@ -243,6 +243,16 @@ def gate_of(record: Mapping[str, Any]) -> Gate:
     raise ValueError(f"gate {name!r}")
 
 
+def no_such_part(gate: Gate, rows: Iterable[Row]) -> str | None:
+    """Return what is wrong where a part is asked for that its phase does not have, else None."""
+    if not isinstance(gate, Phase) or gate.part is None:
+        return None
+    parts = Phase(gate.number).parts(rows)
+    if not parts or str(gate) in parts:
+        return None
+    return f"phase {gate}: there is no such part; phase {gate.number} has {', '.join(parts)}."
+
+
 def stage_of(part: str, *, switched: bool) -> Stage:
     """Return what a failure in a part of the deployment can mean, by what it changes and where traffic is."""
     if part.startswith(NEVER_LIVE):

@@ -17,7 +17,7 @@ from gates.decide.fold import Folded, fold
 from gates.decide.history import PhaseRun, by_part
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.policy import Policy
-from gates.decide.scope import Gate, Scope
+from gates.decide.scope import Gate, Scope, no_such_part
 from gates.load import Checks, load_catalogue, load_policy
 from gates.run import lines, verdict
 from gates.run.child import ChildPlan, run_child
@@ -108,6 +108,8 @@ class Runner:
         folder = checks_of(question.env)
         checks = Checks.of(folder)
         catalogue = load_catalogue(checks.features)
+        if (wrong := no_such_part(question.gate, catalogue)) is not None:
+            raise RequestError(wrong)
         check_scenarios(
             question.gate.scope(catalogue, switched=False).rows, folder and checks.features
         )

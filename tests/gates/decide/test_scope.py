@@ -7,7 +7,15 @@ import pytest
 from gates.decide.catalogue import Row
 from gates.decide.fold import Stage, fold
 from gates.decide.outcome import Decision, Outcome
-from gates.decide.scope import MIXED, Gate, Phase, PostDeploy, PreDeploy, stage_of
+from gates.decide.scope import (
+    MIXED,
+    Gate,
+    Phase,
+    PostDeploy,
+    PreDeploy,
+    no_such_part,
+    stage_of,
+)
 from tests.gates.decide.values import a_result, a_row
 
 
@@ -151,3 +159,20 @@ def test_what_is_no_phase_is_refused_with_how_to_write_one(text: str) -> None:
 def test_a_phase_is_read_as_it_is_written(text: str) -> None:
     assert str(Phase.parse(text)) == text
     assert Phase.parse(text).kind == f"phase-{text}"
+
+
+@pytest.mark.parametrize(
+    ("gate", "wrong"),
+    [
+        (Phase(3, 9), "phase 3.9: there is no such part; phase 3 has 3.1, 3.2, 3.3."),
+        (Phase(3, 2), None),
+        (Phase(3), None),
+        (Phase(4, 1), None),
+        (PostDeploy("15m"), None),
+    ],
+    ids=str,
+)
+def test_a_part_that_its_phase_does_not_have_is_named_with_those_that_it_has(
+    gate: Gate, wrong: str | None
+) -> None:
+    assert no_such_part(gate, ROWS) == wrong
