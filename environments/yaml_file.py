@@ -6,7 +6,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar, get_args
 
 import pydantic
 import yaml
@@ -105,7 +105,7 @@ def parse(
     `sources` tells the file of each top-level key where several files were put together.
     """
     files = _Files(shown_as, sources or {})
-    marks = _marks(data, files)
+    marks = _marks(data, files) | _hollow(model, data, files)
     try:
         parsed = model.model_validate(data)
     except pydantic.ValidationError as exc:
@@ -140,6 +140,32 @@ def _marks(data: Mapping[str, Any], files: _Files) -> dict[str, str]:
         for key, value in _strings(data, "")
         if PLACEHOLDER in value
     }
+
+
+def _hollow(
+    model: type[pydantic.BaseModel], data: Mapping[str, Any], files: _Files, at: str = ""
+) -> dict[str, str]:
+    """Return a sentence for each section whose lines were cut out: its checks would silently not apply."""
+    found: dict[str, str] = {}
+    for name, field in model.model_fields.items():
+        key, value = field.alias or name, data.get(field.alias or name, _ABSENT)
+        kinds = (field.annotation, *get_args(field.annotation))
+        section = next(filter(_is_section, kinds), None)
+        if section is None or value is _ABSENT:
+            continue
+        if value is None:
+            what = "holds nothing; fill it in, or remove the key if there is none."
+            found[f"{at}{key}"] = f"{files.of(f'{at}{key}')}: {at}{key} {what}"
+        elif isinstance(value, Mapping):
+            found |= _hollow(section, value, files, f"{at}{key}.")
+    return found
+
+
+_ABSENT = object()
+
+
+def _is_section(kind: object) -> TypeGuard[type[pydantic.BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
 
 
 def _yaml_problem(exc: yaml.YAMLError) -> str:

@@ -368,3 +368,24 @@ def test_merged_keys_may_be_overridden(tmp_path: pathlib.Path) -> None:
         "labels: {region: us}", "labels: {<<: *eu, region: us}"
     )
     assert loaded(tmp_path, text).settings.regions["us"].labels == {"region": "us"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        pytest.param(
+            f"{VALID}monitoring:\n",
+            "monitoring holds nothing; fill it in, or remove the key if there is none.",
+            id="at the top",
+        ),
+        pytest.param(
+            f"{VALID}data: {{tables: {{}}, backups: }}\n",
+            "data.backups holds nothing; fill it in, or remove the key if there is none.",
+            id="within a section",
+        ),
+    ],
+)
+def test_a_section_whose_lines_were_cut_out_is_refused_and_not_taken_for_absent(
+    tmp_path: pathlib.Path, text: str, sentence: str
+) -> None:
+    assert f"clinic.yaml: {sentence}" in refusal(tmp_path, text)
