@@ -7,14 +7,17 @@ An area contributes a collector (`checks/baseline_collectors.py`) and reads what
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from checks.check import Check
 from checks.platform import Platform
 from environments.store import DamagedRecordError, Store, StoreError, store_of
+from gates.decide.history import CLOCKS_DIFFER
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from probes.observation import utc_now
 
 SHARED = "shared"
 """Key of facts that all regions share; other facts stand under their region's name."""
@@ -153,6 +156,12 @@ def _read(store: Store, key: str, whose: Mapping[str, str]) -> Baseline:
             f"{store.url}/{key} has another schema than this gate reads, {SCHEMA}; take a new one."
         )
     try:
+        taken_at = dt.datetime.fromisoformat(record["taken_at"])
+        if taken_at - utc_now() > CLOCKS_DIFFER:
+            raise DamagedRecordError(
+                f"{store.url}/{key} was taken at {record['taken_at']}, which is still to come: a clock was "
+                "wrong; move it away and take a new one."
+            )
         return Baseline(
             run=record["run"],
             taken_at=record["taken_at"],

@@ -65,8 +65,8 @@ class Store:
             whole = False
         if not whole:
             raise DamagedRecordError(
-                f"{self._at(key)} is damaged: it does not match its digest. Find out who changed it; "
-                "a new run adds a new record."
+                f"{self._at(key)} is damaged: it does not match its digest. Find out who changed it, "
+                "move it away, then ask again: what is asked again adds a new record."
             )
         return record
 

@@ -16,10 +16,6 @@ from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAG
 from gates.run.baseline import Taken, take
 
 HOLD = Decision.HOLD.exit_code
-LATE = (
-    "Traffic is switched to the release already: this is no picture of before. Checks compare with "
-    "the latest baseline, which is now this one."
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +75,7 @@ def _ended(tell: Callable[[str], None], sentences: Sequence[str], code: int) -> 
 def _show(taken: Taken, output: str, stdout: IO[str]) -> None:
     record = taken.record
     if output == "json":
-        said = {**record, "address": taken.address}
+        said = {**record, "address": taken.address, "late": taken.late}
         stdout.write(json.dumps(said, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
         return
     stdout.write(f"baseline of {record['environment']} before {record['release']}\n")
@@ -90,5 +86,5 @@ def _show(taken: Taken, output: str, stdout: IO[str]) -> None:
         stdout.write(
             f"  not here  {', '.join(taken.not_described)}: not in the environment's file\n"
         )
-    if record["traffic_switched_at"]:
-        stdout.write(f"  late      {LATE}\n")
+    if taken.late:
+        stdout.write(f"  late      {taken.late}\n")

@@ -14,7 +14,7 @@ from environments.settings import LocalFile
 from environments.yaml_file import ConfigurationError
 from gates.cli import runs
 from gates.decide.catalogue import Row
-from gates.decide.history import PhaseRun, by_part, last, newest_first
+from gates.decide.history import ONE_DEPLOYMENT, PhaseRun, by_part, last, newest_first
 from gates.decide.outcome import Decision
 from gates.decide.schedule import WeeklyWindow, minutes
 from gates.decide.scope import LAST_PHASE, Phase
@@ -39,10 +39,17 @@ class PhaseStanding:
 
 
 def standings(
-    out: pathlib.Path, verdict: Verdict, rows: Sequence[Row]
+    out: pathlib.Path, verdict: Verdict, rows: Sequence[Row], now: dt.datetime
 ) -> tuple[PhaseStanding, ...]:
-    """Return every phase that the catalogue asks anything of; none where no phase was ever run."""
-    found = list(_verdicts(out, verdict.environment, verdict.release))
+    """Return every phase that the catalogue asks anything of; none where none was run for a day.
+
+    What is older belongs to another deployment, as the gate itself sees it.
+    """
+    found = [
+        one
+        for one in _verdicts(out, verdict.environment, verdict.release)
+        if now - dt.datetime.fromisoformat(one.started_at) <= ONE_DEPLOYMENT
+    ]
     if not found:
         return ()
     history = newest_first(_phase_run(one, rows) for one in found)

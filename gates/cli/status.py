@@ -24,6 +24,8 @@ from reports.verdict import MISSING, RedCheck, Verdict
 MOST_RUNS = 200
 """How far back is looked for an environment's newest run."""
 MOST_RED = 10
+MOST_SAID = 5
+"""Sentences of a run: an environment that nobody filled in yet has fifty."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def with_deployments(found: Standings, out: pathlib.Path, now: dt.datetime) -> S
         by_environment={
             name: dataclasses.replace(
                 standing,
-                phases=deployment_status.standings(out, standing.verdict, rows),
+                phases=deployment_status.standings(out, standing.verdict, rows, now),
                 window=deployment_status.window_left(name, now),
             )
             for name, standing in found.by_environment.items()
@@ -132,8 +134,11 @@ def _standing(name: str, standing: Standing) -> Iterator[str]:
     yield f"  gate      {words.scope(verdict)}"
     yield f"  run       {standing.run.id}"
     yield f"  means     {words.meaning(verdict)}"
-    for sentence in verdict.sentences:
+    for sentence in verdict.sentences[:MOST_SAID]:
         yield f"  said      {words.one_line(sentence)}"
+    if verdict.sentences[MOST_SAID:]:
+        more = len(verdict.sentences) - MOST_SAID
+        yield f"  said      and {more} more: {words.explain_command(verdict)}"
     for region, decision in verdict.regions.items():
         yield f"  region    {region} {decision.value}"
     red = verdict.red()

@@ -19,6 +19,8 @@ SCHEMA = 1
 
 ONE_DEPLOYMENT = dt.timedelta(hours=24)
 """The runbook's phases take two hours; what is a day old belongs to another try."""
+CLOCKS_DIFFER = dt.timedelta(minutes=1)
+"""So far two machines' clocks may be apart; what is later than that was written by a wrong one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,6 +111,13 @@ def _gap(part: str, regions: Sequence[str], newest: Sequence[PhaseRun], now: dt.
         run = last(part, region, newest)
         if run is None:
             found.setdefault("was never asked", []).append(region)
+        elif run.started_at - now > CLOCKS_DIFFER:
+            # It would stay the newest, and hide every red run until its time has come.
+            said = (
+                f"was last asked at {run.started_at:%H:%M UTC on %d %B}, which is still to come: a clock "
+                f"was wrong; move that record out of the state (run {run.run})"
+            )
+            found.setdefault(said, []).append(region)
         elif now - run.started_at > ONE_DEPLOYMENT:
             said = (
                 f"was last asked on {run.started_at:%d %B}, in another deployment (run {run.run})"
@@ -118,6 +127,17 @@ def _gap(part: str, regions: Sequence[str], newest: Sequence[PhaseRun], now: dt.
             said = f"was {run.parts[part][region].value} (run {run.run})"
             found.setdefault(said, []).append(region)
     return "; ".join(f"{part} {said} in {', '.join(where)}" for said, where in found.items())
+
+
+def done_lately(runs: Iterable[PhaseRun], now: dt.datetime) -> PhaseRun | None:
+    """Return the first run of this deployment that found anything of it done, or None."""
+    done = (
+        run
+        for run in reversed(newest_first(runs))
+        if now - run.started_at <= ONE_DEPLOYMENT
+        and any(Decision.GO in by_region.values() for by_region in run.parts.values())
+    )
+    return next(done, None)
 
 
 def newest_first(runs: Iterable[PhaseRun]) -> list[PhaseRun]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from checks.check import Check
 from checks.platform import Platform
 from environments.store import store_of
 from gates.decide.outcome import Outcome
+from probes.observation import utc_now
 from tests.checks.platforms import NOWHERE, a_platform
 
 REGIONS = {"eu": NOWHERE.format(1), "us": NOWHERE.format(2)}
@@ -129,6 +131,18 @@ def test_a_baseline_that_was_copied_here_is_an_error(clinic: Platform, other: An
     assert {check.outcome(region) for region in REGIONS} == {Outcome.ERROR}
     keep(clinic, "r2", environment="clinic", release="v1.2.0")
     assert compared(clinic)[1] == {"eu": 3, "us": 4}
+
+
+def test_a_baseline_of_a_time_to_come_is_an_error_and_says_that_a_clock_was_wrong(
+    clinic: Platform,
+) -> None:
+    keep(clinic, "r1")
+    keep(clinic, "r2", taken_at=(utc_now() + dt.timedelta(hours=1)).isoformat())
+    check, found = compared(clinic)
+    assert found == {}
+    (judgement,) = check.noted()["eu"].judgements
+    assert judgement.outcome is Outcome.ERROR
+    assert "still to come: a clock was wrong; move it away and take a new one" in judgement.sentence
 
 
 def replicas(_: Platform) -> Mapping[str, Any]:

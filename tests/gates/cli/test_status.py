@@ -150,3 +150,15 @@ def test_the_json_names_red_checks_and_the_next_command(tmp_path: pathlib.Path) 
         "where": "FAIL in eu",
     }
     assert standing["next"] == f"./harness gate explain {run_id(1)}"
+
+
+def test_a_long_list_of_what_is_wrong_is_cut_with_the_command_that_shows_all(
+    tmp_path: pathlib.Path,
+) -> None:
+    wrong = [f"key {number} still says EDIT-ME." for number in range(50)]
+    leave(tmp_path, run_id(1), verdicts.refused(), sentences=wrong)
+
+    stdout, _ = called(tmp_path, "--env", "local")
+
+    assert stdout.count("EDIT-ME") == 5
+    assert f"  said      and 45 more: ./harness gate explain {run_id(1)}" in stdout

@@ -6,7 +6,7 @@ import datetime as dt
 import pytest
 
 from gates.decide.fold import Stage, fold
-from gates.decide.history import PhaseRun, by_part, gaps
+from gates.decide.history import PhaseRun, by_part, done_lately, gaps
 from gates.decide.outcome import Decision, Outcome
 from tests.gates.decide.values import a_result, a_row
 
@@ -106,3 +106,34 @@ def test_a_run_is_read_back_as_it_was_written() -> None:
 def test_a_record_of_another_kind_is_refused(damage: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"schema|FINE"):
         PhaseRun.from_record(WHOLE.record() | damage)
+
+
+def test_a_run_of_a_time_to_come_is_not_done_and_hides_no_red_run() -> None:
+    ahead = a_run(55, p11_eu=GO)
+    red = a_run(1, p11_eu=HOLD)
+    now = AT + dt.timedelta(minutes=2)
+    (found,) = gaps(("1.1",), ("eu",), [ahead, red], now)
+    assert "22:55 UTC on 31 January, which is still to come: a clock was wrong" in found
+    assert "run run-55" in found
+
+
+def test_clocks_may_be_a_minute_apart() -> None:
+    assert gaps(("1.1",), ("eu",), [a_run(1, p11_eu=GO)], AT) == ()
+
+
+@pytest.mark.parametrize(
+    ("runs", "hours", "first"),
+    [
+        pytest.param([], 1, None, id="nothing was asked"),
+        pytest.param([a_run(1, p11_eu=HOLD)], 1, None, id="nothing is done yet"),
+        pytest.param(
+            [a_run(3, p11_eu=GO), a_run(2, p11_eu=GO, p11_us=HOLD)], 1, "run-2", id="half is done"
+        ),
+        pytest.param([WHOLE], 25, None, id="another deployment"),
+    ],
+)
+def test_a_deployment_has_begun_when_anything_of_it_was_go(
+    runs: list[PhaseRun], hours: int, first: str | None
+) -> None:
+    begun = done_lately(runs, AT + dt.timedelta(hours=hours))
+    assert (begun and begun.run) == first
