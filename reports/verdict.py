@@ -94,6 +94,8 @@ class Verdict:
     release: str | None
     stage: str | None
     regions: Mapping[str, Decision]
+    not_asked: tuple[str, ...]
+    """Regions of the environment that the run was not asked about."""
     traffic_switched_at: str | None
     started_at: str
     elapsed_seconds: float | None
@@ -171,6 +173,15 @@ def read(record: Mapping[str, Any]) -> Verdict:
     return verdict
 
 
+def _not_asked(record: Mapping[str, Any]) -> tuple[str, ...]:
+    asked = record.get("regions") or {}
+    if not asked:
+        return ()  # it ended before it knew what it was asked
+    return tuple(
+        region for region in record.get("environment_regions") or () if region not in asked
+    )
+
+
 def judgements_of(records: Iterable[Mapping[str, Any]]) -> tuple[Judgement, ...]:
     """Read judgements back; raises KeyError, TypeError or ValueError for a damaged record."""
     return tuple(Judgement.from_record(record) for record in records)
@@ -198,6 +209,7 @@ def _verdict(record: Mapping[str, Any]) -> Verdict:
         release=record.get("release"),
         stage=record.get("stage"),
         regions={region: Decision(said) for region, said in (record.get("regions") or {}).items()},
+        not_asked=_not_asked(record),
         traffic_switched_at=record.get("traffic_switched_at"),
         started_at=record["started_at"],
         elapsed_seconds=record.get("elapsed_seconds"),

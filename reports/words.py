@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 
 from gates.decide.outcome import Decision, Outcome
 from reports.verdict import DOUBLED, MISSING, RedCheck, Verdict
@@ -125,6 +126,10 @@ def _steps_without_verdict(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _steps_after_go(verdict: Verdict) -> tuple[str, ...]:
+    if verdict.not_asked:
+        here, others = ", ".join(verdict.regions), ", ".join(verdict.not_asked)
+        join = f"{GATE} join {verdict.run} RUN"
+        return (f"This is GO for {here} alone. Ask {others} too, then join the runs: {join}",)
     if verdict.follows:
         return (f"Go on. When the next step is carried out: {command(verdict, verdict.follows)}",)
     later = _WINDOWS[_WINDOWS.index(verdict.window) + 1 :] if verdict.window in _WINDOWS else ()
@@ -158,13 +163,15 @@ def again_command(verdict: Verdict, *, window: str | None = None) -> str:
     again = command(verdict, gate_name(verdict))
     wanted = window or verdict.window
     again += f" --window {wanted}" if wanted else ""
+    if verdict.not_asked:
+        again += "".join(f" --region {shlex.quote(region)}" for region in verdict.regions)
     return f"{again} --at {verdict.at}" if verdict.at else again
 
 
 def command(verdict: Verdict, gate: str) -> str:
     """Return a gate's command for the same environment and release."""
-    release = f" --release {verdict.release}" if verdict.release else ""
-    return f"{GATE} {gate} --env {verdict.environment}{release}"
+    release = f" --release {shlex.quote(verdict.release)}" if verdict.release else ""
+    return f"{GATE} {gate} --env {shlex.quote(verdict.environment)}{release}"
 
 
 def tally(verdict: Verdict) -> str:

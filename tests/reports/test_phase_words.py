@@ -41,3 +41,18 @@ def test_the_countdown_is_asked_again_up_to_the_same_time() -> None:
 def test_a_phases_suites_are_called_after_it() -> None:
     record = verdicts.go() | {"gate": "phase", "phase": "2.1", "window": None}
     assert 'name="phase-2.1.eu"' in junit.render(record)
+
+
+def test_a_command_can_be_pasted_whatever_was_typed() -> None:
+    verdict = read(verdicts.changed(verdicts.refused(), release="v1 2; reboot"))
+    assert " --release 'v1 2; reboot'" in words.again_command(verdict)
+
+
+def test_a_go_of_one_region_asks_for_the_others_before_anything_goes_on() -> None:
+    verdict = phase(verdicts.go(), environment_regions=["eu", "us", "asia"], follows="phase 3")
+    (step,) = words.next_steps(verdict)
+    assert step == (
+        "This is GO for eu, us alone. Ask asia too, then join the runs: "
+        f"./harness gate join {verdict.run} RUN"
+    )
+    assert words.again_command(verdict).endswith("--release v1.2.0 --region eu --region us")
