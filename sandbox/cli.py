@@ -129,7 +129,13 @@ def _status(state: StateDirectory, options: argparse.Namespace) -> int:
 
 def _add_deploy(commands: Commands) -> None:
     deploy = commands.add_parser("deploy", help="carry out the next phase of the runbook, 1 to 7")
-    deploy.add_argument("phase", type=int, choices=range(1, 8), metavar="N")
+    deploy.add_argument(
+        "phase",
+        type=int,
+        choices=range(1, 8),
+        metavar="N",
+        help="the phase, 1 to 7, in order; 1 takes the gate's baseline first",
+    )
     deploy.set_defaults(run=_deploy)
 
 
