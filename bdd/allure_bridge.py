@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import allure
@@ -12,12 +13,17 @@ from pytest_bdd.scenario import scenario_wrapper_template_registry
 from bdd.collector import ROW
 from bdd.session import CHECK
 from checks.check import Noted
+from gates.decide.outcome import Outcome
 
 _OPEN: pytest.StashKey[contextlib.ExitStack | None] = pytest.StashKey()
 
 
-class NotPassedInRegion(Exception):  # noqa: N818 - a finding, shown by Allure as a failed step
-    """What a region's step shows."""
+class NotPassedInRegion(Exception):  # noqa: N818 - a finding, which Allure shows as a broken step
+    """What the step of a region or a judgement shows that was not decided."""
+
+
+class FailedInRegion(NotPassedInRegion, AssertionError):  # noqa: N818 - a finding, as the one above
+    """What it shows where something was measured and bad: Allure calls only assertions failed."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -62,14 +68,21 @@ def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
 
 
 def _region_step(region: str, outcome: object, noted: Noted) -> None:
-    opened = contextlib.ExitStack()
-    opened.enter_context(allure.step(f"{region}: {outcome or 'nothing judged'}"))
-    for judgement in noted.judgements:
-        with allure.step(f"{judgement.outcome.value}: {judgement.sentence}"):
-            pass
-    bad = str(outcome) not in ("PASS", "NOT_APPLICABLE")
-    error = NotPassedInRegion(str(outcome)) if bad else None
-    opened.__exit__(type(error) if error else None, error, None)
+    with _step(f"{region}: {outcome or 'nothing judged'}", str(outcome)):
+        for judgement in noted.judgements:
+            with _step(f"{judgement.outcome.value}: {judgement.sentence}", judgement.outcome.value):
+                pass
+
+
+@contextlib.contextmanager
+def _step(title: str, outcome: str) -> Iterator[None]:
+    """Open a step of Allure that ends with the status of an outcome, and raises nothing."""
+    with contextlib.suppress(NotPassedInRegion), allure.step(title):
+        yield
+        if outcome == Outcome.FAIL.value:
+            raise FailedInRegion(outcome)
+        if outcome not in (Outcome.PASS.value, Outcome.NOT_APPLICABLE.value):
+            raise NotPassedInRegion(outcome)
 
 
 def _close(request: pytest.FixtureRequest, error: Exception | None) -> None:

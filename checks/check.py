@@ -16,6 +16,10 @@ class CheckNotPassed(Exception):  # noqa: N818 - a finding about the platform, n
     """A check did not pass; the text lists its findings, one line each."""
 
 
+class CheckFailed(CheckNotPassed, AssertionError):  # noqa: N818 - a finding, as the one above
+    """Something was measured and bad: Allure shows it as failed, and what was not decided as broken."""
+
+
 class CheckBroke(Exception):  # noqa: N818 - it reports another exception
     """A check broke by itself; the text names type and place, never what was raised with it."""
 
@@ -91,10 +95,12 @@ class Check:
             for judgement in noted.judgements
             if judgement.outcome not in (Outcome.PASS, Outcome.NOT_APPLICABLE)
         ]
+        failed = any(self.outcome(region) is Outcome.FAIL for region in self.regions)
         lines += [
             f"{region}: nothing was judged"
             for region, noted in self.noted().items()
             if not noted.judgements
         ]
         if lines:
-            raise CheckNotPassed("\n".join([f"{self.id} did not pass", *lines]))
+            kind = CheckFailed if failed else CheckNotPassed
+            raise kind("\n".join([f"{self.id} did not pass", *lines]))

@@ -32,6 +32,22 @@ def test_all_findings_of_all_regions_are_collected_before_it_fails() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "failed"),
+    [(Outcome.FAIL, True), (Outcome.INCONCLUSIVE, False), (Outcome.ERROR, False)],
+    ids=str,
+)
+def test_only_what_was_measured_and_bad_is_a_failure_to_those_who_read_assertions(
+    outcome: Outcome, *, failed: bool
+) -> None:
+    check = Check("IV-A-1", ("eu", "us"))
+    check.judge("eu", a_judgement())
+    check.judge("us", a_judgement(outcome))
+    with pytest.raises(CheckNotPassed) as caught:
+        check.raise_if_not_passed()
+    assert isinstance(caught.value, AssertionError) is failed
+
+
 def test_a_check_that_judged_nothing_has_no_outcome_and_does_not_pass() -> None:
     check = Check("IV-A-1", ("eu",))
     assert check.outcome("eu") is None
