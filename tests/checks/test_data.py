@@ -22,13 +22,13 @@ from checks.data import age
 from checks.migrations import MigrationCheck
 from checks.platform import Platform
 from checks.reading import _with_remedy
-from checks.tables import TableCheck, keys_judged
+from checks.tables import TableCheck, keys_judged, orphans_judged
 from environments.sections.data import Reference
 from environments.store import store_of
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from probes.observation import Failure, FailureKind, Observation, utc_now
-from probes.rows import Counted
+from probes.rows import Counted, Orphans
 from probes.schema import ForeignKey
 from tests.checks.records import TABLES, Records, a_restore_test
 from tests.probes.servers import closed_port
@@ -266,6 +266,13 @@ def test_orphans_that_the_baseline_has_too_are_not_this_releases_doing(
         (found,) = bad(orphans, with_baseline(records.platform(tmp_path)))
     assert found.means is Meaning.HOLD
     assert "older than this release" in found.sentence
+
+
+def test_orphans_that_no_baseline_has_counted_are_not_said_to_be_new() -> None:
+    reference = Reference(table="visits", column="patient_id", to_table="patients")
+    found = orphans_judged(reference, Orphans(there=True, found=2, looked_at=9), {})
+    assert (found.outcome, found.means) == (Outcome.FAIL, None)
+    assert found.sentence.endswith("; no baseline has counted them")
 
 
 def test_synthetic_rows_are_left_out_of_counts(records: Records, platform: Platform) -> None:
