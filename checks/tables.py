@@ -194,16 +194,14 @@ def orphans_judged(
     if not found.there:
         return _gone(f"{reference.table} or {reference.to_table}")
     before = known.get(name)
-    counted = isinstance(before, int)
-    old = counted and 0 < found.found <= before
+    old = isinstance(before, int) and 0 < found.found <= before
     sentence = f"{name}: no row points nowhere" + _looked_at(found)
     if found.found:
         more = " or more" if found.found >= probes.rows.MAX_ORPHANS else ""
         points = "row points" if found.found == 1 else f"rows{more} point"
         sentence = f"{name}: {found.found:,} {points} nowhere" + _looked_at(found)
-        sentence += (
-            f"; the baseline has {before:,}" if counted else "; no baseline has counted them"
-        )
+        unknown = "no baseline has counted them"
+        sentence += f"; {unknown if before is None else f'the baseline has {before:,}'}"
         sentence += ", so they are older than this release" if old else ""
     return verdict(
         good=not found.found,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from checks.request import EVENTS, OUT, new_run_id, regions_of, release_of, switched_at_of
@@ -13,6 +13,7 @@ from environments.loader import Loaded, checks_of
 from environments.provider import ProviderError, environment
 from environments.store import store_of
 from environments.yaml_file import ConfigurationError, RequestError
+from gates.decide.catalogue import Row
 from gates.decide.fold import Folded, fold
 from gates.decide.history import PhaseRun, by_part
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
@@ -108,11 +109,7 @@ class Runner:
         folder = checks_of(question.env)
         checks = Checks.of(folder)
         catalogue = load_catalogue(checks.features)
-        if (wrong := no_such_part(question.gate, catalogue)) is not None:
-            raise RequestError(wrong)
-        check_scenarios(
-            question.gate.scope(catalogue, switched=False).rows, folder and checks.features
-        )
+        _check_asked(question.gate, catalogue, folder and checks.features)
         policy = load_policy(checks.policy)
         with environment(question.env, None, self._callbacks.note) as loaded:
             regions = regions_of(question.regions, loaded)
@@ -139,10 +136,7 @@ class Runner:
                 chronicle=chronicle,
                 problems=(
                     *chronicle.missing(question.gate.needs(catalogue), regions),
-                    *(
-                        f"{one.sentence}; {one.remedy}"
-                        for one in overlaps(loaded.settings, regions)
-                    ),
+                    *_told_apart_badly(loaded, regions),
                 ),
                 undo=_undo(policy, question.gate),
             )
@@ -224,6 +218,19 @@ class Runner:
         # Last: whoever finds a decision here finds all other reports too.
         write_json(self.run_dir / "verdict.json", self._verdict)
         read_back(self.run_dir / "verdict.json", self._verdict)
+
+
+def _check_asked(gate: Gate, catalogue: Sequence[Row], features: pathlib.Path | None) -> None:
+    """Raise RequestError for a part that there is not, ConfigurationError for rows without scenarios."""
+    if (wrong := no_such_part(gate, catalogue)) is not None:
+        raise RequestError(wrong)
+    check_scenarios(gate.scope(catalogue, switched=False).rows, features)
+
+
+def _told_apart_badly(loaded: Loaded, regions: Sequence[str]) -> tuple[str, ...]:
+    """Return a problem for each pair of regions that one instrument can't tell apart."""
+    found = overlaps(loaded.settings, regions)
+    return tuple(f"{one.sentence}; {one.remedy}" for one in found)
 
 
 def _undo(policy: Policy, gate: Gate) -> tuple[str, ...]:
