@@ -164,7 +164,11 @@ class Objects(Place):
             # Imported late: a driver takes a second, and most environments need none.
             from fsspec.core import url_to_fs  # noqa: PLC0415 - see above
 
-            self._opened = url_to_fs(self.url, **self._options())
+            try:
+                self._opened = url_to_fs(self.url, **self._options())
+            except (ValueError, ImportError) as exc:
+                why = "nothing is installed that opens such an address; use a folder or s3://"
+                raise OSError(errno.EPROTONOSUPPORT, why) from exc
         file_system, root = self._opened
         return file_system, f"{root}/{key}"
 

@@ -96,6 +96,12 @@ def test_an_object_store_that_does_not_answer_is_one_sentence() -> None:
         nobody.newest_first("f")
 
 
+@pytest.mark.parametrize("kind", ["s4", "gs"], ids=["mistyped", "without its driver"])
+def test_an_address_that_nothing_installed_opens_says_which_do(kind: str) -> None:
+    with pytest.raises(StoreError, match=r"such an address; use a folder or s3://\. Mend"):
+        Store(Objects(f"{kind}://bucket/gate", None)).read("f/r1.json")
+
+
 def test_a_bucket_that_is_not_there_takes_no_record(object_store: str) -> None:
     with pytest.raises(StoreError, match=r"s3://nowhere/x/f/r1\.json cannot be added to"):
         Store(Objects("s3://nowhere/x", object_store)).add("f/r1.json", {})
