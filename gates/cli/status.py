@@ -155,7 +155,9 @@ def _standing(name: str, standing: Standing) -> Iterator[str]:
 def _red(red: RedCheck) -> str:
     kind = "missing" if red.reasons[0].outcome == MISSING else "red"
     owner = f" (owner: {red.owner})" if red.owner else ""
-    said = red.reasons[0].sentence if red.check is None else red.title
+    # A check that never began told nobody its title.
+    nameless = red.check is None or red.title == red.check
+    said = red.reasons[0].sentence if nameless else red.title
     return f"  {kind:<9} {red.check or 'run'} {words.where(red)}: {words.one_line(said)}{owner}"
 
 
