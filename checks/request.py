@@ -13,8 +13,10 @@ import secrets
 
 from environments.loader import Loaded
 from environments.yaml_file import RequestError
+from gates.decide.history import CLOCKS_DIFFER
 from gates.decide.release import Release
 from gates.load import ROOT
+from probes.observation import utc_now
 
 EVENTS = "events.jsonl"
 OUT = ROOT / "reports" / "out"
@@ -64,7 +66,7 @@ def regions_of(asked: tuple[str, ...], loaded: Loaded) -> tuple[str, ...]:
 
 
 def switched_at_of(asked: str | None, loaded: Loaded) -> dt.datetime | None:
-    """Return when traffic went to the release; raises RequestError for an unreadable time."""
+    """Return when traffic went to the release; raises RequestError for an unreadable or coming time."""
     if asked is None:
         return loaded.settings.traffic.switched_at
     try:
@@ -73,4 +75,9 @@ def switched_at_of(asked: str | None, loaded: Loaded) -> dt.datetime | None:
         raise RequestError("--switched-at: write it like 2026-01-31T22:00:00Z.") from exc
     if at.tzinfo is None:
         raise RequestError("--switched-at: needs a time zone, such as the Z in 22:00:00Z.")
+    if at - utc_now() > CLOCKS_DIFFER:
+        # It would call a phase live that carries no traffic, and its failure a rollback.
+        raise RequestError(
+            f"--switched-at: {asked} is still to come; write when traffic was switched."
+        )
     return at

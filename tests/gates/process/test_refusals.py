@@ -55,6 +55,10 @@ ASKED = {
         ("--release", "v1.2.0", "--switched-at", "2026-01-31T22:00:00"),
         "needs a time zone",
     ),
+    "a time to come": (
+        ("--release", "v1.2.0", "--switched-at", "2126-01-31T22:00:00Z"),
+        "is still to come",
+    ),
     "no time at all": (("--release", "v1.2.0", "--switched-at", "noon"), "write it like"),
 }
 
