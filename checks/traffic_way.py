@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 from checks.availability import Availability
@@ -10,6 +11,7 @@ from checks.clusters import ENDPOINTS_SETTLE_SECONDS, Clusters, Look, found
 from checks.platform import Platform
 from checks.settling import Progress, Settled
 from gates.decide.judgement import Judgement, equals
+from gates.decide.outcome import Meaning, Outcome
 from probes import http
 from probes.http import NotJsonError
 
@@ -29,18 +31,7 @@ class TrafficWay:
         def judge(region: str) -> None:
             settled = self._settled(check, region, _switch_progress)
             if settled is not None:
-                look = settled.value
-                check.judge(
-                    region,
-                    _selects(look),
-                    found(
-                        "endpoints of the Service",
-                        [f"{one}{settled.waited}" for one in _strangers(look)],
-                        f"{len(_ready_uids(look))} ready, each a ready pod of {look.release_version}",
-                        clears=f"only ready pods of {look.release_version} behind the Service",
-                        ended=settled.ended,
-                    ),
-                )
+                check.judge(region, *switched(settled))
 
         self._clusters.each_region(check, judge)
 
@@ -117,6 +108,42 @@ class TrafficWay:
         return self._clusters.settled(
             check, region, "endpoints", progress, ENDPOINTS_SETTLE_SECONDS
         )
+
+
+def switched(settled: Settled[Look]) -> tuple[Judgement, Judgement]:
+    """Judge where the Service leads.
+
+    While the version before still has all the traffic, with pods enough, nothing of the release is live:
+    that holds, and there is nothing to roll back.
+    """
+    look = settled.value
+    judged = (
+        _selects(look),
+        found(
+            "endpoints of the Service",
+            [f"{one}{settled.waited}" for one in _strangers(look)],
+            f"{len(_ready_uids(look))} ready, each a ready pod of {look.release_version}",
+            clears=f"only ready pods of {look.release_version} behind the Service",
+            ended=settled.ended,
+        ),
+    )
+    means = Meaning.HOLD if _version_before_serves(look) else None
+    return (_with(judged[0], means), _with(judged[1], means))
+
+
+def _with(judgement: Judgement, means: Meaning | None) -> Judgement:
+    failed = judgement.outcome is Outcome.FAIL
+    return dataclasses.replace(judgement, means=means) if failed else judgement
+
+
+def _version_before_serves(look: Look) -> bool:
+    """Tell whether enough ready pods of the one version that the Service selects have all the traffic."""
+    selected = look.traffic.selector.get(look.section.version_label)
+    if selected is None or selected == look.release_version:
+        return False
+    of_it = {one.uid for one in look.pods((selected,)) if one.ready}
+    ready = _ready_uids(look)
+    return len(ready) >= look.section.replicas.normal and ready <= of_it
 
 
 def _says_release(

@@ -150,7 +150,8 @@ def a_cluster_platform(
         **(sections or {}),
     }
     path = folder / "environment.yaml"
-    path.write_text(json.dumps(environment))
+    there = {name: section for name, section in environment.items() if section is not None}
+    path.write_text(json.dumps(there))
     return Platform(
         environment=load_file(path),
         policy=a_policy(),

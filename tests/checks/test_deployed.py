@@ -12,7 +12,7 @@ from checks import cluster_health, deployed, running_images, traffic_way
 from checks.clusters import Look
 from checks.settling import Ended, Progress, Settled
 from environments.sections.kubernetes import Kubernetes
-from gates.decide.outcome import Outcome, worst_outcome
+from gates.decide.outcome import Meaning, Outcome, worst_outcome
 from probes.kubernetes_objects import Container, Deployment, Endpoint, Pod, Traffic, Workload
 from sandbox.standins.cluster import state as cluster
 from tests.checks.cluster_platform import a_cluster_platform
@@ -145,6 +145,43 @@ class TestTraffic:
         found = deployed._rolled_out(settled(look), look.live_versions, 3)
         assert found.outcome is Outcome.FAIL
         assert f"there is no Service {cluster.SERVICE}" in found.sentence
+
+
+class TestNotSwitched:
+    """The Service still selects the version before: whether that rolls back depends on who answers."""
+
+    before = tuple(a_pod(f"before-{number}", version=OLD) for number in range(3))
+
+    def judged(self, *serving: Pod, selected: str | None = OLD) -> set[Meaning | None]:
+        look = a_look(*THREE, *self.before)
+        selector = {} if selected is None else {SECTION.version_label: selected}
+        traffic = dataclasses.replace(
+            look.traffic, selector=selector, endpoints=tuple(map(an_endpoint, serving))
+        )
+        found = traffic_way.switched(settled(dataclasses.replace(look, traffic=traffic)))
+        assert worst_outcome(one.outcome for one in found) is Outcome.FAIL
+        return {one.means for one in found if one.outcome is Outcome.FAIL}
+
+    def test_while_the_version_before_has_all_the_traffic_nothing_is_live_to_roll_back(
+        self,
+    ) -> None:
+        assert self.judged(*self.before) == {Meaning.HOLD}
+
+    @pytest.mark.parametrize(
+        ("serving", "selected"),
+        [
+            pytest.param((), OLD, id="nobody"),
+            pytest.param(before[:1], OLD, id="too few"),
+            pytest.param((*before, THREE[0]), OLD, id="the release beside"),
+            pytest.param(before, NEW, id="the version before, although the release is selected"),
+            pytest.param((*before, *THREE), None, id="whatever there is"),
+            pytest.param(THREE, "v9", id="pods of another version than the selected one"),
+        ],
+    )
+    def test_else_it_is_as_the_catalogue_says(
+        self, serving: tuple[Pod, ...], selected: str | None
+    ) -> None:
+        assert self.judged(*serving, selected=selected) == {None}
 
 
 class TestImages:
