@@ -52,7 +52,7 @@ def test_without_one_the_command_is_named(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize(
     ("hours_ago", "outcome"),
-    [(3.9, Outcome.PASS), (4.1, Outcome.FAIL), (-1, Outcome.FAIL)],
+    [(3.9, Outcome.PASS), (4.1, Outcome.FAIL), (-1, Outcome.ERROR)],
     ids=["of today", "of yesterday", "of tomorrow"],
 )
 def test_it_is_of_today(tmp_path: pathlib.Path, hours_ago: float, outcome: Outcome) -> None:
