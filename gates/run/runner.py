@@ -202,11 +202,11 @@ class Runner:
             folded = dataclasses.replace(folded, decision=Decision.HOLD)
         self._verdict = verdict.decided(self._verdict, folded, wanted, found, regions)
         state = "interrupted" if interrupted else "complete"
-        sentences: tuple[str, ...] = ()
+        sentences = wanted.unasked(asked.parts)
         if interrupted:
             sentences = ("The run was interrupted before its end; run the gate again.",)
         elif folded.decision is Decision.STOP:
-            sentences = asked.undo
+            sentences = (*asked.undo, *sentences)
         self._close(state, folded.decision.exit_code, *sentences)
         return folded
 
