@@ -89,7 +89,8 @@ class Region(Section):
     services: dict[Name, HttpUrl] = Field(min_length=1)
     """Base address of each service as this region alone serves it."""
     prometheus: HttpUrl
-    """The Prometheus that scrapes this region; regions may share one."""
+    """The Prometheus that scrapes this region; regions may share one, where their labels tell
+    their series apart."""
     labels: dict[str, str] = Field(default_factory=dict)
     """What selects this region's series, added to the labels of every metric and of `up`."""
     kubernetes: RegionCluster | None = None
