@@ -8,11 +8,10 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import pathlib
-import re
 import secrets
 
 from environments.loader import Loaded
-from environments.yaml_file import RequestError
+from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.history import CLOCKS_DIFFER
 from gates.decide.release import Release
 from gates.load import ROOT
@@ -66,18 +65,30 @@ def regions_of(asked: tuple[str, ...], loaded: Loaded) -> tuple[str, ...]:
 
 
 def switched_at_of(asked: str | None, loaded: Loaded) -> dt.datetime | None:
-    """Return when traffic went to the release; raises RequestError for an unreadable or coming time."""
+    """Return when traffic went to the release; raises RequestError or ConfigurationError.
+
+    A time that is still to come would call a phase live that carries no traffic, and its failure a rollback.
+    """
     if asked is None:
-        return loaded.settings.traffic.switched_at
+        told = loaded.settings.traffic.switched_at
+        if told is not None and _is_to_come(told):
+            raise ConfigurationError(
+                f"{loaded.path.name}: traffic.switched_at: {told.isoformat()} is still to come; leave it out "
+                "until traffic is switched."
+            )
+        return told
     try:
-        at = dt.datetime.fromisoformat(re.sub(r"Z$", "+00:00", asked))
+        at = dt.datetime.fromisoformat(asked)
     except ValueError as exc:
         raise RequestError("--switched-at: write it like 2026-01-31T22:00:00Z.") from exc
     if at.tzinfo is None:
         raise RequestError("--switched-at: needs a time zone, such as the Z in 22:00:00Z.")
-    if at - utc_now() > CLOCKS_DIFFER:
-        # It would call a phase live that carries no traffic, and its failure a rollback.
+    if _is_to_come(at):
         raise RequestError(
             f"--switched-at: {asked} is still to come; write when traffic was switched."
         )
     return at
+
+
+def _is_to_come(at: dt.datetime) -> bool:
+    return at - utc_now() > CLOCKS_DIFFER

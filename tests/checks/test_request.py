@@ -1,0 +1,45 @@
+"""When traffic was switched, as the caller or the environment's file says it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import pathlib
+
+import pytest
+
+from checks.request import switched_at_of
+from environments.yaml_file import ConfigurationError, RequestError
+from probes.observation import utc_now
+from tests.environments.files import SECRETS, changed, loaded
+
+TOLD = "switched_at: 2026-01-31T22:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+
+
+def _at(hours: float) -> str:
+    return (utc_now() + dt.timedelta(hours=hours)).isoformat()
+
+
+def test_the_file_says_it_unless_the_caller_does(tmp_path: pathlib.Path) -> None:
+    there = loaded(tmp_path)
+    told = dt.datetime(2026, 1, 31, 22, tzinfo=dt.UTC)
+    assert switched_at_of(None, there) == told
+    assert switched_at_of("2026-01-31T22:30:00Z", there) == told + dt.timedelta(minutes=30)
+
+
+def test_a_time_to_come_is_refused_whoever_says_it(tmp_path: pathlib.Path) -> None:
+    planned = loaded(tmp_path, changed(TOLD, f"switched_at: {_at(hours=2)}"))
+    with pytest.raises(ConfigurationError, match=r"clinic.yaml: traffic.switched_at: .* to come"):
+        switched_at_of(None, planned)
+    with pytest.raises(RequestError, match="still to come"):
+        switched_at_of(_at(hours=2), planned)
+    assert switched_at_of(_at(hours=-1), planned) is not None
+
+
+def test_another_machines_clock_may_be_seconds_ahead(tmp_path: pathlib.Path) -> None:
+    assert switched_at_of(_at(hours=0.01), loaded(tmp_path)) is not None
