@@ -102,7 +102,9 @@ def next_steps(verdict: Verdict) -> tuple[str, ...]:
     if verdict.decision is Decision.HOLD:
         return (
             f"Hold the release where it is. {deciders(verdict)}",
-            "Mend what is red; each entry says what clears it.",
+            "Mend what is red; each entry says what clears it."
+            if any(reason.owner for reason in verdict.reasons)
+            else "Mend what stands under Why; it is about the run and not about the platform.",
             again,
         )
     if verdict.decision is Decision.ROLLBACK:

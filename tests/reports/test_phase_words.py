@@ -31,6 +31,14 @@ def test_a_stop_says_that_nothing_carries_traffic_and_that_work_is_undone() -> N
     assert words.next_steps(verdict)[0] == "Do not switch traffic; undo what was begun."
 
 
+def test_a_run_that_is_held_by_itself_sends_nobody_to_look_for_a_red_check() -> None:
+    held = verdicts.hold()
+    problem = {**held["reasons"][0], "check": None, "region": None, "owner": None}
+    steps = words.next_steps(phase(held | {"reasons": [problem]}))
+    assert "no check is red" in steps[0]
+    assert steps[1] == "Mend what stands under Why; it is about the run and not about the platform."
+
+
 def test_the_countdown_is_asked_again_up_to_the_same_time() -> None:
     asked = {"gate": "pre-deploy", "window": None, "at": "T-3d"}
     verdict = read(verdicts.no_go() | asked)
