@@ -97,6 +97,8 @@ class Verdict:
     not_asked: tuple[str, ...]
     """Regions of the environment that the run was not asked about."""
     traffic_switched_at: str | None
+    switched_at_given: bool
+    """On the command line; else the environment's file says it."""
     started_at: str
     elapsed_seconds: float | None
     counts: Mapping[str, int]
@@ -211,6 +213,7 @@ def _verdict(record: Mapping[str, Any]) -> Verdict:
         regions={region: Decision(said) for region, said in (record.get("regions") or {}).items()},
         not_asked=_not_asked(record),
         traffic_switched_at=record.get("traffic_switched_at"),
+        switched_at_given=bool(record.get("switched_at_given")),
         started_at=record["started_at"],
         elapsed_seconds=record.get("elapsed_seconds"),
         counts=dict(record.get("counts") or {}),

@@ -68,6 +68,7 @@ def join(sources: Sequence[Source], out: pathlib.Path = OUT) -> dict[str, Any]:
         "stage": first["stage"],
         "follows": first["follows"],
         "traffic_switched_at": first["traffic_switched_at"],
+        "switched_at_given": bool(first.get("switched_at_given")),
         "environment_regions": first["environment_regions"],
         "digests": first["digests"],
         "joined": [source.evidence() for source in sources],

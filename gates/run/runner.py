@@ -122,6 +122,7 @@ class Runner:
                 "environment_regions": list(loaded.settings.regions),
                 "follows": question.gate.follows(catalogue),
                 "traffic_switched_at": switched_at and switched_at.isoformat(),
+                "switched_at_given": question.switched_at is not None,
                 "digests": {
                     **verdict.digests(checks),
                     "environment": verdict.digest_of(loaded.path),

@@ -51,6 +51,7 @@ def opening(header: Header) -> dict[str, Any]:
         "stage": None,
         "regions": {},
         "traffic_switched_at": None,
+        "switched_at_given": False,
         "environment_regions": [],
         "started_at": header.started_at.isoformat(timespec="milliseconds"),
         "finished_at": None,

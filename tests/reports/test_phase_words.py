@@ -56,6 +56,15 @@ def test_a_command_can_be_pasted_whatever_was_typed() -> None:
     assert " --release 'v1 2; reboot'" in words.again_command(verdict)
 
 
+def test_a_switch_that_was_told_on_the_command_line_is_told_again() -> None:
+    at = "2026-01-31T22:45:00+00:00"
+    told = phase(verdicts.go(), traffic_switched_at=at, switched_at_given=True, follows="phase 4")
+    assert words.again_command(told).endswith(f"--release v1.2.0 --switched-at {at}")
+    assert words.next_steps(told)[0].endswith(f"--release v1.2.0 --switched-at {at}")
+    by_file = phase(verdicts.go(), traffic_switched_at=at, switched_at_given=False)
+    assert "--switched-at" not in words.again_command(by_file)
+
+
 def test_a_go_of_one_region_asks_for_the_others_before_anything_goes_on() -> None:
     verdict = phase(verdicts.go(), environment_regions=["eu", "us", "asia"], follows="phase 3")
     (step,) = words.next_steps(verdict)
