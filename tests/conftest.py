@@ -73,8 +73,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests in one process, in their order; where a test names its group, that counts.
 
     The longest come first: what is left at the end, when some processes have nothing to do any more,
-    should be short.
+    should be short. A run of the platform's checks loads this too, where an option has a value that
+    pytest takes for a path; they stay as they are.
     """
+    if not all(item.path.is_relative_to(TESTS) for item in items):
+        return
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(_group(item)))

@@ -175,6 +175,16 @@ def test_the_readme_tells_the_exit_codes_of_the_code(code: int, word: str) -> No
     assert [line for line in rows if line.startswith(f"| {code} |") and word in line]
 
 
+@pytest.mark.parametrize("selected", ["smoke", "IV-HEALTH-5"])
+def test_the_checks_are_found_by_pytest_in_the_whole_checkout(selected: str) -> None:
+    """With the tests beside, whose own conftest pytest loads too where an option has a value."""
+    asked = ("--collect-only", "-q", "-p", "no:cacheprovider", "-m", selected, "--env", "local")
+    done = _run(ROOT, "-m", "pytest", *asked)
+    assert done.returncode == 0, done.stdout
+    assert "test_iv_health_5" in done.stdout
+    assert "tests/" not in done.stdout
+
+
 class TestTheExampleOfArchitecture:
     """A newcomer who follows "Add a check in five minutes" literally gets there."""
 
