@@ -145,16 +145,16 @@ def _unreadable(sentence: str, clears: str) -> Judgement:
 
 def _read(store: Store, key: str, whose: Mapping[str, str]) -> Baseline:
     record = store.read(key)
-    for what, wanted in whose.items():
-        if record.get(what, wanted) != wanted:
-            raise DamagedRecordError(
-                f"{store.url}/{key} is of the {what} {record[what]}, wanted {wanted}: somebody copied "
-                "it there; take a new one."
-            )
     if record.get("schema") != SCHEMA:
         raise DamagedRecordError(
             f"{store.url}/{key} has another schema than this gate reads, {SCHEMA}; take a new one."
         )
+    for what, wanted in whose.items():
+        if record.get(what) != wanted:
+            raise DamagedRecordError(
+                f"{store.url}/{key} is of the {what} {record.get(what)}, wanted {wanted}: somebody copied "
+                "it there; take a new one."
+            )
     try:
         taken_at = dt.datetime.fromisoformat(record["taken_at"])
         if taken_at - utc_now() > CLOCKS_DIFFER:

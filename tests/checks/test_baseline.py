@@ -38,6 +38,8 @@ def keep(platform: Platform, run: str = "r1", **changes: Any) -> pathlib.Path:
     record = {
         "schema": 1,
         "run": run,
+        "environment": "clinic",
+        "release": "v1.2.0",
         "taken_at": f"2026-01-31T21:4{run[-1]}:00+00:00",
         "regions": ["eu", "us"],
         "facts": FACTS,
@@ -122,6 +124,7 @@ def test_a_baseline_of_another_schema_is_an_error(clinic: Platform) -> None:
     [
         pytest.param({"environment": "staging"}, id="of another environment"),
         pytest.param({"release": "v1.1.0"}, id="before another release"),
+        pytest.param({"release": None}, id="that does not say of which release"),
     ],
 )
 def test_a_baseline_that_was_copied_here_is_an_error(clinic: Platform, other: Any) -> None:
@@ -129,7 +132,7 @@ def test_a_baseline_that_was_copied_here_is_an_error(clinic: Platform, other: An
     check, found = compared(clinic)
     assert found == {}
     assert {check.outcome(region) for region in REGIONS} == {Outcome.ERROR}
-    keep(clinic, "r2", environment="clinic", release="v1.2.0")
+    keep(clinic, "r2")
     assert compared(clinic)[1] == {"eu": 3, "us": 4}
 
 

@@ -118,6 +118,8 @@ def with_baseline(platform: Platform, taken_at: str = TAKEN_AT) -> Platform:
     record = {
         "schema": 1,
         "run": "before",
+        "environment": "clinic",
+        "release": platform.release.tag,
         "taken_at": taken_at,
         "regions": ["eu"],
         "facts": collect(platform, of_data),

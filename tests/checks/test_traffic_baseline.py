@@ -32,6 +32,8 @@ def judged(
         record = {
             "schema": 1,
             "run": "before",
+            "environment": "clinic",
+            "release": "v1.2.0",
             "taken_at": taken_at.isoformat(),
             "regions": ["eu"],
             "facts": facts,
