@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from checks import promql
 from checks.instrument import Inspector, unfit
 from environments.settings import Metric
+from gates.decide.events import Counts
 from gates.decide.limit import Limit
-from gates.decide.objective import Counts, Evidence
+from gates.decide.objective import Evidence
 from gates.decide.policy import Objective
 from gates.decide.quantile import Bucket, Over
 

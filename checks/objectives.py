@@ -14,16 +14,10 @@ from checks.instrument import FRESH_SCRAPES, Fit, Inspector, UnfitError, unfit
 from checks.platform import NotDescribedError, Platform
 from checks.traffic import TrafficLease
 from environments.settings import Metric
+from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
 from gates.decide.looks import Looks
-from gates.decide.objective import (
-    Counts,
-    Evidence,
-    Sustained,
-    judge_rollback,
-    judge_target,
-    over_limit_now,
-)
+from gates.decide.objective import Evidence, Sustained, judge_rollback, judge_target, over_limit_now
 from gates.decide.outcome import Outcome
 from gates.decide.policy import Objective, RollbackLimit
 from gates.decide.quantile import RULE, Bucket, Over, judge_quantile

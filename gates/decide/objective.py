@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import Any, Protocol
 
+from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
 from gates.decide.limit import Limit
 from gates.decide.outcome import Meaning, Outcome
@@ -23,24 +24,6 @@ class Aim(Protocol):
     @property
     def target(self) -> Limit:
         """The limit on counted events."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Counts:
-    """Events in a look-back; fractional where Prometheus extrapolated to its edges."""
-
-    bad: float
-    total: float
-
-    def problem(self) -> str | None:
-        """Return why these are no counts at all, or None."""
-        if not (math.isfinite(self.bad) and math.isfinite(self.total)):
-            return "a count is not a finite number"
-        if self.bad < 0 or self.total < 0:
-            return "a count is negative"
-        if self.bad > self.total * 1.001:
-            return "more bad events than events"
-        return None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

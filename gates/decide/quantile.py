@@ -10,8 +10,9 @@ import dataclasses
 import math
 from typing import Any
 
+from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
-from gates.decide.objective import Counts, Evidence
+from gates.decide.objective import Evidence
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.policy import Objective
 from gates.decide.statistics import events_to_prove, lower_bound, upper_bound

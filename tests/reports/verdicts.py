@@ -9,15 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gates.decide.catalogue import Row
+from gates.decide.events import Counts
 from gates.decide.fold import RegionResult, Stage, fold
 from gates.decide.judgement import Judgement, below, equals
-from gates.decide.objective import (
-    Counts,
-    Evidence,
-    Sustained,
-    judge_rollback,
-    judge_target,
-)
+from gates.decide.objective import Evidence, Sustained, judge_rollback, judge_target
 from gates.decide.outcome import Meaning, Outcome, worst_outcome
 from gates.decide.policy import Objective
 from gates.decide.quantile import Bucket, Over, judge_quantile

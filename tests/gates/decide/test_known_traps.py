@@ -16,9 +16,10 @@ import pytest
 
 from checks import failures
 from gates.decide.catalogue import COLUMNS, CatalogueError, parse
+from gates.decide.events import Counts
 from gates.decide.fold import Folded, RegionResult, Stage, fold
 from gates.decide.judgement import Judgement, below, equals
-from gates.decide.objective import Counts, judge_rollback, judge_target, over_limit_now
+from gates.decide.objective import judge_rollback, judge_target, over_limit_now
 from gates.decide.outcome import Decision, Outcome
 from probes.observation import Failure, FailureKind
 from tests.gates.decide.values import (

@@ -7,14 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
-from gates.decide.objective import (
-    Counts,
-    Sustained,
-    judge_rollback,
-    judge_target,
-    over_limit_now,
-)
+from gates.decide.objective import Sustained, judge_rollback, judge_target, over_limit_now
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.policy import Objective
 from gates.load import load_policy

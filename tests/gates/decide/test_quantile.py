@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
-from gates.decide.objective import Counts
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.quantile import RULE, Bucket, Over, judge_quantile
 from tests.gates.decide.values import PROPERTY, a_quantile_objective, evidence

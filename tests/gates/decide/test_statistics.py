@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta, binomtest
 
-from gates.decide.objective import Counts, judge_target
+from gates.decide.events import Counts
+from gates.decide.objective import judge_target
 from gates.decide.outcome import Outcome
 from gates.decide.statistics import events_to_prove, lower_bound, upper_bound
 from tests.gates.decide.values import PROPERTY, an_objective, evidence

@@ -7,9 +7,10 @@ from typing import Any
 from hypothesis import settings
 
 from gates.decide.catalogue import Row
+from gates.decide.events import Counts
 from gates.decide.fold import RegionResult
 from gates.decide.judgement import Judgement
-from gates.decide.objective import Counts, Evidence, Sustained
+from gates.decide.objective import Evidence, Sustained
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.policy import Objective, RollbackLimit
 
