@@ -1,4 +1,7 @@
-"""Writes Gherkin steps, regions, owners and severities into Allure's results."""
+"""Writes Gherkin steps, regions, owners and severities into the Allure results of plain pytest.
+
+A gate's results are written from its verdict, by reports/allure.py, with the same parameters.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import pytest
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 
 from bdd.collector import ROW
-from bdd.session import CHECK
+from bdd.session import CHECK, RUN
 from checks.check import Noted
 from gates.decide.outcome import Outcome
 
@@ -39,6 +42,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         labels = {"feature": template.feature.name, "owner": row.owner, "severity": row.severity}
         for kind, value in labels.items():
             item.add_marker(pytest.mark.allure_label(value, label_type=kind))
+
+
+def pytest_bdd_before_scenario(request: pytest.FixtureRequest) -> None:
+    """Tell environments apart: results of equal name and parameters are retries of each other."""
+    item = request.node
+    if CHECK not in item.stash:
+        return
+    platform = item.config.stash[RUN].platform
+    allure.dynamic.parameter("environment", platform.environment.settings.name)
+    allure.dynamic.parameter("region", ", ".join(platform.regions))
+    allure.dynamic.parameter("window", item.stash[ROW].when)
+    allure.dynamic.parameter("release", platform.release.tag, excluded=True)
 
 
 def pytest_bdd_before_step(request: pytest.FixtureRequest, step: Any) -> None:

@@ -5,29 +5,33 @@ from __future__ import annotations
 import dataclasses
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from gates.decide.fold import Reason
-from gates.decide.outcome import Meaning, Outcome
-from reports import figures, words
+from reports import words
+from reports.cases import Case, Status, of_check, of_run
 from reports.verdict import CheckResult, Verdict, read
 
 _ILLEGAL = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+_ELEMENTS = {Status.FAILED: "failure", Status.BROKEN: "error", Status.SKIPPED: "skipped"}
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Case:
-    """One testcase before it is XML."""
+class _Named:
+    """A case with the name under which a build server lists it."""
 
     classname: str
     name: str
     seconds: float
-    element: str | None = None
-    """`failure`, `error` or `skipped`; None for a pass."""
-    kind: str = ""
-    message: str = ""
-    text: str = ""
+    case: Case
+    kind: str
+
+    @property
+    def element(self) -> str | None:
+        """Return `failure`, `error` or `skipped`; None for a pass."""
+        return _ELEMENTS.get(self.case.status)
 
 
 def render(record: Mapping[str, Any]) -> str:
@@ -53,72 +57,28 @@ def _regions(verdict: Verdict) -> tuple[str, ...]:
     return verdict.region_names() if verdict.checks else ()
 
 
-def _cases(verdict: Verdict, region: str) -> list[_Case]:
-    return [_case(verdict, check, region) for check in verdict.checks]
+def _cases(verdict: Verdict, region: str) -> list[_Named]:
+    return [_named(verdict, check, region) for check in verdict.checks]
 
 
-def _case(verdict: Verdict, check: CheckResult, region: str) -> _Case:
-    outcome = verdict.cell(check, region)
-    case = _Case(
-        classname=f"{check.phase}.{region}",
-        name=f"{check.id} {check.title}",
-        seconds=check.elapsed_seconds or 0.0,
-        kind=outcome,
-    )
-    if outcome == Outcome.PASS.value:
-        return case
-    if outcome == Outcome.NOT_APPLICABLE.value:
-        rule = check.not_applicable or "not applicable here"
-        return dataclasses.replace(case, element="skipped", message=rule)
-    message, text = _findings(verdict, check, region)
-    if check.on_fail == Meaning.ADVISORY.value:
-        message = f"advisory, shown and never counted: {outcome}: {message}"
-        return dataclasses.replace(case, element="skipped", message=message)
-    element = "failure" if outcome == Outcome.FAIL.value else "error"
-    return dataclasses.replace(case, element=element, message=message, text=text)
+def _named(verdict: Verdict, check: CheckResult, region: str) -> _Named:
+    case, name = of_check(verdict, check, region), f"{check.id} {check.title}"
+    seconds = check.elapsed_seconds or 0.0
+    return _Named(f"{check.phase}.{region}", name, seconds, case, case.outcome)
 
 
-def _findings(verdict: Verdict, check: CheckResult, region: str) -> tuple[str, str]:
-    """Return the worst finding, and all of them with their facts."""
-    found = [
-        reason
-        for reason in (*verdict.reasons, *verdict.advisories)
-        if (reason.check, reason.region) == (check.id, region)
-    ]
-    lines = [line for reason in found for line in _finding(reason)]
-    # A run that was stopped before the fold has no reasons for what it did not measure.
-    first = found[0].sentence if found else f"the check did not run in {region}"
-    return first, "\n".join([*(lines or [first]), f"owner: {check.owner}"])
-
-
-def _finding(reason: Reason) -> Iterator[str]:
-    yield f"{reason.outcome}: {reason.sentence}"
-    judgement = reason.judgement
-    if judgement is not None:
-        for fact in (*figures.facts(judgement), *figures.queries(judgement)):
-            yield f"  {fact.label}: {fact.text}"
-
-
-def _gate_run(verdict: Verdict, suites: Mapping[str, list[_Case]]) -> _Case | None:
+def _gate_run(verdict: Verdict, suites: Mapping[str, list[_Named]]) -> _Named | None:
     """Return the case of the run itself, when something is wrong that belongs to no check."""
-    own = [reason.sentence for reason in verdict.reasons if reason.check is None]
+    own = any(reason.check is None for reason in verdict.reasons)
     red = any(case.element in ("failure", "error") for cases in suites.values() for case in cases)
     if verdict.complete and not own and (verdict.is_go or red):
         return None
-    message = words.meaning(verdict)
-    said = [message, *verdict.sentences, *own]
-    return _Case(
-        classname=_gate(verdict),
-        name="gate run",
-        seconds=verdict.elapsed_seconds or 0.0,
-        element="error",
-        kind=verdict.state,
-        message=next(iter([*verdict.sentences, *own]), message),
-        text="\n".join(said),
-    )
+    # Always an error: what was measured and bad stands in the suites of the regions.
+    case = dataclasses.replace(of_run(verdict), status=Status.BROKEN)
+    return _Named(_gate(verdict), "gate run", verdict.elapsed_seconds or 0.0, case, verdict.state)
 
 
-def _suite(verdict: Verdict, name: str, cases: list[_Case]) -> ET.Element:
+def _suite(verdict: Verdict, name: str, cases: list[_Named]) -> ET.Element:
     suite = ET.Element("testsuite", name=_legal(name))
     _count(suite, cases)
     suite.set("time", f"{verdict.elapsed_seconds or 0.0:.3f}")
@@ -142,20 +102,22 @@ def _properties(verdict: Verdict) -> dict[str, str]:
     }
 
 
-def _element(case: _Case) -> ET.Element:
+def _element(case: _Named) -> ET.Element:
     seconds = f"{case.seconds:.3f}"
     testcase = ET.Element(
         "testcase", name=_legal(case.name), classname=_legal(case.classname), time=seconds
     )
     if case.element is not None:
-        child = ET.SubElement(testcase, case.element, message=_legal(words.one_line(case.message)))
+        child = ET.SubElement(
+            testcase, case.element, message=_legal(words.one_line(case.case.message))
+        )
         if case.element != "skipped":
             child.set("type", _legal(case.kind))
-            child.text = _legal(case.text)
+            child.text = _legal(case.case.text)
     return testcase
 
 
-def _count(element: ET.Element, cases: list[_Case]) -> None:
+def _count(element: ET.Element, cases: list[_Named]) -> None:
     element.set("tests", str(len(cases)))
     for plural, name in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         element.set(plural, str(sum(1 for case in cases if case.element == name)))

@@ -54,6 +54,8 @@ class CheckResult:
     """The rule by which the check is not due, or None."""
     elapsed_seconds: float | None
     results: Mapping[str, Result]
+    severity: str = ""
+    finished_at: str | None = None
 
     def outcome_in(self, region: str) -> str:
         """Return the outcome word of a region; MISSING where the check did not run."""
@@ -253,6 +255,8 @@ def _check(record: Mapping[str, Any]) -> CheckResult:
         not_applicable=record.get("not_applicable"),
         elapsed_seconds=record.get("elapsed_seconds"),
         results={region: _result(region, found) for region, found in record["regions"].items()},
+        severity=str(record.get("severity") or ""),
+        finished_at=record.get("finished_at"),
     )
 
 

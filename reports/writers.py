@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,11 +19,28 @@ WRITERS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 def write_all(run_dir: pathlib.Path, record: Mapping[str, Any]) -> None:
     """Write a verdict in every format into its run's folder.
 
-    Each file appears whole or not at all. Raises DamagedVerdictError, and OSError when the disk
-    does not take it.
+    Each file, and the folder of Allure's results, appears whole or not at all. Raises
+    DamagedVerdictError, and OSError when the disk does not take it.
     """
     for name, render in WRITERS.items():
         write_whole(run_dir / name, render(record))
+    # Imported late: Allure's library takes a tenth of a second, and the checks need not wait for it.
+    from reports import allure  # noqa: PLC0415 - see above
+
+    _replace_folder(run_dir / allure.FOLDER, allure.render(record))
+
+
+def _replace_folder(folder: pathlib.Path, files: Mapping[str, str]) -> None:
+    """Put a folder with these files in place of what was there; what is in it is never half-written."""
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        beside.mkdir()
+        for name, text in files.items():
+            (beside / name).write_text(text, encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        beside.replace(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def write_whole(path: pathlib.Path, text: str) -> None:

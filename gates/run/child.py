@@ -23,7 +23,8 @@ STOP_SECONDS = 20.0
 LOG = "pytest.log"
 PLUGINS = (
     "pytest_bdd.plugin",
-    "allure_pytest.plugin",
+    # Its results are written by the parent, from the fold.
+    "no:bdd.allure_bridge",
     "no:cacheprovider",
     "no:logging",
     "no:faulthandler",
@@ -55,7 +56,6 @@ class ChildPlan:
         line += ["--assert=plain", "--show-capture=no", f"--tb={'long' if self.debug else 'no'}"]
         line += ["--environment-file", str(self.environment_file), "--run-dir", str(self.run_dir)]
         line += ["--manifest", str(self.manifest), "--release", self.release]
-        line += ["--alluredir", str(self.run_dir / "allure-results")]
         line += ["--parent", str(os.getpid())]
         line += ["--phase", str(self.phase)] if self.phase else []
         for region in self.regions:

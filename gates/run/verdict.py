@@ -162,6 +162,7 @@ def _check(row: Any, rule: str | None, lines: Lines, regions: Iterable[str]) -> 
         "on_fail": row.on_fail.value,
         "not_applicable": rule,
         "elapsed_seconds": event.get("elapsed_seconds"),
+        "finished_at": event.get("at"),
         "regions": {region: _region(noted.get(region), rule) for region in regions},
     }
 

@@ -14,7 +14,10 @@ def test_every_format_is_written_whole_and_nothing_is_left_beside_it(
 ) -> None:
     writers.write_all(tmp_path, verdicts.go())
 
-    assert {path.name for path in tmp_path.iterdir()} == set(writers.WRITERS)
+    writers.write_all(tmp_path, verdicts.go())
+
+    assert {path.name for path in tmp_path.iterdir()} == {*writers.WRITERS, "allure-results"}
+    assert len(list((tmp_path / "allure-results").iterdir())) == 13
     text = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert text == writers.WRITERS["summary.md"](verdicts.go())
 

@@ -27,7 +27,6 @@ COLLECT = "import sys, pytest; assert pytest.main([*sys.argv[1:], '--collect-onl
 
 GATE_NEEDS = frozenset({"pydantic", "pyyaml"})
 CHILD_NEEDS = GATE_NEEDS | {
-    "allure-pytest",
     "certifi",
     "httpx",
     "pytest",
