@@ -17,6 +17,7 @@ from checks.settling import (
     LOOK_EVERY_SECONDS,
     LOOK_FLOOR_SECONDS,
     Progress,
+    missed,
     settle_seconds,
     settled,
 )
@@ -157,7 +158,7 @@ class _Trial:
 
 def _progress(observed: Observation[Entries]) -> Progress:
     if observed.value is None:
-        return Progress.BROKEN
+        return missed(observed)
     return Progress.DONE if observed.value.entries else Progress.MOVING
 
 

@@ -12,7 +12,7 @@ from checks.flags import FLAGS_IN_REDIS, NOTHING, look, shown_text, values
 from checks.flags import section_of as flags_section
 from checks.platform import NotDescribedError, Platform
 from checks.readings import judge_everywhere, noted
-from checks.settling import Progress, settle_seconds, settled
+from checks.settling import Progress, missed, settle_seconds, settled
 from environments.sections.audit import Audit
 from environments.sections.flags import Flags as FlagSection
 from environments.sections.flags import FlagState
@@ -55,8 +55,9 @@ class _Look:
     @property
     def progress(self) -> Progress:
         """Return whether waiting can help: it does where a change has happened and its entry is late."""
-        if self.flags.value is None or self.log.value is None:
-            return Progress.BROKEN
+        unknown = next((one for one in (self.flags, self.log) if one.value is None), None)
+        if unknown is not None:
+            return missed(unknown)
         failed = [one for one in self.judgements if one.outcome is not Outcome.PASS]
         if not failed:
             return Progress.DONE

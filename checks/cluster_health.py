@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import probes
 from checks.check import Check
 from checks.clusters import Clusters, found, unreadable
+from checks.data import missing
 from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
@@ -67,22 +68,31 @@ def _judge(
 
 
 def _nodes(health: ClusterHealth) -> Judgement:
-    problems = [f"{node.name} is not Ready" for node in health.nodes if not node.ready]
+    silent = [node for node in health.nodes if node.silent]
+    problems = [f"{node.name} is lost: its kubelet no longer reports" for node in silent]
+    problems += [
+        f"{node.name} is not Ready" for node in health.nodes if not (node.ready or node.silent)
+    ]
     problems += [f"{node.name} has {kind}" for node in health.nodes for kind in node.troubles]
     if not health.nodes:
         problems = ["the cluster shows no node"]
+    lost = "; of a lost one, its machine, kubelet or network back" if silent else ""
     return found(
         "nodes",
         problems,
         f"all {len(health.nodes)} Ready, without pressure",
-        clears="every node Ready and without pressure",
+        clears=f"every node Ready and without pressure{lost}",
     )
 
 
 def _system(health: ClusterHealth) -> Judgement:
-    problems = [f"{pod.name}: {pod.state}" for pod in health.system_pods if not pod.healthy]
     if not health.system_pods:
-        problems = ["none are there; is kubernetes.system_namespace right?"]
+        return missing(
+            "the cluster's own pods",
+            "the cluster's own pods: there are none; is kubernetes.system_namespace right?",
+            "kubernetes.system_namespace set to where the cluster's own pods run",
+        )
+    problems = [f"{pod.name}: {pod.state}" for pod in health.system_pods if not pod.healthy]
     return found(
         "the cluster's own pods",
         problems,

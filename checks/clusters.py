@@ -10,8 +10,17 @@ from typing import Any
 import probes
 from checks import failures
 from checks.check import Check
+from checks.data import missing
 from checks.platform import NotDescribedError, Platform
-from checks.settling import Ended, Progress, SettleClocks, Settled, settle_seconds, settled
+from checks.settling import (
+    Ended,
+    Progress,
+    SettleClocks,
+    Settled,
+    missed,
+    settle_seconds,
+    settled,
+)
 from environments.sections.kubernetes import Kubernetes, RegionCluster
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
@@ -22,6 +31,9 @@ ENDPOINTS_SETTLE_SECONDS = 60.0
 """What a Service's endpoints may take to follow pods and selector."""
 EACH = "cluster of each region"
 _OVER = ("Succeeded", "Failed")
+_RUN_NO_APP = ("", "Job", "ReplicaSet")
+"""Kinds of owners whose pods are no app that this gate can't judge: Jobs end, the rest was left behind."""
+_SHOWN_PROBLEMS = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,30 +52,58 @@ class Look:
         return tuple(one for one in self.workload.deployments if one.version in wanted)
 
     def pods(self, versions: Iterable[str]) -> tuple[Pod, ...]:
-        """Return the pods of these versions that are meant to run.
+        """Return the app's own pods of these versions that are meant to run.
 
         Those on their way out are not, nor those that are over: what a node evicted or took down with
         itself stays in the lists for days, and the ReplicaSet has replaced it.
         """
         wanted = set(versions)
-        return tuple(
-            one
-            for one in self.workload.pods
-            if one.version in wanted and not one.deleting and one.phase not in _OVER
-        )
+        return tuple(one for one in self.own_pods if one.version in wanted and is_wanted(one))
+
+    @property
+    def own_pods(self) -> tuple[Pod, ...]:
+        """The pods that the app's Deployments and StatefulSets run, by owner and never by label."""
+        return tuple(one for one in self.workload.pods if one.workload)
 
     @property
     def live_versions(self) -> tuple[str, ...]:
-        """The versions that the Service selects: all of them where it selects no version.
+        """The versions of the app's pods behind the Service, joined by uid: of the ready ones, if any.
 
-        None without the Service: then nobody knows what carries the traffic.
+        None without the Service, or where it leads to no pod of the app.
         """
         if not self.traffic.found:
             return ()
-        selected = self.traffic.selector.get(self.section.version_label)
-        if selected is not None:
-            return (selected,)
-        return tuple(sorted({one.version for one in self.workload.deployments if one.version}))
+        versions = {one.uid: one.version for one in self.own_pods if one.version}
+        behind = [one for one in self.traffic.endpoints if one.pod_uid in versions]
+        serving = [one for one in behind if one.ready and not one.terminating] or behind
+        return tuple(sorted({versions[one.pod_uid] for one in serving}))
+
+    @property
+    def undecided(self) -> Judgement | None:
+        """Return why nothing can be said of this app, where it is run or labelled in an unknown way."""
+        label, runs = self.section.version_label, self.workload.deployments
+        others = {one.owner for one in self.workload.pods if not one.workload and is_wanted(one)}
+        strange = sorted(one for one in others if one.partition(" ")[0] not in _RUN_NO_APP)
+        if strange and not any(one.wanted for one in runs):
+            return missing(
+                "the app",
+                f"the app is not run by a Deployment or StatefulSet but by {strange[0]}, which this "
+                "gate can't judge",
+                f"its own tool's word for the rollout; or a Deployment that has {self.section.app_labels}",
+            )
+        if runs and not any(one.version for one in runs):
+            return missing(
+                "the app",
+                f"no pod template of {runs[0].kind} {runs[0].name} or another has the label {label}, so "
+                "no pod's version is known",
+                "kubernetes.version_label set to the label that tells the version",
+            )
+        return None
+
+
+def is_wanted(pod: Pod) -> bool:
+    """Return whether a pod is meant to run: it is neither ending nor over."""
+    return not pod.deleting and pod.phase not in _OVER
 
 
 class Clusters:
@@ -135,12 +175,8 @@ class Clusters:
         """Ask once in a run; an account that may do more is refused, as ERROR."""
         with self._lock:
             observed = self._rights.get(region)
-        if observed is None:
-            observed = probes.kubernetes.excess_rights(
-                self.target(region),
-                self.section.namespace,
-                deadline=self.platform.call_deadline(),
-            )
+        if observed is None or observed.value is None:
+            observed = self._asked_for_rights(region)
             with self._lock:
                 self._rights[region] = observed
         check.observe(region, observed)
@@ -151,6 +187,20 @@ class Clusters:
             check.judge(region, _refused(observed.value.excess))
             return False
         return True
+
+    def _asked_for_rights(self, region: str) -> Observation[Rights]:
+        """Ask until the API server answers, for as long as a platform's own blip is waited out."""
+        return settled(
+            self.platform,
+            lambda: probes.kubernetes.excess_rights(
+                self.target(region),
+                self.section.namespace,
+                deadline=self.platform.call_deadline(),
+            ),
+            lambda seen: missed(seen) if seen.value is None else Progress.DONE,
+            self.platform.confirm_seconds,
+            clock=lambda: self._clocks.running_seconds((region, "rights")),
+        ).value
 
     def settled(
         self,
@@ -170,17 +220,24 @@ class Clusters:
         looked = settled(
             self.platform,
             _first_then(first, lambda: self.look(region)),
-            lambda seen: Progress.BROKEN if seen.value is None else progress(seen.value),
+            lambda seen: _progress_of(seen, progress),
             settle_seconds(self.platform, limit),
             clock=lambda: self._clocks.running_seconds((region, what)),
         )
-        for observation in looked.value.observations:
+        look = self.decided(check, region, looked.value)
+        return None if look is None else Settled(look, looked.ended, looked.waited_seconds)
+
+    def decided(self, check: Check, region: str, looked: Looked) -> Look | None:
+        """Note what was seen, and return it; None where it decides nothing, which is judged here."""
+        for observation in looked.observations:
             check.observe(region, observation)
-        if looked.value.value is None:
-            last = looked.value.observations[-1]
-            check.judge(region, unreadable("the cluster", last))
+        if looked.value is None:
+            check.judge(region, unreadable("the cluster", looked.observations[-1]))
             return None
-        return Settled(looked.value.value, looked.ended, looked.waited_seconds)
+        if looked.value.undecided is not None:
+            check.judge(region, looked.value.undecided)
+            return None
+        return looked.value
 
     def look(self, region: str) -> Looked:
         """Look once."""
@@ -222,6 +279,12 @@ def _first_then(first: Looked, again: Callable[[], Looked]) -> Callable[[], Look
     return lambda: taken.pop() if taken else again()
 
 
+def _progress_of(seen: Looked, progress: Callable[[Look], Progress]) -> Progress:
+    if seen.value is None:
+        return missed(seen.observations[-1])
+    return Progress.BROKEN if seen.value.undecided is not None else progress(seen.value)
+
+
 def unreadable(subject: str, observed: Observation[Any]) -> Judgement:
     """Return the ERROR of a cluster that could not be read."""
     return failures.instrument_error(subject, failures.failure_of(observed))
@@ -240,13 +303,20 @@ def found(
         outcome=bad if wrong else Outcome.PASS,
         rule="as wanted",
         subject=subject,
-        sentence=f"{subject}: {'; '.join(wrong) if wrong else fine}",
+        sentence=f"{subject}: {few(wrong) if wrong else fine}",
         observed=len(wrong),
         target=0,
         unit="problems",
         clears=clears if wrong else "",
         data={"problems": wrong},
     )
+
+
+def few(words: Sequence[str]) -> str:
+    """Return the first of many, and how many more there are: nobody reads two hundred pods at 02:00."""
+    more = len(words) - _SHOWN_PROBLEMS
+    shown = [*words[:_SHOWN_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
+    return "; ".join(shown)
 
 
 def _one_of(subject: str, regions: Sequence[str]) -> Judgement:
@@ -260,7 +330,7 @@ def _one_of(subject: str, regions: Sequence[str]) -> Judgement:
 
 
 def _refused(excess: tuple[str, ...]) -> Judgement:
-    what = ", ".join(excess)
+    what = few(excess).replace("; ", ", ")
     return Judgement(
         outcome=Outcome.ERROR,
         rule="may only read",

@@ -9,6 +9,7 @@ import probes
 from checks import rollout
 from checks.check import Check
 from checks.clusters import Clusters, Look, found, unreadable
+from checks.deployed import states
 from checks.settling import Progress, Settled
 from gates.decide.judgement import Judgement, harmless
 from probes.kubernetes_objects import ConfigMap, Pod
@@ -44,14 +45,10 @@ class Configured:
                 return
             look = settled.value
             version = (look.release_version,)
-            states = [
-                *(rollout.rollout(one, 1) for one in look.deployments(version)),
-                *map(rollout.pod, look.pods(version)),
-            ]
             problems = [
                 *self._not_yet(config_map),
                 *_older(look.pods(version), config_map.changed_at),
-                *(f"{words}{settled.waited}" for words in rollout.problems(states)),
+                *_unsettled(settled),
             ]
             check.judge(
                 region,
@@ -85,6 +82,7 @@ class Configured:
             blind = [one.name for one in pods if section.config_map not in one.config_maps]
             problems = [
                 *self._not_yet(config_map),
+                *_unsettled(settled),
                 *(f"{name} does not read {section.config_map}" for name in blind),
                 *_started_before(pods, section.container, config_map.changed_at),
             ]
@@ -116,12 +114,7 @@ class Configured:
 
     def _settled(self, check: Check, region: str) -> Settled[Look] | None:
         def progress(look: Look) -> Progress:
-            version = (look.release_version,)
-            deployments = look.deployments(version)
-            if not deployments:
-                return Progress.BROKEN
-            states = [rollout.rollout(one, 1) for one in deployments]
-            return rollout.together([*states, *map(rollout.pod, look.pods(version))])
+            return rollout.together(states(look, (look.release_version,), 1))
 
         return self._clusters.settled(check, region, RESTART, progress)
 
@@ -144,6 +137,13 @@ class Configured:
         return [
             f"{section.config_map} does not hold the wanted configuration, so no pod can have it"
         ]
+
+
+def _unsettled(settled: Settled[Look]) -> list[str]:
+    """Return in words what keeps the release from running as a whole."""
+    look = settled.value
+    wrong = rollout.problems(states(look, (look.release_version,), 1))
+    return [f"{words}{settled.waited}" for words in wrong]
 
 
 def differences(data: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:

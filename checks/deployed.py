@@ -151,22 +151,40 @@ class Deployed:
 
 def _progress(look: Look, versions: Sequence[str], minimum: int) -> Progress:
     """Return how far Deployments and pods of these versions are together."""
+    return rollout.together(states(look, versions, minimum))
+
+
+def states(look: Look, versions: Sequence[str], minimum: int) -> list[rollout.State]:
+    """Return how far what runs these versions is, and each pod of it; nothing at all is no success."""
     deployments = look.deployments(versions)
     if not deployments:
-        return Progress.BROKEN
-    states = [rollout.rollout(one, minimum) for one in deployments]
-    return rollout.together([*states, *map(rollout.pod, look.pods(versions))])
+        return [_nobody(look, versions)]
+    rollouts = [rollout.rollout(one, minimum) for one in deployments]
+    return [*rollouts, *map(rollout.pod, look.pods(versions))]
+
+
+def _nobody(look: Look, versions: Sequence[str]) -> rollout.State:
+    """Say why there is nothing to judge."""
+    if versions:
+        words = f"there is no Deployment of {' and '.join(versions)}{_others(look)}"
+        return Progress.BROKEN, words
+    service = look.section.service
+    if not look.traffic.found:
+        return Progress.BROKEN, f"there is no Service {service}, so nothing carries the traffic"
+    ready = [one for one in look.traffic.endpoints if one.ready]
+    if not ready:
+        return Progress.MOVING, f"no pod is ready behind the Service {service}"
+    name = ready[0].pod_name or ready[0].address
+    words = f"the Service {service} leads to no pod of the app, but to others such as {name}"
+    return Progress.BROKEN, words
 
 
 def _rolled_out(settled: Settled[Look], versions: Sequence[str], minimum: int) -> Judgement:
     look = settled.value
     deployments = look.deployments(versions)
     words = " and ".join(versions) or "what carries the traffic"
-    problems = rollout.problems(rollout.rollout(one, minimum) for one in deployments)
-    if not deployments:
-        problems = [f"there is no Deployment of {words}{_others(look)}"]
-    if not versions and not look.traffic.found:
-        problems = [f"there is no Service {look.section.service}, so nothing carries the traffic"]
+    rollouts = [rollout.rollout(one, minimum) for one in deployments]
+    problems = rollout.problems(rollouts or [_nobody(look, versions)])
     return found(
         f"rollout of {words}",
         [f"{problem}{settled.waited}" for problem in problems],
@@ -214,7 +232,7 @@ def _restarts(look: Look, versions: Sequence[str], before: Mapping[str, int]) ->
         f"restarts of {' and '.join(versions)}",
         rollout.restarts(look.pods(versions), before),
         "no container has restarted",
-        clears="the cause of the restarts found and mended",
+        clears="the cause of the restarts found and fixed",
     )
 
 
@@ -225,14 +243,14 @@ def _unfailed(look: Look, version: str) -> Judgement:
     """
     failed = [
         f"{one.name} has failed ({one.reason or 'no reason'}) and was replaced"
-        for one in look.workload.pods
+        for one in look.own_pods
         if (one.version, one.phase) == (version, "Failed") and one.reason not in _OF_THE_NODE
     ]
     return found(
         f"failed pods of {version}",
         failed,
         "no pod has failed",
-        clears="the cause found (kubectl describe pod) and mended, and the failed pods deleted",
+        clears="the cause found (kubectl describe pod) and fixed, and the failed pods deleted",
     )
 
 

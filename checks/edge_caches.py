@@ -11,10 +11,10 @@ from checks.bundle import described, is_of_others, objects, read_manifest
 from checks.check import Check
 from checks.failures import failure_of, instrument_error
 from checks.platform import Platform
-from checks.settling import Ended, Progress, Settled, settle_seconds, settled
+from checks.settling import Ended, Progress, Settled, missed, settle_seconds, settled
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.observation import FailureKind, Observation
+from probes.observation import Observation
 
 _DONE = "completed"
 
@@ -55,8 +55,8 @@ def _settled(platform: Platform, uploaded_at: dt.datetime) -> Settled[Look]:
 
 
 def _progress(platform: Platform, seen: Look) -> Progress:
-    if seen.failure is not None and seen.failure.kind is FailureKind.SERVER_BUSY:
-        return Progress.MOVING  # CloudFront throttles who asks often; one look of many says nothing
+    if seen.value is None:
+        return missed(seen)
     statuses = _statuses(platform, seen)
     if not statuses:
         return Progress.BROKEN

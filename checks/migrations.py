@@ -16,7 +16,7 @@ from checks.data import DataSystem, missing, verdict
 from checks.data_facts import MIGRATIONS, SCHEMA, known
 from checks.platform import Platform
 from checks.reading import applied_of
-from checks.settling import Ended, Progress, Settled, settle_seconds, settled
+from checks.settling import Ended, Progress, Settled, missed, settle_seconds, settled
 from gates.decide import migrations
 from gates.decide.data_policy import MigrationLogPolicy
 from gates.decide.judgement import Judgement
@@ -184,10 +184,10 @@ class MigrationCheck:
 
 
 def _progress(observed: Observation[probes.migrations.Record]) -> Progress:
-    # Without a value there is nothing to wait for; a failed migration is judged at once.
-    return (
-        Progress.MOVING if observed.value is not None and observed.value.running else Progress.DONE
-    )
+    # A failed migration is judged at once.
+    if observed.value is None:
+        return missed(observed)
+    return Progress.MOVING if observed.value.running else Progress.DONE
 
 
 def _still_running(looked: Settled[Any]) -> Judgement:

@@ -14,7 +14,7 @@ from checks.check import Check
 from checks.clusters import Clusters
 from checks.data import missing, verdict
 from checks.platform import Platform
-from checks.settling import Ended, Progress, settle_seconds, settled
+from checks.settling import Ended, Progress, missed, settle_seconds, settled
 from gates.decide import alert_routes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
@@ -29,9 +29,11 @@ class _Look:
     judged: tuple[Judgement, ...]
 
     def progress(self) -> Progress:
-        """Good and unreadable are both an end; anything else may still come right."""
+        """Return whether it is good; anything else may still come right."""
+        if self.observed.value is None:
+            return missed(self.observed)
         good = all(one.outcome is Outcome.PASS for one in self.judged)
-        return Progress.DONE if good or self.observed.value is None else Progress.MOVING
+        return Progress.DONE if good else Progress.MOVING
 
 
 class Watch:
@@ -229,7 +231,8 @@ class Watch:
         if found.value is None:
             yield failures.instrument_error("the cluster", failures.failure_of(found))
             return
-        ready = sum(pod.ready and not pod.deleting for pod in found.value.pods)
+        own = [pod for pod in found.value.pods if pod.workload]
+        ready = sum(pod.ready and not pod.deleting for pod in own)
         if not ready:
             # No targets for no pods would agree, and prove nothing.
             yield missing("targets of pods", "no pod of the app is ready", "a ready pod of the app")

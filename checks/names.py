@@ -75,7 +75,9 @@ class Names:
         last = settled(
             self._platform,
             lambda: self._zone.ask(section.resolvers),
-            lambda asked: _moving(on=any(_is_old(asked, one) for one in waiting)),
+            lambda asked: _moving(
+                on=some_silent(asked) or any(_is_old(asked, one) for one in waiting)
+            ),
             settle_seconds(self._platform, self._platform.policy.dns.propagation),
         )
         self._observe({**source, **last.value})
@@ -216,7 +218,7 @@ def _may_arrive(source: Asked, record: DnsRecord) -> bool:
 
 
 def _is_old(asked: Asked, record: DnsRecord) -> bool:
-    """Return whether some resolver answers something else; one that does not answer is not waited for."""
+    """Return whether some resolver answers something else."""
     answers = [seen.value for (_, one), seen in asked.items() if one == question(record)]
     return any(
         one is not None and one.rcode != "REFUSED" and not says(one, record, record.values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import probes
+from checks import running_images
 from checks.check import Check
 from checks.clusters import Clusters, found, unreadable
 from checks.data import missing
@@ -17,15 +18,16 @@ def judge(clusters: Clusters, check: Check) -> None:
     """Judge that the newest lines of every pod of the release hold no error."""
 
     def in_region(region: str) -> None:
-        looked = clusters.look(region)
-        for observation in looked.observations:
-            check.observe(region, observation)
-        if looked.value is None:
-            check.judge(region, unreadable("the cluster", looked.observations[-1]))
+        look = clusters.decided(check, region, clusters.look(region))
+        if look is None:
             return
-        observed = counted(clusters, region, looked.value.pods((clusters.release_version,)))
-        check.observe(region, observed)
+        pods = look.pods((clusters.release_version,))
         subject = f"logs of {clusters.release_version}"
+        if pods and not running_images.has_container(pods, clusters.section.container):
+            check.judge(region, running_images.no_container(subject, clusters.section.container))
+            return
+        observed = counted(clusters, region, pods)
+        check.observe(region, observed)
         if observed.value is None:
             check.judge(region, unreadable(subject, observed))
         else:

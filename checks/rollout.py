@@ -27,11 +27,6 @@ State = tuple[Progress, str]
 def rollout(deployment: Deployment, minimum: int) -> State:
     """Return how far a rollout is; `minimum` pods must be wanted, for 0 of 0 is no success."""
     name = deployment.name
-    if deployment.paused:
-        return (
-            Progress.BROKEN,
-            f"{name} is paused, so nothing is rolled out: kubectl rollout resume",
-        )
     if deployment.wanted < minimum:
         return (
             Progress.BROKEN,
@@ -39,13 +34,19 @@ def rollout(deployment: Deployment, minimum: int) -> State:
         )
     if deployment.observed_generation < deployment.generation:
         return Progress.MOVING, f"{name}: its controller has not seen the last change yet"
+    counted = _counted(deployment)
+    if deployment.paused and counted[0] is not Progress.DONE:
+        return (
+            Progress.BROKEN,
+            f"{name} is paused before it is complete ({counted[1]}): kubectl rollout resume",
+        )
     progressing = deployment.condition("Progressing")
     if progressing is not None and progressing.reason == "ProgressDeadlineExceeded":
         return (
             Progress.BROKEN,
             f"{name} exceeded its progress deadline: {_counts(deployment)}",
         )
-    return _counted(deployment)
+    return counted
 
 
 def _counted(one: Deployment) -> State:
@@ -73,15 +74,21 @@ def _counts(one: Deployment) -> str:
 
 def pod(one: Pod) -> State:
     """Return how far a pod is: Running and Ready, or why it will never be."""
-    stuck = next((each for each in one.containers if each.waiting in FINAL_WAITING), None)
+    stuck = next((each for each in one.containers if _is_stuck(each)), None)
     if stuck is not None:
         return Progress.BROKEN, f"{one.name}: {_waiting(stuck)}"
     if one.phase != "Running":
-        waiting = next((each.waiting for each in one.containers if each.waiting), "")
+        waiting = next((each.waiting for each in one.containers if each.waiting), one.reason)
         return Progress.MOVING, f"{one.name} is {one.phase}{waiting and f' ({waiting})'}"
     if not one.ready:
         return Progress.MOVING, f"{one.name} runs and is not ready"
     return Progress.DONE, ""
+
+
+def _is_stuck(container: Container) -> bool:
+    """Return whether waiting longer will not help; init containers often wait by failing."""
+    waits = container.init and container.waiting == "CrashLoopBackOff"
+    return container.waiting in FINAL_WAITING and not waits
 
 
 def _waiting(container: Container) -> str:
@@ -106,11 +113,14 @@ def restarts(pods: Iterable[Pod], before: Mapping[str, int]) -> list[str]:
     """Return each container that restarted since the baseline, by pod uid and container.
 
     A pod that the baseline does not know began at 0, whatever its age: absolute values would miss the
-    crash loops of pods that were replaced, and count those of years ago.
+    crash loops of pods that were replaced, and count those of years ago. An init container that ended
+    well has done what it is for, however often it tried.
     """
     found = []
     for one in pods:
         for container in one.containers:
+            if container.init and container.done:
+                continue
             delta = container.restarts - before.get(restart_key(one, container), 0)
             if delta > 0:
                 why = f" ({container.terminated})" if container.terminated else ""

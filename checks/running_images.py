@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from checks.check import Check
 from checks.clusters import Clusters, found
+from checks.data import missing
 from checks.evidence import EvidenceReading, read_evidence
 from checks.images import build_evidence_kind
 from gates.decide.judgement import Judgement
@@ -52,6 +53,9 @@ def judged(
     Every pod has to run the app's image in its own container; other images of the release are compared
     where a pod has them. A runtime that tells no digest of what it runs decides nothing.
     """
+    if pods and not has_container(pods, container):
+        yield no_container("images that run", container)
+        return
     untold = [one.name for one in pods if _runs_untold(one, container)]
     if untold:
         yield _undecided(
@@ -74,6 +78,17 @@ def judged(
         f"{compared} containers in {len(pods)} pods run the released digests",
         clears="the released digests running under the release's tags",
     )
+
+
+def has_container(pods: Sequence[Pod], container: str) -> bool:
+    """Return whether any of these pods has a container of that name."""
+    return any(one.name == container for pod in pods for one in pod.containers)
+
+
+def no_container(subject: str, container: str) -> Judgement:
+    """Return the INCONCLUSIVE of a name that no pod has: the setting is as likely wrong as the release."""
+    sentence = f"{subject}: no pod has a container {container}; is kubernetes.container right?"
+    return missing(subject, sentence, "kubernetes.container set to the name of the app's container")
 
 
 def _own(pod: Pod, container: str, image: str) -> Iterator[str]:

@@ -7,14 +7,24 @@ import enum
 import threading
 import time
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from checks.failures import failure_of
 from checks.platform import Platform
+from probes.observation import FailureKind, Observation
 
 FLOOR_SECONDS = 5.0
 """A scaled settle time is never shorter than this."""
 LOOK_EVERY_SECONDS = 5.0
 LOOK_FLOOR_SECONDS = 0.2
+_MAY_PASS = frozenset(
+    {
+        *(FailureKind.NAME_NOT_RESOLVED, FailureKind.NO_ROUTE, FailureKind.REFUSED),
+        *(FailureKind.TIMEOUT, FailureKind.CONNECTION_LOST, FailureKind.TLS_FAILED),
+        *(FailureKind.SERVER_BUSY, FailureKind.SERVER_ERROR),
+    }
+)
+"""Failures that the next look may not meet again; a refused token or a wrong address stays."""
 
 T = TypeVar("T")
 
@@ -24,6 +34,7 @@ class Progress(enum.Enum):
 
     DONE = "as it should be"
     MOVING = "in progress"
+    UNREADABLE = "could not be read this time; the next look may show it"
     BROKEN = "ended badly; no waiting changes that"
 
 
@@ -99,11 +110,20 @@ def settled(
 
 
 def _ended(platform: Platform, state: Progress, time_up: bool) -> Ended | None:  # noqa: FBT001 - one call, beside its value
-    if state is not Progress.MOVING:
+    if state not in (Progress.MOVING, Progress.UNREADABLE):
         return Ended.DONE if state is Progress.DONE else Ended.BROKEN
     if time_up:
         return Ended.TIME_UP
     return Ended.RUN_ENDED if platform.deadline.remaining_seconds() <= 0 else None
+
+
+def missed(observed: Observation[Any]) -> Progress:
+    """Return how to go on after a look that brought no value.
+
+    An instrument's blip is waited out like the platform's own: kubectl survives it, so does the gate.
+    """
+    passes = failure_of(observed).kind in _MAY_PASS
+    return Progress.UNREADABLE if passes else Progress.BROKEN
 
 
 def _own_clock() -> Callable[[], float]:

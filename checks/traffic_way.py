@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 from checks.availability import Availability
 from checks.check import Check
-from checks.clusters import ENDPOINTS_SETTLE_SECONDS, Clusters, Look, found
+from checks.clusters import ENDPOINTS_SETTLE_SECONDS, Clusters, Look, found, is_wanted
 from checks.platform import Platform
 from checks.settling import Progress, Settled
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Meaning, Outcome
 from probes import http
 from probes.http import NotJsonError
+from probes.kubernetes_objects import Pod
 
 _Progress = Callable[[Look], Progress]
 
@@ -43,19 +44,17 @@ class TrafficWay:
             settled = self._settled(
                 check,
                 region,
-                lambda look: Progress.DONE if _enough(look, minimum) else Progress.MOVING,
+                lambda look: Progress.MOVING if _not_served(look, minimum) else Progress.DONE,
             )
             if settled is None:
                 return
-            count = len(_serving(settled.value))
-            problems = [f"{count} ready, wanted at least {minimum}{settled.waited}"]
             check.judge(
                 region,
                 found(
                     "endpoints of the Service",
-                    problems if count < minimum else [],
-                    f"{count} ready",
-                    clears=f"at least {minimum} ready endpoints of the version that has the traffic",
+                    [f"{one}{settled.waited}" for one in _not_served(settled.value, minimum)],
+                    f"{len(_serving(settled.value))} ready, each a ready pod of the app",
+                    clears=f"at least {minimum} ready endpoints, each a pod of the app's Deployments",
                     ended=settled.ended,
                 ),
             )
@@ -110,15 +109,15 @@ class TrafficWay:
         )
 
 
-def switched(settled: Settled[Look]) -> tuple[Judgement, Judgement]:
-    """Judge where the Service leads.
+def switched(settled: Settled[Look]) -> tuple[Judgement, ...]:
+    """Judge where the Service leads: by the pods behind it, and by its selector where that has a version.
 
     While the version before still has all the traffic, with pods enough, nothing of the release is live:
     that holds, and there is nothing to roll back.
     """
     look = settled.value
     judged = (
-        _selects(look),
+        *_selects(look),
         found(
             "endpoints of the Service",
             [f"{one}{settled.waited}" for one in _strangers(look)],
@@ -128,7 +127,7 @@ def switched(settled: Settled[Look]) -> tuple[Judgement, Judgement]:
         ),
     )
     means = Meaning.HOLD if _version_before_serves(look) else None
-    return (_with(judged[0], means), _with(judged[1], means))
+    return tuple(_with(one, means) for one in judged)
 
 
 def _with(judgement: Judgement, means: Meaning | None) -> Judgement:
@@ -137,13 +136,17 @@ def _with(judgement: Judgement, means: Meaning | None) -> Judgement:
 
 
 def _version_before_serves(look: Look) -> bool:
-    """Tell whether enough ready pods of the one version that the Service selects have all the traffic."""
-    selected = look.traffic.selector.get(look.section.version_label)
-    if selected is None or selected == look.release_version:
+    """Tell whether enough ready pods of one version before, and nothing else, have all the traffic."""
+    versions = look.live_versions
+    if len(versions) != 1 or look.release_version in (versions[0], _selected(look)):
         return False
-    of_it = {one.uid for one in look.pods((selected,)) if one.ready}
+    of_it = {one.uid for one in look.pods(versions) if one.ready}
     ready = _ready_uids(look)
     return len(ready) >= look.section.replicas.normal and ready <= of_it
+
+
+def _selected(look: Look) -> str | None:
+    return look.traffic.selector.get(look.section.version_label)
 
 
 def _says_release(
@@ -163,17 +166,18 @@ def _object(answer: http.HttpAnswer) -> dict[str, object]:
 
 
 def _switch_progress(look: Look) -> Progress:
-    label = look.section.version_label
-    if look.traffic.selector.get(label) != look.release_version:
+    if _selected(look) not in (None, look.release_version):
         return Progress.BROKEN
     return Progress.MOVING if _strangers(look) else Progress.DONE
 
 
-def _selects(look: Look) -> Judgement:
-    label = look.section.version_label
-    selected = look.traffic.selector.get(label)
-    subject = f"{label} that the Service {look.section.service} selects"
-    return equals(subject, selected, look.release_version)
+def _selects(look: Look) -> list[Judgement]:
+    """Judge the version that the Service selects; where it selects none, the pods behind it decide."""
+    selected = _selected(look)
+    if selected is None and look.traffic.found:
+        return []
+    subject = f"{look.section.version_label} that the Service {look.section.service} selects"
+    return [equals(subject, selected, look.release_version)]
 
 
 def _ready_uids(look: Look) -> set[str]:
@@ -185,28 +189,57 @@ def _ready_uids(look: Look) -> set[str]:
 
 
 def _serving(look: Look) -> set[str]:
-    """Return the ready endpoints but those of pods that are not: a Service may publish them as ready."""
-    return _ready_uids(look) - {one.uid for one in look.workload.pods if not one.ready}
+    """Return the ready endpoints whose pods are the app's own, and ready themselves."""
+    own = {one.uid for one in look.own_pods if one.ready and is_wanted(one)}
+    return _ready_uids(look) & own
 
 
-def _enough(look: Look, minimum: int) -> bool:
-    return len(_serving(look)) >= minimum
+def _not_served(look: Look, minimum: int) -> list[str]:
+    """Return in words what the Service lacks to keep its traffic, whichever version that is."""
+    serving = _serving(look)
+    problems = _others(look, serving)
+    if not look.traffic.found:
+        problems.append(f"there is no Service {look.section.service}")
+    if len(serving) < minimum:
+        problems.append(f"{len(serving)} ready, wanted at least {minimum}")
+    return problems
+
+
+def _others(look: Look, own: set[str]) -> list[str]:
+    """Return what the ready endpoints are that are none of these pods, by kind, with an example."""
+    names = {one.pod_uid or one.address: one.pod_name for one in look.traffic.endpoints}
+    pods = {one.uid: one for one in look.workload.pods}
+    kinds: dict[str, list[str]] = {}
+    for uid in sorted(_ready_uids(look) - own):
+        kinds.setdefault(_kind(look, pods.get(uid)), []).append(names[uid] or uid)
+    return [
+        f"{len(found)} ready {'endpoint is' if len(found) == 1 else 'endpoints are'} {kind}, "
+        f"such as {min(found)}"
+        for kind, found in kinds.items()
+    ]
+
+
+def _kind(look: Look, pod: Pod | None) -> str:
+    """Return what a pod is that should not be behind the Service."""
+    if pod is None:
+        return "no pod of the app"
+    if not pod.workload:
+        return f"run by {pod.owner or 'nothing'}, not by the app's Deployment"
+    if not is_wanted(pod):
+        return f"of {pod.version} and ending"
+    if not pod.ready:
+        why = " (it has publishNotReadyAddresses)" if look.traffic.publishes_unready else ""
+        return f"of {pod.version} and not Ready, though the Service says so{why}"
+    return f"of {pod.version}"
 
 
 def _strangers(look: Look) -> list[str]:
     """Return in words how the ready endpoints differ from the release's ready pods, of which enough."""
     ready = _ready_uids(look)
-    pods = {one.uid: one for one in look.workload.pods}
     own = {one.uid for one in look.pods((look.release_version,)) if one.ready}
-    others: dict[str, list[str]] = {}
-    for uid in sorted(ready - own):
-        known = pods.get(uid)
-        version = f"of {known.version}" if known is not None else "no pod of the app"
-        others.setdefault(version, []).append(known.name if known is not None else uid)
-    problems = [
-        f"{len(names)} ready endpoints are {version}, such as {min(names)}"
-        for version, names in others.items()
-    ]
+    problems = _others(look, own)
+    if not look.traffic.found:
+        problems.append(f"there is no Service {look.section.service}")
     if own - ready:
         count = len(own - ready)
         problems.append(

@@ -109,18 +109,13 @@ def workload(
     *,
     deadline: Deadline,
 ) -> Observation[Workload]:
-    """List an app's Deployments and pods of every version."""
-    selector = _selector(labels)
+    """List an app's Deployments, StatefulSets and pods of every version, each pod with its owner."""
 
     def ask(opened: Session) -> Workload:
-        found = opened.listed(
-            opened.apps.list_namespaced_deployment, namespace, label_selector=selector
-        )
-        pods = opened.listed(opened.core.list_namespaced_pod, namespace, label_selector=selector)
-        return Workload(
-            deployments=tuple(reading.deployment(one, version_label) for one in found),
-            pods=tuple(reading.pod(one, version_label) for one in pods),
-        )
+        # Pods come first: what made them was there before, so that none seems to be nobody's.
+        method, selector = opened.core.list_namespaced_pod, _selector(labels)
+        pods = opened.listed(method, namespace, label_selector=selector)
+        return _owned(opened, namespace, labels, pods, version_label)
 
     return _observe(target, f"deployments and pods of {namespace}", deadline, ask)
 
@@ -141,9 +136,36 @@ def traffic(
             found=found is not None,
             selector=dict((found and found.spec.selector) or {}),
             endpoints=reading.endpoints(slices, has_ports=bool(found and found.spec.ports)),
+            publishes_unready=bool(found and found.spec.publish_not_ready_addresses),
         )
 
     return _observe(target, f"service {namespace}/{service}", deadline, ask)
+
+
+def _owned(
+    opened: Session,
+    namespace: str,
+    labels: Mapping[str, str],
+    pods: Iterable[Any],
+    version_label: str,
+) -> Workload:
+    """Read what runs the app's pods, and join them."""
+
+    def listed(method: Callable[..., Any]) -> list[Any]:
+        return opened.listed(method, namespace, label_selector=_selector(labels))
+
+    sets = listed(opened.apps.list_namespaced_replica_set)
+    runs = (
+        *(
+            reading.stateful_set(one, version_label)
+            for one in listed(opened.apps.list_namespaced_stateful_set)
+        ),
+        *(
+            reading.deployment(one, version_label)
+            for one in listed(opened.apps.list_namespaced_deployment)
+        ),
+    )
+    return Workload(runs, reading.pods(pods, sets, runs, version_label))
 
 
 def config_map(
@@ -178,7 +200,10 @@ def health(
         by_node = collections.defaultdict(list)
         for one in pods:
             by_node[one.spec.node_name].append(one)
-        app = [one for one in pods if _is_of(one, namespace, labels) and reading.holds_room(one)]
+        labelled = [one for one in pods if _is_of(one, namespace, labels)]
+        workload = _owned(opened, namespace, labels, labelled, "")
+        own = {one.uid for one in workload.pods if one.workload}
+        app = [one for one in labelled if one.metadata.uid in own and reading.holds_room(one)]
         return ClusterHealth(
             version=version.git_version,
             api_ready=_is_ready(opened),

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
@@ -25,11 +27,21 @@ _POD: Final[Mapping[str, object]] = {"spec": {"containers": []}, "status": {}}
 _LISTS: Final[Mapping[str, object]] = {
     "V1PodList": _POD,
     "V1DeploymentList": {"spec": {"selector": {}, "template": _POD}, "status": {}},
+    "V1ReplicaSetList": {"spec": {"selector": {}, "template": _POD}, "status": {"replicas": 0}},
+    "V1StatefulSetList": {
+        "spec": {"selector": {}, "serviceName": "", "template": _POD},
+        "status": {"replicas": 0},
+    },
+    "V1ResourceQuotaList": {"spec": {}, "status": {}},
     "V1EndpointSliceList": {"addressType": "IPv4", "endpoints": []},
     "V1NodeList": {"spec": {}, "status": {}},
 }
 MAX_ANSWER_BYTES: Final = 32 * 1_048_576
 PAGE: Final = 250
+_RESOURCE: Final = re.compile(
+    r"(api|apis/[^/]+)/v1(/namespaces/(?P<namespace>[^/]+))?"
+    r"/(?P<resource>[^/]+)(/(?P<name>[^/]+)(/(?P<sub>.+))?)?"
+)
 _GONE: Final = 410
 _TOO_MANY: Final = 429
 _WAITS_FOR_ROOM: Final = 2
@@ -55,7 +67,7 @@ _SENTENCES: Final = {
     FailureKind.QUERY_REJECTED: "{host} rejected the request with status {status}.",
     FailureKind.CREDENTIAL_REFUSED: "{host} refused the gate's token (401); make a new one.",
     FailureKind.FORBIDDEN: (
-        "{host} does not permit this to the gate's account (403); apply deploy/kubernetes/rbac.yaml."
+        "{host} does not permit the gate's account to {asked} (403); apply deploy/kubernetes/rbac.yaml."
     ),
     FailureKind.SERVER_BUSY: "{host} is too busy to answer in time (status {status}).",
     FailureKind.SERVER_ERROR: "{host} failed with status {status}.",
@@ -129,7 +141,7 @@ class Carrier:
                 break
             time.sleep(wait)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's classes
-            raise FoundError(self._failure(answer.status), answer.status)
+            raise FoundError(self._failure(answer.status, method, url), answer.status)
         content_type = {"content-type": answer.content_type}
         return _Answer(answer.status, answer.body, content_type)
 
@@ -151,12 +163,25 @@ class Carrier:
             raise FoundError(observed.failure or missing)
         return observed.value
 
-    def _failure(self, status: int) -> Failure:
+    def _failure(self, status: int, method: str, url: str) -> Failure:
         kind = _KIND_BY_STATUS.get(status, FailureKind.UNUSABLE_ANSWER)
-        return Failure(kind, _SENTENCES[kind].format(host=self._target.host, status=status))
+        words = {"host": self._target.host, "status": status, "asked": asked(method, url)}
+        return Failure(kind, _SENTENCES[kind].format(**words))
 
     def close(self) -> None:
         """Nothing stays open: the HTTP probe closes each connection."""
+
+
+def asked(method: str, url: str) -> str:
+    """Return what a call asks for, in the words of RBAC, such as `list pods in health`."""
+    path = urllib.parse.urlsplit(url).path.strip("/")
+    found = _RESOURCE.fullmatch(path)
+    if found is None:
+        return f"{method.lower()} /{path}"
+    verb = {"POST": "create"}.get(method, "get" if found["name"] else "list")
+    resource = "/".join(filter(None, (found["resource"], found["sub"])))
+    where = f" in {found['namespace']}" if found["namespace"] else ""
+    return f"{verb} {resource}{where}"
 
 
 def _retry_after(answer: http.HttpAnswer) -> float | None:

@@ -25,7 +25,7 @@ class Condition:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Deployment:
-    """A Deployment: what is wanted, and what its controller has seen and done."""
+    """A Deployment or StatefulSet: what is wanted, and what its controller has seen and done."""
 
     name: str
     version: str | None
@@ -42,6 +42,8 @@ class Deployment:
     progress_deadline_seconds: int | None
     restarted_at: str | None
     conditions: tuple[Condition, ...] = ()
+    kind: str = "Deployment"
+    uid: str = ""
 
     def condition(self, kind: str) -> Condition | None:
         """Return a condition by its type."""
@@ -65,6 +67,8 @@ class Container:
     """Reason of its last end, such as OOMKilled; empty when it never ended."""
     started_at: dt.datetime | None
     init: bool = False
+    done: bool = False
+    """It has ended well, as an init container does."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,23 +78,26 @@ class Pod:
     name: str
     uid: str
     version: str | None
-    """Its version label."""
+    """The version label of its ReplicaSet's template; its own where no ReplicaSet made it."""
     phase: str
     ready: bool
     deleting: bool
     created_at: dt.datetime | None
     owner: str
-    """Name of its ReplicaSet; empty without one."""
+    """What runs it in the end, by kind and name, such as `Job nightly`; empty for nothing."""
     containers: tuple[Container, ...]
     config_maps: frozenset[str]
     """Which ConfigMaps its containers read."""
     reason: str = ""
-    """Why it is in its phase, such as Evicted; mostly empty."""
+    """Why it is in its phase, such as Evicted or Unschedulable; mostly empty."""
+    workload: str = ""
+    """Name of the app's Deployment or StatefulSet that runs it, joined by uid; empty for any other pod,
+    whatever its labels say."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Workload:
-    """An app's Deployments and pods, of every version, at one moment."""
+    """An app's Deployments and StatefulSets, and all pods with its labels, at one moment."""
 
     deployments: tuple[Deployment, ...]
     pods: tuple[Pod, ...]
@@ -111,8 +118,9 @@ class Workload:
                 }
                 for one in self.deployments
             ],
-            "pods": len(self.pods),
-            "pods_ready": sum(pod.ready for pod in self.pods),
+            "pods": sum(bool(pod.workload) for pod in self.pods),
+            "pods_ready": sum(pod.ready and bool(pod.workload) for pod in self.pods),
+            "pods_of_others": sum(not pod.workload for pod in self.pods),
         }
 
 
@@ -135,6 +143,8 @@ class Traffic:
     found: bool
     selector: Mapping[str, str]
     endpoints: tuple[Endpoint, ...]
+    publishes_unready: bool = False
+    """`publishNotReadyAddresses`: its endpoints are called ready whether their pods are or not."""
 
     def facts(self) -> Mapping[str, object]:
         """Return selector and counts."""
@@ -191,6 +201,8 @@ class Node:
     """The app's pods may go there: by cordon, taints, their node selector and required affinity."""
     free: Room
     """Allocatable minus what its pods ask for."""
+    silent: bool = False
+    """Its kubelet no longer reports: whether it is Ready is Unknown."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -58,7 +58,61 @@ def deployment(model: Any, version_label: str) -> Deployment:
         progress_deadline_seconds=spec.progress_deadline_seconds,
         restarted_at=annotations.get(RESTARTED_AT),
         conditions=_conditions(status and status.conditions),
+        uid=model.metadata.uid or "",
     )
+
+
+def stateful_set(model: Any, version_label: str) -> Deployment:
+    """Read a StatefulSet: it has no progress deadline, and its revision is a name."""
+    spec, status = model.spec, model.status
+    metadata = spec.template.metadata
+    return Deployment(
+        name=model.metadata.name,
+        version=((metadata and metadata.labels) or {}).get(version_label),
+        generation=model.metadata.generation or 0,
+        observed_generation=(status and status.observed_generation) or 0,
+        paused=False,
+        wanted=1 if spec.replicas is None else spec.replicas,
+        total=(status and status.replicas) or 0,
+        updated=(status and status.updated_replicas) or 0,
+        ready=(status and status.ready_replicas) or 0,
+        available=(status and status.available_replicas) or 0,
+        revision=(status and status.update_revision) or "",
+        progress_deadline_seconds=None,
+        restarted_at=((metadata and metadata.annotations) or {}).get(RESTARTED_AT),
+        kind="StatefulSet",
+        uid=model.metadata.uid or "",
+    )
+
+
+def pods(
+    models: Iterable[Any],
+    replica_sets: Iterable[Any],
+    workloads: Iterable[Deployment],
+    version_label: str,
+) -> tuple[Pod, ...]:
+    """Read pods, each joined to what runs it by uid: labels can be anybody's."""
+    sets = {one.metadata.uid: one for one in replica_sets}
+    names = {one.uid: one.name for one in workloads if one.uid}
+    found = []
+    for model in models:
+        read, top = pod(model, version_label), _controller(model)
+        replica_set = sets.get(top.uid) if top else None
+        if replica_set is not None:
+            top = _controller(replica_set)
+            # Who relabels a pod does not change what runs in it.
+            labels = replica_set.spec.template.metadata.labels or {}
+            read = dataclasses.replace(read, version=labels.get(version_label), owner=_named(top))
+        found.append(dataclasses.replace(read, workload=names.get(top.uid, "") if top else ""))
+    return tuple(found)
+
+
+def _named(owner: Any) -> str:
+    return f"{owner.kind} {owner.name}" if owner else ""
+
+
+def _controller(model: Any) -> Any:
+    return next((one for one in model.metadata.owner_references or () if one.controller), None)
 
 
 def _conditions(models: Iterable[Any] | None) -> tuple[Condition, ...]:
@@ -74,7 +128,7 @@ def pod(model: Any, version_label: str) -> Pod:
     declared = {
         one.name: one.image for one in [*(spec.containers or ()), *(spec.init_containers or ())]
     }
-    owners = [one.name for one in model.metadata.owner_references or () if one.controller]
+    started = {one.name for one in (*ordinary, *init)}
     return Pod(
         name=model.metadata.name,
         uid=model.metadata.uid,
@@ -83,14 +137,37 @@ def pod(model: Any, version_label: str) -> Pod:
         ready=_is_true(status, "Ready"),
         deleting=model.metadata.deletion_timestamp is not None,
         created_at=model.metadata.creation_timestamp,
-        owner=owners[0] if owners else "",
+        owner=_named(_controller(model)),
         containers=(
             *(_container(one, declared, init=False) for one in ordinary),
             *(_container(one, declared, init=True) for one in init),
+            *(_not_started(one) for one in spec.containers or () if one.name not in started),
         ),
         config_maps=frozenset(_config_maps(spec)),
-        reason=(status and status.reason) or "",
+        reason=(status and status.reason) or _unscheduled(status),
     )
+
+
+def _not_started(declared: Any) -> Container:
+    """Return a container of which the kubelet says nothing yet, as of a pod that has found no node."""
+    return Container(
+        name=declared.name,
+        image=declared.image or "",
+        digest="",
+        ready=False,
+        restarts=0,
+        waiting="",
+        terminated="",
+        started_at=None,
+    )
+
+
+def _unscheduled(status: Any) -> str:
+    conditions = (status and status.conditions) or ()
+    reasons = (
+        one.reason for one in conditions if one.type == "PodScheduled" and one.status == "False"
+    )
+    return next(reasons, None) or ""
 
 
 def _is_true(status: Any, kind: str) -> bool:
@@ -113,6 +190,7 @@ def _container(status: Any, declared: Mapping[str, str | None], *, init: bool) -
         terminated=(ended and (ended.reason or f"exit code {ended.exit_code}")) or "",
         started_at=_time(running and running.started_at),
         init=init,
+        done=bool(state and state.terminated and state.terminated.exit_code == 0),
     )
 
 
@@ -187,6 +265,7 @@ def _has_values(entry: Any) -> bool:
 def node(model: Any, pods: Iterable[Any], app: Iterable[Any]) -> Node:
     """Read a node, the room that its pods leave, and whether the app's pods may go there."""
     conditions = {one.type: one.status for one in (model.status and model.status.conditions) or ()}
+    ready = conditions.get("Ready", "Unknown")
     amounts = (model.status and model.status.allocatable) or {}
     allocatable = Room(
         _quantity(amounts.get("cpu")),
@@ -196,8 +275,12 @@ def node(model: Any, pods: Iterable[Any], app: Iterable[Any]) -> Node:
     asked = functools.reduce(Room.plus, (asks(one) for one in pods if holds_room(one)), Room())
     return Node(
         name=model.metadata.name,
-        ready=conditions.get("Ready") == "True",
-        troubles=tuple(filter(None, (_trouble(*one) for one in conditions.items()))),
+        ready=ready == "True",
+        silent=ready == "Unknown",
+        # Of a node that is lost every condition is Unknown: nobody knows of a pressure then.
+        troubles=()
+        if ready == "Unknown"
+        else tuple(filter(None, (_trouble(*one) for one in conditions.items()))),
         schedulable=all(may_go(one, model) for one in app),
         free=allocatable.minus(asked),
     )
@@ -206,7 +289,7 @@ def node(model: Any, pods: Iterable[Any], app: Iterable[Any]) -> Node:
 def _trouble(kind: str, status: str) -> str:
     """Return the trouble that a condition tells; empty where it tells none, or nobody knows what."""
     if kind in _PRESSURES:
-        return "" if status == "False" else kind
+        return {"False": "", "True": kind}.get(status, f"{kind} {status}")
     if kind.endswith("Ready") and kind != "Ready":
         return "" if status == "True" else f"{kind} {status}"
     is_problem = kind in _DETECTED or kind.endswith("Problem")

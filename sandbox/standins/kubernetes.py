@@ -40,11 +40,13 @@ _KINDS = {
     "nodes": "Node",
     "deployments": "Deployment",
     "replicasets": "ReplicaSet",
+    "statefulsets": "StatefulSet",
+    "resourcequotas": "ResourceQuota",
     "endpointslices": "EndpointSlice",
 }
 _RESOURCES = {
-    "": ("pods", "services", "configmaps", "endpoints", "events", "nodes"),
-    "apps": ("deployments", "replicasets"),
+    "": ("pods", "services", "configmaps", "endpoints", "events", "nodes", "resourcequotas"),
+    "apps": ("deployments", "replicasets", "statefulsets"),
     "discovery.k8s.io": ("endpointslices",),
 }
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from checks.settling import Ended, Progress, SettleClocks, settle_seconds, settled
+from checks.settling import Ended, Progress, SettleClocks, missed, settle_seconds, settled
+from probes.observation import Failure, FailureKind, Observation, utc_now
 from tests.checks.platforms import a_platform
 
 URL = "http://127.0.0.1:9"
@@ -36,6 +38,12 @@ def same(state: Progress) -> Progress:
             (Progress.MOVING, Progress.BROKEN), Ended.BROKEN, id="a bad end ends the waiting"
         ),
         pytest.param((Progress.MOVING,), Ended.TIME_UP, id="what never gets there"),
+        pytest.param(
+            (Progress.MOVING, Progress.UNREADABLE, Progress.DONE),
+            Ended.DONE,
+            id="a look that failed once is taken again",
+        ),
+        pytest.param((Progress.UNREADABLE,), Ended.TIME_UP, id="what can never be read"),
     ],
 )
 def test_it_waits_as_long_as_something_is_in_progress(
@@ -70,3 +78,20 @@ def test_times_are_scaled_with_a_floor(tmp_path: pathlib.Path) -> None:
     platform = a_platform(tmp_path, {"eu": URL}, time_scale=60)
     assert settle_seconds(platform, 600) == 10
     assert settle_seconds(platform, 60) == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "progress"),
+    [
+        (FailureKind.REFUSED, Progress.UNREADABLE),
+        (FailureKind.TIMEOUT, Progress.UNREADABLE),
+        (FailureKind.SERVER_BUSY, Progress.UNREADABLE),
+        (FailureKind.FORBIDDEN, Progress.BROKEN),
+        (FailureKind.CREDENTIAL_REFUSED, Progress.BROKEN),
+        (FailureKind.UNUSABLE_ANSWER, Progress.BROKEN),
+    ],
+)
+def test_only_what_may_pass_is_waited_out(kind: FailureKind, progress: Progress) -> None:
+    failure = Failure(kind, "It did not work.")
+    seen: Observation[Any] = Observation("probe", "target", utc_now(), 0.1, {}, None, failure)
+    assert missed(seen) is progress

@@ -238,7 +238,7 @@ def test_of_the_clusters_own_pods_those_that_were_replaced_or_go_are_no_trouble(
     [
         ({"type": "Ready", "status": "True"}, ()),
         ({"type": "DiskPressure", "status": "True"}, ("DiskPressure",)),
-        ({"type": "DiskPressure", "status": "Unknown"}, ("DiskPressure",)),
+        ({"type": "DiskPressure", "status": "Unknown"}, ("DiskPressure Unknown",)),
         ({"type": "NetworkingReady", "status": "True"}, ()),
         ({"type": "NetworkingReady", "status": "False"}, ("NetworkingReady False",)),
         ({"type": "KernelDeadlock", "status": "True"}, ("KernelDeadlock",)),
@@ -251,8 +251,20 @@ def test_of_the_clusters_own_pods_those_that_were_replaced_or_go_are_no_trouble(
 def test_a_node_is_in_trouble_as_its_own_agents_say_it(
     condition: dict[str, str], troubles: tuple[str, ...]
 ) -> None:
-    node = model("V1Node", {**NODE, "spec": {}, "status": {"conditions": [condition]}})
+    ready = {"type": "Ready", "status": "True"}
+    node = model("V1Node", {**NODE, "spec": {}, "status": {"conditions": [ready, condition]}})
     assert reading.node(node, [], []).troubles == troubles
+
+
+def test_of_a_lost_node_no_pressure_is_known() -> None:
+    """The node controller turns all its conditions to Unknown once its kubelet stops reporting."""
+    conditions = [
+        {"type": kind, "status": "Unknown", "reason": "NodeStatusUnknown"}
+        for kind in ("MemoryPressure", "DiskPressure", "PIDPressure", "Ready")
+    ]
+    node = model("V1Node", {**NODE, "spec": {}, "status": {"conditions": conditions}})
+    found = reading.node(node, [], [])
+    assert (found.ready, found.silent, found.troubles) == (False, True, ())
 
 
 def entry(time: str, **fields: Any) -> dict[str, Any]:

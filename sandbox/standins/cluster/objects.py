@@ -40,6 +40,8 @@ class Objects:
             "pods": lambda: [*self._pods.all(), *self._other_pods()],
             "deployments": self._deployments,
             "replicasets": self._replica_sets,
+            "statefulsets": list,
+            "resourcequotas": list,
             "services": lambda: [self._service()],
             "endpoints": lambda: [self._endpoints()],
             "endpointslices": self._slices,
