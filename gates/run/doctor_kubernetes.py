@@ -12,7 +12,7 @@ from checks.clusters import Clusters
 from checks.failures import failure_of
 from environments.sections.kubernetes import Kubernetes
 from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
-from probes.kubernetes_objects import Pod
+from probes.kubernetes_objects import ClusterHealth, Pod, Traffic, Workload
 from probes.observation import Failure, FailureKind, Observation
 
 _SYSTEM = "Kubernetes"
@@ -42,27 +42,54 @@ def examine_kubernetes(subject: Subject, region: str, section: Kubernetes) -> li
     )
     if found.value is None:
         return [_unreadable(subject, region, section, failure_of(found))]
-    if not found.value.deployments:
-        labels = ", ".join(f"{name}={value}" for name, value in section.app_labels.items())
-        words = f"no Deployment in {section.namespace} has the labels {labels}"
-        mends = subject.key("kubernetes.app_labels", "the labels of the app's Deployments")
-        return [Finding(_SYSTEM, region, Level.BAD, words, (mends,))]
-    pods = [one for one in found.value.pods if one.ready][:1]
+    strange = _not_run(subject, region, section, found.value)
+    if strange is not None:
+        return [strange]
+    pods = [one for one in found.value.pods if one.workload and one.ready]
+    whole = cluster_health.whole(clusters, region)
     wrong = [
-        *_named(subject, region, section, target),
-        *_of_pod(subject, region, section, pods),
-        *_readable(subject, region, section, (_NODES, cluster_health.whole(clusters, region))),
-        *_readable(subject, region, section, (_LOGS, release_logs.counted(clusters, region, pods))),
+        *_named(subject, region, section, pods),
+        *_of_pods(subject, region, section, pods),
+        *_readable(subject, region, section, (_NODES, whole)),
+        *_system(subject, region, section, whole),
+        *_readable(
+            subject, region, section, (_LOGS, release_logs.counted(clusters, region, pods[:1]))
+        ),
     ]
     count = len(found.value.deployments)
-    words = f"can read and nothing else; {count} Deployments, {len(found.value.pods)} pods"
+    own = sum(bool(one.workload) for one in found.value.pods)
+    words = f"can read and nothing else; {count} Deployments, {own} pods"
     return wrong or [Finding(_SYSTEM, region, Level.OK, words)]
 
 
+def _not_run(subject: Subject, region: str, section: Kubernetes, found: Workload) -> Finding | None:
+    """Return what keeps the checks from telling which pods are the app's, and of which version."""
+    labels = ", ".join(f"{name}={value}" for name, value in section.app_labels.items())
+    owners = {one.owner for one in found.pods if not one.workload and one.owner}
+    if not found.deployments:
+        by = f"; pods that have them are run by {min(owners)}" if owners else ""
+        words = f"no Deployment or StatefulSet in {section.namespace} has the labels {labels}{by}"
+        fixes = subject.key("kubernetes.app_labels", "the labels of the app's Deployments")
+        return Finding(_SYSTEM, region, Level.BAD, words, (fixes,))
+    if not any(one.version for one in found.deployments):
+        words = f"no pod template with the labels {labels} has the label “{section.version_label}”"
+        fixes = subject.key("kubernetes.version_label", "the label that tells the version")
+        return Finding(_SYSTEM, region, Level.BAD, words, (fixes,))
+    return None
+
+
+def _system(
+    subject: Subject, region: str, section: Kubernetes, whole: Observation[ClusterHealth]
+) -> Iterator[Finding]:
+    if whole.value is not None and not whole.value.system_pods:
+        yield _absent(subject, region, "system_namespace", f"pod in “{section.system_namespace}”")
+
+
 def _named(
-    subject: Subject, region: str, section: Kubernetes, target: probes.kubernetes.KubernetesTarget
+    subject: Subject, region: str, section: Kubernetes, pods: Sequence[Pod]
 ) -> Iterator[Finding]:
     """Yield what is wrong with the Service and the ConfigMap that the environment names."""
+    target = Clusters(subject.platform).target(region)
     service = probes.kubernetes.traffic(
         target, section.namespace, section.service, deadline=subject.deadline()
     )
@@ -75,13 +102,37 @@ def _named(
     for observed, key, name in names:
         if observed.value is not None and not observed.value.found:
             yield _absent(subject, region, key, f"“{name}” in {section.namespace}")
+    if config_map.value is not None and config_map.value.found:
+        yield from _read(subject, region, section, pods)
+    if service.value is not None and service.value.found:
+        yield from _selects(region, section, service.value)
 
 
-def _of_pod(
+def _selects(region: str, section: Kubernetes, led: Traffic) -> Iterator[Finding]:
+    if section.version_label not in led.selector:
+        words = (
+            f"the Service {section.service} selects no {section.version_label}, so it leads to every "
+            "version at once; the checks judge by the pods behind it"
+        )
+        fixes = (
+            f"the label {section.version_label} in the selector of the Service {section.service}"
+        )
+        yield Finding(_SYSTEM, region, Level.WARN, words, (fixes,))
+
+
+def _read(
+    subject: Subject, region: str, section: Kubernetes, pods: Sequence[Pod]
+) -> Iterator[Finding]:
+    if pods and not any(section.config_map in pod.config_maps for pod in pods):
+        what = f"pod of the app that reads the ConfigMap “{section.config_map}”"
+        yield _absent(subject, region, "config_map", what)
+
+
+def _of_pods(
     subject: Subject, region: str, section: Kubernetes, pods: Sequence[Pod]
 ) -> Iterator[Finding]:
     """Yield what is wrong with the container and the image that the environment names."""
-    for pod in pods:
+    for pod in pods[:1]:
         images = {one.name: running_images.image_name(one.image) for one in pod.containers}
         if section.container not in images:
             yield _absent(
@@ -95,8 +146,8 @@ def _of_pod(
 
 
 def _absent(subject: Subject, region: str, key: str, what: str) -> Finding:
-    mends = subject.key(f"kubernetes.{key}", "the name of what is there")
-    return Finding(_SYSTEM, region, Level.BAD, f"there is no {what}", (mends,))
+    fixes = subject.key(f"kubernetes.{key}", "the name of what is there")
+    return Finding(_SYSTEM, region, Level.BAD, f"there is no {what}", (fixes,))
 
 
 def _readable(

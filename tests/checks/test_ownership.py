@@ -76,8 +76,12 @@ def a_pod(name: str, owner: str = "ReplicaSet api-7d9", **status: Any) -> Json:
     ready = status.pop("ready", True)
     state = {"running": {"startedAt": "2026-01-31T22:00:00Z"}}
     container = {
-        **{"name": SECTION.container, "image": "x", "imageID": f"r.example/api@{DIGEST}"},
-        **{"ready": ready, "restartCount": 0, "state": state},
+        "name": SECTION.container,
+        "image": "x",
+        "imageID": f"r.example/api@{DIGEST}",
+        "ready": ready,
+        "restartCount": 0,
+        "state": state,
     }
     return {
         "metadata": metadata,
@@ -221,7 +225,8 @@ class TestOwners:
         assert look.undecided is not None
         assert look.undecided.outcome is Outcome.INCONCLUSIVE
         assert (
-            "not run by a Deployment or StatefulSet but by Rollout api-canary" in look.undecided.sentence
+            "not run by a Deployment or StatefulSet but by Rollout api-canary"
+            in look.undecided.sentence
         )
 
     def test_a_label_that_no_template_has_decides_nothing(self) -> None:
@@ -291,8 +296,12 @@ class TestTheService:
 class TestInitContainers:
     def with_init(self, restarts: int, **state: Json) -> Look:
         status = {
-            **{"name": "wait-for-db", "image": "busybox", "imageID": "x", "ready": True},
-            **{"restartCount": restarts, "state": state},
+            "name": "wait-for-db",
+            "image": "busybox",
+            "imageID": "x",
+            "ready": True,
+            "restartCount": restarts,
+            "state": state,
         }
         waits = "waiting" in state
         phase = "Pending" if waits else "Running"

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from gates.run import doctor_kubernetes
 from gates.run.doctor_findings import Finding, Level, Subject
 from gates.run.doctor_kubernetes import examine_kubernetes
+from probes.kubernetes_objects import Traffic, Workload
 from sandbox.standins.cluster.rbac import Attributes, Rbac
 from tests.checks.cluster_platform import a_cluster_platform
+from tests.checks.test_deployed import SECTION, a_pod
 from tests.probes.cluster_server import ClusterServer, cluster_server
 from tests.probes.servers import closed_port
 
@@ -67,7 +70,10 @@ def test_everything_that_checks_read_is_tried(
     assert "kubectl apply -f deploy" in found.remedy[0]
 
 
-@pytest.mark.parametrize("key", ["service", "config_map", "container", "image"])
+@pytest.mark.parametrize(
+    "key",
+    [*("service", "config_map", "container", "image"), *("version_label", "system_namespace")],
+)
 def test_names_of_what_is_not_there_are_told_with_their_key(
     tmp_path: pathlib.Path, cluster: ClusterServer, key: str
 ) -> None:
@@ -75,6 +81,33 @@ def test_names_of_what_is_not_there_are_told_with_their_key(
     assert found.level is Level.BAD
     assert "“nobody”" in found.sentence
     assert f"kubernetes.{key}" in found.remedy[0]
+
+
+def test_a_config_map_that_is_there_and_that_no_pod_reads_is_named(
+    tmp_path: pathlib.Path,
+) -> None:
+    """Each namespace has a ConfigMap kube-root-ca.crt, for one, and each pod reads that."""
+    platform = a_cluster_platform(tmp_path, "http://nowhere.invalid")
+    pods = [a_pod("api-0", config_maps=frozenset({"kube-root-ca.crt"}))]
+    subject = Subject(platform, release_known=True)
+    (found,) = doctor_kubernetes._read(subject, "eu", SECTION, pods)
+    assert "no pod of the app that reads the ConfigMap" in found.sentence
+
+
+def test_a_service_that_selects_no_version_is_a_warning() -> None:
+    (found,) = doctor_kubernetes._selects(
+        "eu", SECTION, Traffic(found=True, selector={"app": "api"}, endpoints=())
+    )
+    assert found.level is Level.WARN
+    assert "it leads to every version at once" in found.sentence
+
+
+def test_pods_that_another_controller_runs_are_named_with_it(tmp_path: pathlib.Path) -> None:
+    platform = a_cluster_platform(tmp_path, "http://nowhere.invalid")
+    run = Workload((), (a_pod("api-0", owner="Rollout api", workload=""),))
+    found = doctor_kubernetes._not_run(Subject(platform, release_known=True), "eu", SECTION, run)
+    assert found is not None
+    assert "are run by Rollout api" in found.sentence
 
 
 @pytest.mark.parametrize(
