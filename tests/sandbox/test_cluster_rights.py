@@ -76,7 +76,7 @@ def rules() -> list[dict[str, list[str]]]:
 def test_the_kit_gives_what_the_checks_read_and_nothing_beside() -> None:
     given = {resource for rule in rules() for resource in rule.get("resources", ())}
     workloads = {"deployments", "pods", "pods/log", "services", "endpointslices", "configmaps"}
-    assert given == {*workloads, "nodes"}
+    assert given == {*workloads, "replicasets", "statefulsets", "resourcequotas", "nodes"}
     paths = {path for rule in rules() for path in rule.get("nonResourceURLs", ())}
     assert paths == {"/readyz", "/version/"}, "the official client asks for /version/"
 
