@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import dataclasses
 import json
-import random
 import ssl
 import sys
 import time
@@ -178,8 +177,7 @@ def _mixed() -> Iterator[tuple[str, Draw]]:
     with null_server(kinds([scenario])) as url:
         target = Target(region="null", address=url, tag="bench", imitated=True)
         draws = Draws(prepared([scenario], target, _SEED), seed=_SEED)
-        chance = random.Random(_SEED)  # noqa: S311 - which bodies are read, no secret
-        writer = Writer(urlsplit(url).netloc, headers={}, chance=chance)
+        writer = Writer(url, headers={})
         numbers = {ask.name: number for number, ask in enumerate(draws.kinds())}
 
         def draw() -> Request:

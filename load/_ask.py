@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from load._engine._engine import Request
 from load._engine._wire import Answer
@@ -16,8 +15,6 @@ Seen = Callable[[Mapping[str, Any]], None]
 
 NULL_ANSWER_HEADER = "X-Null-Answer"
 """Says which of a null server's answers a request wants."""
-SAMPLE = 0.01
-"""So many of the bodies are read unless a task says otherwise; the status of every answer is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +26,24 @@ class Expect:
     """Fields of the JSON body and their values."""
     present: tuple[str, ...] = ()
     """Fields that must be there and hold something; a list may be empty."""
-    sample: float = SAMPLE
-    """Which share of the bodies is read; 1 reads all."""
 
-    def problem(
-        self, status: int | None, body: bytes | None, seen: Seen | None = None
-    ) -> str | None:
-        """Return what is wrong with an answer, in a report's words; `seen` gets a right body.
+    @property
+    def reads_body(self) -> bool:
+        """Whether the body has to be something: then every one is read, for what is unread is not good."""
+        return bool(self.equal or self.present)
 
-        None for a body that nobody read.
-        """
+    def problem(self, status: int | None, body: bytes, seen: Seen | None = None) -> str | None:
+        """Return what is wrong with an answer, in a report's words; `seen` gets a right body."""
         if status != self.status:
             return f"status {status}, wanted {self.status}"
-        if body is None or not (body or self.equal or self.present):
+        if not self.reads_body and seen is None:
             return None
         if not body:
             return "body is empty"
         try:
             read = json.loads(body)
         except ValueError:
-            return "body is no JSON"
+            return "body is not JSON"
         problem = self._problem_of(read)
         if problem is None and seen is not None:
             seen(read)
@@ -57,7 +52,7 @@ class Expect:
     def _problem_of(self, read: object) -> str | None:
         """Name the field, never its content: what a server in trouble puts there may be a patient's."""
         if not isinstance(read, dict):
-            return "body is no JSON object"
+            return "body is not a JSON object"
         for name, value in self.equal.items():
             if read.get(name) != value:
                 return f"body field {name} is not {value!r}"
@@ -83,7 +78,7 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict)
     expect: Expect = RIGHT
     seen: Seen | None = None
-    """Gets the JSON body of each right answer that was read."""
+    """Gets the JSON body of each right answer."""
 
     @property
     def name(self) -> str:
@@ -94,10 +89,10 @@ class Ask:
 class Writer:
     """Makes bytes of what tasks ask for, for one address."""
 
-    def __init__(
-        self, authority: str, *, headers: Mapping[str, str], chance: random.Random
-    ) -> None:
-        self._chance = chance
+    def __init__(self, address: str, *, headers: Mapping[str, str]) -> None:
+        parts = urlsplit(address)
+        self._base = parts.path.rstrip("/")
+        authority = parts.netloc.rpartition("@")[2]
         self._common = "".join(
             f"{name}: {_one_line(value)}\r\n"
             for name, value in {"Host": authority, "User-Agent": "gate-load", **headers}.items()
@@ -113,7 +108,7 @@ class Writer:
             if ask.values
             else ask.path
         )
-        head = f"{ask.method} {path} HTTP/1.1\r\n{self._common}"
+        head = f"{ask.method} {self._base}{path} HTTP/1.1\r\n{self._common}"
         if ask.token:
             head += f"Authorization: Bearer {_one_line(ask.token)}\r\n"
         for name, value in ask.headers.items():
@@ -126,16 +121,12 @@ class Writer:
             body = json.dumps(ask.body, separators=(",", ":")).encode()
             typed = f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
             data = typed.encode() + body
-        return self._judged(ask, data)
-
-    def _judged(self, ask: Ask, data: bytes) -> Request:
         expect, seen = ask.expect, ask.seen
-        read = expect.sample >= 1 or self._chance.random() < expect.sample
 
         def judge(answer: Answer) -> str | None:
-            return expect.problem(answer.status, answer.body if read else None, seen)
+            return expect.problem(answer.status, answer.body, seen)
 
-        return Request(ask.name, data, judge, keep_body=read)
+        return Request(ask.name, data, judge, keep_body=expect.reads_body or seen is not None)
 
 
 def _one_line(value: str) -> str:

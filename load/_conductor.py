@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Protocol
 
 import gevent
@@ -41,6 +41,9 @@ class Nodes(Protocol):
 
     def tokens(self) -> int:
         """Return how many users of the engine's there are over all workers."""
+
+    def others_rps(self, ours: Collection[str]) -> int:
+        """Return the requests a second of users that are not the engine's, over all workers."""
 
 
 class _Known:
@@ -96,6 +99,8 @@ class Conductor:
         """
         self._plan, self._setting, self._nodes = plan, setting, nodes
         self._expected_workers, self._per_user, self._goes_on = expected_workers, per_user, goes_on
+        self._measured_seconds = 0.0
+        """Of the stages that are over."""
         self._known: dict[str, _Known] = {}
         self._tallies: dict[Place, Tally] = {}
         self._calibration: Tally | None = None
@@ -171,7 +176,7 @@ class Conductor:
         self._stopped = True
         if self._leader is not None and self._leader is not gevent.getcurrent():
             self._leader.kill()
-        if not self.done and self._per_user is None:
+        if not self.done and (self._per_user is None or self._plan.run_seconds is not None):
             self._why = self._why or "stopped before its plan was carried out"
         self._close_stage()
         self._ended_at = self._now()
@@ -298,11 +303,23 @@ class Conductor:
         while not self._why and not self._is_over(stage, ends_at):
             gevent.sleep(_POLL_SECONDS)
             self._watch()
-            self._keep_to_the_limit()
+            self._keep_to_the_limit(stage)
         self._close_stage()
         if self._why:
             return False
-        return not stage.measured or self._per_user is not None or self._may_go_on(stage)
+        if self._per_user is None:
+            return not stage.measured or self._may_go_on(stage)
+        if stage.measured:
+            began, ended = self._begun[stage.number]
+            self._measured_seconds += ended - began
+        return not self._time_is_up(0.0)
+
+    def _time_is_up(self, seconds: float) -> bool:
+        """Tell whether so much of an open stage completes what is to be measured."""
+        return (
+            self._plan.run_seconds is not None
+            and self._measured_seconds + seconds >= self._plan.run_seconds
+        )
 
     def _is_over(self, stage: Stage, ends_at: float) -> bool:
         if self._per_user is None:
@@ -310,7 +327,8 @@ class Conductor:
         rate, now = self._rate(), time.monotonic()
         if stage.measured:
             # Somebody changes the number of users: what follows is another rate.
-            return rate != stage.rps
+            lasted = self._now() - self._begun[stage.number][0]
+            return rate != stage.rps or self._time_is_up(lasted)
         if rate != self._steady[0]:
             self._steady = rate, now
         return bool(self._spawned.is_set()) and now - self._steady[1] >= _STEADY_SECONDS
@@ -323,11 +341,12 @@ class Conductor:
             return self._goes_on(self.run(), stage)
         return True
 
-    def _keep_to_the_limit(self) -> None:
-        """End a run whose rate nobody knew before, once it is over what the environment allows."""
-        rate = self._rate()
+    def _keep_to_the_limit(self, stage: Stage) -> None:
+        """End a run that comes to more than the environment allows, all of its users together."""
+        rate = stage.rps if self._per_user is None else self._rate()
         if self._setting.model == "closed":
             rate = self._sent_in(int(self._now()) - _TOLD_AFTER_SECONDS)
+        rate += self._nodes.others_rps(self.names())
         if rate > self._plan.most_rps:
             self._break_off(
                 f"it came to {rate:,.0f} requests/s, and the environment allows {self._plan.most_rps:,.0f} "

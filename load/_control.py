@@ -30,6 +30,7 @@ from load._worker import Worker, kinds
 
 EXIT_USAGE, EXIT_CONFIGURATION, EXIT_OUR_FAILURE = 64, 78, 70
 _SENTENCES = (ConfigurationError, ProviderError, SessionError)
+_POLL_SECONDS = 0.05
 _LOG = logging.getLogger(__name__)
 
 
@@ -109,6 +110,7 @@ class Master:
         self._stack = contextlib.ExitStack()
         atexit.register(self._stack.close)
         self._session = Session(options, self._stack, self._kinds)
+        self._session.refuse_strangers(_nodes.other_users(environment), environment.host)
         self._conductor: Conductor | None = None
         self._closing: Any = None
         self._begun = False
@@ -123,6 +125,9 @@ class Master:
         # Until there is a verdict, also where nobody ever starts a run: 0 would be one.
         self._environment.process_exit_code = LoadResult.INVALID.exit_code
         self._interrupts.end = self._interrupted
+        if self._options.run_seconds is not None:
+            # Locust would count it from before the accounts are there, by a clock that imports held up.
+            _parsed(self._environment).run_time = None
         if self._options.stages:
             users = self._options.users or USERS
             # Read by the plan: Locust would count it from the end of the shape once more.
@@ -204,6 +209,14 @@ class Master:
                 gevent.spawn(self._environment.runner.quit)
             return
         self._conductor.start()
+        if self._options.run_seconds is not None:
+            gevent.spawn(self._quit_when_done, self._conductor)
+
+    def _quit_when_done(self, conductor: Conductor) -> None:
+        while not conductor.done:
+            gevent.sleep(_POLL_SECONDS)
+        if self._environment.runner is not None:
+            self._environment.runner.quit()
 
     def _spawned(self, **_kwargs: Any) -> None:
         if self._conductor is not None:

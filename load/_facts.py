@@ -15,7 +15,7 @@ from load._run import Moment, Run, Stage, Worker
 RAMP = "ramp"
 _TOLD_WITHIN_SECONDS = 0.2
 """Workers learn by a message that a stage begins."""
-_OWN = (Trouble.PORTS, Trouble.NAME)
+_OWN = (Trouble.PORTS, Trouble.NAME, Trouble.ROUTE, Trouble.AUTHORITY)
 _OWN_CHECK = "its check raised "
 """So the engine calls a `seen` that breaks: the scenario's own mistake proves nothing of the platform."""
 BUSIEST_SECONDS = 10
@@ -36,11 +36,6 @@ def facts_of(run: Run, policy: LoadPolicy) -> LoadFacts:
         ),
         workers=tuple(_worker(worker) for worker in run.workers),
         expected_workers=run.expected_workers,
-        answered_once=any(
-            endpoint.statuses
-            for tally in run.tallies.values()
-            for endpoint in tally.endpoints.values()
-        ),
         interrupted=run.interrupted,
     )
 
@@ -84,12 +79,23 @@ def _stage(run: Run, stage: Stage, region: str, policy: LoadPolicy) -> StageFact
         lag_p99_seconds=tally.lag.percentile(99),
         paused_seconds=tally.lag.seconds_beyond(Limits().late_seconds),
         cpu_share=_cpu_share(run.workers, whole_seconds(run, stage)),
+        unreached=_unreached(tally),
         required=stage.required,
         endpoints=tuple(
             _endpoint(name, tally.endpoints[name], policy.thresholds_seconds)
             for name in sorted(tally.endpoints)
         ),
     )
+
+
+def _unreached(tally: Tally) -> tuple[str, ...]:
+    """Return the addresses that took no connection though others of their family did.
+
+    A machine without IPv6 reaches none of those: that is no finding about one of them.
+    """
+    families = {":" in address for address in tally.connects}
+    dead = tally.refused.keys() - tally.connects.keys()
+    return tuple(sorted(address for address in dead if (":" in address) in families))
 
 
 def _endpoint(name: str, endpoint: Endpoint, thresholds_seconds: Iterable[float]) -> EndpointFacts:

@@ -48,7 +48,7 @@ class Manner:
 
 
 def address_of(url: str, tls: ssl.SSLContext | None) -> Address:
-    """Return the address of a base URL; its path is none, as the routes are absolute."""
+    """Return where a base URL leads; its path stands before each request's own."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     return Address(

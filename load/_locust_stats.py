@@ -13,6 +13,9 @@ from load._engine._histogram import Histogram
 from load._engine._tally import Endpoint, Tally
 from load._run import Place
 
+_RECENT_SECONDS = 10
+"""Workers of a master tell what their users sent every three seconds."""
+
 
 def add(stats: RequestStats, counted: Mapping[Place, Tally]) -> None:
     """Add what engines counted since the last call to Locust's own figures."""
@@ -30,6 +33,17 @@ def others_failed(environment: Environment, ours: Collection[str]) -> bool:
     errors = environment.stats.errors.values()
     raised = environment.runner is not None and environment.runner.exceptions
     return bool(raised) or any(f"{one.method} {one.name}" not in ours for one in errors)
+
+
+def others_rps(environment: Environment, ours: Collection[str]) -> int:
+    """Return the most requests a second, in the last ten seconds, of users that are not the engine's."""
+    now = int(time.time())
+    others = [
+        entry.num_reqs_per_sec
+        for (name, method), entry in environment.stats.entries.items()
+        if f"{method} {name}" not in ours
+    ]
+    return max(sum(one.get(now - ago, 0) for one in others) for ago in range(_RECENT_SECONDS))
 
 
 def _entry(stats: RequestStats, path: str, method: str, endpoint: Endpoint) -> StatsEntry:

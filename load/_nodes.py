@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
+from load import _locust_stats
 from load._scenario import Scenario
 from load._user import EngineUser
 
@@ -15,6 +17,11 @@ from load._user import EngineUser
 def engine_users(environment: Environment) -> list[type[EngineUser]]:
     """Return the chosen user classes whose requests the engine sends."""
     return [one for one in environment.user_classes if issubclass(one, EngineUser)]
+
+
+def other_users(environment: Environment) -> list[Any]:
+    """Return the chosen user classes that send by themselves."""
+    return [one for one in environment.user_classes if not issubclass(one, EngineUser)]
 
 
 def scenarios(environment: Environment) -> list[Scenario]:
@@ -71,6 +78,10 @@ class LocustNodes:
     def tokens(self) -> int:
         """Return how many users of the engine's there are over all workers."""
         return tokens(self._environment)
+
+    def others_rps(self, ours: Collection[str]) -> int:
+        """Return the requests a second of users that are not the engine's, over all workers."""
+        return _locust_stats.others_rps(self._environment, ours)
 
     def count(self) -> int:
         """Return how many processes send."""

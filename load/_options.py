@@ -28,7 +28,7 @@ _ARGUMENTS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "--closed": {
         "type": int, "metavar": "CONNECTIONS",
-        "help": "so many callers who wait for their answers, instead of a rate: finds a limit, proves none",
+        "help": "so many callers who wait for their answers: finds a limit, proves none, never PASS",
     },
     "--arrivals": {"choices": ["poisson", "uniform"], "default": "poisson"},
     "--seed": {"type": int, "default": 1, "help": "the same seed, the same requests"},
@@ -76,6 +76,8 @@ class Options:
     stages: tuple[Stage, ...]
     """Empty where Locust's users say the rate."""
     users: int | None
+    run_seconds: float | None
+    """How long is measured where Locust's users say the rate and no page ends the run; None: no limit."""
     null_server: bool
     calibrate_seconds: float
     connections: int
@@ -102,6 +104,7 @@ class Options:
             seed=parsed.seed,
             stages=planned,
             users=parsed.num_users,
+            run_seconds=seconds if profile == MANUAL and parsed.headless else None,
             null_server=parsed.null_server,
             calibrate_seconds=0.0 if parsed.null_server else parsed.calibrate,
             connections=parsed.connections,

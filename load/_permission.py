@@ -9,7 +9,7 @@ import dataclasses
 import ipaddress
 import math
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import SplitResult, urlsplit
 
 import pydantic
@@ -17,6 +17,7 @@ import pydantic
 from environments.fields import HttpUrl
 from environments.loader import Loaded, may_allow_load, path_of, shown
 from environments.yaml_file import ConfigurationError, RequestError
+from load._target import Target
 from probes.network import AuthorityUnusable, tls_context
 
 LOCAL = "local"
@@ -92,6 +93,20 @@ def permitted(loaded: Loaded, *, region: str | None = None, host: str | None = N
     )
 
 
+def refuse_stranger(user: str, host: str | None, targets: Iterable[Target]) -> None:
+    """Refuse a user class of Locust's own that sends elsewhere than the run may; raises RequestError."""
+    imitated = [one for one in targets if one.imitated]
+    allowed = "loopback" if imitated else ", ".join(one.address for one in targets)
+    clears = f"set its host to one of {allowed}, or leave this class out."
+    if not host:
+        raise RequestError(f"{user}: names no host, so where it sends is not known; {clears}")
+    parts = _parts(host, f"host of {user}")
+    if imitated and is_loopback(host):
+        return
+    if parts not in [_parts(one.address) for one in targets]:
+        raise RequestError(f"{user}: its host is no address that this run may load; {clears}")
+
+
 def is_loopback(address: str) -> bool:
     """Return whether an http(s) address leads to this machine by what it says itself."""
     name = urlsplit(address).hostname or ""
@@ -147,7 +162,7 @@ def _own(loaded: Loaded, service: str) -> Iterator[tuple[str, str]]:
         yield PUBLIC, loaded.settings.public[service]
 
 
-def _parts(address: str) -> tuple[str, str | None, int | None, str]:
+def _parts(address: str, named: str = "--host") -> tuple[str, str | None, int | None, str]:
     """Return what makes two addresses the same; raises RequestError for what is none."""
     try:
         split: SplitResult = urlsplit(_ADDRESS.validate_python(address))
@@ -155,7 +170,7 @@ def _parts(address: str) -> tuple[str, str | None, int | None, str]:
     except ValueError:
         # Not shown: it may hold a user's password.
         raise RequestError(
-            "--host: must be an http(s) address without user, query or fragment, such as "
+            f"{named}: must be an http(s) address without user, query or fragment, such as "
             "http://127.0.0.1:8080."
         ) from None
     return split.scheme, split.hostname, port, split.path

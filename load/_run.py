@@ -51,6 +51,8 @@ class Plan:
     """As it was typed, secrets masked."""
     most_rps: float = math.inf
     """What the environment allows."""
+    run_seconds: float | None = None
+    """How long is measured where users say the rate; None: until somebody ends it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import logging
 import math
 import pathlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from checks.request import OUT, new_run_id
@@ -30,7 +30,7 @@ from load._facts import facts_of
 from load._messages import Setting
 from load._nodes import LocustNodes
 from load._options import Options, command_line
-from load._permission import Permission, permitted, refuse_unless_allowed
+from load._permission import Permission, permitted, refuse_stranger, refuse_unless_allowed
 from load._records import Records
 from load._run import Plan, Run, Stage
 from load._target import Target
@@ -96,6 +96,11 @@ class Session:
         self._run: contextlib.ExitStack = contextlib.ExitStack()
         self._records: Records | None = None
         self._folder = OUT
+
+    def refuse_strangers(self, users: Iterable[Any], host: str | None) -> None:
+        """Refuse users of Locust's own that send elsewhere than this run may; raises RequestError."""
+        for user in users:
+            refuse_stranger(user.__name__, host or user.host, self._goal.targets)
 
     def open(self, nodes: LocustNodes, workers: int) -> Conductor:
         """Return what leads a new run; raises SessionError."""
@@ -175,6 +180,7 @@ class Session:
             stages=options.stages,
             command=command_line(),
             most_rps=target.most_rps,
+            run_seconds=options.run_seconds,
         )
 
     def _announced(self, target: _Goal) -> tuple[Target, ...]:

@@ -31,7 +31,10 @@ def totals(tally: Tally) -> Row:
         "completed": sum(one.response.count for one in ends),
         "failed": sum(map(endpoint_failures, ends)),
         "received_bytes": sum(one.size_bytes for one in ends),
-        "connects": tally.connects,
+        "connects": tally.connects.total(),
+        "addresses": dict(sorted(tally.connects.items())),
+        "refused_addresses": dict(sorted(tally.refused.items())),
+        "resent": tally.resent,
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import random
 import resource
 import time
 from collections.abc import Callable, Mapping
@@ -239,10 +238,7 @@ class _Usage:
 
 def _lane(target: Target, draws: Draws, setting: Setting, seed: str) -> Lane:
     address = address_of(target.address, _tls(target))
-    authority = target.address.partition("://")[2].partition("/")[0]
-    headers = dict(setting.headers)
-    chance = random.Random(f"{seed}/sample")  # noqa: S311 - which bodies are read, no secret
-    writer = Writer(authority, headers=headers, chance=chance)
+    writer = Writer(target.address, headers=dict(setting.headers))
     numbers = (
         {ask.name: number for number, ask in enumerate(draws.kinds())} if target.imitated else {}
     )

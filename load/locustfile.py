@@ -30,12 +30,12 @@ KEPT = 500
 """So many of the newest bookings are remembered, to be read, paid and called about."""
 PREPARE_SECONDS = 15.0
 
-HEALTHY = Expect(equal={"status": "healthy"}, sample=1)
-LOGGED_IN = Expect(present=("token",), sample=1)
+HEALTHY = Expect(equal={"status": "healthy"})
+LOGGED_IN = Expect(present=("token",))
 RECORD = Expect(present=("id",))
 LIST = Expect(present=("appointments",))
 APPOINTMENT = Expect(present=("id", "status"))
-BOOKED = Expect(status=201, equal={"status": "scheduled"}, present=("id",), sample=1)
+BOOKED = Expect(status=201, equal={"status": "scheduled"}, present=("id",))
 PAID = Expect(status=201, equal={"status": "succeeded"}, present=("id",))
 CALLED = Expect(status=201, equal={"status": "initialised"}, present=("joinUrl",))
 
@@ -166,7 +166,7 @@ def _answer(
         raise PrepareError(f"{where}: status {observed.value.status}, wanted {wanted}")
     body = observed.value.json()
     if not isinstance(body, Mapping):
-        raise PrepareError(f"{where}: the answer is no JSON object")
+        raise PrepareError(f"{where}: the answer is not a JSON object")
     return body
 
 

@@ -121,7 +121,8 @@ def _totals(record: Mapping[str, Any]) -> str:
             "late, dropped": f"{sums['late']:,}, {sums['dropped']:,}",
             "completed, failed": f"{sums['completed']:,}, {sums['failed']:,}",
             "received": load_words.size(sums["received_bytes"]),
-            "new connections": f"{sums['connects']:,}",
+            "new connections": load_words.connections(sums),
+            "resent on a new connection": f"{sums['resent']:,}",
         }
     )
 

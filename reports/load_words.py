@@ -41,6 +41,13 @@ class Finding:
     required: bool
 
 
+def connections(totals: Mapping[str, Any]) -> str:
+    """Return how many connections were made, to which addresses, and which took none."""
+    made = ", ".join(f"{count:,} to {one}" for one, count in totals["addresses"].items())
+    refused = [f"{one} refused {count:,}" for one, count in totals["refused_addresses"].items()]
+    return "; ".join([made or "none", *refused])
+
+
 def meaning(record: Mapping[str, Any]) -> str:
     """Return in one sentence what the result means."""
     return _MEANINGS[LoadResult(record["result"])]

@@ -18,7 +18,8 @@ class EndpointFacts:
     """That got an HTTP answer, whatever it said."""
     failed: int
     own: int
-    """Failed by the generator's machine: no free port, no descriptor, no address for a name."""
+    """Failed by the generator's machine: no free port, descriptor, route, address for a name, or trust in
+    the certificate's authority."""
     timeouts: int
     """Failed by their deadline; a generator that lags may be the cause."""
     slow: Mapping[float, int]
@@ -52,6 +53,8 @@ class StageFacts:
     cpu_share: float
     """Of the busiest worker in its busiest ten seconds, of one core; NaN: nobody measured it."""
     endpoints: tuple[EndpointFacts, ...]
+    unreached: tuple[str, ...] = ()
+    """Addresses of the target's name that took no connection, while others of their kind did."""
     required: bool = True
     """False: beyond what is wanted. It is judged, and the run may pass without it."""
 
@@ -78,7 +81,5 @@ class LoadFacts:
     """Every measured stage of the plan in every region, also one that never began."""
     workers: tuple[WorkerFacts, ...]
     expected_workers: int
-    answered_once: bool
-    """Whether anything of the whole run, warm-up included, got an HTTP answer: the network works."""
     interrupted: str
     """Why it ended before its plan did; empty if it did not."""

@@ -23,6 +23,7 @@ RATE, SECOND, LATE, DROPPED, TOO_MUCH = (
     "no more than planned",
 )
 LAG, CPU, OWN, ALL_COUNTED = "loop lag", "worker CPU", "own failures", "all accounted for"
+ADDRESSES = "every address"
 KEEPING_UP = frozenset({RATE, SECOND, LATE, DROPPED})
 HEALTH = frozenset({LAG, CPU})
 _CHANCE_OF_ALL, _CHANCE_OF_A_SECOND = 3.0, 5.0
@@ -36,7 +37,10 @@ def judge_stage(
     stage: StageFacts, facts: LoadFacts, limits: GeneratorLimits
 ) -> tuple[Judgement, ...]:
     """Return what is to be said of the generator in a stage that began."""
-    found = [_lag(stage, limits), _cpu(stage, limits), _own(stage), _all_counted(stage, facts)]
+    found = [
+        _lag(stage, limits), _cpu(stage, limits), _own(stage), _addresses(stage),
+        _all_counted(stage, facts),
+    ]  # fmt: skip
     if facts.model == "closed":
         return (_no_rate(stage), *found)
     rates = (_late(stage, limits), _dropped(stage))
@@ -65,7 +69,22 @@ def judge_run(facts: LoadFacts, limits: GeneratorLimits) -> tuple[Judgement, ...
             clears="a run to the end of its plan",
         ),
     ]
-    return (*judged, *(one for worker in here for one in _worker(worker, limits)))
+    return (
+        *judged,
+        *_measured(facts),
+        *(one for worker in here for one in _worker(worker, limits)),
+    )
+
+
+def _measured(facts: LoadFacts) -> Iterator[Judgement]:
+    """Say why a run without a measured stage is no evidence; others speak for themselves."""
+    if not any(stage.required for stage in facts.stages):
+        yield _judged(
+            "measured",
+            "no stage was measured: the run ended before its rate was steady",
+            good=False,
+            clears="a longer run",
+        )
 
 
 def fewest(expected: float, share: float, deviations: float, facts: LoadFacts) -> float:
@@ -185,13 +204,24 @@ def _own(stage: StageFacts) -> Judgement:
     own = sum(one.own for one in stage.endpoints)
     return _judged(
         OWN,
-        f"{own:,} requests found no port, descriptor or address on the generator's machine, or met a "
-        "check of the scenario that raised",
+        f"{own:,} requests found no port, descriptor, route, address or trusted certificate authority on "
+        "the generator's machine, or met a check of the scenario that raised",
         good=own == 0,
         observed=own,
         target=0,
-        clears="more ports and descriptors (ip_local_port_range, ulimit -n), a name that resolves, a check "
-        "that does not raise",
+        clears="more ports and descriptors (ip_local_port_range, ulimit -n), a name that resolves, "
+        "the environment's ca_file, a check that does not raise",
+    )
+
+
+def _addresses(stage: StageFacts) -> Judgement:
+    return _judged(
+        ADDRESSES,
+        f"{', '.join(stage.unreached)} took no connection: others of the name took the load"
+        if stage.unreached
+        else "every address that was tried took connections",
+        good=not stage.unreached,
+        clears="each address of the target's name reachable from the generator",
     )
 
 

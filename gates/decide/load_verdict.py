@@ -146,13 +146,14 @@ class _Doubt:
     short: str
     """It sent late or not everything, maybe because the platform held its connections."""
     wrong: str
-    """The platform was asked for something else than planned, or never reached."""
+    """The platform was asked for more than planned."""
+    closed: bool
+    """Callers waited for their answers, so a stall kept them from asking."""
 
     @classmethod
     def of(cls, generator: Iterable[Judgement], facts: LoadFacts) -> _Doubt:
         """Read it from what was judged of the generator."""
         bad = {one.rule: one.sentence for one in generator if one.outcome is not Outcome.PASS}
-        unreached = "" if facts.answered_once else "nothing in the whole run was ever answered"
         throttled = min((one.name for one in facts.workers if one.throttled_periods), default="")
         unwell = [bad[rule] for rule in sorted(load_generator.HEALTH) if rule in bad]
         if throttled:
@@ -162,7 +163,8 @@ class _Doubt:
             short=next((bad[rule] for rule in sorted(load_generator.KEEPING_UP & set(bad))), "")
             if facts.model == "open"
             else "",
-            wrong=unreached or bad.get(load_generator.TOO_MUCH, ""),
+            closed=facts.model == "closed",
+            wrong=bad.get(load_generator.TOO_MUCH, ""),
         )
 
 
@@ -200,6 +202,18 @@ def _judge(
     aim = _Aim(title, objective.target)
     evidence = Evidence(stage.lasted_seconds or 0.0, {}, "", {})
     judged = judge_target(aim, _counts(objective, endpoints), evidence)
+    if (
+        judged.outcome is Outcome.PASS
+        and doubt.closed
+        and objective.target.over_seconds is not None
+    ):
+        return dataclasses.replace(
+            judged,
+            outcome=Outcome.INCONCLUSIVE,
+            sentence=f"{judged.sentence} of the requests that waiting callers sent: a closed loop proves no "
+            "latency, as nobody asks while the platform stalls",
+            clears="a run at a rate (--rps)",
+        )
     if judged.outcome is not Outcome.FAIL:
         return judged
     judged = dataclasses.replace(judged, means=None)
@@ -238,7 +252,9 @@ def _doubted(
     if over is None:
         own = sum(one.own + (one.timeouts if doubt.unwell else 0) for one in endpoints)
         left = Counts(sum(one.failed for one in endpoints) - own, total - own)
-        caused = doubt.unwell or "no port, descriptor or address, or a check that raised"
+        caused = (
+            doubt.unwell or "no port, descriptor, route, address or trust, or a check that raised"
+        )
         return "" if _disproves(aim, left) else caused
     if doubt.unwell:
         return doubt.unwell

@@ -42,9 +42,17 @@ class Book:
         tally.dropped += 1
         tally.second(due_at + self._offset_seconds).due += 1
 
-    def connected(self, stage: int) -> None:
-        """Count a new connection."""
-        self._of(stage).connects += 1
+    def connected(self, stage: int, address: str) -> None:
+        """Count a new connection to an address."""
+        self._of(stage).connects[address] += 1
+
+    def refused(self, stage: int, address: str) -> None:
+        """Count an address that took no connection."""
+        self._of(stage).refused[address] += 1
+
+    def resent(self, stage: int) -> None:
+        """Count a request that is sent once more."""
+        self._of(stage).resent += 1
 
     def lag(self, stage: int, now: float, seconds: float) -> None:
         """Count how late the engine's own clock ticked."""

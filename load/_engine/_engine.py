@@ -26,6 +26,9 @@ __all__ = ["Address", "Engine", "Limits", "Request", "trouble_of", "unix_offset_
 TICK_SECONDS = 0.001
 """Fixed: a shorter sleep makes uvloop spin."""
 _SWEEP_SECONDS = 0.02
+_NO_ROUTE = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
+_UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's codes for a chain that leads to no certificate authority which is trusted here."""
 _OUT_OF = frozenset({errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS})
 
 # uvloop's own clock shows whole milliseconds, and those of the loop's last turn: too coarse for a latency.
@@ -83,13 +86,18 @@ class Engine:
         self._book = Book(offset_seconds=offset_seconds, late_seconds=limits.late_seconds)
         self._names = Names(address.host, address.port)
         self._stage = 0
-        self._idle: list[Connection] = []
+        self._idle: collections.deque[Connection] = collections.deque()
+        """The one that was idle for longest is asked first: so every address of a name is."""
         self._open = 0
         self._connecting = 0
         self._flights: dict[Connection, Flight] = {}
         self._waiting: collections.deque[tuple[int, float]] = collections.deque()
         """Stage and time of each arrival that has no connection yet; its request is drawn when it has."""
+        self._again: collections.deque[Flight] = collections.deque()
+        """Requests whose kept connection had ended unannounced; each goes out on a new one."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = 0
+        """Counts connections: each goes to the next address of the name."""
         self._running = False
         self._stopping = False
         self._broken: Exception | None = None
@@ -134,7 +142,7 @@ class Engine:
 
     async def _ticks(self) -> None:
         ticked = swept = _now()
-        while self._flights or self._waiting or not self._stopping:
+        while self._flights or self._waiting or self._again or not self._stopping:
             await asyncio.sleep(TICK_SECONDS)
             now = _now()
             self._book.lag(self._stage, now, now - ticked - TICK_SECONDS)
@@ -149,9 +157,12 @@ class Engine:
 
     def _end(self) -> None:
         """Leave nothing open and nothing uncounted, also where the run was broken off."""
+        self._running = False
         self._drop_waiting()
         for task in tuple(self._tasks):
             task.cancel()
+        while self._again:
+            self._book.over(self._again.popleft(), Answer(None, Trouble.LOST), _now())
         for connection in tuple(self._flights):
             connection.give_up(Trouble.LOST)
         for connection in self._idle:
@@ -174,7 +185,7 @@ class Engine:
 
     def _arrive(self, due_at: float, now: float) -> None:
         while self._idle:
-            connection = self._idle.pop()
+            connection = self._idle.popleft()
             if connection.usable:
                 self._ask(connection, self._stage, due_at, now)
                 return
@@ -191,8 +202,11 @@ class Engine:
             self._break(exc, stage, due_at)
             connection.close()
             return
-        self._flights[connection] = Flight(request, stage, due_at, now)
-        connection.ask(request.data, keep_body=request.keep_body)
+        self._send(connection, Flight(request, stage, due_at, now))
+
+    def _send(self, connection: Connection, flight: Flight) -> None:
+        self._flights[connection] = flight
+        connection.ask(flight.request.data, keep_body=flight.request.keep_body)
 
     def _break(self, exc: Exception, stage: int, due_at: float) -> None:
         """End the run: there is no request to send."""
@@ -225,19 +239,37 @@ class Engine:
             self._open -= 1
             self._fail_one(trouble)
             return
-        self._book.connected(self._stage)
-        if connection.usable:
-            self._free(connection, _now())
-        else:
+        if not connection.usable:
             # Closed already, before anything was asked: that is an arrival's failure too.
             self._fail_one(trouble)
+        elif self._again:
+            self._send(connection, self._again.popleft())
+        else:
+            self._free(connection, _now())
 
     async def _connection(self) -> Connection:
-        *others, last = await self._names.places()
-        for place in others:
-            with contextlib.suppress(OSError):
-                return await self._connection_to(*place)
-        return await self._connection_to(*last)
+        """Connect to the addresses of the name in turn; one that takes no connection is counted."""
+        places = await self._names.places()
+        first, self._turn = self._turn % len(places), self._turn + 1
+        if not first and self._turn == 1:
+            self._connect_to_the_others(len(places) - 1)
+        for number in range(first, first + len(places)):
+            family, host = places[number % len(places)]
+            try:
+                connection = await self._connection_to(family, host)
+            except OSError:
+                self._book.refused(self._stage, host)
+                if number == first + len(places) - 1:
+                    raise
+            else:
+                self._book.connected(self._stage, host)
+                return connection
+        raise OSError(errno.EADDRNOTAVAIL, "the name has no address")
+
+    def _connect_to_the_others(self, count: int) -> None:
+        """Meet each address of a name, also where one connection would do."""
+        for _ in range(min(count, self._limits.connections - self._open)):
+            self._connect()
 
     async def _connection_to(self, family: int, host: str) -> Connection:
         address = self._address
@@ -254,6 +286,9 @@ class Engine:
     def _fail_one(self, trouble: Trouble) -> None:
         """Let a failed connection end one of the arrivals that wait: each has a failure of its own."""
         now = _now()
+        if self._again:
+            self._book.over(self._again.popleft(), Answer(None, trouble), now)
+            return
         if self._waiting:
             stage, due_at = self._waiting.popleft()
         elif self._has_caller_to_ask():
@@ -295,13 +330,26 @@ class Engine:
     def _answered(self, connection: Connection, answer: Answer) -> None:
         now = _now()
         flight = self._flights.pop(connection, None)
-        if flight is not None:
+        if flight is not None and self._worth_resending(connection, answer, flight):
+            self._book.resent(flight.stage)
+            self._again.append(flight)
+            self._connect()
+        elif flight is not None:
             self._book.over(flight, answer, now)
         if connection.usable:
             self._free(connection, now)
         if self._schedule is not None:
             # A look at the clock between two ticks: at high rates hardly anything waits for a tick.
             self._send_due(now)
+
+    def _worth_resending(self, connection: Connection, answer: Answer, flight: Flight) -> bool:
+        """Tell whether a client would ask again: nothing says that the server saw it (RFC 9110, 9.2.2)."""
+        return (
+            answer.trouble is Trouble.LOST
+            and connection.died_reused
+            and flight.request.idempotent
+            and self._running
+        )
 
     def _gone(self, connection: Connection) -> None:
         self._open -= 1
@@ -332,6 +380,8 @@ def _spared_collections() -> Iterator[None]:
 
 def trouble_of(exc: Exception) -> Trouble:
     """Return why no connection came about."""
+    if isinstance(exc, ssl.SSLCertVerificationError) and exc.verify_code in _UNKNOWN_AUTHORITY:
+        return Trouble.AUTHORITY
     if isinstance(exc, ssl.SSLError):
         return Trouble.TLS
     if isinstance(exc, socket.gaierror):
@@ -341,4 +391,6 @@ def trouble_of(exc: Exception) -> Trouble:
     ):
         # A name with several addresses brings all their errors in one, as words without a number.
         return Trouble.PORTS
+    if isinstance(exc, OSError) and exc.errno in _NO_ROUTE:
+        return Trouble.ROUTE
     return Trouble.CONNECT

@@ -9,6 +9,7 @@ from load._engine._wire import Answer
 
 _REDIRECTS = 300
 """Below it a status is right: a redirect is an error here, for nobody follows it."""
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,11 @@ class Request:
     """Returns what is wrong with an answer; None: nothing. Without one, a status below 300 is right."""
     keep_body: bool = False
     """Whether `judge` reads the body."""
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether asking twice is the same as asking once (RFC 9110, 9.2.2)."""
+        return self.data.partition(b" ")[0] in _IDEMPOTENT
 
     def wrong(self, answer: Answer) -> str | None:
         """Return what is wrong with an answer, in a report's words; None: nothing."""

@@ -118,7 +118,12 @@ class Tally:
     """Never sent: too many waited already."""
     lag: Histogram = dataclasses.field(default_factory=Histogram)
     """How much later than meant the engine's own clock ticked."""
-    connects: int = 0
+    connects: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    """New connections, by the address of the server."""
+    refused: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    """Addresses that took no connection, and how often; another one may have."""
+    resent: int = 0
+    """Sent once more on a new connection, as the kept one had ended unannounced."""
 
     def endpoint(self, name: str) -> Endpoint:
         """Return the counts of one kind of request."""
@@ -144,7 +149,9 @@ class Tally:
         self.sent += other.sent
         self.late += other.late
         self.dropped += other.dropped
-        self.connects += other.connects
+        self.connects.update(other.connects)
+        self.refused.update(other.refused)
+        self.resent += other.resent
         self.lag.merge(other.lag)
 
     def record(self) -> dict[str, object]:
@@ -157,7 +164,9 @@ class Tally:
             "late": self.late,
             "dropped": self.dropped,
             "lag": self.lag.record_of(),
-            "connects": self.connects,
+            "connects": dict(sorted(self.connects.items())),
+            "refused": dict(sorted(self.refused.items())),
+            "resent": self.resent,
         }
 
     @classmethod
@@ -173,7 +182,9 @@ class Tally:
             late=_count(fields.get("late")),
             dropped=_count(fields.get("dropped")),
             lag=Histogram.from_record(_mapping(fields.get("lag"))),
-            connects=_count(fields.get("connects")),
+            connects=collections.Counter(_counts(fields.get("connects"))),
+            refused=collections.Counter(_counts(fields.get("refused"))),
+            resent=_count(fields.get("resent")),
         )
 
 

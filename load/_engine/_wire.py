@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import re
 from collections.abc import Callable
-from typing import NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 import httptools
 
@@ -19,13 +20,19 @@ _NO_HTTP = (
 )  # fmt: skip
 
 
+_HEAD_WITH_LENGTH = re.compile(rb"(?is).*?\ncontent-length.*?\n\r?\n")
+"""Interim heads, which have none, stand before it."""
+
+
 class Trouble(enum.StrEnum):
     """Why there is no answer; the words of reports."""
 
     NAME = "name not resolved"
     CONNECT = "no connection"
+    ROUTE = "no route from the generator's machine"
     PORTS = "no free port or descriptor"
     TLS = "TLS refused"
+    AUTHORITY = "certificate of an unknown authority"
     LOST = "connection lost before the answer was whole"
     NOT_HTTP = "no HTTP"
     TOO_LARGE = "body too large"
@@ -51,7 +58,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_answered", "_asked", "_body", "_gone", "_head", "_keeps_alive", "_keeps_body",
-        "_most_bytes", "_parser", "_size", "_status", "_transport",
+        "_most_bytes", "_parser", "_repeats_length", "_requests", "_size", "_status", "_transport",
     )  # fmt: skip
 
     def __init__(
@@ -66,8 +73,9 @@ class Connection(asyncio.Protocol):
         self._most_bytes = most_bytes
         self._transport: asyncio.Transport | None = None
         # One for all answers: making one costs as much as reading an answer.
-        self._parser = httptools.HttpResponseParser(self)
-        self._asked = self._keeps_body = self._keeps_alive = False
+        self._parser = _parser(self)
+        self._requests = 0
+        self._asked = self._keeps_body = self._keeps_alive = self._repeats_length = False
         self._head = b""
         self._body: list[bytes] = []
         self._size = 0
@@ -83,6 +91,7 @@ class Connection(asyncio.Protocol):
         if self._asked or self._transport is None:
             raise RuntimeError("this connection is busy or not open")
         self._asked, self._keeps_body = True, keep_body
+        self._requests += 1
         self._head, self._size, self._status = b"", 0, 0
         self._transport.write(request)
 
@@ -90,6 +99,14 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         """Whether another request may be asked."""
         return not self._asked and self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def died_reused(self) -> bool:
+        """Whether a kept connection ended before the first byte of the answer to its last request.
+
+        Then the server had closed it before it saw the request, as servers do with idle connections.
+        """
+        return self._requests > 1 and not self._head
 
     def give_up(self, trouble: Trouble) -> None:
         """End what is asked without its answer; the connection goes with it."""
@@ -111,7 +128,7 @@ class Connection(asyncio.Protocol):
         if not self._size:
             self._head += data
         try:
-            self._parser.feed_data(data)
+            self._read(data)
         except _NO_HTTP:
             self.give_up(Trouble.NOT_HTTP)
             return
@@ -123,6 +140,20 @@ class Connection(asyncio.Protocol):
             self._answered(self, self._whole(self._status))
         elif self._size > self._most_bytes or len(self._head) > _MOST_HEAD:
             self.give_up(Trouble.TOO_LARGE)
+
+    def _read(self, data: bytes) -> None:
+        """Read on; the same length twice is one length (RFC 9112, 6.3), which the parser refuses."""
+        if not self._repeats_length:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserError:
+                self._repeats_length = self._head.lower().count(b"\ncontent-length") > 1
+                if not self._repeats_length:
+                    raise
+                self._parser = _parser(self)
+        if self._repeats_length and (once := _one_length(self._head)) is not None:
+            self._repeats_length = False
+            self._parser.feed_data(once)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell that the connection is over (asyncio's call)."""
@@ -167,13 +198,33 @@ class Connection(asyncio.Protocol):
             self._answered(self, answer)
 
 
+def _parser(of: object) -> Any:
+    parser = httptools.HttpResponseParser(of)
+    # A bare line feed ends a line (RFC 9112, 2.2): clients take it, and so do the platform's.
+    parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+    return parser
+
+
+def _one_length(read: bytes) -> bytes | None:
+    """Return what was read with a Content-Length that says the same again left out; None: no whole head."""
+    head = _HEAD_WITH_LENGTH.match(read)
+    if head is None:
+        return None
+    kept: dict[bytes, bytes] = {}
+    for number, line in enumerate(head[0].split(b"\n")):
+        length = b"".join(line.lower().split())
+        key = length if length.startswith(b"content-length:") else str(number).encode()
+        kept.setdefault(key, line)
+    return b"\n".join(kept.values()) + read[head.end() :]
+
+
 class _Head:
     """What an answer's first bytes tell: asked of the few whose connection ended before they did."""
 
     def __init__(self) -> None:
         self.status = 0
         self.tells_length = False
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser = _parser(self)
 
     @classmethod
     def of(cls, data: bytes) -> Self:

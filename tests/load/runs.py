@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import random
 from typing import Any
@@ -53,7 +54,7 @@ def a_tally(**changes: Any) -> Tally:
     """Count the traffic's answers, the same ones each time."""
     traffic = dataclasses.replace(Traffic(), **changes)
     chance = random.Random(traffic.seed)  # noqa: S311 - test data that is the same each time
-    made = Tally(late=traffic.late, connects=20)
+    made = Tally(late=traffic.late, connects=collections.Counter({"127.0.0.1": 20}))
     for at in range(traffic.began_at, traffic.began_at + traffic.seconds):
         for number in range(traffic.rps):
             _answer(made, traffic, at, "booking" if number % 4 == 0 else "login", chance.random())

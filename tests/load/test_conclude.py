@@ -330,9 +330,9 @@ def test_what_makes_no_sense_is_invalid_and_still_shown(run: Run) -> None:
     assert load_plain.render(record).startswith("load: INVALID")
 
 
-def test_a_closed_model_passes_without_a_rate() -> None:
+def test_a_closed_model_never_passes() -> None:
     plan = a_plan(model="closed", stages=(Stage(1, 16.0, float(SECONDS), title="callers"),))
-    assert concluded(valid_run(plan=plan))["result"] == "PASS"
+    assert concluded(valid_run(plan=plan))["result"] == "INVALID"
 
 
 def test_an_address_keeps_its_login_to_itself() -> None:

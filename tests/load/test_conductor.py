@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Literal
 
 import gevent
@@ -53,6 +53,7 @@ class Workers:
         self.clock_ahead = 0.0
         self.first_sequence = 0
         self.users = 10
+        self.others = 0
 
     def send(self, kind: str, data: dict[str, Any]) -> None:
         self.told.append((kind, data))
@@ -65,6 +66,10 @@ class Workers:
 
     def tokens(self) -> int:
         return self.users
+
+    def others_rps(self, ours: Collection[str]) -> int:
+        assert all(" " in name for name in ours)
+        return self.others
 
     def _answer(self, name: str, kind: str) -> None:
         conductor = self.conductor
@@ -244,6 +249,13 @@ def test_a_rate_that_only_shows_in_the_run_keeps_to_what_the_environment_allows(
     )
 
 
+def test_users_beside_the_engine_count_towards_what_the_environment_allows() -> None:
+    workers = Workers("a#0", "b#1")
+    workers.others = 3
+    run = carried_out(workers, dataclasses.replace(plan(Stage(0, 7, 60)), most_rps=9))
+    assert "it came to 10 requests/s, and the environment allows 9" in run.interrupted
+
+
 def test_a_worker_that_does_not_tell_the_rest_is_lost() -> None:
     workers = Workers("a#0", "b#1")
     workers.mute.add("a#0")
@@ -312,6 +324,17 @@ def test_users_say_the_rate_where_no_plan_does() -> None:
     run = conductor.finish()
     assert run.interrupted == ""
     assert [(stage.rps, stage.measured) for stage in run.plan.stages] == [(30, False), (30, True)]
+
+
+def test_a_run_by_users_lasts_as_long_as_was_asked_and_says_so_if_not() -> None:
+    manual = dataclasses.replace(plan(profile="manual"), run_seconds=0.3)
+    run = carried_out(Workers("a#0", "b#1"), manual, per_user=3.0)
+    [measured] = [stage.number for stage in run.measured()]
+    began, ended = run.begun[measured]
+    assert 0.3 <= ended - began < BOUND_SECONDS
+    assert run.interrupted == ""
+    cut = led(Workers("a#0", "b#1"), dataclasses.replace(manual, run_seconds=60), per_user=3.0)
+    assert cut.finish().interrupted == "stopped before its plan was carried out"
 
 
 def test_users_that_change_begin_another_stage() -> None:

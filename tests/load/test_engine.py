@@ -24,6 +24,7 @@ from load._engine._engine import (
     trouble_of,
     unix_offset_seconds,
 )
+from load._engine._names import Names
 from load._engine._null_server import Manners
 from load._engine._schedule import Schedule
 from load._engine._tally import Endpoint, Tally
@@ -109,7 +110,7 @@ def test_it_sends_what_is_due_and_counts_it_once(drained_every: float | None) ->
     assert tally.dropped == 0
     assert tally.endpoints["home"].statuses == {200: tally.sent}
     assert not tally.endpoints["home"].troubles
-    assert tally.connects < tally.sent
+    assert tally.connects.total() < tally.sent
 
 
 def test_a_server_that_stalls_is_seen_from_the_intended_time() -> None:
@@ -204,7 +205,7 @@ def test_a_server_that_closes_each_time_costs_connections_and_no_request() -> No
     tally = uvloop.run(ask())
     adds_up(tally)
     assert not tally.endpoints["home"].troubles
-    assert tally.connects >= tally.sent
+    assert tally.connects.total() >= tally.sent
 
 
 def test_a_server_that_hangs_up_on_everybody_fails_every_arrival() -> None:
@@ -368,6 +369,12 @@ def test_too_few_descriptors_are_said_and_no_arrival_is_lost() -> None:
     assert "no free port or descriptor" in _troubles(tally)
 
 
+def _refused_certificate(code: int) -> ssl.SSLCertVerificationError:
+    refused = ssl.SSLCertVerificationError("refused")
+    refused.verify_code = code
+    return refused
+
+
 @pytest.mark.parametrize(
     ("exc", "trouble"),
     [
@@ -375,13 +382,16 @@ def test_too_few_descriptors_are_said_and_no_arrival_is_lost() -> None:
         (OSError(errno.EMFILE, "Too many open files"), Trouble.PORTS),
         (OSError("Multiple exceptions: [Errno 99] Cannot, [Errno 99] Cannot"), Trouble.PORTS),
         (OSError(errno.ECONNREFUSED, "Connection refused"), Trouble.CONNECT),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), Trouble.ROUTE),
         (TimeoutError(), Trouble.CONNECT),
         (socket.gaierror(-2, "Name or service not known"), Trouble.NAME),
-        (ssl.SSLCertVerificationError("expired"), Trouble.TLS),
+        (_refused_certificate(10), Trouble.TLS),
+        (_refused_certificate(20), Trouble.AUTHORITY),
     ],
     ids=[
         "ports used up", "descriptors used up", "ports used up at both addresses", "refused",
-        "no answer to a connection", "no such name", "a bad certificate",
+        "no route", "no answer to a connection", "no such name", "an expired certificate",
+        "an unknown authority",
     ],
 )  # fmt: skip
 def test_why_no_connection_came_about_has_its_word(exc: Exception, trouble: Trouble) -> None:
@@ -404,7 +414,7 @@ def test_a_closed_model_asks_again_with_each_answer_and_nothing_is_late() -> Non
         left, tally = uvloop.run(ask(port))
     adds_up(tally)
     home = tally.endpoints["home"]
-    assert (left, tally.late, tally.dropped, tally.connects) == (0, 0, 0, 3)
+    assert (left, tally.late, tally.dropped, tally.connects.total()) == (0, 0, 0, 3)
     assert tally.sent >= 12
     assert home.response.record_of() == home.service.record_of()
     assert home.statuses == {200: tally.sent}
@@ -533,19 +543,19 @@ def test_a_second_answer_is_not_the_next_requests() -> None:
     tally = uvloop.run(ask())
     adds_up(tally)
     assert tally.endpoints["home"].statuses == {200: tally.sent}
-    assert tally.connects == pytest.approx(tally.sent, abs=1)
+    assert tally.connects.total() == pytest.approx(tally.sent, abs=1)
 
 
 @pytest.mark.parametrize(
-    ("name", "trusted", "right"),
+    ("name", "trusted", "trouble"),
     [
-        ("localhost", True, True),
-        ("localhost", False, False),
-        ("elsewhere.test", True, False),
+        ("localhost", True, None),
+        ("localhost", False, Trouble.AUTHORITY),
+        ("elsewhere.test", True, Trouble.TLS),
     ],
     ids=["the right one", "of an unknown authority", "of another host"],
 )
-def test_a_certificate_is_verified(name: str, *, trusted: bool, right: bool) -> None:
+def test_a_certificate_is_verified(name: str, *, trusted: bool, trouble: Trouble | None) -> None:
     authority = trustme.CA()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name).configure_cert(server)
@@ -557,4 +567,74 @@ def test_a_certificate_is_verified(name: str, *, trusted: bool, right: bool) -> 
         address = Address("localhost", port, client)
         tally = uvloop.run(sent(address, rate=50, seconds=0.5))
     adds_up(tally)
-    assert tally.endpoints["home"].troubles == ({} if right else {"TLS refused": tally.sent})
+    assert tally.endpoints["home"].troubles == ({trouble: tally.sent} if trouble else {})
+
+
+POST = Request("book", b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n")
+
+
+async def _answers_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer the first request of a connection, and hang up on the second before a byte is sent."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    await reader.readuntil(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("request_", "right"),
+    [pytest.param(GET, True, id="a read"), pytest.param(POST, False, id="a booking is not")],
+)
+def test_a_read_on_a_kept_connection_that_had_ended_is_sent_once_more(
+    request_: Request, *, right: bool
+) -> None:
+    async def ask() -> Tally:
+        async with scripted(_answers_once) as port:
+            return await sent(Address("127.0.0.1", port), rate=40, draw=lambda: request_)
+
+    tally = uvloop.run(ask())
+    adds_up(tally)
+    [endpoint] = tally.endpoints.values()
+    lost = endpoint.troubles[Trouble.LOST]
+    assert (lost == 0) is right
+    assert (tally.resent > 0) is right
+    assert tally.resent or lost > tally.sent / 4
+
+
+def test_a_read_on_a_new_connection_that_ends_is_a_failure() -> None:
+    async def hang_up(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+
+    async def ask() -> Tally:
+        async with scripted(hang_up) as port:
+            return await sent(Address("127.0.0.1", port))
+
+    tally = uvloop.run(ask())
+    adds_up(tally)
+    assert tally.endpoints["home"].troubles == {Trouble.LOST: tally.sent}
+    assert tally.resent == 0
+
+
+def test_each_address_of_a_name_is_asked_and_one_that_is_down_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def places(_: Names) -> list[tuple[int, str]]:
+        return [(socket.AF_INET, f"127.0.0.{last}") for last in (1, 2, 3)]
+
+    async def ask() -> Tally:
+        async with (
+            scripted(_polite, host="127.0.0.1") as port,
+            scripted(_polite, host="127.0.0.2", port=port),
+        ):
+            return await sent(Address("all.example", port), rate=60)
+
+    monkeypatch.setattr(Names, "places", places)
+    tally = uvloop.run(ask())
+    adds_up(tally)
+    assert set(tally.connects) == {"127.0.0.1", "127.0.0.2"}
+    assert set(tally.refused) == {"127.0.0.3"}
+    assert not tally.endpoints["home"].troubles
+
+
+async def _polite(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.readuntil(b"\r\n\r\n"):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")

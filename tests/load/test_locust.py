@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import datetime as dt
 import json
 import os
 import pathlib
@@ -222,6 +223,7 @@ STOCK = """
 from locust import User, constant, task
 
 class Stock(User):
+    host = "http://127.0.0.1:9"
     fixed_count = 1
     wait_time = constant(0.2)
 
@@ -240,6 +242,34 @@ def test_users_of_locusts_own_run_beside(tmp_path: pathlib.Path) -> None:
     assert re.search(r"GET +/stock: RuntimeError", ran.said)
     assert ran.code == {"PASS": 1, "INVALID": 20}[ran.record["result"]]
     assert "/stock" not in json.dumps(ran.record["endpoints"])
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        pytest.param(
+            '"https://api.example"', "its host is no address that this run may load", id="another"
+        ),
+        pytest.param("None", "names no host", id="none"),
+    ],
+)
+def test_users_of_locusts_own_may_send_nowhere_else(
+    tmp_path: pathlib.Path, host: str, words: str
+) -> None:
+    (tmp_path / "stock.py").write_text(
+        STOCK.replace('"http://127.0.0.1:9"', host), encoding="utf-8"
+    )
+    ran = run(*QUICK, files=f"load/locustfile.py,{tmp_path / 'stock.py'}")
+    assert ran.code == 64
+    assert words in ran.said
+
+
+def test_the_time_of_a_run_by_users_is_what_was_asked_for() -> None:
+    ran = run("--null-server", "-u", "40", "-r", "40", "-t", "3s", "--only-summary")
+    [measured] = [one for one in ran.record["stages"] if one["measured"]]
+    began, ended = (dt.datetime.fromisoformat(measured[key]) for key in ("began_at", "ended_at"))
+    assert (ended - began).total_seconds() == pytest.approx(3, abs=0.5)
+    assert ran.record["interrupted"] == ""
 
 
 @pytest.mark.parametrize(

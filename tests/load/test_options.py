@@ -13,7 +13,7 @@ PLAIN: dict[str, Any] = {
     "env": "local", "release": None, "region": None, "host": None, "rps": None, "profile_name": None,
     "closed": None, "arrivals": "poisson", "seed": 1, "null_server": False, "calibrate": 3.0,
     "connections": 512, "deadline": 10.0, "baseline": None, "report_to": None, "run_time": None,
-    "num_users": None,
+    "num_users": None, "headless": True,
 }  # fmt: skip
 
 

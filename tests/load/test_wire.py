@@ -80,9 +80,15 @@ def asked(said: bytes, *, bytewise: bool = False, closes: bool = False) -> tuple
         (INTERIM + HELLO, 200, b"hello"),
         (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
         (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", 302, b""),
+        (HELLO.replace(b"\r\n\r\n", b"\r\ncontent-length: 5\r\n\r\n"), 200, b"hello"),
+        (INTERIM + HELLO.replace(b"\r\n\r\n", b"\r\ncontent-length: 5\r\n\r\n"), 200, b"hello"),
+        (HELLO.replace(b"\r\n", b"\n"), 200, b"hello"),
     ],
-    ids=["a length", "chunks", "an interim answer first", "no body", "a redirect"],
-)
+    ids=[
+        "a length", "chunks", "an interim answer first", "no body", "a redirect", "a length twice",
+        "a length twice behind an interim answer", "bare line feeds",
+    ],
+)  # fmt: skip
 def test_a_whole_answer_leaves_the_connection_usable(
     said: bytes, status: int, body: bytes, *, bytewise: bool
 ) -> None:
@@ -117,6 +123,7 @@ def test_a_server_that_closes_is_taken_at_its_word(said: bytes) -> None:
         (b"SSH-2.0-OpenSSH_9.6\r\n", False, Trouble.NOT_HTTP),
         (b"<html>hello</html>", False, Trouble.NOT_HTTP),
         (b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello", False, Trouble.NOT_HTTP),
+        (HELLO.replace(b"\r\n\r\n", b"\r\nContent-Length: 6\r\n\r\n"), False, Trouble.NOT_HTTP),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"x" * (MEGABYTE + 1),
             False,
@@ -131,7 +138,7 @@ def test_a_server_that_closes_is_taken_at_its_word(said: bytes) -> None:
     ],
     ids=[
         "nothing", "half a body", "half a chunk", "an interim answer alone", "half a head", "SSH",
-        "a page without a head", "a length that is none", "too large", "a head without an end",
+        "a page without a head", "a length that is none", "two lengths", "too large", "a head without an end",
         "another protocol",
     ],
 )  # fmt: skip

@@ -15,7 +15,9 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def scripted(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+async def scripted(
+    serve: Serve, tls: ssl.SSLContext | None = None, *, host: str = "localhost", port: int = 0
+) -> AsyncIterator[int]:
     """Serve connections by a coroutine; yields the port."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -29,7 +31,7 @@ async def scripted(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIter
         finally:
             writer.transport.abort()
 
-    server = await asyncio.start_server(connected, "localhost", 0, family=socket.AF_INET, ssl=tls)
+    server = await asyncio.start_server(connected, host, port, family=socket.AF_INET, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -95,7 +95,6 @@ def valid_run(**changes: Any) -> LoadFacts:
         stages=(a_stage(), a_stage(region="us")),
         workers=(a_worker(), a_worker(name="two")),
         expected_workers=2,
-        answered_once=True,
         interrupted="",
     )
     return dataclasses.replace(valid, **changes)

@@ -211,12 +211,27 @@ def test_a_throttled_generators_latency_is_its_own() -> None:
     assert judge(facts, POLICY).result is INVALID
 
 
-@pytest.mark.parametrize(("answered", "result"), [(True, FAIL), (False, INVALID)])
-def test_a_dead_platform_fails_only_if_the_network_was_seen_to_work(
-    *, answered: bool, result: LoadResult
-) -> None:
-    facts = dataclasses.replace(with_endpoint(failed=N, answered=0), answered_once=answered)
-    assert judge(facts, POLICY).result is result
+@pytest.mark.parametrize(
+    ("own", "result"),
+    [
+        pytest.param(0, FAIL, id="a healthy generator was refused: the platform failed"),
+        pytest.param(N, INVALID, id="the generator found no route, name or authority: undecided"),
+    ],
+)
+def test_a_target_that_never_answered(own: int, result: LoadResult) -> None:
+    assert judge(with_endpoint(failed=N, answered=0, own=own), POLICY).result is result
+
+
+def test_a_run_without_a_measured_stage_says_so() -> None:
+    facts = valid_run(stages=())
+    assert judge(facts, POLICY).result is INVALID
+    assert "no stage was measured" in said(facts)
+
+
+def test_an_address_that_took_no_connection_is_named_and_forbids_a_pass() -> None:
+    facts = with_stage(unreached=("127.0.0.2",))
+    assert judge(facts, POLICY).result is INVALID
+    assert "127.0.0.2 took no connection" in said(facts)
 
 
 @pytest.mark.parametrize(
@@ -278,13 +293,13 @@ def test_evenly_spaced_arrivals_may_miss_a_border_once_for_each_worker() -> None
     assert judge(alone, POLICY).result is INVALID
 
 
-def test_a_closed_model_has_no_rate_and_says_what_its_latency_is_worth() -> None:
+def test_a_closed_model_proves_no_latency_and_disproves_as_any_other() -> None:
     stage = a_stage(rps=20.0, due=0, late=0, sent_by_second=(3, *(100,) * 59))
     facts = valid_run(model="closed", stages=(stage,))
-    assert judge(facts, POLICY).result is PASS
-    assert "while the platform stalls nobody asks" in said(facts)
-    lagging = valid_run(model="closed", stages=(dataclasses.replace(stage, **LAGS),))
-    assert judge(lagging, POLICY).result is INVALID
+    assert judge(facts, POLICY).result is INVALID
+    assert "a closed loop proves no latency" in said(facts)
+    bad = dataclasses.replace(stage, endpoints=(an_endpoint(failed=N),))
+    assert judge(valid_run(model="closed", stages=(bad,)), POLICY).result is FAIL
 
 
 def test_an_endpoint_of_its_own_objective_is_judged_alone() -> None:
@@ -396,18 +411,14 @@ def changed(parts: list[dict[str, Any]]) -> dict[str, Any]:
     st.lists(st.sampled_from(WORSE_STAGE), max_size=2),
     st.lists(st.sampled_from(WORSE_ENDPOINT), max_size=2),
     st.lists(st.sampled_from(WORSE_RUN), max_size=2),
-    st.booleans(),
 )
 def test_what_gets_worse_never_passes(
     stage: list[dict[str, Any]],
     endpoint: list[dict[str, Any]],
     run: list[dict[str, Any]],
-    answered: bool,  # noqa: FBT001 - hypothesis names its arguments
 ) -> None:
     endpoints = {"endpoints": (an_endpoint(**changed(endpoint)),)}
-    facts = dataclasses.replace(
-        with_stage(**{**endpoints, **changed(stage)}), **changed(run), answered_once=answered
-    )
+    facts = dataclasses.replace(with_stage(**{**endpoints, **changed(stage)}), **changed(run))
     worse = bool(stage or endpoint or run)
     assert (judge(facts, POLICY).result is PASS) is not worse
 
