@@ -57,14 +57,15 @@ def orphans(platform: Platform) -> Mapping[str, Any]:
 
 
 def schema(platform: Platform) -> Mapping[str, Any]:
-    """Collect the fingerprint of every table, and the names of its indexes; raises CannotCollectError."""
+    """Collect every table's fingerprint and indexes, and what is unfinished; raises CannotCollectError."""
     deadline = platform.call_deadline()
     login = DataPlatform(platform).login
     structure = _value("the schema", probes.schema.structure(login, deadline=deadline))
     tables = {name: shape.fingerprint for name, shape in structure.tables.items()}
     indexes = {name: list(shape.indexes) for name, shape in structure.tables.items()}
+    unfinished = [one.key for one in structure.unfinished]
     facts = {"fingerprint": structure.fingerprint, "tables": tables, "indexes": indexes}
-    return {SHARED: facts}
+    return {SHARED: {**facts, "unfinished": unfinished}}
 
 
 def migrations(platform: Platform) -> Mapping[str, Any]:

@@ -21,8 +21,9 @@ from gates.decide import migrations
 from gates.decide.data_policy import MigrationLogPolicy
 from gates.decide.judgement import Judgement
 from gates.decide.migrations import Applied, Released
-from gates.decide.outcome import Outcome
+from gates.decide.outcome import Meaning, Outcome
 from probes.files import Content
+from probes.migrations import Holder
 from probes.observation import FailureKind, Observation
 from probes.repository import RepositoryTarget, TaggedFiles
 
@@ -82,8 +83,10 @@ class MigrationCheck:
         if released is None or looked is None or record is None:
             return
         if looked.ended in (Ended.TIME_UP, Ended.RUN_ENDED):
-            self.system.judge(_still_running(looked))
+            self.system.judge(_still_running(looked, record.holder))
             return
+        if record.holder is Holder.IDLE:
+            self.system.judge(_held_idle())
         declared = self.system.migrations.declared_applied
         self.system.judge(*migrations.judged(released.migrations, applied_of(record), declared))
 
@@ -123,10 +126,7 @@ class MigrationCheck:
             self.system.judge(migrations.version_judged(released.migrations, rows, declared))
 
     def no_drift(self) -> None:
-        """Judge that nothing of the schema changed that no new migration mentions."""
-        before, migrated = known(self.system, SCHEMA), known(self.system, MIGRATIONS)
-        if before is None or migrated is None:
-            return
+        """Judge that nothing is unfinished, and nothing changed that no new migration mentions."""
         structure = probes.schema.structure(
             self.system.login, deadline=self._platform.call_deadline()
         )
@@ -134,8 +134,11 @@ class MigrationCheck:
         if structure.value is None:
             self.system.judge(self.system.unreadable("the schema", structure))
             return
-        released = self._released()
-        if released is not None:
+        before, migrated = known(self.system, SCHEMA), known(self.system, MIGRATIONS)
+        older = () if before is None else before.facts.get("unfinished", ())
+        self.system.judge(*unfinished_judged(structure.value.unfinished, older))
+        released = None if before is None or migrated is None else self._released()
+        if before is not None and migrated is not None and released is not None:
             old = set(migrated.facts)
             new = [text for name, text in released.scripts.items() if name not in old]
             self.system.judge(drift_judged(before.facts, structure.value, new, before.baseline))
@@ -190,13 +193,26 @@ def _progress(observed: Observation[probes.migrations.Record]) -> Progress:
     return Progress.MOVING if observed.value.running else Progress.DONE
 
 
-def _still_running(looked: Settled[Any]) -> Judgement:
+def _still_running(looked: Settled[Any], holder: Holder | None) -> Judgement:
+    seen = holder is Holder.MIGRATING
+    more = "" if seen else ", and what that session does is hidden from the gate"
     return Judgement(
-        outcome=Outcome.FAIL if looked.ended is Ended.TIME_UP else Outcome.INCONCLUSIVE,
+        outcome=Outcome.FAIL if looked.ended is Ended.TIME_UP and seen else Outcome.INCONCLUSIVE,
         rule="migration settled",
         subject="migrations",
-        sentence=f"a migration still runs{looked.waited}: Prisma holds its lock",
-        clears="the migration ended; then run again",
+        sentence=f"a migration still runs{looked.waited}: a session holds Prisma's lock{more}",
+        clears="the migration ended; then run again"
+        if seen
+        else "GRANT pg_read_all_stats TO the gate's login; then run again",
+    )
+
+
+def _held_idle() -> Judgement:
+    sentence = (
+        "no migration runs: an idle session holds Prisma's lock, so the next one will wait for it"
+    )
+    return verdict(
+        good=True, rule="migration settled", subject="migrations", sentence=sentence, clears=""
     )
 
 
@@ -315,3 +331,86 @@ def _how(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
     if name not in after:
         return "gone"
     return "new" if name not in before else "altered"
+
+
+_UNFINISHED = {
+    "index": (
+        "is invalid: it was not built to its end",
+        "DROP INDEX CONCURRENTLY {name}, and create it again",
+    ),
+    "index partitioned": (
+        "is invalid: not every partition has its part",
+        "the missing index made on each partition: ALTER INDEX {name} ATTACH PARTITION …",
+    ),
+    "constraint not validated": (
+        "is not validated: rows from before it were never checked",
+        "ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
+    ),
+    "constraint not enforced": (
+        "is not enforced",
+        "ALTER TABLE {table} DROP CONSTRAINT {name}, and add it again without NOT ENFORCED",
+    ),
+    "constraint switched off": (
+        "is switched off: its triggers do not fire",
+        "ALTER TABLE {table} ENABLE TRIGGER ALL",
+    ),
+    "trigger": ("is disabled", "ALTER TABLE {table} ENABLE TRIGGER {name}"),
+    "rule": ("is disabled", "ALTER TABLE {table} ENABLE RULE {name}"),
+    "event trigger": ("is disabled", "ALTER EVENT TRIGGER {name} ENABLE"),
+    "type": ("is left over: nothing uses it", "DROP TYPE {table}"),
+    "partition": (
+        "is half detached",
+        "ALTER TABLE {state} DETACH PARTITION {table} FINALIZE",
+    ),
+}
+"""By kind: what is wrong, and what ends it."""
+_REINDEX = re.compile(r"_cc(new|old)\d*$")
+_SHOWN = 5
+
+
+def unfinished_judged(
+    found: Sequence[probes.schema.Unfinished], older: Collection[str]
+) -> list[Judgement]:
+    """Judge what is unfinished in the schema, whoever made it, one finding for each kind.
+
+    What the baseline has too holds the release, and so does what only has to be validated.
+    """
+    kinds: dict[tuple[str, bool, bool], list[probes.schema.Unfinished]] = {}
+    for one in found:
+        kinds.setdefault((_kind(one), one.in_progress, one.key in older), []).append(one)
+    return [_unfinished(listed, old=old) for (_, _, old), listed in kinds.items()]
+
+
+def _kind(one: probes.schema.Unfinished) -> str:
+    return one.what if one.what == "partition" else f"{one.what} {one.state}".strip()
+
+
+def _unfinished(listed: Sequence[probes.schema.Unfinished], *, old: bool) -> Judgement:
+    first, kind = listed[0], _kind(listed[0])
+    names = ", ".join(f"{one.name} of {one.table}" for one in listed[:_SHOWN])
+    names += f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    if first.in_progress:
+        return missing(
+            f"{first.what} {first.name}",
+            f"{first.what} {names} is invalid, and an index is being built right now",
+            "the build ended; then run again",
+        )
+    what, clears = _UNFINISHED[kind]
+    if _REINDEX.search(first.name):
+        what = "is what a REINDEX CONCURRENTLY left that broke off"
+        clears = "DROP INDEX CONCURRENTLY {name}; after _ccnew also REINDEX again"
+    hold = old or kind == "constraint not validated"
+    return verdict(
+        good=False,
+        rule="nothing unfinished",
+        subject=f"{first.what} {first.name}",
+        sentence=f"{first.what} {names} {what}"
+        + ("; the baseline has it too, so it is older than this release" if old else ""),
+        clears=clears.format(
+            name=f'"{first.name}"', table=probes.schema.quoted(first.table), state=first.state
+        ),
+        observed=len(listed),
+        target=0,
+        means=Meaning.HOLD if hold else None,
+        data={"unfinished": [one.key for one in listed]},
+    )

@@ -1,6 +1,7 @@
 """A backup made by `pg_dump --format=custom`: its table of contents, and whether it can be read to its end.
 
 `pg_restore` does both, from a pipe and into nothing: no database is asked and no row leaves the process.
+Names of tables are read from the bytes themselves, as its print does not tell where a name ends.
 The table of contents stands at the beginning, so it alone does not show that the end is missing.
 """
 
@@ -17,14 +18,9 @@ import threading
 from collections.abc import Mapping
 from typing import IO, Any, Final
 
-from probes import files
+from probes import archive, files
 from probes.observation import Deadline, Observation
 
-_TABLE_DATA: Final = re.compile(r"^\d+; \d+ \d+ TABLE DATA (\S+) (\S+) \S+$", re.MULTILINE)
-_DATABASE: Final = re.compile(r"^;\s+dbname: (.+)$", re.MULTILINE)
-_CREATED: Final = re.compile(
-    r"^; Archive created at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC$", re.MULTILINE
-)
 _TOO_OLD: Final = re.compile(
     rb"unsupported version|not support compression|compression not supported in this"
 )
@@ -35,6 +31,8 @@ _REFUSED: Final = 1
 _END: Final = bytes(5)
 """How a dump ends, in tar as well: a block of data of length 0, written as a sign and four bytes."""
 _CHUNK_BYTES: Final = 256 * 1024
+_MOST_TOC_BYTES: Final = 64 * 1024 * 1024
+"""A table of contents holds every definition of the database, and no row."""
 _STOP_SECONDS: Final = 2
 
 
@@ -70,27 +68,36 @@ def contents(
 
     def ask() -> Contents:
         listing = _Reading(address, (program, "--list"), deadline)
-        ended, printed = listing.run()
-        listed = _listed(printed.decode("utf-8", "replace"), good=ended == 0)
-        if ended != 0:
-            return listed
+        if listing.run() != 0:
+            return Contents((), listed=False, whole=None, sha256=None)
+        listed = _listed(address, bytes(listing.head))
         if not whole:
             # What a killed pg_dump leaves has its table of contents, and breaks off somewhere.
             ends = files.last_bytes(address, len(_END), deadline) == _END
             return dataclasses.replace(listed, ends=ends)
         reading = _Reading(address, (program, "--file=/dev/null"), deadline)
-        ended, _ = reading.run()
+        ended = reading.run()
         return dataclasses.replace(listed, whole=ended == 0, sha256=reading.sha256)
 
     return files.observed("backup", address, ask)
 
 
-def _listed(text: str, *, good: bool) -> Contents:
-    tables = tuple(f"{schema}.{table}" for schema, table in _TABLE_DATA.findall(text))
-    database, created = _DATABASE.search(text), _CREATED.search(text)
-    moment = created and dt.datetime.fromisoformat(f"{created[1]}+00:00")
-    name = database and database[1]
-    return Contents(tables, good, None, None, database=name, created_at=moment)
+def _listed(address: str, head: bytes) -> Contents:
+    try:
+        toc = archive.toc(head)
+    except archive.NotAnArchiveError as exc:
+        raise files.OurFaultError(
+            f"pg_restore reads the table of contents of {address}, the gate does not ({exc}); make it "
+            "with pg_dump --format=custom of PostgreSQL 10 to 18"
+        ) from exc
+    return Contents(
+        tables=toc.tables,
+        listed=True,
+        whole=None,
+        sha256=None,
+        database=toc.database,
+        created_at=toc.created_at,
+    )
 
 
 class _Reading:
@@ -103,14 +110,16 @@ class _Reading:
         self._digest = hashlib.sha256()
         self._fed = False
         self._broke: Exception | None = None
+        self.head = bytearray()
+        """The beginning of what was fed, 64 MB at most; the table of contents stands there."""
 
     @property
     def sha256(self) -> str | None:
         """The file's digest, if all of it was fed."""
         return self._digest.hexdigest() if self._fed else None
 
-    def run(self) -> tuple[int, bytes]:
-        """Return how the program ended and what it printed; raises OSError, TimeoutError and the store's."""
+    def run(self) -> int:
+        """Return how the program ended; raises OSError, TimeoutError and the store's."""
         with files.open_stream(self._address, self._deadline) as stream:
             process = self._start()
             feeder = threading.Thread(target=self._feed, args=(stream, process.stdin), daemon=True)
@@ -118,7 +127,7 @@ class _Reading:
             # From here on the pipe is the feeder's to close.
             process.stdin = None
             try:
-                printed, said = process.communicate(timeout=self._deadline.remaining_seconds())
+                _, said = process.communicate(timeout=self._deadline.remaining_seconds())
             except subprocess.TimeoutExpired as exc:
                 process.kill()
                 process.communicate()
@@ -130,7 +139,7 @@ class _Reading:
             raise self._broke
         if process.returncode != 0:
             self._blame(process.returncode, said)
-        return process.returncode, printed
+        return process.returncode
 
     def _blame(self, code: int, said: bytes) -> None:
         """Raise OurFaultError where a program that failed says nothing of the backup itself."""
@@ -151,7 +160,7 @@ class _Reading:
             return subprocess.Popen(  # noqa: S603 - the program is the environment's, no shell reads it
                 self._argv,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 env={"LC_ALL": "C", "TZ": "UTC", "PATH": os.environ.get("PATH", os.defpath)},
             )
@@ -165,6 +174,7 @@ class _Reading:
         with contextlib.suppress(OSError, ValueError), pipe:
             while chunk := self._read(stream):
                 self._digest.update(chunk)
+                self.head += chunk[: _MOST_TOC_BYTES - len(self.head)]
                 pipe.write(chunk)
             self._fed = self._broke is None
 

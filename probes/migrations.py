@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import enum
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,13 +15,32 @@ from probes.observation import Deadline, Observation
 from probes.postgres import PostgresTarget, Reader
 
 PRISMA_LOCK: Final = 72707369
-"""The advisory lock that Prisma holds while it migrates."""
+"""The advisory lock, `pg_advisory_lock(bigint)`, that Prisma's session holds while it migrates."""
 
-_RUNNING: Final = """
-SELECT count(*) FROM pg_locks
-WHERE locktype = 'advisory' AND objid = %s AND granted
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+# A bigint's key has its upper half in classid and objsubid 1; two integers have objsubid 2.
+_HOLDER: Final = """
+SELECT CASE WHEN bool_or(a.state NOT IN ('idle', 'disabled')
+                         OR clock_timestamp() - a.state_change < %s) THEN 'migrating'
+            WHEN bool_or(coalesce(a.state, 'disabled') = 'disabled') THEN 'hidden'
+            WHEN count(*) > 0 THEN 'idle' END
+FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.classid = 0 AND l.objid = %s AND l.objsubid = 1
+  AND l.mode = 'ExclusiveLock' AND l.granted
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+_BETWEEN_STATEMENTS: Final = dt.timedelta(seconds=3)
+"""For so long a session that migrates may be idle."""
+
+
+class Holder(enum.Enum):
+    """What the session does that holds Prisma's lock."""
+
+    MIGRATING = "migrating"
+    """It runs something, is in a transaction, or was a moment ago."""
+    IDLE = "idle"
+    """A pooled connection that nobody gave the lock back of: it migrates nothing."""
+    HIDDEN = "hidden"
+    """The gate's login may not see it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,13 +63,19 @@ class Record:
 
     applied: tuple[Row, ...]
     """Every row, the oldest first; a migration may have several."""
-    running: bool
-    """Whether a migration runs now."""
+    holder: Holder | None
+    """Of Prisma's lock; None when nobody holds it."""
+
+    @property
+    def running(self) -> bool:
+        """Whether a migration runs now, as far as the gate may see."""
+        return self.holder in {Holder.MIGRATING, Holder.HIDDEN}
 
     def facts(self) -> Mapping[str, object]:
         """Return names, times and states."""
         return {
             "running": self.running,
+            "lock_holder": self.holder and self.holder.value,
             "applied": [
                 {
                     "name": one.name,
@@ -76,8 +102,8 @@ def record(
     def ask(reader: Reader) -> Record:
         reader.want_primary()
         rows = reader.rows(query)
-        ((running,),) = reader.rows(_RUNNING, (PRISMA_LOCK,))
-        return Record(tuple(map(_row, rows)), running != 0)
+        ((holder,),) = reader.rows(_HOLDER, (_BETWEEN_STATEMENTS, PRISMA_LOCK))
+        return Record(tuple(map(_row, rows)), None if holder is None else Holder(holder))
 
     return postgres.asked(target, ask, deadline=deadline)
 

@@ -72,6 +72,56 @@ JOIN pg_class t ON t.oid = k.confrelid JOIN pg_namespace tn ON tn.oid = t.relnam
 WHERE k.contype = 'f' AND k.conparentid = 0 AND {_OURS}
 ORDER BY 1, 2
 """  # noqa: S608 - all of it is written here
+# An index that somebody builds right now is invalid as well. Who may not see others' sessions sees
+# that something is built in this database, but not on which table.
+_UNFINISHED: Final = f"""
+SELECT 'index', x.relname::text, n.nspname || '.' || c.relname,
+       CASE WHEN x.relkind = 'I' THEN 'partitioned' ELSE '' END,
+       EXISTS (SELECT FROM pg_stat_progress_create_index p
+               WHERE p.datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+                 AND coalesce(p.relid = c.oid, true))
+FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT (i.indisvalid AND i.indisready AND i.indislive) AND {_OURS}
+UNION ALL
+SELECT 'constraint', k.conname::text, n.nspname || '.' || coalesce(c.relname, d.typname),
+       CASE WHEN coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
+            THEN CASE WHEN k.convalidated THEN 'switched off' ELSE 'not validated' END
+            ELSE 'not enforced' END, false
+FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace
+LEFT JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_type d ON d.oid = k.contypid
+WHERE k.conparentid = 0 AND {_OURS}
+  AND (NOT k.convalidated
+       OR EXISTS (SELECT FROM pg_trigger g
+                  WHERE g.tgisinternal AND g.tgenabled IN ('D', 'R')
+                    AND (g.tgconstraint = k.oid
+                         OR g.tgconstraint IN (SELECT p.oid FROM pg_constraint p
+                                               WHERE p.conparentid = k.oid))))
+UNION ALL
+SELECT 'trigger', g.tgname::text, n.nspname || '.' || c.relname, '', false
+FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT g.tgisinternal AND g.tgenabled = 'D' AND {_OURS}
+UNION ALL
+SELECT 'rule', r.rulename::text, n.nspname || '.' || c.relname, '', false
+FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE r.ev_enabled = 'D' AND {_OURS}
+UNION ALL
+SELECT 'event trigger', evtname::text, 'the database', '', false
+FROM pg_event_trigger WHERE evtenabled = 'D'
+UNION ALL
+SELECT 'type', t.typname::text, n.nspname || '.' || t.typname, '', false
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+WHERE t.typtype IN ('e', 'd', 'r') AND t.typname ~ '_(old|new)$' AND {_OURS}
+  AND NOT EXISTS (SELECT FROM pg_depend d
+                  WHERE d.refclassid = 'pg_type'::regclass
+                    AND d.refobjid IN (t.oid, t.typarray) AND d.deptype = 'n')
+UNION ALL
+SELECT 'partition', c.relname::text, n.nspname || '.' || c.relname,
+       h.inhparent::regclass::text, false
+FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE (to_jsonb(h) ->> 'inhdetachpending')::boolean AND {_OURS}
+ORDER BY 1, 3, 2
+"""  # noqa: S608 - all of it is written here
 # An empty partition may be younger than any backup, and nothing of it can be lost.
 _PARTITIONS: Final = """
 SELECT t.name, array_agg(n.nspname || '.' || c.relname)
@@ -111,11 +161,31 @@ class ForeignKey:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Something of the schema that was begun and not ended, or is switched off."""
+
+    what: str
+    """`index`, `constraint`, `trigger`, `rule`, `event trigger`, `type` or `partition`."""
+    name: str
+    table: str
+    state: str = ""
+    """Of an index `partitioned`; of a constraint how it holds nothing back; of a partition its parent."""
+    in_progress: bool = False
+    """Whether somebody may be building it right now."""
+
+    @property
+    def key(self) -> str:
+        """Return how a baseline notes it."""
+        return f"{self.what} {self.table} {self.name} {self.state}".rstrip()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Structure:
     """All tables and foreign keys outside the system's schemas, by `schema.name`."""
 
     tables: Mapping[str, TableShape]
     foreign_keys: tuple[ForeignKey, ...]
+    unfinished: tuple[Unfinished, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -136,6 +206,7 @@ class Structure:
             "tables": {name: shape.fingerprint for name, shape in self.tables.items()},
             "foreign_keys": len(self.foreign_keys),
             "not_holding": loose,
+            "unfinished": [one.key for one in self.unfinished],
         }
 
 
@@ -174,7 +245,8 @@ def structure(target: PostgresTarget, *, deadline: Deadline) -> Observation[Stru
             more, indexes = map(_names, details.get(str(name), ((), ())))
             fingerprint = _digest(str(described), *sorted(more))
             tables[str(name)] = TableShape(_names(columns), fingerprint, tuple(sorted(indexes)))
-        return Structure(tables, tuple(map(_key, reader.rows(_KEYS))))
+        keys = tuple(map(_key, reader.rows(_KEYS)))
+        return Structure(tables, keys, tuple(map(_unfinished, reader.rows(_UNFINISHED))))
 
     return postgres.asked(target, ask, deadline=deadline)
 
@@ -200,6 +272,11 @@ def _key(row: tuple[object, ...]) -> ForeignKey:
         enforced=enforced is True,
         triggers=triggers is True,
     )
+
+
+def _unfinished(row: tuple[object, ...]) -> Unfinished:
+    what, name, table, state, in_progress = row
+    return Unfinished(str(what), str(name), str(table), str(state), in_progress is True)
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ _LAST = {
     PREVIOUS: "20250617140000_appointment_overview",
     RELEASE: "20260126150000_appointment_source",
 }
-_ADVISORY_LOCK = 72707369
+ADVISORY_LOCK = 72707369
 """The number of the lock that Prisma holds while it migrates."""
 
 # As Prisma makes it.
@@ -136,11 +136,11 @@ class _FailedError(Exception):
 
 @contextlib.asynccontextmanager
 async def _locked(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
-    await connection.execute("SELECT pg_advisory_lock(%s)", (_ADVISORY_LOCK,))
+    await connection.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_LOCK,))
     try:
         yield
     finally:
-        await connection.execute("SELECT pg_advisory_unlock(%s)", (_ADVISORY_LOCK,))
+        await connection.execute("SELECT pg_advisory_unlock(%s)", (ADVISORY_LOCK,))
 
 
 async def _apply_pending(

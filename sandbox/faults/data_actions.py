@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import json
@@ -15,6 +16,7 @@ from sandbox import backups
 from sandbox.child import Child
 from sandbox.errors import SandboxError
 from sandbox.layout import DATABASE
+from sandbox.migrations import ADVISORY_LOCK
 from sandbox.postgres import OWNER
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _ASIDE = ".aside-"
 """Followed by the name of the fault that put a file aside."""
+_IDLE_SECONDS = 4
 _FREE = b"""
 SELECT current_setting('max_connections')::int
      - current_setting('superuser_reserved_connections')::int
@@ -85,6 +88,26 @@ class Locked:
             await connection.set_autocommit(False)
             statement = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
             await connection.execute(statement.format(sql.Identifier(self.table)))
+        except psycopg.Error as exc:
+            raise SandboxError(f"the primary refused a lock: {exc}") from exc
+
+    async def revert(self, holds: Holds, fault: str) -> None:
+        """Let go of it."""
+        await holds.close_kept(fault)
+
+
+@dataclass(frozen=True, slots=True)
+class LockKept:
+    """A pooled connection keeps Prisma's lock, idle, long after its migration; others use the number too."""
+
+    async def apply(self, holds: Holds, fault: str) -> None:
+        """Take it, and leave the connection alone until it counts as idle."""
+        try:
+            connection = await holds.platform.postgres.connect(OWNER, "postgres-api")
+            holds.keep(fault, connection)
+            await connection.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_LOCK,))
+            await connection.execute("SELECT pg_advisory_lock(5, %s)", (ADVISORY_LOCK,))
+            await asyncio.sleep(_IDLE_SECONDS)
         except psycopg.Error as exc:
             raise SandboxError(f"the primary refused a lock: {exc}") from exc
 

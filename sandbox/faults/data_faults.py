@@ -10,6 +10,7 @@ from sandbox.faults.data_actions import (
     DumpedWithout,
     Files,
     Locked,
+    LockKept,
     Looped,
     RestoreTest,
     Sql,
@@ -46,6 +47,8 @@ _MAKE_KEY = f"""
 ALTER TABLE payments
     DROP CONSTRAINT IF EXISTS {_KEY},
     ADD CONSTRAINT {_KEY} FOREIGN KEY (appointment_id) REFERENCES appointments (id)"""
+_CHECK = "ALTER TABLE appointments ADD CONSTRAINT sourced CHECK (source <> '')"
+_NO_CHECK = "ALTER TABLE appointments DROP CONSTRAINT IF EXISTS sourced"
 
 
 def _noted(name: str, setting: str) -> str:
@@ -150,6 +153,28 @@ _PHASE_2: dict[str, Action] = {
         "FOREIGN KEY (appointment_id) REFERENCES appointments (id) NOT VALID",
         _MAKE_KEY,
     ),
+    # A statement that runs concurrently can be in no script, so what a failed one leaves is noted by hand.
+    "index-left-invalid": Sql(
+        """
+        CREATE INDEX appointments_once ON appointments (source);
+        UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'appointments_once'::regclass
+        """,
+        "DROP INDEX IF EXISTS appointments_once",
+    ),
+    "check-not-validated": Sql(f"{_CHECK} NOT VALID", _NO_CHECK),
+    "check-not-enforced": Sql(f"{_CHECK} NOT ENFORCED", _NO_CHECK),
+    "trigger-disabled": Sql(
+        """
+        CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER stamp BEFORE INSERT ON appointments FOR EACH ROW EXECUTE FUNCTION stamp();
+        ALTER TABLE appointments DISABLE TRIGGER stamp
+        """,
+        "DROP FUNCTION IF EXISTS stamp CASCADE",
+    ),
+    "enum-left-over": Sql(
+        """CREATE TYPE "Status_old" AS ENUM ('open')""", """DROP TYPE IF EXISTS "Status_old" """
+    ),
+    "migration-lock-kept-idle": LockKept(),
     "foreign-key-dropped": Sql(f"ALTER TABLE payments DROP CONSTRAINT {_KEY}", _MAKE_KEY),
     "table-locked": Locked("patients"),
     "database-unreachable-after-migration": LinksChanged(("gate-postgres",), {"mode": "refuse"}),

@@ -1,0 +1,94 @@
+"""Whether a migration runs, as a real PostgreSQL tells of the lock that Prisma takes."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from probes import migrations
+from probes.migrations import PRISMA_LOCK, Holder
+from probes.observation import Deadline
+from tests.probes.real_servers import PASSWORD, Database
+from tests.probes.servers import wait_until
+
+TABLE = "prisma_record"
+
+
+@pytest.fixture(scope="module")
+def recorded(database: Database) -> Database:
+    """Return the database with an empty table of Prisma's, and a login that sees other sessions."""
+    database.as_superuser(
+        f"CREATE TABLE {TABLE} (migration_name text, checksum text, started_at timestamptz, "
+        "finished_at timestamptz, rolled_back_at timestamptz, applied_steps_count int)",
+        f"GRANT SELECT ON {TABLE} TO reader, blind",
+        "GRANT pg_read_all_stats TO reader",
+    )
+    return database
+
+
+def connected(database: Database, name: str = "clinic") -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(
+        host="127.0.0.1",
+        port=database.port,
+        dbname=name,
+        user="postgres",
+        password=PASSWORD,
+        autocommit=True,
+    )
+
+
+def holder(database: Database, login: str = "reader") -> Holder | None:
+    target = database.target(login)
+    found = migrations.record(target, TABLE, None, deadline=Deadline.after(5)).value
+    assert found is not None
+    assert found.facts()["lock_holder"] == (found.holder and found.holder.value)
+    return found.holder
+
+
+def test_nobody_holds_it(recorded: Database) -> None:
+    assert holder(recorded) is None
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        f"SELECT pg_advisory_lock(5, {PRISMA_LOCK})",
+        f"SELECT pg_advisory_lock(0, {PRISMA_LOCK})",
+        f"SELECT pg_advisory_lock((7::bigint << 32) + {PRISMA_LOCK})",
+        f"SELECT pg_advisory_lock_shared({PRISMA_LOCK})",
+    ],
+)
+def test_the_number_in_another_key_space_is_another_lock(lock: str, recorded: Database) -> None:
+    with connected(recorded) as other:
+        other.execute("BEGIN")
+        other.execute(lock.encode())
+        assert holder(recorded) is None
+
+
+def test_the_lock_of_another_database_is_another_lock(recorded: Database) -> None:
+    with connected(recorded, "postgres") as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (PRISMA_LOCK,))
+        assert holder(recorded) is None
+
+
+def test_a_session_in_a_transaction_migrates(recorded: Database) -> None:
+    with connected(recorded) as prisma:
+        prisma.execute("SELECT pg_advisory_lock(%s)", (PRISMA_LOCK,))
+        prisma.execute("BEGIN")
+        prisma.execute("SELECT 1")
+        assert holder(recorded) is Holder.MIGRATING
+
+
+def test_an_idle_session_migrates_nothing_after_a_moment(recorded: Database) -> None:
+    with connected(recorded) as pooled:
+        pooled.execute("SELECT pg_advisory_lock(%s)", (PRISMA_LOCK,))
+        assert holder(recorded) is Holder.MIGRATING
+        wait_until(
+            lambda: holder(recorded) is Holder.IDLE, "the session counts as idle", seconds=20
+        )
+
+
+def test_a_session_that_the_login_may_not_see_is_not_called_idle(recorded: Database) -> None:
+    with connected(recorded) as prisma:
+        prisma.execute("SELECT pg_advisory_lock(%s)", (PRISMA_LOCK,))
+        assert holder(recorded, "blind") is Holder.HIDDEN
