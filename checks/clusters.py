@@ -195,6 +195,7 @@ class Clusters:
             lambda: probes.kubernetes.excess_rights(
                 self.target(region),
                 self.section.namespace,
+                self.section.system_namespace,
                 deadline=self.platform.call_deadline(),
             ),
             lambda seen: missed(seen) if seen.value is None else Progress.DONE,
@@ -336,8 +337,8 @@ def _refused(excess: tuple[str, ...]) -> Judgement:
         rule="may only read",
         subject="the gate's account in the cluster",
         sentence=(
-            f"the gate refuses to run: its account in the cluster could {what}; it must be able to read and "
-            "nothing else"
+            f"the gate refuses to run: its account in the cluster could {what}; it must be able to read "
+            "what the checks read, and nothing else"
         ),
         observed=len(excess),
         target=0,

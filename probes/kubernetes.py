@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 from kubernetes import client
 
 from probes import kubernetes_reading as reading
+from probes import kubernetes_rights
 from probes.kubernetes_client import (
     FoundError,
     KubernetesTarget,
@@ -58,33 +59,6 @@ _CALLS_AT_ONCE: Final = 8
 _REFUSAL: Final = re.compile(
     rb"(unable to retrieve container logs for|failed to (try resolving symlinks in path|open log file|"
     rb"get container status)) [^\n]*\n?"
-)
-
-# One example of each thing that the gate must not be able to do: verb, group, resource, subresource.
-_FORBIDDEN: Final = (
-    ("create", "", "pods", ""),
-    ("delete", "", "pods", ""),
-    ("create", "", "pods", "exec"),
-    ("get", "", "pods", "exec"),
-    ("create", "", "pods", "attach"),
-    ("get", "", "pods", "attach"),
-    ("create", "", "pods", "portforward"),
-    ("get", "", "pods", "portforward"),
-    ("patch", "", "pods", "ephemeralcontainers"),
-    ("create", "apps", "deployments", ""),
-    ("patch", "apps", "deployments", ""),
-    ("delete", "apps", "deployments", ""),
-    ("patch", "apps", "statefulsets", ""),
-    ("create", "batch", "jobs", ""),
-    ("update", "apps", "deployments", "scale"),
-    ("patch", "", "services", ""),
-    ("update", "", "configmaps", ""),
-    ("get", "", "secrets", ""),
-    ("list", "", "secrets", ""),
-    ("create", "", "serviceaccounts", "token"),
-    ("impersonate", "", "serviceaccounts", ""),
-    ("create", "rbac.authorization.k8s.io", "rolebindings", ""),
-    ("get", "", "nodes", "proxy"),
 )
 
 T = TypeVar("T")
@@ -282,17 +256,34 @@ def _level(line: str, rules: LogRules) -> str | int | None:
 
 
 def excess_rights(
-    target: KubernetesTarget, namespace: str, *, deadline: Deadline
+    target: KubernetesTarget, namespace: str, system_namespace: str, *, deadline: Deadline
 ) -> Observation[Rights]:
-    """Ask the cluster whether the gate's account could write, read secrets or run commands."""
+    """Ask the cluster what the gate's account could do beyond reading what its checks read."""
 
     def ask(opened: Session) -> Rights:
+        reviews = {one: _rules(opened, one) for one in dict.fromkeys((namespace, system_namespace))}
+        found = [
+            words
+            for one, status in reviews.items()
+            for words in kubernetes_rights.excess(status, one, is_the_apps=one == namespace)
+        ]
+        if complete := not any(status.incomplete for status in reviews.values()):
+            return Rights(tuple(dict.fromkeys(found)), complete)
+
         def allowed(*asked: str) -> str:
             return _allowed(opened, namespace, *asked)
 
-        return Rights(tuple(filter(None, _at_once(allowed, _FORBIDDEN))))
+        asked = filter(None, _at_once(allowed, kubernetes_rights.EXAMPLES))
+        return Rights(tuple(dict.fromkeys([*found, *asked])), complete)
 
     return _observe(target, f"rights in {namespace}", deadline, ask)
+
+
+def _rules(opened: Session, namespace: str) -> Any:
+    """Return what the cluster says that the account may do in a namespace."""
+    spec = client.V1SelfSubjectRulesReviewSpec(namespace=namespace)
+    method = opened.authorization.create_self_subject_rules_review
+    return opened.call(method, client.V1SelfSubjectRulesReview(spec=spec)).status
 
 
 def _at_once(call: Callable[..., T], arguments: Iterable[Sequence[str]]) -> list[T]:

@@ -276,7 +276,9 @@ class Rights:
     """What the gate's account could do beyond reading."""
 
     excess: tuple[str, ...]
+    complete: bool = True
+    """The cluster could list every right; else some were asked one by one."""
 
     def facts(self) -> Mapping[str, object]:
         """Return them."""
-        return {"excess": list(self.excess)}
+        return {"excess": list(self.excess), "complete": self.complete}

@@ -8,7 +8,7 @@ from typing import Any
 
 import probes
 from checks import cluster_health, release_logs, running_images
-from checks.clusters import Clusters
+from checks.clusters import Clusters, few
 from checks.failures import failure_of
 from environments.sections.kubernetes import Kubernetes
 from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
@@ -24,13 +24,14 @@ def examine_kubernetes(subject: Subject, region: str, section: Kubernetes) -> li
     """Ask for the account's rights, then read all that the checks read."""
     clusters = Clusters(subject.platform)
     target = clusters.target(region)
-    rights = probes.kubernetes.excess_rights(target, section.namespace, deadline=subject.deadline())
+    rights = probes.kubernetes.excess_rights(
+        target, section.namespace, section.system_namespace, deadline=subject.deadline()
+    )
     if rights.value is None:
         return [_unreadable(subject, region, section, failure_of(rights))]
     if rights.value.excess:
-        words = (
-            f"its account could {', '.join(rights.value.excess)}; the gate refuses to run with it"
-        )
+        could = few(rights.value.excess)
+        words = f"its account could {could}; the gate refuses to run with it"
         remedy = (_APPLY, "and remove every other binding of that account")
         return [Finding(_SYSTEM, region, Level.BAD, words, remedy)]
     found = probes.kubernetes.workload(

@@ -113,7 +113,7 @@ def test_pods_that_another_controller_runs_are_named_with_it(tmp_path: pathlib.P
 @pytest.mark.parametrize(
     ("bent", "says", "mends"),
     [
-        ({"rights_widened": True}, "could create pods", "kubectl apply -f deploy"),
+        ({"rights_widened": True}, "could do anything with pods", "kubectl apply -f deploy"),
         ({"rights_narrowed": True}, "does not permit", "kubectl apply -f deploy"),
         ({"token_expired": True}, "refused", "kubectl create token release-gate"),
     ],
