@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import probes
 from checks.check import Check
@@ -12,7 +11,7 @@ from checks.data import missing
 from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.kubernetes_objects import ClusterHealth, Node, Room
+from probes.kubernetes_objects import ClusterHealth, Node, Room, fits
 from probes.observation import Deadline, Observation
 
 _RESOURCES: Sequence[tuple[str, Callable[[Room], float]]] = (
@@ -29,8 +28,7 @@ def whole(clusters: Clusters, region: str) -> Observation[ClusterHealth]:
     section = clusters.section
     return probes.kubernetes.health(
         clusters.target(region),
-        section.namespace,
-        section.app_labels,
+        probes.kubernetes.App(section.namespace, section.app_labels, section.most_pods),
         section.system_namespace,
         deadline=long_deadline(clusters.platform),
     )
@@ -115,21 +113,47 @@ def _room(health: ClusterHealth, most: int) -> list[Judgement]:
     ask = health.largest_ask
     if not health.app_pods or not (ask.cpu and ask.memory):
         return [_unknown_ask(health)]
-    usable = [
-        node for node in health.nodes if node.ready and node.schedulable and not node.troubles
-    ]
+    usable = [node for node in health.nodes if node.usable]
     by_resource = [_fits(name, of, ask, usable, wanted) for name, of in _RESOURCES]
-    whole = sum(min(_count(of(node.free), of(ask)) for _, of in _RESOURCES) for node in usable)
-    return [*by_resource, _enough("all of it together", whole, wanted)]
+    whole = sum(node.holds(ask) for node in usable)
+    return [
+        *by_resource,
+        _enough("all of it together", whole, wanted),
+        *_allowed(health, wanted),
+        *_placed(health, wanted),
+    ]
+
+
+def _allowed(health: ClusterHealth, wanted: int) -> Iterator[Judgement]:
+    """Judge the tightest of the namespace's quotas."""
+    tightest = min(health.quotas, key=lambda one: fits(one.left, one.ask), default=None)
+    if tightest is not None:
+        how = f"quota {tightest.name} ({tightest.resource})"
+        yield _enough(how, fits(tightest.left, tightest.ask), wanted, "the quota raised")
+
+
+def _placed(health: ClusterHealth, wanted: int) -> Iterator[Judgement]:
+    """Judge the app's own rules about which pods may stand beside each other."""
+    how = "the app's required (anti-)affinity and topology spread"
+    if health.unknown_rule:
+        yield missing(
+            f"room by {how}",
+            f"room by {how}: it has {health.unknown_rule}, which this gate can't count",
+            "a look at the scheduler's own answer: a trial of the Deployment at its full size",
+        )
+    elif health.placed is not None:
+        yield _enough(how, health.placed, wanted, "nodes in other zones added or the rule relaxed")
 
 
 def _fits(
     name: str, of: Callable[[Room], float], ask: Room, nodes: Sequence[Node], wanted: int
 ) -> Judgement:
-    return _enough(name, sum(_count(of(node.free), of(ask)) for node in nodes), wanted)
+    return _enough(name, sum(fits(of(node.free), of(ask)) for node in nodes), wanted)
 
 
-def _enough(name: str, fitting: int, wanted: int) -> Judgement:
+def _enough(
+    name: str, fitting: int, wanted: int, how: str = "nodes added or pods moved"
+) -> Judgement:
     """Judge how many more pods fit; a pod goes to one node whole, so each node counts for itself."""
     subject = f"room by {name}"
     passed = fitting >= wanted
@@ -141,16 +165,9 @@ def _enough(name: str, fitting: int, wanted: int) -> Judgement:
         observed=fitting,
         target=wanted,
         unit="pods",
-        clears=""
-        if passed
-        else f"room for {wanted - fitting} more pods: nodes added or pods moved",
+        clears="" if passed else f"room for {wanted - fitting} more pods: {how}",
         data={"margin": fitting - wanted},
     )
-
-
-def _count(free: float, ask: float) -> int:
-    # A hair less than a whole pod is rounding: 0.3 cores are 0.1 + 0.2.
-    return max(0, math.floor(free / ask + 1e-9)) if ask > 0 else 0
 
 
 def _disk(health: ClusterHealth, *, measured: bool) -> Judgement:

@@ -35,10 +35,13 @@ from probes.kubernetes_objects import (
     Traffic,
     Workload,
 )
+from probes.kubernetes_placing import UnknownRuleError, placed
+from probes.kubernetes_quota import quotas
 from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
 from probes.phases import PhaseClock
 
 __all__ = [
+    "App",
     "KubernetesTarget",
     "LogRules",
     "config_map",
@@ -73,6 +76,15 @@ class LogRules:
     error_levels: frozenset[str]
     error_words: tuple[str, ...]
     tail_lines: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class App:
+    """Which pods of a cluster are meant, and how many there will be."""
+
+    namespace: str
+    labels: Mapping[str, str]
+    most_pods: int
 
 
 def workload(
@@ -158,12 +170,7 @@ def config_map(
 
 
 def health(
-    target: KubernetesTarget,
-    namespace: str,
-    labels: Mapping[str, str],
-    system_namespace: str,
-    *,
-    deadline: Deadline,
+    target: KubernetesTarget, app: App, system_namespace: str, *, deadline: Deadline
 ) -> Observation[ClusterHealth]:
     """Read /readyz and /version, all nodes, and what the pods of all namespaces ask of them."""
 
@@ -172,24 +179,48 @@ def health(
         nodes = opened.listed(opened.core.list_node)
         pods = opened.listed(opened.core.list_pod_for_all_namespaces)
         by_node = collections.defaultdict(list)
-        for one in pods:
+        for one in filter(reading.holds_room, pods):
             by_node[one.spec.node_name].append(one)
-        labelled = [one for one in pods if _is_of(one, namespace, labels)]
-        workload = _owned(opened, namespace, labels, labelled, "")
-        own = {one.uid for one in workload.pods if one.workload}
-        app = [one for one in labelled if one.metadata.uid in own and reading.holds_room(one)]
-        return ClusterHealth(
+        own = _pods_of(opened, app, pods)
+        read = tuple(reading.node(one, by_node[one.metadata.name], own) for one in nodes)
+        found = ClusterHealth(
             version=version.git_version,
             api_ready=_is_ready(opened),
-            nodes=tuple(reading.node(node, by_node[node.metadata.name], app) for node in nodes),
+            nodes=read,
             system_pods=reading.system_pods(
                 one for one in pods if one.metadata.namespace == system_namespace
             ),
-            largest_ask=reading.largest(reading.asks(one) for one in app),
-            app_pods=sum(one.spec.node_name is not None for one in app),
+            largest_ask=reading.largest(reading.asks(one) for one in own),
+            app_pods=sum(one.spec.node_name is not None for one in own),
         )
+        if not own:
+            return found
+        like = max(own, key=lambda one: str(one.metadata.creation_timestamp))
+        limits = opened.listed(opened.core.list_namespaced_resource_quota, app.namespace)
+        found = dataclasses.replace(found, quotas=tuple(quotas(limits, like)))
+        beside = [one for one in pods if one.metadata.namespace == app.namespace]
+        return _with_placed(found, like, nodes, filter(reading.holds_room, beside), app.most_pods)
 
     return _observe(target, "nodes and the pods of all namespaces", deadline, ask)
+
+
+def _pods_of(opened: Session, app: App, pods: Iterable[Any]) -> list[Any]:
+    """Return the app's own pods that hold room."""
+    labelled = [one for one in pods if _is_of(one, app.namespace, app.labels)]
+    workload = _owned(opened, app.namespace, app.labels, labelled, "")
+    own = {one.uid for one in workload.pods if one.workload}
+    return [one for one in labelled if one.metadata.uid in own and reading.holds_room(one)]
+
+
+def _with_placed(
+    found: ClusterHealth, like: Any, nodes: Sequence[Any], pods: Iterable[Any], most: int
+) -> ClusterHealth:
+    room = {one.name: one.holds(found.largest_ask) for one in found.nodes}
+    wanted = max(0, most - found.app_pods)
+    try:
+        return dataclasses.replace(found, placed=placed(like, nodes, pods, room, wanted))
+    except UnknownRuleError as exc:
+        return dataclasses.replace(found, unknown_rule=str(exc))
 
 
 def log_levels(

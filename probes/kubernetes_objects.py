@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import math
 from collections.abc import Mapping
 
 FIRST_REVISION = "deployment.kubernetes.io/revision"
@@ -172,6 +173,12 @@ class ConfigMap:
         return {"found": self.found, "keys": sorted(self.data), "changed_at": changed}
 
 
+def fits(free: float, ask: float) -> int:
+    """Return how many more pods fit into what is free; none where nobody knows what one asks for."""
+    # A hair less than a whole pod is rounding: 0.3 cores are 0.1 + 0.2.
+    return max(0, math.floor(free / ask + 1e-9)) if ask > 0 else 0
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Room:
     """CPU in cores, memory in bytes, and pods."""
@@ -204,6 +211,16 @@ class Node:
     silent: bool = False
     """Its kubelet no longer reports: whether it is Ready is Unknown."""
 
+    @property
+    def usable(self) -> bool:
+        """Whether one more pod of the app may go there, room apart."""
+        return self.ready and self.schedulable and not self.troubles
+
+    def holds(self, ask: Room) -> int:
+        """Return how many more pods that ask for this fit; a pod goes to one node whole."""
+        rooms = ((self.free.cpu, ask.cpu), (self.free.memory, ask.memory), (self.free.pods, 1.0))
+        return min(fits(*one) for one in rooms) if self.usable else 0
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SystemPod:
@@ -213,6 +230,18 @@ class SystemPod:
     healthy: bool
     state: str
     """Phase, or why it waits."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Quota:
+    """One bound of a ResourceQuota that the app's pods meet."""
+
+    name: str
+    resource: str
+    """As the quota has it, such as `pods` or `limits.memory`."""
+    left: float
+    ask: float
+    """Of one more pod."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -227,6 +256,12 @@ class ClusterHealth:
     """The most that one pod of the app asks for, by resource."""
     app_pods: int
     """Pods of the app that hold room now."""
+    quotas: tuple[Quota, ...] = ()
+    placed: int | None = None
+    """How many of the pods that are still to come find a node by the app's rules of (anti-)affinity and
+    topology spread; None without such rules."""
+    unknown_rule: str = ""
+    """A rule of that kind which is not counted."""
 
     def facts(self) -> Mapping[str, object]:
         """Return states and room by node."""
@@ -246,6 +281,8 @@ class ClusterHealth:
             },
             "system_pods": len(self.system_pods),
             "app_pods": self.app_pods,
+            "quotas": [dataclasses.asdict(one) for one in self.quotas],
+            "placed": self.placed,
         }
 
 

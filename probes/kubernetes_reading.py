@@ -268,9 +268,9 @@ def node(model: Any, pods: Iterable[Any], app: Iterable[Any]) -> Node:
     ready = conditions.get("Ready", "Unknown")
     amounts = (model.status and model.status.allocatable) or {}
     allocatable = Room(
-        _quantity(amounts.get("cpu")),
-        _quantity(amounts.get("memory")),
-        _quantity(amounts.get("pods")),
+        quantity(amounts.get("cpu")),
+        quantity(amounts.get("memory")),
+        quantity(amounts.get("pods")),
     )
     asked = functools.reduce(Room.plus, (asks(one) for one in pods if holds_room(one)), Room())
     return Node(
@@ -301,32 +301,33 @@ def holds_room(model: Any) -> bool:
     return ((model.status and model.status.phase) or "") not in _OVER
 
 
-def asks(model: Any) -> Room:
-    """Return what a pod asks for, as the scheduler counts it."""
+def asks(model: Any, kind: str = "requests") -> Room:
+    """Return what a pod asks for as the scheduler counts it, or its `limits`."""
     spec = model.spec
-    running = functools.reduce(Room.plus, map(_requests, spec.containers or ()), Room())
+    own = [_amounts(one, kind) for one in spec.containers or ()]
+    running = functools.reduce(Room.plus, own, Room())
     sidecars, peak = Room(), Room()
     for one in spec.init_containers or ():
         # Each runs beside the sidecars that started before it; a sidecar stays.
-        together = sidecars.plus(_requests(one))
+        together = sidecars.plus(_amounts(one, kind))
         peak = largest([peak, together])
         sidecars = together if one.restart_policy == "Always" else sidecars
     total = largest([running.plus(sidecars), peak])
-    whole = (spec.resources and spec.resources.requests) or {}
+    whole = getattr(spec.resources, kind, None) or {}
     overhead = spec.overhead or {}
     return Room(
-        (_quantity(whole.get("cpu")) or total.cpu) + _quantity(overhead.get("cpu")),
-        (_quantity(whole.get("memory")) or total.memory) + _quantity(overhead.get("memory")),
+        (quantity(whole.get("cpu")) or total.cpu) + quantity(overhead.get("cpu")),
+        (quantity(whole.get("memory")) or total.memory) + quantity(overhead.get("memory")),
         1.0,
     )
 
 
-def _requests(container: Any) -> Room:
-    amounts = (container.resources and container.resources.requests) or {}
-    return Room(_quantity(amounts.get("cpu")), _quantity(amounts.get("memory")))
+def _amounts(container: Any, kind: str) -> Room:
+    amounts = getattr(container.resources, kind, None) or {}
+    return Room(quantity(amounts.get("cpu")), quantity(amounts.get("memory")))
 
 
-def _quantity(text: Any) -> float:
+def quantity(text: Any) -> float:
     """Return `250m`, `4` or `16Gi` as a number; raises ValueError for what is none."""
     parse: Callable[[Any], Decimal] = parse_quantity
     return float(parse(text)) if text is not None else 0.0

@@ -12,12 +12,21 @@ _NAME: Final = "metadata.name"
 def may_go(pod: Any, node: Any) -> bool:
     """Return whether a pod like this may go to a node, room apart."""
     taints = (node.spec and node.spec.taints) or ()
-    labels = node.metadata.labels or {}
     return (
         not (node.spec and node.spec.unschedulable)
         and all(_tolerates(pod, one) for one in taints if one.effect in _KEEPS_OUT)
-        and (pod.spec.node_selector or {}).items() <= labels.items()
-        and _is_wanted(pod.spec.affinity, {**labels, _NAME: node.metadata.name})
+        and may_be_placed(pod, node)
+    )
+
+
+def may_be_placed(pod: Any, node: Any) -> bool:
+    """Return whether a pod's own node selector and required node affinity let it go to a node.
+
+    Such nodes count in a topology spread; by the API's default also those whose taints keep it out.
+    """
+    labels = node.metadata.labels or {}
+    return (pod.spec.node_selector or {}).items() <= labels.items() and _is_wanted(
+        pod.spec.affinity, {**labels, _NAME: node.metadata.name}
     )
 
 
@@ -43,10 +52,10 @@ def _is_wanted(affinity: Any, labels: Mapping[str, str]) -> bool:
         [*(one.match_expressions or ()), *(one.match_fields or ())]
         for one in required.node_selector_terms or ()
     ]
-    return any(term and all(_holds(one, labels) for one in term) for term in terms)
+    return any(term and all(holds(one, labels) for one in term) for term in terms)
 
 
-def _holds(requirement: Any, labels: Mapping[str, str]) -> bool:
+def holds(requirement: Any, labels: Mapping[str, str]) -> bool:
     """Return whether one requirement holds; one of an operator that is not known here does not."""
     value, values = labels.get(requirement.key), requirement.values or []
     match requirement.operator:

@@ -45,7 +45,7 @@ ASKS: Mapping[str, Ask] = {
         target, NAMESPACE, CONFIG_MAP, deadline=deadline
     ),
     "health": lambda target, deadline: kubernetes.health(
-        target, NAMESPACE, LABELS, "kube-system", deadline=deadline
+        target, kubernetes.App(NAMESPACE, LABELS, 12), "kube-system", deadline=deadline
     ),
     "logs": lambda target, deadline: kubernetes.log_levels(
         target, NAMESPACE, [("a-pod", "api")], RULES, deadline=deadline

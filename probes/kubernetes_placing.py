@@ -1,0 +1,171 @@
+"""Where more pods like the app's would go, by its required (anti-)affinity and topology spread.
+
+One after the other, as the scheduler places them: room alone says nothing where only one may go to each
+node or zone.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from probes.kubernetes_scheduling import holds, may_be_placed
+
+_HASHES = ("pod-template-hash", "controller-revision-hash")
+
+
+class UnknownRuleError(Exception):
+    """A rule that is not counted here; the text names it."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Rule:
+    """One required term: how many pods that it is about are in each domain."""
+
+    kind: str
+    """`apart`, `together` or `spread`."""
+    key: str
+    counts: collections.Counter[str]
+    itself: bool
+    """A new pod is one that it is about."""
+    domains: frozenset[str] = frozenset()
+    skew: int = 0
+    fewest: int = 0
+    """Of the domains; with fewer, the emptiest counts as empty."""
+
+    def allows(self, labels: Mapping[str, str]) -> bool:
+        """Return whether one more pod may go to a node with these labels."""
+        domain = labels.get(self.key)
+        if self.kind == "apart":
+            return domain is None or not self.counts[domain]
+        if domain is None:
+            return False
+        if self.kind == "together":
+            return self.counts[domain] > 0 or (self.itself and not self.counts.total())
+        least = min((self.counts[one] for one in self.domains), default=0)
+        emptiest = least if len(self.domains) >= self.fewest else 0
+        return self.counts[domain] + self.itself - emptiest <= self.skew
+
+    def add(self, labels: Mapping[str, str]) -> None:
+        """Count one more pod on a node with these labels."""
+        domain = labels.get(self.key)
+        if self.itself and domain is not None:
+            self.counts[domain] += 1
+
+
+def placed(
+    pod: Any, nodes: Sequence[Any], pods: Iterable[Any], fits: Mapping[str, int], wanted: int
+) -> int | None:
+    """Return how many of the wanted pods find a node; None where no rule but room decides.
+
+    `pods` are those of the namespace, `fits` tells for how many each node has room. Raises
+    UnknownRuleError for a rule that is not counted here.
+    """
+    labels = {one.metadata.name: one.metadata.labels or {} for one in nodes}
+    there = [one for one in pods if one.spec.node_name in labels]
+    rules = [*_rules(pod, nodes, there, labels), *_rules_of_others(pod, there, labels)]
+    if not rules:
+        return None
+    left = dict(fits)
+    for count in range(wanted):
+        free = [
+            name
+            for name, room in left.items()
+            if room > 0 and all(one.allows(labels[name]) for one in rules)
+        ]
+        if not free:
+            return count
+        best = min(free, key=lambda name: (_crowd(rules, labels[name]), -left[name]))
+        left[best] -= 1
+        for rule in rules:
+            rule.add(labels[best])
+    return wanted
+
+
+def _crowd(rules: Iterable[_Rule], labels: Mapping[str, str]) -> int:
+    return sum(one.counts[labels.get(one.key, "")] for one in rules if one.kind == "spread")
+
+
+def _rules(
+    pod: Any, nodes: Sequence[Any], there: Sequence[Any], labels: Mapping[str, Mapping[str, str]]
+) -> Iterator[_Rule]:
+    for kind, term in _terms(pod):
+        counts, itself = _counted(term, pod, there, labels)
+        yield _Rule(kind, term.topology_key, counts, itself)
+    for term in pod.spec.topology_spread_constraints or ():
+        if term.when_unsatisfiable != "DoNotSchedule":
+            continue
+        counts, itself = _counted(term, pod, there, labels)
+        eligible = [labels[one.metadata.name] for one in nodes if may_be_placed(pod, one)]
+        domains = frozenset(one[term.topology_key] for one in eligible if term.topology_key in one)
+        fewest = term.min_domains or 0
+        yield _Rule("spread", term.topology_key, counts, itself, domains, term.max_skew, fewest)
+
+
+def _rules_of_others(
+    pod: Any, there: Sequence[Any], labels: Mapping[str, Mapping[str, str]]
+) -> Iterator[_Rule]:
+    """Yield the domains that pods which run keep free of pods like this one."""
+    for other in there:
+        for kind, term in _terms(other):
+            if kind == "apart" and _is_about(term, other, pod.metadata.labels or {}):
+                _refuse_unknown(term, other)
+                domain = labels[other.spec.node_name].get(term.topology_key)
+                counts = collections.Counter([domain] if domain is not None else [])
+                yield _Rule(kind, term.topology_key, counts, itself=False)
+
+
+def _terms(pod: Any) -> Iterator[tuple[str, Any]]:
+    affinity = pod.spec.affinity
+    for kind, own in (
+        ("apart", affinity and affinity.pod_anti_affinity),
+        ("together", affinity and affinity.pod_affinity),
+    ):
+        required = own and own.required_during_scheduling_ignored_during_execution
+        yield from ((kind, one) for one in required or ())
+
+
+def _refuse_unknown(term: Any, owner: Any) -> None:
+    """Raise UnknownRuleError for a term about other namespaces, whose pods are not looked at here."""
+    strange = {
+        "namespaces": set(getattr(term, "namespaces", None) or ()) - {owner.metadata.namespace},
+        "namespaceSelector": getattr(term, "namespace_selector", None),
+        "mismatchLabelKeys": getattr(term, "mismatch_label_keys", None),
+    }
+    for name, value in strange.items():
+        if value:
+            raise UnknownRuleError(f"a rule with {name}")
+
+
+def _counted(
+    term: Any, pod: Any, there: Sequence[Any], labels: Mapping[str, Mapping[str, str]]
+) -> tuple[collections.Counter[str], bool]:
+    """Return how many pods that a term is about are in each domain, and whether a new pod is one."""
+    _refuse_unknown(term, pod)
+    found = [
+        labels[one.spec.node_name].get(term.topology_key)
+        for one in there
+        if _is_about(term, pod, one.metadata.labels or {})
+    ]
+    counts = collections.Counter(one for one in found if one is not None)
+    return counts, _selects(term.label_selector, pod.metadata.labels or {})
+
+
+def _is_about(term: Any, owner: Any, labels: Mapping[str, str]) -> bool:
+    """Return whether the term of a pod is about a pod that runs and has these labels."""
+    own = owner.metadata.labels or {}
+    keys = term.match_label_keys or ()
+    # The release's pods will have another hash than any that run.
+    same = all(key not in _HASHES and labels.get(key) == own.get(key) for key in keys)
+    return same and _selects(term.label_selector, labels)
+
+
+def _selects(selector: Any, labels: Mapping[str, str]) -> bool:
+    if selector is None:
+        return False
+    wanted = selector.match_labels or {}
+    return wanted.items() <= labels.items() and all(
+        holds(one, labels) for one in selector.match_expressions or ()
+    )

@@ -1,0 +1,151 @@
+"""Room for more pods where quotas, (anti-)affinity and topology spread decide, not nodes alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from probes.kubernetes_placing import UnknownRuleError, placed
+from probes.kubernetes_quota import quotas
+from tests.probes.test_kubernetes_reading import model
+
+LABELS = {"app": "api", "version": "v1.1.0"}
+SELF = {"matchLabels": {"app": "api"}}
+HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
+ZONES = {"node-a": "a", "node-b": "b", "node-c": "c", "node-d": "c"}
+
+
+def a_node(name: str) -> Any:
+    labels = {HOST: name, ZONE: ZONES[name]}
+    return model("V1Node", {"metadata": {"name": name, "labels": labels}, "spec": {}})
+
+
+NODES = [a_node(name) for name in ZONES]
+ROOM = dict.fromkeys(ZONES, 30)
+
+
+def a_pod(node: str | None = None, labels: dict[str, str] | None = None, **spec: Any) -> Any:
+    requests = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
+    document = {
+        "metadata": {"name": "api-1", "uid": "1", "labels": labels or LABELS},
+        "spec": {"nodeName": node, "containers": [{"name": "api", "resources": requests}], **spec},
+    }
+    return model("V1Pod", document)
+
+
+def apart(key: str, **term: Any) -> dict[str, Any]:
+    required = [{"labelSelector": SELF, "topologyKey": key, **term}]
+    rule = {"requiredDuringSchedulingIgnoredDuringExecution": required}
+    return {"affinity": {"podAntiAffinity": rule}}
+
+
+def together(key: str, selector: dict[str, Any]) -> dict[str, Any]:
+    required = [{"labelSelector": selector, "topologyKey": key}]
+    rule = {"requiredDuringSchedulingIgnoredDuringExecution": required}
+    return {"affinity": {"podAffinity": rule}}
+
+
+def spread(key: str, when: str = "DoNotSchedule", **more: Any) -> dict[str, Any]:
+    constraint = {"maxSkew": 1, "topologyKey": key, "labelSelector": SELF, **more}
+    return {"topologySpreadConstraints": [{**constraint, "whenUnsatisfiable": when}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "there", "count"),
+    [
+        pytest.param({}, ["node-a"], None, id="no rule"),
+        pytest.param(apart(HOST), [], 4, id="one for each node"),
+        pytest.param(apart(HOST), ["node-a", "node-b"], 2, id="the nodes that are left"),
+        pytest.param(apart(HOST), list(ZONES), 0, id="no node is left"),
+        pytest.param(apart(ZONE), ["node-d"], 2, id="one for each zone"),
+        pytest.param(
+            apart(HOST, matchLabelKeys=["pod-template-hash"]),
+            list(ZONES),
+            4,
+            id="apart from its own revision alone",
+        ),
+        pytest.param(spread(HOST), [], 9, id="evenly spread"),
+        pytest.param(spread(ZONE, minDomains=4), [], 3, id="over more zones than there are"),
+        pytest.param(spread(ZONE, "ScheduleAnyway"), [], None, id="a wish is no rule"),
+        pytest.param(together(ZONE, SELF), [], 9, id="beside its own, the first anywhere"),
+        pytest.param(together(ZONE, {"matchLabels": {"app": "db"}}), [], 0, id="beside nobody"),
+    ],
+)
+def test_as_many_find_a_node_as_the_rules_let_in(
+    spec: dict[str, Any], there: list[str], count: int | None
+) -> None:
+    running = [a_pod(node) for node in there]
+    assert placed(a_pod(**spec), NODES, running, ROOM, 9) == count
+
+
+def test_a_zone_without_room_holds_the_spread_back() -> None:
+    room = {**ROOM, "node-a": 0}
+    assert placed(a_pod(**spread(ZONE)), NODES, [], room, 9) == 2
+
+
+def test_pods_of_others_may_keep_ours_away() -> None:
+    loner = a_pod("node-a", {"app": "db"}, **apart(HOST, labelSelector={}))
+    assert placed(a_pod(), NODES, [loner], {"node-a": 30}, 9) == 0
+
+
+def test_a_rule_that_is_not_counted_is_named() -> None:
+    strange: list[dict[str, Any]] = [{"namespaces": ["other"]}, {"namespaceSelector": {}}]
+    for named in strange:
+        with pytest.raises(UnknownRuleError, match=next(iter(named))):
+            placed(a_pod(**apart(HOST, **named)), NODES, [], ROOM, 9)
+
+
+def a_quota(hard: dict[str, str], used: dict[str, str], **spec: Any) -> Any:
+    document = {
+        "metadata": {"name": "team"},
+        "spec": {"hard": hard, **spec},
+        "status": {"hard": hard, "used": used},
+    }
+    return model("V1ResourceQuota", document)
+
+
+@pytest.mark.parametrize(
+    ("resource", "hard", "used", "left", "ask"),
+    [
+        ("pods", "4", "4", 0, 1),
+        ("count/pods", "10", "4", 6, 1),
+        ("requests.cpu", "10", "1500m", 8.5, 0.25),
+        ("memory", "8Gi", "2Gi", 6 * 2**30, 2**29),
+        ("limits.memory", "2Gi", "0", 2**31, 2**30),
+        ("limits.cpu", "2", "0", 2, 0),
+    ],
+)
+def test_a_quota_tells_what_is_left_of_it(
+    resource: str, hard: str, used: str, left: float, ask: float
+) -> None:
+    (found,) = quotas([a_quota({resource: hard}, {resource: used})], a_pod())
+    assert (found.resource, found.left, found.ask) == (resource, left, ask)
+
+
+@pytest.mark.parametrize("resource", ["services", "requests.storage", "count/secrets"])
+def test_what_is_no_pods_does_not_bind(resource: str) -> None:
+    assert list(quotas([a_quota({resource: "1"}, {})], a_pod())) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "binds"),
+    [
+        ({"scopes": ["NotTerminating"]}, True),
+        ({"scopes": ["Terminating"]}, False),
+        ({"scopes": ["BestEffort"]}, False),
+        ({"scopeSelector": ("In", ["high"])}, True),
+        ({"scopeSelector": ("In", ["low"])}, False),
+        ({"scopeSelector": ("NotIn", ["high"])}, False),
+        ({"scopeSelector": ("Exists", None)}, True),
+        ({"scopeSelector": ("DoesNotExist", None)}, False),
+    ],
+    ids=str,
+)
+def test_a_quota_binds_the_pods_of_its_scope(spec: dict[str, Any], *, binds: bool) -> None:
+    if "scopeSelector" in spec:
+        operator, values = spec["scopeSelector"]
+        term = {"scopeName": "PriorityClass", "operator": operator, "values": values}
+        spec = {"scopeSelector": {"matchExpressions": [term]}}
+    found = list(quotas([a_quota({"pods": "1"}, {}, **spec)], a_pod(priorityClassName="high")))
+    assert bool(found) is binds
