@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+import probes
 from checks import failures
 from checks.baseline import CannotCollectError, NoBaselineError, load_baseline
 from checks.clusters import EACH, Clusters, Look
@@ -15,6 +18,7 @@ from probes.kubernetes_objects import Deployment
 
 DEPLOYMENTS = "deployments"
 """The name of the collector."""
+_NO_BASELINE = (NoBaselineError, DamagedRecordError, StoreError, KeyError, TypeError)
 
 
 def deployments(platform: Platform) -> Mapping[str, Any]:
@@ -33,8 +37,20 @@ def _of(clusters: Clusters, region: str) -> dict[str, Any]:
     if looked.value is None:
         failure = failures.failure_of(looked.observations[-1])
         raise CannotCollectError(f"the cluster of {region}: {failure.kind.value}. {failure.detail}")
-    look = looked.value
+    look, section = looked.value, clusters.section
+    config = probes.kubernetes.config_map(
+        clusters.target(region),
+        section.namespace,
+        section.config_map,
+        deadline=clusters.platform.call_deadline(),
+    )
+    if config.value is None:
+        failure = failures.failure_of(config)
+        raise CannotCollectError(
+            f"the ConfigMap of {region}: {failure.kind.value}. {failure.detail}"
+        )
     return {
+        "config": dict(config.value.facts()),
         "selector": dict(look.traffic.selector),
         "deployments": {one.name: _facts(look, one) for one in look.workload.deployments},
         "restarts": {
@@ -61,6 +77,32 @@ def _facts(look: Look, one: Deployment) -> dict[str, Any]:
     }
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class ConfigBefore:
+    """The app's ConfigMap as the baseline has it."""
+
+    taken_at: dt.datetime
+    changed_at: dt.datetime | None
+    digest: str
+    managers: str
+
+
+def config_before(platform: Platform, region: str) -> ConfigBefore | None:
+    """Return the ConfigMap of the baseline; None without a baseline to believe, or in an older one."""
+    try:
+        baseline = load_baseline(platform)
+        config = baseline.of(DEPLOYMENTS, region)["config"]
+        changed = config["changed_at"]
+        return ConfigBefore(
+            dt.datetime.fromisoformat(baseline.taken_at),
+            dt.datetime.fromisoformat(changed) if changed else None,
+            config["digest"],
+            config["managers"],
+        )
+    except (*_NO_BASELINE, ValueError):
+        return None
+
+
 def restarts_before(platform: Platform, region: str) -> Mapping[str, int] | None:
     """Return each container's restarts as the baseline has them; None without a baseline to believe.
 
@@ -68,6 +110,6 @@ def restarts_before(platform: Platform, region: str) -> Mapping[str, int] | None
     """
     try:
         found = load_baseline(platform).of(DEPLOYMENTS, region)["restarts"]
-    except (NoBaselineError, DamagedRecordError, StoreError, KeyError, TypeError):
+    except _NO_BASELINE:
         return None
     return dict(found) if isinstance(found, dict) else None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import probes
-from checks import rollout
+from checks import rollout, running_images
 from checks.check import Check
+from checks.cluster_facts import config_before
 from checks.clusters import Clusters, Look, found, unreadable
+from checks.config_change import Change, change
 from checks.deployed import states
 from checks.settling import Progress, Settled
 from gates.decide.judgement import Judgement, harmless
@@ -38,30 +40,33 @@ class Configured:
 
         def judge(region: str) -> None:
             config_map = self._read(check, region)
-            if config_map is None:
-                return
-            settled = self._settled(check, region)
-            if settled is None:
-                return
-            look = settled.value
-            version = (look.release_version,)
-            problems = [
-                *self._not_yet(config_map),
-                *_older(look.pods(version), config_map.changed_at),
-                *_unsettled(settled),
-            ]
-            check.judge(
-                region,
-                found(
-                    f"restart of {look.release_version}",
-                    problems,
-                    f"{len(look.pods(version))} pods replaced since the configuration changed",
-                    clears="kubectl rollout restart, and its end",
-                    ended=settled.ended,
-                ),
-            )
+            settled = None if config_map is None else self._settled(check, region)
+            if config_map is not None and settled is not None:
+                check.judge(region, self._restarted(region, config_map, settled))
 
         self._clusters.each_region(check, judge)
+
+    def _restarted(self, region: str, config_map: ConfigMap, settled: Settled[Look]) -> Judgement:
+        version = settled.value.release_version
+        pods = settled.value.pods((version,))
+        made = {one.name: one.created_at for one in pods if one.created_at is not None}
+        changed = self._change(region, config_map)
+        problems = [
+            *self._not_yet(config_map),
+            *_nobody(pods),
+            *changed.problems(made, "pods are older than"),
+            *_unsettled(settled),
+        ]
+        subject = f"restart of {version}"
+        if changed.is_doubtful(made) and not problems:
+            return changed.doubt(subject, made)
+        return found(
+            subject,
+            problems,
+            f"{len(pods)} pods replaced since the configuration changed",
+            clears="kubectl rollout restart, and its end",
+            ended=settled.ended,
+        )
 
     def in_force(self, check: Check) -> None:
         """Judge that every running container of the app reads the ConfigMap as it is now.
@@ -72,32 +77,39 @@ class Configured:
 
         def judge(region: str) -> None:
             config_map = self._read(check, region)
-            if config_map is None:
-                return
-            settled = self._settled(check, region)
-            if settled is None:
-                return
-            section = self._clusters.section
-            pods = settled.value.pods((settled.value.release_version,))
-            blind = [one.name for one in pods if section.config_map not in one.config_maps]
-            problems = [
-                *self._not_yet(config_map),
-                *_unsettled(settled),
-                *(f"{name} does not read {section.config_map}" for name in blind),
-                *_started_before(pods, section.container, config_map.changed_at),
-            ]
-            check.judge(
-                region,
-                found(
-                    f"configuration of {settled.value.release_version}",
-                    problems,
-                    f"{len(pods)} pods started with it",
-                    clears="every container started after the wanted configuration was there",
-                    ended=settled.ended,
-                ),
-            )
+            settled = None if config_map is None else self._settled(check, region)
+            if config_map is not None and settled is not None:
+                check.judge(region, self._in_force(region, config_map, settled))
 
         self._clusters.each_region(check, judge)
+
+    def _in_force(self, region: str, config_map: ConfigMap, settled: Settled[Look]) -> Judgement:
+        section = self._clusters.section
+        pods = settled.value.pods((settled.value.release_version,))
+        subject = f"configuration of {settled.value.release_version}"
+        if pods and not running_images.has_container(pods, section.container):
+            return running_images.no_container(subject, section.container)
+        started = _started(pods, section.container)
+        changed = self._change(region, config_map)
+        blind = [one.name for one in pods if section.config_map not in one.config_maps]
+        idle = [one.name for one in pods if one.name not in started]
+        problems = [
+            *self._not_yet(config_map),
+            *_unsettled(settled),
+            *_nobody(pods),
+            *(f"{name} does not read {section.config_map}" for name in blind),
+            *(f"{name}: no container {section.container} runs" for name in idle),
+            *changed.problems(started, "containers started before"),
+        ]
+        if changed.is_doubtful(started) and not problems:
+            return changed.doubt(subject, started)
+        return found(
+            subject,
+            problems,
+            f"{len(pods)} pods started with it",
+            clears="every container started after the wanted configuration was there",
+            ended=settled.ended,
+        )
 
     def _read(self, check: Check, region: str) -> ConfigMap | None:
         section = self._clusters.section
@@ -117,6 +129,9 @@ class Configured:
             return rollout.together(states(look, (look.release_version,), 1))
 
         return self._clusters.settled(check, region, RESTART, progress)
+
+    def _change(self, region: str, config_map: ConfigMap) -> Change:
+        return change(config_map, config_before(self._clusters.platform, region))
 
     def _content(self, config_map: ConfigMap) -> Judgement:
         section = self._clusters.section
@@ -157,34 +172,15 @@ def differences(data: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]
     ]
 
 
-def _older(pods: tuple[Pod, ...], changed_at: dt.datetime | None) -> list[str]:
-    """Return how many pods are older than the configuration; the API tells whole seconds."""
-    if not pods:
-        return ["no pod of the release is there"]
-    if changed_at is None:
-        return ["the cluster does not say when the ConfigMap changed"]
-    old = [one for one in pods if one.created_at is None or one.created_at < changed_at]
-    since = f"{changed_at:%H:%M:%S} UTC"
-    return [f"{len(old)} of {len(pods)} pods are older than the change at {since}"] if old else []
+def _nobody(pods: Sequence[Pod]) -> list[str]:
+    return [] if pods else ["no pod of the release is there"]
 
 
-def _started_before(
-    pods: tuple[Pod, ...], container: str, changed_at: dt.datetime | None
-) -> list[str]:
-    if not pods:
-        return ["no pod of the release is there"]
-    if changed_at is None:
-        return ["the cluster does not say when the ConfigMap changed"]
-    running = {
+def _started(pods: Sequence[Pod], container: str) -> dict[str, dt.datetime]:
+    """Return when the app's container of each pod started, where it runs."""
+    return {
         one.name: each.started_at
         for one in pods
         for each in one.containers
         if each.name == container and each.started_at is not None
     }
-    problems = [
-        f"{one.name}: no container {container} runs" for one in pods if one.name not in running
-    ]
-    old = sum(started < changed_at for started in running.values())
-    if old:
-        problems.append(f"{old} of {len(running)} containers started before the change")
-    return problems

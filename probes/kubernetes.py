@@ -163,8 +163,7 @@ def config_map(
         found = opened.found(opened.core.read_namespaced_config_map, name, namespace)
         if found is None:
             return ConfigMap(found=False, data={}, changed_at=None)
-        changed_at = reading.changed_at(found.metadata)
-        return ConfigMap(found=True, data=dict(found.data or {}), changed_at=changed_at)
+        return reading.config_map(found)
 
     return _observe(target, f"configmap {namespace}/{name}", deadline, ask)
 

@@ -165,12 +165,22 @@ class ConfigMap:
     found: bool
     data: Mapping[str, str] = dataclasses.field(repr=False)
     changed_at: dt.datetime | None
-    """When anybody changed it last, to the second."""
+    """When a manager of its values wrote it last, to the second; a removed key leaves no time, and a
+    changed label alone may leave one."""
+    digest: str = ""
+    """SHA-256 of all that it holds."""
+    managers: str = ""
+    """SHA-256 of who manages which key."""
 
     def facts(self) -> Mapping[str, object]:
-        """Return the keys and the time, never a value."""
-        changed = self.changed_at and self.changed_at.isoformat()
-        return {"found": self.found, "keys": sorted(self.data), "changed_at": changed}
+        """Return the keys, the time and the digests, never a value."""
+        return {
+            "found": self.found,
+            "keys": sorted(self.data),
+            "changed_at": self.changed_at and self.changed_at.isoformat(),
+            "digest": self.digest,
+            "managers": self.managers,
+        }
 
 
 def fits(free: float, ask: float) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -15,6 +17,7 @@ from probes.kubernetes_objects import (
     FIRST_REVISION,
     RESTARTED_AT,
     Condition,
+    ConfigMap,
     Container,
     Deployment,
     Endpoint,
@@ -245,6 +248,30 @@ def endpoints(slices: Iterable[Any], *, has_ports: bool) -> tuple[Endpoint, ...]
             if endpoint.ready or key not in found:
                 found[key] = endpoint
     return tuple(found.values())
+
+
+def config_map(model: Any) -> ConfigMap:
+    """Read a ConfigMap."""
+    data = dict(model.data or {})
+    managed = {
+        f"{one.manager} {one.operation}": sorted(
+            f"{kind}{key}" for kind in _VALUES for key in (one.fields_v1 or {}).get(kind, ())
+        )
+        for one in model.metadata.managed_fields or ()
+        if _has_values(one)
+    }
+    return ConfigMap(
+        found=True,
+        data=data,
+        changed_at=changed_at(model.metadata),
+        digest=_sha256([data, dict(model.binary_data or {})]),
+        managers=_sha256(managed),
+    )
+
+
+def _sha256(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def changed_at(metadata: Any) -> dt.datetime | None:

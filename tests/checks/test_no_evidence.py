@@ -68,11 +68,11 @@ def worst(found: list[Judgement]) -> set[Outcome]:
 class TestClusters:
     def test_a_pod_without_the_apps_container_has_not_read_its_configuration(self) -> None:
         pods = (a_pod("one", a_container()), a_pod("two", a_container("sidecar")))
-        assert configured._started_before(pods, "api", NOON) == ["two: no container api runs"]
+        assert configured._started(pods, "api") == {"one": LATER}
 
     def test_a_container_that_does_not_run_has_not_either(self) -> None:
         pods = (a_pod("one", a_container()), a_pod("two", a_container(started_at=None)))
-        assert configured._started_before(pods, "api", NOON) == ["two: no container api runs"]
+        assert configured._started(pods, "api") == {"one": LATER}
 
     def test_a_config_map_without_its_managers_times_changed_nobody_knows_when(self) -> None:
         metadata = types.SimpleNamespace(managed_fields=None, creation_timestamp=NOON)
