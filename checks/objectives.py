@@ -14,6 +14,7 @@ from checks.instrument import FRESH_SCRAPES, Fit, Inspector, UnfitError, unfit
 from checks.platform import NotDescribedError, Platform
 from checks.traffic import TrafficLease
 from environments.settings import Metric
+from gates.decide.bursts import NONE_SEEN, Burst
 from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
 from gates.decide.looks import Looks
@@ -120,7 +121,8 @@ class _Watch:
         self._region = region
         self._inspector = Inspector(platform, region, self._last.append)
         self._times = Times.of(objective, platform, self._inspector.scrape_seconds)
-        self._looks = Looks(objective.target.budget, self._times.look_back)
+        self._looks = Looks(self._times.look_back)
+        self._seen = NONE_SEEN
         metric = self._described_metric()
         labels = platform.labels(region, metric.labels)
         self._counting = Counting(self._inspector, objective, metric, labels)
@@ -146,19 +148,13 @@ class _Watch:
             self._waiting.for_samples(self._inspector.scrape_seconds)
 
     def _worth_waiting(self, judgements: list[Judgement]) -> bool:
-        """Return whether more samples can change the answer.
-
-        A target missed before the look-back is full may only be the bad second after a switch.
-        """
+        """Return whether the answer may change: it is due, or it may still become another."""
         target = judgements[0]
         if target.rule not in ("error budget", RULE):
             return False
-        look_back = target.data.get("look_back_seconds", 0.0)
-        due = self._looks.due(target.data.get("samples", 0.0), look_back, time.monotonic())
-        young = look_back < self._times.look_back - 0.001
-        if target.outcome is Outcome.FAIL or target.data.get("settled"):
-            return young or not due
-        return target.outcome is Outcome.INCONCLUSIVE or not due
+        if not self._looks.due(target.data.get("look_back_seconds", 0.0), time.monotonic()):
+            return True
+        return target.outcome is Outcome.INCONCLUSIVE and not target.data.get("settled")
 
     def _measure(self) -> tuple[list[Judgement], bool]:
         """Return the judgements now, and whether a rollback limit is exceeded but not yet for long."""
@@ -185,9 +181,13 @@ class _Watch:
             counts, evidence = self._counting.count(
                 self._objective.target, fit.server_time, look_back_seconds
             )
-            return judge_target(self._objective, counts, evidence)
-        bucket, evidence = self._counting.bucket(bounds, fit.server_time, look_back_seconds)
-        return judge_quantile(self._objective, bucket, evidence)
+            judgement = judge_target(self._objective, counts, evidence, self._seen)
+        else:
+            bucket, evidence = self._counting.bucket(bounds, fit.server_time, look_back_seconds)
+            judgement = judge_quantile(self._objective, bucket, evidence, self._seen)
+        # A burst that has left the look-back since is still what this platform's errors come in.
+        self._seen = Burst.of(judgement.data)
+        return judgement
 
     def _since(self, fit: Fit) -> dt.datetime:
         """Return the first moment whose samples are the release's own."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from gates.load import ROOT
-from prove import bodies, decisions, files, runs
+from prove import bodies, bursts, decisions, files, runs
 from prove.proof import Proof, prove
 from prove.table import render
 
@@ -20,8 +20,9 @@ PROOFS = (
     Proof("lines", decisions.LINES, decisions.damage_is_never_go, share=2),
     Proof("files", files.PROMISE, files.refused_or_sound, share=2),
     Proof("bodies", bodies.PROMISE, bodies.never_taken_for_healthy, share=2),
-    Proof("kills", runs.KILLS, runs.killed, share=6),
-    Proof("healthy", runs.HEALTHY, runs.healthy, share=6),
+    Proof("bursts", bursts.PROMISE, bursts.seldom_wrong, share=2, at_least=40),
+    Proof("kills", runs.KILLS, runs.killed, share=6, at_least=200),
+    Proof("healthy", runs.HEALTHY, runs.healthy, share=6, at_least=50),
 )
 
 

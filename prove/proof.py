@@ -23,6 +23,8 @@ class Proof:
     cases: Callable[[int], Cases]
     share: int
     """Its part of the budget, as a weight against the other proofs'."""
+    at_least: int = 1
+    """So many cases are tried however long they take: fewer would say nothing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Proved:
 
     def line(self) -> str:
         """Return it as a line for people."""
-        mark = "FOUND" if self.found or not self.cases else "ok   "
+        mark = "ok   " if self.holds else "FOUND" if self.found else "FEW  "
         return (
             f"{mark} {self.proof.name}: {self.cases:,} cases in {self.seconds:.0f} s, "
             f"{len(self.found)} found (--seed {self.seed})"
@@ -46,12 +48,12 @@ class Proved:
 
     @property
     def holds(self) -> bool:
-        """Whether there were cases, and all of them held."""
-        return bool(self.cases) and not self.found
+        """Whether there were enough cases, and all of them held."""
+        return self.cases >= self.proof.at_least and not self.found
 
 
 def prove(proof: Proof, seed: int, seconds: float, tell: Callable[[str], None]) -> Proved:
-    """Try a proof's cases until its time is over; the case under way is finished."""
+    """Try a proof's cases until its time is over and there were enough; the last one is finished."""
     cases, found = 0, []
     began = time.monotonic()
     with closing(proof.cases(seed)) as source:
@@ -60,7 +62,8 @@ def prove(proof: Proof, seed: int, seconds: float, tell: Callable[[str], None]) 
             if sentence is not None:
                 found.append(sentence)
                 tell(f"found by {proof.name}, --seed {seed}, case {cases}: {sentence}")
-            if time.monotonic() - began > seconds or len(found) >= MOST_FOUND:
+            over = time.monotonic() - began > seconds and cases >= proof.at_least
+            if over or len(found) >= MOST_FOUND:
                 break
     took = time.monotonic() - began
     return Proved(proof, seed, cases, tuple(found), took, dt.datetime.now(dt.UTC).date())

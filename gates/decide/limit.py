@@ -15,6 +15,8 @@ class Limit(Section):
     over_seconds: float | None = Field(default=None, gt=0)
     """Latency objectives: an event slower than this is bad."""
     budget: Share
+    assumed_burst: float = Field(default=1.0, ge=1, le=10_000, allow_inf_nan=False)
+    """So many bad events may come at once and count as one, although the counts show no such burst."""
 
     @model_validator(mode="after")
     def _can_fail_and_pass(self) -> Self:

@@ -6,12 +6,12 @@ import dataclasses
 import math
 from typing import Any, Protocol
 
+from gates.decide.bursts import NONE_SEEN, Burst, Proof, events_wanted, proof, proved_size
 from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
 from gates.decide.limit import Limit
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.policy import Objective, RollbackLimit
-from gates.decide.statistics import events_to_prove, lower_bound, upper_bound
 
 
 class Aim(Protocol):
@@ -56,34 +56,45 @@ class Evidence:
         }
 
 
-def judge_target(objective: Aim, counts: Counts, evidence: Evidence) -> Judgement:
+def judge_target(
+    objective: Aim, counts: Counts, evidence: Evidence, seen: Burst = NONE_SEEN
+) -> Judgement:
     """PASS when the counts prove the target, FAIL when they disprove it, else INCONCLUSIVE.
 
-    Proof is the one-sided 95 % Clopper-Pearson bound on the right side of the budget. A FAIL means
-    hold: the rollback limit alone asks for a rollback.
+    Proof is the one-sided 95 % Clopper-Pearson bound on the right side of the budget, where a burst of
+    bad events counts as one: as large as the counts show, as policy assumes, or as was `seen` in an
+    earlier measurement. A FAIL means hold: the rollback limit alone asks for a rollback.
     """
     limit, subject = objective.target, objective.title
     problem = counts.problem()
     if problem is not None:
         return _undecided(objective, f"{subject}: {problem}", evidence, "working metrics")
-    low, high = lower_bound(counts.bad, counts.total), upper_bound(counts.bad, counts.total)
-    data = {**evidence.data(), **_figures(counts, limit, low, high)}
-    if high <= limit.budget:
-        sentence = f"{subject}: {_share(counts, limit)}, proved within {_percent(limit.budget)}"
+    proved = proof(counts, limit.budget, seen.or_size(limit.assumed_burst))
+    data = {**evidence.data(), **_figures(counts, limit, proved)}
+    found = f"{subject}: {_share(counts, limit)}{proved.burst.words}"
+    if proved.high <= limit.budget:
+        sentence = f"{found}, proved within {_percent(limit.budget)}{_in_bursts(counts, data)}"
         return _judged(Outcome.PASS, objective, counts, sentence, data)
-    if low > limit.budget:
-        sentence = f"{subject}: {_share(counts, limit)}, budget {_percent(limit.budget)}"
+    if proved.low > limit.budget:
+        sentence = f"{found}, budget {_percent(limit.budget)}"
         judgement = _judged(Outcome.FAIL, objective, counts, sentence, data)
         return dataclasses.replace(
             judgement,
             means=Meaning.HOLD,
             clears=f"less than {_percent(limit.budget)} over {evidence.look_back_seconds:.0f} s",
         )
-    wanted = events_to_prove(counts.bad, limit.budget)
+    return _too_few(objective, counts, proved.burst, found, data)
+
+
+def _too_few(
+    objective: Aim, counts: Counts, burst: Burst, found: str, data: dict[str, Any]
+) -> Judgement:
+    budget = objective.target.budget
+    wanted = events_wanted(counts.bad, budget, burst.size)
     data["events_short"] = max(1, math.ceil(wanted - counts.total))
     sentence = (
-        f"{subject}: {_share(counts, limit)} proves nothing yet; "
-        f"{wanted:,} events would prove {_percent(limit.budget)}, {data['events_short']:,} are missing"
+        f"{found} proves nothing yet; "
+        f"{wanted:,.0f} events would prove {_percent(budget)}, {data['events_short']:,} are missing"
     )
     judgement = _judged(Outcome.INCONCLUSIVE, objective, counts, sentence, data)
     return dataclasses.replace(judgement, clears=f"{data['events_short']:,} more good events")
@@ -96,8 +107,8 @@ def judge_rollback(
 
     A step without data is no evidence of anything: with one, or with any step at or under the limit,
     the limit was not exceeded for that long and the judgement is PASS, saying so. All steps together
-    must also disprove the limit statistically, so that two unlucky requests never roll back. What is
-    no count at all (NaN, negative) is INCONCLUSIVE.
+    must also disprove the limit statistically, so that neither two unlucky requests nor a single burst
+    ever roll back. What is no count at all (NaN, negative) is INCONCLUSIVE.
     """
     subject = f"{objective.title}, rollback limit"
     whole = sustained.whole
@@ -106,15 +117,15 @@ def judge_rollback(
         judgement = _undecided(objective, f"{subject}: {problem}", evidence, "working metrics")
         return dataclasses.replace(judgement, rule="rollback limit", target=limit.budget)
     over = sum(1 for step in sustained.steps if _is_over(step, limit))
-    low, high = lower_bound(whole.bad, whole.total), upper_bound(whole.bad, whole.total)
+    proved = proof(whole, limit.budget, NONE_SEEN.or_size(limit.assumed_burst))
     data = {
         **evidence.data(),
-        **_figures(whole, limit, low, high),
+        **_figures(whole, limit, proved),
         "steps": len(sustained.steps),
         "steps_over": over,
         "for_seconds": sustained.seconds,
     }
-    exceeded = over == len(sustained.steps) and over > 0 and low > limit.budget
+    exceeded = over == len(sustained.steps) and over > 0 and proved.low > limit.budget
     state = (
         f"over it in {over} of {len(sustained.steps)} steps of the last {sustained.seconds:.0f} s"
     )
@@ -173,15 +184,23 @@ def _judged(
     )
 
 
-def _figures(counts: Counts, limit: Limit, low: float, high: float) -> dict[str, Any]:
+def _figures(counts: Counts, limit: Limit, proved: Proof) -> dict[str, Any]:
     return {
         "bad": round(counts.bad, 3),
         "samples": round(counts.total, 3),
-        "lower_bound": low,
-        "upper_bound": high,
-        "margin": limit.budget - high,
+        "lower_bound": proved.low,
+        "upper_bound": proved.high,
+        "margin": limit.budget - proved.high,
         "over_seconds": limit.over_seconds,
+        **proved.burst.data(),
+        "assumed_burst": limit.assumed_burst,
+        "proved_burst": proved_size(counts, limit.budget),
     }
+
+
+def _in_bursts(counts: Counts, data: dict[str, Any]) -> str:
+    """Return up to which size of bursts the budget is proved, where counts tell of bursts at all."""
+    return f" (bursts of up to {data['proved_burst']:,})" if counts.cells else ""
 
 
 def _ratio(counts: Counts) -> float | None:

@@ -10,40 +10,31 @@ import dataclasses
 import math
 from typing import Any
 
+from gates.decide.bursts import NONE_SEEN, Burst, Proof, events_wanted, proof
 from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
 from gates.decide.objective import Evidence
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.policy import Objective
-from gates.decide.statistics import events_to_prove, lower_bound, upper_bound
+from gates.decide.statistics import events_to_prove
 
 RULE = "interpolated quantile"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Over:
-    """The events slower than one of the histogram's bounds, and what they prove of the true share."""
+    """The events slower than one of the histogram's bounds."""
 
     bound_seconds: float
     counts: Counts
 
-    @property
-    def at_least(self) -> float:
-        """Return the one-sided 95 % lower bound of the share."""
-        return lower_bound(self.counts.bad, self.counts.total)
-
-    @property
-    def at_most(self) -> float:
-        """Return the one-sided 95 % upper bound of the share."""
-        return upper_bound(self.counts.bad, self.counts.total)
-
-    def data(self) -> dict[str, float]:
-        """Return it as JSON values."""
+    def data(self, proved: Proof) -> dict[str, float]:
+        """Return it, and what it proves, as JSON values."""
         return {
             "over_seconds": self.bound_seconds,
             "bad": round(self.counts.bad, 3),
-            "lower_bound": self.at_least,
-            "upper_bound": self.at_most,
+            "lower_bound": proved.low,
+            "upper_bound": proved.high,
         }
 
 
@@ -74,7 +65,9 @@ class Bucket:
         return None
 
 
-def judge_quantile(objective: Objective, bucket: Bucket, evidence: Evidence) -> Judgement:
+def judge_quantile(
+    objective: Objective, bucket: Bucket, evidence: Evidence, seen: Burst = NONE_SEEN
+) -> Judgement:
     """PASS when the quantile's whole bucket is proved to lie below the target, FAIL above it.
 
     Proof is what a counted target asks for (`judge_target`), of the share over the lower bound or over
@@ -84,18 +77,19 @@ def judge_quantile(objective: Objective, bucket: Bucket, evidence: Evidence) -> 
     """
     problem = bucket.problem()
     if problem is not None:
-        return _Quantile(objective, bucket).broken(problem, evidence)
-    return _Quantile(objective, bucket).judged(evidence)
+        return _Quantile(objective, bucket, seen).broken(problem, evidence)
+    return _Quantile(objective, bucket, seen).judged(evidence)
 
 
 class _Quantile:
     """One objective and its bucket, put into words."""
 
-    def __init__(self, objective: Objective, bucket: Bucket) -> None:
+    def __init__(self, objective: Objective, bucket: Bucket, seen: Burst) -> None:
         self._objective = objective
         self._bucket = bucket
         self._budget = objective.target.budget
         self._target = objective.target.target_seconds or 0.0
+        self._seen = seen.or_size(objective.target.assumed_burst)
         self._name = f"p{(objective.target.quantile or 0.0) * 100:g}"
 
     def judged(self, evidence: Evidence) -> Judgement:
@@ -104,11 +98,12 @@ class _Quantile:
         shown = self._bucket.interpolated_seconds or 0.0
         if self._bucket.total < events_to_prove(0, self._budget):
             return self._too_few(evidence)
-        if lower.at_most <= self._budget:
+        of_lower, of_upper = self._proof(lower), self._proof(upper)
+        if of_lower.high <= self._budget:
             return self._below(evidence) if shown <= lower.bound_seconds else self._odd(evidence)
-        if upper.at_least > self._budget:
+        if of_upper.low > self._budget:
             return self._above(evidence) if shown >= upper.bound_seconds else self._odd(evidence)
-        if lower.at_least > self._budget and upper.at_most <= self._budget:
+        if of_lower.low > self._budget and of_upper.high <= self._budget:
             return self._inside(evidence)
         return self._too_few(evidence)
 
@@ -143,11 +138,12 @@ class _Quantile:
         return self._judgement(Outcome.INCONCLUSIVE, sentence, data, clears)
 
     def _too_few(self, evidence: Evidence) -> Judgement:
-        wanted = events_to_prove(self._bucket.lower.counts.bad, self._budget)
+        size = self._proof(self._bucket.lower).burst.size
+        wanted = events_wanted(self._bucket.lower.counts.bad, self._budget, size)
         short = max(1, math.ceil(wanted - self._bucket.total))
         sentence = (
             f"{self._said()}: {self._over(self._bucket.lower)} proves nothing yet; "
-            f"{wanted:,} events would prove {_percent(self._budget)}, {short:,} are missing"
+            f"{wanted:,.0f} events would prove {_percent(self._budget)}, {short:,} are missing"
         )
         data = {**self._data(evidence), "events_short": short}
         return self._judgement(Outcome.INCONCLUSIVE, sentence, data, f"{short:,} more good events")
@@ -156,6 +152,9 @@ class _Quantile:
         sentence = f"{self._said()}, which the counts of its own histogram contradict"
         data = self._data(evidence)
         return self._judgement(Outcome.INCONCLUSIVE, sentence, data, "working metrics")
+
+    def _proof(self, over: Over) -> Proof:
+        return proof(over.counts, self._budget, self._seen)
 
     def _said(self) -> str:
         seconds = self._bucket.interpolated_seconds
@@ -167,16 +166,19 @@ class _Quantile:
         if counts.total <= 0:
             return "no events"
         share = f"{counts.bad / counts.total:.3%} of {counts.total:,.0f}"
-        return f"{share} took over {_ms(over.bound_seconds)}"
+        words = self._proof(over).burst.words
+        return f"{share} took over {_ms(over.bound_seconds)}{words}"
 
     def _data(self, evidence: Evidence) -> dict[str, Any]:
         lower, upper = self._bucket.lower, self._bucket.upper
+        of_lower = self._proof(lower)
         return {
             **evidence.data(),
             "samples": round(self._bucket.total, 3),
             "budget": self._budget,
-            "over_bounds": [lower.data(), upper.data()],
-            "margin": self._budget - lower.at_most,
+            "over_bounds": [lower.data(of_lower), upper.data(self._proof(upper))],
+            "margin": self._budget - of_lower.high,
+            **of_lower.burst.data(),
         }
 
     def _judgement(

@@ -12,6 +12,7 @@ import pytest
 
 from prove.__main__ import PROOFS, main, seconds_of
 from prove.bodies import _Answer, _judged, _serving
+from prove.bursts import seldom_wrong
 from prove.decisions import damage_is_never_go, fold_agrees
 from prove.files import _wrong, refused_or_sound
 from prove.proof import MOST_FOUND, Cases, Proof, Proved, prove
@@ -54,8 +55,35 @@ def test_a_proof_ends_with_its_time() -> None:
     assert proved.seconds < 5
 
 
+def test_the_fewest_cases_are_tried_however_short_the_time() -> None:
+    wanted = dataclasses.replace(a_proof(all_hold), at_least=40)
+    proved = prove(wanted, 0, 0.0, print)
+    assert (proved.cases, proved.holds) == (40, True)
+
+
+def test_too_few_cases_prove_nothing() -> None:
+    def three(_: int) -> Cases:
+        yield from (None, None, None)
+
+    proved = prove(dataclasses.replace(a_proof(three), at_least=4), 0, 60, print)
+    assert not proved.holds
+    assert proved.line().startswith("FEW ")
+
+
+def test_whole_runs_are_tried_often_enough_to_mean_something() -> None:
+    fewest = {proof.name: proof.at_least for proof in PROOFS}
+    assert fewest["kills"] >= 200
+    assert fewest["healthy"] >= 50
+
+
 def test_a_proof_without_cases_proves_nothing() -> None:
     assert not prove(a_proof(none_at_all), 0, 1, print).holds
+
+
+def test_the_first_streams_of_bursts_hold() -> None:
+    proof = seldom_wrong(11)
+    assert next(proof) is None
+    proof.close()
 
 
 @pytest.mark.parametrize("cases", [fold_agrees, damage_is_never_go, refused_or_sound])

@@ -1,0 +1,187 @@
+"""What counted events prove when bad ones come in bursts: a dead connection, a lost pod.
+
+The exact bounds of `statistics` take events for independent. Here a burst counts as one event: of `bad`
+in `total` with bursts of `size` the bounds are those of bad/size in total/size. How large bursts are is
+read from the cells of the counts, and every rule is such that another bad event never improves a verdict.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gates.decide.events import Cell, Counts
+from gates.decide.statistics import CONFIDENCE, events_to_prove, lower_bound, upper_bound
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_SPREAD = 1.645
+"""Independent events of a block stay under their mean and so many standard deviations: 95 %."""
+_COARSE_BLOCKS = 5
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Burst:
+    """The most bad events that count as one."""
+
+    size: float = 1.0
+    source: str = ""
+    """The source that they were seen at; empty for all together, or where none was seen."""
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Burst:
+        """Return the one that a judgement kept; none where it kept none."""
+        return cls(data.get("burst", 1.0), data.get("burst_source", ""))
+
+    def data(self) -> dict[str, Any]:
+        """Return it as JSON values, for a judgement to keep."""
+        return {"burst": self.size, "burst_source": self.source}
+
+    def or_size(self, size: float) -> Burst:
+        """Return this one, or a burst of that size if that is larger."""
+        return self if self.size >= size else Burst(size)
+
+    @property
+    def words(self) -> str:
+        """Return it as part of a sentence; empty for independent events."""
+        if self.size <= 1:
+            return ""
+        return f", up to {self.size:,.0f} of them together" + (self.source and f" ({self.source})")
+
+
+NONE_SEEN = Burst()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Proof:
+    """What counts prove of the true share: one-sided 95 % bounds."""
+
+    low: float
+    high: float
+    burst: Burst
+
+
+def proof(counts: Counts, budget: float, at_least: Burst) -> Proof:
+    """Return the bounds for bursts as they are seen, and no smaller ones than `at_least`."""
+    burst = max(at_least, _largest(counts.cells, budget), key=lambda one: one.size)
+    high = upper_bound(counts.bad / burst.size, counts.total / burst.size)
+    return Proof(_low(counts, at_least.size), high, burst)
+
+
+def proved_size(counts: Counts, budget: float) -> int:
+    """Return up to which size of bursts the counts prove the budget; 0 if not even for single events."""
+    few, many = 0, max(1, int(counts.total)) + 1
+    while many - few > 1:
+        middle = (few + many) // 2
+        proved = upper_bound(counts.bad / middle, counts.total / middle) <= budget
+        few, many = (middle, many) if proved else (few, middle)
+    return few
+
+
+def events_wanted(bad: float, budget: float, size: float) -> float:
+    """Return how many events would prove the budget if no further one is bad."""
+    return events_to_prove(bad / size, budget) * size
+
+
+def _largest(cells: tuple[Cell, ...], budget: float) -> Burst:
+    """Return the most bad events in a stretch that independent ones at the budget would not bring.
+
+    Stretches are 1, 2, 4, … scrape steps of one source and of all together, and all of one source.
+    """
+    # Imported late, as in `statistics`.
+    import numpy as np  # noqa: PLC0415
+    from scipy.special import gammainc  # noqa: PLC0415
+
+    largest = Burst()
+    for bad, total, width, source in _stretches(cells):
+        chance = gammainc(np.maximum(bad, 1e-9), budget * total)  # of so many or more: Poisson
+        unlikely = bad[chance < (1 - CONFIDENCE) * width / len(cells)]
+        if unlikely.size and unlikely.max() > largest.size:
+            largest = Burst(float(unlikely.max()), source)
+    return largest
+
+
+def _stretches(
+    cells: tuple[Cell, ...],
+) -> Iterator[tuple[np.ndarray, np.ndarray, int, str]]:
+    """Yield bad and all events of every stretch of a width, the width in cells, and the source."""
+    by_source: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_source.setdefault(cell.source, []).append(cell)
+    for source, own in sorted(by_source.items()):
+        yield from _windows(own, 1, source, whole=len(by_source) > 1)
+    yield from _windows(cells, len(by_source), "", whole=False)
+
+
+def _windows(
+    cells: Sequence[Cell], step: int, source: str, *, whole: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray, int, str]]:
+    import numpy as np  # noqa: PLC0415
+
+    in_time = _in_time(cells)
+    bad = np.concatenate([[0.0], np.cumsum([cell.bad for cell in in_time])])
+    total = np.concatenate([[0.0], np.cumsum([cell.total for cell in in_time])])
+    width = step
+    while 0 < width <= len(in_time) // 2:
+        yield bad[width:] - bad[:-width], total[width:] - total[:-width], width, source
+        width *= 2
+    if whole:
+        yield bad[-1:], total[-1:], len(in_time), source
+
+
+def _in_time(cells: Sequence[Cell]) -> list[Cell]:
+    return sorted(cells, key=lambda cell: (cell.at, cell.source))
+
+
+def _low(counts: Counts, at_least: float) -> float:
+    """Return the lower bound of what is left when bursts count as one event each.
+
+    However the range is cut into blocks, the share must be proved: a burst may lie across a cut.
+    """
+    return min(
+        (
+            max(
+                lower_bound(_trimmed(block, size), counts.total / size)
+                for size in _sizes(at_least, float(block.max(initial=0.0)))
+            )
+            for block in _blocks(counts.cells)
+        ),
+        default=lower_bound(counts.bad / at_least, counts.total / at_least),
+    )
+
+
+def _sizes(smallest: float, largest: float) -> Iterator[float]:
+    yield max(smallest, largest)
+    while smallest < largest:
+        yield smallest
+        smallest *= 2
+
+
+def _blocks(cells: tuple[Cell, ...]) -> Iterator[np.ndarray]:
+    """Yield the bad events of the range cut into scrape steps, and twice into a few longer blocks."""
+    if not cells:
+        return
+    import numpy as np  # noqa: PLC0415
+
+    bad = np.array([cell.bad for cell in _in_time(cells)])
+    step = len({cell.source for cell in cells})
+    coarse = max(step, -(-len(bad) // _COARSE_BLOCKS))
+    for width, start in ((step, 0), (coarse, 0), (coarse, coarse // 2)):
+        cuts = np.unique([0, *range(start, len(bad), width)])
+        yield np.add.reduceat(bad, cuts)
+
+
+def _trimmed(bad: np.ndarray, size: float) -> float:
+    """Return the bad events in units of `size`, without what independent ones would not bring to a block.
+
+    What they would bring follows from what is left, so it is trimmed until nothing changes.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    left, before = float(bad.sum()) / size, np.inf
+    while before - left > 1e-6 * left:
+        mean, before = left / len(bad), left
+        left = float(np.minimum(bad / size, max(1.0, mean + _SPREAD * mean**0.5)).sum())
+    return left
