@@ -8,18 +8,24 @@ read from the cells of the counts, and every rule is such that another bad event
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate, pairwise
+from typing import Any
 
 from gates.decide.events import Cell, Counts
-from gates.decide.statistics import CONFIDENCE, events_to_prove, lower_bound, upper_bound
-
-if TYPE_CHECKING:
-    import numpy as np
+from gates.decide.statistics import (
+    CONFIDENCE,
+    events_to_prove,
+    lower_bound,
+    poisson_tail,
+    upper_bound,
+)
 
 _SPREAD = 1.645
 """Independent events of a block stay under their mean and so many standard deviations: 95 %."""
 _COARSE_BLOCKS = 5
+_NOTHING = 1e-6
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,28 +91,22 @@ def events_wanted(bad: float, budget: float, size: float) -> float:
     return events_to_prove(bad / size, budget) * size
 
 
-def _largest(cells: tuple[Cell, ...], budget: float) -> Burst:
+def _largest(cells: Sequence[Cell], budget: float) -> Burst:
     """Return the most bad events in a stretch that independent ones at the budget would not bring.
 
     Stretches are 1, 2, 4, … scrape steps of one source and of all together, and all of one source.
     """
-    # Imported late, as in `statistics`.
-    import numpy as np  # noqa: PLC0415
-    from scipy.special import gammainc  # noqa: PLC0415
-
     largest = Burst()
     for bad, total, width, source in _stretches(cells):
-        chance = gammainc(np.maximum(bad, 1e-9), budget * total)  # of so many or more: Poisson
-        unlikely = bad[chance < (1 - CONFIDENCE) * width / len(cells)]
-        if unlikely.size and unlikely.max() > largest.size:
-            largest = Burst(float(unlikely.max()), source)
+        if bad > largest.size:
+            unlikely = (1 - CONFIDENCE) * width / len(cells)
+            if poisson_tail(bad, budget * total) < unlikely:
+                largest = Burst(bad, source)
     return largest
 
 
-def _stretches(
-    cells: tuple[Cell, ...],
-) -> Iterator[tuple[np.ndarray, np.ndarray, int, str]]:
-    """Yield bad and all events of every stretch of a width, the width in cells, and the source."""
+def _stretches(cells: Sequence[Cell]) -> Iterator[tuple[float, float, int, str]]:
+    """Yield bad and all events of every stretch, its width in cells, and its source."""
     by_source: dict[str, list[Cell]] = {}
     for cell in cells:
         by_source.setdefault(cell.source, []).append(cell)
@@ -117,18 +117,17 @@ def _stretches(
 
 def _windows(
     cells: Sequence[Cell], step: int, source: str, *, whole: bool
-) -> Iterator[tuple[np.ndarray, np.ndarray, int, str]]:
-    import numpy as np  # noqa: PLC0415
-
+) -> Iterator[tuple[float, float, int, str]]:
     in_time = _in_time(cells)
-    bad = np.concatenate([[0.0], np.cumsum([cell.bad for cell in in_time])])
-    total = np.concatenate([[0.0], np.cumsum([cell.total for cell in in_time])])
+    bad = list(accumulate((cell.bad for cell in in_time), initial=0.0))
+    total = list(accumulate((cell.total for cell in in_time), initial=0.0))
     width = step
     while 0 < width <= len(in_time) // 2:
-        yield bad[width:] - bad[:-width], total[width:] - total[:-width], width, source
+        for end in range(width, len(bad)):
+            yield bad[end] - bad[end - width], total[end] - total[end - width], width, source
         width *= 2
     if whole:
-        yield bad[-1:], total[-1:], len(in_time), source
+        yield bad[-1], total[-1], len(in_time), source
 
 
 def _in_time(cells: Sequence[Cell]) -> list[Cell]:
@@ -144,7 +143,7 @@ def _low(counts: Counts, at_least: float) -> float:
         (
             max(
                 lower_bound(_trimmed(block, size), counts.total / size)
-                for size in _sizes(at_least, float(block.max(initial=0.0)))
+                for size in _sizes(at_least, max(block))
             )
             for block in _blocks(counts.cells)
         ),
@@ -159,29 +158,25 @@ def _sizes(smallest: float, largest: float) -> Iterator[float]:
         smallest *= 2
 
 
-def _blocks(cells: tuple[Cell, ...]) -> Iterator[np.ndarray]:
+def _blocks(cells: Sequence[Cell]) -> Iterator[list[float]]:
     """Yield the bad events of the range cut into scrape steps, and twice into a few longer blocks."""
-    if not cells:
-        return
-    import numpy as np  # noqa: PLC0415
-
-    bad = np.array([cell.bad for cell in _in_time(cells)])
+    bad = [cell.bad for cell in _in_time(cells)]
     step = len({cell.source for cell in cells})
     coarse = max(step, -(-len(bad) // _COARSE_BLOCKS))
-    for width, start in ((step, 0), (coarse, 0), (coarse, coarse // 2)):
-        cuts = np.unique([0, *range(start, len(bad), width)])
-        yield np.add.reduceat(bad, cuts)
+    for width, first in ((step, step), (coarse, coarse), (coarse, coarse // 2)):
+        if bad:
+            cuts = [0, *range(max(1, first), len(bad), width), len(bad)]
+            yield [sum(bad[start:end]) for start, end in pairwise(cuts)]
 
 
-def _trimmed(bad: np.ndarray, size: float) -> float:
+def _trimmed(bad: Sequence[float], size: float) -> float:
     """Return the bad events in units of `size`, without what independent ones would not bring to a block.
 
     What they would bring follows from what is left, so it is trimmed until nothing changes.
     """
-    import numpy as np  # noqa: PLC0415
-
-    left, before = float(bad.sum()) / size, np.inf
-    while before - left > 1e-6 * left:
+    left, before = sum(bad) / size, math.inf
+    while before - left > _NOTHING * left:
         mean, before = left / len(bad), left
-        left = float(np.minimum(bad / size, max(1.0, mean + _SPREAD * mean**0.5)).sum())
+        most = max(1.0, mean + _SPREAD * math.sqrt(mean))
+        left = sum(min(one / size, most) for one in bad)
     return left

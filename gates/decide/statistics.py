@@ -41,6 +41,13 @@ def events_to_prove(bad: float, budget: float) -> int:
     return many
 
 
+def poisson_tail(events: float, expected: float) -> float:
+    """Return how likely so many independent events or more are where so many are expected."""
+    from scipy.special import gammainc  # noqa: PLC0415 - late, as below
+
+    return float(gammainc(events, expected)) if events > 0 else 1.0
+
+
 def _beta_quantile(first: float, second: float, share: float) -> float:
     # Imported late: numpy and scipy take a fifth of a second that the first checks do not need.
     from scipy.special import betaincinv  # noqa: PLC0415 - see above

@@ -5,12 +5,12 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta, binomtest
+from scipy.stats import beta, binomtest, poisson
 
 from gates.decide.events import Counts
 from gates.decide.objective import judge_target
 from gates.decide.outcome import Outcome
-from gates.decide.statistics import events_to_prove, lower_bound, upper_bound
+from gates.decide.statistics import events_to_prove, lower_bound, poisson_tail, upper_bound
 from tests.gates.decide.values import PROPERTY, an_objective, evidence
 
 totals = st.integers(1, 100_000)
@@ -55,6 +55,12 @@ def test_so_many_clean_events_prove_a_budget_and_one_fewer_does_not(
 def test_the_shortfall_is_the_least_number_that_proves_the_budget(bad: float) -> None:
     events = events_to_prove(bad, 0.01)
     assert upper_bound(bad, events) <= 0.01 < upper_bound(bad, events - 1)
+
+
+@pytest.mark.parametrize(("events", "expected"), [(1, 0.1), (5, 0.75), (30, 12.5), (3, 8.0)])
+def test_the_chance_of_so_many_events_is_poissons(events: int, expected: float) -> None:
+    assert poisson_tail(events, expected) == pytest.approx(poisson.sf(events - 1, expected))
+    assert poisson_tail(0, expected) == 1
 
 
 @pytest.mark.parametrize(("bad", "total"), [(0, 0), (0, -1), (5, 0)])
