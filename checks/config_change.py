@@ -53,24 +53,35 @@ class Change:
         return missing(
             subject,
             f"{subject}: {count} of {len(began)} pods may have started with other values: {self.why}",
-            "a key of the ConfigMap changed by kubectl patch --type merge, then kubectl rollout restart",
+            "kubectl apply of the ConfigMap as it is wanted, then kubectl rollout restart",
         )
 
 
 def change(now: ConfigMap, before: ConfigBefore | None) -> Change:
     """Return when what it holds came to be so, as far as times and digests say."""
-    if before is None:
+    if before is not None and now.digest == before.digest:
+        return _as_before(now, before)
+    if now.changed_at is not None and now.removed:
+        why = f"{', '.join(now.removed)} was removed since kubectl apply, which leaves no time"
+        return Change(now.changed_at, (now.changed_at, None), why)
+    if before is None or _is_later(now.changed_at, before.taken_at):
         return Change(now.changed_at)
-    written = now.changed_at is not None and now.changed_at > before.taken_at
-    since = f"the baseline of {before.taken_at:%H:%M:%S} UTC"
-    if now.digest != before.digest:
-        if written:
-            return Change(now.changed_at)
-        why = f"it differs from {since}, and no manager's time says since when (a key was removed)"
-        return Change(before.taken_at, (before.taken_at, None), why)
-    if not written:
+    why = f"it differs from {_named(before)}, and no manager's time says since when"
+    return Change(before.taken_at, (before.taken_at, None), why)
+
+
+def _as_before(now: ConfigMap, before: ConfigBefore) -> Change:
+    if not _is_later(now.changed_at, before.taken_at):
         return Change(now.changed_at)
     if now.managers == before.managers:
         return Change(before.changed_at)
-    why = f"it is as in {since}, and was written by somebody else in between"
+    why = f"it is as in {_named(before)}, and was written by somebody else in between"
     return Change(before.changed_at, (before.taken_at, now.changed_at), why)
+
+
+def _is_later(one: dt.datetime | None, other: dt.datetime) -> bool:
+    return one is not None and one > other
+
+
+def _named(before: ConfigBefore) -> str:
+    return f"the baseline of {before.taken_at:%H:%M:%S} UTC"

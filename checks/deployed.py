@@ -211,11 +211,11 @@ def _running(settled: Settled[Look], versions: Sequence[str], minimum: int) -> J
     pods = look.pods(versions)
     problems = rollout.problems(map(rollout.pod, pods))
     running = len(pods) - len(problems)
-    if running < minimum:
-        words = f"{running} pods Running and Ready, wanted at least {minimum}"
+    wanted = sum(one.wanted for one in look.deployments(versions))
+    if running < max(minimum, wanted):
+        words = f"{running} pods Running and Ready, wanted at least {max(minimum, wanted)}"
         problems = [words, *problems]
     # Pods that Deployments no longer want are on their way out: not an outage, and not done.
-    wanted = sum(one.wanted for one in look.deployments(versions))
     if len(pods) > wanted:
         problems.append(f"{len(pods)} pods where {wanted} are wanted")
     return found(

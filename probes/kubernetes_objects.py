@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 
 FIRST_REVISION = "deployment.kubernetes.io/revision"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 
@@ -171,6 +172,8 @@ class ConfigMap:
     """SHA-256 of all that it holds."""
     managers: str = ""
     """SHA-256 of who manages which key."""
+    removed: tuple[str, ...] = ()
+    """Keys that kubectl apply wrote and that are gone."""
 
     def facts(self) -> Mapping[str, object]:
         """Return the keys, the time and the digests, never a value."""
@@ -180,6 +183,7 @@ class ConfigMap:
             "changed_at": self.changed_at and self.changed_at.isoformat(),
             "digest": self.digest,
             "managers": self.managers,
+            "removed": list(self.removed),
         }
 
 

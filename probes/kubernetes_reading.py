@@ -15,6 +15,7 @@ from kubernetes.utils.quantity import parse_quantity
 
 from probes.kubernetes_objects import (
     FIRST_REVISION,
+    LAST_APPLIED,
     RESTARTED_AT,
     Condition,
     ConfigMap,
@@ -266,7 +267,17 @@ def config_map(model: Any) -> ConfigMap:
         changed_at=changed_at(model.metadata),
         digest=_sha256([data, dict(model.binary_data or {})]),
         managers=_sha256(managed),
+        removed=tuple(sorted(_applied_keys(model.metadata) - data.keys())),
     )
+
+
+def _applied_keys(metadata: Any) -> set[str]:
+    """Return the keys that `kubectl apply` wrote last, as it notes them."""
+    try:
+        applied = json.loads((metadata.annotations or {}).get(LAST_APPLIED, "{}"))
+        return set(applied.get("data") or {})
+    except (ValueError, AttributeError, TypeError):
+        return set()
 
 
 def _sha256(value: Any) -> str:

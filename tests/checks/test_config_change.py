@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -24,19 +25,20 @@ def at(minute: int) -> dt.datetime:
     return dt.datetime(2026, 1, 31, 22, minute, tzinfo=dt.UTC)
 
 
-def a_config_map(data: Mapping[str, str], *written: tuple[str, int, tuple[str, ...]]) -> ConfigMap:
+def written(manager: str, minute: int, keys: Iterable[str]) -> dict[str, Any]:
+    return {
+        "manager": manager,
+        "operation": "Update",
+        "apiVersion": "v1",
+        "time": at(minute).isoformat(),
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:data": {f"f:{key}": {} for key in keys}},
+    }
+
+
+def a_config_map(data: Mapping[str, str], *by: tuple[str, int, tuple[str, ...]]) -> ConfigMap:
     """Return one that these managers wrote: who, in which minute, which keys."""
-    entries: list[dict[str, Any]] = [
-        {
-            "manager": manager,
-            "operation": "Update",
-            "apiVersion": "v1",
-            "time": at(minute).isoformat(),
-            "fieldsType": "FieldsV1",
-            "fieldsV1": {"f:data": {f"f:{key}": {} for key in keys}},
-        }
-        for manager, minute, keys in written
-    ]
+    entries = [written(*one) for one in by]
     metadata = {"name": "config", "managedFields": entries}
     return reading.config_map(model("V1ConfigMap", {"metadata": metadata, "data": dict(data)}))
 
@@ -82,6 +84,21 @@ def test_who_began_when_has_what_it_holds(
     pods = {"api-0": at(began)}
     early, doubtful = changed.problems(pods, "pods began before"), changed.is_doubtful(pods)
     assert (EARLY if early else DOUBT if doubtful else FINE) == said
+
+
+def test_a_key_that_is_gone_since_it_was_applied_may_be_gone_since_whenever() -> None:
+    """A JSON patch after the last apply: no manager gets a new time, and the note of the apply stays."""
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"data": NEW})}
+    metadata = {
+        "name": "config",
+        "annotations": applied,
+        "managedFields": [written(APPLIED, 20, WITHOUT)],
+    }
+    now = reading.config_map(model("V1ConfigMap", {"metadata": metadata, "data": WITHOUT}))
+    assert now.removed == ("BOOKING_WINDOW_DAYS",)
+    changed = change(now, BEFORE)
+    assert changed.is_doubtful({"api-0": at(25)})
+    assert changed.problems({"api-0": at(15)}, "pods began before")
 
 
 def test_no_value_is_in_the_digests() -> None:
