@@ -42,9 +42,11 @@ class Rights:
         return {"user": self.user, "excess": [dataclasses.asdict(right) for right in self.excess]}
 
 
-# `holders` are the login and every role that it can become with SET ROLE, since a login that may
-# become a writer is one. A right in a schema that its holder may not use can't be used: extensions such
-# as pg_cron give everybody some. A superuser is a member of all roles; one row about it is enough.
+# What the login may do is listed, not what it may not: of the server's own roles only those that read, of
+# a table only SELECT. `holders` are the login and every role that it can become with SET ROLE, since a
+# login that may become a writer is one. A right in a schema that its holder may not use can't be used:
+# extensions such as pg_cron give everybody some. A superuser is a member of all roles; one row about it is
+# enough.
 EXCESS_QUERY: Final = """
 WITH me AS (SELECT oid, rolname, rolsuper FROM pg_roles WHERE rolname = session_user),
 holders AS (
@@ -71,8 +73,9 @@ excess AS (
   UNION ALL
     SELECT 2, 'membership', h.rolname::text, quote_ident(h.rolname), me.rolname
     FROM holders h, me
-    WHERE h.rolname IN ('pg_write_all_data', 'pg_write_server_files', 'pg_execute_server_program',
-                        'pg_signal_backend', 'pg_maintain', 'pg_create_subscription')
+    WHERE h.rolname ~ '^pg_' AND h.rolname NOT IN
+        ('pg_monitor', 'pg_read_all_settings', 'pg_read_all_stats', 'pg_stat_scan_tables',
+         'pg_read_all_data')
   UNION ALL
     SELECT 3, 'database', 'CREATE', quote_ident(current_database()), h.rolname
     FROM holders h WHERE has_database_privilege(h.oid, current_database(), 'CREATE')
@@ -87,6 +90,14 @@ excess AS (
       AND has_schema_privilege(h.oid, t.relnamespace, 'USAGE')
       AND (has_table_privilege(h.oid, t.oid, p.name)
            OR (p.name IN ('INSERT', 'UPDATE') AND has_any_column_privilege(h.oid, t.oid, p.name)))
+  UNION ALL
+    SELECT 5, 'table', a.privilege_type, t.name, h.rolname
+    FROM holders h, relations t JOIN pg_class c ON c.oid = t.oid,
+         LATERAL aclexplode(c.relacl) AS a
+    WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.grantee IN (0, h.oid)
+      AND h.oid <> t.relowner
+      AND a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+      AND has_schema_privilege(h.oid, t.relnamespace, 'USAGE')
   UNION ALL
     SELECT 6, 'table', 'OWNER', t.name, h.rolname
     FROM holders h, relations t WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') AND t.relowner = h.oid

@@ -124,6 +124,29 @@ def test_a_right_in_a_schema_that_the_login_may_not_enter_is_none(database: Data
     assert open_ == ["DELETE on table cron.job_run_details (held by reader)"]
 
 
+@pytest.mark.parametrize(
+    ("grant", "says"),
+    [
+        ("GRANT TRIGGER ON visits TO reader", "TRIGGER on table public.visits"),
+        ("GRANT MAINTAIN ON visits TO public", "MAINTAIN on table public.visits"),
+        ("GRANT REFERENCES ON visits TO reader", "REFERENCES on table public.visits"),
+        ("GRANT pg_read_server_files TO reader", "the membership in pg_read_server_files"),
+        ("GRANT pg_checkpoint TO reader", "the membership in pg_checkpoint"),
+        ("GRANT pg_read_all_stats TO reader", None),
+    ],
+)
+def test_whatever_is_not_reading_is_too_much(
+    database: Database, grant: str, says: str | None
+) -> None:
+    revoke = grant.replace("GRANT", "REVOKE").replace(" TO ", " FROM ")
+    database.as_superuser(grant)
+    found = postgres.privileges(database.target("reader"), deadline=Deadline.after(3)).value
+    database.as_superuser(revoke)
+    assert found is not None
+    said = [one.sentence() for one in found.excess]
+    assert (said == []) if says is None else says in str(said)
+
+
 REJECTED: dict[str, tuple[str, str, FailureKind, str]] = {
     "without the right": ("blind", "SELECT * FROM visits", FailureKind.FORBIDDEN, "42501"),
     "of a missing table": ("reader", "SELECT * FROM nothing", FailureKind.QUERY_REJECTED, "42P01"),
