@@ -42,11 +42,26 @@ def new_run_id(kind: str) -> str:
     return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{kind}-{secrets.token_hex(3)}"
 
 
+def refuse_malformed(release: str | None, switched_at: str | None) -> None:
+    """Raise RequestError for arguments that are wrong whatever the environment says.
+
+    Asked before an environment is brought up, which may take a minute.
+    """
+    if release is not None:
+        _release(release)
+    if switched_at is not None:
+        _switched_at(switched_at)
+
+
 def release_of(asked: str | None, env: str, loaded: Loaded) -> Release:
     """Return the release under test; raises RequestError when nobody names it."""
-    text = asked or loaded.settings.release
+    text = loaded.settings.release if asked is None else asked
     if text is None:
         raise RequestError(f"--release is missing: which release does {env} run?")
+    return _release(text)
+
+
+def _release(text: str) -> Release:
     try:
         return Release.parse(text)
     except ValueError as exc:
@@ -77,6 +92,10 @@ def switched_at_of(asked: str | None, loaded: Loaded) -> dt.datetime | None:
                 "until traffic is switched."
             )
         return told
+    return _switched_at(asked)
+
+
+def _switched_at(asked: str) -> dt.datetime:
     try:
         at = dt.datetime.fromisoformat(asked)
     except ValueError as exc:

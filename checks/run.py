@@ -16,7 +16,7 @@ from checks.clusters import Clusters
 from checks.journeys import Journeys
 from checks.objectives import Objectives
 from checks.platform import Platform
-from checks.request import EVENTS, OUT, Request, new_run_id
+from checks.request import EVENTS, OUT, Request, new_run_id, refuse_malformed
 from checks.traffic import TrafficLease
 from environments.provider import environment
 from gates.load import Checks, load_policy
@@ -62,6 +62,7 @@ class Run:
 @contextlib.contextmanager
 def open_run(request: Request) -> Iterator[Run]:
     """Yield a run; raises ConfigurationError and ProviderError before anything is measured."""
+    refuse_malformed(request.release, request.switched_at)
     policy = load_policy(Checks.of(request.checks).policy)
     with environment(request.env, request.environment_file, _quiet) as loaded:
         run_dir = request.run_dir or OUT / new_run_id("pytest")

@@ -10,6 +10,7 @@ from typing import IO
 from rich.console import Console
 from rich.text import Text
 
+from checks.request import refuse_malformed
 from environments.provider import ProviderError, environment
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE
@@ -60,6 +61,7 @@ def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
 
 
 def _diagnosis(arguments: argparse.Namespace, tell: Tell) -> Diagnosis:
+    refuse_malformed(arguments.release, None)
     with environment(arguments.env, tell=tell) as loaded:
         subject = subject_of(loaded, arguments.release, tuple(arguments.region))
         tell(f"examining {loaded.settings.name}, at most {WHOLE_SECONDS:.0f} s")

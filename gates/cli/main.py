@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import IO, NoReturn
 
+from gates.cli import streams
 from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 
 # Imported only when called, so that `gate --help` answers at once.
@@ -42,10 +42,11 @@ class Parser(argparse.ArgumentParser):
 
 def run() -> NoReturn:
     """Entry point of the console script."""
+    streams.prepare()
     code = main(sys.argv[1:], sys.stdout, sys.stderr)
     if code == EXIT_OUR_FAILURE:
         # What stdout did not take is lost; the interpreter must not try again and leave with 120.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.discard(sys.stdout)
     sys.exit(code)
 
 
@@ -66,10 +67,9 @@ def main(arguments: Sequence[str], stdout: IO[str], stderr: IO[str]) -> int:
 
 def _called(arguments: Sequence[str], stdout: IO[str], stderr: IO[str]) -> int:
     try:
-        parsed = _parser(arguments[0] if arguments else None).parse_args(
-            list(arguments) or ["--help"]
-        )
+        parsed = _parser(arguments[0] if arguments else None).parse_args(arguments)
     except SystemExit as exc:
+        stdout.flush()
         return exc.code if isinstance(exc.code, int) else EXIT_USAGE
     code: int = importlib.import_module(_module(parsed.command)).run(parsed, stdout, stderr)
     stdout.flush()

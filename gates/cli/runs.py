@@ -127,7 +127,8 @@ def _named(wanted: str, out: pathlib.Path) -> Run:
         path = path.parent
     if (path / VERDICT).is_file():
         return Run(path.resolve())
-    matching = [run for run in newest_first(out) if run.id.startswith(wanted)]
+    # An unset variable is no prefix of every run.
+    matching = [run for run in newest_first(out) if wanted and run.id.startswith(wanted)]
     exact = [run for run in matching if run.id == wanted]
     if len(exact or matching) == 1:
         return (exact or matching)[0]

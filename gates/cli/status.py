@@ -16,6 +16,7 @@ from environments.yaml_file import ConfigurationError
 from gates.cli import deployment_status, runs
 from gates.cli.deployment_status import PhaseStanding
 from gates.cli.runs import Run
+from gates.decide.outcome import EXIT_USAGE, Decision
 from gates.load import load_catalogue
 from probes.observation import utc_now
 from reports import words
@@ -62,25 +63,29 @@ def run(
     stderr: IO[str],
     now: dt.datetime | None = None,
 ) -> int:
-    """Print where the environments stand; return 0, whatever they said.
+    """Print where the environments stand; return 0, whatever they said, and 20 where nothing ever ran.
 
-    Runs that cannot be read are named on stderr and passed over.
+    64 for an environment that there is not. Runs that cannot be read are named on stderr and passed over.
     """
     found = with_deployments(
         standings(arguments.out, arguments.env, now or utc_now()), arguments.out, now or utc_now()
     )
+    env: str | None = arguments.env
+    if env is not None and not found.by_environment and env not in loader.names():
+        stderr.write(f"gate status: no run of “{env}”, and there is no environment of that name.\n")
+        return EXIT_USAGE
     for problem in found.problems:
         stderr.write(f"gate status: {words.one_line(problem)}\n")
     if arguments.output == "json":
         stdout.write(f"{json.dumps(_as_json(found), indent=2, ensure_ascii=False)}\n")
     else:
-        stdout.write("\n".join(_lines(found, arguments.env)) + "\n")
-    return 0
+        stdout.write("\n".join(_lines(found, env)) + "\n")
+    return 0 if found.by_environment else Decision.HOLD.exit_code
 
 
 def standings(out: pathlib.Path, env: str | None, now: dt.datetime) -> Standings:
     """Return each environment's newest run among the newest runs there are."""
-    wanted = {env} if env else set(loader.names())
+    wanted = set(loader.names()) if env is None else {env}
     by_environment: dict[str, Standing] = {}
     problems = []
     for candidate in itertools.islice(runs.newest_first(out), MOST_RUNS):

@@ -9,7 +9,7 @@ from typing import Any
 from checks import baseline, history
 from checks.baseline_collectors import COLLECTORS, collect
 from checks.platform import Platform
-from checks.request import Request, new_run_id
+from checks.request import Request, new_run_id, refuse_malformed
 from environments.loader import checks_of
 from environments.provider import environment
 from environments.store import Store, StoreError, store_of
@@ -43,6 +43,7 @@ def take(request: Request, tell: Callable[[str], None]) -> Taken:
 
     Raises BaselineRefusedError, StoreError, ConfigurationError, RequestError and ProviderError.
     """
+    refuse_malformed(request.release, request.switched_at)
     checks = Checks.of(checks_of(request.env))
     policy = load_policy(checks.policy)
     run = new_run_id("baseline")

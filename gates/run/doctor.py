@@ -73,11 +73,11 @@ class Diagnosis:
 def subject_of(loaded: Loaded, release: str | None, regions: tuple[str, ...]) -> Subject:
     """Return what is to be examined; raises ConfigurationError for policy, release and regions."""
     policy = load_policy(Checks.of(loaded.checks).policy)
-    named = release or loaded.settings.release
+    named = loaded.settings.release if release is None else release
     platform = Platform(
         environment=loaded,
         policy=policy,
-        release=release_of(release, loaded.settings.name, loaded) if named else _NO_RELEASE,
+        release=release_of(release, loaded.settings.name, loaded) if named is not None else _NO_RELEASE,
         regions=regions_of(regions, loaded),
         switched_at=loaded.settings.traffic.switched_at,
         deadline=_deadline(policy),

@@ -8,7 +8,15 @@ import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from checks.request import EVENTS, OUT, new_run_id, regions_of, release_of, switched_at_of
+from checks.request import (
+    EVENTS,
+    OUT,
+    new_run_id,
+    refuse_malformed,
+    regions_of,
+    release_of,
+    switched_at_of,
+)
 from environments.loader import Loaded, checks_of
 from environments.provider import ProviderError, environment
 from environments.store import store_of
@@ -106,6 +114,7 @@ class Runner:
 
     def _measure(self) -> None:
         question = self._question
+        refuse_malformed(question.release, question.switched_at)
         folder = checks_of(question.env)
         checks = Checks.of(folder)
         catalogue = load_catalogue(checks.features)

@@ -15,12 +15,12 @@ from tests.reports import verdicts
 NOW = dt.datetime(2026, 11, 23, 2, 15, 36, 100_000, tzinfo=dt.UTC)
 
 
-def called(out: pathlib.Path, *arguments: str) -> tuple[str, str]:
+def called(out: pathlib.Path, *arguments: str, code: int = 0) -> tuple[str, str]:
     parser = argparse.ArgumentParser()
     status.add_arguments(parser)
     stdout, stderr = io.StringIO(), io.StringIO()
     parsed = parser.parse_args(["--out", str(out), *arguments])
-    assert status.run(parsed, stdout, stderr, NOW) == 0
+    assert status.run(parsed, stdout, stderr, NOW) == code
     return stdout.getvalue(), stderr.getvalue()
 
 
@@ -36,7 +36,7 @@ def test_it_says_when_nothing_was_ever_run(
 ) -> None:
     leave(tmp_path, run_id(1, "pytest"))
 
-    stdout, _ = called(tmp_path, *arguments)
+    stdout, _ = called(tmp_path, *arguments, code=20)
 
     assert stdout.startswith(said)
     assert "./harness gate post-deploy --env" in stdout

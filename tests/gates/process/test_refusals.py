@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.gates.process.gates import START, Gate
+from tests.gates.process.gates import CHECKOUT, START, Gate
 
 ENVIRONMENT = """
 schema: 1
@@ -171,3 +171,75 @@ def test_a_full_disk_behind_stdout_is_70(lonely_gate: Gate) -> None:
             start, cwd=lonely_gate.checkout, stdout=full, stderr=subprocess.DEVNULL, check=False
         )
     assert done.returncode == 70
+
+
+NO_VERDICT = {
+    "no command at all": (),
+    "an empty command": ("",),
+    "no run to explain": ("explain", ""),
+    "no run to join": ("join", ""),
+    "an empty environment": ("status", "--env", ""),
+    "an environment that there is not": ("status", "--env", "moon"),
+    "an empty release": ("post-deploy", "--env", "local", "--release", ""),
+    "a release that is none": ("baseline", "--env", "local", "--release", "latest"),
+    "a time without a zone": ("phase", "1", "--env", "local", "--switched-at", "2026-01-31T22:00"),
+    "the doctor's release": ("doctor", "--env", "local", "--release", ""),
+}
+
+
+@pytest.mark.parametrize("arguments", NO_VERDICT.values(), ids=NO_VERDICT)
+def test_what_was_not_asked_is_64_at_once_and_starts_no_platform(
+    lonely_gate: Gate, arguments: tuple[str, ...]
+) -> None:
+    done = lonely_gate.run(*arguments)
+    assert done.returncode == 64, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert not lonely_gate.state.exists()
+
+
+@pytest.mark.parametrize("arguments", [(), ("",), ("deploy",), ("check", "twice")])
+def test_the_harness_ends_with_64_for_what_it_does_not_do(arguments: tuple[str, ...]) -> None:
+    done = subprocess.run([CHECKOUT / "harness", *arguments], capture_output=True, check=False)
+    assert done.returncode == 64
+    assert done.stdout == b""
+
+
+def test_a_status_of_nothing_is_no_go(lonely_gate: Gate) -> None:
+    assert lonely_gate.run("status").returncode == 20
+
+
+CLOSED = {
+    "stdout": ("", ">&-"),
+    "stderr": ("", "2>&-"),
+    "all": ("", "<&- >&- 2>&-"),
+    "stderr on a full disk": ("", "2>/dev/full"),
+    "a reader that is gone": ("exec 3> >(:); sleep 0.2;", ">&3"),
+    "both readers gone": ("exec 3> >(:); sleep 0.2;", ">&3 2>&3"),
+}
+
+
+@pytest.mark.parametrize(("before", "redirected"), CLOSED.values(), ids=CLOSED)
+def test_a_stream_that_is_closed_changes_neither_code_nor_evidence(
+    lonely_gate: Gate, before: str, redirected: str
+) -> None:
+    env = write(lonely_gate, f"{ENVIRONMENT}time_scale: 60\n".replace("/health", "EDIT-ME"))
+    command = f'{before} "$@" {redirected}'
+    gate = [sys.executable, "-c", START, "post-deploy", "--env", env, "--release", "v1.2.0"]
+    done = subprocess.run(
+        ["bash", "-c", command, "bash", *gate],  # noqa: S607 - the shell of the harness
+        cwd=lonely_gate.checkout,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 78, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "Exception ignored" not in done.stdout + done.stderr
+    assert lonely_gate.verdict()["exit_code"] == 78
+
+
+def test_help_on_a_full_disk_is_70() -> None:
+    command = f'"{sys.executable}" -c "{START}" --help >/dev/full'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)  # noqa: S607 - the shell of the harness
+    assert done.returncode == 70
+    assert "Traceback" not in done.stderr
