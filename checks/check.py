@@ -9,6 +9,7 @@ from typing import Any
 
 from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.outcome import Outcome
+from gates.decide.plain_text import cleaned
 from probes.observation import Observation
 
 
@@ -57,7 +58,7 @@ class Check:
         """Keep an observation as evidence."""
         with self._lock:
             noted = self._noted[region]
-            kept = (*noted.observations, observation.record())
+            kept = (*noted.observations, cleaned(observation.record()))
             self._noted[region] = dataclasses.replace(noted, observations=kept)
 
     def judge(self, region: str, *judgements: Judgement) -> None:

@@ -166,7 +166,7 @@ def differences(data: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]
     return [
         f"{key} is missing"
         if key not in data
-        else f"{key} is “{harmless(data[key])}”, wanted “{value}”"
+        else f"{key} is “{harmless(data[key], value)}”, wanted “{value}”"
         for key, value in wanted.items()
         if data.get(key) != value
     ]

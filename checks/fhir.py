@@ -94,13 +94,13 @@ class FhirServer:
 
 def _version(subject: str, found: str, wanted: str) -> Judgement:
     right = found == wanted or found.startswith(f"{wanted}.")
-    sentence = f"{subject} is of FHIR version {harmless(found)}"
+    sentence = f"{subject} is of FHIR version {harmless(found, wanted)}"
     return Judgement(
         outcome=Outcome.PASS if right else Outcome.FAIL,
         rule="version",
         subject=f"{subject} version",
         sentence=sentence if right else f"{sentence}, wanted {wanted}",
-        observed=harmless(found),
+        observed=harmless(found, wanted),
         target=wanted,
         clears="" if right else f"a server of FHIR {wanted}",
     )

@@ -11,7 +11,7 @@ from checks.failures import instrument_error
 from checks.settling import Ended, Settled
 from checks.zone import Asked, question, says, serials, wanted
 from environments.sections.dns import Dns, DnsRecord
-from gates.decide.judgement import Judgement, harmless
+from gates.decide.judgement import Judgement
 from gates.decide.measured import same_set
 from gates.decide.outcome import Outcome
 from probes.observation import Failure, FailureKind
@@ -119,7 +119,7 @@ def same_serial(zone: str, asked: Asked) -> list[Judgement]:
     subject = f"serial of {zone}"
     if not found:
         return [wrong(subject, "is told by no server", "none")]
-    listed = "; ".join(f"{harmless(serial)} at {', '.join(at)}" for serial, at in found.items())
+    listed = "; ".join(f"{serial} at {', '.join(at)}" for serial, at in found.items())
     same = len(found) == 1
     differs = f"{subject} differs: {listed}. Visitors of the older one get an older zone"
     return [
@@ -161,11 +161,9 @@ def wrong(subject: str, sentence: str, observed: str) -> Judgement:
 
 def said(rcode: str) -> str:
     """Return an answer's code in words."""
-    return _RCODES.get(
-        rcode, "answers nothing" if rcode == "NOERROR" else f"answers {harmless(rcode)}"
-    )
+    return _RCODES.get(rcode, "answers nothing" if rcode == "NOERROR" else f"answers {rcode}")
 
 
 def _shown(value: str) -> str:
     """Return a record's value as evidence may show it: a host or number, not any text."""
-    return value if _NAME.fullmatch(value) else f"<text of {len(value)} characters>"
+    return value if _NAME.fullmatch(value) else f"a text of {len(value)} characters"

@@ -12,11 +12,13 @@ from checks import failures, watchers
 from checks.check import Check
 from checks.data import missing, verdict
 from checks.platform import Platform
-from gates.decide.judgement import Judgement, harmless
+from gates.decide.judgement import Judgement
 
 _VARIABLE = re.compile(r"\$\{(\w+)[^}]*\}|\$(\w+)|\[\[(\w+)[^\]]*\]\]")
 """The three ways in which Grafana writes one."""
 _SPEAKS_PROMQL = re.compile(r".*prometheus.*|victoriametrics-(metrics-)?datasource")
+_PLUGIN = re.compile(r"[a-z][a-z-]{0,60}")
+"""How Grafana names the plugin of a data source."""
 _SCRAPE_SECONDS = 15.0
 """Grafana's own guess where nobody tells."""
 _SCRAPES_A_RATE = 4
@@ -94,7 +96,8 @@ class Panels:
         asked = written(query.expression, choices, self._scrape_seconds)
         source, kind = self._source(query, choices)
         if not asked.text or (kind and not _SPEAKS_PROMQL.fullmatch(kind)):
-            sentence = f"{what} asks {harmless(kind) or 'nothing'}, no Prometheus: not looked at"
+            shown = kind if not kind or _PLUGIN.fullmatch(kind) else "another source"
+            sentence = f"{what} asks {shown or 'nothing'}, no Prometheus: not looked at"
             return missing(what, sentence, f"a look at {what} by somebody")
         if asked.unknown or not source:
             lacks = ", ".join(asked.unknown) or query.datasource or "its data source"

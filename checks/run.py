@@ -19,6 +19,7 @@ from checks.platform import Platform
 from checks.request import EVENTS, OUT, Request, new_run_id, refuse_malformed
 from checks.traffic import TrafficLease
 from environments.provider import environment
+from gates.decide.plain_text import cleaned
 from gates.load import Checks, load_policy
 from probes.observation import utc_now
 
@@ -32,7 +33,8 @@ class Events:
 
     def write(self, event: str, **fields: Any) -> None:
         """Append an event; raises OSError when it can't be kept, and then nothing may go on."""
-        line = json.dumps({"event": event, "at": utc_now().isoformat(), **fields}, allow_nan=False)
+        record = {"event": event, "at": utc_now().isoformat(), **cleaned(fields)}
+        line = json.dumps(record, allow_nan=False)
         data = f"{line}\n".encode()
         with self._lock:
             written = os.write(self._file, data)

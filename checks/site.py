@@ -135,7 +135,7 @@ def _fresh(
     subject: str, body: bytes, built: BuiltFile, served_id: str | None, build_id: str
 ) -> Judgement:
     fresh = hashlib.sha256(body).hexdigest() == built.sha256 and served_id == build_id
-    served = harmless(served_id) or "no build"
+    served = harmless(served_id, build_id) or "no build"
     if fresh:
         sentence = f"{subject} is the page of build {build_id}"
     elif served_id == build_id:

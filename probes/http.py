@@ -99,6 +99,32 @@ class HttpTarget:
         return urlsplit(self.base_url).netloc
 
 
+_MEDIA_TYPES = frozenset(
+    [
+        "application/json",
+        "application/problem+json",
+        "application/health+json",
+        "application/fhir+json",
+        "application/vnd.pagerduty+json",
+        "application/openmetrics-text",
+        "application/octet-stream",
+        "application/javascript",
+        "text/javascript",
+        "application/xml",
+        "text/xml",
+        "text/html",
+        "text/plain",
+        "text/css",
+        "text/event-stream",
+        "image/svg+xml",
+        "image/png",
+        "image/x-icon",
+        "font/woff2",
+    ]
+)
+"""Only these are shown: a server may write anything into the header."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class HttpAnswer:
     """What the server answered; header values and body are private and never shown."""
@@ -110,6 +136,12 @@ class HttpAnswer:
     content_type: str
     http_version: str
 
+    @property
+    def media_type(self) -> str:
+        """Return what kind of content it says it is, as far as that is a kind that is known."""
+        told = self.content_type.partition(";")[0].strip().lower()
+        return told if told in _MEDIA_TYPES or not told else "another type"
+
     def json(self) -> object:
         """Return the body as strict JSON; raises NotJsonError with a sentence."""
         return strict_json.parse(self.body, content_type=self.content_type)
@@ -118,7 +150,7 @@ class HttpAnswer:
         """Return what may be kept: neither header values nor anything of the body."""
         return {
             "status": self.status,
-            "content_type": self.content_type,
+            "content_type": self.media_type,
             "size_bytes": len(self.body),
             "http_version": self.http_version,
         }

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gates.decide.judgement import outcome_of
+from gates.decide.plain_text import cleaned
 from reports.verdict import CheckResult, DamagedVerdictError, Result, judgements_of
 
 
@@ -75,7 +76,7 @@ def _event(line: str) -> Mapping[str, Any]:
         raise DamagedVerdictError("a line of the events is no JSON") from exc
     if not isinstance(event, dict) or "event" not in event:
         raise DamagedVerdictError("a line of the events is no event")
-    return event
+    return dict(cleaned(event))
 
 
 def _running(event: Mapping[str, Any], running: str | None) -> str | None:

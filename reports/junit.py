@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +10,6 @@ from typing import Any
 from reports import words
 from reports.cases import Case, Status, of_check, of_run
 from reports.verdict import CheckResult, Verdict, read
-
-_ILLEGAL = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
 
 _ELEMENTS = {Status.FAILED: "failure", Status.BROKEN: "error", Status.SKIPPED: "skipped"}
 
@@ -45,7 +41,7 @@ def render(record: Mapping[str, Any]) -> str:
     suites = {f"{_gate(verdict)}.{region}": _cases(verdict, region) for region in _regions(verdict)}
     if trouble := _gate_run(verdict, suites):
         suites[f"{_gate(verdict)}.run"] = [trouble]
-    root = ET.Element("testsuites", name=_legal(f"gate {words.gate_name(verdict)}"))
+    root = ET.Element("testsuites", name=f"gate {words.gate_name(verdict)}")
     _count(root, [case for cases in suites.values() for case in cases])
     for name, cases in suites.items():
         root.append(_suite(verdict, name, cases))
@@ -79,13 +75,13 @@ def _gate_run(verdict: Verdict, suites: Mapping[str, list[_Named]]) -> _Named | 
 
 
 def _suite(verdict: Verdict, name: str, cases: list[_Named]) -> ET.Element:
-    suite = ET.Element("testsuite", name=_legal(name))
+    suite = ET.Element("testsuite", name=name)
     _count(suite, cases)
     suite.set("time", f"{verdict.elapsed_seconds or 0.0:.3f}")
-    suite.set("timestamp", _legal(verdict.started_at))
+    suite.set("timestamp", verdict.started_at)
     properties = ET.SubElement(suite, "properties")
     for key, value in _properties(verdict).items():
-        ET.SubElement(properties, "property", name=key, value=_legal(value))
+        ET.SubElement(properties, "property", name=key, value=value)
     for case in cases:
         suite.append(_element(case))
     return suite
@@ -104,16 +100,12 @@ def _properties(verdict: Verdict) -> dict[str, str]:
 
 def _element(case: _Named) -> ET.Element:
     seconds = f"{case.seconds:.3f}"
-    testcase = ET.Element(
-        "testcase", name=_legal(case.name), classname=_legal(case.classname), time=seconds
-    )
+    testcase = ET.Element("testcase", name=case.name, classname=case.classname, time=seconds)
     if case.element is not None:
-        child = ET.SubElement(
-            testcase, case.element, message=_legal(words.one_line(case.case.message))
-        )
+        child = ET.SubElement(testcase, case.element, message=words.one_line(case.case.message))
         if case.element != "skipped":
-            child.set("type", _legal(case.kind))
-            child.text = _legal(case.case.text)
+            child.set("type", case.kind)
+            child.text = case.case.text
     return testcase
 
 
@@ -125,8 +117,3 @@ def _count(element: ET.Element, cases: list[_Named]) -> None:
 
 def _gate(verdict: Verdict) -> str:
     return words.gate_name(verdict).replace(" ", "-")
-
-
-def _legal(text: str) -> str:
-    """Drop what XML 1.0 can't hold."""
-    return _ILLEGAL.sub("", text)

@@ -13,6 +13,7 @@ from typing import Any
 from gates.decide.fold import Reason
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Decision, Outcome, worst_decision
+from gates.decide.plain_text import cleaned
 
 SCHEMA = 1
 MISSING = "MISSING"
@@ -168,7 +169,8 @@ def read(record: Mapping[str, Any]) -> Verdict:
     """Read a verdict's JSON; raises DamagedVerdictError."""
     try:
         _must_be_known(record["schema"])
-        verdict = _verdict(record)
+        # Whoever could write the file could put anything into it, escape sequences too.
+        verdict = _verdict(cleaned(record))
     except DamagedVerdictError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as exc:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import IO, Any
 
+from gates.cli.streams import teller
 from gates.cli.view import View, view_for
 from gates.decide.scope import Gate
 from gates.run.runner import Callbacks, Question, Runner
@@ -106,8 +107,7 @@ class _Shown:
     def note(self, text: str) -> None:
         """Show what is going on before and after the checks."""
         if self._view is None:
-            self._stream.write(f"gate: {text}\n")
-            self._stream.flush()
+            teller(self._stream)(text)
         else:
             self._view.note(text)
 

@@ -12,6 +12,7 @@ from checks.request import Request
 from environments.provider import ProviderError
 from environments.store import StoreError
 from environments.yaml_file import ConfigurationError, RequestError
+from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.run.baseline import Taken, take
 
@@ -36,11 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Take a baseline: 0 it is kept, 20 it could not be taken whole, 64, 70 and 78 as ever."""
-
-    def tell(text: str) -> None:
-        stderr.write(f"gate: {text}\n")
-        stderr.flush()
-
+    tell = teller(stderr)
     request = Request(
         env=arguments.env,
         release=arguments.release,

@@ -13,6 +13,7 @@ from rich.text import Text
 from checks.request import refuse_malformed
 from environments.provider import ProviderError, environment
 from environments.yaml_file import ConfigurationError, RequestError
+from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE
 from gates.run.doctor import WHOLE_SECONDS, Diagnosis, diagnose, subject_of
 from gates.run.doctor_findings import Finding, Level
@@ -39,11 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Examine the environment: 0 the gate can decide, 20 it could not, 64, 70 and 78 as ever."""
-
-    def tell(text: str) -> None:
-        stderr.write(f"gate: {text}\n")
-        stderr.flush()
-
+    tell = teller(stderr)
     try:
         diagnosis = _diagnosis(arguments, tell)
     except ConfigurationError as exc:

@@ -8,6 +8,7 @@ import pathlib
 from typing import IO
 
 from gates.cli import runs
+from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE
 from reports import explanation
 
@@ -26,14 +27,15 @@ def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
 
     0 says that the explanation could be given: explaining is no verdict.
     """
+    tell = teller(stderr, "gate explain")
     try:
         found = runs.find(arguments.run, arguments.out)
         verdict = found.verdict()
     except runs.UnknownRunError as exc:
-        stderr.write(f"gate explain: {exc}\n")
+        tell(str(exc))
         return EXIT_USAGE
     except runs.UnreadableRunError as exc:
-        stderr.write(f"gate explain: {exc}\n")
+        tell(str(exc))
         return EXIT_OUR_FAILURE
     measured = None if verdict.complete else found.measured()
     if arguments.output == "json":

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import IO
 
+from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_USAGE, Decision
 from gates.run.init_look import NothingSeenError, Seen, look, look_at_service
 from gates.run.init_write import Asked, environment_file, findings
@@ -46,10 +47,7 @@ def _file(text: str) -> pathlib.Path:
 
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Propose a file: 0 done, 20 Prometheus does not answer, 64 the file is there already."""
-
-    def tell(text: str) -> None:
-        stderr.write(f"gate: {text}\n")
-
+    tell = teller(stderr)
     output: pathlib.Path | None = arguments.output
     if output is not None and output.exists() and not arguments.force:
         tell(f"--output {output}: exists already; name another file, or replace it with --force.")

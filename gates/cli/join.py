@@ -7,6 +7,7 @@ import pathlib
 from typing import IO
 
 from gates.cli import asking, runs
+from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE
 from gates.run.join import Source, join
 
@@ -26,19 +27,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Join the runs; the exit code is the verdict's, 64 for an unknown run, 70 for a damaged one."""
+    tell = teller(stderr, "gate join")
     try:
         sources = [_source(name, arguments.out) for name in arguments.run]
         verdict = join(sources, arguments.out)
     except runs.UnknownRunError as exc:
-        stderr.write(f"gate join: {exc}\n")
+        tell(str(exc))
         return EXIT_USAGE
     except runs.UnreadableRunError as exc:
-        stderr.write(f"gate join: {exc}\n")
+        tell(str(exc))
         return EXIT_OUR_FAILURE
     except (KeyError, TypeError, ValueError) as exc:
-        stderr.write(
-            f"gate join: a run's verdict lacks what joining needs ({type(exc).__name__} at {exc}); "
-            "run the gate there again.\n"
+        tell(
+            f"a run's verdict lacks what joining needs ({type(exc).__name__} at {exc}); "
+            "run the gate there again."
         )
         return EXIT_OUR_FAILURE
     return asking.show(verdict, arguments.output, stdout)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from gates.decide.plain_text import cleaned
 from gates.load import ROOT
 from reports.events import Measured, read_lines
 from reports.verdict import DamagedVerdictError, Verdict, read
@@ -53,7 +54,7 @@ class Run:
             raise self._unreadable("is no JSON; it was damaged after the run") from exc
         if not isinstance(record, dict):
             raise self._unreadable("holds no JSON object")
-        return record
+        return dict(cleaned(record))
 
     def verdict(self) -> Verdict:
         """Return the verdict; raises UnreadableRunError."""

@@ -16,6 +16,7 @@ from environments.yaml_file import ConfigurationError
 from gates.cli import deployment_status, runs
 from gates.cli.deployment_status import PhaseStanding
 from gates.cli.runs import Run
+from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_USAGE, Decision
 from gates.load import load_catalogue
 from probes.observation import utc_now
@@ -71,11 +72,12 @@ def run(
         standings(arguments.out, arguments.env, now or utc_now()), arguments.out, now or utc_now()
     )
     env: str | None = arguments.env
+    tell = teller(stderr, "gate status")
     if env is not None and not found.by_environment and env not in loader.names():
-        stderr.write(f"gate status: no run of “{env}”, and there is no environment of that name.\n")
+        tell(f"no run of “{env}”, and there is no environment of that name.")
         return EXIT_USAGE
     for problem in found.problems:
-        stderr.write(f"gate status: {words.one_line(problem)}\n")
+        tell(problem)
     if arguments.output == "json":
         stdout.write(f"{json.dumps(_as_json(found), indent=2, ensure_ascii=False)}\n")
     else:

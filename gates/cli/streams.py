@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import IO
+
+from reports.words import one_line
 
 
 def prepare() -> None:
@@ -19,8 +22,20 @@ def prepare() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
-    sys.stdout = _Stdout(*_parts(sys.stdout, 1), errors="replace", line_buffering=_drawn(sys.stdout))
+    sys.stdout = _Stdout(
+        *_parts(sys.stdout, 1), errors="replace", line_buffering=_drawn(sys.stdout)
+    )
     sys.stderr = _Stderr(*_parts(sys.stderr, 2), errors="backslashreplace", line_buffering=True)
+
+
+def teller(stderr: IO[str], prefix: str = "gate") -> Callable[[str], None]:
+    """Return what tells a sentence on stderr, on a line of its own and without what moves a terminal."""
+
+    def tell(text: str) -> None:
+        stderr.write(f"{prefix}: {one_line(text)}\n")
+        stderr.flush()
+
+    return tell
 
 
 def discard(stream: IO[str]) -> None:
@@ -57,7 +72,7 @@ class _Stderr(_Stdout):
 
 def _parts(stream: IO[str] | None, number: int) -> tuple[IO[bytes], str]:
     if stream is None:
-        return open(number, "wb", closefd=False), "utf-8"  # noqa: PTH123, SIM115 - a number is no path
+        return open(number, "wb", closefd=False), "utf-8"
     return stream.buffer, stream.encoding  # type: ignore[attr-defined]  # the interpreter's own streams have one
 
 

@@ -3,15 +3,94 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from gates.decide.outcome import Meaning, Outcome, worst_outcome
+from gates.decide.plain_text import cleaned
 
 Scalar = str | int | float | bool | None
-_TOKEN = re.compile(r"[A-Za-z0-9._+:/%-]{0,40}")
+_STATES = frozenset(
+    [
+        "ok",
+        "okay",
+        "up",
+        "down",
+        "healthy",
+        "unhealthy",
+        "degraded",
+        "error",
+        "failed",
+        "failing",
+        "failure",
+        "fail",
+        "pass",
+        "passed",
+        "passing",
+        "warn",
+        "warning",
+        "critical",
+        "available",
+        "unavailable",
+        "alive",
+        "dead",
+        "ready",
+        "notready",
+        "starting",
+        "stopping",
+        "started",
+        "stopped",
+        "running",
+        "connected",
+        "disconnected",
+        "online",
+        "offline",
+        "operational",
+        "outofservice",
+        "maintenance",
+        "partial",
+        "unknown",
+        "green",
+        "yellow",
+        "red",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "enabled",
+        "disabled",
+        "none",
+        "active",
+        "inactive",
+        "busy",
+        "idle",
+        "timeout",
+        "serving",
+        "notserving",
+        "success",
+        "successful",
+        "live",
+        "pending",
+        "debug",
+        "info",
+        "trace",
+    ]
+) | {""}
+_COMMIT = r"g?(?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{7,40}"
+_SUFFIX = rf"([-+.]?(alpha|beta|rc|dev|pre)[.-]?\d{{0,3}}|[-+]{_COMMIT})?"
+_SHAPES = (
+    # A version: not as long as a telephone number, and no date of birth unless a year was wanted.
+    re.compile(rf"v?(0|[1-9]\d{{0,2}})(\.(0|[1-9]\d{{0,2}})){{1,2}}{_SUFFIX}"),
+    re.compile(rf"v?20\d\d(\.(0|[1-9]\d{{0,2}})){{1,2}}{_SUFFIX}"),
+    re.compile(rf"{_COMMIT}|sha256:[0-9a-f]{{64}}"),
+    # A setting, such as 20, 1.5 or 30s.
+    re.compile(r"\d{1,5}(\.\d{1,3})?(ms|s|m|h|d|%|[KMG]i?B?)?"),
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,6 +113,13 @@ class Judgement:
     """What would turn this into a PASS."""
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Bounds, margin, look-back, samples, resolved query, server time: JSON values."""
+
+    def __post_init__(self) -> None:
+        """Make every text plain: a sentence may quote what a server said."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, enum.Enum):
+                object.__setattr__(self, field.name, cleaned(value))
 
     def record(self) -> dict[str, Any]:
         """Return the judgement as JSON values."""
@@ -76,26 +162,36 @@ def outcome_of(judgements: tuple[Judgement, ...]) -> Outcome | None:
     return worst_outcome(item.outcome for item in judgements) if judgements else None
 
 
-def harmless(value: object) -> Scalar:
-    """Return the value as evidence may show it: one short plain token, or a finite number.
+def harmless(value: object, like: Scalar = None) -> Scalar:
+    """Return a value as evidence may show it; `like` is what was wanted of that field.
 
-    A server in trouble may put anything into a field, a patient's name or mail address included;
-    what is not one short plain token is described by its type and size instead of being copied.
+    A server in trouble may put anything into a field: a patient's name, mail address or number. So a
+    text is shown only where it is a common word for a state, or has the shape of what was wanted
+    (a version, a digest, a setting); any other is described by its length instead of being copied.
     """
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, bool) or (type(value) is type(like) and value == like):
         return value
     if isinstance(value, int | float):
-        return value if _finite(value) is not None else "<number beyond all bounds>"
+        if _finite(value) is None:
+            return "a number beyond all bounds"
+        return "a number" if isinstance(like, str) else value
     if isinstance(value, str):
-        return value if _TOKEN.fullmatch(value) else f"<text of {len(value)} characters>"
-    return f"<{type(value).__name__}>"
+        return value if _may_be_shown(value, like) else f"a text of {len(value)} characters"
+    return f"a value of type {type(value).__name__}"
+
+
+def _may_be_shown(text: str, like: Scalar) -> bool:
+    if re.sub(r"[-_]", "", text.lower()) in _STATES:
+        return True
+    wanted = like if isinstance(like, str) else ""
+    return any(shape.fullmatch(wanted) and shape.fullmatch(text) for shape in _SHAPES)
 
 
 def equals(subject: str, observed: object, target: Scalar) -> Judgement:
     """PASS when the observed value is the target, of the same type; FAIL otherwise."""
     same = type(observed) is type(target) and observed == target
-    shown = harmless(observed)
-    verb = "is" if same else f"is {_quoted(shown)}, wanted"
+    shown = harmless(observed, target)
+    verb = "is" if same else f"is {_described(observed, shown)}, wanted"
     return Judgement(
         outcome=Outcome.PASS if same else Outcome.FAIL,
         rule="equals",
@@ -111,12 +207,12 @@ def below(subject: str, observed: object, limit: float, unit: str, **data: Any) 
     """PASS when a finite number is under the limit; FAIL otherwise, also for what is no number."""
     number = _finite(observed)
     if number is None:
-        shown = harmless(observed)
+        shown = harmless(observed, limit)
         return Judgement(
             outcome=Outcome.FAIL,
             rule="below",
             subject=subject,
-            sentence=f"{subject} is {_quoted(shown)}, wanted a number below {limit:g} {unit}",
+            sentence=f"{subject} is {_described(observed, shown)}, wanted a number below {limit:g} {unit}",
             observed=shown,
             target=limit,
             unit=unit,
@@ -163,6 +259,11 @@ def _finite(value: object) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _described(observed: object, shown: Scalar) -> str:
+    """Quote what is shown as it is, and nothing that only describes it."""
+    return _quoted(shown) if shown is observed or shown == observed else str(shown)
 
 
 def _quoted(value: Scalar) -> str:

@@ -15,6 +15,7 @@ from environments.provider import environment
 from environments.store import Store, StoreError, store_of
 from gates.decide.catalogue import Row
 from gates.decide.history import done_lately
+from gates.decide.plain_text import cleaned
 from gates.decide.scope import LAST_PHASE, Phase
 from gates.load import Checks, load_catalogue, load_policy
 from gates.run.verdict import VERSION
@@ -49,7 +50,7 @@ def take(request: Request, tell: Callable[[str], None]) -> Taken:
     run = new_run_id("baseline")
     with environment(request.env, request.environment_file, tell) as loaded:
         platform = Platform.of(loaded, policy, request, run)
-        record = _record(platform, collect(platform))
+        record = cleaned(_record(platform, collect(platform)))
         folder = baseline.folder(loaded.settings.name, platform.release.tag)
         store = store_of(loaded)
         address = store.add(f"{folder}/{run}.json", record)

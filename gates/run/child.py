@@ -71,8 +71,9 @@ class ChildPlan:
         return [str(self.checks / "features"), *place, *own, "--checks", str(self.checks)]
 
     def environment(self) -> dict[str, str]:
-        """Return the child's environment: the plugins named on its line and no others."""
-        return {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+        """Return the child's environment: the plugins named on its line and no others, a log in UTF-8."""
+        own = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTHONUTF8": "1"}
+        return {**os.environ, **own}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -77,7 +77,9 @@ def subject_of(loaded: Loaded, release: str | None, regions: tuple[str, ...]) ->
     platform = Platform(
         environment=loaded,
         policy=policy,
-        release=release_of(release, loaded.settings.name, loaded) if named is not None else _NO_RELEASE,
+        release=release_of(release, loaded.settings.name, loaded)
+        if named is not None
+        else _NO_RELEASE,
         regions=regions_of(regions, loaded),
         switched_at=loaded.settings.traffic.switched_at,
         deadline=_deadline(policy),

@@ -9,6 +9,7 @@ from typing import Any
 from checks.platform import Platform
 from environments.loader import shown
 from environments.settings import Environment
+from gates.decide.plain_text import plain
 from probes.observation import Deadline, Failure, FailureKind
 
 
@@ -35,6 +36,11 @@ class Finding:
     """Lines of SQL, of Redis, of the environment file, or words where a person has to act."""
     reached: bool = True
     """False when nothing answered."""
+
+    def __post_init__(self) -> None:
+        """Make sentence and remedy plain: they may quote what a server said."""
+        object.__setattr__(self, "sentence", plain(self.sentence))
+        object.__setattr__(self, "remedy", tuple(map(plain, self.remedy)))
 
     def record(self) -> dict[str, Any]:
         """Return the finding as JSON values."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from probes.observation import Observation
 OK, FIRST_SERVER_ERROR = 200, 500
 _LOGIN_WANTED = frozenset({401, 403})
 _VANTAGE = "outside"
+_FIELD = re.compile(r"[A-Za-z][A-Za-z_]{0,40}")
 
 
 def examine_service(subject: Subject, region: str, name: str) -> list[Finding]:
@@ -149,7 +151,7 @@ def _problems(
     for name, field, kind, words in wanted:
         if field is None or isinstance(body.get(field), kind):
             continue
-        there = ", ".join(sorted(str(harmless(one)) for one in body)) or "none"
+        there = ", ".join(sorted(filter(_FIELD.fullmatch, body))) or "none that is a name"
         sentence = f"{endpoint.path} has no field {field} that is {words}; its fields: {there}"
         yield Level.BAD, sentence, ((f"{key}.{name}", f"the field that holds {words}"),)
     services = body.get(endpoint.services_field or "services")
@@ -162,7 +164,11 @@ def _problems(
 
 
 def _told(endpoint: HealthEndpoint, body: Mapping[str, Any]) -> str:
-    fields = (endpoint.status_field, endpoint.version_field, endpoint.latency_field)
-    told = [f"{field} {harmless(body[field])}" for field in fields if field]
+    likes = (
+        (endpoint.status_field, endpoint.healthy),
+        (endpoint.version_field, "1.0.0"),
+        (endpoint.latency_field, 0),
+    )
+    told = [f"{field} {harmless(body[field], like)}" for field, like in likes if field]
     services = body.get(endpoint.services_field) if endpoint.services_field else None
     return ", ".join([*told, f"{len(services)} services"] if services else told) or "JSON"

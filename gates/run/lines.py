@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from gates.decide.fold import RegionResult
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from gates.decide.plain_text import cleaned
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def _event(line: bytes) -> dict[str, Any] | None:
         event = json.loads(line, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return None
-    return event if isinstance(event, dict) else None
+    return cleaned(event) if isinstance(event, dict) else None
 
 
 def _no_constant(name: str) -> NoReturn:

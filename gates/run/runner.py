@@ -103,6 +103,7 @@ class Runner:
         self._verdict = verdict.opening(header)
         write_json(self.run_dir / "verdict.json", self._verdict)
         try:
+            refuse_malformed(question.release, question.switched_at)
             self._measure()
         except RequestError as exc:
             self._close("refused", EXIT_USAGE, *exc.sentences)
@@ -114,7 +115,6 @@ class Runner:
 
     def _measure(self) -> None:
         question = self._question
-        refuse_malformed(question.release, question.switched_at)
         folder = checks_of(question.env)
         checks = Checks.of(folder)
         catalogue = load_catalogue(checks.features)

@@ -15,6 +15,7 @@ from typing import Any
 from gates.decide.fold import Folded, RegionResult
 from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.outcome import Outcome
+from gates.decide.plain_text import plain
 from gates.decide.scope import Gate
 from gates.load import ROOT, Checks
 from gates.run.lines import Lines
@@ -46,8 +47,8 @@ def opening(header: Header) -> dict[str, Any]:
         "gate": header.gate.name,
         **header.gate.asked,
         "follows": None,
-        "environment": header.environment,
-        "release": header.release,
+        "environment": plain(header.environment),
+        "release": header.release and plain(header.release),
         "stage": None,
         "regions": {},
         "traffic_switched_at": None,
@@ -82,7 +83,7 @@ def closed(
         "exit_code": exit_code,
         "finished_at": now.isoformat(timespec="milliseconds"),
         "elapsed_seconds": round((now - started_at).total_seconds(), 3),
-        "sentences": [*verdict["sentences"], *sentences],
+        "sentences": [*verdict["sentences"], *map(plain, sentences)],
     }
 
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import io
 import pathlib
+import re
+from typing import Any
 
 import pytest
+from rich.console import Console
 
-from reports import writers
-from reports.verdict import DamagedVerdictError
+from reports import explanation, plain, terminal, writers
+from reports.verdict import DamagedVerdictError, read
 from tests.reports import golden_files, verdicts
 
 
@@ -50,3 +54,47 @@ def test_every_golden_file_belongs_to_a_verdict_and_a_format() -> None:
     }
 
     assert stray == set()
+
+
+NASTY = "\x1b[2J\x9b31m\u202e\ud83d\x00\ufffe"
+
+
+def tampered(value: Any, *, key: str = "") -> Any:
+    """Return a record with something nasty in every text that is not one of its own words."""
+    own = {
+        "schema",
+        "state",
+        "decision",
+        "outcome",
+        "means",
+        "started_at",
+        "finished_at",
+        "on_fail",
+    }
+    if isinstance(value, dict):
+        regions = key == "regions" and all(isinstance(one, str) for one in value.values())
+        return {
+            name + NASTY if key == "regions" else name: one if regions else tampered(one, key=name)
+            for name, one in value.items()
+        }
+    if isinstance(value, list):
+        return [tampered(one, key=key) for one in value]
+    return value + NASTY if isinstance(value, str) and key not in own else value
+
+
+@pytest.mark.parametrize("name", verdicts.EVERY)
+def test_a_tampered_verdict_moves_no_terminal_and_breaks_no_file(
+    name: str, tmp_path: pathlib.Path
+) -> None:
+    record = tampered(verdicts.EVERY[name]())
+    console = Console(file=io.StringIO(), force_terminal=True, no_color=True, width=100)
+
+    writers.write_all(tmp_path, record)
+    terminal.print_verdict(record, console)
+    texts = [path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.*") if path.is_file()]
+    drawn = re.sub(r"\x1b\[[0-9;]*m", "", console.file.getvalue())  # type: ignore[attr-defined]  # a StringIO
+    texts += [drawn, plain.render(record), explanation.render(read(record), None)]
+
+    for text in texts:
+        assert set(NASTY.replace("[2J", "").replace("31m", "")).isdisjoint(text)
+        text.encode("utf-8")

@@ -86,7 +86,7 @@ def test_a_run_is_found_by_path(tmp_path: pathlib.Path, name: str) -> None:
     [
         pytest.param(["20261123T01"], "begins the names of 2 runs", id="an ambiguous beginning"),
         pytest.param(["nothing"], "no run “nothing”", id="an unknown run"),
-        pytest.param([""], "begins the names of 2 runs", id="an empty name"),
+        pytest.param([""], "there is no run “”", id="an empty name"),
     ],
 )
 def test_an_unknown_run_is_wrong_usage(

@@ -53,10 +53,18 @@ def test_tag_and_number_are_one_release(told: str) -> None:
             {"release": "v1.1.0"}, "it release", Outcome.FAIL, "v1.1.0", id="another release"
         ),
         pytest.param(
-            {"release": "latest"}, "it release", Outcome.FAIL, "latest", id="no release at all"
+            {"release": "latest"},
+            "it release",
+            Outcome.FAIL,
+            "a text of 6 characters",
+            id="no release at all",
         ),
         pytest.param(
-            {"kind": "web-build"}, "it kind", Outcome.FAIL, "web-build", id="another kind"
+            {"kind": "web-build"},
+            "it kind",
+            Outcome.FAIL,
+            "wanted “image-build”",
+            id="another kind",
         ),
         pytest.param(
             {"created_at": "2026-01-31T20:59:59+00:00"},

@@ -109,22 +109,53 @@ def test_contains_all_names_what_is_missing(observed: object, missing: list[str]
 
 
 @pytest.mark.parametrize(
-    "value", ["healthy", "1.2.0", "v1.2.0-rc.1", "OutOfService", "", 200, 12.5, True, None]
+    ("value", "like"),
+    [
+        ("unhealthy", "healthy"),
+        ("OUT_OF_SERVICE", "UP"),
+        ("OutOfService", "healthy"),
+        ("", "healthy"),
+        ("1.1.0", "1.2.0"),
+        ("v1.2.0-rc.1", "v1.2.0"),
+        ("2026.11.3", "2026.12.1"),
+        ("9f86d081884c7d65", "0b14d501a594442a"),
+        ("1.1.0-47f73a9", "1.2.0-5d54fb2"),
+        ("20", "100"),
+        ("30s", "5s"),
+        ("debug", "info"),
+        (404, 200),
+        (12.5, 50),
+        (True, "healthy"),
+        (None, "healthy"),
+        ("a word of ours", "a word of ours"),
+    ],
 )
-def test_a_short_plain_token_or_number_is_shown_as_it_is(value: Scalar) -> None:
-    assert harmless(value) == value
+def test_a_state_or_what_has_the_shape_of_what_was_wanted_is_shown(
+    value: Scalar, like: Scalar
+) -> None:
+    assert harmless(value, like) == value
 
 
+@pytest.mark.parametrize("like", [None, "healthy", "1.2.0", "0b14d501a594442a", "100", 200, True])
 @pytest.mark.parametrize(
     "text",
     [
+        "123-45-6789",
+        "123456789",
+        "Maria.Schmidt",
+        "Maria",
+        "555.123.4567",
+        "1984.05.12",
+        "12.05.1984",
+        "192.168.100.17",
+        "MRN0042424242",
         "Maria Musterfrau",
-        "maria musterfrau",
         "Müller",
         "maria.musterfrau@example.org",
         "patient: Maria Musterfrau, born 1980-01-31",
         "healthy\n",
         "healthy\nMaria",
+        "1.2.0-Maria",
         "\x1b[2Jhealthy",
         "\u202eydaer",
         "x" * 41,
@@ -134,19 +165,23 @@ def test_a_short_plain_token_or_number_is_shown_as_it_is(value: Scalar) -> None:
     ],
     ids=repr,
 )
-def test_odd_or_long_text_is_described_and_never_copied(text: str) -> None:
-    assert harmless(text) == f"<text of {len(text)} characters>"
+def test_any_other_text_is_described_and_never_copied(text: str, like: Scalar) -> None:
+    assert harmless(text, like) == f"a text of {len(text)} characters"
+
+
+def test_a_number_where_a_word_was_wanted_is_not_shown() -> None:
+    assert harmless(123456789, "healthy") == "a number"
 
 
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ({"name": "Maria"}, "<dict>"),
-        (["Maria"], "<list>"),
-        (Strange(), "<Strange>"),
-        (math.nan, "<number beyond all bounds>"),
-        (math.inf, "<number beyond all bounds>"),
-        (BEYOND_FLOATS, "<number beyond all bounds>"),
+        ({"name": "Maria"}, "a value of type dict"),
+        (["Maria"], "a value of type list"),
+        (Strange(), "a value of type Strange"),
+        (math.nan, "a number beyond all bounds"),
+        (math.inf, "a number beyond all bounds"),
+        (BEYOND_FLOATS, "a number beyond all bounds"),
     ],
     ids=lambda value: repr(value)[:20],
 )

@@ -1,0 +1,65 @@
+"""What a server plants in its answers reaches no artefact, no log, no terminal."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+
+from tests.gates.process.gates import Gate
+from tests.gates.process.test_refusals import write
+from tests.probes.servers import say, serving
+
+PLANTED = ("123-45-6789", "Maria.Schmidt", "MRN0042424242", "555.123.4567", "1984.05.12")
+HALF_AN_EMOJI, ESCAPE = "\\ud83d", "\\u001b[2J"
+
+ENVIRONMENT = """
+schema: 1
+name: there
+owner: nobody
+services:
+  api:
+    health:
+      liveness: {{path: /health, status_field: status, version_field: version, healthy: healthy}}
+      database: {{path: /health, status_field: status, latency_field: latency_ms}}
+      cache: {{path: /health, status_field: status, latency_field: latency_ms}}
+      services: {{path: /health, services_field: services, status_field: status}}
+external: {{service: api, endpoint: services, expected: [mail, pay]}}
+regions: {{r1: {{services: {{api: "{url}"}}, prometheus: "{url}"}}}}
+"""
+
+
+def planted(text: str) -> bytes:
+    """Return an answer with a text in every place that a check may look at."""
+    said = {
+        "status": text,
+        "version": text,
+        "latency_ms": text,
+        "services": {text: {"status": text}, "mail": {"status": text}, "pay": text},
+        text: text,
+    }
+    body = json.dumps(said).replace('"status"', f'"{HALF_AN_EMOJI}{ESCAPE}": 1, "status"', 1)
+    head = (
+        f"HTTP/1.1 200 OK\r\nContent-Type: application/json; name={text}\r\nX-Patient: {text}\r\n"
+    )
+    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+
+
+@pytest.mark.parametrize("text", PLANTED)
+def test_a_planted_text_is_in_no_artefact_and_on_no_terminal(lonely_gate: Gate, text: str) -> None:
+    policy = lonely_gate.checkout / "gates/policy/gate.yaml"
+    policy.write_text(policy.read_text().replace("confirm_for: 2m", "confirm_for: 1s"))
+    with serving(say(planted(text))) as server:
+        env = write(lonely_gate, ENVIRONMENT.format(url=server.url))
+        asked = ("--env", env, "--release", "v1.2.0")
+        said = [lonely_gate.run("post-deploy", *asked), lonely_gate.run("doctor", *asked)]
+    said += [lonely_gate.run("explain"), lonely_gate.run("status")]
+
+    verdict = lonely_gate.verdict()
+    assert verdict["decision"] in ("HOLD", "ROLLBACK")
+    assert f"a text of {len(text)} characters" in json.dumps(verdict)
+    artefacts = [path for path in lonely_gate.runs()[-1].rglob("*") if path.is_file()]
+    texts = [path.read_bytes().decode("utf-8") for path in artefacts]
+    texts += itertools.chain.from_iterable((done.stdout, done.stderr) for done in said)
+    assert not [shown for shown in texts if text in shown or "\x1b" in shown]
