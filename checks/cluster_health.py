@@ -55,7 +55,7 @@ def _judge(
     clusters: Clusters, check: Check, judge: Callable[[ClusterHealth], Sequence[Judgement]]
 ) -> None:
     def in_region(region: str) -> None:
-        observed = whole(clusters, region)
+        observed = clusters.read(region, "cluster", lambda: whole(clusters, region))
         check.observe(region, observed)
         if observed.value is None:
             check.judge(region, unreadable("the cluster", observed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import probes
 from checks import failures
@@ -25,7 +25,9 @@ from environments.sections.kubernetes import Kubernetes, RegionCluster
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.kubernetes_objects import Deployment, Pod, Rights, Traffic, Workload
-from probes.observation import Observation
+from probes.observation import Facts, Observation
+
+V = TypeVar("V", bound=Facts)
 
 ENDPOINTS_SETTLE_SECONDS = 60.0
 """What a Service's endpoints may take to follow pods and selector."""
@@ -176,7 +178,17 @@ class Clusters:
         with self._lock:
             observed = self._rights.get(region)
         if observed is None or observed.value is None:
-            observed = self._asked_for_rights(region)
+            section, target = self.section, self.target(region)
+            observed = self.read(
+                region,
+                "rights",
+                lambda: probes.kubernetes.excess_rights(
+                    target,
+                    section.namespace,
+                    section.system_namespace,
+                    deadline=self.platform.call_deadline(),
+                ),
+            )
             with self._lock:
                 self._rights[region] = observed
         check.observe(region, observed)
@@ -188,19 +200,14 @@ class Clusters:
             return False
         return True
 
-    def _asked_for_rights(self, region: str) -> Observation[Rights]:
+    def read(self, region: str, what: str, ask: Callable[[], Observation[V]]) -> Observation[V]:
         """Ask until the API server answers, for as long as a platform's own blip is waited out."""
         return settled(
             self.platform,
-            lambda: probes.kubernetes.excess_rights(
-                self.target(region),
-                self.section.namespace,
-                self.section.system_namespace,
-                deadline=self.platform.call_deadline(),
-            ),
+            ask,
             lambda seen: missed(seen) if seen.value is None else Progress.DONE,
             self.platform.confirm_seconds,
-            clock=lambda: self._clocks.running_seconds((region, "rights")),
+            clock=lambda: self._clocks.running_seconds((region, what)),
         ).value
 
     def settled(
@@ -225,20 +232,16 @@ class Clusters:
             settle_seconds(self.platform, limit),
             clock=lambda: self._clocks.running_seconds((region, what)),
         )
-        look = self.decided(check, region, looked.value)
-        return None if look is None else Settled(look, looked.ended, looked.waited_seconds)
-
-    def decided(self, check: Check, region: str, looked: Looked) -> Look | None:
-        """Note what was seen, and return it; None where it decides nothing, which is judged here."""
-        for observation in looked.observations:
+        seen = looked.value
+        for observation in seen.observations:
             check.observe(region, observation)
-        if looked.value is None:
-            check.judge(region, unreadable("the cluster", looked.observations[-1]))
+        if seen.value is None:
+            check.judge(region, unreadable("the cluster", seen.observations[-1]))
             return None
-        if looked.value.undecided is not None:
-            check.judge(region, looked.value.undecided)
+        if seen.value.undecided is not None:
+            check.judge(region, seen.value.undecided)
             return None
-        return looked.value
+        return Settled(seen.value, looked.ended, looked.waited_seconds)
 
     def look(self, region: str) -> Looked:
         """Look once."""

@@ -113,11 +113,16 @@ class Configured:
 
     def _read(self, check: Check, region: str) -> ConfigMap | None:
         section = self._clusters.section
-        observed = probes.kubernetes.config_map(
-            self._clusters.target(region),
-            section.namespace,
-            section.config_map,
-            deadline=self._clusters.platform.call_deadline(),
+        target = self._clusters.target(region)
+        observed = self._clusters.read(
+            region,
+            "ConfigMap",
+            lambda: probes.kubernetes.config_map(
+                target,
+                section.namespace,
+                section.config_map,
+                deadline=self._clusters.platform.call_deadline(),
+            ),
         )
         check.observe(region, observed)
         if observed.value is None:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 import probes
 from checks import running_images
 from checks.check import Check
-from checks.clusters import Clusters, found, unreadable
+from checks.clusters import ENDPOINTS_SETTLE_SECONDS, Clusters, found, unreadable
 from checks.data import missing
+from checks.settling import Progress
 from gates.decide.judgement import Judgement
 from probes.kubernetes_objects import LogLevels, Pod
 from probes.observation import Observation
@@ -18,15 +19,17 @@ def judge(clusters: Clusters, check: Check) -> None:
     """Judge that the newest lines of every pod of the release hold no error."""
 
     def in_region(region: str) -> None:
-        look = clusters.decided(check, region, clusters.look(region))
-        if look is None:
+        seen = clusters.settled(
+            check, region, "logs", lambda _: Progress.DONE, ENDPOINTS_SETTLE_SECONDS
+        )
+        if seen is None:
             return
-        pods = look.pods((clusters.release_version,))
+        pods = seen.value.pods((clusters.release_version,))
         subject = f"logs of {clusters.release_version}"
         if pods and not running_images.has_container(pods, clusters.section.container):
             check.judge(region, running_images.no_container(subject, clusters.section.container))
             return
-        observed = counted(clusters, region, pods)
+        observed = clusters.read(region, "logs", lambda: counted(clusters, region, pods))
         check.observe(region, observed)
         if observed.value is None:
             check.judge(region, unreadable(subject, observed))

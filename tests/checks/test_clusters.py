@@ -3,13 +3,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from checks import cluster_facts
+from checks.availability import Availability
 from checks.baseline import CannotCollectError
+from checks.check import Check
+from checks.clusters import Clusters
 from checks.platform import Platform
 from gates.decide.outcome import Outcome
 from sandbox.faults import catalogue
@@ -110,6 +114,22 @@ def test_a_cluster_that_can_not_be_reached_is_no_finding_about_the_platform(
     gone = f"http://127.0.0.1:{closed_port()}"
     found = outcomes(judged(a_cluster_platform(tmp_path, gone, candidate), gate))
     assert found == dict.fromkeys(CHECKS[gate], "ERROR")
+
+
+def test_an_api_server_that_is_away_for_a_moment_is_waited_out(
+    tmp_path: pathlib.Path, cluster: ClusterServer
+) -> None:
+    """Its restart takes seconds; kubectl rollout status survives it, and so does the gate."""
+    cluster.tell(**STAGES["phase-3"])
+    platform = a_cluster_platform(tmp_path, cluster.url)
+    clusters, check = Clusters(platform), Check("D3.3-1", platform.regions)
+    assert clusters._may_only_read(check, "eu")
+    cluster.bend(throttled=True)
+    back = threading.Timer(1.0, cluster.straighten)
+    back.start()
+    CHECKS["phase-3"]["D3.3-1"](clusters, Availability(platform), check)
+    back.join()
+    assert outcomes({"D3.3-1": check}) == {"D3.3-1": "PASS"}, sentences(check)
 
 
 class TestRegions:
