@@ -1,19 +1,52 @@
-"""Counts an objective's events through a Prometheus that was found fit: what, and by which queries."""
+"""Counts an objective's events through a Prometheus that was found fit: what is read, and how."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from checks import promql
-from checks.instrument import Inspector, unfit
+from checks.instrument import Fit, Inspector, unfit
 from environments.settings import Metric
+from gates.decide import sources, tally
 from gates.decide.events import Counts
 from gates.decide.limit import Limit
 from gates.decide.objective import Evidence
 from gates.decide.policy import Objective
 from gates.decide.quantile import Bucket, Over
+from gates.decide.samples import NotCountableError, Patience, Samples, Span
+
+LEAD_SCRAPES = 4
+"""So many scrapes before the range are read too: what was there before does not begin in it."""
+SETTLE_SCRAPES, SETTLE_SECONDS = 5, 12.0
+"""By then a Prometheus that was just started has found its targets, which takes it twice five seconds."""
+EARLIER_SECONDS = 3600.0
+"""A counter that was there so long ago does not begin now, it has come back."""
+MOST_SAMPLES = 300_000
+"""In one answer: about eight megabytes."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of one objective's metric: every count is made from it."""
+
+    tally: tally.Tally
+    query: str
+    at: dt.datetime
+
+    def counts(self, limit: Limit, seconds: float, until: dt.datetime | None = None) -> Counts:
+        """Return the events of so many seconds until then, and those beyond a limit."""
+        over = None if limit.over_seconds is None else tally.bound_column(limit.over_seconds)
+        return self.over(over, seconds, until)
+
+    def over(self, column: str | None, seconds: float, until: dt.datetime | None = None) -> Counts:
+        """Return the events of so many seconds, and those that are not in a column of good ones."""
+        end = (until or self.at).timestamp()
+        try:
+            return self.tally.counts(column, end - seconds, end)
+        except NotCountableError as exc:
+            raise unfit(str(exc), exc.patience) from exc
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,78 +57,156 @@ class Counting:
     objective: Objective
     metric: Metric
     labels: Mapping[str, str]
+    own_paths: frozenset[str]
+    """Where scrapes and health checks go: they are no traffic."""
 
-    def check_metric(self, at: dt.datetime, recent_seconds: float) -> None:
-        """See that the metric was scraped lately, a histogram with the bounds that policy declares."""
-        latency = self.objective.kind == "latency"
-        series = promql.bounds if latency else promql.series_count
-        query = series(self.metric.name, self.labels, recent_seconds)
-        found = self.inspector.vector(query, at, "the metric's series")
-        if not found.series:
-            raise unfit(f"there is no metric {self.metric.name}; was it renamed?")
-        if not latency:
-            return
-        live = sorted(float(series.labels.get("le", "nan")) for series in found.series)
-        if live != [*self.objective.bucket_bounds, float("inf")]:
+    def read(self, fit: Fit, seconds: float) -> Reading:
+        """Read the samples of the last seconds and count what the metric's series grew by."""
+        scrape = self.inspector.scrape_seconds
+        reach = seconds + LEAD_SCRAPES * scrape
+        self._check_metric(fit.server_time, reach)
+        query = promql.samples(self._selector(), reach)
+        series = self.inspector.samples(query, fit.server_time, "the metric's samples")
+        if not series:
+            raise unfit(f"{self.metric.name} has no samples in {seconds:.0f} s; was it renamed?")
+        end = fit.server_time.timestamp()
+        settled = max(SETTLE_SECONDS, SETTLE_SCRAPES * scrape)
+        known_since = fit.started_at.timestamp() + settled
+        span = Span(end - seconds, end, scrape, known_since)
+        try:
+            return Reading(self._tally(series, fit, span, reach), query, fit.server_time)
+        except NotCountableError as exc:
+            raise unfit(str(exc), exc.patience) from exc
+
+    def _tally(self, series: Sequence[Samples], fit: Fit, span: Span, reach: float) -> tally.Tally:
+        name = self.metric.name
+        jobs = {one.labels.get("job", "") for one in series} | {self.inspector.job}
+        targets = self.inspector.targets(jobs, fit.server_time, reach)
+        serving = sources.serving(targets, self.inspector.target_labels, span)
+        found = sources.sources_of(name, series, targets)
+        if any(source.target.labels.get("job") == self.inspector.job for source in found):
+            wanted = [target for target in serving if target.may_bear(self.labels)]
+            sources.check_all_bring(name, found, wanted)
+        sources.check_no_twins(name, found)
+        if self.objective.kind == "latency":
+            tally.check_histograms(name, found, self._bounds())
+        earlier = self._earlier(series, span, reach)
+        counted = tally.tally(name, found, span, self._columns(), earlier)
+        self._check(counted, series)
+        return counted
+
+    def _check(self, counted: tally.Tally, series: Iterable[Samples]) -> None:
+        if self.objective.kind == "latency":
+            tally.check_whole(self.metric.name, counted)
+        else:
+            counted.check_readable(self.metric.status_label or "")
+        counted.check_newest()
+        if not tally.tells_routes(series):
+            counted.check_not_own()
+
+    def _earlier(self, series: Sequence[Samples], span: Span, reach: float) -> tally.Earlier:
+        """Return the values of an hour ago, asked only where a series begins in the range."""
+        if all(one.times[0] <= span.begin for one in series):
+            return {}
+        query = promql.before(self._selector(), EARLIER_SECONDS, reach)
+        at = dt.datetime.fromtimestamp(span.end, dt.UTC)
+        vector = self.inspector.vector(query, at, "the counters of an hour ago")
+        return {Samples(one.labels, (), ()).without("__name__"): one.value for one in vector.series}
+
+    def _columns(self) -> tally.Columns:
+        if self.objective.kind == "latency":
+            return tally.latency_columns(self.own_paths)
+        label, bad_status = self.metric.status_label, self.objective.bad_status
+        if label is None or bad_status is None:
+            raise unfit(
+                f"the environment names no status_label for metrics.{self.objective.metric}",
+                Patience.NONE,
+            )
+        return tally.error_columns(label, bad_status, self.own_paths)
+
+    def _selector(self) -> str:
+        metric = self.metric
+        if self.objective.kind == "latency":
+            return promql.histogram(metric.name, self.labels, self._bounds(), *metric.match)
+        return promql.selector(metric.name, self.labels, *metric.match)
+
+    def _bounds(self) -> list[float]:
+        """Return the bounds that are counted: the limits', or both around an interpolated target."""
+        objective = self.objective
+        limits = [objective.target.over_seconds, *(objective.bounds_around or ())]
+        if objective.rollback is not None:
+            limits.append(objective.rollback.over_seconds)
+        return sorted({bound for bound in limits if bound is not None})
+
+    def _check_metric(self, at: dt.datetime, reach_seconds: float) -> None:
+        """See that the metric is there, is not too much to read, and has the bounds that policy declares."""
+        scrape = self.inspector.scrape_seconds
+        query = promql.series_count(self._selector(), sources.FRESH_SCRAPES * scrape)
+        count = self.inspector.value(query, at, "the metric's series") or 0
+        if not count:
+            raise self._absent(at)
+        samples = count * reach_seconds / scrape
+        if samples > MOST_SAMPLES:
+            raise unfit(
+                f"{self.metric.name} has {count:,.0f} series, {samples:,.0f} samples in "
+                f"{reach_seconds:.0f} s, and at most {MOST_SAMPLES:,} are read: select fewer by "
+                f"metrics.{self.objective.metric}.match, or drop labels that the gate does not need",
+                Patience.NONE,
+            )
+        if self.objective.kind == "latency":
+            self._check_bounds(at)
+
+    def _absent(self, at: dt.datetime) -> Exception:
+        name = self.metric.name
+        plain = promql.selector(name, self.labels, *self.metric.match)
+        if self.objective.kind == "latency" and self.inspector.value(
+            f"count({plain})", at, "the native histogram's series"
+        ):
+            return unfit(
+                f"{name} is a native histogram (or one with custom buckets), and the gate counts classic "
+                "ones: let Prometheus keep both (always_scrape_classic_histograms: true, "
+                "convert_classic_histograms_to_nhcb: false)",
+                Patience.NONE,
+            )
+        return unfit(f"there is no metric {name}; was it renamed?", Patience.NONE)
+
+    def _check_bounds(self, at: dt.datetime) -> None:
+        recent = sources.FRESH_SCRAPES * self.inspector.scrape_seconds
+        query = promql.bounds(self.metric.name, self.labels, recent, *self.metric.match)
+        found = self.inspector.vector(query, at, "the histogram's bounds")
+        live = {float(one.labels.get("le", "nan")) for one in found.series} - {tally.INFINITE}
+        if live != set(self.objective.bucket_bounds):
             raise unfit(
                 f"{self.metric.name} has other bucket bounds than gates/policy declares; "
-                "mend bucket_bounds"
+                "fix bucket_bounds",
+                Patience.NONE,
             )
 
-    def count(self, limit: Limit, at: dt.datetime, seconds: float) -> tuple[Counts, Evidence]:
-        """Count the events of the last `seconds` and those beyond a limit."""
-        queries = self.queries(limit, seconds)
-        counts = self._counts(queries, at)
-        return counts, self._evidence(seconds, dataclasses.asdict(queries), at)
-
     def bucket(
-        self, bounds: tuple[float, float], at: dt.datetime, seconds: float
+        self, reading: Reading, bounds: tuple[float, float], seconds: float
     ) -> tuple[Bucket, Evidence]:
         """Count the events over both bounds around a target that is none, and ask for the quantile."""
-        asked = {
-            bound: promql.latency(self.metric.name, self.labels, bound, seconds) for bound in bounds
-        }
-        lower, upper = (Over(bound, self._counts(asked[bound], at)) for bound in bounds)
-        queries = {f"over {bound * 1000:g} ms": asked[bound].bad for bound in bounds}
-        share = self.objective.quantile_to_show or 0.0
-        quantile = promql.quantile(self.metric.name, self.labels, share, seconds)
-        queries |= {"all": asked[bounds[0]].total, "quantile": quantile}
-        evidence = self._evidence(seconds, queries, at)
+        lower, upper = (
+            Over(bound, reading.over(tally.bound_column(bound), seconds)) for bound in bounds
+        )
+        evidence = self.evidence(reading, seconds)
         return Bucket(lower, upper, next(iter(evidence.shown.values()), None)), evidence
 
-    def queries(self, limit: Limit, seconds: float) -> promql.CountQueries:
-        """Return the queries that count the events of a range and those beyond a limit."""
-        metric = self.metric
-        if limit.over_seconds is not None:
-            return promql.latency(metric.name, self.labels, limit.over_seconds, seconds)
-        if metric.status_label is None or self.objective.bad_status is None:
-            raise unfit(f"the environment names no status_label for {self.objective.metric}")
-        bad_status = self.objective.bad_status
-        return promql.errors(metric.name, self.labels, metric.status_label, bad_status, seconds)
-
-    def _counts(self, queries: promql.CountQueries, at: dt.datetime) -> Counts:
-        # Empty means too few scrapes for a rate: no events yet, and no events prove nothing.
-        total = self.inspector.value(queries.total, at, "the count of events") or 0.0
-        bad = self.inspector.value(queries.bad, at, "the count of bad events")
-        if bad is None and total > 0:
-            raise unfit(f"{self.metric.name} has events, but its bad ones can't be counted")
-        # A histogram scraped half-way counts a hair more good events than events.
-        return Counts(max(0.0, bad or 0.0), total)
-
-    def _evidence(self, seconds: float, queries: dict[str, str], at: dt.datetime) -> Evidence:
-        return Evidence(
-            look_back_seconds=seconds,
-            queries=queries,
-            evaluated_at=at.isoformat(timespec="milliseconds"),
-            shown=self._shown(at, seconds),
-        )
-
-    def _shown(self, at: dt.datetime, seconds: float) -> dict[str, float | None]:
+    def evidence(self, reading: Reading, seconds: float) -> Evidence:
+        """Return what a judgement keeps of a reading, and the quantile that people are shown."""
+        queries = {"counted": reading.query}
+        shown: dict[str, float | None] = {}
         share = self.objective.quantile_to_show
-        if share is None:
-            return {}
-        query = promql.quantile(self.metric.name, self.labels, share, seconds)
+        if share is not None:
+            query = promql.quantile(
+                self.metric.name, self.labels, share, seconds, *self.metric.match
+            )
+            queries["quantile"] = query
+            shown[f"p{share * 100:g}_seconds"] = self._quantile(query, reading.at)
+        at = reading.at.isoformat(timespec="milliseconds")
+        return Evidence(seconds, queries, at, shown)
+
+    def _quantile(self, query: str, at: dt.datetime) -> float | None:
         vector = self.inspector.vector(query, at, "the quantile")
-        value = vector.series[0].value if len(vector.series) == 1 else None
-        finite = value is not None and vector.series[0].finite
-        return {f"p{share * 100:g}_seconds": value if finite else None}
+        one = vector.series[0] if len(vector.series) == 1 else None
+        return one.value if one is not None and one.finite else None

@@ -5,31 +5,35 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import probes
-from checks import failures
+from checks import failures, promql
 from checks.platform import NotDescribedError, Platform
-from checks.promql import selector
 from environments.settings import Prometheus
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from gates.decide.samples import Patience, Samples
+from gates.decide.sources import targets_of
+from gates.decide.targets import Target
 from probes.observation import Observation
-
-FRESH_SCRAPES = 3
-"""The newest sample may be two scrapes old, and one more for the scrape under way."""
+from probes.prometheus_answers import SampleSet, Vector
 
 REPAIRED = "fixed for monotonicity"
 """So Prometheus, from 2.48 on, remarks on a histogram whose data are damaged; the rest is no wrong data."""
 
 
+A = TypeVar("A", Vector, SampleSet)
+
+
 class UnfitError(Exception):
     """The instrument can't decide now; carries the judgement that says why."""
 
-    def __init__(self, judgement: Judgement) -> None:
+    def __init__(self, judgement: Judgement, patience: Patience = Patience.SCRAPES) -> None:
         super().__init__(judgement.sentence)
         self.judgement = judgement
+        self.patience = patience
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,12 +61,23 @@ class Inspector:
         self.target = platform.prometheus(region)
 
     @property
+    def job(self) -> str:
+        """Name of the job that scrapes the release."""
+        return self._section.job
+
+    @property
+    def target_labels(self) -> dict[str, str]:
+        """Labels of the targets that serve the release in this region."""
+        own = {"job": self._section.job, **self._section.target_labels}
+        return self._platform.labels(self._region, own)
+
+    @property
     def scrape_seconds(self) -> float:
         """Seconds between two scrapes."""
         return self._section.scrape_interval
 
     def inspect(self) -> Fit:
-        """Return the instrument if it is alive, on time, and scrapes the release; else UnfitError."""
+        """Return the instrument if it is alive and on time; else UnfitError."""
         observed = probes.prometheus.instrument(
             self.target, deadline=self._platform.call_deadline()
         )
@@ -70,7 +85,6 @@ class Inspector:
         if observed.value is None:
             raise UnfitError(failures.instrument_error("Prometheus", failures.failure_of(observed)))
         self._check_itself(observed.value)
-        self._check_scrapes()
         return Fit(self.target, observed.value.server_time, observed.value.started_at)
 
     def value(self, query: str, at: dt.datetime | None, what: str) -> float | None:
@@ -82,10 +96,10 @@ class Inspector:
             raise unfit(f"{what}: {len(vector.series)} series where one was expected")
         number = vector.series[0].value
         if not math.isfinite(number):
-            raise unfit(f"{what} is {number}, no finite number")
+            raise unfit(f"{what} is {number}, not a finite number")
         return number
 
-    def vector(self, query: str, at: dt.datetime | None, what: str) -> probes.prometheus.Vector:
+    def vector(self, query: str, at: dt.datetime | None, what: str) -> Vector:
         """Return the answer to a query that came without warnings; raises UnfitError.
 
         Other remarks, such as on a counter's name, say how to ask better and not that the answer is
@@ -94,6 +108,22 @@ class Inspector:
         observed = probes.prometheus.instant(
             self.target, query, at=at, deadline=self._platform.call_deadline()
         )
+        return self._believed(observed, what)
+
+    def samples(self, query: str, at: dt.datetime, what: str) -> tuple[Samples, ...]:
+        """Return the samples of a range selector, which came without warnings; raises UnfitError."""
+        observed = probes.prometheus.samples(
+            self.target, query, at=at, deadline=self._platform.call_deadline()
+        )
+        return self._believed(observed, what).series
+
+    def targets(self, jobs: Iterable[str], at: dt.datetime, seconds: float) -> tuple[Target, ...]:
+        """Return what was scraped of these jobs in this region; raises UnfitError."""
+        selector = promql.targets(sorted(jobs), self._platform.labels(self._region, {}))
+        read = self.samples(promql.samples(selector, seconds), at, "the scrapes of the release")
+        return targets_of(read, self.scrape_seconds)
+
+    def _believed(self, observed: Observation[A], what: str) -> A:
         self._keep(observed)
         if observed.value is None:
             raise UnfitError(
@@ -104,7 +134,8 @@ class Inspector:
         if any(REPAIRED in info for info in observed.value.infos):
             raise unfit(
                 f"{what}: Prometheus had to repair the histogram's buckets, whose counts do not "
-                "grow with their bounds; let all instances of the release have the same bounds"
+                "grow with their bounds; let all instances of the release have the same bounds",
+                Patience.NONE,
             )
         return observed.value
 
@@ -120,30 +151,14 @@ class Inspector:
         if instrument.corruption_count:
             raise unfit("Prometheus reports a corrupted write-ahead log")
 
-    def _check_scrapes(self) -> None:
-        labels = self._platform.labels(
-            self._region, {"job": self._section.job, **self._section.target_labels}
-        )
-        up = selector("up", labels)
-        alive = self.value(f"count({up} == 1)", None, "the count of scraped targets")
-        down = self.value(f"count({up} == 0)", None, "the count of failing targets")
-        if down:
-            raise unfit(f"Prometheus can't scrape {down:g} of the release's targets; see {up}")
-        if not alive:
-            raise unfit(f"Prometheus scrapes no target of the release; {up} is empty")
-        age = self.value(f"max(time() - timestamp({up}))", None, "the age of the newest samples")
-        if age is None or age > FRESH_SCRAPES * self.scrape_seconds:
-            raise unfit(f"the newest samples are {age or 0:.0f} s old; {up} is stale")
 
-
-def unfit(why: str) -> UnfitError:
+def unfit(why: str, patience: Patience = Patience.SCRAPES) -> UnfitError:
     """Return the error for an instrument that answers and yet does not decide."""
-    return UnfitError(
-        Judgement(
-            outcome=Outcome.INCONCLUSIVE,
-            rule="instrument",
-            subject="Prometheus",
-            sentence=why,
-            clears="metrics that can be believed; then run again",
-        )
+    judgement = Judgement(
+        outcome=Outcome.INCONCLUSIVE,
+        rule="instrument",
+        subject="Prometheus",
+        sentence=why,
+        clears="metrics that can be believed; then run again",
     )
+    return UnfitError(judgement, patience)

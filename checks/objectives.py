@@ -7,13 +7,12 @@ import datetime as dt
 import time
 from typing import Any
 
-import probes
 from checks.check import Check
-from checks.counting import Counting
-from checks.instrument import FRESH_SCRAPES, Fit, Inspector, UnfitError, unfit
+from checks.counting import Counting, Reading
+from checks.instrument import Fit, Inspector, UnfitError, unfit
 from checks.platform import NotDescribedError, Platform
 from checks.traffic import TrafficLease
-from environments.settings import Metric
+from environments.settings import Environment, Metric
 from gates.decide.bursts import NONE_SEEN, Burst
 from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
@@ -22,6 +21,7 @@ from gates.decide.objective import Evidence, Sustained, judge_rollback, judge_ta
 from gates.decide.outcome import Outcome
 from gates.decide.policy import Objective, RollbackLimit
 from gates.decide.quantile import RULE, Bucket, Over, judge_quantile
+from gates.decide.samples import Patience
 from probes.observation import Observation
 
 LOOK_BACK_FLOOR_SECONDS = 20.0
@@ -39,6 +39,8 @@ class Times:
 
     look_back: float
     wait: float
+    blip: float
+    """So long an instrument may be unfit before that is the answer; as for a service of the platform."""
     sustained: float
     step: float
     step_range: float
@@ -54,6 +56,7 @@ class Times:
         return cls(
             look_back=max(look_back, shortest),
             wait=max(platform.scaled(objective.wait_for_samples, 0.0), look_back + shortest),
+            blip=max(platform.confirm_seconds, shortest),
             sustained=sustained,
             step=step,
             step_range=max(step, STEP_SCRAPES * scrape_seconds),
@@ -61,11 +64,12 @@ class Times:
 
 
 class Waiting:
-    """The run's one wait for samples: all its objectives wait for the same traffic."""
+    """The run's one wait: all its objectives wait for the same traffic and the same instrument."""
 
     def __init__(self, lease: TrafficLease) -> None:
         self._lease = lease
         self._since: float | None = None
+        self._unfit_since: dict[str, float] = {}
 
     def for_samples(self, scrape_seconds: float) -> None:
         """Wait one scrape, keeping the traffic lease alive."""
@@ -77,6 +81,14 @@ class Waiting:
         if self._since is None:
             self._since = time.monotonic()
         return time.monotonic() - self._since
+
+    def note_fit(self, region: str) -> None:
+        """Note that a region's instrument can be believed."""
+        self._unfit_since.pop(region, None)
+
+    def seconds_unfit(self, region: str, looked_at: float) -> float:
+        """Return for how long a region's instrument can't be believed, since it was first seen so."""
+        return time.monotonic() - self._unfit_since.setdefault(region, looked_at)
 
 
 class Objectives:
@@ -125,27 +137,38 @@ class _Watch:
         self._seen = NONE_SEEN
         metric = self._described_metric()
         labels = platform.labels(region, metric.labels)
-        self._counting = Counting(self._inspector, objective, metric, labels)
+        own = own_paths(platform.environment.settings)
+        self._counting = Counting(self._inspector, objective, metric, labels, own)
 
     def decide(self) -> list[Judgement]:
         """Measure again with every scrape until decided; only the last measurement is evidence."""
         started = time.monotonic()
         while True:
             self._last.clear()
+            looked_at = time.monotonic()
             try:
                 judgements, open_question = self._measure()
+                self._waiting.note_fit(self._region)
+                samples = self._worth_waiting(judgements)
             except UnfitError as exc:
                 judgements, open_question = [exc.judgement], False
+                samples = self._can_pass(exc.patience, looked_at)
             # An open rollback question has seen all of `for` by the end of its own time.
             own = time.monotonic() - started
             watched = own >= self._times.sustained + self._times.step_range
-            samples = self._worth_waiting(judgements) and self._waiting.seconds() < self._times.wait
+            samples = samples and self._waiting.seconds() < self._times.wait
             late = self._platform.deadline.remaining_seconds() <= 0
             if late or not (samples or (open_question and not watched)):
                 for observation in self._last:
                     self._check.observe(self._region, observation)
                 return judgements
             self._waiting.for_samples(self._inspector.scrape_seconds)
+
+    def _can_pass(self, patience: Patience, looked_at: float) -> bool:
+        """Return whether what can't be believed now may be believed later: a blip is waited out."""
+        if patience is not Patience.SCRAPES:
+            return patience is Patience.SAMPLES
+        return self._waiting.seconds_unfit(self._region, looked_at) < self._times.blip
 
     def _worth_waiting(self, judgements: list[Judgement]) -> bool:
         """Return whether the answer may change: it is due, or it may still become another."""
@@ -160,92 +183,64 @@ class _Watch:
         """Return the judgements now, and whether a rollback limit is exceeded but not yet for long."""
         fit = self._inspector.inspect()
         since = self._since(fit)
-        look_back = min(self._times.look_back, (fit.server_time - since).total_seconds())
+        age = (fit.server_time - since).total_seconds()
+        look_back = min(self._times.look_back, age)
         if look_back < FLOOR_SCRAPES * self._inspector.scrape_seconds:
             return [self._too_early(look_back)], False
-        self._check_restart(fit, look_back)
-        recent = FRESH_SCRAPES * self._inspector.scrape_seconds
-        self._counting.check_metric(fit.server_time, recent)
-        judgements = [self._target(fit, look_back)]
         limit = self._objective.rollback
+        held = min(self._times.sustained + self._times.step_range, age) if limit else 0.0
+        reading = self._counting.read(fit, max(look_back, held))
+        judgements = [self._target(reading, look_back)]
         if limit is None:
             return judgements, False
-        sustained, evidence = self._sustained(fit, limit, since)
+        sustained = self._sustained(reading, limit, age)
+        evidence = self._counting.evidence(reading, min(self._times.sustained, age))
+        evidence = dataclasses.replace(evidence, shown={})
         verdict = judge_rollback(self._objective, limit, sustained, evidence)
         exceeded_not_long = verdict.outcome is Outcome.PASS and over_limit_now(limit, sustained)
         return [*judgements, verdict], exceeded_not_long
 
-    def _target(self, fit: Fit, look_back_seconds: float) -> Judgement:
+    def _target(self, reading: Reading, look_back_seconds: float) -> Judgement:
         bounds = self._objective.bounds_around
         if bounds is None:
-            counts, evidence = self._counting.count(
-                self._objective.target, fit.server_time, look_back_seconds
-            )
+            counts = reading.counts(self._objective.target, look_back_seconds)
+            evidence = self._counting.evidence(reading, look_back_seconds)
             judgement = judge_target(self._objective, counts, evidence, self._seen)
         else:
-            bucket, evidence = self._counting.bucket(bounds, fit.server_time, look_back_seconds)
+            bucket, evidence = self._counting.bucket(reading, bounds, look_back_seconds)
             judgement = judge_quantile(self._objective, bucket, evidence, self._seen)
         # A burst that has left the look-back since is still what this platform's errors come in.
         self._seen = Burst.of(judgement.data)
         return judgement
 
     def _since(self, fit: Fit) -> dt.datetime:
-        """Return the first moment whose samples are the release's own."""
+        """Return the first moment whose samples are the release's own, and of this Prometheus's life.
+
+        What was not scraped while Prometheus was restarted is not known; its samples since then count.
+        """
         switched_at = self._platform.switched_at
         if switched_at is None:
-            raise unfit("nobody said since when the release carries traffic; give --switched-at")
-        if switched_at > fit.server_time:
-            raise unfit("the traffic switch lies in the future; mend --switched-at")
-        return switched_at + dt.timedelta(seconds=SWITCH_SCRAPES * self._inspector.scrape_seconds)
-
-    def _check_restart(self, fit: Fit, look_back_seconds: float) -> None:
-        first = fit.server_time - dt.timedelta(seconds=look_back_seconds)
-        if fit.started_at > first:
             raise unfit(
-                f"Prometheus restarted at {fit.started_at:%H:%M:%S} UTC, inside the look-back of "
-                f"{look_back_seconds:.0f} s; its samples have a hole"
+                "since when the release carries traffic is not known; give --switched-at",
+                Patience.NONE,
             )
+        if switched_at > fit.server_time:
+            raise unfit("the traffic switch is in the future; fix --switched-at", Patience.NONE)
+        own = SWITCH_SCRAPES * self._inspector.scrape_seconds
+        return max(switched_at + dt.timedelta(seconds=own), fit.started_at)
 
-    def _sustained(
-        self, fit: Fit, limit: RollbackLimit, since: dt.datetime
-    ) -> tuple[Sustained, Evidence]:
+    def _sustained(self, reading: Reading, limit: RollbackLimit, age_seconds: float) -> Sustained:
+        """Count `for` in equal steps, which overlap where scrapes are too far apart for them."""
         times = self._times
-        queries = self._counting.queries(limit, times.step_range)
-        end = fit.server_time
-        moments = [
-            end - dt.timedelta(seconds=times.step * number)
-            for number in reversed(range(STEPS_OF_FOR))
-        ]
-        totals = self._range(queries.total, moments)
-        bads = self._range(queries.bad, moments)
-        first = since + dt.timedelta(seconds=times.step_range)
-        steps = tuple(
-            _step(bads.get(number), totals.get(number)) if moment >= first else None
-            for number, moment in enumerate(moments)
-        )
-        age = (end - since).total_seconds()
-        seconds = min(times.sustained, age)
-        whole, evidence = self._counting.count(limit, end, seconds)
-        in_steps = {f"{name} by step": query for name, query in dataclasses.asdict(queries).items()}
-        evidence = dataclasses.replace(evidence, queries={**evidence.queries, **in_steps}, shown={})
-        return Sustained(steps, whole, times.sustained), evidence
-
-    def _range(self, query: str, moments: list[dt.datetime]) -> dict[int, float]:
-        """Return the query's value by number of the moment; what is empty has none."""
-        observed = probes.prometheus.range_query(
-            self._inspector.target,
-            query,
-            start=moments[0],
-            end=moments[-1],
-            step_seconds=self._times.step,
-            deadline=self._platform.call_deadline(),
-        )
-        self._last.append(observed)
-        if observed.value is None or observed.value.warnings or len(observed.value.series) > 1:
-            raise unfit("Prometheus does not answer the rollback limit's range query as one series")
-        samples = observed.value.series[0].samples if observed.value.series else ()
-        start, step = moments[0], self._times.step
-        return {round((at - start).total_seconds() / step): value for at, value in samples}
+        steps = []
+        for number in reversed(range(STEPS_OF_FOR)):
+            ago = times.step * number
+            until = reading.at - dt.timedelta(seconds=ago)
+            young = ago + times.step_range > age_seconds
+            counts = reading.counts(limit, times.step_range, until)
+            steps.append(None if young or not counts.cells else counts)
+        whole = reading.counts(limit, min(times.sustained, age_seconds))
+        return Sustained(tuple(steps), whole, times.sustained)
 
     def _described_metric(self) -> Metric:
         metric = self._platform.environment.settings.metrics.get(self._objective.metric)
@@ -265,8 +260,11 @@ class _Watch:
         return judge_quantile(self._objective, bucket, evidence)
 
 
-def _step(bad: float | None, total: float | None) -> Counts | None:
-    if bad is None or total is None:
-        return None
-    counts = Counts(max(0.0, bad), total)
-    return None if counts.problem() else counts
+def own_paths(settings: Environment) -> frozenset[str]:
+    """Return where scrapes and health checks go: what they ask for is no traffic."""
+    described = (
+        endpoint.path
+        for service in settings.services.values()
+        for endpoint in service.health.values()
+    )
+    return frozenset({"/metrics", *described})

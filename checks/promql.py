@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Mapping
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class CountQueries:
-    """Bad events and all events over a range."""
-
-    bad: str
-    total: str
+from collections.abc import Mapping, Sequence
 
 
 def selector(name: str, labels: Mapping[str, str], *more: str) -> str:
@@ -21,58 +12,65 @@ def selector(name: str, labels: Mapping[str, str], *more: str) -> str:
     return f"{name}{{{','.join([*matchers, *more])}}}"
 
 
-def latency(
-    name: str, labels: Mapping[str, str], over_seconds: float, seconds: float
-) -> CountQueries:
-    """Count the events of a classic histogram that were slower than one of its bounds.
+def histogram(
+    name: str, labels: Mapping[str, str], bounds_seconds: Sequence[float], *match: str
+) -> str:
+    """Return the selector of what counts of a classic histogram: these bounds, +Inf and the count.
 
-    `increase` before `sum`, so that the restart of one instance is seen as the counter reset it is.
+    One selector for all of it, so that all of it is read from the same scrapes.
     """
-    over = _range(seconds)
-    total = f"sum(increase({selector(name + '_count', labels)}{over}))"
-    matcher = f'le=~"{_bound(over_seconds)}"'
-    good = f"sum(increase({selector(name + '_bucket', labels, matcher)}{over}))"
-    return CountQueries(bad=f"{total} - {good}", total=total)
+    known = "|".join(_bound(bound) for bound in bounds_seconds)
+    both = f'__name__=~"{name}_(bucket|count)"'
+    # The empty alternative is the count: it has no `le`.
+    return selector("", labels, both, f'le=~"{known}|\\\\+Inf|"', *match)
 
 
-def errors(
-    name: str, labels: Mapping[str, str], status_label: str, bad_status: str, seconds: float
-) -> CountQueries:
-    """Count the events with a bad status.
-
-    No bad series yet means none happened, but only where the events themselves are counted: a
-    missing metric stays empty, and empty is never zero.
-    """
-    over = _range(seconds)
-    total = f"sum(increase({selector(name, labels)}{over}))"
-    matcher = f'{status_label}=~"{_quoted(bad_status)}"'
-    bad = f"sum(increase({selector(name, labels, matcher)}{over}))"
-    return CountQueries(bad=f"({bad} or 0 * {total})", total=total)
+def targets(jobs: Sequence[str], labels: Mapping[str, str]) -> str:
+    """Return the selector of what Prometheus notes of these jobs' scrapes, and of their processes."""
+    names = "|".join(_quoted(re.escape(job)) for job in jobs)
+    both = '__name__=~"up|process_start_time_seconds"'
+    return selector("", labels, both, f'job=~"{names}"')
 
 
-def bounds(name: str, labels: Mapping[str, str], seconds: float) -> str:
+def samples(of: str, seconds: float) -> str:
+    """Return the query for the samples of a selector in the last seconds."""
+    return f"{of}{_range(seconds)}"
+
+
+def before(of: str, seconds: float, ago_seconds: float) -> str:
+    """Return the query for the last value of each series in the seconds before so long ago."""
+    return f"last_over_time({samples(of, seconds)} offset {_milliseconds(ago_seconds)})"
+
+
+def bounds(name: str, labels: Mapping[str, str], seconds: float, *match: str) -> str:
     """Return the query for the bounds of a histogram as it was scraped in the last seconds.
 
     A plain selector reaches back five minutes: after a restart of Prometheus it still shows series
     that vanished meanwhile.
     """
-    present = f"present_over_time({selector(name + '_bucket', labels)}{_range(seconds)})"
+    present = f"present_over_time({selector(name + '_bucket', labels, *match)}{_range(seconds)})"
     return f"count by (le) ({present})"
 
 
-def series_count(name: str, labels: Mapping[str, str], seconds: float) -> str:
-    """Return the query for whether a metric was scraped at all in the last seconds."""
-    return f"count(present_over_time({selector(name, labels)}{_range(seconds)}))"
+def series_count(of: str, seconds: float) -> str:
+    """Return the query for how many series of a selector were scraped in the last seconds."""
+    return f"count(present_over_time({samples(of, seconds)}))"
 
 
-def quantile(name: str, labels: Mapping[str, str], share: float, seconds: float) -> str:
+def quantile(
+    name: str, labels: Mapping[str, str], share: float, seconds: float, *match: str
+) -> str:
     """Return the query for an interpolated quantile: never decides without the counts around it."""
-    rate = f"rate({selector(name + '_bucket', labels)}{_range(seconds)})"
+    rate = f"rate({selector(name + '_bucket', labels, *match)}{_range(seconds)})"
     return f"histogram_quantile({share:g}, sum by (le) ({rate}))"
 
 
 def _range(seconds: float) -> str:
-    return f"[{max(1, round(seconds * 1000))}ms]"
+    return f"[{_milliseconds(seconds)}]"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
 
 
 def _bound(seconds: float) -> str:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 _HTTP_URL = r"^https?://[^/@?#\s]+(/[^\s?#]*)?$"
+_MATCHER = r'^([a-zA-Z_][a-zA-Z0-9_]*)(=|!=|=~|!~)"((?:[^"\\\n]|\\.)*)"$'
 _REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
 
 
@@ -24,6 +25,17 @@ def _secret_reference(value: str) -> str:
     return value
 
 
+def _matcher(value: str) -> str:
+    found = re.fullmatch(_MATCHER, value)
+    if found is None:
+        raise ValueError("must be one matcher of PromQL, such as 'route!~\"/metrics|/health.*\"'")
+    try:
+        re.compile(found[3])
+    except re.error:
+        raise ValueError("is not a regular expression between its quotes") from None
+    return value
+
+
 HttpUrl = Annotated[
     str, AfterValidator(_http_url), WithJsonSchema({"type": "string", "pattern": _HTTP_URL})
 ]
@@ -31,6 +43,9 @@ SecretReference = Annotated[
     str,
     AfterValidator(_secret_reference),
     WithJsonSchema({"type": "string", "pattern": _REFERENCE}),
+]
+Matcher = Annotated[
+    str, AfterValidator(_matcher), WithJsonSchema({"type": "string", "pattern": _MATCHER})
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]

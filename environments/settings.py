@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from environments.fields import Command, HttpUrl, Port, SecretReference, Text
+from environments.fields import Command, HttpUrl, Matcher, Port, SecretReference, Text
 from environments.sections.audit import Audit
 from environments.sections.certificates import Certificates
 from environments.sections.data import Data
@@ -214,6 +214,9 @@ class Metric(Section):
     """Of a histogram without its `_bucket`; of a counter with its `_total`."""
     labels: dict[str, str] = Field(default_factory=dict)
     """What selects the platform's series. `{release}` in a value becomes the release, such as 1.2.0."""
+    match: tuple[Matcher, ...] = ()
+    """More that selects them, as PromQL writes it, such as 'route!~"/metrics|/health.*"': scrapes, probes
+    and the gate's own requests are no traffic and must not count."""
     status_label: str | None = Field(default=None, pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
     """The label with the HTTP status; needed by the metric that counts errors."""
 

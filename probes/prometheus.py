@@ -24,10 +24,12 @@ from probes.observation import Deadline, Facts, Failure, FailureKind, Observatio
 from probes.prometheus_answers import (
     Matrix,
     RangeSeries,
+    SampleSet,
     Series,
     Vector,
     read_data,
     read_matrix,
+    read_samples,
     read_time,
     read_vector,
 )
@@ -42,12 +44,14 @@ __all__ = [
     "Matrix",
     "PrometheusTarget",
     "RangeSeries",
+    "SampleSet",
     "Series",
     "Vector",
     "failure_kind",
     "instant",
     "instrument",
     "range_query",
+    "samples",
 ]
 
 # Thanos and VictoriaMetrics answer from what they reach unless told so; Prometheus ignores these.
@@ -118,6 +122,21 @@ def instant(
         client.custom_query(query, params={**limits, **when})
 
     return _query(target, query, ask, read_vector, deadline)
+
+
+def samples(
+    target: PrometheusTarget, query: str, *, at: dt.datetime, deadline: Deadline
+) -> Observation[SampleSet]:
+    """Read the samples of a range selector as they were scraped, up to a time; nothing is evaluated.
+
+    Staleness markers are not among them. The start of a range belongs to it in Prometheus 2 and does
+    not in 3.
+    """
+
+    def ask(client: PrometheusConnect, limits: Mapping[str, str]) -> None:
+        client.custom_query(query, params={**limits, "time": f"{at.timestamp():.3f}"})
+
+    return _query(target, query, ask, read_samples, deadline)
 
 
 def range_query(

@@ -13,8 +13,10 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
+from gates.decide.samples import Samples
 from probes.api import UnusableAnswerError
 
+_INFO: Final = "PromQL info:"
 _LARGEST_TIME: Final = 253_402_300_799.0  # the end of the year 9999
 
 
@@ -93,6 +95,28 @@ class Matrix:
         }
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class SampleSet:
+    """The answer to an instant query of a range selector: the samples themselves."""
+
+    series: tuple[Samples, ...]
+    warnings: tuple[str, ...]
+    infos: tuple[str, ...]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return how much there was: a large platform has hundreds of thousands of samples."""
+        times = [at for one in self.series for at in (one.times[0], one.times[-1])]
+        return {
+            "result_type": "matrix",
+            "series": len(self.series),
+            "samples": sum(len(one.times) for one in self.series),
+            "first_at": min(times, default=None),
+            "last_at": max(times, default=None),
+            "warnings": list(self.warnings),
+            "infos": list(self.infos),
+        }
+
+
 def read_data(answer: object) -> Mapping[str, object]:
     """Return the `data` object of a successful answer; raises UnusableAnswerError."""
     envelope = _object(answer, "The answer")
@@ -113,13 +137,29 @@ def read_vector(answer: object) -> Vector:
         case _:
             raise UnusableAnswerError("The result is neither a vector nor a scalar.")
     _refuse_twins([labels for labels, _ in pairs])
+    warnings, infos = _remarks(answer)
     return Vector(
         series=tuple(Series(labels, value) for labels, (_, value) in pairs),
         result_type=result_type,
-        warnings=_remarks(answer, "warnings"),
-        infos=_remarks(answer, "infos"),
+        warnings=warnings,
+        infos=infos,
         evaluated_at=_one_time([at for _, (at, _) in pairs]),
     )
+
+
+def read_samples(answer: object) -> SampleSet:
+    """Read the answer to an instant query of a range selector; raises UnusableAnswerError."""
+    matrix = read_matrix(answer)
+    series = tuple(
+        Samples(
+            one.labels,
+            tuple(at.timestamp() for at, _ in one.samples),
+            tuple(value for _, value in one.samples),
+        )
+        for one in matrix.series
+        if one.samples
+    )
+    return SampleSet(series, matrix.warnings, matrix.infos)
 
 
 def read_matrix(answer: object) -> Matrix:
@@ -129,7 +169,7 @@ def read_matrix(answer: object) -> Matrix:
         raise UnusableAnswerError("The result is not a matrix.")
     series = tuple(_range_series(element) for element in _list(data.get("result"), "The result"))
     _refuse_twins([one.labels for one in series])
-    return Matrix(series, _remarks(answer, "warnings"), _remarks(answer, "infos"))
+    return Matrix(series, *_remarks(answer))
 
 
 def read_time(text: object, name: str) -> dt.datetime:
@@ -197,9 +237,15 @@ def _refuse_twins(labels: list[Mapping[str, str]]) -> None:
         raise UnusableAnswerError("The same series stands twice in the answer.")
 
 
-def _remarks(answer: object, name: str) -> tuple[str, ...]:
-    found = _object(answer, "The answer").get(name)
-    return tuple(str(one) for one in _list(found, f"The list of {name}")) if found else ()
+def _remarks(answer: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return warnings and infos: Prometheus up to 2.53 sends its infos as warnings."""
+    envelope = _object(answer, "The answer")
+    warnings, infos = (
+        [str(one) for one in _list(envelope.get(name) or [], f"The list of {name}")]
+        for name in ("warnings", "infos")
+    )
+    meant = [one for one in warnings if one.startswith(_INFO)]
+    return tuple(one for one in warnings if one not in meant), (*infos, *meant)
 
 
 def _object(value: object, what: str) -> Mapping[str, object]:

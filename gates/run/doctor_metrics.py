@@ -5,16 +5,22 @@ from __future__ import annotations
 import difflib
 
 from checks import promql
-from checks.instrument import FRESH_SCRAPES
-from checks.objectives import Times
+from checks.counting import Counting
+from checks.instrument import Inspector, UnfitError
+from checks.objectives import Times, own_paths
 from environments.settings import Lease, Metric
+from gates.decide import tally
 from gates.decide.policy import Objective
+from gates.decide.samples import Patience
+from gates.decide.sources import FRESH_SCRAPES
 from gates.decide.statistics import events_to_prove
 from gates.run.doctor_findings import Finding, Level, Subject
 from gates.run.doctor_query import Asker
 from probes.prometheus import Series
 
 _POLICY = "gates/policy/objectives.yaml"
+_AS_THE_GATE = "the gate would be undecided for the same reason; docs/platform-contract.md, Metrics"
+_FROM_ZERO = "let the platform expose each counter from its start, at zero; first values count"
 _SHOWN_VALUES = 5
 _ALIKE = 0.75
 """How much of two names must agree, so that another metric of the platform is not taken for it."""
@@ -68,7 +74,7 @@ class _Metric:
         return self._finding(Level.WARN, sentence, (remedy,))
 
     def _histogram(self, metric: Metric, labels: dict[str, str]) -> Finding:
-        series = self._asker.series(self._bounds_now(metric.name, labels))
+        series = self._asker.series(self._bounds_now(metric, labels))
         if not series:
             return self._absent(metric.name, "_bucket", labels)
         live = live_bounds(series)
@@ -86,14 +92,16 @@ class _Metric:
         lower, upper = around
         return f"; p{share * 100:g} interpolated, decided outside of {lower:g} to {upper:g} s only"
 
-    def _bounds_now(self, name: str, labels: dict[str, str]) -> str:
+    def _bounds_now(self, metric: Metric, labels: dict[str, str]) -> str:
         """Return the query for the bounds of series that are there now and were scraped recently.
 
         "Now" leaves out the old ones of a histogram that changed a moment ago: advice to declare
         both would be wrong. "Recently" leaves out what vanished while Prometheus was away.
         """
-        recent = promql.bounds(name, labels, FRESH_SCRAPES * self._scrape_seconds())
-        now = f"count by (le) ({promql.selector(name + '_bucket', labels)})"
+        seconds = FRESH_SCRAPES * self._scrape_seconds()
+        recent = promql.bounds(metric.name, labels, seconds, *metric.match)
+        buckets = promql.selector(f"{metric.name}_bucket", labels, *metric.match)
+        now = f"count by (le) ({buckets})"
         return f"{recent} and {now}"
 
     def _counter(self, metric: Metric, labels: dict[str, str]) -> Finding:
@@ -101,7 +109,8 @@ class _Metric:
         if label is None:
             line = self._subject.key(f"{self._key}.status_label", "the label with the HTTP status")
             return self._bad("the file names no status_label", line)
-        series = self._asker.series(f"count by ({label}) ({promql.selector(metric.name, labels)})")
+        selector = promql.selector(metric.name, labels, *metric.match)
+        series = self._asker.series(f"count by ({label}) ({selector})")
         if not series:
             return self._absent(metric.name, "", labels)
         if all(label not in one.labels for one in series):
@@ -156,23 +165,36 @@ class _Metric:
         return section.scrape_interval if section else 0.0
 
     def _enough(self, metric: Metric, labels: dict[str, str], well: str) -> Finding:
-        """Compare the events of the look-back with those that prove the target."""
-        interval = self._scrape_seconds()
-        seconds = Times.of(self._objective, self._subject.platform, interval).look_back
-        counted = f"{metric.name}_count" if self._objective.kind == "latency" else metric.name
-        increase = f"sum(increase({promql.selector(counted, labels)}[{round(seconds)}s]))"
-        events = self._asker.number(increase) or 0.0
-        budget = self._objective.target.budget
+        """Read what the gate would read, and compare its events with those that prove the target."""
+        platform = self._subject.platform
+        seconds = Times.of(self._objective, platform, self._scrape_seconds()).look_back
+        inspector = Inspector(platform, self._region, lambda _: None)
+        own = own_paths(self._subject.settings)
+        counting = Counting(inspector, self._objective, metric, labels, own)
+        try:
+            reading = counting.read(inspector.inspect(), seconds)
+        except UnfitError as exc:
+            level = Level.WARN if exc.patience is Patience.SAMPLES else Level.BAD
+            return self._finding(level, f"{metric.name}: {exc}", (_AS_THE_GATE,))
+        events = reading.over(tally.ALL, seconds).total
         enough, sentence = judge_samples(
-            events, seconds, events_to_prove(0, budget), self._subject.settings.traffic.lease
+            events,
+            seconds,
+            events_to_prove(0, self._objective.target.budget),
+            self._subject.settings.traffic.lease,
         )
-        if enough:
-            return self._finding(Level.OK, f"{metric.name}: {well}; {sentence}", ())
-        remedy = (
-            self._subject.key("traffic.lease", "a command that sends tagged reads"),
-            f"or a longer look_back of {self._objective.check} in {_POLICY}",
-        )
-        return self._finding(Level.WARN, f"{metric.name}: {well}; {sentence}", remedy)
+        well = f"{metric.name}: {well}; {sentence}"
+        if not enough:
+            lease = self._subject.key("traffic.lease", "a command that sends tagged reads")
+            look_back = f"or a longer look_back of {self._objective.check} in {_POLICY}"
+            return self._finding(Level.WARN, well, (lease, look_back))
+        begun = reading.tally.begun()
+        if begun:
+            well = (
+                f"{well}; {begun:,.0f} of its counters began with events in them instead of at zero"
+            )
+            return self._finding(Level.WARN, well, (_FROM_ZERO,))
+        return self._finding(Level.OK, well, ())
 
     def _bad(self, sentence: str, *remedy: str) -> Finding:
         return self._finding(Level.BAD, sentence, remedy)

@@ -15,6 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 Labelled = tuple[Mapping[str, str], str]
 """Labels and value of one series; values are text, as Prometheus sends them."""
 ONE: tuple[Labelled, ...] = (({}, "1"),)
+TARGET = {"job": "api", "instance": "pod-1", "region": "eu", "version": "1.2.0"}
+Sampled = tuple[Mapping[str, str], Callable[[float], str]]
+"""Labels of one series and its value by the seconds that the range has left, at each scrape."""
 
 
 @dataclasses.dataclass
@@ -33,8 +36,12 @@ class ScriptedPrometheus:
     remarked: str = ""
     """The part of a query's text whose answers carry the infos."""
     answers: dict[str, tuple[Labelled, ...]] = dataclasses.field(
-        default_factory=lambda: {"== 1": ONE, "== 0": (), "timestamp(": ONE}
+        default_factory=lambda: {"count(present_over_time": ONE}
     )
+    samples: dict[str, tuple[Sampled, ...]] = dataclasses.field(default_factory=dict)
+    """What it answers to range selectors, by a part of their text."""
+    scraped_every: float = 0.1
+    """How often the release's one target is scraped."""
     queries: list[str] = dataclasses.field(default_factory=list)
     targets: list[Mapping[str, object]] = dataclasses.field(default_factory=list)
     rules: list[Mapping[str, object]] = dataclasses.field(default_factory=list)
@@ -100,12 +107,26 @@ class ScriptedPrometheus:
         if query == "time()":
             return _data({"resultType": "scalar", "result": [now, f"{now:.3f}"]})
         self.queries.append(query)
+        if query.endswith("ms]"):
+            return self._range(query, now)
         found = next((told for part, told in self.answers.items() if part in query), ())
         series = [{"metric": dict(labels), "value": [now, value]} for labels, value in found]
         infos = self.infos if self.remarked in query else ()
         remarks = {"warnings": list(self.warnings), "infos": list(infos)}
         told = {name: texts for name, texts in remarks.items() if texts}
         return {**_data({"resultType": "vector", "result": series}), **told}
+
+    def _range(self, query: str, now: float) -> object:
+        up: Sampled = ({**TARGET, "__name__": "up"}, lambda _: "1")
+        found = next((told for part, told in self.samples.items() if part in query), ())
+        seconds = int(query.rpartition("[")[2].removesuffix("ms]")) / 1000
+        steps = range(int(seconds / self.scraped_every))
+        times = [now - step * self.scraped_every for step in reversed(steps)]
+        series = [
+            {"metric": dict(labels), "values": [[at, value(now - at)] for at in times]}
+            for labels, value in (found or ((up,) if '"up|' in query else ()))
+        ]
+        return _data({"resultType": "matrix", "result": series})
 
     def restarts_now(self) -> None:
         """Begin its life this second."""

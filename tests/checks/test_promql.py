@@ -35,41 +35,34 @@ def test_a_selector_quotes_its_values(labels: dict[str, str], text: str) -> None
 @pytest.mark.parametrize(
     ("bound", "matcher"),
     [
-        (0.5, r'le=~"0\\.5"'),
-        (1, r'le=~"1(\\.0+)?"'),
-        (1.0, r'le=~"1(\\.0+)?"'),
-        (10, r'le=~"10(\\.0+)?"'),
-        (0.0025, r'le=~"0\\.0025"'),
-        (0.12345678, r'le=~"0\\.12345678"'),
-        (2.5e-05, r'le=~"2\\.5e\\-05"'),
+        (0.5, r"0\\.5"),
+        (1, r"1(\\.0+)?"),
+        (1.0, r"1(\\.0+)?"),
+        (10, r"10(\\.0+)?"),
+        (0.0025, r"0\\.0025"),
+        (0.12345678, r"0\\.12345678"),
+        (2.5e-05, r"2\\.5e\\-05"),
     ],
 )
 def test_a_bound_is_matched_in_every_way_that_prometheus_writes_it(
     bound: float, matcher: str
 ) -> None:
-    assert matcher in promql.latency("d", API, bound, 300).bad
-
-
-def test_latency_counts_the_events_that_were_not_below_the_bound() -> None:
-    queries = promql.latency("d", {"job": "api"}, 0.2, 300)
-    assert queries.total == 'sum(increase(d_count{job="api"}[300000ms]))'
-    good = r'sum(increase(d_bucket{job="api",le=~"0\\.2"}[300000ms]))'
-    assert queries.bad == f"{queries.total} - {good}"
-
-
-def test_no_bad_event_is_zero_only_where_events_are_counted() -> None:
-    queries = promql.errors("r", {"job": "api"}, "status", "5..", 300)
-    assert queries.total == 'sum(increase(r{job="api"}[300000ms]))'
-    bad = 'sum(increase(r{job="api",status=~"5.."}[300000ms]))'
-    assert queries.bad == f"({bad} or 0 * {queries.total})"
+    assert f'__name__=~"d_(bucket|count)",le=~"{matcher}|\\\\+Inf|"' in promql.histogram(
+        "d", API, [bound]
+    )
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(300, "[300000ms]"), (0.2, "[200ms]"), (0, "[1ms]"), (19.9996, "[20000ms]")],
+    [(300, "up[300000ms]"), (0.2, "up[200ms]"), (0, "up[1ms]"), (19.9996, "up[20000ms]")],
 )
 def test_a_range_is_in_milliseconds_and_never_empty(seconds: float, text: str) -> None:
-    assert text in promql.errors("r", {}, "status", "5..", seconds).total
+    assert promql.samples("up", seconds) == text
+
+
+def test_matchers_are_taken_as_they_are_written() -> None:
+    match = 'route!~"/metrics|/health.*"'
+    assert promql.selector("up", {"job": "api"}, match) == f'up{{job="api",{match}}}'
 
 
 def test_a_quantile_keeps_le_and_rates_first() -> None:
@@ -95,18 +88,15 @@ class Evaluated:
     """None: the query finds nothing, which is not zero."""
 
 
-def errors(**labels: str) -> promql.CountQueries:
-    return promql.errors("requests", {"job": "api", **labels}, "status", "5..", SECONDS)
-
-
-def latency(over_seconds: float) -> promql.CountQueries:
-    return promql.latency("took", {"job": "api"}, over_seconds, SECONDS)
-
-
 def requests(status: str, values: str, **labels: str) -> dict[str, str]:
     described = {"job": "api", "status": status, **labels}
     inside = ",".join(f"{name}={json.dumps(value)}" for name, value in described.items())
     return {f"requests{{{inside}}}": values}
+
+
+def read(*bounds: float) -> str:
+    """Return the query for how many series of the histogram are read."""
+    return promql.series_count(promql.histogram("took", {"job": "api"}, bounds), SECONDS)
 
 
 def took(values: dict[str, str], count: str) -> dict[str, str]:
@@ -114,54 +104,30 @@ def took(values: dict[str, str], count: str) -> dict[str, str]:
     return {**buckets, 'took_count{job="api"}': count}
 
 
-TEN, ONE, STEADY = "0+10x40", "0+1x40", "7x40"
-RESET = "0+10x10 0+10x30"
+TEN, ONE = "0+10x40", "0+1x40"
 EVALUATED = {
-    "bad events are counted": Evaluated(
-        requests("200", TEN) | requests("503", ONE), errors().bad, 20
-    ),
-    "all events are counted": Evaluated(
-        requests("200", TEN) | requests("503", ONE), errors().total, 220
-    ),
-    "no error series yet is zero": Evaluated(requests("200", TEN), errors().bad, 0),
-    "an error series that stands still is zero": Evaluated(
-        requests("200", TEN) | requests("500", STEADY), errors().bad, 0
-    ),
-    "no traffic is zero events": Evaluated(requests("200", STEADY), errors().total, 0),
-    "a missing metric is nothing, and nothing is not zero": Evaluated(
-        requests("200", TEN), promql.errors("renamed", {}, "status", "5..", SECONDS).bad, None
-    ),
-    "a region without series is nothing": Evaluated(
-        requests("200", TEN, region="eu"), errors(region="us").bad, None
-    ),
-    "one sample is nothing": Evaluated(requests("200", "_x19 5 _x20"), errors().total, None),
-    "a status that only contains 5.. is no error": Evaluated(
-        requests("200", TEN) | requests("1500", TEN), errors().bad, 0
-    ),
-    "a counter reset in mid-window loses no event": Evaluated(
-        requests("200", RESET), errors().total, 200
-    ),
-    "the restart of one instance of two is seen": Evaluated(
-        requests("200", RESET, instance="a") | requests("200", "0+100x40", instance="b"),
-        errors().total,
-        2200,
-    ),
     "a label with quotes and backslashes selects its series": Evaluated(
         requests("503", TEN, path='a"b\\c') | requests("503", TEN, path="other"),
-        errors(path='a"b\\c').bad,
-        200,
+        promql.series_count(promql.selector("requests", {"path": 'a"b\\c'}), SECONDS),
+        1,
     ),
-    "events over half a second": Evaluated(
-        took({"0.2": ONE, "0.5": "0+9x40", "+Inf": TEN}, TEN), latency(0.5).bad, 20
+    "a metric that is not there is nothing, and nothing is not zero": Evaluated(
+        requests("200", TEN), promql.series_count(promql.selector("renamed", {}), SECONDS), None
+    ),
+    "of a histogram the bound, +Inf and the count are read": Evaluated(
+        took({"0.2": ONE, "0.5": TEN, "+Inf": TEN}, TEN), read(0.5), 3
     ),
     "a whole bound as 1": Evaluated(
-        took({"0.5": ONE, "1": "0+9x40", "10": TEN, "+Inf": TEN}, TEN), latency(1).bad, 20
+        took({"0.5": ONE, "1": TEN, "10": TEN, "+Inf": TEN}, TEN), read(1), 3
     ),
     "a whole bound as 1.0": Evaluated(
-        took({"0.5": ONE, "1.0": "0+9x40", "10.0": TEN, "+Inf": TEN}, TEN), latency(1).bad, 20
+        took({"0.5": ONE, "1.0": TEN, "10.0": TEN, "+Inf": TEN}, TEN), read(1), 3
     ),
-    "0x5 is not the bound 0.5": Evaluated(
-        took({"0x5": TEN, "+Inf": TEN}, TEN), latency(0.5).bad, None
+    "0x5 is not the bound 0.5": Evaluated(took({"0x5": TEN, "+Inf": TEN}, TEN), read(0.5), 2),
+    "the last value before the range": Evaluated(
+        requests("200", "0+10x4 _x40"),
+        f"sum({promql.before(promql.selector('requests', {}), 3600, SECONDS / 2)})",
+        40,
     ),
     "a quantile is interpolated inside its bucket": Evaluated(
         took({"0.1": "0+9x40", "0.25": TEN, "+Inf": TEN}, TEN),
@@ -172,9 +138,6 @@ EVALUATED = {
         took({"0.1": ONE, "0.25": ONE, "+Inf": TEN}, TEN),
         promql.quantile("took", {"job": "api"}, 0.95, SECONDS),
         0.25,
-    ),
-    "a bound that the histogram lacks is nothing, and nothing is not zero": Evaluated(
-        took({"0.2": TEN, "+Inf": TEN}, TEN), latency(0.5).bad, None
     ),
 }
 

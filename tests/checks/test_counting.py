@@ -1,0 +1,307 @@
+"""Objectives on real scrapes of platforms whose events are known: counted right, or undecided."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import datetime as dt
+import pathlib
+import threading
+import time
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from checks.counting import Counting
+from checks.instrument import Inspector, UnfitError
+from gates.decide.judgement import Judgement
+from gates.decide.objective import judge_target
+from gates.decide.policy import Objective
+from sandbox import binaries
+from sandbox.errors import SandboxError
+from tests.checks.exposed import SCRAPE_SECONDS, Exposed, Lines, scraped
+from tests.checks.platforms import a_platform, a_policy
+from tests.gates.decide.values import a_latency_objective, an_objective
+
+WATCHED_SECONDS, LOOK_BACK_SECONDS = 11.0, 9.0
+RATE = 1000.0
+"""Requests a second of each pod."""
+TIMES = {"look_back": "9s", "wait_for_samples": "0s", "rollback": None}
+ERRORS = an_objective(check="IV-X-1", target={"budget": "0.1%"}, **TIMES)
+LATENCY = a_latency_objective(check="IV-X-1", bucket_bounds=[0.2, 1], **TIMES)
+BEGAN = time.time()
+ONE_POD = ({"instance": "pod-1"},)
+
+
+def requests(status: str, count: float, label: str = "status", **labels: str) -> Lines:
+    described = {label: status, **labels}
+    inside = ",".join(f'{name}="{value}"' for name, value in described.items() if name)
+    return {f"requests{{{inside}}}": int(count)}
+
+
+def started(seconds: float) -> Lines:
+    return {"process_start_time_seconds": BEGAN + seconds}
+
+
+def took(fast: float, every: float, *, bound: str = "1", without: str = "") -> Lines:
+    parts = {
+        "fast": ('took_bucket{le="0.2"}', fast),
+        "whole": (f'took_bucket{{le="{bound}"}}', every),
+        "infinite": ('took_bucket{le="+Inf"}', every),
+        "count": ("took_count", every),
+    }
+    return {series: int(value) for name, (series, value) in parts.items() if name != without}
+
+
+def good(seconds: float) -> Lines:
+    return requests("200", RATE * seconds)
+
+
+def born_with_an_error(seconds: float) -> Lines:
+    """One error a route, forty routes a pod, each with a series of its own that begins with it."""
+    routes = {route: 6 + route * 0.08 for route in range(40)}
+    begun = [requests("500", 1, route=f"r{one}") for one, at in routes.items() if seconds >= at]
+    return {**good(seconds), **{series: n for one in begun for series, n in one.items()}}
+
+
+def born_in_one_scrape(seconds: float) -> Lines:
+    begun = [requests("500", 20, route=f"r{one}") for one in range(20) if seconds > 8]
+    return {**good(seconds), **{series: n for one in begun for series, n in one.items()}}
+
+
+def initialised(seconds: float) -> Lines:
+    return {**good(seconds), **requests("500", 0)}
+
+
+def three_percent(seconds: float) -> Lines:
+    return {**good(seconds), **requests("500", RATE * seconds * 0.03)}
+
+
+def with_status(status: str, label: str = "status") -> Exposed:
+    def exposes(seconds: float) -> Lines:
+        return {**good(seconds), **requests(status, RATE * seconds * 0.05, label)}
+
+    return Exposed(exposes)
+
+
+def in_turn(seconds: float) -> Lines:
+    """Two workers whose counters answer in turn; neither is started again."""
+    ahead = int(seconds * 2) % 2
+    return {
+        **requests("200", 400 * ahead + 20 * seconds),
+        **requests("500", 0),
+        **started(3 * ahead),
+    }
+
+
+def in_turn_unnamed(seconds: float) -> Lines:
+    return requests("200", 400 * (int(seconds * 2) % 2) + 20 * seconds)
+
+
+def steps_back(seconds: float) -> Lines:
+    return requests("200", 6_000_000 - 100 * int(seconds / 2) + seconds)
+
+
+def stops(seconds: float) -> Lines:
+    return requests("200", RATE * min(seconds, 7.0))
+
+
+def only_scrapes(seconds: float) -> Lines:
+    return requests("200", seconds / SCRAPE_SECONDS)
+
+
+def scrapes_and_probes(seconds: float) -> Lines:
+    return {
+        **requests("200", 1000 * seconds, route="/metrics"),
+        **requests("200", 1000 * seconds, route="/health"),
+        **requests("200", 0, route="/patients"),
+    }
+
+
+def restarts(seconds: float) -> Lines:
+    """Start again at 8 s with 20 % errors from then on, and have more of all by the next scrape."""
+    if seconds < 8:
+        return {**requests("200", 10 * seconds), **requests("500", 0), **started(1)}
+    since = seconds - 8 + 0.5
+    return {**requests("200", 800 * since), **requests("500", 200 * since), **started(7)}
+
+
+def falls(seconds: float) -> Lines:
+    return requests("200", RATE * (seconds if seconds < 8 else seconds - 8))
+
+
+def falls_without_a_start(seconds: float) -> Lines:
+    return {**falls(seconds), **started(1)}
+
+
+def appears(seconds: float) -> Lines:
+    """Be there from 8 s on, with errors at once and never again."""
+    return {**requests("200", 900), **requests("500", 90)} if seconds > 8 else {}
+
+
+def twice(**more: tuple[str, str]) -> tuple[Mapping[str, str], ...]:
+    (label, values), *_ = more.items()
+    return tuple({"instance": "pod-1", label: value} for value in values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A platform, its objective and what the gate has to say."""
+
+    platform: Exposed
+    outcome: str
+    says: str
+    objective: Objective = ERRORS
+    label: str = "status"
+
+
+CASES = {
+    "errors-counted-from-zero": Case(Exposed(initialised), "PASS", "0.000% of 1"),
+    "three-percent-of-errors": Case(Exposed(three_percent), "FAIL", "% of 1"),
+    "errors-born-with-their-series": Case(Exposed(born_with_an_error), "FAIL", "% of 1"),
+    "errors-born-in-one-scrape": Case(Exposed(born_in_one_scrape), "FAIL", "% of 1"),
+    "status-in-words": Case(with_status("500 Internal Server Error"), "INCONCLUSIVE", "4.76% of 1"),
+    "status-with-a-prefix": Case(with_status("HTTP_500"), "INCONCLUSIVE", "no readable status"),
+    "status-empty": Case(with_status(""), "INCONCLUSIVE", "no readable status"),
+    "status-absent": Case(with_status("500", "code"), "INCONCLUSIVE", "their label status"),
+    "status-label-mistyped": Case(
+        Exposed(three_percent), "INCONCLUSIVE", "100.00% of 1", label="state"
+    ),
+    "status-by-class": Case(with_status("5xx"), "FAIL", "4.7"),
+    "two-services-one-pod": Case(
+        Exposed(initialised, twice(service=("stable", "canary"))),
+        "INCONCLUSIVE",
+        'twice: pod-1 as service="canary" and service="stable"',
+    ),
+    "two-replicas-of-prometheus": Case(
+        Exposed(initialised, twice(prometheus_replica=("a", "b"))), "INCONCLUSIVE", "twice: pod-1"
+    ),
+    "one-process-two-addresses": Case(
+        Exposed(lambda at: {**good(at), **started(3)}),
+        "INCONCLUSIVE",
+        "twice: pod-1 and pod-2",
+    ),
+    "federated": Case(
+        Exposed(initialised, ({"instance": "pod-1", "exported_instance": "pod-7"},)),
+        "INCONCLUSIVE",
+        "copies of another Prometheus's series",
+    ),
+    "no-count": Case(
+        Exposed(lambda at: took(800 * at, RATE * at, without="count"), ONE_POD),
+        "INCONCLUSIVE",
+        "took_bucket without took_count",
+        LATENCY,
+    ),
+    "no-infinite-bucket": Case(
+        Exposed(lambda at: took(800 * at, RATE * at, without="infinite"), ONE_POD),
+        "INCONCLUSIVE",
+        'without le="+Inf"',
+        LATENCY,
+    ),
+    "histogram-contradicts-itself": Case(
+        Exposed(lambda at: took(1200 * at, RATE * at), ONE_POD),
+        "INCONCLUSIVE",
+        "contradicts itself",
+        LATENCY,
+    ),
+    "slow": Case(Exposed(lambda at: took(800 * at, RATE * at)), "FAIL", "% of 1", LATENCY),
+    "fast": Case(Exposed(lambda at: took(995 * at, RATE * at)), "PASS", "0.", LATENCY),
+    "whole-bounds-written-in-two-ways": Case(
+        Exposed(
+            lambda at: took(995 * at, RATE * at),
+            second=lambda at: took(995 * at, RATE * at, bound="1.0"),
+        ),
+        "PASS",
+        "0.",
+        LATENCY,
+    ),
+    "workers-in-turn": Case(Exposed(in_turn, ONE_POD), "INCONCLUSIVE", "split over workers"),
+    "workers-in-turn-unnamed": Case(
+        Exposed(in_turn_unnamed, ONE_POD), "INCONCLUSIVE", "split over workers"
+    ),
+    "counter-that-steps-back": Case(
+        Exposed(steps_back, ONE_POD), "INCONCLUSIVE", "without a restart"
+    ),
+    "a-pod-without-the-metric": Case(
+        Exposed(initialised, second=lambda _: {"other_metric": 1}),
+        "INCONCLUSIVE",
+        "pod-2 is up and exposes no requests",
+    ),
+    "traffic-stopped": Case(Exposed(stops), "INCONCLUSIVE", "no events since"),
+    "nothing-but-scrapes": Case(
+        Exposed(only_scrapes, ONE_POD), "INCONCLUSIVE", "may all be scrapes and health probes"
+    ),
+    "scrapes-and-probes-by-route": Case(
+        Exposed(scrapes_and_probes), "INCONCLUSIVE", "no events, none failed"
+    ),
+    "a-restart": Case(Exposed(restarts, ONE_POD), "FAIL", "% of"),
+    "a-fall-without-a-restart": Case(
+        Exposed(falls_without_a_start, ONE_POD), "INCONCLUSIVE", "did not change"
+    ),
+    "a-fall-of-unknown-cause": Case(
+        Exposed(falls, ONE_POD), "INCONCLUSIVE", "exposes no process_start_time_seconds"
+    ),
+    "a-pod-that-appears-with-errors": Case(Exposed(initialised, second=appears), "FAIL", "% of"),
+}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Judgement]]:
+    """Scrape all platforms for a while, then judge each."""
+    try:
+        binaries.find_prometheus(print)
+    except SandboxError as exc:
+        pytest.skip(f"needs Prometheus: {exc}")
+    folder = tmp_path_factory.mktemp("counting")
+    with scraped({name: case.platform for name, case in CASES.items()}) as (url, began):
+        threading.Event().wait(WATCHED_SECONDS + 0.5)
+        at = dt.datetime.fromtimestamp(began + WATCHED_SECONDS, dt.UTC)
+
+        def judged(name: str) -> tuple[str, Judgement]:
+            return name, judge(folder, name, url, at)
+
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            yield dict(pool.map(judged, CASES))
+
+
+def judge(folder: pathlib.Path, name: str, url: str, at: dt.datetime) -> Judgement:
+    case = CASES[name]
+    (folder / name).mkdir()
+    labels = {"job": name}
+    platform = a_platform(
+        folder / name,
+        {"eu": "http://eu"},
+        prometheus_at=url,
+        policy=a_policy().model_copy(update={"objectives": (case.objective,)}),
+        prometheus={"job": name, "scrape_interval": f"{SCRAPE_SECONDS * 1000:.0f}ms"},
+        metrics={
+            "requests_total": {"name": "requests", "labels": labels, "status_label": case.label},
+            "request_duration": {"name": "took", "labels": labels},
+        },
+    )
+    # These pods have no label of a region.
+    region = platform.environment.settings.regions["eu"].model_copy(update={"labels": {}})
+    settings = platform.environment.settings.model_copy(update={"regions": {"eu": region}})
+    environment = dataclasses.replace(platform.environment, settings=settings)
+    platform = dataclasses.replace(platform, environment=environment)
+    inspector = Inspector(platform, "eu", lambda _: None)
+    metric = settings.metrics[case.objective.metric]
+    own = frozenset({"/metrics", "/health"})
+    counting = Counting(inspector, case.objective, metric, labels, own)
+    try:
+        # However long it takes to ask: what is asked about ends at one time for all.
+        fit = dataclasses.replace(inspector.inspect(), server_time=at)
+        reading = counting.read(fit, LOOK_BACK_SECONDS)
+        counts = reading.counts(case.objective.target, LOOK_BACK_SECONDS)
+    except UnfitError as exc:
+        return exc.judgement
+    return judge_target(case.objective, counts, counting.evidence(reading, LOOK_BACK_SECONDS))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_events_are_counted_right_or_not_believed(found: dict[str, Judgement], name: str) -> None:
+    judgement = found[name]
+    assert (judgement.outcome.value, CASES[name].says in judgement.sentence) == (
+        CASES[name].outcome,
+        True,
+    ), judgement.sentence
