@@ -40,6 +40,10 @@ class Reading:
         over = None if limit.over_seconds is None else tally.bound_column(limit.over_seconds)
         return self.over(over, seconds, until)
 
+    def events(self, seconds: float) -> float:
+        """Return how many events there were in so many seconds."""
+        return self.over(tally.ALL, seconds).total
+
     def over(self, column: str | None, seconds: float, until: dt.datetime | None = None) -> Counts:
         """Return the events of so many seconds, and those that are not in a column of good ones."""
         end = (until or self.at).timestamp()

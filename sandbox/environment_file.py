@@ -110,6 +110,7 @@ def _metrics() -> dict[str, Any]:
             "name": "http_requests_total",
             "labels": _RELEASED.copy(),
             "status_label": "status",
+            "match": ['route!~"/metrics|/health.*"'],
         },
         "query_duration": {"name": "db_query_duration_seconds", "labels": _RELEASED.copy()},
     }

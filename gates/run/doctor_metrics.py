@@ -9,7 +9,6 @@ from checks.counting import Counting
 from checks.instrument import Inspector, UnfitError
 from checks.objectives import Times, own_paths
 from environments.settings import Lease, Metric
-from gates.decide import tally
 from gates.decide.policy import Objective
 from gates.decide.samples import Patience
 from gates.decide.sources import FRESH_SCRAPES
@@ -171,24 +170,24 @@ class _Metric:
         inspector = Inspector(platform, self._region, lambda _: None)
         own = own_paths(self._subject.settings)
         counting = Counting(inspector, self._objective, metric, labels, own)
+        lease = self._subject.settings.traffic.lease
+        events = begun = 0.0
         try:
             reading = counting.read(inspector.inspect(), seconds)
+            events, begun = reading.events(seconds), reading.tally.begun()
         except UnfitError as exc:
-            level = Level.WARN if exc.patience is Patience.SAMPLES else Level.BAD
-            return self._finding(level, f"{metric.name}: {exc}", (_AS_THE_GATE,))
-        events = reading.over(tally.ALL, seconds).total
-        enough, sentence = judge_samples(
-            events,
-            seconds,
-            events_to_prove(0, self._objective.target.budget),
-            self._subject.settings.traffic.lease,
-        )
+            if exc.patience is not Patience.SAMPLES or lease is None:
+                level = Level.WARN if exc.patience is Patience.SAMPLES else Level.BAD
+                return self._finding(level, f"{metric.name}: {exc}", (_AS_THE_GATE,))
+        needed = events_to_prove(0, self._objective.target.budget)
+        enough, sentence = judge_samples(events, seconds, needed, lease)
         well = f"{metric.name}: {well}; {sentence}"
         if not enough:
-            lease = self._subject.key("traffic.lease", "a command that sends tagged reads")
-            look_back = f"or a longer look_back of {self._objective.check} in {_POLICY}"
-            return self._finding(Level.WARN, well, (lease, look_back))
-        begun = reading.tally.begun()
+            remedy = (
+                self._subject.key("traffic.lease", "a command that sends tagged reads"),
+                f"or a longer look_back of {self._objective.check} in {_POLICY}",
+            )
+            return self._finding(Level.WARN, well, remedy)
         if begun:
             well = (
                 f"{well}; {begun:,.0f} of its counters began with events in them instead of at zero"

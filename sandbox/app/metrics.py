@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from sandbox.app.faults import Switches
 
@@ -46,6 +46,10 @@ class Metrics:
             registry=self._registry,
         )
         self._make_business()
+        # As client libraries say it of the process; `reset` is a restart.
+        Gauge(
+            "process_start_time_seconds", "Start of the process", registry=self._registry
+        ).set_to_current_time()
 
     def _make_http(self) -> None:
         self._durations = Histogram(
