@@ -67,28 +67,32 @@ class Counting:
     def read(self, fit: Fit, seconds: float) -> Reading:
         """Read the samples of the last seconds and count what the metric's series grew by."""
         scrape = self.inspector.scrape_seconds
-        reach = seconds + LEAD_SCRAPES * scrape
-        self._check_metric(fit.server_time, reach)
-        query = promql.samples(self._selector(), reach)
-        series = self.inspector.samples(query, fit.server_time, "the metric's samples")
-        if not series:
-            raise unfit(f"{self.metric.name} has no samples in {seconds:.0f} s; was it renamed?")
         end = fit.server_time.timestamp()
-        settled = max(SETTLE_SECONDS, SETTLE_SCRAPES * scrape)
-        known_since = fit.started_at.timestamp() + settled
+        known_since = fit.started_at.timestamp() + max(SETTLE_SECONDS, SETTLE_SCRAPES * scrape)
         span = Span(end - seconds, end, scrape, known_since)
+        reach = seconds + LEAD_SCRAPES * scrape
+        query = promql.samples(self._selector(), reach)
         try:
-            return Reading(self._tally(series, fit, span, reach), query, fit.server_time)
+            return Reading(self._tally(query, fit.server_time, span, reach), query, fit.server_time)
         except NotCountableError as exc:
-            raise unfit(str(exc), exc.patience) from exc
+            patience = exc.patience
+            if patience is Patience.SCRAPES and end < known_since:
+                # Prometheus was just started: it takes longer than a blip to find all its targets.
+                patience = Patience.SAMPLES
+            raise unfit(str(exc), patience) from exc
 
-    def _tally(self, series: Sequence[Samples], fit: Fit, span: Span, reach: float) -> tally.Tally:
-        name = self.metric.name
-        jobs = {one.labels.get("job", "") for one in series} | {self.inspector.job}
-        targets = self.inspector.targets(jobs, fit.server_time, reach)
+    def _tally(self, query: str, at: dt.datetime, span: Span, reach: float) -> tally.Tally:
+        name, own_job = self.metric.name, self.inspector.job
+        jobs = {own_job, self.labels.get("job", own_job)}
+        targets = self.inspector.targets(jobs, at, reach)
         serving = sources.serving(targets, self.inspector.target_labels, span)
+        self._check_metric(at, reach)
+        series = self.inspector.samples(query, at, "the metric's samples")
+        others = {one.labels.get("job", "") for one in series} - jobs
+        if others:
+            targets += self.inspector.targets(others, at, reach)
         found = sources.sources_of(name, series, targets)
-        if any(source.target.labels.get("job") == self.inspector.job for source in found):
+        if any(source.target.labels.get("job") == own_job for source in found):
             wanted = [target for target in serving if target.may_bear(self.labels)]
             sources.check_all_bring(name, found, wanted)
         sources.check_no_twins(name, found)
@@ -151,7 +155,7 @@ class Counting:
             raise self._absent(at)
         samples = count * reach_seconds / scrape
         if samples > MOST_SAMPLES:
-            raise unfit(
+            raise NotCountableError(
                 f"{self.metric.name} has {count:,.0f} series, {samples:,.0f} samples in "
                 f"{reach_seconds:.0f} s, and at most {MOST_SAMPLES:,} are read: select fewer by "
                 f"metrics.{self.objective.metric}.match, or drop labels that the gate does not need",
@@ -160,19 +164,19 @@ class Counting:
         if self.objective.kind == "latency":
             self._check_bounds(at)
 
-    def _absent(self, at: dt.datetime) -> Exception:
+    def _absent(self, at: dt.datetime) -> NotCountableError:
         name = self.metric.name
         plain = promql.selector(name, self.labels, *self.metric.match)
         if self.objective.kind == "latency" and self.inspector.value(
             f"count({plain})", at, "the native histogram's series"
         ):
-            return unfit(
+            return NotCountableError(
                 f"{name} is a native histogram (or one with custom buckets), and the gate counts classic "
                 "ones: let Prometheus keep both (always_scrape_classic_histograms: true, "
                 "convert_classic_histograms_to_nhcb: false)",
                 Patience.NONE,
             )
-        return unfit(f"there is no metric {name}; was it renamed?", Patience.NONE)
+        return NotCountableError(f"there is no metric {name}; was it renamed?")
 
     def _check_bounds(self, at: dt.datetime) -> None:
         recent = sources.FRESH_SCRAPES * self.inspector.scrape_seconds
@@ -180,7 +184,7 @@ class Counting:
         found = self.inspector.vector(query, at, "the histogram's bounds")
         live = {float(one.labels.get("le", "nan")) for one in found.series} - {tally.INFINITE}
         if live != set(self.objective.bucket_bounds):
-            raise unfit(
+            raise NotCountableError(
                 f"{self.metric.name} has other bucket bounds than gates/policy declares; "
                 "fix bucket_bounds",
                 Patience.NONE,

@@ -68,7 +68,7 @@ class Tally:
         return Counts(sum(cell.bad for cell in cells), sum(cell.total for cell in cells), cells)
 
     def begun(self) -> float:
-        """Return how many counters began with events in them instead of at zero."""
+        """Return how many counters of errors began with errors in them instead of at zero."""
         return sum(row.of(BEGUN) for row in self.rows)
 
     def _bad(self, row: Row, over: str | None) -> float:
@@ -151,9 +151,10 @@ def _rows(
         for growth in growths(series, source.target, span, known) if mine else ():
             for column in mine:
                 amounts[growth.at][column] += growth.amount
+            if growth.begins and growth.amount > 0 and BAD in mine:
+                amounts[growth.at][BEGUN] += 1
             if growth.first and ALL in mine:
                 amounts[growth.at][FIRST] += growth.amount
-                amounts[growth.at][BEGUN] += growth.begins and growth.amount > 0
             if growth.fell:
                 fell.add(growth.at)
     _check_process(metric, name, source.target, span, fell)

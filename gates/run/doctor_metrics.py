@@ -19,7 +19,7 @@ from probes.prometheus import Series
 
 _POLICY = "gates/policy/objectives.yaml"
 _AS_THE_GATE = "the gate would be undecided for the same reason; docs/platform-contract.md, Metrics"
-_FROM_ZERO = "let the platform expose each counter from its start, at zero; first values count"
+_FROM_ZERO = "let the platform expose each counter from its start, at zero; until then its first value counts"
 _SHOWN_VALUES = 5
 _ALIKE = 0.75
 """How much of two names must agree, so that another metric of the platform is not taken for it."""
@@ -190,7 +190,7 @@ class _Metric:
             return self._finding(Level.WARN, well, remedy)
         if begun:
             well = (
-                f"{well}; {begun:,.0f} of its counters began with events in them instead of at zero"
+                f"{well}; {begun:,.0f} counters of errors began with their first error, not at zero"
             )
             return self._finding(Level.WARN, well, (_FROM_ZERO,))
         return self._finding(Level.OK, well, ())
