@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
 import json
@@ -22,6 +23,8 @@ from sandbox import binaries
 from tests.probes.servers import closed_port, wait_until
 
 SCRAPE_SECONDS = 0.5
+CLOCK = argparse.Namespace(began=0.0)
+"""When the platforms began; a start of a process is told in its time."""
 Lines = Mapping[str, float]
 """Series as the text format writes them, and their values."""
 Exposes = Callable[[float], Lines]
@@ -77,7 +80,7 @@ def scraped(platforms: Mapping[str, Exposed]) -> Iterator[tuple[str, float]]:
             with _prometheus(platforms, server.server_port) as url:
                 # It takes Prometheus five seconds to find its targets.
                 wait_until(lambda: Handler.asked, "Prometheus scrapes")
-                Handler.began = time.time()
+                CLOCK.began = Handler.began = time.time()
                 yield url, Handler.began
         finally:
             server.shutdown()

@@ -7,7 +7,6 @@ import dataclasses
 import datetime as dt
 import pathlib
 import threading
-import time
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -19,7 +18,7 @@ from gates.decide.objective import judge_target
 from gates.decide.policy import Objective
 from sandbox import binaries
 from sandbox.errors import SandboxError
-from tests.checks.exposed import SCRAPE_SECONDS, Exposed, Lines, scraped
+from tests.checks.exposed import CLOCK, SCRAPE_SECONDS, Exposed, Lines, scraped
 from tests.checks.platforms import a_platform, a_policy
 from tests.gates.decide.values import a_latency_objective, an_objective
 
@@ -29,7 +28,6 @@ RATE = 1000.0
 TIMES = {"look_back": "9s", "wait_for_samples": "0s", "rollback": None}
 ERRORS = an_objective(check="IV-X-1", target={"budget": "0.1%"}, **TIMES)
 LATENCY = a_latency_objective(check="IV-X-1", bucket_bounds=[0.2, 1], **TIMES)
-BEGAN = time.time()
 ONE_POD = ({"instance": "pod-1"},)
 
 
@@ -40,7 +38,7 @@ def requests(status: str, count: float, label: str = "status", **labels: str) ->
 
 
 def started(seconds: float) -> Lines:
-    return {"process_start_time_seconds": BEGAN + seconds}
+    return {"process_start_time_seconds": CLOCK.began + seconds}
 
 
 def took(fast: float, every: float, *, bound: str = "1", without: str = "") -> Lines:
@@ -241,7 +239,9 @@ CASES = {
     "a-fall-of-unknown-cause": Case(
         Exposed(falls, ONE_POD), "INCONCLUSIVE", "exposes no process_start_time_seconds"
     ),
-    "a-pod-that-appears-with-errors": Case(Exposed(initialised, second=appears), "FAIL", "% of"),
+    "a-pod-that-appears-with-errors": Case(
+        Exposed(initialised, second=appears), "INCONCLUSIVE", "up to 90 of them together (pod-2)"
+    ),
 }
 
 
