@@ -115,7 +115,8 @@ class Inspector:
         observed = probes.prometheus.samples(
             self.target, query, at=at, deadline=self._platform.call_deadline()
         )
-        return self._believed(observed, what).series
+        found = self._believed(observed, what).series
+        return tuple(Samples(one.labels, one.times, one.values) for one in found)
 
     def targets(self, jobs: Iterable[str], at: dt.datetime, seconds: float) -> tuple[Target, ...]:
         """Return what was scraped of these jobs in this region; raises UnfitError."""

@@ -13,7 +13,6 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from gates.decide.samples import Samples
 from probes.api import UnusableAnswerError
 
 _INFO: Final = "PromQL info:"
@@ -96,10 +95,19 @@ class Matrix:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Sampled:
+    """One series as it was scraped: labels, and samples by time in seconds since 1970, oldest first."""
+
+    labels: Mapping[str, str]
+    times: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class SampleSet:
     """The answer to an instant query of a range selector: the samples themselves."""
 
-    series: tuple[Samples, ...]
+    series: tuple[Sampled, ...]
     warnings: tuple[str, ...]
     infos: tuple[str, ...]
 
@@ -151,7 +159,7 @@ def read_samples(answer: object) -> SampleSet:
     """Read the answer to an instant query of a range selector; raises UnusableAnswerError."""
     matrix = read_matrix(answer)
     series = tuple(
-        Samples(
+        Sampled(
             one.labels,
             tuple(at.timestamp() for at, _ in one.samples),
             tuple(value for _, value in one.samples),
