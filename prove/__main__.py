@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from gates.load import ROOT
 from prove import bodies, bursts, decisions, files, runs
+from prove.kubernetes import proof as kubernetes
 from prove.proof import Proof, prove
 from prove.table import render
 
@@ -20,6 +21,7 @@ PROOFS = (
     Proof("lines", decisions.LINES, decisions.damage_is_never_go, share=2),
     Proof("files", files.PROMISE, files.refused_or_sound, share=2),
     Proof("bodies", bodies.PROMISE, bodies.never_taken_for_healthy, share=2),
+    Proof("kubernetes", kubernetes.PROMISE, kubernetes.cases, share=1, at_least=kubernetes.CASES),
     Proof("bursts", bursts.PROMISE, bursts.seldom_wrong, share=2, at_least=40),
     Proof("kills", runs.KILLS, runs.killed, share=6, at_least=200),
     Proof("healthy", runs.HEALTHY, runs.healthy, share=6, at_least=50),

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import collections
 import hmac
+import itertools
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from sandbox.standins.cluster import volumes
+from sandbox.standins.cluster import discovery, volumes
 from sandbox.standins.cluster.controller import Cluster
-from sandbox.standins.cluster.lists import StatusError, page, selected
+from sandbox.standins.cluster.lists import BusyError, StatusError, page, selected
 from sandbox.standins.cluster.objects import Objects
 from sandbox.standins.cluster.rbac import Attributes, Rbac
 from sandbox.standins.cluster.state import (
@@ -29,26 +32,7 @@ from sandbox.standins.cluster.state import (
 from sandbox.standins.cluster.volumes import Volume
 from sandbox.standins.state import Facts
 
-VERSION = "v1.34.2"
-_GROUPS = {"apps": "apps/v1", "discovery.k8s.io": "discovery.k8s.io/v1", "": "v1"}
-_KINDS = {
-    "pods": "Pod",
-    "services": "Service",
-    "configmaps": "ConfigMap",
-    "endpoints": "Endpoints",
-    "events": "Event",
-    "nodes": "Node",
-    "deployments": "Deployment",
-    "replicasets": "ReplicaSet",
-    "statefulsets": "StatefulSet",
-    "resourcequotas": "ResourceQuota",
-    "endpointslices": "EndpointSlice",
-}
-_RESOURCES = {
-    "": ("pods", "services", "configmaps", "endpoints", "events", "nodes", "resourcequotas"),
-    "apps": ("deployments", "replicasets", "statefulsets"),
-    "discovery.k8s.io": ("endpointslices",),
-}
+VERSION = "v1.37.2"
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _PATHS = (
     "/namespaces/{namespace}/{resource}/{name}/{sub}",
@@ -57,6 +41,7 @@ _PATHS = (
     "/{resource}/{name}",
     "/{resource}",
 )
+_WATCH_SECONDS = 0.1
 _INFO = json.dumps({"level": "info", "msg": "request handled", "status": 200})
 _ERROR = json.dumps({"level": "error", "msg": "lookup failed", "patient": "Jane Doe"})
 _FATAL = json.dumps({"level": "fatal", "msg": "cannot start"})
@@ -73,12 +58,17 @@ class _Server(Facts[ClusterState]):
         self.rbac = Rbac(Path(settings["rbac"]), NAMESPACE, SERVICE_ACCOUNT)
         self.cluster = Cluster(self.now, int(settings["number"]), time.time)
         self.volume = Volume(Path(settings["volume"]))
+        self._refused = itertools.count()
+        self._busy_calls = 0
+        self._failing: collections.Counter[str] = collections.Counter()
 
     def _changed(
         self, request: Request, facts: Mapping[str, Any], bent: dict[str, Mapping[str, Any]]
     ) -> JSONResponse:
         answer = super()._changed(request, facts, bent)
         self.cluster.follow(self.now)
+        self._busy_calls = self.now.busy_calls
+        self._failing = collections.Counter(self.now.failing_lists)
         return answer
 
     async def kubelet_metrics(self, _request: Request) -> Response:
@@ -100,10 +90,21 @@ class _Server(Facts[ClusterState]):
         given = request.headers.get("Authorization", "").encode()
         if self.now.token_expired or not hmac.compare_digest(given, b"Bearer " + self.token):
             raise StatusError(401, "Unauthorized")
-        if self.now.throttled:
-            raise StatusError(429, "Too many requests, please try again later.")
+        self._find_a_seat(asked)
+        if asked.verb == "list" and self._failing[asked.resource] > 0:
+            self._failing[asked.resource] -= 1
+            raise StatusError(503, "the server is currently unable to handle the request")
         if not self.allows(asked):
-            raise StatusError(403, f'forbidden: User "{self.rbac.user}" {asked.sentence}')
+            raise StatusError(403, asked.refusal(self.rbac.user), details=asked.details)
+
+    def _find_a_seat(self, asked: Attributes) -> None:
+        """Refuse a call, as priority and fairness does: some calls, and with a wait that varies."""
+        lists_pods = (asked.verb, asked.resource) == ("list", "pods")
+        if self._busy_calls:
+            self._busy_calls -= 1
+        elif not (self.now.throttled and lists_pods):
+            return
+        raise BusyError(1 + next(self._refused) % 2)
 
 
 def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
@@ -112,6 +113,7 @@ def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
     api = _Api(server)
     routes = [
         *server.routes(),
+        *(Route(path, _answered(api.discovery)) for path in discovery.PATHS),
         Route("/version", _answered(api.version)),
         Route("/version/", _answered(api.version)),
         Route("/readyz", _answered(api.ready)),
@@ -132,7 +134,23 @@ def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
         for prefix in ("/api/v1", "/apis/{group}/v1")
         for path in _PATHS
     ]
+    methods = ["GET", *_VERBS]
+    routes += [Route("/{path:path}", _answered(api.nothing), methods=methods)]
     return Starlette(routes=routes)
+
+
+async def _json(request: Request) -> Any:
+    if "json" not in request.headers.get("Content-Type", ""):
+        raise StatusError(415, "the stand-in reads JSON")
+    return await request.json()
+
+
+def _verb(request: Request) -> str:
+    if request.method in _VERBS:
+        return _VERBS[request.method]
+    if "name" in request.path_params:
+        return "get"
+    return "watch" if request.query_params.get("watch") in ("1", "true") else "list"
 
 
 def _answered(handler: Handler) -> Handler:
@@ -155,8 +173,15 @@ class _Api:
         """Answer /version."""
         self._server.admit(request, Attributes("get", path="/version"))
         words = ("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform")
-        numbers = {"major": "1", "minor": "34", "gitVersion": VERSION}
-        return JSONResponse({**dict.fromkeys(words, ""), **numbers})
+        numbers = {"major": "1", "minor": "37", "gitVersion": VERSION}
+        emulated = {"emulationMajor": "1", "emulationMinor": "37"}
+        oldest = {"minCompatibilityMajor": "1", "minCompatibilityMinor": "36"}
+        return JSONResponse({**numbers, **emulated, **oldest, **dict.fromkeys(words, "")})
+
+    async def discovery(self, request: Request) -> Response:
+        """Answer which groups and resources there are."""
+        self._server.admit(request, Attributes("get", path=request.url.path))
+        return JSONResponse(discovery.document(request.url.path))
 
     async def ready(self, request: Request) -> Response:
         """Answer /readyz."""
@@ -165,13 +190,19 @@ class _Api:
             return PlainTextResponse("[-]etcd failed: reason withheld\n", 500)
         return PlainTextResponse("ok")
 
+    async def nothing(self, request: Request) -> Response:
+        """Answer about a path that is none: whoever may not ask for it is told no more."""
+        verb = _VERBS.get(request.method, "get").lower()
+        self._server.admit(request, Attributes(verb, path=request.url.path))
+        raise StatusError(404, "the server could not find the requested resource", details={})
+
     async def access_review(self, request: Request) -> Response:
         """Answer whether the gate could do something."""
         self._server.admit(
             request,
             Attributes("create", "authorization.k8s.io", "selfsubjectaccessreviews"),
         )
-        review = await request.json()
+        review = await _json(request)
         spec = review["spec"].get("resourceAttributes") or {}
         resource = "/".join(filter(None, (spec.get("resource", ""), spec.get("subresource"))))
         asked = Attributes(
@@ -185,7 +216,7 @@ class _Api:
         self._server.admit(
             request, Attributes("create", "authorization.k8s.io", "selfsubjectrulesreviews")
         )
-        review = await request.json()
+        review = await _json(request)
         state = self._server.now
         rules = list(
             self._server.rbac.rules(
@@ -199,32 +230,59 @@ class _Api:
             "nonResourceRules": [rule for rule in rules if "nonResourceURLs" in rule],
             "incomplete": False,
         }
-        return JSONResponse({**review, "status": status}, 201)
+        # The real one echoes no specification.
+        return JSONResponse({**review, "metadata": {}, "spec": {}, "status": status}, 201)
 
     async def resource(self, request: Request) -> Response:
         """Answer a list, one object or a pod's log; nothing is ever written."""
         where = request.path_params
         group, resource = where.get("group", ""), where["resource"]
         asked = Attributes(
-            verb=_VERBS.get(request.method, "get" if "name" in where else "list"),
+            verb=_verb(request),
             group=group,
             resource="/".join(filter(None, (resource, where.get("sub")))),
             namespace=where.get("namespace", ""),
             name=where.get("name", ""),
         )
         self._server.admit(request, asked)
-        if resource not in _RESOURCES.get(group, ()):
-            raise StatusError(404, "the server could not find the requested resource")
+        if resource not in discovery.KINDS.get(group, ()):
+            raise StatusError(404, "the server could not find the requested resource", details={})
         if request.method in _VERBS:
             raise StatusError(405, "the stand-in changes nothing")
-        objects = [
+        if asked.verb == "watch":
+            return StreamingResponse(self._watched(request, asked), media_type="application/json")
+        if "name" in where:
+            return self._one(request, self._there(asked), asked)
+        return self._list(request, self._there(asked), asked)
+
+    def _there(self, asked: Attributes) -> list[dict[str, Any]]:
+        return [
             one
-            for one in self._server.objects().of(resource)
+            for one in self._server.objects().of(asked.resource.partition("/")[0])
             if asked.namespace in ("", one["metadata"].get("namespace"))
         ]
-        if "name" in where:
-            return self._one(request, objects, asked)
-        return self._list(request, objects, asked)
+
+    async def _watched(self, request: Request, asked: Attributes) -> AsyncIterator[str]:
+        """Yield an event for each object that is there, then a bookmark, and for each change of one."""
+        shown: dict[str, str] = {}
+        kind = discovery.KINDS[asked.group][asked.resource]
+        ended = {
+            "resourceVersion": str(self._server.cluster.resource_version),
+            "annotations": {"k8s.io/initial-events-end": "true"},
+        }
+        head = {"kind": kind, "apiVersion": discovery.version(asked.group)}
+        bookmark = json.dumps({"type": "BOOKMARK", "object": {**head, "metadata": ended}})
+        while not await request.is_disconnected():
+            for one in selected(self._there(asked), request.query_params):
+                name, text = one["metadata"]["name"], json.dumps(one)
+                if shown.get(name) != text:
+                    event = "MODIFIED" if name in shown else "ADDED"
+                    yield f'{{"type": "{event}", "object": {text}}}\n'
+                shown[name] = text
+            if bookmark:
+                yield f"{bookmark}\n"
+            bookmark = ""
+            await asyncio.sleep(_WATCH_SECONDS)
 
     def _list(self, request: Request, objects: list[dict[str, Any]], asked: Attributes) -> Response:
         items, metadata = page(
@@ -233,16 +291,21 @@ class _Api:
             version=self._server.cluster.resource_version,
             expired=self._server.now.continue_expired,
         )
-        kind = f"{_KINDS[asked.resource]}List"
-        version = _GROUPS[asked.group]
-        return JSONResponse(
-            {"kind": kind, "apiVersion": version, "metadata": metadata, "items": items}
-        )
+        head = {
+            "kind": f"{discovery.KINDS[asked.group][asked.resource]}List",
+            "apiVersion": discovery.version(asked.group),
+            "metadata": metadata,
+        }
+        # Listed objects say neither what they are nor of which version.
+        bare = [{k: v for k, v in one.items() if k not in ("kind", "apiVersion")} for one in items]
+        return JSONResponse({**head, "items": bare})
 
     def _one(self, request: Request, objects: list[dict[str, Any]], asked: Attributes) -> Response:
         found = next((one for one in objects if one["metadata"]["name"] == asked.name), None)
         if found is None:
-            raise StatusError(404, f'{asked.resource} "{asked.name}" not found')
+            group = f".{asked.group}" if asked.group else ""
+            message = f'{asked.details["kind"]}{group} "{asked.name}" not found'
+            raise StatusError(404, message, details=asked.details)
         if asked.resource == "pods/log":
             return self._log(request, found)
         return JSONResponse(found)
@@ -252,7 +315,7 @@ class _Api:
         if container != CONTAINER:
             name = pod["metadata"]["name"]
             raise StatusError(400, f"container {container} is not valid for pod {name}")
-        statuses = pod["status"]["containerStatuses"]
+        statuses = pod["status"].get("containerStatuses")
         reason = statuses[0]["state"].get("waiting", {}).get("reason") if statuses else "Pending"
         if reason not in (None, "CrashLoopBackOff"):
             raise StatusError(400, f'container "api" in pod is waiting to start: {reason}')

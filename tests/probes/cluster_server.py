@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pathlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,8 +28,10 @@ class ClusterServer(StandIn):
 
 
 @contextlib.contextmanager
-def cluster_server(number: int = 1) -> Iterator[ClusterServer]:
+def cluster_server(
+    number: int = 1, certificate: pathlib.Path | None = None
+) -> Iterator[ClusterServer]:
     """Run a cluster until the block ends."""
     settings = {"token": TOKEN, "rbac": str(RBAC), "number": number, "volume": "/nowhere"}
-    with listening(make_app(SecretStr(ADMIN), settings)) as url:
+    with listening(make_app(SecretStr(ADMIN), settings), certificate) as url:
         yield ClusterServer(url)

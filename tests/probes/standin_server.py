@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pathlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,16 +42,21 @@ class StandIn:
 
 
 @contextlib.contextmanager
-def listening(app: Starlette) -> Iterator[str]:
-    """Serve an application until the block ends; yields its address."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="none")
+def listening(app: Starlette, certificate: pathlib.Path | None = None) -> Iterator[str]:
+    """Serve an application until the block ends, by TLS where there is a certificate with its key.
+
+    Yields its address.
+    """
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_level="warning", ws="none", ssl_certfile=certificate
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.started, "the stand-in listens")
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
     finally:
         server.should_exit = True
         thread.join(5)

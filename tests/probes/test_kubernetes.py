@@ -98,7 +98,7 @@ def test_a_workload_has_deployments_and_pods_with_what_really_runs(cluster: Clus
     assert len(value.pods) == 3
     assert all(pod.ready and pod.phase == "Running" for pod in value.pods)
     assert all(pod.containers[0].digest.startswith("sha256:") for pod in value.pods)
-    assert value.pods[0].config_maps == {CONFIG_MAP}
+    assert value.pods[0].config_maps == {CONFIG_MAP, "kube-root-ca.crt"}
 
 
 def test_an_endpoint_of_which_the_api_says_nothing_is_ready(cluster: ClusterServer) -> None:

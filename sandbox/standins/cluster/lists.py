@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 Json = dict[str, Any]
 
@@ -20,9 +20,17 @@ _REASONS = {
     404: "NotFound",
     405: "MethodNotAllowed",
     410: "Expired",
-    429: "TooManyRequests",
+    415: "UnsupportedMediaType",
     500: "InternalError",
+    503: "ServiceUnavailable",
 }
+_EXPIRED = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new "
+    "list without the continue parameter, or use the continue token in this response to retrieve the "
+    "remainder of the results. Continuing with the provided token results in an inconsistent list - objects "
+    "that were created, modified, or deleted between the time the first chunk was returned and now may show "
+    "up in the list."
+)
 _SET = re.compile(r"([\w./-]+)\s+(in|notin)\s+\(([^)]*)\)")
 _EQUAL = re.compile(r"([\w./-]+?)\s*(!=|==|=)\s*([\w./-]*)")
 
@@ -34,23 +42,39 @@ _Term = tuple[str, str, frozenset[str]]
 class StatusError(Exception):
     """The API answers with a Status."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(
+        self, code: int, message: str, *, details: Json | None = None, token: str = ""
+    ) -> None:
         super().__init__(message)
         self.code = code
+        self._details = {} if details is None else {"details": details}
+        self._metadata = {"continue": token} if token else {}
 
-    def answer(self) -> JSONResponse:
+    def answer(self) -> Response:
         """Return the answer."""
         status = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self._metadata,
             "status": "Failure",
             "message": str(self),
             "reason": _REASONS[self.code],
+            **self._details,
             "code": self.code,
         }
-        headers = {"Retry-After": "1"} if self.code == 429 else None  # noqa: PLR2004 - the status itself
-        return JSONResponse(status, self.code, headers)
+        return JSONResponse(status, self.code)
+
+
+class BusyError(StatusError):
+    """Priority and fairness has no seat for a call: it answers in plain text, before any API does."""
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__(429, "Too many requests, please try again later.\n")
+        self._wait = wait_seconds
+
+    def answer(self) -> Response:
+        """Return the answer."""
+        return PlainTextResponse(str(self), self.code, {"Retry-After": str(self._wait)})
 
 
 def selected(objects: list[Json], query: Mapping[str, str]) -> list[Json]:
@@ -103,7 +127,9 @@ def page(
     """Return one page and the list's metadata; raises StatusError 410 for an expired token."""
     start = 0
     if token := query.get("continue"):
-        start = _start_of(token, expired=expired)
+        start = _start_of(token)
+        if expired:
+            raise StatusError(410, _EXPIRED, token=_token(-1, start))
     limit = int(query.get("limit") or 0)
     end = start + limit if limit else len(objects)
     metadata: Json = {"resourceVersion": str(version)}
@@ -118,11 +144,7 @@ def _token(version: int, start: int) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _start_of(token: str, *, expired: bool) -> int:
-    if expired:
-        raise StatusError(
-            410, "The provided continue parameter is too old to display a consistent list result."
-        )
+def _start_of(token: str) -> int:
     try:
         padded = token + "=" * (-len(token) % 4)
         return int(json.loads(base64.urlsafe_b64decode(padded))["start"])

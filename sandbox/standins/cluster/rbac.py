@@ -11,16 +11,33 @@ import yaml
 
 Json = Mapping[str, Any]
 
-# What every cluster lets each authenticated user do (system:basic-user, system:public-info-viewer).
+_ISSUER = ("/.well-known/openid-configuration", "/openid/v1/jwks")
+_DISCOVERY = (
+    *("/api", "/api/*", "/apis", "/apis/*"),
+    *("/healthz", "/livez", "/openapi", "/openapi/*", "/readyz"),
+)
+# What every cluster lets each service account do: system:basic-user, system:discovery and their like.
 _EVERYBODY: Sequence[Json] = (
     {
+        "verbs": ["create"],
         "apiGroups": ["authorization.k8s.io"],
         "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
-        "verbs": ["create"],
     },
     {
-        "nonResourceURLs": ["/healthz", "/livez", "/readyz", "/version", "/version/"],
+        "verbs": ["create"],
+        "apiGroups": ["authentication.k8s.io"],
+        "resources": ["selfsubjectreviews"],
+    },
+    {
+        "verbs": ["get", "list", "watch"],
+        "apiGroups": ["certificates.k8s.io"],
+        "resources": ["clustertrustbundles"],
+    },
+    {"verbs": ["get"], "nonResourceURLs": [*_ISSUER, *(f"{path}/" for path in _ISSUER)]},
+    {"verbs": ["get"], "nonResourceURLs": [*_DISCOVERY, "/version", "/version/"]},
+    {
         "verbs": ["get"],
+        "nonResourceURLs": ["/healthz", "/livez", "/readyz", "/version", "/version/"],
     },
 )
 # What an operator in a hurry adds, for the fault in which the gate may write.
@@ -44,8 +61,24 @@ class Attributes:
     path: str = ""
 
     @property
+    def details(self) -> dict[str, str]:
+        """Return what a refusal is about, as a Status names it."""
+        named = {"name": self.name} if self.name else {}
+        kind = {"kind": self.resource.partition("/")[0]} if self.resource else {}
+        group = {"group": self.group} if self.group else {}
+        return {**named, **group, **kind}
+
+    def refusal(self, user: str) -> str:
+        """Return the API server's message for a refusal."""
+        name = f' "{self.name}"' if self.name else ""
+        resource = self.resource.partition("/")[0]
+        group = f".{self.group}" if self.group else ""
+        subject = f"{resource}{group}{name} is " if resource else ""
+        return f'{subject}forbidden: User "{user}" {self.sentence}'
+
+    @property
     def sentence(self) -> str:
-        """Return the API server's words for a refusal."""
+        """Return what is refused, in the API server's words."""
         where = (
             f' in the namespace "{self.namespace}"' if self.namespace else " at the cluster scope"
         )
@@ -93,7 +126,11 @@ def _allows(rule: Json, asked: Attributes) -> bool:
     if not _has(rule["verbs"], asked.verb):
         return False
     if asked.path:
-        return _has(rule.get("nonResourceURLs", ()), asked.path)
+        paths = rule.get("nonResourceURLs", ())
+        return any(
+            asked.path.startswith(one[:-1]) if one.endswith("*") else asked.path == one
+            for one in paths
+        )
     names = rule.get("resourceNames", ())
     return (
         _has(rule.get("apiGroups", ()), asked.group)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
-from sandbox.standins.cluster.controller import Cluster, Pod
+from sandbox.standins.cluster.controller import NODES, Cluster, Pod, Workload
 from sandbox.standins.cluster.state import (
     APP,
     CONFIG_MAP,
@@ -18,7 +19,22 @@ from sandbox.standins.cluster.state import (
 )
 
 Json = dict[str, Any]
+Bend = Callable[[Json, float], None]
+"""Changes a shown pod, at a time."""
 _HOUR = 3600.0
+_EVICTED = "The node was low on resource: memory."
+_NO_NODE = "0/3 nodes are available: 3 Insufficient cpu."
+_UNREADY: Final[Mapping[str, str]] = {"status": "False", "reason": "ContainersNotReady"}
+NOT_TOLERATED_LONG: Final[list[Json]] = [
+    {
+        "key": f"node.kubernetes.io/{key}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 300,
+    }
+    for key in ("not-ready", "unreachable")
+]
+"""What admission adds to every pod."""
 
 
 def moment(seconds: float) -> str:
@@ -44,142 +60,361 @@ class ShownPods:
         self._state = state
         self._cluster = cluster
         self._newest = cluster.newest()
-        self.by_version = {version: list(self._of(version)) for version in cluster.workloads}
-        """The API's own shape, by version."""
-        if state.stuck and self._newest is not None:
-            self._get_stuck(self.by_version[self._newest])
-
-    def _of(self, version: str) -> Iterator[Json]:
-        pods = self._cluster.workloads[version].pods
-        troubled = version == self._newest
-        shown = pods[: len(pods) - self._state.missing_pods] if troubled else pods
-        for number, pod in enumerate(shown):
-            last = number == len(shown) - 1
-            yield self._pod(pod, first=troubled and number == 0, last=troubled and last)
-
-    def _pod(self, pod: Pod, *, first: bool, last: bool) -> Json:
-        state = self._state
-        started = pod.created
-        if state.stale_pods and pod.template.version == self._newest:
-            started = self._config_changed() - _HOUR
-        waiting = state.waiting if last else ""
-        ready = not waiting and self._cluster.now >= pod.ready_at
-        status = self._container_status(pod, waiting, started, restarts=state.restarts * first)
-        status["ready"] = ready
-        phase = (
-            "Pending" if waiting == "ImagePullBackOff" or (not ready and not waiting) else "Running"
-        )
-        return {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": self._metadata(pod, started),
-            "spec": _spec(pod),
-            "status": {
-                "phase": phase,
-                "podIP": pod.ip,
-                "startTime": moment(started),
-                "conditions": [
-                    {"type": "PodScheduled", "status": "True"},
-                    {"type": "Ready", "status": str(ready)},
-                ],
-                "containerStatuses": [status],
-            },
+        self.by_version = {
+            version: list(self._of(workload)) for version, workload in cluster.workloads.items()
         }
+        """The Deployments' own, by version, in the API's shape."""
+        self._lay_troubles()
 
-    def _config_changed(self) -> float:
-        return dt.datetime.fromisoformat(self._state.config_changed_at).timestamp()
+    def _of(self, workload: Workload) -> Iterator[Json]:
+        pods = workload.pods
+        if workload.version == self._newest and self._state.missing_pods:
+            pods = pods[: -self._state.missing_pods]
+        for pod in pods:
+            yield self._pod(pod)
 
-    def _metadata(self, pod: Pod, created: float) -> Json:
-        template = pod.template
-        restarted = {"kubectl.kubernetes.io/restartedAt": template.restarted_at}
-        stale = self._state.stale_pods or template.restarted_at is None
-        return {
-            "name": pod.name,
-            "namespace": NAMESPACE,
-            "uid": pod.uid,
-            "resourceVersion": str(self._cluster.resource_version),
-            "creationTimestamp": moment(created),
-            "labels": labels(template.version, template.hash),
-            "annotations": {} if stale else restarted,
-            "ownerReferences": [
-                {
-                    "apiVersion": "apps/v1",
-                    "kind": "ReplicaSet",
-                    "name": f"{APP}-v{template.version}-{template.hash}",
-                    "uid": f"rs-{template.hash}",
-                    "controller": True,
-                }
-            ],
-        }
-
-    def _container_status(self, pod: Pod, waiting: str, started: float, *, restarts: int) -> Json:
+    def _pod(self, pod: Pod) -> Json:
+        created = pod.created
+        if self._state.stale_pods and pod.template.version == self._newest:
+            config_changed = dt.datetime.fromisoformat(self._state.config_changed_at)
+            created = config_changed.timestamp() - _HOUR
         version = pod.template.version
         digest = self._state.digests.get(version, digest_of(version))
         if self._state.running_digest and version == self._newest:
             digest = self._state.running_digest
-        status: Json = {
-            "name": CONTAINER,
-            "image": image(version),
-            "imageID": "" if waiting == "ImagePullBackOff" else f"{REGISTRY}/{APP}@{digest}",
-            "restartCount": restarts,
-            "state": {"running": {"startedAt": moment(started)}},
-            "lastState": {},
+        owner = f"{APP}-v{version}-{pod.template.hash}"
+        shown: Json = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                **named(pod.name, pod.uid, created, self._cluster.resource_version),
+                "generateName": f"{owner}-",
+                "generation": 1,
+                "labels": labels(version, pod.template.hash),
+                "ownerReferences": [owned_by("ReplicaSet", owner, f"rs-{pod.template.hash}")],
+            },
+            "spec": _spec(pod),
+            "status": _status(pod, created, digest),
         }
-        if waiting:
-            status["state"] = {"waiting": {"reason": waiting, "message": "back-off"}}
-        if waiting == "CrashLoopBackOff":
-            status["restartCount"] = 5
-            status["lastState"] = _terminated("Error", 1, started)
-        elif restarts:
-            status["lastState"] = _terminated("OOMKilled", 137, started)
-        return status
+        if pod.template.restarted_at is not None and not self._state.stale_pods:
+            restarted = {"kubectl.kubernetes.io/restartedAt": pod.template.restarted_at}
+            shown["metadata"]["annotations"] = restarted
+        if self._cluster.now < pod.ready_at:
+            _make_unready(shown)
+        if pod.ends_at is not None:
+            _end(shown, self._cluster.now)
+        return shown
 
-    def _get_stuck(self, pods: list[Json]) -> None:
-        """Let the last pod find no node."""
-        if not pods:
-            return
-        del pods[-1]["spec"]["nodeName"]
-        status = pods[-1]["status"]
-        del status["podIP"]
-        status["phase"] = "Pending"
-        status["conditions"] = [
-            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"},
-            {"type": "Ready", "status": "False"},
-        ]
-        status["containerStatuses"] = []
+    def _lay_troubles(self) -> None:
+        """Bend what the controllers made, as faults want it."""
+        state = self._state
+        pods = self.by_version.get(self._newest or "", [])
+        if pods and state.waiting:
+            _make_wait(pods[-1], state.waiting)
+        if pods and state.restarts:
+            _make_restart(pods[0], state.restarts)
+        if pods and state.stuck:
+            _find_no_node(pods[-1])
+        for pod in pods[len(pods) - state.unready_pods :]:
+            _make_unready(pod)
+        ends = itertools.cycle((_end, _end_evicted))
+        pods += [self._beside(number, next(ends)) for number in range(state.ending_pods)]
+        pods += [self._beside(10 + number, _evict) for number in range(state.evicted_pods)]
+        over: list[Bend] = [_succeed, _fail] if state.jobs_over else []
+        jobs = [_run, *over] if state.job_endpoint else over
+        self._of_jobs = [self._of_job(20 + number, bend) for number, bend in enumerate(jobs)]
+        if state.node_not_ready:
+            self._lose(NODES[-1])
+
+    def _beside(self, number: int, bend: Bend) -> Json:
+        """Return a pod that its ReplicaSet has replaced, as something has bent it."""
+        workload = self._cluster.workloads[self._newest or ""]
+        created = self._cluster.now - _HOUR
+        name = f"{workload.name}-{workload.template.hash}-old{number:02}"
+        node = NODES[number % len(NODES)]
+        old = Pod(name, name, workload.template, created, created, node, f"10.9.0.{number + 1}")
+        shown = self._pod(old)
+        bend(shown, self._cluster.now)
+        return shown
+
+    def _of_job(self, number: int, bend: Bend) -> Json:
+        """Return a Job's pod with the labels of the newest version."""
+        pod = self._beside(number, bend)
+        job, uid = f"migrate-{number}", f"job-{number}"
+        metadata, own = pod["metadata"], {"controller-uid": uid, "job-name": job}
+        metadata |= {"name": f"{job}-x7k2p", "generateName": f"{job}-"}
+        del metadata["labels"]["pod-template-hash"]
+        metadata["labels"] |= {**own, **{f"batch.kubernetes.io/{k}": v for k, v in own.items()}}
+        metadata["ownerReferences"] = [owned_by("Job", job, uid)]
+        if bend is _run:
+            metadata["finalizers"] = ["batch.kubernetes.io/job-tracking"]
+        pod["spec"]["restartPolicy"] = "Never"
+        return pod
+
+    def _lose(self, node: str) -> None:
+        """Let the node controller mark the pods of a node that no longer reports."""
+        for pod in self.all():
+            if pod["spec"].get("nodeName") == node:
+                set_condition(pod, "Ready", {"status": "False"})
 
     def all(self) -> list[Json]:
-        """Return the pods of all versions."""
-        return [pod for pods in self.by_version.values() for pod in pods]
+        """Return the pods of all versions, Jobs' pods last."""
+        return [*itertools.chain.from_iterable(self.by_version.values()), *self._of_jobs]
+
+
+def named(name: str, uid: str, created: float, version: int) -> Json:
+    """Return the metadata that every object of the app's namespace has."""
+    return {
+        "name": name,
+        "namespace": NAMESPACE,
+        "uid": uid,
+        "resourceVersion": str(version),
+        "creationTimestamp": moment(created),
+    }
+
+
+def owned_by(kind: str, name: str, uid: str) -> Json:
+    """Return the reference to a controller."""
+    group = {"Service": "v1", "Job": "batch/v1"}.get(kind, "apps/v1")
+    reference = {"apiVersion": group, "kind": kind, "name": name, "uid": uid}
+    return {**reference, "controller": True, "blockOwnerDeletion": True}
+
+
+def _spec(pod: Pod) -> Json:
+    token = f"kube-api-access-{pod.uid[:5]}"
+    spec = template_spec(pod.template.version)
+    mount = {"name": token, "readOnly": True, "mountPath": _MOUNT}
+    spec["containers"][0]["volumeMounts"] = [mount]
+    return {
+        **spec,
+        "volumes": [{"name": token, "projected": {"sources": _PROJECTED, "defaultMode": 420}}],
+        "serviceAccountName": "default",
+        "serviceAccount": "default",
+        "nodeName": pod.node,
+        "tolerations": NOT_TOLERATED_LONG,
+        "priority": 0,
+        "enableServiceLinks": True,
+        "preemptionPolicy": "PreemptLowerPriority",
+    }
+
+
+_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+_PROJECTED: Final[list[Json]] = [
+    {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+    {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+    {
+        "downwardAPI": {
+            "items": [
+                {
+                    "path": "namespace",
+                    "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"},
+                }
+            ]
+        }
+    },
+]
+
+
+def template_spec(version: str) -> Json:
+    """Return what the pods of a version run, as a template declares it and the API completes it."""
+    return {
+        "containers": [
+            {
+                "name": CONTAINER,
+                "image": image(version),
+                "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
+                "envFrom": [{"configMapRef": {"name": CONFIG_MAP}}],
+                "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}},
+                "terminationMessagePath": "/dev/termination-log",
+                "terminationMessagePolicy": "File",
+                "imagePullPolicy": "IfNotPresent",
+            }
+        ],
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": 30,
+        "dnsPolicy": "ClusterFirst",
+        "securityContext": {},
+        "schedulerName": "default-scheduler",
+    }
+
+
+def _status(pod: Pod, started: float, digest: str) -> Json:
+    """Return the status of a pod that is well."""
+    version = pod.template.version
+    host = f"192.0.2.{NODES.index(pod.node) + 1}"
+    container = {
+        "name": CONTAINER,
+        "state": {"running": {"startedAt": moment(started)}},
+        "lastState": {},
+        "ready": True,
+        "restartCount": 0,
+        "image": image(version),
+        "imageID": f"{REGISTRY}/{APP}@{digest}",
+        "containerID": f"containerd://{hashlib.sha256(pod.uid.encode()).hexdigest()}",
+        "started": True,
+    }
+    return {
+        "observedGeneration": 1,
+        "phase": "Running",
+        "conditions": [_condition(kind, {"status": "True"}, started) for kind in _CONDITIONS],
+        "hostIP": host,
+        "hostIPs": [{"ip": host}],
+        "podIP": pod.ip,
+        "podIPs": [{"ip": pod.ip}],
+        "startTime": moment(started),
+        "containerStatuses": [container],
+        "qosClass": "Burstable",
+    }
+
+
+_CONDITIONS: Final = (
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+)
+
+
+def _condition(kind: str, value: Mapping[str, str], since: float) -> Json:
+    seen = {} if kind in ("PodScheduled", "DisruptionTarget") else {"observedGeneration": 1}
+    times = {"lastProbeTime": None, "lastTransitionTime": moment(since)}
+    return {"type": kind, **seen, **times, **value}
+
+
+def set_condition(pod: Json, kind: str, value: Mapping[str, str]) -> None:
+    """Change a condition of a shown pod, or add it."""
+    conditions = pod["status"]["conditions"]
+    for one in conditions:
+        if one["type"] == kind:
+            one.pop("reason", None)
+            one.pop("message", None)
+            one.update(value)
+            return
+    conditions.append(_condition(kind, value, 0))
 
 
 def is_ready(pod: Json) -> bool:
     """Return whether a shown pod is Ready."""
     return any(
-        condition == {"type": "Ready", "status": "True"}
-        for condition in pod["status"]["conditions"]
+        (one["type"], one["status"]) == ("Ready", "True") for one in pod["status"]["conditions"]
     )
+
+
+def is_counted(pod: Json) -> bool:
+    """Return whether a ReplicaSet counts a pod: it is neither over nor on its way out."""
+    over = pod["status"]["phase"] in ("Succeeded", "Failed")
+    return not over and "deletionTimestamp" not in pod["metadata"]
+
+
+def _make_unready(pod: Json) -> None:
+    """Let it run and fail its readiness probe."""
+    unready = {**_UNREADY, "message": f"containers with unready status: [{CONTAINER}]"}
+    set_condition(pod, "Ready", unready)
+    set_condition(pod, "ContainersReady", unready)
+    pod["status"]["containerStatuses"][0]["ready"] = False
+
+
+def _make_wait(pod: Json, reason: str) -> None:
+    """Let its container never start, or crash again and again."""
+    _make_unready(pod)
+    status = pod["status"]["containerStatuses"][0]
+    started = status["state"]["running"]["startedAt"]
+    status["state"] = {"waiting": {"reason": reason, "message": "back-off"}}
+    status["started"] = False
+    if reason == "ImagePullBackOff":
+        pod["status"]["phase"], status["imageID"] = "Pending", ""
+        del status["containerID"]
+    else:
+        status["restartCount"], status["lastState"] = 5, _terminated("Error", 1, started)
+
+
+def _make_restart(pod: Json, restarts: int) -> None:
+    status = pod["status"]["containerStatuses"][0]
+    status["restartCount"] = restarts
+    status["lastState"] = _terminated("OOMKilled", 137, pod["status"]["startTime"])
+
+
+def _terminated(reason: str, code: int, at: str) -> Json:
+    times = {"startedAt": at, "finishedAt": at}
+    return {
+        "terminated": {"reason": reason, "exitCode": code, "containerID": "containerd://0", **times}
+    }
+
+
+def _find_no_node(pod: Json) -> None:
+    """Let the scheduler find no node for it: no kubelet has seen it."""
+    del pod["spec"]["nodeName"]
+    why = {"status": "False", "reason": "Unschedulable", "message": _NO_NODE}
+    scheduled = _condition("PodScheduled", why, 0)
+    pod["status"] = {
+        "observedGeneration": 1,
+        "phase": "Pending",
+        "conditions": [{**scheduled, "observedGeneration": 1}],
+        "qosClass": "Burstable",
+    }
+
+
+def _end(pod: Json, now: float) -> None:
+    """Delete it: it goes on until its kubelet says that it has ended."""
+    pod["metadata"] |= {"deletionTimestamp": moment(now + 30), "deletionGracePeriodSeconds": 30}
+    pod["metadata"]["generation"] = 2
+
+
+def _end_evicted(pod: Json, now: float) -> None:
+    """Delete it as kubectl drain does, by the API's eviction."""
+    _end(pod, now)
+    why = {"status": "True", "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"}
+    set_condition(pod, "DisruptionTarget", why)
+
+
+def _evict(pod: Json, _now: float) -> None:
+    """Let its node have evicted it for memory."""
+    status = pod["status"]
+    status |= {"phase": "Failed", "reason": "Evicted", "message": _EVICTED}
+    status["containerStatuses"][0] |= {
+        "ready": False,
+        "started": False,
+        "state": _terminated("Error", 137, status["startTime"]),
+    }
+    set_condition(pod, "PodReadyToStartContainers", {"status": "False"})
+    set_condition(pod, "Ready", {"status": "False", "reason": "PodFailed"})
+    set_condition(pod, "ContainersReady", {"status": "False", "reason": "PodFailed"})
+    why = {"status": "True", "reason": "TerminationByKubelet", "message": _EVICTED}
+    set_condition(pod, "DisruptionTarget", why)
+    status["conditions"][-1]["observedGeneration"] = 1
+
+
+def _run(_pod: Json, _now: float) -> None:
+    """Leave it running."""
+
+
+def _succeed(pod: Json, _now: float) -> None:
+    """Let its container have done its work."""
+    status = pod["status"]
+    status["phase"] = "Succeeded"
+    status["containerStatuses"][0] |= {
+        "ready": False,
+        "started": False,
+        "state": _terminated("Completed", 0, status["startTime"]),
+    }
+    set_condition(pod, "PodReadyToStartContainers", {"status": "False"})
+    set_condition(pod, "Initialized", {"status": "True", "reason": "PodCompleted"})
+    set_condition(pod, "Ready", {"status": "False", "reason": "PodCompleted"})
+    set_condition(pod, "ContainersReady", {"status": "False", "reason": "PodCompleted"})
+
+
+def _fail(pod: Json, _now: float) -> None:
+    """Let its container have ended with an error."""
+    _make_unready(pod)
+    status = pod["status"]
+    status["phase"] = "Failed"
+    ended = _terminated("Error", 1, status["startTime"])
+    status["containerStatuses"][0] |= {"started": False, "state": ended}
+    set_condition(pod, "PodReadyToStartContainers", {"status": "False"})
 
 
 def labels(version: str, template_hash: str | None = None) -> dict[str, str]:
     """Return the labels of a version's pods."""
     hashed = {} if template_hash is None else {"pod-template-hash": template_hash}
     return {"app": APP, "version": f"v{version}", **hashed}
-
-
-def container(version: str) -> Json:
-    """Return the container of a version, as pods and templates declare it."""
-    return {
-        "name": CONTAINER,
-        "image": image(version),
-        "envFrom": [{"configMapRef": {"name": CONFIG_MAP}}],
-        "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}},
-    }
-
-
-def _spec(pod: Pod) -> Json:
-    return {"nodeName": pod.node, "containers": [container(pod.template.version)]}
-
-
-def _terminated(reason: str, code: int, at: float) -> Json:
-    return {"terminated": {"reason": reason, "exitCode": code, "finishedAt": moment(at)}}

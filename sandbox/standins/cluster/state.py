@@ -40,15 +40,39 @@ class ClusterState(State):
     running_digest: str = ""
     """The newest version's pods run this under its tag."""
     missing_pods: int = 0
+    """So many pods of the newest version could not be made: a quota refused them."""
+    quota_pods_left: int | None = None
+    """The namespace has a quota that lets so many more pods in."""
     stuck: bool = False
     """The newest version's rollout has exceeded its deadline."""
+    paused: bool = False
+    """The newest version's rollout is paused."""
+    unready_pods: int = 0
+    """So many pods of the newest version run and are not ready."""
+    ending_pods: int = 0
+    """So many pods of the newest version end slowly, replaced already; they still answer."""
+    evicted_pods: int = 0
+    """So many pods of the newest version were evicted by their nodes, and replaced."""
+    job_endpoint: bool = False
+    """A Job's pod with the labels of the newest version runs."""
+    jobs_over: bool = False
+    """Of two Jobs' pods with these labels one has Succeeded and one has Failed."""
+    deployment_gone: bool = False
+    """The newest version's Deployment was deleted with --cascade=orphan."""
+    port_missing: bool = False
+    """The Service's targetPort is a name that no pod has."""
     old_endpoint: bool = False
     no_endpoints: bool = False
+    key_removed: str = ""
+    """A JSON patch has removed this key of the ConfigMap."""
+    config_labelled_at: str = ""
+    """When kubectl apply changed the ConfigMap's labels and no value."""
     stale_pods: bool = False
     """The pods are older than the configuration."""
     restarts: int = 0
     error_lines: int = 0
     node_not_ready: bool = False
+    """The kubelet of the last node has stopped reporting."""
     disk_pressure: bool = False
     nodes_full: bool = False
     system_pod_down: bool = False
@@ -58,5 +82,10 @@ class ClusterState(State):
     rights_widened: bool = False
     rights_narrowed: bool = False
     throttled: bool = False
+    """Every list of pods is refused with 429; other calls pass."""
+    busy_calls: int = 0
+    """So many calls after this order are refused with 429."""
+    failing_lists: dict[str, int] = Field(default={})
+    """By resource: so many lists of it after this order are answered with 503."""
     continue_expired: bool = False
     """No list can be continued: each page's token has expired when it is used."""

@@ -1,0 +1,151 @@
+"""Does the stand-in show what a real cluster showed? Both in the same situation, kind by kind.
+
+Compared are the keys, types and words of all objects (shapes.py), and what there is: pods by phase,
+readiness, deletion and owner, endpoints by their conditions, Deployments by their counts.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from prove.kubernetes.recordings import Json, load
+from prove.kubernetes.shapes import shape
+from sandbox.standins.cluster.controller import READY_AFTER_SECONDS, Cluster
+from sandbox.standins.cluster.objects import Objects
+from sandbox.standins.cluster.shown import is_ready
+from sandbox.standins.cluster.state import CONFIG_WANTED, NAMESPACE, ClusterState
+
+KINDS: Final = (
+    *("deployments", "replicasets", "pods", "services", "endpointslices", "configmaps"),
+    *("resourcequotas", "nodes"),
+)
+LEFT_OUT: Final = {
+    ".metadata.annotations.endpoints.kubernetes.io/last-change-trigger-time str": (
+        "is there after a change of pods, and not after one of the Service"
+    ),
+}
+"""Lines of a shape that only one of the two has, and why that may be."""
+_START: Final = 1_800_000_000.0
+_BETWEEN_SECONDS: Final = 60.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Story:
+    """What the stand-in is told, one order after the other, each over those before."""
+
+    orders: Sequence[Mapping[str, Any]]
+    seconds: float = _BETWEEN_SECONDS
+    """How long after the last order it is looked at."""
+    kinds: Sequence[str] = KINDS
+
+
+_RESTARTED = {"restarted_at": {"1.1.0": "2026-01-01T00:00:00Z"}}
+_RESTARTED_NEW = {"restarted_at": {"1.2.0": "2026-01-01T00:00:00Z"}}
+_UNDONE: Mapping[str, Any] = {"restarted_at": {}}
+_HISTORY: Sequence[Mapping[str, Any]] = ({}, _RESTARTED, _UNDONE)
+_BESIDE = (*_HISTORY, {"replicas": {"1.1.0": 3, "1.2.0": 3}})
+_SWITCHED = (*_BESIDE, {"selector": "1.2.0"})
+_LIVE = (*_SWITCHED, {"replicas": {"1.1.0": 0, "1.2.0": 3}})
+_FOUR = {"replicas": {"1.1.0": 0, "1.2.0": 4}}
+_SURGE_SECONDS = 0.2
+_HALF_WAY_SECONDS = READY_AFTER_SECONDS + _SURGE_SECONDS
+_CONFIGURED = ({"config": CONFIG_WANTED},)
+_MAP = ("configmaps",)
+
+STORIES: Final[Mapping[str, Story]] = {
+    "healthy": Story(({},)),
+    "surge": Story(({}, _RESTARTED), _SURGE_SECONDS),
+    "half-way": Story(({}, _RESTARTED), _HALF_WAY_SECONDS),
+    "paused-complete": Story((*_HISTORY, {"paused": True})),
+    "undone": Story(_HISTORY),
+    "beside": Story(_BESIDE),
+    "switched": Story(_SWITCHED),
+    "scaled-to-zero": Story(_LIVE),
+    "image-pull-back-off": Story((*_LIVE, _FOUR, {"waiting": "ImagePullBackOff"})),
+    "crash-loop": Story((*_LIVE, _FOUR, {"waiting": "CrashLoopBackOff"})),
+    "not-ready": Story((*_LIVE, _FOUR, {"unready_pods": 1})),
+    "evicted": Story((*_LIVE, {"evicted_pods": 1})),
+    "terminating": Story((*_LIVE, {"ending_pods": 2})),
+    "job-pod": Story((*_LIVE, {"job_endpoint": True})),
+    "jobs-over": Story((*_LIVE, {"jobs_over": True})),
+    "quota": Story((*_LIVE, {"replicas": {"1.1.0": 0, "1.2.0": 6}}, {"missing_pods": 2})),
+    "deadline-exceeded": Story((*_LIVE, {**_RESTARTED_NEW, "stuck": True}), _SURGE_SECONDS),
+    "port-missing": Story((*_LIVE, {"port_missing": True})),
+    "selects-nothing": Story((*_LIVE, {"no_endpoints": True})),
+    "orphaned": Story((*_LIVE, {"deployment_gone": True})),
+    "disk-pressure": Story((*_LIVE, {"disk_pressure": True})),
+    "lost-node": Story((*_LIVE, {"node_not_ready": True})),
+    "config-applied": Story(_CONFIGURED, kinds=_MAP),
+    "config-labelled": Story(
+        (*_CONFIGURED, {"config_labelled_at": "2026-01-01T00:00:00Z"}), kinds=_MAP
+    ),
+}
+"""What the stand-in is told in each recorded situation that it knows."""
+
+
+def differences(name: str) -> Iterator[str]:
+    """Yield in words how the stand-in differs from a recording."""
+    recorded, story = load(name), STORIES[name]
+    objects = shown(story)
+    for kind in story.kinds:
+        real = [one for one in recorded.items(kind) if _is_own(kind, one)]
+        ours = [_bare(one) for one in objects.of(kind) if _is_own(kind, one)]
+        for missing in sorted(shape(real) - shape(ours) - set(LEFT_OUT)):
+            yield f"{name}, {kind}: the real server shows “{missing}”, the stand-in does not"
+        for invented in sorted(shape(ours) - shape(real) - set(LEFT_OUT)):
+            yield f"{name}, {kind}: the stand-in shows “{invented}”, the real server does not"
+        if census(kind, real) != census(kind, ours):
+            yield f"{name}, {kind}: {census(kind, real)} are real, not {census(kind, ours)}"
+
+
+def shown(story: Story) -> Objects:
+    """Return what the stand-in shows at the end of a story."""
+    clock = [_START]
+    facts: dict[str, Any] = {}
+    state = ClusterState(**facts)
+    cluster = Cluster(state, 1, lambda: clock[0])
+    for order in story.orders:
+        clock[0] += _BETWEEN_SECONDS
+        facts |= order
+        state = ClusterState(**facts)
+        cluster.follow(state)
+    clock[0] += story.seconds
+    cluster.advance()
+    return Objects(state, cluster)
+
+
+def census(kind: str, objects: Iterable[Json]) -> Mapping[str, int]:
+    """Return how many there are of each sort; kinds without sorts have none."""
+    sorts = {"pods": _pod, "endpointslices": _endpoints, "deployments": _deployment}
+    if kind not in sorts:
+        return {}
+    return dict(collections.Counter(one for each in objects for one in sorts[kind](each)))
+
+
+def _pod(one: Json) -> Iterator[str]:
+    ready = "ready" if is_ready(one) else "not ready"
+    ends = " on its way out" if "deletionTimestamp" in one["metadata"] else ""
+    (owner,) = one["metadata"]["ownerReferences"]
+    yield f"{one['status']['phase']} {ready} of a {owner['kind']}{ends}"
+
+
+def _endpoints(one: Json) -> Iterator[str]:
+    for endpoint in one["endpoints"] or ():
+        yield " ".join(key for key, value in sorted(endpoint["conditions"].items()) if value)
+
+
+def _deployment(one: Json) -> Iterator[str]:
+    counts = {key: value for key, value in one["status"].items() if key.endswith("Replicas")}
+    yield f"{one['spec']['replicas']}: {sorted(counts.items())}"
+
+
+def _is_own(kind: str, one: Json) -> bool:
+    return kind == "nodes" or one["metadata"]["namespace"] == NAMESPACE
+
+
+def _bare(one: Json) -> Json:
+    """Return an object as it is listed."""
+    return {key: value for key, value in one.items() if key not in ("kind", "apiVersion")}
