@@ -14,11 +14,14 @@ from gates.decide.fold import Reason
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Decision, Outcome, worst_decision
 from gates.decide.plain_text import cleaned
+from reports import refold
 
 SCHEMA = 1
 MISSING = "MISSING"
 DOUBLED = "DOUBLED"
 STATES = ("complete", "incomplete", "interrupted", "refused", "failed")
+MOST_CONTRADICTIONS = 3
+"""A verdict of two hundred checks may hold hundreds; the first ones say what happened."""
 GOOD = (Outcome.PASS.value, Outcome.NOT_APPLICABLE.value)
 
 
@@ -35,6 +38,8 @@ class Result:
     """None: the check did not run there."""
     judgements: tuple[Judgement, ...]
     observations: tuple[Mapping[str, Any], ...]
+    ran: int = 1
+    """How often; more than once is no result."""
 
     @property
     def red(self) -> tuple[Judgement, ...]:
@@ -57,11 +62,11 @@ class CheckResult:
     results: Mapping[str, Result]
     severity: str = ""
     finished_at: str | None = None
+    stage: str | None = None
+    """What its failure could mean: the deployment's stage, for this check."""
 
     def outcome_in(self, region: str) -> str:
         """Return the outcome word of a region; MISSING where the check did not run."""
-        if self.not_applicable is not None:
-            return Outcome.NOT_APPLICABLE.value
         result = self.results.get(region)
         return MISSING if result is None or result.outcome is None else result.outcome
 
@@ -259,6 +264,7 @@ def _check(record: Mapping[str, Any]) -> CheckResult:
         results={region: _result(region, found) for region, found in record["regions"].items()},
         severity=str(record.get("severity") or ""),
         finished_at=record.get("finished_at"),
+        stage=record.get("stage"),
     )
 
 
@@ -269,6 +275,7 @@ def _result(region: str, record: Mapping[str, Any]) -> Result:
         outcome=None if outcome is None else Outcome(outcome).value,
         judgements=judgements_of(record["judgements"]),
         observations=tuple(record["observations"]),
+        ran=int(record.get("ran", 1)),
     )
 
 
@@ -282,8 +289,7 @@ def _must_be_consistent(verdict: Verdict) -> None:
         raise DamagedVerdictError(
             f"the verdict contradicts itself: {decision.value} with exit code {verdict.exit_code}"
         )
-    regions_go = all(said is Decision.GO for said in verdict.regions.values())
-    if decision is Decision.GO and not (
-        verdict.complete and regions_go and verdict.regions and not verdict.reasons
-    ):
-        raise DamagedVerdictError("the verdict contradicts itself: GO, with reasons against it")
+    found = tuple(refold.contradictions(verdict))
+    if found:
+        shown = "; ".join(found[:MOST_CONTRADICTIONS])
+        raise DamagedVerdictError(f"the verdict contradicts itself: {shown}")

@@ -9,7 +9,7 @@ from typing import IO
 from gates.cli import asking, runs
 from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE
-from gates.run.join import Source, join
+from gates.run.join import NotJoinedError, Source, join
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +33,9 @@ def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
         verdict = join(sources, arguments.out)
     except runs.UnknownRunError as exc:
         tell(str(exc))
+        return EXIT_USAGE
+    except NotJoinedError as exc:
+        stderr.write(f"gate join: {exc}.\n")
         return EXIT_USAGE
     except runs.UnreadableRunError as exc:
         tell(str(exc))

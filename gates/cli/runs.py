@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
 import json
 import pathlib
 import re
@@ -12,8 +13,9 @@ from typing import Any
 
 from gates.decide.plain_text import cleaned
 from gates.load import ROOT
+from gates.run.cross_check import contradictions
 from reports.events import Measured, read_lines
-from reports.verdict import DamagedVerdictError, Verdict, read
+from reports.verdict import MOST_CONTRADICTIONS, DamagedVerdictError, Verdict, read
 
 OUT = ROOT / "reports" / "out"
 VERDICT = "verdict.json"
@@ -57,11 +59,18 @@ class Run:
         return dict(cleaned(record))
 
     def verdict(self) -> Verdict:
-        """Return the verdict; raises UnreadableRunError."""
+        """Return the verdict, held against what else the run left; raises UnreadableRunError."""
+        record = self.record()
         try:
-            return read(self.record())
+            verdict = read(record)
+            found = [*itertools.islice(contradictions(record, self.path), MOST_CONTRADICTIONS)]
         except DamagedVerdictError as exc:
             raise self._unreadable(f"is damaged: {exc}") from exc
+        except (OSError, KeyError, TypeError, ValueError, AttributeError) as exc:
+            raise self._unreadable(f"can't be held against its run: {type(exc).__name__}") from exc
+        if found:
+            raise self._unreadable(f"is not what its run left: {'; '.join(found)}")
+        return verdict
 
     def measured(self) -> Measured | None:
         """Return what the run's events tell, or None when there are none to read."""

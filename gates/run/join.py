@@ -10,19 +10,27 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from checks.request import OUT, new_run_id
-from environments.loader import checks_of
-from environments.yaml_file import ConfigurationError
-from gates.decide.fold import Folded, RegionResult, fold
-from gates.decide.judgement import Judgement
-from gates.decide.scope import Gate, gate_of
-from gates.load import Checks, load_catalogue
-from gates.run import verdict
+from checks.request import EVENTS, OUT, new_run_id
+from gates.decide.fold import Folded, fold
+from gates.decide.outcome import Decision, worst_decision
+from gates.decide.scope import gate_of
+from gates.load import load_catalogue
+from gates.run import lines, verdict
+from gates.run.cross_check import asked_by
 from gates.run.evidence import read_back, write_json
+from gates.run.manifest import manifest
 from probes.observation import utc_now
 from reports import writers
 
-SAME = ("gate", "window", "phase", "at", "environment", "release", "environment_regions")
+SAME = (
+    *("gate", "window", "phase", "at", "environment", "release"),
+    *("environment_regions", "sections"),
+)
+KEPT = (
+    *("stage", "follows", "traffic_switched_at", "switched_at_given"),
+    *("environment_regions", "sections", "digests"),
+)
+"""Of the first run."""
 DIGESTS = ("policy", "catalogue", "environment")
 OLDEST_SECONDS = 3600.0
 """A run that began longer ago says how its region was, not how it is."""
@@ -34,6 +42,16 @@ class Source:
 
     folder: pathlib.Path
     record: Mapping[str, Any]
+
+    @property
+    def lines(self) -> lines.Lines:
+        """What its checks found, line by line; raises ValueError where they are not kept."""
+        if not (self.folder / EVENTS).is_file():
+            raise NotJoinedError(
+                f"run {self.run} has no {EVENTS}, from which its checks are folded again; name a region's "
+                "own run and keep its whole folder"
+            )
+        return lines.read(self.folder / EVENTS)
 
     @property
     def run(self) -> str:
@@ -52,29 +70,37 @@ class Source:
         return {"run": self.run, "folder": str(self.folder), "sha256": digest}
 
 
+class NotJoinedError(ValueError):
+    """Runs of which no verdict can be made; the text says why."""
+
+
 def join(sources: Sequence[Source], out: pathlib.Path = OUT) -> dict[str, Any]:
-    """Fold runs of the same question into one verdict, on disk when this returns.
+    """Fold all lines of runs of the same question into one verdict, on disk when this returns.
 
     Whatever keeps them from being one (another release, a region twice or not at all, a run that did
-    not end) holds the release. Raises OSError, KeyError, TypeError or ValueError for what is no run.
+    not end) holds the release. Raises NotJoinedError where it would be better than one of its runs, and
+    OSError, KeyError, TypeError or ValueError for what is no run.
     """
     first = sources[0].record
     gate = gate_of(first)
     regions = _regions(sources)
-    folded = _folded(gate, sources, regions)
+    scope = gate.scope(
+        load_catalogue(asked_by(first).features),
+        switched=any(source.record["traffic_switched_at"] for source in sources),
+    )
+    asked = manifest(scope.rows, first["sections"])
+    measured = lines.together([source.lines for source in sources])
+    excused = verdict.not_applicable_results(asked, regions)
+    wrong = (*problems(sources), *measured.problems)
+    folded = fold(asked.rows, regions, (*measured.results, *excused), scope.stages, wrong)
+    _refuse_better(folded, sources)
     run = new_run_id(f"join-{gate.kind}")
     header = verdict.Header(run, gate, first["environment"], first["release"], utc_now())
     opened = verdict.opening(header) | {
-        "stage": first["stage"],
-        "follows": first["follows"],
-        "traffic_switched_at": first["traffic_switched_at"],
-        "switched_at_given": bool(first.get("switched_at_given")),
-        "environment_regions": first["environment_regions"],
-        "digests": first["digests"],
+        **{key: first[key] for key in KEPT},
         "joined": [source.evidence() for source in sources],
     }
-    checks = _checks(sources, regions)
-    decided = opened | verdict.decision(folded, checks)
+    decided = verdict.decided(opened, folded, asked, scope.stages, measured)
     named = ", ".join(f"{source.run} ({', '.join(source.regions)})" for source in sources)
     closed = verdict.closed(
         decided,
@@ -85,6 +111,17 @@ def join(sources: Sequence[Source], out: pathlib.Path = OUT) -> dict[str, Any]:
     )
     _write(out / run, closed)
     return closed
+
+
+def _refuse_better(folded: Folded, sources: Sequence[Source]) -> None:
+    """Raise NotJoinedError for a run that said worse: it was decided by other rules than these."""
+    for source in sources:
+        said = Decision(source.record["decision"] or Decision.HOLD)
+        if worst_decision([said, folded.decision]) is not folded.decision:
+            raise NotJoinedError(
+                f"run {source.run} said {said} of {', '.join(source.regions)}, and folded again here "
+                f"its lines say {folded.decision}. {said} counts; join in the checkout that made the runs"
+            )
 
 
 def problems(sources: Sequence[Source]) -> Iterator[str]:
@@ -134,51 +171,15 @@ def _differing(sources: Sequence[Source]) -> Iterator[str]:
         for name in DIGESTS:
             if other.record["digests"].get(name) != first.record["digests"].get(name):
                 yield f"{other.run} was made with another {name} than {first.run}; run one again"
-    if first.record["digests"]["catalogue"] != verdict.catalogue_digest(_asked_by(sources[0])):
+    if first.record["digests"]["catalogue"] != verdict.catalogue_digest(
+        asked_by(sources[0].record)
+    ):
         yield "the runs were made with another catalogue than this checkout's; run them again"
-
-
-def _asked_by(source: Source) -> Checks:
-    """Return the checks of the environment that a run asked; of the gate itself if it is gone."""
-    try:
-        return Checks.of(checks_of(str(source.record["environment"])))
-    except ConfigurationError:
-        return Checks()
 
 
 def _regions(sources: Sequence[Source]) -> tuple[str, ...]:
     wanted = sources[0].record["environment_regions"]
     return tuple(dict.fromkeys([*wanted, *(one for source in sources for one in source.regions)]))
-
-
-def _folded(gate: Gate, sources: Sequence[Source], regions: Sequence[str]) -> Folded:
-    switched = any(source.record["traffic_switched_at"] for source in sources)
-    catalogue = load_catalogue(_asked_by(sources[0]).features)
-    scope = gate.scope(catalogue, switched=switched)
-    results = [result for source in sources for result in _results(source)]
-    return fold(scope.rows, regions, results, scope.stages, tuple(problems(sources)))
-
-
-def _results(source: Source) -> Iterator[RegionResult]:
-    for check in source.record["checks"]:
-        for region, found in check["regions"].items():
-            judgements = tuple(Judgement.from_record(one) for one in found["judgements"])
-            yield RegionResult(check["id"], region, judgements)
-
-
-def _checks(sources: Sequence[Source], regions: Sequence[str]) -> list[dict[str, Any]]:
-    """Put the regions of each check together, in the order of the first run."""
-    merged: dict[str, dict[str, Any]] = {}
-    for source in sources:
-        for check in source.record["checks"]:
-            kept = merged.setdefault(check["id"], {**check, "regions": {}})
-            kept["regions"] |= check["regions"]
-            both = [one["elapsed_seconds"] for one in (kept, check) if one["elapsed_seconds"]]
-            kept["elapsed_seconds"] = max(both, default=None)
-    nothing: dict[str, Any] = {"outcome": None, "judgements": [], "observations": []}
-    for check in merged.values():
-        check["regions"] = {one: check["regions"].get(one, nothing) for one in regions}
-    return list(merged.values())
 
 
 def _write(run_dir: pathlib.Path, record: dict[str, Any]) -> None:

@@ -19,8 +19,8 @@ class Lines:
     """Everything that a child said, in order."""
 
     results: tuple[RegionResult, ...]
-    finished: Mapping[str, Mapping[str, Any]]
-    """The `check_finished` event of each check; for a doubled check the last one."""
+    finished: Mapping[str, tuple[Mapping[str, Any], ...]]
+    """The `check_finished` events of each check; a doubled check has more than one."""
     problems: tuple[str, ...]
 
 
@@ -55,7 +55,7 @@ def read(path: pathlib.Path) -> Lines:
     """
     data = path.read_bytes() if path.exists() else b""
     results: list[RegionResult] = []
-    finished: dict[str, Mapping[str, Any]] = {}
+    finished: dict[str, tuple[Mapping[str, Any], ...]] = {}
     problems: list[str] = []
     *lines, _torn = data.split(b"\n")
     for number, line in enumerate(lines, start=1):
@@ -71,9 +71,23 @@ def read(path: pathlib.Path) -> Lines:
                 problems.append(f"line {number} of {path.name} is no result of a check")
                 continue
             results += found
-            finished[event["check"]] = event
+            finished[event["check"]] = (*finished.get(event["check"], ()), event)
             problems += _claims(found)
     return Lines(tuple(results), finished, tuple(problems))
+
+
+def together(several: Iterable[Lines]) -> Lines:
+    """Return the lines of several children as one's: what ran in two of them ran twice."""
+    several = tuple(several)
+    finished: dict[str, tuple[Mapping[str, Any], ...]] = {}
+    for one in several:
+        for check, events in one.finished.items():
+            finished[check] = (*finished.get(check, ()), *events)
+    return Lines(
+        tuple(result for one in several for result in one.results),
+        finished,
+        tuple(problem for one in several for problem in one.problems),
+    )
 
 
 def _results(event: Mapping[str, Any]) -> list[RegionResult]:

@@ -129,6 +129,7 @@ class Runner:
                 "release": release.tag,
                 "stage": scope.stage,
                 "environment_regions": list(loaded.settings.regions),
+                "sections": sorted(loaded.sections),
                 "follows": question.gate.follows(catalogue),
                 "traffic_switched_at": switched_at and switched_at.isoformat(),
                 "switched_at_given": question.switched_at is not None,
@@ -210,7 +211,7 @@ class Runner:
         if interrupted:
             # An interrupted run recommends nothing: a person stopped it, a person decides.
             folded = dataclasses.replace(folded, decision=Decision.HOLD)
-        self._verdict = verdict.decided(self._verdict, folded, wanted, found, regions)
+        self._verdict = verdict.decided(self._verdict, folded, wanted, asked.scope.stages, found)
         state = "interrupted" if interrupted else "complete"
         sentences = wanted.unasked(asked.parts)
         if interrupted:

@@ -9,10 +9,11 @@ import hashlib
 import pathlib
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gates.decide.fold import Folded, RegionResult
+from gates.decide.catalogue import Row
+from gates.decide.fold import Folded, RegionResult, Stage
 from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.outcome import Outcome
 from gates.decide.plain_text import plain
@@ -54,6 +55,7 @@ def opening(header: Header) -> dict[str, Any]:
         "traffic_switched_at": None,
         "switched_at_given": False,
         "environment_regions": [],
+        "sections": [],
         "started_at": header.started_at.isoformat(timespec="milliseconds"),
         "finished_at": None,
         "elapsed_seconds": None,
@@ -91,12 +93,14 @@ def decided(
     verdict: Mapping[str, Any],
     folded: Folded,
     manifest: Manifest,
+    stages: Mapping[str, Stage],
     lines: Lines,
-    regions: Iterable[str],
 ) -> dict[str, Any]:
     """Return the verdict with decision, reasons and every check."""
+    regions = tuple(folded.by_region)
     checks = [_check(row, None, lines, regions) for row in manifest.required]
     checks += [_check(row, rule, lines, regions) for row, rule in manifest.not_applicable]
+    checks = [check | {"stage": stages[check["id"]].value} for check in checks]
     said = {"sentences": [*verdict["sentences"], *_remarks(lines)]}
     return {**verdict, **said, **decision(folded, checks)}
 
@@ -151,38 +155,35 @@ def digest_of(path: pathlib.Path) -> str:
     return _digest([path])
 
 
-def _check(row: Any, rule: str | None, lines: Lines, regions: Iterable[str]) -> dict[str, Any]:
-    event = lines.finished.get(row.id, {})
-    noted = event.get("regions", {})
+def _check(row: Row, rule: str | None, lines: Lines, regions: Iterable[str]) -> dict[str, Any]:
+    events = lines.finished.get(row.id, ())
+    last = events[-1] if events else {}
+    took = [event["elapsed_seconds"] for event in events if event.get("elapsed_seconds")]
     return {
         "id": row.id,
-        "title": event.get("title"),
+        "title": last.get("title"),
         "phase": row.phase,
         "owner": row.owner,
         "severity": row.severity,
         "on_fail": row.on_fail.value,
         "not_applicable": rule,
-        "elapsed_seconds": event.get("elapsed_seconds"),
-        "finished_at": event.get("at"),
-        "regions": {region: _region(noted.get(region), rule) for region in regions},
+        "elapsed_seconds": max(took, default=None),
+        "finished_at": last.get("at"),
+        "regions": {region: _region(events, rule, region) for region in regions},
     }
 
 
-def _region(noted: Mapping[str, Any] | None, rule: str | None) -> dict[str, Any]:
-    if rule is not None:
-        judgements = [_not_applicable(rule).record()]
-        return {
-            "outcome": Outcome.NOT_APPLICABLE.value,
-            "judgements": judgements,
-            "observations": [],
-        }
-    if noted is None:
-        return {"outcome": None, "judgements": [], "observations": []}
-    outcome = outcome_of(tuple(Judgement.from_record(record) for record in noted["judgements"]))
+def _region(events: Sequence[Mapping[str, Any]], rule: str | None, region: str) -> dict[str, Any]:
+    """Return what every run of a check found in a region: a second run hides nothing of the first."""
+    noted = [event["regions"][region] for event in events if region in event["regions"]]
+    judgements = [] if rule is None else [_not_applicable(rule).record()]
+    judgements += [one for found in noted for one in found["judgements"]]
+    outcome = outcome_of(tuple(map(Judgement.from_record, judgements)))
     return {
         "outcome": None if outcome is None else outcome.value,
-        "judgements": noted["judgements"],
-        "observations": noted["observations"],
+        "ran": len(noted) + (rule is not None),
+        "judgements": judgements,
+        "observations": [one for found in noted for one in found["observations"]],
     }
 
 

@@ -110,9 +110,7 @@ def test_an_advisory_check_is_neither_a_pass_nor_a_failure() -> None:
 
 
 def test_a_check_that_ran_twice_is_an_error() -> None:
-    record = verdicts.missing()
-    doubled = {**record["reasons"][0], "outcome": "DOUBLED", "region": "eu"}
-    record["reasons"] = [doubled]
+    record = verdicts.verdict_of(verdicts.passing(), twice=(("IV-HEALTH-1", "eu"),))
 
     error = parsed(record).find(".//testcase[@classname='post-deploy.eu']/error")
 

@@ -32,9 +32,8 @@ def test_a_stop_says_that_nothing_carries_traffic_and_that_work_is_undone() -> N
 
 
 def test_a_run_that_is_held_by_itself_sends_nobody_to_look_for_a_red_check() -> None:
-    held = verdicts.hold()
-    problem = {**held["reasons"][0], "check": None, "region": None, "owner": None}
-    steps = words.next_steps(phase(held | {"reasons": [problem]}))
+    held = verdicts.verdict_of(verdicts.passing(), problems=("the child died",))
+    steps = words.next_steps(phase(held))
     assert "no check is red" in steps[0]
     assert steps[1] == "Mend what stands under Why; it is about the run and not about the platform."
 

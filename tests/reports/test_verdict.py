@@ -15,6 +15,20 @@ GO = verdicts.go()
 REASON = verdicts.rollback()["reasons"][0]
 
 
+def _red_called_pass() -> Any:
+    checks = verdicts.rollback()["checks"]
+    for check in checks:
+        for cell in check["regions"].values():
+            cell["outcome"] = "PASS"
+    return checks
+
+
+def _excused() -> Any:
+    checks = verdicts.go()["checks"]
+    checks[0]["regions"]["eu"] = checks[-1]["regions"]["eu"]
+    return checks
+
+
 @pytest.mark.parametrize("name", verdicts.EVERY)
 def test_every_verdict_survives_json_and_is_read_back(name: str) -> None:
     record = verdicts.EVERY[name]()
@@ -44,9 +58,47 @@ def test_nothing_but_a_complete_go_is_go(name: str) -> None:
         pytest.param(changed(GO, exit_code=10), "exit code 10", id="GO with another exit code"),
         pytest.param(changed(GO, state="interrupted"), "GO", id="GO of an interrupted run"),
         pytest.param(changed(GO, state="incomplete"), "GO", id="GO of an incomplete run"),
-        pytest.param(changed(GO, regions={}), "GO", id="GO without a region"),
-        pytest.param(changed(GO, regions={"eu": "HOLD"}), "GO", id="GO with a region on hold"),
-        pytest.param(changed(GO, reasons=[REASON]), "GO", id="GO with a reason against it"),
+        pytest.param(changed(GO, regions={}), "reasons lack the run", id="GO without a region"),
+        pytest.param(
+            changed(GO, regions={"eu": "HOLD", "us": "GO"}),
+            "it says HOLD in eu, its checks say GO",
+            id="GO with a region on hold",
+        ),
+        pytest.param(
+            changed(GO, reasons=[REASON]),
+            "hold IV-PERF-3 FAIL in eu, which its checks do not show",
+            id="GO with a reason against it",
+        ),
+        pytest.param(
+            changed(GO, checks=verdicts.rollback()["checks"]),
+            "its reasons lack IV-HEALTH-6 FAIL in us",
+            id="GO over checks that failed",
+        ),
+        pytest.param(
+            changed(verdicts.rollback(), decision="GO", exit_code=0),
+            "it says GO, its checks say ROLLBACK",
+            id="ROLLBACK turned into GO",
+        ),
+        pytest.param(
+            changed(verdicts.rollback(), decision="HOLD", exit_code=20),
+            "it says HOLD, its checks say ROLLBACK",
+            id="ROLLBACK turned into HOLD",
+        ),
+        pytest.param(
+            changed(GO, checks=verdicts.missing()["checks"]),
+            "its reasons lack IV-HEALTH-1 MISSING in us",
+            id="GO without a check's result",
+        ),
+        pytest.param(
+            changed(GO, checks=_red_called_pass()),
+            "IV-HEALTH-6 in us is PASS, its judgements say FAIL",
+            id="an outcome that its judgements do not give",
+        ),
+        pytest.param(
+            changed(GO, checks=_excused()),
+            "IV-HEALTH-1 in eu is NOT_APPLICABLE by no rule",
+            id="a check that excused itself",
+        ),
         pytest.param(changed(GO, decision="MAYBE"), "damaged", id="an unknown decision"),
         pytest.param(changed(GO, reasons=[{}]), "damaged", id="an empty reason"),
         pytest.param(changed(GO, checks=[{"id": "X"}]), "damaged", id="half a check"),

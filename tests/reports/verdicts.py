@@ -180,11 +180,22 @@ def observation(region: str, seconds: float = 0.0042) -> dict[str, Any]:
     }
 
 
-def verdict_of(found: Found, *, stage: Stage = Stage.LIVE, rows: tuple[Row, ...] = ROWS) -> Any:
-    """Return the complete verdict that the real fold makes of these results."""
+def verdict_of(
+    found: Found,
+    *,
+    stage: Stage = Stage.LIVE,
+    rows: tuple[Row, ...] = ROWS,
+    problems: tuple[str, ...] = (),
+    twice: tuple[tuple[str, str], ...] = (),
+) -> Any:
+    """Return the complete verdict that the real fold makes of these results; `twice` ran once more."""
     results = [RegionResult(check, region, items) for (check, region), items in found.items()]
-    folded = fold(rows, REGIONS, results, stage)
+    results += [RegionResult(check, region, ()) for check, region in twice]
+    folded = fold(rows, REGIONS, results, stage, problems)
     checks = [_check(item, found) for item in rows]
+    for check in checks:
+        for region, cell in check["regions"].items():
+            cell["ran"] = 1 + twice.count((check["id"], region))
     checks.append(
         {
             **_check(NOT_DUE, {}),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime as dt
 import io
 import json
@@ -11,12 +12,14 @@ import pytest
 
 from environments import loader
 from gates.cli import deployment_status, status
-from gates.decide.fold import Reason
-from gates.decide.outcome import Decision
+from gates.decide.fold import Stage
+from gates.decide.judgement import equals
+from gates.decide.outcome import Meaning
 from gates.load import load_catalogue
 from tests.gates.cli.evidence import leave, run_id
 from tests.reports import verdicts
 
+REGIONS = verdicts.REGIONS
 NOW = dt.datetime(2026, 11, 23, 2, 15, tzinfo=dt.UTC)
 FIRST_CHECK = next(row for row in load_catalogue() if row.phase == "deploy" and row.when == "2.1")
 
@@ -29,12 +32,17 @@ def phase_run(out: pathlib.Path, number: int, phase: str, **changes: Any) -> Non
 
 
 def stopped(region: str = "us") -> dict[str, Any]:
-    reason = Reason(FIRST_CHECK.id, region, "FAIL", Decision.STOP, "it failed", "database", None)
+    """Return a run whose first check of 2.1 failed in one region."""
+    red = dataclasses.replace(FIRST_CHECK, on_fail=Meaning.ROLLBACK)
+    status = {one: 200 if one != region else 503 for one in REGIONS}
+    found: verdicts.Found = {
+        (red.id, one): (equals("status", status[one], 200),) for one in REGIONS
+    }
+    found |= {(verdicts.ROWS[0].id, one): (equals("status", 200, 200),) for one in REGIONS}
+    rows = (red, verdicts.ROWS[0])
+    record: dict[str, Any] = verdicts.verdict_of(found, stage=Stage.NOT_SWITCHED, rows=rows)
     return {
-        "decision": "STOP",
-        "exit_code": 10,
-        "regions": {one: "STOP" if one == region else "GO" for one in verdicts.REGIONS},
-        "reasons": [reason.record()],
+        key: record[key] for key in record if key not in ("gate", "window", "run", "started_at")
     }
 
 

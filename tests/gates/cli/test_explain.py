@@ -4,15 +4,18 @@ import argparse
 import io
 import json
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from gates.cli import explain
+from gates.decide.outcome import Outcome
 from reports import explanation
 from reports.events import read_lines
 from reports.verdict import read
 from tests.gates.cli.evidence import leave, run_id
+from tests.gates.run import left
 from tests.reports import golden_files, verdicts
 from tests.reports.test_events import WHOLE, lines_of, started
 
@@ -178,3 +181,71 @@ def test_the_json_of_a_killed_run_holds_what_was_measured(tmp_path: pathlib.Path
     assert (code, said["decision"]) == (0, "NO VERDICT")
     assert said["measured_until_then"]["running"] == "IV-PERF-3"
     assert len(said["measured_until_then"]["checks"]) == 4
+
+
+def _left(folder: pathlib.Path) -> tuple[pathlib.Path, dict[str, Any]]:
+    red = left.a_run(folder, "eu", {"IV-HEALTH-1": [(Outcome.FAIL,)]})
+    green = left.a_run(folder / "another", "eu").record
+    return red.folder, dict(green) | {"run": red.run}
+
+
+def test_a_run_as_the_gate_left_it_is_explained(tmp_path: pathlib.Path) -> None:
+    folder, _ = _left(tmp_path)
+    code, stdout, _ = called(tmp_path, str(folder))
+    assert code == 0
+    assert stdout.startswith("ROLLBACK")
+
+
+def _green(record: dict[str, Any], _folder: pathlib.Path) -> None:
+    """Leave a green verdict over red lines."""
+
+
+def _without_the_check(record: dict[str, Any], _folder: pathlib.Path) -> None:
+    record["checks"] = [one for one in record["checks"] if one["id"] != "IV-HEALTH-1"]
+    record["counts"]["PASS"] -= 1
+
+
+def _and_without_its_lines(record: dict[str, Any], folder: pathlib.Path) -> None:
+    _without_the_check(record, folder)
+    for name in ("events.jsonl", "manifest.json"):
+        (folder / name).unlink()
+
+
+def _excused(record: dict[str, Any], folder: pathlib.Path) -> None:
+    _and_without_its_lines(record, folder)
+    other = next(one for one in record["checks"] if one["id"] == "IV-FLOW-1")
+    record["checks"] = [*record["checks"], other | {"id": "IV-HEALTH-1", "on_fail": "rollback"}]
+    record["counts"]["NOT_APPLICABLE"] += 1
+
+
+def _an_advisory_now(record: dict[str, Any], folder: pathlib.Path) -> None:
+    (folder / "events.jsonl").unlink()
+    next(one for one in record["checks"] if one["id"] == "IV-HEALTH-1")["on_fail"] = "advisory"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        pytest.param(_green, "IV-HEALTH-1 in eu: verdict.json and events.jsonl differ", id="green"),
+        pytest.param(_without_the_check, "IV-HEALTH-1", id="a check is gone"),
+        pytest.param(
+            _and_without_its_lines,
+            "IV-HEALTH-1 is required by the catalogue and not in verdict.json",
+            id="a check is gone, with its lines",
+        ),
+        pytest.param(_excused, "IV-HEALTH-1 applies by one of", id="a check is excused"),
+        pytest.param(_an_advisory_now, "means something else", id="a check is an advisory now"),
+    ],
+)
+def test_a_go_that_its_run_did_not_leave_is_said_and_not_shown(
+    tmp_path: pathlib.Path,
+    change: Callable[[dict[str, Any], pathlib.Path], None],
+    says: str,
+) -> None:
+    folder, green = _left(tmp_path)
+    change(green, folder)
+    (folder / "verdict.json").write_text(json.dumps(green))
+    code, stdout, stderr = called(tmp_path, str(folder))
+    assert (code, stdout) == (70, "")
+    assert "is not what its run left" in stderr
+    assert says in stderr

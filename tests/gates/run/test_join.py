@@ -1,82 +1,23 @@
 from __future__ import annotations
 
-import datetime as dt
 import json
 import pathlib
+import tempfile
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gates.decide.judgement import equals
-from gates.decide.scope import PostDeploy
-from gates.load import Checks, load_catalogue
+from gates.decide.outcome import Decision, Outcome, worst_decision
+from gates.load import Checks
 from gates.run import verdict
-from gates.run.join import Source, join
+from gates.run.join import NotJoinedError, join
 from reports import explanation
 from reports.verdict import read
+from tests.gates.run.left import ASKED, a_run, ago
 
-ROWS = PostDeploy("15m").scope(load_catalogue(), switched=True).rows
-
-
-def _ago(minutes: float) -> str:
-    return (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes)).isoformat()
-
-
-def cell(*, good: bool) -> dict[str, Any]:
-    judgement = equals("status", 200 if good else 503, 200)
-    return {
-        "outcome": judgement.outcome.value,
-        "judgements": [judgement.record()],
-        "observations": [],
-    }
-
-
-def a_run(folder: pathlib.Path, region: str, *, red: str = "", **changes: Any) -> Source:
-    """Return a run of one region as it lies on disk; `red` is the check that failed there."""
-    record = {
-        "schema": 1,
-        "run": f"20260131T220000Z-post-deploy-{region}",
-        "state": "complete",
-        "decision": "ROLLBACK" if red else "GO",
-        "exit_code": 10 if red else 0,
-        "gate": "post-deploy",
-        "window": "15m",
-        "phase": None,
-        "at": None,
-        "follows": None,
-        "environment": "prod",
-        "release": "v1.2.0",
-        "stage": "carrying traffic",
-        "regions": {region: "ROLLBACK" if red else "GO"},
-        "environment_regions": ["eu", "us"],
-        "traffic_switched_at": "2026-01-31T22:00:00+00:00",
-        "started_at": _ago(10),
-        "digests": {
-            "policy": "p",
-            "catalogue": verdict.catalogue_digest(Checks()),
-            "environment": "e",
-        },
-        "reasons": [],
-        "checks": [
-            {
-                "id": row.id,
-                "title": row.id,
-                "phase": row.phase,
-                "owner": row.owner,
-                "severity": row.severity,
-                "on_fail": row.on_fail.value,
-                "not_applicable": None,
-                "elapsed_seconds": 0.1,
-                "regions": {region: cell(good=row.id != red)},
-            }
-            for row in ROWS
-        ],
-        **changes,
-    }
-    path = folder / region
-    path.mkdir(exist_ok=True)
-    (path / "verdict.json").write_text(json.dumps(record))
-    return Source(path, record)
+FAILED = [(Outcome.FAIL,)]
 
 
 def test_two_green_regions_are_one_go_with_their_evidence(tmp_path: pathlib.Path) -> None:
@@ -94,7 +35,7 @@ def test_two_green_regions_are_one_go_with_their_evidence(tmp_path: pathlib.Path
 
 
 def test_the_worst_region_decides(tmp_path: pathlib.Path) -> None:
-    joined = join([a_run(tmp_path, "eu"), a_run(tmp_path, "us", red="IV-HEALTH-1")], tmp_path)
+    joined = join([a_run(tmp_path, "eu"), a_run(tmp_path, "us", {"IV-HEALTH-1": FAILED})], tmp_path)
     assert joined["decision"] == "ROLLBACK"
     assert joined["regions"] == {"eu": "GO", "us": "ROLLBACK"}
 
@@ -113,8 +54,8 @@ DIFFERENCES: dict[str, tuple[dict[str, Any], str]] = {
         },
         "made with another policy",
     ),
-    "a run of yesterday": ({"started_at": _ago(24 * 60)}, "it says nothing of us today"),
-    "a run of tomorrow": ({"started_at": _ago(-60)}, "it says nothing of us today"),
+    "a run of yesterday": ({"started_at": ago(24 * 60)}, "it says nothing of us today"),
+    "a run of tomorrow": ({"started_at": ago(-60)}, "it says nothing of us today"),
     "a run that was interrupted": ({"state": "interrupted"}, "did not end by itself"),
     "a run with a problem of its own": (
         {
@@ -164,3 +105,59 @@ def test_runs_of_another_catalogue_than_this_one_hold(tmp_path: pathlib.Path) ->
     joined = join(sources, tmp_path / "out")
     assert joined["decision"] == "HOLD"
     assert any("another catalogue" in reason["sentence"] for reason in joined["reasons"])
+
+
+def test_a_check_that_failed_and_then_passed_is_no_pass_in_the_joined_verdict(
+    tmp_path: pathlib.Path,
+) -> None:
+    twice = {"IV-HEALTH-1": [(Outcome.FAIL,), (Outcome.PASS,)]}
+    eu = a_run(tmp_path, "eu", twice)
+    assert eu.record["decision"] == "ROLLBACK"
+    joined = join([eu, a_run(tmp_path, "us")], tmp_path / "out")
+    assert joined["decision"] == "ROLLBACK"
+    assert {"FAIL", "DOUBLED"} <= {reason["outcome"] for reason in joined["reasons"]}
+    assert read(joined).decision is Decision.ROLLBACK
+
+
+def test_a_check_that_excuses_itself_holds(tmp_path: pathlib.Path) -> None:
+    eu = a_run(tmp_path, "eu", {"IV-HEALTH-1": [(Outcome.NOT_APPLICABLE,)]})
+    joined = join([eu, a_run(tmp_path, "us")], tmp_path / "out")
+    assert joined["decision"] == "HOLD"
+    assert any(
+        "claims in eu that it does not apply" in one["sentence"] for one in joined["reasons"]
+    )
+
+
+def test_a_verdict_without_its_lines_is_not_joined(tmp_path: pathlib.Path) -> None:
+    eu, us = a_run(tmp_path, "eu"), a_run(tmp_path, "us")
+    (eu.folder / "events.jsonl").unlink()
+    with pytest.raises(NotJoinedError, match="has no events"):
+        join([eu, us], tmp_path / "out")
+
+
+def test_a_joined_verdict_that_would_be_better_than_a_run_is_not_made(
+    tmp_path: pathlib.Path,
+) -> None:
+    red = a_run(tmp_path, "us", decision="ROLLBACK", exit_code=10)
+    with pytest.raises(NotJoinedError, match="said ROLLBACK of us"):
+        join([a_run(tmp_path, "eu"), red], tmp_path / "out")
+
+
+OUTCOMES = st.lists(st.sampled_from(Outcome), min_size=1, max_size=2).map(tuple)
+FOUND = st.dictionaries(
+    st.sampled_from([row.id for row in ASKED.required]), st.lists(OUTCOMES, max_size=3), max_size=4
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(FOUND, FOUND)
+def test_a_joined_verdict_is_never_better_than_its_worst_run(
+    eu: dict[str, list[tuple[Outcome, ...]]], us: dict[str, list[tuple[Outcome, ...]]]
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        sources = [a_run(folder, "eu", eu), a_run(folder, "us", us)]
+        joined = Decision(join(sources, folder / "out")["decision"])
+    said = [Decision(source.record["decision"]) for source in sources]
+    assert worst_decision([joined, *said]) is joined
+    assert (joined is Decision.GO) == (set(said) == {Decision.GO})

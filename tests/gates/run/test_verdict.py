@@ -35,7 +35,8 @@ def decided(path: pathlib.Path) -> dict[str, Any]:
     found = lines.read(path)
     results = [*found.results, *verdict.not_applicable_results(MANIFEST, REGIONS)]
     folded = fold(MANIFEST.rows, REGIONS, results, Stage.LIVE, found.problems)
-    return verdict.decided(verdict.opening(HEADER), folded, MANIFEST, found, REGIONS)
+    stages = {row.id: Stage.LIVE for row in MANIFEST.rows}
+    return verdict.decided(verdict.opening(HEADER), folded, MANIFEST, stages, found)
 
 
 def test_whoever_reads_the_first_verdict_knows_that_nothing_is_decided() -> None:
@@ -76,6 +77,7 @@ def test_what_is_missing_is_counted_and_named(tmp_path: pathlib.Path) -> None:
     assert said["counts"] == {"FAIL": 1, "MISSING": 3, "NOT_APPLICABLE": 2}
     assert said["checks"][1]["regions"]["eu"] == {
         "outcome": None,
+        "ran": 0,
         "judgements": [],
         "observations": [],
     }
