@@ -29,8 +29,9 @@ def test_two_green_regions_are_one_go_with_their_evidence(tmp_path: pathlib.Path
     assert all(len(one["sha256"]) == 64 for one in joined["joined"])
     folder = tmp_path / "out" / joined["run"]
     assert json.loads((folder / "verdict.json").read_text()) == joined
-    written = {path.name for path in folder.iterdir()}
-    assert written == {"verdict.json", "junit.xml", "summary.md", "allure-results"}
+    assert {path.name for path in folder.iterdir()} == {
+        *("verdict.json", "junit.xml", "summary.md", "allure-results"),
+    }
     assert "Joined from" in explanation.render(read(joined))
 
 
