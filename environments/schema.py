@@ -47,8 +47,9 @@ What the platform itself must offer is in [platform-contract.md](platform-contra
    key of this file that mends it. Repeat until nothing is BAD.
 
 An unknown key, a wrong type, a key given twice or two regions with one address end with code 78 and one
-sentence each. An optional section may be left out: the checks that need it do not apply then, and the
-report says so once. Durations carry their unit: `500ms`, `30s`, `5m`, `1h`, `2d`.
+sentence each. An optional section may be left out: the checks that need it do not apply then, and every
+report says what was not asked; `policy.must_ask` names what has to be.
+Durations carry their unit: `500ms`, `30s`, `5m`, `1h`, `2d`.
 
 Editors that know the YAML language server check while you type: the first line of each file names its
 schema.

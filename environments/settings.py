@@ -33,6 +33,7 @@ from environments.sections.kubernetes import Kubernetes, RegionCluster
 from environments.sections.load import Load
 from environments.sections.monitoring import Monitoring
 from environments.sections.people import People
+from environments.sections.policy import EnvironmentPolicy
 from environments.sections.state import State
 from environments.sections.storage import FileSystems
 from gates.decide.sections import Name, Seconds, Section
@@ -273,6 +274,8 @@ class Environment(Section):
     checks: Text | None = None
     """A folder, relative to this file, with `features/` (catalogue and scenarios) and `policy/` of this
     platform. They take the place of the gate's own."""
+    policy: EnvironmentPolicy = EnvironmentPolicy()
+    """What every decision about this environment must have asked."""
     traffic: Traffic = Traffic()
     """What the gate has to know of the traffic, and how it asks for more."""
     public: dict[Name, HttpUrl] = Field(default_factory=dict)

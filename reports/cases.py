@@ -56,7 +56,7 @@ def of_run(verdict: Verdict) -> Case:
     own = [reason.sentence for reason in verdict.reasons if reason.check is None]
     meaning = words.meaning(verdict)
     said = [*verdict.sentences, *own]
-    text = "\n".join([meaning, *said])
+    text = "\n".join([meaning, *(f"Not asked: {one}" for one in words.not_asked(verdict)), *said])
     return Case(words.decision_word(verdict), _run_status(verdict), (said or [meaning])[0], text)
 
 

@@ -50,6 +50,7 @@ def as_json(verdict: Verdict, measured: Measured | None = None) -> dict[str, Any
         "release": verdict.release,
         "environment": verdict.environment,
         "regions": {region: decision.value for region, decision in verdict.regions.items()},
+        "not_asked": [one.record() for one in verdict.not_asked],
         "sentences": list(verdict.sentences),
         "reasons": [_reason_json(verdict, reason) for reason in verdict.reasons],
         "advisories": [_reason_json(verdict, reason) for reason in verdict.advisories],
@@ -75,6 +76,8 @@ def _head(verdict: Verdict) -> Iterator[str]:
     took = f", took {words.duration(verdict.elapsed_seconds)}" if verdict.elapsed_seconds else ""
     yield f"Run {verdict.run}, {words.moment(verdict.started_at)}{took}"
     yield from _wrapped(words.meaning(verdict))
+    for line in words.not_asked(verdict):
+        yield from _wrapped(f"Not asked: {line}", indent="  ", deeper="    ")
     for sentence in verdict.sentences:
         yield from _wrapped(sentence, indent="  ")
     for region, decision in verdict.regions.items():

@@ -94,6 +94,7 @@ def _properties(verdict: Verdict) -> dict[str, str]:
         "environment": verdict.environment,
         "state": verdict.state,
         "decision": words.decision_word(verdict),
+        "not_asked": "; ".join(words.not_asked(verdict)),
         "exit_code": "" if verdict.exit_code is None else str(verdict.exit_code),
     }
 

@@ -22,6 +22,8 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     yield _line("meaning", words.meaning(verdict))
     yield _line("release", words.about(verdict))
     yield _line("gate", words.scope(verdict))
+    for line in words.not_asked(verdict):
+        yield _line("not asked", line)
     for sentence in verdict.sentences:
         yield _line("said", sentence)
     for region, decision in verdict.regions.items():

@@ -42,6 +42,8 @@ def _headline(verdict: Verdict) -> Iterator[str]:
 
 
 def _sentences(verdict: Verdict) -> Iterator[str]:
+    for line in words.not_asked(verdict):
+        yield f"> Not asked: {_safe(line)}"
     for sentence in verdict.sentences:
         yield f"> {_safe(sentence)}"
 

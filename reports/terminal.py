@@ -69,6 +69,8 @@ def colour_of(outcome: str) -> str:
 
 def _parts(verdict: Verdict) -> Iterator[RenderableType]:
     yield _panel(verdict)
+    for line in words.not_asked(verdict):
+        yield _indented(f"Not asked: {line}")
     for sentence in verdict.sentences:
         yield _indented(words.one_line(sentence))
     if verdict.regions:

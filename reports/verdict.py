@@ -12,6 +12,7 @@ from typing import Any
 
 from gates.decide.fold import Reason
 from gates.decide.judgement import Judgement
+from gates.decide.not_asked import NotAsked
 from gates.decide.outcome import Decision, Outcome, worst_decision
 from gates.decide.plain_text import cleaned
 from reports import refold
@@ -102,8 +103,12 @@ class Verdict:
     release: str | None
     stage: str | None
     regions: Mapping[str, Decision]
-    not_asked: tuple[str, ...]
+    other_regions: tuple[str, ...]
     """Regions of the environment that the run was not asked about."""
+    not_asked: tuple[NotAsked, ...]
+    """What the decision says nothing of."""
+    time_scale: float
+    """What the policy's times were divided by."""
     traffic_switched_at: str | None
     switched_at_given: bool
     """On the command line; else the environment's file says it."""
@@ -184,7 +189,7 @@ def read(record: Mapping[str, Any]) -> Verdict:
     return verdict
 
 
-def _not_asked(record: Mapping[str, Any]) -> tuple[str, ...]:
+def _other_regions(record: Mapping[str, Any]) -> tuple[str, ...]:
     asked = record.get("regions") or {}
     if not asked:
         return ()  # it ended before it knew what it was asked
@@ -220,7 +225,12 @@ def _verdict(record: Mapping[str, Any]) -> Verdict:
         release=record.get("release"),
         stage=record.get("stage"),
         regions={region: Decision(said) for region, said in (record.get("regions") or {}).items()},
-        not_asked=_not_asked(record),
+        other_regions=_other_regions(record),
+        not_asked=tuple(
+            NotAsked(one["what"], one["why"], tuple(one["checks"]))
+            for one in record.get("not_asked") or ()
+        ),
+        time_scale=float(record.get("time_scale") or 1.0),
         traffic_switched_at=record.get("traffic_switched_at"),
         switched_at_given=bool(record.get("switched_at_given")),
         started_at=record["started_at"],

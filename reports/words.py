@@ -52,6 +52,8 @@ def meaning(verdict: Verdict) -> str:
         return _STATES[verdict.state]
     if verdict.decision is Decision.HOLD:
         return f"{_MEANINGS[Decision.HOLD]} {_why_hold(verdict)}"
+    if verdict.decision is Decision.GO and verdict.not_asked:
+        return "Every check that was asked ran and passed. It says nothing of what was not asked."
     return _MEANINGS[verdict.decision]
 
 
@@ -62,6 +64,16 @@ def _why_hold(verdict: Verdict) -> str:
     if True in failed:
         return "Something was missed, and something could not be decided."
     return "It could not be decided: no proof of a fault, and none of health."
+
+
+def not_asked(verdict: Verdict) -> tuple[str, ...]:
+    """Return what the decision says nothing of, one line for each reason."""
+    by_why: dict[str, list[str]] = {}
+    for one in verdict.not_asked:
+        number = len(one.checks)
+        checks = f" ({number} check{'s' * (number != 1)})" if number else ""
+        by_why.setdefault(one.why, []).append(f"{one.what}{checks}")
+    return tuple(one_line(f"{', '.join(what)}: {why}") for why, what in by_why.items())
 
 
 def about(verdict: Verdict) -> str:
@@ -75,7 +87,8 @@ def scope(verdict: Verdict) -> str:
     window = f", first {window_words(verdict.window)}" if verdict.window else ""
     at = f", due by {verdict.at}" if verdict.at else ""
     stage = f", {verdict.stage}" if verdict.stage else ""
-    return one_line(f"{gate_name(verdict)}{window}{at}{stage}")
+    scale = f", times divided by {verdict.time_scale:g}" if verdict.time_scale != 1 else ""
+    return one_line(f"{gate_name(verdict)}{window}{at}{stage}{scale}")
 
 
 def gate_name(verdict: Verdict) -> str:
@@ -128,8 +141,8 @@ def _steps_without_verdict(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _steps_after_go(verdict: Verdict) -> tuple[str, ...]:
-    if verdict.not_asked:
-        here, others = ", ".join(verdict.regions), ", ".join(verdict.not_asked)
+    if verdict.other_regions:
+        here, others = ", ".join(verdict.regions), ", ".join(verdict.other_regions)
         join = f"{GATE} join {verdict.run} RUN"
         return (f"This is GO for {here} alone. Ask {others} too, then join the runs: {join}",)
     if verdict.follows:
@@ -165,7 +178,7 @@ def again_command(verdict: Verdict, *, window: str | None = None) -> str:
     again = command(verdict, gate_name(verdict))
     wanted = window or verdict.window
     again += f" --window {wanted}" if wanted else ""
-    if verdict.not_asked:
+    if verdict.other_regions:
         again += "".join(f" --region {shlex.quote(region)}" for region in verdict.regions)
     return f"{again} --at {verdict.at}" if verdict.at else again
 

@@ -141,6 +141,8 @@ def _standing(name: str, standing: Standing) -> Iterator[str]:
     yield f"  gate      {words.scope(verdict)}"
     yield f"  run       {standing.run.id}"
     yield f"  means     {words.meaning(verdict)}"
+    for line in words.not_asked(verdict):
+        yield f"  not asked {line}"
     for sentence in verdict.sentences[:MOST_SAID]:
         yield f"  said      {words.one_line(sentence)}"
     if verdict.sentences[MOST_SAID:]:
@@ -207,6 +209,7 @@ def _standing_json(standing: Standing) -> dict[str, Any]:
         "at": verdict.at,
         "release": verdict.release,
         "regions": {region: decision.value for region, decision in verdict.regions.items()},
+        "not_asked": [one.record() for one in verdict.not_asked],
         "sentences": list(verdict.sentences),
         "red": [
             {"check": red.check, "title": red.title, "owner": red.owner, "where": words.where(red)}

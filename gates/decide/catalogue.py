@@ -67,7 +67,7 @@ CONDITIONS = (
 )
 """A closed list: a mistyped section would otherwise excuse its checks everywhere, for good."""
 _PART = re.compile(r"[1-7]\.[1-9]")
-_ID = re.compile(r"[A-Z][A-Z0-9.]*(-[A-Z0-9.]+)+")
+CHECK_ID = r"[A-Z][A-Z0-9.]*(-[A-Z0-9.]+)+"
 
 
 class CatalogueError(ValueError):
@@ -90,9 +90,14 @@ class Row:
     """Empty, or `environment:SECTION`: required only where the environment has that section."""
     invariant: bool
 
+    @property
+    def section(self) -> str:
+        """Return the section of the environment that the check is about; empty for none."""
+        return self.applies_if.partition(":")[2]
+
     def applies(self, sections: Collection[str]) -> bool:
         """Return whether the check applies to an environment that has these sections."""
-        return not self.applies_if or self.applies_if.partition(":")[2] in sections
+        return not self.applies_if or self.section in sections
 
 
 def parse(files: Iterable[tuple[str, str]]) -> tuple[Row, ...]:
@@ -138,7 +143,7 @@ def _row(where: str, values: list[str]) -> Row:
     if len(values) != len(COLUMNS):
         raise CatalogueError(f"{where}: {len(values)} cells, wanted {len(COLUMNS)}")
     cells = dict(zip(COLUMNS, values, strict=True))
-    if not _ID.fullmatch(cells["id"]):
+    if not re.fullmatch(CHECK_ID, cells["id"]):
         raise CatalogueError(f"{where}: id “{cells['id']}” is not an id such as IV-HEALTH-1")
     _must_be(where, "phase", cells["phase"], PHASES)
     _must_be(where, "severity", cells["severity"], SEVERITIES)

@@ -12,6 +12,7 @@ from typing import Any
 
 from checks.request import EVENTS, OUT, new_run_id
 from gates.decide.fold import Folded, fold
+from gates.decide.not_asked import OTHER_REGIONS
 from gates.decide.outcome import Decision, worst_decision
 from gates.decide.scope import gate_of
 from gates.load import load_catalogue
@@ -28,7 +29,7 @@ SAME = (
 )
 KEPT = (
     *("stage", "follows", "traffic_switched_at", "switched_at_given"),
-    *("environment_regions", "sections", "digests"),
+    *("environment_regions", "sections", "time_scale", "digests"),
 )
 """Of the first run."""
 DIGESTS = ("policy", "catalogue", "environment")
@@ -98,6 +99,7 @@ def join(sources: Sequence[Source], out: pathlib.Path = OUT) -> dict[str, Any]:
     header = verdict.Header(run, gate, first["environment"], first["release"], utc_now())
     opened = verdict.opening(header) | {
         **{key: first[key] for key in KEPT},
+        "not_asked": _not_asked(sources),
         "joined": [source.evidence() for source in sources],
     }
     decided = verdict.decided(opened, folded, asked, scope.stages, measured)
@@ -180,6 +182,14 @@ def _differing(sources: Sequence[Source]) -> Iterator[str]:
 def _regions(sources: Sequence[Source]) -> tuple[str, ...]:
     wanted = sources[0].record["environment_regions"]
     return tuple(dict.fromkeys([*wanted, *(one for source in sources for one in source.regions)]))
+
+
+def _not_asked(sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """Return what any of the runs was not asked; that a region is another run's is what joining is for."""
+    found = (one for source in sources for one in source.record["not_asked"])
+    return [
+        *{(one["what"], one["why"]): one for one in found if one["why"] != OTHER_REGIONS}.values()
+    ]
 
 
 def _write(run_dir: pathlib.Path, record: dict[str, Any]) -> None:

@@ -30,20 +30,6 @@ class Manifest:
         """Ids of the checks to run."""
         return [row.id for row in self.required]
 
-    def unasked(self, parts: Sequence[str]) -> tuple[str, ...]:
-        """Return a sentence for each part of a phase of which nothing applies: its GO says nothing of it."""
-        asked = {row.when for row in self.required}
-        return tuple(
-            f"Nothing was asked of {part}: {'; '.join(rules)}."
-            for part in parts
-            if part not in asked
-            and (
-                rules := dict.fromkeys(
-                    rule for row, rule in self.not_applicable if row.when == part
-                )
-            )
-        )
-
 
 def manifest(rows: Sequence[Row], sections: Collection[str]) -> Manifest:
     """Split rows by their rule over the environment; raises ConfigurationError if none applies."""
@@ -77,4 +63,4 @@ def check_scenarios(rows: Sequence[Row], features: pathlib.Path | None = None) -
 
 
 def _rule(row: Row) -> str:
-    return f"the environment has no {row.applies_if.partition(':')[2]} section"
+    return f"the environment has no {row.section} section"

@@ -24,6 +24,7 @@ from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.catalogue import Row
 from gates.decide.fold import Folded, fold
 from gates.decide.history import PhaseRun, by_part
+from gates.decide.not_asked import Surroundings, not_asked, unmet
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.policy import Policy
 from gates.decide.scope import Gate, Scope, no_such_part
@@ -121,48 +122,59 @@ class Runner:
         _check_asked(question.gate, catalogue, folder and checks.features)
         policy = load_policy(checks.policy)
         with environment(question.env, None, self._callbacks.note) as loaded:
-            regions = regions_of(question.regions, loaded)
-            release = release_of(question.release, question.env, loaded)
-            switched_at = switched_at_of(question.switched_at, loaded)
-            scope = question.gate.scope(catalogue, switched=switched_at is not None)
-            self._verdict |= {
-                "release": release.tag,
-                "stage": scope.stage,
-                "environment_regions": list(loaded.settings.regions),
-                "sections": sorted(loaded.sections),
-                "follows": question.gate.follows(catalogue),
-                "traffic_switched_at": switched_at and switched_at.isoformat(),
-                "switched_at_given": question.switched_at is not None,
-                "digests": {
-                    **verdict.digests(checks),
-                    "environment": verdict.digest_of(loaded.path),
-                },
-            }
-            chronicle = Chronicle(store_of(loaded), loaded.settings.name, release.tag, question.env)
-            asked = Asked(
-                scope=scope,
-                manifest=manifest(scope.rows, loaded.sections),
-                regions=regions,
-                parts=question.gate.parts(catalogue),
-                chronicle=chronicle,
-                problems=(
-                    *chronicle.missing(question.gate.needs(catalogue), regions),
-                    *_told_apart_badly(loaded, regions),
-                ),
-                undo=_undo(policy, question.gate),
-            )
+            asked = self._asked(loaded, catalogue, checks, policy)
             end = run_child(
-                self._plan(loaded, asked, release.tag, policy.deadlines.run),
-                lambda: self._callbacks.begins(len(asked.manifest.required), regions),
+                self._plan(loaded, asked, policy.deadlines.run),
+                lambda: self._callbacks.begins(len(asked.manifest.required), asked.regions),
                 self._callbacks.event,
                 self._callbacks.interrupted,
             )
             # Within the block: a platform that was brought up for this run takes its state with it.
             self._conclude(asked, end.problem)
 
-    def _plan(
-        self, loaded: Loaded, asked: Asked, release: str, deadline_seconds: float
-    ) -> ChildPlan:
+    def _asked(
+        self, loaded: Loaded, catalogue: Sequence[Row], checks: Checks, policy: Policy
+    ) -> Asked:
+        """Return what there is to answer, and note it in the verdict."""
+        question, settings = self._question, loaded.settings
+        gate = question.gate
+        regions = regions_of(question.regions, loaded)
+        release = release_of(question.release, question.env, loaded)
+        switched_at = switched_at_of(question.switched_at, loaded)
+        scope = gate.scope(catalogue, switched=switched_at is not None)
+        others = [region for region in settings.regions if region not in regions]
+        around = Surroundings(catalogue, load_catalogue(), loaded.sections, others)
+        self._verdict |= {
+            "release": release.tag,
+            "stage": scope.stage,
+            "environment_regions": list(settings.regions),
+            "sections": sorted(loaded.sections),
+            "not_asked": [one.record() for one in not_asked(gate, around)],
+            "time_scale": settings.time_scale,
+            "follows": gate.follows(catalogue),
+            "traffic_switched_at": switched_at and switched_at.isoformat(),
+            "switched_at_given": question.switched_at is not None,
+            "digests": {
+                **verdict.digests(checks),
+                "environment": verdict.digest_of(loaded.path),
+            },
+        }
+        chronicle = Chronicle(store_of(loaded), settings.name, release.tag, question.env)
+        return Asked(
+            scope=scope,
+            manifest=manifest(scope.rows, loaded.sections),
+            regions=regions,
+            parts=gate.parts(catalogue),
+            chronicle=chronicle,
+            problems=(
+                *chronicle.missing(gate.needs(catalogue), regions),
+                *_told_apart_badly(loaded, regions),
+                *unmet(settings.policy.must_ask, gate, around),
+            ),
+            undo=_undo(policy, gate),
+        )
+
+    def _plan(self, loaded: Loaded, asked: Asked, deadline_seconds: float) -> ChildPlan:
         manifest_file = self.run_dir / "manifest.json"
         wanted = {"checks": asked.manifest.ids, "regions": list(asked.regions)}
         write_json(manifest_file, wanted)
@@ -170,7 +182,7 @@ class Runner:
             environment_file=loaded.path,
             run_dir=self.run_dir,
             manifest=manifest_file,
-            release=release,
+            release=self._verdict["release"],
             regions=asked.regions,
             switched_at=self._verdict["traffic_switched_at"],
             deadline_seconds=deadline_seconds + DEADLINE_GRACE_SECONDS,
@@ -213,11 +225,11 @@ class Runner:
             folded = dataclasses.replace(folded, decision=Decision.HOLD)
         self._verdict = verdict.decided(self._verdict, folded, wanted, asked.scope.stages, found)
         state = "interrupted" if interrupted else "complete"
-        sentences = wanted.unasked(asked.parts)
+        sentences: tuple[str, ...] = ()
         if interrupted:
             sentences = ("The run was interrupted before its end; run the gate again.",)
         elif folded.decision is Decision.STOP:
-            sentences = (*asked.undo, *sentences)
+            sentences = asked.undo
         self._close(state, folded.decision.exit_code, *sentences)
         return folded
 

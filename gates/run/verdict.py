@@ -56,6 +56,8 @@ def opening(header: Header) -> dict[str, Any]:
         "switched_at_given": False,
         "environment_regions": [],
         "sections": [],
+        "not_asked": [],
+        "time_scale": 1.0,
         "started_at": header.started_at.isoformat(timespec="milliseconds"),
         "finished_at": None,
         "elapsed_seconds": None,

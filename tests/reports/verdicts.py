@@ -10,7 +10,7 @@ from typing import Any
 
 from gates.decide.catalogue import Row
 from gates.decide.events import Counts
-from gates.decide.fold import RegionResult, Stage, fold
+from gates.decide.fold import Folded, RegionResult, Stage, fold
 from gates.decide.judgement import Judgement, below, equals
 from gates.decide.objective import Evidence, Sustained, judge_rollback, judge_target
 from gates.decide.outcome import Meaning, Outcome, worst_outcome
@@ -94,6 +94,14 @@ ROWS = (
     row("IV-PERF-1", "sre", Meaning.ROLLBACK),
     row("IV-PERF-3", "sre", Meaning.ROLLBACK),
 )
+NOT_ASKED = [
+    {
+        "what": "synthetic",
+        "why": "the environment has no such section",
+        "checks": ["IV-FLOW-1"],
+    },
+    {"what": "the first 1h", "why": "due later", "checks": ["IV-LOG-1", "IV-LOG-2"]},
+]
 NOT_DUE = row("IV-FLOW-1", "qa", Meaning.ROLLBACK)
 
 
@@ -189,9 +197,7 @@ def verdict_of(
     twice: tuple[tuple[str, str], ...] = (),
 ) -> Any:
     """Return the complete verdict that the real fold makes of these results; `twice` ran once more."""
-    results = [RegionResult(check, region, items) for (check, region), items in found.items()]
-    results += [RegionResult(check, region, ()) for check, region in twice]
-    folded = fold(rows, REGIONS, results, stage, problems)
+    folded = _folded(found, stage, rows, problems, twice)
     checks = [_check(item, found) for item in rows]
     for check in checks:
         for region, cell in check["regions"].items():
@@ -218,6 +224,7 @@ def verdict_of(
         "release": "v1.2.0",
         "stage": stage.value,
         "regions": {region: said.value for region, said in folded.by_region.items()},
+        "not_asked": NOT_ASKED,
         "traffic_switched_at": "2026-11-23T01:15:20+00:00",
         "started_at": "2026-11-23T01:15:36.100+00:00",
         "finished_at": "2026-11-23T01:16:07.300+00:00",
@@ -230,6 +237,18 @@ def verdict_of(
         "versions": {"gate": "0.1.0", "python": "3.11.7", "commit": None},
         "digests": {"policy": "sha256:1", "catalogue": "sha256:2", "environment": "sha256:3"},
     }
+
+
+def _folded(
+    found: Found,
+    stage: Stage,
+    rows: tuple[Row, ...],
+    problems: tuple[str, ...],
+    twice: tuple[tuple[str, str], ...],
+) -> Folded:
+    results = [RegionResult(check, region, items) for (check, region), items in found.items()]
+    results += [RegionResult(check, region, ()) for check, region in twice]
+    return fold(rows, REGIONS, results, stage, problems)
 
 
 def _check(item: Row, found: Found) -> dict[str, Any]:

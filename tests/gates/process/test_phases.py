@@ -141,6 +141,17 @@ def test_regions_that_one_prometheus_cannot_tell_apart_are_held_together_but_not
     assert deployment.ask("phase", "1", "--region", "us")[0] == 0
 
 
+def test_what_must_be_asked_and_is_not_holds_and_what_was_not_asked_is_shown(
+    deployment: Deployment,
+) -> None:
+    code, verdict = deployment.ask("phase", "1")
+    assert (code, verdict["not_asked"]) == (0, [])
+    deployment.change(lambda data: data.update(policy={"must_ask": ["kubernetes"]}))
+    code, held = deployment.ask("phase", "1")
+    assert (code, held["decision"]) == (20, "HOLD")
+    assert "policy.must_ask names kubernetes" in sentences(held)
+
+
 def test_a_forged_go_is_no_go(deployment: Deployment) -> None:
     deployment.change(api_is_wrong)
     assert deployment.ask("phase", "1")[0] == 10
@@ -192,6 +203,7 @@ def test_the_countdown_is_no_go_when_red_and_says_what_it_does_not_ask(
     deployment: Deployment,
 ) -> None:
     code, green = deployment.ask("pre-deploy", "--at", "T-7d")
+    assert [(one["what"], one["checks"]) for one in green["not_asked"]] == [("T-2h", ["TEAM-T2-1"])]
     assert (code, green["decision"], green["counts"]) == (0, "GO", {"PASS": 2})
     assert any("people and QA" in said for said in green["sentences"])
     deployment.change(api_is_wrong)

@@ -44,19 +44,6 @@ def test_a_row_whose_section_it_lacks_stays_in_the_manifest_with_the_rule() -> N
     assert [row.id for row in found.rows] == ["IV-A-1", "IV-B-1"]
 
 
-def test_a_part_of_a_phase_of_which_nothing_applies_is_told() -> None:
-    rows = [
-        dataclasses.replace(a_row("D-1"), when="4.1"),
-        dataclasses.replace(NEEDS_REDIS, when="4.1"),
-        dataclasses.replace(NEEDS_REDIS, id="D-2", when="4.2"),
-        dataclasses.replace(a_row("TIME"), when="phase"),
-    ]
-    found = manifest(rows, {"regions"})
-    assert found.unasked(("4.1", "4.2")) == (
-        "Nothing was asked of 4.2: the environment has no redis section.",
-    )
-
-
 def test_an_empty_scope_is_a_mistake_and_no_go() -> None:
     with pytest.raises(ConfigurationError, match=r"no check is in scope.*nothing could be GO"):
         check_scenarios([])

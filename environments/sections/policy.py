@@ -1,0 +1,30 @@
+"""What an environment asks of the gate itself."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from gates.decide.catalogue import CHECK_ID, CONDITIONS
+from gates.decide.sections import Section
+
+SECTIONS = tuple(condition.partition(":")[2] for condition in CONDITIONS)
+
+
+def _section_or_check(value: str) -> str:
+    if value not in SECTIONS and not re.fullmatch(CHECK_ID, value):
+        raise ValueError(
+            f"“{value}” is neither a check's id nor a section that checks are about "
+            f"({', '.join(SECTIONS)})"
+        )
+    return value
+
+
+class EnvironmentPolicy(Section):
+    """What no decision about this environment may leave out."""
+
+    must_ask: tuple[Annotated[str, AfterValidator(_section_or_check)], ...] = ()
+    """Sections of this file and ids of checks. Where one is missing, or nothing in the catalogue asks for
+    it, every gate holds."""
