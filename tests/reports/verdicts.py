@@ -94,6 +94,10 @@ ROWS = (
     row("IV-PERF-1", "sre", Meaning.ROLLBACK),
     row("IV-PERF-3", "sre", Meaning.ROLLBACK),
 )
+MADE_WITH = {
+    "versions": {"gate": "0.1.0", "python": "3.11.7", "commit": None},
+    "digests": {"policy": "sha256:1", "catalogue": "sha256:2", "environment": "sha256:3"},
+}
 NOT_ASKED = [
     {
         "what": "synthetic",
@@ -210,8 +214,6 @@ def verdict_of(
             "regions": {region: _not_applicable() for region in REGIONS},
         }
     )
-    cells = [cell["outcome"] or "MISSING" for c in checks for cell in c["regions"].values()]
-    counts = collections.Counter(cells)
     return {
         "schema": 1,
         "run": RUN,
@@ -229,14 +231,18 @@ def verdict_of(
         "started_at": "2026-11-23T01:15:36.100+00:00",
         "finished_at": "2026-11-23T01:16:07.300+00:00",
         "elapsed_seconds": 31.2,
-        "counts": dict(counts),
+        "counts": _counts(checks),
         "sentences": [],
         "reasons": [reason.record() for reason in folded.reasons],
         "advisories": [reason.record() for reason in folded.advisories],
         "checks": checks,
-        "versions": {"gate": "0.1.0", "python": "3.11.7", "commit": None},
-        "digests": {"policy": "sha256:1", "catalogue": "sha256:2", "environment": "sha256:3"},
+        **MADE_WITH,
     }
+
+
+def _counts(checks: list[dict[str, Any]]) -> dict[str, int]:
+    cells = [cell["outcome"] or "MISSING" for c in checks for cell in c["regions"].values()]
+    return dict(collections.Counter(cells))
 
 
 def _folded(
