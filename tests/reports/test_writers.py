@@ -66,6 +66,7 @@ def tampered(value: Any, *, key: str = "") -> Any:
         "state",
         "decision",
         "outcome",
+        "stage",
         "means",
         "started_at",
         "finished_at",
