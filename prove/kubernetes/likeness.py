@@ -53,6 +53,9 @@ _FOUR = {"replicas": {"1.1.0": 0, "1.2.0": 4}}
 _SURGE_SECONDS = 0.2
 _HALF_WAY_SECONDS = READY_AFTER_SECONDS + _SURGE_SECONDS
 _CONFIGURED = ({"config": CONFIG_WANTED},)
+_LABELLED = (*_CONFIGURED, {"config_labelled_at": "2026-01-01T00:00:00Z"})
+_ANNOTATED = (*_LABELLED, {"config_annotated_at": "2026-01-01T00:00:00Z"})
+_PATCHED_BACK = (*_ANNOTATED, {"config_patched": {"LOG_LEVEL": "info"}})
 _MAP = ("configmaps",)
 
 STORIES: Final[Mapping[str, Story]] = {
@@ -71,7 +74,7 @@ STORIES: Final[Mapping[str, Story]] = {
     "terminating": Story((*_LIVE, {"ending_pods": 2})),
     "job-pod": Story((*_LIVE, {"job_endpoint": True})),
     "jobs-over": Story((*_LIVE, {"jobs_over": True})),
-    "quota": Story((*_LIVE, {"replicas": {"1.1.0": 0, "1.2.0": 6}}, {"missing_pods": 2})),
+    "quota": Story((*_LIVE, {"quota_pods_left": 1}, {"replicas": {"1.1.0": 0, "1.2.0": 6}})),
     "deadline-exceeded": Story((*_LIVE, {**_RESTARTED_NEW, "stuck": True}), _SURGE_SECONDS),
     "port-missing": Story((*_LIVE, {"port_missing": True})),
     "selects-nothing": Story((*_LIVE, {"no_endpoints": True})),
@@ -79,9 +82,11 @@ STORIES: Final[Mapping[str, Story]] = {
     "disk-pressure": Story((*_LIVE, {"disk_pressure": True})),
     "lost-node": Story((*_LIVE, {"node_not_ready": True})),
     "config-applied": Story(_CONFIGURED, kinds=_MAP),
-    "config-labelled": Story(
-        (*_CONFIGURED, {"config_labelled_at": "2026-01-01T00:00:00Z"}), kinds=_MAP
-    ),
+    "config-labelled": Story(_LABELLED, kinds=_MAP),
+    "config-annotated": Story(_ANNOTATED, kinds=_MAP),
+    "config-patched": Story((*_ANNOTATED, {"config_patched": {"LOG_LEVEL": "debug"}}), kinds=_MAP),
+    "config-patched-back": Story(_PATCHED_BACK, kinds=_MAP),
+    "config-key-removed": Story((*_PATCHED_BACK, {"key_removed": "SESSION_MINUTES"}), kinds=_MAP),
 }
 """What the stand-in is told in each recorded situation that it knows."""
 

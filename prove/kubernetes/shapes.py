@@ -12,7 +12,7 @@ _WORDS: Final = frozenset(
     }
 )
 """Fields whose values count, not only their types."""
-_OPEN: Final = frozenset({"data", "fieldsV1", "capacity", "allocatable"})
+_OPEN: Final = frozenset({"data", "capacity", "allocatable"})
 """Fields whose keys are anybody's."""
 _NUMBERED: Final = ("conditions", "tolerations", "taints", "managedFields")
 """Lists whose elements are told apart by their words."""

@@ -96,6 +96,8 @@ class Cluster:
             f"10.{number}.{n // 250}.{n % 250 + 1}" for n in itertools.count(number * 17)
         )
         self.workloads: dict[str, Workload] = {}
+        self.quota: int | None = None
+        """How many pods may be in the namespace; None where it has no quota."""
         self.resource_version = 1000
         self._reached = clock() - AGED_SECONDS
         self._follow(state, self._reached)
@@ -109,6 +111,10 @@ class Cluster:
 
     def _follow(self, state: ClusterState, now: float) -> None:
         self.resource_version += 1
+        if state.quota_pods_left is None:
+            self.quota = None
+        elif self.quota is None:
+            self.quota = self._there() + state.quota_pods_left
         newest = max((version for version, count in state.replicas.items() if count), default=None)
         for version, replicas in state.replicas.items():
             template = Template(version, state.restarted_at.get(version))
@@ -147,7 +153,8 @@ class Cluster:
         """Take the steps of a rolling update that are possible now."""
         while True:
             pods = [pod for pod in workload.pods if pod.ends_at is None or pod.ends_at > now]
-            made, ended = _step(workload, now)
+            wanted, ended = _step(workload, now)
+            made = wanted if self.quota is None else max(0, min(wanted, self.quota - self._there()))
             workload.pods = [
                 *(_ending(pod, now) if pod in ended else pod for pod in pods),
                 *(self._pod(workload, number, now) for number in range(made)),
@@ -155,6 +162,15 @@ class Cluster:
             self.resource_version += bool(made or ended)
             if not made and not ended:
                 return
+
+    def _there(self) -> int:
+        return sum(len(workload.pods) for workload in self.workloads.values())
+
+    def refuses(self, workload: Workload) -> bool:
+        """Tell whether the quota lets a Deployment's next pod not in."""
+        new = [pod for pod in workload.pods if pod.template == workload.template]
+        full = self.quota is not None and self._there() >= self.quota
+        return full and len(new) < workload.replicas
 
     def _pod(self, workload: Workload, number: int, now: float) -> Pod:
         uid = str(uuid.uuid4())

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
+from sandbox.standins.cluster.configuration import APPLIED, config_map
 from sandbox.standins.cluster.controller import NODES, Cluster
 from sandbox.standins.cluster.shown import (
     NOT_TOLERATED_LONG,
     Json,
     ShownPods,
-    is_counted,
     moment,
     named,
     set_condition,
 )
 from sandbox.standins.cluster.state import (
     CONFIG_MAP,
-    NAMESPACE,
     SYSTEM_NAMESPACE,
     ClusterState,
 )
@@ -25,7 +23,6 @@ from sandbox.standins.cluster.traffic import ShownTraffic
 from sandbox.standins.cluster.workloads import QUOTA, ShownWorkloads
 
 _MADE = 1_767_225_600
-_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _LOST = ("NodeStatusUnknown", "Kubelet stopped posting node status.")
 _AMOUNTS = {"cpu": "4", "ephemeral-storage": "100Gi", "memory": "16Gi", "pods": "110"}
 _NODE_INFO = (
@@ -63,7 +60,7 @@ class Objects:
             "replicasets": self._workloads.replica_sets,
             "services": self._traffic.services,
             "endpointslices": self._traffic.slices,
-            "configmaps": lambda: [self._config_map()],
+            "configmaps": lambda: [config_map(self._state, self._named(CONFIG_MAP, "config-1"))],
             "resourcequotas": self._quotas,
             "limitranges": list,
             "events": list,
@@ -76,53 +73,23 @@ class Objects:
 
     def _quotas(self) -> list[Json]:
         """Return the team's quota, where a fault has one: full, or with room for some pods."""
-        left = 0 if self._state.missing_pods else self._state.quota_pods_left
-        if left is None:
+        over = ("Succeeded", "Failed")
+        pods = sum(one["status"]["phase"] not in over for one in self._pods.all())
+        most = pods if self._state.missing_pods else self._cluster.quota
+        if most is None:
             return []
-        pods = sum(map(is_counted, self._pods.all()))
         used = {"pods": str(pods), "requests.cpu": f"{pods * 250}m"}
-        hard = {"pods": str(pods + left), "requests.cpu": "100"}
+        hard = {"pods": str(most), "requests.cpu": "100"}
         metadata = self._named(QUOTA, "quota-1")
         return [
             {
                 "apiVersion": "v1",
                 "kind": "ResourceQuota",
-                "metadata": {**metadata, "annotations": {_APPLIED: "{}\n"}},
+                "metadata": {**metadata, "annotations": {APPLIED: "{}\n"}},
                 "spec": {"hard": hard},
                 "status": {"hard": hard, "used": used},
             }
         ]
-
-    def _config_map(self) -> Json:
-        """Return the ConfigMap; a JSON patch that removed a key left no time of its own."""
-        state = self._state
-        data = {key: value for key, value in state.config.items() if key != state.key_removed}
-        own: Json = {"name": CONFIG_MAP, "namespace": NAMESPACE, "annotations": {}}
-        applied: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": own}
-        applied["data"] = dict(state.config)
-        fields: Json = {".": {}, **{f"f:{key}": {} for key in data}}
-        metadata: Json = {"f:annotations": {".": {}, f"f:{_APPLIED}": {}}}
-        labelled: Json = {"f:labels": {".": {}, "f:team": {}}} if state.config_labelled_at else {}
-        entry = {
-            "manager": "kubectl-client-side-apply",
-            "operation": "Update",
-            "apiVersion": "v1",
-            # One time for all that a manager has: a label's change renews the values' time too.
-            "time": state.config_labelled_at or state.config_changed_at,
-            "fieldsType": "FieldsV1",
-            "fieldsV1": {"f:data": fields, "f:metadata": {**metadata, **labelled}},
-        }
-        return {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {
-                **self._named(CONFIG_MAP, "config-1"),
-                **({"labels": {"team": "clinic"}} if labelled else {}),
-                "annotations": {_APPLIED: f"{json.dumps(applied)}\n"},
-                "managedFields": [entry],
-            },
-            "data": data,
-        }
 
     def _other_pods(self) -> list[Json]:
         state = self._state

@@ -42,7 +42,7 @@ class ClusterState(State):
     missing_pods: int = 0
     """So many pods of the newest version could not be made: a quota refused them."""
     quota_pods_left: int | None = None
-    """The namespace has a quota that lets so many more pods in."""
+    """The namespace has a quota that lets so many more pods in than there are when it comes."""
     stuck: bool = False
     """The newest version's rollout has exceeded its deadline."""
     paused: bool = False
@@ -67,6 +67,11 @@ class ClusterState(State):
     """A JSON patch has removed this key of the ConfigMap."""
     config_labelled_at: str = ""
     """When kubectl apply changed the ConfigMap's labels and no value."""
+    config_annotated_at: str = ""
+    """When kubectl annotate changed the ConfigMap."""
+    config_patched: dict[str, str] = Field(default={})
+    """Values that kubectl patch gave the ConfigMap, at `config_patched_at`."""
+    config_patched_at: str = "2026-01-01T00:00:00Z"
     stale_pods: bool = False
     """The pods are older than the configuration."""
     restarts: int = 0

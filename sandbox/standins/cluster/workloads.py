@@ -145,7 +145,8 @@ class ShownWorkloads:
         )
 
     def _refused(self, workload: Workload) -> bool:
-        return bool(self._state.missing_pods) and workload.version == self._cluster.newest()
+        missing = bool(self._state.missing_pods) and workload.version == self._cluster.newest()
+        return missing or self._cluster.refuses(workload)
 
     def _refusal(self, workload: Workload) -> str:
         used = sum(map(is_counted, self._pods.all()))
