@@ -87,7 +87,9 @@ class Counting:
         targets = self.inspector.targets(jobs, at, reach)
         serving = sources.serving(targets, self.inspector.target_labels, span)
         self._check_metric(at, reach)
-        series = self.inspector.samples(query, at, "the metric's samples")
+        read = self.inspector.samples(query, at, "the metric's samples")
+        # What ended before the range is counted no more, and nobody's twin.
+        series = [one for one in read if one.times[-1] > span.begin]
         others = {one.labels.get("job", "") for one in series} - jobs
         if others:
             targets += self.inspector.targets(others, at, reach)

@@ -29,6 +29,7 @@ def command(layout: Layout, binary: Binary) -> Command:
     port = layout.ports["prometheus"]
     settings = layout.runtime / "prometheus.yml"
     write_private(settings, yaml.safe_dump(_settings(layout), sort_keys=False))
+    add_targets(layout, ())
     return Command(
         name="prometheus",
         argv=(
@@ -62,6 +63,12 @@ def write_targets(layout: Layout, names: Iterable[str]) -> None:
     write_private(_targets(layout), json.dumps(targets))
 
 
+def add_targets(layout: Layout, more: Iterable[tuple[str, dict[str, str]]]) -> None:
+    """Scrape these addresses too, each with its labels, as if they were API processes; none: no more."""
+    targets = [{"targets": [address], "labels": labels} for address, labels in more]
+    write_private(_more_targets(layout), json.dumps(targets))
+
+
 def rules_file(layout: Layout) -> Path:
     """Return the file from which the alert rules are read."""
     return layout.runtime / "prometheus-rules.yml"
@@ -76,8 +83,13 @@ def _targets(layout: Layout) -> Path:
     return layout.runtime / "prometheus-api-targets.json"
 
 
+def _more_targets(layout: Layout) -> Path:
+    return layout.runtime / "prometheus-more-targets.json"
+
+
 def _settings(layout: Layout) -> dict[str, object]:
-    discovered = [{"files": [str(_targets(layout))], "refresh_interval": "5s"}]
+    files = [str(_targets(layout)), str(_more_targets(layout))]
+    discovered = [{"files": files, "refresh_interval": "5s"}]
     return {
         "global": {"scrape_interval": SCRAPE_INTERVAL, "scrape_timeout": "900ms"},
         "scrape_configs": [

@@ -62,6 +62,12 @@ class Switches(BaseModel):
     """`http_request_duration_seconds` counts no request any more."""
     other_bucket_bounds: bool = False
     """Fresh metrics whose request histogram has no bound at 0.05, 0.2 and 0.5."""
+    errors_in_new_series: bool = False
+    """Every error is counted under a route of its own, whose series begins with it."""
+    status_in_words: bool = False
+    """`http_requests_total` says `500 Internal Server Error` instead of 500."""
+    workers_in_turn: bool = False
+    """Every other scrape is answered by a worker that never had a request since this was set."""
     reset_counters: bool = False
     """Once, when set: every metric starts again at zero."""
 

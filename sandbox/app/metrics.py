@@ -31,6 +31,7 @@ class Metrics:
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self._endpoints = tuple(endpoints)
+        self._scrapes: list[bytes] = []
         self.reset(other_bounds=False)
 
     def reset(self, *, other_bounds: bool) -> None:
@@ -135,5 +136,11 @@ class Metrics:
         """Return everything in Prometheus's text format."""
         text = generate_latest(self._registry)
         if switches.metric_renamed:
-            return text.replace(_REQUEST_DURATION.encode(), _RENAMED.encode())
-        return text
+            text = text.replace(_REQUEST_DURATION.encode(), _RENAMED.encode())
+        if switches.status_in_words:
+            text = text.replace(b'status="500"', b'status="500 Internal Server Error"')
+        if not switches.workers_in_turn:
+            self._scrapes.clear()
+            return text
+        self._scrapes.append(text)
+        return text if len(self._scrapes) % 2 else self._scrapes[0]

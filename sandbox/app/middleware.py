@@ -12,6 +12,7 @@ from sandbox.app.faults import Faults
 from sandbox.app.metrics import Endpoint, Metrics
 
 _UNMEASURED = ("/health", "/metrics", "/_sandbox")
+_SERVER_ERROR = 500
 _SYNTHETIC_TAG = b"x-synthetic-tag"
 _LOGIN_PAGE = "<!doctype html><title>Sign in</title><form><input name=user></form>"
 _MEGABYTE = b" " * 1_000_000
@@ -27,6 +28,7 @@ class Measured:
         self._app = app
         self._metrics = metrics
         self._faults = faults
+        self._errors = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request and count it, whatever becomes of it."""
@@ -46,6 +48,9 @@ class Measured:
             await self._app(scope, receive, noting_the_status)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
+            if status >= _SERVER_ERROR and self._faults.switches.errors_in_new_series:
+                self._errors += 1
+                route = f"{route} {self._errors}"
             self._metrics.request(
                 Endpoint(scope["method"], route, status),
                 time.perf_counter() - started,

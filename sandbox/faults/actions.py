@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from psycopg import sql
 
+from sandbox.layout import APIS, HOST, RELEASED_APIS
 from sandbox.postgres import script
+from sandbox.prometheus_server import JOB, add_targets
 from sandbox.state import write_private
 from sandbox.switchboard import put
 from sandbox.together import together
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from sandbox.faults.holds import Holds
 
+VERSION = APIS[RELEASED_APIS[0]][1]
 _LIVE_SECONDS = 3.0
 """Behind the scrapes that the gate leaves out after a traffic switch."""
 
@@ -131,6 +134,51 @@ class TrafficCapped:
     async def revert(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
         """Lift it."""
         holds.platform.layout.traffic_cap.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficEnds:
+    """The load generator sends nothing any more from so many seconds after the traffic switch."""
+
+    after_seconds: float
+
+    async def apply(self, holds: Holds, fault: str) -> None:
+        """Let it send until then."""
+
+        async def end() -> None:
+            await TrafficCapped(0.0).apply(holds, fault)
+
+        holds.again(fault, end, self.after_seconds)
+
+    async def revert(self, holds: Holds, fault: str) -> None:
+        """Let it send again."""
+        holds.no_more(fault)
+        await TrafficCapped(0.0).revert(holds, fault)
+
+
+@dataclass(frozen=True, slots=True)
+class AlsoScraped:
+    """A server that Prometheus scrapes as if it were another pod of the released API in one region."""
+
+    server: str
+    region: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    async def apply(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
+        """Have it scraped, and wait until it is."""
+        layout = holds.platform.layout
+        address = f"{HOST}:{layout.ports[self.server]}"
+        labels = {"region": self.region, "version": VERSION, **self.labels}
+        add_targets(layout, [(address, labels)])
+        await self._scraped(holds, len(holds.platform.running_apis) + 1)
+
+    async def revert(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
+        """Have it scraped no more."""
+        add_targets(holds.platform.layout, ())
+        await self._scraped(holds, len(holds.platform.running_apis))
+
+    async def _scraped(self, holds: Holds, targets: int) -> None:
+        await holds.platform.told_by_prometheus(f'count(up{{job="{JOB}"}})', targets, 20.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from psycopg import sql
 
 from sandbox.faults.actions import (
     Action,
+    AlsoScraped,
     LinksChanged,
     Ordered,
     PressedAgain,
@@ -14,6 +15,7 @@ from sandbox.faults.actions import (
     Stopped,
     Switches,
     TrafficCapped,
+    TrafficEnds,
     VendorDown,
 )
 from sandbox.layout import LINKS, PREVIOUS, REGIONS, RELEASED_APIS, api_name, edge_name
@@ -67,5 +69,11 @@ FAULTS: dict[str, Action] = {
     "empty-histogram": Switches({"histogram_empty": True}),
     "other-bucket-bounds": Switches({"other_bucket_bounds": True}),
     "too-little-traffic": TrafficCapped(1.0),
+    "errors-in-new-series": Switches({"error_every": 333, "errors_in_new_series": True}),
+    "status-in-words": Switches({"error_every": 33, "status_in_words": True}),
+    "workers-in-turn": Switches({"workers_in_turn": True}),
+    "api-scraped-twice": AlsoScraped(RELEASED_APIS[0], REGIONS[0], {"service": "api-canary"}),
+    "pod-without-metrics": AlsoScraped("prometheus", REGIONS[0]),
+    "traffic-ends": TrafficEnds(14.0),
     "counter-reset": PressedAgain(7.0, {"reset_counters": True}),
 }
