@@ -220,7 +220,8 @@ def _address(series: Samples) -> tuple[str, str]:
 
 
 def _agreement(series: Samples, labels: Mapping[str, str]) -> int:
-    return sum(series.labels.get(name) == value for name, value in labels.items())
+    agrees = sum(series.labels.get(name) == value for name, value in labels.items())
+    return 2 * agrees - len(labels)
 
 
 def _shown(labels: Mapping[str, str]) -> str:

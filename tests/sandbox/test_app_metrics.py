@@ -110,6 +110,30 @@ def test_counters_can_be_reset_once(api: Api) -> None:
     assert api.metric("http_requests_total") == 1
 
 
+def test_an_error_can_begin_a_series(api: Api) -> None:
+    api.fault(error_every=1, errors_in_new_series=True)
+    before = api.http.get("/metrics").text
+    api.read(READ)
+    new = set(api.http.get("/metrics").text.splitlines()) - set(before.splitlines())
+    assert any('status="500"} 1.0' in line for line in new)
+
+
+def test_a_status_can_be_in_words(api: Api) -> None:
+    api.fault(status_in_words=True)
+    text = api.http.get("/metrics").text
+    assert 'status="500 Internal Server Error"' in text
+    assert 'status="500"' not in text
+
+
+def test_workers_can_answer_scrapes_in_turn(api: Api) -> None:
+    api.fault(workers_in_turn=True)
+    told = []
+    for _ in range(4):
+        told.append(api.metric("http_requests_total"))
+        api.read(READ)
+    assert told[0] == told[1] == told[3] < told[2]
+
+
 def test_journeys_of_the_gate_are_counted_apart(api: Api) -> None:
     before = api.metric('registrations_total{synthetic="true"}')
     body = {

@@ -1,0 +1,400 @@
+"""Counting from samples, without a Prometheus: births, restarts, falls, twins, targets and volumes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gates.decide import sources, tally
+from gates.decide.events import Cell, Counts
+from gates.decide.samples import NotCountableError, Patience, Samples, Span
+from gates.decide.targets import Target
+from tests.gates.decide.values import PROPERTY
+
+SCRAPE = 10.0
+SPAN = Span(begin=1000.0, end=1100.0, scrape_seconds=SCRAPE, known_since=0.0)
+TIMES = tuple(965.0 + SCRAPE * number for number in range(14))
+"""Four scrapes before the range, ten in it."""
+COLUMNS = tally.error_columns("status", "5..", frozenset({"/metrics"}))
+NEW, OLD = 1050.0, 100.0
+"""Starts of processes: in the range, and long before it."""
+
+
+def pod(name: str = "a", **labels: str) -> dict[str, str]:
+    return {"job": "api", "instance": name, **labels}
+
+
+def up(
+    name: str = "a", times: Sequence[float] = TIMES, failed: Sequence[float] = (), **labels: str
+) -> Samples:
+    values = tuple(0.0 if at in failed else 1.0 for at in times)
+    return Samples({**pod(name, **labels), "__name__": "up"}, tuple(times), values)
+
+
+def starts(values: Mapping[float, float], name: str = "a") -> Samples:
+    labels = {**pod(name), "__name__": sources.START}
+    return Samples(labels, tuple(values), tuple(values.values()))
+
+
+def series(values: Sequence[float], status: str = "200", name: str = "a", **more: str) -> Samples:
+    """Return a counter whose last value belongs to the last scrape."""
+    labels = {**pod(name), "__name__": "r", "status": status, **more}
+    return Samples(labels, TIMES[len(TIMES) - len(values) :], tuple(map(float, values)))
+
+
+def steady(step: float = 100.0, count: int = 14, first: float = 1000.0) -> list[float]:
+    return [first + step * number for number in range(count)]
+
+
+def counted(
+    found: Sequence[Samples],
+    scraped: Sequence[Samples] = (up(),),
+    span: Span = SPAN,
+    earlier: tally.Earlier | None = None,
+) -> Counts:
+    targets = sources.targets_of(scraped, SCRAPE)
+    of = sources.sources_of("r", found, targets)
+    return tally.tally("r", of, span, COLUMNS, earlier or {}).counts(None, span.begin, span.end)
+
+
+def refused(
+    found: Sequence[Samples], scraped: Sequence[Samples] = (up(),), span: Span = SPAN
+) -> NotCountableError:
+    with pytest.raises(NotCountableError) as caught:
+        counted(found, scraped, span)
+    return caught.value
+
+
+def test_a_counter_grows_from_scrape_to_scrape() -> None:
+    counts = counted([series(steady()), series([0] * 13 + [7], "503")])
+    assert (counts.bad, counts.total) == (7, 1007)
+    assert counts.cells[-1] == Cell("a", 1095.0, 7, 107)
+    assert len(counts.cells) == 10
+
+
+def test_the_first_value_of_a_counter_that_begins_in_the_range_counts() -> None:
+    assert counted([series(steady()), series([3, 5], "500")]).bad == 5
+
+
+def test_a_counter_that_comes_back_counts_what_it_gained_meanwhile() -> None:
+    back = series([3, 5], "500")
+    earlier = {back.without("__name__"): 2.0}
+    assert counted([series(steady()), back], earlier=earlier).bad == 3
+
+
+def test_a_counter_that_comes_back_from_zero_counts_in_full() -> None:
+    back = series([3, 5], "500")
+    earlier = {back.without("__name__"): 9.0}
+    assert counted([series(steady()), back], earlier=earlier).bad == 5
+
+
+def test_a_new_pod_counts_from_its_first_scrape() -> None:
+    scraped = (up(), up("b", TIMES[-3:]))
+    new = [series([40, 60, 80], name="b"), series([4, 4, 4], "500", name="b")]
+    assert counted([series(steady()), *new], scraped) == Counts(
+        4, 1084, counted([series(steady()), *new], scraped).cells
+    )
+
+
+@pytest.mark.parametrize(
+    ("scraped", "span"),
+    [
+        ((up("b", TIMES[-3:]), starts(dict.fromkeys(TIMES[-3:], OLD), "b")), SPAN),
+        ((up("b", TIMES[:10], version="1"), up("b", TIMES[-3:])), SPAN),
+        ((up("b", TIMES[-3:]),), dataclasses.replace(SPAN, known_since=1080.0)),
+    ],
+    ids=["its process is old", "its address is known", "Prometheus is new"],
+)
+def test_a_target_that_only_seems_new_brings_no_history(
+    scraped: tuple[Samples, ...], span: Span
+) -> None:
+    found = [series(steady()), series([5000, 5020, 5040], name="b")]
+    assert counted(found, (up(), *scraped), span).total == 1040
+
+
+def test_a_restart_counts_all_since_even_where_it_is_more_than_before() -> None:
+    restart = starts({at: OLD if at < NEW else NEW for at in TIMES})
+    values = [100.0] * 9 + [150.0] * 5
+    assert counted([series(values)], (up(), restart)).total == 150
+    assert counted([series([100.0] * 9 + [30.0] * 5)], (up(), restart)).total == 30
+
+
+FELL = [100.0, 110, 120, 130, 140, 150, 160, 170, 180, 5, 15, 25, 35, 45]
+
+
+@pytest.mark.parametrize(
+    ("scraped", "says"),
+    [
+        ((up(),), "exposes no process_start_time_seconds"),
+        ((up(), starts(dict.fromkeys(TIMES, OLD))), "process_start_time_seconds did not change"),
+    ],
+    ids=["no start", "the same start"],
+)
+def test_a_fall_without_a_restart_is_not_counted(scraped: tuple[Samples, ...], says: str) -> None:
+    error = refused([series(FELL)], scraped)
+    assert says in str(error)
+    assert error.patience is Patience.SAMPLES
+
+
+def test_a_fall_after_a_failed_scrape_is_a_restart() -> None:
+    kept = [at for at in TIMES if at != TIMES[8]]
+    values = [value for at, value in zip(TIMES, FELL, strict=True) if at != TIMES[8]]
+    found = Samples(series(FELL).labels, tuple(kept), tuple(values))
+    # From 130 at the scrape before the range to 170, then 5 to 45.
+    assert counted([found], (up(failed=[TIMES[8]]),)).total == 170 - 130 + 45
+
+
+@pytest.mark.parametrize(
+    ("values", "scraped"),
+    [
+        ([100, 10] * 7, (up(),)),
+        (steady(), (up(), starts({at: OLD + 5 * (n % 2) for n, at in enumerate(TIMES)}))),
+        (steady(), (up(), starts({at: OLD + 50 * (at > NEW) for at in TIMES}))),
+    ],
+    ids=["values in turn", "starts in turn", "an older process answers"],
+)
+def test_counters_of_several_workers_are_not_counted(
+    values: list[float], scraped: tuple[Samples, ...]
+) -> None:
+    error = refused([series(values)], scraped)
+    assert "split over workers" in str(error)
+    assert error.patience is Patience.NONE
+
+
+def test_a_process_that_restarts_all_the_time_is_not_counted() -> None:
+    restarts = starts({at: at for at in TIMES})
+    assert "restarted 10 times in 10 scrapes" in str(refused([series([5] * 14)], (up(), restarts)))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_what_is_no_count_is_refused(value: float) -> None:
+    assert "negative or not a finite number" in str(refused([series([*steady(count=13), value])]))
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ([series(steady(2e7))], "20,000,000 events in 10 s"),
+        ([series(steady()), series([2001], "200", route="x")], "2,001 events at once"),
+    ],
+    ids=["a second", "at first"],
+)
+def test_more_events_than_can_be_are_refused(found: list[Samples], says: str) -> None:
+    assert says in str(refused(found))
+
+
+def test_first_values_of_twenty_scrapes_are_counted() -> None:
+    assert counted([series(steady()), series([2000], "200", route="x")]).total == 3000
+
+
+@pytest.mark.parametrize(
+    ("status", "bad"),
+    [
+        ("503", True),
+        ("200", False),
+        ("5xx", True),
+        ("5XX", True),
+        ("2xx", False),
+        ("", None),
+        ("HTTP_500", None),
+        ("500 Internal Server Error", None),
+        ("5000", None),
+        ("0", None),
+        ("error", None),
+    ],
+)
+def test_a_status_is_three_digits_or_a_class(status: str, bad: bool | None) -> None:  # noqa: FBT001 - a table's column
+    assert tally.is_bad(status, "5..") is bad
+
+
+def test_a_class_that_is_bad_in_part_can_not_be_read() -> None:
+    assert tally.is_bad("5xx", "503") is None
+
+
+def whole(found: Sequence[Samples], span: Span = SPAN) -> tally.Tally:
+    of = sources.sources_of("r", found, sources.targets_of((up(),), SCRAPE))
+    return tally.tally("r", of, span, COLUMNS, {})
+
+
+def test_the_share_without_a_status_is_told() -> None:
+    with pytest.raises(NotCountableError, match=r"^50\.00% of 2,000 events"):
+        whole([series(steady()), series(steady(), "oops")]).check_readable("status")
+    whole([series(steady()), series([5] * 14, "oops")]).check_readable("status")
+
+
+@pytest.mark.parametrize(("idle", "stopped"), [(4, False), (5, True)])
+def test_events_reach_to_the_newest_scrapes(idle: int, *, stopped: bool) -> None:
+    growing = steady(count=14 - idle)
+    found = whole([series([*growing, *[growing[-1]] * idle])])
+    if not stopped:
+        found.check_newest()
+        return
+    with pytest.raises(NotCountableError, match="no events since 00:17:25 UTC"):
+        found.check_newest()
+
+
+def test_scrapes_and_probes_are_no_traffic() -> None:
+    assert counted([series(steady(), route="/metrics"), series(steady(2))]).total == 20
+    with pytest.raises(NotCountableError, match="may all be scrapes and health probes"):
+        whole([series(steady(6))]).check_not_own()
+    whole([series(steady(7))]).check_not_own()
+    assert tally.tells_routes([series([1], route="/v1/x")])
+    assert not tally.tells_routes([series([1], route="x")])
+
+
+def test_a_part_of_the_range_counts_for_itself() -> None:
+    found = whole([series(steady())])
+    assert found.counts(None, 1050.0, 1100.0).total == 500
+    assert found.counts(None, 1100.0, 1200.0) == Counts(0, 0)
+
+
+# --- sources ---------------------------------------------------------------------------------------
+
+
+def check_twins(found: Sequence[Samples], scraped: Sequence[Samples]) -> None:
+    of = sources.sources_of("r", found, sources.targets_of(scraped, SCRAPE))
+    sources.check_no_twins("r", of)
+
+
+def shifted(samples: Samples, seconds: float, **labels: str) -> Samples:
+    later = tuple(at + seconds for at in samples.times)
+    return Samples({**samples.labels, **labels}, later, samples.values)
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        ({"service": "canary"}, 'a as service="" and service="canary"'),
+        ({"prometheus_replica": "b"}, 'a as prometheus_replica="" and prometheus_replica="b"'),
+        ({"job": "pods"}, 'a as job="api" and job="pods"'),
+    ],
+)
+def test_one_address_is_one_source(labels: dict[str, str], says: str) -> None:
+    one = series(steady())
+    scraped = (up(), shifted(up(), 3, **labels))
+    with pytest.raises(NotCountableError) as caught:
+        check_twins([one, shifted(one, 3, **labels)], scraped)
+    assert f"counts one source twice: {says}" in str(caught.value)
+
+
+def test_one_address_after_the_other_is_one_target_renamed() -> None:
+    first, second = TIMES[:7], TIMES[7:]
+    found = [
+        Samples({**pod(), "status": "200"}, first, (1.0,) * 7),
+        Samples({**pod(service="x"), "status": "200"}, second, (1.0,) * 7),
+    ]
+    check_twins(found, (up(times=first), up(times=second, service="x")))
+
+
+@pytest.mark.parametrize(
+    ("start", "first", "twins"),
+    [(OLD, 1003.0, True), (OLD + 1, 1003.0, False), (OLD, 5000.0, False)],
+    ids=["one process", "two starts", "two counters"],
+)
+def test_one_process_behind_two_addresses_is_one_source(
+    start: float, first: float, *, twins: bool
+) -> None:
+    found = [series(steady()), shifted(series(steady(first=first)), 3, instance="service:80")]
+    scraped = (
+        up(),
+        shifted(up(), 3, instance="service:80"),
+        starts(dict.fromkeys(TIMES, OLD)),
+        shifted(starts(dict.fromkeys(TIMES, start)), 3, instance="service:80"),
+    )
+    if not twins:
+        check_twins(found, scraped)
+        return
+    with pytest.raises(NotCountableError, match="twice: a and service:80"):
+        check_twins(found, scraped)
+
+
+def test_equal_values_of_unknown_processes_are_one_source() -> None:
+    with pytest.raises(NotCountableError, match="twice: a and b"):
+        check_twins([series(steady()), series(steady(), name="b")], (up(), up("b")))
+    check_twins([series(steady()), series(steady(99), name="b")], (up(), up("b")))
+    check_twins([series([5] * 14), series([5] * 14, name="b")], (up(), up("b")))
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        ({"exported_instance": "x"}, "copies of another Prometheus's series"),
+        ({"job": "recorded"}, "no scraped target brings"),
+    ],
+)
+def test_copies_and_recorded_series_are_refused(labels: dict[str, str], says: str) -> None:
+    with pytest.raises(NotCountableError, match=says):
+        sources.sources_of(
+            "r", [shifted(series(steady()), 0, **labels)], sources.targets_of((up(),), SCRAPE)
+        )
+
+
+def test_every_target_brings_the_metric_to_its_newest_scrapes() -> None:
+    targets = sources.targets_of((up(), up("b")), SCRAPE)
+    both = [series(steady()), series(steady(), name="b")]
+    of = sources.sources_of("r", both, targets)
+    sources.check_all_bring("r", of, targets)
+    with pytest.raises(NotCountableError, match="b is up and exposes no r"):
+        sources.check_all_bring("r", sources.sources_of("r", both[:1], targets), targets)
+    old = Samples(both[1].labels, TIMES[:10], both[1].values[:10])
+    with pytest.raises(NotCountableError, match="its r end 40 s earlier"):
+        sources.check_all_bring("r", sources.sources_of("r", [both[0], old], targets), targets)
+
+
+@pytest.mark.parametrize(
+    ("scraped", "says"),
+    [
+        ((), "Prometheus scrapes no target of the release"),
+        ((up(times=TIMES[:8]),), "scraped the release 65 s ago"),
+        ((up(), up("b", failed=TIMES[-1:])), "can't scrape b of the release"),
+    ],
+    ids=["none", "stale", "down"],
+)
+def test_targets_that_do_not_serve_are_refused(scraped: tuple[Samples, ...], says: str) -> None:
+    with pytest.raises(NotCountableError, match=says):
+        sources.serving(sources.targets_of(scraped, SCRAPE), {"job": "api"}, SPAN)
+
+
+def test_a_target_that_is_gone_is_not_waited_for() -> None:
+    scraped = (up(), up("b", TIMES[:6]))
+    (left,) = sources.serving(sources.targets_of(scraped, SCRAPE), {"job": "api"}, SPAN)
+    assert left.name == "a"
+
+
+def test_labels_of_a_target_may_contradict_those_of_a_metric() -> None:
+    target = Target({"job": "api", "version": "1"}, TIMES, (), (), SCRAPE)
+    assert target.may_bear({"job": "api", "route": "x"})
+    assert not target.may_bear({"version": "2"})
+
+
+# --- whatever happens ------------------------------------------------------------------------------
+
+steps = st.lists(st.integers(0, 50), min_size=14, max_size=14)
+
+
+@PROPERTY
+@given(good=steps, bad=steps, born=st.integers(0, 13), restart=st.integers(0, 13))
+def test_counts_are_the_events_of_the_range(
+    good: list[int], bad: list[int], born: int, restart: int
+) -> None:
+    """Truth is known: a process that restarts once, and errors whose counter may begin at any scrape."""
+
+    def counter(events: list[int], since: int) -> Samples:
+        total, values = 0, []
+        for number, amount in enumerate(events):
+            total = amount if number == restart else total + amount
+            values.append(total)
+        status = "500" if events is bad else "200"
+        return series(values[since:], status)
+
+    first = next((n for n, amount in enumerate(bad) if amount and n >= born), 13)
+    bad[:first] = [0] * first
+    started = {at: OLD if n < restart else TIMES[restart] - 5 for n, at in enumerate(TIMES)}
+    counts = counted([counter(good, 0), counter(bad, first)], (up(), starts(started)))
+    assert counts.total == sum(good[4:]) + sum(bad[4:])
+    assert counts.bad == sum(bad[4:])
+    assert sum(cell.bad for cell in counts.cells) == counts.bad
