@@ -50,7 +50,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         asking.start()
         stack.callback(asking.join)
     for item in checks:
-        item.stash[CHECK] = Check(item.stash[ROW].id, run.platform.regions)
+        row = item.stash[ROW]
+        item.stash[CHECK] = Check(row.id, run.platform.regions, row.on_fail)
 
 
 def _look_for_garbage_seldom() -> None:

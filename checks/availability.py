@@ -1,18 +1,18 @@
-"""Confirmation: an unavailability counts once it lasted, and only if the gate itself has network."""
+"""Confirmation: an absence or a wrong answer counts once it lasted, and only if the gate has network."""
 
 from __future__ import annotations
 
 import dataclasses
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from checks import failures
 from checks.failures import Cause
 from checks.platform import Platform
 from checks.vantage import witness
-from gates.decide.judgement import Judgement
+from gates.decide.judgement import REFUSALS, Judgement, from_cache, refuses_asker
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
 from probes.observation import Facts, Observation
@@ -36,17 +36,40 @@ class Reading(Generic[V]):
         return any(judgement.outcome is not Outcome.PASS for judgement in self.judgements)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Found(Generic[V]):
+    """One ask: what came back and what is wrong with it."""
+
+    observation: Observation[V]
+    began: float
+    """By the monotonic clock."""
+    away: str | None
+    """Why the subject is unavailable, in words."""
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def bad(self) -> bool:
+        """Whether it would be a FAIL if it lasted."""
+        return self.away is not None or any(one.outcome is Outcome.FAIL for one in self.judgements)
+
+    @property
+    def words(self) -> str:
+        """Return what was bad, in words."""
+        failed = [one.sentence for one in self.judgements if one.outcome is Outcome.FAIL]
+        return self.away or "; ".join(failed)
+
+
 class Clocks:
-    """One clock for each (region, service), started by the first unavailability, shared by all checks."""
+    """One clock for each (region, service), started by the first bad answer, shared by all checks."""
 
     def __init__(self) -> None:
         self._since: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
-    def down_for_seconds(self, region: str, service: str) -> float:
-        """Return how long a service has been down, starting its clock if it was not."""
+    def since(self, region: str, service: str, began: float) -> float:
+        """Return since when a service is bad; `began` is when it was first asked in vain."""
         with self._lock:
-            return time.monotonic() - self._since.setdefault((region, service), time.monotonic())
+            return self._since.setdefault((region, service), began)
 
     def up(self, region: str, *services: str) -> None:
         """Stop the clocks of what answers."""
@@ -56,74 +79,136 @@ class Clocks:
 
 
 class Availability:
-    """Reads services of a platform, confirming every absence."""
+    """Reads services of a platform, confirming what is bad."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._clocks = Clocks()
 
     def reach(
-        self, region: str, service: str, subject: str, probe: Callable[[], Observation[V]]
+        self,
+        region: str,
+        service: str,
+        subject: str,
+        probe: Callable[[], Observation[V]],
+        judge: Callable[[V], Sequence[Judgement]] | None = None,
+        *,
+        confirm: bool = False,
     ) -> Reading[V]:
-        """Probe until the service answers or its absence is confirmed.
+        """Probe until the service answers as it should or what is bad about it is confirmed.
 
-        `service` keys the clock; a 5xx answer keys one of its own, since the service did answer and
-        only what stands behind this `subject` is away.
+        `service` keys the clock; an answer keys one of its own, since the service did answer and only
+        what stands behind this `subject` is bad. `judge` says what is wrong with an answer (by default
+        what refuses the gate or comes out of a cache decides nothing); with `confirm`, where that means a
+        rollback, it is confirmed as an absence is, and else it FAILs at once.
         """
-        behind = f"{service}: {subject}"
-        observation = probe()
-        away = _absence(observation)
-        if away is None:
-            self._clocks.up(region, service, behind)
-            return Reading(observation, _wrong_or_ours(subject, observation))
-        key = service if observation.value is None else behind
-        while (
-            down_for := self._clocks.down_for_seconds(region, key)
-        ) < self._platform.confirm_seconds:
-            if self._platform.deadline.remaining_seconds() <= 0:
-                return Reading(observation, (_unconfirmed(subject, away),))
-            left = self._platform.confirm_seconds - down_for
-            time.sleep(min(self._platform.poll_seconds, left))
-            observation = probe()
-            away = _absence(observation)
-            if away is None:
-                self._clocks.up(region, service, behind)
-                back = self._recovered(subject, down_for)
-                return Reading(observation, (back, *_wrong_or_ours(subject, observation)))
-        return Reading(observation, (self._confirmed(region, subject, observation, away),))
 
-    def _recovered(self, subject: str, down_seconds: float) -> Judgement:
-        hold = self._platform.policy.availability.on_recovery == "hold"
+        def ask() -> _Found[V]:
+            began = time.monotonic()
+            observation = probe()
+            away = absence(observation)
+            found = () if away is not None else self._of(subject, observation, judge)
+            return _Found(observation, began, away, found)
+
+        behind = f"{service}: {subject}"
+        found = ask()
+        if found.away is None and not (found.bad and confirm):
+            self._clocks.up(region, service, behind)
+            return Reading(found.observation, found.judgements)
+        key = service if found.observation.value is None else behind
+        since = self._clocks.since(region, key, found.began)
+        asked = 1
+        while (left := since + self._platform.confirm_seconds - time.monotonic()) > 0:
+            if self._platform.deadline.remaining_seconds() <= 0:
+                why = "the run's deadline came before that could be confirmed"
+                return Reading(found.observation, (_undecided(subject, found.words, why),))
+            time.sleep(min(self._platform.poll_seconds, left))
+            before, found, asked = found.words, ask(), asked + 1
+            if not found.bad:
+                self._clocks.up(region, service, behind)
+                seconds = time.monotonic() - since
+                return Reading(found.observation, self._ended(subject, before, found, seconds))
+        lasted = f"for {time.monotonic() - since:.1f} s (asked {_times(asked)})"
+        return Reading(found.observation, self._confirmed(region, subject, found, lasted))
+
+    def intermittent(self, subject: str, words: str, bad: int, asked: int) -> Judgement:
+        """Return what some bad answers among good ones say: one is a recovery, more are none."""
+        return self._recovery(
+            subject,
+            f"{bad} of {asked} answers of {subject} were bad ({words}); the others were good",
+            hold=bad > 1,
+        )
+
+    def _ended(
+        self, subject: str, before: str, found: _Found[V], seconds: float
+    ) -> tuple[Judgement, ...]:
+        """Return what a bad answer means that was followed by another one."""
+        if any(one.outcome is not Outcome.PASS for one in found.judgements):
+            why = "then the gate got no usable answer, so that could not be confirmed"
+            return (_undecided(subject, before, why), *found.judgements)
+        sentence = f"{subject}: {before}; {seconds:.1f} s after the first ask it answered again"
+        return (self._recovery(subject, sentence), *found.judgements)
+
+    def _recovery(self, subject: str, sentence: str, *, hold: bool = False) -> Judgement:
+        hold = hold or self._platform.policy.availability.on_recovery == "hold"
         return Judgement(
             outcome=Outcome.INCONCLUSIVE if hold else Outcome.PASS,
             rule="available",
             subject=subject,
-            sentence=f"{subject} was away and came back within {down_seconds + 0.1:.1f} s",
-            observed=down_seconds,
-            target=0,
-            unit="s",
-            clears="a run in which it is never away" if hold else "",
+            sentence=sentence,
+            target="every answer good",
+            clears="a run in which every answer is good" if hold else "",
         )
 
     def _confirmed(
-        self, region: str, subject: str, observation: Observation[V], away: str
-    ) -> Judgement:
-        answered = observation.value is not None
-        seen = f"{subject} itself" if answered else witness(self._platform, region)
-        confirm = self._platform.confirm_seconds
+        self, region: str, subject: str, found: _Found[V], lasted: str
+    ) -> tuple[Judgement, ...]:
+        if found.away is None:
+            return tuple(
+                dataclasses.replace(one, sentence=f"{one.sentence}, {lasted}")
+                if one.outcome is Outcome.FAIL
+                else one
+                for one in found.judgements
+            )
+        # An answer came over the network, so it needs no witness that the gate has one.
+        answered = found.observation.value is not None
+        seen = "" if answered else witness(self._platform, region)
         if seen is None:
             sentence = (
-                f"{subject}: {away}, and nothing else answers the gate either: "
+                f"{subject}: {found.away}, and nothing else answers the gate either: "
                 "it has no network here; no verdict about the platform"
             )
-            return _away(
-                Outcome.ERROR, subject, sentence, away, "run the gate where it has network"
-            )
-        sentence = f"{subject}: {away}, for {confirm:g} s and more, while {seen} answers"
-        return _away(Outcome.FAIL, subject, sentence, away, f"{subject} answering")
+            clears = "run the gate where it has network"
+            return (_away(Outcome.ERROR, subject, sentence, found.away, clears),)
+        sentence = f"{subject}: {found.away} {lasted}" + (f", while {seen} answers" if seen else "")
+        return (_away(Outcome.FAIL, subject, sentence, found.away, f"{subject} answering"),)
+
+    @staticmethod
+    def _of(
+        subject: str,
+        observation: Observation[V],
+        judge: Callable[[V], Sequence[Judgement]] | None,
+    ) -> tuple[Judgement, ...]:
+        """Judge one observation that is no absence."""
+        if observation.failure is not None:
+            wrong = failures.cause(observation.failure) is Cause.WRONG
+            of = failures.subject_wrong if wrong else failures.our_error
+            return (of(subject, observation.failure),)
+        if observation.value is None:
+            return ()
+        return tuple((judge or (lambda value: usable(subject, value)))(observation.value))
 
 
-def _absence(observation: Observation[V]) -> str | None:
+def usable(subject: str, answer: object) -> tuple[Judgement, ...]:
+    """Judge whether an answer speaks for the service: not one that refuses the gate, nor a cache's."""
+    if not isinstance(answer, HttpAnswer):
+        return ()
+    if answer.status in REFUSALS:
+        return (refuses_asker(subject, answer.status),)
+    return () if answer.from_cache is None else (from_cache(subject, answer.from_cache),)
+
+
+def absence(observation: Observation[V]) -> str | None:
     """Return in words why the subject is unavailable, or None when it is not."""
     if observation.failure is not None:
         away = failures.cause(observation.failure) is Cause.UNAVAILABLE
@@ -134,18 +219,13 @@ def _absence(observation: Observation[V]) -> str | None:
     return None
 
 
-def _wrong_or_ours(subject: str, observation: Observation[V]) -> tuple[Judgement, ...]:
-    failure = observation.failure
-    if failure is None:
-        return ()
-    if failures.cause(failure) is Cause.WRONG:
-        return (failures.subject_wrong(subject, failure),)
-    return (failures.our_error(subject, failure),)
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
-def _unconfirmed(subject: str, away: str) -> Judgement:
-    sentence = f"{subject}: {away}; the run's deadline came before that could be confirmed"
-    return _away(Outcome.INCONCLUSIVE, subject, sentence, away, "a run with time left")
+def _undecided(subject: str, words: str, why: str) -> Judgement:
+    sentence = f"{subject}: {words}; {why}"
+    return _away(Outcome.INCONCLUSIVE, subject, sentence, "bad", "a run with time left")
 
 
 def _away(outcome: Outcome, subject: str, sentence: str, away: str, clears: str) -> Judgement:

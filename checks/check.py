@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gates.decide.judgement import Judgement, outcome_of
-from gates.decide.outcome import Outcome
+from gates.decide.outcome import Meaning, Outcome
 from gates.decide.plain_text import cleaned
 from probes.observation import Observation
 
@@ -48,9 +48,13 @@ class Check:
     All findings of a check are collected, over all its steps and regions, before it fails.
     """
 
-    def __init__(self, check_id: str, regions: tuple[str, ...]) -> None:
+    def __init__(
+        self, check_id: str, regions: tuple[str, ...], means: Meaning = Meaning.ROLLBACK
+    ) -> None:
         self.id = check_id
         self.regions = regions
+        self.confirms = means in (Meaning.STOP, Meaning.ROLLBACK)
+        """Whether a bad answer counts only once it lasted: a FAIL that merely holds costs no wait."""
         self._noted = {region: Noted() for region in regions}
         self._lock = threading.Lock()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import probes
 from checks.availability import Availability, Reading
@@ -52,12 +52,16 @@ class FhirServer:
 
     def _judge_refusal(self, region: str, path: str) -> None:
         subject = "FHIR record without a login"
-        reading = self._read(region, subject, path)
-        answer = reading.observation.value
-        if answer is not None and not reading.decided:
-            self._check.judge(region, _refused(subject, answer.status))
+        # Here a refusal is what is asked for.
+        self._read(region, subject, path, lambda answer: [_refused(subject, answer.status)])
 
-    def _read(self, region: str, subject: str, path: str) -> Reading[HttpAnswer]:
+    def _read(
+        self,
+        region: str,
+        subject: str,
+        path: str,
+        judge: Callable[[HttpAnswer], Sequence[Judgement]] | None = None,
+    ) -> Reading[HttpAnswer]:
         target = self._platform.service(region, self._section.service)
         reading = self._availability.reach(
             region,
@@ -71,6 +75,7 @@ class FhirServer:
                 headers={"Accept": probes.fhir.ACCEPT},
                 max_bytes=probes.fhir.MAX_BYTES,
             ),
+            judge,
         )
         self._check.observe(region, reading.observation)
         self._check.judge(region, *reading.judgements)

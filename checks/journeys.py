@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import probes
 from checks import failures
-from checks.availability import Availability, Reading
+from checks.availability import Availability
 from checks.check import Check
 from checks.platform import NotDescribedError, Platform
 from checks.vendor_outage import Outage, VendorOutages, read_with
@@ -31,21 +31,33 @@ LEASE_WAIT_SECONDS = 30.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Walked:
-    """One region's journey: the steps of its last walk, and what its reachability decided."""
+    """One region's journey: the steps of its last walk, and what confirming a broken one decided."""
 
     steps: tuple[StepTaken, ...]
-    reading: Reading[HttpAnswer] | None
     broke_at: str | None
-    """The step whose server was away: in the last walk, or before that one got further."""
-    row: Judgement | None
-    """Whether the booking arrived in the database."""
+    """The step that was bad: in the last walk, or before that one got through."""
+    confirmed: tuple[Judgement, ...]
+    """What is to be said of that step, in place of its own judgements if it broke in the last walk."""
     row_observation: Observation[probes.postgres.RecordFound] | None = None
     outage: Outage | None = None
     """The vendor's outage that may be why the last step broke."""
 
     def outage_behind(self, name: str) -> Outage | None:
         """Return the outage that a step's failures have to be read with."""
-        return self.outage if self.steps[-1].name == name else None
+        return self.outage if self.broke_at == name else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Walk:
+    """One walk through a region."""
+
+    steps: tuple[StepTaken, ...]
+    row_observation: Observation[probes.postgres.RecordFound] | None = None
+
+    @property
+    def broken(self) -> StepTaken | None:
+        """Return the first step that did not pass."""
+        return next((step for step in self.steps if not step.passed), None)
 
 
 class Journeys:
@@ -82,9 +94,9 @@ class Journeys:
                 self._judge_region(check, region, name, self._walked[region])
 
     def _judge_region(self, check: Check, region: str, name: str, walked: Walked) -> None:
-        reading, outage = walked.reading, walked.outage_behind(name)
-        if reading is not None and walked.broke_at == name:
-            check.judge(region, *read_with(outage, reading.judgements))
+        outage = walked.outage_behind(name)
+        if walked.broke_at == name:
+            check.judge(region, *read_with(outage, walked.confirmed))
         step = next((step for step in walked.steps if step.name == name), None)
         if step is None:
             check.judge(region, _blocked(name, walked.steps[-1].name))
@@ -93,11 +105,9 @@ class Journeys:
             check.observe(region, observation)
         for asked in outage.observations if outage is not None else ():
             check.observe(region, asked)
-        check.judge(region, *read_with(outage, step.judgements))
-        if name == "booking" and walked.row is not None:
-            if walked.row_observation is not None:
-                check.observe(region, walked.row_observation)
-            check.judge(region, walked.row)
+        check.judge(region, *step.judgements)
+        if name == "booking" and walked.row_observation is not None:
+            check.observe(region, walked.row_observation)
 
     def _walk_all(self) -> dict[str, Walked]:
         settings = self._platform.environment.settings
@@ -118,47 +128,68 @@ class Journeys:
     def _walk(self, region: str, synthetic: Synthetic) -> Walked:
         tag = f"{TAG_PREFIX}{self._platform.run_id}-{region}"
         with self._records(region, synthetic, tag):
-            walks: list[tuple[StepTaken, ...]] = []
-            broke_at: list[str] = []
+            walks: list[_Walk] = []
 
             def once() -> Observation[HttpAnswer]:
-                steps = tuple(self._journey(region, synthetic, tag).walk())
-                walks.append(steps)
-                if not steps[-1].judgements:
-                    broke_at.append(steps[-1].name)
-                return steps[-1].observations[-1]
+                walks.append(self._walk_once(region, synthetic, tag))
+                return (walks[-1].broken or walks[-1].steps[-1]).observations[-1]
 
-            subject = "the patient's journey"
-            reading = self._availability.reach(region, synthetic.service, subject, once)
-            steps = walks[-1]
-            last = steps[-1]
-            broken = last.name if not last.judgements else next(iter(broke_at), None)
-            outage = self._outages.behind(region, last.name) if _may_be_a_vendors(last) else None
-            row, observed = self._row_of_booking(steps)
-            return Walked(steps, reading if broken else None, broken, row, observed, outage)
+            reading = self._availability.reach(
+                region,
+                synthetic.service,
+                "the patient's journey",
+                once,
+                lambda _: walks[-1].broken.judgements if walks[-1].broken else (),
+                confirm=True,
+            )
+            return self._walked_by(region, walks, reading.judgements)
+
+    def _walk_once(self, region: str, synthetic: Synthetic, tag: str) -> _Walk:
+        """Walk the journey and look for its booking: an answer 201 alone proves no appointment."""
+        steps = tuple(self._journey(region, synthetic, tag).walk())
+        booked = next((step for step in steps if step.name == "booking" and step.record_id), None)
+        observed = self._row_of(booked) if booked is not None and booked.judgements else None
+        if booked is None or observed is None:
+            return _Walk(steps)
+        judgements = (*booked.judgements, _row_judgement(observed))
+        with_row = dataclasses.replace(booked, judgements=judgements)
+        return _Walk(tuple(with_row if step is booked else step for step in steps), observed)
+
+    def _walked_by(
+        self, region: str, walks: list[_Walk], confirmed: tuple[Judgement, ...]
+    ) -> Walked:
+        """Return the last walk; what confirming says of a step that is broken in it replaces its own word."""
+        last = walks[-1]
+        broken = last.broken
+        was_bad = next((walk.broken for walk in walks if walk.broken), None)
+        if broken is None or was_bad is None:
+            name = None if was_bad is None else was_bad.name
+            return Walked(last.steps, name, confirmed, last.row_observation)
+        steps = tuple(
+            dataclasses.replace(step, judgements=()) if step is broken else step
+            for step in last.steps
+        )
+        outage = self._outages.behind(region, broken.name) if _may_be_a_vendors(broken) else None
+        return Walked(steps, broken.name, confirmed, last.row_observation, outage)
 
     def _journey(self, region: str, synthetic: Synthetic, tag: str) -> Journey:
         patient = Patient.made_up(tag, synthetic.email_domain)
         api = PatientApi(self._platform.service(region, synthetic.service), patient)
         return Journey(api, synthetic.provider_id, self._platform.call_deadline)
 
-    def _row_of_booking(
-        self, steps: tuple[StepTaken, ...]
-    ) -> tuple[Judgement | None, Observation[probes.postgres.RecordFound] | None]:
-        """Look for the booking in the database: an answer 201 alone proves no appointment."""
+    def _row_of(self, booked: StepTaken) -> Observation[probes.postgres.RecordFound] | None:
+        """Look for the booking in the database; None where the environment does not say where."""
         section = self._platform.environment.settings.postgres
         target = self._platform.postgres()
-        booked = next((step for step in steps if step.name == "booking" and step.record_id), None)
-        if section is None or section.created_record is None or target is None or booked is None:
-            return None, None
-        observed = probes.postgres.record_exists(
+        if section is None or section.created_record is None or target is None:
+            return None
+        return probes.postgres.record_exists(
             target,
             section.created_record.table,
             section.created_record.id_column,
             booked.record_id,
             deadline=self._platform.call_deadline(),
         )
-        return _row_judgement(observed), observed
 
     @contextlib.contextmanager
     def _records(self, region: str, synthetic: Synthetic, tag: str) -> Iterator[None]:

@@ -128,6 +128,8 @@ class _Served:
                 headers=headers,
                 max_bytes=_MAX_DOCUMENT_BYTES,
             ),
+            # An app's request says itself which status it expects, a refusal too.
+            lambda _: (),
         )
         self.check.observe(self.region, reading.observation)
         self.check.judge(self.region, *reading.judgements)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from checks.availability import Availability
+from checks.availability import Availability, usable
 from checks.check import Check
 from checks.clusters import ENDPOINTS_SETTLE_SECONDS, Clusters, Look, found, is_wanted
 from checks.platform import Platform
@@ -77,6 +77,16 @@ class TrafficWay:
                 return
             target = http.HttpTarget(address, platform.environment.settings.ca_file)
             subject = f"{described.service} {endpoint.path} of the release"
+
+            def judge_answer(answer: http.HttpAnswer) -> Sequence[Judgement]:
+                body = _object(answer)
+                status_field = endpoint.status_field or "status"
+                return usable(subject, answer) or (
+                    equals(f"{subject} status", answer.status, 200),
+                    equals(f"{subject} {status_field}", body.get(status_field), endpoint.healthy),
+                    *_says_release(subject, endpoint.version_field, body, platform),
+                )
+
             reading = self._availability.reach(
                 region,
                 f"candidate {described.service}",
@@ -84,22 +94,11 @@ class TrafficWay:
                 lambda: http.request(
                     target, "GET", endpoint.path, deadline=platform.call_deadline()
                 ),
+                judge_answer,
+                confirm=check.confirms,
             )
             check.observe(region, reading.observation)
             check.judge(region, *reading.judgements)
-            answer = reading.observation.value
-            if not reading.decided and answer is not None:
-                body = _object(answer)
-                check.judge(
-                    region,
-                    equals(f"{subject} status", answer.status, 200),
-                    equals(
-                        f"{subject} {endpoint.status_field}",
-                        body.get(endpoint.status_field or "status"),
-                        endpoint.healthy,
-                    ),
-                    *_says_release(subject, endpoint.version_field, body, platform),
-                )
 
         platform.each_region(judge)
 

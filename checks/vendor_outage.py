@@ -143,8 +143,8 @@ def look_at(platform: Platform, vendor: Vendor) -> tuple[Seen, tuple[Observation
     address = urlsplit(vendor.address)
     target = HttpTarget(f"{address.scheme}://{address.netloc}")
     asked = http.request(target, "GET", address.path or "/", deadline=platform.call_deadline())
-    # No answer at all may be the gate's own want of a way out: that proves nothing either way.
-    if asked.value is None:
+    # No answer at all may be the gate's own lack of a way out, and a cache's is old: neither proves anything.
+    if asked.value is None or asked.value.from_cache is not None:
         return Seen.UNKNOWN, (asked,)
     return (Seen.DOWN if asked.value.status >= SERVER_ERROR else Seen.UP), (asked,)
 
@@ -167,7 +167,7 @@ def reported_down(
 
 def _object(answer: HttpAnswer | None) -> Mapping[str, Any]:
     try:
-        body = answer.json() if answer is not None else None
+        body = answer.json() if answer is not None and answer.from_cache is None else None
     except NotJsonError:
         return {}
     return body if isinstance(body, Mapping) else {}

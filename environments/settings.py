@@ -121,6 +121,12 @@ class Service(Section):
     health: dict[Name, HealthEndpoint] = Field(default_factory=dict)
     """By name, as the features call them: liveness, database, cache, external. A service without
     health endpoints is only looked at by `gate doctor`."""
+    replicas: int | None = Field(default=None, ge=1, le=1000)
+    """How many stand behind a region's address, at the most: health is asked so often that each is met.
+    By default as many as `kubernetes.replicas.temporary`; without that section, 6."""
+    replica_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
+    """A header of every answer that differs by replica: then they are counted, and a balancer that keeps
+    a client with one is noticed."""
 
 
 JourneyStep = Literal["registration", "login", "booking", "payment", "video call"]

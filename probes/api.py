@@ -51,7 +51,7 @@ class NotAnsweredError(Exception):
 
 
 def good_answer(target: http.HttpTarget, observed: Observation[http.HttpAnswer]) -> http.HttpAnswer:
-    """Return the answer with status 200; raises NotAnsweredError for any other and for none."""
+    """Return the server's answer 200; raises NotAnsweredError for any other, a cache's, and for none."""
     answer = observed.value
     if answer is None:
         missing = Failure(FailureKind.OUR_FAULT, "The HTTP probe brought nothing.")
@@ -60,6 +60,11 @@ def good_answer(target: http.HttpTarget, observed: Observation[http.HttpAnswer])
         kind = _KIND_BY_STATUS.get(answer.status, FailureKind.UNUSABLE_ANSWER)
         detail = _SENTENCES[kind].format(host=target.host, status=answer.status)
         raise NotAnsweredError(Failure(kind, detail))
+    if answer.from_cache is not None:
+        detail = (
+            f"{target.host} was answered by a cache ({answer.from_cache}): ask the server itself."
+        )
+        raise NotAnsweredError(Failure(FailureKind.UNUSABLE_ANSWER, detail))
     return answer
 
 

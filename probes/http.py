@@ -33,6 +33,12 @@ MAX_BODY_BYTES: Final = 1_048_576
 
 _SAFE_TO_REPEAT: Final = frozenset({"GET", "HEAD"})
 
+_CACHE_HEADERS: Final = (
+    *("x-cache", "x-cache-status", "x-cache-lookup", "x-proxy-cache", "x-varnish-cache"),
+    *("cache-status", "cf-cache-status", "cdn-cache", "x-cache-remote", "x-vercel-cache"),
+)
+_FROM_CACHE: Final = re.compile(r"(?i)(?<![a-z])(hit|stale|updating)(?![a-z])")
+
 # The one mapping of this module, most specific first; a test walks both libraries' exceptions.
 # What an OSError caused is mapped by the operating system's own word in `network`.
 _KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
@@ -137,6 +143,16 @@ class HttpAnswer:
     http_version: str
 
     @property
+    def from_cache(self) -> str | None:
+        """Return which header says that a cache gave this answer and not the service; None: none does."""
+        age = re.fullmatch(r"\d{1,12}", self.headers.get("age", "").strip())
+        if age is not None and int(age[0]) > 0:
+            return f"Age: {int(age[0])}"
+        return next(
+            (one for one in _CACHE_HEADERS if _FROM_CACHE.search(self.headers.get(one, ""))), None
+        )
+
+    @property
     def media_type(self) -> str:
         """Return what kind of content it says it is, as far as that is a kind that is known."""
         told = self.content_type.partition(";")[0].strip().lower()
@@ -147,12 +163,13 @@ class HttpAnswer:
         return strict_json.parse(self.body, content_type=self.content_type)
 
     def facts(self) -> Mapping[str, object]:
-        """Return what may be kept: neither header values nor anything of the body."""
+        """Return what may be kept: no header's own text and nothing of the body."""
         return {
             "status": self.status,
             "content_type": self.media_type,
             "size_bytes": len(self.body),
             "http_version": self.http_version,
+            "from_cache": self.from_cache,
         }
 
 

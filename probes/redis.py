@@ -94,6 +94,15 @@ class RedisFacts:
     max_memory_bytes: int
     """0: no limit is set."""
     ping_seconds: float
+    evicts: bool = False
+    """Whether it drops keys when memory is full, instead of refusing writes."""
+    primary_is_linked: bool = True
+    """Of a replica: whether it gets what its primary writes."""
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it refuses writes for want of memory."""
+        return 0 < self.max_memory_bytes <= self.used_memory_bytes and not self.evicts
 
     def facts(self) -> Mapping[str, object]:
         """Return everything: none of it is private."""
@@ -155,6 +164,8 @@ def ping(target: RedisTarget, *, deadline: Deadline) -> Observation[RedisFacts]:
             used_memory_bytes=_number(memory, "used_memory"),
             max_memory_bytes=_number(memory, "maxmemory"),
             ping_seconds=ping_seconds,
+            evicts=_text(memory, "maxmemory_policy") != "noeviction",
+            primary_is_linked=replication.get("master_link_status", "up") == "up",
         )
 
     return observe(target, deadline, ask)

@@ -8,7 +8,14 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from gates.decide.judgement import Judgement, equals
+from gates.decide.judgement import (
+    REFUSALS,
+    TOO_MANY_REQUESTS,
+    Judgement,
+    equals,
+    from_cache,
+    refuses_asker,
+)
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer, NotJsonError
 from probes.observation import Deadline, Observation
@@ -100,6 +107,12 @@ def _judged(
     answer = observed.value
     if answer is None or answer.status >= 500:  # noqa: PLR2004 - the class of server errors
         return StepTaken(name, (observed,), ())
+    # Before it has an account the gate is a stranger; afterwards a refusal is the platform's fault.
+    refusals = REFUSALS if name == STEPS[0] else (TOO_MANY_REQUESTS,)
+    if answer.status in refusals:
+        return StepTaken(name, (observed,), (refuses_asker(name, answer.status),))
+    if answer.from_cache is not None:
+        return StepTaken(name, (observed,), (from_cache(name, answer.from_cache),))
     judgements = [equals(f"{name} status", answer.status, status)]
     body = _body(observed)
     if answer.status == status:

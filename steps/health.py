@@ -56,9 +56,9 @@ def latency_below(reading: tuple[Health, Readings], limit_ms: float) -> None:
 
 @then("the database answers the gate's own read-only query")
 def database_answers(run: Run, check: Check) -> None:
-    judge_database(run.platform, check)
+    judge_database(run.platform, run.availability, check)
 
 
 @then("Redis answers the gate's own ping")
 def redis_answers(run: Run, check: Check) -> None:
-    judge_redis(run.platform, check)
+    judge_redis(run.platform, run.availability, check)

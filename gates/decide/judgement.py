@@ -13,6 +13,9 @@ from gates.decide.outcome import Meaning, Outcome, worst_outcome
 from gates.decide.plain_text import cleaned
 
 Scalar = str | int | float | bool | None
+UNAUTHORIZED, FORBIDDEN, TOO_MANY_REQUESTS = 401, 403, 429
+REFUSALS = (UNAUTHORIZED, FORBIDDEN, TOO_MANY_REQUESTS)
+"""Statuses that refuse whoever asks, and so say nothing of patients."""
 _STATES = frozenset(
     [
         "ok",
@@ -185,6 +188,36 @@ def _may_be_shown(text: str, like: Scalar) -> bool:
         return True
     wanted = like if isinstance(like, str) else ""
     return any(shape.fullmatch(wanted) and shape.fullmatch(text) for shape in _SHAPES)
+
+
+def refuses_asker(subject: str, status: int) -> Judgement:
+    """Return the ERROR of an answer that refuses the gate itself: it says nothing of patients."""
+    throttled = status == TOO_MANY_REQUESTS
+    why = "throttles the gate" if throttled else "does not know the gate or does not let it in"
+    remedy = (
+        "let it ask more often" if throttled else "let it in without a login, or past the filter"
+    )
+    return Judgement(
+        outcome=Outcome.ERROR,
+        rule="our side",
+        subject=subject,
+        sentence=f"{subject} {why}: status {status}. It says nothing of patients; {remedy}",
+        observed=status,
+        clears="the gate's requests answered",
+    )
+
+
+def from_cache(subject: str, header: str) -> Judgement:
+    """Return what an answer out of a cache says of the service now: nothing."""
+    return Judgement(
+        outcome=Outcome.INCONCLUSIVE,
+        rule="fresh",
+        subject=subject,
+        sentence=f"{subject} was answered by a cache ({header}), so the service itself was not reached; "
+        "let no cache keep this answer (Cache-Control: no-store)",
+        observed=header,
+        clears="an answer of the service itself",
+    )
 
 
 def equals(subject: str, observed: object, target: Scalar) -> Judgement:

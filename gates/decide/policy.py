@@ -216,6 +216,8 @@ class Availability(Section):
     poll_every: Seconds = Field(gt=0, le=60)
     on_recovery: Literal["hold", "pass"] = "hold"
     """What a service that came back within `confirm_for` means."""
+    answer_overhead: Seconds = Field(default=0.25, ge=0, le=5)
+    """What network and application may add to the latency that a health answer reports of itself."""
 
 
 class Deadlines(Section):

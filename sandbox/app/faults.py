@@ -27,6 +27,20 @@ class Switches(BaseModel):
 
     reported_version: str | None = None
     """What /health says instead of the truth."""
+    reported_version_every: Annotated[int, Field(ge=1)] = 1
+    """To every k-th ask only, as where one of k replicas is another version."""
+    health_status: int = 0
+    """What health endpoints answer instead; 0 is the truth."""
+    health_status_every: Annotated[int, Field(ge=1)] = 1
+    """To every k-th ask only."""
+    health_status_first: _Every = 0
+    """To the first so many asks only; 0 is all."""
+    health_status_path: str = "/health"
+    """At this path and below; with a blank behind it, at this path alone."""
+    health_cached: bool = False
+    """All of /health* comes as out of a cache, a day old."""
+    health_db_claims_ms: float | None = None
+    """What /health/db says of its latency instead of the truth."""
     html_health: bool = False
     """All of /health* answers 200 with a login page."""
     large_health_megabytes: int = Field(default=0, ge=0, le=4096)
@@ -82,11 +96,30 @@ class Faults:
     def __init__(self) -> None:
         self.switches = Switches()
         self._reads = 0
+        self._health_asks = 0
+        self._version_asks = 0
 
     def replace(self, switches: Switches) -> None:
         """Put another whole set in force; counting of reads starts again."""
         self.switches = switches.model_copy(update={"reset_counters": False})
-        self._reads = 0
+        self._reads = self._health_asks = self._version_asks = 0
+
+    def version(self, true: str) -> str:
+        """Return the version that this ask is told."""
+        self._version_asks += 1
+        switches = self.switches
+        told = self._version_asks % switches.reported_version_every == 0
+        return (switches.reported_version or true) if told else true
+
+    def health_status(self, path: str) -> int:
+        """Return the status that this ask of a health endpoint gets instead of its answer; 0: none."""
+        switches = self.switches
+        if not switches.health_status or not f"{path} ".startswith(switches.health_status_path):
+            return 0
+        self._health_asks += 1
+        in_time = self._health_asks <= (switches.health_status_first or self._health_asks)
+        its_turn = self._health_asks % switches.health_status_every == 0
+        return switches.health_status if in_time and its_turn else 0
 
     async def disturb_read(self) -> None:
         """Delay or fail this read if its turn has come; raises InjectedError."""

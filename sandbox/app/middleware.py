@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 
-from starlette.responses import HTMLResponse, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.app.faults import Faults
@@ -65,7 +65,7 @@ def _unmeasured(scope: Scope) -> bool:
 
 
 class DisturbedHealth:
-    """Answers the health endpoints with a login page or with megabytes, when told so."""
+    """Answers the health endpoints with another status, from a cache, with a page or with megabytes."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         self._app = app
@@ -76,12 +76,28 @@ class DisturbedHealth:
         switches = self._faults.switches
         if scope["type"] != "http" or not scope["path"].startswith("/health"):
             await self._app(scope, receive, send)
+        elif status := self._faults.health_status(scope["path"]):
+            await JSONResponse({"error": "refused"}, status)(scope, receive, send)
+        elif switches.health_cached:
+            await self._app(scope, receive, _as_cached(send))
         elif switches.html_health:
             await HTMLResponse(_LOGIN_PAGE)(scope, receive, send)
         elif switches.large_health_megabytes:
             await _megabytes(switches.large_health_megabytes)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+def _as_cached(send: Send) -> Send:
+    """Return a sender that marks an answer as a cache does."""
+
+    async def marking(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            marks = [(b"age", b"86400"), (b"x-cache", b"HIT")]
+            message = {**message, "headers": [*message["headers"], *marks]}
+        await send(message)
+
+    return marking
 
 
 def _megabytes(count: int) -> StreamingResponse:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from psycopg import sql
 
+from sandbox import feature_flags
 from sandbox.layout import APIS, HOST, RELEASED_APIS
 from sandbox.postgres import script
 from sandbox.prometheus_server import JOB, add_targets
@@ -102,6 +103,22 @@ class Ordered:
     async def revert(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
         """Take it back."""
         await holds.platform.postgres.as_superuser(self.mended)
+
+
+@dataclass(frozen=True, slots=True)
+class RedisOrdered:
+    """An order to Redis by an administrator, and what takes it back."""
+
+    broken: tuple[str, ...]
+    mended: tuple[str, ...]
+
+    async def apply(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
+        """Give the order."""
+        await feature_flags.order(holds.platform.layout, *self.broken)
+
+    async def revert(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
+        """Take it back."""
+        await feature_flags.order(holds.platform.layout, *self.mended)
 
 
 @dataclass(frozen=True, slots=True)

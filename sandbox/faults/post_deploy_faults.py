@@ -10,6 +10,7 @@ from sandbox.faults.actions import (
     LinksChanged,
     Ordered,
     PressedAgain,
+    RedisOrdered,
     Restarted,
     Scripted,
     Stopped,
@@ -38,6 +39,26 @@ FAULTS: dict[str, Action] = {
     "slow-query": Scripted("slow_overview.sql", "normal_overview.sql"),
     "redis-down": Stopped(("redis",)),
     "redis-slow": LinksChanged(("redis-api",), {"latency_seconds": 0.025}),
+    "redis-stale-replica": RedisOrdered(
+        ("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")
+    ),
+    "redis-out-of-memory": RedisOrdered(
+        ("CONFIG", "SET", "maxmemory", "512kb"), ("CONFIG", "SET", "maxmemory", "64mb")
+    ),
+    "health-throttled": Switches({"health_status": 429}),
+    "health-unknown-asker": Switches({"health_status": 401}),
+    "health-404-once": Switches(
+        {"health_status": 404, "health_status_first": 1, "health_status_path": "/health "}
+    ),
+    "health-404": Switches({"health_status": 404, "health_status_path": "/health "}),
+    "health-cached": Switches({"health_cached": True}),
+    "health-claims-to-be-fast": Switches(
+        {"health_db_extra_ms": 400.0, "health_db_claims_ms": 0.003}
+    ),
+    "one-old-replica": Switches({"reported_version": "1.1.0", "reported_version_every": 6}),
+    "one-bad-replica": Switches(
+        {"health_status": 503, "health_status_every": 12, "health_status_path": "/health "}
+    ),
     "wrong-version": Switches({"reported_version": "1.1.9"}),
     "old-version-in-one-region": LinksChanged(
         (edge_name(REGIONS[0]),), {"target": api_name(REGIONS[0], PREVIOUS)}

@@ -74,7 +74,7 @@ def a_platform(
             name: {"services": {"api": url}, "prometheus": watched_by, "labels": {"region": name}}
             for name, url in regions.items()
         },
-        "services": {"api": {"health": {"liveness": HEALTH}}},
+        "services": {"api": {"health": {"liveness": HEALTH}, "replicas": 1}},
         **sections,
     }
     path = folder / "environment.yaml"

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import itertools
 import json
 import pathlib
+import re
+import socket
+import threading
 import time
 from typing import Any
 
@@ -13,21 +17,23 @@ from checks.check import Check
 from checks.health import Health
 from checks.platform import NotDescribedError
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
-from tests.checks.moody import HEALTHY, moody, saying
-from tests.checks.platforms import a_platform, a_policy
+from gates.decide.outcome import Meaning, Outcome
+from tests.checks.moody import FAILING, HEALTHY, UP, moody, saying
+from tests.checks.platforms import HEALTH, a_platform, a_policy
 from tests.probes.servers import Behaviour, answer
 
 HTML = answer(b"<html>please log in</html>", content_type="text/html")
 NAMES = "Maria Musterfrau"
 
 
-def judged(folder: pathlib.Path, mood: Behaviour, rule: str) -> tuple[Judgement, ...]:
+def judged(
+    folder: pathlib.Path, mood: Behaviour, rule: str, means: Meaning = Meaning.HOLD
+) -> tuple[Judgement, ...]:
     """Read the endpoint once in one region and judge it by one rule."""
     with moody(mood) as service:
-        policy = a_policy(confirm="30s")
+        policy = a_policy(confirm="30s" if means is Meaning.HOLD else "100ms")
         platform = a_platform(folder, {"eu": service.url}, policy=policy)
-        check = Check("IV-A-1", platform.regions)
+        check = Check("IV-A-1", platform.regions, means)
         health = Health(platform, Availability(platform), check, "api", "liveness")
         readings = health.read()
         {
@@ -75,8 +81,8 @@ WRONG_BODIES = {
         "same key twice",
     ),
     "NaN": ("healthy", answer(b'{"status": "healthy", "x": NaN}'), "NaN"),
-    "a list": ("healthy", saying(["healthy"]), "no object"),
-    "a text": ("healthy", saying("healthy"), "no object"),
+    "a list": ("healthy", saying(["healthy"]), "another value"),
+    "a text": ("healthy", saying("healthy"), "another value"),
     "a patient's name as status": ("healthy", body(status=NAMES), "a text of 16 characters"),
     "a truth as status": ("healthy", body(status=True), "True"),
     "no status": ("healthy", body(status=None), "None"),
@@ -107,7 +113,7 @@ WRONG_BODIES = {
 
 
 @pytest.mark.parametrize(("rule", "mood", "says"), WRONG_BODIES.values(), ids=WRONG_BODIES)
-def test_a_wrong_body_fails_at_once_saying_what_is_wrong(
+def test_a_wrong_body_fails_where_it_holds_at_once_saying_what_is_wrong(
     tmp_path: pathlib.Path, rule: str, mood: Behaviour, says: str
 ) -> None:
     started = time.monotonic()
@@ -116,6 +122,91 @@ def test_a_wrong_body_fails_at_once_saying_what_is_wrong(
     assert Outcome.FAIL in {one.outcome for one in judgements}
     assert any(says in one.sentence for one in judgements), judgements
     assert NAMES not in str(judgements)
+
+
+@pytest.mark.parametrize(("rule", "mood", "says"), WRONG_BODIES.values(), ids=WRONG_BODIES)
+def test_a_wrong_body_fails_once_it_lasted_where_it_means_rollback(
+    tmp_path: pathlib.Path, rule: str, mood: Behaviour, says: str
+) -> None:
+    judgements = judged(tmp_path, mood, rule, Meaning.ROLLBACK)
+    failed = [one for one in judgements if one.outcome is Outcome.FAIL]
+    assert any(says in one.sentence for one in failed), judgements
+    assert all(re.search(r", for 0\.\d s \(asked \d+ times\)$", one.sentence) for one in failed)
+    assert NAMES not in str(judgements)
+
+
+@pytest.mark.parametrize(
+    "once",
+    [
+        saying({}, "404 Not Found"),
+        saying({}, "302 Found"),
+        HTML,
+        answer(b'{"status": "heal'),
+        answer(b"x", headers={"Content-Length": "999999999"}),
+    ],
+    ids=["404", "a redirect", "a page", "a cut body", "too large"],
+)
+@pytest.mark.parametrize(
+    ("on_recovery", "outcome"), [("hold", Outcome.INCONCLUSIVE), ("pass", Outcome.PASS)]
+)
+def test_one_bad_answer_of_any_kind_is_shown_and_the_policy_says_what_it_means(
+    tmp_path: pathlib.Path, once: Behaviour, on_recovery: str, outcome: Outcome
+) -> None:
+    with moody(UP, once) as service:
+        policy = a_policy(confirm="20s", on_recovery=on_recovery)
+        platform = a_platform(tmp_path, {"eu": service.url}, policy=policy)
+        check = Check("IV-A-1", platform.regions)
+        health = Health(platform, Availability(platform), check, "api", "liveness")
+        health.answers(health.read(), 200)
+    assert check.outcome("eu") is outcome
+    assert "it answered again" in str(check.noted()["eu"].judgements)
+
+
+REFUSALS = {
+    "throttled": (saying({}, "429 Too Many Requests"), "throttles the gate: status 429"),
+    "unknown": (saying({}, "401 Unauthorized"), "does not let it in: status 401"),
+    "forbidden": (saying({}, "403 Forbidden"), "does not let it in: status 403"),
+}
+
+
+@pytest.mark.parametrize("means", [Meaning.ROLLBACK, Meaning.HOLD])
+@pytest.mark.parametrize(("mood", "says"), REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize("rule", ["status", "healthy"])
+def test_an_answer_that_refuses_the_gate_says_nothing_of_the_platform(
+    tmp_path: pathlib.Path, mood: Behaviour, says: str, rule: str, means: Meaning
+) -> None:
+    (judgement,) = judged(tmp_path, mood, rule, means)
+    assert judgement.outcome is Outcome.ERROR
+    assert says in judgement.sentence
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Age": "86400"}, {"X-Cache": "HIT"}, {"X-Cache": "Hit from cloudfront"},
+     {"Cache-Status": "edge; hit; ttl=60"}, {"X-Cache-Status": "STALE"}, {"X-Cache": "TCP_HIT"}],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("means", [Meaning.ROLLBACK, Meaning.HOLD])
+def test_a_cached_answer_is_no_answer(
+    tmp_path: pathlib.Path, headers: dict[str, str], means: Meaning
+) -> None:
+    cached = answer(json.dumps(HEALTHY).encode(), headers=headers)
+    (judgement,) = judged(tmp_path, cached, "status", means)
+    assert judgement.outcome is Outcome.INCONCLUSIVE
+    assert "was answered by a cache" in judgement.sentence
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Age": "0"}, {"Age": "soon"}, {"Age": "9" * 5000}, {"X-Cache": "Miss from cloudfront"},
+     {"X-Cache": "RefreshHit from cloudfront"}, {"Cache-Status": "edge; fwd=uri-miss"}],
+    ids=lambda one: str(one)[:40],
+)  # fmt: skip
+def test_an_answer_fetched_through_a_cache_counts(
+    tmp_path: pathlib.Path, headers: dict[str, str]
+) -> None:
+    fetched = answer(json.dumps(HEALTHY).encode(), headers=headers)
+    assert {one.outcome for one in judged(tmp_path, fetched, "status")} == {Outcome.PASS}
 
 
 LATENCIES = {
@@ -145,16 +236,83 @@ def test_the_median_of_seven_latencies_decides_and_all_are_kept(
         health = Health(platform, Availability(platform), check, "api", "liveness")
         health.latency_below(health.read(module.LATENCY_PROBES), 50)
     noted = check.noted()["eu"]
-    assert [one.outcome for one in noted.judgements] == [outcome]
+    assert [one.outcome for one in noted.judgements] == [outcome, Outcome.PASS]
     assert len(noted.observations) == 7
     json.dumps(noted.judgements[0].record(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("latency", "says"),
+    [
+        ("3", "latency is text in quotes, wanted a number of milliseconds below 50"),
+        (None, "latency is null"),
+        (-5, "latency is negative"),
+        (True, "latency is true or false"),
+        ([3], "latency is a list"),
+        (10**400, "latency is beyond all bounds"),
+    ],
+)
+def test_what_is_no_latency_is_named(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, latency: object, says: str
+) -> None:
+    monkeypatch.setattr(module, "LATENCY_PAUSE_SECONDS", 0)
+    (first, *_) = latency_judgements(tmp_path, body(latency=latency))
+    assert first.outcome is Outcome.FAIL
+    assert first.sentence.startswith(f"7 of 7 answers: {says}")
+
+
+def test_a_latency_that_is_missing_is_named(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LATENCY_PAUSE_SECONDS", 0)
+    (first, *_) = latency_judgements(tmp_path, saying({"status": "healthy"}))
+    assert "latency is missing" in first.sentence
+
+
+def test_a_latency_is_not_believed_against_our_own_clock(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LATENCY_PAUSE_SECONDS", 0)
+    said = body(latency=0.003)
+
+    def late(connection: socket.socket, over: threading.Event) -> None:
+        over.wait(0.6)
+        said(connection, over)
+
+    first, clock = latency_judgements(tmp_path, late)
+    assert first.outcome is Outcome.PASS
+    assert clock.outcome is Outcome.FAIL
+    assert "by the gate's own clock" in clock.sentence
+
+
+def latency_judgements(folder: pathlib.Path, mood: Behaviour) -> tuple[Judgement, ...]:
+    with moody(mood) as service:
+        platform = a_platform(folder, {"eu": service.url})
+        check = Check("IV-A-1", platform.regions, Meaning.HOLD)
+        health = Health(platform, Availability(platform), check, "api", "liveness")
+        health.latency_below(health.read(module.LATENCY_PROBES), 50)
+    return check.noted()["eu"].judgements
+
+
+def test_the_worst_reading_speaks_for_all_and_not_the_last(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LATENCY_PAUSE_SECONDS", 0)
+    with moody(UP, *[body(status="unhealthy")] * 6) as service:
+        platform = a_platform(tmp_path, {"eu": service.url})
+        check = Check("IV-A-1", platform.regions, Meaning.HOLD)
+        health = Health(platform, Availability(platform), check, "api", "liveness")
+        health.says_healthy(health.read(7))
+    (judgement,) = check.noted()["eu"].judgements
+    assert judgement.outcome is Outcome.FAIL
+    assert judgement.sentence.startswith("6 of 7 answers: api /health status is “unhealthy”")
 
 
 def test_a_wrong_answer_ends_the_reading_and_is_noted_once(tmp_path: pathlib.Path) -> None:
     too_large = answer(b"x", headers={"Content-Length": "999999999"})
     with moody(too_large) as service:
         platform = a_platform(tmp_path, {"eu": service.url})
-        check = Check("IV-A-1", platform.regions)
+        check = Check("IV-A-1", platform.regions, Meaning.HOLD)
         health = Health(platform, Availability(platform), check, "api", "liveness")
         readings = health.read(7)
         health.answers(readings, 200)
@@ -170,3 +328,105 @@ def test_an_endpoint_that_the_environment_does_not_describe_is_named(
     check = Check("IV-A-1", platform.regions)
     with pytest.raises(NotDescribedError, match=r"lacks services\.api\.health\.cache; add it"):
         Health(platform, Availability(platform), check, "api", "cache")
+
+
+class Replicas:
+    """Six replicas behind one address, taken in turn; some of them behave otherwise."""
+
+    def __init__(self, *odd: Behaviour, named: bool = False, sticky: bool = False) -> None:
+        headers = [{"X-Served-By": f"pod-{0 if sticky else n}"} if named else {} for n in range(6)]
+        good = json.dumps(HEALTHY).encode()
+        self.moods = [*odd, *(answer(good, headers=one) for one in headers)][:6]
+        self.turn = itertools.count()
+
+    def __call__(self, connection: socket.socket, over: threading.Event) -> None:
+        self.moods[next(self.turn) % 6](connection, over)
+
+
+def of_six(
+    folder: pathlib.Path, replicas: Replicas, rule: str, means: Meaning, **described: Any
+) -> tuple[Judgement, ...]:
+    with moody(replicas) as service:
+        api = {"health": {"liveness": HEALTH}, "replicas": 6, **described}
+        platform = a_platform(folder, {"eu": service.url}, services={"api": api})
+        check = Check("IV-A-1", platform.regions, means)
+        health = Health(platform, Availability(platform), check, "api", "liveness")
+        readings = health.read()
+        health.answers(readings, 200) if rule == "status" else health.says_release(readings)
+    return check.noted()["eu"].judgements
+
+
+@pytest.fixture
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LATENCY_PAUSE_SECONDS", 0)
+
+
+@pytest.mark.usefixtures("_no_pause")
+def test_six_good_replicas_pass_saying_how_they_were_met(tmp_path: pathlib.Path) -> None:
+    judgements = of_six(tmp_path, Replicas(), "status", Meaning.ROLLBACK)
+    assert {one.outcome for one in judgements} == {Outcome.PASS}
+    assert judgements[-1].sentence == (
+        "36 answers of api /health over new connections meet each of 6 replicas with 99%, if spread evenly"
+    )
+
+
+@pytest.mark.usefixtures("_no_pause")
+def test_one_old_replica_of_six_fails_the_release(tmp_path: pathlib.Path) -> None:
+    old = body(version="1.1.0")
+    judgements = of_six(tmp_path, Replicas(old), "release", Meaning.HOLD)
+    failed = [one for one in judgements if one.outcome is Outcome.FAIL]
+    assert [one.sentence for one in failed] == [
+        "6 of 36 answers: api /health version is “1.1.0”, wanted “1.2.0”"
+    ]
+
+
+@pytest.mark.usefixtures("_no_pause")
+@pytest.mark.parametrize("on_recovery", ["hold", "pass"])
+@pytest.mark.parametrize("bad", [FAILING, saying({}, "404 Not Found")], ids=["500", "404"])
+def test_one_bad_replica_of_six_holds_whatever_a_recovery_means(
+    tmp_path: pathlib.Path, bad: Behaviour, on_recovery: str
+) -> None:
+    with moody(Replicas(UP, bad)) as service:
+        api = {"health": {"liveness": HEALTH}, "replicas": 6}
+        policy = a_policy(confirm="20s", on_recovery=on_recovery)
+        platform = a_platform(tmp_path, {"eu": service.url}, policy=policy, services={"api": api})
+        check = Check("IV-A-1", platform.regions)
+        health = Health(platform, Availability(platform), check, "api", "liveness")
+        health.answers(health.read(), 200)
+    assert check.outcome("eu") is Outcome.INCONCLUSIVE
+    assert re.search(
+        r"6 of 3\d answers of api /health were bad", str(check.noted()["eu"].judgements)
+    )
+
+
+@pytest.mark.usefixtures("_no_pause")
+@pytest.mark.parametrize(
+    ("replicas", "outcome", "says"),
+    [
+        (Replicas(named=True), Outcome.PASS, "36 answers of api /health came from 6 replicas"),
+        (Replicas(named=True, sticky=True), Outcome.INCONCLUSIVE, "from 1 replicas, wanted 6"),
+        (Replicas(), Outcome.INCONCLUSIVE, "from 0 replicas, wanted 6"),
+    ],
+    ids=["each is met", "a sticky balancer", "none says who it is"],
+)
+def test_replicas_that_name_themselves_are_counted(
+    tmp_path: pathlib.Path, replicas: Replicas, outcome: Outcome, says: str
+) -> None:
+    found = of_six(tmp_path, replicas, "status", Meaning.ROLLBACK, replica_header="X-Served-By")[-1]
+    assert found.outcome is outcome
+    assert says in found.sentence
+
+
+@pytest.mark.parametrize(("replicas", "asks"), [(1, 1), (2, 8), (3, 15), (6, 36), (12, 82)])
+def test_asks_follow_the_number_of_replicas(replicas: int, asks: int) -> None:
+    assert module.asks_for(replicas) == asks
+
+
+def test_replicas_too_many_to_meet_are_undecided(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LATENCY_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(module, "MOST_ASKS", 10)
+    found = of_six(tmp_path, Replicas(), "status", Meaning.ROLLBACK)[-1]
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert "are too few to meet each of 6 replicas" in found.sentence

@@ -45,7 +45,24 @@ def test_an_answer_is_a_value_with_its_phases_timed() -> None:
         "content_type": "application/json",
         "size_bytes": 21,
         "http_version": "HTTP/1.1",
+        "from_cache": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("application/json; charset=utf-8", "application/json"),
+        ("Text/HTML", "text/html"),
+        ("application/Maria.Schmidt", "another type"),
+        ("123-45-6789", "another type"),
+        ("text/html; name=maria", "text/html"),
+        ("", ""),
+    ],
+)
+def test_of_a_content_type_only_a_known_one_is_kept(sent: str, kept: str) -> None:
+    with serving(servers.answer(b"{}", content_type=sent)) as server:
+        assert _answer(_get(server.url)).facts()["content_type"] == kept
 
 
 @pytest.mark.parametrize(
