@@ -19,6 +19,7 @@ from checks.request import Request
 from checks.run import Run, open_run
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError
+from probes import waiting
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
@@ -33,12 +34,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     checks = [item for item in session.items if ROW in item.stash]
     if not checks or config.getoption("collectonly"):
         return
-    signal.signal(signal.SIGTERM, _as_interrupt)
     if config.getoption("--parent") is not None:
         end_with_parent(config.getoption("--parent"))
         _look_for_garbage_seldom()
     stack = contextlib.ExitStack()
     config.stash[_CLOSE] = stack
+    waiting.begin()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        stack.callback(signal.signal, number, signal.signal(number, _as_interrupt))
     try:
         run = stack.enter_context(open_run(_request(config)))
     except (ConfigurationError, ProviderError) as exc:
@@ -115,5 +118,6 @@ def _request(config: pytest.Config) -> Request:
 
 
 def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """Let SIGTERM unwind like Ctrl-C: pytest would otherwise die without removing records."""
-    raise KeyboardInterrupt
+    """End every wait and unwind, so that records are removed; once, as removing must not be interrupted."""
+    if waiting.stop():
+        raise KeyboardInterrupt

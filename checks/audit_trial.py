@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import secrets
-import time
 
 import probes
 from checks import failures
@@ -27,6 +26,7 @@ from gates.decide.outcome import Outcome
 from probes.audit import Entries, Entry
 from probes.http import HttpAnswer
 from probes.observation import Observation, utc_now
+from probes.waiting import pause
 
 _OK = 200
 
@@ -67,7 +67,7 @@ class _Trial:
         last = settled(self.platform, lambda: self._look(sent), _progress, seconds).value
         if last.value is not None and len(last.value.entries) == 1:
             # One more look: a log that keeps everything twice may do so one after the other.
-            time.sleep(self.platform.scaled(LOOK_EVERY_SECONDS, LOOK_FLOOR_SECONDS))
+            pause(self.platform.scaled(LOOK_EVERY_SECONDS, LOOK_FLOOR_SECONDS))
             last = self._look(sent)
         self.check.observe(self.region, last)
         self.check.judge(self.region, self._judged(sent, last, seconds))

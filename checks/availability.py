@@ -16,6 +16,7 @@ from gates.decide.judgement import REFUSALS, Judgement, from_cache, refuses_aske
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
 from probes.observation import Facts, Observation
+from probes.waiting import pause
 
 SERVER_ERROR = 500
 
@@ -122,7 +123,7 @@ class Availability:
             if self._platform.deadline.remaining_seconds() <= 0:
                 why = "the run's deadline came before that could be confirmed"
                 return Reading(found.observation, (_undecided(subject, found.words, why),))
-            time.sleep(min(self._platform.poll_seconds, left))
+            pause(min(self._platform.poll_seconds, left))
             before, found, asked = found.words, ask(), asked + 1
             if not found.bad:
                 self._clocks.up(region, service, behind)

@@ -6,7 +6,6 @@ import concurrent.futures
 import dataclasses
 import math
 import statistics
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
@@ -21,6 +20,7 @@ from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HttpAnswer, NotJsonError
 from probes.observation import Observation
+from probes.waiting import pause
 
 LATENCY_PROBES = 7
 LATENCY_PAUSE_SECONDS = 0.1
@@ -147,7 +147,7 @@ class Health:
         readings: list[Reading[HttpAnswer]] = []
         for number in range(times):
             if number:
-                time.sleep(LATENCY_PAUSE_SECONDS)
+                pause(LATENCY_PAUSE_SECONDS)
             reading = self._reach(region, self._asking(region))
             self._check.observe(region, reading.observation)
             readings.append(reading)
@@ -377,7 +377,7 @@ def _counted(subject: str, met: int, replicas: int, asked: int) -> Judgement:
 
 def _spaced(ask: Callable[[], Observation[HttpAnswer]]) -> Observation[HttpAnswer]:
     observed = ask()
-    time.sleep(LATENCY_PAUSE_SECONDS)
+    pause(LATENCY_PAUSE_SECONDS)
     return observed
 
 

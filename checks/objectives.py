@@ -23,6 +23,7 @@ from gates.decide.policy import Objective, RollbackLimit
 from gates.decide.quantile import RULE, Bucket, Over, judge_quantile
 from gates.decide.samples import Patience
 from probes.observation import Observation
+from probes.waiting import pause
 
 LOOK_BACK_FLOOR_SECONDS = 20.0
 FLOOR_SCRAPES = 5
@@ -74,7 +75,7 @@ class Waiting:
     def for_samples(self, scrape_seconds: float) -> None:
         """Wait one scrape, keeping the traffic lease alive."""
         self._lease.renew()
-        time.sleep(scrape_seconds)
+        pause(scrape_seconds)
 
     def seconds(self) -> float:
         """Return the seconds since the first objective began."""

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from probes.waiting import pause
+
 MOST_SECONDS = 5.0
 """No pause is longer: a slow database must not hold a run up for minutes."""
 
@@ -16,7 +18,7 @@ def paced(
     read: Callable[[], T],
     share: float,
     is_large: Callable[[T], bool],
-    sleep: Callable[[float], object] = time.sleep,
+    sleep: Callable[[float], object] = pause,
 ) -> T:
     """Read, and pause after a large read: such reads take no more of the time than a share."""
     began = time.monotonic()

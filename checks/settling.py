@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from checks.failures import failure_of
 from checks.platform import Platform
 from probes.observation import FailureKind, Observation
+from probes.waiting import pause
 
 FLOOR_SECONDS = 5.0
 """A scaled settle time is never shorter than this."""
@@ -98,7 +99,7 @@ def settled(
     tells the seconds already waited, e.g. `lambda: clocks.running_seconds((region, "rollout"))`.
     """
     running = clock or _own_clock()
-    pause = platform.scaled(LOOK_EVERY_SECONDS, LOOK_FLOOR_SECONDS)
+    between = platform.scaled(LOOK_EVERY_SECONDS, LOOK_FLOOR_SECONDS)
     while True:
         began = running()
         value = look()
@@ -106,7 +107,7 @@ def settled(
         if ended is not None:
             return Settled(value, ended, began)
         left = min(seconds - running(), platform.deadline.remaining_seconds())
-        time.sleep(max(0.0, min(pause, left)))
+        pause(min(between, left))
 
 
 def _ended(platform: Platform, state: Progress, time_up: bool) -> Ended | None:  # noqa: FBT001 - one call, beside its value

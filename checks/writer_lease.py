@@ -12,6 +12,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 
+from probes.waiting import pause
+
 POLL_SECONDS = 0.2
 
 
@@ -47,7 +49,7 @@ def _acquire(file: int, wait_seconds: float) -> None:
         except BlockingIOError:
             if time.monotonic() >= give_up_at:
                 raise LeaseHeldError(_holder(file)) from None
-            time.sleep(POLL_SECONDS)
+            pause(POLL_SECONDS)
         else:
             return
 

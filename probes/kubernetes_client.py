@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import json
 import re
-import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
@@ -21,6 +20,7 @@ from pydantic import SecretStr
 
 from probes import http
 from probes.observation import Deadline, Failure, FailureKind, Observation
+from probes.waiting import pause
 
 _APIS: Final = (*("CoreV1Api", "AppsV1Api", "DiscoveryV1Api", "AuthorizationV1Api", "VersionApi"),)
 _POD: Final[Mapping[str, object]] = {"spec": {"containers": []}, "status": {}}
@@ -139,7 +139,7 @@ class Carrier:
             wait = _retry_after(answer)
             if wait is None or not waits_left or wait > self._deadline.remaining_seconds():
                 break
-            time.sleep(wait)
+            pause(wait)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's classes
             raise FoundError(self._failure(answer.status, method, url), answer.status)
         content_type = {"content-type": answer.content_type}

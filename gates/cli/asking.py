@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import IO, Any
 
@@ -39,8 +39,8 @@ def ask(gate: Gate, arguments: argparse.Namespace, stdout: IO[str], stderr: IO[s
         switched_at=arguments.switched_at,
         debug=arguments.debug,
     )
-    with _interruptible() as interruption:
-        shown = _Shown(stderr)
+    shown = _Shown(stderr)
+    with _interruptible(shown.note) as interruption:
         callbacks = Callbacks(shown.note, shown.begins, shown.event, interruption.happened)
         runner = Runner(question, callbacks)
         try:
@@ -72,12 +72,19 @@ def _print(verdict: dict[str, Any], stdout: IO[str]) -> None:
 class Interruption:
     """Whether somebody asked the gate to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
         self._happened = False
+        self._tell = tell
 
     def note(self, _signal: int, _frame: FrameType | None) -> None:
-        """Remember it; the runner stops the child, keeps the evidence and says so."""
-        self._happened = True
+        """Remember it and say so; the runner stops the child and keeps the evidence."""
+        if not self._happened:
+            self._happened = True
+            # A signal may come while a line is being written; then that line is all there is to see.
+            with suppress(RuntimeError):
+                self._tell(
+                    "stopping: the checks end, synthetic records are removed, evidence is kept"
+                )
 
     def happened(self) -> bool:
         """Return whether it happened."""
@@ -85,9 +92,9 @@ class Interruption:
 
 
 @contextmanager
-def _interruptible() -> Iterator[Interruption]:
+def _interruptible(tell: Callable[[str], None]) -> Iterator[Interruption]:
     """Turn Ctrl-C, SIGTERM and a closed terminal into an orderly end for the length of the block."""
-    interruption = Interruption()
+    interruption = Interruption(tell)
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, interruption.note) for number in signals}
     try:

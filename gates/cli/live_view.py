@@ -72,7 +72,7 @@ class LiveView:
             self._live.stop()
 
     def note(self, text: str) -> None:
-        """Show a sentence beside the bar until a check begins."""
+        """Show a sentence beside the bar until a check begins or ends."""
         self._note = words.one_line(text)
         self._since = self._clock()
 
@@ -82,6 +82,7 @@ class LiveView:
         self._progress = self._progress.after(event)
         if self._progress.running != running:
             self._since = self._clock()
+            self._note = ""
 
     def renderable(self) -> RenderableType:
         """Return the drawing of this moment."""
@@ -115,7 +116,7 @@ class LiveView:
 
     def _now(self, progress: Progress) -> str:
         seconds = self._clock() - self._since
-        doing = f"now {progress.running}" if progress.running else self._note
+        doing = self._note or (f"now {progress.running}" if progress.running else "")
         return f"{doing}, {seconds:.0f} s" if doing and seconds >= 1 else doing
 
 

@@ -39,6 +39,7 @@ from probes.observation import utc_now
 from reports import writers
 
 DEADLINE_GRACE_SECONDS = 60.0
+_INTERRUPTED = "The run was interrupted before its end; run the gate again."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -111,7 +112,10 @@ class Runner:
         except ConfigurationError as exc:
             self._close("refused", EXIT_CONFIGURATION, *exc.sentences)
         except ProviderError as exc:
-            self._close("failed", EXIT_OUR_FAILURE, str(exc))
+            if self._callbacks.interrupted():
+                self._close("interrupted", Decision.HOLD.exit_code, _INTERRUPTED)
+            else:
+                self._close("failed", EXIT_OUR_FAILURE, str(exc))
         return self._verdict
 
     def _measure(self) -> None:
@@ -227,7 +231,7 @@ class Runner:
         state = "interrupted" if interrupted else "complete"
         sentences: tuple[str, ...] = ()
         if interrupted:
-            sentences = ("The run was interrupted before its end; run the gate again.",)
+            sentences = (_INTERRUPTED,)
         elif folded.decision is Decision.STOP:
             sentences = asked.undo
         self._close(state, folded.decision.exit_code, *sentences)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pathlib
 import resource
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import pytest
 
 from tests.gates.process.gates import CHECKOUT, START, Gate
+from tests.sandbox.platforms import eventually
 
 ENVIRONMENT = """
 schema: 1
@@ -243,3 +246,27 @@ def test_help_on_a_full_disk_is_70() -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)  # noqa: S607 - the shell of the harness
     assert done.returncode == 70
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_waits_says_at_once_that_it_stops_and_ends(
+    lonely_gate: Gate, sent: signal.Signals
+) -> None:
+    """The service does not answer, so the check waits two minutes until that is confirmed."""
+    env = write(lonely_gate, ENVIRONMENT)
+    with lonely_gate.start("post-deploy", "--env", env, "--release", "v1.2.0") as process:
+        eventually("a check has begun", lambda: _has_begun(lonely_gate), 60)
+        asked = time.monotonic()
+        process.send_signal(sent)
+        _, said = process.communicate(timeout=60)
+        took = time.monotonic() - asked
+    assert process.returncode == 20
+    assert "stopping" in said
+    assert lonely_gate.verdict()["state"] == "interrupted"
+    # About a second on a machine with nothing else to do; a child that is killed takes 20.
+    assert took < 10
+
+
+def _has_begun(gate: Gate) -> bool:
+    events = [run / "events.jsonl" for run in gate.runs()]
+    return any(path.exists() and "check_started" in path.read_text() for path in events)
