@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -105,7 +106,7 @@ def load_baseline(platform: Platform) -> Baseline:
 
 def command(platform: Platform) -> str:
     """Return the command that takes a baseline."""
-    environment = platform.environment.settings.name
+    environment = shlex.quote(platform.asked_as or platform.environment.settings.name)
     return f"./harness gate baseline --env {environment} --release {platform.release.tag}"
 
 

@@ -50,7 +50,9 @@ class DataPlatform:
     def policy(self) -> DataPolicy:
         """What is good enough; raises NotDescribedError."""
         if self.platform.policy.data is None:
-            raise NotDescribedError("gates/policy has no section data; add gates/policy/data.yaml")
+            raise NotDescribedError(
+                f"{self.platform.policy_folder} lacks the section data; add a data.yaml there"
+            )
         return self.platform.policy.data
 
     @property

@@ -105,7 +105,7 @@ class Objectives:
             objective = self._platform.policy.objective(check.id)
         except LookupError as exc:
             raise NotDescribedError(
-                f"gates/policy lacks an objective for {check.id}; add it"
+                f"{self._platform.policy_folder} lacks an objective for {check.id}; add it"
             ) from exc
 
         def judge_region(region: str) -> None:

@@ -12,10 +12,11 @@ from pydantic import SecretStr
 
 import probes
 from checks.request import Request, regions_of, release_of, switched_at_of
-from environments.loader import Loaded
+from environments.loader import Loaded, shown
 from environments.settings import HealthEndpoint
 from gates.decide.policy import Policy
 from gates.decide.release import Release
+from gates.load import Checks
 from probes.http import HttpTarget
 from probes.observation import Deadline
 
@@ -42,6 +43,8 @@ class Platform:
     run_id: str
     phase: int | None = None
     """The phase of the deployment that is asked about; None outside of one."""
+    asked_as: str = ""
+    """What --env said, for commands: the environment's name or the path of its file."""
 
     @classmethod
     def of(cls, loaded: Loaded, policy: Policy, request: Request, run_id: str) -> Platform:
@@ -55,7 +58,13 @@ class Platform:
             deadline=Deadline.after(policy.deadlines.run),
             run_id=run_id,
             phase=request.phase,
+            asked_as=request.env,
         )
+
+    @property
+    def policy_folder(self) -> str:
+        """Where the policy of this environment lies, as people know it."""
+        return shown(Checks.of(self.environment.checks).policy)
 
     def each_region(self, measure: Callable[[str], T]) -> dict[str, T]:
         """Call `measure` for every region at once; ten regions take as long as the slowest one."""

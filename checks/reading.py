@@ -46,7 +46,7 @@ def _with_remedy(observed: Observation[V]) -> Observation[V]:
         return observed
     detail = (
         f"{failure.detail.removesuffix('.')}; lower exact_up_to_rows or exact_up_to_mb in "
-        "gates/policy/data.yaml, so that a sample is read (a partitioned table has none: leave it out)."
+        "data.yaml of the policy, so that a sample is read (a partitioned table has none: leave it out)."
     )
     return dataclasses.replace(observed, failure=dataclasses.replace(failure, detail=detail))
 

@@ -67,7 +67,7 @@ class Schedule:
         policy = self.platform.policy.deployment
         if policy is None:
             raise NotDescribedError(
-                "gates/policy has no section deployment; add gates/policy/deployment.yaml"
+                f"{self.platform.policy_folder} lacks the section deployment; add a deployment.yaml there"
             )
         return policy
 

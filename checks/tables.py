@@ -174,7 +174,7 @@ def _no_rule(name: str, rule: str | None) -> Judgement:
         outcome=Outcome.ERROR,
         rule="our side",
         subject=name,
-        sentence=f"gates/policy/data.yaml has no rule “{rule}”, which data.tables.{name}.counted names",
+        sentence=f"data.yaml of the policy has no rule “{rule}”, which data.tables.{name}.counted names",
         clears="that rule, or the name of one that is there",
     )
 

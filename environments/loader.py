@@ -71,6 +71,15 @@ def find(name: str) -> Environment | LocalFile:
     return described
 
 
+def name_of(asked_as: str) -> str:
+    """Return the name that an environment's file gives itself; else what was asked for."""
+    try:
+        name = _read_named(asked_as)[0].get("name")
+    except ConfigurationError:
+        return asked_as
+    return name if isinstance(name, str) else asked_as
+
+
 def load_file(path: pathlib.Path) -> Loaded:
     """Load an environment file and resolve its secrets; raises ConfigurationError."""
     shown_as = shown(path)

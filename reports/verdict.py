@@ -100,6 +100,9 @@ class Verdict:
     follows: str | None
     """Which gate to ask after a GO, as on the command line."""
     environment: str
+    """Its own name."""
+    asked_as: str
+    """What --env said, for commands: its name or the path of its file."""
     release: str | None
     stage: str | None
     regions: Mapping[str, Decision]
@@ -222,6 +225,7 @@ def _verdict(record: Mapping[str, Any]) -> Verdict:
         at=record.get("at"),
         follows=record.get("follows"),
         environment=record["environment"],
+        asked_as=str(record.get("asked_as") or record["environment"]),
         release=record.get("release"),
         stage=record.get("stage"),
         regions={region: Decision(said) for region, said in (record.get("regions") or {}).items()},

@@ -187,7 +187,7 @@ def command(verdict: Verdict, gate: str) -> str:
     """Return a gate's command for the same environment and release, and the switch where it was told."""
     release = f" --release {shlex.quote(verdict.release)}" if verdict.release else ""
     switched = f" --switched-at {verdict.traffic_switched_at}" if verdict.switched_at_given else ""
-    return f"{GATE} {gate} --env {shlex.quote(verdict.environment)}{release}{switched}"
+    return f"{GATE} {gate} --env {shlex.quote(verdict.asked_as)}{release}{switched}"
 
 
 def tally(verdict: Verdict) -> str:

@@ -46,19 +46,21 @@ def _file(text: str) -> pathlib.Path:
 
 
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
-    """Propose a file: 0 done, 20 Prometheus does not answer, 64 the file is there already."""
+    """Propose a file: 0 done, 20 a server does not answer, 64 the file is there already."""
     tell = teller(stderr)
     output: pathlib.Path | None = arguments.output
     if output is not None and output.exists() and not arguments.force:
         tell(f"--output {output}: exists already; name another file, or replace it with --force.")
         return EXIT_USAGE
     try:
+        asked = "--prometheus"
         seen = look(PrometheusTarget(arguments.prometheus)) if arguments.prometheus else Seen()
+        if arguments.service:
+            asked = "--service"
+            seen = dataclasses.replace(seen, health=look_at_service(arguments.service))
     except NothingSeenError as exc:
-        tell(f"{exc} Nothing was written; mend --prometheus and run again.")
+        tell(f"{asked}: {exc} Nothing was written; correct the address and run again.")
         return Decision.HOLD.exit_code
-    if arguments.service:
-        seen = dataclasses.replace(seen, health=look_at_service(arguments.service))
     for sentence in findings(seen):
         tell(sentence)
     name = output.stem if output else "proposed"

@@ -58,6 +58,14 @@ class Run:
             raise self._unreadable("holds no JSON object")
         return dict(cleaned(record))
 
+    @property
+    def refused(self) -> bool:
+        """Whether nothing ran, as what was asked for was wrong."""
+        try:
+            return self.record().get("state") == "refused"
+        except UnreadableRunError:
+            return False
+
     def verdict(self) -> Verdict:
         """Return the verdict, held against what else the run left; raises UnreadableRunError."""
         record = self.record()
@@ -104,7 +112,7 @@ def find(wanted: str | None, out: pathlib.Path = OUT) -> Run:
     Raises UnknownRunError.
     """
     if wanted is None:
-        newest = next(newest_first(out), None)
+        newest = next((run for run in newest_first(out) if not run.refused), None)
         if newest is None:
             raise UnknownRunError(
                 f"no gate has run yet: {shown(out)} holds no verdict. "

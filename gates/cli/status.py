@@ -96,8 +96,10 @@ def standings(out: pathlib.Path, env: str | None, now: dt.datetime) -> Standings
         except runs.UnreadableRunError as exc:
             problems.append(str(exc))
             continue
+        if verdict.state == "refused":
+            continue  # nothing ran
         name = verdict.environment
-        if name not in by_environment and env in (None, name):
+        if name not in by_environment and env in (None, name, verdict.asked_as):
             age = runs.age_seconds(verdict, now)
             by_environment[name] = Standing(candidate, verdict, age)
         if wanted <= set(by_environment):
@@ -117,7 +119,7 @@ def with_deployments(found: Standings, out: pathlib.Path, now: dt.datetime) -> S
             name: dataclasses.replace(
                 standing,
                 phases=deployment_status.standings(out, standing.verdict, rows, now),
-                window=deployment_status.window_left(name, now),
+                window=deployment_status.window_left(standing.verdict.asked_as, now),
             )
             for name, standing in found.by_environment.items()
         },

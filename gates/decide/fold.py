@@ -101,7 +101,7 @@ def fold(
         mine = [reason for row in rows for reason in _judge_row(row, region, found, stages)]
         folded = [reason for reason in mine if reason.decision is not Decision.GO]
         advisories += [reason for reason in mine if reason.decision is Decision.GO]
-        if not _any_pass(rows, region, found):
+        if not folded and not _any_pass(rows, region, found):
             folded.append(_nothing_passed(region))
         by_region[region] = worst_decision(
             [Decision.GO, *(reason.decision for reason in folded), *_shared(reasons)]

@@ -46,6 +46,8 @@ class ChildPlan:
     phase: int | None = None
     checks: pathlib.Path | None = None
     """The platform's own folder of checks."""
+    asked_as: str = "local"
+    """What --env said, for the commands that checks name."""
 
     def command(self) -> list[str]:
         """Return the command line; it holds no secret."""
@@ -54,7 +56,8 @@ class ChildPlan:
             line += ["-p", plugin]
         # Nothing in features, steps or checks asserts: rewriting would only cost time.
         line += ["--assert=plain", "--show-capture=no", f"--tb={'long' if self.debug else 'no'}"]
-        line += ["--environment-file", str(self.environment_file), "--run-dir", str(self.run_dir)]
+        line += [f"--env={self.asked_as}", "--environment-file", str(self.environment_file)]
+        line += ["--run-dir", str(self.run_dir)]
         line += ["--manifest", str(self.manifest), "--release", self.release]
         line += ["--parent", str(os.getpid())]
         line += ["--phase", str(self.phase)] if self.phase else []

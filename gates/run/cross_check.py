@@ -43,7 +43,7 @@ def contradictions(record: Mapping[str, Any], folder: pathlib.Path) -> Iterator[
 def asked_by(record: Mapping[str, Any]) -> Checks:
     """Return the checks of the environment that a run asked; of the gate itself if it is gone."""
     try:
-        return Checks.of(checks_of(str(record["environment"])))
+        return Checks.of(checks_of(str(record.get("asked_as") or record["environment"])))
     except ConfigurationError:
         return Checks()
 

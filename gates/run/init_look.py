@@ -21,7 +21,7 @@ _OK = 200
 
 
 class NothingSeenError(Exception):
-    """Prometheus did not answer; the text says why."""
+    """What was to be looked at did not answer; the text says why."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.detail)
@@ -97,12 +97,16 @@ def look(target: PrometheusTarget) -> Seen:
 
 
 def look_at_service(base_url: str) -> Health | None:
-    """Return the first usual health path that answers 200 and a JSON object; None without one."""
+    """Return the first usual health path that answers 200 and a JSON object; None without one.
+
+    Raises NothingSeenError when the service does not answer at all.
+    """
     target = http.HttpTarget(base_url.rstrip("/"))
     for path in HEALTH_PATHS:
-        answer = http.request(target, "GET", path, deadline=Deadline.after(CALL_SECONDS)).value
+        observed = http.request(target, "GET", path, deadline=Deadline.after(CALL_SECONDS))
+        answer = observed.value
         if answer is None:
-            return None
+            raise NothingSeenError(failure_of(observed))
         if answer.status == _OK and (body := _object(answer)) is not None:
             return Health(path, guesses.health_fields(body))
     return None

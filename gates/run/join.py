@@ -96,7 +96,14 @@ def join(sources: Sequence[Source], out: pathlib.Path = OUT) -> dict[str, Any]:
     folded = fold(asked.rows, regions, (*measured.results, *excused), scope.stages, wrong)
     _refuse_better(folded, sources)
     run = new_run_id(f"join-{gate.kind}")
-    header = verdict.Header(run, gate, first["environment"], first["release"], utc_now())
+    header = verdict.Header(
+        run=run,
+        gate=gate,
+        environment=first["environment"],
+        asked_as=str(first.get("asked_as") or first["environment"]),
+        release=first["release"],
+        started_at=utc_now(),
+    )
     opened = verdict.opening(header) | {
         **{key: first[key] for key in KEPT},
         "not_asked": _not_asked(sources),

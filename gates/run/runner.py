@@ -17,7 +17,7 @@ from checks.request import (
     release_of,
     switched_at_of,
 )
-from environments.loader import Loaded, checks_of
+from environments.loader import Loaded, checks_of, name_of
 from environments.provider import ProviderError, environment
 from environments.store import store_of
 from environments.yaml_file import ConfigurationError, RequestError
@@ -97,7 +97,8 @@ class Runner:
         header = verdict.Header(
             run=self._run,
             gate=question.gate,
-            environment=question.env,
+            environment=name_of(question.env),
+            asked_as=question.env,
             release=question.release,
             started_at=utc_now(),
         )
@@ -192,6 +193,7 @@ class Runner:
             deadline_seconds=deadline_seconds + DEADLINE_GRACE_SECONDS,
             debug=self._question.debug,
             phase=self._question.gate.number,
+            asked_as=self._question.env,
             checks=loaded.checks,
         )
 
@@ -221,7 +223,11 @@ class Runner:
         wanted, regions = asked.manifest, asked.regions
         results = [*found.results, *verdict.not_applicable_results(wanted, regions)]
         folded = fold(
-            wanted.rows, regions, results, asked.scope.stages, [*found.problems, *problems]
+            wanted.rows,
+            regions,
+            results,
+            asked.scope.stages,
+            [*found.problems, *problems],
         )
         interrupted = self._callbacks.interrupted()
         if interrupted:

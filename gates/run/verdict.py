@@ -33,6 +33,9 @@ class Header:
     run: str
     gate: Gate
     environment: str
+    """Its own name."""
+    asked_as: str
+    """What --env said: its name or the path of its file."""
     release: str | None
     started_at: dt.datetime
 
@@ -49,6 +52,7 @@ def opening(header: Header) -> dict[str, Any]:
         **header.gate.asked,
         "follows": None,
         "environment": plain(header.environment),
+        "asked_as": plain(header.asked_as),
         "release": header.release and plain(header.release),
         "stage": None,
         "regions": {},

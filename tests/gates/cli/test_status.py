@@ -8,7 +8,7 @@ import pathlib
 
 import pytest
 
-from gates.cli import status
+from gates.cli import runs, status
 from tests.gates.cli.evidence import leave, run_id
 from tests.reports import verdicts
 
@@ -56,6 +56,31 @@ def test_the_newest_run_of_each_environment_stands_with_its_age_and_decision(
     assert "ROLLBACK" not in stdout
 
 
+def test_what_was_refused_is_no_run(tmp_path: pathlib.Path) -> None:
+    leave(tmp_path, run_id(1), verdicts.rollback())
+    leave(tmp_path, run_id(2), verdicts.refused())
+    leave(tmp_path, run_id(3), verdicts.refused(), environment="lokal")
+
+    stdout, _ = called(tmp_path)
+
+    assert stdout.startswith("local  ROLLBACK")
+    assert "lokal" not in stdout
+    assert runs.find(None, tmp_path).id == run_id(1)
+    assert runs.find(run_id(2), tmp_path).id == run_id(2)
+
+
+def test_an_environment_of_a_file_goes_by_its_name_and_commands_name_the_file(
+    tmp_path: pathlib.Path,
+) -> None:
+    leave(tmp_path, run_id(1), environment="clinic", asked_as="/srv/clinic.yaml")
+
+    stdout, _ = called(tmp_path)
+
+    assert stdout.startswith("clinic  GO")
+    assert "--env /srv/clinic.yaml --release" in stdout
+    assert called(tmp_path, "--env", "clinic") == called(tmp_path, "--env", "/srv/clinic.yaml")
+
+
 def test_one_environment_can_be_asked_for(tmp_path: pathlib.Path) -> None:
     leave(tmp_path, run_id(1))
     leave(tmp_path, run_id(2), environment="staging")
@@ -92,12 +117,12 @@ def test_one_environment_can_be_asked_for(tmp_path: pathlib.Path) -> None:
             id="the next window after GO",
         ),
         pytest.param(
-            "refused",
+            "failed",
             [
-                "  said      environments/prod.yaml: regions.eu.api: still says EDIT-ME; write the address.",
+                "  said      The disk is full: reports/out could not be written; free some space.",
                 "  next      ./harness gate post-deploy --env local --release v1.2.0 --window 15m",
             ],
-            id="what was refused and the command again",
+            id="what failed and the command again",
         ),
         pytest.param(
             "incomplete",
@@ -156,7 +181,7 @@ def test_a_long_list_of_what_is_wrong_is_cut_with_the_command_that_shows_all(
     tmp_path: pathlib.Path,
 ) -> None:
     wrong = [f"key {number} still says EDIT-ME." for number in range(50)]
-    leave(tmp_path, run_id(1), verdicts.refused(), sentences=wrong)
+    leave(tmp_path, run_id(1), verdicts.failed(), sentences=wrong)
 
     stdout, _ = called(tmp_path, "--env", "local")
 

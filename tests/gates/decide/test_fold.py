@@ -68,6 +68,14 @@ def test_holds_and_says_why_when_there_is_no_evidence(way: NoEvidence) -> None:
     assert any(way.says in reason.sentence for reason in folded.reasons)
 
 
+def test_that_nothing_passed_is_not_said_beside_what_ran_and_failed() -> None:
+    failed = (a_result(FAIL), a_result(FAIL, check="IV-A-2"))
+
+    folded = fold(TWO_ROWS, ("eu",), failed, Stage.LIVE)
+
+    assert [reason.check for reason in folded.reasons] == ["IV-A-1", "IV-A-2"]
+
+
 def test_goes_when_every_check_ran_once_and_passed() -> None:
     folded = fold(TWO_ROWS, ("eu",), BOTH_PASS, Stage.LIVE)
     assert folded == Folded(Decision.GO, {"eu": Decision.GO}, (), ())

@@ -53,7 +53,9 @@ def a_run(
         ASKED.rows, [region], (*measured.results, *excused), SCOPE.stages, measured.problems
     )
     began = dt.datetime.fromisoformat(ago(10))
-    header = verdict.Header(f"20260131T220000Z-post-deploy-{region}", GATE, "prod", "v1.2.0", began)
+    header = verdict.Header(
+        f"20260131T220000Z-post-deploy-{region}", GATE, "prod", "prod", "v1.2.0", began
+    )
     opened = verdict.opening(header) | {
         "stage": SCOPE.stage,
         "environment_regions": ["eu", "us"],

@@ -20,6 +20,7 @@ HEADER = verdict.Header(
     run="r-1",
     gate=PostDeploy("15m"),
     environment="local",
+    asked_as="local",
     release="v1.2.0",
     started_at=AT,
 )
