@@ -23,6 +23,27 @@ from probes.observation import FailureKind
 _HTTPS = 443
 _MOST_AT_ONCE = 8
 _VERSIONS = ("TLSv1.2", "TLSv1.3")
+_CHAIN = "the chain served: the certificate, then its intermediate ones (often fullchain.pem)"
+_RENEWED = "a renewed certificate, loaded by every server"
+_REMEDIES: Mapping[str, str] = {
+    "UNTRUSTED": "a certificate of a trusted authority, with its whole chain served; or, for an "
+    "authority of your own, its certificate in certificates.ca_file",
+    "SELF_SIGNED": "a certificate of an authority in place of the self-signed one",
+    "NO_CHAIN": f"{_CHAIN}; the certificate itself need not be renewed",
+    "EXPIRED": _RENEWED,
+    "ABOVE_EXPIRED": f"{_CHAIN}, of which none is expired; ask the authority for its current ones",
+    "AUTHORITY_EXPIRED": "a certificate of an authority that is still valid, or its new certificate "
+    "in certificates.ca_file",
+    "NOT_YET_VALID": "a certificate that is valid now, or the clocks of gate and authority set",
+    "ABOVE_NOT_YET_VALID": f"{_CHAIN}, each valid now",
+    "OTHER_NAME": "a certificate made out to this host, served under its name (SNI)",
+    "NOT_A_SERVERS": "a certificate for servers (extended key usage serverAuth)",
+    "NO_AUTHORITY": "a certificate of an authority, with its whole chain served",
+    "TOO_WEAK": "a certificate with RSA of 2,048 bits or more, or ECDSA, signed with SHA-256",
+    "OLD_TLS": "a server that offers TLS 1.2 or later",
+    "OTHER": "a certificate that `openssl s_client -verify_return_error` accepts",
+}
+"""By the name of a `probes.tls.Problem`, which is loaded with its library at its first use."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -133,7 +154,12 @@ class Meetings:
             whose = " of an intermediate one" if shown.intermediate_first else ""
             what = f"{subject}, days left{whose}"
             left = at_least(what, shown.days_left, policy.min_days_left, "days")
-            yield dataclasses.replace(left, data={**left.data, "not_after": _date(shown)})
+            newer = f"{_CHAIN}, the newer ones" if shown.intermediate_first else _RENEWED
+            yield dataclasses.replace(
+                left,
+                clears="" if left.outcome is Outcome.PASS else newer,
+                data={**left.data, "not_after": _date(shown)},
+            )
         if shown.protocol is not None:
             yield _protocol(subject, shown.protocol, policy.min_protocol)
 
@@ -157,10 +183,10 @@ def _trusted(subject: str, shown: probes.tls.Handshake) -> Judgement:
         outcome=Outcome.PASS if problem is None else Outcome.FAIL,
         rule="trusted",
         subject=subject,
-        sentence=good if problem is None else f"{subject}: {problem}{seen}",
-        observed=problem or "trusted",
+        sentence=good if problem is None else f"{subject}: {problem.value}{seen}",
+        observed="trusted" if problem is None else problem.value,
         target="trusted under this name",
-        clears="" if problem is None else "a renewed certificate of the right authority and name",
+        clears="" if problem is None else _REMEDIES[problem.name],
         data={"fingerprint": shown.fingerprint},
     )
 

@@ -45,9 +45,17 @@ def invalidated(platform: Platform, check: Check) -> None:
 def _settled(platform: Platform, uploaded_at: dt.datetime) -> Settled[Look]:
     settings, target = described(platform), aws_target(platform)
 
+    def done(one: probes.aws.Invalidation) -> bool:
+        covers = any(_covers(path, settings.invalidation_path) for path in one.paths)
+        return covers and one.status.lower() == _DONE
+
     def look() -> Look:
         return probes.aws.invalidations(
-            target, settings.distribution, uploaded_at, deadline=platform.call_deadline()
+            target,
+            settings.distribution,
+            uploaded_at,
+            deadline=platform.call_deadline(),
+            enough=done,
         )
 
     seconds = settle_seconds(platform, platform.policy.invalidation.settle_for)

@@ -23,7 +23,6 @@ from gates.decide.judgement import Judgement
 from gates.decide.migrations import Applied, Released
 from gates.decide.outcome import Meaning, Outcome
 from probes.files import Content
-from probes.migrations import Holder
 from probes.observation import FailureKind, Observation
 from probes.repository import RepositoryTarget, TaggedFiles
 
@@ -85,7 +84,7 @@ class MigrationCheck:
         if looked.ended in (Ended.TIME_UP, Ended.RUN_ENDED):
             self.system.judge(_still_running(looked, record.holder))
             return
-        if record.holder is Holder.IDLE:
+        if record.holder is probes.migrations.Holder.IDLE:
             self.system.judge(_held_idle())
         declared = self.system.migrations.declared_applied
         self.system.judge(*migrations.judged(released.migrations, applied_of(record), declared))
@@ -193,8 +192,8 @@ def _progress(observed: Observation[probes.migrations.Record]) -> Progress:
     return Progress.MOVING if observed.value.running else Progress.DONE
 
 
-def _still_running(looked: Settled[Any], holder: Holder | None) -> Judgement:
-    seen = holder is Holder.MIGRATING
+def _still_running(looked: Settled[Any], holder: probes.migrations.Holder | None) -> Judgement:
+    seen = holder is probes.migrations.Holder.MIGRATING
     more = "" if seen else ", and what that session does is hidden from the gate"
     return Judgement(
         outcome=Outcome.FAIL if looked.ended is Ended.TIME_UP and seen else Outcome.INCONCLUSIVE,

@@ -26,9 +26,9 @@ from checks.zone import (
     Question,
     Zone,
     all_silent,
+    differing,
     question,
     says,
-    serials,
     some_silent,
     values_of,
 )
@@ -93,7 +93,7 @@ class Names:
         last = settled(
             self._platform,
             lambda: self._zone.ask(section.authoritative, self._zone.delegation),
-            lambda asked: _moving(on=some_silent(asked) or len(serials(asked)) > 1),
+            lambda asked: _moving(on=some_silent(asked) or differing(asked)),
             self._platform.confirm_seconds,
         )
         self._observe(last.value)

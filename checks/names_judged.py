@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import probes
 from checks.data import missing
@@ -114,25 +114,30 @@ def no_network(zone: str) -> Judgement:
 
 
 def same_serial(zone: str, asked: Asked) -> list[Judgement]:
-    """Judge that every server that answers has the zone's same serial."""
+    """Judge that every server that answers has the zone's same serial as the others of its provider."""
     found = serials(asked)
-    subject = f"serial of {zone}"
     if not found:
-        return [wrong(subject, "is told by no server", "none")]
+        return [wrong(f"serial of {zone}", "is told by no server", "none")]
+    several = len(found) > 1
+    return [
+        _serial(f"serial of {zone}" + (f" at {provider}" if several else ""), of_provider)
+        for provider, of_provider in found.items()
+    ]
+
+
+def _serial(subject: str, found: Mapping[str, Sequence[str]]) -> Judgement:
     listed = "; ".join(f"{serial} at {', '.join(at)}" for serial, at in found.items())
     same = len(found) == 1
     differs = f"{subject} differs: {listed}. Visitors of the older one get an older zone"
-    return [
-        Judgement(
-            outcome=Outcome.PASS if same else Outcome.FAIL,
-            rule="same serial",
-            subject=subject,
-            sentence=f"{subject} is {listed}" if same else differs,
-            observed=listed,
-            target="the same everywhere",
-            clears="" if same else "the zone transferred to every authoritative server",
-        )
-    ]
+    return Judgement(
+        outcome=Outcome.PASS if same else Outcome.FAIL,
+        rule="same serial",
+        subject=subject,
+        sentence=f"{subject} is {listed}" if same else differs,
+        observed=listed,
+        target="the same everywhere",
+        clears="" if same else "the zone transferred to every authoritative server",
+    )
 
 
 def no_help(subject: str, rcode: str) -> Judgement:

@@ -16,6 +16,8 @@ from probes.observation import Observation
 _MOST_AT_ONCE = 16
 _SOA_FIELDS = 7
 _SERIAL_FIELD = 2
+_COUNTRY, _SECOND_LEVEL = 2, 3
+"""Letters of a country's domain, and of what many have below it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,17 +90,34 @@ def wanted(record: DnsRecord, values: Sequence[str]) -> tuple[str, ...]:
         raise NotDescribedError(f"dns.records: {record.name}: {exc}; correct it") from exc
 
 
-def serials(asked: Asked) -> dict[str, list[str]]:
-    """Return the serials of the zone, each with the servers that have it."""
-    found: dict[str, list[str]] = {}
+def serials(asked: Asked) -> dict[str, dict[str, list[str]]]:
+    """Return by provider the serials of the zone, each with the servers that have it.
+
+    Two providers fill their zones by themselves and count apart; which is a server's, the name of the
+    primary in its SOA record says. What their records say must be the same all the same.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
     for (server, one), observation in asked.items():
         answer = observation.value
         if one.type != "SOA" or answer is None or not answer.values:
             continue
         fields = answer.values[0].split()
         if len(fields) == _SOA_FIELDS:
-            found.setdefault(fields[_SERIAL_FIELD], []).append(server)
+            of_provider = found.setdefault(_provider(fields[0]), {})
+            of_provider.setdefault(fields[_SERIAL_FIELD], []).append(server)
     return found
+
+
+def differing(asked: Asked) -> bool:
+    """Return whether servers of one provider have different serials."""
+    return any(len(of_provider) > 1 for of_provider in serials(asked).values())
+
+
+def _provider(primary: str) -> str:
+    """Return the domain of a primary's name: its last two labels, three below such as co.uk."""
+    labels = primary.lower().rstrip(".").split(".")
+    below = len(labels[-1]) == _COUNTRY and len(labels[-2:][0]) <= _SECOND_LEVEL
+    return ".".join(labels[-3:] if below else labels[-2:])
 
 
 def values_of(asked: Asked, one: Question) -> set[str]:

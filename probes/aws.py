@@ -12,7 +12,7 @@ import fnmatch
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
@@ -62,7 +62,7 @@ __all__ = [
 
 MAX_OBJECT_BYTES: Final = 64 * 1_048_576
 MAX_OBJECTS: Final = 20_000
-_MOST_INVALIDATIONS: Final = 20
+_MOST_PAGES: Final = 50
 _MOST_TAGS: Final = 50
 _CHUNK_BYTES: Final = 262_144
 _READERS: Final = 8
@@ -232,31 +232,74 @@ def digests(
 
 
 def invalidations(
-    target: AwsTarget, distribution: str, since: dt.datetime, *, deadline: Deadline
+    target: AwsTarget,
+    distribution: str,
+    since: dt.datetime,
+    *,
+    deadline: Deadline,
+    enough: Callable[[Invalidation], bool] = lambda _: False,
 ) -> Observation[Invalidations]:
-    """Return the latest invalidations that were made since a time, with their paths."""
+    """Return the invalidations that were made since a time, with their paths, the newest first.
+
+    They are read from the oldest one on, until one is `enough`: others may follow a release's own by
+    the hundred. More than 5,000 are no answer.
+    """
 
     def ask(caller: _Caller) -> Invalidations:
         client = caller.client("cloudfront")
-        listed = client.list_invalidations(
-            DistributionId=distribution, MaxItems=str(_MOST_INVALIDATIONS)
-        )
-        later = [
-            one
-            for one in listed["InvalidationList"].get("Items") or ()
-            if one["CreateTime"] >= since
-        ]
-        found = []
-        for one in sorted(later, key=lambda one: one["CreateTime"], reverse=True):
+        found: list[Invalidation] = []
+        for one in sorted(_listed(caller, client, distribution, since), key=_created):
             caller.in_time()
             whole = client.get_invalidation(DistributionId=distribution, Id=one["Id"])
             batch = whole["Invalidation"]["InvalidationBatch"]
             paths = tuple(batch["Paths"].get("Items") or ())
             status = whole["Invalidation"]["Status"]
-            found.append(Invalidation(one["Id"], one["CreateTime"], status, paths))
+            found.insert(0, Invalidation(one["Id"], one["CreateTime"], status, paths))
+            if enough(found[0]):
+                break
         return Invalidations(tuple(found))
 
     return _observe(target, f"cloudfront {distribution}", deadline, ask)
+
+
+def _listed(
+    caller: _Caller, client: Any, distribution: str, since: dt.datetime
+) -> Iterator[Mapping[str, Any]]:
+    """Yield what was made since a time; CloudFront lists the newest ones first."""
+
+    def page(marker: Mapping[str, str]) -> Any:
+        return client.list_invalidations(DistributionId=distribution, **marker)["InvalidationList"]
+
+    for one in _pages(caller, page, ("Marker", "NextMarker")):
+        items = one.get("Items") or ()
+        yield from (each for each in items if each["CreateTime"] >= since)
+        if any(each["CreateTime"] < since for each in items):
+            return
+
+
+def _created(one: Mapping[str, Any]) -> Any:
+    return one["CreateTime"]
+
+
+def _pages(
+    caller: _Caller, ask: Callable[[Mapping[str, str]], Any], names: tuple[str, str]
+) -> Iterator[Any]:
+    """Yield every page of an answer; raises FoundError beyond 50, as half an answer is none.
+
+    `names`: what a request calls the place to begin at, and an answer the next one.
+    """
+    marker: dict[str, str] = {}
+    for _ in range(_MOST_PAGES):
+        caller.in_time()
+        page = ask(marker)
+        yield page
+        following = page.get(names[1])
+        if not page.get("IsTruncated", bool(following)):
+            return
+        if not following:
+            raise FoundError(FailureKind.UNUSABLE_ANSWER)
+        marker = {names[0]: following}
+    raise FoundError(FailureKind.TOO_LARGE)
 
 
 def secret_dates(target: AwsTarget, name: str, *, deadline: Deadline) -> Observation[SecretDates]:
@@ -272,8 +315,12 @@ def secret_dates(target: AwsTarget, name: str, *, deadline: Deadline) -> Observa
             return SecretDates(name, None, rotates=False, deleted=False)
         rotates = bool(described.get("RotationEnabled"))
         deleted = described.get("DeletedDate") is not None
-        caller.in_time()
-        versions = client.list_secret_version_ids(SecretId=name).get("Versions", ())
+
+        def page(marker: Mapping[str, str]) -> Any:
+            return client.list_secret_version_ids(SecretId=name, **marker)
+
+        pages = _pages(caller, page, ("NextToken", "NextToken"))
+        versions = [one for found in pages for one in found.get("Versions", ())]
         current = [one for one in versions if "AWSCURRENT" in one.get("VersionStages", ())]
         made = current[0].get("CreatedDate") if current else None
         return SecretDates(name, made, rotates=rotates, deleted=deleted)
@@ -286,10 +333,15 @@ def access_keys(target: AwsTarget, user: str, *, deadline: Deadline) -> Observat
 
     def ask(caller: _Caller) -> AccessKeys:
         client = caller.client("iam")
-        listed = _or_none(lambda: client.list_access_keys(UserName=user))
+
+        def page(marker: Mapping[str, str]) -> Any:
+            return client.list_access_keys(UserName=user, **marker)
+
+        listed = _or_none(lambda: {"pages": [*_pages(caller, page, ("Marker", "Marker"))]})
         if listed is None:
             return AccessKeys(user, None)
-        active = [one for one in listed["AccessKeyMetadata"] if one["Status"] == "Active"]
+        keys = [one for found in listed["pages"] for one in found["AccessKeyMetadata"]]
+        active = [one for one in keys if one["Status"] == "Active"]
         return AccessKeys(user, tuple(sorted(one["CreateDate"] for one in active)))
 
     return _observe(target, f"access keys of {user}", deadline, ask)

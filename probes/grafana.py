@@ -12,6 +12,8 @@ from probes.observation import Deadline, Observation
 
 _COMPUTED = ("__expr__", "-- Dashboard --", "-- Grafana --", "grafana")
 """Data sources of Grafana's own: they compute from other queries, or hold no metric."""
+_MOST_HITS = 5000
+"""The most that Grafana finds at once; it keeps silent about what is beyond."""
 _MIXED = "-- Mixed --"
 """Each query of such a panel names its own."""
 
@@ -69,10 +71,13 @@ class Sources:
 
 def find(target: HttpTarget, title: str, *, deadline: Deadline) -> Observation[Found]:
     """Find dashboards by their title; Grafana's own search also finds parts of titles."""
-    path = f"/api/search?{urlencode({'type': 'dash-db', 'query': title})}"
+    asked = {"type": "dash-db", "query": title, "limit": _MOST_HITS}
+    path = f"/api/search?{urlencode(asked)}"
 
     def parse(body: object) -> Found:
         hits = [api.mapping(hit, "a hit") for hit in api.sequence(body, "the hits")]
+        if len(hits) >= _MOST_HITS:
+            raise api.UnusableAnswerError(f"More than {_MOST_HITS} dashboards have such a title.")
         return Found(
             tuple(api.text(hit.get("uid"), "a uid") for hit in hits if hit.get("title") == title)
         )

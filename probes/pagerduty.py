@@ -123,8 +123,11 @@ def _shifts(body: object, offset: int) -> Shifts:
 
 
 def _answering(body: object) -> Answering:
-    entries = _entries(api.mapping(body, "the answer"))
-    return Answering(sum(isinstance(one.get("user"), Mapping) for one in entries))
+    answer = api.mapping(body, "the answer")
+    people = sum(isinstance(one.get("user"), Mapping) for one in _entries(answer))
+    if not people and answer.get("more"):
+        raise api.UnusableAnswerError(f"None of the first {_MOST} entries on call is a person.")
+    return Answering(people)
 
 
 def _entries(answer: Mapping[str, object]) -> list[Mapping[str, object]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import enum
 import hashlib
 import re
 import socket
@@ -23,14 +24,46 @@ from probes.phases import PhaseClock
 if TYPE_CHECKING:
     from cryptography import x509
 
-__all__ = ["Handshake", "Nodes", "TlsNode", "failure_kind", "handshake", "nodes"]
+__all__ = ["Handshake", "Nodes", "Problem", "TlsNode", "failure_kind", "handshake", "nodes"]
 
 PHASES: Final = ("resolve", "connect", "tls", "certificate")
 
-_UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21, 24, 27})
+
+class Problem(enum.Enum):
+    """Why a certificate is not to be trusted under a name, in words."""
+
+    UNTRUSTED = "it is signed by an authority that is not trusted here"
+    SELF_SIGNED = "it is self-signed"
+    NO_CHAIN = "its server does not send the intermediate certificate that signed it"
+    EXPIRED = "it is expired"
+    ABOVE_EXPIRED = "an intermediate certificate that its server sends is expired"
+    AUTHORITY_EXPIRED = "the certificate of the authority that is trusted here is expired"
+    NOT_YET_VALID = "it is not valid yet"
+    ABOVE_NOT_YET_VALID = "a certificate above it is not valid yet"
+    OTHER_NAME = "it is made out to another name"
+    NOT_A_SERVERS = "it is not made for servers"
+    NO_AUTHORITY = "the certificate that signed it may not sign any"
+    TOO_WEAK = "its key or signature, or one above it, is too weak"
+    OLD_TLS = "it offers only versions of TLS before 1.2"
+    OTHER = "it does not verify"
+
+
+_UNKNOWN_ISSUER: Final = frozenset({2, 19, 20, 21, 27})
 _EXPIRED: Final = 10
 _NOT_YET_VALID: Final = 9
-_OTHER_HOST: Final = frozenset({62, 64})
+_BY_CODE: Final = {
+    18: Problem.SELF_SIGNED,
+    24: Problem.NO_AUTHORITY,
+    26: Problem.NOT_A_SERVERS,
+    32: Problem.NO_AUTHORITY,
+    62: Problem.OTHER_NAME,
+    64: Problem.OTHER_NAME,
+    66: Problem.TOO_WEAK,
+    67: Problem.TOO_WEAK,
+    68: Problem.TOO_WEAK,
+    79: Problem.NO_AUTHORITY,
+}
+"""What OpenSSL's codes of a failed verification mean (x509_vfy.h)."""
 _OLD_PROTOCOL: Final = frozenset(
     {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION"}
 )
@@ -80,8 +113,8 @@ class Handshake:
     """What a node showed for a host's name; days are counted when it was looked at."""
 
     host: str
-    problem: str | None
-    """Why it is not to be trusted under this name, in words; None when it is."""
+    problem: Problem | None
+    """Why it is not to be trusted under this name; None when it is."""
     protocol: str | None
     """`TLSv1.2`, `TLSv1.3`; None when the node offers none of them."""
     days_left: float | None
@@ -105,6 +138,7 @@ class Handshake:
         facts: dict[str, object] = {
             field.name: getattr(self, field.name) for field in dataclasses.fields(self)
         }
+        facts["problem"] = self.problem and self.problem.value
         facts["not_after"] = self.not_after and self.not_after.isoformat()
         facts["names"] = list(self.names)
         facts["other"] = self.other and self.other.facts()
@@ -176,7 +210,7 @@ def _look(
     except ssl.SSLError as exc:
         if exc.reason not in _OLD_PROTOCOL:
             raise
-        return Handshake(host, "it offers only versions of TLS before 1.2", None, None, None)
+        return Handshake(host, Problem.OLD_TLS, None, None, None)
     try:
         context = _context_for(ca_file, rsa=not shown.rsa)
         other = _shown(node, host, context, deadline, clock)
@@ -194,8 +228,8 @@ def _shown(
     try:
         protocol, chain = _shake(node, host, context, deadline, clock)
     except ssl.SSLCertVerificationError as exc:
-        problem = _problem(exc.verify_code)
-        protocol, chain = _shake(node, host, _trusting(context), deadline, clock)
+        protocol, sent = _shake(node, host, _trusting(context), deadline, clock)
+        problem, chain = _problem(exc.verify_code, sent), sent[:1]
     clock.enter("certificate")
     return _described(host, problem, protocol, chain)
 
@@ -213,17 +247,18 @@ def _chain(shaken: ssl.SSLSocket) -> list[bytes]:
     """Return the certificate and the intermediate ones above it, without the authority's own.
 
     Python offers the chain from 3.13 on; before, only the object behind the socket does. Of a chain
-    that does not verify the certificate alone is looked at: it is refused anyway.
+    that was not verified it is all that the server sent, in its order.
     """
     leaf = shaken.getpeercert(binary_form=True) or b""
-    offered = getattr(shaken, "get_verified_chain", None)
+    verified = shaken.context.verify_mode is ssl.CERT_REQUIRED
+    name = "get_verified_chain" if verified else "get_unverified_chain"
+    offered = getattr(shaken, name, None)
     if offered is not None:
-        verified = list(offered())
+        chain = list(offered())
     else:
-        inner = getattr(shaken, "_sslobj", None)
-        told: list[Any] = getattr(inner, "get_verified_chain", list)() or []
-        verified = [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in told]
-    return [leaf, *verified[1:-1]] if shaken.context.verify_mode is ssl.CERT_REQUIRED else [leaf]
+        told: list[Any] = getattr(getattr(shaken, "_sslobj", None), name, list)() or []
+        chain = [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in told]
+    return [leaf, *(chain[1:-1] if verified else chain[1:])]
 
 
 def _context_for(ca_file: str | None, *, rsa: bool) -> ssl.SSLContext:
@@ -245,19 +280,48 @@ def _trusting(verifying: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
-def _problem(verify_code: int) -> str:
+def _problem(verify_code: int, sent: list[bytes]) -> Problem:
     if verify_code in _UNKNOWN_ISSUER:
-        return "it is signed by an authority that is not trusted here"
-    if verify_code == _EXPIRED:
-        return "it is expired"
-    if verify_code == _NOT_YET_VALID:
-        return "it is not valid yet"
-    if verify_code in _OTHER_HOST:
-        return "it is made out to another name"
-    return f"it does not verify (OpenSSL code {verify_code})"
+        return _of_unknown_issuer(sent)
+    if verify_code in (_EXPIRED, _NOT_YET_VALID):
+        return _of_time(sent, expired=verify_code == _EXPIRED)
+    return _BY_CODE.get(verify_code, Problem.OTHER)
 
 
-def _described(host: str, problem: str | None, protocol: str, chain: list[bytes]) -> Handshake:
+def _of_unknown_issuer(sent: list[bytes]) -> Problem:
+    """Return whether the chain has a gap above the certificate, or ends at a stranger.
+
+    An authority of one's own that signs without an intermediate certificate looks like a gap only
+    where the certificate says where to fetch its issuer's, or where others are sent that did not sign it.
+    """
+    from cryptography import x509  # noqa: PLC0415 - as in _described
+
+    leaf, *others = map(x509.load_der_x509_certificate, sent)
+    if any(one.subject == leaf.issuer for one in others) or leaf.subject == leaf.issuer:
+        return Problem.UNTRUSTED
+    fetched = any(
+        one.oid == x509.oid.ExtensionOID.AUTHORITY_INFORMATION_ACCESS for one in leaf.extensions
+    )
+    return Problem.NO_CHAIN if fetched or others else Problem.UNTRUSTED
+
+
+def _of_time(sent: list[bytes], *, expired: bool) -> Problem:
+    """Return which certificate of a chain it is whose time is over, or has not come."""
+    from cryptography import x509  # noqa: PLC0415 - as in _described
+
+    now = utc_now()
+    outside = [
+        one.not_valid_after_utc < now if expired else one.not_valid_before_utc > now
+        for one in map(x509.load_der_x509_certificate, sent)
+    ]
+    if outside[0]:
+        return Problem.EXPIRED if expired else Problem.NOT_YET_VALID
+    if not expired:
+        return Problem.ABOVE_NOT_YET_VALID
+    return Problem.ABOVE_EXPIRED if any(outside) else Problem.AUTHORITY_EXPIRED
+
+
+def _described(host: str, problem: Problem | None, protocol: str, chain: list[bytes]) -> Handshake:
     # Loaded here: only the checks of certificates need it.
     from cryptography import x509  # noqa: PLC0415 - as said above
     from cryptography.hazmat.primitives.asymmetric.rsa import (  # noqa: PLC0415 - as said above

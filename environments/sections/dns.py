@@ -54,7 +54,7 @@ class Dns(Section):
     """The platform's zone."""
 
     zone: str = Field(pattern=HOST_NAME)
-    """Its SOA record has the serial that every authoritative server must agree on."""
+    """Its SOA record has the serial that every authoritative server of one provider must agree on."""
     authoritative: tuple[NameServer, ...] = Field(min_length=1)
     """Every server that is delegated to, each by itself: one that was forgotten answers visitors too,
     so fewer than the zone itself names decide nothing."""

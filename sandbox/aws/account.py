@@ -147,6 +147,13 @@ class Account:
         done = over and not bent.invalidation_stuck
         ordered.status = "Completed" if done else "InProgress"
         found = [] if bent.invalidation_missing else [ordered]
+        for number in range(bent.invalidations_after):
+            small = Invalidation(
+                ordered.distribution, [f"/config/{number}.json"], f"small-{number}"
+            )
+            small.create_time = ordered.create_time + dt.timedelta(milliseconds=1 + number)
+            small.status = "Completed"
+            found.insert(0, small)  # CloudFront lists the newest first
         self._cloudfront.invalidations = {DISTRIBUTION: found}
 
     def _show_secrets(self, bent: Bent) -> None:

@@ -34,6 +34,8 @@ class Bent(_Part):
     left_over: bool = False
     invalidation_stuck: bool = False
     invalidation_missing: bool = False
+    invalidations_after: int = 0
+    """How many of single files were ordered after the release's own."""
     stale_edge: str | None = None
     """A region whose edge serves the bundle before."""
     wrong_cache_header: bool = False

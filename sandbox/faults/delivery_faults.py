@@ -73,6 +73,7 @@ FAULTS: dict[str, Action] = {
     "web-asset-corrupted": _aws(corrupted_asset=True),
     "web-left-overs": _aws(left_over=True),
     "web-invalidation-missing": _aws(invalidation_missing=True),
+    "web-invalidations-of-single-files": _aws(invalidations_after=150),
     "web-invalidation-endless": _aws(invalidation_stuck=True),
     "web-stale-edge": _aws(stale_edge=REGIONS[0]),
     "web-cache-header-wrong": _aws(wrong_cache_header=True),

@@ -40,6 +40,7 @@ FAULTS: dict[str, Action] = {
     "certificate-expired": _shown(_API, "expired"),
     "certificate-ten-days-left": _shown(f"us/{_APP}", "ten-days-left"),
     "certificate-of-another-host": _shown(_STATUS, "other-host"),
+    "certificate-without-its-intermediate": _shown(_APP, "wrong-intermediate"),
     "certificate-of-an-unknown-authority": _shown(_FHIR_HOST, "unknown-authority"),
     "tls-1.1-only": LinksChanged(
         (f"gate-{certificates_name('us')}",), {"target": certificates_name("old")}

@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     _Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 Kind = Literal[
-    "good", "expired", "ten-days-left", "other-host", "unknown-authority", "old-protocol"
+    "good",
+    "expired",
+    "ten-days-left",
+    "other-host",
+    "unknown-authority",
+    "old-protocol",
+    "wrong-intermediate",
 ]
 _GOOD_DAYS = 90
 _RECORD_BYTES = 16_384
@@ -110,6 +116,10 @@ class _Issuer:
             not_after=now + dt.timedelta(days=days, hours=1),
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if kind == "wrong-intermediate":
+            # As after a renewal that left the old chain's file in place.
+            leaf = self._authority.create_child_ca().issue_cert(host)
+            leaf.cert_chain_pems[1:] = [self._authority.create_child_ca().cert_pem]
         leaf.configure_cert(context)
         return context
 

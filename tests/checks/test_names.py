@@ -11,11 +11,13 @@ import pytest
 
 from checks.check import Check
 from checks.names import Names
+from checks.names_judged import same_serial
 from checks.platform import NotDescribedError
-from checks.zone import dns_facts
+from checks.zone import Question, differing, dns_facts
 from gates.decide.outcome import Outcome
 from probes import network
-from probes.observation import Deadline
+from probes.dns import DnsAnswer
+from probes.observation import Deadline, Observation, utc_now
 from sandbox.zone import BEFORE, CHANGED, HOSTS, RESOLVERS
 from tests.checks.network_platform import StandIn, dns_platform, findings, name_servers
 from tests.checks.platforms import a_platform
@@ -186,3 +188,42 @@ def test_an_environment_without_a_zone_says_so(tmp_path: pathlib.Path) -> None:
 def test_a_baseline_holds_the_records(tmp_path: pathlib.Path, servers: StandIn) -> None:
     facts = dns_facts(dns_platform(tmp_path, servers))["shared"]
     assert facts[CHANGED]["values"] == ["198.51.100.2"]
+
+
+def soa(primary: str, serial: int) -> Observation[DnsAnswer]:
+    value = f"{primary}. hostmaster.clinic.test. {serial} 7200 900 1209600 86400"
+    answer = DnsAnswer("NOERROR", (value,), 900, authoritative=True)
+    return Observation("dns", "ns", utc_now(), 0.1, {}, answer, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcomes"),
+    [
+        pytest.param(("ns-1.one.test", 7), ("ns-1.one.test", 7), ["PASS"], id="one provider"),
+        pytest.param(("ns-1.one.test", 7), ("ns-1.one.test", 6), ["FAIL"], id="one server behind"),
+        pytest.param(
+            ("ns-1.one.test", 7), ("ns-2.ONE.test", 6), ["FAIL"], id="by several primaries"
+        ),
+        pytest.param(
+            ("ns.one.co.uk", 7), ("ns.two.co.uk", 6), ["PASS", "PASS"], id="two below co.uk"
+        ),
+        pytest.param(
+            ("ns-1.one.test", 1),
+            ("ns1.two.test", 1_495_621_429),
+            ["PASS", "PASS"],
+            id="two providers",
+        ),
+    ],
+)
+def test_serials_are_compared_within_a_provider(
+    first: tuple[str, int], second: tuple[str, int], outcomes: list[str]
+) -> None:
+    asked = {
+        ("ns1", Question("clinic.test", "SOA")): soa(*first),
+        ("ns2", Question("clinic.test", "SOA")): soa(*second),
+    }
+    judgements = same_serial("clinic.test", asked)
+    assert [one.outcome.name for one in judgements] == outcomes
+    assert differing(asked) is ("FAIL" in outcomes)
+    if len(judgements) > 1:
+        assert len({one.subject for one in judgements}) == len(judgements)

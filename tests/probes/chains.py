@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 _Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -31,6 +32,46 @@ def a_chain(
     ]
     key = keys[2].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return made[0], made[1], key + made[2]
+
+
+def made(subject: str, of: tuple[str, _Key] | None, key: _Key, **how: Any) -> x509.Certificate:
+    """Return a certificate of `subject`, signed by the authority `of` or by itself.
+
+    `how`: ca (whether it may sign others), days (from, until), fetched (whether it says where its
+    issuer's is), usage (an extended key usage), hosts.
+    """
+    issuer, issuer_key = of or (subject, key)
+    begins, ends = how.get("days", (-400, 90))
+    now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_name(subject))
+        .issuer_name(_name(issuer))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + begins * day)
+        .not_valid_after(now + ends * day)
+        .add_extension(
+            x509.BasicConstraints(ca=how.get("ca", False), path_length=None), critical=True
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
+    )
+    if not how.get("ca"):
+        hosts = x509.SubjectAlternativeName(
+            [x509.DNSName(one) for one in how.get("hosts", (subject,))]
+        )
+        builder = builder.add_extension(hosts, critical=False)
+    if how.get("fetched"):
+        place = x509.UniformResourceIdentifier("http://ca.invalid/middle.crt")
+        found = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, place)
+        builder = builder.add_extension(x509.AuthorityInformationAccess([found]), critical=False)
+    if "usage" in how:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([how["usage"]]), critical=False)
+    return builder.sign(issuer_key, hashes.SHA256())
 
 
 def _name(text: str) -> x509.Name:

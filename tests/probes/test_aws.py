@@ -100,6 +100,21 @@ class TestAnswers:
         assert found is not None
         assert [(one.status, one.paths) for one in found.invalidations] == [("Completed", ("/*",))]
 
+    def test_what_follows_a_releases_own_invalidation_does_not_hide_it(
+        self, server: AwsServer
+    ) -> None:
+        with server.bent(invalidations_after=250):
+            every = aws.invalidations(
+                server.target(), DISTRIBUTION, LONG_AGO, deadline=Deadline.after(60)
+            ).value
+            first = aws.invalidations(
+                server.target(), DISTRIBUTION, LONG_AGO, deadline=soon(), enough=lambda _: True
+            ).value
+        assert every is not None
+        assert first is not None
+        assert len(every.invalidations) == 251
+        assert [one.paths for one in first.invalidations] == [("/*",)]
+
     def test_one_from_before_the_upload_is_none(self, server: AwsServer) -> None:
         now = dt.datetime.now(dt.UTC)
         found = aws.invalidations(server.target(), DISTRIBUTION, now, deadline=soon()).value

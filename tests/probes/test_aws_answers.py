@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from pydantic import SecretStr
 
 from probes import aws
 from probes.aws import AwsTarget
-from probes.observation import Deadline
+from probes.observation import Deadline, FailureKind
 from tests.checks.moody import moody, saying
+from tests.probes.servers import Behaviour, answer
 
 IMAGE = {"imageDetails": [{"imageDigest": "sha256:" + "a" * 64, "imageTags": ["v1.2.0"]}]}
 
@@ -47,3 +49,59 @@ def test_whether_the_tag_itself_can_be_moved(found: dict[str, Any], kept: bool) 
         seen = aws.image(target(registry.url), "api", "v1.2.0", deadline=Deadline.after(10)).value
     assert seen is not None
     assert seen.tags_are_immutable is kept
+
+
+def summary(number: int, minute: int) -> str:
+    return (
+        f"<InvalidationSummary><Id>I{number}</Id><CreateTime>2026-01-31T22:{minute:02}:00Z</CreateTime>"
+        "<Status>Completed</Status></InvalidationSummary>"
+    )
+
+
+def page_of(*items: str, marker: str = "", truncated: bool = False) -> Behaviour:
+    following = f"<NextMarker>{marker}</NextMarker>" if marker else ""
+    return answer(
+        f"<InvalidationList>{following}<IsTruncated>{str(truncated).lower()}</IsTruncated>"
+        f"<Items>{''.join(items)}</Items></InvalidationList>".encode(),
+        content_type="application/xml",
+    )
+
+
+SINCE = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
+
+
+def test_a_list_that_says_there_is_more_and_not_where_is_no_answer() -> None:
+    with moody(page_of(summary(1, 5), truncated=True)) as server:
+        seen = aws.invalidations(target(server.url), "E1", SINCE, deadline=Deadline.after(10))
+    assert seen.failure is not None
+    assert seen.failure.kind is FailureKind.UNUSABLE_ANSWER
+
+
+def test_a_list_without_end_is_no_answer() -> None:
+    pages = [page_of(summary(n, 5), marker=f"m{n}", truncated=True) for n in range(60)]
+    with moody(*pages) as server:
+        seen = aws.invalidations(target(server.url), "E1", SINCE, deadline=Deadline.after(20))
+    assert seen.failure is not None
+    assert seen.failure.kind is FailureKind.TOO_LARGE
+
+
+def test_pages_from_before_the_upload_are_not_read() -> None:
+    pages = [page_of(summary(1, 0), marker="m1", truncated=True)] * 2
+    later = SINCE + dt.timedelta(minutes=1)
+    with moody(*pages) as server:
+        seen = aws.invalidations(target(server.url), "E1", later, deadline=Deadline.after(10))
+    assert seen.value is not None
+    assert seen.value.invalidations == ()
+
+
+def test_the_current_version_of_a_secret_may_be_on_a_later_page() -> None:
+    made = 1_770_000_000
+    versions = [{"VersionId": "b" * 32, "VersionStages": ["AWSCURRENT"], "CreatedDate": made}]
+    with moody(
+        saying({"Versions": versions}),
+        saying({"Name": "s"}),
+        saying({"Versions": [], "NextToken": "n"}),
+    ) as server:
+        seen = aws.secret_dates(target(server.url), "s", deadline=Deadline.after(10))
+    assert seen.value is not None
+    assert seen.value.value_made_at is not None

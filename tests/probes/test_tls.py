@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from probes.observation import Deadline, FailureKind, Observation
-from probes.tls import Handshake, TlsNode, handshake, nodes
+from probes.tls import Handshake, Problem, TlsNode, handshake, nodes
 from sandbox.zone import HOSTS, ZONE
 from tests.checks.network_platform import StandIn, tls_ports
 from tests.probes import servers
@@ -55,7 +55,8 @@ def test_what_is_not_to_be_trusted_is_a_value_with_its_reason(
     authority = str(tmp_path / "authority.pem")
     seen = handshake(node, API, authority, deadline=Deadline.after(5)).value
     assert seen is not None
-    assert seen.problem == problem
+    assert seen.problem is not None
+    assert seen.problem.value == problem
     assert seen.not_after is not None
 
 
@@ -101,7 +102,7 @@ def test_the_certificate_for_clients_of_the_other_kind_of_key_is_seen_too(
     assert (seen.value.rsa, seen.value.problem) == (False, None)
     other = seen.value.other
     assert other is not None
-    assert (other.rsa, other.problem) == (True, None if days > 0 else "it is expired")
+    assert (other.rsa, other.problem) == (True, None if days > 0 else Problem.EXPIRED)
     assert other.days_left is not None
     assert abs(other.days_left - days) < 1
 
@@ -119,7 +120,7 @@ def test_without_a_ca_file_only_public_authorities_count(standin: StandIn) -> No
     node = TlsNode("127.0.0.1", standin.ports["eu"])
     seen = handshake(node, API, None, deadline=Deadline.after(5)).value
     assert seen is not None
-    assert seen.problem == "it is signed by an authority that is not trusted here"
+    assert seen.problem is Problem.UNTRUSTED
 
 
 def test_a_port_that_refuses_and_one_without_tls_and_a_silent_one_are_told_apart() -> None:

@@ -1,0 +1,172 @@
+"""Chains as they go wrong in public, each with the words and the remedy that fit it."""
+
+from __future__ import annotations
+
+import pathlib
+import ssl
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from checks.certificates import _REMEDIES, _trusted
+from gates.decide.outcome import Outcome
+from probes.observation import Deadline
+from probes.tls import Handshake, Problem, TlsNode, handshake
+from tests.probes import servers
+from tests.probes.chains import made
+from tests.probes.servers import serving
+
+HOST = "api.clinic.test"
+KEYS = [ec.generate_private_key(ec.SECP256R1()) for _ in range(4)]
+ROOT_KEY, OLD_KEY, MIDDLE_KEY, KEY = KEYS
+ROOT, OLD, MIDDLE = ("Root", ROOT_KEY), ("Old Root", OLD_KEY), ("Middle", MIDDLE_KEY)
+GOOD_ROOT = made(*ROOT[:1], None, ROOT_KEY, ca=True, days=(-900, 900))
+EXPIRED_ROOT = made(*ROOT[:1], None, ROOT_KEY, ca=True, days=(-900, -5))
+OLD_ROOT = made(*OLD[:1], None, OLD_KEY, ca=True, days=(-4000, -30))
+CROSS = made("Root", OLD, ROOT_KEY, ca=True, days=(-2000, -30))
+GOOD_MIDDLE = made("Middle", ROOT, MIDDLE_KEY, ca=True, days=(-800, 800))
+EXPIRED_MIDDLE = made("Middle", ROOT, MIDDLE_KEY, ca=True, days=(-800, -5))
+COMING_MIDDLE = made("Middle", ROOT, MIDDLE_KEY, ca=True, days=(5, 800))
+FALSE_MIDDLE = made("Middle", ROOT, MIDDLE_KEY, ca=False, days=(-800, 800))
+LEAF = made(HOST, MIDDLE, KEY, fetched=True)
+STRANGER = made(HOST, OLD, KEY)
+SMALL_KEY = rsa.generate_private_key(65537, 1024)  # noqa: S505 - the mishap itself
+
+
+def shown(
+    folder: pathlib.Path,
+    sent: tuple[x509.Certificate, ...],
+    trusted: tuple[x509.Certificate, ...],
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = KEY,
+) -> Handshake:
+    """Shake hands with a server that sends a chain, trusting some authorities."""
+    chain = b"".join(one.public_bytes(Encoding.PEM) for one in sent)
+    own = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "server.pem").write_bytes(own + chain)
+    (folder / "ca.pem").write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in trusted))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.load_cert_chain(folder / "server.pem")
+    with serving(servers.hang, tls=context) as server:
+        node = TlsNode("127.0.0.1", server.port)
+        seen = handshake(node, HOST, str(folder / "ca.pem"), deadline=Deadline.after(5))
+    assert seen.value is not None, seen.failure
+    return seen.value
+
+
+@pytest.mark.parametrize(
+    ("sent", "trusted", "problem"),
+    [
+        pytest.param((LEAF, GOOD_MIDDLE), (GOOD_ROOT,), None, id="a good chain"),
+        pytest.param(
+            (LEAF, GOOD_MIDDLE, CROSS),
+            (GOOD_ROOT,),
+            None,
+            id="and a cross-signed root that is expired",
+        ),
+        pytest.param(
+            (LEAF, GOOD_MIDDLE, CROSS, OLD_ROOT),
+            (OLD_ROOT, GOOD_ROOT),
+            None,
+            id="whose old root is trusted too",
+        ),
+        pytest.param((LEAF, CROSS, GOOD_MIDDLE), (GOOD_ROOT,), None, id="in the wrong order"),
+        pytest.param(
+            (LEAF, EXPIRED_MIDDLE, GOOD_MIDDLE), (GOOD_ROOT,), None, id="an expired copy sent too"
+        ),
+        pytest.param((LEAF,), (GOOD_ROOT,), Problem.NO_CHAIN, id="the intermediate one not sent"),
+        pytest.param(
+            (LEAF, CROSS), (GOOD_ROOT,), Problem.NO_CHAIN, id="another one sent in its place"
+        ),
+        pytest.param(
+            (LEAF, EXPIRED_MIDDLE),
+            (GOOD_ROOT,),
+            Problem.ABOVE_EXPIRED,
+            id="the intermediate one expired",
+        ),
+        pytest.param(
+            (LEAF, COMING_MIDDLE),
+            (GOOD_ROOT,),
+            Problem.ABOVE_NOT_YET_VALID,
+            id="the intermediate one not yet valid",
+        ),
+        pytest.param(
+            (LEAF, FALSE_MIDDLE),
+            (GOOD_ROOT,),
+            Problem.NO_AUTHORITY,
+            id="signed by one that may not",
+        ),
+        pytest.param(
+            (LEAF, GOOD_MIDDLE),
+            (EXPIRED_ROOT,),
+            Problem.AUTHORITY_EXPIRED,
+            id="the root here expired",
+        ),
+        pytest.param(
+            (LEAF, GOOD_MIDDLE),
+            (OLD_ROOT,),
+            Problem.UNTRUSTED,
+            id="a whole chain to an unknown root",
+        ),
+        pytest.param(
+            (LEAF, GOOD_MIDDLE, GOOD_ROOT), (OLD_ROOT,), Problem.UNTRUSTED, id="with that root sent"
+        ),
+        pytest.param(
+            (STRANGER,), (GOOD_ROOT,), Problem.UNTRUSTED, id="signed by a strange authority"
+        ),
+        pytest.param(
+            (made(HOST, None, KEY),), (GOOD_ROOT,), Problem.SELF_SIGNED, id="signed by itself"
+        ),
+        pytest.param(
+            (made(HOST, ROOT, KEY, days=(-90, -1)),), (GOOD_ROOT,), Problem.EXPIRED, id="expired"
+        ),
+        pytest.param(
+            (made(HOST, ROOT, KEY, days=(1, 90)),),
+            (GOOD_ROOT,),
+            Problem.NOT_YET_VALID,
+            id="to come",
+        ),
+        pytest.param(
+            (made(HOST, ROOT, KEY, hosts=("elsewhere.test",)),),
+            (GOOD_ROOT,),
+            Problem.OTHER_NAME,
+            id="made out to another name",
+        ),
+        pytest.param(
+            (made(HOST, ROOT, KEY, usage=ExtendedKeyUsageOID.CLIENT_AUTH),),
+            (GOOD_ROOT,),
+            Problem.NOT_A_SERVERS,
+            id="made for clients",
+        ),
+    ],
+)
+def test_every_mishap_has_its_own_word(
+    sent: tuple[x509.Certificate, ...],
+    trusted: tuple[x509.Certificate, ...],
+    problem: Problem | None,
+    tmp_path: pathlib.Path,
+) -> None:
+    assert shown(tmp_path, sent, trusted).problem is problem
+
+
+def test_a_key_that_is_too_small_has_its_own_word(tmp_path: pathlib.Path) -> None:
+    small = made(HOST, ROOT, SMALL_KEY)
+    found = shown(tmp_path, (small,), (GOOD_ROOT,), SMALL_KEY)
+    assert found.problem is Problem.TOO_WEAK
+
+
+def test_a_missing_intermediate_certificate_is_served_and_not_renewed(
+    tmp_path: pathlib.Path,
+) -> None:
+    judged = _trusted("certificate of api", shown(tmp_path, (LEAF,), (GOOD_ROOT,)))
+    assert judged.outcome is Outcome.FAIL
+    assert "its server does not send the intermediate certificate" in judged.sentence
+    assert judged.clears.startswith("the chain served")
+    assert "need not be renewed" in judged.clears
+
+
+def test_every_problem_has_a_remedy() -> None:
+    assert {one.name for one in Problem} == set(_REMEDIES)
