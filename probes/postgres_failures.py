@@ -64,23 +64,87 @@ _KIND_BY_TYPE: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
     (psycopg.Rollback, FailureKind.OUR_FAULT),
 )
 
+_STARTING: Final = "it is starting up; wait until it is ready"
+_STOPPING: Final = "it is shutting down; see who stops it, or wait for its restart"
+_RECOVERING: Final = "it recovers from a crash; wait, and read its log"
+_FULL: Final = "its disk is full; free space on it or enlarge it"
+_NO_CONNECTION_LEFT: Final = (
+    "all of its connections are in use; end idle ones, or raise max_connections"
+)
+_NO_DATABASE: Final = "it has no such database; correct the database's name"
+_OTHER_SECRET: Final = "it refused the password; correct the secret or the login's own"  # noqa: S105 - a sentence
+
 # libpq reports a refused login as text only. The words are the server's and it may speak another
 # language; then the login counts as refused, which holds and never rolls back.
-_KIND_BY_WORDS: Final = (
-    ("password authentication failed", FailureKind.CREDENTIAL_REFUSED),
-    ("no pg_hba.conf entry", FailureKind.CREDENTIAL_REFUSED),
-    ("too many c", FailureKind.SERVER_BUSY),
-    ("remaining connection slots", FailureKind.SERVER_BUSY),
-    ("the database system is", FailureKind.SERVER_BUSY),
-    ("permission denied for database", FailureKind.FORBIDDEN),
-    ("server does not support SSL", FailureKind.TLS_FAILED),
-    ("server closed the connection", FailureKind.CONNECTION_LOST),
-    ("invalid response", FailureKind.PROTOCOL),
-    ("expected authentication request", FailureKind.PROTOCOL),
-    ("expected SASL", FailureKind.PROTOCOL),
-    ("root certificate file", FailureKind.OUR_FAULT),
-    ("does not exist", FailureKind.QUERY_REJECTED),
+_BY_WORDS: Final[tuple[tuple[str, FailureKind, str | None], ...]] = (
+    ("password authentication failed", FailureKind.CREDENTIAL_REFUSED, _OTHER_SECRET),
+    (
+        "pg_hba.conf",
+        FailureKind.CREDENTIAL_REFUSED,
+        "its pg_hba.conf has no line that lets this login in from here, with or without TLS; add one",
+    ),
+    (
+        "is not permitted to log in",
+        FailureKind.CREDENTIAL_REFUSED,
+        "the login may not log in; ALTER ROLE … LOGIN",
+    ),
+    ("sorry, too many clients", FailureKind.SERVER_BUSY, _NO_CONNECTION_LEFT),
+    ("remaining connection slots", FailureKind.SERVER_BUSY, _NO_CONNECTION_LEFT),
+    (
+        "too many connections for role",
+        FailureKind.SERVER_BUSY,
+        "the login has no connection left; end its own idle ones, or ALTER ROLE … CONNECTION LIMIT",
+    ),
+    (
+        "too many connections for database",
+        FailureKind.SERVER_BUSY,
+        "the database has no connection left; end idle ones, or ALTER DATABASE … CONNECTION LIMIT",
+    ),
+    ("the database system is shutting down", FailureKind.SERVER_BUSY, _STOPPING),
+    ("the database system is in recovery", FailureKind.SERVER_BUSY, _RECOVERING),
+    (
+        "Hot standby mode is disabled",
+        FailureKind.SERVER_BUSY,
+        "it is a standby that answers nobody (hot_standby = off); name the primary's address",
+    ),
+    ("the database system is", FailureKind.SERVER_BUSY, _STARTING),
+    ("No space left on device", FailureKind.SERVER_BUSY, _FULL),
+    (
+        "permission denied for database",
+        FailureKind.FORBIDDEN,
+        "the login may not connect to the database; GRANT CONNECT ON DATABASE",
+    ),
+    ("server does not support SSL", FailureKind.TLS_FAILED, None),
+    ("server closed the connection", FailureKind.CONNECTION_LOST, None),
+    ("invalid response", FailureKind.PROTOCOL, None),
+    ("expected authentication request", FailureKind.PROTOCOL, None),
+    ("expected SASL", FailureKind.PROTOCOL, None),
+    ("root certificate file", FailureKind.OUR_FAULT, None),
+    ("does not exist", FailureKind.QUERY_REJECTED, _NO_DATABASE),
 )
+
+_BY_STATE: Final = {
+    "28000": "its pg_hba.conf or the login's own rights keep the login out; correct them",
+    "28P01": _OTHER_SECRET,
+    "3D000": _NO_DATABASE,
+    "40001": "a standby cancelled the query, which stood in the way of what it replays; ask the primary",
+    "40P01": "it ended the query to resolve a deadlock; run again",
+    "42P01": "it has no such table; correct the table's name, or apply the migration that makes it",
+    "42703": "it has no such column; correct the column's name, or apply the migration that makes it",
+    "53100": _FULL,
+    "53200": "it is out of memory; give it more, or fewer connections",
+    "53300": _NO_CONNECTION_LEFT,
+    "53400": "a limit of its configuration is reached, such as temp_file_limit; raise it",
+    "55P03": "another session keeps a table locked; end that session, or wait for it",
+    "57P01": "an administrator ended the connection; it restarts, or somebody ended the session",
+    "57P02": _RECOVERING,
+    "57P03": _STARTING,
+    "58030": "it can't read or write its files; look at its disk",
+    "58P01": "a file of its data is missing; look at its disk, and restore it",
+    "XX001": "it found damaged data; look at its disk, and restore it",
+    "XX002": "it found a damaged index; REINDEX, and look at its disk",
+}
+"""By SQLSTATE: what is wrong, and what ends it."""
 
 _SENTENCES: Final = {
     FailureKind.NAME_NOT_RESOLVED: "its name has no address here; check the name and this machine's DNS",
@@ -88,7 +152,8 @@ _SENTENCES: Final = {
     FailureKind.REFUSED: "it refused the connection; nothing listens there",
     FailureKind.TIMEOUT: "it gave no complete answer before the deadline",
     FailureKind.CONNECTION_LOST: "it broke the connection off",
-    FailureKind.CERTIFICATE_UNTRUSTED: "its certificate comes from an authority that is not trusted here",
+    FailureKind.CERTIFICATE_UNTRUSTED: "its certificate comes from an authority that is not trusted here, "
+    "or its server does not send the intermediate one; set sslrootcert, or serve the chain",
     FailureKind.CERTIFICATE_INVALID: "its certificate is expired, not yet valid or made out to another name",
     FailureKind.TLS_FAILED: "it completes no TLS handshake",
     FailureKind.PROTOCOL: "it does not speak the Postgres protocol",
@@ -104,12 +169,15 @@ _TLS_REQUEST: Final = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 
 
 class KnownFailure(Exception):  # noqa: N818 - carries a finding, is no error of its own
-    """A failure whose kind is known; `detail` is the whole sentence if it has its own."""
+    """A failure whose kind is known; `detail` is its whole sentence, or `words` what follows the address."""
 
-    def __init__(self, kind: FailureKind, detail: str | None = None) -> None:
+    def __init__(
+        self, kind: FailureKind, detail: str | None = None, *, words: str | None = None
+    ) -> None:
         super().__init__(kind.value)
         self.kind = kind
         self.detail = detail
+        self.words = words
 
 
 class Login(Protocol):
@@ -159,10 +227,16 @@ def failure_of(exc: Exception, address: str, phase: str | None) -> Failure | Non
     kind = failure_kind(exc)
     if kind is None:
         return None
-    own_words = exc.detail if isinstance(exc, KnownFailure) else _of_row_security(exc, address)
+    whole = exc.detail if isinstance(exc, KnownFailure) else _of_row_security(exc, address)
+    return Failure(kind, whole or f"{address}: {_words(exc, kind)}.", phase)
+
+
+def _words(exc: Exception, kind: FailureKind) -> str:
+    if isinstance(exc, KnownFailure) and exc.words:
+        return exc.words
     state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
-    code = f" (SQLSTATE {state})" if state else ""
-    return Failure(kind, own_words or f"{address}: {_SENTENCES[kind]}{code}.", phase)
+    words = _BY_STATE.get(state or "", _SENTENCES[kind])
+    return f"{words} (SQLSTATE {state})" if state else words
 
 
 def _of_row_security(exc: Exception, address: str) -> str | None:
@@ -183,9 +257,11 @@ def login_failure(exc: psycopg.Error, login: Login, deadline: Deadline) -> Known
         _walk_again(login, deadline)
     except OSError as problem:
         return KnownFailure(network.os_failure_kind(problem))
-    words = str(exc)
-    kinds = (kind for known, kind in _KIND_BY_WORDS if known in words)
-    return KnownFailure(next(kinds, FailureKind.CREDENTIAL_REFUSED))
+    said = str(exc)
+    for known, kind, words in _BY_WORDS:
+        if known in said:
+            return KnownFailure(kind, words=words)
+    return KnownFailure(FailureKind.CREDENTIAL_REFUSED)
 
 
 def _walk_again(login: Login, deadline: Deadline) -> None:

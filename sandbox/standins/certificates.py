@@ -118,8 +118,12 @@ class _Issuer:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if kind == "wrong-intermediate":
             # As after a renewal that left the old chain's file in place.
-            leaf = self._authority.create_child_ca().issue_cert(host)
-            leaf.cert_chain_pems[1:] = [self._authority.create_child_ca().cert_pem]
+            renewed = self._authority.create_child_ca().issue_cert(host)
+            old = self._authority.create_child_ca().cert_pem
+            parts = (renewed.private_key_pem, renewed.cert_chain_pems[0], old)
+            with trustme.Blob(b"".join(one.bytes() for one in parts)).tempfile() as file:
+                context.load_cert_chain(file)
+            return context
         leaf.configure_cert(context)
         return context
 
