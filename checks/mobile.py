@@ -6,7 +6,7 @@ import dataclasses
 import json
 import pathlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
@@ -18,7 +18,7 @@ from checks.schema_findings import findings, unseen, unusable
 from environments.sections.delivery import Mobile as Settings
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.decide.judgement import Judgement, equals
-from gates.decide.openapi import NotComparableError, breaking_changes
+from gates.decide.openapi import NotComparableError, compared
 from gates.decide.outcome import Outcome
 from gates.decide.sections import Section
 from probes import http
@@ -26,6 +26,7 @@ from probes.http import HeaderValue, HttpAnswer, NotJsonError
 
 _MAX_DOCUMENT_BYTES = 8 * 1_048_576
 _OK = 200
+_SHOWN = 5
 _SAYS_SOMETHING = frozenset(
     {"type", "$ref", "allOf", "anyOf", "oneOf", "const", "enum", "required", "properties", "items"}
 )
@@ -236,11 +237,14 @@ def _compatible(
         now = answer.json()
         if not isinstance(now, Mapping) or "paths" not in now:
             return _unreadable(subject, "it is no OpenAPI document")
-        changes = breaking_changes(before, now, used)
+        found = compared(before, now, used)
     except NotJsonError as exc:
         return _unreadable(subject, str(exc))
     except NotComparableError as exc:
         return _unreadable(subject, str(exc))
+    changes, unread = found.breaking, found.not_compared
+    if unread and not changes:
+        return _not_compared(subject, unread)
     more = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
     return Judgement(
         outcome=Outcome.FAIL if changes else Outcome.PASS,
@@ -252,7 +256,25 @@ def _compatible(
         observed=len(changes),
         target=0,
         clears="the old shape kept until those versions are no longer in use" if changes else "",
-        data={"changes": list(changes)},
+        data={"changes": list(changes), "not_compared": list(unread)},
+    )
+
+
+def _not_compared(subject: str, unread: Sequence[str]) -> Judgement:
+    """Return what is left open by differences in parts whose meaning the gate does not compare."""
+    more = f"; and {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
+    shown = "; ".join(unread[:_SHOWN]) + more
+    return Judgement(
+        outcome=Outcome.INCONCLUSIVE,
+        rule="no breaking change",
+        subject=subject,
+        sentence="nothing breaks in what the gate compares, but the documents differ in parts that it does "
+        f"not compare: {shown}",
+        observed=len(unread),
+        target=0,
+        clears="a person's look at these parts, and the release's document as mobile.previous_openapi if "
+        "no app breaks; or the old shape kept",
+        data={"not_compared": list(unread)},
     )
 
 

@@ -22,6 +22,27 @@ _JSON_TYPES: Final = {
     dict: "object",
     type(None): "null",
 }
+_READ: Final = frozenset(
+    {
+        "type",
+        "enum",
+        "const",
+        "nullable",
+        "required",
+        "properties",
+        "items",
+        "allOf",
+        "anyOf",
+        "oneOf",
+    }
+    | {"readOnly", "writeOnly"}
+)
+_FOR_PEOPLE: Final = frozenset(
+    {"description", "summary", "title", "example", "examples", "deprecated", "externalDocs", "tags"}
+    | {"operationId", "xml", "$comment", "$schema", "$id", "$anchor", "$defs", "definitions"}
+)
+_BY_NAME: Final = frozenset({"properties", "patternProperties", "headers", "responses", "content"})
+"""Their entries have names of the platform's own, whatever those are."""
 Schema = Mapping[str, Any]
 NOTHING_SAID: Final[Schema] = {}
 
@@ -39,6 +60,8 @@ class Shape:
     """What all else in it is like: `[]` of a list's items, `{}` of a map's."""
     variants: Mapping[str, Schema]
     """Objects and lists, where it may be one of several: by name, or by place."""
+    rest: Mapping[str, Any]
+    """What else is said of it, such as `maxLength`; `$ref` where a reference leads nowhere."""
 
     def without(self, mark: str) -> Shape:
         """Return the same without fields that are marked `readOnly` or `writeOnly`."""
@@ -62,7 +85,29 @@ def shape_of(document: Mapping[str, Any], schema: Schema) -> Shape:
         properties=_properties(parts),
         parts=_others(parts),
         variants=_variants(document, parts),
+        rest=_rest(document, parts),
     )
+
+
+def plain(document: Mapping[str, Any], value: Any, depth: int = 0) -> Any:
+    """Return a part of a document with its references followed, and without what is for people alone."""
+    if isinstance(value, list):
+        return [plain(document, one, depth + 1) for one in value]
+    if not isinstance(value, Mapping) or depth > _MOST_DEPTH:
+        return value
+    found = referred(document, value) if "$ref" in value else value
+    return {
+        name: {one: plain(document, each, depth + 2) for one, each in mapping(part).items()}
+        if name in _BY_NAME
+        else plain(document, part, depth + 1)
+        for name, part in found.items()
+        if not is_for_people(name)
+    }
+
+
+def is_for_people(name: str) -> bool:
+    """Tell whether a word of a document says nothing that a program could feel."""
+    return name in _FOR_PEOPLE or name.startswith("x-")
 
 
 def referred(document: Mapping[str, Any], found: Any) -> Mapping[str, Any]:
@@ -189,6 +234,31 @@ def _others(parts: Sequence[Schema]) -> dict[str, Schema]:
         for part in parts
         for shown, name in (("[]", "items"), ("{}", "additionalProperties"))
         if (schema := mapping(part.get(name)))
+    }
+
+
+def _rest(document: Mapping[str, Any], parts: Sequence[Schema]) -> dict[str, Any]:
+    found = _rest_of(document, parts)
+    for choice in (one for part in parts for one in _choices(document, part, 0)):
+        # Objects and lists are variants, which are compared by themselves.
+        if not any({"properties", "items", "anyOf", "oneOf"} & part.keys() for part in choice):
+            for name, said in _rest_of(document, choice).items():
+                found[f"anyOf.{name}"] = [*found.get(f"anyOf.{name}", ()), said]
+    return found
+
+
+def _rest_of(document: Mapping[str, Any], parts: Sequence[Schema]) -> dict[str, Any]:
+    found: dict[str, list[Any]] = {}
+    for part in parts:
+        for name, said in part.items():
+            lost = name == "$ref" and not _at(document, str(said))
+            open_map = name == "additionalProperties" and (
+                said is True or isinstance(said, Mapping)
+            )
+            if lost or not (name == "$ref" or name in _READ or open_map or is_for_people(name)):
+                found.setdefault(name, []).append(plain(document, said))
+    return {
+        name: said[0] if len(said) == 1 else sorted(said, key=repr) for name, said in found.items()
     }
 
 

@@ -2,25 +2,54 @@
 
 Only what a client can feel counts: an operation that is gone, a request that needs more, an answer that
 promises less. What was added, descriptions and order do not. What the document before said nothing of can't
-be compared, and is no proof.
+be compared, and is no proof; nor is what differs in a part that is not compared, which is named.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from gates.decide.json_shapes import Schema, Shape, listed, mapping, referred, shape_of
+from gates.decide.json_shapes import (
+    Schema,
+    Shape,
+    is_for_people,
+    listed,
+    mapping,
+    plain,
+    referred,
+    shape_of,
+)
 
 _MOST_DEPTH = 30
 _NO_CONTENT = "204"
 _ANYTHING = frozenset({"application/json", "application/*", "*/*"})
 
+_NARROWS = {
+    **dict.fromkeys(
+        ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), "lower"
+    ),
+    **dict.fromkeys(
+        ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), "higher"
+    ),
+}
+"""Bounds, and which move of one leaves less room."""
+_ADDED_NARROWS = frozenset({"pattern", "format", "multipleOf", "uniqueItems"})
+
 
 class NotComparableError(ValueError):
     """The release before promised nothing that could be compared; the text says what, and the remedy."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Comparison:
+    """What came of it: one phrase for each finding, beginning with its operation."""
+
+    breaking: tuple[str, ...]
+    not_compared: tuple[str, ...]
+    """What differs in parts whose meaning is not compared: nothing is known of it."""
 
 
 def breaking_changes(
@@ -30,32 +59,85 @@ def breaking_changes(
 
     Raises NotComparableError where a PASS would prove nothing.
     """
+    return compared(before, now, operations).breaking
+
+
+def compared(
+    before: Mapping[str, Any], now: Mapping[str, Any], operations: Iterable[str]
+) -> Comparison:
+    """Return what breaks, and what differs and is not compared; raises NotComparableError."""
     for whose, document in (("the release before", before), ("this release", now)):
         if "swagger" in document:
             raise NotComparableError(
                 f"{whose} has a document of Swagger 2; convert it to OpenAPI 3"
             )
-    return tuple(
-        f"{operation}: {change}"
-        for operation in sorted(set(operations))
-        for change in _operation(before, now, operation)
-    )
+    breaking, unread = [], []
+    for operation in sorted(set(operations)):
+        both = _Compared(before, now)
+        breaking += [f"{operation}: {change}" for change in _operation(both, operation)]
+        unread += [f"{operation}: {part}" for part in dict.fromkeys(both.unread)]
+    if plain(before, before.get("webhooks")) != plain(now, now.get("webhooks")):
+        unread.append("webhooks")
+    return Comparison(tuple(breaking), tuple(unread))
 
 
-def _operation(before: Mapping[str, Any], now: Mapping[str, Any], operation: str) -> Iterator[str]:
-    was, is_now = _find(before, operation), _find(now, operation)
+def _operation(both: _Compared, operation: str) -> Iterator[str]:
+    was, is_now = _find(both.before, operation), _find(both.now, operation)
     if was is None:
         raise NotComparableError(
-            f"the release before has no operation {operation}; mend the contract"
+            f"the release before has no operation {operation}; correct the contract"
         )
     if is_now is None:
         yield "is gone"
         return
-    _promises_something(before, operation, was)
-    compared = _Compared(before, now)
-    yield from _parameters(compared, _told(before, operation, was), _told(now, operation, is_now))
-    yield from _request(compared, was, is_now)
-    yield from _responses(compared, was, is_now)
+    _promises_something(both.before, operation, was)
+    yield from _security(both, was, is_now)
+    _servers(both, operation, was, is_now)
+    both.differ(
+        "", was, is_now, read={"parameters", "requestBody", "responses", "security", "servers"}
+    )
+    told = _told(both.before, operation, was), _told(both.now, operation, is_now)
+    yield from _parameters(both, *told)
+    yield from _request(both, was, is_now)
+    yield from _responses(both, was, is_now)
+
+
+def _security(both: _Compared, was: Mapping[str, Any], is_now: Mapping[str, Any]) -> Iterator[str]:
+    """Yield that a login is needed now; another one than before is not compared."""
+    old, new = _logins(both.before, was), _logins(both.now, is_now)
+    if {} in old or not old:
+        if new and {} not in new:
+            yield "needs a login now"
+    elif sorted(map(repr, old)) != sorted(map(repr, new)) and new and {} not in new:
+        both.unread.append("security")
+
+
+def _logins(document: Mapping[str, Any], operation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    schemes = mapping(mapping(document.get("components")).get("securitySchemes"))
+    asked = operation.get("security", document.get("security"))
+    return [
+        {
+            name: (plain(document, schemes.get(name)), scopes)
+            for name, scopes in mapping(one).items()
+        }
+        for one in (asked if isinstance(asked, list) else ())
+    ]
+
+
+def _servers(
+    both: _Compared, operation: str, was: Mapping[str, Any], is_now: Mapping[str, Any]
+) -> None:
+    old, new = (
+        [
+            plain(document, found)
+            for found in (one, _item(document, operation), document)
+            if "servers" in found
+            for found in listed(found, "servers")
+        ]
+        for document, one in ((both.before, was), (both.now, is_now))
+    )
+    if old != new:
+        both.unread.append("servers")
 
 
 def _find(document: Mapping[str, Any], operation: str) -> Mapping[str, Any] | None:
@@ -117,8 +199,10 @@ def _parameters(
         if found.get("required") and place != "path" and not (before or {}).get("required"):
             yield f"needs the {place} parameter {name} now"
         if before is not None:
+            at = f"the {place} parameter {name}"
+            compared.differ(f"{at}: ", before, found, read={"in", "name", "required", "schema"})
             schemas = mapping(before.get("schema")), mapping(found.get("schema"))
-            yield from compared.parameter(*schemas, f"the {place} parameter {name}")
+            yield from compared.parameter(*schemas, at)
 
 
 def _request(
@@ -128,6 +212,8 @@ def _request(
     body_now = referred(compared.now, is_now.get("requestBody"))
     if body_now.get("required") and not body_was.get("required"):
         yield "needs a request body now"
+    compared.differ("request: ", body_was, body_now, read={"required", "content"})
+    compared.media("request", body_was, body_now)
     schema_was, schema_now = _json_schema(body_was), _json_schema(body_now)
     if schema_was is None or not body_now:
         return
@@ -145,11 +231,20 @@ def _responses(
         if answer_now is None:
             yield f"no longer answers {status}"
             continue
+        compared.differ(f"answer {status}: ", answer, answer_now, read={"content"})
+        compared.media(f"answer {status}", answer, answer_now)
         schema_was, schema_now = _json_schema(answer), _json_schema(answer_now)
         if schema_was is not None and schema_now is None:
             yield f"no longer answers {status} with JSON"
         elif schema_was is not None and schema_now is not None:
             yield from compared.response(schema_was, schema_now, "response")
+
+    good = _answers(compared.before, was)
+    for status, answer in mapping(was.get("responses")).items():
+        if status not in good:
+            found = mapping(is_now.get("responses")).get(status)
+            if plain(compared.before, answer) != plain(compared.now, found):
+                compared.unread.append(f"answer {status}")
 
 
 def _answers(
@@ -172,10 +267,15 @@ def _answer(
 
 def _json_schema(body: Mapping[str, Any]) -> Schema | None:
     """Return the schema of a body's JSON, by whichever name it goes; None without JSON."""
-    for name, media in mapping(body.get("content")).items():
+    name = _json_name(body)
+    return None if name is None else mapping(mapping(body["content"][name]).get("schema"))
+
+
+def _json_name(body: Mapping[str, Any]) -> str | None:
+    for name in mapping(body.get("content")):
         kind = name.partition(";")[0].strip().lower()
         if kind in _ANYTHING or kind.endswith("+json"):
-            return mapping(mapping(media).get("schema"))
+            return str(name)
     return None
 
 
@@ -187,10 +287,32 @@ class _Compared:
     now: Mapping[str, Any]
     seen: set[tuple[str, str, str]] = dataclasses.field(default_factory=set)
     """Pairs of schemas that were compared: entities refer to each other, and each is told of once."""
+    unread: list[str] = dataclasses.field(default_factory=list)
+    """What differs and is not compared."""
+
+    def differ(self, at: str, was: Schema, is_now: Schema, *, read: Collection[str]) -> None:
+        """Note which words differ, apart from those that are read elsewhere or are for people."""
+        names = [name for name in {**was, **is_now} if name not in read and not is_for_people(name)]
+        self.unread.extend(
+            f"{at}{name}"
+            for name in sorted(names)
+            if plain(self.before, was.get(name)) != plain(self.now, is_now.get(name))
+        )
+
+    def media(self, at: str, was: Schema, is_now: Schema) -> None:
+        """Note the media types beside JSON that are gone or differ."""
+        old, new = mapping(was.get("content")), mapping(is_now.get("content"))
+        read = _json_name(was)
+        self.unread.extend(
+            f"{at}: media type {name}"
+            for name in old
+            if name != read and plain(self.before, old[name]) != plain(self.now, new.get(name))
+        )
 
     def parameter(self, was: Schema, is_now: Schema, at: str) -> Iterator[str]:
         """Yield what a parameter may no longer be; it is a text, and none can be null."""
         old, new = shape_of(self.before, was), shape_of(self.now, is_now)
+        yield from self._limits(old, new, at, request=True)
         if new.types - {"null"} == {"string"} and not new.values:
             return
         yield from _takes_less(dataclasses.replace(old, types=old.types - {"null"}), new, at)
@@ -202,7 +324,11 @@ class _Compared:
         old, new = self._shapes(was, is_now, "readOnly")
         for name in sorted(new.required - old.required):
             yield f"{at} needs the field {name} now"
+        if new.rest.get("additionalProperties") is False and "additionalProperties" in old.rest:
+            for name in sorted(set(old.properties) - set(new.properties)):
+                yield f"{at} takes the field {name} no more"
         yield from _takes_less(old, new, at)
+        yield from self._limits(old, new, at, request=True)
         for part, one, other in _shared(old, new):
             yield from self.request(one, other, f"{at}{part}", depth + 1)
 
@@ -217,8 +343,24 @@ class _Compared:
         for name in sorted(old.required - new.required - gone):
             yield f"{at} may lack the field {name}"
         yield from _promises_less(old, new, at)
+        yield from self._limits(old, new, at, request=False)
         for part, one, other in _shared(old, new):
             yield from self.response(one, other, f"{at}{part}", depth + 1)
+
+    def _limits(self, old: Shape, new: Shape, at: str, *, request: bool) -> Iterator[str]:
+        """Yield what may no longer be, or is no longer promised, beyond types; note what is not compared."""
+        self.unread.extend(
+            f"{at}: a $ref that leads nowhere" for one in (old, new) if "$ref" in one.rest
+        )
+        for name in sorted({*old.rest, *new.rest} - {"$ref"}):
+            was, is_now = old.rest.get(name), new.rest.get(name)
+            if was == is_now:
+                continue
+            decided = (_tightened if request else _loosened)(name, was, is_now)
+            if decided is None:
+                self.unread.append(f"{at}: {name}")
+            elif decided:
+                yield f"{at} has another {name} now"
 
     def _shapes(self, was: Schema, is_now: Schema, hidden: str) -> tuple[Shape, Shape]:
         old, new = shape_of(self.before, was), shape_of(self.now, is_now)
@@ -226,10 +368,42 @@ class _Compared:
 
     def _is_new(self, what: str, was: Schema, is_now: Schema, depth: int) -> bool:
         pair = (what, repr(was), repr(is_now))
-        if depth > _MOST_DEPTH or pair in self.seen:
+        if depth > _MOST_DEPTH:
+            self.unread.append(f"{what}: what lies deeper than {_MOST_DEPTH} levels")
+            return False
+        if pair in self.seen:
             return False
         self.seen.add(pair)
         return True
+
+
+def _tightened(name: str, was: Any, is_now: Any) -> bool | None:
+    """Tell whether a request may be less than before; None where that is not compared."""
+    if name in _ADDED_NARROWS and (was is None or is_now is None):
+        return was is None
+    if name == "additionalProperties" and {was, is_now} <= {None, False}:
+        return is_now is False
+    if name not in _NARROWS or not _bounds(was, is_now):
+        return None
+    if was is None or is_now is None:
+        return was is None
+    return bool((is_now < was) if _NARROWS[name] == "lower" else (is_now > was))
+
+
+def _loosened(name: str, was: Any, is_now: Any) -> bool | None:
+    """Tell whether an answer may be more than before; None where that is not compared."""
+    if name == "format" and isinstance(was, str) and isinstance(is_now, str):
+        return True
+    narrower = _tightened(name, was, is_now)
+    return False if narrower else None
+
+
+def _bounds(*values: Any) -> bool:
+    """Tell whether each is a number or missing: 3.0 writes some bounds as true."""
+    return all(
+        value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+        for value in values
+    )
 
 
 def _takes_less(old: Shape, new: Shape, at: str) -> Iterator[str]:

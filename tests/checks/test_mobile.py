@@ -233,6 +233,16 @@ class TestComparing:
         assert worst(judgements) is Outcome.FAIL
         assert "POST /things: is gone" in judgements[-1].sentence
 
+    def test_a_difference_that_is_not_compared_is_undecided_and_named(
+        self, tmp_path: pathlib.Path
+    ) -> None:
+        now = {**copy.deepcopy(DOCUMENT), "servers": [{"url": "https://elsewhere.test"}]}
+        with moody(saying(now)) as service:
+            judgements = compared(written(tmp_path, service.url))
+        assert worst(judgements) is Outcome.INCONCLUSIVE
+        assert "parts that it does not compare" in judgements[-1].sentence
+        assert ": servers" in judgements[-1].sentence
+
     @pytest.mark.parametrize(
         "mood",
         [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gates.decide.openapi import NotComparableError, breaking_changes
+from gates.decide.openapi import Comparison, NotComparableError, breaking_changes, compared
 
 LOGIN, LIST = "POST /login", "GET /things/{id}"
 BEFORE: dict[str, Any] = {
@@ -488,3 +488,122 @@ def test_a_shape_that_is_known_by_itself_comes_to_an_end() -> None:
         {"schema": an_object(it={"$ref": "#/components/schemas/Parent"})}, schemas
     )
     assert breaking_changes(document, document, ["GET /x"]) == ()
+
+
+def put(path: str, value: Any) -> Callable[[Any], None]:
+    """Return what sets one part of the document; `path` is divided by blanks."""
+
+    def change(document: Any) -> None:
+        *steps, last = path.split()
+        for step in steps:
+            document = document[int(step) if isinstance(document, list) else step]
+        document[last] = value
+
+    return change
+
+
+GET, POST = "paths /things/{thing_id} get", "paths /login post"
+THING, EMAIL = "components schemas Thing properties", "components schemas Login properties email"
+CLOSED = {**BEFORE["components"]["schemas"]["Login"], "additionalProperties": False}
+TIGHTER = [
+    (put(f"{EMAIL} maxLength", 20), "request.email has another maxLength now"),
+    (put(f"{EMAIL} pattern", "^a"), "request.email has another pattern now"),
+    (put(f"{EMAIL} format", "email"), "request.email has another format now"),
+    (put("components schemas Login", CLOSED), "another additionalProperties"),
+    (put(f"{GET} security", [{"b": []}]), "GET /things/{id}: needs a login now"),
+    (put("security", [{"b": []}]), "GET /things/{id}: needs a login now"),
+    (
+        put(f"{GET} parameters 1 schema", {"maximum": 5}),
+        "the query parameter page has another maximum",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), TIGHTER, ids=map(str, range(len(TIGHTER))))
+def test_a_request_that_may_be_less_breaks(
+    change: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    now = copy.deepcopy(BEFORE)
+    change(now)
+    assert any(said in one for one in breaking_changes(BEFORE, now, [LOGIN, LIST]))
+    loosened = compared(now, BEFORE, [LOGIN, LIST])
+    assert loosened == Comparison((), ())
+
+
+UNREAD = [
+    (put(f"{GET} responses 200 headers", {"Link": {"required": True}}), "answer 200: headers"),
+    (put(f"{GET} responses 422", {"description": "x", "content": {"a/b": {}}}), "answer 422"),
+    (put(f"{GET} callbacks", {"done": {}}), "callbacks"),
+    (put(f"{GET} servers", [{"url": "https://other.test"}]), "servers"),
+    (put("servers", [{"url": "/v2"}]), "servers"),
+    (put("webhooks", {"new": {}}), "webhooks"),
+    (put(f"{GET} parameters 1 style", "pipeDelimited"), "the query parameter page: style"),
+    (put(f"{THING} note default", "x"), "response.note: default"),
+    (put(f"{THING} note maxLength", 5000), ""),
+    (put(f"{THING} note not", {"const": "x"}), "response.note: not"),
+    (
+        put("components schemas Thing discriminator", {"propertyName": "id"}),
+        "response: discriminator",
+    ),
+    (put(f"{EMAIL} default", "x"), "request.email: default"),
+    (put("components schemas Login patternProperties", {"^x": {}}), "request: patternProperties"),
+    (put(f"{THING} note contentEncoding", "base64"), "response.note: contentEncoding"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), UNREAD, ids=map(str, range(len(UNREAD))))
+def test_what_differs_in_a_part_that_is_not_compared_is_named(
+    change: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    now = copy.deepcopy(BEFORE)
+    change(now)
+    found = compared(BEFORE, now, [LOGIN, LIST])
+    assert found.breaking == ()
+    assert any(said in one for one in found.not_compared) if said else found.not_compared == ()
+
+
+def test_other_media_types_and_logins_are_named() -> None:
+    before = copy.deepcopy(BEFORE)
+    put(f"{POST} requestBody content text/csv", {"schema": {"type": "string"}})(before)
+    put(f"{POST} security", [{"b": []}])(before)
+    now = copy.deepcopy(BEFORE)
+    put(f"{POST} security", [{"c": ["write"]}])(now)
+    found = compared(before, now, [LOGIN])
+    assert found.not_compared == (f"{LOGIN}: security", f"{LOGIN}: request: media type text/csv")
+
+
+def test_a_reference_that_leads_nowhere_is_named_though_both_have_it() -> None:
+    before = copy.deepcopy(BEFORE)
+    put(f"{THING} note", {"$ref": "other.yaml#/Note"})(before)
+    found = compared(before, before, [LIST])
+    assert any("a $ref that leads nowhere" in one for one in found.not_compared)
+
+
+def test_words_for_people_do_not_differ() -> None:
+    now = copy.deepcopy(BEFORE)
+    for path in (
+        f"{GET} summary",
+        f"{THING} note description",
+        f"{THING} note title",
+        f"{GET} x-y",
+    ):
+        put(path, "new words")(now)
+    assert compared(BEFORE, now, [LOGIN, LIST]) == Comparison((), ())
+
+
+def test_a_field_called_title_is_a_field() -> None:
+    before, now = copy.deepcopy(BEFORE), copy.deepcopy(BEFORE)
+    put(f"{THING} title", {"type": "string", "maxLength": 5})(before)
+    put(f"{THING} title", {"type": "string", "maxLength": 50})(now)
+    assert compared(before, now, [LIST]).not_compared == (f"{LIST}: response.title: maxLength",)
+
+
+def test_two_ways_of_writing_a_choice_of_plain_values_are_the_same() -> None:
+    before, now = copy.deepcopy(BEFORE), copy.deepcopy(BEFORE)
+    put(f"{THING} note", {"anyOf": [{"type": "string"}, {"type": "integer"}]})(before)
+    put(f"{THING} note", {"type": ["string", "integer"]})(now)
+    assert compared(before, now, [LIST]) == Comparison((), ())
+    put(f"{THING} note", {"anyOf": [{"type": "string", "format": "uuid"}, {"type": "integer"}]})(
+        now
+    )
+    assert compared(before, now, [LIST]).not_compared == (f"{LIST}: response.note: anyOf.format",)
