@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pathlib
 import signal
@@ -134,6 +135,10 @@ def test_a_server_that_has_no_line_for_the_login_says_so(own: Database) -> None:
     wait_until(lambda: not refused(own), "the old file is in force again")
 
 
+def says(database: Database, words: str) -> bool:
+    return words in failure(database).detail
+
+
 def refused(database: Database) -> bool:
     found = postgres.server_state(database.target(), deadline=Deadline.after(5))
     return found.failure is not None
@@ -158,8 +163,5 @@ def test_a_server_that_stops_starts_or_only_replays_says_which(ca_file: str) -> 
         ):
             (data / "standby.signal").touch()
             with running([*argv, *settings], folder=data, environment=environment, user=user):
-                wait_until(
-                    lambda words=words: words in failure(database).detail,  # type: ignore[misc]
-                    f"the server says: {words}",
-                )
+                wait_until(functools.partial(says, database, words), f"the server says: {words}")
                 assert failure(database).kind is FailureKind.SERVER_BUSY
