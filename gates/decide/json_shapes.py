@@ -90,17 +90,20 @@ def shape_of(document: Mapping[str, Any], schema: Schema) -> Shape:
 
 
 def plain(document: Mapping[str, Any], value: Any, depth: int = 0) -> Any:
-    """Return a part of a document with its references followed, and without what is for people alone."""
+    """Return a part of a document with its references followed, and without what is for people alone.
+
+    Its names are in order: two ways of writing the same are equal, and look so.
+    """
     if isinstance(value, list):
         return [plain(document, one, depth + 1) for one in value]
     if not isinstance(value, Mapping) or depth > _MOST_DEPTH:
         return value
     found = referred(document, value) if "$ref" in value else value
     return {
-        name: {one: plain(document, each, depth + 2) for one, each in mapping(part).items()}
+        name: {one: plain(document, each, depth + 2) for one, each in sorted(mapping(part).items())}
         if name in _BY_NAME
         else plain(document, part, depth + 1)
-        for name, part in found.items()
+        for name, part in sorted(found.items())
         if not is_for_people(name)
     }
 

@@ -108,7 +108,7 @@ def _security(both: _Compared, was: Mapping[str, Any], is_now: Mapping[str, Any]
     if {} in old or not old:
         if new and {} not in new:
             yield "needs a login now"
-    elif sorted(map(repr, old)) != sorted(map(repr, new)) and new and {} not in new:
+    elif set(map(repr, old)) != set(map(repr, new)) and new and {} not in new:
         both.unread.append("security")
 
 

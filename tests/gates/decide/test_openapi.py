@@ -607,3 +607,12 @@ def test_two_ways_of_writing_a_choice_of_plain_values_are_the_same() -> None:
         now
     )
     assert compared(before, now, [LIST]).not_compared == (f"{LIST}: response.note: anyOf.format",)
+
+
+def test_a_login_that_is_written_otherwise_is_the_same_login() -> None:
+    before, now = copy.deepcopy(BEFORE), copy.deepcopy(BEFORE)
+    put("components securitySchemes", {"b": {"scheme": "bearer", "type": "http"}})(before)
+    put("components securitySchemes", {"b": {"type": "http", "scheme": "bearer"}})(now)
+    put(f"{GET} security", [{"b": []}])(before)
+    put(f"{GET} security", [{"b": []}, {"b": []}])(now)
+    assert compared(before, now, [LIST]) == Comparison((), ())
