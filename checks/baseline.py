@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from checks.check import Check
+from checks.history import History
 from checks.platform import Platform
-from environments.store import DamagedRecordError, Store, StoreError, store_of
-from gates.decide.history import CLOCKS_DIFFER
+from environments.store import DamagedRecordError, StoreError, digest_of, store_of
+from gates.decide.history import CLOCKS_DIFFER, Entry, Kind
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import utc_now
@@ -81,27 +82,39 @@ class Before:
     taken_at: str
 
 
-def folder(environment: str, release: str) -> str:
-    """Return the folder of a release's baselines in an environment's state."""
-    return f"{environment}/{release}/{FOLDER}"
+def history_of(platform: Platform) -> History:
+    """Return the history of the platform's deployment."""
+    loaded = platform.environment
+    return History(store_of(loaded), loaded.settings.name, platform.release.tag)
+
+
+def keep(record: Mapping[str, Any], history: History) -> str:
+    """Keep a baseline and begin a new attempt with it; return its address. Raises StoreError."""
+    key, run = _key(history, record["run"]), record["run"]
+    address = history.store.add(key, record)
+    digests = {"facts": digest_of(history.store.read(key))}
+    regions = tuple(record["regions"])
+    history.append(lambda _: Entry(Kind.BASELINE, run, utc_now(), regions, digests=digests))
+    return address
 
 
 def load_baseline(platform: Platform) -> Baseline:
-    """Return the latest baseline that covers the run's regions; its digest is proved.
+    """Return the latest baseline of the history that covers the run's regions, proved by its digest.
 
     Raises NoBaselineError, DamagedRecordError, and StoreError where the state can't be read.
     """
-    store = store_of(platform.environment)
-    environment = platform.environment.settings.name
-    whose = {"environment": environment, "release": platform.release.tag}
-    for key in store.newest_first(folder(environment, platform.release.tag)):
-        baseline = _read(store, key, whose)
-        if set(platform.regions) <= set(baseline.regions):
-            return baseline
+    history = history_of(platform)
+    for entry in reversed(history.entries()):
+        if entry.kind is Kind.BASELINE and set(platform.regions) <= set(entry.regions):
+            return _read(history, entry)
     raise NoBaselineError(
-        f"there is no baseline of {environment} before {platform.release.tag}; "
+        f"there is no baseline of {history.environment} before {history.release}; "
         f"it is taken before phase 1: {command(platform)}"
     )
+
+
+def _key(history: History, run: str) -> str:
+    return f"{history.environment}/{history.release}/{FOLDER}/{run}.json"
 
 
 def command(platform: Platform) -> str:
@@ -144,18 +157,18 @@ def _unreadable(sentence: str, clears: str) -> Judgement:
     return Judgement(Outcome.ERROR, "baseline", "the baseline", sentence, clears=clears)
 
 
-def _read(store: Store, key: str, whose: Mapping[str, str]) -> Baseline:
+def _read(history: History, entry: Entry) -> Baseline:
+    store, key = history.store, _key(history, entry.run)
     record = store.read(key)
     if record.get("schema") != SCHEMA:
         raise DamagedRecordError(
             f"{store.url}/{key} has another schema than this gate reads, {SCHEMA}; take a new one."
         )
-    for what, wanted in whose.items():
-        if record.get(what) != wanted:
-            raise DamagedRecordError(
-                f"{store.url}/{key} is of the {what} {record.get(what)}, wanted {wanted}: somebody copied "
-                "it there; take a new one."
-            )
+    if digest_of(record) != entry.digests.get("facts"):
+        raise DamagedRecordError(
+            f"{store.url}/{key} is not the baseline that was taken: the history has another digest of it; "
+            "take a new one."
+        )
     try:
         taken_at = dt.datetime.fromisoformat(record["taken_at"])
         if taken_at - utc_now() > CLOCKS_DIFFER:

@@ -1,38 +1,92 @@
-"""The history of a deployment in an environment's state: read by later phases, added to by the runner."""
+"""The history of a deployment in an environment's state: one chain of records, read whole and added to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Callable
 
-from environments.store import DamagedRecordError, Store
-from gates.decide.history import PhaseRun
-from gates.decide.scope import LAST_PHASE, Phase
+from environments.store import DamagedRecordError, Store, StoreError, TakenError, digest_of
+from gates.decide.history import Entry, impossible
 
-
-def folder(environment: str, release: str, phase: str) -> str:
-    """Return the folder of a phase's runs in an environment's state."""
-    return f"{environment}/{release}/phase-{phase}"
-
-
-def runs_of(store: Store, environment: str, release: str, phases: Iterable[str]) -> list[PhaseRun]:
-    """Return the complete runs of these phases or parts; raises StoreError."""
-    return [
-        _read(store, key)
-        for phase in dict.fromkeys(phases)
-        for key in store.newest_first(folder(environment, release, phase))
-    ]
+SCHEMA = 2
+TRIES = 20
+"""So many writers may come between before a record is given up."""
 
 
-def all_runs(store: Store, environment: str, release: str, parts: Iterable[str]) -> list[PhaseRun]:
-    """Return every complete run of the deployment, of whole phases and of these parts."""
-    whole = (str(Phase(number)) for number in range(1, LAST_PHASE + 1))
-    return runs_of(store, environment, release, (*whole, *parts))
+@dataclasses.dataclass(frozen=True, slots=True)
+class History:
+    """One release's deployment in one environment, as its state keeps it.
 
+    Each record has a number, says whose it is and carries the digest of the one before: a record that
+    was copied from elsewhere, removed, changed or put elsewhere breaks the chain. That the last ones
+    were removed can't be seen here; a bucket with versions, or with locked objects, shows it.
+    """
 
-def _read(store: Store, key: str) -> PhaseRun:
-    try:
-        return PhaseRun.from_record(store.read(key))
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise DamagedRecordError(
-            f"{store.url}/{key} is no run of a phase: {type(exc).__name__} at {exc}. Find out who wrote it."
-        ) from exc
+    store: Store
+    environment: str
+    release: str
+
+    @property
+    def folder(self) -> str:
+        """Where the records are."""
+        return f"{self.environment}/{self.release}/history"
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return every record, the first one first; raises DamagedRecordError and StoreError."""
+        return self._read()[0]
+
+    def append(self, make: Callable[[tuple[Entry, ...]], Entry]) -> Entry:
+        """Add what `make` returns for the records so far; raises DamagedRecordError and StoreError."""
+        for _ in range(TRIES):
+            entries, previous = self._read()
+            entry = make(entries)
+            number = len(entries) + 1
+            link = {"schema": SCHEMA, "number": number, "previous": previous} | self._whose
+            try:
+                self.store.add(self._key(number), link | entry.record())
+            except TakenError:
+                continue  # another run was faster: its record is the predecessor now
+            return entry
+        raise StoreError(f"{self._at}: other runs kept adding records; run again.")
+
+    @property
+    def _whose(self) -> dict[str, str]:
+        return {"environment": self.environment, "release": self.release}
+
+    @property
+    def _at(self) -> str:
+        return f"{self.store.url}/{self.folder}"
+
+    def _key(self, number: int) -> str:
+        return f"{self.folder}/{number:06d}.json"
+
+    def _read(self) -> tuple[tuple[Entry, ...], str | None]:
+        """Return the records, and the digest of the last one."""
+        keys = self.store.newest_first(self.folder)[::-1]
+        if keys != [self._key(number) for number in range(1, len(keys) + 1)]:
+            raise self._damaged("records are missing, or some are there that no gate wrote")
+        entries: tuple[Entry, ...] = ()
+        previous: str | None = None
+        for number, key in enumerate(keys, start=1):
+            record = self.store.read(key)
+            link = {"schema": SCHEMA, "number": number, "previous": previous} | self._whose
+            for name, wanted in link.items():
+                if record.get(name) != wanted:
+                    raise self._damaged(
+                        f"the {name} of {number:06d}.json is {record.get(name)}, wanted {wanted}"
+                    )
+            try:
+                entries = (*entries, Entry.from_record(record))
+                wrong = impossible(entries)
+            except (KeyError, TypeError, ValueError, AttributeError) as exc:
+                wrong = f"it holds another thing, {type(exc).__name__} at {exc}"
+            if wrong:
+                raise self._damaged(f"{number:06d}.json is not its next record: {wrong}")
+            previous = digest_of(record)
+        return entries, previous
+
+    def _damaged(self, why: str) -> DamagedRecordError:
+        return DamagedRecordError(
+            f"{self._at} is not as the gate left it: {why}. Find out who changed it. To begin a new "
+            "attempt, move the whole folder away, take a baseline and ask from phase 1 on."
+        )

@@ -19,6 +19,12 @@ from probes.observation import utc_now
 
 EVENTS = "events.jsonl"
 OUT = ROOT / "reports" / "out"
+OLDEST_SWITCH = dt.timedelta(days=31)
+"""The runbook looks at a release for a week; what was switched earlier was another one."""
+_TOO_OLD = (
+    "more than 31 days ago, so samples of earlier releases would count; write when this release's traffic "
+    "was switched."
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,6 +97,10 @@ def switched_at_of(asked: str | None, loaded: Loaded) -> dt.datetime | None:
                 f"{loaded.path.name}: traffic.switched_at: {told.isoformat()} is still to come; leave it out "
                 "until traffic is switched."
             )
+        if told is not None and _is_of_another(told):
+            raise ConfigurationError(
+                f"{loaded.path.name}: traffic.switched_at: {told.isoformat()} is {_TOO_OLD}"
+            )
         return told
     return _switched_at(asked)
 
@@ -106,8 +116,15 @@ def _switched_at(asked: str) -> dt.datetime:
         raise RequestError(
             f"--switched-at: {asked} is still to come; write when traffic was switched."
         )
+    if _is_of_another(at):
+        raise RequestError(f"--switched-at: {asked} is {_TOO_OLD}")
     return at
 
 
 def _is_to_come(at: dt.datetime) -> bool:
     return at - utc_now() > CLOCKS_DIFFER
+
+
+def _is_of_another(at: dt.datetime) -> bool:
+    """Tell whether a switch is too old to be that of the release that is asked about."""
+    return utc_now() - at > OLDEST_SWITCH

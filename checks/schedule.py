@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from checks import history
 from checks.check import Check
+from checks.history import History
 from checks.platform import NotDescribedError, Platform
 from environments.store import StoreError, store_of
 from gates.decide import schedule
 from gates.decide.deployment_policy import DeploymentPolicy
-from gates.decide.history import ONE_DEPLOYMENT, PhaseRun
+from gates.decide.history import ONE_DEPLOYMENT, PhaseRun, phase_runs
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from gates.decide.scope import LAST_PHASE, Phase
-from gates.load import Checks, load_catalogue
 from probes.observation import utc_now
 
 
@@ -30,12 +28,10 @@ class Schedule:
     @classmethod
     def read(cls, platform: Platform, check: Check) -> Schedule:
         """Read the history; one that can't be read or believed is an ERROR."""
-        rows = load_catalogue(Checks.of(platform.environment.checks).features)
-        parts = [part for n in range(1, LAST_PHASE + 1) for part in Phase(n).parts(rows)]
         loaded = platform.environment
         try:
-            runs = history.all_runs(
-                store_of(loaded), loaded.settings.name, platform.release.tag, parts
+            runs = phase_runs(
+                History(store_of(loaded), loaded.settings.name, platform.release.tag).entries()
             )
         except StoreError as exc:
             check.judge_everywhere(

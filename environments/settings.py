@@ -13,7 +13,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from environments.fields import Command, HttpUrl, Matcher, Port, SecretReference, Text
+from environments.fields import (
+    Command,
+    HttpUrl,
+    Matcher,
+    Port,
+    SecretReference,
+    Skew,
+    Text,
+    is_on_this_machine,
+    server_of,
+)
 from environments.sections.audit import Audit
 from environments.sections.certificates import Certificates
 from environments.sections.data import Data
@@ -37,6 +47,16 @@ from environments.sections.policy import EnvironmentPolicy
 from environments.sections.state import State
 from environments.sections.storage import FileSystems
 from gates.decide.sections import Name, Seconds, Section
+
+_WORDS_FOR_ILL = frozenset(
+    {
+        *("unhealthy", "not healthy", "sick", "ill", "bad", "ko", "no", "false", "0"),
+        *("down", "dead", "offline", "unavailable", "unreachable", "stopped", "disconnected"),
+        *("error", "err", "fail", "failed", "failing", "failure", "fatal", "critical", "degraded"),
+        *("warn", "warning", "unknown", "timeout"),
+    }
+)
+"""What services say of themselves when they are not well; `healthy` can't be one of these."""
 
 
 def _moment(value: object) -> object:
@@ -105,7 +125,7 @@ class HealthEndpoint(Section):
     """Below the service's address."""
     status_field: str | None = None
     """The field that says how the service is."""
-    healthy: str = "healthy"
+    healthy: Text = "healthy"
     """The word in `status_field` that means all is well."""
     version_field: str | None = None
     """The field that tells the running version, such as 1.2.0."""
@@ -113,6 +133,15 @@ class HealthEndpoint(Section):
     """In milliseconds."""
     services_field: str | None = None
     """An object: name of the external service → object with `status_field`."""
+
+    @model_validator(mode="after")
+    def _healthy_is_well(self) -> Self:
+        if self.healthy.strip().lower() in _WORDS_FOR_ILL:
+            raise ValueError(
+                f"healthy “{self.healthy}” is a word of a sick service, which would then pass; write the "
+                "word that it says when all is well"
+            )
+        return self
 
 
 class Service(Section):
@@ -233,7 +262,7 @@ class Prometheus(Section):
 
     job: str
     """The scrape job of the platform's API; each region's targets must be up and fresh."""
-    scrape_interval: Seconds
+    scrape_interval: Annotated[Seconds, Field(gt=0, le=300)]
     """As Prometheus is configured for that job; samples are fresh up to three of it."""
     target_labels: dict[str, str] = Field(default_factory=dict)
     """More labels of the `up` series that carry the release, such as version: "{release}"."""
@@ -241,7 +270,7 @@ class Prometheus(Section):
     """Sent as a bearer token, where Prometheus asks for one."""
     ca_file: str | None = None
     """File of the authority that signs its certificate, where it is not a public one."""
-    max_clock_skew: Seconds = 30.0
+    max_clock_skew: Skew = 30.0
     """The gate's clock and Prometheus's may differ by so much."""
 
 
@@ -273,8 +302,9 @@ class Environment(Section):
     """As `--env` says it; the file's own name."""
     release: str | None = None
     """Default release; only `local` may leave --release out."""
-    time_scale: float = Field(default=1.0, ge=1.0, allow_inf_nan=False)
-    """Look-backs, `for`, confirm and settle times are divided by it."""
+    time_scale: float = Field(default=1.0, ge=1.0, le=3600.0, allow_inf_nan=False)
+    """Look-backs, `for`, confirm and settle times are divided by it. For a platform on this machine only;
+    every verdict shows it."""
     owner: Text
     """Whom the report names when nobody else owns a check."""
     checks: Text | None = None
@@ -352,6 +382,7 @@ class Environment(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         _refuse_shared_addresses(self.regions, self.public)
+        self._check_time_scale()
         for region_name, region in self.regions.items():
             missing = set(self.services) - set(region.services)
             if missing:
@@ -368,6 +399,16 @@ class Environment(Section):
         self._check_flags()
         self._check_load()
         return self
+
+    def _check_time_scale(self) -> None:
+        """Refuse shortened times for anything but a local platform: seconds prove nothing about minutes."""
+        for name, region in self.regions.items():
+            for key, url in {**region.services, "prometheus": region.prometheus}.items():
+                if self.time_scale != 1 and not is_on_this_machine(url):
+                    raise ValueError(
+                        f"time_scale {self.time_scale:g} is for a platform on this machine, and "
+                        f"regions.{name} has its {key} elsewhere; remove time_scale"
+                    )
 
     def _check_clusters(self) -> None:
         """Refuse a region without its cluster, and a cluster of which nothing is said."""
@@ -463,13 +504,15 @@ def _unknown(key: str, name: str, known: Iterable[str]) -> str:
 
 def _refuse_shared_addresses(regions: dict[str, Region], public: dict[str, str]) -> None:
     """Two regions with one address would measure one region twice and the other never."""
-    seen = {url: f"public.{service}" for service, url in public.items()}
+    seen = {server_of(url): f"public.{service}" for service, url in public.items()}
     for region_name, region in regions.items():
         for service, url in region.services.items():
-            here = f"regions.{region_name}.services.{service}"
-            if url in seen:
-                raise ValueError(f"{here} and {seen[url]} are the same address; give each its own")
-            seen[url] = here
+            here, server = f"regions.{region_name}.services.{service}", server_of(url)
+            if server in seen:
+                raise ValueError(
+                    f"{here} and {seen[server]} are the same address; give each its own"
+                )
+            seen[server] = here
 
 
 class LocalFile(Section):

@@ -34,6 +34,10 @@ class DamagedRecordError(StoreError):
     """A record is there and is not what was once written."""
 
 
+class TakenError(StoreError):
+    """There is a record under this key already."""
+
+
 class Store:
     """The state of one environment."""
 
@@ -47,7 +51,7 @@ class Store:
 
     def add(self, key: str, record: Mapping[str, Any]) -> str:
         """Add a record and prove that it can be read; return its address. Raises StoreError."""
-        data = {"sha256": _digest(record), "record": record}
+        data = {"sha256": digest_of(record), "record": record}
         text = json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
         self._try("added to", key, lambda: self._place.create(key, text.encode()))
         if self.read(key) != json.loads(text)["record"]:
@@ -60,7 +64,7 @@ class Store:
         try:
             held = json.loads(data)
             record: dict[str, Any] = held["record"]
-            whole = held["sha256"] == _digest(record) and isinstance(record, dict)
+            whole = held["sha256"] == digest_of(record) and isinstance(record, dict)
         except (ValueError, KeyError, TypeError, RecursionError):
             whole = False
         if not whole:
@@ -80,6 +84,10 @@ class Store:
         """Call; whatever a file system or a client library raises becomes one sentence."""
         try:
             return call()
+        except FileExistsError as exc:
+            raise TakenError(
+                f"{self._at(key)} cannot be {done}: there is a record already. Run again."
+            ) from exc
         except Exception as exc:
             why = exc.strerror if isinstance(exc, OSError) and exc.strerror else type(exc).__name__
             raise StoreError(
@@ -128,7 +136,7 @@ class Folder(Place):
 
     def create(self, key: str, data: bytes) -> None:
         """Write beside, then link: the record appears whole, on disk, and only if there is none."""
-        path = self._path / key
+        path = self._own(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
@@ -142,13 +150,24 @@ class Folder(Place):
 
     def read(self, key: str) -> bytes:
         """Read the file."""
-        return (self._path / key).read_bytes()
+        return self._own(key).read_bytes()
 
     def names(self, folder: str) -> list[str]:
         """List the folder."""
         with contextlib.suppress(FileNotFoundError):
-            return [path.name for path in (self._path / folder).iterdir()]
+            return [path.name for path in self._own(folder).iterdir()]
         return []
+
+    def _own(self, key: str) -> pathlib.Path:
+        """Return the path of a key; raises OSError where a link leads to what another folder keeps."""
+        path = self._path
+        for part in pathlib.PurePath(key).parts:
+            path /= part
+            if path.is_symlink():
+                raise OSError(
+                    errno.ELOOP, f"{path.name} is a symbolic link, records are real files"
+                )
+        return path
 
 
 class Objects(Place):
@@ -187,9 +206,7 @@ class Objects(Place):
     def create(self, key: str, data: bytes) -> None:
         """Put the object unless there is one."""
         file_system, path = self._key(key)
-        if file_system.exists(path):
-            raise FileExistsError(errno.EEXIST, "there is a record already", path)
-        file_system.pipe_file(path, data)
+        file_system.pipe_file(path, data, mode="create")
 
     def read(self, key: str) -> bytes:
         """Get the object."""
@@ -207,6 +224,7 @@ class Objects(Place):
         return [name.rpartition("/")[2] for name in found]
 
 
-def _digest(record: object) -> str:
+def digest_of(record: object) -> str:
+    """Return the SHA-256 of a record, whatever the order of its keys."""
     canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from environments.fields import HttpUrl, SecretReference, Text
+from environments.fields import HttpUrl, SecretReference, Skew, Text
 from gates.decide.sections import Name, Seconds, Section
 
 
@@ -36,9 +36,9 @@ class Audit(Section):
     """File of the authority that signs its certificate, where it is not a public one."""
     flag_change: Text
     """What the log calls a change of a feature flag."""
-    appears_within: Seconds = Field(default=60.0, gt=0)
+    appears_within: Seconds = Field(default=60.0, gt=0, le=600)
     """How long an entry may take from what it records to where the gate reads it."""
-    max_clock_skew: Seconds = 30.0
+    max_clock_skew: Skew = 30.0
     """The gate's clock and the log's may differ by so much."""
     trial: AuditTrial
     """Shows whether the log records at all."""

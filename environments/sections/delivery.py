@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from environments.fields import HttpUrl, SecretReference, Text
+from environments.fields import HttpUrl, SecretReference, Text, server_of
 from gates.decide.sections import Name, Section
 
 
@@ -74,6 +75,9 @@ class Images(Section):
         return self
 
 
+_MOST_PAGE_SECONDS = 3600
+
+
 class CacheHeaders(Section):
     """What browsers and edges are told to keep: the directives of Cache-Control, in any order."""
 
@@ -84,7 +88,8 @@ class CacheHeaders(Section):
 
     @model_validator(mode="after")
     def _page_is_asked_for_again(self) -> Self:
-        if "immutable" in self.page.lower():
+        kept = re.search(r"max-age=0*([1-9]\d{3,})", self.page.lower())
+        if "immutable" in self.page.lower() or (kept and int(kept[1]) > _MOST_PAGE_SECONDS):
             raise ValueError(
                 f"page “{self.page}” is kept for good, so browsers would go on with the old build; write "
                 "no-cache"
@@ -126,17 +131,25 @@ class Frontend(Section):
 
     @model_validator(mode="after")
     def _one_kind_of_address(self) -> Self:
+        hidden = [one for one in self.ignored for file in self._looked_at if file.startswith(one)]
+        if hidden:
+            raise ValueError(f"ignored “{hidden[0]}” hides files that are looked at; narrow it")
         if (self.site is None) == (not self.sites):
             raise ValueError("frontend needs site or sites, one of them")
         seen: dict[str, str] = {}
         for region, address in self.sites.items():
-            if address in seen:
+            server = server_of(address)
+            if server in seen:
                 raise ValueError(
-                    f"sites.{region} and sites.{seen[address]} are the same address, so one region's edge "
+                    f"sites.{region} and sites.{seen[server]} are the same address, so one region's edge "
                     "would never be seen; give each its own, or name it as site"
                 )
-            seen[address] = region
+            seen[server] = region
         return self
+
+    @property
+    def _looked_at(self) -> tuple[str, ...]:
+        return (f"{self.prefix}{self.page_file}", f"{self.prefix}{self.manifest}", self.page_file)
 
     def address(self, region: str) -> str:
         """Return the site's address as a region sees it."""

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from environments.fields import Port, Text
+from environments.fields import Port, Text, host_of
 from gates.decide.sections import Seconds, Section
 
 HOST_NAME = r"^([A-Za-z0-9_*]([A-Za-z0-9_-]*[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*$"
@@ -35,7 +35,7 @@ class DnsRecord(Section):
     """All of them, in any order, as `dig +short` prints them."""
     before: tuple[str, ...] | None = None
     """Its values until phase 6.1, where this release changes it. Before the deployment both count."""
-    max_ttl: Seconds | None = Field(default=None, gt=0)
+    max_ttl: Seconds | None = Field(default=None, gt=0, le=86_400)
     """Where this record may live longer in caches than the policy's max_ttl."""
 
     @model_validator(mode="after")
@@ -68,7 +68,7 @@ class Dns(Section):
         """Refuse servers that would be asked twice, or under one name: one of two would never be seen."""
         for key, servers in (("authoritative", self.authoritative), ("resolvers", self.resolvers)):
             _refuse_doubled(key, [one.name for one in servers])
-            _refuse_doubled(key, [f"{one.host}:{one.port}" for one in servers])
+            _refuse_doubled(key, [f"{host_of(one.host)}:{one.port}" for one in servers])
         _refuse_doubled("records", [f"{one.name} {one.type}" for one in self.records])
         return self
 

@@ -45,7 +45,7 @@ class Flags(Section):
     """Flags that may be there during a deployment only; gone when everything is back to normal."""
     unknown: Literal["fail", "ignore"] = "fail"
     """What a flag means that stands nowhere here. `ignore` spares the scan of all keys."""
-    changes_within: Seconds = Field(default=4 * 3600.0, gt=0)
+    changes_within: Seconds = Field(default=4 * 3600.0, ge=600)
     """How far back the audit log is read for the changes of this deployment; it must be longer than a
     deployment may take."""
 

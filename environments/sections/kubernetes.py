@@ -113,7 +113,7 @@ class Kubernetes(Section):
     """Asked at `regions.NAME.kubernetes.candidate`, where a region has that."""
     system_namespace: Text = "kube-system"
     """Where the cluster's own pods run."""
-    progress_deadline: Annotated[Seconds, Field(gt=0)] = 600.0
+    progress_deadline: Annotated[Seconds, Field(gt=0, le=3600)] = 600.0
     """How long a rollout may take where the Deployment does not say it."""
 
     @model_validator(mode="after")

@@ -12,5 +12,5 @@ from gates.decide.sections import Section, Share
 class StoragePolicy(Section):
     """Free space on the file systems that the environment names."""
 
-    min_free: Annotated[Share, Field(gt=0, lt=1)] = 0.15
+    min_free: Annotated[Share, Field(ge=0.01, lt=1)] = 0.15
     """The least share of each that must be free."""

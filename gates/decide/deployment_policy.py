@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from gates.decide.scope import LAST_PHASE
 from gates.decide.sections import Seconds, Section
 
-Planned = Annotated[Seconds, Field(gt=0)]
+Planned = Annotated[Seconds, Field(gt=0, le=86_400)]
 
 
 class PlannedPhase(Section):

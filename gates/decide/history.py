@@ -1,9 +1,15 @@
-"""The history of a deployment: what each phase's runs decided, and what is missing for the next one."""
+"""The history of a deployment: what was begun and decided, in one order, and what a phase may build on.
+
+Each record says to which attempt it belongs in each region. A baseline begins an attempt; a ROLLBACK is
+the end of one, and so is a run that may have been one and never ended. What was asked before that counts
+no longer.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import enum
 from typing import TYPE_CHECKING, Any
 
 from gates.decide.outcome import Decision, worst_decision
@@ -14,18 +20,85 @@ if TYPE_CHECKING:
     from gates.decide.catalogue import Row
     from gates.decide.fold import Reason
 
-SCHEMA = 1
-
-
-ONE_DEPLOYMENT = dt.timedelta(hours=24)
-"""The runbook's phases take two hours; what is a day old belongs to another try."""
+ONE_DEPLOYMENT = dt.timedelta(hours=12)
+"""The runbook's phases take two hours; what is half a day old belongs to another try."""
 CLOCKS_DIFFER = dt.timedelta(minutes=1)
 """So far two machines' clocks may be apart; what is later than that was written by a wrong one."""
 
 
+class Kind(enum.StrEnum):
+    """What a record of the history says."""
+
+    BASELINE = "baseline"
+    STARTED = "started"
+    """A run of a phase is about to measure."""
+    ENDED = "ended"
+    ROLLED_BACK = "rolled back"
+    """The live release's gate said ROLLBACK."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """One record of the history."""
+
+    kind: Kind
+    run: str
+    at: dt.datetime
+    regions: tuple[str, ...]
+    attempts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """By region: the number of the record with which the attempt began that this belongs to; 0, the first."""
+    digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Of the policy and of what was required; of a baseline's facts."""
+    phase: str = ""
+    """What was asked: 2, or 2.1."""
+    parts: Mapping[str, Mapping[str, Decision | None]] = dataclasses.field(default_factory=dict)
+    """By part of the phase, then by region; None until the run has ended."""
+    started_at: dt.datetime | None = None
+    live: bool = False
+    """Whether a failure could mean ROLLBACK, as the release may carry traffic."""
+
+    def record(self) -> dict[str, Any]:
+        """Return the entry as JSON values."""
+        return {
+            "kind": self.kind.value,
+            "run": self.run,
+            "at": self.at.isoformat(timespec="milliseconds"),
+            "regions": list(self.regions),
+            "attempts": dict(self.attempts),
+            "digests": dict(self.digests),
+            "phase": self.phase,
+            "parts": {
+                part: {region: said and said.value for region, said in by_region.items()}
+                for part, by_region in self.parts.items()
+            },
+            "started_at": self.started_at and self.started_at.isoformat(timespec="milliseconds"),
+            "live": self.live,
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Entry:
+        """Read an entry back; raises KeyError, TypeError, ValueError or AttributeError for another thing."""
+        began = record["started_at"]
+        return cls(
+            kind=Kind(record["kind"]),
+            run=record["run"],
+            at=dt.datetime.fromisoformat(record["at"]),
+            regions=tuple(record["regions"]),
+            attempts=dict(record["attempts"]),
+            digests=dict(record["digests"]),
+            phase=record["phase"],
+            parts={
+                part: {region: said and Decision(said) for region, said in by_region.items()}
+                for part, by_region in record["parts"].items()
+            },
+            started_at=began and dt.datetime.fromisoformat(began),
+            live=bool(record["live"]),
+        )
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class PhaseRun:
-    """One complete run of a phase gate."""
+    """One run of a phase gate that ended."""
 
     run: str
     phase: str
@@ -35,35 +108,66 @@ class PhaseRun:
     parts: Mapping[str, Mapping[str, Decision]]
     """By part of the phase, then by region."""
 
-    def record(self) -> dict[str, Any]:
-        """Return the run as JSON values."""
-        return {
-            "schema": SCHEMA,
-            "run": self.run,
-            "phase": self.phase,
-            "started_at": self.started_at.isoformat(timespec="milliseconds"),
-            "finished_at": self.finished_at.isoformat(timespec="milliseconds"),
-            "parts": {
-                part: {region: said.value for region, said in by_region.items()}
-                for part, by_region in self.parts.items()
-            },
-        }
 
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> PhaseRun:
-        """Read a run back; raises KeyError, TypeError, ValueError or AttributeError for another thing."""
-        if record["schema"] != SCHEMA:
-            raise ValueError(f"schema {record['schema']!r}")
-        return cls(
-            run=record["run"],
-            phase=record["phase"],
-            started_at=dt.datetime.fromisoformat(record["started_at"]),
-            finished_at=dt.datetime.fromisoformat(record["finished_at"]),
+def phase_runs(entries: Iterable[Entry]) -> list[PhaseRun]:
+    """Return the runs that ended, in their order."""
+    return [
+        PhaseRun(
+            run=entry.run,
+            phase=entry.phase,
+            started_at=entry.started_at or entry.at,
+            finished_at=entry.at,
             parts={
-                part: {region: Decision(said) for region, said in by_region.items()}
-                for part, by_region in record["parts"].items()
+                part: {region: said or Decision.HOLD for region, said in by_region.items()}
+                for part, by_region in entry.parts.items()
             },
         )
+        for entry in entries
+        if entry.kind is Kind.ENDED
+    ]
+
+
+def attempts(entries: Sequence[Entry], regions: Iterable[str]) -> dict[str, int]:
+    """Return, by region, the number of the last record that began an attempt or ended one; 0 for none."""
+    ended = {entry.run for entry in entries if entry.kind is Kind.ENDED}
+    return {
+        region: max(
+            (
+                number
+                for number, entry in enumerate(entries, start=1)
+                if region in entry.regions and _turns(entry, region, ended)
+            ),
+            default=0,
+        )
+        for region in regions
+    }
+
+
+def _turns(entry: Entry, region: str, ended: set[str]) -> bool:
+    """Tell whether nothing from before an entry counts after it."""
+    if entry.kind is Kind.STARTED:
+        return entry.live and entry.run not in ended
+    if entry.kind is Kind.ENDED:
+        return Decision.ROLLBACK in (by_region[region] for by_region in entry.parts.values())
+    return True
+
+
+def impossible(entries: Sequence[Entry]) -> str | None:
+    """Return why the last entry can't have come after the others, or None."""
+    *before, entry = entries
+    begun = [one for one in before if one.kind is Kind.STARTED and one.run == entry.run]
+    if entry.kind is Kind.ENDED:
+        if len(begun) != 1 or any(o.kind is Kind.ENDED and o.run == entry.run for o in before):
+            return "it ends a run that was not begun, or had ended"
+        first = begun[0]
+        same = (first.phase, first.regions, first.attempts, first.digests, first.parts.keys())
+        if same != (entry.phase, entry.regions, entry.attempts, entry.digests, entry.parts.keys()):
+            return "it ends another run than the one that was begun"
+    elif begun:
+        return "its run was begun already"
+    elif entry.attempts != attempts(before, entry.attempts):
+        return "it belongs to another attempt"
+    return None
 
 
 def by_part(
@@ -94,48 +198,106 @@ def by_part(
 
 
 def gaps(
-    needed: Sequence[str], regions: Sequence[str], runs: Iterable[PhaseRun], now: dt.datetime
+    needed: Sequence[str],
+    regions: Sequence[str],
+    entries: Sequence[Entry],
+    now: dt.datetime,
+    digests: Mapping[str, str],
 ) -> tuple[str, ...]:
     """Return, for each part that is not GO in every region, what its last run said there.
 
-    `runs` may come in any order; the last one that asked a part in a region counts, if it is of this
-    deployment: a release may have been tried a week ago, and taken back since.
+    The last run that asked a part in a region counts, if it is of this attempt and was decided by the
+    same policy and requirements.
     """
-    newest = newest_first(runs)
-    return tuple(sentence for part in needed if (sentence := _gap(part, regions, newest, now)))
+    present = attempts(entries, regions)
+    return tuple(
+        sentence
+        for part in needed
+        if (sentence := _gap(part, {r: _last(part, r, entries) for r in regions}, now, digests))
+        or (sentence := _before(part, entries, present))
+    )
 
 
-def _gap(part: str, regions: Sequence[str], newest: Sequence[PhaseRun], now: dt.datetime) -> str:
+def _last(part: str, region: str, entries: Iterable[Entry]) -> Entry | None:
+    """Return the end of the last run that asked a part in a region, or its beginning if it has none."""
+    asked = [entry for entry in entries if region in entry.parts.get(part, {})]
+    if not asked:
+        return None
+    last = [entry for entry in asked if entry.kind is Kind.STARTED][-1]
+    return next((one for one in asked if one.kind is Kind.ENDED and one.run == last.run), last)
+
+
+def _gap(
+    part: str, last: Mapping[str, Entry | None], now: dt.datetime, digests: Mapping[str, str]
+) -> str:
     found: dict[str, list[str]] = {}
-    for region in regions:
-        run = last(part, region, newest)
-        if run is None:
-            found.setdefault("was never asked", []).append(region)
-        elif run.started_at - now > CLOCKS_DIFFER:
-            # It would stay the newest, and hide every red run until its time has come.
-            said = (
-                f"was last asked at {run.started_at:%H:%M UTC on %d %B}, which is still to come: a clock "
-                f"was wrong; move that record out of the state (run {run.run})"
-            )
-            found.setdefault(said, []).append(region)
-        elif now - run.started_at > ONE_DEPLOYMENT:
-            said = (
-                f"was last asked on {run.started_at:%d %B}, in another deployment (run {run.run})"
-            )
-            found.setdefault(said, []).append(region)
-        elif run.parts[part][region] is not Decision.GO:
-            said = f"was {run.parts[part][region].value} (run {run.run})"
+    for region, entry in last.items():
+        said = "was never asked" if entry is None else _said(entry, part, region, now)
+        if not said and entry is not None and entry.digests != digests:
+            said = f"was asked with another policy or other checks (run {entry.run})"
+        if said:
             found.setdefault(said, []).append(region)
     return "; ".join(f"{part} {said} in {', '.join(where)}" for said, where in found.items())
 
 
-def done_lately(runs: Iterable[PhaseRun], now: dt.datetime) -> PhaseRun | None:
-    """Return the first run of this deployment that found anything of it done, or None."""
+def _said(entry: Entry, part: str, region: str, now: dt.datetime) -> str:
+    """Return why an entry is no GO of this deployment; empty where it is one."""
+    began = entry.started_at or entry.at
+    if began - now > CLOCKS_DIFFER:
+        return (
+            f"was last asked at {began:%H:%M UTC on %d %B}, which is still to come: a clock was wrong "
+            f"(run {entry.run})"
+        )
+    if entry.kind is Kind.STARTED:
+        return f"was begun at {began:%H:%M UTC on %d %B} and has not ended (run {entry.run})"
+    if now - began > ONE_DEPLOYMENT:
+        return f"was last asked on {began:%d %B}, in another deployment (run {entry.run})"
+    decision = entry.parts[part][region]
+    return "" if decision is Decision.GO else f"was {decision} (run {entry.run})"
+
+
+def _before(part: str, entries: Sequence[Entry], present: Mapping[str, int]) -> str:
+    """Return in which regions a part that was GO was asked before the present attempt."""
+    began, found = _began(entries), dict[str, list[str]]()
+    for region, number in present.items():
+        last = _last(part, region, entries)
+        if last is not None and began[last.run] < number:
+            found.setdefault(_ended_by(entries[number - 1]), []).append(region)
+    return "; ".join(
+        f"{part} was GO before {turn} in {', '.join(where)}" for turn, where in found.items()
+    )
+
+
+def _began(entries: Sequence[Entry]) -> dict[str, int]:
+    """Return the number of each phase run's beginning."""
+    return {e.run: number for number, e in enumerate(entries, 1) if e.kind is Kind.STARTED}
+
+
+def _ended_by(entry: Entry) -> str:
+    """Return in words what nothing from before it counts after."""
+    if entry.kind is Kind.BASELINE:
+        return f"the baseline of {entry.at:%H:%M UTC on %d %B} (run {entry.run})"
+    if entry.kind is Kind.ROLLED_BACK:
+        return f"the release was to be rolled back (run {entry.run})"
+    if entry.kind is Kind.STARTED:
+        return f"a run of phase {entry.phase} that has not ended (run {entry.run})"
+    return f"phase {entry.phase} was {Decision.ROLLBACK} (run {entry.run})"
+
+
+def done_lately(entries: Sequence[Entry], now: dt.datetime) -> Entry | None:
+    """Return the first run of the present attempt that found anything of it done, or None."""
+    present = attempts(entries, {region for entry in entries for region in entry.regions})
+    began = _began(entries)
     done = (
-        run
-        for run in reversed(newest_first(runs))
-        if now - run.started_at <= ONE_DEPLOYMENT
-        and any(Decision.GO in by_region.values() for by_region in run.parts.values())
+        entry
+        for entry in entries
+        if entry.kind is Kind.ENDED
+        and now - (entry.started_at or entry.at) <= ONE_DEPLOYMENT
+        and any(
+            said is Decision.GO and present[region] < began[entry.run]
+            for by_region in entry.parts.values()
+            for region, said in by_region.items()
+        )
     )
     return next(done, None)
 
@@ -146,5 +308,13 @@ def newest_first(runs: Iterable[PhaseRun]) -> list[PhaseRun]:
 
 
 def last(part: str, region: str, newest: Iterable[PhaseRun]) -> PhaseRun | None:
-    """Return the last run that asked a part in a region, of runs given newest first."""
-    return next((run for run in newest if region in run.parts.get(part, {})), None)
+    """Return the last run that asked a part in a region, of runs given newest first.
+
+    What came before a ROLLBACK there was taken back with it, and counts no longer.
+    """
+    for run in newest:
+        if region in run.parts.get(part, {}):
+            return run
+        if any(by_region.get(region) is Decision.ROLLBACK for by_region in run.parts.values()):
+            return None
+    return None

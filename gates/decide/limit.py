@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from gates.decide.sections import Section, Share
 
+MOST_BUDGET = 0.5
+MOST_OVER_SECONDS = 60.0
+
 
 class Limit(Section):
     """Bad events / all events must stay below `budget`."""
@@ -24,4 +27,15 @@ class Limit(Section):
             raise ValueError("budget 0% can never pass: no number of events proves it; raise it")
         if self.budget >= 1:
             raise ValueError("budget 100% can never fail: every event may be bad; lower it")
+        if self.budget > MOST_BUDGET:
+            raise ValueError(
+                f"budget {self.budget * 100:g}% hardly ever fails: most events may be bad; at most "
+                f"{MOST_BUDGET * 100:g}%"
+            )
+        over = self.over_seconds
+        if over is not None and over > MOST_OVER_SECONDS:
+            raise ValueError(
+                f"over_seconds {over:g} hardly ever fails: callers give up before; at most "
+                f"{MOST_OVER_SECONDS:g}"
+            )
         return self

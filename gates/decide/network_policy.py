@@ -14,9 +14,9 @@ class DnsPolicy(Section):
 
     propagation: Seconds = Field(default=300.0, gt=0, le=3600)
     """Every resolver answers the wanted values within this time (runbook: up to 5 minutes)."""
-    min_ttl: Seconds = Field(default=30.0, gt=0)
+    min_ttl: Seconds = Field(default=30.0, ge=1)
     """Below it every visitor asks the authoritative servers again and again."""
-    max_ttl: Seconds = Field(default=300.0, gt=0)
+    max_ttl: Seconds = Field(default=300.0, gt=0, le=86_400)
     """Over it a change cannot be known everywhere in time; a record may allow itself more."""
 
     @model_validator(mode="after")
@@ -29,7 +29,7 @@ class DnsPolicy(Section):
 class CertificatePolicy(Section):
     """What a certificate and its handshake must be."""
 
-    min_days_left: float = Field(default=30.0, gt=0, le=365, allow_inf_nan=False)
+    min_days_left: float = Field(default=30.0, ge=1, le=365, allow_inf_nan=False)
     """Days until it expires (runbook: 30)."""
     min_protocol: Literal["TLSv1.2", "TLSv1.3"] = "TLSv1.2"
     """The oldest version of TLS that a server may agree on with a modern client."""

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from gates.decide.capacity_policy import StoragePolicy
 from gates.decide.data_policy import DataPolicy
 from gates.decide.deployment_policy import DeploymentPolicy
-from gates.decide.limit import Limit
+from gates.decide.limit import MOST_OVER_SECONDS, Limit
 from gates.decide.load_policy import LoadPolicy
 from gates.decide.monitoring_policy import MonitoringPolicy, PeoplePolicy
 from gates.decide.network_policy import CertificatePolicy, DnsPolicy
@@ -25,8 +25,14 @@ from gates.decide.sections import CheckId, Name, Seconds, Section
 
 MAX_LOOK_BACK_SECONDS = 3600.0
 MAX_WAIT_SECONDS = 3600.0
+MAX_CONFIRM_SECONDS = 600.0
+MAX_EVIDENCE_SECONDS = 92 * 86400.0
+MAX_SECRET_SECONDS = 366 * 86400.0
 _STATUSES = range(100, 600)
+_ALWAYS_BAD = ("500", "502", "503", "504")
+"""What a platform in trouble answers; no objective of errors may leave one out."""
 
+_EvidenceAge = Annotated[Seconds, Field(gt=0, le=MAX_EVIDENCE_SECONDS)]
 BoundedLookBack = Annotated[Seconds, Field(gt=0, le=MAX_LOOK_BACK_SECONDS)]
 BoundedWait = Annotated[Seconds, Field(ge=0, le=MAX_WAIT_SECONDS)]
 
@@ -37,7 +43,9 @@ class Target(Limit):
     quantile: float | None = Field(default=None, gt=0, lt=1)
     """Latency objectives without a bucket bound at the threshold: this quantile, interpolated, must
     stay below `target_seconds`. The budget is then what is left to 1."""
-    target_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    target_seconds: float | None = Field(
+        default=None, gt=0, le=MOST_OVER_SECONDS, allow_inf_nan=False
+    )
     """Lies between two bounds; a quantile in the bucket around it is undecided."""
 
     @model_validator(mode="before")
@@ -204,6 +212,12 @@ def _check_bad_status(pattern: str) -> None:
     bad = sum(matcher.fullmatch(str(status)) is not None for status in _STATUSES)
     if bad == 0:
         raise ValueError('bad_status matches no HTTP status, so it can never fail; try "5.."')
+    missed = [status for status in _ALWAYS_BAD if matcher.fullmatch(status) is None]
+    if missed:
+        raise ValueError(
+            f"bad_status does not match {', '.join(missed)}, so a platform that answers with it is green; "
+            'try "5.."'
+        )
     if bad == len(_STATUSES):
         raise ValueError('bad_status matches every HTTP status, so it can never pass; try "5.."')
 
@@ -211,7 +225,7 @@ def _check_bad_status(pattern: str) -> None:
 class Availability(Section):
     """When an unavailability counts."""
 
-    confirm_for: BoundedWait
+    confirm_for: Annotated[Seconds, Field(ge=0, le=MAX_CONFIRM_SECONDS)]
     """One clock per region and service; still down after it → FAIL (runbook: 2 minutes)."""
     poll_every: Seconds = Field(gt=0, le=60)
     on_recovery: Literal["hold", "pass"] = "hold"
@@ -230,9 +244,9 @@ class Deadlines(Section):
 class EvidenceAge(Section):
     """How old evidence of another tool may be."""
 
-    max_age: Seconds = Field(default=7 * 86400.0, gt=0)
+    max_age: _EvidenceAge = 7 * 86400.0
     """Older evidence decides nothing."""
-    max_age_of: dict[Name, Annotated[Seconds, Field(gt=0)]] = Field(default_factory=dict)
+    max_age_of: dict[Name, _EvidenceAge] = Field(default_factory=dict)
     """By kind of evidence, where it differs."""
 
     def of(self, kind: str) -> float:
@@ -243,7 +257,7 @@ class EvidenceAge(Section):
 class SecretAge(Section):
     """How old a secret may be before it has to be rotated."""
 
-    max_age: Seconds = Field(default=90 * 86400.0, gt=0)
+    max_age: Seconds = Field(default=90 * 86400.0, gt=0, le=MAX_SECRET_SECONDS)
 
 
 class Invalidation(Section):

@@ -6,24 +6,24 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from checks import baseline, history
+from checks import baseline
 from checks.baseline_collectors import COLLECTORS, collect
+from checks.history import History
 from checks.platform import Platform
 from checks.request import Request, new_run_id, refuse_malformed
 from environments.loader import checks_of
 from environments.provider import environment
-from environments.store import Store, StoreError, store_of
-from gates.decide.catalogue import Row
+from environments.store import StoreError
 from gates.decide.history import done_lately
 from gates.decide.plain_text import cleaned
-from gates.decide.scope import LAST_PHASE, Phase
-from gates.load import Checks, load_catalogue, load_policy
+from gates.load import Checks, load_policy
 from gates.run.verdict import VERSION
 from probes.observation import utc_now
 
 NOT_BEFORE = (
     "this is no picture of before. Checks compare with the latest baseline, which is now this one; what was "
-    "lost since the deployment began is no longer noticed."
+    "lost since the deployment began is no longer noticed. It begins a new attempt: every phase has to be "
+    "asked again."
 )
 
 
@@ -51,24 +51,21 @@ def take(request: Request, tell: Callable[[str], None]) -> Taken:
     with environment(request.env, request.environment_file, tell) as loaded:
         platform = Platform.of(loaded, policy, request, run)
         record = cleaned(_record(platform, collect(platform)))
-        folder = baseline.folder(loaded.settings.name, platform.release.tag)
-        store = store_of(loaded)
-        address = store.add(f"{folder}/{run}.json", record)
-        late = late_remark(record, store, load_catalogue(checks.features))
+        history = baseline.history_of(platform)
+        late = late_remark(record, history)
+        address = baseline.keep(record, history)
     known = [one.name for one in COLLECTORS]
     return Taken(address, record, [name for name in known if name not in record["facts"]], late)
 
 
-def late_remark(record: Mapping[str, Any], store: Store, rows: Sequence[Row]) -> str | None:
+def late_remark(record: Mapping[str, Any], history: History) -> str | None:
     """Return why a baseline is no picture of before: traffic is switched, or a phase was GO; else None."""
     if record["traffic_switched_at"]:
         return f"Traffic is switched to the release already: {NOT_BEFORE}"
-    parts = [part for number in range(1, LAST_PHASE + 1) for part in Phase(number).parts(rows)]
     try:
-        runs = history.all_runs(store, record["environment"], record["release"], parts)
+        begun = done_lately(history.entries(), utc_now())
     except StoreError as exc:
         return f"Whether the deployment has begun can't be told: {exc}"
-    begun = done_lately(runs, utc_now())
     if begun is None:
         return None
     return (

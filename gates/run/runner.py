@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from checks.history import History
 from checks.request import (
     EVENTS,
     OUT,
@@ -22,8 +23,8 @@ from environments.provider import ProviderError, environment
 from environments.store import store_of
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.catalogue import Row
-from gates.decide.fold import Folded, fold
-from gates.decide.history import PhaseRun, by_part
+from gates.decide.fold import Folded, Reason, Stage, fold
+from gates.decide.history import by_part
 from gates.decide.not_asked import Surroundings, not_asked, unmet
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.policy import Policy
@@ -40,6 +41,7 @@ from reports import writers
 
 DEADLINE_GRACE_SECONDS = 60.0
 _INTERRUPTED = "The run was interrupted before its end; run the gate again."
+HELD = (Reason(None, None, "RUN", Decision.HOLD, "the run was interrupted", None, None),)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,6 +81,13 @@ class Asked:
     """What is wrong before anything is measured."""
     undo: tuple[str, ...]
     """What to undo if the deployment has to stop here."""
+
+    def begin(self, gate: Gate) -> str | None:
+        """Say in the history that a phase is about to be measured; return why it can't, or None."""
+        if not self.parts:
+            return None
+        live = Stage.LIVE in self.scope.stages.values()
+        return self.chronicle.begin(gate.kind.removeprefix("phase-"), self.parts, live=live)
 
 
 class Runner:
@@ -128,6 +137,7 @@ class Runner:
         policy = load_policy(checks.policy)
         with environment(question.env, None, self._callbacks.note) as loaded:
             asked = self._asked(loaded, catalogue, checks, policy)
+            problem = asked.begin(question.gate)
             end = run_child(
                 self._plan(loaded, asked, policy.deadlines.run),
                 lambda: self._callbacks.begins(len(asked.manifest.required), asked.regions),
@@ -135,7 +145,7 @@ class Runner:
                 self._callbacks.interrupted,
             )
             # Within the block: a platform that was brought up for this run takes its state with it.
-            self._conclude(asked, end.problem)
+            self._conclude(asked, tuple(one for one in (problem, end.problem) if one))
 
     def _asked(
         self, loaded: Loaded, catalogue: Sequence[Row], checks: Checks, policy: Policy
@@ -149,6 +159,7 @@ class Runner:
         scope = gate.scope(catalogue, switched=switched_at is not None)
         others = [region for region in settings.regions if region not in regions]
         around = Surroundings(catalogue, load_catalogue(), loaded.sections, others)
+        digests = verdict.digests(checks)
         self._verdict |= {
             "release": release.tag,
             "stage": scope.stage,
@@ -159,12 +170,10 @@ class Runner:
             "follows": gate.follows(catalogue),
             "traffic_switched_at": switched_at and switched_at.isoformat(),
             "switched_at_given": question.switched_at is not None,
-            "digests": {
-                **verdict.digests(checks),
-                "environment": verdict.digest_of(loaded.path),
-            },
+            "digests": digests | {"environment": verdict.digest_of(loaded.path)},
         }
-        chronicle = Chronicle(store_of(loaded), settings.name, release.tag, question.env)
+        history = History(store_of(loaded), settings.name, release.tag)
+        chronicle = Chronicle(history, self._run, question.env, regions, digests)
         return Asked(
             scope=scope,
             manifest=manifest(scope.rows, loaded.sections),
@@ -172,7 +181,7 @@ class Runner:
             parts=gate.parts(catalogue),
             chronicle=chronicle,
             problems=(
-                *chronicle.missing(gate.needs(catalogue), regions),
+                *chronicle.missing(gate.needs(catalogue)),
                 *_told_apart_badly(loaded, regions),
                 *unmet(settings.policy.must_ask, gate, around),
             ),
@@ -197,26 +206,27 @@ class Runner:
             checks=loaded.checks,
         )
 
-    def _conclude(self, asked: Asked, problem: str | None) -> None:
+    def _conclude(self, asked: Asked, found: tuple[str, ...]) -> None:
         """Decide; a phase's decision counts for the next phase only when the history has it."""
         undecided = self._verdict
-        problems = (*asked.problems, *([problem] if problem else []))
+        problems = (*asked.problems, *found)
         folded = self._decide(asked, problems)
-        if not asked.parts or self._verdict["state"] != "complete":
-            return
-        forgotten = asked.chronicle.add(self._phase_run(asked, folded))
-        if forgotten is not None:
+        forgotten = self._keep(asked, folded)
+        if forgotten is not None and forgotten not in problems:
             self._verdict = undecided
             self._decide(asked, (*problems, forgotten))
 
-    def _phase_run(self, asked: Asked, folded: Folded) -> PhaseRun:
-        return PhaseRun(
-            run=self._run,
-            phase=self._verdict["phase"],
-            started_at=dt.datetime.fromisoformat(self._verdict["started_at"]),
-            finished_at=dt.datetime.fromisoformat(self._verdict["finished_at"]),
-            parts=by_part(asked.manifest.rows, asked.parts, asked.regions, folded.reasons),
-        )
+    def _keep(self, asked: Asked, folded: Folded) -> str | None:
+        """Add what was decided to the history; return why it could not be added, or None."""
+        back = [where for where, said in folded.by_region.items() if said is Decision.ROLLBACK]
+        if self._verdict["state"] != "complete":
+            # An interrupted run says nothing of what it measured; it did end, and nothing was GO.
+            folded, back = dataclasses.replace(folded, reasons=HELD), []
+        if asked.parts:
+            parts = by_part(asked.manifest.rows, asked.parts, asked.regions, folded.reasons)
+            began = dt.datetime.fromisoformat(self._verdict["started_at"])
+            return asked.chronicle.end(parts, began)
+        return asked.chronicle.rolled_back(back) if back else None
 
     def _decide(self, asked: Asked, problems: Iterable[str]) -> Folded:
         found = lines.read(self.run_dir / EVENTS)

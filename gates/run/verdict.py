@@ -153,7 +153,8 @@ def digests(checks: Checks) -> dict[str, str]:
 
 def catalogue_digest(checks: Checks) -> str:
     """Return the SHA-256 of everything that says what is required."""
-    return _digest(sorted(checks.features.rglob("*.csv")))
+    wanted = (*checks.features.rglob("*.csv"), *checks.features.rglob("*.feature"))
+    return _digest(sorted(wanted))
 
 
 def digest_of(path: pathlib.Path) -> str:

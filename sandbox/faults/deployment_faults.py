@@ -47,7 +47,7 @@ class HistoryDamaged:
 
 
 def _forged(layout: Layout) -> Path:
-    return layout.state.gate / "local" / "v1.2.0" / "phase-1" / "forged.json"
+    return layout.state.gate / "local" / "v1.2.0" / "history" / "forged.json"
 
 
 FAULTS: dict[str, Action] = {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sandbox.faults.holds import Holds
 
-_BASELINE, _ASIDE = "baseline", "laid-aside"
+_OF_BASELINES, _ASIDE = ("baseline", "history"), "laid-aside-"
 _MISSED_SECONDS = 6.0
 _GAP_SECONDS = 8.0
 """Longer than three scrapes of an exporter: a step of the look-back without any."""
@@ -135,14 +135,16 @@ class BaselineHidden:
     """Nobody has taken a baseline: those that there are lie aside for a while."""
 
     async def apply(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
-        """Lay them aside."""
-        for folder in holds.platform.layout.state.gate.glob(f"*/*/{_BASELINE}"):
-            folder.rename(folder.with_name(_ASIDE))
+        """Lay them aside, with the history that names them."""
+        for name in _OF_BASELINES:
+            for folder in holds.platform.layout.state.gate.glob(f"*/*/{name}"):
+                folder.rename(folder.with_name(f"{_ASIDE}{name}"))
 
     async def revert(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
         """Put them back."""
-        for folder in holds.platform.layout.state.gate.glob(f"*/*/{_ASIDE}"):
-            folder.rename(folder.with_name(_BASELINE))
+        for name in _OF_BASELINES:
+            for folder in holds.platform.layout.state.gate.glob(f"*/*/{_ASIDE}{name}"):
+                folder.rename(folder.with_name(name))
 
 
 def _without_last() -> dict[str, dict[str, str]]:

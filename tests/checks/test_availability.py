@@ -236,6 +236,7 @@ def test_times_follow_the_environments_scale_down_to_their_floors(
     tmp_path: pathlib.Path, time_scale: float, confirm: float, poll: float
 ) -> None:
     policy = a_policy(confirm="2m", poll="5s")
-    platform = a_platform(tmp_path, {"eu": "http://eu"}, policy=policy, time_scale=time_scale)
+    at = NOWHERE.format(1)
+    platform = a_platform(tmp_path, {"eu": at}, policy=policy, time_scale=time_scale)
     assert (platform.confirm_seconds, platform.poll_seconds) == (confirm, poll)
-    assert platform.service("eu", "api") == HttpTarget("http://eu")
+    assert platform.service("eu", "api") == HttpTarget(at)

@@ -13,13 +13,13 @@ from checks.baseline import (
     Collector,
     NoBaselineError,
     before,
-    folder,
+    history_of,
     load_baseline,
 )
+from checks.baseline import keep as kept
 from checks.baseline_collectors import BaselineRefusedError, collect
 from checks.check import Check
 from checks.platform import Platform
-from environments.store import store_of
 from gates.decide.outcome import Outcome
 from probes.observation import utc_now
 from tests.checks.platforms import NOWHERE, a_platform
@@ -45,8 +45,7 @@ def keep(platform: Platform, run: str = "r1", **changes: Any) -> pathlib.Path:
         "facts": FACTS,
         **changes,
     }
-    key = f"{folder('clinic', 'v1.2.0')}/{run}.json"
-    return pathlib.Path(store_of(platform.environment).add(key, record))
+    return pathlib.Path(kept(record, history_of(platform)))
 
 
 def test_the_latest_baseline_counts(clinic: Platform) -> None:
@@ -119,20 +118,42 @@ def test_a_baseline_of_another_schema_is_an_error(clinic: Platform) -> None:
     assert {check.outcome(region) for region in REGIONS} == {Outcome.ERROR}
 
 
+def _replaced(newest: pathlib.Path, older: pathlib.Path) -> None:
+    newest.write_text(older.read_text())
+
+
+def _deleted(newest: pathlib.Path, _older: pathlib.Path) -> None:
+    newest.unlink()
+
+
+def _linked(newest: pathlib.Path, older: pathlib.Path) -> None:
+    newest.unlink()
+    newest.symlink_to(older)
+
+
 @pytest.mark.parametrize(
-    "other",
+    "attack",
     [
-        pytest.param({"environment": "staging"}, id="of another environment"),
-        pytest.param({"release": "v1.1.0"}, id="before another release"),
-        pytest.param({"release": None}, id="that does not say of which release"),
+        pytest.param(_replaced, id="replaced by an older one"),
+        pytest.param(_deleted, id="deleted"),
+        pytest.param(_linked, id="linked to an older one"),
     ],
 )
-def test_a_baseline_that_was_copied_here_is_an_error(clinic: Platform, other: Any) -> None:
-    keep(clinic, **other)
+def test_the_newest_baseline_can_not_be_taken_away(
+    clinic: Platform, attack: Callable[[pathlib.Path, pathlib.Path], None]
+) -> None:
+    older = keep(clinic, "r1")
+    attack(keep(clinic, "r2"), older)
     check, found = compared(clinic)
     assert found == {}
     assert {check.outcome(region) for region in REGIONS} == {Outcome.ERROR}
-    keep(clinic, "r2")
+    keep(clinic, "r3")
+    assert compared(clinic)[1] == {"eu": 3, "us": 4}
+
+
+def test_a_baseline_that_was_copied_here_is_none(clinic: Platform) -> None:
+    path = keep(clinic, "r1")
+    path.with_name("r9.json").write_text(path.read_text().replace('"eu": 3', '"eu": 1'))
     assert compared(clinic)[1] == {"eu": 3, "us": 4}
 
 

@@ -24,7 +24,6 @@ from checks.platform import Platform
 from checks.reading import _with_remedy
 from checks.tables import TableCheck, keys_judged, orphans_judged
 from environments.sections.data import Reference
-from environments.store import store_of
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from probes.observation import Failure, FailureKind, Observation, utc_now
@@ -124,8 +123,7 @@ def with_baseline(platform: Platform, taken_at: str = TAKEN_AT) -> Platform:
         "regions": ["eu"],
         "facts": collect(platform, of_data),
     }
-    folder = baseline.folder("clinic", platform.release.tag)
-    store_of(platform.environment).add(f"{folder}/before.json", record)
+    baseline.keep(record, baseline.history_of(platform))
     return platform
 
 

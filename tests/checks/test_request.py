@@ -26,10 +26,19 @@ def _at(hours: float) -> str:
 
 
 def test_the_file_says_it_unless_the_caller_does(tmp_path: pathlib.Path) -> None:
-    there = loaded(tmp_path)
-    told = dt.datetime(2026, 1, 31, 22, tzinfo=dt.UTC)
-    assert switched_at_of(None, there) == told
-    assert switched_at_of("2026-01-31T22:30:00Z", there) == told + dt.timedelta(minutes=30)
+    told = _at(hours=-3)
+    there = loaded(tmp_path, changed(TOLD, f"switched_at: {told}"))
+    assert switched_at_of(None, there) == dt.datetime.fromisoformat(told)
+    later = _at(hours=-2)
+    assert switched_at_of(later, there) == dt.datetime.fromisoformat(later)
+
+
+def test_a_switch_of_another_release_is_refused_whoever_says_it(tmp_path: pathlib.Path) -> None:
+    long_ago = loaded(tmp_path, changed(TOLD, "switched_at: 2020-01-31T22:00:00Z"))
+    with pytest.raises(ConfigurationError, match=r"clinic.yaml: traffic.switched_at: .* 31 days"):
+        switched_at_of(None, long_ago)
+    with pytest.raises(RequestError, match=r"--switched-at: 2020-01-31T22:00:00Z is more than 31"):
+        switched_at_of("2020-01-31T22:00:00Z", long_ago)
 
 
 def test_a_time_to_come_is_refused_whoever_says_it(tmp_path: pathlib.Path) -> None:

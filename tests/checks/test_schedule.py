@@ -4,14 +4,13 @@ import datetime as dt
 import pathlib
 from typing import Any
 
-from checks import history
+from checks.baseline import history_of
 from checks.check import Check
 from checks.platform import Platform
 from checks.schedule import Schedule
-from environments.store import store_of
-from gates.decide.history import PhaseRun
 from gates.decide.outcome import Decision, Outcome
 from tests.checks.platforms import NOWHERE, a_platform
+from tests.gates.decide.histories import AT, Step, keep
 
 REGIONS = {"eu": NOWHERE.format(1), "us": NOWHERE.format(2)}
 ALWAYS = {"opens": "Monday 00:00", "closes": "Monday 00:00"}
@@ -24,10 +23,9 @@ def a_deployment(
     if window is not None:
         sections["deployment"] = {"windows": [window]}
     platform = a_platform(folder, REGIONS, **sections)
-    at = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes_ago)
-    run = PhaseRun("r1", "1", at, at, {"1.1": dict.fromkeys(REGIONS, Decision.GO)})
-    key = f"{history.folder('clinic', 'v1.2.0', '1')}/r1.json"
-    store_of(platform.environment).add(key, run.record())
+    minutes = (dt.datetime.now(dt.UTC) - AT).total_seconds() / 60 - minutes_ago
+    said = {"1.1": dict.fromkeys(REGIONS, Decision.GO)}
+    keep(history_of(platform), Step(minutes, said))
     return platform
 
 
@@ -62,7 +60,7 @@ def test_a_window_that_closes_too_soon_fails(tmp_path: pathlib.Path) -> None:
 
 def test_a_damaged_history_is_an_error_and_no_finding_about_time(tmp_path: pathlib.Path) -> None:
     platform = a_deployment(tmp_path, window=ALWAYS)
-    record = next((tmp_path / "state").rglob("r1.json"))
+    record = next((tmp_path / "state").rglob("000002.json"))
     record.write_text(record.read_text().replace('"eu": "GO"', '"eu": "HOLD"'))
     check = checked(platform)
     assert {check.outcome(region) for region in REGIONS} == {Outcome.ERROR}

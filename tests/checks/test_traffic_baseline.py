@@ -11,7 +11,6 @@ import pytest
 
 from checks import baseline, traffic_baseline
 from checks.check import Check
-from environments.store import store_of
 from gates.decide.outcome import Outcome
 from tests.checks.platforms import NOWHERE, a_platform
 
@@ -38,8 +37,7 @@ def judged(
             "regions": ["eu"],
             "facts": facts,
         }
-        place = baseline.folder("clinic", platform.release.tag)
-        store_of(platform.environment).add(f"{place}/before.json", record)
+        baseline.keep(record, baseline.history_of(platform))
     check = Check("T2H-X-1", platform.regions)
     traffic_baseline.judge(platform, check)
     said = " ".join(one.sentence for one in check.noted()["eu"].judgements)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from environments.fields import server_of
 from environments.sections.certificates import Certificates
 from environments.sections.data import Data
 from environments.sections.delivery import CacheHeaders, Frontend, Images
@@ -15,16 +16,21 @@ from environments.sections.dns import DnsRecord
 from environments.sections.flags import Flags
 from environments.sections.kubernetes import Kubernetes, PodLogs
 from environments.sections.monitoring import Monitoring
+from environments.settings import HealthEndpoint
+from gates.decide.capacity_policy import StoragePolicy
 from gates.decide.data_policy import (
     BackupPolicy,
     ConnectionPolicy,
     CountPolicy,
+    CountRule,
     MigrationLogPolicy,
 )
-from gates.decide.network_policy import CertificatePolicy
-from gates.decide.policy import EvidenceAge
+from gates.decide.limit import Limit
+from gates.decide.monitoring_policy import MonitoringPolicy, PeoplePolicy
+from gates.decide.network_policy import CertificatePolicy, DnsPolicy
+from gates.decide.policy import Availability, EvidenceAge, SecretAge
 from gates.decide.sections import Section
-from tests.environments.files import VALID, refusal
+from tests.environments.files import VALID, changed, refusal
 
 NOWHERE = "http://127.0.0.1:1"
 OFF = {"enabled": False}
@@ -67,6 +73,7 @@ COUNTS = {
     "rules": {"grows": {"fewer": "0%", "more": "5%"}},
     "more_nulls": "0%",
 }
+AVAILABILITY = {"confirm_for": "2m", "poll_every": "5s"}
 CONNECTIONS = {"max_used": "80%", "max_lag": "30s", "max_lag_mb": 64}
 
 CASES: list[tuple[type[Section], dict[str, Any], dict[str, Any], str]] = [
@@ -103,14 +110,49 @@ CASES: list[tuple[type[Section], dict[str, Any], dict[str, Any], str]] = [
     (Data, DATA, {"tables": {"visits": {"columns": ["id"]}}}, "no table is counted"),
     (MigrationLogPolicy, LOG, {"success": ["(applied)?"]}, "matches every line"),
     (MigrationLogPolicy, LOG, {"errors": [""]}, "matches every line"),
-    (BackupPolicy, BACKUPS, {"size_tolerance": "100%"}, "less than 1"),
+    (BackupPolicy, BACKUPS, {"size_tolerance": "100%"}, "less than or equal to 0.9"),
     (BackupPolicy, BACKUPS, {"size_tolerance": "0%"}, "greater than 0"),
-    (CountPolicy, COUNTS, {"estimate_tolerance": "100%"}, "less than 1"),
-    (CountPolicy, COUNTS, {"more_nulls": "100%"}, "less than 1"),
-    (ConnectionPolicy, CONNECTIONS, {"max_used": "100%"}, "less than 1"),
+    (CountPolicy, COUNTS, {"estimate_tolerance": "100%"}, "less than or equal to 0.2"),
+    (CountPolicy, COUNTS, {"more_nulls": "100%"}, "less than or equal to 0.5"),
+    (ConnectionPolicy, CONNECTIONS, {"max_used": "100%"}, "less than or equal to 0.95"),
     (ConnectionPolicy, CONNECTIONS, {"max_used": "0%"}, "greater than 0"),
     (CertificatePolicy, {}, {"min_days_left": 1000}, "less than or equal to 365"),
     (EvidenceAge, {}, {"max_age_of": {"web-build": "0s"}}, "greater than 0"),
+    (EvidenceAge, {}, {"max_age": "10000d"}, "less than or equal to 7948800"),
+    (SecretAge, {}, {"max_age": "3650d"}, "less than or equal to 31622400"),
+    (Availability, AVAILABILITY, {"confirm_for": "1h"}, "less than or equal to 600"),
+    (BackupPolicy, BACKUPS, {"of_this_deployment": "30d"}, "less than or equal to 86400"),
+    (BackupPolicy, BACKUPS, {"max_age": "3650d"}, "less than or equal to 7948800"),
+    (BackupPolicy, BACKUPS, {"size_tolerance": "99%"}, "less than or equal to 0.9"),
+    (CountRule, {"fewer": "0%", "more": "5%"}, {"fewer": "99.9%"}, "99.9% hardly ever fails"),
+    (CountRule, {"fewer": "0%", "more": "5%"}, {"more": "5000%"}, "less than or equal to 10"),
+    (CountRule, {"fewer": "0%", "more": "5%"}, {"more_rows": 10**9}, "equal to 1000000"),
+    (ConnectionPolicy, CONNECTIONS, {"max_lag": "30d"}, "less than or equal to 3600"),
+    (ConnectionPolicy, CONNECTIONS, {"max_lag_mb": 10**9}, "less than or equal to 16384"),
+    (MigrationLogPolicy, LOG, {"errors": ["(?!)"]}, "matches no line of a failed migration"),
+    (MigrationLogPolicy, LOG, {"success": ["P[0-9]+"]}, "matches a line of a failed migration"),
+    (StoragePolicy, {}, {"min_free": "0.001%"}, "greater than or equal to 0.01"),
+    (CertificatePolicy, {}, {"min_days_left": 0.001}, "greater than or equal to 1"),
+    (DnsPolicy, {}, {"max_ttl": "365d"}, "less than or equal to 86400"),
+    (DnsRecord, RECORD, {"max_ttl": "365d"}, "less than or equal to 86400"),
+    (MonitoringPolicy, {}, {"evaluated_within": "30d"}, "less than or equal to 3600"),
+    (MonitoringPolicy, {}, {"gap_look_back": "1ms"}, "greater than or equal to 60"),
+    (PeoplePolicy, {}, {"on_call_after": "1s"}, "greater than or equal to 3600"),
+    (PeoplePolicy, {}, {"baseline_max_age": "30d"}, "less than or equal to 86400"),
+    (Limit, {"budget": "5%"}, {"budget": "99.999%"}, "99.999% hardly ever fails"),
+    (Limit, {"budget": "5%"}, {"over_seconds": 3600}, "3600 hardly ever fails"),
+    (Kubernetes, KUBERNETES, {"progress_deadline": "2d"}, "less than or equal to 3600"),
+    (CacheHeaders, {}, {"page": "public, max-age=86400"}, "go on with the old build"),
+    (Frontend, FRONTEND, {"ignored": ["index"]}, "hides files that are looked at"),
+    (
+        Frontend,
+        FRONTEND,
+        {"site": None, "sites": {"eu": "https://A.example:443/", "us": "https://a.example"}},
+        "sites.us and sites.eu are the same address",
+    ),
+    (HealthEndpoint, {"path": "/health"}, {"healthy": "unhealthy"}, "a word of a sick service"),
+    (HealthEndpoint, {"path": "/health"}, {"healthy": " DOWN "}, "a word of a sick service"),
+    (HealthEndpoint, {"path": "/health"}, {"healthy": ""}, "at least 1 character"),
 ]
 
 
@@ -139,3 +181,68 @@ monitoring:
     assert refusal(tmp_path, VALID + monitoring) == [
         "clinic.yaml: monitoring.jobs.api = 0: must be at least 1."
     ]
+
+
+ELSEWHERE = "regions.eu has its api elsewhere; remove time_scale."
+NEVER_RED = [
+    pytest.param(
+        ("scrape_interval: 15s", "scrape_interval: 0s"),
+        "prometheus.scrape_interval = 0s: must be more than 0 seconds.",
+        id="samples of any age are fresh",
+    ),
+    pytest.param(
+        ("scrape_interval: 15s", "scrape_interval: 1d"),
+        "prometheus.scrape_interval = 1d: must be at most 300 seconds.",
+        id="samples of three days are fresh",
+    ),
+    pytest.param(
+        ("scrape_interval: 15s", "scrape_interval: 15s, max_clock_skew: 300d"),
+        "prometheus.max_clock_skew = 300d: must be at most 300 seconds.",
+        id="clocks a year apart",
+    ),
+    pytest.param(
+        ("owner:", "time_scale: 1000000\nowner:"),
+        "time_scale = 1000000: must be at most 3600.",
+        id="no time at all",
+    ),
+    pytest.param(
+        ("owner:", "time_scale: 60\nowner:"),
+        f"time_scale 60 is for a platform on this machine, and {ELSEWHERE}",
+        id="seconds for minutes of a real platform",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "sentence"), NEVER_RED)
+@pytest.mark.usefixtures("secrets")
+def test_a_file_by_which_a_check_could_never_be_red_says_so(
+    tmp_path: pathlib.Path, change: tuple[str, str], sentence: str
+) -> None:
+    assert refusal(tmp_path, changed(*change)) == [f"clinic.yaml: {sentence}"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:8080",
+        "http://LOCALHOST.:8080/",
+        "http://127.1:8080",
+        "http://2130706433:8080",
+        "http://0x7f.1:8080",
+        "http://[::1]:8080",
+        "http://[::ffff:127.0.0.1]:8080",
+        "http://127.0.0.1:8080//",
+    ],
+)
+def test_one_server_by_another_name_is_no_second_region(url: str) -> None:
+    assert server_of(url) == server_of("http://127.0.0.1:8080")
+
+
+def test_other_servers_are_told_apart() -> None:
+    urls = (
+        *("http://a.example", "https://a.example", "http://a.example:8080", "http://b.example"),
+        *("http://a.example/eu", "http://a.example/us", "http://127.0.0.2", "http://10.0.0.1"),
+    )
+    assert len({server_of(url) for url in urls}) == len(urls)
+    assert server_of("http://A.Example:80/") == server_of("http://a.example")
+    assert server_of("https://a.example:443") == server_of("https://a.example")

@@ -6,12 +6,22 @@ import datetime as dt
 import pytest
 
 from gates.decide.fold import Stage, fold
-from gates.decide.history import PhaseRun, by_part, done_lately, gaps
+from gates.decide.history import (
+    Entry,
+    Kind,
+    PhaseRun,
+    by_part,
+    done_lately,
+    gaps,
+    impossible,
+    last,
+    phase_runs,
+)
 from gates.decide.outcome import Decision, Outcome
+from tests.gates.decide.histories import AT, DIGESTS, Step, a_run, told
 from tests.gates.decide.values import a_result, a_row
 
-AT = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
-GO, HOLD = Decision.GO, Decision.HOLD
+GO, HOLD, STOP, ROLLBACK = Decision.GO, Decision.HOLD, Decision.STOP, Decision.ROLLBACK
 ROWS = tuple(
     dataclasses.replace(a_row(check), phase="deploy", when=when)
     for check, when in (("D-11", "1.1"), ("D-12", "1.2"), ("TIME", "phase"))
@@ -19,21 +29,13 @@ ROWS = tuple(
 REGIONS = ("eu", "us")
 
 
-def a_run(minute: int, **said: Decision) -> PhaseRun:
-    """Return a run of phase 1; `p11_eu=GO` says part 1.1 in eu."""
-    parts: dict[str, dict[str, Decision]] = {}
-    for key, decision in said.items():
-        part, region = key.split("_")
-        parts.setdefault(f"{part[1]}.{part[2]}", {})[region] = decision
-    at = AT + dt.timedelta(minutes=minute)
-    return PhaseRun(f"run-{minute}", "1", at, at + dt.timedelta(seconds=3), parts)
-
-
+REPLACED = dataclasses.replace
 WHOLE = a_run(1, p11_eu=GO, p11_us=GO, p12_eu=GO, p12_us=GO)
+NOT_YET = "was begun at 22:02 UTC on 31 January and has not ended (run run-2) in us"
 
 
 @pytest.mark.parametrize(
-    ("runs", "missing"),
+    ("steps", "missing"),
     [
         pytest.param(
             [], ["1.1 was never asked in eu, us", "1.2 was never asked in eu, us"], id="none"
@@ -48,7 +50,76 @@ WHOLE = a_run(1, p11_eu=GO, p11_us=GO, p12_eu=GO, p12_us=GO)
         pytest.param(
             [WHOLE, a_run(2, p12_us=HOLD)], ["1.2 was HOLD (run run-2) in us"], id="a later red run"
         ),
-        pytest.param([a_run(2, p12_us=GO), a_run(1, p12_us=HOLD), WHOLE], [], id="mended since"),
+        pytest.param([WHOLE, a_run(2, p12_us=HOLD), a_run(3, p12_us=GO)], [], id="mended since"),
+        pytest.param(
+            [WHOLE, a_run(2, p12_us=GO, ended=False)],
+            [
+                "1.1 was GO before a run of phase 1 that has not ended (run run-2) in us",
+                f"1.2 {NOT_YET}",
+            ],
+            id="a run of it has no end",
+        ),
+        pytest.param(
+            [WHOLE, a_run(2, p21_us=GO, ended=False)],
+            [
+                f"{part} was GO before a run of phase 2 that has not ended (run run-2) in us"
+                for part in ("1.1", "1.2")
+            ],
+            id="a run of a later phase has no end",
+        ),
+        pytest.param(
+            [WHOLE, a_run(2, p21_eu=GO, p21_us=ROLLBACK)],
+            [
+                f"{part} was GO before phase 2 was ROLLBACK (run run-2) in us"
+                for part in ("1.1", "1.2")
+            ],
+            id="a later phase was to be rolled back",
+        ),
+        pytest.param(
+            [WHOLE, a_run(2, p21_eu=GO, p21_us=STOP)],
+            [],
+            id="a later phase stopped, nothing is live",
+        ),
+        pytest.param(
+            [WHOLE, REPLACED(a_run(2, p21_us=GO, ended=False), live=False)],
+            [],
+            id="a run of a later phase has no end, nothing was live",
+        ),
+        pytest.param(
+            [WHOLE, REPLACED(a_run(2, p12_us=GO, ended=False), live=False)],
+            [f"1.2 {NOT_YET}"],
+            id="a run of it has no end, nothing was live",
+        ),
+        pytest.param(
+            [WHOLE, a_run(2, p12_us=STOP), a_run(3, p12_us=GO)],
+            [],
+            id="a part had to stop, and is repaired",
+        ),
+        pytest.param(
+            [WHOLE, Step(2, kind=Kind.ROLLED_BACK, regions=("eu",))],
+            [
+                f"{part} was GO before the release was to be rolled back (run run-2) in eu"
+                for part in ("1.1", "1.2")
+            ],
+            id="the live release was to be rolled back",
+        ),
+        pytest.param(
+            [WHOLE, Step(2, kind=Kind.BASELINE)],
+            [
+                f"{part} was GO before the baseline of 22:02 UTC on 31 January (run run-2) in eu, us"
+                for part in ("1.1", "1.2")
+            ],
+            id="a new baseline",
+        ),
+        pytest.param([Step(0, kind=Kind.BASELINE), WHOLE], [], id="after its baseline"),
+        pytest.param(
+            [dataclasses.replace(WHOLE, digests={"policy": "q", "catalogue": "c"})],
+            [
+                f"{part} was asked with another policy or other checks (run run-1) in eu, us"
+                for part in ("1.1", "1.2")
+            ],
+            id="by another policy",
+        ),
         pytest.param(
             [a_run(1, p11_eu=GO, p12_eu=GO)],
             ["1.1 was never asked in us", "1.2 was never asked in us"],
@@ -57,13 +128,14 @@ WHOLE = a_run(1, p11_eu=GO, p11_us=GO, p12_eu=GO, p12_us=GO)
     ],
 )
 def test_a_phase_is_done_when_the_last_run_of_each_part_was_go_in_each_region(
-    runs: list[PhaseRun], missing: list[str]
+    steps: list[Step], missing: list[str]
 ) -> None:
-    assert list(gaps(("1.1", "1.2"), REGIONS, runs, AT + dt.timedelta(hours=1))) == missing
+    now = AT + dt.timedelta(hours=1)
+    assert list(gaps(("1.1", "1.2"), REGIONS, told(*steps), now, DIGESTS)) == missing
 
 
 def test_a_phase_that_was_go_in_a_try_of_last_week_is_not_done() -> None:
-    found = gaps(("1.1",), REGIONS, [WHOLE], AT + dt.timedelta(days=7))
+    found = gaps(("1.1",), REGIONS, told(WHOLE), AT + dt.timedelta(days=7), DIGESTS)
     assert found == (
         "1.1 was last asked on 31 January, in another deployment (run run-1) in eu, us",
     )
@@ -98,42 +170,93 @@ def test_a_problem_of_the_run_counts_everywhere() -> None:
     assert said == {part: dict.fromkeys(REGIONS, HOLD) for part in ("1.1", "1.2")}
 
 
-def test_a_run_is_read_back_as_it_was_written() -> None:
-    assert PhaseRun.from_record(WHOLE.record()) == WHOLE
+def test_an_entry_is_read_back_as_it_was_written() -> None:
+    for entry in told(Step(0, kind=Kind.BASELINE), WHOLE):
+        assert Entry.from_record(entry.record()) == entry
 
 
-@pytest.mark.parametrize("damage", [{"schema": 2}, {"parts": {"1.1": {"eu": "FINE"}}}], ids=str)
+@pytest.mark.parametrize(
+    "damage", [{"kind": "approved"}, {"parts": {"1.1": {"eu": "FINE"}}}], ids=["kind", "decision"]
+)
 def test_a_record_of_another_kind_is_refused(damage: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"schema|FINE"):
-        PhaseRun.from_record(WHOLE.record() | damage)
+    with pytest.raises(ValueError, match=r"approved|FINE"):
+        Entry.from_record(told(WHOLE)[1].record() | damage)
+
+
+STARTED, ENDED = told(WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("entries", "why"),
+    [
+        pytest.param([STARTED, ENDED], None, id="as it was"),
+        pytest.param([ENDED], "was not begun", id="an end without its beginning"),
+        pytest.param([STARTED, ENDED, ENDED], "had ended", id="an end twice"),
+        pytest.param([STARTED, STARTED], "begun already", id="a beginning twice"),
+        pytest.param(
+            [STARTED, REPLACED(ENDED, phase="2")], "another run", id="an end of another phase"
+        ),
+        pytest.param(
+            [STARTED, REPLACED(ENDED, parts={"1.1": {"eu": GO, "us": GO}})],
+            "another run",
+            id="an end that leaves a part out",
+        ),
+        pytest.param(
+            [*told(Step(0, kind=Kind.BASELINE)), STARTED], "another attempt", id="another attempt"
+        ),
+    ],
+)
+def test_what_can_not_have_come_next_is_said(entries: list[Entry], why: str | None) -> None:
+    found = impossible(entries)
+    assert found is None if why is None else why in str(found)
 
 
 def test_a_run_of_a_time_to_come_is_not_done_and_hides_no_red_run() -> None:
     ahead = a_run(55, p11_eu=GO)
     red = a_run(1, p11_eu=HOLD)
     now = AT + dt.timedelta(minutes=2)
-    (found,) = gaps(("1.1",), ("eu",), [ahead, red], now)
+    (found,) = gaps(("1.1",), ("eu",), told(red, ahead), now, DIGESTS)
     assert "22:55 UTC on 31 January, which is still to come: a clock was wrong" in found
     assert "run run-55" in found
 
 
 def test_clocks_may_be_a_minute_apart() -> None:
-    assert gaps(("1.1",), ("eu",), [a_run(1, p11_eu=GO)], AT) == ()
+    assert gaps(("1.1",), ("eu",), told(a_run(1, p11_eu=GO)), AT, DIGESTS) == ()
 
 
 @pytest.mark.parametrize(
-    ("runs", "hours", "first"),
+    ("steps", "hours", "first"),
     [
         pytest.param([], 1, None, id="nothing was asked"),
         pytest.param([a_run(1, p11_eu=HOLD)], 1, None, id="nothing is done yet"),
         pytest.param(
-            [a_run(3, p11_eu=GO), a_run(2, p11_eu=GO, p11_us=HOLD)], 1, "run-2", id="half is done"
+            [a_run(2, p11_eu=GO, p11_us=HOLD), a_run(3, p11_eu=GO)], 1, "run-2", id="half is done"
         ),
-        pytest.param([WHOLE], 25, None, id="another deployment"),
+        pytest.param([WHOLE], 13, None, id="another deployment"),
+        pytest.param(
+            [WHOLE, a_run(2, p21_eu=ROLLBACK, p21_us=ROLLBACK)], 1, None, id="another attempt"
+        ),
     ],
 )
 def test_a_deployment_has_begun_when_anything_of_it_was_go(
-    runs: list[PhaseRun], hours: int, first: str | None
+    steps: list[Step], hours: int, first: str | None
 ) -> None:
-    begun = done_lately(runs, AT + dt.timedelta(hours=hours))
+    begun = done_lately(told(*steps), AT + dt.timedelta(hours=hours))
     assert (begun and begun.run) == first
+
+
+def test_runs_that_ended_are_told_with_their_times() -> None:
+    (run,) = phase_runs(told(WHOLE, a_run(2, p21_eu=GO, ended=False)))
+    assert (run.run, run.phase) == ("run-1", "1")
+    assert run.finished_at - run.started_at == dt.timedelta(seconds=3)
+
+
+def test_what_stands_before_a_rollback_is_no_last_run() -> None:
+    def phase_run(minute: int, part: str, said: Decision) -> PhaseRun:
+        at = AT + dt.timedelta(minutes=minute)
+        return PhaseRun(f"run-{minute}", part[0], at, at, {part: {"eu": said}})
+
+    done, back = phase_run(1, "1.1", GO), phase_run(2, "2.1", ROLLBACK)
+    assert last("1.1", "eu", [done]) == done
+    assert last("1.1", "eu", [back, done]) is None
+    assert last("2.1", "eu", [back, done]) == back

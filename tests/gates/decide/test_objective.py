@@ -144,7 +144,7 @@ def test_the_newest_step_tells_whether_waiting_decides_more(
 counts = st.integers(0, 20_000).flatmap(
     lambda total: st.builds(Counts, st.integers(0, total), st.just(total))
 )
-budgets = st.floats(0.1, 60).map(lambda share: round(share, 2))
+budgets = st.floats(0.1, 50).map(lambda share: round(share, 2))
 
 
 @PROPERTY

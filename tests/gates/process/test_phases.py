@@ -92,6 +92,12 @@ def api_is_wrong(data: dict[str, Any]) -> None:
     data["services"]["api"]["health"]["liveness"]["path"] = "/nothing-is-here"
 
 
+def api_path(deployment: Deployment) -> str:
+    data = yaml.safe_load(deployment.environment.read_text())
+    path: str = data["services"]["api"]["health"]["liveness"]["path"]
+    return path
+
+
 def sentences(verdict: dict[str, Any]) -> str:
     return " ".join(reason["sentence"] for reason in verdict["reasons"])
 
@@ -104,8 +110,8 @@ def test_a_phase_builds_on_the_phase_before(deployment: Deployment) -> None:
     code, first = deployment.ask("phase", "1")
     assert (code, first["decision"], first["follows"]) == (0, "GO", "phase 2")
     assert deployment.ask("phase", "2.1")[0] == 0
-    kept = {record.rpartition("/")[0] for record in deployment.records()}
-    assert kept == {f"local/v1.2.0/phase-{phase}" for phase in ("1", "2", "2.1")}
+    # The first run of phase 2 ended as HOLD: two records of each of the three runs.
+    assert deployment.records() == [f"local/v1.2.0/history/{n:06d}.json" for n in range(1, 7)]
 
 
 def test_a_red_phase_stops_says_what_to_undo_and_holds_the_next_one(
@@ -118,6 +124,24 @@ def test_a_red_phase_stops_says_what_to_undo_and_holds_the_next_one(
     assert any(said.startswith("To undo phase 1") for said in red["sentences"])
     _, held = deployment.ask("phase", "2", "--region", "us")
     assert "1.1 was STOP (run " in sentences(held)
+
+
+def test_a_new_attempt_inherits_nothing(deployment: Deployment) -> None:
+    assert deployment.ask("phase", "1")[0] == 0
+    assert deployment.ask("phase", "2")[0] == 0
+    path = api_path(deployment)
+    deployment.change(api_is_wrong)
+    code, red = deployment.ask("phase", "2", "--region", "us")
+    assert (code, red["decision"]) == (10, "ROLLBACK")
+    deployment.change(lambda data: data["services"]["api"]["health"]["liveness"].update(path=path))
+    code, held = deployment.ask("phase", "2")
+    assert (code, held["decision"]) == (20, "HOLD")
+    assert "1.1 was GO before phase 2 was ROLLBACK" in sentences(held)
+    assert " in us. Run " in sentences(held)
+    assert deployment.ask("phase", "1")[0] == 0
+    assert deployment.ask("phase", "2")[0] == 0
+    assert deployment.ask("baseline")[0] == 0
+    assert "before the baseline of" in sentences(deployment.ask("phase", "2")[1])
 
 
 def test_a_history_that_takes_nothing_holds_although_all_is_green(deployment: Deployment) -> None:
@@ -155,14 +179,14 @@ def test_what_must_be_asked_and_is_not_holds_and_what_was_not_asked_is_shown(
 def test_a_forged_go_is_no_go(deployment: Deployment) -> None:
     deployment.change(api_is_wrong)
     assert deployment.ask("phase", "1")[0] == 10
-    record = deployment.state / deployment.records()[0]
+    record = deployment.state / deployment.records()[-1]
     record.write_text(record.read_text().replace("STOP", "GO"))
     _, verdict = deployment.ask("phase", "2")
     assert "whether phase 1 is GO can't be told" in sentences(verdict)
     assert "does not match its digest" in sentences(verdict)
 
 
-def test_an_interrupted_phase_leaves_nothing_in_the_history(deployment: Deployment) -> None:
+def test_an_interrupted_phase_was_begun_and_is_not_go(deployment: Deployment) -> None:
     out = deployment.gate.checkout / "reports" / "out"
     env = ("--env", str(deployment.environment), "--release", "v1.2.0")
     with deployment.gate.start("phase", "1", *env) as process:
@@ -170,7 +194,21 @@ def test_an_interrupted_phase_leaves_nothing_in_the_history(deployment: Deployme
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
     assert process.returncode == 20
-    assert deployment.records() == []
+    assert len(deployment.records()) == 2
+    _, held = deployment.ask("phase", "2")
+    assert "1.1 was HOLD (run " in sentences(held)
+
+
+def test_a_killed_phase_was_begun_and_never_ended(deployment: Deployment) -> None:
+    out = deployment.gate.checkout / "reports" / "out"
+    env = ("--env", str(deployment.environment), "--release", "v1.2.0")
+    with deployment.gate.start("phase", "1", *env) as process:
+        eventually("the checks have begun", lambda: [*out.glob("*-phase-1-*/pytest.log")], 60)
+        process.kill()
+        process.communicate(timeout=60)
+    assert len(deployment.records()) == 1
+    _, held = deployment.ask("phase", "2")
+    assert "and has not ended (run " in sentences(held)
 
 
 @pytest.fixture

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import pathlib
 from typing import Any
 
 import pytest
 
-from checks.history import folder
+from checks.history import History
 from environments.store import Folder, Store
-from gates.decide.history import PhaseRun
 from gates.decide.outcome import Decision
-from gates.load import load_catalogue
 from gates.run.baseline import late_remark
 from probes.observation import utc_now
+from tests.gates.decide.histories import AT, Step, keep
 
 RECORD: dict[str, Any] = {
     "environment": "clinic",
@@ -23,11 +21,10 @@ RECORD: dict[str, Any] = {
 }
 
 
-def asked(store: Store, decision: Decision, hours_ago: float) -> None:
+def asked(history: History, decision: Decision, hours_ago: float) -> None:
     """Leave a run of phase 1 in the history."""
-    at = utc_now() - dt.timedelta(hours=hours_ago)
-    run = PhaseRun("r1", "1", at, at, {"1.1": {"eu": decision}})
-    store.add(f"{folder('clinic', 'v1.2.0', '1')}/r1.json", run.record())
+    minutes = (utc_now() - AT).total_seconds() / 60 - hours_ago * 60
+    keep(history, Step(minutes, {"1.1": {"eu": decision}}))
 
 
 @pytest.mark.parametrize(
@@ -41,20 +38,22 @@ def asked(store: Store, decision: Decision, hours_ago: float) -> None:
 def test_a_baseline_after_the_deployment_began_says_so(
     tmp_path: pathlib.Path, decision: Decision, hours_ago: float, says: str | None
 ) -> None:
-    store = Store(Folder(tmp_path))
-    asked(store, decision, hours_ago)
-    remark = late_remark(RECORD, store, load_catalogue())
+    history = History(Store(Folder(tmp_path)), "clinic", "v1.2.0")
+    asked(history, decision, hours_ago)
+    remark = late_remark(RECORD, history)
     assert (remark is None) if says is None else (says in str(remark))
 
 
 def test_a_baseline_after_the_switch_says_so(tmp_path: pathlib.Path) -> None:
     record = RECORD | {"traffic_switched_at": "2026-01-31T22:45:00+00:00"}
-    assert "Traffic is switched" in str(late_remark(record, Store(Folder(tmp_path)), ()))
+    assert "Traffic is switched" in str(
+        late_remark(record, History(Store(Folder(tmp_path)), "clinic", "v1.2.0"))
+    )
 
 
 def test_a_history_that_is_damaged_leaves_it_open(tmp_path: pathlib.Path) -> None:
-    store = Store(Folder(tmp_path))
-    asked(store, Decision.GO, 1)
-    (record,) = tmp_path.rglob("r1.json")
+    history = History(Store(Folder(tmp_path)), "clinic", "v1.2.0")
+    asked(history, Decision.GO, 1)
+    (record,) = tmp_path.rglob("000002.json")
     record.write_text("{")
-    assert "can't be told" in str(late_remark(RECORD, store, load_catalogue()))
+    assert "can't be told" in str(late_remark(RECORD, history))

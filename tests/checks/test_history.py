@@ -1,0 +1,229 @@
+"""The history in an environment's state, attacked: what was not GO never becomes GO."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Callable
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from checks.history import History
+from environments.store import DamagedRecordError, Folder, Store, StoreError, digest_of
+from gates.decide.history import Entry, Kind, gaps
+from gates.decide.outcome import Decision
+from tests.gates.decide.histories import AT, DIGESTS, Step, a_run, keep, told
+from tests.gates.decide.values import PROPERTY
+
+GO, HOLD, STOP = Decision.GO, Decision.HOLD, Decision.STOP
+ROLLBACK = Decision.ROLLBACK
+PARTS, REGIONS = ("1.1", "1.2"), ("eu", "us")
+
+
+def history(root: pathlib.Path, environment: str = "prod", release: str = "v1.2.0") -> History:
+    return History(Store(Folder(root)), environment, release)
+
+
+def missing(of: History) -> tuple[str, ...]:
+    """Return what phase 2 would be told."""
+    try:
+        return gaps(PARTS, REGIONS, of.entries(), AT, DIGESTS)
+    except StoreError as exc:
+        return (str(exc),)
+
+
+DONE = a_run(-5, p11_eu=GO, p11_us=GO, p12_eu=GO, p12_us=GO)
+STOPPED = a_run(-4, p12_us=STOP)
+
+
+def test_what_was_added_is_read_in_its_order(tmp_path: pathlib.Path) -> None:
+    entries = told(Step(-6, kind=Kind.BASELINE), DONE)
+    written = history(tmp_path)
+    keep(written, Step(-6, kind=Kind.BASELINE), DONE)
+    assert written.entries() == entries
+    assert missing(written) == ()
+
+
+def test_two_writers_at_once_follow_each_other(tmp_path: pathlib.Path) -> None:
+    ours, theirs = history(tmp_path), history(tmp_path)
+    calls: list[int] = []
+
+    def late(entries: tuple[Entry, ...]) -> Entry:
+        calls.append(len(entries))
+        if len(calls) == 1:
+            theirs.append(lambda _: told(Step(1, kind=Kind.BASELINE))[0])
+        return told(Step(2, kind=Kind.BASELINE))[0]
+
+    ours.append(late)
+    assert calls == [0, 1]
+    assert [entry.run for entry in ours.entries()] == ["run-1", "run-2"]
+
+
+def _copied(root: pathlib.Path, environment: str, release: str) -> None:
+    folder = keep(history(root, environment, release), DONE)
+    shutil.copytree(folder, root / "prod" / "v1.2.0" / "history", dirs_exist_ok=True)
+
+
+def _copied_from_another_environment(root: pathlib.Path) -> None:
+    _copied(root, "staging", "v1.2.0")
+
+
+def _copied_from_another_release(root: pathlib.Path) -> None:
+    _copied(root, "prod", "v1.1.0")
+
+
+def _linked_to_another_release(root: pathlib.Path) -> None:
+    folder = keep(history(root, release="v1.1.0"), DONE)
+    ours = root / "prod" / "v1.2.0" / "history"
+    shutil.rmtree(ours)
+    ours.symlink_to(folder)
+
+
+def _linked_to_its_own_past(root: pathlib.Path) -> None:
+    ours, past = root / "prod" / "v1.2.0" / "history", root / "past"
+    shutil.copytree(ours, past)
+    for name in ("000003.json", "000004.json"):
+        (past / name).unlink()
+    shutil.rmtree(ours)
+    ours.symlink_to(past)
+
+
+def _without_the_end_of_the_newest(root: pathlib.Path) -> None:
+    (root / "prod" / "v1.2.0" / "history" / "000004.json").unlink()
+
+
+def _with_the_newest_forged(root: pathlib.Path) -> None:
+    path = root / "prod" / "v1.2.0" / "history" / "000004.json"
+    path.write_text(path.read_text().replace("STOP", "GO"))
+
+
+def _with_an_old_go_added_again(root: pathlib.Path) -> None:
+    ours = root / "prod" / "v1.2.0" / "history"
+    shutil.copy(ours / "000001.json", ours / "000005.json")
+    shutil.copy(ours / "000002.json", ours / "000006.json")
+
+
+def _with_the_middle_forged_and_its_digest_made_again(root: pathlib.Path) -> None:
+    path = root / "prod" / "v1.2.0" / "history" / "000003.json"
+    record = json.loads(path.read_text())["record"] | {"phase": "7"}
+    path.write_text(json.dumps({"sha256": digest_of(record), "record": record}))
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        _copied_from_another_environment,
+        _copied_from_another_release,
+        _linked_to_another_release,
+        _linked_to_its_own_past,
+        _without_the_end_of_the_newest,
+        _with_the_newest_forged,
+        _with_an_old_go_added_again,
+        _with_the_middle_forged_and_its_digest_made_again,
+    ],
+)
+def test_a_stop_stays_one(tmp_path: pathlib.Path, attack: Callable[[pathlib.Path], None]) -> None:
+    written = history(tmp_path)
+    keep(written, DONE, STOPPED)
+    assert missing(written)
+    attack(tmp_path)
+    assert missing(written)
+
+
+def test_the_removal_of_the_whole_end_is_not_seen(tmp_path: pathlib.Path) -> None:
+    """Only a bucket with versions or locked objects shows it; docs/platform-contract.md says so."""
+    written = history(tmp_path)
+    folder = keep(written, DONE, STOPPED)
+    for name in ("000003.json", "000004.json"):
+        (folder / name).unlink()
+    assert missing(written) == ()
+
+
+def test_a_damaged_history_says_how_to_begin_again(tmp_path: pathlib.Path) -> None:
+    written = history(tmp_path)
+    folder = keep(written, DONE)
+    (folder / "000001.json").unlink()
+    with pytest.raises(
+        DamagedRecordError, match=r"records are missing.*move the whole folder away"
+    ):
+        written.entries()
+
+
+MINUTES = st.integers(1, 10**6).map(lambda number: -number / 10**5)
+DECISIONS = st.sampled_from([GO, GO, HOLD, STOP, ROLLBACK])
+RUNS = st.builds(
+    Step,
+    MINUTES,
+    st.dictionaries(
+        st.sampled_from([*PARTS, "2.1"]),
+        st.fixed_dictionaries(dict.fromkeys(REGIONS, DECISIONS)),
+        min_size=1,
+    ),
+    st.sampled_from([Kind.ENDED, Kind.ENDED, Kind.STARTED]),
+)
+OTHERS = st.builds(
+    Step,
+    MINUTES,
+    kind=st.sampled_from([Kind.BASELINE, Kind.ROLLED_BACK]),
+    regions=st.sampled_from(REGIONS).map(lambda region: (region,)),
+)
+STEPS = st.lists(
+    st.one_of(RUNS, RUNS, OTHERS), min_size=1, max_size=5, unique_by=lambda step: step.minute
+)
+WAYS = ("delete", "copy over", "copy behind", "swap", "foreign", "forge", "sign again")
+EDITS = st.lists(
+    st.tuples(st.sampled_from(WAYS), st.integers(0, 20), st.integers(0, 20)),
+    min_size=1,
+    max_size=4,
+)
+
+
+def edit(ours: pathlib.Path, foreign: pathlib.Path, how: str, one: int, two: int) -> None:
+    """Edit a folder of records as somebody may who can write there."""
+    files, others = sorted(ours.iterdir()), sorted(foreign.iterdir())
+    if not files:
+        return
+    first, second = files[one % len(files)], files[two % len(files)]
+    data = first.read_bytes()
+    green = data.replace(b"STOP", b"GO").replace(b"HOLD", b"GO").replace(b"ROLLBACK", b"GO")
+    if how == "delete":
+        first.unlink()
+    elif how == "swap":
+        first.write_bytes(second.read_bytes())
+        second.write_bytes(data)
+    elif how == "sign again" and first != files[-1]:
+        record = json.loads(green)["record"]
+        first.write_text(json.dumps({"sha256": digest_of(record), "record": record}))
+    written = {
+        "copy over": (second, data),
+        "copy behind": (ours / f"{len(files) + 1:06d}.json", data),
+        "foreign": (first, others[two % len(others)].read_bytes()),
+        "forge": (first, green),
+    }
+    if how in written:
+        path, content = written[how]
+        path.write_bytes(content)
+
+
+@PROPERTY
+@given(STEPS, STEPS, EDITS)
+def test_no_edits_turn_what_is_not_go_into_go_but_the_removal_of_the_end(
+    steps: list[Step], others: list[Step], edits: list[tuple[str, int, int]]
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        root = pathlib.Path(name)
+        written = history(root)
+        folder = keep(written, *steps)
+        foreign = keep(history(root, "staging"), *others)
+        before = [path.read_bytes() for path in sorted(folder.iterdir())]
+        assume(missing(written))
+        for how, one, two in edits:
+            edit(folder, foreign, how, one, two)
+        after = [path.read_bytes() for path in sorted(folder.iterdir())]
+        # Else the end was removed, or nothing was changed.
+        assume(after != before[: len(after)])
+        assert missing(written)
