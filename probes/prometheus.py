@@ -19,7 +19,7 @@ from prometheus_api_client import PrometheusConnect
 from pydantic import SecretStr
 
 from probes import http
-from probes.api import MAX_ANSWER_BYTES, NotAnsweredError, UnusableAnswerError, good_answer
+from probes.api import NotAnsweredError, UnusableAnswerError
 from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
 from probes.prometheus_answers import (
     Matrix,
@@ -27,12 +27,11 @@ from probes.prometheus_answers import (
     SampleSet,
     Series,
     Vector,
-    read_data,
     read_matrix,
     read_samples,
-    read_time,
     read_vector,
 )
+from probes.prometheus_instrument import Instrument, Steps, read_instrument
 from probes.prometheus_transport import (
     Carrier,
     failure_kind,
@@ -54,11 +53,13 @@ __all__ = [
     "samples",
 ]
 
-# Thanos and VictoriaMetrics answer from what they reach unless told so; Prometheus ignores these.
+# Thanos and VictoriaMetrics answer from what they reach unless told so, and VictoriaMetrics as of half a
+# minute ago; Prometheus ignores these.
 _WHOLE_ANSWERS: Final = {
     "partial_response": "false",
     "deny_partial_response": "1",
     "dedup": "true",
+    "nocache": "1",
 }
 
 V = TypeVar("V", bound=Facts)
@@ -77,32 +78,6 @@ class PrometheusTarget:
         token = self.token and self.token.get_secret_value()
         headers = {"Authorization": SecretStr(f"Bearer {token}")} if token else None
         return http.HttpTarget(self.url.rstrip("/"), self.ca_file, headers)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Instrument:
-    """A Prometheus that is ready: what tells whether its answers can be relied on."""
-
-    version: str
-    started_at: dt.datetime
-    server_time: dt.datetime
-    clock_skew_seconds: float
-    """Server's clock minus ours; known to half of the query's round trip."""
-    clock_uncertainty_seconds: float
-    config_reload_succeeded: bool
-    corruption_count: int
-
-    def facts(self) -> Mapping[str, object]:
-        """Return everything: none of it is private."""
-        return {
-            "version": self.version,
-            "started_at": self.started_at.isoformat(),
-            "server_time": self.server_time.isoformat(),
-            "clock_skew_seconds": round(self.clock_skew_seconds, 3),
-            "clock_uncertainty_seconds": round(self.clock_uncertainty_seconds, 3),
-            "config_reload_succeeded": self.config_reload_succeeded,
-            "corruption_count": self.corruption_count,
-        }
 
 
 def instant(
@@ -165,12 +140,12 @@ def range_query(
 
 
 def instrument(target: PrometheusTarget, *, deadline: Deadline) -> Observation[Instrument]:
-    """Ask whether the server is ready, since when it runs, its version and its clock."""
+    """Ask what the server is, whether it is ready, since when it runs, its version and its clock."""
     started_at, started = utc_now(), time.monotonic()
-    steps = _Steps(target.http(), deadline)
+    steps = Steps(target.http(), deadline)
     value, failure = None, None
     try:
-        value = _read_instrument(steps)
+        value = read_instrument(steps)
     except NotAnsweredError as exc:
         failure = exc.failure
     except (UnusableAnswerError, NotJsonError) as exc:
@@ -184,57 +159,6 @@ def instrument(target: PrometheusTarget, *, deadline: Deadline) -> Observation[I
         value=value,
         failure=failure,
     )
-
-
-class _Steps:
-    """The requests of `instrument`, timed one by one."""
-
-    def __init__(self, target: http.HttpTarget, deadline: Deadline) -> None:
-        self._target = target
-        self._deadline = deadline
-        self.seconds: dict[str, float | None] = dict.fromkeys(
-            ("ready", "runtime", "version", "clock")
-        )
-
-    def get(self, name: str, path: str) -> http.HttpAnswer:
-        """Return the answer with status 200; raises NotAnsweredError."""
-        observed = http.request(
-            self._target, "GET", path, deadline=self._deadline, max_bytes=MAX_ANSWER_BYTES
-        )
-        self.seconds[name] = observed.elapsed_seconds
-        return good_answer(self._target, observed)
-
-
-def _read_instrument(steps: _Steps) -> Instrument:
-    steps.get("ready", "/-/ready")
-    runtime = read_data(steps.get("runtime", "/api/v1/status/runtimeinfo").json())
-    build = read_data(steps.get("version", "/api/v1/status/buildinfo").json())
-    before = utc_now()
-    clock = read_vector(steps.get("clock", "/api/v1/query?query=time()").json())
-    round_trip = steps.seconds["clock"] or 0.0
-    if len(clock.series) != 1 or not clock.series[0].finite:
-        raise UnusableAnswerError("The server does not tell its time.")
-    server_time = dt.datetime.fromtimestamp(clock.series[0].value, dt.UTC)
-    skew = (server_time - before).total_seconds() - round_trip / 2
-    return Instrument(
-        version=_field(build, "version", str),
-        started_at=read_time(runtime.get("startTime"), "startTime"),
-        server_time=server_time,
-        clock_skew_seconds=skew,
-        clock_uncertainty_seconds=round_trip / 2,
-        config_reload_succeeded=_field(runtime, "reloadConfigSuccess", bool),
-        corruption_count=_field(runtime, "corruptionCount", int),
-    )
-
-
-F = TypeVar("F", str, bool, int)
-
-
-def _field(data: Mapping[str, object], name: str, kind: type[F]) -> F:
-    value = data.get(name)
-    if type(value) is not kind:
-        raise UnusableAnswerError(f"The server does not tell {name}.")
-    return value
 
 
 def _query(

@@ -337,6 +337,58 @@ def test_an_instrument_that_cannot_be_relied_on_is_a_failure(
     assert observed.elapsed_seconds < 0.9
 
 
+_NOT_FOUND = servers.answer(b"404 page not found", status="404 Not Found")
+_NEITHER = {"/api/v1/status/runtimeinfo": _NOT_FOUND, "/metrics": _NOT_FOUND}
+_VICTORIA_METRICS = b"""\
+process_start_time_seconds 1770069600
+vm_app_version{version="victoria-metrics-20220816-tags-v1.79.2-0-gdeadbeef", short_version="v1.79.2"} 1
+vm_app_start_timestamp 1770069600
+"""
+OTHERS: dict[str, tuple[Mapping[str, Behaviour], str]] = {
+    "Thanos Query, which tells less of itself": (
+        {"/api/v1/status/runtimeinfo": _status({"startTime": _RUNTIME["startTime"]})},
+        "This looks like Thanos Query",
+    ),
+    "Mimir below a path": (
+        {**_NEITHER, "/-/ready": _NOT_FOUND},
+        "This answers as Mimir, Cortex and Amazon Managed Prometheus do",
+    ),
+    "VictoriaMetrics whose metrics are hidden": (_NEITHER, "hides its /metrics"),
+    "a Prometheus behind a proxy": ({"/-/ready": _NOT_FOUND}, "does a proxy hide /-/ready?"),
+    "no such server at all": (
+        {**_NEITHER, "/api/v1/status/buildinfo": _NOT_FOUND},
+        "It has no /api/v1/status/buildinfo",
+    ),
+}
+
+
+@pytest.mark.parametrize(("replies", "said"), OTHERS.values(), ids=OTHERS)
+def test_another_server_of_the_same_api_is_named(
+    replies: Mapping[str, Behaviour], said: str
+) -> None:
+    with serving(_instrument(replies)) as server:
+        observed = prometheus.instrument(PrometheusTarget(server.url), deadline=_soon())
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.UNUSABLE_ANSWER
+    assert said in observed.failure.detail
+
+
+@pytest.mark.parametrize(
+    ("more", "reloaded"),
+    [(b"", True), (b"vm_promscrape_config_last_reload_successful 0\n", False)],
+    ids=["fine", "with a configuration that it could not load"],
+)
+def test_victoria_metrics_tells_its_state_in_its_metrics(more: bytes, *, reloaded: bool) -> None:
+    metrics = servers.answer(_VICTORIA_METRICS + more, content_type="text/plain")
+    replies = {**_NEITHER, "/metrics": metrics, "/api/v1/status/buildinfo": _status({})}
+    with serving(_instrument(replies)) as server:
+        told = prometheus.instrument(PrometheusTarget(server.url), deadline=_soon()).value
+    assert told is not None
+    assert (told.product, told.version) == ("VictoriaMetrics", "v1.79.2")
+    assert told.started_at == dt.datetime(2026, 2, 2, 22, 0, tzinfo=dt.UTC)
+    assert told.config_reload_succeeded is reloaded
+
+
 @pytest.mark.parametrize("offset", [-90.0, 0.0, 3600.0])
 def test_the_skew_of_clocks_is_measured(offset: float) -> None:
     now = dt.datetime.now(dt.UTC).timestamp() + offset
