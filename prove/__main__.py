@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from gates.load import ROOT
-from prove import bodies, bursts, decisions, files, runs
+from prove import backends, bodies, bursts, decisions, files, foreign, objectives, runs
 from prove.kubernetes import proof as kubernetes
 from prove.proof import Proof, prove
 from prove.table import render
@@ -23,6 +23,9 @@ PROOFS = (
     Proof("bodies", bodies.PROMISE, bodies.never_taken_for_healthy, share=2),
     Proof("kubernetes", kubernetes.PROMISE, kubernetes.cases, share=1, at_least=kubernetes.CASES),
     Proof("bursts", bursts.PROMISE, bursts.seldom_wrong, share=2, at_least=40),
+    Proof("objectives", objectives.PROMISE, objectives.counted_right, share=4, at_least=300),
+    Proof("foreign", foreign.PROMISE, foreign.true_verdicts, share=4, at_least=12),
+    Proof("backends", backends.PROMISE, backends.right_with_each, share=4, at_least=6),
     Proof("kills", runs.KILLS, runs.killed, share=6, at_least=200),
     Proof("healthy", runs.HEALTHY, runs.healthy, share=6, at_least=50),
 )

@@ -8,6 +8,13 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 
+
+class NotTried(str):
+    """What a proof would try and cannot here, and what it takes; no case."""
+
+    __slots__ = ()
+
+
 Cases = Generator[str | None, None, None]
 """Yields None for a case that held and a sentence for one that did not; when closed, it tidies up."""
 MOST_FOUND = 5
@@ -37,6 +44,7 @@ class Proved:
     found: tuple[str, ...]
     seconds: float
     on: dt.date
+    not_tried: tuple[str, ...] = ()
 
     def line(self) -> str:
         """Return it as a line for people."""
@@ -44,6 +52,7 @@ class Proved:
         return (
             f"{mark} {self.proof.name}: {self.cases:,} cases in {self.seconds:.0f} s, "
             f"{len(self.found)} found (--seed {self.seed})"
+            + "".join(f"; not tried: {one}" for one in self.not_tried)
         )
 
     @property
@@ -54,10 +63,13 @@ class Proved:
 
 def prove(proof: Proof, seed: int, seconds: float, tell: Callable[[str], None]) -> Proved:
     """Try a proof's cases until its time is over and there were enough; the last one is finished."""
-    cases, found = 0, []
+    cases, found, not_tried = 0, [], []
     began = time.monotonic()
     with closing(proof.cases(seed)) as source:
         for sentence in source:
+            if isinstance(sentence, NotTried):
+                not_tried.append(str(sentence))
+                continue
             cases += 1
             if sentence is not None:
                 found.append(sentence)
@@ -66,4 +78,5 @@ def prove(proof: Proof, seed: int, seconds: float, tell: Callable[[str], None]) 
             if over or len(found) >= MOST_FOUND:
                 break
     took = time.monotonic() - began
-    return Proved(proof, seed, cases, tuple(found), took, dt.datetime.now(dt.UTC).date())
+    today = dt.datetime.now(dt.UTC).date()
+    return Proved(proof, seed, cases, tuple(found), took, today, tuple(not_tried))

@@ -71,9 +71,12 @@ def judge_target(
         return _undecided(objective, f"{subject}: {problem}", evidence, "working metrics")
     proved = proof(counts, limit.budget, seen.or_size(limit.assumed_burst))
     data = {**evidence.data(), **_figures(counts, limit, proved)}
-    found = f"{subject}: {_share(counts, limit)}{proved.burst.words}"
+    found = f"{subject}: {_share(counts, limit)}"
+    words = proved.burst.words
     if proved.high <= limit.budget:
-        sentence = f"{found}, proved within {_percent(limit.budget)}{_in_bursts(counts, data)}"
+        sentence = (
+            f"{found}{words}, proved within {_percent(limit.budget)}{_in_bursts(counts, data)}"
+        )
         return _judged(Outcome.PASS, objective, counts, sentence, data)
     if proved.low > limit.budget:
         sentence = f"{found}, budget {_percent(limit.budget)}"
@@ -83,7 +86,7 @@ def judge_target(
             means=Meaning.HOLD,
             clears=f"less than {_percent(limit.budget)} over {evidence.look_back_seconds:.0f} s",
         )
-    return _too_few(objective, counts, proved.burst, found, data)
+    return _too_few(objective, counts, proved.burst, found + words, data)
 
 
 def _too_few(
