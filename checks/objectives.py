@@ -211,7 +211,7 @@ class _Watch:
             bucket, evidence = self._counting.bucket(reading, bounds, look_back_seconds)
             judgement = judge_quantile(self._objective, bucket, evidence, self._seen)
         # A burst that has left the look-back since is still what this platform's errors come in.
-        self._seen = Burst.of(judgement.data)
+        self._seen = Burst.of(judgement.data).or_larger(self._seen)
         return judgement
 
     def _since(self, fit: Fit) -> dt.datetime:

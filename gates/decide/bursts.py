@@ -45,9 +45,9 @@ class Burst:
         """Return it as JSON values, for a judgement to keep."""
         return {"burst": self.size, "burst_source": self.source}
 
-    def or_size(self, size: float) -> Burst:
-        """Return this one, or a burst of that size if that is larger."""
-        return self if self.size >= size else Burst(size)
+    def or_larger(self, other: Burst) -> Burst:
+        """Return this one, or the other if that is larger."""
+        return self if self.size >= other.size else other
 
     @property
     def words(self) -> str:
@@ -71,7 +71,7 @@ class Proof:
 
 def proof(counts: Counts, budget: float, at_least: Burst) -> Proof:
     """Return the bounds for bursts as they are seen, and no smaller ones than `at_least`."""
-    burst = max(at_least, _largest(counts.cells, budget), key=lambda one: one.size)
+    burst = at_least.or_larger(_largest(counts.cells, budget))
     high = upper_bound(counts.bad / burst.size, counts.total / burst.size)
     return Proof(_low(counts, at_least.size), high, burst)
 

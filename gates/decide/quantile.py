@@ -89,7 +89,7 @@ class _Quantile:
         self._bucket = bucket
         self._budget = objective.target.budget
         self._target = objective.target.target_seconds or 0.0
-        self._seen = seen.or_size(objective.target.assumed_burst)
+        self._seen = seen.or_larger(Burst(objective.target.assumed_burst))
         self._name = f"p{(objective.target.quantile or 0.0) * 100:g}"
 
     def judged(self, evidence: Evidence) -> Judgement:
