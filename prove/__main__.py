@@ -25,7 +25,7 @@ PROOFS = (
     Proof("bursts", bursts.PROMISE, bursts.seldom_wrong, share=2, at_least=40),
     Proof("objectives", objectives.PROMISE, objectives.counted_right, share=4, at_least=300),
     Proof("foreign", foreign.PROMISE, foreign.true_verdicts, share=4, at_least=12),
-    Proof("backends", backends.PROMISE, backends.right_with_each, share=4, at_least=6),
+    Proof("backends", backends.PROMISE, backends.right_with_each, share=4, at_least=24),
     Proof("kills", runs.KILLS, runs.killed, share=6, at_least=200),
     Proof("healthy", runs.HEALTHY, runs.healthy, share=6, at_least=50),
 )

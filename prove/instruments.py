@@ -127,7 +127,8 @@ class Asked:
 
     def sees(self, name: str) -> bool:
         """Return whether the instrument has samples of a metric of this job."""
-        query = {"query": f'{name}{{job="{self.job}"}}', "nocache": "1"}
+        selector = f'{name}{{job="{self.job}"}}[10m]'
+        query = {"query": f"last_over_time({selector})", "nocache": "1"}
         answer = httpx.get(f"{self.url}/api/v1/query", params=query, timeout=5).json()
         return bool(answer["data"]["result"])
 

@@ -135,7 +135,7 @@ async def reload(layout: Layout, server: str) -> None:
     """Have Prometheus or Alertmanager read its files again; raises SandboxError."""
     request = f"POST /-/reload HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
     status = await exchange(layout.ports[server], request.encode())
-    if not status.startswith(b"HTTP/1.1 200"):
+    if not status.startswith(b"HTTP/1.1 2"):
         raise SandboxError(f"{server} did not reload: see {layout.log(server)}.")
 
 
