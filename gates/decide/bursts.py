@@ -69,11 +69,14 @@ class Proof:
     burst: Burst
 
 
-def proof(counts: Counts, budget: float, at_least: Burst) -> Proof:
-    """Return the bounds for bursts as they are seen, and no smaller ones than `at_least`."""
-    burst = at_least.or_larger(_largest(counts.cells, budget))
+def proof(counts: Counts, budget: float, assumed: float, seen: Burst = NONE_SEEN) -> Proof:
+    """Return the bounds for bursts as the counts show them, and none smaller than those assumed.
+
+    Bursts `seen` earlier keep a budget from being proved, and nothing from being disproved.
+    """
+    burst = seen.or_larger(Burst(assumed)).or_larger(_largest(counts.cells, budget))
     high = upper_bound(counts.bad / burst.size, counts.total / burst.size)
-    return Proof(_low(counts, at_least.size), high, burst)
+    return Proof(_low(counts, assumed), high, burst)
 
 
 def proved_size(counts: Counts, budget: float) -> int:

@@ -69,7 +69,7 @@ def judge_target(
     problem = counts.problem()
     if problem is not None:
         return _undecided(objective, f"{subject}: {problem}", evidence, "working metrics")
-    proved = proof(counts, limit.budget, seen.or_larger(Burst(limit.assumed_burst)))
+    proved = proof(counts, limit.budget, limit.assumed_burst, seen)
     data = {**evidence.data(), **_figures(counts, limit, proved)}
     found = f"{subject}: {_share(counts, limit)}"
     words = proved.burst.words
@@ -120,7 +120,7 @@ def judge_rollback(
         judgement = _undecided(objective, f"{subject}: {problem}", evidence, "working metrics")
         return dataclasses.replace(judgement, rule="rollback limit", target=limit.budget)
     over = sum(1 for step in sustained.steps if _is_over(step, limit))
-    proved = proof(whole, limit.budget, Burst(limit.assumed_burst))
+    proved = proof(whole, limit.budget, limit.assumed_burst)
     data = {
         **evidence.data(),
         **_figures(whole, limit, proved),

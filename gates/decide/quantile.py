@@ -89,7 +89,7 @@ class _Quantile:
         self._bucket = bucket
         self._budget = objective.target.budget
         self._target = objective.target.target_seconds or 0.0
-        self._seen = seen.or_larger(Burst(objective.target.assumed_burst))
+        self._seen = seen
         self._name = f"p{(objective.target.quantile or 0.0) * 100:g}"
 
     def judged(self, evidence: Evidence) -> Judgement:
@@ -154,7 +154,7 @@ class _Quantile:
         return self._judgement(Outcome.INCONCLUSIVE, sentence, data, "working metrics")
 
     def _proof(self, over: Over) -> Proof:
-        return proof(over.counts, self._budget, self._seen)
+        return proof(over.counts, self._budget, self._objective.target.assumed_burst, self._seen)
 
     def _said(self) -> str:
         seconds = self._bucket.interpolated_seconds

@@ -108,6 +108,11 @@ def test_a_burst_seen_earlier_in_the_run_still_counts() -> None:
     assert judged(counted(400, {}), Burst.of(before.data)).outcome is Outcome.INCONCLUSIVE
 
 
+def test_a_burst_seen_earlier_keeps_no_failure_from_being_said() -> None:
+    even = {(step, pod): 2 for step in range(STEPS) for pod in range(PODS)}
+    assert judged(counted(400, even), Burst(500)).outcome is Outcome.FAIL
+
+
 def test_an_interpolated_quantile_is_not_proved_by_bursts_either() -> None:
     bursts, single = {(7, 2): 20, (9, 3): 20}, dict.fromkeys(SPREAD, 2)
     outcomes = [
