@@ -64,7 +64,10 @@ def _case(chance: random.Random, job: str, url: str, folder: pathlib.Path) -> st
     asked = Asked(url, job, platform.scrape_seconds, _metrics(job), SELECTED, _objectives())
     # VictoriaMetrics takes a moment until it finds what it was given.
     wait_until(lambda: not samples or asked.sees("up"), "the samples can be asked for", 30)
-    wrong = _wrong(platform, kind, asked.judged(CHECKS[kind], folder))
+    judgement = asked.judged(CHECKS[kind], folder)
+    if time.time() > frame.end - platform.scrape_seconds and not _decided(judgement):
+        return None  # this machine was so busy that the scenario's scrapes had ended
+    wrong = _wrong(platform, kind, judgement)
     return wrong and f"{', '.join(platform.flaws) or 'no flaw'}, {kind}: {wrong}"
 
 
@@ -82,7 +85,7 @@ def _metrics(job: str) -> Metrics:
 
 def _wrong(platform: Platform, kind: str, judgement: Judgement | None) -> str | None:
     """Return what is wrong with a decision; undecided is never wrong, but where nothing is odd."""
-    if judgement is None or judgement.outcome not in (Outcome.PASS, Outcome.FAIL):
+    if judgement is None or not _decided(judgement):
         return _needlessly(platform, kind)
     end = dt.datetime.fromisoformat(judgement.data["evaluated_at"]).timestamp()
     seconds = float(judgement.data["look_back_seconds"])
@@ -96,6 +99,10 @@ def _wrong(platform: Platform, kind: str, judgement: Judgement | None) -> str | 
                 f"{really.least[what]:,} and {really.most[what]:,}"
             )
     return _stopped(really, judgement, end, seconds)
+
+
+def _decided(judgement: Judgement | None) -> bool:
+    return judgement is not None and judgement.outcome in (Outcome.PASS, Outcome.FAIL)
 
 
 def _needlessly(platform: Platform, kind: str) -> str | None:
