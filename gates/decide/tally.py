@@ -200,12 +200,20 @@ def _check_process(
 def _check_volumes(metric: str, rows: Sequence[Row]) -> None:
     """Raise NotCountableError for more events than a target can have had since the scrape before."""
     usual = max((row.of(ALL) - row.of(FIRST) for row in rows), default=0.0)
+    largest: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        largest[row.source] = sorted([*largest[row.source], row.of(ALL) - row.of(FIRST)])[-2:]
     for row in rows:
         events, first = row.of(ALL), row.of(FIRST)
+        # Beside the largest of the source's others: traffic that begins late shows more than once.
+        jumped, peaks = events - first, largest[row.source]
+        other = peaks[0] if jumped == peaks[-1] else peaks[-1]
         if events > _MOST_PER_SECOND * max(row.at - row.since, 1.0):
             found = f"{events:,.0f} events in {row.at - row.since:.0f} s"
         elif first > max(_FIRST_LEAST, _FIRST_FACTOR * usual):
             found = f"{first:,.0f} events at once in counters that begin there"
+        elif jumped > max(_FIRST_LEAST, _FIRST_FACTOR * other):
+            found = f"{jumped:,.0f} events in one scrape and at most {other:,.0f} in any other"
         else:
             continue
         raise NotCountableError(

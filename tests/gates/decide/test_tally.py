@@ -76,6 +76,25 @@ def test_a_counter_grows_from_scrape_to_scrape() -> None:
     assert len(counts.cells) == 10
 
 
+@pytest.mark.parametrize("grew", [3_000, 120_000])
+def test_counters_that_jump_in_one_scrape_are_no_measurement(grew: int) -> None:
+    jumps = [*steady(10)[:7], *steady(10, 7, first=1000.0 + grew)]
+    assert "more than it can have had" in str(refused([series(jumps)]))
+
+
+@pytest.mark.parametrize(
+    "grew",
+    [
+        pytest.param([0] * 11 + [3_000, 3_000], id="traffic begins late"),
+        pytest.param([3_000] * 5 + [0] + [6_000] + [3_000] * 6, id="a scrape is missed"),
+        pytest.param([10] * 6 + [900] + [10] * 6, id="a small peak"),
+    ],
+)
+def test_traffic_that_changes_is_counted(grew: list[int]) -> None:
+    values = [1000.0 + sum(grew[:number]) for number in range(14)]
+    assert counted([series(values)]).total == sum(grew[-10:])
+
+
 def test_the_first_value_of_a_counter_that_begins_in_the_range_counts() -> None:
     assert counted([series(steady()), series([3, 5], "500")]).bad == 5
 
