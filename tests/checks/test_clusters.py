@@ -140,11 +140,11 @@ class TestRegions:
     ) -> Platform:
         regions = {
             name: {
-                "services": {"api": f"http://{name}.invalid"},
-                "prometheus": f"http://prometheus.{name}.invalid",
+                "services": {"api": f"http://127.0.0.1:{port}"},
+                "prometheus": f"http://127.0.0.1:{port + 10}",
                 "kubernetes": {"server": url, "token": "file:token", "candidate": candidate},
             }
-            for name, url in addresses.items()
+            for port, (name, url) in enumerate(addresses.items(), start=1)
         }
         platform = a_cluster_platform(
             folder, "http://nowhere.invalid", sections={"regions": regions}

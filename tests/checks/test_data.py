@@ -289,7 +289,16 @@ def test_a_database_that_does_not_answer_the_gate_is_an_error(
     settings = platform.environment.settings
     assert settings.postgres is not None
     moved = settings.postgres.model_copy(update={"port": closed_port()})
-    assert outcome(EVERY[name], elsewhere(platform, postgres=moved)) is Outcome.ERROR
+    away = settling_at_once(elsewhere(platform, postgres=moved))
+    assert outcome(EVERY[name], away) is Outcome.ERROR
+
+
+def settling_at_once(platform: Platform) -> Platform:
+    """Return a platform whose migrations are waited for half a second."""
+    assert platform.policy.data is not None
+    log = platform.policy.data.migration_log.model_copy(update={"settle_for": 0.5})
+    data = platform.policy.data.model_copy(update={"migration_log": log})
+    return dataclasses.replace(platform, policy=platform.policy.model_copy(update={"data": data}))
 
 
 def elsewhere(platform: Platform, **sections: Any) -> Platform:
@@ -342,13 +351,7 @@ def test_rows_that_came_since_an_old_baseline_would_hide_lost_ones(
 
 
 def test_a_migration_that_runs_is_waited_for(records: Records, tmp_path: pathlib.Path) -> None:
-    platform = records.platform(tmp_path)
-    assert platform.policy.data is not None
-    log = platform.policy.data.migration_log.model_copy(update={"settle_for": 0.5})
-    data = platform.policy.data.model_copy(update={"migration_log": log})
-    hurried = dataclasses.replace(
-        platform, policy=platform.policy.model_copy(update={"data": data})
-    )
+    hurried = settling_at_once(records.platform(tmp_path))
     with records.superuser() as prisma:
         prisma.execute(b"SELECT pg_advisory_lock(72707369)")
         (found,) = bad(migrated, hurried)

@@ -57,6 +57,14 @@ BATCHES = (
     ("redis-down",),
     ("old-version-in-one-region",),
     ("gate-without-network",),
+    ("health-404",),
+    ("health-404-once",),
+    ("health-cached",),
+    ("health-throttled",),
+    ("health-unknown-asker",),
+    ("one-bad-replica",),
+    ("one-old-replica", "redis-stale-replica"),
+    ("health-claims-to-be-fast", "redis-out-of-memory"),
 )
 
 

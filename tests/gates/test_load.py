@@ -90,8 +90,8 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
             id="bounds out of order",
         ),
         pytest.param(
-            "budget: 0.1%",
-            "budget: 0%",
+            "{budget: 0.1%}",
+            "{budget: 0%}",
             [
                 (
                     "objectives.yaml: objectives.2.target: budget 0% can never pass: no number of "
@@ -101,8 +101,8 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
             id="a budget that can never pass",
         ),
         pytest.param(
-            "budget: 0.1%",
-            "budget: 100%",
+            "{budget: 0.1%}",
+            "{budget: 100%}",
             [
                 (
                     "objectives.yaml: objectives.2.target: budget 100% can never fail: every event "
@@ -112,8 +112,8 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
             id="a budget that can never fail",
         ),
         pytest.param(
-            "budget: 0.1%",
-            "budget: 0.001",
+            "{budget: 0.1%}",
+            "{budget: 0.001}",
             [
                 "objectives.yaml: objectives.2.target.budget = 0.001: must be a percentage, such as 0.1%."
             ],
