@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import psycopg
 import pytest
 
@@ -15,7 +17,7 @@ TABLE = "prisma_record"
 
 
 @pytest.fixture(scope="module")
-def recorded(database: Database) -> Database:
+def recorded(database: Database) -> Iterator[Database]:
     """Return the database with an empty table of Prisma's, and a login that sees other sessions."""
     database.as_superuser(
         f"CREATE TABLE {TABLE} (migration_name text, checksum text, started_at timestamptz, "
@@ -23,7 +25,9 @@ def recorded(database: Database) -> Database:
         f"GRANT SELECT ON {TABLE} TO reader, blind",
         "GRANT pg_read_all_stats TO reader",
     )
-    return database
+    yield database
+    # Other files of this process ask the same server.
+    database.as_superuser(f"DROP TABLE {TABLE}", "REVOKE pg_read_all_stats FROM reader")
 
 
 def connected(database: Database, name: str = "clinic") -> psycopg.Connection[tuple[object, ...]]:
