@@ -25,10 +25,8 @@ from probes.redis_failures import SENTENCES, FoundError, failure_kind
 __all__ = [
     "KeyCount",
     "RedisFacts",
-    "RedisRights",
     "RedisTarget",
     "count_keys",
-    "excess_rights",
     "failure_kind",
     "observe",
     "ping",
@@ -39,28 +37,6 @@ __all__ = [
 PHASES: Final = ("resolve", "connect", "tls", "login", "command")
 
 _KEYS_PER_BATCH: Final = 500
-_ACL_SINCE: Final = (6, 0)
-
-# One example of each thing that the gate must not be able to do; ACL DRYRUN runs none of them.
-_FORBIDDEN: Final[tuple[tuple[str, ...], ...]] = (
-    ("SET", "release-gate:proof", "0"),
-    ("GET", "release-gate:proof"),
-    ("DEL", "release-gate:proof"),
-    ("KEYS", "*"),
-    ("FLUSHALL",),
-    ("CONFIG", "GET", "maxmemory"),
-    ("EVAL", "return 0", "0"),
-    ("MONITOR",),
-    ("SHUTDOWN",),
-)
-
-# Where ACL DRYRUN is not to be had, these are sent. The server checks the ACL before the options,
-# so a user without the right gets NOPERM, and one with it a syntax error: nothing is ever done.
-_MALFORMED: Final = {
-    "SET": ("SET", "release-gate:proof", "0", "NO-SUCH-OPTION"),
-    "FLUSHALL": ("FLUSHALL", "NO-SUCH-OPTION"),
-    "EVAL": ("EVAL", "return 0", "NO-SUCH-COUNT"),
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -119,26 +95,6 @@ class KeyCount:
     def facts(self) -> Mapping[str, object]:
         """Return the count, never a key."""
         return {"count": self.count, "batches": self.batches}
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class RedisRights:
-    """Which forbidden commands the gate's user could run, and of which that is not known."""
-
-    user: str
-    excess: tuple[str, ...]
-    unknown: tuple[str, ...]
-    how: str
-    """`ACL DRYRUN`, `refused attempts`, or why nothing is known."""
-
-    def facts(self) -> Mapping[str, object]:
-        """Return everything: names of commands."""
-        return {
-            "user": self.user,
-            "excess": list(self.excess),
-            "unknown": list(self.unknown),
-            "how": self.how,
-        }
 
 
 V = TypeVar("V", bound=Facts)
@@ -201,42 +157,6 @@ def scan(client: Client, pattern: str, max_iterations: int) -> Iterator[list[byt
         FailureKind.UNUSABLE_ANSWER,
         f"The scan did not come round in {max_iterations} batches; what there is, is unknown.",
     )
-
-
-def excess_rights(target: RedisTarget, *, deadline: Deadline) -> Observation[RedisRights]:
-    """Say which writing, blocking or prying commands the user could run, without running any."""
-
-    def ask(client: Client) -> RedisRights:
-        version = _text(_info(client, "server"), "redis_version")
-        every = tuple(command[0] for command in _FORBIDDEN)
-        if _version(version) < _ACL_SINCE:
-            return RedisRights(target.user, (), every, f"Redis {version} has no ACLs (since 6.0)")
-        try:
-            excess = tuple(
-                command[0] for command in _FORBIDDEN if _dry_run(client, target.user, command)
-            )
-            return RedisRights(target.user, excess, (), "ACL DRYRUN")
-        except redis.exceptions.ResponseError:
-            # An older server, or a user who may not run ACL DRYRUN.
-            excess = tuple(name for name in every if name in _MALFORMED and _attempt(client, name))
-            unknown = tuple(name for name in every if name not in _MALFORMED)
-            return RedisRights(target.user, excess, unknown, "refused attempts")
-
-    return observe(target, deadline, ask)
-
-
-def _dry_run(client: Client, user: str, command: tuple[str, ...]) -> bool:
-    return run(client, "ACL DRYRUN", user, *command) in {b"OK", "OK", True}
-
-
-def _attempt(client: Client, name: str) -> bool:
-    try:
-        run(client, *_MALFORMED[name])
-    except redis.exceptions.NoPermissionError:
-        return False
-    except redis.exceptions.ResponseError:
-        return True
-    return True
 
 
 def observe(target: RedisTarget, deadline: Deadline, ask: Callable[[Client], V]) -> Observation[V]:
@@ -342,7 +262,3 @@ def _role(answer: Any) -> str:
     if not isinstance(role, bytes):
         raise FoundError(FailureKind.UNUSABLE_ANSWER, "ROLE does not tell the role.")
     return role.decode("ascii", "replace")
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())

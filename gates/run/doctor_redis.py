@@ -6,26 +6,29 @@ from checks import flags
 from checks.failures import failure_of
 from environments.settings import Redis
 from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
-from probes import redis
+from probes import redis, redis_rights
 from probes.observation import Failure, FailureKind
-from probes.redis import RedisFacts, RedisRights, RedisTarget
+from probes.redis import RedisFacts, RedisTarget
+from probes.redis_rights import RedisRights
 
 _SYSTEM = "Redis"
 _USER = "release_gate"
 _KEYS = Keys("redis.host", "redis.ca_file", "redis.password")
 _COMMANDS = "+ping +info +dbsize +role +time +scan"
 _WHOAMI = "+acl|whoami"
-_SINCE_KEY_PATTERNS = 7
+_PROOF = "+command|info +acl|dryrun"
+_SINCE_ACL, _SINCE_PROOF = 6, 7
+_MOST_SHOWN = 12
 _SAVE = "ACL SAVE"
 
 
 def examine_redis(subject: Subject, section: Redis, target: RedisTarget) -> list[Finding]:
-    """Log in, ask for its state, and try in vain what the gate must not be able to do."""
+    """Log in, ask for its state, and judge every command that the gate's user may run."""
     state = redis.ping(target, deadline=subject.deadline())
     if state.value is None:
         return [_no_answer(subject, section, failure_of(state))]
     found = [_state(subject, state.value)]
-    rights = redis.excess_rights(target, deadline=subject.deadline())
+    rights = redis_rights.excess_rights(target, deadline=subject.deadline())
     if rights.value is None:
         return [*found, _no_answer(subject, section, failure_of(rights))]
     found += _rights(subject, section, rights.value, state.value.version)
@@ -39,12 +42,12 @@ def acl_lines(
 
     `flags` is the pattern of the only keys whose values it may read, if there are any.
     """
-    modern = _major(version) >= _SINCE_KEY_PATTERNS
+    modern = _major(version) >= _SINCE_PROOF
     start = "reset on >PASSWORD" if new else "on resetkeys"
     # Redis 6 has no pattern for reading alone, and none of these commands writes.
     keys = "" if flags is None else f" %R~{flags}" if modern else f" ~{flags}"
     asked = ("+get" if flags else "", "+select" if database else "")
-    words = (_COMMANDS, *asked, _WHOAMI, "+acl|dryrun" if modern else "")
+    words = (_COMMANDS, *asked, _WHOAMI, _PROOF if modern else "")
     commands = " ".join(filter(None, words))
     return f"ACL SETUSER {user} {start}{keys} resetchannels -@all {commands}", _SAVE
 
@@ -95,15 +98,21 @@ def _flags(subject: Subject, section: Redis, version: str) -> list[Finding]:
 
 
 def _rights(subject: Subject, section: Redis, rights: RedisRights, version: str) -> list[Finding]:
+    if _major(version) < _SINCE_ACL:
+        sentence = f"Redis {version} has no ACLs: every login may do everything"
+        return [_finding(Level.WARN, sentence, "Redis 6 and later can restrict the gate's user")]
     if rights.excess:
-        sentence = f"the user {section.user} may run {', '.join(rights.excess)}"
+        shown = ", ".join(rights.excess[:_MOST_SHOWN])
+        more = len(rights.excess) - _MOST_SHOWN
+        sentence = (
+            f"the user {rights.user} may run {shown}{f' and {more} more' if more > 0 else ''}"
+        )
         return [_finding(Level.BAD, sentence, *_restriction(subject, section, version))]
-    if rights.unknown:
-        sentence = f"not known whether {section.user} may run {', '.join(rights.unknown)}"
+    if not rights.proved:
+        sentence = f"it is not proved that the user {rights.user} can only read"
         return [_finding(Level.WARN, sentence, *_knowledge(section, version))]
-    return [
-        _finding(Level.OK, f"the user {section.user} can't write, block or read a patient's value")
-    ]
+    sentence = f"the user {rights.user} can't write, block or read a patient's value"
+    return [_finding(Level.OK, sentence)]
 
 
 def _restriction(subject: Subject, section: Redis, version: str) -> tuple[str, ...]:
@@ -118,9 +127,12 @@ def _restriction(subject: Subject, section: Redis, version: str) -> tuple[str, .
 
 
 def _knowledge(section: Redis, version: str) -> tuple[str, ...]:
-    if _major(version) >= _SINCE_KEY_PATTERNS:
-        return (f"ACL SETUSER {section.user} +acl|dryrun", _SAVE)
-    return (f"Redis {version} can't tell without trying; Redis 7 and later can",)
+    if _major(version) >= _SINCE_PROOF:
+        return (f"ACL SETUSER {section.user} {_PROOF}", _SAVE)
+    return (
+        f"Redis {version} tells a user's rights to administrators alone, Redis 7 to the user itself",
+        "compare its line in ACL LIST with the one in docs/platform-contract.md",
+    )
 
 
 def _major(version: str) -> int:

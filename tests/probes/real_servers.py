@@ -183,7 +183,7 @@ def _accepts(database: Database) -> bool:
 
 _ACL = (
     f"user default on >{PASSWORD} ~* &* +@all\n"
-    f"user gate on >{PASSWORD} resetkeys -@all +ping +role +info +scan +acl|dryrun\n"
+    f"user gate on >{PASSWORD} resetkeys -@all +ping +role +info +scan +command|info +acl|dryrun\n"
     f"user plain on >{PASSWORD} resetkeys -@all +ping +role +info +scan\n"
 )
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from probes import http, postgres, prometheus, redis
+from probes import http, postgres, prometheus, redis, redis_rights
 from probes.http import HeaderValue, HttpTarget
 from probes.observation import Deadline, FailureKind, Observation
 from probes.postgres import PostgresTarget
@@ -66,7 +66,7 @@ PROBES: dict[str, Probe] = {
     "redis count_keys": lambda port, deadline: redis.count_keys(
         _redis_target(port), f"{_SECRET}*", deadline=deadline
     ),
-    "redis excess_rights": lambda port, deadline: redis.excess_rights(
+    "redis excess_rights": lambda port, deadline: redis_rights.excess_rights(
         _redis_target(port), deadline=deadline
     ),
     "prometheus instant": lambda port, deadline: prometheus.instant(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import redis as redis_py
 
-from probes import redis, redis_keys
+from probes import redis_keys, redis_rights
 from probes.observation import Deadline, FailureKind, Observation
 from probes.redis import RedisTarget
 from sandbox.redis_server import gate_line
@@ -147,9 +147,9 @@ def test_the_operators_line_forbids_everything_else(
 
 
 def test_the_doctors_proof_finds_nothing_in_excess(gate: RedisTarget) -> None:
-    observed = redis.excess_rights(gate, deadline=_soon())
+    observed = redis_rights.excess_rights(gate, deadline=_soon())
     assert observed.value is not None
-    assert (observed.value.excess, observed.value.unknown) == ((), ())
+    assert (observed.value.excess, observed.value.proved) == ((), True)
 
 
 def test_a_user_that_may_not_read_values_is_told(redis_target: RedisTarget) -> None:

@@ -19,6 +19,8 @@ from gates.run.doctor_findings import Finding, Level, Subject
 from gates.run.doctor_grants import examine_grants
 from gates.run.doctor_postgres import examine_postgres, login_sql
 from gates.run.doctor_redis import acl_lines, examine_redis
+from probes import redis
+from probes.observation import Deadline
 from probes.redis import RedisTarget
 from tests.checks.platforms import a_platform
 from tests.environments.files import SECRETS, loaded
@@ -205,7 +207,7 @@ class TestRedis:
         target = dataclasses.replace(cache, user="loose")
         settings = Redis(host="localhost", user="loose")
         (found,) = bad(examine_redis(subject, settings, target))
-        assert found.sentence.startswith("the user loose may run SET, GET, DEL")
+        assert found.sentence.startswith("the user loose may run APPEND, BITFIELD, BITOP, ")
         for line in found.remedy:
             run(admin, *line.split())
         assert bad(examine_redis(subject, settings, target)) == []
@@ -236,6 +238,32 @@ class TestRedis:
             Level.OK,
         ]
 
+    @pytest.mark.parametrize(
+        ("version", "sentence"),
+        [
+            ("5.0.7", "Redis 5.0.7 has no ACLs: every login may do everything"),
+            ("6.2.14", "it is not proved that the user older can only read"),
+        ],
+    )
+    def test_an_older_server_proves_nothing(
+        self,
+        cache: RedisTarget,
+        admin: redis_py.Redis,
+        subject: Subject,
+        monkeypatch: pytest.MonkeyPatch,
+        version: str,
+        sentence: str,
+    ) -> None:
+        words = ("reset", "on", f">{PASSWORD}", "-@all", "+ping", "+info", "+role")
+        run(admin, "ACL", "SETUSER", "older", *words)
+        state = redis.ping(cache, deadline=Deadline.after(3))
+        assert state.value is not None
+        old = dataclasses.replace(state, value=dataclasses.replace(state.value, version=version))
+        monkeypatch.setattr(redis, "ping", lambda *_, **__: old)
+        target = dataclasses.replace(cache, user="older")
+        (_, found) = examine_redis(subject, Redis(host="localhost", user="older"), target)
+        assert (found.level, found.sentence) == (Level.WARN, sentence)
+
     def test_a_user_that_cannot_read_the_flags_is_given_the_right(
         self,
         cache: RedisTarget,
@@ -244,7 +272,7 @@ class TestRedis:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         run(admin, "ACL", "SETUSER", "blind", "on", f">{PASSWORD}", "-@all", "+acl|dryrun")
-        run(admin, "ACL", "SETUSER", "blind", "+ping", "+info", "+role")
+        run(admin, "ACL", "SETUSER", "blind", "+ping", "+info", "+role", "+command|info")
         monkeypatch.setenv("REDIS_PASSWORD", PASSWORD)
         described = {
             "host": cache.host,
