@@ -39,6 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(exc)) from exc
     config.stash[ROWS] = {row.id: row for row in rows}
     config.stash[FOLDER], config.stash[CHECKS] = folder, checks
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        config.args = [str(checks.features)]
     for line in (
         "smoke: the smoke checks",
         "owner(name): who mends it",

@@ -1,12 +1,18 @@
-"""Command line options of every pytest run, and the plugins' shared stash."""
+"""Command line options of every pytest run; known before pytest looks for conftest.py (pyproject.toml)."""
 
 from __future__ import annotations
 
+import os
 import pathlib
+import sys
+from collections.abc import Generator
 
 import pytest
 
 from environments import loader
+from gates.load import ROOT
+
+SETTINGS = ROOT / "pyproject.toml"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,3 +34,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="folder with features/ and policy/ of another platform; default: what --env says",
     )
     group.addoption("--parent", type=int, help="process to end with")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    """Start again with this checkout's settings where `--env FILE` led pytest to others.
+
+    pytest looks for its settings before any plugin is loaded, and takes FILE for tests to collect.
+    """
+    given = early_config.invocation_params
+    if given.dir == ROOT and "--env" in given.args and early_config.inipath != SETTINGS:
+        place = ["-c", str(SETTINGS), "--rootdir", str(ROOT)]
+        line = [sys.executable, "-m", "pytest", *map(str, given.args), *place]
+        os.execv(sys.executable, line)  # noqa: S606 - the same command; its output is not captured yet
+    return (yield)

@@ -23,6 +23,8 @@ STOP_SECONDS = 20.0
 LOG = "pytest.log"
 PLUGINS = (
     "pytest_bdd.plugin",
+    # Its options are known at once: none of their values is taken for tests.
+    "bdd.options",
     # Its results are written by the parent, from the fold.
     "no:bdd.allure_bridge",
     "no:cacheprovider",
@@ -51,7 +53,8 @@ class ChildPlan:
 
     def command(self) -> list[str]:
         """Return the command line; it holds no secret."""
-        line = [sys.executable, "-m", "pytest", *self._features(), "-q", "--color=no"]
+        line = [sys.executable, "-m", "pytest", "-q", "--color=no"]
+        line += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
         for plugin in PLUGINS:
             line += ["-p", plugin]
         # Nothing in features, steps or checks asserts: rewriting would only cost time.
@@ -59,19 +62,12 @@ class ChildPlan:
         line += [f"--env={self.asked_as}", "--environment-file", str(self.environment_file)]
         line += ["--run-dir", str(self.run_dir)]
         line += ["--manifest", str(self.manifest), "--release", self.release]
+        line += ["--checks", str(self.checks)] if self.checks else []
         line += ["--parent", str(os.getpid())]
         line += ["--phase", str(self.phase)] if self.phase else []
         for region in self.regions:
             line += ["--region", region]
         return line if self.switched_at is None else [*line, "--switched-at", self.switched_at]
-
-    def _features(self) -> list[str]:
-        if self.checks is None:
-            return ["features"]
-        # Outside of this checkout pytest would take the nearest pytest.ini for its root, and no steps.
-        place = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
-        own = [] if self.checks.is_relative_to(ROOT) else ["-p", "conftest"]
-        return [str(self.checks / "features"), *place, *own, "--checks", str(self.checks)]
 
     def environment(self) -> dict[str, str]:
         """Return the child's environment: the plugins named on its line and no others, a log in UTF-8."""
