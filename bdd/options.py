@@ -33,6 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=pathlib.Path,
         help="folder with features/ and policy/ of another platform; default: what --env says",
     )
+    group.addoption(
+        "--dry",
+        action="store_true",
+        help="ask and write nothing: only what is not described is found",
+    )
     group.addoption("--parent", type=int, help="process to end with")
 
 

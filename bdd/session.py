@@ -12,10 +12,11 @@ from types import FrameType
 import pytest
 
 from bdd.collector import FOLDER, ROW
+from bdd.offline import refuse_everything_but
 from bdd.parent import end_with_parent
 from checks.check import Check, CheckBroke
 from checks.platform import NotDescribedError
-from checks.request import Request
+from checks.request import OUT, Request
 from checks.run import Run, open_run
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError
@@ -37,6 +38,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if config.getoption("--parent") is not None:
         end_with_parent(config.getoption("--parent"))
         _look_for_garbage_seldom()
+    if config.getoption("dry"):
+        refuse_everything_but(config.getoption("--run-dir") or OUT)
     stack = contextlib.ExitStack()
     config.stash[_CLOSE] = stack
     waiting.begin()
@@ -114,6 +117,7 @@ def _request(config: pytest.Config) -> Request:
         run_dir=option("--run-dir"),
         phase=option("--phase"),
         checks=config.stash[FOLDER],
+        dry=option("dry"),
     )
 
 

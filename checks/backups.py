@@ -68,15 +68,14 @@ class BackupFolder:
 
     def readable(self) -> None:
         """Judge that the newest backup can be read, to its end if it is no giant, and holds all tables."""
-        newest = self.newest
+        system, newest = self.system, self.newest
+        most_bytes = system.policy.backups.read_whole_up_to_mb * _MEGABYTE
         if newest is None:
             return
-        system = self.system
-        whole = newest.size <= system.policy.backups.read_whole_up_to_mb * _MEGABYTE
         observed = probes.backup.contents(
             newest.address,
             system.backups.pg_restore,
-            whole=whole,
+            whole=newest.size <= most_bytes,
             deadline=system.platform.deadline.sooner(_READ_SECONDS),
         )
         system.keep(observed)
@@ -128,9 +127,9 @@ class BackupFolder:
 
     def of_usual_size(self) -> None:
         """Judge the newest backup's size against the median of the earlier ones."""
+        policy = self.system.policy.backups
         if not self._any():
             return
-        policy = self.system.policy.backups
         newest, *others = self.entries or ()
         earlier = [one.size for one in others[: policy.compared_with]]
         self.system.judge(_size(newest, earlier, policy.size_tolerance))

@@ -16,6 +16,7 @@ _MEGABYTE = 1024 * 1024
 def judge_connections(platform: Platform, check: Check) -> None:
     """Judge that the primary answers, has connections left, and that its standbys stream and keep up."""
     system = DataSystem(platform, check)
+    policy = system.policy.connections
     observed = probes.sessions.sessions(system.login, deadline=platform.call_deadline())
     system.keep(observed)
     found = observed.value
@@ -27,7 +28,6 @@ def judge_connections(platform: Platform, check: Check) -> None:
         # Without that right only the gate's own sessions are seen: no finding about the platform.
         system.judge(_may_not_look())
         return
-    policy = system.policy.connections
     system.judge(_room(found, policy))
     if not found.in_recovery:
         system.judge(*_standbys(found, system.section.standbys, policy))

@@ -104,6 +104,7 @@ class MigrationCheck:
             if section.has_logs_column is None:
                 self.system.judge(_nobody_tells())
             return
+        policy = self.system.policy.migration_log
         observed = probes.files.content(location, deadline=self._platform.call_deadline())
         self.system.keep(observed)
         if observed.value is None:
@@ -113,7 +114,6 @@ class MigrationCheck:
         if released is not None and record is not None:
             name = max((one.name for one in released.migrations), default="")
             last = migrations.current(applied_of(record)).get(name)
-            policy = self.system.policy.migration_log
             self.system.judge(log_judged(observed.value, policy, name, last))
 
     def schema_version(self) -> None:

@@ -31,6 +31,7 @@ from checks.zone import (
     says,
     some_silent,
     values_of,
+    wanted,
 )
 from environments.sections.dns import DnsRecord, NameServer
 from gates.decide.judgement import Judgement
@@ -52,10 +53,13 @@ class Names:
     """The zone of one platform, as one check looks at it; all regions share it."""
 
     def __init__(self, platform: Platform, check: Check) -> None:
-        """Raise NotDescribedError where the environment says nothing of its zone."""
+        """Raise NotDescribedError where the environment says nothing of its zone, or a value wrongly."""
         self._platform = platform
         self._check = check
         self._zone = Zone.of(platform)
+        for record in self._zone.section.records:
+            for values in record.accepted_before:
+                wanted(record, values)
 
     def published(self) -> None:
         """Judge that every authoritative server says what the release wants."""

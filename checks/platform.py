@@ -55,7 +55,7 @@ class Platform:
             release=release_of(request.release, request.env, loaded),
             regions=regions_of(request.regions, loaded),
             switched_at=switched_at_of(request.switched_at, loaded),
-            deadline=Deadline.after(policy.deadlines.run),
+            deadline=Deadline.after(0.0 if request.dry else policy.deadlines.run),
             run_id=run_id,
             phase=request.phase,
             asked_as=request.env,

@@ -41,6 +41,8 @@ class Request:
     """The phase of the deployment that is asked about."""
     checks: pathlib.Path | None = None
     """The platform's own folder of checks; without it those of the gate."""
+    dry: bool = False
+    """Whether nothing is to be asked."""
 
 
 def new_run_id(kind: str) -> str:

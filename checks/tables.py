@@ -15,6 +15,7 @@ from checks.platform import Platform
 from checks.reading import count, follow, named
 from environments.sections.data import Reference, Table
 from gates.decide.counts import Band, Count, moved, nulls_moved
+from gates.decide.data_policy import CountPolicy
 from gates.decide.history import ONE_DEPLOYMENT
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
@@ -37,6 +38,7 @@ class TableCheck:
 
     def rows_as_before(self) -> None:
         """Judge each counted table against the baseline, by the policy's rule for it."""
+        policy = self.system.policy.counts
         before = known(self.system, ROWS)
         if before is None:
             return
@@ -47,7 +49,7 @@ class TableCheck:
             if table.counted is not None:
                 observed = count(self.system, name, table)
                 self.system.keep(observed)
-                self.system.judge(*self._counted(name, table, observed, before))
+                self.system.judge(*self._counted(name, table, observed, before, policy))
 
     def no_orphans(self) -> None:
         """Judge that no row refers to what is not there, and that declared references hold."""
@@ -79,6 +81,7 @@ class TableCheck:
         table: Table,
         observed: Observation[probes.rows.Counted],
         before: Before,
+        policy: CountPolicy,
     ) -> list[Judgement]:
         found = observed.value
         if found is None:
@@ -87,7 +90,6 @@ class TableCheck:
             return [_gone(name)]
         if name not in before.facts:
             return [_not_counted(name, before.baseline)]
-        policy = self.system.policy.counts
         was, now = _count_of(before.facts[name]), Count(found.rows, found.error_rows, found.exact)
         rule = policy.rules.get(table.counted or "")
         if rule is None:

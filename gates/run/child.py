@@ -50,6 +50,8 @@ class ChildPlan:
     """The platform's own folder of checks."""
     asked_as: str = "local"
     """What --env said, for the commands that checks name."""
+    dry: bool = False
+    """Whether nothing is to be asked or written, so that only what is not described is found."""
 
     def command(self) -> list[str]:
         """Return the command line; it holds no secret."""
@@ -64,6 +66,7 @@ class ChildPlan:
         line += ["--manifest", str(self.manifest), "--release", self.release]
         line += ["--checks", str(self.checks)] if self.checks else []
         line += ["--parent", str(os.getpid())]
+        line += ["--dry"] if self.dry else []
         line += ["--phase", str(self.phase)] if self.phase else []
         for region in self.regions:
             line += ["--region", region]

@@ -30,6 +30,7 @@ from gates.run.doctor_people import examine_people
 from gates.run.doctor_postgres import examine_postgres
 from gates.run.doctor_prometheus import examine_overlaps, examine_prometheus
 from gates.run.doctor_redis import examine_redis
+from gates.run.doctor_scenarios import SCENARIOS, examine_scenarios
 from gates.run.doctor_services import examine_public_address, examine_service, examine_vantage
 from gates.run.doctor_synthetic import examine_synthetic
 from probes.observation import Deadline, utc_now
@@ -38,7 +39,16 @@ WHOLE_SECONDS = 8.0
 """All systems are asked at once; whatever has not answered by then has not answered."""
 _NO_RELEASE = Release(0, 0, 0)
 _MAY_BE_HERE = frozenset(
-    {"secrets", "sections", "traffic", "backups", "repository", "evidence", "alert rules"}
+    {
+        "secrets",
+        "sections",
+        "traffic",
+        "backups",
+        "repository",
+        "evidence",
+        "alert rules",
+        SCENARIOS,
+    }
 )
 """Systems that may lie on this machine itself: finding them shows no network."""
 
@@ -115,6 +125,7 @@ def _examinations(subject: Subject, rows: Sequence[Row], now: dt.datetime) -> It
     yield lambda: examine_overlaps(subject)
     yield from _shared(subject)
     yield lambda: examine_traffic(settings.traffic, file, now)
+    yield lambda: examine_scenarios(subject, rows)
     yield lambda: examine_sections(subject.platform.environment.sections, rows, file)
 
 

@@ -125,8 +125,15 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "sentinel-secret")
 
 
+@pytest.fixture
+def scenarios_untried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes seconds of a processor and is the same in every call."""
+    monkeypatch.setattr("gates.run.doctor.examine_scenarios", lambda *_: [])
+
+
 @pytest.mark.usefixtures("secrets")
 class TestWithoutNetwork:
+    @pytest.mark.usefixtures("scenarios_untried")
     def test_it_says_soon_what_is_not_reachable_and_that_nothing_is(
         self, edited: pathlib.Path
     ) -> None:
@@ -146,6 +153,7 @@ class TestWithoutNetwork:
         assert (record["schema"], record["environment"], record["release"]) == (1, "prod", None)
         assert (record["exit_code"], ended.code) == (20, 20)
         assert not any(one["reached"] for one in ended.bad("api"))
+        assert [one["level"] for one in ended.findings() if one["system"] == "scenarios"] == ["OK"]
 
 
 class TestLocalPlatform:
@@ -184,9 +192,13 @@ class TestLocalPlatform:
             r"backups +- +.* can be listed",
             r"repository +- +.*v1.2.0.* can be read",
             r"evidence +- +the store can be read",
+            r"scenarios +- +all that the scenarios need is described",
         ):
             assert re.search(rf"OK +{what}", ended.out), what
 
+
+@pytest.mark.usefixtures("scenarios_untried")
+class TestSingleLooks:
     def test_one_region_alone(self, whole_platform: Sandbox) -> None:
         environment = whole_platform.state.environment
         ended = doctor("--env", environment, "--region", "eu", "--output", "json")

@@ -1,0 +1,126 @@
+"""The doctor tries every scenario without asking anybody: what is not described is BAD before a run."""
+
+from __future__ import annotations
+
+import pathlib
+import tempfile
+
+import pytest
+import yaml
+
+from gates.cli.doctor import summary
+from gates.load import ROOT, Checks, load_catalogue
+from gates.run.doctor import Diagnosis, subject_of
+from gates.run.doctor_findings import Finding, Level
+from gates.run.doctor_scenarios import examine_scenarios
+from tests.environments.files import SECRETS, loaded
+from tests.gates.run.test_doctor import everything_at
+from tests.probes.servers import answer, serving
+
+HEADER = "id,phase,when,owner,severity,kind,smoke,on_fail,applies_if,invariant\n"
+DATA = {
+    "tables": {"patients": {"columns": ["id"], "counted": "grows"}},
+    "migrations": {"repository": "releases", "log": "migrate.log"},
+    "backups": {"location": "backups"},
+}
+BACKUPS = "When the backups of the database are listed"
+NO_POLICY = "lacks the section data; add a data.yaml there, for "
+
+
+@pytest.fixture(autouse=True)
+def own_place(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """Return where temporary files of this test are."""
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    return place
+
+
+def found(folder: pathlib.Path, steps: dict[str, str], port: int = 9) -> list[Finding]:
+    """Return what the doctor says of scenarios, given as steps by id; `data:` has no policy."""
+    rows = "".join(f"{one},post-deploy,15m,we,blocker,auto,no,hold,,no\n" for one in steps)
+    scenarios = "\n".join(
+        f"  @{one}\n  Scenario: Scenario {one}\n    {text}\n" for one, text in steps.items()
+    )
+    for part, name, text in (
+        ("features", "catalogue.csv", HEADER + rows),
+        ("features", "ours.feature", f"Feature: Ours\n\n{scenarios}"),
+        ("policy", "gate.yaml", (ROOT / "gates/policy/gate.yaml").read_text()),
+        ("policy", "objectives.yaml", (ROOT / "gates/policy/objectives.yaml").read_text()),
+    ):
+        (folder / "ours" / part).mkdir(parents=True, exist_ok=True)
+        (folder / "ours" / part / name).write_text(text)
+    lease = {"command": ["touch", str(folder / "asked")], "requests_per_second": 1}
+    more = {"checks": "ours", "data": DATA, "traffic": {"lease": lease}}
+    text = yaml.safe_dump({**yaml.safe_load(everything_at(port)), **more})
+    subject = subject_of(loaded(folder, text), "v1.2.0", ())
+    checks = Checks.of(subject.platform.environment.checks)
+    return examine_scenarios(subject, load_catalogue(checks.features))
+
+
+def test_what_is_not_described_is_bad_and_nobody_was_asked(
+    tmp_path: pathlib.Path, own_place: pathlib.Path
+) -> None:
+    with serving(answer(b"{}")) as server:
+        findings = found(
+            tmp_path,
+            {
+                "OURS-1": "When the status endpoint of the lab is read in every region\n"
+                "    Then it reports healthy",
+                "OURS-2": "When the liveness endpoint of the api is read in every region\n"
+                "    Then it reports healthy",
+                "OURS-3": "When the events since the traffic switch are counted in every region\n"
+                "    Then they prove the policy's target",
+                "OURS-4": "When a synthetic patient walks the journey in every region\n"
+                "    Then the booking succeeds",
+                "DATA-1": f"{BACKUPS}\n    Then the newest one was made for this deployment",
+                "DATA-2": f"{BACKUPS}\n    Then the newest one is about as big as the ones before it",
+                "DATA-3": f"{BACKUPS}\n    Then pg_restore can read it and finds the rows of every table",
+                "DATA-4": "When the tables of the database are read\n"
+                "    Then every counted table has as many rows as the baseline allows",
+                "DATA-5": "Then the primary answers, has connections to spare, and its standbys keep up",
+                "DATA-6": "When the migrations of the release are compared with those of the database\n"
+                "    Then the log of the run shows no error and its success",
+            },
+            server.port,
+        )
+        assert server.connections == 0
+    assert not (tmp_path / "asked").exists()
+    assert list(own_place.iterdir()) == []
+    assert all(one.level is Level.BAD for one in findings)
+    service, objective, data = sorted(findings, key=lambda one: "DATA-1" in one.sentence)
+    assert service.sentence == (
+        "the environment lacks services.lab.health.status; add it, for OURS-1 “Scenario OURS-1”"
+    )
+    assert "lacks an objective for OURS-3; add it, for OURS-3" in objective.sentence
+    needing = data.sentence.partition(NO_POLICY)[2]
+    assert [one.split(" ")[0] for one in needing.split(", ")] == [f"DATA-{n}" for n in range(1, 7)]
+    diagnosis = Diagnosis("clinic", None, tuple(findings))
+    assert diagnosis.exit_code == 20
+    assert "can decide" not in summary(diagnosis)
+
+
+def test_everything_described_is_ok(tmp_path: pathlib.Path) -> None:
+    steps = (
+        "When the liveness endpoint of the api is read in every region\n    Then it reports healthy"
+    )
+    (finding,) = found(tmp_path, {"OURS-1": steps})
+    assert (finding.level, finding.sentence) == (
+        Level.OK,
+        "all that the scenarios need is described (1 tried)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [("When the moon is read", "“the moon is read” is undefined"), ("", "has no steps")],
+    ids=["an undefined step", "no step"],
+)
+def test_a_scenario_that_cannot_be_tried_is_bad(
+    tmp_path: pathlib.Path, steps: str, words: str
+) -> None:
+    (finding,) = found(tmp_path, {"OURS-1": steps})
+    assert finding.level is Level.BAD
+    assert words in finding.sentence
