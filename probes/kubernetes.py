@@ -1,4 +1,4 @@
-"""The Kubernetes probe: what runs in a cluster and where its traffic goes, read by the official client.
+"""The Kubernetes probe: what runs in a cluster and where its traffic goes.
 
 It only ever lists and gets, with the rights of deploy/kubernetes/rbac.yaml, and asks the cluster itself what
 else the account could do. Objects may hold anything (annotations, environment, log lines): the values
@@ -14,10 +14,9 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from kubernetes import client
-
+from probes import kubernetes_models as models
 from probes import kubernetes_reading as reading
 from probes import kubernetes_rights
 from probes.kubernetes_client import (
@@ -25,7 +24,7 @@ from probes.kubernetes_client import (
     KubernetesTarget,
     Session,
     failure_kind,
-    session,
+    path_of,
 )
 from probes.kubernetes_objects import (
     ClusterHealth,
@@ -99,8 +98,8 @@ def workload(
 
     def ask(opened: Session) -> Workload:
         # Pods come first: what made them was there before, so that none seems to be nobody's.
-        method, selector = opened.core.list_namespaced_pod, _selector(labels)
-        pods = opened.listed(method, namespace, label_selector=selector)
+        path = path_of("v1", namespace, "pods")
+        pods = opened.listed(models.Pod, path, _selector(labels))
         return _owned(opened, namespace, labels, pods, version_label)
 
     return _observe(target, f"deployments and pods of {namespace}", deadline, ask)
@@ -112,17 +111,18 @@ def traffic(
     """Read a Service and all its EndpointSlices."""
 
     def ask(opened: Session) -> Traffic:
-        found = opened.found(opened.core.read_namespaced_service, service, namespace)
+        found = opened.found(models.Service, path_of("v1", namespace, "services", service))
         slices = opened.listed(
-            opened.discovery.list_namespaced_endpoint_slice,
-            namespace,
-            label_selector=f"{_SERVICE_OF_SLICE}={service}",
+            models.EndpointSlice,
+            path_of("discovery.k8s.io/v1", namespace, "endpointslices"),
+            f"{_SERVICE_OF_SLICE}={service}",
         )
+        spec = found.spec if found else models.ServiceSpec()
         return Traffic(
             found=found is not None,
-            selector=dict((found and found.spec.selector) or {}),
-            endpoints=reading.endpoints(slices, has_ports=bool(found and found.spec.ports)),
-            publishes_unready=bool(found and found.spec.publish_not_ready_addresses),
+            selector=dict(spec.selector),
+            endpoints=reading.endpoints(slices, has_ports=bool(spec.ports)),
+            publishes_unready=spec.publish_not_ready_addresses,
         )
 
     return _observe(target, f"service {namespace}/{service}", deadline, ask)
@@ -132,24 +132,19 @@ def _owned(
     opened: Session,
     namespace: str,
     labels: Mapping[str, str],
-    pods: Iterable[Any],
+    pods: Iterable[models.Pod],
     version_label: str,
 ) -> Workload:
     """Read what runs the app's pods, and join them."""
 
-    def listed(method: Callable[..., Any]) -> list[Any]:
-        return opened.listed(method, namespace, label_selector=_selector(labels))
+    def listed(resource: str) -> list[models.Workload]:
+        path = path_of("apps/v1", namespace, resource)
+        return opened.listed(models.Workload, path, _selector(labels))
 
-    sets = listed(opened.apps.list_namespaced_replica_set)
+    sets = listed("replicasets")
     runs = (
-        *(
-            reading.stateful_set(one, version_label)
-            for one in listed(opened.apps.list_namespaced_stateful_set)
-        ),
-        *(
-            reading.deployment(one, version_label)
-            for one in listed(opened.apps.list_namespaced_deployment)
-        ),
+        *(reading.stateful_set(one, version_label) for one in listed("statefulsets")),
+        *(reading.deployment(one, version_label) for one in listed("deployments")),
     )
     return Workload(runs, reading.pods(pods, sets, runs, version_label))
 
@@ -160,7 +155,7 @@ def config_map(
     """Read a ConfigMap, and when anybody changed it last."""
 
     def ask(opened: Session) -> ConfigMap:
-        found = opened.found(opened.core.read_namespaced_config_map, name, namespace)
+        found = opened.found(models.ConfigMap, path_of("v1", namespace, "configmaps", name))
         if found is None:
             return ConfigMap(found=False, data={}, changed_at=None)
         return reading.config_map(found)
@@ -174,9 +169,9 @@ def health(
     """Read /readyz and /version, all nodes, and what the pods of all namespaces ask of them."""
 
     def ask(opened: Session) -> ClusterHealth:
-        version = opened.call(opened.version.get_code)
-        nodes = opened.listed(opened.core.list_node)
-        pods = opened.listed(opened.core.list_pod_for_all_namespaces)
+        version = opened.one(models.Version, "/version/")
+        nodes = opened.listed(models.Node, path_of("v1", "", "nodes"))
+        pods = opened.listed(models.Pod, path_of("v1", "", "pods"))
         by_node = collections.defaultdict(list)
         for one in filter(reading.holds_room, pods):
             by_node[one.spec.node_name].append(one)
@@ -195,7 +190,8 @@ def health(
         if not own:
             return found
         like = max(own, key=lambda one: str(one.metadata.creation_timestamp))
-        limits = opened.listed(opened.core.list_namespaced_resource_quota, app.namespace)
+        path = path_of("v1", app.namespace, "resourcequotas")
+        limits = opened.listed(models.ResourceQuota, path)
         found = dataclasses.replace(found, quotas=tuple(quotas(limits, like)))
         beside = [one for one in pods if one.metadata.namespace == app.namespace]
         return _with_placed(found, like, nodes, filter(reading.holds_room, beside), app.most_pods)
@@ -203,7 +199,7 @@ def health(
     return _observe(target, "nodes and the pods of all namespaces", deadline, ask)
 
 
-def _pods_of(opened: Session, app: App, pods: Iterable[Any]) -> list[Any]:
+def _pods_of(opened: Session, app: App, pods: Iterable[models.Pod]) -> list[models.Pod]:
     """Return the app's own pods that hold room."""
     labelled = [one for one in pods if _is_of(one, app.namespace, app.labels)]
     workload = _owned(opened, app.namespace, app.labels, labelled, "")
@@ -212,7 +208,11 @@ def _pods_of(opened: Session, app: App, pods: Iterable[Any]) -> list[Any]:
 
 
 def _with_placed(
-    found: ClusterHealth, like: Any, nodes: Sequence[Any], pods: Iterable[Any], most: int
+    found: ClusterHealth,
+    like: models.Pod,
+    nodes: Sequence[models.Node],
+    pods: Iterable[models.Pod],
+    most: int,
 ) -> ClusterHealth:
     room = {one.name: one.holds(found.largest_ask) for one in found.nodes}
     wanted = max(0, most - found.app_pods)
@@ -309,11 +309,10 @@ def excess_rights(
     return _observe(target, f"rights in {namespace}", deadline, ask)
 
 
-def _rules(opened: Session, namespace: str) -> Any:
+def _rules(opened: Session, namespace: str) -> models.Rules:
     """Return what the cluster says that the account may do in a namespace."""
-    spec = client.V1SelfSubjectRulesReviewSpec(namespace=namespace)
-    method = opened.authorization.create_self_subject_rules_review
-    return opened.call(method, client.V1SelfSubjectRulesReview(spec=spec)).status
+    spec = {"namespace": namespace}
+    return opened.made(models.RulesReview, "SelfSubjectRulesReview", spec).status
 
 
 def _at_once(call: Callable[..., T], arguments: Iterable[Sequence[str]]) -> list[T]:
@@ -326,26 +325,24 @@ def _allowed(
     opened: Session, namespace: str, verb: str, group: str, resource: str, subresource: str
 ) -> str:
     """Return what is asked for in words if the account may do it, else nothing."""
-    attributes = client.V1ResourceAttributes(
+    attributes = {
         # A node belongs to no namespace.
-        namespace=None if resource == "nodes" else namespace,
-        verb=verb,
-        group=group,
-        resource=resource,
-        subresource=subresource or None,
+        "namespace": "" if resource == "nodes" else namespace,
+        "verb": verb,
+        "group": group,
+        "resource": resource,
+        "subresource": subresource,
+    }
+    review = opened.made(
+        models.AccessReview, "SelfSubjectAccessReview", {"resourceAttributes": attributes}
     )
-    review = client.V1SelfSubjectAccessReview(
-        spec=client.V1SelfSubjectAccessReviewSpec(resource_attributes=attributes)
-    )
-    method = opened.authorization.create_self_subject_access_review
-    allowed = opened.call(method, review).status.allowed
-    return f"{verb} {resource}{subresource and '/'}{subresource}" if allowed else ""
+    words = f"{verb} {resource}{subresource and '/'}{subresource}"
+    return words if review.status.allowed else ""
 
 
 def _is_ready(opened: Session) -> bool:
-    url = f"{opened.server.rstrip('/')}/readyz"
     try:
-        opened.call(opened.api.call_api, "GET", url)
+        opened.sent("GET", "/readyz")
     except FoundError as exc:
         if exc.failure.kind is FailureKind.SERVER_ERROR:
             return False
@@ -353,21 +350,16 @@ def _is_ready(opened: Session) -> bool:
     return True
 
 
-def _is_of(model: Any, namespace: str, labels: Mapping[str, str]) -> bool:
-    own = model.metadata.labels or {}
-    return model.metadata.namespace == namespace and labels.items() <= own.items()
+def _is_of(model: models.Pod, namespace: str, labels: Mapping[str, str]) -> bool:
+    own = model.metadata
+    return own.namespace == namespace and labels.items() <= own.labels.items()
 
 
 def _log(opened: Session, namespace: str, pod: str, container: str, tail: int) -> bytes | None:
-    """Return a log's last lines; None where the container never started, or is gone.
-
-    As they are: the client would read a log of one line that is JSON as an object, and refuse what is
-    no UTF-8.
-    """
-    method = opened.core.read_namespaced_pod_log
-    options = {"container": container, "tail_lines": tail, "limit_bytes": _LOG_BYTES}
+    """Return a log's last lines; None where the container never started, or is gone."""
+    path = path_of("v1", namespace, "pods", pod, "log")
     try:
-        log = bytes(opened.call(method, pod, namespace, **options, _preload_content=False).data)
+        log = opened.sent("GET", path, container=container, tailLines=tail, limitBytes=_LOG_BYTES)
     except FoundError as exc:
         if exc.status in (_BAD_REQUEST, 404):
             return None
@@ -387,8 +379,7 @@ def _observe(
     clock.enter("calls")
     value, failure = None, None
     try:
-        with session(target, deadline) as opened:
-            value = ask(opened)
+        value = ask(Session(target, deadline))
     except FoundError as exc:
         failure = exc.failure
     except Exception as exc:

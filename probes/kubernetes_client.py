@@ -1,41 +1,26 @@
-"""How the official client travels: it prepares and reads, the HTTP probe carries.
+"""How the Kubernetes API is asked: the HTTP probe sends, pydantic reads.
 
 So every call ends with the deadline, whatever the server does; TLS is verified, no proxy and no redirect is
-followed, answers are bounded, and the token never gets into the library's objects, logs or exceptions.
+followed, and answers are bounded.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 import re
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, cast
+from collections.abc import Mapping
+from typing import Final, TypeVar
 
-from kubernetes import client
-from kubernetes.client.exceptions import ApiException, OpenApiException
 from pydantic import SecretStr
 
 from probes import http
+from probes.kubernetes_models import Model, Page
 from probes.observation import Deadline, Failure, FailureKind, Observation
 from probes.waiting import pause
 
-_APIS: Final = (*("CoreV1Api", "AppsV1Api", "DiscoveryV1Api", "AuthorizationV1Api", "VersionApi"),)
-_POD: Final[Mapping[str, object]] = {"spec": {"containers": []}, "status": {}}
-_LISTS: Final[Mapping[str, object]] = {
-    "V1PodList": _POD,
-    "V1DeploymentList": {"spec": {"selector": {}, "template": _POD}, "status": {}},
-    "V1ReplicaSetList": {"spec": {"selector": {}, "template": _POD}, "status": {"replicas": 0}},
-    "V1StatefulSetList": {
-        "spec": {"selector": {}, "serviceName": "", "template": _POD},
-        "status": {"replicas": 0},
-    },
-    "V1ResourceQuotaList": {"spec": {}, "status": {}},
-    "V1EndpointSliceList": {"addressType": "IPv4", "endpoints": []},
-    "V1NodeList": {"spec": {}, "status": {}},
-}
+M = TypeVar("M", bound=Model)
+
 MAX_ANSWER_BYTES: Final = 32 * 1_048_576
 PAGE: Final = 250
 _RESOURCE: Final = re.compile(
@@ -93,69 +78,77 @@ class FoundError(Exception):
         self.status = status
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Answer:
-    """What the client library expects of its REST layer."""
-
-    status: int
-    data: bytes
-    headers: Mapping[str, str]
-    reason: str = ""
-
-    @property
-    def response(self) -> _Answer:
-        """Return what a call brings back whose body nobody decodes."""
-        return self
-
-    def read(self) -> bytes:
-        """Return the body."""
-        return self.data
-
-    def getheaders(self) -> Mapping[str, str]:
-        """Return the headers."""
-        return self.headers
-
-
-class Carrier:
-    """In the place of the client's REST layer: sends by the HTTP probe, within the deadline."""
+class Session:
+    """The API of one cluster, under one deadline."""
 
     def __init__(self, target: KubernetesTarget, deadline: Deadline) -> None:
         token = SecretStr(f"Bearer {target.token.get_secret_value()}")
-        self._target = http.HttpTarget(target.server, target.ca_file, {"Authorization": token})
+        headers: dict[str, str | SecretStr] = {
+            "Authorization": token,
+            "Accept": "application/json, */*",
+        }
+        self._target = http.HttpTarget(target.server, target.ca_file, headers)
         self._deadline = deadline
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None = None,
-        body: object = None,
-        post_params: object = None,  # noqa: ARG002 - no call of ours has any
-        _request_timeout: object = None,
-    ) -> _Answer:
-        """Send and read; raises FoundError for anything but a success."""
+    def sent(self, method: str, path: str, body: object = None, **parameters: object) -> bytes:
+        """Return the body of a success; raises FoundError for anything else."""
+        query = urllib.parse.urlencode({k: v for k, v in parameters.items() if v})
         for waits_left in reversed(range(_WAITS_FOR_ROOM + 1)):
-            answer = self._sent(method, url, headers or {}, body)
+            answer = self._answer(method, f"{path}?{query}" if query else path, body)
             wait = _retry_after(answer)
             if wait is None or not waits_left or wait > self._deadline.remaining_seconds():
                 break
             pause(wait)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's classes
-            raise FoundError(self._failure(answer.status, method, url), answer.status)
-        content_type = {"content-type": answer.content_type}
-        return _Answer(answer.status, answer.body, content_type)
+            raise FoundError(self._failure(answer.status, method, path), answer.status)
+        return answer.body
 
-    def _sent(
-        self, method: str, url: str, headers: Mapping[str, str], body: object
-    ) -> http.HttpAnswer:
-        accept = {"Accept": headers.get("Accept", "application/json")}
+    def one(self, model: type[M], path: str) -> M:
+        """Return one object; raises FoundError, and ValueError for what the API does not promise."""
+        return model.model_validate_json(self.sent("GET", path))
+
+    def found(self, model: type[M], path: str) -> M | None:
+        """Return one object, None when there is none of that name."""
+        try:
+            return self.one(model, path)
+        except FoundError as exc:
+            if exc.status == 404:  # noqa: PLR2004 - not found
+                return None
+            raise
+
+    def made(self, model: type[M], kind: str, spec: Mapping[str, object]) -> M:
+        """Return the answer to a review of the account's own rights."""
+        version = "authorization.k8s.io/v1"
+        document = {"apiVersion": version, "kind": kind, "spec": spec}
+        path = f"/apis/{version}/{kind.lower()}s"
+        return model.model_validate_json(self.sent("POST", path, document))
+
+    def listed(self, model: type[M], path: str, selector: str = "") -> list[M]:
+        """Return a whole list, page by page; one that expires meanwhile is read anew in one piece."""
+        items: list[M] = []
+        selected: dict[str, object] = {"labelSelector": selector}
+        paged: dict[str, object] = {"limit": PAGE}
+        while True:
+            try:
+                answer = self.sent("GET", path, **selected, **paged)
+            except FoundError as exc:
+                if exc.status != _GONE or "continue" not in paged:
+                    raise
+                items, paged = [], {}
+                continue
+            page = Page[model].model_validate_json(answer)  # type: ignore[valid-type]
+            items += page.items
+            if not page.metadata.next:
+                return items
+            paged["continue"] = page.metadata.next
+
+    def _answer(self, method: str, path: str, body: object) -> http.HttpAnswer:
         observed: Observation[http.HttpAnswer] = http.request(
             self._target,
             method,
-            url[len(self._target.base_url.rstrip("/")) :],
+            path,
             deadline=self._deadline,
             json=body,
-            headers=accept,
             max_bytes=MAX_ANSWER_BYTES,
         )
         if observed.value is None:
@@ -163,13 +156,20 @@ class Carrier:
             raise FoundError(observed.failure or missing)
         return observed.value
 
-    def _failure(self, status: int, method: str, url: str) -> Failure:
+    def _failure(self, status: int, method: str, path: str) -> Failure:
         kind = _KIND_BY_STATUS.get(status, FailureKind.UNUSABLE_ANSWER)
-        words = {"host": self._target.host, "status": status, "asked": asked(method, url)}
+        words = {"host": self._target.host, "status": status, "asked": asked(method, path)}
         return Failure(kind, _SENTENCES[kind].format(**words))
 
-    def close(self) -> None:
-        """Nothing stays open: the HTTP probe closes each connection."""
+
+def path_of(group: str, namespace: str, resource: str, *names: str) -> str:
+    """Return the path of a resource, such as `apps/v1` and `deployments`, in a namespace or in all.
+
+    Names come from settings; what they hold never leads elsewhere.
+    """
+    parts = [*(("namespaces", namespace) if namespace else ()), resource, *names]
+    root = "/api/v1" if group == "v1" else f"/apis/{group}"
+    return "/".join((root, *(urllib.parse.quote(one, safe="") for one in parts)))
 
 
 def asked(method: str, url: str) -> str:
@@ -192,82 +192,10 @@ def _retry_after(answer: http.HttpAnswer) -> float | None:
     return min(float(said), _LONGEST_WAIT_SECONDS)
 
 
-class Session:
-    """The client's APIs of one cluster, under one deadline."""
-
-    def __init__(self, target: KubernetesTarget, deadline: Deadline) -> None:
-        self._deadline = deadline
-        configuration = client.Configuration(host=target.server)
-        self.api = client.ApiClient(configuration)
-        self.api.rest_client = cast("Any", Carrier(target, deadline))
-        self.server = target.server
-        self.core = client.CoreV1Api(self.api)
-        self.apps = client.AppsV1Api(self.api)
-        self.discovery = client.DiscoveryV1Api(self.api)
-        self.authorization = client.AuthorizationV1Api(self.api)
-        self.version = client.VersionApi(self.api)
-
-    def call(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Call a method of the client; raises FoundError and the library's own."""
-        remaining = max(0.001, self._deadline.remaining_seconds())
-        return method(*arguments, _request_timeout=remaining, **options)
-
-    def listed(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> list[Any]:
-        """Return a whole list, page by page; one that expires meanwhile is read anew in one piece."""
-        items: list[Any] = []
-        token: str | None = None
-        while True:
-            try:
-                paged = {"limit": PAGE, **({"_continue": token} if token else {})}
-                page = self.call(method, *arguments, **paged, **options)
-            except FoundError as exc:
-                if exc.status != _GONE or token is None:
-                    raise
-                return list(self.call(method, *arguments, **options).items)
-            items += page.items
-            token = page.metadata._continue if page.metadata else None  # noqa: SLF001 - so the client names it
-            if not token:
-                return items
-
-    def found(self, method: Callable[..., Any], *arguments: Any) -> Any:
-        """Return one object, None when there is none of that name."""
-        try:
-            return self.call(method, *arguments)
-        except FoundError as exc:
-            if exc.status == 404:  # noqa: PLR2004 - not found
-                return None
-            raise
-
-
-def _build_models() -> None:
-    """Let the library build the models that are read here: a second or two, once in a process.
-
-    Done when this module is loaded, so that it is not taken from the first call's deadline.
-    """
-    api = client.ApiClient(client.Configuration(host="http://nowhere.invalid"))
-    for name in _APIS:
-        getattr(client, name)(api)
-    for name, item in _LISTS.items():
-        text = json.dumps({"metadata": {}, "items": [item]})
-        api.deserialize(text, name, "application/json")
-
-
-_build_models()
-
-
-@contextlib.contextmanager
-def session(target: KubernetesTarget, deadline: Deadline) -> Iterator[Session]:
-    """Yield a session."""
-    yield Session(target, deadline)
-
-
 def failure_kind(exc: BaseException) -> FailureKind | None:
-    """Return what an exception of the client library means; None: not theirs.
+    """Return what an exception means that is raised while an answer is read; None: a fault of ours.
 
-    Sending is the HTTP probe's, with its own mapping; what the library raises by itself is an answer that
-    is not what the API promises (also pydantic's ValidationError, a ValueError), and so is a model without
-    the parts that every object of its kind has (an AttributeError of None).
+    Sending is the HTTP probe's, with its own mapping. What pydantic refuses (a ValueError too) is not what
+    the API promises.
     """
-    if isinstance(exc, ApiException | OpenApiException | ValueError | AttributeError):
-        return FailureKind.UNUSABLE_ANSWER
-    return None
+    return FailureKind.UNUSABLE_ANSWER if isinstance(exc, ValueError) else None

@@ -10,19 +10,11 @@ import datetime as dt
 import math
 from collections.abc import Mapping
 
+from probes.kubernetes_models import Condition
+
 FIRST_REVISION = "deployment.kubernetes.io/revision"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Condition:
-    """A condition of a Deployment, pod or node."""
-
-    type: str
-    status: str
-    """True, False or Unknown."""
-    reason: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,15 +26,15 @@ class Deployment:
     """The version label of its pod template."""
     generation: int
     observed_generation: int
-    paused: bool
     wanted: int
     total: int
     updated: int
     ready: int
     available: int
-    revision: str
-    progress_deadline_seconds: int | None
     restarted_at: str | None
+    paused: bool = False
+    revision: str = ""
+    progress_deadline_seconds: int | None = None
     conditions: tuple[Condition, ...] = ()
     kind: str = "Deployment"
     uid: str = ""

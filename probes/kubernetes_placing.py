@@ -9,8 +9,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
+from probes.kubernetes_models import Node, Pod, PodTerm, Selector
 from probes.kubernetes_scheduling import holds, may_be_placed
 
 _HASHES = ("pod-template-hash", "controller-revision-hash")
@@ -56,14 +56,14 @@ class _Rule:
 
 
 def placed(
-    pod: Any, nodes: Sequence[Any], pods: Iterable[Any], fits: Mapping[str, int], wanted: int
+    pod: Pod, nodes: Sequence[Node], pods: Iterable[Pod], fits: Mapping[str, int], wanted: int
 ) -> int | None:
     """Return how many of the wanted pods find a node; None where no rule but room decides.
 
     `pods` are those of the namespace, `fits` tells for how many each node has room. Raises
     UnknownRuleError for a rule that is not counted here.
     """
-    labels = {one.metadata.name: one.metadata.labels or {} for one in nodes}
+    labels = {one.metadata.name: one.metadata.labels for one in nodes}
     there = [one for one in pods if one.spec.node_name in labels]
     rules = [*_rules(pod, nodes, there, labels), *_rules_of_others(pod, there, labels)]
     if not rules:
@@ -89,50 +89,46 @@ def _crowd(rules: Iterable[_Rule], labels: Mapping[str, str]) -> int:
 
 
 def _rules(
-    pod: Any, nodes: Sequence[Any], there: Sequence[Any], labels: Mapping[str, Mapping[str, str]]
+    pod: Pod, nodes: Sequence[Node], there: Sequence[Pod], labels: Mapping[str, Mapping[str, str]]
 ) -> Iterator[_Rule]:
     for kind, term in _terms(pod):
         counts, itself = _counted(term, pod, there, labels)
         yield _Rule(kind, term.topology_key, counts, itself)
-    for term in pod.spec.topology_spread_constraints or ():
-        if term.when_unsatisfiable != "DoNotSchedule":
+    for spread in pod.spec.topology_spread_constraints:
+        if spread.when_unsatisfiable != "DoNotSchedule":
             continue
-        counts, itself = _counted(term, pod, there, labels)
+        key = spread.topology_key
+        counts, itself = _counted(spread, pod, there, labels)
         eligible = [labels[one.metadata.name] for one in nodes if may_be_placed(pod, one)]
-        domains = frozenset(one[term.topology_key] for one in eligible if term.topology_key in one)
-        fewest = term.min_domains or 0
-        yield _Rule("spread", term.topology_key, counts, itself, domains, term.max_skew, fewest)
+        domains = frozenset(one[key] for one in eligible if key in one)
+        yield _Rule("spread", key, counts, itself, domains, spread.max_skew, spread.min_domains)
 
 
 def _rules_of_others(
-    pod: Any, there: Sequence[Any], labels: Mapping[str, Mapping[str, str]]
+    pod: Pod, there: Sequence[Pod], labels: Mapping[str, Mapping[str, str]]
 ) -> Iterator[_Rule]:
     """Yield the domains that pods which run keep free of pods like this one."""
     for other in there:
         for kind, term in _terms(other):
-            if kind == "apart" and _is_about(term, other, pod.metadata.labels or {}):
+            if kind == "apart" and _is_about(term, other, pod.metadata.labels):
                 _refuse_unknown(term, other)
-                domain = labels[other.spec.node_name].get(term.topology_key)
+                domain = labels[other.spec.node_name or ""].get(term.topology_key)
                 counts = collections.Counter([domain] if domain is not None else [])
                 yield _Rule(kind, term.topology_key, counts, itself=False)
 
 
-def _terms(pod: Any) -> Iterator[tuple[str, Any]]:
+def _terms(pod: Pod) -> Iterator[tuple[str, PodTerm]]:
     affinity = pod.spec.affinity
-    for kind, own in (
-        ("apart", affinity and affinity.pod_anti_affinity),
-        ("together", affinity and affinity.pod_affinity),
-    ):
-        required = own and own.required_during_scheduling_ignored_during_execution
-        yield from ((kind, one) for one in required or ())
+    yield from (("apart", one) for one in affinity.pod_anti_affinity.required)
+    yield from (("together", one) for one in affinity.pod_affinity.required)
 
 
-def _refuse_unknown(term: Any, owner: Any) -> None:
+def _refuse_unknown(term: PodTerm, owner: Pod) -> None:
     """Raise UnknownRuleError for a term about other namespaces, whose pods are not looked at here."""
     strange = {
-        "namespaces": set(getattr(term, "namespaces", None) or ()) - {owner.metadata.namespace},
-        "namespaceSelector": getattr(term, "namespace_selector", None),
-        "mismatchLabelKeys": getattr(term, "mismatch_label_keys", None),
+        "namespaces": set(term.namespaces) - {owner.metadata.namespace},
+        "namespaceSelector": term.namespace_selector,
+        "mismatchLabelKeys": term.mismatch_label_keys,
     }
     for name, value in strange.items():
         if value:
@@ -140,32 +136,32 @@ def _refuse_unknown(term: Any, owner: Any) -> None:
 
 
 def _counted(
-    term: Any, pod: Any, there: Sequence[Any], labels: Mapping[str, Mapping[str, str]]
+    term: PodTerm, pod: Pod, there: Sequence[Pod], labels: Mapping[str, Mapping[str, str]]
 ) -> tuple[collections.Counter[str], bool]:
     """Return how many pods that a term is about are in each domain, and whether a new pod is one."""
     _refuse_unknown(term, pod)
     found = [
-        labels[one.spec.node_name].get(term.topology_key)
+        labels[one.spec.node_name or ""].get(term.topology_key)
         for one in there
-        if _is_about(term, pod, one.metadata.labels or {})
+        if _is_about(term, pod, one.metadata.labels)
     ]
     counts = collections.Counter(one for one in found if one is not None)
-    return counts, _selects(term.label_selector, pod.metadata.labels or {})
+    return counts, _selects(term.label_selector, pod.metadata.labels)
 
 
-def _is_about(term: Any, owner: Any, labels: Mapping[str, str]) -> bool:
+def _is_about(term: PodTerm, owner: Pod, labels: Mapping[str, str]) -> bool:
     """Return whether the term of a pod is about a pod that runs and has these labels."""
-    own = owner.metadata.labels or {}
-    keys = term.match_label_keys or ()
+    own = owner.metadata.labels
     # The release's pods will have another hash than any that run.
-    same = all(key not in _HASHES and labels.get(key) == own.get(key) for key in keys)
+    same = all(
+        key not in _HASHES and labels.get(key) == own.get(key) for key in term.match_label_keys
+    )
     return same and _selects(term.label_selector, labels)
 
 
-def _selects(selector: Any, labels: Mapping[str, str]) -> bool:
-    if selector is None:
-        return False
-    wanted = selector.match_labels or {}
-    return wanted.items() <= labels.items() and all(
-        holds(one, labels) for one in selector.match_expressions or ()
+def _selects(selector: Selector | None, labels: Mapping[str, str]) -> bool:
+    return (
+        selector is not None
+        and selector.match_labels.items() <= labels.items()
+        and all(holds(one, labels) for one in selector.match_expressions)
     )

@@ -2,52 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
+from probes.kubernetes_models import Kind, Pod, QuotaSpec, ResourceQuota
 from probes.kubernetes_objects import Quota
 from probes.kubernetes_reading import asks, quantity
 
 
-def quotas(models: Iterable[Any], pod: Any) -> Iterator[Quota]:
+def quotas(found: Iterable[ResourceQuota], pod: Pod) -> Iterator[Quota]:
     """Yield each bound that a pod like this one meets, with what is left and what it asks for."""
-    for model in models:
-        if not all(
-            _binds(name, operator, values, pod) for name, operator, values in _scopes(model)
-        ):
+    for one in found:
+        if not all(_binds(*scope, pod) for scope in _scopes(one.spec)):
             continue
-        hard = (model.status and model.status.hard) or model.spec.hard or {}
-        used = (model.status and model.status.used) or {}
-        for resource, limit in hard.items():
+        for resource, limit in (one.status.hard or one.spec.hard).items():
             ask = _ask(pod, resource)
             if ask is not None:
-                left = quantity(limit) - quantity(used.get(resource))
-                yield Quota(model.metadata.name, resource, left, ask)
+                left = quantity(limit) - quantity(one.status.used.get(resource))
+                yield Quota(one.metadata.name, resource, left, ask)
 
 
-def _ask(pod: Any, resource: str) -> float | None:
+def _ask(pod: Pod, resource: str) -> float | None:
     """Return what a pod asks for of a quota's resource; None where pods do not count in it."""
     if resource in ("pods", "count/pods"):
         return 1.0
-    kind, dot, name = resource.partition(".")
+    prefix, dot, name = resource.partition(".")
+    kind: Kind = "limits" if dot and prefix == "limits" else "requests"
     if not dot:
-        kind, name = "requests", resource
+        name = resource
+    elif prefix not in ("limits", "requests"):
+        return None
     if name in ("cpu", "memory"):
         # A pod that asks for nothing of these is refused by a quota of them.
         return float(getattr(asks(pod, kind), name))
-    amounts = [getattr(one.resources, kind, None) or {} for one in pod.spec.containers or ()]
-    return sum(quantity(one.get(name)) for one in amounts) or None
+    amounts = (one.resources.of(kind).get(name) for one in pod.spec.containers)
+    return sum(quantity(one) for one in amounts) or None
 
 
-def _scopes(model: Any) -> Iterator[tuple[str, str, list[str]]]:
-    for name in model.spec.scopes or ():
-        yield name, "Exists", []
-    selector = model.spec.scope_selector
-    for one in (selector and selector.match_expressions) or ():
-        yield one.scope_name, one.operator, one.values or []
+def _scopes(spec: QuotaSpec) -> Iterator[tuple[str, str, Sequence[str]]]:
+    yield from ((name, "Exists", ()) for name in spec.scopes)
+    yield from (
+        (one.scope_name, one.operator, one.values) for one in spec.scope_selector.match_expressions
+    )
 
 
-def _binds(scope: str, operator: str, values: list[str], pod: Any) -> bool:
+def _binds(scope: str, operator: str, values: Sequence[str], pod: Pod) -> bool:
     """Return whether a scope of a quota takes in a pod of a Deployment that asks for CPU or memory."""
     if scope != "PriorityClass":
         return scope in ("NotTerminating", "NotBestEffort")

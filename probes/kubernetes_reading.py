@@ -1,4 +1,4 @@
-"""From the official client's models to ours: what is left out gets the API's own default."""
+"""From the API's objects to what the checks judge."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import datetime as dt
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from decimal import Decimal
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from kubernetes.utils.quantity import parse_quantity
-
+from probes import kubernetes_models as models
+from probes.kubernetes_models import Kind
 from probes.kubernetes_objects import (
     FIRST_REVISION,
     LAST_APPLIED,
     RESTARTED_AT,
-    Condition,
     ConfigMap,
     Container,
     Deployment,
@@ -40,123 +39,106 @@ _DETECTED: Final = (
 )
 _VALUES: Final = frozenset({"f:data", "f:binaryData"})
 _OVER: Final = ("Succeeded", "Failed")
+_QUANTITY: Final = re.compile(
+    r"(?P<number>[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)(?P<suffix>[numkMGTPE]|[KMGTPE]i|)"
+)
+_FACTORS: Final[Mapping[str, float]] = {
+    "": 1.0,
+    **{one: 10.0 ** (3 * power) for power, one in enumerate("num kMGTPE", -3) if one != " "},
+    **{f"{one}i": 1024.0**power for power, one in enumerate("KMGTPE", 1)},
+}
 
 
-def deployment(model: Any, version_label: str) -> Deployment:
+def deployment(model: models.Workload, version_label: str) -> Deployment:
     """Read a Deployment."""
-    spec, status, template = model.spec, model.status, model.spec.template
-    labels = (template.metadata and template.metadata.labels) or {}
-    annotations = (template.metadata and template.metadata.annotations) or {}
-    return Deployment(
-        name=model.metadata.name,
-        version=labels.get(version_label),
-        generation=model.metadata.generation or 0,
-        observed_generation=(status and status.observed_generation) or 0,
-        paused=bool(spec.paused),
-        wanted=1 if spec.replicas is None else spec.replicas,
-        total=(status and status.replicas) or 0,
-        updated=(status and status.updated_replicas) or 0,
-        ready=(status and status.ready_replicas) or 0,
-        available=(status and status.available_replicas) or 0,
-        revision=(model.metadata.annotations or {}).get(FIRST_REVISION, ""),
-        progress_deadline_seconds=spec.progress_deadline_seconds,
-        restarted_at=annotations.get(RESTARTED_AT),
-        conditions=_conditions(status and status.conditions),
-        uid=model.metadata.uid or "",
+    return dataclasses.replace(
+        _workload(model, version_label),
+        paused=model.spec.paused,
+        revision=model.metadata.annotations.get(FIRST_REVISION, ""),
+        progress_deadline_seconds=model.spec.progress_deadline_seconds,
+        conditions=model.status.conditions,
     )
 
 
-def stateful_set(model: Any, version_label: str) -> Deployment:
+def stateful_set(model: models.Workload, version_label: str) -> Deployment:
     """Read a StatefulSet: it has no progress deadline, and its revision is a name."""
-    spec, status = model.spec, model.status
-    metadata = spec.template.metadata
+    found = _workload(model, version_label)
+    return dataclasses.replace(found, kind="StatefulSet", revision=model.status.update_revision)
+
+
+def _workload(model: models.Workload, version_label: str) -> Deployment:
+    status, template = model.status, model.spec.template.metadata
     return Deployment(
         name=model.metadata.name,
-        version=((metadata and metadata.labels) or {}).get(version_label),
-        generation=model.metadata.generation or 0,
-        observed_generation=(status and status.observed_generation) or 0,
-        paused=False,
-        wanted=1 if spec.replicas is None else spec.replicas,
-        total=(status and status.replicas) or 0,
-        updated=(status and status.updated_replicas) or 0,
-        ready=(status and status.ready_replicas) or 0,
-        available=(status and status.available_replicas) or 0,
-        revision=(status and status.update_revision) or "",
-        progress_deadline_seconds=None,
-        restarted_at=((metadata and metadata.annotations) or {}).get(RESTARTED_AT),
-        kind="StatefulSet",
-        uid=model.metadata.uid or "",
+        uid=model.metadata.uid,
+        version=template.labels.get(version_label),
+        restarted_at=template.annotations.get(RESTARTED_AT),
+        generation=model.metadata.generation,
+        observed_generation=status.observed_generation,
+        wanted=model.spec.replicas,
+        total=status.replicas,
+        updated=status.updated_replicas,
+        ready=status.ready_replicas,
+        available=status.available_replicas,
     )
 
 
 def pods(
-    models: Iterable[Any],
-    replica_sets: Iterable[Any],
+    found: Iterable[models.Pod],
+    replica_sets: Iterable[models.Workload],
     workloads: Iterable[Deployment],
     version_label: str,
 ) -> tuple[Pod, ...]:
     """Read pods, each joined to what runs it by uid: labels can be anybody's."""
     sets = {one.metadata.uid: one for one in replica_sets}
     names = {one.uid: one.name for one in workloads if one.uid}
-    found = []
-    for model in models:
-        read, top = pod(model, version_label), _controller(model)
+    joined = []
+    for model in found:
+        read, top = pod(model, version_label), model.metadata.controller
         replica_set = sets.get(top.uid) if top else None
         if replica_set is not None:
-            top = _controller(replica_set)
+            top = replica_set.metadata.controller
             # Who relabels a pod does not change what runs in it.
-            labels = replica_set.spec.template.metadata.labels or {}
+            labels = replica_set.spec.template.metadata.labels
             read = dataclasses.replace(read, version=labels.get(version_label), owner=_named(top))
-        found.append(dataclasses.replace(read, workload=names.get(top.uid, "") if top else ""))
-    return tuple(found)
+        joined.append(dataclasses.replace(read, workload=names.get(top.uid, "") if top else ""))
+    return tuple(joined)
 
 
-def _named(owner: Any) -> str:
+def _named(owner: models.OwnerReference | None) -> str:
     return f"{owner.kind} {owner.name}" if owner else ""
 
 
-def _controller(model: Any) -> Any:
-    return next((one for one in model.metadata.owner_references or () if one.controller), None)
-
-
-def _conditions(models: Iterable[Any] | None) -> tuple[Condition, ...]:
-    return tuple(Condition(one.type, one.status, one.reason or "") for one in models or ())
-
-
-def pod(model: Any, version_label: str) -> Pod:
+def pod(model: models.Pod, version_label: str) -> Pod:
     """Read a pod."""
-    status = model.status
-    init = (status and status.init_container_statuses) or ()
-    ordinary = (status and status.container_statuses) or ()
-    spec = model.spec
-    declared = {
-        one.name: one.image for one in [*(spec.containers or ()), *(spec.init_containers or ())]
-    }
+    spec, status = model.spec, model.status
+    init, ordinary = status.init_container_statuses, status.container_statuses
+    declared = {one.name: one.image for one in (*spec.containers, *spec.init_containers)}
     started = {one.name for one in (*ordinary, *init)}
     return Pod(
         name=model.metadata.name,
         uid=model.metadata.uid,
-        version=(model.metadata.labels or {}).get(version_label),
-        phase=(status and status.phase) or "Unknown",
-        ready=_is_true(status, "Ready"),
+        version=model.metadata.labels.get(version_label),
+        phase=status.phase,
+        ready=any(one.type == "Ready" and one.status == "True" for one in status.conditions),
         deleting=model.metadata.deletion_timestamp is not None,
         created_at=model.metadata.creation_timestamp,
-        owner=_named(_controller(model)),
+        owner=_named(model.metadata.controller),
         containers=(
             *(_container(one, declared, init=False) for one in ordinary),
             *(_container(one, declared, init=True) for one in init),
-            *(_not_started(one) for one in spec.containers or () if one.name not in started),
+            *(_not_started(one) for one in spec.containers if one.name not in started),
         ),
         config_maps=frozenset(_config_maps(spec)),
-        reason=(status and status.reason) or _unscheduled(status),
+        reason=status.reason or _unscheduled(status),
     )
 
 
-def _not_started(declared: Any) -> Container:
+def _not_started(declared: models.Container) -> Container:
     """Return a container of which the kubelet says nothing yet, as of a pod that has found no node."""
     return Container(
         name=declared.name,
-        image=declared.image or "",
+        image=declared.image,
         digest="",
         ready=False,
         restarts=0,
@@ -166,35 +148,28 @@ def _not_started(declared: Any) -> Container:
     )
 
 
-def _unscheduled(status: Any) -> str:
-    conditions = (status and status.conditions) or ()
-    reasons = (
-        one.reason for one in conditions if one.type == "PodScheduled" and one.status == "False"
-    )
-    return next(reasons, None) or ""
+def _unscheduled(status: models.PodStatus) -> str:
+    wanted = ("PodScheduled", "False")
+    return next((one.reason for one in status.conditions if (one.type, one.status) == wanted), "")
 
 
-def _is_true(status: Any, kind: str) -> bool:
-    conditions = (status and status.conditions) or ()
-    return any(one.type == kind and one.status == "True" for one in conditions)
-
-
-def _container(status: Any, declared: Mapping[str, str | None], *, init: bool) -> Container:
-    state, last = status.state, status.last_state
-    running, waiting = (state and state.running), (state and state.waiting)
-    ended = (state and state.terminated) or (last and last.terminated)
+def _container(
+    status: models.ContainerStatus, declared: Mapping[str, str], *, init: bool
+) -> Container:
+    state = status.state
+    ended = state.terminated or status.last_state.terminated
     return Container(
         name=status.name,
         # The status has an id where the image was pulled by digest, or any other tag of the same image.
-        image=declared.get(status.name) or status.image or "",
-        digest=_digest(status.image_id or ""),
-        ready=bool(status.ready),
-        restarts=status.restart_count or 0,
-        waiting=(waiting and waiting.reason) or "",
-        terminated=(ended and (ended.reason or f"exit code {ended.exit_code}")) or "",
-        started_at=_time(running and running.started_at),
+        image=declared.get(status.name) or status.image,
+        digest=_digest(status.image_id),
+        ready=status.ready,
+        restarts=status.restart_count,
+        waiting=state.waiting.reason if state.waiting else "",
+        terminated=(ended.reason or f"exit code {ended.exit_code}") if ended else "",
+        started_at=state.running.started_at if state.running else None,
         init=init,
-        done=bool(state and state.terminated and state.terminated.exit_code == 0),
+        done=bool(state.terminated and state.terminated.exit_code == 0),
     )
 
 
@@ -206,27 +181,19 @@ def _digest(image_id: str) -> str:
     return image_id.rpartition("@")[2] if "@sha256:" in image_id else ""
 
 
-def _time(value: Any) -> dt.datetime | None:
-    return value if isinstance(value, dt.datetime) else None
-
-
-def _config_maps(spec: Any) -> Iterator[str]:
+def _config_maps(spec: models.PodSpec) -> Iterator[str]:
     """Yield the ConfigMaps that containers read, as environment or as files."""
-    for container in [*(spec.containers or ()), *(spec.init_containers or ())]:
-        for source in container.env_from or ():
-            if source.config_map_ref is not None:
-                yield source.config_map_ref.name
-        for variable in container.env or ():
-            key = variable.value_from and variable.value_from.config_map_key_ref
-            if key:
-                yield key.name
-    for volume in spec.volumes or ():
-        projected = (volume.projected and volume.projected.sources) or ()
-        for source in filter(lambda one: one.config_map, [volume, *projected]):
-            yield source.config_map.name
+    containers = (*spec.containers, *spec.init_containers)
+    sources = [source for volume in spec.volumes for source in (volume, *volume.projected.sources)]
+    references = (
+        *(source.config_map_ref for one in containers for source in one.env_from),
+        *(variable.value_from.config_map_key_ref for one in containers for variable in one.env),
+        *(source.config_map for source in sources),
+    )
+    yield from (one.name for one in references if one is not None)
 
 
-def endpoints(slices: Iterable[Any], *, has_ports: bool) -> tuple[Endpoint, ...]:
+def endpoints(slices: Iterable[models.EndpointSlice], *, has_ports: bool) -> tuple[Endpoint, ...]:
     """Join the slices of a Service: they may overlap, so each pod and address counts once.
 
     Where the Service has ports, a slice without any leads nowhere, whatever its conditions say: the
@@ -235,15 +202,13 @@ def endpoints(slices: Iterable[Any], *, has_ports: bool) -> tuple[Endpoint, ...]
     found: dict[tuple[str, str], Endpoint] = {}
     for one in slices:
         reachable = bool(one.ports) or not has_ports
-        for model in one.endpoints or ():
-            conditions, target = model.conditions, model.target_ref
-            ready = conditions.ready if conditions is not None else None
+        for model in one.endpoints:
             endpoint = Endpoint(
                 address=model.addresses[0] if model.addresses else "",
-                pod_uid=(target and target.uid) or "",
-                pod_name=(target and target.name) or "",
-                ready=ready is not False and reachable,
-                terminating=bool(conditions and conditions.terminating),
+                pod_uid=model.target_ref.uid,
+                pod_name=model.target_ref.name,
+                ready=model.conditions.ready and reachable,
+                terminating=model.conditions.terminating,
             )
             key = (endpoint.pod_uid, endpoint.address)
             if endpoint.ready or key not in found:
@@ -251,30 +216,30 @@ def endpoints(slices: Iterable[Any], *, has_ports: bool) -> tuple[Endpoint, ...]
     return tuple(found.values())
 
 
-def config_map(model: Any) -> ConfigMap:
+def config_map(model: models.ConfigMap) -> ConfigMap:
     """Read a ConfigMap."""
-    data = dict(model.data or {})
+    data = dict(model.data)
     managed = {
         f"{one.manager} {one.operation}": sorted(
-            f"{kind}{key}" for kind in _VALUES for key in (one.fields_v1 or {}).get(kind, ())
+            f"{kind}{key}" for kind in _VALUES for key in one.fields_v1.get(kind, ())
         )
-        for one in model.metadata.managed_fields or ()
+        for one in model.metadata.managed_fields
         if _has_values(one)
     }
     return ConfigMap(
         found=True,
         data=data,
         changed_at=changed_at(model.metadata),
-        digest=_sha256([data, dict(model.binary_data or {})]),
+        digest=_sha256([data, dict(model.binary_data)]),
         managers=_sha256(managed),
         removed=tuple(sorted(_applied_keys(model.metadata) - data.keys())),
     )
 
 
-def _applied_keys(metadata: Any) -> set[str]:
+def _applied_keys(metadata: models.ObjectMetadata) -> set[str]:
     """Return the keys that `kubectl apply` wrote last, as it notes them."""
     try:
-        applied = json.loads((metadata.annotations or {}).get(LAST_APPLIED, "{}"))
+        applied = json.loads(metadata.annotations.get(LAST_APPLIED, "{}"))
         return set(applied.get("data") or {})
     except (ValueError, AttributeError, TypeError):
         return set()
@@ -285,31 +250,26 @@ def _sha256(value: Any) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def changed_at(metadata: Any) -> dt.datetime | None:
+def changed_at(metadata: models.ObjectMetadata) -> dt.datetime | None:
     """Return when anybody changed the values of a ConfigMap last, to the second.
 
     Without its managers' times nobody knows: when it was made says nothing of its changes.
     """
-    times = (one.time for one in metadata.managed_fields or () if one.time and _has_values(one))
+    times = (one.time for one in metadata.managed_fields if one.time and _has_values(one))
     return max(times, default=None)
 
 
-def _has_values(entry: Any) -> bool:
+def _has_values(entry: models.ManagedFields) -> bool:
     """Return whether a manager has values: who only annotates changes none. One may not say it."""
-    fields = getattr(entry, "fields_v1", None)
-    return not isinstance(fields, dict) or not fields or bool(_VALUES.intersection(fields))
+    return not entry.fields_v1 or bool(_VALUES.intersection(entry.fields_v1))
 
 
-def node(model: Any, pods: Iterable[Any], app: Iterable[Any]) -> Node:
+def node(model: models.Node, pods: Iterable[models.Pod], app: Iterable[models.Pod]) -> Node:
     """Read a node, the room that its pods leave, and whether the app's pods may go there."""
-    conditions = {one.type: one.status for one in (model.status and model.status.conditions) or ()}
+    conditions = {one.type: one.status for one in model.status.conditions}
     ready = conditions.get("Ready", "Unknown")
-    amounts = (model.status and model.status.allocatable) or {}
-    allocatable = Room(
-        quantity(amounts.get("cpu")),
-        quantity(amounts.get("memory")),
-        quantity(amounts.get("pods")),
-    )
+    amounts = model.status.allocatable
+    allocatable = Room(*(quantity(amounts.get(name)) for name in ("cpu", "memory", "pods")))
     asked = functools.reduce(Room.plus, (asks(one) for one in pods if holds_room(one)), Room())
     return Node(
         name=model.metadata.name,
@@ -334,62 +294,64 @@ def _trouble(kind: str, status: str) -> str:
     return kind if is_problem and status == "True" else ""
 
 
-def holds_room(model: Any) -> bool:
+def holds_room(model: models.Pod) -> bool:
     """Return whether a pod still takes what it asks for."""
-    return ((model.status and model.status.phase) or "") not in _OVER
+    return model.status.phase not in _OVER
 
 
-def asks(model: Any, kind: str = "requests") -> Room:
+def asks(model: models.Pod, kind: Kind = "requests") -> Room:
     """Return what a pod asks for as the scheduler counts it, or its `limits`."""
     spec = model.spec
-    own = [_amounts(one, kind) for one in spec.containers or ()]
+    own = [_amounts(one.resources, kind) for one in spec.containers]
     running = functools.reduce(Room.plus, own, Room())
     sidecars, peak = Room(), Room()
-    for one in spec.init_containers or ():
+    for one in spec.init_containers:
         # Each runs beside the sidecars that started before it; a sidecar stays.
-        together = sidecars.plus(_amounts(one, kind))
+        together = sidecars.plus(_amounts(one.resources, kind))
         peak = largest([peak, together])
         sidecars = together if one.restart_policy == "Always" else sidecars
-    total = largest([running.plus(sidecars), peak])
-    whole = getattr(spec.resources, kind, None) or {}
-    overhead = spec.overhead or {}
+    total, whole = largest([running.plus(sidecars), peak]), _amounts(spec.resources, kind)
     return Room(
-        (quantity(whole.get("cpu")) or total.cpu) + quantity(overhead.get("cpu")),
-        (quantity(whole.get("memory")) or total.memory) + quantity(overhead.get("memory")),
+        (whole.cpu or total.cpu) + quantity(spec.overhead.get("cpu")),
+        (whole.memory or total.memory) + quantity(spec.overhead.get("memory")),
         1.0,
     )
 
 
-def _amounts(container: Any, kind: str) -> Room:
-    amounts = getattr(container.resources, kind, None) or {}
+def _amounts(resources: models.Resources, kind: Kind) -> Room:
+    amounts = resources.of(kind)
     return Room(quantity(amounts.get("cpu")), quantity(amounts.get("memory")))
 
 
-def quantity(text: Any) -> float:
-    """Return `250m`, `4` or `16Gi` as a number; raises ValueError for what is none."""
-    parse: Callable[[Any], Decimal] = parse_quantity
-    return float(parse(text)) if text is not None else 0.0
+def quantity(value: str | float | None) -> float:
+    """Return `250m`, `4` or `16Gi` as a number; raises ValueError for what is none.
+
+    The suffixes are those of the API reference (resource.Quantity).
+    """
+    found = _QUANTITY.fullmatch("0" if value is None else str(value))
+    if found is None:
+        raise ValueError(f"{value} is not a quantity")
+    return float(found["number"]) * _FACTORS[found["suffix"]]
 
 
-def system_pods(models: Iterable[Any]) -> tuple[SystemPod, ...]:
+def system_pods(found: Iterable[models.Pod]) -> tuple[SystemPod, ...]:
     """Read the cluster's own pods, without those that go or that their controller has replaced.
 
     A static pod, which belongs to its node, is replaced by nobody.
     """
     return tuple(
         _system_pod(one)
-        for one in models
+        for one in found
         if one.metadata.deletion_timestamp is None and not _was_replaced(one)
     )
 
 
-def _was_replaced(model: Any) -> bool:
-    owners = model.metadata.owner_references or ()
-    replaced = any(one.controller and one.kind != "Node" for one in owners)
-    return replaced and bool(model.status and model.status.phase == "Failed")
+def _was_replaced(model: models.Pod) -> bool:
+    owner = model.metadata.controller
+    return owner is not None and owner.kind != "Node" and model.status.phase == "Failed"
 
 
-def _system_pod(model: Any) -> SystemPod:
+def _system_pod(model: models.Pod) -> SystemPod:
     """Read one of them: it runs and is ready, or has done its job."""
     read = pod(model, "")
     waiting = next((one.waiting for one in read.containers if one.waiting), "")

@@ -7,7 +7,9 @@ thought of. A list of the forbidden would let through all that it forgets.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
+
+from probes.kubernetes_models import Rules
 
 _READS: Final = frozenset({"get", "list", "watch"})
 # Every service account may read which authorities the cluster trusts.
@@ -61,21 +63,21 @@ EXAMPLES: Final = (
 """Verb, group, resource, subresource: what is asked one by one where a cluster can't list all rights."""
 
 
-def excess(status: Any, namespace: str, *, is_the_apps: bool) -> Iterator[str]:
+def excess(status: Rules, namespace: str, *, is_the_apps: bool) -> Iterator[str]:
     """Yield in words what a SelfSubjectRulesReview of a namespace lists beyond what is allowed there."""
     allowed = _OF_THE_APP if is_the_apps else _EVERYWHERE
     where = "" if is_the_apps else f" in {namespace}"
-    for rule in status.resource_rules or ():
+    for rule in status.resource_rules:
         for group in rule.api_groups or ("",):
             for resource in rule.resources or ("*",):
                 verbs = [one for one in rule.verbs if not _may(one, group, resource, allowed)]
                 if verbs:
                     yield f"{_words(verbs)} {_named(resource, group)}{where}"
-    for rule in status.non_resource_rules or ():
-        paths = [one for one in rule.non_resource_urls or ("*",) if not _is_public(one)]
-        wrong = rule.verbs if paths else [one for one in rule.verbs if one != "get"]
+    for known in status.non_resource_rules:
+        paths = [one for one in known.non_resource_urls or ("*",) if not _is_public(one)]
+        wrong = known.verbs if paths else [one for one in known.verbs if one != "get"]
         if wrong:
-            yield f"{_words(wrong)} {(paths or rule.non_resource_urls)[0]}"
+            yield f"{_words(wrong)} {(paths or known.non_resource_urls)[0]}"
 
 
 def _may(verb: str, group: str, resource: str, allowed: Mapping[str, frozenset[str]]) -> bool:

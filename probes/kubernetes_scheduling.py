@@ -2,62 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from probes.kubernetes_models import Node, NodeTerms, Pod, Requirement, Taint
 
 _KEEPS_OUT: Final = ("NoSchedule", "NoExecute")
 _NAME: Final = "metadata.name"
 
 
-def may_go(pod: Any, node: Any) -> bool:
+def may_go(pod: Pod, node: Node) -> bool:
     """Return whether a pod like this may go to a node, room apart."""
-    taints = (node.spec and node.spec.taints) or ()
     return (
-        not (node.spec and node.spec.unschedulable)
-        and all(_tolerates(pod, one) for one in taints if one.effect in _KEEPS_OUT)
+        not node.spec.unschedulable
+        and all(_tolerates(pod, one) for one in node.spec.taints if one.effect in _KEEPS_OUT)
         and may_be_placed(pod, node)
     )
 
 
-def may_be_placed(pod: Any, node: Any) -> bool:
+def may_be_placed(pod: Pod, node: Node) -> bool:
     """Return whether a pod's own node selector and required node affinity let it go to a node.
 
     Such nodes count in a topology spread; by the API's default also those whose taints keep it out.
     """
-    labels = node.metadata.labels or {}
-    return (pod.spec.node_selector or {}).items() <= labels.items() and _is_wanted(
-        pod.spec.affinity, {**labels, _NAME: node.metadata.name}
+    labels = node.metadata.labels
+    return pod.spec.node_selector.items() <= labels.items() and _is_wanted(
+        pod.spec.affinity.node_affinity.required, {**labels, _NAME: node.metadata.name}
     )
 
 
-def _tolerates(pod: Any, taint: Any) -> bool:
+def _tolerates(pod: Pod, taint: Taint) -> bool:
     return any(
         (one.key == taint.key or (not one.key and one.operator == "Exists"))
-        and one.effect in (None, "", taint.effect)
+        and one.effect in ("", taint.effect)
         and (
-            one.operator == "Exists"
-            or (one.operator in (None, "", "Equal") and (one.value or "") == (taint.value or ""))
+            one.operator == "Exists" or (one.operator in ("", "Equal") and one.value == taint.value)
         )
-        for one in pod.spec.tolerations or ()
+        for one in pod.spec.tolerations
     )
 
 
-def _is_wanted(affinity: Any, labels: Mapping[str, str]) -> bool:
+def _is_wanted(required: NodeTerms | None, labels: Mapping[str, str]) -> bool:
     """Return whether one term of the required affinity holds; an empty term never does."""
-    wanted = affinity and affinity.node_affinity
-    required = wanted and wanted.required_during_scheduling_ignored_during_execution
-    if not required:
+    if required is None:
         return True
-    terms = [
-        [*(one.match_expressions or ()), *(one.match_fields or ())]
-        for one in required.node_selector_terms or ()
-    ]
+    terms = [(*one.match_expressions, *one.match_fields) for one in required.node_selector_terms]
     return any(term and all(holds(one, labels) for one in term) for term in terms)
 
 
-def holds(requirement: Any, labels: Mapping[str, str]) -> bool:
+def holds(requirement: Requirement, labels: Mapping[str, str]) -> bool:
     """Return whether one requirement holds; one of an operator that is not known here does not."""
-    value, values = labels.get(requirement.key), requirement.values or []
+    value, values = labels.get(requirement.key), requirement.values
     match requirement.operator:
         case "In":
             return value in values
@@ -72,7 +67,7 @@ def holds(requirement: Any, labels: Mapping[str, str]) -> bool:
     return False
 
 
-def _compares(value: str | None, values: list[str], *, greater: bool) -> bool:
+def _compares(value: str | None, values: Sequence[str], *, greater: bool) -> bool:
     try:
         own, bound = int(value or ""), int(values[0])
     except (ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""A Kubernetes API server: what the official client reads, under the RBAC that operators apply."""
+"""A Kubernetes API server: what the probe and kubectl read, under the RBAC that operators apply."""
 
 from __future__ import annotations
 

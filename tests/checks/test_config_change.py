@@ -40,7 +40,7 @@ def a_config_map(data: Mapping[str, str], *by: tuple[str, int, tuple[str, ...]])
     """Return one that these managers wrote: who, in which minute, which keys."""
     entries = [written(*one) for one in by]
     metadata = {"name": "config", "managedFields": entries}
-    return reading.config_map(model("V1ConfigMap", {"metadata": metadata, "data": dict(data)}))
+    return reading.config_map(model("ConfigMap", {"metadata": metadata, "data": dict(data)}))
 
 
 def in_baseline(seen: ConfigMap) -> ConfigBefore:
@@ -94,7 +94,7 @@ def test_a_key_that_is_gone_since_it_was_applied_may_be_gone_since_whenever() ->
         "annotations": applied,
         "managedFields": [written(APPLIED, 20, WITHOUT)],
     }
-    now = reading.config_map(model("V1ConfigMap", {"metadata": metadata, "data": WITHOUT}))
+    now = reading.config_map(model("ConfigMap", {"metadata": metadata, "data": WITHOUT}))
     assert now.removed == ("BOOKING_WINDOW_DAYS",)
     changed = change(now, BEFORE)
     assert changed.is_doubtful({"api-0": at(25)})

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from kubernetes.client import ApiClient
 
 from checks import deployed, running_images
 from checks.clusters import Look
@@ -15,6 +14,7 @@ from checks.configured import _unsettled
 from checks.settling import Ended, Progress, Settled
 from checks.traffic_way import _not_served, _switch_progress, switched
 from gates.decide.outcome import Outcome, worst_outcome
+from probes import kubernetes_models
 from probes import kubernetes_reading as reading
 from probes.kubernetes_objects import Traffic, Workload
 from tests.checks.test_deployed import NEW, OLD, SECTION
@@ -26,7 +26,7 @@ RELEASED: running_images.Digests = {SECTION.image: frozenset({DIGEST})}
 
 
 def model(kind: str, document: Json) -> Any:
-    return ApiClient().deserialize(json.dumps(document), kind, "application/json")
+    return getattr(kubernetes_models, kind).model_validate_json(json.dumps(document))
 
 
 def owned(name: str, owner: str = "", **more: Any) -> Json:
@@ -127,12 +127,12 @@ def a_look(
     deployments = [a_deployment()] if runs is None else runs
     label = SECTION.version_label
     workloads = (
-        *(reading.deployment(model("V1Deployment", one), label) for one in deployments),
-        *(reading.stateful_set(model("V1StatefulSet", one), label) for one in stateful),
+        *(reading.deployment(model("Workload", one), label) for one in deployments),
+        *(reading.stateful_set(model("Workload", one), label) for one in stateful),
     )
-    models = [model("V1Pod", one) for one in pods]
-    replica_sets = [model("V1ReplicaSet", one) for one in ([a_set()] if sets is None else sets)]
-    endpoints = reading.endpoints([model("V1EndpointSlice", behind(*served))], has_ports=True)
+    models = [model("Pod", one) for one in pods]
+    replica_sets = [model("Workload", one) for one in ([a_set()] if sets is None else sets)]
+    endpoints = reading.endpoints([model("EndpointSlice", behind(*served))], has_ports=True)
     told = {"found": True, "selector": {"app": APP, label: NEW}, "endpoints": endpoints, **traffic}
     joined = reading.pods(models, replica_sets, workloads, label)
     return Look(Workload(workloads, joined), Traffic(**told), SECTION, NEW)

@@ -213,7 +213,7 @@ class TestRights:
     ) -> None:
         """An authorizer behind a webhook, as the large clouds have, lists nothing."""
         told = {"resourceRules": [], "nonResourceRules": [], "incomplete": True}
-        listed = model("V1SubjectRulesReviewStatus", told)
+        listed = model("Rules", told)
         monkeypatch.setattr(kubernetes, "_rules", lambda *_: listed)
         assert value_of(cluster, "rights") == Rights((), complete=False)
         monkeypatch.setattr(Rbac, "allows", lambda *_, **__: True)

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from kubernetes import client
 
+from probes import kubernetes_models
 from probes import kubernetes_reading as reading
 
 POD: dict[str, Any] = {
@@ -19,9 +19,8 @@ DIGEST = f"sha256:{'1' * 64}"
 
 
 def model(kind: str, document: dict[str, Any]) -> Any:
-    """Return an object as the official client reads it."""
-    api = client.ApiClient(client.Configuration(host="http://nowhere.invalid"))
-    return api.deserialize(json.dumps(document), kind, "application/json")
+    """Return an object as the probe reads it."""
+    return getattr(kubernetes_models, kind).model_validate_json(json.dumps(document))
 
 
 def a_slice(*states: str, ports: list[Any] | None) -> Any:
@@ -34,7 +33,7 @@ def a_slice(*states: str, ports: list[Any] | None) -> Any:
         for number, one in enumerate(states)
     ]
     document = {"addressType": "IPv4", "endpoints": endpoints or None, "ports": ports}
-    return model("V1EndpointSlice", document)
+    return model("EndpointSlice", document)
 
 
 class TestEndpoints:
@@ -88,23 +87,23 @@ class TestPods:
     def container(self, **status: str) -> Any:
         told = {"image": "", "imageID": "", **status, "name": "api", "ready": True}
         document = {**POD, "status": {"containerStatuses": [{**told, "restartCount": 0}]}}
-        (found,) = reading.pod(model("V1Pod", document), "version").containers
+        (found,) = reading.pod(model("Pod", document), "version").containers
         return found
 
     def test_a_pod_that_is_over_says_why(self) -> None:
         document = {**POD, "status": {"phase": "Failed", "reason": "Evicted"}}
-        found = reading.pod(model("V1Pod", document), "version")
+        found = reading.pod(model("Pod", document), "version")
         assert (found.phase, found.reason, found.ready) == ("Failed", "Evicted", False)
 
     def test_a_config_map_in_a_projected_volume_is_read(self) -> None:
         sources = [{"configMap": {"name": "kube-root-ca.crt"}}, {"configMap": {"name": "app"}}]
         spec = {**POD["spec"], "volumes": [{"name": "all", "projected": {"sources": sources}}]}
-        found = reading.pod(model("V1Pod", {**POD, "spec": spec}), "version")
+        found = reading.pod(model("Pod", {**POD, "spec": spec}), "version")
         assert found.config_maps == {"kube-root-ca.crt", "app"}
 
 
 def asked(**spec: Any) -> tuple[float, float]:
-    room = reading.asks(model("V1Pod", {**POD, "spec": {"containers": [], **spec}}))
+    room = reading.asks(model("Pod", {**POD, "spec": {"containers": [], **spec}}))
     return room.cpu, room.memory
 
 
@@ -204,8 +203,8 @@ def test_room_is_counted_where_the_apps_pods_may_go(
     node: dict[str, Any], pod: dict[str, Any], *, fits: bool
 ) -> None:
     spec = {**POD["spec"], **pod}
-    app = [model("V1Pod", {**POD, "spec": spec})]
-    assert reading.node(model("V1Node", {**NODE, "spec": node}), [], app).schedulable is fits
+    app = [model("Pod", {**POD, "spec": spec})]
+    assert reading.node(model("Node", {**NODE, "spec": node}), [], app).schedulable is fits
 
 
 def a_system_pod(name: str, phase: str, owner: str = "", **metadata: Any) -> Any:
@@ -215,7 +214,7 @@ def a_system_pod(name: str, phase: str, owner: str = "", **metadata: Any) -> Any
         "spec": {"containers": []},
         "status": {"phase": phase, "conditions": [{"type": "Ready", "status": "True"}]},
     }
-    return model("V1Pod", document)
+    return model("Pod", document)
 
 
 def test_of_the_clusters_own_pods_those_that_were_replaced_or_go_are_no_trouble() -> None:
@@ -252,7 +251,7 @@ def test_a_node_is_in_trouble_as_its_own_agents_say_it(
     condition: dict[str, str], troubles: tuple[str, ...]
 ) -> None:
     ready = {"type": "Ready", "status": "True"}
-    node = model("V1Node", {**NODE, "spec": {}, "status": {"conditions": [ready, condition]}})
+    node = model("Node", {**NODE, "spec": {}, "status": {"conditions": [ready, condition]}})
     assert reading.node(node, [], []).troubles == troubles
 
 
@@ -262,7 +261,7 @@ def test_of_a_lost_node_no_pressure_is_known() -> None:
         {"type": kind, "status": "Unknown", "reason": "NodeStatusUnknown"}
         for kind in ("MemoryPressure", "DiskPressure", "PIDPressure", "Ready")
     ]
-    node = model("V1Node", {**NODE, "spec": {}, "status": {"conditions": conditions}})
+    node = model("Node", {**NODE, "spec": {}, "status": {"conditions": conditions}})
     found = reading.node(node, [], [])
     assert (found.ready, found.silent, found.troubles) == (False, True, ())
 
@@ -287,6 +286,6 @@ def test_a_config_map_changed_when_somebody_changed_its_values(
 ) -> None:
     first = entry("2026-01-31T22:00:00Z", **{"f:data": {"f:LOG_LEVEL": {}}})
     document = {"metadata": {"name": "config", "managedFields": [first, last]}}
-    changed = reading.changed_at(model("V1ConfigMap", document).metadata)
+    changed = reading.changed_at(model("ConfigMap", document).metadata)
     assert changed is not None
     assert changed.minute == minute

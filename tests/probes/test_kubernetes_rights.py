@@ -47,7 +47,7 @@ def found(
         "nonResourceRules": [*PATHS, *paths],
         "incomplete": False,
     }
-    read = model("V1SubjectRulesReviewStatus", status)
+    read = model("Rules", status)
     return list(excess(read, "kube-system", is_the_apps=is_the_apps))
 
 

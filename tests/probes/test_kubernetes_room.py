@@ -18,7 +18,7 @@ ZONES = {"node-a": "a", "node-b": "b", "node-c": "c", "node-d": "c"}
 
 def a_node(name: str) -> Any:
     labels = {HOST: name, ZONE: ZONES[name]}
-    return model("V1Node", {"metadata": {"name": name, "labels": labels}, "spec": {}})
+    return model("Node", {"metadata": {"name": name, "labels": labels}, "spec": {}})
 
 
 NODES = [a_node(name) for name in ZONES]
@@ -31,7 +31,7 @@ def a_pod(node: str | None = None, labels: dict[str, str] | None = None, **spec:
         "metadata": {"name": "api-1", "uid": "1", "labels": labels or LABELS},
         "spec": {"nodeName": node, "containers": [{"name": "api", "resources": requests}], **spec},
     }
-    return model("V1Pod", document)
+    return model("Pod", document)
 
 
 def apart(key: str, **term: Any) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def a_quota(hard: dict[str, str], used: dict[str, str], **spec: Any) -> Any:
         "spec": {"hard": hard, **spec},
         "status": {"hard": hard, "used": used},
     }
-    return model("V1ResourceQuota", document)
+    return model("ResourceQuota", document)
 
 
 @pytest.mark.parametrize(

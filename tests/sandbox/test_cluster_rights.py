@@ -78,7 +78,7 @@ def test_the_kit_gives_what_the_checks_read_and_nothing_beside() -> None:
     workloads = {"deployments", "pods", "pods/log", "services", "endpointslices", "configmaps"}
     assert given == {*workloads, "replicasets", "statefulsets", "resourcequotas", "nodes"}
     paths = {path for rule in rules() for path in rule.get("nonResourceURLs", ())}
-    assert paths == {"/readyz", "/version/"}, "the official client asks for /version/"
+    assert paths == {"/readyz", "/version/"}, "the probe asks for /version/"
 
 
 def test_the_kit_has_no_wildcard() -> None:
