@@ -117,12 +117,11 @@ def traffic(
             path_of("discovery.k8s.io/v1", namespace, "endpointslices"),
             f"{_SERVICE_OF_SLICE}={service}",
         )
-        spec = found.spec if found else models.ServiceSpec()
         return Traffic(
             found=found is not None,
-            selector=dict(spec.selector),
-            endpoints=reading.endpoints(slices, has_ports=bool(spec.ports)),
-            publishes_unready=spec.publish_not_ready_addresses,
+            selector=dict(found.selector) if found else {},
+            endpoints=reading.endpoints(slices, has_ports=bool(found and found.ports)),
+            publishes_unready=bool(found and found.publishes_unready),
         )
 
     return _observe(target, f"service {namespace}/{service}", deadline, ask)
@@ -185,7 +184,7 @@ def health(
                 one for one in pods if one.metadata.namespace == system_namespace
             ),
             largest_ask=reading.largest(reading.asks(one) for one in own),
-            app_pods=sum(one.spec.node_name is not None for one in own),
+            app_pods=sum(bool(one.spec.node_name) for one in own),
         )
         if not own:
             return found
@@ -337,7 +336,7 @@ def _allowed(
         models.AccessReview, "SelfSubjectAccessReview", {"resourceAttributes": attributes}
     )
     words = f"{verb} {resource}{subresource and '/'}{subresource}"
-    return words if review.status.allowed else ""
+    return words if review.allowed else ""
 
 
 def _is_ready(opened: Session) -> bool:

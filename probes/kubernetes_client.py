@@ -138,9 +138,9 @@ class Session:
                 continue
             page = Page[model].model_validate_json(answer)  # type: ignore[valid-type]
             items += page.items
-            if not page.metadata.next:
+            if not page.next:
                 return items
-            paged["continue"] = page.metadata.next
+            paged["continue"] = page.next
 
     def _answer(self, method: str, path: str, body: object) -> http.HttpAnswer:
         observed: Observation[http.HttpAnswer] = http.request(

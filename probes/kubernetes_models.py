@@ -1,4 +1,4 @@
-"""What of the Kubernetes API is read here, as it comes: the API's own names, defaults and gaps.
+"""What of the Kubernetes API is read here: the API's own words and defaults, without its nesting.
 
 Field by field as in the API reference of Kubernetes 1.37. What the API may leave out or send as null has the
 API's own default; what every object of a kind has is required, so that an answer without it is refused.
@@ -10,36 +10,49 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic import (
+    AliasGenerator,
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticUseDefault
 
 Texts = tuple[str, ...]
-Kind = Literal["requests", "limits"]
+Labels = Mapping[str, str]
 Amounts = Mapping[str, str | int | float]
 """Quantities such as 250m, 4 or 16Gi, by resource."""
+Kind = Literal["requests", "limits"]
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 class Model(BaseModel):
     """A part of an object of the API."""
 
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True, defer_build=True)
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(validation_alias=to_camel), frozen=True, defer_build=True
+    )
 
-    @model_validator(mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _null_is_absent(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        return {name: value for name, value in data.items() if value is not None}
+    def _null_is_absent(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and not cls.model_fields[info.field_name or ""].is_required():
+            raise PydanticUseDefault
+        return value
 
 
 T = TypeVar("T", bound=Model)
 
 
-class Metadata(Model):
-    """Labels and annotations: all that the template of a pod has of its metadata."""
-
-    labels: Mapping[str, str] = {}
-    annotations: Mapping[str, str] = {}
+def at(path: str, default: Any = ...) -> Any:
+    """Return a field that is further in, such as `spec.replicas`; required without a default."""
+    return Field(default, validation_alias=AliasPath(*path.split(".")))
 
 
 class OwnerReference(Model):
@@ -60,12 +73,14 @@ class ManagedFields(Model):
     fields_v1: Mapping[str, Any] = {}
 
 
-class ObjectMetadata(Metadata):
+class Metadata(Model):
     """What every object has."""
 
     name: str
     namespace: str = ""
     uid: str = ""
+    labels: Labels = {}
+    annotations: Labels = {}
     generation: StrictInt = 0
     creation_timestamp: dt.datetime | None = None
     deletion_timestamp: dt.datetime | None = None
@@ -76,6 +91,12 @@ class ObjectMetadata(Metadata):
     def controller(self) -> OwnerReference | None:
         """Return the owner that runs the object."""
         return next((one for one in self.owner_references if one.controller), None)
+
+
+class Object(Model):
+    """An object with a name."""
+
+    metadata: Metadata
 
 
 class Condition(Model):
@@ -98,7 +119,7 @@ class Requirement(Model):
 class Selector(Model):
     """A label selector; an empty one selects everything."""
 
-    match_labels: Mapping[str, str] = {}
+    match_labels: Labels = {}
     match_expressions: tuple[Requirement, ...] = ()
 
 
@@ -107,12 +128,6 @@ class NodeTerm(Model):
 
     match_expressions: tuple[Requirement, ...] = ()
     match_fields: tuple[Requirement, ...] = ()
-
-
-class NodeTerms(Model):
-    """The terms of a required node affinity; one must hold."""
-
-    node_selector_terms: tuple[NodeTerm, ...]
 
 
 class PodTerm(Model):
@@ -132,29 +147,6 @@ class Spread(PodTerm):
     max_skew: StrictInt
     when_unsatisfiable: str
     min_domains: StrictInt = 0
-
-
-_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-
-
-class NodeAffinity(Model):
-    """Which nodes a pod wants."""
-
-    required: NodeTerms | None = Field(default=None, alias=_REQUIRED)
-
-
-class PodAffinity(Model):
-    """Which pods a pod wants near, or far."""
-
-    required: tuple[PodTerm, ...] = Field(default=(), alias=_REQUIRED)
-
-
-class Affinity(Model):
-    """All wishes of a pod."""
-
-    node_affinity: NodeAffinity = NodeAffinity()
-    pod_affinity: PodAffinity = PodAffinity()
-    pod_anti_affinity: PodAffinity = PodAffinity()
 
 
 class Toleration(Model):
@@ -177,28 +169,11 @@ class Resources(Model):
         return self.requests if kind == "requests" else self.limits
 
 
-class Named(Model):
-    """A reference to a ConfigMap."""
-
-    name: str = ""
-
-
 class EnvironmentSource(Model):
-    """A source of a container's whole environment."""
+    """A source of a container's whole environment, or of one variable."""
 
-    config_map_ref: Named | None = None
-
-
-class ValueSource(Model):
-    """The source of one variable."""
-
-    config_map_key_ref: Named | None = None
-
-
-class Variable(Model):
-    """A variable of a container."""
-
-    value_from: ValueSource = ValueSource()
+    whole: str | None = at("configMapRef.name", None)
+    one: str | None = at("valueFrom.configMapKeyRef.name", None)
 
 
 class Container(Model):
@@ -206,28 +181,22 @@ class Container(Model):
 
     name: str
     image: str = ""
-    env: tuple[Variable, ...] = ()
+    env: tuple[EnvironmentSource, ...] = ()
     env_from: tuple[EnvironmentSource, ...] = ()
     resources: Resources = Resources()
     restart_policy: str = ""
 
 
 class VolumeSource(Model):
-    """A part of a projected volume."""
+    """A ConfigMap as files."""
 
-    config_map: Named | None = None
-
-
-class Projected(Model):
-    """A volume of several sources."""
-
-    sources: tuple[VolumeSource, ...] = ()
+    config_map: str | None = at("configMap.name", None)
 
 
 class Volume(VolumeSource):
-    """A volume of a pod."""
+    """A volume of a pod, of one source or several."""
 
-    projected: Projected = Projected()
+    projected: tuple[VolumeSource, ...] = at("projected.sources", ())
 
 
 class PodSpec(Model):
@@ -236,9 +205,13 @@ class PodSpec(Model):
     containers: tuple[Container, ...]
     init_containers: tuple[Container, ...] = ()
     volumes: tuple[Volume, ...] = ()
-    node_name: str | None = None
-    node_selector: Mapping[str, str] = {}
-    affinity: Affinity = Affinity()
+    node_name: str = ""
+    node_selector: Labels = {}
+    nodes: tuple[NodeTerm, ...] | None = at(
+        f"affinity.nodeAffinity.{_REQUIRED}.nodeSelectorTerms", None
+    )
+    together: tuple[PodTerm, ...] = at(f"affinity.podAffinity.{_REQUIRED}", ())
+    apart: tuple[PodTerm, ...] = at(f"affinity.podAntiAffinity.{_REQUIRED}", ())
     tolerations: tuple[Toleration, ...] = ()
     topology_spread_constraints: tuple[Spread, ...] = ()
     resources: Resources = Resources()
@@ -246,31 +219,11 @@ class PodSpec(Model):
     priority_class_name: str = ""
 
 
-class Running(Model):
-    """The state of a container that runs."""
-
-    started_at: dt.datetime | None = None
-
-
-class Waiting(Model):
-    """The state of one that waits."""
-
-    reason: str = ""
-
-
 class Terminated(Model):
-    """The state of one that has ended."""
+    """How a container ended."""
 
     exit_code: StrictInt
     reason: str = ""
-
-
-class State(Model):
-    """A state of a container: at most one of these."""
-
-    running: Running | None = None
-    waiting: Waiting | None = None
-    terminated: Terminated | None = None
 
 
 class ContainerStatus(Model):
@@ -278,115 +231,73 @@ class ContainerStatus(Model):
 
     name: str
     image: str = ""
-    image_id: str = Field(default="", alias="imageID")
+    image_id: str = at("imageID", "")
     ready: StrictBool = False
     restart_count: StrictInt = 0
-    state: State = State()
-    last_state: State = State()
+    started_at: dt.datetime | None = at("state.running.startedAt", None)
+    waiting: str = at("state.waiting.reason", "")
+    terminated: Terminated | None = at("state.terminated", None)
+    terminated_before: Terminated | None = at("lastState.terminated", None)
 
 
-class PodStatus(Model):
-    """What a kubelet reports of a pod."""
-
-    phase: str = "Unknown"
-    reason: str = ""
-    conditions: tuple[Condition, ...] = ()
-    container_statuses: tuple[ContainerStatus, ...] = ()
-    init_container_statuses: tuple[ContainerStatus, ...] = ()
-
-
-class Pod(Model):
+class Pod(Object):
     """A pod."""
 
-    metadata: ObjectMetadata
     spec: PodSpec
-    status: PodStatus = PodStatus()
+    phase: str = at("status.phase", "Unknown")
+    reason: str = at("status.reason", "")
+    conditions: tuple[Condition, ...] = at("status.conditions", ())
+    containers: tuple[ContainerStatus, ...] = at("status.containerStatuses", ())
+    init_containers: tuple[ContainerStatus, ...] = at("status.initContainerStatuses", ())
 
 
-class Template(Model):
-    """What a workload makes its pods from."""
+class Workload(Object):
+    """A Deployment, StatefulSet or ReplicaSet: what is wanted, and how far its controller is."""
 
-    metadata: Metadata = Metadata()
-
-
-class WorkloadSpec(Model):
-    """What is wanted of a Deployment, StatefulSet or ReplicaSet."""
-
-    template: Template
-    replicas: StrictInt = 1
-    paused: StrictBool = False
-    progress_deadline_seconds: StrictInt | None = None
-
-
-class WorkloadStatus(Model):
-    """How far its controller is."""
-
-    observed_generation: StrictInt = 0
-    replicas: StrictInt = 0
-    updated_replicas: StrictInt = 0
-    ready_replicas: StrictInt = 0
-    available_replicas: StrictInt = 0
-    update_revision: str = ""
-    conditions: tuple[Condition, ...] = ()
+    template: Mapping[str, Any] = at("spec.template")
+    labels: Labels = at("spec.template.metadata.labels", {})
+    annotations: Labels = at("spec.template.metadata.annotations", {})
+    wanted: StrictInt = at("spec.replicas", 1)
+    paused: StrictBool = at("spec.paused", False)  # noqa: FBT003 - the API's default
+    progress_deadline_seconds: StrictInt | None = at("spec.progressDeadlineSeconds", None)
+    observed_generation: StrictInt = at("status.observedGeneration", 0)
+    total: StrictInt = at("status.replicas", 0)
+    updated: StrictInt = at("status.updatedReplicas", 0)
+    ready: StrictInt = at("status.readyReplicas", 0)
+    available: StrictInt = at("status.availableReplicas", 0)
+    update_revision: str = at("status.updateRevision", "")
+    conditions: tuple[Condition, ...] = at("status.conditions", ())
 
 
-class Workload(Model):
-    """A Deployment, StatefulSet or ReplicaSet."""
-
-    metadata: ObjectMetadata
-    spec: WorkloadSpec
-    status: WorkloadStatus = WorkloadStatus()
-
-
-class ServiceSpec(Model):
+class Service(Object):
     """Where a Service leads."""
 
-    selector: Mapping[str, str] = {}
-    ports: tuple[Any, ...] = ()
-    publish_not_ready_addresses: StrictBool = False
-
-
-class Service(Model):
-    """A Service."""
-
-    metadata: ObjectMetadata
-    spec: ServiceSpec
-
-
-class EndpointConditions(Model):
-    """The state of an endpoint; ready where nothing is said."""
-
-    ready: StrictBool = True
-    terminating: StrictBool = False
-
-
-class ObjectReference(Model):
-    """The pod of an endpoint."""
-
-    name: str = ""
-    uid: str = ""
+    spec: Mapping[str, Any]
+    selector: Labels = at("spec.selector", {})
+    ports: tuple[Any, ...] = at("spec.ports", ())
+    publishes_unready: StrictBool = at("spec.publishNotReadyAddresses", False)  # noqa: FBT003
 
 
 class Endpoint(Model):
-    """One endpoint of a slice."""
+    """One endpoint of a slice; ready where nothing is said."""
 
     addresses: Texts = ()
-    conditions: EndpointConditions = EndpointConditions()
-    target_ref: ObjectReference = ObjectReference()
+    ready: StrictBool = at("conditions.ready", True)  # noqa: FBT003 - the API's default
+    terminating: StrictBool = at("conditions.terminating", False)  # noqa: FBT003
+    pod_name: str = at("targetRef.name", "")
+    pod_uid: str = at("targetRef.uid", "")
 
 
 class EndpointSlice(Model):
     """Some endpoints of a Service."""
 
-    metadata: ObjectMetadata
     endpoints: tuple[Endpoint, ...] = ()
     ports: tuple[Any, ...] = ()
 
 
-class ConfigMap(Model):
+class ConfigMap(Object):
     """A ConfigMap."""
 
-    metadata: ObjectMetadata
     data: Mapping[str, str] = Field(default={}, repr=False)
     binary_data: Mapping[str, str] = Field(default={}, repr=False)
 
@@ -399,26 +310,13 @@ class Taint(Model):
     effect: str
 
 
-class NodeSpec(Model):
-    """What is wanted of a node."""
+class Node(Object):
+    """A node: what is wanted of it, and what it reports."""
 
-    unschedulable: StrictBool = False
-    taints: tuple[Taint, ...] = ()
-
-
-class NodeStatus(Model):
-    """What a node reports."""
-
-    conditions: tuple[Condition, ...] = ()
-    allocatable: Amounts = {}
-
-
-class Node(Model):
-    """A node."""
-
-    metadata: ObjectMetadata
-    spec: NodeSpec = NodeSpec()
-    status: NodeStatus = NodeStatus()
+    unschedulable: StrictBool = at("spec.unschedulable", False)  # noqa: FBT003
+    taints: tuple[Taint, ...] = at("spec.taints", ())
+    conditions: tuple[Condition, ...] = at("status.conditions", ())
+    allocatable: Amounts = at("status.allocatable", {})
 
 
 class ScopeRequirement(Model):
@@ -429,33 +327,14 @@ class ScopeRequirement(Model):
     values: Texts = ()
 
 
-class ScopeSelector(Model):
-    """Which pods a quota is about."""
+class ResourceQuota(Object):
+    """The bounds of a namespace, those that hold, and what is taken of them."""
 
-    match_expressions: tuple[ScopeRequirement, ...] = ()
-
-
-class QuotaSpec(Model):
-    """The bounds of a namespace."""
-
-    hard: Amounts = {}
-    scopes: Texts = ()
-    scope_selector: ScopeSelector = ScopeSelector()
-
-
-class QuotaStatus(Model):
-    """The bounds that hold, and what is taken of them."""
-
-    hard: Amounts = {}
-    used: Amounts = {}
-
-
-class ResourceQuota(Model):
-    """A ResourceQuota."""
-
-    metadata: ObjectMetadata
-    spec: QuotaSpec = QuotaSpec()
-    status: QuotaStatus = QuotaStatus()
+    hard: Amounts = at("spec.hard", {})
+    scopes: Texts = at("spec.scopes", ())
+    expressions: tuple[ScopeRequirement, ...] = at("spec.scopeSelector.matchExpressions", ())
+    holds: Amounts = at("status.hard", {})
+    used: Amounts = at("status.used", {})
 
 
 class Version(Model):
@@ -464,26 +343,20 @@ class Version(Model):
     git_version: str
 
 
-class ResourceRule(Model):
-    """Verbs that an account may use on resources."""
+class Rule(Model):
+    """Verbs that an account may use on resources, or on paths which are no resource."""
 
     verbs: Texts
     api_groups: Texts = ()
     resources: Texts = ()
-
-
-class PathRule(Model):
-    """Verbs that an account may use on paths which are no resource."""
-
-    verbs: Texts
-    non_resource_urls: Texts = Field(default=(), alias="nonResourceURLs")
+    paths: Texts = at("nonResourceURLs", ())
 
 
 class Rules(Model):
-    """All that an account may do in a namespace."""
+    """The status of a SelfSubjectRulesReview: all that an account may do in a namespace."""
 
-    resource_rules: tuple[ResourceRule, ...]
-    non_resource_rules: tuple[PathRule, ...]
+    resource_rules: tuple[Rule, ...]
+    non_resource_rules: tuple[Rule, ...]
     incomplete: StrictBool
 
 
@@ -493,26 +366,14 @@ class RulesReview(Model):
     status: Rules
 
 
-class Access(Model):
-    """Whether an account may do one thing."""
-
-    allowed: StrictBool
-
-
 class AccessReview(Model):
     """The answer to a SelfSubjectAccessReview."""
 
-    status: Access
-
-
-class PageMetadata(Model):
-    """Where a list goes on."""
-
-    next: str = Field(default="", alias="continue")
+    allowed: StrictBool = at("status.allowed")
 
 
 class Page(Model, Generic[T]):
-    """One page of a list."""
+    """One page of a list, and where it goes on."""
 
     items: tuple[T, ...]
-    metadata: PageMetadata = PageMetadata()
+    next: str = at("metadata.continue", "")

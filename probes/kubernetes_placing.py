@@ -112,15 +112,14 @@ def _rules_of_others(
         for kind, term in _terms(other):
             if kind == "apart" and _is_about(term, other, pod.metadata.labels):
                 _refuse_unknown(term, other)
-                domain = labels[other.spec.node_name or ""].get(term.topology_key)
+                domain = labels[other.spec.node_name].get(term.topology_key)
                 counts = collections.Counter([domain] if domain is not None else [])
                 yield _Rule(kind, term.topology_key, counts, itself=False)
 
 
 def _terms(pod: Pod) -> Iterator[tuple[str, PodTerm]]:
-    affinity = pod.spec.affinity
-    yield from (("apart", one) for one in affinity.pod_anti_affinity.required)
-    yield from (("together", one) for one in affinity.pod_affinity.required)
+    yield from (("apart", one) for one in pod.spec.apart)
+    yield from (("together", one) for one in pod.spec.together)
 
 
 def _refuse_unknown(term: PodTerm, owner: Pod) -> None:
@@ -141,7 +140,7 @@ def _counted(
     """Return how many pods that a term is about are in each domain, and whether a new pod is one."""
     _refuse_unknown(term, pod)
     found = [
-        labels[one.spec.node_name or ""].get(term.topology_key)
+        labels[one.spec.node_name].get(term.topology_key)
         for one in there
         if _is_about(term, pod, one.metadata.labels)
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from probes.kubernetes_models import Kind, Pod, QuotaSpec, ResourceQuota
+from probes.kubernetes_models import Kind, Pod, ResourceQuota
 from probes.kubernetes_objects import Quota
 from probes.kubernetes_reading import asks, quantity
 
@@ -12,12 +12,12 @@ from probes.kubernetes_reading import asks, quantity
 def quotas(found: Iterable[ResourceQuota], pod: Pod) -> Iterator[Quota]:
     """Yield each bound that a pod like this one meets, with what is left and what it asks for."""
     for one in found:
-        if not all(_binds(*scope, pod) for scope in _scopes(one.spec)):
+        if not all(_binds(*scope, pod) for scope in _scopes(one)):
             continue
-        for resource, limit in (one.status.hard or one.spec.hard).items():
+        for resource, limit in (one.holds or one.hard).items():
             ask = _ask(pod, resource)
             if ask is not None:
-                left = quantity(limit) - quantity(one.status.used.get(resource))
+                left = quantity(limit) - quantity(one.used.get(resource))
                 yield Quota(one.metadata.name, resource, left, ask)
 
 
@@ -38,11 +38,9 @@ def _ask(pod: Pod, resource: str) -> float | None:
     return sum(quantity(one) for one in amounts) or None
 
 
-def _scopes(spec: QuotaSpec) -> Iterator[tuple[str, str, Sequence[str]]]:
-    yield from ((name, "Exists", ()) for name in spec.scopes)
-    yield from (
-        (one.scope_name, one.operator, one.values) for one in spec.scope_selector.match_expressions
-    )
+def _scopes(quota: ResourceQuota) -> Iterator[tuple[str, str, Sequence[str]]]:
+    yield from ((name, "Exists", ()) for name in quota.scopes)
+    yield from ((one.scope_name, one.operator, one.values) for one in quota.expressions)
 
 
 def _binds(scope: str, operator: str, values: Sequence[str], pod: Pod) -> bool:

@@ -53,33 +53,32 @@ def deployment(model: models.Workload, version_label: str) -> Deployment:
     """Read a Deployment."""
     return dataclasses.replace(
         _workload(model, version_label),
-        paused=model.spec.paused,
+        paused=model.paused,
         revision=model.metadata.annotations.get(FIRST_REVISION, ""),
-        progress_deadline_seconds=model.spec.progress_deadline_seconds,
-        conditions=model.status.conditions,
+        progress_deadline_seconds=model.progress_deadline_seconds,
+        conditions=model.conditions,
     )
 
 
 def stateful_set(model: models.Workload, version_label: str) -> Deployment:
     """Read a StatefulSet: it has no progress deadline, and its revision is a name."""
     found = _workload(model, version_label)
-    return dataclasses.replace(found, kind="StatefulSet", revision=model.status.update_revision)
+    return dataclasses.replace(found, kind="StatefulSet", revision=model.update_revision)
 
 
 def _workload(model: models.Workload, version_label: str) -> Deployment:
-    status, template = model.status, model.spec.template.metadata
     return Deployment(
         name=model.metadata.name,
         uid=model.metadata.uid,
-        version=template.labels.get(version_label),
-        restarted_at=template.annotations.get(RESTARTED_AT),
+        version=model.labels.get(version_label),
+        restarted_at=model.annotations.get(RESTARTED_AT),
         generation=model.metadata.generation,
-        observed_generation=status.observed_generation,
-        wanted=model.spec.replicas,
-        total=status.replicas,
-        updated=status.updated_replicas,
-        ready=status.ready_replicas,
-        available=status.available_replicas,
+        observed_generation=model.observed_generation,
+        wanted=model.wanted,
+        total=model.total,
+        updated=model.updated,
+        ready=model.ready,
+        available=model.available,
     )
 
 
@@ -99,7 +98,7 @@ def pods(
         if replica_set is not None:
             top = replica_set.metadata.controller
             # Who relabels a pod does not change what runs in it.
-            labels = replica_set.spec.template.metadata.labels
+            labels = replica_set.labels
             read = dataclasses.replace(read, version=labels.get(version_label), owner=_named(top))
         joined.append(dataclasses.replace(read, workload=names.get(top.uid, "") if top else ""))
     return tuple(joined)
@@ -111,26 +110,25 @@ def _named(owner: models.OwnerReference | None) -> str:
 
 def pod(model: models.Pod, version_label: str) -> Pod:
     """Read a pod."""
-    spec, status = model.spec, model.status
-    init, ordinary = status.init_container_statuses, status.container_statuses
+    spec, metadata = model.spec, model.metadata
     declared = {one.name: one.image for one in (*spec.containers, *spec.init_containers)}
-    started = {one.name for one in (*ordinary, *init)}
+    started = {one.name for one in (*model.containers, *model.init_containers)}
     return Pod(
-        name=model.metadata.name,
-        uid=model.metadata.uid,
-        version=model.metadata.labels.get(version_label),
-        phase=status.phase,
-        ready=any(one.type == "Ready" and one.status == "True" for one in status.conditions),
-        deleting=model.metadata.deletion_timestamp is not None,
-        created_at=model.metadata.creation_timestamp,
-        owner=_named(model.metadata.controller),
+        name=metadata.name,
+        uid=metadata.uid,
+        version=metadata.labels.get(version_label),
+        phase=model.phase,
+        ready=any((one.type, one.status) == ("Ready", "True") for one in model.conditions),
+        deleting=metadata.deletion_timestamp is not None,
+        created_at=metadata.creation_timestamp,
+        owner=_named(metadata.controller),
         containers=(
-            *(_container(one, declared, init=False) for one in ordinary),
-            *(_container(one, declared, init=True) for one in init),
+            *(_container(one, declared, init=False) for one in model.containers),
+            *(_container(one, declared, init=True) for one in model.init_containers),
             *(_not_started(one) for one in spec.containers if one.name not in started),
         ),
         config_maps=frozenset(_config_maps(spec)),
-        reason=status.reason or _unscheduled(status),
+        reason=model.reason or _unscheduled(model),
     )
 
 
@@ -148,16 +146,15 @@ def _not_started(declared: models.Container) -> Container:
     )
 
 
-def _unscheduled(status: models.PodStatus) -> str:
+def _unscheduled(model: models.Pod) -> str:
     wanted = ("PodScheduled", "False")
-    return next((one.reason for one in status.conditions if (one.type, one.status) == wanted), "")
+    return next((one.reason for one in model.conditions if (one.type, one.status) == wanted), "")
 
 
 def _container(
     status: models.ContainerStatus, declared: Mapping[str, str], *, init: bool
 ) -> Container:
-    state = status.state
-    ended = state.terminated or status.last_state.terminated
+    ended = status.terminated or status.terminated_before
     return Container(
         name=status.name,
         # The status has an id where the image was pulled by digest, or any other tag of the same image.
@@ -165,11 +162,11 @@ def _container(
         digest=_digest(status.image_id),
         ready=status.ready,
         restarts=status.restart_count,
-        waiting=state.waiting.reason if state.waiting else "",
+        waiting=status.waiting,
         terminated=(ended.reason or f"exit code {ended.exit_code}") if ended else "",
-        started_at=state.running.started_at if state.running else None,
+        started_at=status.started_at,
         init=init,
-        done=bool(state.terminated and state.terminated.exit_code == 0),
+        done=bool(status.terminated and status.terminated.exit_code == 0),
     )
 
 
@@ -183,14 +180,11 @@ def _digest(image_id: str) -> str:
 
 def _config_maps(spec: models.PodSpec) -> Iterator[str]:
     """Yield the ConfigMaps that containers read, as environment or as files."""
-    containers = (*spec.containers, *spec.init_containers)
-    sources = [source for volume in spec.volumes for source in (volume, *volume.projected.sources)]
-    references = (
-        *(source.config_map_ref for one in containers for source in one.env_from),
-        *(variable.value_from.config_map_key_ref for one in containers for variable in one.env),
-        *(source.config_map for source in sources),
-    )
-    yield from (one.name for one in references if one is not None)
+    for container in (*spec.containers, *spec.init_containers):
+        yield from filter(None, (one.whole for one in container.env_from))
+        yield from filter(None, (one.one for one in container.env))
+    for volume in spec.volumes:
+        yield from filter(None, (one.config_map for one in (volume, *volume.projected)))
 
 
 def endpoints(slices: Iterable[models.EndpointSlice], *, has_ports: bool) -> tuple[Endpoint, ...]:
@@ -205,10 +199,10 @@ def endpoints(slices: Iterable[models.EndpointSlice], *, has_ports: bool) -> tup
         for model in one.endpoints:
             endpoint = Endpoint(
                 address=model.addresses[0] if model.addresses else "",
-                pod_uid=model.target_ref.uid,
-                pod_name=model.target_ref.name,
-                ready=model.conditions.ready and reachable,
-                terminating=model.conditions.terminating,
+                pod_uid=model.pod_uid,
+                pod_name=model.pod_name,
+                ready=model.ready and reachable,
+                terminating=model.terminating,
             )
             key = (endpoint.pod_uid, endpoint.address)
             if endpoint.ready or key not in found:
@@ -236,7 +230,7 @@ def config_map(model: models.ConfigMap) -> ConfigMap:
     )
 
 
-def _applied_keys(metadata: models.ObjectMetadata) -> set[str]:
+def _applied_keys(metadata: models.Metadata) -> set[str]:
     """Return the keys that `kubectl apply` wrote last, as it notes them."""
     try:
         applied = json.loads(metadata.annotations.get(LAST_APPLIED, "{}"))
@@ -250,7 +244,7 @@ def _sha256(value: Any) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def changed_at(metadata: models.ObjectMetadata) -> dt.datetime | None:
+def changed_at(metadata: models.Metadata) -> dt.datetime | None:
     """Return when anybody changed the values of a ConfigMap last, to the second.
 
     Without its managers' times nobody knows: when it was made says nothing of its changes.
@@ -266,9 +260,9 @@ def _has_values(entry: models.ManagedFields) -> bool:
 
 def node(model: models.Node, pods: Iterable[models.Pod], app: Iterable[models.Pod]) -> Node:
     """Read a node, the room that its pods leave, and whether the app's pods may go there."""
-    conditions = {one.type: one.status for one in model.status.conditions}
+    conditions = {one.type: one.status for one in model.conditions}
     ready = conditions.get("Ready", "Unknown")
-    amounts = model.status.allocatable
+    amounts = model.allocatable
     allocatable = Room(*(quantity(amounts.get(name)) for name in ("cpu", "memory", "pods")))
     asked = functools.reduce(Room.plus, (asks(one) for one in pods if holds_room(one)), Room())
     return Node(
@@ -296,7 +290,7 @@ def _trouble(kind: str, status: str) -> str:
 
 def holds_room(model: models.Pod) -> bool:
     """Return whether a pod still takes what it asks for."""
-    return model.status.phase not in _OVER
+    return model.phase not in _OVER
 
 
 def asks(model: models.Pod, kind: Kind = "requests") -> Room:
@@ -348,7 +342,7 @@ def system_pods(found: Iterable[models.Pod]) -> tuple[SystemPod, ...]:
 
 def _was_replaced(model: models.Pod) -> bool:
     owner = model.metadata.controller
-    return owner is not None and owner.kind != "Node" and model.status.phase == "Failed"
+    return owner is not None and owner.kind != "Node" and model.phase == "Failed"
 
 
 def _system_pod(model: models.Pod) -> SystemPod:

@@ -73,11 +73,11 @@ def excess(status: Rules, namespace: str, *, is_the_apps: bool) -> Iterator[str]
                 verbs = [one for one in rule.verbs if not _may(one, group, resource, allowed)]
                 if verbs:
                     yield f"{_words(verbs)} {_named(resource, group)}{where}"
-    for known in status.non_resource_rules:
-        paths = [one for one in known.non_resource_urls or ("*",) if not _is_public(one)]
-        wrong = known.verbs if paths else [one for one in known.verbs if one != "get"]
+    for rule in status.non_resource_rules:
+        paths = [one for one in rule.paths or ("*",) if not _is_public(one)]
+        wrong = rule.verbs if paths else [one for one in rule.verbs if one != "get"]
         if wrong:
-            yield f"{_words(wrong)} {(paths or known.non_resource_urls)[0]}"
+            yield f"{_words(wrong)} {(paths or rule.paths)[0]}"
 
 
 def _may(verb: str, group: str, resource: str, allowed: Mapping[str, frozenset[str]]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from probes.kubernetes_models import Node, NodeTerms, Pod, Requirement, Taint
+from probes.kubernetes_models import Node, NodeTerm, Pod, Requirement, Taint
 
 _KEEPS_OUT: Final = ("NoSchedule", "NoExecute")
 _NAME: Final = "metadata.name"
@@ -14,8 +14,8 @@ _NAME: Final = "metadata.name"
 def may_go(pod: Pod, node: Node) -> bool:
     """Return whether a pod like this may go to a node, room apart."""
     return (
-        not node.spec.unschedulable
-        and all(_tolerates(pod, one) for one in node.spec.taints if one.effect in _KEEPS_OUT)
+        not node.unschedulable
+        and all(_tolerates(pod, one) for one in node.taints if one.effect in _KEEPS_OUT)
         and may_be_placed(pod, node)
     )
 
@@ -27,7 +27,7 @@ def may_be_placed(pod: Pod, node: Node) -> bool:
     """
     labels = node.metadata.labels
     return pod.spec.node_selector.items() <= labels.items() and _is_wanted(
-        pod.spec.affinity.node_affinity.required, {**labels, _NAME: node.metadata.name}
+        pod.spec.nodes, {**labels, _NAME: node.metadata.name}
     )
 
 
@@ -42,11 +42,11 @@ def _tolerates(pod: Pod, taint: Taint) -> bool:
     )
 
 
-def _is_wanted(required: NodeTerms | None, labels: Mapping[str, str]) -> bool:
+def _is_wanted(required: Sequence[NodeTerm] | None, labels: Mapping[str, str]) -> bool:
     """Return whether one term of the required affinity holds; an empty term never does."""
     if required is None:
         return True
-    terms = [(*one.match_expressions, *one.match_fields) for one in required.node_selector_terms]
+    terms = [(*one.match_expressions, *one.match_fields) for one in required]
     return any(term and all(holds(one, labels) for one in term) for term in terms)
 
 

@@ -19,7 +19,7 @@ from gates.decide.openapi import breaking_changes
 from gates.decide.outcome import Outcome
 from probes import kubernetes, kubernetes_reading
 from probes.files import Entry
-from probes.kubernetes_models import ObjectMetadata
+from probes.kubernetes_models import Metadata
 from probes.kubernetes_objects import Container, LogLevels, Pod
 from probes.schema import Structure
 
@@ -75,7 +75,7 @@ class TestClusters:
         assert configured._started(pods, "api") == {"one": LATER}
 
     def test_a_config_map_without_its_managers_times_changed_nobody_knows_when(self) -> None:
-        metadata = ObjectMetadata.model_validate({"name": "api", "creationTimestamp": NOON})
+        metadata = Metadata.model_validate({"name": "api", "creationTimestamp": NOON})
         assert kubernetes_reading.changed_at(metadata) is None
 
     @pytest.mark.parametrize(
