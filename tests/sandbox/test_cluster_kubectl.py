@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from prove.kubernetes import recordings
+from sandbox.standins.cluster import controller
 from sandbox.standins.cluster.state import APP, NAMESPACE
 from tests.deploy.kubectl import program
 from tests.probes.cluster_server import TOKEN, ClusterServer, cluster_server
@@ -98,7 +99,11 @@ def test_a_refusal_is_in_the_words_of_a_real_server(kubectl: Kubectl) -> None:
     assert said == f"Error from server (Forbidden): {refused[0]['body']['message']}\n"
 
 
-def test_it_waits_for_a_rolling_update_step_by_step(cluster: TlsCluster, kubectl: Kubectl) -> None:
+def test_it_waits_for_a_rolling_update_step_by_step(
+    cluster: TlsCluster, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On a busy machine kubectl takes longer to start than a pod to become ready.
+    monkeypatch.setattr(controller, "READY_AFTER_SECONDS", 2.0)
     cluster.bend(rights_widened=True, restarted_at=RESTARTED)
     done = kubectl("rollout", "status", f"deployment/{APP}-v1.1.0", "--timeout=20s")
     assert done.returncode == 0, done.stderr
