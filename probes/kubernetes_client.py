@@ -136,7 +136,7 @@ class Session:
                     raise
                 items, paged = [], {}
                 continue
-            page = Page[model].model_validate_json(answer)  # type: ignore[valid-type]
+            page = Page[model].model_validate_json(answer)  # type: ignore[valid-type]  # a model made at run time
             items += page.items
             if not page.next:
                 return items

@@ -258,7 +258,7 @@ class Workload(Object):
     labels: Labels = at("spec.template.metadata.labels", {})
     annotations: Labels = at("spec.template.metadata.annotations", {})
     wanted: StrictInt = at("spec.replicas", 1)
-    paused: StrictBool = at("spec.paused", False)  # noqa: FBT003 - the API's default
+    paused: StrictBool = at("spec.paused", default=False)
     progress_deadline_seconds: StrictInt | None = at("spec.progressDeadlineSeconds", None)
     observed_generation: StrictInt = at("status.observedGeneration", 0)
     total: StrictInt = at("status.replicas", 0)
@@ -275,15 +275,15 @@ class Service(Object):
     spec: Mapping[str, Any]
     selector: Labels = at("spec.selector", {})
     ports: tuple[Any, ...] = at("spec.ports", ())
-    publishes_unready: StrictBool = at("spec.publishNotReadyAddresses", False)  # noqa: FBT003
+    publishes_unready: StrictBool = at("spec.publishNotReadyAddresses", default=False)
 
 
 class Endpoint(Model):
     """One endpoint of a slice; ready where nothing is said."""
 
     addresses: Texts = ()
-    ready: StrictBool = at("conditions.ready", True)  # noqa: FBT003 - the API's default
-    terminating: StrictBool = at("conditions.terminating", False)  # noqa: FBT003
+    ready: StrictBool = at("conditions.ready", default=True)
+    terminating: StrictBool = at("conditions.terminating", default=False)
     pod_name: str = at("targetRef.name", "")
     pod_uid: str = at("targetRef.uid", "")
 
@@ -313,7 +313,7 @@ class Taint(Model):
 class Node(Object):
     """A node: what is wanted of it, and what it reports."""
 
-    unschedulable: StrictBool = at("spec.unschedulable", False)  # noqa: FBT003
+    unschedulable: StrictBool = at("spec.unschedulable", default=False)
     taints: tuple[Taint, ...] = at("spec.taints", ())
     conditions: tuple[Condition, ...] = at("status.conditions", ())
     allocatable: Amounts = at("status.allocatable", {})
