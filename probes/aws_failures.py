@@ -66,7 +66,7 @@ SENTENCES: Final = {
     FailureKind.REFUSED: "nothing listens at its endpoint, or its name has no address here",
     FailureKind.TIMEOUT: "it gave no complete answer before the deadline",
     FailureKind.CONNECTION_LOST: "it broke the connection off",
-    FailureKind.TLS_FAILED: "its certificate is not accepted here; is aws.ca_file right?",
+    FailureKind.TLS_FAILED: "its certificate is not accepted here; is aws.ca_file right, is its chain whole?",
     FailureKind.PROTOCOL: "it does not speak the service's protocol; is aws.endpoint_url right?",
     FailureKind.CREDENTIAL_REFUSED: (
         "it refused the gate's credentials; they are missing, wrong or expired: renew them"

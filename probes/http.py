@@ -69,10 +69,7 @@ _SENTENCES: Final = {
     FailureKind.REFUSED: "{host} refused the connection; nothing listens there.",
     FailureKind.TIMEOUT: "{host} gave no complete answer before the deadline.",
     FailureKind.CONNECTION_LOST: "{host} broke off before the answer was complete.",
-    FailureKind.CERTIFICATE_UNTRUSTED: (
-        "The certificate of {host} comes from an authority that is not trusted here; "
-        "name the authority's file as ca_file if it is yours."
-    ),
+    FailureKind.CERTIFICATE_UNTRUSTED: f"{{host}}: {network.untrusted('ca_file')}.",
     FailureKind.CERTIFICATE_INVALID: (
         "The certificate of {host} is expired, not yet valid or made out to another name."
     ),

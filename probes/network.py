@@ -49,6 +49,18 @@ _KIND_BY_ERRNO: Final = {
 _UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21, 24, 27})
 
 
+def untrusted(key: str) -> str:
+    """Return what an unknown issuer means; `key` is the setting that names an authority's file.
+
+    OpenSSL tells a gap in the chain served from an authority of one's own no more than a client can.
+    """
+    return (
+        "its certificate leads to no authority that is trusted here: either its server does not send "
+        "the intermediate certificate (serve the whole chain), or the authority is your own "
+        f"(name its file as {key})"
+    )
+
+
 class ResolverSilent(OSError):  # noqa: N818 - reads as what happened, like the standard library's
     """The resolver gave no answer before the deadline."""
 

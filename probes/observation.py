@@ -23,7 +23,7 @@ class FailureKind(enum.StrEnum):
     REFUSED = "connection refused"
     TIMEOUT = "timeout"
     CONNECTION_LOST = "connection lost"
-    CERTIFICATE_UNTRUSTED = "certificate from an unknown authority"
+    CERTIFICATE_UNTRUSTED = "certificate not trusted"
     CERTIFICATE_INVALID = "certificate expired or for another host"
     TLS_FAILED = "TLS handshake failed"
     PROTOCOL = "not the expected protocol"

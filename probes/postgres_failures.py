@@ -152,8 +152,7 @@ _SENTENCES: Final = {
     FailureKind.REFUSED: "it refused the connection; nothing listens there",
     FailureKind.TIMEOUT: "it gave no complete answer before the deadline",
     FailureKind.CONNECTION_LOST: "it broke the connection off",
-    FailureKind.CERTIFICATE_UNTRUSTED: "its certificate comes from an authority that is not trusted here, "
-    "or its server does not send the intermediate one; set sslrootcert, or serve the chain",
+    FailureKind.CERTIFICATE_UNTRUSTED: network.untrusted("sslrootcert"),
     FailureKind.CERTIFICATE_INVALID: "its certificate is expired, not yet valid or made out to another name",
     FailureKind.TLS_FAILED: "it completes no TLS handshake",
     FailureKind.PROTOCOL: "it does not speak the Postgres protocol",

@@ -38,7 +38,7 @@ SENTENCES: Final = {
     FailureKind.REFUSED: "it refused the connection; nothing listens there",
     FailureKind.TIMEOUT: "it gave no complete answer before the deadline",
     FailureKind.CONNECTION_LOST: "it broke the connection off",
-    FailureKind.CERTIFICATE_UNTRUSTED: "its certificate's authority is not trusted here; set ca_file",
+    FailureKind.CERTIFICATE_UNTRUSTED: network.untrusted("ca_file"),
     FailureKind.CERTIFICATE_INVALID: (
         "its certificate is expired, not yet valid or made out to another name"
     ),

@@ -127,7 +127,9 @@ def _remedy(subject: Subject, kind: FailureKind, keys: Keys) -> tuple[str, ...]:
         words = "an address that answers from here; or run the gate where this one does"
         return (subject.key(keys.address, words),)
     if kind is FailureKind.CERTIFICATE_UNTRUSTED:
-        return (subject.key(keys.authority, "PATH of the file of the authority that signed it"),)
+        words = "PATH of the file of the authority that signed it, if that is your own"
+        chain = "or serve the whole chain: the server's certificate, then its intermediate ones"
+        return (subject.key(keys.authority, words), chain)
     if kind is FailureKind.CERTIFICATE_INVALID:
         words = "the name that the certificate is made out to; or renew the certificate"
         return (subject.key(keys.address, words),)

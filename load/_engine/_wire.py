@@ -32,7 +32,7 @@ class Trouble(enum.StrEnum):
     ROUTE = "no route from the generator's machine"
     PORTS = "no free port or descriptor"
     TLS = "TLS refused"
-    AUTHORITY = "certificate of an unknown authority"
+    AUTHORITY = "certificate not trusted"
     LOST = "connection lost before the answer was whole"
     NOT_HTTP = "no HTTP"
     TOO_LARGE = "body too large"

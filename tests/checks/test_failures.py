@@ -16,7 +16,7 @@ MEANINGS = {
     "connection refused": "UNAVAILABLE",
     "timeout": "UNAVAILABLE",
     "connection lost": "UNAVAILABLE",
-    "certificate from an unknown authority": "OURS",
+    "certificate not trusted": "OURS",
     "certificate expired or for another host": "WRONG",
     "TLS handshake failed": "UNAVAILABLE",
     "not the expected protocol": "WRONG",

@@ -12,9 +12,12 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
+from probes import redis
 from probes.http import HttpAnswer, HttpTarget, NotJsonError, request
 from probes.observation import Deadline, FailureKind, Observation
+from probes.redis import RedisTarget
 from tests.probes import servers
+from tests.probes.chains import a_chain
 from tests.probes.servers import Behaviour, serving
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
@@ -372,6 +375,29 @@ def test_a_bad_certificate_is_told_apart(
         observed = request(target, "GET", "/", deadline=Deadline.after(2))
     assert observed.failure is not None
     assert (observed.failure.kind, observed.failure.phase) == (kind, "tls")
+
+
+def test_a_missing_intermediate_certificate_is_told_beside_a_missing_authority(
+    tmp_path: Path,
+) -> None:
+    root, _, leaf = a_chain("localhost", (400, 400, 90))
+    (tmp_path / "authority.pem").write_bytes(root)
+    (tmp_path / "server.pem").write_bytes(leaf)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    with serving(servers.answer(b"{}"), tls=context) as server:
+        address, authority = f"localhost:{server.port}", str(tmp_path / "authority.pem")
+        by_http = request(
+            HttpTarget(f"https://{address}", authority), "GET", "/", deadline=Deadline.after(2)
+        )
+        cache = RedisTarget("localhost", server.port, ca_file=authority)
+        by_redis = redis.ping(cache, deadline=Deadline.after(2))
+    for failure in (by_http.failure, by_redis.failure):
+        assert failure is not None
+        assert failure.kind is FailureKind.CERTIFICATE_UNTRUSTED
+        assert (
+            "does not send the intermediate certificate (serve the whole chain)" in failure.detail
+        )
 
 
 def test_a_server_without_tls_fails_the_handshake(ca_file: str) -> None:
