@@ -14,6 +14,8 @@ _COMPUTED = ("__expr__", "-- Dashboard --", "-- Grafana --", "grafana")
 """Data sources of Grafana's own: they compute from other queries, or hold no metric."""
 _MOST_HITS = 5000
 """The most that Grafana finds at once; it keeps silent about what is beyond."""
+_READING = frozenset({"read", "list", "query", "explore", "access"})
+"""The last words of actions that change nothing."""
 _MIXED = "-- Mixed --"
 """Each query of such a panel names its own."""
 
@@ -69,6 +71,18 @@ class Sources:
         return {"sources": sorted(map(list, set(self.by_name.values())))}
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rights:
+    """What the gate's account may do beyond what a viewer may."""
+
+    excess: tuple[str, ...]
+    """Actions as Grafana names them, such as `dashboards:write`."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return all of it."""
+        return {"excess": list(self.excess)}
+
+
 def find(target: HttpTarget, title: str, *, deadline: Deadline) -> Observation[Found]:
     """Find dashboards by their title; Grafana's own search also finds parts of titles."""
     asked = {"type": "dash-db", "query": title, "limit": _MOST_HITS}
@@ -95,6 +109,25 @@ def sources(target: HttpTarget, *, deadline: Deadline) -> Observation[Sources]:
     """Read the data sources as Grafana's own pages do: a viewer may not list them."""
     path = "/api/frontend/settings"
     return api.read(target, path, _sources, probe="grafana", deadline=deadline)
+
+
+def rights(target: HttpTarget, *, deadline: Deadline) -> Observation[Rights]:
+    """Read which actions the account is allowed, whatever roles they come from (Grafana 9 and later)."""
+
+    def parse(body: object) -> Rights:
+        allowed = api.mapping(body, "the permissions")
+        if not allowed:
+            raise api.UnusableAnswerError("No permission is listed, not even one to read.")
+        return Rights(tuple(sorted(action for action in allowed if not _is_a_viewers(action))))
+
+    path = "/api/access-control/user/permissions"
+    return api.read(target, path, parse, probe="grafana", deadline=deadline)
+
+
+def _is_a_viewers(action: str) -> bool:
+    # Viewers write annotations on dashboards that they see.
+    area, _, verb = action.rpartition(":")
+    return verb in _READING or area == "annotations"
 
 
 def _dashboard(body: object) -> Dashboard:

@@ -9,13 +9,14 @@ import probes
 from checks.aws_account import aws_target
 from checks.failures import failure_of
 from environments.sections.delivery import Frontend, Images, Secrets
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
+from gates.run.doctor_findings import Finding, Keys, Level, Subject, not_proved, unreachable
 from probes.observation import Failure, FailureKind, Observation, utc_now
 
 _SYSTEM = "AWS"
 _KEYS = Keys("aws.endpoint_url", "aws.ca_file", "aws.access_key_id")
 _POLICY = "attach deploy/aws/gate_policy.json, filled in, to the user or role of the gate"
 
+_LOOK = "the policies of that user or role must allow no more than those in deploy/aws"
 _ROLE = "run the gate where a pod or runner has its role, or name aws.access_key_id"
 
 
@@ -26,8 +27,8 @@ def examine_aws(subject: Subject) -> list[Finding]:
         found.append(finding)
         if not finding.reached:
             # What keeps the gate from one service keeps it from all of them.
-            break
-    return found
+            return found
+    return [*found, not_proved(_SYSTEM, "the user or role of the gate", _LOOK)] if found else found
 
 
 def _looks(subject: Subject) -> Iterator[Finding]:

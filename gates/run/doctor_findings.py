@@ -111,6 +111,12 @@ def unreachable(
     )
 
 
+def not_proved(system: str, whose: str, look: str) -> Finding:
+    """Return that nobody told what an account may do; `look` says where a person can see it."""
+    sentence = f"it is not proved that {whose} can only read"
+    return Finding(system, None, Level.WARN, sentence, (look,))
+
+
 _NOBODY_ANSWERED = frozenset(
     {
         FailureKind.NAME_NOT_RESOLVED,

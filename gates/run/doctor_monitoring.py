@@ -8,8 +8,10 @@ import probes
 from checks import watchers
 from checks.failures import failure_of
 from environments.sections.monitoring import Monitoring
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
+from gates.run.doctor_findings import Finding, Keys, Level, Subject, not_proved, unreachable
 
+_VIEWER = "give its service account the role Viewer and no other permission"
+_MOST_SHOWN = 6
 _ALERTMANAGER, _GRAFANA, _RULES = "Alertmanager", "Grafana", "alert rules"
 
 
@@ -54,6 +56,18 @@ def _dashboards(subject: Subject, section: Monitoring) -> Iterator[Finding]:
             words = f"no dashboard is called “{title}”"
             mends = subject.key("monitoring.grafana.dashboards", "its title, exactly")
             yield Finding(_GRAFANA, None, Level.WARN, words, (mends,))
+    yield _rights(probes.grafana.rights(target, deadline=subject.deadline()).value)
+
+
+def _rights(rights: probes.grafana.Rights | None) -> Finding:
+    if rights is None:
+        return not_proved(_GRAFANA, "the token", _VIEWER)
+    if not rights.excess:
+        return Finding(_GRAFANA, None, Level.OK, "the token can only read")
+    shown = ", ".join(rights.excess[:_MOST_SHOWN])
+    more = len(rights.excess) - _MOST_SHOWN
+    words = f"the token may do more than read: {shown}{f' and {more} more' if more > 0 else ''}"
+    return Finding(_GRAFANA, None, Level.WARN, words, (_VIEWER,))
 
 
 def _rules(subject: Subject, section: Monitoring) -> Finding:

@@ -8,14 +8,19 @@ import probes
 from checks import watchers
 from checks.failures import failure_of
 from environments.sections.people import People
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
+from gates.run.doctor_findings import Finding, Keys, Level, Subject, not_proved, unreachable
 
 _PAGERDUTY, _SLACK = "PagerDuty", "Slack"
+_READ_ONLY = "its access level under Integrations, API Access Keys, must be Read-only"
 
 
 def examine_people(subject: Subject, section: People) -> list[Finding]:
     """Read every schedule and the first channels; who is on call is the checks' business."""
-    return [*_schedules(subject, section), _channels(subject)]
+    found = list(_schedules(subject, section))
+    if any(one.level is Level.OK for one in found):
+        # PagerDuty tells nobody what a key may do, except by refusing to write.
+        found.append(not_proved(_PAGERDUTY, "the key", _READ_ONLY))
+    return [*found, _channels(subject)]
 
 
 def _schedules(subject: Subject, section: People) -> Iterator[Finding]:

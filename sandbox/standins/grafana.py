@@ -49,6 +49,7 @@ class Grafana:
         """Return its routes."""
         return [
             *self._facts.routes(),
+            Route("/api/access-control/user/permissions", self._guarded(self._permissions)),
             Route("/api/search", self._guarded(self._search)),
             Route("/api/dashboards/uid/{uid}", self._guarded(self._dashboard)),
             Route("/api/datasources/proxy/uid/{uid}/{path:path}", self._guarded(self._proxy)),
@@ -62,6 +63,9 @@ class Grafana:
             return await handler(request)
 
         return guard
+
+    async def _permissions(self, _: Request) -> Response:
+        return JSONResponse({"dashboards:read": ["dashboards:*"], "datasources:query": ["*"]})
 
     async def _search(self, request: Request) -> Response:
         asked = request.query_params.get("query", "").lower()

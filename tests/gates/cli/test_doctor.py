@@ -186,6 +186,7 @@ class TestLocalPlatform:
             r"FHIR +eu +states FHIR 4",
             r"Alertmanager +- +has its",
             r"Grafana +- +the dashboard “.*” is there",
+            r"Grafana +- +the token can only read",
             r"alert rules +- +the release's file",
             r"PagerDuty +- +the schedule .* can be read",
             r"Slack +- +the app's token lists channels",
@@ -195,6 +196,8 @@ class TestLocalPlatform:
             r"scenarios +- +all that the scenarios need is described",
         ):
             assert re.search(rf"OK +{what}", ended.out), what
+        for whose in (r"AWS +- .*the user or role of the gate", r"PagerDuty +- .*the key"):
+            assert re.search(rf"WARN +{whose} can only read\n +→ ", ended.out), whose
 
 
 @pytest.mark.usefixtures("scenarios_untried")

@@ -17,6 +17,7 @@ from environments.settings import HealthEndpoint, Lease, Traffic
 from gates.decide.catalogue import Row
 from gates.decide.outcome import Meaning
 from gates.decide.policy import Objective
+from gates.run import doctor_monitoring
 from gates.run.doctor import diagnose, subject_of
 from gates.run.doctor_findings import Finding, Level
 from gates.run.doctor_manners import ends_at, examine_secrets, examine_sections, examine_traffic
@@ -24,10 +25,12 @@ from gates.run.doctor_metrics import bounds_remedy, judge_samples, live_bounds
 from gates.run.doctor_postgres import revocations
 from gates.run.doctor_redis import acl_lines
 from gates.run.doctor_services import read_health
-from probes.http import HttpAnswer
+from probes import grafana
+from probes.http import HttpAnswer, HttpTarget
 from probes.observation import Deadline
 from probes.postgres import Right
 from probes.prometheus import Series
+from tests.checks.moody import moody, saying
 from tests.environments.files import SECRETS, VALID, changed, loaded
 from tests.gates.decide.values import a_latency_objective, a_quantile_objective
 
@@ -332,3 +335,28 @@ def test_servers_that_never_answer_keep_nobody_waiting(
     assert time.monotonic() - began < 4
     assert diagnosis.exit_code == 20
     assert diagnosis.reached_nothing
+
+
+@pytest.mark.parametrize(
+    ("permissions", "level", "sentence"),
+    [
+        (
+            {"dashboards:read": ["*"], "annotations:write": ["*"]},
+            Level.OK,
+            "the token can only read",
+        ),
+        (
+            {"dashboards:read": ["*"], "dashboards:write": ["*"], "datasources:create": [""]},
+            Level.WARN,
+            "the token may do more than read: dashboards:write, datasources:create",
+        ),
+        ({}, Level.WARN, "it is not proved that the token can only read"),
+        ([], Level.WARN, "it is not proved that the token can only read"),
+    ],
+    ids=["a viewer", "an editor", "one without any right", "an older Grafana"],
+)
+def test_what_a_token_may_do_in_grafana(permissions: object, level: Level, sentence: str) -> None:
+    with moody(saying(permissions)) as server:
+        rights = grafana.rights(HttpTarget(server.url), deadline=Deadline.after(10))
+    found = doctor_monitoring._rights(rights.value)
+    assert (found.level, found.sentence) == (level, sentence)
