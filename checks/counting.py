@@ -187,7 +187,7 @@ class Counting:
         live = {float(one.labels.get("le", "nan")) for one in found.series} - {tally.INFINITE}
         if live != set(self.objective.bucket_bounds):
             raise NotCountableError(
-                f"{self.metric.name} has other bucket bounds than gates/policy declares; "
+                f"{self.metric.name} has other bucket bounds than the policy declares; "
                 "fix bucket_bounds",
                 Patience.NONE,
             )

@@ -7,7 +7,9 @@ a bad status.
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 import requests
@@ -18,8 +20,8 @@ from prometheus_api_client.exceptions import (
 from requests.adapters import BaseAdapter
 
 from probes import http
-from probes.api import MAX_ANSWER_BYTES, good_answer
-from probes.observation import Deadline, FailureKind, Observation
+from probes.api import MAX_ANSWER_BYTES, NotAnsweredError, good_answer
+from probes.observation import Deadline, Failure, FailureKind, Observation
 
 # What PrometheusConnect and requests raise, most specific first. Requests only builds the request
 # here; sending is the HTTP probe's, with its own mapping.
@@ -30,6 +32,14 @@ _KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
     (PrometheusApiClientException, FailureKind.UNUSABLE_ANSWER),
     (MetricValueConversionError, FailureKind.UNUSABLE_ANSWER),
 )
+
+
+_CAUSES: Final = (
+    ("timeout", "", "gave the query up: it took longer than the time left or --query.timeout"),
+    ("canceled", "", "cancelled the query, as it does when it stops"),
+    ("execution", "too many samples", "would load more samples at once than --query.max-samples"),
+)
+"""What Prometheus calls an error, a part of its text, and what that means."""
 
 
 class Carrier(BaseAdapter):
@@ -59,7 +69,10 @@ class Carrier(BaseAdapter):
             deadline=self._deadline,
             max_bytes=MAX_ANSWER_BYTES,
         )
-        answer = good_answer(self._target, self.observed)
+        try:
+            answer = good_answer(self._target, self.observed)
+        except NotAnsweredError as exc:
+            raise _sharper(exc.failure, self._target.host, self.observed.value) from exc
         response = requests.Response()
         response.status_code = answer.status
         response.url = request.url or ""
@@ -70,6 +83,25 @@ class Carrier(BaseAdapter):
 
     def close(self) -> None:
         """Nothing stays open: the HTTP probe closes each connection."""
+
+
+def _sharper(failure: Failure, host: str, answer: http.HttpAnswer | None) -> NotAnsweredError:
+    """Say what Prometheus itself says of a status that has several causes; its text is only compared."""
+    try:
+        body = answer.json() if answer is not None else None
+    except http.NotJsonError:
+        body = None
+    said = body if isinstance(body, Mapping) else {}
+    words = next(
+        (
+            words
+            for kind, part, words in _CAUSES
+            if said.get("errorType") == kind and part in str(said.get("error"))
+        ),
+        None,
+    )
+    detail = failure.detail if words is None else f"{host} {words}."
+    return NotAnsweredError(dataclasses.replace(failure, detail=detail))
 
 
 def failure_kind(exc: BaseException) -> FailureKind | None:

@@ -130,7 +130,7 @@ class Data(Section):
         if not any(table.counted for table in self.tables.values()):
             raise ValueError(
                 "no table is counted, so lost rows could never be seen; give one of tables "
-                "`counted` with a rule of gates/policy/data.yaml"
+                "`counted` with a rule of the policy's data.yaml"
             )
         return self
 

@@ -300,4 +300,4 @@ class Policy(Section):
         for objective in self.objectives:
             if check in (objective.check, *objective.also):
                 return objective
-        raise LookupError(f"gates/policy has no objective for {check}")
+        raise LookupError(f"the policy has no objective for {check}")

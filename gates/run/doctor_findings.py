@@ -10,6 +10,7 @@ from checks.platform import Platform
 from environments.loader import shown
 from environments.settings import Environment
 from gates.decide.plain_text import plain
+from gates.load import Checks
 from probes.observation import Deadline, Failure, FailureKind
 
 
@@ -71,6 +72,11 @@ class Subject:
     def file(self) -> str:
         """Return the environment file as people know it."""
         return shown(self.platform.environment.path)
+
+    @property
+    def objectives(self) -> str:
+        """Return the file of objectives as people know it; a platform may have its own."""
+        return shown(Checks.of(self.platform.environment.checks).policy / "objectives.yaml")
 
     def deadline(self) -> Deadline:
         """Return the deadline of one call."""

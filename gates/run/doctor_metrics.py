@@ -17,7 +17,6 @@ from gates.run.doctor_findings import Finding, Level, Subject
 from gates.run.doctor_query import Asker
 from probes.prometheus import Series
 
-_POLICY = "gates/policy/objectives.yaml"
 _AS_THE_GATE = "the gate would be undecided for the same reason; docs/platform-contract.md, Metrics"
 _FROM_ZERO = "let the platform expose each counter from its start, at zero; until then its first value counts"
 _SHOWN_VALUES = 5
@@ -119,7 +118,7 @@ class _Metric:
 
     def _other_bounds(self, name: str, live: list[float]) -> Finding:
         shown = ", ".join(f"{bound:g}" for bound in live)
-        remedy = bounds_remedy(name, self._objective, live)
+        remedy = bounds_remedy(name, self._objective, live, self._subject.objectives)
         return self._bad(f"{name} has other bounds than the policy declares: {shown}", *remedy)
 
     def _absent(self, name: str, suffix: str, labels: dict[str, str]) -> Finding:
@@ -185,7 +184,7 @@ class _Metric:
         if not enough:
             remedy = (
                 self._subject.key("traffic.lease", "a command that sends tagged reads"),
-                f"or a longer look_back of {self._objective.check} in {_POLICY}",
+                f"or a longer look_back of {self._objective.check} in {self._subject.objectives}",
             )
             return self._finding(Level.WARN, well, remedy)
         if begun:
@@ -202,9 +201,9 @@ class _Metric:
         return Finding(f"metrics {self._objective.check}", self._region, level, sentence, remedy)
 
 
-def bounds_remedy(name: str, objective: Objective, live: list[float]) -> tuple[str, ...]:
-    """Return what mends a histogram whose bounds are not those of the policy."""
-    policy = f"{_POLICY}: {objective.check}:"
+def bounds_remedy(name: str, objective: Objective, live: list[float], file: str) -> tuple[str, ...]:
+    """Return what mends a histogram whose bounds are not those of the policy in `file`."""
+    policy = f"{file}: {objective.check}:"
     limits = [objective.target, objective.rollback]
     lacking = [
         limit.over_seconds

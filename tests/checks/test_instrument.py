@@ -199,8 +199,8 @@ def judged(
             {"count(present_over_time": (), "count(took{": ONE},
             "took is a native histogram",
         ),
-        (LATENCY, {"by (le)": HISTOGRAM[1:]}, "other bucket bounds than gates/policy"),
-        (LATENCY, {"by (le)": (({}, "1"),)}, "other bucket bounds than gates/policy"),
+        (LATENCY, {"by (le)": HISTOGRAM[1:]}, "other bucket bounds than the policy"),
+        (LATENCY, {"by (le)": (({}, "1"),)}, "other bucket bounds than the policy"),
         (ERRORS, {"count(present_over_time": (({}, "30000"),)}, "metrics.requests_total.match"),
     ],
     ids=[

@@ -199,6 +199,26 @@ def test_a_status_is_a_failure_at_once_and_never_repeated(status: str, kind: Fai
     assert observed.elapsed_seconds < 0.5
 
 
+@pytest.mark.parametrize(
+    ("status", "kind", "error", "said"),
+    [
+        ("503 Service Unavailable", "timeout", "query timed out in expression evaluation", "gave"),
+        ("503 Service Unavailable", "unavailable", "TSDB not ready", "is not ready, or too busy"),
+        ("422 Unprocessable", "execution", "would load too many samples into memory", "would load"),
+        ("422 Unprocessable", "execution", "many-to-many matching", "correct the query"),
+    ],
+)
+def test_one_status_has_a_sentence_for_each_of_its_causes(
+    status: str, kind: str, error: str, said: str
+) -> None:
+    body = json.dumps({"status": "error", "errorType": kind, "error": error}).encode()
+    with serving(servers.answer(body, status=status)) as server:
+        observed = _instant(server.url)
+    assert observed.failure is not None
+    assert said in observed.failure.detail
+    assert error not in observed.failure.detail
+
+
 def test_warnings_and_infos_are_returned() -> None:
     body = _ok([_series("1")], warnings=["store unreachable"], infos=["not monotonic"])
     with serving(body) as server:

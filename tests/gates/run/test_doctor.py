@@ -128,7 +128,7 @@ def test_bounds_are_read_as_numbers_however_they_are_written() -> None:
 
 
 HISTOGRAM = "give the platform's histogram took the bound"
-POLICY = "gates/policy/objectives.yaml: IV-PERF-1: bucket_bounds:"
+POLICY = "policy/objectives.yaml: IV-PERF-1: bucket_bounds:"
 COUNTED, BETWEEN = a_latency_objective(), a_quantile_objective()
 
 
@@ -164,7 +164,7 @@ COUNTED, BETWEEN = a_latency_objective(), a_quantile_objective()
 def test_bounds_that_are_not_declared_are_mended_by_whom_it_costs_least(
     objective: Objective, live: list[float], remedy: tuple[str, ...]
 ) -> None:
-    assert bounds_remedy("took", objective, live) == remedy
+    assert bounds_remedy("took", objective, live, "policy/objectives.yaml") == remedy
 
 
 def token(**claims: object) -> str:
