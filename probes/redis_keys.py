@@ -1,7 +1,7 @@
 """Texts under known keys, and names of keys: what holds switches and no patient's data.
 
 Values are read one by one with GET, by a name that the caller knows; names are found by a bounded SCAN.
-A value may be anything, so evidence shows it only where it is one short plain word.
+A value may be anything, so evidence shows it only where it is what a switch holds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ __all__ = ["Held", "KeyNames", "Texts", "key_names", "texts"]
 _MOST_NAMES: Final = 1000
 _CUT_OFF: Final = frozenset({b"connect", b"connecting", b"handshake", b"sync"})
 """What ROLE calls a replica that does not follow its master now."""
-_PLAIN = re.compile(rb"[A-Za-z0-9._+:/%-]{1,40}")
+_PLAIN = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,2})?%?|[a-z]{1,12}|[A-Z]{2,12}|True|False")
+"""A share, a switch or a state; a name, a date or a patient's number looks otherwise."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Held:
 
     @property
     def shown(self) -> str:
-        """Return the value as evidence may show it; what is no plain word is told by size and digest."""
+        """Return the value as evidence may show it; what is no switch's is told by size and digest."""
         if self.other_type:
             return "<no text>"
         return "<nothing>" if self.text is None else shown(self.text)

@@ -10,7 +10,6 @@ from checks.platform import Platform
 from environments.loader import shown
 from environments.settings import Environment
 from gates.decide.plain_text import plain
-from gates.load import Checks
 from probes.observation import Deadline, Failure, FailureKind
 
 
@@ -76,7 +75,7 @@ class Subject:
     @property
     def objectives(self) -> str:
         """Return the file of objectives as people know it; a platform may have its own."""
-        return shown(Checks.of(self.platform.environment.checks).policy / "objectives.yaml")
+        return f"{self.platform.policy_folder}/objectives.yaml"
 
     def deadline(self) -> Deadline:
         """Return the deadline of one call."""
