@@ -61,7 +61,8 @@ def _diagnosis(arguments: argparse.Namespace, tell: Tell) -> Diagnosis:
     refuse_malformed(arguments.release, None)
     with environment(arguments.env, tell=tell) as loaded:
         subject = subject_of(loaded, arguments.release, tuple(arguments.region))
-        tell(f"examining {loaded.settings.name}, at most {WHOLE_SECONDS:.0f} s")
+        words = f"at most {WHOLE_SECONDS:.0f} s for its systems, then its scenarios"
+        tell(f"examining {loaded.settings.name}: {words}")
         return diagnose(subject)
 
 

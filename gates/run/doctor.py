@@ -99,14 +99,19 @@ def subject_of(loaded: Loaded, release: str | None, regions: tuple[str, ...]) ->
 
 
 def diagnose(subject: Subject) -> Diagnosis:
-    """Examine everything concurrently; raises ConfigurationError for a broken catalogue."""
+    """Examine all systems at once, then the scenarios; raises ConfigurationError for a broken catalogue.
+
+    Trying the scenarios takes a processor, which answers of systems must not wait for.
+    """
     checks = Checks.of(subject.platform.environment.checks)
-    examinations = list(_examinations(subject, load_catalogue(checks.features), utc_now()))
+    rows = load_catalogue(checks.features)
+    examinations = list(_examinations(subject, rows, utc_now()))
     with ThreadPoolExecutor(len(examinations)) as pool:
         found = pool.map(lambda examine: examine(), examinations)
-        findings = tuple(finding for findings in found for finding in findings)
+        findings = [finding for findings in found for finding in findings]
+    findings += examine_scenarios(subject, rows)
     release = subject.platform.release.tag if subject.release_known else None
-    return Diagnosis(subject.settings.name, release, findings)
+    return Diagnosis(subject.settings.name, release, tuple(findings))
 
 
 def _deadline(policy: Policy) -> Deadline:
@@ -125,7 +130,6 @@ def _examinations(subject: Subject, rows: Sequence[Row], now: dt.datetime) -> It
     yield lambda: examine_overlaps(subject)
     yield from _shared(subject)
     yield lambda: examine_traffic(settings.traffic, file, now)
-    yield lambda: examine_scenarios(subject, rows)
     yield lambda: examine_sections(subject.platform.environment.sections, rows, file)
 
 

@@ -13,8 +13,12 @@ from typing import Any
 
 import pytest
 
-from environments.loader import FOLDER
+from environments.loader import FOLDER, load_file
 from gates.cli.main import main
+from gates.load import load_catalogue
+from gates.run.doctor import subject_of
+from gates.run.doctor_findings import Level
+from gates.run.doctor_scenarios import examine_scenarios
 from tests.sandbox.platforms import Sandbox, eventually
 
 
@@ -156,6 +160,7 @@ class TestWithoutNetwork:
         assert [one["level"] for one in ended.findings() if one["system"] == "scenarios"] == ["OK"]
 
 
+@pytest.mark.usefixtures("scenarios_untried")
 class TestLocalPlatform:
     def test_a_healthy_platform_is_0(self, whole_platform: Sandbox) -> None:
         # Another test's fault may still be in the newest scrape.
@@ -193,15 +198,16 @@ class TestLocalPlatform:
             r"backups +- +.* can be listed",
             r"repository +- +.*v1.2.0.* can be read",
             r"evidence +- +the store can be read",
-            r"scenarios +- +all that the scenarios need is described",
         ):
             assert re.search(rf"OK +{what}", ended.out), what
         for whose in (r"AWS +- .*the user or role of the gate", r"PagerDuty +- .*the key"):
             assert re.search(rf"WARN +{whose} can only read\n +→ ", ended.out), whose
 
+    def test_all_that_its_scenarios_need_is_described(self, whole_platform: Sandbox) -> None:
+        subject = subject_of(load_file(whole_platform.state.environment), None, ())
+        (finding,) = examine_scenarios(subject, load_catalogue())
+        assert finding.level is Level.OK, finding.sentence
 
-@pytest.mark.usefixtures("scenarios_untried")
-class TestSingleLooks:
     def test_one_region_alone(self, whole_platform: Sandbox) -> None:
         environment = whole_platform.state.environment
         ended = doctor("--env", environment, "--region", "eu", "--output", "json")
