@@ -16,10 +16,11 @@ from bdd.offline import refuse_everything_but
 from bdd.parent import end_with_parent
 from checks.check import Check, CheckBroke
 from checks.platform import NotDescribedError
-from checks.request import OUT, Request
+from checks.request import Request
 from checks.run import Run, open_run
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError
+from gates.load import OUT
 from probes import waiting
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()

@@ -14,11 +14,9 @@ from environments.loader import Loaded
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.history import CLOCKS_DIFFER
 from gates.decide.release import Release
-from gates.load import ROOT
 from probes.observation import utc_now
 
 EVENTS = "events.jsonl"
-OUT = ROOT / "reports" / "out"
 OLDEST_SWITCH = dt.timedelta(days=31)
 """The runbook looks at a release for a week; what was switched earlier was another one."""
 _TOO_OLD = (

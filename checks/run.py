@@ -16,11 +16,11 @@ from checks.clusters import Clusters
 from checks.journeys import Journeys
 from checks.objectives import Objectives
 from checks.platform import Platform
-from checks.request import EVENTS, OUT, Request, new_run_id, refuse_malformed
+from checks.request import EVENTS, Request, new_run_id, refuse_malformed
 from checks.traffic import TrafficLease
 from environments.provider import environment
 from gates.decide.plain_text import cleaned
-from gates.load import Checks, load_policy
+from gates.load import OUT, Checks, load_policy
 from probes.observation import utc_now
 
 

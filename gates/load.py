@@ -9,10 +9,12 @@ from typing import Self
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.decide import catalogue
 from gates.decide.policy import Policy
+from reports import verdict
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FEATURES = ROOT / "features"
 POLICY = ROOT / "gates" / "policy"
+OUT = ROOT / verdict.OUT
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from checks.request import OUT, new_run_id
+from checks.request import new_run_id
 from checks.writer_lease import LeaseHeldError
 from environments import provider
 from environments.loader import Loaded, shown
@@ -19,7 +19,7 @@ from environments.yaml_file import ConfigurationError
 from gates.decide.load_policy import LoadPolicy
 from gates.decide.load_verdict import LoadResult, judge
 from gates.decide.outcome import EXIT_OUR_FAILURE
-from gates.load import Checks, load_policy
+from gates.load import OUT, Checks, load_policy
 from load import _allure, _conclude, _provenance
 from load._ask import Ask
 from load._baseline import read_baseline

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from gates.decide.plain_text import cleaned
 from reports import refold
 
 SCHEMA = 1
+OUT = os.environ.get("GATE_OUT") or "reports/out"
+"""Where runs are kept, seen from the checkout."""
 MISSING = "MISSING"
 DOUBLED = "DOUBLED"
 STATES = ("complete", "incomplete", "interrupted", "refused", "failed")
@@ -135,8 +138,8 @@ class Verdict:
 
     @property
     def evidence(self) -> str:
-        """The run's folder, from the repository's root."""
-        return f"reports/out/{self.run}"
+        """The run's folder, seen from the checkout."""
+        return f"{OUT}/{self.run}"
 
     def region_names(self) -> tuple[str, ...]:
         """Return every region that is decided about or measured."""

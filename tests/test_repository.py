@@ -228,3 +228,12 @@ def test_every_id_of_the_catalogue_has_exactly_one_scenario_and_every_scenario_a
 
 def test_the_files_of_tests_that_run_first_exist() -> None:
     assert [file for file in LONGEST_FIRST if not (TESTS / file).is_file()] == []
+
+
+def test_a_gate_that_a_test_starts_leaves_no_run_in_the_checkout() -> None:
+    gate = pathlib.Path(sys.executable).parent / "gate"
+    asked = ["post-deploy", "--env", "local", "--release", "none", "--output", "json"]
+    done = subprocess.run([gate, *asked], capture_output=True, text=True, timeout=60, check=False)
+    run = json.loads(done.stdout)["run"]
+    assert not (ROOT / "reports" / "out" / run).exists()
+    assert (pathlib.Path(os.environ["GATE_OUT"]) / run / "verdict.json").is_file()

@@ -10,6 +10,7 @@ from typing import IO
 from gates.cli import runs
 from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE
+from gates.load import OUT
 from reports import explanation
 
 
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "run", nargs="?", metavar="RUN", help="a run's id, the beginning of it, or its folder"
     )
     parser.add_argument("--output", choices=("text", "json"), default="text")
-    parser.add_argument("--out", type=pathlib.Path, default=runs.OUT, help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=pathlib.Path, default=OUT, help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from gates.decide.plain_text import cleaned
-from gates.load import ROOT
+from gates.load import OUT, ROOT
 from gates.run.cross_check import contradictions
 from reports.events import Measured, read_lines
 from reports.verdict import MOST_CONTRADICTIONS, DamagedVerdictError, Verdict, read
 
-OUT = ROOT / "reports" / "out"
 VERDICT = "verdict.json"
 EVENTS = "events.jsonl"
 OTHERS = ("pytest",)

@@ -18,7 +18,7 @@ from gates.cli.deployment_status import PhaseStanding
 from gates.cli.runs import Run
 from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_USAGE, Decision
-from gates.load import load_catalogue
+from gates.load import OUT, load_catalogue
 from probes.observation import utc_now
 from reports import words
 from reports.verdict import MISSING, RedCheck, Verdict
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--env", metavar="ENV", help="only this environment")
     parser.add_argument("--output", choices=("text", "json"), default="text")
-    parser.add_argument("--out", type=pathlib.Path, default=runs.OUT, help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=pathlib.Path, default=OUT, help=argparse.SUPPRESS)
 
 
 def run(

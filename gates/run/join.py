@@ -10,12 +10,12 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from checks.request import EVENTS, OUT, new_run_id
+from checks.request import EVENTS, new_run_id
 from gates.decide.fold import Folded, fold
 from gates.decide.not_asked import OTHER_REGIONS
 from gates.decide.outcome import Decision, worst_decision
 from gates.decide.scope import gate_of
-from gates.load import load_catalogue
+from gates.load import OUT, load_catalogue
 from gates.run import lines, verdict
 from gates.run.cross_check import asked_by
 from gates.run.evidence import read_back, write_json

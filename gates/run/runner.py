@@ -11,7 +11,6 @@ from typing import Any
 from checks.history import History
 from checks.request import (
     EVENTS,
-    OUT,
     new_run_id,
     refuse_malformed,
     regions_of,
@@ -29,7 +28,7 @@ from gates.decide.not_asked import Surroundings, not_asked, unmet
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.policy import Policy
 from gates.decide.scope import Gate, Scope, no_such_part
-from gates.load import Checks, load_catalogue, load_policy
+from gates.load import OUT, Checks, load_catalogue, load_policy
 from gates.run import lines, verdict
 from gates.run.child import ChildPlan, run_child
 from gates.run.evidence import read_back, write_json

@@ -19,7 +19,6 @@ import pytest
 import yaml
 from kubernetes.client import models
 
-from checks.request import OUT
 from environments.loader import load_file
 from environments.settings import Environment
 from environments.yaml_file import ConfigurationError
@@ -351,7 +350,7 @@ class TestTheReport:
     ) -> None:
         mounted = {one["mountPath"] for one in either.container("locust-master")["volumeMounts"]}
         others = {one["mountPath"] for one in either.container("locust-workers")["volumeMounts"]}
-        assert mounted - others == {f"/gate/{OUT.relative_to(ROOT)}"}
+        assert mounted - others == {"/gate/reports/out"}
 
     def test_lies_on_a_volume_that_outlasts_the_job(self, staging: Rendered) -> None:
         (runs,) = (one for one in staging.pod("locust-master")["volumes"] if one["name"] == "runs")

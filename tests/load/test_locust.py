@@ -87,7 +87,7 @@ def until_it_sends(process: subprocess.Popen[str]) -> pathlib.Path:
     folder = None
     for line in process.stdout:
         if (named := re.search(r"Load: run (\S+)", line)) is not None:
-            folder = ROOT / "reports" / "out" / named[1]
+            folder = pathlib.Path(os.environ["GATE_OUT"], named[1])
         if "Load: steady" in line:
             assert folder is not None
             return folder

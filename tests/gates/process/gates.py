@@ -37,10 +37,11 @@ class Gate:
 
     def start(self, *arguments: str, python: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         """Start a command without waiting, in a session of its own."""
+        own = {"SANDBOX_STATE": str(self.state), "GATE_OUT": str(self.out)}
         return subprocess.Popen(
             [sys.executable, *python, "-c", START, *arguments],
             cwd=self.checkout,
-            env={**os.environ, "SANDBOX_STATE": str(self.state), **self.environment},
+            env={**os.environ, **own, **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -58,7 +59,12 @@ class Gate:
 
     def runs(self) -> list[pathlib.Path]:
         """Return the folders of the gate's runs, oldest first."""
-        return sorted((self.checkout / "reports" / "out").glob("*-post-deploy-*"))
+        return sorted(self.out.glob("*-post-deploy-*"))
+
+    @property
+    def out(self) -> pathlib.Path:
+        """The folder of its runs, in the checkout itself."""
+        return self.checkout / "reports" / "out"
 
     def verdict(self, run: pathlib.Path | None = None) -> dict[str, Any]:
         """Return the verdict on disk of a run, the newest unless one is named."""

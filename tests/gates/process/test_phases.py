@@ -187,7 +187,7 @@ def test_a_forged_go_is_no_go(deployment: Deployment) -> None:
 
 
 def test_an_interrupted_phase_was_begun_and_is_not_go(deployment: Deployment) -> None:
-    out = deployment.gate.checkout / "reports" / "out"
+    out = deployment.gate.out
     env = ("--env", str(deployment.environment), "--release", "v1.2.0")
     with deployment.gate.start("phase", "1", *env) as process:
         eventually("the checks have begun", lambda: [*out.glob("*-phase-1-*/pytest.log")], 60)
@@ -200,7 +200,7 @@ def test_an_interrupted_phase_was_begun_and_is_not_go(deployment: Deployment) ->
 
 
 def test_a_killed_phase_was_begun_and_never_ended(deployment: Deployment) -> None:
-    out = deployment.gate.checkout / "reports" / "out"
+    out = deployment.gate.out
     env = ("--env", str(deployment.environment), "--release", "v1.2.0")
     with deployment.gate.start("phase", "1", *env) as process:
         eventually("the checks have begun", lambda: [*out.glob("*-phase-1-*/pytest.log")], 60)

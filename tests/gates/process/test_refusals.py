@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import resource
 import signal
@@ -231,6 +232,7 @@ def test_a_stream_that_is_closed_changes_neither_code_nor_evidence(
     done = subprocess.run(
         ["bash", "-c", command, "bash", *gate],  # noqa: S607 - the shell of the harness
         cwd=lonely_gate.checkout,
+        env={**os.environ, "GATE_OUT": str(lonely_gate.out)},
         capture_output=True,
         text=True,
         check=False,
