@@ -17,6 +17,7 @@ from gates.decide.load_findings import SecondFacts
 from gates.decide.load_policy import LoadPolicy
 from gates.decide.load_verdict import LoadVerdict, StageVerdict, judge
 from gates.decide.outcome import EXIT_OUR_FAILURE
+from gates.decide.plain_text import plain
 from load import _tables
 from load._baseline import compared
 from load._facts import RAMP, facts_of
@@ -78,13 +79,13 @@ def conclude(
         "workers": _tables.worker_rows(run),
         "expected_workers": run.expected_workers,
         "calibration": _tables.calibration(run.calibration),
-        "baseline": compared(baseline, rows, _finite(plan)),
+        "baseline": compared(baseline, rows, _writable(plan)),
         "versions": dict(run.versions),
         "machine": dict(run.machine),
         "counted": _tables.counted(run),
     }
-    finite: LoadRecord = _finite(record)
-    return finite
+    writable: LoadRecord = _writable(record)
+    return writable
 
 
 def exit_code(record: Mapping[str, Any]) -> int:
@@ -114,7 +115,7 @@ def _write(folder: pathlib.Path, texts: Mapping[str, str]) -> None:
 
 
 def _json(record: Mapping[str, Any]) -> str:
-    return json.dumps(_finite(record), ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(_writable(record), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _verdict(verdict: LoadVerdict) -> dict[str, Any]:
@@ -232,12 +233,14 @@ def _time(at: float) -> str:
     return dt.datetime.fromtimestamp(at, dt.UTC).isoformat(timespec="milliseconds")
 
 
-def _finite(value: Any) -> Any:
-    """Return JSON values with null for what is no finite number: JSON has no other word for it."""
+def _writable(value: Any) -> Any:
+    """Return JSON values with null for what is no finite number, and every text made plain."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return plain(value)
     if isinstance(value, Mapping):
-        return {str(key): _finite(one) for key, one in value.items()}
+        return {plain(str(key)): _writable(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [_writable(one) for one in value]
     return value

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import gevent
 from gevent.event import Event
 
+from gates.decide.plain_text import one_line
 from load import _messages
 from load._engine._engine import unix_offset_seconds
 from load._engine._tally import Tally
@@ -360,8 +361,8 @@ class Conductor:
     def _break_off(self, why: str) -> None:
         if self._why:
             return
-        self._why = why
-        _LOG.error("Load: %s", why)
+        self._why = one_line(why)
+        _LOG.error("Load: %s", self._why)
 
 
 def _node(worker: str) -> str:

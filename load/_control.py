@@ -18,6 +18,7 @@ from locust.rpc import Message
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.load_verdict import LoadResult
+from gates.decide.plain_text import one_line, plain
 from load import _locust_stats, _messages, _nodes, _options
 from load._ask import Ask
 from load._conductor import Conductor
@@ -66,7 +67,7 @@ def _leave(exc: Exception) -> NoReturn:
     """End before anything was sent: one sentence and the exit code of its kind."""
     _LOG.debug("nothing was sent", exc_info=exc)
     for sentence in getattr(exc, "sentences", (told(exc, *_SENTENCES),)):
-        sys.stderr.write(f"locust: {sentence}\n")
+        sys.stderr.write(f"locust: {one_line(sentence)}\n")
     if isinstance(exc, RequestError):
         sys.exit(EXIT_USAGE)
     sys.exit(EXIT_CONFIGURATION if isinstance(exc, ConfigurationError) else EXIT_OUR_FAILURE)
@@ -266,7 +267,7 @@ class Master:
         # With --json the output is Locust's figures for a program.
         to = sys.stderr if _parsed(self._environment).json else sys.stdout
         for line in self._lines:
-            to.write(f"{line}\n")
+            to.write(f"{plain(line)}\n")
         to.flush()
         self._lines = []
 

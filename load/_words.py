@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 
+from gates.decide.plain_text import one_line
 from load._generator import GeneratorError
 from load._target import PrepareError
 
@@ -11,7 +12,7 @@ from load._target import PrepareError
 def told(exc: Exception, *sentences: type[Exception]) -> str:
     """Return an error in words: our own are sentences, another's mistake needs its kind and place."""
     if isinstance(exc, (PrepareError, GeneratorError, OSError, *sentences)):
-        return str(exc)
+        return one_line(str(exc))
     frames = traceback.extract_tb(exc.__traceback__)
     where = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
-    return f"{type(exc).__name__}{where}: {exc}"
+    return one_line(f"{type(exc).__name__}{where}: {exc}")

@@ -26,6 +26,11 @@ def plain(text: str) -> str:
     return _UNSAFE.sub("\ufffd", text)
 
 
+def one_line(text: str) -> str:
+    """Return a text made plain, on one line."""
+    return " ".join(plain(text).split())
+
+
 def cleaned(value: Any) -> Any:
     """Return a JSON value with every text in it made plain, keys too."""
     if isinstance(value, str):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gates.decide.plain_text import one_line
 from load._engine._histogram import Histogram
 from load._engine._request import Flight
 from load._engine._tally import Tally
@@ -28,7 +29,7 @@ class Samples:
     __slots__ = ("_failures", "_name", "_size_bytes", "_statuses", "_times")
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self._name = one_line(name)
         self._times: list[float] = []
         """Three of each request: when it was due, was sent, was over."""
         self._statuses: list[int] = []
@@ -71,7 +72,7 @@ class Samples:
             endpoint.response.merge(response)
         for moment, wrong in self._failures:
             tally.second(moment + offset_seconds).failed += 1
-            endpoint.troubles[wrong] += 1
+            endpoint.troubles[one_line(wrong)] += 1
         self._times, self._statuses, self._failures, self._size_bytes = [], [], [], 0
 
 

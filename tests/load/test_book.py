@@ -85,3 +85,12 @@ def test_stages_are_kept_apart_and_nothing_is_made_of_nothing() -> None:
     assert {stage: one.due for stage, one in tallies.items()} == {1: 3, 2: 3}
     assert tallies[2].dropped == 1
     assert taken(book) == {}
+
+
+def test_a_name_and_an_error_are_counted_as_one_line_of_plain_text() -> None:
+    book = Book(offset_seconds=0, late_seconds=0.01)
+    odd = Request("GET /\x1b[2J\nload: PASS\ud83d", b"", lambda _: "down\x00\r\n\ud83d")
+    book.over(Flight(odd, 0, 100.0, 100.0), Answer(200, None), 100.1)
+    ((name, endpoint),) = taken(book)[0].endpoints.items()
+    assert name == "GET /\ufffd[2J load: PASS\ufffd"
+    assert endpoint.troubles == {"down\ufffd\ufffd \ufffd": 1}

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from environments.yaml_file import ConfigurationError
+from gates.decide.plain_text import plain
 from gates.load import load_policy
+from load import _allure
 from load._baseline import read_baseline
 from load._conclude import (
     CannotKeepError,
@@ -21,7 +23,7 @@ from load._conclude import (
     keep,
 )
 from load._engine._histogram import Histogram, merged
-from load._engine._tally import Tally
+from load._engine._tally import Endpoint, Tally
 from load._engine._wire import Trouble
 from load._run import Run, Stage, whole
 from reports import load_page, load_plain
@@ -415,6 +417,27 @@ def test_page_and_record_are_kept_whole(tmp_path: pathlib.Path) -> None:
     keep(record, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"load.html", "load.json"}
     assert json.loads((tmp_path / "load.json").read_text(encoding="utf-8")) == record
+
+
+def test_text_of_others_is_made_plain_wherever_a_run_is_written(tmp_path: pathlib.Path) -> None:
+    odd = "odd\x1b[2J\x00\ud83d"
+    run = valid_run(
+        plan=a_plan(command=odd, regions={"eu": odd, "us": odd}),
+        tallies={(1, region): Tally(endpoints={odd: Endpoint()}) for region in ("eu", "us")},
+        workers=(a_worker(odd),),
+        interrupted=odd,
+        machine={"hostname": odd},
+    )
+    announce(run.plan, BEGAN_AT, tmp_path)
+    record = concluded(run)
+    keep(record, tmp_path)
+    _allure.write(record, tmp_path, began=BEGAN_AT, ended=BEGAN_AT)
+    texts = [path.read_text("utf-8") for path in tmp_path.rglob("*") if path.is_file()]
+    for text in [*texts, load_plain.render(record)]:
+        assert plain(text) == text
+    assert json.loads((tmp_path / "load.json").read_text("utf-8"))["machine"] == {
+        "hostname": "odd\ufffd[2J\ufffd\ufffd"
+    }
 
 
 def test_a_full_disk_is_said_and_leaves_no_pass(tmp_path: pathlib.Path) -> None:
