@@ -17,7 +17,14 @@ from gates.decide.bursts import NONE_SEEN, Burst
 from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
 from gates.decide.looks import Looks
-from gates.decide.objective import Evidence, Sustained, judge_rollback, judge_target, over_limit_now
+from gates.decide.objective import (
+    Evidence,
+    Sustained,
+    judge_rollback,
+    judge_target,
+    over_limit_now,
+    with_own_reads,
+)
 from gates.decide.outcome import Outcome
 from gates.decide.policy import Objective, RollbackLimit
 from gates.decide.quantile import RULE, Bucket, Over, judge_quantile
@@ -76,6 +83,11 @@ class Waiting:
         """Wait one scrape, keeping the traffic lease alive."""
         self._lease.renew()
         pause(scrape_seconds)
+
+    def own_reads(self, reading: Reading, seconds: float) -> float:
+        """Return how many events of a reading may be reads of this run's own lease."""
+        end = reading.at.timestamp()
+        return self._lease.reads(end - seconds, end)
 
     def seconds(self) -> float:
         """Return the seconds since the first objective began."""
@@ -207,12 +219,15 @@ class _Watch:
             counts = reading.counts(self._objective.target, look_back_seconds)
             evidence = self._counting.evidence(reading, look_back_seconds)
             judgement = judge_target(self._objective, counts, evidence, self._seen)
+            bad = counts.bad
         else:
             bucket, evidence = self._counting.bucket(reading, bounds, look_back_seconds)
             judgement = judge_quantile(self._objective, bucket, evidence, self._seen)
+            bad = bucket.lower.counts.bad
         # A burst that has left the look-back since is still what this platform's errors come in.
         self._seen = Burst.of(judgement.data).or_larger(self._seen)
-        return judgement
+        own = self._waiting.own_reads(reading, look_back_seconds)
+        return with_own_reads(judgement, own, bad, self._objective.target.budget)
 
     def _since(self, fit: Fit) -> dt.datetime:
         """Return the first moment whose samples are the release's own, and of this Prometheus's life.

@@ -26,6 +26,8 @@ class TrafficLease:
         self._lease = lease
         self._patience_seconds = patience_seconds
         self._ends_at = 0.0
+        self._granted: tuple[tuple[float, float], ...] = ()
+        """Since when and until when traffic was asked for, in Unix time."""
         self._lock = threading.Lock()
 
     def renew(self) -> None:
@@ -43,10 +45,21 @@ class TrafficLease:
             with contextlib.suppress(ConfigurationError, OSError, subprocess.TimeoutExpired):
                 self._run(self._lease.command)
 
+    def reads(self, begin: float, end: float) -> float:
+        """Return how many reads this run has had sent to each region between two Unix times, at most."""
+        if self._lease is None:
+            return 0.0
+        granted = (min(end, until) - max(begin, since) for since, until in self._granted)
+        return self._lease.requests_per_second * sum(max(0.0, seconds) for seconds in granted)
+
     def _run(self, command: Sequence[str]) -> None:
         filled = [part.replace("{seconds}", f"{SECONDS:g}") for part in command]
+        filled[0] = program(filled[0])
+        now = time.time()
+        since = max([now, *(until for _, until in self._granted[-1:])])
+        self._granted += ((since, now + SECONDS),)
         subprocess.run(  # noqa: S603 - the command stands in the environment's own file
-            [program(filled[0]), *filled[1:]],
+            filled,
             check=False,
             timeout=self._patience_seconds,
             stdin=subprocess.DEVNULL,

@@ -89,6 +89,23 @@ def judge_target(
     return _too_few(objective, counts, proved.burst, found + words, data)
 
 
+def with_own_reads(judgement: Judgement, own: float, bad: float, budget: float) -> Judgement:
+    """Show apart how many of a target's events may be reads that the gate itself asked for.
+
+    They count. Where the others alone would not prove the target, whichever were bad, it says so.
+    """
+    own = min(own, judgement.data.get("samples", 0.0))
+    if own <= 0:
+        return judgement
+    rest = judgement.data["samples"] - own
+    words = f"; up to {own:,.0f} of these events were the gate's own tagged reads"
+    wanted = events_wanted(bad, budget, judgement.data["burst"])
+    if judgement.outcome is Outcome.PASS and rest < wanted:
+        words += ", and real traffic alone would prove nothing"
+    data = {**judgement.data, "own_reads_at_most": round(own)}
+    return dataclasses.replace(judgement, sentence=judgement.sentence + words, data=data)
+
+
 def _too_few(
     objective: Aim, counts: Counts, burst: Burst, found: str, data: dict[str, Any]
 ) -> Judgement:

@@ -34,7 +34,24 @@ def test_a_lease_with_time_left_is_not_taken_again(tmp_path: pathlib.Path) -> No
 
 
 def test_without_an_offer_nothing_happens() -> None:
-    TrafficLease(None).renew()
+    traffic = TrafficLease(None)
+    traffic.renew()
+    assert traffic.reads(0, time.time() + 60) == 0
+
+
+def test_what_was_asked_for_is_known_for_any_stretch_and_counted_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = {"now": 1000.0}
+    monkeypatch.setattr(time, "time", lambda: clock["now"])
+    monkeypatch.setattr(time, "monotonic", lambda: clock["now"])
+    traffic = TrafficLease(a_lease(sys.executable, "-c", ""))
+    for clock["now"] in (1000.0, 1040.0, 1200.0):
+        traffic.renew()
+    assert traffic.reads(0, 1000) == 0
+    assert traffic.reads(990, 1010) == 10 * 100
+    assert traffic.reads(900, 1150) == 100 * 100
+    assert traffic.reads(1150, 1230) == 30 * 100
 
 
 def test_a_command_that_hangs_is_ended_and_not_waited_for_again(tmp_path: pathlib.Path) -> None:

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
-from gates.decide.objective import Sustained, judge_rollback, judge_target, over_limit_now
+from gates.decide.objective import (
+    Sustained,
+    judge_rollback,
+    judge_target,
+    over_limit_now,
+    with_own_reads,
+)
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.policy import Objective
 from gates.load import load_policy
@@ -67,6 +73,32 @@ def test_what_is_not_proved_says_how_many_events_are_missing() -> None:
     assert judgement.data["events_short"] == 19
     assert judgement.clears == "19 more good events"
     assert "59 events would prove 5 %, 19 are missing" in judgement.sentence
+
+
+ALONE = ", and real traffic alone would prove nothing"
+
+
+@pytest.mark.parametrize(
+    ("bad", "total", "own", "says"),
+    [
+        (0, 59, 0, ""),
+        (0, 118, 59, "; up to 59 of these events were the gate's own tagged reads"),
+        (0, 118, 60, f"; up to 60 of these events were the gate's own tagged reads{ALONE}"),
+        (1, 193, 100, "; up to 100 of these events were the gate's own tagged reads"),
+        (1, 193, 101, f"; up to 101 of these events were the gate's own tagged reads{ALONE}"),
+        (0, 100, 9000, f"; up to 100 of these events were the gate's own tagged reads{ALONE}"),
+        (0, 40, 20, "; up to 20 of these events were the gate's own tagged reads"),
+        (0, 0, 20, ""),
+    ],
+)
+def test_reads_that_the_gate_had_sent_are_shown_apart(
+    bad: float, total: float, own: float, says: str
+) -> None:
+    alone = target(bad, total)
+    judgement = with_own_reads(alone, own, bad, budget=0.05)
+    assert judgement.sentence == alone.sentence + says
+    assert judgement.outcome is alone.outcome
+    assert judgement.data.get("own_reads_at_most") == (min(own, total) or None)
 
 
 def test_the_shortfall_is_never_nothing() -> None:
