@@ -9,7 +9,7 @@ from checks.failures import failure_of
 from checks.promql import selector
 from gates.decide import guesses
 from probes import http, prometheus
-from probes.observation import Deadline, Failure
+from probes.observation import Deadline, Failure, FailureKind
 from probes.prometheus import PrometheusTarget, Series
 from probes.prometheus_configuration import scrape_intervals
 from probes.strict_json import NotJsonError
@@ -18,6 +18,7 @@ CALL_SECONDS = 10.0
 HEALTH_PATHS = ("/health", "/healthz", "/status", "/api/health", "/actuator/health", "/livez")
 _MOST_SERIES = 200
 _OK = 200
+_SERVER_ERROR = 500
 
 
 class NothingSeenError(Exception):
@@ -99,9 +100,10 @@ def look(target: PrometheusTarget) -> Seen:
 def look_at_service(base_url: str) -> Health | None:
     """Return the first usual health path that answers 200 and a JSON object; None without one.
 
-    Raises NothingSeenError when the service does not answer at all.
+    Raises NothingSeenError when the service does not answer at all, or with server errors alone.
     """
     target = http.HttpTarget(base_url.rstrip("/"))
+    statuses = []
     for path in HEALTH_PATHS:
         observed = http.request(target, "GET", path, deadline=Deadline.after(CALL_SECONDS))
         answer = observed.value
@@ -109,6 +111,10 @@ def look_at_service(base_url: str) -> Health | None:
             raise NothingSeenError(failure_of(observed))
         if answer.status == _OK and (body := _object(answer)) is not None:
             return Health(path, guesses.health_fields(body))
+        statuses.append(answer.status)
+    if min(statuses) >= _SERVER_ERROR:
+        detail = f"it answers {statuses[0]} on every usual health path."
+        raise NothingSeenError(Failure(FailureKind.SERVER_ERROR, detail))
     return None
 
 

@@ -17,7 +17,14 @@ from gates.decide import guesses
 from gates.run.init_look import Health, Seen
 from gates.run.init_write import Asked, environment_file
 from tests.probes.real_servers import prometheus_server
-from tests.probes.servers import closed_port, wait_until
+from tests.probes.servers import (
+    Behaviour,
+    answer,
+    close_after_request,
+    closed_port,
+    serving,
+    wait_until,
+)
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +100,43 @@ def test_a_file_that_exists_is_left_alone_unless_forced(
     assert "name: clinic" in file.read_text(encoding="utf-8")
 
 
-def test_a_prometheus_that_is_not_there_is_one_sentence_and_no_file(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("option", ["--prometheus", "--service"])
+def test_a_server_that_is_not_there_is_one_sentence_and_no_file(
+    option: str, tmp_path: pathlib.Path
+) -> None:
     file = tmp_path / "clinic.yaml"
     url = f"http://127.0.0.1:{closed_port()}"
-    code, out, said = init("--prometheus", url, "--output", file)
+    code, out, said = init(option, url, "--output", file)
     assert (code, out, file.exists()) == (20, "", False)
     assert said.count("\n") == 1
     assert "refused the connection" in said
+
+
+@pytest.mark.parametrize(
+    ("option", "behaviour"),
+    [
+        pytest.param("--prometheus", close_after_request, id="a Prometheus that hangs up"),
+        pytest.param("--service", close_after_request, id="a service that hangs up"),
+        pytest.param(
+            "--prometheus", answer(b"<html>", content_type="text/html"), id="no Prometheus"
+        ),
+        pytest.param(
+            "--prometheus", answer(b"", status="503 Service Unavailable"), id="one that is starting"
+        ),
+        pytest.param(
+            "--service", answer(b"", status="502 Bad Gateway"), id="a dead one behind a proxy"
+        ),
+    ],
+)
+def test_a_server_that_says_nothing_is_not_taken_for_one_that_has_nothing(
+    option: str, behaviour: Behaviour, tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "clinic.yaml"
+    with serving(behaviour) as server:
+        code, out, said = init(option, server.url, "--output", file)
+    assert (code, out, file.exists()) == (20, "", False), said
+    assert said.count("\n") == 1
+    assert "Nothing was written" in said
 
 
 @pytest.mark.parametrize(
