@@ -9,11 +9,18 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from environments.loader import Loaded, checks_of, find, load_file, path_of
 from environments.settings import LocalFile
 from environments.yaml_file import ConfigurationError
+
+_POLL_SECONDS = 0.1
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,6 +32,8 @@ class Patience:
     up: float = 600.0
     """The first `up` on a fresh machine downloads Redis and Prometheus."""
     down: float = 60.0
+    interrupted: Callable[[], bool] = _never
+    """Whether somebody asked to stop: then `up` is waited for no longer."""
 
 
 class ProviderError(Exception):
@@ -75,7 +84,12 @@ def provided(
     result.
     """
     name, provider = described.name, described.provider
-    bringing = _Wait(patience.notice, patience.up, lambda: tell(f"bringing the {name} platform up"))
+    bringing = _Wait(
+        patience.notice,
+        patience.up,
+        lambda: tell(f"bringing the {name} platform up"),
+        patience.interrupted,
+    )
     taking = _Wait(patience.notice, patience.down, lambda: tell(f"taking the {name} platform down"))
     try:
         # Asked of a running one too: whoever brought it up must not take it down under this run.
@@ -94,15 +108,22 @@ class _Wait:
     notice_seconds: float
     timeout_seconds: float
     slow: Callable[[], None]
+    interrupted: Callable[[], bool] = _never
 
     def output(self, process: subprocess.Popen[str]) -> tuple[str, str]:
-        """Return what a process wrote until its end; raises TimeoutExpired."""
-        notice_seconds = min(self.notice_seconds, self.timeout_seconds)
-        try:
-            return process.communicate(timeout=notice_seconds)
-        except subprocess.TimeoutExpired:
-            self.slow()
-        return process.communicate(timeout=self.timeout_seconds - notice_seconds)
+        """Return what a process wrote until its end; raises TimeoutExpired, also when interrupted."""
+        began, told, waited = time.monotonic(), False, 0.0
+        while True:
+            due = self.timeout_seconds if told else self.notice_seconds
+            try:
+                return process.communicate(timeout=max(0.0, min(_POLL_SECONDS, due - waited)))
+            except subprocess.TimeoutExpired:
+                waited = time.monotonic() - began
+                if waited >= self.timeout_seconds or self.interrupted():
+                    raise
+                if not told and waited >= self.notice_seconds:
+                    told = True
+                    self.slow()
 
 
 def _file(command: Sequence[str], output: str) -> pathlib.Path:

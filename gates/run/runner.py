@@ -18,7 +18,7 @@ from checks.request import (
     switched_at_of,
 )
 from environments.loader import Loaded, checks_of, name_of
-from environments.provider import ProviderError, environment
+from environments.provider import Patience, ProviderError, environment
 from environments.store import store_of
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.catalogue import Row
@@ -134,7 +134,8 @@ class Runner:
         catalogue = load_catalogue(checks.features)
         _check_asked(question.gate, catalogue, folder and checks.features)
         policy = load_policy(checks.policy)
-        with environment(question.env, None, self._callbacks.note) as loaded:
+        patience = Patience(interrupted=self._callbacks.interrupted)
+        with environment(question.env, None, self._callbacks.note, patience) as loaded:
             asked = self._asked(loaded, catalogue, checks, policy)
             problem = asked.begin(question.gate)
             end = run_child(

@@ -269,6 +269,41 @@ def test_a_run_that_waits_says_at_once_that_it_stops_and_ends(
     assert took < 10
 
 
+PROVIDED = """
+schema: 1
+name: there
+provider:
+  up: ["{folder}/provider", up]
+  down: ["{folder}/provider", down]
+"""
+PROVIDER = "#!/bin/sh\necho $1 $$ >>$(dirname $0)/calls\n[ $1 = down ] || exec sleep 100\n"
+
+
+@pytest.mark.parametrize("to_all", [True, False], ids=["Ctrl-C", "a signal to the gate alone"])
+def test_a_run_that_is_stopped_while_its_platform_comes_up_ends_and_takes_it_down(
+    lonely_gate: Gate, *, to_all: bool
+) -> None:
+    env, folder = write(lonely_gate, PROVIDED), lonely_gate.checkout
+    (folder / "provider").write_text(PROVIDER)
+    (folder / "provider").chmod(0o755)
+    calls = folder / "calls"
+    with lonely_gate.start("post-deploy", "--env", env, "--release", "v1.2.0") as process:
+        eventually("it is coming up", lambda: calls.exists() and calls.read_text(), 60)
+        # A terminal's Ctrl-C reaches the whole group of processes.
+        (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 20, said
+    assert "stopping" in said
+    assert "Traceback" not in said
+    assert (lonely_gate.verdict()["state"], lonely_gate.verdict()["decision"]) == (
+        "interrupted",
+        None,
+    )
+    (_, up), (last, _) = (line.split() for line in calls.read_text().splitlines())
+    assert last == "down"
+    assert not pathlib.Path("/proc", up).exists()
+
+
 def _has_begun(gate: Gate) -> bool:
     events = [run / "events.jsonl" for run in gate.runs()]
     return any(path.exists() and "check_started" in path.read_text() for path in events)
