@@ -52,22 +52,21 @@ class LoadObjective(Section):
         return self.endpoint is not None and re.fullmatch(self.endpoint, endpoint) is not None
 
 
-_RateShare = Annotated[Share, Field(le=1)]
 _SmallShare = Annotated[Share, Field(le=0.1)]
 
 
 class GeneratorLimits(Section):
     """Beyond these the generator proves nothing: neither that the platform holds nor how slow it is."""
 
-    rate: _RateShare
+    rate: Annotated[Share, Field(ge=0.9, le=1)]
     """Sent of what the plan asks for, over the whole seconds of a stage; at least."""
-    second: _RateShare
+    second: Annotated[Share, Field(ge=0.5, le=1)]
     """The same in each of these seconds; at least."""
     late: _SmallShare
     """Arrivals sent too long after their time; fewer."""
     lag_p99: Seconds = Field(le=_MOST_LAG_SECONDS)
     """How much later than meant the engine's clock ticks, in 99 of 100 cases; at most."""
-    worker_cpu: _RateShare
+    worker_cpu: Annotated[Share, Field(le=0.95)]
     """Of one core, the busiest ten seconds of a worker; at most."""
     clock_skew: Seconds = Field(le=_MOST_SKEW_SECONDS)
     """Between a worker's clock and the master's, either way; at most."""
@@ -75,10 +74,7 @@ class GeneratorLimits(Section):
     """In how many scheduling periods a worker may be denied the processor."""
 
     @model_validator(mode="after")
-    def _can_fail_and_pass(self) -> Self:
-        for name in ("rate", "second"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} 0% can never fail: sending nothing would do; raise it")
+    def _can_pass(self) -> Self:
         for name, unit in (
             ("late", "%"),
             ("lag_p99", "s"),

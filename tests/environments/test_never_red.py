@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pathlib
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from environments.fields import server_of
 from environments.sections.certificates import Certificates
@@ -16,7 +17,7 @@ from environments.sections.dns import DnsRecord
 from environments.sections.flags import Flags
 from environments.sections.kubernetes import Kubernetes, PodLogs
 from environments.sections.monitoring import Monitoring
-from environments.settings import HealthEndpoint
+from environments.settings import Environment, HealthEndpoint
 from gates.decide.capacity_policy import StoragePolicy
 from gates.decide.data_policy import (
     BackupPolicy,
@@ -26,9 +27,10 @@ from gates.decide.data_policy import (
     MigrationLogPolicy,
 )
 from gates.decide.limit import Limit
+from gates.decide.load_policy import GeneratorLimits
 from gates.decide.monitoring_policy import MonitoringPolicy, PeoplePolicy
 from gates.decide.network_policy import CertificatePolicy, DnsPolicy
-from gates.decide.policy import Availability, EvidenceAge, SecretAge
+from gates.decide.policy import Availability, EvidenceAge, Policy, SecretAge
 from gates.decide.sections import Section
 from tests.environments.files import VALID, changed, refusal
 
@@ -74,6 +76,15 @@ COUNTS = {
     "more_nulls": "0%",
 }
 AVAILABILITY = {"confirm_for": "2m", "poll_every": "5s"}
+GENERATOR = {
+    "rate": "99.5%",
+    "second": "95%",
+    "late": "0.1%",
+    "lag_p99": "5ms",
+    "worker_cpu": "80%",
+    "clock_skew": "500ms",
+    "throttled_periods": 0,
+}
 CONNECTIONS = {"max_used": "80%", "max_lag": "30s", "max_lag_mb": 64}
 
 CASES: list[tuple[type[Section], dict[str, Any], dict[str, Any], str]] = [
@@ -135,6 +146,9 @@ CASES: list[tuple[type[Section], dict[str, Any], dict[str, Any], str]] = [
     (CertificatePolicy, {}, {"min_days_left": 0.001}, "greater than or equal to 1"),
     (DnsPolicy, {}, {"max_ttl": "365d"}, "less than or equal to 86400"),
     (DnsRecord, RECORD, {"max_ttl": "365d"}, "less than or equal to 86400"),
+    (GeneratorLimits, GENERATOR, {"rate": "1%", "second": "1%"}, "greater than or equal to 0.9"),
+    (GeneratorLimits, GENERATOR, {"second": "1%"}, "greater than or equal to 0.5"),
+    (GeneratorLimits, GENERATOR, {"worker_cpu": "100%"}, "less than or equal to 0.95"),
     (MonitoringPolicy, {}, {"evaluated_within": "30d"}, "less than or equal to 3600"),
     (MonitoringPolicy, {}, {"gap_look_back": "1ms"}, "greater than or equal to 60"),
     (PeoplePolicy, {}, {"on_call_after": "1s"}, "greater than or equal to 3600"),
@@ -246,3 +260,73 @@ def test_other_servers_are_told_apart() -> None:
     assert len({server_of(url) for url in urls}) == len(urls)
     assert server_of("http://A.Example:80/") == server_of("http://a.example")
     assert server_of("https://a.example:443") == server_of("https://a.example")
+
+
+CAN_BE_RED: dict[str, str] = {
+    "refused in a whole file, above": """
+        Environment.time_scale Prometheus.scrape_interval Prometheus.max_clock_skew""",
+    "part of an address": "NameServer.port Postgres.port Redis.port Redis.database",
+    "says how many there are: fewer, or others, are found": """
+        Data.standbys FileSystems.at_least FlagState.percentage Replicas.normal Replicas.temporary
+        Service.replicas""",
+    "how long is waited, with a maximum: what is not there then is red or undecided": """
+        Audit.appears_within Availability.poll_every CountPolicy.statement_timeout Deadlines.call
+        Deadlines.run DnsPolicy.propagation Invalidation.settle_for MigrationLogPolicy.settle_for
+        MonitoringPolicy.settle_for Objective.wait_for_samples""",
+    "a limit with a maximum below which platforms do fail": """
+        Audit.max_clock_skew Availability.answer_overhead DeploymentPolicy.rollback DnsPolicy.min_ttl
+        GeneratorLimits.clock_skew GeneratorLimits.lag_p99 GeneratorLimits.late
+        GeneratorLimits.throttled_periods Objective.look_back PlannedPhase.planned
+        RestoreTestPolicy.max_age RestoreTestPolicy.max_age_day_before RollbackLimit.sustained
+        Target.target_seconds""",
+    "how finely is measured: what that leaves open is undecided": """
+        BackupPolicy.compared_with BackupPolicy.read_whole_up_to_mb CountPolicy.exact_up_to_mb
+        CountPolicy.exact_up_to_rows CountPolicy.large_reads CountPolicy.sampled_blocks
+        Objective.bucket_bounds Objective.shown_quantile Target.quantile""",
+    "more of it finds more, or asks for more proof": """
+        Flags.changes_within Limit.assumed_burst RollbackLimit.assumed_burst Target.assumed_burst""",
+    "no check is decided by it": """
+        Lease.requests_per_second Load.accounts Load.max_rps Vendor.sla_minutes""",
+}
+"""Numbers that have no value by which a check could never be red, by the reason for it."""
+
+
+def test_every_number_that_can_be_set_is_refused_somewhere_or_can_be_red_and_why() -> None:
+    """A new setting needs a row above. Texts and patterns are not looked for: their rows are by hand."""
+    refused = {
+        f"{model.__name__}.{key}"
+        for section, _, change, _ in CASES
+        for model in _sections()
+        if issubclass(model, section)
+        for key in change
+    }
+    numbers = {
+        f"{model.__name__}.{name}"
+        for model in _sections()
+        for name, field in model.model_fields.items()
+        if not {int, float}.isdisjoint(_parts(field.annotation))
+    }
+    listed = [name for names in CAN_BE_RED.values() for name in names.split()]
+    assert sorted(listed) == sorted(numbers - refused)
+
+
+def _sections() -> set[type[BaseModel]]:
+    """Return every section of an environment file and of the policy."""
+    found: set[type[BaseModel]] = set()
+    new: set[type[BaseModel]] = {Environment, Policy}
+    while new:
+        found |= new
+        fields = [field for model in new for field in model.model_fields.values()]
+        parts = (part for field in fields for part in _parts(field.annotation))
+        new = {
+            part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)
+        } - found
+    return found
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """Yield a type and all that it is made of: of `dict[str, float] | None` also float."""
+    yield annotation
+    if get_origin(annotation) is not Literal:
+        for part in get_args(annotation):
+            yield from _parts(part)

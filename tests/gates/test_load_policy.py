@@ -90,7 +90,7 @@ ERRORS = """    - title: Error rate under 0.1 %
         pytest.param(
             "rate: 99.5%",
             "rate: 0%",
-            "load.generator: rate 0% can never fail: sending nothing would do; raise it.",
+            "load.generator.rate = 0%: must be at least 0.9.",
             id="no rate at all",
         ),
         pytest.param(
@@ -133,7 +133,7 @@ ERRORS = """    - title: Error rate under 0.1 %
         pytest.param(
             "worker_cpu: 80%",
             "worker_cpu: 120%",
-            "load.generator.worker_cpu = 120%: must be at most 1.",
+            "load.generator.worker_cpu = 120%: must be at most 0.95.",
             id="more than a core",
         ),
         pytest.param(
