@@ -257,13 +257,38 @@ def below(subject: str, observed: object, limit: float, unit: str, **data: Any) 
         outcome=Outcome.PASS if passed else Outcome.FAIL,
         rule="below",
         subject=subject,
-        sentence=f"{subject} is {number:.3g} {unit}, wanted below {limit:g} {unit}",
+        sentence=f"{subject} is {amount(number, limit)} {unit}, wanted below {limit:g} {unit}",
         observed=number,
         target=limit,
         unit=unit,
-        clears="" if passed else f"{number - limit:.3g} {unit} less",
+        clears="" if passed else more_or_less(number, limit, unit, "less"),
         data={"margin": limit - number, **data},
     )
+
+
+_BEYOND_FIGURES = 1e15
+
+
+def amount(number: float, beside: float) -> str:
+    """Write a number to three figures, and to more where it would read as `beside`, which it is not."""
+    size = abs(number)
+    if size >= _BEYOND_FIGURES:
+        return f"{number:.3g}"
+    figures = 2 - math.floor(math.log10(size)) if size else 0
+    for decimals in (min(max(figures, 0), 6), 6, 9, 12):
+        text = f"{number:.{decimals}f}"
+        if number == beside or float(text) != beside:
+            break
+    short = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if short == "-0" else short
+
+
+def more_or_less(number: float, limit: float, unit: str, word: str) -> str:
+    """Return what clears a number on the wrong side of its limit; a hair is told by the limit alone."""
+    margin = abs(number - limit)
+    if margin <= abs(limit) / 1000:
+        return f"{'below' if word == 'less' else 'at least'} {limit:g} {unit}"
+    return f"{amount(margin, 0)} {unit} {word}"
 
 
 def contains_all(subject: str, observed: object, wanted: tuple[str, ...]) -> Judgement:

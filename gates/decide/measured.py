@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from gates.decide.judgement import Judgement
+from gates.decide.judgement import Judgement, amount, more_or_less
 from gates.decide.outcome import Outcome
 
 
@@ -33,11 +33,11 @@ def at_least(subject: str, observed: float, floor: float, unit: str) -> Judgemen
         outcome=Outcome.PASS if passed else Outcome.FAIL,
         rule="at least",
         subject=subject,
-        sentence=f"{subject} is {observed:.4g} {unit}, wanted at least {floor:g} {unit}",
+        sentence=f"{subject} is {amount(observed, floor)} {unit}, wanted at least {floor:g} {unit}",
         observed=observed,
         target=floor,
         unit=unit,
-        clears="" if passed else f"{floor - observed:.3g} {unit} more",
+        clears="" if passed else more_or_less(observed, floor, unit, "more"),
         data={"margin": observed - floor},
     )
 
@@ -46,11 +46,12 @@ def within(subject: str, observed: float, bounds: tuple[float, float], unit: str
     """PASS when a finite number is between both bounds, or one of them."""
     low, high = bounds
     passed = low <= observed <= high
+    shown = amount(observed, high if observed > high else low)
     return Judgement(
         outcome=Outcome.PASS if passed else Outcome.FAIL,
         rule="within",
         subject=subject,
-        sentence=f"{subject} is {observed:g} {unit}, wanted {low:g} to {high:g} {unit}",
+        sentence=f"{subject} is {shown} {unit}, wanted {low:g} to {high:g} {unit}",
         observed=observed,
         target=high if observed > high else low,
         unit=unit,

@@ -17,6 +17,7 @@ from gates.decide.judgement import (
     harmless,
     outcome_of,
 )
+from gates.decide.measured import at_least
 from gates.decide.outcome import Meaning, Outcome
 from tests.gates.decide.values import PROPERTY, a_judgement
 
@@ -268,3 +269,30 @@ def test_a_record_without_its_main_fields_is_refused(field: str) -> None:
 
 def test_no_judgements_have_no_outcome() -> None:
     assert outcome_of(()) is None
+
+
+@pytest.mark.parametrize(
+    ("observed", "limit", "shown", "clears"),
+    [
+        pytest.param(12.34, 10, "12.3", "2.34 ms less", id="three figures"),
+        pytest.param(1234.56, 1000, "1235", "235 ms less", id="a large number without exponent"),
+        pytest.param(10.0000019, 10, "10.000002", "below 10 ms", id="a hair over its limit"),
+        pytest.param(10, 10, "10", "below 10 ms", id="at its limit"),
+        pytest.param(0.000373, 10, "0.000373", "", id="a small number without exponent"),
+        pytest.param(9.9996, 10, "9.9996", "", id="a hair under its limit"),
+        pytest.param(0, 10, "0", "", id="nothing"),
+        pytest.param(1e300, 10, "1e+300", "1e+300 ms less", id="beyond all figures"),
+    ],
+)
+def test_a_number_never_reads_as_its_limit_nor_with_an_exponent(
+    observed: float, limit: float, shown: str, clears: str
+) -> None:
+    judged = below("the latency", observed, limit, "ms")
+    assert judged.sentence == f"the latency is {shown} ms, wanted below {limit} ms"
+    assert judged.clears == clears
+
+
+def test_days_left_that_are_a_hair_too_few_say_so() -> None:
+    judged = at_least("days left", 29.99999, 30, "days")
+    assert judged.sentence == "days left is 29.99999 days, wanted at least 30 days"
+    assert judged.clears == "at least 30 days"
