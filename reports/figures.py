@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gates.decide.judgement import Judgement, Scalar
+from gates.decide.judgement import Judgement, Scalar, amount
 from gates.decide.outcome import Outcome
 from reports.verdict import CheckResult, Result, Verdict
 from reports.words import duration, moment
@@ -109,13 +109,15 @@ def milliseconds(seconds: float) -> str:
     return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"  # noqa: PLR2004 - two digits
 
 
-def number(value: Scalar) -> str:
-    """Write a measured value: thousands separated, floats short, words quoted."""
+def number(value: Scalar, beside: Scalar) -> str:
+    """Write a value: thousands separated, floats short and never as `beside`, words quoted."""
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else f"“{value}”"
+    if isinstance(value, float):
+        return amount(value, beside if isinstance(beside, int | float) else value)
+    return f"“{value}”"
 
 
 def _counted(judgement: Judgement) -> bool:
@@ -218,13 +220,10 @@ def _shown(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _plain_facts(judgement: Judgement) -> Iterator[Fact]:
     unit = f" {judgement.unit}" if judgement.unit else ""
     if judgement.observed is not None:
-        yield Fact("measured", f"{number(judgement.observed)}{unit}")
+        yield Fact("measured", f"{number(judgement.observed, judgement.target)}{unit}")
     if judgement.target is not None:
-        below = "below " if judgement.rule == "below" else ""
-        yield Fact("wanted", f"{below}{number(judgement.target)}{unit}")
-    margin = judgement.data.get("margin")
-    if isinstance(margin, int | float) and margin <= 0:
-        yield Fact("by", f"{-margin:.3g}{unit} too much")
+        side = f"{judgement.rule} " if judgement.rule in {"below", "at least"} else ""
+        yield Fact("wanted", f"{side}{number(judgement.target, None)}{unit}")
     yield from _since(judgement.data)
 
 
