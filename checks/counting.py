@@ -96,7 +96,8 @@ class Counting:
         found = sources.sources_of(name, series, targets)
         if any(source.target.labels.get("job") == own_job for source in found):
             wanted = [target for target in serving if target.may_bear(self.labels)]
-            sources.check_all_bring(name, found, wanted)
+            release = {**self.inspector.target_labels, **self.labels}
+            sources.check_all_bring(name, found, [*wanted, *sources.gone(targets, release, span)])
         sources.check_no_twins(name, found)
         if self.objective.kind == "latency":
             tally.check_histograms(name, found, self._bounds())

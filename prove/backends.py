@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import functools
 import itertools
 import os
 import pathlib
 import shutil
 import stat
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from prove import prometheus_builds
 from prove.proof import Cases, NotTried
-from sandbox import binaries, debian
+from sandbox import debian
 from sandbox.errors import SandboxError
+from sandbox.faults import catalogue, expectation
+from sandbox.faults.catalogue import Fault
+from sandbox.faults.matrix_page import HEALTHY
 from sandbox.state import StateDirectory
 from tests.gates.process.gates import Gate, copy_of_checkout
 from tests.gates.process.kills import POST_DEPLOY
@@ -25,19 +28,14 @@ from tests.sandbox.platforms import Sandbox
 PROMISE = (
     "the whole gate is right with every supported instrument: GO when healthy, and five faults"
 )
-VERSIONS = ("2.42", "2.53", "3.5")
-VICTORIA_METRICS = "VictoriaMetrics"
-MORE = "PROVE_PROMETHEUS"
-"""Environment variable: more Prometheus programs than the machine's own, separated by colons."""
-EXPECTED = {
-    "": "GO",
-    "errors-3-percent": "ROLLBACK",
-    "errors-0.3-percent": "HOLD",
-    "latency-over-target": "HOLD",
-    "latency-over-rollback-limit": "ROLLBACK",
-    "latency-p99-only": "HOLD",
-}
-"""By fault of the local platform; none is healthy."""
+FAULTS = (
+    "errors-3-percent",
+    "errors-0.3-percent",
+    "latency-over-target",
+    "latency-over-rollback-limit",
+    "latency-p99-only",
+)
+"""Of the local platform's catalogue: those that the instrument shows, under every kind of decision."""
 _AS_PROMETHEUS = """\
 #!{python}
 import os, sys
@@ -70,43 +68,37 @@ class Backend:
 def right_with_each(_seed: int) -> Cases:
     """Yield the runs of each instrument; says which of them can't be had here."""
     with tempfile.TemporaryDirectory(prefix="prove-") as folder:
-        found = list(_backends(pathlib.Path(folder)))
-        had = {backend.name for backend in found}
-        for name in (*(f"Prometheus {version}" for version in VERSIONS), VICTORIA_METRICS):
-            if name not in had:
-                yield NotTried(f"{name}: name its program in {MORE}")
+        found = []
+        for name, program in _backends(pathlib.Path(folder)).items():
+            try:
+                found.append(Backend(name, program()))
+            except SandboxError as exc:
+                yield NotTried(f"{name}: {exc}")
         # Prometheus of the machine is what every other run asks: the others first.
         for number, backend in enumerate(itertools.cycle(reversed(found))):
             yield from _runs(backend, pathlib.Path(folder) / f"run-{number}")
 
 
-def _backends(folder: pathlib.Path) -> Iterator[Backend]:
-    programs = [pathlib.Path(one) for one in os.environ.get(MORE, "").split(":") if one]
-    with contextlib.suppress(SandboxError):
-        programs.append(pathlib.Path(binaries.find_prometheus(print).path))
-    named = {_version(program): program for program in reversed(programs)}
-    for version in VERSIONS:
-        if version in named:
-            yield Backend(f"Prometheus {version}", named[version])
-    with contextlib.suppress(SandboxError):
-        tree = debian.unpack("victoria-metrics", ("victoria-metrics",))
-        program = tree / "usr" / "bin" / "victoria-metrics"
-        script = folder / "victoria-metrics"
-        script.write_text(
-            _AS_PROMETHEUS.format(
-                python=sys.executable, libraries=debian.library_path(tree), program=str(program)
-            )
+def _backends(folder: pathlib.Path) -> dict[str, Callable[[], pathlib.Path]]:
+    """Return by name how each instrument is found."""
+    versions = {
+        f"Prometheus {version}": functools.partial(prometheus_builds.program, version)
+        for version in prometheus_builds.RELEASES
+    }
+    return {**versions, "VictoriaMetrics": lambda: _victoria_metrics(folder)}
+
+
+def _victoria_metrics(folder: pathlib.Path) -> pathlib.Path:
+    tree = debian.unpack("victoria-metrics", ("victoria-metrics",))
+    program = tree / "usr" / "bin" / "victoria-metrics"
+    script = folder / "victoria-metrics"
+    script.write_text(
+        _AS_PROMETHEUS.format(
+            python=sys.executable, libraries=debian.library_path(tree), program=str(program)
         )
-        script.chmod(script.stat().st_mode | stat.S_IXUSR)
-        yield Backend(VICTORIA_METRICS, script)
-
-
-def _version(program: pathlib.Path) -> str:
-    said = subprocess.run(  # noqa: S603 - a Prometheus of this machine
-        [program, "--version"], capture_output=True, text=True, timeout=10, check=False
     )
-    words = (said.stdout + said.stderr).partition("version ")[2]
-    return ".".join(words.split(".")[:2])
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return script
 
 
 def _runs(backend: Backend, folder: pathlib.Path) -> Iterator[str | None]:
@@ -122,23 +114,24 @@ def _runs(backend: Backend, folder: pathlib.Path) -> Iterator[str | None]:
             yield f"{backend.name}: the platform did not come up: {up.stderr[-500:]}"
             return
         gate = Gate(copy_of_checkout(folder / "checkout"), platform.state.path)
-        for fault, wanted in EXPECTED.items():
-            yield _run(backend, platform, gate, fault, wanted)
+        known = {one.name: one for one in catalogue.load()}
+        for fault in (HEALTHY, *(known[name] for name in FAULTS)):
+            wrong = _wrong(platform, gate, fault)
+            yield f"{backend.name}, {fault.name}: {'; '.join(wrong)}" if wrong else None
     finally:
         platform.run("down")
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(backend: Backend, platform: Sandbox, gate: Gate, fault: str, wanted: str) -> str | None:
-    if fault:
-        platform.run("fault", "apply", fault)
+def _wrong(platform: Sandbox, gate: Gate, fault: Fault) -> list[str]:
+    """Run the gate under a fault; return each check, and the decision, that is not as its entry says."""
+    if fault is not HEALTHY:
+        platform.run("fault", "apply", fault.name)
     try:
         gate.run(*POST_DEPLOY)
         verdict = gate.verdict()
     finally:
-        if fault:
-            platform.run("fault", "revert", fault)
-    if verdict["decision"] == wanted:
-        return None
-    reasons = "; ".join(f"{one['check']} {one['sentence']}" for one in verdict["reasons"])
-    return f"{backend.name}, {fault or 'healthy'}: {verdict['decision']}, not {wanted}: {reasons}"
+        if fault is not HEALTHY:
+            platform.run("fault", "revert", fault.name)
+    wrong = expectation.wrong(fault, verdict)
+    return wrong and [*wrong, *(one["sentence"] for one in verdict["reasons"])]

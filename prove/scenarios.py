@@ -51,7 +51,7 @@ def scenario(chance: random.Random, frame: Frame) -> tuple[Platform, str]:
             pods[place] = FLAWS[flaw](chance, frame, pods[place])
     if chance.random() < 0.3:  # noqa: PLR2004 - a third of the platforms still has pods of before
         pods += [pod(100 + number, BEFORE, 0.3) for number in range(2)]
-    return Platform(tuple(pods), scrape, flaws), kind
+    return Platform(tuple(pods), scrape, flaws, frame.end), kind
 
 
 def _newborn(_: random.Random, __: Frame, pod: Pod) -> Pod:
@@ -76,8 +76,8 @@ def _silent_restart(chance: random.Random, frame: Frame, pod: Pod) -> Pod:
 
 def _restored(chance: random.Random, frame: Frame, pod: Pod) -> Pod:
     pod = _restart(chance, frame, pod)
-    # By a little would look like events: a counter has to begin at zero with its process.
-    last = dataclasses.replace(pod.processes[-1], restored=20_000.0)
+    # By less would look like its events: a counter has to begin at zero with its process.
+    last = dataclasses.replace(pod.processes[-1], restored=chance.choice((1_000.0, 20_000.0)))
     return dataclasses.replace(pod, processes=(*pod.processes[:-1], last))
 
 

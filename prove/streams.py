@@ -81,10 +81,12 @@ class Platform:
     pods: tuple[Pod, ...]
     scrape_seconds: float
     flaws: tuple[str, ...]
+    ends: float = float("inf")
+    """Nothing is scraped any more after that, however late it is asked for."""
 
     def scrapes(self, pod: Pod, until: float) -> Iterator[float]:
         """Yield when a pod is scraped, from the first process to the end of the last one."""
-        last = min(until, max((one.ended for one in pod.processes), default=0.0))
+        last = min(until, self.ends, max((one.ended for one in pod.processes), default=0.0))
         for number in itertools.count():
             at = round(pod.first_scrape + number * self.scrape_seconds, 3)
             if at > last:

@@ -82,6 +82,18 @@ def serving(targets: Iterable[Target], labels: Mapping[str, str], span: Span) ->
     return now
 
 
+def gone(targets: Iterable[Target], labels: Mapping[str, str], span: Span) -> list[Target]:
+    """Return the targets with all these labels that were scraped in the range and are no more."""
+    lately = span.end - FRESH_SCRAPES * span.scrape_seconds
+    return [
+        one
+        for one in targets
+        if labels.items() <= one.labels.items()
+        and one.last < lately
+        and any(at > span.begin for at in one.scrapes)
+    ]
+
+
 def sources_of(
     metric: str, series: Iterable[Samples], targets: Sequence[Target]
 ) -> tuple[Source, ...]:
@@ -115,10 +127,10 @@ def check_all_bring(metric: str, sources: Sequence[Source], wanted: Sequence[Tar
     for target in wanted:
         if id(target) not in bring:
             raise NotCountableError(
-                f"{target.name} is up and exposes no {metric}: its events are missing; let every pod of "
-                "the release expose it from its start, or narrow prometheus.target_labels to them"
+                f"{target.name} was scraped and exposed no {metric}: its events are missing; let every pod "
+                "of the release expose it from its start, or narrow prometheus.target_labels to them"
             )
-        behind = target.last - bring[id(target)]
+        behind = target.scrapes[-1] - bring[id(target)]
         if behind > FRESH_SCRAPES * target.scrape_seconds:
             raise NotCountableError(
                 f"{target.name} is scraped, but the samples of its {metric} end {behind:.0f} s earlier: it "

@@ -23,6 +23,9 @@ _OFTEN_SHARE = 0.25
 _FIRST_FACTOR = 20.0
 _FIRST_LEAST = 1000.0
 """A counter's first value is no more than so many scrapes' worth of events, or was not counted from zero."""
+_YOUNG_FACTOR = 3.0
+_YOUNG_LEAST = 100.0
+"""The same for each scrape that a young process has lived: one that restores counters shows more."""
 _MOST_PER_SECOND = 1_000_000.0
 _NEWEST_SHARE = 0.25
 _NEWEST_SCRAPES = 5
@@ -43,6 +46,8 @@ class Row:
     source: str
     since: float
     at: float
+    started: float
+    """Its process, as it says itself; minus infinity where it does not."""
     amounts: Mapping[str, float]
 
     def of(self, column: str) -> float:
@@ -158,8 +163,9 @@ def _rows(
             if growth.fell:
                 fell.add(growth.at)
     _check_process(metric, name, source.target, span, fell)
+    target = source.target
     return [
-        Row(name, source.target.scrape_before(at), at, dict(found))
+        Row(name, target.scrape_before(at), at, target.started_at(at) or -INFINITE, dict(found))
         for at, found in sorted(amounts.items())
     ]
 
@@ -210,7 +216,7 @@ def _check_volumes(metric: str, rows: Sequence[Row]) -> None:
         other = peaks[0] if jumped == peaks[-1] else peaks[-1]
         if events > _MOST_PER_SECOND * max(row.at - row.since, 1.0):
             found = f"{events:,.0f} events in {row.at - row.since:.0f} s"
-        elif first > max(_FIRST_LEAST, _FIRST_FACTOR * usual):
+        elif first > _most_at_first(row, usual):
             found = f"{first:,.0f} events at once in counters that begin there"
         elif jumped > max(_FIRST_LEAST, _FIRST_FACTOR * other):
             found = f"{jumped:,.0f} events in one scrape and at most {other:,.0f} in any other"
@@ -221,6 +227,14 @@ def _check_volumes(metric: str, rows: Sequence[Row]) -> None:
             "the scrape before; are they restored from elsewhere, or no counters?",
             Patience.SAMPLES,
         )
+
+
+def _most_at_first(row: Row, usual: float) -> float:
+    """Return how many events counters that begin at this scrape may show; a scrape has `usual` at most."""
+    lived_scrapes = (row.at - min(row.started, row.since)) / (row.at - row.since)
+    if _YOUNG_FACTOR * lived_scrapes < _FIRST_FACTOR:
+        return max(_YOUNG_LEAST, _YOUNG_FACTOR * lived_scrapes * usual)
+    return max(_FIRST_LEAST, _FIRST_FACTOR * usual)
 
 
 def error_columns(status_label: str, bad_status: str, own_paths: frozenset[str]) -> Columns:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from concurrent.futures import ThreadPoolExecutor
+
 from checks import promql
 from checks.failures import failure_of
 from environments.settings import Prometheus
@@ -10,11 +13,15 @@ from gates.run.doctor_metrics import examine_metric
 from gates.run.doctor_query import Asker, UnreadableError
 from gates.run.doctor_storage import examine_storage
 from gates.run.overlap import overlaps
-from probes import prometheus
+from probes import http, prometheus
+from probes.api import MAX_ANSWER_BYTES
 from probes.prometheus import Instrument
 
 _SYSTEM = "Prometheus"
 _FRESH_SCRAPES = 3
+_CONNECTIONS = 8
+_SAME_START_SECONDS = 1.0
+_START = re.compile(rb"^process_start_time_seconds (\d+(?:\.\d+)?(?:e\+?\d+)?)\s*$", re.MULTILINE)
 
 
 def examine_prometheus(subject: Subject, region: str, section: Prometheus) -> list[Finding]:
@@ -90,8 +97,41 @@ def _scrapes(subject: Subject, region: str, section: Prometheus, asker: Asker) -
             f"the newest samples are {age:.0f} s old, and scrapes should come each {interval}"
         )
         return Finding(_SYSTEM, region, Level.BAD, sentence, (line,))
+    instance = series[0].labels.get("instance", "")
+    if _is_split(subject, instance):
+        return _bad(
+            region,
+            f"several processes answer at {instance}, each with counters of its own: the gate would count "
+            "those of one worker alone",
+            "let workers share their counters (PROMETHEUS_MULTIPROC_DIR), or give each a port of its own",
+            "or, if that address is a Service's: scrape its pods",
+        )
     sentence = f"all {len(series)} targets of {up} are up; newest samples {age:.0f} s old"
     return Finding(_SYSTEM, region, Level.OK, sentence)
+
+
+def _is_split(subject: Subject, instance: str) -> bool:
+    """Return whether a target's metrics tell of several processes, over several connections at once.
+
+    A scraper that keeps its connection meets one of them, and its samples look whole. One that this
+    machine does not reach at /metrics, or that tells no start, is not known to be split.
+    """
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        found = pool.map(lambda _: _process_start(subject, instance), range(_CONNECTIONS))
+        starts = [one for one in found if one is not None]
+    return bool(starts) and max(starts) - min(starts) > _SAME_START_SECONDS
+
+
+def _process_start(subject: Subject, instance: str) -> float | None:
+    try:
+        target = http.HttpTarget(f"http://{instance}")
+    except ValueError:
+        return None
+    observed = http.request(
+        target, "GET", "/metrics", deadline=subject.deadline(), max_bytes=MAX_ANSWER_BYTES
+    )
+    told = _START.search(observed.value.body) if observed.value else None
+    return float(told[1]) if told else None
 
 
 def _no_target(subject: Subject, region: str, up: str, asker: Asker) -> Finding:

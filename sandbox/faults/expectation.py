@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sandbox.faults.catalogue import Fault
 
 _WORST_FIRST = ("FAIL", "ERROR", "MISSING", "INCONCLUSIVE", "PASS", "NOT_APPLICABLE")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Difference:
-    """A check that came out other than expected."""
-
-    check: str
-    expected: str
-    found: str
 
 
 def outcomes(checks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -40,9 +30,8 @@ def expected(fault: Fault, check: str) -> str:
     return "INCONCLUSIVE" if check in fault.inconclusive else "PASS"
 
 
-def differences(fault: Fault, found: Mapping[str, str]) -> Iterator[Difference]:
-    """Yield every check that differs."""
-    for check, outcome in found.items():
-        wanted = expected(fault, check)
-        if outcome != wanted:
-            yield Difference(check, wanted, outcome)
+def wrong(fault: Fault, verdict: Mapping[str, Any]) -> list[str]:
+    """Return each check of a verdict, and the decision, that came out other than expected."""
+    found = {one: (expected(fault, one), was) for one, was in outcomes(verdict["checks"]).items()}
+    found["decision"] = (fault.decision, verdict["decision"])
+    return [f"{one}: {was}, not {wanted}" for one, (wanted, was) in found.items() if was != wanted]

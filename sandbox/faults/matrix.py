@@ -88,11 +88,7 @@ class Walk:
         if verdict["exit_code"] == NOTHING_ASKED:
             return
         found = expectation.outcomes(verdict["checks"])
-        wrong = [
-            f"{d.check}: {d.found}, not {d.expected}" for d in expectation.differences(fault, found)
-        ]
-        if verdict["decision"] != fault.decision:
-            wrong.append(f"decision {verdict['decision']}, not {fault.decision}")
+        wrong = expectation.wrong(fault, verdict)
         seconds = time.monotonic() - started
         print(  # noqa: T201 - the product of this command
             f"{fault.gate:11} {fault.name:30} {verdict['decision']:8} {seconds:5.1f} s  "

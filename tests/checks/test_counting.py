@@ -223,7 +223,7 @@ CASES = {
     "a-pod-without-the-metric": Case(
         Exposed(initialised, second=lambda _: {"other_metric": 1}),
         "INCONCLUSIVE",
-        "pod-2 is up and exposes no requests",
+        "pod-2 was scraped and exposed no requests",
     ),
     "traffic-stopped": Case(Exposed(stops), "INCONCLUSIVE", "no events since"),
     "nothing-but-scrapes": Case(

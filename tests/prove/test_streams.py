@@ -47,6 +47,12 @@ def test_the_ends_of_a_range_are_cut_by_scrapes_and_nothing_else_is() -> None:
     assert (really.least["bad"], really.most["bad"]) == (1, 1)
 
 
+def test_what_is_asked_for_late_shows_no_scrape_after_the_last() -> None:
+    """A busy machine judges a scenario after its last scrape."""
+    over = dataclasses.replace(PLATFORM, ends=50.2)
+    assert truth(over, RELEASE, "errors", 12.2, 52.2).most["all"] == 40
+
+
 def test_what_no_scrape_met_before_a_restart_is_known_to_nobody() -> None:
     before = Process(-100.0, 30.9, tuple(one for one in ONE_A_SECOND if one.at < 30.9))
     after = Process(30.9, 200.0, tuple(one for one in ONE_A_SECOND if one.at >= 30.9))

@@ -22,6 +22,7 @@ TIMES = tuple(965.0 + SCRAPE * number for number in range(14))
 COLUMNS = tally.error_columns("status", "5..", frozenset({"/metrics"}))
 NEW, OLD = 1050.0, 100.0
 """Starts of processes: in the range, and long before it."""
+RESTART = {at: OLD if at < NEW else NEW for at in TIMES}
 
 
 def pod(name: str = "a", **labels: str) -> dict[str, str]:
@@ -136,10 +137,40 @@ def test_a_target_that_only_seems_new_brings_no_history(
 
 
 def test_a_restart_counts_all_since_even_where_it_is_more_than_before() -> None:
-    restart = starts({at: OLD if at < NEW else NEW for at in TIMES})
-    values = [100.0] * 9 + [150.0] * 5
-    assert counted([series(values)], (up(), restart)).total == 150
-    assert counted([series([100.0] * 9 + [30.0] * 5)], (up(), restart)).total == 30
+    restart = starts(RESTART)
+    assert counted([series([60.0] * 9 + [90.0] * 5)], (up(), restart)).total == 90
+    assert counted([series([60.0] * 9 + [30.0] * 5)], (up(), restart)).total == 30
+
+
+@pytest.mark.parametrize(
+    ("found", "scraped"),
+    [
+        ([series([*steady(10, 9), *steady(10, 5, first=900)])], (up(), starts(RESTART))),
+        (
+            [series(steady(10)), series([900, 910, 920], name="b")],
+            (up(), up("b", TIMES[-3:]), starts(dict.fromkeys(TIMES[-3:], 1070.0), "b")),
+        ),
+    ],
+    ids=["restarted", "a new pod"],
+)
+def test_a_young_process_with_a_long_history_restored_it(
+    found: list[Samples], scraped: tuple[Samples, ...]
+) -> None:
+    """It is younger than its events, at three times the busiest rate that anybody shows."""
+    error = refused(found, scraped)
+    assert "900 events at once in counters that begin there" in str(error)
+    assert error.patience is Patience.SAMPLES
+
+
+def test_counters_that_begin_in_an_old_process_are_its_events() -> None:
+    started = starts(dict.fromkeys(TIMES, OLD))
+    assert counted([series([900])], (up(), started)).total == 900
+
+
+def test_a_pod_that_was_found_late_counts_what_it_had_time_for() -> None:
+    late = up("b", TIMES[-3:]), starts(dict.fromkeys(TIMES[-3:], 1015.0), "b")
+    found = [series(steady()), series([600, 700, 800], name="b")]
+    assert counted(found, (up(), *late)).total == 1800
 
 
 FELL = [100.0, 110, 120, 130, 140, 150, 160, 170, 180, 5, 15, 25, 35, 45]
@@ -357,7 +388,7 @@ def test_every_target_brings_the_metric_to_its_newest_scrapes() -> None:
     both = [series(steady()), series(steady(), name="b")]
     of = sources.sources_of("r", both, targets)
     sources.check_all_bring("r", of, targets)
-    with pytest.raises(NotCountableError, match="b is up and exposes no r"):
+    with pytest.raises(NotCountableError, match="b was scraped and exposed no r"):
         sources.check_all_bring("r", sources.sources_of("r", both[:1], targets), targets)
     old = Samples(both[1].labels, TIMES[:10], both[1].values[:10])
     with pytest.raises(NotCountableError, match="its r end 40 s earlier"):
@@ -382,6 +413,22 @@ def test_a_target_that_is_gone_is_not_waited_for() -> None:
     scraped = (up(), up("b", TIMES[:6]))
     (left,) = sources.serving(sources.targets_of(scraped, SCRAPE), {"job": "api"}, SPAN)
     assert left.name == "a"
+
+
+@pytest.mark.parametrize(
+    ("scrapes", "labels", "there"),
+    [
+        pytest.param(TIMES[:6], {"version": "2"}, True, id="it left in the range"),
+        pytest.param(TIMES[:3], {"version": "2"}, False, id="it left before"),
+        pytest.param(TIMES, {"version": "2"}, False, id="it is there"),
+        pytest.param(TIMES[:6], {}, False, id="nobody says of which release"),
+    ],
+)
+def test_what_a_pod_that_left_counted_is_wanted_too(
+    scrapes: tuple[float, ...], labels: dict[str, str], *, there: bool
+) -> None:
+    targets = sources.targets_of((up(times=scrapes, **labels),), SCRAPE)
+    assert bool(sources.gone(targets, {"job": "api", "version": "2"}, SPAN)) is there
 
 
 def test_labels_of_a_target_may_contradict_those_of_a_metric() -> None:
