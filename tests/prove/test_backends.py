@@ -1,0 +1,62 @@
+"""The proof on the instruments: what each check is held to, and when a Prometheus is not to be had."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import pytest
+
+from prove import prometheus_builds
+from prove.backends import FAULTS
+from sandbox import binaries
+from sandbox.errors import SandboxError
+from sandbox.faults import catalogue, expectation
+
+
+def verdict(decision: str, **outcomes: str) -> Mapping[str, Any]:
+    checks = [
+        {
+            "id": name.replace("_", "-"),
+            "regions": {"eu": {"outcome": one}, "us": {"outcome": "PASS"}},
+        }
+        for name, one in outcomes.items()
+    ]
+    return {"decision": decision, "checks": checks}
+
+
+@pytest.mark.parametrize(
+    ("found", "wrong"),
+    [
+        (verdict("ROLLBACK", IV_PERF_3="FAIL", IV_PERF_1="PASS"), []),
+        (
+            verdict("ROLLBACK", IV_PERF_3="FAIL", IV_PERF_1="ERROR"),
+            ["IV-PERF-1: ERROR, not PASS"],
+        ),
+        (
+            verdict("HOLD", IV_PERF_3="INCONCLUSIVE"),
+            ["IV-PERF-3: INCONCLUSIVE, not FAIL", "decision: HOLD, not ROLLBACK"],
+        ),
+    ],
+    ids=["as listed", "another check too", "undecided"],
+)
+def test_each_check_and_the_decision_are_held_to_the_fault(
+    found: Mapping[str, Any], wrong: list[str]
+) -> None:
+    (fault,) = (one for one in catalogue.load() if one.name == FAULTS[0])
+    assert expectation.wrong(fault, found) == wrong
+
+
+def test_a_prometheus_that_can_not_be_built_is_not_tried(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(_: object) -> NoReturn:
+        raise SandboxError("none")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(binaries, "find_prometheus", none)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(SandboxError, match="go is not on the PATH"):
+        prometheus_builds.program("2.53")
