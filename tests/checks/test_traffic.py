@@ -14,7 +14,7 @@ from tests.sandbox.platforms import eventually
 
 HANGS = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
 NOTES = "import sys; open(sys.argv[1], 'a').write(sys.argv[2] + ' ')"
-IMPATIENT_SECONDS = 1.0
+IMPATIENT_SECONDS = 3.0
 
 
 def a_lease(*command: str) -> Lease:

@@ -4,7 +4,6 @@ import datetime as dt
 import socket
 import ssl
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,12 +17,12 @@ from probes.observation import Deadline, FailureKind, Observation
 from probes.redis import RedisTarget
 from tests.probes import servers
 from tests.probes.chains import a_chain
-from tests.probes.servers import Behaviour, serving
+from tests.probes.servers import Behaviour, serving, soonest
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
 
 
-def _get(url: str, *, seconds: float = 2, path: str = "/health") -> Observation[HttpAnswer]:
+def _get(url: str, *, seconds: float = 10, path: str = "/health") -> Observation[HttpAnswer]:
     return request(HttpTarget(url), "GET", path, deadline=Deadline.after(seconds))
 
 
@@ -175,11 +174,11 @@ FAILURES: dict[str, tuple[Behaviour, FailureKind, str]] = {
 )
 def test_no_answer_is_a_failure(behaviour: Behaviour, kind: FailureKind, phase: str) -> None:
     with serving(behaviour) as server:
-        observed = _get(server.url, seconds=0.4)
+        seconds = 0.4 if kind is FailureKind.TIMEOUT else 5
+        observed = soonest(seconds + 0.3, lambda: _get(server.url, seconds=seconds))
     assert observed.failure is not None
     assert (observed.failure.kind, observed.failure.phase) == (kind, phase)
     assert observed.failure.detail.startswith(f"127.0.0.1:{server.port} ")
-    assert observed.elapsed_seconds < 0.7
 
 
 def test_a_gigabyte_is_not_downloaded() -> None:
@@ -210,22 +209,21 @@ def test_a_body_of_exactly_the_bound_is_an_answer() -> None:
 
 
 def test_ten_regions_are_asked_at_once_from_threads(authority: trustme.CA, ca_file: str) -> None:
+    meeting = threading.Barrier(10)
+
     def slow(connection: socket.socket, over: threading.Event) -> None:
-        over.wait(0.3)
+        meeting.wait(30)
         servers.answer(b"{}")(connection, over)
 
     context = _server_context(authority.issue_cert("localhost"))
     with serving(slow, tls=context) as server, ThreadPoolExecutor(10) as pool:
         target = HttpTarget(f"https://localhost:{server.port}", ca_file)
-        began = time.monotonic()
         asked = [
-            pool.submit(request, target, "GET", f"/{n}", deadline=Deadline.after(3))
+            pool.submit(request, target, "GET", f"/{n}", deadline=Deadline.after(30))
             for n in range(10)
         ]
         statuses = [_answer(one.result()).status for one in asked]
-        elapsed = time.monotonic() - began
     assert statuses == [200] * 10
-    assert elapsed < 1.5
 
 
 @pytest.mark.parametrize(
@@ -258,10 +256,9 @@ def test_a_refused_connection_says_so() -> None:
 
 def test_a_host_that_swallows_packets_ends_with_the_deadline() -> None:
     with servers.unreachable_listener() as port:
-        observed = _get(f"http://127.0.0.1:{port}", seconds=0.3)
+        observed = soonest(0.6, lambda: _get(f"http://127.0.0.1:{port}", seconds=0.3))
     assert observed.failure is not None
     assert (observed.failure.kind, observed.failure.phase) == (FailureKind.TIMEOUT, "connect")
-    assert observed.elapsed_seconds < 0.6
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "-", "a" * 70 + ".invalid"])

@@ -3,7 +3,6 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-import time
 
 import psycopg
 import pytest
@@ -15,13 +14,13 @@ from probes.observation import Deadline, FailureKind, Observation
 from probes.postgres import PostgresTarget, Rows
 from tests.probes import servers
 from tests.probes.real_servers import Database
-from tests.probes.servers import Behaviour, serving
+from tests.probes.servers import Behaviour, serving, soonest
 
 _ID = "00000000-0000-4000-8000-000000000001"
 
 
 def _read(
-    target: PostgresTarget, statement: str, *params: object, seconds: float = 3
+    target: PostgresTarget, statement: str, *params: object, seconds: float = 10
 ) -> Observation[Rows]:
     return postgres.read_only(target, statement, params, deadline=Deadline.after(seconds))
 
@@ -44,14 +43,14 @@ def test_the_transaction_is_read_only_and_bounded(database: Database) -> None:
     assert observed.value is not None
     (row,) = observed.value.rows
     assert row[:4] == ("on", "500ms", "pg_catalog, public", "release-gate")
-    assert 2000 < int(str(row[4]).removesuffix("ms")) <= 2700
+    assert 5000 < int(str(row[4]).removesuffix("ms")) <= 9030
 
 
 @pytest.mark.parametrize(("record_id", "found"), [(_ID, True), (_ID[:-1] + "9", False)])
 def test_a_record_is_found_by_its_id(database: Database, record_id: str, *, found: bool) -> None:
     for table in ("visits", "public.visits"):
         observed = postgres.record_exists(
-            database.target(), table, "id", record_id, deadline=Deadline.after(3)
+            database.target(), table, "id", record_id, deadline=Deadline.after(10)
         )
         assert observed.value is not None
         assert observed.value.found is found
@@ -59,14 +58,14 @@ def test_a_record_is_found_by_its_id(database: Database, record_id: str, *, foun
 
 def test_an_id_cannot_smuggle_sql(database: Database) -> None:
     observed = postgres.record_exists(
-        database.target(), 'visits" WHERE true --', "id", _ID, deadline=Deadline.after(3)
+        database.target(), 'visits" WHERE true --', "id", _ID, deadline=Deadline.after(10)
     )
     assert observed.failure is not None
     assert observed.failure.kind is FailureKind.QUERY_REJECTED
 
 
 def test_the_server_tells_its_version(database: Database) -> None:
-    observed = postgres.server_state(database.target(), deadline=Deadline.after(3))
+    observed = postgres.server_state(database.target(), deadline=Deadline.after(10))
     assert observed.value is not None
     assert observed.value.version.startswith("18")
     assert observed.value.in_recovery is False
@@ -96,7 +95,7 @@ def test_a_login_that_may_write_is_refused(database: Database, user: str, words:
 
 @pytest.mark.parametrize(("user", "privilege"), [("reader", None), ("writer", "INSERT")])
 def test_rights_are_returned_as_data(database: Database, user: str, privilege: str | None) -> None:
-    observed = postgres.privileges(database.target(user), deadline=Deadline.after(3))
+    observed = postgres.privileges(database.target(user), deadline=Deadline.after(10))
     assert observed.value is not None
     assert [right.privilege for right in observed.value.excess] == (
         [privilege] if privilege else []
@@ -107,7 +106,7 @@ def test_a_right_in_a_schema_that_the_login_may_not_enter_is_none(database: Data
     """pg_cron gives everybody DELETE on its own table, in a schema that nobody may use."""
 
     def excess() -> list[str]:
-        found = postgres.privileges(database.target("reader"), deadline=Deadline.after(3)).value
+        found = postgres.privileges(database.target("reader"), deadline=Deadline.after(10)).value
         assert found is not None
         return [right.sentence() for right in found.excess]
 
@@ -140,7 +139,7 @@ def test_whatever_is_not_reading_is_too_much(
 ) -> None:
     revoke = grant.replace("GRANT", "REVOKE").replace(" TO ", " FROM ")
     database.as_superuser(grant)
-    found = postgres.privileges(database.target("reader"), deadline=Deadline.after(3)).value
+    found = postgres.privileges(database.target("reader"), deadline=Deadline.after(10)).value
     database.as_superuser(revoke)
     assert found is not None
     said = [one.sentence() for one in found.excess]
@@ -171,12 +170,14 @@ REJECTED: dict[str, tuple[str, str, FailureKind, str]] = {
 def test_a_query_fails_with_its_sqlstate_and_no_words_of_the_server(
     database: Database, user: str, statement: str, kind: FailureKind, state: str
 ) -> None:
-    observed = _read(database.target(user), statement, seconds=1)
+    seconds = 1 if kind is FailureKind.TIMEOUT else 10
+    observed = soonest(
+        seconds + 0.3, lambda: _read(database.target(user), statement, seconds=seconds)
+    )
     assert observed.failure is not None
     assert (observed.failure.kind, observed.failure.phase) == (kind, "query")
     assert f"SQLSTATE {state}" in observed.failure.detail
     assert "sentinel" not in observed.failure.detail
-    assert observed.elapsed_seconds < 1.3
 
 
 def test_a_locked_table_is_a_busy_server(database: Database) -> None:
@@ -194,11 +195,9 @@ def test_a_locked_table_is_a_busy_server(database: Database) -> None:
 
 
 def test_too_many_rows_are_refused_without_reading_them_all(database: Database) -> None:
-    began = time.monotonic()
-    observed = _read(database.target(), "SELECT generate_series(1, 100000000)")
+    observed = soonest(2, lambda: _read(database.target(), "SELECT generate_series(1, 100000000)"))
     assert observed.failure is not None
     assert observed.failure.kind is FailureKind.TOO_LARGE
-    assert time.monotonic() - began < 2
 
 
 LOGINS: dict[str, tuple[dict[str, str], str, FailureKind]] = {
@@ -313,10 +312,10 @@ def test_what_is_no_postgres_is_told_apart(
 ) -> None:
     with serving(behaviour) as server:
         target = Database(server.port, database.ca_file).target(sslmode=sslmode)
-        observed = _read(target, "SELECT 1", seconds=0.5)
+        seconds = 0.5 if kind is FailureKind.TIMEOUT else 5
+        observed = soonest(seconds + 0.3, lambda: _read(target, "SELECT 1", seconds=seconds))
     assert observed.failure is not None
     assert observed.failure.kind is kind
-    assert observed.elapsed_seconds < 0.8
 
 
 def test_a_refused_connection_says_so(database: Database) -> None:
@@ -333,10 +332,10 @@ def test_a_server_that_falls_silent_in_mid_query_ends_with_the_deadline(database
 
     with serving(relay_until_query) as server:
         target = Database(server.port, database.ca_file).target(sslmode="disable")
-        observed = _read(target, "SELECT generate_series(1, 5)", seconds=1)
+        statement = "SELECT generate_series(1, 5)"
+        observed = soonest(1.3, lambda: _read(target, statement, seconds=1))
     assert observed.failure is not None
     assert (observed.failure.kind, observed.failure.phase) == (FailureKind.TIMEOUT, "query")
-    assert observed.elapsed_seconds < 1.3
 
 
 def test_text_is_text_also_where_the_database_has_no_encoding(database: Database) -> None:

@@ -15,14 +15,14 @@ from probes import alerting, prometheus
 from probes.observation import Deadline, FailureKind, Observation
 from probes.prometheus import PrometheusTarget, Vector
 from tests.probes import servers
-from tests.probes.servers import Behaviour, serving
+from tests.probes.servers import Behaviour, serving, soonest
 
 
-def _soon(seconds: float = 3) -> Deadline:
+def _soon(seconds: float = 10) -> Deadline:
     return Deadline.after(seconds)
 
 
-def _instant(url: str, query: str = "up", *, seconds: float = 3) -> Observation[Vector]:
+def _instant(url: str, query: str = "up", *, seconds: float = 10) -> Observation[Vector]:
     return prometheus.instant(PrometheusTarget(url), query, deadline=_soon(seconds))
 
 
@@ -196,7 +196,7 @@ def test_a_status_is_a_failure_at_once_and_never_repeated(status: str, kind: Fai
         assert server.connections == 1
     assert observed.failure is not None
     assert observed.failure.kind is kind
-    assert observed.elapsed_seconds < 0.5
+    assert observed.elapsed_seconds < 3  # as the server asks to wait
 
 
 @pytest.mark.parametrize(
@@ -255,10 +255,10 @@ BROKEN: dict[str, tuple[Behaviour, FailureKind]] = {
 )
 def test_a_broken_transport_is_a_failure(behaviour: Behaviour, kind: FailureKind) -> None:
     with serving(behaviour) as server:
-        observed = _instant(server.url, seconds=0.4)
+        seconds = 0.4 if kind is FailureKind.TIMEOUT else 5
+        observed = soonest(seconds + 0.3, lambda: _instant(server.url, seconds=seconds))
     assert observed.failure is not None
     assert observed.failure.kind is kind
-    assert observed.elapsed_seconds < 0.7
 
 
 def test_the_request_asks_for_whole_answers_in_time_with_the_token() -> None:
@@ -272,12 +272,12 @@ def test_the_request_asks_for_whole_answers_in_time_with_the_token() -> None:
 
     with serving(record) as server:
         target = PrometheusTarget(server.url + "/prefix/", SecretStr("sentinel-token"))
-        observed = prometheus.instant(target, 'sum(up{a="b c"})', deadline=_soon(2))
+        observed = prometheus.instant(target, 'sum(up{a="b c"})', deadline=_soon(20))
     assert observed.failure is None
     line, _, headers = seen[0].partition(b"\r\n")
     assert line.startswith(b"GET /prefix/api/v1/query?query=sum%28up%7Ba%3D%22b+c%22%7D%29&")
     assert b"partial_response=false" in line
-    assert b"timeout=1.9" in line
+    assert b"timeout=19." in line
     assert b"Authorization: Bearer sentinel-token" in headers
     assert observed.target == f'{server.url}/prefix sum(up{{a="b c"}})'
 
@@ -351,10 +351,13 @@ def test_an_instrument_that_cannot_be_relied_on_is_a_failure(
     replies: Mapping[str, Behaviour], kind: FailureKind
 ) -> None:
     with serving(_instrument(replies)) as server:
-        observed = prometheus.instrument(PrometheusTarget(server.url), deadline=_soon(0.6))
+        target = PrometheusTarget(server.url)
+        seconds = 0.6 if kind is FailureKind.TIMEOUT else 5
+        observed = soonest(
+            seconds + 0.3, lambda: prometheus.instrument(target, deadline=_soon(seconds))
+        )
     assert observed.failure is not None
     assert observed.failure.kind is kind
-    assert observed.elapsed_seconds < 0.9
 
 
 _NOT_FOUND = servers.answer(b"404 page not found", status="404 Not Found")

@@ -44,7 +44,7 @@ SETTINGS = (
 )
 
 
-def wait_until(condition: Callable[[], object], what: str, *, seconds: float = 15.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, *, seconds: float = 60.0) -> None:
     """Wait for a named condition, for a bounded time."""
     end = time.monotonic() + seconds
     while not condition():

@@ -22,7 +22,7 @@ import yaml
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def eventually(what: str, condition: Callable[[], object], timeout_seconds: float = 10.0) -> None:
+def eventually(what: str, condition: Callable[[], object], timeout_seconds: float = 60.0) -> None:
     """Wait until a named condition holds; fails the test with that name."""
     deadline = time.monotonic() + timeout_seconds
     while not condition():

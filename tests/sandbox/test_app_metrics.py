@@ -168,8 +168,9 @@ def test_a_slow_overview_is_really_slow_in_postgres_and_can_be_mended(
         servers.sql((SQL / "normal_overview.sql").read_text())
     servers.sql((SQL / "normal_overview.sql").read_text())
     fast_before = api.metric(under_50_ms)
-    assert list_appointments()[1] == usual
-    assert api.metric(under_50_ms) == fast_before + 1
+    for _ in range(10):  # on a busy machine not every one is fast
+        assert list_appointments()[1] == usual
+    assert api.metric(under_50_ms) > fast_before
 
 
 def test_the_seed_is_as_large_as_promised(servers: Servers) -> None:

@@ -31,7 +31,7 @@ from tests.probes.servers import (
 def prometheus() -> Iterator[str]:
     with prometheus_server() as url:
         asked = f"{url}/api/v1/query?query=prometheus_http_request_duration_seconds_bucket"
-        wait_until(lambda: bool(httpx.get(asked).json()["data"]["result"]), "it scraped itself", 60)
+        wait_until(lambda: bool(httpx.get(asked).json()["data"]["result"]), "it scraped itself")
         yield url
 
 

@@ -25,7 +25,7 @@ from tests.sandbox.platforms import Sandbox, eventually
 
 POST_DEPLOY = ("post-deploy", "--env", "local")
 HOLD = 20
-GONE_SECONDS = 30.0
+GONE_SECONDS = 60.0
 END_SECONDS = 120.0
 
 

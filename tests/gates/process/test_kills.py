@@ -72,10 +72,10 @@ def test_a_gate_killed_while_it_brings_the_platform_up_leaves_no_process(tmp_pat
     """Nobody is there any more to take it down, so it has to notice by itself."""
     lonely = Gate(copy_of_checkout(tmp_path / "checkout"), tmp_path / "state")
     with lonely.start("post-deploy", "--env", "local") as process:
-        eventually("something is coming up", lambda: processes_naming(lonely.state), 30)
+        eventually("something is coming up", lambda: processes_naming(lonely.state))
         process.kill()
         process.communicate(timeout=60)
-    eventually("nothing is left", lambda: not processes_naming(lonely.state), 40)
+    eventually("nothing is left", lambda: not processes_naming(lonely.state))
     assert lonely.verdict()["state"] == "incomplete"
     assert lonely.verdict()["decision"] is None
 

@@ -190,7 +190,7 @@ def test_an_interrupted_phase_was_begun_and_is_not_go(deployment: Deployment) ->
     out = deployment.gate.out
     env = ("--env", str(deployment.environment), "--release", "v1.2.0")
     with deployment.gate.start("phase", "1", *env) as process:
-        eventually("the checks have begun", lambda: [*out.glob("*-phase-1-*/pytest.log")], 60)
+        eventually("the checks have begun", lambda: [*out.glob("*-phase-1-*/pytest.log")])
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
     assert process.returncode == 20
@@ -203,7 +203,7 @@ def test_a_killed_phase_was_begun_and_never_ended(deployment: Deployment) -> Non
     out = deployment.gate.out
     env = ("--env", str(deployment.environment), "--release", "v1.2.0")
     with deployment.gate.start("phase", "1", *env) as process:
-        eventually("the checks have begun", lambda: [*out.glob("*-phase-1-*/pytest.log")], 60)
+        eventually("the checks have begun", lambda: [*out.glob("*-phase-1-*/pytest.log")])
         process.kill()
         process.communicate(timeout=60)
     assert len(deployment.records()) == 1

@@ -257,7 +257,7 @@ def test_a_run_that_waits_says_at_once_that_it_stops_and_ends(
     """The service does not answer, so the check waits two minutes until that is confirmed."""
     env = write(lonely_gate, ENVIRONMENT)
     with lonely_gate.start("post-deploy", "--env", env, "--release", "v1.2.0") as process:
-        eventually("a check has begun", lambda: _has_begun(lonely_gate), 60)
+        eventually("a check has begun", lambda: _has_begun(lonely_gate))
         asked = time.monotonic()
         process.send_signal(sent)
         _, said = process.communicate(timeout=60)

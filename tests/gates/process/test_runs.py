@@ -107,7 +107,7 @@ def _first_check(gate: Gate) -> pathlib.Path:
     def events() -> bool:
         return bool(gate.runs()) and "check_started" in _text(gate.runs()[-1] / "events.jsonl")
 
-    eventually("the first check has started", events, 60)
+    eventually("the first check has started", events)
     return gate.runs()[-1]
 
 
@@ -140,7 +140,7 @@ def _nothing_left(session: int) -> None:
                 found.append(int(folder.name))
         return found
 
-    eventually("no process of the gate is left", lambda: not left(), 10)
+    eventually("no process of the gate is left", lambda: not left())
 
 
 def _no_records(platform: Sandbox, run: pathlib.Path) -> None:
@@ -166,11 +166,11 @@ def test_a_gate_that_brought_the_platform_up_does_not_take_it_from_another(
         run = _first_check(gate)
         second = gate.start(*POST_DEPLOY)
         with second:
-            eventually("the second has begun", lambda: len(gate.runs()) == 2, 30)
+            eventually("the second has begun", lambda: len(gate.runs()) == 2)
             other = next(one for one in gate.runs() if one != run)
-            eventually("its checks run", lambda: "started" in _text(other / "events.jsonl"), 30)
+            eventually("its checks run", lambda: "started" in _text(other / "events.jsonl"))
             first.send_signal(signal.SIGTERM)
             first.communicate(timeout=60)
             out, err = second.communicate(timeout=200)
     assert second.returncode == 0, out + err
-    eventually("the platform is gone", lambda: not _children(tmp_path / "state"), 20)
+    eventually("the platform is gone", lambda: not _children(tmp_path / "state"))
