@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Literal
 
@@ -44,6 +45,7 @@ GATES = (
 """In the order of a deployment."""
 
 
+@functools.cache
 def load() -> tuple[Fault, ...]:
     """Read all files of the catalogue; raises pydantic.ValidationError for a mistake in one."""
     return tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import pathlib
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ HEALTH = {
 }
 
 
+@functools.cache
 def a_policy(confirm: str = "300ms", poll: str = "50ms", on_recovery: str = "hold") -> Policy:
     """Return this repository's policy with other times, so that confirming takes no minutes."""
     availability = {"confirm_for": confirm, "poll_every": poll, "on_recovery": on_recovery}

@@ -13,7 +13,7 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 
-from tests.probes.servers import wait_until
+from tests.probes.servers import NO_AUTHORITIES, wait_until
 
 ADMIN = "sentinel-admin"
 
@@ -37,7 +37,8 @@ class StandIn:
         self._put("/_sandbox/fault", {"fault": "test", "values": None})
 
     def _put(self, path: str, order: dict[str, Any]) -> None:
-        answer = httpx.put(self.url + path, json=order, headers={"X-Sandbox-Token": ADMIN})
+        headers = {"X-Sandbox-Token": ADMIN}
+        answer = httpx.put(self.url + path, json=order, headers=headers, verify=NO_AUTHORITIES)
         assert answer.status_code == 200, answer.text
 
 

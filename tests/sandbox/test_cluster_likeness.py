@@ -13,6 +13,7 @@ from prove.kubernetes import likeness, recordings
 from prove.kubernetes.shapes import shape
 from sandbox.standins.cluster.state import APP, NAMESPACE
 from tests.probes.cluster_server import TOKEN, ClusterServer, cluster_server
+from tests.probes.servers import NO_AUTHORITIES
 
 REVIEWS = "/apis/authorization.k8s.io/v1"
 CORE = f"/api/v1/namespaces/{NAMESPACE}"
@@ -60,7 +61,8 @@ def test_another_situation_is_not_taken_for_it(
 def asked(cluster: ClusterServer, request: str, sent: object = None) -> httpx.Response:
     method, _, path = request.partition(" ")
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    return httpx.request(method, cluster.url + path, json=sent, headers=headers)
+    url = cluster.url + path
+    return httpx.request(method, url, json=sent, headers=headers, verify=NO_AUTHORITIES)
 
 
 def body_of(answer: httpx.Response) -> Any:

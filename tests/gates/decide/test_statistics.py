@@ -5,7 +5,6 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta, binomtest, poisson
 
 from gates.decide.events import Counts
 from gates.decide.objective import judge_target
@@ -20,6 +19,8 @@ totals = st.integers(1, 100_000)
     ("bad", "total"), [(0, 1), (0, 59), (1, 10), (3, 200), (17, 1000), (199, 200), (200, 200)]
 )
 def test_agrees_with_scipys_exact_binomial_test(bad: int, total: int) -> None:
+    from scipy.stats import binomtest  # noqa: PLC0415 - every process of the tests loads this file
+
     less = binomtest(bad, total, alternative="less").proportion_ci(0.95, "exact")
     more = binomtest(bad, total, alternative="greater").proportion_ci(0.95, "exact")
     assert upper_bound(bad, total) == pytest.approx(less.high, rel=1e-9)
@@ -59,6 +60,8 @@ def test_the_shortfall_is_the_least_number_that_proves_the_budget(bad: float) ->
 
 @pytest.mark.parametrize(("events", "expected"), [(1, 0.1), (5, 0.75), (30, 12.5), (3, 8.0)])
 def test_the_chance_of_so_many_events_is_poissons(events: int, expected: float) -> None:
+    from scipy.stats import poisson  # noqa: PLC0415 - see above
+
     assert poisson_tail(events, expected) == pytest.approx(poisson.sf(events - 1, expected))
     assert poisson_tail(0, expected) == 1
 
@@ -104,6 +107,8 @@ def test_more_good_events_lower_both_bounds(total: int, share: float, more: int)
 def test_fractional_counts_are_the_beta_quantiles_between_the_whole_ones(
     bad: float, good: float
 ) -> None:
+    from scipy.stats import beta  # noqa: PLC0415 - see above
+
     total = bad + good
     assert upper_bound(bad, total) == pytest.approx(beta.ppf(0.95, bad + 1, good), rel=1e-6)
     assert lower_bound(bad, total) == pytest.approx(beta.ppf(0.05, bad, good + 1), rel=1e-6)
