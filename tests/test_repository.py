@@ -20,7 +20,7 @@ import yaml
 from bdd.features import feature_files, scenarios
 from gates.load import FEATURES, load_catalogue
 from tests.checkout import ROOT, tracked_files
-from tests.conftest import LONGEST_FIRST, TESTS
+from tests.conftest import LONGEST_FIRST, ONE_PLATFORM_EACH, TESTS
 
 PRODUCT = (
     "bdd",
@@ -224,6 +224,13 @@ def test_importing_every_package_opens_no_socket_writes_no_file_starts_no_proces
 def test_every_id_of_the_catalogue_has_exactly_one_scenario_and_every_scenario_an_id() -> None:
     found = collections.Counter(place.check for place in scenarios(feature_files(FEATURES)))
     assert found == {row.id: 1 for row in load_catalogue()}
+
+
+def test_every_file_whose_tests_need_a_platform_shares_one() -> None:
+    asks = re.compile(r"\bplatform: Sandbox\b")
+    files = {file for file in TESTS.rglob("test_*.py") if asks.search(file.read_text("utf-8"))}
+    shared = {file for files in ONE_PLATFORM_EACH for file in files}
+    assert {file.relative_to(TESTS).as_posix() for file in files} <= shared
 
 
 def test_the_files_of_tests_that_run_first_exist() -> None:
