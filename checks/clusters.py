@@ -21,6 +21,7 @@ from checks.settling import (
     settle_seconds,
     settled,
 )
+from environments.fields import server_of
 from environments.sections.kubernetes import Kubernetes, RegionCluster
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
@@ -164,7 +165,8 @@ class Clusters:
         """
         regions_at: dict[str, list[str]] = {}
         for region in self.platform.regions:
-            found_at = (address(self.cluster(region)) or "").rstrip("/")
+            told = address(self.cluster(region))
+            found_at = server_of(told) if told else ""
             regions_at.setdefault(found_at, []).append(region)
         return {
             region: (_one_of(subject, regions),)

@@ -43,6 +43,16 @@ def _matcher(value: str) -> str:
     return value
 
 
+def selects(matcher: str, label: str, value: str) -> bool:
+    """Tell whether a matcher of PromQL lets this value of a label through; of another label, it does."""
+    found = re.fullmatch(_MATCHER, matcher)
+    if found is None or found[1] != label:
+        return True
+    wanted = re.sub(r"\\(.)", r"\1", found[3])
+    same = re.fullmatch(wanted, value) is not None if "~" in found[2] else wanted == value
+    return same is not found[2].startswith("!")
+
+
 HttpUrl = Annotated[
     str, AfterValidator(_http_url), WithJsonSchema({"type": "string", "pattern": _HTTP_URL})
 ]

@@ -22,6 +22,7 @@ from environments.fields import (
     Skew,
     Text,
     is_on_this_machine,
+    selects,
     server_of,
 )
 from environments.sections.audit import Audit
@@ -57,6 +58,8 @@ _WORDS_FOR_ILL = frozenset(
     }
 )
 """What services say of themselves when they are not well; `healthy` can't be one of these."""
+_ERRORS = frozenset({"500", "502", "503", "504", "5xx"})
+"""What a platform in trouble answers: a metric spells each status, or their class."""
 
 
 def _moment(value: object) -> object:
@@ -255,6 +258,19 @@ class Metric(Section):
     and the gate's own requests are no traffic and must not count."""
     status_label: str | None = Field(default=None, pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
     """The label with the HTTP status; needed by the metric that counts errors."""
+
+    @model_validator(mode="after")
+    def _shows_errors(self) -> Self:
+        """Refuse a choice of series that leaves errors out: they would never be counted."""
+        label = self.status_label or ""
+        chosen = [f'{name}="{value}"' for name, value in self.labels.items()]
+        for matcher in (*chosen, *self.match):
+            seen = {one for one in _ERRORS if selects(matcher, label, one)}
+            if not seen or seen not in (_ERRORS, _ERRORS - {"5xx"}, {"5xx"}):
+                raise ValueError(
+                    f"{matcher} leaves out errors, which would then never be counted; remove it"
+                )
+        return self
 
 
 class Prometheus(Section):

@@ -105,7 +105,7 @@ class Tally:
         if unreadable > 0:
             raise NotCountableError(
                 f"{unreadable / events:.2%} of {events:,.0f} events have no readable status: their label "
-                f"{label} is missing, or not three digits such as 503",
+                f"{label} is missing, or no status such as 503",
                 Patience.NONE,
             )
 
@@ -269,9 +269,13 @@ def bound_column(bound_seconds: float) -> str:
 
 
 def is_bad(status: str, bad_status: str) -> bool | None:
-    """Return whether a status is bad; None where it can't be read. `5xx` stands for its hundred."""
+    """Return whether a status is bad; None where it can't be read. `5xx` stands for its hundred.
+
+    What is no status of HTTP, such as 000 for a request without an answer, is good by no rule.
+    """
     if _STATUS.fullmatch(status):
-        return re.fullmatch(bad_status, status) is not None
+        bad = re.fullmatch(bad_status, status) is not None
+        return bad if bad or status[0] in "12345" else None
     if not _STATUS_CLASS.fullmatch(status):
         return None
     found = {re.fullmatch(bad_status, f"{status[0]}{rest:02}") is not None for rest in range(100)}
@@ -284,8 +288,12 @@ def is_own(series: Samples, own_paths: frozenset[str]) -> bool:
 
 
 def tells_routes(series: Iterable[Samples]) -> bool:
-    """Return whether a label tells the route, so that scrapes and probes would be seen."""
-    return any(value.startswith("/") for one in series for value in one.labels.values())
+    """Return whether a label tells the route, so that scrapes and probes would be seen.
+
+    One that is the same everywhere, such as a base path, does not.
+    """
+    found = {pair for one in series for pair in one.labels.items() if pair[1].startswith("/")}
+    return len(found) > len({label for label, _ in found})
 
 
 def check_histograms(metric: str, sources: Sequence[Source], bounds: Sequence[float]) -> None:

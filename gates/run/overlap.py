@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
+from environments.fields import server_of
 from environments.settings import Environment
 
 
@@ -42,7 +43,7 @@ def overlaps(settings: Environment, regions: Sequence[str]) -> Iterator[Overlap]
         return
     for one, other in itertools.combinations(regions, 2):
         first, second = settings.regions[one], settings.regions[other]
-        same = first.prometheus.rstrip("/") == second.prometheus.rstrip("/")
+        same = server_of(first.prometheus) == server_of(second.prometheus)
         if same and not _parted(first.labels, second.labels):
             yield Overlap(one, other)
 

@@ -155,7 +155,8 @@ class TestRegions:
         self, tmp_path: pathlib.Path, cluster: ClusterServer
     ) -> None:
         cluster.tell(**STAGES["phase-1"])
-        platform = self.platform(tmp_path, {"eu": cluster.url, "us": f"{cluster.url}/"})
+        other = cluster.url.replace("127.0.0.1", "LOCALHOST")
+        platform = self.platform(tmp_path, {"eu": cluster.url, "us": f"{other}/"})
         check = judged(platform, "phase-1")["D1.3-1"]
         assert {check.outcome(region) for region in ("eu", "us")} == {Outcome.INCONCLUSIVE}
         assert "--region" in check.noted()["us"].judgements[0].clears
@@ -180,11 +181,10 @@ class TestRegions:
         self, tmp_path: pathlib.Path, cluster: ClusterServer, candidate: str
     ) -> None:
         cluster.tell(**STAGES["phase-3"])
-        other = cluster.url.replace("127.0.0.1", "localhost")
-        platform = self.platform(tmp_path, {"eu": cluster.url, "us": other}, candidate)
-        found = judged(platform, "phase-3")
-        assert {found["D3.2-1"].outcome(one) for one in ("eu", "us")} == {Outcome.PASS}
-        assert {found["D3.2-4"].outcome(one) for one in ("eu", "us")} == {Outcome.INCONCLUSIVE}
+        platform = self.platform(tmp_path, {"eu": cluster.url, "us": cluster.url}, candidate)
+        noted = judged(platform, "phase-3")["D3.2-4"].noted()
+        for one in ("eu", "us"):
+            assert "release's own pods" in {judgement.subject for judgement in noted[one].judgements}
 
 
 class TestSentences:

@@ -17,7 +17,7 @@ from environments.sections.dns import DnsRecord
 from environments.sections.flags import Flags
 from environments.sections.kubernetes import Kubernetes, PodLogs
 from environments.sections.monitoring import Monitoring
-from environments.settings import Environment, HealthEndpoint
+from environments.settings import Environment, HealthEndpoint, Metric
 from gates.decide.capacity_policy import StoragePolicy
 from gates.decide.data_policy import (
     BackupPolicy,
@@ -75,6 +75,7 @@ COUNTS = {
     "rules": {"grows": {"fewer": "0%", "more": "5%"}},
     "more_nulls": "0%",
 }
+REQUESTS = {"name": "r", "status_label": "code", "labels": {"job": "api"}, "match": ('code!~"1..|404"',)}
 AVAILABILITY = {"confirm_for": "2m", "poll_every": "5s"}
 GENERATOR = {
     "rate": "99.5%",
@@ -164,6 +165,10 @@ CASES: list[tuple[type[Section], dict[str, Any], dict[str, Any], str]] = [
         {"site": None, "sites": {"eu": "https://A.example:443/", "us": "https://a.example"}},
         "sites.us and sites.eu are the same address",
     ),
+    (Metric, REQUESTS, {"match": ('code=~"2..|3.."',)}, "leaves out errors"),
+    (Metric, REQUESTS, {"match": ('code!="503"',)}, "leaves out errors"),
+    (Metric, REQUESTS, {"match": ('code=~"[234]xx"',)}, "leaves out errors"),
+    (Metric, REQUESTS, {"labels": {"code": "200"}}, "leaves out errors"),
     (HealthEndpoint, {"path": "/health"}, {"healthy": "unhealthy"}, "a word of a sick service"),
     (HealthEndpoint, {"path": "/health"}, {"healthy": " DOWN "}, "a word of a sick service"),
     (HealthEndpoint, {"path": "/health"}, {"healthy": ""}, "at least 1 character"),

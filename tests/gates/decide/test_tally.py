@@ -253,6 +253,8 @@ def test_first_values_of_twenty_scrapes_are_counted() -> None:
         ("HTTP_500", None),
         ("500 Internal Server Error", None),
         ("5000", None),
+        ("000", None),
+        ("999", None),
         ("0", None),
         ("error", None),
     ],
@@ -292,8 +294,10 @@ def test_scrapes_and_probes_are_no_traffic() -> None:
     with pytest.raises(NotCountableError, match="may all be scrapes and health probes"):
         whole([series(steady(6))]).check_not_own()
     whole([series(steady(7))]).check_not_own()
-    assert tally.tells_routes([series([1], route="/v1/x")])
-    assert not tally.tells_routes([series([1], route="x")])
+    routes = [series([1], base="/v1", route=route) for route in ("/v1/x", "/v1/y")]
+    assert tally.tells_routes(routes)
+    assert not tally.tells_routes(routes[:1])
+    assert not tally.tells_routes([series([1], base="/v1", route=route) for route in ("x", "y")])
 
 
 def test_a_part_of_the_range_counts_for_itself() -> None:

@@ -30,6 +30,12 @@ def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(VALID, BOTH, True, id="each its own Prometheus"),
         pytest.param(ONE_FOR_BOTH, BOTH, True, id="one, and different values of one label"),
         pytest.param(ALIKE, BOTH, False, id="one, and the same labels"),
+        pytest.param(
+            ALIKE.replace(f"{ONE}/", "http://Prometheus.EU.clinic.example.:9090"),
+            BOTH,
+            False,
+            id="one by two spellings, and the same labels",
+        ),
         pytest.param(ALIKE, ("us",), True, id="the same labels, but asked alone"),
         pytest.param(
             ONE_FOR_BOTH.replace("labels: {region: us}", "labels: {}"),
