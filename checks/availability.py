@@ -215,7 +215,11 @@ def absence(observation: Observation[V]) -> str | None:
         away = failures.cause(observation.failure) is Cause.UNAVAILABLE
         return observation.failure.kind.value if away else None
     value = observation.value
-    if isinstance(value, HttpAnswer) and value.status >= SERVER_ERROR:
+    if (
+        isinstance(value, HttpAnswer)
+        and value.status >= SERVER_ERROR
+        and value.status not in REFUSALS
+    ):
         return f"status {value.status}"
     return None
 

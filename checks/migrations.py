@@ -356,6 +356,10 @@ _UNFINISHED = {
     "trigger": ("is disabled", "ALTER TABLE {table} ENABLE TRIGGER {name}"),
     "rule": ("is disabled", "ALTER TABLE {table} ENABLE RULE {name}"),
     "event trigger": ("is disabled", "ALTER EVENT TRIGGER {name} ENABLE"),
+    "materialized view": (
+        "was never filled: whoever reads it gets an error",
+        "REFRESH MATERIALIZED VIEW {table}",
+    ),
     "type": ("is left over: nothing uses it", "DROP TYPE {table}"),
     "partition": (
         "is half detached",

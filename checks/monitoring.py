@@ -15,6 +15,7 @@ from checks.clusters import Clusters
 from checks.data import missing, verdict
 from checks.platform import Platform
 from checks.settling import Ended, Progress, missed, settle_seconds, settled
+from environments.fields import server_of
 from gates.decide import alert_routes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
@@ -96,7 +97,7 @@ class Watch:
     def _servers(self) -> int:
         """How many different Prometheus watch the regions."""
         regions = self._platform.environment.settings.regions.values()
-        return len({one.prometheus for one in regions})
+        return len({server_of(one.prometheus) for one in regions})
 
     def _shipped(self) -> Sequence[ShippedRule] | None:
         """Read the release's rules; judged already where that is not possible."""

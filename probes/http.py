@@ -8,6 +8,7 @@ An answer of any status is a value; only the lack of an answer is a failure. The
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import re
 import ssl
 import time
@@ -37,6 +38,7 @@ _CACHE_HEADERS: Final = (
     *("x-cache", "x-cache-status", "x-cache-lookup", "x-proxy-cache", "x-varnish-cache"),
     *("cache-status", "cf-cache-status", "cdn-cache", "x-cache-remote", "x-vercel-cache"),
 )
+_CLOCKS_DIFFER: Final = dt.timedelta(minutes=5)
 _FROM_CACHE: Final = re.compile(r"(?i)(?<![a-z])(hit|stale|updating)(?![a-z])")
 
 # The one mapping of this module, most specific first; a test walks both libraries' exceptions.
@@ -138,13 +140,20 @@ class HttpAnswer:
     body: bytes = dataclasses.field(repr=False)
     content_type: str
     http_version: str
+    received_at: dt.datetime = dataclasses.field(default_factory=utc_now, repr=False)
 
     @property
     def from_cache(self) -> str | None:
-        """Return which header says that a cache gave this answer and not the service; None: none does."""
+        """Return which header says that a cache gave this answer and not the service; None: none does.
+
+        The age is what `Age` says, or the time since `Date` (RFC 9111, 4.2.3), beyond what clocks differ by.
+        """
         age = re.fullmatch(r"\d{1,12}", self.headers.get("age", "").strip())
         if age is not None and int(age[0]) > 0:
             return f"Age: {int(age[0])}"
+        old = self.received_at - _date(self.headers.get("date", ""), self.received_at)
+        if old > _CLOCKS_DIFFER:
+            return f"Date: {old.total_seconds():.0f} s ago, or its clock is wrong"
         return next(
             (one for one in _CACHE_HEADERS if _FROM_CACHE.search(self.headers.get(one, ""))), None
         )
@@ -168,6 +177,14 @@ class HttpAnswer:
             "http_version": self.http_version,
             "from_cache": self.from_cache,
         }
+
+
+def _date(header: str, otherwise: dt.datetime) -> dt.datetime:
+    try:
+        made = dt.datetime.strptime(header, "%a, %d %b %Y %H:%M:%S GMT")
+    except ValueError:
+        return otherwise
+    return made.replace(tzinfo=dt.UTC)
 
 
 class _TooLargeError(Exception):

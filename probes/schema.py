@@ -109,6 +109,10 @@ UNION ALL
 SELECT 'event trigger', evtname::text, 'the database', '', false
 FROM pg_event_trigger WHERE evtenabled = 'D'
 UNION ALL
+SELECT 'materialized view', c.relname::text, n.nspname || '.' || c.relname, '', false
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'm' AND NOT c.relispopulated AND {_OURS}
+UNION ALL
 SELECT 'type', t.typname::text, n.nspname || '.' || t.typname, '', false
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype IN ('e', 'd', 'r') AND t.typname ~ '_(old|new)$' AND {_OURS}
@@ -165,7 +169,7 @@ class Unfinished:
     """Something of the schema that was begun and not ended, or is switched off."""
 
     what: str
-    """`index`, `constraint`, `trigger`, `rule`, `event trigger`, `type` or `partition`."""
+    """`index`, `constraint`, `trigger`, `rule`, `event trigger`, `materialized view`, `type` or `partition`."""
     name: str
     table: str
     state: str = ""

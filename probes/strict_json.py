@@ -15,7 +15,8 @@ def parse(body: bytes, *, content_type: str = "") -> object:
     """Return the JSON value of `body`; raises NotJsonError with a sentence that says what it is."""
     try:
         return json.loads(
-            body.decode("utf-8"),
+            # RFC 8259, 8.1: a reader may ignore a byte order mark, and every browser does.
+            body.decode("utf-8-sig"),
             parse_constant=_no_constant,
             parse_float=_finite,
             object_pairs_hook=_unique,

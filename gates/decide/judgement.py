@@ -14,8 +14,8 @@ from gates.decide.plain_text import cleaned
 
 Scalar = str | int | float | bool | None
 UNAUTHORIZED, FORBIDDEN, TOO_MANY_REQUESTS = 401, 403, 429
-REFUSALS = (UNAUTHORIZED, FORBIDDEN, TOO_MANY_REQUESTS)
-"""Statuses that refuse whoever asks, and so say nothing of patients."""
+REFUSALS = (UNAUTHORIZED, FORBIDDEN, TOO_MANY_REQUESTS, 407, 511)
+"""Statuses that refuse whoever asks, and so say nothing of patients; 407 and 511 are a proxy's of ours."""
 _STATES = frozenset(
     [
         "ok",

@@ -202,16 +202,12 @@ def _judge(
     aim = _Aim(title, objective.target)
     evidence = Evidence(stage.lasted_seconds or 0.0, {}, "", {})
     judged = judge_target(aim, _counts(objective, endpoints), evidence)
-    if (
-        judged.outcome is Outcome.PASS
-        and doubt.closed
-        and objective.target.over_seconds is not None
-    ):
+    if judged.outcome is Outcome.PASS and doubt.closed:
         return dataclasses.replace(
             judged,
             outcome=Outcome.INCONCLUSIVE,
             sentence=f"{judged.sentence} of the requests that waiting callers sent: a closed loop proves no "
-            "latency, as nobody asks while the platform stalls",
+            "target, as nobody asks while the platform stalls",
             clears="a run at a rate (--rps)",
         )
     if judged.outcome is not Outcome.FAIL:

@@ -165,6 +165,10 @@ def test_one_bad_answer_of_any_kind_is_shown_and_the_policy_says_what_it_means(
 REFUSALS = {
     "throttled": (saying({}, "429 Too Many Requests"), "throttles the gate: status 429"),
     "unknown": (saying({}, "401 Unauthorized"), "does not let it in: status 401"),
+    "behind a portal": (
+        saying({}, "511 Network Authentication Required"),
+        "does not let it in: status 511",
+    ),
     "forbidden": (saying({}, "403 Forbidden"), "does not let it in: status 403"),
 }
 
@@ -183,7 +187,8 @@ def test_an_answer_that_refuses_the_gate_says_nothing_of_the_platform(
 @pytest.mark.parametrize(
     "headers",
     [{"Age": "86400"}, {"X-Cache": "HIT"}, {"X-Cache": "Hit from cloudfront"},
-     {"Cache-Status": "edge; hit; ttl=60"}, {"X-Cache-Status": "STALE"}, {"X-Cache": "TCP_HIT"}],
+     {"Cache-Status": "edge; hit; ttl=60"}, {"X-Cache-Status": "STALE"}, {"X-Cache": "TCP_HIT"},
+     {"Date": "Sat, 31 Jan 2026 22:00:00 GMT"}],
     ids=str,
 )  # fmt: skip
 @pytest.mark.parametrize("means", [Meaning.ROLLBACK, Meaning.HOLD])
@@ -199,7 +204,8 @@ def test_a_cached_answer_is_no_answer(
 @pytest.mark.parametrize(
     "headers",
     [{"Age": "0"}, {"Age": "soon"}, {"Age": "9" * 5000}, {"X-Cache": "Miss from cloudfront"},
-     {"X-Cache": "RefreshHit from cloudfront"}, {"Cache-Status": "edge; fwd=uri-miss"}],
+     {"X-Cache": "RefreshHit from cloudfront"}, {"Cache-Status": "edge; fwd=uri-miss"}, {"Date": "Sat, 31 Jan 2099 22:00:00 GMT"},
+     {"Date": "Mon, 99 Foo"}],
     ids=lambda one: str(one)[:40],
 )  # fmt: skip
 def test_an_answer_fetched_through_a_cache_counts(

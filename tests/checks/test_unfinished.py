@@ -135,6 +135,13 @@ UNFINISHED = [
         id="a disabled rule",
     ),
     pytest.param(
+        ("CREATE MATERIALIZED VIEW seen AS SELECT id FROM patients WITH NO DATA",),
+        ("DROP MATERIALIZED VIEW seen",),
+        "materialized view public.seen seen",
+        'REFRESH MATERIALIZED VIEW "public"."seen"',
+        id="a materialized view that was never filled",
+    ),
+    pytest.param(
         (ENUM,),
         ('DROP TYPE "Mood_old"',),
         "type public.Mood_old Mood_old",

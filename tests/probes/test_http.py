@@ -331,6 +331,11 @@ def test_what_is_not_json_is_refused_with_a_sentence(body: bytes, words: str) ->
         answer.json()
 
 
+def test_a_byte_order_mark_is_ignored() -> None:
+    answer = HttpAnswer(200, {}, b'\xef\xbb\xbf{"status": "ok"}', "application/json", "HTTP/1.1")
+    assert answer.json() == {"status": "ok"}
+
+
 def _server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
