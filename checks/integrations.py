@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import SecretStr
 
 from checks.availability import Availability
 from checks.check import Check
+from checks.data import missing
 from checks.platform import NotDescribedError, Platform
 from environments.sections.integrations import Integrations, IntegrationTry
+from environments.settings import WORDS_FOR_ILL
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Outcome
 from probes import http
@@ -98,7 +100,7 @@ def _of(
     """Judge an answer; of one that says it is unavailable, what it tells of the parts at least."""
     found = [] if unavailable else [equals(f"{subject} status", answer.status, _OK)]
     if not expect:
-        return [*found, _no_json(subject, _PAGE)] if not unavailable and _is_page(answer) else found
+        return found if unavailable else [*found, *_of_itself(subject, answer)]
     try:
         body = answer.json()
     except NotJsonError as exc:
@@ -110,6 +112,34 @@ def _of(
         if said[path] is not None or not unavailable
     ]
     return [*found, *fields]
+
+
+def _of_itself(subject: str, answer: HttpAnswer) -> Iterator[Judgement]:
+    """Judge an answer of which no word is expected: it may not be a page, nor say that the try failed."""
+    if _is_page(answer):
+        yield _no_json(subject, _PAGE)
+        return
+    try:
+        body = answer.json()
+    except NotJsonError:
+        return
+    said = _says_failed(body) if isinstance(body, Mapping) else None
+    if said is not None and answer.status == _OK:
+        yield missing(
+            f"{subject} {said}",
+            f"{subject} answers {_OK}, but by its field {said} the try failed",
+            "the try working; or integrations.tries with the words to expect",
+        )
+
+
+def _says_failed(body: Mapping[str, Any]) -> str | None:
+    """Return the field by which an answer says that something failed; None where none does."""
+    failed = {
+        **{name: body.get(name) is False for name in ("success", "ok")},
+        **{name: bool(body.get(name)) for name in ("error", "errors")},
+        **{name: str(body.get(name)).lower() in WORDS_FOR_ILL for name in ("status", "result")},
+    }
+    return next((name for name, so in failed.items() if so), None)
 
 
 def _is_page(answer: HttpAnswer) -> bool:

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 from checks.check import Check
 from checks.counting import Counting, Reading
@@ -37,6 +38,11 @@ FLOOR_SCRAPES = 5
 STEPS_OF_FOR = 5
 STEP_SCRAPES = 4
 """A rate needs two samples; over fewer than four scrapes it is mostly luck."""
+_NO_TRAFFIC = frozenset(
+    {"/metrics", "/healthz", "/livez", "/readyz", "/-/healthy", "/-/ready", "/actuator/prometheus"}
+    | {f"/actuator/health{part}" for part in ("", "/liveness", "/readiness")}
+)
+"""Where Prometheus, kubelets and load balancers ask, by the usual names; no user does."""
 SWITCH_SCRAPES = 2
 """So long after the switch old-version samples may still be read."""
 
@@ -279,8 +285,12 @@ class _Watch:
 def own_paths(settings: Environment) -> frozenset[str]:
     """Return where scrapes and health checks go: what they ask for is no traffic."""
     described = (
-        endpoint.path
-        for service in settings.services.values()
+        f"{prefix}{endpoint.path}"
+        for name, service in settings.services.items()
         for endpoint in service.health.values()
+        for prefix in {
+            "",
+            *(urlsplit(one.services[name]).path for one in settings.regions.values()),
+        }
     )
-    return frozenset({"/metrics", *described})
+    return frozenset({*_NO_TRAFFIC, *described})

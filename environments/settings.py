@@ -49,7 +49,7 @@ from environments.sections.state import State
 from environments.sections.storage import FileSystems
 from gates.decide.sections import Name, Seconds, Section
 
-_WORDS_FOR_ILL = frozenset(
+WORDS_FOR_ILL = frozenset(
     {
         *("unhealthy", "not healthy", "sick", "ill", "bad", "ko", "no", "false", "0"),
         *("down", "dead", "offline", "unavailable", "unreachable", "stopped", "disconnected"),
@@ -139,7 +139,7 @@ class HealthEndpoint(Section):
 
     @model_validator(mode="after")
     def _healthy_is_well(self) -> Self:
-        if self.healthy.strip().lower() in _WORDS_FOR_ILL:
+        if self.healthy.strip().lower() in WORDS_FOR_ILL:
             raise ValueError(
                 f"healthy “{self.healthy}” is a word of a sick service, which would then pass; write the "
                 "word that it says when all is well"

@@ -181,10 +181,9 @@ class HttpAnswer:
 
 def _date(header: str, otherwise: dt.datetime) -> dt.datetime:
     try:
-        made = dt.datetime.strptime(header, "%a, %d %b %Y %H:%M:%S GMT")
+        return dt.datetime.strptime(header.replace("GMT", "+0000"), "%a, %d %b %Y %H:%M:%S %z")
     except ValueError:
         return otherwise
-    return made.replace(tzinfo=dt.UTC)
 
 
 class _TooLargeError(Exception):

@@ -169,7 +169,8 @@ class Unfinished:
     """Something of the schema that was begun and not ended, or is switched off."""
 
     what: str
-    """`index`, `constraint`, `trigger`, `rule`, `event trigger`, `materialized view`, `type` or `partition`."""
+    """`index`, `constraint`, `trigger`, `rule`, `event trigger`, `materialized view`, `type` or
+    `partition`."""
     name: str
     table: str
     state: str = ""

@@ -184,7 +184,9 @@ class TestRegions:
         platform = self.platform(tmp_path, {"eu": cluster.url, "us": cluster.url}, candidate)
         noted = judged(platform, "phase-3")["D3.2-4"].noted()
         for one in ("eu", "us"):
-            assert "release's own pods" in {judgement.subject for judgement in noted[one].judgements}
+            assert "release's own pods" in {
+                judgement.subject for judgement in noted[one].judgements
+            }
 
 
 class TestSentences:

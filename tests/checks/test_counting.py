@@ -13,6 +13,7 @@ import pytest
 
 from checks.counting import Counting
 from checks.instrument import Inspector, UnfitError
+from checks.objectives import own_paths
 from gates.decide.judgement import Judgement
 from gates.decide.objective import judge_target
 from gates.decide.policy import Objective
@@ -112,6 +113,7 @@ def scrapes_and_probes(seconds: float) -> Lines:
     return {
         **requests("200", 1000 * seconds, route="/metrics"),
         **requests("200", 1000 * seconds, route="/health"),
+        **requests("200", 1000 * seconds, route="/livez"),
         **requests("200", 0, route="/patients"),
     }
 
@@ -286,8 +288,7 @@ def judge(folder: pathlib.Path, name: str, url: str, at: dt.datetime) -> Judgeme
     platform = dataclasses.replace(platform, environment=environment)
     inspector = Inspector(platform, "eu", lambda _: None)
     metric = settings.metrics[case.objective.metric]
-    own = frozenset({"/metrics", "/health"})
-    counting = Counting(inspector, case.objective, metric, labels, own)
+    counting = Counting(inspector, case.objective, metric, labels, own_paths(settings))
     try:
         # However long it takes to ask: what is asked about ends at one time for all.
         fit = dataclasses.replace(inspector.inspect(), server_time=at)

@@ -11,7 +11,7 @@ import pytest
 
 from checks.check import Check
 from checks.instrument import Inspector, UnfitError
-from checks.objectives import Objectives
+from checks.objectives import Objectives, own_paths
 from checks.platform import NotDescribedError
 from checks.traffic import TrafficLease
 from gates.decide.judgement import Judgement
@@ -284,3 +284,10 @@ def test_samples_from_before_a_restart_of_prometheus_do_not_count(
     assert judgement.outcome is Outcome.PASS, judgement.sentence
     assert time.monotonic() - began >= 0.5
     assert judgement.data["samples"] <= 1000 * (time.monotonic() - began + 0.2)
+
+
+def test_a_health_endpoint_is_no_traffic_with_the_path_of_its_service_and_without(
+    tmp_path: pathlib.Path,
+) -> None:
+    own = own_paths(a_platform(tmp_path, {"eu": "http://127.0.0.1:1/api"}).environment.settings)
+    assert own >= {"/health", "/api/health", "/metrics", "/readyz"}

@@ -118,10 +118,17 @@ class TestTries:
         [
             ("application/json", b"{}", ["PASS"]),
             ("", b"", ["PASS"]),
+            ("application/json", b'{"ok": true, "error": null, "status": "done"}', ["PASS"]),
+            ("application/json", b'{"status": "FAILED"}', ["PASS", "INCONCLUSIVE"]),
+            ("application/json", b'{"success": false}', ["PASS", "INCONCLUSIVE"]),
+            ("application/json", b'{"errors": [{}]}', ["PASS", "INCONCLUSIVE"]),
             ("text/html; charset=utf-8", b"<!doctype html>", ["PASS", "FAIL"]),
             ("", b" <html></html>", ["PASS", "FAIL"]),
         ],
-        ids=["JSON", "nothing", "a page", "a page without its type"],
+        ids=[
+            *("JSON", "nothing", "a good word", "a bad word", "no success", "errors"),
+            *("a page", "a page without its type"),
+        ],
     )
     def test_without_words_to_expect_a_page_for_people_is_still_no_answer(
         self, content_type: str, body: bytes, outcomes: list[str]

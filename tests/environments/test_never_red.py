@@ -75,7 +75,12 @@ COUNTS = {
     "rules": {"grows": {"fewer": "0%", "more": "5%"}},
     "more_nulls": "0%",
 }
-REQUESTS = {"name": "r", "status_label": "code", "labels": {"job": "api"}, "match": ('code!~"1..|404"',)}
+REQUESTS = {
+    "name": "r",
+    "status_label": "code",
+    "labels": {"job": "api"},
+    "match": ('code!~"1..|404"',),
+}
 AVAILABILITY = {"confirm_for": "2m", "poll_every": "5s"}
 GENERATOR = {
     "rate": "99.5%",
