@@ -14,6 +14,7 @@ import probes
 from checks import failures
 from checks.availability import Availability
 from checks.check import Check
+from checks.data import missing
 from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
@@ -51,7 +52,8 @@ def judge_redis(platform: Platform, availability: Availability, check: Check) ->
         "Redis",
         lambda: probes.redis.ping(target, deadline=platform.call_deadline()),
         _problem_of_redis,
-        "a primary with free memory behind that address",
+        "a primary with free memory and disk behind that address",
+        _doubt_of_redis,
     )
 
 
@@ -70,8 +72,18 @@ def _problem_of_redis(found: probes.redis.RedisFacts) -> str:
         used, most = (
             size / _MEGABYTE for size in (found.used_memory_bytes, found.max_memory_bytes)
         )
-        return f"it is out of memory ({used:.1f} of {most:.1f} MB, noeviction) and refuses writes"
+        return (
+            f"it is out of memory ({used:.1f} of {most:.1f} MB, {found.policy}) and refuses writes"
+        )
+    if found.append_failed:
+        return "it can't write its append-only file and refuses writes"
     return ""
+
+
+def _doubt_of_redis(found: probes.redis.RedisFacts) -> str:
+    if not found.save_failed:
+        return ""
+    return "its last snapshot failed: it refuses writes, unless stop-writes-on-bgsave-error is off"
 
 
 def _judge(
@@ -80,8 +92,9 @@ def _judge(
     ask: Callable[[], Observation[V]],
     problem_of: Callable[[V], str],
     clears: str,
+    doubt_of: Callable[[V], str] = lambda _: "",
 ) -> None:
-    """Note one look at a shared server in every region that lives on it."""
+    """Note one look at a shared server in every region that lives on it; a doubt decides nothing."""
     availability, check = by
     observed = ask()
     judgements: tuple[Judgement, ...] = ()
@@ -100,6 +113,9 @@ def _judge(
     if observed.value is None:
         failure = failures.failure_of(observed)
         judgements = (failures.instrument_error(f"{subject}, asked by the gate", failure),)
+    elif doubt := doubt_of(observed.value):
+        why = f"{subject} answers the gate, but {doubt}"
+        judgements = (*judgements, missing(subject, why, "a snapshot that succeeds (BGSAVE)"))
     check.observe_everywhere(observed)
     check.judge_everywhere(*judgements)
 

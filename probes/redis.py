@@ -70,8 +70,13 @@ class RedisFacts:
     max_memory_bytes: int
     """0: no limit is set."""
     ping_seconds: float
+    policy: str = "noeviction"
     evicts: bool = False
-    """Whether it drops keys when memory is full, instead of refusing writes."""
+    """Whether it has keys that its policy drops when memory is full, instead of refusing writes."""
+    append_failed: bool = False
+    """Whether its append-only file can't be written: it refuses writes."""
+    save_failed: bool = False
+    """Whether its last snapshot failed: it refuses writes, unless stop-writes-on-bgsave-error is off."""
     primary_is_linked: bool = True
     """Of a replica: whether it gets what its primary writes."""
 
@@ -109,9 +114,11 @@ def ping(target: RedisTarget, *, deadline: Deadline) -> Observation[RedisFacts]:
         run(client, "PING")
         ping_seconds = time.monotonic() - began
         role = run(client, "ROLE")
-        server, memory, replication, persistence = (
-            _info(client, section) for section in ("server", "memory", "replication", "persistence")
+        server, memory, replication, persistence, keyspace = (
+            _info(client, section)
+            for section in ("server", "memory", "replication", "persistence", "keyspace")
         )
+        policy = _text(memory, "maxmemory_policy")
         return RedisFacts(
             version=_text(server, "redis_version"),
             role=_role(role),
@@ -120,7 +127,12 @@ def ping(target: RedisTarget, *, deadline: Deadline) -> Observation[RedisFacts]:
             used_memory_bytes=_number(memory, "used_memory"),
             max_memory_bytes=_number(memory, "maxmemory"),
             ping_seconds=ping_seconds,
-            evicts=_text(memory, "maxmemory_policy") != "noeviction",
+            policy=policy,
+            evicts=policy.startswith("allkeys")
+            or (policy != "noeviction" and any(map(_expires, keyspace.values()))),
+            append_failed=persistence.get("aof_last_write_status", "ok") != "ok"
+            and _number(persistence, "aof_enabled") != 0,
+            save_failed=persistence.get("rdb_last_bgsave_status", "ok") != "ok",
             primary_is_linked=replication.get("master_link_status", "up") == "up",
         )
 
@@ -255,6 +267,10 @@ def _number(fields: Mapping[str, object], name: str) -> int:
     if not text.isdigit():
         raise FoundError(FailureKind.UNUSABLE_ANSWER, f"INFO tells no number for {name}.")
     return int(text)
+
+
+def _expires(database: object) -> bool:
+    return isinstance(database, dict) and bool(database.get("expires"))
 
 
 def _role(answer: Any) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 
@@ -19,7 +20,7 @@ from probes.redis import RedisTarget
 from tests.checks.platforms import NOWHERE, a_platform, a_policy
 from tests.probes import real_servers
 from tests.probes.real_servers import PASSWORD
-from tests.probes.servers import closed_port
+from tests.probes.servers import closed_port, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,29 @@ def test_a_full_redis_fails_and_one_that_evicts_does_not(
         admin.set("session:1", "x")
     admin.config_set("maxmemory-policy", "allkeys-lru")
     assert judged(platform).outcome is Outcome.PASS
+    admin.config_set("maxmemory-policy", "volatile-lru")
+    assert "MB, volatile-lru) and refuses writes" in judged(platform).sentence
+
+
+def test_a_redis_whose_snapshot_failed_is_undecided(
+    tmp_path: pathlib.Path, target: RedisTarget, admin: redis_py.Redis
+) -> None:
+    # A file can't take the place of a folder that holds something.
+    in_the_way = pathlib.Path(admin.config_get("dir")["dir"]) / "dump.rdb"
+    (in_the_way / "full").mkdir(parents=True)
+    platform = platform_of(tmp_path, target)
+    try:
+        admin.bgsave()
+        wait_until(
+            lambda: admin.info("persistence")["rdb_last_bgsave_status"] == "err", "it failed"
+        )
+        check = Check("IV-A-1", platform.regions, Meaning.ROLLBACK)
+        judge_redis(platform, Availability(platform), check)
+    finally:
+        shutil.rmtree(in_the_way)
+        admin.save()
+    assert check.outcome("eu") is Outcome.INCONCLUSIVE
+    assert "its last snapshot failed" in check.noted()["eu"].judgements[-1].sentence
 
 
 def test_a_failover_that_ends_is_shown_and_holds(
