@@ -98,6 +98,8 @@ class Counting:
             wanted = [target for target in serving if target.may_bear(self.labels)]
             release = {**self.inspector.target_labels, **self.labels}
             sources.check_all_bring(name, found, [*wanted, *sources.gone(targets, release, span)])
+        else:
+            sources.check_every_pod(name, found, serving)
         sources.check_no_twins(name, found)
         if self.objective.kind == "latency":
             tally.check_histograms(name, found, self._bounds())

@@ -138,6 +138,17 @@ def check_all_bring(metric: str, sources: Sequence[Source], wanted: Sequence[Tar
             )
 
 
+def check_every_pod(metric: str, sources: Iterable[Source], serving: Iterable[Target]) -> None:
+    """Raise NotCountableError where another job (a sidecar's) brings the metric of some pods only."""
+    bring = {one.target.labels.get("pod") for one in sources}
+    wanted = {name for one in serving if (name := one.labels.get("pod"))}
+    if bring & wanted and not wanted <= bring:
+        raise NotCountableError(
+            f"{_list([*(wanted - bring)])} of the release has no {metric}, as other pods have: its events "
+            "are missing; let every pod of the release expose it from its start"
+        )
+
+
 def check_no_twins(metric: str, sources: Sequence[Source]) -> None:
     """Raise NotCountableError where two sources are one: one address, one process, the same values."""
     for one, other in _likely_twins(sources):

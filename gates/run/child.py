@@ -74,8 +74,8 @@ class ChildPlan:
 
     def environment(self) -> dict[str, str]:
         """Return the child's environment: the plugins named on its line and no others, a log in UTF-8."""
-        own = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTHONUTF8": "1"}
-        return {**os.environ, **own}
+        own = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
+        return {**os.environ, **own, "PYTHONUTF8": "1"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def test_a_redis_whose_snapshot_failed_is_undecided(
     tmp_path: pathlib.Path, target: RedisTarget, admin: redis_py.Redis
 ) -> None:
     # A file can't take the place of a folder that holds something.
-    in_the_way = pathlib.Path(admin.config_get("dir")["dir"]) / "dump.rdb"
+    in_the_way = pathlib.Path(str(admin.config_get("dir")["dir"])) / "dump.rdb"
     (in_the_way / "full").mkdir(parents=True)
     platform = platform_of(tmp_path, target)
     try:

@@ -399,6 +399,19 @@ def test_every_target_brings_the_metric_to_its_newest_scrapes() -> None:
         sources.check_all_bring("r", sources.sources_of("r", [both[0], old], targets), targets)
 
 
+def test_another_job_brings_the_metric_of_every_pod_or_of_none() -> None:
+    serving = sources.targets_of((up(pod="p"), up("b", pod="q")), SCRAPE)
+    sidecars = [{"job": "mesh", "pod": name} for name in "pq"]
+    mesh = sources.targets_of([up(**labels) for labels in sidecars], SCRAPE)
+    both = [series(steady(), **labels) for labels in sidecars]
+    sources.check_every_pod("r", sources.sources_of("r", both, mesh), serving)
+    with pytest.raises(NotCountableError, match="q of the release has no r, as other pods have"):
+        sources.check_every_pod("r", sources.sources_of("r", both[:1], mesh), serving)
+    ingress = sources.targets_of((up(job="ingress", pod="i"),), SCRAPE)
+    of = sources.sources_of("r", [series(steady(), job="ingress", pod="i")], ingress)
+    sources.check_every_pod("r", of, serving)
+
+
 @pytest.mark.parametrize(
     ("scraped", "says"),
     [
