@@ -401,9 +401,8 @@ def test_every_target_brings_the_metric_to_its_newest_scrapes() -> None:
 
 def test_another_job_brings_the_metric_of_every_pod_or_of_none() -> None:
     serving = sources.targets_of((up(pod="p"), up("b", pod="q")), SCRAPE)
-    sidecars = [{"job": "mesh", "pod": name} for name in "pq"]
-    mesh = sources.targets_of([up(**labels) for labels in sidecars], SCRAPE)
-    both = [series(steady(), **labels) for labels in sidecars]
+    mesh = sources.targets_of([up(job="mesh", pod=name) for name in "pq"], SCRAPE)
+    both = [series(steady(), job="mesh", pod=name) for name in "pq"]
     sources.check_every_pod("r", sources.sources_of("r", both, mesh), serving)
     with pytest.raises(NotCountableError, match="q of the release has no r, as other pods have"):
         sources.check_every_pod("r", sources.sources_of("r", both[:1], mesh), serving)
