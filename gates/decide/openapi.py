@@ -194,6 +194,12 @@ def _parameters(
     was: Mapping[tuple[Any, Any], Mapping[str, Any]],
     is_now: Mapping[tuple[Any, Any], Mapping[str, Any]],
 ) -> Iterator[str]:
+    # Who still sends it is not understood: a filter is silently none.
+    compared.unread.extend(
+        f"the {place} parameter {name} is gone"
+        for place, name in sorted(was.keys() - is_now.keys(), key=str)
+        if place != "path"
+    )
     for (place, name), found in is_now.items():
         before = was.get((place, name))
         if found.get("required") and place != "path" and not (before or {}).get("required"):
@@ -273,10 +279,14 @@ def _json_schema(body: Mapping[str, Any]) -> Schema | None:
 
 def _json_name(body: Mapping[str, Any]) -> str | None:
     for name in mapping(body.get("content")):
-        kind = name.partition(";")[0].strip().lower()
+        kind = _bare(name)
         if kind in _ANYTHING or kind.endswith("+json"):
             return str(name)
     return None
+
+
+def _bare(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -302,7 +312,9 @@ class _Compared:
     def media(self, at: str, was: Schema, is_now: Schema) -> None:
         """Note the media types beside JSON that are gone or differ."""
         old, new = mapping(was.get("content")), mapping(is_now.get("content"))
-        read = _json_name(was)
+        read, read_now = _json_name(was), _json_name(is_now)
+        if read and read_now and "*" not in read and _bare(read) != _bare(read_now):
+            self.unread.append(f"{at}: media type {read}")
         self.unread.extend(
             f"{at}: media type {name}"
             for name in old
@@ -324,9 +336,11 @@ class _Compared:
         old, new = self._shapes(was, is_now, "readOnly")
         for name in sorted(new.required - old.required):
             yield f"{at} needs the field {name} now"
+        gone = sorted(set(old.properties) - set(new.properties))
         if new.rest.get("additionalProperties") is False and "additionalProperties" in old.rest:
-            for name in sorted(set(old.properties) - set(new.properties)):
-                yield f"{at} takes the field {name} no more"
+            yield from (f"{at} takes the field {name} no more" for name in gone)
+        else:
+            self.unread.extend(f"{at}: the field {name} is gone" for name in gone)
         yield from _takes_less(old, new, at)
         yield from self._limits(old, new, at, request=True)
         for part, one, other in _shared(old, new):

@@ -531,6 +531,18 @@ def test_a_request_that_may_be_less_breaks(
 
 
 UNREAD = [
+    (lambda now: operation(now, "/things/{thing_id}", "get")["parameters"].pop(1), "page is gone"),
+    (
+        lambda now: schema(now, "Login")["properties"].pop("email"),
+        "request: the field email is gone",
+    ),
+    (put(f"{EMAIL} readOnly", True), "request: the field email is gone"),  # noqa: FBT003 - JSON
+    (
+        lambda now: (
+            content := now["paths"]["/things/{thing_id}"]["get"]["responses"]["200"]["content"]
+        ).update({"application/hal+json": content.pop("application/json")}),
+        "answer 200: media type application/json",
+    ),
     (put(f"{GET} responses 200 headers", {"Link": {"required": True}}), "answer 200: headers"),
     (put(f"{GET} responses 422", {"description": "x", "content": {"a/b": {}}}), "answer 422"),
     (put(f"{GET} callbacks", {"done": {}}), "callbacks"),
