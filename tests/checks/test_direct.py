@@ -3,13 +3,13 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 import redis as redis_py
 import trustme
 
+from checks import availability
 from checks.availability import Availability
 from checks.check import Check
 from checks.direct import judge_database, judge_redis
@@ -123,13 +123,15 @@ def test_a_redis_whose_snapshot_failed_is_undecided(
 
 
 def test_a_failover_that_ends_is_shown_and_holds(
-    tmp_path: pathlib.Path, target: RedisTarget, admin: redis_py.Redis
+    tmp_path: pathlib.Path,
+    target: RedisTarget,
+    admin: redis_py.Redis,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     admin.replicaof("127.0.0.1", str(closed_port()))
-    over = threading.Timer(0.5, admin.replicaof, ("NO", "ONE"))
-    over.start()
+    # It ends between the first look and the second.
+    monkeypatch.setattr(availability, "pause", lambda _: admin.replicaof("NO", "ONE"))
     judgement = judged(platform_of(tmp_path, target, confirm="20s"))
-    over.join()
     assert judgement.outcome is Outcome.INCONCLUSIVE
     assert judgement.sentence.endswith("s after the first ask it answered again")
 
