@@ -135,7 +135,8 @@ def _judge_row(
     results = found.get((row.id, region), [])
     ran = any(result.outcome is not None for result in results)
     times = len(results) if ran else 0
-    reasons = [] if times == 1 else [_not_once(row, region, times)]
+    did = f"ran {times} times" if ran else "ran and judged nothing" if results else "did not run"
+    reasons = [] if times == 1 else [_not_once(row, region, times, did)]
     good = (Outcome.PASS, Outcome.NOT_APPLICABLE)
     return reasons + [
         _reason(row, region, judgement, stage)
@@ -166,9 +167,8 @@ def _reason(row: Row, region: str, judgement: Judgement, stage: Stage) -> Reason
     )
 
 
-def _not_once(row: Row, region: str, times: int) -> Reason:
+def _not_once(row: Row, region: str, times: int, did: str) -> Reason:
     advisory = row.on_fail is Meaning.ADVISORY
-    did = "did not run" if times == 0 else f"ran {times} times"
     return Reason(
         check=row.id,
         region=region,

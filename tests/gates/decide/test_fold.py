@@ -32,7 +32,7 @@ WAYS_OF_HAVING_NO_EVIDENCE = {
     "one check is missing": NoEvidence("the check did not run in eu", BOTH_PASS[:1]),
     "one check ran twice": NoEvidence("the check ran 2 times in eu", (*BOTH_PASS, BOTH_PASS[0])),
     "a check judged nothing": NoEvidence(
-        "the check did not run in eu", (BOTH_PASS[0], a_result(check="IV-A-2"))
+        "the check ran and judged nothing in eu", (BOTH_PASS[0], a_result(check="IV-A-2"))
     ),
     "a check judged nothing once and something once": NoEvidence(
         "the check ran 2 times in eu", (*BOTH_PASS, a_result(check="IV-A-2"))
