@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,9 @@ from typing import Any, TypeGuard
 from checks import failures
 from checks.availability import Availability, Reading, absence, usable
 from checks.check import Check
+from checks.clusters import Clusters
 from checks.platform import NotDescribedError, Platform
+from checks.replicas import AT_ONCE, MOST_ASKS, Replicas, asks_for, replicas_of
 from environments.settings import HealthEndpoint
 from gates.decide.judgement import Judgement, below, contains_all, equals, harmless
 from gates.decide.outcome import Outcome
@@ -24,12 +25,6 @@ from probes.waiting import pause
 
 LATENCY_PROBES = 7
 LATENCY_PAUSE_SECONDS = 0.1
-CERTAINTY = 0.99
-"""With which every replica is met, if the balancer spreads new connections evenly."""
-MOST_ASKS = 250
-ASSUMED_REPLICAS = 6
-"""Behind an address of which nobody says how many there are."""
-_AT_ONCE = 4
 
 Readings = Mapping[str, tuple[Reading[HttpAnswer], ...]]
 """By region: one reading or seven where latency is asked, and those that meet the other replicas."""
@@ -41,13 +36,21 @@ class Health:
     """One health endpoint of one service, in every region."""
 
     def __init__(
-        self, platform: Platform, availability: Availability, check: Check, service: str, name: str
+        self,
+        platform: Platform,
+        availability: Availability,
+        check: Check,
+        service: str,
+        name: str,
+        *,
+        clusters: Clusters | None = None,
     ) -> None:
         self._platform = platform
         self._availability = availability
         self._check = check
         self._service = service
-        self._wanted = 1
+        self._clusters = clusters or Clusters(platform)
+        self._replicas: dict[str, Replicas] = {}
         self.endpoint = platform.endpoint(service, name)
         self.subject = f"{service} {self.endpoint.path}"
 
@@ -56,8 +59,14 @@ class Health:
 
         One answer is one replica's: it is asked over new connections until each was met, most likely.
         """
-        self._wanted = asks_for(self._replicas()) if every_replica else 1
-        return self._platform.each_region(lambda region: self._read_region(region, times))
+
+        def read_region(region: str) -> tuple[Reading[HttpAnswer], ...]:
+            if every_replica:
+                found = replicas_of(self._clusters, self._check, self._service, region)
+                self._replicas[region] = found
+            return self._read_region(region, times)
+
+        return self._platform.each_region(read_region)
 
     def answers(self, readings: Readings, status: int) -> None:
         """Judge that each region answers with this status and JSON: a login page is no answer."""
@@ -135,14 +144,6 @@ class Health:
         """Judge each region's body by a rule of the caller's."""
         self._judge_body(readings, judge)
 
-    def _replicas(self) -> int:
-        """Return how many replicas may stand behind a region's address, at the most."""
-        settings = self._platform.environment.settings
-        described = settings.services[self._service].replicas
-        if described is None and settings.kubernetes is not None:
-            return settings.kubernetes.replicas.temporary
-        return described or ASSUMED_REPLICAS
-
     def _read_region(self, region: str, times: int) -> tuple[Reading[HttpAnswer], ...]:
         readings: list[Reading[HttpAnswer]] = []
         for number in range(times):
@@ -153,7 +154,9 @@ class Health:
             readings.append(reading)
             if reading.decided:
                 return tuple(readings)
-        return (*readings, *self._others(region, self._wanted - times))
+        replicas = self._replicas.get(region)
+        wanted = min(asks_for(replicas.count), MOST_ASKS) if replicas else 1
+        return (*readings, *self._others(region, wanted - times))
 
     def _asking(self, region: str) -> Callable[[], Observation[HttpAnswer]]:
         target, path = self._platform.service(region, self._service), self.endpoint.path
@@ -179,7 +182,7 @@ class Health:
         if count <= 0:
             return ()
         ask = self._asking(region)
-        with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             seen = list(pool.map(lambda _: _spaced(ask), range(count)))
         bad = [one for one in seen if one.value is None or absence(one) is not None]
         good = [
@@ -223,7 +226,7 @@ class Health:
             if self._reached(region, readings[region]):
                 seen = [one.observation for one in readings[region]]
                 self._check.judge(region, *self._of_all(region, seen, judge))
-                self._note(region, *self._met(readings[region]))
+                self._note(region, *self._met(region, seen))
 
         self._platform.each_region(judge_region)
 
@@ -244,23 +247,11 @@ class Health:
         some = self._availability.intermittent(self.subject, words, len(bad), len(found))
         return (*reading.judgements, some)
 
-    def _met(self, readings: tuple[Reading[HttpAnswer], ...]) -> list[Judgement]:
-        """Judge whether the answers can speak for every replica; nothing where one stands alone."""
-        if self._wanted <= 1:
-            return []
-        settings = self._platform.environment.settings
-        header, replicas = settings.services[self._service].replica_header, self._replicas()
-        asked = sum(reading.observation.value is not None for reading in readings)
-        if header is None:
-            return [_spread(self.subject, asked, replicas)]
-        described = settings.services[self._service].replicas
-        least = settings.kubernetes.replicas.normal if settings.kubernetes else replicas
-        names = {
-            reading.observation.value.headers.get(header.lower())
-            for reading in readings
-            if reading.observation.value is not None
-        }
-        return [_counted(self.subject, len(names - {None}), described or least, asked)]
+    def _met(self, region: str, seen: Sequence[Observation[HttpAnswer]]) -> list[Judgement]:
+        """Judge whether the answers speak for every replica, where that was asked for."""
+        answers = [one.value for one in seen if one.value is not None]
+        replicas = self._replicas.get(region)
+        return replicas.met(self.subject, answers) if replicas else []
 
     def _judge_body(
         self, readings: Readings, judge: Callable[[Mapping[str, Any]], list[Judgement]]
@@ -311,17 +302,6 @@ def service_healthy(endpoint: HealthEndpoint, services: Mapping[str, Any], name:
     return equals(f"external service {name}", status, endpoint.healthy)
 
 
-def asks_for(replicas: int) -> int:
-    """Return how many asks meet each of so many replicas with CERTAINTY, at most MOST_ASKS.
-
-    A replica is missed by n asks with (1 - 1/r)**n; there are r that could be.
-    """
-    if replicas == 1:
-        return 1
-    exact = math.log(replicas / (1 - CERTAINTY)) / -math.log1p(-1 / replicas)
-    return min(math.ceil(exact), MOST_ASKS)
-
-
 def together(judged: list[list[Judgement]]) -> list[Judgement]:
     """Return the judgements of several answers as those of all: each finding once, with its count."""
     counts = Counter(one for of_one in judged for one in map(_key, of_one))
@@ -338,41 +318,6 @@ def together(judged: list[list[Judgement]]) -> list[Judgement]:
 
 def _key(judgement: Judgement) -> tuple[str, str]:
     return judgement.subject, judgement.sentence
-
-
-def _spread(subject: str, asked: int, replicas: int) -> Judgement:
-    """Judge whether so many answers meet every replica of a balancer that spreads evenly."""
-    enough = asks_for(replicas) <= asked and asks_for(replicas) < MOST_ASKS
-    said = f"{asked} answers of {subject} over new connections"
-    return Judgement(
-        outcome=Outcome.PASS if enough else Outcome.INCONCLUSIVE,
-        rule="every replica",
-        subject=f"{subject} replicas",
-        sentence=f"{said} meet each of {replicas} replicas with {CERTAINTY:.0%}, if spread evenly"
-        if enough
-        else f"{said} are too few to meet each of {replicas} replicas; let the gate ask fewer at one address",
-        observed=asked,
-        target=asks_for(replicas),
-        clears="" if enough else "fewer replicas behind one address of a region",
-    )
-
-
-def _counted(subject: str, met: int, replicas: int, asked: int) -> Judgement:
-    """Judge whether every replica was met, by the names that they gave themselves; none is shown."""
-    enough = met >= replicas
-    sentence = f"{asked} answers of {subject} came from {met} replicas"
-    return Judgement(
-        outcome=Outcome.PASS if enough else Outcome.INCONCLUSIVE,
-        rule="every replica",
-        subject=f"{subject} replicas",
-        sentence=sentence
-        if enough
-        else f"{sentence}, wanted {replicas}: the balancer keeps a client with one (sticky), fewer "
-        "replicas serve, or replica_header is wrong",
-        observed=met,
-        target=replicas,
-        clears="" if enough else "answers of every replica",
-    )
 
 
 def _spaced(ask: Callable[[], Observation[HttpAnswer]]) -> Observation[HttpAnswer]:

@@ -154,11 +154,11 @@ class Service(Section):
     """By name, as the features call them: liveness, database, cache, external. A service without
     health endpoints is only looked at by `gate doctor`."""
     replicas: int | None = Field(default=None, ge=1, le=1000)
-    """How many stand behind a region's address, at the most: health is asked so often that each is met.
-    By default as many as `kubernetes.replicas.temporary`; without that section, 6."""
+    """How many stand behind a region's address: health is asked so often that each is met. Where the
+    section `kubernetes` describes them, its ready pods are counted instead; else 6 by default."""
     replica_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
-    """A header of every answer that differs by replica: then they are counted, and a balancer that keeps
-    a client with one is noticed."""
+    """A header of every health answer that names the replica, such as its pod. With more than one
+    replica and without it health is undecided: a balancer may keep the gate with one of them."""
 
 
 JourneyStep = Literal["registration", "login", "booking", "payment", "video call"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from environments.settings import Environment
+from sandbox.app.config import REPLICA_HEADER
 from sandbox.environment_parts import parts
 from sandbox.layout import (
     DATABASE,
@@ -60,7 +61,7 @@ def contents(layout: Layout, switched_at: dt.datetime | None) -> dict[str, Any]:
             },
         },
         "regions": {region: _region(layout, region) for region in REGIONS},
-        "services": {"api": {"health": _health()}},
+        "services": {"api": {"replica_header": REPLICA_HEADER, "health": _health()}},
         "prometheus": {"job": JOB, "scrape_interval": SCRAPE_INTERVAL},
         "metrics": _metrics(),
         "external": _external(layout),

@@ -30,6 +30,14 @@ def api_name(region: str, version: str) -> str:
     return f"api-{region}-v{version}"
 
 
+def replica_host(number: int) -> str:
+    """Return the address of a region's replica of the API, from 0 on; all of them are one process.
+
+    The process listens on each, so that an edge can choose among them; the first one is HOST.
+    """
+    return f"127.0.0.{number + 1}"
+
+
 def edge_name(region: str) -> str:
     """Return the name of the link that is the public address of a region."""
     return f"edge-{region}"

@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import itertools
 import socket
 import struct
 from collections.abc import Callable
 from typing import Literal, TypeAlias, cast
+
+from sandbox.layout import replica_host
 
 Address: TypeAlias = tuple[str, int]
 Mode: TypeAlias = Literal["open", "refuse", "blackhole", "reset"]
@@ -30,6 +33,7 @@ class Link:
     `mode`: `open` forwards; `refuse` really closes the listener but keeps its port; `blackhole`
     accepts and never answers; `reset` answers every connection with a RST.
     `latency_seconds` delays every chunk from the client to the server, never the way back.
+    With `replicas`, each new connection goes to the next of them; `sticky` keeps an asker with one.
     """
 
     def __init__(self, name: str) -> None:
@@ -37,7 +41,10 @@ class Link:
         self.target: Address | None = None
         self.mode: Mode = "open"
         self.latency_seconds = 0.0
+        self.replicas = 1
+        self.sticky = False
         self.port = 0
+        self._turns = itertools.count()
         self._listener: socket.socket | None = None
         self._connections: set[_Connection] = set()
 
@@ -58,8 +65,10 @@ class Link:
         target: Address | None = None,
         mode: Mode | None = None,
         latency_seconds: float | None = None,
+        sticky: bool | None = None,
     ) -> None:
         """Change what is given; connections break when the target or the mode changes."""
+        self.sticky = self.sticky if sticky is None else sticky
         if latency_seconds is not None:
             self.latency_seconds = latency_seconds
         before = (self.target, self.mode)
@@ -100,7 +109,12 @@ class Link:
             connection = _Connection(self, client)
             self._connections.add(connection)
             if self.mode == "open":
-                connection.begin(self.target)
+                connection.begin(self._next_replica(self.target))
+
+    def _next_replica(self, target: Address) -> Address:
+        # Who asks here has one address, so a hash of it would always choose the same.
+        turn = 0 if self.sticky else next(self._turns)
+        return (replica_host(turn % self.replicas), target[1]) if self.replicas > 1 else target
 
     def _break_connections(self) -> None:
         for connection in tuple(self._connections):

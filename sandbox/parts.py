@@ -33,11 +33,14 @@ from sandbox.layout import (
     LINKS,
     PREVIOUS,
     PREVIOUS_APIS,
+    REGIONS,
     RELEASED_APIS,
+    edge_name,
 )
 from sandbox.links import Link
 from sandbox.postgres import Postgres, script
 from sandbox.readiness import answers_http, prometheus_says, wait_for
+from sandbox.standins.cluster.state import NORMAL_REPLICAS
 from sandbox.switchboard import Switchboard
 from sandbox.together import together
 
@@ -93,6 +96,7 @@ class Platform:
             "prometheus": f"{programs.prometheus.version} ({programs.prometheus.source})",
         }
         self.links = {name: Link(name) for name in LINKS}
+        self.spread_over(NORMAL_REPLICAS)
         self._up = False
 
     async def start(self, say: Callable[[str], None]) -> None:
@@ -201,6 +205,11 @@ class Platform:
         told = prometheus_says(self.layout.ports["prometheus"], query, value)
         await wait_for(f"Prometheus answering {value} to {query}", told, timeout_seconds)
 
+    def spread_over(self, replicas: int) -> None:
+        """Let each region's edge spread new connections over so many replicas of the live version."""
+        for region in REGIONS:
+            self.links[edge_name(region)].replicas = replicas
+
     async def set_link(self, name: str, **changes: Any) -> None:
         """Change the mode or latency of a link, or the server behind it; raises UnknownNameError."""
         if name not in self.links:
@@ -209,6 +218,7 @@ class Platform:
             "target": self._leads_to(name),
             "mode": "open",
             "latency_seconds": 0.0,
+            "sticky": False,
         }
         wanted = whole | changes
         await self.links[name].set(**(wanted | {"target": self._address(wanted["target"])}))

@@ -16,9 +16,11 @@ from sandbox.layout import (
     SYNTHETIC_DOMAIN,
     SYNTHETIC_TENANT,
     edge_name,
+    replica_host,
 )
 from sandbox.postgres import OWNER
 from sandbox.readiness import answers_http
+from sandbox.standins.cluster.state import TEMPORARY_REPLICAS
 from sandbox.state import write_private
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def _api_settings(layout: Layout, name: str) -> dict[str, object]:
         "region": region,
         "version": version,
         "port": layout.ports[name],
+        "hosts": [replica_host(number) for number in range(TEMPORARY_REPLICAS)],
         "database": {**login, "port": layout.ports["postgres-api"]},
         "standby": {**login, "port": layout.ports["postgres-standby"]},
         "redis": {

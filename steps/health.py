@@ -10,12 +10,16 @@ from checks.health import LATENCY_PROBES, Health, Readings
 from checks.run import Run
 
 
+def _health(run: Run, check: Check, service: str, endpoint: str) -> Health:
+    return Health(run.platform, run.availability, check, service, endpoint, clusters=run.clusters)
+
+
 @when(
     parsers.parse("the {endpoint} endpoint of the {service} is read in every region"),
     target_fixture="reading",
 )
 def read(run: Run, check: Check, endpoint: str, service: str) -> tuple[Health, Readings]:
-    health = Health(run.platform, run.availability, check, service, endpoint)
+    health = _health(run, check, service, endpoint)
     return health, health.read()
 
 
@@ -26,7 +30,7 @@ def read(run: Run, check: Check, endpoint: str, service: str) -> tuple[Health, R
 def read_seven_times(
     run: Run, check: Check, endpoint: str, service: str
 ) -> tuple[Health, Readings]:
-    health = Health(run.platform, run.availability, check, service, endpoint)
+    health = _health(run, check, service, endpoint)
     return health, health.read(LATENCY_PROBES)
 
 

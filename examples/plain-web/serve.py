@@ -62,6 +62,7 @@ regions:
     labels: {{zone: north}}
 services:
   site:
+    replicas: 1
     health:
       status: {{path: /status, status_field: state, healthy: serving, version_field: build}}
 prometheus:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from checks.check import Check
+from checks.clusters import Clusters
 from checks.failures import failure_of
+from checks.replicas import AT_ONCE, MOST_ASKS, asks_for, replicas_of
 from environments.settings import HealthEndpoint
 from gates.decide.judgement import harmless
+from gates.decide.outcome import Outcome
 from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
 from probes import http
 from probes.http import HttpAnswer, HttpTarget, NotJsonError
@@ -41,7 +46,38 @@ def examine_service(subject: Subject, region: str, name: str) -> list[Finding]:
             Finding(name, region, level, sentence, tuple(subject.key(*line) for line in lines))
             for level, sentence, lines in read_health(key, endpoint, observed.value, expected)
         ]
+    found += _replicas(subject, region, name) if endpoints else []
     return found or [examine_address(subject, region, name)]
+
+
+def _replicas(subject: Subject, region: str, name: str) -> list[Finding]:
+    """Ask as often as a check does, and say whether every replica behind the address names itself.
+
+    What keeps the number of ready pods from being read is said by the cluster's own findings.
+    """
+    platform = subject.platform
+    check = Check("doctor", platform.regions)
+    replicas = replicas_of(Clusters(platform), check, name, region, wait=False)
+    path = next(iter(subject.settings.services[name].health.values())).path
+    asks = min(asks_for(replicas.count), MOST_ASKS) if replicas.header else 0
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        seen = pool.map(
+            lambda _: http.request(
+                platform.service(region, name), "GET", path, deadline=subject.deadline()
+            ),
+            range(asks),
+        )
+        answers = [one.value for one in seen if one.value is not None]
+    line = subject.key(
+        f"services.{name}.replica_header", "a header in which each replica names itself"
+    )
+    return [
+        Finding(name, region, Level.OK, one.sentence)
+        if one.outcome is Outcome.PASS
+        else Finding(name, region, Level.BAD, one.sentence, (line,))
+        for one in replicas.met(path, answers)
+        if one.outcome is not Outcome.ERROR
+    ]
 
 
 def examine_address(subject: Subject, region: str, name: str) -> Finding:

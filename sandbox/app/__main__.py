@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import socket
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from sandbox.app.config import ConfigError, read_config
 from sandbox.app.main import make_app
 
 _CONFIGURATION_ERROR = 78
+_NOT_STARTED = 3
 _KEEP_ALIVE_SECONDS = 75
 
 
@@ -26,13 +29,8 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{exc}\n")
         return _CONFIGURATION_ERROR
     app = make_app(config)
-    # What exists now stays; without this, a collection now and then looks through all of it and
-    # holds up every request meanwhile.
-    gc.freeze()
-    uvicorn.run(
+    settings = uvicorn.Config(
         app,
-        host="127.0.0.1",
-        port=config.port,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -43,7 +41,14 @@ def main(arguments: list[str]) -> int:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
     )
-    return 0
+    # What exists now stays; without this, a collection now and then looks through all of it and
+    # holds up every request meanwhile.
+    gc.freeze()
+    listeners = [socket.create_server((host, config.port)) for host in config.hosts]
+    server = uvicorn.Server(settings)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=listeners)
+    return 0 if server.started else _NOT_STARTED
 
 
 if __name__ == "__main__":

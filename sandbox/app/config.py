@@ -6,6 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+REPLICA_HEADER = "X-Pod"
+"""In which a replica names itself in its answers to health checks."""
+
 
 class ConfigError(Exception):
     """The configuration file cannot be used; the sentence says where and what, never a value."""
@@ -51,6 +54,8 @@ class AppConfig(_Part):
     region: str
     version: str
     port: int = Field(ge=0, le=65535)
+    hosts: tuple[str, ...] = ("127.0.0.1",)
+    """Where it listens; it answers at each as another replica."""
     database: Database
     standby: Database | None = None
     """Named for people; the API asks the primary whether the standby is streaming."""

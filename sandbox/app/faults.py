@@ -27,10 +27,12 @@ class Switches(BaseModel):
 
     reported_version: str | None = None
     """What /health says instead of the truth."""
-    reported_version_every: Annotated[int, Field(ge=1)] = 1
-    """To every k-th ask only, as where one of k replicas is another version."""
+    reported_version_at: str | None = None
+    """At this replica's address only."""
     health_status: int = 0
     """What health endpoints answer instead; 0 is the truth."""
+    health_status_at: str | None = None
+    """At this replica's address only."""
     health_status_every: Annotated[int, Field(ge=1)] = 1
     """To every k-th ask only."""
     health_status_first: _Every = 0
@@ -97,24 +99,24 @@ class Faults:
         self.switches = Switches()
         self._reads = 0
         self._health_asks = 0
-        self._version_asks = 0
 
     def replace(self, switches: Switches) -> None:
         """Put another whole set in force; counting of reads starts again."""
         self.switches = switches.model_copy(update={"reset_counters": False})
-        self._reads = self._health_asks = self._version_asks = 0
+        self._reads = self._health_asks = 0
 
-    def version(self, true: str) -> str:
-        """Return the version that this ask is told."""
-        self._version_asks += 1
+    def version(self, true: str, host: str) -> str:
+        """Return the version that the replica at an address tells."""
         switches = self.switches
-        told = self._version_asks % switches.reported_version_every == 0
+        told = switches.reported_version_at in (None, host)
         return (switches.reported_version or true) if told else true
 
-    def health_status(self, path: str) -> int:
+    def health_status(self, path: str, host: str) -> int:
         """Return the status that this ask of a health endpoint gets instead of its answer; 0: none."""
         switches = self.switches
         if not switches.health_status or not f"{path} ".startswith(switches.health_status_path):
+            return 0
+        if switches.health_status_at not in (None, host):
             return 0
         self._health_asks += 1
         in_time = self._health_asks <= (switches.health_status_first or self._health_asks)

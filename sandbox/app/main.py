@@ -16,7 +16,7 @@ from sandbox.app.faults import Faults
 from sandbox.app.flags import FlagStore
 from sandbox.app.gateways import Gateways
 from sandbox.app.metrics import Endpoint, Metrics
-from sandbox.app.middleware import DisturbedHealth, Measured
+from sandbox.app.middleware import Measured, NamedHealth
 from sandbox.app.mobile import DisturbedMobile
 from sandbox.app.parts import Parts
 from sandbox.app.routes import (
@@ -53,7 +53,7 @@ def make_app(config: AppConfig) -> ASGIApp:
     for router in (*routers, health.router, operations.router, flags.router):
         app.include_router(router)
     errors.add_handlers(app)
-    app.add_middleware(DisturbedHealth, faults=parts.faults)
+    app.add_middleware(NamedHealth, faults=parts.faults)
     disturbed = DisturbedMobile(Express(app, parts), parts.faults)
     return Measured(disturbed, metrics=parts.metrics, faults=parts.faults)
 

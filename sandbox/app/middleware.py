@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from starlette.responses import HTMLResponse, JSONResponse, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sandbox.app.config import REPLICA_HEADER
 from sandbox.app.faults import Faults
 from sandbox.app.metrics import Endpoint, Metrics
 
@@ -16,6 +17,8 @@ _SERVER_ERROR = 500
 _SYNTHETIC_TAG = b"x-synthetic-tag"
 _LOGIN_PAGE = "<!doctype html><title>Sign in</title><form><input name=user></form>"
 _MEGABYTE = b" " * 1_000_000
+_REPLICA_HEADER = REPLICA_HEADER.lower().encode()
+_CACHED = ((b"age", b"86400"), (b"x-cache", b"HIT"))
 
 
 class Measured:
@@ -64,8 +67,11 @@ def _unmeasured(scope: Scope) -> bool:
     )
 
 
-class DisturbedHealth:
-    """Answers the health endpoints with another status, from a cache, with a page or with megabytes."""
+class NamedHealth:
+    """Answers the health endpoints, in the name of the replica that was asked.
+
+    As the switches say: with another status, from a cache, with a page or with megabytes.
+    """
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         self._app = app
@@ -76,10 +82,13 @@ class DisturbedHealth:
         switches = self._faults.switches
         if scope["type"] != "http" or not scope["path"].startswith("/health"):
             await self._app(scope, receive, send)
-        elif status := self._faults.health_status(scope["path"]):
+            return
+        host = scope["server"][0]
+        send = _with_headers(send, (_REPLICA_HEADER, host.encode()))
+        if status := self._faults.health_status(scope["path"], host):
             await JSONResponse({"error": "refused"}, status)(scope, receive, send)
         elif switches.health_cached:
-            await self._app(scope, receive, _as_cached(send))
+            await self._app(scope, receive, _with_headers(send, *_CACHED))
         elif switches.html_health:
             await HTMLResponse(_LOGIN_PAGE)(scope, receive, send)
         elif switches.large_health_megabytes:
@@ -88,13 +97,12 @@ class DisturbedHealth:
             await self._app(scope, receive, send)
 
 
-def _as_cached(send: Send) -> Send:
-    """Return a sender that marks an answer as a cache does."""
+def _with_headers(send: Send, *more: tuple[bytes, bytes]) -> Send:
+    """Return a sender that adds headers to an answer."""
 
     async def marking(message: Message) -> None:
         if message["type"] == "http.response.start":
-            marks = [(b"age", b"86400"), (b"x-cache", b"HIT")]
-            message = {**message, "headers": [*message["headers"], *marks]}
+            message = {**message, "headers": [*message["headers"], *more]}
         await send(message)
 
     return marking

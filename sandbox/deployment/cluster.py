@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 async def scale_up(platform: Platform) -> None:
     """Double the capacity of what is live."""
     await _tell(platform, replicas={PREVIOUS: TEMPORARY_REPLICAS})
+    platform.spread_over(TEMPORARY_REPLICAS)
 
 
 async def roll_out(platform: Platform) -> None:
@@ -54,6 +55,7 @@ async def configure(platform: Platform) -> None:
 
 async def return_to_normal(platform: Platform) -> None:
     """Take the added capacity away again; the old version's Deployment stays, without pods."""
+    platform.spread_over(NORMAL_REPLICAS)
     await _tell(platform, replicas={PREVIOUS: 0, RELEASE: NORMAL_REPLICAS})
 
 

@@ -19,12 +19,21 @@ from sandbox.faults.actions import (
     TrafficEnds,
     VendorDown,
 )
-from sandbox.layout import LINKS, PREVIOUS, REGIONS, RELEASED_APIS, api_name, edge_name
+from sandbox.layout import (
+    LINKS,
+    PREVIOUS,
+    REGIONS,
+    RELEASED_APIS,
+    api_name,
+    edge_name,
+    replica_host,
+)
 from sandbox.postgres import GATE
 
 _GATE_ROLE = sql.Identifier(GATE)
 _GATES_OWN = tuple(name for name in LINKS if name not in ("redis-api", "postgres-api"))
 """Every way by which the gate reaches anything; the two others are the platform's own."""
+_ONE_REPLICA = replica_host(1)
 
 FAULTS: dict[str, Action] = {
     "api-down-eu": Stopped((RELEASED_APIS[0],)),
@@ -55,10 +64,16 @@ FAULTS: dict[str, Action] = {
     "health-claims-to-be-fast": Switches(
         {"health_db_extra_ms": 400.0, "health_db_claims_ms": 0.003}
     ),
-    "one-old-replica": Switches({"reported_version": "1.1.0", "reported_version_every": 6}),
+    "one-old-replica": Switches({"reported_version": "1.1.0", "reported_version_at": _ONE_REPLICA}),
     "one-bad-replica": Switches(
-        {"health_status": 503, "health_status_every": 12, "health_status_path": "/health "}
+        {
+            "health_status": 503,
+            "health_status_path": "/health ",
+            "health_status_at": _ONE_REPLICA,
+            "health_status_every": 2,
+        }
     ),
+    "sticky-balancing": LinksChanged(tuple(map(edge_name, REGIONS)), {"sticky": True}),
     "wrong-version": Switches({"reported_version": "1.1.9"}),
     "old-version-in-one-region": LinksChanged(
         (edge_name(REGIONS[0]),), {"target": api_name(REGIONS[0], PREVIOUS)}

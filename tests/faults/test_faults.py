@@ -63,6 +63,7 @@ BATCHES = (
     ("health-throttled",),
     ("health-unknown-asker",),
     ("one-bad-replica",),
+    ("sticky-balancing",),
     ("one-old-replica", "redis-stale-replica"),
     ("health-claims-to-be-fast", "redis-out-of-memory"),
 )

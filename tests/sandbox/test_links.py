@@ -76,6 +76,21 @@ def test_bytes_and_the_half_close_go_through_both_ways(run: Run) -> None:
     run(scene())
 
 
+def test_new_connections_go_to_one_replica_after_the_other_unless_an_asker_is_kept(
+    run: Run,
+) -> None:
+    async def scene() -> None:
+        link = Link("test")
+        link.replicas = 3
+        there = (HOST, 80)
+        spread = [link._next_replica(there)[0] for _ in range(4)]
+        assert spread == ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.1"]
+        await link.set(sticky=True)
+        assert {link._next_replica(there) for _ in range(4)} == {there}
+
+    run(scene())
+
+
 def test_megabytes_arrive_complete_and_in_order(run: Run) -> None:
     async def scene() -> None:
         data = bytes(range(256)) * 20_000

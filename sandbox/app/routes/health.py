@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, Response, status
+from fastapi import APIRouter, Request, Response, status
 from pydantic import BaseModel
 from redis.exceptions import RedisError
 
@@ -54,9 +54,10 @@ _UNAVAILABLE = status.HTTP_503_SERVICE_UNAVAILABLE
 
 
 @router.get("/health")
-async def liveness(parts: PartsOfApp) -> Liveness:
+async def liveness(parts: PartsOfApp, request: Request) -> Liveness:
     """Say that the API answers, without looking further."""
-    return Liveness(status="healthy", version=parts.faults.version(parts.config.version))
+    version = parts.faults.version(parts.config.version, request.scope["server"][0])
+    return Liveness(status="healthy", version=version)
 
 
 @router.get(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import dataclasses
 import datetime as dt
+import itertools
 import json
 import pathlib
 import socket
+import threading
 import time
 
 import pytest
@@ -24,7 +26,7 @@ from gates.run.doctor_manners import ends_at, examine_secrets, examine_sections,
 from gates.run.doctor_metrics import bounds_remedy, judge_samples, live_bounds
 from gates.run.doctor_postgres import revocations
 from gates.run.doctor_redis import acl_lines
-from gates.run.doctor_services import read_health
+from gates.run.doctor_services import examine_service, read_health
 from probes import grafana
 from probes.http import HttpAnswer, HttpTarget
 from probes.observation import Deadline
@@ -33,6 +35,8 @@ from probes.prometheus import Series
 from tests.checks.moody import moody, saying
 from tests.environments.files import SECRETS, VALID, changed, loaded
 from tests.gates.decide.values import a_latency_objective, a_quantile_objective
+from tests.probes.servers import answer as served
+from tests.probes.servers import serving
 
 NOW = dt.datetime(2026, 1, 31, 23, tzinfo=dt.UTC)
 ENDPOINT = HealthEndpoint(
@@ -304,6 +308,37 @@ def test_a_user_gets_what_its_redis_knows_and_its_database_needs() -> None:
     assert "+select" not in none
     assert " +select" in other
     assert "+get" not in none
+
+
+@pytest.mark.parametrize(
+    ("described", "pods", "level", "says"),
+    [
+        ("", "abcdef", Level.BAD, "nothing in the answers of /health says which of 6 replicas"),
+        ("replica_header: X-Pod, ", "abcdef", Level.OK, "came from 6 replicas"),
+        ("replica_header: X-Pod, ", "a", Level.BAD, "came from 1 replicas, wanted 6: the balancer"),
+        ("replicas: 5, replica_header: X-Pod, ", "abcdef", Level.BAD, "more replicas serve than"),
+    ],
+    ids=["no name", "each is met", "sticky", "more than described"],
+)
+def test_replicas_that_the_gate_could_not_tell_apart_are_said(
+    tmp_path: pathlib.Path, described: str, pods: str, level: Level, says: str
+) -> None:
+    turn = itertools.cycle(pods)
+
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        body = json.dumps({"status": "healthy"}).encode()
+        served(body, headers={"X-Pod": next(turn)})(connection, over)
+
+    with serving(behave) as server:
+        text = (
+            "schema: 1\nname: there\nowner: nobody\n"
+            f"services: {{api: {{{described}health: {{liveness: {{path: /health}}}}}}}}\n"
+            f'regions: {{eu: {{services: {{api: "{server.url}"}}, prometheus: "http://127.0.0.1:1"}}}}\n'
+        )
+        found = examine_service(subject_of(loaded(tmp_path, text), None, ()), "eu", "api")[-1]
+    assert found.level is level
+    assert says in found.sentence
+    assert ("services.api.replica_header" in str(found.remedy)) == (level is Level.BAD)
 
 
 def everything_at(port: int) -> str:
