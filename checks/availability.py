@@ -12,7 +12,7 @@ from checks import failures
 from checks.failures import Cause
 from checks.platform import Platform
 from checks.vantage import witness
-from gates.decide.judgement import REFUSALS, Judgement, from_cache, refuses_asker
+from gates.decide.judgement import REFUSALS, TOO_MANY_REQUESTS, Judgement, from_cache, refuses_asker
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
 from probes.observation import Facts, Observation
@@ -124,13 +124,36 @@ class Availability:
                 why = "the run's deadline came before that could be confirmed"
                 return Reading(found.observation, (_undecided(subject, found.words, why),))
             pause(min(self._platform.poll_seconds, left))
-            before, found, asked = found.words, ask(), asked + 1
+            before, found, asked = found.words, self._past_throttling(ask), asked + 1
             if not found.bad:
                 self._clocks.up(region, service, behind)
                 seconds = time.monotonic() - since
                 return Reading(found.observation, self._ended(subject, before, found, seconds))
         lasted = f"for {time.monotonic() - since:.1f} s (asked {_times(asked)})"
         return Reading(found.observation, self._confirmed(region, subject, found, lasted))
+
+    def _past_throttling(self, ask: Callable[[], _Found[V]]) -> _Found[V]:
+        """Ask again while the gate is throttled (429), as often as it may, for `confirm_for` at most.
+
+        What was bad before a 429 is still bad until an answer says otherwise.
+        """
+        end = time.monotonic() + min(
+            self._platform.confirm_seconds, self._platform.deadline.remaining_seconds()
+        )
+        found = ask()
+        while (wait := self._throttled_seconds(found.observation)) is not None:
+            if time.monotonic() + wait > end:
+                break
+            pause(wait)
+            found = ask()
+        return found
+
+    def _throttled_seconds(self, observation: Observation[V]) -> float | None:
+        """Return how long to wait after an answer that throttles the gate; None after any other."""
+        answer = observation.value
+        if not isinstance(answer, HttpAnswer) or answer.status != TOO_MANY_REQUESTS:
+            return None
+        return max(answer.retry_after_seconds or 0.0, self._platform.poll_seconds)
 
     def intermittent(self, subject: str, words: str, bad: int, asked: int) -> Judgement:
         """Return what some bad answers among good ones say: one is a recovery, more are none."""

@@ -13,6 +13,7 @@ from checks import failures
 from checks.availability import Availability, Reading, absence, usable
 from checks.check import Check
 from checks.clusters import Clusters
+from checks.failures import Cause
 from checks.platform import NotDescribedError, Platform
 from checks.replicas import AT_ONCE, MOST_ASKS, Replicas, asks_for, replicas_of
 from environments.settings import HealthEndpoint
@@ -202,11 +203,12 @@ class Health:
         bad: list[Observation[HttpAnswer]],
         count: int,
     ) -> Reading[HttpAnswer]:
-        """Go on from the last bad answer; when good ones follow again, say how many were bad."""
-        reading = self._reach(region, _going_on(bad[-1], ask))
+        """Go on from the worst bad answer; when good ones follow again, say how many were bad."""
+        worst = worst_of(bad)
+        reading = self._reach(region, _going_on(worst, ask))
         if any(one.outcome is Outcome.FAIL for one in reading.judgements) or len(bad) == count:
             return reading
-        words = absence(bad[-1]) or failures.failure_of(bad[-1]).kind.value
+        words = absence(worst) or failures.failure_of(worst).kind.value
         some = self._availability.intermittent(self.subject, words, len(bad), count)
         return dataclasses.replace(reading, judgements=(*reading.judgements, some))
 
@@ -287,6 +289,19 @@ class Health:
         except NotJsonError:
             return _MISSING
         return body.get(field, _MISSING) if isinstance(body, Mapping) else _MISSING
+
+
+def worst_of(bad: Sequence[Observation[HttpAnswer]]) -> Observation[HttpAnswer]:
+    """Return what speaks for all: an absence, else a wrong answer, else what our side prevented.
+
+    Each of the last two ends the asking at once: it must not hide what a rollback could be for.
+    """
+    order = (Cause.UNAVAILABLE, Cause.WRONG, Cause.OURS)
+
+    def badness(observed: Observation[HttpAnswer]) -> int:
+        return 0 if observed.failure is None else order.index(failures.cause(observed.failure))
+
+    return min(bad, key=badness)
 
 
 def services_of(endpoint: HealthEndpoint, body: Mapping[str, Any]) -> Mapping[str, Any]:

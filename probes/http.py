@@ -32,6 +32,8 @@ HeaderValue: TypeAlias = str | SecretStr
 
 MAX_BODY_BYTES: Final = 1_048_576
 
+TOO_MANY_REQUESTS: Final = 429
+
 _SAFE_TO_REPEAT: Final = frozenset({"GET", "HEAD"})
 
 _CACHE_HEADERS: Final = (
@@ -157,6 +159,13 @@ class HttpAnswer:
         return next(
             (one for one in _CACHE_HEADERS if _FROM_CACHE.search(self.headers.get(one, ""))), None
         )
+
+    @property
+    def retry_after_seconds(self) -> float | None:
+        """Return for how long a server that throttles us (429) wants no more asks, if it says so."""
+        said = self.headers.get("retry-after", "")
+        told = self.status == TOO_MANY_REQUESTS and re.fullmatch(r"\d{1,9}", said, re.ASCII)
+        return float(said) if told else None
 
     @property
     def media_type(self) -> str:

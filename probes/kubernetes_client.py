@@ -28,7 +28,6 @@ _RESOURCE: Final = re.compile(
     r"/(?P<resource>[^/]+)(/(?P<name>[^/]+)(/(?P<sub>.+))?)?"
 )
 _GONE: Final = 410
-_TOO_MANY: Final = 429
 _WAITS_FOR_ROOM: Final = 2
 _LONGEST_WAIT_SECONDS: Final = 2.0
 
@@ -95,8 +94,9 @@ class Session:
         query = urllib.parse.urlencode({k: v for k, v in parameters.items() if v})
         for waits_left in reversed(range(_WAITS_FOR_ROOM + 1)):
             answer = self._answer(method, f"{path}?{query}" if query else path, body)
-            wait = _retry_after(answer)
-            if wait is None or not waits_left or wait > self._deadline.remaining_seconds():
+            told = answer.retry_after_seconds
+            wait = min(told or 0.0, _LONGEST_WAIT_SECONDS)
+            if told is None or not waits_left or wait > self._deadline.remaining_seconds():
                 break
             pause(wait)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's classes
@@ -182,14 +182,6 @@ def asked(method: str, url: str) -> str:
     resource = "/".join(filter(None, (found["resource"], found["sub"])))
     where = f" in {found['namespace']}" if found["namespace"] else ""
     return f"{verb} {resource}{where}"
-
-
-def _retry_after(answer: http.HttpAnswer) -> float | None:
-    """Return the seconds that a busy server asks us to wait; None when it does not."""
-    said = answer.headers.get("retry-after", "")
-    if answer.status != _TOO_MANY or not said.isdigit():
-        return None
-    return min(float(said), _LONGEST_WAIT_SECONDS)
 
 
 def failure_kind(exc: BaseException) -> FailureKind | None:

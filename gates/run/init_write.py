@@ -76,6 +76,8 @@ def _regions(asked: Asked, seen: Seen) -> Iterator[str]:
 def _rest(seen: Seen) -> Iterator[str]:
     yield "services:"
     yield "  api:"
+    yield "    # With several replicas name the header in which each names itself, replica_header: X-Pod."
+    yield "    # One that stands alone is replicas: 1. docs/platform-contract.md says why."
     yield "    health:"
     path = seen.health.path if seen.health else f"{PLACEHOLDER}: path of the health endpoint"
     fields = dict(seen.health.fields) if seen.health else {}

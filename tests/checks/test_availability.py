@@ -190,12 +190,44 @@ def test_a_timeout_counts_from_when_it_was_asked(tmp_path: pathlib.Path) -> None
     assert float(said[1]) >= 2
 
 
-def test_a_refusal_after_an_absence_decides_nothing(tmp_path: pathlib.Path) -> None:
-    with moody(saying({}, "429 Too Many Requests"), FAILING) as service:
-        platform = a_platform(tmp_path, {"eu": service.url}, policy=a_policy(confirm="9s"))
+THROTTLED = answer(b"", status="429 Too Many Requests", headers={"Retry-After": "0"})
+
+
+@pytest.mark.parametrize(
+    ("refused", "confirm"),
+    [
+        (saying({}, "401 Unauthorized"), "9s"),
+        (THROTTLED, "300ms"),
+        (saying({}, "429 Too Many Requests"), "300ms"),
+        (answer(b"", status="429 Too Many Requests", headers={"Retry-After": "3600"}), "9s"),
+    ],
+    ids=["refused", "throttled without end", "without saying how long", "for an hour"],
+)
+def test_a_refusal_after_an_absence_decides_nothing(
+    tmp_path: pathlib.Path, refused: Behaviour, confirm: str
+) -> None:
+    started = time.monotonic()
+    with moody(refused, FAILING) as service:
+        platform = a_platform(tmp_path, {"eu": service.url}, policy=a_policy(confirm=confirm))
         reading = reach(Availability(platform), platform)
+    assert time.monotonic() - started < 8
     assert [one.outcome for one in reading.judgements] == [Outcome.INCONCLUSIVE, Outcome.ERROR]
     assert "status 500; then the gate got no usable answer" in reading.judgements[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("then", "outcome", "says"),
+    [(FAILING, Outcome.FAIL, "status 500 for"), (UP, Outcome.INCONCLUSIVE, "it answered again")],
+    ids=["still bad", "well again"],
+)
+def test_a_throttled_ask_amid_a_confirmation_is_waited_out(
+    tmp_path: pathlib.Path, then: Behaviour, outcome: Outcome, says: str
+) -> None:
+    with moody(then, FAILING, THROTTLED, THROTTLED) as service:
+        platform = a_platform(tmp_path, {"eu": service.url})
+        judgement = only(reach(Availability(platform), platform))
+    assert judgement.outcome is outcome
+    assert says in judgement.sentence
 
 
 def test_the_deadline_of_the_run_stops_the_waiting(tmp_path: pathlib.Path) -> None:

@@ -19,6 +19,8 @@ from checks.platform import NotDescribedError
 from checks.replicas import MOST_ASKS, asks_for
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
+from probes.http import HttpAnswer
+from probes.observation import Failure, FailureKind, Observation, utc_now
 from tests.checks.moody import FAILING, HEALTHY, UP, moody, saying
 from tests.checks.platforms import HEALTH, a_platform, a_policy
 from tests.probes.servers import Behaviour, answer
@@ -446,6 +448,17 @@ def test_one_bad_replica_of_six_holds_whatever_a_recovery_means(
     assert re.search(
         r"9 of 5\d answers of api /health were bad", str(check.noted()["eu"].judgements)
     )
+
+
+def test_a_fault_of_our_side_speaks_for_no_absence_beside_it() -> None:
+    def seen(kind: FailureKind) -> Observation[HttpAnswer]:
+        return Observation("http", "there", utc_now(), 0.1, {}, None, Failure(kind, "No."))
+
+    away, wrong = seen(FailureKind.REFUSED), seen(FailureKind.PROTOCOL)
+    ours = seen(FailureKind.CERTIFICATE_UNTRUSTED)
+    assert module.worst_of([wrong, away, ours]) is away
+    assert module.worst_of([ours, wrong, ours]) is wrong
+    assert module.worst_of([ours]) is ours
 
 
 @pytest.mark.parametrize(("replicas", "asks"), [(1, 1), (2, 17), (3, 26), (6, 53), (12, 109)])
