@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.faults.actions import Action, LinksChanged, StandInBent, Switches
 from sandbox.layout import PREVIOUS, REGIONS, RELEASE
+from sandbox.standins.cluster.state import NORMAL_REPLICAS
 from sandbox.standins.cluster.volumes import SIZE_BYTES
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _LINKS = tuple(f"gate-kubernetes-{region}" for region in REGIONS)
 
 @dataclass(frozen=True, slots=True)
 class ClustersBent:
-    """Clusters that show other facts than the deployment's."""
+    """Clusters that show other facts than the deployment's; the edges follow the release's replicas."""
 
     values: Mapping[str, Any]
     regions: tuple[str, ...] = REGIONS
@@ -31,11 +32,20 @@ class ClustersBent:
         """Lay the values over their facts."""
         for region in self.regions:
             await StandInBent(f"kubernetes-{region}", self.values).apply(holds, fault)
+        if self._replicas:
+            holds.platform.spread_over(self._replicas)
 
     async def revert(self, holds: Holds, fault: str) -> None:
         """Take them off again."""
         for region in self.regions:
             await StandInBent(f"kubernetes-{region}", self.values).revert(holds, fault)
+        if self._replicas:
+            holds.platform.spread_over(NORMAL_REPLICAS)
+
+    @property
+    def _replicas(self) -> int:
+        count: int = self.values.get("replicas", {}).get(RELEASE, 0)
+        return count
 
 
 @dataclass(frozen=True, slots=True)
