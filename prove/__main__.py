@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from gates.load import ROOT
-from prove import backends, bodies, bursts, decisions, files, foreign, objectives, runs
+from prove import backends, bodies, bursts, decisions, files, foreign, mutation, objectives, runs
 from prove.kubernetes import proof as kubernetes
 from prove.proof import Proof, prove
 from prove.table import render
@@ -22,6 +22,7 @@ PROOFS = (
     Proof("files", files.PROMISE, files.refused_or_sound, share=2),
     Proof("bodies", bodies.PROMISE, bodies.never_taken_for_healthy, share=2),
     Proof("kubernetes", kubernetes.PROMISE, kubernetes.cases, share=1, at_least=kubernetes.CASES),
+    Proof("mutation", mutation.PROMISE, mutation.noticed, share=1, at_least=mutation.MUTANTS),
     Proof("bursts", bursts.PROMISE, bursts.seldom_wrong, share=2, at_least=40),
     Proof("objectives", objectives.PROMISE, objectives.counted_right, share=4, at_least=300),
     Proof("foreign", foreign.PROMISE, foreign.true_verdicts, share=4, at_least=12),

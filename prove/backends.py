@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 
 from prove import prometheus_builds
-from prove.proof import Cases, NotTried
+from prove.proof import Cases, Remark
 from sandbox import debian
 from sandbox.errors import SandboxError
 from sandbox.faults import catalogue, expectation
@@ -73,7 +73,7 @@ def right_with_each(_seed: int) -> Cases:
             try:
                 found.append(Backend(name, program()))
             except SandboxError as exc:
-                yield NotTried(f"{name}: {exc}")
+                yield Remark(f"not tried: {name}: {exc}")
         # Prometheus of the machine is what every other run asks: the others first.
         for number, backend in enumerate(itertools.cycle(reversed(found))):
             yield from _runs(backend, pathlib.Path(folder) / f"run-{number}")

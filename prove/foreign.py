@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import itertools
 import pathlib
-import subprocess
 import sys
 import tempfile
 import threading
@@ -20,8 +18,8 @@ from gates.decide.outcome import Outcome
 from gates.decide.policy import Objective
 from gates.load import ROOT, load_policy
 from prove.instruments import Asked, Metrics, answers, prometheus
+from prove.packages import installed
 from prove.proof import Cases
-from sandbox.debian import cache_directory
 from tests.probes.real_servers import running
 from tests.probes.servers import closed_port, wait_until
 
@@ -30,7 +28,7 @@ PROMISE = (
     "idle, split over workers"
 )
 LOCK = ROOT / "requirements-foreign.lock"
-INSTALL_SECONDS, START_SECONDS = 300, 180
+START_SECONDS = 180
 WORKERS, CALLERS, REQUESTS_PER_SECOND = 3, 6, 60
 LOOK_BACK_SECONDS, SETTLE_SECONDS = 30.0, 8.0
 ERRORS, LATENCY = "IV-PERF-3", "IV-PERF-1"
@@ -95,7 +93,7 @@ APPLICATIONS = (
 
 def true_verdicts(_seed: int) -> Cases:
     """Yield each application in each mood, again and again; there is nothing to choose by a seed."""
-    packages = _installed()
+    packages = installed(LOCK)
     for application, mood in itertools.cycle(itertools.product(APPLICATIONS, EXPECTED)):
         yield _case(application, mood, packages)
 
@@ -183,21 +181,3 @@ def _objectives(application: Application) -> tuple[Objective, ...]:
         ),
         latency.model_copy(update={**times, **half_a_second}),
     )
-
-
-def _installed() -> pathlib.Path:
-    """Return the folder with the applications' packages, fetched by hash on first use."""
-    version = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
-    kept = cache_directory().with_name("foreign") / version
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent) as work:
-            uv = pathlib.Path(sys.executable).with_name("uv")
-            target = ["--target", f"{work}/packages", "--require-hashes", "-r", str(LOCK)]
-            subprocess.run(  # noqa: S603 - uv of this checkout, packages of the lock
-                [uv, "pip", "install", "--quiet", "--python", sys.executable, *target],
-                check=True,
-                timeout=INSTALL_SECONDS,
-            )
-            (pathlib.Path(work) / "packages").rename(kept)
-    return kept

@@ -16,7 +16,7 @@ from gates.decide.policy import Objective
 from gates.load import load_policy
 from prove import remote_write
 from prove.instruments import Asked, Metrics, prometheus, victoria_metrics
-from prove.proof import Cases, NotTried
+from prove.proof import Cases, Remark
 from prove.scenarios import RELEASE, Frame, scenario
 from prove.streams import BOUNDS, Platform, Truth, scraped, truth
 from sandbox.errors import SandboxError
@@ -47,7 +47,7 @@ def counted_right(seed: int) -> Cases:
         try:
             urls.append(stack.enter_context(victoria_metrics()))
         except SandboxError as exc:
-            yield NotTried(f"VictoriaMetrics: {exc}")
+            yield Remark(f"not tried: VictoriaMetrics: {exc}")
         time.sleep(LEAD_SECONDS + LOOK_BACK_SECONDS + SETTLED_SECONDS)
         for number in itertools.count():
             url = urls[-1] if number % SELDOM == 0 else urls[0]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 
 
-class NotTried(str):
-    """What a proof would try and cannot here, and what it takes; no case."""
+class Remark(str):
+    """What belongs beside the result, such as what could not be tried here; no case."""
 
     __slots__ = ()
 
@@ -44,7 +44,7 @@ class Proved:
     found: tuple[str, ...]
     seconds: float
     on: dt.date
-    not_tried: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def line(self) -> str:
         """Return it as a line for people."""
@@ -52,7 +52,7 @@ class Proved:
         return (
             f"{mark} {self.proof.name}: {self.cases:,} cases in {self.seconds:.0f} s, "
             f"{len(self.found)} found (--seed {self.seed})"
-            + "".join(f"; not tried: {one}" for one in self.not_tried)
+            + "".join(f"; {one}" for one in self.remarks)
         )
 
     @property
@@ -63,12 +63,12 @@ class Proved:
 
 def prove(proof: Proof, seed: int, seconds: float, tell: Callable[[str], None]) -> Proved:
     """Try a proof's cases until its time is over and there were enough; the last one is finished."""
-    cases, found, not_tried = 0, [], []
+    cases, found, remarks = 0, [], []
     began = time.monotonic()
     with closing(proof.cases(seed)) as source:
         for sentence in source:
-            if isinstance(sentence, NotTried):
-                not_tried.append(str(sentence))
+            if isinstance(sentence, Remark):
+                remarks.append(str(sentence))
                 continue
             cases += 1
             if sentence is not None:
@@ -79,4 +79,4 @@ def prove(proof: Proof, seed: int, seconds: float, tell: Callable[[str], None]) 
                 break
     took = time.monotonic() - began
     today = dt.datetime.now(dt.UTC).date()
-    return Proved(proof, seed, cases, tuple(found), took, today, tuple(not_tried))
+    return Proved(proof, seed, cases, tuple(found), took, today, tuple(remarks))

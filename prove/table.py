@@ -37,6 +37,6 @@ def _row(one: Proved) -> str:
         f"{one.cases:,}",
         str(len(one.found)),
         f"{one.seconds:.0f} s",
-        one.proof.promise + "".join(f"; not tried: {name}" for name in one.not_tried),
+        one.proof.promise + "".join(f"; {remark}" for remark in one.remarks),
     )
     return f"| {' | '.join(cells)} |"

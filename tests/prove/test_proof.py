@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from prove import mutation
 from prove.__main__ import PROOFS, main, seconds_of
 from prove.bodies import _Answer, _judged, _serving
 from prove.bursts import seldom_wrong
@@ -84,6 +85,31 @@ def test_the_first_streams_of_bursts_hold() -> None:
     proof = seldom_wrong(11)
     assert next(proof) is None
     proof.close()
+
+
+@pytest.mark.parametrize(("killed", "held"), [(92, True), (91, False)])
+def test_a_score_below_92_percent_is_found(killed: int, *, held: bool) -> None:
+    states = ["killed"] * (killed - 1) + ["timeout"] + ["survived"] * (99 - killed) + ["no tests"]
+    said, first, *others = mutation.counted(states, 8000)
+    assert said == f"{killed} of 100 killed ({killed}.0%); there are 8,000"
+    assert first == (None if held else said)
+    assert others == [None] * 99
+
+
+def test_what_is_mutated_and_the_tests_of_it_exist() -> None:
+    assert all(list(ROOT.glob(one)) for one in (*mutation.RULES, *mutation.TESTS))
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("gates.decide.statistics.x_upper_bound__mutmut_2", "def upper_bound("),
+        ("gates.decide.release.xǁReleaseǁparse__mutmut_1", "    def parse("),
+    ],
+)
+def test_the_function_of_a_mutant_is_found(name: str, line: str) -> None:
+    file = ROOT / f"{name.rpartition('.x')[0].replace('.', '/')}.py"
+    assert file.read_text().splitlines()[mutation.line_of(file, name) - 1].startswith(line)
 
 
 @pytest.mark.parametrize("cases", [fold_agrees, damage_is_never_go, refused_or_sound])
