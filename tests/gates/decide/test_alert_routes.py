@@ -81,15 +81,26 @@ def test_a_receiver_that_hears_at_times_alone_is_told_apart(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "child",
+    ("child", "says"),
     [
-        {"matchers": ["severity"]},
-        {"matchers": "x"},
-        {"match_re": {"severity": "("}},
-        {"matchers": ["severity=critical,team=web"]},
+        ({"matchers": ["severity"]}, "a matcher is not understood"),
+        ({"matchers": [7]}, "a matcher is not understood"),
+        ({"matchers": "x"}, "matchers is no list"),
+        ({"routes": {"a": 1}}, "routes is no list"),
+        ({"routes": [[]]}, "a route is no mapping"),
+        ({"match": ["severity"]}, "match is no mapping"),
+        (
+            {"match_re": {"severity": "("}},
+            "a matcher's regular expression is not understood",
+        ),
+        ({"matchers": ["severity=critical,team=web"]}, "a matcher is not understood"),
     ],
-    ids=["no matcher", "no list", "no regular expression", "two matchers in one text"],
 )
-def test_what_is_not_understood_decides_nothing(child: dict[str, Any]) -> None:
-    with pytest.raises(UnreadableRouteError):
+def test_what_is_not_understood_decides_nothing(child: dict[str, Any], says: str) -> None:
+    with pytest.raises(UnreadableRouteError, match=f"^{says}$"):
         receivers(route(child), CRITICAL)
+
+
+def test_an_escaped_line_break_is_one() -> None:
+    tree = route({"receiver": "page", "matchers": [r'team="a\nb\tc"']})
+    assert receivers(tree, {"team": "a\nbtc"}) == ("page",)

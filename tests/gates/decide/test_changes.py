@@ -107,6 +107,47 @@ def test_a_log_that_does_not_fails_and_says_where(
     assert found.clears
 
 
+def test_what_was_judged_is_in_the_evidence() -> None:
+    entries = [entry("true", "false", minute) for minute in range(22)]
+    found = judged(DUE, *entries)
+    assert dataclasses.replace(found, data={}) == Judgement(
+        Outcome.FAIL,
+        "logged",
+        "changes of feature:x",
+        found.sentence,
+        observed=22,
+        target=1,
+        unit="entries",
+        clears="an audit log that tells who changed it, when, from what to what",
+    )
+    assert found.sentence.count("; between 22:") == 20
+    assert found.data["since"] == "2026-01-31T18:30:00+00:00"
+    assert (found.data["now"], found.data["wanted"]) == ("false", "false")
+    assert len(found.data["entries"]) == 20
+    assert found.data["entries"][-1] == {
+        "at": "2026-01-31T22:21:00+00:00",
+        "actor": "ops",
+        "old": "true",
+        "new": "false",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "entries", "said", "target"),
+    [
+        (DUE, (entry("true", "false"),), "“true” to “false” by ops at 22:00:00 UTC", 1),
+        (UNCHANGED, (), "unchanged, and no entry since 18:30 UTC", None),
+    ],
+    ids=["changed", "unchanged"],
+)
+def test_a_good_log_is_told_in_short(
+    change: Change, entries: tuple[Logged, ...], said: str, target: int | None
+) -> None:
+    found = judged(change, *entries)
+    assert (found.sentence, found.target) == (f"{change.key}: {said}", target)
+    assert not found.clears
+
+
 def test_the_allowed_skew_is_allowed() -> None:
     late = dataclasses.replace(entry("true", "false"), at=NOW + dt.timedelta(seconds=30))
     assert judged(DUE, late).outcome is Outcome.PASS

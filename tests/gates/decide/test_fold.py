@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gates.decide.fold import Folded, RegionResult, Stage, decision_for, fold
+from gates.decide.fold import Folded, Reason, RegionResult, Stage, decision_for, fold
 from gates.decide.outcome import Decision, Meaning, Outcome
 from tests.gates.decide.values import a_judgement, a_result, a_row
 
@@ -182,13 +182,44 @@ def test_reasons_come_worst_first_and_all_of_a_checks_findings_are_among_them() 
     assert outcomes == ["FAIL", "FAIL", "INCONCLUSIVE", "ERROR"]
 
 
+def test_every_kind_of_reason_is_whole() -> None:
+    failed = a_result(FAIL)
+    advisory = a_row("IV-A-3", Meaning.ADVISORY)
+    results = (failed, a_result(PASS, check="IV-X-9"), a_result(FAIL, check="IV-A-3"))
+    folded = fold((*TWO_ROWS, advisory), ("eu",), results, Stage.LIVE, ("the disk is full",))
+    stranger = "a result came for IV-X-9 in eu, which this run did not ask for"
+    missing = "the check did not run in eu; every required check runs exactly once"
+    says, hold = "the subject is FAIL", Decision.HOLD
+    assert folded.reasons == (
+        Reason("IV-A-1", "eu", "FAIL", Decision.ROLLBACK, says, "team", failed.judgements[0]),
+        Reason(None, None, "RUN", hold, "the disk is full", None, None),
+        Reason(None, None, "RUN", hold, stranger, None, None),
+        Reason("IV-A-2", "eu", "MISSING", hold, missing, "team", None),
+    )
+    assert folded.advisories == (
+        Reason("IV-A-3", "eu", "FAIL", Decision.GO, says, "team", failed.judgements[0]),
+    )
+
+
+def test_that_nothing_passed_is_said_of_the_region_and_of_no_check() -> None:
+    (reason,) = fold((a_row(),), ("eu",), (a_result(NOT_APPLICABLE),), Stage.LIVE).reasons
+    says = "no required check ran and passed in eu"
+    assert reason == Reason(None, "eu", "RUN", Decision.HOLD, says, None, None)
+
+
 def test_a_reason_is_data_that_json_can_hold() -> None:
     judgement = dataclasses.replace(a_judgement(FAIL), observed=2.5, target=2, unit="ms")
     result = RegionResult("IV-A-1", "eu", (judgement,))
     reason = fold((a_row(),), ("eu",), (result,), Stage.LIVE).reasons[0]
-    record = json.loads(json.dumps(reason.record(), allow_nan=False))
-    assert (record["check"], record["region"], record["owner"]) == ("IV-A-1", "eu", "team")
-    assert (record["decision"], record["judgement"]["observed"]) == ("ROLLBACK", 2.5)
+    assert json.loads(json.dumps(reason.record(), allow_nan=False)) == {
+        "check": "IV-A-1",
+        "region": "eu",
+        "outcome": "FAIL",
+        "decision": "ROLLBACK",
+        "sentence": "the subject is FAIL",
+        "owner": "team",
+        "judgement": judgement.record(),
+    }
 
 
 def test_folds_a_hundred_thousand_results_in_seconds() -> None:

@@ -13,6 +13,7 @@ from gates.decide.scope import (
     Phase,
     PostDeploy,
     PreDeploy,
+    gate_of,
     no_such_part,
     stage_of,
 )
@@ -111,6 +112,48 @@ def test_in_one_run_of_phase_3_each_row_has_the_stage_of_its_own_part(
 )
 def test_where_all_rows_agree_the_stage_is_theirs(gate: Gate, stage: Stage) -> None:
     assert gate.scope(ROWS, switched=False).stage == stage.value
+
+
+@pytest.mark.parametrize(
+    ("gate", "switched", "stages"),
+    [
+        (Phase(1), True, {"D-11": NOT_SWITCHED, "D-12": NOT_SWITCHED, "TIME": NOT_SWITCHED}),
+        (Phase(3, 2), False, {"D-32": NOT_SWITCHED, "TIME": NOT_SWITCHED}),
+        (Phase(3, 2), True, {"D-32": LIVE, "TIME": LIVE}),
+        (
+            Phase(3),
+            False,
+            {"D-31": NOT_SWITCHED, "D-32": NOT_SWITCHED, "D-33": LIVE, "TIME": LIVE},
+        ),
+    ],
+    ids=str,
+)
+def test_what_every_phase_asks_has_the_stage_of_its_last_part(
+    gate: Gate, stages: dict[str, Stage], *, switched: bool
+) -> None:
+    assert gate.scope(ROWS, switched=switched).stages == stages
+
+
+@pytest.mark.parametrize(
+    ("gate", "asked"),
+    [
+        (PostDeploy("1h"), {"window": "1h", "phase": None, "at": None}),
+        (PreDeploy("T-2h"), {"window": None, "phase": None, "at": "T-2h"}),
+        (Phase(2), {"window": None, "phase": "2", "at": None}),
+        (Phase(2, 1), {"window": None, "phase": "2.1", "at": None}),
+    ],
+    ids=str,
+)
+def test_a_gate_is_read_back_from_what_the_verdict_keeps(
+    gate: Gate, asked: dict[str, str | None]
+) -> None:
+    assert gate.asked == asked
+    assert gate_of({"gate": gate.name, **asked}) == gate
+
+
+def test_a_verdict_of_an_unknown_gate_is_refused() -> None:
+    with pytest.raises(ValueError, match="gate 'deploy'"):
+        gate_of({"gate": "deploy"})
 
 
 @pytest.mark.parametrize(

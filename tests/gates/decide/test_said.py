@@ -1,0 +1,298 @@
+"""What the rules say, word for word and figure for figure, in said.json beside this file."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import math
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gates.decide import flags, schedule
+from gates.decide.counts import Band, Count, moved, nulls_moved
+from gates.decide.data_policy import CountRule
+from gates.decide.events import Cell, Counts
+from gates.decide.evidence import judge_identity
+from gates.decide.judgement import (
+    Judgement,
+    below,
+    contains_all,
+    equals,
+    from_cache,
+    refuses_asker,
+)
+from gates.decide.load_facts import EndpointFacts, LoadFacts
+from gates.decide.load_generator import judge_run, judge_stage
+from gates.decide.load_verdict import judge
+from gates.decide.measured import at_least, same_set, within
+from gates.decide.objective import judge_rollback, judge_target
+from gates.decide.quantile import judge_quantile
+from gates.decide.release import Release
+from tests.gates.decide import test_evidence, test_quantile, test_schedule
+from tests.gates.decide.load_values import (
+    POLICY,
+    a_stage,
+    a_worker,
+    an_endpoint,
+    policy,
+    valid_run,
+    with_endpoint,
+)
+from tests.gates.decide.values import (
+    a_latency_objective,
+    a_quantile_objective,
+    an_objective,
+    evidence,
+    sustained,
+    the_rollback,
+)
+
+SAID = json.loads(pathlib.Path(__file__).with_name("said.json").read_text(encoding="utf-8"))
+WORDS = flags.Words("true", "false")
+CLOSED = dataclasses.replace(valid_run(), model="closed")
+SICK = valid_run(
+    stages=(
+        a_stage(
+            due=6009,
+            sent=5999,
+            sent_by_second=(*(120,) * 59, 5),
+            late=600,
+            dropped=5,
+            lag_p99_seconds=0.006,
+            cpu_share=0.9,
+            unreached=("127.0.0.2", "127.0.0.3"),
+            lasted_seconds=3.0,
+            endpoints=(an_endpoint(own=2),),
+        ),
+    ),
+    workers=(
+        a_worker(clock_skew_seconds=-0.625, throttled_periods=9),
+        a_worker(name="two", lost=True),
+    ),
+    interrupted="Ctrl-C",
+)
+UNKNOWN = valid_run(
+    stages=(
+        a_stage(
+            due=0,
+            sent=0,
+            sent_by_second=(),
+            lag_p99_seconds=math.nan,
+            cpu_share=math.nan,
+            lasted_seconds=None,
+            endpoints=(),
+            required=False,
+        ),
+    ),
+    workers=(a_worker(clock_skew_seconds=math.nan),),
+)
+BOOKING = policy(
+    {
+        "title": "booking",
+        "kind": "latency",
+        "endpoint": "book.*",
+        "target": {"over_seconds": 0.2, "budget": "5%"},
+    }
+)
+
+
+def generator(facts: LoadFacts) -> list[Judgement]:
+    return [
+        *judge_stage(facts.stages[0], facts, POLICY.generator),
+        *judge_run(facts, POLICY.generator),
+    ]
+
+
+def load(facts: LoadFacts, asked: Any = POLICY) -> list[Judgement]:
+    """Return what is said of the platform in the first stage and region."""
+    first = judge(facts, asked).stages[0].judgements
+    return [one for one in first if one.subject != "generator"]
+
+
+def sick_with(endpoint: EndpointFacts, **changes: Any) -> LoadFacts:
+    stage = dataclasses.replace(SICK.stages[0], endpoints=(endpoint,), **changes)
+    return dataclasses.replace(SICK, stages=(stage,))
+
+
+def objectives() -> list[Judgement]:
+    cells = tuple(Cell("a", float(at), 0, 100) for at in range(10))
+    counted = (
+        Counts(0, 59),
+        Counts(0, 1000, cells),
+        Counts(10, 1000),
+        Counts(50, 1000),
+        Counts(63, 1000),
+        Counts(0, 0),
+        Counts(-1, 10),
+    )
+    return [
+        *(judge_target(an_objective(), one, evidence()) for one in counted),
+        judge_target(a_latency_objective(), counted[2], evidence()),
+    ]
+
+
+def rollbacks() -> list[Judgement]:
+    objective = a_latency_objective()
+    limit = the_rollback(objective)
+    bad, good = Counts(20, 100), Counts(5, 100)
+    return [
+        judge_rollback(objective, limit, one, evidence())
+        for one in (
+            sustained(Counts(60, 300), bad, bad, bad),
+            sustained(Counts(45, 300), bad, good, bad),
+            sustained(Counts(40, 200), bad, None, bad),
+            sustained(Counts(0, 0)),
+            sustained(Counts(5, 4), bad),
+        )
+    ]
+
+
+def quantiles() -> list[Judgement]:
+    read = (
+        (30, 10, 1000, 0.19),
+        (100, 70, 1000, 0.7),
+        (100, 20, 1000, 0.39),
+        (49, 0, 1000, 0.199),
+        (30, 10, 1000, 0.4),
+        (0, 0, 0, None),
+        (0, 500, 1000, 0.1),
+        (0, 0, 1000, math.nan),
+    )
+    objective = a_quantile_objective()
+    return [judge_quantile(objective, test_quantile.a_bucket(*one), evidence()) for one in read]
+
+
+def of_flags() -> list[Judgement]:
+    texts = ("true", "false", " True", "maybe")
+    values = [flags.Value(text, text) for text in texts]
+    values += [flags.Value(None, "<nothing>"), flags.Value(None, "<a list>")]
+    numbers = [flags.Value(text, text) for text in ("10", "20", "10 %", "ten")] + values[-2:]
+    return [
+        *(flags.switch_is("f", one, enabled=True, words=WORDS, moment="before") for one in values),
+        *(flags.switch_readable("f", one, WORDS) for one in values),
+        *(flags.percentage_is("p", one, 10, "after") for one in numbers),
+        *(flags.percentage_is("p", one, 0, "") for one in values[-2:]),
+        *(flags.percentage_readable("p", one) for one in numbers),
+        flags.no_strangers("feature:*", ()),
+        flags.no_strangers("feature:*", tuple(f"f{number}" for number in range(10))),
+        flags.no_strangers("feature:*", tuple(f"f{number}" for number in range(101))),
+    ]
+
+
+def times() -> list[Judgement]:
+    at, plan, window = test_schedule.at, test_schedule.PLAN, test_schedule.PRIMARY
+    other = schedule.WeeklyWindow("Monday 00:00", "Monday 01:00")
+    late = schedule.Spent("phases 1 to 2", dt.timedelta(minutes=60), dt.timedelta(minutes=35))
+    early = schedule.Spent("phase 2", dt.timedelta(minutes=10), dt.timedelta(minutes=20))
+    return [
+        schedule.judge(phase, took, at(minute), windows, plan)
+        for phase, took, minute, windows in (
+            (2, early, 60, (window,)),
+            (2, late, 60, (window,)),
+            (2, None, 60, (other, window)),
+            (2, late, 400, (window,)),
+            (2, late, -1, (window, other)),
+            (7, early, 0, ()),
+            (7, late, 420, (window,)),
+        )
+    ]
+
+
+def ages() -> list[Judgement]:
+    made = ("21:00:00", "20:59:59", "22:05:00", "22:05:01")
+    release = Release.parse("1.2.0")
+    found = [
+        one
+        for at in made
+        for one in judge_identity(
+            "it",
+            test_evidence.evidence(created_at=f"2026-01-31T{at}+00:00"),
+            "image-build",
+            release,
+            age=test_evidence.LIMIT,
+        )
+    ]
+    old = test_evidence.AgeLimit(now=test_evidence.NOW, max_seconds=2 * 86400)
+    stale = test_evidence.evidence(created_at="2026-01-28T22:00:00+00:00")
+    return [*found, *judge_identity("it", stale, "image-build", release, age=old)]
+
+
+def counts() -> list[Judgement]:
+    rule = CountRule.model_validate({"fewer": "10%", "more": "20%", "more_rows": 5})
+    before = Count(1000)
+    read = [Count(rows) for rows in (1000, 900, 899, 1205, 1206)]
+    read += [Count(rows, 50, exact=False) for rows in (1000, 850, 800, 700)]
+    return [
+        *(
+            moved("visits", before, now, Band.around(before, now, rule, 0.05), "the baseline")
+            for now in read
+        ),
+        *(nulls_moved("visits.day", 10, now, 1000, 0.01) for now in (20, 21, 1021)),
+    ]
+
+
+def plain_rules() -> list[Judgement]:
+    return [
+        equals("status", "degraded", "healthy"),
+        equals("status", 200, 200),
+        equals("status", "Maria", "healthy"),
+        below("p95", 49.5, 50, "ms", samples=3),
+        below("p95", 51.5, 50, "ms"),
+        below("p95", 10**400, 50, "ms", samples=3),
+        contains_all("services", ["mail"], ("mail", "pay", "fax")),
+        contains_all("services", ("mail",), ("mail",)),
+        refuses_asker("api", 429),
+        refuses_asker("api", 403),
+        from_cache("api", "Age: 5"),
+        same_set("zone", ["b", "a"], [["a"], ["a", "b"]]),
+        same_set("zone", [], [["a"], ["b", "a"]]),
+        at_least("keys", 5, 5, "days"),
+        at_least("keys", 3.5, 5, "days"),
+        within("ttl", 60, (60, 300), "s"),
+        within("ttl", 300, (60, 300), "s"),
+        within("ttl", 301, (60, 300), "s"),
+        within("ttl", 59, (60, 300), "s"),
+    ]
+
+
+CASES: dict[str, Callable[[], list[Judgement]]] = {
+    "plain rules": plain_rules,
+    "objectives": objectives,
+    "rollback limits": rollbacks,
+    "quantiles": quantiles,
+    "flags": of_flags,
+    "the time left": times,
+    "the age of evidence": ages,
+    "counts of rows": counts,
+    "a healthy generator": lambda: generator(valid_run()),
+    "a sick generator": lambda: generator(SICK),
+    "an unknown generator": lambda: generator(UNKNOWN),
+    "a generator of a closed model": lambda: generator(CLOSED),
+    "a load run: healthy": lambda: load(valid_run(), BOOKING),
+    "a load run: too slow": lambda: load(with_endpoint(slow={0.2: 400, 0.5: 90})),
+    "a load run: failing": lambda: load(with_endpoint(failed=30, own=28)),
+    "a load run: a sick generator": lambda: load(
+        sick_with(an_endpoint(slow={0.2: 400, 0.5: 90}, failed=30), sent_by_second=(100,) * 60)
+    ),
+    "a load run: too much": lambda: load(sick_with(an_endpoint(failed=30))),
+    "a load run: closed": lambda: load(CLOSED),
+    "a load run: never began": lambda: load(UNKNOWN),
+}
+
+
+def plainly(value: object) -> Any:
+    """Return a record without what is empty, its figures to nine digits: scipy's last ones vary."""
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    if isinstance(value, dict):
+        return {k: plainly(one) for k, one in value.items() if one not in (None, "", {})}
+    return [plainly(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+@pytest.mark.parametrize("case", sorted({*CASES, *SAID}))
+def test_it_is_said_word_for_word(case: str) -> None:
+    assert [plainly(one.record()) for one in CASES[case]()] == SAID[case]
