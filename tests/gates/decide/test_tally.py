@@ -306,6 +306,84 @@ def test_a_part_of_the_range_counts_for_itself() -> None:
     assert found.counts(None, 1100.0, 1200.0) == Counts(0, 0)
 
 
+def test_counters_of_errors_that_begin_with_errors_are_told() -> None:
+    assert whole([series(steady()), series([3, 5], "500"), series([4, 6], route="x")]).begun() == 1
+    assert whole([series(steady()), series([0, 5], "500")]).begun() == 0
+
+
+def test_pods_of_one_name_are_told_apart_by_their_address() -> None:
+    found = [series(steady(), pod="p"), series(steady(99), name="b", pod="p")]
+    cells = counted(found, (up(pod="p"), up("b", pod="p"))).cells
+    assert {cell.source for cell in cells} == {"p (a)", "p (b)"}
+
+
+# --- histograms ------------------------------------------------------------------------------------
+
+
+def histogram(**bounds: Sequence[float]) -> list[Samples]:
+    """Return the series of a histogram: `count`, and one for each bound."""
+    return [
+        series(values) if le == "count" else series(values, le=le) for le, values in bounds.items()
+    ]
+
+
+def read(found: Sequence[Samples]) -> tally.Tally:
+    of = sources.sources_of("r", found, sources.targets_of((up(),), SCRAPE))
+    return tally.tally("r", of, SPAN, tally.latency_columns(frozenset({"/metrics"})), {})
+
+
+def test_events_over_a_bound_are_those_of_the_count_that_are_not_below_it() -> None:
+    scraped = series(steady(), route="/metrics")
+    found = read([scraped, *histogram(**{"count": steady(), "0.50": steady(90)})])
+    counts = found.counts(tally.bound_column(0.5), SPAN.begin, SPAN.end)
+    assert (counts.bad, counts.total) == (100, 1000)
+
+
+@pytest.mark.parametrize(("more", "bad"), [(2, 90), (3, None)])
+def test_more_below_a_bound_than_there_are_is_a_hair_or_a_contradiction(
+    more: int, bad: int | None
+) -> None:
+    below = [*steady(90, 13), 1000.0 + 90 * 12 + 100 + more]
+    found = read(histogram(**{"count": steady(), "0.5": below}))
+    if bad is not None:
+        assert found.counts("le 0.5", SPAN.begin, SPAN.end).bad == bad
+        return
+    with pytest.raises(NotCountableError, match="a counts 3 more events below the bound than"):
+        found.counts("le 0.5", SPAN.begin, SPAN.end)
+
+
+@pytest.mark.parametrize("infinite", [996, 997, 1003, 1004])
+def test_the_count_and_the_last_bucket_agree_but_for_a_hair(infinite: int) -> None:
+    last = [*steady(count=13), 1000.0 + 300 + infinite]
+    found = read(histogram(**{"count": steady(), "+Inf": last}))
+    if infinite in (997, 1003):
+        tally.check_whole("r", found)
+        return
+    says = f"r of a contradicts itself: _count grew by 1,000 and its bucket \\+Inf by {infinite:,}$"
+    with pytest.raises(NotCountableError, match=says):
+        tally.check_whole("r", found)
+
+
+@pytest.mark.parametrize(
+    ("lost", "says"),
+    [
+        ("count", "a exposes r_bucket without r_count; let it expose whole histograms"),
+        ("+Inf", 'a exposes r_bucket without le="+Inf"; is it dropped by a relabelling?'),
+        ("0.5", "r of a has no bound at 0.5 s; give all pods the same bounds"),
+    ],
+)
+def test_a_histogram_has_its_count_its_last_bucket_and_the_bound(lost: str, says: str) -> None:
+    parts = {"count": steady(), "0.5": steady(), "1.0": steady(), "+Inf": steady()}
+    targets = sources.targets_of((up(),), SCRAPE)
+    of = sources.sources_of("r", histogram(**parts), targets)
+    tally.check_histograms("r", of, (0.5, 1))
+    del parts[lost]
+    of = sources.sources_of("r", histogram(**parts), targets)
+    with pytest.raises(NotCountableError) as caught:
+        tally.check_histograms("r", of, (0.5, 1))
+    assert (str(caught.value), caught.value.patience) == (says, Patience.NONE)
+
+
 # --- sources ---------------------------------------------------------------------------------------
 
 
