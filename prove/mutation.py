@@ -42,9 +42,10 @@ SIMULATIONS = "seldom_pass or at_most_one_run or hundred_thousand"
 KILLED = {"killed", "timeout", "segfault", "caught by type check"}
 CONFTEST = """
 def pytest_collection_modifyitems(items):
-    items[:] = [one for one in items if "\\\\" not in one.nodeid]
+    items[:] = [one for one in items if one.nodeid.isprintable() and "\\\\" not in one.nodeid]
 """
 """Instead of the root's, which loads every step. Tests are asked for by name; one with a \\ is not found."""
+IDS_AS_WRITTEN = "disable_test_id_escaping_and_forfeit_all_rights_to_community_support=true"
 UNIMPORTANT = shutil.ignore_patterns(".*", "__pycache__", "out", "mutants")
 
 
@@ -89,7 +90,10 @@ def _settings() -> str:
             if not re.match(r"\.|gates$|checks$|tests$|mut", one.name)
         ),
         "pytest_add_cli_args_test_selection": TESTS,
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-k", f"not ({SIMULATIONS})"],
+        "pytest_add_cli_args": [
+            *("-p", "no:cacheprovider", "-o", IDS_AS_WRITTEN),
+            *("-k", f"not ({SIMULATIONS})"),
+        ],
     }
     return "\n[tool.mutmut]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in settings.items())
 

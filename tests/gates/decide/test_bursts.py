@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gates.decide.bursts import NONE_SEEN, Burst
+from gates.decide.bursts import NONE_SEEN, Burst, _stretches
 from gates.decide.events import Cell, Counts
 from gates.decide.judgement import Judgement
 from gates.decide.objective import judge_rollback, judge_target
@@ -48,6 +49,18 @@ def judged(counts: Counts, seen: Burst = NONE_SEEN) -> Judgement:
     judgement = judge_target(ERRORS, counts, evidence(), seen)
     json.dumps(judgement.record(), allow_nan=False)
     return judgement
+
+
+def test_bursts_are_looked_for_in_stretches_of_each_source_and_of_all() -> None:
+    cells = [Cell(source, float(at), at, 10) for at in range(5) for source in "ab"]
+    found = [(width, source) for _, _, width, source in _stretches(cells)]
+    of_one = {1: 5, 2: 4, 5: 1}
+    assert Counter(found) == {
+        **{(width, source): times for width, times in of_one.items() for source in "ab"},
+        (2, ""): 9,
+        (4, ""): 7,
+    }
+    assert (7, 20, 2, "a") in list(_stretches(cells))
 
 
 SPREAD: Bad = {(step, step % PODS): 1 for step in range(STEPS)}

@@ -258,6 +258,11 @@ ANSWERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"oneOf": [PERSON, {"$ref": "#/components/schemas/Team"}, an_object(bot=TEXT)]},
         "may have a shape that nobody knew",
     ),
+    "another list too": (
+        {"oneOf": [PERSON, {"type": "array", "items": TEXT}]},
+        {"oneOf": [PERSON, *({"type": "array", "items": one} for one in (TEXT, WHOLE))]},
+        "may have a shape that nobody knew",
+    ),
 }
 SCHEMAS = {"Person": an_object(id=TEXT), "Team": an_object(id=TEXT)}
 

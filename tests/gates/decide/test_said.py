@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime as dt
 import json
@@ -31,10 +32,11 @@ from gates.decide.load_generator import judge_run, judge_stage
 from gates.decide.load_verdict import judge
 from gates.decide.measured import at_least, same_set, within
 from gates.decide.objective import judge_rollback, judge_target
+from gates.decide.openapi import compared
 from gates.decide.quantile import judge_quantile
 from gates.decide.release import Release
 from gates.decide.samples import NotCountableError, Samples
-from tests.gates.decide import test_evidence, test_quantile, test_schedule, test_tally
+from tests.gates.decide import test_evidence, test_openapi, test_quantile, test_schedule, test_tally
 from tests.gates.decide.load_values import (
     POLICY,
     a_stage,
@@ -330,9 +332,34 @@ def refused_counts() -> list[str]:
     return [f"{one.patience.name}: {one}" for one in refused]
 
 
+def api_changes() -> Iterator[str]:
+    """Yield what is found in each change of an API, and what of it is not compared."""
+    t = test_openapi
+    changed = [one[0] for one in (*t.BREAKING.values(), *t.TIGHTER, *t.UNREAD)]
+    for change in changed:
+        now = copy.deepcopy(t.BEFORE)
+        change(now)
+        yield _compared(t.BEFORE, now, [t.LOGIN, t.LIST])
+    person = t.an_object(id=t.TEXT, name=t.TEXT)
+    for wrap in t.WRAPPED.values():
+        pair = ({**t.SCHEMAS, "Person": one} for one in (person, t.SCHEMAS["Person"]))
+        yield _compared(
+            *(t.a_document({"schema": wrap(t.PERSON)}, one) for one in pair), ["GET /x"]
+        )
+    for was, is_now, _ in t.ANSWERS.values():
+        both = (t.a_document({"schema": t.an_object(it=one)}, t.SCHEMAS) for one in (was, is_now))
+        yield _compared(*both, ["GET /x"])
+
+
+def _compared(before: Any, now: Any, operations: list[str]) -> str:
+    found = compared(before, now, operations)
+    return "; ".join([*found.breaking, *(f"not compared: {one}" for one in found.not_compared)])
+
+
 CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "refused objectives": refused_objectives,
     "refused counts": refused_counts,
+    "changes of an API": api_changes,
     "plain rules": plain_rules,
     "objectives": objectives,
     "rollback limits": rollbacks,
