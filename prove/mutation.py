@@ -1,4 +1,4 @@
-"""Proof that the unit tests notice what changes in the code that decides: mutmut's mutants (ADR 0032)."""
+"""Proof that the unit tests notice what changes in the code that decides: mutmut's mutants (ADR 0033)."""
 
 from __future__ import annotations
 

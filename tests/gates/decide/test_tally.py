@@ -100,16 +100,15 @@ def test_the_first_value_of_a_counter_that_begins_in_the_range_counts() -> None:
     assert counted([series(steady()), series([3, 5], "500")]).bad == 5
 
 
-def test_a_counter_that_comes_back_counts_what_it_gained_meanwhile() -> None:
+@pytest.mark.parametrize(
+    ("earlier", "bad"), [(2.0, 3), (3.0, 2), (9.0, 5)], ids=["grown", "as it was", "from zero"]
+)
+def test_a_counter_that_comes_back_counts_what_it_gained_or_all_if_it_fell(
+    earlier: float, bad: int
+) -> None:
     back = series([3, 5], "500")
-    earlier = {back.without("__name__"): 2.0}
-    assert counted([series(steady()), back], earlier=earlier).bad == 3
-
-
-def test_a_counter_that_comes_back_from_zero_counts_in_full() -> None:
-    back = series([3, 5], "500")
-    earlier = {back.without("__name__"): 9.0}
-    assert counted([series(steady()), back], earlier=earlier).bad == 5
+    known = {back.without("__name__"): earlier}
+    assert counted([series(steady()), back], earlier=known).bad == bad
 
 
 def test_a_new_pod_counts_from_its_first_scrape() -> None:
@@ -304,6 +303,7 @@ def test_a_part_of_the_range_counts_for_itself() -> None:
     found = whole([series(steady())])
     assert found.counts(None, 1050.0, 1100.0).total == 500
     assert found.counts(None, 1100.0, 1200.0) == Counts(0, 0)
+    assert whole([]).counts(None, 1000.0, 1100.0) == Counts(0, 0)
 
 
 def test_counters_of_errors_that_begin_with_errors_are_told() -> None:
