@@ -18,7 +18,7 @@ from gates.decide import flags, schedule, sources, tally
 from gates.decide.counts import Band, Count, moved, nulls_moved
 from gates.decide.data_policy import CountRule
 from gates.decide.events import Cell, Counts
-from gates.decide.evidence import judge_identity
+from gates.decide.evidence import AgeLimit, judge_identity
 from gates.decide.judgement import (
     Judgement,
     below,
@@ -220,7 +220,7 @@ def ages() -> list[Judgement]:
             age=test_evidence.LIMIT,
         )
     ]
-    old = test_evidence.AgeLimit(now=test_evidence.NOW, max_seconds=2 * 86400)
+    old = AgeLimit(now=test_evidence.NOW, max_seconds=2 * 86400)
     stale = test_evidence.evidence(created_at="2026-01-28T22:00:00+00:00")
     return [*found, *judge_identity("it", stale, "image-build", release, age=old)]
 
@@ -339,19 +339,18 @@ def api_changes() -> Iterator[str]:
     for change in changed:
         now = copy.deepcopy(t.BEFORE)
         change(now)
-        yield _compared(t.BEFORE, now, [t.LOGIN, t.LIST])
+        yield _compared([t.LOGIN, t.LIST], t.BEFORE, now)
     person = t.an_object(id=t.TEXT, name=t.TEXT)
     for wrap in t.WRAPPED.values():
         pair = ({**t.SCHEMAS, "Person": one} for one in (person, t.SCHEMAS["Person"]))
-        yield _compared(
-            *(t.a_document({"schema": wrap(t.PERSON)}, one) for one in pair), ["GET /x"]
-        )
+        both = (t.a_document({"schema": wrap(t.PERSON)}, one) for one in pair)
+        yield _compared(["GET /x"], *both)
     for was, is_now, _ in t.ANSWERS.values():
         both = (t.a_document({"schema": t.an_object(it=one)}, t.SCHEMAS) for one in (was, is_now))
-        yield _compared(*both, ["GET /x"])
+        yield _compared(["GET /x"], *both)
 
 
-def _compared(before: Any, now: Any, operations: list[str]) -> str:
+def _compared(operations: list[str], before: Any, now: Any) -> str:
     found = compared(before, now, operations)
     return "; ".join([*found.breaking, *(f"not compared: {one}" for one in found.not_compared)])
 

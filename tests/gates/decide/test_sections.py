@@ -19,7 +19,9 @@ def test_a_duration_has_its_unit(text: str, seconds: float) -> None:
     ids=repr,
 )
 def test_what_has_no_unit_is_no_duration(value: object) -> None:
-    with pytest.raises(ValueError, match="must be a duration with its unit"):
+    with pytest.raises(
+        ValueError, match=r"^must be a duration with its unit, such as 30s, 5m or 1h$"
+    ):
         parse_duration(value)
 
 
@@ -34,5 +36,5 @@ def test_a_share_is_a_percentage(text: str, share: float) -> None:
     ids=repr,
 )
 def test_what_has_no_percent_sign_is_no_share(value: object) -> None:
-    with pytest.raises(ValueError, match="must be a percentage"):
+    with pytest.raises(ValueError, match=r"^must be a percentage, such as 0\.1%$"):
         parse_share(value)

@@ -444,6 +444,15 @@ def test_one_process_behind_two_addresses_is_one_source(
         check_twins(found, scraped)
 
 
+def test_the_newest_start_tells_that_two_addresses_lead_to_one_process() -> None:
+    before, moved = ({at: old if at < NEW else NEW for at in TIMES} for old in (OLD, OLD + 100))
+    found = [series(steady()), shifted(series(steady(first=1003.0)), 3, instance="service:80")]
+    scraped = (up(), starts(before))
+    scraped += tuple(shifted(one, 3, instance="service:80") for one in (up(), starts(moved)))
+    with pytest.raises(NotCountableError, match="twice: a and service:80"):
+        check_twins(found, scraped)
+
+
 def test_equal_values_of_unknown_processes_are_one_source() -> None:
     with pytest.raises(NotCountableError, match="twice: a and b"):
         check_twins([series(steady()), series(steady(), name="b")], (up(), up("b")))
