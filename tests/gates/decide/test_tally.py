@@ -447,8 +447,8 @@ def test_one_process_behind_two_addresses_is_one_source(
 def test_the_newest_start_tells_that_two_addresses_lead_to_one_process() -> None:
     before, moved = ({at: old if at < NEW else NEW for at in TIMES} for old in (OLD, OLD + 100))
     found = [series(steady()), shifted(series(steady(first=1003.0)), 3, instance="service:80")]
-    scraped = (up(), starts(before))
-    scraped += tuple(shifted(one, 3, instance="service:80") for one in (up(), starts(moved)))
+    other = (shifted(one, 3, instance="service:80") for one in (up(), starts(moved)))
+    scraped = (up(), starts(before), *other)
     with pytest.raises(NotCountableError, match="twice: a and service:80"):
         check_twins(found, scraped)
 
