@@ -1,4 +1,7 @@
-"""What the rules say, word for word and figure for figure, in said.json beside this file."""
+"""What the rules say, word for word and figure for figure, in said.json beside this file.
+
+`.venv/bin/python -m tests.gates.decide.test_said` writes it anew after a change that is meant: read its diff.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,8 @@ from tests.gates.decide.values import (
     the_rollback,
 )
 
-SAID = json.loads(pathlib.Path(__file__).with_name("said.json").read_text(encoding="utf-8"))
+FILE = pathlib.Path(__file__).with_name("said.json")
+SAID = json.loads(FILE.read_text(encoding="utf-8"))
 WORDS = flags.Words("true", "false")
 CLOSED = dataclasses.replace(valid_run(), model="closed")
 SICK = valid_run(
@@ -399,3 +403,16 @@ def said(case: str) -> list[Any]:
 @pytest.mark.parametrize("case", sorted({*CASES, *SAID}))
 def test_it_is_said_word_for_word(case: str) -> None:
     assert said(case) == SAID[case]
+
+
+def page() -> str:
+    """Return the file: a line for each thing that is said."""
+    parts = []
+    for case in CASES:
+        lines = ",\n".join(f" {json.dumps(one, ensure_ascii=False)}" for one in said(case))
+        parts.append(f"{json.dumps(case)}: [\n{lines}\n]")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(page(), encoding="utf-8")
