@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from bdd.features import feature_files, scenarios
+from bench import size
 from gates.load import FEATURES, load_catalogue
 from tests.checkout import ROOT, tracked_files
 from tests.conftest import LONGEST_FIRST, ONE_PLATFORM_EACH, TESTS
@@ -40,6 +41,16 @@ SCENARIO = "locustfile.py"
 """What the load test asks of the platform; nothing else of `load` knows it."""
 KNOW_NO_PLATFORM = ("bdd", "checks", "gates", "load", "probes", "steps")
 MOST_LINES = 45
+MOST_MODULES = 20
+MODULES_NOW = {
+    "checks": 71,
+    "gates/decide": 43,
+    "gates/run": 34,
+    "load": 30,
+    "probes": 55,
+    "reports": 22,
+    "sandbox": 39,
+}
 
 FILES = tracked_files()
 PYTHON = [path for path in FILES if path.suffix == ".py"]
@@ -67,18 +78,18 @@ def test_product_code_has_no_assert_since_python_o_strips_it() -> None:
 
 def test_no_function_is_longer_than_a_screen() -> None:
     found = {
-        f"{_at(path, node.lineno)} {node.name}": _lines(node)
+        f"{_at(path, node.lineno)} {node.name}": lines
         for path in PYTHON
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _lines(node) > MOST_LINES
+        for node, lines in size.functions(path)
+        if lines > MOST_LINES
     }
     assert not found
 
 
-def _lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    docstring = ast.get_docstring(node, clean=False) or ""
-    described = len(docstring.splitlines())
-    return (node.end_lineno or node.lineno) - node.lineno + 1 - described
+def test_no_folder_of_the_product_becomes_a_heap() -> None:
+    """Those that are one already may only shrink."""
+    most = {folder: MODULES_NOW.get(folder, MOST_MODULES) for folder in size.folders(CODE)}
+    assert {one: n for one, n in size.folders(CODE).items() if n > most[one]} == {}
 
 
 _SUPPRESSED = re.compile(r"#\s*(?:noqa|type:\s*ignore|pragma:)")
