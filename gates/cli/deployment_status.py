@@ -16,7 +16,7 @@ from gates.cli import runs
 from gates.decide.catalogue import Row
 from gates.decide.history import ONE_DEPLOYMENT, PhaseRun, by_part, last, newest_first
 from gates.decide.outcome import Decision
-from gates.decide.schedule import WeeklyWindow, minutes
+from gates.decide.schedule import WeeklyWindow, closing, time_left
 from gates.decide.scope import LAST_PHASE, Phase
 from reports import words
 from reports.verdict import Verdict
@@ -91,9 +91,9 @@ def window_left(environment: str, now: dt.datetime) -> str | None:
     if isinstance(described, LocalFile) or described.deployment is None:
         return None
     windows = [WeeklyWindow(one.opens, one.closes) for one in described.deployment.windows]
-    left = max((found for window in windows if (found := window.left(now))), default=None)
+    left = time_left(windows, now)
     named = " or ".join(map(str, windows))
-    return f"closed; {named}" if left is None else f"closes in {minutes(left)}"
+    return f"closed; {named}" if left is None else closing(left)
 
 
 def _verdicts(out: pathlib.Path, environment: str, release: str | None) -> Iterator[Verdict]:

@@ -49,6 +49,25 @@ class WeeklyWindow:
         return f"{self.opens} to {self.closes} UTC"
 
 
+def time_left(windows: Iterable[WeeklyWindow], now: dt.datetime) -> dt.timedelta | None:
+    """Return how long one may deploy from now on, None while no window is open.
+
+    Where one window closes and another is open, or opens, nothing ends; a week and more is for ever.
+    """
+    every, until = tuple(windows), now
+    while until - now < WEEK:
+        left = max((found for one in every if (found := one.left(until))), default=None)
+        if left is None:
+            break
+        until += left
+    return min(until - now, WEEK) or None
+
+
+def closing(left: dt.timedelta) -> str:
+    """Say when the window closes."""
+    return "is always open" if left >= WEEK else f"closes in {minutes(left)}"
+
+
 def _since(moment: str, now: dt.datetime) -> dt.timedelta:
     """Return how long ago a time of the week was last reached."""
     now = now.astimezone(dt.UTC)
@@ -118,7 +137,7 @@ def judge(
     needed = rest + dt.timedelta(seconds=longest)
     back = f"a rollback of the {method} takes up to {minutes(needed - rest)}"
     plan = f"{minutes(rest)} are planned for the rest, and {back}"
-    left = max((found for window in windows if (found := window.left(now))), default=None)
+    left = time_left(windows, now)
     told = {"remark": f"{took}."} if took is not None and took.over else {}
     known = f"{took}; {plan}" if took is not None else plan
     if not windows:
@@ -126,7 +145,7 @@ def judge(
     if left is None:
         named = " or ".join(map(str, windows))
         return _judgement(Outcome.FAIL, f"no deployment window is open ({named}); {plan}", told)
-    closes = f"the deployment window closes in {minutes(left)}"
+    closes = f"the deployment window {closing(left)}"
     if needed > left:
         short = f"{closes}; {plan}: {minutes(needed - left)} too much"
         return _judgement(Outcome.FAIL, short, told)

@@ -15,6 +15,7 @@ from gates.decide.schedule import (
     minutes,
     parse_moment,
     spent,
+    time_left,
 )
 
 SATURDAY_22 = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
@@ -51,6 +52,34 @@ def test_a_window_closes_when_it_says_every_week(minute: int, left: int | None) 
 def test_a_window_from_a_moment_to_itself_is_the_whole_week() -> None:
     always = WeeklyWindow("Monday 00:00", "Monday 00:00")
     assert all(always.left(at(minute)) for minute in range(0, 7 * 24 * 60, 333))
+
+
+@pytest.mark.parametrize(
+    ("windows", "left"),
+    [
+        ([("Monday 00:00", "Monday 00:00")], 7 * 24 * 60),
+        ([("Saturday 20:00", "Saturday 23:00"), ("Saturday 22:30", "Sunday 01:00")], 180),
+        ([("Sunday 00:00", "Sunday 04:00"), ("Saturday 21:00", "Sunday 00:00")], 360),
+        ([("Saturday 21:00", "Sunday 00:00"), ("Sunday 00:01", "Sunday 04:00")], 120),
+        ([("Sunday 00:00", "Sunday 04:00")], None),
+        ([], None),
+    ],
+    ids=["the whole week", "overlap", "meet", "a gap", "later", "none"],
+)
+def test_the_time_left_goes_on_where_windows_meet(
+    windows: list[tuple[str, str]], left: int | None
+) -> None:
+    found = time_left([WeeklyWindow(*one) for one in windows], at(0))
+    assert found == (None if left is None else dt.timedelta(minutes=left))
+
+
+def test_at_the_end_of_the_week_a_whole_week_does_not_close() -> None:
+    sunday_night = at(25.9 * 60)
+    found = judge(7, None, sunday_night, [WeeklyWindow("Monday 00:00", "Monday 00:00")], PLAN)
+    assert (found.outcome, found.sentence.split("; ")[-1]) == (
+        Outcome.PASS,
+        "the deployment window is always open",
+    )
 
 
 @pytest.mark.parametrize("text", ["Saturday", "Saturday 24:00", "Sat 22:00", "22:00", ""])
