@@ -184,9 +184,9 @@ class Layout:
         return self.state.path / "pg_restore"
 
     @property
-    def window_closes(self) -> Path:
-        """When the deployment window closes, while a fault says so."""
-        return self.runtime / "window-closes"
+    def deployment_window(self) -> Path:
+        """The deployment window, while a fault says when it closes."""
+        return self.runtime / "deployment-window.json"
 
     def log(self, name: str) -> Path:
         """Return the log of one process."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ ALWAYS = {"opens": "Monday 00:00", "closes": "Monday 00:00"}
 
 def part(layout: Layout) -> dict[str, Any]:
     """Return the section of the environment file."""
-    closes = layout.window_closes
-    window = ALWAYS
-    if closes.exists():
-        window = {"opens": "Monday 00:00", "closes": closes.read_text(encoding="utf-8")}
+    file = layout.deployment_window
+    window = json.loads(file.read_text(encoding="utf-8")) if file.exists() else ALWAYS
     return {"deployment": {"windows": [window]}}

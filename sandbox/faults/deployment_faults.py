@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,14 +22,16 @@ class WindowClosing:
     minutes: int
 
     async def apply(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
-        """Say when."""
+        """Say when; it opened an hour later, a week before."""
         closes = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=self.minutes)
-        file = holds.platform.layout.window_closes
-        file.write_text(f"{closes:%A %H:%M}", encoding="utf-8")
+        opens = closes + dt.timedelta(hours=1)
+        window = {"opens": f"{opens:%A %H:%M}", "closes": f"{closes:%A %H:%M}"}
+        file = holds.platform.layout.deployment_window
+        file.write_text(json.dumps(window), encoding="utf-8")
 
     async def revert(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
         """Let it be open again."""
-        holds.platform.layout.window_closes.unlink(missing_ok=True)
+        holds.platform.layout.deployment_window.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ def test_a_try_of_last_week_has_taken_nothing_of_this_one(tmp_path: pathlib.Path
 
 def test_a_window_that_closes_too_soon_fails(tmp_path: pathlib.Path) -> None:
     soon = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=30)
-    window = {"opens": "Monday 00:00", "closes": f"{soon:%A %H:%M}"}
+    opened = soon + dt.timedelta(hours=1)
+    window = {"opens": f"{opened:%A %H:%M}", "closes": f"{soon:%A %H:%M}"}
     check = checked(a_deployment(tmp_path, window=window))
     assert {check.outcome(region) for region in REGIONS} == {Outcome.FAIL}
 
