@@ -251,6 +251,11 @@ ANSWERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a reference, or null (3.1)": (PERSON, {"anyOf": [PERSON, NOTHING]}, "may be null now"),
     "any type": (TEXT, {}, "may be anything now"),
     "any value": ({"enum": ["a"]}, TEXT, "may have any value now"),
+    "any value of a map": (
+        {"type": "object", "additionalProperties": TEXT},
+        {"type": "object"},
+        "{} may be anything now",
+    ),
     "any item": ({"type": "array", "items": TEXT}, {"type": "array"}, "[] may be anything now"),
     "whole numbers no more": (WHOLE, {"type": "number"}, "may be number now"),
     "another shape too": (
