@@ -641,3 +641,19 @@ def test_a_login_that_is_written_otherwise_is_the_same_login() -> None:
     put(f"{GET} security", [{"b": []}])(before)
     put(f"{GET} security", [{"b": []}, {"b": []}])(now)
     assert compared(before, now, [LIST]) == Comparison((), ())
+
+
+@pytest.mark.parametrize("what", ["request", "response"])
+def test_what_lies_too_deep_is_not_compared_and_said(what: str) -> None:
+    def nested(leaf: str) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": leaf}
+        for _ in range(40):
+            schema = {"type": "object", "properties": {"in": schema}}
+        content = {"content": {"application/json": {"schema": schema}}}
+        asked = {"requestBody": content} if what == "request" else {}
+        answers = {"200": content if what == "response" else {"description": "done"}}
+        return {"paths": {"/x": {"post": {**asked, "responses": answers}}}}
+
+    found = compared(nested("string"), nested("integer"), ["POST /x"])
+    assert found.breaking == ()
+    assert found.not_compared == (f"POST /x: {what}: what lies deeper than 30 levels",)
