@@ -22,7 +22,9 @@ name: there
 owner: nobody
 release: v1.2.0
 services:
-  site: {{health: {{status: {{path: /, status_field: state, healthy: serving, version_field: build}}}}}}
+  site:
+    replicas: 1
+    health: {{status: {{path: /, status_field: state, healthy: serving, version_field: build}}}}
 regions: {{r1: {{services: {{site: "{url}"}}, prometheus: "http://127.0.0.1:9"}}}}
 """
 SERVING = saying({"state": "serving", "build": "1.2.0"})

@@ -16,6 +16,7 @@ import yaml
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from gates.decide.catalogue import COLUMNS
+from sandbox.standins.cluster.state import NORMAL_REPLICAS
 from tests.gates.process.gates import Gate
 from tests.sandbox.platforms import Sandbox, eventually
 
@@ -81,6 +82,8 @@ def deployment(gate: Gate, platform: Sandbox, tmp_path: pathlib.Path) -> Deploym
     found = Deployment(gate, tmp_path / "there.yaml", tmp_path / "state")
     whole = yaml.safe_load(platform.state.environment.read_text())
     data = {key: whole[key] for key in DESCRIBED} | {"state": {"url": str(found.state)}}
+    # Without the section of its cluster nobody else tells how many stand behind an edge.
+    data["services"]["api"]["replicas"] = NORMAL_REPLICAS
     for region in data["regions"].values():
         for key in set(region) - {"services", "prometheus", "labels"}:
             del region[key]
