@@ -157,6 +157,8 @@ def _wrong_verdict(killed: Killed) -> Iterator[str]:
     else:
         caught = killed.kill.victim == "gate"
         good = {("interrupted" if caught else "complete", "HOLD")}
+        if caught and not (killed.run / "manifest.json").exists():
+            good.add(("interrupted", None))  # nothing had been asked yet
     if (state, decision) not in good:
         yield f"its verdict is {state} with {decision}"
     if killed.went_on:
