@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from gates.decide import alert_routes, flags, guesses, load_findings, samples, sources, tally
+from gates.decide import (
+    alert_routes,
+    flags,
+    guesses,
+    load_findings,
+    openapi,
+    samples,
+    sources,
+    statistics,
+    tally,
+)
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.decide.samples import NotCountableError, Patience, Samples
@@ -121,3 +131,30 @@ def test_a_root_without_a_receiver_reaches_nobody_by_name() -> None:
 def test_a_switch_names_no_moment() -> None:
     found = flags.switch_readable("maintenance", flags.Value(None, ""), flags.Words("on", "off"))
     assert found.sentence == "maintenance holds “”, wanted “on or off”"
+
+
+def test_no_event_and_more_is_certain() -> None:
+    assert statistics.poisson_tail(0, 2.0) == 1.0
+
+
+STRICT = {"additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "breaks"),
+    [(STRICT, STRICT, True), ({}, {}, False), ({}, STRICT, False), (STRICT, {}, False)],
+)
+def test_a_field_that_a_strict_request_no_longer_takes_is_refused(
+    was: dict[str, bool], now: dict[str, bool], *, breaks: bool
+) -> None:
+    def api(fields: str, extra: dict[str, bool]) -> dict[str, Any]:
+        properties = {one: {"type": "string"} for one in fields}
+        schema = {"type": "object", "properties": properties, **extra}
+        content = {"application/json": {"schema": schema}}
+        asked = {"requestBody": {"content": content}, "responses": {"200": {"description": "in"}}}
+        return {"paths": {"/x": {"post": asked}}}
+
+    found = openapi.compared(api("ab", was), api("a", now), ["POST /x"])
+    refused = "POST /x: request takes the field b no more"
+    assert (refused in found.breaking) is breaks
+    assert ("POST /x: request: the field b is gone" in found.not_compared) is not breaks

@@ -17,6 +17,10 @@ from typing import Any
 import pydantic
 import pytest
 
+from checks import names_judged
+from checks.settling import Ended, Settled
+from checks.zone import Asked, Question
+from environments.sections.dns import Dns, DnsRecord
 from gates.decide import flags, schedule, sources, tally
 from gates.decide.counts import Band, Count, moved, nulls_moved
 from gates.decide.data_policy import CountRule
@@ -39,6 +43,8 @@ from gates.decide.openapi import compared
 from gates.decide.quantile import judge_quantile
 from gates.decide.release import Release
 from gates.decide.samples import NotCountableError, Samples
+from probes.dns import DnsAnswer
+from probes.observation import Failure, FailureKind, Observation
 from tests.gates.decide import test_evidence, test_openapi, test_quantile, test_schedule, test_tally
 from tests.gates.decide.load_values import (
     POLICY,
@@ -359,6 +365,52 @@ def _compared(operations: list[str], before: Any, now: Any) -> str:
     return "; ".join([*found.breaking, *(f"not compared: {one}" for one in found.not_compared)])
 
 
+def names() -> Iterator[Judgement]:
+    name = "api.clinic.example"
+    record = DnsRecord.model_validate(
+        {"name": name, "type": "A", "values": ["192.0.2.9", "192.0.2.8"]}
+    )
+    zone = Dns.model_validate(
+        {
+            "zone": "clinic.example",
+            "authoritative": [{"name": "ns1", "host": "192.0.2.1"}],
+            "records": [{"name": name, "type": "A", "values": ["192.0.2.9"]}],
+        }
+    )
+    nothing: Asked = {}
+    for ended in (Ended.TIME_UP, Ended.RUN_ENDED):
+        last = Settled(nothing, ended, 7.0)
+        for values, rcode in ((("192.0.2.1", "192.0.2.2"), "NOERROR"), ((), "NXDOMAIN")):
+            answer = DnsAnswer(rcode, values, 60, authoritative=True)
+            yield names_judged.arrived(name, record, answer, last)
+        for kind in (FailureKind.TIMEOUT, FailureKind.NO_ROUTE):
+            yield names_judged.away("ns1", Failure(kind, "It does not answer."), last)
+    right = DnsAnswer("NOERROR", ("192.0.2.8", "192.0.2.9"), 60, authoritative=True)
+    yield names_judged.arrived(name, record, right, Settled(nothing, Ended.DONE, 0.0))
+    yield names_judged.unpublished(record)
+    yield names_judged.undescribed(zone, ["ns2.clinic.example", "ns1.clinic.example"])
+    yield names_judged.no_network("clinic.example")
+    yield from (names_judged.no_help("a resolver", code) for code in ("REFUSED", "SERVFAIL"))
+    for second in ("8", "7"):
+        yield from names_judged.same_serial("clinic.example", serials("7", second))
+    yield from names_judged.same_serial("clinic.example", nothing)
+
+
+def serials(*of_servers: str) -> Asked:
+    return {
+        (f"ns{number}", Question("clinic.example", "SOA")): Observation(
+            probe="dns",
+            target="SOA",
+            started_at=test_evidence.NOW,
+            elapsed_seconds=0.1,
+            phases={},
+            value=DnsAnswer("NOERROR", (f"ns1. root. {one} 1 2 3 4",), 60, authoritative=True),
+            failure=None,
+        )
+        for number, one in enumerate(of_servers, 1)
+    }
+
+
 CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "refused objectives": refused_objectives,
     "refused counts": refused_counts,
@@ -368,6 +420,7 @@ CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "rollback limits": rollbacks,
     "quantiles": quantiles,
     "flags": of_flags,
+    "names": names,
     "the time left": times,
     "the age of evidence": ages,
     "counts of rows": counts,
