@@ -232,3 +232,15 @@ def test_folds_a_hundred_thousand_results_in_seconds() -> None:
     assert folded.decision is Decision.GO
     # The figure is 1 s (./harness bench); three times it guards against a fold that turned quadratic.
     assert time.process_time() - started < 3
+
+
+def test_the_advice_of_each_region_is_shown() -> None:
+    rows = (TWO_ROWS[0], a_row("IV-A-2", Meaning.ADVISORY))
+    results = [
+        a_result(outcome, check=check, region=region)
+        for region in ("eu", "us")
+        for check, outcome in (("IV-A-1", PASS), ("IV-A-2", FAIL))
+    ]
+    folded = fold(rows, ("eu", "us"), results, Stage.LIVE)
+    assert [one.region for one in folded.advisories] == ["eu", "us"]
+    assert folded.decision is Decision.GO
