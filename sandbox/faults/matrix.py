@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from typing import Any
 from sandbox.faults import catalogue, expectation, matrix_page
 from sandbox.faults.catalogue import GATES, Fault
 from sandbox.faults.matrix_page import HEALTHY, Row
+from sandbox.state import StateDirectory
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TABLE = ROOT / "docs" / "fault-matrix.md"
@@ -73,14 +76,27 @@ class Walk:
         if gate.startswith("phase-"):
             self._sandbox("deploy", gate[-1])
         for fault in faults:
-            self._sandbox("fault", "apply", fault.name)
-            try:
-                yield from self._row(fault)
-            finally:
-                self._sandbox("fault", "revert", fault.name)
+            with self._records_kept():
+                self._sandbox("fault", "apply", fault.name)
+                try:
+                    yield from self._row(fault)
+                finally:
+                    self._sandbox("fault", "revert", fault.name)
         if faults or gate.startswith("phase-"):
             # Last, so that the phase after finds this one GO; it shows, too, that nothing is left.
             yield from self._row(HEALTHY.model_copy(update={"gate": gate}))
+
+    @contextlib.contextmanager
+    def _records_kept(self) -> Iterator[None]:
+        """Leave the records of the deployment as they were: a red phase ends an attempt (ADR 0028)."""
+        records = StateDirectory(self.state).gate
+        with tempfile.TemporaryDirectory(prefix="fault-matrix-") as folder:
+            shutil.copytree(records, folder, dirs_exist_ok=True)
+            try:
+                yield
+            finally:
+                shutil.rmtree(records)
+                shutil.copytree(folder, records)
 
     def _row(self, fault: Fault) -> Iterator[Row]:
         started = time.monotonic()
