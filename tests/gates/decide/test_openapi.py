@@ -249,6 +249,7 @@ ANSWERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "may be null now",
     ),
     "a reference, or null (3.1)": (PERSON, {"anyOf": [PERSON, NOTHING]}, "may be null now"),
+    "null as a constant": (TEXT, {"anyOf": [TEXT, {"const": None}]}, "may be null now"),
     "any type": (TEXT, {}, "may be anything now"),
     "any value": ({"enum": ["a"]}, TEXT, "may have any value now"),
     "any value of a map": (

@@ -385,6 +385,8 @@ def names() -> Iterator[Judgement]:
             yield names_judged.arrived(name, record, answer, last)
         for kind in (FailureKind.TIMEOUT, FailureKind.NO_ROUTE):
             yield names_judged.away("ns1", Failure(kind, "It does not answer."), last)
+    silent = DnsAnswer("NXDOMAIN", (), None, authoritative=True)
+    yield names_judged.arrived(name, record, silent, Settled(nothing, Ended.TIME_UP, 7.0))
     right = DnsAnswer("NOERROR", ("192.0.2.8", "192.0.2.9"), 60, authoritative=True)
     yield names_judged.arrived(name, record, right, Settled(nothing, Ended.DONE, 0.0))
     yield names_judged.unpublished(record)
