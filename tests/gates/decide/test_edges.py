@@ -96,6 +96,17 @@ def test_five_totals_in_turn_tell_one_process_and_four_do_not() -> None:
     assert sources._interlaced(a_source(five), a_source(between[1:], 3)) is False
 
 
+def test_starts_two_hundredths_of_a_second_apart_are_one_process() -> None:
+    one, other = a_source([1.0, 2, 3, 4, 5]), a_source([0.5, 1.5, 2.5, 3.5, 4.5, 5.5], 3)
+
+    def begun(source: sources.Source, at: float) -> sources.Source:
+        target = dataclasses.replace(source.target, starts=((TIMES[0], at),))
+        return sources.Source(target, source.series)
+
+    assert sources._same_stream(begun(one, 0.0), begun(other, 0.02)) is True
+    assert sources._same_stream(begun(one, 0.0), begun(other, 0.03)) is False
+
+
 def test_the_ends_of_what_a_source_went_through_are_left_out() -> None:
     assert sources._values(a_source([0, 1, 1, 2, 3, 9])) == (1.0, 2.0, 3.0)
 
