@@ -540,6 +540,12 @@ def test_labels_of_a_target_may_contradict_those_of_a_metric() -> None:
     assert not target.may_bear({"version": "2"})
 
 
+def test_the_most_events_a_second_are_the_same_where_scrapes_are_a_second_apart() -> None:
+    times = tuple(1060.0 + number for number in range(41))
+    jumps = Samples(series([1]).labels, times, tuple(1_500_000.0 * n for n in range(41)))
+    assert "1,500,000 events in 1 s" in str(refused([jumps], (up(times=times),)))
+
+
 # --- whatever happens ------------------------------------------------------------------------------
 
 steps = st.lists(st.integers(0, 50), min_size=14, max_size=14)
