@@ -19,6 +19,7 @@ from environments.fields import server_of
 from gates.decide import alert_routes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from probes.kubernetes_objects import Pod
 from probes.observation import Observation, utc_now
 
 
@@ -239,6 +240,35 @@ class Watch:
             yield missing("targets of pods", "no pod of the app is ready", "a ready pod of the app")
             return
         yield from _jobs(dict.fromkeys(self.section.pod_jobs, ready), targets)
+        yield from self._of_release(region, found.value.pods, targets, clusters.release_version)
+
+    def _of_release(
+        self,
+        region: str,
+        pods: Sequence[Pod],
+        targets: Sequence[probes.alerting.ScrapeTarget],
+        version: str,
+    ) -> Iterator[Judgement]:
+        """Judge that `up` says the release of as many targets as the cluster has pods of it.
+
+        Else an older pod's errors count as the release's, or the release's as nobody's.
+        """
+        section = self._platform.environment.settings.prometheus
+        if section is None or not section.target_labels or section.job not in self.section.pod_jobs:
+            return
+        labels = self._platform.labels(region, section.target_labels)
+        own = [
+            one.up
+            for one in targets
+            if {"job": section.job, **labels}.items() <= one.labels.items()
+        ]
+        ready = sum(
+            one.version == version and one.ready and not one.deleting
+            for one in pods
+            if one.workload
+        )
+        shown = ", ".join(f'{name}="{value}"' for name, value in labels.items())
+        yield _job(f"{section.job} with {shown}", ready, own)
 
     def _settled(self, region: str, look: Callable[[], _Look]) -> None:
         last = self._settle(look)

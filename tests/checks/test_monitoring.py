@@ -35,8 +35,8 @@ SHIPPED = {
 GROUPS = {"groups": [{"name": "release", "rules": [SHIPPED, {"record": "x", "expr": "y"}]}]}
 
 
-def a_target(*, up: bool = True, job: str = JOB) -> Mapping[str, object]:
-    return {"labels": {"job": job}, "health": "up" if up else "down"}
+def a_target(*, up: bool = True, job: str = JOB, **labels: str) -> Mapping[str, object]:
+    return {"labels": {"job": job, **labels}, "health": "up" if up else "down"}
 
 
 def as_loaded(**changes: object) -> Mapping[str, object]:
@@ -80,6 +80,7 @@ class Scene:
     prometheus: ScriptedPrometheus
     watched: bool = True
     app: str = APP
+    target_labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     alertmanager: str = ""
     rules: Mapping[str, Any] | None = dataclasses.field(default_factory=lambda: GROUPS)
 
@@ -108,7 +109,11 @@ class Scene:
             app_labels={"app": self.app},
             sections={
                 "monitoring": monitoring,
-                "prometheus": {"job": JOB, "scrape_interval": "5s"},
+                "prometheus": {
+                    "job": JOB,
+                    "scrape_interval": "5s",
+                    "target_labels": self.target_labels,
+                },
                 "time_scale": 3600,
             },
         )
@@ -144,6 +149,28 @@ class TestTargets:
         check = scene.ask(Watch.targets_up)
         assert check.outcome("eu") is outcome, sentences(check)
         assert "targets of clinic-api are up, wanted all of 12" in sentences(check)
+
+    @pytest.mark.parametrize(
+        ("released", "outcome"),
+        [(6, Outcome.PASS), (5, Outcome.FAIL), (7, Outcome.FAIL)],
+        ids=[
+            "each its version",
+            "a pod of the release as the old one",
+            "an old pod as the release",
+        ],
+    )
+    def test_up_says_the_release_of_its_pods_alone(
+        self, scene: Scene, released: int, outcome: Outcome
+    ) -> None:
+        scene.target_labels = {"version": "v{release}"}
+        scene.prometheus.targets = [
+            a_target(version="v1.2.0" if number < released else "v1.1.0") for number in range(12)
+        ]
+        check = scene.ask(Watch.targets_up)
+        assert check.outcome("eu") is outcome, sentences(check)
+        assert 'targets of clinic-api with version="v1.2.0" are up, wanted all of 6' in sentences(
+            check
+        )
 
     def test_without_a_ready_pod_no_targets_are_no_good_sign(self, scene: Scene) -> None:
         scene.app = "nobody"
