@@ -15,8 +15,8 @@ from pytest_bdd.scenario import scenario_wrapper_template_registry
 
 from bdd.collector import ROW
 from bdd.session import CHECK, RUN
-from checks.check import Noted
 from gates.decide.outcome import Outcome
+from steps.kit.check import Noted
 
 _OPEN: pytest.StashKey[contextlib.ExitStack | None] = pytest.StashKey()
 

@@ -10,10 +10,10 @@ import pytest
 
 from bdd.collector import ROW
 from bdd.session import CHECK, RUN
-from checks.check import Check, CheckBroke, CheckNotPassed
-from checks.platform import NotDescribedError
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from steps.kit.check import Check, CheckBroke, CheckNotPassed
+from steps.kit.platform import NotDescribedError
 
 _STARTED: pytest.StashKey[float] = pytest.StashKey()
 _RAISED: pytest.StashKey[BaseException] = pytest.StashKey()

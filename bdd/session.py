@@ -14,14 +14,14 @@ import pytest
 from bdd.collector import FOLDER, ROW
 from bdd.offline import refuse_everything_but
 from bdd.parent import end_with_parent
-from checks.check import Check, CheckBroke
-from checks.platform import NotDescribedError
-from checks.request import Request
-from checks.run import Run, open_run
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError
 from gates.load import OUT
 from probes import waiting
+from steps.kit.check import Check, CheckBroke
+from steps.kit.platform import NotDescribedError
+from steps.kit.request import Request
+from steps.kit.run import Run, open_run
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 CHECK: pytest.StashKey[Check] = pytest.StashKey()

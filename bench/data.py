@@ -22,13 +22,12 @@ import psycopg
 from pydantic import SecretStr
 
 from bench.figure import Figure
-from checks.pace import paced
 from gates.load import load_policy
-from probes import rows
 from probes.observation import Deadline
-from probes.postgres import PostgresTarget
-from probes.rows import Limits, Link, TableToCount
+from probes.postgres import PostgresTarget, rows
+from probes.postgres.rows import Limits, Link, TableToCount
 from sandbox import postgres
+from steps.data.pace import paced
 
 ROWS = 5_000_000
 PGBENCH_SECONDS = 15

@@ -12,10 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.figure import Figure
-from checks.availability import Availability
-from checks.check import Check
-from checks.health import Health
-from checks.platform import Platform
 from environments.loader import load_file
 from gates.decide.catalogue import Row
 from gates.decide.fold import RegionResult, Stage, fold
@@ -24,6 +20,10 @@ from gates.decide.outcome import Decision, Meaning
 from gates.decide.release import Release
 from gates.load import load_policy
 from probes.observation import Deadline
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.service.health import Health
 
 RESULTS = 100_000
 ANSWER_SECONDS = 0.3

@@ -18,9 +18,10 @@ import redis as redis_py
 from pydantic import SecretStr
 
 from bench.figure import Figure
-from probes import redis, redis_keys
+from probes import redis
 from probes.observation import Deadline, Observation
 from probes.redis import RedisTarget
+from probes.redis import keys as redis_keys
 from sandbox import binaries
 from sandbox.redis_server import GATE, gate_line
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from gates.load import ROOT, load_catalogue
 
 TESTS = frozenset({"tests", "examples"})
-CHECKS = frozenset({"checks", "steps"})
+CHECKS = frozenset({"steps"})
 """What a check itself is made of, beside its feature and its row of the catalogue."""
 _NOT_OURS = frozenset({".venv", ".git", "build", "out"})
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from environments.fields import holds_reference
-from environments.settings import Environment, LocalFile
 from environments.yaml_file import ConfigurationError, RequestError, parse, read_yaml
-from gates.decide.sections import Section
+from settings.environment import Environment, LocalFile
+from settings.fields import holds_reference
+from settings.sections import Section
 
 FOLDER = pathlib.Path(__file__).parent
 

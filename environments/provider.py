@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from environments.loader import Loaded, checks_of, find, load_file, path_of
-from environments.settings import LocalFile
 from environments.yaml_file import ConfigurationError
+from settings.environment import LocalFile
 
 _POLL_SECONDS = 0.1
 

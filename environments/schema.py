@@ -19,8 +19,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from environments.loader import FOLDER
-from environments.settings import Environment, LocalFile
-from gates.decide.sections import Section, parse_duration
+from settings.environment import Environment, LocalFile
+from settings.sections import Section, parse_duration
 
 DOCS = FOLDER.parent / "docs" / "environments.md"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -12,7 +12,7 @@ import pydantic
 import yaml
 
 from environments.mistakes import in_words
-from gates.decide.sections import Section
+from settings.sections import Section
 
 PLACEHOLDER = "EDIT-ME"
 _MOST_SHOWN = 80

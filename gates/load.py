@@ -8,8 +8,8 @@ from typing import Self
 
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.decide import catalogue
-from gates.decide.policy import Policy
 from reports import verdict
+from settings.policy import Policy
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FEATURES = ROOT / "features"

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from gates.decide import load_findings
 from gates.decide.judgement import Judgement
 from gates.decide.load_findings import SecondFacts
-from gates.decide.load_policy import LoadPolicy
 from gates.decide.load_verdict import LoadVerdict, StageVerdict, judge
 from gates.decide.outcome import EXIT_OUR_FAILURE
 from gates.decide.plain_text import plain
@@ -25,6 +24,7 @@ from load._run import Plan, Run, Stage
 from reports import load_page
 from reports.load_record import COMPLETE, INCOMPLETE, KIND, SCHEMA
 from reports.writers import write_whole
+from settings.load_policy import LoadPolicy
 
 SPIKE = "spike"
 JSON_NAME, PAGE_NAME = "load.json", "load.html"

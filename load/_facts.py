@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable
 
 from gates.decide.load_facts import EndpointFacts, LoadFacts, StageFacts, WorkerFacts
-from gates.decide.load_policy import LoadPolicy
 from load._engine._engine import Limits
 from load._engine._tally import Endpoint, Tally
 from load._engine._wire import Trouble
 from load._run import Moment, Run, Stage, Worker
+from settings.load_policy import LoadPolicy
 
 RAMP = "ramp"
 _TOLD_WITHIN_SECONDS = 0.2

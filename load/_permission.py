@@ -14,11 +14,11 @@ from urllib.parse import SplitResult, urlsplit
 
 import pydantic
 
-from environments.fields import HttpUrl
 from environments.loader import Loaded, may_allow_load, path_of, shown
 from environments.yaml_file import ConfigurationError, RequestError
 from load._target import Target
 from probes.network import AuthorityUnusable, tls_context
+from settings.fields import HttpUrl
 
 LOCAL = "local"
 PUBLIC = "public"

@@ -6,12 +6,12 @@ import contextlib
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from checks.writer_lease import writer_lease
 from environments.loader import Loaded
 from probes.http import HttpTarget
 from probes.observation import Deadline
 from smoke.journal import Journal, left_over
 from smoke.synthetic import RemovalError, SyntheticRecords
+from steps.kit.writer_lease import writer_lease
 
 JOURNAL = "load-journal.jsonl"
 """Not the gate's name: its janitor would remove the records of a load run that still goes on."""

@@ -11,12 +11,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from checks.request import new_run_id
-from checks.writer_lease import LeaseHeldError
 from environments import provider
 from environments.loader import Loaded, shown
 from environments.yaml_file import ConfigurationError
-from gates.decide.load_policy import LoadPolicy
 from gates.decide.load_verdict import LoadResult, judge
 from gates.decide.outcome import EXIT_OUR_FAILURE
 from gates.load import OUT, Checks, load_policy
@@ -35,6 +32,9 @@ from load._records import Records
 from load._run import Plan, Run, Stage
 from load._target import Target
 from reports import load_plain
+from settings.load_policy import LoadPolicy
+from steps.kit.request import new_run_id
+from steps.kit.writer_lease import LeaseHeldError
 
 NULL = "null server"
 _LOG = logging.getLogger(__name__)

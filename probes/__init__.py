@@ -57,35 +57,43 @@ __all__ = [
     "tls",
 ]
 
+_PARTS = {
+    "alerting": "prometheus.alerting",
+    "backup": "postgres.backup",
+    "grants": "postgres.grants",
+    "migrations": "postgres.migrations",
+    "redis_keys": "redis.keys",
+    "redis_rights": "redis.rights",
+    "rows": "postgres.rows",
+    "schema": "postgres.schema",
+    "sessions": "postgres.sessions",
+}
+"""Questions that lie in the folder of their system."""
+
 if typing.TYPE_CHECKING:
     from probes import (
-        alerting,
         alertmanager,
         audit,
         aws,
-        backup,
         dns,
         evidence,
         fhir,
         files,
         grafana,
-        grants,
         http,
         kubernetes,
-        migrations,
         pagerduty,
         postgres,
         prometheus,
         redis,
-        redis_keys,
-        redis_rights,
         repository,
-        rows,
-        schema,
-        sessions,
         slack,
         tls,
     )
+    from probes.postgres import backup, grants, migrations, rows, schema, sessions
+    from probes.prometheus import alerting
+    from probes.redis import keys as redis_keys
+    from probes.redis import rights as redis_rights
 else:
 
     def __getattr__(name: str) -> types.ModuleType:
@@ -95,4 +103,4 @@ else:
         # One at a time: their libraries share others, and where two threads import in a circle,
         # Python hands one of them a module that is only half there.
         with _LOADING:
-            return importlib.import_module(f"probes.{name}")
+            return importlib.import_module(f"probes.{_PARTS.get(name, name)}")

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from probes import api
 from probes.http import HeaderValue, HttpTarget
 from probes.observation import Deadline, Observation
-from probes.prometheus_answers import read_time
+from probes.prometheus.answers import read_time
 
 _MOST = 100
 

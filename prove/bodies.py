@@ -13,10 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from checks.availability import Availability
-from checks.check import Check
-from checks.health import Health
-from checks.platform import Platform
 from gates.decide.outcome import Outcome
 from probes import http, prometheus
 from probes.http import HttpTarget
@@ -24,7 +20,11 @@ from probes.observation import Deadline, Observation
 from probes.prometheus import PrometheusTarget
 from probes.strict_json import NotJsonError
 from prove.proof import Cases
-from tests.checks.platforms import a_platform, a_policy
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.service.health import Health
+from tests.steps.platforms import a_platform, a_policy
 
 PROMISE = "no bytes of a server break a probe, and none but a healthy answer pass for one"
 CALL_SECONDS = 2.0

@@ -12,9 +12,9 @@ from unittest import mock
 
 from environments.loader import load_file
 from environments.yaml_file import ConfigurationError
-from gates.decide.policy import Policy
 from gates.load import FEATURES, POLICY, load_catalogue, load_policy
 from prove.proof import Cases
+from settings.policy import Policy
 from tests.environments.files import SECRETS, VALID
 
 PROMISE = "mistyped environments, policies and catalogues are refused in words, or are sound"

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 import httpx
 
 from gates.decide.outcome import Outcome
-from gates.decide.policy import Objective
 from gates.load import ROOT, load_policy
 from prove.instruments import Asked, Metrics, answers, prometheus
 from prove.packages import installed
 from prove.proof import Cases
+from settings.policy import Objective
 from tests.probes.real_servers import running
 from tests.probes.servers import closed_port, wait_until
 

@@ -13,17 +13,17 @@ from typing import Any
 
 import httpx
 
-from checks.check import Check
-from checks.objectives import Objectives
-from checks.platform import Platform
-from checks.traffic import TrafficLease
 from gates.decide.judgement import Judgement
-from gates.decide.policy import Objective
 from gates.load import load_policy
 from sandbox import binaries, debian
-from tests.checks.platforms import a_platform
+from settings.policy import Objective
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.traffic import TrafficLease
+from steps.objectives.objectives import Objectives
 from tests.probes.real_servers import running
 from tests.probes.servers import closed_port, wait_until
+from tests.steps.platforms import a_platform
 
 Metrics = Mapping[str, Mapping[str, Any]]
 

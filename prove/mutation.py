@@ -23,19 +23,33 @@ LOCK = ROOT / "requirements-mutation.lock"
 MUTANTS, SCORE = 600, 0.92
 RULES = (
     "gates/decide/*.py",
-    "checks/config_change.py",
-    "checks/failures.py",
-    "checks/names_judged.py",
-    "checks/settling.py",
+    "steps/cluster/config_change.py",
+    "steps/data/counts.py",
+    "steps/data/migration_rules.py",
+    "steps/delivery/json_shapes.py",
+    "steps/delivery/openapi.py",
+    "steps/flags/changes.py",
+    "steps/flags/rules.py",
+    "steps/kit/evidence_rules.py",
+    "steps/kit/failures.py",
+    "steps/kit/settling.py",
+    "steps/monitoring/alert_routes.py",
+    "steps/network/measured.py",
+    "steps/network/names_judged.py",
 )
 """What decides: the pure modules, and the pure rules of checks."""
 TESTS = (
     "tests/gates/decide",
-    "tests/checks/test_config_change.py",
-    "tests/checks/test_failures.py",
-    "tests/checks/test_migrations.py",
-    "tests/checks/test_names.py",
-    "tests/checks/test_settling.py",
+    "tests/steps/cluster/test_config_change.py",
+    "tests/steps/data/test_migrations.py",
+    "tests/steps/delivery/test_openapi.py",
+    "tests/steps/flags/test_changes.py",
+    "tests/steps/flags/test_rules.py",
+    "tests/steps/kit/test_evidence.py",
+    "tests/steps/kit/test_failures.py",
+    "tests/steps/kit/test_settling.py",
+    "tests/steps/monitoring/test_alert_routes.py",
+    "tests/steps/network/test_names.py",
 )
 SIMULATIONS = "seldom_pass or at_most_one_run or hundred_thousand"
 """Tests that play a rule thousands of times: what they would notice first, others notice sooner."""
@@ -82,12 +96,12 @@ def counted(states: Sequence[str], made: int) -> Cases:
 def _settings() -> str:
     """Return the section of pyproject.toml; its values are JSON, which TOML reads as well."""
     settings = {
-        "source_paths": ["gates", "checks"],
+        "source_paths": ["gates", "steps"],
         "only_mutate": RULES,
         "also_copy": sorted(
             one.name
             for one in ROOT.iterdir()
-            if not re.match(r"\.|gates$|checks$|tests$|mut", one.name)
+            if not re.match(r"\.|gates$|steps$|tests$|mut", one.name)
         ),
         "pytest_add_cli_args_test_selection": TESTS,
         "pytest_add_cli_args": [

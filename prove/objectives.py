@@ -12,7 +12,6 @@ import time
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from gates.decide.policy import Objective
 from gates.load import load_policy
 from prove import remote_write
 from prove.instruments import Asked, Metrics, prometheus, victoria_metrics
@@ -20,6 +19,7 @@ from prove.proof import Cases, Remark
 from prove.scenarios import RELEASE, Frame, scenario
 from prove.streams import BOUNDS, Platform, Truth, scraped, truth
 from sandbox.errors import SandboxError
+from settings.policy import Objective
 from tests.probes.servers import wait_until
 
 PROMISE = (

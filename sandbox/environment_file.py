@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from environments.settings import Environment
 from sandbox.app.config import REPLICA_HEADER
 from sandbox.environment_parts import parts
 from sandbox.layout import (
@@ -25,6 +24,7 @@ from sandbox.prometheus_server import JOB, SCRAPE_INTERVAL
 from sandbox.redis_server import GATE as REDIS_GATE
 from sandbox.reference_api import SYNTHETIC_PROVIDER
 from sandbox.state import write_private
+from settings.environment import Environment
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from environments.fields import HttpUrl, SecretReference, Skew, Text
-from gates.decide.sections import Name, Seconds, Section
+from settings.fields import HttpUrl, SecretReference, Skew, Text
+from settings.sections import Name, Seconds, Section
 
 
 class AuditTrial(Section):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gates.decide.sections import Section, Share
+from settings.sections import Section, Share
 
 
 class StoragePolicy(Section):

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from environments.sections.dns import HOST_NAME
-from gates.decide.sections import Name, Section
+from settings.dns import HOST_NAME
+from settings.sections import Name, Section
 
 HostName = Annotated[str, Field(pattern=HOST_NAME)]
 HostAndPort = Annotated[str, Field(pattern=r"^[^\s/@]+:[0-9]{1,5}$")]

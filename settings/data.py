@@ -6,8 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from environments.fields import Text
-from gates.decide.sections import Name, Section
+from settings.fields import Text
+from settings.sections import Name, Section
 
 _SQL_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _TABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$"

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from gates.decide.sections import Name, Seconds, Section, Share
+from settings.sections import Name, Seconds, Section, Share
 
 Age = Annotated[Seconds, Field(gt=0, le=92 * 86400)]
 _MOST_STATEMENT_SECONDS = 30.0

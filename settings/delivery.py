@@ -7,8 +7,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from environments.fields import HttpUrl, SecretReference, Text, server_of
-from gates.decide.sections import Name, Section
+from settings.fields import HttpUrl, SecretReference, Text, server_of
+from settings.sections import Name, Section
 
 
 class EvidenceStore(Section):

@@ -6,9 +6,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from gates.decide.scope import LAST_PHASE
-from gates.decide.sections import Seconds, Section
+from settings.sections import Seconds, Section
 
+LAST_PHASE = 7
 Planned = Annotated[Seconds, Field(gt=0, le=86_400)]
 
 

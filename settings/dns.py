@@ -7,8 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from environments.fields import Port, Text, host_of
-from gates.decide.sections import Seconds, Section
+from settings.fields import Port, Text, host_of
+from settings.sections import Seconds, Section
 
 HOST_NAME = r"^([A-Za-z0-9_*]([A-Za-z0-9_-]*[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*$"
 

@@ -13,7 +13,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from environments.fields import (
+from settings.audit import Audit
+from settings.certificates import Certificates
+from settings.data import Data
+from settings.delivery import (
+    Aws,
+    EvidenceStore,
+    Frontend,
+    Images,
+    Mobile,
+    Secrets,
+)
+from settings.deployment import Deployment
+from settings.dns import Dns
+from settings.fields import (
     Command,
     HttpUrl,
     Matcher,
@@ -25,29 +38,16 @@ from environments.fields import (
     selects,
     server_of,
 )
-from environments.sections.audit import Audit
-from environments.sections.certificates import Certificates
-from environments.sections.data import Data
-from environments.sections.delivery import (
-    Aws,
-    EvidenceStore,
-    Frontend,
-    Images,
-    Mobile,
-    Secrets,
-)
-from environments.sections.deployment import Deployment
-from environments.sections.dns import Dns
-from environments.sections.flags import Flags
-from environments.sections.integrations import Fhir, Integrations
-from environments.sections.kubernetes import Kubernetes, RegionCluster
-from environments.sections.load import Load
-from environments.sections.monitoring import Monitoring
-from environments.sections.people import People
-from environments.sections.policy import EnvironmentPolicy
-from environments.sections.state import State
-from environments.sections.storage import FileSystems
-from gates.decide.sections import Name, Seconds, Section
+from settings.flags import Flags
+from settings.gate import EnvironmentPolicy
+from settings.integrations import Fhir, Integrations
+from settings.kubernetes import Kubernetes, RegionCluster
+from settings.load import Load
+from settings.monitoring import Monitoring
+from settings.people import People
+from settings.sections import Name, Seconds, Section
+from settings.state import State
+from settings.storage import FileSystems
 
 WORDS_FOR_ILL = frozenset(
     {

@@ -11,7 +11,7 @@ from typing import Annotated, get_args
 from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from gates.decide.sections import Seconds
+from settings.sections import Seconds
 
 _HTTP_URL = r"^https?://[^/@?#\s]+(/[^\s?#]*)?$"
 _MATCHER = r'^([a-zA-Z_][a-zA-Z0-9_]*)(=|!=|=~|!~)"((?:[^"\\\n]|\\.)*)"$'

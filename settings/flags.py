@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from environments.fields import Text
-from gates.decide.sections import Name, Seconds, Section
+from settings.fields import Text
+from settings.sections import Name, Seconds, Section
 
 FlagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Key = Annotated[str, Field(pattern=r"^[^{}]*\{flag\}[^{}]*$")]

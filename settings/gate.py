@@ -7,9 +7,35 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from gates.decide.catalogue import CHECK_ID, CONDITIONS
-from gates.decide.sections import Section
+from settings.sections import Section
 
+CHECK_ID = r"[A-Z][A-Z0-9.]*(-[A-Z0-9.]+)+"
+CONDITIONS = (
+    "environment:audit",
+    "environment:backups",
+    "environment:certificates",
+    "environment:data",
+    "environment:dns",
+    "environment:external",
+    "environment:fhir",
+    "environment:flag_changes",
+    "environment:flags",
+    "environment:integrations",
+    "environment:kubernetes",
+    "environment:migrations",
+    "environment:frontend",
+    "environment:images",
+    "environment:mobile",
+    "environment:monitoring",
+    "environment:people",
+    "environment:postgres",
+    "environment:prometheus",
+    "environment:redis",
+    "environment:secrets",
+    "environment:synthetic",
+    "environment:vendors",
+)
+"""A closed list: a mistyped section would otherwise excuse its checks everywhere, for good."""
 SECTIONS = tuple(condition.partition(":")[2] for condition in CONDITIONS)
 
 

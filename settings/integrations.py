@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from environments.fields import SecretReference
-from gates.decide.sections import Name, Section
+from settings.fields import SecretReference
+from settings.sections import Name, Section
 
 
 class IntegrationTry(Section):

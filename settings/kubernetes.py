@@ -6,8 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from environments.fields import HttpUrl, SecretReference, Text
-from gates.decide.sections import Name, Seconds, Section
+from settings.fields import HttpUrl, SecretReference, Text
+from settings.sections import Name, Seconds, Section
 
 Count = Annotated[int, Field(ge=1, le=10_000)]
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from gates.decide.sections import Section, Share
+from settings.sections import Section, Share
 
 MOST_BUDGET = 0.5
 MOST_OVER_SECONDS = 60.0

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from gates.decide.sections import Name, Section
+from settings.sections import Name, Section
 
 _HOLDS_A_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
 

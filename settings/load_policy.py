@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gates.decide.limit import Limit
-from gates.decide.sections import Seconds, Section, Share
+from settings.limit import Limit
+from settings.sections import Seconds, Section, Share
 
 MOST_SECONDS = 1000.0
 """The last bucket of a run's histograms: nothing is counted as longer."""

@@ -6,9 +6,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from environments.fields import HttpUrl, SecretReference, Targets, Text
-from environments.sections.data import Location
-from gates.decide.sections import Section
+from settings.data import Location
+from settings.fields import HttpUrl, SecretReference, Targets, Text
+from settings.sections import Section
 
 
 class Alertmanager(Section):

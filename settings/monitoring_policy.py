@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gates.decide.sections import Seconds, Section
+from settings.sections import Seconds, Section
 
 _AnHour = Annotated[Seconds, Field(gt=0, le=3600)]
 

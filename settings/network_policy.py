@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from gates.decide.sections import Seconds, Section
+from settings.sections import Seconds, Section
 
 
 class DnsPolicy(Section):

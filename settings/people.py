@@ -7,8 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from environments.fields import HttpUrl, SecretReference, Text
-from gates.decide.sections import Section
+from settings.fields import HttpUrl, SecretReference, Text
+from settings.sections import Section
 
 
 class PagerDuty(Section):

@@ -14,14 +14,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gates.decide.capacity_policy import StoragePolicy
-from gates.decide.data_policy import DataPolicy
-from gates.decide.deployment_policy import DeploymentPolicy
-from gates.decide.limit import MOST_OVER_SECONDS, Limit
-from gates.decide.load_policy import LoadPolicy
-from gates.decide.monitoring_policy import MonitoringPolicy, PeoplePolicy
-from gates.decide.network_policy import CertificatePolicy, DnsPolicy
-from gates.decide.sections import CheckId, Name, Seconds, Section
+from settings.capacity_policy import StoragePolicy
+from settings.data_policy import DataPolicy
+from settings.deployment_policy import DeploymentPolicy
+from settings.limit import MOST_OVER_SECONDS, Limit
+from settings.load_policy import LoadPolicy
+from settings.monitoring_policy import MonitoringPolicy, PeoplePolicy
+from settings.network_policy import CertificatePolicy, DnsPolicy
+from settings.sections import CheckId, Name, Seconds, Section
 
 MAX_LOOK_BACK_SECONDS = 3600.0
 MAX_WAIT_SECONDS = 3600.0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from environments.fields import HttpUrl
-from environments.sections.data import Location
-from gates.decide.sections import Section
+from settings.data import Location
+from settings.fields import HttpUrl
+from settings.sections import Section
 
 
 class State(Section):

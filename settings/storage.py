@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from environments.fields import Targets
-from gates.decide.sections import Section
+from settings.fields import Targets
+from settings.sections import Section
 
 MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")]
 

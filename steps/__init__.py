@@ -1,1 +1,1 @@
-"""Thin step definitions by noun: parse, call one thing, hand a value on or raise."""
+"""What the sentences of the features do: a folder for each area of the runbook, and a kit for all."""

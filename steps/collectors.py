@@ -6,12 +6,16 @@ import concurrent.futures
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from checks import baseline_metrics, cluster_facts, data_facts, delivery_facts, flags
-from checks.baseline import SHARED, CannotCollectError, Collector
-from checks.certificates import certificate_facts
-from checks.check import CheckBroke
-from checks.platform import NotDescribedError, Platform
-from checks.zone import dns_facts
+from steps.cluster import baseline as cluster_facts
+from steps.data import baseline as data_facts
+from steps.delivery import baseline as delivery_facts
+from steps.flags import flags
+from steps.kit.baseline import SHARED, CannotCollectError, Collector
+from steps.kit.check import CheckBroke
+from steps.kit.platform import NotDescribedError, Platform
+from steps.network.certificates import certificate_facts
+from steps.network.zone import dns_facts
+from steps.objectives import baseline as baseline_metrics
 
 COLLECTORS: Sequence[Collector] = (
     Collector(data_facts.ROWS, data_facts.rows, "data"),

@@ -26,7 +26,6 @@ from tests.conftest import LONGEST_FIRST, ONE_PLATFORM_EACH, TESTS
 PRODUCT = (
     "bdd",
     "bench",
-    "checks",
     "environments",
     "gates",
     "load",
@@ -34,22 +33,21 @@ PRODUCT = (
     "prove",
     "reports",
     "sandbox",
+    "settings",
     "smoke",
     "steps",
 )
 SCENARIO = "locustfile.py"
 """What the load test asks of the platform; nothing else of `load` knows it."""
-KNOW_NO_PLATFORM = ("bdd", "checks", "gates", "load", "probes", "steps")
+KNOW_NO_PLATFORM = ("bdd", "gates", "load", "probes", "settings", "steps")
 MOST_LINES = 45
 MOST_MODULES = 20
 MODULES_NOW = {
-    "checks": 72,
-    "gates/decide": 43,
-    "gates/run": 34,
+    "gates/decide": 23,
     "load": 30,
-    "probes": 55,
     "reports": 22,
     "sandbox": 39,
+    "settings": 26,
 }
 
 FILES = tracked_files()

@@ -7,14 +7,14 @@ import json
 from collections.abc import Callable, Sequence
 from typing import IO
 
-from checks.baseline_collectors import BaselineRefusedError
-from checks.request import Request
 from environments.provider import ProviderError
 from environments.store import StoreError
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.run.baseline import Taken, take
+from steps.collectors import BaselineRefusedError
+from steps.kit.request import Request
 
 HOLD = Decision.HOLD.exit_code
 

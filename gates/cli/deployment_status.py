@@ -10,16 +10,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from environments import loader
-from environments.settings import LocalFile
 from environments.yaml_file import ConfigurationError
 from gates.cli import runs
 from gates.decide.catalogue import Row
 from gates.decide.history import ONE_DEPLOYMENT, PhaseRun, by_part, last, newest_first
 from gates.decide.outcome import Decision
 from gates.decide.schedule import WeeklyWindow, closing, time_left
-from gates.decide.scope import LAST_PHASE, Phase
+from gates.decide.scope import Phase
 from reports import words
 from reports.verdict import Verdict
+from settings.deployment_policy import LAST_PHASE
+from settings.environment import LocalFile
 
 MOST_RUNS = 60
 """So many runs of phases are looked through, the newest first."""

@@ -10,13 +10,13 @@ from typing import IO
 from rich.console import Console
 from rich.text import Text
 
-from checks.request import refuse_malformed
 from environments.provider import ProviderError, environment
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE
-from gates.run.doctor import WHOLE_SECONDS, Diagnosis, diagnose, subject_of
-from gates.run.doctor_findings import Finding, Level
+from gates.doctor.look import WHOLE_SECONDS, Diagnosis, diagnose, subject_of
+from steps.kit.findings import Finding, Level
+from steps.kit.request import refuse_malformed
 
 _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.BAD: "bold red"}
 _SHARED = "-"

@@ -11,8 +11,8 @@ from typing import IO
 
 from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_USAGE, Decision
-from gates.run.init_look import NothingSeenError, Seen, look, look_at_service
-from gates.run.init_write import Asked, environment_file, findings
+from gates.doctor.init_look import NothingSeenError, Seen, look, look_at_service
+from gates.doctor.init_write import Asked, environment_file, findings
 from probes.http import HttpTarget
 from probes.prometheus import PrometheusTarget
 

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gates.decide.outcome import Meaning
+from settings.gate import CHECK_ID, CONDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -40,34 +41,7 @@ WINDOWS = {"15m": 900, "1h": 3600, "24h": 86400}
 COUNTDOWN = ("T-7d", "T-3d", "T-1d", "T-2h")
 EVERY_PHASE = "phase"
 """The `when` of a row that every phase of the deployment asks."""
-CONDITIONS = (
-    "environment:audit",
-    "environment:backups",
-    "environment:certificates",
-    "environment:data",
-    "environment:dns",
-    "environment:external",
-    "environment:fhir",
-    "environment:flag_changes",
-    "environment:flags",
-    "environment:integrations",
-    "environment:kubernetes",
-    "environment:migrations",
-    "environment:frontend",
-    "environment:images",
-    "environment:mobile",
-    "environment:monitoring",
-    "environment:people",
-    "environment:postgres",
-    "environment:prometheus",
-    "environment:redis",
-    "environment:secrets",
-    "environment:synthetic",
-    "environment:vendors",
-)
-"""A closed list: a mistyped section would otherwise excuse its checks everywhere, for good."""
 _PART = re.compile(r"[1-7]\.[1-9]")
-CHECK_ID = r"[A-Z][A-Z0-9.]*(-[A-Z0-9.]+)+"
 
 
 class CatalogueError(ValueError):

@@ -9,9 +9,9 @@ from typing import Literal
 from gates.decide import load_generator
 from gates.decide.judgement import Judgement
 from gates.decide.load_facts import StageFacts
-from gates.decide.load_policy import LoadPolicy
 from gates.decide.load_verdict import LoadResult, LoadVerdict, StageVerdict, result_of
 from gates.decide.outcome import Outcome
+from settings.load_policy import LoadPolicy
 
 STEADY_SECONDS = 3
 """So many seconds in a row have to be good: one good second is no recovery."""

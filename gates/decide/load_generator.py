@@ -12,8 +12,8 @@ from typing import Any
 
 from gates.decide.judgement import Judgement
 from gates.decide.load_facts import LoadFacts, StageFacts, WorkerFacts
-from gates.decide.load_policy import GeneratorLimits
 from gates.decide.outcome import Outcome
+from settings.load_policy import GeneratorLimits
 
 RATE, SECOND, LATE, DROPPED, TOO_MUCH = (
     "sent rate",

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from gates.decide import load_generator
 from gates.decide.events import Counts
 from gates.decide.judgement import Judgement, outcome_of
-from gates.decide.limit import Limit
 from gates.decide.load_facts import EndpointFacts, LoadFacts, StageFacts
-from gates.decide.load_policy import LoadObjective, LoadPolicy
 from gates.decide.objective import Evidence, judge_target
 from gates.decide.outcome import Outcome
+from settings.limit import Limit
+from settings.load_policy import LoadObjective, LoadPolicy
 
 
 class LoadResult(enum.StrEnum):

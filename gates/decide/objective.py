@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from gates.decide.bursts import NONE_SEEN, Burst, Proof, events_wanted, proof, proved_size
 from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
-from gates.decide.limit import Limit
 from gates.decide.outcome import Meaning, Outcome
-from gates.decide.policy import Objective, RollbackLimit
+from settings.limit import Limit
+from settings.policy import Objective, RollbackLimit
 
 
 class Aim(Protocol):

@@ -15,8 +15,8 @@ from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
 from gates.decide.objective import Evidence
 from gates.decide.outcome import Meaning, Outcome
-from gates.decide.policy import Objective
 from gates.decide.statistics import events_to_prove
+from settings.policy import Objective
 
 RULE = "interpolated quantile"
 

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import re
 from typing import TYPE_CHECKING
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Decision, Outcome
 from gates.decide.scope import Phase
+from settings.deployment import parse_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gates.decide.deployment_policy import DeploymentPolicy
     from gates.decide.history import PhaseRun
+    from settings.deployment_policy import DeploymentPolicy
 
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 WEEK = dt.timedelta(days=7)
-_MOMENT = re.compile(rf"({'|'.join(DAYS)}) ([01][0-9]|2[0-3]):([0-5][0-9])")
 RULE = "schedule"
-
-
-def parse_moment(text: str) -> dt.timedelta:
-    """Turn `Saturday 22:00` into the time since the week began; raises ValueError."""
-    match = _MOMENT.fullmatch(text)
-    if match is None:
-        raise ValueError(f"“{text}” is no time of the week; write it like Saturday 22:00, in UTC")
-    return dt.timedelta(days=DAYS.index(match[1]), hours=int(match[2]), minutes=int(match[3]))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gates.decide.catalogue import COUNTDOWN, EVERY_PHASE, Row, in_window
 from gates.decide.fold import Stage
+from settings.deployment_policy import LAST_PHASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-LAST_PHASE = 7
 NEVER_LIVE = ("1", "3.1")
 """What these change carries no traffic, wherever traffic is: a failure stops and rolls nothing back."""
 BEFORE_THE_SWITCH = ("1", "2", "3.1", "3.2")

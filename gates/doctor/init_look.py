@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from checks.failures import failure_of
-from checks.promql import selector
-from gates.decide import guesses
+from gates.doctor import guesses
 from probes import http, prometheus
 from probes.observation import Deadline, Failure, FailureKind
 from probes.prometheus import PrometheusTarget, Series
-from probes.prometheus_configuration import scrape_intervals
+from probes.prometheus.configuration import scrape_intervals
 from probes.strict_json import NotJsonError
+from steps.kit.failures import failure_of
+from steps.objectives.promql import selector
 
 CALL_SECONDS = 10.0
 HEALTH_PATHS = ("/health", "/healthz", "/status", "/api/health", "/actuator/health", "/livez")

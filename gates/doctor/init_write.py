@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from environments.yaml_file import PLACEHOLDER
-from gates.run.init_look import Named, Seen
+from gates.doctor.init_look import Named, Seen
 
 _SHOWN = 5
 _RELEASE = '"{release}"'

@@ -8,32 +8,32 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from checks.platform import Platform
-from checks.request import regions_of, release_of
 from environments.loader import Loaded
 from gates.decide.catalogue import Row
 from gates.decide.outcome import Decision
-from gates.decide.policy import Policy
 from gates.decide.release import Release
+from gates.doctor.manners import examine_secrets, examine_sections, examine_traffic
+from gates.doctor.scenarios import SCENARIOS, examine_scenarios
 from gates.load import Checks, load_catalogue, load_policy
-from gates.run.doctor_audit import examine_audit
-from gates.run.doctor_aws import examine_aws
-from gates.run.doctor_data import examine_data, examine_evidence
-from gates.run.doctor_fhir import examine_fhir
-from gates.run.doctor_findings import Finding, Level, Subject
-from gates.run.doctor_grants import examine_grants
-from gates.run.doctor_kubernetes import examine_kubernetes
-from gates.run.doctor_manners import examine_secrets, examine_sections, examine_traffic
-from gates.run.doctor_monitoring import examine_monitoring
-from gates.run.doctor_names import examine_certificates, examine_dns
-from gates.run.doctor_people import examine_people
-from gates.run.doctor_postgres import examine_postgres
-from gates.run.doctor_prometheus import examine_overlaps, examine_prometheus
-from gates.run.doctor_redis import examine_redis
-from gates.run.doctor_scenarios import SCENARIOS, examine_scenarios
-from gates.run.doctor_services import examine_public_address, examine_service, examine_vantage
-from gates.run.doctor_synthetic import examine_synthetic
 from probes.observation import Deadline, utc_now
+from settings.policy import Policy
+from steps.cluster.doctor import examine_kubernetes
+from steps.data.doctor import examine_postgres
+from steps.data.doctor_files import examine_data, examine_evidence
+from steps.data.doctor_grants import examine_grants
+from steps.delivery.doctor import examine_aws
+from steps.flags.doctor import examine_redis
+from steps.flags.doctor_audit import examine_audit
+from steps.kit.findings import Finding, Level, Subject
+from steps.kit.platform import Platform
+from steps.kit.request import regions_of, release_of
+from steps.monitoring.doctor import examine_monitoring
+from steps.network.doctor import examine_certificates, examine_dns
+from steps.objectives.doctor import examine_overlaps, examine_prometheus
+from steps.people.doctor import examine_people
+from steps.service.doctor import examine_public_address, examine_service, examine_vantage
+from steps.service.doctor_fhir import examine_fhir
+from steps.service.doctor_synthetic import examine_synthetic
 
 WHOLE_SECONDS = 8.0
 """All systems are asked at once; whatever has not answered by then has not answered."""

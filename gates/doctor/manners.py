@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 from environments.loader import references, secret_file
 from environments.provider import program
-from environments.settings import Traffic
 from environments.yaml_file import ConfigurationError
 from gates.decide.catalogue import Row
-from gates.run.doctor_findings import Finding, Level, Subject
+from settings.environment import Traffic
+from steps.kit.findings import Finding, Level, Subject
 
 _SECRETS, _TRAFFIC, _SECTIONS = "secrets", "traffic", "sections"
 _EXPIRES_SOON = dt.timedelta(days=7)

@@ -7,15 +7,15 @@ import pathlib
 import tempfile
 from collections.abc import Sequence
 
-from checks.request import EVENTS
 from environments.yaml_file import ConfigurationError
 from gates.decide.catalogue import Row
 from gates.load import Checks
 from gates.run import lines
 from gates.run.child import LOG, ChildEnd, ChildPlan, run_child
-from gates.run.doctor_findings import Finding, Level, Subject
 from gates.run.evidence import write_json
 from gates.run.manifest import check_scenarios, manifest
+from steps.kit.findings import Finding, Level, Subject
+from steps.kit.request import EVENTS
 
 SCENARIOS = "scenarios"
 MOST_SECONDS = 120.0

@@ -6,11 +6,6 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from checks import baseline
-from checks.baseline_collectors import COLLECTORS, collect
-from checks.history import History
-from checks.platform import Platform
-from checks.request import Request, new_run_id, refuse_malformed
 from environments.loader import checks_of
 from environments.provider import environment
 from environments.store import StoreError
@@ -19,6 +14,11 @@ from gates.decide.plain_text import cleaned
 from gates.load import Checks, load_policy
 from gates.run.verdict import VERSION
 from probes.observation import utc_now
+from steps.collectors import COLLECTORS, collect
+from steps.kit import baseline
+from steps.kit.history import History
+from steps.kit.platform import Platform
+from steps.kit.request import Request, new_run_id, refuse_malformed
 
 NOT_BEFORE = (
     "this is no picture of before. Checks compare with the latest baseline, which is now this one; what was "

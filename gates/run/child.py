@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from checks.request import EVENTS
 from gates.load import ROOT
 from gates.run.lines import Tail
+from steps.kit.request import EVENTS
 
 POLL_SECONDS = 0.1
 STOP_SECONDS = 20.0

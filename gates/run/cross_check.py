@@ -8,13 +8,13 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from checks.request import EVENTS
 from environments.loader import checks_of
 from environments.yaml_file import ConfigurationError
 from gates.decide.outcome import Outcome
 from gates.decide.scope import Gate, Scope, gate_of
 from gates.load import Checks, load_catalogue
 from gates.run import lines, verdict
+from steps.kit.request import EVENTS
 
 MANIFEST = "manifest.json"
 Cells = dict[tuple[str, str], list[Any]]

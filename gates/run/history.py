@@ -6,13 +6,13 @@ import dataclasses
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 
-from checks.history import History
 from environments.store import StoreError
 from gates.decide.history import Entry, Kind, attempts, gaps
 from gates.decide.outcome import Decision
 from gates.decide.scope import Phase
 from probes.observation import utc_now
 from reports.words import GATE
+from steps.kit.history import History
 
 FORGOTTEN = "this run is not in the history, so the next phase can't build on it"
 

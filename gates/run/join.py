@@ -10,7 +10,6 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from checks.request import EVENTS, new_run_id
 from gates.decide.fold import Folded, fold
 from gates.decide.not_asked import OTHER_REGIONS
 from gates.decide.outcome import Decision, worst_decision
@@ -22,6 +21,7 @@ from gates.run.evidence import read_back, write_json
 from gates.run.manifest import manifest
 from probes.observation import utc_now
 from reports import writers
+from steps.kit.request import EVENTS, new_run_id
 
 SAME = (
     *("gate", "window", "phase", "at", "environment", "release"),

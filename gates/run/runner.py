@@ -8,15 +8,6 @@ import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from checks.history import History
-from checks.request import (
-    EVENTS,
-    new_run_id,
-    refuse_malformed,
-    regions_of,
-    release_of,
-    switched_at_of,
-)
 from environments.loader import Loaded, checks_of, name_of
 from environments.provider import Patience, ProviderError, environment
 from environments.store import store_of
@@ -26,7 +17,6 @@ from gates.decide.fold import Folded, Reason, Stage, fold
 from gates.decide.history import by_part
 from gates.decide.not_asked import Surroundings, not_asked, unmet
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
-from gates.decide.policy import Policy
 from gates.decide.scope import Gate, Scope, no_such_part
 from gates.load import OUT, Checks, load_catalogue, load_policy
 from gates.run import lines, verdict
@@ -34,9 +24,19 @@ from gates.run.child import ChildPlan, run_child
 from gates.run.evidence import read_back, write_json
 from gates.run.history import Chronicle
 from gates.run.manifest import Manifest, check_scenarios, manifest
-from gates.run.overlap import overlaps
 from probes.observation import utc_now
 from reports import writers
+from settings.policy import Policy
+from steps.kit.history import History
+from steps.kit.request import (
+    EVENTS,
+    new_run_id,
+    refuse_malformed,
+    regions_of,
+    release_of,
+    switched_at_of,
+)
+from steps.objectives.overlap import overlaps
 
 DEADLINE_GRACE_SECONDS = 60.0
 _INTERRUPTED = "The run was interrupted before its end; run the gate again."

@@ -21,8 +21,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
-from probes.aws_failures import NOT_THERE, SENTENCES, FoundError, code, failure_kind
-from probes.aws_values import (
+from probes.aws.failures import NOT_THERE, SENTENCES, FoundError, code, failure_kind
+from probes.aws.values import (
     AccessKeys,
     AwsTarget,
     Bucket,

@@ -21,7 +21,7 @@ import httpx
 from pydantic import SecretStr
 
 from probes import network, strict_json
-from probes.http_transport import PHASES, DeadlineTransport
+from probes.http.transport import PHASES, DeadlineTransport
 from probes.observation import Deadline, Failure, FailureKind, Observation, utc_now
 from probes.phases import PhaseClock
 from probes.strict_json import NotJsonError

@@ -16,17 +16,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
-from probes import kubernetes_models as models
-from probes import kubernetes_reading as reading
-from probes import kubernetes_rights
-from probes.kubernetes_client import (
+from probes.kubernetes import models, reading
+from probes.kubernetes import rights as kubernetes_rights
+from probes.kubernetes.client import (
     FoundError,
     KubernetesTarget,
     Session,
     failure_kind,
     path_of,
 )
-from probes.kubernetes_objects import (
+from probes.kubernetes.objects import (
     ClusterHealth,
     ConfigMap,
     LogLevels,
@@ -34,8 +33,8 @@ from probes.kubernetes_objects import (
     Traffic,
     Workload,
 )
-from probes.kubernetes_placing import UnknownRuleError, placed
-from probes.kubernetes_quota import quotas
+from probes.kubernetes.placing import UnknownRuleError, placed
+from probes.kubernetes.quota import quotas
 from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
 from probes.phases import PhaseClock
 

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from pydantic import SecretStr
 
 from probes import http
-from probes.kubernetes_models import Model, Page
+from probes.kubernetes.models import Model, Page
 from probes.observation import Deadline, Failure, FailureKind, Observation
 from probes.waiting import pause
 

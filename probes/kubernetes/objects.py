@@ -10,7 +10,7 @@ import datetime as dt
 import math
 from collections.abc import Mapping
 
-from probes.kubernetes_models import Condition
+from probes.kubernetes.models import Condition
 
 FIRST_REVISION = "deployment.kubernetes.io/revision"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

@@ -10,8 +10,8 @@ import collections
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from probes.kubernetes_models import Node, Pod, PodTerm, Selector
-from probes.kubernetes_scheduling import holds, may_be_placed
+from probes.kubernetes.models import Node, Pod, PodTerm, Selector
+from probes.kubernetes.scheduling import holds, may_be_placed
 
 _HASHES = ("pod-template-hash", "controller-revision-hash")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from probes.kubernetes_models import Kind, Pod, ResourceQuota
-from probes.kubernetes_objects import Quota
-from probes.kubernetes_reading import asks, quantity
+from probes.kubernetes.models import Kind, Pod, ResourceQuota
+from probes.kubernetes.objects import Quota
+from probes.kubernetes.reading import asks, quantity
 
 
 def quotas(found: Iterable[ResourceQuota], pod: Pod) -> Iterator[Quota]:

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from probes import kubernetes_models as models
-from probes.kubernetes_models import Kind
-from probes.kubernetes_objects import (
+from probes.kubernetes import models
+from probes.kubernetes.models import Kind
+from probes.kubernetes.objects import (
     FIRST_REVISION,
     LAST_APPLIED,
     RESTARTED_AT,
@@ -26,7 +26,7 @@ from probes.kubernetes_objects import (
     Room,
     SystemPod,
 )
-from probes.kubernetes_scheduling import may_go
+from probes.kubernetes.scheduling import may_go
 
 _PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 # What node-problem-detector calls its permanent problems; EKS' agent has conditions that end in Ready.

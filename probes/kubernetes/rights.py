@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from probes.kubernetes_models import Rules
+from probes.kubernetes.models import Rules
 
 _READS: Final = frozenset({"get", "list", "watch"})
 # Every service account may read which authorities the cluster trusts.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from probes.kubernetes_models import Node, NodeTerm, Pod, Requirement, Taint
+from probes.kubernetes.models import Node, NodeTerm, Pod, Requirement, Taint
 
 _KEEPS_OUT: Final = ("NoSchedule", "NoExecute")
 _NAME: Final = "metadata.name"

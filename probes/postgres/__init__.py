@@ -21,10 +21,10 @@ from pydantic import SecretStr
 from probes import network
 from probes.observation import Deadline, Facts, FailureKind, Observation, utc_now
 from probes.phases import PhaseClock
-from probes.postgres_failures import KnownFailure, failure_kind, failure_of, login_failure
-from probes.postgres_policies import ask_policies
-from probes.postgres_rights import EXCESS_QUERY, Right, Rights
-from probes.postgres_session import DeadlineConnection
+from probes.postgres.failures import KnownFailure, failure_kind, failure_of, login_failure
+from probes.postgres.policies import ask_policies
+from probes.postgres.rights import EXCESS_QUERY, Right, Rights
+from probes.postgres.session import DeadlineConnection
 
 __all__ = [
     "PostgresTarget",

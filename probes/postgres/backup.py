@@ -18,8 +18,9 @@ import threading
 from collections.abc import Mapping
 from typing import IO, Any, Final
 
-from probes import archive, files
+from probes import files
 from probes.observation import Deadline, Observation
+from probes.postgres import archive
 
 _TOO_OLD: Final = re.compile(
     rb"unsupported version|not support compression|compression not supported in this"

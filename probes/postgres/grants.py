@@ -9,7 +9,7 @@ from typing import Final
 from probes import postgres
 from probes.observation import Deadline, Observation
 from probes.postgres import PostgresTarget, Reader
-from probes.schema import qualified
+from probes.postgres.schema import qualified
 
 # What is not there is left out: a table may come with the release.
 _COLUMNS: Final = """

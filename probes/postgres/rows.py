@@ -17,8 +17,8 @@ from psycopg import sql
 from probes import postgres
 from probes.observation import Deadline, Observation
 from probes.postgres import PostgresTarget, Reader
-from probes.postgres_policies import ask_policies
-from probes.schema import qualified, quoted
+from probes.postgres.policies import ask_policies
+from probes.postgres.schema import qualified, quoted
 
 STRETCHES: Final = 50
 MAX_ORPHANS: Final = 1_000

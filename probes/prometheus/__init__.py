@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from probes import http
 from probes.api import NotAnsweredError, UnusableAnswerError
 from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
-from probes.prometheus_answers import (
+from probes.prometheus.answers import (
     Matrix,
     RangeSeries,
     SampleSet,
@@ -31,8 +31,8 @@ from probes.prometheus_answers import (
     read_samples,
     read_vector,
 )
-from probes.prometheus_instrument import Instrument, Steps, read_instrument
-from probes.prometheus_transport import (
+from probes.prometheus.instrument import Instrument, Steps, read_instrument
+from probes.prometheus.transport import (
     Carrier,
     failure_kind,
 )

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from probes import http
 from probes.api import MAX_ANSWER_BYTES, UnusableAnswerError, good_answer
 from probes.observation import Deadline, utc_now
-from probes.prometheus_answers import read_data, read_time, read_vector
+from probes.prometheus.answers import read_data, read_time, read_vector
 
 _NO_SUCH_PATH: Final = (400, 404)
 _REMEDY: Final = "name a Prometheus that scrapes the release itself, or a VictoriaMetrics"

@@ -19,8 +19,8 @@ from redis.retry import Retry
 
 from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
 from probes.phases import PhaseClock
-from probes.redis_connection import DeadlineRedisConnection, DeadlineSocket, open_socket
-from probes.redis_failures import SENTENCES, FoundError, failure_kind
+from probes.redis.connection import DeadlineRedisConnection, DeadlineSocket, open_socket
+from probes.redis.failures import SENTENCES, FoundError, failure_kind
 
 __all__ = [
     "KeyCount",

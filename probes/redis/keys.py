@@ -16,7 +16,7 @@ import redis
 
 from probes.observation import Deadline, FailureKind, Observation
 from probes.redis import Client, RedisTarget, observe, run, scan
-from probes.redis_failures import FoundError
+from probes.redis.failures import FoundError
 
 __all__ = ["Held", "KeyNames", "Texts", "key_names", "texts"]
 

@@ -15,7 +15,7 @@ import redis
 
 from probes.observation import Deadline, FailureKind, Observation
 from probes.redis import Client, RedisTarget, observe, run
-from probes.redis_failures import FoundError
+from probes.redis.failures import FoundError
 
 __all__ = ["RedisRights", "excess_rights"]
 

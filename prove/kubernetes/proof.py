@@ -10,18 +10,18 @@ from typing import Any
 
 import yaml
 
-from checks.availability import Availability
-from checks.check import Check
-from checks.clusters import Clusters
-from checks.platform import Platform
 from gates.decide.release import Release
 from prove.kubernetes.kubelets import DIGEST
 from prove.kubernetes.likeness import STORIES, differences
 from prove.kubernetes.recordings import load, replay
 from prove.proof import Cases
 from sandbox.standins.cluster.state import APP
-from tests.checks.cluster_platform import CHECKS, a_cluster_platform, sentences, write_evidence
+from steps.cluster.clusters import Clusters
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.platform import Platform
 from tests.probes.standin_server import listening
+from tests.steps.cluster_platform import CHECKS, a_cluster_platform, sentences, write_evidence
 
 PROMISE = "what a real Kubernetes showed is judged as by hand, and the stand-in shows the same"
 EXPECTED = pathlib.Path(__file__).parent / "expected.yaml"

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import probes
-from checks import failures
-from checks.baseline import CannotCollectError, NoBaselineError, load_baseline
-from checks.clusters import EACH, Clusters, Look
-from checks.platform import Platform
-from checks.rollout import restart_key
 from environments.store import DamagedRecordError, StoreError
-from probes.kubernetes_objects import Deployment
+from probes.kubernetes.objects import Deployment
+from steps.cluster.clusters import EACH, Clusters, Look
+from steps.cluster.rollout import restart_key
+from steps.kit import failures
+from steps.kit.baseline import CannotCollectError, NoBaselineError, load_baseline
+from steps.kit.platform import Platform
 
 DEPLOYMENTS = "deployments"
 """The name of the collector."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import probes
-from checks.check import Check
-from checks.clusters import Clusters, found, unreadable
-from checks.data import missing
-from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.kubernetes_objects import ClusterHealth, Node, Room, fits
+from probes.kubernetes.objects import ClusterHealth, Node, Room, fits
 from probes.observation import Deadline, Observation
+from steps.cluster.clusters import Clusters, found, unreadable
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.said import missing
 
 _RESOURCES: Sequence[tuple[str, Callable[[Room], float]]] = (
     ("CPU", lambda room: room.cpu),

@@ -8,11 +8,18 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import probes
-from checks import failures
-from checks.check import Check
-from checks.data import missing
-from checks.platform import NotDescribedError, Platform
-from checks.settling import (
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from probes.kubernetes.objects import Deployment, Pod, Rights, Traffic, Workload
+from probes.observation import Facts, Observation
+from settings.fields import server_of
+from settings.kubernetes import Kubernetes, RegionCluster
+from steps.kit import failures
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.run import Run
+from steps.kit.said import missing
+from steps.kit.settling import (
     Ended,
     Progress,
     SettleClocks,
@@ -21,12 +28,6 @@ from checks.settling import (
     settle_seconds,
     settled,
 )
-from environments.fields import server_of
-from environments.sections.kubernetes import Kubernetes, RegionCluster
-from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
-from probes.kubernetes_objects import Deployment, Pod, Rights, Traffic, Workload
-from probes.observation import Facts, Observation
 
 V = TypeVar("V", bound=Facts)
 
@@ -117,6 +118,11 @@ class Clusters:
         self._clocks = SettleClocks()
         self._rights: dict[str, Observation[Rights]] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, run: Run) -> Clusters:
+        """Return those of a run."""
+        return cls(run.platform)
 
     @property
     def section(self) -> Kubernetes:

@@ -10,10 +10,10 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 
-from checks.cluster_facts import ConfigBefore
-from checks.data import missing
 from gates.decide.judgement import Judgement
-from probes.kubernetes_objects import ConfigMap
+from probes.kubernetes.objects import ConfigMap
+from steps.cluster.baseline import ConfigBefore
+from steps.kit.said import missing
 
 Times = Mapping[str, dt.datetime]
 """When pods or containers began, by pod."""

@@ -6,15 +6,15 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 
 import probes
-from checks import rollout, running_images
-from checks.check import Check
-from checks.cluster_facts import config_before
-from checks.clusters import Clusters, Look, found, unreadable
-from checks.config_change import Change, change
-from checks.deployed import states
-from checks.settling import Progress, Settled
 from gates.decide.judgement import Judgement, harmless
-from probes.kubernetes_objects import ConfigMap, Pod
+from probes.kubernetes.objects import ConfigMap, Pod
+from steps.cluster import rollout, running_images
+from steps.cluster.baseline import config_before
+from steps.cluster.clusters import Clusters, Look, found, unreadable
+from steps.cluster.config_change import Change, change
+from steps.cluster.deployed import states
+from steps.kit.check import Check
+from steps.kit.settling import Progress, Settled
 
 RESTART = "restart"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from checks import rollout, running_images
-from checks.check import Check
-from checks.cluster_facts import restarts_before
-from checks.clusters import Clusters, Look, found
-from checks.settling import Progress, Settled
 from gates.decide.judgement import Judgement
-from probes.kubernetes_objects import Deployment
+from probes.kubernetes.objects import Deployment
+from steps.cluster import rollout, running_images
+from steps.cluster.baseline import restarts_before
+from steps.cluster.clusters import Clusters, Look, found
+from steps.kit.check import Check
+from steps.kit.settling import Progress, Settled
 
 ROLLOUT = "rollout"
 _OF_THE_NODE = frozenset(

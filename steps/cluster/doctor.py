@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import probes
-from checks import cluster_health, release_logs, running_images
-from checks.clusters import Clusters, few
-from checks.failures import failure_of
-from environments.sections.kubernetes import Kubernetes
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
-from probes.kubernetes_objects import ClusterHealth, Pod, Traffic, Workload
+from probes.kubernetes.objects import ClusterHealth, Pod, Traffic, Workload
 from probes.observation import Failure, FailureKind, Observation
+from settings.kubernetes import Kubernetes
+from steps.cluster import cluster_health, release_logs, running_images
+from steps.cluster.clusters import Clusters, few
+from steps.kit.failures import failure_of
+from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
 
 _SYSTEM = "Kubernetes"
 _NODES, _LOGS = "nodes and the pods of all namespaces", "logs of its pods"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import probes
-from checks import running_images
-from checks.check import Check
-from checks.clusters import ENDPOINTS_SETTLE_SECONDS, Clusters, found, unreadable
-from checks.data import missing
-from checks.settling import Progress
 from gates.decide.judgement import Judgement
-from probes.kubernetes_objects import LogLevels, Pod
+from probes.kubernetes.objects import LogLevels, Pod
 from probes.observation import Observation
+from steps.cluster import running_images
+from steps.cluster.clusters import ENDPOINTS_SETTLE_SECONDS, Clusters, found, unreadable
+from steps.kit.check import Check
+from steps.kit.said import missing
+from steps.kit.settling import Progress
 
 
 def judge(clusters: Clusters, check: Check) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from checks.settling import Progress
-from probes.kubernetes_objects import Container, Deployment, Pod
+from probes.kubernetes.objects import Container, Deployment, Pod
+from steps.kit.settling import Progress
 
 FINAL_WAITING = frozenset(
     {

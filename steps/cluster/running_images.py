@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from checks.check import Check
-from checks.clusters import Clusters, found
-from checks.data import missing
-from checks.evidence import EvidenceReading, read_evidence
-from checks.images import build_evidence_kind
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.kubernetes_objects import Container, Pod
+from probes.kubernetes.objects import Container, Pod
+from steps.cluster.clusters import Clusters, found
+from steps.delivery.images import build_evidence_kind
+from steps.kit.check import Check
+from steps.kit.evidence import EvidenceReading, read_evidence
+from steps.kit.said import missing
 
 Digests = Mapping[str, frozenset[str]]
 """Of each image of the release: the digests that may run."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from pytest_bdd import then, when
 
-from checks import cluster_health, release_logs, storage
-from checks.check import Check
-from checks.clusters import Clusters
-from checks.configured import Configured
-from checks.deployed import Deployed
-from checks.run import Run
-from checks.traffic_way import TrafficWay
+from steps.cluster import cluster_health, release_logs
+from steps.cluster.clusters import Clusters
+from steps.cluster.configured import Configured
+from steps.cluster.deployed import Deployed
+from steps.cluster.traffic_way import TrafficWay
+from steps.kit.check import Check
+from steps.kit.run import Run
+from steps.objectives import storage
 
 
 @when("the clusters of every region are read", target_fixture="clusters")
 def read(run: Run) -> Clusters:
-    return run.clusters
+    return run.shared(Clusters.of)
 
 
 @then("what carries the traffic is scaled up for the deployment")

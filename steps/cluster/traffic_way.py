@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from checks.availability import Availability, usable
-from checks.check import Check
-from checks.clusters import ENDPOINTS_SETTLE_SECONDS, Clusters, Look, found, is_wanted
-from checks.platform import Platform
-from checks.settling import Progress, Settled
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Meaning, Outcome
 from probes import http
 from probes.http import NotJsonError
-from probes.kubernetes_objects import Pod
+from probes.kubernetes.objects import Pod
+from steps.cluster.clusters import ENDPOINTS_SETTLE_SECONDS, Clusters, Look, found, is_wanted
+from steps.kit.availability import Availability, usable
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.settling import Progress, Settled
 
 _Progress = Callable[[Look], Progress]
 

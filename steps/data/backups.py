@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import probes
-from checks import failures
-from checks.check import Check
-from checks.data import DataSystem, age, megabytes, missing, verdict
-from checks.platform import Platform
-from environments.sections.data import Data
 from gates.decide.judgement import Judgement
 from probes.files import Entry
 from probes.observation import FailureKind, utc_now
+from settings.data import Data
+from steps.data.described import DataSystem
+from steps.kit import failures
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.said import missing, verdict
+from steps.kit.units import age, megabytes
 
 _MEGABYTE = 1024 * 1024
 _CLOCKS_DIFFER_SECONDS = 120.0

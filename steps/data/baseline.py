@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import probes
-from checks import failures
-from checks.baseline import (
+from environments.store import DamagedRecordError, StoreError
+from probes.observation import Facts, Observation
+from steps.data.described import DataPlatform, DataSystem
+from steps.data.migration_rules import current
+from steps.data.reading import applied_of, count, follow, named
+from steps.kit import failures
+from steps.kit.baseline import (
     SHARED,
     Before,
     CannotCollectError,
@@ -15,12 +20,7 @@ from checks.baseline import (
     before,
     load_baseline,
 )
-from checks.data import DataPlatform, DataSystem
-from checks.platform import Platform
-from checks.reading import applied_of, count, follow, named
-from environments.store import DamagedRecordError, StoreError
-from gates.decide.migrations import current
-from probes.observation import Facts, Observation
+from steps.kit.platform import Platform
 
 ROWS, ORPHANS, SCHEMA, MIGRATIONS = "row counts", "orphans", "schema", "migrations"
 """The names of the collectors."""
@@ -60,7 +60,7 @@ def schema(platform: Platform) -> Mapping[str, Any]:
     """Collect every table's fingerprint and indexes, and what is unfinished; raises CannotCollectError."""
     deadline = platform.call_deadline()
     login = DataPlatform(platform).login
-    structure = _value("the schema", probes.schema.structure(login, deadline=deadline))
+    structure = _value("the schema", probes.postgres.schema.structure(login, deadline=deadline))
     tables = {name: shape.fingerprint for name, shape in structure.tables.items()}
     indexes = {name: list(shape.indexes) for name, shape in structure.tables.items()}
     unfinished = [one.key for one in structure.unfinished]

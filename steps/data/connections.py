@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import probes
-from checks.check import Check
-from checks.data import DataSystem, age, verdict
-from checks.platform import Platform
-from gates.decide.data_policy import ConnectionPolicy
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from settings.data_policy import ConnectionPolicy
+from steps.data.described import DataSystem
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.said import verdict
+from steps.kit.units import age
 
 _MEGABYTE = 1024 * 1024
 

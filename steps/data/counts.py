@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from gates.decide.data_policy import CountRule
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from settings.data_policy import CountRule
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

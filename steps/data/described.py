@@ -1,4 +1,4 @@
-"""What all checks of the data need: the environment's section, the policy, the login, words for ages."""
+"""What all checks of the data need: the environment's section, the policy, the login."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import dataclasses
 from typing import Any
 
 import probes
-from checks import failures
-from checks.check import Check
-from checks.platform import NotDescribedError, Platform
-from environments.sections.data import Backups, Data, Migrations
-from gates.decide.data_policy import DataPolicy
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
 from probes.observation import Observation
-
-_UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
+from settings.data import Backups, Data, Migrations
+from settings.data_policy import DataPolicy
+from steps.kit import failures
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,41 +78,3 @@ class DataSystem(DataPlatform):
     def unreadable(self, subject: str, observed: Observation[Any]) -> Judgement:
         """Return the ERROR of something that could not be read."""
         return failures.instrument_error(subject, failures.failure_of(observed))
-
-
-def age(seconds: float) -> str:
-    """Return a time span as people say it: 35 d, 7.5 h, 12 min, 8 s."""
-    for size, unit in _UNITS:
-        if abs(seconds) >= 2 * size or (unit == "min" and abs(seconds) >= size):
-            return f"{seconds / size:.1f}".removesuffix(".0") + f" {unit}"
-    return f"{seconds:.0f} s"
-
-
-def megabytes(size: float) -> str:
-    """Return a size as people say it."""
-    return f"{size / 1_000_000:,.1f} MB" if size >= 100_000 else f"{size:,.0f} bytes"  # noqa: PLR2004 - a tenth of the unit
-
-
-def missing(subject: str, sentence: str, clears: str) -> Judgement:
-    """Return the INCONCLUSIVE of evidence that is not there."""
-    return Judgement(
-        outcome=Outcome.INCONCLUSIVE,
-        rule="evidence",
-        subject=subject,
-        sentence=sentence,
-        clears=clears,
-    )
-
-
-def verdict(
-    *, good: bool, rule: str, subject: str, sentence: str, clears: str, **more: Any
-) -> Judgement:
-    """Return a PASS or FAIL; `clears` is kept for a FAIL alone."""
-    return Judgement(
-        outcome=Outcome.PASS if good else Outcome.FAIL,
-        rule=rule,
-        subject=subject,
-        sentence=sentence,
-        clears="" if good else clears,
-        **more,
-    )

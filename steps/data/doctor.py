@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from checks.failures import failure_of
-from environments.settings import Postgres, TableOfRecords
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
 from probes import postgres
 from probes.observation import Failure, FailureKind
 from probes.postgres import PostgresTarget, Right
+from settings.environment import Postgres, TableOfRecords
+from steps.kit.failures import failure_of
+from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
 
 _SYSTEM = "Postgres"
 _SHOWN_STATEMENTS = 20

@@ -6,13 +6,13 @@ import shutil
 from collections.abc import Iterator
 
 import probes
-from checks.evidence import store
-from checks.failures import failure_of
-from environments.sections.data import Backups, Data, Migrations
-from environments.sections.delivery import EvidenceStore
-from gates.run.doctor_findings import Finding, Level, Subject
 from probes.observation import Failure
 from probes.repository import RepositoryTarget
+from settings.data import Backups, Data, Migrations
+from settings.delivery import EvidenceStore
+from steps.kit.evidence import store
+from steps.kit.failures import failure_of
+from steps.kit.findings import Finding, Level, Subject
 
 _BACKUPS, _REPOSITORY, _EVIDENCE = "backups", "repository", "evidence"
 

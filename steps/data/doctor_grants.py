@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Iterator
 
 import probes
-from environments.sections.data import Data
-from gates.run.doctor_findings import Finding, Level, Subject
-from gates.run.doctor_postgres import quoted
+from settings.data import Data
+from steps.data.doctor import quoted
+from steps.kit.findings import Finding, Level, Subject
 
 _SYSTEM = "Postgres"
 _OF_MIGRATIONS = (

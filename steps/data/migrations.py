@@ -10,21 +10,22 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import probes
-from checks import failures
-from checks.check import Check
-from checks.data import DataSystem, missing, verdict
-from checks.data_facts import MIGRATIONS, SCHEMA, known
-from checks.platform import Platform
-from checks.reading import applied_of
-from checks.settling import Ended, Progress, Settled, missed, settle_seconds, settled
-from gates.decide import migrations
-from gates.decide.data_policy import MigrationLogPolicy
 from gates.decide.judgement import Judgement
-from gates.decide.migrations import Applied, Released
 from gates.decide.outcome import Meaning, Outcome
 from probes.files import Content
 from probes.observation import FailureKind, Observation
 from probes.repository import RepositoryTarget, TaggedFiles
+from settings.data_policy import MigrationLogPolicy
+from steps.data import migration_rules as migrations
+from steps.data.baseline import MIGRATIONS, SCHEMA, known
+from steps.data.described import DataSystem
+from steps.data.migration_rules import Applied, Released
+from steps.data.reading import applied_of
+from steps.kit import failures
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.said import missing, verdict
+from steps.kit.settling import Ended, Progress, Settled, missed, settle_seconds, settled
 
 _READ_SECONDS = 20.0
 """A release repository that has to be cloned takes longer than an ordinary call."""
@@ -410,7 +411,9 @@ def _unfinished(listed: Sequence[probes.schema.Unfinished], *, old: bool) -> Jud
         sentence=f"{first.what} {names} {what}"
         + ("; the baseline has it too, so it is older than this release" if old else ""),
         clears=clears.format(
-            name=f'"{first.name}"', table=probes.schema.quoted(first.table), state=first.state
+            name=f'"{first.name}"',
+            table=probes.postgres.schema.quoted(first.table),
+            state=first.state,
         ),
         observed=len(listed),
         target=0,

@@ -6,11 +6,11 @@ import dataclasses
 from typing import TypeVar
 
 import probes
-from checks.data import DataPlatform
-from checks.pace import paced
-from environments.sections.data import Reference, Table
-from gates.decide.migrations import Applied
 from probes.observation import Deadline, Facts, FailureKind, Observation
+from settings.data import Reference, Table
+from steps.data.described import DataPlatform
+from steps.data.migration_rules import Applied
+from steps.data.pace import paced
 
 V = TypeVar("V", bound=Facts)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pytest_bdd import then, when
 
-from checks.backups import BackupFolder
-from checks.check import Check
-from checks.connections import judge_connections
-from checks.migrations import MigrationCheck
-from checks.run import Run
-from checks.tables import TableCheck
+from steps.data.backups import BackupFolder
+from steps.data.connections import judge_connections
+from steps.data.migrations import MigrationCheck
+from steps.data.tables import TableCheck
+from steps.kit.check import Check
+from steps.kit.run import Run
 
 
 @when("the backups of the database are listed", target_fixture="backups")

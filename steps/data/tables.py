@@ -7,19 +7,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import probes
-from checks.baseline import Before, command
-from checks.check import Check
-from checks.data import DataSystem, missing, verdict
-from checks.data_facts import ORPHANS, ROWS, known, known_if_any
-from checks.platform import Platform
-from checks.reading import count, follow, named
-from environments.sections.data import Reference, Table
-from gates.decide.counts import Band, Count, moved, nulls_moved
-from gates.decide.data_policy import CountPolicy
 from gates.decide.history import ONE_DEPLOYMENT
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from probes.observation import Observation, utc_now
+from settings.data import Reference, Table
+from settings.data_policy import CountPolicy
+from steps.data.baseline import ORPHANS, ROWS, known, known_if_any
+from steps.data.counts import Band, Count, moved, nulls_moved
+from steps.data.described import DataSystem
+from steps.data.reading import count, follow, named
+from steps.kit.baseline import Before, command
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.said import missing, verdict
 
 
 class TableCheck:
@@ -196,7 +197,7 @@ def orphans_judged(
     old = isinstance(before, int) and 0 < found.found <= before
     sentence = f"{name}: no row points nowhere" + _looked_at(found)
     if found.found:
-        more = " or more" if found.found >= probes.rows.MAX_ORPHANS else ""
+        more = " or more" if found.found >= probes.postgres.rows.MAX_ORPHANS else ""
         points = "row points" if found.found == 1 else f"rows{more} point"
         sentence = f"{name}: {found.found:,} {points} nowhere" + _looked_at(found)
         unknown = "no baseline has counted them"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import probes
-from checks.platform import NotDescribedError, Platform
+from steps.kit.platform import NotDescribedError, Platform
 
 
 def aws_target(platform: Platform) -> probes.aws.AwsTarget:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import probes
-from checks import bundle, images
-from checks.aws_account import aws_target
-from checks.baseline import SHARED, CannotCollectError
-from checks.failures import failure_of
-from checks.platform import Platform
 from probes.observation import Facts, Observation
+from steps.delivery import bundle, images
+from steps.delivery.aws_account import aws_target
+from steps.kit.baseline import SHARED, CannotCollectError
+from steps.kit.failures import failure_of
+from steps.kit.platform import Platform
 
 IMAGES = "image digests"
 BUILD = "web build"

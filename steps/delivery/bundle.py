@@ -9,18 +9,18 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 import probes
-from checks.aws_account import aws_target
-from checks.check import Check
-from checks.evidence import EvidenceReading, read_evidence
-from checks.failures import failure_of, instrument_error
-from checks.platform import NotDescribedError, Platform
-from environments.sections.delivery import Frontend as Settings
-from gates.decide.evidence import Line, of_release
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Outcome
-from gates.decide.sections import Section
 from probes.observation import Observation
 from probes.strict_json import NotJsonError, parse
+from settings.delivery import Frontend as Settings
+from settings.sections import Section
+from steps.delivery.aws_account import aws_target
+from steps.kit.check import Check
+from steps.kit.evidence import EvidenceReading, read_evidence
+from steps.kit.evidence_rules import Line, of_release
+from steps.kit.failures import failure_of, instrument_error
+from steps.kit.platform import NotDescribedError, Platform
 
 READ_SECONDS = 60.0
 """A whole bundle is read in many calls, maybe from another continent."""

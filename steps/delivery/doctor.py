@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import probes
-from checks.aws_account import aws_target
-from checks.failures import failure_of
-from environments.sections.delivery import Frontend, Images, Secrets
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, not_proved, unreachable
 from probes.observation import Failure, FailureKind, Observation, utc_now
+from settings.delivery import Frontend, Images, Secrets
+from steps.delivery.aws_account import aws_target
+from steps.kit.failures import failure_of
+from steps.kit.findings import Finding, Keys, Level, Subject, not_proved, unreachable
 
 _SYSTEM = "AWS"
 _KEYS = Keys("aws.endpoint_url", "aws.ca_file", "aws.access_key_id")

@@ -6,15 +6,15 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import probes
-from checks.aws_account import aws_target
-from checks.bundle import described, is_of_others, objects, read_manifest
-from checks.check import Check
-from checks.failures import failure_of, instrument_error
-from checks.platform import Platform
-from checks.settling import Ended, Progress, Settled, missed, settle_seconds, settled
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Observation
+from steps.delivery.aws_account import aws_target
+from steps.delivery.bundle import described, is_of_others, objects, read_manifest
+from steps.kit.check import Check
+from steps.kit.failures import failure_of, instrument_error
+from steps.kit.platform import Platform
+from steps.kit.settling import Ended, Progress, Settled, missed, settle_seconds, settled
 
 _DONE = "completed"
 

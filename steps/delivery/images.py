@@ -6,16 +6,16 @@ import concurrent.futures
 import dataclasses
 
 import probes
-from checks.aws_account import aws_target
-from checks.check import Check
-from checks.evidence import EvidenceReading, read_evidence
-from checks.failures import failure_of, instrument_error
-from checks.platform import NotDescribedError, Platform
-from environments.sections.delivery import Images as Section
-from gates.decide.evidence import judge_result
 from gates.decide.judgement import Judgement, contains_all
 from gates.decide.outcome import Outcome
 from probes.observation import Observation
+from settings.delivery import Images as Section
+from steps.delivery.aws_account import aws_target
+from steps.kit.check import Check
+from steps.kit.evidence import EvidenceReading, read_evidence
+from steps.kit.evidence_rules import judge_result
+from steps.kit.failures import failure_of, instrument_error
+from steps.kit.platform import NotDescribedError, Platform
 
 
 def described(platform: Platform) -> Section:

@@ -11,18 +11,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 
-from checks.availability import Availability, Reading
-from checks.check import Check
-from checks.platform import NotDescribedError, Platform
-from checks.schema_findings import findings, unseen, unusable
-from environments.sections.delivery import Mobile as Settings
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.decide.judgement import Judgement, equals
-from gates.decide.openapi import NotComparableError, compared
 from gates.decide.outcome import Outcome
-from gates.decide.sections import Section
 from probes import http
 from probes.http import HeaderValue, HttpAnswer, NotJsonError
+from settings.delivery import Mobile as Settings
+from settings.sections import Section
+from steps.delivery.openapi import NotComparableError, compared
+from steps.delivery.schema_findings import findings, unseen, unusable
+from steps.kit.availability import Availability, Reading
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
 
 _MAX_DOCUMENT_BYTES = 8 * 1_048_576
 _OK = 200

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pytest_bdd import parsers, then, when
 
-from checks import mobile
-from checks.check import Check
-from checks.run import Run
+from steps.delivery import mobile
+from steps.kit.check import Check
+from steps.kit.run import Run
 
 
 @when(

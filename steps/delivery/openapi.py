@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from gates.decide.json_shapes import (
+from steps.delivery.json_shapes import (
     Schema,
     Shape,
     is_for_people,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gates.decide.json_shapes import referred
+from steps.delivery.json_shapes import referred
 
 _STRUCTURE = {"properties", "items", "anyOf", "oneOf", "allOf", "$defs"}
 

@@ -7,13 +7,13 @@ import datetime as dt
 from typing import Any
 
 import probes
-from checks.aws_account import aws_target
-from checks.check import Check
-from checks.failures import failure_of, instrument_error
-from checks.platform import NotDescribedError, Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Observation, utc_now
+from steps.delivery.aws_account import aws_target
+from steps.kit.check import Check
+from steps.kit.failures import failure_of, instrument_error
+from steps.kit.platform import NotDescribedError, Platform
 
 _DAY_SECONDS = 86400.0
 _LOOKERS = 8

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pytest_bdd import then, when
 
-from checks import bundle, edge_caches, images, secret_ages, site
-from checks.check import Check
-from checks.images import BuildEvidence, RegistryReading
-from checks.run import Run
+from steps.delivery import bundle, edge_caches, images, secret_ages, site
+from steps.delivery.images import BuildEvidence, RegistryReading
+from steps.kit.check import Check
+from steps.kit.run import Run
 
 
 @when("the evidence of the image build is read", target_fixture="built")

@@ -9,17 +9,17 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from checks.availability import Availability, Reading
-from checks.bundle import BuiltFile, Manifest, described, read_manifest
-from checks.check import Check
-from checks.data import missing
-from checks.page import read_page
-from checks.platform import Platform
-from environments.sections.delivery import Frontend
 from gates.decide.judgement import Judgement, equals, harmless
 from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HttpAnswer, HttpTarget
+from settings.delivery import Frontend
+from steps.delivery.bundle import BuiltFile, Manifest, described, read_manifest
+from steps.delivery.page import read_page
+from steps.kit.availability import Availability, Reading
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.said import missing
 
 _SERVICE = "web site"
 _MAX_BYTES = 16 * 1_048_576

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pytest_bdd import then, when
 
-from checks import audit_trial
-from checks.check import Check
-from checks.run import Run
+from steps.flags import audit_trial
+from steps.kit.check import Check
+from steps.kit.run import Run
 
 
 @when("the gate reads something harmless under a unique id in every region", target_fixture="trial")

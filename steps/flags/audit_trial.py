@@ -7,12 +7,19 @@ import datetime as dt
 import secrets
 
 import probes
-from checks import failures
-from checks.change_log import section_of, target_of
-from checks.check import Check
-from checks.platform import Platform
-from checks.readings import unread
-from checks.settling import (
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from probes.audit import Entries, Entry
+from probes.http import HttpAnswer
+from probes.observation import Observation, utc_now
+from probes.waiting import pause
+from settings.audit import Audit
+from steps.flags.change_log import section_of, target_of
+from steps.kit import failures
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.readings import unread
+from steps.kit.settling import (
     LOOK_EVERY_SECONDS,
     LOOK_FLOOR_SECONDS,
     Progress,
@@ -20,13 +27,6 @@ from checks.settling import (
     settle_seconds,
     settled,
 )
-from environments.sections.audit import Audit
-from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
-from probes.audit import Entries, Entry
-from probes.http import HttpAnswer
-from probes.observation import Observation, utc_now
-from probes.waiting import pause
 
 _OK = 200
 

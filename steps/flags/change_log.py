@@ -7,20 +7,20 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 
 import probes
-from checks.check import Check
-from checks.flags import FLAGS_IN_REDIS, NOTHING, look, shown_text, values
-from checks.flags import section_of as flags_section
-from checks.platform import NotDescribedError, Platform
-from checks.readings import judge_everywhere, noted
-from checks.settling import Progress, missed, settle_seconds, settled
-from environments.sections.audit import Audit
-from environments.sections.flags import Flags as FlagSection
-from environments.sections.flags import FlagState
-from gates.decide.changes import Change, Covered, Logged, logged_truly
-from gates.decide.flags import Value
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Observation, utc_now
+from settings.audit import Audit
+from settings.flags import Flags as FlagSection
+from settings.flags import FlagState
+from steps.flags.changes import Change, Covered, Logged, logged_truly
+from steps.flags.flags import FLAGS_IN_REDIS, NOTHING, look, shown_text, values
+from steps.flags.flags import section_of as flags_section
+from steps.flags.rules import Value
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.readings import judge_everywhere, noted
+from steps.kit.settling import Progress, missed, settle_seconds, settled
 
 
 def section_of(platform: Platform) -> Audit:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from checks import flags
-from checks.failures import failure_of
-from environments.settings import Redis
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
-from probes import redis, redis_rights
+from probes import redis
 from probes.observation import Failure, FailureKind
 from probes.redis import RedisFacts, RedisTarget
-from probes.redis_rights import RedisRights
+from probes.redis import rights as redis_rights
+from probes.redis.rights import RedisRights
+from settings.environment import Redis
+from steps.flags import flags
+from steps.kit.failures import failure_of
+from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
 
 _SYSTEM = "Redis"
 _USER = "release_gate"

@@ -7,10 +7,10 @@ import datetime as dt
 from pydantic import SecretStr
 
 import probes
-from checks.change_log import target_of
-from checks.failures import failure_of
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
 from probes.observation import FailureKind, utc_now
+from steps.flags.change_log import target_of
+from steps.kit.failures import failure_of
+from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
 
 _SYSTEM = "audit log"
 _KEYS = Keys("audit.address", "audit.ca_file", "audit.token")

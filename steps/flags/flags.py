@@ -7,13 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import probes
-from checks import failures
-from checks.baseline import SHARED, CannotCollectError
-from checks.check import Check
-from checks.platform import NotDescribedError, Platform
-from checks.readings import judge_everywhere, noted
-from environments.sections.flags import Flags as Section
-from gates.decide.flags import (
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from probes.observation import Observation
+from settings.flags import Flags as Section
+from steps.flags.rules import (
     Value,
     Words,
     no_strangers,
@@ -23,9 +21,11 @@ from gates.decide.flags import (
     switch_is,
     switch_readable,
 )
-from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
-from probes.observation import Observation
+from steps.kit import failures
+from steps.kit.baseline import SHARED, CannotCollectError
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.readings import judge_everywhere, noted
 
 SCAN_SECONDS = 60.0
 """A walk over every key is thousands of calls; a million keys take some seconds."""

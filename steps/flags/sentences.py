@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pytest_bdd import parsers, then, when
 
-from checks.change_log import ChangeLog
-from checks.check import Check
-from checks.flags import Flags, temporary_flags_gone
-from checks.run import Run
+from steps.flags.change_log import ChangeLog
+from steps.flags.flags import Flags, temporary_flags_gone
+from steps.kit.check import Check
+from steps.kit.run import Run
 
 
 @when("the feature flags are read", target_fixture="flags")

@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from checks import failures
-from checks.failures import Cause
-from checks.platform import Platform
-from checks.vantage import witness
 from gates.decide.judgement import REFUSALS, TOO_MANY_REQUESTS, Judgement, from_cache, refuses_asker
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
 from probes.observation import Facts, Observation
 from probes.waiting import pause
+from steps.kit import failures
+from steps.kit.failures import Cause
+from steps.kit.platform import Platform
+from steps.kit.vantage import witness
 
 SERVER_ERROR = 500
 

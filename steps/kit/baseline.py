@@ -1,6 +1,6 @@
 """The baseline: facts of a platform before its deployment, for later checks to compare with.
 
-An area contributes a collector (`checks/baseline_collectors.py`) and reads what it collected through
+An area contributes a collector (`steps/collectors.py`) and reads what it collected through
 `before`, which judges for itself where there is no baseline to believe.
 """
 
@@ -12,14 +12,14 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from checks.check import Check
-from checks.history import History
-from checks.platform import Platform
 from environments.store import DamagedRecordError, StoreError, digest_of, store_of
 from gates.decide.history import CLOCKS_DIFFER, Entry, Kind
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import utc_now
+from steps.kit.check import Check
+from steps.kit.history import History
+from steps.kit.platform import Platform
 
 SHARED = "shared"
 """Key of facts that all regions share; other facts stand under their region's name."""

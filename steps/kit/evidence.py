@@ -7,15 +7,15 @@ import dataclasses
 from pydantic import ValidationError
 
 import probes
-from checks.check import Check
-from checks.failures import failure_of, instrument_error
-from checks.platform import NotDescribedError, Platform
-from gates.decide.evidence import AgeLimit, Evidence, judge_identity
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.evidence import EvidenceFile, EvidenceStore
 from probes.observation import Observation, utc_now
 from probes.strict_json import NotJsonError, parse
+from steps.kit.check import Check
+from steps.kit.evidence_rules import AgeLimit, Evidence, judge_identity
+from steps.kit.failures import failure_of, instrument_error
+from steps.kit.platform import NotDescribedError, Platform
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class EvidenceReading:
     """None when there is none, or none that can be read."""
     judgements: tuple[Judgement, ...]
     """Of the document itself: there, readable, of this kind and release, young enough. Whether
-    what it tells of ended well is `gates.decide.evidence.judge_result`."""
+    what it tells of ended well is `steps.kit.evidence_rules.judge_result`."""
 
     @property
     def digests(self) -> dict[str, str]:

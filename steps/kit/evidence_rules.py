@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Outcome
 from gates.decide.release import Release
-from gates.decide.sections import Name, Section
+from settings.sections import Name, Section
 
 CLOCKS_DIFFER_SECONDS = 300.0
 """Evidence may be that much younger than now: two machines' clocks differ."""

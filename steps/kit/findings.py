@@ -6,11 +6,11 @@ import dataclasses
 import enum
 from typing import Any
 
-from checks.platform import Platform
 from environments.loader import shown
-from environments.settings import Environment
 from gates.decide.plain_text import plain
 from probes.observation import Deadline, Failure, FailureKind
+from settings.environment import Environment
+from steps.kit.platform import Platform
 
 
 class Level(enum.StrEnum):

@@ -11,14 +11,14 @@ from typing import TypeVar
 from pydantic import SecretStr
 
 import probes
-from checks.request import Request, regions_of, release_of, switched_at_of
 from environments.loader import Loaded, shown
-from environments.settings import HealthEndpoint
-from gates.decide.policy import Policy
 from gates.decide.release import Release
 from gates.load import Checks
 from probes.http import HttpTarget
 from probes.observation import Deadline
+from settings.environment import HealthEndpoint
+from settings.policy import Policy
+from steps.kit.request import Request, regions_of, release_of, switched_at_of
 
 T = TypeVar("T")
 

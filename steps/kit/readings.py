@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TypeVar
 
-from checks import failures
-from checks.check import Check
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Facts, FailureKind, Observation
+from steps.kit import failures
+from steps.kit.check import Check
 
 V = TypeVar("V", bound=Facts)
 

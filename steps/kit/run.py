@@ -8,20 +8,19 @@ import json
 import os
 import pathlib
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
-from checks.availability import Availability
-from checks.clusters import Clusters
-from checks.journeys import Journeys
-from checks.objectives import Objectives
-from checks.platform import Platform
-from checks.request import EVENTS, Request, new_run_id, refuse_malformed
-from checks.traffic import TrafficLease
 from environments.provider import environment
 from gates.decide.plain_text import cleaned
 from gates.load import OUT, Checks, load_policy
 from probes.observation import utc_now
+from steps.kit.availability import Availability
+from steps.kit.platform import Platform
+from steps.kit.request import EVENTS, Request, new_run_id, refuse_malformed
+from steps.kit.traffic import TrafficLease
+
+T = TypeVar("T")
 
 
 class Events:
@@ -53,12 +52,21 @@ class Run:
 
     platform: Platform
     availability: Availability
-    clusters: Clusters
-    journeys: Journeys
-    objectives: Objectives
     lease: TrafficLease
     events: Events
     run_dir: pathlib.Path
+    _shared: dict[Callable[[Run], Any], Any] = dataclasses.field(default_factory=dict)
+
+    def shared(self, make: Callable[[Run], T]) -> T:
+        """Return what the checks of one area share: made for the first that asks, kept for the rest."""
+        if make not in self._shared:
+            self._shared[make] = make(self)
+        made: T = self._shared[make]
+        return made
+
+    def problem(self, sentence: str) -> None:
+        """Report a problem of the run itself, such as records that could not be removed."""
+        self.events.write("problem", sentence=sentence)
 
 
 @contextlib.contextmanager
@@ -73,22 +81,10 @@ def open_run(request: Request) -> Iterator[Run]:
         run_dir.mkdir(parents=True, exist_ok=True)
         events = Events(run_dir / EVENTS)
         try:
-            yield _assembled(platform, events, run_dir)
+            lease = TrafficLease(asked.settings.traffic.lease)
+            yield Run(platform, Availability(platform), lease, events, run_dir)
         finally:
             events.close()
-
-
-def _assembled(platform: Platform, events: Events, run_dir: pathlib.Path) -> Run:
-    availability = Availability(platform)
-    lease = TrafficLease(platform.environment.settings.traffic.lease)
-
-    def problem(sentence: str) -> None:
-        events.write("problem", sentence=sentence)
-
-    journeys = Journeys(platform, availability, run_dir, problem)
-    objectives = Objectives(platform, lease)
-    clusters = Clusters(platform)
-    return Run(platform, availability, clusters, journeys, objectives, lease, events, run_dir)
 
 
 def _quiet(_: str) -> None:

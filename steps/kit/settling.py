@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
-from checks.failures import failure_of
-from checks.platform import Platform
 from probes.observation import FailureKind, Observation
 from probes.waiting import pause
+from steps.kit.failures import failure_of
+from steps.kit.platform import Platform
 
 FLOOR_SECONDS = 5.0
 """A scaled settle time is never shorter than this."""

@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 
 from environments.provider import program
-from environments.settings import Lease
 from environments.yaml_file import ConfigurationError
+from settings.environment import Lease
 
 SECONDS = 60.0
 RENEW_BEFORE_SECONDS = 30.0

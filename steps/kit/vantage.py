@@ -5,8 +5,8 @@ from __future__ import annotations
 import concurrent.futures
 from collections.abc import Callable, Iterator
 
-from checks.platform import Platform
 from probes import http
+from steps.kit.platform import Platform
 
 
 def witness(platform: Platform, region: str) -> str | None:

@@ -9,14 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import probes
-from checks import failures, watchers
-from checks.check import Check
-from checks.data import missing, verdict
-from checks.panels import Panels
-from checks.platform import NotDescribedError, Platform
-from checks.promql import selector
 from gates.decide.judgement import Judgement, contains_all
 from probes.observation import Observation
+from steps.kit import failures
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.said import missing, verdict
+from steps.monitoring import watchers
+from steps.monitoring.panels import Panels
+from steps.objectives.promql import selector
 
 _LOOK_BACK_FLOOR_SECONDS = 20.0
 _FEWEST_STEPS = 2

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import probes
-from checks import watchers
-from checks.failures import failure_of
-from environments.sections.monitoring import Monitoring
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, not_proved, unreachable
+from settings.monitoring import Monitoring
+from steps.kit.failures import failure_of
+from steps.kit.findings import Finding, Keys, Level, Subject, not_proved, unreachable
+from steps.monitoring import watchers
 
 _VIEWER = "give its service account the role Viewer and no other permission"
 _MOST_SHOWN = 6

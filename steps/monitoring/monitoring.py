@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import probes
-from checks import alert_rules, failures, watchers
-from checks.alert_rules import ShippedRule
-from checks.check import Check
-from checks.clusters import Clusters
-from checks.data import missing, verdict
-from checks.platform import Platform
-from checks.settling import Ended, Progress, missed, settle_seconds, settled
-from environments.fields import server_of
-from gates.decide import alert_routes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.kubernetes_objects import Pod
+from probes.kubernetes.objects import Pod
 from probes.observation import Observation, utc_now
+from settings.fields import server_of
+from steps.cluster.clusters import Clusters
+from steps.kit import failures
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.said import missing, verdict
+from steps.kit.settling import Ended, Progress, missed, settle_seconds, settled
+from steps.monitoring import alert_routes, alert_rules, watchers
+from steps.monitoring.alert_rules import ShippedRule
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

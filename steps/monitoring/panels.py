@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterator, Mapping
 
 import probes
-from checks import failures, watchers
-from checks.check import Check
-from checks.data import missing, verdict
-from checks.platform import Platform
 from gates.decide.judgement import Judgement
+from steps.kit import failures
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.said import missing, verdict
+from steps.monitoring import watchers
 
 _VARIABLE = re.compile(r"\$\{(\w+)[^}]*\}|\$(\w+)|\[\[(\w+)[^\]]*\]\]")
 """The three ways in which Grafana writes one."""

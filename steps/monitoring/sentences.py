@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from pytest_bdd import then, when
 
-from checks import traffic_baseline
-from checks.check import Check
-from checks.dashboards import Dashboards, Loaded
-from checks.monitoring import Watch
-from checks.people import Backing
-from checks.run import Run
+from steps.kit.check import Check
+from steps.kit.run import Run
+from steps.monitoring.dashboards import Dashboards, Loaded
+from steps.monitoring.monitoring import Watch
+from steps.objectives import traffic_baseline
+from steps.people.people import Backing
 
 
 @when("the monitoring is looked at", target_fixture="watch")

@@ -7,10 +7,10 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 import probes
-from checks.platform import NotDescribedError, Platform
-from environments.sections.monitoring import Monitoring
-from environments.sections.people import People
 from probes.http import HttpTarget
+from settings.monitoring import Monitoring
+from settings.people import People
+from steps.kit.platform import NotDescribedError, Platform
 
 
 def monitoring_of(platform: Platform) -> Monitoring:

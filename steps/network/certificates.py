@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import probes
-from checks.availability import Availability
-from checks.baseline import CannotCollectError
-from checks.check import Check
-from checks.data import missing
-from checks.failures import failure_of, instrument_error
-from checks.platform import NotDescribedError, Platform
-from environments.sections.certificates import Certificates
 from gates.decide.judgement import Judgement
-from gates.decide.measured import at_least
 from gates.decide.outcome import Outcome
 from probes.observation import FailureKind
+from settings.certificates import Certificates
+from steps.kit.availability import Availability
+from steps.kit.baseline import CannotCollectError
+from steps.kit.check import Check
+from steps.kit.failures import failure_of, instrument_error
+from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.said import missing
+from steps.network.measured import at_least
 
 _HTTPS = 443
 _MOST_AT_ONCE = 8

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import probes
-from checks.failures import failure_of
-from environments.sections.certificates import Certificates
-from environments.sections.dns import Dns, NameServer
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
 from probes.dns import DnsAnswer, DnsServer
+from settings.certificates import Certificates
+from settings.dns import Dns, NameServer
+from steps.kit.failures import failure_of
+from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
 
 _DNS, _TLS = "DNS", "TLS"
 _HTTPS = 443

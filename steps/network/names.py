@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import probes
-from checks.check import Check
-from checks.failures import failure_of, instrument_error
-from checks.names_judged import (
+from gates.decide.judgement import Judgement
+from probes.observation import Failure, Observation
+from settings.dns import DnsRecord, NameServer
+from steps.kit.check import Check
+from steps.kit.failures import failure_of, instrument_error
+from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.settling import Progress, Settled, settle_seconds, settled
+from steps.network.measured import within
+from steps.network.names_judged import (
     arrived,
     away,
     has_values,
@@ -19,9 +25,7 @@ from checks.names_judged import (
     unpublished,
     wrong,
 )
-from checks.platform import NotDescribedError, Platform
-from checks.settling import Progress, Settled, settle_seconds, settled
-from checks.zone import (
+from steps.network.zone import (
     Asked,
     Question,
     Zone,
@@ -33,10 +37,6 @@ from checks.zone import (
     values_of,
     wanted,
 )
-from environments.sections.dns import DnsRecord, NameServer
-from gates.decide.judgement import Judgement
-from gates.decide.measured import within
-from probes.observation import Failure, Observation
 
 Accepted = Callable[[DnsRecord], Sequence[Sequence[str]]]
 """Which sets of values are right for a record."""

@@ -6,15 +6,15 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 import probes
-from checks.data import missing
-from checks.failures import instrument_error
-from checks.settling import Ended, Settled
-from checks.zone import Asked, question, says, serials, wanted
-from environments.sections.dns import Dns, DnsRecord
 from gates.decide.judgement import Judgement
-from gates.decide.measured import same_set
 from gates.decide.outcome import Outcome
 from probes.observation import Failure, FailureKind
+from settings.dns import Dns, DnsRecord
+from steps.kit.failures import instrument_error
+from steps.kit.said import missing
+from steps.kit.settling import Ended, Settled
+from steps.network.measured import same_set
+from steps.network.zone import Asked, question, says, serials, wanted
 
 _NAME = re.compile(r"[A-Za-z0-9_.*: -]{1,255}")
 _RCODES = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pytest_bdd import then, when
 
-from checks.certificates import Meetings
-from checks.check import Check
-from checks.names import Names
-from checks.run import Run
+from steps.kit.check import Check
+from steps.kit.run import Run
+from steps.network.certificates import Meetings
+from steps.network.names import Names
 
 
 @when("the zone's servers are asked", target_fixture="names")

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import probes
-from checks.baseline import SHARED, CannotCollectError
-from checks.platform import NotDescribedError, Platform
-from environments.sections.dns import Dns, DnsRecord, NameServer
 from probes.observation import Observation
+from settings.dns import Dns, DnsRecord, NameServer
+from steps.kit.baseline import SHARED, CannotCollectError
+from steps.kit.platform import NotDescribedError, Platform
 
 _MOST_AT_ONCE = 16
 _SOA_FIELDS = 7

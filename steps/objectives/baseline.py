@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 import probes
-from checks import promql
-from checks.baseline import CannotCollectError
-from checks.platform import Platform
-from environments.settings import Metric
+from settings.environment import Metric
+from steps.kit.baseline import CannotCollectError
+from steps.kit.platform import Platform
+from steps.objectives import promql
 
 LOOK_BACK_SECONDS = 300.0
 LOOK_BACK_FLOOR_SECONDS = 20.0

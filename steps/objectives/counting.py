@@ -6,16 +6,16 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 
-from checks import promql
-from checks.instrument import Fit, Inspector, unfit
-from environments.settings import Metric
 from gates.decide import sources, tally
 from gates.decide.events import Counts
-from gates.decide.limit import Limit
 from gates.decide.objective import Evidence
-from gates.decide.policy import Objective
 from gates.decide.quantile import Bucket, Over
 from gates.decide.samples import NotCountableError, Patience, Samples, Span
+from settings.environment import Metric
+from settings.limit import Limit
+from settings.policy import Objective
+from steps.objectives import promql
+from steps.objectives.instrument import Fit, Inspector, unfit
 
 LEAD_SCRAPES = 4
 """So many scrapes before the range are read too: what was there before does not begin in it."""

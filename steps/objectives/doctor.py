@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 
-from checks import promql
-from checks.failures import failure_of
-from environments.settings import Prometheus
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
-from gates.run.doctor_metrics import examine_metric
-from gates.run.doctor_query import Asker, UnreadableError
-from gates.run.doctor_storage import examine_storage
-from gates.run.overlap import overlaps
 from probes import http, prometheus
 from probes.api import MAX_ANSWER_BYTES
 from probes.prometheus import Instrument
+from settings.environment import Prometheus
+from steps.kit.failures import failure_of
+from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
+from steps.objectives import promql
+from steps.objectives.doctor_metrics import examine_metric
+from steps.objectives.doctor_query import Asker, UnreadableError
+from steps.objectives.doctor_storage import examine_storage
+from steps.objectives.overlap import overlaps
 
 _SYSTEM = "Prometheus"
 _FRESH_SCRAPES = 3

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import difflib
 
-from checks import promql
-from checks.counting import Counting
-from checks.instrument import Inspector, UnfitError
-from checks.objectives import Times, own_paths
-from environments.settings import Lease, Metric
-from gates.decide.policy import Objective
 from gates.decide.samples import Patience
 from gates.decide.sources import FRESH_SCRAPES
 from gates.decide.statistics import events_to_prove
-from gates.run.doctor_findings import Finding, Level, Subject
-from gates.run.doctor_query import Asker
 from probes.prometheus import Series
+from settings.environment import Lease, Metric
+from settings.policy import Objective
+from steps.kit.findings import Finding, Level, Subject
+from steps.objectives import promql
+from steps.objectives.counting import Counting
+from steps.objectives.doctor_query import Asker
+from steps.objectives.instrument import Inspector, UnfitError
+from steps.objectives.objectives import Times, own_paths
 
 _AS_THE_GATE = "the gate would be undecided for the same reason; docs/platform-contract.md, Metrics"
 _FROM_ZERO = "let the platform expose each counter from its start, at zero; until then its first value counts"

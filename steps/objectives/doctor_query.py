@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from checks.failures import failure_of
-from gates.run.doctor_findings import Subject
 from probes import prometheus
 from probes.observation import Failure, FailureKind
 from probes.prometheus import PrometheusTarget, Series
+from steps.kit.failures import failure_of
+from steps.kit.findings import Subject
 
 
 class UnreadableError(Exception):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from checks.storage import free_shares
-from environments.sections.storage import FileSystems
-from gates.run.doctor_findings import Finding, Level, Subject
-from gates.run.doctor_query import Asker
+from settings.storage import FileSystems
+from steps.kit.findings import Finding, Level, Subject
+from steps.objectives.doctor_query import Asker
+from steps.objectives.storage import free_shares
 
 _SYSTEM = "storage"
 

@@ -9,16 +9,17 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import probes
-from checks import failures, promql
-from checks.platform import NotDescribedError, Platform
-from environments.settings import Prometheus
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.decide.samples import Patience, Samples
 from gates.decide.sources import targets_of
 from gates.decide.targets import Target
 from probes.observation import Observation
-from probes.prometheus_answers import SampleSet, Vector
+from probes.prometheus.answers import SampleSet, Vector
+from settings.environment import Prometheus
+from steps.kit import failures
+from steps.kit.platform import NotDescribedError, Platform
+from steps.objectives import promql
 
 REPAIRED = "fixed for monotonicity"
 """So Prometheus, from 2.48 on, remarks on a histogram whose data are damaged; the rest is no wrong data."""

@@ -8,12 +8,6 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from checks.check import Check
-from checks.counting import Counting, Reading
-from checks.instrument import Fit, Inspector, UnfitError, unfit
-from checks.platform import NotDescribedError, Platform
-from checks.traffic import TrafficLease
-from environments.settings import Environment, Metric
 from gates.decide.bursts import NONE_SEEN, Burst
 from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
@@ -27,11 +21,18 @@ from gates.decide.objective import (
     with_own_reads,
 )
 from gates.decide.outcome import Outcome
-from gates.decide.policy import Objective, RollbackLimit
 from gates.decide.quantile import RULE, Bucket, Over, judge_quantile
 from gates.decide.samples import Patience
 from probes.observation import Observation
 from probes.waiting import pause
+from settings.environment import Environment, Metric
+from settings.policy import Objective, RollbackLimit
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.run import Run
+from steps.kit.traffic import TrafficLease
+from steps.objectives.counting import Counting, Reading
+from steps.objectives.instrument import Fit, Inspector, UnfitError, unfit
 
 LOOK_BACK_FLOOR_SECONDS = 20.0
 FLOOR_SCRAPES = 5
@@ -116,6 +117,11 @@ class Objectives:
     def __init__(self, platform: Platform, lease: TrafficLease) -> None:
         self._platform = platform
         self._waiting = Waiting(lease)
+
+    @classmethod
+    def of(cls, run: Run) -> Objectives:
+        """Return those of a run."""
+        return cls(run.platform, run.lease)
 
     def judge(self, check: Check) -> None:
         """Judge the objective that the policy has for this check."""

@@ -6,8 +6,8 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
-from environments.fields import server_of
-from environments.settings import Environment
+from settings.environment import Environment
+from settings.fields import server_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

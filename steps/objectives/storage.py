@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 import probes
-from checks.check import Check
-from checks.instrument import Inspector, UnfitError
-from checks.platform import Platform
-from checks.promql import selector
-from environments.sections.storage import FileSystems
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from settings.storage import FileSystems
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.objectives.instrument import Inspector, UnfitError
+from steps.objectives.promql import selector
 
 
 def judge(platform: Platform, check: Check) -> None:

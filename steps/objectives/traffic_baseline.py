@@ -6,14 +6,15 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from checks.baseline import Baseline, NoBaselineError, command, load_baseline
-from checks.check import Check
-from checks.data import age, missing, verdict
-from checks.platform import Platform
 from environments.store import DamagedRecordError, StoreError
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import utc_now
+from steps.kit.baseline import Baseline, NoBaselineError, command, load_baseline
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.said import missing, verdict
+from steps.kit.units import age
 
 
 def judge(platform: Platform, check: Check) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import probes
-from checks import watchers
-from checks.failures import failure_of
-from environments.sections.people import People
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, not_proved, unreachable
+from settings.people import People
+from steps.kit.failures import failure_of
+from steps.kit.findings import Finding, Keys, Level, Subject, not_proved, unreachable
+from steps.monitoring import watchers
 
 _PAGERDUTY, _SLACK = "PagerDuty", "Slack"
 _READ_ONLY = "its access level under Integrations, API Access Keys, must be Read-only"

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import probes
-from checks import failures, watchers
-from checks.check import Check
-from checks.data import missing, verdict
-from checks.platform import Platform
-from environments.sections.people import Contact, DeploymentWindow
 from gates.decide.judgement import Judgement
 from probes.observation import Observation, utc_now
+from settings.people import Contact, DeploymentWindow
+from steps.kit import failures
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.said import missing, verdict
+from steps.monitoring import watchers
 
 _PLACEHOLDER = re.compile(
     r"\b(TBD|TBA|EDIT-ME|X{2,})\b|\?{2,}|^TODO\b|^(N/?A|NONE|X|[-.?])$", re.IGNORECASE

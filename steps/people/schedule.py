@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
-from checks.check import Check
-from checks.history import History
-from checks.platform import NotDescribedError, Platform
 from environments.store import StoreError, store_of
 from gates.decide import schedule
-from gates.decide.deployment_policy import DeploymentPolicy
 from gates.decide.history import ONE_DEPLOYMENT, PhaseRun, phase_runs
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import utc_now
+from settings.deployment_policy import DeploymentPolicy
+from steps.kit.check import Check
+from steps.kit.history import History
+from steps.kit.platform import NotDescribedError, Platform
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

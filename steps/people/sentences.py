@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pytest_bdd import then, when
 
-from checks.check import Check
-from checks.run import Run
-from checks.schedule import Schedule
+from steps.kit.check import Check
+from steps.kit.run import Run
+from steps.people.schedule import Schedule
 
 
 @when("the times of the deployment's phases are read", target_fixture="schedule")

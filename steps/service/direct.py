@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import probes
-from checks import failures
-from checks.availability import Availability
-from checks.check import Check
-from checks.data import missing
-from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Facts, Observation
+from steps.kit import failures
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.said import missing
 
 V = TypeVar("V", bound=Facts)
 

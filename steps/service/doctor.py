@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from checks.check import Check
-from checks.clusters import Clusters
-from checks.failures import failure_of
-from checks.replicas import AT_ONCE, MOST_ASKS, asks_for, replicas_of
-from environments.settings import HealthEndpoint
 from gates.decide.judgement import harmless
 from gates.decide.outcome import Outcome
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
 from probes import http
 from probes.http import HttpAnswer, HttpTarget, NotJsonError
 from probes.observation import Observation
+from settings.environment import HealthEndpoint
+from steps.cluster.clusters import Clusters
+from steps.kit.check import Check
+from steps.kit.failures import failure_of
+from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
+from steps.service.replicas import AT_ONCE, MOST_ASKS, asks_for, replicas_of
 
 OK, FIRST_SERVER_ERROR = 200, 500
 _LOGIN_WANTED = frozenset({401, 403})

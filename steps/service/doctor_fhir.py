@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import probes
-from checks.failures import failure_of
-from environments.sections.integrations import Fhir
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
 from probes.fhir import NotACapabilityStatementError
+from settings.integrations import Fhir
+from steps.kit.failures import failure_of
+from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
 
 _SYSTEM = "FHIR"
 _OK = 200

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from checks.failures import failure_of
-from environments.settings import Synthetic
-from gates.run.doctor_findings import Finding, Keys, Level, Subject, unreachable
 from probes import http
 from probes.http import HttpTarget
 from probes.observation import Failure
+from settings.environment import Synthetic
 from smoke.synthetic import PATH, RemovalError, SyntheticRecords
+from steps.kit.failures import failure_of
+from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
 
 _SYSTEM = "synthetic"
 _OK = 200

@@ -7,15 +7,15 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from checks.availability import Availability
-from checks.check import Check
-from checks.health import Health, Readings, service_healthy, services_of
-from checks.platform import NotDescribedError, Platform
-from checks.vendor_outage import Seen, look_at
-from environments.settings import ExternalServices, Vendor
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import utc_now
+from settings.environment import ExternalServices, Vendor
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
+from steps.service.health import Health, Readings, service_healthy, services_of
+from steps.service.vendor_outage import Seen, look_at
 
 _OUTCOMES = {Seen.UP: Outcome.PASS, Seen.DOWN: Outcome.FAIL, Seen.UNKNOWN: Outcome.INCONCLUSIVE}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import probes
-from checks.availability import Availability, Reading
-from checks.check import Check
-from checks.platform import NotDescribedError, Platform
-from environments.sections.integrations import Fhir
 from gates.decide.judgement import Judgement, contains_all, equals, harmless
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
+from settings.integrations import Fhir
+from steps.kit.availability import Availability, Reading
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
 
 _OK = 200
 _REFUSALS = (401, 403)

@@ -9,20 +9,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
-from checks import failures
-from checks.availability import Availability, Reading, absence, usable
-from checks.check import Check
-from checks.clusters import Clusters
-from checks.failures import Cause
-from checks.platform import NotDescribedError, Platform
-from checks.replicas import AT_ONCE, MOST_ASKS, Replicas, asks_for, replicas_of
-from environments.settings import HealthEndpoint
 from gates.decide.judgement import Judgement, below, contains_all, equals, harmless
 from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HttpAnswer, NotJsonError
 from probes.observation import Observation
 from probes.waiting import pause
+from settings.environment import HealthEndpoint
+from steps.cluster.clusters import Clusters
+from steps.kit import failures
+from steps.kit.availability import Availability, Reading, absence, usable
+from steps.kit.check import Check
+from steps.kit.failures import Cause
+from steps.kit.platform import NotDescribedError, Platform
+from steps.service.replicas import AT_ONCE, MOST_ASKS, Replicas, asks_for, replicas_of
 
 LATENCY_PROBES = 7
 LATENCY_PAUSE_SECONDS = 0.1

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pytest_bdd import parsers, then, when
 
-from checks.check import Check
-from checks.external import External
-from checks.fhir import FhirServer
-from checks.integrations import Tries
-from checks.run import Run
+from steps.kit.check import Check
+from steps.kit.run import Run
+from steps.service.external import External
+from steps.service.fhir import FhirServer
+from steps.service.integrations import Tries
 
 
 @when("the platform tries its external services in test mode", target_fixture="tries")

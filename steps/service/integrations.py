@@ -7,16 +7,16 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from checks.availability import Availability
-from checks.check import Check
-from checks.data import missing
-from checks.platform import NotDescribedError, Platform
-from environments.sections.integrations import Integrations, IntegrationTry
-from environments.settings import WORDS_FOR_ILL
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HttpAnswer, NotJsonError
+from settings.environment import WORDS_FOR_ILL
+from settings.integrations import Integrations, IntegrationTry
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.said import missing
 
 _OK = 200
 _PAGE = "The answer is a page for people (a login or the web application?)."

@@ -10,21 +10,22 @@ import threading
 from collections.abc import Callable, Iterator
 
 import probes
-from checks import failures
-from checks.availability import Availability
-from checks.check import Check
-from checks.platform import NotDescribedError, Platform
-from checks.vendor_outage import Outage, VendorOutages, read_with
-from checks.writer_lease import LeaseHeldError, writer_lease
-from environments.settings import Synthetic
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
 from probes.observation import FailureKind, Observation
+from settings.environment import Synthetic
 from smoke.journal import NAME, Journal, left_over
 from smoke.journey import Journey, StepTaken
 from smoke.patient_api import Patient, PatientApi
 from smoke.synthetic import TAG_PREFIX, RemovalError, SyntheticRecords
+from steps.kit import failures
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.run import Run
+from steps.kit.writer_lease import LeaseHeldError, writer_lease
+from steps.service.vendor_outage import Outage, VendorOutages, read_with
 
 LEASE_WAIT_SECONDS = 30.0
 
@@ -78,6 +79,11 @@ class Journeys:
         self._lock = threading.Lock()
         self._walked: dict[str, Walked] | None = None
         self._held: str | None = None
+
+    @classmethod
+    def of(cls, run: Run) -> Journeys:
+        """Return those of a run."""
+        return cls(run.platform, run.availability, run.run_dir, run.problem)
 
     def judge(self, check: Check, name: str) -> None:
         """Judge one step of the journey in every region."""

@@ -7,15 +7,15 @@ import math
 from collections.abc import Sequence
 
 import probes
-from checks.check import Check
-from checks.clusters import EACH, Clusters, unreadable
-from checks.data import missing
-from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
-from probes.kubernetes_objects import Traffic
+from probes.kubernetes.objects import Traffic
 from probes.observation import Observation
+from steps.cluster.clusters import EACH, Clusters, unreadable
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.said import missing
 
 CERTAINTY = 0.99
 """With which every replica is met, and a half-bad one badly, if new connections are spread evenly."""

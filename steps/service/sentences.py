@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pytest_bdd import parsers, then, when
 
-from checks.check import Check
-from checks.direct import judge_database, judge_redis
-from checks.health import LATENCY_PROBES, Health, Readings
-from checks.run import Run
+from steps.cluster.clusters import Clusters
+from steps.kit.check import Check
+from steps.kit.run import Run
+from steps.service.direct import judge_database, judge_redis
+from steps.service.health import LATENCY_PROBES, Health, Readings
 
 
 def _health(run: Run, check: Check, service: str, endpoint: str) -> Health:
-    return Health(run.platform, run.availability, check, service, endpoint, clusters=run.clusters)
+    return Health(
+        run.platform, run.availability, check, service, endpoint, clusters=run.shared(Clusters.of)
+    )
 
 
 @when(

@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from checks.health import service_healthy, services_of
-from checks.platform import Platform
-from environments.settings import ExternalServices, HealthEndpoint, Vendor
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HttpAnswer, HttpTarget, NotJsonError
 from probes.observation import Observation, utc_now
+from settings.environment import ExternalServices, HealthEndpoint, Vendor
+from steps.kit.platform import Platform
+from steps.service.health import service_healthy, services_of
 
 SERVER_ERROR = 500
 

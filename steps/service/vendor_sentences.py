@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pytest_bdd import then, when
 
-from checks.check import Check
-from checks.external import External
-from checks.run import Run
+from steps.kit.check import Check
+from steps.kit.run import Run
+from steps.service.external import External
 
 
 @when("the external services are read in every region", target_fixture="external")

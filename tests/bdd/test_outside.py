@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from gates.load import ROOT
-from tests.checks.moody import FAILING, moody, saying
 from tests.probes.servers import Behaviour
+from tests.steps.moody import FAILING, moody, saying
 
 PYTEST = str(pathlib.Path(sys.executable).parent / "pytest")
 HARNESS = (str(ROOT / "harness"), "pytest")

@@ -20,9 +20,9 @@ import yaml
 from kubernetes.client import models
 
 from environments.loader import load_file
-from environments.settings import Environment
 from environments.yaml_file import ConfigurationError
 from load._permission import permitted
+from settings.environment import Environment
 from tests.checkout import ROOT
 from tests.deploy.kubectl import kustomize
 from tests.deploy.policies import Object, Pod, Policies

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from environments.loader import FOLDER, find, load_file, names
-from environments.settings import Environment
 from environments.yaml_file import ConfigurationError
 from gates.load import load_policy
+from settings.environment import Environment
 
 STANDING = ["dev", "prod", "staging"]
 _MARK = re.compile(r'"EDIT-ME: [^"]+"')

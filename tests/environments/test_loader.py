@@ -9,8 +9,8 @@ import pydantic
 import pytest
 
 from environments import loader
-from environments.settings import Environment, LocalFile
 from environments.yaml_file import ConfigurationError, RequestError
+from settings.environment import Environment, LocalFile
 from tests.environments.files import SECRETS, VALID, changed, loaded, refusal, write
 
 _POSTGRES = "env:CLINIC_POSTGRES_PASSWORD"

@@ -9,29 +9,29 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from environments.fields import server_of
-from environments.sections.certificates import Certificates
-from environments.sections.data import Data
-from environments.sections.delivery import CacheHeaders, Frontend, Images
-from environments.sections.dns import DnsRecord
-from environments.sections.flags import Flags
-from environments.sections.kubernetes import Kubernetes, PodLogs
-from environments.sections.monitoring import Monitoring
-from environments.settings import Environment, HealthEndpoint, Metric
-from gates.decide.capacity_policy import StoragePolicy
-from gates.decide.data_policy import (
+from settings.capacity_policy import StoragePolicy
+from settings.certificates import Certificates
+from settings.data import Data
+from settings.data_policy import (
     BackupPolicy,
     ConnectionPolicy,
     CountPolicy,
     CountRule,
     MigrationLogPolicy,
 )
-from gates.decide.limit import Limit
-from gates.decide.load_policy import GeneratorLimits
-from gates.decide.monitoring_policy import MonitoringPolicy, PeoplePolicy
-from gates.decide.network_policy import CertificatePolicy, DnsPolicy
-from gates.decide.policy import Availability, EvidenceAge, Policy, SecretAge
-from gates.decide.sections import Section
+from settings.delivery import CacheHeaders, Frontend, Images
+from settings.dns import DnsRecord
+from settings.environment import Environment, HealthEndpoint, Metric
+from settings.fields import server_of
+from settings.flags import Flags
+from settings.kubernetes import Kubernetes, PodLogs
+from settings.limit import Limit
+from settings.load_policy import GeneratorLimits
+from settings.monitoring import Monitoring
+from settings.monitoring_policy import MonitoringPolicy, PeoplePolicy
+from settings.network_policy import CertificatePolicy, DnsPolicy
+from settings.policy import Availability, EvidenceAge, Policy, SecretAge
+from settings.sections import Section
 from tests.environments.files import VALID, changed, refusal
 
 NOWHERE = "http://127.0.0.1:1"

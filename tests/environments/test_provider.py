@@ -10,8 +10,8 @@ import time
 import pytest
 
 from environments.provider import Patience, ProviderError, environment, program, provided
-from environments.settings import LocalFile
 from environments.yaml_file import ConfigurationError
+from settings.environment import LocalFile
 from tests.environments.files import VALID
 
 PATIENT = Patience(notice=5, up=5, down=5)

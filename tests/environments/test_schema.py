@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from environments import schema
-from environments.settings import Environment, LocalFile
+from settings.environment import Environment, LocalFile
 
 schema_files = functools.cache(schema.schema_files)
 schema_of = functools.cache(schema.schema_of)

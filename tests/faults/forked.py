@@ -65,8 +65,8 @@ def serve() -> None:
     """Load everything once, then fork for each request until the input ends."""
     import pytest  # noqa: PLC0415 - only in the process that forks
 
-    import checks.run  # noqa: F401, PLC0415 - only in the process that forks
     import probes  # noqa: PLC0415 - only in the process that forks
+    import steps.kit.run  # noqa: F401, PLC0415 - only in the process that forks
 
     for name in probes.__all__:
         getattr(probes, name)

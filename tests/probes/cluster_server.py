@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from probes.kubernetes_client import KubernetesTarget
+from probes.kubernetes.client import KubernetesTarget
 from sandbox.standin_servers import RBAC
 from sandbox.standins.kubernetes import make_app
 from tests.probes.standin_server import ADMIN, StandIn, listening

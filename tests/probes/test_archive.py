@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from probes import archive, backup
 from probes.observation import Deadline, utc_now
+from probes.postgres import archive, backup
 from sandbox import postgres as sandbox_postgres
 from tests.probes.real_servers import PASSWORD, Database
 

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from probes import audit
 from probes.audit import AuditTarget, Entries, Query
 from probes.observation import Deadline, FailureKind, Observation
-from tests.checks.audit_server import TOKEN, AuditServer, audit_server
 from tests.probes.servers import closed_port
+from tests.steps.audit_server import TOKEN, AuditServer, audit_server
 
 HOUR_AGO = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
 

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from probes import aws
 from probes.aws import AwsTarget
 from probes.observation import Deadline, FailureKind
-from tests.checks.moody import moody, saying
 from tests.probes.servers import Behaviour, answer
+from tests.steps.moody import moody, saying
 
 IMAGE = {"imageDetails": [{"imageDigest": "sha256:" + "a" * 64, "imageTags": ["v1.2.0"]}]}
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from probes import kubernetes, kubernetes_client
+from probes import kubernetes
 from probes.kubernetes import LogRules, error_level
-from probes.kubernetes_client import KubernetesTarget
-from probes.kubernetes_objects import Rights
+from probes.kubernetes import client as kubernetes_client
+from probes.kubernetes.client import KubernetesTarget
+from probes.kubernetes.objects import Rights
 from probes.observation import Deadline, FailureKind, Observation
 from sandbox.standins.cluster.rbac import Rbac
 from sandbox.standins.cluster.state import APP, CONFIG_MAP, NAMESPACE, SERVICE

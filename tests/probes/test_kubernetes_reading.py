@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from probes import kubernetes_models
-from probes import kubernetes_reading as reading
+from probes.kubernetes import models as kubernetes_models
+from probes.kubernetes import reading
 
 POD: dict[str, Any] = {
     "metadata": {"name": "api-1", "uid": "1", "labels": {"app": "api"}},

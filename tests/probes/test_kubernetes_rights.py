@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from probes.kubernetes_rights import excess
+from probes.kubernetes.rights import excess
 from sandbox.standin_servers import RBAC
 from tests.probes.test_kubernetes_reading import model
 

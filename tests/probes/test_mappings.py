@@ -18,8 +18,9 @@ import pytest
 import redis.exceptions
 import requests.exceptions
 
-from probes import aws_failures, http, network, postgres, prometheus
+from probes import http, network, postgres, prometheus
 from probes import redis as redis_probe
+from probes.aws import failures as aws_failures
 from probes.observation import FailureKind
 
 

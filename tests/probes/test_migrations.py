@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from probes import migrations
-from probes.migrations import PRISMA_LOCK, Holder
 from probes.observation import Deadline
+from probes.postgres import migrations
+from probes.postgres.migrations import PRISMA_LOCK, Holder
 from tests.probes.real_servers import PASSWORD, Database
 from tests.probes.servers import wait_until
 

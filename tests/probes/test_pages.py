@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from probes import grafana, pagerduty
 from probes.http import HttpTarget
 from probes.observation import Deadline, FailureKind
-from tests.checks.moody import moody, saying
+from tests.steps.moody import moody, saying
 
 
 def test_five_thousand_dashboards_are_not_all_of_them() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from probes import alerting, prometheus
+from probes import prometheus
 from probes.observation import Deadline, FailureKind, Observation
-from probes.prometheus import PrometheusTarget, Vector
+from probes.prometheus import PrometheusTarget, Vector, alerting
 from tests.probes import servers
 from tests.probes.servers import Behaviour, serving, soonest
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from probes import http, postgres, prometheus, redis, redis_rights
+from probes import http, postgres, prometheus, redis
 from probes.http import HeaderValue, HttpTarget
 from probes.observation import Deadline, FailureKind, Observation
 from probes.postgres import PostgresTarget
 from probes.prometheus import PrometheusTarget
 from probes.redis import RedisTarget
+from probes.redis import rights as redis_rights
 from tests.probes import servers
 from tests.probes.servers import Behaviour, serving, soonest
 

@@ -11,9 +11,10 @@ import redis as redis_py
 import trustme
 from pydantic import SecretStr
 
-from probes import redis, redis_rights
+from probes import redis
 from probes.observation import Deadline, FailureKind
 from probes.redis import RedisTarget
+from probes.redis import rights as redis_rights
 from tests.probes import servers
 from tests.probes.real_servers import PASSWORD
 from tests.probes.servers import Behaviour, serving, soonest

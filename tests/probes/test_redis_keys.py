@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import pytest
 import redis as redis_py
 
-from probes import redis_keys, redis_rights
 from probes.observation import Deadline, FailureKind, Observation
 from probes.redis import RedisTarget
+from probes.redis import keys as redis_keys
+from probes.redis import rights as redis_rights
 from sandbox.redis_server import gate_line
 from tests.probes.real_servers import PASSWORD
 from tests.probes.servers import Behaviour, Server, serving

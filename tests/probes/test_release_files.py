@@ -11,8 +11,9 @@ import time
 
 import pytest
 
-from probes import backup, files, repository
+from probes import files, repository
 from probes.observation import Deadline, FailureKind, Observation
+from probes.postgres import backup
 from probes.repository import RepositoryTarget, TaggedFiles
 from sandbox import release_repository
 from sandbox.migrations import of_release

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import pytest
 from psycopg.pq import ExecStatus, PGconn
 
-from probes import postgres, rows, schema, sessions
+from probes import postgres
 from probes.observation import Deadline, FailureKind, Observation
-from probes.rows import Counted, Limits, Link, Orphans, TableToCount
+from probes.postgres import rows, schema, sessions
+from probes.postgres.rows import Counted, Limits, Link, Orphans, TableToCount
 from tests.probes.real_servers import PASSWORD, Database
 from tests.probes.servers import wait_until
 

@@ -10,10 +10,10 @@ import pytest
 from probes.observation import Deadline, FailureKind, Observation
 from probes.tls import Handshake, Problem, TlsNode, handshake, nodes
 from sandbox.zone import HOSTS, ZONE
-from tests.checks.network_platform import StandIn, tls_ports
 from tests.probes import servers
 from tests.probes.chains import a_chain
 from tests.probes.servers import closed_port, serving
+from tests.steps.network_platform import StandIn, tls_ports
 
 API = HOSTS[0]
 

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from checks.certificates import _REMEDIES, _trusted
 from gates.decide.outcome import Outcome
 from probes.observation import Deadline
 from probes.tls import Handshake, Problem, TlsNode, handshake
+from steps.network.certificates import _REMEDIES, _trusted
 from tests.probes import servers
 from tests.probes.chains import made
 from tests.probes.servers import serving

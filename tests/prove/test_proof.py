@@ -19,7 +19,7 @@ from prove.files import _wrong, refused_or_sound
 from prove.proof import MOST_FOUND, Cases, Proof, Proved, prove
 from prove.table import render, rows_of
 from tests.checkout import ROOT
-from tests.checks.platforms import a_platform
+from tests.steps.platforms import a_platform
 
 
 def a_proof(cases: Callable[[int], Cases], name: str = "odd") -> Proof:

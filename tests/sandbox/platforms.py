@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from environments.settings import Environment
 from sandbox import starting
 from sandbox.state import StateDirectory
+from settings.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

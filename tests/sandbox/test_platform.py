@@ -16,9 +16,8 @@ from pydantic import SecretStr
 
 from environments.loader import load_file
 from load._permission import is_loopback, permitted
-from probes import rows
 from probes.observation import Deadline
-from probes.postgres import PostgresTarget
+from probes.postgres import PostgresTarget, rows
 from sandbox.errors import SandboxError
 from tests.sandbox.platforms import eventually
 

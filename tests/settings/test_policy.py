@@ -6,8 +6,8 @@ from typing import Any
 import pydantic
 import pytest
 
-from gates.decide.policy import Policy
 from gates.load import load_policy
+from settings.policy import Policy
 from tests.gates.decide.values import a_latency_objective, a_quantile_objective, an_objective
 
 

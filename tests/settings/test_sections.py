@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gates.decide.sections import parse_duration, parse_share
+from settings.sections import parse_duration, parse_share
 
 
 @pytest.mark.parametrize(

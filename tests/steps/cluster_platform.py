@@ -8,22 +8,22 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from checks import cluster_health, release_logs
-from checks.availability import Availability
-from checks.check import Check
-from checks.clusters import Clusters
-from checks.configured import Configured
-from checks.deployed import Deployed
-from checks.platform import Platform
-from checks.traffic_way import TrafficWay
 from environments.loader import load_file
 from gates.decide.release import Release
 from probes.observation import Deadline
 from sandbox.standins.cluster import state as cluster
 from sandbox.standins.cluster.shown import digest_of
-from tests.checks.platforms import HEALTH, NOWHERE, a_policy
+from steps.cluster import cluster_health, release_logs
+from steps.cluster.clusters import Clusters
+from steps.cluster.configured import Configured
+from steps.cluster.deployed import Deployed
+from steps.cluster.traffic_way import TrafficWay
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.platform import Platform
 from tests.probes.cluster_server import TOKEN
 from tests.probes.servers import closed_port
+from tests.steps.platforms import HEALTH, NOWHERE, a_policy
 
 NOW = "2026-11-01T12:00:00Z"
 LIVE: dict[str, Any] = {
@@ -84,7 +84,7 @@ CHECKS: dict[str, dict[str, Judge]] = {
         "NORMAL-1": lambda clusters, _, check: Deployed(clusters).normal_capacity(check),
     },
 }
-"""By gate and id, as steps/cluster.py calls them."""
+"""By gate and id, as steps/cluster/sentences.py calls them."""
 
 
 def write_evidence(folder: pathlib.Path, **changes: Any) -> pathlib.Path:

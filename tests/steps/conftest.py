@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import trustme
 
-from tests.checks.records import Records, records_server
+from tests.steps.records import Records, records_server
 
 
 @pytest.fixture(scope="session")

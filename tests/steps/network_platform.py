@@ -11,13 +11,13 @@ from typing import Any
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from checks.check import Check
-from checks.platform import Platform
-from gates.decide.network_policy import DnsPolicy
 from sandbox.standins import certificates, names
 from sandbox.zone import AFTER, AUTHORITATIVE, HOSTS, RESOLVERS, SERIAL_AFTER, ZONE, described
-from tests.checks.platforms import a_platform, a_policy
+from settings.network_policy import DnsPolicy
+from steps.kit.check import Check
+from steps.kit.platform import Platform
 from tests.probes.servers import closed_ports
+from tests.steps.platforms import a_platform, a_policy
 
 REGIONS = {"eu": "http://127.0.0.1:9", "us": "http://127.0.0.2:9"}
 _ADMIN = {"X-Sandbox-Token": "admin"}

@@ -9,12 +9,12 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from checks.platform import Platform
 from environments.loader import load_file
-from gates.decide.policy import Policy
 from gates.decide.release import Release
 from gates.load import load_policy
 from probes.observation import Deadline
+from settings.policy import Policy
+from steps.kit.platform import Platform
 from tests.probes.servers import closed_port
 
 NOWHERE = "http://127.0.0.1:{}"

@@ -14,16 +14,16 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from checks.platform import Platform
-from gates.decide.policy import Deadlines
 from sandbox import migrations, release_repository
 from sandbox import postgres as sandbox_postgres
 from sandbox.layout import RELEASE
+from settings.policy import Deadlines
+from steps.kit.platform import Platform
 from tests.checkout import ROOT
-from tests.checks.platforms import NOWHERE, a_platform, a_policy
 from tests.probes import real_servers
 from tests.probes.real_servers import PASSWORD, Database
 from tests.probes.servers import closed_port
+from tests.steps.platforms import NOWHERE, a_platform, a_policy
 
 _PRISMA = """
 CREATE TABLE _prisma_migrations (

@@ -15,10 +15,10 @@ import pytest
 
 from environments.loader import FOLDER, load_file
 from gates.cli.main import main
+from gates.doctor.look import subject_of
+from gates.doctor.scenarios import examine_scenarios
 from gates.load import load_catalogue
-from gates.run.doctor import subject_of
-from gates.run.doctor_findings import Level
-from gates.run.doctor_scenarios import examine_scenarios
+from steps.kit.findings import Level
 from tests.sandbox.platforms import Sandbox, eventually
 
 
@@ -132,7 +132,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def scenarios_untried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what takes seconds of a processor and is the same in every call."""
-    monkeypatch.setattr("gates.run.doctor.examine_scenarios", lambda *_: [])
+    monkeypatch.setattr("gates.doctor.look.examine_scenarios", lambda *_: [])
 
 
 @pytest.mark.usefixtures("secrets")

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from environments.settings import Environment
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.cli.main import main
-from gates.decide import guesses
-from gates.run.init_look import Health, Seen
-from gates.run.init_write import Asked, environment_file
+from gates.doctor import guesses
+from gates.doctor.init_look import Health, Seen
+from gates.doctor.init_write import Asked, environment_file
+from settings.environment import Environment
 from tests.probes.real_servers import prometheus_server
 from tests.probes.servers import (
     Behaviour,

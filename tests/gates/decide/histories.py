@@ -7,9 +7,9 @@ import datetime as dt
 import pathlib
 from collections.abc import Mapping
 
-from checks.history import History
 from gates.decide.history import Entry, Kind, attempts
 from gates.decide.outcome import Decision
+from steps.kit.history import History
 
 AT = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
 DIGESTS = {"policy": "p", "catalogue": "c"}

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from gates.decide.load_facts import EndpointFacts, LoadFacts, StageFacts, WorkerFacts
-from gates.decide.load_policy import LoadPolicy
+from settings.load_policy import LoadPolicy
 
 RPS = 100.0
 SECONDS = 60

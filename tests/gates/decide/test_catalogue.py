@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from environments.sections.data import Data
-from environments.settings import Environment, ExternalServices
-from gates.decide.catalogue import COLUMNS, CONDITIONS, CatalogueError, Row, in_window, parse
+from gates.decide.catalogue import COLUMNS, CatalogueError, Row, in_window, parse
 from gates.decide.outcome import Meaning
 from gates.load import load_catalogue
+from settings.data import Data
+from settings.environment import Environment, ExternalServices
+from settings.gate import CONDITIONS
 
 HEADER = ",".join(COLUMNS)
 NO_HEADER = f"c.csv:1: the header must be {HEADER}"

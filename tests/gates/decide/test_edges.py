@@ -7,20 +7,14 @@ from typing import Any
 
 import pytest
 
-from gates.decide import (
-    alert_routes,
-    flags,
-    guesses,
-    load_findings,
-    openapi,
-    samples,
-    sources,
-    statistics,
-    tally,
-)
+from gates.decide import load_findings, samples, sources, statistics, tally
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.decide.samples import NotCountableError, Patience, Samples
+from gates.doctor import guesses
+from steps.delivery import openapi
+from steps.flags import rules as flags
+from steps.monitoring import alert_routes
 from tests.gates.decide import test_tally as values
 from tests.gates.decide.test_tally import SCRAPE, SPAN, TIMES, series, steady, up
 

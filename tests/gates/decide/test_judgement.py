@@ -17,8 +17,8 @@ from gates.decide.judgement import (
     harmless,
     outcome_of,
 )
-from gates.decide.measured import at_least
 from gates.decide.outcome import Meaning, Outcome
+from steps.network.measured import at_least
 from tests.gates.decide.values import PROPERTY, a_judgement
 
 BEYOND_FLOATS = 10**400

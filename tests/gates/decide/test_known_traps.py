@@ -4,7 +4,7 @@ Those without a test have no counterpart here: there are no scores and weights (
 with a baseline (T11), no waiting state in which failures go uncounted (T18), no webhooks (T19), and
 every run has a folder of its own, so that no old result can be used again (T25). Two series for one
 number, a renamed metric and queries that match nothing (T14, T15, T24) are in
-tests/checks/test_instrument.py and test_promql.py.
+tests/steps/objectives/test_instrument.py and test_promql.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import math
 import pydantic
 import pytest
 
-from checks import failures
 from gates.decide.catalogue import COLUMNS, CatalogueError, parse
 from gates.decide.events import Counts
 from gates.decide.fold import Folded, RegionResult, Stage, fold
@@ -22,6 +21,7 @@ from gates.decide.judgement import Judgement, below, equals
 from gates.decide.objective import judge_rollback, judge_target, over_limit_now
 from gates.decide.outcome import Decision, Outcome
 from probes.observation import Failure, FailureKind
+from steps.kit import failures
 from tests.gates.decide.values import (
     a_judgement,
     a_result,

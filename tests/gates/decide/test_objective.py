@@ -17,8 +17,8 @@ from gates.decide.objective import (
     with_own_reads,
 )
 from gates.decide.outcome import Meaning, Outcome
-from gates.decide.policy import Objective
 from gates.load import load_policy
+from settings.policy import Objective
 from tests.gates.decide.values import (
     PROPERTY,
     a_latency_objective,

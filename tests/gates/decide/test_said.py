@@ -17,15 +17,8 @@ from typing import Any
 import pydantic
 import pytest
 
-from checks import names_judged
-from checks.settling import Ended, Settled
-from checks.zone import Asked, Question
-from environments.sections.dns import Dns, DnsRecord
-from gates.decide import flags, schedule, sources, tally
-from gates.decide.counts import Band, Count, moved, nulls_moved
-from gates.decide.data_policy import CountRule
+from gates.decide import schedule, sources, tally
 from gates.decide.events import Cell, Counts
-from gates.decide.evidence import AgeLimit, judge_identity
 from gates.decide.judgement import (
     Judgement,
     below,
@@ -37,15 +30,23 @@ from gates.decide.judgement import (
 from gates.decide.load_facts import EndpointFacts, LoadFacts
 from gates.decide.load_generator import judge_run, judge_stage
 from gates.decide.load_verdict import judge
-from gates.decide.measured import at_least, same_set, within
 from gates.decide.objective import judge_rollback, judge_target
-from gates.decide.openapi import compared
 from gates.decide.quantile import judge_quantile
 from gates.decide.release import Release
 from gates.decide.samples import NotCountableError, Samples
 from probes.dns import DnsAnswer
 from probes.observation import Failure, FailureKind, Observation
-from tests.gates.decide import test_evidence, test_openapi, test_quantile, test_schedule, test_tally
+from settings.data_policy import CountRule
+from settings.dns import Dns, DnsRecord
+from steps.data.counts import Band, Count, moved, nulls_moved
+from steps.delivery.openapi import compared
+from steps.flags import rules as flags
+from steps.kit.evidence_rules import AgeLimit, judge_identity
+from steps.kit.settling import Ended, Settled
+from steps.network import names_judged
+from steps.network.measured import at_least, same_set, within
+from steps.network.zone import Asked, Question
+from tests.gates.decide import test_quantile, test_schedule, test_tally
 from tests.gates.decide.load_values import (
     POLICY,
     a_stage,
@@ -63,6 +64,8 @@ from tests.gates.decide.values import (
     sustained,
     the_rollback,
 )
+from tests.steps.delivery import test_openapi
+from tests.steps.kit import test_evidence
 
 FILE = pathlib.Path(__file__).with_name("said.json")
 SAID = json.loads(FILE.read_text(encoding="utf-8"))

@@ -4,7 +4,6 @@ import datetime as dt
 
 import pytest
 
-from gates.decide.deployment_policy import DeploymentPolicy
 from gates.decide.history import PhaseRun
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Decision, Outcome
@@ -13,10 +12,11 @@ from gates.decide.schedule import (
     current_phase,
     judge,
     minutes,
-    parse_moment,
     spent,
     time_left,
 )
+from settings.deployment import parse_moment
+from settings.deployment_policy import DeploymentPolicy
 
 SATURDAY_22 = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
 PRIMARY = WeeklyWindow("Saturday 22:00", "Sunday 06:00")

@@ -15,28 +15,28 @@ import time
 import pytest
 import yaml
 
-from environments.settings import HealthEndpoint, Lease, Traffic
 from gates.decide.catalogue import Row
 from gates.decide.outcome import Meaning
-from gates.decide.policy import Objective
-from gates.run import doctor_monitoring
-from gates.run.doctor import diagnose, subject_of
-from gates.run.doctor_findings import Finding, Level
-from gates.run.doctor_manners import ends_at, examine_secrets, examine_sections, examine_traffic
-from gates.run.doctor_metrics import bounds_remedy, judge_samples, live_bounds
-from gates.run.doctor_postgres import revocations
-from gates.run.doctor_redis import acl_lines
-from gates.run.doctor_services import examine_service, read_health
+from gates.doctor.look import diagnose, subject_of
+from gates.doctor.manners import ends_at, examine_secrets, examine_sections, examine_traffic
 from probes import grafana
 from probes.http import HttpAnswer, HttpTarget
 from probes.observation import Deadline
 from probes.postgres import Right
 from probes.prometheus import Series
-from tests.checks.moody import moody, saying
+from settings.environment import HealthEndpoint, Lease, Traffic
+from settings.policy import Objective
+from steps.data.doctor import revocations
+from steps.flags.doctor import acl_lines
+from steps.kit.findings import Finding, Level
+from steps.monitoring import doctor as doctor_monitoring
+from steps.objectives.doctor_metrics import bounds_remedy, judge_samples, live_bounds
+from steps.service.doctor import examine_service, read_health
 from tests.environments.files import SECRETS, VALID, changed, loaded
 from tests.gates.decide.values import a_latency_objective, a_quantile_objective
 from tests.probes.servers import answer as served
 from tests.probes.servers import serving
+from tests.steps.moody import moody, saying
 
 NOW = dt.datetime(2026, 1, 31, 23, tzinfo=dt.UTC)
 ENDPOINT = HealthEndpoint(
@@ -360,7 +360,7 @@ def test_servers_that_never_answer_keep_nobody_waiting(
     """Every address is a listener that accepts and says nothing."""
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("gates.run.doctor.examine_scenarios", lambda *_: [])  # asks no server
+    monkeypatch.setattr("gates.doctor.look.examine_scenarios", lambda *_: [])  # asks no server
     with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
         text = everything_at(silent.getsockname()[1])
         subject = subject_of(loaded(tmp_path, text), None, ())

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gates.run.doctor_audit import examine_audit
-from gates.run.doctor_findings import Level, Subject
-from tests.checks.audit_server import TOKEN, AuditServer, audit_server
-from tests.checks.platforms import a_platform
-from tests.checks.test_audit_trial import section
+from steps.flags.doctor_audit import examine_audit
+from steps.kit.findings import Level, Subject
+from tests.steps.audit_server import TOKEN, AuditServer, audit_server
+from tests.steps.flags.test_audit_trial import section
+from tests.steps.platforms import a_platform
 
 Found = Callable[[], list[tuple[Level, str]]]
 

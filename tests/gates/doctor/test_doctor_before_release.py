@@ -7,17 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from environments.sections.storage import FileSystems
-from gates.decide.policy import Objective
-from gates.run.doctor_findings import Finding, Level, Subject
-from gates.run.doctor_metrics import examine_metric
-from gates.run.doctor_query import Asker
-from gates.run.doctor_storage import examine_storage
 from probes.prometheus import PrometheusTarget
-from tests.checks.platforms import NOWHERE, a_platform
-from tests.checks.scripted_prometheus import ONE, ScriptedPrometheus, scripted_prometheus
+from settings.policy import Objective
+from settings.storage import FileSystems
+from steps.kit.findings import Finding, Level, Subject
+from steps.objectives.doctor_metrics import examine_metric
+from steps.objectives.doctor_query import Asker
+from steps.objectives.doctor_storage import examine_storage
 from tests.gates.decide.values import a_latency_objective
 from tests.probes.servers import closed_port
+from tests.steps.platforms import NOWHERE, a_platform
+from tests.steps.scripted_prometheus import ONE, ScriptedPrometheus, scripted_prometheus
 
 METRIC = {"name": "seconds", "labels": {"job": "clinic", "version": "{release}"}}
 

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from gates.run import doctor_kubernetes
-from gates.run.doctor_findings import Finding, Level, Subject
-from gates.run.doctor_kubernetes import examine_kubernetes
-from probes.kubernetes_objects import Traffic, Workload
+from probes.kubernetes.objects import Traffic, Workload
 from sandbox.standins.cluster.rbac import Attributes, Rbac
-from tests.checks.cluster_platform import a_cluster_platform
-from tests.checks.test_deployed import SECTION, a_pod
+from steps.cluster import doctor as doctor_kubernetes
+from steps.cluster.doctor import examine_kubernetes
+from steps.kit.findings import Finding, Level, Subject
 from tests.probes.cluster_server import ClusterServer, cluster_server
 from tests.probes.servers import closed_port
+from tests.steps.cluster.test_deployed import SECTION, a_pod
+from tests.steps.cluster_platform import a_cluster_platform
 
 
 @pytest.fixture(scope="module")

@@ -11,20 +11,20 @@ import redis as redis_py
 import trustme
 from pydantic import SecretStr
 
-from checks.platform import Platform
-from environments.sections.data import Data
-from environments.settings import Postgres, Redis, TableOfRecords
-from gates.run.doctor import subject_of
-from gates.run.doctor_findings import Finding, Level, Subject
-from gates.run.doctor_grants import examine_grants
-from gates.run.doctor_postgres import examine_postgres, login_sql
-from gates.run.doctor_redis import acl_lines, examine_redis
+from gates.doctor.look import subject_of
 from probes import redis
 from probes.observation import Deadline
 from probes.redis import RedisTarget
-from tests.checks.platforms import a_platform
+from settings.data import Data
+from settings.environment import Postgres, Redis, TableOfRecords
+from steps.data.doctor import examine_postgres, login_sql
+from steps.data.doctor_grants import examine_grants
+from steps.flags.doctor import acl_lines, examine_redis
+from steps.kit.findings import Finding, Level, Subject
+from steps.kit.platform import Platform
 from tests.environments.files import SECRETS, loaded
 from tests.probes.real_servers import PASSWORD, Database, postgres_server, redis_server
+from tests.steps.platforms import a_platform
 
 CONTRACT = (
     pathlib.Path(__file__).resolve().parents[3] / "docs" / "platform-contract.md"

@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from gates.cli.doctor import summary
+from gates.doctor.look import Diagnosis, subject_of
+from gates.doctor.scenarios import examine_scenarios
 from gates.load import ROOT, Checks, load_catalogue
-from gates.run.doctor import Diagnosis, subject_of
-from gates.run.doctor_findings import Finding, Level
-from gates.run.doctor_scenarios import examine_scenarios
+from steps.kit.findings import Finding, Level
 from tests.environments.files import SECRETS, loaded
-from tests.gates.run.test_doctor import everything_at
+from tests.gates.doctor.test_doctor import everything_at
 from tests.probes.servers import answer, serving
 
 HEADER = "id,phase,when,owner,severity,kind,smoke,on_fail,applies_if,invariant\n"

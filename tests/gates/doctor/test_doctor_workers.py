@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from environments.settings import Prometheus
-from gates.run.doctor_findings import Level, Subject
-from gates.run.doctor_prometheus import examine_prometheus
-from tests.checks.platforms import NOWHERE, a_platform
-from tests.checks.scripted_prometheus import ONE, scripted_prometheus
+from settings.environment import Prometheus
+from steps.kit.findings import Level, Subject
+from steps.objectives.doctor import examine_prometheus
 from tests.probes.servers import answer, closed_port, serving
+from tests.steps.platforms import NOWHERE, a_platform
+from tests.steps.scripted_prometheus import ONE, scripted_prometheus
 
 
 @pytest.mark.parametrize(

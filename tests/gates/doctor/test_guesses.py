@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gates.decide import guesses
+from gates.doctor import guesses
 
 
 def test_a_platforms_own_requests_come_before_those_of_its_tools() -> None:

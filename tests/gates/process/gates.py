@@ -15,12 +15,12 @@ from typing import Any
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 COPIED = (
     "bdd",
-    "checks",
     "environments",
     "features",
     "gates",
     "probes",
     "reports",
+    "settings",
     "smoke",
     "steps",
 )

@@ -8,7 +8,6 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gates.decide.catalogue import CONDITIONS
 from gates.decide.fold import fold
 from gates.decide.outcome import Outcome
 from gates.decide.scope import PostDeploy
@@ -16,6 +15,7 @@ from gates.load import Checks, load_catalogue
 from gates.run import lines, verdict
 from gates.run.join import Source
 from gates.run.manifest import manifest
+from settings.gate import CONDITIONS
 from tests.gates.run import recorded
 
 GATE = PostDeploy("15m")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from checks.history import History
 from environments.store import Folder, Store
 from gates.decide.outcome import Decision
 from gates.run.baseline import late_remark
 from probes.observation import utc_now
+from steps.kit.history import History
 from tests.gates.decide.histories import AT, Step, keep
 
 RECORD: dict[str, Any] = {

@@ -92,5 +92,5 @@ def test_the_checks_are_collected_without_the_libraries_of_later_checks(plan: Ch
     command = plan.command()
     arguments = command[command.index("pytest") + 1 :]
     modules = loaded("-c", f"{COLLECT}; {TELL}", *arguments)
-    assert {"pytest_bdd", "checks", "probes"} <= modules
+    assert {"pytest_bdd", "steps", "probes"} <= modules
     assert modules & late(CHILD_NEEDS) == set(), "use `import probes`, see probes/__init__.py"

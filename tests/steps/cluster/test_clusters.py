@@ -9,12 +9,6 @@ from typing import Any
 
 import pytest
 
-from checks import cluster_facts
-from checks.availability import Availability
-from checks.baseline import CannotCollectError
-from checks.check import Check
-from checks.clusters import Clusters
-from checks.platform import Platform
 from gates.decide.outcome import Outcome
 from sandbox.faults import catalogue
 from sandbox.faults.catalogue import Fault
@@ -22,7 +16,15 @@ from sandbox.faults.expectation import expected
 from sandbox.faults.kubernetes_faults import FAULTS, ClustersBent
 from sandbox.standins.cluster import state as cluster_state
 from sandbox.standins.cluster.shown import digest_of
-from tests.checks.cluster_platform import (
+from steps.cluster import baseline as cluster_facts
+from steps.cluster.clusters import Clusters
+from steps.kit.availability import Availability
+from steps.kit.baseline import CannotCollectError
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from tests.probes.cluster_server import ClusterServer, cluster_server
+from tests.probes.servers import Server, answer, closed_port, serving
+from tests.steps.cluster_platform import (
     CHECKS,
     CONFIGURED,
     LIVE,
@@ -33,8 +35,6 @@ from tests.checks.cluster_platform import (
     sentences,
     write_evidence,
 )
-from tests.probes.cluster_server import ClusterServer, cluster_server
-from tests.probes.servers import Server, answer, closed_port, serving
 
 BENT = [
     pytest.param(fault, FAULTS[fault.name], id=fault.name)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from checks.cluster_facts import ConfigBefore
-from checks.config_change import change
-from probes import kubernetes_reading as reading
-from probes.kubernetes_objects import ConfigMap
+from probes.kubernetes import reading
+from probes.kubernetes.objects import ConfigMap
+from steps.cluster.baseline import ConfigBefore
+from steps.cluster.config_change import change
 from tests.probes.test_kubernetes_reading import model
 
 OLD = {"LOG_LEVEL": "info", "BOOKING_WINDOW_DAYS": "60"}

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from checks import cluster_health, deployed, running_images, traffic_way
-from checks.clusters import Look
-from checks.settling import Ended, Progress, Settled
-from environments.sections.kubernetes import Kubernetes
 from gates.decide.outcome import Meaning, Outcome, worst_outcome
-from probes.kubernetes_objects import Container, Deployment, Endpoint, Pod, Traffic, Workload
+from probes.kubernetes.objects import Container, Deployment, Endpoint, Pod, Traffic, Workload
 from sandbox.standins.cluster import state as cluster
-from tests.checks.cluster_platform import a_cluster_platform
+from settings.kubernetes import Kubernetes
+from steps.cluster import cluster_health, deployed, running_images, traffic_way
+from steps.cluster.clusters import Look
+from steps.kit.settling import Ended, Progress, Settled
+from tests.steps.cluster_platform import a_cluster_platform
 
 NEW, OLD = "v1.2.0", "v1.1.0"
 DIGEST = f"sha256:{'1' * 64}"

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from checks import deployed, running_images
-from checks.clusters import Look
-from checks.configured import _unsettled
-from checks.settling import Ended, Progress, Settled
-from checks.traffic_way import _not_served, _switch_progress, switched
 from gates.decide.outcome import Outcome, worst_outcome
-from probes import kubernetes_models
-from probes import kubernetes_reading as reading
-from probes.kubernetes_objects import Traffic, Workload
-from tests.checks.test_deployed import NEW, OLD, SECTION
+from probes.kubernetes import models as kubernetes_models
+from probes.kubernetes import reading
+from probes.kubernetes.objects import Traffic, Workload
+from steps.cluster import deployed, running_images
+from steps.cluster.clusters import Look
+from steps.cluster.configured import _unsettled
+from steps.cluster.traffic_way import _not_served, _switch_progress, switched
+from steps.kit.settling import Ended, Progress, Settled
+from tests.steps.cluster.test_deployed import NEW, OLD, SECTION
 
 Json = dict[str, Any]
 APP = "api"

@@ -12,15 +12,16 @@ import boto3
 import pytest
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
-from checks.backups import BackupFolder
-from checks.check import Check
-from checks.platform import Platform
 from gates.decide.outcome import Outcome
-from probes import backup, files
+from probes import files
 from probes.observation import Deadline, FailureKind
+from probes.postgres import backup
 from sandbox import postgres as sandbox_postgres
-from tests.checks.records import Records, a_restore_test
+from steps.data.backups import BackupFolder
+from steps.kit.check import Check
+from steps.kit.platform import Platform
 from tests.probes.servers import closed_port
+from tests.steps.records import Records, a_restore_test
 
 MAIN, APART = "clinic-backups", "clinic-backups-apart"
 PG_RESTORE = str(sandbox_postgres.programs() / "pg_restore")

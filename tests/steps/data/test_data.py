@@ -13,24 +13,24 @@ from typing import Any
 
 import pytest
 
-from checks import baseline
-from checks.backups import BackupFolder, restore_judged
-from checks.baseline_collectors import COLLECTORS, collect
-from checks.check import Check
-from checks.connections import judge_connections
-from checks.data import age
-from checks.migrations import MigrationCheck
-from checks.platform import Platform
-from checks.reading import _with_remedy
-from checks.tables import TableCheck, keys_judged, orphans_judged
-from environments.sections.data import Reference
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from probes.observation import Failure, FailureKind, Observation, utc_now
-from probes.rows import Counted, Orphans
-from probes.schema import ForeignKey
-from tests.checks.records import TABLES, Records, a_restore_test
+from probes.postgres.rows import Counted, Orphans
+from probes.postgres.schema import ForeignKey
+from settings.data import Reference
+from steps.collectors import COLLECTORS, collect
+from steps.data.backups import BackupFolder, restore_judged
+from steps.data.connections import judge_connections
+from steps.data.migrations import MigrationCheck
+from steps.data.reading import _with_remedy
+from steps.data.tables import TableCheck, keys_judged, orphans_judged
+from steps.kit import baseline
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.units import age
 from tests.probes.servers import closed_port
+from tests.steps.records import TABLES, Records, a_restore_test
 
 TAKEN_AT = (utc_now() - dt.timedelta(hours=1)).isoformat(timespec="seconds")
 LAST = "20260126150000_appointment_source"

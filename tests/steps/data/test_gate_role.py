@@ -9,8 +9,8 @@ import pytest
 
 from probes import postgres
 from probes.observation import Deadline
-from tests.checks.records import Records
 from tests.probes.real_servers import PASSWORD
+from tests.steps.records import Records
 
 _FORBIDDEN = (
     "SELECT name FROM patients",

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from checks.migrations import ReleasedFiles, drift_judged
-from gates.decide import migrations
 from gates.decide.judgement import Judgement
-from gates.decide.migrations import Applied, Released
 from gates.decide.outcome import Outcome
+from probes.postgres.schema import Structure, TableShape
 from probes.repository import TaggedFiles
-from probes.schema import Structure, TableShape
+from steps.data import migration_rules as migrations
+from steps.data.migration_rules import Applied, Released
+from steps.data.migrations import ReleasedFiles, drift_judged
 
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
 SCRIPT = b"-- DropIndex\nDROP INDEX x;\n"

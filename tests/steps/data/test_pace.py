@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from checks.pace import MOST_SECONDS, paced
+from steps.data.pace import MOST_SECONDS, paced
 
 
 def pause_after(seconds: float, share: float, *, large: bool) -> list[float]:

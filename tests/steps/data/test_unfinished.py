@@ -8,14 +8,14 @@ import threading
 import psycopg
 import pytest
 
-from checks.migrations import unfinished_judged
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
-from probes import schema
 from probes.observation import Deadline
-from probes.schema import Unfinished
-from tests.checks.records import Records
+from probes.postgres import schema
+from probes.postgres.schema import Unfinished
+from steps.data.migrations import unfinished_judged
 from tests.probes.servers import wait_until
+from tests.steps.records import Records
 
 PARTS = (
     "CREATE TABLE parts (id int, day int) PARTITION BY RANGE (day)",

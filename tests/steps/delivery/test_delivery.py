@@ -12,20 +12,21 @@ from typing import Any
 
 import pytest
 
-from checks import bundle, delivery_facts, edge_caches, secret_ages, site
-from checks.availability import Availability
-from checks.baseline import CannotCollectError
-from checks.check import Check
-from checks.images import BuildEvidence, RegistryReading
-from checks.platform import NotDescribedError, Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Deadline
 from sandbox.aws.names import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
 from sandbox.builds import MANIFEST, REPOSITORIES, build_id, commit, image_digest, web_bundle
+from steps.delivery import baseline as delivery_facts
+from steps.delivery import bundle, edge_caches, secret_ages, site
+from steps.delivery.images import BuildEvidence, RegistryReading
+from steps.kit.availability import Availability
+from steps.kit.baseline import CannotCollectError
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
 from tests.aws_server import KEY_ID, AwsServer, aws_server
-from tests.checks.platforms import NOWHERE, a_platform, a_policy
 from tests.probes.servers import closed_port, closed_ports
+from tests.steps.platforms import NOWHERE, a_platform, a_policy
 
 RELEASE = "1.2.0"
 Question = Callable[[Platform, Check], object]

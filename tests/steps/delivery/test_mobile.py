@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from checks import mobile
-from checks.availability import Availability
-from checks.check import Check
-from checks.platform import NotDescribedError, Platform
-from checks.schema_findings import findings
 from gates.decide.judgement import Judgement
-from gates.decide.openapi import breaking_changes
 from gates.decide.outcome import Outcome
+from steps.delivery import mobile
+from steps.delivery.openapi import breaking_changes
+from steps.delivery.schema_findings import findings
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
 from tests.checkout import ROOT
-from tests.checks.moody import moody, saying
-from tests.checks.platforms import a_platform, a_policy
 from tests.probes.servers import Behaviour, closed_port
+from tests.steps.moody import moody, saying
+from tests.steps.platforms import a_platform, a_policy
 
 PATIENT = "Maria Musterfrau"
 THING = {"id": "t-1", "size": 3}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gates.decide.openapi import Comparison, NotComparableError, breaking_changes, compared
+from steps.delivery.openapi import Comparison, NotComparableError, breaking_changes, compared
 
 LOGIN, LIST = "POST /login", "GET /things/{id}"
 BEFORE: dict[str, Any] = {

@@ -15,15 +15,16 @@ from urllib.parse import quote
 
 import pytest
 
-from checks import bundle, edge_caches, settling, site
-from checks.availability import Availability
-from checks.check import Check
-from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from tests.checks.moody import Moody, moody
-from tests.checks.platforms import NOWHERE, a_platform, a_policy
+from steps.delivery import bundle, edge_caches, site
+from steps.kit import settling
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.platform import Platform
 from tests.probes.servers import Behaviour, answer, closed_port, read_request, serving
+from tests.steps.moody import Moody, moody
+from tests.steps.platforms import NOWHERE, a_platform, a_policy
 
 
 def digest(content: bytes) -> str:

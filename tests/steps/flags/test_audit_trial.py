@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from checks import audit_trial
-from checks.check import Check
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from tests.checks.audit_server import CHANGED, READ, TOKEN, AuditServer, audit_server
-from tests.checks.platforms import a_platform
+from steps.flags import audit_trial
+from steps.kit.check import Check
+from tests.steps.audit_server import CHANGED, READ, TOKEN, AuditServer, audit_server
+from tests.steps.platforms import a_platform
 
 
 @pytest.fixture

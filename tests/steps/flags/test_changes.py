@@ -5,9 +5,9 @@ import datetime as dt
 
 import pytest
 
-from gates.decide.changes import Change, Covered, Logged, logged_truly
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from steps.flags.changes import Change, Covered, Logged, logged_truly
 
 NOW = dt.datetime(2026, 1, 31, 22, 30, tzinfo=dt.UTC)
 COVERED = Covered(NOW - dt.timedelta(hours=4), NOW, 30)

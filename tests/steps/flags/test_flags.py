@@ -9,18 +9,18 @@ import pytest
 import redis as redis_py
 import trustme
 
-from checks.baseline import SHARED, CannotCollectError
-from checks.change_log import ChangeLog
-from checks.check import Check
-from checks.flags import Flags, snapshot, temporary_flags_gone
-from checks.platform import NotDescribedError, Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.redis import RedisTarget
-from tests.checks.audit_server import TOKEN, AuditServer, audit_server
-from tests.checks.platforms import a_platform
-from tests.checks.test_audit_trial import section as audit_section
+from steps.flags.change_log import ChangeLog
+from steps.flags.flags import Flags, snapshot, temporary_flags_gone
+from steps.kit.baseline import SHARED, CannotCollectError
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
 from tests.probes.real_servers import PASSWORD, redis_server
+from tests.steps.audit_server import TOKEN, AuditServer, audit_server
+from tests.steps.flags.test_audit_trial import section as audit_section
+from tests.steps.platforms import a_platform
 
 FLAGS: dict[str, Any] = {
     "enabled_key": "flag.{flag}",

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gates.decide.flags import (
+from gates.decide.outcome import Outcome
+from steps.flags.rules import (
     Value,
     Words,
     no_strangers,
@@ -12,7 +13,6 @@ from gates.decide.flags import (
     switch_is,
     switch_readable,
 )
-from gates.decide.outcome import Outcome
 
 WORDS = Words("true", "false")
 NOTHING = Value(None, "<nothing>")

@@ -7,16 +7,16 @@ import time
 
 import pytest
 
-from checks.availability import Availability, Reading
-from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HttpAnswer, HttpTarget
 from probes.observation import Observation
-from tests.checks.moody import DOWN, FAILING, UP, Moody, moody, saying, several
-from tests.checks.platforms import NOWHERE, a_platform, a_policy
+from steps.kit.availability import Availability, Reading
+from steps.kit.platform import Platform
 from tests.probes.servers import Behaviour, answer, closed_port, hang, say, serving
+from tests.steps.moody import DOWN, FAILING, UP, Moody, moody, saying, several
+from tests.steps.platforms import NOWHERE, a_platform, a_policy
 
 HEALTH = "api /health"
 TOO_LARGE = answer(b"x" * 10, headers={"Content-Length": "999999999"})

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from checks.baseline import (
+from gates.decide.outcome import Outcome
+from probes.observation import utc_now
+from steps.collectors import BaselineRefusedError, collect
+from steps.kit.baseline import (
     SHARED,
     CannotCollectError,
     Collector,
@@ -16,13 +19,10 @@ from checks.baseline import (
     history_of,
     load_baseline,
 )
-from checks.baseline import keep as kept
-from checks.baseline_collectors import BaselineRefusedError, collect
-from checks.check import Check
-from checks.platform import Platform
-from gates.decide.outcome import Outcome
-from probes.observation import utc_now
-from tests.checks.platforms import NOWHERE, a_platform
+from steps.kit.baseline import keep as kept
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from tests.steps.platforms import NOWHERE, a_platform
 
 REGIONS = {"eu": NOWHERE.format(1), "us": NOWHERE.format(2)}
 FACTS = {"replicas": {"eu": 3, "us": 4}, "migrations": {SHARED: ["one"]}}

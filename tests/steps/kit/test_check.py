@@ -4,8 +4,8 @@ import concurrent.futures
 
 import pytest
 
-from checks.check import Check, CheckNotPassed
 from gates.decide.outcome import Outcome
+from steps.kit.check import Check, CheckNotPassed
 from tests.gates.decide.values import a_judgement
 
 

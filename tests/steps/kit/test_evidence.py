@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gates.decide.evidence import AgeLimit, Evidence, judge_identity, judge_result
 from gates.decide.outcome import Outcome
 from gates.decide.release import Release
+from steps.kit.evidence_rules import AgeLimit, Evidence, judge_identity, judge_result
 
 NOW = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
 LIMIT = AgeLimit(now=NOW, max_seconds=3600)

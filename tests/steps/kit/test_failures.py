@@ -4,11 +4,11 @@ import datetime as dt
 
 import pytest
 
-from checks import failures
-from checks.failures import Cause
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
 from probes.observation import Failure, FailureKind, Observation
+from steps.kit import failures
+from steps.kit.failures import Cause
 
 MEANINGS = {
     "name not resolved": "UNAVAILABLE",

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from checks.history import History
 from environments.store import DamagedRecordError, Folder, Store, StoreError, digest_of
 from gates.decide.history import Entry, Kind, gaps
 from gates.decide.outcome import Decision
+from steps.kit.history import History
 from tests.gates.decide.histories import AT, DIGESTS, Step, a_run, keep, told
 from tests.gates.decide.values import PROPERTY
 

@@ -9,19 +9,22 @@ from typing import Any, Final
 import pytest
 from pydantic import ValidationError
 
-from checks import backups, configured, migrations, monitoring, release_logs, tables
-from environments.sections.data import Table
-from environments.sections.dns import Dns
-from environments.sections.kubernetes import PodLogs
-from gates.decide.evidence import Evidence
 from gates.decide.judgement import Judgement
-from gates.decide.openapi import breaking_changes
 from gates.decide.outcome import Outcome
-from probes import kubernetes, kubernetes_reading
+from probes import kubernetes
 from probes.files import Entry
-from probes.kubernetes_models import Metadata
-from probes.kubernetes_objects import Container, LogLevels, Pod
-from probes.schema import Structure
+from probes.kubernetes import reading as kubernetes_reading
+from probes.kubernetes.models import Metadata
+from probes.kubernetes.objects import Container, LogLevels, Pod
+from probes.postgres.schema import Structure
+from settings.data import Table
+from settings.dns import Dns
+from settings.kubernetes import PodLogs
+from steps.cluster import configured, release_logs
+from steps.data import backups, migrations, tables
+from steps.delivery.openapi import breaking_changes
+from steps.kit.evidence_rules import Evidence
+from steps.monitoring import monitoring
 
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
 LATER = NOON + dt.timedelta(minutes=5)

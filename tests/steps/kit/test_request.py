@@ -7,9 +7,9 @@ import pathlib
 
 import pytest
 
-from checks.request import switched_at_of
 from environments.yaml_file import ConfigurationError, RequestError
 from probes.observation import utc_now
+from steps.kit.request import switched_at_of
 from tests.environments.files import SECRETS, changed, loaded
 
 TOLD = "switched_at: 2026-01-31T22:00:00Z"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from checks.settling import Ended, Progress, SettleClocks, missed, settle_seconds, settled
 from probes.observation import Failure, FailureKind, Observation, utc_now
-from tests.checks.platforms import a_platform
+from steps.kit.settling import Ended, Progress, SettleClocks, missed, settle_seconds, settled
+from tests.steps.platforms import a_platform
 
 URL = "http://127.0.0.1:9"
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from checks.traffic import TrafficLease
-from environments.settings import Lease
+from settings.environment import Lease
+from steps.kit.traffic import TrafficLease
 from tests.sandbox.platforms import eventually
 
 HANGS = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"

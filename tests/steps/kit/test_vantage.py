@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from checks.platform import Platform
-from checks.vantage import witness
 from probes import http
-from tests.checks.moody import DOWN, FAILING, UP, moody, several
-from tests.checks.platforms import NOWHERE, a_platform
+from steps.kit.platform import Platform
+from steps.kit.vantage import witness
 from tests.probes.servers import Behaviour, answer, closed_port
+from tests.steps.moody import DOWN, FAILING, UP, moody, several
+from tests.steps.platforms import NOWHERE, a_platform
 
 NOBODY = NOWHERE.format(closed_port())
 LOGIN_PAGE = answer(b"<html>", content_type="text/html")

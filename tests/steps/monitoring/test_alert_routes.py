@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gates.decide.alert_routes import UnreadableRouteError, receivers, receivers_at_times
+from steps.monitoring.alert_routes import UnreadableRouteError, receivers, receivers_at_times
 
 CRITICAL = {"severity": "critical", "team": "api"}
 

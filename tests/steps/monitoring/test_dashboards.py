@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import probes
-from checks.check import Check
-from checks.dashboards import Dashboards, Loaded
 from gates.decide.outcome import Outcome
-from tests.checks.platforms import NOWHERE, a_platform
-from tests.checks.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
+from steps.kit.check import Check
+from steps.monitoring.dashboards import Dashboards, Loaded
 from tests.probes.servers import closed_port
+from tests.steps.platforms import NOWHERE, a_platform
+from tests.steps.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
 
 LOOK_BACK_SECONDS = 900
 STEP_SECONDS = 15

@@ -10,18 +10,18 @@ import pytest
 import yaml
 
 import probes
-from checks import settling
-from checks.check import Check
-from checks.monitoring import Watch
 from gates.decide.outcome import Outcome
 from probes.observation import Deadline
 from sandbox.standins.cluster import state as cluster
-from tests.checks.cluster_platform import SWITCHED, a_cluster_platform, sentences
-from tests.checks.patient_server import PatientServer, patient_server
-from tests.checks.platforms import NOWHERE
-from tests.checks.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
+from steps.kit import settling
+from steps.kit.check import Check
+from steps.monitoring.monitoring import Watch
 from tests.probes.cluster_server import ClusterServer, cluster_server
 from tests.probes.servers import closed_port, wait_until
+from tests.steps.cluster_platform import SWITCHED, a_cluster_platform, sentences
+from tests.steps.patient_server import PatientServer, patient_server
+from tests.steps.platforms import NOWHERE
+from tests.steps.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
 
 JOB = "clinic-api"
 PODS = 12

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from checks.check import Check
-from checks.dashboards import Dashboards
-from checks.panels import written
 from gates.decide.outcome import Outcome
-from tests.checks.patient_server import PatientServer, patient_server
-from tests.checks.platforms import NOWHERE, a_platform
+from steps.kit.check import Check
+from steps.monitoring.dashboards import Dashboards
+from steps.monitoring.panels import written
 from tests.probes.servers import closed_port
+from tests.steps.patient_server import PatientServer, patient_server
+from tests.steps.platforms import NOWHERE, a_platform
 
 PROMETHEUS = {"type": "prometheus", "uid": "prom"}
 SETTINGS = {

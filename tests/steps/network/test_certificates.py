@@ -8,21 +8,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from checks.availability import Availability
-from checks.certificates import Meetings, certificate_facts
-from checks.check import Check
-from checks.platform import NotDescribedError, Platform
-from gates.decide.network_policy import CertificatePolicy
 from gates.decide.outcome import Outcome
 from probes import network, tls
 from probes.observation import Deadline
 from sandbox.zone import HOSTS
-from tests.checks.network_platform import StandIn, findings, tls_platform, tls_ports
-from tests.checks.patient_server import patient_server
-from tests.checks.platforms import a_platform
+from settings.network_policy import CertificatePolicy
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
+from steps.network.certificates import Meetings, certificate_facts
 from tests.probes import servers
 from tests.probes.chains import a_chain
 from tests.probes.servers import closed_port, serving
+from tests.steps.network_platform import StandIn, findings, tls_platform, tls_ports
+from tests.steps.patient_server import patient_server
+from tests.steps.platforms import a_platform
 
 API = HOSTS[0]
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from checks.check import Check
-from checks.names import Names
-from checks.names_judged import same_serial
-from checks.platform import NotDescribedError
-from checks.zone import Question, differing, dns_facts
 from gates.decide.outcome import Outcome
 from probes import network
 from probes.dns import DnsAnswer
 from probes.observation import Deadline, Observation, utc_now
 from sandbox.zone import BEFORE, CHANGED, HOSTS, RESOLVERS
-from tests.checks.network_platform import StandIn, dns_platform, findings, name_servers
-from tests.checks.platforms import a_platform
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError
+from steps.network.names import Names
+from steps.network.names_judged import same_serial
+from steps.network.zone import Question, differing, dns_facts
+from tests.steps.network_platform import StandIn, dns_platform, findings, name_servers
+from tests.steps.platforms import a_platform
 
 ALL_SILENT = {"silent": ["ns1", "ns2"], "silent_resolvers": list(RESOLVERS)}
 ELSEWHERE = {"wrong": {CHANGED: ["203.0.113.66"]}}

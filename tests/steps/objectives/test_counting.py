@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from checks.counting import Counting
-from checks.instrument import Inspector, UnfitError
-from checks.objectives import own_paths
 from gates.decide.judgement import Judgement
 from gates.decide.objective import judge_target
-from gates.decide.policy import Objective
 from sandbox import binaries
 from sandbox.errors import SandboxError
-from tests.checks.exposed import CLOCK, SCRAPE_SECONDS, Exposed, Lines, scraped
-from tests.checks.platforms import a_platform, a_policy
+from settings.policy import Objective
+from steps.objectives.counting import Counting
+from steps.objectives.instrument import Inspector, UnfitError
+from steps.objectives.objectives import own_paths
 from tests.gates.decide.values import a_latency_objective, an_objective
+from tests.steps.exposed import CLOCK, SCRAPE_SECONDS, Exposed, Lines, scraped
+from tests.steps.platforms import a_platform, a_policy
 
 WATCHED_SECONDS, LOOK_BACK_SECONDS = 11.0, 9.0
 RATE = 1000.0

@@ -9,17 +9,19 @@ from typing import Any
 
 import pytest
 
-from checks.check import Check
-from checks.instrument import Inspector, UnfitError
-from checks.objectives import Objectives, own_paths
-from checks.platform import NotDescribedError
-from checks.traffic import TrafficLease
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from gates.decide.policy import Objective
 from probes.observation import Observation
-from tests.checks.platforms import NOWHERE, a_platform, a_policy
-from tests.checks.scripted_prometheus import (
+from settings.policy import Objective
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError
+from steps.kit.traffic import TrafficLease
+from steps.objectives.instrument import Inspector, UnfitError
+from steps.objectives.objectives import Objectives, own_paths
+from tests.gates.decide.values import a_latency_objective, an_objective
+from tests.probes.servers import closed_port
+from tests.steps.platforms import NOWHERE, a_platform, a_policy
+from tests.steps.scripted_prometheus import (
     ONE,
     TARGET,
     Labelled,
@@ -27,8 +29,6 @@ from tests.checks.scripted_prometheus import (
     ScriptedPrometheus,
     scripted_prometheus,
 )
-from tests.gates.decide.values import a_latency_objective, an_objective
-from tests.probes.servers import closed_port
 
 Answers = dict[str, tuple[Labelled, ...]]
 SECTION = {"job": "api", "scrape_interval": "1s", "target_labels": {"version": "{release}"}}

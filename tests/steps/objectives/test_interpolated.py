@@ -8,10 +8,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from checks.check import Check
-from checks.objectives import Objectives
-from checks.platform import Platform
-from checks.traffic import TrafficLease
 from environments.loader import load_file
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
@@ -19,15 +15,19 @@ from gates.decide.quantile import RULE
 from gates.decide.release import Release
 from gates.load import load_policy
 from probes.observation import Deadline
-from tests.checks.platforms import a_platform, a_policy
-from tests.checks.scripted_prometheus import (
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.kit.traffic import TrafficLease
+from steps.objectives.objectives import Objectives
+from tests.gates.decide.values import a_quantile_objective
+from tests.sandbox.platforms import Sandbox
+from tests.steps.platforms import a_platform, a_policy
+from tests.steps.scripted_prometheus import (
     ONE,
     TARGET,
     ScriptedPrometheus,
     scripted_prometheus,
 )
-from tests.gates.decide.values import a_quantile_objective
-from tests.sandbox.platforms import Sandbox
 
 SECTION = {"job": "api", "scrape_interval": "100ms"}
 METRICS = {"request_duration": {"name": "took"}}

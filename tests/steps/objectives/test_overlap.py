@@ -6,10 +6,10 @@ import pathlib
 
 import pytest
 
-from gates.run.doctor import subject_of
-from gates.run.doctor_findings import Level
-from gates.run.doctor_prometheus import examine_overlaps
-from gates.run.overlap import overlaps
+from gates.doctor.look import subject_of
+from steps.kit.findings import Level
+from steps.objectives.doctor import examine_overlaps
+from steps.objectives.overlap import overlaps
 from tests.environments.files import SECRETS, VALID, loaded
 
 ONE = "http://prometheus.eu.clinic.example:9090"

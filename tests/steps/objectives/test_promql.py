@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 
-from checks import promql
 from sandbox import binaries
 from sandbox.errors import SandboxError
+from steps.objectives import promql
 
 API = {"job": "api", "region": "eu"}
 

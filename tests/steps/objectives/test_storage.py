@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from checks import storage
-from checks.check import Check
 from gates.decide.outcome import Outcome
 from probes.prometheus import Series
 from sandbox.standins.cluster.volumes import SIZE_BYTES, Volume
-from tests.checks.platforms import NOWHERE, a_platform
-from tests.checks.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
+from steps.kit.check import Check
+from steps.objectives import storage
 from tests.probes.servers import closed_port
+from tests.steps.platforms import NOWHERE, a_platform
+from tests.steps.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
 
 NODES: dict[str, Any] = {
     "available": "node_filesystem_avail_bytes",

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from checks import baseline, traffic_baseline
-from checks.check import Check
 from gates.decide.outcome import Outcome
-from tests.checks.platforms import NOWHERE, a_platform
+from steps.kit import baseline
+from steps.kit.check import Check
+from steps.objectives import traffic_baseline
+from tests.steps.platforms import NOWHERE, a_platform
 
 CAPTURED: Mapping[str, Any] = {
     "traffic": {"eu": {"requests_per_second": 12.5}},

@@ -9,14 +9,14 @@ import pytest
 import slack_sdk
 from pydantic import SecretStr
 
-from checks import people
-from checks.check import Check
-from checks.people import Backing
 from gates.decide.outcome import Outcome
 from sandbox.standins import pagerduty, slack
-from tests.checks.platforms import NOWHERE, a_platform
+from steps.kit.check import Check
+from steps.people import people
+from steps.people.people import Backing
 from tests.probes.servers import closed_port
 from tests.probes.standin_server import ADMIN, StandIn, listening
+from tests.steps.platforms import NOWHERE, a_platform
 
 TOKEN = "sentinel-9f2-token"
 BEGINS = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=2)

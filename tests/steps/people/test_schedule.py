@@ -4,13 +4,13 @@ import datetime as dt
 import pathlib
 from typing import Any
 
-from checks.baseline import history_of
-from checks.check import Check
-from checks.platform import Platform
-from checks.schedule import Schedule
 from gates.decide.outcome import Decision, Outcome
-from tests.checks.platforms import NOWHERE, a_platform
+from steps.kit.baseline import history_of
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.people.schedule import Schedule
 from tests.gates.decide.histories import AT, Step, keep
+from tests.steps.platforms import NOWHERE, a_platform
 
 REGIONS = {"eu": NOWHERE.format(1), "us": NOWHERE.format(2)}
 ALWAYS = {"opens": "Monday 00:00", "closes": "Monday 00:00"}

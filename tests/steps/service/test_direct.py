@@ -9,18 +9,18 @@ import pytest
 import redis as redis_py
 import trustme
 
-from checks import availability
-from checks.availability import Availability
-from checks.check import Check
-from checks.direct import judge_database, judge_redis
-from checks.platform import Platform
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from probes.redis import RedisTarget
-from tests.checks.platforms import NOWHERE, a_platform, a_policy
+from steps.kit import availability
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.platform import Platform
+from steps.service.direct import judge_database, judge_redis
 from tests.probes import real_servers
 from tests.probes.real_servers import PASSWORD
 from tests.probes.servers import closed_port, wait_until
+from tests.steps.platforms import NOWHERE, a_platform, a_policy
 
 
 @pytest.fixture(scope="module")

@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-from checks import health as module
-from checks.availability import Availability
-from checks.check import Check
-from checks.health import Health
-from checks.platform import NotDescribedError
-from checks.replicas import MOST_ASKS, asks_for
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from probes.http import HttpAnswer
 from probes.observation import Failure, FailureKind, Observation, utc_now
-from tests.checks.moody import FAILING, HEALTHY, UP, moody, saying
-from tests.checks.platforms import HEALTH, a_platform, a_policy
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError
+from steps.service import health as module
+from steps.service.health import Health
+from steps.service.replicas import MOST_ASKS, asks_for
 from tests.probes.servers import Behaviour, answer
+from tests.steps.moody import FAILING, HEALTHY, UP, moody, saying
+from tests.steps.platforms import HEALTH, a_platform, a_policy
 
 HTML = answer(b"<html>please log in</html>", content_type="text/html")
 NAMES = "Maria Musterfrau"

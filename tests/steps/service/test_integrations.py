@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from checks import integrations
-from checks.availability import Availability
-from checks.check import Check
-from checks.external import External
-from checks.fhir import FhirServer
-from checks.integrations import Tries
-from checks.platform import NotDescribedError, Platform
 from environments.yaml_file import ConfigurationError
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
 from sandbox.standins.fhir import FhirState, _statement
-from tests.checks.network_platform import findings
-from tests.checks.patient_server import PatientServer, patient_server
-from tests.checks.platforms import a_platform
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.platform import NotDescribedError, Platform
+from steps.service import integrations
+from steps.service.external import External
+from steps.service.fhir import FhirServer
+from steps.service.integrations import Tries
 from tests.probes.servers import closed_port
+from tests.steps.network_platform import findings
+from tests.steps.patient_server import PatientServer, patient_server
+from tests.steps.platforms import a_platform
 
 PAY, PROTECTED = "POST /v1/test/pay", "GET /Patient/none"
 TRIES = {

@@ -12,20 +12,20 @@ from typing import Any
 import pytest
 import trustme
 
-from checks import journeys as module
-from checks.availability import Availability
-from checks.check import Check
-from checks.journeys import Journeys
-from checks.writer_lease import writer_lease
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from smoke.journal import NAME, Journal
 from smoke.journey import STEPS
-from tests.checks.patient_server import APPOINTMENT, PatientServer, patient_server
-from tests.checks.platforms import a_platform, a_policy
+from steps.kit.availability import Availability
+from steps.kit.check import Check
+from steps.kit.writer_lease import writer_lease
+from steps.service import journeys as module
+from steps.service.journeys import Journeys
 from tests.probes import real_servers
 from tests.probes.real_servers import PASSWORD, Database
 from tests.probes.servers import closed_port
+from tests.steps.patient_server import APPOINTMENT, PatientServer, patient_server
+from tests.steps.platforms import a_platform, a_policy
 
 SYNTHETIC = {
     "service": "api",

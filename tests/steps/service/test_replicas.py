@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from checks.check import Check
-from checks.clusters import Clusters
-from checks.replicas import Replicas, replicas_of
 from gates.decide.outcome import Outcome
-from tests.checks.cluster_platform import LIVE, a_cluster_platform
-from tests.checks.platforms import HEALTH
+from steps.cluster.clusters import Clusters
+from steps.kit.check import Check
+from steps.service.replicas import Replicas, replicas_of
 from tests.probes.cluster_server import ClusterServer, cluster_server
+from tests.steps.cluster_platform import LIVE, a_cluster_platform
+from tests.steps.platforms import HEALTH
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,18 @@ from typing import Any, get_args
 
 import pytest
 
-from checks.vendor_outage import Outage, Seen, read_with, reported_down
-from environments.settings import ExternalServices, HealthEndpoint, JourneyStep, Vendor
 from gates.decide.fold import RegionResult, Stage, fold
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Decision, Outcome
 from probes.http import HttpAnswer
+from settings.environment import ExternalServices, HealthEndpoint, JourneyStep, Vendor
 from smoke.journey import STEPS
-from tests.checks.patient_server import PatientServer, patient_server
-from tests.checks.platforms import a_policy
-from tests.checks.test_journeys import AWAY, PAYMENT, Walk, a_walk
+from steps.service.vendor_outage import Outage, Seen, read_with, reported_down
 from tests.gates.decide.values import a_row
 from tests.probes.servers import closed_port
+from tests.steps.patient_server import PatientServer, patient_server
+from tests.steps.platforms import a_policy
+from tests.steps.service.test_journeys import AWAY, PAYMENT, Walk, a_walk
 
 PAY, MAIL = "pay", "mail"
 VENDOR: dict[str, Any] = {

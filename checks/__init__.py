@@ -1,1 +1,0 @@
-"""What steps say and checks do: every region at once, confirm, judge, record."""

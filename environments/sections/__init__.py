@@ -1,1 +1,0 @@
-"""Sections of an environment file: a module for each area; `environments.settings` joins them."""

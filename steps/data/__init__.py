@@ -1,0 +1,1 @@
+"""The database: backups, migrations, tables, connections."""

@@ -1,0 +1,1 @@
+"""Feature flags and the platform's audit log."""

@@ -1,0 +1,1 @@
+"""What every area shares: one check, one run, every region at once, settling, confirmation, the baseline."""

@@ -1,0 +1,1 @@
+"""Alert rules, scrape targets, alerts, dashboards."""

@@ -1,0 +1,1 @@
+"""Service level objectives and what else is read from Prometheus."""

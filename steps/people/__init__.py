@@ -1,0 +1,1 @@
+"""The deployment window, the rota, channels and contacts."""

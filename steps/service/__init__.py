@@ -1,0 +1,1 @@
+"""Health endpoints, external services and their vendors, FHIR, the user journey."""
