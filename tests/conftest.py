@@ -21,7 +21,7 @@ ONE_PLATFORM_EACH = (
         "gates/process/test_runs.py",
         "gates/process/test_phases.py",
         "gates/cli/test_doctor.py",
-        "checks/test_interpolated.py",
+        "steps/objectives/test_interpolated.py",
     ),
     (
         "faults/test_faults.py",

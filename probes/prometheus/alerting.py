@@ -11,7 +11,7 @@ from probes import api
 from probes.observation import Deadline, Observation
 from probes.prometheus import PrometheusTarget
 from probes.prometheus.answers import read_data, read_time
-from probes.prometheus.durations import seconds_of
+from probes.prometheus_durations import seconds_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from probes.api import MAX_ANSWER_BYTES, NotAnsweredError, UnusableAnswerError, 
 from probes.observation import Deadline, Failure, FailureKind, Observation, utc_now
 from probes.prometheus import PrometheusTarget
 from probes.prometheus.answers import read_data
-from probes.prometheus.durations import seconds_of
+from probes.prometheus_durations import seconds_of
 from probes.strict_json import NotJsonError
 
 _PATH: Final = "/api/v1/status/config"

@@ -15,7 +15,6 @@ from gates.decide.samples import Patience, Samples
 from gates.decide.sources import targets_of
 from gates.decide.targets import Target
 from probes.observation import Observation
-from probes.prometheus.answers import SampleSet, Vector
 from settings.environment import Prometheus
 from steps.kit import failures
 from steps.kit.platform import NotDescribedError, Platform
@@ -25,7 +24,7 @@ REPAIRED = "fixed for monotonicity"
 """So Prometheus, from 2.48 on, remarks on a histogram whose data are damaged; the rest is no wrong data."""
 
 
-A = TypeVar("A", Vector, SampleSet)
+A = TypeVar("A", "probes.prometheus.Vector", "probes.prometheus.SampleSet")
 
 
 class UnfitError(Exception):
@@ -100,7 +99,7 @@ class Inspector:
             raise unfit(f"{what} is {number}, not a finite number")
         return number
 
-    def vector(self, query: str, at: dt.datetime | None, what: str) -> Vector:
+    def vector(self, query: str, at: dt.datetime | None, what: str) -> probes.prometheus.Vector:
         """Return the answer to a query that came without warnings; raises UnfitError.
 
         Other remarks, such as on a counter's name, say how to ask better and not that the answer is
