@@ -11,16 +11,22 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from gates.decide import load_findings
 from gates.decide.judgement import Judgement
-from gates.decide.load_findings import SecondFacts
-from gates.decide.load_verdict import LoadVerdict, StageVerdict, judge
 from gates.decide.outcome import EXIT_OUR_FAILURE
 from gates.decide.plain_text import plain
 from load import _tables
 from load._baseline import compared
 from load._facts import RAMP, facts_of
 from load._run import Plan, Run, Stage
+from load.verdict import (
+    LoadVerdict,
+    SecondFacts,
+    StageVerdict,
+    bottleneck,
+    judge,
+    recovery_seconds,
+    sustained,
+)
 from reports import load_page
 from reports.load_record import COMPLETE, INCOMPLETE, KIND, SCHEMA
 from reports.writers import write_whole
@@ -138,13 +144,11 @@ def _verdict(verdict: LoadVerdict) -> dict[str, Any]:
 
 
 def _findings(run: Run, verdict: LoadVerdict, policy: LoadPolicy) -> dict[str, Any]:
-    limit = load_findings.bottleneck(verdict)
+    limit = bottleneck(verdict)
     profile = run.plan.profile
     return {
         "bottleneck": None if limit is None else dataclasses.asdict(limit),
-        "sustained": dataclasses.asdict(load_findings.sustained(verdict))
-        if profile == RAMP
-        else None,
+        "sustained": dataclasses.asdict(sustained(verdict)) if profile == RAMP else None,
         "recovery": _recovery(run, policy) if profile == SPIKE else None,
     }
 
@@ -159,7 +163,7 @@ def _recovery(run: Run, policy: LoadPolicy) -> dict[str, Any] | None:
     return {
         "stage": spike.number,
         "rps": spike.rps,
-        "seconds": load_findings.recovery_seconds(_behind(run, ended_at, policy), policy),
+        "seconds": recovery_seconds(_behind(run, ended_at, policy), policy),
     }
 
 

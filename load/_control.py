@@ -17,7 +17,6 @@ from locust.rpc import Message
 
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError, RequestError
-from gates.decide.load_verdict import LoadResult
 from gates.decide.plain_text import one_line, plain
 from load import _locust_stats, _messages, _nodes, _options
 from load._ask import Ask
@@ -28,6 +27,7 @@ from load._shape import USERS, ProfileShape
 from load._signals import Interrupts
 from load._words import told
 from load._worker import Worker, kinds
+from load.verdict import LoadResult
 
 EXIT_USAGE, EXIT_CONFIGURATION, EXIT_OUR_FAILURE = 64, 78, 70
 _SENTENCES = (ConfigurationError, ProviderError, SessionError)

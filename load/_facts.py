@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from gates.decide.load_facts import EndpointFacts, LoadFacts, StageFacts, WorkerFacts
 from load._engine._engine import Limits
 from load._engine._tally import Endpoint, Tally
 from load._engine._wire import Trouble
 from load._run import Moment, Run, Stage, Worker
+from load.verdict import EndpointFacts, LoadFacts, StageFacts, WorkerFacts
 from settings.load_policy import LoadPolicy
 
 RAMP = "ramp"

@@ -14,7 +14,6 @@ from typing import Any
 from environments import provider
 from environments.loader import Loaded, shown
 from environments.yaml_file import ConfigurationError
-from gates.decide.load_verdict import LoadResult, judge
 from gates.decide.outcome import EXIT_OUR_FAILURE
 from gates.load import OUT, Checks, load_policy
 from load import _allure, _conclude, _provenance
@@ -31,6 +30,7 @@ from load._permission import Permission, permitted, refuse_stranger, refuse_unle
 from load._records import Records
 from load._run import Plan, Run, Stage
 from load._target import Target
+from load.verdict import LoadResult, judge
 from reports import load_plain
 from settings.load_policy import LoadPolicy
 from steps.kit.request import new_run_id

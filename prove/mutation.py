@@ -23,6 +23,7 @@ LOCK = ROOT / "requirements-mutation.lock"
 MUTANTS, SCORE = 600, 0.92
 RULES = (
     "gates/decide/*.py",
+    "load/verdict/*.py",
     "steps/cluster/config_change.py",
     "steps/data/counts.py",
     "steps/data/migration_rules.py",
@@ -40,6 +41,7 @@ RULES = (
 """What decides: the pure modules, and the pure rules of checks."""
 TESTS = (
     "tests/gates/decide",
+    "tests/load/verdict",
     "tests/steps/cluster/test_config_change.py",
     "tests/steps/data/test_migrations.py",
     "tests/steps/delivery/test_openapi.py",
@@ -96,12 +98,12 @@ def counted(states: Sequence[str], made: int) -> Cases:
 def _settings() -> str:
     """Return the section of pyproject.toml; its values are JSON, which TOML reads as well."""
     settings = {
-        "source_paths": ["gates", "steps"],
+        "source_paths": ["gates", "load", "steps"],
         "only_mutate": RULES,
         "also_copy": sorted(
             one.name
             for one in ROOT.iterdir()
-            if not re.match(r"\.|gates$|steps$|tests$|mut", one.name)
+            if not re.match(r"\.|gates$|load$|steps$|tests$|mut", one.name)
         ),
         "pytest_add_cli_args_test_selection": TESTS,
         "pytest_add_cli_args": [

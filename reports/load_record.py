@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gates.decide.judgement import Judgement
-from gates.decide.load_verdict import LoadResult, result_of
+from load.verdict import LoadResult, result_of
 
 SCHEMA = 1
 KIND = "load run"

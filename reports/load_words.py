@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gates.decide.judgement import Judgement
-from gates.decide.load_verdict import LoadResult
 from gates.decide.outcome import Outcome
+from load.verdict import LoadResult
 from reports.load_record import judgements
 from reports.words import duration, one_line
 

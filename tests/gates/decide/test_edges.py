@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from gates.decide import load_findings, samples, sources, statistics, tally
+from gates.decide import samples, sources, statistics, tally
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.decide.samples import NotCountableError, Patience, Samples
 from gates.doctor import guesses
+from load.verdict import _findings
 from steps.delivery import openapi
 from steps.flags import rules as flags
 from steps.monitoring import alert_routes
@@ -116,8 +117,8 @@ def test_what_failed_is_told_before_what_is_undecided() -> None:
         return Judgement(outcome=outcome, rule="r", subject="s", sentence=outcome.value, clears="c")
 
     both = [one(Outcome.INCONCLUSIVE), one(Outcome.FAIL)]
-    assert load_findings._first_bad(both) == "FAIL"
-    assert load_findings._first_bad([]) == "it was not measured"
+    assert _findings._first_bad(both) == "FAIL"
+    assert _findings._first_bad([]) == "it was not measured"
 
 
 @pytest.mark.parametrize(

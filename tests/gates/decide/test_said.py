@@ -27,13 +27,12 @@ from gates.decide.judgement import (
     from_cache,
     refuses_asker,
 )
-from gates.decide.load_facts import EndpointFacts, LoadFacts
-from gates.decide.load_generator import judge_run, judge_stage
-from gates.decide.load_verdict import judge
 from gates.decide.objective import judge_rollback, judge_target
 from gates.decide.quantile import judge_quantile
 from gates.decide.release import Release
 from gates.decide.samples import NotCountableError, Samples
+from load.verdict import EndpointFacts, LoadFacts, judge
+from load.verdict._generator import judge_run, judge_stage
 from probes.dns import DnsAnswer
 from probes.observation import Failure, FailureKind, Observation
 from settings.data_policy import CountRule
@@ -47,15 +46,6 @@ from steps.network import names_judged
 from steps.network.measured import at_least, same_set, within
 from steps.network.zone import Asked, Question
 from tests.gates.decide import test_quantile, test_schedule, test_tally
-from tests.gates.decide.load_values import (
-    POLICY,
-    a_stage,
-    a_worker,
-    an_endpoint,
-    policy,
-    valid_run,
-    with_endpoint,
-)
 from tests.gates.decide.values import (
     a_latency_objective,
     a_quantile_objective,
@@ -63,6 +53,15 @@ from tests.gates.decide.values import (
     evidence,
     sustained,
     the_rollback,
+)
+from tests.load.verdict.values import (
+    POLICY,
+    a_stage,
+    a_worker,
+    an_endpoint,
+    policy,
+    valid_run,
+    with_endpoint,
 )
 from tests.steps.delivery import test_openapi
 from tests.steps.kit import test_evidence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from gates.decide.load_facts import EndpointFacts, LoadFacts, StageFacts, WorkerFacts
+from load.verdict import EndpointFacts, LoadFacts, StageFacts, WorkerFacts
 from settings.load_policy import LoadPolicy
 
 RPS = 100.0

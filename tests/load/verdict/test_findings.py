@@ -5,10 +5,16 @@ from typing import Any
 
 import pytest
 
-from gates.decide.load_facts import LoadFacts, StageFacts
-from gates.decide.load_findings import SecondFacts, bottleneck, recovery_seconds, sustained
-from gates.decide.load_verdict import judge
-from tests.gates.decide.load_values import (
+from load.verdict import (
+    LoadFacts,
+    SecondFacts,
+    StageFacts,
+    bottleneck,
+    judge,
+    recovery_seconds,
+    sustained,
+)
+from tests.load.verdict.values import (
     POLICY,
     a_stage,
     a_worker,

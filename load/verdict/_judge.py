@@ -10,12 +10,12 @@ import dataclasses
 import enum
 from collections.abc import Iterable, Iterator, Mapping
 
-from gates.decide import load_generator
 from gates.decide.events import Counts
 from gates.decide.judgement import Judgement, outcome_of
-from gates.decide.load_facts import EndpointFacts, LoadFacts, StageFacts
 from gates.decide.objective import Evidence, judge_target
 from gates.decide.outcome import Outcome
+from load.verdict import _generator
+from load.verdict._facts import EndpointFacts, LoadFacts, StageFacts
 from settings.limit import Limit
 from settings.load_policy import LoadObjective, LoadPolicy
 
@@ -112,7 +112,7 @@ def judge(facts: LoadFacts, policy: LoadPolicy) -> LoadVerdict:
         # Nothing behind such a stage can make the run pass again.
         lost = lost or any(one.required for one in bad)
         stages.extend(of_number)
-    return LoadVerdict(tuple(stages), load_generator.judge_run(facts, policy.generator))
+    return LoadVerdict(tuple(stages), _generator.judge_run(facts, policy.generator))
 
 
 def result_of(judgements: Iterable[Judgement]) -> LoadResult:
@@ -126,7 +126,7 @@ def _judge_stage(
 ) -> tuple[Judgement, ...]:
     if stage.lasted_seconds is None:
         return (_never_began(stage, over=over),)
-    generator = load_generator.judge_stage(stage, facts, policy.generator)
+    generator = _generator.judge_stage(stage, facts, policy.generator)
     doubt = _Doubt.of(generator, facts)
     return (*generator, *_objectives(stage, policy.objectives, doubt))
 
@@ -155,16 +155,16 @@ class _Doubt:
         """Read it from what was judged of the generator."""
         bad = {one.rule: one.sentence for one in generator if one.outcome is not Outcome.PASS}
         throttled = min((one.name for one in facts.workers if one.throttled_periods), default="")
-        unwell = [bad[rule] for rule in sorted(load_generator.HEALTH) if rule in bad]
+        unwell = [bad[rule] for rule in sorted(_generator.HEALTH) if rule in bad]
         if throttled:
             unwell.append(f"worker {throttled} was denied the processor")
         return cls(
             unwell=unwell[0] if unwell else "",
-            short=next((bad[rule] for rule in sorted(load_generator.KEEPING_UP & set(bad))), "")
+            short=next((bad[rule] for rule in sorted(_generator.KEEPING_UP & set(bad))), "")
             if facts.model == "open"
             else "",
             closed=facts.model == "closed",
-            wrong=bad.get(load_generator.TOO_MUCH, ""),
+            wrong=bad.get(_generator.TOO_MUCH, ""),
         )
 
 

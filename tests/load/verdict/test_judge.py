@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gates.decide.load_facts import LoadFacts, StageFacts, WorkerFacts
-from gates.decide.load_verdict import LoadResult, judge
 from gates.decide.outcome import Outcome
-from tests.gates.decide.load_values import (
+from load.verdict import LoadFacts, LoadResult, StageFacts, WorkerFacts, judge
+from tests.gates.decide.values import PROPERTY
+from tests.load.verdict.values import (
     POLICY,
     a_stage,
     a_worker,
@@ -21,7 +21,6 @@ from tests.gates.decide.load_values import (
     with_endpoint,
     with_stage,
 )
-from tests.gates.decide.values import PROPERTY
 
 PASS, FAIL, INVALID = LoadResult.PASS, LoadResult.FAIL, LoadResult.INVALID
 N = 6000

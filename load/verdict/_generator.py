@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from gates.decide.judgement import Judgement
-from gates.decide.load_facts import LoadFacts, StageFacts, WorkerFacts
 from gates.decide.outcome import Outcome
+from load.verdict._facts import LoadFacts, StageFacts, WorkerFacts
 from settings.load_policy import GeneratorLimits
 
 RATE, SECOND, LATE, DROPPED, TOO_MUCH = (

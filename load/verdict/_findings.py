@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from gates.decide import load_generator
 from gates.decide.judgement import Judgement
-from gates.decide.load_facts import StageFacts
-from gates.decide.load_verdict import LoadResult, LoadVerdict, StageVerdict, result_of
 from gates.decide.outcome import Outcome
+from load.verdict import _generator
+from load.verdict._facts import StageFacts
+from load.verdict._judge import LoadResult, LoadVerdict, StageVerdict, result_of
 from settings.load_policy import LoadPolicy
 
 STEADY_SECONDS = 3
@@ -74,13 +74,13 @@ def bottleneck(verdict: LoadVerdict) -> Bottleneck | None:
 def _of_stage(stage: StageVerdict) -> Bottleneck | None:
     found = [one for one in stage.judgements if one.outcome is not Outcome.PASS]
     bad = {one.rule: one for one in found}
-    unwell = [bad[rule] for rule in sorted(load_generator.HEALTH) if rule in bad]
-    short = [bad[rule] for rule in sorted(load_generator.KEEPING_UP) if rule in bad]
+    unwell = [bad[rule] for rule in sorted(_generator.HEALTH) if rule in bad]
+    short = [bad[rule] for rule in sorted(_generator.KEEPING_UP) if rule in bad]
     failed = next((one for one in found if one.outcome is Outcome.FAIL), None)
     if failed is not None:
         return Bottleneck("target", f"{failed.sentence}{_beside(unwell, short)}")
-    if load_generator.OWN in bad:
-        return Bottleneck("ports", bad[load_generator.OWN].sentence)
+    if _generator.OWN in bad:
+        return Bottleneck("ports", bad[_generator.OWN].sentence)
     if unwell:
         return Bottleneck("generator", unwell[0].sentence)
     return _of_shortfall(stage.stage, short) if short else None
