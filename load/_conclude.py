@@ -30,7 +30,7 @@ from load.verdict import (
 from reports import load_page
 from reports.load_record import COMPLETE, INCOMPLETE, KIND, SCHEMA
 from reports.writers import write_whole
-from settings.load_policy import LoadPolicy
+from settings.load import LoadPolicy
 
 SPIKE = "spike"
 JSON_NAME, PAGE_NAME = "load.json", "load.html"

@@ -10,7 +10,7 @@ from load._engine._tally import Endpoint, Tally
 from load._engine._wire import Trouble
 from load._run import Moment, Run, Stage, Worker
 from load.verdict import EndpointFacts, LoadFacts, StageFacts, WorkerFacts
-from settings.load_policy import LoadPolicy
+from settings.load import LoadPolicy
 
 RAMP = "ramp"
 _TOLD_WITHIN_SECONDS = 0.2

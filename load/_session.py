@@ -32,7 +32,7 @@ from load._run import Plan, Run, Stage
 from load._target import Target
 from load.verdict import LoadResult, judge
 from reports import load_plain
-from settings.load_policy import LoadPolicy
+from settings.load import LoadPolicy
 from steps.kit.request import new_run_id
 from steps.kit.writer_lease import LeaseHeldError
 

@@ -18,7 +18,7 @@ from settings.capacity_policy import StoragePolicy
 from settings.data_policy import DataPolicy
 from settings.deployment_policy import DeploymentPolicy
 from settings.limit import MOST_OVER_SECONDS, Limit
-from settings.load_policy import LoadPolicy
+from settings.load import LoadPolicy
 from settings.monitoring_policy import MonitoringPolicy, PeoplePolicy
 from settings.network_policy import CertificatePolicy, DnsPolicy
 from settings.sections import CheckId, Name, Seconds, Section

@@ -46,7 +46,7 @@ MODULES_NOW = {
     "load": 30,
     "reports": 22,
     "sandbox": 39,
-    "settings": 26,
+    "settings": 25,
 }
 
 FILES = tracked_files()

@@ -11,7 +11,7 @@ from gates.decide.outcome import Outcome
 from load.verdict import _generator
 from load.verdict._facts import StageFacts
 from load.verdict._judge import LoadResult, LoadVerdict, StageVerdict, result_of
-from settings.load_policy import LoadPolicy
+from settings.load import LoadPolicy
 
 STEADY_SECONDS = 3
 """So many seconds in a row have to be good: one good second is no recovery."""

@@ -13,7 +13,7 @@ from typing import Any
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from load.verdict._facts import LoadFacts, StageFacts, WorkerFacts
-from settings.load_policy import GeneratorLimits
+from settings.load import GeneratorLimits
 
 RATE, SECOND, LATE, DROPPED, TOO_MUCH = (
     "sent rate",

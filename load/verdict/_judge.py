@@ -17,7 +17,7 @@ from gates.decide.outcome import Outcome
 from load.verdict import _generator
 from load.verdict._facts import EndpointFacts, LoadFacts, StageFacts
 from settings.limit import Limit
-from settings.load_policy import LoadObjective, LoadPolicy
+from settings.load import LoadObjective, LoadPolicy
 
 
 class LoadResult(enum.StrEnum):

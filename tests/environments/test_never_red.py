@@ -26,7 +26,7 @@ from settings.fields import server_of
 from settings.flags import Flags
 from settings.kubernetes import Kubernetes, PodLogs
 from settings.limit import Limit
-from settings.load_policy import GeneratorLimits
+from settings.load import GeneratorLimits
 from settings.monitoring import Monitoring
 from settings.monitoring_policy import MonitoringPolicy, PeoplePolicy
 from settings.network_policy import CertificatePolicy, DnsPolicy

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from load.verdict import EndpointFacts, LoadFacts, StageFacts, WorkerFacts
-from settings.load_policy import LoadPolicy
+from settings.load import LoadPolicy
 
 RPS = 100.0
 SECONDS = 60
