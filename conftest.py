@@ -1,4 +1,8 @@
-"""The root conftest: which plugins make feature files into checks, and where the steps are."""
+"""The root conftest: which plugins make feature files into checks, and where the sentences are."""
+
+import pathlib
+
+_STEPS = pathlib.Path(__file__).parent / "steps"
 
 pytest_plugins = [
     "bdd.options",
@@ -7,18 +11,9 @@ pytest_plugins = [
     "bdd.session",
     "bdd.recorder",
     "bdd.allure_bridge",
-    "steps.data.sentences",
-    "steps.delivery.sentences",
-    "steps.cluster.sentences",
-    "steps.flags.audit_sentences",
-    "steps.flags.sentences",
-    "steps.service.sentences",
-    "steps.service.integration_sentences",
-    "steps.delivery.mobile_sentences",
-    "steps.service.journey_sentences",
-    "steps.monitoring.sentences",
-    "steps.network.sentences",
-    "steps.objectives.sentences",
-    "steps.people.sentences",
-    "steps.service.vendor_sentences",
+    *(
+        ".".join(file.relative_to(_STEPS.parent).with_suffix("").parts)
+        for file in sorted(_STEPS.glob("*/*.py"))
+        if "@then(" in file.read_text(encoding="utf-8")
+    ),
 ]

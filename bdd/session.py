@@ -18,6 +18,7 @@ from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError
 from gates.load import OUT
 from probes import waiting
+from steps.kit.asked import Asked
 from steps.kit.check import Check, CheckBroke
 from steps.kit.platform import NotDescribedError
 from steps.kit.request import Request
@@ -86,6 +87,12 @@ def check(request: pytest.FixtureRequest) -> Check:
     """Return the check that is running."""
     running: Check = request.node.stash[CHECK]
     return running
+
+
+@pytest.fixture
+def asked(run: Run, check: Check) -> Asked:
+    """Return the check that is running, as it asks what all its regions share."""
+    return Asked(run.platform, check, check.regions)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,8 +11,8 @@ from probes.kubernetes.objects import ClusterHealth, Node, Room, fits
 from probes.observation import Deadline, Observation
 from steps.cluster.clusters import Clusters, found, unreadable
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import Platform
-from steps.kit.said import missing
 
 _RESOURCES: Sequence[tuple[str, Callable[[Room], float]]] = (
     ("CPU", lambda room: room.cpu),
@@ -85,7 +85,8 @@ def _nodes(health: ClusterHealth) -> Judgement:
 
 def _system(health: ClusterHealth) -> Judgement:
     if not health.system_pods:
-        return missing(
+        return expect(
+            None,
             "the cluster's own pods",
             "the cluster's own pods: there are none; is kubernetes.system_namespace right?",
             "kubernetes.system_namespace set to where the cluster's own pods run",
@@ -136,7 +137,8 @@ def _placed(health: ClusterHealth, wanted: int) -> Iterator[Judgement]:
     """Judge the app's own rules about which pods may stand beside each other."""
     how = "the app's required (anti-)affinity and topology spread"
     if health.unknown_rule:
-        yield missing(
+        yield expect(
+            None,
             f"room by {how}",
             f"room by {how}: it has {health.unknown_rule}, which this gate can't count",
             "a look at the scheduler's own answer: a trial of the Deployment at its full size",

@@ -16,9 +16,9 @@ from settings.fields import server_of
 from settings.kubernetes import Kubernetes, RegionCluster
 from steps.kit import failures
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.run import Run
-from steps.kit.said import missing
 from steps.kit.settling import (
     Ended,
     Progress,
@@ -89,14 +89,16 @@ class Look:
         others = {one.owner for one in self.workload.pods if not one.workload and is_wanted(one)}
         strange = sorted(one for one in others if one.partition(" ")[0] not in _RUN_NO_APP)
         if strange and not any(one.wanted for one in runs):
-            return missing(
+            return expect(
+                None,
                 "the app",
                 f"the app is not run by a Deployment or StatefulSet but by {strange[0]}, which this "
                 "gate can't judge",
                 f"its own tool's word for the rollout; or a Deployment that has {self.section.app_labels}",
             )
         if runs and not any(one.version for one in runs):
-            return missing(
+            return expect(
+                None,
                 "the app",
                 f"no pod template of {runs[0].kind} {runs[0].name} or another has the label {label}, so "
                 "no pod's version is known",

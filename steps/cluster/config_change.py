@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from gates.decide.judgement import Judgement
 from probes.kubernetes.objects import ConfigMap
 from steps.cluster.baseline import ConfigBefore
-from steps.kit.said import missing
+from steps.kit.expect import expect
 
 Times = Mapping[str, dt.datetime]
 """When pods or containers began, by pod."""
@@ -50,7 +50,8 @@ class Change:
     def doubt(self, subject: str, began: Times) -> Judgement:
         """Return the INCONCLUSIVE of who may have something else."""
         count = len(began) if self.at is None else sum(map(self._is_unsure, began.values()))
-        return missing(
+        return expect(
+            None,
             subject,
             f"{subject}: {count} of {len(began)} pods may have started with other values: {self.why}",
             "kubectl apply of the ConfigMap as it is wanted, then kubectl rollout restart",

@@ -11,7 +11,7 @@ from probes.observation import Observation
 from steps.cluster import running_images
 from steps.cluster.clusters import ENDPOINTS_SETTLE_SECONDS, Clusters, found, unreadable
 from steps.kit.check import Check
-from steps.kit.said import missing
+from steps.kit.expect import expect
 from steps.kit.settling import Progress
 
 
@@ -60,21 +60,23 @@ def _silent(subject: str, counts: LogLevels) -> Iterator[Judgement]:
     without = counts.pods_without_log
     if without and counts.pods_read:
         sentence = f"{subject}: {len(without)} pods have none, such as {min(without)}"
-        yield missing(subject, sentence, clears)
+        yield expect(None, subject, sentence, clears)
     if counts.pods_read and not counts.lines:
         sentence = f"{subject}: {counts.pods_read} pods have logged nothing at all"
-        yield missing(subject, sentence, f"{clears}; is kubernetes.container right?")
+        yield expect(None, subject, sentence, f"{clears}; is kubernetes.container right?")
     if counts.pods_cut_off:
         sentence = (
             f"{subject}: {len(counts.pods_cut_off)} pods have longer ones than are read, such as "
             f"{min(counts.pods_cut_off)}, so their newest lines are not known"
         )
-        yield missing(subject, sentence, "kubernetes.logs.tail_lines made smaller")
+        yield expect(None, subject, sentence, "kubernetes.logs.tail_lines made smaller")
     if not counts.levelled and counts.unlevelled * 2 > counts.lines:
         sentence = (
             f"{subject}: {counts.unlevelled} of {counts.lines} lines are JSON without a level"
         )
-        yield missing(subject, sentence, "kubernetes.logs.level_field set to what the app calls it")
+        yield expect(
+            None, subject, sentence, "kubernetes.logs.level_field set to what the app calls it"
+        )
 
 
 def _clean(subject: str, counts: LogLevels) -> Judgement:

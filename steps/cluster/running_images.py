@@ -11,7 +11,7 @@ from steps.cluster.clusters import Clusters, found
 from steps.delivery.images import build_evidence_kind
 from steps.kit.check import Check
 from steps.kit.evidence import EvidenceReading, read_evidence
-from steps.kit.said import missing
+from steps.kit.expect import expect
 
 Digests = Mapping[str, frozenset[str]]
 """Of each image of the release: the digests that may run."""
@@ -88,7 +88,9 @@ def has_container(pods: Sequence[Pod], container: str) -> bool:
 def no_container(subject: str, container: str) -> Judgement:
     """Return the INCONCLUSIVE of a name that no pod has: the setting is as likely wrong as the release."""
     sentence = f"{subject}: no pod has a container {container}; is kubernetes.container right?"
-    return missing(subject, sentence, "kubernetes.container set to the name of the app's container")
+    return expect(
+        None, subject, sentence, "kubernetes.container set to the name of the app's container"
+    )
 
 
 def _own(pod: Pod, container: str, image: str) -> Iterator[str]:

@@ -17,8 +17,8 @@ from settings.data import Data
 from steps.data.described import DataSystem
 from steps.kit import failures
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import Platform
-from steps.kit.said import missing, verdict
 from steps.kit.units import age, megabytes
 
 _MEGABYTE = 1024 * 1024
@@ -193,7 +193,7 @@ class BackupFolder:
 
 
 def _none_at_all(location: str) -> Judgement:
-    return verdict(
+    return expect(
         good=False,
         rule="backup",
         subject="backup",
@@ -205,7 +205,7 @@ def _none_at_all(location: str) -> Judgement:
 def _age(newest: Entry, seconds: float, limit_seconds: float, what: str) -> Judgement:
     future = seconds < -_CLOCKS_DIFFER_SECONDS
     found = f"{age(-seconds)} in the future" if future else f"{age(max(0.0, seconds))} old"
-    return verdict(
+    return expect(
         good=not future and seconds <= limit_seconds,
         rule="backup age",
         subject="backup",
@@ -230,7 +230,7 @@ def _read(newest: Entry, contents: probes.backup.Contents) -> Judgement:
         found = "is damaged: pg_restore can't read it to its end"
     elif contents.ends is False:
         found = "is damaged: it breaks off, or is still being written"
-    return verdict(
+    return expect(
         good=good,
         rule="backup readable",
         subject=f"backup {newest.name}",
@@ -248,7 +248,7 @@ def _existing(section: Data) -> tuple[str, ...]:
 def _made(newest: Entry, begun: dt.datetime) -> Judgement:
     """Judge that the file is no copy of an older backup, which makes it look young."""
     good = newest.modified_at - begun <= _LONGEST_DUMP
-    return verdict(
+    return expect(
         good=good,
         rule="backup made",
         subject=f"backup {newest.name}",
@@ -259,7 +259,7 @@ def _made(newest: Entry, begun: dt.datetime) -> Judgement:
 
 
 def _of_another(newest: Entry, dumped: str | None, wanted: str) -> Judgement:
-    return verdict(
+    return expect(
         good=False,
         rule="backup of this database",
         subject=f"backup {newest.name}",
@@ -275,7 +275,7 @@ def _lacking(found: Sequence[str], wanted: Sequence[str]) -> list[str]:
 
 
 def _holds(newest: Entry, found: Sequence[str], lacking: Sequence[str]) -> Judgement:
-    return verdict(
+    return expect(
         good=bool(found) and not lacking,
         rule="backup complete",
         subject=f"backup {newest.name}",
@@ -289,7 +289,7 @@ def _holds(newest: Entry, found: Sequence[str], lacking: Sequence[str]) -> Judge
 
 def _size(newest: Entry, earlier: list[int], tolerance: float) -> Judgement:
     if newest.size == 0:
-        return verdict(
+        return expect(
             good=False,
             rule="backup size",
             subject=f"backup {newest.name}",
@@ -298,7 +298,8 @@ def _size(newest: Entry, earlier: list[int], tolerance: float) -> Judgement:
             observed=0,
         )
     if not earlier:
-        return missing(
+        return expect(
+            None,
             f"backup {newest.name}",
             f"backup {newest.name} has {megabytes(newest.size)}, and there is no earlier one to "
             "compare it with",
@@ -306,7 +307,7 @@ def _size(newest: Entry, earlier: list[int], tolerance: float) -> Judgement:
         )
     usual = statistics.median(earlier)
     least, most = usual * (1 - tolerance), usual * (1 + tolerance)
-    return verdict(
+    return expect(
         good=least <= newest.size <= most,
         rule="backup size",
         subject=f"backup {newest.name}",
@@ -327,7 +328,7 @@ def _copy(newest: Entry, copied: int | None, place: str) -> Judgement:
         else "is missing"
     )
     good = copied == newest.size
-    return verdict(
+    return expect(
         good=good,
         rule="backup copy",
         subject=f"backup {newest.name}",
@@ -340,7 +341,8 @@ def _copy(newest: Entry, copied: int | None, place: str) -> Judgement:
 
 
 def _no_restore_test(why: str) -> Judgement:
-    return missing(
+    return expect(
+        None,
         "restore test",
         f"no restore test is known: {why}",
         "a backup restored into a scratch database, compared, and its result written there",
@@ -357,7 +359,8 @@ def restore_judged(data: bytes, now: dt.datetime, max_age_seconds: float) -> tup
         short = _short_tables(said.get("tables", {}))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return (
-            missing(
+            expect(
+                None,
                 "restore test",
                 "the restore test's result is damaged: it needs result, backup and finished_at with "
                 "its time zone; tables, where it is there, needs before and restored of each",
@@ -370,7 +373,7 @@ def restore_judged(data: bytes, now: dt.datetime, max_age_seconds: float) -> tup
 def _restored(result: str, said: Mapping[str, Any], short: Sequence[str]) -> Judgement:
     good = result == "passed" and not short
     words = "passed" if good else "failed"
-    return verdict(
+    return expect(
         good=good,
         rule="restore test",
         subject="restore test",
@@ -393,7 +396,7 @@ def _short_tables(tables: Mapping[str, Mapping[str, int]]) -> list[str]:
 def _restored_lately(seconds: float, max_age_seconds: float, backup: str) -> Judgement:
     future = seconds < -_CLOCKS_DIFFER_SECONDS
     found = f"{age(-seconds)} in the future" if future else f"{age(max(0.0, seconds))} ago"
-    return verdict(
+    return expect(
         good=not future and seconds <= max_age_seconds,
         rule="restore test age",
         subject="restore test",

@@ -8,8 +8,8 @@ from gates.decide.outcome import Outcome
 from settings.data_policy import ConnectionPolicy
 from steps.data.described import DataSystem
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import Platform
-from steps.kit.said import verdict
 from steps.kit.units import age
 
 _MEGABYTE = 1024 * 1024
@@ -36,7 +36,7 @@ def judge_connections(platform: Platform, check: Check) -> None:
 
 
 def _primary(found: probes.sessions.Sessions) -> Judgement:
-    return verdict(
+    return expect(
         good=not found.in_recovery,
         rule="primary",
         subject="the database",
@@ -51,7 +51,7 @@ def _primary(found: probes.sessions.Sessions) -> Judgement:
 
 def _room(found: probes.sessions.Sessions, policy: ConnectionPolicy) -> Judgement:
     allowed = int(found.available * policy.max_used)
-    return verdict(
+    return expect(
         good=found.used <= allowed,
         rule="connections",
         subject="connections",
@@ -73,7 +73,7 @@ def _standbys(
     streaming = [
         one for one in found.standbys if one.state == "streaming" and one.behind_bytes is not None
     ]
-    counted = verdict(
+    counted = expect(
         good=len(streaming) >= wanted,
         rule="standbys",
         subject="standbys",
@@ -88,7 +88,7 @@ def _standbys(
 def _lag(number: int, standby: probes.sessions.Standby, policy: ConnectionPolicy) -> Judgement:
     seconds = standby.behind_seconds or 0.0
     megabytes = (standby.behind_bytes or 0) / _MEGABYTE
-    return verdict(
+    return expect(
         good=seconds <= policy.max_lag and megabytes <= policy.max_lag_mb,
         rule="replication lag",
         subject=f"standby {number}",

@@ -23,8 +23,8 @@ from steps.data.migration_rules import Applied, Released
 from steps.data.reading import applied_of
 from steps.kit import failures
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import Platform
-from steps.kit.said import missing, verdict
 from steps.kit.settling import Ended, Progress, Settled, missed, settle_seconds, settled
 
 _READ_SECONDS = 20.0
@@ -211,7 +211,7 @@ def _held_idle() -> Judgement:
     sentence = (
         "no migration runs: an idle session holds Prisma's lock, so the next one will wait for it"
     )
-    return verdict(
+    return expect(
         good=True, rule="migration settled", subject="migrations", sentence=sentence, clears=""
     )
 
@@ -220,7 +220,8 @@ def _no_log(system: DataSystem, observed: Observation[Content]) -> Judgement:
     failure = failures.failure_of(observed)
     if failure.kind is not FailureKind.UNUSABLE_ANSWER:
         return system.unreadable("the migration log", observed)
-    return missing(
+    return expect(
+        None,
         "migration log",
         f"there is no migration log: {failure.detail}",
         "what `prisma migrate deploy` printed, kept there",
@@ -228,7 +229,8 @@ def _no_log(system: DataSystem, observed: Observation[Content]) -> Judgement:
 
 
 def _nobody_tells() -> Judgement:
-    return missing(
+    return expect(
+        None,
         "migration log",
         "nobody tells the gate whether an error was logged: the environment names neither "
         "data.migrations.log nor has_logs_column",
@@ -247,7 +249,7 @@ def log_judged(
     bad = [number for number, line in enumerate(lines, start=1) if _matches(line, policy.errors)]
     if bad:
         shown = ", ".join(map(str, bad[:5])) + (", …" if len(bad) > 5 else "")  # noqa: PLR2004 - enough to find it
-        return verdict(
+        return expect(
             good=False,
             rule="migration log",
             subject="migration log",
@@ -258,14 +260,15 @@ def log_judged(
         )
     ran_at = None if last is None else last.finished_at
     if ran_at is None or log.modified_at < ran_at - _CLOCKS_DIFFER:
-        return missing(
+        return expect(
+            None,
             "migration log",
             f"the migration log is of another run: it is from {log.modified_at:%d %b %H:%M:%S} UTC, "
             + (f"{name} ran later" if ran_at else f"and {name} has not ended"),
             f"the log of the run that applied {name}",
         )
     ended = any(_matches(line, policy.success) for line in lines)
-    return verdict(
+    return expect(
         good=ended,
         rule="migration log",
         subject="migration log",
@@ -290,7 +293,7 @@ def drift_judged(
     before: Mapping[str, str] = known["tables"]
     if not before:
         sentence = f"{baseline} holds the shape of no table, so no change can be told"
-        return missing("schema", sentence, "a baseline that sees the tables")
+        return expect(None, "schema", sentence, "a baseline that sees the tables")
     after = {name: shape.fingerprint for name, shape in now.tables.items()}
     changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
     indexes = {name: _indexes(name, known, now) for name in changed}
@@ -300,7 +303,7 @@ def drift_judged(
     sentence += f"{len(meant)} tables changed, each by a new migration"
     if drifted:
         sentence = f"changed without any new migration since {baseline}: {', '.join(drifted)}"
-    return verdict(
+    return expect(
         good=not drifted,
         rule="no drift",
         subject="schema",
@@ -394,7 +397,8 @@ def _unfinished(listed: Sequence[probes.schema.Unfinished], *, old: bool) -> Jud
     names = ", ".join(f"{one.name} of {one.table}" for one in listed[:_SHOWN])
     names += f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
     if first.in_progress:
-        return missing(
+        return expect(
+            None,
             f"{first.what} {first.name}",
             f"{first.what} {names} is invalid, and an index is being built right now",
             "the build ended; then run again",
@@ -404,7 +408,7 @@ def _unfinished(listed: Sequence[probes.schema.Unfinished], *, old: bool) -> Jud
         what = "is what a REINDEX CONCURRENTLY left that broke off"
         clears = "DROP INDEX CONCURRENTLY {name}; after _ccnew also REINDEX again"
     hold = old or kind == "constraint not validated"
-    return verdict(
+    return expect(
         good=False,
         rule="nothing unfinished",
         subject=f"{first.what} {first.name}",

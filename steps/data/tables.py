@@ -19,8 +19,8 @@ from steps.data.described import DataSystem
 from steps.data.reading import count, follow, named
 from steps.kit.baseline import Before, command
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import Platform
-from steps.kit.said import missing, verdict
 
 
 class TableCheck:
@@ -111,11 +111,11 @@ class TableCheck:
             if column not in known or column not in found.nulls:
                 sentence = f"{before.baseline} has no count of nulls in {where}"
                 clears = "a baseline taken with this description, before the deployment"
-                yield missing(where, sentence, clears)
+                yield expect(None, where, sentence, clears)
             elif not exact:
                 sentence = f"nulls in {where} can't be compared: {name} is counted from a sample"
                 clears = f"a higher data.counts.exact_up_to_rows, or {column} left out of nulls"
-                yield missing(where, sentence, clears)
+                yield expect(None, where, sentence, clears)
             else:
                 now = found.nulls[column]
                 yield nulls_moved(where, known[column], now, found.rows, share)
@@ -126,7 +126,8 @@ def _of_this_deployment(before: Before) -> bool:
 
 
 def _of_another_try(before: Before, command: str) -> Judgement:
-    return missing(
+    return expect(
+        None,
         "the baseline",
         f"{before.baseline} is not of the day before now: rows that came since would hide lost ones",
         f"a baseline of this try, taken before its migration: {command}",
@@ -138,7 +139,7 @@ def _there(name: str, table: Table, structure: probes.schema.Structure) -> Judge
     if shape is None:
         return _gone(name)
     lacking = [column for column in table.columns if column not in shape.columns]
-    return verdict(
+    return expect(
         good=not lacking,
         rule="table there",
         subject=name,
@@ -154,7 +155,7 @@ def _there(name: str, table: Table, structure: probes.schema.Structure) -> Judge
 
 
 def _gone(name: str) -> Judgement:
-    return verdict(
+    return expect(
         good=False,
         rule="table there",
         subject=name,
@@ -165,7 +166,8 @@ def _gone(name: str) -> Judgement:
 
 
 def _not_counted(name: str, baseline: str) -> Judgement:
-    return missing(
+    return expect(
+        None,
         name,
         f"{baseline} has no count of {name}; the table was not there, or not described",
         "a baseline taken with this description, before the deployment",
@@ -203,7 +205,7 @@ def orphans_judged(
         unknown = "no baseline has counted them"
         sentence += f"; {unknown if before is None else f'the baseline has {before:,}'}"
         sentence += ", so they are older than this release" if old else ""
-    return verdict(
+    return expect(
         good=not found.found,
         rule="no orphans",
         subject=name,
@@ -230,7 +232,7 @@ def keys_judged(
     loose = [judgement for key in keys if (judgement := _loose(key)) is not None]
     declared = {(key.table, column, key.to_table) for key in keys for column in key.columns}
     absent = [
-        verdict(
+        expect(
             good=False,
             rule="foreign key",
             subject=named(reference),
@@ -252,10 +254,10 @@ def keys_judged(
     if not keys:
         sentence = "the database has no foreign key and the environment names no reference"
         clears = "data.references, each with the tables that refer to one another"
-        return [missing("foreign keys", f"{sentence}, so no orphan can be told", clears)]
+        return [expect(None, "foreign keys", f"{sentence}, so no orphan can be told", clears)]
     sentence = f"all {len(keys)} foreign keys are validated and enforced"
     return [
-        verdict(good=True, rule="foreign key", subject="foreign keys", sentence=sentence, clears="")
+        expect(good=True, rule="foreign key", subject="foreign keys", sentence=sentence, clears="")
     ]
 
 
@@ -268,7 +270,7 @@ def _loose(key: probes.schema.ForeignKey) -> Judgement | None:
     else:
         what = "is not validated: rows from before it were never looked at"
         clears = f"ALTER TABLE {key.table} VALIDATE CONSTRAINT {key.name}"
-    return verdict(
+    return expect(
         good=False,
         rule="foreign key",
         subject=key.name,

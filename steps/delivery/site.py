@@ -18,8 +18,8 @@ from steps.delivery.bundle import BuiltFile, Manifest, described, read_manifest
 from steps.delivery.page import read_page
 from steps.kit.availability import Availability, Reading
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import Platform
-from steps.kit.said import missing
 
 _SERVICE = "web site"
 _MAX_BYTES = 16 * 1_048_576
@@ -125,7 +125,8 @@ class _Site:
 
 def _seen_from_here_alone(regions: Sequence[str]) -> Judgement:
     """Return what one address for several regions leaves open: the nearest edge answers for all of them."""
-    return missing(
+    return expect(
+        None,
         "site of each region",
         f"one address stands for {', '.join(regions)}, and the edge nearest to this gate answers it: what "
         "users of the others get is not seen",

@@ -13,8 +13,8 @@ from gates.decide.judgement import Judgement, contains_all
 from probes.observation import Observation
 from steps.kit import failures
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import NotDescribedError, Platform
-from steps.kit.said import missing, verdict
 from steps.monitoring import watchers
 from steps.monitoring.panels import Panels
 from steps.objectives.promql import selector
@@ -151,7 +151,7 @@ class Dashboards:
         there = len(found.value.uids)
         subject = f"dashboard {title}"
         self._check.judge_everywhere(
-            verdict(
+            expect(
                 good=there == 1,
                 rule="loaded once",
                 subject=subject,
@@ -170,7 +170,7 @@ class Dashboards:
             return None
         count = len(read.value.queries)
         self._check.judge_everywhere(
-            verdict(
+            expect(
                 good=count > 0,
                 rule="asks something",
                 subject=subject,
@@ -265,13 +265,15 @@ def _gap(
         return _instrument(observed)
     if observed.value.warnings:
         what = f"scrapes of {job}"
-        return missing(what, "Prometheus warns that its answer may be partial", "a whole answer")
+        return expect(
+            None, what, "Prometheus warns that its answer may be partial", "a whole answer"
+        )
     wanted = steps.since(scrapes.begins or steps.start)
     if wanted < _FEWEST_STEPS:
         sentence = f"{job} is scraped since less than {steps.seconds * _FEWEST_STEPS:g} s"
-        return missing(f"scrapes of {job}", sentence, "another run in a minute")
+        return expect(None, f"scrapes of {job}", sentence, "another run in a minute")
     good = scrapes.good()
-    return verdict(
+    return expect(
         good=good >= wanted,
         rule="no gaps",
         subject=f"scrapes of {job}",

@@ -16,8 +16,8 @@ from settings.fields import server_of
 from steps.cluster.clusters import Clusters
 from steps.kit import failures
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import Platform
-from steps.kit.said import missing, verdict
 from steps.kit.settling import Ended, Progress, missed, settle_seconds, settled
 from steps.monitoring import alert_routes, alert_rules, watchers
 from steps.monitoring.alert_rules import ShippedRule
@@ -91,7 +91,7 @@ class Watch:
         if unheard:
             what = f"the watchdog alert of {', '.join(unheard)}"
             sentence = f"{what} is not among those that Alertmanager holds, by their labels"
-            judged.append(missing(what, sentence, "the watchdog of each region's Prometheus"))
+            judged.append(expect(None, what, sentence, "the watchdog of each region's Prometheus"))
         return _Look(alerts, tuple(judged))
 
     @property
@@ -110,7 +110,9 @@ class Watch:
         if not rules:
             what = "the release's alert rules"
             sentence = f"{self.section.rules} holds no alert rule that can be read"
-            self._check.judge_everywhere(missing(what, sentence, "the file as Prometheus takes it"))
+            self._check.judge_everywhere(
+                expect(None, what, sentence, "the file as Prometheus takes it")
+            )
             return None
         return rules
 
@@ -154,7 +156,7 @@ class Watch:
 
         found = alert_rules.loaded_as(wanted, shipped, loaded, spelled)
         wrong = self._wrong(wanted, found, target)
-        return verdict(
+        return expect(
             good=not wrong,
             rule="alert rule as shipped",
             subject=f"alert rule {wanted.name}",
@@ -237,7 +239,9 @@ class Watch:
         ready = sum(pod.ready and not pod.deleting for pod in own)
         if not ready:
             # No targets for no pods would agree, and prove nothing.
-            yield missing("targets of pods", "no pod of the app is ready", "a ready pod of the app")
+            yield expect(
+                None, "targets of pods", "no pod of the app is ready", "a ready pod of the app"
+            )
             return
         yield from _jobs(dict.fromkeys(self.section.pod_jobs, ready), targets)
         yield from self._of_release(region, found.value.pods, targets, clusters.release_version)
@@ -281,7 +285,7 @@ class Watch:
         last = settled(self._platform, look, _Look.progress, seconds)
         if last.ended is not Ended.RUN_ENDED:
             return last.value
-        cut = missing("monitoring", "the run ended before it settled", "another run")
+        cut = expect(None, "monitoring", "the run ended before it settled", "another run")
         return dataclasses.replace(last.value, judged=(cut,))
 
     def _routed(
@@ -310,10 +314,10 @@ def _reaches(
         reached = alert_routes.receivers(configured.route, labels)
         at_times = alert_routes.receivers_at_times(configured.route, labels)
     except alert_routes.UnreadableRouteError as exc:
-        return missing(subject, f"Alertmanager's routes: {exc}", "routes that can be read")
+        return expect(None, subject, f"Alertmanager's routes: {exc}", "routes that can be read")
     if receiver in at_times and receiver not in reached:
         sentence = f"{subject} reach {receiver} at some times alone (mute or active time intervals)"
-        return missing(subject, sentence, f"a route to {receiver} that is never muted")
+        return expect(None, subject, sentence, f"a route to {receiver} that is never muted")
     integrations = configured.receivers.get(receiver, 0)
     wrong = (
         f"reach {', '.join(reached)}, wanted {receiver}"
@@ -321,7 +325,7 @@ def _reaches(
         else f"reach {receiver}, which tells nobody"
     )
     good = receiver in reached and integrations > 0
-    return verdict(
+    return expect(
         good=good,
         rule="receiver of a severity",
         subject=subject,
@@ -341,10 +345,10 @@ def _arrives(name: str, count: int, servers: int, quiet: int = 0) -> Judgement:
         sentence += f"; {quiet} more are silenced or inhibited, as other alerts may be"
     if 0 < count < servers:
         clears = f"external_labels that tell the {servers} apart, and the watchdog of each"
-        return missing(
-            "the watchdog alert", f"{sentence}; which one is missing can't be told", clears
+        return expect(
+            None, "the watchdog alert", f"{sentence}; which one is missing can't be told", clears
         )
-    return verdict(
+    return expect(
         good=count > 0,
         rule="watchdog",
         subject="the watchdog alert",
@@ -379,7 +383,7 @@ def _jobs(
 
 
 def _job(job: str, wanted: int, up: Sequence[bool]) -> Judgement:
-    return verdict(
+    return expect(
         good=len(up) == wanted and all(up),
         rule="all targets up",
         subject=f"targets of {job}",

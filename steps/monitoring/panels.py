@@ -11,8 +11,8 @@ import probes
 from gates.decide.judgement import Judgement
 from steps.kit import failures
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import Platform
-from steps.kit.said import missing, verdict
 from steps.monitoring import watchers
 
 _VARIABLE = re.compile(r"\$\{(\w+)[^}]*\}|\$(\w+)|\[\[(\w+)[^\]]*\]\]")
@@ -78,7 +78,7 @@ class Panels:
         """Judge each query of a dashboard; one without any shows nothing."""
         if not dashboard.queries:
             what = f"dashboard “{title}”"
-            yield verdict(
+            yield expect(
                 good=False,
                 rule="data flow",
                 subject=what,
@@ -99,11 +99,13 @@ class Panels:
         if not asked.text or (kind and not _SPEAKS_PROMQL.fullmatch(kind)):
             shown = kind if not kind or _PLUGIN.fullmatch(kind) else "another source"
             sentence = f"{what} asks {shown or 'nothing'}, no Prometheus: not looked at"
-            return missing(what, sentence, f"a look at {what} by somebody")
+            return expect(None, what, sentence, f"a look at {what} by somebody")
         if asked.unknown or not source:
             lacks = ", ".join(asked.unknown) or query.datasource or "its data source"
             sentence = f"{what} can't be asked: the dashboard is saved without a value for {lacks}"
-            return missing(what, sentence, f"a value for {lacks}, or a look at {what} by somebody")
+            return expect(
+                None, what, sentence, f"a value for {lacks}, or a look at {what} by somebody"
+            )
         observed = probes.prometheus.instant(
             watchers.through_grafana(self._platform, source),
             asked.text,
@@ -115,8 +117,8 @@ class Panels:
         numbers = [one.value for one in observed.value.series if math.isfinite(one.value)]
         if not numbers and asked.choices:
             sentence = f"{what} shows nothing for the saved {', '.join(asked.choices)}"
-            return missing(what, f"{sentence}; a browser may choose another", "a look at it")
-        return verdict(
+            return expect(None, what, f"{sentence}; a browser may choose another", "a look at it")
+        return expect(
             good=bool(numbers),
             rule="data flow",
             subject=what,

@@ -15,9 +15,9 @@ from settings.certificates import Certificates
 from steps.kit.availability import Availability
 from steps.kit.baseline import CannotCollectError
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.failures import failure_of, instrument_error
 from steps.kit.platform import NotDescribedError, Platform
-from steps.kit.said import missing
 from steps.network.measured import at_least
 
 _HTTPS = 443
@@ -166,7 +166,8 @@ class Meetings:
 
 def _seen_from_here_alone(region: str) -> Judgement:
     """Return what the hosts' own names leave open: they lead this gate to one region, whichever is asked."""
-    return missing(
+    return expect(
+        None,
         f"certificates of {region}",
         f"{region} has no address of its own, so the hosts' own names are asked as for any region: what "
         f"{region} itself shows is not seen",

@@ -10,8 +10,8 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Failure, FailureKind
 from settings.dns import Dns, DnsRecord
+from steps.kit.expect import expect
 from steps.kit.failures import instrument_error
-from steps.kit.said import missing
 from steps.kit.settling import Ended, Settled
 from steps.network.measured import same_set
 from steps.network.zone import Asked, question, says, serials, wanted
@@ -72,7 +72,8 @@ def unpublished(record: DnsRecord) -> Judgement:
 
 def undescribed(section: Dns, named: Collection[str]) -> Judgement:
     """Return what servers leave open that the zone names and the environment does not."""
-    return missing(
+    return expect(
+        None,
         f"servers of {section.zone}",
         f"{section.zone} names {len(named)} servers ({', '.join(map(_shown, sorted(named)))}) and "
         f"dns.authoritative {len(section.authoritative)}: what the others tell visitors is not seen",

@@ -12,8 +12,8 @@ from gates.decide.outcome import Outcome
 from probes.observation import utc_now
 from steps.kit.baseline import Baseline, NoBaselineError, command, load_baseline
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import Platform
-from steps.kit.said import missing, verdict
 from steps.kit.units import age
 
 
@@ -23,7 +23,7 @@ def judge(platform: Platform, check: Check) -> None:
         baseline = load_baseline(platform)
     except NoBaselineError as exc:
         check.judge_everywhere(
-            verdict(
+            expect(
                 good=False,
                 rule="baseline taken",
                 subject="the baseline",
@@ -43,7 +43,7 @@ def judge(platform: Platform, check: Check) -> None:
         check.judge(
             region,
             *(
-                missing("the baseline", f"{baseline.named} holds no {what}", command(platform))
+                expect(None, "the baseline", f"{baseline.named} holds no {what}", command(platform))
                 for what in _lacking(baseline, region)
             ),
         )
@@ -52,7 +52,7 @@ def judge(platform: Platform, check: Check) -> None:
 def _young(platform: Platform, baseline: Baseline) -> Judgement:
     limit = platform.policy.people.baseline_max_age
     old = (utc_now() - dt.datetime.fromisoformat(baseline.taken_at)).total_seconds()
-    return verdict(
+    return expect(
         good=old <= limit,
         rule="baseline age",
         subject="the baseline",

@@ -13,8 +13,8 @@ from probes.observation import Observation, utc_now
 from settings.people import Contact, DeploymentWindow
 from steps.kit import failures
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import Platform
-from steps.kit.said import missing, verdict
 from steps.monitoring import watchers
 
 _PLACEHOLDER = re.compile(
@@ -77,7 +77,7 @@ class Backing:
             state = "is not there" if not there else "is closed, or the app is no member"
             good = writable.get(name, False)
             self._check.judge_everywhere(
-                verdict(
+                expect(
                     good=good,
                     rule="channel open",
                     subject=f"Slack channel {name}",
@@ -91,7 +91,7 @@ class Backing:
         for role in self._section.roles:
             wrong = ", ".join(_wrong(self._section.contacts.get(role)))
             self._check.judge_everywhere(
-                verdict(
+                expect(
                     good=not wrong,
                     rule="contact",
                     subject=role,
@@ -126,7 +126,7 @@ class Backing:
         sentence = (
             f"schedule {schedule} has more pages of shifts than the {_MOST_PAGES} that were read"
         )
-        self._check.judge_everywhere(missing(f"schedule {schedule}", sentence, "fewer shifts"))
+        self._check.judge_everywhere(expect(None, f"schedule {schedule}", sentence, "fewer shifts"))
         return None
 
     def _judge_service(self, service: str, found: probes.pagerduty.Service) -> None:
@@ -158,7 +158,7 @@ class Backing:
                 return writable
         sentence = f"Slack has more pages of channels than the {_MOST_PAGES} that were read"
         found = "the named channels among those that the app can see"
-        self._check.judge_everywhere(missing("Slack channels", sentence, found))
+        self._check.judge_everywhere(expect(None, "Slack channels", sentence, found))
         return None
 
     def _note(self, subject: str, observed: Observation[Any]) -> None:
@@ -171,7 +171,8 @@ class Backing:
 def _another_window(window: DeploymentWindow, now: dt.datetime) -> Judgement:
     over = window.ends <= now
     at = window.ends if over else window.begins
-    return missing(
+    return expect(
+        None,
         "on call",
         f"people.window of the environment {'ended' if over else 'begins'} at "
         f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC, so it is not this deployment's: who is on call "
@@ -192,7 +193,7 @@ def _covered(
             break
         reached = max(reached, shift.ends or until)
     good = reached >= until
-    return verdict(
+    return expect(
         good=good,
         rule="on call",
         subject=f"schedule {schedule}",
@@ -211,7 +212,7 @@ def _takes_incidents(
     if on and found.escalation_policy:
         wrong = "takes incidents, but its escalation policy has nobody on call now"
     good = on and bool(found.escalation_policy) and people != 0
-    return verdict(
+    return expect(
         good=good,
         rule="takes incidents",
         subject=f"PagerDuty service {service}",

@@ -17,8 +17,8 @@ from probes.observation import Facts, Observation
 from steps.kit import failures
 from steps.kit.availability import Availability
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import Platform
-from steps.kit.said import missing
 
 V = TypeVar("V", bound=Facts)
 
@@ -115,7 +115,7 @@ def _judge(
         judgements = (failures.instrument_error(f"{subject}, asked by the gate", failure),)
     elif doubt := doubt_of(observed.value):
         why = f"{subject} answers the gate, but {doubt}"
-        judgements = (*judgements, missing(subject, why, "a snapshot that succeeds (BGSAVE)"))
+        judgements = (*judgements, expect(None, subject, why, "a snapshot that succeeds (BGSAVE)"))
     check.observe_everywhere(observed)
     check.judge_everywhere(*judgements)
 

@@ -15,8 +15,8 @@ from settings.environment import WORDS_FOR_ILL
 from settings.integrations import Integrations, IntegrationTry
 from steps.kit.availability import Availability
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import NotDescribedError, Platform
-from steps.kit.said import missing
 
 _OK = 200
 _PAGE = "The answer is a page for people (a login or the web application?)."
@@ -125,7 +125,8 @@ def _of_itself(subject: str, answer: HttpAnswer) -> Iterator[Judgement]:
         return
     said = _says_failed(body) if isinstance(body, Mapping) else None
     if said is not None and answer.status == _OK:
-        yield missing(
+        yield expect(
+            None,
             f"{subject} {said}",
             f"{subject} answers {_OK}, but by its field {said} the try failed",
             "the try working; or integrations.tries with the words to expect",

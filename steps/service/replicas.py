@@ -14,8 +14,8 @@ from probes.kubernetes.objects import Traffic
 from probes.observation import Observation
 from steps.cluster.clusters import EACH, Clusters, unreadable
 from steps.kit.check import Check
+from steps.kit.expect import expect
 from steps.kit.platform import Platform
-from steps.kit.said import missing
 
 CERTAINTY = 0.99
 """With which every replica is met, and a half-bad one badly, if new connections are spread evenly."""
@@ -131,7 +131,8 @@ def _in_cluster(platform: Platform, service: str, region: str) -> bool:
 
 
 def _none_ready(service: str) -> Judgement:
-    return missing(
+    return expect(
+        None,
         "the number of replicas",
         f"the Service {service} has no ready endpoint, and yet something answers at the region's address",
         "kubernetes.service set to the Service behind that address",

@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,17 +19,15 @@ from probes.postgres.rows import Counted, Orphans
 from probes.postgres.schema import ForeignKey
 from settings.data import Reference
 from steps.collectors import COLLECTORS, collect
-from steps.data.backups import BackupFolder, restore_judged
-from steps.data.connections import judge_connections
-from steps.data.migrations import MigrationCheck
+from steps.data.backups import restore_judged
 from steps.data.reading import _with_remedy
-from steps.data.tables import TableCheck, keys_judged, orphans_judged
+from steps.data.tables import keys_judged, orphans_judged
 from steps.kit import baseline
-from steps.kit.check import Check
 from steps.kit.platform import Platform
 from steps.kit.units import age
 from tests.probes.servers import closed_port
 from tests.steps.records import TABLES, Records, a_restore_test
+from tests.steps.scenarios import judged
 
 TAKEN_AT = (utc_now() - dt.timedelta(hours=1)).isoformat(timespec="seconds")
 LAST = "20260126150000_appointment_source"
@@ -39,69 +36,19 @@ MAKE_KEY = (
     f"ALTER TABLE appointments DROP CONSTRAINT IF EXISTS {KEY}, ADD CONSTRAINT {KEY} "
     "FOREIGN KEY (patient_id) REFERENCES patients (id)"
 )
-Ask = Callable[[Platform, Check], object]
-
-
-def backed_up(platform: Platform, check: Check) -> None:
-    folder = BackupFolder.look(platform, check)
-    folder.of_this_deployment()
-    folder.readable()
-
-
-def usual_size(platform: Platform, check: Check) -> None:
-    BackupFolder.look(platform, check).of_usual_size()
-
-
-def in_its_place(platform: Platform, check: Check) -> None:
-    BackupFolder.look(platform, check).where_it_belongs()
-
-
-def restored(platform: Platform, check: Check) -> None:
-    folder = BackupFolder.look(platform, check)
-    folder.recent()
-    folder.restored_the_day_before()
-    folder.restored_a_week_before()
-
-
-def migrated(platform: Platform, check: Check) -> None:
-    MigrationCheck(platform, check).all_applied()
-
-
-def logs(platform: Platform, check: Check) -> None:
-    MigrationCheck(platform, check).nothing_logged()
-    MigrationCheck(platform, check).log_is_clean()
-
-
-def version(platform: Platform, check: Check) -> None:
-    MigrationCheck(platform, check).schema_version()
-    MigrationCheck(platform, check).no_drift()
-
-
-def tables(platform: Platform, check: Check) -> None:
-    TableCheck(platform, check).all_there()
-
-
-def counts(platform: Platform, check: Check) -> None:
-    TableCheck(platform, check).rows_as_before()
-
-
-def orphans(platform: Platform, check: Check) -> None:
-    TableCheck(platform, check).no_orphans()
-
-
-EVERY: dict[str, Ask] = {
-    "D1.1-1": backed_up,
-    "D1.1-2": usual_size,
-    "D1.1-3": in_its_place,
-    "T1-FINAL-6": restored,
-    "D2.1-1": migrated,
-    "D2.1-2": logs,
-    "D2.1-3": version,
-    "D2.2-1": tables,
-    "D2.2-2": counts,
-    "D2.2-3": orphans,
-    "T2H-TASK-5": judge_connections,
-}
+EVERY = (
+    "D1.1-1",
+    "D1.1-2",
+    "D1.1-3",
+    "T1-FINAL-6",
+    "D2.1-1",
+    "D2.1-2",
+    "D2.1-3",
+    "D2.2-1",
+    "D2.2-2",
+    "D2.2-3",
+    "T2H-TASK-5",
+)
 OF_THE_DATABASE = [name for name in EVERY if name.startswith(("D2", "T2"))]
 
 
@@ -127,30 +74,24 @@ def with_baseline(platform: Platform, taken_at: str = TAKEN_AT) -> Platform:
     return platform
 
 
-def asked(ask: Ask, platform: Platform) -> Check:
-    check = Check("X-1", platform.regions)
-    ask(platform, check)
-    return check
+def outcome(name: str, platform: Platform) -> Outcome | None:
+    return judged(name, platform).outcome("eu")
 
 
-def outcome(ask: Ask, platform: Platform) -> Outcome | None:
-    return asked(ask, platform).outcome("eu")
-
-
-def bad(ask: Ask, platform: Platform) -> list[Judgement]:
-    found = asked(ask, platform).noted()["eu"].judgements
+def bad(name: str, platform: Platform) -> list[Judgement]:
+    found = judged(name, platform).noted()["eu"].judgements
     return [one for one in found if one.outcome is not Outcome.PASS]
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_sound_database_passes(name: str, platform: Platform) -> None:
-    assert bad(EVERY[name], platform) == []
-    assert outcome(EVERY[name], platform) is Outcome.PASS
+    assert bad(name, platform) == []
+    assert outcome(name, platform) is Outcome.PASS
 
 
 def test_no_evidence_holds_anything_of_a_patient(platform: Platform) -> None:
-    for ask in EVERY.values():
-        noted = asked(ask, platform).noted()["eu"]
+    for name in EVERY:
+        noted = judged(name, platform).noted()["eu"]
         shown = json.dumps([noted.observations, [one.record() for one in noted.judgements]])
         assert "sentinel" not in shown
 
@@ -219,10 +160,10 @@ def test_a_database_that_is_wrong_fails_and_says_how(
     name: str, broken: str, mended: str, said: str, records: Records, platform: Platform
 ) -> None:
     with records.changed(broken, mended):
-        found = bad(EVERY[name], platform)
-        assert outcome(EVERY[name], platform) is Outcome.FAIL
+        found = bad(name, platform)
+        assert outcome(name, platform) is Outcome.FAIL
     assert said.format(taken_at=TAKEN_AT) in " ".join(one.sentence for one in found)
-    assert outcome(EVERY[name], platform) is Outcome.PASS
+    assert outcome(name, platform) is Outcome.PASS
 
 
 def test_a_foreign_key_of_several_columns_stands_behind_each() -> None:
@@ -253,7 +194,7 @@ def test_a_foreign_key_that_holds_nothing_back_holds_the_release(
 ) -> None:
     mended = f"{MAKE_KEY}; ALTER TABLE appointments ENABLE TRIGGER ALL"
     with records.changed(broken, mended):
-        found = bad(orphans, platform)
+        found = bad("D2.2-3", platform)
     assert all(said in one.sentence for one in found)
     assert {one.means for one in found} == {Meaning.HOLD}
 
@@ -263,7 +204,7 @@ def test_orphans_that_the_baseline_has_too_are_not_this_releases_doing(
 ) -> None:
     broken = BROKEN[-2]
     with records.changed(broken[1], broken[2]):
-        (found,) = bad(orphans, with_baseline(records.platform(tmp_path)))
+        (found,) = bad("D2.2-3", with_baseline(records.platform(tmp_path)))
     assert found.means is Meaning.HOLD
     assert "older than this release" in found.sentence
 
@@ -278,7 +219,7 @@ def test_orphans_that_no_baseline_has_counted_are_not_said_to_be_new() -> None:
 def test_synthetic_rows_are_left_out_of_counts(records: Records, platform: Platform) -> None:
     added = "INSERT INTO patients (id, name, region, synthetic_tag) VALUES ('t', 'x', 'eu', 'run')"
     with records.changed(added, "DELETE FROM patients WHERE id = 't'"):
-        (found, *_) = asked(counts, platform).noted()["eu"].judgements
+        (found, *_) = judged("D2.2-2", platform).noted()["eu"].judgements
     assert "patients has 20 rows, as many as" in found.sentence
 
 
@@ -290,7 +231,7 @@ def test_a_database_that_does_not_answer_the_gate_is_an_error(
     assert settings.postgres is not None
     moved = settings.postgres.model_copy(update={"port": closed_port()})
     away = settling_at_once(elsewhere(platform, postgres=moved))
-    assert outcome(EVERY[name], away) is Outcome.ERROR
+    assert outcome(name, away) is Outcome.ERROR
 
 
 def settling_at_once(platform: Platform) -> Platform:
@@ -312,7 +253,7 @@ def elsewhere(platform: Platform, **sections: Any) -> Platform:
 def test_a_locked_table_is_an_error_soon(name: str, records: Records, platform: Platform) -> None:
     with records.locked("patients"):
         begun = time.monotonic()
-        assert outcome(EVERY[name], platform) is Outcome.ERROR
+        assert outcome(name, platform) is Outcome.ERROR
     assert time.monotonic() - begun < 4
 
 
@@ -331,7 +272,7 @@ def test_a_count_that_takes_too_long_names_what_shortens_it(phase: str, *, told:
 def test_without_a_baseline_nothing_is_decided(
     name: str, records: Records, tmp_path: pathlib.Path
 ) -> None:
-    found = bad(EVERY[name], records.platform(tmp_path))
+    found = bad(name, records.platform(tmp_path))
     assert {one.outcome for one in found} == {Outcome.INCONCLUSIVE}
     assert any("gate baseline" in one.clears for one in found)
 
@@ -345,7 +286,7 @@ def test_rows_that_came_since_an_old_baseline_would_hide_lost_ones(
     hours: int, outcome: Outcome, records: Records, tmp_path: pathlib.Path
 ) -> None:
     taken_at = (utc_now() - dt.timedelta(hours=hours)).isoformat()
-    (found,) = bad(counts, with_baseline(records.platform(tmp_path), taken_at))
+    (found,) = bad("D2.2-2", with_baseline(records.platform(tmp_path), taken_at))
     assert found.outcome is outcome
     assert "gate baseline" in found.clears
 
@@ -354,7 +295,7 @@ def test_a_migration_that_runs_is_waited_for(records: Records, tmp_path: pathlib
     hurried = settling_at_once(records.platform(tmp_path))
     with records.superuser() as prisma:
         prisma.execute(b"SELECT pg_advisory_lock(72707369)")
-        (found,) = bad(migrated, hurried)
+        (found,) = bad("D2.1-1", hurried)
     assert found.outcome is Outcome.FAIL
     assert "a migration still runs" in found.sentence
 
@@ -366,7 +307,7 @@ def test_a_release_repository_without_the_tag_is_an_error(name: str, platform: P
     assert data.migrations is not None
     untagged = data.migrations.model_copy(update={"tag": "v9"})
     changed = elsewhere(platform, data=data.model_copy(update={"migrations": untagged}))
-    found = bad(EVERY[name], changed)
+    found = bad(name, changed)
     assert Outcome.ERROR in {one.outcome for one in found}
     assert "has no tag v9" in " ".join(one.sentence for one in found)
 
@@ -391,7 +332,7 @@ class TestMigrationLog:
         good = records.log.read_text()
         records.log.write_text(text)
         try:
-            check = asked(logs, platform)
+            check = judged("D2.1-2", platform)
         finally:
             records.log.write_text(good)
         assert check.outcome("eu") is found
@@ -399,14 +340,14 @@ class TestMigrationLog:
 
     def test_of_an_earlier_run_decides_nothing(self, records: Records, platform: Platform) -> None:
         os.utime(records.log, (0, 0))
-        (found,) = bad(logs, platform)
+        (found,) = bad("D2.1-2", platform)
         os.utime(records.log)
         assert found.outcome is Outcome.INCONCLUSIVE
         assert "ran later" in found.sentence
 
     def test_that_is_missing_decides_nothing(self, records: Records, platform: Platform) -> None:
         kept = records.log.rename(records.log.with_suffix(".kept"))
-        (found,) = bad(logs, platform)
+        (found,) = bad("D2.1-2", platform)
         kept.rename(records.log)
         assert found.outcome is Outcome.INCONCLUSIVE
 
@@ -442,7 +383,7 @@ class TestBackups:
         self, kept: slice, said: str, newest: pathlib.Path, platform: Platform
     ) -> None:
         newest.write_bytes(newest.read_bytes()[kept])
-        found = bad(backed_up, platform)
+        found = bad("D1.1-1", platform)
         assert said in " ".join(one.sentence for one in found)
 
     @pytest.mark.parametrize(("kept", "outcome"), [(None, Outcome.PASS), (-100, Outcome.FAIL)])
@@ -455,7 +396,7 @@ class TestBackups:
         data = platform.policy.data.model_copy(update={"backups": read_little})
         policy = platform.policy.model_copy(update={"data": data})
         newest.write_bytes(newest.read_bytes()[:kept])
-        check = asked(backed_up, dataclasses.replace(platform, policy=policy))
+        check = judged("D1.1-1", dataclasses.replace(platform, policy=policy))
         assert check.outcome("eu") is outcome
         said = [one.sentence for one in check.noted()["eu"].judgements]
         assert any("breaks off" in one for one in said) is (outcome is Outcome.FAIL)
@@ -463,7 +404,7 @@ class TestBackups:
     def test_an_old_backup_fails(self, newest: pathlib.Path, platform: Platform) -> None:
         for file in newest.parent.iterdir():
             os.utime(file, (time.time() - 3 * 3600,) * 2)
-        found = bad(backed_up, platform)
+        found = bad("D1.1-1", platform)
         os.utime(newest)
         assert (
             "is 3 h old, wanted a backup of this deployment: at most 2 h old" in found[0].sentence
@@ -471,7 +412,7 @@ class TestBackups:
 
     def test_a_backup_from_the_future_fails(self, newest: pathlib.Path, platform: Platform) -> None:
         os.utime(newest, (time.time() + 3600,) * 2)
-        found = bad(backed_up, platform)
+        found = bad("D1.1-1", platform)
         os.utime(newest)
         assert "in the future" in found[0].sentence
 
@@ -482,7 +423,7 @@ class TestBackups:
         self, size: int, said: str, newest: pathlib.Path, platform: Platform
     ) -> None:
         newest.write_bytes(b"x" * size)
-        (found,) = bad(usual_size, platform)
+        (found,) = bad("D1.1-2", platform)
         assert found.outcome is Outcome.FAIL
         assert said in found.sentence
 
@@ -491,14 +432,14 @@ class TestBackups:
     ) -> None:
         (tmp_path / "one").mkdir()
         (tmp_path / "one" / "first.dump").write_bytes(newest.read_bytes())
-        (found,) = bad(usual_size, elsewhere_backups(platform, location=str(tmp_path / "one")))
+        (found,) = bad("D1.1-2", elsewhere_backups(platform, location=str(tmp_path / "one")))
         assert found.outcome is Outcome.INCONCLUSIVE
 
     def test_a_dump_without_a_tables_rows_fails(
         self, newest: pathlib.Path, platform: Platform, records: Records
     ) -> None:
         records.dump(newest.name, "--exclude-table-data=patients")
-        (found,) = bad(backed_up, platform)
+        (found,) = bad("D1.1-1", platform)
         assert "but not of public.patients" in found.sentence
 
     def test_a_dump_of_another_database_fails(
@@ -506,7 +447,7 @@ class TestBackups:
     ) -> None:
         with records.changed("CREATE DATABASE staging", "DROP DATABASE staging"):
             records.dump(newest.name, "--dbname=staging")
-            found = bad(backed_up, platform)
+            found = bad("D1.1-1", platform)
         assert "is of the database staging, wanted clinic" in found[0].sentence
 
     def test_a_table_in_partitions_is_held_by_those_with_rows(
@@ -516,9 +457,9 @@ class TestBackups:
         platform = records.platform(tmp_path, tables={"Stay": table}, references=[])
         with records.changed(_BY_MONTH, 'DROP TABLE "Stay"'):
             records.dump(newest.name)
-            held = bad(backed_up, platform)
+            held = bad("D1.1-1", platform)
             records.dump(newest.name, "--exclude-table-data=stays_1")
-            (found,) = bad(backed_up, platform)
+            (found,) = bad("D1.1-1", platform)
         assert held == []
         assert "but not of public.stays_1" in found.sentence
 
@@ -526,13 +467,13 @@ class TestBackups:
         self, newest: pathlib.Path, platform: Platform, tmp_path: pathlib.Path
     ) -> None:
         apart = elsewhere_backups(platform, kept_apart=str(tmp_path))
-        (missing,) = bad(in_its_place, apart)
+        (missing,) = bad("D1.1-3", apart)
         (tmp_path / newest.name).write_bytes(b"short")
-        (shorter,) = bad(in_its_place, apart)
+        (shorter,) = bad("D1.1-3", apart)
         (tmp_path / newest.name).write_bytes(newest.read_bytes())
         assert "is missing" in missing.sentence
         assert "has 5 bytes of" in shorter.sentence
-        assert outcome(in_its_place, apart) is Outcome.PASS
+        assert outcome("D1.1-3", apart) is Outcome.PASS
 
     @pytest.mark.parametrize("name", ["D1.1-1", "D1.1-2", "D1.1-3"])
     def test_no_backup_and_no_folder_fail(
@@ -540,8 +481,8 @@ class TestBackups:
     ) -> None:
         empty = elsewhere_backups(platform, location=str(tmp_path), pattern="*.none")
         gone = elsewhere_backups(platform, location=str(tmp_path / "nowhere"))
-        assert outcome(EVERY[name], empty) is Outcome.FAIL
-        assert outcome(EVERY[name], gone) is Outcome.FAIL
+        assert outcome(name, empty) is Outcome.FAIL
+        assert outcome(name, gone) is Outcome.FAIL
 
     @pytest.mark.parametrize("name", ["D1.1-1", "D1.1-2", "D1.1-3", "T1-FINAL-6"])
     def test_a_folder_that_cannot_be_read_is_an_error(
@@ -549,10 +490,10 @@ class TestBackups:
     ) -> None:
         (tmp_path / "loop").symlink_to(tmp_path / "loop")
         looped = elsewhere_backups(platform, location=str(tmp_path / "loop"))
-        assert outcome(EVERY[name], looped) is Outcome.ERROR
+        assert outcome(name, looped) is Outcome.ERROR
 
     def test_a_missing_pg_restore_is_our_own_error(self, platform: Platform) -> None:
-        (found,) = bad(backed_up, elsewhere_backups(platform, pg_restore="/nowhere/pg_restore"))
+        (found,) = bad("D1.1-1", elsewhere_backups(platform, pg_restore="/nowhere/pg_restore"))
         assert found.outcome is Outcome.ERROR
         assert "/nowhere/pg_restore can't be run here; install it" in found.sentence
 
@@ -561,8 +502,8 @@ class TestBackups:
     ) -> None:
         unnamed = elsewhere_backups(platform, restore_test=None)
         absent = elsewhere_backups(platform, restore_test=str(tmp_path / "none.json"))
-        assert outcome(restored, unnamed) is Outcome.INCONCLUSIVE
-        assert outcome(restored, absent) is Outcome.INCONCLUSIVE
+        assert outcome("T1-FINAL-6", unnamed) is Outcome.INCONCLUSIVE
+        assert outcome("T1-FINAL-6", absent) is Outcome.INCONCLUSIVE
 
 
 def elsewhere_backups(platform: Platform, **changes: Any) -> Platform:
@@ -617,7 +558,7 @@ def test_standbys_that_are_missing_fail(platform: Platform) -> None:
     data = platform.environment.settings.data
     assert data is not None
     wanting = elsewhere(platform, data=data.model_copy(update={"standbys": 1}))
-    (found,) = bad(judge_connections, wanting)
+    (found,) = bad("T2H-TASK-5", wanting)
     assert found.sentence == "0 standbys stream from the primary, wanted 1"
 
 
@@ -627,7 +568,7 @@ def test_connections_that_the_login_may_not_see_are_no_free_ones(
     blind = "REVOKE pg_read_all_stats FROM release_gate"
     crowd = [records.superuser() for _ in range(10)]
     with records.changed(blind, "GRANT pg_read_all_stats TO release_gate"):
-        found = bad(judge_connections, platform)
+        found = bad("T2H-TASK-5", platform)
     for one in crowd:
         one.close()
     assert [one.outcome for one in found] == [Outcome.ERROR]
@@ -636,7 +577,7 @@ def test_connections_that_the_login_may_not_see_are_no_free_ones(
 
 def test_connections_that_are_nearly_used_up_fail(records: Records, platform: Platform) -> None:
     crowd = [records.superuser() for _ in range(15)]
-    (found,) = bad(judge_connections, platform)
+    (found,) = bad("T2H-TASK-5", platform)
     for one in crowd:
         one.close()
     assert found.outcome is Outcome.FAIL
@@ -648,7 +589,7 @@ def test_a_rule_that_the_policy_lacks_is_our_error(
 ) -> None:
     table = {**TABLES["patients"], "counted": "shrinks"}
     changed = with_baseline(records.platform(tmp_path, tables={"patients": table}, references=[]))
-    (found,) = bad(counts, changed)
+    (found,) = bad("D2.2-2", changed)
     assert found.outcome is Outcome.ERROR
 
 

@@ -1,0 +1,52 @@
+"""The one way in which a step says what it found: good, bad, or not to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from gates.decide.judgement import Judgement, Scalar
+from gates.decide.outcome import Meaning, Outcome
+from steps.kit.platform import NotDescribedError
+
+T = TypeVar("T")
+
+_OUTCOMES = {True: Outcome.PASS, False: Outcome.FAIL, None: Outcome.INCONCLUSIVE}
+
+
+def expect(  # noqa: PLR0913 - the fields of a finding, all but three by name
+    good: bool | None,  # noqa: FBT001 - what is expected comes first, as in an assertion
+    subject: str,
+    sentence: str,
+    clears: str = "",
+    *,
+    rule: str = "evidence",
+    observed: Scalar = None,
+    target: Scalar = None,
+    unit: str = "",
+    means: Meaning | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> Judgement:
+    """Return what was found of a subject: PASS, FAIL, or INCONCLUSIVE where `good` is None.
+
+    `clears` says what would make it good; a PASS keeps none. `means` overrides what a FAIL asks for.
+    """
+    return Judgement(
+        outcome=_OUTCOMES[good],
+        rule=rule,
+        subject=subject,
+        sentence=sentence,
+        observed=observed,
+        target=target,
+        unit=unit,
+        clears="" if good else clears,
+        means=means,
+        data=data or {},
+    )
+
+
+def need(described: T | None, key: str) -> T:
+    """Return what the environment or the policy describes; raises NotDescribedError, which names the key."""
+    if described is None:
+        raise NotDescribedError(f"the environment lacks {key}; add it")
+    return described
