@@ -1,1 +1,0 @@
-"""Sections of the local environment file: a module for each area, each with one function `part`."""

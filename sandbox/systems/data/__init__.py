@@ -1,0 +1,1 @@
+"""Postgres and Redis: servers, migrations, backups."""

@@ -1,0 +1,1 @@
+"""Registry, web application, secrets: AWS, the builds and their evidence."""

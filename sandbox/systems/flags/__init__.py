@@ -1,0 +1,1 @@
+"""Feature flags and the log of their changes."""

@@ -1,0 +1,1 @@
+"""Prometheus, Alertmanager, the exporters and Grafana."""

@@ -1,0 +1,1 @@
+"""Windows, rota, contacts, and the records of a deployment."""

@@ -1,0 +1,1 @@
+"""The API and what it asks: external services, the FHIR server, the traffic."""
