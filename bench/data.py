@@ -26,7 +26,7 @@ from gates.load import load_policy
 from probes.observation import Deadline
 from probes.postgres import PostgresTarget, rows
 from probes.postgres.rows import Limits, Link, TableToCount
-from sandbox import postgres
+from sandbox.systems.data import postgres
 from steps.data.pace import paced
 
 ROWS = 5_000_000

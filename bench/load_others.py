@@ -12,8 +12,8 @@ import sys
 import tempfile
 from dataclasses import dataclass
 
-from sandbox import debian
-from sandbox.errors import SandboxError
+from sandbox.core import debian
+from sandbox.core.errors import SandboxError
 
 _SPARE_SECONDS = 60.0
 _FAST_HTTP = """

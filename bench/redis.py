@@ -22,8 +22,8 @@ from probes import redis
 from probes.observation import Deadline, Observation
 from probes.redis import RedisTarget
 from probes.redis import keys as redis_keys
-from sandbox import binaries
-from sandbox.redis_server import GATE, gate_line
+from sandbox.core import binaries
+from sandbox.systems.data.redis_server import GATE, gate_line
 
 KEYS = 1_000_000
 FLAGS = ("new_ui", "analytics", "triage")

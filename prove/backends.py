@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 
 from prove import prometheus_builds
 from prove.proof import Cases, Remark
-from sandbox import debian
-from sandbox.errors import SandboxError
+from sandbox.core import debian
+from sandbox.core.errors import SandboxError
+from sandbox.core.state import StateDirectory
 from sandbox.faults import catalogue, expectation
 from sandbox.faults.catalogue import Fault
 from sandbox.faults.matrix_page import HEALTHY
-from sandbox.state import StateDirectory
 from tests.gates.process.gates import Gate, copy_of_checkout
 from tests.gates.process.kills import POST_DEPLOY
 from tests.sandbox.platforms import Sandbox

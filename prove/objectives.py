@@ -18,7 +18,7 @@ from prove.instruments import Asked, Metrics, prometheus, victoria_metrics
 from prove.proof import Cases, Remark
 from prove.scenarios import RELEASE, Frame, scenario
 from prove.streams import BOUNDS, Platform, Truth, scraped, truth
-from sandbox.errors import SandboxError
+from sandbox.core.errors import SandboxError
 from settings.policy import Objective
 from tests.probes.servers import wait_until
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 
-from sandbox.debian import cache_directory
+from sandbox.core.debian import cache_directory
 
 INSTALL_SECONDS = 300
 

@@ -8,9 +8,9 @@ import shutil
 import subprocess
 import tempfile
 
-from sandbox import binaries
-from sandbox.debian import cache_directory
-from sandbox.errors import SandboxError
+from sandbox.core import binaries
+from sandbox.core.debian import cache_directory
+from sandbox.core.errors import SandboxError
 
 RELEASES = {
     "2.42": ("2.42.0", "v0.42.0"),

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from prove.proof import Cases
-from sandbox.state import StateDirectory
+from sandbox.core.state import StateDirectory
 from tests.gates.process.gates import Gate, copy_of_checkout
 from tests.gates.process.kills import POST_DEPLOY, Kill, broken_promises, kill
 from tests.sandbox.platforms import Sandbox

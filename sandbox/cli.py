@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from sandbox.errors import SandboxError, UnknownNameError
-from sandbox.state import StateDirectory, default_directory
+from sandbox.core.errors import SandboxError, UnknownNameError
+from sandbox.core.state import StateDirectory, default_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,7 +166,7 @@ def _positive(text: str) -> float:
 
 
 def _traffic(state: StateDirectory, options: argparse.Namespace) -> int:
-    from sandbox import lease  # noqa: PLC0415 - `--help` stays quick
+    from sandbox.core import lease  # noqa: PLC0415 - `--help` stays quick
 
     lease.extend(state, options.rps, options.seconds)
     return _OK

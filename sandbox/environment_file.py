@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sandbox.app.config import REPLICA_HEADER
-from sandbox.environment_parts import parts
-from sandbox.layout import (
+from sandbox.core.layout import (
     DATABASE,
     HOST,
     REGIONS,
@@ -19,15 +18,16 @@ from sandbox.layout import (
     SYNTHETIC_TENANT,
     edge_name,
 )
-from sandbox.postgres import GATE
-from sandbox.prometheus_server import JOB, SCRAPE_INTERVAL
-from sandbox.redis_server import GATE as REDIS_GATE
-from sandbox.reference_api import SYNTHETIC_PROVIDER
-from sandbox.state import write_private
+from sandbox.core.state import write_private
+from sandbox.systems import environments as parts
+from sandbox.systems.data.postgres import GATE
+from sandbox.systems.data.redis_server import GATE as REDIS_GATE
+from sandbox.systems.monitoring.prometheus_server import JOB, SCRAPE_INTERVAL
+from sandbox.systems.service.reference_api import SYNTHETIC_PROVIDER
 from settings.environment import Environment
 
 if TYPE_CHECKING:
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
 LEASE_REQUESTS_PER_SECOND = 180
 LOAD_REQUESTS_PER_SECOND = 100_000

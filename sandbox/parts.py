@@ -7,26 +7,11 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox import (
-    aws_server,
-    backups,
-    environment_file,
-    feature_flags,
-    lease,
-    migrations,
-    monitoring_servers,
-    priority,
-    prometheus_server,
-    redis_server,
-    reference_api,
-    release_repository,
-    standin_servers,
-)
-from sandbox.child import Child
-from sandbox.deployment import monitoring
-from sandbox.deployment.deployment import LAST_PHASE, Deployment
-from sandbox.errors import UnknownNameError
-from sandbox.layout import (
+from sandbox import environment_file
+from sandbox.core import lease, priority
+from sandbox.core.child import Child
+from sandbox.core.errors import UnknownNameError
+from sandbox.core.layout import (
     APIS,
     EDGES_BEFORE,
     HOST,
@@ -37,20 +22,28 @@ from sandbox.layout import (
     RELEASED_APIS,
     edge_name,
 )
-from sandbox.links import Link
-from sandbox.postgres import Postgres, script
-from sandbox.readiness import answers_http, prometheus_says, wait_for
-from sandbox.standins.cluster.state import NORMAL_REPLICAS
-from sandbox.switchboard import Switchboard
-from sandbox.together import together
+from sandbox.core.links import Link
+from sandbox.core.readiness import answers_http, prometheus_says, wait_for
+from sandbox.core.switchboard import Switchboard
+from sandbox.core.together import together
+from sandbox.deployment.deployment import LAST_PHASE, Deployment
+from sandbox.systems import standin_servers
+from sandbox.systems.cluster.state import NORMAL_REPLICAS
+from sandbox.systems.data import backups, migrations, redis_server, release_repository
+from sandbox.systems.data.postgres import Postgres, script
+from sandbox.systems.delivery import aws_server
+from sandbox.systems.flags import feature_flags
+from sandbox.systems.monitoring import deployment as monitoring
+from sandbox.systems.monitoring import monitoring_servers, prometheus_server
+from sandbox.systems.service import reference_api
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-    from sandbox.binaries import Binary, MonitoringBinaries
-    from sandbox.forks import Forks
-    from sandbox.layout import Layout
+    from sandbox.core.binaries import Binary, MonitoringBinaries
+    from sandbox.core.forks import Forks
+    from sandbox.core.layout import Layout
 
 _SETTLES_SECONDS = 20.0
 _WARM_SECONDS = 2.0

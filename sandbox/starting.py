@@ -9,21 +9,20 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import control, processes
-from sandbox.child import last_line
-from sandbox.errors import SandboxError
+from sandbox.core import CHECKOUT, control, processes
+from sandbox.core.child import last_line
+from sandbox.core.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from sandbox.processes import ProcessIdentity
-    from sandbox.state import Record, StateDirectory
+    from sandbox.core.processes import ProcessIdentity
+    from sandbox.core.state import Record, StateDirectory
 
 _GOES_DOWN_SECONDS = 20.0
-_CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def ask(state: StateDirectory, order: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +126,7 @@ def _start(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            cwd=_CHECKOUT,
+            cwd=CHECKOUT,
             # Compiled modules make every later start seconds faster.
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
             pass_fds=(writing, lock),

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from sandbox import binaries, control, forks, layout, ports, postgres, priority, processes
-from sandbox.errors import SandboxError
+from sandbox.core import binaries, control, forks, layout, ports, priority, processes
+from sandbox.core.errors import SandboxError
+from sandbox.core.owners import Owners
+from sandbox.core.state import Record, StateDirectory, create_runtime, remove_runtime
 from sandbox.faults.book import Book
-from sandbox.owners import Owners
 from sandbox.parts import Platform, Programs
-from sandbox.state import Record, StateDirectory, create_runtime, remove_runtime
+from sandbox.systems.data import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

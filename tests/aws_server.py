@@ -16,7 +16,7 @@ import httpx
 from pydantic import SecretStr
 
 from probes.aws import AwsTarget
-from sandbox.aws.names import REGION
+from sandbox.systems.delivery.aws.names import REGION
 from tests.checkout import ROOT
 from tests.probes.servers import NO_AUTHORITIES, closed_ports
 
@@ -78,7 +78,7 @@ def aws_server(folder: pathlib.Path) -> Iterator[AwsServer]:
     settings = folder / "aws.json"
     keys = {"gate_key_id": KEY_ID, "operator_key_id": OPERATOR_ID}
     settings.write_text(json.dumps({"admin_token": TOKEN, "ports": server.ports, **keys}))
-    argv = [sys.executable, "-m", "sandbox.aws", str(settings)]
+    argv = [sys.executable, "-m", "sandbox.systems.delivery.aws", str(settings)]
     with subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         try:
             deadline = time.monotonic() + _STARTS_SECONDS

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from reports import verdict
-from sandbox.state import StateDirectory
+from sandbox.core.state import StateDirectory
 from tests.sandbox.platforms import Sandbox
 
 TESTS = pathlib.Path(__file__).parent

@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 import service
 
 # Only to find a Prometheus: on the PATH, else unpacked from its Debian package.
-from sandbox import binaries
+from sandbox.core import binaries
 
 STATE = pathlib.Path(
     os.environ.get("PLAIN_WEB_STATE", pathlib.Path(__file__).parent / ".state")

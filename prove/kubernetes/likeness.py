@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from prove.kubernetes.recordings import Json, load
 from prove.kubernetes.shapes import shape
-from sandbox.standins.cluster.controller import READY_AFTER_SECONDS, Cluster
-from sandbox.standins.cluster.objects import Objects
-from sandbox.standins.cluster.shown import is_ready
-from sandbox.standins.cluster.state import CONFIG_WANTED, NAMESPACE, ClusterState
+from sandbox.systems.cluster.controller import READY_AFTER_SECONDS, Cluster
+from sandbox.systems.cluster.objects import Objects
+from sandbox.systems.cluster.shown import is_ready
+from sandbox.systems.cluster.state import CONFIG_WANTED, NAMESPACE, ClusterState
 
 KINDS: Final = (
     *("deployments", "replicasets", "pods", "services", "endpointslices", "configmaps"),

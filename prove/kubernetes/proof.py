@@ -15,7 +15,7 @@ from prove.kubernetes.kubelets import DIGEST
 from prove.kubernetes.likeness import STORIES, differences
 from prove.kubernetes.recordings import load, replay
 from prove.proof import Cases
-from sandbox.standins.cluster.state import APP
+from sandbox.systems.cluster.state import APP
 from steps.cluster.clusters import Clusters
 from steps.kit.availability import Availability
 from steps.kit.check import Check

@@ -14,7 +14,7 @@ from prove.kubernetes.kubelets import Kubelets
 from prove.kubernetes.recordings import FOLDER, WHOLE
 from prove.kubernetes.situations import STEPS, prepare
 from prove.kubernetes.world import World
-from sandbox.standin_servers import RBAC
+from sandbox.systems.standin_servers import RBAC
 from tests.deploy import kubectl
 
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

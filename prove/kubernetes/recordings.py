@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.standins.cluster.lists import page, selected
+from sandbox.systems.cluster.lists import page, selected
 
 Json = dict[str, Any]
 FOLDER: Final = pathlib.Path(__file__).parent / "recordings"

@@ -26,7 +26,7 @@ from prove.kubernetes.world import (
     runs,
     service,
 )
-from sandbox.standins.cluster.state import (
+from sandbox.systems.cluster.state import (
     APP,
     CONFIG_MAP,
     CONFIG_WANTED,

@@ -12,7 +12,7 @@ import yaml
 
 from prove.kubernetes.control_plane import Api, ControlPlane, Json, wait_until
 from prove.kubernetes.kubelets import Kubelets, Mode
-from sandbox.standins.cluster.state import (
+from sandbox.systems.cluster.state import (
     APP,
     CONFIG_BEFORE,
     CONFIG_MAP,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox import debian
-from sandbox.errors import SandboxError
+from sandbox.core import debian
+from sandbox.core.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,8 +10,8 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox import forks, processes
-from sandbox.errors import SandboxError
+from sandbox.core import forks, processes
+from sandbox.core.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

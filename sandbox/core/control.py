@@ -7,7 +7,7 @@ import json
 import socket
 from typing import TYPE_CHECKING, Any
 
-from sandbox.errors import SandboxError, UnknownNameError
+from sandbox.core.errors import SandboxError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.child import last_line
-from sandbox.errors import SandboxError
+from sandbox.core.child import last_line
+from sandbox.core.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

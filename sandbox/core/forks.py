@@ -19,21 +19,21 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from sandbox import processes
-from sandbox.errors import SandboxError
+from sandbox.core import processes
+from sandbox.core.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import NoReturn
 
-    from sandbox.child import Command
+    from sandbox.core.child import Command
 
 SERVERS = {
     "sandbox.app": "sandbox.app.__main__",
-    "sandbox.aws": "sandbox.aws.__main__",
-    "sandbox.standins": "sandbox.standins.__main__",
-    "sandbox.traffic": "sandbox.traffic",
-    "sandbox.vendors": "sandbox.vendors",
+    "sandbox.systems.delivery.aws": "sandbox.systems.delivery.aws.__main__",
+    "sandbox.systems": "sandbox.systems.__main__",
+    "sandbox.systems.service.traffic": "sandbox.systems.service.traffic",
+    "sandbox.systems.service.vendors": "sandbox.systems.service.vendors",
 }
 """What `python -m` knows a server by, and the module whose `main` takes its arguments."""
 _ANSWER_SECONDS = 10.0
@@ -131,7 +131,7 @@ def _gone() -> SandboxError:
 def _serve(orders: socket.socket, supervisor: int) -> int:
     """Load every server's libraries, then fork for each order until the supervisor is gone."""
     processes.tie_to(supervisor, signal.SIGKILL)
-    processes.show_as("sandbox-forks", [sys.executable, "-m", "sandbox.forks"])
+    processes.show_as("sandbox-forks", [sys.executable, "-m", "sandbox.core.forks"])
     for module in SERVERS.values():
         importlib.import_module(module)
     # The pages of what is loaded stay shared: no collection looks through them again.

@@ -7,14 +7,13 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.state import write_private
-from sandbox.zone import AUTHORITATIVE, RESOLVERS
+from sandbox.core.state import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sandbox.state import StateDirectory
+    from sandbox.core.state import StateDirectory
 
 HOST = "127.0.0.1"
 REGIONS = ("eu", "us")
@@ -62,7 +61,9 @@ STANDINS = (
     "pagerduty",
     "slack",
 )
-"""The stand-ins of `sandbox.standins.registry`; the gate reaches each over the link `gate-NAME`."""
+"""The stand-ins of `sandbox.systems.registry`; the gate reaches each over the link `gate-NAME`."""
+AUTHORITATIVE = ("ns1", "ns2")
+RESOLVERS = ("resolver-1", "resolver-2")
 NAME_SERVERS = (*AUTHORITATIVE, *RESOLVERS)
 """Ports of the stand-in `names`; datagrams have no link, so the gate asks them directly."""
 WEB_EDGES = {f"web-{region}": region for region in REGIONS}

@@ -6,13 +6,13 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from sandbox.errors import SandboxError
-from sandbox.state import write_private
+from sandbox.core.errors import SandboxError
+from sandbox.core.state import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.state import StateDirectory
+    from sandbox.core.state import StateDirectory
 
 FILE = "traffic-lease.json"
 

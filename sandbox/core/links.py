@@ -15,7 +15,7 @@ import struct
 from collections.abc import Callable
 from typing import Literal, TypeAlias, cast
 
-from sandbox.layout import replica_host
+from sandbox.core.layout import replica_host
 
 Address: TypeAlias = tuple[str, int]
 Mode: TypeAlias = Literal["open", "refuse", "blackhole", "reset"]

@@ -13,7 +13,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.errors import SandboxError
+from sandbox.core.errors import SandboxError
 
 _BLOCK_SIZE = 96
 _LOWEST, _HIGHEST = 15_000, 32_000

@@ -7,8 +7,8 @@ import contextlib
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from sandbox.errors import SandboxError
-from sandbox.layout import HOST
+from sandbox.core.errors import SandboxError
+from sandbox.core.layout import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

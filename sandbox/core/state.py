@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import processes
-from sandbox.errors import SandboxError
+from sandbox.core import CHECKOUT, processes
+from sandbox.core.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ _FOLDERS = ("secrets", "release", "evidence", "backups", "backups-apart", "gate-
 def default_directory() -> Path:
     """Return `$SANDBOX_STATE`, or `.sandbox` in the checkout."""
     named = os.environ.get("SANDBOX_STATE")
-    return Path(named).absolute() if named else Path(__file__).resolve().parent.parent / ".sandbox"
+    return Path(named).absolute() if named else CHECKOUT / ".sandbox"
 
 
 def write_private(path: Path, text: str) -> None:

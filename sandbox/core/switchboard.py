@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sandbox.errors import SandboxError
-from sandbox.layout import HOST, RELEASED_APIS
-from sandbox.readiness import exchange
+from sandbox.core.errors import SandboxError
+from sandbox.core.layout import HOST, RELEASED_APIS
+from sandbox.core.readiness import exchange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
 
 class Switchboard:

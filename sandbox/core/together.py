@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from sandbox.errors import SandboxError
+from sandbox.core.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.errors import SandboxError
-from sandbox.layout import RELEASE
+from sandbox.core.errors import SandboxError
+from sandbox.core.layout import RELEASE
 
 if TYPE_CHECKING:
-    from sandbox.state import StateDirectory
+    from sandbox.core.state import StateDirectory
 
 _SECONDS = 120.0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.core.errors import SandboxError
 from sandbox.deployment.steps import STEPS
-from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.deployment import cluster, database, delivery, flags, monitoring, names
+from sandbox.systems.cluster import deployment as cluster
+from sandbox.systems.data import deployment as database
+from sandbox.systems.delivery import deployment as delivery
+from sandbox.systems.flags import deployment as flags
+from sandbox.systems.monitoring import deployment as monitoring
+from sandbox.systems.network import deployment as names
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

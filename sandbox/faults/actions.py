@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from psycopg import sql
 
-from sandbox import feature_flags
-from sandbox.layout import APIS, HOST, RELEASED_APIS
-from sandbox.postgres import script
-from sandbox.prometheus_server import JOB, add_targets
-from sandbox.state import write_private
-from sandbox.switchboard import put
-from sandbox.together import together
+from sandbox.core.layout import APIS, HOST, RELEASED_APIS
+from sandbox.core.state import write_private
+from sandbox.core.switchboard import put
+from sandbox.core.together import together
+from sandbox.systems.data.postgres import script
+from sandbox.systems.flags import feature_flags
+from sandbox.systems.monitoring.prometheus_server import JOB, add_targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from sandbox.errors import SandboxError, UnknownNameError
+from sandbox.core.errors import SandboxError, UnknownNameError
 from sandbox.faults.actions import Restarted
 from sandbox.faults.holds import Holds
 from sandbox.faults.table import ACTIONS

@@ -16,13 +16,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sandbox.core import CHECKOUT
+from sandbox.core.state import StateDirectory
 from sandbox.faults import catalogue, expectation, matrix_page
 from sandbox.faults.catalogue import GATES, Fault
 from sandbox.faults.matrix_page import HEALTHY, Row
-from sandbox.state import StateDirectory
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-TABLE = ROOT / "docs" / "fault-matrix.md"
+TABLE = CHECKOUT / "docs" / "fault-matrix.md"
 NOTHING_ASKED = 78
 
 

@@ -17,7 +17,7 @@ Made by `./harness faults`, last on {day}: a deployment of the local platform fr
 its end, each fault applied when its gate is due, the whole gate run, each check's worst outcome.
 
 `·` PASS, `F` FAIL, `E` ERROR, `?` INCONCLUSIVE. A row that differs from the fault's entry in
-`sandbox/faults/catalogue.d/*.yaml` is marked.
+`sandbox/systems/*/faults.yaml` is marked.
 """
 _NAME = re.compile(r"\| (\S+)")
 

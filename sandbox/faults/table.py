@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.faults import (
-    data_faults,
-    delivery_faults,
-    deployment_faults,
-    flags_faults,
-    kubernetes_faults,
-    monitoring_faults,
-    network_faults,
-    post_deploy_faults,
-)
+from sandbox.systems.cluster import faults as kubernetes_faults
+from sandbox.systems.data import faults as data_faults
+from sandbox.systems.delivery import faults as delivery_faults
+from sandbox.systems.flags import faults as flags_faults
+from sandbox.systems.monitoring import faults as monitoring_faults
+from sandbox.systems.network import faults as network_faults
+from sandbox.systems.people import faults as deployment_faults
+from sandbox.systems.service import faults as post_deploy_faults
 
 if TYPE_CHECKING:
     from sandbox.faults.actions import Action

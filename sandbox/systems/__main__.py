@@ -1,4 +1,4 @@
-"""All stand-ins in one process: `python -m sandbox.standins CONFIG.json`.
+"""All stand-ins in one process: `python -m sandbox.systems CONFIG.json`.
 
 The configuration: `{"admin_token": "...", "servers": {"fhir": {"port": 1234, …settings}}}`.
 """
@@ -18,7 +18,7 @@ import uvicorn
 import uvloop
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from sandbox.standins.registry import MAKERS
+from sandbox.systems.registry import MAKERS
 
 _CONFIGURATION_ERROR = 78
 
@@ -77,7 +77,7 @@ def _server(admin_token: SecretStr, name: str, settings: dict[str, Any]) -> _Ser
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; 64 without a file, 78 when it cannot be used."""
     if len(arguments) != 1:
-        sys.stderr.write("usage: python -m sandbox.standins CONFIG.json\n")
+        sys.stderr.write("usage: python -m sandbox.systems CONFIG.json\n")
         return 64
     try:
         configuration = Configuration.model_validate(json.loads(Path(arguments[0]).read_bytes()))

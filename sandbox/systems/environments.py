@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sandbox.environment_parts import (
-    data,
-    delivery,
-    deployment,
-    flags,
-    kubernetes,
-    monitoring,
-    network,
-    state,
-)
+from sandbox.systems.cluster import environment as kubernetes
+from sandbox.systems.data import environment as data
+from sandbox.systems.delivery import environment as delivery
+from sandbox.systems.flags import environment as flags
+from sandbox.systems.monitoring import environment as monitoring
+from sandbox.systems.network import environment as network
+from sandbox.systems.people import environment as deployment
+from sandbox.systems.people import state
 
 if TYPE_CHECKING:
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
 PARTS: Sequence[Callable[[Layout], dict[str, Any]]] = (
     data.part,

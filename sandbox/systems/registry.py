@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sandbox.standins import audit, certificates, fhir, grafana, kubernetes, names, pagerduty, slack
+from sandbox.systems.cluster import kubernetes
+from sandbox.systems.flags import audit
+from sandbox.systems.monitoring import grafana
+from sandbox.systems.network import certificates, names
+from sandbox.systems.people import pagerduty, slack
+from sandbox.systems.service import fhir
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.child import Command
-from sandbox.layout import DATABASE, HOST, NAME_SERVERS, REGIONS, STANDINS, certificates_name
-from sandbox.postgres import OWNER
-from sandbox.readiness import answers_http
-from sandbox.reference_api import PYTHON
-from sandbox.state import write_private
-from sandbox.switchboard import put
+from sandbox.core import CHECKOUT
+from sandbox.core.child import Command
+from sandbox.core.layout import DATABASE, HOST, NAME_SERVERS, REGIONS, STANDINS, certificates_name
+from sandbox.core.readiness import answers_http
+from sandbox.core.state import write_private
+from sandbox.core.switchboard import put
+from sandbox.systems.data.postgres import OWNER
+from sandbox.systems.service.reference_api import PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
-RBAC = Path(__file__).resolve().parent.parent / "deploy" / "kubernetes" / "rbac.yaml"
+RBAC = CHECKOUT / "deploy" / "kubernetes" / "rbac.yaml"
 
 
 def _cluster(number: int) -> Callable[[Layout], dict[str, Any]]:
@@ -78,7 +78,7 @@ def command(layout: Layout) -> Command:
     write_private(settings, json.dumps(configuration))
     return Command(
         name="standins",
-        argv=(sys.executable, "-m", "sandbox.standins", str(settings)),
+        argv=(sys.executable, "-m", "sandbox.systems", str(settings)),
         log=layout.log("standins"),
         environment=PYTHON,
         ready=answers_http(layout.ports[STANDINS[-1]], "/_sandbox/ready"),

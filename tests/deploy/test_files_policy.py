@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 from environments.store import Objects, Store
 from probes import files
 from probes.observation import Deadline
-from sandbox.aws.guard import Guard
+from sandbox.systems.delivery.aws.guard import Guard
 from tests.checkout import ROOT
 
 POLICY = json.loads((ROOT / "deploy" / "aws" / "files_policy.json").read_text(encoding="utf-8"))

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gates.decide.scope import Phase
+from sandbox.core.state import StateDirectory
 from sandbox.faults import catalogue
 from sandbox.faults.catalogue import GATES, Fault
 from sandbox.faults.expectation import expected, outcomes
-from sandbox.state import StateDirectory
 from tests.faults.walk import ROWS, Walk, batches, question_of, together
 from tests.gates.process.gates import Gate, copy_of_checkout
 from tests.sandbox.platforms import Sandbox

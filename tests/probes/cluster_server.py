@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from probes.kubernetes.client import KubernetesTarget
-from sandbox.standin_servers import RBAC
-from sandbox.standins.kubernetes import make_app
+from sandbox.systems.cluster.kubernetes import make_app
+from sandbox.systems.standin_servers import RBAC
 from tests.probes.standin_server import ADMIN, StandIn, listening
 
 TOKEN = "sentinel-9f2-token"

@@ -21,8 +21,8 @@ from probes import http, redis
 from probes.observation import Deadline
 from probes.postgres import PostgresTarget
 from probes.redis import RedisTarget
-from sandbox import binaries
-from sandbox import postgres as sandbox_postgres
+from sandbox.core import binaries
+from sandbox.systems.data import postgres as sandbox_postgres
 from tests.probes.servers import closed_port, wait_until
 
 PASSWORD = "sentinel-9f2-password"

@@ -11,7 +11,7 @@ import pytest
 
 from probes.observation import Deadline, utc_now
 from probes.postgres import archive, backup
-from sandbox import postgres as sandbox_postgres
+from sandbox.systems.data import postgres as sandbox_postgres
 from tests.probes.real_servers import PASSWORD, Database
 
 OF_15 = pathlib.Path(__file__).parent / "archives" / "postgresql-15.dump"

@@ -12,7 +12,7 @@ import pytest
 from probes import dns as probe
 from probes.dns import DnsServer, ask, normalised
 from probes.observation import Deadline, FailureKind
-from sandbox.zone import CHANGED, HOSTS, ZONE
+from sandbox.systems.network.zone import CHANGED, HOSTS, ZONE
 from tests.probes.servers import closed_port
 from tests.probes.test_mappings import _exceptions_of, _made, _name
 from tests.steps.network_platform import StandIn, name_servers

@@ -16,8 +16,8 @@ from probes.kubernetes import client as kubernetes_client
 from probes.kubernetes.client import KubernetesTarget
 from probes.kubernetes.objects import Rights
 from probes.observation import Deadline, FailureKind, Observation
-from sandbox.standins.cluster.rbac import Rbac
-from sandbox.standins.cluster.state import APP, CONFIG_MAP, NAMESPACE, SERVICE
+from sandbox.systems.cluster.rbac import Rbac
+from sandbox.systems.cluster.state import APP, CONFIG_MAP, NAMESPACE, SERVICE
 from tests.probes.cluster_server import TOKEN, ClusterServer, cluster_server
 from tests.probes.servers import (
     Behaviour,

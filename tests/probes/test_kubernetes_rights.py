@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from probes.kubernetes.rights import excess
-from sandbox.standin_servers import RBAC
+from sandbox.systems.standin_servers import RBAC
 from tests.probes.test_kubernetes_reading import model
 
 # As kube-apiserver 1.37 answers a service account that nobody gave anything.

@@ -14,7 +14,7 @@ import pytest
 
 from probes import postgres
 from probes.observation import Deadline, Failure, FailureKind
-from sandbox import postgres as sandbox_postgres
+from sandbox.systems.data import postgres as sandbox_postgres
 from tests.probes import real_servers
 from tests.probes.real_servers import PASSWORD, Database, running
 from tests.probes.servers import wait_until

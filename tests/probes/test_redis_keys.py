@@ -13,7 +13,7 @@ from probes.observation import Deadline, FailureKind, Observation
 from probes.redis import RedisTarget
 from probes.redis import keys as redis_keys
 from probes.redis import rights as redis_rights
-from sandbox.redis_server import gate_line
+from sandbox.systems.data.redis_server import gate_line
 from tests.probes.real_servers import PASSWORD
 from tests.probes.servers import Behaviour, Server, serving
 

@@ -15,8 +15,8 @@ from probes import files, repository
 from probes.observation import Deadline, FailureKind, Observation
 from probes.postgres import backup
 from probes.repository import RepositoryTarget, TaggedFiles
-from sandbox import release_repository
-from sandbox.migrations import of_release
+from sandbox.systems.data import release_repository
+from sandbox.systems.data.migrations import of_release
 
 SOON = 10.0
 

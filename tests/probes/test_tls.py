@@ -9,7 +9,7 @@ import pytest
 
 from probes.observation import Deadline, FailureKind, Observation
 from probes.tls import Handshake, Problem, TlsNode, handshake, nodes
-from sandbox.zone import HOSTS, ZONE
+from sandbox.systems.network.zone import HOSTS, ZONE
 from tests.probes import servers
 from tests.probes.chains import a_chain
 from tests.probes.servers import closed_port, serving

@@ -11,8 +11,8 @@ import pytest
 
 from prove import prometheus_builds
 from prove.backends import FAULTS
-from sandbox import binaries
-from sandbox.errors import SandboxError
+from sandbox.core import binaries
+from sandbox.core.errors import SandboxError
 from sandbox.faults import catalogue, expectation
 
 

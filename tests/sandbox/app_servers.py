@@ -23,13 +23,13 @@ import psycopg
 import pytest
 import redis
 
-from sandbox import migrations
-from sandbox.binaries import find_redis
-from sandbox.layout import RELEASE
-from sandbox.postgres import ordinary_user, programs
+from sandbox.core.binaries import find_redis
+from sandbox.core.layout import RELEASE
+from sandbox.systems.data import migrations
+from sandbox.systems.data.postgres import ordinary_user, programs
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-SQL = CHECKOUT / "sandbox" / "database"
+SQL = CHECKOUT / "sandbox" / "systems" / "data" / "database"
 HOST = "127.0.0.1"
 OWNER = "unified_health"
 ADMIN_TOKEN = "admin-token"
@@ -132,7 +132,9 @@ class Servers:
     def start_vendors(self) -> None:
         """Start the vendors' stand-in."""
         settings = {"port": self.ports["vendors"], "admin_token": ADMIN_TOKEN}
-        self._processes["vendors"] = self.python("sandbox.vendors", str(self.json_file(settings)))
+        self._processes["vendors"] = self.python(
+            "sandbox.systems.service.vendors", str(self.json_file(settings))
+        )
         wait_until(lambda: accepts(self.ports["vendors"]), "the vendors listen")
 
     def start_api(self, version: str = "1.2.0", **changes: Any) -> Api:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox import starting
-from sandbox.state import StateDirectory
+from sandbox.core.state import StateDirectory
 from settings.environment import Environment
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from probes import audit
 from probes.audit import AuditTarget, Entries, Query
 from probes.observation import Deadline, FailureKind, Observation
-from sandbox.faults.flags_faults import FAULTS, AuditBroken
-from sandbox.standins.audit import make_app
+from sandbox.systems.flags.audit import make_app
+from sandbox.systems.flags.faults import FAULTS, AuditBroken
 from tests.sandbox.app_servers import (
     ADMIN_TOKEN,
     HOST,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.core.errors import SandboxError
+from sandbox.core.state import StateDirectory
 from sandbox.deployment import baseline
-from sandbox.errors import SandboxError
-from sandbox.state import StateDirectory
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from sandbox.app.config import AppConfig
 from sandbox.app.main import make_app
-from sandbox.builds import MANIFEST, REPOSITORIES, image_digest, web_bundle
+from sandbox.systems.delivery.builds import MANIFEST, REPOSITORIES, image_digest, web_bundle
 from tests.checkout import ROOT
 
 COMMITTED = ROOT / "contract" / "openapi" / "v1.1.0.json"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.standins.cluster.controller import Cluster, Pod, Workload
-from sandbox.standins.cluster.state import ClusterState
+from sandbox.systems.cluster.controller import Cluster, Pod, Workload
+from sandbox.systems.cluster.state import ClusterState
 
 RESTARTED = {"1.1.0": "2026-01-01T00:00:00Z"}
 

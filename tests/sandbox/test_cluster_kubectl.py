@@ -14,8 +14,8 @@ import pytest
 import trustme
 
 from prove.kubernetes import recordings
-from sandbox.standins.cluster import controller
-from sandbox.standins.cluster.state import APP, NAMESPACE
+from sandbox.systems.cluster import controller
+from sandbox.systems.cluster.state import APP, NAMESPACE
 from tests.deploy.kubectl import program
 from tests.probes.cluster_server import TOKEN, ClusterServer, cluster_server
 from tests.probes.standin_server import ADMIN

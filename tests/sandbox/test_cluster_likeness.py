@@ -11,7 +11,7 @@ import pytest
 
 from prove.kubernetes import likeness, recordings
 from prove.kubernetes.shapes import shape
-from sandbox.standins.cluster.state import APP, NAMESPACE
+from sandbox.systems.cluster.state import APP, NAMESPACE
 from tests.probes.cluster_server import TOKEN, ClusterServer, cluster_server
 from tests.probes.servers import NO_AUTHORITIES
 

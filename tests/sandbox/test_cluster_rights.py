@@ -6,9 +6,9 @@ import httpx
 import pytest
 import yaml
 
-from sandbox.standin_servers import RBAC
-from sandbox.standins.cluster.rbac import Attributes, Rbac
-from sandbox.standins.cluster.state import NAMESPACE, SERVICE_ACCOUNT
+from sandbox.systems.cluster.rbac import Attributes, Rbac
+from sandbox.systems.cluster.state import NAMESPACE, SERVICE_ACCOUNT
+from sandbox.systems.standin_servers import RBAC
 from tests.probes.cluster_server import TOKEN, cluster_server
 
 KIT = Rbac(RBAC, NAMESPACE, SERVICE_ACCOUNT)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from sandbox.errors import SandboxError, UnknownNameError
+from sandbox.core.errors import SandboxError, UnknownNameError
 from sandbox.faults import catalogue
 from sandbox.faults.table import ACTIONS
 from tests.sandbox.platforms import CHECKOUT

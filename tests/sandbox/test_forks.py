@@ -14,21 +14,21 @@ from typing import Any
 
 import pytest
 
-from sandbox import processes
+from sandbox.core import processes
 from tests.checkout import ROOT
 from tests.probes.servers import closed_ports
 from tests.sandbox.platforms import eventually
 
 SUPERVISOR = """
 import asyncio, json, pathlib, sys
-from sandbox import forks
-from sandbox.child import Child, Command
-from sandbox.errors import SandboxError
-from sandbox.readiness import answers_http
+from sandbox.core import forks
+from sandbox.core.child import Child, Command
+from sandbox.core.errors import SandboxError
+from sandbox.core.readiness import answers_http
 
 async def story(forker):
     log, settings, port = sys.argv[1:]
-    argv = (sys.executable, "-m", "sandbox.vendors", settings)
+    argv = (sys.executable, "-m", "sandbox.systems.service.vendors", settings)
     ready = answers_http(int(port), "/aws/status")
     command = Command(name="vendors", argv=argv, log=pathlib.Path(log), ready=ready)
     child = Child(command, forker)
@@ -86,9 +86,11 @@ def test_a_server_is_a_child_with_a_name_a_log_and_an_end_of_its_own(
     server, _, forker, _ = supervisor.order("start")
     assert about(server, "stat").rpartition(")")[2].split()[1] == str(supervisor.process.pid)
     assert about(server, "comm") == "vendors"
-    shown = f"{sys.executable} -m sandbox.vendors {supervisor.settings}"
+    shown = f"{sys.executable} -m sandbox.systems.service.vendors {supervisor.settings}"
     assert shown.startswith(about(server, "cmdline"))
-    assert about(server, "cmdline").startswith(f"{sys.executable} -m sandbox.vendors")
+    assert about(server, "cmdline").startswith(
+        f"{sys.executable} -m sandbox.systems.service.vendors"
+    )
     assert Path(f"/proc/{server}/fd/1").readlink() == supervisor.log
     assert about(forker, "comm") == "sandbox-forks"
     assert supervisor.order("stop")[:2] == (None, -signal.SIGTERM)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox import processes
-from sandbox.state import Record, StateDirectory
+from sandbox.core import processes
+from sandbox.core.state import Record, StateDirectory
 from tests.sandbox.platforms import Sandbox, eventually
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _started(sandbox: Sandbox) -> bool:
 
 def test_the_parents_of_postgres_programs_let_the_ordinary_user_through() -> None:
     """The checkout may lie where only root can enter."""
-    from sandbox import postgres  # noqa: PLC0415 - imports a server's client
+    from sandbox.systems.data import postgres  # noqa: PLC0415 - imports a server's client
 
     if postgres.ordinary_user() is None:
         pytest.skip("not root: the programs run as ourselves, from where they are")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import uvloop
 
-from sandbox.links import Link, Mode
+from sandbox.core.links import Link, Mode
 from tests.sandbox.stream_servers import HOST, listening
 
 GREETING = b"end of stream seen"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox import binaries, lease, ports, processes
-from sandbox.child import Child, Command
-from sandbox.errors import SandboxError
-from sandbox.owners import Owners
-from sandbox.state import Record, StateDirectory
-from sandbox.together import together
+from sandbox.core import binaries, lease, ports, processes
+from sandbox.core.child import Child, Command
+from sandbox.core.errors import SandboxError
+from sandbox.core.owners import Owners
+from sandbox.core.state import Record, StateDirectory
+from sandbox.core.together import together
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,7 +172,7 @@ def test_a_child_whose_parent_is_killed_dies_with_it(tmp_path: Path) -> None:
     """The kernel sends the signal: no clean-up of ours has to run."""
     parent = (
         "import asyncio, pathlib, sys\n"
-        "from sandbox.child import Child, Command\n"
+        "from sandbox.core.child import Child, Command\n"
         "async def story():\n"
         "    child = Child(Command(name='c', argv=('sleep', '60'), log=pathlib.Path(sys.argv[1])))\n"
         "    child.spawn(); print(child.identity.pid, flush=True); await asyncio.sleep(60)\n"

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from sandbox.layout import STANDINS
-from sandbox.standins.fhir import make_app
-from sandbox.standins.registry import MAKERS
+from sandbox.core.layout import STANDINS
+from sandbox.systems.registry import MAKERS
+from sandbox.systems.service.fhir import make_app
 
 ADMIN = {"X-Sandbox-Token": "admin"}
 

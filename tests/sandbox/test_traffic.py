@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from sandbox.traffic import CAP_FILE, Generator, Region, TrafficConfig, main
+from sandbox.systems.service.traffic import CAP_FILE, Generator, Region, TrafficConfig, main
 from tests.sandbox.stream_servers import HOST, listening, until
 
 TOKEN = "planted-token"

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from sandbox.vendors import DECLINED_CARD, VENDORS, Vendors, main
+from sandbox.systems.service.vendors import DECLINED_CARD, VENDORS, Vendors, main
 
 TOKEN = {"X-Sandbox-Token": "admin-token"}
 

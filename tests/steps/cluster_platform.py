@@ -11,8 +11,8 @@ from typing import Any
 from environments.loader import load_file
 from gates.decide.release import Release
 from probes.observation import Deadline
-from sandbox.standins.cluster import state as cluster
-from sandbox.standins.cluster.shown import digest_of
+from sandbox.systems.cluster import state as cluster
+from sandbox.systems.cluster.shown import digest_of
 from steps.cluster import cluster_health, release_logs
 from steps.cluster.clusters import Clusters
 from steps.cluster.configured import Configured

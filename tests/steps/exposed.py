@@ -19,7 +19,7 @@ from typing import Any
 
 from probes import http
 from probes.observation import Deadline
-from sandbox import binaries
+from sandbox.core import binaries
 from tests.probes.servers import closed_port, wait_until
 
 SCRAPE_SECONDS = 0.5

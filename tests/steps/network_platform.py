@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from sandbox.standins import certificates, names
-from sandbox.zone import AFTER, AUTHORITATIVE, HOSTS, RESOLVERS, SERIAL_AFTER, ZONE, described
+from sandbox.core.layout import AUTHORITATIVE, RESOLVERS
+from sandbox.systems.network import certificates, names
+from sandbox.systems.network.zone import AFTER, HOSTS, SERIAL_AFTER, ZONE, described
 from settings.network_policy import DnsPolicy
 from steps.kit.check import Check
 from steps.kit.platform import Platform

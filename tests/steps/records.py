@@ -14,9 +14,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from sandbox import migrations, release_repository
-from sandbox import postgres as sandbox_postgres
-from sandbox.layout import RELEASE
+from sandbox.core.layout import RELEASE
+from sandbox.systems.data import migrations, release_repository
+from sandbox.systems.data import postgres as sandbox_postgres
 from settings.policy import Deadlines
 from steps.kit.platform import Platform
 from tests.checkout import ROOT

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sandbox.standins.cluster.shown import Json
-from sandbox.standins.cluster.state import CONFIG_MAP, NAMESPACE, ClusterState
+from sandbox.systems.cluster.shown import Json
+from sandbox.systems.cluster.state import CONFIG_MAP, NAMESPACE, ClusterState
 
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 

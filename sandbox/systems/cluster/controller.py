@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from sandbox.standins.cluster.state import APP, ClusterState
+from sandbox.systems.cluster.state import APP, ClusterState
 
 OBSERVED_AFTER_SECONDS = 0.05
 READY_AFTER_SECONDS = 0.3

@@ -9,11 +9,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from sandbox import standin_servers
-from sandbox.builds import image_digest
-from sandbox.layout import PREVIOUS, REGIONS, RELEASE, RELEASED_APIS, edge_name
-from sandbox.standins.cluster.state import APP, CONFIG_WANTED, NORMAL_REPLICAS, TEMPORARY_REPLICAS
-from sandbox.together import together
+from sandbox.core.layout import PREVIOUS, REGIONS, RELEASE, RELEASED_APIS, edge_name
+from sandbox.core.together import together
+from sandbox.systems import standin_servers
+from sandbox.systems.cluster.state import APP, CONFIG_WANTED, NORMAL_REPLICAS, TEMPORARY_REPLICAS
+from sandbox.systems.delivery.builds import image_digest
 
 if TYPE_CHECKING:
     from sandbox.parts import Platform

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.layout import REGIONS, RELEASE, api_name
-from sandbox.monitoring_servers import KUBELETS
-from sandbox.standins.cluster import state as cluster
-from sandbox.standins.cluster import volumes
+from sandbox.core.layout import REGIONS, RELEASE, api_name
+from sandbox.systems.cluster import state as cluster
+from sandbox.systems.cluster import volumes
+from sandbox.systems.monitoring.monitoring_servers import KUBELETS
 
 if TYPE_CHECKING:
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
 
 def part(layout: Layout) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.core.layout import PREVIOUS, REGIONS, RELEASE
 from sandbox.faults.actions import Action, LinksChanged, StandInBent, Switches
-from sandbox.layout import PREVIOUS, REGIONS, RELEASE
-from sandbox.standins.cluster.state import NORMAL_REPLICAS
-from sandbox.standins.cluster.volumes import SIZE_BYTES
+from sandbox.systems.cluster.state import NORMAL_REPLICAS
+from sandbox.systems.cluster.volumes import SIZE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

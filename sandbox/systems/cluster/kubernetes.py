@@ -18,19 +18,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from sandbox.standins.cluster import discovery, volumes
-from sandbox.standins.cluster.controller import Cluster
-from sandbox.standins.cluster.lists import BusyError, StatusError, page, selected
-from sandbox.standins.cluster.objects import Objects
-from sandbox.standins.cluster.rbac import Attributes, Rbac
-from sandbox.standins.cluster.state import (
+from sandbox.core.standin import Facts
+from sandbox.systems.cluster import discovery, volumes
+from sandbox.systems.cluster.controller import Cluster
+from sandbox.systems.cluster.lists import BusyError, StatusError, page, selected
+from sandbox.systems.cluster.objects import Objects
+from sandbox.systems.cluster.rbac import Attributes, Rbac
+from sandbox.systems.cluster.state import (
     CONTAINER,
     NAMESPACE,
     SERVICE_ACCOUNT,
     ClusterState,
 )
-from sandbox.standins.cluster.volumes import Volume
-from sandbox.standins.state import Facts
+from sandbox.systems.cluster.volumes import Volume
 
 VERSION = "v1.37.2"
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}

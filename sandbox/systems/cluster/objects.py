@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sandbox.standins.cluster.configuration import APPLIED, config_map
-from sandbox.standins.cluster.controller import NODES, Cluster
-from sandbox.standins.cluster.shown import (
+from sandbox.systems.cluster.configuration import APPLIED, config_map
+from sandbox.systems.cluster.controller import NODES, Cluster
+from sandbox.systems.cluster.shown import (
     NOT_TOLERATED_LONG,
     Json,
     ShownPods,
@@ -14,13 +14,13 @@ from sandbox.standins.cluster.shown import (
     named,
     set_condition,
 )
-from sandbox.standins.cluster.state import (
+from sandbox.systems.cluster.state import (
     CONFIG_MAP,
     SYSTEM_NAMESPACE,
     ClusterState,
 )
-from sandbox.standins.cluster.traffic import ShownTraffic
-from sandbox.standins.cluster.workloads import QUOTA, ShownWorkloads
+from sandbox.systems.cluster.traffic import ShownTraffic
+from sandbox.systems.cluster.workloads import QUOTA, ShownWorkloads
 
 _MADE = 1_767_225_600
 _LOST = ("NodeStatusUnknown", "Kubelet stopped posting node status.")

@@ -8,8 +8,8 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from sandbox.standins.cluster.controller import NODES, Cluster, Pod, Workload
-from sandbox.standins.cluster.state import (
+from sandbox.systems.cluster.controller import NODES, Cluster, Pod, Workload
+from sandbox.systems.cluster.state import (
     APP,
     CONFIG_MAP,
     CONTAINER,

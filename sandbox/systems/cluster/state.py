@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from sandbox.standins.state import State
+from sandbox.core.standin import State
 
 NAMESPACE = "unified-health"
 SYSTEM_NAMESPACE = "kube-system"

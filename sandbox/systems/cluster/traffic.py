@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.standins.cluster.controller import Cluster
-from sandbox.standins.cluster.shown import (
+from sandbox.systems.cluster.controller import Cluster
+from sandbox.systems.cluster.shown import (
     Json,
     ShownPods,
     is_ready,
@@ -12,7 +12,7 @@ from sandbox.standins.cluster.shown import (
     named,
     owned_by,
 )
-from sandbox.standins.cluster.state import APP, SERVICE, ClusterState
+from sandbox.systems.cluster.state import APP, SERVICE, ClusterState
 
 _MADE = 1_767_225_600
 _UID = "service-1"

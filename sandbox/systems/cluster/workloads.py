@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from sandbox.standins.cluster.controller import Cluster, Template, Workload
-from sandbox.standins.cluster.shown import (
+from sandbox.systems.cluster.controller import Cluster, Template, Workload
+from sandbox.systems.cluster.shown import (
     Json,
     ShownPods,
     is_counted,
@@ -17,7 +17,7 @@ from sandbox.standins.cluster.shown import (
     owned_by,
     template_spec,
 )
-from sandbox.standins.cluster.state import ClusterState
+from sandbox.systems.cluster.state import ClusterState
 
 PROGRESS_DEADLINE_SECONDS = 300
 QUOTA = "team"

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from sandbox.child import Child
-from sandbox.errors import SandboxError
-from sandbox.layout import DATABASE
-from sandbox.postgres import OWNER, SUPERUSER
-from sandbox.state import write_private
+from sandbox.core.child import Child
+from sandbox.core.errors import SandboxError
+from sandbox.core.layout import DATABASE
+from sandbox.core.state import write_private
+from sandbox.systems.data.postgres import OWNER, SUPERUSER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

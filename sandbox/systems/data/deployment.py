@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox import backups, migrations
-from sandbox.layout import RELEASE
+from sandbox.core.layout import RELEASE
+from sandbox.systems.data import backups, migrations
 
 if TYPE_CHECKING:
     from sandbox.parts import Platform

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.backups import RESTORE_TEST
-from sandbox.migrations import LOG
-from sandbox.release_repository import MIGRATIONS
+from sandbox.systems.data.backups import RESTORE_TEST
+from sandbox.systems.data.migrations import LOG
+from sandbox.systems.data.release_repository import MIGRATIONS
 
 if TYPE_CHECKING:
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
 _SYNTHETIC = {"synthetic_column": "synthetic_tag"}
 # What v1.2.0 reads and writes; the last column of two tables and the last table are new with it.

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from sandbox import backups
-from sandbox.child import Child
-from sandbox.errors import SandboxError
-from sandbox.layout import DATABASE
-from sandbox.migrations import ADVISORY_LOCK
-from sandbox.postgres import OWNER
+from sandbox.core.child import Child
+from sandbox.core.errors import SandboxError
+from sandbox.core.layout import DATABASE
+from sandbox.systems.data import backups
+from sandbox.systems.data.migrations import ADVISORY_LOCK
+from sandbox.systems.data.postgres import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from sandbox.core.layout import Layout
     from sandbox.faults.holds import Holds
-    from sandbox.layout import Layout
 
 _ASIDE = ".aside-"
 """Followed by the name of the fault that put a file aside."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.core.layout import PREVIOUS, RELEASE
 from sandbox.faults.actions import Action, LinksChanged, Scripted, Stopped
-from sandbox.faults.data_actions import (
+from sandbox.systems.data.fault_actions import (
     Crowded,
     DumpedWithout,
     Files,
@@ -18,13 +19,12 @@ from sandbox.faults.data_actions import (
     newest_in_both,
     restore_test,
 )
-from sandbox.layout import PREVIOUS, RELEASE
-from sandbox.migrations import LOG, of_release
+from sandbox.systems.data.migrations import LOG, of_release
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
 _MIGRATIONS = [one.name for one in of_release(RELEASE) if one not in of_release(PREVIOUS)]
 _FIRST, _SECOND, _LAST = _MIGRATIONS

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from sandbox.errors import SandboxError
-from sandbox.layout import PREVIOUS, RELEASE
-from sandbox.postgres import OWNER
+from sandbox.core.errors import SandboxError
+from sandbox.core.layout import PREVIOUS, RELEASE
+from sandbox.systems.data.postgres import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

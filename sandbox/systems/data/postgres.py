@@ -19,16 +19,17 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from sandbox.child import Child, Command
-from sandbox.errors import SandboxError
-from sandbox.layout import DATABASE, HOST
-from sandbox.state import write_private
+from sandbox.core import CHECKOUT
+from sandbox.core.child import Child, Command
+from sandbox.core.errors import SandboxError
+from sandbox.core.layout import DATABASE, HOST
+from sandbox.core.state import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from typing import Any, LiteralString
 
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
     Query = sql.SQL | sql.Composed | bytes
 
@@ -64,7 +65,7 @@ log_line_prefix = '%m [%p] '
 jit = off
 """
 _SCRIPTS = Path(__file__).resolve().parent / "database"
-_GATE_ROLE = Path(__file__).resolve().parent.parent / "deploy" / "postgres" / "gate_role.sql"
+_GATE_ROLE = CHECKOUT / "deploy" / "postgres" / "gate_role.sql"
 """What operators run, too."""
 _ACCESS = f"""\
 host all all {HOST}/32 scram-sha-256

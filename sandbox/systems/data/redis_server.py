@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.child import Command
-from sandbox.layout import HOST
-from sandbox.readiness import answers_redis
-from sandbox.state import write_private
+from sandbox.core import CHECKOUT
+from sandbox.core.child import Command
+from sandbox.core.layout import HOST
+from sandbox.core.readiness import answers_redis
+from sandbox.core.state import write_private
 
 if TYPE_CHECKING:
-    from sandbox.binaries import Binary
-    from sandbox.layout import Layout
+    from sandbox.core.binaries import Binary
+    from sandbox.core.layout import Layout
 
 GATE = "release_gate"
-_KIT = Path(__file__).resolve().parent.parent / "deploy" / "redis" / "gate.acl"
+_KIT = CHECKOUT / "deploy" / "redis" / "gate.acl"
 _READ_KEY_ACLS = (7, 0)
 
 

@@ -9,9 +9,9 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from sandbox.errors import SandboxError
-from sandbox.layout import PREVIOUS, RELEASE
-from sandbox.migrations import PRISMA_FOLDER, of_release
+from sandbox.core.errors import SandboxError
+from sandbox.core.layout import PREVIOUS, RELEASE
+from sandbox.systems.data.migrations import PRISMA_FOLDER, of_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

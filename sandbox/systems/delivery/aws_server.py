@@ -6,15 +6,15 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from sandbox.child import Command
-from sandbox.layout import AWS_SERVERS
-from sandbox.readiness import answers_http
-from sandbox.reference_api import PYTHON
-from sandbox.state import write_private
-from sandbox.switchboard import put
+from sandbox.core.child import Command
+from sandbox.core.layout import AWS_SERVERS
+from sandbox.core.readiness import answers_http
+from sandbox.core.state import write_private
+from sandbox.core.switchboard import put
+from sandbox.systems.service.reference_api import PYTHON
 
 if TYPE_CHECKING:
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
 # moto asks the machine for credentials of its own otherwise, and waits for an answer.
 _ENVIRONMENT = {**PYTHON, "AWS_EC2_METADATA_DISABLED": "true"}
@@ -33,7 +33,7 @@ def command(layout: Layout) -> Command:
     write_private(settings, json.dumps(configuration))
     return Command(
         name="aws",
-        argv=(sys.executable, "-m", "sandbox.aws", str(settings)),
+        argv=(sys.executable, "-m", "sandbox.systems.delivery.aws", str(settings)),
         log=layout.log("aws"),
         environment=_ENVIRONMENT,
         ready=answers_http(layout.ports["aws"], "/_sandbox/ready"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from sandbox import aws_server, evidence_files
-from sandbox.builds import MANIFEST, REPOSITORIES, image_digest, web_bundle
-from sandbox.layout import PREVIOUS, RELEASE
+from sandbox.core.layout import PREVIOUS, RELEASE
+from sandbox.systems.delivery import aws_server, evidence_files
+from sandbox.systems.delivery.builds import MANIFEST, REPOSITORIES, image_digest, web_bundle
 
 if TYPE_CHECKING:
     from sandbox.parts import Platform

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.aws.names import BUCKET, DISTRIBUTION, KEY_USER, REGION, SECRETS
-from sandbox.builds import REPOSITORIES
-from sandbox.layout import PREVIOUS, WEB_EDGES
-from sandbox.reference_api import SYNTHETIC_PROVIDER
+from sandbox.core import CHECKOUT
+from sandbox.core.layout import PREVIOUS, WEB_EDGES
+from sandbox.systems.delivery.aws.names import BUCKET, DISTRIBUTION, KEY_USER, REGION, SECRETS
+from sandbox.systems.delivery.builds import REPOSITORIES
+from sandbox.systems.service.reference_api import SYNTHETIC_PROVIDER
 
 if TYPE_CHECKING:
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
-_CONTRACT = Path(__file__).resolve().parents[2] / "contract"
+_CONTRACT = CHECKOUT / "contract"
 
 
 def part(layout: Layout) -> dict[str, Any]:

@@ -6,14 +6,14 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
-from sandbox.builds import commit
-from sandbox.state import write_private
+from sandbox.core.state import write_private
+from sandbox.systems.delivery.builds import commit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
 
 def path(layout: Layout, version: str, kind: str) -> Path:

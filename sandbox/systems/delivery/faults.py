@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandbox import evidence_files
-from sandbox.builds import REPOSITORIES
-from sandbox.errors import SandboxError
+from sandbox.core.errors import SandboxError
+from sandbox.core.layout import PREVIOUS, REGIONS, RELEASE
+from sandbox.core.state import write_private
 from sandbox.faults.actions import Action, LinksChanged, StandInBent, Switches
-from sandbox.layout import PREVIOUS, REGIONS, RELEASE
-from sandbox.state import write_private
+from sandbox.systems.delivery import evidence_files
+from sandbox.systems.delivery.builds import REPOSITORIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

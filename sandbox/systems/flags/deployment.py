@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox import feature_flags
+from sandbox.systems.flags import feature_flags
 
 if TYPE_CHECKING:
     from sandbox.parts import Platform

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox import feature_flags
 from sandbox.app.flags import CHANGED
 from sandbox.app.routes.synthetic import LISTED
+from sandbox.systems.flags import feature_flags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
 
 def part(layout: Layout) -> dict[str, Any]:

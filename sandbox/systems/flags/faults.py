@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox import feature_flags
 from sandbox.faults.actions import Action, LinksChanged
-from sandbox.redis_server import GATE
+from sandbox.systems.data.redis_server import GATE
+from sandbox.systems.flags import feature_flags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import redis.asyncio as redis_client
 from redis.exceptions import RedisError
 
-from sandbox.errors import SandboxError
-from sandbox.layout import HOST, PREVIOUS_APIS
-from sandbox.switchboard import put
+from sandbox.core.errors import SandboxError
+from sandbox.core.layout import HOST, PREVIOUS_APIS
+from sandbox.core.switchboard import put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
     from sandbox.parts import Platform
 
     State = tuple[bool, int]

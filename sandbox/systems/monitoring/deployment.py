@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox import prometheus_server, standin_servers
-from sandbox.layout import PREVIOUS, RELEASE
-from sandbox.state import write_private
+from sandbox.core.layout import PREVIOUS, RELEASE
+from sandbox.core.state import write_private
+from sandbox.systems import standin_servers
+from sandbox.systems.monitoring import prometheus_server
 
 if TYPE_CHECKING:
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
     from sandbox.parts import Platform
 
-_FOLDER = Path(__file__).resolve().parent.parent / "monitoring"
+_FOLDER = Path(__file__).resolve().parent
 _REQUESTS = 'sum by (region) (rate(http_requests_total{job="api"}[5m]))'
 _LATENCY = (
     "histogram_quantile(0.95, "

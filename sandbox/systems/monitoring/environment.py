@@ -6,12 +6,12 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
-from sandbox.deployment.monitoring import DASHBOARDS, shipped_rules
-from sandbox.layout import RELEASE
-from sandbox.monitoring_servers import JOBS, RECEIVERS
+from sandbox.core.layout import RELEASE
+from sandbox.systems.monitoring.deployment import DASHBOARDS, shipped_rules
+from sandbox.systems.monitoring.monitoring_servers import JOBS, RECEIVERS
 
 if TYPE_CHECKING:
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
 _ROLES = {
     "Release Manager": ("Robin Release", "+49 30 5550101"),

@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox import monitoring_servers, prometheus_server
-from sandbox.deployment import monitoring
+from sandbox.core.layout import PREVIOUS, RELEASE
+from sandbox.core.state import write_private
 from sandbox.faults.actions import Action, LinksChanged, StandInBent
-from sandbox.layout import PREVIOUS, RELEASE
-from sandbox.state import write_private
+from sandbox.systems.monitoring import deployment as monitoring
+from sandbox.systems.monitoring import monitoring_servers, prometheus_server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

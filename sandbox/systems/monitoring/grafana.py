@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.standins.state import Facts, State
+from sandbox.core.standin import Facts, State
 
 Handler = Callable[[Request], Awaitable[Response]]
 DATA_SOURCE = "prometheus"

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from sandbox.child import Command
-from sandbox.errors import SandboxError
-from sandbox.layout import HOST, REGIONS
-from sandbox.postgres import EXPORTER
-from sandbox.readiness import answers_http, exchange
-from sandbox.standins.cluster.volumes import METRICS_PATH
-from sandbox.state import write_private
+from sandbox.core.child import Command
+from sandbox.core.errors import SandboxError
+from sandbox.core.layout import HOST, REGIONS
+from sandbox.core.readiness import answers_http, exchange
+from sandbox.core.state import write_private
+from sandbox.systems.cluster.volumes import METRICS_PATH
+from sandbox.systems.data.postgres import EXPORTER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.binaries import Binary, MonitoringBinaries
-    from sandbox.layout import Layout
+    from sandbox.core.binaries import Binary, MonitoringBinaries
+    from sandbox.core.layout import Layout
 
 RECEIVERS = {"critical": "on-call", "warning": "deployments-channel"}
 JOBS = ("node", "postgres", "redis", "alertmanager")

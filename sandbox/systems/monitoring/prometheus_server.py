@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from sandbox import monitoring_servers
-from sandbox.child import Command
-from sandbox.layout import APIS, HOST
-from sandbox.readiness import answers_http
-from sandbox.state import write_private
+from sandbox.core.child import Command
+from sandbox.core.layout import APIS, HOST
+from sandbox.core.readiness import answers_http
+from sandbox.core.state import write_private
+from sandbox.systems.monitoring import monitoring_servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from sandbox.binaries import Binary
-    from sandbox.layout import Layout
+    from sandbox.core.binaries import Binary
+    from sandbox.core.layout import Layout
 
 JOB = "api"
 SCRAPE_INTERVAL = "1s"

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import trustme
 from starlette.applications import Starlette
 
-from sandbox.layout import HOST
-from sandbox.standins.state import Facts, State
-from sandbox.zone import HOSTS
+from sandbox.core.layout import HOST
+from sandbox.core.standin import Facts, State
+from sandbox.systems.network.zone import HOSTS
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

@@ -6,9 +6,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from sandbox import standin_servers
-from sandbox.aws.hosted_zone import Operator
-from sandbox.zone import AFTER, BEFORE, SERIAL_AFTER, TTL_SECONDS
+from sandbox.systems import standin_servers
+from sandbox.systems.delivery.aws.hosted_zone import Operator
+from sandbox.systems.network.zone import AFTER, BEFORE, SERIAL_AFTER, TTL_SECONDS
 
 if TYPE_CHECKING:
     from sandbox.parts import Platform

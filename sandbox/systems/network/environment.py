@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.layout import HOST, REGIONS, certificates_name
-from sandbox.zone import AUTHORITATIVE, HOSTS, RESOLVERS, ZONE, described
+from sandbox.core.layout import AUTHORITATIVE, HOST, REGIONS, RESOLVERS, certificates_name
+from sandbox.systems.network.zone import HOSTS, ZONE, described
 
 if TYPE_CHECKING:
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
 _FHIR_LINKS = {"eu": "gate-fhir", "us": "gate-fhir-us"}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.core.layout import AUTHORITATIVE, RESOLVERS, certificates_name
 from sandbox.faults.actions import LinksChanged, StandInBent, VendorDown
-from sandbox.layout import certificates_name
-from sandbox.zone import AUTHORITATIVE, CHANGED, HOSTS, RESOLVERS
+from sandbox.systems.network.zone import CHANGED, HOSTS
 
 if TYPE_CHECKING:
     from sandbox.faults.actions import Action

@@ -11,16 +11,9 @@ from typing import TYPE_CHECKING, Any
 import dnslib
 from starlette.applications import Starlette
 
-from sandbox.layout import HOST
-from sandbox.standins.state import Facts, State
-from sandbox.zone import (
-    AUTHORITATIVE,
-    BEFORE,
-    RESOLVERS,
-    SERIAL_BEFORE,
-    TTL_SECONDS,
-    ZONE,
-)
+from sandbox.core.layout import AUTHORITATIVE, HOST, RESOLVERS
+from sandbox.core.standin import Facts, State
+from sandbox.systems.network.zone import BEFORE, SERIAL_BEFORE, TTL_SECONDS, ZONE
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

@@ -7,8 +7,6 @@ from typing import Any
 
 ZONE = "unified-health.test"
 HOSTS = tuple(f"{name}.{ZONE}" for name in ("api", "app", "fhir", "status"))
-AUTHORITATIVE = ("ns1", "ns2")
-RESOLVERS = ("resolver-1", "resolver-2")
 TTL_SECONDS = 60
 SERIAL_BEFORE, SERIAL_AFTER = 2026013100, 2026013101
 

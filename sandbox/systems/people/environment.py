@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
 ALWAYS = {"opens": "Monday 00:00", "closes": "Monday 00:00"}
 

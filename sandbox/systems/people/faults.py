@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sandbox.core.layout import Layout
     from sandbox.faults.actions import Action
     from sandbox.faults.holds import Holds
-    from sandbox.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)

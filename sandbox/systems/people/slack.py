@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from sandbox.standins.state import Facts, State
+from sandbox.core.standin import Facts, State
 
 _PAGE = 2
 """Small, so that every reader has to turn pages."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
 
 def part(layout: Layout) -> dict[str, Any]:

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from psycopg import sql
 
+from sandbox.core.layout import (
+    LINKS,
+    PREVIOUS,
+    REGIONS,
+    RELEASED_APIS,
+    api_name,
+    edge_name,
+    replica_host,
+)
 from sandbox.faults.actions import (
     Action,
     AlsoScraped,
@@ -19,16 +28,7 @@ from sandbox.faults.actions import (
     TrafficEnds,
     VendorDown,
 )
-from sandbox.layout import (
-    LINKS,
-    PREVIOUS,
-    REGIONS,
-    RELEASED_APIS,
-    api_name,
-    edge_name,
-    replica_host,
-)
-from sandbox.postgres import GATE
+from sandbox.systems.data.postgres import GATE
 
 _GATE_ROLE = sql.Identifier(GATE)
 _GATES_OWN = tuple(name for name in LINKS if name not in ("redis-api", "postgres-api"))

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.standins.state import Facts, State
+from sandbox.core.standin import Facts, State
 
 _OUTCOME = {
     "resourceType": "OperationOutcome",

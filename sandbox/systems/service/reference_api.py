@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.child import Command
-from sandbox.layout import (
+from sandbox.core import CHECKOUT
+from sandbox.core.child import Command
+from sandbox.core.layout import (
     APIS,
     DATABASE,
     HOST,
@@ -18,18 +18,17 @@ from sandbox.layout import (
     edge_name,
     replica_host,
 )
-from sandbox.postgres import OWNER
-from sandbox.readiness import answers_http
-from sandbox.standins.cluster.state import TEMPORARY_REPLICAS
-from sandbox.state import write_private
+from sandbox.core.readiness import answers_http
+from sandbox.core.state import write_private
+from sandbox.systems.cluster.state import TEMPORARY_REPLICAS
+from sandbox.systems.data.postgres import OWNER
 
 if TYPE_CHECKING:
-    from sandbox.layout import Layout
+    from sandbox.core.layout import Layout
 
 SYNTHETIC_PROVIDER = "synthetic-provider"
-_CHECKOUT = str(Path(__file__).resolve().parent.parent)
 # Without compiled modules each start costs seconds; empty means that Python may write them.
-PYTHON = {"PYTHONPATH": _CHECKOUT, "PYTHONDONTWRITEBYTECODE": ""}
+PYTHON = {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def api_commands(layout: Layout) -> list[Command]:
@@ -98,7 +97,7 @@ def traffic_command(layout: Layout) -> Command:
     )
     return Command(
         name="traffic",
-        argv=(sys.executable, "-m", "sandbox.traffic", str(settings)),
+        argv=(sys.executable, "-m", "sandbox.systems.service.traffic", str(settings)),
         log=layout.log("traffic"),
         environment=PYTHON,
     )
@@ -113,7 +112,7 @@ def vendors_command(layout: Layout) -> Command:
     )
     return Command(
         name="vendors",
-        argv=(sys.executable, "-m", "sandbox.vendors", str(settings)),
+        argv=(sys.executable, "-m", "sandbox.systems.service.vendors", str(settings)),
         log=layout.log("vendors"),
         environment=PYTHON,
         ready=answers_http(port, "/aws/status"),

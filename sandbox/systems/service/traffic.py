@@ -1,4 +1,6 @@
-"""The load generator: `python -m sandbox.traffic CONFIG.json`. It only reads, and only under a lease.
+"""The load generator: `python -m sandbox.systems.service.traffic CONFIG.json`.
+
+It only reads, and only under a lease.
 
 Configuration: `{"regions": {"eu": "127.0.0.1:1234"}, "lease_file": "...", "token": "...", "rate_cap":
 null}`. The lease file holds `{"rps": 200, "until": unix_time}`, requests a second for each region;
@@ -269,7 +271,7 @@ async def _serve(config: TrafficConfig) -> None:
 def main(arguments: list[str]) -> int:
     """Run until told to stop; 64 without a file, 78 when it cannot be used."""
     if len(arguments) != 1:
-        sys.stderr.write("usage: python -m sandbox.traffic CONFIG.json\n")
+        sys.stderr.write("usage: python -m sandbox.systems.service.traffic CONFIG.json\n")
         return 64
     try:
         config = TrafficConfig.model_validate_json(Path(arguments[0]).read_bytes())

@@ -1,4 +1,4 @@
-"""A stand-in for the platform's external services: `python -m sandbox.vendors CONFIG.json`.
+"""A stand-in for the platform's external services: `python -m sandbox.systems.service.vendors CONFIG.json`.
 
 It answers `GET /NAME/status` for each, takes charges, messages and mails, and can have one service be
 down. The configuration: `{"port": 1234, "admin_token": "..."}`.
@@ -117,7 +117,7 @@ async def _json(request: Request) -> dict[str, object]:
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; 64 without a file, 78 when it cannot be used."""
     if len(arguments) != 1:
-        sys.stderr.write("usage: python -m sandbox.vendors CONFIG.json\n")
+        sys.stderr.write("usage: python -m sandbox.systems.service.vendors CONFIG.json\n")
         return 64
     try:
         config = VendorsConfig.model_validate(json.loads(Path(arguments[0]).read_bytes()))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from probes.kubernetes.objects import Traffic, Workload
-from sandbox.standins.cluster.rbac import Attributes, Rbac
+from sandbox.systems.cluster.rbac import Attributes, Rbac
 from steps.cluster import doctor as doctor_kubernetes
 from steps.cluster.doctor import examine_kubernetes
 from steps.kit.findings import Finding, Level, Subject

@@ -13,9 +13,9 @@ from gates.decide.outcome import Outcome
 from sandbox.faults import catalogue
 from sandbox.faults.catalogue import Fault
 from sandbox.faults.expectation import expected
-from sandbox.faults.kubernetes_faults import FAULTS, ClustersBent
-from sandbox.standins.cluster import state as cluster_state
-from sandbox.standins.cluster.shown import digest_of
+from sandbox.systems.cluster import state as cluster_state
+from sandbox.systems.cluster.faults import FAULTS, ClustersBent
+from sandbox.systems.cluster.shown import digest_of
 from steps.cluster import baseline as cluster_facts
 from steps.cluster.clusters import Clusters
 from steps.kit.availability import Availability

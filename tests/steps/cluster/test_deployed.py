@@ -10,7 +10,7 @@ import pytest
 
 from gates.decide.outcome import Meaning, Outcome, worst_outcome
 from probes.kubernetes.objects import Container, Deployment, Endpoint, Pod, Traffic, Workload
-from sandbox.standins.cluster import state as cluster
+from sandbox.systems.cluster import state as cluster
 from settings.kubernetes import Kubernetes
 from steps.cluster import cluster_health, deployed, running_images, traffic_way
 from steps.cluster.clusters import Look

@@ -16,7 +16,7 @@ from gates.decide.outcome import Outcome
 from probes import files
 from probes.observation import Deadline, FailureKind
 from probes.postgres import backup
-from sandbox import postgres as sandbox_postgres
+from sandbox.systems.data import postgres as sandbox_postgres
 from steps.data.backups import BackupFolder
 from steps.kit.check import Check
 from steps.kit.platform import Platform

@@ -15,8 +15,15 @@ import pytest
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Deadline
-from sandbox.aws.names import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
-from sandbox.builds import MANIFEST, REPOSITORIES, build_id, commit, image_digest, web_bundle
+from sandbox.systems.delivery.aws.names import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
+from sandbox.systems.delivery.builds import (
+    MANIFEST,
+    REPOSITORIES,
+    build_id,
+    commit,
+    image_digest,
+    web_bundle,
+)
 from steps.delivery import baseline as delivery_facts
 from steps.delivery import bundle, edge_caches, secret_ages, site
 from steps.delivery.images import BuildEvidence, RegistryReading

@@ -12,7 +12,7 @@ import yaml
 import probes
 from gates.decide.outcome import Outcome
 from probes.observation import Deadline
-from sandbox.standins.cluster import state as cluster
+from sandbox.systems.cluster import state as cluster
 from steps.kit import settling
 from steps.kit.check import Check
 from steps.monitoring.monitoring import Watch

@@ -11,7 +11,7 @@ import pytest
 from gates.decide.outcome import Outcome
 from probes import network, tls
 from probes.observation import Deadline
-from sandbox.zone import HOSTS
+from sandbox.systems.network.zone import HOSTS
 from settings.network_policy import CertificatePolicy
 from steps.kit.availability import Availability
 from steps.kit.check import Check

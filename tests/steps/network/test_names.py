@@ -13,7 +13,8 @@ from gates.decide.outcome import Outcome
 from probes import network
 from probes.dns import DnsAnswer
 from probes.observation import Deadline, Observation, utc_now
-from sandbox.zone import BEFORE, CHANGED, HOSTS, RESOLVERS
+from sandbox.core.layout import RESOLVERS
+from sandbox.systems.network.zone import BEFORE, CHANGED, HOSTS
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError
 from steps.network.names import Names

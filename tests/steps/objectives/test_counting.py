@@ -13,8 +13,8 @@ import pytest
 
 from gates.decide.judgement import Judgement
 from gates.decide.objective import judge_target
-from sandbox import binaries
-from sandbox.errors import SandboxError
+from sandbox.core import binaries
+from sandbox.core.errors import SandboxError
 from settings.policy import Objective
 from steps.objectives.counting import Counting
 from steps.objectives.instrument import Inspector, UnfitError

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from sandbox import binaries
-from sandbox.errors import SandboxError
+from sandbox.core import binaries
+from sandbox.core.errors import SandboxError
 from steps.objectives import promql
 
 API = {"job": "api", "region": "eu"}

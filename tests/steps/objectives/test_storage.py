@@ -10,7 +10,7 @@ import pytest
 
 from gates.decide.outcome import Outcome
 from probes.prometheus import Series
-from sandbox.standins.cluster.volumes import SIZE_BYTES, Volume
+from sandbox.systems.cluster.volumes import SIZE_BYTES, Volume
 from steps.kit.check import Check
 from steps.objectives import storage
 from tests.probes.servers import closed_port

@@ -10,7 +10,7 @@ import slack_sdk
 from pydantic import SecretStr
 
 from gates.decide.outcome import Outcome
-from sandbox.standins import pagerduty, slack
+from sandbox.systems.people import pagerduty, slack
 from steps.kit.check import Check
 from steps.people import people
 from steps.people.people import Backing

@@ -10,7 +10,7 @@ import pytest
 from environments.yaml_file import ConfigurationError
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
-from sandbox.standins.fhir import FhirState, _statement
+from sandbox.systems.service.fhir import FhirState, _statement
 from steps.kit.availability import Availability
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError, Platform

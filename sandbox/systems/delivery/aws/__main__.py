@@ -1,4 +1,4 @@
-"""AWS for one platform, and the edges of its web site: `python -m sandbox.aws CONFIG.json`.
+"""AWS for one platform, and the edges of its web site: `python -m sandbox.systems.delivery.aws CONFIG.json`.
 
 The configuration: `{"admin_token", "gate_key_id", "operator_key_id", "ports": {"aws": 1, "web-eu": 2, …}}`,
 an edge for each `web-REGION`.
@@ -24,11 +24,12 @@ from moto.moto_server.werkzeug_app import (
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from werkzeug.serving import make_server
 
-from sandbox.aws.guard import Guard
-from sandbox.aws.world import World
+from sandbox.core import CHECKOUT
+from sandbox.systems.delivery.aws.guard import Guard
+from sandbox.systems.delivery.aws.world import World
 
 HOST = "127.0.0.1"
-POLICY = Path(__file__).resolve().parent.parent.parent / "deploy" / "aws" / "gate_policy.json"
+POLICY = CHECKOUT / "deploy" / "aws" / "gate_policy.json"
 _CONFIGURATION_ERROR = 78
 _EDGE = "web-"
 
@@ -115,7 +116,7 @@ def serve(configuration: Configuration, ends: threading.Event) -> None:
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; 64 without a file, 78 when it cannot be used."""
     if len(arguments) != 1:
-        sys.stderr.write("usage: python -m sandbox.aws CONFIG.json\n")
+        sys.stderr.write("usage: python -m sandbox.systems.delivery.aws CONFIG.json\n")
         return 64
     try:
         configuration = Configuration.model_validate(json.loads(Path(arguments[0]).read_bytes()))

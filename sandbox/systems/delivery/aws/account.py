@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from moto import backends
 from moto.cloudfront.models import Invalidation
 
-from sandbox.aws.hosted_zone import changes
-from sandbox.aws.names import (
+from sandbox.systems.delivery.aws.hosted_zone import changes
+from sandbox.systems.delivery.aws.names import (
     ACCOUNT,
     BUCKET,
     DISTRIBUTION,
@@ -23,14 +23,14 @@ from sandbox.aws.names import (
     REGION,
     SECRETS,
 )
-from sandbox.builds import REPOSITORIES, image_digest, image_manifest, web_bundle
-from sandbox.zone import BEFORE, TTL_SECONDS, ZONE
+from sandbox.systems.delivery.builds import REPOSITORIES, image_digest, image_manifest, web_bundle
+from sandbox.systems.network.zone import BEFORE, TTL_SECONDS, ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.aws.state import Bent, Facts
-    from sandbox.builds import BuiltFile
+    from sandbox.systems.delivery.aws.state import Bent, Facts
+    from sandbox.systems.delivery.builds import BuiltFile
 
 _ROTATED = dt.timedelta(days=21)
 

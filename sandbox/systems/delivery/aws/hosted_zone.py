@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.aws.names import HOSTED_ZONE, REGION
+from sandbox.systems.delivery.aws.names import HOSTED_ZONE, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.zone import Records
+    from sandbox.systems.network.zone import Records
 
 _OF_THE_ZONE_ITSELF = ("SOA", "NS")
 """Route 53 makes these two; the local servers have their own."""

@@ -6,16 +6,16 @@ import datetime as dt
 import threading
 from typing import TYPE_CHECKING, Any
 
-from sandbox.aws.account import Account
-from sandbox.aws.edge import Edge
-from sandbox.aws.names import INVALIDATION_ORDERED_AFTER, INVALIDATION_TAKES
-from sandbox.aws.state import Bent, Facts
-from sandbox.builds import web_bundle
+from sandbox.systems.delivery.aws.account import Account
+from sandbox.systems.delivery.aws.edge import Edge
+from sandbox.systems.delivery.aws.names import INVALIDATION_ORDERED_AFTER, INVALIDATION_TAKES
+from sandbox.systems.delivery.aws.state import Bent, Facts
+from sandbox.systems.delivery.builds import web_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sandbox.aws.guard import Guard
+    from sandbox.systems.delivery.aws.guard import Guard
 
 _BEFORE = {"1.2.0": "1.1.0"}
 _LONG_AGO = dt.timedelta(days=30)
