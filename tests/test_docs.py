@@ -214,7 +214,8 @@ class TestTheExampleOfArchitecture:
 
 def _said(part: str) -> str:
     text = ARCHITECTURE.read_text(encoding="utf-8")
-    return next(said for said in re.findall(r"`([^`\n]+)`", text) if part in said)
+    quoted: list[str] = re.findall(r"`([^`\n]+)`", text)
+    return next(said for said in quoted if part in said)
 
 
 def _apply(checkout: pathlib.Path, files: int) -> None:
