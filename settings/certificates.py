@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from settings.dns import HOST_NAME
+from settings.network import HOST_NAME
 from settings.sections import Name, Section
 
 HostName = Annotated[str, Field(pattern=HOST_NAME)]

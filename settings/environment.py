@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from settings.audit import Audit
 from settings.certificates import Certificates
+from settings.cluster import Kubernetes, RegionCluster
 from settings.data import Data
 from settings.delivery import (
     Aws,
@@ -25,7 +26,6 @@ from settings.delivery import (
     Secrets,
 )
 from settings.deployment import Deployment
-from settings.dns import Dns
 from settings.fields import (
     Command,
     HttpUrl,
@@ -40,12 +40,12 @@ from settings.fields import (
 )
 from settings.flags import Flags
 from settings.gate import EnvironmentPolicy
-from settings.integrations import Fhir, Integrations
-from settings.kubernetes import Kubernetes, RegionCluster
 from settings.load import Load
 from settings.monitoring import Monitoring
+from settings.network import Dns
 from settings.people import People
 from settings.sections import Name, Seconds, Section
+from settings.service import Fhir, Integrations
 from settings.state import State
 from settings.storage import FileSystems
 

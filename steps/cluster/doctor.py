@@ -9,7 +9,7 @@ from typing import Any
 import probes
 from probes.kubernetes.objects import ClusterHealth, Pod, Traffic, Workload
 from probes.observation import Failure, FailureKind, Observation
-from settings.kubernetes import Kubernetes
+from settings.cluster import Kubernetes
 from steps.cluster import cluster_health, release_logs, running_images
 from steps.cluster.clusters import Clusters, few
 from steps.kit.failures import failure_of

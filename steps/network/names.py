@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import probes
 from gates.decide.judgement import Judgement
 from probes.observation import Failure, Observation
-from settings.dns import DnsRecord, NameServer
+from settings.network import DnsRecord, NameServer
 from steps.kit.check import Check
 from steps.kit.failures import failure_of, instrument_error
 from steps.kit.platform import NotDescribedError, Platform

@@ -9,7 +9,7 @@ import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Failure, FailureKind
-from settings.dns import Dns, DnsRecord
+from settings.network import Dns, DnsRecord
 from steps.kit.expect import expect
 from steps.kit.failures import instrument_error
 from steps.kit.settling import Ended, Settled

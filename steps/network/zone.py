@@ -9,7 +9,7 @@ from typing import Any
 
 import probes
 from probes.observation import Observation
-from settings.dns import Dns, DnsRecord, NameServer
+from settings.network import Dns, DnsRecord, NameServer
 from steps.kit.baseline import SHARED, CannotCollectError
 from steps.kit.platform import NotDescribedError, Platform
 

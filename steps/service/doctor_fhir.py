@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import probes
 from probes.fhir import NotACapabilityStatementError
-from settings.integrations import Fhir
+from settings.service import Fhir
 from steps.kit.failures import failure_of
 from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
 

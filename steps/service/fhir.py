@@ -8,7 +8,7 @@ import probes
 from gates.decide.judgement import Judgement, contains_all, equals, harmless
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
-from settings.integrations import Fhir
+from settings.service import Fhir
 from steps.kit.availability import Availability, Reading
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError, Platform

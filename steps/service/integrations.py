@@ -12,7 +12,7 @@ from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HttpAnswer, NotJsonError
 from settings.environment import WORDS_FOR_ILL
-from settings.integrations import Integrations, IntegrationTry
+from settings.service import Integrations, IntegrationTry
 from steps.kit.availability import Availability
 from steps.kit.check import Check
 from steps.kit.expect import expect

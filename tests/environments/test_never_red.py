@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from settings.capacity_policy import StoragePolicy
 from settings.certificates import Certificates
+from settings.cluster import Kubernetes, PodLogs
 from settings.data import Data
 from settings.data_policy import (
     BackupPolicy,
@@ -20,15 +21,14 @@ from settings.data_policy import (
     MigrationLogPolicy,
 )
 from settings.delivery import CacheHeaders, Frontend, Images
-from settings.dns import DnsRecord
 from settings.environment import Environment, HealthEndpoint, Metric
 from settings.fields import server_of
 from settings.flags import Flags
-from settings.kubernetes import Kubernetes, PodLogs
 from settings.limit import Limit
 from settings.load import GeneratorLimits
 from settings.monitoring import Monitoring
 from settings.monitoring_policy import MonitoringPolicy, PeoplePolicy
+from settings.network import DnsRecord
 from settings.network_policy import CertificatePolicy, DnsPolicy
 from settings.policy import Availability, EvidenceAge, Policy, SecretAge
 from settings.sections import Section

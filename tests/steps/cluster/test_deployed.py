@@ -11,7 +11,7 @@ import pytest
 from gates.decide.outcome import Meaning, Outcome, worst_outcome
 from probes.kubernetes.objects import Container, Deployment, Endpoint, Pod, Traffic, Workload
 from sandbox.systems.cluster import state as cluster
-from settings.kubernetes import Kubernetes
+from settings.cluster import Kubernetes
 from steps.cluster import cluster_health, deployed, running_images, traffic_way
 from steps.cluster.clusters import Look
 from steps.kit.settling import Ended, Progress, Settled

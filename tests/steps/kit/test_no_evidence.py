@@ -17,9 +17,9 @@ from probes.kubernetes import reading as kubernetes_reading
 from probes.kubernetes.models import Metadata
 from probes.kubernetes.objects import Container, LogLevels, Pod
 from probes.postgres.schema import Structure
+from settings.cluster import PodLogs
 from settings.data import Table
-from settings.dns import Dns
-from settings.kubernetes import PodLogs
+from settings.network import Dns
 from steps.cluster import configured, release_logs
 from steps.data import backups, migrations, tables
 from steps.delivery.openapi import breaking_changes
