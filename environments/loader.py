@@ -12,8 +12,7 @@ from pydantic import SecretStr
 
 from environments.yaml_file import ConfigurationError, RequestError, parse, read_yaml
 from settings.environment import Environment, LocalFile
-from settings.fields import holds_reference
-from settings.sections import Section
+from settings.sections import Section, holds_reference
 
 FOLDER = pathlib.Path(__file__).parent
 
@@ -35,19 +34,7 @@ class Loaded:
     @property
     def sections(self) -> frozenset[str]:
         """Names of the optional sections that this environment has, and of parts that checks need."""
-        settings = self.settings
-        names = {
-            name
-            for name in type(settings).model_fields
-            if getattr(settings, name) not in (None, (), {})
-        }
-        parts = {
-            "vendors": settings.external and settings.external.vendors,
-            "migrations": settings.data and settings.data.migrations,
-            "backups": settings.data and settings.data.backups,
-            "flag_changes": settings.flags and settings.audit,
-        }
-        return frozenset(names | {name for name, part in parts.items() if part})
+        return self.settings.present
 
 
 def names() -> list[str]:

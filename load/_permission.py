@@ -18,7 +18,7 @@ from environments.loader import Loaded, may_allow_load, path_of, shown
 from environments.yaml_file import ConfigurationError, RequestError
 from load._target import Target
 from probes.network import AuthorityUnusable, tls_context
-from settings.fields import HttpUrl
+from settings.sections import HttpUrl
 
 LOCAL = "local"
 PUBLIC = "public"

@@ -19,7 +19,7 @@ from gates.load import ROOT, load_policy
 from prove.instruments import Asked, Metrics, answers, prometheus
 from prove.packages import installed
 from prove.proof import Cases
-from settings.policy import Objective
+from settings.objectives import Objective
 from tests.probes.real_servers import running
 from tests.probes.servers import closed_port, wait_until
 

@@ -16,7 +16,7 @@ import httpx
 from gates.decide.judgement import Judgement
 from gates.load import load_policy
 from sandbox.core import binaries, debian
-from settings.policy import Objective
+from settings.objectives import Objective
 from steps.kit.check import Check
 from steps.kit.platform import Platform
 from steps.kit.traffic import TrafficLease

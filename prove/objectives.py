@@ -19,7 +19,7 @@ from prove.proof import Cases, Remark
 from prove.scenarios import RELEASE, Frame, scenario
 from prove.streams import BOUNDS, Platform, Truth, scraped, truth
 from sandbox.core.errors import SandboxError
-from settings.policy import Objective
+from settings.objectives import Objective
 from tests.probes.servers import wait_until
 
 PROMISE = (

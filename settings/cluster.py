@@ -6,8 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from settings.fields import HttpUrl, SecretReference, Text
-from settings.sections import Name, Seconds, Section
+from settings.sections import HttpUrl, Name, Seconds, SecretReference, Section, Text
 
 Count = Annotated[int, Field(ge=1, le=10_000)]
 

@@ -1,28 +1,68 @@
-"""The platform's data: its tables, migrations and backups, as the gate checks them."""
+"""The platform's data: its tables, migrations and backups, and how far each may be from what it was."""
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+import re
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    Field,
+    model_validator,
+)
 
-from settings.fields import Text
-from settings.sections import Name, Section
+from settings.sections import (
+    ColumnName,
+    Location,
+    Name,
+    Port,
+    Seconds,
+    SecretReference,
+    Section,
+    Share,
+    TableName,
+    Text,
+    compiled,
+)
 
-_SQL_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
-_TABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$"
-
-ColumnName = Annotated[str, Field(pattern=_SQL_NAME)]
-TableName = Annotated[str, Field(pattern=_TABLE_NAME)]
-
-
-def _location(value: str) -> str:
-    if "@" in value.partition("://")[2]:
-        raise ValueError("must hold no user or password; the machine's own credentials are used")
-    return value.rstrip("/")
+Age = Annotated[Seconds, Field(gt=0, le=92 * 86400)]
+_MOST_STATEMENT_SECONDS = 30.0
+MOST_FEWER = 0.9
+_ERROR_LINES = (
+    "Error: P3018",
+    'ERROR:  relation "bookings" does not exist',
+    "Database error code: 42P01",
+)
+"""How Prisma and Postgres say that a migration failed."""
 
 
-Location = Annotated[str, Field(min_length=1), AfterValidator(_location)]
+class TableOfRecords(Section):
+    """A table in which the gate looks for one record by its id; nothing else is read."""
+
+    table: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$")
+    """`table` in the schema public, or `schema.table`."""
+    id_column: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """Holds the id that the API's answer told."""
+
+
+class Postgres(Section):
+    """The gate's own read-only login to the primary."""
+
+    host: Text
+    """The primary: a standby may lag behind a booking."""
+    port: Port = 5432
+    """TCP port."""
+    database: Text
+    """The platform's database."""
+    user: Text
+    """A login that can only read; the gate refuses to run with one that can write."""
+    password: SecretReference
+    """Of that login."""
+    sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = "verify-full"
+    """As libpq means it."""
+    sslrootcert: str | None = None
+    """File of the authority that signs the server's certificate, where it is not a public one."""
+    created_record: TableOfRecords | None = None
+    """Where a booking must arrive."""
 
 
 class Table(Section):
@@ -143,3 +183,114 @@ class Data(Section):
                         f"references name the table “{name}”, which tables lacks; add it"
                     )
         return self
+
+
+class BackupPolicy(Section):
+    """How young, how big and how closely read a backup has to be."""
+
+    of_this_deployment: Annotated[Seconds, Field(gt=0, le=86400)]
+    """Phase 1.1: the newest backup may be that old."""
+    max_age: Age
+    """Before the deployment."""
+    size_tolerance: Annotated[Share, Field(gt=0, le=0.9)]
+    """Against the median of the earlier ones, either way."""
+    compared_with: int = Field(gt=0, le=100)
+    """So many earlier ones at most."""
+    read_whole_up_to_mb: float = Field(ge=0)
+    """Up to this size every block is read; above it the table of contents and the end."""
+
+
+class RestoreTestPolicy(Section):
+    """How young the last restore test has to be."""
+
+    max_age: Age
+    """A week before the deployment."""
+    max_age_day_before: Age
+    """The day before."""
+
+
+class MigrationLogPolicy(Section):
+    """What a migration log may and must say; patterns are searched line by line."""
+
+    errors: tuple[str, ...] = Field(min_length=1)
+    success: tuple[str, ...] = Field(min_length=1)
+    settle_for: Seconds = Field(ge=0, le=3600)
+    """How long a migration that runs now is waited for."""
+
+    @model_validator(mode="after")
+    def _patterns(self) -> Self:
+        for pattern in (*self.errors, *self.success):
+            if compiled(pattern, f"“{pattern}” is no regular expression; mend it").search(""):
+                raise ValueError(f"“{pattern}” matches every line, so it tells nothing; narrow it")
+        self._tells_a_failure()
+        return self
+
+    def _tells_a_failure(self) -> None:
+        """Refuse patterns by which a failed migration would look applied."""
+        if not any(re.search(one, line) for one in self.errors for line in _ERROR_LINES):
+            raise ValueError(
+                "errors matches no line of a failed migration, such as “Error: P3018”; add '^Error\\b'"
+            )
+        taken = [one for one in self.success for line in _ERROR_LINES if re.search(one, line)]
+        if taken:
+            raise ValueError(
+                f"success “{taken[0]}” matches a line of a failed migration; narrow it"
+            )
+
+
+class CountRule(Section):
+    """By how much a count may move from the baseline."""
+
+    fewer: Share
+    more: Annotated[Share, Field(le=10)]
+    more_rows: int = Field(default=0, ge=0, le=1_000_000)
+    """So many more rows are allowed however small the table is."""
+
+    @model_validator(mode="after")
+    def _can_fail(self) -> Self:
+        if self.fewer >= 1:
+            raise ValueError("fewer 100% can never fail: every row may go; lower it")
+        if self.fewer > MOST_FEWER:
+            raise ValueError(
+                f"fewer {self.fewer * 100:g}% hardly ever fails: most rows may go; at most "
+                f"{MOST_FEWER * 100:g}%"
+            )
+        return self
+
+
+class CountPolicy(Section):
+    """How rows are counted, and what of a difference is allowed."""
+
+    statement_timeout: Seconds = Field(gt=0, le=_MOST_STATEMENT_SECONDS)
+    """No statement of a count runs longer; Postgres ends it."""
+    exact_up_to_rows: int = Field(ge=0)
+    exact_up_to_mb: float = Field(ge=0)
+    """A table above either is counted from a sample."""
+    sampled_blocks: int = Field(ge=100, le=20_000)
+    """Of 8 kB each."""
+    large_reads: Share = Field(default=0.02, gt=0, le=1)
+    """Reads of samples take no more of the time than this: a pause follows each."""
+    estimate_tolerance: Annotated[Share, Field(ge=0, le=0.2)]
+    """A sample is not held to less than this."""
+    rules: dict[Name, CountRule] = Field(min_length=1)
+    """By name, as the environment's tables name them."""
+    more_nulls: Annotated[Share, Field(ge=0, le=0.5)]
+    """Nulls above the baseline's, as a share of the rows."""
+
+
+class ConnectionPolicy(Section):
+    """How full the connections may be, and how far the standby behind."""
+
+    max_used: Annotated[Share, Field(gt=0, le=0.95)]
+    max_lag: Seconds = Field(gt=0, le=3600)
+    max_lag_mb: float = Field(gt=0, le=16_384)
+
+
+class DataPolicy(Section):
+    """gates/policy/data.yaml."""
+
+    backups: BackupPolicy
+    restore_test: RestoreTestPolicy
+    migration_log: MigrationLogPolicy
+    counts: CountPolicy
+    connections: ConnectionPolicy

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import re
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    model_validator,
+)
 
-from settings.fields import HttpUrl, SecretReference, Text, server_of
-from settings.sections import Name, Section
+from settings.objectives import BoundedWait
+from settings.sections import (
+    HttpUrl,
+    Name,
+    Seconds,
+    SecretReference,
+    Section,
+    Text,
+    server_of,
+)
+
+MAX_EVIDENCE_SECONDS = 92 * 86400.0
+MAX_SECRET_SECONDS = 366 * 86400.0
+_EvidenceAge = Annotated[Seconds, Field(gt=0, le=MAX_EVIDENCE_SECONDS)]
 
 
 class EvidenceStore(Section):
@@ -184,3 +199,28 @@ class Secrets(Section):
     """As Secrets Manager knows them."""
     access_key_users: tuple[Text, ...] = ()
     """Users whose active access keys are watched too."""
+
+
+class EvidenceAge(Section):
+    """How old evidence of another tool may be."""
+
+    max_age: _EvidenceAge = 7 * 86400.0
+    """Older evidence decides nothing."""
+    max_age_of: dict[Name, _EvidenceAge] = Field(default_factory=dict)
+    """By kind of evidence, where it differs."""
+
+    def of(self, kind: str) -> float:
+        """Return the most seconds that evidence of a kind may be old."""
+        return self.max_age_of.get(kind, self.max_age)
+
+
+class SecretAge(Section):
+    """How old a secret may be before it has to be rotated."""
+
+    max_age: Seconds = Field(default=90 * 86400.0, gt=0, le=MAX_SECRET_SECONDS)
+
+
+class Invalidation(Section):
+    """How long the invalidation of a content delivery network may take."""
+
+    settle_for: BoundedWait = 900.0

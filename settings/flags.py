@@ -1,17 +1,47 @@
-"""Feature flags: how their keys are called, and what each must be at each moment of a deployment."""
+"""Feature flags in Redis and the audit log of their changes: what each must be, where it is read."""
 
 from __future__ import annotations
 
 import fnmatch
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    model_validator,
+)
 
-from settings.fields import Text
-from settings.sections import Name, Seconds, Section
+from settings.sections import (
+    HttpUrl,
+    Name,
+    Port,
+    Seconds,
+    SecretReference,
+    Section,
+    Skew,
+    Text,
+)
 
 FlagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Key = Annotated[str, Field(pattern=r"^[^{}]*\{flag\}[^{}]*$")]
+
+
+class Redis(Section):
+    """The gate's own restricted login."""
+
+    host: Text
+    """The master."""
+    port: Port = 6379
+    """TCP port."""
+    database: int = Field(default=0, ge=0)
+    """Number of the logical database."""
+    user: Text = "default"
+    """An ACL user of the gate's own; docs/platform-contract.md has the line that makes it."""
+    password: SecretReference | None = None
+    """Of that user."""
+    tls: bool = True
+    """Whether the port speaks TLS."""
+    ca_file: str | None = None
+    """File of the authority that signs the server's certificate, where it is not a public one."""
 
 
 class FlagState(Section):
@@ -95,3 +125,39 @@ class Flags(Section):
     def keys(self, flag: str) -> tuple[str, str]:
         """Return the keys of a flag's switch and of its percentage."""
         return self.enabled_key.format(flag=flag), self.percentage_key.format(flag=flag)
+
+
+class AuditTrial(Section):
+    """A harmless read that the platform must record: sent by the gate under an id of its own."""
+
+    service: Name
+    """Which service is asked, in every region."""
+    path: str = Field(pattern=r"^/[^{}]*\{id\}[^{}]*$")
+    """What is read with GET; `{id}` becomes the unique id. It must change nothing and name no patient."""
+    token: SecretReference
+    """Sent as a bearer token."""
+    header: Text = "X-Request-Id"
+    """Carries the unique id, which must come back as the entry's `request_id`."""
+    action: Text
+    """What the log calls this read."""
+
+
+class Audit(Section):
+    """The audit log, read over the interface that docs/platform-contract.md describes."""
+
+    address: HttpUrl
+    """Where it answers."""
+    path: str = Field(default="/v1/audit", pattern=r"^/[^?#\s]*$")
+    """Below that address."""
+    token: SecretReference
+    """A token of the gate's own that may read entries and nothing else."""
+    ca_file: str | None = None
+    """File of the authority that signs its certificate, where it is not a public one."""
+    flag_change: Text
+    """What the log calls a change of a feature flag."""
+    appears_within: Seconds = Field(default=60.0, gt=0, le=600)
+    """How long an entry may take from what it records to where the gate reads it."""
+    max_clock_skew: Skew = 30.0
+    """The gate's clock and the log's may differ by so much."""
+    trial: AuditTrial
+    """Shows whether the log records at all."""

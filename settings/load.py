@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from settings.limit import Limit
-from settings.sections import Name, Seconds, Section, Share
+from settings.objectives import Limit
+from settings.sections import Name, Seconds, Section, Share, compiled, doubled
 
 _HOLDS_A_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
 
@@ -69,14 +69,10 @@ class LoadObjective(Section):
 
     @model_validator(mode="after")
     def _a_pattern(self) -> Self:
-        if self.endpoint is None:
-            return self
-        try:
-            re.compile(self.endpoint)
-        except re.error:
-            raise ValueError(
-                'endpoint is no regular expression; write it like "GET /bookings.*"'
-            ) from None
+        if self.endpoint is not None:
+            compiled(
+                self.endpoint, 'endpoint is no regular expression; write it like "GET /bookings.*"'
+            )
         return self
 
     def covers(self, endpoint: str) -> bool:
@@ -128,9 +124,8 @@ class LoadPolicy(Section):
     @model_validator(mode="after")
     def _nothing_goes_unseen(self) -> Self:
         titles = [one.title for one in self.objectives]
-        doubled = sorted({title for title in titles if titles.count(title) > 1})
-        if doubled:
-            raise ValueError(f"two objectives are called “{doubled[0]}”; rename one")
+        for title in doubled(titles):
+            raise ValueError(f"two objectives are called “{title}”; rename one")
         of_all = {one.kind for one in self.objectives if one.endpoint is None}
         for kind, run in (("errors", "quick errors"), ("latency", "slow answers")):
             if kind not in of_all:

@@ -1,14 +1,25 @@
-"""What watches the platform: alert rules, Alertmanager, scraped jobs, dashboards."""
+"""What watches the platform: alert rules, Alertmanager, scraped jobs, dashboards; how fresh it must be."""
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    model_validator,
+)
 
-from settings.data import Location
-from settings.fields import HttpUrl, SecretReference, Targets, Text
-from settings.sections import Section
+from settings.sections import (
+    HttpUrl,
+    Location,
+    Seconds,
+    SecretReference,
+    Section,
+    Targets,
+    Text,
+)
+
+_AnHour = Annotated[Seconds, Field(gt=0, le=3600)]
 
 
 class Alertmanager(Section):
@@ -56,3 +67,14 @@ class Monitoring(Section):
         if not self.jobs and not self.pod_jobs:
             raise ValueError("monitoring needs jobs or pod_jobs: without one nothing is scraped")
         return self
+
+
+class MonitoringPolicy(Section):
+    """How fresh alert rules are, and how long no gap may be seen."""
+
+    settle_for: _AnHour = 120.0
+    """Rules, targets and dashboards that were just applied get this time; time_scale divides it."""
+    evaluated_within: _AnHour = 120.0
+    """An alert rule that was not evaluated for longer watches nothing."""
+    gap_look_back: Annotated[Seconds, Field(ge=60, le=86_400)] = 900.0
+    """Phase 7.2 looks that far back for gaps; time_scale divides it."""

@@ -1,16 +1,28 @@
-"""The zone: who answers for it, who is asked by everybody else, and what it has to say."""
+"""The zone and the certificates that people meet, and how long a change or a certificate may take or last."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    model_validator,
+)
 
-from settings.fields import Port, Text, host_of
-from settings.sections import Seconds, Section
+from settings.sections import (
+    Name,
+    Port,
+    Seconds,
+    Section,
+    Text,
+    doubled,
+    host_of,
+)
 
 HOST_NAME = r"^([A-Za-z0-9_*]([A-Za-z0-9_-]*[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*$"
+HostName = Annotated[str, Field(pattern=HOST_NAME)]
+HostAndPort = Annotated[str, Field(pattern=r"^[^\s/@]+:[0-9]{1,5}$")]
 
 
 class NameServer(Section):
@@ -74,6 +86,46 @@ class Dns(Section):
 
 
 def _refuse_doubled(key: str, names: Sequence[str]) -> None:
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise ValueError(f"{key} names {doubled[0]} twice; keep one of them")
+    for name in doubled(names):
+        raise ValueError(f"{key} names {name} twice; keep one of them")
+
+
+class Certificates(Section):
+    """The hosts whose certificates are looked at by a real handshake."""
+
+    hosts: tuple[HostName, ...] = Field(min_length=1)
+    """Each is asked for by its name (SNI) at every address of every region."""
+    addresses: dict[Name, Annotated[tuple[HostAndPort, ...], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
+    """By region: where it terminates TLS, such as its load balancer's `name:443`; every address behind
+    the name is asked. A region without one is asked where the hosts' own names lead, which decides
+    nothing where a run asks several regions."""
+    ca_file: str | None = None
+    """The authority that must have signed them, where it is not a public one."""
+
+
+class DnsPolicy(Section):
+    """What a sane record is, and how long a changed one may take to be known everywhere."""
+
+    propagation: Seconds = Field(default=300.0, gt=0, le=3600)
+    """Every resolver answers the wanted values within this time (runbook: up to 5 minutes)."""
+    min_ttl: Seconds = Field(default=30.0, ge=1)
+    """Below it every visitor asks the authoritative servers again and again."""
+    max_ttl: Seconds = Field(default=300.0, gt=0, le=86_400)
+    """Over it a change cannot be known everywhere in time; a record may allow itself more."""
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.min_ttl > self.max_ttl:
+            raise ValueError("min_ttl is over max_ttl, so no record could pass; swap them")
+        return self
+
+
+class CertificatePolicy(Section):
+    """What a certificate and its handshake must be."""
+
+    min_days_left: float = Field(default=30.0, ge=1, le=365, allow_inf_nan=False)
+    """Days until it expires (runbook: 30)."""
+    min_protocol: Literal["TLSv1.2", "TLSv1.3"] = "TLSv1.2"
+    """The oldest version of TLS that a server may agree on with a modern client."""

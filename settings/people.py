@@ -1,14 +1,29 @@
-"""Whom a deployment can call on: the rota, the channels, the named contacts."""
+"""Whom a deployment can call on, when one may deploy, and the plan: its phases and what undoes them."""
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    model_validator,
+)
 
-from settings.fields import HttpUrl, SecretReference, Text
-from settings.sections import Section
+from settings.sections import (
+    HttpUrl,
+    Seconds,
+    SecretReference,
+    Section,
+    Text,
+)
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+LAST_PHASE = 7
+Planned = Annotated[Seconds, Field(gt=0, le=86_400)]
+_MOMENT = re.compile(rf"({'|'.join(DAYS)}) ([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
 class PagerDuty(Section):
@@ -78,3 +93,75 @@ class People(Section):
     """Role → who fills it."""
     ca_file: str | None = None
     """File of the authority that signs the services' certificates, where it is not a public one."""
+
+
+class PeoplePolicy(Section):
+    """How long somebody has to be on call."""
+
+    on_call_after: Annotated[Seconds, Field(ge=3600)] = 86_400.0
+    """Behind the deployment window: the day after."""
+    baseline_max_age: Annotated[Seconds, Field(gt=0, le=86_400)] = 14_400.0
+    """The traffic baseline of the day is no older."""
+
+
+def parse_moment(text: str) -> dt.timedelta:
+    """Turn `Saturday 22:00` into the time since the week began; raises ValueError."""
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"“{text}” is no time of the week; write it like Saturday 22:00, in UTC")
+    return dt.timedelta(days=DAYS.index(match[1]), hours=int(match[2]), minutes=int(match[3]))
+
+
+def _moment(value: str) -> str:
+    parse_moment(value)
+    return value
+
+
+Moment = Annotated[str, AfterValidator(_moment)]
+
+
+class Window(Section):
+    """A part of each week, in UTC."""
+
+    opens: Moment
+    """Such as Saturday 22:00."""
+    closes: Moment
+    """Such as Sunday 06:00; the same as `opens` means the whole week."""
+
+
+class Deployment(Section):
+    """When the deployment has to be through."""
+
+    windows: tuple[Window, ...] = Field(min_length=1)
+    """What is left of the deployment, and a rollback, must fit into one of them."""
+
+
+class PlannedPhase(Section):
+    """One phase of the runbook."""
+
+    title: str = Field(min_length=1)
+    planned: Planned
+    undo: str = ""
+    """What undoes it while nothing is live; from the traffic switch on a rollback is a rollback."""
+
+
+class DeploymentPolicy(Section):
+    """The runbook's phases in order, and its ways back."""
+
+    phases: tuple[PlannedPhase, ...]
+    rollback: dict[str, Planned] = Field(min_length=1)
+    """By method; the longest has to fit before the deployment window closes."""
+
+    @model_validator(mode="after")
+    def _every_phase(self) -> Self:
+        if len(self.phases) != LAST_PHASE:
+            raise ValueError(f"phases has {len(self.phases)} entries; the runbook has {LAST_PHASE}")
+        return self
+
+    def undo(self, number: int) -> tuple[str, ...]:
+        """Return what undoes a phase and those before it, the last one first."""
+        return tuple(
+            f"To undo phase {n}, {self.phases[n - 1].title.lower()}: {self.phases[n - 1].undo}"
+            for n in range(number, 0, -1)
+            if self.phases[n - 1].undo
+        )

@@ -1,15 +1,19 @@
-"""File systems whose free space is measured, and the metrics that tell it."""
+"""File systems: the metrics that tell their free space, and how much of it must be left."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import (
+    Field,
+)
 
-from settings.fields import Targets
-from settings.sections import Section
-
-MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")]
+from settings.sections import (
+    MetricName,
+    Section,
+    Share,
+    Targets,
+)
 
 
 class FileSystems(Section):
@@ -25,3 +29,10 @@ class FileSystems(Section):
     """What selects them, such as mountpoint: "/"; the region's labels are added."""
     at_least: Targets
     """How many of them each region has at least: one that nobody measures may be full."""
+
+
+class StoragePolicy(Section):
+    """Free space on the file systems that the environment names."""
+
+    min_free: Annotated[Share, Field(ge=0.01, lt=1)] = 0.15
+    """The least share of each that must be free."""

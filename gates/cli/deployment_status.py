@@ -19,8 +19,8 @@ from gates.decide.schedule import WeeklyWindow, closing, time_left
 from gates.decide.scope import Phase
 from reports import words
 from reports.verdict import Verdict
-from settings.deployment_policy import LAST_PHASE
 from settings.environment import LocalFile
+from settings.people import LAST_PHASE
 
 MOST_RUNS = 60
 """So many runs of phases are looked through, the newest first."""

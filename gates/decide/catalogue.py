@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gates.decide.outcome import Meaning
-from settings.gate import CHECK_ID, CONDITIONS
+from settings.environment import CHECK_ID, CONDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

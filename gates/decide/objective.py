@@ -10,8 +10,7 @@ from gates.decide.bursts import NONE_SEEN, Burst, Proof, events_wanted, proof, p
 from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
-from settings.limit import Limit
-from settings.policy import Objective, RollbackLimit
+from settings.objectives import Limit, Objective, RollbackLimit
 
 
 class Aim(Protocol):

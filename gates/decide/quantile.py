@@ -16,7 +16,7 @@ from gates.decide.judgement import Judgement
 from gates.decide.objective import Evidence
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.statistics import events_to_prove
-from settings.policy import Objective
+from settings.objectives import Objective
 
 RULE = "interpolated quantile"
 

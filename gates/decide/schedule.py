@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Decision, Outcome
 from gates.decide.scope import Phase
-from settings.deployment import parse_moment
+from settings.people import parse_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gates.decide.history import PhaseRun
-    from settings.deployment_policy import DeploymentPolicy
+    from settings.people import DeploymentPolicy
 
 WEEK = dt.timedelta(days=7)
 RULE = "schedule"

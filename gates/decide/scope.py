@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gates.decide.catalogue import COUNTDOWN, EVERY_PHASE, Row, in_window
 from gates.decide.fold import Stage
-from settings.deployment_policy import LAST_PHASE
+from settings.people import LAST_PHASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

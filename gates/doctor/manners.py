@@ -15,7 +15,7 @@ from environments.loader import references, secret_file
 from environments.provider import program
 from environments.yaml_file import ConfigurationError
 from gates.decide.catalogue import Row
-from settings.environment import Traffic
+from settings.objectives import Traffic
 from steps.kit.findings import Finding, Level, Subject
 
 _SECRETS, _TRAFFIC, _SECTIONS = "secrets", "traffic", "sections"

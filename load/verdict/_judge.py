@@ -16,8 +16,8 @@ from gates.decide.objective import Evidence, judge_target
 from gates.decide.outcome import Outcome
 from load.verdict import _generator
 from load.verdict._facts import EndpointFacts, LoadFacts, StageFacts
-from settings.limit import Limit
 from settings.load import LoadObjective, LoadPolicy
+from settings.objectives import Limit
 
 
 class LoadResult(enum.StrEnum):

@@ -13,7 +13,7 @@ from gates.decide.outcome import Outcome
 from probes.kubernetes.objects import Deployment, Pod, Rights, Traffic, Workload
 from probes.observation import Facts, Observation
 from settings.cluster import Kubernetes, RegionCluster
-from settings.fields import server_of
+from settings.sections import server_of
 from steps.kit import failures
 from steps.kit.check import Check
 from steps.kit.expect import expect

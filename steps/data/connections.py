@@ -5,7 +5,7 @@ from __future__ import annotations
 import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from settings.data_policy import ConnectionPolicy
+from settings.data import ConnectionPolicy
 from steps.data.described import DataSystem
 from steps.kit.check import Check
 from steps.kit.expect import expect

@@ -6,7 +6,7 @@ import dataclasses
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from settings.data_policy import CountRule
+from settings.data import CountRule
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from typing import Any
 import probes
 from gates.decide.judgement import Judgement
 from probes.observation import Observation
-from settings.data import Backups, Data, Migrations
-from settings.data_policy import DataPolicy
+from settings.data import Backups, Data, DataPolicy, Migrations
 from steps.kit import failures
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError, Platform

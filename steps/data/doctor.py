@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from probes import postgres
 from probes.observation import Failure, FailureKind
 from probes.postgres import PostgresTarget, Right
-from settings.environment import Postgres, TableOfRecords
+from settings.data import Postgres, TableOfRecords
 from steps.kit.failures import failure_of
 from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
 

@@ -15,7 +15,7 @@ from gates.decide.outcome import Meaning, Outcome
 from probes.files import Content
 from probes.observation import FailureKind, Observation
 from probes.repository import RepositoryTarget, TaggedFiles
-from settings.data_policy import MigrationLogPolicy
+from settings.data import MigrationLogPolicy
 from steps.data import migration_rules as migrations
 from steps.data.baseline import MIGRATIONS, SCHEMA, known
 from steps.data.described import DataSystem

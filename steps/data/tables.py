@@ -11,8 +11,7 @@ from gates.decide.history import ONE_DEPLOYMENT
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from probes.observation import Observation, utc_now
-from settings.data import Reference, Table
-from settings.data_policy import CountPolicy
+from settings.data import CountPolicy, Reference, Table
 from steps.data.baseline import ORPHANS, ROWS, known, known_if_any
 from steps.data.counts import Band, Count, moved, nulls_moved
 from steps.data.described import DataSystem

@@ -13,7 +13,7 @@ from probes.audit import Entries, Entry
 from probes.http import HttpAnswer
 from probes.observation import Observation, utc_now
 from probes.waiting import pause
-from settings.audit import Audit
+from settings.flags import Audit
 from steps.flags.change_log import section_of, target_of
 from steps.kit import failures
 from steps.kit.check import Check

@@ -10,9 +10,8 @@ import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Observation, utc_now
-from settings.audit import Audit
+from settings.flags import Audit, FlagState
 from settings.flags import Flags as FlagSection
-from settings.flags import FlagState
 from steps.flags.changes import Change, Covered, Logged, logged_truly
 from steps.flags.flags import FLAGS_IN_REDIS, NOTHING, look, shown_text, values
 from steps.flags.flags import section_of as flags_section

@@ -7,7 +7,7 @@ from probes.observation import Failure, FailureKind
 from probes.redis import RedisFacts, RedisTarget
 from probes.redis import rights as redis_rights
 from probes.redis.rights import RedisRights
-from settings.environment import Redis
+from settings.flags import Redis
 from steps.flags import flags
 from steps.kit.failures import failure_of
 from steps.kit.findings import Finding, Keys, Level, Subject, unreachable

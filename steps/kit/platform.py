@@ -16,8 +16,8 @@ from gates.decide.release import Release
 from gates.load import Checks
 from probes.http import HttpTarget
 from probes.observation import Deadline
-from settings.environment import HealthEndpoint
 from settings.policy import Policy
+from settings.service import HealthEndpoint
 from steps.kit.request import Request, regions_of, release_of, switched_at_of
 
 T = TypeVar("T")

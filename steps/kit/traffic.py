@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from environments.provider import program
 from environments.yaml_file import ConfigurationError
-from settings.environment import Lease
+from settings.objectives import Lease
 
 SECONDS = 60.0
 RENEW_BEFORE_SECONDS = 30.0

@@ -12,7 +12,7 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.kubernetes.objects import Pod
 from probes.observation import Observation, utc_now
-from settings.fields import server_of
+from settings.sections import server_of
 from steps.cluster.clusters import Clusters
 from steps.kit import failures
 from steps.kit.check import Check

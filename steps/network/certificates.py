@@ -11,7 +11,7 @@ import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import FailureKind
-from settings.certificates import Certificates
+from settings.network import Certificates
 from steps.kit.availability import Availability
 from steps.kit.baseline import CannotCollectError
 from steps.kit.check import Check

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import probes
 from probes.dns import DnsAnswer, DnsServer
-from settings.certificates import Certificates
-from settings.network import Dns, NameServer
+from settings.network import Certificates, Dns, NameServer
 from steps.kit.failures import failure_of
 from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import probes
-from settings.environment import Metric
+from settings.objectives import Metric
 from steps.kit.baseline import CannotCollectError
 from steps.kit.platform import Platform
 from steps.objectives import promql

@@ -11,9 +11,7 @@ from gates.decide.events import Counts
 from gates.decide.objective import Evidence
 from gates.decide.quantile import Bucket, Over
 from gates.decide.samples import NotCountableError, Patience, Samples, Span
-from settings.environment import Metric
-from settings.limit import Limit
-from settings.policy import Objective
+from settings.objectives import Limit, Metric, Objective
 from steps.objectives import promql
 from steps.objectives.instrument import Fit, Inspector, unfit
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from probes import http, prometheus
 from probes.api import MAX_ANSWER_BYTES
 from probes.prometheus import Instrument
-from settings.environment import Prometheus
+from settings.objectives import Prometheus
 from steps.kit.failures import failure_of
 from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
 from steps.objectives import promql

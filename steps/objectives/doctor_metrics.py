@@ -8,8 +8,7 @@ from gates.decide.samples import Patience
 from gates.decide.sources import FRESH_SCRAPES
 from gates.decide.statistics import events_to_prove
 from probes.prometheus import Series
-from settings.environment import Lease, Metric
-from settings.policy import Objective
+from settings.objectives import Lease, Metric, Objective
 from steps.kit.findings import Finding, Level, Subject
 from steps.objectives import promql
 from steps.objectives.counting import Counting

@@ -15,7 +15,7 @@ from gates.decide.samples import Patience, Samples
 from gates.decide.sources import targets_of
 from gates.decide.targets import Target
 from probes.observation import Observation
-from settings.environment import Prometheus
+from settings.objectives import Prometheus
 from steps.kit import failures
 from steps.kit.platform import NotDescribedError, Platform
 from steps.objectives import promql

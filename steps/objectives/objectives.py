@@ -25,8 +25,8 @@ from gates.decide.quantile import RULE, Bucket, Over, judge_quantile
 from gates.decide.samples import Patience
 from probes.observation import Observation
 from probes.waiting import pause
-from settings.environment import Environment, Metric
-from settings.policy import Objective, RollbackLimit
+from settings.environment import Environment
+from settings.objectives import Metric, Objective, RollbackLimit
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.run import Run

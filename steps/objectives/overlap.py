@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from settings.environment import Environment
-from settings.fields import server_of
+from settings.sections import server_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from gates.decide.history import ONE_DEPLOYMENT, PhaseRun, phase_runs
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import utc_now
-from settings.deployment_policy import DeploymentPolicy
+from settings.people import DeploymentPolicy
 from steps.kit.check import Check
 from steps.kit.history import History
 from steps.kit.platform import NotDescribedError, Platform

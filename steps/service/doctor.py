@@ -13,7 +13,7 @@ from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HttpAnswer, HttpTarget, NotJsonError
 from probes.observation import Observation
-from settings.environment import HealthEndpoint
+from settings.service import HealthEndpoint
 from steps.cluster.clusters import Clusters
 from steps.kit.check import Check
 from steps.kit.failures import failure_of

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from probes import http
 from probes.http import HttpTarget
 from probes.observation import Failure
-from settings.environment import Synthetic
+from settings.service import Synthetic
 from smoke.synthetic import PATH, RemovalError, SyntheticRecords
 from steps.kit.failures import failure_of
 from steps.kit.findings import Finding, Keys, Level, Subject, unreachable

@@ -10,7 +10,7 @@ from typing import Any
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import utc_now
-from settings.environment import ExternalServices, Vendor
+from settings.service import ExternalServices, Vendor
 from steps.kit.availability import Availability
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError, Platform

@@ -15,7 +15,7 @@ from probes import http
 from probes.http import HttpAnswer, NotJsonError
 from probes.observation import Observation
 from probes.waiting import pause
-from settings.environment import HealthEndpoint
+from settings.service import HealthEndpoint
 from steps.cluster.clusters import Clusters
 from steps.kit import failures
 from steps.kit.availability import Availability, Reading, absence, usable

@@ -11,8 +11,7 @@ from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HttpAnswer, NotJsonError
-from settings.environment import WORDS_FOR_ILL
-from settings.service import Integrations, IntegrationTry
+from settings.service import WORDS_FOR_ILL, Integrations, IntegrationTry
 from steps.kit.availability import Availability
 from steps.kit.check import Check
 from steps.kit.expect import expect

@@ -14,7 +14,7 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
 from probes.observation import FailureKind, Observation
-from settings.environment import Synthetic
+from settings.service import Synthetic
 from smoke.journal import NAME, Journal, left_over
 from smoke.journey import Journey, StepTaken
 from smoke.patient_api import Patient, PatientApi

@@ -18,7 +18,7 @@ from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HttpAnswer, HttpTarget, NotJsonError
 from probes.observation import Observation, utc_now
-from settings.environment import ExternalServices, HealthEndpoint, Vendor
+from settings.service import ExternalServices, HealthEndpoint, Vendor
 from steps.kit.platform import Platform
 from steps.service.health import service_healthy, services_of
 

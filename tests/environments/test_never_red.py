@@ -9,29 +9,27 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from settings.capacity_policy import StoragePolicy
-from settings.certificates import Certificates
 from settings.cluster import Kubernetes, PodLogs
-from settings.data import Data
-from settings.data_policy import (
+from settings.data import (
     BackupPolicy,
     ConnectionPolicy,
     CountPolicy,
     CountRule,
+    Data,
     MigrationLogPolicy,
 )
-from settings.delivery import CacheHeaders, Frontend, Images
-from settings.environment import Environment, HealthEndpoint, Metric
-from settings.fields import server_of
+from settings.delivery import CacheHeaders, EvidenceAge, Frontend, Images, SecretAge
+from settings.environment import Environment
 from settings.flags import Flags
-from settings.limit import Limit
 from settings.load import GeneratorLimits
-from settings.monitoring import Monitoring
-from settings.monitoring_policy import MonitoringPolicy, PeoplePolicy
-from settings.network import DnsRecord
-from settings.network_policy import CertificatePolicy, DnsPolicy
-from settings.policy import Availability, EvidenceAge, Policy, SecretAge
-from settings.sections import Section
+from settings.monitoring import Monitoring, MonitoringPolicy
+from settings.network import CertificatePolicy, Certificates, DnsPolicy, DnsRecord
+from settings.objectives import Limit, Metric
+from settings.people import PeoplePolicy
+from settings.policy import Policy
+from settings.sections import Section, server_of
+from settings.service import Availability, HealthEndpoint
+from settings.storage import StoragePolicy
 from tests.environments.files import VALID, changed, refusal
 
 NOWHERE = "http://127.0.0.1:1"

@@ -15,7 +15,7 @@ from gates.decide.judgement import Judgement, below, equals
 from gates.decide.objective import Evidence, Sustained, judge_rollback, judge_target
 from gates.decide.outcome import Meaning, Outcome, worst_outcome
 from gates.decide.quantile import Bucket, Over, judge_quantile
-from settings.policy import Objective
+from settings.objectives import Objective
 
 RUN = "20261123T011536Z-post-deploy-a1b2c3"
 REGIONS = ("eu", "us")

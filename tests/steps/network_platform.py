@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from sandbox.core.layout import AUTHORITATIVE, RESOLVERS
 from sandbox.systems.network import certificates, names
 from sandbox.systems.network.zone import AFTER, HOSTS, SERIAL_AFTER, ZONE, described
-from settings.network_policy import DnsPolicy
+from settings.network import DnsPolicy
 from steps.kit.check import Check
 from steps.kit.platform import Platform
 from tests.probes.servers import closed_ports

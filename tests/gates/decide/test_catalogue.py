@@ -6,8 +6,8 @@ from gates.decide.catalogue import COLUMNS, CatalogueError, Row, in_window, pars
 from gates.decide.outcome import Meaning
 from gates.load import load_catalogue
 from settings.data import Data
-from settings.environment import Environment, ExternalServices
-from settings.gate import CONDITIONS
+from settings.environment import CONDITIONS, Environment
+from settings.service import ExternalServices
 
 HEADER = ",".join(COLUMNS)
 NO_HEADER = f"c.csv:1: the header must be {HEADER}"

@@ -18,7 +18,7 @@ from gates.decide.objective import (
 )
 from gates.decide.outcome import Meaning, Outcome
 from gates.load import load_policy
-from settings.policy import Objective
+from settings.objectives import Objective
 from tests.gates.decide.values import (
     PROPERTY,
     a_latency_objective,

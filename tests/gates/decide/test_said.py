@@ -35,7 +35,7 @@ from load.verdict import EndpointFacts, LoadFacts, judge
 from load.verdict._generator import judge_run, judge_stage
 from probes.dns import DnsAnswer
 from probes.observation import Failure, FailureKind, Observation
-from settings.data_policy import CountRule
+from settings.data import CountRule
 from settings.network import Dns, DnsRecord
 from steps.data.counts import Band, Count, moved, nulls_moved
 from steps.delivery.openapi import compared

@@ -15,8 +15,7 @@ from gates.decide.schedule import (
     spent,
     time_left,
 )
-from settings.deployment import parse_moment
-from settings.deployment_policy import DeploymentPolicy
+from settings.people import DeploymentPolicy, parse_moment
 
 SATURDAY_22 = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
 PRIMARY = WeeklyWindow("Saturday 22:00", "Sunday 06:00")

@@ -12,7 +12,7 @@ from gates.decide.fold import RegionResult
 from gates.decide.judgement import Judgement
 from gates.decide.objective import Evidence, Sustained
 from gates.decide.outcome import Meaning, Outcome
-from settings.policy import Objective, RollbackLimit
+from settings.objectives import Objective, RollbackLimit
 
 PROPERTY = settings(deadline=None, max_examples=60, derandomize=True, database=None)
 """No deadline: a busy machine is no defect. Derandomised: a red build stays red."""

@@ -24,8 +24,8 @@ from probes.http import HttpAnswer, HttpTarget
 from probes.observation import Deadline
 from probes.postgres import Right
 from probes.prometheus import Series
-from settings.environment import HealthEndpoint, Lease, Traffic
-from settings.policy import Objective
+from settings.objectives import Lease, Objective, Traffic
+from settings.service import HealthEndpoint
 from steps.data.doctor import revocations
 from steps.flags.doctor import acl_lines
 from steps.kit.findings import Finding, Level

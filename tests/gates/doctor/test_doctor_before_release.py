@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from probes.prometheus import PrometheusTarget
-from settings.policy import Objective
+from settings.objectives import Objective
 from settings.storage import FileSystems
 from steps.kit.findings import Finding, Level, Subject
 from steps.objectives.doctor_metrics import examine_metric

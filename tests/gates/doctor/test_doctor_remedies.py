@@ -15,8 +15,8 @@ from gates.doctor.look import subject_of
 from probes import redis
 from probes.observation import Deadline
 from probes.redis import RedisTarget
-from settings.data import Data
-from settings.environment import Postgres, Redis, TableOfRecords
+from settings.data import Data, Postgres, TableOfRecords
+from settings.flags import Redis
 from steps.data.doctor import examine_postgres, login_sql
 from steps.data.doctor_grants import examine_grants
 from steps.flags.doctor import acl_lines, examine_redis

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from settings.environment import Prometheus
+from settings.objectives import Prometheus
 from steps.kit.findings import Level, Subject
 from steps.objectives.doctor import examine_prometheus
 from tests.probes.servers import answer, closed_port, serving

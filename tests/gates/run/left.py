@@ -15,7 +15,7 @@ from gates.load import Checks, load_catalogue
 from gates.run import lines, verdict
 from gates.run.join import Source
 from gates.run.manifest import manifest
-from settings.gate import CONDITIONS
+from settings.environment import CONDITIONS
 from tests.gates.run import recorded
 
 GATE = PostDeploy("15m")

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from settings.environment import Lease
+from settings.objectives import Lease
 from steps.kit.traffic import TrafficLease
 from tests.sandbox.platforms import eventually
 

@@ -12,7 +12,7 @@ from gates.decide.outcome import Outcome
 from probes import network, tls
 from probes.observation import Deadline
 from sandbox.systems.network.zone import HOSTS
-from settings.network_policy import CertificatePolicy
+from settings.network import CertificatePolicy
 from steps.kit.availability import Availability
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError, Platform

@@ -15,7 +15,7 @@ from gates.decide.judgement import Judgement
 from gates.decide.objective import judge_target
 from sandbox.core import binaries
 from sandbox.core.errors import SandboxError
-from settings.policy import Objective
+from settings.objectives import Objective
 from steps.objectives.counting import Counting
 from steps.objectives.instrument import Inspector, UnfitError
 from steps.objectives.objectives import own_paths

@@ -12,7 +12,7 @@ import pytest
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Observation
-from settings.policy import Objective
+from settings.objectives import Objective
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError
 from steps.kit.traffic import TrafficLease

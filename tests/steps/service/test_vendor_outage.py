@@ -12,7 +12,7 @@ from gates.decide.fold import RegionResult, Stage, fold
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Decision, Outcome
 from probes.http import HttpAnswer
-from settings.environment import ExternalServices, HealthEndpoint, JourneyStep, Vendor
+from settings.service import ExternalServices, HealthEndpoint, JourneyStep, Vendor
 from smoke.journey import STEPS
 from steps.service.vendor_outage import Outage, Seen, read_with, reported_down
 from tests.gates.decide.values import a_row
