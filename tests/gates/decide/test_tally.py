@@ -214,6 +214,12 @@ def test_counters_of_several_workers_are_not_counted(
     assert error.patience is Patience.NONE
 
 
+def test_two_falls_without_a_restart_are_two_workers() -> None:
+    error = refused([series([*FELL[:10], 4, 14, 24, 34])])
+    assert "steps back 2 times in 10 scrapes without a restart" in str(error)
+    assert error.patience is Patience.NONE
+
+
 def test_a_process_that_restarts_all_the_time_is_not_counted() -> None:
     restarts = starts({at: at for at in TIMES})
     assert "restarted 10 times in 10 scrapes" in str(refused([series([5] * 14)], (up(), restarts)))

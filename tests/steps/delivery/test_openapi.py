@@ -658,3 +658,121 @@ def test_what_lies_too_deep_is_not_compared_and_said(what: str) -> None:
     found = compared(nested("string"), nested("integer"), ["POST /x"])
     assert found.breaking == ()
     assert found.not_compared == (f"POST /x: {what}: what lies deeper than 30 levels",)
+
+
+NOTE = put(f"{THING} note", {"anyOf": [TEXT, {"$ref": "#/components/schemas/Choice"}]})
+REFERRING = {
+    "a word of a parameter": (
+        put(f"{GET} parameters 1 content", {"$ref": "#/components/schemas/Choice"}),
+        "the query parameter page: content",
+    ),
+    "another media type": (
+        put(
+            f"{POST} requestBody content text/csv",
+            {"schema": {"$ref": "#/components/schemas/Choice"}},
+        ),
+        "request: media type text/csv",
+    ),
+    "another answer": (
+        put(f"{GET} responses 422", {"$ref": "#/components/schemas/Choice"}),
+        "answer 422",
+    ),
+    "a server": (put(f"{GET} servers", [{"$ref": "#/components/schemas/Choice"}]), "servers"),
+    "a webhook": (put("webhooks", {"$ref": "#/components/schemas/Choice"}), "webhooks"),
+    "the rest of a schema": (
+        put(f"{THING} note not", {"$ref": "#/components/schemas/Choice"}),
+        "response.note: not",
+    ),
+    "a choice": (NOTE, "response.note: anyOf.maxLength"),
+    "a parameter": (
+        put(f"{GET} parameters 1 schema", {"$ref": "#/components/schemas/Choice"}),
+        "the query parameter page has another maxLength now",
+    ),
+}
+CHOICES = {**TEXT, "maxLength": 20}, {**TEXT, "maxLength": 10}
+
+
+@pytest.mark.parametrize(("refer", "said"), REFERRING.values(), ids=REFERRING)
+def test_a_reference_is_followed_in_its_own_document(
+    refer: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    before, now = copy.deepcopy(BEFORE), copy.deepcopy(BEFORE)
+    for document, choice in zip((before, now), CHOICES, strict=True):
+        refer(document)
+        put("components schemas Choice", choice)(document)
+    found = compared(before, now, [LOGIN, LIST])
+    assert any(said in one for one in (*found.breaking, *found.not_compared))
+    assert compared(before, before, [LOGIN, LIST]) == Comparison((), ())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (f"{GET} parameters 1 style", "form", "the query parameter page: style"),
+        (f"{GET} callbacks", {"done": {}}, "callbacks"),
+        (f"{GET} responses 200 headers", {"Link": {}}, "answer 200: headers"),
+        (f"{THING} note maxLength", 20, "response.note: maxLength"),
+        (f"{EMAIL} default", "x", "request.email: default"),
+    ],
+)
+def test_what_is_dropped_in_the_new_document_is_named(path: str, value: Any, said: str) -> None:
+    before = copy.deepcopy(BEFORE)
+    put(path, value)(before)
+    found = compared(before, BEFORE, [LOGIN, LIST])
+    assert found.breaking == ()
+    assert len(found.not_compared) == 1
+    assert found.not_compared[0].endswith(said)
+
+
+@pytest.mark.parametrize("was", [None, {}, {"required": False}, {"required": True}], ids=str)
+@pytest.mark.parametrize("required", [True, False])
+def test_a_request_body_that_becomes_required_breaks(
+    was: dict[str, Any] | None, *, required: bool
+) -> None:
+    content = {"content": {"application/json": {"schema": TEXT}}}
+    before = a_document({"schema": TEXT}, **({} if was is None else {"requestBody": was | content}))
+    now = a_document({"schema": TEXT}, requestBody={"required": required, **content})
+    needed = required and not (was or {}).get("required")
+    expected = ("GET /x: needs a request body now",) if needed else ()
+    assert breaking_changes(before, now, ["GET /x"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now", "says"),
+    [
+        pytest.param([TEXT, WHOLE], [TEXT, {}], "may be anything now", id="one that is open"),
+        pytest.param([TEXT, WHOLE], [WHOLE, TEXT], None, id="plain values in another order"),
+        pytest.param([PERSON, TEXT], [PERSON, TEXT, NOTHING], "may be null now", id="null"),
+        pytest.param([PERSON, TEXT], [PERSON, WHOLE, TEXT], "may be integer now", id="a plain one"),
+        pytest.param(
+            [{"$ref": "#/components/schemas/Word"}, WHOLE],
+            [WHOLE, {"$ref": "#/components/schemas/Word"}],
+            None,
+            id="a plain one by its reference",
+        ),
+        pytest.param(
+            [PERSON, WHOLE],
+            [PERSON, WHOLE, {"$ref": "#/components/schemas/Word"}],
+            "may be string now",
+            id="another plain one by its reference",
+        ),
+        pytest.param(
+            [{"enum": ["a"]}, {"enum": ["b"]}],
+            [{"enum": ["a"]}, {"$ref": "#/components/schemas/Kind"}],
+            "may have 1 new values",
+            id="another value by its reference",
+        ),
+    ],
+)
+def test_a_choice_is_compared_by_what_each_may_be(
+    was: list[Any], is_now: list[Any], says: str | None
+) -> None:
+    before, now = (
+        a_document(
+            {"schema": an_object(it={"anyOf": schema})},
+            {**SCHEMAS, "Word": TEXT, "Kind": {"enum": ["b", "c"]}},
+        )
+        for schema in (was, is_now)
+    )
+    expected = () if says is None else (f"GET /x: response.it {says}",)
+    assert breaking_changes(before, now, ["GET /x"]) == expected
