@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import json
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,12 +13,12 @@ from typing import Any, TypeGuard, TypeVar, get_args
 import pydantic
 import yaml
 
-from environments.mistakes import in_words
 from settings.sections import Section
 
 PLACEHOLDER = "EDIT-ME"
 _MOST_SHOWN = 80
 _SECRET_WORDS = ("password", "token", "secret", "key")
+_MOST_NESTED = 5_000
 _MERGE = "tag:yaml.org,2002:merge"
 _TEXT = "tag:yaml.org,2002:str"
 
@@ -30,6 +32,46 @@ _YAML_WORDS = (
     ("found duplicate anchor", "an anchor (&) is defined twice; keep one"),
     ("but found another document", "a second document begins here; keep one"),
 )
+
+_NUMBER = "must be a number"
+_WHOLE_NUMBER = "must be a whole number"
+_YES_OR_NO = "must be true or false"
+_MAPPING = "must be a section of keys and values"
+_LIST = "must be a list"
+_MOMENT = "must be a time, such as 2026-01-31T22:00:00Z"
+_FILLED = "must not be empty"
+
+_WORDS = {
+    "string_type": "must be text; put it into quotes",
+    "string_too_short": _FILLED,
+    "too_short": _FILLED,
+    "string_pattern_mismatch": "must match {pattern}",
+    "int_type": _WHOLE_NUMBER,
+    "int_parsing": _WHOLE_NUMBER,
+    "int_from_float": _WHOLE_NUMBER,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": "must be a finite number",
+    "bool_type": _YES_OR_NO,
+    "bool_parsing": _YES_OR_NO,
+    "dict_type": _MAPPING,
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "list_type": _LIST,
+    "tuple_type": _LIST,
+    "literal_error": "must be {expected}",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "datetime_type": _MOMENT,
+    "datetime_parsing": _MOMENT,
+    "datetime_from_date_parsing": _MOMENT,
+    "value_error": "{error}",
+}
+
+_NAME = r"^[a-z][a-z0-9_-]{0,62}$"
+_NAME_WORDS = "must be lower-case letters, digits, - and _, beginning with a letter"
 
 Model = TypeVar("Model", bound=Section)
 
@@ -46,8 +88,8 @@ class RequestError(ConfigurationError):
     """The command line asks for something that does not exist: a usage error."""
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice, where YAML would silently keep the last."""
+class _Strict(yaml.constructor.SafeConstructor):
+    """Refuses a key given twice, where YAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         seen: set[str] = set()
@@ -65,6 +107,24 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+class _StrictLoader(_Strict, yaml.SafeLoader):
+    """PyYAML's own: slow, and it says what is wrong."""
+
+
+def _load(text: str) -> Any:
+    """Return what a text holds, read by libyaml where that is installed and says nothing against it."""
+    # libyaml recurses on the stack of the process, so it is kept from a text that may nest too deeply.
+    if yaml.__with_libyaml__ and sum(map(text.count, "[{?-:")) <= _MOST_NESTED:
+        with contextlib.suppress(yaml.YAMLError):
+            return yaml.load(text, Loader=_fast_loader())  # noqa: S506 - a CSafeLoader
+    return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+
+
+@functools.cache
+def _fast_loader() -> type[yaml.CSafeLoader]:
+    return type("_FastLoader", (_Strict, yaml.CSafeLoader), {})
+
+
 def _problem(words: str, node: yaml.Node) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=words, problem_mark=node.start_mark)
 
@@ -77,7 +137,7 @@ def read_yaml(path: pathlib.Path, shown_as: str) -> dict[str, Any]:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
         raise ConfigurationError(f"{shown_as}: cannot be read: {reason}.") from exc
     try:
-        data = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+        data = _load(text)
         # Refuses what contains itself; the text is not needed.
         json.dumps(data, default=str)
     except yaml.YAMLError as exc:
@@ -191,7 +251,7 @@ def _sentence(files: _Files, data: Mapping[str, Any], problem: Any) -> str:
         return f"{shown_as}: {key}: unknown key; remove it or mend its spelling."
     if problem["type"] == "missing":
         return f"{shown_as}: {key}: is missing; add it."
-    message = in_words(problem)
+    message = _in_words(problem)
     if not key:
         return f"{shown_as}: {message}."
     if "[key]" in problem["loc"]:
@@ -200,6 +260,25 @@ def _sentence(files: _Files, data: Mapping[str, Any], problem: Any) -> str:
     if value is None:
         return f"{shown_as}: {key}: has no value; write one or remove the key."
     return f"{shown_as}: {key}{_shown_value(value, path)}: {message}."
+
+
+def _in_words(problem: Mapping[str, Any]) -> str:
+    """Return what a value must be, without the value; pydantic's own words for a type not known here."""
+    context: Mapping[str, Any] = problem.get("ctx", {})
+    if context.get("pattern") == _NAME:
+        return _NAME_WORDS
+    template = _WORDS.get(problem["type"])
+    if template is None:
+        return str(problem["msg"]).rstrip(".")
+    words = template.format(**context).rstrip(".")
+    return f"{words} seconds" if _is_duration(problem) else words
+
+
+def _is_duration(problem: Mapping[str, Any]) -> bool:
+    """Whether a limit was set on what was written as a duration, such as 2h."""
+    written = problem.get("input")
+    limited = str(problem["type"]).startswith(("greater_than", "less_than"))
+    return limited and isinstance(written, str) and written[-1:].isalpha()
 
 
 def _value_at(data: Any, path: Sequence[Any]) -> Any:
