@@ -15,7 +15,6 @@ from sandbox.core.layout import (
     REGIONS,
     RELEASE,
     SYNTHETIC_DOMAIN,
-    SYNTHETIC_TENANT,
     edge_name,
 )
 from sandbox.core.state import write_private
@@ -167,7 +166,6 @@ def _redis(layout: Layout) -> dict[str, Any]:
 def _synthetic(layout: Layout) -> dict[str, Any]:
     return {
         "service": "api",
-        "tenant": SYNTHETIC_TENANT,
         "email_domain": SYNTHETIC_DOMAIN,
         "token": f"file:{layout.secret_file('synthetic')}",
         "provider_id": SYNTHETIC_PROVIDER,

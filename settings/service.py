@@ -110,12 +110,10 @@ class Synthetic(Section):
 
     service: Name
     """Which service the journey walks through."""
-    tenant: Text
-    """The tenant that all synthetic records belong to."""
     email_domain: str = Field(pattern=r"^[a-z0-9.-]+\.[a-z]+$")
     """Synthetic patients have addresses here; it must be one that never receives mail for people."""
     mode: Literal["dedicated-account", "throwaway"] = "dedicated-account"
-    """`throwaway`: a new account each run. `dedicated-account`: within the tenant made for it."""
+    """`throwaway`: a new account each run. `dedicated-account`: one made for the gate."""
     payment: Literal["test-mode"] = "test-mode"
     """The payment gateway's test mode; no run ever moves money."""
     token: SecretReference

@@ -29,7 +29,6 @@ from tests.steps.platforms import a_platform, a_policy
 
 SYNTHETIC = {
     "service": "api",
-    "tenant": "gate",
     "email_domain": "synthetic.example",
     "token": "file:token",
     "provider_id": "synthetic-provider",
