@@ -35,8 +35,8 @@ RULES = (
     "steps/kit/failures.py",
     "steps/kit/settling.py",
     "steps/monitoring/alert_routes.py",
-    "steps/network/measured.py",
-    "steps/network/names_judged.py",
+    "steps/network/rules.py",
+    "steps/network/dns_rules.py",
 )
 """What decides: the pure modules, and the pure rules of checks."""
 TESTS = (
@@ -51,7 +51,7 @@ TESTS = (
     "tests/steps/kit/test_failures.py",
     "tests/steps/kit/test_settling.py",
     "tests/steps/monitoring/test_alert_routes.py",
-    "tests/steps/network/test_names.py",
+    "tests/steps/network/test_dns.py",
 )
 SIMULATIONS = "seldom_pass or at_most_one_run or hundred_thousand"
 """Tests that play a rule thousands of times: what they would notice first, others notice sooner."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_bdd import then, when
 
-from steps.delivery import bundle, edge_caches, images, secret_ages, site
+from steps.delivery import bundle, edge_caches, images, secrets, site
 from steps.delivery.images import BuildEvidence, RegistryReading
 from steps.kit.check import Check
 from steps.kit.run import Run
@@ -75,4 +75,4 @@ def served(delivered: Run, check: Check) -> None:
 
 @then("none is older than the policy allows")
 def rotated(delivered: Run, check: Check) -> None:
-    secret_ages.rotated(delivered.platform, check)
+    secrets.rotated(delivered.platform, check)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_bdd import then, when
 
-from steps.flags import audit_trial
+from steps.flags import audit
 from steps.kit.check import Check
 from steps.kit.run import Run
 
@@ -16,4 +16,4 @@ def harmless_read(run: Run) -> Run:
 
 @then("the audit log has exactly one entry of it: who, when, what")
 def recorded(trial: Run, check: Check) -> None:
-    audit_trial.recorded(trial.platform, check)
+    audit.recorded(trial.platform, check)

@@ -8,10 +8,10 @@ from pytest_bdd import then, when
 
 from steps.kit.check import Check
 from steps.kit.run import Run
+from steps.monitoring.alerts import Watch
 from steps.monitoring.dashboards import Dashboards, Loaded
-from steps.monitoring.monitoring import Watch
 from steps.objectives import traffic_baseline
-from steps.people.people import Backing
+from steps.people.rota import Backing
 
 
 @when("the monitoring is looked at", target_fixture="watch")

@@ -18,7 +18,7 @@ from steps.kit.check import Check
 from steps.kit.expect import expect
 from steps.kit.failures import failure_of, instrument_error
 from steps.kit.platform import NotDescribedError, Platform
-from steps.network.measured import at_least
+from steps.network.rules import at_least
 
 _HTTPS = 443
 _MOST_AT_ONCE = 8

@@ -7,7 +7,7 @@ from pytest_bdd import then, when
 from steps.kit.check import Check
 from steps.kit.run import Run
 from steps.network.certificates import Meetings
-from steps.network.names import Names
+from steps.network.dns import Names
 
 
 @when("the zone's servers are asked", target_fixture="names")

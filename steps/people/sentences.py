@@ -6,7 +6,7 @@ from pytest_bdd import then, when
 
 from steps.kit.check import Check
 from steps.kit.run import Run
-from steps.people.schedule import Schedule
+from steps.people.windows import Schedule
 
 
 @when("the times of the deployment's phases are read", target_fixture="schedule")

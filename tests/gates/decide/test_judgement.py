@@ -18,7 +18,7 @@ from gates.decide.judgement import (
     outcome_of,
 )
 from gates.decide.outcome import Meaning, Outcome
-from steps.network.measured import at_least
+from steps.network.rules import at_least
 from tests.gates.decide.values import PROPERTY, a_judgement
 
 BEYOND_FLOATS = 10**400

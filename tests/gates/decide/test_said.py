@@ -42,8 +42,8 @@ from steps.delivery.openapi import compared
 from steps.flags import rules as flags
 from steps.kit.evidence_rules import AgeLimit, judge_identity
 from steps.kit.settling import Ended, Settled
-from steps.network import names_judged
-from steps.network.measured import at_least, same_set, within
+from steps.network import dns_rules
+from steps.network.rules import at_least, same_set, within
 from steps.network.zone import Asked, Question
 from tests.gates.decide import test_quantile, test_schedule, test_tally
 from tests.gates.decide.values import (
@@ -384,20 +384,20 @@ def names() -> Iterator[Judgement]:
         last = Settled(nothing, ended, 7.0)
         for values, rcode in ((("192.0.2.1", "192.0.2.2"), "NOERROR"), ((), "NXDOMAIN")):
             answer = DnsAnswer(rcode, values, 60, authoritative=True)
-            yield names_judged.arrived(name, record, answer, last)
+            yield dns_rules.arrived(name, record, answer, last)
         for kind in (FailureKind.TIMEOUT, FailureKind.NO_ROUTE):
-            yield names_judged.away("ns1", Failure(kind, "It does not answer."), last)
+            yield dns_rules.away("ns1", Failure(kind, "It does not answer."), last)
     silent = DnsAnswer("NXDOMAIN", (), None, authoritative=True)
-    yield names_judged.arrived(name, record, silent, Settled(nothing, Ended.TIME_UP, 7.0))
+    yield dns_rules.arrived(name, record, silent, Settled(nothing, Ended.TIME_UP, 7.0))
     right = DnsAnswer("NOERROR", ("192.0.2.8", "192.0.2.9"), 60, authoritative=True)
-    yield names_judged.arrived(name, record, right, Settled(nothing, Ended.DONE, 0.0))
-    yield names_judged.unpublished(record)
-    yield names_judged.undescribed(zone, ["ns2.clinic.example", "ns1.clinic.example"])
-    yield names_judged.no_network("clinic.example")
-    yield from (names_judged.no_help("a resolver", code) for code in ("REFUSED", "SERVFAIL"))
+    yield dns_rules.arrived(name, record, right, Settled(nothing, Ended.DONE, 0.0))
+    yield dns_rules.unpublished(record)
+    yield dns_rules.undescribed(zone, ["ns2.clinic.example", "ns1.clinic.example"])
+    yield dns_rules.no_network("clinic.example")
+    yield from (dns_rules.no_help("a resolver", code) for code in ("REFUSED", "SERVFAIL"))
     for second in ("8", "7"):
-        yield from names_judged.same_serial("clinic.example", serials("7", second))
-    yield from names_judged.same_serial("clinic.example", nothing)
+        yield from dns_rules.same_serial("clinic.example", serials("7", second))
+    yield from dns_rules.same_serial("clinic.example", nothing)
 
 
 def serials(*of_servers: str) -> Asked:

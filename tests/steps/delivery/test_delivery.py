@@ -25,7 +25,7 @@ from sandbox.systems.delivery.builds import (
     web_bundle,
 )
 from steps.delivery import baseline as delivery_facts
-from steps.delivery import bundle, edge_caches, secret_ages, site
+from steps.delivery import bundle, edge_caches, secrets, site
 from steps.delivery.images import BuildEvidence, RegistryReading
 from steps.kit.availability import Availability
 from steps.kit.baseline import CannotCollectError
@@ -146,7 +146,7 @@ QUESTIONS: dict[str, Question] = {
     "bundle uploaded": bundle.uploaded,
     "caches invalidated": edge_caches.invalidated,
     "site served": served,
-    "secrets rotated": secret_ages.rotated,
+    "secrets rotated": secrets.rotated,
 }
 
 

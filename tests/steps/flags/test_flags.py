@@ -19,7 +19,7 @@ from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError, Platform
 from tests.probes.real_servers import PASSWORD, redis_server
 from tests.steps.audit_server import TOKEN, AuditServer, audit_server
-from tests.steps.flags.test_audit_trial import section as audit_section
+from tests.steps.flags.test_audit import section as audit_section
 from tests.steps.platforms import a_platform
 
 FLAGS: dict[str, Any] = {

@@ -24,7 +24,7 @@ from steps.cluster import configured, release_logs
 from steps.data import backups, migrations, tables
 from steps.delivery.openapi import breaking_changes
 from steps.kit.evidence_rules import Evidence
-from steps.monitoring import monitoring
+from steps.monitoring import alerts
 
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
 LATER = NOON + dt.timedelta(minutes=5)
@@ -183,7 +183,7 @@ class TestMonitoring:
     def test_the_watchdog_of_one_prometheus_says_nothing_of_another(
         self, count: int, servers: int, outcome: Outcome
     ) -> None:
-        assert monitoring._arrives("Watchdog", count, servers).outcome is outcome
+        assert alerts._arrives("Watchdog", count, servers).outcome is outcome
 
     @pytest.mark.parametrize(
         ("heard", "unheard"),
@@ -198,7 +198,7 @@ class TestMonitoring:
         self, heard: list[dict[str, str]], unheard: list[str]
     ) -> None:
         labels = {region: {"region": region, "env": "prod"} for region in ("eu", "us")}
-        assert monitoring._unheard(labels, heard) == unheard
+        assert alerts._unheard(labels, heard) == unheard
 
 
 class TestDescriptions:

@@ -8,7 +8,7 @@ from gates.decide.outcome import Decision, Outcome
 from steps.kit.baseline import history_of
 from steps.kit.check import Check
 from steps.kit.platform import Platform
-from steps.people.schedule import Schedule
+from steps.people.windows import Schedule
 from tests.gates.decide.histories import AT, Step, keep
 from tests.steps.platforms import NOWHERE, a_platform
 

@@ -8,10 +8,9 @@ import pytest
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from steps.flags import audit_trial
-from steps.kit.check import Check
 from tests.steps.audit_server import CHANGED, READ, TOKEN, AuditServer, audit_server
 from tests.steps.platforms import a_platform
+from tests.steps.scenarios import judged
 
 
 @pytest.fixture
@@ -39,10 +38,8 @@ def section(url: str) -> dict[str, Any]:
 
 def tried(folder: pathlib.Path, server: AuditServer) -> Judgement:
     """Try the log of a platform of one region and return what is said of it."""
-    audit = section(server.url)
-    platform = a_platform(folder, {"eu": server.url}, audit=audit, time_scale=60)
-    check = Check("T7-SEC-6", platform.regions)
-    audit_trial.recorded(platform, check)
+    platform = a_platform(folder, {"eu": server.url}, audit=section(server.url), time_scale=60)
+    check = judged("T7-SEC-6", platform)
     (judgement,) = check.noted()["eu"].judgements
     return judgement
 

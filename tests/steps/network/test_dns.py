@@ -17,8 +17,8 @@ from sandbox.core.layout import RESOLVERS
 from sandbox.systems.network.zone import BEFORE, CHANGED, HOSTS
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError
-from steps.network.names import Names
-from steps.network.names_judged import same_serial
+from steps.network.dns import Names
+from steps.network.dns_rules import same_serial
 from steps.network.zone import Question, differing, dns_facts
 from tests.steps.network_platform import StandIn, dns_platform, findings, name_servers
 from tests.steps.platforms import a_platform

@@ -15,7 +15,7 @@ from probes.observation import Deadline
 from sandbox.systems.cluster import state as cluster
 from steps.kit import settling
 from steps.kit.check import Check
-from steps.monitoring.monitoring import Watch
+from steps.monitoring.alerts import Watch
 from tests.probes.cluster_server import ClusterServer, cluster_server
 from tests.probes.servers import closed_port, wait_until
 from tests.steps.cluster_platform import SWITCHED, a_cluster_platform, sentences

@@ -13,7 +13,7 @@ from settings.network import Dns, DnsRecord
 from steps.kit.expect import expect
 from steps.kit.failures import instrument_error
 from steps.kit.settling import Ended, Settled
-from steps.network.measured import same_set
+from steps.network.rules import same_set
 from steps.network.zone import Asked, question, says, serials, wanted
 
 _NAME = re.compile(r"[A-Za-z0-9_.*: -]{1,255}")

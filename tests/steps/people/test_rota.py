@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from gates.decide.outcome import Outcome
 from sandbox.systems.people import pagerduty, slack
 from steps.kit.check import Check
-from steps.people import people
-from steps.people.people import Backing
+from steps.people import rota as people
+from steps.people.rota import Backing
 from tests.probes.servers import closed_port
 from tests.probes.standin_server import ADMIN, StandIn, listening
 from tests.steps.platforms import NOWHERE, a_platform

@@ -12,8 +12,7 @@ from steps.kit.check import Check
 from steps.kit.failures import failure_of, instrument_error
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.settling import Progress, Settled, settle_seconds, settled
-from steps.network.measured import within
-from steps.network.names_judged import (
+from steps.network.dns_rules import (
     arrived,
     away,
     has_values,
@@ -25,6 +24,7 @@ from steps.network.names_judged import (
     unpublished,
     wrong,
 )
+from steps.network.rules import within
 from steps.network.zone import (
     Asked,
     Question,
