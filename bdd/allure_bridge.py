@@ -16,7 +16,7 @@ from pytest_bdd.scenario import scenario_wrapper_template_registry
 from bdd.collector import ROW
 from bdd.session import CHECK, RUN
 from gates.decide.outcome import Outcome
-from steps.kit.check import Noted
+from gates.decide.verdict import Noted
 
 _OPEN: pytest.StashKey[contextlib.ExitStack | None] = pytest.StashKey()
 

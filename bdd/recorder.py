@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from bdd.collector import ROW
 from bdd.session import CHECK, RUN
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from steps.kit.check import Check, CheckBroke, CheckNotPassed
+from steps.kit.check import CheckBroke, CheckNotPassed
 from steps.kit.platform import NotDescribedError
 
 _STARTED: pytest.StashKey[float] = pytest.StashKey()
@@ -56,18 +55,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
         check=check.id,
         title=_title(item),
         elapsed_seconds=round(time.monotonic() - item.stash[_STARTED], 3),
-        regions=_regions(check),
+        regions={region: noted.record() for region, noted in check.noted().items()},
     )
-
-
-def _regions(check: Check) -> dict[str, Any]:
-    return {
-        region: {
-            "judgements": [judgement.record() for judgement in noted.judgements],
-            "observations": list(noted.observations),
-        }
-        for region, noted in check.noted().items()
-    }
 
 
 def _broke(raised: BaseException) -> Judgement:

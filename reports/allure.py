@@ -12,7 +12,6 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from allure_commons.model2 import Label, Parameter, StatusDetails, TestResult, TestStepResult
 from attr import asdict
@@ -20,9 +19,9 @@ from attr import asdict
 from gates.decide.fold import Reason
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Decision, Outcome
+from gates.decide.verdict import CheckResult, Verdict
 from reports import figures, words
 from reports.cases import Case, Status, of_check, of_run
-from reports.verdict import CheckResult, Verdict, read
 
 FOLDER = "allure-results"
 _RUNS = uuid.UUID("6f2d7d0e-6f5e-4f8c-9d0b-3c1d9f6c1a55")
@@ -34,9 +33,8 @@ _FOUND = {
 }
 
 
-def render(record: Mapping[str, Any]) -> dict[str, str]:
-    """Return the files of a verdict's results by name; raises DamagedVerdictError."""
-    verdict = read(record)
+def render(verdict: Verdict) -> dict[str, str]:
+    """Return the files of a verdict's results by name."""
     results = [
         _of_check(verdict, check, region)
         for check in verdict.checks
@@ -51,7 +49,7 @@ def render(record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _of_check(verdict: Verdict, check: CheckResult, region: str) -> TestResult:
-    found = check.results.get(region)
+    found = check.regions.get(region)
     labels = {
         "epic": check.phase,
         "feature": verdict.gate,
@@ -60,7 +58,7 @@ def _of_check(verdict: Verdict, check: CheckResult, region: str) -> TestResult:
         "subSuite": region,
     }
     result = _result(verdict, check.id, region, of_check(verdict, check, region), labels)
-    result.name = f"{check.id} {check.title}"
+    result.name = f"{check.id} {check.name}"
     result.steps = [_judged(judgement) for judgement in (found.judgements if found else ())]
     stop = _milliseconds(check.finished_at)
     if stop is not None:

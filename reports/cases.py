@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from gates.decide.fold import Reason
 from gates.decide.outcome import Decision, Meaning, Outcome
+from gates.decide.verdict import CheckResult, Verdict
 from reports import figures, words
-from reports.verdict import CheckResult, Verdict
 
 
 class Status(enum.Enum):
@@ -44,7 +44,7 @@ def of_check(verdict: Verdict, check: CheckResult, region: str) -> Case:
     if outcome == Outcome.NOT_APPLICABLE.value:
         return Case(outcome, Status.SKIPPED, check.not_applicable or "not applicable here")
     message, text = _findings(verdict, check, region)
-    if check.on_fail == Meaning.ADVISORY.value:
+    if check.on_fail is Meaning.ADVISORY:
         message = f"advisory, shown and never counted: {outcome}: {message}"
         return Case(outcome, Status.SKIPPED, message, text)
     failed = outcome == Outcome.FAIL.value

@@ -1,92 +1,115 @@
-"""The events of a run, read back: what was measured so far, also when the run was killed."""
+"""The events of a run: what was measured so far, also while it goes on and when it was killed."""
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
-from gates.decide.judgement import outcome_of
+from gates.decide.fold import MISSING
+from gates.decide.kept import MalformedError
 from gates.decide.plain_text import cleaned
-from reports.verdict import CheckResult, DamagedVerdictError, Result, judgements_of
+from gates.decide.verdict import FINISHED, GOOD, Finished, outcome_in, red_of
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Red:
+    """One finding that is not good, as soon as it is known."""
+
+    check: str
+    region: str
+    outcome: str
+    sentence: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Measured:
-    """What the events of a run tell."""
+    """A run so far; a value, so that a drawing thread never sees half of a change."""
 
-    checks: tuple[CheckResult, ...]
+    checks: tuple[Finished, ...] = ()
     """The checks that ended, in order."""
-    running: str | None
+    running: str | None = None
     """The check that had begun and not ended."""
-    problems: tuple[str, ...]
-    last_at: str | None
-    unreadable_lines: int
+    problems: tuple[str, ...] = ()
+    last_at: str | None = None
+    unreadable_lines: int = 0
     """A killed run leaves at most one, the last."""
+    total: int = 0
+    """How many checks there are to come, and in which regions, where that is known."""
+    regions: tuple[str, ...] = ()
+
+    def after(self, event: Mapping[str, Any]) -> Measured:
+        """Return what is measured after an event; raises MalformedError for one that is none."""
+        kind, at = event.get("event"), str(event.get("at"))
+        if kind is None:
+            raise MalformedError("it has no kind")
+        if kind == "check_started":
+            return dataclasses.replace(self, running=str(event.get("check")), last_at=at)
+        if kind == "problem":
+            problems = (*self.problems, str(event.get("sentence")))
+            return dataclasses.replace(self, problems=problems, last_at=at)
+        if kind != FINISHED:
+            return dataclasses.replace(self, last_at=at)
+        check = Finished.from_record(event)
+        running = None if self.running == check.check else self.running
+        return dataclasses.replace(self, checks=(*self.checks, check), running=running, last_at=at)
+
+    def tally(self, region: str) -> Mapping[str, int]:
+        """Return the number of checks by outcome in a region."""
+        return collections.Counter(outcome_in(check.regions, region) for check in self.checks)
+
+    def reds(self) -> tuple[Red, ...]:
+        """Return every finding so far that is not good, oldest first."""
+        return tuple(
+            red
+            for check in self.checks
+            for region in self.regions
+            for red in reds_of(check, region)
+        )
+
+
+def shown_after(measured: Measured, event: Mapping[str, Any]) -> Measured:
+    """Return what a live view shows after an event; one that cannot be read is a problem."""
+    try:
+        return measured.after(event)
+    except MalformedError as exc:
+        said = f"an event of the run cannot be read: {exc}"
+        return dataclasses.replace(measured, problems=(*measured.problems, said))
 
 
 def read_lines(lines: Iterable[str]) -> Measured:
     """Read the lines of events.jsonl; what cannot be read is counted and never guessed."""
-    checks: list[CheckResult] = []
-    problems: list[str] = []
-    running: str | None = None
-    last_at: str | None = None
-    unreadable = 0
+    measured = Measured()
     for line in filter(None, map(str.strip, lines)):
         try:
-            event = _event(line)
-            ended = finished(event)
-        except DamagedVerdictError:
-            unreadable += 1
-            continue
-        last_at = str(event.get("at"))
-        running = _running(event, running)
-        if ended is not None:
-            checks.append(ended)
-        elif event["event"] == "problem":
-            problems.append(str(event.get("sentence")))
-    return Measured(tuple(checks), running, tuple(problems), last_at, unreadable)
+            measured = measured.after(event_of(line) or {})
+        except MalformedError:
+            unreadable = measured.unreadable_lines + 1
+            measured = dataclasses.replace(measured, unreadable_lines=unreadable)
+    return measured
 
 
-def finished(event: Mapping[str, Any]) -> CheckResult | None:
-    """Return the check that an event ends, or None; raises DamagedVerdictError."""
-    if event.get("event") != "check_finished":
+def event_of(line: bytes | str) -> dict[str, Any] | None:
+    """Return the event of a line, or None for a line that is no JSON object."""
+    try:
+        event = json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
         return None
-    try:
-        check_id = str(event["check"])
-        return CheckResult(
-            id=check_id,
-            title=str(event.get("title") or check_id),
-            phase="",
-            owner="",
-            on_fail="",
-            not_applicable=None,
-            elapsed_seconds=event.get("elapsed_seconds"),
-            results={region: _result(region, found) for region, found in event["regions"].items()},
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise DamagedVerdictError(f"an event is damaged: {type(exc).__name__} at {exc}") from exc
+    return cleaned(event) if isinstance(event, dict) else None
 
 
-def _event(line: str) -> Mapping[str, Any]:
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError) as exc:
-        raise DamagedVerdictError("a line of the events is no JSON") from exc
-    if not isinstance(event, dict) or "event" not in event:
-        raise DamagedVerdictError("a line of the events is no event")
-    return dict(cleaned(event))
+def reds_of(check: Finished, region: str) -> tuple[Red, ...]:
+    """Return a check's findings in a region that are not good; one that says nothing is missing."""
+    outcome = outcome_in(check.regions, region)
+    if outcome in GOOD:
+        return ()
+    if outcome == MISSING:
+        return (Red(check.check, region, MISSING, "the check said nothing here"),)
+    found = red_of(check.regions[region])
+    return tuple(Red(check.check, region, item.outcome.value, item.sentence) for item in found)
 
 
-def _running(event: Mapping[str, Any], running: str | None) -> str | None:
-    if event["event"] == "check_started":
-        return str(event.get("check"))
-    return None if event["event"] == "check_finished" else running
-
-
-def _result(region: str, found: Mapping[str, Any]) -> Result:
-    judgements = judgements_of(found["judgements"])
-    outcome = outcome_of(judgements)
-    observations = tuple(found.get("observations") or ())
-    return Result(region, None if outcome is None else outcome.value, judgements, observations)
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")

@@ -10,14 +10,23 @@ from typing import Any
 from gates.decide.fold import Reason
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from gates.decide.verdict import (
+    GOOD,
+    CheckResult,
+    Finished,
+    RedCheck,
+    Result,
+    Verdict,
+    outcome_in,
+    red_of,
+)
 from reports import figures, words
 from reports.events import Measured
 from reports.figures import Fact
-from reports.verdict import GOOD, CheckResult, RedCheck, Result, Verdict
 
 WIDTH = 80
 LABEL_WIDTH = 10
-_NOTHING = Measured((), None, (), None, 0)
+_NOTHING = Measured()
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|ms|s|min|h)(?!\w))")
 _TIED = "\u00a0"
@@ -58,7 +67,7 @@ def as_json(verdict: Verdict, measured: Measured | None = None) -> dict[str, Any
             check.id for check in verdict.checks if _is_good(check) and any(_passed_in(check))
         ],
         "next": list(words.next_steps(verdict)),
-        "evidence": verdict.evidence,
+        "evidence": words.evidence(verdict),
     }
     if measured is not None:
         said["measured_until_then"] = {
@@ -164,14 +173,14 @@ def _until_then(verdict: Verdict, measured: Measured) -> Iterator[str]:
         yield f"  unreadable lines in events.jsonl: {measured.unreadable_lines}"
 
 
-def _check_so_far(verdict: Verdict, check: CheckResult) -> Iterator[str]:
-    planned = verdict.check(check.id)
+def _check_so_far(verdict: Verdict, check: Finished) -> Iterator[str]:
+    planned = verdict.check(check.check)
     owner = f" (owner: {planned.owner})" if planned is not None and not _is_good(check) else ""
-    outcomes = ", ".join(f"{region} {check.outcome_in(region)}" for region in check.results)
-    said = f"{check.id} {outcomes}: {check.title}{owner}"
+    outcomes = ", ".join(f"{one} {outcome_in(check.regions, one)}" for one in check.regions)
+    said = f"{check.check} {outcomes}: {check.title or check.check}{owner}"
     yield from _wrapped(said, indent="  ", deeper="    ")
-    for region, result in check.results.items():
-        for judgement in result.red:
+    for region, noted in check.regions.items():
+        for judgement in red_of(noted):
             said = f"{region} {judgement.outcome.value}: {judgement.sentence}"
             yield from _wrapped(said, indent="    ", deeper="      ")
 
@@ -191,12 +200,12 @@ def _passed(checks: Iterable[CheckResult]) -> Iterator[str]:
         yield "PASSED"
     for check in found:
         took = f", {words.duration(check.elapsed_seconds)}" if check.elapsed_seconds else ""
-        said = f"{check.id} {', '.join(_passed_in(check))}: {check.title}{took}"
+        said = f"{check.id} {', '.join(_passed_in(check))}: {check.name}{took}"
         yield from _wrapped(said, indent="  ", deeper="    ")
 
 
 def _passed_in(check: CheckResult) -> list[str]:
-    return [region for region in check.results if check.outcome_in(region) == Outcome.PASS.value]
+    return [region for region, found in check.regions.items() if found.outcome is Outcome.PASS]
 
 
 def _not_due(checks: Iterable[CheckResult]) -> Iterator[str]:
@@ -204,7 +213,7 @@ def _not_due(checks: Iterable[CheckResult]) -> Iterator[str]:
     if found:
         yield "NOT APPLICABLE"
     for check in found:
-        said = f"{check.id} {check.title}: {check.not_applicable}"
+        said = f"{check.id} {check.name}: {check.not_applicable}"
         yield from _wrapped(said, indent="  ", deeper="    ")
 
 
@@ -217,7 +226,7 @@ def _next(verdict: Verdict) -> Iterator[str]:
         yield from _wrapped(before, indent="  ")
         if found:
             yield f"    {found}{command}"
-    yield f"  Evidence: {verdict.evidence}"
+    yield f"  Evidence: {words.evidence(verdict)}"
 
 
 def _labelled(fact: Fact) -> Iterator[str]:
@@ -237,8 +246,9 @@ def _wrapped(text: str, indent: str = "", deeper: str | None = None) -> Iterator
     yield from (line.replace(_TIED, " ") for line in wrapped)
 
 
-def _is_good(check: CheckResult) -> bool:
-    return bool(check.results) and all(check.outcome_in(region) in GOOD for region in check.results)
+def _is_good(check: CheckResult | Finished) -> bool:
+    found = check.regions.values()
+    return bool(found) and all(one.outcome in GOOD for one in found)
 
 
 def _reason_json(verdict: Verdict, reason: Reason) -> dict[str, Any]:
@@ -246,20 +256,20 @@ def _reason_json(verdict: Verdict, reason: Reason) -> dict[str, Any]:
     slowest = None if result is None else figures.slowest(result)
     return {
         **reason.record(),
-        "title": None if check is None else check.title,
+        "title": None if check is None else check.name,
         "slowest": None if slowest is None else slowest.text,
     }
 
 
-def _check_json(check: CheckResult) -> dict[str, Any]:
+def _check_json(check: Finished) -> dict[str, Any]:
     return {
-        "id": check.id,
-        "title": check.title,
+        "id": check.check,
+        "title": check.title or check.check,
         "regions": {
             region: {
-                "outcome": check.outcome_in(region),
-                "findings": [judgement.sentence for judgement in result.red],
+                "outcome": outcome_in(check.regions, region),
+                "findings": [judgement.sentence for judgement in red_of(noted)],
             }
-            for region, result in check.results.items()
+            for region, noted in check.regions.items()
         },
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from gates.decide.judgement import Judgement, Scalar, amount
 from gates.decide.outcome import Outcome
-from reports.verdict import CheckResult, Result, Verdict
+from gates.decide.verdict import CheckResult, Observed, Result, Verdict
 from reports.words import duration, moment
 
 _OVER_BOUND = ("over_seconds", "bad", "lower_bound", "upper_bound")
@@ -69,16 +69,15 @@ def queries(judgement: Judgement) -> tuple[Fact, ...]:
 
 def slowest(result: Result) -> Fact | None:
     """Return the slowest observation of a result with its phases, if it took long or failed."""
-    timed = [item for item in result.observations if isinstance(item.get("elapsed_seconds"), float)]
-    if not timed:
+    longest = max(result.observations, key=lambda one: one.elapsed_seconds, default=None)
+    if longest is None:
         return None
-    longest = max(timed, key=lambda item: float(item["elapsed_seconds"]))
-    failed = longest.get("failure")
-    if longest["elapsed_seconds"] < WORTH_SHOWING_SECONDS and not failed:
+    failed = longest.failure
+    if longest.elapsed_seconds < WORTH_SHOWING_SECONDS and failed is None:
         return None
-    ended = f", {failed['kind']}" if isinstance(failed, Mapping) and "kind" in failed else ""
-    took = duration(longest["elapsed_seconds"])
-    return Fact("slowest", f"{longest.get('target')} took {took}{_phases(longest)}{ended}")
+    ended = f", {failed.kind}" if failed else ""
+    took = duration(longest.elapsed_seconds)
+    return Fact("slowest", f"{longest.target} took {took}{_phases(longest)}{ended}")
 
 
 def slowest_check(verdict: Verdict) -> CheckResult | None:
@@ -92,7 +91,7 @@ def key_figures(verdict: Verdict) -> tuple[KeyFigure, ...]:
     return tuple(
         _key_figure(check.id, region, judgement)
         for check in verdict.checks
-        for region, result in check.results.items()
+        for region, result in check.regions.items()
         for judgement in result.judgements
         if (judgement.rule == "error budget" and _counted(judgement)) or _interpolated(judgement)
     )
@@ -232,14 +231,12 @@ def _clears(judgement: Judgement) -> Iterator[Fact]:
         yield Fact("clears", judgement.clears)
 
 
-def _phases(observation: Mapping[str, Any]) -> str:
-    phases = observation.get("phases")
-    spent = {
-        str(name): float(seconds)
-        for name, seconds in (phases.items() if isinstance(phases, Mapping) else ())
-        if isinstance(seconds, int | float) and seconds >= WORTH_SHOWING_SECONDS
-    }
-    named = ", ".join(f"{name} {duration(seconds)}" for name, seconds in spent.items())
+def _phases(observation: Observed) -> str:
+    named = ", ".join(
+        f"{name} {duration(seconds)}"
+        for name, seconds in observation.phases.items()
+        if seconds is not None and seconds >= WORTH_SHOWING_SECONDS
+    )
     return f" ({named})" if named else ""
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from typing import Any
 
+from gates.decide.verdict import CheckResult, Verdict
 from reports import words
 from reports.cases import Case, Status, of_check, of_run
-from reports.verdict import CheckResult, Verdict, read
 
 _ELEMENTS = {Status.FAILED: "failure", Status.BROKEN: "error", Status.SKIPPED: "skipped"}
 
@@ -30,14 +29,13 @@ class _Named:
         return _ELEMENTS.get(self.case.status)
 
 
-def render(record: Mapping[str, Any]) -> str:
-    """Return a verdict as JUnit XML; raises DamagedVerdictError.
+def render(verdict: Verdict) -> str:
+    """Return a verdict as JUnit XML.
 
     FAIL is a failure; ERROR, INCONCLUSIVE, a missing or doubled check is an error; NOT_APPLICABLE
     is skipped. What is not GO has at least one failure or error: a case "gate run" carries what
     belongs to no check.
     """
-    verdict = read(record)
     suites = {f"{_gate(verdict)}.{region}": _cases(verdict, region) for region in _regions(verdict)}
     if trouble := _gate_run(verdict, suites):
         suites[f"{_gate(verdict)}.run"] = [trouble]
@@ -58,7 +56,7 @@ def _cases(verdict: Verdict, region: str) -> list[_Named]:
 
 
 def _named(verdict: Verdict, check: CheckResult, region: str) -> _Named:
-    case, name = of_check(verdict, check, region), f"{check.id} {check.title}"
+    case, name = of_check(verdict, check, region), f"{check.id} {check.name}"
     seconds = check.elapsed_seconds or 0.0
     return _Named(f"{check.phase}.{region}", name, seconds, case, case.outcome)
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from gates.decide.fold import Reason
+from gates.decide.verdict import GOOD, Verdict
 from reports import figures, words
-from reports.verdict import GOOD, Verdict, read
 
 _SIGNS = {"GO": "🟢", "HOLD": "🟡", words.NO_VERDICT: "⚪"}
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")
 _RED_SIGN = "🔴"
 
 
-def render(record: Mapping[str, Any]) -> str:
-    """Return a verdict as Markdown; raises DamagedVerdictError."""
-    verdict = read(record)
+def render(verdict: Verdict) -> str:
+    """Return a verdict as Markdown."""
     sections = [
         _headline(verdict),
         _sentences(verdict),
@@ -119,7 +117,7 @@ def _regions(verdict: Verdict) -> Iterator[str]:
         cells = [verdict.cell(check, region) for region in regions]
         shown = "".join(f" {_outcome(cell)} |" for cell in cells)
         rule = f" ({check.not_applicable})" if check.not_applicable else ""
-        yield f"| {_safe(check.id)} |{shown} {_safe(check.title + rule)} |"
+        yield f"| {_safe(check.id)} |{shown} {_safe(check.name + rule)} |"
 
 
 def _outcome(word: str) -> str:
@@ -131,7 +129,7 @@ def _run(verdict: Verdict) -> Iterator[str]:
     took = f", {words.duration(verdict.elapsed_seconds)}" if verdict.elapsed_seconds else ""
     yield f"{_safe(words.tally(verdict))}{took}. {_safe(words.scope(verdict))}."
     yield f"Started {_safe(words.moment(verdict.started_at))}."
-    yield f"Run `{verdict.run}`, evidence in `{verdict.evidence}`."
+    yield f"Run `{verdict.run}`, evidence in `{words.evidence(verdict)}`."
 
 
 def _safe(text: str) -> str:

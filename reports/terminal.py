@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -15,8 +14,8 @@ from rich.text import Text
 
 from gates.decide.fold import Reason
 from gates.decide.outcome import Decision
-from reports import figures, plain, words
-from reports.verdict import Verdict, read
+from gates.decide.verdict import Verdict
+from reports import figures, words
 
 WIDEST = 100
 """Lines longer than this are hard to read, however wide the terminal is."""
@@ -29,21 +28,18 @@ _OUTCOME_COLOURS = {"PASS": "green", "NOT_APPLICABLE": "dim", "FAIL": "red"}
 _OTHER_OUTCOME = "yellow"
 
 
-def print_verdict(record: Mapping[str, Any], console: Console) -> None:
-    """Print a verdict: set out on a terminal, plain lines elsewhere.
-
-    Raises DamagedVerdictError, and OSError when nobody takes the text.
-    """
+def print_verdict(verdict: Verdict, console: Console) -> None:
+    """Print a verdict: set out on a terminal, plain lines elsewhere; raises OSError if nobody reads."""
     fancy = console.is_terminal and not console.is_dumb_terminal
     if not fancy or console.options.ascii_only:
-        console.file.write(plain.render(record))
+        console.file.write(plain(verdict))
         return
     # Not written by rich itself: when the reader of a pipe went away it would end the process
     # with exit code 1, which is no code of the gate.
-    console.file.write(_drawn(record, console))
+    console.file.write(_drawn(verdict, console))
 
 
-def _drawn(record: Mapping[str, Any], console: Console) -> str:
+def _drawn(verdict: Verdict, console: Console) -> str:
     paper = Console(
         file=io.StringIO(),
         force_terminal=True,
@@ -52,13 +48,12 @@ def _drawn(record: Mapping[str, Any], console: Console) -> str:
         no_color=console.no_color,
     )
     with paper.capture() as capture:
-        paper.print(renderable(record))
+        paper.print(renderable(verdict))
     return capture.get()
 
 
-def renderable(record: Mapping[str, Any]) -> RenderableType:
-    """Return a verdict as something that rich prints; raises DamagedVerdictError."""
-    verdict = read(record)
+def renderable(verdict: Verdict) -> RenderableType:
+    """Return a verdict as something that rich prints."""
     return Group(*_parts(verdict))
 
 
@@ -205,7 +200,7 @@ def _foot(verdict: Verdict) -> Iterator[RenderableType]:
         longest = f"{slowest.id}, {words.duration(slowest.elapsed_seconds)}"
         table.add_row(Text("slowest", "dim"), Text(longest))
     table.add_row(Text("why", "dim"), Text(words.explain_command(verdict), "cyan"))
-    table.add_row(Text("evidence", "dim"), Text(verdict.evidence))
+    table.add_row(Text("evidence", "dim"), Text(words.evidence(verdict)))
     yield Text("")
     yield Padding(table, (0, 0, 0, 2))
 
@@ -216,3 +211,56 @@ def _heading(text: str) -> Text:
 
 def _indented(text: str) -> Padding:
     return Padding(Text(text), (0, 0, 0, 2))
+
+
+def plain(verdict: Verdict) -> str:
+    """Return a verdict as plain lines for logs: ASCII, one fact a line, the same from run to run."""
+    return "".join(f"{line}\n" for line in _lines(verdict))
+
+
+def _lines(verdict: Verdict) -> Iterator[str]:
+    code = f" (exit code {verdict.exit_code})" if verdict.exit_code is not None else ""
+    yield f"decision: {words.decision_word(verdict)}{code}"
+    yield _line("meaning", words.meaning(verdict))
+    yield _line("release", words.about(verdict))
+    yield _line("gate", words.scope(verdict))
+    for line in words.not_asked(verdict):
+        yield _line("not asked", line)
+    for sentence in verdict.sentences:
+        yield _line("said", sentence)
+    for region, decision in verdict.regions.items():
+        yield _line(f"region {region}", decision.value)
+    for reason in verdict.reasons:
+        yield from _reason_lines("reason", reason)
+    for reason in verdict.advisories:
+        yield from _reason_lines("advisory", reason)
+    if verdict.is_go:
+        yield from _figure_lines(verdict)
+    for step in words.next_steps(verdict):
+        yield _line("next", step)
+    took = f" in {words.duration(verdict.elapsed_seconds)}" if verdict.elapsed_seconds else ""
+    yield _line("results", f"{words.tally(verdict)}{took}")
+    yield _line("why", words.explain_command(verdict))
+    yield _line("evidence", words.evidence(verdict))
+
+
+def _reason_lines(kind: str, reason: Reason) -> Iterator[str]:
+    about = " ".join(part for part in (reason.check or "run", reason.region) if part)
+    owner = f" (owner: {reason.owner})" if reason.owner else ""
+    means = f"{reason.outcome} -> {reason.decision.value}"
+    yield _line(f"{kind} {about}", f"{means}: {reason.sentence}{owner}")
+    if reason.judgement is not None:
+        for fact in figures.facts(reason.judgement):
+            yield f"  {_line(fact.label, fact.text)}"
+
+
+def _figure_lines(verdict: Verdict) -> Iterator[str]:
+    for figure in figures.key_figures(verdict):
+        yield _line(f"figure {figure.check} {figure.region}", figure.text)
+    slowest = figures.slowest_check(verdict)
+    if slowest is not None and slowest.elapsed_seconds is not None:
+        yield _line("slowest", f"{slowest.id}, {words.duration(slowest.elapsed_seconds)}")
+
+
+def _line(label: str, text: str) -> str:
+    return words.ascii_line(f"{label}: {text}")

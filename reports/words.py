@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import shlex
 
+from gates.decide.fold import DOUBLED, MISSING
 from gates.decide.outcome import Decision, Outcome
-from reports.verdict import DOUBLED, MISSING, RedCheck, Verdict
+from gates.decide.verdict import RedCheck, Verdict
+from reports.verdict import OUT
 
 GATE = "./harness gate"
 """How the gate is called from a checkout; what is shown can be pasted."""
@@ -136,7 +138,7 @@ def _steps_without_verdict(verdict: Verdict) -> tuple[str, ...]:
     if verdict.state == "refused":
         return ("Mend what is named above.", again)
     if verdict.state == "failed":
-        return (f"Look into {verdict.evidence} and report it as a fault of the gate.", again)
+        return (f"Look into {evidence(verdict)} and report it as a fault of the gate.", again)
     return (f"What was measured until then: {explain_command(verdict)}", again)
 
 
@@ -168,6 +170,11 @@ def owners(verdict: Verdict) -> str:
     return ", ".join(named) or "nobody named"
 
 
+def evidence(verdict: Verdict) -> str:
+    """Return the run's folder, seen from the checkout."""
+    return f"{OUT}/{verdict.run}"
+
+
 def explain_command(verdict: Verdict) -> str:
     """Return the command that explains this run."""
     return f"{GATE} explain {verdict.run}"
@@ -187,7 +194,7 @@ def command(verdict: Verdict, gate: str) -> str:
     """Return a gate's command for the same environment and release, and the switch where it was told."""
     release = f" --release {shlex.quote(verdict.release)}" if verdict.release else ""
     switched = f" --switched-at {verdict.traffic_switched_at}" if verdict.switched_at_given else ""
-    return f"{GATE} {gate} --env {shlex.quote(verdict.asked_as)}{release}{switched}"
+    return f"{GATE} {gate} --env {shlex.quote(verdict.env)}{release}{switched}"
 
 
 def tally(verdict: Verdict) -> str:

@@ -8,9 +8,11 @@ import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gates.decide.verdict import Verdict
 from reports import junit, summary
+from reports.verdict import read
 
-WRITERS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+WRITERS: Mapping[str, Callable[[Verdict], str]] = {
     "junit.xml": junit.render,
     "summary.md": summary.render,
 }
@@ -22,12 +24,13 @@ def write_all(run_dir: pathlib.Path, record: Mapping[str, Any]) -> None:
     Each file, and the folder of Allure's results, appears whole or not at all. Raises
     DamagedVerdictError, and OSError when the disk does not take it.
     """
+    verdict = read(record)
     for name, render in WRITERS.items():
-        write_whole(run_dir / name, render(record))
+        write_whole(run_dir / name, render(verdict))
     # Imported late: Allure's library takes a tenth of a second, and the checks need not wait for it.
     from reports import allure  # noqa: PLC0415 - see above
 
-    _replace_folder(run_dir / allure.FOLDER, allure.render(record))
+    _replace_folder(run_dir / allure.FOLDER, allure.render(verdict))
 
 
 def _replace_folder(folder: pathlib.Path, files: Mapping[str, str]) -> None:

@@ -12,8 +12,11 @@ from typing import IO, Any
 
 from gates.cli.streams import teller
 from gates.cli.view import View, view_for
+from gates.decide.outcome import EXIT_OUR_FAILURE
 from gates.decide.scope import Gate
+from gates.decide.verdict import Verdict
 from gates.run.runner import Callbacks, Question, Runner
+from reports.verdict import read
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,23 +53,18 @@ def ask(gate: Gate, arguments: argparse.Namespace, stdout: IO[str], stderr: IO[s
     return show(verdict, arguments.output, stdout)
 
 
-def show(verdict: dict[str, Any], output: str, stdout: IO[str]) -> int:
+def show(verdict: Verdict, output: str, stdout: IO[str]) -> int:
     """Print a verdict as text or json and return its exit code."""
     if output == "json":
-        stdout.write(json.dumps(verdict, indent=1, allow_nan=False) + "\n")
+        stdout.write(json.dumps(verdict.record(), indent=1, allow_nan=False) + "\n")
     else:
-        _print(verdict, stdout)
-    code: int = verdict["exit_code"]
-    return code
+        # Imported late: rich takes a tenth of a second, and the checks need not wait for it.
+        from rich.console import Console  # noqa: PLC0415 - see above
 
+        from reports import terminal  # noqa: PLC0415 - see above
 
-def _print(verdict: dict[str, Any], stdout: IO[str]) -> None:
-    # Imported late: rich takes a tenth of a second, and the checks need not wait for it.
-    from rich.console import Console  # noqa: PLC0415 - see above
-
-    from reports import terminal  # noqa: PLC0415 - see above
-
-    terminal.print_verdict(verdict, Console(file=stdout))
+        terminal.print_verdict(read(verdict.record()), Console(file=stdout))
+    return EXIT_OUR_FAILURE if verdict.exit_code is None else verdict.exit_code
 
 
 class Interruption:

@@ -17,8 +17,8 @@ from gates.decide.history import ONE_DEPLOYMENT, PhaseRun, by_part, last, newest
 from gates.decide.outcome import Decision
 from gates.decide.schedule import WeeklyWindow, closing, time_left
 from gates.decide.scope import Phase
+from gates.decide.verdict import Verdict
 from reports import words
-from reports.verdict import Verdict
 from settings.environment import LocalFile
 from settings.people import LAST_PHASE
 

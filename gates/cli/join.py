@@ -10,7 +10,7 @@ from gates.cli import asking, runs
 from gates.cli.streams import teller
 from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE
 from gates.load import OUT
-from gates.run.join import NotJoinedError, Source, join
+from gates.run.join import Joined, NotJoinedError, join
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +50,6 @@ def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     return asking.show(verdict, arguments.output, stdout)
 
 
-def _source(name: str, out: pathlib.Path) -> Source:
+def _source(name: str, out: pathlib.Path) -> Joined:
     found = runs.find(name, out)
-    found.verdict()
-    return Source(found.path, found.record())
+    return Joined(found.path, found.verdict())

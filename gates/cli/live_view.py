@@ -17,14 +17,14 @@ from rich.text import Text
 
 from gates.decide.outcome import Outcome
 from reports import words
-from reports.progress import Progress
+from reports.events import Measured, shown_after
 from reports.terminal import WIDEST, colour_of
 
 LAST_REDS = 5
 DRAWN_PER_SECOND = 4
 
 
-def live_view(stream: IO[str], progress: Progress, environ: Mapping[str, str]) -> LiveView | None:
+def live_view(stream: IO[str], progress: Measured, environ: Mapping[str, str]) -> LiveView | None:
     """Return a view drawn on the stream, or None where it cannot show the characters."""
     console = _ProgressConsole(file=stream, force_terminal=True, highlight=False, _environ=environ)
     return None if console.options.ascii_only else LiveView(console, progress)
@@ -42,7 +42,7 @@ class LiveView:
     """Elapsed time, bar, the check under way, outcomes by region and the last red findings."""
 
     def __init__(
-        self, console: Console, progress: Progress, clock: Callable[[], float] = time.monotonic
+        self, console: Console, progress: Measured, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._progress = progress
         self._clock = clock
@@ -79,7 +79,7 @@ class LiveView:
     def event(self, event: Mapping[str, Any]) -> None:
         """Take an event in; the next drawing shows it."""
         running = self._progress.running
-        self._progress = self._progress.after(event)
+        self._progress = shown_after(self._progress, event)
         if self._progress.running != running:
             self._since = self._clock()
             self._note = ""
@@ -88,7 +88,7 @@ class LiveView:
         """Return the drawing of this moment."""
         return Group(*self._parts(self._progress))
 
-    def _parts(self, progress: Progress) -> Iterator[RenderableType]:
+    def _parts(self, progress: Measured) -> Iterator[RenderableType]:
         yield Padding(self._bar(progress), (0, 2))
         yield Padding(Text(self._now(progress), no_wrap=True, overflow="ellipsis"), (0, 2))
         yield Padding(_regions(progress), (0, 2))
@@ -103,8 +103,8 @@ class LiveView:
         for problem in progress.problems[-1:]:
             yield Padding(Text(f"problem: {words.one_line(problem)}", "yellow"), (0, 2))
 
-    def _bar(self, progress: Progress) -> Table:
-        done = len({check.id for check in progress.done})
+    def _bar(self, progress: Measured) -> Table:
+        done = len({one.check for one in progress.checks})
         colour = "red" if progress.reds() else "green"
         table = Table.grid(padding=(0, 2), expand=False)
         table.add_row(
@@ -114,13 +114,13 @@ class LiveView:
         )
         return table
 
-    def _now(self, progress: Progress) -> str:
+    def _now(self, progress: Measured) -> str:
         seconds = self._clock() - self._since
         doing = self._note or (f"now {progress.running}" if progress.running else "")
         return f"{doing}, {seconds:.0f} s" if doing and seconds >= 1 else doing
 
 
-def _regions(progress: Progress) -> Table:
+def _regions(progress: Measured) -> Table:
     table = Table.grid(padding=(0, 2))
     for region in progress.regions:
         tally = progress.tally(region)

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from gates.decide.plain_text import cleaned
+from gates.decide.verdict import Verdict
 from gates.load import OUT, ROOT
 from gates.run.cross_check import contradictions
 from reports.events import Measured, read_lines
-from reports.verdict import MOST_CONTRADICTIONS, DamagedVerdictError, Verdict, read
+from reports.verdict import MOST_CONTRADICTIONS, DamagedVerdictError, read
 
 VERDICT = "verdict.json"
 EVENTS = "events.jsonl"
@@ -70,7 +71,7 @@ class Run:
         record = self.record()
         try:
             verdict = read(record)
-            found = [*itertools.islice(contradictions(record, self.path), MOST_CONTRADICTIONS)]
+            found = [*itertools.islice(contradictions(verdict, self.path), MOST_CONTRADICTIONS)]
         except DamagedVerdictError as exc:
             raise self._unreadable(f"is damaged: {exc}") from exc
         except (OSError, KeyError, TypeError, ValueError, AttributeError) as exc:

@@ -17,11 +17,12 @@ from gates.cli import deployment_status, runs
 from gates.cli.deployment_status import PhaseStanding
 from gates.cli.runs import Run
 from gates.cli.streams import teller
+from gates.decide.fold import MISSING
 from gates.decide.outcome import EXIT_USAGE, Decision
+from gates.decide.verdict import RedCheck, Verdict
 from gates.load import OUT, load_catalogue
 from probes.observation import utc_now
 from reports import words
-from reports.verdict import MISSING, RedCheck, Verdict
 
 MOST_RUNS = 200
 """How far back is looked for an environment's newest run."""
@@ -99,7 +100,7 @@ def standings(out: pathlib.Path, env: str | None, now: dt.datetime) -> Standings
         if verdict.state == "refused":
             continue  # nothing ran
         name = verdict.environment
-        if name not in by_environment and env in (None, name, verdict.asked_as):
+        if name not in by_environment and env in (None, name, verdict.env):
             age = runs.age_seconds(verdict, now)
             by_environment[name] = Standing(candidate, verdict, age)
         if wanted <= set(by_environment):
@@ -119,7 +120,7 @@ def with_deployments(found: Standings, out: pathlib.Path, now: dt.datetime) -> S
             name: dataclasses.replace(
                 standing,
                 phases=deployment_status.standings(out, standing.verdict, rows, now),
-                window=deployment_status.window_left(standing.verdict.asked_as, now),
+                window=deployment_status.window_left(standing.verdict.env, now),
             )
             for name, standing in found.by_environment.items()
         },

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
 
+from gates.decide.verdict import outcome_in
 from reports import words
-from reports.progress import Progress, reds_of
+from reports.events import Measured, reds_of, shown_after
 
 
 class View(Protocol):
@@ -48,7 +49,7 @@ def view_for(
     A CI log (`CI`), a terminal that cannot move its cursor (`TERM`) and one that cannot show the
     characters get plain lines; `NO_COLOR` keeps the live view and takes its colours.
     """
-    progress = Progress(total_checks, tuple(regions))
+    progress = Measured(total=total_checks, regions=tuple(regions))
     dumb = environ.get("TERM", "").lower() in ("", "dumb", "unknown")
     if dumb or environ.get("CI", "").lower() not in ("", "0", "false") or not stream.isatty():
         return PlainView(stream, progress)
@@ -62,7 +63,7 @@ class PlainView:
     """One line for each finished check, its findings below: `12.3s IV-HEALTH-1 eu PASS, us PASS`."""
 
     def __init__(
-        self, stream: IO[str], progress: Progress, clock: Callable[[], float] = time.monotonic
+        self, stream: IO[str], progress: Measured, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._stream: IO[str] | None = stream
         self._progress = progress
@@ -86,11 +87,11 @@ class PlainView:
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Write what an event adds."""
-        before, self._progress = self._progress, self._progress.after(event)
-        for check in self._progress.done[len(before.done) :]:
+        before, self._progress = self._progress, shown_after(self._progress, event)
+        for check in self._progress.checks[len(before.checks) :]:
             regions = self._progress.regions
-            outcomes = ", ".join(f"{region} {check.outcome_in(region)}" for region in regions)
-            self._write(f"{self._elapsed()} {check.id} {outcomes}")
+            outcomes = ", ".join(f"{one} {outcome_in(check.regions, one)}" for one in regions)
+            self._write(f"{self._elapsed()} {check.check} {outcomes}")
             for red in (red for region in regions for red in reds_of(check, region)):
                 self._write(f"{red.region} {red.outcome}: {red.sentence}", indent="    ")
         for problem in self._progress.problems[len(before.problems) :]:

@@ -10,11 +10,14 @@ import collections
 import dataclasses
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from gates.decide.catalogue import Row
 from gates.decide.judgement import Judgement, outcome_of
+from gates.decide.kept import Kept
 from gates.decide.outcome import Decision, Meaning, Outcome, mildest_meaning, worst_decision
+
+MISSING = "MISSING"
+DOUBLED = "DOUBLED"
 
 
 class Stage(enum.StrEnum):
@@ -40,7 +43,7 @@ class RegionResult:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Kept):
     """Why a region is not GO."""
 
     check: str | None
@@ -51,18 +54,6 @@ class Reason:
     sentence: str
     owner: str | None
     judgement: Judgement | None
-
-    def record(self) -> dict[str, Any]:
-        """Return the reason as JSON values."""
-        return {
-            "check": self.check,
-            "region": self.region,
-            "outcome": self.outcome,
-            "decision": self.decision.value,
-            "sentence": self.sentence,
-            "owner": self.owner,
-            "judgement": None if self.judgement is None else self.judgement.record(),
-        }
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -172,7 +163,7 @@ def _not_once(row: Row, region: str, times: int, did: str) -> Reason:
     return Reason(
         check=row.id,
         region=region,
-        outcome="MISSING" if times == 0 else "DOUBLED",
+        outcome=MISSING if times == 0 else DOUBLED,
         decision=Decision.GO if advisory else Decision.HOLD,
         sentence=f"the check {did} in {region}; every required check runs exactly once",
         owner=row.owner,

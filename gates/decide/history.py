@@ -10,12 +10,16 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
+from pydantic import PlainSerializer
+
+from gates.decide.kept import READ_ON, Kept
 from gates.decide.outcome import Decision, worst_decision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from gates.decide.catalogue import Row
     from gates.decide.fold import Reason
@@ -24,6 +28,9 @@ ONE_DEPLOYMENT = dt.timedelta(hours=12)
 """The runbook's phases take two hours; what is half a day old belongs to another try."""
 CLOCKS_DIFFER = dt.timedelta(minutes=1)
 """So far two machines' clocks may be apart; what is later than that was written by a wrong one."""
+
+
+Moment = Annotated[dt.datetime, PlainSerializer(lambda at: at.isoformat(timespec="milliseconds"))]
 
 
 class Kind(enum.StrEnum):
@@ -38,12 +45,14 @@ class Kind(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Kept):
     """One record of the history."""
+
+    __pydantic_config__ = READ_ON
 
     kind: Kind
     run: str
-    at: dt.datetime
+    at: Moment
     regions: tuple[str, ...]
     attempts: Mapping[str, int] = dataclasses.field(default_factory=dict)
     """By region: the number of the record with which the attempt began that this belongs to; 0, the first."""
@@ -53,47 +62,9 @@ class Entry:
     """What was asked: 2, or 2.1."""
     parts: Mapping[str, Mapping[str, Decision | None]] = dataclasses.field(default_factory=dict)
     """By part of the phase, then by region; None until the run has ended."""
-    started_at: dt.datetime | None = None
+    started_at: Moment | None = None
     live: bool = False
     """Whether a failure could mean ROLLBACK, as the release may carry traffic."""
-
-    def record(self) -> dict[str, Any]:
-        """Return the entry as JSON values."""
-        return {
-            "kind": self.kind.value,
-            "run": self.run,
-            "at": self.at.isoformat(timespec="milliseconds"),
-            "regions": list(self.regions),
-            "attempts": dict(self.attempts),
-            "digests": dict(self.digests),
-            "phase": self.phase,
-            "parts": {
-                part: {region: said and said.value for region, said in by_region.items()}
-                for part, by_region in self.parts.items()
-            },
-            "started_at": self.started_at and self.started_at.isoformat(timespec="milliseconds"),
-            "live": self.live,
-        }
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Entry:
-        """Read an entry back; raises KeyError, TypeError, ValueError or AttributeError for another thing."""
-        began = record["started_at"]
-        return cls(
-            kind=Kind(record["kind"]),
-            run=record["run"],
-            at=dt.datetime.fromisoformat(record["at"]),
-            regions=tuple(record["regions"]),
-            attempts=dict(record["attempts"]),
-            digests=dict(record["digests"]),
-            phase=record["phase"],
-            parts={
-                part: {region: said and Decision(said) for region, said in by_region.items()}
-                for part, by_region in record["parts"].items()
-            },
-            started_at=began and dt.datetime.fromisoformat(began),
-            live=bool(record["live"]),
-        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,12 +7,24 @@ import enum
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator
+
+from gates.decide.kept import Kept
 from gates.decide.outcome import Meaning, Outcome, worst_outcome
 from gates.decide.plain_text import cleaned
 
 Scalar = str | int | float | bool | None
+
+
+def _bounded(value: Scalar) -> Scalar:
+    if isinstance(value, int) and not isinstance(value, bool) and _finite(value) is None:
+        raise ValueError("a number beyond all bounds")
+    return value
+
+
+_Shown = Annotated[Scalar, AfterValidator(_bounded)]
 UNAUTHORIZED, FORBIDDEN, TOO_MANY_REQUESTS = 401, 403, 429
 REFUSALS = (UNAUTHORIZED, FORBIDDEN, TOO_MANY_REQUESTS, 407, 511)
 """Statuses that refuse whoever asks, and so say nothing of patients; 407 and 511 are a proxy's of ours."""
@@ -97,7 +109,7 @@ _SHAPES = (
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Kept):
     """What one rule says of one measured thing in one region."""
 
     outcome: Outcome
@@ -107,8 +119,8 @@ class Judgement:
     """What was measured, in words."""
     sentence: str
     """The finding for people: what was found and what was wanted."""
-    observed: Scalar = None
-    target: Scalar = None
+    observed: _Shown = None
+    target: _Shown = None
     unit: str = ""
     means: Meaning | None = None
     """What a FAIL asks for here, where that is less than the catalogue's `on_fail`."""
@@ -123,41 +135,6 @@ class Judgement:
             value = getattr(self, field.name)
             if not isinstance(value, enum.Enum):
                 object.__setattr__(self, field.name, cleaned(value))
-
-    def record(self) -> dict[str, Any]:
-        """Return the judgement as JSON values."""
-        record = dataclasses.asdict(self)
-        record["outcome"] = self.outcome.value
-        record["means"] = None if self.means is None else self.means.value
-        record["data"] = dict(self.data)
-        return record
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Judgement:
-        """Read a judgement back; raises KeyError, TypeError or ValueError for a damaged record."""
-        fields = dict(record)
-        fields["outcome"] = Outcome(fields["outcome"])
-        fields["means"] = None if fields["means"] is None else Meaning(fields["means"])
-        judgement = cls(**fields)
-        if not _is_well_formed(judgement):
-            raise TypeError("a field of the judgement is of another type")
-        return judgement
-
-
-def _is_well_formed(judgement: Judgement) -> bool:
-    texts = (
-        judgement.rule,
-        judgement.subject,
-        judgement.sentence,
-        judgement.unit,
-        judgement.clears,
-    )
-    numbers = (judgement.observed, judgement.target)
-    return (
-        all(isinstance(text, str) for text in texts)
-        and all(isinstance(one, str | bool | None) or _finite(one) is not None for one in numbers)
-        and isinstance(judgement.data, Mapping)
-    )
 
 
 def outcome_of(judgements: tuple[Judgement, ...]) -> Outcome | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gates.decide.catalogue import COUNTDOWN, WINDOWS, Row
+from gates.decide.kept import Kept
 from gates.decide.scope import Gate, Phase, PostDeploy, PreDeploy
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ OWN_CATALOGUE = "the environment has checks of its own"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class NotAsked:
+class NotAsked(Kept):
     """One thing of which a decision says nothing."""
 
     what: str
@@ -29,10 +30,6 @@ class NotAsked:
     why: str
     checks: tuple[str, ...] = ()
     """The checks that nobody asked."""
-
-    def record(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return {"what": self.what, "why": self.why, "checks": list(self.checks)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gates.decide.catalogue import COUNTDOWN, EVERY_PHASE, Row, in_window
+from gates.decide.catalogue import COUNTDOWN, EVERY_PHASE, WINDOWS, Row, in_window
 from gates.decide.fold import Stage
 from settings.people import LAST_PHASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from gates.decide.verdict import Verdict
 
 NEVER_LIVE = ("1", "3.1")
 """What these change carries no traffic, wherever traffic is: a failure stops and rolls nothing back."""
@@ -231,16 +233,15 @@ class Phase:
         return ()
 
 
-def gate_of(record: Mapping[str, Any]) -> Gate:
-    """Return the gate that a verdict's record is of; raises KeyError, TypeError or ValueError."""
-    name = record["gate"]
-    if name == PostDeploy.name:
-        return PostDeploy(record["window"])
-    if name == PreDeploy.name:
-        return PreDeploy(record["at"])
-    if name == Phase.name:
-        return Phase.parse(record["phase"])
-    raise ValueError(f"gate {name!r}")
+def gate_of(verdict: Verdict) -> Gate:
+    """Return the gate that a verdict is of; raises ValueError for one that there is not."""
+    if verdict.gate == PostDeploy.name and verdict.window in WINDOWS:
+        return PostDeploy(verdict.window)
+    if verdict.gate == PreDeploy.name and verdict.at in COUNTDOWN:
+        return PreDeploy(verdict.at)
+    if verdict.gate == Phase.name and verdict.phase is not None:
+        return Phase.parse(verdict.phase)
+    raise ValueError(f"gate {verdict.gate!r}")
 
 
 def no_such_part(gate: Gate, rows: Iterable[Row]) -> str | None:

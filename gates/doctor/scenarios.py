@@ -63,15 +63,13 @@ def _untried(end: ChildEnd, log: pathlib.Path) -> str:
 
 def _findings(wanted: Sequence[str], found: lines.Lines, untried: str) -> list[Finding]:
     """Return one finding for each thing that is not described, with the scenarios that need it."""
-    if set(wanted) - set(found.finished):
+    if set(wanted) - {one.check for one in found.finished}:
         return [_bad(f"the scenarios could not be tried: {untried}")]
     needing: dict[str, list[str]] = collections.defaultdict(list)
-    for check, events in found.finished.items():
-        judged = (
-            one for result in found.results if result.check == check for one in result.judgements
-        )
+    for ended in found.finished:
+        judged = (one for noted in ended.regions.values() for one in noted.judgements)
         for sentence in {one.sentence for one in judged if one.rule == "configuration"}:
-            needing[sentence].append(f"{check} “{events[-1]['title']}”")
+            needing[sentence].append(f"{ended.check} “{ended.title}”")
     if needing:
         return [_bad(f"{what}, for {', '.join(checks)}") for what, checks in needing.items()]
     words = f"all that the scenarios need is described ({len(wanted)} tried)"

@@ -5,22 +5,19 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
-import json
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from gates.decide.fold import Folded, fold
-from gates.decide.not_asked import OTHER_REGIONS
+from gates.decide.not_asked import OTHER_REGIONS, NotAsked
 from gates.decide.outcome import Decision, worst_decision
 from gates.decide.scope import gate_of
+from gates.decide.verdict import Source, Verdict
 from gates.load import OUT, load_catalogue
 from gates.run import lines, verdict
 from gates.run.cross_check import asked_by
-from gates.run.evidence import read_back, write_json
 from gates.run.manifest import manifest
 from probes.observation import utc_now
-from reports import writers
 from steps.kit.request import EVENTS, new_run_id
 
 SAME = (
@@ -38,15 +35,15 @@ OLDEST_SECONDS = 3600.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Source:
+class Joined:
     """A run that is joined: its verdict as it lies on disk, read and found consistent."""
 
     folder: pathlib.Path
-    record: Mapping[str, Any]
+    verdict: Verdict
 
     @property
     def lines(self) -> lines.Lines:
-        """What its checks found, line by line; raises ValueError where they are not kept."""
+        """What its checks found, line by line; raises NotJoinedError where they are not kept."""
         if not (self.folder / EVENTS).is_file():
             raise NotJoinedError(
                 f"run {self.run} has no {EVENTS}, from which its checks are folded again; name a region's "
@@ -57,60 +54,62 @@ class Source:
     @property
     def run(self) -> str:
         """Its id."""
-        return str(self.record["run"])
+        return self.verdict.run
 
     @property
     def regions(self) -> tuple[str, ...]:
         """The regions that it decided about."""
-        return tuple(self.record["regions"])
+        return tuple(self.verdict.regions)
 
-    def evidence(self) -> dict[str, str]:
+    def source(self) -> Source:
         """Return where it lies, with the digest of its verdict."""
         data = (self.folder / "verdict.json").read_bytes()
-        digest = hashlib.sha256(data).hexdigest()
-        return {"run": self.run, "folder": str(self.folder), "sha256": digest}
+        return Source(self.run, str(self.folder), hashlib.sha256(data).hexdigest())
 
 
 class NotJoinedError(ValueError):
     """Runs of which no verdict can be made; the text says why."""
 
 
-def join(sources: Sequence[Source], out: pathlib.Path = OUT) -> dict[str, Any]:
+def join(runs: Sequence[Joined], out: pathlib.Path = OUT) -> Verdict:
     """Fold all lines of runs of the same question into one verdict, on disk when this returns.
 
     Whatever keeps them from being one (another release, a region twice or not at all, a run that did
     not end) holds the release. Raises NotJoinedError where it would be better than one of its runs, and
     OSError, KeyError, TypeError or ValueError for what is no run.
     """
-    first = sources[0].record
-    gate = gate_of(first)
-    regions = _regions(sources)
+    first = runs[0].verdict
+    gate, regions = gate_of(first), _regions(runs)
     scope = gate.scope(
         load_catalogue(asked_by(first).features),
-        switched=any(source.record["traffic_switched_at"] for source in sources),
+        switched=any(one.verdict.traffic_switched_at for one in runs),
     )
-    asked = manifest(scope.rows, first["sections"])
-    measured = lines.together([source.lines for source in sources])
+    asked = manifest(scope.rows, first.sections)
+    several = [one.lines for one in runs]
+    measured = lines.Lines(
+        tuple(line for one in several for line in one.finished),
+        tuple(problem for one in several for problem in one.problems),
+    )
     excused = verdict.not_applicable_results(asked, regions)
-    wrong = (*problems(sources), *measured.problems)
+    wrong = (*problems(runs), *measured.problems)
     folded = fold(asked.rows, regions, (*measured.results, *excused), scope.stages, wrong)
-    _refuse_better(folded, sources)
-    run = new_run_id(f"join-{gate.kind}")
+    _refuse_better(folded, runs)
     header = verdict.Header(
-        run=run,
+        run=new_run_id(f"join-{gate.kind}"),
         gate=gate,
-        environment=first["environment"],
-        asked_as=str(first.get("asked_as") or first["environment"]),
-        release=first["release"],
+        environment=first.environment,
+        asked_as=first.env,
+        release=first.release,
         started_at=utc_now(),
     )
-    opened = verdict.opening(header) | {
-        **{key: first[key] for key in KEPT},
-        "not_asked": _not_asked(sources),
-        "joined": [source.evidence() for source in sources],
-    }
+    opened = dataclasses.replace(
+        verdict.opening(header),
+        **{key: getattr(first, key) for key in KEPT},
+        not_asked=_not_asked(runs),
+        joined=tuple(one.source() for one in runs),
+    )
     decided = verdict.decided(opened, folded, asked, scope.stages, measured)
-    named = ", ".join(f"{source.run} ({', '.join(source.regions)})" for source in sources)
+    named = ", ".join(f"{one.run} ({', '.join(one.regions)})" for one in runs)
     closed = verdict.closed(
         decided,
         state="complete",
@@ -118,14 +117,15 @@ def join(sources: Sequence[Source], out: pathlib.Path = OUT) -> dict[str, Any]:
         now=utc_now(),
         sentences=[f"Joined from {named}."],
     )
-    _write(out / run, closed)
+    (out / closed.run).mkdir(parents=True)
+    verdict.keep(out / closed.run, closed)
     return closed
 
 
-def _refuse_better(folded: Folded, sources: Sequence[Source]) -> None:
+def _refuse_better(folded: Folded, runs: Sequence[Joined]) -> None:
     """Raise NotJoinedError for a run that said worse: it was decided by other rules than these."""
-    for source in sources:
-        said = Decision(source.record["decision"] or Decision.HOLD)
+    for source in runs:
+        said = source.verdict.decision or Decision.HOLD
         if worst_decision([said, folded.decision]) is not folded.decision:
             raise NotJoinedError(
                 f"run {source.run} said {said} of {', '.join(source.regions)}, and folded again here "
@@ -133,33 +133,33 @@ def _refuse_better(folded: Folded, sources: Sequence[Source]) -> None:
             )
 
 
-def problems(sources: Sequence[Source]) -> Iterator[str]:
+def problems(runs: Sequence[Joined]) -> Iterator[str]:
     """Yield what keeps runs from being one, in words; nothing where they are."""
-    yield from _not_ended(sources)
-    yield from _too_old(sources, utc_now())
-    yield from _differing(sources)
-    wanted = [str(region) for region in sources[0].record["environment_regions"]]
-    had = [region for source in sources for region in source.regions]
+    yield from _not_ended(runs)
+    yield from _too_old(runs, utc_now())
+    yield from _differing(runs)
+    wanted = runs[0].verdict.environment_regions
+    had = [region for source in runs for region in source.regions]
     for region in dict.fromkeys([*wanted, *had]):
         if region not in had:
             yield f"no run of {region} was given; run the gate there and join again"
         elif had.count(region) > 1:
-            runs = [source.run for source in sources if region in source.regions]
-            yield f"{region} is in {len(runs)} runs: {', '.join(runs)}; name one of them"
+            named = [source.run for source in runs if region in source.regions]
+            yield f"{region} is in {len(named)} runs: {', '.join(named)}; name one of them"
 
 
-def _not_ended(sources: Sequence[Source]) -> Iterator[str]:
-    for source in sources:
-        if source.record["state"] != "complete":
-            yield f"run {source.run} did not end by itself: {source.record['state']}; run it again"
-        for reason in source.record["reasons"]:
-            if reason["check"] is None:
-                yield f"run {source.run}: {reason['sentence']}"
+def _not_ended(runs: Sequence[Joined]) -> Iterator[str]:
+    for source in runs:
+        if not source.verdict.complete:
+            yield f"run {source.run} did not end by itself: {source.verdict.state}; run it again"
+        for reason in source.verdict.reasons:
+            if reason.check is None:
+                yield f"run {source.run}: {reason.sentence}"
 
 
-def _too_old(sources: Sequence[Source], now: dt.datetime) -> Iterator[str]:
-    for source in sources:
-        began = dt.datetime.fromisoformat(str(source.record["started_at"]))
+def _too_old(runs: Sequence[Joined], now: dt.datetime) -> Iterator[str]:
+    for source in runs:
+        began = dt.datetime.fromisoformat(source.verdict.started_at)
         minutes = (now - began).total_seconds() / 60
         if not -5 <= minutes <= OLDEST_SECONDS / 60:  # noqa: PLR2004 - machines' clocks differ
             yield (
@@ -168,39 +168,33 @@ def _too_old(sources: Sequence[Source], now: dt.datetime) -> Iterator[str]:
             )
 
 
-def _differing(sources: Sequence[Source]) -> Iterator[str]:
-    first, *others = sources
+def _differing(runs: Sequence[Joined]) -> Iterator[str]:
+    first, *others = runs
     for other in others:
         for key in SAME:
-            if other.record[key] != first.record[key]:
+            one, another = getattr(first.verdict, key), getattr(other.verdict, key)
+            if one != another:
                 yield (
-                    f"{other.run} is of {key} {other.record[key]}, {first.run} of {first.record[key]}; "
+                    f"{other.run} is of {key} {_shown(another)}, {first.run} of {_shown(one)}; "
                     "only runs of the same question make one verdict"
                 )
         for name in DIGESTS:
-            if other.record["digests"].get(name) != first.record["digests"].get(name):
+            if other.verdict.digests.get(name) != first.verdict.digests.get(name):
                 yield f"{other.run} was made with another {name} than {first.run}; run one again"
-    if first.record["digests"]["catalogue"] != verdict.catalogue_digest(
-        asked_by(sources[0].record)
-    ):
+    if first.verdict.digests["catalogue"] != verdict.catalogue_digest(asked_by(first.verdict)):
         yield "the runs were made with another catalogue than this checkout's; run them again"
 
 
-def _regions(sources: Sequence[Source]) -> tuple[str, ...]:
-    wanted = sources[0].record["environment_regions"]
-    return tuple(dict.fromkeys([*wanted, *(one for source in sources for one in source.regions)]))
+def _shown(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
 
-def _not_asked(sources: Sequence[Source]) -> list[dict[str, Any]]:
+def _regions(runs: Sequence[Joined]) -> tuple[str, ...]:
+    wanted = runs[0].verdict.environment_regions
+    return tuple(dict.fromkeys([*wanted, *(one for source in runs for one in source.regions)]))
+
+
+def _not_asked(runs: Sequence[Joined]) -> tuple[NotAsked, ...]:
     """Return what any of the runs was not asked; that a region is another run's is what joining is for."""
-    found = (one for source in sources for one in source.record["not_asked"])
-    return [
-        *{(one["what"], one["why"]): one for one in found if one["why"] != OTHER_REGIONS}.values()
-    ]
-
-
-def _write(run_dir: pathlib.Path, record: dict[str, Any]) -> None:
-    run_dir.mkdir(parents=True)
-    writers.write_all(run_dir, record)
-    write_json(run_dir / "verdict.json", record)
-    read_back(run_dir / "verdict.json", json.loads(json.dumps(record)))
+    found = (one for run in runs for one in run.verdict.not_asked)
+    return tuple({(one.what, one.why): one for one in found if one.why != OTHER_REGIONS}.values())

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from typing import Any
 
 from gates.decide.fold import RegionResult
-from gates.decide.judgement import Judgement
+from gates.decide.kept import MalformedError
 from gates.decide.outcome import Outcome
-from gates.decide.plain_text import cleaned
+from gates.decide.verdict import FINISHED, Finished
+from reports.events import event_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Lines:
-    """Everything that a child said, in order."""
+    """Everything that a child said, in order; of several children what ran in two of them ran twice."""
 
-    results: tuple[RegionResult, ...]
-    finished: Mapping[str, tuple[Mapping[str, Any], ...]]
-    """The `check_finished` events of each check; a doubled check has more than one."""
+    finished: tuple[Finished, ...]
     problems: tuple[str, ...]
+
+    @property
+    def results(self) -> tuple[RegionResult, ...]:
+        """What each check found in each region; one that ran twice has two."""
+        return tuple(
+            RegionResult(one.check, region, noted.judgements)
+            for one in self.finished
+            for region, noted in one.regions.items()
+        )
 
 
 class Tail:
@@ -41,10 +48,7 @@ class Tail:
             data = file.read()
         self._read += len(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            event = _event(line)
-            if event is not None:
-                yield event
+        yield from filter(None, map(event_of, lines))
 
 
 def read(path: pathlib.Path) -> Lines:
@@ -54,75 +58,31 @@ def read(path: pathlib.Path) -> Lines:
     Any other unreadable line is a problem of the run: something wrote there that is not our recorder.
     """
     data = path.read_bytes() if path.exists() else b""
-    results: list[RegionResult] = []
-    finished: dict[str, tuple[Mapping[str, Any], ...]] = {}
+    finished: list[Finished] = []
     problems: list[str] = []
     *lines, _torn = data.split(b"\n")
     for number, line in enumerate(lines, start=1):
-        event = _event(line)
+        event = event_of(line) if line else {}
         if event is None:
-            problems += [f"line {number} of {path.name} is unreadable"] if line else []
+            problems.append(f"line {number} of {path.name} is unreadable")
         elif event.get("event") == "problem":
             problems.append(str(event.get("sentence")))
-        elif event.get("event") == "check_finished":
+        elif event.get("event") == FINISHED:
             try:
-                found = _results(event)
-            except (KeyError, TypeError, ValueError, AttributeError):
+                found = Finished.from_record(event)
+            except MalformedError:
                 problems.append(f"line {number} of {path.name} is no result of a check")
-                continue
-            results += found
-            finished[event["check"]] = (*finished.get(event["check"], ()), event)
-            problems += _claims(found)
-    return Lines(tuple(results), finished, tuple(problems))
+            else:
+                finished.append(found)
+                problems += _claims(found)
+    return Lines(tuple(finished), tuple(problems))
 
 
-def together(several: Iterable[Lines]) -> Lines:
-    """Return the lines of several children as one's: what ran in two of them ran twice."""
-    several = tuple(several)
-    finished: dict[str, tuple[Mapping[str, Any], ...]] = {}
-    for one in several:
-        for check, events in one.finished.items():
-            finished[check] = (*finished.get(check, ()), *events)
-    return Lines(
-        tuple(result for one in several for result in one.results),
-        finished,
-        tuple(problem for one in several for problem in one.problems),
-    )
-
-
-def _results(event: Mapping[str, Any]) -> list[RegionResult]:
-    check = event["check"]
-    if not isinstance(check, str):
-        raise TypeError("the check's id is no text")
-    return [
-        RegionResult(check, region, _judgements(noted))
-        for region, noted in event["regions"].items()
-    ]
-
-
-def _judgements(noted: Mapping[str, Any]) -> tuple[Judgement, ...]:
-    if not (isinstance(noted["judgements"], list) and isinstance(noted["observations"], list)):
-        raise TypeError("judgements and observations are no lists")
-    return tuple(Judgement.from_record(record) for record in noted["judgements"])
-
-
-def _claims(results: Iterable[RegionResult]) -> list[str]:
+def _claims(found: Finished) -> list[str]:
     """Return a problem for each claim not to apply: the catalogue's rule alone says that."""
     return [
-        f"{result.check} claims in {result.region} that it does not apply, which only its rule in "
+        f"{found.check} claims in {region} that it does not apply, which only its rule in "
         "the catalogue can say"
-        for result in results
-        if any(one.outcome is Outcome.NOT_APPLICABLE for one in result.judgements)
+        for region, noted in found.regions.items()
+        if any(one.outcome is Outcome.NOT_APPLICABLE for one in noted.judgements)
     ]
-
-
-def _event(line: bytes) -> dict[str, Any] | None:
-    try:
-        event = json.loads(line, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return None
-    return cleaned(event) if isinstance(event, dict) else None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")

@@ -18,14 +18,14 @@ from gates.decide.history import by_part
 from gates.decide.not_asked import Surroundings, not_asked, unmet
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.scope import Gate, Scope, no_such_part
+from gates.decide.verdict import Verdict
 from gates.load import OUT, Checks, load_catalogue, load_policy
 from gates.run import lines, verdict
 from gates.run.child import ChildPlan, run_child
-from gates.run.evidence import read_back, write_json
+from gates.run.evidence import write_json
 from gates.run.history import Chronicle
 from gates.run.manifest import Manifest, check_scenarios, manifest
 from probes.observation import utc_now
-from reports import writers
 from settings.policy import Policy
 from steps.kit.history import History
 from steps.kit.request import (
@@ -97,24 +97,23 @@ class Runner:
         self._callbacks = callbacks
         self._run = new_run_id(question.gate.kind)
         self.run_dir = out / self._run
-        self._verdict: dict[str, Any] = {}
-
-    def run(self) -> dict[str, Any]:
-        """Return the verdict, which is on disk when this returns; raises OSError where it can't be."""
-        question = self._question
-        header = verdict.Header(
-            run=self._run,
-            gate=question.gate,
-            environment=name_of(question.env),
-            asked_as=question.env,
-            release=question.release,
-            started_at=utc_now(),
+        self._verdict = verdict.opening(
+            verdict.Header(
+                run=self._run,
+                gate=question.gate,
+                environment=name_of(question.env),
+                asked_as=question.env,
+                release=question.release,
+                started_at=utc_now(),
+            )
         )
+
+    def run(self) -> Verdict:
+        """Return the verdict, which is on disk when this returns; raises OSError where it can't be."""
         self.run_dir.mkdir(parents=True)
-        self._verdict = verdict.opening(header)
-        write_json(self.run_dir / "verdict.json", self._verdict)
+        write_json(self.run_dir / "verdict.json", self._verdict.record())
         try:
-            refuse_malformed(question.release, question.switched_at)
+            refuse_malformed(self._question.release, self._question.switched_at)
             self._measure()
         except RequestError as exc:
             self._close("refused", EXIT_USAGE, *exc.sentences)
@@ -160,18 +159,19 @@ class Runner:
         others = [region for region in settings.regions if region not in regions]
         around = Surroundings(catalogue, load_catalogue(), loaded.sections, others)
         digests = verdict.digests(checks)
-        self._verdict |= {
-            "release": release.tag,
-            "stage": scope.stage,
-            "environment_regions": list(settings.regions),
-            "sections": sorted(loaded.sections),
-            "not_asked": [one.record() for one in not_asked(gate, around)],
-            "time_scale": settings.time_scale,
-            "follows": gate.follows(catalogue),
-            "traffic_switched_at": switched_at and switched_at.isoformat(),
-            "switched_at_given": question.switched_at is not None,
-            "digests": digests | {"environment": verdict.digest_of(loaded.path)},
-        }
+        self._verdict = dataclasses.replace(
+            self._verdict,
+            release=release.tag,
+            stage=scope.stage,
+            environment_regions=tuple(settings.regions),
+            sections=tuple(sorted(loaded.sections)),
+            not_asked=not_asked(gate, around),
+            time_scale=settings.time_scale,
+            follows=gate.follows(catalogue),
+            traffic_switched_at=None if switched_at is None else switched_at.isoformat(),
+            switched_at_given=question.switched_at is not None,
+            digests=digests | {"environment": verdict.digest_of(loaded.path)},
+        )
         history = History(store_of(loaded), settings.name, release.tag)
         chronicle = Chronicle(history, self._run, question.env, regions, digests)
         return Asked(
@@ -196,9 +196,9 @@ class Runner:
             environment_file=loaded.path,
             run_dir=self.run_dir,
             manifest=manifest_file,
-            release=self._verdict["release"],
+            release=self._verdict.release or "",
             regions=asked.regions,
-            switched_at=self._verdict["traffic_switched_at"],
+            switched_at=self._verdict.traffic_switched_at,
             deadline_seconds=deadline_seconds + DEADLINE_GRACE_SECONDS,
             debug=self._question.debug,
             phase=self._question.gate.number,
@@ -219,12 +219,12 @@ class Runner:
     def _keep(self, asked: Asked, folded: Folded) -> str | None:
         """Add what was decided to the history; return why it could not be added, or None."""
         back = [where for where, said in folded.by_region.items() if said is Decision.ROLLBACK]
-        if self._verdict["state"] != "complete":
+        if not self._verdict.complete:
             # An interrupted run says nothing of what it measured; it did end, and nothing was GO.
             folded, back = dataclasses.replace(folded, reasons=HELD), []
         if asked.parts:
             parts = by_part(asked.manifest.rows, asked.parts, asked.regions, folded.reasons)
-            began = dt.datetime.fromisoformat(self._verdict["started_at"])
+            began = dt.datetime.fromisoformat(self._verdict.started_at)
             return asked.chronicle.end(parts, began)
         return asked.chronicle.rolled_back(back) if back else None
 
@@ -257,10 +257,7 @@ class Runner:
         self._verdict = verdict.closed(
             self._verdict, state=state, exit_code=exit_code, now=utc_now(), sentences=sentences
         )
-        writers.write_all(self.run_dir, self._verdict)
-        # Last: whoever finds a decision here finds all other reports too.
-        write_json(self.run_dir / "verdict.json", self._verdict)
-        read_back(self.run_dir / "verdict.json", self._verdict)
+        verdict.keep(self.run_dir, self._verdict)
 
 
 def _check_asked(gate: Gate, catalogue: Sequence[Row], features: pathlib.Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Builds the verdict: everything that was asked, found and decided, as one JSON value."""
+"""Builds the verdict: everything that was asked, found and decided."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import hashlib
 import pathlib
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from gates.decide.catalogue import Row
-from gates.decide.fold import Folded, RegionResult, Stage
+from gates.decide.fold import MISSING, Folded, RegionResult, Stage
 from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.outcome import Outcome
 from gates.decide.plain_text import plain
 from gates.decide.scope import Gate
+from gates.decide.verdict import SCHEMA, CheckResult, Finished, Result, Verdict
 from gates.load import ROOT, Checks
+from gates.run.evidence import read_back, write_json
 from gates.run.lines import Lines
 from gates.run.manifest import Manifest
+from reports import writers
 
-SCHEMA = 1
 VERSION = "0.1.0"
 
 
@@ -40,75 +41,87 @@ class Header:
     started_at: dt.datetime
 
 
-def opening(header: Header) -> dict[str, Any]:
+def opening(header: Header) -> Verdict:
     """Return the verdict that is written first: whoever reads it knows that nothing is decided."""
-    return {
-        "schema": SCHEMA,
-        "run": header.run,
-        "state": "incomplete",
-        "decision": None,
-        "exit_code": None,
-        "gate": header.gate.name,
-        **header.gate.asked,
-        "follows": None,
-        "environment": plain(header.environment),
-        "asked_as": plain(header.asked_as),
-        "release": header.release and plain(header.release),
-        "stage": None,
-        "regions": {},
-        "traffic_switched_at": None,
-        "switched_at_given": False,
-        "environment_regions": [],
-        "sections": [],
-        "not_asked": [],
-        "time_scale": 1.0,
-        "started_at": header.started_at.isoformat(timespec="milliseconds"),
-        "finished_at": None,
-        "elapsed_seconds": None,
-        "counts": {},
-        "sentences": list(header.gate.remarks),
-        "reasons": [],
-        "advisories": [],
-        "checks": [],
-        "versions": {"gate": VERSION, "python": platform.python_version(), "commit": _commit()},
-        "digests": digests(Checks()),
-    }
+    gate = header.gate
+    return Verdict(
+        schema=SCHEMA,
+        run=header.run,
+        state="incomplete",
+        decision=None,
+        exit_code=None,
+        gate=gate.name,
+        window=gate.asked["window"],
+        phase=gate.asked["phase"],
+        at=gate.asked["at"],
+        environment=plain(header.environment),
+        asked_as=plain(header.asked_as),
+        release=header.release and plain(header.release),
+        started_at=header.started_at.isoformat(timespec="milliseconds"),
+        sentences=tuple(gate.remarks),
+        versions={"gate": VERSION, "python": platform.python_version(), "commit": _commit()},
+        digests=digests(Checks()),
+    )
 
 
 def closed(
-    verdict: Mapping[str, Any],
+    verdict: Verdict,
     *,
     state: str,
     exit_code: int,
     now: dt.datetime,
     sentences: Iterable[str] = (),
-) -> dict[str, Any]:
+) -> Verdict:
     """Return the verdict with its end: state, exit code, time and what to tell people."""
-    started_at = dt.datetime.fromisoformat(verdict["started_at"])
-    return {
-        **verdict,
-        "state": state,
-        "exit_code": exit_code,
-        "finished_at": now.isoformat(timespec="milliseconds"),
-        "elapsed_seconds": round((now - started_at).total_seconds(), 3),
-        "sentences": [*verdict["sentences"], *map(plain, sentences)],
-    }
+    took = now - dt.datetime.fromisoformat(verdict.started_at)
+    return dataclasses.replace(
+        verdict,
+        state=state,
+        exit_code=exit_code,
+        finished_at=now.isoformat(timespec="milliseconds"),
+        elapsed_seconds=round(took.total_seconds(), 3),
+        sentences=(*verdict.sentences, *map(plain, sentences)),
+    )
 
 
 def decided(
-    verdict: Mapping[str, Any],
+    verdict: Verdict,
     folded: Folded,
     manifest: Manifest,
     stages: Mapping[str, Stage],
     lines: Lines,
-) -> dict[str, Any]:
+) -> Verdict:
     """Return the verdict with decision, reasons and every check."""
-    regions = tuple(folded.by_region)
-    checks = [_check(row, None, lines, regions) for row in manifest.required]
-    checks += [_check(row, rule, lines, regions) for row, rule in manifest.not_applicable]
-    checks = [check | {"stage": stages[check["id"]].value} for check in checks]
-    said = {"sentences": [*verdict["sentences"], *_remarks(lines)]}
-    return {**verdict, **said, **decision(folded, checks)}
+    checks = tuple(
+        _check(row, rule, lines, tuple(folded.by_region), stages[row.id])
+        for row, rule in (*((row, None) for row in manifest.required), *manifest.not_applicable)
+    )
+    counts = collections.Counter(
+        result.outcome.value if result.outcome else MISSING
+        for check in checks
+        for result in check.regions.values()
+    )
+    return dataclasses.replace(
+        verdict,
+        decision=folded.decision,
+        regions=folded.by_region,
+        counts=dict(sorted(counts.items())),
+        sentences=(*verdict.sentences, *_remarks(lines)),
+        reasons=folded.reasons,
+        advisories=folded.advisories,
+        checks=checks,
+    )
+
+
+def keep(run_dir: pathlib.Path, verdict: Verdict) -> None:
+    """Write every report, then the verdict: whoever finds a decision there finds all the others too.
+
+    Raises OSError, and DamagedVerdictError for a verdict that contradicts itself.
+    """
+    record = verdict.record()
+    writers.write_all(run_dir, record)
+    write_json(run_dir / "verdict.json", record)
+    read_back(run_dir / "verdict.json", record)
 
 
 def _remarks(lines: Lines) -> list[str]:
@@ -117,21 +130,6 @@ def _remarks(lines: Lines) -> list[str]:
         judgement.data.get("remark") for result in lines.results for judgement in result.judgements
     )
     return list(dict.fromkeys(str(remark) for remark in found if remark))
-
-
-def decision(folded: Folded, checks: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what a fold adds to a verdict."""
-    counts = collections.Counter(
-        region["outcome"] or "MISSING" for check in checks for region in check["regions"].values()
-    )
-    return {
-        "decision": folded.decision.value,
-        "regions": {region: decision.value for region, decision in folded.by_region.items()},
-        "counts": dict(sorted(counts.items())),
-        "reasons": [reason.record() for reason in folded.reasons],
-        "advisories": [reason.record() for reason in folded.advisories],
-        "checks": checks,
-    }
 
 
 def not_applicable_results(manifest: Manifest, regions: Iterable[str]) -> list[RegionResult]:
@@ -162,36 +160,39 @@ def digest_of(path: pathlib.Path) -> str:
     return _digest([path])
 
 
-def _check(row: Row, rule: str | None, lines: Lines, regions: Iterable[str]) -> dict[str, Any]:
-    events = lines.finished.get(row.id, ())
-    last = events[-1] if events else {}
-    took = [event["elapsed_seconds"] for event in events if event.get("elapsed_seconds")]
-    return {
-        "id": row.id,
-        "title": last.get("title"),
-        "phase": row.phase,
-        "owner": row.owner,
-        "severity": row.severity,
-        "on_fail": row.on_fail.value,
-        "not_applicable": rule,
-        "elapsed_seconds": max(took, default=None),
-        "finished_at": last.get("at"),
-        "regions": {region: _region(events, rule, region) for region in regions},
-    }
+def _check(
+    row: Row, rule: str | None, lines: Lines, regions: Iterable[str], stage: Stage
+) -> CheckResult:
+    ran = [one for one in lines.finished if one.check == row.id]
+    last = ran[-1] if ran else None
+    return CheckResult(
+        id=row.id,
+        title=None if last is None else last.title,
+        phase=row.phase,
+        owner=row.owner,
+        severity=row.severity,
+        on_fail=row.on_fail,
+        not_applicable=rule,
+        elapsed_seconds=max((one.elapsed_seconds or 0.0 for one in ran), default=0.0) or None,
+        finished_at=None if last is None else last.at,
+        regions={region: _result(ran, rule, region) for region in regions},
+        stage=stage.value,
+    )
 
 
-def _region(events: Sequence[Mapping[str, Any]], rule: str | None, region: str) -> dict[str, Any]:
+def _result(ran: Iterable[Finished], rule: str | None, region: str) -> Result:
     """Return what every run of a check found in a region: a second run hides nothing of the first."""
-    noted = [event["regions"][region] for event in events if region in event["regions"]]
-    judgements = [] if rule is None else [_not_applicable(rule).record()]
-    judgements += [one for found in noted for one in found["judgements"]]
-    outcome = outcome_of(tuple(map(Judgement.from_record, judgements)))
-    return {
-        "outcome": None if outcome is None else outcome.value,
-        "ran": len(noted) + (rule is not None),
-        "judgements": judgements,
-        "observations": [one for found in noted for one in found["observations"]],
-    }
+    noted = [one.regions[region] for one in ran if region in one.regions]
+    judgements = (
+        *(() if rule is None else (_not_applicable(rule),)),
+        *(one for found in noted for one in found.judgements),
+    )
+    return Result(
+        outcome=outcome_of(judgements),
+        ran=len(noted) + (rule is not None),
+        judgements=judgements,
+        observations=tuple(one for found in noted for one in found.observations),
+    )
 
 
 def _not_applicable(rule: str) -> Judgement:

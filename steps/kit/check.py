@@ -7,9 +7,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from gates.decide.judgement import Judgement, outcome_of
+from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.plain_text import cleaned
+from gates.decide.verdict import Noted, Observed
 from probes.observation import Observation
 
 
@@ -34,14 +35,6 @@ class CheckBroke(Exception):  # noqa: N818 - it reports another exception
         return cls(f"{type(raised).__name__}{place}")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Noted:
-    """What one region's part of a check has gathered."""
-
-    judgements: tuple[Judgement, ...] = ()
-    observations: tuple[Mapping[str, Any], ...] = ()
-
-
 class Check:
     """Gathers observations and judgements from several threads; raises nothing until asked.
 
@@ -57,14 +50,14 @@ class Check:
         """Whether a bad answer counts only once it lasted: a FAIL that merely holds costs no wait."""
         self.read: dict[object, Any] = {}
         """What was read already, None for what could not be: see `steps.kit.asked`."""
-        self._noted = {region: Noted() for region in regions}
+        self._noted = {region: Noted((), ()) for region in regions}
         self._lock = threading.Lock()
 
     def observe(self, region: str, observation: Observation[Any]) -> None:
         """Keep an observation as evidence."""
         with self._lock:
             noted = self._noted[region]
-            kept = (*noted.observations, cleaned(observation.record()))
+            kept = (*noted.observations, Observed.from_record(cleaned(observation.record())))
             self._noted[region] = dataclasses.replace(noted, observations=kept)
 
     def judge(self, region: str, *judgements: Judgement) -> None:
@@ -92,7 +85,7 @@ class Check:
 
     def outcome(self, region: str) -> Outcome | None:
         """Return a region's outcome so far; None while nothing was judged there."""
-        return outcome_of(self.noted()[region].judgements)
+        return self.noted()[region].outcome
 
     def raise_if_not_passed(self) -> None:
         """Raise CheckNotPassed with every finding, or when a region has none at all."""

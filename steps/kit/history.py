@@ -79,7 +79,7 @@ class History:
                 entries = (*entries, Entry.from_record(record))
                 wrong = impossible(entries)
             except (KeyError, TypeError, ValueError, AttributeError) as exc:
-                wrong = f"it holds another thing, {type(exc).__name__} at {exc}"
+                wrong = f"it holds another thing, {exc}"
             if wrong:
                 raise self._damaged(f"{number:06d}.json is not its next record: {wrong}")
             previous = digest_of(record)

@@ -18,8 +18,3 @@ def compare(name: str, text: str, folder: pathlib.Path = FOLDER) -> None:
         path.write_text(text, encoding="utf-8")
     assert path.is_file(), f"no golden file {name}; GOLDEN_WRITE=1 writes it"
     assert text == path.read_text(encoding="utf-8")
-
-
-def names() -> set[str]:
-    """Return the names of all golden files."""
-    return {path.name for path in FOLDER.iterdir()}

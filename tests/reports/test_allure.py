@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 
+from gates.decide.verdict import Verdict
 from reports import allure
 from tests.reports import verdicts
 
@@ -13,16 +15,16 @@ STATUS = {"PASS": "passed", "NOT_APPLICABLE": "skipped", "FAIL": "failed"}
 THE_RUN = "The run itself"
 
 
-def results(record: Any) -> list[dict[str, Any]]:
-    return [json.loads(text) for text in allure.render(record).values()]
+def results(verdict: Verdict) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in allure.render(verdict).values()]
 
 
-def of_checks(record: Any) -> list[dict[str, Any]]:
-    return [result for result in results(record) if not result["name"].startswith(THE_RUN)]
+def of_checks(verdict: Verdict) -> list[dict[str, Any]]:
+    return [result for result in results(verdict) if not result["name"].startswith(THE_RUN)]
 
 
-def of_run(record: Any) -> dict[str, Any]:
-    (found,) = (result for result in results(record) if result["name"].startswith(THE_RUN))
+def of_run(verdict: Verdict) -> dict[str, Any]:
+    (found,) = (result for result in results(verdict) if result["name"].startswith(THE_RUN))
     return found
 
 
@@ -32,26 +34,25 @@ def parameters(result: dict[str, Any]) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", [name for name in verdicts.EVERY if name != "advisory"])
 def test_every_row_has_a_result_in_every_region_with_the_verdicts_outcome(name: str) -> None:
-    record = verdicts.EVERY[name]()
+    verdict = verdicts.EVERY[name]()
 
     expected: collections.Counter[str] = collections.Counter()
-    for outcome, number in record["counts"].items():
+    for outcome, number in verdict.counts.items():
         expected[STATUS.get(outcome, "broken")] += number
 
-    assert collections.Counter(result["status"] for result in of_checks(record)) == expected
+    assert collections.Counter(result["status"] for result in of_checks(verdict)) == expected
 
 
 @pytest.mark.parametrize("name", verdicts.EVERY)
 def test_only_a_go_looks_passed_and_the_run_says_why(name: str) -> None:
-    record = verdicts.EVERY[name]()
-    run = of_run(record)
+    verdict = verdicts.EVERY[name]()
+    run = of_run(verdict)
 
-    assert (run["status"] == "passed") == (record["decision"] == "GO")
+    assert (run["status"] == "passed") == verdict.is_go
     steps = [step["name"] for step in run.get("steps", [])]
-    for reason in record["reasons"]:
-        assert any(reason["sentence"] in step for step in steps)
-    for sentence in record["sentences"]:
-        assert sentence in steps
+    for reason in verdict.reasons:
+        assert any(reason.sentence in step for step in steps)
+    assert set(verdict.sentences) <= set(steps)
 
 
 def test_a_run_that_was_stopped_shows_what_it_did_not_measure() -> None:
@@ -90,7 +91,7 @@ def test_environment_region_and_window_tell_tests_apart(
     other: dict[str, str], *, same: bool
 ) -> None:
     one = {result["historyId"] for result in results(verdicts.go())}
-    two = {result["historyId"] for result in results(verdicts.go() | other)}
+    two = {result["historyId"] for result in results(verdicts.changed(verdicts.go(), **other))}
 
     assert len(one) == len(results(verdicts.go()))
     assert (one == two) is same
@@ -114,10 +115,10 @@ def test_a_result_keeps_owner_severity_and_the_judgements_with_their_facts() -> 
 
 
 def test_a_result_lies_where_its_check_lay_in_time() -> None:
-    record = verdicts.go()
-    record["checks"][0] |= {"finished_at": verdicts.AT, "elapsed_seconds": 2.0}
+    go = verdicts.go()
+    check = dataclasses.replace(go.checks[0], finished_at=verdicts.AT, elapsed_seconds=2.0)
 
-    first = of_checks(record)[0]
+    first = of_checks(verdicts.changed(go, checks=(check, *go.checks[1:])))[0]
 
     assert first["stop"] - first["start"] == 2000
     assert first["stop"] == 1795396561250

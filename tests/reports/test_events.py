@@ -5,43 +5,42 @@ from typing import Any
 
 import pytest
 
-from reports.events import read_lines
-from reports.progress import Progress
+from reports.events import Measured, read_lines, shown_after
 from tests.reports import verdicts
 
-
-def finished(check: dict[str, Any]) -> dict[str, Any]:
-    regions = {
-        region: {key: found[key] for key in ("judgements", "observations")}
-        for region, found in check["regions"].items()
-    }
-    return {
+CHECKS = verdicts.hold().checks[:5]
+WHOLE: list[dict[str, Any]] = [
+    {
         "event": "check_finished",
         "at": verdicts.AT,
-        "check": check["id"],
-        "title": check["title"],
-        "elapsed_seconds": check["elapsed_seconds"],
-        "regions": regions,
+        "check": check.id,
+        "title": check.title,
+        "elapsed_seconds": check.elapsed_seconds,
+        "regions": {
+            region: {key: found.record()[key] for key in ("judgements", "observations")}
+            for region, found in check.regions.items()
+        },
     }
+    for check in CHECKS
+]
 
 
 def started(check: str) -> dict[str, Any]:
     return {"event": "check_started", "at": verdicts.AT, "check": check}
 
 
-CHECKS = verdicts.hold()["checks"][:5]
-WHOLE = [finished(check) for check in CHECKS]
-
-
 def lines_of(*events: dict[str, Any]) -> list[str]:
     return [json.dumps(event) for event in events]
 
 
-def test_events_tell_what_was_measured_until_a_run_was_killed() -> None:
-    measured = read_lines([*lines_of(*WHOLE[:3], started("IV-PERF-1")), '{"event":"check_fin'])
+TORN = "\n".join([*lines_of(*WHOLE[:4], started("IV-PERF-3")), '{"event":"check_fin'])
 
-    assert [check.id for check in measured.checks] == ["IV-HEALTH-1", "IV-HEALTH-5", "IV-HEALTH-6"]
-    assert measured.running == "IV-PERF-1"
+
+def test_events_tell_what_was_measured_until_a_run_was_killed() -> None:
+    measured = read_lines(TORN.split("\n"))
+
+    assert [one.check for one in measured.checks] == [check.id for check in CHECKS[:4]]
+    assert measured.running == "IV-PERF-3"
     assert measured.unreadable_lines == 1
     assert measured.last_at == verdicts.AT
 
@@ -66,17 +65,20 @@ def test_a_line_that_cannot_be_read_is_counted_and_never_guessed(line: str) -> N
 
 
 def test_progress_counts_outcomes_by_region() -> None:
-    progress = Progress(5, ("eu", "us"))
+    progress = Measured(total=5, regions=("eu", "us", "ap"))
     for event in (*WHOLE, started("IV-FLOW-1")):
-        progress = progress.after(event)
+        progress = shown_after(progress, event)
 
     assert progress.tally("eu") == {"PASS": 3, "INCONCLUSIVE": 1, "FAIL": 1}
     assert progress.tally("us") == {"PASS": 4, "FAIL": 1}
+    assert progress.tally("ap") == {"MISSING": 5}
     assert progress.running == "IV-FLOW-1"
-    assert [(red.check, red.region, red.outcome) for red in progress.reds()] == [
-        ("IV-PERF-1", "eu", "INCONCLUSIVE"),
+    reds = [(red.check, red.region, red.outcome) for red in progress.reds()]
+    assert reds[-4:] == [
+        ("IV-PERF-1", "ap", "MISSING"),
         ("IV-PERF-3", "eu", "FAIL"),
         ("IV-PERF-3", "us", "FAIL"),
+        ("IV-PERF-3", "ap", "MISSING"),
     ]
 
 
@@ -91,14 +93,7 @@ def test_progress_counts_outcomes_by_region() -> None:
     ],
 )
 def test_an_event_that_cannot_be_read_is_a_problem_and_ends_nothing(event: Any) -> None:
-    progress = Progress(5, ("eu",)).after(event)
+    progress = shown_after(Measured(), event)
 
-    assert progress.done == ()
+    assert progress.checks == ()
     assert "cannot be read" in progress.problems[0]
-
-
-def test_a_check_that_says_nothing_of_a_region_is_missing_there() -> None:
-    progress = Progress(1, ("eu", "us", "ap")).after(WHOLE[0])
-
-    assert progress.tally("ap") == {"MISSING": 1}
-    assert progress.reds()[0].region == "ap"

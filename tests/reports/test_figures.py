@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from reports import explanation, figures, plain, summary
-from reports.verdict import read
+from gates.decide.verdict import Verdict
+from reports import explanation, figures, summary, terminal
 from tests.reports import verdicts
 from tests.reports.test_terminal import drawn
 
-RENDERERS: dict[str, Callable[[Any], str]] = {
-    "verdict.json": json.dumps,
-    "explain": lambda record: explanation.render(read(record)),
-    "explain as JSON": lambda record: json.dumps(explanation.as_json(read(record))),
+RENDERERS: dict[str, Callable[[Verdict], str]] = {
+    "verdict.json": lambda verdict: json.dumps(verdict.record()),
+    "explain": explanation.render,
+    "explain as JSON": lambda verdict: json.dumps(explanation.as_json(verdict)),
     "summary": summary.render,
-    "plain lines": plain.render,
-    "terminal": lambda record: drawn(record, 200),
+    "plain lines": terminal.plain,
+    "terminal": lambda verdict: drawn(verdict, 200),
 }
 
 
 @pytest.mark.parametrize("render", RENDERERS.values(), ids=RENDERERS)
-def test_a_quantile_that_did_not_decide_is_marked(render: Callable[[Any], str]) -> None:
+def test_a_quantile_that_did_not_decide_is_marked(render: Callable[[Verdict], str]) -> None:
     assert "142 ms (interpolated)" in render(verdicts.between_bounds())
 
 
@@ -34,12 +33,12 @@ def test_a_quantile_that_decided_for_a_go_is_marked(name: str) -> None:
 
 
 @pytest.mark.parametrize("render", RENDERERS.values(), ids=RENDERERS)
-def test_a_counted_objective_is_not_marked(render: Callable[[Any], str]) -> None:
+def test_a_counted_objective_is_not_marked(render: Callable[[Verdict], str]) -> None:
     assert "interpolated" not in render(verdicts.go())
 
 
 def test_a_quantile_shows_both_bounds_around_its_target() -> None:
-    verdict = read(verdicts.between_bounds())
+    verdict = verdicts.between_bounds()
     (reason,) = verdict.reasons
     assert reason.judgement is not None
     found = [(fact.label, fact.text) for fact in figures.facts(reason.judgement)]
@@ -52,7 +51,7 @@ def test_a_quantile_shows_both_bounds_around_its_target() -> None:
 
 
 def test_its_key_figure_is_the_proof_at_the_lower_bound() -> None:
-    figure = figures.key_figures(read(verdicts.interpolated()))[0]
+    figure = figures.key_figures(verdicts.interpolated())[0]
     assert figure.text == (
         "p95 41 ms (interpolated); 1.52 % over 50 ms, proved at most 1.88 %, budget 5 %, "
         "4,000 samples"
@@ -61,7 +60,8 @@ def test_its_key_figure_is_the_proof_at_the_lower_bound() -> None:
 
 @pytest.mark.parametrize("lost", ["quantile", "samples", "budget", "over_bounds"])
 def test_a_damaged_quantile_is_shown_as_far_as_it_goes(lost: str) -> None:
-    record = verdicts.between_bounds()
-    for reason in record["reasons"]:
-        del reason["judgement"]["data"][lost]
-    assert "142 ms" in explanation.render(read(record))
+    verdict = verdicts.between_bounds()
+    for reason in verdict.reasons:
+        assert reason.judgement is not None
+        del reason.judgement.data[lost]  # type: ignore[attr-defined]  # damaged
+    assert "142 ms" in explanation.render(verdict)

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
+from gates.decide.verdict import Verdict
 from reports import junit, words
-from reports.verdict import Verdict, read
 from tests.reports import verdicts
 
 
-def phase(record: Any, **changes: Any) -> Verdict:
-    return read(record | {"gate": "phase", "phase": "2.1", "window": None, **changes})
+def phase(verdict: Verdict, **changes: Any) -> Verdict:
+    asked = {"gate": "phase", "phase": "2.1", "window": None}
+    return dataclasses.replace(verdict, **{**asked, **changes})
 
 
 def test_a_phase_is_named_as_on_the_command_line() -> None:
@@ -32,26 +34,23 @@ def test_a_stop_says_that_nothing_carries_traffic_and_that_work_is_undone() -> N
 
 
 def test_a_run_that_is_held_by_itself_sends_nobody_to_look_for_a_red_check() -> None:
-    held = verdicts.verdict_of(verdicts.passing(), problems=("the child died",))
-    steps = words.next_steps(phase(held))
+    steps = words.next_steps(phase(verdicts.held("the child died")))
     assert "no check is red" in steps[0]
     assert steps[1] == "Mend what stands under Why; it is about the run and not about the platform."
 
 
 def test_the_countdown_is_asked_again_up_to_the_same_time() -> None:
-    asked = {"gate": "pre-deploy", "window": None, "at": "T-3d"}
-    verdict = read(verdicts.no_go() | asked)
+    verdict = phase(verdicts.no_go(), gate="pre-deploy", phase=None, at="T-3d")
     assert "due by T-3d" in words.scope(verdict)
     assert words.again_command(verdict).endswith("--release v1.2.0 --at T-3d")
 
 
 def test_a_phases_suites_are_called_after_it() -> None:
-    record = verdicts.go() | {"gate": "phase", "phase": "2.1", "window": None}
-    assert 'name="phase-2.1.eu"' in junit.render(record)
+    assert 'name="phase-2.1.eu"' in junit.render(phase(verdicts.go()))
 
 
 def test_a_command_can_be_pasted_whatever_was_typed() -> None:
-    verdict = read(verdicts.changed(verdicts.refused(), release="v1 2; reboot"))
+    verdict = verdicts.changed(verdicts.refused(), release="v1 2; reboot")
     assert " --release 'v1 2; reboot'" in words.again_command(verdict)
 
 
@@ -65,7 +64,7 @@ def test_a_switch_that_was_told_on_the_command_line_is_told_again() -> None:
 
 
 def test_a_go_of_one_region_asks_for_the_others_before_anything_goes_on() -> None:
-    verdict = phase(verdicts.go(), environment_regions=["eu", "us", "asia"], follows="phase 3")
+    verdict = phase(verdicts.go(), environment_regions=("eu", "us", "asia"), follows="phase 3")
     (step,) = words.next_steps(verdict)
     assert step == (
         "This is GO for eu, us alone. Ask asia too, then join the runs: "

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import collections
-import copy
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from gates.decide.catalogue import Row
 from gates.decide.events import Counts
-from gates.decide.fold import Folded, RegionResult, Stage, fold
+from gates.decide.fold import Stage, fold
 from gates.decide.judgement import Judgement, below, equals
+from gates.decide.not_asked import NotAsked
 from gates.decide.objective import Evidence, Sustained, judge_rollback, judge_target
-from gates.decide.outcome import Meaning, Outcome, worst_outcome
+from gates.decide.outcome import Meaning, Outcome
 from gates.decide.quantile import Bucket, Over, judge_quantile
+from gates.decide.verdict import Finished, Noted, Observed, Verdict
+from gates.run.lines import Lines
+from gates.run.manifest import Manifest
+from gates.run.verdict import decided, not_applicable_results
 from settings.objectives import Objective
 
 RUN = "20261123T011536Z-post-deploy-a1b2c3"
@@ -94,18 +97,25 @@ ROWS = (
     row("IV-PERF-1", "sre", Meaning.ROLLBACK),
     row("IV-PERF-3", "sre", Meaning.ROLLBACK),
 )
-MADE_WITH = {
-    "versions": {"gate": "0.1.0", "python": "3.11.7", "commit": None},
-    "digests": {"policy": "sha256:1", "catalogue": "sha256:2", "environment": "sha256:3"},
-}
-NOT_ASKED = [
-    {
-        "what": "synthetic",
-        "why": "the environment has no such section",
-        "checks": ["IV-FLOW-1"],
-    },
-    {"what": "the first 1h", "why": "due later", "checks": ["IV-LOG-1", "IV-LOG-2"]},
-]
+OPENED = Verdict(
+    schema=1,
+    run=RUN,
+    state="complete",
+    decision=None,
+    exit_code=None,
+    gate="post-deploy",
+    window="15m",
+    environment="local",
+    release="v1.2.0",
+    not_asked=(
+        NotAsked("synthetic", "the environment has no such section", ("IV-FLOW-1",)),
+        NotAsked("the first 1h", "due later", ("IV-LOG-1", "IV-LOG-2")),
+    ),
+    traffic_switched_at="2026-11-23T01:15:20+00:00",
+    started_at="2026-11-23T01:15:36.100+00:00",
+    finished_at="2026-11-23T01:16:07.300+00:00",
+    elapsed_seconds=31.2,
+)
 NOT_DUE = row("IV-FLOW-1", "qa", Meaning.ROLLBACK)
 
 
@@ -159,11 +169,6 @@ def instrument_away(region: str) -> tuple[Judgement, ...]:
     )
 
 
-def blocked() -> tuple[Judgement, ...]:
-    sentence = "A patient can pay could not be tried: blocked by the broken step “login”"
-    return (Judgement(Outcome.INCONCLUSIVE, "blocked", "A patient can pay", sentence),)
-
-
 def passing() -> Found:
     """Return results with which every check passes in every region."""
     found: Found = {}
@@ -179,17 +184,10 @@ def passing() -> Found:
     return found
 
 
-def observation(region: str, seconds: float = 0.0042) -> dict[str, Any]:
-    return {
-        "probe": "http",
-        "target": f"GET http://{region}.example/health",
-        "started_at": AT,
-        "elapsed_seconds": seconds,
-        "phases": {"resolve": 0.0001, "connect": 0.0002, "tls": None, "wait": seconds - 0.0003},
-        "facts": {"status": 200},
-        "failure": None,
-        "attempts": 1,
-    }
+def observation(region: str, seconds: float = 0.0042) -> Observed:
+    phases = {"resolve": 0.0001, "connect": 0.0002, "tls": None, "wait": seconds - 0.0003}
+    target = f"GET http://{region}.example/health"
+    return Observed("http", target, AT, seconds, phases, {"status": 200}, None, 1)
 
 
 def verdict_of(
@@ -199,125 +197,76 @@ def verdict_of(
     rows: tuple[Row, ...] = ROWS,
     problems: tuple[str, ...] = (),
     twice: tuple[tuple[str, str], ...] = (),
-) -> Any:
-    """Return the complete verdict that the real fold makes of these results; `twice` ran once more."""
-    folded = _folded(found, stage, rows, problems, twice)
-    checks = [_check(item, found) for item in rows]
-    for check in checks:
-        for region, cell in check["regions"].items():
-            cell["ran"] = 1 + twice.count((check["id"], region))
-    checks.append(
-        {
-            **_check(NOT_DUE, {}),
-            "not_applicable": "the environment has no synthetic section",
-            "elapsed_seconds": None,
-            "regions": {region: _not_applicable() for region in REGIONS},
-        }
+) -> Verdict:
+    """Return the complete verdict that the gate makes of these results; `twice` ran once more."""
+    lines = Lines((*(_ended(item, found) for item in rows), *map(_again, twice)), ())
+    asked = Manifest(rows, ((NOT_DUE, "the environment has no synthetic section"),))
+    results = (*lines.results, *not_applicable_results(asked, REGIONS))
+    stages = dict.fromkeys((row.id for row in asked.rows), stage)
+    folded = fold(asked.rows, REGIONS, results, stages, problems)
+    made = decided(dataclasses.replace(OPENED, stage=stage.value), folded, asked, stages, lines)
+    checks = [dataclasses.replace(one, title=TITLES.get(one.id), stage=None) for one in made.checks]
+    return changed(made, exit_code=folded.decision.exit_code, checks=tuple(checks))
+
+
+def _ended(item: Row, found: Found) -> Finished:
+    return Finished(
+        check=item.id,
+        elapsed_seconds=20.4 if "PERF" in item.id else 0.123,
+        regions={
+            region: Noted(found[item.id, region], (observation(region), observation(region, 0.612)))
+            for region in REGIONS
+            if (item.id, region) in found
+        },
     )
-    return {
-        "schema": 1,
-        "run": RUN,
-        "state": "complete",
-        "decision": folded.decision.value,
-        "exit_code": folded.decision.exit_code,
-        "gate": "post-deploy",
-        "window": "15m",
-        "environment": "local",
-        "release": "v1.2.0",
-        "stage": stage.value,
-        "regions": {region: said.value for region, said in folded.by_region.items()},
-        "not_asked": NOT_ASKED,
-        "traffic_switched_at": "2026-11-23T01:15:20+00:00",
-        "started_at": "2026-11-23T01:15:36.100+00:00",
-        "finished_at": "2026-11-23T01:16:07.300+00:00",
-        "elapsed_seconds": 31.2,
-        "counts": _counts(checks),
-        "sentences": [],
-        "reasons": [reason.record() for reason in folded.reasons],
-        "advisories": [reason.record() for reason in folded.advisories],
-        "checks": checks,
-        **MADE_WITH,
-    }
 
 
-def _counts(checks: list[dict[str, Any]]) -> dict[str, int]:
-    cells = [cell["outcome"] or "MISSING" for c in checks for cell in c["regions"].values()]
-    return dict(collections.Counter(cells))
+def _again(ran: tuple[str, str]) -> Finished:
+    return Finished(check=ran[0], regions={ran[1]: Noted((), ())})
 
 
-def _folded(
-    found: Found,
-    stage: Stage,
-    rows: tuple[Row, ...],
-    problems: tuple[str, ...],
-    twice: tuple[tuple[str, str], ...],
-) -> Folded:
-    results = [RegionResult(check, region, items) for (check, region), items in found.items()]
-    results += [RegionResult(check, region, ()) for check, region in twice]
-    return fold(rows, REGIONS, results, stage, problems)
+def changed(verdict: Verdict, **changes: Any) -> Verdict:
+    """Return a verdict with changes that nothing else of it knows."""
+    return dataclasses.replace(verdict, **changes)
 
 
-def _check(item: Row, found: Found) -> dict[str, Any]:
-    return {
-        "id": item.id,
-        "title": TITLES.get(item.id, item.id),
-        "phase": item.phase,
-        "owner": item.owner,
-        "severity": item.severity,
-        "on_fail": item.on_fail.value,
-        "not_applicable": None,
-        "elapsed_seconds": 20.4 if "PERF" in item.id else 0.123,
-        "regions": {region: _cell(found.get((item.id, region), ()), region) for region in REGIONS},
-    }
+def held(sentence: str) -> Verdict:
+    """Return a verdict of which everything passed and whose run has a problem of its own."""
+    return verdict_of(passing(), problems=(sentence,))
 
 
-def _not_applicable() -> dict[str, Any]:
-    rule = Judgement(
-        Outcome.NOT_APPLICABLE,
-        "applies_if",
-        "the check",
-        "the environment has no synthetic section",
-    )
-    outcome = Outcome.NOT_APPLICABLE.value
-    return {"outcome": outcome, "judgements": [rule.record()], "observations": []}
+def failing(judgement: Judgement, stage: Stage = Stage.LIVE) -> Verdict:
+    """Return a verdict that one judgement of one check makes red in one region."""
+    return verdict_of(passing() | {("IV-HEALTH-1", "eu"): (judgement,)}, stage=stage)
 
 
-def _cell(judgements: tuple[Judgement, ...], region: str) -> dict[str, Any]:
-    outcome = worst_outcome(item.outcome for item in judgements) if judgements else None
-    return {
-        "outcome": None if outcome is None else outcome.value,
-        "judgements": [item.record() for item in judgements],
-        "observations": [observation(region), observation(region, 0.612)] if judgements else [],
-    }
-
-
-def go() -> Any:
+def go() -> Verdict:
     return verdict_of(passing())
 
 
-def rollback() -> Any:
+def rollback() -> Verdict:
     found = passing() | {("IV-PERF-3", "eu"): errors("eu", bad=121.0)}
     found["IV-HEALTH-6", "us"] = (below("database median latency of 7", 61.0, 50, "ms"),)
     return verdict_of(found)
 
 
-def hold() -> Any:
+def hold() -> Verdict:
     found = passing() | {("IV-PERF-3", region): errors(region, bad=12.0) for region in REGIONS}
     found["IV-PERF-1", "eu"] = p95("eu", slow=0.0, samples=41.0)
     return verdict_of(found)
 
 
-def interpolated() -> Any:
+def interpolated() -> Verdict:
     found = {("IV-PERF-1", region): quantile(region, 0.041, 61.0, 3.0) for region in REGIONS}
     return verdict_of(passing() | found)
 
 
-def between_bounds() -> Any:
+def between_bounds() -> Verdict:
     found = {("IV-PERF-1", "eu"): quantile("eu", 0.142, 700.0, 20.0)}
     return verdict_of(passing() | found)
 
 
-def no_prometheus() -> Any:
+def no_prometheus() -> Verdict:
     away = {
         (check, region): instrument_away(region)
         for check in ("IV-PERF-1", "IV-PERF-3")
@@ -326,23 +275,21 @@ def no_prometheus() -> Any:
     return verdict_of(passing() | away)
 
 
-def missing() -> Any:
+def missing() -> Verdict:
     found = passing()
     del found["IV-HEALTH-1", "us"]
     return verdict_of(found)
 
 
-def stopped() -> Any:
-    found = passing() | {("IV-HEALTH-1", "eu"): (equals("status of /health", 503, 200),)}
-    return verdict_of(found, stage=Stage.NOT_SWITCHED)
+def stopped() -> Verdict:
+    return failing(equals("status of /health", 503, 200), stage=Stage.NOT_SWITCHED)
 
 
-def no_go() -> Any:
-    found = passing() | {("IV-HEALTH-1", "eu"): (equals("status of /health", 503, 200),)}
-    return verdict_of(found, stage=Stage.BEFORE)
+def no_go() -> Verdict:
+    return failing(equals("status of /health", 503, 200), stage=Stage.BEFORE)
 
 
-def advisory() -> Any:
+def advisory() -> Verdict:
     rows = (*ROWS, row("IV-NOTE-1", "qa", Meaning.ADVISORY))
     found = passing() | {
         ("IV-NOTE-1", region): (below("page weight", 2.5, 2, "MB"),) for region in REGIONS
@@ -350,62 +297,35 @@ def advisory() -> Any:
     return verdict_of(found, rows=rows)
 
 
-def without_decision(state: str, *, exit_code: int | None, sentences: list[str]) -> Any:
+def without_decision(state: str, exit_code: int | None = None, *sentences: str) -> Verdict:
     """Return a verdict as it stands when the run did not come to a decision."""
-    return go() | {
-        "state": state,
-        "decision": None,
-        "exit_code": exit_code,
-        "regions": {},
-        "counts": {},
-        "sentences": sentences,
-        "reasons": [],
-        "checks": [],
-        "finished_at": None,
-        "elapsed_seconds": None,
-    }
+    ended = {"state": state, "exit_code": exit_code, "sentences": sentences}
+    return changed(OPENED, **ended, stage=Stage.LIVE.value, finished_at=None, elapsed_seconds=None)
 
 
-def incomplete() -> Any:
-    return without_decision("incomplete", exit_code=None, sentences=[])
+def incomplete() -> Verdict:
+    return without_decision("incomplete")
 
 
-def refused() -> Any:
+def refused() -> Verdict:
     sentence = "environments/prod.yaml: regions.eu.api: still says EDIT-ME; write the address."
-    return without_decision("refused", exit_code=78, sentences=[sentence])
+    return without_decision("refused", 78, sentence)
 
 
-def failed() -> Any:
+def failed() -> Verdict:
     sentence = "The disk is full: reports/out could not be written; free some space."
-    return without_decision("failed", exit_code=70, sentences=[sentence])
+    return without_decision("failed", 70, sentence)
 
 
-def interrupted() -> Any:
-    whole = missing()
-    return whole | {
-        "state": "interrupted",
-        "sentences": ["Interrupted by SIGTERM after 12 s; the synthetic records were removed."],
-    }
+def interrupted() -> Verdict:
+    sentence = "Interrupted by SIGTERM after 12 s; the synthetic records were removed."
+    return changed(missing(), state="interrupted", sentences=(sentence,))
 
 
-EVERY: Mapping[str, Callable[[], Any]] = {
-    "go": go,
-    "rollback": rollback,
-    "hold": hold,
-    "interpolated": interpolated,
-    "between_bounds": between_bounds,
-    "no_prometheus": no_prometheus,
-    "missing": missing,
-    "stopped": stopped,
-    "no_go": no_go,
-    "advisory": advisory,
-    "incomplete": incomplete,
-    "refused": refused,
-    "failed": failed,
-    "interrupted": interrupted,
+EVERY: Mapping[str, Callable[[], Verdict]] = {
+    one.__name__: one
+    for one in (
+        *(go, rollback, hold, interpolated, between_bounds, no_prometheus, missing, stopped, no_go),
+        *(advisory, incomplete, refused, failed, interrupted),
+    )
 }
-
-
-def changed(record: Any, **changes: Any) -> Any:
-    """Return a deep copy with top-level changes: one mutation of a valid verdict."""
-    return copy.deepcopy(record) | changes

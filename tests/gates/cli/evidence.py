@@ -6,6 +6,7 @@ import json
 import pathlib
 from typing import Any
 
+from gates.decide.verdict import Verdict
 from tests.reports import verdicts
 
 
@@ -15,12 +16,12 @@ def run_id(number: int, kind: str = "post-deploy") -> str:
 
 
 def leave(
-    out: pathlib.Path, run: str, record: Any = None, *, events: str = "", **changes: Any
+    out: pathlib.Path, run: str, verdict: Verdict | None = None, *, events: str = "", **changes: Any
 ) -> pathlib.Path:
     """Write a run's folder and return it."""
     folder = out / run
     folder.mkdir(parents=True)
-    whole = {**(verdicts.go() if record is None else record), "run": run, **changes}
+    whole = {**(verdict or verdicts.go()).record(), "run": run, **changes}
     (folder / "verdict.json").write_text(json.dumps(whole), encoding="utf-8")
     if events:
         (folder / "events.jsonl").write_text(events, encoding="utf-8")

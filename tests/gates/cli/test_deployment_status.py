@@ -15,6 +15,7 @@ from gates.cli import deployment_status, status
 from gates.decide.fold import Stage
 from gates.decide.judgement import equals
 from gates.decide.outcome import Meaning
+from gates.decide.verdict import Verdict
 from gates.load import load_catalogue
 from tests.gates.cli.evidence import leave, run_id
 from tests.reports import verdicts
@@ -40,10 +41,13 @@ def stopped(region: str = "us") -> dict[str, Any]:
     }
     found |= {(verdicts.ROWS[0].id, one): (equals("status", 200, 200),) for one in REGIONS}
     rows = (red, verdicts.ROWS[0])
-    record: dict[str, Any] = verdicts.verdict_of(found, stage=Stage.NOT_SWITCHED, rows=rows)
-    return {
-        key: record[key] for key in record if key not in ("gate", "window", "run", "started_at")
-    }
+    return said_by(verdicts.verdict_of(found, stage=Stage.NOT_SWITCHED, rows=rows))
+
+
+def said_by(verdict: Verdict) -> dict[str, Any]:
+    """Return what a verdict says, without what it was asked and when."""
+    asked = ("gate", "window", "phase", "run", "started_at")
+    return {key: value for key, value in verdict.record().items() if key not in asked}
 
 
 def shown(out: pathlib.Path, *arguments: str) -> str:
@@ -89,14 +93,13 @@ def test_a_region_that_nobody_asked_is_missing(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"release": "v1.1.0"}, {"environment": "staging"}, verdicts.interrupted()],
+    [{"release": "v1.1.0"}, {"environment": "staging"}, said_by(verdicts.interrupted())],
     ids=["another release", "another environment", "an interrupted run"],
 )
 def test_what_is_no_complete_run_of_this_deployment_does_not_count(
     tmp_path: pathlib.Path, changes: dict[str, Any]
 ) -> None:
-    ours = {key: changes[key] for key in changes if key not in ("gate", "phase", "window", "run")}
-    phase_run(tmp_path, 1, "2", **{key: ours[key] for key in ours if key != "started_at"})
+    phase_run(tmp_path, 1, "2", **changes)
     phase_run(tmp_path, 2, "1")
     assert "phase 2   missing" in shown(tmp_path, "--env", "local")
 

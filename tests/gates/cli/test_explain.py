@@ -11,25 +11,10 @@ import pytest
 
 from gates.cli import explain
 from gates.decide.outcome import Outcome
-from reports import explanation
-from reports.events import read_lines
-from reports.verdict import read
 from tests.gates.cli.evidence import leave, run_id
 from tests.gates.run import left
-from tests.reports import golden_files, verdicts
-from tests.reports.test_events import WHOLE, lines_of, started
-
-GOLDEN = (
-    "go",
-    "rollback",
-    "hold",
-    "no_prometheus",
-    "missing",
-    "advisory",
-    "refused",
-    "interrupted",
-)
-TORN = "\n".join([*lines_of(*WHOLE[:4], started("IV-PERF-3")), '{"event":"check_fin'])
+from tests.reports import verdicts
+from tests.reports.test_events import TORN
 
 
 def called(out: pathlib.Path, *arguments: str) -> tuple[int, str, str]:
@@ -38,20 +23,6 @@ def called(out: pathlib.Path, *arguments: str) -> tuple[int, str, str]:
     stdout, stderr = io.StringIO(), io.StringIO()
     parsed = parser.parse_args(["--out", str(out), *arguments])
     return explain.run(parsed, stdout, stderr), stdout.getvalue(), stderr.getvalue()
-
-
-@pytest.mark.parametrize("name", GOLDEN)
-def test_the_explanation_looks_as_its_golden_file(name: str) -> None:
-    text = explanation.render(read(verdicts.EVERY[name]()))
-
-    golden_files.compare(f"{name}.explain.txt", text)
-
-
-def test_a_killed_run_is_explained_by_its_events() -> None:
-    measured = read_lines(TORN.split("\n"))
-    text = explanation.render(read(verdicts.incomplete()), measured)
-
-    golden_files.compare("incomplete.explain.txt", text)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +92,7 @@ def test_without_any_run_it_says_how_to_make_one(tmp_path: pathlib.Path, folder:
         pytest.param("[]", id="no object"),
         pytest.param('{"schema": 9}', id="another schema"),
         pytest.param("\x00\x00", id="zeros of a crashed disk"),
-        pytest.param(json.dumps(verdicts.go() | {"exit_code": 10}), id="a contradiction"),
+        pytest.param(json.dumps(verdicts.go().record() | {"exit_code": 10}), id="a contradiction"),
         pytest.param("[" * 100_000, id="nesting without end"),
     ],
 )
@@ -148,9 +119,8 @@ def test_explaining_a_rollback_is_no_verdict_itself(tmp_path: pathlib.Path) -> N
 
 
 def test_a_query_stands_on_one_line_to_be_pasted(tmp_path: pathlib.Path) -> None:
-    record = verdicts.rollback()
-    leave(tmp_path, run_id(1), record)
-    query = record["reasons"][0]["judgement"]["data"]["queries"]["bad"]
+    leave(tmp_path, run_id(1), verdicts.rollback())
+    query = verdicts.rollback().record()["reasons"][0]["judgement"]["data"]["queries"]["bad"]
 
     _, stdout, _ = called(tmp_path)
 
@@ -158,16 +128,16 @@ def test_a_query_stands_on_one_line_to_be_pasted(tmp_path: pathlib.Path) -> None
 
 
 def test_the_json_holds_reasons_as_data(tmp_path: pathlib.Path) -> None:
-    record = verdicts.rollback()
-    leave(tmp_path, run_id(1), record)
+    leave(tmp_path, run_id(1), verdicts.rollback())
 
     code, stdout, _ = called(tmp_path, "--output", "json")
     said: dict[str, Any] = json.loads(stdout)
 
     assert code == 0
     assert said["decision"] == "ROLLBACK"
-    assert [reason["judgement"] for reason in said["reasons"]] == [
-        reason["judgement"] for reason in record["reasons"]
+    wanted = verdicts.rollback().record()["reasons"]
+    assert [{**one, "title": 0, "slowest": 0} for one in said["reasons"]] == [
+        {**one, "title": 0, "slowest": 0} for one in wanted
     ]
     assert said["passed"] == ["IV-HEALTH-1", "IV-HEALTH-5", "IV-PERF-1"]
 
@@ -185,8 +155,8 @@ def test_the_json_of_a_killed_run_holds_what_was_measured(tmp_path: pathlib.Path
 
 def _left(folder: pathlib.Path) -> tuple[pathlib.Path, dict[str, Any]]:
     red = left.a_run(folder, "eu", {"IV-HEALTH-1": [(Outcome.FAIL,)]})
-    green = left.a_run(folder / "another", "eu").record
-    return red.folder, dict(green) | {"run": red.run}
+    green = left.a_run(folder / "another", "eu").verdict
+    return red.folder, green.record() | {"run": red.run}
 
 
 def test_a_run_as_the_gate_left_it_is_explained(tmp_path: pathlib.Path) -> None:

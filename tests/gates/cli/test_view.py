@@ -9,7 +9,7 @@ from rich.console import Console
 
 from gates.cli.live_view import LiveView
 from gates.cli.view import PlainView, view_for
-from reports.progress import Progress
+from reports.events import Measured
 from tests.reports.test_events import WHOLE, started
 
 REGIONS = ("eu", "us")
@@ -56,7 +56,7 @@ def test_the_view_fits_the_stream(stream: io.StringIO, environ: dict[str, str], 
 
 def test_a_finished_check_is_one_line_and_its_findings_stand_below() -> None:
     stream = io.StringIO()
-    view = PlainView(stream, Progress(5, REGIONS), ticking(0.0, 12.34))
+    view = PlainView(stream, Measured(total=5, regions=REGIONS), ticking(0.0, 12.34))
 
     with view:
         view.note("bringing the local platform up")
@@ -76,7 +76,7 @@ def test_a_finished_check_is_one_line_and_its_findings_stand_below() -> None:
 
 
 def test_a_reader_that_went_away_does_not_end_the_run() -> None:
-    view = PlainView(ClosedPipe(), Progress(5, REGIONS))
+    view = PlainView(ClosedPipe(), Measured(total=5, regions=REGIONS))
 
     with view:
         view.note("first")
@@ -85,7 +85,7 @@ def test_a_reader_that_went_away_does_not_end_the_run() -> None:
 
 def test_the_drawing_shows_bar_current_check_regions_and_red_findings() -> None:
     console = Console(file=Terminal(), force_terminal=True, width=80, _environ=XTERM)
-    view = LiveView(console, Progress(18, REGIONS), ticking(0.0, 0.0, 75.0))
+    view = LiveView(console, Measured(total=18, regions=REGIONS), ticking(0.0, 0.0, 75.0))
     for event in (*WHOLE, started("IV-PERF-4")):
         view.event(event)
 

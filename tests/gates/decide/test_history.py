@@ -179,7 +179,7 @@ def test_an_entry_is_read_back_as_it_was_written() -> None:
     "damage", [{"kind": "approved"}, {"parts": {"1.1": {"eu": "FINE"}}}], ids=["kind", "decision"]
 )
 def test_a_record_of_another_kind_is_refused(damage: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"approved|FINE"):
+    with pytest.raises(ValueError, match=r"enum at (kind|parts)"):
         Entry.from_record(told(WHOLE)[1].record() | damage)
 
 

@@ -18,6 +18,7 @@ from gates.decide.scope import (
     stage_of,
 )
 from tests.gates.decide.values import a_result, a_row
+from tests.reports.verdicts import OPENED, changed
 
 
 def due(check: str, when: str, phase: str = "deploy") -> Row:
@@ -148,12 +149,12 @@ def test_a_gate_is_read_back_from_what_the_verdict_keeps(
     gate: Gate, asked: dict[str, str | None]
 ) -> None:
     assert gate.asked == asked
-    assert gate_of({"gate": gate.name, **asked}) == gate
+    assert gate_of(changed(OPENED, gate=gate.name, **asked)) == gate
 
 
 def test_a_verdict_of_an_unknown_gate_is_refused() -> None:
     with pytest.raises(ValueError, match="gate 'deploy'"):
-        gate_of({"gate": "deploy"})
+        gate_of(changed(OPENED, gate="deploy"))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import pathlib
@@ -13,7 +14,7 @@ from gates.decide.outcome import Outcome
 from gates.decide.scope import PostDeploy
 from gates.load import Checks, load_catalogue
 from gates.run import lines, verdict
-from gates.run.join import Source
+from gates.run.join import Joined
 from gates.run.manifest import manifest
 from settings.environment import CONDITIONS
 from tests.gates.run import recorded
@@ -41,7 +42,7 @@ def events(region: str, found: Outcomes) -> list[dict[str, Any]]:
 
 def a_run(
     folder: pathlib.Path, region: str, found: Outcomes | None = None, **changes: Any
-) -> Source:
+) -> Joined:
     """Leave a run of one region and return it; `changes` are made to its verdict after the fold."""
     path = folder / region
     path.mkdir(exist_ok=True, parents=True)
@@ -56,16 +57,18 @@ def a_run(
     header = verdict.Header(
         f"20260131T220000Z-post-deploy-{region}", GATE, "prod", "prod", "v1.2.0", began
     )
-    opened = verdict.opening(header) | {
-        "stage": SCOPE.stage,
-        "environment_regions": ["eu", "us"],
-        "sections": SECTIONS,
-        "traffic_switched_at": "2026-01-31T22:00:00+00:00",
-        "digests": {**verdict.digests(Checks()), "environment": "e"},
-    }
+    opened = dataclasses.replace(
+        verdict.opening(header),
+        stage=SCOPE.stage,
+        environment_regions=("eu", "us"),
+        sections=tuple(SECTIONS),
+        traffic_switched_at="2026-01-31T22:00:00+00:00",
+        digests={**verdict.digests(Checks()), "environment": "e"},
+    )
     decided = verdict.decided(opened, folded, ASKED, SCOPE.stages, measured)
     code = folded.decision.exit_code
     now = dt.datetime.now(dt.UTC)
-    record = verdict.closed(decided, state="complete", exit_code=code, now=now) | changes
-    (path / "verdict.json").write_text(json.dumps(record))
-    return Source(path, record)
+    closed = verdict.closed(decided, state="complete", exit_code=code, now=now)
+    changed = dataclasses.replace(closed, **changes)
+    (path / "verdict.json").write_text(json.dumps(changed.record()))
+    return Joined(path, changed)

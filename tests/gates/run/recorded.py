@@ -8,6 +8,11 @@ from typing import Any
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from gates.decide.verdict import Observed
+
+OBSERVED = Observed(
+    "http", "GET http://api/", "2026-01-31T22:00:00.000+00:00", 0.1, {}, None, None, 1
+)
 
 
 def finished(
@@ -25,7 +30,7 @@ def finished(
         "title": "The API answers",
         "elapsed_seconds": 0.12,
         "regions": {
-            region: {"judgements": judgements, "observations": [{"probe": "http"}]}
+            region: {"judgements": judgements, "observations": [OBSERVED.record()]}
             for region in regions
         },
     }

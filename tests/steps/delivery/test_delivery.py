@@ -155,10 +155,7 @@ def judged(question: str, platform: Platform) -> dict[str, tuple[Judgement, ...]
     check = Check("D4.1-1", platform.regions)
     QUESTIONS[question](platform, check)
     noted = check.noted()
-    kept = [
-        *(one.record() for region in noted.values() for one in region.judgements),
-        *(one for region in noted.values() for one in region.observations),
-    ]
+    kept = [found.record() for found in noted.values()]
     assert "sentinel" not in json.dumps(kept, allow_nan=False)
     return {region: found.judgements for region, found in noted.items()}
 

@@ -1,0 +1,252 @@
+"""The verdict: everything that was asked, found and decided. Whoever writes it and whoever reads it use this.
+
+Fields are kept in the order in which they stand here. What a default stands for was not kept by older gates.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from gates.decide.fold import DOUBLED, MISSING, Reason
+from gates.decide.judgement import Judgement, outcome_of
+from gates.decide.kept import READ_ON, Kept
+from gates.decide.not_asked import NotAsked
+from gates.decide.outcome import Decision, Meaning, Outcome, worst_decision
+
+SCHEMA = 1
+STATES = ("complete", "incomplete", "interrupted", "refused", "failed")
+GOOD = (Outcome.PASS, Outcome.NOT_APPLICABLE)
+FINISHED = "check_finished"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failed(Kept):
+    """Why a probe has no value."""
+
+    kind: str
+    detail: str
+    phase: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Observed(Kept):
+    """What a probe brought, as evidence may show it."""
+
+    probe: str
+    target: str
+    started_at: str
+    elapsed_seconds: float
+    phases: Mapping[str, float | None]
+    facts: Mapping[str, Any] | None
+    """What the probe's value says may be kept of it."""
+    failure: Failed | None
+    attempts: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Noted(Kept):
+    """What one check gathered in one region."""
+
+    judgements: tuple[Judgement, ...]
+    observations: tuple[Observed, ...]
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Return the worst of the judgements; None where nothing was judged."""
+        return outcome_of(self.judgements)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Finished(Kept):
+    """The line of a check that ended."""
+
+    __pydantic_config__ = READ_ON
+
+    check: str
+    title: str | None = None
+    elapsed_seconds: float | None = None
+    at: str | None = None
+    regions: Mapping[str, Noted]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Result(Kept):
+    """What a check found in a region, in all its runs."""
+
+    outcome: Outcome | None
+    """None: the check did not run there."""
+    ran: int = 1
+    """How often; more than once is no result."""
+    judgements: tuple[Judgement, ...]
+    observations: tuple[Observed, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult(Kept):
+    """One check with its results by region."""
+
+    __pydantic_config__ = READ_ON
+
+    id: str
+    title: str | None
+    phase: str
+    owner: str
+    severity: str = ""
+    on_fail: Meaning
+    not_applicable: str | None = None
+    """The rule by which the check is not due, or None."""
+    elapsed_seconds: float | None = None
+    finished_at: str | None = None
+    regions: Mapping[str, Result]
+    stage: str | None = None
+    """What its failure could mean: the deployment's stage, for this check."""
+
+    @property
+    def name(self) -> str:
+        """Its title; a check that did not run has none."""
+        return self.title or self.id
+
+
+def outcome_in(regions: Mapping[str, Noted] | Mapping[str, Result], region: str) -> str:
+    """Return the outcome word of a region; MISSING where the check did not run."""
+    found = regions.get(region)
+    return MISSING if found is None or found.outcome is None else found.outcome.value
+
+
+def red_of(found: Noted | Result) -> tuple[Judgement, ...]:
+    """Return the judgements that are not good."""
+    return tuple(item for item in found.judgements if item.outcome not in GOOD)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RedCheck:
+    """The reasons that one check (or the run itself) gives against a release."""
+
+    check: str | None
+    title: str
+    owner: str | None
+    decision: Decision
+    reasons: tuple[Reason, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Source(Kept):
+    """A run that a verdict was joined from."""
+
+    run: str
+    folder: str
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict(Kept):
+    """What a gate found and decided."""
+
+    __pydantic_config__ = READ_ON
+
+    schema: int
+    run: str
+    state: str
+    decision: Decision | None
+    exit_code: int | None
+    gate: str
+    window: str | None = None
+    phase: str | None = None
+    """Phase gates: 2, or a part such as 2.1."""
+    at: str | None = None
+    """The countdown: by which of its times."""
+    follows: str | None = None
+    """Which gate to ask after a GO, as on the command line."""
+    environment: str
+    """Its own name."""
+    asked_as: str | None = None
+    """What --env said: its name or the path of its file."""
+    release: str | None
+    stage: str | None = None
+    regions: Mapping[str, Decision] = dataclasses.field(default_factory=dict)
+    traffic_switched_at: str | None = None
+    switched_at_given: bool = False
+    """On the command line; else the environment's file says it."""
+    environment_regions: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    not_asked: tuple[NotAsked, ...] = ()
+    """What the decision says nothing of."""
+    time_scale: float = 1.0
+    """What the policy's times were divided by."""
+    started_at: str
+    finished_at: str | None = None
+    elapsed_seconds: float | None = None
+    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    sentences: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    advisories: tuple[Reason, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    versions: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+    digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    joined: Annotated[tuple[Source, ...], Field(exclude_if=lambda runs: not runs)] = ()
+    """The runs of which it was made; not kept of a run itself."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run ended with a decision that counts."""
+        return self.state == "complete"
+
+    @property
+    def is_go(self) -> bool:
+        """Whether this verdict lets the release go on."""
+        return self.complete and self.decision is Decision.GO
+
+    @property
+    def env(self) -> str:
+        """What --env has to say to ask again."""
+        return self.asked_as or self.environment
+
+    @property
+    def other_regions(self) -> tuple[str, ...]:
+        """Regions of the environment that the run was not asked about; none before it knew its own."""
+        others = (one for one in self.environment_regions if one not in self.regions)
+        return tuple(others) if self.regions else ()
+
+    def region_names(self) -> tuple[str, ...]:
+        """Return every region that is decided about or measured."""
+        measured = [region for check in self.checks for region in check.regions]
+        return tuple(dict.fromkeys([*self.regions, *measured]))
+
+    def cell(self, check: CheckResult, region: str) -> str:
+        """Return the outcome word of a check in a region, DOUBLED included."""
+        doubled = any(
+            (reason.check, reason.region, reason.outcome) == (check.id, region, DOUBLED)
+            for reason in (*self.reasons, *self.advisories)
+        )
+        return DOUBLED if doubled else outcome_in(check.regions, region)
+
+    def check(self, check_id: str | None) -> CheckResult | None:
+        """Return a check by its id."""
+        return next((check for check in self.checks if check.id == check_id), None)
+
+    def result(self, reason: Reason) -> Result | None:
+        """Return the result that a reason is about."""
+        check = self.check(reason.check)
+        return None if check is None else check.regions.get(reason.region or "")
+
+    def red(self) -> tuple[RedCheck, ...]:
+        """Return the reasons by check, the worst check first."""
+        grouped: dict[str | None, list[Reason]] = collections.defaultdict(list)
+        for reason in self.reasons:
+            grouped[reason.check].append(reason)
+        return tuple(self._red(check, reasons) for check, reasons in grouped.items())
+
+    def _red(self, check_id: str | None, reasons: list[Reason]) -> RedCheck:
+        check = self.check(check_id)
+        return RedCheck(
+            check=check_id,
+            title="The run itself" if check is None else check.name,
+            owner=next((reason.owner for reason in reasons if reason.owner), None),
+            decision=worst_decision(reason.decision for reason in reasons),
+            reasons=tuple(reasons),
+        )
