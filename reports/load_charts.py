@@ -1,23 +1,32 @@
-"""Line charts as inline SVG: no script, no outside resource, readable in the dark and on paper."""
+"""The charts of a load run's page: what each of them shows, and where its points lie.
+
+The page's template draws them as inline SVG: no script, no outside resource, readable in the dark and
+on paper (ADR 0035).
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
-from html import escape
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from reports import load_words
 
 WIDTH, HEIGHT = 760, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 12, 34
+LEFT, RIGHT, TOP, FLOOR = 64, 736, 12, 156
+"""The edges of what the axes enclose, in pixels."""
+MOST_POINTS = 400
+"""A longer run is drawn by the worst second of each stretch."""
 _TICKS = 5
-_LOG_STEPS = (1, 2, 5)
 _MOST_LOG_TICKS = 7
 
+Row = Mapping[str, Any]
+Band = tuple[float, float, str]
 Point = tuple[float, float | None]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a chart; a None breaks it."""
 
     name: str
@@ -26,8 +35,7 @@ class Line:
     points: Sequence[Point]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(NamedTuple):
     """One direction of a chart."""
 
     label: str
@@ -46,112 +54,81 @@ class Chart:
     across: Axis
     up: Axis
     lines: Sequence[Line]
-    bands: Sequence[tuple[float, float, str]] = ()
+    bands: Sequence[Band] = ()
     """Stretches of the horizontal axis to be shaded, and what they are."""
+
+    def drawn(self) -> Drawing | None:
+        """Return where everything lies; None of no points."""
+        places = [x for line in self.lines for x, _ in line.points]
+        values = [y for line in self.lines for _, y in line.points if y is not None]
+        if not values:
+            return None
+        across = _Scale.of(self.across, places, LEFT, RIGHT)
+        up = _Scale.of(self.up, values, FLOOR, TOP, from_zero=True)
+        return Drawing(
+            [(across.px(begin), across.px(end), name) for begin, end, name in self.bands],
+            across.ticks(),
+            up.ticks(),
+            [(line.look, _path(line, across, up)) for line in self.lines],
+        )
+
+
+class Drawing(NamedTuple):
+    """A chart in pixels."""
+
+    bands: list[Band]
+    across: list[tuple[float, str]]
+    """Ticks: where, and what is written there."""
+    up: list[tuple[float, str]]
+    paths: list[tuple[str, str]]
+    """Class and path of each line."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Scale:
+    axis: Axis
     low: float
     high: float
-    log: bool
     from_px: float
     to_px: float
 
+    @classmethod
+    def of(
+        cls,
+        axis: Axis,
+        values: list[float],
+        from_px: float,
+        to_px: float,
+        *,
+        from_zero: bool = False,
+    ) -> _Scale:
+        if axis.log:
+            values = [value for value in values if value > 0] or [1.0]
+        low, high = min(values), max(values)
+        if from_zero:
+            low, high = (low * 0.9, high * 1.1) if axis.log else (0.0, high * 1.05)
+        return cls(axis, low, high if high > low else low + 1, from_px, to_px)
+
     def px(self, value: float) -> float:
         low, high, at = (self._even(one) for one in (self.low, self.high, value))
-        part = (at - low) / (high - low) if high > low else 0.0
-        return round(self.from_px + min(max(part, 0.0), 1.0) * (self.to_px - self.from_px), 1)
+        part = min(max((at - low) / (high - low), 0.0), 1.0)
+        return round(self.from_px + part * (self.to_px - self.from_px), 1)
 
     def _even(self, value: float) -> float:
-        return math.log10(max(value, self.low)) if self.log else value
+        return math.log10(max(value, self.low)) if self.axis.log else value
 
-    def ticks(self) -> list[float]:
-        return _log_ticks(self.low, self.high) if self.log else _ticks(self.low, self.high)
-
-
-def draw(chart: Chart) -> str:
-    """Return a chart as a figure with its legend; of no points a sentence that says so."""
-    places = [x for line in chart.lines for x, _ in line.points]
-    values = [y for line in chart.lines for _, y in line.points if y is not None]
-    if not values:
-        return f"<figure><figcaption>{escape(chart.title)}: not measured.</figcaption></figure>"
-    across = _scale(chart.across, places, _LEFT, WIDTH - _RIGHT)
-    up = _scale(chart.up, values, HEIGHT - _BOTTOM, _TOP, from_zero=True)
-    parts = [
-        *_bands(chart, across),
-        *_grid(chart, across, up),
-        *(_line(line, across, up) for line in chart.lines),
-    ]
-    return (
-        f"<figure><figcaption><b>{escape(chart.title)}</b>, {escape(chart.up.label)} {_legend(chart)}"
-        "</figcaption>"
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-labelledby="{chart.id}-t {chart.id}-d">'
-        f'<title id="{chart.id}-t">{escape(chart.title)}</title>'
-        f'<desc id="{chart.id}-d">{escape(chart.description)}</desc>'
-        f"{''.join(parts)}</svg></figure>"
-    )
+    def ticks(self) -> list[tuple[float, str]]:
+        values = _log_ticks(self.low, self.high) if self.axis.log else _ticks(self.low, self.high)
+        return [(self.px(value), self.axis.write(value)) for value in values]
 
 
-def _legend(chart: Chart) -> str:
-    return " ".join(
-        f'<span class="key"><svg class="swatch" viewBox="0 0 26 8" aria-hidden="true">'
-        f'<path class="{line.look}" d="M1 4H25"/></svg>{escape(line.name)}</span>'
-        for line in chart.lines
-    )
-
-
-def _scale(
-    axis: Axis, values: Sequence[float], from_px: float, to_px: float, *, from_zero: bool = False
-) -> _Scale:
-    low, high = min(values), max(values)
-    if axis.log:
-        positive = [value for value in values if value > 0] or [1.0]
-        low, high = min(positive), max(positive)
-        if from_zero:
-            low, high = low * 0.9, high * 1.1
-    elif from_zero:
-        low, high = 0.0, high * 1.05
-    if high <= low:
-        high = low + 1
-    return _Scale(low=low, high=high, log=axis.log, from_px=from_px, to_px=to_px)
-
-
-def _bands(chart: Chart, across: _Scale) -> Iterator[str]:
-    for begin, end, name in chart.bands:
-        left, right = across.px(begin), across.px(end)
-        yield (
-            f'<rect class="band" x="{left}" y="{_TOP}" width="{max(right - left, 0):.1f}" '
-            f'height="{HEIGHT - _TOP - _BOTTOM}"><title>{escape(name)}</title></rect>'
-        )
-
-
-def _grid(chart: Chart, across: _Scale, up: _Scale) -> Iterator[str]:
-    floor = HEIGHT - _BOTTOM
-    for value in up.ticks():
-        y = up.px(value)
-        yield f'<path class="grid" d="M{_LEFT} {y}H{WIDTH - _RIGHT}"/>'
-        yield f'<text class="up" x="{_LEFT - 6}" y="{y + 4:.1f}">{escape(chart.up.write(value))}</text>'
-    for value in across.ticks():
-        x = across.px(value)
-        yield f'<path class="grid" d="M{x} {floor}v4"/>'
-        yield f'<text class="across" x="{x}" y="{floor + 16}">{escape(chart.across.write(value))}</text>'
-    middle = (_LEFT + WIDTH) / 2
-    label = escape(chart.across.label)
-    yield f'<text class="across" x="{middle}" y="{HEIGHT - 4}">{label}</text>'
-
-
-def _line(line: Line, across: _Scale, up: _Scale) -> str:
-    pieces: list[str] = []
-    pen = "M"
+def _path(line: Line, across: _Scale, up: _Scale) -> str:
+    pieces, pen = [], "M"
     for x, y in line.points:
-        if y is None:
-            pen = "M"
-            continue
-        pieces.append(f"{pen}{across.px(x):g} {up.px(y):g}")
-        pen = "L"
-    return f'<path class="{line.look}" d="{"".join(pieces)}"/>' if pieces else ""
+        if y is not None:
+            pieces.append(f"{pen}{across.px(x):g} {up.px(y):g}")
+        pen = "M" if y is None else "L"
+    return "".join(pieces)
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -164,12 +141,129 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _log_ticks(low: float, high: float) -> list[float]:
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    inside = [
-        step * 10.0**decade
-        for decade in decades
-        for step in _LOG_STEPS
-        if low <= step * 10.0**decade <= high
+    fine, coarse = (
+        [one for decade in decades for step in steps if low <= (one := step * 10.0**decade) <= high]
+        for steps in ((1, 2, 5), (1,))
+    )
+    return fine if len(fine) <= _MOST_LOG_TICKS else coarse
+
+
+def over_time(record: Row) -> list[Chart]:
+    """Return the charts over the time of a run: what was sent and came back, how slow, the generator."""
+    rows, bands = _Rows(record["timeline"]), _unmeasured(record)
+    time = Axis("minutes:seconds since the first request", _clock)
+    worst = f" Each point is the worst of {rows.step} seconds." if rows.step > 1 else ""
+    sums, limits = record["totals"], record["policy"]["generator"]
+    planned = Line("planned", "limit", rows.points("target", max))
+
+    def chart(name: str, title: str, description: str, up: Axis, *lines: Line) -> Chart:
+        return Chart(name, title, description, time, up, lines, bands)
+
+    return [
+        chart(
+            "rate",
+            "Sent and completed",
+            f"Planned, sent and completed requests in each second; {sums['sent']:,} of "
+            f"{sums['due']:,} were sent and {sums['failed']:,} failed.{worst}",
+            Axis("requests a second", load_words.number),
+            *([] if load_words.is_closed(record) else [planned]),
+            Line("sent", "one", rows.points("sent", min)),
+            Line("completed", "two", rows.points("completed", min)),
+            Line("failed", "three", rows.points("failed", max)),
+        ),
+        chart(
+            "latency",
+            "Response time from the intended time of sending",
+            f"Median and 99th percentile of the requests completed in each second, logarithmic.{worst}",
+            Axis("milliseconds", _milliseconds, log=True),
+            Line("p99", "two", rows.points("p99", max)),
+            Line("p50", "one", rows.points("p50", max)),
+        ),
+        chart(
+            "cpu",
+            "Processor of the busiest worker",
+            "Share of one core that the busiest worker's process used in each second.",
+            Axis("share of a core", load_words.percent),
+            Line("limit", "limit", rows.level(limits["worker_cpu"])),
+            Line("CPU", "one", rows.points("cpu", max)),
+        ),
+        chart(
+            "lag",
+            "Longest lag of the engine's clock",
+            "How much later than meant the engine's clock ticked, at worst, in each second; 99 of 100 "
+            "ticks have to stay under the limit.",
+            Axis("milliseconds", _milliseconds),
+            Line("limit at p99", "limit", rows.level(limits["lag_p99"])),
+            Line("longest lag", "one", rows.points("lag", max)),
+        ),
+        chart(
+            "flight",
+            "In flight",
+            "How many requests had no answer yet, over all workers, in each second.",
+            Axis("requests", load_words.number),
+            Line("in flight", "one", rows.points("in_flight", max)),
+        ),
     ]
-    if len(inside) <= _MOST_LOG_TICKS:
-        return inside
-    return [10.0**decade for decade in decades if low <= 10.0**decade <= high]
+
+
+def spectra(record: Row) -> Iterator[Chart]:
+    """Yield the percentile spectrum of each region: how slow the slowest one in so many is."""
+    for place, row in enumerate(record["spectrum"]):
+        yield Chart(
+            f"spectrum-{place}",
+            f"{row['region']}: how slow the slowest are",
+            "Durations in milliseconds over percentiles, both logarithmic: the further right, the "
+            "rarer. From the time due, and from the time sent.",
+            Axis("percentile", _percentile, log=True),
+            Axis("milliseconds", _milliseconds, log=True),
+            (
+                Line("from the time due", "two", [(one[0], one[1]) for one in row["points"]]),
+                Line("from the time sent", "one", [(one[0], one[2]) for one in row["points"]]),
+            ),
+        )
+
+
+class _Rows:
+    """The seconds of a run, thinned out to what a chart can show; no bad second gets lost."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.step = max(1, math.ceil(len(rows) / MOST_POINTS))
+        self._stretches = [rows[at : at + self.step] for at in range(0, len(rows), self.step)]
+
+    def points(self, name: str, worst: Callable[[list[float]], float]) -> list[Point]:
+        """Return one figure over time, the worst of each stretch."""
+        return [
+            (stretch[0]["at"], worst(values) if values else None)
+            for stretch in self._stretches
+            for values in [[row[name] for row in stretch if row[name] is not None]]
+        ]
+
+    def level(self, value: float) -> list[Point]:
+        """Return a level line."""
+        return [(stretch[0]["at"], value) for stretch in self._stretches]
+
+
+def _unmeasured(record: Row) -> list[Band]:
+    """Return the stretches that are shown and not judged."""
+    found = []
+    for stage in record["plan"]["stages"]:
+        within = [row["at"] for row in record["timeline"] if row["stage"] == stage["number"]]
+        if within and not stage["measured"]:
+            name = f"{load_words.stage_name(stage)}: not judged"
+            found.append((min(within), max(within) + 1, name))
+    return found
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:,.6g}"
+
+
+def _percentile(rarity: float) -> str:
+    """Write 1 in so many as a percentile: 100 as p99, 1000 as p99.9."""
+    digits = max(0, math.ceil(math.log10(rarity) - 1e-9) - 2)
+    return f"p{100 * (1 - 1 / rarity):.{digits}f}"

@@ -191,6 +191,11 @@ def milliseconds(seconds: float | None) -> str:
     return f"{value:.1f}" if value >= _TEN_MS else f"{value:.2f}"
 
 
+def count(value: int) -> str:
+    """Write a whole number: 10,000."""
+    return f"{value:,}"
+
+
 def number(value: float | None) -> str:
     """Write a count or a rate: 10,000 or 33.3."""
     if value is None:
@@ -215,10 +220,10 @@ def ratio(value: float | None) -> str:
     return f"{value:.2f}x" if value < _TEN_TIMES else f"{value:,.0f}x"
 
 
-def size(count: float) -> str:
+def size(length: float) -> str:
     """Write a number of bytes: 12.3 MB."""
     for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":  # noqa: PLR2004 - SI prefixes
+        if length < 1000 or unit == "GB":  # noqa: PLR2004 - SI prefixes
             break
-        count /= 1000
-    return f"{count:.3g} {unit}"
+        length /= 1000
+    return f"{length:.3g} {unit}"

@@ -45,7 +45,6 @@ MOST_MODULES = 20
 MODULES_NOW = {
     "gates/decide": 22,
     "load": 30,
-    "reports": 22,
     "sandbox": 39,
     "settings": 25,
 }
