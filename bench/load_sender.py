@@ -18,9 +18,8 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from load._engine._closed import Closed
 from load._engine._engine import Address, Engine, Limits, Request
-from load._engine._schedule import Schedule
+from load._engine._schedule import Closed, Schedule
 from load._engine._tally import Tally
 
 Draw = Callable[[], Request]
@@ -166,10 +165,8 @@ def _mixed() -> Iterator[tuple[str, Draw]]:
     # Imported here: it brings Locust, which changes how Python waits, and the others do without.
     from locust.env import Environment  # noqa: PLC0415 - as said above
 
-    from load._ask import Writer  # noqa: PLC0415 - as said above
-    from load._calibration import null_server  # noqa: PLC0415 - as said above
-    from load._scenario import Draws  # noqa: PLC0415 - as said above
-    from load._target import Target  # noqa: PLC0415 - as said above
+    from load._generator import null_server  # noqa: PLC0415 - as said above
+    from load._scenario import Draws, Target, Writer  # noqa: PLC0415 - as said above
     from load._worker import kinds, prepared  # noqa: PLC0415 - as said above
     from load.locustfile import PatientOnline  # noqa: PLC0415 - as said above
 

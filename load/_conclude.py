@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import json
 import math
-import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import EXIT_OUR_FAILURE
 from gates.decide.plain_text import plain
 from load import _tables
-from load._baseline import compared
 from load._facts import RAMP, facts_of
 from load._run import Plan, Run, Stage
 from load.verdict import (
@@ -27,36 +23,27 @@ from load.verdict import (
     recovery_seconds,
     sustained,
 )
-from reports import load_page
 from reports.load_record import COMPLETE, INCOMPLETE, KIND, SCHEMA
-from reports.writers import write_whole
 from settings.load import LoadPolicy
 
 SPIKE = "spike"
-JSON_NAME, PAGE_NAME = "load.json", "load.html"
-
 LoadRecord = dict[str, Any]
 
 
-class CannotKeepError(Exception):
-    """The run's evidence could not be written: then there is no result, whatever it was."""
-
-
-def announce(plan: Plan, started_at: float, folder: pathlib.Path) -> None:
-    """Write a record without a result, before anything is sent: a run that is killed leaves no PASS.
-
-    Raises CannotKeepError.
-    """
-    record = {
-        "schema": SCHEMA,
-        "kind": KIND,
-        "state": INCOMPLETE,
-        "result": None,
-        "exit_code": None,
-        "plan": _plan(plan),
-        "started_at": _time(started_at),
-    }
-    _write(folder, {JSON_NAME: _json(record)})
+def announced(plan: Plan, started_at: float) -> LoadRecord:
+    """Return a record without a result, to be kept before anything is sent: a killed run leaves no PASS."""
+    record: LoadRecord = _writable(
+        {
+            "schema": SCHEMA,
+            "kind": KIND,
+            "state": INCOMPLETE,
+            "result": None,
+            "exit_code": None,
+            "plan": _plan(plan),
+            "started_at": _time(started_at),
+        }
+    )
+    return record
 
 
 def conclude(
@@ -92,36 +79,6 @@ def conclude(
     }
     writable: LoadRecord = _writable(record)
     return writable
-
-
-def exit_code(record: Mapping[str, Any]) -> int:
-    """Return the process exit code of a record: 0, 10 or 20; 70 for one without a result."""
-    code = record.get("exit_code")
-    return code if isinstance(code, int) else EXIT_OUR_FAILURE
-
-
-def keep(record: Mapping[str, Any], folder: pathlib.Path) -> None:
-    """Write page and record into a run's folder, each whole or not at all; raises CannotKeepError.
-
-    The record comes last: where it says PASS, everything else is on the disk.
-    """
-    _write(folder, {PAGE_NAME: load_page.render(record), JSON_NAME: _json(record)})
-
-
-def _write(folder: pathlib.Path, texts: Mapping[str, str]) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            write_whole(folder / name, text)
-    except OSError as exc:
-        raise CannotKeepError(
-            f"{folder}: the load run's report cannot be written: {exc.strerror}; without it there is "
-            "no result. Free some space or make it writable, and run again."
-        ) from exc
-
-
-def _json(record: Mapping[str, Any]) -> str:
-    return json.dumps(_writable(record), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _verdict(verdict: LoadVerdict) -> dict[str, Any]:
@@ -248,3 +205,44 @@ def _writable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_writable(one) for one in value]
     return value
+
+
+COMPARED = ("p50", "p99", "p99.9")
+_PLAN = ("environment", "profile", "model", "arrivals", "regions", "stages")
+
+
+def compared(
+    baseline: Mapping[str, Any] | None,
+    rows: Iterable[Mapping[str, Any]],
+    plan: Mapping[str, Any],
+) -> dict[str, Any] | None:
+    """Return each endpoint's percentiles then and now; None without a baseline. It judges nothing."""
+    if baseline is None:
+        return None
+    earlier = {(row["region"], row["endpoint"]): row for row in baseline["endpoints"]}
+    return {
+        "result": baseline["result"],
+        "started_at": baseline.get("started_at"),
+        "release": baseline["plan"].get("release"),
+        "differs": [key for key in _PLAN if baseline["plan"].get(key) != plan.get(key)],
+        "rows": [
+            {
+                "region": row["region"],
+                "endpoint": row["endpoint"],
+                **_figures(earlier.get((row["region"], row["endpoint"])), row),
+            }
+            for row in rows
+        ],
+    }
+
+
+def _figures(then: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _pair((then or {}).get("response", {}).get(name), now["response"].get(name))
+        for name in COMPARED
+    }
+
+
+def _pair(then: float | None, now: float | None) -> dict[str, float | None]:
+    ratio = now / then if then and now is not None else None
+    return {"then": then, "now": now, "ratio": ratio}

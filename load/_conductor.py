@@ -12,11 +12,9 @@ import gevent
 from gevent.event import Event
 
 from gates.decide.plain_text import one_line
-from load import _messages
 from load._engine._engine import unix_offset_seconds
 from load._engine._tally import Tally
-from load._messages import Part, Setting
-from load._run import Moment, Place, Plan, Run, Stage, Worker
+from load._run import BEGIN, STAGE, STOP, Moment, Part, Place, Plan, Run, Setting, Stage, Worker
 
 READY_SECONDS = 120.0
 """Registering a scenario's accounts takes a while; longer than that it does not work."""
@@ -128,7 +126,7 @@ class Conductor:
         """Tell the workers to prepare, and lead on from there."""
         self._started_at = self._now()
         self._told = self._nodes.alive()
-        self._nodes.send(_messages.BEGIN, self._setting.data())
+        self._nodes.send(BEGIN, self._setting.data())
         self._leader = gevent.spawn(self._lead)
 
     def ready(self, data: Mapping[str, Any]) -> None:
@@ -181,7 +179,7 @@ class Conductor:
             self._why = self._why or "stopped before its plan was carried out"
         self._close_stage()
         self._ended_at = self._now()
-        self._nodes.send(_messages.STOP, {})
+        self._nodes.send(STOP, {})
 
     def finish(self, why: str = "") -> Run:
         """Stop if that has not happened yet, wait for what workers still have to tell, return the run."""
@@ -249,7 +247,7 @@ class Conductor:
                 if not self._hold(stage):
                     break
             # Until Locust has stopped its users nothing more is sent: it would belong to no stage.
-            self._nodes.send(_messages.STAGE, {"number": len(self._stages), "per_token": 0.0})
+            self._nodes.send(STAGE, {"number": len(self._stages), "per_token": 0.0})
         self.done = True
 
     def _wait_until_ready(self) -> bool:
@@ -287,7 +285,7 @@ class Conductor:
         self._stages.append(stage)
         tokens = self._nodes.tokens()
         per_token = self._per_user or (stage.rps / tokens if tokens else 0.0)
-        self._nodes.send(_messages.STAGE, {"number": stage.number, "per_token": per_token})
+        self._nodes.send(STAGE, {"number": stage.number, "per_token": per_token})
         now = self._now()
         self._open_stage, self._begun[stage.number] = stage.number, (now, now)
         _LOG.info("Load: %s, %s requests/s", stage.title or stage.number, f"{stage.rps:,.0f}")

@@ -6,8 +6,10 @@ import argparse
 import atexit
 import contextlib
 import logging
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any, NoReturn
 
 import gevent
@@ -18,15 +20,14 @@ from locust.rpc import Message
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.plain_text import one_line, plain
-from load import _locust_stats, _messages, _nodes, _options
-from load._ask import Ask
+from load import _nodes, _options
 from load._conductor import Conductor
+from load._nodes import USERS, ProfileShape
 from load._options import Options
+from load._run import BEGIN, PART, READY, STAGE, STOP
+from load._scenario import Ask
 from load._session import Session, SessionError
-from load._shape import USERS, ProfileShape
-from load._signals import Interrupts
-from load._words import told
-from load._worker import Worker, kinds
+from load._worker import Worker, kinds, told
 from load.verdict import LoadResult
 
 EXIT_USAGE, EXIT_CONFIGURATION, EXIT_OUR_FAILURE = 64, 78, 70
@@ -86,13 +87,13 @@ def _install_worker(environment: Environment) -> None:
         name=lambda: _nodes.worker_name(environment),
         tokens=lambda: _nodes.tokens(environment),
         send=runner.send_message,
-        counted=lambda counted: _locust_stats.add(environment.stats, counted),
+        counted=lambda counted: _nodes.add_counted(environment.stats, counted),
         silent_seconds=lambda: _nodes.silent_seconds(environment),
     )
-    runner.register_message(_messages.BEGIN, lambda msg, **_: worker.arm(msg.data))
-    runner.register_message(_messages.STAGE, lambda msg, **_: worker.set_stage(msg.data))
+    runner.register_message(BEGIN, lambda msg, **_: worker.arm(msg.data))
+    runner.register_message(STAGE, lambda msg, **_: worker.set_stage(msg.data))
     # Waits for the last answers: beside the messages, not before the next one.
-    runner.register_message(_messages.STOP, lambda **_: worker.stop(), concurrent=True)
+    runner.register_message(STOP, lambda **_: worker.stop(), concurrent=True)
     environment.events.test_start.add_listener(lambda **_: worker.begin())
     environment.events.test_stop.add_listener(lambda **_: worker.stop())
     if _nodes.is_worker(environment):
@@ -134,8 +135,8 @@ class Master:
             # Read by the plan: Locust would count it from the end of the shape once more.
             _parsed(self._environment).run_time = None
             self._environment.shape_class = ProfileShape(users, self._is_over)
-        runner.register_message(_messages.READY, self._heard(lambda one, data: one.ready(data)))
-        runner.register_message(_messages.PART, self._heard(lambda one, data: one.part(data)))
+        runner.register_message(READY, self._heard(lambda one, data: one.ready(data)))
+        runner.register_message(PART, self._heard(lambda one, data: one.part(data)))
         if _nodes.is_master(self._environment):
             self._wait_for_workers(_parsed(self._environment))
         events.test_start.add_listener(self._begin)
@@ -248,7 +249,7 @@ class Master:
         self._lines += lines
         self._conductor = self._closing = None
         # Users of Locust's own that run beside may have failed: its code says so where ours says PASS.
-        others = _locust_stats.others_failed(self._environment, conductor.names())
+        others = _nodes.others_failed(self._environment, conductor.names())
         self._codes.append(code or (None if others else 0))
         self._environment.process_exit_code = _worst(self._codes)
         if not _parsed(self._environment).headless:
@@ -293,3 +294,36 @@ def _worst(codes: Sequence[int | None]) -> int | None:
     None leaves it to Locust: users of its own failed.
     """
     return next((one for one in codes if one), None if None in codes else 0)
+
+
+_STILL = (
+    "locust: it is ending already: the last answers are waited for, synthetic records removed, the report "
+    "kept. That takes some minutes at most; SIGKILL leaves it undone.\n"
+)
+
+
+class Interrupts:
+    """The first signal ends the run; whoever is impatient is told what still goes on.
+
+    Locust itself listens only once a shape is over, and a second Ctrl-C would break off its end.
+    Whatever greenlet a signal meets, the main one is told.
+    """
+
+    def __init__(self) -> None:
+        """Listen from now on; the greenlet that is running is the main one."""
+        self._main: Any = gevent.getcurrent()
+        self._heard = False
+        self.end: Callable[[], None] = self.throw
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def throw(self, exception: BaseException | None = None) -> None:
+        """Raise in the main greenlet: what Ctrl-C raises, or something else."""
+        gevent.get_hub().loop.run_callback(self._main.throw, exception or KeyboardInterrupt())
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        if self._heard:
+            sys.stderr.write(_STILL)
+            return
+        self._heard = True
+        gevent.get_hub().loop.run_callback(self.end)

@@ -1,23 +1,29 @@
-"""One worker's engines, one for each region, on an event loop in a native thread beside Locust."""
+"""One worker's engines, one for each region, in a native thread; and a null server to measure them."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import json
+import pathlib
 import ssl
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import gevent
 import uvloop
 
-from load._engine._closed import Closed
 from load._engine._engine import Address, Engine, Limits, Request, unix_offset_seconds
-from load._engine._schedule import Schedule
+from load._engine._schedule import Closed, Schedule
 from load._engine._tally import Tally
 from load._run import Model, Place
+from load._scenario import Ask, Expect
 
 _PORTS = {"http": 80, "https": 443}
 _START_SECONDS = 10.0
@@ -157,3 +163,47 @@ class Generator:
                 # Whole connections: what is left over goes to the first ones.
                 each, left = divmod(round(amount), len(self._engines))
                 model.set_connections(each + (place < left))
+
+
+_FILLER = "x" * 60
+
+
+def answers(kinds: Sequence[Ask]) -> list[dict[str, Any]]:
+    """Return a right answer to each kind of request, made of what the kind expects."""
+    return [{"status": ask.expect.status, "body": _body(ask.expect)} for ask in kinds]
+
+
+def _body(expect: Expect) -> Mapping[str, object]:
+    made: dict[str, object] = dict.fromkeys(expect.present, _FILLER)
+    return {**made, **expect.equal}
+
+
+@contextlib.contextmanager
+def null_server(kinds: Sequence[Ask]) -> Iterator[str]:
+    """Run a null server in a process of its own; yields its address. Raises OSError."""
+    with tempfile.TemporaryDirectory(prefix="null-server-") as folder:
+        file = pathlib.Path(folder) / "answers.json"
+        file.write_text(json.dumps(answers(kinds)), encoding="utf-8")
+        command = [
+            sys.executable,
+            "-m",
+            "load._engine._null_server",
+            "--answers",
+            str(file),
+            "--until-eof",
+        ]
+        with subprocess.Popen(  # noqa: S603 - our own module
+            command,
+            stdin=subprocess.PIPE,  # it ends with this process, however that ends
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for us: it is still asked while we end
+            cwd=pathlib.Path(__file__).parent.parent,
+        ) as server:
+            try:
+                address = server.stdout.readline().strip() if server.stdout is not None else ""
+                if not address.startswith("http"):
+                    raise OSError(5, "the null server did not start")
+                yield address
+            finally:
+                server.terminate()

@@ -16,7 +16,7 @@ import pydantic
 
 from environments.loader import Loaded, may_allow_load, path_of, shown
 from environments.yaml_file import ConfigurationError, RequestError
-from load._target import Target
+from load._scenario import Target
 from probes.network import AuthorityUnusable, tls_context
 from settings.sections import HttpUrl
 

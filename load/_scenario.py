@@ -1,15 +1,164 @@
-"""What tasks are written with, and how the next one is drawn. Knows nothing of Locust."""
+"""What tasks are written with: where to, what to ask, how the next one is drawn. Knows nothing of Locust."""
 
 from __future__ import annotations
 
 import bisect
 import itertools
+import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, urlsplit
 
-from load._ask import RIGHT, Ask, Expect, Seen
-from load._target import PrepareError, Target
+from load._engine._engine import Request
+from load._engine._wire import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a scenario's requests go, and what a scenario may need to prepare itself there."""
+
+    region: str
+    address: str
+    tag: str
+    """Marks every record that this run makes."""
+    email_domain: str = ""
+    """Of synthetic patients; empty where the environment has none."""
+    provider_id: str = ""
+    accounts: int = 20
+    """How many synthetic users a scenario may make."""
+    ca_file: str | None = None
+    imitated: bool = False
+    """A server that only imitates the platform: there is nothing to prepare."""
+
+
+class PrepareError(Exception):
+    """A scenario could not make what it needs; the text says where and why."""
+
+
+Seen = Callable[[Mapping[str, Any]], None]
+
+NULL_ANSWER_HEADER = "X-Null-Answer"
+"""Says which of a null server's answers a request wants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What makes an answer right. Made once for each task, not for each request."""
+
+    status: int = 200
+    equal: Mapping[str, object] = field(default_factory=dict)
+    """Fields of the JSON body and their values."""
+    present: tuple[str, ...] = ()
+    """Fields that must be there and hold something; a list may be empty."""
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether the body has to be something: then every one is read, for what is unread is not good."""
+        return bool(self.equal or self.present)
+
+    def problem(self, status: int | None, body: bytes, seen: Seen | None = None) -> str | None:
+        """Return what is wrong with an answer, in a report's words; `seen` gets a right body."""
+        if status != self.status:
+            return f"status {status}, wanted {self.status}"
+        if not self.reads_body and seen is None:
+            return None
+        if not body:
+            return "body is empty"
+        try:
+            read = json.loads(body)
+        except ValueError:
+            return "body is not JSON"
+        problem = self._problem_of(read)
+        if problem is None and seen is not None:
+            seen(read)
+        return problem
+
+    def _problem_of(self, read: object) -> str | None:
+        """Name the field, never its content: what a server in trouble puts there may be a patient's."""
+        if not isinstance(read, dict):
+            return "body is not a JSON object"
+        for name, value in self.equal.items():
+            if read.get(name) != value:
+                return f"body field {name} is not {value!r}"
+        missing = (name for name in self.present if read.get(name) in (None, ""))
+        return next((f"body field {name} is missing" for name in missing), None)
+
+
+RIGHT = Expect()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request of a task."""
+
+    method: str
+    path: str
+    """May hold `{names}` of `values`; as it stands here it names the request in every report."""
+    values: Mapping[str, object] = field(default_factory=dict)
+    body: Mapping[str, object] | None = None
+    """Sent as JSON."""
+    token: str = field(default="", repr=False)
+    """Sent as a bearer token."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    expect: Expect = RIGHT
+    seen: Seen | None = None
+    """Gets the JSON body of each right answer."""
+
+    @property
+    def name(self) -> str:
+        """Return how reports call this kind of request."""
+        return f"{self.method} {self.path}"
+
+
+class Writer:
+    """Makes bytes of what tasks ask for, for one address."""
+
+    def __init__(self, address: str, *, headers: Mapping[str, str]) -> None:
+        parts = urlsplit(address)
+        self._base = parts.path.rstrip("/")
+        authority = parts.netloc.rpartition("@")[2]
+        self._common = "".join(
+            f"{name}: {_one_line(value)}\r\n"
+            for name, value in {"Host": authority, "User-Agent": "gate-load", **headers}.items()
+        )
+
+    def request(self, ask: Ask, answer: int | None = None) -> Request:
+        """Return the request, ready to be written; a null server gives it the answer of a number."""
+        # Values are quoted, so that an id can neither end the line nor change the route.
+        path = (
+            ask.path.format_map(
+                {name: quote(str(value), safe="") for name, value in ask.values.items()}
+            )
+            if ask.values
+            else ask.path
+        )
+        head = f"{ask.method} {self._base}{path} HTTP/1.1\r\n{self._common}"
+        if ask.token:
+            head += f"Authorization: Bearer {_one_line(ask.token)}\r\n"
+        for name, value in ask.headers.items():
+            head += f"{name}: {_one_line(value)}\r\n"
+        if answer is not None:
+            head += f"{NULL_ANSWER_HEADER}: {answer}\r\n"
+        if ask.body is None:
+            data = f"{head}\r\n".encode()
+        else:
+            body = json.dumps(ask.body, separators=(",", ":")).encode()
+            typed = f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            data = typed.encode() + body
+        expect, seen = ask.expect, ask.seen
+
+        def judge(answer: Answer) -> str | None:
+            return expect.problem(answer.status, answer.body, seen)
+
+        return Request(ask.name, data, judge, keep_body=expect.reads_body or seen is not None)
+
+
+def _one_line(value: str) -> str:
+    if "\r" in value or "\n" in value:
+        raise ValueError("a header's value must stand in one line")
+    return value
 
 
 class Scenario:

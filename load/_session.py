@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib.metadata
 import logging
 import math
+import os
 import pathlib
+import platform
+import resource
+import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -15,21 +20,26 @@ from environments import provider
 from environments.loader import Loaded, shown
 from environments.yaml_file import ConfigurationError
 from gates.decide.outcome import EXIT_OUR_FAILURE
-from gates.load import OUT, Checks, load_policy
-from load import _allure, _conclude, _provenance
-from load._ask import Ask
-from load._baseline import read_baseline
-from load._calibration import null_server
+from gates.load import OUT, ROOT, Checks, load_policy
+from load._conclude import announced, conclude
 from load._conductor import Conductor
-from load._delivery import deliver
 from load._facts import facts_of
-from load._messages import Setting
+from load._generator import null_server
+from load._keep import (
+    PAGE_NAME,
+    CannotKeepError,
+    deliver,
+    exit_code,
+    keep,
+    read_baseline,
+    write_allure,
+)
 from load._nodes import LocustNodes
 from load._options import Options, command_line
 from load._permission import Permission, permitted, refuse_stranger, refuse_unless_allowed
 from load._records import Records
-from load._run import Plan, Run, Stage
-from load._target import Target
+from load._run import Plan, Run, Setting, Stage
+from load._scenario import Ask, Target
 from load.verdict import LoadResult, judge
 from reports import load_plain
 from settings.load import LoadPolicy
@@ -107,12 +117,12 @@ class Session:
         self._folder = OUT / new_run_id("load")
         self._run = contextlib.ExitStack()
         try:
-            _conclude.announce(self._plan(), time.time(), self._folder)
+            keep(announced(self._plan(), time.time()), self._folder)
             _LOG.info("Load: run %s", self._folder.name)
             if self._options.report_to:
                 deliver(self._folder, self._options.report_to)
             return self._led(nodes, workers)
-        except (_conclude.CannotKeepError, OSError) as exc:
+        except (CannotKeepError, OSError) as exc:
             raise SessionError(str(exc)) from exc
 
     def _led(self, nodes: LocustNodes, workers: int) -> Conductor:
@@ -141,12 +151,10 @@ class Session:
 
     def close(self, conductor: Conductor, why: str) -> tuple[int, list[str]]:
         """End a run, clean up, judge and keep it; return the exit code and what people are told."""
-        run = dataclasses.replace(
-            conductor.finish(why), versions=_provenance.versions(), machine=_provenance.machine()
-        )
+        run = dataclasses.replace(conductor.finish(why), versions=versions(), machine=machine())
         problems = self._records.remove() if self._records is not None else []
         self._run.close()
-        record = _conclude.conclude(run, self._policy, baseline=self._baseline)
+        record = conclude(run, self._policy, baseline=self._baseline)
         return self._kept(run, record, problems)
 
     def _kept(
@@ -154,18 +162,18 @@ class Session:
     ) -> tuple[int, list[str]]:
         lines = [*load_plain.render(record).splitlines(), *problems]
         try:
-            _conclude.keep(record, self._folder)
-            _allure.write(record, self._folder, began=run.started_at, ended=run.ended_at)
-            lines.append(f"Report: {self._folder / _conclude.PAGE_NAME}")
+            keep(record, self._folder)
+            write_allure(record, self._folder, began=run.started_at, ended=run.ended_at)
+            lines.append(f"Report: {self._folder / PAGE_NAME}")
             if self._options.report_to:
                 lines.append(f"Report: {deliver(self._folder, self._options.report_to)}")
-        except (_conclude.CannotKeepError, OSError) as exc:
+        except (CannotKeepError, OSError) as exc:
             # Nobody may find a verdict in the output that is none.
             figures = [line for line in lines if not line.startswith(("load:", "meaning:"))]
             return EXIT_OUR_FAILURE, [
                 f"load: no result (exit code {EXIT_OUR_FAILURE})", *figures, f"locust: {exc}",
             ]  # fmt: skip
-        return _conclude.exit_code(record), lines
+        return exit_code(record), lines
 
     def _plan(self) -> Plan:
         options, target = self._options, self._goal
@@ -234,3 +242,56 @@ class Session:
             accounts=permission.accounts,
             ca_file=loaded.settings.ca_file,
         )
+
+
+_PACKAGES = ("locust", "gevent", "uvloop", "httptools", "pyzmq")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, the packages that send, the kernel and this checkout."""
+    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {
+        "python": platform.python_version(),
+        **found,
+        "kernel": platform.release(),
+        "checkout": _checkout(),
+    }
+
+
+def machine() -> dict[str, str | int | float]:
+    """Return what the generator had to itself: processors, load, descriptors, local ports."""
+    return {
+        "processors": len(os.sched_getaffinity(0)),
+        "processor": _processor(),
+        "load_average": round(os.getloadavg()[0], 2),
+        "open_files_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "local_ports": _first_line("/proc/sys/net/ipv4/ip_local_port_range").replace("\t", "-"),
+    }
+
+
+def _checkout() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own words
+            command, cwd=ROOT, capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    lines = _text("/proc/cpuinfo").splitlines()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())
+
+
+def _first_line(file: str) -> str:
+    return next(iter(_text(file).splitlines()), "unknown")
+
+
+def _text(file: str) -> str:
+    try:
+        return pathlib.Path(file).read_text(encoding="utf-8")
+    except OSError:
+        return ""

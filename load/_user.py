@@ -20,8 +20,7 @@ from gevent.event import Event
 from locust import User
 from locust.user.task import LOCUST_STATE_WAITING
 
-from load._ask import Ask
-from load._scenario import Scenario
+from load._scenario import Ask, Scenario
 
 Task = TypeVar("Task", bound=Callable[..., Ask])
 

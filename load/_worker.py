@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
+import pathlib
 import resource
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
 
-from load import _messages
-from load._ask import Ask, Writer
-from load._calibration import null_server
+from gates.decide.plain_text import one_line
 from load._engine._engine import Limits, unix_offset_seconds
 from load._engine._tally import Tally
-from load._generator import Generator, GeneratorError, Lane, Manner, address_of
-from load._messages import Part, Setting
-from load._run import Moment, Place
-from load._scenario import Draws, Scenario
-from load._target import PrepareError, Target
-from load._throttling import throttled_periods
-from load._words import told
+from load._generator import Generator, GeneratorError, Lane, Manner, address_of, null_server
+from load._run import PART, READY, Moment, Part, Place, Setting, merged
+from load._scenario import Ask, Draws, PrepareError, Scenario, Target, Writer
 from probes.network import tls_context
 
 PULSE_SECONDS = 0.25
@@ -116,7 +113,7 @@ class Worker:
             calibration = self._calibrate(setting)
             generator = _started(self._lanes(setting, setting.targets), setting)
         except Exception as exc:  # noqa: BLE001 - also a scenario's own mistakes: the master waits for a word
-            self._send(_messages.READY, {"worker": self._name, "error": told(exc)})
+            self._send(READY, {"worker": self._name, "error": told(exc)})
             return
         self._throttled_before = throttled_periods()
         self._generator = generator
@@ -127,7 +124,7 @@ class Worker:
             "calibration": calibration,
             "clock": self._now(),
         }
-        self._send(_messages.READY, ready)
+        self._send(READY, ready)
 
     def _lanes(self, setting: Setting, targets: tuple[Target, ...]) -> dict[str, Lane]:
         """Prepare the scenario for each region; raises PrepareError."""
@@ -205,7 +202,7 @@ class Worker:
             worker=self._name,
             sequence=self._sequence,
             clock=self._now(),
-            tallies=tuple(_messages.merged(self._pending).items()),
+            tallies=tuple(merged(self._pending).items()),
             moments=tuple(self._moments),
             peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             throttled_periods=throttled_periods() - self._throttled_before,
@@ -215,7 +212,7 @@ class Worker:
         self._sequence += 1
         self._pending, self._moments = [], []
         try:
-            self._send(_messages.PART, part.data())
+            self._send(PART, part.data())
         except Exception as exc:  # noqa: BLE001 - a lost part is seen by its number, and judged
             _LOG.error("a part of the load's counts could not be sent: %s", exc)
 
@@ -285,3 +282,26 @@ def _manner(setting: Setting) -> Manner:
 
 def _tls(target: Target) -> Any:
     return tls_context(target.ca_file) if target.address.startswith("https:") else None
+
+
+_FILES = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
+
+
+def throttled_periods(files: tuple[str, ...] = _FILES) -> int:
+    """Return in how many periods so far; 0 where no control group tells."""
+    for file in files:
+        with contextlib.suppress(OSError, ValueError):
+            for line in pathlib.Path(file).read_text(encoding="ascii").splitlines():
+                name, _, value = line.partition(" ")
+                if name == "nr_throttled":
+                    return int(value)
+    return 0
+
+
+def told(exc: Exception, *sentences: type[Exception]) -> str:
+    """Return an error in words: our own are sentences, another's mistake needs its kind and place."""
+    if isinstance(exc, (PrepareError, GeneratorError, OSError, *sentences)):
+        return one_line(str(exc))
+    frames = traceback.extract_tb(exc.__traceback__)
+    where = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
+    return one_line(f"{type(exc).__name__}{where}: {exc}")

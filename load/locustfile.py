@@ -15,8 +15,7 @@ import locust
 from pydantic import SecretStr
 
 from load import _control
-from load._ask import Ask, Expect
-from load._target import PrepareError, Target
+from load._scenario import Ask, Expect, PrepareError, Target
 from load._user import EngineUser, tag, task
 from probes.http import HttpAnswer, HttpTarget
 from probes.observation import Deadline, Observation

@@ -44,7 +44,6 @@ MOST_LINES = 45
 MOST_MODULES = 20
 MODULES_NOW = {
     "gates/decide": 22,
-    "load": 30,
     "sandbox": 39,
     "settings": 25,
 }

@@ -7,30 +7,20 @@ import collections
 import contextlib
 import errno
 import gc
-import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from load._engine._book import Book
-from load._engine._closed import Closed
-from load._engine._names import Names
-from load._engine._request import Flight, Request
-from load._engine._schedule import Schedule
-from load._engine._tally import Tally
-from load._engine._wire import Answer, Connection, Trouble
+from load._engine._schedule import Closed, Schedule
+from load._engine._tally import Book, Tally
+from load._engine._wire import Answer, Connection, Flight, Names, Request, Trouble, trouble_of
 
-__all__ = ["Address", "Engine", "Limits", "Request", "trouble_of", "unix_offset_seconds"]
+__all__ = ["Address", "Engine", "Limits", "Request", "unix_offset_seconds"]
 
 TICK_SECONDS = 0.001
 """Fixed: a shorter sleep makes uvloop spin."""
 _SWEEP_SECONDS = 0.02
-_NO_ROUTE = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
-_UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})
-"""OpenSSL's codes for a chain that leads to no certificate authority which is trusted here."""
-_OUT_OF = frozenset({errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS})
-
 # uvloop's own clock shows whole milliseconds, and those of the loop's last turn: too coarse for a latency.
 _now = time.monotonic
 
@@ -376,21 +366,3 @@ def _spared_collections() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
-
-
-def trouble_of(exc: Exception) -> Trouble:
-    """Return why no connection came about."""
-    if isinstance(exc, ssl.SSLCertVerificationError) and exc.verify_code in _UNKNOWN_AUTHORITY:
-        return Trouble.AUTHORITY
-    if isinstance(exc, ssl.SSLError):
-        return Trouble.TLS
-    if isinstance(exc, socket.gaierror):
-        return Trouble.NAME
-    if isinstance(exc, OSError) and (
-        exc.errno in _OUT_OF or any(f"[Errno {number}]" in str(exc) for number in _OUT_OF)
-    ):
-        # A name with several addresses brings all their errors in one, as words without a number.
-        return Trouble.PORTS
-    if isinstance(exc, OSError) and exc.errno in _NO_ROUTE:
-        return Trouble.ROUTE
-    return Trouble.CONNECT

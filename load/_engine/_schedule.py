@@ -1,4 +1,4 @@
-"""When requests are due: an absolute schedule that no slow answer and no late tick ever moves."""
+"""When requests are due: by an absolute schedule that nothing moves, or when callers have their answers."""
 
 from __future__ import annotations
 
@@ -49,3 +49,27 @@ class Schedule:
 
     def _draw(self) -> float:
         return 1.0 if self._uniform else self._chance.expovariate(1.0)
+
+
+class Closed:
+    """Callers who wait for their answer: a slow server slows them down, and that hides its slowness.
+
+    It measures how much a server or an engine can do at most; it proves no rate. What is sent is
+    due when it is sent: nothing is ever late or dropped.
+    """
+
+    def __init__(self, connections: int) -> None:
+        """Let so many callers ask, each on a connection of its own; raises ValueError below 0."""
+        self._connections = 0
+        self.set_connections(connections)
+
+    @property
+    def connections(self) -> int:
+        """Return how many callers there are."""
+        return self._connections
+
+    def set_connections(self, connections: int) -> None:
+        """Change how many callers there are; none send nothing. Raises ValueError below 0."""
+        if connections < 0:
+            raise ValueError(f"{connections} connections")
+        self._connections = connections

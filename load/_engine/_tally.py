@@ -1,14 +1,24 @@
-"""What an engine has sent and got back since somebody last took it away."""
+"""What an engine counts, by stage, second and kind of request, until somebody takes it away."""
 
 from __future__ import annotations
 
+import array
 import collections
 import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Self
 
+import numpy as np
+
+from gates.decide.plain_text import one_line
 from load._engine._histogram import Histogram
+from load._engine._wire import Answer, Flight
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Times = NDArray[np.float64]
 
 
 @dataclasses.dataclass(slots=True)
@@ -208,3 +218,159 @@ def _seconds(value: object) -> float:
 
 def _counts(value: object) -> dict[str, int]:
     return {name: _count(count) for name, count in _mapping(value).items()}
+
+
+MOST = 2000
+"""So many are counted in a third of a millisecond: no request is late for it."""
+
+
+class Samples:
+    """Requests that are over, of one kind and one stage."""
+
+    __slots__ = ("_failures", "_name", "_size_bytes", "_statuses", "_times")
+
+    def __init__(self, name: str) -> None:
+        self._name = one_line(name)
+        self._times: list[float] = []
+        """Three of each request: when it was due, was sent, was over."""
+        self._statuses: list[int] = []
+        self._failures: list[tuple[float, str]] = []
+        self._size_bytes = 0
+
+    def add(self, flight: Flight, answer: Answer, now: float) -> bool:
+        """Keep the end of a request; tell whether it is time to count."""
+        self._times += (flight.due_at, flight.sent_at, now)
+        self._size_bytes += answer.size_bytes
+        if answer.status is not None:
+            self._statuses.append(answer.status)
+        wrong = flight.request.wrong(answer)
+        if wrong:
+            self._failures.append((now, wrong))
+        return len(self._times) >= 3 * MOST
+
+    def count(self, tally: Tally, *, offset_seconds: float, late_seconds: float) -> None:
+        """Count everything that is kept, and keep it no more."""
+        if not self._times:
+            return
+        due, sent, over = np.frombuffer(array.array("d", self._times)).reshape(-1, 3).T
+        endpoint = tally.endpoint(self._name)
+        endpoint.service.record_all(over - sent)
+        endpoint.statuses.update(self._statuses)
+        endpoint.size_bytes += self._size_bytes
+        tally.due += len(due)
+        tally.sent += len(sent)
+        tally.late += int(np.count_nonzero(sent - due > late_seconds))
+        for at, which in _by_second(due + offset_seconds):
+            tally.second(at).due += len(due[which])
+        for at, which in _by_second(sent + offset_seconds):
+            tally.second(at).sent += len(sent[which])
+        for at, which in _by_second(over + offset_seconds):
+            second = tally.second(at)
+            second.completed += len(over[which])
+            response = Histogram()
+            response.record_all((over - due)[which])
+            second.response.merge(response)
+            endpoint.response.merge(response)
+        for moment, wrong in self._failures:
+            tally.second(moment + offset_seconds).failed += 1
+            endpoint.troubles[one_line(wrong)] += 1
+        self._times, self._statuses, self._failures, self._size_bytes = [], [], [], 0
+
+
+def _by_second(times: Times) -> Iterator[tuple[int, NDArray[np.bool_] | slice]]:
+    """Yield each second that holds some of the times, and which; mostly it is one for all."""
+    first, last = int(times.min()), int(times.max())
+    if first == last:
+        yield first, slice(None)
+        return
+    seconds = times.astype(np.int64)
+    for at in range(first, last + 1):
+        which = seconds == at
+        if which.any():
+            yield at, which
+
+
+class Book:
+    """Counts on the engine's loop; only `drain` may be called from any thread.
+
+    An arrival is counted when it is over, whatever became of it: every look at the counts adds up.
+    What was counted is handed over whole and never touched again: nothing is lost between a count
+    and a look at it, nothing is counted twice.
+    """
+
+    def __init__(self, *, offset_seconds: float, late_seconds: float) -> None:
+        """Count by seconds of the engine's clock plus an offset."""
+        self._offset_seconds, self._late_seconds = offset_seconds, late_seconds
+        self._samples: dict[int, dict[str, Samples]] = {}
+        self._open: dict[int, Tally] = {}
+        self._ready: collections.deque[dict[int, Tally]] = collections.deque()
+
+    def over(self, flight: Flight, answer: Answer, now: float) -> None:
+        """Count the end of a request: how long it took, and what is wrong with it."""
+        try:
+            samples = self._samples[flight.stage][flight.request.name]
+        except KeyError:
+            kinds = self._samples.setdefault(flight.stage, {})
+            samples = kinds[flight.request.name] = Samples(flight.request.name)
+        if samples.add(flight, answer, now):
+            self._count(flight.stage, samples)
+
+    def dropped(self, stage: int, due_at: float) -> None:
+        """Count an arrival that was never sent."""
+        tally = self._of(stage)
+        tally.due += 1
+        tally.dropped += 1
+        tally.second(due_at + self._offset_seconds).due += 1
+
+    def connected(self, stage: int, address: str) -> None:
+        """Count a new connection to an address."""
+        self._of(stage).connects[address] += 1
+
+    def refused(self, stage: int, address: str) -> None:
+        """Count an address that took no connection."""
+        self._of(stage).refused[address] += 1
+
+    def resent(self, stage: int) -> None:
+        """Count a request that is sent once more."""
+        self._of(stage).resent += 1
+
+    def lag(self, stage: int, now: float, seconds: float) -> None:
+        """Count how late the engine's own clock ticked."""
+        tally = self._of(stage)
+        tally.lag.record(seconds)
+        second = tally.second(now + self._offset_seconds)
+        second.longest_lag_seconds = max(second.longest_lag_seconds, seconds)
+
+    def hand_over(self, *, last: bool = False) -> None:
+        """Make ready what was counted, if nothing is ready any more or this is the end."""
+        if self._ready and not last:
+            return
+        for stage, kinds in self._samples.items():
+            for samples in kinds.values():
+                self._count(stage, samples)
+        self._samples = {}
+        if self._open:
+            self._ready.append(self._open)
+            self._open = {}
+
+    def drain(self) -> dict[int, Tally]:
+        """Take away what was made ready since the last call, by stage."""
+        taken: dict[int, Tally] = {}
+        while self._ready:
+            for stage, tally in self._ready.popleft().items():
+                if stage in taken:
+                    taken[stage].merge(tally)
+                else:
+                    taken[stage] = tally
+        return taken
+
+    def _of(self, stage: int) -> Tally:
+        found = self._open.get(stage)
+        if found is None:
+            found = self._open[stage] = Tally()
+        return found
+
+    def _count(self, stage: int, samples: Samples) -> None:
+        samples.count(
+            self._of(stage), offset_seconds=self._offset_seconds, late_seconds=self._late_seconds
+        )

@@ -1,12 +1,17 @@
-"""One HTTP/1.1 connection with one request at a time: bytes out, an answer or the reason for none back."""
+"""HTTP/1.1 as the engine speaks it: a request, where a name leads, a connection, an answer or why none."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import enum
+import errno
 import re
+import socket
+import ssl
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self, cast
 
 import httptools
@@ -19,7 +24,10 @@ _NO_HTTP = (
     httptools.HttpParserError, httptools.HttpParserCallbackError, httptools.HttpParserUpgrade,
 )  # fmt: skip
 
-
+_NO_ROUTE = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
+_UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's codes for a chain that leads to no certificate authority which is trusted here."""
+_OUT_OF = frozenset({errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS})
 _HEAD_WITH_LENGTH = re.compile(rb"(?is).*?\ncontent-length.*?\n\r?\n")
 """Interim heads, which have none, stand before it."""
 
@@ -37,6 +45,24 @@ class Trouble(enum.StrEnum):
     NOT_HTTP = "no HTTP"
     TOO_LARGE = "body too large"
     TIMEOUT = "no whole answer in time"
+
+
+def trouble_of(exc: Exception) -> Trouble:
+    """Return why no connection came about."""
+    if isinstance(exc, ssl.SSLCertVerificationError) and exc.verify_code in _UNKNOWN_AUTHORITY:
+        return Trouble.AUTHORITY
+    if isinstance(exc, ssl.SSLError):
+        return Trouble.TLS
+    if isinstance(exc, socket.gaierror):
+        return Trouble.NAME
+    if isinstance(exc, OSError) and (
+        exc.errno in _OUT_OF or any(f"[Errno {number}]" in str(exc) for number in _OUT_OF)
+    ):
+        # A name with several addresses brings all their errors in one, as words without a number.
+        return Trouble.PORTS
+    if isinstance(exc, OSError) and exc.errno in _NO_ROUTE:
+        return Trouble.ROUTE
+    return Trouble.CONNECT
 
 
 class Answer(NamedTuple):
@@ -246,3 +272,96 @@ class _Head:
             self.status = status
         else:
             self.tells_length = False
+
+
+_REDIRECTS = 300
+"""Below it a status is right: a redirect is an error here, for nobody follows it."""
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, ready to be written."""
+
+    name: str
+    """As reports call its kind."""
+    data: bytes
+    judge: Callable[[Answer], str | None] | None = None
+    """Returns what is wrong with an answer; None: nothing. Without one, a status below 300 is right."""
+    keep_body: bool = False
+    """Whether `judge` reads the body."""
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether asking twice is the same as asking once (RFC 9110, 9.2.2)."""
+        return self.data.partition(b" ")[0] in _IDEMPOTENT
+
+    def wrong(self, answer: Answer) -> str | None:
+        """Return what is wrong with an answer, in a report's words; None: nothing."""
+        if answer.trouble is not None:
+            return answer.trouble.value
+        if self.judge is not None:
+            return self._judged(self.judge, answer)
+        status = answer.status or 0
+        return None if status < _REDIRECTS else f"status {status}"
+
+    @staticmethod
+    def _judged(judge: Callable[[Answer], str | None], answer: Answer) -> str | None:
+        try:
+            return judge(answer)
+        except Exception as exc:  # noqa: BLE001 - a check that breaks must not pass for a right answer
+            return f"its check raised {type(exc).__name__}"
+
+
+@dataclass(slots=True)
+class Flight:
+    """A request that is under way."""
+
+    request: Request
+    stage: int
+    """In which it was due."""
+    due_at: float
+    """When it should be sent, by the engine's clock in seconds."""
+    sent_at: float
+
+
+KEPT_SECONDS = 5.0
+"""So long an answer holds, also that there is none; then the name may have moved."""
+
+Place = tuple[int, str]
+"""Address family and address."""
+
+
+class Names:
+    """The addresses of one host. A lookup is never broken off: uvloop does not survive that."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._lookup: asyncio.Future[list[Place]] | None = None
+        self._holds_until = 0.0
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the first answer, or a new one, is still waited for."""
+        return self._lookup is None or not self._lookup.done()
+
+    async def places(self) -> list[Place]:
+        """Return the addresses; raises OSError."""
+        if self._lookup is None or (self._lookup.done() and time.monotonic() > self._holds_until):
+            self._lookup = asyncio.ensure_future(self._ask())
+        return await asyncio.shield(self._lookup)
+
+    async def end(self) -> None:
+        """Wait for a lookup that is under way."""
+        if self._lookup is not None:
+            with contextlib.suppress(OSError):
+                await self._lookup
+
+    async def _ask(self) -> list[Place]:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(
+                self._host, self._port, type=socket.SOCK_STREAM
+            )
+        finally:
+            self._holds_until = time.monotonic() + KEPT_SECONDS
+        return [(family, str(where[0])) for family, _, _, _, where in found]

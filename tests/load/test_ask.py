@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from load._ask import Ask, Expect, Writer
 from load._engine._engine import Request
 from load._engine._wire import Answer
+from load._scenario import Ask, Expect, Writer
 
 BOOKED = Expect(status=201, equal={"status": "scheduled"}, present=("id",))
 

@@ -4,11 +4,8 @@ from collections import Counter
 
 import pytest
 
-from load._engine._book import Book
-from load._engine._request import Flight, Request
-from load._engine._samples import MOST
-from load._engine._tally import Tally
-from load._engine._wire import Answer, Trouble
+from load._engine._tally import MOST, Book, Tally
+from load._engine._wire import Answer, Flight, Request, Trouble
 from load._run import whole
 
 HOME = Request("home", b"")

@@ -12,19 +12,11 @@ import pytest
 from environments.yaml_file import ConfigurationError
 from gates.decide.plain_text import plain
 from gates.load import load_policy
-from load import _allure
-from load._baseline import read_baseline
-from load._conclude import (
-    CannotKeepError,
-    LoadRecord,
-    announce,
-    conclude,
-    exit_code,
-    keep,
-)
+from load._conclude import LoadRecord, announced, conclude
 from load._engine._histogram import Histogram, merged
 from load._engine._tally import Endpoint, Tally
 from load._engine._wire import Trouble
+from load._keep import CannotKeepError, exit_code, keep, read_baseline, write_allure
 from load._run import Run, Stage, whole
 from reports import load_page, load_plain
 from reports.load_record import DamagedLoadRecordError, checked
@@ -404,7 +396,7 @@ def test_a_baseline_that_lacks_what_is_only_shown_spoils_no_run() -> None:
 
 
 def test_a_run_that_is_killed_leaves_a_record_without_a_result(tmp_path: pathlib.Path) -> None:
-    announce(a_plan(), BEGAN_AT, tmp_path / "run")
+    keep(announced(a_plan(), BEGAN_AT), tmp_path / "run")
     record = json.loads((tmp_path / "run" / "load.json").read_text(encoding="utf-8"))
     assert record["result"] is None
     assert exit_code(record) == 70
@@ -428,10 +420,10 @@ def test_text_of_others_is_made_plain_wherever_a_run_is_written(tmp_path: pathli
         interrupted=odd,
         machine={"hostname": odd},
     )
-    announce(run.plan, BEGAN_AT, tmp_path)
+    keep(announced(run.plan, BEGAN_AT), tmp_path)
     record = concluded(run)
     keep(record, tmp_path)
-    _allure.write(record, tmp_path, began=BEGAN_AT, ended=BEGAN_AT)
+    write_allure(record, tmp_path, began=BEGAN_AT, ended=BEGAN_AT)
     texts = [path.read_text("utf-8") for path in tmp_path.rglob("*") if path.is_file()]
     for text in [*texts, load_plain.render(record)]:
         assert plain(text) == text
@@ -442,7 +434,7 @@ def test_text_of_others_is_made_plain_wherever_a_run_is_written(tmp_path: pathli
 
 def test_a_full_disk_is_said_and_leaves_no_pass(tmp_path: pathlib.Path) -> None:
     """The limit on file sizes stands for the disk: the announcement still fits."""
-    announce(a_plan(), BEGAN_AT, tmp_path)
+    keep(announced(a_plan(), BEGAN_AT), tmp_path)
     record = concluded(valid_run())
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))

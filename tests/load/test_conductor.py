@@ -8,12 +8,11 @@ from typing import Any, Literal
 import gevent
 import pytest
 
-from load import _conductor, _messages
+from load import _conductor
 from load._conductor import Conductor
 from load._engine._tally import Tally
-from load._messages import Part, Setting
-from load._run import Moment, Plan, Run, Stage
-from load._target import Target
+from load._run import BEGIN, STAGE, STOP, Moment, Part, Plan, Run, Setting, Stage
+from load._scenario import Target
 
 STAGES = (
     Stage(0, 100, 0.05, measured=False, title="warm-up"),
@@ -76,11 +75,11 @@ class Workers:
         if conductor is None:
             return
         clock = time.time() + self.clock_ahead
-        if kind == _messages.BEGIN and name not in self.unready:
+        if kind == BEGIN and name not in self.unready:
             conductor.ready(
                 {"worker": name, "error": self.error, "calibration": None, "clock": clock}
             )
-        if kind == _messages.STOP and name not in self.mute:
+        if kind == STOP and name not in self.mute:
             self.finals.add(name)
             conductor.part(part(name, self.first_sequence, clock=clock, final=True).data())
 
@@ -125,7 +124,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stages_told(workers: Workers) -> list[dict[str, Any]]:
-    return [data for kind, data in workers.told if kind == _messages.STAGE]
+    return [data for kind, data in workers.told if kind == STAGE]
 
 
 def test_a_plan_is_carried_out_stage_by_stage() -> None:

@@ -15,20 +15,17 @@ import pytest
 import trustme
 import uvloop
 
-from load._engine._closed import Closed
 from load._engine._engine import (
     Address,
     Engine,
     Limits,
     Request,
-    trouble_of,
     unix_offset_seconds,
 )
-from load._engine._names import Names
 from load._engine._null_server import Manners
-from load._engine._schedule import Schedule
+from load._engine._schedule import Closed, Schedule
 from load._engine._tally import Endpoint, Tally
-from load._engine._wire import Answer, Trouble
+from load._engine._wire import Answer, Names, Trouble, trouble_of
 from load._run import whole
 from tests.load.wires import null_server, scripted
 from tests.probes.servers import closed_port

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from load._engine._names import Names
+from load._engine._wire import Names
 
 
 async def _asked(monkeypatch: pytest.MonkeyPatch, answer: list[Any] | OSError) -> tuple[int, Any]:

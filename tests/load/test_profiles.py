@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from load._profiles import PROFILES, stages, warm_up_seconds
+from load._options import PROFILES, stages, warm_up_seconds
 
 
 @pytest.mark.parametrize("name", PROFILES)

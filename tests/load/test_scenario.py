@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from load._ask import Ask
-from load._scenario import Draws, Scenario
-from load._target import PrepareError
+from load._scenario import Ask, Draws, PrepareError, Scenario
 
 
 class Reader(Scenario):

@@ -9,11 +9,9 @@ from typing import Any
 import gevent
 import pytest
 
-from load import _messages, _worker
-from load._ask import Ask
-from load._messages import Setting
-from load._scenario import Scenario
-from load._target import Target
+from load import _worker
+from load._run import PART, READY, Setting
+from load._scenario import Ask, Scenario, Target
 from load._worker import Worker
 from tests.load.wires import null_server
 
@@ -86,8 +84,8 @@ def test_a_worker_that_is_stopped_prepares_nothing_more() -> None:
     worker.begin()
     gevent.idle()
     worker.stop()
-    assert [part["final"] for part in told.of(_messages.PART)] == [True]
-    assert not told.of(_messages.READY)
+    assert [part["final"] for part in told.of(PART)] == [True]
+    assert not told.of(READY)
 
 
 def test_a_worker_that_is_stopped_before_it_began_says_so_and_never_begins() -> None:
@@ -96,14 +94,14 @@ def test_a_worker_that_is_stopped_before_it_began_says_so_and_never_begins() -> 
     worker.stop()
     worker.begin()
     gevent.idle()
-    assert [kind for kind, _ in told.all] == [_messages.PART]
+    assert [kind for kind, _ in told.all] == [PART]
 
 
 def test_a_scenarios_mistake_is_told_with_its_kind_and_place() -> None:
     told = Told()
     armed(a_worker(told, Mistaken)).begin()
-    wait_for(lambda: told.of(_messages.READY))
-    (ready,) = told.of(_messages.READY)
+    wait_for(lambda: told.of(READY))
+    (ready,) = told.of(READY)
     assert ready["error"].startswith("KeyError in prepare, line ")
 
 
@@ -113,7 +111,7 @@ def test_a_worker_that_nobody_leads_sends_no_more(monkeypatch: pytest.MonkeyPatc
     with null_server() as port:
         worker = armed(a_worker(told, Reader, lambda: silent[0]), port)
         worker.begin()
-        wait_for(lambda: told.of(_messages.READY))
+        wait_for(lambda: told.of(READY))
         worker.set_stage({"number": 0, "per_token": 10.0})
         silent[0] = _worker.SILENT_SECONDS + 1
-        wait_for(lambda: any(part["final"] for part in told.of(_messages.PART)))
+        wait_for(lambda: any(part["final"] for part in told.of(PART)))
