@@ -141,7 +141,7 @@ def _behind(run: Run, ended_at: int, policy: LoadPolicy) -> list[SecondFacts]:
 def _stages(run: Run, verdict: LoadVerdict) -> list[dict[str, Any]]:
     return [
         {
-            **_stage(stage),
+            **dataclasses.asdict(stage),
             "began_at": _began(run, stage, 0),
             "ended_at": _began(run, stage, 1),
             "regions": {
@@ -168,19 +168,8 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "arrivals": plan.arrivals,
         "seed": plan.seed,
         "regions": {region: _address(address) for region, address in plan.regions.items()},
-        "stages": [_stage(stage) for stage in plan.stages],
+        "stages": [dataclasses.asdict(stage) for stage in plan.stages],
         "command": plan.command,
-    }
-
-
-def _stage(stage: Stage) -> dict[str, Any]:
-    return {
-        "number": stage.number,
-        "title": stage.title,
-        "rps": stage.rps,
-        "seconds": stage.seconds,
-        "measured": stage.measured,
-        "required": stage.required,
     }
 
 

@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Self
 
+import pydantic
+
 from load._engine._tally import Tally
 from load._scenario import Target
 
@@ -173,32 +175,22 @@ class Part:
 
     def data(self) -> dict[str, Any]:
         """Return it as a message carries it."""
-        return {
-            "worker": self.worker,
-            "sequence": self.sequence,
-            "clock": self.clock,
-            "tallies": [[stage, region, one.record()] for (stage, region), one in self.tallies],
-            "moments": [dataclasses.asdict(moment) for moment in self.moments],
-            "peak_rss_bytes": self.peak_rss_bytes,
-            "throttled_periods": self.throttled_periods,
-            "final": self.final,
-            "broke": self.broke,
-        }
+        data: dict[str, Any] = _PARTS.dump_python(self, mode="json")
+        return data
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Self:
-        """Read a message; raises TypeError, KeyError or ValueError for a damaged one."""
-        tallies = tuple(
-            ((int(stage), str(region)), Tally.from_record(one))
-            for stage, region, one in data["tallies"]
-        )
-        moments = tuple(Moment(**moment) for moment in data["moments"])
-        return cls(**{**data, "tallies": tallies, "moments": moments})
+    def from_data(cls, data: Mapping[str, Any]) -> Part:
+        """Read a message; raises ValueError for one that is damaged or not whole."""
+        part = _PARTS.validate_python(data)
+        if part.data() != data:
+            raise ValueError(f"the message of worker {part.worker} is damaged")
+        return part
 
 
-def merged(
-    parts: Iterable[tuple[Place, Tally]],
-) -> dict[Place, Tally]:
+_PARTS = pydantic.TypeAdapter(Part)
+
+
+def merged(parts: Iterable[tuple[Place, Tally]]) -> dict[Place, Tally]:
     """Return one tally for each stage and region of several."""
     made: dict[Place, Tally] = {}
     for place, tally in parts:

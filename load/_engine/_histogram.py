@@ -152,8 +152,10 @@ class Histogram:
         }
 
     @classmethod
-    def from_record(cls, record: Mapping[str, object]) -> Histogram:
+    def from_record(cls, record: object) -> Histogram:
         """Read a histogram back; raises ValueError for a damaged one or one with other buckets."""
+        if not isinstance(record, Mapping):
+            raise ValueError("the histogram is damaged")  # noqa: TRY004 - it came in a message
         counts = record.get("counts")
         total, longest = record.get("sum_seconds"), record.get("longest_seconds")
         if (record.get("growth"), record.get("floor_seconds")) != (GROWTH, FLOOR_SECONDS):

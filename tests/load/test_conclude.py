@@ -228,7 +228,9 @@ def test_the_order_of_workers_and_tallies_changes_no_record() -> None:
 
 def test_raw_histograms_can_be_merged_again() -> None:
     record = concluded(valid_run())
-    again = [Tally.from_record({**one, "seconds": {}}) for one in record["counted"]]
+    rows = [{**one, "seconds": {}} for one in record["counted"]]
+    assert [(row.pop("stage"), row.pop("region")) for row in rows] == [(1, "eu"), (1, "us")]
+    again = [Tally.from_record(row) for row in rows]
     response = merged(one.endpoints["login"].response for one in again)
     shown = next(
         row for row in record["endpoints"] if (row["region"], row["endpoint"]) == ("all", "login")
