@@ -201,9 +201,7 @@ _PLAN = ("environment", "profile", "model", "arrivals", "regions", "stages")
 
 
 def compared(
-    baseline: Mapping[str, Any] | None,
-    rows: Iterable[Mapping[str, Any]],
-    plan: Mapping[str, Any],
+    baseline: Mapping[str, Any] | None, rows: Iterable[Mapping[str, Any]], plan: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     """Return each endpoint's percentiles then and now; None without a baseline. It judges nothing."""
     if baseline is None:

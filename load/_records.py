@@ -57,8 +57,7 @@ class Records:
             problem
             for region in self._addresses
             for problem in self._remove(
-                [(region, self.tag(region), self._folder / JOURNAL)],
-                Deadline.after(REMOVE_SECONDS),
+                [(region, self.tag(region), self._folder / JOURNAL)], Deadline.after(REMOVE_SECONDS)
             )
         ]
 

@@ -8,6 +8,7 @@ import pytest
 from load._engine._engine import Request
 from load._engine._wire import Answer
 from load._scenario import Ask, Expect, Writer
+from tests.tables import cases
 
 BOOKED = Expect(status=201, equal={"status": "scheduled"}, present=("id",))
 
@@ -45,10 +46,15 @@ def test_a_null_server_is_told_which_answer_is_wanted() -> None:
     assert b"X-Null-Answer: 3\r\n" in written(Ask("GET", "/"), 3).data
 
 
-@pytest.mark.parametrize(
+@cases(
     "value",
-    ["a/../b", "a b", "x\r\nHost: evil", "?a=b", "ä#"],
-    ids=["another route", "a space", "another line", "a query", "no ASCII"],
+    {
+        "another route": "a/../b",
+        "a space": "a b",
+        "another line": "x\r\nHost: evil",
+        "a query": "?a=b",
+        "no ASCII": "ä#",
+    },
 )
 def test_a_value_never_becomes_more_than_a_part_of_its_path(value: str) -> None:
     line = written(Ask("GET", "/things/{thing}", {"thing": value})).data.split(b"\r\n")[0].decode()
@@ -69,17 +75,17 @@ def test_a_header_with_two_lines_is_refused(where: str) -> None:
         written(ask)
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "problem"),
-    [
-        pytest.param(201, {"id": "1", "status": "scheduled"}, None, id="right"),
-        pytest.param(200, {"id": "1", "status": "scheduled"}, "status 200, wanted 201", id="another status"),
-        pytest.param(201, {"id": "1", "status": "x"}, "body field status is not 'scheduled'", id="wrong"),
-        pytest.param(201, {"status": "scheduled"}, "body field id is missing", id="a field missing"),
-        pytest.param(201, {"id": "", "status": "scheduled"}, "body field id is missing", id="a field empty"),
-        pytest.param(201, ["id"], "body is not a JSON object", id="a list"),
-    ],
-)  # fmt: skip
+@cases(
+    "status body problem",
+    {
+        "right": (201, {"id": "1", "status": "scheduled"}, None),
+        "another status": (200, {"id": "1", "status": "scheduled"}, "status 200, wanted 201"),
+        "wrong": (201, {"id": "1", "status": "x"}, "body field status is not 'scheduled'"),
+        "a field missing": (201, {"status": "scheduled"}, "body field id is missing"),
+        "a field empty": (201, {"id": "", "status": "scheduled"}, "body field id is missing"),
+        "a list": (201, ["id"], "body is not a JSON object"),
+    },
+)
 def test_an_answer_is_judged_by_status_and_body(
     status: int, body: Any, problem: str | None
 ) -> None:
@@ -112,7 +118,7 @@ def test_only_right_bodies_are_handed_on() -> None:
     assert [body["id"] for body in seen] == ["1"]
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[1]", b""], ids=["HTML", "a list", "nothing"])
+@cases("body", {"HTML": b"<html>", "a list": b"[1]", "nothing": b""})
 def test_where_nothing_is_expected_of_the_body_any_will_do(body: bytes) -> None:
     request = written(Ask("GET", "/"))
     assert not request.keep_body

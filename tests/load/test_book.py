@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pytest
-
 from load._engine._tally import MOST, Book, Tally
 from load._engine._wire import Answer, Flight, Request, Trouble
 from load._run import whole
+from tests.tables import cases
 
 HOME = Request("home", b"")
 TAKES_SECONDS = 0.25
@@ -25,18 +24,17 @@ def taken(book: Book) -> dict[int, Tally]:
     return book.drain()
 
 
-@pytest.mark.parametrize(
+@cases(
     "count",
-    [1, 63, 64, MOST - 1, MOST, MOST + 1, 2 * MOST],
-    ids=[
-        "one",
-        "almost a second's",
-        "a second's",
-        "almost full",
-        "just full",
-        "more",
-        "full twice",
-    ],
+    {
+        "one": 1,
+        "almost a second's": 63,
+        "a second's": 64,
+        "almost full": MOST - 1,
+        "just full": MOST,
+        "more": MOST + 1,
+        "full twice": 2 * MOST,
+    },
 )
 def test_every_request_is_counted_once_in_its_second(count: int) -> None:
     book = Book(offset_seconds=0.5, late_seconds=0.01)

@@ -35,6 +35,7 @@ from tests.load.runs import (
     valid_run,
     with_tally,
 )
+from tests.tables import cases
 
 _POLICY = load_policy().load
 if _POLICY is None:
@@ -66,93 +67,66 @@ HALF = a_tally()
 HALF.seconds[BEGAN_AT + 3].sent = 1
 
 
-@pytest.mark.parametrize(
-    ("run", "words"),
-    [
-        pytest.param(valid_run(tallies={}), "no events", id="nothing was counted"),
-        pytest.param(
-            valid_run(tallies={(1, "us"): a_tally()}), "sent 0.0/s", id="a region was never sent to"
-        ),
-        pytest.param(valid_run(begun={}), "it never began", id="the stage never began"),
-        pytest.param(
-            valid_run(begun={1: (BEGAN_AT, BEGAN_AT + 0.5)}), "no whole second", id="half a second"
-        ),
-        pytest.param(
-            valid_run(begun={1: (BEGAN_AT, BEGAN_AT + 20)}), "lasted 20 s of 30 s", id="cut short"
-        ),
-        pytest.param(
+@cases(
+    "run words",
+    {
+        "nothing was counted": (valid_run(tallies={}), "no events"),
+        "a region was never sent to": (valid_run(tallies={(1, "us"): a_tally()}), "sent 0.0/s"),
+        "the stage never began": (valid_run(begun={}), "it never began"),
+        "half a second": (valid_run(begun={1: (BEGAN_AT, BEGAN_AT + 0.5)}), "no whole second"),
+        "cut short": (valid_run(begun={1: (BEGAN_AT, BEGAN_AT + 20)}), "lasted 20 s of 30 s"),
+        "nothing was to be judged": (
             valid_run(plan=a_plan(stages=(dataclasses.replace(STEADY, measured=False),))),
             "",
-            id="nothing was to be judged",
         ),
-        pytest.param(valid_run(plan=a_plan(regions={})), "", id="no region"),
-        pytest.param(
+        "no region": (valid_run(plan=a_plan(regions={})), ""),
+        "a schedule that asked for less than the plan": (
             valid_run(plan=a_plan(stages=(dataclasses.replace(STEADY, rps=2.5 * RPS),))),
             "of 300.0/s, 40.00%",
-            id="a schedule that asked for less than the plan",
         ),
-        pytest.param(
+        "one empty second": (
             valid_run(tallies={(1, "eu"): HALF, (1, "us"): a_tally()}),
             "the emptiest 1",
-            id="one empty second",
         ),
-        pytest.param(with_tally(late=4), "4 of 3,600 requests were sent late", id="late"),
-        pytest.param(with_tally(lag_seconds=0.2), "the engine's clock lagged", id="a lag"),
-        pytest.param(
-            with_tally(bad_every=3600, trouble=Trouble.PORTS),
-            "1 requests found no port",
-            id="ports",
-        ),
-        pytest.param(
-            with_tally(bad_every=10, trouble=Trouble.NAME),
-            "360 requests found no port",
-            id="no name",
-        ),
-        pytest.param(
+        "late": (with_tally(late=4), "4 of 3,600 requests were sent late"),
+        "a lag": (with_tally(lag_seconds=0.2), "the engine's clock lagged"),
+        "ports": (with_tally(bad_every=3600, trouble=Trouble.PORTS), "1 requests found no port"),
+        "no name": (with_tally(bad_every=10, trouble=Trouble.NAME), "360 requests found no port"),
+        "a mistake of the scenario": (
             with_tally(bad_every=10, trouble="its check raised KeyError"),
             "met a check of the scenario that raised",
-            id="a mistake of the scenario",
         ),
-        pytest.param(
+        "a lost worker": (
             valid_run(workers=(a_worker(), a_worker("worker-2", lost=True))),
             "1 of 2 workers told everything: worker-2 went silent",
-            id="a lost worker",
         ),
-        pytest.param(
-            valid_run(expected_workers=3), "2 of 3 workers", id="a worker that never came"
-        ),
-        pytest.param(
+        "a worker that never came": (valid_run(expected_workers=3), "2 of 3 workers"),
+        "a worker that told nothing of itself": (
             valid_run(workers=(a_worker(), a_worker("worker-2", moments=()))),
             "nobody measured the processor",
-            id="a worker that told nothing of itself",
         ),
-        pytest.param(
+        "a busy worker": (
             valid_run(workers=(a_worker(), a_worker("worker-2", cpu_share=0.85))),
             "used 87% of a core",
-            id="a busy worker",
         ),
-        pytest.param(
+        "a clock that is behind": (
             valid_run(workers=(a_worker(clock_skew_seconds=-0.7), a_worker("worker-2"))),
             "700 ms off the master's",
-            id="a clock that is behind",
         ),
-        pytest.param(
+        "a clock nobody compared": (
             valid_run(workers=(a_worker(clock_skew_seconds=math.nan), a_worker("worker-2"))),
             "nobody knows how far",
-            id="a clock nobody compared",
         ),
-        pytest.param(
+        "a throttled worker": (
             valid_run(workers=(a_worker(throttled_periods=2), a_worker("worker-2"))),
             "denied the processor in 2 periods",
-            id="a throttled worker",
         ),
-        pytest.param(valid_run(interrupted="SIGTERM"), "ended early: SIGTERM", id="interrupted"),
-        pytest.param(
+        "interrupted": (valid_run(interrupted="SIGTERM"), "ended early: SIGTERM"),
+        "far below its rate": (
             valid_run(tallies={place: a_tally(rps=20) for place in ((1, "eu"), (1, "us"))}),
             "sent 20.0/s of 120.0/s",
-            id="far below its rate",
         ),
-    ],
+    },
 )
 def test_what_deserves_no_pass_gets_none(run: Run, words: str) -> None:
     record = concluded(run)
@@ -219,9 +193,7 @@ def test_what_two_workers_counted_judges_as_what_one_would_have() -> None:
 def test_the_order_of_workers_and_tallies_changes_no_record() -> None:
     run = failed_run()
     turned = dataclasses.replace(
-        run,
-        workers=run.workers[::-1],
-        tallies=dict(reversed(list(run.tallies.items()))),
+        run, workers=run.workers[::-1], tallies=dict(reversed(list(run.tallies.items())))
     )
     assert concluded(turned) == concluded(run)
 
@@ -296,28 +268,22 @@ def test_a_spike_tells_how_long_the_platform_needed(seconds: int | None) -> None
     }
 
 
-@pytest.mark.parametrize(
+@cases(
     "run",
-    [
-        pytest.param(
-            valid_run(
-                plan=a_plan(
-                    stages=(
-                        STEADY,
-                        dataclasses.replace(STEADY, number=2, rps=math.inf, seconds=math.nan),
-                    )
+    {
+        "a rate without end": valid_run(
+            plan=a_plan(
+                stages=(
+                    STEADY,
+                    dataclasses.replace(STEADY, number=2, rps=math.inf, seconds=math.nan),
                 )
-            ),
-            id="a rate without end",
+            )
         ),
-        pytest.param(
-            valid_run(plan=a_plan(profile="spike"), begun={1: (BEGAN_AT - 20, BEGAN_AT - 10)}),
-            id="a spike that ended before anything was counted",
+        "a spike that ended before anything was counted": valid_run(
+            plan=a_plan(profile="spike"), begun={1: (BEGAN_AT - 20, BEGAN_AT - 10)}
         ),
-        pytest.param(
-            valid_run(begun={1: (BEGAN_AT + 9, BEGAN_AT)}), id="a stage that ended before it began"
-        ),
-    ],
+        "a stage that ended before it began": valid_run(begun={1: (BEGAN_AT + 9, BEGAN_AT)}),
+    },
 )
 def test_what_makes_no_sense_is_invalid_and_still_shown(run: Run) -> None:
     record = concluded(run)
@@ -348,32 +314,31 @@ def test_figures_stand_beside_those_of_a_baseline(tmp_path: pathlib.Path) -> Non
     assert other["differs"] == ["profile", "regions", "stages"]
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        pytest.param(None, "cannot be read: No such file or directory", id="no file"),
-        pytest.param("{", "is no JSON text", id="half a file"),
-        pytest.param("[" * 200_000, "is no JSON text", id="only brackets"),
-        pytest.param("[]", "it is no record of a load run", id="a list"),
-        pytest.param('{"kind": "verdict"}', "it is no record of a load run", id="something else"),
-        pytest.param({"schema": 2}, "its schema is 2, and only 1 is known", id="another schema"),
-        pytest.param({"state": "incomplete"}, "was killed or has not ended", id="incomplete"),
-        pytest.param({"endpoints": None}, "“endpoints” is missing", id="no table"),
-        pytest.param({"endpoints": [{}]}, "a row of its table is none", id="no row"),
-        pytest.param(
+@cases(
+    "content words",
+    {
+        "no file": (None, "cannot be read: No such file or directory"),
+        "half a file": ("{", "is no JSON text"),
+        "only brackets": ("[" * 200_000, "is no JSON text"),
+        "a list": ("[]", "it is no record of a load run"),
+        "something else": ('{"kind": "verdict"}', "it is no record of a load run"),
+        "another schema": ({"schema": 2}, "its schema is 2, and only 1 is known"),
+        "incomplete": ({"state": "incomplete"}, "was killed or has not ended"),
+        "no table": ({"endpoints": None}, "“endpoints” is missing"),
+        "no row": ({"endpoints": [{}]}, "a row of its table is none"),
+        "no duration": (
             {
                 "endpoints": [
                     {"region": "eu", "endpoint": "x", "response": {"p50": "1"}, "service": {}}
                 ]
             },
             "a duration of its table is none",
-            id="no duration",
         ),
-        pytest.param({"result": "FAIL"}, "it contradicts itself", id="another result"),
-        pytest.param({"exit_code": 10}, "it contradicts itself", id="another code"),
-        pytest.param({"judgements": []}, "it contradicts itself", id="no judgement"),
-        pytest.param({"judgements": [{}]}, "a judgement cannot be read", id="a damaged one"),
-    ],
+        "another result": ({"result": "FAIL"}, "it contradicts itself"),
+        "another code": ({"exit_code": 10}, "it contradicts itself"),
+        "no judgement": ({"judgements": []}, "it contradicts itself"),
+        "a damaged one": ({"judgements": [{}]}, "a judgement cannot be read"),
+    },
 )
 def test_a_baseline_that_is_none_is_refused(
     content: str | dict[str, Any] | None, words: str, tmp_path: pathlib.Path

@@ -15,13 +15,7 @@ import pytest
 import trustme
 import uvloop
 
-from load._engine._engine import (
-    Address,
-    Engine,
-    Limits,
-    Request,
-    unix_offset_seconds,
-)
+from load._engine._engine import Address, Engine, Limits, Request, unix_offset_seconds
 from load._engine._null_server import Manners
 from load._engine._schedule import Closed, Schedule
 from load._engine._tally import Endpoint, Tally
@@ -29,6 +23,7 @@ from load._engine._wire import Answer, Names, Trouble, trouble_of
 from load._run import whole
 from tests.load.wires import null_server, scripted
 from tests.probes.servers import closed_port
+from tests.tables import cases
 
 GET = Request("home", b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
 SECONDS = 0.5
@@ -98,7 +93,7 @@ def adds_up(tally: Tally) -> None:
     assert sum(one.response.count for one in tally.seconds.values()) == tally.sent
 
 
-@pytest.mark.parametrize("drained_every", [None, 0.003], ids=["drained once", "drained often"])
+@cases("drained_every", {"drained once": None, "drained often": 0.003})
 def test_it_sends_what_is_due_and_counts_it_once(drained_every: float | None) -> None:
     with null_server() as port:
         tally = uvloop.run(sent(Address("127.0.0.1", port), drained_every=drained_every))
@@ -229,14 +224,13 @@ async def asked(port: int, count: int) -> Tally:
     return whole([*taken, *engine.drain().values()])
 
 
-@pytest.mark.parametrize(
-    ("head", "status"),
-    [
-        (b"429 Too Many Requests\r\nRetry-After: 30", 429),
-        (b"302 Found\r\nLocation: /elsewhere", 302),
-        (b"503 Service Unavailable\r\nRetry-After: 1", 503),
-    ],
-    ids=["429 with Retry-After", "a redirect", "503 with Retry-After"],
+@cases(
+    "head status",
+    {
+        "429 with Retry-After": (b"429 Too Many Requests\r\nRetry-After: 30", 429),
+        "a redirect": (b"302 Found\r\nLocation: /elsewhere", 302),
+        "503 with Retry-After": (b"503 Service Unavailable\r\nRetry-After: 1", 503),
+    },
 )
 def test_a_refusal_is_counted_as_what_it_is_and_never_tried_again(head: bytes, status: int) -> None:
     asks = 0
@@ -372,25 +366,26 @@ def _refused_certificate(code: int) -> ssl.SSLCertVerificationError:
     return refused
 
 
-@pytest.mark.parametrize(
-    ("exc", "trouble"),
-    [
-        (OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address"), Trouble.PORTS),
-        (OSError(errno.EMFILE, "Too many open files"), Trouble.PORTS),
-        (OSError("Multiple exceptions: [Errno 99] Cannot, [Errno 99] Cannot"), Trouble.PORTS),
-        (OSError(errno.ECONNREFUSED, "Connection refused"), Trouble.CONNECT),
-        (OSError(errno.ENETUNREACH, "Network is unreachable"), Trouble.ROUTE),
-        (TimeoutError(), Trouble.CONNECT),
-        (socket.gaierror(-2, "Name or service not known"), Trouble.NAME),
-        (_refused_certificate(10), Trouble.TLS),
-        (_refused_certificate(20), Trouble.AUTHORITY),
-    ],
-    ids=[
-        "ports used up", "descriptors used up", "ports used up at both addresses", "refused",
-        "no route", "no answer to a connection", "no such name", "an expired certificate",
-        "an unknown authority",
-    ],
-)  # fmt: skip
+@cases(
+    "exc trouble",
+    {
+        "ports used up": (
+            OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address"),
+            Trouble.PORTS,
+        ),
+        "descriptors used up": (OSError(errno.EMFILE, "Too many open files"), Trouble.PORTS),
+        "ports used up at both addresses": (
+            OSError("Multiple exceptions: [Errno 99] Cannot, [Errno 99] Cannot"),
+            Trouble.PORTS,
+        ),
+        "refused": (OSError(errno.ECONNREFUSED, "Connection refused"), Trouble.CONNECT),
+        "no route": (OSError(errno.ENETUNREACH, "Network is unreachable"), Trouble.ROUTE),
+        "no answer to a connection": (TimeoutError(), Trouble.CONNECT),
+        "no such name": (socket.gaierror(-2, "Name or service not known"), Trouble.NAME),
+        "an expired certificate": (_refused_certificate(10), Trouble.TLS),
+        "an unknown authority": (_refused_certificate(20), Trouble.AUTHORITY),
+    },
+)
 def test_why_no_connection_came_about_has_its_word(exc: Exception, trouble: Trouble) -> None:
     assert trouble_of(exc) is trouble
 
@@ -543,14 +538,13 @@ def test_a_second_answer_is_not_the_next_requests() -> None:
     assert tally.connects.total() == pytest.approx(tally.sent, abs=1)
 
 
-@pytest.mark.parametrize(
-    ("name", "trusted", "trouble"),
-    [
-        ("localhost", True, None),
-        ("localhost", False, Trouble.AUTHORITY),
-        ("elsewhere.test", True, Trouble.TLS),
-    ],
-    ids=["the right one", "of an unknown authority", "of another host"],
+@cases(
+    "name trusted trouble",
+    {
+        "the right one": ("localhost", True, None),
+        "of an unknown authority": ("localhost", False, Trouble.AUTHORITY),
+        "of another host": ("elsewhere.test", True, Trouble.TLS),
+    },
 )
 def test_a_certificate_is_verified(name: str, *, trusted: bool, trouble: Trouble | None) -> None:
     authority = trustme.CA()
@@ -577,10 +571,7 @@ async def _answers_once(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
     await reader.readuntil(b"\r\n\r\n")
 
 
-@pytest.mark.parametrize(
-    ("request_", "right"),
-    [pytest.param(GET, True, id="a read"), pytest.param(POST, False, id="a booking is not")],
-)
+@cases("request_ right", {"a read": (GET, True), "a booking is not": (POST, False)})
 def test_a_read_on_a_kept_connection_that_had_ended_is_sent_once_more(
     request_: Request, *, right: bool
 ) -> None:

@@ -23,6 +23,7 @@ import pytest
 from gates.load import ROOT
 from tests.environments.files import SECRETS, VALID, write
 from tests.probes.servers import closed_port
+from tests.tables import cases
 
 BOUND_SECONDS = 90
 QUICK = ("--null-server", "--rps", "200", "-t", "1s", "--only-summary")
@@ -252,14 +253,12 @@ def test_users_of_locusts_own_run_beside(tmp_path: pathlib.Path) -> None:
     assert "/stock" not in json.dumps(ran.record["endpoints"])
 
 
-@pytest.mark.parametrize(
-    ("host", "words"),
-    [
-        pytest.param(
-            '"https://api.example"', "its host is no address that this run may load", id="another"
-        ),
-        pytest.param("None", "names no host", id="none"),
-    ],
+@cases(
+    "host words",
+    {
+        "another": ('"https://api.example"', "its host is no address that this run may load"),
+        "none": ("None", "names no host"),
+    },
 )
 def test_users_of_locusts_own_may_send_nowhere_else(
     tmp_path: pathlib.Path, host: str, words: str
@@ -280,20 +279,21 @@ def test_the_time_of_a_run_by_users_is_what_was_asked_for() -> None:
     assert ran.record["interrupted"] == ""
 
 
-@pytest.mark.parametrize(
-    ("options", "code", "words"),
-    [
-        pytest.param(("--env", "prod", "--rps", "5"), 64, "no load test may send there", id="production"),
-        pytest.param(("--env", "nowhere", "--rps", "5"), 64, "no such environment", id="no environment"),
-        pytest.param(("--rps", "0"), 64, "must be above 0", id="no rate"),
-        pytest.param(("--closed", "3", "--rps", "3"), 64, "name one", id="two models"),
-        pytest.param(("--null-server", "--tags", "nosuch"), 64, "no task of the load test", id="no task"),
-        pytest.param(
-            ("--null-server", "--rps", "5", "--baseline", "nowhere.json"), 78, "cannot be read",
-            id="no baseline",
+@cases(
+    "options code words",
+    {
+        "production": (("--env", "prod", "--rps", "5"), 64, "no load test may send there"),
+        "no environment": (("--env", "nowhere", "--rps", "5"), 64, "no such environment"),
+        "no rate": (("--rps", "0"), 64, "must be above 0"),
+        "two models": (("--closed", "3", "--rps", "3"), 64, "name one"),
+        "no task": (("--null-server", "--tags", "nosuch"), 64, "no task of the load test"),
+        "no baseline": (
+            ("--null-server", "--rps", "5", "--baseline", "nowhere.json"),
+            78,
+            "cannot be read",
         ),
-    ],
-)  # fmt: skip
+    },
+)
 def test_what_cannot_be_is_refused_before_anything_is_sent(
     options: Sequence[str], code: int, words: str
 ) -> None:

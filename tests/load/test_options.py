@@ -8,6 +8,7 @@ import pytest
 from environments.yaml_file import RequestError
 from gates.load import ROOT
 from load._options import Options, add_arguments, command_line
+from tests.tables import cases
 
 PLAIN: dict[str, Any] = {
     "env": "local", "release": None, "region": None, "host": None, "rps": None, "profile_name": None,
@@ -26,15 +27,19 @@ def test_without_a_rate_or_a_profile_locusts_users_say_the_rate() -> None:
     assert options().profile == "manual"
 
 
-@pytest.mark.parametrize(
-    ("changes", "profile", "rps", "seconds"),
-    [
-        ({"rps": 100.0}, "steady", 100, 300),
-        ({"rps": 100.0, "run_time": 60}, "steady", 100, 60),
-        ({"profile_name": "smoke"}, "smoke", 120, 60),
-        ({"profile_name": "soak", "rps": 7.0, "run_time": 3600}, "soak", 7, 3600),
-    ],
-    ids=["a rate is held", "as long as -t says", "a profile as it is", "a profile as asked"],
+@cases(
+    "changes profile rps seconds",
+    {
+        "a rate is held": ({"rps": 100.0}, "steady", 100, 300),
+        "as long as -t says": ({"rps": 100.0, "run_time": 60}, "steady", 100, 60),
+        "a profile as it is": ({"profile_name": "smoke"}, "smoke", 120, 60),
+        "a profile as asked": (
+            {"profile_name": "soak", "rps": 7.0, "run_time": 3600},
+            "soak",
+            7,
+            3600,
+        ),
+    },
 )
 def test_a_rate_or_a_profile_makes_a_plan(
     changes: dict[str, Any], profile: str, rps: float, seconds: float

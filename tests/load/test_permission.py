@@ -13,6 +13,7 @@ from environments.loader import Loaded
 from environments.yaml_file import ConfigurationError, RequestError
 from load._permission import HOST, PUBLIC, is_loopback, permitted, refuse_unless_allowed
 from tests.environments.files import SECRETS, VALID, changed, loaded, write
+from tests.tables import cases
 
 _EU, _US = "https://eu.clinic.example", "https://us.clinic.example"
 _LOAD = "load: {allowed: true, service: api, max_rps: 500}\n"
@@ -43,14 +44,14 @@ def refused(environment: Loaded, **asked: str) -> str:
 
 
 class TestWhetherItIsAllowed:
-    @pytest.mark.parametrize(
+    @cases(
         "section",
-        [
-            pytest.param("", id="nothing is said of load"),
-            pytest.param("load:\n", id="the section is empty"),
-            pytest.param("load: {}\n", id="the section says nothing"),
-            pytest.param("load: {allowed: false, service: api, max_rps: 5}\n", id="it says no"),
-        ],
+        {
+            "nothing is said of load": "",
+            "the section is empty": "load:\n",
+            "the section says nothing": "load: {}\n",
+            "it says no": "load: {allowed: false, service: api, max_rps: 5}\n",
+        },
     )
     def test_a_no_comes_before_missing_secrets_and_marks(
         self, section: str, tmp_path: pathlib.Path
@@ -112,14 +113,14 @@ class TestWhereItMaySend:
     ) -> None:
         assert permitted(clinic, host=host).addresses == {"us": _US}
 
-    @pytest.mark.parametrize(
-        ("host", "key"),
-        [
-            pytest.param("https://api.clinic.example", PUBLIC, id="the one before all regions"),
-            pytest.param("http://127.0.0.1:8080", HOST, id="loopback, such as a null server"),
-            pytest.param("http://localhost:8080", HOST, id="loopback by name"),
-            pytest.param("http://[::1]:8080", HOST, id="loopback by version 6"),
-        ],
+    @cases(
+        "host key",
+        {
+            "the one before all regions": ("https://api.clinic.example", PUBLIC),
+            "loopback, such as a null server": ("http://127.0.0.1:8080", HOST),
+            "loopback by name": ("http://localhost:8080", HOST),
+            "loopback by version 6": ("http://[::1]:8080", HOST),
+        },
     )
     def test_a_host_of_its_own_or_loopback_is_sent_to(
         self, host: str, key: str, clinic: Loaded
@@ -130,18 +131,18 @@ class TestWhereItMaySend:
         found = permitted(clinic, region="eu", host="http://127.0.0.1:8080")
         assert found.addresses == {"eu": "http://127.0.0.1:8080"}
 
-    @pytest.mark.parametrize(
+    @cases(
         "host",
-        [
-            pytest.param("https://somebody.example", id="a stranger"),
-            pytest.param("http://us.clinic.example", id="a region without TLS"),
-            pytest.param(f"{_US}:8443", id="another port of a region"),
-            pytest.param(f"{_US}/v2", id="another path of a region"),
-            pytest.param("http://10.0.0.1", id="a private network"),
-            pytest.param("http://127.0.0.1.somebody.example", id="a name that begins as loopback"),
-            pytest.param("http://2130706433", id="loopback written as one number"),
-            pytest.param("http://0.0.0.0:80", id="every address at once"),
-        ],
+        {
+            "a stranger": "https://somebody.example",
+            "a region without TLS": "http://us.clinic.example",
+            "another port of a region": f"{_US}:8443",
+            "another path of a region": f"{_US}/v2",
+            "a private network": "http://10.0.0.1",
+            "a name that begins as loopback": "http://127.0.0.1.somebody.example",
+            "loopback written as one number": "http://2130706433",
+            "every address at once": "http://0.0.0.0:80",
+        },
     )
     def test_a_strangers_host_is_refused(self, host: str, clinic: Loaded) -> None:
         sentence = refused(clinic, host=host).replace(str(clinic.path), "clinic.yaml")
@@ -191,15 +192,15 @@ class TestHowMuch:
     def test_up_to_the_limit(self, clinic: Loaded) -> None:
         permitted(clinic).check_rate(500)
 
-    @pytest.mark.parametrize(
-        ("rps", "words"),
-        [
-            pytest.param(500.5, "500.5 requests/s, and clinic allows 500 (load.max_rps", id="over"),
-            pytest.param(0.0, "--rps 0: must be a number of requests a second", id="none"),
-            pytest.param(-1.0, "--rps -1: must be a number", id="less than none"),
-            pytest.param(float("nan"), "--rps nan: must be a number", id="no number"),
-            pytest.param(float("inf"), "--rps inf: must be a number", id="without end"),
-        ],
+    @cases(
+        "rps words",
+        {
+            "over": (500.5, "500.5 requests/s, and clinic allows 500 (load.max_rps"),
+            "none": (0.0, "--rps 0: must be a number of requests a second"),
+            "less than none": (-1.0, "--rps -1: must be a number"),
+            "no number": (float("nan"), "--rps nan: must be a number"),
+            "without end": (float("inf"), "--rps inf: must be a number"),
+        },
     )
     def test_beyond_it_is_refused(self, rps: float, words: str, clinic: Loaded) -> None:
         with pytest.raises(RequestError) as caught:

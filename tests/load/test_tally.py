@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from load._engine._tally import Tally
+from tests.tables import cases
 
 ANSWERS = st.lists(
     st.tuples(
@@ -84,23 +85,23 @@ def _with(value: object, *path: str) -> Callable[[dict[str, Any]], None]:
     return put
 
 
-@pytest.mark.parametrize(
+@cases(
     "damage",
-    [
-        pytest.param(_without("due"), id="a count is missing"),
-        pytest.param(_without("seconds"), id="the seconds are missing"),
-        pytest.param(_without("lag"), id="a histogram is missing"),
-        pytest.param(_with(-1, "sent"), id="a count is negative"),
-        pytest.param(_with("7", "sent"), id="a count is a text"),
-        pytest.param(_with(1.5, "dropped"), id="a count is broken"),
-        pytest.param(_with([], "endpoints"), id="the endpoints are a list"),
-        pytest.param(_with({"now": {}}, "seconds"), id="a second is no number"),
-        pytest.param(_with(None, "seconds", "1", "longest_lag_seconds"), id="a lag is nothing"),
-        pytest.param(_with(-0.1, "seconds", "1", "longest_lag_seconds"), id="a lag is negative"),
-        pytest.param(_with("200", "endpoints", "login", "statuses"), id="the statuses are a text"),
-        pytest.param(_with({"x": 1}, "endpoints", "login", "statuses"), id="a status is a word"),
-        pytest.param(_with(None, "endpoints", "login", "response"), id="a histogram is nothing"),
-    ],
+    {
+        "a count is missing": _without("due"),
+        "the seconds are missing": _without("seconds"),
+        "a histogram is missing": _without("lag"),
+        "a count is negative": _with(-1, "sent"),
+        "a count is a text": _with("7", "sent"),
+        "a count is broken": _with(1.5, "dropped"),
+        "the endpoints are a list": _with([], "endpoints"),
+        "a second is no number": _with({"now": {}}, "seconds"),
+        "a lag is nothing": _with(None, "seconds", "1", "longest_lag_seconds"),
+        "a lag is negative": _with(-0.1, "seconds", "1", "longest_lag_seconds"),
+        "the statuses are a text": _with("200", "endpoints", "login", "statuses"),
+        "a status is a word": _with({"x": 1}, "endpoints", "login", "statuses"),
+        "a histogram is nothing": _with(None, "endpoints", "login", "response"),
+    },
 )
 def test_a_damaged_record_is_refused(damage: Callable[[dict[str, Any]], None]) -> None:
     record = json.loads(json.dumps(tally_of([("login", 1, 4, None)]).record()))

@@ -7,6 +7,7 @@ import uvloop
 
 from load._engine._wire import Answer, Connection, Trouble
 from tests.load.wires import scripted
+from tests.tables import cases
 
 ASK = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -71,24 +72,28 @@ def asked(said: bytes, *, bytewise: bool = False, closes: bool = False) -> tuple
     return uvloop.run(talk())
 
 
-@pytest.mark.parametrize("bytewise", [False, True], ids=["at once", "byte by byte"])
-@pytest.mark.parametrize(
-    ("said", "status", "body"),
-    [
-        (HELLO, 200, b"hello"),
-        (CHUNKED, 201, b"hello"),
-        (INTERIM + HELLO, 200, b"hello"),
-        (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
-        (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", 302, b""),
-        (HELLO.replace(b"\r\n\r\n", b"\r\ncontent-length: 5\r\n\r\n"), 200, b"hello"),
-        (INTERIM + HELLO.replace(b"\r\n\r\n", b"\r\ncontent-length: 5\r\n\r\n"), 200, b"hello"),
-        (HELLO.replace(b"\r\n", b"\n"), 200, b"hello"),
-    ],
-    ids=[
-        "a length", "chunks", "an interim answer first", "no body", "a redirect", "a length twice",
-        "a length twice behind an interim answer", "bare line feeds",
-    ],
-)  # fmt: skip
+@cases("bytewise", {"at once": False, "byte by byte": True})
+@cases(
+    "said status body",
+    {
+        "a length": (HELLO, 200, b"hello"),
+        "chunks": (CHUNKED, 201, b"hello"),
+        "an interim answer first": (INTERIM + HELLO, 200, b"hello"),
+        "no body": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
+        "a redirect": (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", 302, b""),
+        "a length twice": (
+            HELLO.replace(b"\r\n\r\n", b"\r\ncontent-length: 5\r\n\r\n"),
+            200,
+            b"hello",
+        ),
+        "a length twice behind an interim answer": (
+            INTERIM + HELLO.replace(b"\r\n\r\n", b"\r\ncontent-length: 5\r\n\r\n"),
+            200,
+            b"hello",
+        ),
+        "bare line feeds": (HELLO.replace(b"\r\n", b"\n"), 200, b"hello"),
+    },
+)
 def test_a_whole_answer_leaves_the_connection_usable(
     said: bytes, status: int, body: bytes, *, bytewise: bool
 ) -> None:
@@ -98,50 +103,56 @@ def test_a_whole_answer_leaves_the_connection_usable(
     assert usable
 
 
-@pytest.mark.parametrize(
+@cases(
     "said",
-    [
-        b"HTTP/1.0 200 OK\r\n\r\nhello",
-        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
-        b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-    ],
-    ids=["HTTP/1.0 to its end", "close is said", "HTTP/1.0 with a length"],
+    {
+        "HTTP/1.0 to its end": b"HTTP/1.0 200 OK\r\n\r\nhello",
+        "close is said": b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.0 with a length": b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    },
 )
 def test_a_server_that_closes_is_taken_at_its_word(said: bytes) -> None:
     answer, usable = asked(said, closes=True)
     assert (answer.status, answer.body, usable) == (200, b"hello", False)
 
 
-@pytest.mark.parametrize(
-    ("said", "closes", "trouble"),
-    [
-        (b"", True, Trouble.LOST),
-        (HELLO[:-2], True, Trouble.LOST),
-        (CHUNKED[:-5], True, Trouble.LOST),
-        (INTERIM, True, Trouble.LOST),
-        (b"HTTP/1.1 200 OK\r\nContent-Le", True, Trouble.LOST),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", False, Trouble.NOT_HTTP),
-        (b"<html>hello</html>", False, Trouble.NOT_HTTP),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello", False, Trouble.NOT_HTTP),
-        (HELLO.replace(b"\r\n\r\n", b"\r\nContent-Length: 6\r\n\r\n"), False, Trouble.NOT_HTTP),
-        (
+@cases(
+    "said closes trouble",
+    {
+        "nothing": (b"", True, Trouble.LOST),
+        "half a body": (HELLO[:-2], True, Trouble.LOST),
+        "half a chunk": (CHUNKED[:-5], True, Trouble.LOST),
+        "an interim answer alone": (INTERIM, True, Trouble.LOST),
+        "half a head": (b"HTTP/1.1 200 OK\r\nContent-Le", True, Trouble.LOST),
+        "SSH": (b"SSH-2.0-OpenSSH_9.6\r\n", False, Trouble.NOT_HTTP),
+        "a page without a head": (b"<html>hello</html>", False, Trouble.NOT_HTTP),
+        "a length that is none": (
+            b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello",
+            False,
+            Trouble.NOT_HTTP,
+        ),
+        "two lengths": (
+            HELLO.replace(b"\r\n\r\n", b"\r\nContent-Length: 6\r\n\r\n"),
+            False,
+            Trouble.NOT_HTTP,
+        ),
+        "too large": (
             b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"x" * (MEGABYTE + 1),
             False,
             Trouble.TOO_LARGE,
         ),
-        (b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * (MEGABYTE + 1), False, Trouble.TOO_LARGE),
-        (
+        "a head without an end": (
+            b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * (MEGABYTE + 1),
+            False,
+            Trouble.TOO_LARGE,
+        ),
+        "another protocol": (
             b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
             False,
             Trouble.NOT_HTTP,
         ),
-    ],
-    ids=[
-        "nothing", "half a body", "half a chunk", "an interim answer alone", "half a head", "SSH",
-        "a page without a head", "a length that is none", "two lengths", "too large", "a head without an end",
-        "another protocol",
-    ],
-)  # fmt: skip
+    },
+)
 def test_anything_else_is_trouble_told_once(said: bytes, trouble: Trouble, *, closes: bool) -> None:
     answer, usable = asked(said, closes=closes)
     assert (answer.status, answer.trouble, usable) == (None, trouble, False)

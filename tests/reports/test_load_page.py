@@ -18,6 +18,7 @@ from reports import load_page, load_plain
 from reports.load_record import DamagedLoadRecordError
 from tests.load import runs
 from tests.reports import golden_files
+from tests.tables import cases
 
 GOLDEN = pathlib.Path(__file__).parent / "golden_load"
 RUNS: Mapping[str, Callable[[], Run]] = {
@@ -148,17 +149,17 @@ def test_plain_lines_are_printable_ascii(name: str) -> None:
     assert all(line.isascii() and line.isprintable() for line in text.splitlines())
 
 
-@pytest.mark.parametrize("render", [load_page.render, load_plain.render], ids=["page", "lines"])
-@pytest.mark.parametrize(
+@cases("render", {"page": load_page.render, "lines": load_plain.render})
+@cases(
     "changes",
-    [
-        pytest.param({"result": "PASS", "exit_code": 0}, id="PASS against its judgements"),
-        pytest.param({"schema": 2}, id="another schema"),
-        pytest.param({"plan": {}}, id="an empty plan"),
-        pytest.param({"totals": {}}, id="no totals"),
-        pytest.param({"totals": {}, "plan": None}, id="a plan of nothing"),
-        pytest.param({"stages": [3]}, id="a stage that is a number"),
-    ],
+    {
+        "PASS against its judgements": {"result": "PASS", "exit_code": 0},
+        "another schema": {"schema": 2},
+        "an empty plan": {"plan": {}},
+        "no totals": {"totals": {}},
+        "a plan of nothing": {"totals": {}, "plan": None},
+        "a stage that is a number": {"stages": [3]},
+    },
 )
 def test_a_record_that_cannot_be_trusted_is_not_shown(
     render: Callable[[Mapping[str, Any]], str], changes: dict[str, Any]

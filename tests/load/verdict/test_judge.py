@@ -4,7 +4,6 @@ import dataclasses
 import math
 from typing import Any, Literal
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from tests.load.verdict.values import (
     with_endpoint,
     with_stage,
 )
+from tests.tables import cases
 
 PASS, FAIL, INVALID = LoadResult.PASS, LoadResult.FAIL, LoadResult.INVALID
 N = 6000
@@ -44,30 +44,25 @@ def test_a_valid_run_passes_with_zero() -> None:
     assert said(valid_run()) == ""
 
 
-@pytest.mark.parametrize(
-    ("facts", "words"),
-    [
-        pytest.param(valid_run(stages=()), "", id="no stage was measured"),
-        pytest.param(with_stage(lasted_seconds=None), "it never began: steady", id="never began"),
-        pytest.param(with_stage(lasted_seconds=50.0), "lasted 50 s of 60 s", id="ended early"),
-        pytest.param(with_stage(endpoints=()), "no events", id="no endpoint"),
-        pytest.param(
+@cases(
+    "facts words",
+    {
+        "no stage was measured": (valid_run(stages=()), ""),
+        "never began": (with_stage(lasted_seconds=None), "it never began: steady"),
+        "ended early": (with_stage(lasted_seconds=50.0), "lasted 50 s of 60 s"),
+        "no endpoint": (with_stage(endpoints=()), "no events"),
+        "nothing was sent": (
             with_stage(due=0, sent=0, sent_by_second=(0,) * 60, endpoints=()),
             "sent 0.0/s of 100.0/s",
-            id="nothing was sent",
         ),
-        pytest.param(with_stage(sent_by_second=()), "no whole second", id="no whole second"),
-        pytest.param(with_stage(rps=0.0), "no whole second", id="a rate of nothing"),
-        pytest.param(with_stage(rps=math.nan), "no whole second", id="a rate that is no number"),
-        pytest.param(with_endpoint(requests=0), "no events", id="no request ended"),
-        pytest.param(
-            with_endpoint(slow={0.2: math.nan, 0.5: 0}), "not a finite number", id="NaN for a count"
-        ),
-        pytest.param(with_endpoint(failed=-1), "a count is negative", id="a negative count"),
-        pytest.param(
-            with_endpoint(failed=2 * N), "more bad events than events", id="more than there were"
-        ),
-        pytest.param(
+        "no whole second": (with_stage(sent_by_second=()), "no whole second"),
+        "a rate of nothing": (with_stage(rps=0.0), "no whole second"),
+        "a rate that is no number": (with_stage(rps=math.nan), "no whole second"),
+        "no request ended": (with_endpoint(requests=0), "no events"),
+        "NaN for a count": (with_endpoint(slow={0.2: math.nan, 0.5: 0}), "not a finite number"),
+        "a negative count": (with_endpoint(failed=-1), "a count is negative"),
+        "more than there were": (with_endpoint(failed=2 * N), "more bad events than events"),
+        "too few requests to prove 0.1 %": (
             with_stage(
                 due=2000,
                 sent=2000,
@@ -76,77 +71,55 @@ def test_a_valid_run_passes_with_zero() -> None:
                 endpoints=(an_endpoint(requests=2000),),
             ),
             "995 are missing",
-            id="too few requests to prove 0.1 %",
         ),
-        pytest.param(
-            with_stage(sent_by_second=(95,) * 60), "sent 95.0/s of 100.0/s", id="below its rate"
-        ),
-        pytest.param(
+        "below its rate": (with_stage(sent_by_second=(95,) * 60), "sent 95.0/s of 100.0/s"),
+        "a second below its rate": (
             with_stage(sent_by_second=(49, *(101,) * 59)),
             "1 of 60 seconds had less than 50 requests; the emptiest 49",
-            id="a second below its rate",
         ),
-        pytest.param(with_stage(late=6), "6 of 6,000 requests were sent late", id="late"),
-        pytest.param(
-            with_stage(dropped=1, due=N + 1), "1 arrivals were never sent", id="one dropped arrival"
-        ),
-        pytest.param(with_stage(**LAGS), "lagged 6 ms at p99", id="a loop that lags"),
-        pytest.param(
-            with_stage(lag_p99_seconds=math.nan), "nobody measured how much", id="a lag unknown"
-        ),
-        pytest.param(with_stage(cpu_share=0.81), "used 81% of a core", id="a busy worker"),
-        pytest.param(
-            with_stage(cpu_share=math.nan), "nobody measured the processor", id="a CPU unknown"
-        ),
-        pytest.param(
-            with_stage(sent=N - 1, due=N - 1), "1 requests are not accounted for", id="lost results"
-        ),
-        pytest.param(with_stage(due=N + 1), "1 requests are not accounted for", id="lost arrivals"),
-        pytest.param(
-            with_stage(sent_by_second=(110,) * 60), "sent 6,600 in 60 s", id="more than planned"
-        ),
-        pytest.param(with_endpoint(own=1), "1 requests found no port", id="no port left"),
-        pytest.param(
+        "late": (with_stage(late=6), "6 of 6,000 requests were sent late"),
+        "one dropped arrival": (with_stage(dropped=1, due=N + 1), "1 arrivals were never sent"),
+        "a loop that lags": (with_stage(**LAGS), "lagged 6 ms at p99"),
+        "a lag unknown": (with_stage(lag_p99_seconds=math.nan), "nobody measured how much"),
+        "a busy worker": (with_stage(cpu_share=0.81), "used 81% of a core"),
+        "a CPU unknown": (with_stage(cpu_share=math.nan), "nobody measured the processor"),
+        "lost results": (with_stage(sent=N - 1, due=N - 1), "1 requests are not accounted for"),
+        "lost arrivals": (with_stage(due=N + 1), "1 requests are not accounted for"),
+        "more than planned": (with_stage(sent_by_second=(110,) * 60), "sent 6,600 in 60 s"),
+        "no port left": (with_endpoint(own=1), "1 requests found no port"),
+        "a lost worker": (
             valid_run(workers=(a_worker(), a_worker(name="two", lost=True))),
             "1 of 2 workers told everything: two went silent",
-            id="a lost worker",
         ),
-        pytest.param(valid_run(workers=(a_worker(),)), "1 of 2 workers", id="a worker missing"),
-        pytest.param(valid_run(workers=(), expected_workers=0), "0 of 1 workers", id="no worker"),
-        pytest.param(
+        "a worker missing": (valid_run(workers=(a_worker(),)), "1 of 2 workers"),
+        "no worker": (valid_run(workers=(), expected_workers=0), "0 of 1 workers"),
+        "a clock that is behind": (
             valid_run(workers=(a_worker(), a_worker(clock_skew_seconds=-0.6))),
             "600 ms off the master's",
-            id="a clock that is behind",
         ),
-        pytest.param(
+        "a clock unknown": (
             valid_run(workers=(a_worker(), a_worker(clock_skew_seconds=math.nan))),
             "nobody knows how far the clock",
-            id="a clock unknown",
         ),
-        pytest.param(
+        "a throttled worker": (
             valid_run(workers=(a_worker(), a_worker(throttled_periods=1))),
             "denied the processor in 1 periods",
-            id="a throttled worker",
         ),
-        pytest.param(valid_run(interrupted="Ctrl-C"), "ended early: Ctrl-C", id="interrupted"),
-    ],
+        "interrupted": (valid_run(interrupted="Ctrl-C"), "ended early: Ctrl-C"),
+    },
 )
 def test_whoever_has_no_evidence_does_not_pass(facts: LoadFacts, words: str) -> None:
     assert judge(facts, POLICY).result is INVALID
     assert words in said(facts)
 
 
-@pytest.mark.parametrize(
-    ("facts", "words"),
-    [
-        pytest.param(
-            with_endpoint(slow={0.2: 400, 0.5: 0}), "6.667% of 6,000 took over 200 ms", id="p95"
-        ),
-        pytest.param(
-            with_endpoint(slow={0.2: 100, 0.5: 90}), "1.500% of 6,000 took over 500 ms", id="p99"
-        ),
-        pytest.param(with_endpoint(failed=30), "0.500% of 6,000 failed", id="errors"),
-    ],
+@cases(
+    "facts words",
+    {
+        "p95": (with_endpoint(slow={0.2: 400, 0.5: 0}), "6.667% of 6,000 took over 200 ms"),
+        "p99": (with_endpoint(slow={0.2: 100, 0.5: 90}), "1.500% of 6,000 took over 500 ms"),
+        "errors": (with_endpoint(failed=30), "0.500% of 6,000 failed"),
+    },
 )
 def test_what_is_disproved_fails_in_its_region(facts: LoadFacts, words: str) -> None:
     verdict = judge(facts, POLICY)
@@ -158,43 +131,34 @@ def test_what_is_disproved_fails_in_its_region(facts: LoadFacts, words: str) -> 
 SHORT: dict[str, Any] = {"sent_by_second": (90,) * 60}
 
 
-@pytest.mark.parametrize(
-    ("stage", "endpoint", "result"),
-    [
-        pytest.param(SHORT, {"failed": 30}, FAIL, id="errors, and the rate was short"),
-        pytest.param(LAGS, {"failed": 30}, FAIL, id="errors, and the generator lagged"),
-        pytest.param(
-            LAGS, {"failed": 30, "timeouts": 30}, INVALID, id="timeouts, and the generator lagged"
-        ),
-        pytest.param({}, {"failed": 30, "timeouts": 30}, FAIL, id="timeouts, and it did not"),
-        pytest.param({}, {"failed": 30, "own": 28}, INVALID, id="errors of its own machine"),
-        pytest.param({}, {"failed": 60, "own": 20}, FAIL, id="more errors than its own"),
-        pytest.param(LAGS, {"slow": SLOW, "slow_service": SLOW}, INVALID, id="slow, and it lagged"),
-        pytest.param(
+@cases(
+    "stage endpoint result",
+    {
+        "errors, and the rate was short": (SHORT, {"failed": 30}, FAIL),
+        "errors, and the generator lagged": (LAGS, {"failed": 30}, FAIL),
+        "timeouts, and the generator lagged": (LAGS, {"failed": 30, "timeouts": 30}, INVALID),
+        "timeouts, and it did not": ({}, {"failed": 30, "timeouts": 30}, FAIL),
+        "errors of its own machine": ({}, {"failed": 30, "own": 28}, INVALID),
+        "more errors than its own": ({}, {"failed": 60, "own": 20}, FAIL),
+        "slow, and it lagged": (LAGS, {"slow": SLOW, "slow_service": SLOW}, INVALID),
+        "slow, and its processor was busy": (
             {"cpu_share": 0.9},
             {"slow": SLOW, "slow_service": SLOW},
             INVALID,
-            id="slow, and its processor was busy",
         ),
-        pytest.param(
+        "late, and slow from the time of sending: the platform": (
             {"late": 4000},
             {"slow": SLOW, "slow_service": SLOW},
             FAIL,
-            id="late, and slow from the time of sending: the platform",
         ),
-        pytest.param(
-            {"late": 4000}, {"slow": SLOW}, INVALID, id="late, and quick from the time of sending"
-        ),
-        pytest.param(
-            {"dropped": 9, "due": N + 9}, {"slow": SLOW}, INVALID, id="dropped, and quick when sent"
-        ),
-        pytest.param(
+        "late, and quick from the time of sending": ({"late": 4000}, {"slow": SLOW}, INVALID),
+        "dropped, and quick when sent": ({"dropped": 9, "due": N + 9}, {"slow": SLOW}, INVALID),
+        "asked for more than planned": (
             {"sent_by_second": (120,) * 60},
             {"failed": 30, "slow": SLOW, "slow_service": SLOW},
             INVALID,
-            id="asked for more than planned",
         ),
-    ],
+    },
 )
 def test_a_failure_stands_beside_a_shortfall_only_if_the_generator_is_not_its_cause(
     stage: dict[str, Any], endpoint: dict[str, Any], result: LoadResult
@@ -210,12 +174,12 @@ def test_a_throttled_generators_latency_is_its_own() -> None:
     assert judge(facts, POLICY).result is INVALID
 
 
-@pytest.mark.parametrize(
-    ("own", "result"),
-    [
-        pytest.param(0, FAIL, id="a healthy generator was refused: the platform failed"),
-        pytest.param(N, INVALID, id="the generator found no route, name or authority: undecided"),
-    ],
+@cases(
+    "own result",
+    {
+        "a healthy generator was refused: the platform failed": (0, FAIL),
+        "the generator found no route, name or authority: undecided": (N, INVALID),
+    },
 )
 def test_a_target_that_never_answered(own: int, result: LoadResult) -> None:
     assert judge(with_endpoint(failed=N, answered=0, own=own), POLICY).result is result
@@ -233,10 +197,12 @@ def test_an_address_that_took_no_connection_is_named_and_forbids_a_pass() -> Non
     assert "127.0.0.2 took no connection" in said(facts)
 
 
-@pytest.mark.parametrize(
-    ("interrupted", "workers"),
-    [("Ctrl-C", (a_worker(), a_worker(name="two"))), ("", (a_worker(lost=True), a_worker()))],
-    ids=["interrupted", "a worker lost"],
+@cases(
+    "interrupted workers",
+    {
+        "interrupted": ("Ctrl-C", (a_worker(), a_worker(name="two"))),
+        "a worker lost": ("", (a_worker(lost=True), a_worker())),
+    },
 )
 def test_errors_that_were_measured_stay_measured(
     interrupted: str, workers: tuple[WorkerFacts, ...]
@@ -245,14 +211,14 @@ def test_errors_that_were_measured_stay_measured(
     assert judge(facts, POLICY).result is FAIL
 
 
-@pytest.mark.parametrize(
-    ("arrivals", "sent", "result"),
-    [
-        pytest.param("poisson", 5768, PASS, id="three deviations of chance"),
-        pytest.param("poisson", 5767, INVALID, id="one more"),
-        pytest.param("uniform", 5970, PASS, id="half a per cent"),
-        pytest.param("uniform", 5969, INVALID, id="a request more"),
-    ],
+@cases(
+    "arrivals sent result",
+    {
+        "three deviations of chance": ("poisson", 5768, PASS),
+        "one more": ("poisson", 5767, INVALID),
+        "half a per cent": ("uniform", 5970, PASS),
+        "a request more": ("uniform", 5969, INVALID),
+    },
 )
 def test_chance_is_no_shortfall(arrivals: Arrivals, sent: int, result: LoadResult) -> None:
     seconds = (*(sent // 60,) * 59, sent - 59 * (sent // 60))
@@ -260,14 +226,14 @@ def test_chance_is_no_shortfall(arrivals: Arrivals, sent: int, result: LoadResul
     assert judge(facts, POLICY).result is result
 
 
-@pytest.mark.parametrize(
-    ("arrivals", "worst", "result"),
-    [
-        pytest.param("poisson", 50, PASS, id="five deviations of chance"),
-        pytest.param("poisson", 49, INVALID, id="one more"),
-        pytest.param("uniform", 95, PASS, id="five per cent"),
-        pytest.param("uniform", 94, INVALID, id="a request more"),
-    ],
+@cases(
+    "arrivals worst result",
+    {
+        "five deviations of chance": ("poisson", 50, PASS),
+        "one more": ("poisson", 49, INVALID),
+        "five per cent": ("uniform", 95, PASS),
+        "a request more": ("uniform", 94, INVALID),
+    },
 )
 def test_chance_in_a_second_is_no_shortfall(
     arrivals: Arrivals, worst: int, result: LoadResult
@@ -339,36 +305,28 @@ def test_a_ramp_that_broke_does_not_ask_for_what_came_behind() -> None:
 BEYOND: dict[str, Any] = {"number": 2, "required": False}
 
 
-@pytest.mark.parametrize(
-    ("stages", "result"),
-    [
-        pytest.param((a_stage(), a_stage(**BEYOND)), PASS, id="it held"),
-        pytest.param(
-            (a_stage(), dataclasses.replace(FAILING, required=False)), PASS, id="it did not hold"
-        ),
-        pytest.param((a_stage(), a_stage(**BEYOND, cpu_share=0.9)), PASS, id="it fell short"),
-        pytest.param(
+@cases(
+    "stages result",
+    {
+        "it held": ((a_stage(), a_stage(**BEYOND)), PASS),
+        "it did not hold": ((a_stage(), dataclasses.replace(FAILING, required=False)), PASS),
+        "it fell short": ((a_stage(), a_stage(**BEYOND, cpu_share=0.9)), PASS),
+        "it fell short, and the ramp ended": (
             (
                 a_stage(),
                 a_stage(**BEYOND, cpu_share=0.9),
                 a_stage(number=3, required=False, lasted_seconds=None),
             ),
             PASS,
-            id="it fell short, and the ramp ended",
         ),
-        pytest.param((a_stage(required=False),), INVALID, id="nothing else was measured"),
-        pytest.param(
-            (a_stage(lasted_seconds=None), a_stage(**BEYOND)),
-            INVALID,
-            id="what is wanted is missing",
-        ),
-        pytest.param((FAILING, a_stage(number=3, required=False)), FAIL, id="less did not hold"),
-        pytest.param(
+        "nothing else was measured": ((a_stage(required=False),), INVALID),
+        "what is wanted is missing": ((a_stage(lasted_seconds=None), a_stage(**BEYOND)), INVALID),
+        "less did not hold": ((FAILING, a_stage(number=3, required=False)), FAIL),
+        "what is wanted is missing behind it": (
             (a_stage(**BEYOND, cpu_share=0.9), a_stage(number=3, lasted_seconds=None)),
             INVALID,
-            id="what is wanted is missing behind it",
         ),
-    ],
+    },
 )
 def test_a_stage_beyond_what_is_wanted_neither_passes_nor_fails_a_run(
     stages: tuple[StageFacts, ...], result: LoadResult
@@ -415,9 +373,7 @@ def changed(parts: list[dict[str, Any]]) -> dict[str, Any]:
     st.lists(st.sampled_from(WORSE_RUN), max_size=2),
 )
 def test_what_gets_worse_never_passes(
-    stage: list[dict[str, Any]],
-    endpoint: list[dict[str, Any]],
-    run: list[dict[str, Any]],
+    stage: list[dict[str, Any]], endpoint: list[dict[str, Any]], run: list[dict[str, Any]]
 ) -> None:
     endpoints = {"endpoints": (an_endpoint(**changed(endpoint)),)}
     facts = dataclasses.replace(with_stage(**{**endpoints, **changed(stage)}), **changed(run))
