@@ -13,6 +13,7 @@ from load._conductor import Conductor
 from load._engine._tally import Tally
 from load._run import BEGIN, STAGE, STOP, Moment, Part, Plan, Run, Setting, Stage
 from load._scenario import Target
+from tests.tables import cases
 
 STAGES = (
     Stage(0, 100, 0.05, measured=False, title="warm-up"),
@@ -110,9 +111,24 @@ def wait_for(what: Callable[[], bool]) -> None:
 
 
 def carried_out(workers: Workers, made: Plan, **options: Any) -> Run:
-    conductor = led(workers, made, **options)
+    return ended(workers, led(workers, made, **options))
+
+
+def ended(workers: Workers, conductor: Conductor, act: Act | None = None) -> Run:
+    """Return the run when its conductor is done, after something has happened."""
+    if act is not None:
+        act(workers, conductor)
     wait_for(lambda: conductor.done)
     return conductor.finish()
+
+
+Act = Callable[[Workers, Conductor], None]
+
+
+@pytest.fixture
+def workers() -> Workers:
+    """Return two of them."""
+    return Workers("a#0", "b#1")
 
 
 @pytest.fixture(autouse=True)
@@ -127,8 +143,14 @@ def stages_told(workers: Workers) -> list[dict[str, Any]]:
     return [data for kind, data in workers.told if kind == STAGE]
 
 
-def test_a_plan_is_carried_out_stage_by_stage() -> None:
-    workers = Workers("a#0", "b#1")
+def sending(workers: Workers) -> Conductor:
+    """Return a conductor whose workers send, for a minute."""
+    conductor = led(workers, plan(Stage(0, 1, 60)))
+    wait_for(lambda: bool(stages_told(workers)))
+    return conductor
+
+
+def test_a_plan_is_carried_out_stage_by_stage(workers: Workers) -> None:
     run = carried_out(workers, plan(*STAGES))
     assert [one["number"] for one in stages_told(workers)] == [0, 1, 2, 3]
     # Ten users share the rate; after the last stage nothing is sent.
@@ -141,80 +163,106 @@ def test_a_plan_is_carried_out_stage_by_stage() -> None:
     assert run.begun[2][0] >= ended
 
 
-def test_what_workers_counted_is_one_sum() -> None:
-    run = carried_out(Workers("a#0", "b#1"), plan(*STAGES))
+def test_what_workers_counted_is_one_sum(workers: Workers) -> None:
+    run = carried_out(workers, plan(*STAGES))
     tally = run.tallies[1, "eu"]
     assert (tally.due, tally.endpoints["GET /"].response.count) == (10, 2)
     assert [len(worker.moments) for worker in run.workers] == [1, 1]
 
 
-def test_a_worker_that_cannot_prepare_ends_the_run_before_anything_is_sent() -> None:
-    workers = Workers("a#0", "b#1")
-    workers.error = "the server refused"
-    run = carried_out(workers, plan(*STAGES))
-    assert "could not prepare: the server refused" in run.interrupted
+def dies(workers: Workers, _: Conductor) -> None:
+    workers.dead.add("b#1")
+
+
+@cases(
+    "error act why",
+    {
+        "one cannot prepare": ("full", None, "worker a#0 could not prepare: full"),
+        "one never comes": ("", None, "1 of 2 workers were ready after 0 s"),
+        "one is lost meanwhile": ("", dies, "worker b was lost before it was ready"),
+    },
+)
+def test_a_run_whose_workers_do_not_get_ready_ends_before_anything_is_sent(
+    workers: Workers, error: str, act: Act | None, why: str
+) -> None:
+    workers.error = error
+    workers.unready.add("b#1")
+    run = ended(workers, led(workers, plan(*STAGES)), act)
+    assert (run.interrupted, run.expected_workers) == (why, 2)
     assert not stages_told(workers)
 
 
-def test_a_worker_that_never_comes_ends_the_run() -> None:
-    workers = Workers("a#0", "b#1")
-    workers.unready.add("b#1")
-    run = carried_out(workers, plan(*STAGES))
-    assert run.interrupted.startswith("1 of 2 workers were ready")
-    assert run.expected_workers == 2
-
-
-def test_a_worker_that_is_lost_ends_the_run_at_once() -> None:
-    workers = Workers("a#0", "b#1")
-    conductor = led(workers, plan(Stage(0, 1, 60)))
-    wait_for(lambda: bool(stages_told(workers)))
-    workers.dead.add("b#1")
-    wait_for(lambda: conductor.done)
-    run = conductor.finish()
-    assert run.interrupted == "worker b#1 was lost"
-    assert {worker.name: worker.lost for worker in run.workers} == {"a#0": False, "b#1": True}
-
-
-def test_a_worker_that_leaves_in_good_order_ends_the_run_too() -> None:
-    workers = Workers("a#0", "b#1")
-    conductor = led(workers, plan(Stage(0, 1, 60)))
-    wait_for(lambda: bool(stages_told(workers)))
-    conductor.part(part("b#1", final=True).data())
-    wait_for(lambda: conductor.done)
-    assert conductor.finish().interrupted == "worker b#1 left before the end"
-
-
-def test_a_worker_that_joins_too_late_ends_the_run() -> None:
-    workers = Workers("a#0", "b#1")
-    conductor = led(workers, plan(Stage(0, 1, 60)))
-    wait_for(lambda: bool(stages_told(workers)))
+def joins(workers: Workers, _: Conductor) -> None:
     workers.names = (*workers.names, "late#2")
-    wait_for(lambda: conductor.done)
-    assert conductor.finish().interrupted.startswith("worker late joined after the run had begun")
 
 
-def test_a_worker_that_is_lost_while_it_prepares_ends_the_run_at_once() -> None:
-    workers = Workers("a#0", "b#1")
-    workers.unready.add("b#1")
-    conductor = led(workers, plan(*STAGES))
-    workers.dead.add("b#1")
-    wait_for(lambda: conductor.done)
-    assert conductor.finish().interrupted == "worker b was lost before it was ready"
+def tells(name: str, **more: Any) -> Act:
+    return lambda _, conductor: conductor.part(part(name, **more).data())
 
 
-def test_the_end_waits_for_a_worker_that_still_prepares() -> None:
+@cases(
+    "act why lost",
+    {
+        "one is lost": (dies, "worker b#1 was lost", ["b#1"]),
+        "one leaves in good order": (
+            tells("b#1", final=True),
+            "worker b#1 left before the end",
+            [],
+        ),
+        "one joins": (
+            joins,
+            "worker late joined after the run had begun, and takes users away",
+            [],
+        ),
+        "an engine broke": (
+            tells("a#0", broke="ValueError"),
+            "worker a#0 broke: ValueError",
+            ["a#0"],
+        ),
+    },
+)
+def test_a_run_whose_workers_change_ends_at_once(
+    workers: Workers, act: Act, why: str, lost: list[str]
+) -> None:
+    run = ended(workers, sending(workers), act)
+    assert run.interrupted == why
+    # A part that a test makes up leaves a gap in what its worker told: that, too, loses it.
+    assert {*lost} <= {worker.name for worker in run.workers if worker.lost}
+
+
+@cases(
+    "changes lost",
+    {
+        "it does not tell the rest": ({"mute": {"a#0"}}, ["a#0"]),
+        "a message of each was lost": ({"first_sequence": 1}, ["a#0", "b#1"]),
+    },
+)
+def test_a_worker_that_has_not_told_everything_is_lost(
+    workers: Workers, changes: dict[str, Any], lost: list[str]
+) -> None:
+    vars(workers).update(changes)
+    run = carried_out(workers, plan(*STAGES))
+    assert sorted(worker.name for worker in run.workers if worker.lost) == lost
+
+
+def test_a_clock_that_is_ahead_is_seen(workers: Workers) -> None:
+    workers.clock_ahead = 5.0
+    run = carried_out(workers, plan(*STAGES))
+    assert all(4.5 < worker.clock_skew_seconds < 5.5 for worker in run.workers)
+
+
+def test_the_end_waits_for_a_worker_that_still_prepares(workers: Workers) -> None:
     # Until it ends it may still register somebody, whose records would then stay.
-    workers = Workers("a#0", "b#1")
     workers.unready.add("b#1")
     conductor = led(workers, plan(*STAGES))
     conductor.finish("interrupted")
     assert "b#1" in workers.finals
 
 
-def test_a_wall_clock_that_is_set_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    workers = Workers("a#0", "b#1")
-    conductor = led(workers, plan(Stage(0, 1, 60)))
-    wait_for(lambda: bool(stages_told(workers)))
+def test_a_wall_clock_that_is_set_changes_nothing(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conductor = sending(workers)
     far = time.time() + 10**9
     monkeypatch.setattr(time, "time", lambda: far)
     run = conductor.finish()
@@ -225,9 +273,9 @@ def test_a_wall_clock_that_is_set_changes_nothing(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("model", ["open", "closed"])
 def test_a_rate_that_only_shows_in_the_run_keeps_to_what_the_environment_allows(
+    workers: Workers,
     model: Literal["open", "closed"],
 ) -> None:
-    workers = Workers("a#0", "b#1")
     stages = () if model == "open" else (Stage(0, 1, 60),)
     conductor = Conductor(
         dataclasses.replace(plan(*stages), most_rps=9), dataclasses.replace(setting(), model=model),
@@ -248,81 +296,34 @@ def test_a_rate_that_only_shows_in_the_run_keeps_to_what_the_environment_allows(
     )
 
 
-def test_users_beside_the_engine_count_towards_what_the_environment_allows() -> None:
-    workers = Workers("a#0", "b#1")
+def test_users_beside_the_engine_count_towards_what_the_environment_allows(
+    workers: Workers,
+) -> None:
     workers.others = 3
     run = carried_out(workers, dataclasses.replace(plan(Stage(0, 7, 60)), most_rps=9))
     assert "it came to 10 requests/s, and the environment allows 9" in run.interrupted
 
 
-def test_a_worker_that_does_not_tell_the_rest_is_lost() -> None:
-    workers = Workers("a#0", "b#1")
-    workers.mute.add("a#0")
-    run = carried_out(workers, plan(*STAGES))
-    assert {worker.name: worker.lost for worker in run.workers} == {"a#0": True, "b#1": False}
-
-
-def test_a_message_that_was_lost_is_a_lost_worker() -> None:
-    workers = Workers("a#0", "b#1")
-    workers.first_sequence = 1
-    assert all(worker.lost for worker in carried_out(workers, plan(*STAGES)).workers)
-
-
-def test_a_worker_whose_engine_broke_ends_the_run() -> None:
-    workers = Workers("a#0", "b#1")
-    conductor = led(workers, plan(Stage(0, 1, 60)))
-    wait_for(lambda: bool(stages_told(workers)))
-    conductor.part(part("a#0", broke="ValueError").data())
-    wait_for(lambda: conductor.done)
-    assert conductor.finish().interrupted == "worker a#0 broke: ValueError"
-
-
-def test_a_run_that_is_stopped_says_so_and_keeps_what_it_has() -> None:
-    workers = Workers("a#0", "b#1")
-    conductor = led(workers, plan(Stage(0, 1, 60)))
-    wait_for(lambda: bool(stages_told(workers)))
+def test_a_run_that_is_stopped_says_so_and_keeps_what_it_has(workers: Workers) -> None:
+    conductor = sending(workers)
     run = conductor.finish("interrupted")
     assert run.interrupted == "interrupted"
     assert run.tallies[1, "eu"].due == 10
 
 
-def test_parts_of_an_earlier_run_or_a_stranger_do_not_count() -> None:
-    workers = Workers("a#0", "b#1")
+def test_parts_of_an_earlier_run_or_a_stranger_do_not_count(workers: Workers) -> None:
     conductor = led(workers, plan(*STAGES))
     conductor.part(part("stranger#9").data())
     wait_for(lambda: conductor.done)
     assert conductor.finish().tallies[1, "eu"].due == 10
 
 
-def test_a_clock_that_is_ahead_is_seen() -> None:
-    workers = Workers("a#0", "b#1")
-    workers.clock_ahead = 5.0
-    run = carried_out(workers, plan(*STAGES))
-    assert all(4.5 < worker.clock_skew_seconds < 5.5 for worker in run.workers)
-
-
-def test_a_ramp_ends_where_it_broke() -> None:
-    workers = Workers("a#0", "b#1")
+def test_a_ramp_ends_where_it_broke(workers: Workers) -> None:
     run = carried_out(
         workers, plan(*STAGES, profile="ramp"), goes_on=lambda _run, stage: stage.number != 1
     )
     assert sorted(run.begun) == [0, 1]
     assert run.interrupted == ""
-
-
-def test_users_say_the_rate_where_no_plan_does() -> None:
-    workers = Workers("a#0", "b#1")
-    conductor = Conductor(
-        plan(profile="manual"), setting(), workers, expected_workers=2, per_user=3.0
-    )
-    workers.conductor = conductor
-    conductor.start()
-    wait_for(lambda: len(stages_told(workers)) == 1)
-    conductor.spawned()
-    wait_for(lambda: len(stages_told(workers)) == 2)
-    run = conductor.finish()
-    assert run.interrupted == ""
-    assert [(stage.rps, stage.measured) for stage in run.plan.stages] == [(30, False), (30, True)]
 
 
 def test_a_run_by_users_lasts_as_long_as_was_asked_and_says_so_if_not() -> None:
@@ -336,8 +337,7 @@ def test_a_run_by_users_lasts_as_long_as_was_asked_and_says_so_if_not() -> None:
     assert cut.finish().interrupted == "stopped before its plan was carried out"
 
 
-def test_users_that_change_begin_another_stage() -> None:
-    workers = Workers("a#0", "b#1")
+def test_users_that_change_begin_another_stage(workers: Workers) -> None:
     made = plan(profile="manual")
     conductor = Conductor(made, setting(), workers, expected_workers=2, per_user=3.0)
     workers.conductor = conductor

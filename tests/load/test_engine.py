@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 import trustme
@@ -21,32 +22,32 @@ from load._engine._schedule import Closed, Schedule
 from load._engine._tally import Endpoint, Tally
 from load._engine._wire import Answer, Names, Trouble, trouble_of
 from load._run import whole
-from tests.load.wires import null_server, scripted
+from tests.load.wires import Serve, null_server, scripted
 from tests.probes.servers import closed_port
 from tests.tables import cases
 
 GET = Request("home", b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+POST = Request("home", b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n")
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SECONDS = 0.5
 RATE = 100
 
 
 @contextlib.asynccontextmanager
 async def running(
-    address: Address,
+    port: int,
     model: Schedule | Closed | None = None,
     *,
     limits: Limits | None = None,
     draw: Callable[[], Request] = lambda: GET,
     offset_seconds: float = 0.0,
+    address: Address | None = None,
 ) -> AsyncIterator[Engine]:
     """Let an engine send inside the block, and end it well."""
-    engine = Engine(
-        address,
-        model or arriving(RATE),
-        draw,
-        limits or Limits(deadline_seconds=20),
-        offset_seconds=offset_seconds,
-    )
+    address = address or Address("127.0.0.1", port)
+    limits = limits or Limits(deadline_seconds=20)
+    model = model or arriving(RATE)
+    engine = Engine(address, model, draw, limits, offset_seconds=offset_seconds)
     task = asyncio.create_task(engine.run())
     try:
         yield engine
@@ -63,25 +64,30 @@ def arriving(rate: float) -> Schedule:
 
 
 async def sent(
-    address: Address,
+    port: int,
     *,
     rate: float = RATE,
     seconds: float = SECONDS,
-    limits: Limits | None = None,
-    draw: Callable[[], Request] = lambda: GET,
     drained_every: float | None = None,
+    **how: Any,
 ) -> Tally:
     """Send at a rate for a while and return everything that was counted."""
     taken: list[Tally] = []
-    async with running(address, arriving(rate), limits=limits, draw=draw) as engine:
+    async with running(port, arriving(rate), **how) as engine:
         ends = time.monotonic() + seconds
         while (left := ends - time.monotonic()) > 0:
             await asyncio.sleep(min(left, drained_every or left))
             taken += engine.drain().values()
+    return summed(engine, taken)
+
+
+def summed(engine: Engine, taken: list[Tally]) -> Tally:
+    """Return the sum of what was taken and what is left, each of which adds up."""
     taken += engine.drain().values()
-    for one in taken:
+    together = whole(taken)
+    for one in (*taken, together):
         adds_up(one)
-    return whole(taken)
+    return together
 
 
 def adds_up(tally: Tally) -> None:
@@ -93,55 +99,87 @@ def adds_up(tally: Tally) -> None:
     assert sum(one.response.count for one in tally.seconds.values()) == tally.sent
 
 
-@cases("drained_every", {"drained once": None, "drained often": 0.003})
+def sent_to_null(manners: Manners | None = None, **how: Any) -> Tally:
+    with null_server(manners) as port:
+        return uvloop.run(sent(port, **how))
+
+
+def sent_to(serve: Serve, **how: Any) -> Tally:
+    async def send() -> Tally:
+        async with scripted(serve) as port:
+            return await sent(port, **how)
+
+    return uvloop.run(send())
+
+
+def asked(serve: Serve, count: int) -> Tally:
+    """Let one caller of a closed model ask so often at least."""
+
+    async def ask() -> Tally:
+        async with scripted(serve) as port, running(port, Closed(1)) as engine:
+            taken: list[Tally] = []
+            while whole(taken).sent < count:
+                await asyncio.sleep(0.01)
+                taken += engine.drain().values()
+        return summed(engine, taken)
+
+    return uvloop.run(ask())
+
+
+def answering(*answers: bytes) -> Serve:
+    """Return what answers each request of a connection with these bytes."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"".join(answers))
+
+    return serve
+
+
+def home(tally: Tally) -> Endpoint:
+    return tally.endpoint("home")
+
+
+def troubles(tally: Tally) -> dict[str, int]:
+    return dict(home(tally).troubles)
+
+
+@pytest.mark.parametrize("drained_every", [None, 0.003], ids=["drained once", "drained often"])
 def test_it_sends_what_is_due_and_counts_it_once(drained_every: float | None) -> None:
-    with null_server() as port:
-        tally = uvloop.run(sent(Address("127.0.0.1", port), drained_every=drained_every))
-    adds_up(tally)
+    tally = sent_to_null(drained_every=drained_every)
     assert tally.due >= 0.95 * RATE * SECONDS
     assert tally.dropped == 0
-    assert tally.endpoints["home"].statuses == {200: tally.sent}
-    assert not tally.endpoints["home"].troubles
+    assert home(tally).statuses == {200: tally.sent}
+    assert not troubles(tally)
     assert tally.connects.total() < tally.sent
 
 
 def test_a_server_that_stalls_is_seen_from_the_intended_time() -> None:
-    stalls = Manners(stall_every_seconds=1.0, stall_seconds=0.4)
-    with null_server(stalls) as port:
-        tally = uvloop.run(sent(Address("127.0.0.1", port), seconds=2.0))
-    adds_up(tally)
-    home = tally.endpoints["home"]
+    tally = sent_to_null(Manners(stall_every_seconds=1.0, stall_seconds=0.4), seconds=2.0)
     # Of each second a fifth to two fifths fall into the stall, wherever it begins.
-    assert home.response.percentile(99) > 0.3
+    assert home(tally).response.percentile(99) > 0.3
+
+
+SLOW = Manners(delay_seconds=0.05)
 
 
 def test_waiting_for_a_connection_is_no_service_time() -> None:
-    slow = Manners(delay_seconds=0.05)
-    limits = Limits(connections=1, deadline_seconds=5)
-    with null_server(slow) as port:
-        tally = uvloop.run(sent(Address("127.0.0.1", port), limits=limits))
-    home = tally.endpoints["home"]
-    assert home.service.percentile(50) < home.response.percentile(50) / 2
+    tally = sent_to_null(SLOW, limits=Limits(connections=1, deadline_seconds=5))
+    assert home(tally).service.percentile(50) < home(tally).response.percentile(50) / 2
     assert tally.late > tally.sent / 2
 
 
 def test_what_cannot_wait_is_dropped_and_counted() -> None:
-    slow = Manners(delay_seconds=0.05)
-    limits = Limits(connections=1, waiting=5, deadline_seconds=5)
-    with null_server(slow) as port:
-        tally = uvloop.run(sent(Address("127.0.0.1", port), limits=limits))
-    adds_up(tally)
+    tally = sent_to_null(SLOW, limits=Limits(connections=1, waiting=5, deadline_seconds=5))
     assert tally.dropped > tally.sent
 
 
 def test_errors_are_counted_by_their_reason() -> None:
-    with null_server(Manners(bad_every=10)) as port:
-        tally = uvloop.run(sent(Address("127.0.0.1", port)))
-    adds_up(tally)
-    home = tally.endpoints["home"]
-    assert home.troubles == {"status 500": home.statuses[500]}
-    assert home.statuses[500] == pytest.approx(tally.sent / 10, abs=2)
-    assert sum(one.failed for one in tally.seconds.values()) == home.statuses[500]
+    tally = sent_to_null(Manners(bad_every=10))
+    bad = home(tally).statuses[500]
+    assert troubles(tally) == {"status 500": bad}
+    assert bad == pytest.approx(tally.sent / 10, abs=2)
+    assert sum(one.failed for one in tally.seconds.values()) == bad
 
 
 def test_a_judge_reads_the_body_and_its_word_counts() -> None:
@@ -149,39 +187,68 @@ def test_a_judge_reads_the_body_and_its_word_counts() -> None:
         return None if b'"answer"' in answer.body else "no answer in it"
 
     request = Request("home", GET.data, judge, keep_body=True)
-    with null_server(Manners(bad_every=10)) as port:
-        tally = uvloop.run(sent(Address("127.0.0.1", port), draw=lambda: request))
-    home = tally.endpoints["home"]
-    assert home.troubles == {"no answer in it": home.statuses[500]}
+    tally = sent_to_null(Manners(bad_every=10), draw=lambda: request)
+    assert troubles(tally) == {"no answer in it": home(tally).statuses[500]}
 
 
-def test_a_target_that_is_down_fails_every_arrival() -> None:
-    tally = uvloop.run(sent(Address("127.0.0.1", closed_port())))
-    adds_up(tally)
-    assert tally.endpoints["home"].troubles == {"no connection": tally.sent}
+def test_a_check_that_breaks_is_a_failure_and_no_right_answer() -> None:
+    def broken(answer: Answer) -> str | None:
+        raise KeyError(answer.status)
+
+    request = Request("home", GET.data, broken)
+    tally = sent_to_null(seconds=0.2, draw=lambda: request)
+    assert troubles(tally) == {"its check raised KeyError": tally.sent}
+
+
+@cases(
+    "host trouble",
+    {
+        "a target that is down": ("127.0.0.1", Trouble.CONNECT),
+        "a name that nobody knows": ("nobody.invalid", Trouble.NAME),
+    },
+)
+def test_every_arrival_fails_without_a_connection(host: str, trouble: Trouble) -> None:
+    tally = uvloop.run(sent(0, rate=40, address=Address(host, closed_port())))
+    assert troubles(tally) == {trouble: tally.sent}
     assert tally.sent > 0
 
 
-def test_a_name_that_nobody_knows_is_said() -> None:
-    tally = uvloop.run(sent(Address("nobody.invalid", 80), rate=20))
-    adds_up(tally)
-    assert set(tally.endpoints["home"].troubles) == {"name not resolved"}
+async def _silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await reader.read()
 
 
-def test_an_answer_that_never_comes_ends_at_its_deadline() -> None:
-    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-        await reader.read()
+async def _drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    while True:
+        writer.write(b"x")
+        await asyncio.sleep(0.01)
 
-    async def ask() -> Tally:
-        async with scripted(silent) as port:
-            limits = Limits(deadline_seconds=0.2)
-            return await sent(Address("127.0.0.1", port), rate=50, limits=limits)
 
-    tally = uvloop.run(ask())
-    adds_up(tally)
-    home = tally.endpoints["home"]
-    assert home.troubles == {"no whole answer in time": tally.sent}
-    assert home.service.longest_seconds >= 0.2
+async def _hangs_up_at_once(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+async def _hangs_up_when_asked(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+
+
+@cases(
+    "serve deadline_seconds trouble",
+    {
+        "an answer that never comes": (_silent, 0.2, Trouble.TIMEOUT),
+        "a body that drips": (_drips, 0.2, Trouble.TIMEOUT),
+        "a server that hangs up on everybody": (_hangs_up_at_once, 1.0, Trouble.LOST),
+        "a read on a new connection that ends": (_hangs_up_when_asked, 20.0, Trouble.LOST),
+    },
+)
+def test_every_arrival_fails_without_a_whole_answer(
+    serve: Serve, deadline_seconds: float, trouble: Trouble
+) -> None:
+    tally = sent_to(serve, rate=50, limits=Limits(deadline_seconds=deadline_seconds))
+    assert troubles(tally) == {trouble: tally.sent}
+    assert tally.resent == 0
+    assert (home(tally).service.longest_seconds >= 0.2) is (trouble is Trouble.TIMEOUT)
 
 
 def test_a_server_that_closes_each_time_costs_connections_and_no_request() -> None:
@@ -190,38 +257,9 @@ def test_a_server_that_closes_each_time_costs_connections_and_no_request() -> No
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
         writer.close()
 
-    async def ask() -> Tally:
-        async with scripted(once) as port:
-            return await sent(Address("127.0.0.1", port), rate=100)
-
-    tally = uvloop.run(ask())
-    adds_up(tally)
-    assert not tally.endpoints["home"].troubles
+    tally = sent_to(once)
+    assert not troubles(tally)
     assert tally.connects.total() >= tally.sent
-
-
-def test_a_server_that_hangs_up_on_everybody_fails_every_arrival() -> None:
-    async def away(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.transport.abort()
-
-    async def ask() -> Tally:
-        async with scripted(away) as port:
-            return await sent(Address("127.0.0.1", port), limits=Limits(deadline_seconds=1))
-
-    tally = uvloop.run(ask())
-    adds_up(tally)
-    lost = "connection lost before the answer was whole"
-    assert tally.endpoints["home"].troubles == {lost: tally.sent}
-
-
-async def asked(port: int, count: int) -> Tally:
-    """Let one caller of a closed model ask so often at least."""
-    async with running(Address("127.0.0.1", port), Closed(1)) as engine:
-        taken: list[Tally] = []
-        while whole(taken).sent < count:
-            await asyncio.sleep(0.01)
-            taken += engine.drain().values()
-    return whole([*taken, *engine.drain().values()])
 
 
 @cases(
@@ -237,56 +275,40 @@ def test_a_refusal_is_counted_as_what_it_is_and_never_tried_again(head: bytes, s
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal asks
-        while True:
-            await reader.readuntil(b"\r\n\r\n")
+        while await reader.readuntil(b"\r\n\r\n"):
             asks += 1
             writer.write(b"HTTP/1.1 " + head + b"\r\nContent-Length: 0\r\n\r\n")
 
-    async def ask() -> Tally:
-        async with scripted(refuse) as port:
-            return await asked(port, 20)
-
-    tally = uvloop.run(ask())
-    adds_up(tally)
-    assert tally.endpoints["home"].statuses == {status: asks}
-    assert tally.endpoints["home"].troubles == {f"status {status}": asks}
+    tally = asked(refuse, 20)
+    assert home(tally).statuses == {status: asks}
+    assert troubles(tally) == {f"status {status}": asks}
 
 
-async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer every request of a connection."""
-    while True:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+def test_a_second_answer_is_not_the_next_requests() -> None:
+    tally = asked(answering(OK, OK.replace(b"200", b"203")), 5)
+    assert home(tally).statuses == {200: tally.sent}
+    assert tally.connects.total() == pytest.approx(tally.sent, abs=1)
 
 
 def test_a_target_that_goes_down_half_way_fails_what_comes_after() -> None:
     async def ask() -> Tally:
         taken: list[Tally] = []
         async with contextlib.AsyncExitStack() as server:
-            port = await server.enter_async_context(scripted(hello))
-            async with running(Address("127.0.0.1", port)) as engine:
-                while not _home(whole(taken)).statuses:
+            port = await server.enter_async_context(scripted(answering(OK)))
+            async with running(port) as engine:
+                while not home(whole(taken)).statuses:
                     await asyncio.sleep(0.05)
                     taken += engine.drain().values()
                 await server.aclose()
-                while "no connection" not in _home(whole(taken)).troubles:
+                while "no connection" not in troubles(whole(taken)):
                     await asyncio.sleep(0.05)
                     taken += engine.drain().values()
-        return whole([*taken, *engine.drain().values()])
+        return summed(engine, taken)
 
     tally = uvloop.run(asyncio.wait_for(ask(), 30))
-    adds_up(tally)
-    answered = _home(tally).statuses[200]
+    answered = home(tally).statuses[200]
     assert 0 < answered < tally.sent
-    assert _home(tally).troubles.total() == tally.sent - answered
-
-
-def _home(tally: Tally) -> Endpoint:
-    return tally.endpoint("home")
-
-
-def _troubles(tally: Tally) -> dict[str, int]:
-    return dict(_home(tally).troubles)
+    assert home(tally).troubles.total() == tally.sent - answered
 
 
 def test_a_gigabyte_of_body_is_cut_off_at_the_limit() -> None:
@@ -302,36 +324,11 @@ def test_a_gigabyte_of_body_is_cut_off_at_the_limit() -> None:
             await writer.drain()
             wrote += len(block)
 
-    async def ask() -> Tally:
-        async with scripted(flood) as port:
-            limits = Limits(connections=1, most_bytes=1024**2)
-            request = Request("home", GET.data, keep_body=True)
-            return await sent(
-                Address("127.0.0.1", port), rate=10, limits=limits, draw=lambda: request
-            )
-
-    tally = uvloop.run(ask())
-    adds_up(tally)
-    assert set(_troubles(tally)) == {"body too large"}
+    request = Request("home", GET.data, keep_body=True)
+    limits = Limits(connections=1, most_bytes=1024**2)
+    tally = sent_to(flood, rate=10, limits=limits, draw=lambda: request)
+    assert set(troubles(tally)) == {"body too large"}
     assert wrote < 64 * 1024**2
-
-
-def test_a_body_that_drips_ends_at_the_deadline() -> None:
-    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-        while True:
-            writer.write(b"x")
-            await asyncio.sleep(0.01)
-
-    async def ask() -> Tally:
-        async with scripted(drip) as port:
-            limits = Limits(deadline_seconds=0.2)
-            return await sent(Address("127.0.0.1", port), rate=20, limits=limits)
-
-    tally = uvloop.run(ask())
-    adds_up(tally)
-    assert _troubles(tally) == {"no whole answer in time": tally.sent}
 
 
 @contextlib.contextmanager
@@ -349,15 +346,13 @@ def descriptors_left(count: int) -> Iterator[None]:
 
 def test_too_few_descriptors_are_said_and_no_arrival_is_lost() -> None:
     async def ask(port: int) -> Tally:
-        limits = Limits(deadline_seconds=0.3)
         with descriptors_left(4):
-            return await sent(Address("127.0.0.1", port), limits=limits)
+            return await sent(port, limits=Limits(deadline_seconds=0.3))
 
     # Its backlog takes connections in the kernel, without a descriptor of this process.
     with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
         tally = uvloop.run(ask(server.getsockname()[1]))
-    adds_up(tally)
-    assert "no free port or descriptor" in _troubles(tally)
+    assert "no free port or descriptor" in troubles(tally)
 
 
 def _refused_certificate(code: int) -> ssl.SSLCertVerificationError:
@@ -369,10 +364,7 @@ def _refused_certificate(code: int) -> ssl.SSLCertVerificationError:
 @cases(
     "exc trouble",
     {
-        "ports used up": (
-            OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address"),
-            Trouble.PORTS,
-        ),
+        "ports used up": (OSError(errno.EADDRNOTAVAIL, "Cannot assign"), Trouble.PORTS),
         "descriptors used up": (OSError(errno.EMFILE, "Too many open files"), Trouble.PORTS),
         "ports used up at both addresses": (
             OSError("Multiple exceptions: [Errno 99] Cannot, [Errno 99] Cannot"),
@@ -393,47 +385,32 @@ def test_why_no_connection_came_about_has_its_word(exc: Exception, trouble: Trou
 def test_a_closed_model_asks_again_with_each_answer_and_nothing_is_late() -> None:
     async def ask(port: int) -> tuple[int, Tally]:
         closed = Closed(3)
-        async with running(Address("127.0.0.1", port), closed) as engine:
+        async with running(port, closed) as engine:
             await asyncio.sleep(0.3)
             most = engine.in_flight
             closed.set_connections(1)
             await asyncio.sleep(0.2)
             fewer = engine.in_flight
         assert (most, fewer) == (3, 1)
-        return engine.in_flight, whole(engine.drain().values())
+        return engine.in_flight, summed(engine, [])
 
-    with null_server(Manners(delay_seconds=0.05)) as port:
+    with null_server(SLOW) as port:
         left, tally = uvloop.run(ask(port))
-    adds_up(tally)
-    home = tally.endpoints["home"]
     assert (left, tally.late, tally.dropped, tally.connects.total()) == (0, 0, 0, 3)
     assert tally.sent >= 12
-    assert home.response.record_of() == home.service.record_of()
-    assert home.statuses == {200: tally.sent}
+    assert home(tally).response.record_of() == home(tally).service.record_of()
+    assert home(tally).statuses == {200: tally.sent}
 
 
 def test_a_closed_model_against_a_target_that_is_down_fails_and_goes_on() -> None:
     async def ask() -> Tally:
-        async with running(Address("127.0.0.1", closed_port()), Closed(2)) as engine:
+        async with running(closed_port(), Closed(2)) as engine:
             await asyncio.sleep(0.1)
-        return whole(engine.drain().values())
+        return summed(engine, [])
 
     tally = uvloop.run(ask())
-    adds_up(tally)
-    assert _troubles(tally) == {"no connection": tally.sent}
+    assert troubles(tally) == {"no connection": tally.sent}
     assert tally.sent > 2
-
-
-def test_the_null_server_is_slow_where_it_is_asked_to_be() -> None:
-    quick = Request("quick", b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-    slow = Request("slow", b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n")
-    turns = itertools.cycle([quick, slow])
-    with null_server(Manners(slow_seconds=0.2)) as port:
-        address = Address("127.0.0.1", port)
-        tally = uvloop.run(sent(address, seconds=0.3, draw=lambda: next(turns)))
-    assert tally.endpoints["quick"].service.percentile(1) < 0.195
-    assert set(tally.endpoints["slow"].statuses) == {200}
-    assert tally.endpoints["slow"].service.percentile(1) >= 0.195
 
 
 def test_a_closed_model_with_less_than_no_caller_is_refused() -> None:
@@ -441,101 +418,67 @@ def test_a_closed_model_with_less_than_no_caller_is_refused() -> None:
         Closed(-1)
 
 
-def test_a_request_belongs_to_the_stage_in_which_it_was_due() -> None:
-    slow = Manners(delay_seconds=0.2)
+def test_the_null_server_is_slow_where_it_is_asked_to_be() -> None:
+    slow = Request("slow", b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n")
+    turns = itertools.cycle([GET, slow])
+    tally = sent_to_null(Manners(slow_seconds=0.2), seconds=0.3, draw=lambda: next(turns))
+    assert home(tally).service.percentile(1) < 0.195
+    assert set(tally.endpoints["slow"].statuses) == {200}
+    assert tally.endpoints["slow"].service.percentile(1) >= 0.195
+
+
+def in_two_stages(manners: Manners, first: float, second: float, **how: Any) -> dict[int, Tally]:
+    """Return what was counted in a stage of so many seconds, and in another."""
 
     async def ask(port: int) -> dict[int, Tally]:
-        async with running(Address("127.0.0.1", port)) as engine:
-            await asyncio.sleep(0.5)
+        async with running(port, **how) as engine:
+            await asyncio.sleep(first)
             engine.set_stage(1)
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(second)
         return engine.drain()
 
-    with null_server(slow) as port:
+    with null_server(manners) as port:
         tallies = uvloop.run(ask(port))
-    assert set(tallies) == {0, 1}
     for tally in tallies.values():
-        # Those that were under way at the change too: answered later, and counted before it.
         adds_up(tally)
-        assert tally.due == pytest.approx(0.5 * RATE, rel=0.3)
+    return tallies
+
+
+def test_a_request_belongs_to_the_stage_in_which_it_was_due() -> None:
+    tallies = in_two_stages(Manners(delay_seconds=0.2), 0.5, 0.5)
+    assert set(tallies) == {0, 1}
+    # Those that were under way at the change too: answered later, and counted before it.
+    assert all(one.due == pytest.approx(0.5 * RATE, rel=0.3) for one in tallies.values())
 
 
 def test_what_waits_at_the_end_is_dropped_in_its_own_stage() -> None:
-    slow = Manners(delay_seconds=0.05)
-
-    async def ask(port: int) -> dict[int, Tally]:
-        limits = Limits(connections=1, deadline_seconds=5)
-        async with running(Address("127.0.0.1", port), limits=limits) as engine:
-            await asyncio.sleep(0.4)
-            engine.set_stage(1)
-            await asyncio.sleep(0.1)
-        return engine.drain()
-
-    with null_server(slow) as port:
-        tallies = uvloop.run(ask(port))
-    for tally in tallies.values():
-        adds_up(tally)
+    tallies = in_two_stages(SLOW, 0.4, 0.1, limits=Limits(connections=1, deadline_seconds=5))
     assert tallies[0].dropped > 0
     assert tallies[1].dropped == tallies[1].due
 
 
 def test_seconds_are_those_of_the_wall_clock_where_the_offset_is_told() -> None:
-    async def ask(port: int) -> Tally:
-        address = Address("127.0.0.1", port)
-        async with running(address, offset_seconds=unix_offset_seconds()) as engine:
-            await asyncio.sleep(0.1)
-        return whole(engine.drain().values())
-
     before = time.time()
-    with null_server() as port:
-        tally = uvloop.run(ask(port))
+    tally = sent_to_null(seconds=0.1, offset_seconds=unix_offset_seconds())
     assert {int(before), int(time.time())} >= set(tally.seconds)
-    assert max(one.longest_lag_seconds for one in tally.seconds.values()) == pytest.approx(
-        tally.lag.longest_seconds
-    )
+    longest = max(one.longest_lag_seconds for one in tally.seconds.values())
+    assert longest == pytest.approx(tally.lag.longest_seconds)
 
 
-def test_a_drawing_that_breaks_ends_the_run_with_its_error() -> None:
+@cases("model", {"callers who wait": lambda: Closed(1), "a rate": lambda: arriving(RATE)})
+def test_a_drawing_that_breaks_ends_the_run_with_its_error(
+    model: Callable[[], Schedule | Closed],
+) -> None:
     def broken() -> Request:
         raise LookupError("no key left")
 
-    async def ask(port: int, model: Schedule | Closed) -> None:
-        async with running(Address("127.0.0.1", port), model, draw=broken) as engine:
+    async def ask(port: int) -> None:
+        async with running(port, model(), draw=broken) as engine:
             await asyncio.sleep(0.2)
         assert engine.in_flight == 0
 
-    with null_server() as port:
-        for model in (Closed(1), arriving(RATE)):
-            with pytest.raises(LookupError, match="no key left"):
-                uvloop.run(ask(port, model))
-
-
-def test_a_check_that_breaks_is_a_failure_and_no_right_answer() -> None:
-    def broken(answer: Answer) -> str | None:
-        raise KeyError(answer.status)
-
-    request = Request("home", GET.data, broken)
-    with null_server() as port:
-        tally = uvloop.run(sent(Address("127.0.0.1", port), seconds=0.2, draw=lambda: request))
-    adds_up(tally)
-    assert _troubles(tally) == {"its check raised KeyError": tally.sent}
-
-
-def test_a_second_answer_is_not_the_next_requests() -> None:
-    async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            await reader.readuntil(b"\r\n\r\n")
-            one = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-            writer.write(one + one.replace(b"200", b"204"))
-
-    async def ask() -> Tally:
-        async with scripted(twice) as port:
-            return await asked(port, 5)
-
-    tally = uvloop.run(ask())
-    adds_up(tally)
-    assert tally.endpoints["home"].statuses == {200: tally.sent}
-    assert tally.connects.total() == pytest.approx(tally.sent, abs=1)
+    with null_server() as port, pytest.raises(LookupError, match="no key left"):
+        uvloop.run(ask(port))
 
 
 @cases(
@@ -553,53 +496,26 @@ def test_a_certificate_is_verified(name: str, *, trusted: bool, trouble: Trouble
     client = ssl.create_default_context()
     if trusted:
         authority.configure_trust(client)
-
     with null_server(tls=server) as port:
-        address = Address("localhost", port, client)
-        tally = uvloop.run(sent(address, rate=50, seconds=0.5))
-    adds_up(tally)
-    assert tally.endpoints["home"].troubles == ({trouble: tally.sent} if trouble else {})
-
-
-POST = Request("book", b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n")
-
-
-async def _answers_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer the first request of a connection, and hang up on the second before a byte is sent."""
-    await reader.readuntil(b"\r\n\r\n")
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-    await reader.readuntil(b"\r\n\r\n")
+        tally = uvloop.run(sent(port, rate=50, address=Address("localhost", port, client)))
+    assert troubles(tally) == ({trouble: tally.sent} if trouble else {})
 
 
 @cases("request_ right", {"a read": (GET, True), "a booking is not": (POST, False)})
 def test_a_read_on_a_kept_connection_that_had_ended_is_sent_once_more(
     request_: Request, *, right: bool
 ) -> None:
-    async def ask() -> Tally:
-        async with scripted(_answers_once) as port:
-            return await sent(Address("127.0.0.1", port), rate=40, draw=lambda: request_)
+    async def answers_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # And hangs up on the second request before a byte is sent.
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await reader.readuntil(b"\r\n\r\n")
 
-    tally = uvloop.run(ask())
-    adds_up(tally)
-    [endpoint] = tally.endpoints.values()
-    lost = endpoint.troubles[Trouble.LOST]
+    tally = sent_to(answers_once, rate=40, draw=lambda: request_)
+    lost = home(tally).troubles[Trouble.LOST]
     assert (lost == 0) is right
     assert (tally.resent > 0) is right
     assert tally.resent or lost > tally.sent / 4
-
-
-def test_a_read_on_a_new_connection_that_ends_is_a_failure() -> None:
-    async def hang_up(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-
-    async def ask() -> Tally:
-        async with scripted(hang_up) as port:
-            return await sent(Address("127.0.0.1", port))
-
-    tally = uvloop.run(ask())
-    adds_up(tally)
-    assert tally.endpoints["home"].troubles == {Trouble.LOST: tally.sent}
-    assert tally.resent == 0
 
 
 def test_each_address_of_a_name_is_asked_and_one_that_is_down_is_named(
@@ -610,19 +526,13 @@ def test_each_address_of_a_name_is_asked_and_one_that_is_down_is_named(
 
     async def ask() -> Tally:
         async with (
-            scripted(_polite, host="127.0.0.1") as port,
-            scripted(_polite, host="127.0.0.2", port=port),
+            scripted(answering(OK), host="127.0.0.1") as port,
+            scripted(answering(OK), host="127.0.0.2", port=port),
         ):
-            return await sent(Address("all.example", port), rate=60)
+            return await sent(port, rate=60, address=Address("all.example", port))
 
     monkeypatch.setattr(Names, "places", places)
     tally = uvloop.run(ask())
-    adds_up(tally)
     assert set(tally.connects) == {"127.0.0.1", "127.0.0.2"}
     assert set(tally.refused) == {"127.0.0.3"}
-    assert not tally.endpoints["home"].troubles
-
-
-async def _polite(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while await reader.readuntil(b"\r\n\r\n"):
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    assert not troubles(tally)
