@@ -20,9 +20,9 @@ from locust.rpc import Message
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.plain_text import one_line, plain
-from load import _nodes, _options
+from load import _options
 from load._conductor import Conductor
-from load._nodes import USERS, ProfileShape
+from load._nodes import USERS, LocustNodes, ProfileShape
 from load._options import Options
 from load._run import BEGIN, PART, READY, STAGE, STOP
 from load._scenario import Ask
@@ -48,9 +48,9 @@ def _add_arguments(parser: argparse.ArgumentParser, **_kwargs: Any) -> None:
 
 def _init(environment: Environment, **_kwargs: Any) -> None:
     """Make this process a worker, a master, or both (Locust's call, before anything is sent)."""
-    interrupts = Interrupts()
-    if _nodes.is_worker(environment):
-        _install_worker(environment)
+    interrupts, nodes = Interrupts(), LocustNodes(environment)
+    if nodes.is_worker:
+        _install_worker(environment, nodes)
         return
     try:
         master = Master(environment, Options.of(_parsed(environment)), interrupts)
@@ -60,8 +60,8 @@ def _init(environment: Environment, **_kwargs: Any) -> None:
     except Exception as exc:  # noqa: BLE001 - Locust would show a traceback and end with 1
         _leave(exc)
     master.install()
-    if environment.runner is not None and not _nodes.is_master(environment):
-        _install_worker(environment)
+    if environment.runner is not None and not nodes.is_master:
+        _install_worker(environment, nodes)
 
 
 def _leave(exc: Exception) -> NoReturn:
@@ -78,17 +78,17 @@ def _parsed(environment: Environment) -> argparse.Namespace:
     return environment.parsed_options or argparse.Namespace()
 
 
-def _install_worker(environment: Environment) -> None:
+def _install_worker(environment: Environment, nodes: LocustNodes) -> None:
     runner = environment.runner
     if runner is None:
         return
     worker = Worker(
-        scenarios=lambda: _nodes.scenarios(environment),
-        name=lambda: _nodes.worker_name(environment),
-        tokens=lambda: _nodes.tokens(environment),
-        send=runner.send_message,
-        counted=lambda counted: _nodes.add_counted(environment.stats, counted),
-        silent_seconds=lambda: _nodes.silent_seconds(environment),
+        name=nodes.name,
+        scenarios=nodes.scenarios,
+        tokens=nodes.tokens,
+        send=nodes.send,
+        counted=nodes.counted,
+        silent_seconds=nodes.silent_seconds,
     )
     runner.register_message(BEGIN, lambda msg, **_: worker.arm(msg.data))
     runner.register_message(STAGE, lambda msg, **_: worker.set_stage(msg.data))
@@ -96,7 +96,7 @@ def _install_worker(environment: Environment) -> None:
     runner.register_message(STOP, lambda **_: worker.stop(), concurrent=True)
     environment.events.test_start.add_listener(lambda **_: worker.begin())
     environment.events.test_stop.add_listener(lambda **_: worker.stop())
-    if _nodes.is_worker(environment):
+    if nodes.is_worker:
         # The only process is told by its master's side, which ends the run first.
         environment.events.quitting.add_listener(lambda **_: worker.stop())
 
@@ -107,12 +107,12 @@ class Master:
     def __init__(self, environment: Environment, options: Options, interrupts: Interrupts) -> None:
         """Find out where to send; raises ConfigurationError, ProviderError and others."""
         self._environment, self._options, self._interrupts = environment, options, interrupts
-        self._nodes = _nodes.LocustNodes(environment)
-        _refuse_what_is_not_there(environment, options)
+        self._nodes = nodes = LocustNodes(environment)
+        _refuse_what_is_not_there(environment, nodes, options)
         self._stack = contextlib.ExitStack()
         atexit.register(self._stack.close)
         self._session = Session(options, self._stack, self._kinds)
-        self._session.refuse_strangers(_nodes.other_users(environment), environment.host)
+        self._session.refuse_strangers(nodes.other_users(), environment.host)
         self._conductor: Conductor | None = None
         self._closing: Any = None
         self._begun = False
@@ -137,7 +137,7 @@ class Master:
             self._environment.shape_class = ProfileShape(users, self._is_over)
         runner.register_message(READY, self._heard(lambda one, data: one.ready(data)))
         runner.register_message(PART, self._heard(lambda one, data: one.part(data)))
-        if _nodes.is_master(self._environment):
+        if self._nodes.is_master:
             self._wait_for_workers(_parsed(self._environment))
         events.test_start.add_listener(self._begin)
         events.spawning_complete.add_listener(self._spawned)
@@ -171,7 +171,7 @@ class Master:
         self._interrupts.throw(SystemExit(LoadResult.INVALID.exit_code))
 
     def _interrupted(self) -> None:
-        waits = _nodes.is_master(self._environment) and _parsed(self._environment).headless
+        waits = self._nodes.is_master and _parsed(self._environment).headless
         if waits and not self._begun:
             gevent.spawn(
                 self._give_up, "interrupted while it waited for workers; nothing was sent."
@@ -190,7 +190,7 @@ class Master:
         return listener
 
     def _kinds(self) -> list[Ask]:
-        return kinds(_nodes.scenarios(self._environment))
+        return kinds(self._nodes.scenarios())
 
     def _is_over(self) -> bool:
         return self._conductor is not None and self._conductor.done
@@ -249,7 +249,7 @@ class Master:
         self._lines += lines
         self._conductor = self._closing = None
         # Users of Locust's own that run beside may have failed: its code says so where ours says PASS.
-        others = _nodes.others_failed(self._environment, conductor.names())
+        others = self._nodes.others_failed(conductor.names())
         self._codes.append(code or (None if others else 0))
         self._environment.process_exit_code = _worst(self._codes)
         if not _parsed(self._environment).headless:
@@ -273,9 +273,11 @@ class Master:
         self._lines = []
 
 
-def _refuse_what_is_not_there(environment: Environment, options: Options) -> None:
+def _refuse_what_is_not_there(
+    environment: Environment, nodes: LocustNodes, options: Options
+) -> None:
     """Refuse a run without requests, or with two shapes, before anything is brought up."""
-    if not any(one.tasks for one in _nodes.scenarios(environment)):
+    if not any(one.tasks for one in nodes.scenarios()):
         raise RequestError(
             "no task of the load test is left: name a User class that has some, or other --tags and "
             "--exclude-tags."

@@ -9,7 +9,7 @@ from load._engine._engine import Limits
 from load._engine._tally import Endpoint, Tally
 from load._engine._wire import Trouble
 from load._run import Moment, Run, Stage, Worker
-from load.verdict import EndpointFacts, LoadFacts, StageFacts, WorkerFacts
+from load.verdict import EndpointFacts, LoadFacts, StageFacts
 from settings.load import LoadPolicy
 
 RAMP = "ramp"
@@ -34,7 +34,7 @@ def facts_of(run: Run, policy: LoadPolicy) -> LoadFacts:
             if stage.measured
             for region in run.plan.regions
         ),
-        workers=tuple(_worker(worker) for worker in run.workers),
+        workers=run.workers,
         expected_workers=run.expected_workers,
         interrupted=run.interrupted,
     )
@@ -114,12 +114,6 @@ def _endpoint(name: str, endpoint: Endpoint, thresholds_seconds: Iterable[float]
         # What lies in the threshold's own bucket may have reached it, and counts.
         slow={over: endpoint.response.not_below(over) for over in thresholds_seconds},
         slow_service={over: endpoint.service.not_below(over) for over in thresholds_seconds},
-    )
-
-
-def _worker(worker: Worker) -> WorkerFacts:
-    return WorkerFacts(
-        worker.name, worker.lost, worker.clock_skew_seconds, worker.throttled_periods
     )
 
 

@@ -17,58 +17,28 @@ from load._run import Place
 from load._scenario import Scenario
 from load._user import EngineUser
 
-
-def engine_users(environment: Environment) -> list[type[EngineUser]]:
-    """Return the chosen user classes whose requests the engine sends."""
-    return [one for one in environment.user_classes if issubclass(one, EngineUser)]
-
-
-def other_users(environment: Environment) -> list[Any]:
-    """Return the chosen user classes that send by themselves."""
-    return [one for one in environment.user_classes if not issubclass(one, EngineUser)]
-
-
-def scenarios(environment: Environment) -> list[Scenario]:
-    """Return one new instance of each of them, for the engine to ask; of the tasks that the tags leave."""
-    # Locust does so once, as a test starts; a null server has to know before.
-    environment._filter_tasks_by_tags()  # noqa: SLF001 - it has no other name
-    return [one(environment) for one in engine_users(environment)]
-
-
-def tokens(environment: Environment) -> int:
-    """Return how many of the engine's users run, here or (on a master) over all workers."""
-    runner = environment.runner
-    if runner is None:
-        return 0
-    counts = (
-        runner.reported_user_classes_count
-        if isinstance(runner, MasterRunner)
-        else runner.user_classes_count
-    )
-    return sum(counts.get(one.__name__, 0) for one in engine_users(environment))
-
-
-def silent_seconds(environment: Environment) -> float:
-    """Return for how long a worker has not heard its master; 0 where it never has."""
-    heard_at = getattr(environment.runner, "last_heartbeat_timestamp", None)
-    return 0.0 if heard_at is None else time.time() - float(heard_at)
-
-
-def worker_name(environment: Environment) -> str:
-    """Return what a sending process is called: Locust's name of it, and its index."""
-    runner = environment.runner
-    index = getattr(runner, "worker_index", 0)
-    return f"{getattr(runner, 'client_id', 'local')}#{index}"
+_RECENT_SECONDS = 10
+"""Workers of a master report what their users sent every three seconds."""
 
 
 class LocustNodes:
-    """The workers of a master, or the only process of a local run."""
+    """The processes of a run, as one of them sees them: a master, its worker, or the only process."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
 
+    @property
+    def is_master(self) -> bool:
+        """Whether this process only leads others."""
+        return isinstance(self._environment.runner, MasterRunner)
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether this process has a master elsewhere."""
+        return isinstance(self._environment.runner, WorkerRunner)
+
     def send(self, kind: str, data: dict[str, Any]) -> None:
-        """Tell every worker."""
+        """Send a message: a master to every worker, a worker to its master, the only process to itself."""
         if self._environment.runner is not None:
             self._environment.runner.send_message(kind, data)
 
@@ -79,28 +49,73 @@ class LocustNodes:
             return {getattr(runner, "client_id", "local")}
         return {one.id for one in runner.clients.all if one.state != STATE_MISSING}
 
-    def tokens(self) -> int:
-        """Return how many users of the engine's there are over all workers."""
-        return tokens(self._environment)
-
-    def others_rps(self, ours: Collection[str]) -> int:
-        """Return the requests a second of users that are not the engine's, over all workers."""
-        return others_rps(self._environment, ours)
-
     def count(self) -> int:
         """Return how many processes send."""
         runner = self._environment.runner
         return runner.worker_count if isinstance(runner, MasterRunner) else 1
 
+    def name(self) -> str:
+        """Return what this process is called as one that sends: Locust's name of it, and its index."""
+        runner = self._environment.runner
+        index = getattr(runner, "worker_index", 0)
+        return f"{getattr(runner, 'client_id', 'local')}#{index}"
 
-def is_master(environment: Environment) -> bool:
-    """Whether this process only leads others."""
-    return isinstance(environment.runner, MasterRunner)
+    def silent_seconds(self) -> float:
+        """Return for how long a worker has not heard its master; 0 where it never has."""
+        heard_at = getattr(self._environment.runner, "last_heartbeat_timestamp", None)
+        return 0.0 if heard_at is None else time.time() - float(heard_at)
 
+    def scenarios(self) -> list[Scenario]:
+        """Return one new instance of each chosen class that the engine asks; of the tasks that tags leave."""
+        # Locust does so once, as a test starts; a null server has to know before.
+        self._environment._filter_tasks_by_tags()  # noqa: SLF001 - it has no other name
+        return [one(self._environment) for one in self._engine_users()]
 
-def is_worker(environment: Environment) -> bool:
-    """Whether this process has a master elsewhere."""
-    return isinstance(environment.runner, WorkerRunner)
+    def _engine_users(self) -> list[type[EngineUser]]:
+        return [one for one in self._environment.user_classes if issubclass(one, EngineUser)]
+
+    def other_users(self) -> list[Any]:
+        """Return the chosen user classes that send by themselves."""
+        return [one for one in self._environment.user_classes if not issubclass(one, EngineUser)]
+
+    def tokens(self) -> int:
+        """Return how many of the engine's users run, here or (on a master) over all workers."""
+        runner = self._environment.runner
+        if runner is None:
+            return 0
+        counts = (
+            runner.reported_user_classes_count
+            if isinstance(runner, MasterRunner)
+            else runner.user_classes_count
+        )
+        return sum(counts.get(one.__name__, 0) for one in self._engine_users())
+
+    def others_rps(self, ours: Collection[str]) -> int:
+        """Return the most requests a second, in the last ten seconds, of users that are not the engine's."""
+        now = int(time.time())
+        others = [
+            entry.num_reqs_per_sec
+            for (name, method), entry in self._environment.stats.entries.items()
+            if f"{method} {name}" not in ours
+        ]
+        return max(sum(one.get(now - ago, 0) for one in others) for ago in range(_RECENT_SECONDS))
+
+    def others_failed(self, ours: Collection[str]) -> bool:
+        """Return whether a request failed that is not of the engine's kinds, or a user raised something."""
+        runner, errors = self._environment.runner, self._environment.stats.errors.values()
+        raised = runner is not None and runner.exceptions
+        return bool(raised) or any(f"{one.method} {one.name}" not in ours for one in errors)
+
+    def counted(self, counted: Mapping[Place, Tally]) -> None:
+        """Add what engines counted since the last call to Locust's own figures."""
+        stats = self._environment.stats
+        for tally in counted.values():
+            for name, endpoint in tally.endpoints.items():
+                method, _, path = name.partition(" ")
+                entry = _entry(stats, path, method, endpoint)
+                stats.get(path, method).extend(entry)
+                stats.total.extend(entry)
+                _add_errors(stats, path, method, endpoint)
 
 
 USERS = 100
@@ -120,39 +135,6 @@ class ProfileShape(LoadTestShape):
     def tick(self) -> tuple[int, float] | None:
         """Return users and how many start in a second; None at the end (Locust's call, once a second)."""
         return None if self._is_over() else (self._users, float(self._users))
-
-
-_RECENT_SECONDS = 10
-"""Workers of a master tell what their users sent every three seconds."""
-
-
-def add_counted(stats: RequestStats, counted: Mapping[Place, Tally]) -> None:
-    """Add what engines counted since the last call to Locust's own figures."""
-    for tally in counted.values():
-        for name, endpoint in tally.endpoints.items():
-            method, _, path = name.partition(" ")
-            entry = _entry(stats, path, method, endpoint)
-            stats.get(path, method).extend(entry)
-            stats.total.extend(entry)
-            _add_errors(stats, path, method, endpoint)
-
-
-def others_failed(environment: Environment, ours: Collection[str]) -> bool:
-    """Return whether a request failed that is none of the engine's kinds, or a user raised something."""
-    errors = environment.stats.errors.values()
-    raised = environment.runner is not None and environment.runner.exceptions
-    return bool(raised) or any(f"{one.method} {one.name}" not in ours for one in errors)
-
-
-def others_rps(environment: Environment, ours: Collection[str]) -> int:
-    """Return the most requests a second, in the last ten seconds, of users that are not the engine's."""
-    now = int(time.time())
-    others = [
-        entry.num_reqs_per_sec
-        for (name, method), entry in environment.stats.entries.items()
-        if f"{method} {name}" not in ours
-    ]
-    return max(sum(one.get(now - ago, 0) for one in others) for ago in range(_RECENT_SECONDS))
 
 
 def _entry(stats: RequestStats, path: str, method: str, endpoint: Endpoint) -> StatsEntry:

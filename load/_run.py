@@ -11,6 +11,7 @@ import pydantic
 
 from load._engine._tally import Tally
 from load._scenario import Target
+from load.verdict import WorkerFacts
 
 Model = Literal["open", "closed"]
 Place = tuple[int, str]
@@ -72,17 +73,10 @@ class Moment:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Worker:
-    """One process that sent."""
+class Worker(WorkerFacts):
+    """One process that sent, with what is shown of it beside what it is judged by."""
 
-    name: str
-    lost: bool
-    """It went silent before it had told everything: what it sent is partly unknown."""
-    clock_skew_seconds: float
-    """Its clock less the master's; positive is ahead."""
     peak_rss_bytes: int
-    throttled_periods: int
-    """In how many periods its control group was denied the processor; 0 where there is none."""
     moments: tuple[Moment, ...]
 
 

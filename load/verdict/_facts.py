@@ -65,8 +65,11 @@ class WorkerFacts:
 
     name: str
     lost: bool
+    """It went silent before it had told everything: what it sent is partly unknown."""
     clock_skew_seconds: float
+    """Its clock less the master's; positive is ahead."""
     throttled_periods: int
+    """In how many periods its control group was denied the processor; 0 where there is none."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

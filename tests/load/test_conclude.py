@@ -96,10 +96,6 @@ HALF.seconds[BEGAN_AT + 3].sent = 1
             with_tally(bad_every=10, trouble="its check raised KeyError"),
             "met a check of the scenario that raised",
         ),
-        "a lost worker": (
-            valid_run(workers=(a_worker(), a_worker("worker-2", lost=True))),
-            "1 of 2 workers told everything: worker-2 went silent",
-        ),
         "a worker that never came": (valid_run(expected_workers=3), "2 of 3 workers"),
         "a worker that told nothing of itself": (
             valid_run(workers=(a_worker(), a_worker("worker-2", moments=()))),
@@ -108,18 +104,6 @@ HALF.seconds[BEGAN_AT + 3].sent = 1
         "a busy worker": (
             valid_run(workers=(a_worker(), a_worker("worker-2", cpu_share=0.85))),
             "used 87% of a core",
-        ),
-        "a clock that is behind": (
-            valid_run(workers=(a_worker(clock_skew_seconds=-0.7), a_worker("worker-2"))),
-            "700 ms off the master's",
-        ),
-        "a clock nobody compared": (
-            valid_run(workers=(a_worker(clock_skew_seconds=math.nan), a_worker("worker-2"))),
-            "nobody knows how far",
-        ),
-        "a throttled worker": (
-            valid_run(workers=(a_worker(throttled_periods=2), a_worker("worker-2"))),
-            "denied the processor in 2 periods",
         ),
         "interrupted": (valid_run(interrupted="SIGTERM"), "ended early: SIGTERM"),
         "far below its rate": (
