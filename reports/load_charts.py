@@ -148,62 +148,74 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return fine if len(fine) <= _MOST_LOG_TICKS else coarse
 
 
-def over_time(record: Row) -> list[Chart]:
-    """Return the charts over the time of a run: what was sent and came back, how slow, the generator."""
-    rows, bands = _Rows(record["timeline"]), _unmeasured(record)
+def over_time(record: Row) -> Iterator[Chart]:
+    """Yield the charts over the time of a run: what was sent and came back, how slow, the generator."""
     time = Axis("minutes:seconds since the first request", _clock)
-    worst = f" Each point is the worst of {rows.step} seconds." if rows.step > 1 else ""
-    sums, limits = record["totals"], record["policy"]["generator"]
+    rows, bands = _Rows(record["timeline"]), _unmeasured(record)
+    for name, title, description, up, *lines in (
+        _of_requests(record, rows),
+        _of_latency(rows),
+        *_of_generator(rows, record["policy"]["generator"]),
+    ):
+        yield Chart(name, title, description, time, up, lines, bands)
+
+
+def _of_requests(record: Row, rows: _Rows) -> tuple[Any, ...]:
+    sums = record["totals"]
     planned = Line("planned", "limit", rows.points("target", max))
-
-    def chart(name: str, title: str, description: str, up: Axis, *lines: Line) -> Chart:
-        return Chart(name, title, description, time, up, lines, bands)
-
-    return [
-        chart(
-            "rate",
-            "Sent and completed",
+    return (
+        "rate",
+        "Sent and completed",
+        (
             f"Planned, sent and completed requests in each second; {sums['sent']:,} of "
-            f"{sums['due']:,} were sent and {sums['failed']:,} failed.{worst}",
-            Axis("requests a second", load_words.number),
-            *([] if load_words.is_closed(record) else [planned]),
-            Line("sent", "one", rows.points("sent", min)),
-            Line("completed", "two", rows.points("completed", min)),
-            Line("failed", "three", rows.points("failed", max)),
+            f"{sums['due']:,} were sent and {sums['failed']:,} failed.{rows.worst}"
         ),
-        chart(
-            "latency",
-            "Response time from the intended time of sending",
-            f"Median and 99th percentile of the requests completed in each second, logarithmic.{worst}",
-            Axis("milliseconds", _milliseconds, log=True),
-            Line("p99", "two", rows.points("p99", max)),
-            Line("p50", "one", rows.points("p50", max)),
-        ),
-        chart(
-            "cpu",
-            "Processor of the busiest worker",
-            "Share of one core that the busiest worker's process used in each second.",
-            Axis("share of a core", load_words.percent),
-            Line("limit", "limit", rows.level(limits["worker_cpu"])),
-            Line("CPU", "one", rows.points("cpu", max)),
-        ),
-        chart(
-            "lag",
-            "Longest lag of the engine's clock",
+        Axis("requests a second", load_words.number),
+        *([] if load_words.is_closed(record) else [planned]),
+        Line("sent", "one", rows.points("sent", min)),
+        Line("completed", "two", rows.points("completed", min)),
+        Line("failed", "three", rows.points("failed", max)),
+    )
+
+
+def _of_latency(rows: _Rows) -> tuple[Any, ...]:
+    return (
+        "latency",
+        "Response time from the intended time of sending",
+        f"Median and 99th percentile of the requests completed in each second, logarithmic.{rows.worst}",
+        Axis("milliseconds", _milliseconds, log=True),
+        Line("p99", "two", rows.points("p99", max)),
+        Line("p50", "one", rows.points("p50", max)),
+    )
+
+
+def _of_generator(rows: _Rows, limits: Row) -> Iterator[tuple[Any, ...]]:
+    yield (
+        "cpu",
+        "Processor of the busiest worker",
+        "Share of one core that the busiest worker's process used in each second.",
+        Axis("share of a core", load_words.percent),
+        Line("limit", "limit", rows.level(limits["worker_cpu"])),
+        Line("CPU", "one", rows.points("cpu", max)),
+    )
+    yield (
+        "lag",
+        "Longest lag of the engine's clock",
+        (
             "How much later than meant the engine's clock ticked, at worst, in each second; 99 of 100 "
-            "ticks have to stay under the limit.",
-            Axis("milliseconds", _milliseconds),
-            Line("limit at p99", "limit", rows.level(limits["lag_p99"])),
-            Line("longest lag", "one", rows.points("lag", max)),
+            "ticks have to stay under the limit."
         ),
-        chart(
-            "flight",
-            "In flight",
-            "How many requests had no answer yet, over all workers, in each second.",
-            Axis("requests", load_words.number),
-            Line("in flight", "one", rows.points("in_flight", max)),
-        ),
-    ]
+        Axis("milliseconds", _milliseconds),
+        Line("limit at p99", "limit", rows.level(limits["lag_p99"])),
+        Line("longest lag", "one", rows.points("lag", max)),
+    )
+    yield (
+        "flight",
+        "In flight",
+        "How many requests had no answer yet, over all workers, in each second.",
+        Axis("requests", load_words.number),
+        Line("in flight", "one", rows.points("in_flight", max)),
+    )
 
 
 def spectra(record: Row) -> Iterator[Chart]:
@@ -228,6 +240,7 @@ class _Rows:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.step = max(1, math.ceil(len(rows) / MOST_POINTS))
+        self.worst = f" Each point is the worst of {self.step} seconds." if self.step > 1 else ""
         self._stretches = [rows[at : at + self.step] for at in range(0, len(rows), self.step)]
 
     def points(self, name: str, worst: Callable[[list[float]], float]) -> list[Point]:
