@@ -103,7 +103,6 @@ def _endpoint(name: str, endpoint: Endpoint, thresholds_seconds: Iterable[float]
     return EndpointFacts(
         name=name,
         requests=endpoint.response.count,
-        answered=sum(endpoint.statuses.values()),
         failed=endpoint_failures(endpoint),
         own=sum(
             count

@@ -134,6 +134,9 @@ _ARGUMENTS: Final[Mapping[str, Mapping[str, Any]]] = {
 }  # fmt: skip
 _VARIABLES: Final = {"--profile-name": "LOAD_PROFILE"}
 """Where it is not LOAD_ and the option's own name."""
+_AS_TYPED: Final = (
+    "env", "release", "region", "arrivals", "seed", "null_server", "connections", "baseline", "report_to",
+)  # fmt: skip
 
 
 def add_arguments(parser: Any) -> None:
@@ -176,24 +179,17 @@ class Options:
         amount = float(parsed.closed) if parsed.closed is not None else parsed.rps
         seconds = _seconds(parsed.run_time)
         planned = () if profile == MANUAL else stages(profile, rps=amount, seconds=seconds)
+        as_typed = {name: getattr(parsed, name) for name in _AS_TYPED}
         return cls(
-            env=parsed.env,
-            release=parsed.release,
-            region=parsed.region,
+            **as_typed,
             host=parsed.host or None,
             profile=profile,
             model="open" if parsed.closed is None else "closed",
-            arrivals=parsed.arrivals,
-            seed=parsed.seed,
             stages=planned,
             users=parsed.num_users,
             run_seconds=seconds if profile == MANUAL and parsed.headless else None,
-            null_server=parsed.null_server,
             calibrate_seconds=0.0 if parsed.null_server else parsed.calibrate,
-            connections=parsed.connections,
             deadline_seconds=parsed.deadline,
-            baseline=parsed.baseline,
-            report_to=parsed.report_to,
         )
 
     @property

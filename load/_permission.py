@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import math
-import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import SplitResult, urlsplit
 
@@ -18,6 +17,7 @@ from environments.loader import Loaded, may_allow_load, path_of, shown
 from environments.yaml_file import ConfigurationError, RequestError
 from load._scenario import Target
 from probes.network import AuthorityUnusable, tls_context
+from settings.load import Load
 from settings.sections import HttpUrl
 
 LOCAL = "local"
@@ -35,18 +35,13 @@ class Permission:
 
     environment: str
     file: str
-    """The environment's file, as people are told it."""
-    service: str
+    """The environment's file, as people are shown it."""
     addresses: Mapping[str, str]
     """Region → base address of the service, without a slash at its end."""
+    load: Load
+    """Accounts, headers, limit."""
     max_rps: float
     """Requests a second, over all regions together."""
-    accounts: int
-    """Synthetic accounts in each region."""
-    headers: Mapping[str, str]
-    """To be sent with every request."""
-    tls: ssl.SSLContext | None
-    """Verifies the addresses that are https; None where none is."""
 
     def check_rate(self, rps: float) -> None:
         """Refuse a rate, the highest of a run, that is none or over the limit; raises RequestError."""
@@ -81,16 +76,8 @@ def permitted(loaded: Loaded, *, region: str | None = None, host: str | None = N
     addresses = _chosen(loaded, load.service, region, host)
     if settings.name == LOCAL:
         _refuse_remote(addresses, file)
-    return Permission(
-        environment=settings.name,
-        file=file,
-        service=load.service,
-        addresses=addresses,
-        max_rps=load.max_rps,
-        accounts=load.accounts,
-        headers=load.headers,
-        tls=_tls(loaded, addresses),
-    )
+    _refuse_unusable_authority(loaded, addresses)
+    return Permission(settings.name, file, addresses, load, load.max_rps)
 
 
 def refuse_stranger(user: str, host: str | None, targets: Iterable[Target]) -> None:
@@ -185,11 +172,11 @@ def _refuse_remote(addresses: Mapping[str, str], file: str) -> None:
             )
 
 
-def _tls(loaded: Loaded, addresses: Mapping[str, str]) -> ssl.SSLContext | None:
+def _refuse_unusable_authority(loaded: Loaded, addresses: Mapping[str, str]) -> None:
     if not any(address.startswith("https:") for address in addresses.values()):
-        return None
+        return
     try:
-        return tls_context(loaded.settings.ca_file)
+        tls_context(loaded.settings.ca_file)
     except AuthorityUnusable:
         raise ConfigurationError(
             f"{shown(loaded.path)}: ca_file = {loaded.settings.ca_file}: cannot be read or holds no "

@@ -227,7 +227,9 @@ class Session:
             self._of_region(told, permission, region, address)
             for region, address in permission.addresses.items()
         )
-        return _Goal(permission.environment, targets, permission.headers, told, permission.max_rps)
+        return _Goal(
+            permission.environment, targets, permission.load.headers, told, permission.max_rps
+        )
 
     def _of_region(
         self, loaded: Loaded, permission: Permission, region: str, address: str
@@ -239,7 +241,7 @@ class Session:
             tag="",
             email_domain=synthetic.email_domain if synthetic else "",
             provider_id=synthetic.provider_id if synthetic else "",
-            accounts=permission.accounts,
+            accounts=permission.load.accounts,
             ca_file=loaded.settings.ca_file,
         )
 

@@ -121,11 +121,6 @@ class Histogram:
         bucket = self._first + int(np.searchsorted(self._counts.cumsum(), wanted))
         return min(_middle_seconds(bucket), self.longest_seconds)
 
-    def above(self, seconds: float) -> int:
-        """Return how many durations lie in buckets that begin at or above a limit's own bucket's end."""
-        limit = _bucket(seconds)
-        return sum(count for bucket, count in self._items() if bucket > limit)
-
     def not_below(self, seconds: float) -> int:
         """Return how many durations may have reached a limit: those of its own bucket count too.
 

@@ -22,11 +22,6 @@ class Schedule:
         self._left = self._draw()
         """How much of the way to the next arrival is left, in mean intervals, at `_since`."""
 
-    @property
-    def rate(self) -> float:
-        """Return the arrivals a second."""
-        return self._rate
-
     def set_rate(self, rate: float, *, now: float) -> None:
         """Change the rate from now on; the way already gone to the next arrival is kept.
 
@@ -58,18 +53,15 @@ class Closed:
     due when it is sent: nothing is ever late or dropped.
     """
 
+    connections = 0
+    """How many callers there are."""
+
     def __init__(self, connections: int) -> None:
         """Let so many callers ask, each on a connection of its own; raises ValueError below 0."""
-        self._connections = 0
         self.set_connections(connections)
-
-    @property
-    def connections(self) -> int:
-        """Return how many callers there are."""
-        return self._connections
 
     def set_connections(self, connections: int) -> None:
         """Change how many callers there are; none send nothing. Raises ValueError below 0."""
         if connections < 0:
             raise ValueError(f"{connections} connections")
-        self._connections = connections
+        self.connections = connections

@@ -14,8 +14,6 @@ class EndpointFacts:
     name: str
     requests: int
     """That ended, one way or another."""
-    answered: int
-    """That got an HTTP answer, whatever it said."""
     failed: int
     own: int
     """Failed by the generator's machine: no free port, descriptor, route, address for a name, or trust in

@@ -65,7 +65,7 @@ def test_the_tail_of_a_million_is_kept_apart() -> None:
     histogram.record_all(np.full(100, 0.9))
     assert histogram.percentile(99.98) == pytest.approx(0.002, rel=HALF_A_BUCKET)
     assert histogram.percentile(99.995) == pytest.approx(0.9, rel=HALF_A_BUCKET)
-    assert histogram.above(0.1) == 100
+    assert histogram.not_below(0.1) == 100
 
 
 def test_what_is_too_short_or_too_long_is_counted_all_the_same() -> None:
