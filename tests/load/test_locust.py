@@ -170,16 +170,27 @@ def test_a_worker_that_is_killed_makes_the_run_invalid() -> None:
     assert "was lost" in ran.record["interrupted"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda one: one.name)
-def test_a_run_that_is_ended_is_invalid_and_leaves_nothing_behind(number: signal.Signals) -> None:
+@cases(
+    "signals",
+    {
+        "SIGTERM": [signal.SIGTERM],
+        "SIGINT": [signal.SIGINT],
+        "one after the other": [signal.SIGTERM, signal.SIGINT],
+    },
+)
+def test_a_run_that_is_ended_is_invalid_and_leaves_nothing_behind(
+    signals: list[signal.Signals],
+) -> None:
     process = start("--null-server", "--rps", "100", "-t", "60s")
     until_it_sends(process)
     (server,) = children(process.pid, "_null_server")
-    process.send_signal(number)
+    for number in signals:
+        process.send_signal(number)
     ran = ended(process)
-    assert ran.code == 20
+    assert (ran.code, ran.record["result"]) == (20, "INVALID")
     assert ran.record["interrupted"]
     assert ran.record["totals"]["sent"] == ran.record["totals"]["completed"]
+    assert ("it is ending already" in ran.said) is (len(signals) > 1)
     wait_for(lambda: not is_there(server))
 
 
@@ -204,14 +215,14 @@ def test_a_server_that_dies_in_the_middle_fails_its_requests() -> None:
     assert "no connection" in json.dumps(ran.record["endpoints"])
 
 
-def test_users_of_locusts_own_options_say_the_rate() -> None:
+def test_users_of_locusts_own_options_say_the_rate_and_the_time() -> None:
     ran = run("--null-server", "-u", "50", "-r", "50", "-t", "3s", "--only-summary")
     assert ran.code == MEANS[ran.record["result"]]
-    assert ran.record["plan"]["profile"] == "manual"
-    assert [(one["rps"], one["measured"]) for one in ran.record["stages"][:2]] == [
-        (50, False),
-        (50, True),
-    ]
+    assert (ran.record["plan"]["profile"], ran.record["interrupted"]) == ("manual", "")
+    rises, measured = ran.record["stages"]
+    assert [(one["rps"], one["measured"]) for one in (rises, measured)] == [(50, False), (50, True)]
+    began, ended = (dt.datetime.fromisoformat(measured[key]) for key in ("began_at", "ended_at"))
+    assert (ended - began).total_seconds() == pytest.approx(3, abs=0.5)
 
 
 def test_callers_who_wait_have_no_rate() -> None:
@@ -245,6 +256,15 @@ class Stock(User):
 """
 
 
+SHAPE = """
+from locust import LoadTestShape
+
+class Theirs(LoadTestShape):
+    def tick(self):
+        return None
+"""
+
+
 def test_users_of_locusts_own_run_beside(tmp_path: pathlib.Path) -> None:
     (tmp_path / "stock.py").write_text(STOCK, encoding="utf-8")
     ran = run(*QUICK, files=f"load/locustfile.py,{tmp_path / 'stock.py'}")
@@ -254,29 +274,23 @@ def test_users_of_locusts_own_run_beside(tmp_path: pathlib.Path) -> None:
 
 
 @cases(
-    "host words",
+    "file words",
     {
-        "another": ('"https://api.example"', "its host is no address that this run may load"),
-        "none": ("None", "names no host"),
+        "users who send elsewhere": (
+            STOCK.replace("http://127.0.0.1:9", "https://api.example"),
+            "its host is no address that this run may load",
+        ),
+        "users who do not say where": (STOCK.replace("host =", "its ="), "names no host"),
+        "a second shape": (SHAPE, "Theirs: --rps, --closed and profiles have a shape of their own"),
     },
 )
-def test_users_of_locusts_own_may_send_nowhere_else(
-    tmp_path: pathlib.Path, host: str, words: str
+def test_what_else_a_file_of_locusts_own_brings_is_refused(
+    tmp_path: pathlib.Path, file: str, words: str
 ) -> None:
-    (tmp_path / "stock.py").write_text(
-        STOCK.replace('"http://127.0.0.1:9"', host), encoding="utf-8"
-    )
-    ran = run(*QUICK, files=f"load/locustfile.py,{tmp_path / 'stock.py'}")
+    (tmp_path / "theirs.py").write_text(file, encoding="utf-8")
+    ran = run(*QUICK, files=f"load/locustfile.py,{tmp_path / 'theirs.py'}")
     assert ran.code == 64
     assert words in ran.said
-
-
-def test_the_time_of_a_run_by_users_is_what_was_asked_for() -> None:
-    ran = run("--null-server", "-u", "40", "-r", "40", "-t", "3s", "--only-summary")
-    [measured] = [one for one in ran.record["stages"] if one["measured"]]
-    began, ended = (dt.datetime.fromisoformat(measured[key]) for key in ("began_at", "ended_at"))
-    assert (ended - began).total_seconds() == pytest.approx(3, abs=0.5)
-    assert ran.record["interrupted"] == ""
 
 
 @cases(
@@ -303,23 +317,23 @@ def test_what_cannot_be_is_refused_before_anything_is_sent(
     assert len([line for line in ran.said.splitlines() if line.startswith("locust: ")]) == 1
 
 
-def test_a_platform_that_is_down_is_no_pass(tmp_path: pathlib.Path) -> None:
+@cases(
+    "more words",
+    {
+        "a platform that is down": ("", "registration of a synthetic patient in eu"),
+        "no accounts": (", accounts: 0", "load.accounts is 0"),
+    },
+)
+def test_a_scenario_that_cannot_be_prepared_is_no_pass(
+    tmp_path: pathlib.Path, more: str, words: str
+) -> None:
     here = f"http://127.0.0.1:{closed_port()}"
-    load = "load: {allowed: true, service: api, max_rps: 500}\n"
+    load = f"load: {{allowed: true, service: api, max_rps: 500{more}}}\n"
     file = write(tmp_path, VALID.replace("https://eu.clinic.example", here) + load)
     ran = run("--env", str(file), "--region", "eu", "--rps", "5", "-t", "1s")
     assert ran.code == 20
-    assert "registration of a synthetic patient in eu" in ran.record["interrupted"]
+    assert words in ran.record["interrupted"]
     assert ran.record["totals"]["sent"] == 0
-
-
-def test_a_scenario_of_patients_needs_some(tmp_path: pathlib.Path) -> None:
-    load = "load: {allowed: true, service: api, max_rps: 500, accounts: 0}\n"
-    here = f"http://127.0.0.1:{closed_port()}"
-    file = write(tmp_path, VALID.replace("https://eu.clinic.example", here) + load)
-    ran = run("--env", str(file), "--region", "eu", "--rps", "5", "-t", "1s")
-    assert ran.code == 20
-    assert "load.accounts is 0" in ran.record["interrupted"]
 
 
 def test_a_report_that_cannot_be_kept_is_no_pass(tmp_path: pathlib.Path) -> None:
@@ -350,32 +364,6 @@ def test_workers_that_do_not_come_leave_nothing_decided() -> None:
     ran = run(*QUICK, *waiting, "--master-bind-port", str(closed_port()))
     assert ran.code == 20
     assert "locust: 0 of 1 workers came within 2 s; nothing was sent" in ran.said
-
-
-SHAPE = """
-from locust import LoadTestShape
-
-class Theirs(LoadTestShape):
-    def tick(self):
-        return None
-"""
-
-
-def test_a_second_shape_is_refused(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "shape.py").write_text(SHAPE, encoding="utf-8")
-    ran = run(*QUICK, files=f"load/locustfile.py,{tmp_path / 'shape.py'}")
-    assert ran.code == 64
-    assert "Theirs: --rps, --closed and profiles have a shape of their own" in ran.said
-
-
-def test_a_second_signal_breaks_nothing_off() -> None:
-    process = start("--null-server", "--rps", "100", "-t", "60s")
-    until_it_sends(process)
-    process.send_signal(signal.SIGTERM)
-    process.send_signal(signal.SIGINT)
-    ran = ended(process)
-    assert (ran.code, ran.record["result"]) == (20, "INVALID")
-    assert "it is ending already" in ran.said
 
 
 def test_a_page_on_which_nobody_starts_a_run_decides_nothing() -> None:
