@@ -17,7 +17,7 @@ from bdd.parent import end_with_parent
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError
 from gates.load import OUT
-from probes import waiting
+from probes import observation as waiting
 from steps.kit.asked import Asked
 from steps.kit.check import Check, CheckBroke
 from steps.kit.platform import NotDescribedError

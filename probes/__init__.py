@@ -39,7 +39,6 @@ __all__ = [
     "fhir",
     "files",
     "grafana",
-    "grants",
     "http",
     "kubernetes",
     "migrations",
@@ -60,7 +59,6 @@ __all__ = [
 _PARTS = {
     "alerting": "prometheus.alerting",
     "backup": "postgres.backup",
-    "grants": "postgres.grants",
     "migrations": "postgres.migrations",
     "redis_keys": "redis.keys",
     "redis_rights": "redis.rights",
@@ -90,7 +88,7 @@ if typing.TYPE_CHECKING:
         slack,
         tls,
     )
-    from probes.postgres import backup, grants, migrations, rows, schema, sessions
+    from probes.postgres import backup, migrations, rows, schema, sessions
     from probes.prometheus import alerting
     from probes.redis import keys as redis_keys
     from probes.redis import rights as redis_rights

@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from probes import http
+from probes.formats import NotJsonError
 from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
-from probes.strict_json import NotJsonError
 
 V = TypeVar("V", bound=Facts)
 

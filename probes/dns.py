@@ -21,8 +21,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 from probes import network
-from probes.observation import Deadline, Failure, FailureKind, Observation, utc_now
-from probes.phases import PhaseClock
+from probes.observation import Deadline, Failure, FailureKind, Observation, PhaseClock, utc_now
 
 __all__ = ["DnsAnswer", "DnsServer", "ask", "failure_kind", "normalised"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from probes.api import MAX_ANSWER_BYTES
-from probes.strict_json import NotJsonError
+from probes.formats import NotJsonError
 
 if TYPE_CHECKING:
     from probes.http import HttpAnswer

@@ -19,8 +19,7 @@ from typing import Any, Final, TypeAlias
 
 import certifi
 
-from probes.observation import Deadline, FailureKind
-from probes.phases import PhaseClock
+from probes.observation import Deadline, FailureKind, PhaseClock
 
 Address: TypeAlias = tuple[socket.AddressFamily, tuple[Any, ...]]
 

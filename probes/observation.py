@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
+import threading
 import time
 from collections.abc import Mapping
 from typing import Generic, Protocol, TypeVar
@@ -118,3 +119,54 @@ class Deadline:
 def utc_now() -> dt.datetime:
     """Return the wall clock with its zone; the one place where probes read it."""
     return dt.datetime.now(dt.UTC)
+
+
+class PhaseClock:
+    """A stopwatch with named laps; `current` is the phase in which a failure happened."""
+
+    def __init__(self, *names: str) -> None:
+        self.current: str | None = None
+        self._seconds: dict[str, float | None] = dict.fromkeys(names)
+        self._since = time.monotonic()
+
+    def enter(self, name: str) -> None:
+        """End the running phase and begin `name`; entering a phase again adds to it."""
+        self.stop()
+        self.current = name
+
+    def stop(self) -> None:
+        """End the running phase."""
+        now = time.monotonic()
+        if self.current is not None:
+            before = self._seconds[self.current] or 0.0
+            self._seconds[self.current] = before + now - self._since
+        self._since = now
+
+    def seconds(self) -> Mapping[str, float | None]:
+        """Return the seconds by phase in order; None for a phase that never ran."""
+        return dict(self._seconds)
+
+
+_STOPPED = threading.Event()
+
+
+class Stopped(KeyboardInterrupt):
+    """A wait was ended because the run was; it unwinds as Ctrl-C does, in whatever thread waited."""
+
+
+def stop() -> bool:
+    """End every wait of this process, now and from now on; return whether that is new."""
+    first = not _STOPPED.is_set()
+    _STOPPED.set()
+    return first
+
+
+def begin() -> None:
+    """Let waits wait: a new run begins."""
+    _STOPPED.clear()
+
+
+def pause(seconds: float) -> None:
+    """Wait; raises Stopped as soon as the run is stopped."""
+    if _STOPPED.wait(max(0.0, seconds)):
+        raise Stopped

@@ -18,8 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from probes import network
-from probes.observation import Deadline, Failure, FailureKind, Observation, utc_now
-from probes.phases import PhaseClock
+from probes.observation import Deadline, Failure, FailureKind, Observation, PhaseClock, utc_now
 
 if TYPE_CHECKING:
     from cryptography import x509

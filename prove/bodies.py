@@ -15,10 +15,10 @@ from typing import Any
 
 from gates.decide.outcome import Outcome
 from probes import http, prometheus
+from probes.formats import NotJsonError
 from probes.http import HttpTarget
 from probes.observation import Deadline, Observation
 from probes.prometheus import PrometheusTarget
-from probes.strict_json import NotJsonError
 from prove.proof import Cases
 from steps.kit.availability import Availability
 from steps.kit.check import Check

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from gates.doctor import guesses
 from probes import http, prometheus
+from probes.formats import NotJsonError
 from probes.observation import Deadline, Failure, FailureKind
-from probes.prometheus import PrometheusTarget, Series
-from probes.prometheus.configuration import scrape_intervals
-from probes.strict_json import NotJsonError
+from probes.prometheus import PrometheusTarget, Series, scrape_intervals
 from steps.kit.failures import failure_of
 from steps.objectives.promql import selector
 

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
+from probes.kubernetes import client as kubernetes_rights
 from probes.kubernetes import models, reading
-from probes.kubernetes import rights as kubernetes_rights
 from probes.kubernetes.client import (
     FoundError,
     KubernetesTarget,
@@ -34,9 +34,16 @@ from probes.kubernetes.objects import (
     Workload,
 )
 from probes.kubernetes.placing import UnknownRuleError, placed
-from probes.kubernetes.quota import quotas
-from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
-from probes.phases import PhaseClock
+from probes.kubernetes.reading import quotas
+from probes.observation import (
+    Deadline,
+    Facts,
+    Failure,
+    FailureKind,
+    Observation,
+    PhaseClock,
+    utc_now,
+)
 
 __all__ = [
     "App",

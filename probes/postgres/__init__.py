@@ -16,37 +16,86 @@ from typing import Final, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import generators, sql, waiting
+from psycopg.abc import PQGen
 from pydantic import SecretStr
 
 from probes import network
-from probes.observation import Deadline, Facts, FailureKind, Observation, utc_now
-from probes.phases import PhaseClock
+from probes.observation import Deadline, Facts, FailureKind, Observation, PhaseClock, utc_now
 from probes.postgres.failures import KnownFailure, failure_kind, failure_of, login_failure
-from probes.postgres.policies import ask_policies
 from probes.postgres.rights import EXCESS_QUERY, Right, Rights
-from probes.postgres.session import DeadlineConnection
 
-__all__ = [
-    "PostgresTarget",
-    "Reader",
-    "RecordFound",
-    "Right",
-    "Rights",
-    "Rows",
-    "ServerState",
-    "asked",
-    "failure_kind",
-    "privileges",
-    "read_only",
-    "record_exists",
-    "server_state",
-]
+__all__ = ["Right", "Rights", "failure_kind"]
+
+
+RV = TypeVar("RV")
+_CANCEL_SECONDS = 0.1
+
+
+class DeadlineConnection(psycopg.Connection[tuple[object, ...]]):
+    """Waits for the server until `deadline`, then asks it to cancel and drops the connection."""
+
+    deadline = Deadline(0.0)
+
+    def wait(
+        self,
+        gen: PQGen[RV],
+        interval: float = 0.1,
+        timeout: float | None = None,  # noqa: ARG002 - psycopg's signature; the deadline rules
+    ) -> RV:
+        """Run psycopg's generator; raises psycopg.errors.QueryCanceled when the deadline passes."""
+        try:
+            return super().wait(gen, interval, timeout=self.deadline.remaining_seconds())
+        except psycopg.OperationalError as exc:
+            if self.deadline.remaining_seconds() > 0:
+                raise
+            self.abandon()
+            raise psycopg.errors.QueryCanceled("deadline passed") from exc
+
+    def abandon(self) -> None:
+        """Ask the server to stop what it does, briefly, and drop the connection without waiting."""
+        with contextlib.suppress(psycopg.Error):
+            self.cancel_safe(timeout=_CANCEL_SECONDS)
+        self.pgconn.finish()
+
+
+# Null: the table has no row security. Behind a view there may be other tables with other policies.
+_SHOWN: Final = """
+WITH tables AS (
+    SELECT c.oid, c.relkind, c.relrowsecurity FROM pg_class c
+    WHERE c.oid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
+),
+mine AS (
+    SELECT p.* FROM pg_policy p JOIN tables t ON t.oid = p.polrelid
+    WHERE p.polcmd IN ('r', '*')
+      AND EXISTS (SELECT FROM unnest(p.polroles) AS role
+                  WHERE role = 0 OR pg_has_role(current_user, role, 'USAGE'))
+)
+SELECT CASE WHEN t.relkind NOT IN ('r', 'p') THEN false
+            WHEN t.relrowsecurity THEN
+                EXISTS (SELECT FROM mine m WHERE m.polrelid = t.oid AND m.polpermissive
+                                             AND pg_get_expr(m.polqual, m.polrelid) = 'true')
+                AND NOT EXISTS (SELECT FROM mine m WHERE m.polrelid = t.oid AND NOT m.polpermissive)
+       END
+FROM tables t
+"""
+
+
+def ask_policies(
+    run: Callable[[str, Sequence[object]], tuple[tuple[object, ...], ...]], *tables: str
+) -> None:
+    """Let the policies of `tables` (names as SQL reads them) be asked if they show the login every row.
+
+    Any other stays what the transaction makes of it: an error.
+    """
+    shown = [row[0] for row in run(_SHOWN, ([*tables],))]
+    if True in shown and False not in shown:
+        run("SELECT set_config('row_security', 'on', true)", ())
+
 
 PHASES: Final = ("resolve", "login", "prove", "query")
 MAX_ROWS: Final = 10_000
 _LOCK_TIMEOUT_SECONDS: Final = 0.5
 _ROWS_AT_A_TIME: Final = 100
-
 Statement: TypeAlias = str | sql.SQL | sql.Composed
 
 
@@ -287,7 +336,7 @@ def _login(
     pgconn = waiting.wait_conn(start, interval=0.1, timeout=network.seconds_left(share))
     connection: DeadlineConnection = DeadlineConnection(pgconn)
     # What is left over is for asking the server to cancel.
-    connection.deadline = deadline.sooner(network.seconds_left(deadline) * 0.95)
+    connection.deadline = deadline.sooner(deadline.remaining_seconds() * 0.95)
     connection.set_autocommit(True)
     return connection
 

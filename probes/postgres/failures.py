@@ -13,8 +13,7 @@ import psycopg
 from pydantic import SecretStr
 
 from probes import network
-from probes.observation import Deadline, Failure, FailureKind
-from probes.phases import PhaseClock
+from probes.observation import Deadline, Failure, FailureKind, PhaseClock
 
 _KIND_BY_STATE: Final = {
     "42501": FailureKind.FORBIDDEN,

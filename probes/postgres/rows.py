@@ -16,8 +16,7 @@ from psycopg import sql
 
 from probes import postgres
 from probes.observation import Deadline, Observation
-from probes.postgres import PostgresTarget, Reader
-from probes.postgres.policies import ask_policies
+from probes.postgres import PostgresTarget, Reader, ask_policies
 from probes.postgres.schema import qualified, quoted
 
 STRETCHES: Final = 50

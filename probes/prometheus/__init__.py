@@ -9,17 +9,26 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
+import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+import yaml
 from prometheus_api_client import PrometheusConnect
+from prometheus_api_client.exceptions import (
+    MetricValueConversionError,
+    PrometheusApiClientException,
+)
 from pydantic import SecretStr
+from requests.adapters import BaseAdapter
 
 from probes import http
-from probes.api import NotAnsweredError, UnusableAnswerError
+from probes.api import MAX_ANSWER_BYTES, NotAnsweredError, UnusableAnswerError, good_answer
+from probes.formats import NotJsonError, seconds_of
 from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
 from probes.prometheus.answers import (
     Matrix,
@@ -27,31 +36,240 @@ from probes.prometheus.answers import (
     SampleSet,
     Series,
     Vector,
+    read_data,
     read_matrix,
     read_samples,
+    read_time,
     read_vector,
 )
-from probes.prometheus.instrument import Instrument, Steps, read_instrument
-from probes.prometheus.transport import (
-    Carrier,
-    failure_kind,
-)
-from probes.strict_json import NotJsonError
 
-__all__ = [
-    "Instrument",
-    "Matrix",
-    "PrometheusTarget",
-    "RangeSeries",
-    "SampleSet",
-    "Series",
-    "Vector",
-    "failure_kind",
-    "instant",
-    "instrument",
-    "range_query",
-    "samples",
-]
+__all__ = ["Matrix", "RangeSeries", "SampleSet", "Series", "Vector"]
+
+
+_NO_SUCH_PATH: Final = (400, 404)
+_REMEDY: Final = "name a Prometheus that scrapes the release itself, or a VictoriaMetrics"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Instrument:
+    """A Prometheus that is ready: what tells whether its answers can be relied on."""
+
+    product: str
+    """`Prometheus` or `VictoriaMetrics`."""
+    version: str
+    started_at: dt.datetime
+    server_time: dt.datetime
+    clock_skew_seconds: float
+    """Server's clock minus ours; known to half of the query's round trip."""
+    clock_uncertainty_seconds: float
+    config_reload_succeeded: bool
+    corruption_count: int
+
+    def facts(self) -> Mapping[str, object]:
+        """Return everything: none of it is private."""
+        return {
+            "product": self.product,
+            "version": self.version,
+            "started_at": self.started_at.isoformat(),
+            "server_time": self.server_time.isoformat(),
+            "clock_skew_seconds": round(self.clock_skew_seconds, 3),
+            "clock_uncertainty_seconds": round(self.clock_uncertainty_seconds, 3),
+            "config_reload_succeeded": self.config_reload_succeeded,
+            "corruption_count": self.corruption_count,
+        }
+
+
+class Steps:
+    """The requests of an inspection, timed one by one."""
+
+    def __init__(self, target: http.HttpTarget, deadline: Deadline) -> None:
+        self._target = target
+        self._deadline = deadline
+        self.seconds: dict[str, float | None] = dict.fromkeys(
+            ("ready", "runtime", "version", "clock")
+        )
+
+    def get(self, name: str, path: str) -> http.HttpAnswer:
+        """Return the answer with status 200; raises NotAnsweredError."""
+        answer = self.find(name, path)
+        if answer is None:
+            raise UnusableAnswerError(f"It has no {path}.")
+        return answer
+
+    def find(self, name: str, path: str) -> http.HttpAnswer | None:
+        """Return the same, None where the server has no such path."""
+        observed = http.request(
+            self._target, "GET", path, deadline=self._deadline, max_bytes=MAX_ANSWER_BYTES
+        )
+        self.seconds[name] = observed.elapsed_seconds
+        if observed.value is not None and observed.value.status in _NO_SUCH_PATH:
+            return None
+        return good_answer(self._target, observed)
+
+
+def read_instrument(steps: Steps) -> Instrument:
+    """Return what is known of the server; raises NotAnsweredError, UnusableAnswerError, NotJsonError."""
+    ready = steps.find("ready", "/-/ready")
+    runtime = steps.find("runtime", "/api/v1/status/runtimeinfo")
+    if runtime is None:
+        return _victoria_metrics(steps)
+    if ready is None:
+        raise UnusableAnswerError(
+            "It does not tell whether it is ready; does a proxy hide /-/ready?"
+        )
+    state = read_data(runtime.json())
+    if "reloadConfigSuccess" not in state:
+        raise UnusableAnswerError(
+            "This looks like Thanos Query, which does not tell the state of the Prometheus servers "
+            f"behind it; {_REMEDY}."
+        )
+    build = read_data(steps.get("version", "/api/v1/status/buildinfo").json())
+    return _timed(
+        steps,
+        product="Prometheus",
+        version=_field(build, "version", str),
+        started_at=read_time(state.get("startTime"), "startTime"),
+        config_reload_succeeded=_field(state, "reloadConfigSuccess", bool),
+        corruption_count=_field(state, "corruptionCount", int),
+    )
+
+
+def _victoria_metrics(steps: Steps) -> Instrument:
+    metrics = steps.find("metrics", "/metrics")
+    own = "" if metrics is None else metrics.body.decode("utf-8", "replace")
+    started = _metric(own, "vm_app_start_timestamp")
+    if started is None:
+        steps.get("version", "/api/v1/status/buildinfo")
+        raise UnusableAnswerError(
+            "This answers as Mimir, Cortex and Amazon Managed Prometheus do (or as VictoriaMetrics behind "
+            f"a proxy that hides its /metrics): it does not tell since when it runs; {_REMEDY}."
+        )
+    short = re.search(r'^vm_app_version{.*short_version="([^"]+)"', own, re.MULTILINE)
+    return _timed(
+        steps,
+        product="VictoriaMetrics",
+        version=short[1] if short else "unknown",
+        started_at=dt.datetime.fromtimestamp(started, dt.UTC),
+        # Without a configuration of its own somebody else scrapes, and pushes.
+        config_reload_succeeded=_metric(own, "vm_promscrape_config_last_reload_successful") != 0,
+        corruption_count=0,
+    )
+
+
+def _metric(text: str, name: str) -> float | None:
+    found = re.search(rf"^{name}(?:{{[^}}]*}})? ([0-9.e+]+)$", text, re.MULTILINE)
+    return None if found is None else float(found[1])
+
+
+def _timed(steps: Steps, **known: Any) -> Instrument:
+    before = utc_now()
+    # VictoriaMetrics would tell the time of half a minute ago otherwise.
+    clock = read_vector(steps.get("clock", "/api/v1/query?query=time()&nocache=1").json())
+    round_trip = steps.seconds["clock"] or 0.0
+    if len(clock.series) != 1 or not clock.series[0].finite:
+        raise UnusableAnswerError("The server does not tell its time.")
+    server_time = dt.datetime.fromtimestamp(clock.series[0].value, dt.UTC)
+    return Instrument(
+        server_time=server_time,
+        clock_skew_seconds=(server_time - before).total_seconds() - round_trip / 2,
+        clock_uncertainty_seconds=round_trip / 2,
+        **known,
+    )
+
+
+F = TypeVar("F", str, bool, int)
+
+
+def _field(data: Mapping[str, object], name: str, kind: type[F]) -> F:
+    value = data.get(name)
+    if type(value) is not kind:
+        raise UnusableAnswerError(f"The server does not tell {name}.")
+    return value
+
+
+# What PrometheusConnect and requests raise, most specific first. Requests only builds the request
+# here; sending is the HTTP probe's, with its own mapping.
+_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
+    (json.JSONDecodeError, FailureKind.UNUSABLE_ANSWER),
+    (requests.exceptions.Timeout, FailureKind.TIMEOUT),
+    (requests.exceptions.RequestException, FailureKind.OUR_FAULT),
+    (PrometheusApiClientException, FailureKind.UNUSABLE_ANSWER),
+    (MetricValueConversionError, FailureKind.UNUSABLE_ANSWER),
+)
+_CAUSES: Final = (
+    ("timeout", "", "gave the query up: it took longer than the time left or --query.timeout"),
+    ("canceled", "", "cancelled the query, as it does when it stops"),
+    ("execution", "too many samples", "would load more samples at once than --query.max-samples"),
+)
+"""What Prometheus calls an error, a part of its text, and what that means."""
+
+
+class Carrier(BaseAdapter):
+    """Carries what requests prepared over the HTTP probe; keeps its last observation."""
+
+    def __init__(self, target: http.HttpTarget, deadline: Deadline) -> None:
+        super().__init__()
+        self._target = target
+        self._deadline = deadline
+        self.observed: Observation[http.HttpAnswer] | None = None
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,  # noqa: ARG002, FBT001, FBT002 - the answer is always read whole
+        timeout: Any = None,  # noqa: ARG002 - the deadline rules
+        verify: Any = True,  # noqa: ARG002, FBT002 - the HTTP probe always verifies
+        cert: Any = None,  # noqa: ARG002 - the gate has no client certificates
+        proxies: Any = None,  # noqa: ARG002 - never through a proxy
+    ) -> requests.Response:
+        """Send and read within the deadline; raises NotAnsweredError for anything but a 200."""
+        path = (request.url or "")[len(self._target.base_url) :]
+        self.observed = http.request(
+            self._target,
+            request.method or "GET",
+            path,
+            deadline=self._deadline,
+            max_bytes=MAX_ANSWER_BYTES,
+        )
+        try:
+            answer = good_answer(self._target, self.observed)
+        except NotAnsweredError as exc:
+            raise _sharper(exc.failure, self._target.host, self.observed.value) from exc
+        response = requests.Response()
+        response.status_code = answer.status
+        response.url = request.url or ""
+        response.request = request
+        # PrometheusConnect's own reading comes to nothing: ours is the one that counts.
+        response._content = json.dumps({"data": {"result": []}}).encode()  # noqa: SLF001 - requests has no public way
+        return response
+
+    def close(self) -> None:
+        """Nothing stays open: the HTTP probe closes each connection."""
+
+
+def _sharper(failure: Failure, host: str, answer: http.HttpAnswer | None) -> NotAnsweredError:
+    """Say what Prometheus itself says of a status that has several causes; its text is only compared."""
+    try:
+        body = answer.json() if answer is not None else None
+    except http.NotJsonError:
+        body = None
+    said = body if isinstance(body, Mapping) else {}
+    words = next(
+        (
+            words
+            for kind, part, words in _CAUSES
+            if said.get("errorType") == kind and part in str(said.get("error"))
+        ),
+        None,
+    )
+    detail = failure.detail if words is None else f"{host} {words}."
+    return NotAnsweredError(dataclasses.replace(failure, detail=detail))
+
+
+def failure_kind(exc: BaseException) -> FailureKind | None:
+    """Return what an exception of the client libraries means; None: not theirs."""
+    return next((kind for known, kind in _KINDS if isinstance(exc, known)), None)
+
 
 # Thanos and VictoriaMetrics answer from what they reach unless told so, and VictoriaMetrics as of half a
 # minute ago; Prometheus ignores these.
@@ -61,7 +279,6 @@ _WHOLE_ANSWERS: Final = {
     "dedup": "true",
     "nocache": "1",
 }
-
 V = TypeVar("V", bound=Facts)
 
 
@@ -218,3 +435,65 @@ def _body(carrier: Carrier) -> object:
 def _unusable(target: PrometheusTarget, why: Exception) -> Failure:
     host = urlsplit(target.url).netloc
     return Failure(FailureKind.UNUSABLE_ANSWER, f"{host}: {why}")
+
+
+_PATH: Final = "/api/v1/status/config"
+_DEFAULT: Final = "1m"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ScrapeIntervals:
+    """Seconds between two scrapes, by job as the configuration names it."""
+
+    seconds: Mapping[str, float]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return them: the rest of the configuration is never kept."""
+        return {"seconds": dict(self.seconds)}
+
+
+def scrape_intervals(
+    target: PrometheusTarget, *, deadline: Deadline
+) -> Observation[ScrapeIntervals]:
+    """Read the scrape interval of every job; a configuration that is not shown is a failure."""
+    started_at, started = utc_now(), time.monotonic()
+    value, failure = None, None
+    observed = http.request(
+        target.http(), "GET", _PATH, deadline=deadline, max_bytes=MAX_ANSWER_BYTES
+    )
+    try:
+        data = read_data(good_answer(target.http(), observed).json())
+        value = ScrapeIntervals(_intervals(data.get("yaml")))
+    except NotAnsweredError as exc:
+        failure = exc.failure
+    except (UnusableAnswerError, NotJsonError) as exc:
+        failure = Failure(FailureKind.UNUSABLE_ANSWER, f"{target.http().host}: {exc}")
+    return Observation(
+        probe="prometheus",
+        target=f"{target.url.rstrip('/')} {_PATH}",
+        started_at=started_at,
+        elapsed_seconds=time.monotonic() - started,
+        phases=observed.phases,
+        value=value,
+        failure=failure,
+        attempts=observed.attempts,
+    )
+
+
+def _intervals(text: object) -> dict[str, float]:
+    try:
+        data: Any = yaml.safe_load(str(text))
+        common = data.get("global", {}).get("scrape_interval", _DEFAULT)
+        return {
+            job["job_name"]: _seconds(job.get("scrape_interval", common))
+            for job in data.get("scrape_configs") or []
+        }
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as exc:
+        raise UnusableAnswerError("The configuration is not as Prometheus shows it.") from exc
+
+
+def _seconds(text: object) -> float:
+    try:
+        return seconds_of(text)
+    except ValueError:
+        raise UnusableAnswerError("A scrape interval is no duration.") from None

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlencode
 
 from probes import api
+from probes.formats import seconds_of
 from probes.observation import Deadline, Observation
 from probes.prometheus import PrometheusTarget
 from probes.prometheus.answers import read_data, read_time
-from probes.prometheus_durations import seconds_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

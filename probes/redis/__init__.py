@@ -7,6 +7,7 @@ Names of keys can hold patients' numbers, so only their count leaves this module
 from __future__ import annotations
 
 import dataclasses
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,27 +16,147 @@ from typing import Any, Final, TypeAlias, TypeVar
 import redis
 from pydantic import SecretStr
 from redis.backoff import NoBackoff
+from redis.connection import Connection
 from redis.retry import Retry
 
-from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
-from probes.phases import PhaseClock
-from probes.redis.connection import DeadlineRedisConnection, DeadlineSocket, open_socket
-from probes.redis.failures import SENTENCES, FoundError, failure_kind
+from probes import network
+from probes.observation import (
+    Deadline,
+    Facts,
+    Failure,
+    FailureKind,
+    Observation,
+    PhaseClock,
+    utc_now,
+)
 
-__all__ = [
-    "KeyCount",
-    "RedisFacts",
-    "RedisTarget",
-    "count_keys",
-    "failure_kind",
-    "observe",
-    "ping",
-    "run",
-    "scan",
-]
+# The one mapping of this module, most specific first; a test walks the library's exceptions.
+_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
+    (redis.exceptions.AuthenticationError, FailureKind.CREDENTIAL_REFUSED),
+    (redis.exceptions.AuthenticationWrongNumberOfArgsError, FailureKind.CREDENTIAL_REFUSED),
+    (redis.exceptions.ExternalAuthProviderError, FailureKind.OUR_FAULT),
+    (redis.exceptions.AuthorizationError, FailureKind.FORBIDDEN),
+    (redis.exceptions.NoPermissionError, FailureKind.FORBIDDEN),
+    (redis.exceptions.BusyLoadingError, FailureKind.SERVER_BUSY),
+    (redis.exceptions.MaxConnectionsError, FailureKind.OUR_FAULT),
+    (redis.exceptions.TimeoutError, FailureKind.TIMEOUT),
+    (redis.exceptions.ConnectionError, FailureKind.CONNECTION_LOST),
+    (redis.exceptions.InvalidResponse, FailureKind.PROTOCOL),
+    (redis.exceptions.OutOfMemoryError, FailureKind.SERVER_BUSY),
+    (redis.exceptions.TryAgainError, FailureKind.SERVER_BUSY),
+    (redis.exceptions.ClusterDownError, FailureKind.SERVER_BUSY),
+    (redis.exceptions.ResponseError, FailureKind.QUERY_REJECTED),
+    # What is left belongs to features that the gate does not use: locks, scripts, cluster clients.
+    (redis.exceptions.RedisError, FailureKind.OUR_FAULT),
+    (redis.exceptions.RedisClusterException, FailureKind.OUR_FAULT),
+    (redis.exceptions.ChildDeadlockedError, FailureKind.OUR_FAULT),
+    (redis.exceptions.IncorrectPolicyType, FailureKind.OUR_FAULT),
+)
+SENTENCES: Final = {
+    FailureKind.NAME_NOT_RESOLVED: "its name has no address here; check it and this machine's DNS",
+    FailureKind.NO_ROUTE: "there is no route from here; check this machine's network",
+    FailureKind.REFUSED: "it refused the connection; nothing listens there",
+    FailureKind.TIMEOUT: "it gave no complete answer before the deadline",
+    FailureKind.CONNECTION_LOST: "it broke the connection off",
+    FailureKind.CERTIFICATE_UNTRUSTED: network.untrusted("ca_file"),
+    FailureKind.CERTIFICATE_INVALID: (
+        "its certificate is expired, not yet valid or made out to another name"
+    ),
+    FailureKind.TLS_FAILED: "it completes no TLS handshake; does it speak TLS on this port?",
+    FailureKind.PROTOCOL: "it does not speak the Redis protocol",
+    FailureKind.CREDENTIAL_REFUSED: "it refused the login; check user and password",
+    FailureKind.FORBIDDEN: "the gate's user may not run this command; widen its ACL",
+    FailureKind.SERVER_BUSY: "it cannot serve now: loading its data, out of memory or its cluster down",
+    FailureKind.QUERY_REJECTED: "it rejected the command",
+    FailureKind.TOO_LARGE: "it sent more than a probe ever asks for",
+    FailureKind.OUR_FAULT: "the connection could not be used from here",
+}
+
+
+class FoundError(Exception):
+    """A failure whose kind and sentence are known."""
+
+    def __init__(self, kind: FailureKind, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+
+
+def failure_kind(exc: BaseException) -> FailureKind | None:
+    """Return what an exception of redis-py or the operating system means; None: not theirs."""
+    if isinstance(exc, OSError):
+        return network.os_failure_kind(exc)
+    return next((kind for known, kind in _KINDS if isinstance(exc, known)), None)
+
+
+MAX_ANSWER_BYTES: Final = 16 * 1_048_576
+
+
+class AnswerTooLargeError(OSError):
+    """The server sent more than a probe ever asks for."""
+
+
+class DeadlineSocket:
+    """A connected socket: one deadline for all of it, one bound on the bytes of each answer."""
+
+    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
+        self._connection = connection
+        self._deadline = deadline
+        self._bytes_left = MAX_ANSWER_BYTES
+        self._patience: float | None = None
+        self.too_large = False
+
+    def recv(self, size: int) -> bytes:
+        """Return what has arrived; raises TimeoutError, AnswerTooLargeError or another OSError."""
+        left = network.seconds_left(self._deadline)
+        self._connection.settimeout(left if self._patience is None else min(left, self._patience))
+        data = self._connection.recv(size)
+        self._bytes_left -= len(data)
+        if self._bytes_left < 0:
+            self.too_large = True
+            raise AnswerTooLargeError
+        return data
+
+    def sendall(self, data: bytes) -> None:
+        """Send everything, after which a new answer begins; raises OSError."""
+        self._bytes_left = MAX_ANSWER_BYTES
+        self._connection.settimeout(network.seconds_left(self._deadline))
+        self._connection.sendall(data)
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Let redis-py wait shorter than the deadline (0: only look), never longer."""
+        self._patience = seconds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+class DeadlineRedisConnection(Connection):
+    """Speaks the Redis protocol over a socket that was connected before."""
+
+    def __init__(self, opened: DeadlineSocket | None = None, **settings: Any) -> None:
+        self._opened = opened
+        super().__init__(**settings)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+
+    def _connect(self) -> DeadlineSocket:
+        opened, self._opened = self._opened, None
+        if opened is None:
+            raise ConnectionResetError("redis-py wanted to connect again")
+        return opened
+
+
+def open_socket(
+    host: str, port: int, *, tls: bool, ca_file: str | None, deadline: Deadline, clock: PhaseClock
+) -> DeadlineSocket:
+    """Resolve, connect and do the TLS handshake within the deadline; raises OSError."""
+    context = network.tls_context(ca_file) if tls else None
+    connection = network.open_tcp(host, port, deadline, clock)
+    if context is not None:
+        clock.enter("tls")
+        connection = network.wrap_tls(connection, host, context, deadline)
+    return DeadlineSocket(connection, deadline)
+
 
 PHASES: Final = ("resolve", "connect", "tls", "login", "command")
-
 _KEYS_PER_BATCH: Final = 500
 
 

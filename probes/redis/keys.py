@@ -15,8 +15,7 @@ from typing import Final
 import redis
 
 from probes.observation import Deadline, FailureKind, Observation
-from probes.redis import Client, RedisTarget, observe, run, scan
-from probes.redis.failures import FoundError
+from probes.redis import Client, FoundError, RedisTarget, observe, run, scan
 
 __all__ = ["Held", "KeyNames", "Texts", "key_names", "texts"]
 

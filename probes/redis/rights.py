@@ -14,8 +14,7 @@ from typing import Any, Final
 import redis
 
 from probes.observation import Deadline, FailureKind, Observation
-from probes.redis import Client, RedisTarget, observe, run
-from probes.redis.failures import FoundError
+from probes.redis import Client, FoundError, RedisTarget, observe, run
 
 __all__ = ["RedisRights", "excess_rights"]
 

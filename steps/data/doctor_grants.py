@@ -22,7 +22,7 @@ def examine_grants(subject: Subject, section: Data) -> list[Finding]:
     target = subject.platform.postgres()
     if target is None:
         return []
-    observed = probes.grants.lacking(target, wanted(section), deadline=subject.deadline())
+    observed = probes.sessions.lacking(target, wanted(section), deadline=subject.deadline())
     if observed.value is None:
         return []
     return list(_findings(target.user, observed.value))
@@ -44,7 +44,7 @@ def wanted(section: Data) -> dict[str, list[str]]:
     return {name: sorted(set(of_it)) for name, of_it in columns.items()}
 
 
-def _findings(user: str, lacking: probes.grants.Lacking) -> Iterator[Finding]:
+def _findings(user: str, lacking: probes.sessions.Lacking) -> Iterator[Finding]:
     login = quoted(user)
     if lacking.sessions:
         sentence = f"the login {user} sees neither the connections of others nor the standbys"
@@ -59,7 +59,7 @@ def _findings(user: str, lacking: probes.grants.Lacking) -> Iterator[Finding]:
         yield Finding(_SYSTEM, None, Level.OK, sentence)
 
 
-def _grants(login: str, lacking: probes.grants.Lacking) -> Iterator[str]:
+def _grants(login: str, lacking: probes.sessions.Lacking) -> Iterator[str]:
     for schema in lacking.schemas:
         yield f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {login};"
     for (schema, table), columns in itertools.groupby(lacking.columns, lambda one: one[:2]):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from probes.waiting import pause
+from probes.observation import pause
 
 MOST_SECONDS = 5.0
 """No pause is longer: a slow database must not hold a run up for minutes."""

@@ -11,8 +11,8 @@ from pydantic import Field, ValidationError
 import probes
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Outcome
+from probes.formats import NotJsonError, parse
 from probes.observation import Observation
-from probes.strict_json import NotJsonError, parse
 from settings.delivery import Frontend as Settings
 from settings.sections import Section
 from steps.delivery.aws_account import aws_target

@@ -11,8 +11,7 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.audit import Entries, Entry
 from probes.http import HttpAnswer
-from probes.observation import Observation, utc_now
-from probes.waiting import pause
+from probes.observation import Observation, pause, utc_now
 from settings.flags import Audit
 from steps.flags.change_log import section_of, target_of
 from steps.kit import failures

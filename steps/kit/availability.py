@@ -11,8 +11,7 @@ from typing import Generic, TypeVar
 from gates.decide.judgement import REFUSALS, TOO_MANY_REQUESTS, Judgement, from_cache, refuses_asker
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
-from probes.observation import Facts, Observation
-from probes.waiting import pause
+from probes.observation import Facts, Observation, pause
 from steps.kit import failures
 from steps.kit.failures import Cause
 from steps.kit.platform import Platform

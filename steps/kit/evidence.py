@@ -10,8 +10,8 @@ import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.evidence import EvidenceFile, EvidenceStore
+from probes.formats import NotJsonError, parse
 from probes.observation import Observation, utc_now
-from probes.strict_json import NotJsonError, parse
 from steps.kit.check import Check
 from steps.kit.evidence_rules import AgeLimit, Evidence, judge_identity
 from steps.kit.failures import failure_of, instrument_error

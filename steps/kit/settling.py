@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
-from probes.observation import FailureKind, Observation
-from probes.waiting import pause
+from probes.observation import FailureKind, Observation, pause
 from steps.kit.failures import failure_of
 from steps.kit.platform import Platform
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from probes.waiting import pause
+from probes.observation import pause
 
 POLL_SECONDS = 0.2
 

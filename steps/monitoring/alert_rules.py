@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import yaml
 
 import probes
-from probes.prometheus_durations import seconds_of
+from probes.formats import seconds_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

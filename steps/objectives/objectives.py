@@ -23,8 +23,7 @@ from gates.decide.objective import (
 from gates.decide.outcome import Outcome
 from gates.decide.quantile import RULE, Bucket, Over, judge_quantile
 from gates.decide.samples import Patience
-from probes.observation import Observation
-from probes.waiting import pause
+from probes.observation import Observation, pause
 from settings.environment import Environment
 from settings.objectives import Metric, Objective, RollbackLimit
 from steps.kit.check import Check

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from probes.observation import Deadline, utc_now
-from probes.postgres import archive, backup
+from probes.postgres import backup
 from sandbox.systems.data import postgres as sandbox_postgres
 from tests.probes.real_servers import PASSWORD, Database
 
@@ -73,22 +73,22 @@ def test_the_table_of_contents_of_a_directory_is_read(
     odd: Database, tmp_path: pathlib.Path
 ) -> None:
     folder = dumped(odd, tmp_path / "folder", "directory")
-    assert sorted(archive.toc((folder / "toc.dat").read_bytes()).tables) == sorted(ODD)
+    assert sorted(backup.table_of_contents((folder / "toc.dat").read_bytes()).tables) == sorted(ODD)
 
 
 def test_an_archive_of_postgresql_15_is_read() -> None:
-    found = archive.toc(OF_15.read_bytes())
+    found = backup.table_of_contents(OF_15.read_bytes())
     assert sorted(found.tables) == sorted([*ODD[:4], "public.patients"])
     assert found.database == "clinic prod"
 
 
 def test_what_breaks_off_anywhere_is_no_archive() -> None:
     data = OF_15.read_bytes()
-    with_all = archive.toc(data).tables
+    with_all = backup.table_of_contents(data).tables
     for length in range(0, len(data), 7):
         try:
-            assert archive.toc(data[:length]).tables == with_all
-        except archive.NotAnArchiveError:
+            assert backup.table_of_contents(data[:length]).tables == with_all
+        except backup.NotAnArchiveError:
             continue
 
 
@@ -103,5 +103,5 @@ def test_what_breaks_off_anywhere_is_no_archive() -> None:
     ],
 )
 def test_anything_else_is_no_archive(data: bytes) -> None:
-    with pytest.raises(archive.NotAnArchiveError):
-        archive.toc(data)
+    with pytest.raises(backup.NotAnArchiveError):
+        backup.table_of_contents(data)

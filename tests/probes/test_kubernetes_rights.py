@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from probes.kubernetes.rights import excess
+from probes.kubernetes.client import excess
 from sandbox.systems.standin_servers import RBAC
 from tests.probes.test_kubernetes_reading import model
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from probes.kubernetes.placing import UnknownRuleError, placed
-from probes.kubernetes.quota import quotas
+from probes.kubernetes.reading import quotas
 from tests.probes.test_kubernetes_reading import model
 
 LABELS = {"app": "api", "version": "v1.1.0"}

@@ -18,9 +18,8 @@ import pytest
 import redis.exceptions
 import requests.exceptions
 
-from probes import http, network, postgres, prometheus
+from probes import aws, http, network, postgres, prometheus
 from probes import redis as redis_probe
-from probes.aws import failures as aws_failures
 from probes.observation import FailureKind
 
 
@@ -59,7 +58,7 @@ def test_aws_maps_every_exception_of_botocore(kind: type[Exception]) -> None:
     made = _made(kind)
     if isinstance(made, botocore.exceptions.ClientError):
         made.response = {}
-    assert aws_failures.failure_kind(made) in aws_failures.SENTENCES
+    assert aws.failure_kind(made) in aws.SENTENCES
 
 
 @pytest.mark.parametrize("kind", _exceptions_of(redis.exceptions), ids=_name)

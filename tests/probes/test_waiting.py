@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from probes import waiting
+from probes import observation as waiting
 
 
 @pytest.fixture(autouse=True)

@@ -17,48 +17,257 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 import boto3
+from botocore import exceptions as boto
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 from pydantic import SecretStr
 
-from probes.aws.failures import NOT_THERE, SENTENCES, FoundError, code, failure_kind
-from probes.aws.values import (
-    AccessKeys,
-    AwsTarget,
-    Bucket,
-    Invalidation,
-    Invalidations,
-    ObjectContent,
-    ObjectDigests,
-    RegistryImage,
-    RepositoryTags,
-    SecretDates,
-    StoredObject,
-)
 from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
 
-__all__ = [
-    "AccessKeys",
-    "AwsTarget",
-    "Bucket",
-    "Invalidation",
-    "Invalidations",
-    "ObjectContent",
-    "ObjectDigests",
-    "RegistryImage",
-    "RepositoryTags",
-    "SecretDates",
-    "StoredObject",
-    "access_keys",
-    "bucket",
-    "content",
-    "digests",
-    "image",
-    "invalidations",
-    "secret_dates",
-    "session",
-    "tags",
-]
+# The one mapping of this module, most specific first; a test walks the library's exceptions.
+_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
+    (boto.ConnectTimeoutError, FailureKind.TIMEOUT),
+    (boto.ReadTimeoutError, FailureKind.TIMEOUT),
+    (boto.ConnectionClosedError, FailureKind.CONNECTION_LOST),
+    (boto.ResponseStreamingError, FailureKind.CONNECTION_LOST),
+    (boto.IncompleteReadError, FailureKind.CONNECTION_LOST),
+    (boto.SSLError, FailureKind.TLS_FAILED),
+    (boto.ProxyConnectionError, FailureKind.OUR_FAULT),
+    (boto.EndpointConnectionError, FailureKind.REFUSED),
+    (boto.HTTPClientError, FailureKind.CONNECTION_LOST),
+    (boto.NoCredentialsError, FailureKind.CREDENTIAL_REFUSED),
+    (boto.PartialCredentialsError, FailureKind.CREDENTIAL_REFUSED),
+    (boto.CredentialRetrievalError, FailureKind.CREDENTIAL_REFUSED),
+    (boto.TokenRetrievalError, FailureKind.CREDENTIAL_REFUSED),
+    (boto.SSOError, FailureKind.CREDENTIAL_REFUSED),
+    (boto.LoginError, FailureKind.CREDENTIAL_REFUSED),
+    (ResponseParserError, FailureKind.PROTOCOL),
+    # What is left is ours: a bad parameter, an unknown region, a profile that is not there.
+    (boto.BotoCoreError, FailureKind.OUR_FAULT),
+    (boto.MissingServiceIdError, FailureKind.OUR_FAULT),
+    (boto.UndefinedModelAttributeError, FailureKind.OUR_FAULT),
+)
+_CODES: Final = {
+    FailureKind.FORBIDDEN: (
+        *("AccessDenied", "AccessDeniedException", "AccessDeniedFault", "UnauthorizedOperation"),
+        *("AllAccessDisabled", "AuthorizationError"),
+    ),
+    FailureKind.CREDENTIAL_REFUSED: (
+        *("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"),
+        *("InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"),
+        *("SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature"),
+        *("AuthFailure", "MissingAuthenticationToken", "MissingAuthenticationTokenException"),
+        *("InvalidToken", "OptInRequired", "RequestTimeTooSkewed"),
+    ),
+    FailureKind.SERVER_BUSY: (
+        *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled"),
+        *("TooManyRequestsException", "RequestLimitExceeded", "LimitExceededException", "SlowDown"),
+        *("ServiceUnavailable", "ServiceUnavailableException", "BandwidthLimitExceeded"),
+    ),
+}
+_KIND_BY_CODE: Final = {code: kind for kind, codes in _CODES.items() for code in codes}
+_SERVER_ERROR = 500
+NOT_THERE: Final = frozenset(
+    {
+        *("RepositoryNotFoundException", "ImageNotFoundException", "NoSuchKey"),
+        *("ResourceNotFoundException", "NoSuchEntity"),
+    }
+)
+"""Codes that say that the thing itself is missing: an answer, no failure."""
+SENTENCES: Final = {
+    FailureKind.REFUSED: "nothing listens at its endpoint, or its name has no address here",
+    FailureKind.TIMEOUT: "it gave no complete answer before the deadline",
+    FailureKind.CONNECTION_LOST: "it broke the connection off",
+    FailureKind.TLS_FAILED: "its certificate is not accepted here; is aws.ca_file right, is its chain whole?",
+    FailureKind.PROTOCOL: "it does not speak the service's protocol; is aws.endpoint_url right?",
+    FailureKind.CREDENTIAL_REFUSED: (
+        "it refused the gate's credentials; they are missing, wrong or expired: renew them"
+    ),
+    FailureKind.FORBIDDEN: "the gate may not do this; apply deploy/aws/gate_policy.json",
+    FailureKind.SERVER_BUSY: "it throttles the gate; run again in a minute",
+    FailureKind.SERVER_ERROR: "it failed by itself",
+    FailureKind.QUERY_REJECTED: "it rejected the request; are the names in the environment right?",
+    FailureKind.TOO_LARGE: "it holds more than a probe ever reads",
+    FailureKind.UNUSABLE_ANSWER: "its answer lacks what it always has",
+    FailureKind.OUR_FAULT: "the request could not be made from here; check the section aws",
+}
+
+
+class FoundError(Exception):
+    """A failure whose kind is known."""
+
+    def __init__(self, kind: FailureKind) -> None:
+        super().__init__(kind.value)
+        self.kind = kind
+
+
+def failure_kind(exc: BaseException) -> FailureKind | None:
+    """Return what an exception of botocore or of a probe means; None: not theirs."""
+    if isinstance(exc, FoundError):
+        return exc.kind
+    if isinstance(exc, boto.ClientError):
+        return _of_answer(exc)
+    return next((kind for known, kind in _KINDS if isinstance(exc, known)), None)
+
+
+def code(exc: boto.ClientError) -> str:
+    """Return the service's word for an error, such as AccessDenied."""
+    return str(exc.response.get("Error", {}).get("Code", ""))
+
+
+def _of_answer(exc: boto.ClientError) -> FailureKind:
+    known = _KIND_BY_CODE.get(code(exc))
+    if known is not None:
+        return known
+    status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return FailureKind.SERVER_ERROR if status >= _SERVER_ERROR else FailureKind.QUERY_REJECTED
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AwsTarget:
+    """Whose AWS: region, endpoint and credentials; without a key those of the process are used."""
+
+    region: str
+    endpoint_url: str | None = None
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    ca_file: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RegistryImage:
+    """Where a tag of a repository leads; no digest while the tag is not there."""
+
+    repository: str
+    tag: str
+    digest: str | None
+    pushed_at: dt.datetime | None
+    tags_are_immutable: bool | None
+    """Of this tag; None when the repository itself is not there."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return everything: none of it is private."""
+        pushed = self.pushed_at and self.pushed_at.isoformat()
+        return {**dataclasses.asdict(self), "pushed_at": pushed}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RepositoryTags:
+    """The digest of each of the newest tags of a repository; None where there is no repository."""
+
+    repository: str
+    digests: Mapping[str, str] | None
+
+    def facts(self) -> Mapping[str, object]:
+        """Return everything: none of it is private."""
+        return {"repository": self.repository, "digests": self.digests and dict(self.digests)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object of a bucket."""
+
+    size_bytes: int
+    modified_at: dt.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bucket:
+    """The objects below a prefix, by key."""
+
+    objects: Mapping[str, StoredObject]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return the number of objects and bytes, and when the newest one was written."""
+        newest = max((one.modified_at for one in self.objects.values()), default=None)
+        return {
+            "objects": len(self.objects),
+            "size_bytes": sum(one.size_bytes for one in self.objects.values()),
+            "newest": newest and newest.isoformat(),
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ObjectContent:
+    """One object, or None where there is none."""
+
+    content: bytes | None = dataclasses.field(repr=False)
+
+    def facts(self) -> Mapping[str, object]:
+        """Return size and digest."""
+        if self.content is None:
+            return {"present": False}
+        digest = hashlib.sha256(self.content).hexdigest()
+        return {"present": True, "size_bytes": len(self.content), "sha256": digest}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ObjectDigests:
+    """The sha256 of objects by key, computed from what the bucket really sends; None: not there."""
+
+    sha256: Mapping[str, str | None]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return how many were read."""
+        return {"objects": len(self.sha256)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Invalidation:
+    """One order to a content delivery network to forget what it keeps."""
+
+    id: str
+    created_at: dt.datetime
+    status: str
+    """`InProgress` or `Completed`."""
+    paths: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Invalidations:
+    """The invalidations of a distribution since a time, newest first."""
+
+    invalidations: tuple[Invalidation, ...]
+
+    def facts(self) -> Mapping[str, object]:
+        """Return each with its status."""
+        return {
+            "invalidations": [
+                {"id": one.id, "created_at": one.created_at.isoformat(), "status": one.status}
+                for one in self.invalidations
+            ]
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SecretDates:
+    """When the value of a secret that is in force was made; None where there is none."""
+
+    name: str
+    value_made_at: dt.datetime | None
+    rotates: bool
+    deleted: bool
+
+    def facts(self) -> Mapping[str, object]:
+        """Return everything: the value was never read."""
+        made = self.value_made_at and self.value_made_at.isoformat()
+        return {**dataclasses.asdict(self), "value_made_at": made}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AccessKeys:
+    """When the active access keys of a user were made; None where there is no such user."""
+
+    user: str
+    made_at: tuple[dt.datetime, ...] | None
+
+    def facts(self) -> Mapping[str, object]:
+        """Return how many and since when; never a key's id."""
+        made = None if self.made_at is None else [one.isoformat() for one in self.made_at]
+        return {"user": self.user, "made_at": made}
+
 
 MAX_OBJECT_BYTES: Final = 64 * 1_048_576
 MAX_OBJECTS: Final = 20_000
@@ -67,8 +276,6 @@ _MOST_TAGS: Final = 50
 _CHUNK_BYTES: Final = 262_144
 _READERS: Final = 8
 _LEAST_TIMEOUT_SECONDS: Final = 0.05
-
-
 V = TypeVar("V", bound=Facts)
 
 

@@ -1,10 +1,11 @@
-"""JSON as the standard has it: no NaN or Infinity, no number too large, no key twice."""
+"""JSON as the standard has it, and durations as Prometheus writes them; nothing is sent anywhere."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import NoReturn
+import re
+from typing import Final, NoReturn
 
 
 class NotJsonError(Exception):
@@ -54,3 +55,23 @@ def _what_it_is(body: bytes, content_type: str) -> str:
     if body.lstrip()[:1] in {b"{", b"["}:
         return "The answer begins like JSON but is broken or cut off."
     return "The answer is not JSON."
+
+
+_UNITS: Final = {
+    "ms": 0.001,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+    "w": 604800.0,
+    "y": 31_536_000.0,
+}
+_PART: Final = re.compile(r"(\d+)(ms|[smhdwy])")
+
+
+def seconds_of(text: object) -> float:
+    """Read a duration such as 1m30s, or 0; raises ValueError."""
+    parts = _PART.findall(str(text))
+    if text not in (0, "0") and (not parts or "".join(map("".join, parts)) != text):
+        raise ValueError("no duration of Prometheus's")
+    return sum(int(number) * _UNITS[unit] for number, unit in parts)
