@@ -25,7 +25,7 @@ RULES = (
     "gates/decide/*.py",
     "load/verdict/*.py",
     "steps/cluster/config_change.py",
-    "steps/data/counts.py",
+    "steps/data/rules.py",
     "steps/data/migration_rules.py",
     "steps/delivery/json_shapes.py",
     "steps/delivery/openapi.py",

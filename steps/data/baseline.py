@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import probes
 from environments.store import DamagedRecordError, StoreError
 from probes.observation import Facts, Observation
-from steps.data.described import DataPlatform, DataSystem
+from steps.data.reads import DataPlatform, DataSystem
 from steps.data.migration_rules import current
 from steps.data.reading import applied_of, count, follow, named
 from steps.kit import failures

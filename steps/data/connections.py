@@ -6,7 +6,7 @@ import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from settings.data import ConnectionPolicy
-from steps.data.described import DataSystem
+from steps.data.reads import DataSystem
 from steps.kit.check import Check
 from steps.kit.expect import expect
 from steps.kit.platform import Platform

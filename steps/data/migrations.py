@@ -18,7 +18,7 @@ from probes.repository import RepositoryTarget, TaggedFiles
 from settings.data import MigrationLogPolicy
 from steps.data import migration_rules as migrations
 from steps.data.baseline import MIGRATIONS, SCHEMA, known
-from steps.data.described import DataSystem
+from steps.data.reads import DataSystem
 from steps.data.migration_rules import Applied, Released
 from steps.data.reading import applied_of
 from steps.kit import failures

@@ -8,7 +8,7 @@ from typing import TypeVar
 import probes
 from probes.observation import Deadline, Facts, FailureKind, Observation
 from settings.data import Reference, Table
-from steps.data.described import DataPlatform
+from steps.data.reads import DataPlatform
 from steps.data.migration_rules import Applied
 from steps.data.pace import paced
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_bdd import then, when
 
-from steps.data.backups import BackupFolder
+from steps.data.backup_rules import BackupFolder
 from steps.data.connections import judge_connections
 from steps.data.migrations import MigrationCheck
 from steps.data.tables import TableCheck

@@ -13,8 +13,8 @@ from gates.decide.outcome import Meaning, Outcome
 from probes.observation import Observation, utc_now
 from settings.data import CountPolicy, Reference, Table
 from steps.data.baseline import ORPHANS, ROWS, known, known_if_any
-from steps.data.counts import Band, Count, moved, nulls_moved
-from steps.data.described import DataSystem
+from steps.data.rules import Band, Count, moved, nulls_moved
+from steps.data.reads import DataSystem
 from steps.data.reading import count, follow, named
 from steps.kit.baseline import Before, command
 from steps.kit.check import Check

@@ -37,7 +37,7 @@ from probes.dns import DnsAnswer
 from probes.observation import Failure, FailureKind, Observation
 from settings.data import CountRule
 from settings.network import Dns, DnsRecord
-from steps.data.counts import Band, Count, moved, nulls_moved
+from steps.data.rules import Band, Count, moved, nulls_moved
 from steps.delivery.openapi import compared
 from steps.flags import rules as flags
 from steps.kit.evidence_rules import AgeLimit, judge_identity

@@ -17,7 +17,7 @@ from probes import files
 from probes.observation import Deadline, FailureKind
 from probes.postgres import backup
 from sandbox.systems.data import postgres as sandbox_postgres
-from steps.data.backups import BackupFolder
+from steps.data.backup_rules import BackupFolder
 from steps.kit.check import Check
 from steps.kit.platform import Platform
 from tests.probes.servers import closed_port

@@ -19,7 +19,7 @@ from probes.postgres.rows import Counted, Orphans
 from probes.postgres.schema import ForeignKey
 from settings.data import Reference
 from steps.collectors import COLLECTORS, collect
-from steps.data.backups import restore_judged
+from steps.data.backup_rules import restore_judged
 from steps.data.reading import _with_remedy
 from steps.data.tables import keys_judged, orphans_judged
 from steps.kit import baseline

@@ -21,7 +21,7 @@ from settings.cluster import PodLogs
 from settings.data import Table
 from settings.network import Dns
 from steps.cluster import configured, release_logs
-from steps.data import backups, migrations, tables
+from steps.data import backup_rules as backups, migrations, tables
 from steps.delivery.openapi import breaking_changes
 from steps.kit.evidence_rules import Evidence
 from steps.monitoring import alerts

@@ -14,7 +14,7 @@ from gates.decide.judgement import Judgement
 from probes.files import Entry
 from probes.observation import FailureKind, utc_now
 from settings.data import Data
-from steps.data.described import DataSystem
+from steps.data.reads import DataSystem
 from steps.kit import failures
 from steps.kit.check import Check
 from steps.kit.expect import expect
