@@ -27,7 +27,7 @@ from probes.observation import Deadline
 from probes.postgres import PostgresTarget, rows
 from probes.postgres.rows import Limits, Link, TableToCount
 from sandbox.systems.data import postgres
-from steps.data.pace import paced
+from steps.data.reads import paced
 
 ROWS = 5_000_000
 PGBENCH_SECONDS = 15

@@ -18,9 +18,7 @@ from gates.load import Checks, load_catalogue, load_policy
 from probes.observation import Deadline, utc_now
 from settings.policy import Policy
 from steps.cluster.doctor import examine_kubernetes
-from steps.data.doctor import examine_postgres
-from steps.data.doctor_files import examine_data, examine_evidence
-from steps.data.doctor_grants import examine_grants
+from steps.data.doctor import examine_data, examine_evidence, examine_grants, examine_postgres
 from steps.delivery.doctor import examine_aws
 from steps.flags.doctor import examine_redis
 from steps.flags.doctor_audit import examine_audit

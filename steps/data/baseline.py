@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import probes
 from environments.store import DamagedRecordError, StoreError
 from probes.observation import Facts, Observation
-from steps.data.reads import DataPlatform, DataSystem
-from steps.data.migration_rules import current
-from steps.data.reading import applied_of, count, follow, named
+from steps.data import reads
+from steps.data.migration_rules import applied_of, current
+from steps.data.reads import Data
+from steps.data.rules import named
 from steps.kit import failures
+from steps.kit.asked import Asked
 from steps.kit.baseline import (
     SHARED,
     Before,
@@ -30,27 +31,30 @@ V = TypeVar("V", bound=Facts)
 
 def rows(platform: Platform) -> Mapping[str, Any]:
     """Collect rows and nulls of every counted table; raises CannotCollectError."""
-    data = DataPlatform(platform)
-    facts = {}
-    for name, table in data.section.tables.items():
-        if table.counted is None:
-            continue
-        found = _value(f"the rows of {name}", count(data, name, table))
-        if found.there:
-            facts[name] = {
-                "rows": found.rows,
-                "error_rows": found.error_rows,
-                "exact": found.exact,
-                "nulls": dict(found.nulls),
+    data = Data.of(platform)
+    counts = {
+        name: _value(f"the rows of {name}", reads.count(data, name, table))
+        for name, table in data.counted.items()
+    }
+    return {
+        SHARED: {
+            name: {
+                "rows": one.rows,
+                "error_rows": one.error_rows,
+                "exact": one.exact,
+                "nulls": dict(one.nulls),
             }
-    return {SHARED: facts}
+            for name, one in counts.items()
+            if one.there
+        }
+    }
 
 
 def orphans(platform: Platform) -> Mapping[str, Any]:
     """Collect the orphans of every reference; raises CannotCollectError."""
-    data = DataPlatform(platform)
+    data = Data.of(platform)
     found = {
-        named(reference): _value(named(reference), follow(data, reference))
+        named(reference): _value(named(reference), reads.follow(data, reference))
         for reference in data.section.references
     }
     return {SHARED: {name: one.found for name, one in found.items() if one.there}}
@@ -58,37 +62,32 @@ def orphans(platform: Platform) -> Mapping[str, Any]:
 
 def schema(platform: Platform) -> Mapping[str, Any]:
     """Collect every table's fingerprint and indexes, and what is unfinished; raises CannotCollectError."""
-    deadline = platform.call_deadline()
-    login = DataPlatform(platform).login
-    structure = _value("the schema", probes.postgres.schema.structure(login, deadline=deadline))
-    tables = {name: shape.fingerprint for name, shape in structure.tables.items()}
-    indexes = {name: list(shape.indexes) for name, shape in structure.tables.items()}
-    unfinished = [one.key for one in structure.unfinished]
-    facts = {"fingerprint": structure.fingerprint, "tables": tables, "indexes": indexes}
-    return {SHARED: {**facts, "unfinished": unfinished}}
+    structure = _value("the schema", reads.schema(Data.of(platform)))
+    facts = {
+        "fingerprint": structure.fingerprint,
+        "tables": {name: shape.fingerprint for name, shape in structure.tables.items()},
+        "indexes": {name: list(shape.indexes) for name, shape in structure.tables.items()},
+        "unfinished": [one.key for one in structure.unfinished],
+    }
+    return {SHARED: facts}
 
 
 def migrations(platform: Platform) -> Mapping[str, Any]:
     """Collect the names of the migrations that were applied; raises CannotCollectError."""
-    data = DataPlatform(platform)
-    section = data.migrations
-    observed = probes.migrations.record(
-        data.login, section.table, section.has_logs_column, deadline=platform.call_deadline()
-    )
-    applied = current(applied_of(_value("Prisma's record of migrations", observed)))
+    record = _value("Prisma's record of migrations", reads.record(Data.of(platform)))
+    applied = current(applied_of(record))
     return {SHARED: sorted(name for name, row in applied.items() if row.succeeded)}
 
 
-def known(system: DataSystem, name: str) -> Before | None:
+def known(asked: Asked, name: str) -> Before | None:
     """Return what a collector had found; None where nobody did, which is judged already."""
-    found = before(system.platform, system.check, name)
-    return next(iter(found.values()), None)
+    return next(iter(before(asked.platform, asked.check, name).values()), None)
 
 
-def known_if_any(system: DataSystem, name: str) -> Any:
+def known_if_any(platform: Platform, name: str) -> Any:
     """Return what a collector had found, for a check that can do without; None where nobody did."""
     try:
-        return load_baseline(system.platform).of(name, system.platform.regions[0])
+        return load_baseline(platform).of(name, platform.regions[0])
     except (NoBaselineError, DamagedRecordError, StoreError):
         return None
 

@@ -1,21 +1,34 @@
-"""The doctor on Postgres: the gate's login reads what it needs and can write nothing; else the SQL."""
+"""The doctor on the data: the gate's login reads what it needs and can write nothing; else the SQL.
+
+Beside the database: the folders of backups and their tools, and the release repository.
+"""
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 
+import probes
 from probes import postgres
 from probes.observation import Failure, FailureKind
 from probes.postgres import PostgresTarget, Right
-from settings.data import Postgres, TableOfRecords
+from probes.repository import RepositoryTarget
+from settings.data import Backups, Data, Migrations, Postgres, TableOfRecords
+from settings.delivery import EvidenceStore
+from steps.kit.evidence import store
 from steps.kit.failures import failure_of
 from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
 
-_SYSTEM = "Postgres"
+_SYSTEM, _BACKUPS, _REPOSITORY, _EVIDENCE = "Postgres", "backups", "repository", "evidence"
 _SHOWN_STATEMENTS = 20
 _KEYS = Keys("postgres.host", "postgres.sslrootcert", "postgres.password")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_OF_MIGRATIONS = (
+    *("migration_name", "checksum", "started_at", "finished_at", "rolled_back_at"),
+    "applied_steps_count",
+)
 
 
 def examine_postgres(subject: Subject, section: Postgres, target: PostgresTarget) -> list[Finding]:
@@ -25,12 +38,9 @@ def examine_postgres(subject: Subject, section: Postgres, target: PostgresTarget
         return [_no_login(subject, section, failure_of(rights))]
     excess = rights.value.excess
     if excess:
-        sentence = (
-            f"the login {section.user} can write: {excess[0].sentence()}"
-            f"{f', and {len(excess) - 1} rights more' if len(excess) > 1 else ''}"
-        )
-        remedy = revocations(section.user, excess)
-        return [Finding(_SYSTEM, None, Level.BAD, sentence, remedy)]
+        sentence = f"the login {section.user} can write: {excess[0].sentence()}"
+        sentence += f", and {len(excess) - 1} rights more" if len(excess) > 1 else ""
+        return [_finding(Level.BAD, sentence, *revocations(section.user, excess))]
     found = [_finding(Level.OK, f"the login {section.user} works and can't write"), *_tls(subject)]
     found.append(_server(subject, target))
     if section.created_record is not None:
@@ -154,3 +164,110 @@ def _finding(level: Level, sentence: str, *remedy: str) -> Finding:
 def quoted(name: str) -> str:
     """Return a name as SQL wants it."""
     return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+
+
+def examine_grants(subject: Subject, section: Data) -> list[Finding]:
+    """Look at the rights of the gate's login; nothing where it can't log in, which is told already."""
+    target = subject.platform.postgres()
+    if target is None:
+        return []
+    observed = probes.grants.lacking(target, wanted(section), deadline=subject.deadline())
+    if observed.value is None:
+        return []
+    return list(_rights(target.user, observed.value))
+
+
+def wanted(section: Data) -> dict[str, list[str]]:
+    """Return the columns that the checks read, by table; `ctid` lets a big table be sampled."""
+    columns: dict[str, list[str]] = {}
+    for name, table in section.tables.items():
+        if table.counted is not None:
+            tag = [table.synthetic_column] if table.synthetic_column else []
+            columns[name] = [table.key, *tag, *table.nulls, "ctid"]
+    for reference in section.references:
+        columns.setdefault(reference.table, ["ctid"]).append(reference.column)
+        columns.setdefault(reference.to_table, []).append(reference.to_column)
+    if section.migrations is not None:
+        told = section.migrations.has_logs_column
+        columns[section.migrations.table] = [*_OF_MIGRATIONS, *([told] if told else [])]
+    return {name: sorted(set(of_it)) for name, of_it in columns.items()}
+
+
+def _rights(user: str, lacking: probes.grants.Lacking) -> Iterator[Finding]:
+    login = quoted(user)
+    if lacking.sessions:
+        sentence = f"the login {user} sees neither the connections of others nor the standbys"
+        yield _finding(Level.BAD, sentence, f"GRANT pg_read_all_stats TO {login};")
+    if lacking.columns:
+        shown = ", ".join(f"{table}.{column}" for _, table, column in lacking.columns[:5])
+        more = f" and {len(lacking.columns) - 5} more" if len(lacking.columns) > 5 else ""  # noqa: PLR2004 - enough to see which
+        sentence = f"the login {user} may not read what is counted or followed: {shown}{more}"
+        yield _finding(Level.BAD, sentence, *_grants(login, lacking))
+    if not (lacking.sessions or lacking.columns):
+        yield _finding(Level.OK, "every column that is counted or followed can be read")
+
+
+def _grants(login: str, lacking: probes.grants.Lacking) -> Iterator[str]:
+    for schema in lacking.schemas:
+        yield f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {login};"
+    for (schema, table), columns in itertools.groupby(lacking.columns, lambda one: one[:2]):
+        names = ", ".join(quoted(column) for _, _, column in columns)
+        yield f"GRANT SELECT ({names}) ON {quoted(schema)}.{quoted(table)} TO {login};"
+
+
+def examine_data(subject: Subject, section: Data) -> list[Finding]:
+    """List the folders of backups, look for pg_restore, and read the release's tag."""
+    found: list[Finding] = []
+    if section.backups is not None:
+        found += _backups(subject, section.backups)
+    if section.migrations is not None and subject.release_known:
+        found.append(_repository(subject, section.migrations))
+    return found
+
+
+def _backups(subject: Subject, section: Backups) -> Iterator[Finding]:
+    places = {"location": section.location, "kept_apart": section.kept_apart}
+    for key, location in places.items():
+        if location is None:
+            continue
+        observed = probes.files.listing(location, section.pattern, deadline=subject.deadline())
+        mends = subject.key(f"data.backups.{key}", "a folder or bucket that this machine may list")
+        if observed.value is None:
+            yield _bad(_BACKUPS, failure_of(observed), mends)
+        else:
+            count = len(observed.value.entries)
+            words = f"{location} can be listed; {count} backups are there"
+            yield Finding(_BACKUPS, None, Level.OK if count else Level.WARN, words)
+    if shutil.which(section.pg_restore) is None:
+        words = f"{section.pg_restore} is not installed here; it reads a backup's table of contents"
+        mends = subject.key("data.backups.pg_restore", "the program's path; or install it")
+        yield Finding(_BACKUPS, None, Level.BAD, words, (mends,))
+
+
+def _repository(subject: Subject, section: Migrations) -> Finding:
+    tag = section.tag.replace("{release}", subject.platform.release.number)
+    target = RepositoryTarget(section.repository, tag, section.folder.strip("/"))
+    observed = probes.repository.tagged_files(target, deadline=subject.deadline())
+    if observed.value is None:
+        mends = subject.key("data.migrations.repository", "the release repository with this tag")
+        return _bad(_REPOSITORY, failure_of(observed), mends)
+    count = len(observed.value.files)
+    return Finding(_REPOSITORY, None, Level.OK, f"{target.address} can be read: {count} files")
+
+
+def examine_evidence(subject: Subject, _: EvidenceStore) -> list[Finding]:
+    """Look into the store of evidence, whether or not this release has some already."""
+    observed = probes.evidence.read(
+        store(subject.platform),
+        subject.platform.release.tag,
+        "image-build",
+        deadline=subject.deadline(),
+    )
+    if observed.value is None:
+        mends = subject.key("evidence", "a folder or url that this machine may read")
+        return [_bad(_EVIDENCE, failure_of(observed), mends)]
+    return [Finding(_EVIDENCE, None, Level.OK, "the store can be read")]
+
+
+def _bad(system: str, failure: Failure, *remedy: str) -> Finding:
+    return Finding(system, None, Level.BAD, failure.detail, remedy)

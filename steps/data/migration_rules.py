@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import hashlib
+import re
 from collections.abc import Collection, Mapping, Sequence
 
+import probes
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
+from probes.files import Content
+from probes.repository import TaggedFiles
+from settings.data import MigrationLogPolicy
+from steps.kit.expect import expect
+
+_SCRIPT = "migration.sql"
+_CLOCKS_DIFFER = dt.timedelta(seconds=2)
+"""By so much the clocks of the database and of the log's writer may differ."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,6 +69,30 @@ class Applied:
         return self.succeeded and (self.finished_at == self.started_at or self.steps == 0)
 
 
+def applied_of(record: probes.migrations.Record) -> tuple[Applied, ...]:
+    """Return the rows of a record as the rules know them."""
+    return tuple(Applied(**dataclasses.asdict(row)) for row in record.applied)
+
+
+def scripts_of(found: TaggedFiles, folder: str) -> dict[str, bytes]:
+    """Return the scripts of the migrations among the files of a tag, by name: one in each folder."""
+    names = re.compile(rf"{re.escape(folder.strip('/'))}/([^/]+)/{_SCRIPT}")
+    matches = ((names.fullmatch(path), data) for path, data in sorted(found.files.items()))
+    return {match[1]: data for match, data in matches if match}
+
+
+def released(name: str, script: bytes) -> Released:
+    """Return a migration with every checksum that Prisma takes for its script's.
+
+    Line ends of Windows and Unix are one to it, and older versions dropped the zero of a small byte.
+    """
+    unix, windows = script.replace(b"\r\n", b"\n"), script.replace(b"\n", b"\r\n")
+    digests = [hashlib.sha256(one) for one in (script, unix, windows)]
+    unpadded = {"".join(f"{byte:x}" for byte in one.digest()) for one in digests}
+    padded = {one.hexdigest() for one in digests}
+    return Released(name, digests[0].hexdigest(), frozenset(padded | unpadded))
+
+
 def current(rows: Sequence[Applied]) -> dict[str, Applied]:
     """Return the row that counts for each name: a failed one first, else the newest not rolled back."""
     kept: dict[str, Applied] = {}
@@ -81,20 +115,21 @@ def judged(
     found = current(rows)
     shipped = {one.name for one in released}
     squashed = _squashed(found, shipped, declared_applied)
-    of_release = [_shipped(one, found.get(one.name), declared_applied) for one in released]
-    strangers = [
-        _finding(
-            row.name,
-            "is in the database, but not in the release: another branch or a newer release ran it",
-            "the release that ships it, or that migration taken back",
-        )
+    problems = {
+        one.name: _problem(one, found.get(one.name), declared_applied) for one in released
+    } | {
+        row.name: _STRANGER
         for name, row in found.items()
         if name not in {*shipped, *squashed} and row.rolled_back_at is None
-    ]
-    bad = [one for one in (*of_release, *strangers) if one is not None]
-    if bad:
-        return tuple(bad)
-    return (_all_well(released, squashed),)
+    }
+    bad = [_bad(name, *problem) for name, problem in problems.items() if problem is not None]
+    return tuple(bad) or (_all_well(len(released), len(squashed)),)
+
+
+_STRANGER = (
+    "is in the database, but not in the release: another branch or a newer release ran it",
+    "the release that ships it, or that migration taken back",
+)
 
 
 def _squashed(
@@ -115,17 +150,10 @@ def _squashed(
     }
 
 
-def _shipped(
-    one: Released, row: Applied | None, declared_applied: Collection[str]
-) -> Judgement | None:
-    """Return what is wrong with a migration of the release; None when nothing is."""
-    problem = _problem(one, row, declared_applied)
-    return None if problem is None else _finding(one.name, *problem)
-
-
 def _problem(
     one: Released, row: Applied | None, declared_applied: Collection[str]
 ) -> tuple[str, str] | None:
+    """Return what is wrong with a migration of the release, and what clears it; None when nothing is."""
     run_again = "`prisma migrate deploy` having applied it"
     if row is None:
         return "is in the release, but was not applied", run_again
@@ -148,9 +176,9 @@ def _problem(
     return None
 
 
-def _finding(name: str, what: str, clears: str) -> Judgement:
-    return Judgement(
-        outcome=Outcome.FAIL,
+def _bad(name: str, what: str, clears: str) -> Judgement:
+    return expect(
+        good=False,
         rule="migration applied",
         subject=name,
         sentence=f"migration {name} {what}",
@@ -160,23 +188,17 @@ def _finding(name: str, what: str, clears: str) -> Judgement:
     )
 
 
-def _all_well(released: Sequence[Released], squashed: Collection[str]) -> Judgement:
+def _all_well(released: int, squashed: int) -> Judgement:
+    subject, rule = "migrations", "migration applied"
     if not released:
-        return Judgement(
-            outcome=Outcome.INCONCLUSIVE,
-            rule="migration applied",
-            subject="migrations",
-            sentence="the release ships no migration at all; is data.migrations.folder right?",
-            clears="the folder that holds the release's migrations",
-        )
-    return Judgement(
-        outcome=Outcome.PASS,
-        rule="migration applied",
-        subject="migrations",
-        sentence=f"all {len(released)} migrations of the release are applied, unchanged, and no other"
-        + (f" but {len(squashed)} older ones that a squash replaced" if squashed else ""),
-        observed=len(released),
-        target=len(released),
+        sentence = "the release ships no migration at all; is data.migrations.folder right?"
+        clears = "the folder that holds the release's migrations"
+        return expect(None, subject, sentence, clears, rule=rule)
+    sentence = f"all {released} migrations of the release are applied, unchanged, and no other"
+    if squashed:
+        sentence += f" but {squashed} older ones that a squash replaced"
+    return expect(
+        good=True, subject=subject, sentence=sentence, rule=rule, observed=released, target=released
     )
 
 
@@ -190,15 +212,15 @@ def version_judged(
     ended_well = (name for name, row in known.items() if row.succeeded and name not in squashed)
     found = max(ended_well, default=None)
     good = wanted is not None and found == wanted
-    return Judgement(
-        outcome=Outcome.PASS if good else Outcome.FAIL,
+    sentence = f"the schema is at {found or 'no migration'}"
+    return expect(
+        good,
+        "schema version",
+        sentence if good else f"{sentence}, the release wants {wanted or 'some migration'}",
+        f"{wanted} applied, and nothing after it",
         rule="schema version",
-        subject="schema version",
-        sentence=f"the schema is at {found or 'no migration'}"
-        + ("" if good else f", the release wants {wanted or 'some migration'}"),
         observed=found,
         target=wanted,
-        clears="" if good else f"{wanted} applied, and nothing after it",
     )
 
 
@@ -210,38 +232,86 @@ def logs_judged(rows: Sequence[Applied], *, told: bool) -> Judgement:
     counting = [row for row in rows if row.rolled_back_at is None]
     known = [row for row in counting if row.has_logs is not None]
     bad = sorted({row.name for row in counting if row.has_logs or row.failed})
+    subject, rule = "Prisma's logs", "no logged error"
     if not bad and (not counting or (told and len(known) < len(counting))):
-        return _tells_nothing(counting)
+        sentence = "data.migrations.has_logs_column says neither yes nor no of every migration"
+        if not counting:
+            sentence = "the database notes no migration, so no error of one can be told"
+        clears = "a view like that of deploy/postgres/gate_role.sql, over Prisma's own table"
+        return expect(None, subject, sentence, clears, rule=rule)
+    sentence = f"Prisma logged no error for any of {len(counting)} migrations"
     if bad:
         sentence = (
             f"Prisma logged an error for {', '.join(bad)}; read _prisma_migrations.logs there"
         )
     elif len(known) < len(counting):
         sentence = "no migration is unfinished; the gate is not told whether Prisma logged errors"
-    else:
-        sentence = f"Prisma logged no error for any of {len(counting)} migrations"
-    return Judgement(
-        outcome=Outcome.FAIL if bad else Outcome.PASS,
-        rule="no logged error",
-        subject="Prisma's logs",
-        sentence=sentence,
+    return expect(
+        not bad,
+        subject,
+        sentence,
+        "the migration mended and applied",
+        rule=rule,
         observed=len(bad),
         target=0,
-        clears="the migration mended and applied" if bad else "",
         data={"migrations": bad},
     )
 
 
-def _tells_nothing(counting: Sequence[Applied]) -> Judgement:
-    return Judgement(
-        outcome=Outcome.INCONCLUSIVE,
-        rule="no logged error",
-        subject="Prisma's logs",
-        sentence="data.migrations.has_logs_column says neither yes nor no of every migration"
-        if counting
-        else "the database notes no migration, so no error of one can be told",
-        clears="a view like that of deploy/postgres/gate_role.sql, over Prisma's own table",
+def still_running(*, time_up: bool, waited: str, seen: bool) -> Judgement:
+    """Return what a running migration means; `seen`: that its session migrates can be seen."""
+    more = "" if seen else ", and what that session does is hidden from the gate"
+    clears = "the migration ended; then run again"
+    if not seen:
+        clears = "GRANT pg_read_all_stats TO the gate's login; then run again"
+    sentence = f"a migration still runs{waited}: a session holds Prisma's lock{more}"
+    good = False if time_up and seen else None
+    return expect(good, "migrations", sentence, clears, rule="migration settled")
+
+
+def held_idle() -> Judgement:
+    """Return the PASS of a lock that an idle session holds."""
+    sentence = (
+        "no migration runs: an idle session holds Prisma's lock, so the next one will wait for it"
     )
+    return expect(good=True, subject="migrations", sentence=sentence, rule="migration settled")
+
+
+def log_judged(
+    log: Content, policy: MigrationLogPolicy, name: str, last: Applied | None
+) -> Judgement:
+    """Judge a migration log; its lines may quote data, so only their numbers are told.
+
+    It has to say that it succeeded, and to be written after the release's last migration, `name`, ended.
+    """
+    subject = rule = "migration log"
+    lines = log.data.decode("utf-8", "replace").splitlines()
+    bad = [number for number, line in enumerate(lines, start=1) if _matches(line, policy.errors)]
+    if bad:
+        shown = ", ".join(map(str, bad[:5])) + (", …" if len(bad) > 5 else "")  # noqa: PLR2004 - enough to find it
+        return expect(
+            good=False,
+            subject=subject,
+            sentence=f"the migration log has {len(bad)} lines that tell of an error: line {shown}",
+            clears="the migration mended and run again",
+            rule=rule,
+            observed=len(bad),
+            target=0,
+        )
+    ran_at = None if last is None else last.finished_at
+    if ran_at is None or log.modified_at < ran_at - _CLOCKS_DIFFER:
+        sentence = f"the migration log is of another run: it is from {log.modified_at:%d %b %H:%M:%S} UTC, "
+        sentence += f"{name} ran later" if ran_at else f"and {name} has not ended"
+        return expect(None, subject, sentence, f"the log of the run that applied {name}")
+    ended = any(_matches(line, policy.success) for line in lines)
+    sentence = "the migration log breaks off: it does not say that the migrations were applied"
+    if ended:
+        sentence = f"the migration log has {len(lines)} lines and no error"
+    return expect(ended, subject, sentence, "a log that says how the run ended", rule=rule)
+
+
+def _matches(line: str, patterns: Sequence[str]) -> bool:
+    return any(re.search(pattern, line) for pattern in patterns)
 
 
 def _time(moment: dt.datetime | None) -> str:

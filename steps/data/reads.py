@@ -1,79 +1,136 @@
-"""What all checks of the data need: the environment's section, the policy, the login."""
+"""Reads of the data that the checks and the baseline make, each within the policy's time."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import probes
-from gates.decide.judgement import Judgement
-from probes.observation import Observation
-from settings.data import Backups, Data, DataPolicy, Migrations
-from steps.kit import failures
-from steps.kit.check import Check
+from probes.observation import Deadline, Facts, FailureKind, Observation
+from probes.waiting import pause
+from settings import data as settings
+from settings.data import DataPolicy
+from steps.kit.expect import need
 from steps.kit.platform import NotDescribedError, Platform
+
+MOST_PAUSE_SECONDS = 5.0
+"""No pause is longer: a slow database must not hold a run up for minutes."""
+
+T = TypeVar("T")
+V = TypeVar("V", bound=Facts)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class DataPlatform:
+class Data:
     """The data of one platform, as the environment describes them and the policy wants them."""
 
     platform: Platform
+    section: settings.Data
+    policy: DataPolicy
 
-    @property
-    def section(self) -> Data:
-        """The environment's description; raises NotDescribedError."""
-        section = self.platform.environment.settings.data
-        if section is None:
-            raise NotDescribedError("the environment lacks the section data; add it")
-        return section
-
-    @property
-    def backups(self) -> Backups:
-        """Where backups are; raises NotDescribedError."""
-        if self.section.backups is None:
-            raise NotDescribedError("the environment lacks the section data.backups; add it")
-        return self.section.backups
-
-    @property
-    def migrations(self) -> Migrations:
-        """What is migrated how; raises NotDescribedError."""
-        if self.section.migrations is None:
-            raise NotDescribedError("the environment lacks the section data.migrations; add it")
-        return self.section.migrations
-
-    @property
-    def policy(self) -> DataPolicy:
-        """What is good enough; raises NotDescribedError."""
-        if self.platform.policy.data is None:
+    @classmethod
+    def of(cls, platform: Platform) -> Data:
+        """Return those of a platform; raises NotDescribedError."""
+        section = need(platform.environment.settings.data, "the section data")
+        if platform.policy.data is None:
             raise NotDescribedError(
-                f"{self.platform.policy_folder} lacks the section data; add a data.yaml there"
+                f"{platform.policy_folder} lacks the section data; add a data.yaml there"
             )
-        return self.platform.policy.data
+        return cls(platform, section, platform.policy.data)
+
+    @property
+    def backups(self) -> settings.Backups:
+        """Where backups are."""
+        return need(self.section.backups, "the section data.backups")
+
+    @property
+    def migrations(self) -> settings.Migrations:
+        """What is migrated how."""
+        return need(self.section.migrations, "the section data.migrations")
 
     @property
     def login(self) -> probes.postgres.PostgresTarget:
-        """The gate's own login to the primary; raises NotDescribedError."""
-        target = self.platform.postgres()
-        if target is None:
-            raise NotDescribedError("the environment lacks the section postgres; add it")
-        return target
+        """The gate's own login to the primary."""
+        return need(self.platform.postgres(), "the section postgres")
+
+    @property
+    def counted(self) -> dict[str, settings.Table]:
+        """The tables whose rows are counted, by name: those that are older than the release."""
+        return {name: one for name, one in self.section.tables.items() if one.counted is not None}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class DataSystem(DataPlatform):
-    """The data as one check looks at them; shared by all regions."""
+def schema(data: Data) -> Observation[probes.schema.Structure]:
+    """Read the shape of every table."""
+    return probes.schema.structure(data.login, deadline=data.platform.call_deadline())
 
-    check: Check
 
-    def keep(self, observed: Observation[Any]) -> None:
-        """Keep an observation of something that the regions share."""
-        self.check.observe_everywhere(observed)
+def record(data: Data) -> Observation[probes.migrations.Record]:
+    """Read Prisma's record of migrations."""
+    section, deadline = data.migrations, data.platform.call_deadline()
+    return probes.migrations.record(
+        data.login, section.table, section.has_logs_column, deadline=deadline
+    )
 
-    def judge(self, *judgements: Judgement) -> None:
-        """Judge something that the regions share."""
-        self.check.judge_everywhere(*judgements)
 
-    def unreadable(self, subject: str, observed: Observation[Any]) -> Judgement:
-        """Return the ERROR of something that could not be read."""
-        return failures.instrument_error(subject, failures.failure_of(observed))
+def count(data: Data, name: str, table: settings.Table) -> Observation[probes.rows.Counted]:
+    """Count a table within the policy's statement timeout."""
+    asked = probes.rows.TableToCount(name, table.key, table.synthetic_column, table.nulls)
+    observed = paced(
+        lambda: probes.rows.counted(data.login, asked, _limits(data), deadline=_deadline(data)),
+        data.policy.counts.large_reads,
+        lambda observed: observed.value is not None and not observed.value.exact,
+    )
+    return with_remedy(observed)
+
+
+def follow(data: Data, reference: settings.Reference) -> Observation[probes.rows.Orphans]:
+    """Count the orphans of a reference within the policy's statement timeout."""
+    link = probes.rows.Link(
+        reference.table, reference.column, reference.to_table, reference.to_column
+    )
+    observed = paced(
+        lambda: probes.rows.orphans(data.login, link, _limits(data), deadline=_deadline(data)),
+        data.policy.counts.large_reads,
+        lambda observed: observed.value is not None and observed.value.looked_at is not None,
+    )
+    return with_remedy(observed)
+
+
+def paced(
+    read: Callable[[], T],
+    share: float,
+    is_large: Callable[[T], bool],
+    sleep: Callable[[float], object] = pause,
+) -> T:
+    """Read, and pause after a large read: such reads take no more of the time than a share.
+
+    Most of the time the platform's own work has its database to itself.
+    """
+    began = time.monotonic()
+    found = read()
+    if is_large(found):
+        sleep(min(MOST_PAUSE_SECONDS, (time.monotonic() - began) * (1 / share - 1)))
+    return found
+
+
+def with_remedy(observed: Observation[V]) -> Observation[V]:
+    """Return what was observed; one that took too long says what shortens it."""
+    failure = observed.failure
+    if failure is None or (failure.kind, failure.phase) != (FailureKind.TIMEOUT, "query"):
+        return observed
+    detail = (
+        f"{failure.detail.removesuffix('.')}; lower exact_up_to_rows or exact_up_to_mb in "
+        "data.yaml of the policy, so that a sample is read (a partitioned table has none: leave it out)."
+    )
+    return dataclasses.replace(observed, failure=dataclasses.replace(failure, detail=detail))
+
+
+def _limits(data: Data) -> probes.rows.Limits:
+    counts = data.policy.counts
+    return probes.rows.Limits(counts.exact_up_to_rows, counts.exact_up_to_mb, counts.sampled_blocks)
+
+
+def _deadline(data: Data) -> Deadline:
+    return data.platform.deadline.sooner(data.policy.counts.statement_timeout)

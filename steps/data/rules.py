@@ -1,12 +1,20 @@
-"""Counts against a baseline: by how much they moved, and whether that is too much or can't be told."""
+"""Counts against a baseline, orphans and connections: how much is too much, and what can't be told."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+import probes
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
-from settings.data import CountRule
+from gates.decide.outcome import Meaning
+from settings.data import ConnectionPolicy, CountPolicy, CountRule, Reference, Table
+from steps.kit.baseline import Before
+from steps.kit.expect import expect, unable
+from steps.kit.units import age
+
+_MEGABYTE = 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,27 +56,27 @@ class Band:
 
 def moved(table: str, before: Count, now: Count, band: Band, baseline: str) -> Judgement:
     """Judge a table's count; `baseline` says which snapshot it is compared with."""
-    doubt = before.error_rows + now.error_rows
-    outcome = _outcome(now.rows, doubt, band)
-    difference = now.rows - before.rows
-    sentence = (
-        f"{table} has {now.shown}, {_compared(difference)} {baseline}, which has {before.shown}"
-    )
-    if outcome is not Outcome.PASS:
-        sentence += f"; wanted {_wanted(band)}"
-    if outcome is Outcome.INCONCLUSIVE:
-        sentence += ", which the samples can't tell"
-    elif band.unseen_rows and outcome is Outcome.PASS:
+    doubt, difference = before.error_rows + now.error_rows, now.rows - before.rows
+    good = _within(now.rows, doubt, band)
+    compared = "as many as"
+    if difference:
+        compared = f"{abs(difference):,} {'fewer' if difference < 0 else 'more'} than"
+    sentence = f"{table} has {now.shown}, {compared} {baseline}, which has {before.shown}"
+    if not good:
+        sentence += f"; wanted {round(band.least):,} to {round(band.most):,}"
+        sentence += ", which the samples can't tell" if good is None else ""
+    elif band.unseen_rows:
         sentence += f"; under {band.unseen_rows:,} rows a sample sees no difference"
-    return Judgement(
-        outcome=outcome,
+    what = "the missing rows restored" if difference < 0 else "the surplus rows explained"
+    return expect(
+        good,
+        table,
+        sentence,
+        f"{what}, or a new baseline if the change is meant",
         rule="row count",
-        subject=table,
-        sentence=sentence,
         observed=now.rows,
         target=before.rows,
         unit="rows",
-        clears="" if outcome is Outcome.PASS else _clears(difference),
         data={
             "difference": difference,
             "least": round(band.least),
@@ -79,41 +87,189 @@ def moved(table: str, before: Count, now: Count, band: Band, baseline: str) -> J
     )
 
 
+def _within(rows: int, doubt: int, band: Band) -> bool | None:
+    """Tell whether a count is in its band; None where its error spans a bound."""
+    if band.least <= rows - doubt and rows + doubt <= band.most:
+        return True
+    return False if rows + doubt < band.least or rows - doubt > band.most else None
+
+
 def nulls_moved(column: str, before: int, now: int, rows: int, share: float) -> Judgement:
     """Judge how many values of a column are null, against the baseline."""
     most = before + round(rows * share)
-    good = now <= most
-    return Judgement(
-        outcome=Outcome.PASS if good else Outcome.FAIL,
+    sentence = f"{column} is null in {now:,} rows, the baseline has {before:,}"
+    return expect(
+        now <= most,
+        column,
+        sentence + (f"; {now - most:,} more than allowed" if now > most else ""),
+        "the values restored, or a new baseline if it is meant",
         rule="nulls",
-        subject=column,
-        sentence=f"{column} is null in {now:,} rows, the baseline has {before:,}"
-        + ("" if good else f"; {now - most:,} more than allowed"),
         observed=now,
         target=most,
         unit="rows",
-        clears="" if good else "the values restored, or a new baseline if it is meant",
     )
 
 
-def _outcome(rows: int, doubt: int, band: Band) -> Outcome:
-    if band.least <= rows - doubt and rows + doubt <= band.most:
-        return Outcome.PASS
-    if rows + doubt < band.least or rows - doubt > band.most:
-        return Outcome.FAIL
-    return Outcome.INCONCLUSIVE
+def counted(
+    name: str, table: Table, found: probes.rows.Counted, before: Before, policy: CountPolicy
+) -> list[Judgement]:
+    """Judge one counted table against the baseline, by the policy's rule for it."""
+    if not found.there:
+        return [gone(name)]
+    if name not in before.facts:
+        why = f"{before.baseline} has no count of {name}; the table was not there, or not described"
+        clears = "a baseline taken with this description, before the deployment"
+        return [expect(None, name, why, clears)]
+    rule = policy.rules.get(table.counted or "")
+    if rule is None:
+        why = f"data.yaml of the policy has no rule “{table.counted}”, which data.tables.{name}.counted names"
+        return [unable(name, why, "that rule, or the name of one that is there")]
+    facts = before.facts[name]
+    was = Count(int(facts["rows"]), int(facts["error_rows"]), bool(facts["exact"]))
+    now = Count(found.rows, found.error_rows, found.exact)
+    band = Band.around(was, now, rule, policy.estimate_tolerance)
+    nulls = _nulls(name, table, found, before, policy.more_nulls)
+    return [moved(name, was, now, band, before.baseline), *nulls]
 
 
-def _compared(difference: int) -> str:
-    if difference == 0:
-        return "as many as"
-    return f"{abs(difference):,} {'fewer' if difference < 0 else 'more'} than"
+def _nulls(
+    name: str, table: Table, found: probes.rows.Counted, before: Before, share: float
+) -> Iterator[Judgement]:
+    """Judge the nulls of each named column; one that can't be compared is no good sign."""
+    known = before.facts[name].get("nulls", {})
+    exact = found.exact and before.facts[name]["exact"]
+    for column in table.nulls:
+        where = f"{name}.{column}"
+        if column not in known or column not in found.nulls:
+            sentence = f"{before.baseline} has no count of nulls in {where}"
+            clears = "a baseline taken with this description, before the deployment"
+            yield expect(None, where, sentence, clears)
+        elif not exact:
+            sentence = f"nulls in {where} can't be compared: {name} is counted from a sample"
+            clears = f"a higher data.counts.exact_up_to_rows, or {column} left out of nulls"
+            yield expect(None, where, sentence, clears)
+        else:
+            yield nulls_moved(where, known[column], found.nulls[column], found.rows, share)
 
 
-def _wanted(band: Band) -> str:
-    return f"{round(band.least):,} to {round(band.most):,}"
+def gone(name: str) -> Judgement:
+    """Return the FAIL of a table that is not there."""
+    return expect(
+        good=False,
+        subject=name,
+        sentence=f"there is no table {name}",
+        clears="the migration that makes it, or its restore from the backup",
+        rule="table there",
+        observed=0,
+    )
 
 
-def _clears(difference: int) -> str:
-    what = "the missing rows restored" if difference < 0 else "the surplus rows explained"
-    return f"{what}, or a new baseline if the change is meant"
+def named(reference: Reference) -> str:
+    """Return a reference in words."""
+    return f"{reference.table}.{reference.column} → {reference.to_table}.{reference.to_column}"
+
+
+def no_orphan(
+    reference: Reference, found: probes.rows.Orphans, known: Mapping[str, Any]
+) -> Judgement:
+    """Judge the orphans of one reference; those that the baseline has too are not this release's doing."""
+    name = named(reference)
+    if not found.there:
+        return gone(f"{reference.table} or {reference.to_table}")
+    before = known.get(name)
+    old = isinstance(before, int) and 0 < found.found <= before
+    looked_at = ""
+    if found.looked_at is not None:
+        looked_at = f" (followed {found.looked_at:,} rows, a sample evenly over the table)"
+    sentence = f"{name}: no row points nowhere{looked_at}"
+    if found.found:
+        more = " or more" if found.found >= probes.rows.MAX_ORPHANS else ""
+        points = "row points" if found.found == 1 else f"rows{more} point"
+        sentence = f"{name}: {found.found:,} {points} nowhere{looked_at}; "
+        sentence += (
+            "no baseline has counted them" if before is None else f"the baseline has {before:,}"
+        )
+        sentence += ", so they are older than this release" if old else ""
+    return expect(
+        not found.found,
+        name,
+        sentence,
+        "the rows that they refer to restored, or the orphans removed",
+        rule="no orphans",
+        observed=found.found,
+        target=0,
+        unit="rows",
+        means=Meaning.HOLD if old else None,
+        data={"baseline": before, "looked_at": found.looked_at},
+    )
+
+
+def is_primary(found: probes.sessions.Sessions) -> Judgement:
+    """Judge that what answers is the primary."""
+    sentence = "the primary answers the gate"
+    if found.in_recovery:
+        sentence = "the database answers as a standby, wanted the primary"
+    return expect(
+        not found.in_recovery,
+        "the database",
+        sentence,
+        "the primary behind that address",
+        rule="primary",
+        observed="standby" if found.in_recovery else "primary",
+        target="primary",
+    )
+
+
+def room_to_spare(found: probes.sessions.Sessions, policy: ConnectionPolicy) -> Judgement:
+    """Judge that enough connections are free for the pools of both versions."""
+    allowed = int(found.available * policy.max_used)
+    return expect(
+        found.used <= allowed,
+        "connections",
+        f"{found.used} of {found.available} connections are in use, the gate's own left out; "
+        f"wanted at most {allowed} ({policy.max_used:.0%}), so that the new version's pools fit beside",
+        f"{max(0, found.used - allowed)} connections fewer, or a higher max_connections",
+        rule="connections",
+        observed=found.used,
+        target=allowed,
+        unit="connections",
+    )
+
+
+def standbys_keep_up(
+    found: probes.sessions.Sessions, wanted: int, policy: ConnectionPolicy
+) -> list[Judgement]:
+    """Judge that so many standbys stream, and that none is too far behind."""
+    if not wanted and not found.standbys:
+        return []
+    # What never says how far it replayed is no standby: it archives the log (pg_receivewal, Barman).
+    streaming = [
+        one for one in found.standbys if one.state == "streaming" and one.behind_bytes is not None
+    ]
+    enough = expect(
+        len(streaming) >= wanted,
+        "standbys",
+        f"{len(streaming)} standbys stream from the primary, wanted {wanted}",
+        f"{max(0, wanted - len(streaming))} more standbys streaming",
+        rule="standbys",
+        observed=len(streaming),
+        target=wanted,
+    )
+    return [enough, *(_lag(number, one, policy) for number, one in enumerate(streaming, start=1))]
+
+
+def _lag(number: int, standby: probes.sessions.Standby, policy: ConnectionPolicy) -> Judgement:
+    seconds = standby.behind_seconds or 0.0
+    megabytes = (standby.behind_bytes or 0) / _MEGABYTE
+    return expect(
+        seconds <= policy.max_lag and megabytes <= policy.max_lag_mb,
+        f"standby {number}",
+        f"standby {number} is {age(seconds)} and {megabytes:.1f} MB behind, wanted at most "
+        f"{age(policy.max_lag)} and {policy.max_lag_mb:g} MB",
+        "the standby caught up",
+        rule="replication lag",
+        observed=round(seconds, 3),
+        target=policy.max_lag,
+        unit="s",
+        data={"behind_megabytes": round(megabytes, 3)},
+    )

@@ -14,6 +14,7 @@ from steps.kit.check import Check
 from steps.kit.platform import Platform
 
 T = TypeVar("T")
+U = TypeVar("U")
 V = TypeVar("V", bound=Facts)
 
 
@@ -44,11 +45,26 @@ class Asked:
 
         self.platform.each_region(measured)
 
-    def each(self, items: Iterable[T], measure: Callable[[T], None]) -> None:
+    def each(self, items: Iterable[T], measure: Callable[[T], object]) -> None:
         """Measure item by item; one that can't be read hides nothing of the next."""
         for item in items:
             with contextlib.suppress(Unread):
                 measure(item)
+
+    def both(self, first: Callable[[], T], second: Callable[[], U]) -> tuple[T, U]:
+        """Return two things that were `read`, to be judged together; Unread once both were tried."""
+        self.each((first, second), lambda read: read())
+        return first(), second()
+
+    def look(self, subject: str, ask: Callable[[], Observation[V]]) -> Observation[V]:
+        """Return what is observed, once in a check, and keep it as evidence; nothing is judged."""
+        key = (self.regions, subject)
+        if key not in self.check.seen:
+            observed = ask()
+            self.keep(observed)
+            self.check.seen[key] = observed
+        seen: Observation[V] = self.check.seen[key]
+        return seen
 
     def read(
         self,
@@ -60,17 +76,13 @@ class Asked:
 
         Raises Unread where there is no value; that is judged, by default as the ERROR of an instrument.
         """
-        key = (self.regions, subject)
-        if key not in self.check.read:
-            observed = ask()
-            self.keep(observed)
-            if observed.value is None:
-                self.judge(judged(subject, failures.failure_of(observed)))
-            self.check.read[key] = observed.value
-        value: V | None = self.check.read[key]
-        if value is None:
-            raise Unread(subject)
-        return value
+        observed, key = self.look(subject, ask), (self.regions, subject)
+        if observed.value is not None:
+            return observed.value
+        if key not in self.check.unread:
+            self.check.unread.add(key)
+            self.judge(judged(subject, failures.failure_of(observed)))
+        raise Unread(subject)
 
     def keep(self, observed: Observation[Any]) -> None:
         """Keep an observation as evidence, in each region that shares it."""

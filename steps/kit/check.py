@@ -48,8 +48,9 @@ class Check:
         self.regions = regions
         self.confirms = means in (Meaning.STOP, Meaning.ROLLBACK)
         """Whether a bad answer counts only once it lasted: a FAIL that merely holds costs no wait."""
-        self.read: dict[object, Any] = {}
-        """What was read already, None for what could not be: see `steps.kit.asked`."""
+        self.seen: dict[object, Observation[Any]] = {}
+        """What was asked already, and in `unread` what of it is judged as unreadable: see `Asked`."""
+        self.unread: set[object] = set()
         self._noted = {region: Noted((), ()) for region in regions}
         self._lock = threading.Lock()
 

@@ -45,6 +45,13 @@ def expect(  # noqa: PLR0913 - the fields of a finding, all but three by name
     )
 
 
+def unable(
+    subject: str, sentence: str, clears: str, *, rule: str = "our side", observed: Scalar = None
+) -> Judgement:
+    """Return the ERROR of what our side, or an instrument, keeps from being told."""
+    return Judgement(Outcome.ERROR, rule, subject, sentence, observed=observed, clears=clears)
+
+
 def need(described: T | None, key: str) -> T:
     """Return what the environment or the policy describes; raises NotDescribedError, which names the key."""
     if described is None:

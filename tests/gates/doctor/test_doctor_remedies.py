@@ -17,8 +17,7 @@ from probes.observation import Deadline
 from probes.redis import RedisTarget
 from settings.data import Data, Postgres, TableOfRecords
 from settings.flags import Redis
-from steps.data.doctor import examine_postgres, login_sql
-from steps.data.doctor_grants import examine_grants
+from steps.data.doctor import examine_grants, examine_postgres, login_sql
 from steps.flags.doctor import acl_lines, examine_redis
 from steps.kit.findings import Finding, Level, Subject
 from steps.kit.platform import Platform

@@ -17,11 +17,10 @@ from probes import files
 from probes.observation import Deadline, FailureKind
 from probes.postgres import backup
 from sandbox.systems.data import postgres as sandbox_postgres
-from steps.data.backup_rules import BackupFolder
-from steps.kit.check import Check
 from steps.kit.platform import Platform
 from tests.probes.servers import closed_port
 from tests.steps.records import Records, a_restore_test
+from tests.steps.scenarios import judged
 
 MAIN, APART = "clinic-backups", "clinic-backups-apart"
 PG_RESTORE = str(sandbox_postgres.programs() / "pg_restore")
@@ -75,17 +74,12 @@ def newest(objects: Any) -> str:
     return str(max(dumps, key=lambda one: one["LastModified"])["Key"])
 
 
-def judged(platform: Platform) -> dict[str, Outcome]:
-    """Return the outcome of each sentence that is not good, and the worst of all."""
-    check = Check("D1.1-1", platform.regions)
-    folder = BackupFolder.look(platform, check)
-    folder.where_it_belongs()
-    folder.readable()
-    folder.of_usual_size()
-    folder.restored_the_day_before()
-    found = check.noted()["eu"].judgements
-    bad = [one for one in found if one.outcome is not Outcome.PASS]
-    return {one.sentence: one.outcome for one in bad} or {"": found[0].outcome}
+def found(platform: Platform) -> dict[str, Outcome]:
+    """Return what every check of backups finds, by sentence, without what is good."""
+    checks = [judged(name, platform) for name in ("D1.1-1", "D1.1-2", "D1.1-3", "T1-FINAL-6")]
+    judgements = [one for check in checks for one in check.noted()["eu"].judgements]
+    assert judgements
+    return {one.sentence: one.outcome for one in judgements if one.outcome is not Outcome.PASS}
 
 
 @pytest.mark.usefixtures("platform")
@@ -98,17 +92,17 @@ def test_the_end_of_an_object_is_read_alone() -> None:
 
 
 def test_a_real_dump_in_a_bucket_is_read_to_its_end(platform: Platform) -> None:
-    assert judged(platform) == {"": Outcome.PASS}
+    assert found(platform) == {}
 
 
 def test_one_that_was_cut_off_on_its_way_fails(objects: Any, platform: Platform) -> None:
     key = newest(objects)
     whole = objects.get_object(Bucket=MAIN, Key=key)["Body"].read()
     objects.put_object(Bucket=MAIN, Key=key, Body=whole[:-100])
-    found = judged(platform)
-    assert set(found.values()) == {Outcome.FAIL}
-    assert any("can't read it to its end" in sentence for sentence in found)
-    assert any(f"the copy of {key.rpartition('/')[2]}" in sentence for sentence in found)
+    wrong = found(platform)
+    assert set(wrong.values()) == {Outcome.FAIL}
+    assert any("can't read it to its end" in sentence for sentence in wrong)
+    assert any(f"the copy of {key.rpartition('/')[2]}" in sentence for sentence in wrong)
 
 
 @pytest.mark.parametrize("location", [f"s3://{MAIN}/empty", "s3://clinic-nowhere/postgres"])
@@ -116,8 +110,7 @@ def test_a_place_without_a_backup_fails(
     objects: Any, platform: Platform, records: Records, tmp_path: pathlib.Path, location: str
 ) -> None:
     del objects, platform
-    found = judged(placed(records, tmp_path, location=location))
-    assert set(found.values()) == {Outcome.FAIL}
+    assert set(found(placed(records, tmp_path, location=location)).values()) == {Outcome.FAIL}
 
 
 def test_a_store_that_does_not_answer_is_an_error(
@@ -126,7 +119,7 @@ def test_a_store_that_does_not_answer_is_an_error(
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port()}")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    assert set(judged(placed(records, tmp_path)).values()) == {Outcome.ERROR}
+    assert set(found(placed(records, tmp_path)).values()) == {Outcome.ERROR}
 
 
 def test_a_store_that_breaks_off_says_nothing_of_the_backup(

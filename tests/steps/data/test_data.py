@@ -19,9 +19,10 @@ from probes.postgres.rows import Counted, Orphans
 from probes.postgres.schema import ForeignKey
 from settings.data import Reference
 from steps.collectors import COLLECTORS, collect
-from steps.data.backup_rules import restore_judged
-from steps.data.reading import _with_remedy
-from steps.data.tables import keys_judged, orphans_judged
+from steps.data.backup_rules import restored
+from steps.data.reads import with_remedy
+from steps.data.rules import no_orphan
+from steps.data.schema_rules import keys_hold
 from steps.kit import baseline
 from steps.kit.platform import Platform
 from steps.kit.units import age
@@ -178,7 +179,7 @@ def test_a_foreign_key_of_several_columns_stands_behind_each() -> None:
         triggers=True,
     )
     wanted = Reference(table="visits", column="patient_id", to_table="patients")
-    (found,) = keys_judged((key,), (wanted,))
+    (found,) = keys_hold((key,), (wanted,))
     assert found.outcome is Outcome.PASS
 
 
@@ -211,7 +212,7 @@ def test_orphans_that_the_baseline_has_too_are_not_this_releases_doing(
 
 def test_orphans_that_no_baseline_has_counted_are_not_said_to_be_new() -> None:
     reference = Reference(table="visits", column="patient_id", to_table="patients")
-    found = orphans_judged(reference, Orphans(there=True, found=2, looked_at=9), {})
+    found = no_orphan(reference, Orphans(there=True, found=2, looked_at=9), {})
     assert (found.outcome, found.means) == (Outcome.FAIL, None)
     assert found.sentence.endswith("; no baseline has counted them")
 
@@ -263,9 +264,7 @@ def test_a_count_that_takes_too_long_names_what_shortens_it(phase: str, *, told:
     observed: Observation[Counted] = Observation(
         "postgres", "db", utc_now(), 4.0, {}, None, failure
     )
-    with_remedy = _with_remedy(observed).failure
-    assert with_remedy is not None
-    assert ("lower exact_up_to_rows or exact_up_to_mb" in with_remedy.detail) is told
+    assert ("lower exact_up_to_rows or exact_up_to_mb" in str(with_remedy(observed))) is told
 
 
 @pytest.mark.parametrize("name", ["D2.1-3", "D2.2-2"])
@@ -549,7 +548,7 @@ _DAY = 86_400.0
     ],
 )
 def test_the_evidence_of_a_restore_test(said: object, found: Outcome) -> None:
-    judged = restore_judged(json.dumps(said).encode(), _NOW, 7 * _DAY)
+    judged = restored(json.dumps(said).encode(), _NOW, 7 * _DAY)
     worst = [one.outcome for one in judged if one.outcome is not Outcome.PASS]
     assert (worst[0] if worst else Outcome.PASS) is found
 

@@ -14,8 +14,8 @@ from gates.decide.outcome import Outcome
 from probes.postgres.schema import Structure, TableShape
 from probes.repository import TaggedFiles
 from steps.data import migration_rules as migrations
-from steps.data.migration_rules import Applied, Released
-from steps.data.migrations import ReleasedFiles, drift_judged
+from steps.data.migration_rules import Applied, Released, released, scripts_of
+from steps.data.schema_rules import no_drift
 
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
 SCRIPT = b"-- DropIndex\nDROP INDEX x;\n"
@@ -28,7 +28,8 @@ def sha256(script: bytes) -> str:
 
 def shipped(script: bytes, name: str = "20260101_one") -> tuple[Released, ...]:
     files = {f"prisma/migrations/{name}/migration.sql": script}
-    return ReleasedFiles.of(TaggedFiles("c", files), "prisma/migrations").migrations
+    scripts = scripts_of(TaggedFiles("c", files), "prisma/migrations")
+    return tuple(released(name, script) for name, script in scripts.items())
 
 
 def applied(name: str, checksum: str = "0", *, minutes: int = 0, by_hand: bool = False) -> Applied:
@@ -326,7 +327,7 @@ BEFORE: dict[str, dict[str, Any]] = {
 )
 def test_a_table_that_a_new_migration_changes_is_no_drift(script: str) -> None:
     now = structure("b", "visits_new_key")
-    assert drift_judged(BEFORE, now, [script], "the baseline").outcome is Outcome.PASS
+    assert no_drift(BEFORE, now, [script], "the baseline").outcome is Outcome.PASS
 
 
 @pytest.mark.parametrize(
@@ -340,6 +341,6 @@ def test_a_table_that_a_new_migration_changes_is_no_drift(script: str) -> None:
     ],
 )
 def test_a_table_that_only_resembles_a_changed_one_has_drifted(script: str) -> None:
-    found = drift_judged(BEFORE, structure("b"), [script], "the baseline")
+    found = no_drift(BEFORE, structure("b"), [script], "the baseline")
     assert found.outcome is Outcome.FAIL
     assert "public.visits (altered)" in found.sentence

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from steps.data.pace import MOST_SECONDS, paced
+from steps.data.reads import MOST_PAUSE_SECONDS, paced
 
 
 def pause_after(seconds: float, share: float, *, large: bool) -> list[float]:
@@ -30,7 +30,7 @@ def test_a_small_read_is_followed_by_nothing() -> None:
 
 
 def test_no_pause_holds_a_run_up_for_minutes() -> None:
-    assert pause_after(0.02, 1e-6, large=True) == [MOST_SECONDS]
+    assert pause_after(0.02, 1e-6, large=True) == [MOST_PAUSE_SECONDS]
 
 
 def test_a_share_of_all_the_time_needs_no_pause() -> None:

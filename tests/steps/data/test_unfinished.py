@@ -13,7 +13,7 @@ from gates.decide.outcome import Meaning, Outcome
 from probes.observation import Deadline
 from probes.postgres import schema
 from probes.postgres.schema import Unfinished
-from steps.data.migrations import unfinished_judged
+from steps.data.schema_rules import nothing_unfinished
 from tests.probes.servers import wait_until
 from tests.steps.records import Records
 
@@ -174,7 +174,7 @@ def test_what_is_unfinished_is_a_finding_and_evidence(
         left(records, cleared)
     assert key in {one.key for one in found.unfinished}
     assert key in str(found.facts()["unfinished"])
-    judged = unfinished_judged(found.unfinished, ())
+    judged = nothing_unfinished(found.unfinished, ())
     assert {one.outcome for one in judged} == {Outcome.FAIL}
     assert any(clears in one.clears for one in judged)
     assert seen(records).unfinished == ()
@@ -190,7 +190,7 @@ def test_an_index_that_is_being_built_is_undecided(records: Records) -> None:
         building.start()
         try:
             wait_until(lambda: bool(seen(records).unfinished), "the index is there, invalid")
-            (found,) = unfinished_judged(seen(records).unfinished, ())
+            (found,) = nothing_unfinished(seen(records).unfinished, ())
         finally:
             writer.rollback()
             building.join()
@@ -209,7 +209,7 @@ def test_types_and_constraints_in_use_are_no_finding(records: Records) -> None:
 
 
 def judged(*found: Unfinished, older: tuple[str, ...] = ()) -> list[Judgement]:
-    return unfinished_judged(found, older)
+    return nothing_unfinished(found, older)
 
 
 INVALID = Unfinished("index", "once", "public.visits")

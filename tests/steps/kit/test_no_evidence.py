@@ -21,7 +21,8 @@ from settings.cluster import PodLogs
 from settings.data import Table
 from settings.network import Dns
 from steps.cluster import configured, release_logs
-from steps.data import backup_rules as backups, migrations, tables
+from steps.data import backup_rules as backups
+from steps.data import schema_rules
 from steps.delivery.openapi import breaking_changes
 from steps.kit.evidence_rules import Evidence
 from steps.monitoring import alerts
@@ -129,7 +130,7 @@ class TestClusters:
 class TestData:
     def test_a_backup_of_no_table_is_no_backup(self) -> None:
         newest = Entry("x.dump", "x.dump", 10, NOON)
-        assert backups._holds(newest, (), ()).outcome is Outcome.FAIL
+        assert backups.holds(newest, (), ()).outcome is Outcome.FAIL
 
     @pytest.mark.parametrize(
         ("hours", "outcome"), [(0, Outcome.PASS), (23, Outcome.PASS), (25, Outcome.FAIL)]
@@ -137,7 +138,7 @@ class TestData:
     def test_an_old_backup_that_was_copied_now_is_old(self, hours: int, outcome: Outcome) -> None:
         newest = Entry("x.dump", "x.dump", 10, NOON)
         begun = NOON - dt.timedelta(hours=hours)
-        assert backups._made(newest, begun).outcome is outcome
+        assert backups.begun_lately(newest, begun).outcome is outcome
 
     @pytest.mark.parametrize(
         "counts",
@@ -147,21 +148,21 @@ class TestData:
     def test_a_restore_test_with_tables_of_another_form_proves_nothing(self, counts: Any) -> None:
         said = {"result": "passed", "backup": "x", "finished_at": NOON.isoformat()}
         data = json.dumps({**said, "tables": counts}).encode()
-        found = backups.restore_judged(data, NOON, 3600)
+        found = backups.restored(data, NOON, 3600)
         assert worst(list(found)) == {Outcome.INCONCLUSIVE}
 
     def test_a_database_without_a_foreign_key_has_none_that_holds(self) -> None:
-        assert worst(tables.keys_judged((), ())) == {Outcome.INCONCLUSIVE}
+        assert worst(schema_rules.keys_hold((), ())) == {Outcome.INCONCLUSIVE}
 
     @pytest.mark.parametrize("value", ["1e999", "[" * 100_000], ids=["no number", "too deep"])
     def test_a_restore_test_that_is_no_plain_json_proves_nothing(self, value: str) -> None:
         tables = f'{{"patients": {{"before": 3, "restored": {value}}}}}'
         said = f'{{"result": "passed", "backup": "x", "finished_at": "{NOON.isoformat()}", '
         data = f'{said}"tables": {tables}}}'.encode()
-        assert worst(list(backups.restore_judged(data, NOON, 3600))) == {Outcome.INCONCLUSIVE}
+        assert worst(list(backups.restored(data, NOON, 3600))) == {Outcome.INCONCLUSIVE}
 
     def test_a_baseline_without_a_table_shows_no_drift(self) -> None:
-        found = migrations.drift_judged({"tables": {}}, Structure({}, ()), [], "the baseline")
+        found = schema_rules.no_drift({"tables": {}}, Structure({}, ()), [], "the baseline")
         assert found.outcome is Outcome.INCONCLUSIVE
 
     def test_nulls_of_a_table_that_is_not_counted_would_never_be_compared(self) -> None:
