@@ -46,10 +46,16 @@ def expect(  # noqa: PLR0913 - the fields of a finding, all but three by name
 
 
 def unable(
-    subject: str, sentence: str, clears: str, *, rule: str = "our side", observed: Scalar = None
+    subject: str,
+    sentence: str,
+    clears: str,
+    *,
+    rule: str = "our side",
+    observed: Scalar = None,
+    target: Scalar = None,
 ) -> Judgement:
     """Return the ERROR of what our side, or an instrument, keeps from being told."""
-    return Judgement(Outcome.ERROR, rule, subject, sentence, observed=observed, clears=clears)
+    return Judgement(Outcome.ERROR, rule, subject, sentence, observed, target, clears=clears)
 
 
 def need(described: T | None, key: str) -> T:

@@ -7,11 +7,12 @@ import dataclasses
 import datetime as dt
 import pathlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+
+from pytest_bdd import parsers
 
 import probes
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
 from probes.observation import FailureKind, Observation
 from settings.service import Synthetic
@@ -20,12 +21,14 @@ from smoke.journey import Journey, StepTaken
 from smoke.patient_api import Patient, PatientApi
 from smoke.synthetic import TAG_PREFIX, RemovalError, SyntheticRecords
 from steps.kit import failures
-from steps.kit.availability import Availability
+from steps.kit.asked import Asked
 from steps.kit.check import Check
-from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.expect import expect, need, unable
 from steps.kit.run import Run
+from steps.kit.sentence import then, when
 from steps.kit.writer_lease import LeaseHeldError, writer_lease
-from steps.service.vendor_outage import Outage, VendorOutages, read_with
+from steps.service import rules
+from steps.service.vendors import Asks, outage_behind
 
 LEASE_WAIT_SECONDS = 30.0
 
@@ -40,12 +43,10 @@ class Walked:
     confirmed: tuple[Judgement, ...]
     """What is to be said of that step, in place of its own judgements if it broke in the last walk."""
     row_observation: Observation[probes.postgres.RecordFound] | None = None
-    outage: Outage | None = None
-    """The vendor's outage that may be why the last step broke."""
-
-    def outage_behind(self, name: str) -> Outage | None:
-        """Return the outage that a step's failures have to be read with."""
-        return self.outage if self.broke_at == name else None
+    outage: rules.Outage | None = None
+    """The vendor's outage that may be why that step broke."""
+    asks: Asks = ()
+    """What was asked about the vendor."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,62 +65,25 @@ class _Walk:
 class Journeys:
     """All regions' journeys of one run, walked when the first check asks."""
 
-    def __init__(
-        self,
-        platform: Platform,
-        availability: Availability,
-        run_dir: pathlib.Path,
-        tell_problem: Callable[[str], None],
-    ) -> None:
-        self._platform = platform
-        self._availability = availability
-        self._outages = VendorOutages(platform)
-        self._run_dir = run_dir
-        self._tell_problem = tell_problem
+    def __init__(self, run: Run) -> None:
+        self._run, self._platform = run, run.platform
         self._lock = threading.Lock()
         self._walked: dict[str, Walked] | None = None
-        self._held: str | None = None
+        self.held: str | None = None
+        """Who holds the right to write synthetic records, if somebody else does."""
 
-    @classmethod
-    def of(cls, run: Run) -> Journeys:
-        """Return those of a run."""
-        return cls(run.platform, run.availability, run.run_dir, run.problem)
-
-    def judge(self, check: Check, name: str) -> None:
-        """Judge one step of the journey in every region."""
+    def walked(self) -> dict[str, Walked]:
+        """Return every region's journey; raises NotDescribedError without the section synthetic."""
         with self._lock:
             if self._walked is None:
                 # Noted before it can break: a walk that did is not tried again by the next check.
                 self._walked = {}
                 self._walked = self._walk_all()
-        for region in self._platform.regions:
-            if self._held is not None:
-                check.judge(region, _held(name, self._held))
-                continue
-            if region in self._walked:
-                self._judge_region(check, region, name, self._walked[region])
-
-    def _judge_region(self, check: Check, region: str, name: str, walked: Walked) -> None:
-        outage = walked.outage_behind(name)
-        if walked.broke_at == name:
-            check.judge(region, *read_with(outage, walked.confirmed))
-        step = next((step for step in walked.steps if step.name == name), None)
-        if step is None:
-            check.judge(region, _blocked(name, walked.steps[-1].name))
-            return
-        for observation in step.observations:
-            check.observe(region, observation)
-        for asked in outage.observations if outage is not None else ():
-            check.observe(region, asked)
-        check.judge(region, *step.judgements)
-        if name == "booking" and walked.row_observation is not None:
-            check.observe(region, walked.row_observation)
+        return self._walked
 
     def _walk_all(self) -> dict[str, Walked]:
         settings = self._platform.environment.settings
-        synthetic = settings.synthetic
-        if synthetic is None:
-            raise NotDescribedError("the environment lacks the section synthetic; add it")
+        synthetic = need(settings.synthetic, "the section synthetic")
         key = "|".join(
             sorted(region.services[synthetic.service] for region in settings.regions.values())
         )
@@ -128,7 +92,7 @@ class Journeys:
                 self._clean_left_overs(synthetic)
                 return self._platform.each_region(lambda region: self._walk(region, synthetic))
         except LeaseHeldError as exc:
-            self._held = str(exc)
+            self.held = str(exc)
             return {}
 
     def _walk(self, region: str, synthetic: Synthetic) -> Walked:
@@ -140,7 +104,7 @@ class Journeys:
                 walks.append(self._walk_once(region, synthetic, tag))
                 return (walks[-1].broken or walks[-1].steps[-1]).observations[-1]
 
-            reading = self._availability.reach(
+            reading = self._run.availability.reach(
                 region,
                 synthetic.service,
                 "the patient's journey",
@@ -175,8 +139,9 @@ class Journeys:
             dataclasses.replace(step, judgements=()) if step is broken else step
             for step in last.steps
         )
-        outage = self._outages.behind(region, broken.name) if _may_be_a_vendors(broken) else None
-        return Walked(steps, broken.name, confirmed, last.row_observation, outage)
+        found = _may_be_a_vendors(broken) and outage_behind(self._platform, region, broken.name)
+        outage, asks = found or (None, ())
+        return Walked(steps, broken.name, confirmed, last.row_observation, outage, asks)
 
     def _journey(self, region: str, synthetic: Synthetic, tag: str) -> Journey:
         patient = Patient.made_up(tag, synthetic.email_domain)
@@ -200,7 +165,7 @@ class Journeys:
     @contextlib.contextmanager
     def _records(self, region: str, synthetic: Synthetic, tag: str) -> Iterator[None]:
         """Journal that records will exist, and remove them whatever happens inside."""
-        journal = Journal(self._run_dir / NAME, self._platform.environment.settings.name)
+        journal = Journal(self._run.run_dir / NAME, self._platform.environment.settings.name)
         journal.intend(region, tag)
         try:
             yield
@@ -212,7 +177,7 @@ class Journeys:
         try:
             records.remove(tag, self._platform.call_deadline())
         except RemovalError as exc:
-            self._tell_problem(
+            self._run.problem(
                 f"synthetic records were left in {region}: {exc}; the next run removes them"
             )
         else:
@@ -221,7 +186,7 @@ class Journeys:
     def _clean_left_overs(self, synthetic: Synthetic) -> None:
         """Remove what earlier runs left: journalled by this checkout, or tagged and old."""
         name = self._platform.environment.settings.name
-        journals = sorted(self._run_dir.parent.glob(f"*/{NAME}"))
+        journals = sorted(self._run.run_dir.parent.glob(f"*/{NAME}"))
         for path, region, tag in left_over(journals, name):
             if region in self._platform.regions:
                 self._remove(region, synthetic, tag, Journal(pathlib.Path(path), name))
@@ -247,37 +212,45 @@ def _may_be_a_vendors(step: StepTaken) -> bool:
 
 
 def _row_judgement(observed: Observation[probes.postgres.RecordFound]) -> Judgement:
-    subject = "the booking in the database"
     if observed.failure is not None or observed.value is None:
-        return failures.instrument_error(subject, failures.failure_of(observed))
-    found = observed.value.found
-    return Judgement(
-        outcome=Outcome.PASS if found else Outcome.FAIL,
-        rule="row exists",
-        subject=subject,
-        sentence=f"{subject} {'is' if found else 'is not'} there",
-        observed="present" if found else "absent",
-        target="present",
-        clears="" if found else "a booking that arrives in the database",
-    )
+        failure = failures.failure_of(observed)
+        return failures.instrument_error("the booking in the database", failure)
+    return rules.row_exists(found=observed.value.found)
 
 
-def _blocked(name: str, broken: str) -> Judgement:
-    return Judgement(
-        outcome=Outcome.INCONCLUSIVE,
-        rule="blocked",
-        subject=name,
-        sentence=f"{name} could not be tried: blocked by the broken step “{broken}”",
-        clears=f"a working {broken}",
-        data={"blocked_by": broken},
-    )
+@when("a synthetic patient walks the journey in every region", target_fixture="journeys")
+def walk(run: Run) -> Journeys:
+    journeys = run.shared(Journeys)
+    journeys.walked()
+    return journeys
 
 
-def _held(name: str, holder: str) -> Judgement:
-    return Judgement(
-        outcome=Outcome.ERROR,
-        rule="lease",
-        subject=name,
-        sentence=f"{name} could not be tried: one run at a time writes synthetic records, and {holder}",
-        clears="that run ending",
-    )
+@then(parsers.parse("the {name} succeeds"))
+def succeeds(asked: Asked, journeys: Journeys, name: str) -> None:
+    if journeys.held is not None:
+        why = f"one run at a time writes synthetic records, and {journeys.held}"
+        sentence = f"{name} could not be tried: {why}"
+        asked.judge(unable(name, sentence, "that run ending", rule="lease"))
+    for region, walked in journeys.walked().items():
+        _judge_region(asked.check, region, name, walked)
+
+
+def _judge_region(check: Check, region: str, name: str, walked: Walked) -> None:
+    broke = walked.broke_at == name
+    if broke:
+        check.judge(region, *rules.read_with(walked.outage, walked.confirmed))
+    step = next((step for step in walked.steps if step.name == name), None)
+    if step is None:
+        broken = walked.steps[-1].name
+        sentence = f"{name} could not be tried: blocked by the broken step “{broken}”"
+        data = {"blocked_by": broken}
+        check.judge(
+            region, expect(None, name, sentence, f"a working {broken}", rule="blocked", data=data)
+        )
+        return
+    row = walked.row_observation if name == "booking" else None
+    for observed in (*step.observations, *(walked.asks if broke else ())):
+        check.observe(region, observed)
+    check.judge(region, *step.judgements)
+    if row is not None:
+        check.observe(region, row)
