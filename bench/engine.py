@@ -20,10 +20,12 @@ from gates.decide.outcome import Decision, Meaning
 from gates.decide.release import Release
 from gates.load import load_policy
 from probes.observation import Deadline
+from steps.cluster.clusters import Clusters
+from steps.kit.asked import Asked
 from steps.kit.availability import Availability
 from steps.kit.check import Check
 from steps.kit.platform import Platform
-from steps.service.health import Health
+from steps.service.endpoint import Endpoint
 
 RESULTS = 100_000
 ANSWER_SECONDS = 0.3
@@ -98,10 +100,12 @@ def _read_seconds(folder: pathlib.Path, addresses: list[str]) -> float:
         deadline=Deadline.after(60),
         run_id="bench",
     )
-    health = Health(platform, Availability(platform), Check("B-1", platform.regions), "api", "live")
-    health.read()
+    asked = Asked(platform, Check("B-1", platform.regions), platform.regions)
+    described, clusters = platform.endpoint("api", "live"), Clusters(platform)
+    endpoint = Endpoint(asked, Availability(platform), clusters, "api", described)
+    endpoint.read()
     started = time.perf_counter()
-    health.read(3)
+    endpoint.read(3)
     return time.perf_counter() - started
 
 

@@ -20,10 +20,13 @@ from probes.http import HttpTarget
 from probes.observation import Deadline, Observation
 from probes.prometheus import PrometheusTarget
 from prove.proof import Cases
+from steps.cluster.clusters import Clusters
+from steps.kit.asked import Asked
 from steps.kit.availability import Availability
 from steps.kit.check import Check
 from steps.kit.platform import Platform
-from steps.service.health import Health
+from steps.service.endpoint import Endpoint
+from steps.service.health import answers, reports_healthy
 from tests.steps.platforms import a_platform, a_policy
 
 PROMISE = "no bytes of a server break a probe, and none but a healthy answer pass for one"
@@ -137,10 +140,11 @@ def _unclear(observed: Observation[Any]) -> str | None:
 
 def _judged(platform: Platform, answer: _Answer, *, cut: bool) -> str | None:
     check = Check("PROVE-1", platform.regions)
-    health = Health(platform, Availability(platform), check, "api", "liveness")
-    readings = health.read()
-    health.answers(readings, 200)
-    health.says_healthy(readings)
+    asked, described = Asked(platform, check, check.regions), platform.endpoint("api", "liveness")
+    availability, clusters = Availability(platform), Clusters(platform)
+    endpoint = Endpoint(asked, availability, clusters, "api", described).read()
+    answers(endpoint, 200)
+    reports_healthy(endpoint)
     if check.outcome("eu") is Outcome.PASS and not answer.healthy() and not cut:
         return "an answer that is not healthy passed"
     return None

@@ -28,7 +28,7 @@ from steps.kit.run import Run
 from steps.kit.sentence import then, when
 from steps.kit.writer_lease import LeaseHeldError, writer_lease
 from steps.service import rules
-from steps.service.vendors import Asks, outage_behind
+from steps.service.outages import Asks, outage_behind
 
 LEASE_WAIT_SECONDS = 30.0
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
+import json
 import pathlib
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 from pytest_bdd.feature import get_feature
@@ -15,6 +18,8 @@ from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
 import conftest
 from bdd.features import feature_files, scenarios
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Meaning, Outcome
 from gates.load import load_catalogue
 from steps.kit.asked import Asked
 from steps.kit.availability import Availability
@@ -26,30 +31,49 @@ from steps.kit.traffic import TrafficLease
 from tests.checkout import ROOT
 
 
-def judged(check_id: str, platform: Platform, run_dir: pathlib.Path | None = None) -> Check:
-    """Run a check of the catalogue and return what it noted; what breaks it is raised."""
+def judged(
+    check_id: str, platform: Platform, *, run: Run | None = None, means: Meaning | None = None
+) -> Check:
+    """Run a check of the catalogue and return what it noted; what breaks it is raised.
+
+    `run` lets several checks share one; `means` is another meaning of a FAIL than the catalogue's.
+    """
+    if run is None:
+        with tempfile.TemporaryDirectory() as folder, a_run(platform, pathlib.Path(folder)) as own:
+            return judged(check_id, platform, run=own, means=means)
     row = next(one for one in load_catalogue() if one.id == check_id)
-    check = Check(check_id, platform.regions, row.on_fail)
-    with tempfile.TemporaryDirectory() as folder:
-        run_dir = run_dir or pathlib.Path(folder)
-        run = a_run(platform, run_dir)
-        known: dict[str, Any] = {
-            "run": run,
-            "check": check,
-            "asked": Asked(platform, check, platform.regions),
-        }
-        try:
-            for step in _steps()[check_id]:
-                _take(step, known)
-        finally:
-            run.events.close()
+    check = Check(check_id, platform.regions, means or row.on_fail)
+    asked = Asked(platform, check, platform.regions)
+    known: dict[str, Any] = {"run": run, "check": check, "asked": asked}
+    for step in _steps()[check_id]:
+        _take(step, known)
+    json.dumps([one.record() for one in all_of(check)], allow_nan=False)
     return check
 
 
-def a_run(platform: Platform, run_dir: pathlib.Path) -> Run:
-    """Return a run as plain pytest opens it, without an environment to bring up."""
+def all_of(check: Check, region: str | None = None) -> list[Judgement]:
+    """Return what was judged in one region, or in all."""
+    noted = check.noted()
+    return [one for each in ([region] if region else noted) for one in noted[each].judgements]
+
+
+def bad(check_id: str, platform: Platform, region: str = "eu") -> list[Judgement]:
+    """Run a check and return what it finds in a region that is not good."""
+    found = all_of(judged(check_id, platform), region)
+    return [one for one in found if one.outcome is not Outcome.PASS]
+
+
+def outcome(check_id: str, platform: Platform, region: str = "eu") -> Outcome | None:
+    """Run a check and return its outcome in a region."""
+    return judged(check_id, platform).outcome(region)
+
+
+@contextlib.contextmanager
+def a_run(platform: Platform, run_dir: pathlib.Path) -> Iterator[Run]:
+    """Yield a run as plain pytest opens it, without an environment to bring up."""
     lease = TrafficLease(platform.environment.settings.traffic.lease)
-    return Run(platform, Availability(platform), lease, Events(run_dir / EVENTS), run_dir)
+    with contextlib.closing(Events(run_dir / EVENTS)) as events:
+        yield Run(platform, Availability(platform), lease, events, run_dir)
 
 
 def _take(step: Step, known: dict[str, Any]) -> None:

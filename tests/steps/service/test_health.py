@@ -1,3 +1,5 @@
+"""Health endpoints: whatever a body holds, whoever answers, and behind which replica it stands."""
+
 from __future__ import annotations
 
 import itertools
@@ -15,41 +17,59 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from probes.http import HttpAnswer
 from probes.observation import Failure, FailureKind, Observation, utc_now
-from steps.kit.availability import Availability
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError
-from steps.service import health as module
-from steps.service.health import Health
+from steps.service import endpoint
+from steps.service.health_rules import worst_of
 from steps.service.replicas import MOST_ASKS, asks_for
 from tests.probes.servers import Behaviour, answer
-from tests.steps.moody import FAILING, HEALTHY, UP, moody, saying
+from tests.steps.moody import FAILING, HEALTHY, UP, Moody, moody, saying
 from tests.steps.platforms import HEALTH, a_platform, a_policy
+from tests.steps.scenarios import all_of
+from tests.steps.scenarios import judged as judged_by_id
 
 HTML = answer(b"<html>please log in</html>", content_type="text/html")
 NAMES = "Maria Musterfrau"
 HEADER = "X-Served-By"
 PODS = tuple(f"pod-{number}" for number in range(6))
+ANSWERS, HEALTHY_RELEASE, FAST = "IV-HEALTH-1", "IV-HEALTH-5", "IV-HEALTH-6"
+LISTS, SERVICES = "IV-HEALTH-4", "IV-HEALTH-8"
+ENDPOINTS = dict.fromkeys(("liveness", "database", "external"), HEALTH)
+EXTERNAL = {"service": "api", "endpoint": "external", "expected": ["mail", "pay"]}
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "PAUSE_SECONDS", 0)
+
+
+def checked(
+    folder: pathlib.Path,
+    service: Moody,
+    check_id: str,
+    means: Meaning = Meaning.HOLD,
+    *,
+    policy: dict[str, Any] | None = None,
+    **described: Any,
+) -> Check:
+    """Run a check on one region whose api answers so."""
+    api = {"health": ENDPOINTS, "replicas": 1, **described}
+    times = {"confirm": "30s" if means is Meaning.HOLD else "100ms", **(policy or {})}
+    platform = a_platform(
+        folder,
+        {"eu": service.url},
+        policy=a_policy(**times),
+        services={"api": api},
+        external=EXTERNAL,
+    )
+    return judged_by_id(check_id, platform, means=means)
 
 
 def judged(
-    folder: pathlib.Path, mood: Behaviour, rule: str, means: Meaning = Meaning.HOLD
-) -> tuple[Judgement, ...]:
-    """Read the endpoint once in one region and judge it by one rule."""
+    folder: pathlib.Path, mood: Behaviour, check_id: str, means: Meaning = Meaning.HOLD, **more: Any
+) -> list[Judgement]:
     with moody(mood) as service:
-        policy = a_policy(confirm="30s" if means is Meaning.HOLD else "100ms")
-        platform = a_platform(folder, {"eu": service.url}, policy=policy)
-        check = Check("IV-A-1", platform.regions, means)
-        health = Health(platform, Availability(platform), check, "api", "liveness")
-        readings = health.read()
-        {
-            "status": lambda: health.answers(readings, 200),
-            "healthy": lambda: health.says_healthy(readings),
-            "release": lambda: health.says_release(readings),
-            "lists": lambda: health.lists_services(readings, ("mail", "pay")),
-            "services": lambda: health.services_healthy(readings, ("mail", "pay")),
-        }[rule]()
-    json.dumps([one.record() for one in check.noted()["eu"].judgements], allow_nan=False)
-    return check.noted()["eu"].judgements
+        return all_of(checked(folder, service, check_id, means, **more))
 
 
 def body(**changes: Any) -> Behaviour:
@@ -60,83 +80,77 @@ MAIL, PAY = {"mail": {"status": "healthy"}}, {"pay": {"status": "healthy"}}
 
 
 @pytest.mark.parametrize(
-    ("rule", "mood"),
+    ("check_id", "mood"),
     [
-        ("status", body()),
-        ("healthy", body()),
-        ("release", body()),
-        ("lists", body(services={**MAIL, "pay": None})),
-        ("services", body(services={**MAIL, **PAY})),
+        (ANSWERS, body()),
+        (HEALTHY_RELEASE, body()),
+        (LISTS, body(services={**MAIL, "pay": None})),
+        (SERVICES, body(services={**MAIL, **PAY})),
     ],
-    ids=["status", "healthy", "release", "lists", "services"],
 )
 def test_a_body_as_the_runbook_shows_it_passes(
-    tmp_path: pathlib.Path, rule: str, mood: Behaviour
+    tmp_path: pathlib.Path, check_id: str, mood: Behaviour
 ) -> None:
-    assert {one.outcome for one in judged(tmp_path, mood, rule)} == {Outcome.PASS}
+    assert {one.outcome for one in judged(tmp_path, mood, check_id)} == {Outcome.PASS}
 
 
 WRONG_BODIES = {
-    "an HTML page": ("healthy", HTML, "HTML"),
-    "an empty body": ("healthy", answer(b""), "is empty"),
-    "a cut body": ("healthy", answer(b'{"status": "healthy"'), "broken or cut off"),
+    "an HTML page": (HEALTHY_RELEASE, HTML, "HTML"),
+    "an empty body": (HEALTHY_RELEASE, answer(b""), "is empty"),
+    "a cut body": (HEALTHY_RELEASE, answer(b'{"status": "healthy"'), "broken or cut off"),
     "a key twice": (
-        "healthy",
+        HEALTHY_RELEASE,
         answer(b'{"status": "healthy", "status": "healthy"}'),
         "same key twice",
     ),
-    "NaN": ("healthy", answer(b'{"status": "healthy", "x": NaN}'), "NaN"),
-    "a list": ("healthy", saying(["healthy"]), "another value"),
-    "a text": ("healthy", saying("healthy"), "another value"),
-    "a patient's name as status": ("healthy", body(status=NAMES), "a text of 16 characters"),
-    "a truth as status": ("healthy", body(status=True), "True"),
-    "no status": ("healthy", body(status=None), "None"),
-    "an object as status": ("healthy", body(status={"healthy": True}), "a value of type dict"),
-    "another version": ("release", body(version="1.1.0"), "“1.1.0”"),
-    "a tag as version": ("release", body(version="v1.2.0"), "“v1.2.0”"),
-    "a number as version": ("release", body(version=1.2), "1.2"),
-    "a login page with status 200": ("status", HTML, "JSON"),
-    "404": ("status", saying(HEALTHY, "404 Not Found"), "404"),
-    "204": ("status", saying(HEALTHY, "204 No Content"), "204"),
-    "a redirect": ("status", saying(HEALTHY, "302 Found"), "302"),
-    "one service missing": ("lists", body(services=MAIL), "lacks pay"),
-    "services as a list": ("lists", body(services=["mail", "pay"]), "lacks mail, pay"),
-    "no services": ("lists", body(), "lacks mail, pay"),
+    "NaN": (HEALTHY_RELEASE, answer(b'{"status": "healthy", "x": NaN}'), "NaN"),
+    "a list": (HEALTHY_RELEASE, saying(["healthy"]), "another value"),
+    "a text": (HEALTHY_RELEASE, saying("healthy"), "another value"),
+    "a patient's name as status": (HEALTHY_RELEASE, body(status=NAMES), "a text of 16 characters"),
+    "a truth as status": (HEALTHY_RELEASE, body(status=True), "True"),
+    "no status": (HEALTHY_RELEASE, body(status=None), "None"),
+    "an object as status": (
+        HEALTHY_RELEASE,
+        body(status={"healthy": True}),
+        "a value of type dict",
+    ),
+    "another version": (HEALTHY_RELEASE, body(version="1.1.0"), "“1.1.0”"),
+    "a tag as version": (HEALTHY_RELEASE, body(version="v1.2.0"), "“v1.2.0”"),
+    "a number as version": (HEALTHY_RELEASE, body(version=1.2), "1.2"),
+    "a login page with status 200": (ANSWERS, HTML, "JSON"),
+    "404": (ANSWERS, saying(HEALTHY, "404 Not Found"), "404"),
+    "204": (ANSWERS, saying(HEALTHY, "204 No Content"), "204"),
+    "a redirect": (ANSWERS, saying(HEALTHY, "302 Found"), "302"),
+    "one service missing": (LISTS, body(services=MAIL), "lacks pay"),
+    "services as a list": (LISTS, body(services=["mail", "pay"]), "lacks mail, pay"),
+    "no services": (LISTS, body(), "lacks mail, pay"),
     "a service down": (
-        "services",
+        SERVICES,
         body(services={**MAIL, "pay": {"status": "down"}}),
         "pay is “down”",
     ),
     "a service without an object": (
-        "services",
+        SERVICES,
         body(services={**MAIL, "pay": "healthy"}),
         "pay is None",
     ),
-    "a service missing": ("services", body(services=MAIL), "pay is None"),
-    "services that are null": ("services", body(services=None), "mail is None"),
+    "a service missing": (SERVICES, body(services=MAIL), "pay is None"),
+    "services that are null": (SERVICES, body(services=None), "mail is None"),
 }
 
 
-@pytest.mark.parametrize(("rule", "mood", "says"), WRONG_BODIES.values(), ids=WRONG_BODIES)
-def test_a_wrong_body_fails_where_it_holds_at_once_saying_what_is_wrong(
-    tmp_path: pathlib.Path, rule: str, mood: Behaviour, says: str
+@pytest.mark.parametrize("means", [Meaning.HOLD, Meaning.ROLLBACK])
+@pytest.mark.parametrize(("check_id", "mood", "says"), WRONG_BODIES.values(), ids=WRONG_BODIES)
+def test_a_wrong_body_fails_at_once_or_once_it_lasted_where_it_means_rollback(
+    tmp_path: pathlib.Path, check_id: str, mood: Behaviour, says: str, means: Meaning
 ) -> None:
     started = time.monotonic()
-    judgements = judged(tmp_path, mood, rule)
+    judgements = judged(tmp_path, mood, check_id, means)
     assert time.monotonic() - started < 5
-    assert Outcome.FAIL in {one.outcome for one in judgements}
-    assert any(says in one.sentence for one in judgements), judgements
-    assert NAMES not in str(judgements)
-
-
-@pytest.mark.parametrize(("rule", "mood", "says"), WRONG_BODIES.values(), ids=WRONG_BODIES)
-def test_a_wrong_body_fails_once_it_lasted_where_it_means_rollback(
-    tmp_path: pathlib.Path, rule: str, mood: Behaviour, says: str
-) -> None:
-    judgements = judged(tmp_path, mood, rule, Meaning.ROLLBACK)
-    failed = [one for one in judgements if one.outcome is Outcome.FAIL]
-    assert any(says in one.sentence for one in failed), judgements
-    assert all(re.search(r", for 0\.\d s \(asked \d+ times\)$", one.sentence) for one in failed)
+    failed = [one.sentence for one in judgements if one.outcome is Outcome.FAIL]
+    assert any(says in one for one in failed), judgements
+    lasted = [re.search(r", for 0\.\d s \(asked (once|\d+ times)\)$", one) for one in failed]
+    assert all(lasted) is (means is Meaning.ROLLBACK)
     assert NAMES not in str(judgements)
 
 
@@ -157,14 +171,11 @@ def test_a_wrong_body_fails_once_it_lasted_where_it_means_rollback(
 def test_one_bad_answer_of_any_kind_is_shown_and_the_policy_says_what_it_means(
     tmp_path: pathlib.Path, once: Behaviour, on_recovery: str, outcome: Outcome
 ) -> None:
+    policy = {"confirm": "20s", "on_recovery": on_recovery}
     with moody(UP, once) as service:
-        policy = a_policy(confirm="20s", on_recovery=on_recovery)
-        platform = a_platform(tmp_path, {"eu": service.url}, policy=policy)
-        check = Check("IV-A-1", platform.regions)
-        health = Health(platform, Availability(platform), check, "api", "liveness")
-        health.answers(health.read(), 200)
+        check = checked(tmp_path, service, ANSWERS, Meaning.ROLLBACK, policy=policy)
     assert check.outcome("eu") is outcome
-    assert "it answered again" in str(check.noted()["eu"].judgements)
+    assert "it answered again" in str(all_of(check))
 
 
 REFUSALS = {
@@ -180,11 +191,11 @@ REFUSALS = {
 
 @pytest.mark.parametrize("means", [Meaning.ROLLBACK, Meaning.HOLD])
 @pytest.mark.parametrize(("mood", "says"), REFUSALS.values(), ids=REFUSALS)
-@pytest.mark.parametrize("rule", ["status", "healthy"])
+@pytest.mark.parametrize("check_id", [ANSWERS, HEALTHY_RELEASE])
 def test_an_answer_that_refuses_the_gate_says_nothing_of_the_platform(
-    tmp_path: pathlib.Path, mood: Behaviour, says: str, rule: str, means: Meaning
+    tmp_path: pathlib.Path, mood: Behaviour, says: str, check_id: str, means: Meaning
 ) -> None:
-    (judgement,) = judged(tmp_path, mood, rule, means)
+    (judgement,) = judged(tmp_path, mood, check_id, means)
     assert judgement.outcome is Outcome.ERROR
     assert says in judgement.sentence
 
@@ -201,7 +212,7 @@ def test_a_cached_answer_is_no_answer(
     tmp_path: pathlib.Path, headers: dict[str, str], means: Meaning
 ) -> None:
     cached = answer(json.dumps(HEALTHY).encode(), headers=headers)
-    (judgement,) = judged(tmp_path, cached, "status", means)
+    (judgement,) = judged(tmp_path, cached, ANSWERS, means)
     assert judgement.outcome is Outcome.INCONCLUSIVE
     assert "was answered by a cache" in judgement.sentence
 
@@ -217,7 +228,7 @@ def test_an_answer_fetched_through_a_cache_counts(
     tmp_path: pathlib.Path, headers: dict[str, str]
 ) -> None:
     fetched = answer(json.dumps(HEALTHY).encode(), headers=headers)
-    assert {one.outcome for one in judged(tmp_path, fetched, "status")} == {Outcome.PASS}
+    assert {one.outcome for one in judged(tmp_path, fetched, ANSWERS)} == {Outcome.PASS}
 
 
 LATENCIES = {
@@ -235,21 +246,12 @@ LATENCIES = {
 
 @pytest.mark.parametrize(("latencies", "outcome"), LATENCIES.values(), ids=LATENCIES)
 def test_the_median_of_seven_latencies_decides_and_all_are_kept(
-    tmp_path: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
-    latencies: list[object],
-    outcome: Outcome,
+    tmp_path: pathlib.Path, latencies: list[object], outcome: Outcome
 ) -> None:
-    monkeypatch.setattr(module, "LATENCY_PAUSE_SECONDS", 0)
     with moody(body(), *(body(latency=one) for one in latencies)) as service:
-        platform = a_platform(tmp_path, {"eu": service.url})
-        check = Check("IV-A-1", platform.regions)
-        health = Health(platform, Availability(platform), check, "api", "liveness")
-        health.latency_below(health.read(module.LATENCY_PROBES), 50)
-    noted = check.noted()["eu"]
-    assert [one.outcome for one in noted.judgements] == [outcome, Outcome.PASS]
-    assert len(noted.observations) == 7
-    json.dumps(noted.judgements[0].record(), allow_nan=False)
+        check = checked(tmp_path, service, FAST, Meaning.ROLLBACK)
+    assert [one.outcome for one in all_of(check)] == [Outcome.PASS, outcome, Outcome.PASS]
+    assert len(check.noted()["eu"].observations) == 7
 
 
 @pytest.mark.parametrize(
@@ -261,84 +263,47 @@ def test_the_median_of_seven_latencies_decides_and_all_are_kept(
         (True, "latency is true or false"),
         ([3], "latency is a list"),
         (10**400, "latency is beyond all bounds"),
+        ("nothing", "latency is missing"),
     ],
 )
-def test_what_is_no_latency_is_named(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, latency: object, says: str
-) -> None:
-    monkeypatch.setattr(module, "LATENCY_PAUSE_SECONDS", 0)
-    (first, *_) = latency_judgements(tmp_path, body(latency=latency))
-    assert first.outcome is Outcome.FAIL
-    assert first.sentence.startswith(f"7 of 7 answers: {says}")
+def test_what_is_no_latency_is_named(tmp_path: pathlib.Path, latency: object, says: str) -> None:
+    mood = saying({"status": "healthy"}) if latency == "nothing" else body(latency=latency)
+    found = judged(tmp_path, mood, FAST)[1]
+    assert found.outcome is Outcome.FAIL
+    assert found.sentence.startswith(f"7 of 7 answers: {says}")
 
 
-def test_a_latency_that_is_missing_is_named(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "LATENCY_PAUSE_SECONDS", 0)
-    (first, *_) = latency_judgements(tmp_path, saying({"status": "healthy"}))
-    assert "latency is missing" in first.sentence
-
-
-def test_a_latency_is_not_believed_against_our_own_clock(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "LATENCY_PAUSE_SECONDS", 0)
-    said = body(latency=0.003)
-
+def test_a_latency_is_not_believed_against_our_own_clock(tmp_path: pathlib.Path) -> None:
     def late(connection: socket.socket, over: threading.Event) -> None:
         over.wait(0.6)
-        said(connection, over)
+        body(latency=0.003)(connection, over)
 
-    first, clock = latency_judgements(tmp_path, late)
-    assert first.outcome is Outcome.PASS
+    _, said, clock = judged(tmp_path, late, FAST)
+    assert said.outcome is Outcome.PASS
     assert clock.outcome is Outcome.FAIL
     assert "by the gate's own clock" in clock.sentence
 
 
-def latency_judgements(folder: pathlib.Path, mood: Behaviour) -> tuple[Judgement, ...]:
-    with moody(mood) as service:
-        platform = a_platform(folder, {"eu": service.url})
-        check = Check("IV-A-1", platform.regions, Meaning.HOLD)
-        health = Health(platform, Availability(platform), check, "api", "liveness")
-        health.latency_below(health.read(module.LATENCY_PROBES), 50)
-    return check.noted()["eu"].judgements
-
-
-def test_the_worst_reading_speaks_for_all_and_not_the_last(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "LATENCY_PAUSE_SECONDS", 0)
+def test_the_worst_reading_speaks_for_all_and_not_the_last(tmp_path: pathlib.Path) -> None:
     with moody(UP, *[body(status="unhealthy")] * 6) as service:
-        platform = a_platform(tmp_path, {"eu": service.url})
-        check = Check("IV-A-1", platform.regions, Meaning.HOLD)
-        health = Health(platform, Availability(platform), check, "api", "liveness")
-        health.says_healthy(health.read(7))
-    (judgement,) = check.noted()["eu"].judgements
+        judgement = all_of(checked(tmp_path, service, FAST))[0]
     assert judgement.outcome is Outcome.FAIL
     assert judgement.sentence.startswith("6 of 7 answers: api /health status is “unhealthy”")
 
 
 def test_a_wrong_answer_ends_the_reading_and_is_noted_once(tmp_path: pathlib.Path) -> None:
-    too_large = answer(b"x", headers={"Content-Length": "999999999"})
-    with moody(too_large) as service:
-        platform = a_platform(tmp_path, {"eu": service.url})
-        check = Check("IV-A-1", platform.regions, Meaning.HOLD)
-        health = Health(platform, Availability(platform), check, "api", "liveness")
-        readings = health.read(7)
-        health.answers(readings, 200)
-        health.says_healthy(readings)
+    with moody(answer(b"x", headers={"Content-Length": "999999999"})) as service:
+        check = checked(tmp_path, service, FAST)
     assert service.requests == 1
-    assert [one.outcome for one in check.noted()["eu"].judgements] == [Outcome.FAIL]
+    assert [one.outcome for one in all_of(check)] == [Outcome.FAIL]
 
 
 def test_an_endpoint_that_the_environment_does_not_describe_is_named(
     tmp_path: pathlib.Path,
 ) -> None:
     platform = a_platform(tmp_path, {"eu": "http://eu"})
-    check = Check("IV-A-1", platform.regions)
     with pytest.raises(NotDescribedError, match=r"lacks services\.api\.health\.cache; add it"):
-        Health(platform, Availability(platform), check, "api", "cache")
+        judged_by_id("IV-HEALTH-3", platform)
 
 
 class Replicas:
@@ -355,27 +320,14 @@ class Replicas:
 
 
 def of_six(
-    folder: pathlib.Path, behaviour: Behaviour, rule: str, means: Meaning, **described: Any
-) -> tuple[Judgement, ...]:
-    with moody(behaviour) as service:
-        api = {"health": {"liveness": HEALTH}, "replicas": 6, "replica_header": HEADER}
-        services = {"api": {**api, **described}}
-        platform = a_platform(folder, {"eu": service.url}, services=services)
-        check = Check("IV-A-1", platform.regions, means)
-        health = Health(platform, Availability(platform), check, "api", "liveness")
-        readings = health.read()
-        health.answers(readings, 200) if rule == "status" else health.says_release(readings)
-    return check.noted()["eu"].judgements
+    folder: pathlib.Path, mood: Behaviour, check_id: str = ANSWERS, **more: Any
+) -> list[Judgement]:
+    described = {"replicas": 6, "replica_header": HEADER, **more}
+    return judged(folder, mood, check_id, **{"means": Meaning.ROLLBACK, **described})
 
 
-@pytest.fixture
-def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LATENCY_PAUSE_SECONDS", 0)
-
-
-@pytest.mark.usefixtures("_no_pause")
 def test_six_good_replicas_pass_saying_how_they_were_met(tmp_path: pathlib.Path) -> None:
-    judgements = of_six(tmp_path, Replicas(), "status", Meaning.ROLLBACK)
+    judgements = of_six(tmp_path, Replicas())
     assert {one.outcome for one in judgements} == {Outcome.PASS}
     assert judgements[-1].sentence == "53 answers of api /health came from 6 replicas"
 
@@ -404,50 +356,38 @@ UNPROVED = {
 }
 
 
-@pytest.mark.usefixtures("_no_pause")
 @pytest.mark.parametrize(("replicas", "described", "says"), UNPROVED.values(), ids=UNPROVED)
 def test_replicas_of_which_one_may_not_have_been_met_are_undecided(
     tmp_path: pathlib.Path, replicas: Replicas, described: dict[str, Any], says: str
 ) -> None:
-    found = of_six(tmp_path, replicas, "status", Meaning.ROLLBACK, **described)[-1]
+    found = of_six(tmp_path, replicas, **described)[-1]
     assert found.outcome is Outcome.INCONCLUSIVE
     assert says in found.sentence
 
 
-@pytest.mark.usefixtures("_no_pause")
 def test_a_replica_that_stands_alone_needs_no_name(tmp_path: pathlib.Path) -> None:
-    alone = {"replicas": 1, "replica_header": None}
-    (judgement,) = of_six(tmp_path, UP, "status", Meaning.ROLLBACK, **alone)
+    (judgement,) = of_six(tmp_path, UP, replicas=1, replica_header=None)
     assert judgement.outcome is Outcome.PASS
 
 
-@pytest.mark.usefixtures("_no_pause")
 def test_one_old_replica_of_six_fails_the_release(tmp_path: pathlib.Path) -> None:
-    old = body(version="1.1.0")
-    judgements = of_six(tmp_path, Replicas(old), "release", Meaning.HOLD)
-    failed = [one for one in judgements if one.outcome is Outcome.FAIL]
-    assert [one.sentence for one in failed] == [
+    old = Replicas(body(version="1.1.0"))
+    judgements = of_six(tmp_path, old, HEALTHY_RELEASE, means=Meaning.HOLD)
+    assert [one.sentence for one in judgements if one.outcome is Outcome.FAIL] == [
         "9 of 53 answers: api /health version is “1.1.0”, wanted “1.2.0”"
     ]
 
 
-@pytest.mark.usefixtures("_no_pause")
 @pytest.mark.parametrize("on_recovery", ["hold", "pass"])
-@pytest.mark.parametrize("bad", [FAILING, saying({}, "404 Not Found")], ids=["500", "404"])
+@pytest.mark.parametrize("one_bad", [FAILING, saying({}, "404 Not Found")], ids=["500", "404"])
 def test_one_bad_replica_of_six_holds_whatever_a_recovery_means(
-    tmp_path: pathlib.Path, bad: Behaviour, on_recovery: str
+    tmp_path: pathlib.Path, one_bad: Behaviour, on_recovery: str
 ) -> None:
-    with moody(Replicas(UP, bad)) as service:
-        api = {"health": {"liveness": HEALTH}, "replicas": 6, "replica_header": HEADER}
-        policy = a_policy(confirm="20s", on_recovery=on_recovery)
-        platform = a_platform(tmp_path, {"eu": service.url}, policy=policy, services={"api": api})
-        check = Check("IV-A-1", platform.regions)
-        health = Health(platform, Availability(platform), check, "api", "liveness")
-        health.answers(health.read(), 200)
-    assert check.outcome("eu") is Outcome.INCONCLUSIVE
-    assert re.search(
-        r"9 of 5\d answers of api /health were bad", str(check.noted()["eu"].judgements)
-    )
+    policy = {"confirm": "20s", "on_recovery": on_recovery}
+    judgements = of_six(tmp_path, Replicas(UP, one_bad), policy=policy)
+    outcomes = {one.outcome for one in judgements}
+    assert outcomes - {Outcome.PASS} == {Outcome.INCONCLUSIVE}
+    assert re.search(r"9 of 5\d answers of api /health were bad", str(judgements))
 
 
 def test_a_fault_of_our_side_speaks_for_no_absence_beside_it() -> None:
@@ -456,9 +396,9 @@ def test_a_fault_of_our_side_speaks_for_no_absence_beside_it() -> None:
 
     away, wrong = seen(FailureKind.REFUSED), seen(FailureKind.PROTOCOL)
     ours = seen(FailureKind.CERTIFICATE_UNTRUSTED)
-    assert module.worst_of([wrong, away, ours]) is away
-    assert module.worst_of([ours, wrong, ours]) is wrong
-    assert module.worst_of([ours]) is ours
+    assert worst_of([wrong, away, ours]) is away
+    assert worst_of([ours, wrong, ours]) is wrong
+    assert worst_of([ours]) is ours
 
 
 @pytest.mark.parametrize(("replicas", "asks"), [(1, 1), (2, 17), (3, 26), (6, 53), (12, 109)])

@@ -1,8 +1,9 @@
+"""The platform's own tries of its external services, and its FHIR server."""
+
 from __future__ import annotations
 
-import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,17 +12,15 @@ from environments.yaml_file import ConfigurationError
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
 from sandbox.systems.service.fhir import FhirState, _statement
-from steps.kit.availability import Availability
+from settings.service import IntegrationTry
 from steps.kit.check import Check
-from steps.kit.platform import NotDescribedError, Platform
-from steps.service import integrations
-from steps.service.external import External
-from steps.service.fhir import FhirServer
-from steps.service.integrations import Tries
+from steps.kit.platform import NotDescribedError
+from steps.service.rules import try_worked
 from tests.probes.servers import closed_port
 from tests.steps.network_platform import findings
-from tests.steps.patient_server import PatientServer, patient_server
+from tests.steps.patient_server import Answer, PatientServer
 from tests.steps.platforms import a_platform
+from tests.steps.scenarios import judged
 
 PAY, PROTECTED = "POST /v1/test/pay", "GET /Patient/none"
 TRIES = {
@@ -52,30 +51,26 @@ FHIR = {
 FINE = {"a": {"b": "ok"}}
 
 
+TRIED, STATED = "D6.2-1", "D6.2-3"
+
+Checked = Callable[..., Check]
+
+
 @pytest.fixture
-def server() -> Iterator[PatientServer]:
-    with patient_server() as running:
-        running.always = {
-            PAY: (200, FINE),
-            PROTECTED: (401, {}),
-            "GET /metadata": (200, _statement(FhirState())),
-        }
-        yield running
+def checked(tmp_path: pathlib.Path, server: PatientServer) -> Checked:
+    """Return how to run a check on a platform that is sound, with other sections or regions."""
+    server.always = {
+        PAY: (200, FINE),
+        PROTECTED: (401, {}),
+        "GET /metadata": (200, _statement(FhirState())),
+    }
 
+    def run(check_id: str, regions: dict[str, str] | None = None, **sections: Any) -> Check:
+        own = {"integrations": TRIES, "fhir": FHIR, **sections}
+        own = {name: section for name, section in own.items() if section is not None}
+        return judged(check_id, a_platform(tmp_path, regions or {"eu": server.url}, **own))
 
-def tried(platform: Platform) -> Check:
-    check = Check("X-1", platform.regions)
-    Tries(platform, Availability(platform), check).judge("payment")
-    return check
-
-
-def stated(platform: Platform) -> Check:
-    check = Check("X-1", platform.regions)
-    fhir = FhirServer(platform, Availability(platform), check)
-    fhir.states_capabilities()
-    fhir.refuses_strangers()
-    json.dumps([one.record() for one in check.noted()["eu"].judgements], allow_nan=False)
-    return check
+    return run
 
 
 class TestTries:
@@ -101,15 +96,10 @@ class TestTries:
         ],
     )
     def test_an_answer_counts_by_its_status_and_its_words(
-        self,
-        tmp_path: pathlib.Path,
-        server: PatientServer,
-        answer: tuple[int, object],
-        outcome: str,
-        says: str,
+        self, server: PatientServer, checked: Checked, answer: Answer, outcome: str, says: str
     ) -> None:
         server.always[PAY] = answer
-        check = tried(a_platform(tmp_path, {"eu": server.url}, integrations=TRIES))
+        check = checked(TRIED)
         assert check.outcome("eu") == outcome
         assert says in "\n".join(findings(check))
 
@@ -134,38 +124,38 @@ class TestTries:
         self, content_type: str, body: bytes, outcomes: list[str]
     ) -> None:
         answer = HttpAnswer(200, {}, body, content_type, "1.1")
-        found = integrations._of("payment try", answer, {}, unavailable=False)
+        found = try_worked("payment try", answer, IntegrationTry(path="/pay"), unavailable=False)
         assert [one.outcome.value for one in found] == outcomes
 
     def test_a_failed_try_names_the_vendor_behind_it_with_contact_and_sla(
-        self, tmp_path: pathlib.Path, server: PatientServer
+        self, server: PatientServer, checked: Checked
     ) -> None:
         server.always[PAY] = (500, {})
-        platform = a_platform(tmp_path, {"eu": server.url}, integrations=TRIES, **EXTERNAL)
         assert "call help@payfast.example; they owe an answer within 30 min" in "\n".join(
-            findings(tried(platform))
+            findings(checked(TRIED, **EXTERNAL))
         )
 
-    def test_a_gate_without_network_says_nothing_of_it(self, tmp_path: pathlib.Path) -> None:
+    def test_a_gate_without_network_says_nothing_of_it(self, checked: Checked) -> None:
         away = {"eu": f"http://127.0.0.1:{closed_port()}"}
-        assert tried(a_platform(tmp_path, away, integrations=TRIES)).outcome("eu") is Outcome.ERROR
+        assert checked(TRIED, away).outcome("eu") is Outcome.ERROR
 
+    @pytest.mark.parametrize(
+        ("check_id", "sections", "names"),
+        [
+            (TRIED, {"integrations": None}, "section integrations"),
+            ("D6.2-2", {}, r"integrations\.tries\.notifications"),
+            (STATED, {"fhir": None}, "section fhir"),
+        ],
+    )
     def test_what_is_not_described_is_named(
-        self, tmp_path: pathlib.Path, server: PatientServer
+        self, checked: Checked, check_id: str, sections: dict[str, Any], names: str
     ) -> None:
-        check = Check("X-1", ("eu",))
-        bare = a_platform(tmp_path, {"eu": server.url})
-        with pytest.raises(NotDescribedError, match="section integrations"):
-            Tries(bare, Availability(bare), check)
-        platform = a_platform(tmp_path, {"eu": server.url}, integrations=TRIES)
-        with pytest.raises(NotDescribedError, match=r"integrations\.tries\.mail"):
-            Tries(platform, Availability(platform), check).judge("mail")
+        with pytest.raises(NotDescribedError, match=names):
+            checked(check_id, **sections)
 
-    def test_a_service_without_an_address_is_refused(
-        self, tmp_path: pathlib.Path, server: PatientServer
-    ) -> None:
+    def test_a_service_without_an_address_is_refused(self, checked: Checked) -> None:
         with pytest.raises(ConfigurationError, match="lacks an address for shop"):
-            a_platform(tmp_path, {"eu": server.url}, integrations={**TRIES, "service": "shop"})
+            checked(TRIED, integrations={**TRIES, "service": "shop"})
 
 
 class TestFhir:
@@ -192,38 +182,42 @@ class TestFhir:
     )
     def test_a_statement_is_read_by_the_published_model(
         self,
-        tmp_path: pathlib.Path,
         server: PatientServer,
+        checked: Checked,
         state: dict[str, Any],
         outcome: str,
         says: str,
     ) -> None:
         server.always["GET /metadata"] = (200, _statement(FhirState(**state)))
-        check = stated(a_platform(tmp_path, {"eu": server.url}, fhir=FHIR))
+        check = checked(STATED)
         assert check.outcome("eu") == outcome
         assert says in "\n".join(findings(check))
 
-    def test_a_statement_of_r5_is_read_by_the_model_of_r5(
-        self, tmp_path: pathlib.Path, server: PatientServer
+    @pytest.mark.parametrize(
+        ("state", "changes", "wanted"),
+        [
+            ({"fhir_version": "5.0.0"}, {"versionAlgorithmString": "semver"}, "5.0"),
+            ({}, {"description": "all of it " * 300_000}, "4.0"),
+        ],
+        ids=["of R5, by the model of R5", "megabytes, with every search parameter"],
+    )
+    def test_an_unusual_statement_is_read(
+        self,
+        server: PatientServer,
+        checked: Checked,
+        state: dict[str, Any],
+        changes: dict[str, Any],
+        wanted: str,
     ) -> None:
-        newest = {**_statement(FhirState(fhir_version="5.0.0")), "versionAlgorithmString": "semver"}
-        server.always["GET /metadata"] = (200, newest)
-        fhir = {**FHIR, "version": "5.0"}
-        assert findings(stated(a_platform(tmp_path, {"eu": server.url}, fhir=fhir))) == []
-
-    def test_a_server_with_every_resource_and_search_parameter_states_megabytes(
-        self, tmp_path: pathlib.Path, server: PatientServer
-    ) -> None:
-        long = {**_statement(FhirState()), "description": "all of it " * 300_000}
-        server.always["GET /metadata"] = (200, long)
-        assert findings(stated(a_platform(tmp_path, {"eu": server.url}, fhir=FHIR))) == []
+        server.always["GET /metadata"] = (200, {**_statement(FhirState(**state)), **changes})
+        assert findings(checked(STATED, fhir={**FHIR, "version": wanted})) == []
 
     def test_a_damaged_statement_names_the_places_and_nothing_of_the_answer(
-        self, tmp_path: pathlib.Path, server: PatientServer
+        self, server: PatientServer, checked: Checked
     ) -> None:
         damaged = {**_statement(FhirState()), "kind": 3, "Jane Doe": "sentinel"}
         server.always["GET /metadata"] = (200, damaged)
-        found = "\n".join(findings(stated(a_platform(tmp_path, {"eu": server.url}, fhir=FHIR))))
+        found = "\n".join(findings(checked(STATED)))
         assert "no valid CapabilityStatement" in found
         assert "kind" in found
         assert "Jane" not in found
@@ -231,54 +225,13 @@ class TestFhir:
 
     @pytest.mark.parametrize(("status", "outcome"), [(401, "PASS"), (403, "PASS"), (200, "FAIL")])
     def test_a_record_asks_for_a_login(
-        self, tmp_path: pathlib.Path, server: PatientServer, status: int, outcome: str
+        self, server: PatientServer, checked: Checked, status: int, outcome: str
     ) -> None:
         server.always[PROTECTED] = (status, {})
-        check = stated(a_platform(tmp_path, {"eu": server.url}, fhir=FHIR))
-        assert check.outcome("eu") == outcome
+        assert checked(STATED).outcome("eu") == outcome
 
     def test_a_server_that_is_away_fails_while_another_region_answers(
-        self, tmp_path: pathlib.Path, server: PatientServer
+        self, server: PatientServer, checked: Checked
     ) -> None:
-        regions = {"eu": f"http://127.0.0.1:{closed_port()}", "us": server.url}
-        check = stated(a_platform(tmp_path, regions, fhir=FHIR))
+        check = checked(STATED, {"eu": f"http://127.0.0.1:{closed_port()}", "us": server.url})
         assert (check.outcome("eu"), check.outcome("us")) == (Outcome.FAIL, Outcome.PASS)
-
-    def test_an_environment_without_one_says_so(
-        self, tmp_path: pathlib.Path, server: PatientServer
-    ) -> None:
-        platform = a_platform(tmp_path, {"eu": server.url})
-        with pytest.raises(NotDescribedError, match="section fhir"):
-            FhirServer(platform, Availability(platform), Check("X-1", ("eu",)))
-
-
-class TestVendorsThemselves:
-    @pytest.mark.parametrize(
-        ("status", "outcome", "says"),
-        [
-            (200, "PASS", ""),
-            (404, "PASS", ""),
-            (503, "FAIL", "Payfast fails for the gate too: call help@payfast.example"),
-            (None, "INCONCLUSIVE", "Payfast could not be asked by the gate"),
-        ],
-        ids=["up", "up, though not there", "down", "out of the gate's reach"],
-    )
-    def test_a_vendor_answers_the_gate(
-        self,
-        tmp_path: pathlib.Path,
-        server: PatientServer,
-        status: int | None,
-        outcome: str,
-        says: str,
-    ) -> None:
-        server.always["GET /status"] = (status or 200, {})
-        address = server.url if status else f"http://127.0.0.1:{closed_port()}"
-        (vendor,) = EXTERNAL["external"]["vendors"]
-        external = {**EXTERNAL["external"], "vendors": [{**vendor, "address": f"{address}/status"}]}
-        platform = a_platform(
-            tmp_path, {"eu": server.url}, services=EXTERNAL["services"], external=external
-        )
-        check = Check("X-1", platform.regions)
-        External.read(platform, Availability(platform), check).vendors_answer()
-        assert check.outcome("eu") == outcome
-        assert says in "\n".join(findings(check))

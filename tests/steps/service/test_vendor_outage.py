@@ -1,8 +1,9 @@
+"""Is it a vendor that is down? What the platform and the vendor itself say of a broken step."""
+
 from __future__ import annotations
 
 import datetime as dt
 import json
-import pathlib
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -14,12 +15,13 @@ from gates.decide.outcome import Decision, Outcome
 from probes.http import HttpAnswer
 from settings.service import ExternalServices, HealthEndpoint, JourneyStep, Vendor
 from smoke.journey import STEPS
-from steps.service.vendor_outage import Outage, Seen, read_with, reported_down
+from steps.service.rules import Outage, Seen, read_with, reported_down
 from tests.gates.decide.values import a_row
 from tests.probes.servers import closed_port
-from tests.steps.patient_server import PatientServer, patient_server
-from tests.steps.platforms import a_policy
-from tests.steps.service.test_journeys import AWAY, PAYMENT, Walk, a_walk
+from tests.steps.patient_server import Answer, PatientServer, patient_server
+from tests.steps.scenarios import all_of, judged
+from tests.steps.service.conftest import AWalk, Walk
+from tests.steps.service.test_journeys import AWAY, GOOD, PAYMENT, UNPAID
 
 PAY, MAIL = "pay", "mail"
 VENDOR: dict[str, Any] = {
@@ -39,6 +41,9 @@ def report(states: dict[str, Any]) -> dict[str, Any]:
     return {"services": {name: {"status": state} for name, state in states.items()}}
 
 
+BLOCKED = ["PASS", "PASS", "PASS", "INCONCLUSIVE", "INCONCLUSIVE"]
+
+
 def described(**vendor: Any) -> dict[str, Any]:
     section = {
         "service": "api",
@@ -46,14 +51,12 @@ def described(**vendor: Any) -> dict[str, Any]:
         "expected": [PAY, MAIL],
         "vendors": [{**VENDOR, **vendor}],
     }
-    return {"services": SERVICES, "external": section, "policy": a_policy()}
+    return {"services": SERVICES, "external": section}
 
 
-@pytest.fixture
-def server() -> Iterator[PatientServer]:
-    with patient_server() as serving_patients:
-        serving_patients.always = {PAYMENT: AWAY, REPORT: (200, report(PAY_DOWN))}
-        yield serving_patients
+@pytest.fixture(autouse=True)
+def _paying_fails(server: PatientServer) -> None:
+    server.always = {PAYMENT: AWAY, REPORT: (200, report(PAY_DOWN))}
 
 
 @pytest.fixture
@@ -67,7 +70,8 @@ def decision(walk: Walk) -> Decision:
     """Return what all steps of the journey decide together."""
     rows = [a_row(f"IV-FLOW-{number}") for number in range(1, len(STEPS) + 1)]
     results = [
-        RegionResult(row.id, "eu", walk.judged(name)) for row, name in zip(rows, STEPS, strict=True)
+        RegionResult(row.id, "eu", tuple(walk.judged(name)))
+        for row, name in zip(rows, STEPS, strict=True)
     ]
     return fold(rows, ["eu"], results, Stage.LIVE).decision
 
@@ -77,10 +81,10 @@ def test_the_environment_and_the_journey_name_the_same_steps() -> None:
 
 
 def test_a_vendor_that_alone_is_reported_down_holds_and_says_whom_to_call_and_who_decides(
-    tmp_path: pathlib.Path, server: PatientServer
+    server: PatientServer, a_walk: AWalk
 ) -> None:
-    walk = a_walk(tmp_path, server, **described())
-    assert list(walk.outcomes().values()) == ["PASS"] * 3 + ["INCONCLUSIVE"] * 2
+    walk = a_walk(**described())
+    assert walk.outcomes() == BLOCKED
     (found,) = walk.judged("payment")
     assert "status 503 for 0." in found.sentence
     assert "Either Payfast is down (call help@payfast.example" in found.sentence
@@ -92,11 +96,11 @@ def test_a_vendor_that_alone_is_reported_down_holds_and_says_whom_to_call_and_wh
 
 
 def test_an_answer_that_is_wrong_because_the_vendor_is_down_holds_too(
-    tmp_path: pathlib.Path, server: PatientServer
+    server: PatientServer, a_walk: AWalk
 ) -> None:
     server.always[PAYMENT] = (402, {})
-    walk = a_walk(tmp_path, server, **described())
-    assert walk.outcomes()["payment"] == "INCONCLUSIVE"
+    walk = a_walk(**described())
+    assert walk.outcomes() == BLOCKED
     assert decision(walk) is Decision.HOLD
 
 
@@ -130,72 +134,78 @@ def test_an_answer_that_is_wrong_because_the_vendor_is_down_holds_too(
     ],
 )
 def test_without_a_whole_report_of_just_this_vendor_the_failure_stands(
-    tmp_path: pathlib.Path, server: PatientServer, answer: tuple[int, object]
+    server: PatientServer, a_walk: AWalk, answer: Answer
 ) -> None:
     server.always[REPORT] = answer
-    walk = a_walk(tmp_path, server, **described())
-    assert walk.outcomes()["payment"] == "FAIL"
+    walk = a_walk(**described())
+    assert walk.outcomes() == UNPAID
     assert decision(walk) is Decision.ROLLBACK
 
 
 def test_a_vendor_that_the_broken_step_does_not_need_excuses_nothing(
-    tmp_path: pathlib.Path, server: PatientServer
+    server: PatientServer, a_walk: AWalk
 ) -> None:
-    walk = a_walk(tmp_path, server, **described(needed_by=["login"]))
-    assert walk.outcomes()["payment"] == "FAIL"
+    assert a_walk(**described(needed_by=["login"])).outcomes() == UNPAID
     assert REPORT not in server.asked
 
 
 def test_a_journey_that_works_never_asks_and_passes_whatever_is_reported(
-    tmp_path: pathlib.Path, server: PatientServer
+    server: PatientServer, a_walk: AWalk
 ) -> None:
     del server.always[PAYMENT]
-    walk = a_walk(tmp_path, server, **described())
-    assert walk.outcomes() == dict.fromkeys(STEPS, "PASS")
+    assert a_walk(**described()).outcomes() == GOOD
     assert REPORT not in server.asked
 
 
+RELEASE = "Payfast answers the gate: look at the release's own way to it"
+CALL = "which fails for the gate too: call help@payfast.example"
+ASKED = [
+    (200, (Outcome.FAIL, RELEASE), (Outcome.PASS, "")),
+    (401, (Outcome.FAIL, RELEASE), (Outcome.PASS, "")),
+    (
+        503,
+        (Outcome.INCONCLUSIVE, CALL),
+        (Outcome.FAIL, "Payfast fails for the gate too: call help@payfast.example"),
+    ),
+    (
+        None,
+        (Outcome.INCONCLUSIVE, "decides which"),
+        (Outcome.INCONCLUSIVE, "Payfast could not be asked by the gate"),
+    ),
+]
+
+
 @pytest.mark.parametrize(
-    ("status", "outcome", "says"),
-    [
-        (200, "FAIL", "Payfast answers the gate: look at the release's own way to it"),
-        (401, "FAIL", "Payfast answers the gate: look at the release's own way to it"),
-        (503, "INCONCLUSIVE", "which fails for the gate too: call help@payfast.example"),
-    ],
+    ("status", "of_the_step", "of_itself"),
+    ASKED,
+    ids=["up", "up, and refuses", "down", "out of the gate's reach"],
 )
 def test_a_vendor_asked_by_the_gate_itself_has_the_last_word(
-    tmp_path: pathlib.Path,
-    server: PatientServer,
+    a_walk: AWalk,
     vendor: PatientServer,
-    status: int,
-    outcome: str,
-    says: str,
+    status: int | None,
+    of_the_step: tuple[Outcome, str],
+    of_itself: tuple[Outcome, str],
 ) -> None:
-    vendor.always = {"GET /status": (status, {})}
-    walk = a_walk(tmp_path, server, **described(address=f"{vendor.url}/status"))
+    vendor.always = {"GET /status": (status or 200, {})}
+    url = vendor.url if status else f"http://127.0.0.1:{closed_port()}"
+    walk = a_walk(**described(address=f"{url}/status"))
     (found,) = walk.judged("payment")
-    assert found.outcome == outcome
-    assert says in found.sentence
-    assert decision(walk) is (Decision.ROLLBACK if outcome == "FAIL" else Decision.HOLD)
-
-
-def test_a_vendor_that_the_gate_can_not_reach_leaves_the_platforms_word(
-    tmp_path: pathlib.Path, server: PatientServer
-) -> None:
-    address = f"http://127.0.0.1:{closed_port()}"
-    walk = a_walk(tmp_path, server, **described(address=address))
-    (found,) = walk.judged("payment")
-    assert found.outcome is Outcome.INCONCLUSIVE
-    assert "decides which" in found.sentence
+    (*_, itself) = all_of(judged("D6.2-4", walk.platform))
+    for one, (outcome, says) in ((found, of_the_step), (itself, of_itself)):
+        assert one.outcome is outcome
+        assert says in one.sentence
+    rollback = found.outcome is Outcome.FAIL
+    assert decision(walk) is (Decision.ROLLBACK if rollback else Decision.HOLD)
 
 
 def test_a_platform_that_is_away_itself_is_never_excused_by_a_vendor(
-    tmp_path: pathlib.Path, vendor: PatientServer
+    server: PatientServer, a_walk: AWalk, vendor: PatientServer
 ) -> None:
-    gone = PatientServer(url=f"http://127.0.0.1:{closed_port()}")
+    server.url = f"http://127.0.0.1:{closed_port()}"
     sections = described(needed_by=["registration"], address=f"{vendor.url}/status")
-    walk = a_walk(tmp_path, gone, **sections, vantage_controls=[vendor.url])
-    assert walk.outcomes()["registration"] == "FAIL"
+    walk = a_walk(**sections, vantage_controls=[vendor.url])
+    assert walk.outcomes()[0] == "FAIL"
     assert "GET /status" not in vendor.asked
 
 
@@ -224,12 +234,12 @@ def test_reported_down_is_what_is_expected_and_not_healthy(
 @pytest.mark.parametrize("outcome", Outcome)
 def test_an_outage_never_makes_a_judgement_good(outcome: Outcome, seen: Seen) -> None:
     at = dt.datetime(2026, 1, 31, 22, tzinfo=dt.UTC)
-    outage = Outage(Vendor(**VENDOR), "api /health/external", at, seen, "the release manager", ())
+    outage = Outage(Vendor(**VENDOR), "api /health/external", at, seen, "the release manager")
     found = Judgement(outcome, "equals", "payment status", "payment status is 402, wanted 201")
     (read,) = read_with(outage, (found,))
-    if outcome is Outcome.FAIL:
-        assert read.outcome in {Outcome.FAIL, Outcome.INCONCLUSIVE}
-        assert read.sentence.startswith(found.sentence)
-        json.dumps(read.record(), allow_nan=False)
-    else:
+    if outcome is not Outcome.FAIL:
         assert read == found
+        return
+    assert read.outcome in {Outcome.FAIL, Outcome.INCONCLUSIVE}
+    assert read.sentence.startswith(found.sentence)
+    json.dumps(read.record(), allow_nan=False)
