@@ -171,7 +171,7 @@ def examine_grants(subject: Subject, section: Data) -> list[Finding]:
     target = subject.platform.postgres()
     if target is None:
         return []
-    observed = probes.grants.lacking(target, wanted(section), deadline=subject.deadline())
+    observed = probes.sessions.lacking(target, wanted(section), deadline=subject.deadline())
     if observed.value is None:
         return []
     return list(_rights(target.user, observed.value))
@@ -193,7 +193,7 @@ def wanted(section: Data) -> dict[str, list[str]]:
     return {name: sorted(set(of_it)) for name, of_it in columns.items()}
 
 
-def _rights(user: str, lacking: probes.grants.Lacking) -> Iterator[Finding]:
+def _rights(user: str, lacking: probes.sessions.Lacking) -> Iterator[Finding]:
     login = quoted(user)
     if lacking.sessions:
         sentence = f"the login {user} sees neither the connections of others nor the standbys"
@@ -207,7 +207,7 @@ def _rights(user: str, lacking: probes.grants.Lacking) -> Iterator[Finding]:
         yield _finding(Level.OK, "every column that is counted or followed can be read")
 
 
-def _grants(login: str, lacking: probes.grants.Lacking) -> Iterator[str]:
+def _grants(login: str, lacking: probes.sessions.Lacking) -> Iterator[str]:
     for schema in lacking.schemas:
         yield f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {login};"
     for (schema, table), columns in itertools.groupby(lacking.columns, lambda one: one[:2]):

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import probes
-from probes.observation import Deadline, Facts, FailureKind, Observation
-from probes.waiting import pause
+from probes.observation import Deadline, Facts, FailureKind, Observation, pause
 from settings import data as settings
 from settings.data import DataPolicy
 from steps.kit.expect import need

@@ -10,8 +10,7 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HttpAnswer
-from probes.observation import Observation
-from probes.waiting import pause
+from probes.observation import Observation, pause
 from settings.service import HealthEndpoint
 from steps.cluster.clusters import Clusters
 from steps.kit import failures
