@@ -7,8 +7,11 @@ import dataclasses
 import random
 from typing import Any
 
+from gates.load import load_policy
+from load._conclude import LoadRecord, conclude
 from load._engine._tally import Tally
 from load._run import Moment, Plan, Run, Stage, Worker
+from settings.load import LoadPolicy
 
 BEGAN_AT = 1_790_000_000
 SECONDS = 30
@@ -120,21 +123,42 @@ def valid_run(**changes: Any) -> Run:
     return dataclasses.replace(valid, **changes)
 
 
-def with_tally(**changes: Any) -> Run:
+def with_eu(tally: Tally, **changes: Any) -> Run:
     """Return the valid run with another tally in one region."""
-    return valid_run(tallies={**_TALLIES, (1, "eu"): a_tally(**changes)})
+    return valid_run(tallies={**_TALLIES, (1, "eu"): tally}, **changes)
+
+
+def with_worker(name: str = "worker-2", **changes: Any) -> Run:
+    """Return the valid run with another second worker."""
+    return valid_run(workers=(a_worker(), a_worker(name, **changes)))
+
+
+def load_rules() -> LoadPolicy:
+    """Return the committed policy of load runs."""
+    policy = load_policy().load
+    if policy is None:
+        raise LookupError("gates/policy has no section load")
+    return policy
+
+
+POLICY = load_rules()
+
+
+def concluded(run: Run, **baseline: Any) -> LoadRecord:
+    """Return the record of a run, judged by the committed policy."""
+    return conclude(run, POLICY, **baseline)
 
 
 def failed_run() -> Run:
     """Return a run in which one region answers slowly and every fortieth time with an error."""
-    return with_tally(bad_every=40, slow_seconds=4.0)
+    return with_eu(a_tally(bad_every=40, slow_seconds=4.0))
 
 
 def invalid_run() -> Run:
     """Return a run whose generator lagged, on a full core, and lost a worker."""
     lost = a_worker("worker-2", lost=True, moments=())
     return dataclasses.replace(
-        with_tally(lag_seconds=0.4, late=900, slow_seconds=0.9),
+        with_eu(a_tally(lag_seconds=0.4, late=900, slow_seconds=0.9)),
         workers=(a_worker(cpu_share=0.93), lost),
         interrupted="Ctrl-C",
     )

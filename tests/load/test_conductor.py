@@ -273,8 +273,7 @@ def test_a_wall_clock_that_is_set_changes_nothing(
 
 @pytest.mark.parametrize("model", ["open", "closed"])
 def test_a_rate_that_only_shows_in_the_run_keeps_to_what_the_environment_allows(
-    workers: Workers,
-    model: Literal["open", "closed"],
+    workers: Workers, model: Literal["open", "closed"]
 ) -> None:
     stages = () if model == "open" else (Stage(0, 1, 60),)
     conductor = Conductor(

@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 
-from gates.load import load_policy
-from load._conclude import conclude
 from load._run import Run
 from reports import load_page, load_plain
 from reports.load_record import DamagedLoadRecordError
@@ -36,10 +34,8 @@ _VOID = {"meta"}
 
 @functools.cache
 def record(name: str) -> dict[str, Any]:
-    policy = load_policy().load
-    assert policy is not None
-    baseline = conclude(runs.valid_run(), policy) if name == "fail" else None
-    return conclude(RUNS[name](), policy, baseline=baseline)
+    baseline = runs.concluded(runs.valid_run()) if name == "fail" else None
+    return runs.concluded(RUNS[name](), baseline=baseline)
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -131,9 +127,7 @@ def test_whatever_a_run_brings_is_shown_and_not_obeyed() -> None:
     )
     tally = runs.a_tally(bad_every=40, trouble=HOSTILE)
     tally.endpoints[HOSTILE] = tally.endpoints.pop("login")
-    policy = load_policy().load
-    assert policy is not None
-    made = conclude(dataclasses.replace(run, tallies={(1, "eu"): tally}), policy)
+    made = runs.concluded(dataclasses.replace(run, tallies={(1, "eu"): tally}))
     text = load_page.render(made)
     assert "<script" not in text
     assert not re.search("[\x1b\u202e]", text)
