@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gates.decide.outcome import Outcome
-from load.verdict import LoadFacts, LoadResult, StageFacts, WorkerFacts, judge
+from load.verdict import LoadFacts, LoadResult, StageFacts, judge
 from tests.gates.decide.values import PROPERTY
 from tests.load.verdict.values import (
     POLICY,
@@ -19,6 +19,7 @@ from tests.load.verdict.values import (
     valid_run,
     with_endpoint,
     with_stage,
+    with_worker,
 )
 from tests.tables import cases
 
@@ -47,7 +48,7 @@ def test_a_valid_run_passes_with_zero() -> None:
 @cases(
     "facts words",
     {
-        "no stage was measured": (valid_run(stages=()), ""),
+        "no stage was measured": (valid_run(stages=()), "no stage was measured"),
         "never began": (with_stage(lasted_seconds=None), "it never began: steady"),
         "ended early": (with_stage(lasted_seconds=50.0), "lasted 50 s of 60 s"),
         "no endpoint": (with_stage(endpoints=()), "no events"),
@@ -87,22 +88,20 @@ def test_a_valid_run_passes_with_zero() -> None:
         "lost arrivals": (with_stage(due=N + 1), "1 requests are not accounted for"),
         "more than planned": (with_stage(sent_by_second=(110,) * 60), "sent 6,600 in 60 s"),
         "no port left": (with_endpoint(own=1), "1 requests found no port"),
+        "an address": (with_stage(unreached=("127.0.0.2",)), "127.0.0.2 took no connection"),
         "a lost worker": (
-            valid_run(workers=(a_worker(), a_worker(name="two", lost=True))),
+            with_worker(lost=True),
             "1 of 2 workers told everything: two went silent",
         ),
         "a worker missing": (valid_run(workers=(a_worker(),)), "1 of 2 workers"),
         "no worker": (valid_run(workers=(), expected_workers=0), "0 of 1 workers"),
-        "a clock that is behind": (
-            valid_run(workers=(a_worker(), a_worker(clock_skew_seconds=-0.6))),
-            "600 ms off the master's",
-        ),
+        "a clock that is behind": (with_worker(clock_skew_seconds=-0.6), "600 ms off the master's"),
         "a clock unknown": (
-            valid_run(workers=(a_worker(), a_worker(clock_skew_seconds=math.nan))),
+            with_worker(clock_skew_seconds=math.nan),
             "nobody knows how far the clock",
         ),
         "a throttled worker": (
-            valid_run(workers=(a_worker(), a_worker(throttled_periods=1))),
+            with_worker(throttled_periods=1),
             "denied the processor in 1 periods",
         ),
         "interrupted": (valid_run(interrupted="Ctrl-C"), "ended early: Ctrl-C"),
@@ -167,95 +166,68 @@ def test_a_failure_stands_beside_a_shortfall_only_if_the_generator_is_not_its_ca
     assert judge(facts, POLICY).result is result
 
 
-def test_a_throttled_generators_latency_is_its_own() -> None:
-    facts = dataclasses.replace(
-        with_endpoint(slow=SLOW, slow_service=SLOW), workers=(a_worker(throttled_periods=9),)
-    )
-    assert judge(facts, POLICY).result is INVALID
+TEN_A_SECOND = a_stage(
+    rps=10.0,
+    planned_seconds=300.0,
+    lasted_seconds=300.0,
+    due=3000,
+    sent=3000,
+    sent_by_second=(8, 12, *(10,) * 298),
+    endpoints=(an_endpoint(requests=3000),),
+)
+ALONE: dict[str, Any] = {"workers": (a_worker(),), "expected_workers": 1}
+
+
+def sent(arrivals: Arrivals, *first_and_last: int) -> LoadFacts:
+    """Return a run with so many requests in its first and last second, and 96 in each other one."""
+    first, last = first_and_last
+    stage = a_stage(sent_by_second=(first, *(96,) * 58, last))
+    return valid_run(arrivals=arrivals, stages=(stage,))
 
 
 @cases(
-    "own result",
+    "facts result",
     {
-        "a healthy generator was refused: the platform failed": (0, FAIL),
-        "the generator found no route, name or authority: undecided": (N, INVALID),
+        "a throttled generator's latency is its own": (
+            valid_run(
+                stages=with_endpoint(slow=SLOW, slow_service=SLOW).stages,
+                workers=(a_worker(throttled_periods=9),),
+            ),
+            INVALID,
+        ),
+        "a healthy generator was refused: the platform failed": (with_endpoint(failed=N), FAIL),
+        "the generator found no route, name or authority: undecided": (
+            with_endpoint(failed=N, own=N),
+            INVALID,
+        ),
+        "errors that were measured before an interruption": (
+            dataclasses.replace(with_endpoint(failed=30), interrupted="Ctrl-C"),
+            FAIL,
+        ),
+        "errors that were measured before a worker was lost": (
+            dataclasses.replace(with_endpoint(failed=30), workers=with_worker(lost=True).workers),
+            FAIL,
+        ),
+        "three deviations of chance": (sent("poisson", 100, 5768 - 5668), PASS),
+        "one more than three": (sent("poisson", 100, 5767 - 5668), INVALID),
+        "half a per cent": (sent("uniform", 200, 5970 - 5768), PASS),
+        "a request more than half a per cent": (sent("uniform", 200, 5969 - 5768), INVALID),
+        "five deviations of chance in a second": (sent("poisson", 50, 382), PASS),
+        "one more than five": (sent("poisson", 49, 383), INVALID),
+        "five per cent in a second": (sent("uniform", 95, 337), PASS),
+        "a request more than five per cent": (sent("uniform", 94, 338), INVALID),
+        "evenly spaced, a border missed by each of two workers": (
+            valid_run(arrivals="uniform", stages=(TEN_A_SECOND,)),
+            PASS,
+        ),
+        "evenly spaced, a border missed twice by one worker": (
+            valid_run(arrivals="uniform", stages=(TEN_A_SECOND,), **ALONE),
+            INVALID,
+        ),
     },
 )
-def test_a_target_that_never_answered(own: int, result: LoadResult) -> None:
-    assert judge(with_endpoint(failed=N, own=own), POLICY).result is result
-
-
-def test_a_run_without_a_measured_stage_says_so() -> None:
-    facts = valid_run(stages=())
-    assert judge(facts, POLICY).result is INVALID
-    assert "no stage was measured" in said(facts)
-
-
-def test_an_address_that_took_no_connection_is_named_and_forbids_a_pass() -> None:
-    facts = with_stage(unreached=("127.0.0.2",))
-    assert judge(facts, POLICY).result is INVALID
-    assert "127.0.0.2 took no connection" in said(facts)
-
-
-@cases(
-    "interrupted workers",
-    {
-        "interrupted": ("Ctrl-C", (a_worker(), a_worker(name="two"))),
-        "a worker lost": ("", (a_worker(lost=True), a_worker())),
-    },
-)
-def test_errors_that_were_measured_stay_measured(
-    interrupted: str, workers: tuple[WorkerFacts, ...]
-) -> None:
-    facts = dataclasses.replace(with_endpoint(failed=30), interrupted=interrupted, workers=workers)
-    assert judge(facts, POLICY).result is FAIL
-
-
-@cases(
-    "arrivals sent result",
-    {
-        "three deviations of chance": ("poisson", 5768, PASS),
-        "one more": ("poisson", 5767, INVALID),
-        "half a per cent": ("uniform", 5970, PASS),
-        "a request more": ("uniform", 5969, INVALID),
-    },
-)
-def test_chance_is_no_shortfall(arrivals: Arrivals, sent: int, result: LoadResult) -> None:
-    seconds = (*(sent // 60,) * 59, sent - 59 * (sent // 60))
-    facts = valid_run(arrivals=arrivals, stages=(a_stage(sent_by_second=seconds),))
+def test_what_a_run_amounts_to(facts: LoadFacts, result: LoadResult) -> None:
     assert judge(facts, POLICY).result is result
-
-
-@cases(
-    "arrivals worst result",
-    {
-        "five deviations of chance": ("poisson", 50, PASS),
-        "one more": ("poisson", 49, INVALID),
-        "five per cent": ("uniform", 95, PASS),
-        "a request more": ("uniform", 94, INVALID),
-    },
-)
-def test_chance_in_a_second_is_no_shortfall(
-    arrivals: Arrivals, worst: int, result: LoadResult
-) -> None:
-    seconds = (worst, *(100,) * 58, 200 - worst)
-    facts = valid_run(arrivals=arrivals, stages=(a_stage(sent_by_second=seconds),))
-    assert judge(facts, POLICY).result is result
-
-
-def test_evenly_spaced_arrivals_may_miss_a_border_once_for_each_worker() -> None:
-    slow = a_stage(
-        rps=10.0,
-        planned_seconds=300.0,
-        lasted_seconds=300.0,
-        due=3000,
-        sent=3000,
-        sent_by_second=(8, 12, *(10,) * 298),
-        endpoints=(an_endpoint(requests=3000),),
-    )
-    assert judge(valid_run(arrivals="uniform", stages=(slow,)), POLICY).result is PASS
-    alone = valid_run(arrivals="uniform", stages=(slow,), workers=(a_worker(),), expected_workers=1)
-    assert judge(alone, POLICY).result is INVALID
 
 
 def test_a_closed_model_proves_nothing_and_disproves_as_any_other() -> None:

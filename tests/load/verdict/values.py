@@ -94,3 +94,8 @@ def with_stage(**changes: Any) -> LoadFacts:
 def with_endpoint(**changes: Any) -> LoadFacts:
     """Return the valid run with one change at the one endpoint of one region."""
     return with_stage(endpoints=(an_endpoint(**changes),))
+
+
+def with_worker(**changes: Any) -> LoadFacts:
+    """Return the valid run with one change at one of its workers."""
+    return valid_run(workers=(a_worker(), a_worker(name="two", **changes)))
