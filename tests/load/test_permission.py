@@ -15,6 +15,14 @@ from tests.environments.files import SECRETS, VALID, changed, loaded, write
 from tests.tables import cases
 
 _EU, _US = "https://eu.clinic.example", "https://us.clinic.example"
+_ALL, _HERE = "https://api.clinic.example", "http://127.0.0.1:8080"
+_NO_ADDRESSES = (
+    "127.0.0.1:80", "http://u:hunter2@127.0.0.1", "http://127.0.0.1:99999", "http://[::1", "",
+)  # fmt: skip
+_NO_ADDRESS = (
+    "--host: must be an http(s) address without user, query or fragment, such as "
+    "http://127.0.0.1:8080."
+)
 _LOAD = "load: {allowed: true, service: api, max_rps: 500}\n"
 _LOCAL = (
     VALID.replace("name: clinic", "name: local", 1)
@@ -96,52 +104,38 @@ class TestWhereItMaySend:
         assert (found.environment, found.max_rps) == ("clinic", 500)
         assert (found.load.accounts, found.load.headers) == (100, {"X-Synthetic-Traffic": "1"})
 
-    def test_to_one_region(self, clinic: Loaded) -> None:
-        assert permitted(clinic, region="us").addresses == {"us": _US}
-
-    def test_never_to_a_region_that_is_not_there(self, clinic: Loaded) -> None:
-        assert refused(clinic, region="ap") == (
-            "--region ap: clinic has no such region; choose eu, us."
-        )
+    @cases(
+        "asked addresses",
+        {
+            "one region": ({"region": "us"}, {"us": _US}),
+            "a region by its address": ({"host": _US}, {"us": _US}),
+            "with a slash": ({"host": f"{_US}/"}, {"us": _US}),
+            "with its port": ({"host": f"{_US}:443"}, {"us": _US}),
+            "in capitals": ({"host": _US.replace("us.clinic", "US.Clinic")}, {"us": _US}),
+            "the one before all regions": ({"host": _ALL}, {PUBLIC: _ALL}),
+            "loopback, such as a null server": ({"host": _HERE}, {HOST: _HERE}),
+            "loopback by name": ({"host": "http://localhost:80"}, {HOST: "http://localhost:80"}),
+            "loopback by version 6": ({"host": "http://[::1]:80"}, {HOST: "http://[::1]:80"}),
+            "loopback for a region": ({"host": _HERE, "region": "eu"}, {"eu": _HERE}),
+        },
+    )
+    def test_and_to_what_is_asked_for(
+        self, asked: dict[str, str], addresses: dict[str, str], clinic: Loaded
+    ) -> None:
+        assert permitted(clinic, **asked).addresses == addresses
 
     @pytest.mark.parametrize(
-        "host", [_US, f"{_US}/", f"{_US}:443", _US.replace("us.clinic", "US.Clinic")]
-    )
-    def test_a_host_that_is_a_regions_address_is_that_region(
-        self, host: str, clinic: Loaded
-    ) -> None:
-        assert permitted(clinic, host=host).addresses == {"us": _US}
-
-    @cases(
-        "host key",
-        {
-            "the one before all regions": ("https://api.clinic.example", PUBLIC),
-            "loopback, such as a null server": ("http://127.0.0.1:8080", HOST),
-            "loopback by name": ("http://localhost:8080", HOST),
-            "loopback by version 6": ("http://[::1]:8080", HOST),
-        },
-    )
-    def test_a_host_of_its_own_or_loopback_is_sent_to(
-        self, host: str, key: str, clinic: Loaded
-    ) -> None:
-        assert permitted(clinic, host=host).addresses == {key: host.rstrip("/")}
-
-    def test_a_loopback_host_counts_for_the_region_that_is_named(self, clinic: Loaded) -> None:
-        found = permitted(clinic, region="eu", host="http://127.0.0.1:8080")
-        assert found.addresses == {"eu": "http://127.0.0.1:8080"}
-
-    @cases(
         "host",
-        {
-            "a stranger": "https://somebody.example",
-            "a region without TLS": "http://us.clinic.example",
-            "another port of a region": f"{_US}:8443",
-            "another path of a region": f"{_US}/v2",
-            "a private network": "http://10.0.0.1",
-            "a name that begins as loopback": "http://127.0.0.1.somebody.example",
-            "loopback written as one number": "http://2130706433",
-            "every address at once": "http://0.0.0.0:80",
-        },
+        [
+            "https://somebody.example",
+            "http://us.clinic.example",
+            f"{_US}:8443",
+            f"{_US}/v2",
+            "http://10.0.0.1",
+            "http://127.0.0.1.somebody.example",
+            "http://2130706433",
+            "http://0.0.0.0:80",
+        ],
     )
     def test_a_strangers_host_is_refused(self, host: str, clinic: Loaded) -> None:
         sentence = refused(clinic, host=host).replace(str(clinic.path), "clinic.yaml")
@@ -150,22 +144,24 @@ class TestWhereItMaySend:
             "out, or name one of them."
         )
 
-    def test_another_regions_host_is_refused(self, clinic: Loaded) -> None:
-        assert refused(clinic, region="eu", host=_US) == (
-            f"--host {_US}: is us's address and not eu's; name one."
-        )
-
-    @pytest.mark.parametrize(
-        "host",
-        ["127.0.0.1:80", "http://u:hunter2@127.0.0.1", "http://127.0.0.1:99999", "http://[::1", ""],
+    @cases(
+        "asked sentence",
+        {
+            "no such region": (
+                {"region": "ap"},
+                "--region ap: clinic has no such region; choose eu, us.",
+            ),
+            "another region's host": (
+                {"region": "eu", "host": _US},
+                f"--host {_US}: is us's address and not eu's; name one.",
+            ),
+            **{host or "nothing": ({"host": host}, _NO_ADDRESS) for host in _NO_ADDRESSES},
+        },
     )
-    def test_what_is_no_address_is_refused_without_showing_it(
-        self, host: str, clinic: Loaded
+    def test_what_makes_no_sense_is_refused_without_showing_it(
+        self, asked: dict[str, str], sentence: str, clinic: Loaded
     ) -> None:
-        assert refused(clinic, host=host) == (
-            "--host: must be an http(s) address without user, query or fragment, such as "
-            "http://127.0.0.1:8080."
-        )
+        assert refused(clinic, **asked) == sentence
 
 
 @pytest.mark.usefixtures("secrets")

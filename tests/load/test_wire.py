@@ -197,22 +197,3 @@ def test_what_nobody_asked_for_ends_the_connection() -> None:
             assert not connection.usable
 
     uvloop.run(talk())
-
-
-def test_two_answers_to_one_request_are_no_answer_to_the_next() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(HELLO + HELLO)
-        await asyncio.sleep(10)
-
-    async def talk() -> None:
-        async with scripted(serve) as port:
-            one = Talk()
-            connection = await one.open(port)
-            connection.ask(ASK)
-            assert (await one.answer()).status == 200
-            await asyncio.wait_for(one.gone.wait(), 5)
-            assert one.answers.empty()
-            assert not connection.usable
-
-    uvloop.run(talk())
