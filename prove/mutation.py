@@ -24,7 +24,7 @@ MUTANTS, SCORE = 600, 0.92
 RULES = (
     "gates/decide/*.py",
     "load/verdict/*.py",
-    "steps/cluster/config_change.py",
+    "steps/cluster/config_rules.py",
     "steps/data/rules.py",
     "steps/data/migration_rules.py",
     "steps/delivery/json_shapes.py",
@@ -42,7 +42,7 @@ RULES = (
 TESTS = (
     "tests/gates/decide",
     "tests/load/verdict",
-    "tests/steps/cluster/test_config_change.py",
+    "tests/steps/cluster/test_config_rules.py",
     "tests/steps/data/test_migrations.py",
     "tests/steps/delivery/test_openapi.py",
     "tests/steps/flags/test_changes.py",

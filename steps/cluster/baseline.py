@@ -11,7 +11,7 @@ import probes
 from environments.store import DamagedRecordError, StoreError
 from probes.kubernetes.objects import Deployment
 from steps.cluster.clusters import EACH, Clusters, Look
-from steps.cluster.rollout import restart_key
+from steps.cluster.rules import restart_key
 from steps.kit import failures
 from steps.kit.baseline import CannotCollectError, NoBaselineError, load_baseline
 from steps.kit.platform import Platform

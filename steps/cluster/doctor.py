@@ -10,7 +10,7 @@ import probes
 from probes.kubernetes.objects import ClusterHealth, Pod, Traffic, Workload
 from probes.observation import Failure, FailureKind, Observation
 from settings.cluster import Kubernetes
-from steps.cluster import cluster_health, release_logs, running_images
+from steps.cluster import pod_rules, release_logs, room_rules
 from steps.cluster.clusters import Clusters, few
 from steps.kit.failures import failure_of
 from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
@@ -47,7 +47,7 @@ def examine_kubernetes(subject: Subject, region: str, section: Kubernetes) -> li
     if strange is not None:
         return [strange]
     pods = [one for one in found.value.pods if one.workload and one.ready]
-    whole = cluster_health.whole(clusters, region)
+    whole = room_rules.whole(clusters, region)
     wrong = [
         *_named(subject, region, section, pods),
         *_of_pods(subject, region, section, pods),
@@ -134,7 +134,7 @@ def _of_pods(
 ) -> Iterator[Finding]:
     """Yield what is wrong with the container and the image that the environment names."""
     for pod in pods[:1]:
-        images = {one.name: running_images.image_name(one.image) for one in pod.containers}
+        images = {one.name: pod_rules.image_name(one.image) for one in pod.containers}
         if section.container not in images:
             yield _absent(
                 subject, region, "container", f"container “{section.container}” in its pods"

@@ -8,7 +8,7 @@ import probes
 from gates.decide.judgement import Judgement
 from probes.kubernetes.objects import LogLevels, Pod
 from probes.observation import Observation
-from steps.cluster import running_images
+from steps.cluster import pod_rules
 from steps.cluster.clusters import ENDPOINTS_SETTLE_SECONDS, Clusters, found, unreadable
 from steps.kit.check import Check
 from steps.kit.expect import expect
@@ -26,8 +26,8 @@ def judge(clusters: Clusters, check: Check) -> None:
             return
         pods = seen.value.pods((clusters.release_version,))
         subject = f"logs of {clusters.release_version}"
-        if pods and not running_images.has_container(pods, clusters.section.container):
-            check.judge(region, running_images.no_container(subject, clusters.section.container))
+        if pods and not pod_rules.has_container(pods, clusters.section.container):
+            check.judge(region, pod_rules.no_container(subject, clusters.section.container))
             return
         observed = clusters.read(region, "logs", lambda: counted(clusters, region, pods))
         check.observe(region, observed)

@@ -1,134 +1,263 @@
-"""Is a Deployment rolled out? kubectl's own rules, and those that it leaves out."""
+"""Are the app's Deployments as the phase wants them: scaled, rolled out, running what was released?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
-from probes.kubernetes.objects import Container, Deployment, Pod
-from steps.kit.settling import Progress
+from gates.decide.judgement import Judgement
+from probes.kubernetes.objects import Deployment
+from steps.cluster import pod_rules, rules
+from steps.cluster.baseline import restarts_before
+from steps.cluster.clusters import Clusters, Look, found
+from steps.kit.check import Check
+from steps.kit.settling import Progress, Settled
 
-FINAL_WAITING = frozenset(
+ROLLOUT = "rollout"
+_OF_THE_NODE = frozenset(
     {
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "CrashLoopBackOff",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "RunContainerError",
+        *("NodeLost", "NodeShutdown", "Preempting", "Shutdown", "Terminated"),
+        *("NodeAffinity", "OutOfcpu", "OutOfmemory", "OutOfpods", "UnexpectedAdmissionError"),
     }
 )
-"""Why a container waits when waiting longer will not help."""
-
-State = tuple[Progress, str]
-"""How far something is, and what is the matter in words; no words when it is done."""
+"""Why a pod is Failed through no fault of its own: its node ended it, or never let it begin."""
 
 
-def rollout(deployment: Deployment, minimum: int) -> State:
-    """Return how far a rollout is; `minimum` pods must be wanted, for 0 of 0 is no success."""
-    name = deployment.name
-    if deployment.wanted < minimum:
-        return (
-            Progress.BROKEN,
-            f"{name} is scaled to {deployment.wanted}, wanted at least {minimum}",
+class Deployed:
+    """Deployments and pods of the app in every region."""
+
+    def __init__(self, clusters: Clusters) -> None:
+        self._clusters = clusters
+
+    def scaled_up(self, check: Check) -> None:
+        """Judge that what has the traffic runs with the temporary number of replicas."""
+        minimum = self._clusters.section.replicas.temporary
+
+        def judge(region: str) -> None:
+            settled = self._clusters.settled(
+                check, region, ROLLOUT, lambda look: _progress(look, look.live_versions, minimum)
+            )
+            if settled is not None:
+                look = settled.value
+                check.judge(region, _rolled_out(settled, look.live_versions, minimum))
+
+        self._clusters.each_region(check, judge)
+
+    def live_pods_running(self, check: Check) -> None:
+        """Judge that every pod of what has the traffic is Running and Ready, and there are enough.
+
+        None may have restarted since the baseline; without one, restarts of years ago can't be told.
+        """
+        minimum = self._clusters.section.replicas.temporary
+
+        def judge(region: str) -> None:
+            settled = self._clusters.settled(
+                check, region, ROLLOUT, lambda look: _progress(look, look.live_versions, minimum)
+            )
+            if settled is None:
+                return
+            look = settled.value
+            check.judge(region, _running(settled, look.live_versions, minimum))
+            before = restarts_before(self._clusters.platform, region)
+            if before is not None:
+                check.judge(region, _restarts(look, look.live_versions, before))
+
+        self._clusters.each_region(check, judge)
+
+    def release_applied(self, check: Check) -> None:
+        """Judge that the release's rollout is complete, by kubectl's rules, with the released images."""
+        digests = pod_rules.released(self._clusters, check)
+        section = self._clusters.section
+        minimum = section.replicas.normal
+
+        def judge(region: str) -> None:
+            settled = self._settled_release(check, region)
+            if settled is None:
+                return
+            version = settled.value.release_version
+            check.judge(region, _rolled_out(settled, (version,), minimum))
+            if digests is not None:
+                pods = settled.value.pods((version,))
+                check.judge(
+                    region, *pod_rules.judged(pods, section.container, section.image, digests)
+                )
+
+        self._clusters.each_region(check, judge)
+
+    def release_pods_running(self, check: Check) -> None:
+        """Judge that every pod of the release is Running and Ready, and none has restarted or failed."""
+        minimum = self._clusters.section.replicas.normal
+
+        def judge(region: str) -> None:
+            settled = self._settled_release(check, region)
+            if settled is None:
+                return
+            version = settled.value.release_version
+            before = restarts_before(self._clusters.platform, region) or {}
+            check.judge(
+                region,
+                _running(settled, (version,), minimum),
+                _restarts(settled.value, (version,), before),
+                _unfailed(settled.value, version),
+            )
+
+        self._clusters.each_region(check, judge)
+
+    def release_ready(self, check: Check) -> None:
+        """Judge that every pod of the release passes its readiness probe."""
+        minimum = self._clusters.section.replicas.normal
+
+        def judge(region: str) -> None:
+            settled = self._settled_release(check, region)
+            if settled is not None:
+                check.judge(region, _running(settled, (settled.value.release_version,), minimum))
+
+        self._clusters.each_region(check, judge)
+
+    def normal_capacity(self, check: Check) -> None:
+        """Judge that what has the traffic runs with the normal number of replicas, and no more."""
+        normal = self._clusters.section.replicas.normal
+
+        def progress(look: Look) -> Progress:
+            if _not_normal(look, normal):
+                return Progress.BROKEN
+            return _progress(look, look.live_versions, normal)
+
+        def judge(region: str) -> None:
+            settled = self._clusters.settled(check, region, ROLLOUT, progress)
+            if settled is None:
+                return
+            check.judge(
+                region,
+                found(
+                    "capacity of the app",
+                    _not_normal(settled.value, normal),
+                    f"back at {normal} replicas",
+                    clears=f"kubectl scale to the normal number, {normal}",
+                ),
+                _rolled_out(settled, settled.value.live_versions, normal),
+            )
+
+        self._clusters.each_region(check, judge)
+
+    def _settled_release(self, check: Check, region: str) -> Settled[Look] | None:
+        minimum = self._clusters.section.replicas.normal
+        return self._clusters.settled(
+            check,
+            region,
+            ROLLOUT,
+            lambda look: _progress(look, (look.release_version,), minimum),
         )
-    if deployment.observed_generation < deployment.generation:
-        return Progress.MOVING, f"{name}: its controller has not seen the last change yet"
-    counted = _counted(deployment)
-    if deployment.paused and counted[0] is not Progress.DONE:
-        return (
-            Progress.BROKEN,
-            f"{name} is paused before it is complete ({counted[1]}): kubectl rollout resume",
-        )
-    progressing = deployment.condition("Progressing")
-    if progressing is not None and progressing.reason == "ProgressDeadlineExceeded":
-        return (
-            Progress.BROKEN,
-            f"{name} exceeded its progress deadline: {_counts(deployment)}",
-        )
-    return counted
 
 
-def _counted(one: Deployment) -> State:
-    if one.updated < one.wanted:
-        refused = one.condition("ReplicaFailure")
-        why = f" ({refused.reason})" if refused is not None and refused.status == "True" else ""
-        return (
-            Progress.MOVING,
-            f"{one.name} has {one.updated} of {one.wanted} pods of its newest revision{why}",
-        )
-    if one.total > one.updated:
-        return (
-            Progress.MOVING,
-            f"{one.name} still has {one.total - one.updated} pods of an older revision",
-        )
-    # "Progressing" stays True when availability is lost later, so it is never asked for this.
-    if one.available < one.wanted:
-        return Progress.MOVING, f"{one.name} has {one.available} of {one.wanted} pods available"
-    return Progress.DONE, ""
+def _progress(look: Look, versions: Sequence[str], minimum: int) -> Progress:
+    """Return how far Deployments and pods of these versions are together."""
+    return rules.together(states(look, versions, minimum))
 
 
-def _counts(one: Deployment) -> str:
-    return f"{one.updated} of {one.wanted} pods updated, {one.available} available"
+def states(look: Look, versions: Sequence[str], minimum: int) -> list[rules.State]:
+    """Return how far what runs these versions is, and each pod of it; nothing at all is no success."""
+    deployments = look.deployments(versions)
+    if not deployments:
+        return [_nobody(look, versions)]
+    rollouts = [rules.rollout(one, minimum) for one in deployments]
+    return [*rollouts, *map(rules.pod, look.pods(versions))]
 
 
-def pod(one: Pod) -> State:
-    """Return how far a pod is: Running and Ready, or why it will never be."""
-    stuck = next((each for each in one.containers if _is_stuck(each)), None)
-    if stuck is not None:
-        return Progress.BROKEN, f"{one.name}: {_waiting(stuck)}"
-    if one.phase != "Running":
-        waiting = next((each.waiting for each in one.containers if each.waiting), one.reason)
-        return Progress.MOVING, f"{one.name} is {one.phase}{waiting and f' ({waiting})'}"
-    if not one.ready:
-        return Progress.MOVING, f"{one.name} runs and is not ready"
-    return Progress.DONE, ""
+def _nobody(look: Look, versions: Sequence[str]) -> rules.State:
+    """Say why there is nothing to judge."""
+    if versions:
+        words = f"there is no Deployment of {' and '.join(versions)}{_others(look)}"
+        return Progress.BROKEN, words
+    service = look.section.service
+    if not look.traffic.found:
+        return Progress.BROKEN, f"there is no Service {service}, so nothing carries the traffic"
+    ready = [one for one in look.traffic.endpoints if one.ready]
+    if not ready:
+        return Progress.MOVING, f"no pod is ready behind the Service {service}"
+    name = ready[0].pod_name or ready[0].address
+    words = f"the Service {service} leads to no pod of the app, but to others such as {name}"
+    return Progress.BROKEN, words
 
 
-def _is_stuck(container: Container) -> bool:
-    """Return whether waiting longer will not help; init containers often wait by failing."""
-    waits = container.init and container.waiting == "CrashLoopBackOff"
-    return container.waiting in FINAL_WAITING and not waits
+def _rolled_out(settled: Settled[Look], versions: Sequence[str], minimum: int) -> Judgement:
+    look = settled.value
+    deployments = look.deployments(versions)
+    words = " and ".join(versions) or "what carries the traffic"
+    rollouts = [rules.rollout(one, minimum) for one in deployments]
+    problems = rules.problems(rollouts or [_nobody(look, versions)])
+    return found(
+        f"rollout of {words}",
+        [f"{problem}{settled.waited}" for problem in problems],
+        f"complete, {_numbers(deployments)}",
+        clears=f"a complete rollout of {words} with at least {minimum} pods available",
+        ended=settled.ended,
+    )
 
 
-def _waiting(container: Container) -> str:
-    ended = f", ended with {container.terminated}" if container.terminated else ""
-    return f"container {container.name} is in {container.waiting}{ended}"
+def _others(look: Look) -> str:
+    there = sorted({one.version or "no version" for one in look.workload.deployments})
+    return f", only of {', '.join(there)}" if there else ""
 
 
-def together(states: Iterable[State]) -> Progress:
-    """Return how far all of them are: broken if any is, done if every one is."""
-    seen = {state for state, _ in states}
-    if Progress.BROKEN in seen:
-        return Progress.BROKEN
-    return Progress.MOVING if Progress.MOVING in seen else Progress.DONE
+def _numbers(deployments: Sequence[Deployment]) -> str:
+    return ", ".join(
+        f"{one.available} of {one.wanted} available at revision {one.revision or '?'}"
+        for one in deployments
+    )
 
 
-def problems(states: Iterable[State]) -> list[str]:
-    """Return what is the matter, in words."""
-    return [words for _, words in states if words]
+def _running(settled: Settled[Look], versions: Sequence[str], minimum: int) -> Judgement:
+    look = settled.value
+    pods = look.pods(versions)
+    problems = rules.problems(map(rules.pod, pods))
+    running = len(pods) - len(problems)
+    wanted = sum(one.wanted for one in look.deployments(versions))
+    if running < max(minimum, wanted):
+        words = f"{running} pods Running and Ready, wanted at least {max(minimum, wanted)}"
+        problems = [words, *problems]
+    # Pods that Deployments no longer want are on their way out: not an outage, and not done.
+    if len(pods) > wanted:
+        problems.append(f"{len(pods)} pods where {wanted} are wanted")
+    return found(
+        f"pods of {' and '.join(versions) or 'what carries the traffic'}",
+        [f"{problem}{settled.waited}" for problem in problems],
+        f"all {len(pods)} Running and Ready",
+        clears="every pod Running and Ready",
+        ended=settled.ended,
+    )
 
 
-def restarts(pods: Iterable[Pod], before: Mapping[str, int]) -> list[str]:
-    """Return each container that restarted since the baseline, by pod uid and container.
+def _restarts(look: Look, versions: Sequence[str], before: Mapping[str, int]) -> Judgement:
+    return found(
+        f"restarts of {' and '.join(versions)}",
+        rules.restarts(look.pods(versions), before),
+        "no container has restarted",
+        clears="the cause of the restarts found and fixed",
+    )
 
-    A pod that the baseline does not know began at 0, whatever its age: absolute values would miss the
-    crash loops of pods that were replaced, and count those of years ago. An init container that ended
-    well has done what it is for, however often it tried.
+
+def _unfailed(look: Look, version: str) -> Judgement:
+    """Judge that no pod failed as a whole, as one does that its node evicts: worse than a restart.
+
+    One that went with its node, or gave way to others, says nothing of the release.
     """
-    found = []
-    for one in pods:
-        for container in one.containers:
-            if container.init and container.done:
-                continue
-            delta = container.restarts - before.get(restart_key(one, container), 0)
-            if delta > 0:
-                why = f" ({container.terminated})" if container.terminated else ""
-                times = "once" if delta == 1 else f"{delta} times"
-                found.append(f"{one.name}: container {container.name} restarted {times}{why}")
-    return found
+    failed = [
+        f"{one.name} has failed ({one.reason or 'no reason'}) and was replaced"
+        for one in look.own_pods
+        if (one.version, one.phase) == (version, "Failed") and one.reason not in _OF_THE_NODE
+    ]
+    return found(
+        f"failed pods of {version}",
+        failed,
+        "no pod has failed",
+        clears="the cause found (kubectl describe pod) and fixed, and the failed pods deleted",
+    )
 
 
-def restart_key(one: Pod, container: Container) -> str:
-    """Return under what name a container's restarts are kept in the baseline."""
-    return f"{one.uid}/{container.name}"
+def _not_normal(look: Look, normal: int) -> list[str]:
+    live = set(look.live_versions)
+    return [
+        f"{one.name} is scaled to {one.wanted}, normal are {normal}"
+        for one in look.workload.deployments
+        if one.wanted > normal or (one.version in live and one.wanted != normal)
+    ]

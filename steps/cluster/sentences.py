@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pytest_bdd import then, when
 
-from steps.cluster import cluster_health, release_logs
+from steps.cluster import release_logs, room_rules
 from steps.cluster.clusters import Clusters
-from steps.cluster.configured import Configured
-from steps.cluster.deployed import Deployed
-from steps.cluster.traffic_way import TrafficWay
+from steps.cluster.configuration import Configured
+from steps.cluster.rollout import Deployed
+from steps.cluster.traffic_rules import TrafficWay
 from steps.kit.check import Check
 from steps.kit.run import Run
 from steps.objectives import storage
@@ -77,12 +77,12 @@ def configuration_in_force(clusters: Clusters, check: Check) -> None:
 
 @then("nodes, the cluster's own pods and its API are well")
 def cluster_well(clusters: Clusters, check: Check) -> None:
-    cluster_health.judge_well(clusters, check)
+    room_rules.judge_well(clusters, check)
 
 
 @then("every pod that the deployment adds finds room")
 def room(clusters: Clusters, check: Check) -> None:
-    cluster_health.judge_room(clusters, check)
+    room_rules.judge_room(clusters, check)
 
 
 @then("no file system is nearly full")

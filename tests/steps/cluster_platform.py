@@ -13,11 +13,11 @@ from gates.decide.release import Release
 from probes.observation import Deadline
 from sandbox.systems.cluster import state as cluster
 from sandbox.systems.cluster.shown import digest_of
-from steps.cluster import cluster_health, release_logs
+from steps.cluster import release_logs, room_rules
 from steps.cluster.clusters import Clusters
-from steps.cluster.configured import Configured
-from steps.cluster.deployed import Deployed
-from steps.cluster.traffic_way import TrafficWay
+from steps.cluster.configuration import Configured
+from steps.cluster.rollout import Deployed
+from steps.cluster.traffic_rules import TrafficWay
 from steps.kit.availability import Availability
 from steps.kit.check import Check
 from steps.kit.platform import Platform
@@ -77,8 +77,8 @@ CHECKS: dict[str, dict[str, Judge]] = {
         "D5.1-3": lambda clusters, _, check: Configured(clusters).in_force(check),
     },
     "pre-deploy": {
-        "T7-INFRA-1": lambda clusters, _, check: cluster_health.judge_well(clusters, check),
-        "T7-INFRA-4": lambda clusters, _, check: cluster_health.judge_room(clusters, check),
+        "T7-INFRA-1": lambda clusters, _, check: room_rules.judge_well(clusters, check),
+        "T7-INFRA-4": lambda clusters, _, check: room_rules.judge_room(clusters, check),
     },
     "post-deploy-1h": {
         "NORMAL-1": lambda clusters, _, check: Deployed(clusters).normal_capacity(check),

@@ -12,7 +12,7 @@ from gates.decide.outcome import Meaning, Outcome, worst_outcome
 from probes.kubernetes.objects import Container, Deployment, Endpoint, Pod, Traffic, Workload
 from sandbox.systems.cluster import state as cluster
 from settings.cluster import Kubernetes
-from steps.cluster import cluster_health, deployed, running_images, traffic_way
+from steps.cluster import pod_rules, rollout, room_rules, traffic_rules
 from steps.cluster.clusters import Look
 from steps.kit.settling import Ended, Progress, Settled
 from tests.steps.cluster_platform import a_cluster_platform
@@ -43,7 +43,7 @@ CONTAINER = Container(
     started_at=None,
 )
 
-RELEASED: running_images.Digests = {cluster.APP: frozenset({DIGEST})}
+RELEASED: pod_rules.Digests = {cluster.APP: frozenset({DIGEST})}
 
 
 def a_pod(name: str, **changes: Any) -> Pod:
@@ -105,31 +105,31 @@ class TestPodsThatAreOver:
     def test_they_were_replaced_and_hold_nothing_up(self, phase: str) -> None:
         """A node under pressure, or one that shut down, leaves its pods behind until they are swept up."""
         look = a_look(*THREE, a_pod("evicted", phase=phase, ready=False, containers=()))
-        assert deployed._progress(look, (NEW,), 3) is Progress.DONE
-        assert deployed._running(settled(look), (NEW,), 3).outcome is Outcome.PASS
+        assert rollout._progress(look, (NEW,), 3) is Progress.DONE
+        assert rollout._running(settled(look), (NEW,), 3).outcome is Outcome.PASS
 
     def test_one_of_the_release_that_failed_is_told_as_a_restart_is(self) -> None:
         over = a_pod("api-9", phase="Failed", ready=False, containers=(), reason="Evicted")
-        found = deployed._unfailed(a_look(*THREE, over), NEW)
+        found = rollout._unfailed(a_look(*THREE, over), NEW)
         assert found.outcome is Outcome.FAIL
         assert "api-9 has failed (Evicted) and was replaced" in found.sentence
 
     @pytest.mark.parametrize("reason", ["Terminated", "NodeShutdown", "Preempting", "OutOfcpu"])
     def test_what_its_node_did_to_it_is_no_failure_of_the_release(self, reason: str) -> None:
         over = a_pod("api-9", phase="Failed", ready=False, containers=(), reason=reason)
-        assert deployed._unfailed(a_look(*THREE, over), NEW).outcome is Outcome.PASS
+        assert rollout._unfailed(a_look(*THREE, over), NEW).outcome is Outcome.PASS
 
     def test_one_that_ended_with_its_node_is_no_failure(self) -> None:
         look = a_look(*THREE, a_pod("completed", phase="Succeeded", ready=False))
-        assert deployed._unfailed(look, NEW).outcome is Outcome.PASS
+        assert rollout._unfailed(look, NEW).outcome is Outcome.PASS
 
 
 class TestTraffic:
     def test_it_needs_as_many_pods_as_run_normally(self) -> None:
         look = a_look(*THREE[:1])
-        assert traffic_way._switch_progress(look) is Progress.MOVING
-        assert traffic_way._strangers(look) == ["1 ready, wanted at least 3"]
-        assert traffic_way._switch_progress(a_look(*THREE)) is Progress.DONE
+        assert traffic_rules._switch_progress(look) is Progress.MOVING
+        assert traffic_rules._strangers(look) == ["1 ready, wanted at least 3"]
+        assert traffic_rules._switch_progress(a_look(*THREE)) is Progress.DONE
 
     def test_an_endpoint_of_a_pod_that_is_not_ready_does_not_count(self) -> None:
         """A Service with publishNotReadyAddresses calls every endpoint ready."""
@@ -138,12 +138,12 @@ class TestTraffic:
         published = dataclasses.replace(
             look, traffic=dataclasses.replace(look.traffic, endpoints=ready)
         )
-        assert traffic_way._serving(published) == {"api-0", "api-1"}
+        assert traffic_rules._serving(published) == {"api-0", "api-1"}
 
     def test_without_the_service_nobody_knows_what_carries_it(self) -> None:
         look = a_look(*THREE, found=False)
         assert look.live_versions == ()
-        found = deployed._rolled_out(settled(look), look.live_versions, 3)
+        found = rollout._rolled_out(settled(look), look.live_versions, 3)
         assert found.outcome is Outcome.FAIL
         assert f"there is no Service {cluster.SERVICE}" in found.sentence
 
@@ -159,7 +159,7 @@ class TestNotSwitched:
         traffic = dataclasses.replace(
             look.traffic, selector=selector, endpoints=tuple(map(an_endpoint, serving))
         )
-        found = traffic_way.switched(settled(dataclasses.replace(look, traffic=traffic)))
+        found = traffic_rules.switched(settled(dataclasses.replace(look, traffic=traffic)))
         assert worst_outcome(one.outcome for one in found) is Outcome.FAIL
         return {one.means for one in found if one.outcome is Outcome.FAIL}
 
@@ -189,7 +189,7 @@ class TestImages:
     def judged(self, **changes: Any) -> Outcome:
         container = dataclasses.replace(CONTAINER, **changes)
         pods = (*THREE, a_pod("other", containers=(container,)))
-        found = running_images.judged(pods, cluster.CONTAINER, cluster.APP, RELEASED)
+        found = pod_rules.judged(pods, cluster.CONTAINER, cluster.APP, RELEASED)
         return worst_outcome(one.outcome for one in found)
 
     def test_the_released_digest_in_every_pod_passes(self) -> None:
@@ -208,5 +208,5 @@ class TestImages:
 def test_a_large_cluster_has_more_time_than_one_call(tmp_path: pathlib.Path) -> None:
     """Reading the pods of all namespaces takes many calls, and a millisecond for each pod."""
     platform = a_cluster_platform(tmp_path, "http://nowhere.invalid")
-    left = cluster_health.long_deadline(platform).remaining_seconds()
+    left = room_rules.long_deadline(platform).remaining_seconds()
     assert left > 4 * platform.policy.deadlines.call

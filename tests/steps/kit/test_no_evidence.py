@@ -20,7 +20,7 @@ from probes.postgres.schema import Structure
 from settings.cluster import PodLogs
 from settings.data import Table
 from settings.network import Dns
-from steps.cluster import configured, release_logs
+from steps.cluster import configuration, release_logs
 from steps.data import backup_rules as backups
 from steps.data import schema_rules
 from steps.delivery.openapi import breaking_changes
@@ -72,11 +72,11 @@ def worst(found: list[Judgement]) -> set[Outcome]:
 class TestClusters:
     def test_a_pod_without_the_apps_container_has_not_read_its_configuration(self) -> None:
         pods = (a_pod("one", a_container()), a_pod("two", a_container("sidecar")))
-        assert configured._started(pods, "api") == {"one": LATER}
+        assert configuration._started(pods, "api") == {"one": LATER}
 
     def test_a_container_that_does_not_run_has_not_either(self) -> None:
         pods = (a_pod("one", a_container()), a_pod("two", a_container(started_at=None)))
-        assert configured._started(pods, "api") == {"one": LATER}
+        assert configuration._started(pods, "api") == {"one": LATER}
 
     def test_a_config_map_without_its_managers_times_changed_nobody_knows_when(self) -> None:
         metadata = Metadata.model_validate({"name": "api", "creationTimestamp": NOON})

@@ -12,17 +12,17 @@ from gates.decide.outcome import Outcome, worst_outcome
 from probes.kubernetes import models as kubernetes_models
 from probes.kubernetes import reading
 from probes.kubernetes.objects import Traffic, Workload
-from steps.cluster import deployed, running_images
+from steps.cluster import pod_rules, rollout
 from steps.cluster.clusters import Look
-from steps.cluster.configured import _unsettled
-from steps.cluster.traffic_way import _not_served, _switch_progress, switched
+from steps.cluster.configuration import _unsettled
+from steps.cluster.traffic_rules import _not_served, _switch_progress, switched
 from steps.kit.settling import Ended, Progress, Settled
 from tests.steps.cluster.test_deployed import NEW, OLD, SECTION
 
 Json = dict[str, Any]
 APP = "api"
 DIGEST = f"sha256:{'1' * 64}"
-RELEASED: running_images.Digests = {SECTION.image: frozenset({DIGEST})}
+RELEASED: pod_rules.Digests = {SECTION.image: frozenset({DIGEST})}
 
 
 def model(kind: str, document: Json) -> Any:
@@ -147,11 +147,11 @@ def of_release(look: Look) -> Outcome:
     return worst_outcome(
         one.outcome
         for one in (
-            deployed._rolled_out(settled(look), (NEW,), 3),
-            deployed._running(settled(look), (NEW,), 3),
-            deployed._restarts(look, (NEW,), {}),
-            deployed._unfailed(look, NEW),
-            *running_images.judged(look.pods((NEW,)), SECTION.container, SECTION.image, RELEASED),
+            rollout._rolled_out(settled(look), (NEW,), 3),
+            rollout._running(settled(look), (NEW,), 3),
+            rollout._restarts(look, (NEW,), {}),
+            rollout._unfailed(look, NEW),
+            *pod_rules.judged(look.pods((NEW,)), SECTION.container, SECTION.image, RELEASED),
         )
     )
 
@@ -179,7 +179,7 @@ class TestJobs:
     ) -> None:
         look = a_look([*THREE, other])
         assert of_release(look) is Outcome.PASS
-        assert deployed._progress(look, (NEW,), 3) is Progress.DONE
+        assert rollout._progress(look, (NEW,), 3) is Progress.DONE
         assert way(look)[0] is Outcome.PASS
 
     def test_behind_the_service_it_is_a_stranger(self) -> None:
@@ -246,7 +246,7 @@ class TestStatefulSets:
     def test_one_whose_partition_holds_pods_back_does_not(self) -> None:
         held = a_stateful_set(updatedReplicas=1)
         look = a_look(self.pods, self.pods, runs=[], sets=[], stateful=[held])
-        assert deployed._progress(look, (NEW,), 3) is Progress.MOVING
+        assert rollout._progress(look, (NEW,), 3) is Progress.MOVING
         assert of_release(look) is Outcome.FAIL
 
 
@@ -268,7 +268,7 @@ class TestTheService:
         others = [a_pod(f"web-{number}", "ReplicaSet web-1") for number in range(4)]
         look = a_look(THREE, others, selector={"app": "web"})
         assert look.live_versions == ()
-        state, words = deployed.states(look, look.live_versions, 3)[0]
+        state, words = rollout.states(look, look.live_versions, 3)[0]
         assert state is Progress.BROKEN
         assert "leads to no pod of the app, but to others such as web-0" in words
         assert "4 ready endpoints are no pod of the app" in str(_not_served(look, 3))
@@ -314,22 +314,22 @@ class TestInitContainers:
 
     def test_one_that_tried_again_and_ended_well_is_no_finding(self) -> None:
         look = self.with_init(1, terminated={"exitCode": 0, "reason": "Completed"})
-        assert deployed._restarts(look, (NEW,), {}).outcome is Outcome.PASS
+        assert rollout._restarts(look, (NEW,), {}).outcome is Outcome.PASS
 
     def test_a_sidecar_that_restarted_is_one(self) -> None:
         look = self.with_init(1, running={"startedAt": "2026-01-31T22:00:00Z"})
-        assert deployed._restarts(look, (NEW,), {}).outcome is Outcome.FAIL
+        assert rollout._restarts(look, (NEW,), {}).outcome is Outcome.FAIL
 
     def test_one_that_waits_by_failing_gets_its_time(self) -> None:
         look = self.with_init(3, waiting={"reason": "CrashLoopBackOff"})
-        assert deployed._progress(look, (NEW,), 3) is Progress.MOVING
+        assert rollout._progress(look, (NEW,), 3) is Progress.MOVING
 
 
 class TestWords:
     def test_two_hundred_pods_are_counted_and_not_listed(self) -> None:
         pods = [a_pod(f"api-7d9-{number:03}", ready=False) for number in range(200)]
         look = a_look(pods, pods, runs=[a_deployment(replicas=200)])
-        sentence = deployed._running(settled(look), (NEW,), 3).sentence
+        sentence = rollout._running(settled(look), (NEW,), 3).sentence
         assert len(sentence) < 400
         assert "and 196 more" in sentence
 
@@ -339,13 +339,13 @@ class TestWords:
         look = a_look([*THREE[:2], waits])
         images = [
             one.sentence
-            for one in running_images.judged(
+            for one in pod_rules.judged(
                 look.pods((NEW,)), SECTION.container, SECTION.image, RELEASED
             )
         ]
         assert "runs nothing yet" in str(images)
         assert "there is no container" not in str(images)
-        sentence = deployed._running(settled(look), (NEW,), 3).sentence
+        sentence = rollout._running(settled(look), (NEW,), 3).sentence
         assert "api-7d9-2 is Pending (Unschedulable)" in sentence
 
 
@@ -358,7 +358,7 @@ def test_one_that_is_paused_before_is_not() -> None:
     paused = a_deployment(paused=True)
     paused["status"]["updatedReplicas"] = 1
     look = a_look(runs=[paused])
-    assert deployed._progress(look, (NEW,), 3) is Progress.BROKEN
+    assert rollout._progress(look, (NEW,), 3) is Progress.BROKEN
     assert (
-        "is paused before it is complete" in deployed._rolled_out(settled(look), (NEW,), 3).sentence
+        "is paused before it is complete" in rollout._rolled_out(settled(look), (NEW,), 3).sentence
     )

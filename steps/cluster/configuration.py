@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 import probes
 from gates.decide.judgement import Judgement, harmless
 from probes.kubernetes.objects import ConfigMap, Pod
-from steps.cluster import rollout, running_images
+from steps.cluster import pod_rules, rules
 from steps.cluster.baseline import config_before
 from steps.cluster.clusters import Clusters, Look, found, unreadable
-from steps.cluster.config_change import Change, change
-from steps.cluster.deployed import states
+from steps.cluster.config_rules import Change, change
+from steps.cluster.rollout import states
 from steps.kit.check import Check
 from steps.kit.settling import Progress, Settled
 
@@ -87,8 +87,8 @@ class Configured:
         section = self._clusters.section
         pods = settled.value.pods((settled.value.release_version,))
         subject = f"configuration of {settled.value.release_version}"
-        if pods and not running_images.has_container(pods, section.container):
-            return running_images.no_container(subject, section.container)
+        if pods and not pod_rules.has_container(pods, section.container):
+            return pod_rules.no_container(subject, section.container)
         started = _started(pods, section.container)
         changed = self._change(region, config_map)
         blind = [one.name for one in pods if section.config_map not in one.config_maps]
@@ -131,7 +131,7 @@ class Configured:
 
     def _settled(self, check: Check, region: str) -> Settled[Look] | None:
         def progress(look: Look) -> Progress:
-            return rollout.together(states(look, (look.release_version,), 1))
+            return rules.together(states(look, (look.release_version,), 1))
 
         return self._clusters.settled(check, region, RESTART, progress)
 
@@ -162,7 +162,7 @@ class Configured:
 def _unsettled(settled: Settled[Look]) -> list[str]:
     """Return in words what keeps the release from running as a whole."""
     look = settled.value
-    wrong = rollout.problems(states(look, (look.release_version,), 1))
+    wrong = rules.problems(states(look, (look.release_version,), 1))
     return [f"{words}{settled.waited}" for words in wrong]
 
 
