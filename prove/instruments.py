@@ -17,10 +17,11 @@ from gates.decide.judgement import Judgement
 from gates.load import load_policy
 from sandbox.core import binaries, debian
 from settings.objectives import Objective
+from steps.kit import asked
 from steps.kit.check import Check
 from steps.kit.platform import Platform
 from steps.kit.traffic import TrafficLease
-from steps.objectives.objectives import Objectives
+from steps.objectives import objectives
 from tests.probes.real_servers import running
 from tests.probes.servers import closed_port, wait_until
 from tests.steps.platforms import a_platform
@@ -137,5 +138,9 @@ class Asked:
         platform = self.platform(folder)
         check = Check(check_id, platform.regions)
         with contextlib.suppress(WouldWaitError):
-            Objectives(platform, Once()).judge(check)
+            objectives.judge(
+                asked.Asked(platform, check, platform.regions),
+                objectives.Waiting(Once()),
+                platform.policy.objective(check_id),
+            )
         return next(iter(check.noted()["eu"].judgements), None)

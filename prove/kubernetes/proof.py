@@ -16,12 +16,10 @@ from prove.kubernetes.likeness import STORIES, differences
 from prove.kubernetes.recordings import load, replay
 from prove.proof import Cases
 from sandbox.systems.cluster.state import APP
-from steps.cluster.clusters import Clusters
-from steps.kit.availability import Availability
-from steps.kit.check import Check
 from steps.kit.platform import Platform
 from tests.probes.standin_server import listening
-from tests.steps.cluster_platform import CHECKS, a_cluster_platform, sentences, write_evidence
+from tests.steps.cluster_platform import a_cluster_platform, sentences, write_evidence
+from tests.steps.scenarios import a_run, judged
 
 PROMISE = "what a real Kubernetes showed is judged as by hand, and the stand-in shows the same"
 EXPECTED = pathlib.Path(__file__).parent / "expected.yaml"
@@ -48,11 +46,10 @@ def misjudged(name: str, wanted: Mapping[str, str]) -> Iterator[str]:
     """Yield in words which checks judge a recording otherwise than they have to."""
     with listening(replay(load(name))) as url, tempfile.TemporaryDirectory() as folder:
         platform = _platform(pathlib.Path(folder), url, stateful=name.startswith(_STATEFUL))
-        clusters, availability = Clusters(platform), Availability(platform)
-        for check_id, outcome in wanted.items():
-            check = Check(check_id, platform.regions)
-            judge = next(checks[check_id] for checks in CHECKS.values() if check_id in checks)
-            judge(clusters, availability, check)
+        with a_run(platform, pathlib.Path(folder)) as run:
+            noted = {check_id: judged(check_id, platform, run=run) for check_id in wanted}
+        for check_id, check in noted.items():
+            outcome = wanted[check_id]
             (region,) = platform.regions
             if str(check.outcome(region)) != outcome:
                 said = sentences(check).replace("\n", "; ")

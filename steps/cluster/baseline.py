@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-import probes
 from environments.store import DamagedRecordError, StoreError
 from probes.kubernetes.objects import Deployment
-from steps.cluster.clusters import EACH, Clusters, Look
-from steps.cluster.rules import restart_key
+from probes.observation import Observation
+from steps.cluster.clusters import EACH, Clusters
+from steps.cluster.config_rules import ConfigBefore
+from steps.cluster.rules import Look, restart_key
 from steps.kit import failures
 from steps.kit.baseline import CannotCollectError, NoBaselineError, load_baseline
 from steps.kit.platform import Platform
@@ -35,20 +35,11 @@ def deployments(platform: Platform) -> Mapping[str, Any]:
 def _of(clusters: Clusters, region: str) -> dict[str, Any]:
     looked = clusters.look(region)
     if looked.value is None:
-        failure = failures.failure_of(looked.observations[-1])
-        raise CannotCollectError(f"the cluster of {region}: {failure.kind.value}. {failure.detail}")
-    look, section = looked.value, clusters.section
-    config = probes.kubernetes.config_map(
-        clusters.target(region),
-        section.namespace,
-        section.config_map,
-        deadline=clusters.platform.call_deadline(),
-    )
+        raise _unread(f"the cluster of {region}", looked.observations[-1])
+    config = clusters.config_map(region)
     if config.value is None:
-        failure = failures.failure_of(config)
-        raise CannotCollectError(
-            f"the ConfigMap of {region}: {failure.kind.value}. {failure.detail}"
-        )
+        raise _unread(f"the ConfigMap of {region}", config)
+    look = looked.value
     return {
         "config": dict(config.value.facts()),
         "selector": dict(look.traffic.selector),
@@ -59,6 +50,11 @@ def _of(clusters: Clusters, region: str) -> dict[str, Any]:
             for container in pod.containers
         },
     }
+
+
+def _unread(what: str, observed: Observation[Any]) -> CannotCollectError:
+    failure = failures.failure_of(observed)
+    return CannotCollectError(f"{what}: {failure.kind.value}. {failure.detail}")
 
 
 def _facts(look: Look, one: Deployment) -> dict[str, Any]:
@@ -75,16 +71,6 @@ def _facts(look: Look, one: Deployment) -> dict[str, Any]:
         "replicas": one.wanted,
         "digests": digests,
     }
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ConfigBefore:
-    """The app's ConfigMap as the baseline has it."""
-
-    taken_at: dt.datetime
-    changed_at: dt.datetime | None
-    digest: str
-    managers: str
 
 
 def config_before(platform: Platform, region: str) -> ConfigBefore | None:

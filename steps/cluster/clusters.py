@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.kubernetes.objects import Deployment, Pod, Rights, Traffic, Workload
-from probes.observation import Facts, Observation
+from probes.kubernetes.objects import (
+    ClusterHealth,
+    ConfigMap,
+    LogLevels,
+    Pod,
+    Rights,
+    Traffic,
+    Workload,
+)
+from probes.observation import Deadline, Facts, Observation
 from settings.cluster import Kubernetes, RegionCluster
 from settings.sections import server_of
+from steps.cluster.rules import Look, few, progress
 from steps.kit import failures
-from steps.kit.check import Check
-from steps.kit.expect import expect
-from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.asked import Asked, Unread
+from steps.kit.expect import expect, need
+from steps.kit.platform import Platform
 from steps.kit.run import Run
 from steps.kit.settling import (
-    Ended,
     Progress,
     SettleClocks,
     Settled,
@@ -34,82 +43,17 @@ V = TypeVar("V", bound=Facts)
 ENDPOINTS_SETTLE_SECONDS = 60.0
 """What a Service's endpoints may take to follow pods and selector."""
 EACH = "cluster of each region"
-_OVER = ("Succeeded", "Failed")
-_RUN_NO_APP = ("", "Job", "ReplicaSet")
-"""Kinds of owners whose pods are no app that this gate can't judge: Jobs end, the rest was left behind."""
-_SHOWN_PROBLEMS = 5
+ROLLOUT = "rollout"
+"""Whose time all checks of a rollout share."""
+_WHOLE_CLUSTER_SECONDS = 30.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Look:
-    """The app's workload and traffic at one moment, with what a check needs to read them."""
+class Looked:
+    """One look, or what it failed on, with its observations."""
 
-    workload: Workload
-    traffic: Traffic
-    section: Kubernetes
-    release_version: str
-    """The release as the version label says it, such as v1.2.0."""
-
-    def deployments(self, versions: Iterable[str]) -> tuple[Deployment, ...]:
-        """Return the Deployments of these versions."""
-        wanted = set(versions)
-        return tuple(one for one in self.workload.deployments if one.version in wanted)
-
-    def pods(self, versions: Iterable[str]) -> tuple[Pod, ...]:
-        """Return the app's own pods of these versions that are meant to run.
-
-        Those on their way out are not, nor those that are over: what a node evicted or took down with
-        itself stays in the lists for days, and the ReplicaSet has replaced it.
-        """
-        wanted = set(versions)
-        return tuple(one for one in self.own_pods if one.version in wanted and is_wanted(one))
-
-    @property
-    def own_pods(self) -> tuple[Pod, ...]:
-        """The pods that the app's Deployments and StatefulSets run, by owner and never by label."""
-        return tuple(one for one in self.workload.pods if one.workload)
-
-    @property
-    def live_versions(self) -> tuple[str, ...]:
-        """The versions of the app's pods behind the Service, joined by uid: of the ready ones, if any.
-
-        None without the Service, or where it leads to no pod of the app.
-        """
-        if not self.traffic.found:
-            return ()
-        versions = {one.uid: one.version for one in self.own_pods if one.version}
-        behind = [one for one in self.traffic.endpoints if one.pod_uid in versions]
-        serving = [one for one in behind if one.ready and not one.terminating] or behind
-        return tuple(sorted({versions[one.pod_uid] for one in serving}))
-
-    @property
-    def undecided(self) -> Judgement | None:
-        """Return why nothing can be said of this app, where it is run or labelled in an unknown way."""
-        label, runs = self.section.version_label, self.workload.deployments
-        others = {one.owner for one in self.workload.pods if not one.workload and is_wanted(one)}
-        strange = sorted(one for one in others if one.partition(" ")[0] not in _RUN_NO_APP)
-        if strange and not any(one.wanted for one in runs):
-            return expect(
-                None,
-                "the app",
-                f"the app is not run by a Deployment or StatefulSet but by {strange[0]}, which this "
-                "gate can't judge",
-                f"its own tool's word for the rollout; or a Deployment that has {self.section.app_labels}",
-            )
-        if runs and not any(one.version for one in runs):
-            return expect(
-                None,
-                "the app",
-                f"no pod template of {runs[0].kind} {runs[0].name} or another has the label {label}, so "
-                "no pod's version is known",
-                "kubernetes.version_label set to the label that tells the version",
-            )
-        return None
-
-
-def is_wanted(pod: Pod) -> bool:
-    """Return whether a pod is meant to run: it is neither ending nor over."""
-    return not pod.deleting and pod.phase not in _OVER
+    value: Look | None
+    observations: tuple[Observation[Any], ...]
 
 
 class Clusters:
@@ -129,10 +73,7 @@ class Clusters:
     @property
     def section(self) -> Kubernetes:
         """What is deployed; raises NotDescribedError."""
-        section = self.platform.environment.settings.kubernetes
-        if section is None:
-            raise NotDescribedError("the environment lacks the section kubernetes; add it")
-        return section
+        return need(self.platform.environment.settings.kubernetes, "the section kubernetes")
 
     @property
     def release_version(self) -> str:
@@ -142,9 +83,7 @@ class Clusters:
     def cluster(self, region: str) -> RegionCluster:
         """Return where a region's cluster is; raises NotDescribedError."""
         described = self.platform.environment.settings.regions[region].kubernetes
-        if described is None:
-            raise NotDescribedError(f"the environment lacks regions.{region}.kubernetes; add it")
-        return described
+        return need(described, f"regions.{region}.kubernetes")
 
     def target(self, region: str) -> probes.kubernetes.KubernetesTarget:
         """Return a region's cluster as the gate's account sees it."""
@@ -153,16 +92,16 @@ class Clusters:
             cluster.server, self.platform.environment.secret(cluster.token), cluster.ca_file
         )
 
-    def each_region(self, check: Check, judge: Callable[[str], None]) -> None:
-        """Call `judge` for every region in which the gate's account is fit to be used."""
+    def in_each_region(self, asked: Asked, measure: Callable[[Asked], None]) -> None:
+        """Measure every region in which the gate's account is fit to be used."""
         undecided = self.shown_once(EACH, lambda cluster: cluster.server)
 
-        def in_region(region: str) -> None:
-            check.judge(region, *undecided.get(region, ()))
-            if self._may_only_read(check, region):
-                judge(region)
+        def measured(here: Asked) -> None:
+            here.judge(*undecided.get(here.region, ()))
+            self._only_reads(here)
+            measure(here)
 
-        self.platform.each_region(in_region)
+        asked.in_each_region(measured)
 
     def shown_once(
         self, subject: str, address: Callable[[RegionCluster], str | None]
@@ -183,32 +122,18 @@ class Clusters:
             if found_at and len(regions) > 1
         }
 
-    def _may_only_read(self, check: Check, region: str) -> bool:
+    def _only_reads(self, here: Asked) -> None:
         """Ask once in a run; an account that may do more is refused, as ERROR."""
         with self._lock:
-            observed = self._rights.get(region)
+            observed = self._rights.get(here.region)
         if observed is None or observed.value is None:
-            section, target = self.section, self.target(region)
-            observed = self.read(
-                region,
-                "rights",
-                lambda: probes.kubernetes.excess_rights(
-                    target,
-                    section.namespace,
-                    section.system_namespace,
-                    deadline=self.platform.call_deadline(),
-                ),
-            )
+            observed = self.read(here.region, "rights", lambda: self.rights(here.region))
             with self._lock:
-                self._rights[region] = observed
-        check.observe(region, observed)
-        if observed.value is None:
-            check.judge(region, unreadable("the cluster", observed))
-            return False
-        if observed.value.excess:
-            check.judge(region, _refused(observed.value.excess))
-            return False
-        return True
+                self._rights[here.region] = observed
+        excess = taken(here, "the cluster", observed).excess
+        if excess:
+            here.judge(_refused(excess))
+            raise Unread("the cluster")
 
     def read(self, region: str, what: str, ask: Callable[[], Observation[V]]) -> Observation[V]:
         """Ask until the API server answers, for as long as a platform's own blip is waited out."""
@@ -222,56 +147,116 @@ class Clusters:
 
     def settled(
         self,
-        check: Check,
-        region: str,
+        here: Asked,
         what: str,
         progress: Callable[[Look], Progress],
         seconds: float | None = None,
-    ) -> Settled[Look] | None:
-        """Look until it has settled; None when the cluster can't be read, which is judged here.
+    ) -> Settled[Look]:
+        """Look until it has settled; raises Unread when nothing can be said of it, which is judged.
 
         `what` names the thing whose time is shared by all checks of it. Without `seconds` it gets the
         Deployments' own progress deadline.
         """
-        first = self.look(region)
-        limit = seconds if seconds is not None else self._progress_deadline(first.value)
+        first = [self.look(here.region)]
+        limit = seconds if seconds is not None else self._progress_deadline(first[0].value)
         looked = settled(
             self.platform,
-            _first_then(first, lambda: self.look(region)),
+            lambda: first.pop() if first else self.look(here.region),
             lambda seen: _progress_of(seen, progress),
             settle_seconds(self.platform, limit),
-            clock=lambda: self._clocks.running_seconds((region, what)),
+            clock=lambda: self._clocks.running_seconds((here.region, what)),
         )
         seen = looked.value
         for observation in seen.observations:
-            check.observe(region, observation)
+            here.keep(observation)
         if seen.value is None:
-            check.judge(region, unreadable("the cluster", seen.observations[-1]))
-            return None
+            here.judge(unreadable("the cluster", seen.observations[-1]))
+            raise Unread("the cluster")
         if seen.value.undecided is not None:
-            check.judge(region, seen.value.undecided)
-            return None
+            here.judge(seen.value.undecided)
+            raise Unread("the app")
         return Settled(seen.value, looked.ended, looked.waited_seconds)
+
+    def release_settled(self, here: Asked) -> Settled[Look]:
+        """Wait for the rollout of the release, with the normal number of replicas."""
+        minimum = self.section.replicas.normal
+        return self.settled(here, ROLLOUT, lambda look: progress(look, look.release, minimum))
 
     def look(self, region: str) -> Looked:
         """Look once."""
-        section, target = self.section, self.target(region)
-        workload = probes.kubernetes.workload(
-            target,
-            section.namespace,
-            section.app_labels,
-            section.version_label,
-            deadline=self.platform.call_deadline(),
-        )
+        workload = self.workload(region)
         if workload.value is None:
             return Looked(None, (workload,))
-        traffic = probes.kubernetes.traffic(
-            target, section.namespace, section.service, deadline=self.platform.call_deadline()
-        )
+        traffic = self.traffic(region)
         if traffic.value is None:
             return Looked(None, (workload, traffic))
-        look = Look(workload.value, traffic.value, section, self.release_version)
+        look = Look(workload.value, traffic.value, self.section, self.release_version)
         return Looked(look, (workload, traffic))
+
+    def rights(self, region: str) -> Observation[Rights]:
+        """Ask what the gate's account could do beyond reading."""
+        return probes.kubernetes.excess_rights(
+            self.target(region),
+            self.section.namespace,
+            self.section.system_namespace,
+            deadline=self.platform.call_deadline(),
+        )
+
+    def workload(self, region: str) -> Observation[Workload]:
+        """Read the app's Deployments, StatefulSets and pods."""
+        return probes.kubernetes.workload(
+            self.target(region),
+            self.section.namespace,
+            self.section.app_labels,
+            self.section.version_label,
+            deadline=self.platform.call_deadline(),
+        )
+
+    def traffic(self, region: str) -> Observation[Traffic]:
+        """Read the app's Service and its endpoints."""
+        return probes.kubernetes.traffic(
+            self.target(region),
+            self.section.namespace,
+            self.section.service,
+            deadline=self.platform.call_deadline(),
+        )
+
+    def config_map(self, region: str) -> Observation[ConfigMap]:
+        """Read the app's ConfigMap."""
+        return probes.kubernetes.config_map(
+            self.target(region),
+            self.section.namespace,
+            self.section.config_map,
+            deadline=self.platform.call_deadline(),
+        )
+
+    def log_levels(self, region: str, pods: Sequence[Pod]) -> Observation[LogLevels]:
+        """Count the error levels in the newest lines of these pods: no line ever leaves the probe."""
+        section, logs = self.section, self.section.logs
+        return probes.kubernetes.log_levels(
+            self.target(region),
+            section.namespace,
+            [(one.name, section.container) for one in pods],
+            probes.kubernetes.LogRules(
+                logs.level_field, frozenset(logs.error_levels), logs.error_words, logs.tail_lines
+            ),
+            deadline=self.platform.call_deadline(),
+        )
+
+    def whole(self, region: str) -> Observation[ClusterHealth]:
+        """Read the nodes of a region's cluster, and the pods of all its namespaces."""
+        section = self.section
+        return probes.kubernetes.health(
+            self.target(region),
+            probes.kubernetes.App(section.namespace, section.app_labels, section.most_pods),
+            section.system_namespace,
+            deadline=self.long_deadline(),
+        )
+
+    def long_deadline(self) -> Deadline:
+        """Return the deadline of reading a whole cluster: many pages, and a millisecond for each pod."""
+        call = self.platform.policy.deadlines.call
+        return self.platform.deadline.sooner(max(_WHOLE_CLUSTER_SECONDS, call))
 
     def _progress_deadline(self, look: Look | None) -> float:
         told = [one.progress_deadline_seconds for one in look.workload.deployments] if look else []
@@ -279,18 +264,14 @@ class Clusters:
         return max(seconds, default=self.section.progress_deadline)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Looked:
-    """One look, or what it failed on, with its observations."""
+def each_cluster(step: Callable[[Clusters, Asked], None]) -> Callable[[Clusters, Asked], None]:
+    """Let a step be taken in each region by itself, where the gate's account is fit to be used."""
 
-    value: Look | None
-    observations: tuple[Observation[Any], ...]
+    @functools.wraps(step)
+    def everywhere(clusters: Clusters, asked: Asked) -> None:
+        clusters.in_each_region(asked, lambda here: step(clusters, here))
 
-
-def _first_then(first: Looked, again: Callable[[], Looked]) -> Callable[[], Looked]:
-    """Return the look that was taken already, and then new ones."""
-    taken = [first]
-    return lambda: taken.pop() if taken else again()
+    return everywhere
 
 
 def _progress_of(seen: Looked, progress: Callable[[Look], Progress]) -> Progress:
@@ -299,63 +280,42 @@ def _progress_of(seen: Looked, progress: Callable[[Look], Progress]) -> Progress
     return Progress.BROKEN if seen.value.undecided is not None else progress(seen.value)
 
 
+def taken(here: Asked, subject: str, observed: Observation[V]) -> V:
+    """Keep an observation and return its value; raises Unread where it has none, which is judged."""
+    here.keep(observed)
+    if observed.value is None:
+        here.judge(unreadable(subject, observed))
+        raise Unread(subject)
+    return observed.value
+
+
 def unreadable(subject: str, observed: Observation[Any]) -> Judgement:
     """Return the ERROR of a cluster that could not be read."""
     return failures.instrument_error(subject, failures.failure_of(observed))
 
 
-def found(
-    subject: str, problems: Iterable[str], fine: str, *, clears: str, ended: Ended = Ended.DONE
-) -> Judgement:
-    """Return PASS with the sentence `fine`, or what is wrong, all of it in one judgement.
-
-    What was still in progress when the run ended is INCONCLUSIVE: nobody knows how it would have ended.
-    """
-    wrong = list(problems)
-    bad = Outcome.INCONCLUSIVE if ended is Ended.RUN_ENDED else Outcome.FAIL
-    return Judgement(
-        outcome=bad if wrong else Outcome.PASS,
-        rule="as wanted",
-        subject=subject,
-        sentence=f"{subject}: {few(wrong) if wrong else fine}",
-        observed=len(wrong),
-        target=0,
-        unit="problems",
-        clears=clears if wrong else "",
-        data={"problems": wrong},
-    )
-
-
-def few(words: Sequence[str]) -> str:
-    """Return the first of many, and how many more there are: nobody reads two hundred pods at 02:00."""
-    more = len(words) - _SHOWN_PROBLEMS
-    shown = [*words[:_SHOWN_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
-    return "; ".join(shown)
-
-
 def _one_of(subject: str, regions: Sequence[str]) -> Judgement:
-    return Judgement(
-        outcome=Outcome.INCONCLUSIVE,
+    return expect(
+        None,
+        subject,
+        f"{subject}: {', '.join(regions)} have one address, so only one of them is seen from here",
+        "the gate run in each region (--region) and joined, or an address for each",
         rule="one for each region",
-        subject=subject,
-        sentence=f"{subject}: {', '.join(regions)} have one address, so only one of them is seen from here",
-        clears="the gate run in each region (--region) and joined, or an address for each",
     )
 
 
 def _refused(excess: tuple[str, ...]) -> Judgement:
     what = few(excess).replace("; ", ", ")
-    return Judgement(
-        outcome=Outcome.ERROR,
+    refused = expect(
+        None,
+        "the gate's account in the cluster",
+        f"the gate refuses to run: its account in the cluster could {what}; it must be able to read "
+        "what the checks read, and nothing else",
+        "deploy/kubernetes/rbac.yaml and no other binding for that account",
         rule="may only read",
-        subject="the gate's account in the cluster",
-        sentence=(
-            f"the gate refuses to run: its account in the cluster could {what}; it must be able to read "
-            "what the checks read, and nothing else"
-        ),
         observed=len(excess),
         target=0,
         unit="rights too many",
-        clears="deploy/kubernetes/rbac.yaml and no other binding for that account",
         data={"excess": list(excess)},
     )
+    return dataclasses.replace(refused, outcome=Outcome.ERROR)

@@ -1,4 +1,4 @@
-"""When did a ConfigMap's content change? Its managers' times, held against the baseline's digests.
+"""Have the pods what the ConfigMap holds? When it changed says so: its managers' times, and the baseline.
 
 An API server notes when a manager wrote, not when a value changed: a removed key leaves no time at all, and
 an apply that changes a label alone renews the time of every value.
@@ -8,15 +8,28 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from gates.decide.judgement import Judgement
-from probes.kubernetes.objects import ConfigMap
-from steps.cluster.baseline import ConfigBefore
+from gates.decide.judgement import Judgement, harmless
+from probes.kubernetes.objects import ConfigMap, Pod
+from settings.cluster import Kubernetes
+from steps.cluster.pod_rules import has_container, no_container
+from steps.cluster.rules import Look, found, problems, states
 from steps.kit.expect import expect
+from steps.kit.settling import Settled
 
 Times = Mapping[str, dt.datetime]
 """When pods or containers began, by pod."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ConfigBefore:
+    """The app's ConfigMap as the baseline has it."""
+
+    taken_at: dt.datetime
+    changed_at: dt.datetime | None
+    digest: str
+    managers: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,3 +99,107 @@ def _is_later(one: dt.datetime | None, other: dt.datetime) -> bool:
 
 def _named(before: ConfigBefore) -> str:
     return f"the baseline of {before.taken_at:%H:%M:%S} UTC"
+
+
+def content(section: Kubernetes, config_map: ConfigMap) -> Judgement:
+    """Judge that the ConfigMap holds every wanted key with its value."""
+    absent = [] if config_map.found else ["it is not there"]
+    return found(
+        f"ConfigMap {section.config_map}",
+        absent or differences(config_map.data, section.config),
+        f"all {len(section.config)} wanted keys have their values",
+        f"the release's {section.config_map} applied",
+    )
+
+
+def restarted(settled: Settled[Look], config_map: ConfigMap, changed: Change) -> Judgement:
+    """Judge that the release's pods were made after the change, and all are Ready."""
+    look = settled.value
+    subject, pods = f"restart of {look.release_version}", look.pods(look.release)
+    made = {one.name: one.created_at for one in pods if one.created_at is not None}
+    wrong = [
+        *_not_yet(look.section, config_map),
+        *_nobody(pods),
+        *changed.problems(made, "pods are older than"),
+        *unsettled(settled),
+    ]
+    if changed.is_doubtful(made) and not wrong:
+        return changed.doubt(subject, made)
+    return found(
+        subject,
+        wrong,
+        f"{len(pods)} pods replaced since the configuration changed",
+        "kubectl rollout restart, and its end",
+        settled.ended,
+    )
+
+
+def in_force(settled: Settled[Look], config_map: ConfigMap, changed: Change) -> Judgement:
+    """Judge that the app's container of every pod reads the ConfigMap and started after the change."""
+    look, section = settled.value, settled.value.section
+    subject, pods = f"configuration of {look.release_version}", look.pods(look.release)
+    if pods and not has_container(pods, section.container):
+        return no_container(subject, section.container)
+    began = started(pods, section.container)
+    wrong = [
+        *_not_yet(section, config_map),
+        *unsettled(settled),
+        *_nobody(pods),
+        *(
+            f"{one.name} does not read {section.config_map}"
+            for one in pods
+            if section.config_map not in one.config_maps
+        ),
+        *(
+            f"{one.name}: no container {section.container} runs"
+            for one in pods
+            if one.name not in began
+        ),
+        *changed.problems(began, "containers started before"),
+    ]
+    if changed.is_doubtful(began) and not wrong:
+        return changed.doubt(subject, began)
+    return found(
+        subject,
+        wrong,
+        f"{len(pods)} pods started with it",
+        "every container started after the wanted configuration was there",
+        settled.ended,
+    )
+
+
+def _not_yet(section: Kubernetes, config_map: ConfigMap) -> list[str]:
+    if config_map.found and not differences(config_map.data, section.config):
+        return []
+    return [f"{section.config_map} does not hold the wanted configuration, so no pod can have it"]
+
+
+def unsettled(settled: Settled[Look]) -> list[str]:
+    """Return in words what keeps the release from running as a whole."""
+    wrong = problems(states(settled.value, settled.value.release, 1))
+    return [f"{words}{settled.waited}" for words in wrong]
+
+
+def differences(data: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """Return which wanted keys are missing or have another value; harmless values are shown."""
+    return [
+        f"{key} is missing"
+        if key not in data
+        else f"{key} is “{harmless(data[key], value)}”, wanted “{value}”"
+        for key, value in wanted.items()
+        if data.get(key) != value
+    ]
+
+
+def _nobody(pods: Sequence[Pod]) -> list[str]:
+    return [] if pods else ["no pod of the release is there"]
+
+
+def started(pods: Sequence[Pod], container: str) -> dict[str, dt.datetime]:
+    """Return when the app's container of each pod started, where it runs."""
+    return {
+        one.name: each.started_at
+        for one in pods
+        for each in one.containers
+        if each.name == container and each.started_at is not None
+    }

@@ -2,262 +2,153 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from gates.decide.judgement import Judgement
-from probes.kubernetes.objects import Deployment
-from steps.cluster import pod_rules, rules
 from steps.cluster.baseline import restarts_before
-from steps.cluster.clusters import Clusters, Look, found
-from steps.kit.check import Check
+from steps.cluster.clusters import ENDPOINTS_SETTLE_SECONDS, ROLLOUT, Clusters, each_cluster, taken
+from steps.cluster.pod_rules import (
+    Digests,
+    by_image,
+    has_container,
+    images_judged,
+    logs_judged,
+    no_container,
+    not_believed,
+    unknown_images,
+)
+from steps.cluster.rules import (
+    Look,
+    found,
+    not_normal,
+    progress,
+    restarts,
+    rolled_out,
+    running,
+    unfailed,
+)
+from steps.delivery.images import build_evidence_kind
+from steps.kit.asked import Asked
+from steps.kit.evidence import read_evidence
+from steps.kit.run import Run
+from steps.kit.sentence import then, when
 from steps.kit.settling import Progress, Settled
 
-ROLLOUT = "rollout"
-_OF_THE_NODE = frozenset(
-    {
-        *("NodeLost", "NodeShutdown", "Preempting", "Shutdown", "Terminated"),
-        *("NodeAffinity", "OutOfcpu", "OutOfmemory", "OutOfpods", "UnexpectedAdmissionError"),
-    }
-)
-"""Why a pod is Failed through no fault of its own: its node ended it, or never let it begin."""
+
+@when("the clusters of every region are read", target_fixture="clusters")
+def the_clusters(run: Run) -> Clusters:
+    """Return the run's clusters: each is read until it has converged, once for all checks of it."""
+    return run.shared(Clusters.of)
 
 
-class Deployed:
-    """Deployments and pods of the app in every region."""
-
-    def __init__(self, clusters: Clusters) -> None:
-        self._clusters = clusters
-
-    def scaled_up(self, check: Check) -> None:
-        """Judge that what has the traffic runs with the temporary number of replicas."""
-        minimum = self._clusters.section.replicas.temporary
-
-        def judge(region: str) -> None:
-            settled = self._clusters.settled(
-                check, region, ROLLOUT, lambda look: _progress(look, look.live_versions, minimum)
-            )
-            if settled is not None:
-                look = settled.value
-                check.judge(region, _rolled_out(settled, look.live_versions, minimum))
-
-        self._clusters.each_region(check, judge)
-
-    def live_pods_running(self, check: Check) -> None:
-        """Judge that every pod of what has the traffic is Running and Ready, and there are enough.
-
-        None may have restarted since the baseline; without one, restarts of years ago can't be told.
-        """
-        minimum = self._clusters.section.replicas.temporary
-
-        def judge(region: str) -> None:
-            settled = self._clusters.settled(
-                check, region, ROLLOUT, lambda look: _progress(look, look.live_versions, minimum)
-            )
-            if settled is None:
-                return
-            look = settled.value
-            check.judge(region, _running(settled, look.live_versions, minimum))
-            before = restarts_before(self._clusters.platform, region)
-            if before is not None:
-                check.judge(region, _restarts(look, look.live_versions, before))
-
-        self._clusters.each_region(check, judge)
-
-    def release_applied(self, check: Check) -> None:
-        """Judge that the release's rollout is complete, by kubectl's rules, with the released images."""
-        digests = pod_rules.released(self._clusters, check)
-        section = self._clusters.section
-        minimum = section.replicas.normal
-
-        def judge(region: str) -> None:
-            settled = self._settled_release(check, region)
-            if settled is None:
-                return
-            version = settled.value.release_version
-            check.judge(region, _rolled_out(settled, (version,), minimum))
-            if digests is not None:
-                pods = settled.value.pods((version,))
-                check.judge(
-                    region, *pod_rules.judged(pods, section.container, section.image, digests)
-                )
-
-        self._clusters.each_region(check, judge)
-
-    def release_pods_running(self, check: Check) -> None:
-        """Judge that every pod of the release is Running and Ready, and none has restarted or failed."""
-        minimum = self._clusters.section.replicas.normal
-
-        def judge(region: str) -> None:
-            settled = self._settled_release(check, region)
-            if settled is None:
-                return
-            version = settled.value.release_version
-            before = restarts_before(self._clusters.platform, region) or {}
-            check.judge(
-                region,
-                _running(settled, (version,), minimum),
-                _restarts(settled.value, (version,), before),
-                _unfailed(settled.value, version),
-            )
-
-        self._clusters.each_region(check, judge)
-
-    def release_ready(self, check: Check) -> None:
-        """Judge that every pod of the release passes its readiness probe."""
-        minimum = self._clusters.section.replicas.normal
-
-        def judge(region: str) -> None:
-            settled = self._settled_release(check, region)
-            if settled is not None:
-                check.judge(region, _running(settled, (settled.value.release_version,), minimum))
-
-        self._clusters.each_region(check, judge)
-
-    def normal_capacity(self, check: Check) -> None:
-        """Judge that what has the traffic runs with the normal number of replicas, and no more."""
-        normal = self._clusters.section.replicas.normal
-
-        def progress(look: Look) -> Progress:
-            if _not_normal(look, normal):
-                return Progress.BROKEN
-            return _progress(look, look.live_versions, normal)
-
-        def judge(region: str) -> None:
-            settled = self._clusters.settled(check, region, ROLLOUT, progress)
-            if settled is None:
-                return
-            check.judge(
-                region,
-                found(
-                    "capacity of the app",
-                    _not_normal(settled.value, normal),
-                    f"back at {normal} replicas",
-                    clears=f"kubectl scale to the normal number, {normal}",
-                ),
-                _rolled_out(settled, settled.value.live_versions, normal),
-            )
-
-        self._clusters.each_region(check, judge)
-
-    def _settled_release(self, check: Check, region: str) -> Settled[Look] | None:
-        minimum = self._clusters.section.replicas.normal
-        return self._clusters.settled(
-            check,
-            region,
-            ROLLOUT,
-            lambda look: _progress(look, (look.release_version,), minimum),
-        )
+@then("what carries the traffic is scaled up for the deployment")
+@each_cluster
+def scaled_up(clusters: Clusters, asked: Asked) -> None:
+    """Judge that what has the traffic runs with the temporary number of replicas."""
+    minimum = clusters.section.replicas.temporary
+    settled = _live(clusters, asked, minimum)
+    asked.judge(rolled_out(settled, settled.value.live_versions, minimum))
 
 
-def _progress(look: Look, versions: Sequence[str], minimum: int) -> Progress:
-    """Return how far Deployments and pods of these versions are together."""
-    return rules.together(states(look, versions, minimum))
+@then("all its pods are running and ready")
+@each_cluster
+def live_pods_running(clusters: Clusters, asked: Asked) -> None:
+    """Judge that every pod of what has the traffic is Running and Ready, and there are enough.
 
-
-def states(look: Look, versions: Sequence[str], minimum: int) -> list[rules.State]:
-    """Return how far what runs these versions is, and each pod of it; nothing at all is no success."""
-    deployments = look.deployments(versions)
-    if not deployments:
-        return [_nobody(look, versions)]
-    rollouts = [rules.rollout(one, minimum) for one in deployments]
-    return [*rollouts, *map(rules.pod, look.pods(versions))]
-
-
-def _nobody(look: Look, versions: Sequence[str]) -> rules.State:
-    """Say why there is nothing to judge."""
-    if versions:
-        words = f"there is no Deployment of {' and '.join(versions)}{_others(look)}"
-        return Progress.BROKEN, words
-    service = look.section.service
-    if not look.traffic.found:
-        return Progress.BROKEN, f"there is no Service {service}, so nothing carries the traffic"
-    ready = [one for one in look.traffic.endpoints if one.ready]
-    if not ready:
-        return Progress.MOVING, f"no pod is ready behind the Service {service}"
-    name = ready[0].pod_name or ready[0].address
-    words = f"the Service {service} leads to no pod of the app, but to others such as {name}"
-    return Progress.BROKEN, words
-
-
-def _rolled_out(settled: Settled[Look], versions: Sequence[str], minimum: int) -> Judgement:
-    look = settled.value
-    deployments = look.deployments(versions)
-    words = " and ".join(versions) or "what carries the traffic"
-    rollouts = [rules.rollout(one, minimum) for one in deployments]
-    problems = rules.problems(rollouts or [_nobody(look, versions)])
-    return found(
-        f"rollout of {words}",
-        [f"{problem}{settled.waited}" for problem in problems],
-        f"complete, {_numbers(deployments)}",
-        clears=f"a complete rollout of {words} with at least {minimum} pods available",
-        ended=settled.ended,
-    )
-
-
-def _others(look: Look) -> str:
-    there = sorted({one.version or "no version" for one in look.workload.deployments})
-    return f", only of {', '.join(there)}" if there else ""
-
-
-def _numbers(deployments: Sequence[Deployment]) -> str:
-    return ", ".join(
-        f"{one.available} of {one.wanted} available at revision {one.revision or '?'}"
-        for one in deployments
-    )
-
-
-def _running(settled: Settled[Look], versions: Sequence[str], minimum: int) -> Judgement:
-    look = settled.value
-    pods = look.pods(versions)
-    problems = rules.problems(map(rules.pod, pods))
-    running = len(pods) - len(problems)
-    wanted = sum(one.wanted for one in look.deployments(versions))
-    if running < max(minimum, wanted):
-        words = f"{running} pods Running and Ready, wanted at least {max(minimum, wanted)}"
-        problems = [words, *problems]
-    # Pods that Deployments no longer want are on their way out: not an outage, and not done.
-    if len(pods) > wanted:
-        problems.append(f"{len(pods)} pods where {wanted} are wanted")
-    return found(
-        f"pods of {' and '.join(versions) or 'what carries the traffic'}",
-        [f"{problem}{settled.waited}" for problem in problems],
-        f"all {len(pods)} Running and Ready",
-        clears="every pod Running and Ready",
-        ended=settled.ended,
-    )
-
-
-def _restarts(look: Look, versions: Sequence[str], before: Mapping[str, int]) -> Judgement:
-    return found(
-        f"restarts of {' and '.join(versions)}",
-        rules.restarts(look.pods(versions), before),
-        "no container has restarted",
-        clears="the cause of the restarts found and fixed",
-    )
-
-
-def _unfailed(look: Look, version: str) -> Judgement:
-    """Judge that no pod failed as a whole, as one does that its node evicts: worse than a restart.
-
-    One that went with its node, or gave way to others, says nothing of the release.
+    None may have restarted since the baseline; without one, restarts of years ago can't be told.
     """
-    failed = [
-        f"{one.name} has failed ({one.reason or 'no reason'}) and was replaced"
-        for one in look.own_pods
-        if (one.version, one.phase) == (version, "Failed") and one.reason not in _OF_THE_NODE
-    ]
-    return found(
-        f"failed pods of {version}",
-        failed,
-        "no pod has failed",
-        clears="the cause found (kubectl describe pod) and fixed, and the failed pods deleted",
+    minimum = clusters.section.replicas.temporary
+    settled = _live(clusters, asked, minimum)
+    versions = settled.value.live_versions
+    asked.judge(running(settled, versions, minimum))
+    before = restarts_before(clusters.platform, asked.region)
+    if before is not None:
+        asked.judge(restarts(settled.value, versions, before))
+
+
+@then("the release is rolled out completely, with the images that were released")
+def release_applied(clusters: Clusters, asked: Asked) -> None:
+    """Judge that the release's rollout is complete, by kubectl's rules, with the released images."""
+    digests = _released(clusters, asked)
+    section = clusters.section
+
+    def judge(here: Asked) -> None:
+        settled = clusters.release_settled(here)
+        look = settled.value
+        here.judge(rolled_out(settled, look.release, section.replicas.normal))
+        if digests is not None:
+            pods = look.pods(look.release)
+            here.judge(*images_judged(pods, section.container, section.image, digests))
+
+    clusters.in_each_region(asked, judge)
+
+
+def _released(clusters: Clusters, asked: Asked) -> Digests | None:
+    """Return what the build's evidence says; None, and judged, where it can't be believed."""
+    platform = clusters.platform
+    if platform.environment.settings.evidence is None:
+        asked.judge(unknown_images("the environment names no evidence"))
+        return None
+    reading = read_evidence(platform, build_evidence_kind(platform))
+    asked.keep(reading.observation)
+    digests = by_image(reading.digests)
+    if not reading.believable:
+        asked.judge(not_believed(reading.judgements))
+        return None
+    if clusters.section.image not in digests:
+        why = f"{reading.subject} names no digest of {clusters.section.image}"
+        asked.judge(unknown_images(why))
+        return None
+    return digests
+
+
+@then("all pods of the release are running and ready, and none has restarted")
+@each_cluster
+def release_pods_running(clusters: Clusters, asked: Asked) -> None:
+    """Judge that every pod of the release is Running and Ready, and none has restarted or failed."""
+    settled = clusters.release_settled(asked)
+    look = settled.value
+    asked.judge(
+        running(settled, look.release, clusters.section.replicas.normal),
+        restarts(look, look.release, restarts_before(clusters.platform, asked.region) or {}),
+        unfailed(look),
     )
 
 
-def _not_normal(look: Look, normal: int) -> list[str]:
-    live = set(look.live_versions)
-    return [
-        f"{one.name} is scaled to {one.wanted}, normal are {normal}"
-        for one in look.workload.deployments
-        if one.wanted > normal or (one.version in live and one.wanted != normal)
-    ]
+@then("the logs of the release's pods hold no error")
+@each_cluster
+def logs_clean(clusters: Clusters, asked: Asked) -> None:
+    """Judge that the newest lines of every pod of the release hold no error."""
+    container, subject = clusters.section.container, f"logs of {clusters.release_version}"
+    look = clusters.settled(asked, "logs", lambda _: Progress.DONE, ENDPOINTS_SETTLE_SECONDS).value
+    pods = look.pods(look.release)
+    if pods and not has_container(pods, container):
+        asked.judge(no_container(subject, container))
+        return
+    observed = clusters.read(asked.region, "logs", lambda: clusters.log_levels(asked.region, pods))
+    asked.judge(*logs_judged(subject, taken(asked, subject, observed)))
+
+
+@then("the capacity that was added for the deployment is gone")
+@each_cluster
+def normal_capacity(clusters: Clusters, asked: Asked) -> None:
+    """Judge that what has the traffic runs with the normal number of replicas, and no more."""
+    normal = clusters.section.replicas.normal
+
+    def back(look: Look) -> Progress:
+        wrong = not_normal(look, normal)
+        return Progress.BROKEN if wrong else progress(look, look.live_versions, normal)
+
+    settled = clusters.settled(asked, ROLLOUT, back)
+    asked.judge(
+        found(
+            "capacity of the app",
+            not_normal(settled.value, normal),
+            f"back at {normal} replicas",
+            f"kubectl scale to the normal number, {normal}",
+            settled.ended,
+        ),
+        rolled_out(settled, settled.value.live_versions, normal),
+    )
+
+
+def _live(clusters: Clusters, here: Asked, minimum: int) -> Settled[Look]:
+    """Wait for the rollout of what has the traffic."""
+    return clusters.settled(here, ROLLOUT, lambda look: progress(look, look.live_versions, minimum))

@@ -3,109 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
 
 from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Meaning, Outcome
-from probes import http
-from probes.http import NotJsonError
 from probes.kubernetes.objects import Pod
-from steps.cluster.clusters import ENDPOINTS_SETTLE_SECONDS, Clusters, Look, found, is_wanted
-from steps.kit.availability import Availability, usable
-from steps.kit.check import Check
-from steps.kit.platform import Platform
+from steps.cluster.rules import Look, found, is_wanted
 from steps.kit.settling import Progress, Settled
-
-_Progress = Callable[[Look], Progress]
-
-
-class TrafficWay:
-    """The Service and its endpoints in every region."""
-
-    def __init__(self, clusters: Clusters, availability: Availability) -> None:
-        self._clusters = clusters
-        self._availability = availability
-
-    def leads_to_release(self, check: Check) -> None:
-        """Judge that the Service selects the release, and its ready endpoints are enough ready pods of it."""
-
-        def judge(region: str) -> None:
-            settled = self._settled(check, region, _switch_progress)
-            if settled is not None:
-                check.judge(region, *switched(settled))
-
-        self._clusters.each_region(check, judge)
-
-    def live_keeps_endpoints(self, check: Check) -> None:
-        """Judge that whatever has the traffic keeps enough ready endpoints."""
-        minimum = self._clusters.section.replicas.normal
-
-        def judge(region: str) -> None:
-            settled = self._settled(
-                check,
-                region,
-                lambda look: Progress.MOVING if _not_served(look, minimum) else Progress.DONE,
-            )
-            if settled is None:
-                return
-            check.judge(
-                region,
-                found(
-                    "endpoints of the Service",
-                    [f"{one}{settled.waited}" for one in _not_served(settled.value, minimum)],
-                    f"{len(_serving(settled.value))} ready, each a ready pod of the app",
-                    clears=f"at least {minimum} ready endpoints, each a pod of the app's Deployments",
-                    ended=settled.ended,
-                ),
-            )
-
-        self._clusters.each_region(check, judge)
-
-    def candidate_healthy(self, check: Check) -> None:
-        """Judge the release's health endpoint at the address that leads to it before the switch."""
-        described = self._clusters.section.candidate_health
-        if described is None:
-            return
-        platform = self._clusters.platform
-        endpoint = platform.endpoint(described.service, described.endpoint)
-        undecided = self._clusters.shown_once("release's own pods", lambda one: one.candidate)
-
-        def judge(region: str) -> None:
-            check.judge(region, *undecided.get(region, ()))
-            address = self._clusters.cluster(region).candidate
-            if address is None:
-                return
-            target = http.HttpTarget(address, platform.environment.settings.ca_file)
-            subject = f"{described.service} {endpoint.path} of the release"
-
-            def judge_answer(answer: http.HttpAnswer) -> Sequence[Judgement]:
-                body = _object(answer)
-                status_field = endpoint.status_field or "status"
-                return usable(subject, answer) or (
-                    equals(f"{subject} status", answer.status, 200),
-                    equals(f"{subject} {status_field}", body.get(status_field), endpoint.healthy),
-                    *_says_release(subject, endpoint.version_field, body, platform),
-                )
-
-            reading = self._availability.reach(
-                region,
-                f"candidate {described.service}",
-                subject,
-                lambda: http.request(
-                    target, "GET", endpoint.path, deadline=platform.call_deadline()
-                ),
-                judge_answer,
-                confirm=check.confirms,
-            )
-            check.observe(region, reading.observation)
-            check.judge(region, *reading.judgements)
-
-        platform.each_region(judge)
-
-    def _settled(self, check: Check, region: str, progress: _Progress) -> Settled[Look] | None:
-        return self._clusters.settled(
-            check, region, "endpoints", progress, ENDPOINTS_SETTLE_SECONDS
-        )
 
 
 def switched(settled: Settled[Look]) -> tuple[Judgement, ...]:
@@ -121,17 +24,26 @@ def switched(settled: Settled[Look]) -> tuple[Judgement, ...]:
             "endpoints of the Service",
             [f"{one}{settled.waited}" for one in _strangers(look)],
             f"{len(_ready_uids(look))} ready, each a ready pod of {look.release_version}",
-            clears=f"only ready pods of {look.release_version} behind the Service",
-            ended=settled.ended,
+            f"only ready pods of {look.release_version} behind the Service",
+            settled.ended,
         ),
     )
     means = Meaning.HOLD if _version_before_serves(look) else None
-    return tuple(_with(one, means) for one in judged)
+    return tuple(
+        dataclasses.replace(one, means=means) if one.outcome is Outcome.FAIL else one
+        for one in judged
+    )
 
 
-def _with(judgement: Judgement, means: Meaning | None) -> Judgement:
-    failed = judgement.outcome is Outcome.FAIL
-    return dataclasses.replace(judgement, means=means) if failed else judgement
+def kept(settled: Settled[Look], minimum: int) -> Judgement:
+    """Judge that whatever has the traffic keeps enough ready endpoints."""
+    return found(
+        "endpoints of the Service",
+        [f"{one}{settled.waited}" for one in not_served(settled.value, minimum)],
+        f"{len(_serving(settled.value))} ready, each a ready pod of the app",
+        f"at least {minimum} ready endpoints, each a pod of the app's Deployments",
+        settled.ended,
+    )
 
 
 def _version_before_serves(look: Look) -> bool:
@@ -148,23 +60,8 @@ def _selected(look: Look) -> str | None:
     return look.traffic.selector.get(look.section.version_label)
 
 
-def _says_release(
-    subject: str, field: str | None, body: dict[str, object], platform: Platform
-) -> list[Judgement]:
-    if field is None:
-        return []
-    return [equals(f"{subject} {field}", body.get(field), platform.release.number)]
-
-
-def _object(answer: http.HttpAnswer) -> dict[str, object]:
-    try:
-        body = answer.json()
-    except NotJsonError:
-        return {}
-    return dict(body) if isinstance(body, dict) else {}
-
-
-def _switch_progress(look: Look) -> Progress:
+def switch_progress(look: Look) -> Progress:
+    """Return how far the switch is; a Service that selects another version will not go on by itself."""
     if _selected(look) not in (None, look.release_version):
         return Progress.BROKEN
     return Progress.MOVING if _strangers(look) else Progress.DONE
@@ -193,7 +90,7 @@ def _serving(look: Look) -> set[str]:
     return _ready_uids(look) & own
 
 
-def _not_served(look: Look, minimum: int) -> list[str]:
+def not_served(look: Look, minimum: int) -> list[str]:
     """Return in words what the Service lacks to keep its traffic, whichever version that is."""
     serving = _serving(look)
     problems = _others(look, serving)

@@ -15,6 +15,7 @@ from probes.observation import Observation, utc_now
 from settings.sections import server_of
 from steps.cluster.clusters import Clusters
 from steps.kit import failures
+from steps.kit.asked import Asked
 from steps.kit.check import Check
 from steps.kit.expect import expect
 from steps.kit.platform import Platform
@@ -56,7 +57,10 @@ class Watch:
     def targets_up(self) -> None:
         """Judge that each job has all its targets in each region, and all of them are up."""
         if self.section.pod_jobs:
-            Clusters(self._platform).each_region(self._check, self._targets_of)
+            everywhere = Asked(self._platform, self._check, self._check.regions)
+            Clusters(self._platform).in_each_region(
+                everywhere, lambda here: self._targets_of(here.region)
+            )
         else:
             self._platform.each_region(self._targets_of)
 

@@ -10,7 +10,6 @@ from steps.kit.check import Check
 from steps.kit.run import Run
 from steps.monitoring.alerts import Watch
 from steps.monitoring.dashboards import Dashboards, Loaded
-from steps.objectives import traffic_baseline
 from steps.people.rota import Backing
 
 
@@ -86,13 +85,3 @@ def channels(backing: Backing) -> None:
 @then("every role has a person and a way to reach them")
 def contacts(backing: Backing) -> None:
     backing.contacts_named()
-
-
-@when("the baseline of the release is looked up", target_fixture="asked")
-def look_up_baseline(run: Run) -> Run:
-    return run
-
-
-@then("it is of today and holds traffic and latency")
-def baseline_taken(asked: Run, check: Check) -> None:
-    traffic_baseline.judge(asked.platform, check)

@@ -5,16 +5,29 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from gates.decide import sources, tally
 from gates.decide.events import Counts
 from gates.decide.objective import Evidence
 from gates.decide.quantile import Bucket, Over
 from gates.decide.samples import NotCountableError, Patience, Samples, Span
+from settings.environment import Environment
 from settings.objectives import Limit, Metric, Objective
+from steps.kit.platform import Platform
 from steps.objectives import promql
 from steps.objectives.instrument import Fit, Inspector, unfit
 
+LOOK_BACK_FLOOR_SECONDS = 20.0
+FLOOR_SCRAPES = 5
+STEPS_OF_FOR = 5
+STEP_SCRAPES = 4
+"""A rate needs two samples; over fewer than four scrapes it is mostly luck."""
+_NO_TRAFFIC = frozenset(
+    {"/metrics", "/healthz", "/livez", "/readyz", "/-/healthy", "/-/ready", "/actuator/prometheus"}
+    | {f"/actuator/health{part}" for part in ("", "/liveness", "/readiness")}
+)
+"""Where Prometheus, kubelets and load balancers ask, by the usual names; no user does."""
 LEAD_SCRAPES = 4
 """So many scrapes before the range are read too: what was there before does not begin in it."""
 SETTLE_SCRAPES, SETTLE_SECONDS = 5, 12.0
@@ -23,6 +36,36 @@ EARLIER_SECONDS = 3600.0
 """A counter that was there so long ago does not begin now, it has come back."""
 MOST_SAMPLES = 300_000
 """In one answer: about eight megabytes."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Times:
+    """An objective's times in the environment's scale, in seconds."""
+
+    look_back: float
+    wait: float
+    blip: float
+    """So long an instrument may be unfit before that is the answer; as for a service of the platform."""
+    sustained: float
+    step: float
+    step_range: float
+
+    @classmethod
+    def of(cls, objective: Objective, platform: Platform, scrape_seconds: float) -> Times:
+        """Scale a policy's times, keeping the floors that scrapes impose."""
+        shortest = FLOOR_SCRAPES * scrape_seconds
+        look_back = platform.scaled(objective.look_back, LOOK_BACK_FLOOR_SECONDS)
+        policy_for = objective.rollback.sustained if objective.rollback else 0.0
+        sustained = platform.scaled(policy_for, shortest)
+        step = sustained / STEPS_OF_FOR
+        return cls(
+            look_back=max(look_back, shortest),
+            wait=max(platform.scaled(objective.wait_for_samples, 0.0), look_back + shortest),
+            blip=max(platform.confirm_seconds, shortest),
+            sustained=sustained,
+            step=step,
+            step_range=max(step, STEP_SCRAPES * scrape_seconds),
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -221,3 +264,17 @@ class Counting:
         vector = self.inspector.vector(query, at, "the quantile")
         one = vector.series[0] if len(vector.series) == 1 else None
         return one.value if one is not None and one.finite else None
+
+
+def own_paths(settings: Environment) -> frozenset[str]:
+    """Return where scrapes and health checks go: what they ask for is no traffic."""
+    described = (
+        f"{prefix}{endpoint.path}"
+        for name, service in settings.services.items()
+        for endpoint in service.health.values()
+        for prefix in {
+            "",
+            *(urlsplit(one.services[name]).path for one in settings.regions.values()),
+        }
+    )
+    return frozenset({*_NO_TRAFFIC, *described})

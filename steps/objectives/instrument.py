@@ -10,14 +10,13 @@ from typing import Any, TypeVar
 
 import probes
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
 from gates.decide.samples import Patience, Samples
 from gates.decide.sources import targets_of
 from gates.decide.targets import Target
 from probes.observation import Observation
-from settings.objectives import Prometheus
 from steps.kit import failures
-from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.expect import expect, need
+from steps.kit.platform import Platform
 from steps.objectives import promql
 
 REPAIRED = "fixed for monotonicity"
@@ -51,12 +50,9 @@ class Inspector:
     def __init__(
         self, platform: Platform, region: str, keep: Callable[[Observation[Any]], None]
     ) -> None:
-        section = platform.environment.settings.prometheus
-        if section is None:
-            raise NotDescribedError("the environment lacks the section prometheus; add it")
         self._platform = platform
         self._region = region
-        self._section: Prometheus = section
+        self._section = need(platform.environment.settings.prometheus, "the section prometheus")
         self._keep = keep
         self.target = platform.prometheus(region)
 
@@ -155,11 +151,5 @@ class Inspector:
 
 def unfit(why: str, patience: Patience = Patience.SCRAPES) -> UnfitError:
     """Return the error for an instrument that answers and yet does not decide."""
-    judgement = Judgement(
-        outcome=Outcome.INCONCLUSIVE,
-        rule="instrument",
-        subject="Prometheus",
-        sentence=why,
-        clears="metrics that can be believed; then run again",
-    )
-    return UnfitError(judgement, patience)
+    clears = "metrics that can be believed; then run again"
+    return UnfitError(expect(None, "Prometheus", why, clears, rule="instrument"), patience)

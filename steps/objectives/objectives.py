@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import time
 from typing import Any
-from urllib.parse import urlsplit
 
 from gates.decide.bursts import NONE_SEEN, Burst
 from gates.decide.events import Counts
@@ -24,57 +23,25 @@ from gates.decide.outcome import Outcome
 from gates.decide.quantile import RULE, Bucket, Over, judge_quantile
 from gates.decide.samples import Patience
 from probes.observation import Observation, pause
-from settings.environment import Environment
-from settings.objectives import Metric, Objective, RollbackLimit
-from steps.kit.check import Check
-from steps.kit.platform import NotDescribedError, Platform
+from settings.objectives import Objective, RollbackLimit
+from steps.kit.asked import Asked
+from steps.kit.expect import need
+from steps.kit.platform import NotDescribedError
 from steps.kit.run import Run
+from steps.kit.sentence import then, when
 from steps.kit.traffic import TrafficLease
-from steps.objectives.counting import Counting, Reading
+from steps.objectives.counting import (
+    FLOOR_SCRAPES,
+    STEPS_OF_FOR,
+    Counting,
+    Reading,
+    Times,
+    own_paths,
+)
 from steps.objectives.instrument import Fit, Inspector, UnfitError, unfit
 
-LOOK_BACK_FLOOR_SECONDS = 20.0
-FLOOR_SCRAPES = 5
-STEPS_OF_FOR = 5
-STEP_SCRAPES = 4
-"""A rate needs two samples; over fewer than four scrapes it is mostly luck."""
-_NO_TRAFFIC = frozenset(
-    {"/metrics", "/healthz", "/livez", "/readyz", "/-/healthy", "/-/ready", "/actuator/prometheus"}
-    | {f"/actuator/health{part}" for part in ("", "/liveness", "/readiness")}
-)
-"""Where Prometheus, kubelets and load balancers ask, by the usual names; no user does."""
 SWITCH_SCRAPES = 2
 """So long after the switch old-version samples may still be read."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Times:
-    """An objective's times in the environment's scale, in seconds."""
-
-    look_back: float
-    wait: float
-    blip: float
-    """So long an instrument may be unfit before that is the answer; as for a service of the platform."""
-    sustained: float
-    step: float
-    step_range: float
-
-    @classmethod
-    def of(cls, objective: Objective, platform: Platform, scrape_seconds: float) -> Times:
-        """Scale a policy's times, keeping the floors that scrapes impose."""
-        shortest = FLOOR_SCRAPES * scrape_seconds
-        look_back = platform.scaled(objective.look_back, LOOK_BACK_FLOOR_SECONDS)
-        policy_for = objective.rollback.sustained if objective.rollback else 0.0
-        sustained = platform.scaled(policy_for, shortest)
-        step = sustained / STEPS_OF_FOR
-        return cls(
-            look_back=max(look_back, shortest),
-            wait=max(platform.scaled(objective.wait_for_samples, 0.0), look_back + shortest),
-            blip=max(platform.confirm_seconds, shortest),
-            sustained=sustained,
-            step=step,
-            step_range=max(step, STEP_SCRAPES * scrape_seconds),
-        )
 
 
 class Waiting:
@@ -84,6 +51,11 @@ class Waiting:
         self._lease = lease
         self._since: float | None = None
         self._unfit_since: dict[str, float] = {}
+
+    @classmethod
+    def of(cls, run: Run) -> Waiting:
+        """Return that of a run."""
+        return cls(run.lease)
 
     def for_samples(self, scrape_seconds: float) -> None:
         """Wait one scrape, keeping the traffic lease alive."""
@@ -110,59 +82,60 @@ class Waiting:
         return time.monotonic() - self._unfit_since.setdefault(region, looked_at)
 
 
-class Objectives:
-    """Judges objectives in every region at once."""
+@when("the events since the traffic switch are counted in every region", target_fixture="counted")
+def counted(run: Run) -> Waiting:
+    """Return the run's one wait: events are counted until what is asked of them is decided."""
+    return run.shared(Waiting.of)
 
-    def __init__(self, platform: Platform, lease: TrafficLease) -> None:
-        self._platform = platform
-        self._waiting = Waiting(lease)
 
-    @classmethod
-    def of(cls, run: Run) -> Objectives:
-        """Return those of a run."""
-        return cls(run.platform, run.lease)
+@then("they prove the policy's target")
+def prove_target(counted: Waiting, asked: Asked) -> None:
+    """Judge the objective that the policy has for this check, and a rollback limit where it has one."""
+    judge(asked, counted, _objective_of(asked))
 
-    def judge(self, check: Check) -> None:
-        """Judge the objective that the policy has for this check."""
-        try:
-            objective = self._platform.policy.objective(check.id)
-        except LookupError as exc:
-            raise NotDescribedError(
-                f"{self._platform.policy_folder} lacks an objective for {check.id}; add it"
-            ) from exc
 
-        def judge_region(region: str) -> None:
-            watch = _Watch(self._platform, self._waiting, objective, check, region)
-            check.judge(region, *watch.decide())
+@then("they prove the policy's target and stay under its rollback limit")
+def prove_target_and_limit(counted: Waiting, asked: Asked) -> None:
+    """Judge the objective and its rollback limit; raises NotDescribedError where the policy has none."""
+    objective = _objective_of(asked)
+    if objective.rollback is None:
+        raise _policy_lacks(asked, "a rollback limit")
+    judge(asked, counted, objective)
 
-        self._platform.each_region(judge_region)
+
+def _objective_of(asked: Asked) -> Objective:
+    try:
+        return asked.platform.policy.objective(asked.check.id)
+    except LookupError as exc:
+        raise _policy_lacks(asked, "an objective") from exc
+
+
+def _policy_lacks(asked: Asked, what: str) -> NotDescribedError:
+    folder = asked.platform.policy_folder
+    return NotDescribedError(f"{folder} lacks {what} for {asked.check.id}; add it")
+
+
+def judge(asked: Asked, waiting: Waiting, objective: Objective) -> None:
+    """Judge an objective in every region at once."""
+    asked.in_each_region(lambda here: here.judge(*_Watch(here, waiting, objective).decide()))
 
 
 class _Watch:
     """One objective in one region, measured until it is decided or its time is up."""
 
-    def __init__(
-        self,
-        platform: Platform,
-        waiting: Waiting,
-        objective: Objective,
-        check: Check,
-        region: str,
-    ) -> None:
-        self._platform = platform
+    def __init__(self, here: Asked, waiting: Waiting, objective: Objective) -> None:
+        platform, settings = here.platform, here.platform.environment.settings
+        self._here = here
         self._waiting = waiting
         self._objective = objective
         self._last: list[Observation[Any]] = []
-        self._check = check
-        self._region = region
-        self._inspector = Inspector(platform, region, self._last.append)
+        self._inspector = Inspector(platform, here.region, self._last.append)
         self._times = Times.of(objective, platform, self._inspector.scrape_seconds)
         self._looks = Looks(self._times.look_back)
         self._seen = NONE_SEEN
-        metric = self._described_metric()
-        labels = platform.labels(region, metric.labels)
-        own = own_paths(platform.environment.settings)
-        self._counting = Counting(self._inspector, objective, metric, labels, own)
+        metric = need(settings.metrics.get(objective.metric), f"metrics.{objective.metric}")
+        labels = platform.labels(here.region, metric.labels)
+        self._counting = Counting(self._inspector, objective, metric, labels, own_paths(settings))
 
     def decide(self) -> list[Judgement]:
         """Measure again with every scrape until decided; only the last measurement is evidence."""
@@ -172,7 +145,7 @@ class _Watch:
             looked_at = time.monotonic()
             try:
                 judgements, open_question = self._measure()
-                self._waiting.note_fit(self._region)
+                self._waiting.note_fit(self._here.region)
                 samples = self._worth_waiting(judgements)
             except UnfitError as exc:
                 judgements, open_question = [exc.judgement], False
@@ -181,10 +154,10 @@ class _Watch:
             own = time.monotonic() - started
             watched = own >= self._times.sustained + self._times.step_range
             samples = samples and self._waiting.seconds() < self._times.wait
-            late = self._platform.deadline.remaining_seconds() <= 0
+            late = self._here.platform.deadline.remaining_seconds() <= 0
             if late or not (samples or (open_question and not watched)):
                 for observation in self._last:
-                    self._check.observe(self._region, observation)
+                    self._here.keep(observation)
                 return judgements
             self._waiting.for_samples(self._inspector.scrape_seconds)
 
@@ -192,7 +165,7 @@ class _Watch:
         """Return whether what can't be believed now may be believed later: a blip is waited out."""
         if patience is not Patience.SCRAPES:
             return patience is Patience.SAMPLES
-        return self._waiting.seconds_unfit(self._region, looked_at) < self._times.blip
+        return self._waiting.seconds_unfit(self._here.region, looked_at) < self._times.blip
 
     def _worth_waiting(self, judgements: list[Judgement]) -> bool:
         """Return whether the answer may change: it is due, or it may still become another."""
@@ -245,7 +218,7 @@ class _Watch:
 
         What was not scraped while Prometheus was restarted is not known; its samples since then count.
         """
-        switched_at = self._platform.switched_at
+        switched_at = self._here.platform.switched_at
         if switched_at is None:
             raise unfit(
                 "since when the release carries traffic is not known; give --switched-at",
@@ -269,14 +242,6 @@ class _Watch:
         whole = reading.counts(limit, min(times.sustained, age_seconds))
         return Sustained(tuple(steps), whole, times.sustained)
 
-    def _described_metric(self) -> Metric:
-        metric = self._platform.environment.settings.metrics.get(self._objective.metric)
-        if metric is None:
-            raise NotDescribedError(
-                f"the environment lacks metrics.{self._objective.metric}; add it"
-            )
-        return metric
-
     def _too_early(self, look_back_seconds: float) -> Judgement:
         empty = Counts(0.0, 0.0)
         evidence = Evidence(max(0.0, look_back_seconds), {}, "", {})
@@ -285,17 +250,3 @@ class _Watch:
             return judge_target(self._objective, empty, evidence)
         bucket = Bucket(Over(bounds[0], empty), Over(bounds[1], empty), None)
         return judge_quantile(self._objective, bucket, evidence)
-
-
-def own_paths(settings: Environment) -> frozenset[str]:
-    """Return where scrapes and health checks go: what they ask for is no traffic."""
-    described = (
-        f"{prefix}{endpoint.path}"
-        for name, service in settings.services.items()
-        for endpoint in service.health.values()
-        for prefix in {
-            "",
-            *(urlsplit(one.services[name]).path for one in settings.regions.values()),
-        }
-    )
-    return frozenset({*_NO_TRAFFIC, *described})

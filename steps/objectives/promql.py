@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from settings.storage import FileSystems
+
 
 def selector(name: str, labels: Mapping[str, str], *more: str) -> str:
     """Return `name{label="value",…}` with values quoted as PromQL wants them."""
@@ -63,6 +65,11 @@ def quantile(
     """Return the query for an interpolated quantile: never decides without the counts around it."""
     rate = f"rate({selector(name + '_bucket', labels, *match)}{_range(seconds)})"
     return f"histogram_quantile({share:g}, sum by (le) ({rate}))"
+
+
+def free_shares(kind: FileSystems, labels: Mapping[str, str]) -> str:
+    """Return the query for what is free of each file system, as a share."""
+    return f"{selector(kind.available, labels)} / {selector(kind.size, labels)}"
 
 
 def _range(seconds: float) -> str:

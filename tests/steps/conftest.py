@@ -7,6 +7,7 @@ import pytest
 import trustme
 
 from tests.steps.records import Records, records_server
+from tests.steps.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +25,10 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Records]:
     trustme.CA().cert_pem.write_to_path(folder / "ca.pem")
     with records_server(str(folder / "ca.pem"), folder) as running:
         yield running
+
+
+@pytest.fixture
+def prometheus() -> Iterator[ScriptedPrometheus]:
+    """Return a Prometheus that says what a test wants."""
+    with scripted_prometheus() as serving:
+        yield serving

@@ -54,6 +54,11 @@ class ScriptedPrometheus:
     seen_days_ago: tuple[float, ...] = ()
     """When its index of series has something: one series each."""
 
+    def say(self, **told: object) -> None:
+        """Change what it says."""
+        for name, value in told.items():
+            setattr(self, name, value)
+
     def answer(self, target: str, form: str) -> tuple[int, object]:
         """Return status and body of one request."""
         path = urlsplit(target).path

@@ -30,7 +30,7 @@ from steps.data.doctor import revocations
 from steps.flags.doctor import acl_lines
 from steps.kit.findings import Finding, Level
 from steps.monitoring import doctor as doctor_monitoring
-from steps.objectives.doctor_metrics import bounds_remedy, judge_samples, live_bounds
+from steps.objectives.doctor import bounds_remedy, judge_samples, live_bounds
 from steps.service.doctor import examine_service, read_health
 from tests.environments.files import SECRETS, VALID, changed, loaded
 from tests.gates.decide.values import a_latency_objective, a_quantile_objective

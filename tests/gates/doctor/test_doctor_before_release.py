@@ -7,13 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from probes.prometheus import PrometheusTarget
 from settings.objectives import Objective
 from settings.storage import FileSystems
 from steps.kit.findings import Finding, Level, Subject
-from steps.objectives.doctor_metrics import examine_metric
-from steps.objectives.doctor_query import Asker
-from steps.objectives.doctor_storage import examine_storage
+from steps.objectives.doctor import Asker, Metrics, examine_storage
 from tests.gates.decide.values import a_latency_objective
 from tests.probes.servers import closed_port
 from tests.steps.platforms import NOWHERE, a_platform
@@ -40,7 +37,7 @@ def examined(folder: pathlib.Path, server: ScriptedPrometheus, **traffic: str) -
         traffic=traffic,
     )
     subject = Subject(platform, release_known=True)
-    return examine_metric(subject, "eu", objective, Asker(subject, PrometheusTarget(server.url)))
+    return Metrics(Asker(subject, "eu"), objective).examine()
 
 
 def test_series_of_the_release_that_are_to_come_are_nothing_bad(
@@ -83,5 +80,4 @@ def test_file_systems_that_nobody_measures_are_told(
     )
     subject = Subject(platform, release_known=True)
     kind = FileSystems(available="free", size="size", labels={"x": "y"}, at_least=at_least)
-    asker = Asker(subject, PrometheusTarget(prometheus.url))
-    assert examine_storage(subject, "eu", "nodes", kind, asker).level is level
+    assert examine_storage(Asker(subject, "eu"), "nodes", kind).level is level

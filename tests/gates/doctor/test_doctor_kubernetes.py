@@ -1,18 +1,18 @@
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Iterator
 
 import pytest
 
-from probes.kubernetes.objects import Traffic, Workload
+from probes.kubernetes.objects import Workload
 from sandbox.systems.cluster.rbac import Attributes, Rbac
-from steps.cluster import doctor as doctor_kubernetes
-from steps.cluster.doctor import examine_kubernetes
+from steps.cluster.doctor import Examined, examine_kubernetes
 from steps.kit.findings import Finding, Level, Subject
 from tests.probes.cluster_server import ClusterServer, cluster_server
 from tests.probes.servers import closed_port
-from tests.steps.cluster.test_deployed import SECTION, a_pod
+from tests.steps.cluster.test_rules import SECTION, a_look
 from tests.steps.cluster_platform import a_cluster_platform
 
 
@@ -83,31 +83,34 @@ def test_names_of_what_is_not_there_are_told_with_their_key(
     assert f"kubernetes.{key}" in found.remedy[0]
 
 
-def test_a_config_map_that_is_there_and_that_no_pod_reads_is_named(
-    tmp_path: pathlib.Path,
-) -> None:
-    """Each namespace has a ConfigMap kube-root-ca.crt, for one, and each pod reads that."""
-    platform = a_cluster_platform(tmp_path, "http://nowhere.invalid")
-    pods = [a_pod("api-0", config_maps=frozenset({"kube-root-ca.crt"}))]
-    subject = Subject(platform, release_known=True)
-    (found,) = doctor_kubernetes._read(subject, "eu", SECTION, pods)
-    assert "no pod of the app that reads the ConfigMap" in found.sentence
+class TestOneRegion:
+    """What no stand-in has to be asked for."""
 
+    @pytest.fixture
+    def region(self, tmp_path: pathlib.Path) -> Examined:
+        platform = a_cluster_platform(tmp_path, "http://nowhere.invalid")
+        return Examined(Subject(platform, release_known=True), "eu", SECTION)
 
-def test_a_service_that_selects_no_version_is_a_warning() -> None:
-    (found,) = doctor_kubernetes._selects(
-        "eu", SECTION, Traffic(found=True, selector={"app": "api"}, endpoints=())
-    )
-    assert found.level is Level.WARN
-    assert "it leads to every version at once" in found.sentence
+    def test_a_config_map_that_is_there_and_that_no_pod_reads_is_named(
+        self, region: Examined
+    ) -> None:
+        """Each namespace has a ConfigMap kube-root-ca.crt, for one, and each pod reads that."""
+        (pod, *_) = a_look().own_pods
+        other = dataclasses.replace(pod, config_maps=frozenset({"kube-root-ca.crt"}))
+        (found,) = region.reads_config([other])
+        assert "no pod of the app that reads the ConfigMap" in found.sentence
 
+    def test_a_service_that_selects_no_version_is_a_warning(self, region: Examined) -> None:
+        (found,) = region.selects_version(a_look(selector={"app": "api"}).traffic)
+        assert found.level is Level.WARN
+        assert "it leads to every version at once" in found.sentence
 
-def test_pods_that_another_controller_runs_are_named_with_it(tmp_path: pathlib.Path) -> None:
-    platform = a_cluster_platform(tmp_path, "http://nowhere.invalid")
-    run = Workload((), (a_pod("api-0", owner="Rollout api", workload=""),))
-    found = doctor_kubernetes._not_run(Subject(platform, release_known=True), "eu", SECTION, run)
-    assert found is not None
-    assert "are run by Rollout api" in found.sentence
+    def test_pods_that_another_controller_runs_are_named_with_it(self, region: Examined) -> None:
+        (pod, *_) = a_look().own_pods
+        run = Workload((), (dataclasses.replace(pod, owner="Rollout api", workload=""),))
+        found = region.not_run(run)
+        assert found is not None
+        assert "are run by Rollout api" in found.sentence
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ import pytest
 
 from probes.kubernetes import reading
 from probes.kubernetes.objects import ConfigMap
-from steps.cluster.baseline import ConfigBefore
-from steps.cluster.config_rules import change
+from steps.cluster.config_rules import ConfigBefore, change
 from tests.probes.test_kubernetes_reading import model
 
 OLD = {"LOG_LEVEL": "info", "BOOKING_WINDOW_DAYS": "60"}

@@ -1,28 +1,34 @@
-"""Whose pod is it? Answers as an API server gives them, through the reading and the checks."""
+"""What is said of an app as an API server tells of it: its answers, through the reading and the rules."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Sequence
+import pathlib
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
 
-from gates.decide.outcome import Outcome, worst_outcome
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Meaning, Outcome, worst_outcome
 from probes.kubernetes import models as kubernetes_models
 from probes.kubernetes import reading
-from probes.kubernetes.objects import Traffic, Workload
-from steps.cluster import pod_rules, rollout
-from steps.cluster.clusters import Look
-from steps.cluster.configuration import _unsettled
-from steps.cluster.traffic_rules import _not_served, _switch_progress, switched
+from probes.kubernetes.objects import LogLevels, Traffic, Workload
+from sandbox.systems.cluster import state as cluster
+from settings.cluster import Kubernetes
+from steps.cluster import config_rules, pod_rules, rules, traffic_rules
+from steps.cluster.clusters import Clusters
+from steps.cluster.rules import Look
 from steps.kit.settling import Ended, Progress, Settled
-from tests.steps.cluster.test_deployed import NEW, OLD, SECTION
+from tests.steps.cluster_platform import a_cluster_platform, section
 
 Json = dict[str, Any]
-APP = "api"
-DIGEST = f"sha256:{'1' * 64}"
-RELEASED: pod_rules.Digests = {SECTION.image: frozenset({DIGEST})}
+NEW, OLD = "v1.2.0", "v1.1.0"
+SECTION = Kubernetes.model_validate(section())
+APP, API = SECTION.image, SECTION.container
+DIGEST, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+RELEASED: pod_rules.Digests = {APP: frozenset({DIGEST})}
 
 
 def model(kind: str, document: Json) -> Any:
@@ -31,7 +37,7 @@ def model(kind: str, document: Json) -> Any:
 
 def owned(name: str, owner: str = "", **more: Any) -> Json:
     """Return metadata; an owner is written `Kind name`, and its uid is the same."""
-    metadata: Json = {"name": name, "uid": name, "labels": {"app": APP}, **more}
+    metadata: Json = {"name": name, "uid": name, "labels": {"app": "api"}, **more}
     kind, _, named = owner.partition(" ")
     reference = {"apiVersion": "apps/v1", "kind": kind, "name": named, "uid": named}
     metadata["ownerReferences"] = [{**reference, "controller": True}] if owner else []
@@ -39,19 +45,17 @@ def owned(name: str, owner: str = "", **more: Any) -> Json:
 
 
 def template(version: str | None) -> Json:
-    labels = {"app": APP, **({"version": version} if version else {})}
-    containers = [{"name": SECTION.container, "image": f"r.example/{SECTION.image}:{version}"}]
+    labels = {"app": "api", **({"version": version} if version else {})}
+    containers = [{"name": API, "image": f"r.example/{APP}:{version}"}]
     return {"metadata": {"labels": labels}, "spec": {"containers": containers}}
 
 
-def a_deployment(version: str | None = NEW, name: str = "api", **spec: Any) -> Json:
+def a_deployment(version: str | None = NEW, updated: int = 3, **spec: Any) -> Json:
+    counts = {"replicas": 3, "updatedReplicas": updated, "availableReplicas": 3}
     return {
-        "metadata": owned(name, generation=2),
+        "metadata": owned("api", generation=2),
         "spec": {"replicas": 3, "selector": {}, "template": template(version), **spec},
-        "status": {
-            "observedGeneration": 2,
-            **dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), 3),
-        },
+        "status": {"observedGeneration": 2, **counts},
     }
 
 
@@ -60,43 +64,47 @@ def a_set(name: str = "api-7d9", owner: str = "Deployment api", version: str = N
     return {"metadata": owned(name, owner), "spec": spec, "status": {"replicas": 3}}
 
 
-def a_stateful_set(**status: Any) -> Json:
-    counts = ("replicas", "updatedReplicas", "availableReplicas", "readyReplicas")
-    return {
-        "metadata": owned("api-set", generation=2),
-        "spec": {"replicas": 3, "serviceName": "api", "selector": {}, "template": template(NEW)},
-        "status": {"observedGeneration": 2, **dict.fromkeys(counts, 3), **status},
-    }
+def a_stateful_set(updated: int = 3) -> Json:
+    told = a_deployment(updated=updated, serviceName="api")
+    return {**told, "metadata": owned("api-set", generation=2)}
 
 
 def a_pod(name: str, owner: str = "ReplicaSet api-7d9", **status: Any) -> Json:
+    """Return a pod; beside its status: labelled version, deleted, ready, image and init container."""
     metadata = owned(name, owner)
     metadata["labels"]["version"] = status.pop("version", NEW)
     metadata["deletionTimestamp"] = status.pop("deleted", None)
-    ready = status.pop("ready", True)
-    state = {"running": {"startedAt": "2026-01-31T22:00:00Z"}}
+    spec, ready = template(NEW)["spec"], status.pop("ready", True)
     container = {
-        "name": SECTION.container,
+        "name": API,
         "image": "x",
-        "imageID": f"r.example/api@{DIGEST}",
+        "imageID": status.pop("image", f"r.example/api@{DIGEST}"),
         "ready": ready,
         "restartCount": 0,
-        "state": state,
+        "state": {"running": {"startedAt": "2026-01-31T22:00:00Z"}},
     }
-    return {
-        "metadata": metadata,
-        "spec": template(NEW)["spec"],
-        "status": {
-            "phase": "Running",
-            "conditions": [{"type": "Ready", "status": str(ready)}],
-            "containerStatuses": [container],
-            **status,
-        },
-    }
+    if "initContainerStatuses" in status:
+        spec = {**spec, "initContainers": [{"name": "wait-for-db", "image": "busybox"}]}
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    told = {"phase": "Running", "conditions": conditions, "containerStatuses": [container]}
+    return {"metadata": metadata, "spec": spec, "status": {**told, **status}}
+
+
+def with_init(restarts: int, **state: Json) -> Json:
+    """Return a pod whose init container has restarted so often."""
+    status = {"name": "wait-for-db", "image": "busybox", "imageID": "x", "ready": True}
+    waits: Json = {"phase": "Pending", "ready": False} if "waiting" in state else {}
+    told = [{**status, "restartCount": restarts, "state": state}]
+    return a_pod("api-7d9-2", initContainerStatuses=told, **waits)
 
 
 THREE = [a_pod(f"api-7d9-{number}") for number in range(3)]
+BEFORE = [a_pod(f"api-6c8-{n}", "ReplicaSet api-6c8", version=OLD) for n in range(3)]
+RELABELLED = [a_pod(f"x{n}", "ReplicaSet api-6c8", version=NEW) for n in range(3)]
 A_JOBS = a_pod("migrate-x", "Job migrate")
+BOTH_SETS = [a_set(), a_set("api-6c8", version=OLD)]
+OF_A_SET = [a_pod(f"api-{number}", "StatefulSet api-set") for number in range(3)]
+OVER: Json = {"phase": "Failed", "ready": False, "containerStatuses": []}
 
 
 def behind(*pods: Json) -> Json:
@@ -104,11 +112,7 @@ def behind(*pods: Json) -> Json:
         {
             "addresses": [f"10.0.0.{number}"],
             "conditions": {"ready": True, "serving": True, "terminating": False},
-            "targetRef": {
-                "kind": "Pod",
-                "name": one["metadata"]["name"],
-                "uid": one["metadata"]["uid"],
-            },
+            "targetRef": {"kind": "Pod", **{key: one["metadata"][key] for key in ("name", "uid")}},
         }
         for number, one in enumerate(pods)
     ]
@@ -116,249 +120,360 @@ def behind(*pods: Json) -> Json:
 
 
 def a_look(
-    pods: Sequence[Json] = tuple(THREE),
-    served: Sequence[Json] = tuple(THREE),
-    *,
+    *pods: Json,
+    served: Sequence[Json] | None = None,
     runs: Sequence[Json] | None = None,
     sets: Sequence[Json] | None = None,
     stateful: Sequence[Json] = (),
     **traffic: Any,
 ) -> Look:
-    deployments = [a_deployment()] if runs is None else runs
+    """Return a look at these pods, or at three that are well; all are behind the Service, if not told."""
+    shown = pods or THREE
     label = SECTION.version_label
     workloads = (
-        *(reading.deployment(model("Workload", one), label) for one in deployments),
+        *(reading.deployment(model("Workload", one), label) for one in runs or ()),
         *(reading.stateful_set(model("Workload", one), label) for one in stateful),
     )
-    models = [model("Pod", one) for one in pods]
-    replica_sets = [model("Workload", one) for one in ([a_set()] if sets is None else sets)]
-    endpoints = reading.endpoints([model("EndpointSlice", behind(*served))], has_ports=True)
-    told = {"found": True, "selector": {"app": APP, label: NEW}, "endpoints": endpoints, **traffic}
+    if runs is None and not stateful:
+        workloads = (reading.deployment(model("Workload", a_deployment()), label),)
+    models = [model("Pod", one) for one in shown]
+    replica_sets = [model("Workload", one) for one in (sets or [a_set()])]
+    slices = [model("EndpointSlice", behind(*(shown if served is None else served)))]
+    endpoints = reading.endpoints(slices, has_ports=True)
+    told = {"found": True, "selector": {"app": "api", label: NEW}, **traffic}
     joined = reading.pods(models, replica_sets, workloads, label)
-    return Look(Workload(workloads, joined), Traffic(**told), SECTION, NEW)
+    return Look(Workload(workloads, joined), Traffic(endpoints=endpoints, **told), SECTION, NEW)
 
 
 def settled(look: Look) -> Settled[Look]:
     return Settled(look, Ended.DONE, 0.0)
 
 
-def of_release(look: Look) -> Outcome:
-    """Return the worst of what is said of the release's rollout, pods, restarts, failures and images."""
-    return worst_outcome(
-        one.outcome
-        for one in (
-            rollout._rolled_out(settled(look), (NEW,), 3),
-            rollout._running(settled(look), (NEW,), 3),
-            rollout._restarts(look, (NEW,), {}),
-            rollout._unfailed(look, NEW),
-            *pod_rules.judged(look.pods((NEW,)), SECTION.container, SECTION.image, RELEASED),
-        )
-    )
+ASPECTS: dict[str, Callable[[Look], Iterable[Judgement]]] = {
+    "rollout": lambda look: [rules.rolled_out(settled(look), (NEW,), 3)],
+    "pods": lambda look: [rules.running(settled(look), (NEW,), 3)],
+    "restarts": lambda look: [rules.restarts(look, (NEW,), {})],
+    "failed": lambda look: [rules.unfailed(look)],
+    "images": lambda look: pod_rules.images_judged(look.pods((NEW,)), API, APP, RELEASED),
+    "way": lambda look: traffic_rules.switched(settled(look)),
+    "kept": lambda look: [traffic_rules.kept(settled(look), 3)],
+}
 
 
-def way(look: Look) -> tuple[Outcome, str]:
-    found = switched(settled(look))
-    return worst_outcome(one.outcome for one in found), found[-1].sentence
+def not_passed(look: Look) -> dict[str, str]:
+    """Return what each aspect says that does not pass, and how far the rollout is unless it is done."""
+    noted = {name: tuple(judge(look)) for name, judge in ASPECTS.items()}
+    worst = {name: worst_outcome(one.outcome for one in found) for name, found in noted.items()}
+    said = {
+        name: f"{outcome}: " + "; ".join(one.sentence for one in noted[name])
+        for name, outcome in worst.items()
+        if outcome is not Outcome.PASS
+    }
+    state = rules.progress(look, (NEW,), 3)
+    return said if state is Progress.DONE else {**said, "progress": state.name}
 
 
-class TestJobs:
-    @pytest.mark.parametrize(
-        "other",
-        [
-            pytest.param(A_JOBS, id="still runs"),
-            pytest.param(a_pod("nightly", "Job nightly", phase="Failed", ready=False), id="failed"),
-            pytest.param(
-                a_pod("nightly", "Job nightly", phase="Pending", ready=False, containerStatuses=[]),
-                id="waits for a node",
+def fails(*aspects: str, **more: str) -> dict[str, str]:
+    return {**dict.fromkeys(aspects, "FAIL"), **more}
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(a_look(), id="three pods"),
+        pytest.param(a_look(*THREE, A_JOBS, served=THREE), id="a job's pod with the app's labels"),
+        pytest.param(a_look(*THREE, a_pod("x", "Job x", **OVER), served=THREE), id="a failed job"),
+        pytest.param(
+            a_look(*THREE, a_pod("x", "Job x", **{**OVER, "phase": "Pending"}), served=THREE),
+            id="a job that waits for a node",
+        ),
+        pytest.param(a_look(*THREE, a_pod("debug", ""), served=THREE), id="a pod of nobody"),
+        pytest.param(
+            a_look(*THREE, a_pod("x", **{**OVER, "phase": "Succeeded"}), served=THREE),
+            id="a pod that ended with its node",
+        ),
+        *(
+            pytest.param(a_look(*THREE, a_pod("x", **OVER, reason=reason), served=THREE), id=reason)
+            for reason in ("Terminated", "NodeShutdown", "Preempting", "OutOfcpu")
+        ),
+        pytest.param(a_look(selector={"app": "api"}), id="a Service that selects no version"),
+        pytest.param(a_look(runs=[a_deployment(paused=True)]), id="paused after it was complete"),
+        pytest.param(a_look(*OF_A_SET, stateful=[a_stateful_set()]), id="a StatefulSet"),
+        pytest.param(
+            a_look(
+                *THREE[:2],
+                with_init(1, terminated={"exitCode": 0, "reason": "Completed"}),
             ),
-            pytest.param(a_pod("debug", ""), id="nobody's"),
-        ],
-    )
-    def test_a_pod_with_the_apps_labels_that_a_job_runs_is_no_pod_of_the_app(
-        self, other: Json
-    ) -> None:
-        look = a_look([*THREE, other])
-        assert of_release(look) is Outcome.PASS
-        assert rollout._progress(look, (NEW,), 3) is Progress.DONE
-        assert way(look)[0] is Outcome.PASS
-
-    def test_behind_the_service_it_is_a_stranger(self) -> None:
-        look = a_look([*THREE, A_JOBS], [*THREE, A_JOBS])
-        outcome, sentence = way(look)
-        assert outcome is Outcome.FAIL
-        assert "1 ready endpoint is run by Job migrate" in sentence
-        assert "run by Job migrate" in str(_not_served(look, 3))
-
-    def test_it_does_not_make_up_for_a_pod_that_is_missing(self) -> None:
-        look = a_look([*THREE[:2], A_JOBS], [*THREE[:2], A_JOBS])
-        assert of_release(look) is Outcome.FAIL
-        assert "2 ready, wanted at least 3" in str(_not_served(look, 3))
+            id="an init container that tried again and ended well",
+        ),
+    ],
+)
+def test_what_is_well_passes(look: Look) -> None:
+    assert not_passed(look) == {}
 
 
-class TestOwners:
-    def test_who_relabels_a_pod_does_not_change_what_runs_in_it(self) -> None:
-        old = [a_pod(f"api-6c8-{n}", "ReplicaSet api-6c8", version=NEW) for n in range(3)]
-        sets = [a_set("api-6c8", version=OLD)]
-        look = a_look(old, old, sets=sets)
-        assert look.pods((NEW,)) == ()
-        assert look.live_versions == (OLD,)
-        assert way(look)[0] is Outcome.FAIL
+@pytest.mark.parametrize(
+    ("look", "wrong", "says"),
+    [
+        pytest.param(
+            a_look(*THREE, A_JOBS),
+            fails("way", "kept"),
+            "1 ready endpoint is run by Job migrate",
+            id="a job's pod behind the Service",
+        ),
+        pytest.param(
+            a_look(*THREE[:2], A_JOBS),
+            fails("pods", "way", "kept", progress="MOVING"),
+            "2 ready, wanted at least 3",
+            id="a job's pod does not make up for one that is missing",
+        ),
+        pytest.param(
+            a_look(*THREE[:1]),
+            fails("pods", "way", "kept", progress="MOVING"),
+            "1 ready, wanted at least 3",
+            id="pods that are not listed yet are waited for; traffic needs as many as run normally",
+        ),
+        pytest.param(
+            a_look(*RELABELLED, sets=BOTH_SETS),
+            fails("pods", "images", "way", progress="MOVING"),
+            "",
+            id="who relabels a pod does not change what runs in it",
+        ),
+        pytest.param(
+            a_look(runs=[], sets=[a_set(owner="")]),
+            fails("rollout", "pods", "images", "way", "kept", progress="BROKEN"),
+            "there is no Deployment of v1.2.0",
+            id="kubectl delete deployment --cascade=orphan leaves pods of nobody",
+        ),
+        pytest.param(
+            a_look(*THREE, a_pod("api-7d9-9", **OVER, reason="Evicted"), served=THREE),
+            fails("failed"),
+            "api-7d9-9 has failed (Evicted) and was replaced",
+            id="an evicted pod was replaced and holds nothing up",
+        ),
+        pytest.param(
+            a_look(*OF_A_SET, stateful=[a_stateful_set(updated=1)]),
+            fails("rollout", progress="MOVING"),
+            "",
+            id="a StatefulSet whose partition holds pods back",
+        ),
+        pytest.param(
+            a_look(*THREE, BEFORE[0], sets=BOTH_SETS, selector={"app": "api"}),
+            fails("way"),
+            "1 ready endpoint is of v1.1.0",
+            id="an old pod behind a Service that selects no version",
+        ),
+        pytest.param(
+            a_look(found=False, selector={}),
+            fails("way", "kept"),
+            "there is no Service",
+            id="slices that outlive their Service",
+        ),
+        pytest.param(
+            a_look(*THREE, a_pod("api-7d9-9", ready=False), publishes_unready=True),
+            fails("pods", "way", "kept", progress="MOVING"),
+            "not Ready, though the Service says so (it has publishNotReadyAddresses)",
+            id="a Service that publishes pods which are not ready",
+        ),
+        pytest.param(
+            a_look(*THREE, a_pod("api-7d9-9", deleted="2026-01-31T22:10:00Z")),
+            fails("way", "kept"),
+            "of v1.2.0 and ending",
+            id="a pod that ends",
+        ),
+        pytest.param(
+            a_look(*THREE[:2], with_init(1, running={"startedAt": "2026-01-31T22:00:00Z"})),
+            fails("restarts"),
+            "",
+            id="a sidecar that restarted",
+        ),
+        pytest.param(
+            a_look(*THREE[:2], with_init(3, waiting={"reason": "CrashLoopBackOff"})),
+            fails("pods", "restarts", "way", "kept", progress="MOVING"),
+            "",
+            id="an init container that waits by failing gets its time",
+        ),
+        pytest.param(
+            a_look(
+                *THREE[:2],
+                a_pod(
+                    "api-7d9-2",
+                    phase="Pending",
+                    containerStatuses=None,
+                    conditions=[
+                        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+                    ],
+                ),
+            ),
+            fails("pods", "images", "way", "kept", progress="MOVING"),
+            "api-7d9-2 is Pending (Unschedulable)",
+            id="a pod that found no node has started nothing",
+        ),
+        pytest.param(
+            a_look(runs=[a_deployment(updated=1, paused=True)]),
+            fails("rollout", progress="BROKEN"),
+            "is paused before it is complete",
+            id="paused before it was complete",
+        ),
+        pytest.param(
+            a_look(*THREE[:2], a_pod("x", image=f"r.example/api@{OTHER}")),
+            fails("images"),
+            "released sha256:111111111111…",
+            id="another digest",
+        ),
+        pytest.param(
+            a_look(*THREE[:2], a_pod("x", image="x")),
+            {"images": "INCONCLUSIVE"},
+            "by no registry's digest",
+            id="a runtime that tells no digest decides nothing",
+        ),
+        pytest.param(
+            a_look(*THREE[:2], a_pod("x", image="", ready=False)),
+            fails("pods", "images", "way", "kept", progress="MOVING"),
+            "runs nothing yet that could be compared",
+            id="a container that does not run",
+        ),
+    ],
+)
+def test_what_is_not_well_is_said(look: Look, wrong: dict[str, str], says: str) -> None:
+    found = not_passed(look)
+    assert {name: one.partition(":")[0] for name, one in found.items()} == wrong, found
+    assert says in str(found)
 
-    def test_pods_whose_deployment_is_gone_are_nobodys(self) -> None:
-        """`kubectl delete deployment --cascade=orphan` leaves ReplicaSet and pods behind."""
-        look = a_look(runs=[], sets=[a_set(owner="")])
-        assert look.undecided is None
-        assert of_release(look) is Outcome.FAIL
-        assert "there is no Deployment of v1.2.0" in str(_unsettled(settled(look)))
 
-    def test_while_an_undo_runs_the_configuration_is_not_in_force(self) -> None:
-        undone = a_deployment(OLD)
-        undone["status"]["updatedReplicas"] = 1
-        look = a_look(runs=[undone])
-        assert "only of v1.1.0" in str(_unsettled(settled(look)))
-
-    @pytest.mark.parametrize(
-        "scaled", [[], [a_deployment(replicas=0)]], ids=["alone", "workloadRef"]
-    )
-    def test_what_another_controller_runs_is_undecided(self, scaled: list[Json]) -> None:
-        look = a_look(runs=scaled, sets=[a_set(owner="Rollout api-canary")])
-        assert look.undecided is not None
-        assert look.undecided.outcome is Outcome.INCONCLUSIVE
-        assert (
-            "not run by a Deployment or StatefulSet but by Rollout api-canary"
-            in look.undecided.sentence
-        )
-
-    def test_a_label_that_no_template_has_decides_nothing(self) -> None:
-        look = a_look(runs=[a_deployment(None)])
-        assert look.undecided is not None
-        assert "has the label version" in look.undecided.sentence
+@pytest.mark.parametrize(
+    ("served", "selected", "means"),
+    [
+        pytest.param(BEFORE, OLD, Meaning.HOLD, id="the version before: nothing is live"),
+        pytest.param([], OLD, None, id="nobody"),
+        pytest.param(BEFORE[:1], OLD, None, id="too few"),
+        pytest.param([*BEFORE, THREE[0]], OLD, None, id="the release beside"),
+        pytest.param(BEFORE, NEW, None, id="the version before, although the release is selected"),
+        pytest.param([*BEFORE, *THREE], None, None, id="whatever there is"),
+        pytest.param(THREE, "v9", None, id="pods of another version than the selected one"),
+    ],
+)
+def test_whether_a_missed_switch_rolls_back_depends_on_who_answers(
+    served: list[Json], selected: str | None, means: Meaning | None
+) -> None:
+    selector = {} if selected is None else {SECTION.version_label: selected}
+    look = a_look(*THREE, *BEFORE, served=served, sets=BOTH_SETS, selector=selector)
+    found = traffic_rules.switched(settled(look))
+    assert {one.means for one in found if one.outcome is Outcome.FAIL} == {means}
 
 
-class TestStatefulSets:
-    pods = tuple(a_pod(f"api-{number}", "StatefulSet api-set") for number in range(3))
-
-    def test_one_that_is_rolled_out_passes(self) -> None:
-        look = a_look(self.pods, self.pods, runs=[], sets=[], stateful=[a_stateful_set()])
-        assert of_release(look) is Outcome.PASS
-        assert way(look)[0] is Outcome.PASS
-
-    def test_one_whose_partition_holds_pods_back_does_not(self) -> None:
-        held = a_stateful_set(updatedReplicas=1)
-        look = a_look(self.pods, self.pods, runs=[], sets=[], stateful=[held])
-        assert rollout._progress(look, (NEW,), 3) is Progress.MOVING
-        assert of_release(look) is Outcome.FAIL
-
-
-class TestTheService:
-    def test_one_that_selects_no_version_is_decided_by_the_pods_behind_it(self) -> None:
-        look = a_look(selector={"app": APP})
-        assert _switch_progress(look) is Progress.DONE
-        assert way(look)[0] is Outcome.PASS
-
-    def test_and_red_where_one_of_them_is_old(self) -> None:
-        old = a_pod("api-6c8-0", "ReplicaSet api-6c8", version=OLD)
-        sets = [a_set(), a_set("api-6c8", version=OLD)]
-        look = a_look([*THREE, old], [*THREE, old], sets=sets, selector={"app": APP})
-        outcome, sentence = way(look)
-        assert outcome is Outcome.FAIL
-        assert "1 ready endpoint is of v1.1.0" in sentence
-
-    def test_of_another_app_it_carries_nothing_of_this_one(self) -> None:
-        others = [a_pod(f"web-{number}", "ReplicaSet web-1") for number in range(4)]
-        look = a_look(THREE, others, selector={"app": "web"})
-        assert look.live_versions == ()
-        state, words = rollout.states(look, look.live_versions, 3)[0]
-        assert state is Progress.BROKEN
-        assert "leads to no pod of the app, but to others such as web-0" in words
-        assert "4 ready endpoints are no pod of the app" in str(_not_served(look, 3))
-
-    def test_slices_that_outlive_their_service_carry_nothing(self) -> None:
-        look = a_look(found=False, selector={})
-        assert look.live_versions == ()
-        assert "there is no Service" in str(_not_served(look, 3))
-        assert way(look)[0] is Outcome.FAIL
-
-    def test_one_that_publishes_pods_which_are_not_ready_is_told(self) -> None:
-        starting = a_pod("api-7d9-9", ready=False)
-        pods = [*THREE, starting]
-        outcome, sentence = way(a_look(pods, pods, publishes_unready=True))
-        assert outcome is Outcome.FAIL
-        assert "not Ready, though the Service says so (it has publishNotReadyAddresses)" in sentence
-
-    def test_a_pod_that_ends_is_told(self) -> None:
-        ending = a_pod("api-7d9-9", deleted="2026-01-31T22:10:00Z")
-        outcome, sentence = way(a_look([*THREE, ending], [*THREE, ending]))
-        assert outcome is Outcome.FAIL
-        assert "of v1.2.0 and ending" in sentence
+@pytest.mark.parametrize(
+    ("look", "live", "state", "says"),
+    [
+        pytest.param(
+            a_look(
+                *THREE,
+                served=[a_pod(f"web-{n}", "ReplicaSet web-1") for n in range(4)],
+                selector={"app": "web"},
+            ),
+            (),
+            Progress.BROKEN,
+            "leads to no pod of the app, but to others such as web-0",
+            id="another app's",
+        ),
+        pytest.param(
+            a_look(found=False, selector={}),
+            (),
+            Progress.BROKEN,
+            f"there is no Service {cluster.SERVICE}",
+            id="of no Service",
+        ),
+        pytest.param(
+            a_look(served=[]), (), Progress.MOVING, "no pod is ready behind", id="nobody's"
+        ),
+        pytest.param(
+            a_look(*RELABELLED, sets=BOTH_SETS),
+            (OLD,),
+            Progress.BROKEN,
+            "there is no Deployment of v1.1.0, only of v1.2.0",
+            id="of the version that its owner has, whoever relabels a pod",
+        ),
+    ],
+)
+def test_what_has_the_traffic(
+    look: Look, live: tuple[str, ...], state: Progress, says: str
+) -> None:
+    assert look.live_versions == live
+    found, words = rules.states(look, live, 3)[0]
+    assert (found, says in words) == (state, True), words
 
 
-class TestInitContainers:
-    def with_init(self, restarts: int, **state: Json) -> Look:
-        status = {
-            "name": "wait-for-db",
-            "image": "busybox",
-            "imageID": "x",
-            "ready": True,
-            "restartCount": restarts,
-            "state": state,
-        }
-        waits = "waiting" in state
-        phase = "Pending" if waits else "Running"
-        waited = a_pod("api-7d9-2", phase=phase, ready=not waits, initContainerStatuses=[status])
-        waited["spec"] = {
-            **waited["spec"],
-            "initContainers": [{"name": "wait-for-db", "image": "busybox"}],
-        }
-        return a_look([*THREE[:2], waited])
-
-    def test_one_that_tried_again_and_ended_well_is_no_finding(self) -> None:
-        look = self.with_init(1, terminated={"exitCode": 0, "reason": "Completed"})
-        assert rollout._restarts(look, (NEW,), {}).outcome is Outcome.PASS
-
-    def test_a_sidecar_that_restarted_is_one(self) -> None:
-        look = self.with_init(1, running={"startedAt": "2026-01-31T22:00:00Z"})
-        assert rollout._restarts(look, (NEW,), {}).outcome is Outcome.FAIL
-
-    def test_one_that_waits_by_failing_gets_its_time(self) -> None:
-        look = self.with_init(3, waiting={"reason": "CrashLoopBackOff"})
-        assert rollout._progress(look, (NEW,), 3) is Progress.MOVING
-
-
-class TestWords:
-    def test_two_hundred_pods_are_counted_and_not_listed(self) -> None:
-        pods = [a_pod(f"api-7d9-{number:03}", ready=False) for number in range(200)]
-        look = a_look(pods, pods, runs=[a_deployment(replicas=200)])
-        sentence = rollout._running(settled(look), (NEW,), 3).sentence
-        assert len(sentence) < 400
-        assert "and 196 more" in sentence
-
-    def test_a_pod_that_found_no_node_has_started_nothing(self) -> None:
-        scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
-        waits = a_pod("api-7d9-2", phase="Pending", containerStatuses=None, conditions=[scheduled])
-        look = a_look([*THREE[:2], waits])
-        images = [
-            one.sentence
-            for one in pod_rules.judged(
-                look.pods((NEW,)), SECTION.container, SECTION.image, RELEASED
+@pytest.mark.parametrize(
+    ("look", "says"),
+    [
+        *(
+            pytest.param(
+                a_look(runs=scaled, sets=[a_set(owner="Rollout api-canary")]),
+                "not run by a Deployment or StatefulSet but by Rollout api-canary",
+                id=name,
             )
-        ]
-        assert "runs nothing yet" in str(images)
-        assert "there is no container" not in str(images)
-        sentence = rollout._running(settled(look), (NEW,), 3).sentence
-        assert "api-7d9-2 is Pending (Unschedulable)" in sentence
+            for name, scaled in (("alone", []), ("workloadRef", [a_deployment(replicas=0)]))
+        ),
+        pytest.param(
+            a_look(runs=[a_deployment(None)]), "has the label version", id="a template without it"
+        ),
+    ],
+)
+def test_an_app_that_is_run_or_labelled_otherwise_is_undecided(look: Look, says: str) -> None:
+    assert look.undecided is not None
+    assert look.undecided.outcome is Outcome.INCONCLUSIVE
+    assert says in look.undecided.sentence
 
 
-def test_a_rollout_that_is_paused_after_it_was_complete_is_complete() -> None:
-    look = a_look(runs=[a_deployment(paused=True)])
-    assert of_release(look) is Outcome.PASS
+def test_pods_of_nobody_are_not_undecided() -> None:
+    assert a_look(runs=[], sets=[a_set(owner="")]).undecided is None
 
 
-def test_one_that_is_paused_before_is_not() -> None:
-    paused = a_deployment(paused=True)
-    paused["status"]["updatedReplicas"] = 1
-    look = a_look(runs=[paused])
-    assert rollout._progress(look, (NEW,), 3) is Progress.BROKEN
-    assert (
-        "is paused before it is complete" in rollout._rolled_out(settled(look), (NEW,), 3).sentence
+def test_while_an_undo_runs_the_configuration_is_not_in_force() -> None:
+    look = a_look(runs=[a_deployment(OLD, updated=1)])
+    assert "only of v1.1.0" in str(config_rules.unsettled(settled(look)))
+
+
+def test_two_hundred_pods_are_counted_and_not_listed() -> None:
+    pods = [a_pod(f"api-7d9-{number:03}", ready=False) for number in range(200)]
+    look = a_look(*pods, runs=[a_deployment(replicas=200)])
+    sentence = rules.running(settled(look), (NEW,), 3).sentence
+    assert len(sentence) < 400
+    assert "and 196 more" in sentence
+
+
+def test_a_pod_whose_container_does_not_run_has_not_read_its_configuration() -> None:
+    one, other, absent = a_look(*THREE).own_pods
+    idle = dataclasses.replace(other.containers[0], started_at=None)
+    pods = (
+        one,
+        dataclasses.replace(other, containers=(idle,)),
+        dataclasses.replace(absent, containers=()),
     )
+    assert list(config_rules.started(pods, API)) == [one.name]
+
+
+@pytest.mark.parametrize(
+    ("counts", "undecided"),
+    [
+        pytest.param(LogLevels(40, 0, {}, 2, ()), False, id="all tell something"),
+        pytest.param(LogLevels(20, 0, {}, 1, ("two",)), True, id="one has no log"),
+        pytest.param(LogLevels(0, 0, {}, 2, ()), True, id="none says anything"),
+        pytest.param(LogLevels(40, 0, {}, 2, (), ("two",)), True, id="longer than what is read"),
+        pytest.param(LogLevels(40, 0, {}, 2, (), (), 0, 38), True, id="no line has a level"),
+        pytest.param(LogLevels(40, 0, {}, 2, (), (), 0, 2), False, id="plain lines and some JSON"),
+        pytest.param(LogLevels(40, 0, {}, 2, (), (), 1, 38), False, id="some lines have one"),
+    ],
+)
+def test_a_log_that_is_not_there_or_empty_shows_nothing(
+    counts: LogLevels, *, undecided: bool
+) -> None:
+    found = {one.outcome for one in pod_rules.logs_judged("logs", counts)}
+    assert found == {Outcome.PASS, *([Outcome.INCONCLUSIVE] if undecided else [])}
+
+
+def test_a_large_cluster_has_more_time_than_one_call(tmp_path: pathlib.Path) -> None:
+    """Reading the pods of all namespaces takes many calls, and a millisecond for each pod."""
+    platform = a_cluster_platform(tmp_path, "http://nowhere.invalid")
+    left = Clusters(platform).long_deadline().remaining_seconds()
+    assert left > 4 * platform.policy.deadlines.call

@@ -15,12 +15,10 @@ from probes import kubernetes
 from probes.files import Entry
 from probes.kubernetes import reading as kubernetes_reading
 from probes.kubernetes.models import Metadata
-from probes.kubernetes.objects import Container, LogLevels, Pod
 from probes.postgres.schema import Structure
 from settings.cluster import PodLogs
 from settings.data import Table
 from settings.network import Dns
-from steps.cluster import configuration, release_logs
 from steps.data import backup_rules as backups
 from steps.data import schema_rules
 from steps.delivery.openapi import breaking_changes
@@ -37,76 +35,14 @@ ZONE: dict[str, Any] = {
 RULES = kubernetes.LogRules("level", frozenset({"error", "50"}), ("ERROR",), 500)
 
 
-def a_pod(name: str, *containers: Container) -> Pod:
-    return Pod(
-        name=name,
-        uid=name,
-        version="v1.2.0",
-        phase="Running",
-        ready=True,
-        deleting=False,
-        created_at=NOON,
-        owner="",
-        containers=containers,
-        config_maps=frozenset(),
-    )
-
-
-def a_container(name: str = "api", started_at: dt.datetime | None = LATER) -> Container:
-    return Container(
-        name=name,
-        image="api:v1.2.0",
-        digest="sha256:0",
-        ready=True,
-        restarts=0,
-        waiting="",
-        terminated="",
-        started_at=started_at,
-    )
-
-
 def worst(found: list[Judgement]) -> set[Outcome]:
     return {one.outcome for one in found}
 
 
 class TestClusters:
-    def test_a_pod_without_the_apps_container_has_not_read_its_configuration(self) -> None:
-        pods = (a_pod("one", a_container()), a_pod("two", a_container("sidecar")))
-        assert configuration._started(pods, "api") == {"one": LATER}
-
-    def test_a_container_that_does_not_run_has_not_either(self) -> None:
-        pods = (a_pod("one", a_container()), a_pod("two", a_container(started_at=None)))
-        assert configuration._started(pods, "api") == {"one": LATER}
-
     def test_a_config_map_without_its_managers_times_changed_nobody_knows_when(self) -> None:
         metadata = Metadata.model_validate({"name": "api", "creationTimestamp": NOON})
         assert kubernetes_reading.changed_at(metadata) is None
-
-    @pytest.mark.parametrize(
-        ("counts", "outcomes"),
-        [
-            (LogLevels(40, 0, {}, 2, ()), set()),
-            (LogLevels(20, 0, {}, 1, ("two",)), {Outcome.INCONCLUSIVE}),
-            (LogLevels(0, 0, {}, 2, ()), {Outcome.INCONCLUSIVE}),
-            (LogLevels(40, 0, {}, 2, (), ("two",)), {Outcome.INCONCLUSIVE}),
-            (LogLevels(40, 0, {}, 2, (), (), levelled=0, unlevelled=38), {Outcome.INCONCLUSIVE}),
-            (LogLevels(40, 0, {}, 2, (), (), levelled=0, unlevelled=2), set()),
-            (LogLevels(40, 0, {}, 2, (), (), levelled=1, unlevelled=38), set()),
-        ],
-        ids=[
-            "all tell something",
-            "one has no log",
-            "none says anything",
-            "one is longer than what is read",
-            "no line has a level where it was said to be",
-            "plain lines and some JSON",
-            "some lines have one",
-        ],
-    )
-    def test_a_log_that_is_not_there_or_empty_shows_nothing(
-        self, counts: LogLevels, outcomes: set[Outcome]
-    ) -> None:
-        assert worst(list(release_logs._silent("logs", counts))) == outcomes
 
     @pytest.mark.parametrize(
         ("line", "level"),

@@ -16,9 +16,8 @@ from gates.decide.objective import judge_target
 from sandbox.core import binaries
 from sandbox.core.errors import SandboxError
 from settings.objectives import Objective
-from steps.objectives.counting import Counting
+from steps.objectives.counting import Counting, own_paths
 from steps.objectives.instrument import Inspector, UnfitError
-from steps.objectives.objectives import own_paths
 from tests.gates.decide.values import a_latency_objective, an_objective
 from tests.steps.exposed import CLOCK, SCRAPE_SECONDS, Exposed, Lines, scraped
 from tests.steps.platforms import a_platform, a_policy

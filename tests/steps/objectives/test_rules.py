@@ -1,4 +1,4 @@
-"""Two regions of one run must be told apart in Prometheus."""
+"""Two regions of one run are told apart in Prometheus; what is not measured, or no share, decides nothing."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import pathlib
 
 import pytest
 
+from gates.decide.outcome import Outcome
 from gates.doctor.look import subject_of
+from probes.prometheus import Series
 from steps.kit.findings import Level
 from steps.objectives.doctor import examine_overlaps
-from steps.objectives.overlap import overlaps
+from steps.objectives.rules import overlaps, room_on
 from tests.environments.files import SECRETS, VALID, loaded
 
 ONE = "http://prometheus.eu.clinic.example:9090"
@@ -64,3 +66,40 @@ def test_the_doctor_says_it_first(tmp_path: pathlib.Path) -> None:
     assert found.level is Level.BAD
     assert "regions.us.labels" in " ".join(found.remedy)
     assert examine_overlaps(subject_of(loaded(tmp_path, VALID), "v1.2.0", ())) == []
+
+
+def shares(*values: float) -> list[Series]:
+    return [Series({"instance": f"node-{n}"}, value) for n, value in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome", "says"),
+    [
+        ((0.5, 0.151), Outcome.PASS, "instance node-1 has 15.1% free"),
+        ((0.5, 0.149), Outcome.FAIL, "instance node-1 has 14.9% free"),
+        ((0.15, 0.15), Outcome.PASS, "wanted at least 15%"),
+        ((0.5, -0.01), Outcome.FAIL, "-1.0% free"),
+        ((0.5,), Outcome.INCONCLUSIVE, "1 are measured, there are at least 2"),
+        ((), Outcome.INCONCLUSIVE, "0 are measured"),
+        ((0.5, float("nan")), Outcome.INCONCLUSIVE, "nan of itself"),
+        ((0.5, float("inf")), Outcome.INCONCLUSIVE, "are available and size the right metrics"),
+        ((0.5, 1.6), Outcome.INCONCLUSIVE, "1.6 of itself"),
+    ],
+    ids=[
+        "room enough",
+        "one is nearly full",
+        "just enough",
+        "more used than there is",
+        "one is not measured",
+        "none is measured",
+        "of no size",
+        "of size zero",
+        "the two metrics swapped",
+    ],
+)
+def test_the_fullest_file_system_decides(
+    values: tuple[float, ...], outcome: Outcome, says: str
+) -> None:
+    found = room_on("nodes", shares(*values), 2, 0.15)
+    assert found.outcome is outcome
+    assert says in found.sentence

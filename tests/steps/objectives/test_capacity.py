@@ -1,4 +1,4 @@
-"""The traffic of the day before a release: captured lately, in every region, or it is not captured."""
+"""Before a deployment: file systems are measured, and the traffic of the day is captured in every region."""
 
 from __future__ import annotations
 
@@ -10,19 +10,29 @@ from typing import Any
 import pytest
 
 from gates.decide.outcome import Outcome
+from sandbox.systems.cluster.volumes import SIZE_BYTES, Volume
 from steps.kit import baseline
+from steps.kit.asked import Asked
 from steps.kit.check import Check
-from steps.objectives import traffic_baseline
+from steps.objectives.capacity import file_systems
+from tests.steps import scenarios
 from tests.steps.platforms import NOWHERE, a_platform
+from tests.steps.scripted_prometheus import ScriptedPrometheus
 
 CAPTURED: Mapping[str, Any] = {
     "traffic": {"eu": {"requests_per_second": 12.5}},
     "latency": {"eu": {"p50_seconds": 0.01, "p95_seconds": 0.08, "p99_seconds": None}},
 }
 NO_LATENCY = {"eu": {"p50_seconds": None, "p95_seconds": None, "p99_seconds": None}}
+NODES: dict[str, Any] = {
+    "available": "node_filesystem_avail_bytes",
+    "size": "node_filesystem_size_bytes",
+    "labels": {"mountpoint": "/"},
+    "at_least": 2,
+}
 
 
-def judged(
+def looked_up(
     folder: pathlib.Path, facts: Mapping[str, Any] | None, hours_ago: float = 1
 ) -> tuple[Outcome | None, str]:
     state = {"url": str(folder / "state")}
@@ -39,14 +49,13 @@ def judged(
             "facts": facts,
         }
         baseline.keep(record, baseline.history_of(platform))
-    check = Check("T2H-X-1", platform.regions)
-    traffic_baseline.judge(platform, check)
+    check = scenarios.judged("T2H-TASK-4", platform)
     said = " ".join(one.sentence for one in check.noted()["eu"].judgements)
     return check.outcome("eu"), said
 
 
 def test_without_one_the_command_is_named(tmp_path: pathlib.Path) -> None:
-    outcome, said = judged(tmp_path, None)
+    outcome, said = looked_up(tmp_path, None)
     assert outcome is Outcome.FAIL
     assert "gate baseline --env clinic --release v1.2.0" in said
 
@@ -57,7 +66,7 @@ def test_without_one_the_command_is_named(tmp_path: pathlib.Path) -> None:
     ids=["of today", "of yesterday", "of tomorrow"],
 )
 def test_it_is_of_today(tmp_path: pathlib.Path, hours_ago: float, outcome: Outcome) -> None:
-    assert judged(tmp_path, CAPTURED, hours_ago)[0] is outcome
+    assert looked_up(tmp_path, CAPTURED, hours_ago)[0] is outcome
 
 
 @pytest.mark.parametrize(
@@ -93,6 +102,41 @@ def test_a_baseline_without_the_traffic_has_not_captured_it(
     tmp_path: pathlib.Path, changed: Mapping[str, Any], outcome: Outcome, says: str
 ) -> None:
     facts = {name: kept for name, kept in {**CAPTURED, **changed}.items() if kept is not None}
-    found, said = judged(tmp_path, facts)
+    found, said = looked_up(tmp_path, facts)
     assert found is outcome, said
     assert says in said
+
+
+def measured(folder: pathlib.Path, prometheus: str | None) -> Outcome | None:
+    platform = a_platform(
+        folder,
+        {"eu": NOWHERE.format(1)},
+        prometheus_at=prometheus,
+        prometheus={"job": "clinic", "scrape_interval": "5s"},
+        storage={"nodes": NODES},
+    )
+    check = Check("T7-INFRA-4", platform.regions)
+    file_systems(Asked(platform, check, platform.regions))
+    return check.outcome("eu")
+
+
+def test_free_bytes_are_divided_by_all_bytes_of_this_region(
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
+) -> None:
+    prometheus.answers = {"avail_bytes": (({"instance": "a"}, "0.5"), ({"instance": "b"}, "0.2"))}
+    assert measured(tmp_path, prometheus.url) is Outcome.PASS
+    labels = '{mountpoint="/",region="eu"}'
+    assert prometheus.queries == [
+        f"node_filesystem_avail_bytes{labels} / node_filesystem_size_bytes{labels}"
+    ]
+    prometheus.warnings = ("a store is away",)
+    assert measured(tmp_path, prometheus.url) is Outcome.INCONCLUSIVE
+    assert measured(tmp_path, None) is Outcome.ERROR
+
+
+def test_the_local_volume_is_measured_by_what_really_lies_there(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "nightly.dump").write_bytes(b"x" * 1000)
+    metrics = Volume(tmp_path).metrics()
+    claim = '{namespace="database",persistentvolumeclaim="backups"}'
+    assert f"kubelet_volume_stats_available_bytes{claim} {SIZE_BYTES - 1000}" in metrics
+    assert Volume(tmp_path / "away").used_bytes() == 0

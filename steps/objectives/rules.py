@@ -1,0 +1,130 @@
+"""Rules over what Prometheus and a baseline hold: regions told apart, file systems, traffic of the day."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gates.decide.judgement import Judgement
+from probes.prometheus import Series
+from settings.environment import Environment
+from settings.sections import server_of
+from steps.kit.baseline import Baseline, NoBaselineError
+from steps.kit.expect import expect
+from steps.kit.units import age
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Overlap:
+    """Two regions whose series nobody can tell apart: one Prometheus, and labels that don't part them."""
+
+    one: str
+    other: str
+
+    @property
+    def sentence(self) -> str:
+        """Say what is wrong."""
+        return (
+            f"{self.one} and {self.other} have one Prometheus, and their labels do not tell their series "
+            "apart: what is measured of one may be the other's"
+        )
+
+    @property
+    def remedy(self) -> str:
+        """Say what fixes it."""
+        return (
+            f"give regions.{self.one}.labels and regions.{self.other}.labels different values of one "
+            "label, or run the gate in each region (--region) and join"
+        )
+
+
+def overlaps(settings: Environment, regions: Sequence[str]) -> Iterator[Overlap]:
+    """Yield each two regions of a run of which one may be measured by the other.
+
+    A file may say so all the same: where the gate runs inside each region, one name leads to each its own.
+    """
+    if settings.prometheus is None:
+        return
+    for one, other in itertools.combinations(regions, 2):
+        first, second = settings.regions[one], settings.regions[other]
+        same = server_of(first.prometheus) == server_of(second.prometheus)
+        if same and not _parted(first.labels, second.labels):
+            yield Overlap(one, other)
+
+
+def _parted(first: Mapping[str, str], second: Mapping[str, str]) -> bool:
+    """Tell whether no series can have the labels of both."""
+    return any(second.get(label, value) != value for label, value in first.items())
+
+
+def room_on(name: str, found: Sequence[Series], at_least: int, min_free: float) -> Judgement:
+    """Judge free shares: all must be measured, each a share, and the least of them be enough."""
+    subject = f"room on the file systems {name}"
+    if len(found) < at_least:
+        seen = f"{len(found)} are measured, there are at least {at_least}"
+        return _undecided(subject, f"{seen}; the others may be full")
+    strange = [one for one in found if not (math.isfinite(one.value) and one.value <= 1)]
+    if strange:
+        seen = f"{_named(strange[0])} has {strange[0].value:g} of itself free"
+        return _undecided(subject, f"{seen}; are available and size the right metrics?")
+    least = min(found, key=lambda one: one.value)
+    return expect(
+        least.value >= min_free,
+        subject,
+        f"{subject}: {_named(least)} has {least.value:.1%} free, the least of {len(found)}; "
+        f"wanted at least {min_free:.0%}",
+        f"space freed or added on {_named(least)}",
+        rule="at least",
+        observed=round(least.value * 100, 2),
+        target=round(min_free * 100, 2),
+        unit="% free",
+    )
+
+
+def _named(one: Series) -> str:
+    """Return a file system by its labels."""
+    return ", ".join(f"{name} {value}" for name, value in sorted(one.labels.items())) or "one"
+
+
+def _undecided(subject: str, why: str) -> Judgement:
+    clears = "metrics of every file system, named right in the environment's storage"
+    return expect(None, subject, f"{subject}: {why}", clears, rule="at least")
+
+
+def of_today(baseline: Baseline, now: dt.datetime, limit: float, clears: str) -> Judgement:
+    """Judge that a baseline is at most `limit` seconds old."""
+    old = (now - dt.datetime.fromisoformat(baseline.taken_at)).total_seconds()
+    return expect(
+        old <= limit,
+        "the baseline",
+        f"the baseline is {age(max(0.0, old))} old, wanted at most {age(limit)} old",
+        clears,
+        rule="baseline age",
+        observed=round(old),
+        target=limit,
+        unit="s",
+    )
+
+
+def lacking(baseline: Baseline, region: str) -> Iterator[str]:
+    """Yield what was not captured: a metric that was not there leaves nothing to compare with."""
+    rate = _of(baseline, "traffic", region).get("requests_per_second")
+    if rate is None:
+        yield f"requests a second of {region}; is the metric requests_total described and there?"
+        return
+    quantiles = _of(baseline, "latency", region)
+    # Without a request there is no latency, and that is no lack.
+    if rate > 0 and all(value is None for value in quantiles.values()):
+        yield f"latency of {region}; is the metric request_duration described and there?"
+
+
+def _of(baseline: Baseline, name: str, region: str) -> Mapping[str, Any]:
+    try:
+        found = baseline.of(name, region)
+    except NoBaselineError:
+        return {}
+    return found if isinstance(found, Mapping) else {}

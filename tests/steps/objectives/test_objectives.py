@@ -1,0 +1,370 @@
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from gates.decide.quantile import RULE
+from probes.observation import Observation
+from settings.objectives import Objective
+from steps.kit.platform import NotDescribedError
+from steps.objectives.counting import own_paths
+from steps.objectives.instrument import Inspector, UnfitError
+from tests.gates.decide.values import (
+    a_latency_objective,
+    a_quantile_objective,
+    an_objective,
+)
+from tests.steps import scenarios
+from tests.steps.platforms import NOWHERE, a_platform, a_policy
+from tests.steps.scripted_prometheus import (
+    ONE,
+    TARGET,
+    Labelled,
+    Sampled,
+    ScriptedPrometheus,
+)
+
+Answers = dict[str, tuple[Labelled, ...]]
+SECTION = {"job": "api", "scrape_interval": "1s", "target_labels": {"version": "{release}"}}
+METRICS = {
+    "request_duration": {"name": "took"},
+    "requests_total": {"name": "requests", "status_label": "status"},
+}
+# As Prometheus 3 writes them.
+NO_COUNTER = (
+    "PromQL info: metric might not be a counter, name does not end in "
+    '_total/_sum/_count/_bucket: "requests" (1:14)'
+)
+REPAIRED_BUCKETS = (
+    "PromQL info: input to histogram_quantile needed to be fixed for monotonicity "
+    "(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) "
+    'for metric name "took_bucket" (1:25)'
+)
+
+
+def nowhere(_: Observation[Any]) -> None:
+    """Keep nothing."""
+
+
+def an_inspector(
+    folder: pathlib.Path, address: str, keep: Callable[[Observation[Any]], None] = nowhere
+) -> Inspector:
+    platform = a_platform(
+        folder, {"eu": "http://eu"}, prometheus_at=address, prometheus=SECTION, metrics=METRICS
+    )
+    return Inspector(platform, "eu", keep)
+
+
+def test_an_instrument_that_is_alive_and_scrapes_the_release_is_fit(
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
+) -> None:
+    fit = an_inspector(tmp_path, prometheus.url).inspect()
+    assert fit.started_at.year == 2026
+    assert not prometheus.queries
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "says"),
+    [
+        ({"skew_seconds": 120}, "INCONCLUSIVE", "disagree about the time by 120"),
+        ({"skew_seconds": -120}, "INCONCLUSIVE", "disagree about the time by -120"),
+        ({"reloaded": False}, "INCONCLUSIVE", "its last reload failed"),
+        ({"corrupted": 1}, "INCONCLUSIVE", "corrupted write-ahead log"),
+        ({"ready": 503}, "ERROR", ""),
+        ({"ready": 401}, "ERROR", ""),
+        ({"html": True}, "ERROR", ""),
+        ({"started_at": "once"}, "ERROR", ""),
+        ({"url": NOWHERE.format(1)}, "ERROR", "Prometheus: connection refused."),
+    ],
+    ids=str,
+)
+def test_an_instrument_that_is_not_fit_or_can_not_be_read_decides_nothing(
+    tmp_path: pathlib.Path,
+    prometheus: ScriptedPrometheus,
+    changes: dict[str, object],
+    outcome: str,
+    says: str,
+) -> None:
+    prometheus.say(**changes)
+    with pytest.raises(UnfitError) as caught:
+        an_inspector(tmp_path, prometheus.url).inspect()
+    judgement = caught.value.judgement
+    assert (judgement.outcome, says in judgement.sentence) == (outcome, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"warnings": ("some stores did not answer",)}, "may be partial"),
+        ({"infos": (REPAIRED_BUCKETS,)}, "had to repair the histogram's buckets"),
+        ({"infos": (NO_COUNTER, REPAIRED_BUCKETS)}, "had to repair the histogram's buckets"),
+        ({"warnings": (REPAIRED_BUCKETS,)}, "had to repair the histogram's buckets"),
+        ({"answers": {"== 1": (({}, "NaN"),)}}, "is nan, not a finite number"),
+        ({"answers": {"== 1": (({}, "+Inf"),)}}, "is inf, not a finite number"),
+        ({"answers": {"== 1": (({"a": "1"}, "1"), ({"a": "2"}, "0"))}}, "2 series where one"),
+    ],
+    ids=str,
+)
+def test_an_answer_that_is_partial_or_no_number_decides_nothing(
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, changes: dict[str, object], says: str
+) -> None:
+    prometheus.say(**changes)
+    with pytest.raises(UnfitError, match=re.escape(says)):
+        an_inspector(tmp_path, prometheus.url).value("== 1", None, "a count")
+
+
+def test_a_remark_on_a_metrics_name_is_kept_as_evidence_and_changes_nothing(
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
+) -> None:
+    # Prometheus 2.48 to 2.53 sends its infos as warnings.
+    prometheus.infos, prometheus.warnings = (NO_COUNTER,), (NO_COUNTER,)
+    prometheus.answers = {"== 1": ONE}
+    kept: list[Observation[Any]] = []
+    inspector = an_inspector(tmp_path, prometheus.url, kept.append)
+    assert inspector.value("== 1", None, "a count") == 1
+    facts = kept[-1].record()["facts"]
+    assert isinstance(facts, Mapping)
+    assert (facts["warnings"], facts["infos"]) == ([], [NO_COUNTER, NO_COUNTER])
+
+
+def test_an_environment_without_prometheus_says_so(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(NotDescribedError, match="prometheus"):
+        Inspector(a_platform(tmp_path, {"eu": "http://eu"}), "eu", lambda _: None)
+
+
+# --- and what objectives make of it ---------------------------------------------------------------
+
+QUICK = {**SECTION, "scrape_interval": "100ms"}
+TIMES = {"look_back": "1s", "wait_for_samples": "3s", "rollback": None}
+ERRORS = an_objective(check="IV-PERF-2", **TIMES)
+LATENCY = a_latency_objective(check="IV-PERF-2", **TIMES)
+BETWEEN = a_quantile_objective(
+    check="IV-PERF-2", rollback=None, look_back="1s", wait_for_samples="1s"
+)
+HISTOGRAM = tuple(({"le": le}, "1") for le in ("0.1", "0.2", "0.5", "1", "+Inf"))
+UP: dict[str, str] = {**TARGET, "__name__": "up"}
+
+
+def good(ago: float) -> str:
+    return str(100_000 - int(1000 * ago))
+
+
+def judged(
+    folder: pathlib.Path, prometheus: ScriptedPrometheus, objective: Objective = ERRORS
+) -> Judgement:
+    prometheus.samples.setdefault("requests{", (({**TARGET, "status": "200"}, good),))
+    platform = a_platform(
+        folder,
+        {"eu": "http://eu"},
+        prometheus_at=prometheus.url,
+        prometheus=QUICK,
+        metrics=METRICS,
+        policy=a_policy(confirm="600ms").model_copy(update={"objectives": (objective,)}),
+    )
+    (judgement,) = scenarios.judged("IV-PERF-2", platform).noted()["eu"].judgements
+    return judgement
+
+
+@pytest.mark.parametrize(
+    ("objective", "answers", "says"),
+    [
+        (
+            LATENCY,
+            {"count(present_over_time": (), "count(took{": ONE},
+            "took is a native histogram",
+        ),
+        (LATENCY, {"by (le)": HISTOGRAM[1:]}, "other bucket bounds than the policy"),
+        (LATENCY, {"by (le)": (({}, "1"),)}, "other bucket bounds than the policy"),
+        (BETWEEN, {"by (le)": HISTOGRAM[1:]}, "other bucket bounds than the policy"),
+        (ERRORS, {"count(present_over_time": (({}, "30000"),)}, "metrics.requests_total.match"),
+    ],
+    ids=[
+        "a native histogram",
+        "a bound missing",
+        "no bounds",
+        "a bound missing around an interpolated target",
+        "more series than can be read",
+    ],
+)
+def test_metrics_that_no_waiting_can_mend_are_inconclusive_at_once(
+    tmp_path: pathlib.Path,
+    prometheus: ScriptedPrometheus,
+    objective: Objective,
+    answers: Answers,
+    says: str,
+) -> None:
+    prometheus.answers = {**answers, **prometheus.answers, **answers}
+    judgement = judged(tmp_path, prometheus, objective)
+    assert judgement.outcome is Outcome.INCONCLUSIVE
+    assert says in judgement.sentence
+    assert sum(query.startswith("count(present_over_time") for query in prometheus.queries) == 1
+
+
+@pytest.mark.parametrize("objective", [ERRORS, LATENCY], ids=["counter", "histogram"])
+def test_a_metric_that_is_not_there_is_inconclusive(
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, objective: Objective
+) -> None:
+    prometheus.answers = {}
+    judgement = judged(tmp_path, prometheus, objective)
+    assert judgement.outcome is Outcome.INCONCLUSIVE
+    assert "; was it renamed?" in judgement.sentence
+
+
+def test_good_events_prove_an_objective(
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
+) -> None:
+    judgement = judged(tmp_path, prometheus)
+    assert judgement.outcome is Outcome.PASS, judgement.sentence
+    assert judgement.data["queries"]["counted"].startswith('requests{region="eu"}[')
+
+
+@pytest.mark.parametrize("blip", ["not ready", "a missed scrape", "a pod without the metric"])
+def test_a_blip_of_the_instrument_is_waited_out(
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, blip: str
+) -> None:
+    whole = dict(prometheus.samples)
+    second: Sampled = ({**UP, "instance": "pod-2"}, lambda ago: "0" if ago < 0.05 else "1")
+    one: Sampled = (UP, lambda _: "1")
+    match blip:
+        case "not ready":
+            prometheus.ready = 503
+        case "a missed scrape":
+            prometheus.samples['"up|'] = (one, second)
+        case _:
+            prometheus.samples['"up|'] = (one, (second[0], lambda _: "1"))
+
+    def recover() -> None:
+        prometheus.ready, prometheus.samples = 200, {**prometheus.samples, **whole, '"up|': (one,)}
+
+    timer = threading.Timer(0.3, recover)
+    timer.start()
+    judgement = judged(tmp_path, prometheus)
+    timer.join()
+    assert judgement.outcome is Outcome.PASS, judgement.sentence
+
+
+@pytest.mark.parametrize(("ready", "outcome"), [(503, "ERROR"), (200, "INCONCLUSIVE")])
+def test_an_instrument_that_stays_unfit_is_given_up_after_a_while(
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, ready: int, outcome: str
+) -> None:
+    prometheus.ready, prometheus.reloaded = ready, False
+    began = time.monotonic()
+    assert judged(tmp_path, prometheus).outcome == outcome
+    assert 0.6 <= time.monotonic() - began < 2.5
+
+
+def test_samples_from_before_a_restart_of_prometheus_do_not_count(
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
+) -> None:
+    prometheus.restarts_now()
+    began = time.monotonic()
+    judgement = judged(tmp_path, prometheus)
+    assert judgement.outcome is Outcome.PASS, judgement.sentence
+    assert time.monotonic() - began >= 0.5
+    assert judgement.data["samples"] <= 1000 * (time.monotonic() - began + 0.2)
+
+
+def test_a_health_endpoint_is_no_traffic_with_the_path_of_its_service_and_without(
+    tmp_path: pathlib.Path,
+) -> None:
+    own = own_paths(a_platform(tmp_path, {"eu": "http://127.0.0.1:1/api"}).environment.settings)
+    assert own >= {"/health", "/api/health", "/metrics", "/readyz"}
+
+
+# --- an interpolated target: no bucket has its bound ------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """What Prometheus answers: events in the last second over both bounds, all, and the quantile."""
+
+    over_lower: int
+    over_upper: int
+    total: int
+    shown: str
+
+    def by(self, prometheus: ScriptedPrometheus) -> None:
+        """Let a Prometheus say so."""
+        prometheus.answers = {
+            "count(present_over_time": ONE,
+            "by (le) (present_over_time(took": HISTOGRAM,
+            "histogram_quantile(0.95": (({}, self.shown),) if self.shown else (),
+        }
+        growing = {
+            "0.2": self.total - self.over_lower,
+            "0.5": self.total - self.over_upper,
+            "+Inf": self.total,
+        }
+        buckets = tuple(
+            ({**TARGET, "le": le}, counter(each_second)) for le, each_second in growing.items()
+        )
+        prometheus.samples = {"took_(bucket|count)": (*buckets, (TARGET, counter(self.total)))}
+
+
+def counter(each_second: int) -> Callable[[float], str]:
+    """Return a counter that has grown by so much every second."""
+    return lambda ago: str(1_000_000 - round(each_second * ago))
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome", "says"),
+    [
+        (Told(30, 10, 1000, "0.19"), "PASS", "its whole bucket below 300 ms"),
+        (Told(100, 70, 1000, "0.7"), "FAIL", "its whole bucket above 300 ms"),
+        (Told(100, 20, 1000, "0.39"), "INCONCLUSIVE", "under 200 ms or over 500 ms would"),
+        (Told(0, 0, 58, "0.1"), "INCONCLUSIVE", "59 events would prove 5 %, 1 are missing"),
+        (Told(0, 0, 0, "NaN"), "INCONCLUSIVE", "no events proves nothing yet"),
+        (Told(30, 10, 1000, "NaN"), "INCONCLUSIVE", "the quantile is no finite number"),
+        (Told(30, 10, 1000, ""), "INCONCLUSIVE", "the quantile is no finite number"),
+    ],
+    ids=[
+        "the whole bucket below",
+        "the whole bucket above",
+        "the target in the quantile's bucket",
+        "one event too few",
+        "no events",
+        "no quantile",
+        "an empty quantile",
+    ],
+)
+def test_a_whole_bucket_decides_and_nothing_else(
+    tmp_path: pathlib.Path,
+    prometheus: ScriptedPrometheus,
+    told: Told,
+    outcome: str,
+    says: str,
+) -> None:
+    told.by(prometheus)
+    judgement = judged(tmp_path, prometheus, BETWEEN)
+    assert judgement.outcome == outcome
+    assert says in judgement.sentence
+
+
+def test_what_was_asked_and_found_is_in_the_evidence(
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
+) -> None:
+    Told(30, 10, 1000, "0.19").by(prometheus)
+    judgement = judged(tmp_path, prometheus, BETWEEN)
+    assert (judgement.rule, judgement.observed, judgement.target) == (RULE, 0.19, 0.3)
+    assert list(judgement.data["queries"]) == ["counted", "quantile"]
+    assert judgement.data["queries"]["quantile"].startswith("histogram_quantile(0.95, sum by (le)")
+    assert judgement.data["interpolated"] is True
+
+
+def test_a_scenario_that_promises_a_rollback_limit_needs_one_in_the_policy(
+    tmp_path: pathlib.Path,
+) -> None:
+    objective = an_objective(check="IV-PERF-1", **TIMES)
+    policy = a_policy().model_copy(update={"objectives": (objective,)})
+    platform = a_platform(tmp_path, {"eu": "http://eu"}, policy=policy)
+    with pytest.raises(NotDescribedError, match="lacks a rollback limit for IV-PERF-1; add it"):
+        scenarios.judged("IV-PERF-1", platform)
