@@ -63,6 +63,7 @@ from tests.load.verdict.values import (
     valid_run,
     with_endpoint,
 )
+from tests.steps.data import said as data
 from tests.steps.delivery import test_openapi
 from tests.steps.kit import test_evidence
 
@@ -428,6 +429,11 @@ CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "the time left": times,
     "the age of evidence": ages,
     "counts of rows": counts,
+    "backups": data.backups,
+    "migrations": data.migrations,
+    "the schema": data.schema,
+    "rows": data.rows,
+    "connections": data.connections,
     "a healthy generator": lambda: generator(valid_run()),
     "a sick generator": lambda: generator(SICK),
     "an unknown generator": lambda: generator(UNKNOWN),

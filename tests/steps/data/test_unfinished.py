@@ -8,11 +8,9 @@ import threading
 import psycopg
 import pytest
 
-from gates.decide.judgement import Judgement
-from gates.decide.outcome import Meaning, Outcome
+from gates.decide.outcome import Outcome
 from probes.observation import Deadline
 from probes.postgres import schema
-from probes.postgres.schema import Unfinished
 from steps.data.schema_rules import nothing_unfinished
 from tests.probes.servers import wait_until
 from tests.steps.records import Records
@@ -206,28 +204,3 @@ def test_types_and_constraints_in_use_are_no_finding(records: Records) -> None:
         assert seen(records).unfinished == ()
     finally:
         left(records, ("DROP TABLE moods", 'DROP TYPE "Mood_old"'))
-
-
-def judged(*found: Unfinished, older: tuple[str, ...] = ()) -> list[Judgement]:
-    return nothing_unfinished(found, older)
-
-
-INVALID = Unfinished("index", "once", "public.visits")
-
-
-def test_what_the_baseline_has_too_holds() -> None:
-    (found,) = judged(INVALID, older=(INVALID.key,))
-    assert (found.outcome, found.means) == (Outcome.FAIL, Meaning.HOLD)
-    assert "older than this release" in found.sentence
-
-
-def test_a_new_invalid_index_means_what_the_catalogue_says() -> None:
-    (found,) = judged(INVALID)
-    assert found.means is None
-    assert found.sentence == ("index once of public.visits is invalid: it was not built to its end")
-
-
-def test_many_of_a_kind_are_one_finding() -> None:
-    (found,) = judged(*(Unfinished("trigger", f"t{n}", "public.visits") for n in range(9)))
-    assert found.observed == 9
-    assert found.sentence.endswith("t4 of public.visits and 4 more is disabled")

@@ -12,15 +12,11 @@ from pydantic import ValidationError
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes import kubernetes
-from probes.files import Entry
 from probes.kubernetes import reading as kubernetes_reading
 from probes.kubernetes.models import Metadata
-from probes.postgres.schema import Structure
 from settings.cluster import PodLogs
 from settings.data import Table
 from settings.network import Dns
-from steps.data import backup_rules as backups
-from steps.data import schema_rules
 from steps.delivery.openapi import breaking_changes
 from steps.kit.evidence_rules import Evidence
 from steps.monitoring import alerts
@@ -64,43 +60,6 @@ class TestClusters:
 
 
 class TestData:
-    def test_a_backup_of_no_table_is_no_backup(self) -> None:
-        newest = Entry("x.dump", "x.dump", 10, NOON)
-        assert backups.holds(newest, (), ()).outcome is Outcome.FAIL
-
-    @pytest.mark.parametrize(
-        ("hours", "outcome"), [(0, Outcome.PASS), (23, Outcome.PASS), (25, Outcome.FAIL)]
-    )
-    def test_an_old_backup_that_was_copied_now_is_old(self, hours: int, outcome: Outcome) -> None:
-        newest = Entry("x.dump", "x.dump", 10, NOON)
-        begun = NOON - dt.timedelta(hours=hours)
-        assert backups.begun_lately(newest, begun).outcome is outcome
-
-    @pytest.mark.parametrize(
-        "counts",
-        [[], {"patients": {"before": 3}}, {"patients": {"before": "many", "restored": 3}}],
-        ids=["a list", "no number of restored rows", "a word for a number"],
-    )
-    def test_a_restore_test_with_tables_of_another_form_proves_nothing(self, counts: Any) -> None:
-        said = {"result": "passed", "backup": "x", "finished_at": NOON.isoformat()}
-        data = json.dumps({**said, "tables": counts}).encode()
-        found = backups.restored(data, NOON, 3600)
-        assert worst(list(found)) == {Outcome.INCONCLUSIVE}
-
-    def test_a_database_without_a_foreign_key_has_none_that_holds(self) -> None:
-        assert worst(schema_rules.keys_hold((), ())) == {Outcome.INCONCLUSIVE}
-
-    @pytest.mark.parametrize("value", ["1e999", "[" * 100_000], ids=["no number", "too deep"])
-    def test_a_restore_test_that_is_no_plain_json_proves_nothing(self, value: str) -> None:
-        tables = f'{{"patients": {{"before": 3, "restored": {value}}}}}'
-        said = f'{{"result": "passed", "backup": "x", "finished_at": "{NOON.isoformat()}", '
-        data = f'{said}"tables": {tables}}}'.encode()
-        assert worst(list(backups.restored(data, NOON, 3600))) == {Outcome.INCONCLUSIVE}
-
-    def test_a_baseline_without_a_table_shows_no_drift(self) -> None:
-        found = schema_rules.no_drift({"tables": {}}, Structure({}, ()), [], "the baseline")
-        assert found.outcome is Outcome.INCONCLUSIVE
-
     def test_nulls_of_a_table_that_is_not_counted_would_never_be_compared(self) -> None:
         with pytest.raises(ValidationError, match="counted tables only"):
             Table.model_validate({"columns": ["id"], "nulls": ["user_id"]})

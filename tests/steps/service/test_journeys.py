@@ -99,9 +99,8 @@ def test_a_wrong_step_fails_once_confirmed_and_those_behind_it_are_blocked(
     for name in STEPS[place + 1 :]:
         assert walk.judged(name)[0].data == {"blocked_by": broken}
     found = " ".join(one.sentence for one in walk.judged(broken))
-    assert re.search(r", for 0\.\d s \(asked \d+ times\)|status 503 for 0\.", found)
+    assert re.search(r",? for \d+\.\d s \(asked (once|\d+ times)\)", found)
     assert "Muster" not in found
-    assert server.asked.count(asked) > 1
     assert server.records == {}
 
 
@@ -156,6 +155,12 @@ def test_one_wrong_answer_is_shown_and_the_policy_says_what_it_means(
     assert walk.outcomes() == [outcome if name == broken else "PASS" for name in STEPS]
     assert "it answered again" in walk.judged(broken)[0].sentence
     assert server.records == {}
+
+
+def test_a_wrong_step_is_walked_again_before_it_fails(server: PatientServer, a_walk: AWalk) -> None:
+    server.always = {PAYMENT: (402, {})}
+    assert a_walk(policy=a_policy(confirm="2s")).outcomes() == UNPAID
+    assert server.asked.count(PAYMENT) > 1
 
 
 @pytest.mark.parametrize(
@@ -240,7 +245,7 @@ def test_a_booking_that_is_answered_and_never_written_fails(
     }
     row = a_walk(postgres=its_postgres(tmp_path, database.port)).judged("booking")[-1]
     assert row.outcome is Outcome.FAIL
-    assert row.sentence.startswith("the booking in the database is not there, for 0.")
+    assert row.sentence.startswith("the booking in the database is not there, for ")
 
 
 def test_a_database_that_the_gate_can_not_read_is_an_error_and_no_fail(
