@@ -45,11 +45,9 @@ def _fold_seconds() -> float:
         when="15m",
         owner="sre",
         severity="normal",
-        kind="auto",
         smoke=False,
         on_fail=Meaning.HOLD,
         applies_if="",
-        invariant=False,
     )
     rows = [
         dataclasses.replace(template, id=f"BENCH-{number}") for number in range(RESULTS // REGIONS)

@@ -99,8 +99,6 @@ def _row(check: CheckResult) -> Row:
         when="",
         owner=check.owner,
         severity=check.severity,
-        kind="",
-        invariant=False,
         smoke=False,
         on_fail=check.on_fail,
         applies_if="",

@@ -19,24 +19,12 @@ COLUMNS = (
     "when",
     "owner",
     "severity",
-    "kind",
     "smoke",
     "on_fail",
     "applies_if",
-    "invariant",
 )
 PHASES = ("pre-deploy", "deploy", "post-deploy", "rollback")
 SEVERITIES = ("blocker", "critical", "normal", "minor")
-KINDS = (
-    "auto",
-    "evidence",
-    "attest",
-    "computed",
-    "auto+evidence",
-    "auto+attest",
-    "evidence+attest",
-    "auto|attest",
-)
 WINDOWS = {"15m": 900, "1h": 3600, "24h": 86400}
 COUNTDOWN = ("T-7d", "T-3d", "T-1d", "T-2h")
 EVERY_PHASE = "phase"
@@ -57,12 +45,10 @@ class Row:
     when: str
     owner: str
     severity: str
-    kind: str
     smoke: bool
     on_fail: Meaning
     applies_if: str
     """Empty, or `environment:SECTION`: required only where the environment has that section."""
-    invariant: bool
 
     @property
     def section(self) -> str:
@@ -121,10 +107,8 @@ def _row(where: str, values: list[str]) -> Row:
         raise CatalogueError(f"{where}: id “{cells['id']}” is not an id such as IV-HEALTH-1")
     _must_be(where, "phase", cells["phase"], PHASES)
     _must_be(where, "severity", cells["severity"], SEVERITIES)
-    _must_be(where, "kind", cells["kind"], KINDS)
     _must_be(where, "on_fail", cells["on_fail"], tuple(meaning.value for meaning in Meaning))
     _must_be(where, "smoke", cells["smoke"], ("yes", "no"))
-    _must_be(where, "invariant", cells["invariant"], ("yes", "no"))
     _check_when(where, cells["phase"], cells["when"])
     if cells["applies_if"]:
         _must_be(where, "applies_if", cells["applies_if"], CONDITIONS)
@@ -136,11 +120,9 @@ def _row(where: str, values: list[str]) -> Row:
         when=cells["when"],
         owner=cells["owner"],
         severity=cells["severity"],
-        kind=cells["kind"],
         smoke=cells["smoke"] == "yes",
         on_fail=Meaning(cells["on_fail"]),
         applies_if=cells["applies_if"],
-        invariant=cells["invariant"] == "yes",
     )
 
 

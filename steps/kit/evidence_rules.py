@@ -1,7 +1,7 @@
 """Evidence: what another tool says that it did, as one small JSON document, and what it is worth.
 
 {"schema": 1, "kind": "image-build", "release": "v1.2.0", "commit": "0f9a…", "created_at": "2026-…Z",
- "producer": "ci run 4711", "result": "passed", "artefacts": [{"name": "api", "digest": "sha256:…"}]}
+ "result": "passed", "artefacts": [{"name": "api", "digest": "sha256:…"}]}
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ class Evidence(Section):
     release: Line
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")]
     created_at: AwareDatetime
-    producer: Line
     result: Literal["passed", "failed"]
     artefacts: tuple[Artefact, ...] = ()
     facts: dict[Name, bool | int | float | Line] = Field(default_factory=dict)

@@ -15,7 +15,7 @@ from gates.run.child import PLUGINS
 from tests.gates.process.gates import copy_of_checkout
 from tests.gates.process.test_refusals import ENVIRONMENT
 
-ROW = "GUARD-1,post-deploy,15m,qa,normal,auto,no,hold,,no\n"
+ROW = "GUARD-1,post-deploy,15m,qa,normal,no,hold,\n"
 FEATURE = """Feature: Guarded
 
   @GUARD-1

@@ -22,7 +22,13 @@ WALKED = [gate for gate in GATES if gate != "post-deploy"]
 FAULTS = [fault for fault in catalogue.load() if fault.gate in WALKED]
 LAST_PHASE = 7
 CHECKS = {row.id for row in ROWS if row.phase in ("pre-deploy", "deploy")}
-INVARIANT = {row.id for row in ROWS if row.invariant}
+TRUE_BEFORE = {
+    *("T7-INFRA-2", "T1-FINAL-6", "T2H-TASK-5", "D1.1-2", "D2.2-2", "D2.2-3"),
+    *("T7-INFRA-6", "T7-INFRA-7", "T2H-TASK-6", "D6.2-1", "D6.2-2", "D6.2-3"),
+    *("D6.2-4", "D4.2-1", "D4.2-2", "D4.2-3", "T7-SEC-2", "D7.1-2"),
+    *("D7.1-3", "D7.2-2", "D7.2-3", "T7-SEC-6", "T3-PREP-6", "TIME-1"),
+}
+"""What a sound platform fulfils before the phase that asks for it, too."""
 
 
 SHARED = (
@@ -104,7 +110,7 @@ def _before_and_after(walk: Walk, phase: int) -> None:
     before = walk.ask("phase", str(phase))
     assert before["decision"] != "GO"
     green = {check for check, found in outcomes(before["checks"]).items() if found == "PASS"}
-    assert green == {check["id"] for check in before["checks"]} & INVARIANT
+    assert green == {check["id"] for check in before["checks"]} & TRUE_BEFORE
     walk.carry_out(phase)
     _is_go(walk.ask("phase", str(phase)))
 
@@ -137,7 +143,7 @@ def _phases_before(gate: str) -> int:
 
 def test_every_check_of_the_phases_is_failed_by_some_fault_or_by_its_phase_not_done() -> None:
     failed = {check for fault in FAULTS for check in fault.fail}
-    assert failed >= CHECKS & INVARIANT
+    assert failed >= CHECKS & TRUE_BEFORE
 
 
 def test_every_check_that_a_fault_lists_is_asked_by_its_gate() -> None:

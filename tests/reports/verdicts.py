@@ -82,11 +82,9 @@ def row(check: str, owner: str, on_fail: Meaning) -> Row:
         when="15m",
         owner=owner,
         severity="blocker",
-        kind="auto",
         smoke=True,
         on_fail=on_fail,
         applies_if="environment:synthetic" if "FLOW" in check else "",
-        invariant=False,
     )
 
 

@@ -67,7 +67,6 @@ def write_evidence(folder: pathlib.Path, **changes: Any) -> pathlib.Path:
         "release": "v1.2.0",
         "commit": "0f9a0f9",
         "created_at": dt.datetime.now(dt.UTC).isoformat(),
-        "producer": "ci",
         "result": "passed",
         "artefacts": [{"name": cluster.APP, "digest": digest_of("1.2.0")}],
         **changes,

@@ -29,7 +29,6 @@ def write(layout: Layout, version: str, kind: str, artefacts: Mapping[str, str])
         "release": f"v{version}",
         "commit": commit(version),
         "created_at": dt.datetime.now(dt.UTC).isoformat(),
-        "producer": "the local platform's build",
         "result": "passed",
         "artefacts": [{"name": name, "digest": digest} for name, digest in artefacts.items()],
     }

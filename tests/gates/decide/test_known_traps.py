@@ -106,11 +106,9 @@ def test_t13_a_policy_has_a_typo(typo: dict[str, str]) -> None:
         an_objective(**typo)
 
 
-@pytest.mark.parametrize(
-    "typo", ["rolback,,no", "rollback,environment:promethus,no", "rollback,,nein"]
-)
+@pytest.mark.parametrize("typo", ["rolback,", "rollback,environment:promethus"])
 def test_t13_a_catalogue_has_a_typo(typo: str) -> None:
-    line = f"IV-A-1,post-deploy,15m,team,blocker,auto,no,{typo}"
+    line = f"IV-A-1,post-deploy,15m,team,blocker,no,{typo}"
     with pytest.raises(CatalogueError, match="is not one of"):
         parse([("catalogue.csv", f"{','.join(COLUMNS)}\n{line}\n")])
 

@@ -25,11 +25,9 @@ def a_row(check: str = "IV-A-1", on_fail: Meaning = Meaning.ROLLBACK) -> Row:
         when="15m",
         owner="team",
         severity="blocker",
-        kind="auto",
         smoke=True,
         on_fail=on_fail,
         applies_if="",
-        invariant=False,
     )
 
 

@@ -258,11 +258,9 @@ def test_sections_left_out_name_their_checks() -> None:
         when="15m",
         owner="qa",
         severity="critical",
-        kind="auto",
         smoke=True,
         on_fail=Meaning.HOLD,
         applies_if="",
-        invariant=False,
     )
     rows = [
         row,

@@ -17,7 +17,7 @@ from tests.environments.files import SECRETS, loaded
 from tests.gates.doctor.test_doctor import everything_at
 from tests.probes.servers import answer, serving
 
-HEADER = "id,phase,when,owner,severity,kind,smoke,on_fail,applies_if,invariant\n"
+HEADER = "id,phase,when,owner,severity,smoke,on_fail,applies_if\n"
 DATA = {
     "tables": {"patients": {"columns": ["id"], "counted": "grows"}},
     "migrations": {"repository": "releases", "log": "migrate.log"},
@@ -40,7 +40,7 @@ def own_place(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathli
 
 def found(folder: pathlib.Path, steps: dict[str, str], port: int = 9) -> list[Finding]:
     """Return what the doctor says of scenarios, given as steps by id; `data:` has no policy."""
-    rows = "".join(f"{one},post-deploy,15m,we,blocker,auto,no,hold,,no\n" for one in steps)
+    rows = "".join(f"{one},post-deploy,15m,we,blocker,no,hold,\n" for one in steps)
     scenarios = "\n".join(
         f"  @{one}\n  Scenario: Scenario {one}\n    {text}\n" for one, text in steps.items()
     )

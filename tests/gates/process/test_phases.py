@@ -73,7 +73,7 @@ def deployment(gate: Gate, platform: Sandbox, tmp_path: pathlib.Path) -> Deploym
     shutil.rmtree(features)
     features.mkdir()
     lines = [
-        f"{check},{phase},{when},team,critical,auto,no,rollback,,no"
+        f"{check},{phase},{when},team,critical,no,rollback,"
         for check, (phase, when) in ROWS.items()
     ]
     (features / "catalogue.csv").write_text("\n".join([",".join(COLUMNS), *lines, ""]))

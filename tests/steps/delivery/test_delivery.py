@@ -68,7 +68,6 @@ class Place:
             "release": f"v{RELEASE}",
             "commit": commit(RELEASE),
             "created_at": dt.datetime.now(dt.UTC).isoformat(),
-            "producer": "a test",
             "result": "passed",
             "artefacts": [{"name": name, "digest": one} for name, one in digests.items()],
         }

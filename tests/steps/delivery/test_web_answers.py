@@ -86,7 +86,6 @@ def platform(
         "release": "v1.2.0",
         "commit": "0f9a0f9",
         "created_at": dt.datetime.now(dt.UTC).isoformat(),
-        "producer": "a test",
         "result": "passed",
         "artefacts": [
             {

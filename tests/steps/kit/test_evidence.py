@@ -20,7 +20,6 @@ VALID: dict[str, Any] = {
     "release": "v1.2.0",
     "commit": "0f9a1b2",
     "created_at": "2026-01-31T21:30:00+00:00",
-    "producer": "ci run 4711",
     "result": "passed",
     "artefacts": [{"name": "api", "digest": DIGEST}],
 }

@@ -121,7 +121,6 @@ class TestDescriptions:
             "release": "v1.2.0",
             "commit": "0f9a0f9",
             "created_at": NOON.isoformat(),
-            "producer": "ci",
             "result": "passed",
             "artefacts": [{"name": "api", "digest": f"sha256:{n * 64}"} for n in "01"],
         }
