@@ -9,7 +9,6 @@ pytest_plugins = [
     "bdd.collector",
     "bdd.guard",
     "bdd.session",
-    "bdd.recorder",
     "bdd.allure_bridge",
     *(
         ".".join(file.relative_to(_STEPS.parent).with_suffix("").parts)

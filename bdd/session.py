@@ -1,11 +1,14 @@
-"""Opens the run before the first check and closes it after the last; the fixtures that steps use."""
+"""Opens the run before the first check and closes it after the last, and writes a line for each check."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
+import os
 import signal
 import threading
+import time
 from collections.abc import Generator
 from types import FrameType
 
@@ -13,13 +16,14 @@ import pytest
 
 from bdd.collector import FOLDER, ROW
 from bdd.offline import refuse_everything_but
-from bdd.parent import end_with_parent
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
 from gates.load import OUT
 from probes import observation as waiting
 from steps.kit.asked import Asked
-from steps.kit.check import Check, CheckBroke
+from steps.kit.check import Check, CheckBroke, CheckNotPassed
 from steps.kit.platform import NotDescribedError
 from steps.kit.request import Request
 from steps.kit.run import Run, open_run
@@ -28,6 +32,10 @@ RUN: pytest.StashKey[Run] = pytest.StashKey()
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
 _CLOSE: pytest.StashKey[contextlib.ExitStack] = pytest.StashKey()
 
+_STARTED: pytest.StashKey[float] = pytest.StashKey()
+_RAISED: pytest.StashKey[BaseException] = pytest.StashKey()
+
+_PR_SET_PDEATHSIG = 1
 TRAFFIC_IS_NEEDED = "environment:prometheus"
 
 
@@ -38,7 +46,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not checks or config.getoption("collectonly"):
         return
     if config.getoption("--parent") is not None:
-        end_with_parent(config.getoption("--parent"))
+        _end_with_parent(config.getoption("--parent"))
         _look_for_garbage_seldom()
     if config.getoption("dry"):
         refuse_everything_but(config.getoption("--run-dir") or OUT)
@@ -133,3 +141,81 @@ def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
     """End every wait and unwind, so that records are removed; once, as removing must not be interrupted."""
     if waiting.stop():
         raise KeyboardInterrupt
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note that a check begins."""
+    if CHECK in item.stash:
+        item.stash[_STARTED] = time.monotonic()
+        item.config.stash[RUN].events.write("check_started", check=item.stash[ROW].id)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show findings without a traceback; remember what else was raised."""
+    report = yield
+    if CHECK in item.stash and call.excinfo is not None:
+        if isinstance(call.excinfo.value, CheckNotPassed):
+            report.longrepr = str(call.excinfo.value)
+        else:
+            item.stash[_RAISED] = call.excinfo.value
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Write the check's line; a check that broke by itself is an ERROR in every region."""
+    if CHECK not in item.stash or isinstance(item.stash.get(_RAISED, None), KeyboardInterrupt):
+        return
+    check = item.stash[CHECK]
+    raised = item.stash.get(_RAISED, None)
+    if raised is not None:
+        for region in check.regions:
+            check.judge(region, _broke(raised))
+    item.config.stash[RUN].events.write(
+        "check_finished",
+        check=check.id,
+        title=_title(item),
+        elapsed_seconds=round(time.monotonic() - item.stash[_STARTED], 3),
+        regions={region: noted.record() for region, noted in check.noted().items()},
+    )
+
+
+def _broke(raised: BaseException) -> Judgement:
+    """Return the ERROR of a crash: its type and place, never its text, which may hold anything."""
+    if isinstance(raised, NotDescribedError):
+        return Judgement(
+            outcome=Outcome.ERROR,
+            rule="configuration",
+            subject="the environment",
+            sentence=str(raised),
+            clears="that key in the environment's file",
+        )
+    what = raised if isinstance(raised, CheckBroke) else type(raised).__name__
+    return Judgement(
+        outcome=Outcome.ERROR,
+        rule="own failure",
+        subject="the check itself",
+        sentence=f"the check itself broke: {what}; this is a fault of the gate",
+        clears="a mended gate; run pytest --tb=long on this check to see where it broke",
+    )
+
+
+def _title(item: pytest.Item) -> str:
+    doc = (getattr(item, "obj", None) and item.obj.__doc__) or item.name  # type: ignore[attr-defined]  # only functions have obj
+    return str(doc).rpartition(": ")[2]
+
+
+def _end_with_parent(parent: int) -> None:
+    """Have the kernel send SIGTERM when the parent process ends; raises OSError where it can't.
+
+    A parent that is gone already would never be noticed, so that is asked afterwards.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "could not tie the checks to the gate's process")
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)

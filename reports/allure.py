@@ -21,7 +21,7 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Decision, Outcome
 from gates.decide.verdict import CheckResult, Verdict
 from reports import figures, words
-from reports.cases import Case, Status, of_check, of_run
+from reports.junit import Case, Status, of_check, of_run
 
 FOLDER = "allure-results"
 _RUNS = uuid.UUID("6f2d7d0e-6f5e-4f8c-9d0b-3c1d9f6c1a55")

@@ -1,7 +1,8 @@
-"""Writes every report of a run: one line here for each format."""
+"""Writes the evidence of a run so that each file is whole or absent; one line here for each format."""
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import shutil
@@ -57,3 +58,28 @@ def write_whole(path: pathlib.Path, text: str) -> None:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_durably(path: pathlib.Path, text: str) -> None:
+    """Replace a file's content at once and for good; raises OSError."""
+    write_whole(path, text)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_json(path: pathlib.Path, value: dict[str, Any]) -> None:
+    """Write JSON durably; raises OSError, and ValueError for a number that JSON does not have."""
+    write_durably(path, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_back(path: pathlib.Path, value: dict[str, Any]) -> None:
+    """Prove that a written verdict is the one on disk; raises OSError where it is not."""
+    try:
+        same = json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(value))
+    except ValueError:
+        same = False
+    if not same:
+        raise OSError(5, "the verdict on disk is not the one that was written", str(path))

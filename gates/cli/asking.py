@@ -1,4 +1,4 @@
-"""What every measuring command does: ask, show the run while it goes on, print the verdict."""
+"""`gate pre-deploy`, `phase` and `post-deploy`: ask, show the run while it goes on, print the verdict."""
 
 from __future__ import annotations
 
@@ -12,15 +12,26 @@ from typing import IO, Any
 
 from gates.cli.streams import teller
 from gates.cli.view import View, view_for
+from gates.decide.catalogue import COUNTDOWN, WINDOWS
 from gates.decide.outcome import EXIT_OUR_FAILURE
-from gates.decide.scope import Gate
+from gates.decide.scope import INFRASTRUCTURE_ONLY, Gate, Phase, PostDeploy, PreDeploy
 from gates.decide.verdict import Verdict
 from gates.run.runner import Callbacks, Question, Runner
 from reports.verdict import read
 
+PHASES = """A red check stops the deployment while no traffic is switched (phases 1, 2, 3.1 and 3.2) and asks
+for a rollback from 3.3 on. The phase before must be GO for the same release."""
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that every measuring command takes."""
+
+def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
+    """Add the arguments of a measuring command."""
+    if command == Phase.name:
+        parser.epilog = PHASES
+        parser.add_argument(
+            "phase", type=_phase, metavar="N[.M]", help="a phase, 1 to 7, or one part such as 2.1"
+        )
+    if command == PreDeploy.name:
+        parser.epilog = f"Any red check is NO_GO (code 10). {INFRASTRUCTURE_ONLY}"
     parser.add_argument("--env", required=True, help="environment, such as local or prod")
     parser.add_argument(
         "--release", help="release under test, like v1.2.0; required except on local"
@@ -30,12 +41,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--switched-at", help="when traffic went to the release, in UTC with a Z")
     parser.add_argument("--output", choices=("text", "json"), default="text")
+    if command == PostDeploy.name:
+        parser.add_argument(
+            "--window", choices=tuple(WINDOWS), default="15m", help="validation window"
+        )
+    if command == PreDeploy.name:
+        parser.add_argument(
+            "--at",
+            choices=COUNTDOWN,
+            default=COUNTDOWN[-1],
+            help="what is due by this time of the countdown, the earlier items too (default: all)",
+        )
 
 
-def ask(gate: Gate, arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
+def _phase(text: str) -> Phase:
+    try:
+        return Phase.parse(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+
+
+def _gate(arguments: argparse.Namespace) -> Gate:
+    if arguments.command == PostDeploy.name:
+        return PostDeploy(arguments.window)
+    if arguments.command == PreDeploy.name:
+        return PreDeploy(arguments.at)
+    phase: Phase = arguments.phase
+    return phase
+
+
+def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Run a gate; the exit code is the verdict's."""
     question = Question(
-        gate=gate,
+        gate=_gate(arguments),
         env=arguments.env,
         release=arguments.release,
         regions=tuple(arguments.region),

@@ -24,6 +24,7 @@ COMMANDS = {
     "doctor": "no verdict: can the gate reach and read everything it needs?",
     "init": "propose an environment file from a live Prometheus",
 }
+GATES = ("pre-deploy", "phase", "post-deploy")
 EXIT_CODES = """exit codes:
   0   GO: every required check ran and passed
   10  measured and bad: ROLLBACK (before traffic is switched: NO_GO or STOP)
@@ -88,12 +89,13 @@ def _parser(asked: str | None) -> Parser:
         command = commands.add_parser(name, help=what, description=what)
         command.add_argument("--debug", action="store_true", help="show tracebacks")
         if name == asked:
-            importlib.import_module(_module(name)).add_arguments(command)
+            add = importlib.import_module(_module(name)).add_arguments
+            add(command, name) if name in GATES else add(command)
     return parser
 
 
 def _module(command: str) -> str:
-    return f"gates.cli.{command.replace('-', '_')}"
+    return f"gates.cli.{'asking' if command in GATES else command}"
 
 
 def _our_failure(exc: Exception, stderr: IO[str], *, debug: bool) -> int:

@@ -8,27 +8,47 @@ import datetime as dt
 import itertools
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from environments import loader
 from environments.yaml_file import ConfigurationError
-from gates.cli import deployment_status, runs
-from gates.cli.deployment_status import PhaseStanding
+from gates.cli import runs
 from gates.cli.runs import Run
 from gates.cli.streams import teller
+from gates.decide.catalogue import Row
 from gates.decide.fold import MISSING
+from gates.decide.history import ONE_DEPLOYMENT, PhaseRun, by_part, last, newest_first
 from gates.decide.outcome import EXIT_USAGE, Decision
+from gates.decide.schedule import WeeklyWindow, closing, time_left
+from gates.decide.scope import Phase
 from gates.decide.verdict import RedCheck, Verdict
 from gates.load import OUT, load_catalogue
 from probes.observation import utc_now
 from reports import words
+from settings.environment import LocalFile
+from settings.people import LAST_PHASE
 
 MOST_RUNS = 200
 """How far back is looked for an environment's newest run."""
+MOST_PHASE_RUNS = 60
+"""So many runs of phases are looked through, the newest first."""
 MOST_RED = 10
 MOST_SAID = 5
 """Sentences of a run: an environment that nobody filled in yet has fifty."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PhaseStanding:
+    """One phase of one release's deployment."""
+
+    number: int
+    state: str
+    """done, red or missing."""
+    said: str
+    """What its last runs decided where it is red; which parts nobody asked about."""
+    owners: tuple[str, ...]
+    """Who mends what is red, or whose checks are missing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,10 +89,8 @@ def run(
 
     64 for an environment that there is not. Runs that cannot be read are named on stderr and passed over.
     """
-    found = with_deployments(
-        standings(arguments.out, arguments.env, now or utc_now()), arguments.out, now or utc_now()
-    )
     env: str | None = arguments.env
+    found = standings(arguments.out, env, now or utc_now())
     tell = teller(stderr, "gate status")
     if env is not None and not found.by_environment and env not in loader.names():
         tell(f"no run of “{env}”, and there is no environment of that name.")
@@ -87,9 +105,10 @@ def run(
 
 
 def standings(out: pathlib.Path, env: str | None, now: dt.datetime) -> Standings:
-    """Return each environment's newest run among the newest runs there are."""
+    """Return each environment's newest run among the newest runs there are, and its deployment's phases."""
     wanted = set(loader.names()) if env is None else {env}
     by_environment: dict[str, Standing] = {}
+    rows, unreadable = _catalogue()
     problems = []
     for candidate in itertools.islice(runs.newest_first(out), MOST_RUNS):
         try:
@@ -100,31 +119,25 @@ def standings(out: pathlib.Path, env: str | None, now: dt.datetime) -> Standings
         if verdict.state == "refused":
             continue  # nothing ran
         name = verdict.environment
-        if name not in by_environment and env in (None, name, verdict.env):
-            age = runs.age_seconds(verdict, now)
-            by_environment[name] = Standing(candidate, verdict, age)
+        if name not in by_environment and env in (None, name, verdict.asked_as):
+            by_environment[name] = Standing(
+                run=candidate,
+                verdict=verdict,
+                age_seconds=runs.age_seconds(verdict, now),
+                phases=phases_of(out, verdict, rows, now),
+                window=window_left(verdict.env, now) if rows else None,
+            )
         if wanted <= set(by_environment):
             break
-    return Standings(dict(sorted(by_environment.items())), tuple(problems))
+    return Standings(dict(sorted(by_environment.items())), (*problems, *unreadable))
 
 
-def with_deployments(found: Standings, out: pathlib.Path, now: dt.datetime) -> Standings:
-    """Return the standings with the phases of each environment's deployment."""
+def _catalogue() -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    """Return what is required, or why that cannot be read."""
     try:
-        rows = load_catalogue()
+        return load_catalogue(), ()
     except ConfigurationError as exc:
-        return dataclasses.replace(found, problems=(*found.problems, str(exc)))
-    return dataclasses.replace(
-        found,
-        by_environment={
-            name: dataclasses.replace(
-                standing,
-                phases=deployment_status.standings(out, standing.verdict, rows, now),
-                window=deployment_status.window_left(standing.verdict.env, now),
-            )
-            for name, standing in found.by_environment.items()
-        },
-    )
+        return (), (str(exc),)
 
 
 def _lines(found: Standings, env: str | None) -> Iterator[str]:
@@ -158,10 +171,16 @@ def _standing(name: str, standing: Standing) -> Iterator[str]:
         yield _red(item)
     if red[MOST_RED:]:
         yield f"  red       and {len(red) - MOST_RED} more"
-    yield from deployment_status.lines(standing.phases)
+    yield from map(_phase_line, standing.phases)
     if standing.window:
         yield f"  window    {standing.window}"
     yield f"  next      {_next(standing)}"
+
+
+def _phase_line(phase: PhaseStanding) -> str:
+    owners = f" (owner: {', '.join(phase.owners)})" if phase.owners else ""
+    said = f": {phase.said}" if phase.said else ""
+    return f"  phase {phase.number}   {phase.state}{said}{owners}"
 
 
 def _red(red: RedCheck) -> str:
@@ -176,9 +195,9 @@ def _red(red: RedCheck) -> str:
 def _next(standing: Standing) -> str:
     """Return the one command to paste now."""
     verdict = standing.verdict
-    undone = deployment_status.next_command(verdict, standing.phases)
+    undone = next((phase for phase in standing.phases if phase.state != "done"), None)
     if verdict.is_go and undone:
-        return undone
+        return words.command(verdict, f"phase {undone.number}")
     if verdict.is_go:
         commands = [step.partition(words.GATE) for step in words.next_steps(verdict)]
         found = [f"{gate}{rest}" for _, gate, rest in commands if gate]
@@ -218,7 +237,86 @@ def _standing_json(standing: Standing) -> dict[str, Any]:
             {"check": red.check, "title": red.title, "owner": red.owner, "where": words.where(red)}
             for red in verdict.red()
         ],
-        "phases": deployment_status.as_json(standing.phases),
+        "phases": [
+            dataclasses.asdict(phase) | {"owners": list(phase.owners)} for phase in standing.phases
+        ],
         "deployment_window": standing.window,
         "next": _next(standing),
     }
+
+
+def phases_of(
+    out: pathlib.Path, verdict: Verdict, rows: Sequence[Row], now: dt.datetime
+) -> tuple[PhaseStanding, ...]:
+    """Return every phase that the catalogue asks anything of; none where none was run for a day.
+
+    What is older belongs to another deployment, as the gate itself sees it.
+    """
+    found = [
+        one
+        for one in _verdicts(out, verdict.environment, verdict.release)
+        if now - dt.datetime.fromisoformat(one.started_at) <= ONE_DEPLOYMENT
+    ]
+    if not found:
+        return ()
+    history = newest_first(_phase_run(one, rows) for one in found)
+    regions = tuple(dict.fromkeys(region for one in found for region in one.regions))
+    return tuple(
+        _phase_standing(number, rows, regions, history)
+        for number in range(1, LAST_PHASE + 1)
+        if Phase(number).parts(rows)
+    )
+
+
+def window_left(environment: str, now: dt.datetime) -> str | None:
+    """Return in words how long the deployment window stays open, where the environment has one."""
+    try:
+        described = loader.find(environment)
+    except ConfigurationError:
+        return None
+    if isinstance(described, LocalFile) or described.deployment is None:
+        return None
+    windows = [WeeklyWindow(one.opens, one.closes) for one in described.deployment.windows]
+    left = time_left(windows, now)
+    named = " or ".join(map(str, windows))
+    return f"closed; {named}" if left is None else closing(left)
+
+
+def _verdicts(out: pathlib.Path, environment: str, release: str | None) -> Iterator[Verdict]:
+    phases = (run for run in runs.newest_first(out) if "-phase-" in run.id)
+    for run in itertools.islice(phases, MOST_PHASE_RUNS):
+        try:
+            verdict = run.verdict()
+        except runs.UnreadableRunError:
+            continue  # the newest run's own trouble is told; an older one's says nothing of today
+        same = (verdict.environment, verdict.release) == (environment, release)
+        if same and verdict.complete and verdict.phase is not None:
+            yield verdict
+
+
+def _phase_run(verdict: Verdict, rows: Sequence[Row]) -> PhaseRun:
+    phase = Phase.parse(verdict.phase or "")
+    at = dt.datetime.fromisoformat(verdict.started_at)
+    parts = by_part(rows, phase.parts(rows), tuple(verdict.regions), verdict.reasons)
+    return PhaseRun(verdict.run, str(phase), at, at, parts)
+
+
+def _phase_standing(
+    number: int, rows: Sequence[Row], regions: Sequence[str], history: Sequence[PhaseRun]
+) -> PhaseStanding:
+    red: dict[str, list[str]] = {}
+    missing: list[str] = []
+    for part in Phase(number).parts(rows):
+        found = [last(part, region, history) for region in regions]
+        said = [run.parts[part][region] for run, region in zip(found, regions, strict=True) if run]
+        bad = next((one for one in said if one is not Decision.GO), None)
+        if bad is not None:
+            red.setdefault(bad.value, []).append(part)
+        elif len(said) < len(regions):
+            missing.append(part)
+    asked = [f"{', '.join(parts)} {word}" for word, parts in red.items()]
+    not_asked = [f"{', '.join(missing)} not asked"] if missing else []
+    state = "red" if red else ("missing" if missing else "done")
+    concerned = [part for parts in red.values() for part in parts] or missing
+    owners = dict.fromkeys(row.owner for row in rows if row.when in concerned)
+    return PhaseStanding(number, state, "; ".join([*asked, *not_asked]), tuple(owners))

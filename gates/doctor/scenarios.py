@@ -12,8 +12,8 @@ from gates.decide.catalogue import Row
 from gates.load import Checks
 from gates.run import lines
 from gates.run.child import LOG, ChildEnd, ChildPlan, run_child
-from gates.run.evidence import write_json
 from gates.run.manifest import check_scenarios, manifest
+from reports.writers import write_json
 from steps.kit.findings import Finding, Level, Subject
 from steps.kit.request import EVENTS
 

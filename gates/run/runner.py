@@ -22,10 +22,10 @@ from gates.decide.verdict import Verdict
 from gates.load import OUT, Checks, load_catalogue, load_policy
 from gates.run import lines, verdict
 from gates.run.child import ChildPlan, run_child
-from gates.run.evidence import write_json
 from gates.run.history import Chronicle
 from gates.run.manifest import Manifest, check_scenarios, manifest
 from probes.observation import utc_now
+from reports.writers import write_json
 from settings.policy import Policy
 from steps.kit.history import History
 from steps.kit.request import (

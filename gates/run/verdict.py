@@ -19,10 +19,10 @@ from gates.decide.plain_text import plain
 from gates.decide.scope import Gate
 from gates.decide.verdict import SCHEMA, CheckResult, Finished, Result, Verdict
 from gates.load import ROOT, Checks
-from gates.run.evidence import read_back, write_json
 from gates.run.lines import Lines
 from gates.run.manifest import Manifest
 from reports import writers
+from reports.writers import read_back, write_json
 
 VERSION = "0.1.0"
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from environments import loader
-from gates.cli import deployment_status, status
+from gates.cli import status
 from gates.decide.fold import Stage
 from gates.decide.judgement import equals
 from gates.decide.outcome import Meaning
@@ -134,9 +134,9 @@ def test_what_is_left_of_the_deployment_window_is_told(
     path.write_text(json.dumps(data))
     assert loader.find(str(path)).name == "clinic"
     now = dt.datetime(2026, 11, 23, hour, 0, tzinfo=dt.UTC)
-    assert deployment_status.window_left(str(path), now) == said
+    assert status.window_left(str(path), now) == said
 
 
 def test_an_environment_without_a_window_or_a_file_has_none_to_tell_of() -> None:
-    assert deployment_status.window_left("local", NOW) is None
-    assert deployment_status.window_left("moon", NOW) is None
+    assert status.window_left("local", NOW) is None
+    assert status.window_left("moon", NOW) is None

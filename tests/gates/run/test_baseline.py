@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from environments.store import Folder, Store
+from gates.cli.baseline import late_remark
 from gates.decide.outcome import Decision
-from gates.run.baseline import late_remark
 from probes.observation import utc_now
 from steps.kit.history import History
 from tests.gates.decide.histories import AT, Step, keep

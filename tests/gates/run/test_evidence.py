@@ -9,14 +9,14 @@ import threading
 
 import pytest
 
-from gates.run.evidence import read_back, write_durably, write_json
+from reports.writers import read_back, write_durably, write_json
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 # A full disk in small: no file of this process may grow beyond 64 KiB.
 FULL_DISK = """
 import pathlib, resource, signal, sys
-from gates.run.evidence import write_json
+from reports.writers import write_json
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 try:

@@ -83,7 +83,7 @@ def plan(tmp_path: pathlib.Path) -> ChildPlan:
 
 
 def test_the_gate_starts_its_child_without_any_client_library() -> None:
-    modules = loaded("-c", f"import gates.cli.post_deploy; {TELL}")
+    modules = loaded("-c", f"import gates.cli.asking; {TELL}")
     assert "pydantic" in modules
     assert modules & late(GATE_NEEDS) == set(), "import it where it is used, as view_for() does"
 

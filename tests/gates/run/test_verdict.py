@@ -10,9 +10,9 @@ from gates.decide.outcome import Decision, Outcome
 from gates.decide.scope import PostDeploy
 from gates.decide.verdict import FINISHED, Finished, Noted, Verdict
 from gates.run import lines, verdict
-from gates.run.evidence import write_json
 from gates.run.manifest import Manifest
 from reports.verdict import read
+from reports.writers import write_json
 from tests.gates.decide.values import a_row
 from tests.gates.run.recorded import OBSERVED, file, finished, text
 
