@@ -11,21 +11,19 @@ import yaml
 
 from probes import api
 from probes.http import HttpTarget
-from probes.observation import Deadline, Observation
+from probes.observation import Deadline, Observation, Shown
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(Shown):
     """The configuration in force; addresses and secrets in it never leave this object."""
+
+    KEPT = ("receivers",)
 
     route: Mapping[str, Any] = dataclasses.field(repr=False)
     """The tree of routes, as Alertmanager's own file writes it."""
     receivers: Mapping[str, int]
     """Receiver → how many integrations it has; one without any swallows what it gets."""
-
-    def facts(self) -> Mapping[str, object]:
-        """Return the receivers' names and numbers of integrations."""
-        return {"receivers": dict(self.receivers)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

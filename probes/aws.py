@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 from pydantic import SecretStr
 
-from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
+from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, Shown, utc_now
 
 # The one mapping of this module, most specific first; a test walks the library's exceptions.
 _KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
@@ -137,8 +137,10 @@ class AwsTarget:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class RegistryImage:
+class RegistryImage(Shown):
     """Where a tag of a repository leads; no digest while the tag is not there."""
+
+    KEPT = ("repository", "tag", "digest", "pushed_at", "tags_are_immutable")
 
     repository: str
     tag: str
@@ -147,22 +149,15 @@ class RegistryImage:
     tags_are_immutable: bool | None
     """Of this tag; None when the repository itself is not there."""
 
-    def facts(self) -> Mapping[str, object]:
-        """Return everything: none of it is private."""
-        pushed = self.pushed_at and self.pushed_at.isoformat()
-        return {**dataclasses.asdict(self), "pushed_at": pushed}
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class RepositoryTags:
+class RepositoryTags(Shown):
     """The digest of each of the newest tags of a repository; None where there is no repository."""
+
+    KEPT = ("repository", "digests")
 
     repository: str
     digests: Mapping[str, str] | None
-
-    def facts(self) -> Mapping[str, object]:
-        """Return everything: none of it is private."""
-        return {"repository": self.repository, "digests": self.digests and dict(self.digests)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -215,8 +210,10 @@ class ObjectDigests:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Invalidation:
+class Invalidation(Shown):
     """One order to a content delivery network to forget what it keeps."""
+
+    KEPT = ("id", "created_at", "status")
 
     id: str
     created_at: dt.datetime
@@ -226,47 +223,34 @@ class Invalidation:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Invalidations:
+class Invalidations(Shown):
     """The invalidations of a distribution since a time, newest first."""
+
+    KEPT = ("invalidations",)
 
     invalidations: tuple[Invalidation, ...]
 
-    def facts(self) -> Mapping[str, object]:
-        """Return each with its status."""
-        return {
-            "invalidations": [
-                {"id": one.id, "created_at": one.created_at.isoformat(), "status": one.status}
-                for one in self.invalidations
-            ]
-        }
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class SecretDates:
+class SecretDates(Shown):
     """When the value of a secret that is in force was made; None where there is none."""
+
+    KEPT = ("name", "value_made_at", "rotates", "deleted")
 
     name: str
     value_made_at: dt.datetime | None
     rotates: bool
     deleted: bool
 
-    def facts(self) -> Mapping[str, object]:
-        """Return everything: the value was never read."""
-        made = self.value_made_at and self.value_made_at.isoformat()
-        return {**dataclasses.asdict(self), "value_made_at": made}
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class AccessKeys:
+class AccessKeys(Shown):
     """When the active access keys of a user were made; None where there is no such user."""
+
+    KEPT = ("user", "made_at")  # never a key's id
 
     user: str
     made_at: tuple[dt.datetime, ...] | None
-
-    def facts(self) -> Mapping[str, object]:
-        """Return how many and since when; never a key's id."""
-        made = None if self.made_at is None else [one.isoformat() for one in self.made_at]
-        return {"user": self.user, "made_at": made}
 
 
 MAX_OBJECT_BYTES: Final = 64 * 1_048_576

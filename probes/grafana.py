@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from probes import api
 from probes.http import HttpTarget
-from probes.observation import Deadline, Observation
+from probes.observation import Deadline, Observation, Shown
 
 _COMPUTED = ("__expr__", "-- Dashboard --", "-- Grafana --", "grafana")
 """Data sources of Grafana's own: they compute from other queries, or hold no metric."""
@@ -72,15 +72,13 @@ class Sources:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Rights:
+class Rights(Shown):
     """What the gate's account may do beyond what a viewer may."""
+
+    KEPT = ("excess",)
 
     excess: tuple[str, ...]
     """Actions as Grafana names them, such as `dashboards:write`."""
-
-    def facts(self) -> Mapping[str, object]:
-        """Return all of it."""
-        return {"excess": list(self.excess)}
 
 
 def find(target: HttpTarget, title: str, *, deadline: Deadline) -> Observation[Found]:

@@ -13,7 +13,7 @@ import enum
 import threading
 import time
 from collections.abc import Mapping
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 
 class FailureKind(enum.StrEnum):
@@ -54,6 +54,36 @@ class Facts(Protocol):
     def facts(self) -> Mapping[str, object]:
         """Return JSON values that hold neither secrets nor patients' data."""
         ...
+
+
+EVERYTHING = ("*",)
+
+
+class Shown:
+    """A value of which evidence shows the fields that `KEPT` names (ADR 0011), and no other."""
+
+    __slots__ = ()
+    KEPT: ClassVar[tuple[str, ...]]
+    """EVERYTHING: none of its fields is private."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return these fields as JSON values."""
+        names = self.KEPT if self.KEPT is not EVERYTHING else tuple(type(self).__match_args__)  # type: ignore[attr-defined]  # every dataclass has them
+        return {name: _json(getattr(self, name)) for name in names}
+
+
+def _json(value: object) -> object:
+    if isinstance(value, Shown):
+        return value.facts()
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {name: _json(one) for name, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [_json(one) for one in value]
+    return value
 
 
 T_co = TypeVar("T_co", bound=Facts, covariant=True)

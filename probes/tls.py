@@ -18,7 +18,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from probes import network
-from probes.observation import Deadline, Failure, FailureKind, Observation, PhaseClock, utc_now
+from probes.observation import (
+    EVERYTHING,
+    Deadline,
+    Failure,
+    FailureKind,
+    Observation,
+    PhaseClock,
+    Shown,
+    utc_now,
+)
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -108,8 +117,10 @@ class Nodes:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Handshake:
+class Handshake(Shown):
     """What a node showed for a host's name; days are counted when it was looked at."""
+
+    KEPT = EVERYTHING
 
     host: str
     problem: Problem | None
@@ -131,17 +142,6 @@ class Handshake:
     """Whether its key is one of RSA."""
     other: Handshake | None = None
     """The certificate for clients of the other kind of key (RSA or ECDSA), where it has one for each."""
-
-    def facts(self) -> Mapping[str, object]:
-        """Return everything: a certificate is public."""
-        facts: dict[str, object] = {
-            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
-        }
-        facts["problem"] = self.problem and self.problem.value
-        facts["not_after"] = self.not_after and self.not_after.isoformat()
-        facts["names"] = list(self.names)
-        facts["other"] = self.other and self.other.facts()
-        return facts
 
 
 def nodes(host: str, port: int, *, deadline: Deadline) -> Observation[Nodes]:

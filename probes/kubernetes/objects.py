@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 
 from probes.kubernetes.models import Condition
+from probes.observation import EVERYTHING, Shown
 
 FIRST_REVISION = "deployment.kubernetes.io/revision"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -293,8 +294,10 @@ class ClusterHealth:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class LogLevels:
+class LogLevels(Shown):
     """How many lines of the logs are errors; never a line itself."""
+
+    KEPT = EVERYTHING
 
     lines: int
     errors: int
@@ -309,19 +312,13 @@ class LogLevels:
     unlevelled: int = 0
     """Lines that are JSON objects without one."""
 
-    def facts(self) -> Mapping[str, object]:
-        """Return the counts."""
-        return dataclasses.asdict(self)
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Rights:
+class Rights(Shown):
     """What the gate's account could do beyond reading."""
+
+    KEPT = ("excess", "complete")
 
     excess: tuple[str, ...]
     complete: bool = True
     """The cluster could list every right; else some were asked one by one."""
-
-    def facts(self) -> Mapping[str, object]:
-        """Return them."""
-        return {"excess": list(self.excess), "complete": self.complete}

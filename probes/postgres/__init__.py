@@ -20,7 +20,7 @@ from psycopg.abc import PQGen
 from pydantic import SecretStr
 
 from probes import network
-from probes.observation import Deadline, Facts, FailureKind, Observation, PhaseClock, utc_now
+from probes.observation import Deadline, Facts, FailureKind, Observation, PhaseClock, Shown, utc_now
 from probes.postgres.failures import KnownFailure, failure_kind, failure_of, login_failure
 from probes.postgres.rights import EXCESS_QUERY, Right, Rights
 
@@ -132,29 +132,25 @@ class Rows:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class RecordFound:
+class RecordFound(Shown):
     """Whether one record is there."""
+
+    KEPT = ("found",)  # which record it was stays private
 
     found: bool
 
-    def facts(self) -> dict[str, object]:
-        """Return the answer; which record it was stays private."""
-        return {"found": self.found}
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ServerState:
+class ServerState(Shown):
     """What the server says of itself."""
+
+    KEPT = ("version", "in_recovery", "database")
 
     version: str
     in_recovery: bool
     """True on a standby."""
     database: str
     """Its own name of the database; a pool in front of it may have another."""
-
-    def facts(self) -> dict[str, object]:
-        """Return all of it."""
-        return dataclasses.asdict(self)
 
 
 V = TypeVar("V", bound=Facts)

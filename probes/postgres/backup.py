@@ -15,11 +15,10 @@ import os
 import re
 import subprocess
 import threading
-from collections.abc import Mapping
 from typing import IO, Any, Final
 
 from probes import files
-from probes.observation import Deadline, Observation
+from probes.observation import EVERYTHING, Deadline, Observation, Shown
 
 _MAGIC: Final = b"PGDMP"
 _OLDEST, _TABLE_AM, _COMPRESSION_BYTE, _RELKIND = (1, 12), (1, 14), (1, 15), (1, 16)
@@ -146,8 +145,10 @@ _STOP_SECONDS: Final = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Shown):
     """What a backup holds."""
+
+    KEPT = EVERYTHING  # names of tables, and of no row
 
     tables: tuple[str, ...]
     """`schema.table` of every table whose rows it holds."""
@@ -163,11 +164,6 @@ class Contents:
     """The name of the database that was dumped."""
     created_at: dt.datetime | None = None
     """When the dump began, by the clock on the wall where it was made: its time zone is not kept."""
-
-    def facts(self) -> Mapping[str, object]:
-        """Return all of it: names of tables, no row."""
-        created_at = self.created_at and self.created_at.isoformat()
-        return {**dataclasses.asdict(self), "created_at": created_at}
 
 
 def contents(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Final
+
+from probes.observation import Shown
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Right:
+class Right(Shown):
     """One right too many."""
+
+    KEPT = ("kind", "privilege", "object_name", "role")
 
     kind: str
     """`role attribute`, `membership`, `database`, `schema`, `table` or `sequence`."""
@@ -30,16 +33,14 @@ class Right:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Rights:
+class Rights(Shown):
     """The rights that exceed reading."""
+
+    KEPT = ("user", "excess")
 
     user: str
     excess: tuple[Right, ...]
     """At most 200, the gravest first."""
-
-    def facts(self) -> Mapping[str, object]:
-        """Return all of it: names of roles, tables and privileges."""
-        return {"user": self.user, "excess": [dataclasses.asdict(right) for right in self.excess]}
 
 
 # What the login may do is listed, not what it may not: of the server's own roles only those that read, of

@@ -15,7 +15,7 @@ from typing import Final
 from psycopg import sql
 
 from probes import postgres
-from probes.observation import Deadline, Observation
+from probes.observation import Deadline, Observation, Shown
 from probes.postgres import PostgresTarget, Reader, ask_policies
 from probes.postgres.schema import qualified, quoted
 
@@ -53,8 +53,10 @@ class TableToCount:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Shown):
     """Rows of a table, synthetic ones left out."""
+
+    KEPT = ("there", "rows", "error_rows", "exact", "nulls")
 
     there: bool
     """Whether the table exists."""
@@ -65,14 +67,12 @@ class Counted:
     nulls: Mapping[str, int] = dataclasses.field(default_factory=dict)
     """By column; of a sampled table those of the sample."""
 
-    def facts(self) -> Mapping[str, object]:
-        """Return all of it."""
-        return dataclasses.asdict(self)
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Orphans:
+class Orphans(Shown):
     """Rows that refer to what is not there."""
+
+    KEPT = ("there", "found", "looked_at")
 
     there: bool
     """Whether both tables exist."""
@@ -80,10 +80,6 @@ class Orphans:
     """At most 1,000."""
     looked_at: int | None = None
     """How many rows were followed, where that was a sample."""
-
-    def facts(self) -> Mapping[str, object]:
-        """Return all of it."""
-        return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

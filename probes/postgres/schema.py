@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from probes import postgres
-from probes.observation import Deadline, Observation
+from probes.observation import Deadline, Observation, Shown
 from probes.postgres import PostgresTarget, Reader
 
 _OURS: Final = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
@@ -216,15 +216,13 @@ class Structure:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Partitions:
+class Partitions(Shown):
     """The partitions of tables that have some; a table without is not among them."""
+
+    KEPT = ("with_rows",)
 
     with_rows: Mapping[str, tuple[str, ...]]
     """`schema.partition` of those that hold something, by table."""
-
-    def facts(self) -> Mapping[str, object]:
-        """Return all of it."""
-        return dataclasses.asdict(self)
 
 
 def partitions(

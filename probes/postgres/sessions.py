@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from probes import postgres
-from probes.observation import Deadline, Observation
+from probes.observation import EVERYTHING, Deadline, Observation, Shown
 from probes.postgres import PostgresTarget, Reader
 from probes.postgres.schema import qualified
 
@@ -33,8 +33,10 @@ _MAY_LOOK: Final = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Standby:
+class Standby(Shown):
     """One standby as the primary sees it."""
+
+    KEPT = EVERYTHING
 
     state: str
     behind_bytes: int | None
@@ -44,8 +46,10 @@ class Standby:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Sessions:
+class Sessions(Shown):
     """The primary's connections and standbys."""
+
+    KEPT = EVERYTHING
 
     in_recovery: bool
     """True on a standby."""
@@ -56,10 +60,6 @@ class Sessions:
     may_look: bool
     """Whether the login is shown other sessions and standbys; without that right it sees only its own."""
     standbys: tuple[Standby, ...]
-
-    def facts(self) -> Mapping[str, object]:
-        """Return all of it."""
-        return dataclasses.asdict(self)
 
 
 def sessions(target: PostgresTarget, *, deadline: Deadline) -> Observation[Sessions]:
@@ -103,8 +103,10 @@ _SESSIONS: Final = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Lacking:
+class Lacking(Shown):
     """What a login may not read."""
+
+    KEPT = ("columns", "schemas", "sessions")
 
     columns: tuple[tuple[str, str, str], ...]
     """Schema, table and column; one of a schema that it may not use among them."""
@@ -112,10 +114,6 @@ class Lacking:
     """Those that it may not use."""
     sessions: bool
     """Whether it may not see the sessions of others."""
-
-    def facts(self) -> Mapping[str, object]:
-        """Return all of it."""
-        return dataclasses.asdict(self)
 
 
 def lacking(

@@ -29,7 +29,7 @@ from requests.adapters import BaseAdapter
 from probes import http
 from probes.api import MAX_ANSWER_BYTES, NotAnsweredError, UnusableAnswerError, good_answer
 from probes.formats import NotJsonError, seconds_of
-from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
+from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, Shown, utc_now
 from probes.prometheus.answers import (
     Matrix,
     RangeSeries,
@@ -442,14 +442,12 @@ _DEFAULT: Final = "1m"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ScrapeIntervals:
+class ScrapeIntervals(Shown):
     """Seconds between two scrapes, by job as the configuration names it."""
 
-    seconds: Mapping[str, float]
+    KEPT = ("seconds",)  # the rest of the configuration is never kept
 
-    def facts(self) -> Mapping[str, object]:
-        """Return them: the rest of the configuration is never kept."""
-        return {"seconds": dict(self.seconds)}
+    seconds: Mapping[str, float]
 
 
 def scrape_intervals(

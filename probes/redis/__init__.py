@@ -21,12 +21,14 @@ from redis.retry import Retry
 
 from probes import network
 from probes.observation import (
+    EVERYTHING,
     Deadline,
     Facts,
     Failure,
     FailureKind,
     Observation,
     PhaseClock,
+    Shown,
     utc_now,
 )
 
@@ -179,8 +181,10 @@ class RedisTarget:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class RedisFacts:
+class RedisFacts(Shown):
     """What a Redis that answered PING says of itself."""
+
+    KEPT = EVERYTHING
 
     version: str
     role: str
@@ -206,21 +210,15 @@ class RedisFacts:
         """Whether it refuses writes for want of memory."""
         return 0 < self.max_memory_bytes <= self.used_memory_bytes and not self.evicts
 
-    def facts(self) -> Mapping[str, object]:
-        """Return everything: none of it is private."""
-        return dataclasses.asdict(self)
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class KeyCount:
+class KeyCount(Shown):
     """How many different keys match a pattern."""
+
+    KEPT = ("count", "batches")  # never a key
 
     count: int
     batches: int
-
-    def facts(self) -> Mapping[str, object]:
-        """Return the count, never a key."""
-        return {"count": self.count, "batches": self.batches}
 
 
 V = TypeVar("V", bound=Facts)

@@ -8,12 +8,12 @@ a rule for a first argument (`+debug|sleep`), which Redis itself advises against
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import redis
 
-from probes.observation import Deadline, FailureKind, Observation
+from probes.observation import Deadline, FailureKind, Observation, Shown
 from probes.redis import Client, FoundError, RedisTarget, observe, run
 
 __all__ = ["RedisRights", "excess_rights"]
@@ -48,18 +48,16 @@ _MALFORMED: Final = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class RedisRights:
+class RedisRights(Shown):
     """Which commands the gate's user could run that it must not."""
+
+    KEPT = ("user", "excess", "proved")
 
     user: str
     excess: tuple[str, ...]
     """Names of commands, those that write first."""
     proved: bool
     """Whether every command of the server was judged, instead of a few examples."""
-
-    def facts(self) -> Mapping[str, object]:
-        """Return everything: names of commands."""
-        return {"user": self.user, "excess": list(self.excess), "proved": self.proved}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
