@@ -11,7 +11,7 @@ from probes.http import HttpTarget
 from probes.observation import Deadline
 from smoke.journal import Journal, left_over
 from smoke.synthetic import RemovalError, SyntheticRecords
-from steps.kit.writer_lease import writer_lease
+from steps.kit.leases import writer_lease
 
 JOURNAL = "load-journal.jsonl"
 """Not the gate's name: its janitor would remove the records of a load run that still goes on."""

@@ -43,8 +43,8 @@ from load._scenario import Ask, Target
 from load.verdict import LoadResult, judge
 from reports import load_plain
 from settings.load import LoadPolicy
+from steps.kit.leases import LeaseHeldError
 from steps.kit.request import new_run_id
-from steps.kit.writer_lease import LeaseHeldError
 
 NULL = "null server"
 _LOG = logging.getLogger(__name__)

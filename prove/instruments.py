@@ -19,8 +19,8 @@ from sandbox.core import binaries, debian
 from settings.objectives import Objective
 from steps.kit import asked
 from steps.kit.check import Check
+from steps.kit.leases import TrafficLease
 from steps.kit.platform import Platform
-from steps.kit.traffic import TrafficLease
 from steps.objectives import objectives
 from tests.probes.real_servers import running
 from tests.probes.servers import closed_port, wait_until

@@ -29,9 +29,13 @@ from steps.monitoring.doctor import examine_monitoring
 from steps.network.doctor import examine_certificates, examine_dns
 from steps.objectives.doctor import examine_overlaps, examine_prometheus
 from steps.people.doctor import examine_people
-from steps.service.doctor import examine_public_address, examine_service, examine_vantage
-from steps.service.doctor_fhir import examine_fhir
-from steps.service.doctor_synthetic import examine_synthetic
+from steps.service.doctor import (
+    examine_fhir,
+    examine_public_address,
+    examine_service,
+    examine_synthetic,
+    examine_vantage,
+)
 
 WHOLE_SECONDS = 8.0
 """All systems are asked at once; whatever has not answered by then has not answered."""

@@ -11,8 +11,7 @@ from typing import Any
 import probes
 from gates.decide.judgement import Judgement
 from probes.files import Entry
-from steps.kit.expect import expect
-from steps.kit.units import age, megabytes
+from steps.kit.expect import age, expect, megabytes
 
 _CLOCKS_DIFFER_SECONDS = 120.0
 _LONGEST_DUMP = dt.timedelta(days=1)

@@ -11,8 +11,7 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning
 from settings.data import ConnectionPolicy, CountPolicy, CountRule, Reference, Table
 from steps.kit.baseline import Before
-from steps.kit.expect import expect, unable
-from steps.kit.units import age
+from steps.kit.expect import age, expect, unable
 
 _MEGABYTE = 1024 * 1024
 

@@ -16,9 +16,9 @@ from gates.decide.plain_text import cleaned
 from gates.load import OUT, Checks, load_policy
 from probes.observation import utc_now
 from steps.kit.availability import Availability
+from steps.kit.leases import TrafficLease
 from steps.kit.platform import Platform
 from steps.kit.request import EVENTS, Request, new_run_id, refuse_malformed
-from steps.kit.traffic import TrafficLease
 
 T = TypeVar("T")
 

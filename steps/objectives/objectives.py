@@ -26,10 +26,10 @@ from probes.observation import Observation, pause
 from settings.objectives import Objective, RollbackLimit
 from steps.kit.asked import Asked
 from steps.kit.expect import need
+from steps.kit.leases import TrafficLease
 from steps.kit.platform import NotDescribedError
 from steps.kit.run import Run
 from steps.kit.sentence import then, when
-from steps.kit.traffic import TrafficLease
 from steps.objectives.counting import (
     FLOOR_SCRAPES,
     STEPS_OF_FOR,

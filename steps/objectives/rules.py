@@ -14,8 +14,7 @@ from probes.prometheus import Series
 from settings.environment import Environment
 from settings.sections import server_of
 from steps.kit.baseline import Baseline, NoBaselineError
-from steps.kit.expect import expect
-from steps.kit.units import age
+from steps.kit.expect import age, expect
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,4 +1,8 @@
-"""The doctor on services: does each answer in each region, and do its bodies say what the file says?"""
+"""The doctor on services: does each answer in each region, and do its bodies say what the file says?
+
+FHIR: its statement is found where the environment says. Synthetic records: the token lists them, nobody
+else can, and none are left over.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
+import probes
 from gates.decide.judgement import harmless
 from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HttpAnswer, HttpTarget, NotJsonError
-from probes.observation import Observation
-from settings.service import HealthEndpoint
+from probes.observation import Failure, Observation
+from settings.service import Fhir, HealthEndpoint, Synthetic
+from smoke.synthetic import PATH as RECORDS
+from smoke.synthetic import RemovalError, SyntheticRecords
 from steps.cluster.clusters import Clusters
 from steps.kit.check import Check
 from steps.kit.failures import failure_of
@@ -22,7 +31,8 @@ from steps.service.replicas import AT_ONCE, MOST_ASKS, asks_for, replicas_of
 
 OK, FIRST_SERVER_ERROR = 200, 500
 _LOGIN_WANTED = frozenset({401, 403})
-_VANTAGE = "outside"
+_CONTRACT = "let the platform offer the API of docs/platform-contract.md, “Synthetic records”"
+_VANTAGE, _FHIR, _SYNTHETIC = "outside", "FHIR", "synthetic"
 _FIELD = re.compile(r"[A-Za-z][A-Za-z_]{0,40}")
 
 
@@ -38,8 +48,8 @@ def examine_service(subject: Subject, region: str, name: str) -> list[Finding]:
             deadline=subject.deadline(),
         )
         if observed.value is None:
-            keys = Keys(f"regions.{region}.services.{name}", "ca_file", "")
-            return [*found, unreachable(subject, name, region, failure_of(observed), keys)]
+            failure = failure_of(observed)
+            return [*found, unreachable(subject, name, region, failure, _keys(region, name))]
         key = f"services.{name}.health.{endpoint_name}"
         expected = _expected(subject, name, endpoint_name)
         found += [
@@ -86,8 +96,7 @@ def examine_address(subject: Subject, region: str, name: str) -> Finding:
         subject.platform.service(region, name), "GET", "/", deadline=subject.deadline()
     )
     if observed.value is None:
-        keys = Keys(f"regions.{region}.services.{name}", "ca_file", "")
-        return unreachable(subject, name, region, failure_of(observed), keys)
+        return unreachable(subject, name, region, failure_of(observed), _keys(region, name))
     return Finding(name, region, Level.OK, f"answers with status {observed.value.status}")
 
 
@@ -150,13 +159,8 @@ def read_health(
     """
     path = endpoint.path
     if answer.status >= FIRST_SERVER_ERROR:
-        return [
-            (
-                Level.WARN,
-                f"{path} answers {answer.status}: it is unwell, which the gate would judge",
-                (),
-            )
-        ]
+        sentence = f"{path} answers {answer.status}: it is unwell, which the gate would judge"
+        return [(Level.WARN, sentence, ())]
     if answer.status in _LOGIN_WANTED:
         line = (f"{key}.path", "a path that asks for no login")
         return [(Level.BAD, f"{path} answers {answer.status}: it asks for a login", (line,))]
@@ -208,3 +212,85 @@ def _told(endpoint: HealthEndpoint, body: Mapping[str, Any]) -> str:
     told = [f"{field} {harmless(body[field], like)}" for field, like in likes if field]
     services = body.get(endpoint.services_field) if endpoint.services_field else None
     return ", ".join([*told, f"{len(services)} services"] if services else told) or "JSON"
+
+
+def examine_fhir(subject: Subject, region: str, section: Fhir) -> list[Finding]:
+    """Read the CapabilityStatement of a region's FHIR server."""
+    target, deadline = subject.platform.service(region, section.service), subject.deadline()
+    headers = {"Accept": probes.fhir.ACCEPT}
+    observed = http.request(
+        target,
+        "GET",
+        section.path,
+        headers=headers,
+        max_bytes=probes.fhir.MAX_BYTES,
+        deadline=deadline,
+    )
+    if observed.value is None:
+        failure = failure_of(observed)
+        return [unreachable(subject, _FHIR, region, failure, _keys(region, section.service))]
+    mends = (subject.key("fhir.path", "the path of the server's CapabilityStatement"),)
+    if observed.value.status != OK:
+        words = f"GET {section.path} answers {observed.value.status}"
+        return [Finding(_FHIR, region, Level.BAD, words, mends)]
+    try:
+        stated = probes.fhir.capability(observed.value)
+    except probes.fhir.NotACapabilityStatementError as exc:
+        return [Finding(_FHIR, region, Level.BAD, f"GET {section.path}: {exc}", mends)]
+    words = f"states FHIR {stated.fhir_version} with {len(stated.interactions)} kinds of resources"
+    return [Finding(_FHIR, region, Level.OK, words)]
+
+
+def examine_synthetic(subject: Subject, region: str, section: Synthetic) -> list[Finding]:
+    """List synthetic records with the token and without it; nothing is created or removed."""
+    target = subject.platform.service(region, section.service)
+    token = subject.platform.environment.secret(section.token)
+    status = _status(subject, target, token)
+    if isinstance(status, Failure):
+        keys = _keys(region, section.service, "synthetic.token")
+        return [unreachable(subject, _SYNTHETIC, region, status, keys)]
+    if status != OK:
+        return [_refused(subject, region, status)]
+    return [_listed(subject, region, target, token), *_open(subject, region, target)]
+
+
+def _status(subject: Subject, target: HttpTarget, token: SecretStr | None) -> int | Failure:
+    headers = {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")} if token else {}
+    observed = http.request(target, "GET", RECORDS, deadline=subject.deadline(), headers=headers)
+    return failure_of(observed) if observed.value is None else observed.value.status
+
+
+def _refused(subject: Subject, region: str, status: int) -> Finding:
+    if status in _LOGIN_WANTED:
+        remedy = f"renew the secret behind synthetic.token of {subject.file}"
+        sentence = f"GET {RECORDS} refuses the gate's token (status {status})"
+        return Finding(_SYNTHETIC, region, Level.BAD, sentence, (remedy,))
+    sentence = f"GET {RECORDS} answers {status}: synthetic records can't be found and removed"
+    return Finding(_SYNTHETIC, region, Level.BAD, sentence, (_CONTRACT,))
+
+
+def _listed(subject: Subject, region: str, target: HttpTarget, token: SecretStr) -> Finding:
+    try:
+        count = sum(1 for _ in SyntheticRecords(target, token).tags(subject.deadline()))
+    except RemovalError as exc:
+        return Finding(_SYNTHETIC, region, Level.BAD, str(exc), (_CONTRACT,))
+    if count:
+        sentence = f"the token lists synthetic records; {count} are there now"
+        remedy = "none if a run is under way; the next run removes what is older than 15 minutes"
+        return Finding(_SYNTHETIC, region, Level.WARN, sentence, (remedy,))
+    return Finding(
+        _SYNTHETIC, region, Level.OK, "the token lists synthetic records; none are there"
+    )
+
+
+def _open(subject: Subject, region: str, target: HttpTarget) -> list[Finding]:
+    """Return a finding when anybody may list, and so probably delete, without a token."""
+    status = _status(subject, target, None)
+    if status != OK:
+        return []
+    sentence = f"GET {RECORDS} lists synthetic records to anybody, without a token"
+    return [Finding(_SYNTHETIC, region, Level.BAD, sentence, (_CONTRACT,))]
+
+
+def _keys(region: str, service: str, credential: str = "") -> Keys:
+    return Keys(f"regions.{region}.services.{service}", "ca_file", credential)

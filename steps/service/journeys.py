@@ -24,9 +24,9 @@ from steps.kit import failures
 from steps.kit.asked import Asked
 from steps.kit.check import Check
 from steps.kit.expect import expect, need, unable
+from steps.kit.leases import LeaseHeldError, writer_lease
 from steps.kit.run import Run
 from steps.kit.sentence import then, when
-from steps.kit.writer_lease import LeaseHeldError, writer_lease
 from steps.service import rules
 from steps.service.outages import Asks, outage_behind
 

@@ -24,10 +24,10 @@ from gates.load import load_catalogue
 from steps.kit.asked import Asked
 from steps.kit.availability import Availability
 from steps.kit.check import Check
+from steps.kit.leases import TrafficLease
 from steps.kit.platform import Platform
 from steps.kit.request import EVENTS
 from steps.kit.run import Events, Run
-from steps.kit.traffic import TrafficLease
 from tests.checkout import ROOT
 
 

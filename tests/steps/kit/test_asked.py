@@ -13,7 +13,7 @@ from gates.decide.outcome import Outcome
 from probes.observation import Failure, FailureKind, Observation
 from steps.kit.asked import Asked, Unread
 from steps.kit.check import Check
-from steps.kit.expect import expect, need
+from steps.kit.expect import age, expect, need
 from steps.kit.platform import NotDescribedError
 from steps.kit.sentence import then
 from tests.steps.platforms import a_platform
@@ -110,3 +110,11 @@ def test_what_is_not_described_is_named() -> None:
     assert need(0, "the section data") == 0
     with pytest.raises(NotDescribedError, match="the environment lacks the section data; add it"):
         need(None, "the section data")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(8, "8 s"), (59, "59 s"), (90, "1.5 min"), (7200, "2 h"), (3 * 86_400.0, "3 d")],
+)
+def test_ages_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    assert age(seconds) == words

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from settings.objectives import Lease
-from steps.kit.traffic import TrafficLease
+from steps.kit.leases import TrafficLease
 from tests.sandbox.platforms import eventually
 
 HANGS = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from probes import http
+from steps.kit.availability import witness
 from steps.kit.platform import Platform
-from steps.kit.vantage import witness
 from tests.probes.servers import Behaviour, answer, closed_port
 from tests.steps.moody import DOWN, FAILING, UP, moody, several
 from tests.steps.platforms import NOWHERE, a_platform

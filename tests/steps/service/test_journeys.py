@@ -16,7 +16,7 @@ import trustme
 from gates.decide.outcome import Outcome
 from smoke.journal import NAME, Journal
 from smoke.journey import STEPS
-from steps.kit.writer_lease import writer_lease
+from steps.kit.leases import writer_lease
 from steps.service import journeys as module
 from tests.probes import real_servers
 from tests.probes.real_servers import PASSWORD, Database
