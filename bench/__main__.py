@@ -8,15 +8,15 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bench import data, engine, gate, load, phases, redis
+from bench import data, gate, load, redis
 from bench.figure import Figure
 
 SUITES = {
     "data": data.figures,
-    "engine": engine.figures,
+    "engine": gate.engine,
     "redis": redis.figures,
     "gate": gate.figures,
-    "phases": phases.figures,
+    "phases": gate.phases,
     "healthy": gate.healthy_runs,
     "load": load.figures,
 }

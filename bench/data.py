@@ -8,7 +8,6 @@ import os
 import pathlib
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,9 @@ from probes.observation import Deadline
 from probes.postgres import PostgresTarget, rows
 from probes.postgres.rows import Limits, Link, TableToCount
 from sandbox.systems.data import postgres
+from settings.data import CountPolicy
 from steps.data.reads import paced
+from tests.probes.servers import closed_port
 
 ROWS = 5_000_000
 PGBENCH_SECONDS = 15
@@ -114,7 +115,7 @@ def figures() -> Iterator[Figure]:
             f"pgbench: {most:.0f}/s at most; p95 {compared.quiet:.2f} ms, {compared.pairs} times beside "
             f"reads; without them it differs by {compared.noise_percent:.1f} % from one time to the next\n"
         )
-        timeout = _timeout_seconds()
+        timeout = _policy().statement_timeout
         longest = max(read.seconds for read in reads)
         yield Figure(f"longest of {len(reads)} reads of 5 million rows", longest, timeout, "s")
         unanswered = sum(not read.answered for read in reads)
@@ -175,7 +176,7 @@ def _take_turns(
         ends = begins + WINDOW_SECONDS
         while with_reads and time.time() < ends and not over.is_set():
             taken.extend(
-                paced(_timed(read), _share(), lambda _: True, over.wait)
+                paced(_timed(read), _policy().large_reads, lambda _: True, over.wait)
                 for read in _reads(server, _limits())
             )
         over.wait(max(0, ends - time.time()))
@@ -192,15 +193,17 @@ def _timed(read: Callable[[], bool]) -> Callable[[], Read]:
     return timed
 
 
-def _share() -> float:
+def _policy() -> CountPolicy:
     policy = load_policy().data
-    return policy.counts.large_reads if policy is not None else 1.0
+    if policy is None:
+        raise RuntimeError("gates/policy has no section data")
+    return policy.counts
 
 
 def _exact(server: Server) -> Iterator[Figure]:
     """Yield what counting all of it would take: the reads that the limits spare everybody."""
     everything = Limits(exact_rows=10 * ROWS, exact_megabytes=100_000, sampled_blocks=1600)
-    timeout = _timeout_seconds()
+    timeout = _policy().statement_timeout
     for read in _reads(server, everything):
         begun = time.perf_counter()
         read()
@@ -209,18 +212,13 @@ def _exact(server: Server) -> Iterator[Figure]:
         )
 
 
-def _timeout_seconds() -> float:
-    policy = load_policy().data
-    return policy.counts.statement_timeout if policy is not None else 0.0
-
-
 def _reads(server: Server, limits: Limits) -> tuple[Callable[[], bool], ...]:
     target = PostgresTarget(
         "127.0.0.1", server.port, "postgres", "reader", SecretStr(""), sslmode="disable"
     )
     table = TableToCount("records", "id", "tag")
     link = Link("records", "parent_id", "parents", "id")
-    seconds = _timeout_seconds()
+    seconds = _policy().statement_timeout
     return (
         lambda: (
             rows.counted(target, table, limits, deadline=Deadline.after(seconds)).value is not None
@@ -232,10 +230,7 @@ def _reads(server: Server, limits: Limits) -> tuple[Callable[[], bool], ...]:
 
 
 def _limits() -> Limits:
-    policy = load_policy().data
-    if policy is None:
-        raise RuntimeError("gates/policy has no section data")
-    counts = policy.counts
+    counts = _policy()
     return Limits(counts.exact_up_to_rows, counts.exact_up_to_mb, counts.sampled_blocks)
 
 
@@ -279,9 +274,7 @@ def _server() -> Iterator[Server]:
     user = postgres.ordinary_user()
     if user is not None:
         shutil.chown(folder, user)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        server = Server(postgres.programs(), folder, free.getsockname()[1])
+    server = Server(postgres.programs(), folder, closed_port())
     try:
         data = folder / "data"
         server.run("initdb", f"--pgdata={data}", "--username=postgres", "--auth=trust", "--no-sync")

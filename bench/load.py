@@ -5,20 +5,154 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
+import re
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import trustme
 
-from bench import load_others
 from bench.figure import Figure
-from bench.load_others import NotMeasuredError, Program, Seen
 from bench.load_sender import Order, Result
+from sandbox.core import debian
+from sandbox.core.errors import SandboxError
+
+_SPARE_SECONDS = 60.0
+_FAST_HTTP = """
+import json, sys
+from locust import FastHttpUser, constant, constant_throughput, events, task
+
+class Caller(FastHttpUser):
+    wait_time = WAIT
+
+    @task
+    def home(self):
+        self.client.get("/")
+
+@events.quitting.add_listener
+def tell(environment, **_):
+    total = environment.stats.total
+    # Whole seconds alone: neither its start nor its end count against it.
+    inner = [count for _, count in sorted(total.num_reqs_per_sec.items())][1:-1]
+    p99 = total.get_response_time_percentile(0.99)
+    print(json.dumps({"rps": sum(inner) / max(1, len(inner)), "p99_s": p99 / 1000}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a generator says of itself."""
+
+    rps: float
+    p50_ms: float
+    p99_s: float
+
+
+class NotMeasuredError(Exception):
+    """A generator is not to be had here; the text says why."""
+
+
+def _program(name: str) -> tuple[str, dict[str, str]]:
+    """Return a generator and its environment: on the PATH, else a Debian package of its own name.
+
+    Raises NotMeasuredError.
+    """
+    if found := shutil.which(name):
+        return found, dict(os.environ)
+    if not debian.available():
+        raise NotMeasuredError(f"{name} is not on the PATH and this is no Debian")
+    try:
+        tree = debian.unpack(name, (name,))
+        libraries = {"LD_LIBRARY_PATH": debian.library_path(tree)}
+    except (SandboxError, OSError) as exc:
+        said = f"{name} is neither on the PATH nor to be had as a package: {exc}"
+        raise NotMeasuredError(said) from exc
+    return str(tree / "usr" / "bin" / name), {**os.environ, **libraries}
+
+
+def _ran(command: list[str], seconds: float, environment: dict[str, str] | None = None) -> str:
+    try:
+        return subprocess.run(  # noqa: S603 - generators, at our own server
+            command,
+            check=True, capture_output=True, text=True, timeout=seconds + _SPARE_SECONDS,
+            env=environment,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as exc:
+        raise NotMeasuredError(f"{pathlib.Path(command[0]).name} failed: {exc}") from exc
+
+
+def wrk(url: str, *, connections: int, seconds: int) -> Seen:
+    """Let wrk ask from one thread as fast as it can; raises NotMeasuredError."""
+    program, environment = _program("wrk")
+    flags = ["-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+    return read_wrk(_ran([program, *flags, url], seconds, environment))
+
+
+def read_wrk(said: str) -> Seen:
+    """Read what wrk prints; raises NotMeasuredError."""
+    return Seen(
+        rps=float(_found(r"Requests/sec:\s+([\d.]+)", said)),
+        p50_ms=_milliseconds(_found(r"50%\s+([\d.]+[mu]?s)", said)),
+        p99_s=_milliseconds(_found(r"99%\s+([\d.]+[mu]?s)", said)) / 1000,
+    )
+
+
+def hey(url: str, *, connections: int, seconds: int, each_rps: int = 0) -> Seen:
+    """Let hey ask: as fast as it can, or so often a second from each connection."""
+    program, environment = _program("hey")
+    limited = ["-q", str(each_rps)] if each_rps else []
+    flags = ["-z", f"{seconds}s", "-c", str(connections), *limited]
+    return read_hey(_ran([program, *flags, url], seconds, environment))
+
+
+def read_hey(said: str) -> Seen:
+    """Read what hey prints; raises NotMeasuredError."""
+    return Seen(
+        rps=float(_found(r"Requests/sec:\s+([\d.]+)", said)),
+        p50_ms=float(_found(r"50% in ([\d.]+) secs", said)) * 1000,
+        p99_s=float(_found(r"99% in ([\d.]+) secs", said)),
+    )
+
+
+def fast_http_user(url: str, *, users: int, seconds: int, each_rps: int = 0) -> Seen:
+    """Let Locust's own FastHttpUser ask, headless, in one process, without a wait or so often a second."""
+    wait = f"constant_throughput({each_rps})" if each_rps else "constant(0)"
+    script = _FAST_HTTP.replace("WAIT", wait)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        file = pathlib.Path(folder) / "fast_http.py"
+        file.write_text(script, encoding="utf-8")
+        said = _ran(
+            [
+                sys.executable, "-m", "locust", "-f", str(file), "--headless", "--host", url,
+                "-u", str(users), "-r", str(users), "-t", f"{seconds}s", "--only-summary",
+                "--loglevel", "CRITICAL",
+            ],
+            seconds,
+        )  # fmt: skip
+    told = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
+    return Seen(rps=told["rps"], p50_ms=0.0, p99_s=told["p99_s"])
+
+
+def _found(pattern: str, said: str) -> str:
+    found = re.search(pattern, said)
+    if found is None:
+        raise NotMeasuredError(f"no {pattern} in what it said: {said[:200]!r}")
+    return found[1]
+
+
+def _milliseconds(words: str) -> float:
+    for unit, factor in (("us", 0.001), ("ms", 1.0), ("s", 1000.0)):
+        if words.endswith(unit):
+            return float(words.removesuffix(unit)) * factor
+    raise NotMeasuredError(f"{words} is no time")
+
 
 CONNECTIONS = 64
 ROUNDS = 5
@@ -168,7 +302,7 @@ def measure(*, full: bool) -> Measured:
     """Measure everything: about three minutes, 20 if full."""
     with _null_server() as url:
         rounds = tuple(_round(url) for _ in range(ROUNDS))
-        at_rest = _others("wrk", lambda it: load_others.wrk(it, url, connections=1, seconds=2))
+        at_rest = _others(wrk, url, connections=1, seconds=2)
         seconds = FULL_OPEN_SECONDS if full else OPEN_SECONDS
         open_loop = _sent(Order(seconds, url, rps=TARGET_RPS))
         memory = _sent(Order(MEMORY_SECONDS, url, rps=TARGET_RPS)) if full else None
@@ -188,10 +322,12 @@ def measure(*, full: bool) -> Measured:
 def _round(url: str) -> Round:
     ours = _sent(Order(ROUND_SECONDS, url, connections=CONNECTIONS))
     at_most = {"connections": CONNECTIONS, "seconds": ROUND_SECONDS}
-    wrk = _others("wrk", lambda it: load_others.wrk(it, url, **at_most))
-    hey = _others("hey", lambda it: load_others.hey(it, url, **at_most))
-    fast = _fast_http_user(url, users=CONNECTIONS, seconds=ROUND_SECONDS + 2)
-    told = Round(ours.rps, *(None if one is None else one.rps for one in (wrk, hey, fast)))
+    theirs = (
+        _others(wrk, url, **at_most),
+        _others(hey, url, **at_most),
+        _others(fast_http_user, url, users=CONNECTIONS, seconds=ROUND_SECONDS + 2),
+    )
+    told = Round(ours.rps, *(None if one is None else one.rps for one in theirs))
     _say(f"closed loop, requests/s: {told}")
     return told
 
@@ -215,39 +351,21 @@ def _stalled() -> Stalled:
     """Let all three ask the same server at the same time: they see the same stalls."""
     seconds = int(STALL_EVERY_SECONDS * 2)
     manners = (f"--stall-every-seconds={STALL_EVERY_SECONDS}", f"--stall-seconds={STALL_SECONDS}")
-    each = _STALLED_RPS // _STALLED_CALLERS
+    times = {"seconds": seconds, "each_rps": _STALLED_RPS // _STALLED_CALLERS}
     with _null_server(*manners) as url, ThreadPoolExecutor() as at_once:
         ours = at_once.submit(_sent, Order(seconds, url, rps=_STALLED_RPS))
-        fast = at_once.submit(
-            _fast_http_user, url, users=_STALLED_CALLERS, seconds=seconds, each_rps=each
-        )
-        hey = _others(
-            "hey",
-            lambda it: load_others.hey(
-                it, url, connections=_STALLED_CALLERS, seconds=seconds, each_rps=each
-            ),
-        )
-        theirs = fast.result()
-        return Stalled(
-            ours.result().p99_ms / 1000,
-            None if theirs is None else theirs.p99_s,
-            None if hey is None else hey.p99_s,
-        )
+        fast = at_once.submit(_others, fast_http_user, url, users=_STALLED_CALLERS, **times)
+        theirs = _others(hey, url, connections=_STALLED_CALLERS, **times)
+        seen = (fast.result(), theirs)
+        p99s = (None if one is None else one.p99_s for one in seen)
+        return Stalled(ours.result().p99_ms / 1000, *p99s)
 
 
-def _others(name: str, ask: Callable[[Program], Seen]) -> Seen | None:
+def _others(ask: Callable[..., Seen], url: str, **how: int) -> Seen | None:
     try:
-        return ask(Program(name))
+        return ask(url, **how)
     except NotMeasuredError as exc:
-        _say(f"{name} was not measured: {exc}")
-        return None
-
-
-def _fast_http_user(url: str, *, users: int, seconds: int, each_rps: int = 0) -> Seen | None:
-    try:
-        return load_others.fast_http_user(url, users=users, seconds=seconds, each_rps=each_rps)
-    except NotMeasuredError as exc:
-        _say(f"FastHttpUser was not measured: {exc}")
+        _say(f"{ask.__name__} was not measured: {exc}")
         return None
 
 

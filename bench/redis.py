@@ -7,10 +7,8 @@ import hashlib
 import os
 import pathlib
 import secrets
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +22,7 @@ from probes.redis import RedisTarget
 from probes.redis import keys as redis_keys
 from sandbox.core import binaries
 from sandbox.systems.data.redis_server import GATE, gate_line
+from tests.probes.servers import closed_port, wait_until
 
 KEYS = 1_000_000
 FLAGS = ("new_ui", "analytics", "triage")
@@ -37,9 +36,7 @@ def figures() -> Iterator[Figure]:
     with _server() as (admin, gate):
         _fill(admin)
         admin.slowlog_reset()
-        names = [
-            name for flag in FLAGS for name in (f"feature:{flag}", f"feature:{flag}:percentage")
-        ]
+        names = [f"feature:{flag}{part}" for flag in FLAGS for part in ("", ":percentage")]
         yield _timed("flags read by name", 1, redis_keys.texts(gate, names, deadline=_deadline()))
         found = redis_keys.key_names(gate, "feature:*", deadline=_deadline())
         yield _timed("flags found among a million keys", 30, found)
@@ -80,10 +77,9 @@ def _fill(admin: redis_py.Redis) -> None:
 def _server() -> Iterator[tuple[redis_py.Redis, RedisTarget]]:
     """Run a Redis of its own; yield its administrator and the gate's user under the operators' line."""
     binary = binaries.find_redis(lambda _said: None)
-    password = secrets.token_urlsafe(16)
+    password, port = secrets.token_urlsafe(16), closed_port()
     digest = hashlib.sha256(password.encode()).hexdigest()
     with tempfile.TemporaryDirectory(prefix="bench-redis-") as folder:
-        port = _free_port()
         line = gate_line(digest, binary.version_numbers)
         access = pathlib.Path(folder) / "users.acl"
         access.write_text(f"user default on #{digest} ~* &* +@all\n{line}", encoding="utf-8")
@@ -98,29 +94,15 @@ def _server() -> Iterator[tuple[redis_py.Redis, RedisTarget]]:
             os.sched_setscheduler(process.pid, os.SCHED_RR, os.sched_param(1))
         try:
             with redis_py.Redis(_HOST, port, password=password) as admin:
-                _wait(admin)
+                wait_until(lambda: _answers(admin), "Redis answers", _PATIENCE_SECONDS)
+                admin.config_set("slowlog-log-slower-than", SLOW_MICROSECONDS)
                 yield admin, RedisTarget(_HOST, port, 0, GATE, SecretStr(password), tls=False)
         finally:
             process.terminate()
             process.wait(10)
 
 
-def _wait(admin: redis_py.Redis) -> None:
-    end = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            admin.ping()
-        except redis_py.exceptions.ConnectionError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
-        else:
-            admin.config_set("slowlog-log-slower-than", SLOW_MICROSECONDS)
-            return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _answers(admin: redis_py.Redis) -> bool:
+    with contextlib.suppress(redis_py.exceptions.ConnectionError):
+        return bool(admin.ping())
+    return False

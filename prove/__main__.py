@@ -9,10 +9,9 @@ import sys
 from collections.abc import Sequence
 
 from gates.load import ROOT
-from prove import backends, bodies, bursts, decisions, files, foreign, mutation, objectives, runs
+from prove import bodies, bursts, decisions, files, foreign, mutation, objectives, runs
 from prove.kubernetes import proof as kubernetes
-from prove.proof import Proof, prove
-from prove.table import render
+from prove.proof import Proof, prove, render
 
 TABLE = ROOT / "docs" / "proofs.md"
 UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -26,7 +25,7 @@ PROOFS = (
     Proof("bursts", bursts.PROMISE, bursts.seldom_wrong, share=2, at_least=40),
     Proof("objectives", objectives.PROMISE, objectives.counted_right, share=4, at_least=300),
     Proof("foreign", foreign.PROMISE, foreign.true_verdicts, share=4, at_least=12),
-    Proof("backends", backends.PROMISE, backends.right_with_each, share=4, at_least=24),
+    Proof("backends", runs.BACKENDS, runs.right_with_each, share=4, at_least=24),
     Proof("kills", runs.KILLS, runs.killed, share=6, at_least=200),
     Proof("healthy", runs.HEALTHY, runs.healthy, share=6, at_least=50),
 )

@@ -6,7 +6,7 @@ import contextlib
 import json
 import pathlib
 import random
-import socketserver
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -27,6 +27,7 @@ from steps.kit.check import Check
 from steps.kit.platform import Platform
 from steps.service.endpoint import Endpoint
 from steps.service.health import answers, reports_healthy
+from tests.probes.servers import read_request, serving
 from tests.steps.platforms import a_platform, a_policy
 
 PROMISE = "no bytes of a server break a probe, and none but a healthy answer pass for one"
@@ -201,30 +202,12 @@ def _page(_: bytes, __: random.Random) -> bytes:
 @contextlib.contextmanager
 def _serving() -> Iterator[_Server]:
     """Serve the answer of the moment, whatever is asked."""
-    serving = _Server()
+    said = _Server()
 
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            length = 0
-            while (line := self.rfile.readline(65_536)) not in (b"\r\n", b""):
-                if line.lower().startswith(b"content-length:"):
-                    length = int(line.partition(b":")[2])
-            self.rfile.read(length)
-            with contextlib.suppress(OSError):
-                self.wfile.write(serving.answer)
+    def behave(connection: socket.socket, _over: threading.Event) -> None:
+        read_request(connection)
+        connection.sendall(said.answer)
 
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            """Say nothing: a client that hangs up early is part of the proof."""
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        serving.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield serving
-        finally:
-            server.shutdown()
-            thread.join(timeout=5)
+    with serving(behave) as server:
+        said.url = server.url
+        yield said

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 
 from gates.load import ROOT
-from prove.packages import installed
+from prove.instruments import installed
 from prove.proof import Cases, Remark
 
 PROMISE = "of 600 mutants of the code that decides, drawn by the seed, the unit tests kill 92 %"

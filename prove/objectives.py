@@ -13,11 +13,9 @@ import time
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.load import load_policy
-from prove import remote_write
-from prove.instruments import Asked, Metrics, prometheus, victoria_metrics
+from prove.instruments import Asked, Metrics, prometheus, victoria_metrics, write
 from prove.proof import Cases, Remark
-from prove.scenarios import RELEASE, Frame, scenario
-from prove.streams import BOUNDS, Platform, Truth, scraped, truth
+from prove.streams import BOUNDS, RELEASE, Frame, Platform, Truth, scenario, scraped, truth
 from sandbox.core.errors import SandboxError
 from settings.objectives import Objective
 from tests.probes.servers import wait_until
@@ -60,7 +58,7 @@ def _case(chance: random.Random, job: str, url: str, folder: pathlib.Path) -> st
     frame = Frame(begin - LEAD_SECONDS, begin, now + AHEAD_SECONDS)
     platform, kind = scenario(chance, frame)
     samples = scraped(platform, kind, frame.end)
-    remote_write.write(url, {(*labels, ("job", job)): one for labels, one in samples.items()})
+    write(url, {(*labels, ("job", job)): one for labels, one in samples.items()})
     asked = Asked(url, job, platform.scrape_seconds, _metrics(job), SELECTED, _objectives())
     # VictoriaMetrics takes a moment until it finds what it was given.
     wait_until(lambda: not samples or asked.sees("up"), "the samples can be asked for", 30)

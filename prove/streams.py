@@ -1,4 +1,4 @@
-"""A small, honest platform: pods that serve events, and what a Prometheus would scrape of them.
+"""A small, honest platform: pods that serve events, what a Prometheus would scrape of them, and its flaws.
 
 What really happened is known to the event, so that a count made from the scrapes can be held against it.
 """
@@ -11,7 +11,7 @@ import itertools
 import random
 import struct
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Labels = tuple[tuple[str, str], ...]
 BOUNDS = (0.1, 0.2, 0.5)
@@ -39,6 +39,11 @@ class Process:
     events: tuple[Event, ...]
     restored: float = 0.0
     """Its counters go on from here instead of zero."""
+
+    def cut(self, began: float, ended: float) -> Process:
+        """Return it as it would be had it begun and ended then, with the events of that time."""
+        events = tuple(one for one in self.events if began <= one.at < ended)
+        return dataclasses.replace(self, began=began, ended=ended, events=events)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -245,3 +250,137 @@ def _event(chance: random.Random, at: float, *, wrong: bool) -> Event:
     route = chance.choice(("/v1/a", "/v1/b", "/v1/c"))
     seconds = chance.uniform(0.3, 0.9) if wrong else chance.uniform(0.01, 0.18)
     return Event(at, "500" if wrong else "200", seconds, route)
+
+
+RELEASE, BEFORE = "1.2.0", "1.1.9"
+SCRAPES = (1.0, 2.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Frame:
+    """The time that a scenario fills, in seconds since 1970."""
+
+    began: float
+    begin: float
+    """The look-back's begin, about."""
+    end: float
+
+    def inside(self, chance: random.Random) -> float:
+        """Return a moment well inside of the look-back."""
+        return chance.uniform(self.begin + 8, self.end - 12)
+
+
+Flaw = Callable[[random.Random, Frame, Pod], Pod]
+
+
+def scenario(chance: random.Random, frame: Frame) -> tuple[Platform, str]:
+    """Return a platform, and whether its errors or its latency are asked for."""
+    kind = chance.choice(("errors", "latency"))
+    scrape = chance.choice(SCRAPES)
+    flaws = tuple(sorted(chance.sample(sorted(FLAWS), chance.choice((0, 0, 1, 1, 1, 2, 3)))))
+    rate = chance.choice((5, 20, 40))
+    bad = chance.choice((0.0, 0.0, 0.0005, 0.003, 0.03, 0.25))
+    burst = chance.choice((1, 1, 1, 5, 20))
+
+    def pod(number: int, version: str, share: float) -> Pod:
+        events = traffic(chance, frame.began, frame.end, rate, share, burst)
+        process = Process(frame.began - chance.uniform(1, 500), frame.end + 100, events)
+        first = frame.began + chance.uniform(0, scrape)
+        return Pod(f"10.0.0.{number}:80", version, (process,), first)
+
+    pods = [pod(number, RELEASE, bad) for number in range(chance.randint(1, 4))]
+    for flaw in flaws:
+        place = chance.randrange(len(pods))
+        if pods[place].processes:
+            pods[place] = FLAWS[flaw](chance, frame, pods[place])
+    if chance.random() < 0.3:  # noqa: PLR2004 - a third of the platforms still has pods of before
+        pods += [pod(100 + number, BEFORE, 0.3) for number in range(2)]
+    return Platform(tuple(pods), scrape, flaws, frame.end), kind
+
+
+def _restart(chance: random.Random, frame: Frame, pod: Pod) -> Pod:
+    one, down = pod.processes[-1], chance.choice((0.0, 0.3, 4.0))
+    at = frame.inside(chance)
+    halves = one.cut(one.began, at), one.cut(at + down, one.ended)
+    return dataclasses.replace(pod, processes=(*pod.processes[:-1], *halves))
+
+
+def _restored(chance: random.Random, frame: Frame, pod: Pod) -> Pod:
+    pod = _restart(chance, frame, pod)
+    # By less would look like its events: a counter has to begin at zero with its process.
+    last = dataclasses.replace(pod.processes[-1], restored=chance.choice((1_000.0, 20_000.0)))
+    return dataclasses.replace(pod, processes=(*pod.processes[:-1], last))
+
+
+def _late(chance: random.Random, frame: Frame, pod: Pod) -> Pod:
+    """Start in the range; sometimes Prometheus finds the pod only a while later."""
+    began = frame.inside(chance)
+    found = began + chance.choice((0.1, 1.0, 5.0))
+    left = [one for one in pod.processes if one.ended > began]
+    processes = tuple(one.cut(max(one.began, began), one.ended) for one in left)
+    return dataclasses.replace(pod, processes=processes, first_scrape=max(pod.first_scrape, found))
+
+
+def _leaves(chance: random.Random, frame: Frame, pod: Pod) -> Pod:
+    at = frame.inside(chance)
+    left = [one for one in pod.processes if one.began < at]
+    processes = tuple(one.cut(one.began, min(one.ended, at)) for one in left)
+    return dataclasses.replace(pod, processes=processes)
+
+
+def _gap(chance: random.Random, frame: Frame, pod: Pod) -> Pod:
+    begin = chance.uniform(frame.began, frame.end)
+    return dataclasses.replace(pod, gaps=(*pod.gaps, (begin, begin + chance.uniform(1, 15))))
+
+
+def _twin(chance: random.Random, _: Frame, pod: Pod) -> Pod:
+    """Scrape it twice, under labels that differ."""
+    name = chance.choice(("service", "prometheus_replica", "container"))
+    return dataclasses.replace(pod, extra=(((name, "one"),), ((name, "other"),)))
+
+
+def _in_turn(chance: random.Random, _: Frame, pod: Pod) -> Pod:
+    workers = chance.choice((2, 3))
+    half_of_them = chance.random() < 0.5  # noqa: PLR2004 - half of them
+    return dataclasses.replace(pod, workers=workers, tells_start=half_of_them)
+
+
+def _stops(chance: random.Random, frame: Frame, pod: Pod) -> Pod:
+    at = chance.uniform(frame.begin, frame.end)
+    return _with_events(pod, lambda events: tuple(one for one in events if one.at < at))
+
+
+def _own_requests(_: random.Random, __: Frame, pod: Pod) -> Pod:
+    """Serve nobody but the scrapes."""
+    return _with_events(
+        pod, lambda events: tuple(Event(one.at, "200", 0.01, OWN_PATH) for one in events)
+    )
+
+
+def _with_events(pod: Pod, change: Callable[[tuple[Event, ...]], tuple[Event, ...]]) -> Pod:
+    changed = (dataclasses.replace(one, events=change(one.events)) for one in pod.processes)
+    return dataclasses.replace(pod, processes=tuple(changed))
+
+
+FLAWS: dict[str, Flaw] = {
+    "newborn": lambda _, __, pod: dataclasses.replace(pod, born_at_zero=False),
+    "restart": _restart,
+    "silent restart": lambda chance, frame, pod: dataclasses.replace(
+        _restart(chance, frame, pod), tells_start=False
+    ),
+    "restored": _restored,
+    "late": _late,
+    "leaves": _leaves,
+    "gap": _gap,
+    "hidden": lambda _, __, pod: dataclasses.replace(pod, hidden=True),
+    "twin": _twin,
+    "workers": _in_turn,
+    "stops": _stops,
+    "odd status": lambda chance, _, pod: dataclasses.replace(
+        pod, status_prefix=chance.choice(("HTTP_", "status "))
+    ),
+    "lacks": lambda chance, _, pod: dataclasses.replace(
+        pod, lacks=chance.choice(("count", "0.2", "0.5", "+Inf"))
+    ),
+    "own requests": _own_requests,
+}

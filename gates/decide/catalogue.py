@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gates.decide.outcome import Meaning
 from settings.environment import CHECK_ID, CONDITIONS
@@ -13,22 +13,19 @@ from settings.environment import CHECK_ID, CONDITIONS
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-COLUMNS = (
-    "id",
-    "phase",
-    "when",
-    "owner",
-    "severity",
-    "smoke",
-    "on_fail",
-    "applies_if",
-)
+COLUMNS = ("id", "phase", "when", "owner", "severity", "smoke", "on_fail", "applies_if")
 PHASES = ("pre-deploy", "deploy", "post-deploy", "rollback")
 SEVERITIES = ("blocker", "critical", "normal", "minor")
 WINDOWS = {"15m": 900, "1h": 3600, "24h": 86400}
 COUNTDOWN = ("T-7d", "T-3d", "T-1d", "T-2h")
 EVERY_PHASE = "phase"
 """The `when` of a row that every phase of the deployment asks."""
+_ALLOWED = {
+    "phase": PHASES,
+    "severity": SEVERITIES,
+    "on_fail": tuple(meaning.value for meaning in Meaning),
+    "smoke": ("yes", "no"),
+}
 _PART = re.compile(r"[1-7]\.[1-9]")
 
 
@@ -105,25 +102,18 @@ def _row(where: str, values: list[str]) -> Row:
     cells = dict(zip(COLUMNS, values, strict=True))
     if not re.fullmatch(CHECK_ID, cells["id"]):
         raise CatalogueError(f"{where}: id “{cells['id']}” is not an id such as IV-HEALTH-1")
-    _must_be(where, "phase", cells["phase"], PHASES)
-    _must_be(where, "severity", cells["severity"], SEVERITIES)
-    _must_be(where, "on_fail", cells["on_fail"], tuple(meaning.value for meaning in Meaning))
-    _must_be(where, "smoke", cells["smoke"], ("yes", "no"))
+    for column, allowed in _ALLOWED.items():
+        _must_be(where, column, cells[column], allowed)
     _check_when(where, cells["phase"], cells["when"])
     if cells["applies_if"]:
         _must_be(where, "applies_if", cells["applies_if"], CONDITIONS)
     if not cells["owner"]:
         raise CatalogueError(f"{where}: owner is empty; name the team that mends a red check")
-    return Row(
-        id=cells["id"],
-        phase=cells["phase"],
-        when=cells["when"],
-        owner=cells["owner"],
-        severity=cells["severity"],
-        smoke=cells["smoke"] == "yes",
-        on_fail=Meaning(cells["on_fail"]),
-        applies_if=cells["applies_if"],
-    )
+    read: dict[str, Any] = {
+        "smoke": cells["smoke"] == "yes",
+        "on_fail": Meaning(cells["on_fail"]),
+    }
+    return Row(**{**cells, **read})
 
 
 def _check_when(where: str, phase: str, when: str) -> None:

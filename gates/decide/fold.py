@@ -147,28 +147,17 @@ def _reason(row: Row, region: str, judgement: Judgement, stage: Stage) -> Reason
         decision = decision_for(meaning, stage)
     else:
         decision = Decision.HOLD
+    outcome = judgement.outcome.value
     return Reason(
-        check=row.id,
-        region=region,
-        outcome=judgement.outcome.value,
-        decision=decision,
-        sentence=judgement.sentence,
-        owner=row.owner,
-        judgement=judgement,
+        row.id, region, outcome, decision, judgement.sentence, owner=row.owner, judgement=judgement
     )
 
 
 def _not_once(row: Row, region: str, times: int, did: str) -> Reason:
-    advisory = row.on_fail is Meaning.ADVISORY
-    return Reason(
-        check=row.id,
-        region=region,
-        outcome=MISSING if times == 0 else DOUBLED,
-        decision=Decision.GO if advisory else Decision.HOLD,
-        sentence=f"the check {did} in {region}; every required check runs exactly once",
-        owner=row.owner,
-        judgement=None,
-    )
+    outcome = MISSING if times == 0 else DOUBLED
+    decision = Decision.GO if row.on_fail is Meaning.ADVISORY else Decision.HOLD
+    sentence = f"the check {did} in {region}; every required check runs exactly once"
+    return Reason(row.id, region, outcome, decision, sentence, owner=row.owner, judgement=None)
 
 
 def _strangers(
@@ -193,21 +182,11 @@ def _any_pass(
 
 
 def _nothing_passed(region: str) -> Reason:
-    return dataclasses.replace(
-        _run_problem(f"no required check ran and passed in {region}"), region=region
-    )
+    return _run_problem(f"no required check ran and passed in {region}", region)
 
 
-def _run_problem(sentence: str) -> Reason:
-    return Reason(
-        check=None,
-        region=None,
-        outcome="RUN",
-        decision=Decision.HOLD,
-        sentence=sentence,
-        owner=None,
-        judgement=None,
-    )
+def _run_problem(sentence: str, region: str | None = None) -> Reason:
+    return Reason(None, region, "RUN", Decision.HOLD, sentence, owner=None, judgement=None)
 
 
 def _shared(reasons: Iterable[Reason]) -> list[Decision]:

@@ -6,10 +6,17 @@ import dataclasses
 import math
 from typing import Any, Protocol
 
-from gates.decide.bursts import NONE_SEEN, Burst, Proof, events_wanted, proof, proved_size
-from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
+from gates.decide.statistics import (
+    NONE_SEEN,
+    Burst,
+    Counts,
+    Proof,
+    events_wanted,
+    proof,
+    proved_size,
+)
 from settings.objectives import Limit, Objective, RollbackLimit
 
 
@@ -67,23 +74,23 @@ def judge_target(
     limit, subject = objective.target, objective.title
     problem = counts.problem()
     if problem is not None:
-        return _undecided(objective, f"{subject}: {problem}", evidence, "working metrics")
+        return _undecided(objective, subject, problem, evidence)
     proved = proof(counts, limit.budget, limit.assumed_burst, seen)
     data = {**evidence.data(), **_figures(counts, limit, proved)}
     found = f"{subject}: {_share(counts, limit)}"
     words = proved.burst.words
     if proved.high <= limit.budget:
         sentence = (
-            f"{found}{words}, proved within {_percent(limit.budget)}{_in_bursts(counts, data)}"
+            f"{found}{words}, proved within {percent(limit.budget)}{_in_bursts(counts, data)}"
         )
         return _judged(Outcome.PASS, objective, counts, sentence, data)
     if proved.low > limit.budget:
-        sentence = f"{found}, budget {_percent(limit.budget)}"
+        sentence = f"{found}, budget {percent(limit.budget)}"
         judgement = _judged(Outcome.FAIL, objective, counts, sentence, data)
         return dataclasses.replace(
             judgement,
             means=Meaning.HOLD,
-            clears=f"less than {_percent(limit.budget)} over {evidence.look_back_seconds:.0f} s",
+            clears=f"less than {percent(limit.budget)} over {evidence.look_back_seconds:.0f} s",
         )
     return _too_few(objective, counts, proved.burst, found + words, data)
 
@@ -113,7 +120,7 @@ def _too_few(
     data["events_short"] = max(1, math.ceil(wanted - counts.total))
     sentence = (
         f"{found} proves nothing yet; "
-        f"{wanted:,.0f} events would prove {_percent(budget)}, {data['events_short']:,} are missing"
+        f"{wanted:,.0f} events would prove {percent(budget)}, {data['events_short']:,} are missing"
     )
     judgement = _judged(Outcome.INCONCLUSIVE, objective, counts, sentence, data)
     return dataclasses.replace(judgement, clears=f"{data['events_short']:,} more good events")
@@ -133,7 +140,7 @@ def judge_rollback(
     whole = sustained.whole
     problem = whole.problem()
     if problem is not None:
-        judgement = _undecided(objective, f"{subject}: {problem}", evidence, "working metrics")
+        judgement = _undecided(objective, subject, problem, evidence)
         return dataclasses.replace(judgement, rule="rollback limit", target=limit.budget)
     over = sum(1 for step in sustained.steps if _is_over(step, limit))
     proved = proof(whole, limit.budget, limit.assumed_burst)
@@ -148,19 +155,17 @@ def judge_rollback(
     state = (
         f"over it in {over} of {len(sustained.steps)} steps of the last {sustained.seconds:.0f} s"
     )
-    judgement = Judgement(
-        outcome=Outcome.FAIL if exceeded else Outcome.PASS,
+    sentence = f"{subject} {percent(limit.budget)}: {_share(whole, limit)}, {state}"
+    outcome = Outcome.FAIL if exceeded else Outcome.PASS
+    judgement = dataclasses.replace(
+        _judged(outcome, objective, whole, sentence, data),
         rule="rollback limit",
         subject=subject,
-        sentence=f"{subject} {_percent(limit.budget)}: {_share(whole, limit)}, {state}",
-        observed=_ratio(whole),
         target=limit.budget,
-        unit="share of events",
-        data=data,
     )
     if not exceeded:
         return judgement
-    clears = f"a share under {_percent(limit.budget)}: roll back, or mend the cause"
+    clears = f"a share under {percent(limit.budget)}: roll back, or mend the cause"
     return dataclasses.replace(judgement, means=Meaning.ROLLBACK, clears=clears)
 
 
@@ -175,28 +180,21 @@ def _is_over(step: Counts | None, limit: Limit) -> bool:
     return step.bad / step.total > limit.budget
 
 
-def _undecided(objective: Aim, sentence: str, evidence: Evidence, clears: str) -> Judgement:
-    return Judgement(
-        outcome=Outcome.INCONCLUSIVE,
-        rule="error budget",
-        subject=objective.title,
-        sentence=sentence,
-        target=objective.target.budget,
-        unit="share of events",
-        clears=clears,
-        data=evidence.data(),
-    )
+def _undecided(objective: Aim, subject: str, problem: str, evidence: Evidence) -> Judgement:
+    sentence = f"{subject}: {problem}"
+    judgement = _judged(Outcome.INCONCLUSIVE, objective, None, sentence, evidence.data())
+    return dataclasses.replace(judgement, clears="working metrics")
 
 
 def _judged(
-    outcome: Outcome, objective: Aim, counts: Counts, sentence: str, data: dict[str, Any]
+    outcome: Outcome, objective: Aim, counts: Counts | None, sentence: str, data: dict[str, Any]
 ) -> Judgement:
     return Judgement(
         outcome=outcome,
         rule="error budget",
         subject=objective.title,
         sentence=sentence,
-        observed=_ratio(counts),
+        observed=None if counts is None else _ratio(counts),
         target=objective.target.budget,
         unit="share of events",
         data=data,
@@ -233,5 +231,28 @@ def _share(counts: Counts, limit: Limit) -> str:
     return f"{counts.bad / counts.total:.3%} of {counts.total:,.0f} {what}"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Write a share as people read it."""
     return f"{share * 100:g} %"
+
+
+class Looks:
+    """Spaces the looks at one objective.
+
+    Nothing is decided while the look-back still grows: to stop at the first answer would favour it. A
+    full look-back is due once, and again only when it has moved on by its whole length: overlapping
+    windows are hardly new evidence.
+    """
+
+    def __init__(self, look_back_seconds: float) -> None:
+        self._look_back_seconds = look_back_seconds
+        self._next_at: float | None = None
+
+    def due(self, look_back_seconds: float, now_seconds: float) -> bool:
+        """Return whether this measurement may decide, and count it as a look if so."""
+        if look_back_seconds < self._look_back_seconds - 0.001:
+            return False
+        if self._next_at is not None and now_seconds < self._next_at:
+            return False
+        self._next_at = now_seconds + self._look_back_seconds
+        return True

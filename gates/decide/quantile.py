@@ -10,12 +10,18 @@ import dataclasses
 import math
 from typing import Any
 
-from gates.decide.bursts import NONE_SEEN, Burst, Proof, events_wanted, proof
-from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
-from gates.decide.objective import Evidence
+from gates.decide.objective import Evidence, percent
 from gates.decide.outcome import Meaning, Outcome
-from gates.decide.statistics import events_to_prove
+from gates.decide.statistics import (
+    NONE_SEEN,
+    Burst,
+    Counts,
+    Proof,
+    events_to_prove,
+    events_wanted,
+    proof,
+)
 from settings.objectives import Objective
 
 RULE = "interpolated quantile"
@@ -114,12 +120,12 @@ class _Quantile:
         return self._judgement(Outcome.INCONCLUSIVE, sentence, evidence.data(), "working metrics")
 
     def _below(self, evidence: Evidence) -> Judgement:
-        found = f"{self._over(self._bucket.lower)}, proved within {_percent(self._budget)}"
+        found = f"{self._over(self._bucket.lower)}, proved within {percent(self._budget)}"
         sentence = f"{self._said()}, its whole bucket below {_ms(self._target)}: {found}"
         return self._judgement(Outcome.PASS, sentence, self._data(evidence))
 
     def _above(self, evidence: Evidence) -> Judgement:
-        found = f"{self._over(self._bucket.upper)}, budget {_percent(self._budget)}"
+        found = f"{self._over(self._bucket.upper)}, budget {percent(self._budget)}"
         sentence = f"{self._said()}, its whole bucket above {_ms(self._target)}: {found}"
         lower = _ms(self._bucket.lower.bound_seconds)
         clears = f"a {self._name} under {lower} over {evidence.look_back_seconds:.0f} s"
@@ -143,7 +149,7 @@ class _Quantile:
         short = max(1, math.ceil(wanted - self._bucket.total))
         sentence = (
             f"{self._said()}: {self._over(self._bucket.lower)} proves nothing yet; "
-            f"{wanted:,.0f} events would prove {_percent(self._budget)}, {short:,} are missing"
+            f"{wanted:,.0f} events would prove {percent(self._budget)}, {short:,} are missing"
         )
         data = {**self._data(evidence), "events_short": short}
         return self._judgement(Outcome.INCONCLUSIVE, sentence, data, f"{short:,} more good events")
@@ -201,7 +207,3 @@ class _Quantile:
 
 def _ms(seconds: float) -> str:
     return f"{seconds * 1000:.4g} ms"
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:g} %"

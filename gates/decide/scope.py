@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from gates.decide.catalogue import COUNTDOWN, EVERY_PHASE, WINDOWS, Row, in_window
 from gates.decide.fold import Stage
@@ -41,61 +41,54 @@ class Scope:
         return found.pop() if len(found) == 1 else MIXED
 
 
-class Gate(Protocol):
+class Gate:
     """One gate with its question: knows its rows, its name, and what comes after it."""
 
-    @property
-    def name(self) -> str:
-        """The command: post-deploy, pre-deploy, phase."""
-        ...
+    __slots__ = ()
+    name: ClassVar[str]
+    """The command: post-deploy, pre-deploy, phase."""
+    remarks: ClassVar[tuple[str, ...]] = ()
+    """What every verdict of this gate has to say of itself."""
 
     @property
     def asked(self) -> Mapping[str, str | None]:
         """What the verdict keeps of the question: window, phase, at."""
-        ...
+        raise NotImplementedError
 
     @property
     def number(self) -> int | None:
         """The phase of the deployment, or None."""
-        ...
+        return None
 
     @property
     def kind(self) -> str:
         """How runs of this gate are called, such as phase-2.1."""
-        ...
+        return self.name
 
     def scope(self, rows: Iterable[Row], *, switched: bool) -> Scope:
         """Return what is asked; `switched` says that the release carries traffic."""
-        ...
+        raise NotImplementedError
 
-    def follows(self, rows: Iterable[Row]) -> str | None:
+    def follows(self, rows: Iterable[Row]) -> str | None:  # noqa: ARG002 - the windows say it themselves
         """Return the gate to ask after a GO, as on the command line, or None after the last one."""
-        ...
+        return None
 
-    def needs(self, rows: Iterable[Row]) -> tuple[Phase, ...]:
+    def needs(self, rows: Iterable[Row]) -> tuple[Phase, ...]:  # noqa: ARG002 - only a phase needs any
         """Return the parts of phases that must be GO before this one."""
-        ...
+        return ()
 
-    def parts(self, rows: Iterable[Row]) -> tuple[str, ...]:
+    def parts(self, rows: Iterable[Row]) -> tuple[str, ...]:  # noqa: ARG002 - only a phase has any
         """Return the parts of a phase that a run answers for, as the history keeps them."""
-        ...
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What every verdict of this gate has to say of itself."""
-        ...
+        return ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class PostDeploy:
+class PostDeploy(Gate):
     """The live release, in a validation window."""
 
     window: str
 
     name = "post-deploy"
-    kind = "post-deploy"
-    number = None
-    remarks = ()
 
     @property
     def asked(self) -> Mapping[str, str | None]:
@@ -106,28 +99,14 @@ class PostDeploy:
         """Return the rows that are due within the window."""
         return _all_at(in_window(rows, self.window), Stage.LIVE)
 
-    def follows(self, rows: Iterable[Row]) -> str | None:  # noqa: ARG002 - as every gate is asked
-        """Return None: the windows follow each other by their own words."""
-        return None
-
-    def needs(self, rows: Iterable[Row]) -> tuple[Phase, ...]:  # noqa: ARG002 - as every gate is asked
-        """Return nothing: whatever is live is looked at."""
-        return ()
-
-    def parts(self, rows: Iterable[Row]) -> tuple[str, ...]:  # noqa: ARG002 - as every gate is asked
-        """Return nothing: it is no phase."""
-        return ()
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class PreDeploy:
+class PreDeploy(Gate):
     """The countdown, up to one of its times."""
 
     at: str
 
     name = "pre-deploy"
-    kind = "pre-deploy"
-    number = None
     remarks = (INFRASTRUCTURE_ONLY,)
 
     @property
@@ -147,24 +126,15 @@ class PreDeploy:
         asked = {row.when for row in rows if row.phase == "pre-deploy"}
         return next((f"pre-deploy --at {at}" for at in later if at in asked), "phase 1")
 
-    def needs(self, rows: Iterable[Row]) -> tuple[Phase, ...]:  # noqa: ARG002 - as every gate is asked
-        """Return nothing: the countdown comes before every phase."""
-        return ()
-
-    def parts(self, rows: Iterable[Row]) -> tuple[str, ...]:  # noqa: ARG002 - as every gate is asked
-        """Return nothing: it is no phase."""
-        return ()
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(Gate):
     """One phase of the deployment, or one part of it."""
 
     number: int
     part: int | None = None
 
     name = "phase"
-    remarks = ()
 
     @classmethod
     def parse(cls, text: str) -> Phase:

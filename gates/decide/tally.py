@@ -8,10 +8,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from gates.decide.events import Cell, Counts
-from gates.decide.samples import NotCountableError, Patience, Samples, Span, growths
+from gates.decide.samples import NotCountableError, Patience, Samples, Span, Target, growths
 from gates.decide.sources import Source
-from gates.decide.targets import Target
+from gates.decide.statistics import Cell, Counts
 
 ALL, BAD, UNREADABLE, FIRST, BEGUN = "all", "bad", "unreadable", "first", "begun"
 INFINITE = float("inf")

@@ -1,17 +1,114 @@
-"""Looks at a live Prometheus and a service for what an environment file has to say about them."""
+"""What `gate init` reads of a live Prometheus and a service, and its guesses which of it means what.
+
+The guesses are pure rules over names. A guess is shown to a person, who decides; nothing here ever decides
+a release.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
-from gates.doctor import guesses
 from probes import http, prometheus
 from probes.formats import NotJsonError
 from probes.observation import Deadline, Failure, FailureKind
 from probes.prometheus import PrometheusTarget, Series, scrape_intervals
 from steps.kit.failures import failure_of
 from steps.objectives.promql import selector
+
+STATUS_LABELS = (
+    "status",
+    "code",
+    "status_code",
+    "http_status_code",
+    "http_response_status_code",
+    "http_status",
+    "response_code",
+)
+VERSION_LABELS = ("version", "release", "build", "app_version", "service_version", "image_tag")
+REGION_LABELS = (
+    "region",
+    "zone",
+    "site",
+    "datacenter",
+    "dc",
+    "location",
+    "cluster",
+    "aws_region",
+    "availability_zone",
+)
+_WORDS = {
+    "http": 3,
+    "web": 3,
+    "request": 3,
+    "response": 1,
+    "page": 1,
+    "server": 1,
+    "api": 2,
+    "duration": 1,
+}
+_TIME = re.compile(r"duration|latency|seconds|time")
+_NOT_THE_PLATFORMS = re.compile(
+    r"^(prometheus|promhttp|alertmanager|grafana|go|process|node|net|scrape|apiserver|etcd|kubelet|rest_client)_"
+)
+_VERSION = re.compile(r"v?\d+\.\d+(\.\d+)?([-+].+)?")
+_STATE_WORDS = ("healthy", "ok", "up", "pass", "passing", "serving", "running", "alive", "green")
+_STATE_FIELDS = ("status", "state", "health")
+
+
+def ranked(names: Iterable[str]) -> list[str]:
+    """Return names of request metrics, the likeliest first."""
+    return sorted(set(names), key=lambda name: (-score(name), name))
+
+
+def score(name: str) -> int:
+    """Return how much a name sounds like the requests of a platform; 0 and below: not at all."""
+    points = sum(weight for word, weight in _WORDS.items() if word in name)
+    return points - (15 if _NOT_THE_PLATFORMS.match(name) else 0)
+
+
+def is_duration_in_seconds(histogram: str) -> bool:
+    """Return whether a histogram's name speaks of a time and not of milliseconds."""
+    return bool(_TIME.search(histogram)) and not re.search(r"milli|_ms\b|micro|nano", histogram)
+
+
+def label_for(
+    candidates: Sequence[str], series: Iterable[Mapping[str, str]]
+) -> tuple[str, list[str]] | None:
+    """Return the first candidate label that the series have, with its values; None without one."""
+    found = list(series)
+    for label in candidates:
+        values = sorted({one[label] for one in found if one.get(label)})
+        if values:
+            return label, values
+    return None
+
+
+def version_label(series: Iterable[Mapping[str, str]]) -> tuple[str, list[str]] | None:
+    """Return the label that carries the release: its values must look like versions."""
+    found = list(series)
+    for label in VERSION_LABELS:
+        values = sorted({one[label] for one in found if one.get(label)})
+        if values and all(_VERSION.fullmatch(value) for value in values):
+            return label, values
+    return None
+
+
+def health_fields(body: Mapping[str, object]) -> dict[str, str]:
+    """Return which fields of a health answer say the state, the word for healthy, and the version.
+
+    A word that nobody uses for healthy is not proposed as it: the service may be ill just now.
+    """
+    texts = {name: value for name, value in body.items() if isinstance(value, str)}
+    state = next((name for name in texts if name.lower() in _STATE_FIELDS), None)
+    state = state or next((n for n, text in texts.items() if text.lower() in _STATE_WORDS), None)
+    version = next((name for name in texts if name.lower() in VERSION_LABELS), None)
+    found = {} if state is None else {"status_field": state}
+    if state is not None and texts[state].lower() in _STATE_WORDS:
+        found["healthy"] = texts[state]
+    return found if version is None else {**found, "version_field": version}
+
 
 CALL_SECONDS = 10.0
 HEALTH_PATHS = ("/health", "/healthz", "/status", "/api/health", "/actuator/health", "/livez")
@@ -90,9 +187,9 @@ def look(target: PrometheusTarget) -> Seen:
         bounds=_bounds(target, histograms[0]) if histograms else (),
         counters=same_job or counters,
         scrape_seconds=intervals.seconds.get(job) if intervals else None,
-        version=guesses.version_label(up),
-        metric_version=guesses.version_label(of_metric),
-        region=guesses.label_for(guesses.REGION_LABELS, of_metric),
+        version=version_label(up),
+        metric_version=version_label(of_metric),
+        region=label_for(REGION_LABELS, of_metric),
     )
 
 
@@ -109,7 +206,7 @@ def look_at_service(base_url: str) -> Health | None:
         if answer is None:
             raise NothingSeenError(failure_of(observed))
         if answer.status == _OK and (body := _object(answer)) is not None:
-            return Health(path, guesses.health_fields(body))
+            return Health(path, health_fields(body))
         statuses.append(answer.status)
     if min(statuses) >= _SERVER_ERROR:
         detail = f"it answers {statuses[0]} on every usual health path."
@@ -131,12 +228,12 @@ def _histograms(target: PrometheusTarget) -> list[Named]:
         Named(one.labels["__name__"].removesuffix("_bucket"), one.labels.get("job", ""))
         for one in _series(target, query)
     ]
-    return _ranked([one for one in found if guesses.is_duration_in_seconds(one.name)])
+    return _ranked([one for one in found if is_duration_in_seconds(one.name)])
 
 
 def _counters(target: PrometheusTarget) -> list[Named]:
     found: list[Named] = []
-    for label in guesses.STATUS_LABELS:
+    for label in STATUS_LABELS:
         statuses = f'__name__=~".+_(total|count)",{label}=~"[1-5][0-9][0-9]"'
         series = _series(target, f"count by (__name__, job) ({{{statuses}}})")
         found += [Named(one.labels["__name__"], one.labels.get("job", ""), label) for one in series]
@@ -144,7 +241,7 @@ def _counters(target: PrometheusTarget) -> list[Named]:
 
 
 def _ranked(found: Sequence[Named]) -> list[Named]:
-    order = {name: number for number, name in enumerate(guesses.ranked(one.name for one in found))}
+    order = {name: number for number, name in enumerate(ranked(one.name for one in found))}
     return sorted(found, key=lambda one: (order[one.name], one.job))
 
 

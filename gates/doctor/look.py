@@ -12,8 +12,13 @@ from environments.loader import Loaded
 from gates.decide.catalogue import Row
 from gates.decide.outcome import Decision
 from gates.decide.release import Release
-from gates.doctor.manners import examine_secrets, examine_sections, examine_traffic
-from gates.doctor.scenarios import SCENARIOS, examine_scenarios
+from gates.doctor.own import (
+    SCENARIOS,
+    examine_scenarios,
+    examine_secrets,
+    examine_sections,
+    examine_traffic,
+)
 from gates.load import Checks, load_catalogue, load_policy
 from probes.observation import Deadline, utc_now
 from settings.policy import Policy
@@ -126,7 +131,7 @@ def _examinations(subject: Subject, rows: Sequence[Row], now: dt.datetime) -> It
     yield lambda: examine_secrets(subject, now)
     yield lambda: examine_vantage(subject)
     for name in settings.public:
-        yield _bound(lambda name: [examine_public_address(subject, name)], name)
+        yield functools.partial(lambda name: [examine_public_address(subject, name)], name)
     for region in subject.platform.regions:
         yield from _of_region(subject, region)
     yield lambda: examine_overlaps(subject)
@@ -138,53 +143,34 @@ def _examinations(subject: Subject, rows: Sequence[Row], now: dt.datetime) -> It
 def _of_region(subject: Subject, region: str) -> Iterator[Examination]:
     settings = subject.settings
     for name in settings.services:
-        yield _bound(lambda name: examine_service(subject, region, name), name)
-    prometheus, synthetic = settings.prometheus, settings.synthetic
-    if prometheus is not None:
-        yield lambda: examine_prometheus(subject, region, prometheus)
-    if synthetic is not None:
-        yield lambda: examine_synthetic(subject, region, synthetic)
-    clusters = settings.kubernetes
-    if clusters is not None:
-        yield lambda: examine_kubernetes(subject, region, clusters)
-    certificates, fhir = settings.certificates, settings.fhir
-    if certificates is not None:
-        yield lambda: examine_certificates(subject, region, certificates)
-    if fhir is not None:
-        yield lambda: examine_fhir(subject, region, fhir)
-
-
-def _shared(subject: Subject) -> Iterator[Examination]:
-    settings, platform = subject.settings, subject.platform
-    database, cache = platform.postgres(), platform.redis()
-    postgres, redis = settings.postgres, settings.redis
-    if postgres is not None and database is not None:
-        yield lambda: examine_postgres(subject, postgres, database)
-    if redis is not None and cache is not None:
-        yield lambda: examine_redis(subject, redis, cache)
-    if settings.audit is not None:
-        yield lambda: examine_audit(subject)
-    if settings.aws is not None:
-        yield lambda: examine_aws(subject)
-    yield from _beside(subject)
-
-
-def _beside(subject: Subject) -> Iterator[Examination]:
-    """Yield what is to be looked at of the systems beside the platform."""
-    settings = subject.settings
+        yield functools.partial(examine_service, subject, region, name)
     looks: tuple[tuple[object, Callable[..., Sequence[Finding]]], ...] = (
-        (settings.dns, examine_dns),
-        (settings.monitoring, examine_monitoring),
-        (settings.people, examine_people),
-        (settings.data, examine_grants),
-        (settings.data, examine_data),
-        (settings.evidence, examine_evidence),
+        (settings.prometheus, examine_prometheus),
+        (settings.synthetic, examine_synthetic),
+        (settings.kubernetes, examine_kubernetes),
+        (settings.certificates, examine_certificates),
+        (settings.fhir, examine_fhir),
     )
     for section, examine in looks:
         if section is not None:
-            yield functools.partial(examine, subject, section)
+            yield functools.partial(examine, subject, region, section)
 
 
-def _bound(examine: Callable[[str], Sequence[Finding]], name: str) -> Examination:
-    """Return an examination of this one name; a lambda in a loop would see only the last."""
-    return lambda: examine(name)
+def _shared(subject: Subject) -> Iterator[Examination]:
+    """Yield what is to be looked at once for all regions."""
+    settings, platform = subject.settings, subject.platform
+    looks: tuple[tuple[tuple[object, ...], Callable[..., Sequence[Finding]]], ...] = (
+        ((settings.postgres, platform.postgres()), examine_postgres),
+        ((settings.redis, platform.redis()), examine_redis),
+        ((settings.audit,), lambda subject, _: examine_audit(subject)),
+        ((settings.aws,), lambda subject, _: examine_aws(subject)),
+        ((settings.dns,), examine_dns),
+        ((settings.monitoring,), examine_monitoring),
+        ((settings.people,), examine_people),
+        ((settings.data,), examine_grants),
+        ((settings.data,), examine_data),
+        ((settings.evidence,), examine_evidence),
+    )
+    for sections, examine in looks:
+        if None not in sections:
+            yield functools.partial(examine, subject, *sections)

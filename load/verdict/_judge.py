@@ -10,10 +10,10 @@ import dataclasses
 import enum
 from collections.abc import Iterable, Iterator, Mapping
 
-from gates.decide.events import Counts
 from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.objective import Evidence, judge_target
 from gates.decide.outcome import Outcome
+from gates.decide.statistics import Counts
 from load.verdict import _generator
 from load.verdict._facts import EndpointFacts, LoadFacts, StageFacts
 from settings.load import LoadObjective, LoadPolicy

@@ -10,15 +10,15 @@ import contextlib
 import json
 import os
 import pathlib
-import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.probes.servers import closed_port, wait_until
 
 Json = dict[str, Any]
 
@@ -67,15 +67,6 @@ class Api:
         return dict(answer.json())
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    """Wait for a named condition; raises TimeoutError."""
-    ends = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > ends:
-            raise TimeoutError(f"{what}: not within {seconds:.0f} s")
-        time.sleep(0.1)
-
-
 class ControlPlane:
     """The running programs and where they listen."""
 
@@ -83,7 +74,7 @@ class ControlPlane:
         self._programs = programs
         self._work = work
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self.port = _free_port()
+        self.port = closed_port()
         self.url = f"https://127.0.0.1:{self.port}"
         self.ca_file = work / "certificates" / "apiserver.crt"
         self.kubeconfig = work / "kubeconfig"
@@ -93,7 +84,7 @@ class ControlPlane:
         return self._running[name]
 
     def start(self) -> Api:
-        """Start everything; raises TimeoutError."""
+        """Start everything; raises AssertionError."""
         etcd = self._etcd()
         key = self._keys()
         (self._work / "tokens.csv").write_text(f"{ADMIN_TOKEN},admin,1,system:masters\n")
@@ -121,7 +112,7 @@ class ControlPlane:
             process.wait()
 
     def _etcd(self) -> str:
-        client, peer = (f"http://127.0.0.1:{_free_port()}" for _ in range(2))
+        client, peer = (f"http://127.0.0.1:{closed_port()}" for _ in range(2))
         self._run(
             "etcd",
             f"--data-dir={self._work / 'etcd'}",
@@ -187,12 +178,6 @@ def _is_ready(api: Api) -> bool:
         return api.answer("GET", "/readyz").is_success
     except httpx.TransportError:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextlib.contextmanager

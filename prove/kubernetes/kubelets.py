@@ -14,6 +14,7 @@ from typing import Final
 import httpx
 
 from prove.kubernetes.control_plane import Api, Json
+from prove.kubernetes.world import manifest
 
 DIGEST: Final = f"sha256:{'0123456789abcdef' * 4}"
 """Of every image."""
@@ -113,23 +114,8 @@ class Kubelets:
         old = self._api.get(f"/api/v1/nodes/{name}").get("status", {}).get("conditions", [])
         known = {one["type"]: one for one in old}
         conditions = [self._condition(name, known, *one) for one in _KUBELET_CONDITIONS]
-        amounts = {
-            "cpu": "4",
-            "memory": "16Gi",
-            "pods": "110",
-            "ephemeral-storage": "100Gi",
-            "hugepages-2Mi": "0",
-        }
-        status = {
-            "addresses": [
-                {"type": "InternalIP", "address": f"192.0.2.{NODES.index(name) + 1}"},
-                {"type": "Hostname", "address": name},
-            ],
-            "allocatable": amounts,
-            "capacity": amounts,
-            "conditions": conditions,
-            "nodeInfo": _NODE_INFO,
-        }
+        rest = manifest("node-status", name=name, number=NODES.index(name) + 1)
+        status = {**rest, "conditions": conditions}
         self._api.patch(f"/api/v1/nodes/{name}/status", {"status": status}, manager="kubelet")
 
     def _condition(self, name: str, known: dict[str, Json], kind: str, *values: str) -> Json:
@@ -186,18 +172,6 @@ class Kubelets:
 
 _PHASES: Final = {"pull": "Pending", "succeeded": "Succeeded", "failed": "Failed"}
 _EXIT_CODES: Final = {"succeeded": 0, "failed": 1, "evicted": 137}
-_NODE_INFO: Final = {
-    "architecture": "amd64",
-    "bootID": "",
-    "containerRuntimeVersion": "simulated://1",
-    "kernelVersion": "simulated",
-    "kubeProxyVersion": "",
-    "kubeletVersion": "v1.37.2",
-    "machineID": "",
-    "operatingSystem": "linux",
-    "osImage": "simulated",
-    "systemUUID": "",
-}
 
 
 def _micro() -> str:

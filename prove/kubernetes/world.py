@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pathlib
+import string
 import subprocess
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from prove.kubernetes.control_plane import Api, ControlPlane, Json, wait_until
-from prove.kubernetes.kubelets import Kubelets, Mode
+from prove.kubernetes.control_plane import Api, ControlPlane, Json
 from sandbox.systems.cluster.state import (
     APP,
     CONFIG_BEFORE,
@@ -19,7 +19,12 @@ from sandbox.systems.cluster.state import (
     CONTAINER,
     NAMESPACE,
     SERVICE,
+    SERVICE_ACCOUNT,
 )
+from tests.probes.servers import wait_until
+
+if TYPE_CHECKING:
+    from prove.kubernetes.kubelets import Kubelets, Mode
 
 OLD, NEW = "1.1.0", "1.2.0"
 LISTS: Final = {
@@ -37,6 +42,10 @@ LISTS: Final = {
 APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
 CORE = f"/api/v1/namespaces/{NAMESPACE}"
 _FOUR = 4
+_FOLDER = pathlib.Path(__file__).parent
+_MANIFESTS = string.Template((_FOLDER / "manifests.yaml").read_text(encoding="utf-8"))
+MEANS: Final[Mapping[str, str]] = yaml.safe_load((_FOLDER / "means.yaml").read_text("utf-8"))
+"""What was done, by recording."""
 _HEADERS = ("content-type", "retry-after")
 
 
@@ -106,11 +115,11 @@ class World:
 
         wait_until(run, "a fourth pod")
 
-    def record(self, name: str, means: str, *answers: Json) -> None:
+    def record(self, name: str, *answers: Json) -> None:
         """Keep everything that the cluster shows now."""
         time.sleep(1.0)
         lists = {kind: self.api.get(path) for kind, path in LISTS.items()}
-        self.recordings[name] = {"means": means, "lists": lists, "answers": list(answers)}
+        self.recordings[name] = {"means": MEANS[name], "lists": lists, "answers": list(answers)}
 
 
 def deleting(pod: Json) -> bool:
@@ -133,65 +142,35 @@ def asked(api: Api, method: str, path: str, body: Json | None = None) -> Json:
     }
 
 
-def deployment(version: str, replicas: int, **spec: Any) -> Json:
-    """Return the Deployment of a version as operators declare it."""
-    labels = {"app": APP, "version": f"v{version}"}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": f"{APP}-v{version}", "namespace": NAMESPACE, "labels": labels},
-        "spec": {
-            "replicas": replicas,
-            "progressDeadlineSeconds": 300,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": pod_spec(version)},
-            **spec,
-        },
+def manifest(kind: str, version: str = OLD, **values: object) -> Json:
+    """Return an object out of manifests.yaml, for a version of the app."""
+    known: dict[str, object] = {
+        "app": APP,
+        "container": CONTAINER,
+        "config_map": CONFIG_MAP,
+        "namespace": NAMESPACE,
+        "service": SERVICE,
+        "service_account": SERVICE_ACCOUNT,
+        "version": version,
     }
+    return dict(yaml.safe_load(_MANIFESTS.safe_substitute(known | values))[kind])
 
 
-def pod_spec(version: str, **changes: Any) -> Json:
-    """Return what the pods of a version run."""
-    container = {
-        "name": CONTAINER,
-        "image": f"registry.example/{APP}:v{version}",
-        "envFrom": [{"configMapRef": {"name": CONFIG_MAP}}],
-        "ports": [{"name": "http", "containerPort": 8080}],
-        "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}},
-    }
-    return {"containers": [container], **changes}
+def deployment(version: str, replicas: int) -> Json:
+    """Return the Deployment of a version."""
+    return manifest("deployment", version, replicas=replicas)
 
 
 def service(version: str = OLD, **spec: Any) -> Json:
     """Return the Service, leading to a version."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": SERVICE, "namespace": NAMESPACE, "labels": {"app": APP}},
-        "spec": {
-            "selector": {"app": APP, "version": f"v{version}"},
-            "ports": [{"name": "http", "port": 80, "targetPort": "http"}],
-            **spec,
-        },
-    }
+    found = manifest("service", version)
+    return {**found, "spec": {**found["spec"], **spec}}
 
 
 def config_map(data: Mapping[str, str] = CONFIG_BEFORE, **metadata: Any) -> Json:
     """Return the ConfigMap."""
-    named = {"name": CONFIG_MAP, "namespace": NAMESPACE, **metadata}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named, "data": dict(data)}
-
-
-def job(name: str, version: str = OLD) -> Json:
-    """Return a Job whose pods carry the app's labels, as a migration's often do."""
-    labels = {"app": APP, "version": f"v{version}"}
-    template = {"metadata": {"labels": labels}, "spec": pod_spec(version, restartPolicy="Never")}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {"template": template, "backoffLimit": 0},
-    }
+    found = manifest("config-map")
+    return {**found, "metadata": {**found["metadata"], **metadata}, "data": dict(data)}
 
 
 def runs(pod: Json) -> bool:

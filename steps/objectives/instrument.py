@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 
 import probes
 from gates.decide.judgement import Judgement
-from gates.decide.samples import Patience, Samples
+from gates.decide.samples import Patience, Samples, Target
 from gates.decide.sources import targets_of
-from gates.decide.targets import Target
 from probes.observation import Observation
 from steps.kit import failures
 from steps.kit.expect import expect, need

@@ -7,12 +7,10 @@ import datetime as dt
 import time
 from typing import Any
 
-from gates.decide.bursts import NONE_SEEN, Burst
-from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
-from gates.decide.looks import Looks
 from gates.decide.objective import (
     Evidence,
+    Looks,
     Sustained,
     judge_rollback,
     judge_target,
@@ -22,6 +20,7 @@ from gates.decide.objective import (
 from gates.decide.outcome import Outcome
 from gates.decide.quantile import RULE, Bucket, Over, judge_quantile
 from gates.decide.samples import Patience
+from gates.decide.statistics import NONE_SEEN, Burst, Counts
 from probes.observation import Observation, pause
 from settings.objectives import Objective, RollbackLimit
 from steps.kit.asked import Asked

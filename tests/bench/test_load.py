@@ -9,8 +9,7 @@ import sys
 import pytest
 
 from bench.figure import Figure
-from bench.load import Measured, Round, Stalled
-from bench.load_others import NotMeasuredError, Seen, read_hey, read_wrk
+from bench.load import Measured, NotMeasuredError, Round, Seen, Stalled, read_hey, read_wrk
 from bench.load_sender import Order, Result, sent
 from load._engine._null_server import Manners
 from tests.checkout import ROOT
@@ -145,18 +144,10 @@ def test_failures_are_counted() -> None:
 
 
 def test_the_mix_is_the_load_tests_own_and_is_answered_and_checked() -> None:
+    order = '{"seconds": 0.5, "connections": 4, "mix": true}'
+    command = [sys.executable, "-m", "bench.load_sender", order]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "bench.load_sender",
-            '{"seconds": 0.5, "connections": 4, "mix": true}',
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)

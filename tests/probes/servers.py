@@ -9,6 +9,7 @@ import ssl
 import struct
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -39,7 +40,7 @@ def serving(behaviour: Behaviour, *, tls: ssl.SSLContext | None = None) -> Itera
     listener = socket.create_server(("127.0.0.1", 0))
     server = Server(listener.getsockname()[1])
     over = threading.Event()
-    threads: list[threading.Thread] = []
+    threads = weakref.WeakSet[threading.Thread]()
 
     def accept() -> None:
         while True:
@@ -49,7 +50,7 @@ def serving(behaviour: Behaviour, *, tls: ssl.SSLContext | None = None) -> Itera
                 return
             server.connections += 1
             thread = threading.Thread(target=_handle, args=(connection, behaviour, over, tls))
-            threads.append(thread)
+            threads.add(thread)
             thread.start()
 
     accepting = threading.Thread(target=accept)
@@ -60,7 +61,8 @@ def serving(behaviour: Behaviour, *, tls: ssl.SSLContext | None = None) -> Itera
         over.set()
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        for thread in (accepting, *threads):
+        accepting.join(timeout=5)
+        for thread in tuple(threads):
             thread.join(timeout=5)
 
 
@@ -221,7 +223,7 @@ NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For httpx's functions where there is no TLS: by default each call reads all public authorities anew."""
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
     """Wait for a named condition; raises AssertionError with its name when it does not come."""
     pause = threading.Event()
     end = time.monotonic() + seconds

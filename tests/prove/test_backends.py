@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from prove import prometheus_builds
-from prove.backends import FAULTS
+from prove import instruments
+from prove.runs import FAULTS
 from sandbox.core import binaries
 from sandbox.core.errors import SandboxError
 from sandbox.faults import catalogue, expectation
@@ -59,4 +59,4 @@ def test_a_prometheus_that_can_not_be_built_is_not_tried(
     monkeypatch.setattr(binaries, "find_prometheus", none)
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(SandboxError, match="go is not on the PATH"):
-        prometheus_builds.program("2.53")
+        instruments.program("2.53")

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from prove.kubernetes import proof, recordings
-from prove.kubernetes.shapes import shape
+from prove.kubernetes.likeness import shape
 from tests.probes.standin_server import listening
 
 EXPECTED = proof.expected()

@@ -12,8 +12,18 @@ import pytest
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from prove.objectives import _wrong
-from prove.scenarios import FLAWS, RELEASE, Frame, scenario
-from prove.streams import Event, Platform, Pod, Process, scraped, truth
+from prove.streams import (
+    FLAWS,
+    RELEASE,
+    Event,
+    Frame,
+    Platform,
+    Pod,
+    Process,
+    scenario,
+    scraped,
+    truth,
+)
 
 ONE_A_SECOND = tuple(
     Event(at + 0.5, "500" if at == 30 else "200", 0.01, "/v1/a") for at in range(60)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gates.decide.catalogue import Row
-from gates.decide.events import Counts
 from gates.decide.fold import Stage, fold
 from gates.decide.judgement import Judgement, below, equals
 from gates.decide.not_asked import NotAsked
 from gates.decide.objective import Evidence, Sustained, judge_rollback, judge_target
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.quantile import Bucket, Over, judge_quantile
+from gates.decide.statistics import Counts
 from gates.decide.verdict import Finished, Noted, Observed, Verdict
 from gates.run.lines import Lines
 from gates.run.manifest import Manifest

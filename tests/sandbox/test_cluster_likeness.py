@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from prove.kubernetes import likeness, recordings
-from prove.kubernetes.shapes import shape
+from prove.kubernetes.likeness import shape
 from sandbox.systems.cluster.state import APP, NAMESPACE
 from tests.probes.cluster_server import TOKEN, ClusterServer, cluster_server
 from tests.probes.servers import NO_AUTHORITIES

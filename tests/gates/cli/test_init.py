@@ -12,7 +12,7 @@ import pytest
 
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.cli.main import main
-from gates.doctor import guesses
+from gates.doctor import init_look as guesses
 from gates.doctor.init_look import Health, Seen
 from gates.doctor.init_write import Asked, environment_file
 from settings.environment import Environment

@@ -12,12 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gates.decide.bursts import NONE_SEEN, Burst, _stretches
-from gates.decide.events import Cell, Counts
 from gates.decide.judgement import Judgement
 from gates.decide.objective import judge_rollback, judge_target
 from gates.decide.outcome import Outcome
 from gates.decide.quantile import Bucket, Over, judge_quantile
+from gates.decide.statistics import NONE_SEEN, Burst, Cell, Counts, _stretches
 from prove.bursts import SHAPES, Stream, rates
 from tests.gates.decide.values import (
     PROPERTY,

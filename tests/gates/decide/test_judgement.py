@@ -18,7 +18,6 @@ from gates.decide.judgement import (
     outcome_of,
 )
 from gates.decide.outcome import Meaning, Outcome
-from steps.network.rules import at_least
 from tests.gates.decide.values import PROPERTY, a_judgement
 
 BEYOND_FLOATS = 10**400
@@ -28,26 +27,17 @@ class Strange:
     """What no JSON value is."""
 
 
+EQUAL: tuple[tuple[object, Scalar], ...] = (("healthy", "healthy"), (200, 200), (True, True))
+UNEQUAL: tuple[tuple[object, Scalar], ...] = (
+    *(("Healthy", "healthy"), (" healthy", "healthy"), ("healthy\n", "healthy")),
+    *((True, 1), (1, True), ("1", 1), (1.0, 1), ("200", 200), ({}, "")),
+    *((None, "healthy"), ([], "healthy"), (["healthy"], "healthy"), (math.nan, "healthy")),
+)
+
+
 @pytest.mark.parametrize(
     ("observed", "target", "outcome"),
-    [
-        ("healthy", "healthy", "PASS"),
-        (200, 200, "PASS"),
-        (True, True, "PASS"),
-        ("Healthy", "healthy", "FAIL"),
-        (" healthy", "healthy", "FAIL"),
-        ("healthy\n", "healthy", "FAIL"),
-        (True, 1, "FAIL"),
-        (1, True, "FAIL"),
-        ("1", 1, "FAIL"),
-        (1.0, 1, "FAIL"),
-        ("200", 200, "FAIL"),
-        (None, "healthy", "FAIL"),
-        ([], "healthy", "FAIL"),
-        (["healthy"], "healthy", "FAIL"),
-        ({}, "", "FAIL"),
-        (math.nan, "healthy", "FAIL"),
-    ],
+    [*((*pair, "PASS") for pair in EQUAL), *((*pair, "FAIL") for pair in UNEQUAL)],
     ids=repr,
 )
 def test_equal_means_the_same_value_of_the_same_type(
@@ -56,31 +46,16 @@ def test_equal_means_the_same_value_of_the_same_type(
     assert equals("the status", observed, target).outcome == outcome
 
 
-def test_what_is_not_equal_says_what_was_found_what_was_wanted_and_what_clears_it() -> None:
-    judgement = equals("api /health status", "degraded", "healthy")
-    assert judgement.sentence == "api /health status is “degraded”, wanted “healthy”"
-    assert judgement.clears == "api /health status “healthy”"
+BELOW: tuple[object, ...] = (49.999, 0)
+NOT_BELOW: tuple[object, ...] = (
+    *(50, 50.0, 50.001, math.nan, math.inf, -math.inf, BEYOND_FLOATS, -BEYOND_FLOATS),
+    *(True, False, "12", None, [12]),
+)
 
 
 @pytest.mark.parametrize(
     ("observed", "outcome"),
-    [
-        (49.999, "PASS"),
-        (0, "PASS"),
-        (50, "FAIL"),
-        (50.0, "FAIL"),
-        (50.001, "FAIL"),
-        (math.nan, "FAIL"),
-        (math.inf, "FAIL"),
-        (-math.inf, "FAIL"),
-        (BEYOND_FLOATS, "FAIL"),
-        (-BEYOND_FLOATS, "FAIL"),
-        (True, "FAIL"),
-        (False, "FAIL"),
-        ("12", "FAIL"),
-        (None, "FAIL"),
-        ([12], "FAIL"),
-    ],
+    [*((one, "PASS") for one in BELOW), *((one, "FAIL") for one in NOT_BELOW)],
     ids=lambda value: repr(value)[:12],
 )
 def test_below_a_limit_are_finite_numbers_under_it_and_nothing_else(
@@ -112,22 +87,11 @@ def test_contains_all_names_what_is_missing(observed: object, missing: list[str]
 @pytest.mark.parametrize(
     ("value", "like"),
     [
-        ("unhealthy", "healthy"),
-        ("OUT_OF_SERVICE", "UP"),
-        ("OutOfService", "healthy"),
-        ("", "healthy"),
-        ("1.1.0", "1.2.0"),
-        ("v1.2.0-rc.1", "v1.2.0"),
-        ("2026.11.3", "2026.12.1"),
-        ("9f86d081884c7d65", "0b14d501a594442a"),
-        ("1.1.0-47f73a9", "1.2.0-5d54fb2"),
-        ("20", "100"),
-        ("30s", "5s"),
-        ("debug", "info"),
-        (404, 200),
-        (12.5, 50),
-        (True, "healthy"),
-        (None, "healthy"),
+        *(("unhealthy", "healthy"), ("OUT_OF_SERVICE", "UP"), ("OutOfService", "healthy")),
+        *(("", "healthy"), ("1.1.0", "1.2.0"), ("v1.2.0-rc.1", "v1.2.0")),
+        *(("2026.11.3", "2026.12.1"), ("9f86d081884c7d65", "0b14d501a594442a")),
+        *(("1.1.0-47f73a9", "1.2.0-5d54fb2"), ("20", "100"), ("30s", "5s"), ("debug", "info")),
+        *((404, 200), (12.5, 50), (True, "healthy"), (None, "healthy")),
         ("a word of ours", "a word of ours"),
     ],
 )
@@ -141,28 +105,11 @@ def test_a_state_or_what_has_the_shape_of_what_was_wanted_is_shown(
 @pytest.mark.parametrize(
     "text",
     [
-        "123-45-6789",
-        "123456789",
-        "Maria.Schmidt",
-        "Maria",
-        "555.123.4567",
-        "1984.05.12",
-        "12.05.1984",
-        "192.168.100.17",
-        "MRN0042424242",
-        "Maria Musterfrau",
-        "Müller",
-        "maria.musterfrau@example.org",
+        *("123-45-6789", "123456789", "555.123.4567", "1984.05.12", "12.05.1984"),
+        *("192.168.100.17", "MRN0042424242", "Maria.Schmidt", "Maria", "Maria Musterfrau"),
+        *("Müller", "maria.musterfrau@example.org", "O'Brien", "1.2.0-Maria", "healthy\nMaria"),
         "patient: Maria Musterfrau, born 1980-01-31",
-        "healthy\n",
-        "healthy\nMaria",
-        "1.2.0-Maria",
-        "\x1b[2Jhealthy",
-        "\u202eydaer",
-        "x" * 41,
-        "<script>",
-        "O'Brien",
-        "a\tb",
+        *("healthy\n", "\x1b[2Jhealthy", "\u202eydaer", "x" * 41, "<script>", "a\tb"),
     ],
     ids=repr,
 )
@@ -200,14 +147,10 @@ def test_whatever_text_is_shown_has_no_room_for_a_sentence(text: str) -> None:
         assert not set(text) & set(" @\n\r\t\x1b<>'\"")
 
 
-@pytest.mark.parametrize("rule", ["equals", "below"])
-def test_a_planted_patients_name_reaches_no_part_of_a_judgement(rule: str) -> None:
+def test_a_planted_patients_name_reaches_no_part_of_a_judgement() -> None:
     planted = "Maria Musterfrau"
-    judgements = {
-        "equals": equals("the status", planted, "healthy"),
-        "below": below("the latency", planted, 50, "ms"),
-    }
-    assert "Muster" not in json.dumps(judgements[rule].record())
+    judged = equals("the status", planted, "healthy"), below("the latency", planted, 50, "ms")
+    assert "Muster" not in json.dumps([one.record() for one in judged])
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -274,14 +217,14 @@ def test_no_judgements_have_no_outcome() -> None:
 @pytest.mark.parametrize(
     ("observed", "limit", "shown", "clears"),
     [
-        pytest.param(12.34, 10, "12.3", "2.34 ms less", id="three figures"),
-        pytest.param(1234.56, 1000, "1235", "235 ms less", id="a large number without exponent"),
-        pytest.param(10.0000019, 10, "10.000002", "below 10 ms", id="a hair over its limit"),
-        pytest.param(10, 10, "10", "below 10 ms", id="at its limit"),
-        pytest.param(0.000373, 10, "0.000373", "", id="a small number without exponent"),
-        pytest.param(9.9996, 10, "9.9996", "", id="a hair under its limit"),
-        pytest.param(0, 10, "0", "", id="nothing"),
-        pytest.param(1e300, 10, "1e+300", "1e+300 ms less", id="beyond all figures"),
+        (12.34, 10, "12.3", "2.34 ms less"),
+        (1234.56, 1000, "1235", "235 ms less"),
+        (10.0000019, 10, "10.000002", "below 10 ms"),
+        (10, 10, "10", "below 10 ms"),
+        (0.000373, 10, "0.000373", ""),
+        (9.9996, 10, "9.9996", ""),
+        (0, 10, "0", ""),
+        (1e300, 10, "1e+300", "1e+300 ms less"),
     ],
 )
 def test_a_number_never_reads_as_its_limit_nor_with_an_exponent(
@@ -290,9 +233,3 @@ def test_a_number_never_reads_as_its_limit_nor_with_an_exponent(
     judged = below("the latency", observed, limit, "ms")
     assert judged.sentence == f"the latency is {shown} ms, wanted below {limit} ms"
     assert judged.clears == clears
-
-
-def test_days_left_that_are_a_hair_too_few_say_so() -> None:
-    judged = at_least("days left", 29.99999, 30, "days")
-    assert judged.sentence == "days left is 29.99999 days, wanted at least 30 days"
-    assert judged.clears == "at least 30 days"

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
 from gates.decide.objective import (
     Sustained,
@@ -17,11 +16,11 @@ from gates.decide.objective import (
     with_own_reads,
 )
 from gates.decide.outcome import Meaning, Outcome
+from gates.decide.statistics import Counts
 from gates.load import load_policy
 from settings.objectives import Objective
 from tests.gates.decide.values import (
     PROPERTY,
-    a_latency_objective,
     an_objective,
     evidence,
     sustained,
@@ -68,41 +67,37 @@ def test_passes_or_fails_only_what_the_counts_prove(bad: float, total: float, ou
     json.dumps(judgement.record(), allow_nan=False)
 
 
-def test_what_is_not_proved_says_how_many_events_are_missing() -> None:
-    judgement = target(0, 40)
-    assert judgement.data["events_short"] == 19
-    assert judgement.clears == "19 more good events"
-    assert "59 events would prove 5 %, 19 are missing" in judgement.sentence
-
-
-ALONE = ", and real traffic alone would prove nothing"
+@pytest.mark.parametrize(("total", "missing"), [(40, 19), (58.2, 1)])
+def test_what_is_not_proved_says_how_many_events_are_missing(total: float, missing: int) -> None:
+    judgement = target(0, total)
+    assert judgement.data["events_short"] == missing
+    assert judgement.clears == f"{missing} more good events"
+    assert f"59 events would prove 5 %, {missing} are missing" in judgement.sentence
 
 
 @pytest.mark.parametrize(
-    ("bad", "total", "own", "says"),
+    ("bad", "total", "own", "shown", "alone"),
     [
-        (0, 59, 0, ""),
-        (0, 118, 59, "; up to 59 of these events were the gate's own tagged reads"),
-        (0, 118, 60, f"; up to 60 of these events were the gate's own tagged reads{ALONE}"),
-        (1, 193, 100, "; up to 100 of these events were the gate's own tagged reads"),
-        (1, 193, 101, f"; up to 101 of these events were the gate's own tagged reads{ALONE}"),
-        (0, 100, 9000, f"; up to 100 of these events were the gate's own tagged reads{ALONE}"),
-        (0, 40, 20, "; up to 20 of these events were the gate's own tagged reads"),
-        (0, 0, 20, ""),
+        (0, 59, 0, 0, True),
+        (0, 118, 59, 59, True),
+        (0, 118, 60, 60, False),
+        (1, 193, 100, 100, True),
+        (1, 193, 101, 101, False),
+        (0, 100, 9000, 100, False),
+        (0, 40, 20, 20, True),
+        (0, 0, 20, 0, True),
     ],
 )
 def test_reads_that_the_gate_had_sent_are_shown_apart(
-    bad: float, total: float, own: float, says: str
+    bad: float, total: float, own: float, shown: int, *, alone: bool
 ) -> None:
-    alone = target(bad, total)
-    judgement = with_own_reads(alone, own, bad, budget=0.05)
-    assert judgement.sentence == alone.sentence + says
-    assert judgement.outcome is alone.outcome
-    assert judgement.data.get("own_reads_at_most") == (min(own, total) or None)
-
-
-def test_the_shortfall_is_never_nothing() -> None:
-    assert target(0, 58.2).data["events_short"] == 1
+    before = target(bad, total)
+    judgement = with_own_reads(before, own, bad, budget=0.05)
+    says = f"; up to {shown} of these events were the gate's own tagged reads" if shown else ""
+    says += "" if alone else ", and real traffic alone would prove nothing"
+    assert judgement.sentence == before.sentence + says
+    assert judgement.outcome is before.outcome
+    assert judgement.data.get("own_reads_at_most") == (shown or None)
 
 
 def test_a_missed_target_holds_and_never_rolls_back() -> None:
@@ -235,8 +230,3 @@ def test_every_rollback_limit_of_this_repository_can_roll_back_and_can_let_be(
         for one in (Counts(0, 10_000), Counts(10_000, 10_000))
     }
     assert outcomes == {Outcome.PASS, Outcome.FAIL}
-
-
-def test_a_latency_says_in_words_how_many_events_were_too_slow() -> None:
-    judgement = judge_target(a_latency_objective(), Counts(63, 1000), evidence())
-    assert judgement.sentence == "p95: 6.300% of 1,000 took over 200 ms, budget 5 %"

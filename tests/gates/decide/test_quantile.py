@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gates.decide.events import Counts
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.quantile import RULE, Bucket, Over, judge_quantile
+from gates.decide.statistics import Counts
 from tests.gates.decide.values import PROPERTY, a_quantile_objective, evidence
 
 LOWER, UPPER = 0.2, 0.5

@@ -17,8 +17,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from gates.decide import schedule, sources, tally
-from gates.decide.events import Cell, Counts
+from gates.decide import schedule
 from gates.decide.judgement import (
     Judgement,
     below,
@@ -30,7 +29,7 @@ from gates.decide.judgement import (
 from gates.decide.objective import judge_rollback, judge_target
 from gates.decide.quantile import judge_quantile
 from gates.decide.release import Release
-from gates.decide.samples import NotCountableError, Samples
+from gates.decide.statistics import Cell, Counts
 from load.verdict import EndpointFacts, LoadFacts, judge
 from load.verdict._generator import judge_run, judge_stage
 from probes.dns import DnsAnswer
@@ -45,7 +44,15 @@ from steps.kit.settling import Ended, Settled
 from steps.network import dns_rules
 from steps.network.rules import at_least, same_set, within
 from steps.network.zone import Asked, Question
-from tests.gates.decide import test_quantile, test_schedule, test_tally
+from tests.gates.decide import (
+    test_catalogue,
+    test_history,
+    test_not_asked,
+    test_quantile,
+    test_schedule,
+    test_scope,
+    test_tally,
+)
 from tests.gates.decide.values import (
     a_latency_objective,
     a_quantile_objective,
@@ -212,6 +219,7 @@ def times() -> list[Judgement]:
             (2, late, 60, (window,)),
             (2, None, 60, (other, window)),
             (2, late, 400, (window,)),
+            (2, None, 480 - 144, (window,)),
             (2, late, -1, (window, other)),
             (7, early, 0, ()),
             (7, late, 420, (window,)),
@@ -269,6 +277,7 @@ def plain_rules() -> list[Judgement]:
         same_set("zone", [], [["a"], ["b", "a"]]),
         at_least("keys", 5, 5, "days"),
         at_least("keys", 3.5, 5, "days"),
+        at_least("days left", 29.99999, 30, "days"),
         within("ttl", 60, (60, 300), "s"),
         within("ttl", 300, (60, 300), "s"),
         within("ttl", 301, (60, 300), "s"),
@@ -306,43 +315,6 @@ def refused_objectives() -> Iterator[str]:
             with pytest.raises(pydantic.ValidationError) as caught:
                 build(**changes)
             yield from (one["msg"] for one in caught.value.errors())
-
-
-def refused_counts() -> list[str]:
-    """Return why samples are not counted."""
-    t = test_tally
-    starts_often = t.starts({at: at for at in t.TIMES})
-    refused = [
-        t.refused([t.series(t.FELL)]),
-        t.refused([t.series(t.FELL)], (t.up(), t.starts(dict.fromkeys(t.TIMES, t.OLD)))),
-        t.refused([t.series([100, 10] * 7)]),
-        t.refused([t.series([5] * 14)], (t.up(), starts_often)),
-        t.refused([t.series([*t.steady(count=13), math.nan])]),
-        t.refused([t.series(t.steady(2e7))]),
-        t.refused([t.series(t.steady()), t.series([2001], route="x")]),
-        t.refused([t.series([*t.steady(10)[:7], *t.steady(10, 7, first=4000.0)])]),
-        t.refused([t.shifted(t.series(t.steady()), 0, exported_job="x")]),
-        t.refused([t.shifted(t.series(t.steady()), 0, job="recorded")]),
-    ]
-    wholes: list[tuple[Callable[[tally.Tally], None], list[Samples]]] = [
-        (lambda one: one.check_readable("status"), [t.series(t.steady(), "oops")]),
-        (tally.Tally.check_newest, [t.series([*t.steady(count=9), *[1800.0] * 5])]),
-        (tally.Tally.check_not_own, [t.series(t.steady(6))]),
-    ]
-    for check, found in wholes:
-        with pytest.raises(NotCountableError) as caught:
-            check(t.whole(found))
-        refused.append(caught.value)
-    scraped: list[tuple[Samples, ...]] = [
-        (),
-        (t.up(times=t.TIMES[:8]),),
-        (t.up(), *(t.up(name, failed=t.TIMES[-1:]) for name in "edcb")),
-    ]
-    for ups in scraped:
-        with pytest.raises(NotCountableError) as caught:
-            sources.serving(sources.targets_of(ups, t.SCRAPE), {"job": "api"}, t.SPAN)
-        refused.append(caught.value)
-    return [f"{one.patience.name}: {one}" for one in refused]
 
 
 def api_changes() -> Iterator[str]:
@@ -418,7 +390,11 @@ def serials(*of_servers: str) -> Asked:
 
 CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "refused objectives": refused_objectives,
-    "refused counts": refused_counts,
+    "refused catalogues": lambda: map(test_catalogue.refused, test_catalogue.REFUSED.values()),
+    "refused counts": lambda: map(test_tally.refused, test_tally.REFUSED.values()),
+    "what the gates ask": test_scope.gates_said,
+    "what was not asked": test_not_asked.not_asked_said,
+    "what a phase lacks": test_history.gaps_said,
     "changes of an API": api_changes,
     "plain rules": plain_rules,
     "objectives": objectives,
@@ -426,6 +402,7 @@ CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "quantiles": quantiles,
     "flags": of_flags,
     "names": names,
+    "the time that phases took": test_schedule.spent_said,
     "the time left": times,
     "the age of evidence": ages,
     "counts of rows": counts,

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gates.decide.events import Counts
-from gates.decide.objective import judge_target
+from gates.decide.objective import Looks, judge_target
 from gates.decide.outcome import Outcome
-from gates.decide.statistics import events_to_prove, lower_bound, poisson_tail, upper_bound
+from gates.decide.statistics import Counts, events_to_prove, lower_bound, poisson_tail, upper_bound
 from tests.gates.decide.values import PROPERTY, an_objective, evidence
 
 totals = st.integers(1, 100_000)
@@ -130,3 +130,42 @@ def test_a_platform_just_over_its_budget_passes_in_at_most_one_run_of_twenty(tot
     # 5 % and three standard deviations of the simulation's own noise.
     allowed = 0.05 + 3 * (0.05 * 0.95 / len(verdicts)) ** 0.5
     assert verdicts.count(Outcome.PASS) / len(verdicts) <= allowed
+
+
+def test_a_growing_look_back_decides_nothing() -> None:
+    looks = Looks(20)
+    assert [second for second in range(1, 22) if looks.due(min(second, 20), second)] == [20]
+
+
+def test_a_full_look_back_is_looked_at_once_for_its_length() -> None:
+    looks = Looks(20)
+    assert [second for second in range(60) if looks.due(20, second)] == [0, 20, 40]
+
+
+@pytest.mark.parametrize(
+    ("share_of_budget", "at_most"),
+    [(1.0, 0.12), (1.1, 0.02), (1.2, 0.01)],
+    ids=["at the budget", "a tenth over it", "a fifth over it"],
+)
+def test_a_share_at_or_over_the_budget_is_seldom_passed(
+    share_of_budget: float, at_most: float
+) -> None:
+    """Simulated as the local platform waits: 180 events a second, a look each second, 25 s in all."""
+    chance = np.random.default_rng(20)
+    passed = sum(_is_passed(chance, 0.05 * share_of_budget) for _ in range(1500))
+    assert passed / 1500 <= at_most
+
+
+def _is_passed(chance: np.random.Generator, share: float) -> bool:
+    seconds = chance.binomial(180, share, size=25)
+    looks = Looks(20)
+    for second in range(5, 26):
+        window = seconds[max(0, second - 20) : second]
+        bad, total = float(window.sum()), 180.0 * len(window)
+        if not (looks.due(min(second, 20), second) or second == 25):
+            continue
+        if upper_bound(bad, total) <= 0.05:
+            return True
+        if lower_bound(bad, total) > 0.05:
+            return False
+    return False

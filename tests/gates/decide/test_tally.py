@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gates.decide import sources, tally
-from gates.decide.events import Cell, Counts
-from gates.decide.samples import NotCountableError, Patience, Samples, Span
-from gates.decide.targets import Target
+from gates.decide import samples, sources, tally
+from gates.decide.samples import NotCountableError, Samples, Span, Target
+from gates.decide.statistics import Cell, Counts
 from tests.gates.decide.values import PROPERTY
 
 SCRAPE = 10.0
@@ -20,9 +22,10 @@ SPAN = Span(begin=1000.0, end=1100.0, scrape_seconds=SCRAPE, known_since=0.0)
 TIMES = tuple(965.0 + SCRAPE * number for number in range(14))
 """Four scrapes before the range, ten in it."""
 COLUMNS = tally.error_columns("status", "5..", frozenset({"/metrics"}))
+BY_BOUND = tally.latency_columns(frozenset({"/metrics"}))
 NEW, OLD = 1050.0, 100.0
 """Starts of processes: in the range, and long before it."""
-RESTART = {at: OLD if at < NEW else NEW for at in TIMES}
+FELL = [100.0, 110, 120, 130, 140, 150, 160, 170, 180, 5, 15, 25, 35, 45]
 
 
 def pod(name: str = "a", **labels: str) -> dict[str, str]:
@@ -51,279 +54,15 @@ def steady(step: float = 100.0, count: int = 14, first: float = 1000.0) -> list[
     return [first + step * number for number in range(count)]
 
 
-def counted(
-    found: Sequence[Samples],
-    scraped: Sequence[Samples] = (up(),),
-    span: Span = SPAN,
-    earlier: tally.Earlier | None = None,
-) -> Counts:
-    targets = sources.targets_of(scraped, SCRAPE)
-    of = sources.sources_of("r", found, targets)
-    return tally.tally("r", of, span, COLUMNS, earlier or {}).counts(None, span.begin, span.end)
+def idle(scrapes: int) -> Samples:
+    """Return a counter that does not grow in its newest scrapes."""
+    growing = steady(count=14 - scrapes)
+    return series([*growing, *[growing[-1]] * scrapes])
 
 
-def refused(
-    found: Sequence[Samples], scraped: Sequence[Samples] = (up(),), span: Span = SPAN
-) -> NotCountableError:
-    with pytest.raises(NotCountableError) as caught:
-        counted(found, scraped, span)
-    return caught.value
-
-
-def test_a_counter_grows_from_scrape_to_scrape() -> None:
-    counts = counted([series(steady()), series([0] * 13 + [7], "503")])
-    assert (counts.bad, counts.total) == (7, 1007)
-    assert counts.cells[-1] == Cell("a", 1095.0, 7, 107)
-    assert len(counts.cells) == 10
-
-
-@pytest.mark.parametrize("grew", [3_000, 120_000])
-def test_counters_that_jump_in_one_scrape_are_no_measurement(grew: int) -> None:
-    jumps = [*steady(10)[:7], *steady(10, 7, first=1000.0 + grew)]
-    assert "more than it can have had" in str(refused([series(jumps)]))
-
-
-@pytest.mark.parametrize(
-    "grew",
-    [
-        pytest.param([0] * 11 + [3_000, 3_000], id="traffic begins late"),
-        pytest.param([3_000] * 5 + [0] + [6_000] + [3_000] * 6, id="a scrape is missed"),
-        pytest.param([10] * 6 + [900] + [10] * 6, id="a small peak"),
-    ],
-)
-def test_traffic_that_changes_is_counted(grew: list[int]) -> None:
-    values = [1000.0 + sum(grew[:number]) for number in range(14)]
-    assert counted([series(values)]).total == sum(grew[-10:])
-
-
-def test_the_first_value_of_a_counter_that_begins_in_the_range_counts() -> None:
-    assert counted([series(steady()), series([3, 5], "500")]).bad == 5
-
-
-@pytest.mark.parametrize(
-    ("earlier", "bad"), [(2.0, 3), (3.0, 2), (9.0, 5)], ids=["grown", "as it was", "from zero"]
-)
-def test_a_counter_that_comes_back_counts_what_it_gained_or_all_if_it_fell(
-    earlier: float, bad: int
-) -> None:
-    back = series([3, 5], "500")
-    known = {back.without("__name__"): earlier}
-    assert counted([series(steady()), back], earlier=known).bad == bad
-
-
-def test_a_new_pod_counts_from_its_first_scrape() -> None:
-    scraped = (up(), up("b", TIMES[-3:]))
-    new = [series([40, 60, 80], name="b"), series([4, 4, 4], "500", name="b")]
-    assert counted([series(steady()), *new], scraped) == Counts(
-        4, 1084, counted([series(steady()), *new], scraped).cells
-    )
-
-
-@pytest.mark.parametrize(
-    ("scraped", "span"),
-    [
-        ((up("b", TIMES[-3:]), starts(dict.fromkeys(TIMES[-3:], OLD), "b")), SPAN),
-        ((up("b", TIMES[:10], version="1"), up("b", TIMES[-3:])), SPAN),
-        ((up("b", TIMES[-3:]),), dataclasses.replace(SPAN, known_since=1080.0)),
-    ],
-    ids=["its process is old", "its address is known", "Prometheus is new"],
-)
-def test_a_target_that_only_seems_new_brings_no_history(
-    scraped: tuple[Samples, ...], span: Span
-) -> None:
-    found = [series(steady()), series([5000, 5020, 5040], name="b")]
-    assert counted(found, (up(), *scraped), span).total == 1040
-
-
-def test_a_restart_counts_all_since_even_where_it_is_more_than_before() -> None:
-    restart = starts(RESTART)
-    assert counted([series([60.0] * 9 + [90.0] * 5)], (up(), restart)).total == 90
-    assert counted([series([60.0] * 9 + [30.0] * 5)], (up(), restart)).total == 30
-
-
-@pytest.mark.parametrize(
-    ("found", "scraped"),
-    [
-        ([series([*steady(10, 9), *steady(10, 5, first=900)])], (up(), starts(RESTART))),
-        (
-            [series(steady(10)), series([900, 910, 920], name="b")],
-            (up(), up("b", TIMES[-3:]), starts(dict.fromkeys(TIMES[-3:], 1070.0), "b")),
-        ),
-    ],
-    ids=["restarted", "a new pod"],
-)
-def test_a_young_process_with_a_long_history_restored_it(
-    found: list[Samples], scraped: tuple[Samples, ...]
-) -> None:
-    """It is younger than its events, at three times the busiest rate that anybody shows."""
-    error = refused(found, scraped)
-    assert "900 events at once in counters that begin there" in str(error)
-    assert error.patience is Patience.SAMPLES
-
-
-def test_counters_that_begin_in_an_old_process_are_its_events() -> None:
-    started = starts(dict.fromkeys(TIMES, OLD))
-    assert counted([series([900])], (up(), started)).total == 900
-
-
-def test_a_pod_that_was_found_late_counts_what_it_had_time_for() -> None:
-    late = up("b", TIMES[-3:]), starts(dict.fromkeys(TIMES[-3:], 1015.0), "b")
-    found = [series(steady()), series([600, 700, 800], name="b")]
-    assert counted(found, (up(), *late)).total == 1800
-
-
-FELL = [100.0, 110, 120, 130, 140, 150, 160, 170, 180, 5, 15, 25, 35, 45]
-
-
-@pytest.mark.parametrize(
-    ("scraped", "says"),
-    [
-        ((up(),), "exposes no process_start_time_seconds"),
-        ((up(), starts(dict.fromkeys(TIMES, OLD))), "process_start_time_seconds did not change"),
-    ],
-    ids=["no start", "the same start"],
-)
-def test_a_fall_without_a_restart_is_not_counted(scraped: tuple[Samples, ...], says: str) -> None:
-    error = refused([series(FELL)], scraped)
-    assert says in str(error)
-    assert error.patience is Patience.SAMPLES
-
-
-def test_a_fall_after_a_failed_scrape_is_a_restart() -> None:
-    kept = [at for at in TIMES if at != TIMES[8]]
-    values = [value for at, value in zip(TIMES, FELL, strict=True) if at != TIMES[8]]
-    found = Samples(series(FELL).labels, tuple(kept), tuple(values))
-    # From 130 at the scrape before the range to 170, then 5 to 45.
-    assert counted([found], (up(failed=[TIMES[8]]),)).total == 170 - 130 + 45
-
-
-@pytest.mark.parametrize(
-    ("values", "scraped"),
-    [
-        ([100, 10] * 7, (up(),)),
-        (steady(), (up(), starts({at: OLD + 5 * (n % 2) for n, at in enumerate(TIMES)}))),
-        (steady(), (up(), starts({at: OLD + 50 * (at > NEW) for at in TIMES}))),
-    ],
-    ids=["values in turn", "starts in turn", "an older process answers"],
-)
-def test_counters_of_several_workers_are_not_counted(
-    values: list[float], scraped: tuple[Samples, ...]
-) -> None:
-    error = refused([series(values)], scraped)
-    assert "split over workers" in str(error)
-    assert error.patience is Patience.NONE
-
-
-def test_two_falls_without_a_restart_are_two_workers() -> None:
-    error = refused([series([*FELL[:10], 4, 14, 24, 34])])
-    assert "steps back 2 times in 10 scrapes without a restart" in str(error)
-    assert error.patience is Patience.NONE
-
-
-def test_a_process_that_restarts_all_the_time_is_not_counted() -> None:
-    restarts = starts({at: at for at in TIMES})
-    assert "restarted 10 times in 10 scrapes" in str(refused([series([5] * 14)], (up(), restarts)))
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
-def test_what_is_no_count_is_refused(value: float) -> None:
-    assert "negative or not a finite number" in str(refused([series([*steady(count=13), value])]))
-
-
-@pytest.mark.parametrize(
-    ("found", "says"),
-    [
-        ([series(steady(2e7))], "20,000,000 events in 10 s"),
-        ([series(steady()), series([2001], "200", route="x")], "2,001 events at once"),
-    ],
-    ids=["a second", "at first"],
-)
-def test_more_events_than_can_be_are_refused(found: list[Samples], says: str) -> None:
-    assert says in str(refused(found))
-
-
-def test_first_values_of_twenty_scrapes_are_counted() -> None:
-    assert counted([series(steady()), series([2000], "200", route="x")]).total == 3000
-
-
-@pytest.mark.parametrize(
-    ("status", "bad"),
-    [
-        ("503", True),
-        ("200", False),
-        ("5xx", True),
-        ("5XX", True),
-        ("2xx", False),
-        ("", None),
-        ("HTTP_500", None),
-        ("500 Internal Server Error", None),
-        ("5000", None),
-        ("000", None),
-        ("999", None),
-        ("0", None),
-        ("error", None),
-    ],
-)
-def test_a_status_is_three_digits_or_a_class(status: str, bad: bool | None) -> None:  # noqa: FBT001 - a table's column
-    assert tally.is_bad(status, "5..") is bad
-
-
-def test_a_class_that_is_bad_in_part_can_not_be_read() -> None:
-    assert tally.is_bad("5xx", "503") is None
-
-
-def whole(found: Sequence[Samples], span: Span = SPAN) -> tally.Tally:
-    of = sources.sources_of("r", found, sources.targets_of((up(),), SCRAPE))
-    return tally.tally("r", of, span, COLUMNS, {})
-
-
-def test_the_share_without_a_status_is_told() -> None:
-    with pytest.raises(NotCountableError, match=r"^50\.00% of 2,000 events"):
-        whole([series(steady()), series(steady(), "oops")]).check_readable("status")
-    whole([series(steady()), series([5] * 14, "oops")]).check_readable("status")
-
-
-@pytest.mark.parametrize(("idle", "stopped"), [(4, False), (5, True)])
-def test_events_reach_to_the_newest_scrapes(idle: int, *, stopped: bool) -> None:
-    growing = steady(count=14 - idle)
-    found = whole([series([*growing, *[growing[-1]] * idle])])
-    if not stopped:
-        found.check_newest()
-        return
-    with pytest.raises(NotCountableError, match="no events since 00:17:25 UTC"):
-        found.check_newest()
-
-
-def test_scrapes_and_probes_are_no_traffic() -> None:
-    assert counted([series(steady(), route="/metrics"), series(steady(2))]).total == 20
-    with pytest.raises(NotCountableError, match="may all be scrapes and health probes"):
-        whole([series(steady(6))]).check_not_own()
-    whole([series(steady(7))]).check_not_own()
-    routes = [series([1], base="/v1", route=route) for route in ("/v1/x", "/v1/y")]
-    assert tally.tells_routes(routes)
-    assert not tally.tells_routes(routes[:1])
-    assert not tally.tells_routes([series([1], base="/v1", route=route) for route in ("x", "y")])
-
-
-def test_a_part_of_the_range_counts_for_itself() -> None:
-    found = whole([series(steady())])
-    assert found.counts(None, 1050.0, 1100.0).total == 500
-    assert found.counts(None, 1100.0, 1200.0) == Counts(0, 0)
-    assert whole([]).counts(None, 1000.0, 1100.0) == Counts(0, 0)
-
-
-def test_counters_of_errors_that_begin_with_errors_are_told() -> None:
-    assert whole([series(steady()), series([3, 5], "500"), series([4, 6], route="x")]).begun() == 1
-    assert whole([series(steady()), series([0, 5], "500")]).begun() == 0
-
-
-def test_pods_of_one_name_are_told_apart_by_their_address() -> None:
-    found = [series(steady(), pod="p"), series(steady(99), name="b", pod="p")]
-    cells = counted(found, (up(pod="p"), up("b", pod="p"))).cells
-    assert {cell.source for cell in cells} == {"p (a)", "p (b)"}
-
-
-# --- histograms ------------------------------------------------------------------------------------
+def shifted(found: Samples, seconds: float, **labels: str) -> Samples:
+    later = tuple(at + seconds for at in found.times)
+    return Samples({**found.labels, **labels}, later, found.values)
 
 
 def histogram(**bounds: Sequence[float]) -> list[Samples]:
@@ -333,194 +72,384 @@ def histogram(**bounds: Sequence[float]) -> list[Samples]:
     ]
 
 
-def read(found: Sequence[Samples]) -> tally.Tally:
-    of = sources.sources_of("r", found, sources.targets_of((up(),), SCRAPE))
-    return tally.tally("r", of, SPAN, tally.latency_columns(frozenset({"/metrics"})), {})
+ONE, TWO = (up(),), (up(), up("b"))
+STEADY, OF_B = series(steady()), series(steady(), name="b")
+RESTARTED = up(), starts({at: OLD if at < NEW else NEW for at in TIMES})
+LATE = up("b", TIMES[-3:])
+"""A target that is scraped for the last three times only."""
+
+
+def of(found: Sequence[Samples], scraped: Sequence[Samples] = ONE) -> tuple[sources.Source, ...]:
+    return sources.sources_of("r", found, sources.targets_of(scraped, SCRAPE))
+
+
+def whole(
+    found: Sequence[Samples],
+    scraped: Sequence[Samples] = ONE,
+    span: Span = SPAN,
+    earlier: tally.Earlier | None = None,
+    columns: tally.Columns = COLUMNS,
+) -> tally.Tally:
+    return tally.tally("r", of(found, scraped), span, columns, earlier or {})
+
+
+def counted(found: Sequence[Samples], scraped: Sequence[Samples] = ONE, **how: Any) -> Counts:
+    span = how.get("span", SPAN)
+    return whole(found, scraped, **how).counts(None, span.begin, span.end)
+
+
+def read(**bounds: Sequence[float]) -> tally.Tally:
+    return whole(histogram(**bounds), columns=BY_BOUND)
+
+
+def serving(*scraped: Samples) -> list[Target]:
+    return sources.serving(sources.targets_of(scraped, SCRAPE), {"job": "api"}, SPAN)
+
+
+def check_twins(found: Sequence[Samples], scraped: Sequence[Samples]) -> None:
+    sources.check_no_twins("r", of(found, scraped))
+
+
+def check_all_bring(*found: Samples) -> None:
+    targets = sources.targets_of(TWO, SCRAPE)
+    sources.check_all_bring("r", sources.sources_of("r", found, targets), targets)
+
+
+def check_every_pod(job: str, pods: str, scraped: str) -> None:
+    """Check the metric that another job brings of some pods, of those that it scrapes."""
+    ours = sources.targets_of((up(pod="p"), up("b", pod="q")), SCRAPE)
+    found = [series(steady(), job=job, pod=name) for name in pods]
+    sources.check_every_pod("r", of(found, [up(job=job, pod=name) for name in scraped]), ours)
+
+
+PARTS = {"count": steady(), "0.5": steady(), "1.0": steady(), "+Inf": steady()}
+
+
+def check_parts(lost: str = "") -> None:
+    parts = {part: values for part, values in PARTS.items() if part != lost}
+    tally.check_histograms("r", of(histogram(**parts)), (0.5, 1))
+
+
+def check_whole(infinite: float) -> None:
+    last = [*steady(count=13), 1000.0 + 300 + infinite]
+    tally.check_whole("r", read(**{"count": steady(), "+Inf": last}))
+
+
+def over_half_a_second(more: float) -> float:
+    """Return the events over a bound where `more` than all were below it in the last scrape."""
+    below = [*steady(90, 13), 1000.0 + 90 * 12 + 100 + more]
+    return read(**{"count": steady(), "0.5": below}).counts("le 0.5", SPAN.begin, SPAN.end).bad
+
+
+def relabelled(**labels: str) -> None:
+    check_twins([STEADY, shifted(STEADY, 3, **labels)], (up(), shifted(up(), 3, **labels)))
+
+
+def behind_a_service(
+    start: Mapping[float, float], other: Mapping[float, float], first: float = 1003.0
+) -> None:
+    """Check two addresses whose processes began so; the other's counters begin with `first`."""
+    found = [STEADY, shifted(series(steady(first=first)), 3, instance="service:80")]
+    moved = (shifted(one, 3, instance="service:80") for one in (up(), starts(other)))
+    check_twins(found, (up(), starts(start), *moved))
+
+
+def begun(at: float) -> dict[float, float]:
+    return dict.fromkeys(TIMES, at)
+
+
+def begun_anew(before: float) -> dict[float, float]:
+    return {at: before if at < NEW else NEW for at in TIMES}
+
+
+def jump(by: float) -> Samples:
+    return series([*steady(10)[:7], *steady(10, 7, first=1000.0 + by)])
+
+
+SECONDS = tuple(1060.0 + number for number in range(41))
+REFUSED: dict[str, Callable[[], object]] = {
+    "a fall, and no start is told": lambda: counted([series(FELL)]),
+    "a fall, and the start is the same": lambda: counted(
+        [series(FELL)], (up(), starts(begun(OLD)))
+    ),
+    "values in turn": lambda: counted([series([100, 10] * 7)]),
+    "a process that restarts all the time": lambda: counted(
+        [series([5] * 14)], (up(), starts({at: at for at in TIMES}))
+    ),
+    "NaN": lambda: counted([series([*steady(count=13), math.nan])]),
+    "more a second than can be": lambda: counted([series(steady(2e7))]),
+    "more at first than twenty scrapes": lambda: counted([STEADY, series([2001], route="x")]),
+    "a jump": lambda: counted([jump(3_000)]),
+    "a copy, by its job": lambda: of([shifted(STEADY, 0, exported_job="x")]),
+    "a recorded series": lambda: of([shifted(STEADY, 0, job="recorded")]),
+    "no status can be read": lambda: whole([series(steady(), "oops")]).check_readable("status"),
+    "the traffic has stopped": lambda: whole([idle(5)]).check_newest(),
+    "scrapes and probes alone": lambda: whole([series(steady(6))]).check_not_own(),
+    "no target": serving,
+    "a stale target": lambda: serving(up(times=TIMES[:8])),
+    "targets that are down": lambda: serving(
+        up(), *(up(name, failed=TIMES[-1:]) for name in "edcb")
+    ),
+    "half of the events have no status": lambda: whole(
+        [STEADY, series(steady(), "oops")]
+    ).check_readable("status"),
+    "an infinite value": lambda: counted([series([*steady(count=13), math.inf])]),
+    "a negative value": lambda: counted([series([*steady(count=13), -1.0])]),
+    "a large jump": lambda: counted([jump(120_000)]),
+    "a restarted process, younger than its events": lambda: counted(
+        [series([*steady(10, 9), *steady(10, 5, first=900)])], RESTARTED
+    ),
+    "a new pod, younger than its events": lambda: counted(
+        [series(steady(10)), series([900, 910, 920], name="b")],
+        (up(), LATE, starts(dict.fromkeys(TIMES[-3:], 1070.0), "b")),
+    ),
+    "two falls without a restart": lambda: counted([series([*FELL[:10], 4, 14, 24, 34])]),
+    "starts in turn": lambda: counted(
+        [STEADY], (up(), starts({at: OLD + 5 * (n % 2) for n, at in enumerate(TIMES)}))
+    ),
+    "an older process answers": lambda: counted(
+        [STEADY], (up(), starts({at: OLD + 50 * (at > NEW) for at in TIMES}))
+    ),
+    "more a second, where scrapes are a second apart": lambda: counted(
+        [Samples(series([1]).labels, SECONDS, tuple(1_500_000.0 * n for n in range(41)))],
+        (up(times=SECONDS),),
+    ),
+    "a copy, by its instance": lambda: of([shifted(STEADY, 0, exported_instance="x")]),
+    "more below a bound than there are": lambda: over_half_a_second(more=3),
+    "a last bucket that lacks events": lambda: check_whole(996),
+    "a last bucket with more events": lambda: check_whole(1004),
+    **{f"a histogram without {part}": functools.partial(check_parts, part) for part in PARTS},
+    "one address twice, by service": lambda: relabelled(service="canary"),
+    "one address twice, by Prometheus": lambda: relabelled(prometheus_replica="b"),
+    "one address twice, by job": lambda: relabelled(job="pods"),
+    "one process behind two addresses": lambda: behind_a_service(begun(OLD), begun(OLD)),
+    "two addresses whose newest start is one": lambda: behind_a_service(
+        begun_anew(OLD), begun_anew(OLD + 100)
+    ),
+    "equal values of unknown processes": lambda: check_twins([STEADY, OF_B], TWO),
+    "a target without the metric": lambda: check_all_bring(STEADY),
+    "a target whose samples end early": lambda: check_all_bring(
+        STEADY, Samples(OF_B.labels, TIMES[:10], OF_B.values[:10])
+    ),
+    "a sidecar of one pod": lambda: check_every_pod("mesh", "p", "pq"),
+}
+"""What is not counted, or not from these targets: said.json has why, and what waiting may change."""
+
+
+def refused(ask: Callable[[], object]) -> str:
+    with pytest.raises(NotCountableError) as caught:
+        ask()
+    return f"{caught.value.patience.name}: {caught.value}"
+
+
+def test_a_counter_grows_from_scrape_to_scrape() -> None:
+    counts = counted([STEADY, series([0] * 13 + [7], "503")])
+    assert (counts.bad, counts.total) == (7, 1007)
+    assert counts.cells[-1] == Cell("a", 1095.0, 7, 107)
+    assert len(counts.cells) == 10
+
+
+def grown(*steps: float) -> Samples:
+    return series([1000.0 + sum(steps[:number]) for number in range(14)])
+
+
+def without_scrape(found: Samples, place: int) -> Samples:
+    times, values = found.times, found.values
+    left = (times[:place] + times[place + 1 :], values[:place] + values[place + 1 :])
+    return Samples(found.labels, *left)
+
+
+BACK = series([3, 5], "500")
+OLD_B = series([5000, 5020, 5040], name="b")
+
+
+@pytest.mark.parametrize(
+    ("found", "scraped", "how", "bad", "total"),
+    [
+        pytest.param([grown(*[0] * 11, 3000, 3000)], ONE, {}, 0, 6000, id="traffic begins late"),
+        pytest.param(
+            [grown(*[3000] * 5, 0, 6000, *[3000] * 6)], ONE, {}, 0, 30_000, id="a scrape is missed"
+        ),
+        pytest.param([grown(*[10] * 6, 900, *[10] * 6)], ONE, {}, 0, 990, id="a small peak"),
+        pytest.param([STEADY, BACK], ONE, {}, 5, 1005, id="the first value of a new counter"),
+        *(
+            pytest.param(
+                [STEADY, BACK],
+                ONE,
+                {"earlier": {BACK.without("__name__"): earlier}},
+                bad,
+                1000 + bad,
+                id=f"a counter that comes back: {earlier:g} before",
+            )
+            for earlier, bad in ((2.0, 3), (3.0, 2), (9.0, 5))
+        ),
+        pytest.param(
+            [STEADY, series([40, 60, 80], name="b"), series([4, 4, 4], "500", name="b")],
+            (up(), LATE),
+            {},
+            4,
+            1084,
+            id="a new pod counts from its first scrape",
+        ),
+        pytest.param(
+            [STEADY, OLD_B],
+            (up(), LATE, starts(dict.fromkeys(TIMES[-3:], OLD), "b")),
+            {},
+            0,
+            1040,
+            id="seems new, its process is old",
+        ),
+        pytest.param(
+            [STEADY, OLD_B],
+            (up(), up("b", TIMES[:10], version="1"), LATE),
+            {},
+            0,
+            1040,
+            id="seems new, its address is known",
+        ),
+        pytest.param(
+            [STEADY, OLD_B],
+            (up(), LATE),
+            {"span": dataclasses.replace(SPAN, known_since=1080.0)},
+            0,
+            1040,
+            id="seems new, Prometheus is new",
+        ),
+        pytest.param([series([60] * 9 + [90] * 5)], RESTARTED, {}, 0, 90, id="more than before"),
+        pytest.param([series([60] * 9 + [30] * 5)], RESTARTED, {}, 0, 30, id="less than before"),
+        pytest.param(
+            [series([900])], (up(), starts(begun(OLD))), {}, 0, 900, id="begun in an old process"
+        ),
+        pytest.param(
+            [STEADY, series([600, 700, 800], name="b")],
+            (up(), LATE, starts(dict.fromkeys(TIMES[-3:], 1015.0), "b")),
+            {},
+            0,
+            1800,
+            id="a pod found late counts what it had time for",
+        ),
+        pytest.param(
+            [without_scrape(series(FELL), 8)],
+            (up(failed=[TIMES[8]]),),
+            {},
+            0,
+            170 - 130 + 45,
+            id="a fall after a failed scrape is a restart",
+        ),
+        pytest.param(
+            [STEADY, series([2000], route="x")], ONE, {}, 0, 3000, id="twenty scrapes at first"
+        ),
+        pytest.param(
+            [series(steady(), route="/metrics"), series(steady(2))], ONE, {}, 0, 20, id="no scrapes"
+        ),
+    ],
+)
+def test_what_happened_in_the_range_is_counted(
+    found: list[Samples], scraped: tuple[Samples, ...], how: Any, bad: float, total: float
+) -> None:
+    counts = counted(found, scraped, **how)
+    assert (counts.bad, counts.total) == (bad, total)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "bad"),
+    [
+        (["503", "5xx", "5XX"], True),
+        (["200", "2xx"], False),
+        (["", "HTTP_500", "500 Internal Server Error", "5000", "000", "999", "0", "error"], None),
+    ],
+    ids=["bad", "good", "unreadable"],
+)
+def test_a_status_is_three_digits_or_a_class(statuses: list[str], bad: bool | None) -> None:  # noqa: FBT001 - a table's column
+    assert {tally.is_bad(one, "5..") for one in statuses} == {bad}
+
+
+def test_a_class_that_is_bad_in_part_can_not_be_read() -> None:
+    assert tally.is_bad("5xx", "503") is None
+
+
+def test_what_may_be_counted_is_not_refused() -> None:
+    """Each just inside of a bound; REFUSED has what lies outside."""
+    whole([STEADY, series([5] * 14, "oops")]).check_readable("status")
+    whole([idle(4)]).check_newest()
+    whole([idle(11)], span=dataclasses.replace(SPAN, begin=95.0, end=1095.0)).check_newest()
+    whole([idle(5)], span=dataclasses.replace(SPAN, end=1095.0)).check_newest()
+    whole([series(steady(7))]).check_not_own()
+    check_parts()
+    check_whole(997)
+    check_whole(1003)
+    assert over_half_a_second(more=2) == 90
+    check_all_bring(STEADY, OF_B)
+    check_every_pod("mesh", "pq", "pq")
+    check_every_pod("ingress", "i", "i")
+
+
+def test_different_sources_are_no_twins() -> None:
+    behind_a_service(begun(OLD), begun(OLD + 1))
+    behind_a_service(begun(OLD), begun(OLD), first=5000.0)
+    check_twins([STEADY, series(steady(99), name="b")], TWO)
+    check_twins([series([5] * 14), series([5] * 14, name="b")], TWO)
+    first, second = TIMES[:7], TIMES[7:]
+    renamed = [
+        Samples({**pod(), "status": "200"}, first, (1.0,) * 7),
+        Samples({**pod(service="x"), "status": "200"}, second, (1.0,) * 7),
+    ]
+    check_twins(renamed, (up(times=first), up(times=second, service="x")))
+
+
+def test_a_label_tells_the_route_where_its_values_are_paths_that_differ() -> None:
+    routes = [series([1], base="/v1", route=route) for route in ("/v1/x", "/v1/y")]
+    assert tally.tells_routes(routes)
+    assert not tally.tells_routes(routes[:1])
+    assert not tally.tells_routes([series([1], base="/v1", route=route) for route in ("x", "y")])
+
+
+def test_a_part_of_the_range_counts_for_itself() -> None:
+    found = whole([STEADY])
+    assert found.counts(None, 1050.0, 1100.0).total == 500
+    assert found.counts(None, 1100.0, 1200.0) == Counts(0, 0)
+    assert whole([]).counts(None, 1000.0, 1100.0) == Counts(0, 0)
+
+
+def test_counters_of_errors_that_begin_with_errors_are_told() -> None:
+    assert whole([STEADY, series([3, 5], "500"), series([4, 6], route="x")]).begun() == 1
+    assert whole([STEADY, series([0, 5], "500")]).begun() == 0
+
+
+def test_pods_of_one_name_are_told_apart_by_their_address() -> None:
+    found = [series(steady(), pod="p"), series(steady(99), name="b", pod="p")]
+    cells = counted(found, (up(pod="p"), up("b", pod="p"))).cells
+    assert {cell.source for cell in cells} == {"p (a)", "p (b)"}
+
+
+def test_the_status_label_says_in_which_columns_a_series_belongs() -> None:
+    columns = tally.error_columns("code", "5..", frozenset({"/metrics"}))
+    assert tuple(columns(series([1], code="503"))) == (tally.ALL, tally.BAD)
+    assert tuple(columns(series([1], code="200"))) == (tally.ALL,)
+    assert tuple(columns(series([1]))) == (tally.ALL, tally.UNREADABLE)
+    assert tuple(columns(series([1], code="503", route="/metrics"))) == ()
 
 
 def test_events_over_a_bound_are_those_of_the_count_that_are_not_below_it() -> None:
-    scraped = series(steady(), route="/metrics")
-    found = read([scraped, *histogram(**{"count": steady(), "0.50": steady(90)})])
+    parts = histogram(**{"count": steady(), "0.50": steady(90)})
+    found = whole([series(steady(), route="/metrics"), *parts], columns=BY_BOUND)
     counts = found.counts(tally.bound_column(0.5), SPAN.begin, SPAN.end)
     assert (counts.bad, counts.total) == (100, 1000)
 
 
-@pytest.mark.parametrize(("more", "bad"), [(2, 90), (3, None)])
-def test_more_below_a_bound_than_there_are_is_a_hair_or_a_contradiction(
-    more: int, bad: int | None
-) -> None:
-    below = [*steady(90, 13), 1000.0 + 90 * 12 + 100 + more]
-    found = read(histogram(**{"count": steady(), "0.5": below}))
-    if bad is not None:
-        assert found.counts("le 0.5", SPAN.begin, SPAN.end).bad == bad
-        return
-    with pytest.raises(NotCountableError, match="a counts 3 more events below the bound than"):
-        found.counts("le 0.5", SPAN.begin, SPAN.end)
+def test_a_histograms_parts_belong_together_by_their_labels_and_not_by_name() -> None:
+    def part(kind: str, **more: str) -> Samples:
+        return Samples({**pod(), "__name__": f"t_{kind}", **more}, TIMES, (1.0,) * 14)
 
-
-@pytest.mark.parametrize("infinite", [996, 997, 1003, 1004])
-def test_the_count_and_the_last_bucket_agree_but_for_a_hair(infinite: int) -> None:
-    last = [*steady(count=13), 1000.0 + 300 + infinite]
-    found = read(histogram(**{"count": steady(), "+Inf": last}))
-    if infinite in (997, 1003):
-        tally.check_whole("r", found)
-        return
-    says = f"r of a contradicts itself: _count grew by 1,000 and its bucket \\+Inf by {infinite:,}$"
-    with pytest.raises(NotCountableError, match=says):
-        tally.check_whole("r", found)
-
-
-@pytest.mark.parametrize(
-    ("lost", "says"),
-    [
-        ("count", "a exposes r_bucket without r_count; let it expose whole histograms"),
-        ("+Inf", 'a exposes r_bucket without le="+Inf"; is it dropped by a relabelling?'),
-        ("0.5", "r of a has no bound at 0.5 s; give all pods the same bounds"),
-    ],
-)
-def test_a_histogram_has_its_count_its_last_bucket_and_the_bound(lost: str, says: str) -> None:
-    parts = {"count": steady(), "0.5": steady(), "1.0": steady(), "+Inf": steady()}
-    targets = sources.targets_of((up(),), SCRAPE)
-    of = sources.sources_of("r", histogram(**parts), targets)
-    tally.check_histograms("r", of, (0.5, 1))
-    del parts[lost]
-    of = sources.sources_of("r", histogram(**parts), targets)
-    with pytest.raises(NotCountableError) as caught:
-        tally.check_histograms("r", of, (0.5, 1))
-    assert (str(caught.value), caught.value.patience) == (says, Patience.NONE)
+    parts = [part("count"), part("bucket", le="0.2"), part("bucket", le="+Inf")]
+    tally.check_histograms("t", of(parts), [0.2])
 
 
 # --- sources ---------------------------------------------------------------------------------------
 
 
-def check_twins(found: Sequence[Samples], scraped: Sequence[Samples]) -> None:
-    of = sources.sources_of("r", found, sources.targets_of(scraped, SCRAPE))
-    sources.check_no_twins("r", of)
-
-
-def shifted(samples: Samples, seconds: float, **labels: str) -> Samples:
-    later = tuple(at + seconds for at in samples.times)
-    return Samples({**samples.labels, **labels}, later, samples.values)
-
-
-@pytest.mark.parametrize(
-    ("labels", "says"),
-    [
-        ({"service": "canary"}, 'a as service="" and service="canary"'),
-        ({"prometheus_replica": "b"}, 'a as prometheus_replica="" and prometheus_replica="b"'),
-        ({"job": "pods"}, 'a as job="api" and job="pods"'),
-    ],
-)
-def test_one_address_is_one_source(labels: dict[str, str], says: str) -> None:
-    one = series(steady())
-    scraped = (up(), shifted(up(), 3, **labels))
-    with pytest.raises(NotCountableError) as caught:
-        check_twins([one, shifted(one, 3, **labels)], scraped)
-    assert f"counts one source twice: {says}" in str(caught.value)
-
-
-def test_one_address_after_the_other_is_one_target_renamed() -> None:
-    first, second = TIMES[:7], TIMES[7:]
-    found = [
-        Samples({**pod(), "status": "200"}, first, (1.0,) * 7),
-        Samples({**pod(service="x"), "status": "200"}, second, (1.0,) * 7),
-    ]
-    check_twins(found, (up(times=first), up(times=second, service="x")))
-
-
-@pytest.mark.parametrize(
-    ("start", "first", "twins"),
-    [(OLD, 1003.0, True), (OLD + 1, 1003.0, False), (OLD, 5000.0, False)],
-    ids=["one process", "two starts", "two counters"],
-)
-def test_one_process_behind_two_addresses_is_one_source(
-    start: float, first: float, *, twins: bool
-) -> None:
-    found = [series(steady()), shifted(series(steady(first=first)), 3, instance="service:80")]
-    scraped = (
-        up(),
-        shifted(up(), 3, instance="service:80"),
-        starts(dict.fromkeys(TIMES, OLD)),
-        shifted(starts(dict.fromkeys(TIMES, start)), 3, instance="service:80"),
-    )
-    if not twins:
-        check_twins(found, scraped)
-        return
-    with pytest.raises(NotCountableError, match="twice: a and service:80"):
-        check_twins(found, scraped)
-
-
-def test_the_newest_start_tells_that_two_addresses_lead_to_one_process() -> None:
-    before, moved = ({at: old if at < NEW else NEW for at in TIMES} for old in (OLD, OLD + 100))
-    found = [series(steady()), shifted(series(steady(first=1003.0)), 3, instance="service:80")]
-    other = (shifted(one, 3, instance="service:80") for one in (up(), starts(moved)))
-    scraped = (up(), starts(before), *other)
-    with pytest.raises(NotCountableError, match="twice: a and service:80"):
-        check_twins(found, scraped)
-
-
-def test_equal_values_of_unknown_processes_are_one_source() -> None:
-    with pytest.raises(NotCountableError, match="twice: a and b"):
-        check_twins([series(steady()), series(steady(), name="b")], (up(), up("b")))
-    check_twins([series(steady()), series(steady(99), name="b")], (up(), up("b")))
-    check_twins([series([5] * 14), series([5] * 14, name="b")], (up(), up("b")))
-
-
-@pytest.mark.parametrize(
-    ("labels", "says"),
-    [
-        ({"exported_instance": "x"}, "copies of another Prometheus's series"),
-        ({"job": "recorded"}, "no scraped target brings"),
-    ],
-)
-def test_copies_and_recorded_series_are_refused(labels: dict[str, str], says: str) -> None:
-    with pytest.raises(NotCountableError, match=says):
-        sources.sources_of(
-            "r", [shifted(series(steady()), 0, **labels)], sources.targets_of((up(),), SCRAPE)
-        )
-
-
-def test_every_target_brings_the_metric_to_its_newest_scrapes() -> None:
-    targets = sources.targets_of((up(), up("b")), SCRAPE)
-    both = [series(steady()), series(steady(), name="b")]
-    of = sources.sources_of("r", both, targets)
-    sources.check_all_bring("r", of, targets)
-    with pytest.raises(NotCountableError, match="b was scraped and exposed no r"):
-        sources.check_all_bring("r", sources.sources_of("r", both[:1], targets), targets)
-    old = Samples(both[1].labels, TIMES[:10], both[1].values[:10])
-    with pytest.raises(NotCountableError, match="its r end 40 s earlier"):
-        sources.check_all_bring("r", sources.sources_of("r", [both[0], old], targets), targets)
-
-
-def test_another_job_brings_the_metric_of_every_pod_or_of_none() -> None:
-    serving = sources.targets_of((up(pod="p"), up("b", pod="q")), SCRAPE)
-    mesh = sources.targets_of([up(job="mesh", pod=name) for name in "pq"], SCRAPE)
-    both = [series(steady(), job="mesh", pod=name) for name in "pq"]
-    sources.check_every_pod("r", sources.sources_of("r", both, mesh), serving)
-    with pytest.raises(NotCountableError, match="q of the release has no r, as other pods have"):
-        sources.check_every_pod("r", sources.sources_of("r", both[:1], mesh), serving)
-    ingress = sources.targets_of((up(job="ingress", pod="i"),), SCRAPE)
-    of = sources.sources_of("r", [series(steady(), job="ingress", pod="i")], ingress)
-    sources.check_every_pod("r", of, serving)
-
-
-@pytest.mark.parametrize(
-    ("scraped", "says"),
-    [
-        ((), "Prometheus scrapes no target of the release"),
-        ((up(times=TIMES[:8]),), "scraped the release 65 s ago"),
-        ((up(), up("b", failed=TIMES[-1:])), "can't scrape b of the release"),
-    ],
-    ids=["none", "stale", "down"],
-)
-def test_targets_that_do_not_serve_are_refused(scraped: tuple[Samples, ...], says: str) -> None:
-    with pytest.raises(NotCountableError, match=says):
-        sources.serving(sources.targets_of(scraped, SCRAPE), {"job": "api"}, SPAN)
-
-
 def test_a_target_that_is_gone_is_not_waited_for() -> None:
-    scraped = (up(), up("b", TIMES[:6]))
-    (left,) = sources.serving(sources.targets_of(scraped, SCRAPE), {"job": "api"}, SPAN)
+    (left,) = serving(up(), up("b", TIMES[:6]))
     assert left.name == "a"
 
 
@@ -529,6 +458,8 @@ def test_a_target_that_is_gone_is_not_waited_for() -> None:
     [
         pytest.param(TIMES[:6], "2", True, id="it left in the range"),
         pytest.param(TIMES[:3], "2", False, id="it left before"),
+        pytest.param((SPAN.begin - SCRAPE, SPAN.begin), "2", False, id="it left as it began"),
+        pytest.param((SPAN.begin, SPAN.begin + 1), "2", True, id="it left a second later"),
         pytest.param(TIMES, "2", False, id="it is there"),
         pytest.param(TIMES[:6], "", False, id="nobody says of which release"),
     ],
@@ -546,10 +477,42 @@ def test_labels_of_a_target_may_contradict_those_of_a_metric() -> None:
     assert not target.may_bear({"version": "2"})
 
 
-def test_the_most_events_a_second_are_the_same_where_scrapes_are_a_second_apart() -> None:
-    times = tuple(1060.0 + number for number in range(41))
-    jumps = Samples(series([1]).labels, times, tuple(1_500_000.0 * n for n in range(41)))
-    assert "1,500,000 events in 1 s" in str(refused([jumps], (up(times=times),)))
+def test_names_are_shown_up_to_three() -> None:
+    assert sources._list(["c", "a", "b"]) == "a, b, c"
+    assert sources._list(["d", "c", "a", "b"]) == "a, b, c and 1 more"
+
+
+FIVE, BETWEEN = [1.0, 2, 3, 4, 5], [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
+
+
+def a_source(totals: list[float], shift: float = 0.0, start: float | None = None) -> sources.Source:
+    (target,) = sources.targets_of(ONE, SCRAPE)
+    if start is not None:
+        target = dataclasses.replace(target, starts=((TIMES[0], start),))
+    return sources.Source(target, (shifted(series(totals), shift),))
+
+
+def test_five_totals_in_turn_tell_one_process_and_four_do_not() -> None:
+    assert sources._interlaced(a_source(FIVE), a_source(BETWEEN, 3)) is True
+    assert sources._interlaced(a_source(FIVE), a_source(BETWEEN[1:], 3)) is False
+
+
+@pytest.mark.parametrize(("apart", "same"), [(0.02, True), (0.03, False)])
+def test_starts_two_hundredths_of_a_second_apart_are_one_process(
+    apart: float, *, same: bool
+) -> None:
+    one, other = a_source(FIVE, start=0.0), a_source(BETWEEN, 3, start=apart)
+    assert sources._same_stream(one, other) is same
+
+
+def test_the_ends_of_what_a_source_went_through_are_left_out() -> None:
+    assert sources._values(a_source([0, 1, 1, 2, 3, 9])) == (1.0, 2.0, 3.0)
+
+
+def test_a_process_that_begins_anew_shows_its_first_value() -> None:
+    (target,) = sources.targets_of(ONE, SCRAPE)
+    fell = samples._growth(1050.0, 3.0, (1040.0, 9.0), None, (target, SPAN))
+    assert fell == samples.Growth(1050.0, 3.0, first=True, begins=False, fell=True)
 
 
 # --- whatever happens ------------------------------------------------------------------------------

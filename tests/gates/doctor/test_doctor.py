@@ -18,7 +18,7 @@ import yaml
 from gates.decide.catalogue import Row
 from gates.decide.outcome import Meaning
 from gates.doctor.look import diagnose, subject_of
-from gates.doctor.manners import ends_at, examine_secrets, examine_sections, examine_traffic
+from gates.doctor.own import ends_at, examine_secrets, examine_sections, examine_traffic
 from probes import grafana
 from probes.http import HttpAnswer, HttpTarget
 from probes.observation import Deadline

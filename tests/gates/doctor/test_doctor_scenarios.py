@@ -10,7 +10,7 @@ import yaml
 
 from gates.cli.doctor import summary
 from gates.doctor.look import Diagnosis, subject_of
-from gates.doctor.scenarios import examine_scenarios
+from gates.doctor.own import examine_scenarios
 from gates.load import ROOT, Checks, load_catalogue
 from steps.kit.findings import Finding, Level
 from tests.environments.files import SECRETS, loaded

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gates.doctor import guesses
+from gates.doctor import init_look as guesses
 
 
 def test_a_platforms_own_requests_come_before_those_of_its_tools() -> None:
