@@ -26,6 +26,7 @@ RULES = (
     "load/verdict/*.py",
     "steps/cluster/config_rules.py",
     "steps/data/*rules.py",
+    "steps/service/*rules.py",
     "steps/delivery/json_shapes.py",
     "steps/delivery/openapi.py",
     "steps/flags/changes.py",

@@ -73,6 +73,7 @@ from tests.load.verdict.values import (
 from tests.steps.data import said as data
 from tests.steps.delivery import test_openapi
 from tests.steps.kit import test_evidence
+from tests.steps.service import said as services
 
 FILE = pathlib.Path(__file__).with_name("said.json")
 SAID = json.loads(FILE.read_text(encoding="utf-8"))
@@ -411,6 +412,11 @@ CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "the schema": data.schema,
     "rows": data.rows,
     "connections": data.connections,
+    "servers": services.servers,
+    "vendors": services.vendors,
+    "tries": services.tries,
+    "FHIR": services.fhir,
+    "bodies": services.bodies,
     "a healthy generator": lambda: generator(valid_run()),
     "a sick generator": lambda: generator(SICK),
     "an unknown generator": lambda: generator(UNKNOWN),

@@ -254,25 +254,6 @@ def test_the_median_of_seven_latencies_decides_and_all_are_kept(
     assert len(check.noted()["eu"].observations) == 7
 
 
-@pytest.mark.parametrize(
-    ("latency", "says"),
-    [
-        ("3", "latency is text in quotes, wanted a number of milliseconds below 50"),
-        (None, "latency is null"),
-        (-5, "latency is negative"),
-        (True, "latency is true or false"),
-        ([3], "latency is a list"),
-        (10**400, "latency is beyond all bounds"),
-        ("nothing", "latency is missing"),
-    ],
-)
-def test_what_is_no_latency_is_named(tmp_path: pathlib.Path, latency: object, says: str) -> None:
-    mood = saying({"status": "healthy"}) if latency == "nothing" else body(latency=latency)
-    found = judged(tmp_path, mood, FAST)[1]
-    assert found.outcome is Outcome.FAIL
-    assert found.sentence.startswith(f"7 of 7 answers: {says}")
-
-
 def test_a_latency_is_not_believed_against_our_own_clock(tmp_path: pathlib.Path) -> None:
     def late(connection: socket.socket, over: threading.Event) -> None:
         over.wait(0.6)

@@ -10,12 +10,9 @@ import pytest
 
 from environments.yaml_file import ConfigurationError
 from gates.decide.outcome import Outcome
-from probes.http import HttpAnswer
 from sandbox.systems.service.fhir import FhirState, _statement
-from settings.service import IntegrationTry
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError
-from steps.service.rules import try_worked
 from tests.probes.servers import closed_port
 from tests.steps.network_platform import findings
 from tests.steps.patient_server import Answer, PatientServer
@@ -102,30 +99,6 @@ class TestTries:
         check = checked(TRIED)
         assert check.outcome("eu") == outcome
         assert says in "\n".join(findings(check))
-
-    @pytest.mark.parametrize(
-        ("content_type", "body", "outcomes"),
-        [
-            ("application/json", b"{}", ["PASS"]),
-            ("", b"", ["PASS"]),
-            ("application/json", b'{"ok": true, "error": null, "status": "done"}', ["PASS"]),
-            ("application/json", b'{"status": "FAILED"}', ["PASS", "INCONCLUSIVE"]),
-            ("application/json", b'{"success": false}', ["PASS", "INCONCLUSIVE"]),
-            ("application/json", b'{"errors": [{}]}', ["PASS", "INCONCLUSIVE"]),
-            ("text/html; charset=utf-8", b"<!doctype html>", ["PASS", "FAIL"]),
-            ("", b" <html></html>", ["PASS", "FAIL"]),
-        ],
-        ids=[
-            *("JSON", "nothing", "a good word", "a bad word", "no success", "errors"),
-            *("a page", "a page without its type"),
-        ],
-    )
-    def test_without_words_to_expect_a_page_for_people_is_still_no_answer(
-        self, content_type: str, body: bytes, outcomes: list[str]
-    ) -> None:
-        answer = HttpAnswer(200, {}, body, content_type, "1.1")
-        found = try_worked("payment try", answer, IntegrationTry(path="/pay"), unavailable=False)
-        assert [one.outcome.value for one in found] == outcomes
 
     def test_a_failed_try_names_the_vendor_behind_it_with_contact_and_sla(
         self, server: PatientServer, checked: Checked
