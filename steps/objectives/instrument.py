@@ -38,7 +38,6 @@ class UnfitError(Exception):
 class Fit:
     """An instrument that may be believed, and its time."""
 
-    target: probes.prometheus.PrometheusTarget
     server_time: dt.datetime
     started_at: dt.datetime
 
@@ -53,7 +52,7 @@ class Inspector:
         self._region = region
         self._section = need(platform.environment.settings.prometheus, "the section prometheus")
         self._keep = keep
-        self.target = platform.prometheus(region)
+        self._target = platform.prometheus(region)
 
     @property
     def job(self) -> str:
@@ -74,13 +73,13 @@ class Inspector:
     def inspect(self) -> Fit:
         """Return the instrument if it is alive and on time; else UnfitError."""
         observed = probes.prometheus.instrument(
-            self.target, deadline=self._platform.call_deadline()
+            self._target, deadline=self._platform.call_deadline()
         )
         self._keep(observed)
         if observed.value is None:
             raise UnfitError(failures.instrument_error("Prometheus", failures.failure_of(observed)))
         self._check_itself(observed.value)
-        return Fit(self.target, observed.value.server_time, observed.value.started_at)
+        return Fit(observed.value.server_time, observed.value.started_at)
 
     def value(self, query: str, at: dt.datetime | None, what: str) -> float | None:
         """Return the one number of a query, None where it is empty; raises UnfitError."""
@@ -101,14 +100,14 @@ class Inspector:
         wrong: they stay in the observation and change nothing.
         """
         observed = probes.prometheus.instant(
-            self.target, query, at=at, deadline=self._platform.call_deadline()
+            self._target, query, at=at, deadline=self._platform.call_deadline()
         )
         return self._believed(observed, what)
 
     def samples(self, query: str, at: dt.datetime, what: str) -> tuple[Samples, ...]:
         """Return the samples of a range selector, which came without warnings; raises UnfitError."""
         observed = probes.prometheus.samples(
-            self.target, query, at=at, deadline=self._platform.call_deadline()
+            self._target, query, at=at, deadline=self._platform.call_deadline()
         )
         found = self._believed(observed, what).series
         return tuple(Samples(one.labels, one.times, one.values) for one in found)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 
-import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
-from probes.kubernetes.objects import Traffic
-from probes.observation import Observation
 from steps.cluster.clusters import EACH, Clusters, unreadable
 from steps.kit.check import Check
 from steps.kit.expect import expect
@@ -102,14 +100,7 @@ def replicas_of(
         return Replicas(service, count, header)
     shared = clusters.shown_once(EACH, lambda one: one.server).get(region, ())
 
-    def ask() -> Observation[Traffic]:
-        return probes.kubernetes.traffic(
-            clusters.target(region),
-            cluster.namespace,
-            cluster.service,
-            deadline=clusters.platform.call_deadline(),
-        )
-
+    ask = functools.partial(clusters.traffic, region)
     observed = clusters.read(region, "replicas", ask) if wait else ask()
     check.observe(region, observed)
     if observed.value is None:

@@ -10,7 +10,7 @@ import pytest
 from settings.objectives import Objective
 from settings.storage import FileSystems
 from steps.kit.findings import Finding, Level, Subject
-from steps.objectives.doctor import Asker, Metrics, examine_storage
+from steps.objectives.doctor import Asker, examine_metric, examine_storage
 from tests.gates.decide.values import a_latency_objective
 from tests.probes.servers import closed_port
 from tests.steps.platforms import NOWHERE, a_platform
@@ -37,7 +37,7 @@ def examined(folder: pathlib.Path, server: ScriptedPrometheus, **traffic: str) -
         traffic=traffic,
     )
     subject = Subject(platform, release_known=True)
-    return Metrics(Asker(subject, "eu"), objective).examine()
+    return examine_metric(Asker(subject, "eu"), objective)
 
 
 def test_series_of_the_release_that_are_to_come_are_nothing_bad(

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import argparse
 import concurrent.futures
+import contextlib
 import dataclasses
 import datetime as dt
 import pathlib
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
 from gates.decide.judgement import Judgement
 from gates.decide.objective import judge_target
+from prove.instruments import prometheus
 from sandbox.core import binaries
 from sandbox.core.errors import SandboxError
 from settings.objectives import Objective
 from steps.objectives.counting import Counting, own_paths
 from steps.objectives.instrument import Inspector, UnfitError
 from tests.gates.decide.values import a_latency_objective, an_objective
-from tests.steps.exposed import CLOCK, SCRAPE_SECONDS, Exposed, Lines, scraped
+from tests.probes.servers import wait_until
 from tests.steps.platforms import a_platform, a_policy
 
+SCRAPE_SECONDS = 0.5
 WATCHED_SECONDS, LOOK_BACK_SECONDS = 11.0, 9.0
 RATE = 1000.0
 """Requests a second of each pod."""
@@ -29,6 +36,25 @@ TIMES = {"look_back": "9s", "wait_for_samples": "0s", "rollback": None}
 ERRORS = an_objective(check="IV-X-1", target={"budget": "0.1%"}, **TIMES)
 LATENCY = a_latency_objective(check="IV-X-1", bucket_bounds=[0.2, 1], **TIMES)
 ONE_POD = ({"instance": "pod-1"},)
+
+
+CLOCK = argparse.Namespace(began=0.0)
+"""When the platforms began; a start of a process is told in its time."""
+Lines = Mapping[str, float]
+"""Series as the text format writes them, and their values."""
+Exposes = Callable[[float], Lines]
+"""What a pod exposes so many seconds after the start; nothing: its scrape fails."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Exposed:
+    """One platform: its pods, what each exposes, and how Prometheus is told of them."""
+
+    exposes: Exposes
+    pods: tuple[Mapping[str, str], ...] = ({"instance": "pod-1"}, {"instance": "pod-2"})
+    """The labels of each target."""
+    second: Exposes | None = None
+    """What pod-2 exposes, where it is something else."""
 
 
 def requests(status: str, count: float, label: str = "status", **labels: str) -> Lines:
@@ -244,6 +270,66 @@ CASES = {
         Exposed(initialised, second=appears), "INCONCLUSIVE", "up to 90 of them together (pod-2)"
     ),
 }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    platforms: Mapping[str, Exposed]
+    began: float | None = None
+    asked = False
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        _, name, pod = self.path.split("/")
+        type(self).asked = True
+        platform = self.platforms[name]
+        exposes = (platform.second if pod == "pod-2" else None) or platform.exposes
+        lines = {} if self.began is None else exposes(time.time() - self.began)
+        text = "".join(f"{series} {value}\n" for series, value in lines.items())
+        body = text.encode()
+        self.send_response(200 if lines else 503)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its signature
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def scraped(platforms: Mapping[str, Exposed]) -> Iterator[tuple[str, float]]:
+    """Scrape these platforms, each in a job of its name; yield the Prometheus and when it began."""
+
+    class Handler(_Handler):
+        pass
+
+    Handler.platforms = platforms
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            jobs = [_job(name, one, server.server_port) for name, one in platforms.items()]
+            scrape = f"{SCRAPE_SECONDS * 1000:.0f}ms"
+            scraping = {"scrape_interval": scrape, "scrape_timeout": scrape}
+            with prometheus({"global": scraping, "scrape_configs": jobs}) as url:
+                # It takes Prometheus five seconds to find its targets.
+                wait_until(lambda: Handler.asked, "Prometheus scrapes")
+                CLOCK.began = Handler.began = time.time()
+                yield url, Handler.began
+        finally:
+            server.shutdown()
+
+
+def _job(name: str, platform: Exposed, port: int) -> dict[str, Any]:
+    return {
+        "job_name": name,
+        "static_configs": [
+            {
+                "targets": [f"127.0.0.1:{port}"],
+                "labels": {**labels, "__metrics_path__": f"/{name}/{labels['instance']}"},
+            }
+            for labels in platform.pods
+        ],
+    }
 
 
 @pytest.fixture(scope="module")

@@ -15,60 +15,52 @@ from steps.objectives import promql
 API = {"job": "api", "region": "eu"}
 
 
+MATCH = 'route!~"/metrics|/health.*"'
+
+
+def histogram_of(bound: float, matcher: str) -> tuple[str, str]:
+    both = f'__name__=~"d_(bucket|count)",le=~"{matcher}|\\\\+Inf|"'
+    return promql.histogram("d", API, [bound]), f'{{job="api",region="eu",{both}}}'
+
+
 @pytest.mark.parametrize(
-    ("labels", "text"),
+    ("query", "text"),
     [
-        ({}, "up{}"),
-        ({"b": "2", "a": "1"}, 'up{a="1",b="2"}'),
-        ({"path": 'say "hi"'}, r'up{path="say \"hi\""}'),
-        ({"path": "C:\\temp"}, r'up{path="C:\\temp"}'),
-        ({"path": '\\"'}, r'up{path="\\\""}'),
-        ({"path": "two\nlines"}, r'up{path="two\nlines"}'),
-        ({"path": 'x"} or vector(0) or up{a="'}, r'up{path="x\"} or vector(0) or up{a=\""}'),
+        (promql.selector("up", {}), "up{}"),
+        (promql.selector("up", {"b": "2", "a": "1"}), 'up{a="1",b="2"}'),
+        (promql.selector("up", {"path": 'say "hi"'}), r'up{path="say \"hi\""}'),
+        (promql.selector("up", {"path": "C:\\temp"}), r'up{path="C:\\temp"}'),
+        (promql.selector("up", {"path": '\\"'}), r'up{path="\\\""}'),
+        (promql.selector("up", {"path": "two\nlines"}), r'up{path="two\nlines"}'),
+        (
+            promql.selector("up", {"path": 'x"} or vector(0) or up{a="'}),
+            r'up{path="x\"} or vector(0) or up{a=\""}',
+        ),
+        (promql.selector("up", {"job": "api"}, MATCH), f'up{{job="api",{MATCH}}}'),
+        histogram_of(0.5, r"0\\.5"),
+        histogram_of(1.0, r"1(\\.0+)?"),
+        histogram_of(10, r"10(\\.0+)?"),
+        histogram_of(0.0025, r"0\\.0025"),
+        histogram_of(0.12345678, r"0\\.12345678"),
+        histogram_of(2.5e-05, r"2\\.5e\\-05"),
+        (promql.samples("up", 300), "up[300000ms]"),
+        (promql.samples("up", 0.2), "up[200ms]"),
+        (promql.samples("up", 0), "up[1ms]"),
+        (promql.samples("up", 19.9996), "up[20000ms]"),
+        (
+            promql.quantile("d", {"job": "api"}, 0.95, 60),
+            'histogram_quantile(0.95, sum by (le) (rate(d_bucket{job="api"}[60000ms])))',
+        ),
+        (
+            promql.bounds("took", {"job": "api"}, 3),
+            'count by (le) (present_over_time(took_bucket{job="api"}[3000ms]))',
+        ),
     ],
     ids=str,
 )
-def test_a_selector_quotes_its_values(labels: dict[str, str], text: str) -> None:
-    assert promql.selector("up", labels) == text
-
-
-@pytest.mark.parametrize(
-    ("bound", "matcher"),
-    [
-        (0.5, r"0\\.5"),
-        (1, r"1(\\.0+)?"),
-        (1.0, r"1(\\.0+)?"),
-        (10, r"10(\\.0+)?"),
-        (0.0025, r"0\\.0025"),
-        (0.12345678, r"0\\.12345678"),
-        (2.5e-05, r"2\\.5e\\-05"),
-    ],
-)
-def test_a_bound_is_matched_in_every_way_that_prometheus_writes_it(
-    bound: float, matcher: str
-) -> None:
-    assert f'__name__=~"d_(bucket|count)",le=~"{matcher}|\\\\+Inf|"' in promql.histogram(
-        "d", API, [bound]
-    )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(300, "up[300000ms]"), (0.2, "up[200ms]"), (0, "up[1ms]"), (19.9996, "up[20000ms]")],
-)
-def test_a_range_is_in_milliseconds_and_never_empty(seconds: float, text: str) -> None:
-    assert promql.samples("up", seconds) == text
-
-
-def test_matchers_are_taken_as_they_are_written() -> None:
-    match = 'route!~"/metrics|/health.*"'
-    assert promql.selector("up", {"job": "api"}, match) == f'up{{job="api",{match}}}'
-
-
-def test_a_quantile_keeps_le_and_rates_first() -> None:
-    assert promql.quantile("d", {"job": "api"}, 0.95, 60) == (
-        'histogram_quantile(0.95, sum by (le) (rate(d_bucket{job="api"}[60000ms])))'
-    )
+def test_a_query_is_this_text(query: str, text: str) -> None:
+    """Values are quoted, each spelling of a bound is matched, ranges are whole and never empty."""
+    assert query == text
 
 
 # --- the same texts, evaluated by a real Prometheus ------------------------------------------------
@@ -178,9 +170,3 @@ def test_prometheus_evaluates_it_so(
         env={**os.environ, **promtool.environment},
     )
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_bounds_are_those_of_recent_scrapes_and_not_of_five_minutes_ago() -> None:
-    assert promql.bounds("took", {"job": "api"}, 3) == (
-        'count by (le) (present_over_time(took_bucket{job="api"}[3000ms]))'
-    )
