@@ -15,6 +15,7 @@ from tests.gates.decide.values import a_latency_objective
 from tests.probes.servers import closed_port
 from tests.steps.platforms import NOWHERE, a_platform
 from tests.steps.scripted_prometheus import ONE, ScriptedPrometheus, scripted_prometheus
+from tests.tables import cases
 
 METRIC = {"name": "seconds", "labels": {"job": "clinic", "version": "{release}"}}
 
@@ -64,9 +65,7 @@ def test_a_metric_that_no_release_has_is_not_to_come(
     assert examined(tmp_path, prometheus).level is Level.BAD
 
 
-@pytest.mark.parametrize(
-    ("at_least", "level"), [(1, Level.OK), (2, Level.BAD)], ids=["all of them", "one is missing"]
-)
+@cases("at_least level", {"all of them": (1, Level.OK), "one is missing": (2, Level.BAD)})
 def test_file_systems_that_nobody_measures_are_told(
     tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, at_least: int, level: Level
 ) -> None:

@@ -8,25 +8,22 @@ import socket
 import threading
 from collections.abc import Sequence
 
-import pytest
-
 from settings.objectives import Prometheus
 from steps.kit.findings import Level, Subject
 from steps.objectives.doctor import examine_prometheus
 from tests.probes.servers import answer, closed_port, serving
 from tests.steps.platforms import NOWHERE, a_platform
 from tests.steps.scripted_prometheus import ONE, scripted_prometheus
+from tests.tables import cases
 
 
-@pytest.mark.parametrize(
-    ("starts", "split"),
-    [
-        pytest.param(
-            [b"1.7959e+09", b"1795900003.5"], True, id="workers with counters of their own"
-        ),
-        pytest.param([b"1795900003.5"], False, id="one process"),
-        pytest.param([], False, id="no start is told"),
-    ],
+@cases(
+    "starts split",
+    {
+        "workers with counters of their own": ([b"1.7959e+09", b"1795900003.5"], True),
+        "one process": ([b"1795900003.5"], False),
+        "no start is told": ([], False),
+    },
 )
 def test_workers_that_are_scraped_in_one_place(
     tmp_path: pathlib.Path, starts: Sequence[bytes], *, split: bool

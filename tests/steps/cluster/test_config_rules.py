@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import pytest
-
 from probes.kubernetes import reading
 from probes.kubernetes.objects import ConfigMap
-from steps.cluster.config_rules import ConfigBefore, change
-from tests.probes.test_kubernetes_reading import model
+from steps.cluster.config_rules import ConfigBefore, change, content, in_force, restarted
+from steps.cluster.rules import Look
+from steps.kit.settling import Settled
+from tests.steps.cluster.test_rules import SECTION, a_look, model, settled
+from tests.tables import cases
 
 OLD = {"LOG_LEVEL": "info", "BOOKING_WINDOW_DAYS": "60"}
 NEW = {**OLD, "BOOKING_WINDOW_DAYS": "90"}
@@ -59,22 +61,22 @@ THERE_AND_BACK = a_config_map(
 FINE, EARLY, DOUBT = "fine", "too early", "doubtful"
 
 
-@pytest.mark.parametrize(
-    ("now", "before", "began", "said"),
-    [
-        pytest.param(UPDATED, BEFORE, 25, FINE, id="began after the change"),
-        pytest.param(UPDATED, BEFORE, 15, EARLY, id="began before the change"),
-        pytest.param(UPDATED, None, 15, EARLY, id="without a baseline the managers' times decide"),
-        pytest.param(SAME, BEFORE, 5, FINE, id="nothing changed"),
-        pytest.param(LABELLED, BEFORE, 5, FINE, id="an apply changed a label alone"),
-        pytest.param(LABELLED, BEFORE, 15, FINE, id="and the pods began since the baseline"),
-        pytest.param(KEY_REMOVED, BEFORE, 5, EARLY, id="a key was removed, which leaves no time"),
-        pytest.param(KEY_REMOVED, BEFORE, 15, DOUBT, id="before or after the pods began"),
-        pytest.param(THERE_AND_BACK, BEFORE, 5, FINE, id="a value was patched there and back"),
-        pytest.param(THERE_AND_BACK, BEFORE, 15, DOUBT, id="and the pods began in between"),
-        pytest.param(THERE_AND_BACK, BEFORE, 25, FINE, id="or after it"),
-        pytest.param(a_config_map(OLD), None, 15, DOUBT, id="nobody says when"),
-    ],
+@cases(
+    "now before began said",
+    {
+        "began after the change": (UPDATED, BEFORE, 25, FINE),
+        "began before the change": (UPDATED, BEFORE, 15, EARLY),
+        "without a baseline the managers' times decide": (UPDATED, None, 15, EARLY),
+        "nothing changed": (SAME, BEFORE, 5, FINE),
+        "an apply changed a label alone": (LABELLED, BEFORE, 5, FINE),
+        "and the pods began since the baseline": (LABELLED, BEFORE, 15, FINE),
+        "a key was removed, which leaves no time": (KEY_REMOVED, BEFORE, 5, EARLY),
+        "before or after the pods began": (KEY_REMOVED, BEFORE, 15, DOUBT),
+        "a value was patched there and back": (THERE_AND_BACK, BEFORE, 5, FINE),
+        "and the pods began in between": (THERE_AND_BACK, BEFORE, 15, DOUBT),
+        "or after it": (THERE_AND_BACK, BEFORE, 25, FINE),
+        "nobody says when": (a_config_map(OLD), None, 15, DOUBT),
+    },
 )
 def test_who_began_when_has_what_it_holds(
     now: ConfigMap, before: ConfigBefore | None, began: int, said: str
@@ -104,3 +106,115 @@ def test_no_value_is_in_the_digests() -> None:
     assert FIRST.digest == SAME.digest != UPDATED.digest
     assert FIRST.digest.startswith("sha256:")
     assert "info" not in str(FIRST.facts())
+
+
+# --- and what is said of the release's pods ---------------------------------------------------------
+
+APPLIED_LATELY = a_config_map(SECTION.config, (APPLIED, 20, tuple(SECTION.config)))
+
+
+def seen(began: int | None = 25, **pods: Any) -> Settled[Look]:
+    """Return three pods of the release that were made and began in this minute and read the ConfigMap."""
+    look = a_look()
+    started = None if began is None else at(began)
+    (container,) = look.own_pods[0].containers
+    told: dict[str, Any] = {
+        "created_at": at(began or 25),
+        "config_maps": frozenset({SECTION.config_map}),
+        "containers": (dataclasses.replace(container, started_at=started),),
+        **pods,
+    }
+    changed = tuple(dataclasses.replace(one, **told) for one in look.workload.pods)
+    workload = dataclasses.replace(look.workload, pods=changed)
+    return settled(dataclasses.replace(look, workload=workload))
+
+
+OTHER_VALUE = a_config_map({**SECTION.config, "LOG_LEVEL": "sentinel-9f2"}, (APPLIED, 20, ()))
+NOBODY_SAYS_WHEN = a_config_map(SECTION.config)
+RESTARTED, IN_FORCE = "restart of v1.2.0: ", "configuration of v1.2.0: "
+
+
+@cases(
+    "pods now replaced started",
+    {
+        "well": (
+            seen(),
+            APPLIED_LATELY,
+            "PASS: 3 pods replaced since the configuration changed",
+            "PASS: 3 pods started with it",
+        ),
+        "too early": (
+            seen(15),
+            APPLIED_LATELY,
+            "FAIL: 3 of 3 pods are older than the change at 22:20:00 UTC",
+            "FAIL: 3 of 3 containers started before the change at 22:20:00 UTC",
+        ),
+        "nobody says when it changed": (
+            seen(),
+            NOBODY_SAYS_WHEN,
+            "INCONCLUSIVE: 3 of 3 pods may have started with other values",
+            "INCONCLUSIVE: 3 of 3 pods may have started with other values",
+        ),
+        "another value": (
+            seen(),
+            OTHER_VALUE,
+            "FAIL: unified-health-config does not hold the wanted configuration, so no pod can have it",
+            "FAIL: unified-health-config does not hold the wanted configuration, so no pod can have it",
+        ),
+        "a pod is not ready": (
+            seen(ready=False),
+            APPLIED_LATELY,
+            "FAIL: api-7d9-0 runs and is not ready",
+            "FAIL: api-7d9-0 runs and is not ready",
+        ),
+        "no pod of the release": (
+            seen(workload=""),
+            APPLIED_LATELY,
+            "FAIL: no pod of the release is there",
+            "FAIL: no pod of the release is there",
+        ),
+        "the ConfigMap is not read": (
+            seen(config_maps=frozenset()),
+            APPLIED_LATELY,
+            "PASS: 3 pods replaced since the configuration changed",
+            "FAIL: api-7d9-0 does not read unified-health-config",
+        ),
+        "the container does not run": (
+            seen(None),
+            APPLIED_LATELY,
+            "PASS: 3 pods replaced since the configuration changed",
+            "FAIL: api-7d9-0: no container api runs",
+        ),
+        "no pod has the container": (
+            seen(containers=()),
+            APPLIED_LATELY,
+            "PASS: 3 pods replaced since the configuration changed",
+            "INCONCLUSIVE: no pod has a container api; is kubernetes.container right?",
+        ),
+    },
+)
+def test_the_releases_pods_have_what_the_config_map_holds(
+    pods: Settled[Look], now: ConfigMap, replaced: str, started: str
+) -> None:
+    for judge, subject, wanted in (
+        (restarted, RESTARTED, replaced),
+        (in_force, IN_FORCE, started),
+    ):
+        found = judge(pods, now, change(now, None))
+        said = f"{found.outcome}: {found.sentence.removeprefix(subject)}"
+        assert said.startswith(wanted), said
+
+
+@cases(
+    "now outcome says",
+    {
+        "all of it": (APPLIED_LATELY, "PASS", f"all {len(SECTION.config)} wanted keys"),
+        "another value": (OTHER_VALUE, "FAIL", "LOG_LEVEL is “"),
+        "a missing key": (a_config_map({}), "FAIL", "is missing"),
+        "none": (dataclasses.replace(NOBODY_SAYS_WHEN, found=False), "FAIL", "it is not there"),
+    },
+)
+def test_the_config_map_holds_what_is_wanted(now: ConfigMap, outcome: str, says: str) -> None:
+    found = content(SECTION, now)
+    assert (found.outcome, says in found.sentence) == (outcome, True), found.sentence
+    assert "sentinel" not in str(found)

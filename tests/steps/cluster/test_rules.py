@@ -22,6 +22,7 @@ from steps.cluster.clusters import Clusters
 from steps.cluster.rules import Look
 from steps.kit.settling import Ended, Progress, Settled
 from tests.steps.cluster_platform import a_cluster_platform, section
+from tests.tables import cases
 
 Json = dict[str, Any]
 NEW, OLD = "v1.2.0", "v1.1.0"
@@ -212,88 +213,75 @@ def test_what_is_well_passes(look: Look) -> None:
     assert not_passed(look) == {}
 
 
-@pytest.mark.parametrize(
-    ("look", "wrong", "says"),
-    [
-        pytest.param(
+@cases(
+    "look wrong says",
+    {
+        "a job's pod behind the Service": (
             a_look(*THREE, A_JOBS),
             fails("way", "kept"),
             "1 ready endpoint is run by Job migrate",
-            id="a job's pod behind the Service",
         ),
-        pytest.param(
+        "a job's pod does not make up for one that is missing": (
             a_look(*THREE[:2], A_JOBS),
             fails("pods", "way", "kept", progress="MOVING"),
             "2 ready, wanted at least 3",
-            id="a job's pod does not make up for one that is missing",
         ),
-        pytest.param(
+        "pods that are not listed yet are waited for; traffic needs as many as run normally": (
             a_look(*THREE[:1]),
             fails("pods", "way", "kept", progress="MOVING"),
             "1 ready, wanted at least 3",
-            id="pods that are not listed yet are waited for; traffic needs as many as run normally",
         ),
-        pytest.param(
+        "who relabels a pod does not change what runs in it": (
             a_look(*RELABELLED, sets=BOTH_SETS),
             fails("pods", "images", "way", progress="MOVING"),
             "",
-            id="who relabels a pod does not change what runs in it",
         ),
-        pytest.param(
+        "kubectl delete deployment --cascade=orphan leaves pods of nobody": (
             a_look(runs=[], sets=[a_set(owner="")]),
             fails("rollout", "pods", "images", "way", "kept", progress="BROKEN"),
             "there is no Deployment of v1.2.0",
-            id="kubectl delete deployment --cascade=orphan leaves pods of nobody",
         ),
-        pytest.param(
+        "an evicted pod was replaced and holds nothing up": (
             a_look(*THREE, a_pod("api-7d9-9", **OVER, reason="Evicted"), served=THREE),
             fails("failed"),
             "api-7d9-9 has failed (Evicted) and was replaced",
-            id="an evicted pod was replaced and holds nothing up",
         ),
-        pytest.param(
+        "a StatefulSet whose partition holds pods back": (
             a_look(*OF_A_SET, stateful=[a_stateful_set(updated=1)]),
             fails("rollout", progress="MOVING"),
             "",
-            id="a StatefulSet whose partition holds pods back",
         ),
-        pytest.param(
+        "an old pod behind a Service that selects no version": (
             a_look(*THREE, BEFORE[0], sets=BOTH_SETS, selector={"app": "api"}),
             fails("way"),
             "1 ready endpoint is of v1.1.0",
-            id="an old pod behind a Service that selects no version",
         ),
-        pytest.param(
+        "slices that outlive their Service": (
             a_look(found=False, selector={}),
             fails("way", "kept"),
             "there is no Service",
-            id="slices that outlive their Service",
         ),
-        pytest.param(
+        "a Service that publishes pods which are not ready": (
             a_look(*THREE, a_pod("api-7d9-9", ready=False), publishes_unready=True),
             fails("pods", "way", "kept", progress="MOVING"),
             "not Ready, though the Service says so (it has publishNotReadyAddresses)",
-            id="a Service that publishes pods which are not ready",
         ),
-        pytest.param(
+        "a pod that ends": (
             a_look(*THREE, a_pod("api-7d9-9", deleted="2026-01-31T22:10:00Z")),
             fails("way", "kept"),
             "of v1.2.0 and ending",
-            id="a pod that ends",
         ),
-        pytest.param(
+        "a sidecar that restarted": (
             a_look(*THREE[:2], with_init(1, running={"startedAt": "2026-01-31T22:00:00Z"})),
             fails("restarts"),
             "",
-            id="a sidecar that restarted",
         ),
-        pytest.param(
+        "an init container that waits by failing gets its time": (
             a_look(*THREE[:2], with_init(3, waiting={"reason": "CrashLoopBackOff"})),
             fails("pods", "restarts", "way", "kept", progress="MOVING"),
             "",
-            id="an init container that waits by failing gets its time",
         ),
-        pytest.param(
+        "a pod that found no node has started nothing": (
             a_look(
                 *THREE[:2],
                 a_pod(
@@ -307,33 +295,28 @@ def test_what_is_well_passes(look: Look) -> None:
             ),
             fails("pods", "images", "way", "kept", progress="MOVING"),
             "api-7d9-2 is Pending (Unschedulable)",
-            id="a pod that found no node has started nothing",
         ),
-        pytest.param(
+        "paused before it was complete": (
             a_look(runs=[a_deployment(updated=1, paused=True)]),
             fails("rollout", progress="BROKEN"),
             "is paused before it is complete",
-            id="paused before it was complete",
         ),
-        pytest.param(
+        "another digest": (
             a_look(*THREE[:2], a_pod("x", image=f"r.example/api@{OTHER}")),
             fails("images"),
             "released sha256:111111111111…",
-            id="another digest",
         ),
-        pytest.param(
+        "a runtime that tells no digest decides nothing": (
             a_look(*THREE[:2], a_pod("x", image="x")),
             {"images": "INCONCLUSIVE"},
             "by no registry's digest",
-            id="a runtime that tells no digest decides nothing",
         ),
-        pytest.param(
+        "a container that does not run": (
             a_look(*THREE[:2], a_pod("x", image="", ready=False)),
             fails("pods", "images", "way", "kept", progress="MOVING"),
             "runs nothing yet that could be compared",
-            id="a container that does not run",
         ),
-    ],
+    },
 )
 def test_what_is_not_well_is_said(look: Look, wrong: dict[str, str], says: str) -> None:
     found = not_passed(look)
@@ -341,17 +324,17 @@ def test_what_is_not_well_is_said(look: Look, wrong: dict[str, str], says: str) 
     assert says in str(found)
 
 
-@pytest.mark.parametrize(
-    ("served", "selected", "means"),
-    [
-        pytest.param(BEFORE, OLD, Meaning.HOLD, id="the version before: nothing is live"),
-        pytest.param([], OLD, None, id="nobody"),
-        pytest.param(BEFORE[:1], OLD, None, id="too few"),
-        pytest.param([*BEFORE, THREE[0]], OLD, None, id="the release beside"),
-        pytest.param(BEFORE, NEW, None, id="the version before, although the release is selected"),
-        pytest.param([*BEFORE, *THREE], None, None, id="whatever there is"),
-        pytest.param(THREE, "v9", None, id="pods of another version than the selected one"),
-    ],
+@cases(
+    "served selected means",
+    {
+        "the version before: nothing is live": (BEFORE, OLD, Meaning.HOLD),
+        "nobody": ([], OLD, None),
+        "too few": (BEFORE[:1], OLD, None),
+        "the release beside": ([*BEFORE, THREE[0]], OLD, None),
+        "the version before, although the release is selected": (BEFORE, NEW, None),
+        "whatever there is": ([*BEFORE, *THREE], None, None),
+        "pods of another version than the selected one": (THREE, "v9", None),
+    },
 )
 def test_whether_a_missed_switch_rolls_back_depends_on_who_answers(
     served: list[Json], selected: str | None, means: Meaning | None
@@ -362,10 +345,10 @@ def test_whether_a_missed_switch_rolls_back_depends_on_who_answers(
     assert {one.means for one in found if one.outcome is Outcome.FAIL} == {means}
 
 
-@pytest.mark.parametrize(
-    ("look", "live", "state", "says"),
-    [
-        pytest.param(
+@cases(
+    "look live state says",
+    {
+        "another app's": (
             a_look(
                 *THREE,
                 served=[a_pod(f"web-{n}", "ReplicaSet web-1") for n in range(4)],
@@ -374,26 +357,21 @@ def test_whether_a_missed_switch_rolls_back_depends_on_who_answers(
             (),
             Progress.BROKEN,
             "leads to no pod of the app, but to others such as web-0",
-            id="another app's",
         ),
-        pytest.param(
+        "of no Service": (
             a_look(found=False, selector={}),
             (),
             Progress.BROKEN,
             f"there is no Service {cluster.SERVICE}",
-            id="of no Service",
         ),
-        pytest.param(
-            a_look(served=[]), (), Progress.MOVING, "no pod is ready behind", id="nobody's"
-        ),
-        pytest.param(
+        "nobody's": (a_look(served=[]), (), Progress.MOVING, "no pod is ready behind"),
+        "of the version that its owner has, whoever relabels a pod": (
             a_look(*RELABELLED, sets=BOTH_SETS),
             (OLD,),
             Progress.BROKEN,
             "there is no Deployment of v1.1.0, only of v1.2.0",
-            id="of the version that its owner has, whoever relabels a pod",
         ),
-    ],
+    },
 )
 def test_what_has_the_traffic(
     look: Look, live: tuple[str, ...], state: Progress, says: str
@@ -453,17 +431,17 @@ def test_a_pod_whose_container_does_not_run_has_not_read_its_configuration() -> 
     assert list(config_rules.started(pods, API)) == [one.name]
 
 
-@pytest.mark.parametrize(
-    ("counts", "undecided"),
-    [
-        pytest.param(LogLevels(40, 0, {}, 2, ()), False, id="all tell something"),
-        pytest.param(LogLevels(20, 0, {}, 1, ("two",)), True, id="one has no log"),
-        pytest.param(LogLevels(0, 0, {}, 2, ()), True, id="none says anything"),
-        pytest.param(LogLevels(40, 0, {}, 2, (), ("two",)), True, id="longer than what is read"),
-        pytest.param(LogLevels(40, 0, {}, 2, (), (), 0, 38), True, id="no line has a level"),
-        pytest.param(LogLevels(40, 0, {}, 2, (), (), 0, 2), False, id="plain lines and some JSON"),
-        pytest.param(LogLevels(40, 0, {}, 2, (), (), 1, 38), False, id="some lines have one"),
-    ],
+@cases(
+    "counts undecided",
+    {
+        "all tell something": (LogLevels(40, 0, {}, 2, ()), False),
+        "one has no log": (LogLevels(20, 0, {}, 1, ("two",)), True),
+        "none says anything": (LogLevels(0, 0, {}, 2, ()), True),
+        "longer than what is read": (LogLevels(40, 0, {}, 2, (), ("two",)), True),
+        "no line has a level": (LogLevels(40, 0, {}, 2, (), (), 0, 38), True),
+        "plain lines and some JSON": (LogLevels(40, 0, {}, 2, (), (), 0, 2), False),
+        "some lines have one": (LogLevels(40, 0, {}, 2, (), (), 1, 38), False),
+    },
 )
 def test_a_log_that_is_not_there_or_empty_shows_nothing(
     counts: LogLevels, *, undecided: bool

@@ -118,22 +118,6 @@ def in_turn(seconds: float) -> Lines:
     }
 
 
-def in_turn_unnamed(seconds: float) -> Lines:
-    return requests("200", 400 * (int(seconds * 2) % 2) + 20 * seconds)
-
-
-def steps_back(seconds: float) -> Lines:
-    return requests("200", 6_000_000 - 100 * int(seconds / 2) + seconds)
-
-
-def stops(seconds: float) -> Lines:
-    return requests("200", RATE * min(seconds, 7.0))
-
-
-def only_scrapes(seconds: float) -> Lines:
-    return requests("200", seconds / SCRAPE_SECONDS)
-
-
 def scrapes_and_probes(seconds: float) -> Lines:
     return {
         **requests("200", 1000 * seconds, route="/metrics"),
@@ -153,10 +137,6 @@ def restarts(seconds: float) -> Lines:
 
 def falls(seconds: float) -> Lines:
     return requests("200", RATE * (seconds if seconds < 8 else seconds - 8))
-
-
-def falls_without_a_start(seconds: float) -> Lines:
-    return {**falls(seconds), **started(1)}
 
 
 def appears(seconds: float) -> Lines:
@@ -242,26 +222,34 @@ CASES = {
     ),
     "workers-in-turn": Case(Exposed(in_turn, ONE_POD), "INCONCLUSIVE", "split over workers"),
     "workers-in-turn-unnamed": Case(
-        Exposed(in_turn_unnamed, ONE_POD), "INCONCLUSIVE", "split over workers"
+        Exposed(lambda at: requests("200", 400 * (int(at * 2) % 2) + 20 * at), ONE_POD),
+        "INCONCLUSIVE",
+        "split over workers",
     ),
     "counter-that-steps-back": Case(
-        Exposed(steps_back, ONE_POD), "INCONCLUSIVE", "without a restart"
+        Exposed(lambda at: requests("200", 6_000_000 - 100 * int(at / 2) + at), ONE_POD),
+        "INCONCLUSIVE",
+        "without a restart",
     ),
     "a-pod-without-the-metric": Case(
         Exposed(initialised, second=lambda _: {"other_metric": 1}),
         "INCONCLUSIVE",
         "pod-2 was scraped and exposed no requests",
     ),
-    "traffic-stopped": Case(Exposed(stops), "INCONCLUSIVE", "no events since"),
+    "traffic-stopped": Case(
+        Exposed(lambda at: requests("200", RATE * min(at, 7.0))), "INCONCLUSIVE", "no events since"
+    ),
     "nothing-but-scrapes": Case(
-        Exposed(only_scrapes, ONE_POD), "INCONCLUSIVE", "may all be scrapes and health probes"
+        Exposed(lambda at: requests("200", at / SCRAPE_SECONDS), ONE_POD),
+        "INCONCLUSIVE",
+        "may all be scrapes and health probes",
     ),
     "scrapes-and-probes-by-route": Case(
         Exposed(scrapes_and_probes), "INCONCLUSIVE", "no events, none failed"
     ),
     "a-restart": Case(Exposed(restarts, ONE_POD), "FAIL", "% of"),
     "a-fall-without-a-restart": Case(
-        Exposed(falls_without_a_start, ONE_POD), "INCONCLUSIVE", "did not change"
+        Exposed(lambda at: {**falls(at), **started(1)}, ONE_POD), "INCONCLUSIVE", "did not change"
     ),
     "a-fall-of-unknown-cause": Case(
         Exposed(falls, ONE_POD), "INCONCLUSIVE", "exposes no process_start_time_seconds"

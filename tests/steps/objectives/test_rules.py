@@ -13,6 +13,7 @@ from steps.kit.findings import Level
 from steps.objectives.doctor import examine_overlaps
 from steps.objectives.rules import overlaps, room_on
 from tests.environments.files import SECRETS, VALID, loaded
+from tests.tables import cases
 
 ONE = "http://prometheus.eu.clinic.example:9090"
 ONE_FOR_BOTH = VALID.replace("http://prometheus.us.clinic.example:9090", f"{ONE}/")
@@ -26,32 +27,29 @@ def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-@pytest.mark.parametrize(
-    ("content", "regions", "parted"),
-    [
-        pytest.param(VALID, BOTH, True, id="each its own Prometheus"),
-        pytest.param(ONE_FOR_BOTH, BOTH, True, id="one, and different values of one label"),
-        pytest.param(ALIKE, BOTH, False, id="one, and the same labels"),
-        pytest.param(
+@cases(
+    "content regions parted",
+    {
+        "each its own Prometheus": (VALID, BOTH, True),
+        "one, and different values of one label": (ONE_FOR_BOTH, BOTH, True),
+        "one, and the same labels": (ALIKE, BOTH, False),
+        "one by two spellings, and the same labels": (
             ALIKE.replace(f"{ONE}/", "http://Prometheus.EU.clinic.example.:9090"),
             BOTH,
             False,
-            id="one by two spellings, and the same labels",
         ),
-        pytest.param(ALIKE, ("us",), True, id="the same labels, but asked alone"),
-        pytest.param(
+        "the same labels, but asked alone": (ALIKE, ("us",), True),
+        "one, and the labels of one select the other's series too": (
             ONE_FOR_BOTH.replace("labels: {region: us}", "labels: {}"),
             BOTH,
             False,
-            id="one, and the labels of one select the other's series too",
         ),
-        pytest.param(
+        "one, and labels that a series may have both": (
             ONE_FOR_BOTH.replace("labels: {region: us}", "labels: {cluster: us}"),
             BOTH,
             False,
-            id="one, and labels that a series may have both",
         ),
-    ],
+    },
 )
 def test_regions_of_one_run_are_told_apart(
     tmp_path: pathlib.Path, content: str, regions: tuple[str, ...], *, parted: bool
@@ -72,30 +70,27 @@ def shares(*values: float) -> list[Series]:
     return [Series({"instance": f"node-{n}"}, value) for n, value in enumerate(values)]
 
 
-@pytest.mark.parametrize(
-    ("values", "outcome", "says"),
-    [
-        ((0.5, 0.151), Outcome.PASS, "instance node-1 has 15.1% free"),
-        ((0.5, 0.149), Outcome.FAIL, "instance node-1 has 14.9% free"),
-        ((0.15, 0.15), Outcome.PASS, "wanted at least 15%"),
-        ((0.5, -0.01), Outcome.FAIL, "-1.0% free"),
-        ((0.5,), Outcome.INCONCLUSIVE, "1 are measured, there are at least 2"),
-        ((), Outcome.INCONCLUSIVE, "0 are measured"),
-        ((0.5, float("nan")), Outcome.INCONCLUSIVE, "nan of itself"),
-        ((0.5, float("inf")), Outcome.INCONCLUSIVE, "are available and size the right metrics"),
-        ((0.5, 1.6), Outcome.INCONCLUSIVE, "1.6 of itself"),
-    ],
-    ids=[
-        "room enough",
-        "one is nearly full",
-        "just enough",
-        "more used than there is",
-        "one is not measured",
-        "none is measured",
-        "of no size",
-        "of size zero",
-        "the two metrics swapped",
-    ],
+@cases(
+    "values outcome says",
+    {
+        "room enough": ((0.5, 0.151), Outcome.PASS, "instance node-1 has 15.1% free"),
+        "one is nearly full": ((0.5, 0.149), Outcome.FAIL, "instance node-1 has 14.9% free"),
+        "just enough": ((0.15, 0.15), Outcome.PASS, "wanted at least 15%"),
+        "more used than there is": ((0.5, -0.01), Outcome.FAIL, "-1.0% free"),
+        "one is not measured": (
+            (0.5,),
+            Outcome.INCONCLUSIVE,
+            "1 are measured, there are at least 2",
+        ),
+        "none is measured": ((), Outcome.INCONCLUSIVE, "0 are measured"),
+        "of no size": ((0.5, float("nan")), Outcome.INCONCLUSIVE, "nan of itself"),
+        "of size zero": (
+            (0.5, float("inf")),
+            Outcome.INCONCLUSIVE,
+            "are available and size the right metrics",
+        ),
+        "the two metrics swapped": ((0.5, 1.6), Outcome.INCONCLUSIVE, "1.6 of itself"),
+    },
 )
 def test_the_fullest_file_system_decides(
     values: tuple[float, ...], outcome: Outcome, says: str
