@@ -114,13 +114,10 @@ def _red(verdict: Verdict, red: RedCheck) -> Iterator[str]:
 
 def _same(reasons: Iterable[Reason]) -> list[tuple[Reason, list[str]]]:
     """Put regions that found the same together; each region's own queries stay apart."""
-    found: dict[tuple[str, str, str | None], tuple[Reason, list[str]]] = {}
-    for reason in reasons:
-        key = (reason.outcome, reason.sentence, reason.region if _asked(reason) else None)
-        _, regions = found.setdefault(key, (reason, []))
-        if reason.region is not None:
-            regions.append(reason.region)
-    return list(found.values())
+    return words.together(
+        reasons,
+        lambda one: (one.outcome, one.sentence, one.region if _asked(one) else None),
+    )
 
 
 def _asked(reason: Reason) -> bool:

@@ -40,6 +40,12 @@ class KeyFigure:
     samples: str
 
     @property
+    def cells(self) -> tuple[str, ...]:
+        """Return it all as a row of a table."""
+        proved = (f"≤ {self.bound}", self.budget, self.samples)
+        return (self.check, self.region, self.shown, self.share, *proved)
+
+    @property
     def text(self) -> str:
         """Return it all in one line."""
         shown = f"{self.shown}; " if self.shown else ""

@@ -100,9 +100,7 @@ def _figures(verdict: Verdict) -> Iterator[str]:
         yield "| objective | region | quantile | measured | proved | budget | samples |"
         yield "|---|---|---|---|---|---|---|"
     for item in found:
-        cells = (item.check, item.region, item.shown, item.share, f"≤ {item.bound}")
-        row = " | ".join(map(_safe, (*cells, item.budget, item.samples)))
-        yield f"| {row} |"
+        yield f"| {' | '.join(map(_safe, item.cells))} |"
 
 
 def _regions(verdict: Verdict) -> Iterator[str]:

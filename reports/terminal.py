@@ -143,14 +143,9 @@ def _reasons_table(reasons: tuple[Reason, ...]) -> Table:
 
 def _rows(reasons: tuple[Reason, ...]) -> list[tuple[Reason, list[str]]]:
     """Put regions that found the same on one row, and the rows of a check together."""
-    rows: dict[tuple[str | None, str, str], tuple[Reason, list[str]]] = {}
-    for reason in reasons:
-        key = (reason.check, reason.outcome, reason.sentence)
-        _, regions = rows.setdefault(key, (reason, []))
-        if reason.region is not None:
-            regions.append(reason.region)
-    order = list(dict.fromkeys(check for check, _, _ in rows))
-    return sorted(rows.values(), key=lambda row: order.index(row[0].check))
+    rows = words.together(reasons, lambda one: (one.check, one.outcome, one.sentence))
+    order = list(dict.fromkeys(first.check for first, _ in rows))
+    return sorted(rows, key=lambda row: order.index(row[0].check))
 
 
 def _finding(reason: Reason) -> Text:
@@ -170,8 +165,7 @@ def _figures(verdict: Verdict) -> Iterator[RenderableType]:
     for name in ("proved", "budget", "samples"):
         table.add_column(name, justify="right", overflow="fold")
     for figure in found:
-        cells = (figure.check, figure.region, figure.shown, figure.share, f"≤ {figure.bound}")
-        table.add_row(*map(Text, (*cells, figure.budget, figure.samples)))
+        table.add_row(*map(Text, figure.cells))
     yield Padding(table, (0, 0, 0, 2))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import shlex
+from collections.abc import Callable, Iterable
 
-from gates.decide.fold import DOUBLED, MISSING
+from gates.decide.fold import DOUBLED, MISSING, Reason
 from gates.decide.outcome import Decision, Outcome
 from gates.decide.verdict import RedCheck, Verdict
 from reports.verdict import OUT
@@ -226,6 +227,18 @@ def red_of(verdict: Verdict, region: str) -> str:
     named = [f"{check} {outcome}" for check, outcome in red.items()]
     more = [f"{len(named) - FEW} more"] if named[FEW:] else []
     return f": {', '.join([*named[:FEW], *more])}" if named else ""
+
+
+def together(
+    reasons: Iterable[Reason], alike: Callable[[Reason], object]
+) -> list[tuple[Reason, list[str]]]:
+    """Put reasons that are alike together: the first of them, with the regions of all."""
+    rows: dict[object, tuple[Reason, list[str]]] = {}
+    for reason in reasons:
+        _, regions = rows.setdefault(alike(reason), (reason, []))
+        if reason.region is not None:
+            regions.append(reason.region)
+    return list(rows.values())
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import IO, Any
 
 from gates.cli.streams import teller
-from gates.cli.view import View, view_for
+from gates.cli.view import PlainView, view_for
 from gates.decide.catalogue import COUNTDOWN, WINDOWS
 from gates.decide.outcome import EXIT_OUR_FAILURE
 from gates.decide.scope import INFRASTRUCTURE_ONLY, Gate, Phase, PostDeploy, PreDeploy
@@ -145,7 +145,7 @@ class _Shown:
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
-        self._view: View | None = None
+        self._view: PlainView | None = None
 
     def note(self, text: str) -> None:
         """Show what is going on before and after the checks."""

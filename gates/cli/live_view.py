@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
 from typing import IO, Any, Self
 
 from rich.console import Console, Group, RenderableType
@@ -15,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from gates.cli.view import PlainView
 from gates.decide.outcome import Outcome
 from reports import words
 from reports.events import Measured, shown_after
@@ -38,15 +38,13 @@ class _ProgressConsole(Console):
         self.quiet = True
 
 
-class LiveView:
+class LiveView(PlainView):
     """Elapsed time, bar, the check under way, outcomes by region and the last red findings."""
 
     def __init__(
         self, console: Console, progress: Measured, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._progress = progress
-        self._clock = clock
-        self._started = clock()
+        super().__init__(console.file, progress, clock)
         self._since = self._started
         self._note = ""
         self._live = Live(
@@ -60,12 +58,7 @@ class LiveView:
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Take the drawing away and give the cursor back."""
         with contextlib.suppress(OSError, ValueError):
             # A terminal that was closed meanwhile must not cost the run its verdict.

@@ -5,37 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
-from typing import IO, Any, Protocol, Self
+from typing import IO, Any, Self
 
 from gates.decide.verdict import outcome_in
 from reports import words
 from reports.events import Measured, reds_of, shown_after
-
-
-class View(Protocol):
-    """What the runner tells while it runs."""
-
-    def __enter__(self) -> Self:
-        """Begin to show."""
-        ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop showing, whatever happened; the verdict is printed by others."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Show a sentence about what the runner does just now."""
-        ...
-
-    def event(self, event: Mapping[str, Any]) -> None:
-        """Show an event of the run; what cannot be read is shown as a problem."""
-        ...
 
 
 def view_for(
@@ -43,7 +17,7 @@ def view_for(
     total_checks: int,
     regions: Sequence[str],
     environ: Mapping[str, str] = os.environ,
-) -> View:
+) -> PlainView:
     """Return the live view on a terminal that can draw, else the plain one.
 
     A CI log (`CI`), a terminal that cannot move its cursor (`TERM`) and one that cannot show the
@@ -60,7 +34,10 @@ def view_for(
 
 
 class PlainView:
-    """One line for each finished check, its findings below: `12.3s IV-HEALTH-1 eu PASS, us PASS`."""
+    """What the runner tells while it runs: one line for each finished check, its findings below.
+
+    12.3s IV-HEALTH-1 eu PASS, us PASS
+    """
 
     def __init__(
         self, stream: IO[str], progress: Measured, clock: Callable[[], float] = time.monotonic
@@ -73,20 +50,15 @@ class PlainView:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave nothing open: every line was written whole."""
+    def __exit__(self, *_: object) -> None:
+        """Stop showing, whatever happened; the verdict is printed by others."""
 
     def note(self, text: str) -> None:
-        """Write a sentence."""
+        """Show a sentence about what the runner does just now."""
         self._write(f"{self._elapsed()} {text}")
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """Write what an event adds."""
+        """Show what an event of the run adds; one that cannot be read is a problem."""
         before, self._progress = self._progress, shown_after(self._progress, event)
         for check in self._progress.checks[len(before.checks) :]:
             regions = self._progress.regions
