@@ -7,13 +7,12 @@ import contextlib
 import dataclasses
 import json
 import pathlib
-import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
@@ -22,8 +21,9 @@ import uvloop
 from load._engine._engine import Address, Engine, Limits, Request, unix_offset_seconds
 from load._engine._schedule import Closed, Schedule
 from load._engine._tally import Tally
-from load._run import Model, Place
-from load._scenario import Ask, Expect
+from load._run import Place, Setting
+from load._scenario import Ask, Expect, Target
+from probes.network import tls_context
 
 _PORTS = {"http": 80, "https": 443}
 _START_SECONDS = 10.0
@@ -44,29 +44,18 @@ class Lane:
     seed: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Manner:
-    """How the engines send."""
-
-    model: Model = "open"
-    arrivals: Literal["poisson", "uniform"] = "poisson"
-    limits: Limits = dataclasses.field(default_factory=Limits)
-
-
-def address_of(url: str, tls: ssl.SSLContext | None) -> Address:
-    """Return where a base URL leads; its path stands before each request's own."""
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    return Address(
-        parts.hostname or "", parts.port or _PORTS[parts.scheme], tls if secure else None
-    )
+def address_of(target: Target) -> Address:
+    """Return where a target's base URL leads; its path stands before each request's own."""
+    parts = urlsplit(target.address)
+    tls = tls_context(target.ca_file) if parts.scheme == "https" else None
+    return Address(parts.hostname or "", parts.port or _PORTS[parts.scheme], tls)
 
 
 class Generator:
     """Sends from `start` to `stop`. All but the engines themselves is called from Locust's side."""
 
-    def __init__(self, lanes: Mapping[str, Lane], manner: Manner) -> None:
-        self._lanes, self._manner = lanes, manner
+    def __init__(self, lanes: Mapping[str, Lane], setting: Setting) -> None:
+        self._lanes, self._setting = lanes, setting
         self._engines: dict[str, Engine] = {}
         self._models: dict[str, Schedule | Closed] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -112,7 +101,7 @@ class Generator:
             return
         for engine in self._engines.values():
             engine.stop()
-        self._thread.wait(timeout=self._manner.limits.deadline_seconds + _SPARE_SECONDS)
+        self._thread.wait(timeout=self._setting.deadline_seconds + _SPARE_SECONDS)
         if not self._thread.ready():
             raise GeneratorError("the engine did not end")
         if why := self._why():
@@ -127,12 +116,13 @@ class Generator:
             runner.run(self._run())
 
     async def _run(self) -> None:
-        now = time.monotonic()
+        now, setting = time.monotonic(), self._setting
+        limits = Limits(connections=setting.connections, deadline_seconds=setting.deadline_seconds)
         for region, lane in self._lanes.items():
             model = self._model(lane.seed, now)
             self._models[region] = model
             self._engines[region] = Engine(
-                lane.address, model, lane.draw, self._manner.limits,
+                lane.address, model, lane.draw, limits,
                 offset_seconds=unix_offset_seconds(),
             )  # fmt: skip
             if self._stopping:
@@ -148,9 +138,9 @@ class Generator:
             await asyncio.gather(*running, return_exceptions=True)
 
     def _model(self, seed: str, now: float) -> Schedule | Closed:
-        if self._manner.model == "closed":
+        if self._setting.model == "closed":
             return Closed(0)
-        return Schedule(begins_at=now, arrivals=self._manner.arrivals, seed=seed)
+        return Schedule(begins_at=now, arrivals=self._setting.arrivals, seed=seed)
 
     def _set(self, stage: int, amount: float) -> None:
         now = time.monotonic()

@@ -15,12 +15,11 @@ from typing import Any
 import gevent
 
 from gates.decide.plain_text import one_line
-from load._engine._engine import Limits, unix_offset_seconds
+from load._engine._engine import unix_offset_seconds
 from load._engine._tally import Tally
-from load._generator import Generator, GeneratorError, Lane, Manner, address_of, null_server
+from load._generator import Generator, GeneratorError, Lane, address_of, null_server
 from load._run import PART, READY, Moment, Part, Place, Setting, merged
 from load._scenario import Ask, Draws, PrepareError, Scenario, Target, Writer
-from probes.network import tls_context
 
 PULSE_SECONDS = 0.25
 PULSES_A_PART = 4
@@ -234,7 +233,7 @@ class _Usage:
 
 
 def _lane(target: Target, draws: Draws, setting: Setting, seed: str) -> Lane:
-    address = address_of(target.address, _tls(target))
+    address = address_of(target)
     writer = Writer(target.address, headers=dict(setting.headers))
     numbers = (
         {ask.name: number for number, ask in enumerate(draws.kinds())} if target.imitated else {}
@@ -265,7 +264,7 @@ def kinds(scenarios: list[Scenario]) -> list[Ask]:
 
 def _started(lanes: Mapping[str, Lane], setting: Setting) -> Generator:
     """Return a generator that runs; raises GeneratorError."""
-    generator = Generator(lanes, _manner(setting))
+    generator = Generator(lanes, setting)
     try:
         generator.start()
     except BaseException:
@@ -273,15 +272,6 @@ def _started(lanes: Mapping[str, Lane], setting: Setting) -> Generator:
         generator.stop()
         raise
     return generator
-
-
-def _manner(setting: Setting) -> Manner:
-    limits = Limits(connections=setting.connections, deadline_seconds=setting.deadline_seconds)
-    return Manner(setting.model, setting.arrivals, limits)
-
-
-def _tls(target: Target) -> Any:
-    return tls_context(target.ca_file) if target.address.startswith("https:") else None
 
 
 _FILES = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
