@@ -82,6 +82,12 @@ def wait_for(what: Callable[[], Any]) -> Any:
     return found
 
 
+def two_processes() -> list[str]:
+    """Return what makes a master and two workers, on a port that no other load test has."""
+    port = str(closed_port())
+    return ["--processes", "2", "--master-bind-port", port, "--master-port", port]
+
+
 def until_it_sends(process: subprocess.Popen[str]) -> pathlib.Path:
     """Wait until a run is warm; return its folder."""
     assert process.stdout is not None
@@ -146,7 +152,7 @@ def test_several_workers_make_one_run() -> None:
     """
     missing = []
     for _ in range(3):
-        ran = run(*QUICK, "--processes", "2")
+        ran = run(*QUICK, *two_processes())
         record = ran.record
         assert [worker["lost"] for worker in record["workers"]] == [False, False]
         assert record["totals"]["completed"] == record["totals"]["sent"] > 100
@@ -161,7 +167,7 @@ def test_several_workers_make_one_run() -> None:
 
 
 def test_a_worker_that_is_killed_makes_the_run_invalid() -> None:
-    process = start("--null-server", "--rps", "100", "-t", "60s", "--processes", "2")
+    process = start("--null-server", "--rps", "100", "-t", "60s", *two_processes())
     until_it_sends(process)
     os.kill(children(process.pid, "locust")[0], signal.SIGKILL)
     ran = ended(process)
