@@ -13,11 +13,15 @@ from tests.environments.files import SECRETS, VALID, write
 from tests.probes.servers import answer, hang, serving
 
 
+@pytest.fixture(autouse=True)
+def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+
+
 def test_what_earlier_runs_left_on_a_platform_that_hangs_delays_a_run_once(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in SECRETS.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr(_records, "REMOVE_SECONDS", 0.3)
     problems: list[str] = []
     with serving(hang) as server:
@@ -32,10 +36,8 @@ def test_what_earlier_runs_left_on_a_platform_that_hangs_delays_a_run_once(
 
 
 def test_a_journal_that_cannot_be_written_any_more_is_told_and_spoils_no_run(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: pathlib.Path,
 ) -> None:
-    for name, value in SECRETS.items():
-        monkeypatch.setenv(name, value)
     with serving(answer(b'{"records": []}')) as server:
         loaded = load_file(write(tmp_path, VALID.replace("https://eu.clinic.example", server.url)))
         # A folder stands where the journal should be.
@@ -45,10 +47,8 @@ def test_a_journal_that_cannot_be_written_any_more_is_told_and_spoils_no_run(
 
 
 def test_what_was_made_at_an_address_that_is_no_regions_is_removed_there_too(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: pathlib.Path,
 ) -> None:
-    for name, value in SECRETS.items():
-        monkeypatch.setenv(name, value)
     loaded = load_file(write(tmp_path, VALID))
     with serving(answer(b'{"records": []}')) as server:
         addresses = {"host": server.url}
