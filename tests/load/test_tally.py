@@ -3,10 +3,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from load._engine._tally import Tally
+from tests.gates.decide.values import PROPERTY
 from tests.tables import cases
 
 ANSWERS = st.lists(
@@ -45,7 +46,7 @@ def tally_of(answers: list[tuple[str, int, int, str | None]]) -> Tally:
     return made
 
 
-@settings(max_examples=50, deadline=None)
+@PROPERTY
 @given(ANSWERS)
 def test_a_tally_is_the_same_after_a_message(
     answers: list[tuple[str, int, int, str | None]],
@@ -55,7 +56,7 @@ def test_a_tally_is_the_same_after_a_message(
     assert Tally.from_record(told).record() == tally.record()
 
 
-@settings(max_examples=50, deadline=None)
+@PROPERTY
 @given(ANSWERS, st.integers(0, 30))
 def test_what_two_workers_tell_adds_up_to_what_one_would_have(
     answers: list[tuple[str, int, int, str | None]], cut: int
