@@ -1,11 +1,138 @@
 from __future__ import annotations
 
 import collections
+import json
 from typing import Any
 
 import pytest
 
-from load._scenario import Ask, Draws, PrepareError, Scenario
+from load._engine._engine import Request
+from load._engine._wire import Answer
+from load._scenario import Ask, Draws, Expect, PrepareError, Scenario, Writer
+from tests.tables import cases
+
+BOOKED = Expect(status=201, equal={"status": "scheduled"}, present=("id",))
+
+
+def written(ask: Ask, answer: int | None = None) -> Request:
+    return Writer("http://here:80", headers={"X-Mark": "1"}).request(ask, answer)
+
+
+def test_the_path_of_the_target_stands_before_the_requests_own() -> None:
+    writer = Writer("https://here/base/v2/", headers={})
+    assert writer.request(Ask("GET", "/things")).data.startswith(
+        b"GET /base/v2/things HTTP/1.1\r\n"
+    )
+
+
+def test_a_get_is_what_its_task_asks_for() -> None:
+    request = written(Ask("GET", "/things/{thing}?of={owner}", {"thing": 7, "owner": "me"}))
+    head, _, body = request.data.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "GET /things/7?of=me HTTP/1.1"
+    assert {"Host: here:80", "X-Mark: 1"} <= set(lines)
+    assert body == b""
+    assert request.name == "GET /things/{thing}?of={owner}"
+
+
+def test_a_post_carries_its_body_and_its_token() -> None:
+    request = written(Ask("POST", "/things", body={"name": "ä"}, token="t0k3n"))
+    head, _, body = request.data.partition(b"\r\n\r\n")
+    assert json.loads(body) == {"name": "ä"}
+    assert f"Content-Length: {len(body)}" in head.decode()
+    assert "Authorization: Bearer t0k3n" in head.decode()
+
+
+def test_a_null_server_is_told_which_answer_is_wanted() -> None:
+    assert b"X-Null-Answer: 3\r\n" in written(Ask("GET", "/"), 3).data
+
+
+@cases(
+    "value",
+    {
+        "another route": "a/../b",
+        "a space": "a b",
+        "another line": "x\r\nHost: evil",
+        "a query": "?a=b",
+        "no ASCII": "ä#",
+    },
+)
+def test_a_value_never_becomes_more_than_a_part_of_its_path(value: str) -> None:
+    line = written(Ask("GET", "/things/{thing}", {"thing": value})).data.split(b"\r\n")[0].decode()
+    assert line.count(" ") == 2
+    assert line.count("/") == 3  # two of the path, one of HTTP/1.1
+    assert "?" not in line
+
+
+@pytest.mark.parametrize("where", ["token", "header"])
+def test_a_header_with_two_lines_is_refused(where: str) -> None:
+    two_lines = "x\r\nEvil: 1"
+    ask = (
+        Ask("GET", "/", token=two_lines)
+        if where == "token"
+        else Ask("GET", "/", headers={"A": two_lines})
+    )
+    with pytest.raises(ValueError, match="one line"):
+        written(ask)
+
+
+@cases(
+    "status body problem",
+    {
+        "right": (201, {"id": "1", "status": "scheduled"}, None),
+        "another status": (200, {"id": "1", "status": "scheduled"}, "status 200, wanted 201"),
+        "wrong": (201, {"id": "1", "status": "x"}, "body field status is not 'scheduled'"),
+        "a field missing": (201, {"status": "scheduled"}, "body field id is missing"),
+        "a field empty": (201, {"id": "", "status": "scheduled"}, "body field id is missing"),
+        "a list": (201, ["id"], "body is not a JSON object"),
+    },
+)
+def test_an_answer_is_judged_by_status_and_body(
+    status: int, body: Any, problem: str | None
+) -> None:
+    assert BOOKED.problem(status, json.dumps(body).encode()) == problem
+
+
+def test_an_empty_body_is_wrong_where_something_is_expected_in_it() -> None:
+    assert BOOKED.problem(201, b"") == "body is empty"
+    assert Expect(204).problem(204, b"") is None
+
+
+def test_an_empty_body_is_noticed_in_an_answer() -> None:
+    request = written(Ask("POST", "/", body={}, expect=BOOKED))
+    assert request.wrong(Answer(201, None, b"")) == "body is empty"
+
+
+def test_html_is_no_right_answer() -> None:
+    assert BOOKED.problem(201, b"<html>") == "body is not JSON"
+
+
+def test_what_an_answer_holds_is_never_told() -> None:
+    secret = json.dumps({"id": "1", "status": "Jane Doe, 12 Main Street"}).encode()
+    assert "Jane" not in (BOOKED.problem(201, secret) or "")
+
+
+def test_only_right_bodies_are_handed_on() -> None:
+    seen: list[Any] = []
+    BOOKED.problem(201, b'{"id": "1", "status": "scheduled"}', seen.append)
+    BOOKED.problem(201, b'{"id": "2", "status": "lost"}', seen.append)
+    assert [body["id"] for body in seen] == ["1"]
+
+
+@cases("body", {"HTML": b"<html>", "a list": b"[1]", "nothing": b""})
+def test_where_nothing_is_expected_of_the_body_any_will_do(body: bytes) -> None:
+    request = written(Ask("GET", "/"))
+    assert not request.keep_body
+    assert request.wrong(Answer(200, None, body)) is None
+    assert request.wrong(Answer(500, None, body)) == "status 500, wanted 200"
+
+
+def test_every_body_is_read_where_something_is_expected_of_it() -> None:
+    paid = Ask("POST", "/pay", body={}, expect=Expect(status=201, equal={"status": "succeeded"}))
+    requests = [written(paid) for _ in range(100)]
+    wrong = {one.wrong(Answer(201, None, b'{"status": "failed"}')) for one in requests}
+    assert wrong == {"body field status is not 'succeeded'"}
+    assert all(request.keep_body for request in requests)
 
 
 class Reader(Scenario):
@@ -20,7 +147,7 @@ class Reader(Scenario):
     tasks: list[Any] = [often, often, often, seldom]  # noqa: RUF012 - as Locust's own list is
 
 
-class Writer(Scenario):
+class Booker(Scenario):
     weight = 1
 
     def write(self) -> Ask:
@@ -36,7 +163,7 @@ def begun(*scenarios: Scenario, seed: str = "1") -> list[Scenario]:
 
 
 def test_tasks_are_drawn_by_the_weights_of_their_classes_and_their_own() -> None:
-    draws = Draws(begun(Reader(), Writer()), seed="1")
+    draws = Draws(begun(Reader(), Booker()), seed="1")
     drawn = collections.Counter(draws.next().path for _ in range(8000))
     shares = {path: count / 8000 for path, count in drawn.items()}
     assert shares["/often"] == pytest.approx(9 / 16, abs=0.03)
@@ -48,14 +175,14 @@ def test_the_same_seed_draws_the_same_requests() -> None:
     sequences = [
         [draws.next() for _ in range(50)]
         for draws in (
-            Draws(begun(Reader(), Writer(), seed=seed), seed=seed) for seed in ("1", "1", "2")
+            Draws(begun(Reader(), Booker(), seed=seed), seed=seed) for seed in ("1", "1", "2")
         )
     ]
     assert sequences[0] == sequences[1] != sequences[2]
 
 
 def test_each_kind_of_request_is_told_once() -> None:
-    kinds = Draws(begun(Reader(), Writer()), seed="1").kinds()
+    kinds = Draws(begun(Reader(), Booker()), seed="1").kinds()
     assert [ask.name for ask in kinds] == ["GET /often", "GET /seldom/{number}", "POST /write"]
 
 
