@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sandbox.core.errors import SandboxError, UnknownNameError
 from sandbox.core.state import StateDirectory, default_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from sandbox.faults.catalogue import Fault
 
 _OK, _NOT_RUNNING, _USAGE, _FAILURE = 0, 1, 64, 70
 
@@ -115,7 +117,7 @@ def _add_status(commands: Commands) -> None:
 
 
 def _status(state: StateDirectory, options: argparse.Namespace) -> int:
-    from sandbox import starting, tables  # noqa: PLC0415 - `--help` stays quick
+    from sandbox import starting  # noqa: PLC0415 - `--help` stays quick
 
     if state.running() is None or not state.environment.exists():
         _say("the platform is not running: `sandbox up` brings it up.")
@@ -123,7 +125,7 @@ def _status(state: StateDirectory, options: argparse.Namespace) -> int:
     if options.environment:
         _print(str(state.environment))
     else:
-        _print(tables.status(starting.ask(state, {"do": "status"})))
+        _print(_status_table(starting.ask(state, {"do": "status"})))
     return _OK
 
 
@@ -140,10 +142,9 @@ def _add_deploy(commands: Commands) -> None:
 
 
 def _deploy(state: StateDirectory, options: argparse.Namespace) -> int:
-    from sandbox import starting  # noqa: PLC0415 - `--help` stays quick
-    from sandbox.deployment import baseline  # noqa: PLC0415 - `--help` stays quick
+    from sandbox import deployment, starting  # noqa: PLC0415 - `--help` stays quick
 
-    if options.phase == 1 and state.running() is not None and baseline.take(state):
+    if options.phase == 1 and state.running() is not None and deployment.take_baseline(state):
         _say("the baseline of the platform before its release is taken.")
     for said in starting.ask(state, {"do": "deploy", "phase": options.phase})["said"]:
         _say(said)
@@ -187,12 +188,12 @@ def _add_fault(commands: Commands) -> None:
 
 
 def _faults(state: StateDirectory, _options: argparse.Namespace) -> int:
-    from sandbox import starting, tables  # noqa: PLC0415 - `--help` stays quick
+    from sandbox import starting  # noqa: PLC0415 - `--help` stays quick
     from sandbox.faults import catalogue  # noqa: PLC0415 - `--help` stays quick
 
     running = state.running() is not None
     applied = starting.ask(state, {"do": "status"})["faults"] if running else []
-    _print(tables.faults(catalogue.load(), applied))
+    _print(_faults_table(catalogue.load(), applied))
     return _OK
 
 
@@ -225,6 +226,57 @@ def _say(text: str) -> None:
 
 def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
+
+
+def _status_table(answer: dict[str, Any]) -> str:
+    """Render the supervisor's answer: processes, links, addresses, applied faults."""
+    processes = [
+        (
+            row["name"],
+            row["state"],
+            row["pid"] or "-",
+            row["port"] or "-",
+            row["version"],
+            row["log"],
+        )
+        for row in answer["processes"]
+    ]
+    links = [
+        (row["name"], row["mode"], row["port"], row["target"], f"{row['latency_ms']} ms")
+        for row in answer["links"]
+    ]
+    return "\n\n".join(
+        (
+            _columns(("PROCESS", "STATE", "PID", "PORT", "VERSION", "LOG"), processes),
+            _columns(("LINK", "MODE", "PORT", "LEADS TO", "LATENCY"), links),
+            _columns(("ADDRESS", "URL"), answer["urls"].items()),
+            "\n".join(
+                (
+                    f"deployment   {answer['deployment']}",
+                    f"environment  {answer['environment']}",
+                    f"faults       {', '.join(answer['faults']) or 'none'}",
+                )
+            ),
+        )
+    )
+
+
+def _faults_table(catalogue: Iterable[Fault], applied: Sequence[str]) -> str:
+    """Render the catalogue; applied faults carry a star."""
+    rows = [
+        ("*" if fault.name in applied else "", fault.name, fault.decision, fault.description)
+        for fault in catalogue
+    ]
+    return _columns(("", "FAULT", "VERDICT", "WHAT IT IS"), rows)
+
+
+def _columns(head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    table = [head, *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    )
 
 
 if __name__ == "__main__":

@@ -115,7 +115,8 @@ def _start(
     """Start the supervisor and listen to it until it is ready; raises SandboxError."""
     reading, writing = os.pipe()
     argv = [
-        *(sys.executable, "-m", "sandbox.supervisor", "--state", str(state.path)),
+        *(sys.executable, "-c", "from sandbox.supervisor import run; run()"),
+        *("--state", str(state.path)),
         *("--announce", str(writing), "--lock", str(lock)),
         *("--starter", str(os.getpid())),
         *asked,

@@ -14,22 +14,22 @@ import json
 import os
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvloop
 
-from sandbox.core import binaries, control, forks, layout, ports, priority, processes
+from sandbox import assembly, deployment
+from sandbox.core import control, forks, layout, ports, priority, processes
 from sandbox.core.errors import SandboxError
 from sandbox.core.owners import Owners
 from sandbox.core.state import Record, StateDirectory, create_runtime, remove_runtime
 from sandbox.faults.book import Book
-from sandbox.parts import Platform, Programs
-from sandbox.systems.data import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sandbox.core.platform import Platform
 
 
 class Announcer:
@@ -57,11 +57,8 @@ class Announcer:
 class Supervisor:
     """Runs one platform from start to stop and takes orders in between."""
 
-    def __init__(
-        self, platform: Platform, forker: forks.Forks, *, owner: int | None, starter: int
-    ) -> None:
+    def __init__(self, platform: Platform, *, owner: int | None, starter: int) -> None:
         self._platform = platform
-        self._forker = forker
         self._book = Book(platform)
         self._end = asyncio.Event()
         self._owners = Owners(self._end.set)
@@ -102,7 +99,7 @@ class Supervisor:
             self._end.set
         )  # nobody would ever hear of a platform whose `up` was killed
         starter.add(self._starter)
-        start = asyncio.create_task(self._platform.start(announcer.say))
+        start = asyncio.create_task(assembly.start(self._platform, announcer.say))
         end = asyncio.create_task(self._end.wait())
         await asyncio.wait({start, end}, return_when=asyncio.FIRST_COMPLETED)
         end.cancel()
@@ -125,8 +122,7 @@ class Supervisor:
 
     def _note(self) -> None:
         me = processes.identify(os.getpid())
-        known = [self._forker.identity]
-        known += [child.identity for child in self._platform.children.values()]
+        known = [child.identity for child in self._platform.children.values()]
         if me is not None:
             here = self._platform.layout
             here.state.write(
@@ -139,7 +135,8 @@ class Supervisor:
             )
 
     async def _status(self, _order: dict[str, Any]) -> dict[str, Any]:
-        return {**self._platform.status(), "faults": self._book.applied}
+        done = f"{self._platform.progress.done} of {deployment.LAST_PHASE} phases carried out"
+        return {**self._platform.status(), "deployment": done, "faults": self._book.applied}
 
     async def _start(self, order: dict[str, Any]) -> None:
         await self._platform.start_process(order["process"])
@@ -164,7 +161,7 @@ class Supervisor:
 
     async def _deploy(self, order: dict[str, Any]) -> dict[str, Any]:
         said: list[str] = []
-        await self._platform.deployment.carry_out(order["phase"], said.append)
+        await deployment.carry_out(self._platform, order["phase"], said.append)
         return {"said": said}
 
     async def _own(self, order: dict[str, Any]) -> None:
@@ -195,14 +192,13 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--pending", action="store_true", help="the release waits to be deployed")
     options = parser.parse_args(argv)
     priority.start_before_others()
-    # Before anything else: what is forked should be as small as it can be, and alone.
-    forker = forks.begin((options.announce, options.lock))
     announcer = Announcer(options.announce, options.lock)
     for descriptor in (options.announce, options.lock):
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's signature
+    forks.begin()
     state = StateDirectory(options.state)
     try:
-        _run(state, options, announcer, forker)
+        _run(state, options, announcer)
     except SandboxError as exc:
         sys.stderr.write(f"{exc}\n")
         state.clean()
@@ -212,42 +208,25 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _run(
-    state: StateDirectory, options: argparse.Namespace, announcer: Announcer, forker: forks.Forks
-) -> None:
-    programs = _find_programs(announcer)
+def _run(state: StateDirectory, options: argparse.Namespace, announcer: Announcer) -> None:
+    programs = assembly.find_programs(announcer.say)
     reservation = ports.reserve((*layout.SERVERS, *layout.LINKS))
     runtime = create_runtime()
     try:
         here = layout.create(state, runtime, reservation.ports)
-        platform = Platform(here, programs, forker, pending=options.pending)
-        uvloop.run(_supervise(platform, forker, options, announcer))
+        platform = assembly.make(here, programs, pending=options.pending)
+        uvloop.run(_supervise(platform, options, announcer))
     finally:
         state.clean()
         remove_runtime(runtime)
         reservation.close()
 
 
-def _find_programs(announcer: Announcer) -> Programs:
-    """Find all programs at once: on first use some of them are fetched."""
-    with ThreadPoolExecutor() as pool:
-        redis = pool.submit(binaries.find_redis, announcer.say)
-        prometheus = pool.submit(binaries.find_prometheus, announcer.say)
-        monitoring = pool.submit(binaries.find_monitoring, announcer.say)
-        return Programs(
-            postgres=postgres.programs(),
-            redis=redis.result(),
-            prometheus=prometheus.result(),
-            monitoring=monitoring.result(),
-        )
-
-
-async def _supervise(
-    platform: Platform, forker: forks.Forks, options: argparse.Namespace, announcer: Announcer
-) -> None:
-    supervisor = Supervisor(platform, forker, owner=options.owner, starter=options.starter)
+async def _supervise(platform: Platform, options: argparse.Namespace, announcer: Announcer) -> None:
+    supervisor = Supervisor(platform, owner=options.owner, starter=options.starter)
     await supervisor.run(announcer)
 
 
-if __name__ == "__main__":
+def run() -> NoReturn:
+    """Run the daemon, as `starting` starts it: without a main module, which a fork would load again."""
     sys.exit(main(sys.argv[1:]))

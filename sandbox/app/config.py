@@ -42,7 +42,6 @@ class Redis(_Part):
 class Synthetic(_Part):
     """How synthetic users are recognised, and the token that lists and deletes their records."""
 
-    tenant: str
     email_domain: str
     token: SecretStr
     provider_id: str

@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.core import forks, processes
+from sandbox.core import CHECKOUT, forks, processes
 from sandbox.core.errors import SandboxError
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _POLL_SECONDS = 0.03
+# Without compiled modules each start costs seconds; empty means that Python may write them.
+PYTHON = {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": ""}
+"""The environment of the platform's own servers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +40,15 @@ class Command:
     """Sent when it does not stop in time, and by the kernel when the supervisor dies."""
     ready: Callable[[], Awaitable[bool]] | None = None
     ready_means: str = "it runs"
+    version: str = ""
+    """What is told of it to people."""
 
 
 class Child:
     """A process by its command; start and stop may alternate any number of times."""
 
-    def __init__(self, command: Command, forker: forks.Forks | None = None) -> None:
+    def __init__(self, command: Command) -> None:
         self.command = command
-        self._forker = forker if forks.is_server(command.argv) else None
-        """What forks the process; None: it is started by itself."""
         self._process: subprocess.Popen[bytes] | forks.Forked | None = None
         self._exited = asyncio.Event()
 
@@ -64,12 +67,18 @@ class Child:
         """How it ended; None while it runs or before the first start."""
         return self._process.returncode if self._process else None
 
-    def spawn(self) -> None:
-        """Start it without waiting; does nothing when it runs; raises SandboxError."""
+    async def spawn(self) -> None:
+        """Start it without waiting until it is ready; nothing when it runs; raises SandboxError."""
         if self.running:
             return
         command = self.command
-        self._process = self._forker.start(command) if self._forker else _opened(command)
+        try:
+            if forks.is_server(command.argv):
+                self._process = await asyncio.to_thread(_forked, command)
+            else:
+                self._process = _opened(command)
+        except OSError as exc:
+            raise SandboxError(f"cannot start {command.name}: {exc}.") from exc
         self._exited = asyncio.Event()
         self._watch(self._process, self._exited)
 
@@ -77,7 +86,8 @@ class Child:
     def _watch(process: subprocess.Popen[bytes] | forks.Forked, exited: asyncio.Event) -> None:
         """Reap it when the kernel says that it ended."""
         loop = asyncio.get_running_loop()
-        descriptor = os.pidfd_open(process.pid)
+        forked = process.ended if isinstance(process, forks.Forked) else None
+        descriptor = forked or os.pidfd_open(process.pid)
 
         def ended() -> None:
             loop.remove_reader(descriptor)
@@ -89,9 +99,7 @@ class Child:
 
     async def start(self, timeout_seconds: float = 30.0) -> None:
         """Start it and wait until it is ready; raises SandboxError naming process, log and last line."""
-        if self._forker:
-            await self._forker.ready()
-        self.spawn()
+        await self.spawn()
         await self.wait_ready(timeout_seconds)
 
     async def wait_ready(self, timeout_seconds: float = 30.0) -> None:
@@ -112,7 +120,7 @@ class Child:
 
     async def run(self, timeout_seconds: float = 30.0) -> None:
         """Run it to its end; raises SandboxError unless it ends with 0 in time."""
-        self.spawn()
+        await self.spawn()
         try:
             await asyncio.wait_for(self._exited.wait(), timeout_seconds)
         except TimeoutError:
@@ -146,24 +154,27 @@ class Child:
         )
 
 
+def _forked(command: Command) -> forks.Forked:
+    return forks.Forked(
+        *(command.name, command.argv, command.log, command.environment, command.end_signal)
+    )
+
+
 def _opened(command: Command) -> subprocess.Popen[bytes]:
-    try:
-        with command.log.open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 - argv is the platform's own
-                command.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **command.environment},
-                cwd=command.folder or "/",
-                # prctl has to run in the child, after the change of user, which clears it.
-                preexec_fn=processes.die_with_parent(command.end_signal),  # noqa: PLW1509 - no threads here
-                user=command.user,
-                group=None if command.user is None else _group_of(command.user),
-                extra_groups=None if command.user is None else [],
-            )
-    except OSError as exc:
-        raise SandboxError(f"cannot start {command.name}: {exc}.") from exc
+    with command.log.open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 - argv is the platform's own
+            command.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **command.environment},
+            cwd=command.folder or "/",
+            # prctl has to run in the child, after the change of user, which clears it.
+            preexec_fn=processes.die_with_parent(command.end_signal),  # noqa: PLW1509 - a child's own business
+            user=command.user,
+            group=None if command.user is None else _group_of(command.user),
+            extra_groups=None if command.user is None else [],
+        )
 
 
 def _group_of(user: str) -> int:

@@ -20,7 +20,8 @@ REGIONS = ("eu", "us")
 RELEASE, PREVIOUS = "1.2.0", "1.1.0"
 VERSIONS = (RELEASE, PREVIOUS)
 DATABASE = "unified_health"
-SYNTHETIC_TENANT = "release-gate"
+JOB = "api"
+"""Under which Prometheus scrapes the API's processes."""
 SYNTHETIC_DOMAIN = "synthetic.example.org"
 
 
@@ -35,6 +36,10 @@ def replica_host(number: int) -> str:
     The process listens on each, so that an edge can choose among them; the first one is HOST.
     """
     return f"127.0.0.{number + 1}"
+
+
+NORMAL_REPLICAS, TEMPORARY_REPLICAS = 3, 6
+"""Of the API in each region: always, and while a release is deployed."""
 
 
 def edge_name(region: str) -> str:

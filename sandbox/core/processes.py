@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
+_PR_SET_PDEATHSIG = 1
 # Counted behind the command's name in /proc/PID/stat.
-_STATE_FIELD, _START_FIELD, _ARGUMENTS_FIELDS = 0, 19, (45, 46)
+_STATE_FIELD, _START_FIELD = 0, 19
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -84,25 +84,3 @@ def tie_to(parent: int, signal_number: int) -> None:
     # The parent may have died between fork and prctl; then nobody would ever send the signal.
     if os.getppid() != parent:
         os._exit(1)
-
-
-@contextlib.contextmanager
-def adopting() -> Iterator[None]:
-    """Become the parent of grandchildren whose parent ends meanwhile."""
-    _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    try:
-        yield
-    finally:
-        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-
-
-def show_as(name: str, argv: Sequence[str]) -> None:
-    """Show a forked process in lists of processes as what it is now, not as what it was forked from.
-
-    The arguments take the place of the first ones; what does not fit there is not shown.
-    """
-    _LIBC.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
-    fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    begin, end = (int(fields[field]) for field in _ARGUMENTS_FIELDS)
-    room = end - begin - 1
-    ctypes.memmove(begin, "\0".join(argv).encode()[:room].ljust(room + 1, b"\0"), room + 1)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from sandbox.core.breakage import Breakage, Holds
 from sandbox.core.errors import SandboxError, UnknownNameError
-from sandbox.faults.actions import Restarted
-from sandbox.faults.holds import Holds
-from sandbox.faults.table import ACTIONS
+from sandbox.faults import catalogue
+from sandbox.faults.kinds import bound
 
 if TYPE_CHECKING:
-    from sandbox.faults.actions import Action
-    from sandbox.parts import Platform
+    from sandbox.core.platform import Platform
 
 
 class Book:
@@ -21,27 +20,30 @@ class Book:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._holds = Holds(platform)
-        self.applied: list[str] = []
+        self._applied: dict[str, Breakage] = {}
+
+    @property
+    def applied(self) -> list[str]:
+        """Their names, the first one first."""
+        return list(self._applied)
 
     async def apply(self, name: str) -> bool:
         """Apply a fault; False when it was applied already.
 
         Raises SandboxError with the fault reverted, or still noted when even that is impossible now.
         """
-        action = _action(name)
-        if name in self.applied:
+        fault = _known(name)
+        if name in self._applied:
             return False
-        self.applied.append(name)
-        if isinstance(action, Restarted):
-            # It happens to a release that is live: the switch comes before it.
-            self._platform.note_release()
+        it = self._applied[name] = Breakage(name, self._holds)
         try:
-            await action.apply(self._holds, name)
+            for step in bound(fault.does, it):
+                await step()
         except SandboxError:
             with contextlib.suppress(SandboxError):
                 await self.revert(name)
             raise
-        if not isinstance(action, Restarted):
+        if not it.went_live:
             self._platform.note_release()
         return True
 
@@ -50,28 +52,26 @@ class Book:
 
         With the last fault gone it waits until the platform is whole again.
         """
-        action = _action(name)
-        if name not in self.applied:
+        _known(name)
+        if name not in self._applied:
             return False
-        await action.revert(self._holds, name)
-        self.applied.remove(name)
-        if not self.applied:
+        await self._applied[name].end()
+        del self._applied[name]
+        if not self._applied:
             await self._platform.settle()
         self._platform.note_release()
         return True
 
     async def revert_all(self) -> list[str]:
         """Revert every applied fault, the last one first; raises SandboxError."""
-        reverted = list(reversed(self.applied))
+        reverted = self.applied[::-1]
         for name in reverted:
             await self.revert(name)
         return reverted
 
 
-def _action(name: str) -> Action:
-    try:
-        return ACTIONS[name]
-    except KeyError:
-        raise UnknownNameError(
-            f"there is no fault {name!r}: `sandbox fault list` names them."
-        ) from None
+def _known(name: str) -> catalogue.Fault:
+    for fault in catalogue.load():
+        if fault.name == name:
+            return fault
+    raise UnknownNameError(f"there is no fault {name!r}: `sandbox fault list` names them.")

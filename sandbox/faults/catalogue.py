@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,6 +29,8 @@ class Fault(BaseModel):
     """Whose checks the lists mean: the gate that is run while the fault holds."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     description: str
+    does: Mapping[str, Any] = Field(default_factory=dict)
+    """How it breaks the platform: ways of `sandbox/faults/kinds.py` with what each needs."""
     fail: tuple[str, ...] = ()
     inconclusive: tuple[str, ...] = ()
     error: tuple[str, ...] = ()

@@ -7,13 +7,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from sandbox.core import CHECKOUT
-from sandbox.core.child import Command
+from sandbox.core.child import PYTHON, Command
 from sandbox.core.layout import DATABASE, HOST, NAME_SERVERS, REGIONS, STANDINS, certificates_name
 from sandbox.core.readiness import answers_http
 from sandbox.core.state import write_private
 from sandbox.core.switchboard import put
 from sandbox.systems.data.postgres import OWNER
-from sandbox.systems.service.reference_api import PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -11,10 +11,10 @@ from botocore.exceptions import ClientError
 from probes import aws
 from probes.aws import AwsTarget
 from probes.observation import Deadline, FailureKind, Observation
-from sandbox.systems.delivery.aws.hosted_zone import Operator
-from sandbox.systems.delivery.aws.names import BUCKET, DISTRIBUTION, HOSTED_ZONE, KEY_USER, SECRETS
+from sandbox.systems.delivery.aws.names import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
 from sandbox.systems.delivery.builds import MANIFEST, REPOSITORIES, image_digest, web_bundle
 from sandbox.systems.network import zone
+from sandbox.systems.network.hosted_zone import HOSTED_ZONE, Operator
 from tests.aws_server import OPERATOR_ID, AwsServer, aws_server
 from tests.checkout import ROOT
 from tests.probes.servers import answer, closed_port, hang, reset, serving

@@ -25,10 +25,15 @@ import redis
 
 from sandbox.core.binaries import find_redis
 from sandbox.core.layout import RELEASE
+from sandbox.faults import catalogue
 from sandbox.systems.data import migrations
 from sandbox.systems.data.postgres import ordinary_user, programs
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+SLOW: dict[str, str] = next(
+    fault.does["script"] for fault in catalogue.load() if fault.name == "slow-query"
+)
+"""The scripts that slow the lists' query down, and make it fast again."""
 SQL = CHECKOUT / "sandbox" / "systems" / "data" / "database"
 HOST = "127.0.0.1"
 OWNER = "unified_health"
@@ -150,7 +155,6 @@ class Servers:
             "vendors_url": f"http://{HOST}:{self.ports['vendors']}",
             "admin_token": ADMIN_TOKEN,
             "synthetic": {
-                "tenant": "release-gate",
                 "email_domain": SYNTHETIC_DOMAIN,
                 "token": SYNTHETIC_TOKEN,
                 "provider_id": "synthetic-provider",

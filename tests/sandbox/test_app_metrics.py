@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.sandbox.app_servers import SQL, Api, Servers, api, servers
+from tests.sandbox.app_servers import SLOW, Api, Servers, api, servers
 
 __all__ = ["api", "servers"]
 
@@ -157,7 +157,7 @@ def test_a_slow_overview_is_really_slow_in_postgres_and_can_be_mended(
     list_appointments()  # prepares the statement
     _, usual = list_appointments()
     under_50_ms = 'db_query_duration_seconds_bucket{le="0.05"}'
-    servers.sql((SQL / "slow_overview.sql").read_text())
+    servers.sql(SLOW["broken"])
     try:
         fast_before = api.metric(under_50_ms)
         took, slow = list_appointments()
@@ -165,8 +165,8 @@ def test_a_slow_overview_is_really_slow_in_postgres_and_can_be_mended(
         assert slow == usual
         assert api.metric(under_50_ms) == fast_before
     finally:
-        servers.sql((SQL / "normal_overview.sql").read_text())
-    servers.sql((SQL / "normal_overview.sql").read_text())
+        servers.sql(SLOW["mended"])
+    servers.sql(SLOW["mended"])
     fast_before = api.metric(under_50_ms)
     for _ in range(10):  # on a busy machine not every one is fast
         assert list_appointments()[1] == usual

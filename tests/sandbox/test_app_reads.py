@@ -18,7 +18,7 @@ from sandbox.app.reader import Reader, Statement
 from tests.sandbox.app_servers import (
     HOST,
     OWNER,
-    SQL,
+    SLOW,
     SYNTHETIC_DOMAIN,
     Api,
     Servers,
@@ -93,13 +93,13 @@ def test_openapi_describes_both_reads(api: Api) -> None:
 def test_more_slow_reads_at_once_than_connections_are_kept_are_all_answered(
     api: Api, servers: Servers
 ) -> None:
-    servers.sql((SQL / "slow_overview.sql").read_text())
+    servers.sql(SLOW["broken"])
     try:
         with ThreadPoolExecutor(30) as clients:
             paths = ["/v1/appointments?providerId=7"] * 60
             answers = list(clients.map(api.read, paths))
     finally:
-        servers.sql((SQL / "normal_overview.sql").read_text())
+        servers.sql(SLOW["mended"])
     assert [answer.status_code for answer in answers] == [200] * 60
 
 

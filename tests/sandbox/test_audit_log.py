@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from probes import audit
 from probes.audit import AuditTarget, Entries, Query
 from probes.observation import Deadline, FailureKind, Observation
+from sandbox.faults import catalogue
 from sandbox.systems.flags.audit import make_app
-from sandbox.systems.flags.faults import FAULTS, AuditBroken
 from tests.sandbox.app_servers import (
     ADMIN_TOKEN,
     HOST,
@@ -31,6 +31,11 @@ from tests.sandbox.app_servers import (
 __all__ = ["api", "servers"]
 
 TOKEN = "reading-token"
+SCRIPTS: dict[str, dict[str, str]] = {
+    fault.name: fault.does["script"]
+    for fault in catalogue.load()
+    if "audit.entries" in str(fault.does.get("script"))
+}
 
 Read = Callable[..., Observation[Entries]]
 
@@ -153,20 +158,18 @@ class TestLog:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, action in FAULTS.items() if isinstance(action, AuditBroken)]
+    "script", [pytest.param(script, id=name) for name, script in SCRIPTS.items()]
 )
-def test_a_fault_of_the_log_leaves_nothing_behind(servers: Servers, name: str) -> None:
-    fault = FAULTS[name]
-    assert isinstance(fault, AuditBroken)
+def test_a_fault_of_the_log_leaves_nothing_behind(servers: Servers, script: dict[str, str]) -> None:
     servers.sql(
         "INSERT INTO audit.entries (region, actor, action, target, new) VALUES "
         "('eu', 'ops', 'f', 'feature:new_appointment_ui', 'false'), "
         "('eu', 'ops', 'f', 'feature:new_appointment_ui:percentage', '0')"
     )
     before = servers.sql("SELECT * FROM audit.entries ORDER BY id")
-    servers.sql(fault.broken.decode())
-    servers.sql(fault.mended.decode())
-    servers.sql(fault.mended.decode())
+    servers.sql(script["broken"])
+    servers.sql(script["mended"])
+    servers.sql(script["mended"])
     assert servers.sql("SELECT * FROM audit.entries ORDER BY id") == before
     with pytest.raises(psycopg.errors.RaiseException):
         servers.sql("DELETE FROM audit.entries")
@@ -179,17 +182,16 @@ PREPARED_AFTER = 12
 def test_a_log_that_was_off_is_on_again_for_statements_prepared_meanwhile(
     servers: Servers, api: Api, read: Read
 ) -> None:
-    fault = FAULTS["audit-log-off"]
-    assert isinstance(fault, AuditBroken)
+    script = SCRIPTS["audit-log-off"]
 
     def listed(name: str) -> None:
         headers = {"Authorization": "Bearer synthetic-token", "X-Request-Id": name}
         assert api.http.get("/v1/synthetic/records?tag=none", headers=headers).status_code == 200
 
-    servers.sql(fault.broken.decode())
+    servers.sql(script["broken"])
     for n in range(4 * PREPARED_AFTER):
         listed(f"off-{n}")
-    servers.sql(fault.mended.decode())
+    servers.sql(script["mended"])
     for n in range(PREPARED_AFTER):
         listed(f"on-{n}")
     observed = read()

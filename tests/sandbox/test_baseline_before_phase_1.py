@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox import deployment
 from sandbox.core.errors import SandboxError
 from sandbox.core.state import StateDirectory
-from sandbox.deployment import baseline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,9 +19,9 @@ def test_one_that_is_there_is_kept(tmp_path: Path) -> None:
     folder = state.gate / "local" / "v1.2.0" / "baseline"
     folder.mkdir(parents=True)
     (folder / "20260131T220000Z-baseline-abc123.json").write_text("{}")
-    assert not baseline.take(state)
+    assert not deployment.take_baseline(state)
 
 
 def test_where_the_gate_can_take_none_phase_1_does_not_begin(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match=r"phase 1 does not begin: gate: .*environment\.yaml"):
-        baseline.take(StateDirectory(tmp_path))
+        deployment.take_baseline(StateDirectory(tmp_path))

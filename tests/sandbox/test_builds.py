@@ -49,7 +49,6 @@ def test_the_committed_document_is_the_one_that_the_release_before_serves() -> N
             "vendors_url": "http://x",
             "admin_token": "x",
             "synthetic": {
-                "tenant": "x",
                 "email_domain": "x.example",
                 "token": "x",
                 "provider_id": "x",

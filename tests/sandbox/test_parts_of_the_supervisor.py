@@ -175,7 +175,7 @@ def test_a_child_whose_parent_is_killed_dies_with_it(tmp_path: Path) -> None:
         "from sandbox.core.child import Child, Command\n"
         "async def story():\n"
         "    child = Child(Command(name='c', argv=('sleep', '60'), log=pathlib.Path(sys.argv[1])))\n"
-        "    child.spawn(); print(child.identity.pid, flush=True); await asyncio.sleep(60)\n"
+        "    await child.spawn(); print(child.identity.pid, flush=True); await asyncio.sleep(60)\n"
         "asyncio.run(story())\n"
     )
     argv = [sys.executable, "-c", parent, str(tmp_path / "log")]

@@ -9,14 +9,23 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from sandbox.core.layout import PREVIOUS, REGIONS, RELEASE, RELEASED_APIS, edge_name
+from sandbox.core.layout import (
+    NORMAL_REPLICAS,
+    PREVIOUS,
+    REGIONS,
+    RELEASE,
+    RELEASED_APIS,
+    TEMPORARY_REPLICAS,
+    edge_name,
+)
 from sandbox.core.together import together
 from sandbox.systems import standin_servers
-from sandbox.systems.cluster.state import APP, CONFIG_WANTED, NORMAL_REPLICAS, TEMPORARY_REPLICAS
+from sandbox.systems.cluster.state import APP, CONFIG_WANTED
 from sandbox.systems.delivery.builds import image_digest
+from sandbox.systems.monitoring import prometheus_server
 
 if TYPE_CHECKING:
-    from sandbox.parts import Platform
+    from sandbox.core.platform import Platform
 
 
 async def scale_up(platform: Platform) -> None:
@@ -28,8 +37,8 @@ async def scale_up(platform: Platform) -> None:
 async def roll_out(platform: Platform) -> None:
     """Start the release's processes beside the old ones and let Prometheus scrape them."""
     await together(*(platform.start_process(name) for name in RELEASED_APIS))
-    platform.deployment.rolled_out = True
-    platform.note_targets()
+    platform.progress.rolled_out = True
+    prometheus_server.write_targets(platform.layout, platform.running_apis)
     await _tell(
         platform,
         replicas={PREVIOUS: TEMPORARY_REPLICAS, RELEASE: TEMPORARY_REPLICAS},
@@ -39,7 +48,7 @@ async def roll_out(platform: Platform) -> None:
 
 async def switch_traffic(platform: Platform) -> None:
     """Lead each region's edge to the release."""
-    platform.switched = True
+    platform.progress.switched = True
     await _tell(platform, selector=RELEASE)
     for region in REGIONS:
         await platform.set_link(edge_name(region))

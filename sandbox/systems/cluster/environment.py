@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.core.layout import REGIONS, RELEASE, api_name
+from sandbox.core.layout import NORMAL_REPLICAS, REGIONS, RELEASE, TEMPORARY_REPLICAS, api_name
 from sandbox.systems.cluster import state as cluster
 from sandbox.systems.cluster import volumes
 from sandbox.systems.monitoring.monitoring_servers import KUBELETS
@@ -23,10 +23,10 @@ def part(layout: Layout) -> dict[str, Any]:
             "container": cluster.CONTAINER,
             "image": cluster.APP,
             "replicas": {
-                "normal": cluster.NORMAL_REPLICAS,
-                "temporary": cluster.TEMPORARY_REPLICAS,
+                "normal": NORMAL_REPLICAS,
+                "temporary": TEMPORARY_REPLICAS,
             },
-            "most_pods": 2 * cluster.TEMPORARY_REPLICAS,
+            "most_pods": 2 * TEMPORARY_REPLICAS,
             "config_map": cluster.CONFIG_MAP,
             "config": dict(cluster.CONFIG_WANTED),
             "candidate_health": {"service": "api", "endpoint": "liveness"},

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from sandbox.core.standin import Facts
-from sandbox.systems.cluster import discovery, volumes
+from sandbox.systems.cluster import discovery
 from sandbox.systems.cluster.controller import Cluster
 from sandbox.systems.cluster.lists import BusyError, StatusError, page, selected
 from sandbox.systems.cluster.objects import Objects
@@ -31,6 +31,7 @@ from sandbox.systems.cluster.state import (
     ClusterState,
 )
 from sandbox.systems.cluster.volumes import Volume
+from sandbox.systems.monitoring.monitoring_servers import METRICS_PATH
 
 VERSION = "v1.37.2"
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -117,7 +118,7 @@ def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
         Route("/version", _answered(api.version)),
         Route("/version/", _answered(api.version)),
         Route("/readyz", _answered(api.ready)),
-        Route(volumes.METRICS_PATH, server.kubelet_metrics),
+        Route(METRICS_PATH, server.kubelet_metrics),
         Route(
             "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
             _answered(api.access_review),

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from sandbox.core.layout import NORMAL_REPLICAS
 from sandbox.core.standin import State
 
 NAMESPACE = "unified-health"
@@ -15,7 +16,6 @@ SERVICE = "unified-health-api"
 CONFIG_MAP = "unified-health-config"
 CONTAINER = "api"
 REGISTRY = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
-NORMAL_REPLICAS, TEMPORARY_REPLICAS = 3, 6
 SERVICE_ACCOUNT = "release-gate"
 CONFIG_BEFORE = {"LOG_LEVEL": "info", "BOOKING_WINDOW_DAYS": "60", "SESSION_MINUTES": "30"}
 CONFIG_WANTED = {"LOG_LEVEL": "info", "BOOKING_WINDOW_DAYS": "90", "SESSION_MINUTES": "30"}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-METRICS_PATH = "/kubelet/metrics"
 CLAIM = "backups"
 SIZE_BYTES = 2**30
 AVAILABLE, SIZE = "kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes"

@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from sandbox.core.child import Child
 from sandbox.core.errors import SandboxError
 from sandbox.core.layout import DATABASE
 from sandbox.core.state import write_private
+from sandbox.systems.data import postgres
 from sandbox.systems.data.postgres import OWNER, SUPERUSER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sandbox.parts import Platform
+    from sandbox.core.layout import Layout
+    from sandbox.core.platform import Platform
 
 RESTORE_TEST = "restore-test.json"
 _TABLES = ("users", "patients", "providers", "appointments", "payments", "video_calls")
@@ -40,65 +41,70 @@ class Backup:
     counts: Mapping[str, int]
 
 
+async def back_up(platform: Platform) -> None:
+    """Phase 1.1: dump the database, and prove by a restore that the dump is good."""
+    await make_history(platform)
+    await test_restore(platform.layout, await take(platform.layout, "pre-migration"))
+
+
 async def make_history(platform: Platform) -> None:
     """Leave the nightly backups of three days and one restore test; does nothing where they are.
 
     Only the last night's is a dump of its own; the others are copies of it under older dates.
     """
-    if platform.layout.backups.exists():
-        return
-    first = await take(platform, "nightly", hours_ago=_EARLIER_HOURS[0])
-    for hours in _EARLIER_HOURS[1:]:
-        _copy(first.file, platform.layout.backups / _name("nightly", hours), hours)
-        _copy(first.file, platform.layout.backups_apart / _name("nightly", hours), hours)
-    if platform.deployment.pending:
-        await test_restore(platform, first)
-
-
-async def take(platform: Platform, kind: str, *, hours_ago: int = 0) -> Backup:
-    """Dump the database into the backup folder and copy the dump apart; raises SandboxError."""
     layout = platform.layout
+    if layout.backups.exists():
+        return
+    first = await take(layout, "nightly", hours_ago=_EARLIER_HOURS[0])
+    for hours in _EARLIER_HOURS[1:]:
+        _copy(first.file, layout.backups / _name("nightly", hours), hours)
+        _copy(first.file, layout.backups_apart / _name("nightly", hours), hours)
+    if platform.progress.pending:
+        await test_restore(layout, first)
+
+
+async def take(layout: Layout, kind: str, *, hours_ago: int = 0) -> Backup:
+    """Dump the database into the backup folder and copy the dump apart; raises SandboxError."""
     for folder in (layout.backups, layout.backups_apart):
         folder.mkdir(mode=0o700, exist_ok=True)
     file = layout.backups / _name(kind, hours_ago)
     unfinished = file.with_suffix(".part")
-    counts = await _counts(platform, DATABASE)
-    dump = platform.postgres.client(
-        *("pg_dump", OWNER, "--format=custom", "--compress=1"),
-        *(f"--dbname={DATABASE}", f"--file={unfinished}"),
-    )
-    await Child(dump).run()
+    counts = await _counts(layout, DATABASE)
+    await dump(layout, unfinished)
     unfinished.rename(file)
     _date(file, hours_ago)
     _copy(file, layout.backups_apart / file.name, hours_ago)
     return Backup(file, counts)
 
 
-async def test_restore(platform: Platform, backup: Backup) -> None:
+async def test_restore(layout: Layout, backup: Backup) -> None:
     """Restore a backup into a scratch database, compare, drop it, and write what was found."""
     begun = time.monotonic()
     scratch = sql.Identifier(_SCRATCH)
-    await platform.postgres.on_server(
+    await postgres.as_superuser(
+        layout,
         sql.SQL("DROP DATABASE IF EXISTS {}").format(scratch),
         sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(scratch),
+        database=SUPERUSER,
     )
     try:
-        restore = platform.postgres.client(
-            *("pg_restore", SUPERUSER, "--exit-on-error", "--no-owner", "--no-privileges"),
-            *(f"--dbname={_SCRATCH}", str(backup.file)),
+        await postgres.run_client(
+            *(layout, "pg_restore", SUPERUSER, "--exit-on-error", "--no-owner"),
+            *("--no-privileges", f"--dbname={_SCRATCH}", str(backup.file)),
         )
-        await Child(restore).run()
-        restored = await _counts(platform, _SCRATCH)
+        restored = await _counts(layout, _SCRATCH)
     finally:
-        await platform.postgres.on_server(sql.SQL("DROP DATABASE {} (FORCE)").format(scratch))
-    seconds = round(time.monotonic() - begun, 3)
-    write_restore_test(platform, _result(backup, restored, seconds))
+        drop = sql.SQL("DROP DATABASE {} (FORCE)").format(scratch)
+        await postgres.as_superuser(layout, drop, database=SUPERUSER)
+    result = _result(backup, restored, round(time.monotonic() - begun, 3))
+    layout.evidence.mkdir(mode=0o700, exist_ok=True)
+    write_private(layout.evidence / RESTORE_TEST, json.dumps(result, indent=2))
 
 
-def write_restore_test(platform: Platform, result: Mapping[str, Any]) -> None:
-    """Write the evidence of a restore test."""
-    platform.layout.evidence.mkdir(mode=0o700, exist_ok=True)
-    write_private(platform.layout.evidence / RESTORE_TEST, json.dumps(result, indent=2))
+async def dump(layout: Layout, file: Path, *more: str) -> None:
+    """Dump the database into a file, with more options of pg_dump; raises SandboxError."""
+    whole = ("--format=custom", "--compress=1", f"--dbname={DATABASE}", f"--file={file}")
+    await postgres.run_client(layout, "pg_dump", OWNER, *whole, *more)
 
 
 def _result(backup: Backup, restored: Mapping[str, int], seconds: float) -> dict[str, Any]:
@@ -119,15 +125,13 @@ def _result(backup: Backup, restored: Mapping[str, int], seconds: float) -> dict
     }
 
 
-async def _counts(platform: Platform, database: str) -> dict[str, int]:
+async def _counts(layout: Layout, database: str) -> dict[str, int]:
     parts = [
         sql.SQL("SELECT {}, count(*) FROM {}").format(sql.Literal(name), sql.Identifier(name))
         for name in _TABLES
     ]
     try:
-        async with await platform.postgres.connect(
-            SUPERUSER, "postgres-superuser", database
-        ) as connection:
+        async with await postgres.connect(layout, SUPERUSER, database) as connection:
             cursor = await connection.execute(sql.SQL(" UNION ALL ").join(parts))
             return {str(name): int(count) for name, count in await cursor.fetchall()}
     except psycopg.Error as exc:

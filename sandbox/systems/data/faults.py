@@ -1,194 +1,164 @@
-"""Faults of the data: migrations, schema, rows, backups, restore tests, connections."""
+"""Ways to break the platform's data: its rows and schema, its backups, the evidence about them."""
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
+import json
 from typing import TYPE_CHECKING
 
-from sandbox.core.layout import PREVIOUS, RELEASE
-from sandbox.faults.actions import Action, LinksChanged, Scripted, Stopped
-from sandbox.systems.data.fault_actions import (
-    Crowded,
-    DumpedWithout,
-    Files,
-    Locked,
-    LockKept,
-    Looped,
-    RestoreTest,
-    Sql,
-    newest_copy,
-    newest_in_both,
-    restore_test,
-)
-from sandbox.systems.data.migrations import LOG, of_release
+import psycopg
+from psycopg import sql as composed
+
+from sandbox.core.errors import SandboxError
+from sandbox.core.layout import RELEASE
+from sandbox.systems.data import backups, postgres
+from sandbox.systems.data.migrations import ADVISORY_LOCK, LOG, of_release
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from sandbox.core.breakage import Breakage
     from sandbox.core.layout import Layout
 
-_MIGRATIONS = [one.name for one in of_release(RELEASE) if one not in of_release(PREVIOUS)]
-_FIRST, _SECOND, _LAST = _MIGRATIONS
-_CHECKSUM = {one.name: one.checksum for one in of_release(RELEASE)}
-_RENAMED_BACK = """
-DO $$ BEGIN
-    IF to_regclass('video_calls_old') IS NOT NULL THEN
-        ALTER TABLE video_calls_old RENAME TO video_calls;
-    END IF;
-END $$"""
-_COLUMN_BACK = """
-DO $$ BEGIN
-    IF EXISTS (SELECT FROM pg_attribute
-               WHERE attrelid = 'video_calls'::regclass AND attname = 'finished_at') THEN
-        ALTER TABLE video_calls RENAME COLUMN finished_at TO ended_at;
-    END IF;
-END $$"""
-_KEY = "payments_appointment_id_fkey"
-_MAKE_KEY = f"""
-ALTER TABLE payments
-    DROP CONSTRAINT IF EXISTS {_KEY},
-    ADD CONSTRAINT {_KEY} FOREIGN KEY (appointment_id) REFERENCES appointments (id)"""
-_CHECK = "ALTER TABLE appointments ADD CONSTRAINT sourced CHECK (source <> '')"
-_NO_CHECK = "ALTER TABLE appointments DROP CONSTRAINT IF EXISTS sourced"
+_IDLE_SECONDS = 4
+_FREE = b"""
+SELECT current_setting('max_connections')::int
+     - current_setting('superuser_reserved_connections')::int
+     - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"""
 
 
-def _noted(name: str, setting: str) -> str:
-    """Return the order to say something else of a migration in Prisma's table."""
-    return f"UPDATE _prisma_migrations SET {setting} WHERE migration_name = '{name}'"  # noqa: S608 - all of it is written here
+async def sql(it: Breakage, broken: str, mended: str) -> None:
+    """Run statements on the primary as its superuser, in one transaction, and others in the end."""
+    it.undo(postgres.as_superuser, it.layout, f"BEGIN;{mended};COMMIT".encode())
+    await postgres.as_superuser(it.layout, f"BEGIN;{broken};COMMIT".encode())
 
 
-def _log(layout: Layout) -> tuple[Path, ...]:
-    return (layout.evidence / LOG,)
+async def script(it: Breakage, broken: str, mended: str) -> None:
+    """Run a script as the owner of the database, and another one in the end."""
+    it.undo(postgres.as_owner, it.layout, mended.encode())
+    await postgres.as_owner(it.layout, broken.encode())
 
 
-def _pg_restore(layout: Layout) -> tuple[Path, ...]:
-    return (layout.pg_restore,)
+async def migration(it: Breakage, name: str, broken: str, mended: str) -> None:
+    """Have Prisma's table say something else of a migration; `{checksum}` is the true one."""
+    checksum = next(one.checksum for one in of_release(RELEASE) if one.name == name)
+
+    def noted(setting: str) -> str:
+        true = setting.format(checksum=checksum)
+        return f"UPDATE _prisma_migrations SET {true} WHERE migration_name = '{name}'"  # noqa: S608 - all of it is written here
+
+    await sql(it, noted(broken), noted(mended))
 
 
-def _repository(layout: Layout) -> tuple[Path, ...]:
-    return (layout.release_repository,)
+async def migration_missing(it: Breakage, name: str) -> None:
+    """Have Prisma's table know nothing of a migration."""
+    checksum = next(one.checksum for one in of_release(RELEASE) if one.name == name)
+    again = f"""
+    INSERT INTO _prisma_migrations
+        (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
+    SELECT gen_random_uuid()::text, '{checksum}', '{name}', now() - interval '20 ms', now(), 1
+    WHERE NOT EXISTS (SELECT FROM _prisma_migrations WHERE migration_name = '{name}')"""  # noqa: S608 - all of it is written here
+    await sql(it, f"DELETE FROM _prisma_migrations WHERE migration_name = '{name}'", again)  # noqa: S608 - all of it is written here
 
 
-_PHASE_1: dict[str, Action] = {
-    "backup-missing": Files(newest_in_both),
-    "backup-copy-missing": Files(newest_copy),
-    "backup-cut-off": Files(newest_in_both, lambda data: data[: len(data) * 8 // 10]),
-    "backup-cut-at-its-head": Files(newest_in_both, lambda data: data[:2000]),
-    "backup-empty": Files(newest_in_both, lambda _: b""),
-    "backup-without-a-table": DumpedWithout("appointments"),
-    "backups-unreadable": Looped(),
-    "pg-restore-missing": Files(_pg_restore),
+async def connections_left(it: Breakage, count: int) -> None:
+    """Open connections to the primary until only so many are left."""
+    ((free,),) = await (await _kept(it, _FREE)).fetchall()
+    for _ in range(free - count):
+        await _kept(it, b"")
+
+
+async def locked(it: Breakage, table: str) -> None:
+    """Hold a table for oneself."""
+    statement = composed.SQL("BEGIN; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
+    await _kept(it, statement.format(composed.Identifier(table)))
+
+
+async def migration_lock_kept(it: Breakage) -> None:
+    """Keep Prisma's lock on an idle pooled connection long after its migration, and another of its number."""
+    number = str(ADVISORY_LOCK).encode()
+    await _kept(it, b"SELECT pg_advisory_lock(%b), pg_advisory_lock(5, %b)" % (number, number))
+    await asyncio.sleep(_IDLE_SECONDS)
+
+
+async def _kept(it: Breakage, statement: postgres.Query) -> psycopg.AsyncCursor:
+    """Run a statement on a connection that stays open for as long as the fault holds."""
+    try:
+        connection = await postgres.connect(it.layout)
+        it.undo(connection.close)
+        return await connection.execute(statement)
+    except psycopg.Error as exc:
+        raise SandboxError(f"the primary refused a connection: {exc}") from exc
+
+
+def _newest(layout: Layout) -> tuple[Path, ...]:
+    found = sorted(layout.backups.glob("*.dump"), key=lambda path: path.stat().st_mtime)
+    return tuple(found[-1:])
+
+
+def _newest_copy(layout: Layout) -> tuple[Path, ...]:
+    return tuple(layout.backups_apart / path.name for path in _newest(layout))
+
+
+_FILES: Mapping[str, Callable[[Layout], tuple[Path, ...]]] = {
+    "newest backup": lambda layout: (*_newest(layout), *_newest_copy(layout)),
+    "newest copy": _newest_copy,
+    "restore test": lambda layout: (layout.evidence / backups.RESTORE_TEST,),
+    "migration log": lambda layout: (layout.evidence / LOG,),
+    "pg_restore": lambda layout: (layout.pg_restore,),
+    "release repository": lambda layout: (layout.release_repository,),
 }
-_PHASE_2: dict[str, Action] = {
-    "failed-migration": Scripted("failed_migration.sql", "mended_migration.sql"),
-    "migration-edited": Sql(
-        _noted(_SECOND, f"checksum = '{'0' * 64}'"),
-        _noted(_SECOND, f"checksum = '{_CHECKSUM[_SECOND]}'"),
-    ),
-    "migration-missing": Sql(
-        f"DELETE FROM _prisma_migrations WHERE migration_name = '{_FIRST}'",  # noqa: S608 - all of it is written here
-        f"""
-        INSERT INTO _prisma_migrations
-            (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
-        SELECT gen_random_uuid()::text, '{_CHECKSUM[_FIRST]}', '{_FIRST}',
-               now() - interval '20 ms', now(), 1
-        WHERE NOT EXISTS (SELECT FROM _prisma_migrations WHERE migration_name = '{_FIRST}')
-        """,  # noqa: S608 - all of it is written here
-    ),
-    "migration-rolled-back": Sql(
-        _noted(_FIRST, "rolled_back_at = now()"), _noted(_FIRST, "rolled_back_at = NULL")
-    ),
-    "migration-never-ran": Sql(
-        _noted(_SECOND, "finished_at = started_at, applied_steps_count = 0"),
-        _noted(_SECOND, "finished_at = started_at + interval '20 ms', applied_steps_count = 1"),
-    ),
-    "migration-of-another-release": Sql(
-        """
-        INSERT INTO _prisma_migrations
-            (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
-        VALUES ('stranger', 'ffff', '20260301000000_hotfix', now() - interval '1 s', now(), 1)
-        ON CONFLICT DO NOTHING
-        """,
-        "DELETE FROM _prisma_migrations WHERE id = 'stranger'",
-    ),
-    "migration-log-tells-of-an-error": Files(
-        _log, lambda data: data + b"\nError: P3018\n\nA migration failed to apply.\n"
-    ),
-    "migration-log-missing": Files(_log),
-    "column-renamed": Sql(
-        "ALTER TABLE video_calls RENAME COLUMN ended_at TO finished_at", _COLUMN_BACK
-    ),
-    "index-dropped": Sql(
-        "DROP INDEX IF EXISTS payments_by_appointment",
-        "CREATE INDEX IF NOT EXISTS payments_by_appointment ON payments (appointment_id)",
-    ),
-    "table-renamed": Sql("ALTER TABLE video_calls RENAME TO video_calls_old", _RENAMED_BACK),
-    "payments-deleted": Scripted("payments_deleted.sql", "payments_restored.sql"),
-    "patients-deleted": Sql(
-        "SET LOCAL session_replication_role = replica; DELETE FROM patients WHERE id IN ('7', '8', '9')",
-        """
-        INSERT INTO patients (id, name, birth_date, region, created_at)
-        SELECT n::text, 'Patient ' || n, date '1940-01-01' + (n * 7919 % 29000),
-               (ARRAY['eu', 'us'])[1 + n % 2], timestamptz '2024-01-02 08:00:00+00' + n * interval '1 minute'
-        FROM generate_series(7, 9) AS n ON CONFLICT DO NOTHING
-        """,
-    ),
-    "rows-doubled": Sql(
-        """
-        INSERT INTO providers (id, name, specialty, region)
-        SELECT 'double-' || id, name, specialty, region FROM providers WHERE id <> 'synthetic-provider'
-        """,
-        "DELETE FROM providers WHERE id LIKE 'double-%'",
-    ),
-    "orphans-and-a-key-switched-off": Sql(
-        """
-        ALTER TABLE payments DISABLE TRIGGER ALL;
-        INSERT INTO payments
-            (id, appointment_id, amount_cents, currency, mode, status, gateway_reference)
-        VALUES ('orphan', 'nowhere', 100, 'EUR', 'live', 'succeeded', 'orphan')
-        """,
-        "DELETE FROM payments WHERE id = 'orphan'; ALTER TABLE payments ENABLE TRIGGER ALL",
-    ),
-    "foreign-key-not-validated": Sql(
-        f"ALTER TABLE payments DROP CONSTRAINT {_KEY}, ADD CONSTRAINT {_KEY} "
-        "FOREIGN KEY (appointment_id) REFERENCES appointments (id) NOT VALID",
-        _MAKE_KEY,
-    ),
-    # A statement that runs concurrently can be in no script, so what a failed one leaves is noted by hand.
-    "index-left-invalid": Sql(
-        """
-        CREATE INDEX appointments_once ON appointments (source);
-        UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'appointments_once'::regclass
-        """,
-        "DROP INDEX IF EXISTS appointments_once",
-    ),
-    "check-not-validated": Sql(f"{_CHECK} NOT VALID", _NO_CHECK),
-    "check-not-enforced": Sql(f"{_CHECK} NOT ENFORCED", _NO_CHECK),
-    "trigger-disabled": Sql(
-        """
-        CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
-        CREATE TRIGGER stamp BEFORE INSERT ON appointments FOR EACH ROW EXECUTE FUNCTION stamp();
-        ALTER TABLE appointments DISABLE TRIGGER stamp
-        """,
-        "DROP FUNCTION IF EXISTS stamp CASCADE",
-    ),
-    "enum-left-over": Sql(
-        """CREATE TYPE "Status_old" AS ENUM ('open')""", """DROP TYPE IF EXISTS "Status_old" """
-    ),
-    "migration-lock-kept-idle": LockKept(),
-    "foreign-key-dropped": Sql(f"ALTER TABLE payments DROP CONSTRAINT {_KEY}", _MAKE_KEY),
-    "table-locked": Locked("patients"),
-    "database-unreachable-after-migration": LinksChanged(("gate-postgres",), {"mode": "refuse"}),
-    "release-repository-missing": Files(_repository),
-}
-_COUNTDOWN: dict[str, Action] = {
-    "no-backup-last-night": Files(newest_in_both),
-    "restore-test-failed": RestoreTest(result="failed"),
-    "restore-test-40-days-old": RestoreTest(days_ago=40),
-    "restore-test-10-days-old": RestoreTest(days_ago=10),
-    "restore-test-unknown": Files(restore_test),
-    "backups-unreadable-before": Looped(),
-    "standby-down-before": Stopped(("postgres-standby",)),
-    "connections-in-use": Crowded(left=12),
-    "database-unreachable-before": LinksChanged(("gate-postgres",), {"mode": "refuse"}),
-}
-FAULTS: dict[str, Action] = {**_PHASE_1, **_PHASE_2, **_COUNTDOWN}
+"""By what a faults.yaml calls them; the newest backup is meant with its copy."""
+
+
+async def gone(it: Breakage, files: str) -> None:
+    """Put files aside."""
+    for path in _FILES[files](it.layout):
+        it.aside(path)
+
+
+async def cut(it: Breakage, files: str, share: float = 1.0, most_bytes: int | None = None) -> None:
+    """Leave of files only the first share, or so many bytes."""
+    _alter(it, files, lambda data: data[: int(len(data) * share)][:most_bytes])
+
+
+async def appended(it: Breakage, files: str, text: str) -> None:
+    """Have files go on with a text."""
+    _alter(it, files, lambda data: data + text.encode())
+
+
+async def restore_test(it: Breakage, result: str = "passed", days_ago: int = 0) -> None:
+    """Have the evidence of the last restore test tell another result, or another day."""
+    moment = dt.datetime.now(dt.UTC) - dt.timedelta(days=days_ago)
+    told = {"result": result, "finished_at": moment.isoformat()}
+    _alter(it, "restore test", lambda data: json.dumps({**json.loads(data), **told}).encode())
+
+
+def _alter(it: Breakage, files: str, altered: Callable[[bytes], bytes]) -> None:
+    for path in _FILES[files](it.layout):
+        aside = it.aside(path)
+        if aside.exists():
+            path.write_bytes(altered(aside.read_bytes()))
+            backups.same_time(aside, path)
+
+
+async def backups_unreadable(it: Breakage) -> None:
+    """Put a link that leads to itself in the place of the backup folder."""
+    folder = it.layout.backups
+    it.aside(folder)
+    folder.symlink_to(folder)
+
+
+async def dumped_without(it: Breakage, table: str) -> None:
+    """Have the newest backup, and its copy, be a sound dump that lacks the rows of a table."""
+    for path in _FILES["newest backup"](it.layout):
+        it.aside(path)
+        await backups.dump(it.layout, path, f"--exclude-table-data={table}")
+
+
+KINDS = (
+    *(sql, script, migration, migration_missing, connections_left, locked, migration_lock_kept),
+    *(gone, cut, appended, restore_test, backups_unreadable, dumped_without),
+)

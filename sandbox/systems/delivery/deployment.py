@@ -1,28 +1,91 @@
-"""Phases 3.1 and 4.1: images and web bundle are built, put in their places and proved."""
+"""Phases 3.1 and 4.1: images and web bundle are built, put in their places and proved; how AWS is started."""
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
-from typing import TYPE_CHECKING
+import json
+import sys
+from typing import TYPE_CHECKING, Any
 
-from sandbox.core.layout import PREVIOUS, RELEASE
-from sandbox.systems.delivery import aws_server, evidence_files
-from sandbox.systems.delivery.builds import MANIFEST, REPOSITORIES, image_digest, web_bundle
+from sandbox.core.child import PYTHON, Command
+from sandbox.core.layout import AWS_SERVERS, PREVIOUS, RELEASE
+from sandbox.core.readiness import answers_http
+from sandbox.core.state import write_private
+from sandbox.core.switchboard import put
+from sandbox.systems.delivery.builds import (
+    MANIFEST,
+    REPOSITORIES,
+    commit,
+    image_digest,
+    web_bundle,
+)
 
 if TYPE_CHECKING:
-    from sandbox.parts import Platform
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sandbox.core.layout import Layout
+    from sandbox.core.platform import Platform
+
+
+def command(layout: Layout) -> Command:
+    """Write the configuration and return how AWS is started, with the edges of the web site."""
+    settings = layout.runtime / "aws.json"
+    configuration = {
+        "admin_token": layout.passwords["api-admin"],
+        "gate_key_id": layout.passwords["aws-gate-id"],
+        "operator_key_id": layout.passwords["aws-operator-id"],
+        "ports": {name: layout.ports[name] for name in AWS_SERVERS},
+    }
+    write_private(settings, json.dumps(configuration))
+    return Command(
+        name="aws",
+        argv=(sys.executable, "-m", "sandbox.systems.delivery.aws", str(settings)),
+        log=layout.log("aws"),
+        # moto asks the machine for credentials of its own otherwise, and waits for an answer.
+        environment={**PYTHON, "AWS_EC2_METADATA_DISABLED": "true"},
+        ready=answers_http(layout.ports["aws"], "/_sandbox/ready"),
+        ready_means="it answers /_sandbox/ready",
+    )
 
 
 async def push_images(platform: Platform) -> None:
     """Push the release's images beside the old ones and write the build's evidence."""
-    await aws_server.tell(platform.layout, image_versions=[PREVIOUS, RELEASE])
+    await _tell(platform.layout, image_versions=[PREVIOUS, RELEASE])
     digests = {repository: image_digest(repository, RELEASE) for repository in REPOSITORIES}
-    evidence_files.write(platform.layout, RELEASE, "image-build", digests)
+    _write_evidence(platform.layout, "image-build", digests)
 
 
 async def upload_web(platform: Platform) -> None:
     """Upload the release's bundle, delete the old one, order the edges to forget it."""
-    await aws_server.tell(platform.layout, web_version=RELEASE)
+    await _tell(platform.layout, web_version=RELEASE)
     manifest = web_bundle(RELEASE)[MANIFEST].content
     digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
-    evidence_files.write(platform.layout, RELEASE, "web-build", {MANIFEST: digest})
+    _write_evidence(platform.layout, "web-build", {MANIFEST: digest})
+
+
+def evidence_file(layout: Layout, kind: str) -> Path:
+    """Return where the build's evidence of a kind lies for the release."""
+    return layout.evidence / f"v{RELEASE}" / f"{kind}.json"
+
+
+async def _tell(layout: Layout, **facts: Any) -> None:
+    """Change facts of the account for good; raises SandboxError."""
+    await put(layout, "aws", "/_sandbox/state", facts)
+
+
+def _write_evidence(layout: Layout, kind: str, artefacts: Mapping[str, str]) -> None:
+    """Write evidence of something that passed, as docs/platform-contract.md asks for it."""
+    document: dict[str, Any] = {
+        "schema": 1,
+        "kind": kind,
+        "release": f"v{RELEASE}",
+        "commit": commit(RELEASE),
+        "created_at": dt.datetime.now(dt.UTC).isoformat(),
+        "result": "passed",
+        "artefacts": [{"name": name, "digest": digest} for name, digest in artefacts.items()],
+    }
+    file = evidence_file(layout, kind)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(file, json.dumps(document, indent=1))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sandbox.core.layout import Layout
-    from sandbox.parts import Platform
+    from sandbox.core.platform import Platform
 
     State = tuple[bool, int]
     """Its switch and its percentage."""
@@ -58,6 +58,21 @@ def _keys(flags: Mapping[str, State]) -> dict[str, str]:
     return switches | shares
 
 
+async def make_safe(platform: Platform) -> None:
+    """Phase 1.2: new features off; their percentages too, which the runbook's own commands leave."""
+    await _set(platform, "safe")
+
+
+async def enable_for_some(platform: Platform) -> None:
+    """Phase 5.2: new features for a few users of a hundred."""
+    await _set(platform, "test")
+
+
+async def _set(platform: Platform, moment: str) -> None:
+    for flag, state in {**ALWAYS, **STATES[moment]}.items():
+        await change(platform, flag, state)
+
+
 async def change(platform: Platform, flag: str, state: State) -> None:
     """Change one flag the platform's own way, which logs it; raises SandboxError."""
     enabled, percentage = state
@@ -75,7 +90,7 @@ async def change(platform: Platform, flag: str, state: State) -> None:
 
 def meant(platform: Platform) -> Mapping[str, State]:
     """Return what every flag is meant to be now, so far as the deployment has come."""
-    done = platform.deployment.done
+    done = platform.progress.done
     moment = "before" if done < _SAFE_SINCE else "safe" if done < _TEST_SINCE else "test"
     return {**ALWAYS, **STATES[moment]}
 

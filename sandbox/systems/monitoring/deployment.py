@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.core.layout import PREVIOUS, RELEASE
+from sandbox.core.layout import RELEASE
 from sandbox.core.state import write_private
 from sandbox.systems import standin_servers
 from sandbox.systems.monitoring import prometheus_server
 
 if TYPE_CHECKING:
     from sandbox.core.layout import Layout
-    from sandbox.parts import Platform
+    from sandbox.core.platform import Platform
 
 _FOLDER = Path(__file__).resolve().parent
 _REQUESTS = 'sum by (region) (rate(http_requests_total{job="api"}[5m]))'
@@ -20,7 +20,7 @@ _LATENCY = (
     "histogram_quantile(0.95, "
     'sum by (region, le) (increase(http_request_duration_seconds_bucket{job="api"}[5m])))'
 )
-_AFTER = {
+AFTER = {
     "API Overview": {"Requests": _REQUESTS, "95th percentile": _LATENCY},
     "Kubernetes Overview": {"CPU": 'sum(node_load1{job="node"})', "API processes": "count(up)"},
     "Database Metrics": {
@@ -28,15 +28,10 @@ _AFTER = {
         "Redis memory": "redis_memory_used_bytes",
     },
 }
-BEFORE = {title: dict(list(panels.items())[:1]) for title, panels in _AFTER.items()}
+BEFORE = {title: dict(list(panels.items())[:1]) for title, panels in AFTER.items()}
 """The previous release had the first panel of each."""
 PHASE = 7
-DASHBOARDS = {title: list(panels) for title, panels in _AFTER.items()}
-
-
-def dashboards() -> dict[str, dict[str, str]]:
-    """Return the release's dashboards: title → panel → query."""
-    return {title: dict(panels) for title, panels in _AFTER.items()}
+DASHBOARDS = {title: list(panels) for title, panels in AFTER.items()}
 
 
 def shipped_rules(version: str) -> Path:
@@ -63,9 +58,4 @@ async def apply_rules(platform: Platform) -> None:
 
 async def load_dashboards(platform: Platform) -> None:
     """Load the release's dashboards."""
-    await standin_servers.tell(platform.layout, "grafana", dashboards=_AFTER)
-
-
-def write_previous_rules(layout: Layout) -> None:
-    """Write the rules that a platform starts with."""
-    write_rules(layout, PREVIOUS)
+    await standin_servers.tell(platform.layout, "grafana", dashboards=AFTER)

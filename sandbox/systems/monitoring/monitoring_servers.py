@@ -13,7 +13,6 @@ from sandbox.core.errors import SandboxError
 from sandbox.core.layout import HOST, REGIONS
 from sandbox.core.readiness import answers_http, exchange
 from sandbox.core.state import write_private
-from sandbox.systems.cluster.volumes import METRICS_PATH
 from sandbox.systems.data.postgres import EXPORTER
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 RECEIVERS = {"critical": "on-call", "warning": "deployments-channel"}
 JOBS = ("node", "postgres", "redis", "alertmanager")
-KUBELETS = "kubelet"
+KUBELETS, METRICS_PATH = "kubelet", "/kubelet/metrics"
 _INTERVAL = "2s"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from sandbox.core.child import Command
-from sandbox.core.layout import APIS, HOST
+from sandbox.core.layout import APIS, HOST, JOB
 from sandbox.core.readiness import answers_http
 from sandbox.core.state import write_private
 from sandbox.systems.monitoring import monitoring_servers
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sandbox.core.binaries import Binary
     from sandbox.core.layout import Layout
 
-JOB = "api"
 SCRAPE_INTERVAL = "1s"
 
 

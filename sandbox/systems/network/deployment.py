@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING
 
 from sandbox.systems import standin_servers
-from sandbox.systems.delivery.aws.hosted_zone import Operator
+from sandbox.systems.network.hosted_zone import Operator
 from sandbox.systems.network.zone import AFTER, BEFORE, SERIAL_AFTER, TTL_SECONDS
 
 if TYPE_CHECKING:
-    from sandbox.parts import Platform
+    from sandbox.core.platform import Platform
 
 
 async def update_zone(platform: Platform) -> None:

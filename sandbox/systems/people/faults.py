@@ -1,59 +1,47 @@
-"""Faults of the deployment itself: its time and its history."""
+"""Ways to break the time of a deployment, its contacts and its records."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from sandbox.core.state import write_private
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
-    from sandbox.core.layout import Layout
-    from sandbox.faults.actions import Action
-    from sandbox.faults.holds import Holds
+    from sandbox.core.breakage import Breakage
 
 
-@dataclass(frozen=True, slots=True)
-class WindowClosing:
-    """The deployment window closes soon; the environment file is written anew after every fault."""
-
-    minutes: int
-
-    async def apply(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
-        """Say when; it opened an hour later, a week before."""
-        closes = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=self.minutes)
-        opens = closes + dt.timedelta(hours=1)
-        window = {"opens": f"{opens:%A %H:%M}", "closes": f"{closes:%A %H:%M}"}
-        file = holds.platform.layout.deployment_window
-        file.write_text(json.dumps(window), encoding="utf-8")
-
-    async def revert(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
-        """Let it be open again."""
-        holds.platform.layout.deployment_window.unlink(missing_ok=True)
+async def window_closes(it: Breakage, minutes: int) -> None:
+    """Have the deployment window close soon; it opened an hour later, a week before."""
+    closes = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes)
+    opens = closes + dt.timedelta(hours=1)
+    window = {"opens": f"{opens:%A %H:%M}", "closes": f"{closes:%A %H:%M}"}
+    it.undo(it.layout.deployment_window.unlink, missing_ok=True)
+    write_private(it.layout.deployment_window, json.dumps(window))
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryDamaged:
-    """Somebody wrote a run into the history by hand."""
-
-    async def apply(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
-        """Write it."""
-        file = _forged(holds.platform.layout)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text('{"sha256": "0", "record": {"decision": "GO"}}', encoding="utf-8")
-
-    async def revert(self, holds: Holds, fault: str) -> None:  # noqa: ARG002 - the protocol's
-        """Remove it."""
-        _forged(holds.platform.layout).unlink(missing_ok=True)
+async def contacts(it: Breakage, named: Mapping[str, Any]) -> None:
+    """Have the next environment file name other contacts."""
+    it.undo(it.layout.contacts.unlink, missing_ok=True)
+    write_private(it.layout.contacts, json.dumps(named))
 
 
-def _forged(layout: Layout) -> Path:
-    return layout.state.gate / "local" / "v1.2.0" / "history" / "forged.json"
+async def history_forged(it: Breakage) -> None:
+    """Write a run into the history by hand."""
+    file = it.layout.state.gate / "local" / "v1.2.0" / "history" / "forged.json"
+    it.undo(file.unlink, missing_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text('{"sha256": "0", "record": {"decision": "GO"}}', encoding="utf-8")
 
 
-FAULTS: dict[str, Action] = {
-    "window-closes-soon": WindowClosing(minutes=30),
-    "history-damaged": HistoryDamaged(),
-}
+async def baseline_hidden(it: Breakage) -> None:
+    """Put every baseline aside, with the history that names them."""
+    for name in ("baseline", "history"):
+        for folder in it.layout.state.gate.glob(f"*/*/{name}"):
+            it.aside(folder)
+
+
+KINDS = (window_closes, contacts, history_forged, baseline_hidden)

@@ -6,29 +6,25 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from sandbox.core import CHECKOUT
-from sandbox.core.child import Command
+from sandbox.core.child import PYTHON, Command
 from sandbox.core.layout import (
     APIS,
     DATABASE,
     HOST,
     REGIONS,
     SYNTHETIC_DOMAIN,
-    SYNTHETIC_TENANT,
+    TEMPORARY_REPLICAS,
     edge_name,
     replica_host,
 )
 from sandbox.core.readiness import answers_http
 from sandbox.core.state import write_private
-from sandbox.systems.cluster.state import TEMPORARY_REPLICAS
 from sandbox.systems.data.postgres import OWNER
 
 if TYPE_CHECKING:
     from sandbox.core.layout import Layout
 
 SYNTHETIC_PROVIDER = "synthetic-provider"
-# Without compiled modules each start costs seconds; empty means that Python may write them.
-PYTHON = {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def api_commands(layout: Layout) -> list[Command]:
@@ -72,7 +68,6 @@ def _api_settings(layout: Layout, name: str) -> dict[str, object]:
         "vendors_url": layout.url("vendors"),
         "admin_token": layout.passwords["api-admin"],
         "synthetic": {
-            "tenant": SYNTHETIC_TENANT,
             "email_domain": SYNTHETIC_DOMAIN,
             "token": layout.passwords["synthetic"],
             "provider_id": SYNTHETIC_PROVIDER,

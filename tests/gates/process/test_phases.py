@@ -16,7 +16,7 @@ import yaml
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from gates.decide.catalogue import COLUMNS
-from sandbox.systems.cluster.state import NORMAL_REPLICAS
+from sandbox.core.layout import NORMAL_REPLICAS
 from tests.gates.process.gates import Gate
 from tests.sandbox.platforms import Sandbox, eventually
 

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 from moto import backends
 from moto.cloudfront.models import Invalidation
 
-from sandbox.systems.delivery.aws.hosted_zone import changes
 from sandbox.systems.delivery.aws.names import (
     ACCOUNT,
     BUCKET,
     DISTRIBUTION,
-    HOSTED_ZONE,
     INVALIDATION_ORDERED_AFTER,
     INVALIDATION_PATH,
     INVALIDATION_TAKES,
@@ -24,6 +22,7 @@ from sandbox.systems.delivery.aws.names import (
     SECRETS,
 )
 from sandbox.systems.delivery.builds import REPOSITORIES, image_digest, image_manifest, web_bundle
+from sandbox.systems.network.hosted_zone import HOSTED_ZONE, changes
 from sandbox.systems.network.zone import BEFORE, TTL_SECONDS, ZONE
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 BUCKET = "unified-health-web-prod"
 DISTRIBUTION = "E1234567890"
-HOSTED_ZONE = "Z123456"
 INVALIDATION_PATH = "/*"
 INVALIDATION_ORDERED_AFTER = dt.timedelta(milliseconds=200)
 INVALIDATION_TAKES = dt.timedelta(seconds=1)

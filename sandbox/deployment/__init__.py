@@ -1,1 +1,0 @@
-"""The platform's own deployment: the runbook's seven phases, carried out for real."""
