@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, cast
 
-from fastapi import APIRouter, FastAPI
+import psycopg
+from fastapi import APIRouter, FastAPI, status
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from redis.exceptions import RedisError
 
-from sandbox.app import errors
 from sandbox.app.audit import Audit
 from sandbox.app.database import Database
 from sandbox.app.express import Express
-from sandbox.app.faults import Faults
+from sandbox.app.faults import Faults, InjectedError
 from sandbox.app.flags import FlagStore
-from sandbox.app.gateways import Gateways
+from sandbox.app.gateways import GatewayError, Gateways
 from sandbox.app.metrics import Endpoint, Metrics
-from sandbox.app.middleware import Measured, NamedHealth
-from sandbox.app.mobile import DisturbedMobile
+from sandbox.app.middleware import DisturbedMobile, Measured, NamedHealth
 from sandbox.app.parts import Parts
 from sandbox.app.routes import (
     appointments,
     auth,
-    flags,
     health,
     integrations,
     operations,
-    patients,
     payments,
     providers,
     synthetic,
@@ -37,6 +38,7 @@ from sandbox.app.sessions import Sessions
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from fastapi import Request
     from starlette.types import ASGIApp
 
     from sandbox.app.config import AppConfig
@@ -50,9 +52,9 @@ def make_app(config: AppConfig) -> ASGIApp:
     parts = _make_parts(config, routers)
     app = FastAPI(title="Unified Health API", version=config.version, lifespan=_lifespan)
     app.state.parts = parts
-    for router in (*routers, health.router, operations.router, flags.router):
+    for router in (*routers, health.router, operations.router):
         app.include_router(router)
-    errors.add_handlers(app)
+    _add_handlers(app)
     app.add_middleware(NamedHealth, faults=parts.faults)
     disturbed = DisturbedMobile(Express(app, parts), parts.faults)
     return Measured(disturbed, metrics=parts.metrics, faults=parts.faults)
@@ -67,7 +69,7 @@ def _routers(version: str) -> tuple[APIRouter, ...]:
         auth.router,
         payments.router,
         video.make_router(with_address=numbers >= _ADDRESS_OF_CALLS_SINCE),
-        patients.router,
+        auth.patients,
         integrations.router,
         synthetic.router,
     )
@@ -102,3 +104,49 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for part in (parts.database, parts.sessions, parts.gateways, parts.flags):
             await stack.enter_async_context(part.opened())
         yield
+
+
+_log = logging.getLogger(__name__)
+
+
+def _add_handlers(app: FastAPI) -> None:
+    """Turn the errors of the parts into answers."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(psycopg.OperationalError, _database_unavailable)
+    app.add_exception_handler(psycopg.Error, _database_error)
+    app.add_exception_handler(RedisError, _sessions_unavailable)
+    app.add_exception_handler(GatewayError, _gateway_failed)
+    app.add_exception_handler(InjectedError, _injected)
+
+
+async def _invalid(_request: Request, exc: Exception) -> JSONResponse:
+    """Say what is wrong with the request without repeating it: it may hold a password."""
+    invalid = cast("RequestValidationError", exc)
+    found = [{key: error[key] for key in ("loc", "msg", "type")} for error in invalid.errors()]
+    return _answer(status.HTTP_422_UNPROCESSABLE_CONTENT, found)
+
+
+async def _database_unavailable(_request: Request, _exc: Exception) -> JSONResponse:
+    return _answer(status.HTTP_503_SERVICE_UNAVAILABLE, "the database is unavailable")
+
+
+async def _database_error(_request: Request, exc: Exception) -> JSONResponse:
+    # Only the code: the server's words quote rows.
+    _log.error("database error %s", cast("psycopg.Error", exc).sqlstate)
+    return _answer(status.HTTP_500_INTERNAL_SERVER_ERROR, "the database refused the query")
+
+
+async def _sessions_unavailable(_request: Request, _exc: Exception) -> JSONResponse:
+    return _answer(status.HTTP_503_SERVICE_UNAVAILABLE, "sessions are unavailable")
+
+
+async def _gateway_failed(_request: Request, _exc: Exception) -> JSONResponse:
+    return _answer(status.HTTP_502_BAD_GATEWAY, "an external service failed")
+
+
+async def _injected(_request: Request, _exc: Exception) -> JSONResponse:
+    return _answer(status.HTTP_500_INTERNAL_SERVER_ERROR, "internal error")
+
+
+def _answer(code: int, detail: object) -> JSONResponse:
+    return JSONResponse({"detail": detail}, status_code=code)

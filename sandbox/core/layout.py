@@ -66,7 +66,7 @@ STANDINS = (
     "pagerduty",
     "slack",
 )
-"""The stand-ins of `sandbox.systems.registry`; the gate reaches each over the link `gate-NAME`."""
+"""The stand-ins of `sandbox.systems.__main__`; the gate reaches each over the link `gate-NAME`."""
 AUTHORITATIVE = ("ns1", "ns2")
 RESOLVERS = ("resolver-1", "resolver-2")
 NAME_SERVERS = (*AUTHORITATIVE, *RESOLVERS)

@@ -4,7 +4,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from sandbox.core.layout import STANDINS
-from sandbox.systems.registry import MAKERS
+from sandbox.systems.__main__ import MAKERS
 from sandbox.systems.service.fhir import make_app
 
 ADMIN = {"X-Sandbox-Token": "admin"}

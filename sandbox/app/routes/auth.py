@@ -1,6 +1,7 @@
-"""Users register and sign in."""
+"""Users register and sign in; patients read their own record."""
 
 import asyncio
+import datetime as dt
 import hashlib
 import hmac
 import secrets
@@ -11,7 +12,7 @@ import psycopg
 from fastapi import APIRouter, Header, HTTPException, status
 from pydantic import Field, SecretStr
 
-from sandbox.app.parts import Body, Parts, PartsOfApp
+from sandbox.app.parts import Body, Parts, PartsOfApp, Patient
 from sandbox.app.sessions import User
 
 router = APIRouter(tags=["auth"])
@@ -132,3 +133,28 @@ def _matches(password: SecretStr, stored: str) -> bool:
 def _scrypt(password: SecretStr, salt: bytes) -> bytes:
     given = password.get_secret_value().encode()
     return hashlib.scrypt(given, salt=salt, n=_SCRYPT_COST, r=8, p=1)
+
+
+patients = APIRouter(tags=["patients"])
+
+
+class PatientRecord(Body):
+    """What the platform knows of a patient."""
+
+    id: str
+    name: str
+    birth_date: dt.date | None
+    region: str
+
+
+@patients.get("/v1/patients/{patient_id}")
+async def read(parts: PartsOfApp, patient: Patient, patient_id: str) -> PatientRecord:
+    """Return the patient's own record; anybody else's does not exist."""
+    if patient_id not in {patient.patient_id, "me"}:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "no such patient")
+    found = await parts.database.rows(
+        "SELECT id, name, birth_date, region FROM patients WHERE id = %s", patient.patient_id
+    )
+    if not found:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "no such patient")
+    return PatientRecord.model_validate(found[0])

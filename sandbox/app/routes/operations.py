@@ -1,12 +1,13 @@
-"""What operators use: metrics for Prometheus, and the faults of the local platform."""
+"""What operators use: metrics for Prometheus, the local platform's faults, logged changes of flags."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException, Response, status
+from fastapi import APIRouter, Header, HTTPException, Path, Response, status
+from pydantic import Field
 
 from sandbox.app.faults import Switches
 from sandbox.app.metrics import CONTENT_TYPE
-from sandbox.app.parts import PartsOfApp, same_secret
+from sandbox.app.parts import Body, PartsOfApp, same_secret
 
 router = APIRouter(include_in_schema=False)
 
@@ -43,3 +44,26 @@ async def set_faults(parts: PartsOfApp, switches: Switches, token: _Token = "") 
 def _require(parts: PartsOfApp, token: str) -> None:
     if not same_secret(token, parts.config.admin_token):
         raise HTTPException(status.HTTP_401_UNAUTHORIZED, "X-Sandbox-Token is missing or wrong")
+
+
+_Flag = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_]{0,62}$")]
+
+
+class Change(Body):
+    """What a flag is to be, and who says so."""
+
+    enabled: bool
+    percentage: int = Field(ge=0, le=100)
+    actor: str = Field(min_length=1, max_length=40)
+
+
+@router.put("/v1/operations/flags/{flag}")
+async def change_flag(
+    parts: PartsOfApp, flag: _Flag, change: Change, token: _Token = ""
+) -> dict[str, str]:
+    """Set both keys of a flag and log what changed."""
+    _require(parts, token)
+    await parts.flags.change(
+        flag, enabled=change.enabled, percentage=change.percentage, actor=change.actor
+    )
+    return {}

@@ -7,15 +7,51 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from sandbox.systems.delivery.aws.account import Account
-from sandbox.systems.delivery.aws.edge import Edge
 from sandbox.systems.delivery.aws.names import INVALIDATION_ORDERED_AFTER, INVALIDATION_TAKES
 from sandbox.systems.delivery.aws.state import Bent, Facts
 from sandbox.systems.delivery.builds import web_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    Origin = Callable[[str], tuple[bytes, Mapping[str, str]] | None]
+    from collections.abc import Mapping
 
     from sandbox.systems.delivery.aws.guard import Guard
+
+_NOT_FOUND = (b"<html>not found</html>", {"content-type": "text/html", "cache-control": "no-cache"})
+
+
+class Edge:
+    """A WSGI application; what it keeps is served until it is told to forget."""
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._kept: dict[str, tuple[bytes, Mapping[str, str]]] = {}
+        self._lock = threading.Lock()
+
+    def forget(self, kept: Mapping[str, tuple[bytes, Mapping[str, str]]] | None = None) -> None:
+        """Forget everything, or all but what is given."""
+        with self._lock:
+            self._kept = dict(kept or {})
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Serve one file; `/` is the page."""
+        name = environ["PATH_INFO"].lstrip("/") or "index.html"
+        with self._lock:
+            found = self._kept.get(name) or self._origin(name)
+            if found is not None:
+                self._kept[name] = found
+        body, metadata = found or _NOT_FOUND
+        headers = {name.lower(): value for name, value in metadata.items()}
+        answered = [
+            ("Content-Type", headers.get("content-type", "application/octet-stream")),
+            ("Cache-Control", headers.get("cache-control", "")),
+            ("Content-Length", str(len(body))),
+        ]
+        start_response("200 OK" if found else "404 Not Found", answered)
+        return [body]
+
 
 _BEFORE = {"1.2.0": "1.1.0"}
 _LONG_AGO = dt.timedelta(days=30)
