@@ -12,7 +12,7 @@ from sandbox.core import binaries, lease
 from sandbox.core.child import Child
 from sandbox.core.layout import APIS, NORMAL_REPLICAS, PREVIOUS
 from sandbox.core.platform import Hooks, Platform
-from sandbox.core.together import together
+from sandbox.core.readiness import together
 from sandbox.systems import standin_servers
 from sandbox.systems.data import backups, migrations, postgres, redis_server, release_repository
 from sandbox.systems.delivery import deployment as delivery

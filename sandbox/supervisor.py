@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import uvloop
 
 from sandbox import assembly, deployment
-from sandbox.core import control, forks, layout, ports, priority, processes
+from sandbox.core import control, forks, layout, ports, processes
 from sandbox.core.errors import SandboxError
 from sandbox.core.state import Record, StateDirectory, create_runtime, remove_runtime
 from sandbox.faults.book import Book
@@ -237,7 +237,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--owner", type=int)
     parser.add_argument("--pending", action="store_true", help="the release waits to be deployed")
     options = parser.parse_args(argv)
-    priority.start_before_others()
+    processes.start_before_others()
     announcer = Announcer(options.announce, options.lock)
     for descriptor in (options.announce, options.lock):
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's signature

@@ -6,28 +6,23 @@ import contextlib
 import gc
 import socket
 import sys
-from pathlib import Path
 
 import uvicorn
 
-from sandbox.app.config import ConfigError, read_config
+from sandbox.app.config import AppConfig
 from sandbox.app.main import make_app
+from sandbox.core import configured
 
-_CONFIGURATION_ERROR = 78
 _NOT_STARTED = 3
 _KEEP_ALIVE_SECONDS = 75
 
 
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; 64 without a file, 78 when it cannot be used."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m sandbox.app CONFIG.json\n")
-        return 64
-    try:
-        config = read_config(Path(arguments[0]))
-    except ConfigError as exc:
-        sys.stderr.write(f"{exc}\n")
-        return _CONFIGURATION_ERROR
+    return configured.run(arguments, AppConfig, _serve)
+
+
+def _serve(config: AppConfig) -> int:
     app = make_app(config)
     settings = uvicorn.Config(
         app,

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pydantic import Field, SecretStr
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from sandbox.core.configured import Configuration
 
 REPLICA_HEADER = "X-Pod"
 """In which a replica names itself in its answers to health checks."""
 
 
-class ConfigError(Exception):
-    """The configuration file cannot be used; the sentence says where and what, never a value."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Database(_Part):
+class Database(Configuration):
     """One Postgres server and the login of the API.
 
     The login needs `pg_read_all_stats`, or it cannot see whether the standby is streaming.
@@ -31,7 +23,7 @@ class Database(_Part):
     password: SecretStr
 
 
-class Redis(_Part):
+class Redis(Configuration):
     """The Redis server and the password of its default user."""
 
     host: str
@@ -39,7 +31,7 @@ class Redis(_Part):
     password: SecretStr | None = None
 
 
-class Synthetic(_Part):
+class Synthetic(Configuration):
     """How synthetic users are recognised, and the token that lists and deletes their records."""
 
     email_domain: str
@@ -47,7 +39,7 @@ class Synthetic(_Part):
     provider_id: str
 
 
-class AppConfig(_Part):
+class AppConfig(Configuration):
     """All settings of one process of the reference API."""
 
     region: str
@@ -63,17 +55,3 @@ class AppConfig(_Part):
     admin_token: SecretStr
     """Opens `/_sandbox`, where the local platform sets faults."""
     synthetic: Synthetic
-
-
-def read_config(path: Path) -> AppConfig:
-    """Read and check the file; raises ConfigError with one sentence that holds no secret."""
-    try:
-        return AppConfig.model_validate_json(path.read_bytes())
-    except OSError as exc:
-        raise ConfigError(f"cannot read {path}: {exc.strerror}") from exc
-    except ValidationError as exc:
-        found = "; ".join(
-            f"{'.'.join(map(str, error['loc'])) or 'file'}: {error['msg']}"
-            for error in exc.errors(include_input=False, include_context=False)
-        )
-        raise ConfigError(f"{path} is not a configuration of the reference API: {found}") from exc

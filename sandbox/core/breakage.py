@@ -10,8 +10,8 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from sandbox.core.errors import SandboxError
+from sandbox.core.readiness import together
 from sandbox.core.switchboard import put
-from sandbox.core.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping

@@ -7,7 +7,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandbox.core import priority
+from sandbox.core import processes
 from sandbox.core.child import Child
 from sandbox.core.errors import UnknownNameError
 from sandbox.core.layout import (
@@ -22,9 +22,8 @@ from sandbox.core.layout import (
     edge_name,
 )
 from sandbox.core.links import Link
-from sandbox.core.readiness import answers_http, prometheus_says, wait_for
+from sandbox.core.readiness import answers_http, prometheus_says, together, wait_for
 from sandbox.core.switchboard import Switchboard
-from sandbox.core.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -85,7 +84,7 @@ class Platform:
         """From now on every process goes before what measures it, later ones too."""
         self._serving = True
         known = [child.identity for child in self.children.values()]
-        priority.serve_at_once(identity.pid for identity in known if identity)
+        processes.serve_at_once(identity.pid for identity in known if identity)
 
     async def settle(self) -> None:
         """Wait until everything has found everything else again; raises SandboxError."""

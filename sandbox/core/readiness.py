@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from sandbox.core.errors import SandboxError
 from sandbox.core.layout import HOST
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
 _ATTEMPT_SECONDS = 2.0
 _PAUSE_SECONDS = 0.05
@@ -69,3 +69,16 @@ async def wait_for(what: str, ask: Callable[[], Awaitable[bool]], timeout_second
         if loop.time() > deadline:
             raise SandboxError(f"{what} did not come true in {timeout_seconds:.0f} s.")
         await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def together(*jobs: Coroutine[Any, Any, None]) -> None:
+    """Run jobs at once; the first failure ends the others and is raised alone."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for job in jobs:
+                group.create_task(job)
+    except ExceptionGroup as group_of_failures:
+        failures = group_of_failures.exceptions
+        told = [failure for failure in failures if isinstance(failure, SandboxError)]
+        # Without a sentence of ours it is a mistake in this program: the first of them, by itself.
+        raise (told or failures)[0] from None

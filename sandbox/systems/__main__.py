@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 import uvloop
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import SecretStr
 
+from sandbox.core import configured
 from sandbox.systems.cluster import kubernetes
 from sandbox.systems.flags import audit
 from sandbox.systems.monitoring import grafana
@@ -45,13 +44,8 @@ MAKERS: Mapping[str, Maker] = {
 """Each makes its application from the admin token and its own settings."""
 
 
-_CONFIGURATION_ERROR = 78
-
-
-class Configuration(BaseModel):
+class StandInsConfig(configured.Configuration):
     """Which stand-ins listen where."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     admin_token: SecretStr
     servers: dict[str, dict[str, Any]]
@@ -66,7 +60,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(configuration: Configuration) -> None:
+async def _serve(configuration: StandInsConfig) -> None:
     servers = [
         _server(configuration.admin_token, name, dict(settings))
         for name, settings in configuration.servers.items()
@@ -101,16 +95,7 @@ def _server(admin_token: SecretStr, name: str, settings: dict[str, Any]) -> _Ser
 
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; 64 without a file, 78 when it cannot be used."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m sandbox.systems CONFIG.json\n")
-        return 64
-    try:
-        configuration = Configuration.model_validate(json.loads(Path(arguments[0]).read_bytes()))
-    except (OSError, ValueError) as exc:
-        sys.stderr.write(f"{arguments[0]} is no configuration of the stand-ins: {exc}\n")
-        return _CONFIGURATION_ERROR
-    uvloop.run(_serve(configuration))
-    return 0
+    return configured.run(arguments, StandInsConfig, lambda config: uvloop.run(_serve(config)))
 
 
 if __name__ == "__main__":

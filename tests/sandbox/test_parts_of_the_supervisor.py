@@ -15,8 +15,8 @@ import pytest
 from sandbox.core import binaries, lease, ports, processes
 from sandbox.core.child import Child, Command
 from sandbox.core.errors import SandboxError
+from sandbox.core.readiness import together
 from sandbox.core.state import Record, StateDirectory
-from sandbox.core.together import together
 from sandbox.supervisor import Owners
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ NOBODY = 65534
 PARENT_WITH_CHILD = "import subprocess; subprocess.run(['sleep', '60'])"
 SERVE = """
 import os, subprocess, sys
-from sandbox.core.priority import serve_at_once
+from sandbox.core.processes import serve_at_once
 serve_at_once([int(sys.argv[1])])
 started = subprocess.run(
     [sys.executable, "-c", "import os; print(os.sched_getscheduler(0))"],
@@ -73,7 +73,7 @@ def test_a_process_and_what_it_started_serve_at_once_and_what_comes_later_is_ord
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not")
 def test_who_may_not_changes_nothing_and_goes_on() -> None:
     code = (
-        "import os; from sandbox.core.priority import serve_at_once, start_before_others;"
+        "import os; from sandbox.core.processes import serve_at_once, start_before_others;"
         f" os.setuid({NOBODY}); start_before_others(); serve_at_once([os.getpid()]);"
         " print(os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0))"
     )

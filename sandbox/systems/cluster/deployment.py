@@ -18,7 +18,7 @@ from sandbox.core.layout import (
     TEMPORARY_REPLICAS,
     edge_name,
 )
-from sandbox.core.together import together
+from sandbox.core.readiness import together
 from sandbox.systems import standin_servers
 from sandbox.systems.cluster.state import APP, CONFIG_WANTED
 from sandbox.systems.delivery.builds import image_digest

@@ -23,14 +23,14 @@ from pathlib import Path
 from typing import Annotated
 
 import uvloop
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from load._engine._engine import Address, Engine, Limits, Request
 from load._engine._schedule import Schedule
 from load._engine._tally import Tally
+from sandbox.core import configured
 
 CAP_FILE = "traffic-cap.json"
-_CONFIGURATION_ERROR = 78
 _PROVIDERS = 500
 _LEASE_SECONDS = 0.1
 _CATCH_UP_SECONDS = 0.1
@@ -41,10 +41,8 @@ _SERVER_ERROR = 500
 _Address = Annotated[str, Field(pattern=r"^[0-9.]+:[0-9]+$")]
 
 
-class TrafficConfig(BaseModel):
+class TrafficConfig(configured.Configuration):
     """Where the traffic goes, and who allows it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     regions: dict[str, _Address] = Field(min_length=1)
     lease_file: Path
@@ -166,16 +164,7 @@ async def _serve(config: TrafficConfig) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run until told to stop; 64 without a file, 78 when it cannot be used."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m sandbox.systems.service.traffic CONFIG.json\n")
-        return 64
-    try:
-        config = TrafficConfig.model_validate_json(Path(arguments[0]).read_bytes())
-    except (OSError, ValueError):
-        sys.stderr.write(f"{arguments[0]} is no configuration of the load generator.\n")
-        return _CONFIGURATION_ERROR
-    uvloop.run(_serve(config))
-    return 0
+    return configured.run(arguments, TrafficConfig, lambda config: uvloop.run(_serve(config)))
 
 
 if __name__ == "__main__":

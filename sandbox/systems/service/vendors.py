@@ -9,16 +9,16 @@ from __future__ import annotations
 import contextlib
 import hmac
 import itertools
-import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+
+from sandbox.core import configured
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,14 +27,11 @@ if TYPE_CHECKING:
 
 VENDORS = ("aws", "azure", "auth0", "stripe", "twilio", "sendgrid")
 DECLINED_CARD = "tok_chargeDeclined"
-_CONFIGURATION_ERROR = 78
 _KEEP_ALIVE_SECONDS = 75
 
 
-class VendorsConfig(BaseModel):
+class VendorsConfig(configured.Configuration):
     """Where to listen, and what opens `PUT /_sandbox/down`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     port: int = Field(ge=0, le=65535)
     admin_token: SecretStr
@@ -116,15 +113,10 @@ async def _json(request: Request) -> dict[str, object]:
 
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; 64 without a file, 78 when it cannot be used."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m sandbox.systems.service.vendors CONFIG.json\n")
-        return 64
-    try:
-        config = VendorsConfig.model_validate(json.loads(Path(arguments[0]).read_bytes()))
-    except (OSError, ValueError) as exc:
-        where = [error["loc"] for error in exc.errors()] if isinstance(exc, ValidationError) else ""
-        sys.stderr.write(f"{arguments[0]} is no configuration of the vendors: {where}\n")
-        return _CONFIGURATION_ERROR
+    return configured.run(arguments, VendorsConfig, _serve)
+
+
+def _serve(config: VendorsConfig) -> None:
     uvicorn.run(
         Vendors(config.admin_token).make_app(),
         host="127.0.0.1",
@@ -138,7 +130,6 @@ def main(arguments: list[str]) -> int:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
     )
-    return 0
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from moto.moto_server.werkzeug_app import (
@@ -21,23 +20,20 @@ from moto.moto_server.werkzeug_app import (
     MotoRequestHandler,
     create_backend_app,
 )
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 from werkzeug.serving import make_server
 
-from sandbox.core import CHECKOUT
+from sandbox.core import CHECKOUT, configured
 from sandbox.systems.delivery.aws.guard import Guard
 from sandbox.systems.delivery.aws.world import World
 
 HOST = "127.0.0.1"
 POLICY = CHECKOUT / "deploy" / "aws" / "gate_policy.json"
-_CONFIGURATION_ERROR = 78
 _EDGE = "web-"
 
 
-class Configuration(BaseModel):
+class AwsConfig(configured.Configuration):
     """Where the services and the edges listen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     admin_token: SecretStr
     gate_key_id: str
@@ -86,7 +82,7 @@ class Admin:
         return "200 OK"
 
 
-def serve(configuration: Configuration, ends: threading.Event) -> None:
+def serve(configuration: AwsConfig, ends: threading.Event) -> None:
     """Serve until the event is set."""
     regions = [name.removeprefix(_EDGE) for name in configuration.ports if name.startswith(_EDGE)]
     services = DomainDispatcherApplication(create_backend_app)
@@ -115,19 +111,10 @@ def serve(configuration: Configuration, ends: threading.Event) -> None:
 
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; 64 without a file, 78 when it cannot be used."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m sandbox.systems.delivery.aws CONFIG.json\n")
-        return 64
-    try:
-        configuration = Configuration.model_validate(json.loads(Path(arguments[0]).read_bytes()))
-    except (OSError, ValueError) as exc:
-        sys.stderr.write(f"{arguments[0]} is no configuration of AWS: {exc}\n")
-        return _CONFIGURATION_ERROR
     ends = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ends.set())
-    serve(configuration, ends)
-    return 0
+    return configured.run(arguments, AwsConfig, lambda configuration: serve(configuration, ends))
 
 
 if __name__ == "__main__":
