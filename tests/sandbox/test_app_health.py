@@ -123,34 +123,6 @@ def test_it_starts_and_says_so_while_postgres_and_redis_are_down(servers: Server
     assert api.http.get("/health/redis").status_code == 503
 
 
-def test_a_wrong_version_can_be_reported(api: Api) -> None:
-    api.fault(reported_version="1.1.9")
-    assert api.http.get("/health").json()["version"] == "1.1.9"
-
-
-@pytest.mark.parametrize("path", ["/health", "/health/db", "/health/redis", "/health/external"])
-def test_a_login_page_can_stand_in_for_health(api: Api, path: str) -> None:
-    api.fault(html_health=True)
-    answer = api.http.get(path)
-    assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/html")
-
-
-def test_health_can_be_megabytes_long(api: Api) -> None:
-    api.fault(large_health_megabytes=3)
-    assert len(api.http.get("/health").content) > 3_000_000
-
-
-def test_the_health_query_can_really_be_slow(api: Api) -> None:
-    api.fault(health_db_extra_ms=60)
-    assert 60 <= api.http.get("/health/db").json()["latency_ms"] < 1000
-
-
-def test_an_external_service_can_be_left_out(api: Api) -> None:
-    api.fault(external_missing="twilio")
-    assert set(api.http.get("/health/external").json()["services"]) == EXTERNAL - {"twilio"}
-
-
 def test_faults_need_the_token_and_known_names(api: Api) -> None:
     assert api.http.put("/_sandbox/faults", json={}).status_code == 401
     typo = api.http.put(

@@ -260,38 +260,3 @@ def test_deletion_without_a_tag_is_refused(api: Api) -> None:
     headers = {"Authorization": f"Bearer {SYNTHETIC_TOKEN}"}
     assert api.http.delete(RECORDS, headers=headers).status_code == 422
     assert delete(api, "").status_code == 422
-
-
-def test_registration_can_be_broken(api: Api) -> None:
-    api.fault(registration_broken=True)
-    assert register(api, "somebody@example.com").status_code == 422
-
-
-def test_login_can_be_broken(api: Api) -> None:
-    patient = new_patient(api)
-    api.fault(login_broken=True)
-    assert login(api, patient.email).status_code == 401
-
-
-def test_a_booking_can_write_nothing(api: Api) -> None:
-    patient = new_patient(api)
-    api.fault(booking_writes_nothing=True)
-    booked = book(api, patient)
-    assert booked.status_code == 201
-    appointment = f"/v1/appointments/{booked.json()['id']}"
-    assert api.read(appointment, patient.token).status_code == 404
-
-
-def test_a_payment_can_be_declined(api: Api) -> None:
-    patient = new_patient(api)
-    appointment_id = book(api, patient).json()["id"]
-    api.fault(payment_declined=True)
-    declined = pay(api, patient, appointment_id)
-    assert (declined.status_code, declined.json()) == (402, {"status": "declined"})
-
-
-def test_a_call_can_be_refused(api: Api) -> None:
-    patient = new_patient(api)
-    appointment_id = book(api, patient).json()["id"]
-    api.fault(video_refused=True)
-    assert call(api, patient, appointment_id).status_code == 409

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
 from tests.sandbox.app_servers import SLOW, Api, Servers, api, servers
 
 __all__ = ["api", "servers"]
@@ -72,66 +70,12 @@ def test_every_second_read_is_slow(api: Api) -> None:
     assert durations == [False, True, False, True]
 
 
-def test_a_scrape_can_fail(api: Api) -> None:
-    api.fault(metrics_broken=True)
-    assert api.http.get("/metrics").status_code == 500
-
-
-def test_a_metric_can_be_renamed(api: Api) -> None:
-    api.fault(metric_renamed=True)
-    text = api.http.get("/metrics").text
-    assert "http_request_duration_seconds" not in text
-    assert "http_server_request_duration_seconds_bucket" in text
-    assert "http_requests_total" in text
-
-
-def test_a_histogram_can_stay_empty(api: Api) -> None:
-    api.fault(histogram_empty=True)
-    timed, requests = api.metric(READ_COUNT), api.metric("http_requests_total")
-    api.read(READ)
-    assert api.metric(READ_COUNT) == timed
-    assert api.metric("http_requests_total") == requests + 1
-
-
-@pytest.mark.parametrize("bound", ["0.05", "0.2", "0.5"])
-def test_the_bounds_can_be_others(api: Api, bound: str) -> None:
-    api.fault(other_bucket_bounds=True)
-    series = f'http_request_duration_seconds_bucket{{le="{bound}"'
-    assert series not in api.http.get("/metrics").text
-    api.fault()
-    assert series in api.http.get("/metrics").text
-
-
 def test_counters_can_be_reset_once(api: Api) -> None:
     api.read(READ)
     api.fault(reset_counters=True)
     assert api.metric("http_requests_total") == 0
     api.read(READ)
     assert api.metric("http_requests_total") == 1
-
-
-def test_an_error_can_begin_a_series(api: Api) -> None:
-    api.fault(error_every=1, errors_in_new_series=True)
-    before = api.http.get("/metrics").text
-    api.read(READ)
-    new = set(api.http.get("/metrics").text.splitlines()) - set(before.splitlines())
-    assert any('status="500"} 1.0' in line for line in new)
-
-
-def test_a_status_can_be_in_words(api: Api) -> None:
-    api.fault(status_in_words=True)
-    text = api.http.get("/metrics").text
-    assert 'status="500 Internal Server Error"' in text
-    assert 'status="500"' not in text
-
-
-def test_workers_can_answer_scrapes_in_turn(api: Api) -> None:
-    api.fault(workers_in_turn=True)
-    told = []
-    for _ in range(4):
-        told.append(api.metric("http_requests_total"))
-        api.read(READ)
-    assert told[0] == told[1] == told[3] < told[2]
 
 
 def test_journeys_of_the_gate_are_counted_apart(api: Api) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,11 @@ TOKEN = "planted-token"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 ERROR = b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
 LAST = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 class Server:
@@ -67,59 +72,46 @@ def grant(lease: Path, rps: float, seconds: float) -> None:
     lease.write_text(json.dumps({"rps": rps, "until": time.time() + seconds}))
 
 
-def run(scene: Awaitable[None]) -> None:
-    async def awaited() -> None:
-        await scene
-
-    asyncio.run(awaited())
-
-
-def test_requests_are_tagged_reads_with_the_token_half_of_each_kind(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with serving(OK) as server, generating(tmp_path, server) as lease:
-            grant(lease, 40, 0.5)
-            await until(lambda: len(server.requests) >= 10, "ten requests")
-        kinds = Counter(request.split(b"/")[2][:9] for request in server.requests[:10])
-        assert kinds == {b"providers": 5, b"appointme": 5}
-        assert all(request.startswith(b"GET ") for request in server.requests)
-        assert all(b"X-Synthetic-Traffic: 1" in request for request in server.requests)
-        assert all(f"Bearer {TOKEN}".encode() in request for request in server.requests)
-        assert server.connections < len(server.requests)
-
-    run(scene())
+@pytest.mark.anyio
+async def test_requests_are_tagged_reads_with_the_token_half_of_each_kind(tmp_path: Path) -> None:
+    async with serving(OK) as server, generating(tmp_path, server) as lease:
+        grant(lease, 40, 0.5)
+        await until(lambda: len(server.requests) >= 10, "ten requests")
+    kinds = Counter(request.split(b"/")[2][:9] for request in server.requests[:10])
+    assert kinds == {b"providers": 5, b"appointme": 5}
+    assert all(request.startswith(b"GET ") for request in server.requests)
+    assert all(b"X-Synthetic-Traffic: 1" in request for request in server.requests)
+    assert all(f"Bearer {TOKEN}".encode() in request for request in server.requests)
+    assert server.connections < len(server.requests)
 
 
-def test_nothing_is_sent_without_a_lease_and_the_lease_ends(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with (
-            serving(OK) as one,
-            serving(OK) as two,
-            generating(tmp_path, one, two) as lease,
-        ):
-            lease.write_text('{"rps": 200, "unt')
-            await asyncio.sleep(0.3)
-            assert not one.requests
-            grant(lease, 200, 1.0)
-            await until(lambda: one.requests and two.requests, "traffic to both regions")
-            await asyncio.sleep(1.2)
-            after_the_lease = len(one.requests)
-            assert 20 <= after_the_lease <= 240
-            await asyncio.sleep(0.3)
-            assert len(one.requests) == after_the_lease
-
-    run(scene())
+@pytest.mark.anyio
+async def test_nothing_is_sent_without_a_lease_and_the_lease_ends(tmp_path: Path) -> None:
+    async with (
+        serving(OK) as one,
+        serving(OK) as two,
+        generating(tmp_path, one, two) as lease,
+    ):
+        lease.write_text('{"rps": 200, "unt')
+        await asyncio.sleep(0.3)
+        assert not one.requests
+        grant(lease, 200, 1.0)
+        await until(lambda: one.requests and two.requests, "traffic to both regions")
+        await asyncio.sleep(1.2)
+        after_the_lease = len(one.requests)
+        assert 20 <= after_the_lease <= 240
+        await asyncio.sleep(0.3)
+        assert len(one.requests) == after_the_lease
 
 
-def test_a_cap_beside_the_lease_limits_the_rate(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with serving(OK) as server, generating(tmp_path, server) as lease:
-            (tmp_path / CAP_FILE).write_text('{"rps": 5}')
-            grant(lease, 500, 1.0)
-            await until(lambda: server.requests, "traffic")
-            await asyncio.sleep(1.0)
-            assert len(server.requests) <= 8
-
-    run(scene())
+@pytest.mark.anyio
+async def test_a_cap_beside_the_lease_limits_the_rate(tmp_path: Path) -> None:
+    async with serving(OK) as server, generating(tmp_path, server) as lease:
+        (tmp_path / CAP_FILE).write_text('{"rps": 5}')
+        grant(lease, 500, 1.0)
+        await until(lambda: server.requests, "traffic")
+        await asyncio.sleep(1.0)
+        assert len(server.requests) <= 8
 
 
 @pytest.mark.parametrize(
@@ -132,7 +124,8 @@ def test_a_cap_beside_the_lease_limits_the_rate(tmp_path: Path) -> None:
         pytest.param(b"nonsense\r\n\r\n", "answered 0 (0 with 5xx), lost {0}", id="no HTTP"),
     ],
 )
-def test_what_became_of_the_requests_is_said_when_the_lease_ends(
+@pytest.mark.anyio
+async def test_what_became_of_the_requests_is_said_when_the_lease_ends(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], answer: bytes, counted: str
 ) -> None:
     said = ""
@@ -142,15 +135,12 @@ def test_what_became_of_the_requests_is_said_when_the_lease_ends(
         said += capsys.readouterr().err
         return "traffic to r0" in said
 
-    async def scene() -> None:
-        async with serving(answer) as server, generating(tmp_path, server) as lease:
-            grant(lease, 20, 0.3)
-            await until(told, "the counts are said")
-
-    run(scene())
+    async with serving(answer) as server, generating(tmp_path, server) as lease:
+        grant(lease, 20, 0.3)
+        await until(told, "the counts are said")
     (sent,) = re.findall(r"sent (\d+),", said)
     assert int(sent) > 0
-    assert f"{counted.format(sent)}, dropped 0" in said
+    assert counted.format(sent) in said
 
 
 def test_a_stalled_generator_does_not_catch_up_in_a_burst() -> None:
