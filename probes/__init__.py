@@ -30,12 +30,10 @@ for _name in (
 
 __all__ = [
     "alerting",
-    "alertmanager",
     "audit",
     "aws",
     "backup",
     "dns",
-    "evidence",
     "fhir",
     "files",
     "grafana",
@@ -70,11 +68,9 @@ _PARTS = {
 
 if typing.TYPE_CHECKING:
     from probes import (
-        alertmanager,
         audit,
         aws,
         dns,
-        evidence,
         fhir,
         files,
         grafana,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -10,7 +9,16 @@ from urllib.parse import urlsplit
 
 from probes import http
 from probes.formats import NotJsonError
-from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
+from probes.observation import (
+    Deadline,
+    Facts,
+    Failure,
+    FailureKind,
+    FoundError,
+    Observation,
+    PhaseClock,
+    observed,
+)
 
 V = TypeVar("V", bound=Facts)
 
@@ -42,29 +50,21 @@ class UnusableAnswerError(Exception):
     """The body is not what this API answers; the text is a sentence of ours."""
 
 
-class NotAnsweredError(Exception):
-    """The HTTP probe brought no answer, or one with another status than 200."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.detail)
-        self.failure = failure
-
-
 def good_answer(target: http.HttpTarget, observed: Observation[http.HttpAnswer]) -> http.HttpAnswer:
-    """Return the server's answer 200; raises NotAnsweredError for any other, a cache's, and for none."""
+    """Return the server's answer 200; raises FoundError for any other, a cache's, and for none."""
     answer = observed.value
     if answer is None:
         missing = Failure(FailureKind.OUR_FAULT, "The HTTP probe brought nothing.")
-        raise NotAnsweredError(observed.failure or missing)
+        raise FoundError(observed.failure or missing)
     if answer.status != HTTPStatus.OK:
         kind = _KIND_BY_STATUS.get(answer.status, FailureKind.UNUSABLE_ANSWER)
         detail = _SENTENCES[kind].format(host=target.host, status=answer.status)
-        raise NotAnsweredError(Failure(kind, detail))
+        raise FoundError(Failure(kind, detail))
     if answer.from_cache is not None:
         detail = (
             f"{target.host} was answered by a cache ({answer.from_cache}): ask the server itself."
         )
-        raise NotAnsweredError(Failure(FailureKind.UNUSABLE_ANSWER, detail))
+        raise FoundError(Failure(FailureKind.UNUSABLE_ANSWER, detail))
     return answer
 
 
@@ -80,25 +80,24 @@ def read(
 
     Never raises for the server's doing; the observation names the address without its query.
     """
-    started_at, started = utc_now(), time.monotonic()
-    observed = http.request(target, "GET", path, deadline=deadline, max_bytes=MAX_ANSWER_BYTES)
-    value, failure = None, None
-    try:
-        value = parse(good_answer(target, observed).json())
-    except NotAnsweredError as exc:
-        failure = exc.failure
-    except (UnusableAnswerError, NotJsonError) as exc:
-        failure = Failure(FailureKind.UNUSABLE_ANSWER, f"{target.host}: {exc}")
-    return Observation(
-        probe=probe,
-        target=f"{target.base_url}{urlsplit(path).path}",
-        started_at=started_at,
-        elapsed_seconds=time.monotonic() - started,
-        phases=observed.phases,
-        value=value,
-        failure=failure,
-        attempts=observed.attempts,
-    )
+
+    def measured(clock: PhaseClock) -> V:
+        asked = http.request(target, "GET", path, deadline=deadline, max_bytes=MAX_ANSWER_BYTES)
+        clock.adopt(asked.phases, asked.attempts)
+        return parse(good_answer(target, asked).json())
+
+    where = f"{target.base_url}{urlsplit(path).path}"
+    return observed(probe, where, measured, unusable(target.host))
+
+
+def unusable(host: str) -> Callable[[Exception], Failure | None]:
+    """Return what explains an answer 200 whose body is not what it should be."""
+
+    def explain(exc: Exception) -> Failure | None:
+        wrong = isinstance(exc, UnusableAnswerError | NotJsonError)
+        return Failure(FailureKind.UNUSABLE_ANSWER, f"{host}: {exc}") if wrong else None
+
+    return explain
 
 
 def mapping(value: object, what: str) -> Mapping[str, object]:

@@ -92,36 +92,20 @@ def entries(target: AuditTarget, query: Query, *, deadline: Deadline) -> Observa
     for page in range(1, _MOST_PAGES + 1):
         asked = http.request(server, "GET", query.path(target.path, cursor), deadline=deadline)
         if asked.value is None:
-            return _observed(asked, None, asked.failure)
+            return asked.become("audit", None, asked.failure)
         failure = _refusal(asked.value)
         if failure is not None:
-            return _observed(asked, None, failure)
+            return asked.become("audit", None, failure)
         try:
             more, cursor = _page(asked.value)
         except _UnusableError as exc:
-            return _observed(asked, None, Failure(FailureKind.UNUSABLE_ANSWER, str(exc)))
+            return asked.become("audit", None, Failure(FailureKind.UNUSABLE_ANSWER, str(exc)))
         found += more
         if cursor is None:
             # The same entry, to the letter and its id, may come twice: that is no second one.
-            return _observed(asked, Entries(tuple(dict.fromkeys(found)), page), None)
+            return asked.become("audit", Entries(tuple(dict.fromkeys(found)), page), None)
     detail = f"More than {_MOST_PAGES} pages of entries match; ask for a shorter time."
-    return _observed(asked, None, Failure(FailureKind.UNUSABLE_ANSWER, detail))
-
-
-def _observed(
-    asked: Observation[HttpAnswer], value: Entries | None, failure: Failure | None
-) -> Observation[Entries]:
-    """Return what came of the last page's exchange."""
-    return Observation(
-        probe="audit",
-        target=asked.target,
-        started_at=asked.started_at,
-        elapsed_seconds=asked.elapsed_seconds,
-        phases=asked.phases,
-        value=value,
-        failure=failure,
-        attempts=asked.attempts,
-    )
+    return asked.become("audit", None, Failure(FailureKind.UNUSABLE_ANSWER, detail))
 
 
 def _refusal(answer: HttpAnswer) -> Failure | None:

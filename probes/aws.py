@@ -11,7 +11,6 @@ import datetime as dt
 import fnmatch
 import functools
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -23,7 +22,16 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 from pydantic import SecretStr
 
-from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, Shown, utc_now
+from probes.observation import (
+    Deadline,
+    Facts,
+    Failure,
+    FailureKind,
+    Observation,
+    Shown,
+    kind_of,
+    observed,
+)
 
 # The one mapping of this module, most specific first; a test walks the library's exceptions.
 _KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
@@ -94,8 +102,8 @@ SENTENCES: Final = {
 }
 
 
-class FoundError(Exception):
-    """A failure whose kind is known."""
+class _StoppedError(Exception):
+    """The probe itself ended the reading; its kind is known."""
 
     def __init__(self, kind: FailureKind) -> None:
         super().__init__(kind.value)
@@ -104,11 +112,11 @@ class FoundError(Exception):
 
 def failure_kind(exc: BaseException) -> FailureKind | None:
     """Return what an exception of botocore or of a probe means; None: not theirs."""
-    if isinstance(exc, FoundError):
+    if isinstance(exc, _StoppedError):
         return exc.kind
     if isinstance(exc, boto.ClientError):
         return _of_answer(exc)
-    return next((kind for known, kind in _KINDS if isinstance(exc, known)), None)
+    return kind_of(exc, _KINDS)
 
 
 def code(exc: boto.ClientError) -> str:
@@ -296,9 +304,9 @@ class _Caller:
         )
 
     def in_time(self) -> None:
-        """Raise FoundError once the deadline is over: pages and chunks each have their own timeout."""
+        """Raise _StoppedError once the deadline is over: pages and chunks each have their own timeout."""
         if self.deadline.remaining_seconds() <= 0:
-            raise FoundError(FailureKind.TIMEOUT)
+            raise _StoppedError(FailureKind.TIMEOUT)
 
 
 def image(
@@ -380,7 +388,7 @@ def bucket(target: AwsTarget, name: str, prefix: str, *, deadline: Deadline) -> 
             for one in page.get("Contents", ()):
                 objects[one["Key"]] = StoredObject(one["Size"], one["LastModified"])
             if len(objects) > MAX_OBJECTS:
-                raise FoundError(FailureKind.TOO_LARGE)
+                raise _StoppedError(FailureKind.TOO_LARGE)
         return Bucket(objects)
 
     return _observe(target, f"s3://{name}/{prefix}", deadline, ask)
@@ -475,7 +483,7 @@ def _created(one: Mapping[str, Any]) -> Any:
 def _pages(
     caller: _Caller, ask: Callable[[Mapping[str, str]], Any], names: tuple[str, str]
 ) -> Iterator[Any]:
-    """Yield every page of an answer; raises FoundError beyond 50, as half an answer is none.
+    """Yield every page of an answer; raises _StoppedError beyond 50, as half an answer is none.
 
     `names`: what a request calls the place to begin at, and an answer the next one.
     """
@@ -488,9 +496,9 @@ def _pages(
         if not page.get("IsTruncated", bool(following)):
             return
         if not following:
-            raise FoundError(FailureKind.UNUSABLE_ANSWER)
+            raise _StoppedError(FailureKind.UNUSABLE_ANSWER)
         marker = {names[0]: following}
-    raise FoundError(FailureKind.TOO_LARGE)
+    raise _StoppedError(FailureKind.TOO_LARGE)
 
 
 def secret_dates(target: AwsTarget, name: str, *, deadline: Deadline) -> Observation[SecretDates]:
@@ -550,7 +558,7 @@ def _read(caller: _Caller, body: Any) -> Iterable[bytes]:
             caller.in_time()
             size += len(chunk)
             if size > MAX_OBJECT_BYTES:
-                raise FoundError(FailureKind.TOO_LARGE)
+                raise _StoppedError(FailureKind.TOO_LARGE)
             yield chunk
     finally:
         body.close()
@@ -572,28 +580,10 @@ def _plain(secret: SecretStr | None) -> str | None:
 def _observe(
     target: AwsTarget, what: str, deadline: Deadline, ask: Callable[[_Caller], V]
 ) -> Observation[V]:
-    started_at, started = utc_now(), time.monotonic()
-    value, failure = None, None
-    try:
-        value = ask(_Caller(target, deadline))
-    except (KeyError, IndexError, TypeError):
+    def explain(exc: Exception) -> Failure | None:
         # An answer without what the service always tells: something else listens there.
-        failure = _failure(what, FailureKind.UNUSABLE_ANSWER)
-    except Exception as exc:
-        kind = failure_kind(exc)
-        if kind is None:
-            raise
-        failure = _failure(what, kind)
-    return Observation(
-        probe="aws",
-        target=what,
-        started_at=started_at,
-        elapsed_seconds=time.monotonic() - started,
-        phases={},
-        value=value,
-        failure=failure,
-    )
+        missing = isinstance(exc, KeyError | IndexError | TypeError)
+        kind = FailureKind.UNUSABLE_ANSWER if missing else failure_kind(exc)
+        return Failure(kind, f"{what}: {SENTENCES[kind]}.") if kind else None
 
-
-def _failure(what: str, kind: FailureKind) -> Failure:
-    return Failure(kind, f"{what}: {SENTENCES[kind]}.")
+    return observed("aws", what, lambda _: ask(_Caller(target, deadline)), explain)

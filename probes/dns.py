@@ -7,7 +7,6 @@ the lack of an answer is a failure. The machine's own resolver is asked for a se
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -21,7 +20,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 from probes import network
-from probes.observation import Deadline, Failure, FailureKind, Observation, PhaseClock, utc_now
+from probes.observation import Deadline, Failure, FailureKind, Observation, PhaseClock, observed
 
 __all__ = ["DnsAnswer", "DnsServer", "ask", "failure_kind", "normalised"]
 
@@ -44,7 +43,7 @@ _KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
 
 _SENTENCES: Final = {
     FailureKind.NAME_NOT_RESOLVED: "its own name has no address here",
-    FailureKind.NO_ROUTE: "there is no route from here; check this machine's network",
+    FailureKind.NO_ROUTE: network.SENTENCES[FailureKind.NO_ROUTE],
     FailureKind.REFUSED: "nothing listens there",
     FailureKind.TIMEOUT: "it gave no answer before the deadline",
     FailureKind.CONNECTION_LOST: "it broke off before the answer was complete",
@@ -94,33 +93,24 @@ def ask(
     server: DnsServer, name: str, record_type: str, *, deadline: Deadline
 ) -> Observation[DnsAnswer]:
     """Ask a server for one name and type; a lost datagram is sent once more."""
-    started_at, started = utc_now(), time.monotonic()
-    clock = PhaseClock(*PHASES)
     question = dns.message.make_query(f"{name}.", record_type, use_edns=0)
-    value, failure, attempts = None, None, 1
-    try:
+
+    def measured(clock: PhaseClock) -> DnsAnswer:
         clock.enter("resolve")
         address = network.resolve(server.host, server.port, deadline)[0][1][0]
         clock.enter("query")
-        response, attempts = _exchange(question, address, server.port, deadline)
-        value = _answer(response, record_type)
-    except Exception as exc:
+        response, clock.attempts = _exchange(question, address, server.port, deadline)
+        return _answer(response, record_type)
+
+    def explain(exc: Exception) -> Failure | None:
         kind = failure_kind(exc)
         if kind is None:
-            raise
+            return None
         sentence = _SENTENCES.get(kind, "it could not be asked from here")
-        failure = Failure(kind, f"{server.address}: {sentence}.", clock.current)
-    clock.stop()
-    return Observation(
-        probe="dns",
-        target=f"dns://{server.host}:{server.port} {name} {record_type}",
-        started_at=started_at,
-        elapsed_seconds=time.monotonic() - started,
-        phases=clock.seconds(),
-        value=value,
-        failure=failure,
-        attempts=attempts,
-    )
+        return Failure(kind, f"{server.address}: {sentence}.")
+
+    target = f"dns://{server.host}:{server.port} {name} {record_type}"
+    return observed("dns", target, measured, explain, PHASES)
 
 
 def _exchange(
@@ -163,6 +153,4 @@ def _plain(record_type: str, text: str) -> str:
 
 def failure_kind(exc: BaseException) -> FailureKind | None:
     """Return what an exception of dnspython or the operating system means; None: not theirs."""
-    if isinstance(exc, OSError):
-        return network.os_failure_kind(exc)
-    return next((kind for known, kind in _KINDS if isinstance(exc, known)), None)
+    return network.kind_of_any(exc, _KINDS)

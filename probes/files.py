@@ -1,6 +1,6 @@
-"""Files of other tools, by path or address (`s3://…`): listed and read, through fsspec.
+"""Files of other tools: by path or address (`s3://…`) through fsspec, and the evidence that they leave.
 
-The machine's own credentials are used; an address holds none.
+The machine's own credentials are used; an address holds none. What evidence says is the caller's.
 """
 
 from __future__ import annotations
@@ -8,11 +8,23 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import fnmatch
-import time
+import hashlib
+import os
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import IO, Any, Final, TypeVar
 
-from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, utc_now
+from pydantic import SecretStr
+
+from probes import http, observation
+from probes.observation import (
+    Deadline,
+    Facts,
+    Failure,
+    FailureKind,
+    Observation,
+    PhaseClock,
+)
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 MAX_ENTRIES: Final = 10_000
@@ -109,14 +121,14 @@ def last_bytes(location: str, count: int, deadline: Deadline) -> bytes:
 
 def observed(probe: str, location: str, ask: Callable[[], V]) -> Observation[V]:
     """Return what `ask` brings from a store, or the failure that its exception means."""
-    started_at, started = utc_now(), time.monotonic()
-    value, failure = None, None
-    try:
-        value = ask()
-    except Exception as exc:  # noqa: BLE001 - stores raise their clients' own exceptions; all are failures here
-        failure = _failure(location, exc)
-    elapsed = time.monotonic() - started
-    return Observation(probe, location, started_at, elapsed, {"read": elapsed}, value, failure)
+
+    def measured(clock: PhaseClock) -> V:
+        clock.enter("read")
+        return ask()
+
+    return observation.observed(
+        probe, location, measured, lambda exc: _failure(location, exc), phases=["read"]
+    )
 
 
 def _filesystem(location: str, deadline: Deadline) -> tuple[Any, str]:
@@ -160,7 +172,7 @@ class OurFaultError(Exception):
 def _failure(location: str, exc: Exception) -> Failure:
     """Return what an exception of a store means; its text may name anything and is not kept."""
     if isinstance(exc, OurFaultError):
-        return Failure(FailureKind.OUR_FAULT, f"{exc}.", "read")
+        return Failure(FailureKind.OUR_FAULT, f"{exc}.")
     kind, sentence = FailureKind.SERVER_ERROR, f"it can't be read ({type(exc).__name__})"
     if isinstance(exc, FileNotFoundError | NotADirectoryError):
         kind, sentence = FailureKind.UNUSABLE_ANSWER, "there is nothing of that name"
@@ -172,4 +184,106 @@ def _failure(location: str, exc: Exception) -> Failure:
         kind, sentence = FailureKind.OUR_FAULT, "the library for such addresses is not installed"
     elif isinstance(exc, ValueError):
         kind, sentence = FailureKind.OUR_FAULT, "it is no address that the gate knows"
-    return Failure(kind, f"{location}: {sentence}.", "read")
+    return Failure(kind, f"{location}: {sentence}.")
+
+
+MAX_EVIDENCE_BYTES: Final = 1_048_576
+_OK, _UNAUTHORISED, _FORBIDDEN, _NOT_FOUND, _SERVER_ERROR = 200, 401, 403, 404, 500
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EvidenceStore:
+    """Where documents lie: a folder, or an address with the token that opens it."""
+
+    folder: pathlib.Path | None = None
+    url: str | None = None
+    token: SecretStr | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EvidenceFile:
+    """One document as it lies there; None while there is none."""
+
+    content: bytes | None = dataclasses.field(repr=False)
+
+    def facts(self) -> Mapping[str, object]:
+        """Return size and digest: whoever keeps the document can prove that it was this one."""
+        if self.content is None:
+            return {"present": False}
+        digest = hashlib.sha256(self.content).hexdigest()
+        return {"present": True, "size_bytes": len(self.content), "sha256": digest}
+
+
+def evidence(
+    store: EvidenceStore, release: str, kind: str, *, deadline: Deadline
+) -> Observation[EvidenceFile]:
+    """Read `<store>/<release>/<kind>.json`."""
+    if store.url is not None:
+        return _over_http(store.url, store.token, f"/{release}/{kind}.json", deadline)
+    return _from_folder(store.folder or pathlib.Path(), pathlib.Path(release, f"{kind}.json"))
+
+
+def _from_folder(folder: pathlib.Path, document: pathlib.Path) -> Observation[EvidenceFile]:
+    def explain(exc: Exception) -> Failure | None:
+        if isinstance(exc, _TooLargeError):
+            detail = f"{document} holds more than {MAX_EVIDENCE_BYTES} bytes."
+            return Failure(FailureKind.TOO_LARGE, detail)
+        if not isinstance(exc, OSError):
+            return None
+        detail = f"{document} can't be read from evidence.folder: {exc.strerror}."
+        return Failure(FailureKind.OUR_FAULT, detail)
+
+    def measured(_: PhaseClock) -> EvidenceFile:
+        return EvidenceFile(_evidence_content(folder, folder / document))
+
+    return observation.observed("evidence", str(document), measured, explain)
+
+
+class _TooLargeError(Exception):
+    """The document is longer than evidence ever is."""
+
+
+def _evidence_content(folder: pathlib.Path, path: pathlib.Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_EVIDENCE_BYTES + 1)
+    except FileNotFoundError:
+        # A folder that is not there, or not mounted, is no folder without evidence.
+        os.scandir(folder).close()
+        return None
+    if len(content) > MAX_EVIDENCE_BYTES:
+        raise _TooLargeError
+    return content
+
+
+def _over_http(
+    url: str, token: SecretStr | None, path: str, deadline: Deadline
+) -> Observation[EvidenceFile]:
+    headers = {} if token is None else _bearer(token)
+    answered = http.request(
+        http.HttpTarget(url, headers=headers),
+        "GET",
+        path,
+        deadline=deadline,
+        max_bytes=MAX_EVIDENCE_BYTES,
+    )
+    value, failure = None, answered.failure
+    if answered.value is not None:
+        status = answered.value.status
+        if status in (_OK, _NOT_FOUND):
+            value = EvidenceFile(answered.value.body if status == _OK else None)
+        else:
+            failure = Failure(_kind(status), f"The evidence store answered {status}.")
+    return answered.become("evidence", value, failure)
+
+
+def _bearer(token: SecretStr) -> dict[str, http.HeaderValue]:
+    return {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")}
+
+
+def _kind(status: int) -> FailureKind:
+    if status == _UNAUTHORISED:
+        return FailureKind.CREDENTIAL_REFUSED
+    if status == _FORBIDDEN:
+        return FailureKind.FORBIDDEN
+    return FailureKind.SERVER_ERROR if status >= _SERVER_ERROR else FailureKind.UNUSABLE_ANSWER

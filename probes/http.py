@@ -24,7 +24,15 @@ from pydantic import SecretStr
 from probes import formats as strict_json
 from probes import network
 from probes.formats import NotJsonError
-from probes.observation import Deadline, Failure, FailureKind, Observation, PhaseClock, utc_now
+from probes.observation import (
+    Deadline,
+    Failure,
+    FailureKind,
+    Observation,
+    PhaseClock,
+    kind_of,
+    utc_now,
+)
 
 __all__ = ["NotJsonError"]
 
@@ -506,4 +514,4 @@ def failure_kind(exc: BaseException) -> FailureKind | None:
     # The transport hands the operating system's error on as the argument (httpcore cuts the chain).
     if exc.args and isinstance(exc.args[0], OSError):
         return network.os_failure_kind(exc.args[0])
-    return next((kind for known, kind in _KINDS if isinstance(exc, known)), None)
+    return kind_of(exc, _KINDS)

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias
 
 import certifi
 
-from probes.observation import Deadline, FailureKind, PhaseClock
+from probes.observation import Deadline, FailureKind, Kinds, PhaseClock, kind_of
 
 Address: TypeAlias = tuple[socket.AddressFamily, tuple[Any, ...]]
 
@@ -60,6 +60,19 @@ def untrusted(key: str) -> str:
     )
 
 
+SENTENCES: Final = {
+    FailureKind.NO_ROUTE: "there is no route from here; check this machine's network",
+    FailureKind.REFUSED: "it refused the connection; nothing listens there",
+    FailureKind.TIMEOUT: "it gave no complete answer before the deadline",
+    FailureKind.CONNECTION_LOST: "it broke the connection off",
+    FailureKind.CERTIFICATE_INVALID: (
+        "its certificate is expired, not yet valid or made out to another name"
+    ),
+    FailureKind.TLS_FAILED: "it completes no TLS handshake; does it speak TLS on this port?",
+}
+"""What the failures mean that every protocol over TCP has; what follows the address."""
+
+
 class ResolverSilent(OSError):  # noqa: N818 - reads as what happened, like the standard library's
     """The resolver gave no answer before the deadline."""
 
@@ -84,6 +97,11 @@ def os_failure_kind(error: OSError) -> FailureKind:
             return FailureKind.TIMEOUT
         case _:
             return _KIND_BY_ERRNO.get(error.errno or 0, FailureKind.OUR_FAULT)
+
+
+def kind_of_any(exc: BaseException, kinds: Kinds) -> FailureKind | None:
+    """Return what an exception of a client library or of the operating system means; None: neither's."""
+    return os_failure_kind(exc) if isinstance(exc, OSError) else kind_of(exc, kinds)
 
 
 def tls_context(ca_file: str | None, *, check_hostname: bool = True) -> ssl.SSLContext:

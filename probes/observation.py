@@ -12,8 +12,8 @@ import datetime as dt
 import enum
 import threading
 import time
-from collections.abc import Mapping
-from typing import ClassVar, Generic, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 
 class FailureKind(enum.StrEnum):
@@ -86,6 +86,16 @@ def _json(value: object) -> object:
     return value
 
 
+class FoundError(Exception):
+    """A failure whose kind and sentence are known already."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+
+
+V = TypeVar("V", bound=Facts)
+Kinds: TypeAlias = Sequence[tuple[type[Exception], FailureKind]]
 T_co = TypeVar("T_co", bound=Facts, covariant=True)
 
 
@@ -125,6 +135,19 @@ class Observation(Generic[T_co]):
             "attempts": self.attempts,
         }
 
+    def become(self, probe: str, value: V | None, failure: Failure | None) -> Observation[V]:
+        """Return the same exchange as what another probe made of it."""
+        return Observation(
+            probe=probe,
+            target=self.target,
+            started_at=self.started_at,
+            elapsed_seconds=self.elapsed_seconds,
+            phases=self.phases,
+            value=value,
+            failure=failure,
+            attempts=self.attempts,
+        )
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Deadline:
@@ -146,6 +169,47 @@ class Deadline:
         return Deadline(min(self.at, time.monotonic() + seconds))
 
 
+def observed(
+    probe: str,
+    target: str,
+    ask: Callable[[PhaseClock], V],
+    explain: Callable[[Exception], Failure | None] = lambda _: None,
+    phases: Sequence[str] = (),
+) -> Observation[V]:
+    """Return what `ask` brings, timed, or the failure that kept it from that.
+
+    `explain` returns what an exception means, None for one that is no failure of the target: it is
+    raised. A failure without a phase is of the one that ran.
+    """
+    started_at, started = utc_now(), time.monotonic()
+    clock = PhaseClock(*phases)
+    value, failure = None, None
+    try:
+        value = ask(clock)
+    except Exception as exc:
+        failure = exc.failure if isinstance(exc, FoundError) else explain(exc)
+        if failure is None:
+            raise
+        if failure.phase is None:
+            failure = dataclasses.replace(failure, phase=clock.current)
+    clock.stop()
+    return Observation(
+        probe=probe,
+        target=target,
+        started_at=started_at,
+        elapsed_seconds=time.monotonic() - started,
+        phases=clock.seconds(),
+        value=value,
+        failure=failure,
+        attempts=clock.attempts,
+    )
+
+
+def kind_of(exc: BaseException, kinds: Kinds) -> FailureKind | None:
+    """Return the kind of the first class that an exception is of; None: of none of them."""
+    return next((kind for known, kind in kinds if isinstance(exc, known)), None)
+
+
 def utc_now() -> dt.datetime:
     """Return the wall clock with its zone; the one place where probes read it."""
     return dt.datetime.now(dt.UTC)
@@ -156,6 +220,7 @@ class PhaseClock:
 
     def __init__(self, *names: str) -> None:
         self.current: str | None = None
+        self.attempts = 1
         self._seconds: dict[str, float | None] = dict.fromkeys(names)
         self._since = time.monotonic()
 
@@ -163,6 +228,10 @@ class PhaseClock:
         """End the running phase and begin `name`; entering a phase again adds to it."""
         self.stop()
         self.current = name
+
+    def adopt(self, phases: Mapping[str, float | None], attempts: int = 1) -> None:
+        """Take over what the exchange below has measured of itself."""
+        self._seconds, self.attempts = dict(phases), attempts
 
     def stop(self) -> None:
         """End the running phase."""

@@ -11,11 +11,10 @@ import pathlib
 import re
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from typing import Final
 
-from probes.observation import Deadline, Failure, FailureKind, Observation, utc_now
+from probes.observation import Deadline, Failure, FailureKind, Observation, PhaseClock, observed
 
 MAX_FILES: Final = 5_000
 MAX_BYTES: Final = 64 * 1024 * 1024
@@ -67,14 +66,17 @@ class _GitError(Exception):
 
 def tagged_files(target: RepositoryTarget, *, deadline: Deadline) -> Observation[TaggedFiles]:
     """Return the files of the folder at the tag, byte for byte as they were committed."""
-    started_at, started = utc_now(), time.monotonic()
-    value, failure = None, None
-    try:
-        value = _read(target, deadline)
-    except _GitError as exc:
-        failure = Failure(exc.kind, f"{target.repository}: {exc}.", "git")
-    elapsed = time.monotonic() - started
-    return Observation("git", target.address, started_at, elapsed, {"git": elapsed}, value, failure)
+
+    def measured(clock: PhaseClock) -> TaggedFiles:
+        clock.enter("git")
+        return _read(target, deadline)
+
+    def explain(exc: Exception) -> Failure | None:
+        if not isinstance(exc, _GitError):
+            return None
+        return Failure(exc.kind, f"{target.repository}: {exc}.")
+
+    return observed("git", target.address, measured, explain, phases=["git"])
 
 
 def _read(target: RepositoryTarget, deadline: Deadline) -> TaggedFiles:

@@ -13,8 +13,7 @@ import hashlib
 import re
 import socket
 import ssl
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from probes import network
@@ -26,6 +25,7 @@ from probes.observation import (
     Observation,
     PhaseClock,
     Shown,
+    observed,
     utc_now,
 )
 
@@ -77,12 +77,10 @@ _OLD_PROTOCOL: Final = frozenset(
 )
 _HOST: Final = re.compile(r"[A-Za-z0-9_.*:-]{1,255}")
 _SENTENCES: Final = {
+    **network.SENTENCES,
     FailureKind.NAME_NOT_RESOLVED: "its name has no address here",
-    FailureKind.NO_ROUTE: "there is no route from here; check this machine's network",
-    FailureKind.REFUSED: "it refused the connection; nothing listens there",
     FailureKind.TIMEOUT: "it completed no handshake before the deadline",
     FailureKind.CONNECTION_LOST: "it broke the handshake off",
-    FailureKind.TLS_FAILED: "it completes no TLS handshake; does it speak TLS on this port?",
     FailureKind.UNUSABLE_ANSWER: "its certificate cannot be read",
 }
 
@@ -146,25 +144,15 @@ class Handshake(Shown):
 
 def nodes(host: str, port: int, *, deadline: Deadline) -> Observation[Nodes]:
     """Return every address behind a name, in the system's order."""
-    started_at, started = utc_now(), time.monotonic()
-    clock = PhaseClock("resolve")
-    value, failure = None, None
-    clock.enter("resolve")
-    try:
+
+    def measured(clock: PhaseClock) -> Nodes:
+        clock.enter("resolve")
         found = network.resolve(host, port, deadline)
         # One address may be listed once for each protocol.
-        value = _reachable([str(one) for one in dict.fromkeys(a[0] for _, a in found)], port)
-    except OSError as exc:
-        failure = _failure(exc, f"{host}:{port}", clock)
-    clock.stop()
-    return Observation(
-        probe="tls",
-        target=f"address of {host}",
-        started_at=started_at,
-        elapsed_seconds=time.monotonic() - started,
-        phases=clock.seconds(),
-        value=value,
-        failure=failure,
+        return _reachable([str(one) for one in dict.fromkeys(a[0] for _, a in found)], port)
+
+    return observed(
+        "tls", f"address of {host}", measured, _explain(f"{host}:{port}"), phases=["resolve"]
     )
 
 
@@ -182,22 +170,12 @@ def handshake(
     node: TlsNode, host: str, ca_file: str | None, *, deadline: Deadline
 ) -> Observation[Handshake]:
     """Shake hands with a node under a host's name, trusting the public authorities or `ca_file`."""
-    started_at, started = utc_now(), time.monotonic()
-    clock = PhaseClock(*PHASES)
-    value, failure = None, None
-    try:
-        value = _look(node, host, ca_file, deadline, clock)
-    except (OSError, ValueError) as exc:
-        failure = _failure(exc, f"{host} at {node.shown}", clock)
-    clock.stop()
-    return Observation(
-        probe="tls",
-        target=f"tls://{node.shown} as {host}",
-        started_at=started_at,
-        elapsed_seconds=time.monotonic() - started,
-        phases=clock.seconds(),
-        value=value,
-        failure=failure,
+    return observed(
+        "tls",
+        f"tls://{node.shown} as {host}",
+        lambda clock: _look(node, host, ca_file, deadline, clock),
+        _explain(f"{host} at {node.shown}"),
+        PHASES,
     )
 
 
@@ -365,10 +343,15 @@ def _is_for(host: str, names: Sequence[str]) -> bool:
     return any(name.lower() in (host.lower(), beside) for name in names)
 
 
-def _failure(exc: Exception, subject: str, clock: PhaseClock) -> Failure:
-    kind = failure_kind(exc)
-    sentence = _SENTENCES.get(kind, "it could not be asked from here; check ca_file")
-    return Failure(kind, f"{subject}: {sentence}.", clock.current)
+def _explain(subject: str) -> Callable[[Exception], Failure | None]:
+    def explain(exc: Exception) -> Failure | None:
+        if not isinstance(exc, OSError | ValueError):
+            return None
+        kind = failure_kind(exc)
+        sentence = _SENTENCES.get(kind, "it could not be asked from here; check ca_file")
+        return Failure(kind, f"{subject}: {sentence}.")
+
+    return explain
 
 
 def failure_kind(exc: Exception) -> FailureKind:

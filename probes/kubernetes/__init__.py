@@ -12,15 +12,14 @@ import concurrent.futures
 import dataclasses
 import json
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 from probes.kubernetes import client as kubernetes_rights
 from probes.kubernetes import models, reading
 from probes.kubernetes.client import (
-    FoundError,
     KubernetesTarget,
+    RefusedError,
     Session,
     failure_kind,
     path_of,
@@ -40,9 +39,9 @@ from probes.observation import (
     Facts,
     Failure,
     FailureKind,
+    FoundError,
     Observation,
-    PhaseClock,
-    utc_now,
+    observed,
 )
 
 __all__ = [
@@ -365,7 +364,7 @@ def _log(opened: Session, namespace: str, pod: str, container: str, tail: int) -
     path = path_of("v1", namespace, "pods", pod, "log")
     try:
         log = opened.sent("GET", path, container=container, tailLines=tail, limitBytes=_LOG_BYTES)
-    except FoundError as exc:
+    except RefusedError as exc:
         if exc.status in (_BAD_REQUEST, 404):
             return None
         raise
@@ -379,27 +378,11 @@ def _selector(labels: Mapping[str, str]) -> str:
 def _observe(
     target: KubernetesTarget, what: str, deadline: Deadline, ask: Callable[[Session], V]
 ) -> Observation[V]:
-    started_at, started = utc_now(), time.monotonic()
-    clock = PhaseClock("calls")
-    clock.enter("calls")
-    value, failure = None, None
-    try:
-        value = ask(Session(target, deadline))
-    except FoundError as exc:
-        failure = exc.failure
-    except Exception as exc:
-        kind = failure_kind(exc)
-        if kind is None:
-            raise
+    def explain(exc: Exception) -> Failure | None:
         detail = f"{target.server} answers something that is no answer of this API."
-        failure = Failure(kind, detail)
-    clock.stop()
-    return Observation(
-        probe="kubernetes",
-        target=f"{target.server} {what}",
-        started_at=started_at,
-        elapsed_seconds=time.monotonic() - started,
-        phases=clock.seconds(),
-        value=value,
-        failure=failure,
-    )
+        kind = failure_kind(exc)
+        return Failure(kind, detail) if kind else None
+
+    asked = f"{target.server} {what}"
+    found = observed("kubernetes", asked, lambda _: ask(Session(target, deadline)), explain)
+    return dataclasses.replace(found, phases={"calls": found.elapsed_seconds})

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from probes import http
 from probes.kubernetes.models import Model, Page, Rules
-from probes.observation import Deadline, Failure, FailureKind, Observation, pause
+from probes.observation import Deadline, Failure, FailureKind, FoundError, Observation, pause
 
 M = TypeVar("M", bound=Model)
 MAX_ANSWER_BYTES: Final = 32 * 1_048_576
@@ -64,12 +64,11 @@ class KubernetesTarget:
     ca_file: str | None = None
 
 
-class FoundError(Exception):
-    """A failure whose kind and sentence are known; `status` is the server's, where it gave one."""
+class RefusedError(FoundError):
+    """The server answered with a status that is no success."""
 
-    def __init__(self, failure: Failure, status: int | None = None) -> None:
-        super().__init__(failure.detail)
-        self.failure = failure
+    def __init__(self, failure: Failure, status: int) -> None:
+        super().__init__(failure)
         self.status = status
 
 
@@ -96,7 +95,7 @@ class Session:
                 break
             pause(wait)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's classes
-            raise FoundError(self._failure(answer.status, method, path), answer.status)
+            raise RefusedError(self._failure(answer.status, method, path), answer.status)
         return answer.body
 
     def one(self, model: type[M], path: str) -> M:
@@ -107,7 +106,7 @@ class Session:
         """Return one object, None when there is none of that name."""
         try:
             return self.one(model, path)
-        except FoundError as exc:
+        except RefusedError as exc:
             if exc.status == 404:  # noqa: PLR2004 - not found
                 return None
             raise
@@ -127,7 +126,7 @@ class Session:
         while True:
             try:
                 answer = self.sent("GET", path, **selected, **paged)
-            except FoundError as exc:
+            except RefusedError as exc:
                 if exc.status != _GONE or "continue" not in paged:
                     raise
                 items, paged = [], {}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias, TypeVar
 
@@ -20,13 +19,124 @@ from psycopg.abc import PQGen
 from pydantic import SecretStr
 
 from probes import network
-from probes.observation import Deadline, Facts, FailureKind, Observation, PhaseClock, Shown, utc_now
+from probes.observation import (
+    Deadline,
+    Facts,
+    Failure,
+    FailureKind,
+    Observation,
+    PhaseClock,
+    Shown,
+    observed,
+)
 from probes.postgres.failures import KnownFailure, failure_kind, failure_of, login_failure
-from probes.postgres.rights import EXCESS_QUERY, Right, Rights
 
-__all__ = ["Right", "Rights", "failure_kind"]
+__all__ = ["failure_kind"]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Right(Shown):
+    """One right too many."""
+
+    KEPT = ("kind", "privilege", "object_name", "role")
+
+    kind: str
+    """`role attribute`, `membership`, `database`, `schema`, `table` or `sequence`."""
+    privilege: str
+    """`INSERT`, `CREATE`, `SUPERUSER`, ...; for a membership the role."""
+    object_name: str
+    """Quoted as SQL needs it; the role itself for attributes and memberships."""
+    role: str
+    """Who holds it: the login, or a role that it is a member of."""
+
+    def sentence(self) -> str:
+        """Return the right in words."""
+        if self.kind == "role attribute":
+            return f"the role attribute {self.privilege} (held by {self.role})"
+        if self.kind == "membership":
+            return f"the membership in {self.privilege}"
+        return f"{self.privilege} on {self.kind} {self.object_name} (held by {self.role})"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rights(Shown):
+    """The rights that exceed reading."""
+
+    KEPT = ("user", "excess")
+
+    user: str
+    excess: tuple[Right, ...]
+    """At most 200, the gravest first."""
+
+
+# What the login may do is listed, not what it may not: of the server's own roles only those that read, of
+# a table only SELECT. `holders` are the login and every role that it can become with SET ROLE, since a
+# login that may become a writer is one. A right in a schema that its holder may not use can't be used:
+# extensions such as pg_cron give everybody some. A superuser is a member of all roles; one row about it is
+# enough.
+EXCESS_QUERY: Final = """
+WITH me AS (SELECT oid, rolname, rolsuper FROM pg_roles WHERE rolname = session_user),
+holders AS (
+    SELECT r.* FROM pg_roles r, me
+    WHERE r.oid = me.oid OR (NOT me.rolsuper AND pg_has_role(me.oid, r.oid, 'MEMBER'))
+),
+relations AS (
+    SELECT c.oid, c.relkind, c.relowner, c.relnamespace, format('%I.%I', n.nspname, c.relname) AS name
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+),
+schemas AS (
+    SELECT oid, nspname FROM pg_namespace
+    WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'
+),
+excess AS (
+    SELECT 1 AS rank, 'role attribute' AS kind, attribute.name AS privilege,
+           quote_ident(h.rolname) AS object_name, h.rolname AS role
+    FROM holders h CROSS JOIN LATERAL (VALUES
+        ('SUPERUSER', h.rolsuper), ('CREATEROLE', h.rolcreaterole), ('CREATEDB', h.rolcreatedb),
+        ('BYPASSRLS', h.rolbypassrls), ('REPLICATION', h.rolreplication)
+    ) AS attribute (name, held)
+    WHERE attribute.held
+  UNION ALL
+    SELECT 2, 'membership', h.rolname::text, quote_ident(h.rolname), me.rolname
+    FROM holders h, me
+    WHERE h.rolname ~ '^pg_' AND h.rolname NOT IN
+        ('pg_monitor', 'pg_read_all_settings', 'pg_read_all_stats', 'pg_stat_scan_tables',
+         'pg_read_all_data')
+  UNION ALL
+    SELECT 3, 'database', 'CREATE', quote_ident(current_database()), h.rolname
+    FROM holders h WHERE has_database_privilege(h.oid, current_database(), 'CREATE')
+  UNION ALL
+    SELECT 4, 'schema', 'CREATE', quote_ident(s.nspname), h.rolname
+    FROM holders h, schemas s WHERE has_schema_privilege(h.oid, s.oid, 'CREATE')
+  UNION ALL
+    SELECT 5, 'table', p.name, t.name, h.rolname
+    FROM holders h, relations t,
+         (VALUES ('INSERT'), ('UPDATE'), ('DELETE'), ('TRUNCATE')) AS p (name)
+    WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f')
+      AND has_schema_privilege(h.oid, t.relnamespace, 'USAGE')
+      AND (has_table_privilege(h.oid, t.oid, p.name)
+           OR (p.name IN ('INSERT', 'UPDATE') AND has_any_column_privilege(h.oid, t.oid, p.name)))
+  UNION ALL
+    SELECT 5, 'table', a.privilege_type, t.name, h.rolname
+    FROM holders h, relations t JOIN pg_class c ON c.oid = t.oid,
+         LATERAL aclexplode(c.relacl) AS a
+    WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.grantee IN (0, h.oid)
+      AND h.oid <> t.relowner
+      AND a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+      AND has_schema_privilege(h.oid, t.relnamespace, 'USAGE')
+  UNION ALL
+    SELECT 6, 'table', 'OWNER', t.name, h.rolname
+    FROM holders h, relations t WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') AND t.relowner = h.oid
+  UNION ALL
+    SELECT 7, 'sequence', p.name, t.name, h.rolname
+    FROM holders h, relations t, (VALUES ('USAGE'), ('UPDATE')) AS p (name)
+    WHERE t.relkind = 'S' AND has_schema_privilege(h.oid, t.relnamespace, 'USAGE')
+      AND has_sequence_privilege(h.oid, t.oid, p.name)
+)
+SELECT kind, privilege, object_name, role::text FROM excess
+ORDER BY rank, object_name, privilege, role LIMIT 200
+"""
 RV = TypeVar("RV")
 _CANCEL_SECONDS = 0.1
 
@@ -237,31 +347,19 @@ def privileges(target: PostgresTarget, *, deadline: Deadline) -> Observation[Rig
 def _observe(
     target: PostgresTarget, deadline: Deadline, ask: Ask[V], *, prove: bool = True
 ) -> Observation[V]:
-    started_at, started = utc_now(), time.monotonic()
-    clock = PhaseClock(*PHASES)
-    value, failure = None, None
-    try:
+    def measured(clock: PhaseClock) -> V:
+        # An answer that came, but whose transaction could not be ended in time, is none.
         with _transaction(target, deadline, clock) as connection:
             clock.enter("prove")
             if prove:
                 _refuse_writer(target, connection)
                 clock.enter("query")
-            value = ask(connection)
-    except Exception as exc:
-        failure = failure_of(exc, target.address, clock.current)
-        if failure is None:
-            raise
-    clock.stop()
-    return Observation(
-        probe="postgres",
-        target=target.address,
-        started_at=started_at,
-        elapsed_seconds=time.monotonic() - started,
-        phases=clock.seconds(),
-        # An answer that came, but whose transaction could not be ended in time, is none.
-        value=value if failure is None else None,
-        failure=failure,
-    )
+            return ask(connection)
+
+    def explain(exc: Exception) -> Failure | None:
+        return failure_of(exc, target.address)
+
+    return observed("postgres", target.address, measured, explain, PHASES)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import psycopg
 from pydantic import SecretStr
 
 from probes import network
-from probes.observation import Deadline, Failure, FailureKind, PhaseClock
+from probes.observation import Deadline, Failure, FailureKind, PhaseClock, kind_of
 
 _KIND_BY_STATE: Final = {
     "42501": FailureKind.FORBIDDEN,
@@ -146,13 +146,9 @@ _BY_STATE: Final = {
 """By SQLSTATE: what is wrong, and what ends it."""
 
 _SENTENCES: Final = {
+    **network.SENTENCES,
     FailureKind.NAME_NOT_RESOLVED: "its name has no address here; check the name and this machine's DNS",
-    FailureKind.NO_ROUTE: "there is no route from here; check this machine's network",
-    FailureKind.REFUSED: "it refused the connection; nothing listens there",
-    FailureKind.TIMEOUT: "it gave no complete answer before the deadline",
-    FailureKind.CONNECTION_LOST: "it broke the connection off",
     FailureKind.CERTIFICATE_UNTRUSTED: network.untrusted("sslrootcert"),
-    FailureKind.CERTIFICATE_INVALID: "its certificate is expired, not yet valid or made out to another name",
     FailureKind.TLS_FAILED: "it completes no TLS handshake",
     FailureKind.PROTOCOL: "it does not speak the Postgres protocol",
     FailureKind.CREDENTIAL_REFUSED: "it refused the login; check user, password and pg_hba.conf",
@@ -217,16 +213,16 @@ def failure_kind(exc: BaseException) -> FailureKind | None:
     if state is not None:
         by_class = _KIND_BY_CLASS.get(state[:2], FailureKind.SERVER_ERROR)
         return _KIND_BY_STATE.get(state, by_class)
-    return next((kind for known, kind in _KIND_BY_TYPE if isinstance(exc, known)), None)
+    return kind_of(exc, _KIND_BY_TYPE)
 
 
-def failure_of(exc: Exception, address: str, phase: str | None) -> Failure | None:
+def failure_of(exc: Exception, address: str) -> Failure | None:
     """Return the failure that an exception means, with a sentence of ours; None: not a failure."""
     kind = failure_kind(exc)
     if kind is None:
         return None
     whole = exc.detail if isinstance(exc, KnownFailure) else _of_row_security(exc, address)
-    return Failure(kind, whole or f"{address}: {_words(exc, kind)}.", phase)
+    return Failure(kind, whole or f"{address}: {_words(exc, kind)}.")
 
 
 def _words(exc: Exception, kind: FailureKind) -> str:

@@ -11,10 +11,8 @@ import dataclasses
 import datetime as dt
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import requests
 import yaml
@@ -27,9 +25,27 @@ from pydantic import SecretStr
 from requests.adapters import BaseAdapter
 
 from probes import http
-from probes.api import MAX_ANSWER_BYTES, NotAnsweredError, UnusableAnswerError, good_answer
-from probes.formats import NotJsonError, seconds_of
-from probes.observation import Deadline, Facts, Failure, FailureKind, Observation, Shown, utc_now
+from probes.api import (
+    MAX_ANSWER_BYTES,
+    UnusableAnswerError,
+    good_answer,
+    read,
+    unusable,
+)
+from probes.formats import seconds_of
+from probes.observation import (
+    Deadline,
+    Facts,
+    Failure,
+    FailureKind,
+    FoundError,
+    Observation,
+    PhaseClock,
+    Shown,
+    kind_of,
+    observed,
+    utc_now,
+)
 from probes.prometheus.answers import (
     Matrix,
     RangeSeries,
@@ -90,7 +106,7 @@ class Steps:
         )
 
     def get(self, name: str, path: str) -> http.HttpAnswer:
-        """Return the answer with status 200; raises NotAnsweredError."""
+        """Return the answer with status 200; raises FoundError."""
         answer = self.find(name, path)
         if answer is None:
             raise UnusableAnswerError(f"It has no {path}.")
@@ -108,7 +124,7 @@ class Steps:
 
 
 def read_instrument(steps: Steps) -> Instrument:
-    """Return what is known of the server; raises NotAnsweredError, UnusableAnswerError, NotJsonError."""
+    """Return what is known of the server; raises FoundError, UnusableAnswerError, NotJsonError."""
     ready = steps.find("ready", "/-/ready")
     runtime = steps.find("runtime", "/api/v1/status/runtimeinfo")
     if runtime is None:
@@ -222,7 +238,7 @@ class Carrier(BaseAdapter):
         cert: Any = None,  # noqa: ARG002 - the gate has no client certificates
         proxies: Any = None,  # noqa: ARG002 - never through a proxy
     ) -> requests.Response:
-        """Send and read within the deadline; raises NotAnsweredError for anything but a 200."""
+        """Send and read within the deadline; raises FoundError for anything but a 200."""
         path = (request.url or "")[len(self._target.base_url) :]
         self.observed = http.request(
             self._target,
@@ -233,7 +249,7 @@ class Carrier(BaseAdapter):
         )
         try:
             answer = good_answer(self._target, self.observed)
-        except NotAnsweredError as exc:
+        except FoundError as exc:
             raise _sharper(exc.failure, self._target.host, self.observed.value) from exc
         response = requests.Response()
         response.status_code = answer.status
@@ -247,7 +263,7 @@ class Carrier(BaseAdapter):
         """Nothing stays open: the HTTP probe closes each connection."""
 
 
-def _sharper(failure: Failure, host: str, answer: http.HttpAnswer | None) -> NotAnsweredError:
+def _sharper(failure: Failure, host: str, answer: http.HttpAnswer | None) -> FoundError:
     """Say what Prometheus itself says of a status that has several causes; its text is only compared."""
     try:
         body = answer.json() if answer is not None else None
@@ -263,12 +279,12 @@ def _sharper(failure: Failure, host: str, answer: http.HttpAnswer | None) -> Not
         None,
     )
     detail = failure.detail if words is None else f"{host} {words}."
-    return NotAnsweredError(dataclasses.replace(failure, detail=detail))
+    return FoundError(dataclasses.replace(failure, detail=detail))
 
 
 def failure_kind(exc: BaseException) -> FailureKind | None:
     """Return what an exception of the client libraries means; None: not theirs."""
-    return next((kind for known, kind in _KINDS if isinstance(exc, known)), None)
+    return kind_of(exc, _KINDS)
 
 
 # Thanos and VictoriaMetrics answer from what they reach unless told so, and VictoriaMetrics as of half a
@@ -358,24 +374,16 @@ def range_query(
 
 def instrument(target: PrometheusTarget, *, deadline: Deadline) -> Observation[Instrument]:
     """Ask what the server is, whether it is ready, since when it runs, its version and its clock."""
-    started_at, started = utc_now(), time.monotonic()
-    steps = Steps(target.http(), deadline)
-    value, failure = None, None
-    try:
-        value = read_instrument(steps)
-    except NotAnsweredError as exc:
-        failure = exc.failure
-    except (UnusableAnswerError, NotJsonError) as exc:
-        failure = _unusable(target, exc)
-    return Observation(
-        probe="prometheus",
-        target=f"{target.url.rstrip('/')} itself",
-        started_at=started_at,
-        elapsed_seconds=time.monotonic() - started,
-        phases=steps.seconds,
-        value=value,
-        failure=failure,
-    )
+
+    def measured(clock: PhaseClock) -> Instrument:
+        steps = Steps(target.http(), deadline)
+        try:
+            return read_instrument(steps)
+        finally:
+            clock.adopt(steps.seconds)
+
+    where = f"{target.url.rstrip('/')} itself"
+    return observed("prometheus", where, measured, unusable(target.http().host))
 
 
 def _query(
@@ -385,35 +393,24 @@ def _query(
     read: Callable[[object], V],
     deadline: Deadline,
 ) -> Observation[V]:
-    started_at, started = utc_now(), time.monotonic()
-    carrier = Carrier(target.http(), deadline)
-    value, failure = None, None
-    try:
+    def measured(clock: PhaseClock) -> V:
+        carrier = Carrier(target.http(), deadline)
         # The server gives up a little before we do. Plain seconds, since a duration with a unit takes
         # no fraction; never 0, which it refuses.
         allowed = f"{max(0.001, deadline.remaining_seconds() * 0.95):.3f}"
-        ask(_client(target, carrier), {**_WHOLE_ANSWERS, "timeout": allowed})
-        value = read(_body(carrier))
-    except NotAnsweredError as exc:
-        failure = exc.failure
-    except (UnusableAnswerError, NotJsonError) as exc:
-        failure = _unusable(target, exc)
-    except Exception as exc:
-        kind = failure_kind(exc)
-        if kind is None:
-            raise
-        failure = Failure(kind, f"The query to {target.http().host} could not be made.")
-    observed = carrier.observed
-    return Observation(
-        probe="prometheus",
-        target=f"{target.url.rstrip('/')} {query}",
-        started_at=started_at,
-        elapsed_seconds=time.monotonic() - started,
-        phases=observed.phases if observed else {},
-        value=value,
-        failure=failure,
-        attempts=observed.attempts if observed else 1,
-    )
+        try:
+            ask(_client(target, carrier), {**_WHOLE_ANSWERS, "timeout": allowed})
+        finally:
+            if carrier.observed is not None:
+                clock.adopt(carrier.observed.phases, carrier.observed.attempts)
+        return read(_body(carrier))
+
+    def explain(exc: Exception) -> Failure | None:
+        kind, host = failure_kind(exc), target.http().host
+        made = Failure(kind, f"The query to {host} could not be made.") if kind else None
+        return unusable(host)(exc) or made
+
+    return observed("prometheus", f"{target.url.rstrip('/')} {query}", measured, explain)
 
 
 def _client(target: PrometheusTarget, carrier: Carrier) -> PrometheusConnect:
@@ -430,11 +427,6 @@ def _body(carrier: Carrier) -> object:
     if carrier.observed is None or carrier.observed.value is None:
         raise UnusableAnswerError("The client library sent nothing.")
     return carrier.observed.value.json()
-
-
-def _unusable(target: PrometheusTarget, why: Exception) -> Failure:
-    host = urlsplit(target.url).netloc
-    return Failure(FailureKind.UNUSABLE_ANSWER, f"{host}: {why}")
 
 
 _PATH: Final = "/api/v1/status/config"
@@ -454,28 +446,12 @@ def scrape_intervals(
     target: PrometheusTarget, *, deadline: Deadline
 ) -> Observation[ScrapeIntervals]:
     """Read the scrape interval of every job; a configuration that is not shown is a failure."""
-    started_at, started = utc_now(), time.monotonic()
-    value, failure = None, None
-    observed = http.request(
-        target.http(), "GET", _PATH, deadline=deadline, max_bytes=MAX_ANSWER_BYTES
-    )
-    try:
-        data = read_data(good_answer(target.http(), observed).json())
-        value = ScrapeIntervals(_intervals(data.get("yaml")))
-    except NotAnsweredError as exc:
-        failure = exc.failure
-    except (UnusableAnswerError, NotJsonError) as exc:
-        failure = Failure(FailureKind.UNUSABLE_ANSWER, f"{target.http().host}: {exc}")
-    return Observation(
-        probe="prometheus",
-        target=f"{target.url.rstrip('/')} {_PATH}",
-        started_at=started_at,
-        elapsed_seconds=time.monotonic() - started,
-        phases=observed.phases,
-        value=value,
-        failure=failure,
-        attempts=observed.attempts,
-    )
+
+    def parse(body: object) -> ScrapeIntervals:
+        return ScrapeIntervals(_intervals(read_data(body).get("yaml")))
+
+    found = read(target.http(), _PATH, parse, probe="prometheus", deadline=deadline)
+    return dataclasses.replace(found, target=f"{target.url.rstrip('/')} {_PATH}")
 
 
 def _intervals(text: object) -> dict[str, float]:

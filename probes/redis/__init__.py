@@ -26,10 +26,11 @@ from probes.observation import (
     Facts,
     Failure,
     FailureKind,
+    FoundError,
     Observation,
     PhaseClock,
     Shown,
-    utc_now,
+    observed,
 )
 
 # The one mapping of this module, most specific first; a test walks the library's exceptions.
@@ -55,16 +56,9 @@ _KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
     (redis.exceptions.IncorrectPolicyType, FailureKind.OUR_FAULT),
 )
 SENTENCES: Final = {
+    **network.SENTENCES,
     FailureKind.NAME_NOT_RESOLVED: "its name has no address here; check it and this machine's DNS",
-    FailureKind.NO_ROUTE: "there is no route from here; check this machine's network",
-    FailureKind.REFUSED: "it refused the connection; nothing listens there",
-    FailureKind.TIMEOUT: "it gave no complete answer before the deadline",
-    FailureKind.CONNECTION_LOST: "it broke the connection off",
     FailureKind.CERTIFICATE_UNTRUSTED: network.untrusted("ca_file"),
-    FailureKind.CERTIFICATE_INVALID: (
-        "its certificate is expired, not yet valid or made out to another name"
-    ),
-    FailureKind.TLS_FAILED: "it completes no TLS handshake; does it speak TLS on this port?",
     FailureKind.PROTOCOL: "it does not speak the Redis protocol",
     FailureKind.CREDENTIAL_REFUSED: "it refused the login; check user and password",
     FailureKind.FORBIDDEN: "the gate's user may not run this command; widen its ACL",
@@ -75,19 +69,14 @@ SENTENCES: Final = {
 }
 
 
-class FoundError(Exception):
-    """A failure whose kind and sentence are known."""
-
-    def __init__(self, kind: FailureKind, detail: str) -> None:
-        super().__init__(detail)
-        self.kind = kind
+def unusable(sentence: str) -> FoundError:
+    """Return what to raise of an answer that is none; the sentence shows nothing that is stored there."""
+    return FoundError(Failure(FailureKind.UNUSABLE_ANSWER, sentence))
 
 
 def failure_kind(exc: BaseException) -> FailureKind | None:
     """Return what an exception of redis-py or the operating system means; None: not theirs."""
-    if isinstance(exc, OSError):
-        return network.os_failure_kind(exc)
-    return next((kind for known, kind in _KINDS if isinstance(exc, known)), None)
+    return network.kind_of_any(exc, _KINDS)
 
 
 MAX_ANSWER_BYTES: Final = 16 * 1_048_576
@@ -284,37 +273,23 @@ def scan(client: Client, pattern: str, max_iterations: int) -> Iterator[list[byt
         yield answer[1]
         if cursor == 0:
             return
-    raise FoundError(
-        FailureKind.UNUSABLE_ANSWER,
+    raise unusable(
         f"The scan did not come round in {max_iterations} batches; what there is, is unknown.",
     )
 
 
 def observe(target: RedisTarget, deadline: Deadline, ask: Callable[[Client], V]) -> Observation[V]:
     """Log in, let `ask` send its commands, and return what it found or why it found nothing."""
-    started_at, started = utc_now(), time.monotonic()
-    clock = PhaseClock(*PHASES)
-    value, failure = None, None
-    try:
+
+    def measured(clock: PhaseClock) -> V:
         with _client(target, deadline, clock) as client:
-            value = ask(client)
-    except FoundError as exc:
-        failure = Failure(exc.kind, str(exc), clock.current)
-    except Exception as exc:
+            return ask(client)
+
+    def explain(exc: Exception) -> Failure | None:
         kind = failure_kind(exc)
-        if kind is None:
-            raise
-        failure = Failure(kind, f"{target.address}: {SENTENCES[kind]}.", clock.current)
-    clock.stop()
-    return Observation(
-        probe="redis",
-        target=target.address,
-        started_at=started_at,
-        elapsed_seconds=time.monotonic() - started,
-        phases=clock.seconds(),
-        value=value,
-        failure=failure,
-    )
+        return Failure(kind, f"{target.address}: {SENTENCES[kind]}.") if kind else None
+
+    return observed("redis", target.address, measured, explain, PHASES)
 
 
 @contextmanager
@@ -358,7 +333,8 @@ def _client(target: RedisTarget, deadline: Deadline, clock: PhaseClock) -> Itera
 
 def _sharper(exc: Exception, opened: DeadlineSocket) -> Exception:
     if opened.too_large:
-        return FoundError(FailureKind.TOO_LARGE, f"The server {SENTENCES[FailureKind.TOO_LARGE]}.")
+        sentence = f"The server {SENTENCES[FailureKind.TOO_LARGE]}."
+        return FoundError(Failure(FailureKind.TOO_LARGE, sentence))
     return exc
 
 
@@ -371,20 +347,20 @@ def run(client: Client, *words: str | int) -> Any:
 def _info(client: Client, section: str) -> Mapping[str, object]:
     answer = run(client, "INFO", section)
     if not isinstance(answer, dict):
-        raise FoundError(FailureKind.UNUSABLE_ANSWER, "INFO brought no list of fields.")
+        raise unusable("INFO brought no list of fields.")
     return answer
 
 
 def _text(fields: Mapping[str, object], name: str) -> str:
     if name not in fields:
-        raise FoundError(FailureKind.UNUSABLE_ANSWER, f"INFO does not tell {name}.")
+        raise unusable(f"INFO does not tell {name}.")
     return str(fields[name])
 
 
 def _number(fields: Mapping[str, object], name: str) -> int:
     text = _text(fields, name)
     if not text.isdigit():
-        raise FoundError(FailureKind.UNUSABLE_ANSWER, f"INFO tells no number for {name}.")
+        raise unusable(f"INFO tells no number for {name}.")
     return int(text)
 
 
@@ -395,5 +371,5 @@ def _expires(database: object) -> bool:
 def _role(answer: Any) -> str:
     role = answer[0] if isinstance(answer, list) and answer else None
     if not isinstance(role, bytes):
-        raise FoundError(FailureKind.UNUSABLE_ANSWER, "ROLE does not tell the role.")
+        raise unusable("ROLE does not tell the role.")
     return role.decode("ascii", "replace")

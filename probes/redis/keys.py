@@ -14,8 +14,8 @@ from typing import Final
 
 import redis
 
-from probes.observation import Deadline, FailureKind, Observation
-from probes.redis import Client, FoundError, RedisTarget, observe, run, scan
+from probes.observation import Deadline, Failure, FailureKind, FoundError, Observation
+from probes.redis import Client, RedisTarget, observe, run, scan, unusable
 
 __all__ = ["Held", "KeyNames", "Texts", "key_names", "texts"]
 
@@ -99,9 +99,7 @@ def key_names(
             found.update(keys)
             batches += 1
             if len(found) > _MOST_NAMES:
-                raise FoundError(
-                    FailureKind.UNUSABLE_ANSWER, f"More than {_MOST_NAMES} keys match {pattern}."
-                )
+                raise unusable(f"More than {_MOST_NAMES} keys match {pattern}.")
         return KeyNames(
             frozenset(name.decode("utf-8", "backslashreplace") for name in found), batches
         )
@@ -119,8 +117,7 @@ def _follows_its_master(client: Client) -> None:
         return  # a proxy before the servers knows no roles
     follows = isinstance(role, list) and role[:1] in ([b"slave"], [b"replica"])
     if follows and _CUT_OFF & set(role[1:]):
-        raise FoundError(
-            FailureKind.UNUSABLE_ANSWER,
+        raise unusable(
             "It is a replica that is cut off from its master; what it holds may be old: "
             "name the master in redis.host.",
         )
@@ -131,9 +128,11 @@ def _held(client: Client, name: str) -> Held:
         answer = run(client, "GET", name)
     except redis.exceptions.AskError as exc:
         raise FoundError(
-            FailureKind.QUERY_REJECTED,
-            "It is one node of a cluster and holds a part of the keys; name an address in redis.host "
-            "that holds every flag.",
+            Failure(
+                FailureKind.QUERY_REJECTED,
+                "It is one node of a cluster and holds a part of the keys; name an address in redis.host "
+                "that holds every flag.",
+            )
         ) from exc
     except redis.exceptions.ResponseError as exc:
         # Compared and not shown: the one answer that tells of the value and not of the command.

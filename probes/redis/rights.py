@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import redis
 
-from probes.observation import Deadline, FailureKind, Observation, Shown
-from probes.redis import Client, FoundError, RedisTarget, observe, run
+from probes.observation import Deadline, Observation, Shown
+from probes.redis import Client, RedisTarget, observe, run, unusable
 
 __all__ = ["RedisRights", "excess_rights"]
 
@@ -116,16 +116,14 @@ def _excess(client: Client, user: str) -> list[str]:
 
 def _commands(listed: Any) -> Iterator[_Command]:
     if not isinstance(listed, list) or not listed:
-        raise FoundError(FailureKind.UNUSABLE_ANSWER, "COMMAND INFO brought no list of commands.")
+        raise unusable("COMMAND INFO brought no list of commands.")
     for entry in listed:
         try:
             name, arity, flags = entry[:3]
             below = entry[9]
             command = _Command(tuple(name.split(b"|")), arity, frozenset(flags))
         except (AttributeError, IndexError, TypeError, ValueError) as exc:
-            raise FoundError(
-                FailureKind.UNUSABLE_ANSWER, "COMMAND INFO describes a command in an unknown way."
-            ) from exc
+            raise unusable("COMMAND INFO describes a command in an unknown way.") from exc
         if below:
             yield from _commands(below)
         else:

@@ -257,7 +257,7 @@ def _repository(subject: Subject, section: Migrations) -> Finding:
 
 def examine_evidence(subject: Subject, _: EvidenceStore) -> list[Finding]:
     """Look into the store of evidence, whether or not this release has some already."""
-    observed = probes.evidence.read(
+    observed = probes.files.evidence(
         store(subject.platform),
         subject.platform.release.tag,
         "image-build",

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.evidence import EvidenceFile, EvidenceStore
+from probes.files import EvidenceFile, EvidenceStore
 from probes.formats import NotJsonError, parse
 from probes.observation import Observation, utc_now
 from steps.kit.check import Check
@@ -51,7 +51,7 @@ def read_evidence(platform: Platform, kind: str) -> EvidenceReading:
     """Read the release's evidence of a kind; NotDescribedError without the section evidence."""
     subject = f"evidence {kind}"
     release = platform.release
-    observation = probes.evidence.read(
+    observation = probes.files.evidence(
         store(platform), release.tag, kind, deadline=platform.call_deadline()
     )
     if observation.value is None:

@@ -67,9 +67,7 @@ class Watch:
     def alerts_arrive(self) -> None:
         """Judge that each severity reaches its receiver, and that the watchdog's alert arrives."""
         target = watchers.alertmanager(self._platform)
-        configured = probes.alertmanager.configuration(
-            target, deadline=self._platform.call_deadline()
-        )
+        configured = probes.alerting.configuration(target, deadline=self._platform.call_deadline())
         self._check.observe_everywhere(configured)
         if configured.value is None:
             self._check.judge_everywhere(_instrument("Alertmanager", configured))
@@ -84,7 +82,7 @@ class Watch:
 
     def _watchdog(self, target: probes.http.HttpTarget) -> _Look:
         name = self.section.alertmanager.watchdog
-        alerts = probes.alertmanager.alerts(target, name, deadline=self._platform.call_deadline())
+        alerts = probes.alerting.alerts(target, name, deadline=self._platform.call_deadline())
         if alerts.value is None:
             return _Look(alerts, (_instrument("Alertmanager", alerts),))
         heard, servers = alerts.value.heard, self._servers
@@ -293,7 +291,7 @@ class Watch:
         return dataclasses.replace(last.value, judged=(cut,))
 
     def _routed(
-        self, configured: probes.alertmanager.Configuration, shipped: Sequence[ShippedRule]
+        self, configured: probes.alerting.Configuration, shipped: Sequence[ShippedRule]
     ) -> Iterator[Judgement]:
         for severity, receiver in self.section.alertmanager.receivers.items():
             alerts = [
@@ -309,7 +307,7 @@ class Watch:
 
 
 def _reaches(
-    configured: probes.alertmanager.Configuration, labels: Mapping[str, str], receiver: str
+    configured: probes.alerting.Configuration, labels: Mapping[str, str], receiver: str
 ) -> Judgement:
     """Judge that an alert with these labels reaches a receiver at any time."""
     named = f" such as {labels['alertname']}" if "alertname" in labels else ""

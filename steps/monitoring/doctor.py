@@ -26,7 +26,7 @@ def examine_monitoring(subject: Subject, section: Monitoring) -> list[Finding]:
 
 def _alertmanager(subject: Subject, section: Monitoring) -> Finding:
     target = watchers.alertmanager(subject.platform)
-    observed = probes.alertmanager.configuration(target, deadline=subject.deadline())
+    observed = probes.alerting.configuration(target, deadline=subject.deadline())
     if observed.value is None:
         keys = Keys("monitoring.alertmanager.url", "monitoring.ca_file", "")
         return unreachable(subject, _ALERTMANAGER, None, failure_of(observed), keys)

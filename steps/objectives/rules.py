@@ -9,8 +9,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import probes
 from gates.decide.judgement import Judgement
-from probes.prometheus import Series
 from settings.environment import Environment
 from settings.sections import server_of
 from steps.kit.baseline import Baseline, NoBaselineError
@@ -60,7 +60,9 @@ def _parted(first: Mapping[str, str], second: Mapping[str, str]) -> bool:
     return any(second.get(label, value) != value for label, value in first.items())
 
 
-def room_on(name: str, found: Sequence[Series], at_least: int, min_free: float) -> Judgement:
+def room_on(
+    name: str, found: Sequence[probes.prometheus.Series], at_least: int, min_free: float
+) -> Judgement:
     """Judge free shares: all must be measured, each a share, and the least of them be enough."""
     subject = f"room on the file systems {name}"
     if len(found) < at_least:
@@ -84,7 +86,7 @@ def room_on(name: str, found: Sequence[Series], at_least: int, min_free: float) 
     )
 
 
-def _named(one: Series) -> str:
+def _named(one: probes.prometheus.Series) -> str:
     """Return a file system by its labels."""
     return ", ".join(f"{name} {value}" for name, value in sorted(one.labels.items())) or "one"
 

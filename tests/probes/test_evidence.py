@@ -7,14 +7,14 @@ import threading
 import pytest
 from pydantic import SecretStr
 
-from probes import evidence
-from probes.evidence import EvidenceStore
+from probes import files
+from probes.files import EvidenceStore
 from probes.observation import Deadline, FailureKind, Observation
 from tests.probes.servers import answer, closed_port, read_request, serving
 
 
-def read(store: EvidenceStore) -> Observation[evidence.EvidenceFile]:
-    return evidence.read(store, "v1.2.0", "image-build", deadline=Deadline.after(5))
+def read(store: EvidenceStore) -> Observation[files.EvidenceFile]:
+    return files.evidence(store, "v1.2.0", "image-build", deadline=Deadline.after(5))
 
 
 def document(folder: pathlib.Path, content: bytes) -> None:
@@ -45,7 +45,7 @@ class TestFolder:
         assert seen.failure.kind is FailureKind.OUR_FAULT
 
     def test_a_document_beyond_all_bounds_is_too_large(self, tmp_path: pathlib.Path) -> None:
-        document(tmp_path, b" " * (evidence.MAX_BYTES + 1))
+        document(tmp_path, b" " * (files.MAX_EVIDENCE_BYTES + 1))
         seen = read(EvidenceStore(folder=tmp_path))
         assert seen.failure is not None
         assert seen.failure.kind is FailureKind.TOO_LARGE
