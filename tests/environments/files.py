@@ -24,6 +24,20 @@ def changed(old: str, new: str) -> str:
     return VALID.replace(old, new, 1)
 
 
+def changes(table: str) -> dict[str, tuple[str, str, list[str]]]:
+    """Return the rows of a table of changes: what each is → old and new text, and what is said of it."""
+    rows, name = dict[str, tuple[str, str, list[str]]](), ""
+    for line in table.replace("\\\n", "").strip("\n").split("\n"):
+        if line.startswith("    "):
+            rows[name][2].append(line.strip())
+        else:
+            name, old, new = (
+                line.encode().decode("unicode_escape").encode("latin-1").decode().split(" | ")
+            )
+            rows[name] = (old, new, [])
+    return rows
+
+
 def write(folder: pathlib.Path, content: str | bytes) -> pathlib.Path:
     """Write clinic.yaml into a folder."""
     path = folder / "clinic.yaml"

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from probes.observation import Observation
+from probes.observation import Facts, Failure, FailureKind, Observation
 
 Behaviour = Callable[[socket.socket, threading.Event], None]
 Observed = TypeVar("Observed", bound=Observation[Any])
+V = TypeVar("V", bound=Facts)
 
 
 @dataclass
@@ -245,3 +246,18 @@ def soonest(seconds: float, observe: Callable[[], Observed]) -> Observed:
             return observed
         took.append(observed.elapsed_seconds)
     raise AssertionError(f"never within {seconds} s: {took}")
+
+
+def failed(observed: Observation[Any], kind: FailureKind, phase: str | None = None) -> Failure:
+    """Return why an observation has no value; it must be of this kind, and of the phase that is given."""
+    failure = observed.failure
+    assert failure is not None
+    assert observed.value is None
+    assert (failure.kind, failure.phase if phase else None) == (kind, phase)
+    return failure
+
+
+def brought(observed: Observation[V]) -> V:
+    """Return the value of an observation, which must have one."""
+    assert observed.value is not None, observed.failure
+    return observed.value

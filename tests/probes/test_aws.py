@@ -17,7 +17,7 @@ from sandbox.systems.network import zone
 from sandbox.systems.network.hosted_zone import HOSTED_ZONE, Operator
 from tests.aws_server import OPERATOR_ID, AwsServer, aws_server
 from tests.checkout import ROOT
-from tests.probes.servers import answer, closed_port, hang, reset, serving
+from tests.probes.servers import answer, closed_port, failed, hang, reset, serving
 
 POLICY = json.loads((ROOT / "deploy" / "aws" / "gate_policy.json").read_text(encoding="utf-8"))
 LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -184,19 +184,16 @@ class TestFailures:
     ) -> None:
         with serving(behave) as wrong:
             seen = an_image(server.target(endpoint_url=wrong.url))
-        assert seen.failure is not None
-        assert seen.failure.kind is kind
+        failed(seen, kind)
 
     def test_nothing_that_listens_is_refused(self, server: AwsServer) -> None:
         seen = an_image(server.target(endpoint_url=f"http://127.0.0.1:{closed_port()}"))
-        assert seen.failure is not None
-        assert seen.failure.kind is FailureKind.REFUSED
+        failed(seen, FailureKind.REFUSED)
 
     def test_silence_ends_with_the_deadline_and_is_asked_once(self, server: AwsServer) -> None:
         with serving(hang) as silent:
             seen = an_image(server.target(endpoint_url=silent.url), seconds=0.5)
-        assert seen.failure is not None
-        assert seen.failure.kind is FailureKind.TIMEOUT
+        failed(seen, FailureKind.TIMEOUT)
         assert seen.elapsed_seconds < 5
         assert silent.connections == 1
 
@@ -224,17 +221,14 @@ class TestFailures:
 
     def test_what_the_policy_does_not_name_is_not_permitted(self, server: AwsServer) -> None:
         seen = aws.bucket(server.target(), "patients-documents", "", deadline=soon())
-        assert seen.failure is not None
-        assert seen.failure.kind is FailureKind.FORBIDDEN
-        assert "gate_policy.json" in seen.failure.detail
+        assert "gate_policy.json" in failed(seen, FailureKind.FORBIDDEN).detail
 
     def test_an_object_beyond_all_bounds_is_too_large(
         self, server: AwsServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(aws, "MAX_OBJECT_BYTES", 10)
         seen = aws.content(server.target(), BUCKET, MANIFEST, deadline=soon())
-        assert seen.failure is not None
-        assert seen.failure.kind is FailureKind.TOO_LARGE
+        failed(seen, FailureKind.TOO_LARGE)
 
 
 class TestLeastPrivilege:
@@ -312,8 +306,7 @@ def _allowed() -> set[str]:
 
 def test_a_deadline_that_is_over_reads_no_further_page(server: AwsServer) -> None:
     seen = aws.bucket(server.target(), BUCKET, "", deadline=Deadline.after(-1))
-    assert seen.failure is not None
-    assert seen.failure.kind is FailureKind.TIMEOUT
+    failed(seen, FailureKind.TIMEOUT)
 
 
 def test_the_policy_allows_no_wildcard_of_actions() -> None:

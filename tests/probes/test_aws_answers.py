@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from probes import aws
 from probes.aws import AwsTarget
 from probes.observation import Deadline, FailureKind
-from tests.probes.servers import Behaviour, answer
+from tests.probes.servers import Behaviour, answer, brought, failed
 from tests.steps.moody import moody, saying
 
 IMAGE = {"imageDetails": [{"imageDigest": "sha256:" + "a" * 64, "imageTags": ["v1.2.0"]}]}
@@ -73,16 +73,14 @@ SINCE = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
 def test_a_list_that_says_there_is_more_and_not_where_is_no_answer() -> None:
     with moody(page_of(summary(1, 5), truncated=True)) as server:
         seen = aws.invalidations(target(server.url), "E1", SINCE, deadline=Deadline.after(10))
-    assert seen.failure is not None
-    assert seen.failure.kind is FailureKind.UNUSABLE_ANSWER
+    failed(seen, FailureKind.UNUSABLE_ANSWER)
 
 
 def test_a_list_without_end_is_no_answer() -> None:
     pages = [page_of(summary(n, 5), marker=f"m{n}", truncated=True) for n in range(60)]
     with moody(*pages) as server:
         seen = aws.invalidations(target(server.url), "E1", SINCE, deadline=Deadline.after(20))
-    assert seen.failure is not None
-    assert seen.failure.kind is FailureKind.TOO_LARGE
+    failed(seen, FailureKind.TOO_LARGE)
 
 
 def test_pages_from_before_the_upload_are_not_read() -> None:
@@ -90,8 +88,7 @@ def test_pages_from_before_the_upload_are_not_read() -> None:
     later = SINCE + dt.timedelta(minutes=1)
     with moody(*pages) as server:
         seen = aws.invalidations(target(server.url), "E1", later, deadline=Deadline.after(10))
-    assert seen.value is not None
-    assert seen.value.invalidations == ()
+    assert brought(seen).invalidations == ()
 
 
 def test_the_current_version_of_a_secret_may_be_on_a_later_page() -> None:
@@ -103,5 +100,4 @@ def test_the_current_version_of_a_secret_may_be_on_a_later_page() -> None:
         saying({"Versions": [], "NextToken": "n"}),
     ) as server:
         seen = aws.secret_dates(target(server.url), "s", deadline=Deadline.after(10))
-    assert seen.value is not None
-    assert seen.value.value_made_at is not None
+    assert brought(seen).value_made_at is not None

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from probes import files
 from probes.files import EvidenceStore
 from probes.observation import Deadline, FailureKind, Observation
-from tests.probes.servers import answer, closed_port, read_request, serving
+from tests.probes.servers import answer, brought, closed_port, failed, read_request, serving
 
 
 def read(store: EvidenceStore) -> Observation[files.EvidenceFile]:
@@ -26,8 +26,7 @@ class TestFolder:
     def test_a_document_is_read_with_its_digest(self, tmp_path: pathlib.Path) -> None:
         document(tmp_path, b"{}")
         seen = read(EvidenceStore(folder=tmp_path))
-        assert seen.value is not None
-        assert seen.value.content == b"{}"
+        assert brought(seen).content == b"{}"
         assert seen.record()["facts"] == {
             "present": True,
             "size_bytes": 2,
@@ -36,19 +35,16 @@ class TestFolder:
 
     def test_a_document_that_is_not_there_is_no_failure(self, tmp_path: pathlib.Path) -> None:
         seen = read(EvidenceStore(folder=tmp_path))
-        assert seen.value is not None
-        assert seen.value.content is None
+        assert brought(seen).content is None
 
     def test_a_folder_that_is_not_there_is_our_fault(self, tmp_path: pathlib.Path) -> None:
         seen = read(EvidenceStore(folder=tmp_path / "unmounted"))
-        assert seen.failure is not None
-        assert seen.failure.kind is FailureKind.OUR_FAULT
+        failed(seen, FailureKind.OUR_FAULT)
 
     def test_a_document_beyond_all_bounds_is_too_large(self, tmp_path: pathlib.Path) -> None:
         document(tmp_path, b" " * (files.MAX_EVIDENCE_BYTES + 1))
         seen = read(EvidenceStore(folder=tmp_path))
-        assert seen.failure is not None
-        assert seen.failure.kind is FailureKind.TOO_LARGE
+        failed(seen, FailureKind.TOO_LARGE)
 
 
 class TestAddress:
@@ -63,8 +59,7 @@ class TestAddress:
 
         with serving(behave) as server:
             seen = read(EvidenceStore(url=server.url, token=SecretStr("sentinel")))
-        assert seen.value is not None
-        assert seen.value.content == b"{}"
+        assert brought(seen).content == b"{}"
         assert asked[0].startswith(b"GET /v1.2.0/image-build.json ")
         assert b"Bearer sentinel" in asked[0]
         assert "sentinel" not in str(seen.record())
@@ -81,16 +76,13 @@ class TestAddress:
     def test_every_other_answer_is_a_failure(self, status: str, kind: FailureKind) -> None:
         with serving(answer(b"{}", status=status)) as server:
             seen = read(EvidenceStore(url=server.url))
-        assert seen.failure is not None
-        assert seen.failure.kind is kind
+        failed(seen, kind)
 
     def test_not_found_is_a_document_that_is_not_there(self) -> None:
         with serving(answer(b"{}", status="404 Not Found")) as server:
             seen = read(EvidenceStore(url=server.url))
-        assert seen.value is not None
-        assert seen.value.content is None
+        assert brought(seen).content is None
 
     def test_nothing_that_listens_is_refused(self) -> None:
         seen = read(EvidenceStore(url=f"http://127.0.0.1:{closed_port()}"))
-        assert seen.failure is not None
-        assert seen.failure.kind is FailureKind.REFUSED
+        failed(seen, FailureKind.REFUSED)

@@ -17,7 +17,7 @@ from probes.observation import Deadline, FailureKind, Observation
 from probes.redis import RedisTarget
 from tests.probes import servers
 from tests.probes.chains import a_chain
-from tests.probes.servers import Behaviour, serving, soonest
+from tests.probes.servers import Behaviour, brought, failed, serving, soonest
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
 
@@ -28,8 +28,7 @@ def _get(url: str, *, seconds: float = 10, path: str = "/health") -> Observation
 
 def _answer(observed: Observation[HttpAnswer]) -> HttpAnswer:
     assert observed.failure is None, observed.failure
-    assert observed.value is not None
-    return observed.value
+    return brought(observed)
 
 
 def test_an_answer_is_a_value_with_its_phases_timed() -> None:
@@ -176,9 +175,7 @@ def test_no_answer_is_a_failure(behaviour: Behaviour, kind: FailureKind, phase: 
     with serving(behaviour) as server:
         seconds = 0.4 if kind is FailureKind.TIMEOUT else 5
         observed = soonest(seconds + 0.3, lambda: _get(server.url, seconds=seconds))
-    assert observed.failure is not None
-    assert (observed.failure.kind, observed.failure.phase) == (kind, phase)
-    assert observed.failure.detail.startswith(f"127.0.0.1:{server.port} ")
+    assert failed(observed, kind, phase).detail.startswith(f"127.0.0.1:{server.port} ")
 
 
 def test_a_gigabyte_is_not_downloaded() -> None:
@@ -192,8 +189,7 @@ def test_a_gigabyte_is_not_downloaded() -> None:
 
     with serving(servers.after_head(_HEAD, flood)) as server:
         observed = _get(server.url, seconds=5)
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.TOO_LARGE
+    failed(observed, FailureKind.TOO_LARGE)
     # What lies in the socket buffers of both sides was sent, but never read.
     assert sent[0] < 20 << 20
 
@@ -204,8 +200,7 @@ def test_a_body_of_exactly_the_bound_is_an_answer() -> None:
         exact = request(target, "GET", "/", deadline=deadline, max_bytes=1000)
         over = request(target, "GET", "/", deadline=deadline, max_bytes=999)
     assert len(_answer(exact).body) == 1000
-    assert over.failure is not None
-    assert over.failure.kind is FailureKind.TOO_LARGE
+    failed(over, FailureKind.TOO_LARGE)
 
 
 def test_ten_regions_are_asked_at_once_from_threads(authority: trustme.CA, ca_file: str) -> None:
@@ -249,16 +244,14 @@ def test_a_read_that_succeeds_the_second_time_says_so() -> None:
 
 def test_a_refused_connection_says_so() -> None:
     observed = _get(f"http://127.0.0.1:{servers.closed_port()}")
-    assert observed.failure is not None
-    assert (observed.failure.kind, observed.failure.phase) == (FailureKind.REFUSED, "connect")
+    failed(observed, FailureKind.REFUSED, "connect")
     assert observed.phases["send"] is None
 
 
 def test_a_host_that_swallows_packets_ends_with_the_deadline() -> None:
     with servers.unreachable_listener() as port:
         observed = soonest(0.6, lambda: _get(f"http://127.0.0.1:{port}", seconds=0.3))
-    assert observed.failure is not None
-    assert (observed.failure.kind, observed.failure.phase) == (FailureKind.TIMEOUT, "connect")
+    failed(observed, FailureKind.TIMEOUT, "connect")
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "-", "a" * 70 + ".invalid"])
@@ -272,18 +265,16 @@ def test_a_deadline_that_has_passed_sends_nothing() -> None:
     with serving(servers.answer(b"{}")) as server:
         observed = _get(server.url, seconds=-1)
         assert server.connections == 0
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.TIMEOUT
+    failed(observed, FailureKind.TIMEOUT)
 
 
 @pytest.mark.parametrize("value", ["", "line\nbreak", "ünicode", " padded "])
 def test_a_header_that_http_forbids_is_our_fault_and_not_quoted(value: str) -> None:
     target = HttpTarget("http://127.0.0.1:1", headers={"X-Key": value})
     observed = request(target, "GET", "/", deadline=Deadline.after(1))
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.OUR_FAULT
-    assert "X-Key" in observed.failure.detail
-    assert not value or value not in observed.failure.detail
+    failure = failed(observed, FailureKind.OUR_FAULT)
+    assert "X-Key" in failure.detail
+    assert not value or value not in failure.detail
 
 
 @pytest.mark.parametrize(
@@ -375,8 +366,7 @@ def test_a_bad_certificate_is_told_apart(
     with serving(servers.answer(b"{}"), tls=context) as server:
         target = HttpTarget(f"https://localhost:{server.port}", ca_file if trusted else None)
         observed = request(target, "GET", "/", deadline=Deadline.after(2))
-    assert observed.failure is not None
-    assert (observed.failure.kind, observed.failure.phase) == (kind, "tls")
+    failed(observed, kind, "tls")
 
 
 def test_a_missing_intermediate_certificate_is_told_beside_a_missing_authority(
@@ -406,16 +396,14 @@ def test_a_server_without_tls_fails_the_handshake(ca_file: str) -> None:
     with serving(servers.say(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
         target = HttpTarget(f"https://localhost:{server.port}", ca_file)
         observed = request(target, "GET", "/", deadline=Deadline.after(2))
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.TLS_FAILED
+    failed(observed, FailureKind.TLS_FAILED)
 
 
 def test_a_handshake_that_hangs_ends_with_the_deadline(ca_file: str) -> None:
     with serving(servers.hang) as server:
         target = HttpTarget(f"https://localhost:{server.port}", ca_file)
         observed = request(target, "GET", "/", deadline=Deadline.after(0.3))
-    assert observed.failure is not None
-    assert (observed.failure.kind, observed.failure.phase) == (FailureKind.TIMEOUT, "tls")
+    failed(observed, FailureKind.TIMEOUT, "tls")
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "no PEM"])
@@ -425,5 +413,4 @@ def test_a_bad_ca_file_is_our_fault(tmp_path: Path, content: str | None) -> None
         path.write_text(content)
     target = HttpTarget("https://localhost:1", str(path))
     observed = request(target, "GET", "/", deadline=Deadline.after(1))
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.OUR_FAULT
+    failed(observed, FailureKind.OUR_FAULT)

@@ -22,9 +22,11 @@ from tests.probes.cluster_server import TOKEN, ClusterServer, cluster_server
 from tests.probes.servers import (
     Behaviour,
     answer,
+    brought,
     close_after_request,
     closed_port,
     drip,
+    failed,
     hang,
     say,
     serving,
@@ -158,8 +160,7 @@ def test_a_refusal_is_told_apart(
 ) -> None:
     cluster.bend(**bent)
     observed = ask(cluster, "workload")
-    assert observed.failure is not None
-    assert observed.failure.kind is kind
+    failed(observed, kind)
 
 
 @pytest.mark.parametrize(
@@ -183,9 +184,7 @@ def test_a_server_that_misbehaves_is_a_failure_in_time(
     with serving(behaviour) as server:
         began = time.monotonic()
         observed = ASKS["workload"](target_at(server.port), Deadline.after(1.0))
-    assert observed.failure is not None
-    assert observed.failure.kind is kind
-    assert TOKEN not in observed.failure.detail
+    assert TOKEN not in failed(observed, kind).detail
     assert time.monotonic() - began < 5
 
 
@@ -195,14 +194,12 @@ def test_json_that_is_no_object_of_the_api_is_nothing_of_ours(what: str, body: b
     with serving(answer(body)) as server:
         observed = ASKS[what](target_at(server.port), Deadline.after(5))
     if observed.value is None:
-        assert observed.failure is not None
-        assert observed.failure.kind is FailureKind.UNUSABLE_ANSWER
+        failed(observed, FailureKind.UNUSABLE_ANSWER)
 
 
 def test_nobody_there_is_refused() -> None:
     observed = ASKS["health"](target_at(closed_port()), Deadline.after(2))
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.REFUSED
+    failed(observed, FailureKind.REFUSED)
 
 
 class TestRights:
@@ -256,8 +253,7 @@ class TestLogs:
     ) -> None:
         with serving(answer(log, content_type=content_type)) as server:
             observed = ASKS["logs"](target_at(server.port), Deadline.after(5))
-        assert observed.value is not None, observed.failure
-        assert observed.value.errors == errors
+        assert brought(observed).errors == errors
 
     @pytest.mark.parametrize(
         ("body", "read"),
@@ -274,8 +270,7 @@ class TestLogs:
     def test_a_refusal_that_a_node_answers_with_200_is_no_log(self, body: bytes, read: int) -> None:
         with serving(answer(body, content_type="text/plain")) as server:
             observed = ASKS["logs"](target_at(server.port), Deadline.after(5))
-        assert observed.value is not None, observed.failure
-        assert observed.value.pods_read == read
+        assert brought(observed).pods_read == read
 
     def test_many_logs_are_read_at_once(self) -> None:
         """Eight calls meet in the server: one after the other, none would be answered."""
@@ -290,8 +285,7 @@ class TestLogs:
             observed = kubernetes.log_levels(
                 target_at(server.port), NAMESPACE, pods, RULES, deadline=Deadline.after(5)
             )
-        assert observed.value is not None, observed.failure
-        assert observed.value.lines == 8
+        assert brought(observed).lines == 8
 
     def test_a_log_that_is_longer_than_what_is_read_of_it_is_told(
         self, monkeypatch: pytest.MonkeyPatch
@@ -300,8 +294,7 @@ class TestLogs:
         monkeypatch.setattr(kubernetes, "_LOG_BYTES", 20)
         with serving(answer(b'{"level": "info"}\n{"level": "error"}\n')) as server:
             observed = ASKS["logs"](target_at(server.port), Deadline.after(5))
-        assert observed.value is not None, observed.failure
-        assert observed.value.pods_cut_off == ("a-pod",)
+        assert brought(observed).pods_cut_off == ("a-pod",)
 
     def test_lines_that_tell_no_level_where_it_was_said_to_be_are_counted(self) -> None:
         lines = b'{"severity": "error"}\n{"level": "info"}\n{"level": 30}\nplain\n{"level": true}\n'

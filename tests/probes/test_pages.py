@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from probes import grafana, pagerduty
 from probes.http import HttpTarget
 from probes.observation import Deadline, FailureKind
+from tests.probes.servers import brought, failed
 from tests.steps.moody import moody, saying
 
 
@@ -14,8 +15,7 @@ def test_five_thousand_dashboards_are_not_all_of_them() -> None:
     hits = [{"uid": f"u{n}", "title": "other"} for n in range(5000)]
     with moody(saying(hits)) as server:
         seen = grafana.find(HttpTarget(server.url), "Release", deadline=Deadline.after(10))
-    assert seen.failure is not None
-    assert seen.failure.kind is FailureKind.UNUSABLE_ANSWER
+    failed(seen, FailureKind.UNUSABLE_ANSWER)
 
 
 def test_a_page_without_a_person_does_not_say_that_nobody_is_on_call() -> None:
@@ -24,7 +24,5 @@ def test_a_page_without_a_person_does_not_say_that_nobody_is_on_call() -> None:
         target = pagerduty.target(server.url, SecretStr("token"))
         cut = pagerduty.answering(target, "P1", deadline=Deadline.after(10))
         whole = pagerduty.answering(target, "P1", deadline=Deadline.after(10))
-    assert cut.failure is not None
-    assert cut.failure.kind is FailureKind.UNUSABLE_ANSWER
-    assert whole.value is not None
-    assert whole.value.people == 0
+    failed(cut, FailureKind.UNUSABLE_ANSWER)
+    assert brought(whole).people == 0

@@ -14,7 +14,7 @@ from probes.observation import Deadline, FailureKind, Observation
 from probes.postgres import PostgresTarget, Rows
 from tests.probes import servers
 from tests.probes.real_servers import Database
-from tests.probes.servers import Behaviour, serving, soonest
+from tests.probes.servers import Behaviour, brought, failed, serving, soonest
 
 _ID = "00000000-0000-4000-8000-000000000001"
 
@@ -28,8 +28,7 @@ def _read(
 def test_a_read_returns_rows_and_shows_none_of_them(database: Database) -> None:
     observed = _read(database.target(), "SELECT patient, 1 AS n FROM visits WHERE id = %s", _ID)
     assert observed.failure is None
-    assert observed.value is not None
-    assert observed.value.rows == (("sentinel-9f2-patient", 1),)
+    assert brought(observed).rows == (("sentinel-9f2-patient", 1),)
     assert observed.record()["facts"] == {"row_count": 1, "columns": ["patient", "n"]}
     assert "sentinel" not in repr(observed)
     assert list(observed.phases) == ["resolve", "login", "prove", "query"]
@@ -40,8 +39,7 @@ def test_the_transaction_is_read_only_and_bounded(database: Database) -> None:
     names = ("transaction_read_only", "lock_timeout", "search_path", "application_name")
     fields = ", ".join(f"current_setting('{name}')" for name in names)
     observed = _read(database.target(), f"SELECT {fields}, current_setting('statement_timeout')")
-    assert observed.value is not None
-    (row,) = observed.value.rows
+    (row,) = brought(observed).rows
     assert row[:4] == ("on", "500ms", "pg_catalog, public", "release-gate")
     assert 5000 < int(str(row[4]).removesuffix("ms")) <= 9030
 
@@ -52,16 +50,14 @@ def test_a_record_is_found_by_its_id(database: Database, record_id: str, *, foun
         observed = postgres.record_exists(
             database.target(), table, "id", record_id, deadline=Deadline.after(10)
         )
-        assert observed.value is not None
-        assert observed.value.found is found
+        assert brought(observed).found is found
 
 
 def test_an_id_cannot_smuggle_sql(database: Database) -> None:
     observed = postgres.record_exists(
         database.target(), 'visits" WHERE true --', "id", _ID, deadline=Deadline.after(10)
     )
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.QUERY_REJECTED
+    failed(observed, FailureKind.QUERY_REJECTED)
 
 
 def test_the_server_tells_its_version(database: Database) -> None:
@@ -87,17 +83,15 @@ WRITERS = {
 def test_a_login_that_may_write_is_refused(database: Database, user: str, words: str) -> None:
     # Had the query been run, its syntax error would be the failure.
     observed = _read(database.target(user), "THIS IS NOT SQL")
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.NOT_READ_ONLY
-    assert observed.failure.phase == "prove"
-    assert f"The login {user} has {words}" in observed.failure.detail
+    failure = failed(observed, FailureKind.NOT_READ_ONLY)
+    assert failure.phase == "prove"
+    assert f"The login {user} has {words}" in failure.detail
 
 
 @pytest.mark.parametrize(("user", "privilege"), [("reader", None), ("writer", "INSERT")])
 def test_rights_are_returned_as_data(database: Database, user: str, privilege: str | None) -> None:
     observed = postgres.privileges(database.target(user), deadline=Deadline.after(10))
-    assert observed.value is not None
-    assert [right.privilege for right in observed.value.excess] == (
+    assert [right.privilege for right in brought(observed).excess] == (
         [privilege] if privilege else []
     )
 
@@ -174,10 +168,9 @@ def test_a_query_fails_with_its_sqlstate_and_no_words_of_the_server(
     observed = soonest(
         seconds + 0.3, lambda: _read(database.target(user), statement, seconds=seconds)
     )
-    assert observed.failure is not None
-    assert (observed.failure.kind, observed.failure.phase) == (kind, "query")
-    assert f"SQLSTATE {state}" in observed.failure.detail
-    assert "sentinel" not in observed.failure.detail
+    failure = failed(observed, kind, "query")
+    assert f"SQLSTATE {state}" in failure.detail
+    assert "sentinel" not in failure.detail
 
 
 def test_a_locked_table_is_a_busy_server(database: Database) -> None:
@@ -190,14 +183,12 @@ def test_a_locked_table_is_a_busy_server(database: Database) -> None:
     ) as holder:
         holder.execute(sql.SQL("LOCK TABLE visits IN ACCESS EXCLUSIVE MODE"))
         observed = _read(database.target(), "SELECT * FROM visits")
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.SERVER_BUSY
+    failed(observed, FailureKind.SERVER_BUSY)
 
 
 def test_too_many_rows_are_refused_without_reading_them_all(database: Database) -> None:
     observed = soonest(2, lambda: _read(database.target(), "SELECT generate_series(1, 100000000)"))
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.TOO_LARGE
+    failed(observed, FailureKind.TOO_LARGE)
 
 
 LOGINS: dict[str, tuple[dict[str, str], str, FailureKind]] = {
@@ -226,9 +217,7 @@ def test_a_login_that_fails_says_why(
     database: Database, changes: dict[str, str], user: str, kind: FailureKind
 ) -> None:
     observed = _read(database.target(user, **changes), "SELECT 1", seconds=3)
-    assert observed.failure is not None
-    assert observed.failure.kind is kind
-    assert observed.failure.phase in {"resolve", "login"}
+    assert failed(observed, kind).phase in {"resolve", "login"}
 
 
 def _tls_front(port: int, certificate: trustme.LeafCert) -> Behaviour:
@@ -314,15 +303,13 @@ def test_what_is_no_postgres_is_told_apart(
         target = Database(server.port, database.ca_file).target(sslmode=sslmode)
         seconds = 0.5 if kind is FailureKind.TIMEOUT else 5
         observed = soonest(seconds + 0.3, lambda: _read(target, "SELECT 1", seconds=seconds))
-    assert observed.failure is not None
-    assert observed.failure.kind is kind
+    failed(observed, kind)
 
 
 def test_a_refused_connection_says_so(database: Database) -> None:
     target = Database(servers.closed_port(), database.ca_file).target()
     observed = _read(target, "SELECT 1")
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.REFUSED
+    failed(observed, FailureKind.REFUSED)
 
 
 def test_a_server_that_falls_silent_in_mid_query_ends_with_the_deadline(database: Database) -> None:
@@ -334,8 +321,7 @@ def test_a_server_that_falls_silent_in_mid_query_ends_with_the_deadline(database
         target = Database(server.port, database.ca_file).target(sslmode="disable")
         statement = "SELECT generate_series(1, 5)"
         observed = soonest(1.3, lambda: _read(target, statement, seconds=1))
-    assert observed.failure is not None
-    assert (observed.failure.kind, observed.failure.phase) == (FailureKind.TIMEOUT, "query")
+    failed(observed, FailureKind.TIMEOUT, "query")
 
 
 def test_text_is_text_also_where_the_database_has_no_encoding(database: Database) -> None:
@@ -346,5 +332,4 @@ def test_text_is_text_also_where_the_database_has_no_encoding(database: Database
         database.target(database="plain"), "SELECT relkind::text FROM pg_class LIMIT 1"
     )
     database.as_superuser("DROP DATABASE plain")
-    assert observed.value is not None
-    assert isinstance(observed.value.rows[0][0], str)
+    assert isinstance(brought(observed).rows[0][0], str)

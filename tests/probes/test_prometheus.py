@@ -15,7 +15,7 @@ from probes import prometheus
 from probes.observation import Deadline, FailureKind, Observation
 from probes.prometheus import PrometheusTarget, Vector, alerting
 from tests.probes import servers
-from tests.probes.servers import Behaviour, serving, soonest
+from tests.probes.servers import Behaviour, brought, failed, serving, soonest
 
 
 def _soon(seconds: float = 10) -> Deadline:
@@ -28,8 +28,7 @@ def _instant(url: str, query: str = "up", *, seconds: float = 10) -> Observation
 
 def _vector(observed: Observation[Vector]) -> Vector:
     assert observed.failure is None, observed.failure
-    assert observed.value is not None
-    return observed.value
+    return brought(observed)
 
 
 class TestRealServer:
@@ -101,15 +100,13 @@ class TestRealServer:
             step_seconds=0.5,
             deadline=_soon(),
         )
-        assert observed.value is not None, observed.failure
-        (one,) = observed.value.series
+        (one,) = brought(observed).series
         assert [value for _, value in one.samples] == [7.0, 7.0, 7.0]
         assert [at.timestamp() % 1 for at, _ in one.samples] == [0.75, 0.25, 0.75]
 
     def test_the_instrument_tells_its_state(self, prometheus_url: str) -> None:
         observed = prometheus.instrument(PrometheusTarget(prometheus_url), deadline=_soon())
-        assert observed.value is not None, observed.failure
-        state = observed.value
+        state = brought(observed)
         assert tuple(int(part) for part in state.version.split(".")[:2]) >= (2, 42)
         assert state.started_at < state.server_time
         assert abs(state.clock_skew_seconds) < 1
@@ -172,8 +169,7 @@ def test_what_is_not_exactly_a_good_answer_is_unusable(behaviour: Behaviour) -> 
         observed = _instant(server.url)
         assert server.connections == 1
     assert observed.value is None
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.UNUSABLE_ANSWER
+    failed(observed, FailureKind.UNUSABLE_ANSWER)
 
 
 @pytest.mark.parametrize(
@@ -194,8 +190,7 @@ def test_a_status_is_a_failure_at_once_and_never_repeated(status: str, kind: Fai
     with serving(behaviour) as server:
         observed = _instant(server.url)
         assert server.connections == 1
-    assert observed.failure is not None
-    assert observed.failure.kind is kind
+    failed(observed, kind)
     assert observed.elapsed_seconds < 3  # as the server asks to wait
 
 
@@ -257,8 +252,7 @@ def test_a_broken_transport_is_a_failure(behaviour: Behaviour, kind: FailureKind
     with serving(behaviour) as server:
         seconds = 0.4 if kind is FailureKind.TIMEOUT else 5
         observed = soonest(seconds + 0.3, lambda: _instant(server.url, seconds=seconds))
-    assert observed.failure is not None
-    assert observed.failure.kind is kind
+    failed(observed, kind)
 
 
 def test_the_request_asks_for_whole_answers_in_time_with_the_token() -> None:
@@ -356,8 +350,7 @@ def test_an_instrument_that_cannot_be_relied_on_is_a_failure(
         observed = soonest(
             seconds + 0.3, lambda: prometheus.instrument(target, deadline=_soon(seconds))
         )
-    assert observed.failure is not None
-    assert observed.failure.kind is kind
+    failed(observed, kind)
 
 
 _NOT_FOUND = servers.answer(b"404 page not found", status="404 Not Found")
@@ -391,9 +384,7 @@ def test_another_server_of_the_same_api_is_named(
 ) -> None:
     with serving(_instrument(replies)) as server:
         observed = prometheus.instrument(PrometheusTarget(server.url), deadline=_soon())
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.UNUSABLE_ANSWER
-    assert said in observed.failure.detail
+    assert said in failed(observed, FailureKind.UNUSABLE_ANSWER).detail
 
 
 @pytest.mark.parametrize(

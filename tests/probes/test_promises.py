@@ -17,7 +17,7 @@ from probes.prometheus import PrometheusTarget
 from probes.redis import RedisTarget
 from probes.redis import rights as redis_rights
 from tests.probes import servers
-from tests.probes.servers import Behaviour, serving, soonest
+from tests.probes.servers import Behaviour, failed, serving, soonest
 
 _SECRET = "sentinel-9f2"
 
@@ -83,8 +83,7 @@ PROBES: dict[str, Probe] = {
 def test_a_probe_into_a_black_hole_ends_with_its_deadline(probe: Probe) -> None:
     with servers.unreachable_listener() as port:
         observed = soonest(0.6, lambda: probe(port, Deadline.after(0.3)))
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.TIMEOUT
+    failed(observed, FailureKind.TIMEOUT)
     assert observed.elapsed_seconds > 0.25
 
 

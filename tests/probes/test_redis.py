@@ -17,7 +17,7 @@ from probes.redis import RedisTarget
 from probes.redis import rights as redis_rights
 from tests.probes import servers
 from tests.probes.real_servers import PASSWORD
-from tests.probes.servers import Behaviour, serving, soonest
+from tests.probes.servers import Behaviour, brought, failed, serving, soonest
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,7 @@ def _soon(seconds: float = 10) -> Deadline:
 def test_ping_tells_the_servers_state(redis_target: RedisTarget) -> None:
     observed = redis.ping(redis_target, deadline=_soon())
     assert observed.failure is None
-    assert observed.value is not None
-    facts = observed.value
+    facts = brought(observed)
     assert (facts.role, facts.loading, facts.connected_replicas) == ("master", False, 0)
     assert facts.used_memory_bytes > 100_000
     assert 0 < facts.ping_seconds < observed.elapsed_seconds
@@ -67,8 +66,7 @@ def test_a_scan_that_does_not_come_round_has_no_count(
     observed = redis.count_keys(redis_target, "*", deadline=_soon(), max_iterations=2)
     admin.flushall()
     assert observed.value is None
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.UNUSABLE_ANSWER
+    failed(observed, FailureKind.UNUSABLE_ANSWER)
 
 
 def test_no_probe_sends_a_command_that_blocks_or_writes(
@@ -175,8 +173,7 @@ def test_a_login_that_fails_says_why(
 ) -> None:
     target = dataclasses.replace(redis_target, **changes)  # type: ignore[arg-type]  # rows of a table
     observed = redis.ping(target, deadline=_soon())
-    assert observed.failure is not None
-    assert observed.failure.kind is kind
+    failed(observed, kind)
 
 
 def test_a_certificate_for_another_host_is_refused(
@@ -187,8 +184,7 @@ def test_a_certificate_for_another_host_is_refused(
     with serving(servers.hang, tls=context) as server:
         target = dataclasses.replace(redis_target, port=server.port)
         observed = redis.ping(target, deadline=_soon())
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.CERTIFICATE_INVALID
+    failed(observed, FailureKind.CERTIFICATE_INVALID)
 
 
 def _after_first_command(reply: bytes) -> Behaviour:
@@ -220,8 +216,7 @@ def test_a_server_that_misbehaves_is_a_failure(behaviour: Behaviour, kind: Failu
         target = RedisTarget("127.0.0.1", server.port, tls=False)
         seconds = 0.4 if kind is FailureKind.TIMEOUT else 5
         observed = soonest(seconds + 0.3, lambda: redis.ping(target, deadline=_soon(seconds)))
-    assert observed.failure is not None
-    assert observed.failure.kind is kind
+    failed(observed, kind)
 
 
 @pytest.mark.parametrize(
@@ -238,5 +233,4 @@ def test_a_strange_reply_is_a_failure(reply: bytes, kind: FailureKind) -> None:
     with serving(_after_first_command(reply)) as server:
         target = RedisTarget("127.0.0.1", server.port, tls=False)
         observed = redis.ping(target, deadline=_soon(3))
-    assert observed.failure is not None
-    assert observed.failure.kind is kind
+    failed(observed, kind)

@@ -15,7 +15,7 @@ from probes.redis import keys as redis_keys
 from probes.redis import rights as redis_rights
 from sandbox.systems.data.redis_server import gate_line
 from tests.probes.real_servers import PASSWORD
-from tests.probes.servers import Behaviour, Server, serving
+from tests.probes.servers import Behaviour, Server, brought, failed, serving
 
 
 def _soon() -> Deadline:
@@ -48,8 +48,7 @@ def test_values_are_read_to_the_letter(gate: RedisTarget, admin: redis_py.Redis)
     admin.lpush("feature:d", "x")
     names = [f"feature:{letter}" for letter in "abcde"]
     observed = redis_keys.texts(gate, names, deadline=_soon())
-    assert observed.value is not None
-    held = observed.value.held
+    held = brought(observed).held
     assert [held[name].text for name in names] == [b"true", b"False ", b"\xff", None, None]
     assert [held[name].other_type for name in names] == [False, False, False, True, False]
 
@@ -87,15 +86,13 @@ def test_more_names_than_anybody_can_describe_are_a_failure(
 ) -> None:
     admin.mset({f"feature:{number}": b"x" for number in range(1500)})
     observed = redis_keys.key_names(gate, "feature:*", deadline=_soon())
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.UNUSABLE_ANSWER
+    failed(observed, FailureKind.UNUSABLE_ANSWER)
 
 
 def test_an_unfinished_scan_is_a_failure(gate: RedisTarget, admin: redis_py.Redis) -> None:
     admin.mset({f"session:{number}": b"x" for number in range(3000)})
     observed = redis_keys.key_names(gate, "feature:*", deadline=_soon(), max_iterations=2)
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.UNUSABLE_ANSWER
+    failed(observed, FailureKind.UNUSABLE_ANSWER)
 
 
 FORBIDDEN = [
@@ -156,8 +153,7 @@ def test_the_doctors_proof_finds_nothing_in_excess(gate: RedisTarget) -> None:
 
 def test_a_user_that_may_not_read_values_is_told(redis_target: RedisTarget) -> None:
     observed = redis_keys.texts(redis_target, ["feature:a"], deadline=_soon())
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.FORBIDDEN
+    failed(observed, FailureKind.FORBIDDEN)
 
 
 def says(**replies: bytes) -> Behaviour:
@@ -196,8 +192,7 @@ def one_text(server: Server) -> Observation[redis_keys.Texts]:
 def test_who_has_what_the_master_has_is_read(role: bytes) -> None:
     with serving(says(ROLE=role, GET=OFF)) as server:
         observed = one_text(server)
-    assert observed.value is not None
-    assert observed.value.held["feature:a"].text == b"false"
+    assert brought(observed).held["feature:a"].text == b"false"
 
 
 @pytest.mark.parametrize("state", [b"connect", b"connecting", b"sync"])
@@ -207,9 +202,7 @@ def test_a_replica_that_lost_its_master_shows_what_was(state: bytes) -> None:
         names = redis_keys.key_names(target, "feature:*", deadline=_soon())
         for observed in (one_text(server), names):
             assert observed.value is None
-            assert observed.failure is not None
-            assert observed.failure.kind is FailureKind.UNUSABLE_ANSWER
-            assert "cut off from its master" in observed.failure.detail
+            assert "cut off from its master" in failed(observed, FailureKind.UNUSABLE_ANSWER).detail
 
 
 @pytest.mark.parametrize("redirection", ["MOVED", "ASK"])
@@ -217,7 +210,6 @@ def test_one_node_of_a_cluster_is_told_as_that(redirection: str) -> None:
     moved = f"-{redirection} 3999 10.0.0.7:6379\r\n".encode()
     with serving(says(ROLE=MASTER, GET=moved)) as server:
         observed = one_text(server)
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.QUERY_REJECTED
-    assert "one node of a cluster" in observed.failure.detail
-    assert "10.0.0.7" not in observed.failure.detail
+    failure = failed(observed, FailureKind.QUERY_REJECTED)
+    assert "one node of a cluster" in failure.detail
+    assert "10.0.0.7" not in failure.detail

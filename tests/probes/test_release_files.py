@@ -17,6 +17,7 @@ from probes.postgres import backup
 from probes.repository import RepositoryTarget, TaggedFiles
 from sandbox.systems.data import release_repository
 from sandbox.systems.data.migrations import of_release
+from tests.probes.servers import brought, failed
 
 SOON = 10.0
 
@@ -113,8 +114,7 @@ def test_a_listing_has_the_newest_first_and_only_what_matches(tmp_path: pathlib.
 def test_contents_are_read_whole_and_shown_to_nobody(tmp_path: pathlib.Path) -> None:
     (tmp_path / "log").write_text("sentinel-9f2")
     observed = files.content(str(tmp_path / "log"), deadline=Deadline.after(SOON))
-    assert observed.value is not None
-    assert observed.value.data == b"sentinel-9f2"
+    assert brought(observed).data == b"sentinel-9f2"
     assert "sentinel" not in repr(observed)
     assert "sentinel" not in str(observed.record())
 
@@ -180,9 +180,7 @@ def test_a_table_of_contents_that_only_pg_restore_reads_is_our_own_fault(
     observed = backup.contents(
         str(tmp_path / "a.dump"), reader, whole=False, deadline=Deadline.after(SOON)
     )
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.OUR_FAULT
-    assert "the gate does not" in observed.failure.detail
+    assert "the gate does not" in failed(observed, FailureKind.OUR_FAULT).detail
 
 
 @pytest.mark.parametrize(
@@ -203,9 +201,9 @@ def test_a_program_that_is_too_old_for_the_backup_is_our_own_fault(
     observed = backup.contents(
         str(tmp_path / "a.dump"), reader, whole=True, deadline=Deadline.after(SOON)
     )
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.OUR_FAULT
-    assert "is older than the pg_dump that wrote it" in observed.failure.detail
+    assert (
+        "is older than the pg_dump that wrote it" in failed(observed, FailureKind.OUR_FAULT).detail
+    )
 
 
 @pytest.mark.parametrize(
@@ -224,9 +222,7 @@ def test_a_program_that_can_not_work_here_says_nothing_of_the_backup(
     observed = backup.contents(
         str(tmp_path / "a.dump"), program(tmp_path, body), whole=True, deadline=Deadline.after(SOON)
     )
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.OUR_FAULT
-    assert "does not work here" in observed.failure.detail
+    assert "does not work here" in failed(observed, FailureKind.OUR_FAULT).detail
 
 
 def test_a_program_that_stops_reading_early_is_no_trouble(tmp_path: pathlib.Path) -> None:
@@ -247,8 +243,7 @@ def test_a_program_that_hangs_is_ended_at_the_deadline(tmp_path: pathlib.Path) -
         str(dump), program(tmp_path, "time.sleep(60)"), whole=False, deadline=Deadline.after(0.3)
     )
     assert time.monotonic() - begun < 3
-    assert observed.failure is not None
-    assert observed.failure.kind is FailureKind.TIMEOUT
+    failed(observed, FailureKind.TIMEOUT)
 
 
 def test_the_repository_is_the_same_wherever_it_is_made(

@@ -12,7 +12,7 @@ from probes.tls import Handshake, Problem, TlsNode, handshake, nodes
 from sandbox.systems.network.zone import HOSTS, ZONE
 from tests.probes import servers
 from tests.probes.chains import a_chain
-from tests.probes.servers import closed_port, serving
+from tests.probes.servers import closed_port, failed, serving
 from tests.steps.network_platform import StandIn, tls_ports
 
 API = HOSTS[0]
@@ -125,14 +125,12 @@ def test_without_a_ca_file_only_public_authorities_count(standin: StandIn) -> No
 
 def test_a_port_that_refuses_and_one_without_tls_and_a_silent_one_are_told_apart() -> None:
     refused = handshake(TlsNode("127.0.0.1", closed_port()), API, None, deadline=Deadline.after(2))
-    assert refused.failure is not None
-    assert refused.failure.kind is FailureKind.REFUSED
+    failed(refused, FailureKind.REFUSED)
     with serving(servers.hang) as server:
         silent = handshake(
             TlsNode("127.0.0.1", server.port), API, None, deadline=Deadline.after(0.5)
         )
-    assert silent.failure is not None
-    assert silent.failure.kind is FailureKind.TIMEOUT
+    failed(silent, FailureKind.TIMEOUT)
     assert silent.elapsed_seconds < 3
 
 
@@ -142,5 +140,4 @@ def test_every_address_behind_a_name_is_told_once() -> None:
     assert "127.0.0.1" in {node.address for node in found.nodes}
     assert len(set(found.nodes)) == len(found.nodes)
     unknown = nodes("no-such-host.invalid", 443, deadline=Deadline.after(5))
-    assert unknown.failure is not None
-    assert unknown.failure.kind is FailureKind.NAME_NOT_RESOLVED
+    failed(unknown, FailureKind.NAME_NOT_RESOLVED)

@@ -17,7 +17,7 @@ from probes.tls import Handshake, Problem, TlsNode, handshake
 from steps.network.certificates import _REMEDIES, _trusted
 from tests.probes import servers
 from tests.probes.chains import made
-from tests.probes.servers import serving
+from tests.probes.servers import brought, serving
 
 HOST = "api.clinic.test"
 KEYS = [ec.generate_private_key(ec.SECP256R1()) for _ in range(4)]
@@ -53,8 +53,7 @@ def shown(
     with serving(servers.hang, tls=context) as server:
         node = TlsNode("127.0.0.1", server.port)
         seen = handshake(node, HOST, str(folder / "ca.pem"), deadline=Deadline.after(5))
-    assert seen.value is not None, seen.failure
-    return seen.value
+    return brought(seen)
 
 
 @pytest.mark.parametrize(
