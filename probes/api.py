@@ -24,7 +24,7 @@ V = TypeVar("V", bound=Facts)
 
 MAX_ANSWER_BYTES: Final = 10 * 1_048_576
 
-_KIND_BY_STATUS: Final = {
+KIND_BY_STATUS: Final = {
     400: FailureKind.QUERY_REJECTED,
     422: FailureKind.QUERY_REJECTED,
     401: FailureKind.CREDENTIAL_REFUSED,
@@ -46,6 +46,14 @@ _SENTENCES: Final = {
 }
 
 
+def kind_of_refusal(status: int) -> FailureKind:
+    """Return the kind of a status other than 200 from what keeps documents: it refuses, fails or lacks it."""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return FailureKind.SERVER_ERROR
+    refused = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    return KIND_BY_STATUS[status] if refused else FailureKind.UNUSABLE_ANSWER
+
+
 class UnusableAnswerError(Exception):
     """The body is not what this API answers; the text is a sentence of ours."""
 
@@ -57,7 +65,7 @@ def good_answer(target: http.HttpTarget, observed: Observation[http.HttpAnswer])
         missing = Failure(FailureKind.OUR_FAULT, "The HTTP probe brought nothing.")
         raise FoundError(observed.failure or missing)
     if answer.status != HTTPStatus.OK:
-        kind = _KIND_BY_STATUS.get(answer.status, FailureKind.UNUSABLE_ANSWER)
+        kind = KIND_BY_STATUS.get(answer.status, FailureKind.UNUSABLE_ANSWER)
         detail = _SENTENCES[kind].format(host=target.host, status=answer.status)
         raise FoundError(Failure(kind, detail))
     if answer.from_cache is not None:

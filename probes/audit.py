@@ -9,19 +9,19 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from probes import http
+from probes import api, http
 from probes.http import HttpAnswer, HttpTarget, NotJsonError
 from probes.observation import Deadline, Failure, FailureKind, Observation
 
 __all__ = ["AuditTarget", "Entries", "Entry", "Query", "entries"]
 
 _MOST_PAGES: Final = 20
-_OK, _UNAUTHORISED, _FORBIDDEN, _SERVER_ERROR = 200, 401, 403, 500
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,10 +79,6 @@ class Entries:
         return {"entries": len(self.entries), "pages": self.pages}
 
 
-class _UnusableError(Exception):
-    """The answer is not what the interface says; the text is a sentence of ours."""
-
-
 def entries(target: AuditTarget, query: Query, *, deadline: Deadline) -> Observation[Entries]:
     """Read all pages of the entries that match; more than 20 pages are a failure."""
     found: list[Entry] = []
@@ -98,7 +94,7 @@ def entries(target: AuditTarget, query: Query, *, deadline: Deadline) -> Observa
             return asked.become("audit", None, failure)
         try:
             more, cursor = _page(asked.value)
-        except _UnusableError as exc:
+        except api.UnusableAnswerError as exc:
             return asked.become("audit", None, Failure(FailureKind.UNUSABLE_ANSWER, str(exc)))
         found += more
         if cursor is None:
@@ -109,36 +105,35 @@ def entries(target: AuditTarget, query: Query, *, deadline: Deadline) -> Observa
 
 
 def _refusal(answer: HttpAnswer) -> Failure | None:
-    if answer.status == _OK:
+    if answer.status == HTTPStatus.OK:
         return None
-    if answer.status == _UNAUTHORISED:
-        detail = "The audit log refused the gate's token; check audit.token."
-        return Failure(FailureKind.CREDENTIAL_REFUSED, detail)
-    if answer.status == _FORBIDDEN:
-        return Failure(FailureKind.FORBIDDEN, "The gate's token may not read the audit log.")
-    kind = (
-        FailureKind.SERVER_ERROR if answer.status >= _SERVER_ERROR else FailureKind.UNUSABLE_ANSWER
+    kind = api.kind_of_refusal(answer.status)
+    sentences = {
+        FailureKind.CREDENTIAL_REFUSED: "The audit log refused the gate's token; check audit.token.",
+        FailureKind.FORBIDDEN: "The gate's token may not read the audit log.",
+    }
+    return Failure(
+        kind, sentences.get(kind, f"The audit log answered with status {answer.status}.")
     )
-    return Failure(kind, f"The audit log answered with status {answer.status}.")
 
 
 def _page(answer: HttpAnswer) -> tuple[list[Entry], str | None]:
     try:
         body = answer.json()
     except NotJsonError as exc:
-        raise _UnusableError(f"The audit log's answer: {exc}") from exc
+        raise api.UnusableAnswerError(f"The audit log's answer: {exc}") from exc
     listed = body.get("entries") if isinstance(body, Mapping) else None
     if not isinstance(body, Mapping) or not isinstance(listed, list):
-        raise _UnusableError("The audit log's answer has no list named entries.")
+        raise api.UnusableAnswerError("The audit log's answer has no list named entries.")
     cursor = body.get("next")
     if cursor is not None and not (isinstance(cursor, str) and cursor):
-        raise _UnusableError("The audit log's answer tells no usable next page.")
+        raise api.UnusableAnswerError("The audit log's answer tells no usable next page.")
     return [_entry(fields) for fields in listed], cursor
 
 
 def _entry(fields: object) -> Entry:
     if not isinstance(fields, Mapping):
-        raise _UnusableError("An entry of the audit log is no object.")
+        raise api.UnusableAnswerError("An entry of the audit log is no object.")
     return Entry(
         id=_word(fields, "id"),
         at=_time(_word(fields, "at")),
@@ -154,14 +149,14 @@ def _entry(fields: object) -> Entry:
 def _text(fields: Mapping[str, object], name: str) -> str | None:
     value = fields.get(name)
     if value is not None and not isinstance(value, str):
-        raise _UnusableError(f"The field {name} of an entry of the audit log is no text.")
+        raise api.UnusableAnswerError(f"The field {name} of an entry of the audit log is no text.")
     return value
 
 
 def _word(fields: Mapping[str, object], name: str) -> str:
     value = _text(fields, name)
     if not value:
-        raise _UnusableError(f"An entry of the audit log has no {name}.")
+        raise api.UnusableAnswerError(f"An entry of the audit log has no {name}.")
     return value
 
 
@@ -169,7 +164,9 @@ def _time(text: str) -> dt.datetime:
     try:
         at = dt.datetime.fromisoformat(text)
     except ValueError:
-        raise _UnusableError("The time of an entry of the audit log can't be read.") from None
+        raise api.UnusableAnswerError(
+            "The time of an entry of the audit log can't be read."
+        ) from None
     if at.tzinfo is None:
-        raise _UnusableError("The time of an entry of the audit log has no zone.")
+        raise api.UnusableAnswerError("The time of an entry of the audit log has no zone.")
     return at

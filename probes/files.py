@@ -12,11 +12,12 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import IO, Any, Final, TypeVar
 
 from pydantic import SecretStr
 
-from probes import http, observation
+from probes import api, http, observation
 from probes.observation import (
     Deadline,
     Facts,
@@ -188,7 +189,6 @@ def _failure(location: str, exc: Exception) -> Failure:
 
 
 MAX_EVIDENCE_BYTES: Final = 1_048_576
-_OK, _UNAUTHORISED, _FORBIDDEN, _NOT_FOUND, _SERVER_ERROR = 200, 401, 403, 404, 500
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -270,20 +270,12 @@ def _over_http(
     value, failure = None, answered.failure
     if answered.value is not None:
         status = answered.value.status
-        if status in (_OK, _NOT_FOUND):
-            value = EvidenceFile(answered.value.body if status == _OK else None)
+        if status in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
+            value = EvidenceFile(answered.value.body if status == HTTPStatus.OK else None)
         else:
-            failure = Failure(_kind(status), f"The evidence store answered {status}.")
+            failure = Failure(api.kind_of_refusal(status), f"The evidence store answered {status}.")
     return answered.become("evidence", value, failure)
 
 
 def _bearer(token: SecretStr) -> dict[str, http.HeaderValue]:
     return {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")}
-
-
-def _kind(status: int) -> FailureKind:
-    if status == _UNAUTHORISED:
-        return FailureKind.CREDENTIAL_REFUSED
-    if status == _FORBIDDEN:
-        return FailureKind.FORBIDDEN
-    return FailureKind.SERVER_ERROR if status >= _SERVER_ERROR else FailureKind.UNUSABLE_ANSWER

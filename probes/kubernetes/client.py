@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from pydantic import SecretStr
 
-from probes import http
+from probes import api, http
 from probes.kubernetes.models import Model, Page, Rules
 from probes.observation import Deadline, Failure, FailureKind, FoundError, Observation, pause
 
@@ -29,19 +29,9 @@ _GONE: Final = 410
 _WAITS_FOR_ROOM: Final = 2
 _LONGEST_WAIT_SECONDS: Final = 2.0
 _KIND_BY_STATUS: Final = {
-    400: FailureKind.QUERY_REJECTED,
-    401: FailureKind.CREDENTIAL_REFUSED,
-    403: FailureKind.FORBIDDEN,
-    404: FailureKind.UNUSABLE_ANSWER,
+    **api.KIND_BY_STATUS,
     405: FailureKind.QUERY_REJECTED,
     409: FailureKind.QUERY_REJECTED,
-    410: FailureKind.UNUSABLE_ANSWER,
-    422: FailureKind.QUERY_REJECTED,
-    429: FailureKind.SERVER_BUSY,
-    500: FailureKind.SERVER_ERROR,
-    502: FailureKind.SERVER_ERROR,
-    503: FailureKind.SERVER_BUSY,
-    504: FailureKind.SERVER_ERROR,
 }
 _SENTENCES: Final = {
     FailureKind.QUERY_REJECTED: "{host} rejected the request with status {status}.",
