@@ -36,7 +36,7 @@ from steps.kit.request import (
     release_of,
     switched_at_of,
 )
-from steps.objectives.rules import overlaps
+from steps.objectives.overlap import overlaps
 
 DEADLINE_GRACE_SECONDS = 60.0
 _INTERRUPTED = "The run was interrupted before its end; run the gate again."

@@ -22,7 +22,7 @@ from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
 from steps.objectives import promql
 from steps.objectives.counting import Counting, Times, own_paths
 from steps.objectives.instrument import Inspector, UnfitError
-from steps.objectives.rules import overlaps
+from steps.objectives.overlap import overlaps
 
 _AS_THE_GATE = "the gate would be undecided for the same reason; docs/platform-contract.md, Metrics"
 _FROM_ZERO = "let the platform expose each counter from its start, at zero; until then its first value counts"

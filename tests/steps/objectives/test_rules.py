@@ -11,7 +11,8 @@ from gates.doctor.look import subject_of
 from probes.prometheus import Series
 from steps.kit.findings import Level
 from steps.objectives.doctor import examine_overlaps
-from steps.objectives.rules import overlaps, room_on
+from steps.objectives.overlap import overlaps
+from steps.objectives.rules import room_on
 from tests.environments.files import SECRETS, VALID, loaded
 from tests.tables import cases
 
