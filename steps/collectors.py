@@ -9,12 +9,11 @@ from typing import Any
 from steps.cluster import baseline as cluster_facts
 from steps.data import baseline as data_facts
 from steps.delivery import baseline as delivery_facts
-from steps.flags import flags
+from steps.flags import reading as flags
 from steps.kit.baseline import SHARED, CannotCollectError, Collector
 from steps.kit.check import CheckBroke
 from steps.kit.platform import NotDescribedError, Platform
-from steps.network.certificates import certificate_facts
-from steps.network.zone import dns_facts
+from steps.network.reading import certificate_facts, dns_facts
 from steps.objectives import baseline as baseline_metrics
 
 COLLECTORS: Sequence[Collector] = (

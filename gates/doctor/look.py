@@ -25,8 +25,7 @@ from settings.policy import Policy
 from steps.cluster.doctor import examine_kubernetes
 from steps.data.doctor import examine_data, examine_evidence, examine_grants, examine_postgres
 from steps.delivery.doctor import examine_aws
-from steps.flags.doctor import examine_redis
-from steps.flags.doctor_audit import examine_audit
+from steps.flags.doctor import examine_audit, examine_redis
 from steps.kit.findings import Finding, Level, Subject
 from steps.kit.platform import Platform
 from steps.kit.request import regions_of, release_of

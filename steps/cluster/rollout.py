@@ -24,7 +24,7 @@ from steps.cluster.rules import (
     running,
     unfailed,
 )
-from steps.delivery.images import build_evidence_kind
+from steps.delivery.reading import build_evidence_kind
 from steps.kit.asked import Asked
 from steps.kit.evidence import read_evidence
 from steps.kit.run import Run

@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 import probes
 from probes.observation import Facts, Observation
-from steps.delivery import bundle, images
-from steps.delivery.aws_account import aws_target
+from steps.delivery import reading
 from steps.kit.baseline import SHARED, CannotCollectError
 from steps.kit.failures import failure_of
 from steps.kit.platform import Platform
@@ -22,7 +21,7 @@ V = TypeVar("V", bound=Facts)
 
 def image_digests(platform: Platform) -> Mapping[str, Any]:
     """Return the digest of every repository's newest tags; raises CannotCollectError."""
-    section, target = images.described(platform), aws_target(platform)
+    section, target = reading.images_of(platform), reading.aws_target(platform)
     found = {
         repository: _value(
             probes.aws.tags(
@@ -39,15 +38,10 @@ def image_digests(platform: Platform) -> Mapping[str, Any]:
 
 def web_build(platform: Platform) -> Mapping[str, Any]:
     """Return digest and build of the bundle's manifest, None without; raises CannotCollectError."""
-    settings = bundle.described(platform)
-    key = settings.prefix + settings.manifest
-    seen = probes.aws.content(
-        aws_target(platform), settings.bucket, key, deadline=platform.call_deadline()
-    )
-    content = _value(seen).content
+    content = _value(reading.content(platform)).content
     if content is None:
         return {SHARED: None}
-    manifest = bundle.parsed(content)
+    manifest = reading.parsed(content)
     return {
         SHARED: {
             "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",

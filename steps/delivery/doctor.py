@@ -8,7 +8,7 @@ from typing import Any
 import probes
 from probes.observation import Failure, FailureKind, Observation, utc_now
 from settings.delivery import Frontend, Images, Secrets
-from steps.delivery.aws_account import aws_target
+from steps.delivery.reading import aws_target
 from steps.kit.failures import failure_of
 from steps.kit.findings import Finding, Keys, Level, Subject, not_proved, unreachable
 

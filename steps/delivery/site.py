@@ -5,219 +5,149 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import hashlib
-import re
-from collections.abc import Sequence
-from urllib.parse import quote
+from html.parser import HTMLParser
+from urllib.parse import quote, unquote, urlsplit
 
-from gates.decide.judgement import Judgement, equals, harmless
-from gates.decide.outcome import Outcome
+from gates.decide.judgement import equals
 from probes import http
 from probes.http import HttpAnswer, HttpTarget
 from settings.delivery import Frontend
-from steps.delivery.bundle import BuiltFile, Manifest, described, read_manifest
-from steps.delivery.page import read_page
-from steps.kit.availability import Availability, Reading
-from steps.kit.check import Check
-from steps.kit.expect import expect
-from steps.kit.platform import Platform
+from steps.delivery import reading, rules
+from steps.delivery.reading import BuiltFile, Manifest
+from steps.kit.asked import Asked, Unread
+from steps.kit.run import Run
+from steps.kit.sentence import then
 
 _SERVICE = "web site"
 _MAX_BYTES = 16 * 1_048_576
 _READERS = 6
 _OK = 200
-_MOST_NAMED = 5
-_DIRECTIVE = re.compile(r"[a-z-]{1,40}(=[0-9]{1,12})?")
+_NEEDED = {"stylesheet", "modulepreload", "preload", "manifest", "icon"}
 
 
-def serves_the_build(platform: Platform, availability: Availability, check: Check) -> None:
-    """Judge page, assets and cache headers in every region against the build's manifest."""
-    reading = read_manifest(platform)
-    reading.note(check)
-    manifest = reading.manifest
-    if manifest is None:
-        return
-    if described(platform).site is not None and len(platform.regions) > 1:
-        check.judge_everywhere(_seen_from_here_alone(platform.regions))
-    platform.each_region(
-        lambda region: _Site(platform, availability, check, region).judge(manifest)
-    )
+@then("page and assets are those of the build, with the wanted cache headers")
+def served(run: Run, asked: Asked, frontend: Frontend) -> None:
+    manifest = reading.manifest(asked)
+    if frontend.site is not None and len(asked.regions) > 1:
+        asked.judge(rules.seen_from_here_alone(asked.regions))
+    asked.in_each_region(lambda here: _Site(run, here, frontend, manifest).judge())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Site:
-    platform: Platform
-    availability: Availability
-    check: Check
-    region: str
+    """The site of one region, beside the build that it should serve."""
 
-    @property
-    def settings(self) -> Frontend:
-        return described(self.platform)
+    run: Run
+    here: Asked
+    frontend: Frontend
+    manifest: Manifest
 
-    def judge(self, manifest: Manifest) -> None:
+    def judge(self) -> None:
         """Judge the page, then every file that it should name."""
-        page = self._read(self.settings.page)
-        answer = page.observation.value
-        if page.decided or answer is None:
+        answer = self._read(self.frontend.page)
+        built = self._built(self.frontend.page_file)
+        subject = f"site {self.frontend.page}"
+        self.here.judge(equals(f"{subject} status", answer.status, _OK))
+        if answer.status != _OK:
             return
-        built = manifest.files.get(self.settings.page_file)
-        if built is None:
-            self.check.judge(self.region, _not_in_the_build(self.settings.page_file))
-            return
-        self.check.judge(self.region, *self._page(answer, built, manifest.build_id))
-        if answer.status == _OK:
-            with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
-                list(pool.map(lambda name: self._asset(name, manifest), built.assets))
+        self._judge_page(subject, answer, built)
+        with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
+            list(pool.map(lambda name: self.here.each((name,), self._judge_asset), built.assets))
 
-    def _read(self, path: str) -> Reading[HttpAnswer]:
-        """Read one address; an absence is confirmed and judged."""
-        target = HttpTarget(
-            self.settings.address(self.region), self.platform.environment.settings.ca_file
-        )
-        reading = self.availability.reach(
-            self.region,
+    def _read(self, path: str) -> HttpAnswer:
+        """Read one address; an absence is confirmed and judged. Raises Unread."""
+        platform, region = self.here.platform, self.here.region
+        target = HttpTarget(self.frontend.address(region), platform.environment.settings.ca_file)
+        found = self.run.availability.reach(
+            region,
             _SERVICE,
             f"site {path}",
             lambda: http.request(
-                target, "GET", path, deadline=self.platform.call_deadline(), max_bytes=_MAX_BYTES
+                target, "GET", path, deadline=platform.call_deadline(), max_bytes=_MAX_BYTES
             ),
             # A site is meant to be cached, and its storage says 403 of a file that is missing.
             lambda _: (),
         )
-        self.check.observe(self.region, reading.observation)
-        self.check.judge(self.region, *reading.judgements)
-        return reading
+        self.here.keep(found.observation)
+        self.here.judge(*found.judgements)
+        if found.decided or found.observation.value is None:
+            raise Unread(path)
+        return found.observation.value
 
-    def _page(self, answer: HttpAnswer, built: BuiltFile, build_id: str) -> list[Judgement]:
-        subject = f"site {self.settings.page}"
-        status = equals(f"{subject} status", answer.status, _OK)
-        if answer.status != _OK:
-            return [status]
-        page = read_page(answer.body, self.settings.build_id_meta)
-        files = {name for name in page.files if not name.startswith(self.settings.ignored)}
-        return [
-            status,
-            _fresh(subject, answer.body, built, page.build_id, build_id),
-            _names_exactly(subject, frozenset(files), frozenset(built.assets)),
-            _cached_as(subject, answer, self.settings.cache_headers.page),
-        ]
+    def _built(self, name: str) -> BuiltFile:
+        """Return a file as it was built; raises Unread for one that the manifest lacks."""
+        if name not in self.manifest.files:
+            self.here.judge(rules.not_in_the_build(name))
+            raise Unread(name)
+        return self.manifest.files[name]
 
-    def _asset(self, name: str, manifest: Manifest) -> None:
+    def _judge_page(self, subject: str, answer: HttpAnswer, built: BuiltFile) -> None:
+        page = read_page(answer.body, self.frontend.build_id_meta)
+        files = {name for name in page.files if not name.startswith(self.frontend.ignored)}
+        same = _digest(answer) == built.sha256
+        header = answer.headers.get("cache-control", "")
+        self.here.judge(
+            rules.new_build(subject, page.build_id, self.manifest.build_id, same=same),
+            rules.names_exactly(subject, frozenset(files), frozenset(built.assets)),
+            rules.cached_as(subject, header, self.frontend.cache_headers.page),
+        )
+
+    def _judge_asset(self, name: str) -> None:
         # Object stores read a bracket or a plus otherwise than they are meant.
-        reading = self._read(f"/{quote(name)}")
-        answer = reading.observation.value
-        built = manifest.files.get(name)
-        if reading.decided or answer is None:
-            return
+        answer, built = self._read(f"/{quote(name)}"), self._built(name)
         subject = f"site /{name}"
-        if built is None:
-            self.check.judge(self.region, _not_in_the_build(name))
+        self.here.judge(equals(f"{subject} status", answer.status, _OK))
+        if answer.status != _OK:
             return
-        same = hashlib.sha256(answer.body).hexdigest() == built.sha256
-        judgements = [equals(f"{subject} status", answer.status, _OK)]
-        if answer.status == _OK:
-            judgements.append(_content(subject, same=same))
-            if built.asset:
-                wanted = self.settings.cache_headers.assets
-                judgements.append(_cached_as(subject, answer, wanted))
-        self.check.judge(self.region, *judgements)
+        self.here.judge(rules.same_content(subject, same=_digest(answer) == built.sha256))
+        if built.asset:
+            header = answer.headers.get("cache-control", "")
+            self.here.judge(rules.cached_as(subject, header, self.frontend.cache_headers.assets))
 
 
-def _seen_from_here_alone(regions: Sequence[str]) -> Judgement:
-    """Return what one address for several regions leaves open: the nearest edge answers for all of them."""
-    return expect(
-        None,
-        "site of each region",
-        f"one address stands for {', '.join(regions)}, and the edge nearest to this gate answers it: what "
-        "users of the others get is not seen",
-        "the gate run in each region (--region) and joined, or frontend.sites with an address for each",
-    )
+def _digest(answer: HttpAnswer) -> str:
+    return hashlib.sha256(answer.body).hexdigest()
 
 
-def _fresh(
-    subject: str, body: bytes, built: BuiltFile, served_id: str | None, build_id: str
-) -> Judgement:
-    fresh = hashlib.sha256(body).hexdigest() == built.sha256 and served_id == build_id
-    served = harmless(served_id, build_id) or "no build"
-    if fresh:
-        sentence = f"{subject} is the page of build {build_id}"
-    elif served_id == build_id:
-        sentence = f"{subject} says build {build_id}, but is not the page of that build"
-    else:
-        sentence = f"{subject} is stale: it is of {served}, wanted build {build_id}"
-    return Judgement(
-        outcome=Outcome.PASS if fresh else Outcome.FAIL,
-        rule="new build",
-        subject=subject,
-        sentence=sentence,
-        observed=served,
-        target=build_id,
-        clears="" if fresh else "this region's edge serving the new page; invalidate it again",
-    )
+@dataclasses.dataclass(frozen=True, slots=True)
+class Page:
+    """The build that a page names, and its own site's files that it refers to."""
+
+    build_id: str | None
+    files: frozenset[str]
+    """Names of files, without a leading slash; what lies on other hosts is left out."""
 
 
-def _names_exactly(subject: str, found: frozenset[str], wanted: frozenset[str]) -> Judgement:
-    missing, strange = sorted(wanted - found), sorted(found - wanted)
-    parts = [
-        f"does not name {', '.join(missing[:_MOST_NAMED])}" if missing else "",
-        f"names {len(strange)} files of another build" if strange else "",
-    ]
-    wrong = " and ".join(part for part in parts if part)
-    return Judgement(
-        outcome=Outcome.FAIL if wrong else Outcome.PASS,
-        rule="names the build's files",
-        subject=subject,
-        sentence=f"{subject} {wrong}"
-        if wrong
-        else f"{subject} names the build's {len(wanted)} files",
-        observed=len(found & wanted),
-        target=len(wanted),
-        clears=f"{subject} naming exactly the files of the build" if wrong else "",
-    )
+def read_page(body: bytes, build_id_meta: str) -> Page:
+    """Read a page, however broken it is."""
+    reader = _Reader(build_id_meta)
+    reader.feed(body.decode("utf-8", "replace"))
+    reader.close()
+    return Page(reader.build_id, frozenset(reader.files))
 
 
-def _content(subject: str, *, same: bool) -> Judgement:
-    return Judgement(
-        outcome=Outcome.PASS if same else Outcome.FAIL,
-        rule="as built",
-        subject=subject,
-        sentence=f"{subject} {'is' if same else 'is not'} the file that was built",
-        observed="same" if same else "different",
-        target="same",
-        clears="" if same else "the file uploaded again, and its path invalidated",
-    )
+class _Reader(HTMLParser):
+    def __init__(self, build_id_meta: str) -> None:
+        super().__init__()
+        self._build_id_meta = build_id_meta
+        self.build_id: str | None = None
+        self.files: set[str] = set()
 
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note what one element tells."""
+        found = {name: value or "" for name, value in attrs}
+        if tag == "meta" and found.get("name") == self._build_id_meta:
+            self.build_id = found.get("content")
+        elif tag in {"script", "img"}:
+            self._note(found.get("src", ""))
+        elif tag == "link" and _NEEDED & set(found.get("rel", "").lower().split()):
+            self._note(found.get("href", ""))
 
-def _cached_as(subject: str, answer: HttpAnswer, wanted: str) -> Judgement:
-    found = answer.headers.get("cache-control", "")
-    same = _directives(found) == _directives(wanted)
-    shown = ", ".join(sorted(map(_shown, _directives(found)))) or "nothing"
-    return Judgement(
-        outcome=Outcome.PASS if same else Outcome.FAIL,
-        rule="cache header",
-        subject=f"{subject} Cache-Control",
-        sentence=f"{subject} Cache-Control is “{shown}”" + ("" if same else f", wanted “{wanted}”"),
-        observed=shown,
-        target=wanted,
-        clears="" if same else f"{subject} uploaded with Cache-Control: {wanted}",
-    )
-
-
-def _directives(header: str) -> frozenset[str]:
-    return frozenset(part.strip().lower() for part in header.split(",") if part.strip())
-
-
-def _shown(directive: str) -> str:
-    return directive if _DIRECTIVE.fullmatch(directive) else str(harmless(directive))
-
-
-def _not_in_the_build(name: str) -> Judgement:
-    return Judgement(
-        outcome=Outcome.FAIL,
-        rule="as built",
-        subject=f"build, {name}",
-        sentence=f"the build's manifest names {name} nowhere: the build is incomplete",
-        observed="missing",
-        target=name,
-        clears=f"a build with {name}",
-    )
+    def _note(self, address: str) -> None:
+        try:
+            parts = urlsplit(address)
+        except ValueError:
+            return
+        if parts.path and not parts.scheme and not parts.netloc:
+            # An address is encoded, a file's name is not.
+            self.files.add(unquote(parts.path).removeprefix("./").lstrip("/"))

@@ -1,179 +1,236 @@
-"""Is the audit log on? The gate does something harmless and looks for exactly its entry."""
+"""The platform's audit log: is it on, and does it tell of every change of this deployment's flags?"""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
 import secrets
+from collections.abc import Iterator, Mapping, Sequence
+
+from pytest_bdd import parsers
 
 import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.audit import Entries, Entry
 from probes.http import HttpAnswer
 from probes.observation import Observation, pause, utc_now
-from settings.flags import Audit
-from steps.flags.change_log import section_of, target_of
-from steps.kit import failures
-from steps.kit.check import Check
-from steps.kit.platform import Platform
-from steps.kit.readings import unread
-from steps.kit.settling import (
-    LOOK_EVERY_SECONDS,
-    LOOK_FLOOR_SECONDS,
-    Progress,
-    missed,
-    settle_seconds,
-    settled,
-)
+from settings.flags import Audit, Flags, FlagState
+from steps.flags import reading, rules
+from steps.flags.reading import shown_text
+from steps.flags.rules import Change, Covered, Logged, Sent, Value
+from steps.kit import settling
+from steps.kit.asked import Asked
+from steps.kit.expect import unable
+from steps.kit.failures import failure_of, instrument_error
+from steps.kit.platform import NotDescribedError
+from steps.kit.sentence import then, when
+from steps.kit.settling import Progress, missed, settle_seconds, settled
 
 _OK = 200
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Sent:
-    """One harmless read: its unique id, and between which times it was carried out."""
-
-    id: str
-    began: dt.datetime
-    ended: dt.datetime
+@when("the gate reads something harmless under a unique id in every region", target_fixture="audit")
+def harmless_read(asked: Asked) -> Audit:
+    return reading.audit_of(asked.platform)
 
 
-def recorded(platform: Platform, check: Check) -> None:
-    """Judge in every region that a read under a unique id has exactly one entry, in time and in truth."""
-    section = section_of(platform)
-    platform.each_region(lambda region: _Trial(platform, check, section, region).judge())
+@then("the audit log has exactly one entry of it: who, when, what")
+def recorded(asked: Asked, audit: Audit) -> None:
+    asked.in_each_region(lambda here: _try(here, audit))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Trial:
-    """The trial of the audit log in one region."""
-
-    platform: Platform
-    check: Check
-    section: Audit
-    region: str
-
-    def judge(self) -> None:
-        """Send the read, wait for its entry, and judge what was found."""
-        sent, answer = self._send()
-        self.check.observe(self.region, answer)
-        problem = _not_done(self._subject, answer)
-        if problem is not None:
-            self.check.judge(self.region, problem)
-            return
-        seconds = settle_seconds(self.platform, self.section.appears_within)
-        last = settled(self.platform, lambda: self._look(sent), _progress, seconds).value
-        if last.value is not None and len(last.value.entries) == 1:
-            # One more look: a log that keeps everything twice may do so one after the other.
-            pause(self.platform.scaled(LOOK_EVERY_SECONDS, LOOK_FLOOR_SECONDS))
-            last = self._look(sent)
-        self.check.observe(self.region, last)
-        self.check.judge(self.region, self._judged(sent, last, seconds))
-
-    @property
-    def _subject(self) -> str:
-        return f"the audit log, of a read of {self.section.trial.service}"
-
-    def _send(self) -> tuple[_Sent, Observation[HttpAnswer]]:
-        trial = self.section.trial
-        unique = f"release-gate-audit-{secrets.token_hex(12)}"
-        token = self.platform.environment.secret(trial.token)
-        began = utc_now()
-        answer = probes.http.request(
-            self.platform.service(self.region, trial.service),
-            "GET",
-            trial.path.format(id=unique),
-            deadline=self.platform.call_deadline(),
-            headers={
-                trial.header: unique,
-                "Authorization": type(token)(f"Bearer {token.get_secret_value()}"),
-            },
-        )
-        return _Sent(unique, began, utc_now()), answer
-
-    def _look(self, sent: _Sent) -> Observation[Entries]:
-        skew = dt.timedelta(seconds=self.section.max_clock_skew)
-        query = probes.audit.Query(sent.began - skew, request_id=sent.id)
-        deadline = self.platform.call_deadline()
-        observed = probes.audit.entries(target_of(self.platform), query, deadline=deadline)
-        if observed.value is None:
-            return observed
-        # The server may not know the parameter: what counts is the id in the entry.
-        own = tuple(entry for entry in observed.value.entries if entry.request_id == sent.id)
-        return dataclasses.replace(observed, value=dataclasses.replace(observed.value, entries=own))
-
-    def _judged(self, sent: _Sent, last: Observation[Entries], seconds: float) -> Judgement:
-        if last.value is None:
-            return unread("the audit log", last)
-        count = len(last.value.entries)
-        if count != 1:
-            found = "no entry" if count == 0 else f"{count} entries"
-            return self._failed(
-                sent,
-                count,
-                f"a read under the id {sent.id} has {found} in the audit log"
-                f"{f' after {seconds:.0f} s' if count == 0 else ''}, wanted exactly one",
-            )
-        wrong = self._wrong(sent, last.value.entries[0])
-        if wrong:
-            return self._failed(sent, count, f"the entry of the read {sent.id} {wrong}")
-        return Judgement(
-            outcome=Outcome.PASS,
-            rule="recorded",
-            subject=self._subject,
-            sentence=f"a read under the id {sent.id} has exactly one entry in the audit log",
-            observed=count,
-            target=1,
-            data={"request_id": sent.id},
-        )
-
-    def _wrong(self, sent: _Sent, entry: Entry) -> str:
-        """Return what an entry says wrongly, empty where it tells who did what and when."""
-        skew = dt.timedelta(seconds=self.section.max_clock_skew)
-        if entry.action != self.section.trial.action:
-            return f"calls it otherwise than “{self.section.trial.action}”"
-        if not (entry.actor or "").strip():
-            return "does not say who did it"
-        if not sent.began - skew <= entry.at <= sent.ended + skew:
-            return f"bears the time {entry.at:%Y-%m-%d %H:%M:%S %Z}, not that of the read"
-        return ""
-
-    def _failed(self, sent: _Sent, count: int, sentence: str) -> Judgement:
-        header = self.section.trial.header
-        replaced = f"; or another audit.trial.header, if a gateway on the way replaces {header}"
-        return Judgement(
-            outcome=Outcome.FAIL,
-            rule="recorded",
-            subject=self._subject,
-            sentence=sentence,
-            observed=count,
-            target=1,
-            clears="an audit log that is on and keeps each access once, with who and when"
-            + ("" if count else replaced),
-            data={"request_id": sent.id},
-        )
+def _try(here: Asked, audit: Audit) -> None:
+    """Send the read, wait for its entry, and judge what was found."""
+    platform, subject = here.platform, f"the audit log, of a read of {audit.trial.service}"
+    sent, answer = _send(here, audit)
+    here.keep(answer)
+    if answer.value is None:
+        here.judge(instrument_error(subject, failure_of(answer)))
+        return
+    if answer.value.status != _OK:
+        here.judge(_refused(subject, answer.value.status))
+        return
+    seconds = settle_seconds(platform, audit.appears_within)
+    last = settled(platform, lambda: _look(here, audit, sent), _progress, seconds).value
+    if last.value is not None and len(last.value.entries) == 1:
+        # One more look: a log that keeps everything twice may do so one after the other.
+        pause(platform.scaled(settling.LOOK_EVERY_SECONDS, settling.LOOK_FLOOR_SECONDS))
+        last = _look(here, audit, sent)
+    here.keep(last)
+    if last.value is None:
+        here.judge(reading.unread("the audit log", failure_of(last)))
+    else:
+        here.judge(rules.recorded(subject, audit, sent, last.value.entries, seconds))
 
 
-def _progress(observed: Observation[Entries]) -> Progress:
+def _send(here: Asked, audit: Audit) -> tuple[Sent, Observation[HttpAnswer]]:
+    trial, unique = audit.trial, f"release-gate-audit-{secrets.token_hex(12)}"
+    token = here.platform.environment.secret(trial.token)
+    bearer = type(token)(f"Bearer {token.get_secret_value()}")
+    began = utc_now()
+    answer = probes.http.request(
+        here.platform.service(here.region, trial.service),
+        "GET",
+        trial.path.format(id=unique),
+        deadline=here.platform.call_deadline(),
+        headers={trial.header: unique, "Authorization": bearer},
+    )
+    return Sent(unique, began, utc_now()), answer
+
+
+def _look(here: Asked, audit: Audit, sent: Sent) -> Observation[probes.audit.Entries]:
+    skew = dt.timedelta(seconds=audit.max_clock_skew)
+    query = probes.audit.Query(sent.began - skew, request_id=sent.id)
+    target, deadline = reading.audit_target(here.platform), here.platform.call_deadline()
+    observed = probes.audit.entries(target, query, deadline=deadline)
+    if observed.value is None:
+        return observed
+    # The server may not know the parameter: what counts is the id in the entry.
+    own = tuple(entry for entry in observed.value.entries if entry.request_id == sent.id)
+    return dataclasses.replace(observed, value=dataclasses.replace(observed.value, entries=own))
+
+
+def _progress(observed: Observation[probes.audit.Entries]) -> Progress:
     if observed.value is None:
         return missed(observed)
     return Progress.DONE if observed.value.entries else Progress.MOVING
 
 
-def _not_done(subject: str, answer: Observation[HttpAnswer]) -> Judgement | None:
+def _refused(subject: str, status: int) -> Judgement:
     """Return why nothing can be in the log: the read itself did not work. That is no finding about it."""
-    if answer.value is None:
-        return failures.instrument_error(subject, failures.failure_of(answer))
-    if answer.value.status == _OK:
-        return None
-    return Judgement(
-        outcome=Outcome.ERROR,
-        rule="instrument",
-        subject=subject,
-        sentence=f"the read that the log should record was answered with status {answer.value.status}; "
+    return unable(
+        subject,
+        f"the read that the log should record was answered with status {status}; "
         "check audit.trial of the environment",
-        observed=answer.value.status,
+        "a read that is answered with 200",
+        rule="instrument",
+        observed=status,
         target=_OK,
-        clears="a read that is answered with 200",
     )
+
+
+# --- the changes of the flags
+
+
+@when("the feature flags are held against the audit log", target_fixture="flags")
+def held_against(asked: Asked) -> Flags:
+    return reading.described(asked.platform)
+
+
+@then(
+    parsers.parse(
+        'it tells of every change up to the state "{moment}": who, when, from what, to what'
+    )
+)
+def tells_of_every_change(asked: Asked, flags: Flags, moment: str) -> None:
+    # Nothing leads to the first moment.
+    if moment not in flags.states or not flags.earlier(moment):
+        raise NotDescribedError(
+            f"flags.states of the environment needs {moment}, and before it the state that "
+            "the flags are in until then; add them"
+        )
+    audit = reading.audit_of(asked.platform)
+    seconds = settle_seconds(asked.platform, audit.appears_within)
+    last = settled(
+        asked.platform,
+        lambda: _compared(asked, flags, audit, moment),
+        lambda look: look.progress,
+        seconds,
+    ).value
+    for subject, seen in (("the flags in Redis", last.flags), ("the audit log", last.log)):
+        asked.keep(seen)
+        if seen.value is None:
+            asked.judge(reading.unread(subject, failure_of(seen)))
+    asked.judge(*last.judgements)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Compared:
+    """Flags and log, read one right after the other, and what is to be said of them."""
+
+    flags: Observation[probes.redis_keys.Texts]
+    log: Observation[probes.audit.Entries]
+    judgements: tuple[Judgement, ...] = ()
+    in_place: frozenset[str] = frozenset()
+    """Subjects of judgements about keys that are what they are to be: their entries may yet come."""
+
+    @property
+    def progress(self) -> Progress:
+        """Return whether waiting can help: it does where a change has happened and its entry is late."""
+        if self.flags.value is None:
+            return missed(self.flags)
+        if self.log.value is None:
+            return missed(self.log)
+        failed = [one for one in self.judgements if one.outcome is not Outcome.PASS]
+        if not failed:
+            return Progress.DONE
+        late = all(one.subject in self.in_place for one in failed)
+        return Progress.MOVING if late else Progress.BROKEN
+
+
+def _compared(asked: Asked, flags: Flags, audit: Audit, moment: str) -> _Compared:
+    held = reading.look(asked.platform)
+    since = utc_now() - dt.timedelta(seconds=flags.changes_within)
+    log = probes.audit.entries(
+        reading.audit_target(asked.platform),
+        probes.audit.Query(since, audit.flag_change),
+        deadline=asked.platform.call_deadline(),
+    )
+    if held.value is None or log.value is None:
+        return _Compared(held, log)
+    covered = Covered(since, utc_now(), audit.max_clock_skew)
+    changes = [*_changes(flags, moment, reading.values(held.value))]
+    # The server may not know the parameter: what counts is the action of the entry.
+    told = [one for one in log.value.entries if one.action == audit.flag_change]
+    logged = _by_key(flags, told, since)
+    judged = [rules.logged_truly(one, logged.get(one.key, ()), covered) for one in changes]
+    in_place = frozenset(
+        judgement.subject
+        for change, judgement in zip(changes, judged, strict=True)
+        if change.now == change.wanted
+    )
+    return _Compared(held, log, tuple(judged), in_place)
+
+
+def _changes(section: Flags, moment: str, held: Mapping[str, Value]) -> Iterator[Change]:
+    wanted, earlier = section.state(moment), section.earlier(moment)
+    for flag, state in wanted.items():
+        before = [_texts(section, one[flag]) for one in earlier]
+        for place, key in enumerate(section.keys(flag)):
+            yield Change(
+                key=key,
+                starts=tuple(texts[place] for texts in before),
+                wanted=_texts(section, state)[place],
+                now=_normal(section, key, held.get(key, reading.NOTHING).shown),
+            )
+
+
+def _texts(section: Flags, state: FlagState) -> tuple[str, str]:
+    """Return what both keys of a flag hold in a state."""
+    word = section.word_for_on if state.enabled else section.word_for_off
+    return word, str(state.percentage)
+
+
+def _by_key(
+    section: Flags, entries: Sequence[probes.audit.Entry], since: dt.datetime
+) -> dict[str, tuple[Logged, ...]]:
+    """Return the entries about each key; older ones are left out, whatever the server understood."""
+    found: dict[str, tuple[Logged, ...]] = {}
+    for entry in entries:
+        if entry.target is None or entry.at < since:
+            continue
+        logged = Logged(
+            at=entry.at.astimezone(dt.UTC),
+            actor=shown_text(entry.actor) if entry.actor and entry.actor.strip() else None,
+            old=_normal(section, entry.target, shown_text(entry.old)),
+            new=_normal(section, entry.target, shown_text(entry.new)),
+        )
+        found[entry.target] = (*found.get(entry.target, ()), logged)
+    return found
+
+
+def _normal(section: Flags, key: str, shown: str) -> str:
+    """Return a value to compare: a percentage that is not there is 0."""
+    prefix, _, suffix = section.percentage_key.partition("{flag}")
+    is_percentage = key.startswith(prefix) and key.endswith(suffix) and suffix != ""
+    return "0" if is_percentage and shown == reading.NOTHING.shown else shown

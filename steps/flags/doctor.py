@@ -1,14 +1,19 @@
-"""The doctor on Redis: the gate's user is its own, can count and time and do nothing else."""
+"""The doctor on Redis and the audit log: the gate's logins read what its checks read, and no more."""
 
 from __future__ import annotations
 
+import datetime as dt
+
+from pydantic import SecretStr
+
+import probes
 from probes import redis
-from probes.observation import Failure, FailureKind
+from probes.observation import Failure, FailureKind, utc_now
 from probes.redis import RedisFacts, RedisTarget
 from probes.redis import rights as redis_rights
 from probes.redis.rights import RedisRights
 from settings.flags import Redis
-from steps.flags import flags
+from steps.flags import reading
 from steps.kit.failures import failure_of
 from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
 
@@ -21,6 +26,10 @@ _PROOF = "+command|info +acl|dryrun"
 _SINCE_ACL, _SINCE_PROOF = 6, 7
 _MOST_SHOWN = 12
 _SAVE = "ACL SAVE"
+_AUDIT = "audit log"
+_CONTRACT = "let the platform offer the API of docs/platform-contract.md, “Audit log”"
+_LOOK_BACK = dt.timedelta(minutes=1)
+_NOBODY = SecretStr("no-token-at-all")
 
 
 def examine_redis(subject: Subject, section: Redis, target: RedisTarget) -> list[Finding]:
@@ -87,7 +96,7 @@ def _flags(subject: Subject, section: Redis, version: str) -> list[Finding]:
     """Read the flags that the environment describes; nothing to say where it describes none."""
     if subject.settings.flags is None:
         return []
-    observed = flags.look(subject.platform)
+    observed = reading.look(subject.platform)
     if observed.value is not None:
         return [_finding(Level.OK, f"the user {section.user} reads the feature flags")]
     failure = failure_of(observed)
@@ -143,3 +152,23 @@ def _major(version: str) -> int:
 
 def _finding(level: Level, sentence: str, *remedy: str) -> Finding:
     return Finding(_SYSTEM, None, level, sentence, remedy)
+
+
+def examine_audit(subject: Subject) -> list[Finding]:
+    """Read the entries of the last minute with the token, and try in vain without it."""
+    target = reading.audit_target(subject.platform)
+    query = probes.audit.Query(utc_now() - _LOOK_BACK)
+    observed = probes.audit.entries(target, query, deadline=subject.deadline())
+    if observed.value is None:
+        failure = failure_of(observed)
+        if failure.kind is FailureKind.UNUSABLE_ANSWER:
+            return [Finding(_AUDIT, None, Level.BAD, failure.detail, (_CONTRACT,))]
+        keys = Keys("audit.address", "audit.ca_file", "audit.token")
+        return [unreachable(subject, _AUDIT, None, failure, keys)]
+    readable = Finding(_AUDIT, None, Level.OK, "the gate's token reads its entries")
+    anybody = probes.audit.AuditTarget(target.base_url, target.path, _NOBODY, target.ca_file)
+    opened = probes.audit.entries(anybody, query, deadline=subject.deadline())
+    if opened.value is None:
+        return [readable]
+    words = "anybody can read it, without a valid token"
+    return [readable, Finding(_AUDIT, None, Level.BAD, words, (_CONTRACT,))]

@@ -1,12 +1,20 @@
-"""Feature flags: what a key holds against what it must hold, typed to the letter."""
+"""Feature flags and the audit log: what a key holds, typed to the letter, and how it came to that.
+
+Of a log of changes: nothing unlogged, nothing contradicted, nobody nameless.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
+import itertools
 import re
+from collections.abc import Iterator, Sequence
 
+import probes
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
+from settings.flags import Audit
+from steps.kit.expect import expect
 
 _PERCENTAGE = re.compile(r"0|[1-9][0-9]?|100")
 
@@ -80,62 +88,68 @@ def strangers(found: frozenset[str], known: frozenset[str]) -> tuple[str, ...]:
 def no_strangers(pattern: str, shown: tuple[str, ...]) -> Judgement:
     """PASS when no key is there that nobody described; the keys are given as they may be shown."""
     subject = f"keys {pattern} that nobody described"
-    if not shown:
-        return Judgement(
-            Outcome.PASS, "described", subject, f"every key {pattern} is described", 0, 0
-        )
     listed = ", ".join(shown[:10]) + (" …" if len(shown) > 10 else "")  # noqa: PLR2004 - a sentence stays readable
-    return Judgement(
-        outcome=Outcome.FAIL,
+    return expect(
+        not shown,
+        subject,
+        f"{len(shown)} {subject}: {listed}. Describe the flag in the environment, or remove it"
+        if shown
+        else f"every key {pattern} is described",
+        "every flag described in the environment file",
         rule="described",
-        subject=subject,
-        sentence=f"{len(shown)} {subject}: {listed}. Describe the flag in the environment, or remove it",
         observed=len(shown),
         target=0,
-        clears="every flag described in the environment file",
-        data={"keys": list(shown[:100])},
+        data={"keys": list(shown[:100])} if shown else None,
+    )
+
+
+def gone(temporary: Sequence[str], left: Sequence[str]) -> Judgement:
+    """PASS when no key of a temporary flag is left."""
+    listed, subject = ", ".join(left), "temporary flags"
+    return expect(
+        not left,
+        subject,
+        f"{subject} are still there: {listed}"
+        if left
+        else f"{subject} are gone: {', '.join(temporary) or 'none was named'}",
+        f"{listed} deleted the platform's own way",
+        rule="gone",
+        observed=len(left),
+        target=0,
     )
 
 
 def _held(key: str, value: Value, wanted: str, moment: str) -> Judgement:
     found = "is missing, which counts as" if value.missing else "is"
-    return Judgement(
-        outcome=Outcome.PASS,
-        rule="flag",
-        subject=key,
-        sentence=f"{key} {found} “{wanted}”, as in the state {moment}",
-        observed=value.shown,
-        target=wanted,
-    )
+    return _flag(key, value, wanted, f"{found} “{wanted}”, as in the state {moment}", good=True)
 
 
 def _other(key: str, value: Value, wanted: str, moment: str) -> Judgement:
-    return _failed(key, value, wanted, f"is “{value.shown}”, wanted “{wanted}”{_in(moment)}")
+    return _flag(key, value, wanted, f"is “{value.shown}”, wanted “{wanted}”{_in(moment)}")
 
 
 def _unreadable(key: str, value: Value, wanted: str, near: str, moment: str) -> Judgement:
-    if value.missing:
-        return _failed(key, value, wanted, f"is missing, wanted “{wanted}”{_in(moment)}")
-    return _failed(
-        key, value, wanted, f"holds {_quoted(value.shown)}{near}, wanted “{wanted}”{_in(moment)}"
-    )
+    found = "is missing" if value.missing else f"holds {_quoted(value.shown)}{near}"
+    return _flag(key, value, wanted, f"{found}, wanted “{wanted}”{_in(moment)}")
 
 
-def _failed(key: str, value: Value, wanted: str, finding: str) -> Judgement:
-    return Judgement(
-        outcome=Outcome.FAIL,
+def _flag(key: str, value: Value, wanted: str, finding: str, *, good: bool = False) -> Judgement:
+    return expect(
+        good,
+        key,
+        f"{key} {finding}",
+        f"{key} set to “{wanted}” the platform's own way, so that the change is logged",
         rule="flag",
-        subject=key,
-        sentence=f"{key} {finding}",
         observed=value.shown,
         target=wanted,
-        clears=f"{key} set to “{wanted}” the platform's own way, so that the change is logged",
     )
 
 
 def _readable(key: str, value: Value) -> Judgement:
-    sentence = f"{key} {'is not there' if value.missing else f'holds {_quoted(value.shown)}'}"
-    return Judgement(Outcome.PASS, "readable", key, sentence, value.shown)
+    found = "is not there" if value.missing else f"holds {_quoted(value.shown)}"
+    return expect(
+        good=True, subject=key, sentence=f"{key} {found}", rule="readable", observed=value.shown
+    )
 
 
 def _in(moment: str) -> str:
@@ -156,3 +170,187 @@ def _near(value: Value, words: tuple[str, ...]) -> str:
 def _near_number(value: Value) -> str:
     plain = (value.text or "").strip().rstrip("%").strip()
     return ", which is no whole number to the letter" if _PERCENTAGE.fullmatch(plain) else ""
+
+
+# --- the log of changes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Logged:
+    """One logged change of one key; texts are those that evidence may show."""
+
+    at: dt.datetime
+    actor: str | None
+    old: str
+    new: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Change:
+    """What one key has to have gone through."""
+
+    key: str
+    starts: tuple[str, ...]
+    """What it may have been at the start of what the log covers; the last one is what it was to be
+    just before this change."""
+    wanted: str
+    now: str
+    """What it is."""
+
+    @property
+    def due(self) -> bool:
+        """Whether it has to change at all."""
+        return self.starts[-1] != self.wanted
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Covered:
+    """The time that the log was read for."""
+
+    since: dt.datetime
+    until: dt.datetime
+    skew_seconds: float
+
+    @property
+    def latest(self) -> dt.datetime:
+        """Return the latest time that an entry may bear."""
+        return self.until + dt.timedelta(seconds=self.skew_seconds)
+
+
+def logged_truly(change: Change, entries: tuple[Logged, ...], covered: Covered) -> Judgement:
+    """PASS when the entries tell without a gap how the key came to what it is; FAIL otherwise.
+
+    Entries are given as the log has them, oldest first.
+    """
+    ordered = tuple(sorted(entries, key=lambda entry: entry.at))
+    problems = list(_problems(change, ordered, covered))
+    since = f"{covered.since:%H:%M} UTC"
+    told = _told(ordered, since) if not problems else "; ".join(problems)
+    return expect(
+        not problems,
+        f"changes of {change.key}",
+        f"{change.key}: {told}",
+        "an audit log that tells who changed it, when, from what to what",
+        rule="logged",
+        observed=len(ordered),
+        target=1 if change.due else None,
+        unit="entries",
+        data={
+            "since": covered.since.isoformat(),
+            "now": change.now,
+            "wanted": change.wanted,
+            "entries": [
+                {"at": one.at.isoformat(), "actor": one.actor, "old": one.old, "new": one.new}
+                for one in ordered[-20:]
+            ],
+        },
+    )
+
+
+def _problems(change: Change, entries: tuple[Logged, ...], covered: Covered) -> Iterator[str]:
+    since = f"{covered.since:%H:%M} UTC"
+    if not entries:
+        yield from _without_entries(change, since)
+        return
+    if entries[0].old not in change.starts:
+        yield (
+            f"the first entry since {since} says that it was “{entries[0].old}”, but it was to be "
+            f"“{change.starts[-1]}”: an earlier change is not logged"
+        )
+    for one, other in itertools.pairwise(entries):
+        if one.new != other.old:
+            yield (
+                f"between {one.at:%H:%M:%S} and {other.at:%H:%M:%S} UTC it went from “{one.new}” to "
+                f"“{other.old}” without an entry"
+            )
+    yield from _end(change, entries[-1])
+    for entry in entries:
+        if not entry.actor:
+            yield f"the entry of {entry.at:%H:%M:%S} UTC does not say who did it"
+        if entry.at > covered.latest:
+            yield f"an entry bears the time {entry.at:%Y-%m-%d %H:%M:%S} UTC, which is yet to come"
+
+
+def _without_entries(change: Change, since: str) -> Iterator[str]:
+    if change.due:
+        yield (
+            f"the audit log has no entry since {since} that sets it from “{change.starts[-1]}” to "
+            f"“{change.wanted}” (it is “{change.now}”)"
+        )
+    elif change.now not in change.starts:
+        yield (
+            f"it is “{change.now}” and was to be “{change.starts[-1]}”, and the audit log has no entry "
+            f"since {since} that says who changed it"
+        )
+
+
+def _end(change: Change, last: Logged) -> Iterator[str]:
+    if last.new != change.now:
+        yield (
+            f"the last entry, of {last.at:%H:%M:%S} UTC by {last.actor or 'nobody'}, says “{last.new}”, "
+            f"but it is “{change.now}”: changed past the log, or logged wrongly"
+        )
+    elif change.due and last.new != change.wanted:
+        yield f"its last entry leaves it at “{last.new}”, wanted “{change.wanted}”"
+
+
+def _told(entries: tuple[Logged, ...], since: str) -> str:
+    if not entries:
+        return f"unchanged, and no entry since {since}"
+    last = entries[-1]
+    return f"“{last.old}” to “{last.new}” by {last.actor} at {last.at:%H:%M:%S} UTC"
+
+
+# --- the trial of the audit log
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sent:
+    """One harmless read: its unique id, and between which times it was carried out."""
+
+    id: str
+    began: dt.datetime
+    ended: dt.datetime
+
+
+def recorded(
+    subject: str, audit: Audit, sent: Sent, entries: Sequence[probes.audit.Entry], seconds: float
+) -> Judgement:
+    """PASS when a read has exactly one entry, in time and in truth."""
+    count, sentence = (
+        len(entries),
+        f"a read under the id {sent.id} has exactly one entry in the audit log",
+    )
+    clears = "an audit log that is on and keeps each access once, with who and when"
+    if count == 1:
+        wrong = _wrong(audit, sent, entries[0])
+    elif count:
+        wrong = f"a read under the id {sent.id} has {count} entries in the audit log, wanted exactly one"
+    else:
+        wrong = (
+            f"a read under the id {sent.id} has no entry in the audit log after {seconds:.0f} s, "
+            "wanted exactly one"
+        )
+        clears += f"; or another audit.trial.header, if a gateway on the way replaces {audit.trial.header}"
+    return expect(
+        not wrong,
+        subject,
+        wrong or sentence,
+        clears,
+        rule="recorded",
+        observed=count,
+        target=1,
+        data={"request_id": sent.id},
+    )
+
+
+def _wrong(audit: Audit, sent: Sent, entry: probes.audit.Entry) -> str:
+    """Return what an entry says wrongly, empty where it tells who did what and when."""
+    skew, wrong = dt.timedelta(seconds=audit.max_clock_skew), ""
+    if entry.action != audit.trial.action:
+        wrong = f"calls it otherwise than “{audit.trial.action}”"
+    elif not (entry.actor or "").strip():
+        wrong = "does not say who did it"
+    elif not sent.began - skew <= entry.at <= sent.ended + skew:
+        wrong = f"bears the time {entry.at:%Y-%m-%d %H:%M:%S %Z}, not that of the read"
+    return wrong and f"the entry of the read {sent.id} {wrong}"

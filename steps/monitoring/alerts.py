@@ -3,25 +3,82 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+
+import yaml
 
 import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from probes.formats import seconds_of
 from probes.kubernetes.objects import Pod
 from probes.observation import Observation, utc_now
+from settings.monitoring import Monitoring
 from settings.sections import server_of
 from steps.cluster.clusters import Clusters
-from steps.kit import failures
-from steps.kit.asked import Asked
-from steps.kit.check import Check
+from steps.kit.asked import Asked, Unread
 from steps.kit.expect import expect
-from steps.kit.platform import Platform
+from steps.kit.failures import failure_of, instrument_error
+from steps.kit.sentence import then, when
 from steps.kit.settling import Ended, Progress, missed, settle_seconds, settled
-from steps.monitoring import alert_routes, alert_rules, watchers
-from steps.monitoring.alert_rules import ShippedRule
+from steps.monitoring import rules, watchers
+from steps.monitoring.rules import ShippedRule, job_up, jobs_up
+
+_RULES = "the release's alert rules"
+
+
+@when("the monitoring is looked at", target_fixture="monitoring")
+def look_at_monitoring(asked: Asked) -> Monitoring:
+    return watchers.monitoring_of(asked.platform)
+
+
+@then("the release's alert rules are loaded as shipped and evaluated in every region")
+def rules_as_shipped(asked: Asked, monitoring: Monitoring) -> None:
+    file = asked.read(_RULES, lambda: _rules_file(asked, monitoring))
+    shipped = read(file.data)
+    if shipped:
+        asked.in_each_region(lambda here: _rules_of(here, shipped))
+    else:
+        sentence = f"{monitoring.rules} holds no alert rule that can be read"
+        asked.judge(expect(None, _RULES, sentence, "the file as Prometheus takes it"))
+
+
+@then("every job has all its targets in every region and all of them are up")
+def targets_up(asked: Asked, monitoring: Monitoring) -> None:
+    def judge(here: Asked) -> None:
+        target = here.platform.prometheus(here.region)
+        labels = here.platform.labels(here.region, {})
+
+        def look() -> _Look:
+            seen = probes.alerting.targets(target, deadline=here.platform.call_deadline())
+            if seen.value is None:
+                return _Look(seen, (_instrument("Prometheus", seen),))
+            mine = [one for one in seen.value.targets if labels.items() <= one.labels.items()]
+            of_pods = _of_pods(here, monitoring, mine) if monitoring.pod_jobs else ()
+            shared = jobs_up(monitoring.shared_jobs, seen.value.targets)
+            return _Look(seen, (*jobs_up(monitoring.jobs, mine), *of_pods, *shared))
+
+        _settle(here, look)
+
+    if monitoring.pod_jobs:
+        Clusters(asked.platform).in_each_region(asked, judge)
+    else:
+        asked.in_each_region(judge)
+
+
+@then("alerts of every severity reach their receiver and the watchdog arrives")
+def alerts_arrive(asked: Asked, monitoring: Monitoring) -> None:
+    target, call = watchers.alertmanager(asked.platform), asked.platform.call_deadline
+    configured = asked.read(
+        "Alertmanager", lambda: probes.alerting.configuration(target, deadline=call())
+    )
+    file = _rules_file(asked, monitoring)
+    asked.keep(file)
+    # Without the file D7.1-1 says so; the severity alone is routed then.
+    shipped = read(file.value.data) if file.value else ()
+    asked.judge(*rules.routed(configured, monitoring.alertmanager.receivers, shipped))
+    _settle(asked, lambda: _watchdog(asked, monitoring.alertmanager.watchdog))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,362 +96,161 @@ class _Look:
         return Progress.DONE if good else Progress.MOVING
 
 
-class Watch:
-    """The monitoring of one platform as one check looks at it."""
+def _settle(asked: Asked, look: Callable[[], _Look]) -> None:
+    """Keep and judge the last look; one that the run's end cut short has not failed."""
+    seconds = settle_seconds(asked.platform, asked.platform.policy.monitoring.settle_for)
+    last = settled(asked.platform, look, _Look.progress, seconds)
+    asked.keep(last.value.observed)
+    if last.ended is Ended.RUN_ENDED:
+        cut = "the run ended before it settled"
+        asked.judge(expect(None, "monitoring", cut, "another run"))
+    else:
+        asked.judge(*last.value.judged)
 
-    def __init__(self, platform: Platform, check: Check) -> None:
-        self._platform = platform
-        self._check = check
-        self.section = watchers.monitoring_of(platform)
-        self._policy = platform.policy.monitoring
 
-    def rules_as_shipped(self) -> None:
-        """Judge that every Prometheus has the release's alert rules, well and evaluated lately."""
-        shipped = self._shipped()
-        if shipped is not None:
-            self._platform.each_region(lambda region: self._rules_of(region, shipped))
+def _rules_file(asked: Asked, monitoring: Monitoring) -> Observation[probes.files.Content]:
+    return probes.files.content(monitoring.rules, deadline=asked.platform.call_deadline())
 
-    def targets_up(self) -> None:
-        """Judge that each job has all its targets in each region, and all of them are up."""
-        if self.section.pod_jobs:
-            everywhere = Asked(self._platform, self._check, self._check.regions)
-            Clusters(self._platform).in_each_region(
-                everywhere, lambda here: self._targets_of(here.region)
+
+def _rules_of(here: Asked, shipped: Sequence[ShippedRule]) -> None:
+    """Judge a region's rules; every expression is compared as its Prometheus writes it."""
+    target, call = here.platform.prometheus(here.region), here.platform.call_deadline
+    within = here.platform.policy.monitoring.evaluated_within
+
+    def spelled(expression: str) -> str:
+        seen = probes.alerting.formatted(target, expression, deadline=call())
+        return seen.value.expression if seen.value else expression
+
+    def as_written(rule: ShippedRule) -> ShippedRule:
+        seen = probes.alerting.formatted(target, rule.expression, deadline=call())
+        if seen.value is None:
+            here.keep(seen)
+            here.judge(_instrument("Prometheus", seen))
+            raise Unread(rule.name)
+        return dataclasses.replace(rule, expression=seen.value.expression)
+
+    wanted = [as_written(rule) for rule in shipped]
+
+    def look() -> _Look:
+        loaded = probes.alerting.rules(target, deadline=call())
+        if loaded.value is None:
+            return _Look(loaded, (_instrument("Prometheus", loaded),))
+        there, now = loaded.value.rules, utc_now()
+        judged = (
+            rules.as_shipped(
+                one, rules.loaded_as(one, wanted, there, spelled), spelled, now, within
             )
-        else:
-            self._platform.each_region(self._targets_of)
-
-    def alerts_arrive(self) -> None:
-        """Judge that each severity reaches its receiver, and that the watchdog's alert arrives."""
-        target = watchers.alertmanager(self._platform)
-        configured = probes.alerting.configuration(target, deadline=self._platform.call_deadline())
-        self._check.observe_everywhere(configured)
-        if configured.value is None:
-            self._check.judge_everywhere(_instrument("Alertmanager", configured))
-            return
-        ships = self._rules_file()
-        # Without the file D7.1-1 says so; the severity alone is routed then.
-        shipped = alert_rules.read(ships.value.data) if ships.value else ()
-        self._check.judge_everywhere(*self._routed(configured.value, shipped))
-        last = self._settle(lambda: self._watchdog(target))
-        self._check.observe_everywhere(last.observed)
-        self._check.judge_everywhere(*last.judged)
-
-    def _watchdog(self, target: probes.http.HttpTarget) -> _Look:
-        name = self.section.alertmanager.watchdog
-        alerts = probes.alerting.alerts(target, name, deadline=self._platform.call_deadline())
-        if alerts.value is None:
-            return _Look(alerts, (_instrument("Alertmanager", alerts),))
-        heard, servers = alerts.value.heard, self._servers
-        judged = [_arrives(name, len(heard), servers, alerts.value.quiet)]
-        regions = self._platform.environment.settings.regions
-        labels = {region: regions[region].labels for region in self._platform.regions}
-        unheard = _unheard(labels, heard) if servers > 1 else []
-        if unheard:
-            what = f"the watchdog alert of {', '.join(unheard)}"
-            sentence = f"{what} is not among those that Alertmanager holds, by their labels"
-            judged.append(expect(None, what, sentence, "the watchdog of each region's Prometheus"))
-        return _Look(alerts, tuple(judged))
-
-    @property
-    def _servers(self) -> int:
-        """How many different Prometheus watch the regions."""
-        regions = self._platform.environment.settings.regions.values()
-        return len({server_of(one.prometheus) for one in regions})
-
-    def _shipped(self) -> Sequence[ShippedRule] | None:
-        """Read the release's rules; judged already where that is not possible."""
-        observed = self._rules_file()
-        if observed.value is None:
-            self._check.judge_everywhere(_instrument("the release's alert rules", observed))
-            return None
-        rules = alert_rules.read(observed.value.data)
-        if not rules:
-            what = "the release's alert rules"
-            sentence = f"{self.section.rules} holds no alert rule that can be read"
-            self._check.judge_everywhere(
-                expect(None, what, sentence, "the file as Prometheus takes it")
-            )
-            return None
-        return rules
-
-    def _rules_file(self) -> Observation[probes.files.Content]:
-        deadline = self._platform.call_deadline()
-        observed = probes.files.content(self.section.rules, deadline=deadline)
-        self._check.observe_everywhere(observed)
-        return observed
-
-    def _rules_of(self, region: str, shipped: Sequence[ShippedRule]) -> None:
-        target = self._platform.prometheus(region)
-        wanted: list[ShippedRule] = []
-        for rule in shipped:
-            written = probes.alerting.formatted(
-                target, rule.expression, deadline=self._platform.call_deadline()
-            )
-            if written.value is None:
-                self._check.observe(region, written)
-                self._check.judge(region, _instrument("Prometheus", written))
-                return
-            wanted.append(dataclasses.replace(rule, expression=written.value.expression))
-
-        def look() -> _Look:
-            loaded = probes.alerting.rules(target, deadline=self._platform.call_deadline())
-            if loaded.value is None:
-                return _Look(loaded, (_instrument("Prometheus", loaded),))
-            rules = loaded.value.rules
-            return _Look(loaded, tuple(self._rule(one, wanted, rules, target) for one in wanted))
-
-        self._settled(region, look)
-
-    def _rule(
-        self,
-        wanted: ShippedRule,
-        shipped: Sequence[ShippedRule],
-        loaded: Sequence[probes.alerting.AlertRule],
-        target: probes.prometheus.PrometheusTarget,
-    ) -> Judgement:
-        def spelled(expression: str) -> str:
-            return self._spelled(target, expression)
-
-        found = alert_rules.loaded_as(wanted, shipped, loaded, spelled)
-        wrong = self._wrong(wanted, found, target)
-        return expect(
-            good=not wrong,
-            rule="alert rule as shipped",
-            subject=f"alert rule {wanted.name}",
-            sentence=f"alert rule {wanted.name} {wrong or 'is loaded as shipped and evaluated'}",
-            clears=f"{wanted.name} loaded as the release ships it",
+            for one in wanted
         )
+        return _Look(loaded, tuple(judged))
 
-    def _wrong(
-        self,
-        wanted: ShippedRule,
-        found: Sequence[probes.alerting.AlertRule],
-        target: probes.prometheus.PrometheusTarget,
-    ) -> str:
-        """Return what is wrong with a rule, or nothing."""
-        if len(found) != 1:
-            return f"is loaded {len(found)} times, wanted once"
-        rule = found[0]
-        age = (utc_now() - rule.evaluated_at).total_seconds() if rule.evaluated_at else math.inf
-        findings = {
-            "has another expression than the release ships": (
-                self._spelled(target, rule.expression) != wanted.expression
-            ),
-            f"waits {rule.for_seconds:g} s, wanted {wanted.for_seconds:g} s": (
-                rule.for_seconds != wanted.for_seconds
-            ),
-            f"has another severity than {wanted.severity}": (
-                rule.labels.get("severity", "") != wanted.severity
-            ),
-            "is loaded but can't be evaluated": rule.health not in ("ok", "unknown"),
-            "is loaded but was not evaluated lately": (
-                rule.health == "unknown"
-                or age > max(self._policy.evaluated_within, 2 * rule.interval_seconds)
-            ),
-        }
-        return ", ".join(words for words, so in findings.items() if so)
-
-    def _spelled(self, target: probes.prometheus.PrometheusTarget, expression: str) -> str:
-        written = probes.alerting.formatted(
-            target, expression, deadline=self._platform.call_deadline()
-        )
-        return written.value.expression if written.value else expression
-
-    def _targets_of(self, region: str) -> None:
-        target = self._platform.prometheus(region)
-        wanted = self._platform.labels(region, {})
-
-        def look() -> _Look:
-            scraped = probes.alerting.targets(target, deadline=self._platform.call_deadline())
-            if scraped.value is None:
-                return _Look(scraped, (_instrument("Prometheus", scraped),))
-            mine = [one for one in scraped.value.targets if wanted.items() <= one.labels.items()]
-            judged = [
-                *_jobs(self.section.jobs, mine),
-                *self._of_pods(region, mine),
-                *_jobs(self.section.shared_jobs, scraped.value.targets),
-            ]
-            return _Look(scraped, tuple(judged))
-
-        self._settled(region, look)
-
-    def _of_pods(
-        self, region: str, targets: Sequence[probes.alerting.ScrapeTarget]
-    ) -> Iterator[Judgement]:
-        """Judge that every ready pod of the app is a target: one that nobody scrapes fails unseen."""
-        if not self.section.pod_jobs:
-            return
-        clusters = Clusters(self._platform)
-        found = probes.kubernetes.workload(
-            clusters.target(region),
-            clusters.section.namespace,
-            clusters.section.app_labels,
-            clusters.section.version_label,
-            deadline=self._platform.call_deadline(),
-        )
-        self._check.observe(region, found)
-        if found.value is None:
-            yield failures.instrument_error("the cluster", failures.failure_of(found))
-            return
-        own = [pod for pod in found.value.pods if pod.workload]
-        ready = sum(pod.ready and not pod.deleting for pod in own)
-        if not ready:
-            # No targets for no pods would agree, and prove nothing.
-            yield expect(
-                None, "targets of pods", "no pod of the app is ready", "a ready pod of the app"
-            )
-            return
-        yield from _jobs(dict.fromkeys(self.section.pod_jobs, ready), targets)
-        yield from self._of_release(region, found.value.pods, targets, clusters.release_version)
-
-    def _of_release(
-        self,
-        region: str,
-        pods: Sequence[Pod],
-        targets: Sequence[probes.alerting.ScrapeTarget],
-        version: str,
-    ) -> Iterator[Judgement]:
-        """Judge that `up` says the release of as many targets as the cluster has pods of it.
-
-        Else an older pod's errors count as the release's, or the release's as nobody's.
-        """
-        section = self._platform.environment.settings.prometheus
-        if section is None or not section.target_labels or section.job not in self.section.pod_jobs:
-            return
-        labels = self._platform.labels(region, section.target_labels)
-        own = [
-            one.up
-            for one in targets
-            if {"job": section.job, **labels}.items() <= one.labels.items()
-        ]
-        ready = sum(
-            one.version == version and one.ready and not one.deleting
-            for one in pods
-            if one.workload
-        )
-        shown = ", ".join(f'{name}="{value}"' for name, value in labels.items())
-        yield _job(f"{section.job} with {shown}", ready, own)
-
-    def _settled(self, region: str, look: Callable[[], _Look]) -> None:
-        last = self._settle(look)
-        self._check.observe(region, last.observed)
-        self._check.judge(region, *last.judged)
-
-    def _settle(self, look: Callable[[], _Look]) -> _Look:
-        """Return the last look; one that the run's end cut short has not failed."""
-        seconds = settle_seconds(self._platform, self._policy.settle_for)
-        last = settled(self._platform, look, _Look.progress, seconds)
-        if last.ended is not Ended.RUN_ENDED:
-            return last.value
-        cut = expect(None, "monitoring", "the run ended before it settled", "another run")
-        return dataclasses.replace(last.value, judged=(cut,))
-
-    def _routed(
-        self, configured: probes.alerting.Configuration, shipped: Sequence[ShippedRule]
-    ) -> Iterator[Judgement]:
-        for severity, receiver in self.section.alertmanager.receivers.items():
-            alerts = [
-                {**rule.labels, "alertname": rule.name}
-                for rule in shipped
-                if rule.severity == severity
-            ]
-            found = [
-                _reaches(configured, labels, receiver)
-                for labels in alerts or [{"severity": severity}]
-            ]
-            yield from [one for one in found if one.outcome is not Outcome.PASS] or found[:1]
+    _settle(here, look)
 
 
-def _reaches(
-    configured: probes.alerting.Configuration, labels: Mapping[str, str], receiver: str
-) -> Judgement:
-    """Judge that an alert with these labels reaches a receiver at any time."""
-    named = f" such as {labels['alertname']}" if "alertname" in labels else ""
-    subject = f"alerts of severity {labels['severity']}{named}"
-    try:
-        reached = alert_routes.receivers(configured.route, labels)
-        at_times = alert_routes.receivers_at_times(configured.route, labels)
-    except alert_routes.UnreadableRouteError as exc:
-        return expect(None, subject, f"Alertmanager's routes: {exc}", "routes that can be read")
-    if receiver in at_times and receiver not in reached:
-        sentence = f"{subject} reach {receiver} at some times alone (mute or active time intervals)"
-        return expect(None, subject, sentence, f"a route to {receiver} that is never muted")
-    integrations = configured.receivers.get(receiver, 0)
-    wrong = (
-        f"reach {', '.join(reached)}, wanted {receiver}"
-        if receiver not in reached
-        else f"reach {receiver}, which tells nobody"
-    )
-    good = receiver in reached and integrations > 0
-    return expect(
-        good=good,
-        rule="receiver of a severity",
-        subject=subject,
-        sentence=f"{subject} {f'reach {receiver}' if good else wrong}",
-        clears=f"a route from {labels['severity']} to {receiver}, with an integration",
-    )
-
-
-def _arrives(name: str, count: int, servers: int, quiet: int = 0) -> Judgement:
-    """Judge that the watchdog of every Prometheus arrives: that of one says nothing of the others.
-
-    One that is silenced counts as away: what silences it may silence everything.
-    """
-    sentence = f"Alertmanager holds {count} alerts {name}, which always fires: wanted "
-    sentence += "at least 1" if servers == 1 else f"one from each of {servers} Prometheus servers"
-    if quiet:
-        sentence += f"; {quiet} more are silenced or inhibited, as other alerts may be"
-    if 0 < count < servers:
-        clears = f"external_labels that tell the {servers} apart, and the watchdog of each"
-        return expect(
-            None, "the watchdog alert", f"{sentence}; which one is missing can't be told", clears
-        )
-    return expect(
-        good=count > 0,
-        rule="watchdog",
-        subject="the watchdog alert",
-        sentence=sentence,
-        clears="a watchdog that travels from Prometheus to Alertmanager",
-        observed=count,
-        target=servers,
-    )
-
-
-def _unheard(
-    labels: Mapping[str, Mapping[str, str]], heard: Sequence[Mapping[str, str]]
-) -> list[str]:
-    """Return the regions that no alert is of, as far as alerts carry the labels that tell them apart."""
-    carried = {name for one in heard for name in one}
-    known = {
-        region: {name: value for name, value in own.items() if name in carried}
-        for region, own in labels.items()
-    }
-    return [
-        region
-        for region, own in known.items()
-        if own and not any(own.items() <= one.items() for one in heard)
-    ]
-
-
-def _jobs(
-    wanted: Mapping[str, int], targets: Sequence[probes.alerting.ScrapeTarget]
+def _of_pods(
+    here: Asked, monitoring: Monitoring, targets: Sequence[probes.alerting.ScrapeTarget]
 ) -> Iterator[Judgement]:
-    for job, count in wanted.items():
-        yield _job(job, count, [one.up for one in targets if one.job == job])
+    """Judge that every ready pod of the app is a target: one that nobody scrapes fails unseen."""
+    clusters = Clusters(here.platform)
+    found = clusters.workload(here.region)
+    here.keep(found)
+    if found.value is None:
+        yield _instrument("the cluster", found)
+        return
+    ready = [one for one in found.value.pods if one.workload and one.ready and not one.deleting]
+    if not ready:
+        # No targets for no pods would agree, and prove nothing.
+        sentence = "no pod of the app is ready"
+        yield expect(None, "targets of pods", sentence, "a ready pod of the app")
+        return
+    yield from jobs_up(dict.fromkeys(monitoring.pod_jobs, len(ready)), targets)
+    section = here.platform.environment.settings.prometheus
+    if section is not None and section.target_labels and section.job in monitoring.pod_jobs:
+        labels = here.platform.labels(here.region, section.target_labels)
+        yield _of_release(section.job, labels, targets, ready, clusters.release_version)
 
 
-def _job(job: str, wanted: int, up: Sequence[bool]) -> Judgement:
-    return expect(
-        good=len(up) == wanted and all(up),
-        rule="all targets up",
-        subject=f"targets of {job}",
-        sentence=f"{sum(up)} of {len(up)} targets of {job} are up, wanted all of {wanted}",
-        clears=f"{wanted} targets of {job}, all up",
-        observed=sum(up),
-        target=wanted,
+def _of_release(
+    job: str,
+    labels: Mapping[str, str],
+    targets: Sequence[probes.alerting.ScrapeTarget],
+    ready: Sequence[Pod],
+    version: str,
+) -> Judgement:
+    """Judge that `up` says the release of as many targets as the cluster has pods of it.
+
+    Else an older pod's errors count as the release's, or the release's as nobody's.
+    """
+    wanted = {"job": job, **labels}.items()
+    own = [one.up for one in targets if wanted <= one.labels.items()]
+    shown = ", ".join(f'{name}="{value}"' for name, value in labels.items())
+    return job_up(f"{job} with {shown}", sum(one.version == version for one in ready), own)
+
+
+def _watchdog(asked: Asked, name: str) -> _Look:
+    alerts = probes.alerting.alerts(
+        watchers.alertmanager(asked.platform), name, deadline=asked.platform.call_deadline()
     )
+    if alerts.value is None:
+        return _Look(alerts, (_instrument("Alertmanager", alerts),))
+    regions, heard = asked.platform.environment.settings.regions, alerts.value.heard
+    servers = len({server_of(one.prometheus) for one in regions.values()})
+    judged = [rules.arrives(name, len(heard), servers, alerts.value.quiet)]
+    labels = {region: regions[region].labels for region in asked.regions}
+    if servers > 1 and (unheard := rules.unheard(labels, heard)):
+        what = f"the watchdog alert of {', '.join(unheard)}"
+        sentence = f"{what} is not among those that Alertmanager holds, by their labels"
+        judged.append(expect(None, what, sentence, "the watchdog of each region's Prometheus"))
+    return _Look(alerts, tuple(judged))
 
 
 def _instrument(subject: str, observed: Observation[Any]) -> Judgement:
-    return failures.instrument_error(subject, failures.failure_of(observed))
+    return instrument_error(subject, failure_of(observed))
+
+
+# --- the file of rules
+
+
+def read(data: bytes) -> tuple[ShippedRule, ...]:
+    """Return the alerting rules of a file in Prometheus's format; none where it can't be read."""
+    try:
+        return tuple(_rules_in(yaml.safe_load(data)))
+    except (ValueError, yaml.YAMLError):
+        return ()
+
+
+def _rules_in(document: object) -> Iterator[ShippedRule]:
+    if isinstance(document, Mapping) and document.get("kind") == "PrometheusRule":
+        document = document.get("spec")  # the same groups, wrapped for Prometheus's operator
+    for group in _list(_mapping(document), "groups"):
+        common = _mapping(_mapping(group).get("labels") or {})
+        for entry in _list(_mapping(group), "rules"):
+            rule = _mapping(entry)
+            if "alert" in rule:
+                yield _rule(rule, common)
+
+
+def _rule(rule: Mapping[str, object], common: Mapping[str, object]) -> ShippedRule:
+    if "expr" not in rule:
+        raise ValueError("an alert rule has no expr")
+    waits = rule.get("for")
+    labels = {**common, **_mapping(rule.get("labels") or {})}
+    return ShippedRule(
+        name=str(rule["alert"]),
+        expression=str(rule["expr"]),
+        for_seconds=seconds_of(waits) if waits else 0.0,
+        labels={str(name): str(value) for name, value in labels.items()},
+    )
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise ValueError("something is no mapping")  # noqa: TRY004 - one kind of error for the caller
+    return value
+
+
+def _list(value: Mapping[str, object], key: str) -> list[object]:
+    found = value.get(key) or []
+    if not isinstance(found, list):
+        raise ValueError("something is no list")  # noqa: TRY004 - as above
+    return found

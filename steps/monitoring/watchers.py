@@ -10,23 +10,18 @@ import probes
 from probes.http import HttpTarget
 from settings.monitoring import Monitoring
 from settings.people import People
-from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.expect import need
+from steps.kit.platform import Platform
 
 
 def monitoring_of(platform: Platform) -> Monitoring:
     """Return what the environment says of monitoring; raises NotDescribedError."""
-    section = platform.environment.settings.monitoring
-    if section is None:
-        raise NotDescribedError("the environment lacks the section monitoring; add it")
-    return section
+    return need(platform.environment.settings.monitoring, "the section monitoring")
 
 
 def people_of(platform: Platform) -> People:
     """Return what the environment says of people; raises NotDescribedError."""
-    section = platform.environment.settings.people
-    if section is None:
-        raise NotDescribedError("the environment lacks the section people; add it")
-    return section
+    return need(platform.environment.settings.people, "the section people")
 
 
 def alertmanager(platform: Platform) -> HttpTarget:

@@ -2,73 +2,49 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from environments.store import StoreError, store_of
+from environments.store import StoreError
 from gates.decide import schedule
 from gates.decide.history import ONE_DEPLOYMENT, PhaseRun, phase_runs
-from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
 from probes.observation import utc_now
-from settings.people import DeploymentPolicy
-from steps.kit.check import Check
+from steps.kit.asked import Asked, Unread
+from steps.kit.baseline import history_of
+from steps.kit.expect import unable
 from steps.kit.history import History
-from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.platform import NotDescribedError
+from steps.kit.sentence import then, when
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Schedule:
-    """The times of one deployment's phases, as one check looks at them; shared by all regions."""
+@when("the times of the deployment's phases are read", target_fixture="history")
+def history(asked: Asked) -> History:
+    return history_of(asked.platform)
 
-    platform: Platform
-    check: Check
-    runs: tuple[PhaseRun, ...] | None
-    """None: they can't be read, and that is judged."""
 
-    @classmethod
-    def read(cls, platform: Platform, check: Check) -> Schedule:
-        """Read the history; one that can't be read or believed is an ERROR."""
-        loaded = platform.environment
-        try:
-            runs = phase_runs(
-                History(store_of(loaded), loaded.settings.name, platform.release.tag).entries()
-            )
-        except StoreError as exc:
-            check.judge_everywhere(
-                Judgement(
-                    outcome=Outcome.ERROR,
-                    rule=schedule.RULE,
-                    subject="the history of the deployment",
-                    sentence=str(exc),
-                    clears="a history that can be read and believed",
-                )
-            )
-            return cls(platform, check, None)
-        # What is older belongs to another try of this release.
-        since = utc_now() - ONE_DEPLOYMENT
-        return cls(platform, check, tuple(run for run in runs if run.started_at >= since))
+@then("the rest of the deployment and a rollback fit into the deployment window")
+def the_rest_fits(asked: Asked, history: History) -> None:
+    platform, runs, now = asked.platform, _runs(asked, history), utc_now()
+    policy, described = platform.policy.deployment, platform.environment.settings.deployment
+    if policy is None:
+        where = platform.policy_folder
+        raise NotDescribedError(
+            f"{where} lacks the section deployment; add a deployment.yaml there"
+        )
+    windows = [
+        schedule.WeeklyWindow(one.opens, one.closes)
+        for one in (described.windows if described is not None else ())
+    ]
+    phase = platform.phase or schedule.current_phase(runs)
+    took = schedule.spent(phase, runs, now, policy)
+    asked.judge(schedule.judge(phase, took, now, windows, policy))
 
-    def fits(self) -> None:
-        """Judge whether the rest of the deployment and a rollback fit into the deployment window."""
-        if self.runs is None:
-            return
-        now = utc_now()
-        phase = self.platform.phase or schedule.current_phase(self.runs)
-        took = schedule.spent(phase, self.runs, now, self._policy)
-        judged = schedule.judge(phase, took, now, self._windows, self._policy)
-        self.check.judge_everywhere(judged)
 
-    @property
-    def _policy(self) -> DeploymentPolicy:
-        policy = self.platform.policy.deployment
-        if policy is None:
-            raise NotDescribedError(
-                f"{self.platform.policy_folder} lacks the section deployment; add a deployment.yaml there"
-            )
-        return policy
-
-    @property
-    def _windows(self) -> list[schedule.WeeklyWindow]:
-        section = self.platform.environment.settings.deployment
-        windows = section.windows if section is not None else ()
-        return [schedule.WeeklyWindow(window.opens, window.closes) for window in windows]
+def _runs(asked: Asked, history: History) -> tuple[PhaseRun, ...]:
+    """Return this try's runs; a history that can't be read or believed is an ERROR. Raises Unread."""
+    try:
+        runs = phase_runs(history.entries())
+    except StoreError as exc:
+        subject, clears = "the history of the deployment", "a history that can be read and believed"
+        asked.judge(unable(subject, str(exc), clears, rule=schedule.RULE))
+        raise Unread(subject) from exc
+    # What is older belongs to another try of this release.
+    since = utc_now() - ONE_DEPLOYMENT
+    return tuple(run for run in runs if run.started_at >= since)

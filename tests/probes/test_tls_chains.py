@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from gates.decide.outcome import Outcome
 from probes.observation import Deadline
 from probes.tls import Handshake, Problem, TlsNode, handshake
-from steps.network.certificates import _REMEDIES, _trusted
+from steps.network.rules import REMEDIES, trusted
 from tests.probes import servers
 from tests.probes.chains import made
 from tests.probes.servers import brought, serving
@@ -160,7 +160,7 @@ def test_a_key_that_is_too_small_has_its_own_word(tmp_path: pathlib.Path) -> Non
 def test_a_missing_intermediate_certificate_is_served_and_not_renewed(
     tmp_path: pathlib.Path,
 ) -> None:
-    judged = _trusted("certificate of api", shown(tmp_path, (LEAF,), (GOOD_ROOT,)))
+    judged = trusted("certificate of api", shown(tmp_path, (LEAF,), (GOOD_ROOT,)))
     assert judged.outcome is Outcome.FAIL
     assert "its server does not send the intermediate certificate" in judged.sentence
     assert judged.clears.startswith("the chain served")
@@ -168,4 +168,4 @@ def test_a_missing_intermediate_certificate_is_served_and_not_renewed(
 
 
 def test_every_problem_has_a_remedy() -> None:
-    assert {one.name for one in Problem} == set(_REMEDIES)
+    assert {one.name for one in Problem} == set(REMEDIES)

@@ -41,9 +41,8 @@ from steps.delivery.openapi import compared
 from steps.flags import rules as flags
 from steps.kit.evidence_rules import AgeLimit, judge_identity
 from steps.kit.settling import Ended, Settled
-from steps.network import dns_rules
-from steps.network.rules import at_least, same_set, within
-from steps.network.zone import Asked, Question
+from steps.network import rules as dns_rules
+from steps.network.rules import Answers, Question, at_least, same_set, within
 from tests.gates.decide import (
     test_catalogue,
     test_history,
@@ -353,7 +352,7 @@ def names() -> Iterator[Judgement]:
             "records": [{"name": name, "type": "A", "values": ["192.0.2.9"]}],
         }
     )
-    nothing: Asked = {}
+    nothing: Answers = {}
     for ended in (Ended.TIME_UP, Ended.RUN_ENDED):
         last = Settled(nothing, ended, 7.0)
         for values, rcode in ((("192.0.2.1", "192.0.2.2"), "NOERROR"), ((), "NXDOMAIN")):
@@ -374,7 +373,7 @@ def names() -> Iterator[Judgement]:
     yield from dns_rules.same_serial("clinic.example", nothing)
 
 
-def serials(*of_servers: str) -> Asked:
+def serials(*of_servers: str) -> Answers:
     return {
         (f"ns{number}", Question("clinic.example", "SOA")): Observation(
             probe="dns",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from steps.flags.doctor_audit import examine_audit
+from steps.flags.doctor import examine_audit
 from steps.kit.findings import Level, Subject
 from tests.steps.audit_server import TOKEN, AuditServer, audit_server
 from tests.steps.flags.test_audit import section

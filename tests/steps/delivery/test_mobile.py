@@ -14,16 +14,14 @@ import pytest
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from steps.delivery import mobile
+from steps.delivery.contracts import findings, read_contract
 from steps.delivery.openapi import breaking_changes
-from steps.delivery.schema_findings import findings
-from steps.kit.availability import Availability
-from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError, Platform
 from tests.checkout import ROOT
 from tests.probes.servers import Behaviour, closed_port
 from tests.steps.moody import moody, saying
 from tests.steps.platforms import a_platform, a_policy
+from tests.steps.scenarios import judged
 
 PATIENT = "Maria Musterfrau"
 THING = {"id": "t-1", "size": 3}
@@ -73,17 +71,14 @@ def written(folder: pathlib.Path, url: str, **changes: Any) -> Platform:
     )
 
 
-def reads(platform: Platform, version: str = "1.0.0") -> tuple[Judgement, ...]:
-    check = Check("D4.2-1", platform.regions)
-    mobile.understands(platform, Availability(platform), check, version)
-    assert "sentinel" not in str(check.noted())
-    return check.noted()["eu"].judgements
+def reads(platform: Platform) -> tuple[Judgement, ...]:
+    noted = judged("D4.2-1", platform).noted()
+    assert "sentinel" not in str(noted)
+    return noted["eu"].judgements
 
 
 def compared(platform: Platform) -> tuple[Judgement, ...]:
-    check = Check("D4.2-3", platform.regions)
-    mobile.nothing_breaks(platform, Availability(platform), check)
-    return check.noted()["eu"].judgements
+    return judged("D4.2-3", platform).noted()["eu"].judgements
 
 
 def worst(judgements: tuple[Judgement, ...]) -> Outcome:
@@ -204,8 +199,8 @@ class TestReading:
         assert service.requests == 0
 
     def test_a_version_that_nobody_uses_is_named(self, tmp_path: pathlib.Path) -> None:
-        with pytest.raises(NotDescribedError, match=r"mobile\.versions lacks 9\.9\.9"):
-            reads(written(tmp_path, "http://eu"), "9.9.9")
+        with pytest.raises(NotDescribedError, match=r"mobile\.versions lacks 1\.0\.0"):
+            reads(written(tmp_path, "http://eu", versions=["9.9.9"]))
 
 
 class TestComparing:
@@ -273,5 +268,5 @@ def test_findings_name_the_schemas_words_and_never_the_answers() -> None:
 @pytest.mark.parametrize("version", ["1.0.0", "1.1.0"])
 def test_this_repositorys_contracts_name_operations_of_the_release_before(version: str) -> None:
     document = json.loads((ROOT / "contract" / "openapi" / "v1.1.0.json").read_bytes())
-    contract = mobile.read_contract(ROOT / "contract" / "mobile" / version, version)
+    contract = read_contract(ROOT / "contract" / "mobile" / version, version)
     breaking_changes(document, document, contract.all_operations())

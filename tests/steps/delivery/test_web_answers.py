@@ -9,7 +9,7 @@ import json
 import pathlib
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -17,20 +17,19 @@ import pytest
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from steps.delivery import bundle, edge_caches, site
 from steps.kit import settling
-from steps.kit.availability import Availability
-from steps.kit.check import Check
 from steps.kit.platform import Platform
 from tests.probes.servers import Behaviour, answer, closed_port, read_request, serving
 from tests.steps.moody import Moody, moody
 from tests.steps.platforms import NOWHERE, a_platform, a_policy
+from tests.steps.scenarios import judged as by_id
 
 
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+UPLOADED_WHOLE, INVALIDATED = "D4.1-2", "D4.1-3"
 PAGE = b"<html>new</html>"
 MANIFEST = json.dumps(
     {
@@ -117,11 +116,9 @@ def platform(
     )
 
 
-def judged(ask: Callable[[Platform, Check], None], asked: Platform) -> Judgement:
+def judged(check_id: str, asked: Platform) -> Judgement:
     """Return the last judgement, which is of the question itself."""
-    check = Check("D4.1-3", asked.regions)
-    ask(asked, check)
-    return check.noted()["eu"].judgements[-1]
+    return by_id(check_id, asked).noted()["eu"].judgements[-1]
 
 
 THROTTLED = answer(
@@ -138,7 +135,7 @@ def test_what_belongs_to_no_bundle_may_be_written_after_the_invalidation(
     objects = listing(**BUNDLE, **{"sitemaps/today.xml": HOURLY})
     order, done = invalidation("/*")
     with moody(done, answer(MANIFEST), objects, order) as aws:
-        last = judged(edge_caches.invalidated, platform(tmp_path, aws))
+        last = judged(INVALIDATED, platform(tmp_path, aws))
     assert last.outcome is Outcome.PASS, last.sentence
 
 
@@ -159,7 +156,7 @@ def test_an_invalidation_counts_if_it_covers_what_is_wanted(
     order, done = invalidation(path, at)
     with moody(done, answer(MANIFEST), listing(**BUNDLE), order) as aws:
         asked = platform(tmp_path, aws, invalidation_path="/app/*")
-        last = judged(edge_caches.invalidated, asked)
+        last = judged(INVALIDATED, asked)
     assert last.outcome is outcome, last.sentence
 
 
@@ -167,7 +164,7 @@ def test_a_throttled_look_is_one_of_many(tmp_path: pathlib.Path) -> None:
     order, done = invalidation("/*")
     answers = (answer(MANIFEST), listing(**BUNDLE), THROTTLED, order)
     with moody(done, *answers) as aws:
-        last = judged(edge_caches.invalidated, platform(tmp_path, aws))
+        last = judged(INVALIDATED, platform(tmp_path, aws))
     assert last.outcome is Outcome.PASS, last.sentence
 
 
@@ -176,7 +173,7 @@ def test_throttling_that_does_not_end_is_no_finding(
 ) -> None:
     monkeypatch.setattr(settling, "FLOOR_SECONDS", 0.1)
     with moody(THROTTLED, answer(MANIFEST), listing(**BUNDLE)) as aws:
-        last = judged(edge_caches.invalidated, platform(tmp_path, aws))
+        last = judged(INVALIDATED, platform(tmp_path, aws))
     assert last.outcome is Outcome.ERROR
     assert "throttles" in last.sentence
 
@@ -196,18 +193,18 @@ def test_a_large_bundle_is_read_for_longer_than_one_call_may_take(tmp_path: path
         asked = platform(tmp_path, aws)
         calls = asked.policy.deadlines.model_copy(update={"call": 1.5})
         hasty = asked.policy.model_copy(update={"deadlines": calls})
-        last = judged(bundle.uploaded, dataclasses.replace(asked, policy=hasty))
+        last = judged(UPLOADED_WHOLE, dataclasses.replace(asked, policy=hasty))
     assert last.outcome is Outcome.PASS, last.sentence
 
 
-@pytest.mark.parametrize("ask", [bundle.uploaded, edge_caches.invalidated])
+@pytest.mark.parametrize("check_id", [UPLOADED_WHOLE, INVALIDATED])
 def test_a_bundle_that_says_another_release_is_none_of_this(
-    tmp_path: pathlib.Path, ask: Callable[[Platform, Check], None]
+    tmp_path: pathlib.Path, check_id: str
 ) -> None:
     other = MANIFEST.replace(b"v1.2.0", b"v1.1.0")
     order, done = invalidation("/*")
     with moody(answer(PAGE), answer(other), listing(**BUNDLE), order, done) as aws:
-        last = judged(ask, platform(tmp_path, aws, other))
+        last = judged(check_id, platform(tmp_path, aws, other))
     assert last.outcome is Outcome.FAIL
     assert "build-manifest.json release is “v1.1.0”, wanted “v1.2.0”" in last.sentence
 
@@ -234,9 +231,7 @@ def problems_of_the_site(
     served = {f"/{quote(name)}": body for name, body in bodies.items()}
     with moody(answer(built)) as aws, serving(by_path({"/": page, **served})) as web:
         asked = platform(folder, aws, built, site=web.url)
-        check = Check("D4.1-4", asked.regions)
-        site.serves_the_build(asked, Availability(asked), check)
-    judgements = check.noted()["eu"].judgements
+        judgements = by_id("D4.1-4", asked).noted()["eu"].judgements
     return [one.sentence for one in judgements if one.outcome is not Outcome.PASS]
 
 

@@ -19,7 +19,7 @@ from settings.data import Table
 from settings.network import Dns
 from steps.delivery.openapi import breaking_changes
 from steps.kit.evidence_rules import Evidence
-from steps.monitoring import alerts
+from steps.monitoring import rules as monitoring
 
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
 LATER = NOON + dt.timedelta(minutes=5)
@@ -79,7 +79,7 @@ class TestMonitoring:
     def test_the_watchdog_of_one_prometheus_says_nothing_of_another(
         self, count: int, servers: int, outcome: Outcome
     ) -> None:
-        assert alerts._arrives("Watchdog", count, servers).outcome is outcome
+        assert monitoring.arrives("Watchdog", count, servers).outcome is outcome
 
     @pytest.mark.parametrize(
         ("heard", "unheard"),
@@ -94,7 +94,7 @@ class TestMonitoring:
         self, heard: list[dict[str, str]], unheard: list[str]
     ) -> None:
         labels = {region: {"region": region, "env": "prod"} for region in ("eu", "us")}
-        assert alerts._unheard(labels, heard) == unheard
+        assert monitoring.unheard(labels, heard) == unheard
 
 
 class TestDescriptions:

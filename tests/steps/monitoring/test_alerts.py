@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -15,14 +15,15 @@ from probes.observation import Deadline
 from sandbox.systems.cluster import state as cluster
 from steps.kit import settling
 from steps.kit.check import Check
-from steps.monitoring.alerts import Watch
 from tests.probes.cluster_server import ClusterServer, cluster_server
 from tests.probes.servers import closed_port, wait_until
 from tests.steps.cluster_platform import SWITCHED, a_cluster_platform, sentences
 from tests.steps.patient_server import PatientServer, patient_server
 from tests.steps.platforms import NOWHERE
+from tests.steps.scenarios import judged
 from tests.steps.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
 
+RULES, TARGETS, ALERTS = "D7.1-1", "D7.1-2", "D7.1-3"
 JOB = "clinic-api"
 PODS = 12
 APP = cluster.APP
@@ -84,7 +85,7 @@ class Scene:
     alertmanager: str = ""
     rules: Mapping[str, Any] | None = dataclasses.field(default_factory=lambda: GROUPS)
 
-    def ask(self, question: Callable[[Watch], None], **jobs: object) -> Check:
+    def ask(self, check_id: str, **jobs: object) -> Check:
         file = self.folder / "rules.yaml"
         if self.rules is not None:
             file.write_text(yaml.safe_dump(self.rules))
@@ -117,9 +118,7 @@ class Scene:
                 "time_scale": 3600,
             },
         )
-        check = Check("D7", platform.regions)
-        question(Watch(platform, check))
-        return check
+        return judged(check_id, platform)
 
 
 @pytest.fixture
@@ -146,7 +145,7 @@ class TestTargets:
         self, scene: Scene, up: int, down: int, outcome: Outcome
     ) -> None:
         scene.prometheus.targets = [a_target()] * up + [a_target(up=False)] * down
-        check = scene.ask(Watch.targets_up)
+        check = scene.ask(TARGETS)
         assert check.outcome("eu") is outcome, sentences(check)
         assert "targets of clinic-api are up, wanted all of 12" in sentences(check)
 
@@ -166,7 +165,7 @@ class TestTargets:
         scene.prometheus.targets = [
             a_target(version="v1.2.0" if number < released else "v1.1.0") for number in range(12)
         ]
-        check = scene.ask(Watch.targets_up)
+        check = scene.ask(TARGETS)
         assert check.outcome("eu") is outcome, sentences(check)
         assert 'targets of clinic-api with version="v1.2.0" are up, wanted all of 6' in sentences(
             check
@@ -174,13 +173,13 @@ class TestTargets:
 
     def test_without_a_ready_pod_no_targets_are_no_good_sign(self, scene: Scene) -> None:
         scene.app = "nobody"
-        assert scene.ask(Watch.targets_up).outcome("eu") is Outcome.INCONCLUSIVE
+        assert scene.ask(TARGETS).outcome("eu") is Outcome.INCONCLUSIVE
 
     def test_a_described_number_needs_no_cluster(self, scene: Scene) -> None:
         scene.cluster = NOWHERE.format(closed_port())
         scene.prometheus.targets = [a_target(), a_target()]
-        assert scene.ask(Watch.targets_up, jobs={JOB: 2}).outcome("eu") is Outcome.PASS
-        assert scene.ask(Watch.targets_up, jobs={JOB: 3}).outcome("eu") is Outcome.FAIL
+        assert scene.ask(TARGETS, jobs={JOB: 2}).outcome("eu") is Outcome.PASS
+        assert scene.ask(TARGETS, jobs={JOB: 3}).outcome("eu") is Outcome.FAIL
 
     @pytest.mark.parametrize("away", ["cluster", "prometheus"])
     def test_without_an_instrument_nothing_is_said(self, scene: Scene, away: str) -> None:
@@ -188,7 +187,7 @@ class TestTargets:
             scene.cluster = NOWHERE.format(closed_port())
         scene.watched = away != "prometheus"
         scene.prometheus.targets = [a_target()] * 12
-        assert scene.ask(Watch.targets_up).outcome("eu") is Outcome.ERROR
+        assert scene.ask(TARGETS).outcome("eu") is Outcome.ERROR
 
 
 class TestRules:
@@ -198,7 +197,7 @@ class TestRules:
     ) -> None:
         scene.rules = rules
         scene.prometheus.rules = [as_loaded()]
-        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.PASS
+        assert scene.ask(RULES).outcome("eu") is Outcome.PASS
 
     @pytest.mark.parametrize(
         ("changes", "words"),
@@ -216,37 +215,37 @@ class TestRules:
         self, scene: Scene, changes: Mapping[str, object], words: str
     ) -> None:
         scene.prometheus.rules = [as_loaded(**changes)]
-        check = scene.ask(Watch.rules_as_shipped)
+        check = scene.ask(RULES)
         assert check.outcome("eu") is Outcome.FAIL
         assert words in sentences(check)
 
     def test_one_that_is_there_twice_fails(self, scene: Scene) -> None:
         scene.prometheus.rules = [as_loaded(), as_loaded(query="errors > 300")]
-        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.FAIL
+        assert scene.ask(RULES).outcome("eu") is Outcome.FAIL
 
     def test_one_name_with_two_severities_is_two_rules(self, scene: Scene) -> None:
         warning = {**SHIPPED, "expr": "errors > 1", "labels": {"severity": "warning"}}
         scene.rules = {"groups": [{"name": "release", "rules": [SHIPPED, warning]}]}
         softer = as_loaded(query="errors > 1", labels={"severity": "warning"})
         scene.prometheus.rules = [as_loaded(), softer]
-        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.PASS
+        assert scene.ask(RULES).outcome("eu") is Outcome.PASS
         scene.prometheus.rules = [as_loaded(), as_loaded(labels={"severity": "warning"})]
-        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.FAIL
+        assert scene.ask(RULES).outcome("eu") is Outcome.FAIL
 
     def test_without_prometheus_nothing_is_said(self, scene: Scene) -> None:
         scene.watched = False
-        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.ERROR
+        assert scene.ask(RULES).outcome("eu") is Outcome.ERROR
 
     def test_without_the_releases_file_nothing_is_said(self, scene: Scene) -> None:
         scene.rules = None
-        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.ERROR
+        assert scene.ask(RULES).outcome("eu") is Outcome.ERROR
 
     @pytest.mark.parametrize("rules", [{"groups": []}, {"kind": "PrometheusRule"}, {"other": 1}])
     def test_a_file_without_rules_proves_nothing(
         self, scene: Scene, rules: Mapping[str, Any]
     ) -> None:
         scene.rules = rules
-        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.INCONCLUSIVE
+        assert scene.ask(RULES).outcome("eu") is Outcome.INCONCLUSIVE
 
     def test_rules_that_share_name_and_severity_are_told_apart_by_their_expressions(
         self, scene: Scene
@@ -255,23 +254,23 @@ class TestRules:
         scene.rules = {"groups": [{"name": "release", "rules": [SHIPPED, slow]}]}
         slowly = as_loaded(query="errors > 1", duration=5400)
         scene.prometheus.rules = [slowly, as_loaded()]
-        check = scene.ask(Watch.rules_as_shipped)
+        check = scene.ask(RULES)
         assert check.outcome("eu") is Outcome.PASS, sentences(check)
         scene.prometheus.rules = [slowly, slowly]
-        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.FAIL
+        assert scene.ask(RULES).outcome("eu") is Outcome.FAIL
 
     def test_a_group_that_is_evaluated_seldom_was_evaluated_lately(self, scene: Scene) -> None:
         at = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=4)
         scene.prometheus.rules = [as_loaded(lastEvaluation=at.isoformat())]
-        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.FAIL
+        assert scene.ask(RULES).outcome("eu") is Outcome.FAIL
         scene.prometheus.group = {"interval": 300}
-        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.PASS
+        assert scene.ask(RULES).outcome("eu") is Outcome.PASS
 
     def test_the_labels_of_a_group_are_those_of_its_rules(self, scene: Scene) -> None:
         bare = {name: value for name, value in SHIPPED.items() if name != "labels"}
         scene.rules = {"groups": [{"labels": {"severity": "critical"}, "rules": [bare]}]}
         scene.prometheus.rules = [as_loaded()]
-        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.PASS
+        assert scene.ask(RULES).outcome("eu") is Outcome.PASS
 
     @pytest.mark.parametrize(
         "group", [{"rules": [{"alert": "X"}]}, {"rules": "x"}, "x", {"rules": ["x"]}]
@@ -280,7 +279,7 @@ class TestRules:
         self, scene: Scene, group: object
     ) -> None:
         scene.rules = {"groups": [group]}
-        assert scene.ask(Watch.rules_as_shipped).outcome("eu") is Outcome.INCONCLUSIVE
+        assert scene.ask(RULES).outcome("eu") is Outcome.INCONCLUSIVE
 
 
 def a_route(severity: str = "critical", **more: object) -> Mapping[str, object]:
@@ -310,17 +309,17 @@ class TestAlerts:
         server.always["GET /api/v2/alerts"] = (200, alerts)
 
     def test_they_arrive(self, scene: Scene, alertmanager: PatientServer) -> None:
-        check = scene.ask(Watch.alerts_arrive)
+        check = scene.ask(ALERTS)
         assert check.outcome("eu") is Outcome.PASS, sentences(check)
         self.fire(alertmanager)
-        assert scene.ask(Watch.alerts_arrive).outcome("eu") is Outcome.FAIL
+        assert scene.ask(ALERTS).outcome("eu") is Outcome.FAIL
 
     @pytest.mark.parametrize("by", ["silencedBy", "inhibitedBy"])
     def test_a_silence_over_everything_lets_nobody_hear(
         self, scene: Scene, alertmanager: PatientServer, by: str
     ) -> None:
         self.fire(alertmanager, {**WELL, by: ["5f1d"]})
-        check = scene.ask(Watch.alerts_arrive)
+        check = scene.ask(ALERTS)
         assert check.outcome("eu") is Outcome.FAIL
         assert "1 more are silenced or inhibited" in sentences(check)
 
@@ -328,7 +327,7 @@ class TestAlerts:
         self, scene: Scene, alertmanager: PatientServer
     ) -> None:
         self.configure(alertmanager, a_route(mute_time_intervals=["nights"]))
-        check = scene.ask(Watch.alerts_arrive)
+        check = scene.ask(ALERTS)
         assert check.outcome("eu") is Outcome.INCONCLUSIVE
         assert "reach x at some times alone" in sentences(check)
 
@@ -337,12 +336,12 @@ class TestAlerts:
     ) -> None:
         of_the_team = {"matchers": ['team="clinic"'], "routes": [a_route()]}
         self.configure(alertmanager, of_the_team)
-        assert scene.ask(Watch.alerts_arrive).outcome("eu") is Outcome.FAIL
+        assert scene.ask(ALERTS).outcome("eu") is Outcome.FAIL
         labels = {"severity": "critical", "team": "clinic"}
         scene.rules = {"groups": [{"rules": [{**SHIPPED, "labels": labels}]}]}
-        assert scene.ask(Watch.alerts_arrive).outcome("eu") is Outcome.PASS
+        assert scene.ask(ALERTS).outcome("eu") is Outcome.PASS
         dropped = {"receiver": "default", "matchers": ['alertname="ErrorsHigh"']}
         self.configure(alertmanager, dropped, of_the_team)
-        check = scene.ask(Watch.alerts_arrive)
+        check = scene.ask(ALERTS)
         assert check.outcome("eu") is Outcome.FAIL
         assert "such as ErrorsHigh reach default, wanted x" in sentences(check)

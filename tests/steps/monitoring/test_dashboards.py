@@ -1,209 +1,237 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
-import probes
 from gates.decide.outcome import Outcome
 from steps.kit.check import Check
-from steps.monitoring.dashboards import Dashboards, Loaded
+from steps.monitoring.rules import written
 from tests.probes.servers import closed_port
+from tests.steps.patient_server import PatientServer, patient_server
 from tests.steps.platforms import NOWHERE, a_platform
-from tests.steps.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
+from tests.steps.scenarios import judged as by_id
 
-LOOK_BACK_SECONDS = 900
-STEP_SECONDS = 15
+PROMETHEUS = {"type": "prometheus", "uid": "prom"}
+SETTINGS = {
+    "defaultDatasource": "Prometheus",
+    "datasources": {
+        "Prometheus": {"uid": "prom", "type": "prometheus"},
+        "Logs": {"uid": "logs", "type": "loki"},
+    },
+}
+CHOSEN = {"list": [{"name": "source", "type": "datasource", "current": {"value": "default"}}]}
+UNCHOSEN = {"list": [{"name": "source", "type": "datasource", "current": {}}]}
+POD = {"list": [{"name": "pod", "type": "query", "current": {"value": "pod-of-last-year"}}]}
+
+
+def panel(source: object, expression: str = "up", **more: object) -> dict[str, Any]:
+    return {"title": "Requests", "datasource": source, "targets": [{"expr": expression, **more}]}
+
+
+def vector(*values: str) -> object:
+    series = [{"metric": {}, "value": [1_769_860_000, value]} for value in values]
+    return {"status": "success", "data": {"resultType": "vector", "result": series}}
 
 
 @pytest.fixture
-def prometheus() -> Iterator[ScriptedPrometheus]:
-    with scripted_prometheus() as server:
-        server.seen_days_ago = (0.5,)
+def grafana() -> Iterator[PatientServer]:
+    with patient_server() as server:
+        server.always["GET /api/search"] = (200, [{"uid": "x", "title": "Overview"}])
+        server.always["GET /api/frontend/settings"] = (200, SETTINGS)
+        shows(server, vector("1"))
         yield server
 
 
+def shows(server: PatientServer, answer: object) -> None:
+    server.always["GET /api/datasources/proxy/uid/prom/api/v1/query"] = (200, answer)
+
+
 def judged(
-    folder: pathlib.Path,
-    prometheus: str | None,
-    question: Callable[[Dashboards], None],
-    targets: int = 1,
+    folder: pathlib.Path, grafana: PatientServer, check_id: str = "D7.2-2", **model: object
 ) -> Check:
-    """Judge the dashboards of one region."""
-    nowhere = NOWHERE.format(closed_port())
+    """Judge the one dashboard: by default that data flow."""
+    grafana.always["GET /api/dashboards/uid/x"] = (200, {"dashboard": model})
     (folder / "grafana").write_text("sentinel")
-    platform = a_platform(
-        folder,
-        {"eu": nowhere},
-        prometheus_at=prometheus,
-        prometheus={"job": "clinic", "scrape_interval": "5s"},
-        monitoring={
-            "rules": "rules.yaml",
-            "jobs": {"clinic": targets},
-            "shared_jobs": {"exporter": 1},
-            "alertmanager": {"url": nowhere, "receivers": {"critical": "x"}},
-            "grafana": {"url": nowhere, "token": "file:grafana", "dashboards": {"Overview": []}},
+    nowhere = NOWHERE.format(closed_port())
+    monitoring = {
+        "rules": "rules.yaml",
+        "jobs": {"clinic": 1},
+        "alertmanager": {"url": nowhere, "receivers": {"critical": "x"}},
+        "grafana": {
+            "url": grafana.url,
+            "token": "file:grafana",
+            "dashboards": {"Overview": ["Requests"]},
         },
-    )
-    check = Check("D7.2-3", platform.regions)
-    question(Dashboards(platform, check))
-    return check
+    }
+    platform = a_platform(folder, {"eu": nowhere}, monitoring=monitoring)
+    return by_id(check_id, platform)
 
 
-def gaps(folder: pathlib.Path, prometheus: str | None, targets: int = 1) -> Check:
-    """Judge the gaps of one region."""
-    return judged(folder, prometheus, Dashboards.without_gaps, targets)
-
-
-def sentence(check: Check) -> str:
+def sentences(check: Check) -> str:
     return "\n".join(one.sentence for one in check.noted()["eu"].judgements)
 
 
 @pytest.mark.parametrize(
-    ("scraped", "outcome"),
+    ("shown", "templating"),
     [
-        (lambda _: True, Outcome.PASS),
-        (lambda ago: not 290 < ago < 310, Outcome.FAIL),
-        (lambda ago: ago > 1, Outcome.FAIL),
-        (lambda ago: ago < LOOK_BACK_SECONDS - 1, Outcome.FAIL),
-        (lambda _: False, Outcome.FAIL),
-    ],
-    ids=["whole", "in the middle", "at the end", "at the beginning", "nothing at all"],
-)
-def test_every_step_of_the_look_back_was_scraped(
-    tmp_path: pathlib.Path,
-    prometheus: ScriptedPrometheus,
-    scraped: Callable[[float], bool],
-    outcome: Outcome,
-) -> None:
-    prometheus.scraped = scraped
-    check = gaps(tmp_path, prometheus.url)
-    assert check.outcome("eu") is outcome, sentence(check)
-    wanted = LOOK_BACK_SECONDS // STEP_SECONDS + 1
-    assert f"of {wanted} steps of {STEP_SECONDS} s" in sentence(check)
-
-
-@pytest.mark.parametrize(
-    ("scraped", "outcome"),
-    [
-        (lambda ago: ago < 100, Outcome.PASS),
-        (lambda ago: ago < 100 and not 40 < ago < 50, Outcome.FAIL),
-        (lambda ago: 20 < ago < 100, Outcome.FAIL),
-        (lambda ago: ago < 10, Outcome.INCONCLUSIVE),
-        (lambda _: False, Outcome.FAIL),
-    ],
-    ids=["whole since", "a gap since", "and it ended", "a moment old", "never"],
-)
-def test_what_was_never_scraped_before_has_no_gap_there(
-    tmp_path: pathlib.Path,
-    prometheus: ScriptedPrometheus,
-    scraped: Callable[[float], bool],
-    outcome: Outcome,
-) -> None:
-    prometheus.seen_days_ago = ()
-    prometheus.scraped = scraped
-    check = gaps(tmp_path, prometheus.url)
-    assert check.outcome("eu") is outcome, sentence(check)
-
-
-@pytest.mark.parametrize("days", [0.5, 2, 40])
-def test_what_was_away_for_days_and_came_back_is_no_new_job(
-    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, days: float
-) -> None:
-    prometheus.seen_days_ago = (days,)
-    prometheus.scraped = lambda ago: ago < 100
-    check = gaps(tmp_path, prometheus.url)
-    assert check.outcome("eu") is Outcome.FAIL, sentence(check)
-
-
-GROWN = 100
-"""Since so many seconds the job has a second target."""
-
-
-@pytest.mark.parametrize(
-    ("counts", "seen_before", "outcome"),
-    [
-        (lambda ago: 2 if ago < GROWN else 1, 1, Outcome.PASS),
-        (lambda ago: 2 if ago < GROWN else 1, 2, Outcome.FAIL),
-        (lambda ago: 2 if ago < GROWN else int(not 190 < ago < 210), 1, Outcome.FAIL),
-        (lambda ago: (1 if 40 < ago < 50 else 2) if ago < GROWN else 1, 1, Outcome.FAIL),
-        (lambda ago: 2 if 20 < ago < GROWN else 1, 1, Outcome.FAIL),
-        (lambda _: 1, 1, Outcome.FAIL),
+        (panel(PROMETHEUS), {}),
+        (panel({"type": "victoriametrics-metrics-datasource", "uid": "prom"}), {}),
+        (panel({"type": "prometheus", "uid": "${source}"}), CHOSEN),
+        (panel("$source"), CHOSEN),
+        (panel(None), {}),
+        (panel("Prometheus"), {}),
+        (panel({"uid": "-- Mixed --"}, datasource=PROMETHEUS), {}),
+        ({"type": "row", "title": "A row", "panels": [panel(PROMETHEUS)]}, {}),
     ],
     ids=[
-        "scaled up",
-        "one of two away",
-        "a gap while it was small",
-        "a gap since",
-        "and one went away",
-        "never complete",
+        "by uid",
+        "another server of PromQL",
+        "by a variable",
+        "by a variable, as in old ones",
+        "the default",
+        "by name",
+        "mixed",
+        "in a row",
     ],
 )
-def test_a_job_that_was_scaled_up_had_fewer_targets_before(
-    tmp_path: pathlib.Path,
-    prometheus: ScriptedPrometheus,
-    counts: Callable[[float], int],
-    seen_before: int,
-    outcome: Outcome,
+def test_a_panel_is_asked_whatever_way_it_names_its_source(
+    tmp_path: pathlib.Path, grafana: PatientServer, shown: object, templating: object
 ) -> None:
-    prometheus.seen_days_ago = (2,) * seen_before
-    prometheus.scraped = counts
-    check = gaps(tmp_path, prometheus.url, targets=2)
-    assert check.outcome("eu") is outcome, sentence(check)
+    check = judged(tmp_path, grafana, panels=[shown], templating=templating)
+    assert check.outcome("eu") is Outcome.PASS, sentences(check)
+    assert "panel “Requests” of “Overview” shows 1 series" in sentences(check)
+    shows(grafana, vector())
+    assert judged(tmp_path, grafana, panels=[shown], templating=templating).outcome("eu") is (
+        Outcome.FAIL
+    )
+
+
+def test_what_asks_nothing_of_its_own_is_not_asked(
+    tmp_path: pathlib.Path, grafana: PatientServer
+) -> None:
+    shown = panel(PROMETHEUS)
+    hidden = {"expr": "nothing(", "hide": True}
+    empty = {"expr": "", "datasource": PROMETHEUS}
+    text = {"type": "text", "id": 7, "options": {"content": "Hello"}}
+    shown["targets"] += [hidden, empty]
+    check = judged(tmp_path, grafana, panels=[text, shown])
+    assert check.outcome("eu") is Outcome.PASS, sentences(check)
+    asked = [one for one in grafana.asked if one.endswith("/api/v1/query")]
+    assert len(asked) == 1
+
+
+def test_what_is_hidden_behind_a_computation_is_asked(
+    tmp_path: pathlib.Path, grafana: PatientServer
+) -> None:
+    shown = panel(PROMETHEUS, hide=True)
+    shown["targets"].append({"datasource": {"type": "__expr__", "uid": "__expr__"}})
+    check = judged(tmp_path, grafana, panels=[shown])
+    assert check.outcome("eu") is Outcome.PASS, sentences(check)
+    shows(grafana, vector())
+    assert judged(tmp_path, grafana, panels=[shown]).outcome("eu") is Outcome.FAIL
 
 
 @pytest.mark.parametrize(
-    ("interval", "steps", "seconds"),
-    [("1s", 61, 15), ("1m", 6, 180), ("10m", 2, 1800)],
-    ids=["scraped faster", "slower", "so slowly that the look-back holds one scrape"],
+    ("shown", "templating", "says"),
+    [
+        (panel({"type": "loki", "uid": "logs"}), {}, "asks loki, no Prometheus"),
+        (panel("Logs"), {}, "asks loki, no Prometheus"),
+        (panel({"type": "prometheus", "uid": "${source}"}), UNCHOSEN, "a value for ${source}"),
+        (panel(PROMETHEUS, 'up{pod="$source"}'), UNCHOSEN, "a value for source"),
+        (panel(PROMETHEUS, "up @ ${__from}"), {}, "a value for __from"),
+        (panel("Elsewhere"), {}, "a value for Elsewhere"),
+        ({"title": "Requests", "libraryPanel": {"uid": "l", "name": "Requests"}}, {}, "library"),
+    ],
+    ids=[
+        "logs",
+        "logs by name",
+        "no source chosen",
+        "no value chosen",
+        "a time",
+        "an unknown source",
+        "of the library",
+    ],
 )
-def test_a_job_is_looked_at_as_often_as_it_is_scraped(
+def test_a_panel_that_can_not_be_asked_is_undecided_and_the_dashboard_is_there(
     tmp_path: pathlib.Path,
-    prometheus: ScriptedPrometheus,
-    interval: str,
-    steps: int,
-    seconds: int,
+    grafana: PatientServer,
+    shown: Mapping[str, object],
+    templating: object,
+    says: str,
 ) -> None:
-    target = {"labels": {"job": "clinic"}, "health": "up", "scrapeInterval": interval}
-    prometheus.targets = [target]
-    check = gaps(tmp_path, prometheus.url)
-    assert check.outcome("eu") is Outcome.PASS
-    assert f"in {steps} of {steps} steps of {seconds} s" in sentence(check)
+    check = judged(tmp_path, grafana, panels=[shown], templating=templating)
+    assert check.outcome("eu") is Outcome.INCONCLUSIVE, sentences(check)
+    assert says in sentences(check)
+
+
+def test_nothing_for_a_choice_that_was_saved_long_ago_is_undecided(
+    tmp_path: pathlib.Path, grafana: PatientServer
+) -> None:
+    shown = panel(PROMETHEUS, 'up{pod="$pod"}')
+    assert judged(tmp_path, grafana, panels=[shown], templating=POD).outcome("eu") is Outcome.PASS
+    shows(grafana, vector())
+    check = judged(tmp_path, grafana, panels=[shown], templating=POD)
+    assert check.outcome("eu") is Outcome.INCONCLUSIVE
+    assert "shows nothing for the saved pod" in sentences(check)
 
 
 @pytest.mark.parametrize(
-    ("scraped", "outcome"),
-    [(lambda _: 1, Outcome.PASS), (lambda ago: not 290 < ago < 310, Outcome.FAIL)],
-    ids=["whole", "a gap"],
+    ("text", "result"),
+    [
+        ("rate(x[$__rate_interval])", "rate(x[20s])"),
+        ("increase(x[${__range}])", "increase(x[3600s])"),
+        (
+            'x{job=~"$job", pod=~"[[pod]]", a="${pod:regex}"}',
+            'x{job=~".+", pod=~"(a|b)", a="(a|b)"}',
+        ),
+        ('label_replace(x, "a", "$1", "b", "(.*)")', 'label_replace(x, "a", "$1", "b", "(.*)")'),
+    ],
 )
-def test_what_the_regions_share_is_looked_at_too(
+def test_variables_become_what_the_dashboard_is_saved_with(text: str, result: str) -> None:
+    done = written(text, {"job": ".+", "pod": "(a|b)"}, scrape_seconds=5)
+    assert (done.text, done.unknown) == (result, ())
+
+
+TWICE = [{"uid": uid, "title": "Overview"} for uid in "xy"]
+
+
+@pytest.mark.parametrize(
+    ("found", "panels", "outcome", "says"),
+    [
+        (TWICE[:1], [panel(PROMETHEUS)], Outcome.PASS, "has all 1 expected names"),
+        ([], [], Outcome.FAIL, "Grafana has 0 dashboards “Overview”, wanted 1"),
+        (TWICE, [panel(PROMETHEUS)], Outcome.FAIL, "Grafana has 2 dashboards “Overview”"),
+        (TWICE[:1], [], Outcome.FAIL, "dashboard “Overview” has 0 queries, wanted at least 1"),
+        (
+            TWICE[:1],
+            [{**panel(PROMETHEUS), "title": "Other"}],
+            Outcome.FAIL,
+            "panels of “Overview” lacks Requests",
+        ),
+        ({}, [], Outcome.ERROR, "Grafana"),
+    ],
+    ids=["sound", "missing", "twice", "empty", "without the release's panel", "another answer"],
+)
+def test_a_dashboard_is_there_once_with_the_panels_of_the_release(
     tmp_path: pathlib.Path,
-    prometheus: ScriptedPrometheus,
-    scraped: Callable[[float], int],
+    grafana: PatientServer,
+    found: object,
+    panels: list[object],
     outcome: Outcome,
+    says: str,
 ) -> None:
-    prometheus.scraped_of["exporter"] = scraped
-    check = gaps(tmp_path, prometheus.url)
-    assert check.outcome("eu") is outcome, sentence(check)
-    assert "exporter was scraped in" in sentence(check)
+    grafana.always["GET /api/search"] = (200, found)
+    check = judged(tmp_path, grafana, "D7.2-1", panels=panels)
+    assert check.outcome("eu") is outcome, sentences(check)
+    assert says in sentences(check)
 
 
-def test_a_partial_answer_proves_nothing(
-    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
+def test_a_dashboard_without_a_query_shows_nothing(
+    tmp_path: pathlib.Path, grafana: PatientServer
 ) -> None:
-    prometheus.seen_days_ago = ()
-    prometheus.scraped = lambda ago: ago < LOOK_BACK_SECONDS - 1
-    prometheus.warnings = ("a store is away",)
-    assert gaps(tmp_path, prometheus.url).outcome("eu") is Outcome.FAIL
-
-
-def test_without_prometheus_nothing_is_said(tmp_path: pathlib.Path) -> None:
-    assert gaps(tmp_path, None).outcome("eu") is Outcome.ERROR
-
-
-def test_a_dashboard_without_a_query_shows_nothing(tmp_path: pathlib.Path) -> None:
-    empty = Loaded("Overview", probes.grafana.Dashboard((), (), {}))
-    check = judged(tmp_path, None, lambda dashboards: dashboards.flow([empty]))
+    check = judged(tmp_path, grafana, panels=[])
     assert check.outcome("eu") is Outcome.FAIL
-    assert "has no query" in sentence(check)
+    assert "dashboard “Overview” has no query" in sentences(check)

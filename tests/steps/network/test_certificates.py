@@ -13,16 +13,16 @@ from probes import network, tls
 from probes.observation import Deadline
 from sandbox.systems.network.zone import HOSTS
 from settings.network import CertificatePolicy
-from steps.kit.availability import Availability
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError, Platform
-from steps.network.certificates import Meetings, certificate_facts
+from steps.network.reading import certificate_facts
 from tests.probes import servers
 from tests.probes.chains import a_chain
 from tests.probes.servers import closed_port, serving
 from tests.steps.network_platform import StandIn, findings, tls_platform, tls_ports
 from tests.steps.patient_server import patient_server
 from tests.steps.platforms import a_platform
+from tests.steps.scenarios import judged as by_id
 
 API = HOSTS[0]
 
@@ -34,8 +34,7 @@ def standin(tmp_path: pathlib.Path) -> Iterator[StandIn]:
 
 
 def judged(platform: Platform) -> Check:
-    check = Check("X-1", platform.regions)
-    Meetings(platform, Availability(platform), check).judge()
+    check = by_id("T7-INFRA-7", platform)
     judgements = [one for noted in check.noted().values() for one in noted.judgements]
     json.dumps([one.record() for one in judgements], allow_nan=False)
     return check
@@ -187,7 +186,7 @@ def test_a_policy_may_want_tls_1_3(tmp_path: pathlib.Path, standin: StandIn) -> 
 def test_an_environment_without_hosts_says_so(tmp_path: pathlib.Path) -> None:
     platform = a_platform(tmp_path, {"eu": "http://127.0.0.1:9"})
     with pytest.raises(NotDescribedError, match="section certificates"):
-        Meetings(platform, Availability(platform), Check("X-1", ("eu",)))
+        judged(platform)
 
 
 def test_a_baseline_holds_every_certificate(tmp_path: pathlib.Path, standin: StandIn) -> None:

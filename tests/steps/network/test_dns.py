@@ -17,12 +17,13 @@ from sandbox.core.layout import RESOLVERS
 from sandbox.systems.network.zone import BEFORE, CHANGED, HOSTS
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError
-from steps.network.dns import Names
-from steps.network.dns_rules import same_serial
-from steps.network.zone import Question, differing, dns_facts
+from steps.network.reading import dns_facts
+from steps.network.rules import Question, differing, same_serial
 from tests.steps.network_platform import StandIn, dns_platform, findings, name_servers
 from tests.steps.platforms import a_platform
+from tests.steps.scenarios import judged as by_id
 
+BEFORE_IT, PUBLISHED, PROPAGATED = "T7-INFRA-6", "D6.1-1", "D6.1-2"
 ALL_SILENT = {"silent": ["ns1", "ns2"], "silent_resolvers": list(RESOLVERS)}
 ELSEWHERE = {"wrong": {CHANGED: ["203.0.113.66"]}}
 
@@ -39,19 +40,17 @@ def servers(module_servers: StandIn) -> Iterator[StandIn]:
     module_servers.bend()
 
 
-def judged(folder: pathlib.Path, servers: StandIn, ask: str, **changes: Any) -> Check:
-    platform = dns_platform(folder, servers, **changes)
-    check = Check("X-1", platform.regions)
-    getattr(Names(platform, check), ask)()
+def judged(folder: pathlib.Path, servers: StandIn, check_id: str, **changes: Any) -> Check:
+    check = by_id(check_id, dns_platform(folder, servers, **changes))
     json.dumps([one.record() for one in check.noted()["us"].judgements], allow_nan=False)
     return check
 
 
-@pytest.mark.parametrize("ask", ["published", "published_before", "propagated"])
+@pytest.mark.parametrize("check_id", [PUBLISHED, BEFORE_IT, PROPAGATED])
 def test_a_zone_as_described_passes_in_every_region(
-    tmp_path: pathlib.Path, servers: StandIn, ask: str
+    tmp_path: pathlib.Path, servers: StandIn, check_id: str
 ) -> None:
-    check = judged(tmp_path, servers, ask)
+    check = judged(tmp_path, servers, check_id)
     assert [check.outcome(region) for region in ("eu", "us")] == [Outcome.PASS] * 2
 
 
@@ -90,7 +89,7 @@ def test_authoritative_servers_are_judged_each_by_itself(
     tmp_path: pathlib.Path, servers: StandIn, bent: dict[str, Any], outcome: str, says: str
 ) -> None:
     servers.bend(**bent)
-    check = judged(tmp_path, servers, "published")
+    check = judged(tmp_path, servers, PUBLISHED)
     assert check.outcome("us") == outcome
     assert says in "\n".join(findings(check))
 
@@ -108,7 +107,7 @@ def test_a_server_without_a_way_there_from_here_is_an_error_of_ours(
     monkeypatch.setattr(network, "resolve", resolve)
     here = {"name": "ns1", "host": "127.0.0.1", "port": servers.ports["ns1"]}
     beyond = {"name": "ns2", "host": "2001:db8::53"}
-    check = judged(tmp_path, servers, "published", authoritative=[here, beyond])
+    check = judged(tmp_path, servers, PUBLISHED, authoritative=[here, beyond])
     assert check.outcome("us") is Outcome.ERROR
     assert "no route" in findings(check)[0]
 
@@ -120,7 +119,7 @@ def test_before_the_deployment_the_old_records_are_right_too(
     tmp_path: pathlib.Path, servers: StandIn, bent: dict[str, Any], outcome: str
 ) -> None:
     servers.bend(**bent)
-    assert judged(tmp_path, servers, "published_before").outcome("eu") == outcome
+    assert judged(tmp_path, servers, BEFORE_IT).outcome("eu") == outcome
 
 
 @pytest.mark.parametrize(
@@ -150,20 +149,20 @@ def test_resolvers_are_instruments_until_they_answer_wrongly(
     tmp_path: pathlib.Path, servers: StandIn, bent: dict[str, Any], outcome: str, says: str
 ) -> None:
     servers.bend(**bent)
-    check = judged(tmp_path, servers, "propagated")
+    check = judged(tmp_path, servers, PROPAGATED)
     assert check.outcome("eu") == outcome
     assert says in "\n".join(findings(check))
 
 
 def test_what_is_on_its_way_is_waited_for(tmp_path: pathlib.Path, servers: StandIn) -> None:
     servers.bend(changed_at=time.time(), propagation_seconds=0.6)
-    assert judged(tmp_path, servers, "propagated").outcome("eu") is Outcome.PASS
+    assert judged(tmp_path, servers, PROPAGATED).outcome("eu") is Outcome.PASS
 
 
 def test_a_record_may_allow_itself_a_longer_ttl(tmp_path: pathlib.Path, servers: StandIn) -> None:
     servers.bend(ttl_seconds=3600)
     record = {"name": HOSTS[0], "type": "A", "values": ["192.0.2.20", "192.0.2.10"]}
-    allowed = judged(tmp_path, servers, "published", records=[{**record, "max_ttl": "1h"}])
+    allowed = judged(tmp_path, servers, PUBLISHED, records=[{**record, "max_ttl": "1h"}])
     assert allowed.outcome("eu") is Outcome.PASS
 
 
@@ -172,18 +171,18 @@ def test_a_mistyped_value_and_missing_resolvers_name_the_key(
 ) -> None:
     record = {"name": HOSTS[0], "type": "A", "values": ["not an address"]}
     with pytest.raises(NotDescribedError, match=r"dns\.records: api.*is no A record"):
-        judged(tmp_path, servers, "published", records=[record])
+        judged(tmp_path, servers, PUBLISHED, records=[record])
     port = servers.ports[RESOLVERS[0]]
     alone = {"name": RESOLVERS[0], "host": "127.0.0.1", "port": port}
     for resolvers in ([], [alone]):
         with pytest.raises(NotDescribedError, match=r"dns\.resolvers; add two or more"):
-            judged(tmp_path, servers, "propagated", resolvers=resolvers)
+            judged(tmp_path, servers, PROPAGATED, resolvers=resolvers)
 
 
 def test_an_environment_without_a_zone_says_so(tmp_path: pathlib.Path) -> None:
     platform = a_platform(tmp_path, {"eu": "http://127.0.0.1:9"})
     with pytest.raises(NotDescribedError, match="section dns"):
-        Names(platform, Check("X-1", ("eu",)))
+        by_id(PUBLISHED, platform)
 
 
 def test_a_baseline_holds_the_records(tmp_path: pathlib.Path, servers: StandIn) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,14 +11,17 @@ from pydantic import SecretStr
 
 from gates.decide.outcome import Outcome
 from sandbox.systems.people import pagerduty, slack
+from settings.people import Contact
 from steps.kit.check import Check
-from steps.people import rota as people
-from steps.people.rota import Backing
+from steps.people import rota as rota_steps
+from steps.people import rules
 from tests.probes.servers import closed_port
 from tests.probes.standin_server import ADMIN, StandIn, listening
 from tests.steps.platforms import NOWHERE, a_platform
+from tests.steps.scenarios import judged
 
 TOKEN = "sentinel-9f2-token"
+ON_CALL, CHANNELS, CONTACTS = "T1-FINAL-2", "T1-FINAL-4", "CONTACT-1"
 BEGINS = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=2)
 ENDS = BEGINS + dt.timedelta(hours=4)
 GOOD = {"name": "Robin Release", "phone": "+49 30 5550101"}
@@ -45,7 +48,7 @@ class Scene:
         self.channels = channels
         self.token = TOKEN
 
-    def ask(self, question: Callable[[Backing], None], **changed: Any) -> Check:
+    def ask(self, check_id: str, **changed: Any) -> Check:
         token = self._folder / "token"
         token.write_text(self.token)
         reference = f"file:{token}"
@@ -65,10 +68,8 @@ class Scene:
             "roles": ["Release Manager"],
             "contacts": {"Release Manager": GOOD},
         }
-        platform = a_platform(self._folder, {"eu": NOWHERE.format(1)}, people={**people, **changed})
-        check = Check("T1-X-1", platform.regions)
-        question(Backing(platform, check))
-        return check
+        regions = {"eu": NOWHERE.format(1)}
+        return judged(check_id, a_platform(self._folder, regions, people={**people, **changed}))
 
 
 @pytest.fixture
@@ -79,30 +80,39 @@ def scene(tmp_path: pathlib.Path, rota: StandIn, channels: StandIn) -> Iterator[
 
 
 def sentences(check: Check) -> list[str]:
-    return [
-        judgement.sentence
-        for judgement in check.noted()["eu"].judgements
-        if judgement.outcome is not Outcome.PASS
-    ]
+    found = check.noted()["eu"].judgements
+    return [one.sentence for one in found if one.outcome is not Outcome.PASS]
 
 
-def everything(backing: Backing) -> None:
-    backing.somebody_on_call()
-    backing.channels_open()
-    backing.services_take_incidents()
-    backing.contacts_named()
+@pytest.mark.parametrize("check_id", [ON_CALL, CHANNELS, CONTACTS])
+def test_people_who_can_be_reached_pass(scene: Scene, check_id: str) -> None:
+    assert scene.ask(check_id).outcome("eu") is Outcome.PASS
 
 
-def test_people_who_can_be_reached_pass(scene: Scene) -> None:
-    assert scene.ask(everything).outcome("eu") is Outcome.PASS
+GAP = f"until {BEGINS + dt.timedelta(hours=12):%Y-%m-%d %H:%M} UTC"
+BENT_ROTA: dict[str, tuple[str, dict[str, Any], str]] = {
+    "a gap": (ON_CALL, {"hours_without": [12.0, 24.0]}, GAP),
+    "a gap on the last page": (ON_CALL, {"page": 1, "hours_without": [12.0, 24.0]}, GAP),
+    "an unknown schedule": (ON_CALL, {"schedules": []}, "schedule PRIMARY"),
+    "nobody escalates": (CHANNELS, {"escalates": False}, "has nobody on call now"),
+    "disabled": (CHANNELS, {"services": {"PLATFORM": "disabled"}}, "PLATFORM is disabled"),
+    "maintained": (CHANNELS, {"services": {"PLATFORM": "maintenance"}}, "PLATFORM is maintenance"),
+}
 
 
-def test_a_gap_in_the_rota_fails_and_says_from_when(scene: Scene) -> None:
-    scene.rota.bend(hours_without=[12.0, 24.0])
-    check = scene.ask(Backing.somebody_on_call)
+@pytest.mark.parametrize(("check_id", "bent", "said"), BENT_ROTA.values(), ids=BENT_ROTA)
+def test_a_rota_that_reaches_nobody_fails(
+    scene: Scene, check_id: str, bent: dict[str, Any], said: str
+) -> None:
+    scene.rota.bend(**bent)
+    check = scene.ask(check_id)
     assert check.outcome("eu") is Outcome.FAIL
-    gap = BEGINS + dt.timedelta(hours=12)
-    assert f"until {gap:%Y-%m-%d %H:%M} UTC" in sentences(check)[0]
+    assert said in sentences(check)[0]
+
+
+def test_shifts_are_read_to_the_last_page(scene: Scene) -> None:
+    scene.rota.bend(page=1)
+    assert sentences(scene.ask(ON_CALL)) == []
 
 
 @pytest.mark.parametrize("days", [-7, 30], ids=["the one before", "one of next month"])
@@ -110,36 +120,9 @@ def test_the_window_of_another_deployment_says_nothing_of_this_one(
     scene: Scene, days: float
 ) -> None:
     begins, ends = BEGINS + dt.timedelta(days=days), ENDS + dt.timedelta(days=days)
-    window = {"begins": begins.isoformat(), "ends": ends.isoformat()}
-    check = scene.ask(Backing.somebody_on_call, window=window)
+    check = scene.ask(ON_CALL, window={"begins": begins.isoformat(), "ends": ends.isoformat()})
     assert check.outcome("eu") is Outcome.INCONCLUSIVE
     assert "it is not this deployment's" in sentences(check)[0]
-
-
-def test_a_schedule_that_nobody_knows_fails(scene: Scene) -> None:
-    scene.rota.bend(schedules=[])
-    assert scene.ask(Backing.somebody_on_call).outcome("eu") is Outcome.FAIL
-
-
-def test_shifts_are_read_to_the_last_page(scene: Scene) -> None:
-    scene.rota.bend(page=1)
-    assert sentences(scene.ask(Backing.somebody_on_call)) == []
-    scene.rota.bend(page=1, hours_without=[12.0, 24.0])
-    assert scene.ask(Backing.somebody_on_call).outcome("eu") is Outcome.FAIL
-
-
-def test_a_service_whose_escalation_policy_has_nobody_on_call_reaches_nobody(scene: Scene) -> None:
-    scene.rota.bend(escalates=False)
-    check = scene.ask(Backing.services_take_incidents)
-    assert check.outcome("eu") is Outcome.FAIL
-    assert "has nobody on call now" in sentences(check)[0]
-
-
-@pytest.mark.parametrize("status", ["disabled", "maintenance"])
-def test_a_service_that_takes_no_incidents_fails(scene: Scene, status: str) -> None:
-    scene.rota.bend(services={"PLATFORM": status})
-    check = scene.ask(Backing.services_take_incidents)
-    assert sentences(check) == [f"PagerDuty service PLATFORM is {status}"]
 
 
 @pytest.mark.parametrize(
@@ -153,93 +136,82 @@ def test_a_service_that_takes_no_incidents_fails(scene: Scene, status: str) -> N
 )
 def test_a_channel_that_nobody_hears_fails(scene: Scene, bent: dict[str, Any], said: str) -> None:
     scene.channels.bend(**bent)
-    found = sentences(scene.ask(Backing.channels_open))
+    found = sentences(scene.ask(CHANNELS))
     assert len(found) == 1
     assert found[0].startswith(said)
 
 
-@pytest.mark.parametrize("question", [Backing.somebody_on_call, Backing.channels_open])
-def test_a_refused_token_is_our_error_and_shows_no_token(
-    scene: Scene, question: Callable[[Backing], None]
-) -> None:
+@pytest.mark.parametrize("check_id", [ON_CALL, CHANNELS])
+def test_a_refused_token_is_our_error_and_shows_no_token(scene: Scene, check_id: str) -> None:
     scene.token = "sentinel-other"
-    check = scene.ask(question)
+    check = scene.ask(check_id)
     assert check.outcome("eu") is Outcome.ERROR
     assert "sentinel" not in str(check.noted())
 
 
-@pytest.mark.parametrize("question", [Backing.somebody_on_call, Backing.channels_open])
-def test_nobody_who_answers_is_an_error(
-    question: Callable[[Backing], None], tmp_path: pathlib.Path
+@pytest.mark.parametrize("check_id", [ON_CALL, CHANNELS])
+def test_an_instrument_that_does_not_answer_is_an_error(
+    check_id: str, tmp_path: pathlib.Path
 ) -> None:
     nowhere = StandIn(NOWHERE.format(closed_port()))
-    away = Scene(tmp_path, nowhere, nowhere)
-    assert away.ask(question).outcome("eu") is Outcome.ERROR
+    assert Scene(tmp_path, nowhere, nowhere).ask(check_id).outcome("eu") is Outcome.ERROR
 
 
-@pytest.mark.parametrize(
-    ("contact", "said"),
-    [
-        (None, "nobody is named"),
-        ({**GOOD, "name": "TBD"}, "the name is a placeholder"),
-        ({**GOOD, "phone": "+1-XXX-XXX-XXXX"}, "the telephone number is a placeholder"),
-        ({**GOOD, "phone": "+00 000 0000"}, "the telephone number is a placeholder"),
-        ({"name": "Robin"}, "there is no way to reach them"),
-        ({"name": "Robin", "email": "robin@example.org"}, "the e-mail address is a placeholder"),
-        ({"name": "Robin", "email": "robin@mail.invalid"}, "the e-mail address is a placeholder"),
-        ({"name": "Robin", "email": "robin"}, "the e-mail address is none"),
-    ],
-    ids=[
-        "none",
-        "to be determined",
-        "X for digits",
-        "zeros for digits",
-        "no way",
-        "of a document",
-        "of a test",
-        "no address",
-    ],
-)
-def test_a_contact_that_is_none_fails(
-    scene: Scene, contact: dict[str, str] | None, said: str
-) -> None:
-    contacts = {} if contact is None else {"Release Manager": contact}
-    check = scene.ask(Backing.contacts_named, contacts=contacts)
-    assert check.outcome("eu") is Outcome.FAIL
-    assert said in sentences(check)[0]
-
-
-@pytest.mark.parametrize("name", ["Na Li", "Jamie Foxx", "Robin van Todo", "On-Call Rotation"])
-def test_a_name_that_holds_a_placeholders_letters_is_a_name(scene: Scene, name: str) -> None:
-    contacts = {"Release Manager": {**GOOD, "name": name}}
-    assert sentences(scene.ask(Backing.contacts_named, contacts=contacts)) == []
-
-
-@pytest.mark.parametrize(
-    "name", ["N/A", "na", "none", "X", "XXX", "Name XX", "tbd (ops)", "??", "-"]
-)
-def test_a_placeholder_is_no_name(scene: Scene, name: str) -> None:
-    contacts = {"Release Manager": {**GOOD, "name": name}}
-    assert "a placeholder" in sentences(scene.ask(Backing.contacts_named, contacts=contacts))[0]
+def test_channels_that_can_not_be_read_hide_no_service_that_is_off(scene: Scene) -> None:
+    scene.channels = StandIn(NOWHERE.format(closed_port()))
+    scene.rota.bend(services={"PLATFORM": "disabled"})
+    assert "PagerDuty service PLATFORM is disabled" in sentences(scene.ask(CHANNELS))
 
 
 def test_channels_behind_more_pages_than_are_read_are_not_called_missing(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people, "_MOST_PAGES", 1)
-    check = scene.ask(Backing.channels_open)
+    monkeypatch.setattr(rota_steps, "_MOST_PAGES", 1)
+    check = scene.ask(CHANNELS)
     assert check.outcome("eu") is Outcome.INCONCLUSIVE
     assert "more pages of channels" in sentences(check)[0]
 
 
-class TestOfficialClient:
-    """The stand-in speaks what Slack's own client reads."""
+CONTACT: dict[str, tuple[dict[str, str] | None, str]] = {
+    "none": (None, "nobody is named"),
+    **{
+        f"the name {name}": ({**GOOD, "name": name}, "the name is a placeholder")
+        for name in ("TBD", "N/A", "na", "none", "X", "XXX", "Name XX", "tbd (ops)", "??", "-")
+    },
+    **{
+        f"the number {phone}": ({**GOOD, "phone": phone}, "the telephone number is a placeholder")
+        for phone in ("+1-XXX-XXX-XXXX", "+00 000 0000")
+    },
+    "no way": ({"name": "Robin"}, "there is no way to reach them"),
+    "an address of a document": ({"name": "Robin", "email": "robin@example.org"}, "a placeholder"),
+    "an address of a test": ({"name": "Robin", "email": "robin@mail.invalid"}, "a placeholder"),
+    "no address": ({"name": "Robin", "email": "robin"}, "the e-mail address is none"),
+    **{
+        name: ({**GOOD, "name": name}, "")
+        for name in ("Na Li", "Jamie Foxx", "Robin van Todo", "On-Call Rotation")
+    },
+}
+"""What is said of a contact; nothing of one that is a person."""
 
-    def test_slack(self, channels: StandIn) -> None:
-        client = slack_sdk.WebClient(TOKEN, base_url=f"{channels.url}/api/")
-        found = [
-            channel["name"]
-            for page in client.conversations_list(limit=2)
-            for channel in page["channels"]
-        ]
-        assert found == ["general", "random", "deployments", "incidents"]
+
+@pytest.mark.parametrize(("contact", "said"), CONTACT.values(), ids=CONTACT)
+def test_a_contact_is_a_person_with_a_way_to_reach_them(
+    contact: dict[str, str] | None, said: str
+) -> None:
+    found = rules.reachable(
+        "Release Manager", None if contact is None else Contact.model_validate(contact)
+    )
+    assert found.outcome is (Outcome.FAIL if said else Outcome.PASS)
+    assert said in found.sentence
+
+
+def test_a_role_without_a_contact_fails(scene: Scene) -> None:
+    check = scene.ask(CONTACTS, contacts={})
+    assert sentences(check) == ["Release Manager: nobody is named"]
+
+
+def test_slacks_own_client_reads_the_stand_in(channels: StandIn) -> None:
+    client = slack_sdk.WebClient(TOKEN, base_url=f"{channels.url}/api/")
+    pages = client.conversations_list(limit=2)
+    found = [channel["name"] for page in pages for channel in page["channels"]]
+    assert found == ["general", "random", "deployments", "incidents"]

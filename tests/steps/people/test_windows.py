@@ -8,9 +8,9 @@ from gates.decide.outcome import Decision, Outcome
 from steps.kit.baseline import history_of
 from steps.kit.check import Check
 from steps.kit.platform import Platform
-from steps.people.windows import Schedule
 from tests.gates.decide.histories import AT, Step, keep
 from tests.steps.platforms import NOWHERE, a_platform
+from tests.steps.scenarios import judged
 
 REGIONS = {"eu": NOWHERE.format(1), "us": NOWHERE.format(2)}
 ALWAYS = {"opens": "Monday 00:00", "closes": "Monday 00:00"}
@@ -30,9 +30,7 @@ def a_deployment(
 
 
 def checked(platform: Platform) -> Check:
-    check = Check("TIME-1", platform.regions)
-    Schedule.read(platform, check).fits()
-    return check
+    return judged("TIME-1", platform)
 
 
 def test_a_deployment_in_time_passes_and_tells_of_a_phase_over_its_plan(

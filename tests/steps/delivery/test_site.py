@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from steps.delivery.page import read_page
+from steps.delivery.site import read_page
 
 PAGE = b"""<!doctype html><head><meta name="build-id" content="1.2.0-abc">
 <script src="/assets/app.js"></script><link rel="stylesheet" href="./assets/main.css?v=1">

@@ -1,0 +1,378 @@
+"""What is said of alert rules, scrape targets, Alertmanager and dashboards, from what was read of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import probes
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Outcome
+from steps.kit.expect import expect
+from steps.monitoring import alert_routes
+
+_VARIABLE = re.compile(r"\$\{(\w+)[^}]*\}|\$(\w+)|\[\[(\w+)[^\]]*\]\]")
+"""The three ways in which Grafana writes one."""
+_SCRAPES_A_RATE = 4
+"""`$__rate_interval` holds so many."""
+_RANGE_SECONDS = 3600
+_FEWEST_STEPS = 2
+
+
+# --- alert rules
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ShippedRule:
+    """An alerting rule as the release ships it."""
+
+    name: str
+    expression: str
+    for_seconds: float
+    labels: Mapping[str, str]
+
+    @property
+    def severity(self) -> str:
+        """Return the label that decides whom it reaches; empty without one."""
+        return self.labels.get("severity", "")
+
+
+def as_shipped(
+    wanted: ShippedRule,
+    found: Sequence[probes.alerting.AlertRule],
+    spelled: Callable[[str], str],
+    now: dt.datetime,
+    evaluated_within: float,
+) -> Judgement:
+    """Judge that one loaded rule is the wanted one, in good health, and was evaluated lately."""
+    wrong = f"is loaded {len(found)} times, wanted once"
+    if len(found) == 1:
+        rule = found[0]
+        age = (now - rule.evaluated_at).total_seconds() if rule.evaluated_at else math.inf
+        late = age > max(evaluated_within, 2 * rule.interval_seconds)
+        findings = {
+            "has another expression than the release ships": (
+                spelled(rule.expression) != wanted.expression
+            ),
+            f"waits {rule.for_seconds:g} s, wanted {wanted.for_seconds:g} s": (
+                rule.for_seconds != wanted.for_seconds
+            ),
+            f"has another severity than {wanted.severity}": (
+                rule.labels.get("severity", "") != wanted.severity
+            ),
+            "is loaded but can't be evaluated": rule.health not in ("ok", "unknown"),
+            "is loaded but was not evaluated lately": rule.health == "unknown" or late,
+        }
+        wrong = ", ".join(words for words, so in findings.items() if so)
+    return expect(
+        not wrong,
+        f"alert rule {wanted.name}",
+        f"alert rule {wanted.name} {wrong or 'is loaded as shipped and evaluated'}",
+        f"{wanted.name} loaded as the release ships it",
+        rule="alert rule as shipped",
+    )
+
+
+def loaded_as(
+    wanted: ShippedRule,
+    shipped: Sequence[ShippedRule],
+    loaded: Sequence[probes.alerting.AlertRule],
+    spelled: Callable[[str], str],
+) -> Sequence[probes.alerting.AlertRule]:
+    """Return the loaded rules that may be the wanted one; one of them where nothing is doubled.
+
+    One name with two severities is two rules. Rules that share both, such as those of the rates at
+    which a budget burns, are told apart by their expressions.
+    """
+    found = [rule for rule in loaded if rule.name == wanted.name]
+    if len(found) > 1:
+        found = [rule for rule in found if rule.labels.get("severity", "") == wanted.severity]
+    alike = [one for one in shipped if (one.name, one.severity) == (wanted.name, wanted.severity)]
+    if len(found) > 1 and len(found) == len(alike):
+        found = [rule for rule in found if spelled(rule.expression) == wanted.expression][:1]
+    return found
+
+
+# --- Alertmanager
+
+
+def routed(
+    configured: probes.alerting.Configuration,
+    receivers: Mapping[str, str],
+    shipped: Sequence[ShippedRule],
+) -> Iterator[Judgement]:
+    """Judge that every shipped alert of each severity reaches its receiver; one PASS a severity."""
+    for severity, receiver in receivers.items():
+        alerts = [
+            {**rule.labels, "alertname": rule.name} for rule in shipped if rule.severity == severity
+        ]
+        found = [
+            _reaches(configured, labels, receiver) for labels in alerts or [{"severity": severity}]
+        ]
+        yield from [one for one in found if one.outcome is not Outcome.PASS] or found[:1]
+
+
+def _reaches(
+    configured: probes.alerting.Configuration, labels: Mapping[str, str], receiver: str
+) -> Judgement:
+    """Judge that an alert with these labels reaches a receiver at any time."""
+    named = f" such as {labels['alertname']}" if "alertname" in labels else ""
+    subject = f"alerts of severity {labels['severity']}{named}"
+    try:
+        reached = alert_routes.receivers(configured.route, labels)
+        at_times = alert_routes.receivers_at_times(configured.route, labels)
+    except alert_routes.UnreadableRouteError as exc:
+        return expect(None, subject, f"Alertmanager's routes: {exc}", "routes that can be read")
+    if receiver in at_times and receiver not in reached:
+        sentence = f"{subject} reach {receiver} at some times alone (mute or active time intervals)"
+        return expect(None, subject, sentence, f"a route to {receiver} that is never muted")
+    good = receiver in reached and configured.receivers.get(receiver, 0) > 0
+    says = f"reach {receiver}" if good else f"reach {receiver}, which tells nobody"
+    if receiver not in reached:
+        says = f"reach {', '.join(reached)}, wanted {receiver}"
+    return expect(
+        good,
+        subject,
+        f"{subject} {says}",
+        f"a route from {labels['severity']} to {receiver}, with an integration",
+        rule="receiver of a severity",
+    )
+
+
+def arrives(name: str, count: int, servers: int, quiet: int = 0) -> Judgement:
+    """Judge that the watchdog of every Prometheus arrives: that of one says nothing of the others.
+
+    One that is silenced counts as away: what silences it may silence everything.
+    """
+    subject = "the watchdog alert"
+    sentence = f"Alertmanager holds {count} alerts {name}, which always fires: wanted "
+    sentence += "at least 1" if servers == 1 else f"one from each of {servers} Prometheus servers"
+    if quiet:
+        sentence += f"; {quiet} more are silenced or inhibited, as other alerts may be"
+    if 0 < count < servers:
+        clears = f"external_labels that tell the {servers} apart, and the watchdog of each"
+        return expect(None, subject, f"{sentence}; which one is missing can't be told", clears)
+    clears = "a watchdog that travels from Prometheus to Alertmanager"
+    good = count > 0
+    return expect(good, subject, sentence, clears, rule="watchdog", observed=count, target=servers)
+
+
+def unheard(
+    labels: Mapping[str, Mapping[str, str]], heard: Sequence[Mapping[str, str]]
+) -> list[str]:
+    """Return the regions that no alert is of, as far as alerts carry the labels that tell them apart."""
+    carried = {name for one in heard for name in one}
+    known = {
+        region: {name: value for name, value in own.items() if name in carried}
+        for region, own in labels.items()
+    }
+    return [
+        region
+        for region, own in known.items()
+        if own and not any(own.items() <= one.items() for one in heard)
+    ]
+
+
+# --- targets
+
+
+def jobs_up(
+    wanted: Mapping[str, int], targets: Sequence[probes.alerting.ScrapeTarget]
+) -> Iterator[Judgement]:
+    """Judge each job: all its targets are there, and all of them are up."""
+    for job, count in wanted.items():
+        yield job_up(job, count, [one.up for one in targets if one.job == job])
+
+
+def job_up(job: str, wanted: int, up: Sequence[bool]) -> Judgement:
+    """Judge the targets of one job."""
+    return expect(
+        len(up) == wanted and all(up),
+        f"targets of {job}",
+        f"{sum(up)} of {len(up)} targets of {job} are up, wanted all of {wanted}",
+        f"{wanted} targets of {job}, all up",
+        rule="all targets up",
+        observed=sum(up),
+        target=wanted,
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Steps:
+    """The look-back, cut into steps that each hold some scrapes."""
+
+    end: dt.datetime
+    look_back_seconds: float
+    seconds: float
+
+    @property
+    def start(self) -> dt.datetime:
+        """The first step's time."""
+        whole = math.floor(self.look_back_seconds / self.seconds)
+        return self.end - dt.timedelta(seconds=whole * self.seconds)
+
+    def since(self, first: dt.datetime) -> int:
+        """Return how many steps there are from one on, with that one."""
+        return round((self.end - first).total_seconds() / self.seconds) + 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scrapes:
+    """How many targets of a job were scraped in each step, and how many had to be.
+
+    A job that a deployment scales up has had fewer targets before: one of them must have been
+    scraped all the time, all of them since all were there.
+    """
+
+    targets: int
+    counts: tuple[tuple[dt.datetime, float], ...]
+    fewest_before: int | None = None
+    """Of the time before all were there; None: as many as now. 0: there was no such job."""
+
+    @property
+    def complete_since(self) -> dt.datetime | None:
+        """The first step in which every target was scraped."""
+        return min((at for at, count in self.counts if count >= self.targets), default=None)
+
+    @property
+    def begins(self) -> dt.datetime | None:
+        """From when on gaps count: None stands for the whole look-back."""
+        return self.complete_since if self.fewest_before == 0 else None
+
+    def of_a_job_that_had(self, series: int) -> Scrapes:
+        """Take into account how many targets were ever seen before the look-back."""
+        if series >= self.targets:
+            return self
+        return dataclasses.replace(self, fewest_before=min(series, 1))
+
+    def good(self) -> int:
+        """Return how many steps had as many scraped targets as they had to have."""
+        complete = self.complete_since
+        early = self.targets if self.fewest_before is None else self.fewest_before
+        return sum(
+            count >= (self.targets if complete is None or at >= complete else early)
+            for at, count in self.counts
+            if self.begins is None or at >= self.begins
+        )
+
+
+def no_gaps(job: str, scrapes: Scrapes, steps: Steps, *, partial: bool) -> Judgement:
+    """Judge that a job was scraped in every step; a partial answer proves nothing."""
+    subject = f"scrapes of {job}"
+    if partial:
+        sentence = "Prometheus warns that its answer may be partial"
+        return expect(None, subject, sentence, "a whole answer")
+    wanted = steps.since(scrapes.begins or steps.start)
+    if wanted < _FEWEST_STEPS:
+        sentence = f"{job} is scraped since less than {steps.seconds * _FEWEST_STEPS:g} s"
+        return expect(None, subject, sentence, "another run in a minute")
+    good = scrapes.good()
+    return expect(
+        good >= wanted,
+        subject,
+        f"{job} was scraped in {good} of {wanted} steps of {steps.seconds:g} s, wanted in all",
+        f"{wanted} steps without a gap of {steps.seconds:g} s",
+        rule="no gaps",
+        observed=good,
+        target=wanted,
+    )
+
+
+# --- dashboards
+
+
+def loaded_once(title: str, there: int) -> Judgement:
+    """Judge that Grafana has one dashboard of a title."""
+    return expect(
+        there == 1,
+        f"dashboard {title}",
+        f"Grafana has {there} dashboards “{title}”, wanted 1",
+        f"one dashboard “{title}”",
+        rule="loaded once",
+        observed=there,
+        target=1,
+    )
+
+
+def asks_something(title: str, queries: int) -> Judgement:
+    """Judge that a dashboard has queries at all."""
+    return expect(
+        queries > 0,
+        f"dashboard {title}",
+        f"dashboard “{title}” has {queries} queries, wanted at least 1",
+        f"panels on “{title}”",
+        rule="asks something",
+        observed=queries,
+        target=1,
+    )
+
+
+def no_query(title: str) -> Judgement:
+    """Return the FAIL of a dashboard without any query."""
+    what = f"dashboard “{title}”"
+    return expect(
+        good=False,
+        subject=what,
+        sentence=f"{what} has no query, wanted at least 1",
+        clears=f"{what} with its panels",
+        rule="data flow",
+        observed=0,
+        target=1,
+    )
+
+
+def shows_data(what: str, values: Sequence[float], choices: Sequence[str]) -> Judgement:
+    """Judge that a query has series with a number; nothing for a saved choice decides nothing."""
+    numbers = sum(map(math.isfinite, values))
+    if not numbers and choices:
+        sentence = f"{what} shows nothing for the saved {', '.join(choices)}"
+        return expect(None, what, f"{sentence}; a browser may choose another", "a look at it")
+    return expect(
+        numbers > 0,
+        what,
+        f"{what} shows {numbers} series with a number, wanted at least 1",
+        f"metrics behind {what}",
+        rule="data flow",
+        observed=numbers,
+        target=1,
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Written:
+    """A text with its variables replaced."""
+
+    text: str
+    choices: tuple[str, ...]
+    """The dashboard's own variables in it: a browser may choose another value for each."""
+    unknown: tuple[str, ...]
+    """Those without a value."""
+
+
+def written(text: str, choices: Mapping[str, str], scrape_seconds: float) -> Written:
+    """Replace the variables of a text: Grafana's own times, and what the dashboard is saved with."""
+    rate = f"{math.ceil(_SCRAPES_A_RATE * scrape_seconds)}s"
+    own = {
+        "__rate_interval": rate,
+        "__interval": rate,
+        "__range": f"{_RANGE_SECONDS}s",
+        "__range_s": str(_RANGE_SECONDS),
+    }
+    used: list[str] = []
+    unknown: list[str] = []
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2] or match[3]
+        if name in own:
+            return own[name]
+        if name not in choices and not name.startswith("__"):
+            return match[0]  # such as the $1 of label_replace
+        chosen = choices.get(name, "")
+        (used if chosen else unknown).append(name)
+        return chosen or match[0]
+
+    replaced = _VARIABLE.sub(value, text)
+    return Written(replaced, tuple(dict.fromkeys(used)), tuple(dict.fromkeys(unknown)))

@@ -1,0 +1,122 @@
+"""What is said of the people behind a deployment: rota, channels, services and contacts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+
+import probes
+from gates.decide.judgement import Judgement
+from settings.people import Contact, DeploymentWindow
+from steps.kit.expect import expect
+
+_PLACEHOLDER = re.compile(
+    r"\b(TBD|TBA|EDIT-ME|X{2,})\b|\?{2,}|^TODO\b|^(N/?A|NONE|X|[-.?])$", re.IGNORECASE
+)
+"""Na and Foxx are names of people too."""
+_PHONE = re.compile(r"\+[1-9][0-9 ()/-]{6,20}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
+_NOBODYS_DOMAIN = re.compile(
+    r"@(.*\.)?(example\.(com|net|org)|example|invalid|test)$", re.IGNORECASE
+)
+"""Set aside for documents and tests (RFC 2606): nobody can be reached there."""
+_FIRST_LOOK = dt.timedelta(days=8)
+"""A deployment is checked from a week before on; a window that is further away is a mistyped one."""
+_WELL = ("active", "warning", "critical")
+"""PagerDuty's words for a service that takes incidents; two of them say that it has some now."""
+
+
+def of_another_deployment(window: DeploymentWindow, now: dt.datetime) -> Judgement | None:
+    """Return what a window that is over, or too far away, leaves open; None for this deployment's."""
+    over = window.ends <= now
+    if not over and window.begins <= now + _FIRST_LOOK:
+        return None
+    at = window.ends if over else window.begins
+    return expect(
+        None,
+        "on call",
+        f"people.window of the environment {'ended' if over else 'begins'} at "
+        f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC, so it is not this deployment's: who is on call "
+        "then says nothing",
+        "people.window with the times of this deployment",
+    )
+
+
+def covered(
+    schedule: str,
+    shifts: Sequence[probes.pagerduty.Shift],
+    since: dt.datetime,
+    until: dt.datetime,
+) -> Judgement:
+    """Judge that a schedule has somebody all the time between two moments."""
+    reached = since
+    for shift in sorted(shifts, key=lambda one: one.begins or since):
+        if (shift.begins or since) > reached:
+            break
+        reached = max(reached, shift.ends or until)
+    return expect(
+        reached >= until,
+        f"schedule {schedule}",
+        f"schedule {schedule}: somebody is on call until {reached:%Y-%m-%d %H:%M} UTC, "
+        f"wanted from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} without a gap",
+        f"somebody on {schedule} from {reached:%Y-%m-%d %H:%M} UTC on",
+        rule="on call",
+    )
+
+
+def channel_open(name: str, *, writable: bool | None) -> Judgement:
+    """Judge that the app can write into a channel; None: there is no such channel."""
+    wrong = "is not there" if writable is None else "is closed, or the app is no member"
+    return expect(
+        writable is True,
+        f"Slack channel {name}",
+        f"Slack channel #{name} {'is open to the app' if writable else wrong}",
+        f"the app as a member of an open #{name}",
+        rule="channel open",
+    )
+
+
+def takes_incidents(service: str, found: probes.pagerduty.Service, people: int | None) -> Judgement:
+    """Judge a service; how many people it reaches is None where that could not be read."""
+    on = found.status in _WELL
+    wrong = f"is {found.status}" if not on else "has no escalation policy"
+    if on and found.escalation_policy:
+        wrong = "takes incidents, but its escalation policy has nobody on call now"
+    good = on and bool(found.escalation_policy) and people != 0
+    return expect(
+        good,
+        f"PagerDuty service {service}",
+        f"PagerDuty service {service} {'takes incidents' if good else wrong}",
+        f"{service} enabled, with an escalation policy that has somebody on call",
+        rule="takes incidents",
+    )
+
+
+def reachable(role: str, contact: Contact | None) -> Judgement:
+    """Judge that a role has a person with a way to reach them, and no placeholder."""
+    wrong = ", ".join(_wrong(contact))
+    return expect(
+        not wrong,
+        role,
+        f"{role}: {wrong or 'a person is named, with a way to reach them'}",
+        f"people.contacts.{role} with a person and a telephone number",
+        rule="contact",
+    )
+
+
+def _wrong(contact: Contact | None) -> Iterator[str]:
+    if contact is None:
+        yield "nobody is named"
+        return
+    name = contact.name.strip()
+    if not name or _PLACEHOLDER.search(name):
+        yield "the name is a placeholder"
+    if not (contact.phone or contact.email):
+        yield "there is no way to reach them"
+    if contact.phone and not _PHONE.fullmatch(contact.phone):
+        yield "the telephone number is a placeholder or not international"
+    if _NOBODYS_DOMAIN.search(contact.email):
+        yield "the e-mail address is a placeholder"
+    elif contact.email and not _EMAIL.fullmatch(contact.email):
+        yield "the e-mail address is none"
