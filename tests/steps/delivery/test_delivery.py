@@ -91,11 +91,14 @@ class Place:
             },
             "secrets": {"names": list(SECRETS), "access_key_users": [KEY_USER]},
         }
+        policy = a_policy()
+        # A busy machine takes its time for the first call of a client.
+        patient = policy.deadlines.model_copy(update={"call": 20.0})
         regions = dict(zip(("eu", "us"), map(NOWHERE.format, closed_ports(2)), strict=True))
         return a_platform(
             self.folder,
             regions,
-            policy=a_policy(),
+            policy=policy.model_copy(update={"deadlines": patient}),
             time_scale=600,
             **{**sections, **changed},
         )
