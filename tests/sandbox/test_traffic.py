@@ -3,27 +3,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from sandbox.systems.service.traffic import CAP_FILE, Generator, TrafficConfig, _Unhurried, main
+from sandbox.systems.service.traffic import CAP_FILE, Generator, Region, TrafficConfig, main
 from tests.sandbox.stream_servers import HOST, listening, until
 
 TOKEN = "planted-token"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 ERROR = b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
 LAST = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 class Server:
@@ -51,17 +45,22 @@ async def serving(answer: bytes) -> AsyncIterator[Server]:
         yield server
 
 
+def region(server: Server) -> Region:
+    return Region(f"{HOST}:{server.port}", SecretStr(TOKEN))
+
+
 @contextlib.asynccontextmanager
-async def generating(folder: Path, *servers: Server) -> AsyncIterator[Path]:
+async def generating(folder: Path, *servers: Server) -> AsyncIterator[tuple[Path, Generator]]:
     lease = folder / "lease.json"
     config = TrafficConfig(
         regions={f"r{n}": f"{HOST}:{server.port}" for n, server in enumerate(servers)},
         lease_file=lease,
         token=SecretStr(TOKEN),
     )
-    running = asyncio.create_task(Generator(config).run())
+    generator = Generator(config)
+    running = asyncio.create_task(generator.run())
     try:
-        yield lease
+        yield lease, generator
     finally:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -72,82 +71,120 @@ def grant(lease: Path, rps: float, seconds: float) -> None:
     lease.write_text(json.dumps({"rps": rps, "until": time.time() + seconds}))
 
 
-@pytest.mark.anyio
-async def test_requests_are_tagged_reads_with_the_token_half_of_each_kind(tmp_path: Path) -> None:
-    async with serving(OK) as server, generating(tmp_path, server) as lease:
-        grant(lease, 40, 0.5)
-        await until(lambda: len(server.requests) >= 10, "ten requests")
-    kinds = Counter(request.split(b"/")[2][:9] for request in server.requests[:10])
-    assert kinds == {b"providers": 5, b"appointme": 5}
-    assert all(request.startswith(b"GET ") for request in server.requests)
-    assert all(b"X-Synthetic-Traffic: 1" in request for request in server.requests)
-    assert all(f"Bearer {TOKEN}".encode() in request for request in server.requests)
-    assert server.connections < len(server.requests)
+def run(scene: Awaitable[None]) -> None:
+    async def awaited() -> None:
+        await scene
+
+    asyncio.run(awaited())
 
 
-@pytest.mark.anyio
-async def test_nothing_is_sent_without_a_lease_and_the_lease_ends(tmp_path: Path) -> None:
-    async with (
-        serving(OK) as one,
-        serving(OK) as two,
-        generating(tmp_path, one, two) as lease,
-    ):
-        lease.write_text('{"rps": 200, "unt')
-        await asyncio.sleep(0.3)
-        assert not one.requests
-        grant(lease, 200, 1.0)
-        await until(lambda: one.requests and two.requests, "traffic to both regions")
-        await asyncio.sleep(1.2)
-        after_the_lease = len(one.requests)
-        assert 20 <= after_the_lease <= 240
-        await asyncio.sleep(0.3)
-        assert len(one.requests) == after_the_lease
+def test_requests_are_tagged_reads_with_the_token_half_of_each_kind() -> None:
+    async def scene() -> None:
+        async with serving(OK) as server:
+            traffic = region(server)
+            for _ in range(20):
+                traffic.advance(10, 0.1)
+                await until(lambda: traffic.counts.answered == traffic.counts.sent, "answers")
+            traffic.close()
+        kinds = Counter(request.split(b"/")[2][:9] for request in server.requests)
+        assert kinds == {b"providers": 10, b"appointme": 10}
+        assert all(request.startswith(b"GET ") for request in server.requests)
+        assert all(b"X-Synthetic-Traffic: 1" in request for request in server.requests)
+        assert all(f"Bearer {TOKEN}".encode() in request for request in server.requests)
+        assert server.connections == 1
+
+    run(scene())
 
 
-@pytest.mark.anyio
-async def test_a_cap_beside_the_lease_limits_the_rate(tmp_path: Path) -> None:
-    async with serving(OK) as server, generating(tmp_path, server) as lease:
-        (tmp_path / CAP_FILE).write_text('{"rps": 5}')
-        grant(lease, 500, 1.0)
-        await until(lambda: server.requests, "traffic")
-        await asyncio.sleep(1.0)
-        assert len(server.requests) <= 8
+def test_nothing_is_sent_without_a_lease_and_the_lease_ends(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with (
+            serving(OK) as one,
+            serving(OK) as two,
+            generating(tmp_path, one, two) as (lease, _),
+        ):
+            lease.write_text('{"rps": 200, "unt')
+            await asyncio.sleep(0.3)
+            assert not one.requests
+            grant(lease, 200, 1.0)
+            await until(lambda: one.requests and two.requests, "traffic to both regions")
+            await asyncio.sleep(1.2)
+            after_the_lease = len(one.requests)
+            assert 20 <= after_the_lease <= 240
+            await asyncio.sleep(0.3)
+            assert len(one.requests) == after_the_lease
+
+    run(scene())
+
+
+def test_a_cap_beside_the_lease_limits_the_rate(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with serving(OK) as server, generating(tmp_path, server) as (lease, _):
+            (tmp_path / CAP_FILE).write_text('{"rps": 5}')
+            grant(lease, 500, 1.0)
+            await until(lambda: server.requests, "traffic")
+            await asyncio.sleep(1.0)
+            assert len(server.requests) <= 8
+
+    run(scene())
 
 
 @pytest.mark.parametrize(
     ("answer", "counted"),
     [
-        pytest.param(OK, "answered {0} (0 with 5xx), lost 0", id="an answer"),
-        pytest.param(ERROR, "answered {0} ({0} with 5xx), lost 0", id="a server error"),
-        pytest.param(LAST, "answered {0} (0 with 5xx), lost 0", id="one that ends the connection"),
-        pytest.param(b"", "answered 0 (0 with 5xx), lost {0}", id="a connection that is closed"),
-        pytest.param(b"nonsense\r\n\r\n", "answered 0 (0 with 5xx), lost {0}", id="no HTTP"),
+        pytest.param(OK, {"answered": 1, "server_errors": 0, "lost": 0}, id="an answer"),
+        pytest.param(ERROR, {"answered": 1, "server_errors": 1, "lost": 0}, id="a server error"),
+        pytest.param(LAST, {"answered": 1, "lost": 0}, id="an answer that ends the connection"),
+        pytest.param(b"", {"answered": 0, "lost": 1}, id="a connection that is closed"),
+        pytest.param(b"nonsense\r\n\r\n", {"answered": 0, "lost": 1}, id="no HTTP"),
     ],
 )
-@pytest.mark.anyio
-async def test_what_became_of_the_requests_is_said_when_the_lease_ends(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], answer: bytes, counted: str
+def test_what_became_of_a_request_is_counted_and_never_tried_again(
+    answer: bytes, counted: dict[str, int]
 ) -> None:
-    said = ""
+    async def scene() -> None:
+        async with serving(answer) as server:
+            traffic = region(server)
+            traffic.advance(10, 0.1)
+            counts = traffic.counts
+            await until(lambda: counts.answered + counts.lost == 1, "the request is counted")
+            assert (
+                counted.items()
+                <= {
+                    name: getattr(counts, name) for name in ("answered", "server_errors", "lost")
+                }.items()
+            )
+            assert counts.sent == 1
+            traffic.close()
 
-    def told() -> bool:
-        nonlocal said
-        said += capsys.readouterr().err
-        return "traffic to r0" in said
+    run(scene())
 
-    async with serving(answer) as server, generating(tmp_path, server) as lease:
-        grant(lease, 20, 0.3)
-        await until(told, "the counts are said")
-    (sent,) = re.findall(r"sent (\d+),", said)
-    assert int(sent) > 0
-    assert counted.format(sent) in said
+
+def test_a_region_that_refuses_is_counted_and_reached_again_when_it_is_back() -> None:
+    async def scene() -> None:
+        async with serving(OK) as server:
+            traffic = region(server)
+            traffic.port = 1
+            traffic.advance(10, 0.1)
+            await until(lambda: traffic.counts.lost == 1, "the refusal is counted")
+            traffic.port = server.port
+            traffic.advance(10, 0.1)
+            await until(lambda: traffic.counts.answered == 1, "an answer")
+            traffic.close()
+
+    run(scene())
 
 
 def test_a_stalled_generator_does_not_catch_up_in_a_burst() -> None:
-    schedule = _Unhurried(begins_at=0.0, arrivals="uniform", seed=0)
-    schedule.set_rate(200, now=0.0)
-    assert len(list(schedule.due(1.0))) <= 21
-    assert len(list(schedule.due(61.0))) <= 21
+    async def scene() -> None:
+        async with serving(OK) as server:
+            traffic = region(server)
+            traffic.advance(200, 60.0)
+            assert traffic.counts.sent <= 20
+            await until(lambda: traffic.counts.answered == traffic.counts.sent, "answers")
+            traffic.close()
+
+    run(scene())
 
 
 def test_usage_and_a_bad_file_have_their_codes(

@@ -6,7 +6,8 @@ Configuration: `{"regions": {"eu": "127.0.0.1:1234"}, "lease_file": "...", "toke
 null}`. The lease file holds `{"rps": 200, "until": unix_time}`, requests a second for each region;
 `traffic-cap.json` beside it, `{"rps": 1}`, limits it. Both are looked at ten times a second.
 
-The load test's engine sends: ready-made bytes on kept-alive connections.
+Requests are ready-made bytes on kept-alive connections: a socket-level client costs a tenth of an
+ordinary one. It never tries again; what failed is counted and said when a lease ends.
 """
 
 from __future__ import annotations
@@ -18,24 +19,26 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
+import httptools
 import uvloop
 from pydantic import Field, SecretStr
 
-from load._engine._engine import Address, Engine, Limits, Request
-from load._engine._schedule import Schedule
-from load._engine._tally import Tally
 from sandbox.core import configured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CAP_FILE = "traffic-cap.json"
 _PROVIDERS = 500
+_TICK_SECONDS = 0.02
 _LEASE_SECONDS = 0.1
 _CATCH_UP_SECONDS = 0.1
-_LAST_ANSWERS_SECONDS = 1.0
-_LIMITS = Limits(connections=256, waiting=20, deadline_seconds=10.0)
+_MOST_CONNECTIONS = 256
+_ANSWER_SECONDS = 10.0
 _SERVER_ERROR = 500
 
 _Address = Annotated[str, Field(pattern=r"^[0-9.]+:[0-9]+$")]
@@ -50,7 +53,141 @@ class TrafficConfig(configured.Configuration):
     rate_cap: float | None = Field(default=None, ge=0)
 
 
-def _requests(address: str, token: SecretStr) -> Iterator[Request]:
+@dataclass(slots=True)
+class Counts:
+    """What became of the requests; `skipped` found no free connection."""
+
+    sent: int = 0
+    answered: int = 0
+    server_errors: int = 0
+    lost: int = 0
+    skipped: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"sent {self.sent}, answered {self.answered} ({self.server_errors} with 5xx), "
+            f"lost {self.lost}, skipped {self.skipped}"
+        )
+
+
+class Region:
+    """The traffic to one region: a few connections, more of them only while answers are slow."""
+
+    def __init__(self, address: str, token: SecretStr) -> None:
+        host, _, port = address.rpartition(":")
+        self.host, self.port = host, int(port)
+        self.counts = Counts()
+        self.idle: list[_Connection] = []
+        self._connections: set[_Connection] = set()
+        self._allowance = 0.0
+        self._requests = _requests(address, token)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def advance(self, requests_per_second: float, seconds: float) -> None:
+        """Send what is due after so many more seconds; what could not be sent long ago is let go."""
+        most = max(1.0, requests_per_second * _CATCH_UP_SECONDS)
+        self._allowance = min(self._allowance + requests_per_second * seconds, most)
+        while self._allowance >= 1:
+            self._allowance -= 1
+            self._send_next()
+
+    def _send_next(self) -> None:
+        if self.idle:
+            self.counts.sent += 1
+            self.idle.pop().send(next(self._requests))
+        elif len(self._connections) + len(self._tasks) < _MOST_CONNECTIONS:
+            self.counts.sent += 1
+            task = asyncio.get_running_loop().create_task(self._connect(next(self._requests)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            self.counts.skipped += 1
+
+    async def _connect(self, request: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self), self.host, self.port
+                )
+        except OSError:  # a timeout is one too
+            self.counts.lost += 1
+        else:
+            self._connections.add(connection)
+            connection.send(request)
+
+    def answered(self, status: int) -> None:
+        """Count an answer."""
+        self.counts.answered += 1
+        self.counts.server_errors += status >= _SERVER_ERROR
+
+    def closed(self, connection: _Connection, *, waiting: bool) -> None:
+        """Count a connection that is gone, and the answer that will not come on it."""
+        self._connections.discard(connection)
+        self.counts.lost += waiting
+        with contextlib.suppress(ValueError):
+            self.idle.remove(connection)
+
+    def close(self) -> None:
+        """Close every connection at once."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        for connection in tuple(self._connections):
+            connection.abort()
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: one request at a time."""
+
+    def __init__(self, region: Region) -> None:
+        self._region = region
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._timeout: asyncio.TimerHandle | None = None
+
+    def send(self, request: bytes) -> None:
+        """Send a request; the region hears of its answer or of the connection's end."""
+        self._timeout = asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self.abort)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(request)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way out."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Look for the end of the answer."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.abort()
+
+    def on_message_complete(self) -> None:
+        """Hand the status on (the parser calls this)."""
+        if self._timeout is None:
+            return
+        self._timeout.cancel()
+        self._timeout = None
+        self._region.answered(self._parser.get_status_code())
+        if self._parser.should_keep_alive():
+            self._region.idle.append(self)
+        else:
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's
+        """Tell the region, and whether an answer was owed."""
+        waiting = self._timeout is not None
+        if self._timeout is not None:
+            self._timeout.cancel()
+        self._region.closed(self, waiting=waiting)
+
+    def abort(self) -> None:
+        """Close the connection at once; an answer that is owed is lost."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _requests(address: str, token: SecretStr) -> Iterator[bytes]:
     """Return every read of the mix in turn, without end: half look-ups, half lists."""
     head = (
         f" HTTP/1.1\r\nHost: {address}\r\nX-Synthetic-Traffic: 1\r\n"
@@ -59,65 +196,50 @@ def _requests(address: str, token: SecretStr) -> Iterator[Request]:
     paths = ("/v1/providers/{0}", "/v1/appointments?providerId={0}")
     return itertools.cycle(
         [
-            Request("read", f"GET {path.format(number)}{head}".encode())
+            f"GET {path.format(number)}{head}".encode()
             for number in range(1, _PROVIDERS + 1)
             for path in paths
         ]
     )
 
 
-class _Unhurried(Schedule):
-    """A schedule that lets go of what a stalled process could not send long ago."""
-
-    def due(self, now: float) -> Iterator[float]:
-        """Yield what is due up to now, and no more of it than of the last moment."""
-        self.set_rate(self._rate, now=now - _CATCH_UP_SECONDS)
-        return super().due(now)
-
-
 class Generator:
-    """Sends to every region while there is a lease; what failed is counted and said when it ends."""
+    """Sends to every region while there is a lease."""
 
     def __init__(self, config: TrafficConfig) -> None:
         self._config = config
+        self.regions = {
+            name: Region(address, config.token) for name, address in config.regions.items()
+        }
+        self._rate = 0.0
 
     async def run(self) -> None:
         """Send at the leased rate until cancelled."""
-        while True:
-            if self._leased_rate():
-                await self._send()
-            await asyncio.sleep(_LEASE_SECONDS)
+        try:
+            await self._send()
+        finally:
+            for region in self.regions.values():
+                region.close()
 
     async def _send(self) -> None:
-        """Send to every region, by an engine for each, until the lease has run out."""
-        schedule = {
-            region: _Unhurried(begins_at=time.monotonic(), arrivals="uniform", seed=0)
-            for region in self._config.regions
-        }
-        engines = {
-            region: Engine(_address(address), schedule[region], self._drawing(address), _LIMITS)
-            for region, address in self._config.regions.items()
-        }
-        sending = [asyncio.create_task(engine.run()) for engine in engines.values()]
-        try:
-            while rate := self._leased_rate():
-                for one in schedule.values():
-                    one.set_rate(rate, now=time.monotonic())
-                await asyncio.sleep(_LEASE_SECONDS)
-            for engine in engines.values():
-                engine.stop()
-            await asyncio.wait(sending, timeout=_LAST_ANSWERS_SECONDS)
-        finally:
-            for task in sending:
-                task.cancel()
-            await asyncio.gather(*sending, return_exceptions=True)
-            for region, engine in engines.items():
-                sys.stderr.write(f"traffic to {region}: {_counts(engine)}\n")
-            sys.stderr.flush()
+        last = read_at = 0.0
+        while True:
+            now = time.monotonic()
+            if now - read_at >= _LEASE_SECONDS:
+                self._follow(self._leased_rate())
+                read_at = now
+            if self._rate:
+                for region in self.regions.values():
+                    region.advance(self._rate, now - last)
+            last = now
+            await asyncio.sleep(_TICK_SECONDS if self._rate else _LEASE_SECONDS)
 
-    def _drawing(self, address: str) -> Callable[[], Request]:
-        requests = _requests(address, self._config.token)
-        return lambda: next(requests)
+    def _follow(self, rate: float) -> None:
+        if self._rate and not rate:
+            for name, region in self.regions.items():
+                sys.stderr.write(f"traffic to {name}: {region.counts}\n")
+            sys.stderr.flush()
+        self._rate = rate
 
     def _leased_rate(self) -> float:
         """Return the requests a second that are allowed now; none without a valid lease."""
@@ -127,23 +249,6 @@ class Generator:
         cap = _numbers(self._config.lease_file.with_name(CAP_FILE)).get("rps")
         limits = [limit for limit in (cap, self._config.rate_cap) if limit is not None]
         return max(0.0, min([lease.get("rps", 0.0), *limits]))
-
-
-def _address(text: str) -> Address:
-    host, _, port = text.rpartition(":")
-    return Address(host, int(port))
-
-
-def _counts(engine: Engine) -> str:
-    """Return what became of the requests; what was dropped found no free connection in time."""
-    tally = engine.drain().get(0, Tally())
-    statuses = tally.endpoint("read").statuses
-    answered = statuses.total()
-    errors = sum(count for status, count in statuses.items() if status >= _SERVER_ERROR)
-    return (
-        f"sent {tally.sent}, answered {answered} ({errors} with 5xx), "
-        f"lost {tally.sent - answered}, dropped {tally.dropped}"
-    )
 
 
 def _numbers(path: Path) -> dict[str, float]:
