@@ -34,7 +34,7 @@ ORDERS: tuple[tuple[Any, tuple[str, ...], Callable[[Any, Any], str], Any], ...] 
         for words, order, of, chosen in ORDERS
         for one, other in itertools.product(words, repeat=2)
     ],
-    ids=str,
+    ids=lambda value: "" if callable(value) and not hasattr(value, "value") else str(value),
 )
 def test_of_two_words_the_worse_one_or_the_milder_meaning_wins_in_either_order(
     one: Any, other: Any, expected: str, of: Callable[[Any, Any], str]
