@@ -11,11 +11,11 @@ import dataclasses
 import datetime as dt
 import enum
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import PlainSerializer
 
-from gates.decide.kept import READ_ON, Kept
+from gates.decide.kept import READ_ON, Kept, MalformedError
 from gates.decide.outcome import Decision, worst_decision
 
 if TYPE_CHECKING:
@@ -65,6 +65,16 @@ class Entry(Kept):
     started_at: Moment | None = None
     live: bool = False
     """Whether a failure could mean ROLLBACK, as the release may carry traffic."""
+
+    @classmethod
+    def from_record(cls, record: object) -> Self:
+        """Read it back; raises MalformedError, also where a key is missing: every record has them all."""
+        kept = record if isinstance(record, Mapping) else {}
+        for name in (field.name for field in dataclasses.fields(cls)):
+            if name not in kept:
+                raise MalformedError(f"missing at {name}")
+        # `super()` has no class to start from where slots made a new one.
+        return super(Entry, cls).from_record(record)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -122,6 +122,14 @@ def test_a_record_of_another_kind_is_refused(damage: dict[str, object]) -> None:
         Entry.from_record(told(WHOLE)[1].record() | damage)
 
 
+@pytest.mark.parametrize("key", ["live", "attempts", "digests", "phase", "run"])
+def test_a_record_without_one_of_its_keys_is_refused(key: str) -> None:
+    record = told(WHOLE)[1].record()
+    del record[key]
+    with pytest.raises(ValueError, match=f"missing at {key}"):
+        Entry.from_record(record)
+
+
 STARTED, ENDED = told(WHOLE)
 
 
