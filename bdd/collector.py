@@ -43,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.args = [str(checks.features)]
     for line in (
         "smoke: the smoke checks",
-        "owner(name): who mends it",
+        "owner(name): who fixes it",
         "severity(level): how bad",
     ):
         config.addinivalue_line("markers", line)

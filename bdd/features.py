@@ -23,7 +23,7 @@ class ScenarioPlace:
 
 
 class FeatureError(Exception):
-    """A feature file would be run other than it reads; the text says where and how to mend it."""
+    """A feature file would be run other than it reads; the text says where and how to fix it."""
 
 
 def feature_files(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -59,7 +59,7 @@ def lint(file: pathlib.Path) -> Iterator[str]:
         if scenario["description"].strip():
             first = scenario["description"].strip().splitlines()[0]
             yield (
-                f"{at}: “{first}” is read as prose and would not run; mend its keyword, "
+                f"{at}: “{first}” is read as prose and would not run; fix its keyword, "
                 "or move prose up to the feature."
             )
         if scenario["examples"]:
@@ -70,20 +70,20 @@ def _lint_around(feature: dict[str, Any], file: pathlib.Path) -> Iterator[str]:
     """Yield a sentence for what stands around scenarios and would silently change them."""
     if feature["tags"]:
         at = f"{file}:{feature['location']['line']}: “{feature['name']}”"
-        yield f"{at} has tags, which would reach all its scenarios; each has one of its own, its id."
+        yield f"{at} has tags, which would reach all its scenarios; each has one, its id."
     for child in feature["children"]:
         if "rule" in child:
             yield from _lint_around(child["rule"], file)
         if "background" in child and child["background"]["description"].strip():
             at = f"{file}:{child['background']['location']['line']}: the background"
-            yield f"{at} has prose, which would not run; mend its keyword, or move it up."
+            yield f"{at} has prose, which would not run; fix its keyword, or move it up."
 
 
 def _parsed(file: pathlib.Path) -> dict[str, Any]:
     try:
         feature = Parser().parse(file.read_text(encoding="utf-8")).get("feature")
     except (ParserError, OSError, UnicodeDecodeError) as exc:
-        raise FeatureError(f"{file}: is no readable feature: {type(exc).__name__}.") from exc
+        raise FeatureError(f"{file}: is not a readable feature: {type(exc).__name__}.") from exc
     if feature is None:
         raise FeatureError(f"{file}: holds no feature; write one or remove the file.")
     return dict(feature)

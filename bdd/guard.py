@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         at = f"{template.feature.filename}:{template.line_number}"
         if ROW not in item.stash:
             if in_features(item):
-                problems.append(f"{at}: its tag is no id of the catalogue.")
+                problems.append(f"{at}: its tag is not an id of the catalogue.")
         elif item.stash[ROW].id in seen:
             problems.append(f"{at}: {item.stash[ROW].id} is also {seen[item.stash[ROW].id]}.")
         else:

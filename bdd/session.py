@@ -200,7 +200,7 @@ def _broke(raised: BaseException) -> Judgement:
         rule="own failure",
         subject="the check itself",
         sentence=f"the check itself broke: {what}; this is a fault of the gate",
-        clears="a mended gate; run pytest --tb=long on this check to see where it broke",
+        clears="a fixed gate; run pytest --tb=long on this check to see where it broke",
     )
 
 

@@ -67,7 +67,7 @@ def _program(name: str) -> tuple[str, dict[str, str]]:
     if found := shutil.which(name):
         return found, dict(os.environ)
     if not debian.available():
-        raise NotMeasuredError(f"{name} is not on the PATH and this is no Debian")
+        raise NotMeasuredError(f"{name} is not on the PATH and this is not Debian")
     try:
         tree = debian.unpack(name, (name,))
         libraries = {"LD_LIBRARY_PATH": debian.library_path(tree)}
@@ -151,7 +151,7 @@ def _milliseconds(words: str) -> float:
     for unit, factor in (("us", 0.001), ("ms", 1.0), ("s", 1000.0)):
         if words.endswith(unit):
             return float(words.removesuffix(unit)) * factor
-    raise NotMeasuredError(f"{words} is no time")
+    raise NotMeasuredError(f"{words} is not a time")
 
 
 CONNECTIONS = 64

@@ -30,7 +30,7 @@ _REFERENCE = "#/$defs/"
 _INTRODUCTION = """\
 # Environment files
 
-`environments/NAME.yaml` tells the gate everything about one environment that is not policy: where its
+`environments/NAME.yaml` describes one environment to the gate that is not policy: where its
 services and instruments are, how their answers and metrics are called, and with which logins the gate
 reads. `--env NAME` chooses it. Nothing in the gate's code knows a host name, a metric or a label.
 
@@ -42,9 +42,9 @@ What the platform itself must offer is in [platform-contract.md](platform-contra
 1. Replace every value that begins with `EDIT-ME`; the words behind it say by what. Until then every
    command of the gate ends with code 78 and lists all of them: file, key, what to put.
 2. Put secrets where the references point: `env:NAME` is a variable of the gate's process, `file:PATH` a
-   file (relative to the environment file; readable by the gate alone). A secret itself never stands here.
+   file (relative to the environment file; readable by the gate alone). A secret itself is never written here.
 3. `gate doctor --env NAME` logs in everywhere and prints what is missing: the SQL, the Redis line or the
-   key of this file that mends it. Repeat until nothing is BAD.
+   key of this file that fixes it. Repeat until nothing is BAD.
 
 An unknown key, a wrong type, a key given twice or two regions with one address end with code 78 and one
 sentence each. An optional section may be left out: the checks that need it do not apply then, and every

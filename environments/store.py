@@ -70,7 +70,7 @@ class Store:
         if not whole:
             raise DamagedRecordError(
                 f"{self._at(key)} is damaged: it does not match its digest. Find out who changed it, "
-                "move it away, then ask again: what is asked again adds a new record."
+                "move it elsewhere, then ask again: what is asked again adds a new record."
             )
         return record
 
@@ -91,7 +91,7 @@ class Store:
         except Exception as exc:
             why = exc.strerror if isinstance(exc, OSError) and exc.strerror else type(exc).__name__
             raise StoreError(
-                f"{self._at(key)} cannot be {done}: {why}. Mend the environment's state.url or the "
+                f"{self._at(key)} cannot be {done}: {why}. Fix the environment's state.url or the "
                 "rights there, then run again."
             ) from exc
 

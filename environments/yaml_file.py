@@ -150,7 +150,9 @@ def read_yaml(path: pathlib.Path, shown_as: str) -> dict[str, Any]:
     if data is None:
         raise ConfigurationError(f"{shown_as}: is empty; write the settings into it.")
     if not isinstance(data, dict):
-        raise ConfigurationError(f"{shown_as}: is no mapping of keys to values; see its comments.")
+        raise ConfigurationError(
+            f"{shown_as}: is not a mapping of keys to values; see its comments."
+        )
     return data
 
 
@@ -248,7 +250,7 @@ def _sentence(files: _Files, data: Mapping[str, Any], problem: Any) -> str:
     path, key = _path(problem), _key(problem)
     shown_as = files.of(key)
     if problem["type"] == "extra_forbidden":
-        return f"{shown_as}: {key}: unknown key; remove it or mend its spelling."
+        return f"{shown_as}: {key}: unknown key; remove it or fix its spelling."
     if problem["type"] == "missing":
         return f"{shown_as}: {key}: is missing; add it."
     message = _in_words(problem)
@@ -292,7 +294,7 @@ def _value_at(data: Any, path: Sequence[Any]) -> Any:
 
 
 def _shown_value(value: Any, path: Sequence[Any]) -> str:
-    """Return ` = value` for a plain value that is no secret, so that the reader sees what is meant."""
+    """Return ` = value` for a plain value that is not a secret, so that the reader sees what is meant."""
     if isinstance(value, Mapping | list) or value == "":
         return ""
     # An address may hold a user's password.

@@ -184,7 +184,7 @@ def _time(at: float) -> str:
 
 
 def _writable(value: Any) -> Any:
-    """Return JSON values with null for what is no finite number, and every text made plain."""
+    """Return JSON values with null for what is not a finite number, and every text made plain."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):

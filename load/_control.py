@@ -285,13 +285,13 @@ def _refuse_what_is_not_there(
     theirs = environment.shape_class
     if options.stages and theirs is not None:
         raise RequestError(
-            f"{type(theirs).__name__}: --rps, --closed and profiles have a shape of their own, and a run "
+            f"{type(theirs).__name__}: --rps, --closed and profiles have their own shape, and a run "
             "has one; leave this one out, or them."
         )
 
 
 def _worst(codes: Sequence[int | None]) -> int | None:
-    """Return the exit code of all runs of a process: one that is no PASS is not made up for by another.
+    """Return the exit code of all runs of a process: one that is not a PASS is not made up for by another.
 
     None leaves it to Locust: users of its own failed.
     """

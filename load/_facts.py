@@ -91,7 +91,7 @@ def _stage(run: Run, stage: Stage, region: str, policy: LoadPolicy) -> StageFact
 def _unreached(tally: Tally) -> tuple[str, ...]:
     """Return the addresses that took no connection though others of their family did.
 
-    A machine without IPv6 reaches none of those: that is no finding about one of them.
+    A machine without IPv6 reaches none of those: that is not a finding about one of them.
     """
     families = {":" in address for address in tally.connects}
     dead = tally.refused.keys() - tally.connects.keys()

@@ -62,7 +62,7 @@ def read_baseline(path: pathlib.Path) -> Mapping[str, Any]:
         ) from exc
     except (ValueError, RecursionError):
         raise ConfigurationError(
-            f"--baseline {path}: is no JSON text; name the load.json of an earlier run."
+            f"--baseline {path}: is not JSON text; name the load.json of an earlier run."
         ) from None
     try:
         return checked(record)
@@ -94,7 +94,7 @@ def deliver(folder: pathlib.Path, to: str) -> str:
         why = exc.strerror if isinstance(exc, OSError) and exc.strerror else type(exc).__name__
         raise CannotKeepError(
             f"--report-to {without_login(to)}: the report cannot be kept there: {why}; it is still in "
-            f"{folder}. Mend the address or the rights there, and run again."
+            f"{folder}. Fix the address or the rights there, and run again."
         ) from exc
     return without_login(address)
 

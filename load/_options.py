@@ -205,9 +205,7 @@ def _refuse_nonsense(parsed: argparse.Namespace) -> None:
     if not 0 <= parsed.calibrate < 3600:  # noqa: PLR2004 - an hour
         raise RequestError(f"--calibrate {parsed.calibrate:g}: must be seconds, from 0 on.")
     if parsed.closed is not None and parsed.rps is not None:
-        raise RequestError(
-            "--closed and --rps: callers who wait have no rate of their own; name one."
-        )
+        raise RequestError("--closed and --rps: callers who wait have no rate; name one.")
     if parsed.null_server and parsed.host:
         raise RequestError("--null-server and --host: it has its own address; name one of them.")
 

@@ -24,7 +24,7 @@ LOCAL = "local"
 PUBLIC = "public"
 """The key of an address that stands before all regions."""
 HOST = "host"
-"""The key of a loopback address that is no region's."""
+"""The key of a loopback address that is not a region's."""
 _PORTS = {"http": 80, "https": 443}
 _ADDRESS = pydantic.TypeAdapter[str](HttpUrl)
 
@@ -91,7 +91,7 @@ def refuse_stranger(user: str, host: str | None, targets: Iterable[Target]) -> N
     if imitated and is_loopback(host):
         return
     if parts not in [_parts(one.address) for one in targets]:
-        raise RequestError(f"{user}: its host is no address that this run may load; {clears}")
+        raise RequestError(f"{user}: its host is not an address that this run may load; {clears}")
 
 
 def is_loopback(address: str) -> bool:

@@ -25,7 +25,7 @@ class Records:
     """Everything that one run makes on a platform, by its tag in each region."""
 
     def __init__(self, loaded: Loaded, folder: pathlib.Path, addresses: Mapping[str, str]) -> None:
-        """Take where the run sends, by region; a `--host` that is no region's has a name of its own."""
+        """Take where the run sends, by region; a `--host` that is not a region's has a name of its own."""
         self._loaded = loaded
         self._folder = folder
         self._addresses = addresses

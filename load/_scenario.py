@@ -157,7 +157,7 @@ class Writer:
 
 def _one_line(value: str) -> str:
     if "\r" in value or "\n" in value:
-        raise ValueError("a header's value must stand in one line")
+        raise ValueError("a header's value must be one line")
     return value
 
 

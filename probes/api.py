@@ -111,19 +111,19 @@ def unusable(host: str) -> Callable[[Exception], Failure | None]:
 def mapping(value: object, what: str) -> Mapping[str, object]:
     """Return a JSON object; raises UnusableAnswerError naming what it should have been."""
     if not isinstance(value, Mapping):
-        raise UnusableAnswerError(f"{what} is no object.")
+        raise UnusableAnswerError(f"{what} is not an object.")
     return value
 
 
 def sequence(value: object, what: str) -> list[object]:
     """Return a JSON list; raises UnusableAnswerError naming what it should have been."""
     if not isinstance(value, list):
-        raise UnusableAnswerError(f"{what} is no list.")
+        raise UnusableAnswerError(f"{what} is not a list.")
     return value
 
 
 def text(value: object, what: str) -> str:
     """Return a JSON text; raises UnusableAnswerError naming what it should have been."""
     if not isinstance(value, str):
-        raise UnusableAnswerError(f"{what} is no text.")
+        raise UnusableAnswerError(f"{what} is not text.")
     return value

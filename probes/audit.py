@@ -98,7 +98,7 @@ def entries(target: AuditTarget, query: Query, *, deadline: Deadline) -> Observa
             return asked.become("audit", None, Failure(FailureKind.UNUSABLE_ANSWER, str(exc)))
         found += more
         if cursor is None:
-            # The same entry, to the letter and its id, may come twice: that is no second one.
+            # The same entry, to the letter and its id, may come twice: that is not a second one.
             return asked.become("audit", Entries(tuple(dict.fromkeys(found)), page), None)
     detail = f"More than {_MOST_PAGES} pages of entries match; ask for a shorter time."
     return asked.become("audit", None, Failure(FailureKind.UNUSABLE_ANSWER, detail))
@@ -127,13 +127,13 @@ def _page(answer: HttpAnswer) -> tuple[list[Entry], str | None]:
         raise api.UnusableAnswerError("The audit log's answer has no list named entries.")
     cursor = body.get("next")
     if cursor is not None and not (isinstance(cursor, str) and cursor):
-        raise api.UnusableAnswerError("The audit log's answer tells no usable next page.")
+        raise api.UnusableAnswerError("The audit log's answer names no usable next page.")
     return [_entry(fields) for fields in listed], cursor
 
 
 def _entry(fields: object) -> Entry:
     if not isinstance(fields, Mapping):
-        raise api.UnusableAnswerError("An entry of the audit log is no object.")
+        raise api.UnusableAnswerError("An entry of the audit log is not an object.")
     return Entry(
         id=_word(fields, "id"),
         at=_time(_word(fields, "at")),
@@ -149,7 +149,7 @@ def _entry(fields: object) -> Entry:
 def _text(fields: Mapping[str, object], name: str) -> str | None:
     value = fields.get(name)
     if value is not None and not isinstance(value, str):
-        raise api.UnusableAnswerError(f"The field {name} of an entry of the audit log is no text.")
+        raise api.UnusableAnswerError(f"The field {name} of an entry of the audit log is not text.")
     return value
 
 

@@ -143,7 +143,7 @@ def normalised(record_type: str, value: str) -> str:
             dns.rdataclass.IN, dns.rdatatype.from_text(record_type), value, relativize=False
         )
     except dns.exception.DNSException as exc:
-        raise ValueError(f"“{value}” is no {record_type} record") from exc
+        raise ValueError(f"“{value}” is not a valid {record_type} record") from exc
     return _plain(record_type, rdata.to_text())
 
 

@@ -38,7 +38,7 @@ class Capability:
 
 
 def capability(answer: HttpAnswer) -> Capability:
-    """Return what an answer states; raises NotACapabilityStatementError for whatever is no statement."""
+    """Return what an answer states; raises NotACapabilityStatementError for whatever is not a statement."""
     try:
         body = answer.json()
     except NotJsonError as exc:
@@ -50,7 +50,7 @@ def capability(answer: HttpAnswer) -> Capability:
             f"although its status is {answer.status}."
         )
     if kind != "CapabilityStatement" or not isinstance(body, Mapping):
-        raise NotACapabilityStatementError("The answer is no CapabilityStatement.")
+        raise NotACapabilityStatementError("The answer is not a CapabilityStatement.")
     _validate(body)
     return Capability(
         fhir_version=str(body.get("fhirVersion")),
@@ -72,12 +72,12 @@ def _validate(body: Mapping[str, Any]) -> None:
 
 
 def _places(errors: Sequence[Mapping[str, Any]]) -> str:
-    """Say where the model does not fit; a place that is no element of the model may hold anything."""
+    """Say where the model does not fit; a place that is not an element of the model may hold anything."""
     places = {
         ".".join(map(str, error["loc"])) for error in errors if error["type"] != "extra_forbidden"
     }
     return (
-        f"The answer is no valid CapabilityStatement: {len(errors)} elements are missing, wrong or "
+        f"The answer is not a valid CapabilityStatement: {len(errors)} elements are missing, wrong or "
         f"unknown: {', '.join(sorted(places)[:_MOST_PLACES]) or 'only unknown ones'}."
     )
 

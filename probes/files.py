@@ -184,7 +184,7 @@ def _failure(location: str, exc: Exception) -> Failure:
     elif isinstance(exc, ImportError):
         kind, sentence = FailureKind.OUR_FAULT, "the library for such addresses is not installed"
     elif isinstance(exc, ValueError):
-        kind, sentence = FailureKind.OUR_FAULT, "it is no address that the gate knows"
+        kind, sentence = FailureKind.OUR_FAULT, "it is not an address that the gate knows"
     return Failure(kind, f"{location}: {sentence}.")
 
 
@@ -248,7 +248,7 @@ def _evidence_content(folder: pathlib.Path, path: pathlib.Path) -> bytes | None:
         with path.open("rb") as file:
             content = file.read(MAX_EVIDENCE_BYTES + 1)
     except FileNotFoundError:
-        # A folder that is not there, or not mounted, is no folder without evidence.
+        # A folder that is not there, or not mounted, is not a folder without evidence.
         os.scandir(folder).close()
         return None
     if len(content) > MAX_EVIDENCE_BYTES:

@@ -107,7 +107,7 @@ def kind_of_any(exc: BaseException, kinds: Kinds) -> FailureKind | None:
 def tls_context(ca_file: str | None, *, check_hostname: bool = True) -> ssl.SSLContext:
     """Return a verifying client context: the public authorities, or exactly those of `ca_file`.
 
-    Raises AuthorityUnusable when the file cannot be read or is no PEM.
+    Raises AuthorityUnusable when the file cannot be read or is not a PEM.
     """
     path = ca_file or PUBLIC_AUTHORITIES
     try:

@@ -178,7 +178,7 @@ def observed(
 ) -> Observation[V]:
     """Return what `ask` brings, timed, or the failure that kept it from that.
 
-    `explain` returns what an exception means, None for one that is no failure of the target: it is
+    `explain` returns what an exception means, None for one that is not a failure of the target: it is
     raised. A failure without a phase is of the one that ran.
     """
     started_at, started = utc_now(), time.monotonic()

@@ -94,7 +94,7 @@ def _read(target: RepositoryTarget, deadline: Deadline) -> TaggedFiles:
 
 def _files(place: pathlib.Path, target: RepositoryTarget, deadline: Deadline) -> TaggedFiles:
     here = ("-C", str(place))
-    problem = f"has no tag {target.tag}, or is no git repository that this user may read"
+    problem = f"has no tag {target.tag}, or is not a git repository that this user may read"
     name = f"refs/tags/{target.tag}^{{commit}}"
     commit = _git((*here, "rev-parse", "--verify", "--quiet", name), deadline, problem)
     listing = ("ls-tree", "-r", "-z", commit.decode().strip(), "--", f"{target.folder}/")

@@ -17,7 +17,7 @@ from prove.proof import Cases
 from settings.policy import Policy
 from tests.environments.files import SECRETS, VALID
 
-PROMISE = "mistyped environments, policies and catalogues are refused in words, or are sound"
+PROMISE = "mistyped environments, policies and catalogues are refused with a sentence, or are sound"
 NASTY = (
     "",
     "~",

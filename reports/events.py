@@ -92,7 +92,7 @@ def read_lines(lines: Iterable[str]) -> Measured:
 
 
 def event_of(line: bytes | str) -> dict[str, Any] | None:
-    """Return the event of a line, or None for a line that is no JSON object."""
+    """Return the event of a line, or None for a line that is not JSON object."""
     try:
         event = json.loads(line, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -112,4 +112,4 @@ def reds_of(check: Finished, region: str) -> tuple[Red, ...]:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")

@@ -38,7 +38,7 @@ def checked(record: object) -> Mapping[str, Any]:
     damaged.
     """
     if not isinstance(record, Mapping) or record.get("kind") != KIND:
-        raise DamagedLoadRecordError("it is no record of a load run")
+        raise DamagedLoadRecordError("it is not a record of a load run")
     if record.get("schema") != SCHEMA:
         raise DamagedLoadRecordError(
             f"its schema is {record.get('schema')!r}, and only {SCHEMA} is known"

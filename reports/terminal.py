@@ -35,7 +35,7 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
         console.file.write(plain(verdict))
         return
     # Not written by rich itself: when the reader of a pipe went away it would end the process
-    # with exit code 1, which is no code of the gate.
+    # with exit code 1, which is not a code of the gate.
     console.file.write(_drawn(verdict, console))
 
 

@@ -25,7 +25,7 @@ MOST_CONTRADICTIONS = 3
 
 
 class DamagedVerdictError(ValueError):
-    """The record is no verdict of this schema, or it contradicts itself; the text says where."""
+    """The record is not a verdict of this schema, or it contradicts itself; the text says where."""
 
 
 def read(record: Mapping[str, Any]) -> Verdict:

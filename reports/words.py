@@ -118,9 +118,9 @@ def next_steps(verdict: Verdict) -> tuple[str, ...]:
     if verdict.decision is Decision.HOLD:
         return (
             f"Hold the release where it is. {deciders(verdict)}",
-            "Mend what is red; each entry says what clears it."
+            "Fix what is red; each entry says what clears it."
             if any(reason.owner for reason in verdict.reasons)
-            else "Mend what stands under Why; it is about the run and not about the platform.",
+            else "Fix what is listed under Why; it is about the run and not about the platform.",
             again,
         )
     if verdict.decision is Decision.ROLLBACK:
@@ -131,13 +131,13 @@ def next_steps(verdict: Verdict) -> tuple[str, ...]:
         )
     undo = "Do not switch traffic; undo what was begun."
     first = "Do not deploy." if verdict.decision is Decision.NO_GO else undo
-    return (first, f"The owners of the red checks mend them: {owners(verdict)}.", again)
+    return (first, f"The owners of the red checks fix them: {owners(verdict)}.", again)
 
 
 def _steps_without_verdict(verdict: Verdict) -> tuple[str, ...]:
     again = f"Run it again: {again_command(verdict)}"
     if verdict.state == "refused":
-        return ("Mend what is named above.", again)
+        return ("Fix what is named above.", again)
     if verdict.state == "failed":
         return (f"Look into {evidence(verdict)} and report it as a fault of the gate.", again)
     return (f"What was measured until then: {explain_command(verdict)}", again)
@@ -257,7 +257,7 @@ def duration(seconds: float) -> str:
 
 
 def moment(text: str) -> str:
-    """Write an ISO time for people, in UTC; what is no time is shown as it is."""
+    """Write an ISO time for people, in UTC; what is not a time is shown as it is."""
     try:
         at = dt.datetime.fromisoformat(text)
     except ValueError:

@@ -174,7 +174,7 @@ def _traffic(state: StateDirectory, options: argparse.Namespace) -> int:
 
 
 def _add_fault(commands: Commands) -> None:
-    fault = commands.add_parser("fault", help="break the platform in a known way, and mend it")
+    fault = commands.add_parser("fault", help="break the platform in a known way, and fix it")
     actions = fault.add_subparsers(metavar="ACTION", required=True)
     actions.add_parser("list", help="every fault, applied ones marked").set_defaults(run=_faults)
     apply = actions.add_parser("apply", help="apply one")

@@ -94,7 +94,7 @@ class Reference(Section):
     table: TableName
     """Whose rows refer."""
     column: ColumnName
-    """The column that refers; null refers to nothing and is no orphan."""
+    """The column that refers; null refers to nothing and is not an orphan."""
     to_table: TableName
     """What it refers to."""
     to_column: ColumnName = "id"
@@ -220,8 +220,8 @@ class MigrationLogPolicy(Section):
     @model_validator(mode="after")
     def _patterns(self) -> Self:
         for pattern in (*self.errors, *self.success):
-            if compiled(pattern, f"“{pattern}” is no regular expression; mend it").search(""):
-                raise ValueError(f"“{pattern}” matches every line, so it tells nothing; narrow it")
+            if compiled(pattern, f"“{pattern}” is not a regular expression; fix it").search(""):
+                raise ValueError(f"“{pattern}” matches every line, so it proves nothing; narrow it")
         self._tells_a_failure()
         return self
 

@@ -148,7 +148,7 @@ class Frontend(Section):
     def _one_kind_of_address(self) -> Self:
         hidden = [one for one in self.ignored for file in self._looked_at if file.startswith(one)]
         if hidden:
-            raise ValueError(f"ignored “{hidden[0]}” hides files that are looked at; narrow it")
+            raise ValueError(f"ignored “{hidden[0]}” hides files that are checked; narrow it")
         if (self.site is None) == (not self.sites):
             raise ValueError("frontend needs site or sites, one of them")
         seen: dict[str, str] = {}

@@ -106,7 +106,7 @@ class Flags(Section):
             if not fnmatch.fnmatchcase(key.format(flag="x"), self.every_key):
                 raise ValueError(
                     f"every_key “{self.every_key}” does not match {name} “{key}”, so a flag that "
-                    "nobody described could never be found; mend the pattern"
+                    "nobody described could never be found; fix the pattern"
                 )
 
     @property

@@ -22,7 +22,7 @@ class Load(Section):
     """Whether `locust -f load/` may send to this environment, and how much."""
 
     allowed: bool = False
-    """Nothing is sent unless this is true. Production says no: a load test is no reason to be slow for
+    """Nothing is sent unless this is true. Production says no: a load test is not a reason to be slow for
     patients."""
     service: Name | None = None
     """Its name under `regions.*.services`; every region has an address for it, and load goes there alone."""
@@ -71,7 +71,8 @@ class LoadObjective(Section):
     def _a_pattern(self) -> Self:
         if self.endpoint is not None:
             compiled(
-                self.endpoint, 'endpoint is no regular expression; write it like "GET /bookings.*"'
+                self.endpoint,
+                'endpoint is not a regular expression; write it like "GET /bookings.*"',
             )
         return self
 

@@ -304,7 +304,7 @@ class Objective(Section):
 
 
 def _or_interpolate(name: str, limit: Limit) -> str:
-    """Return the other remedy for a target that is no bound; a rollback limit has none."""
+    """Return the other remedy for a target that is not a bound; a rollback limit has none."""
     seconds = limit.over_seconds or math.nan
     if name != "target" or not math.isfinite(seconds):
         return ""
@@ -314,7 +314,7 @@ def _or_interpolate(name: str, limit: Limit) -> str:
 
 def _check_bad_status(pattern: str) -> None:
     """Refuse a pattern that no status matches, or every one: such a gate decides nothing."""
-    matcher = compiled(pattern, 'bad_status is no regular expression; write it like "5.."')
+    matcher = compiled(pattern, 'bad_status is not a regular expression; write it like "5.."')
     bad = sum(matcher.fullmatch(str(status)) is not None for status in _STATUSES)
     if bad == 0:
         raise ValueError('bad_status matches no HTTP status, so it can never fail; try "5.."')

@@ -108,7 +108,9 @@ def parse_moment(text: str) -> dt.timedelta:
     """Turn `Saturday 22:00` into the time since the week began; raises ValueError."""
     match = _MOMENT.fullmatch(text)
     if match is None:
-        raise ValueError(f"“{text}” is no time of the week; write it like Saturday 22:00, in UTC")
+        raise ValueError(
+            f"“{text}” is not a time of the week; write it like Saturday 22:00, in UTC"
+        )
     return dt.timedelta(days=DAYS.index(match[1]), hours=int(match[2]), minutes=int(match[3]))
 
 

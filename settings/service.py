@@ -129,7 +129,7 @@ class IntegrationTry(Section):
     """Posted to, below the service's address."""
     expect: dict[str, str] = Field(default_factory=dict)
     """What the answer's JSON must say: dotted path of a field → its word. Empty: any
-    answer with 200 counts that is no page for people and does not say that it failed."""
+    answer with 200 counts that is not a page for people and does not say that it failed."""
     needs: tuple[str, ...] = ()
     """Names of the external services behind it; whoever owes them is named when it fails."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import pathlib
 import re
@@ -65,11 +66,11 @@ def _help_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     tool, words = arguments[0], [word for word in arguments[1:] if re.fullmatch("[a-z-]+", word)]
     if tool == "gate":
         code = gate.main([*words[:1], "--help"], sys.stdout, sys.stderr)
-        assert code == 0, f"gate {words[:1]} is no command"
+        assert code == 0, f"gate {words[:1]} is not a command"
     elif tool == "sandbox":
         with pytest.raises(SystemExit) as ended:
             sandbox.main([*words[: 2 if words[:1] == ["fault"] else 1], "--help"])
-        assert ended.value.code == 0, f"sandbox {words} is no command"
+        assert ended.value.code == 0, f"sandbox {words} is not a command"
     return capsys.readouterr().out
 
 
@@ -121,6 +122,35 @@ def _anchors(page: pathlib.Path) -> set[str]:
     return {
         re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings
     }
+
+
+_OLD_WORDS = re.compile(
+    r"(?<![Tt]here )\b(?:is|was) no (?!longer|more|less)[A-Za-z]|\bmend|\btold\b|\blooked at\b|\bin words\b"
+)
+"""The house's dialect; docs/glossary.md says what to write instead."""
+
+
+def test_no_sentence_has_a_word_that_the_glossary_replaces() -> None:
+    found = []
+    for file in tracked_files():
+        if file.suffix in {".py", ".feature"} and "tests" not in file.parts:
+            text = file.read_text(encoding="utf-8")
+            said = [text] if file.suffix == ".feature" else _sentences(ast.parse(text))
+            found += [f"{_name(file)}: {one}" for one in said if _OLD_WORDS.search(one)]
+    assert found == []
+
+
+def _sentences(tree: ast.Module) -> list[str]:
+    """Return the texts of a module that are no docstrings."""
+    statements = (node.value for node in ast.walk(tree) if isinstance(node, ast.Expr))
+    docstrings = set(map(id, statements))
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in docstrings
+    ]
 
 
 def test_adrs_are_numbered_without_a_gap() -> None:

@@ -130,7 +130,7 @@ def down(owner: str) -> int:
 
 
 def bend(fault: str) -> int:
-    """Break the running example, or mend it with `none`."""
+    """Break the running example, or fix it with `none`."""
     if _running() is None:
         print("the example is not up; run serve.py up first", file=sys.stderr)
         return 1

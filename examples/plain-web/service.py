@@ -89,7 +89,7 @@ class Site:
             self._server = None
 
     def bend(self, fault: str) -> None:
-        """Break the service in one of the FAULTS; the empty fault mends it."""
+        """Break the service in one of the FAULTS; the empty fault fixes it."""
         self.fault = fault
         if fault == "down":
             self.stop()

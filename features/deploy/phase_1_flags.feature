@@ -10,4 +10,4 @@ Feature: Feature flags before the deployment
   @D1.2-2
   Scenario: The changes to the safe state are logged
     When the feature flags are held against the audit log
-    Then it tells of every change up to the state "safe": who, when, from what, to what
+    Then it has every change up to the state "safe": who, when, from what, to what

@@ -14,7 +14,7 @@ Feature: Phase 4.1, the web application
 
   @D4.1-3
   Scenario: The caches have forgotten the old bundle
-    When the invalidations since the upload are looked at
+    When the invalidations since the upload are read
     Then one of everything is completed
 
   @D4.1-4

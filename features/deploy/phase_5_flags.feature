@@ -10,4 +10,4 @@ Feature: New features for some of the users
   @D5.2-2
   Scenario: The changes to the test percentage are logged
     When the feature flags are held against the audit log
-    Then it tells of every change up to the state "test": who, when, from what, to what
+    Then it has every change up to the state "test": who, when, from what, to what

@@ -3,17 +3,17 @@ Feature: Phase 7, monitoring
 
   @D7.1-1
   Scenario: The release's alert rules are applied
-    When the monitoring is looked at
+    When the monitoring is read
     Then the release's alert rules are loaded as shipped and evaluated in every region
 
   @D7.1-2
   Scenario: Prometheus scrapes all targets
-    When the monitoring is looked at
+    When the monitoring is read
     Then every job has all its targets in every region and all of them are up
 
   @D7.1-3
   Scenario: Alertmanager is configured
-    When the monitoring is looked at
+    When the monitoring is read
     Then alerts of every severity reach their receiver and the watchdog arrives
 
   @D7.2-1

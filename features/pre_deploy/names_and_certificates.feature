@@ -17,4 +17,4 @@ Feature: Names, certificates and external services before the deployment
     Then every expected service is reported
     And every expected service is healthy
     And every vendor is up; a red one comes with its support contact and the time it owes an answer
-    And every vendor with an address of its own answers the gate
+    And every vendor with its own address answers the gate

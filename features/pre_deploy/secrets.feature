@@ -3,5 +3,5 @@ Feature: Secrets before the deployment
 
   @T7-SEC-2
   Scenario: Secrets were rotated in time
-    When the ages of the secrets and access keys are looked at
+    When the ages of the secrets and access keys are read
     Then none is older than the policy allows

@@ -27,9 +27,9 @@ from steps.kit.request import Request, new_run_id, refuse_malformed
 
 HOLD = Decision.HOLD.exit_code
 NOT_BEFORE = (
-    "this is no picture of before. Checks compare with the latest baseline, which is now this one; what was "
-    "lost since the deployment began is no longer noticed. It begins a new attempt: every phase has to be "
-    "asked again."
+    "this is not a picture of before. Checks compare with the latest baseline, which is now this one; what "
+    "was lost since the deployment began is no longer noticed. It begins a new attempt: every phase has to "
+    "be asked again."
 )
 
 
@@ -42,7 +42,7 @@ class Taken:
     not_described: Sequence[str]
     """Collectors that the environment gives nothing to collect."""
     late: str | None
-    """Why it is no picture of before the deployment, or None."""
+    """Why it is not a picture of before the deployment, or None."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -133,13 +133,13 @@ def take(request: Request, tell: Callable[[str], None]) -> Taken:
 
 
 def late_remark(record: Mapping[str, Any], history: History) -> str | None:
-    """Return why a baseline is no picture of before: traffic is switched, or a phase was GO; else None."""
+    """Return why a baseline is not a picture of before: traffic is switched, or a phase was GO; else None."""
     if record["traffic_switched_at"]:
         return f"Traffic is switched to the release already: {NOT_BEFORE}"
     try:
         begun = done_lately(history.entries(), utc_now())
     except StoreError as exc:
-        return f"Whether the deployment has begun can't be told: {exc}"
+        return f"Whether the deployment has begun is unknown: {exc}"
     if begun is None:
         return None
     return (

@@ -109,5 +109,5 @@ def summary(diagnosis: Diagnosis) -> str:
             "leads there. Run the doctor where the gate will run."
         )
     if bad:
-        return f"{name}: {counts}. The gate would HOLD; mend what is BAD and look again."
+        return f"{name}: {counts}. The gate would HOLD; fix what is BAD and look again."
     return f"{name}: {counts}. The gate can decide about {name}."

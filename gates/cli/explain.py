@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Explain a run on stdout; return 0, 64 for an unknown run, 70 for an unreadable verdict.
 
-    0 says that the explanation could be given: explaining is no verdict.
+    0 says that the explanation could be given: explaining is not a verdict.
     """
     tell = teller(stderr, "gate explain")
     try:

@@ -16,7 +16,7 @@ from gates.doctor.init_write import Asked, environment_file, findings
 from probes.http import HttpTarget
 from probes.prometheus import PrometheusTarget
 
-_ABOUT = """Without --output the file goes to stdout. What was found is told on stderr; only you know
+_ABOUT = """Without --output the file goes to stdout. What was found is reported on stderr; only you know
 whether it is right. A file that exists is left alone unless --force is given."""
 
 

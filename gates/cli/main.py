@@ -20,7 +20,7 @@ COMMANDS = {
     "baseline": "before the deployment: keep how the platform is, for later checks to compare with",
     "join": "one verdict of the regions' runs",
     "explain": "why: what failed, by how much, where, what would clear it",
-    "status": "where the deployment stands, who has to act, the next command",
+    "status": "how far the deployment is, who has to act, the next command",
     "doctor": "no verdict: can the gate reach and read everything it needs?",
     "init": "propose an environment file from a live Prometheus",
 }

@@ -1,4 +1,4 @@
-"""Finds runs in reports/out and reads what they left; a folder without a verdict.json is no gate's run."""
+"""Finds runs in reports/out and reads what they left; a folder without a verdict.json is not a gate's run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Run:
         except OSError as exc:
             raise self._unreadable(f"cannot be read: {exc.strerror}") from exc
         except (ValueError, RecursionError) as exc:
-            raise self._unreadable("is no JSON; it was damaged after the run") from exc
+            raise self._unreadable("is not JSON; it was damaged after the run") from exc
         if not isinstance(record, dict):
             raise self._unreadable("holds no JSON object")
         return dict(cleaned(record))
@@ -90,7 +90,7 @@ class Run:
 
     def _unreadable(self, why: str) -> UnreadableRunError:
         return UnreadableRunError(
-            f"{shown(self.path / VERDICT)} {why}. What was measured stands in "
+            f"{shown(self.path / VERDICT)} {why}. What was measured is in "
             f"{shown(self.path / EVENTS)}, one line a check; run the gate again for a verdict."
         )
 
@@ -145,7 +145,7 @@ def _named(wanted: str, out: pathlib.Path) -> Run:
         path = path.parent
     if (path / VERDICT).is_file():
         return Run(path.resolve())
-    # An unset variable is no prefix of every run.
+    # An unset variable is not a prefix of every run.
     matching = [run for run in newest_first(out) if wanted and run.id.startswith(wanted)]
     exact = [run for run in matching if run.id == wanted]
     if len(exact or matching) == 1:

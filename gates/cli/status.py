@@ -48,7 +48,7 @@ class PhaseStanding:
     said: str
     """What its last runs decided where it is red; which parts nobody asked about."""
     owners: tuple[str, ...]
-    """Who mends what is red, or whose checks are missing."""
+    """Who fixes what is red, or whose checks are missing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class _Stdout(io.TextIOWrapper):
 
 
 class _Stderr(_Stdout):
-    """Falls silent whatever happens to it: progress is no product."""
+    """Falls silent whatever happens to it: progress is not a product."""
 
     forgives = (OSError,)
 

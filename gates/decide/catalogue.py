@@ -93,7 +93,7 @@ def _rows_of(name: str, text: str) -> Iterable[tuple[int, Row]]:
             if cells:
                 yield reader.line_num, _row(f"{name}:{reader.line_num}", cells)
     except csv.Error as exc:
-        raise CatalogueError(f"{name}:{reader.line_num}: is no CSV: {exc}") from exc
+        raise CatalogueError(f"{name}:{reader.line_num}: is not CSV: {exc}") from exc
 
 
 def _row(where: str, values: list[str]) -> Row:
@@ -108,7 +108,7 @@ def _row(where: str, values: list[str]) -> Row:
     if cells["applies_if"]:
         _must_be(where, "applies_if", cells["applies_if"], CONDITIONS)
     if not cells["owner"]:
-        raise CatalogueError(f"{where}: owner is empty; name the team that mends a red check")
+        raise CatalogueError(f"{where}: owner is empty; name the team that fixes a red check")
     read: dict[str, Any] = {
         "smoke": cells["smoke"] == "yes",
         "on_fail": Meaning(cells["on_fail"]),
@@ -124,7 +124,7 @@ def _check_when(where: str, phase: str, when: str) -> None:
         _must_be(where, "when", when, COUNTDOWN)
     elif phase == "deploy" and when != EVERY_PHASE and not _PART.fullmatch(when):
         raise CatalogueError(
-            f"{where}: when “{when}” is no part of a phase such as 2.1, nor “{EVERY_PHASE}”"
+            f"{where}: when “{when}” is not a part of a phase such as 2.1, nor “{EVERY_PHASE}”"
         )
 
 

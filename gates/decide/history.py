@@ -222,7 +222,7 @@ def _gap(
 
 
 def _said(entry: Entry, part: str, region: str, now: dt.datetime) -> str:
-    """Return why an entry is no GO of this deployment; empty where it is one."""
+    """Return why an entry is not a GO of this deployment; empty where it is one."""
     began = entry.started_at or entry.at
     if began - now > CLOCKS_DIFFER:
         return (

@@ -160,7 +160,7 @@ def equals(subject: str, observed: object, target: Scalar) -> Judgement:
 
 
 def below(subject: str, observed: object, limit: float, unit: str, **data: Any) -> Judgement:
-    """PASS when a finite number is under the limit; FAIL otherwise, also for what is no number."""
+    """PASS when a finite number is under the limit; FAIL otherwise, also for what is not a number."""
     number = _finite(observed)
     if number is None:
         shown = harmless(observed, limit)

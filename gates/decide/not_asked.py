@@ -18,7 +18,7 @@ NOTHING_APPLIES = "nothing of it applies to this environment"
 LATER = "due later"
 OTHER_PARTS = "asked on their own"
 OTHER_REGIONS = "another run's regions"
-OWN_CATALOGUE = "the environment has checks of its own"
+OWN_CATALOGUE = "the environment has its own checks"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -131,10 +131,10 @@ def judge_rollback(
 ) -> Judgement:
     """FAIL, meaning rollback, when the share was over the limit in every step of `for`.
 
-    A step without data is no evidence of anything: with one, or with any step at or under the limit,
+    A step without data is not evidence of anything: with one, or with any step at or under the limit,
     the limit was not exceeded for that long and the judgement is PASS, saying so. All steps together
     must also disprove the limit statistically, so that neither two unlucky requests nor a single burst
-    ever roll back. What is no count at all (NaN, negative) is INCONCLUSIVE.
+    ever roll back. What is not a count at all (NaN, negative) is INCONCLUSIVE.
     """
     subject = f"{objective.title}, rollback limit"
     whole = sustained.whole
@@ -165,7 +165,7 @@ def judge_rollback(
     )
     if not exceeded:
         return judgement
-    clears = f"a share under {percent(limit.budget)}: roll back, or mend the cause"
+    clears = f"a share under {percent(limit.budget)}: roll back, or fix the cause"
     return dataclasses.replace(judgement, means=Meaning.ROLLBACK, clears=clears)
 
 

@@ -59,7 +59,7 @@ class Bucket:
         return self.lower.counts.total
 
     def problem(self) -> str | None:
-        """Return why this is no reading at all, or None."""
+        """Return why this is not a reading at all, or None."""
         counts = self.lower.counts.problem() or self.upper.counts.problem()
         if counts is not None:
             return counts
@@ -67,7 +67,7 @@ class Bucket:
             return "more events over the upper bound than over the lower one"
         number = self.interpolated_seconds
         if self.total > 0 and (number is None or not math.isfinite(number)):
-            return "the quantile is no finite number"
+            return "the quantile is not a finite number"
         return None
 
 
@@ -114,7 +114,7 @@ class _Quantile:
         return self._too_few(evidence)
 
     def broken(self, problem: str, evidence: Evidence) -> Judgement:
-        """Return INCONCLUSIVE for what is no reading."""
+        """Return INCONCLUSIVE for what is not a reading."""
         sentence = f"{self._objective.title}: {problem}"
         # Nothing of a broken reading is kept: NaN has no place in evidence.
         return self._judgement(Outcome.INCONCLUSIVE, sentence, evidence.data(), "working metrics")
@@ -155,7 +155,7 @@ class _Quantile:
         return self._judgement(Outcome.INCONCLUSIVE, sentence, data, f"{short:,} more good events")
 
     def _odd(self, evidence: Evidence) -> Judgement:
-        sentence = f"{self._said()}, which the counts of its own histogram contradict"
+        sentence = f"{self._said()}, which its own histogram's counts contradict"
         data = self._data(evidence)
         return self._judgement(Outcome.INCONCLUSIVE, sentence, data, "working metrics")
 

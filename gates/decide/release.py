@@ -21,7 +21,7 @@ class Release:
         """Parse `v1.2.0` or `1.2.0`; raises ValueError for anything else."""
         match = _RELEASE.fullmatch(text)
         if match is None:
-            raise ValueError(f"“{text}” is no release; write it like v1.2.0")
+            raise ValueError(f"“{text}” is not a release; write it like v1.2.0")
         return cls(int(match[1]), int(match[2]), int(match[3]))
 
     @property

@@ -142,7 +142,7 @@ class Phase(Gate):
         match = _PHASE.fullmatch(text)
         if match is None:
             raise ValueError(
-                f"“{text}” is no phase; write it like 2 or 2.1, from 1 to {LAST_PHASE}"
+                f"“{text}” is not a phase; write it like 2 or 2.1, from 1 to {LAST_PHASE}"
             )
         return cls(int(match[1]), int(match[2]) if match[2] else None)
 

@@ -133,7 +133,7 @@ def check_all_bring(metric: str, sources: Sequence[Source], wanted: Sequence[Tar
         if behind > FRESH_SCRAPES * target.scrape_seconds:
             raise NotCountableError(
                 f"{target.name} is scraped, but the samples of its {metric} end {behind:.0f} s earlier: it "
-                "stopped exposing it, or gives its samples times of its own (honor_timestamps: false)"
+                "stopped exposing it, or sets its samples' times itself (honor_timestamps: false)"
             )
 
 

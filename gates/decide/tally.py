@@ -115,7 +115,7 @@ class Tally:
         if 0 < events <= own:
             raise NotCountableError(
                 f"{events:,.0f} events in {len(self.rows)} scrapes may all be scrapes and health probes, and "
-                "no label tells the route; leave those out of the metric, or wait for real traffic",
+                "no label names the route; leave those out of the metric, or wait for real traffic",
                 Patience.SAMPLES,
             )
 
@@ -270,7 +270,7 @@ def bound_column(bound_seconds: float) -> str:
 def is_bad(status: str, bad_status: str) -> bool | None:
     """Return whether a status is bad; None where it can't be read. `5xx` stands for its hundred.
 
-    What is no status of HTTP, such as 000 for a request without an answer, is good by no rule.
+    What is not a status of HTTP, such as 000 for a request without an answer, is good by no rule.
     """
     if _STATUS.fullmatch(status):
         bad = re.fullmatch(bad_status, status) is not None

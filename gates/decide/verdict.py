@@ -81,7 +81,7 @@ class Result(Kept):
     outcome: Outcome | None
     """None: the check did not run there."""
     ran: int = 1
-    """How often; more than once is no result."""
+    """How often; more than once is not a result."""
     judgements: tuple[Judgement, ...]
     observations: tuple[Observed, ...]
 

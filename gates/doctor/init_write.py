@@ -77,7 +77,7 @@ def _rest(seen: Seen) -> Iterator[str]:
     yield "services:"
     yield "  api:"
     yield "    # With several replicas name the header in which each names itself, replica_header: X-Pod."
-    yield "    # One that stands alone is replicas: 1. docs/platform-contract.md says why."
+    yield "    # A single one is replicas: 1. docs/platform-contract.md says why."
     yield "    health:"
     path = seen.health.path if seen.health else f"{PLACEHOLDER}: path of the health endpoint"
     fields = dict(seen.health.fields) if seen.health else {}
@@ -105,7 +105,7 @@ def _interval(seconds: float | None) -> Iterator[str]:
 def _metrics(seen: Seen) -> Iterator[str]:
     yield "metrics:"
     if not seen.metric_version:
-        yield f"  # {PLACEHOLDER}? No label carries the release: old and new samples can't be told apart."
+        yield f"  # {PLACEHOLDER}? No label carries the release: old and new samples can't be distinguished."
     if seen.histograms:
         yield from _others(seen.histograms)
         yield f"  request_duration: {{{_metric(seen.histograms[0], seen)}}}"

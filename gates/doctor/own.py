@@ -73,7 +73,7 @@ def _switch(traffic: Traffic, file: str, now: dt.datetime) -> list[Finding]:
     at = traffic.switched_at
     if at is None:
         remedy = ("gate post-deploy --switched-at …, once traffic is switched",)
-        sentence = "nobody said yet since when the release carries traffic"
+        sentence = "it is not known yet since when the release carries traffic"
         return [Finding(_TRAFFIC, None, Level.WARN, sentence, remedy)]
     if at > now:
         line = f"{file}: traffic.switched_at: a time that has passed"
@@ -118,7 +118,7 @@ def examine_sections(sections: frozenset[str], rows: Sequence[Row], file: str) -
 
 SCENARIOS = "scenarios"
 MOST_SECONDS = 120.0
-"""A child takes about five seconds, nearly all of them to load; a busy machine is no finding."""
+"""A child takes about five seconds, nearly all of them to load; a busy machine is not a finding."""
 
 
 def examine_scenarios(subject: Subject, rows: Sequence[Row]) -> list[Finding]:

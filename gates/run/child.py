@@ -84,7 +84,7 @@ class ChildEnd:
 
     returncode: int
     problem: str | None
-    """Why the run is no complete one, or None."""
+    """Why the run is not a complete one, or None."""
 
 
 def run_child(

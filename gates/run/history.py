@@ -39,7 +39,7 @@ class Chronicle:
         try:
             entries = self.history.entries()
         except StoreError as exc:
-            return (f"whether phase {number} is GO can't be told: {exc}",)
+            return (f"whether phase {number} is GO is unknown: {exc}",)
         found = gaps(parts, self.regions, entries, utc_now(), self.digests)
         if not found:
             return ()

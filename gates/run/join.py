@@ -76,7 +76,7 @@ def join(runs: Sequence[Joined], out: pathlib.Path = OUT) -> Verdict:
 
     Whatever keeps them from being one (another release, a region twice or not at all, a run that did
     not end) holds the release. Raises NotJoinedError where it would be better than one of its runs, and
-    OSError, KeyError, TypeError or ValueError for what is no run.
+    OSError, KeyError, TypeError or ValueError for what is not a run.
     """
     first = runs[0].verdict
     gate, regions = gate_of(first), _regions(runs)

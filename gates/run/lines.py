@@ -71,7 +71,7 @@ def read(path: pathlib.Path) -> Lines:
             try:
                 found = Finished.from_record(event)
             except MalformedError:
-                problems.append(f"line {number} of {path.name} is no result of a check")
+                problems.append(f"line {number} of {path.name} is not a result of a check")
             else:
                 finished.append(found)
                 problems += _claims(found)

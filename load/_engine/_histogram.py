@@ -111,7 +111,7 @@ class Histogram:
         Raises ValueError outside of 0 to 100.
         """
         if not 0 <= percent <= 100:  # noqa: PLR2004 - per cent
-            raise ValueError(f"{percent} is no percentage")
+            raise ValueError(f"{percent} is not a percentage")
         if not len(self._counts):
             return math.nan
         total = self.count

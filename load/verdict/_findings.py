@@ -14,7 +14,7 @@ from load.verdict._judge import LoadResult, LoadVerdict, StageVerdict, result_of
 from settings.load import LoadPolicy
 
 STEADY_SECONDS = 3
-"""So many seconds in a row have to be good: one good second is no recovery."""
+"""So many seconds in a row have to be good: one good second is not a recovery."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

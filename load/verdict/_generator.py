@@ -31,11 +31,11 @@ _CLEARS = {
     LATE: "requests sent on time",
     DROPPED: "more connections, a faster platform or a lower rate",
     TOO_MUCH: "a generator that sends what was planned",
-    LAG: "more workers, or processors of their own for them",
+    LAG: "more workers, or separate processors for them",
     CPU: "more workers",
     OWN: "more ports and descriptors (ip_local_port_range, ulimit -n), a name that resolves, "
     "the environment's ca_file, a check that does not raise",
-    ALL_COUNTED: "workers that tell everything before they end",
+    ALL_COUNTED: "workers that report everything before they end",
     ADDRESSES: "each address of the target's name reachable from the generator",
     "workers": "every expected worker up to the end",
     "whole plan": "a run to the end of its plan",
@@ -73,7 +73,7 @@ def judge_run(facts: LoadFacts, limits: GeneratorLimits) -> tuple[Judgement, ...
     lost = sorted(worker.name for worker in facts.workers if worker.lost)
     wanted = max(facts.expected_workers, 1)
     named = f": {', '.join(lost)} went silent" if lost else ""
-    told = f"{len(here)} of {wanted} workers told everything{named}"
+    told = f"{len(here)} of {wanted} workers reported everything{named}"
     ended = f"ended early: {facts.interrupted}" if facts.interrupted else "ran to its end"
     return (
         _judged("workers", told, len(here), wanted, good=not lost and len(here) >= wanted),
@@ -84,7 +84,7 @@ def judge_run(facts: LoadFacts, limits: GeneratorLimits) -> tuple[Judgement, ...
 
 
 def _measured(facts: LoadFacts) -> Iterator[Judgement]:
-    """Say why a run without a measured stage is no evidence; others speak for themselves."""
+    """Say why a run without a measured stage is not evidence; others speak for themselves."""
     if not any(stage.required for stage in facts.stages):
         said = "no stage was measured: the run ended before its rate was steady"
         yield _judged("measured", said, good=False)
@@ -156,14 +156,14 @@ def _lag(stage: StageFacts, limits: GeneratorLimits) -> Judgement:
         f"the engine's clock lagged {lag * 1000:.3g} ms at p99, "
         f"wanted at most {limits.lag_p99 * 1000:g} ms"
     )
-    unknown = "nobody measured how much the engine's clock lagged"
+    unknown = "it was not measured how much the engine's clock lagged"
     return _at_most(LAG, said if math.isfinite(lag) else unknown, lag, limits.lag_p99)
 
 
 def _cpu(stage: StageFacts, limits: GeneratorLimits) -> Judgement:
     share, most = stage.cpu_share, limits.worker_cpu
     said = f"the busiest worker used {share:.0%} of a core, wanted at most {most:.0%}"
-    unknown = "nobody measured the processor time of a worker"
+    unknown = "the processor time was not measured of a worker"
     return _at_most(CPU, said if math.isfinite(share) else unknown, share, most)
 
 

@@ -266,7 +266,7 @@ def _lines(log: bytes) -> Iterator[str]:
 
 
 def error_level(line: str, rules: LogRules) -> str | None:
-    """Return which of the error levels or words a line has; None when it is no error."""
+    """Return which of the error levels or words a line has; None when it is not an error."""
     level = _level(line, rules)
     if isinstance(level, str):
         return level.lower() if level.lower() in rules.error_levels else None
@@ -379,7 +379,7 @@ def _observe(
     target: KubernetesTarget, what: str, deadline: Deadline, ask: Callable[[Session], V]
 ) -> Observation[V]:
     def explain(exc: Exception) -> Failure | None:
-        detail = f"{target.server} answers something that is no answer of this API."
+        detail = f"{target.server} answers something that is not an answer of this API."
         kind = failure_kind(exc)
         return Failure(kind, detail) if kind else None
 

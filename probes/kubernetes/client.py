@@ -41,7 +41,7 @@ _SENTENCES: Final = {
     ),
     FailureKind.SERVER_BUSY: "{host} is too busy to answer in time (status {status}).",
     FailureKind.SERVER_ERROR: "{host} failed with status {status}.",
-    FailureKind.UNUSABLE_ANSWER: "{host} answered with status {status}, which is no answer to this.",
+    FailureKind.UNUSABLE_ANSWER: "{host} answered with status {status}, which is not an answer to this.",
 }
 
 
@@ -55,7 +55,7 @@ class KubernetesTarget:
 
 
 class RefusedError(FoundError):
-    """The server answered with a status that is no success."""
+    """The server answered with a status that is not a success."""
 
     def __init__(self, failure: Failure, status: int) -> None:
         super().__init__(failure)
@@ -194,7 +194,7 @@ _OF_THE_APP: Final[Mapping[str, frozenset[str]]] = {
 _OF_ITSELF: Final = frozenset(
     {"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"}
 )
-# What it lets each account read that is no resource (system:discovery, system:public-info-viewer and
+# What it lets each account read that is not a resource (system:discovery, system:public-info-viewer and
 # system:service-account-issuer-discovery), by its first part.
 _PATHS: Final = frozenset(
     {

@@ -104,7 +104,7 @@ _BY_WORDS: Final[tuple[tuple[str, FailureKind, str | None], ...]] = (
     (
         "Hot standby mode is disabled",
         FailureKind.SERVER_BUSY,
-        "it is a standby that answers nobody (hot_standby = off); name the primary's address",
+        "it is a standby that answers no queries (hot_standby = off); name the primary's address",
     ),
     ("the database system is", FailureKind.SERVER_BUSY, _STARTING),
     ("No space left on device", FailureKind.SERVER_BUSY, _FULL),
@@ -162,7 +162,7 @@ _SENTENCES: Final = {
 _TLS_REQUEST: Final = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 
 
-class KnownFailure(Exception):  # noqa: N818 - carries a finding, is no error of its own
+class KnownFailure(Exception):  # noqa: N818 - carries a finding, is not an error of its own
     """A failure whose kind is known; `detail` is its whole sentence, or `words` what follows the address."""
 
     def __init__(

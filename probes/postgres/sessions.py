@@ -20,7 +20,7 @@ SELECT pg_is_in_recovery(),
        (SELECT count(*) FROM pg_stat_activity
         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())
 """
-# Who copies changes to another system (logical decoding: Debezium, DMS) streams too, and is no standby.
+# Who copies changes to another system (logical decoding: Debezium, DMS) streams too, and is not a standby.
 _STANDBYS: Final = """
 SELECT r.state, pg_wal_lsn_diff(pg_current_wal_lsn(), r.replay_lsn)::bigint,
        extract(epoch FROM r.replay_lag)::float8

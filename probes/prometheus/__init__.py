@@ -131,12 +131,12 @@ def read_instrument(steps: Steps) -> Instrument:
         return _victoria_metrics(steps)
     if ready is None:
         raise UnusableAnswerError(
-            "It does not tell whether it is ready; does a proxy hide /-/ready?"
+            "It does not say whether it is ready; does a proxy hide /-/ready?"
         )
     state = read_data(runtime.json())
     if "reloadConfigSuccess" not in state:
         raise UnusableAnswerError(
-            "This looks like Thanos Query, which does not tell the state of the Prometheus servers "
+            "This looks like Thanos Query, which does not report the state of the Prometheus servers "
             f"behind it; {_REMEDY}."
         )
     build = read_data(steps.get("version", "/api/v1/status/buildinfo").json())
@@ -158,7 +158,7 @@ def _victoria_metrics(steps: Steps) -> Instrument:
         steps.get("version", "/api/v1/status/buildinfo")
         raise UnusableAnswerError(
             "This answers as Mimir, Cortex and Amazon Managed Prometheus do (or as VictoriaMetrics behind "
-            f"a proxy that hides its /metrics): it does not tell since when it runs; {_REMEDY}."
+            f"a proxy that hides its /metrics): it does not report since when it has run; {_REMEDY}."
         )
     short = re.search(r'^vm_app_version{.*short_version="([^"]+)"', own, re.MULTILINE)
     return _timed(
@@ -183,7 +183,7 @@ def _timed(steps: Steps, **known: Any) -> Instrument:
     clock = read_vector(steps.get("clock", "/api/v1/query?query=time()&nocache=1").json())
     round_trip = steps.seconds["clock"] or 0.0
     if len(clock.series) != 1 or not clock.series[0].finite:
-        raise UnusableAnswerError("The server does not tell its time.")
+        raise UnusableAnswerError("The server does not report its time.")
     server_time = dt.datetime.fromtimestamp(clock.series[0].value, dt.UTC)
     return Instrument(
         server_time=server_time,
@@ -199,7 +199,7 @@ F = TypeVar("F", str, bool, int)
 def _field(data: Mapping[str, object], name: str, kind: type[F]) -> F:
     value = data.get(name)
     if type(value) is not kind:
-        raise UnusableAnswerError(f"The server does not tell {name}.")
+        raise UnusableAnswerError(f"The server does not report {name}.")
     return value
 
 
@@ -470,4 +470,4 @@ def _seconds(text: object) -> float:
     try:
         return seconds_of(text)
     except ValueError:
-        raise UnusableAnswerError("A scrape interval is no duration.") from None
+        raise UnusableAnswerError("A scrape interval is not a duration.") from None

@@ -157,7 +157,7 @@ def _rules_of(entry_of_groups: object) -> Iterator[AlertRule]:
         rule = api.mapping(entry, "a rule")
         duration = rule.get("duration")
         if isinstance(duration, bool) or not isinstance(duration, int | float):
-            raise api.UnusableAnswerError("A rule's duration is no number.")
+            raise api.UnusableAnswerError("A rule's duration is not a number.")
         yield AlertRule(
             name=api.text(rule.get("name"), "a rule's name"),
             expression=api.text(rule.get("query"), "a rule's query"),
@@ -258,7 +258,7 @@ def _configuration(body: object) -> Configuration:
     try:
         parsed = yaml.safe_load(original)
     except yaml.YAMLError:
-        raise api.UnusableAnswerError("config.original is no YAML.") from None
+        raise api.UnusableAnswerError("config.original is not YAML.") from None
     whole = api.mapping(parsed, "config.original")
     route = api.mapping(whole.get("route"), "config.original.route")
     return Configuration(dict(route), dict(_receivers(whole.get("receivers"))))

@@ -187,7 +187,7 @@ def read_time(text: object, name: str) -> dt.datetime:
     except ValueError:
         time = None
     if time is None or time.tzinfo is None:
-        raise UnusableAnswerError(f"{name} is no time with a zone.")
+        raise UnusableAnswerError(f"{name} is not a time with a zone.")
     return time.astimezone(dt.UTC)
 
 
@@ -227,11 +227,11 @@ def _sample(pair: object) -> tuple[dt.datetime, float]:
 def _value(text: str) -> float:
     # float() would also take "1_0", " 1 " and "nan(1)"-like spellings that no Prometheus writes.
     if text.strip() != text or "_" in text:
-        raise UnusableAnswerError("A sample's value is no number.")
+        raise UnusableAnswerError("A sample's value is not a number.")
     try:
         return float(text)
     except ValueError:
-        raise UnusableAnswerError("A sample's value is no number.") from None
+        raise UnusableAnswerError("A sample's value is not a number.") from None
 
 
 def _one_time(times: list[dt.datetime]) -> dt.datetime | None:
@@ -242,7 +242,7 @@ def _one_time(times: list[dt.datetime]) -> dt.datetime | None:
 
 def _refuse_twins(labels: list[Mapping[str, str]]) -> None:
     if len({frozenset(one.items()) for one in labels}) != len(labels):
-        raise UnusableAnswerError("The same series stands twice in the answer.")
+        raise UnusableAnswerError("The same series is in the answer twice.")
 
 
 def _remarks(answer: object) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -353,14 +353,14 @@ def _info(client: Client, section: str) -> Mapping[str, object]:
 
 def _text(fields: Mapping[str, object], name: str) -> str:
     if name not in fields:
-        raise unusable(f"INFO does not tell {name}.")
+        raise unusable(f"INFO does not report {name}.")
     return str(fields[name])
 
 
 def _number(fields: Mapping[str, object], name: str) -> int:
     text = _text(fields, name)
     if not text.isdigit():
-        raise unusable(f"INFO tells no number for {name}.")
+        raise unusable(f"INFO reports no number for {name}.")
     return int(text)
 
 
@@ -371,5 +371,5 @@ def _expires(database: object) -> bool:
 def _role(answer: Any) -> str:
     role = answer[0] if isinstance(answer, list) and answer else None
     if not isinstance(role, bytes):
-        raise unusable("ROLE does not tell the role.")
+        raise unusable("ROLE does not report the role.")
     return role.decode("ascii", "replace")

@@ -35,7 +35,7 @@ class Held:
 
     @property
     def shown(self) -> str:
-        """Return the value as evidence may show it; what is no switch's is told by size and digest."""
+        """Return the value as evidence may show it; what is not a switch's is told by size and digest."""
         if self.other_type:
             return "<no text>"
         return "<nothing>" if self.text is None else shown(self.text)

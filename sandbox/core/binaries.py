@@ -116,7 +116,7 @@ def _find(program: str, packages: tuple[str, ...], oldest: tuple[int, ...], say:
     needed = f"{program} {'.'.join(map(str, oldest))} or newer is not on the PATH"
     remedy = f"install it, or put {program} on the PATH, and run again."
     if not debian.available():
-        raise SandboxError(f"{needed} and this is no Debian with apt-get: {remedy}")
+        raise SandboxError(f"{needed} and this is not Debian with apt-get: {remedy}")
     if not (debian.cache_directory() / packages[0]).is_dir():
         say(f"fetching the Debian package {packages[0]} into the cache (first use only)")
     try:

@@ -1,4 +1,4 @@
-"""What faults hold broken, and how each of them is mended, however much of it was broken."""
+"""What faults hold broken, and how each of them is fixed, however much of it was broken."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Holds:
 
 
 class Breakage:
-    """One applied fault: a stack of what mends it, whose end may be repeated until all is mended."""
+    """One applied fault: a stack of what fixes it, whose end may be repeated until all is fixed."""
 
     def __init__(self, name: str, holds: Holds) -> None:
         self.name = name
@@ -64,24 +64,24 @@ class Breakage:
         self.went_live = False
         """Whether the release went live before the fault, which happens to what is live."""
         self._holds = holds
-        self._menders: list[Callable[[], object]] = []
+        self._fixers: list[Callable[[], object]] = []
 
     @property
     def layout(self) -> Layout:
         """The platform's names, ports and paths."""
         return self.platform.layout
 
-    def undo(self, mend: Callable[..., object], *arguments: Any, **named: Any) -> None:
-        """Note what mends the next step, before it is taken; it must bear being done for nothing."""
-        self._menders.append(functools.partial(mend, *arguments, **named))
+    def undo(self, fix: Callable[..., object], *arguments: Any, **named: Any) -> None:
+        """Note what fixes the next step, before it is taken; it must bear being done for nothing."""
+        self._fixers.append(functools.partial(fix, *arguments, **named))
 
     async def end(self) -> None:
-        """Mend the last step first; raises SandboxError, and goes on from there when called again."""
-        while self._menders:
-            mending = self._menders[-1]()
-            if inspect.isawaitable(mending):
-                await mending
-            self._menders.pop()
+        """Fix the last step first; raises SandboxError, and goes on from there when called again."""
+        while self._fixers:
+            fixing = self._fixers[-1]()
+            if inspect.isawaitable(fixing):
+                await fixing
+            self._fixers.pop()
 
     def go_live(self) -> None:
         """Let the release go live now: what follows happens to it."""

@@ -36,7 +36,7 @@ def run(arguments: list[str], kind: type[C], serve: Callable[[C], int | None]) -
             f"{'.'.join(map(str, error['loc'])) or 'file'}: {error['msg']}"
             for error in exc.errors(include_input=False, include_context=False)
         )
-        sys.stderr.write(f"{arguments[0]} is no {kind.__name__}: {found}\n")
+        sys.stderr.write(f"{arguments[0]} is not a valid {kind.__name__}: {found}\n")
         return _CONFIGURATION
     return serve(configuration) or _OK
 

@@ -1,7 +1,7 @@
 """The ways in which a fault breaks the platform, by the names that `does` in a faults.yaml uses.
 
 The real thing is preferred: servers are stopped, links cut, roles expired. The rest are switches of the
-reference API. A way is a function of the breakage: it notes what mends a step before it takes it. One
+reference API. A way is a function of the breakage: it notes what fixes a step before it takes it. One
 parameter beside the breakage gets all that stands behind its name; several get theirs by name.
 """
 
@@ -110,7 +110,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 def bound(does: Mapping[str, Any], it: Breakage | None) -> list[Callable[[], Awaitable[None]]]:
-    """Return the steps of a fault; raises KeyError or TypeError for what is no step."""
+    """Return the steps of a fault; raises KeyError or TypeError for what is not a step."""
     return [_bound(KINDS[name], it, given) for name, given in does.items()]
 
 

@@ -64,7 +64,7 @@ class Examined:
             return self._bad(words, self._key("app_labels", "the labels of the app's Deployments"))
         if not any(one.version for one in found.deployments):
             words = f"no pod template with the labels {labels} has the label “{label}”"
-            return self._bad(words, self._key("version_label", "the label that tells the version"))
+            return self._bad(words, self._key("version_label", "the label that holds the version"))
         return None
 
     def _read(self, clusters: Clusters, pods: Sequence[Pod]) -> Iterator[Finding]:

@@ -60,7 +60,7 @@ def images_judged(
         yield expect(
             None,
             _IMAGES,
-            f"{_IMAGES}: {len(untold)} pods run what their nodes tell by no registry's digest, such as "
+            f"{_IMAGES}: {len(untold)} pods run what their nodes report without a registry's digest, such as "
             f"{min(untold)}, so it is not known what runs",
             "pods whose images were pulled from the registry, with imageID name@sha256:… in their status",
             rule="as wanted",

@@ -140,7 +140,7 @@ def _unknown_ask(health: ClusterHealth) -> Judgement:
     return expect(
         None,
         "room",
-        f"room: {why}, so nobody knows what the added pods will need",
+        f"room: {why}, so what the added pods will need is unknown",
         "requests for CPU and memory in the app's Deployment",
         rule="at least",
     )

@@ -98,7 +98,7 @@ class Look:
                 "the app",
                 f"the app is not run by a Deployment or StatefulSet but by {strange[0]}, which this "
                 "gate can't judge",
-                f"its own tool's word for the rollout; or a Deployment that has {self.section.app_labels}",
+                f"its own tool's verdict on the rollout; or a Deployment that has {self.section.app_labels}",
             )
         if runs and not any(one.version for one in runs):
             return expect(
@@ -106,7 +106,7 @@ class Look:
                 "the app",
                 f"no pod template of {runs[0].kind} {runs[0].name} or another has the label {label}, so "
                 "no pod's version is known",
-                "kubernetes.version_label set to the label that tells the version",
+                "kubernetes.version_label set to the label that holds the version",
             )
         return None
 
@@ -157,7 +157,7 @@ def progress(look: Look, versions: Sequence[str], minimum: int) -> Progress:
 
 
 def states(look: Look, versions: Sequence[str], minimum: int) -> list[State]:
-    """Return how far what runs these versions is, and each pod of it; nothing at all is no success."""
+    """Return how far what runs these versions is, and each pod of it; nothing at all is not a success."""
     rollouts = _rollouts(look, versions, minimum)
     return [*rollouts, *map(pod, look.pods(versions))] if look.deployments(versions) else rollouts
 
@@ -191,7 +191,7 @@ def _nobody(look: Look, versions: Sequence[str]) -> State:
 
 
 def rollout(deployment: Deployment, minimum: int) -> State:
-    """Return how far a rollout is; `minimum` pods must be wanted, for 0 of 0 is no success."""
+    """Return how far a rollout is; `minimum` pods must be wanted, for 0 of 0 is not a success."""
     name = deployment.name
     if deployment.wanted < minimum:
         words = f"{name} is scaled to {deployment.wanted}, wanted at least {minimum}"

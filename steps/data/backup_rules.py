@@ -66,7 +66,7 @@ def can_be_read(newest: Entry, contents: probes.backup.Contents) -> Judgement:
 
 
 def begun_lately(newest: Entry, begun: dt.datetime) -> Judgement:
-    """Judge that the file is no copy of an older backup, which makes it look young."""
+    """Judge that the file is not a copy of an older backup, which makes it look young."""
     good = newest.modified_at - begun <= _LONGEST_DUMP
     written = "then" if good else f"on {newest.modified_at:%d %b %Y}: it is a copy of an old one"
     sentence = f"backup {newest.name} was begun on {begun:%d %b %Y} and written {written}"
@@ -121,7 +121,7 @@ def of_usual_size(newest: Entry, earlier: Sequence[int], tolerance: float) -> Ju
     has = f"{subject} has {megabytes(newest.size)}"
     if not earlier:
         sentence = f"{has}, and there is no earlier one to compare it with"
-        clears = "an earlier backup in the same folder, or a person's word for the size"
+        clears = "an earlier backup in the same folder, or a person's confirmation of the size"
         return expect(None, subject, sentence, clears)
     usual = statistics.median(earlier)
     least, most = usual * (1 - tolerance), usual * (1 + tolerance)

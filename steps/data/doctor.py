@@ -231,17 +231,17 @@ def _backups(subject: Subject, section: Backups) -> Iterator[Finding]:
         if location is None:
             continue
         observed = probes.files.listing(location, section.pattern, deadline=subject.deadline())
-        mends = subject.key(f"data.backups.{key}", "a folder or bucket that this machine may list")
+        fixes = subject.key(f"data.backups.{key}", "a folder or bucket that this machine may list")
         if observed.value is None:
-            yield _bad(_BACKUPS, failure_of(observed), mends)
+            yield _bad(_BACKUPS, failure_of(observed), fixes)
         else:
             count = len(observed.value.entries)
             words = f"{location} can be listed; {count} backups are there"
             yield Finding(_BACKUPS, None, Level.OK if count else Level.WARN, words)
     if shutil.which(section.pg_restore) is None:
         words = f"{section.pg_restore} is not installed here; it reads a backup's table of contents"
-        mends = subject.key("data.backups.pg_restore", "the program's path; or install it")
-        yield Finding(_BACKUPS, None, Level.BAD, words, (mends,))
+        fixes = subject.key("data.backups.pg_restore", "the program's path; or install it")
+        yield Finding(_BACKUPS, None, Level.BAD, words, (fixes,))
 
 
 def _repository(subject: Subject, section: Migrations) -> Finding:
@@ -249,8 +249,8 @@ def _repository(subject: Subject, section: Migrations) -> Finding:
     target = RepositoryTarget(section.repository, tag, section.folder.strip("/"))
     observed = probes.repository.tagged_files(target, deadline=subject.deadline())
     if observed.value is None:
-        mends = subject.key("data.migrations.repository", "the release repository with this tag")
-        return _bad(_REPOSITORY, failure_of(observed), mends)
+        fixes = subject.key("data.migrations.repository", "the release repository with this tag")
+        return _bad(_REPOSITORY, failure_of(observed), fixes)
     count = len(observed.value.files)
     return Finding(_REPOSITORY, None, Level.OK, f"{target.address} can be read: {count} files")
 
@@ -264,8 +264,8 @@ def examine_evidence(subject: Subject, _: EvidenceStore) -> list[Finding]:
         deadline=subject.deadline(),
     )
     if observed.value is None:
-        mends = subject.key("evidence", "a folder or url that this machine may read")
-        return [_bad(_EVIDENCE, failure_of(observed), mends)]
+        fixes = subject.key("evidence", "a folder or url that this machine may read")
+        return [_bad(_EVIDENCE, failure_of(observed), fixes)]
     return [Finding(_EVIDENCE, None, Level.OK, "the store can be read")]
 
 

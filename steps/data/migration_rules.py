@@ -158,7 +158,7 @@ def _problem(
     if row is None:
         return "is in the release, but was not applied", run_again
     if row.failed:
-        resolve = "mend it, `prisma migrate resolve`, then `prisma migrate deploy` again"
+        resolve = "fix it, `prisma migrate resolve`, then `prisma migrate deploy` again"
         return f"failed: it began at {_time(row.started_at)} and never finished", resolve
     if row.rolled_back_at is not None:
         return f"was rolled back at {_time(row.rolled_back_at)} and not applied again", run_again
@@ -236,7 +236,7 @@ def logs_judged(rows: Sequence[Applied], *, told: bool) -> Judgement:
     if not bad and (not counting or (told and len(known) < len(counting))):
         sentence = "data.migrations.has_logs_column says neither yes nor no of every migration"
         if not counting:
-            sentence = "the database notes no migration, so no error of one can be told"
+            sentence = "the database notes no migration, so its errors are unknown"
         clears = "a view like that of deploy/postgres/gate_role.sql, over Prisma's own table"
         return expect(None, subject, sentence, clears, rule=rule)
     sentence = f"Prisma logged no error for any of {len(counting)} migrations"
@@ -245,12 +245,12 @@ def logs_judged(rows: Sequence[Applied], *, told: bool) -> Judgement:
             f"Prisma logged an error for {', '.join(bad)}; read _prisma_migrations.logs there"
         )
     elif len(known) < len(counting):
-        sentence = "no migration is unfinished; the gate is not told whether Prisma logged errors"
+        sentence = "no migration is unfinished; whether Prisma logged errors is unknown"
     return expect(
         not bad,
         subject,
         sentence,
-        "the migration mended and applied",
+        "the migration fixed and applied",
         rule=rule,
         observed=len(bad),
         target=0,
@@ -292,8 +292,8 @@ def log_judged(
         return expect(
             good=False,
             subject=subject,
-            sentence=f"the migration log has {len(bad)} lines that tell of an error: line {shown}",
-            clears="the migration mended and run again",
+            sentence=f"the migration log has {len(bad)} lines that report an error: line {shown}",
+            clears="the migration fixed and run again",
             rule=rule,
             observed=len(bad),
             target=0,

@@ -66,7 +66,7 @@ def log_is_clean(asked: Asked, data: Data) -> None:
     if location is None:
         if data.migrations.has_logs_column is None:
             sentence = (
-                "nobody tells the gate whether an error was logged: the environment names neither "
+                "nothing says whether an error was logged: the environment names neither "
                 "data.migrations.log nor has_logs_column"
             )
             clears = "one of them in the environment"

@@ -63,7 +63,7 @@ def moved(table: str, before: Count, now: Count, band: Band, baseline: str) -> J
     sentence = f"{table} has {now.shown}, {compared} {baseline}, which has {before.shown}"
     if not good:
         sentence += f"; wanted {round(band.least):,} to {round(band.most):,}"
-        sentence += ", which the samples can't tell" if good is None else ""
+        sentence += ", which the samples can't decide" if good is None else ""
     elif band.unseen_rows:
         sentence += f"; under {band.unseen_rows:,} rows a sample sees no difference"
     what = "the missing rows restored" if difference < 0 else "the surplus rows explained"
@@ -241,7 +241,7 @@ def standbys_keep_up(
     """Judge that so many standbys stream, and that none is too far behind."""
     if not wanted and not found.standbys:
         return []
-    # What never says how far it replayed is no standby: it archives the log (pg_receivewal, Barman).
+    # What never says how far it replayed is not a standby: it archives the log (pg_receivewal, Barman).
     streaming = [
         one for one in found.standbys if one.state == "streaming" and one.behind_bytes is not None
     ]

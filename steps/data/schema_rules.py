@@ -85,7 +85,7 @@ def keys_hold(
     if not keys:
         sentence = (
             "the database has no foreign key and the environment names no reference, "
-            "so no orphan can be told"
+            "so an orphan can't be seen"
         )
         clears = "data.references, each with the tables that refer to one another"
         return [expect(None, "foreign keys", sentence, clears)]
@@ -100,7 +100,7 @@ def _qualified(one: Reference) -> tuple[str, str, str]:
 
 def _absent(reference: Reference) -> Judgement:
     name = named(reference)
-    sentence = f"no foreign key stands behind {name}: new orphans can come at any time"
+    sentence = f"no foreign key backs {name}: new orphans can come at any time"
     clears = "the foreign key made again"
     return expect(good=False, subject=name, sentence=sentence, clears=clears, rule="foreign key")
 
@@ -112,7 +112,7 @@ def _loose(key: probes.schema.ForeignKey) -> Judgement | None:
         what = "is switched off: new orphans can come at any time"
         clears = f"ALTER TABLE {key.table} ENABLE TRIGGER ALL, or the constraint enforced again"
     else:
-        what = "is not validated: rows from before it were never looked at"
+        what = "is not validated: rows from before it were never checked"
         clears = f"ALTER TABLE {key.table} VALIDATE CONSTRAINT {key.name}"
     return expect(
         good=False,
@@ -133,7 +133,7 @@ def no_drift(
     """Judge which tables changed since the baseline without a new migration that mentions them."""
     before: Mapping[str, str] = known["tables"]
     if not before:
-        sentence = f"{baseline} holds the shape of no table, so no change can be told"
+        sentence = f"{baseline} holds the shape of no table, so a change can't be seen"
         return expect(None, "schema", sentence, "a baseline that sees the tables")
     after = {name: shape.fingerprint for name, shape in now.tables.items()}
     changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))

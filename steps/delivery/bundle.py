@@ -16,7 +16,7 @@ from steps.kit.settling import Progress, Settled, missed, settle_seconds, settle
 
 
 @when("the bucket is compared with the build's manifest", target_fixture="frontend")
-@when("the invalidations since the upload are looked at", target_fixture="frontend")
+@when("the invalidations since the upload are read", target_fixture="frontend")
 @when("the site is read in every region", target_fixture="frontend")
 def frontend(asked: Asked) -> Frontend:
     return reading.frontend_of(asked.platform)

@@ -90,7 +90,7 @@ def read_schema(file: pathlib.Path) -> Mapping[str, Any]:
         )
     problem = unusable(found)
     if problem:
-        raise ConfigurationError(f"{file.name}: is no JSON Schema: {problem}.")
+        raise ConfigurationError(f"{file.name}: is not JSON Schema: {problem}.")
     return found
 
 
@@ -101,7 +101,7 @@ def read_json(file: pathlib.Path) -> Mapping[str, Any]:
     except OSError as exc:
         raise ConfigurationError(f"{file.name}: cannot be read: {exc.strerror}.") from exc
     except ValueError:
-        raise ConfigurationError(f"{file.name}: is no JSON.") from None
+        raise ConfigurationError(f"{file.name}: is not JSON.") from None
     if not isinstance(found, dict):
         raise ConfigurationError(f"{file.name}: must be a JSON object.")
     return found

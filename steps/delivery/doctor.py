@@ -86,8 +86,8 @@ def _finding(
     if observed.value is None:
         return _unreadable(subject, failure_of(observed), key)
     if not there:
-        mends = subject.key(key, "the name as AWS has it, in aws.region")
-        return Finding(_SYSTEM, None, Level.BAD, f"{what} is not there", (mends,))
+        fixes = subject.key(key, "the name as AWS has it, in aws.region")
+        return Finding(_SYSTEM, None, Level.BAD, f"{what} is not there", (fixes,))
     return Finding(_SYSTEM, None, Level.OK, f"{what} can be read")
 
 
@@ -95,8 +95,8 @@ def _unreadable(subject: Subject, failure: Failure, key: str) -> Finding:
     if failure.kind is FailureKind.FORBIDDEN:
         return Finding(_SYSTEM, None, Level.BAD, failure.detail, (_POLICY,))
     if failure.kind is FailureKind.UNUSABLE_ANSWER:
-        mends = subject.key(key, "the name as AWS has it, in aws.region")
-        return Finding(_SYSTEM, None, Level.BAD, failure.detail, (mends,))
+        fixes = subject.key(key, "the name as AWS has it, in aws.region")
+        return Finding(_SYSTEM, None, Level.BAD, failure.detail, (fixes,))
     if failure.kind is FailureKind.CREDENTIAL_REFUSED:
         # Missing ones are found without asking anybody.
         own = subject.settings.aws is not None and subject.settings.aws.access_key_id is not None

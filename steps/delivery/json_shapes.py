@@ -212,7 +212,7 @@ def _own_values(schema: Schema) -> list[Any]:
 def _choices(document: Mapping[str, Any], schema: Schema, depth: int) -> list[list[Schema]]:
     """Return of each thing that a value may be one of what holds of it."""
     union = _union(schema)
-    if len(union) < 2 or depth > _MOST_UNIONS_DEEP:  # noqa: PLR2004 - one alone is no choice
+    if len(union) < 2 or depth > _MOST_UNIONS_DEEP:  # noqa: PLR2004 - one alone is not a choice
         return []
     return [list(_parts(document, one, 0)) for one in union]
 
@@ -269,7 +269,7 @@ def _variants(document: Mapping[str, Any], parts: Sequence[Schema]) -> dict[str,
     found: dict[str, Schema] = {}
     for part in parts:
         union = _union(part)
-        if len(union) < 2:  # noqa: PLR2004 - one alone is no choice
+        if len(union) < 2:  # noqa: PLR2004 - one alone is not a choice
             continue
         for place, schema in enumerate(union):
             types = _types(document, list(_parts(document, schema, 0)), 0)

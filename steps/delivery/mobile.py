@@ -174,7 +174,7 @@ def _compatible(
     try:
         now = answer.json()
         if not isinstance(now, Mapping) or "paths" not in now:
-            return rules.unusable(subject, "it is no OpenAPI document")
+            return rules.unusable(subject, "it is not an OpenAPI document")
         return rules.compatible(subject, compared(before, now, used), used)
     except (NotJsonError, NotComparableError) as exc:
         return rules.unusable(subject, str(exc))

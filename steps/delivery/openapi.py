@@ -2,7 +2,7 @@
 
 Only what a client can feel counts: an operation that is gone, a request that needs more, an answer that
 promises less. What was added, descriptions and order do not. What the document before said nothing of can't
-be compared, and is no proof; nor is what differs in a part that is not compared, which is named.
+be compared, and is not proof; nor is what differs in a part that is not compared, which is named.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def damaged(subject: str) -> Judgement:
     """Return the ERROR of a manifest that the build itself wrote wrongly."""
     return unable(
         subject,
-        f"{subject} is what was built, and is no manifest of schema 1: mend the build",
+        f"{subject} is what was built, and is not a manifest of schema 1: fix the build",
         "a build that writes its manifest as docs/platform-contract.md says",
         rule="uploaded",
         observed="damaged",
@@ -185,7 +185,7 @@ def seen_from_here_alone(regions: Sequence[str]) -> Judgement:
     return expect(
         None,
         "site of each region",
-        f"one address stands for {', '.join(regions)}, and the edge nearest to this gate answers it: what "
+        f"one address serves for {', '.join(regions)}, and the edge nearest to this gate answers it: what "
         "users of the others get is not seen",
         "the gate run in each region (--region) and joined, or frontend.sites with an address for each",
     )
@@ -376,7 +376,7 @@ def unusable(subject: str, why: str) -> Judgement:
     return unable(
         subject,
         f"{subject} can't be used: {why}",
-        f"{subject} mended",
+        f"{subject} fixed",
         rule="contract",
         observed="unreadable",
         target="a contract",

@@ -21,7 +21,7 @@ _LOOKERS = 8
 _Found = tuple[Observation[Any], list[Judgement]]
 
 
-@when("the ages of the secrets and access keys are looked at", target_fixture="secrets")
+@when("the ages of the secrets and access keys are read", target_fixture="secrets")
 def secrets(asked: Asked) -> Secrets:
     return need(asked.platform.environment.settings.secrets, "the section secrets")
 
@@ -57,7 +57,7 @@ def _keys(platform: Platform, user: str) -> _Found:
     if seen.value is None:
         return seen, [instrument_error(subject, failure_of(seen))]
     if seen.value.made_at is None:
-        return seen, [rules.absent(subject, "can't be looked at: there is no such user")]
+        return seen, [rules.absent(subject, "can't be read: there is no such user")]
     limit_seconds = platform.policy.secrets.max_age
     ages = [rules.young(subject, at, utc_now(), limit_seconds) for at in seen.value.made_at]
     return seen, ages or [rules.no_key(subject)]

@@ -97,7 +97,7 @@ def _progress(observed: Observation[probes.audit.Entries]) -> Progress:
 
 
 def _refused(subject: str, status: int) -> Judgement:
-    """Return why nothing can be in the log: the read itself did not work. That is no finding about it."""
+    """Return why nothing can be in the log: the read itself did not work. That is not a finding about it."""
     return unable(
         subject,
         f"the read that the log should record was answered with status {status}; "
@@ -118,9 +118,7 @@ def held_against(asked: Asked) -> Flags:
 
 
 @then(
-    parsers.parse(
-        'it tells of every change up to the state "{moment}": who, when, from what, to what'
-    )
+    parsers.parse('it has every change up to the state "{moment}": who, when, from what, to what')
 )
 def tells_of_every_change(asked: Asked, flags: Flags, moment: str) -> None:
     # Nothing leads to the first moment.

@@ -140,7 +140,7 @@ def _knowledge(section: Redis, version: str) -> tuple[str, ...]:
     if _major(version) >= _SINCE_PROOF:
         return (f"ACL SETUSER {section.user} {_PROOF}", _SAVE)
     return (
-        f"Redis {version} tells a user's rights to administrators alone, Redis 7 to the user itself",
+        f"Redis {version} shows a user's rights to administrators only, Redis 7 to the user itself",
         "compare its line in ACL LIST with the one in docs/platform-contract.md",
     )
 

@@ -81,13 +81,13 @@ def percentage_readable(key: str, value: Value) -> Judgement:
 
 
 def strangers(found: frozenset[str], known: frozenset[str]) -> tuple[str, ...]:
-    """Return the keys that nobody described, in order."""
+    """Return the keys that is not described, in order."""
     return tuple(sorted(found - known))
 
 
 def no_strangers(pattern: str, shown: tuple[str, ...]) -> Judgement:
-    """PASS when no key is there that nobody described; the keys are given as they may be shown."""
-    subject = f"keys {pattern} that nobody described"
+    """PASS when no key is there that is not described; the keys are given as they may be shown."""
+    subject = f"keys {pattern} that is not described"
     listed = ", ".join(shown[:10]) + (" …" if len(shown) > 10 else "")  # noqa: PLR2004 - a sentence stays readable
     return expect(
         not shown,
@@ -169,7 +169,7 @@ def _near(value: Value, words: tuple[str, ...]) -> str:
 
 def _near_number(value: Value) -> str:
     plain = (value.text or "").strip().rstrip("%").strip()
-    return ", which is no whole number to the letter" if _PERCENTAGE.fullmatch(plain) else ""
+    return ", which is not a whole number to the letter" if _PERCENTAGE.fullmatch(plain) else ""
 
 
 # --- the log of changes
@@ -230,7 +230,7 @@ def logged_truly(change: Change, entries: tuple[Logged, ...], covered: Covered) 
         not problems,
         f"changes of {change.key}",
         f"{change.key}: {told}",
-        "an audit log that tells who changed it, when, from what to what",
+        "an audit log that says who changed it, when, from what to what",
         rule="logged",
         observed=len(ordered),
         target=1 if change.due else None,

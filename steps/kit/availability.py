@@ -213,7 +213,7 @@ class Availability:
         observation: Observation[V],
         judge: Callable[[V], Sequence[Judgement]] | None,
     ) -> tuple[Judgement, ...]:
-        """Judge one observation that is no absence."""
+        """Judge one observation that is not an absence."""
         if observation.failure is not None:
             wrong = failures.cause(observation.failure) is Cause.WRONG
             of = failures.subject_wrong if wrong else failures.our_error

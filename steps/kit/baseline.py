@@ -174,7 +174,7 @@ def _read(history: History, entry: Entry) -> Baseline:
         if taken_at - utc_now() > CLOCKS_DIFFER:
             raise DamagedRecordError(
                 f"{store.url}/{key} was taken at {record['taken_at']}, which is still to come: a clock was "
-                "wrong; move it away and take a new one."
+                "wrong; move it elsewhere and take a new one."
             )
         return Baseline(
             run=record["run"],
@@ -184,5 +184,5 @@ def _read(history: History, entry: Entry) -> Baseline:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise DamagedRecordError(
-            f"{store.url}/{key} is no baseline: {type(exc).__name__} at {exc}; take a new one."
+            f"{store.url}/{key} is not a baseline: {type(exc).__name__} at {exc}; take a new one."
         ) from exc

@@ -83,7 +83,9 @@ def _parsed(content: bytes) -> Evidence:
         return Evidence.model_validate_json(content)
     except ValidationError as exc:
         places = sorted({".".join(map(str, error["loc"])) or "document" for error in exc.errors()})
-        raise NotJsonError(f"It is no evidence of schema 1: see {', '.join(places[:5])}.") from None
+        raise NotJsonError(
+            f"It is not evidence of schema 1: see {', '.join(places[:5])}."
+        ) from None
 
 
 def _missing(subject: str, release: str) -> Judgement:

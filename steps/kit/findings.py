@@ -1,4 +1,4 @@
-"""What the doctor says: one finding per thing looked at, with the remedy ready to paste."""
+"""What the doctor says: one finding per thing checked, with the remedy ready to paste."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Level(enum.StrEnum):
 
     OK = "OK"
     WARN = "WARN"
-    """Should be mended, yet the gate can decide."""
+    """Should be fixed, yet the gate can decide."""
     BAD = "BAD"
     """The gate could not decide with this."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at: what is found, and what mends it."""
+    """One thing checked: what is found, and what fixes it."""
 
     system: str
     region: str | None
@@ -89,7 +89,7 @@ class Subject:
         return {name: value for name, value in merged.items() if "{release}" not in value}
 
     def key(self, key: str, value: str) -> str:
-        """Return the line of the environment file that mends something."""
+        """Return the line of the environment file that fixes something."""
         return f"{self.file}: {key}: {value}"
 
 
@@ -105,7 +105,7 @@ class Keys:
 def unreachable(
     subject: Subject, system: str, region: str | None, failure: Failure, keys: Keys
 ) -> Finding:
-    """Return the finding of a system that could not be asked, with what may mend it."""
+    """Return the finding of a system that could not be asked, with what may fix it."""
     return Finding(
         system=system,
         region=region,

@@ -88,5 +88,5 @@ class History:
     def _damaged(self, why: str) -> DamagedRecordError:
         return DamagedRecordError(
             f"{self._at} is not as the gate left it: {why}. Find out who changed it. To begin a new "
-            "attempt, move the whole folder away, take a baseline and ask from phase 1 on."
+            "attempt, move the whole folder elsewhere, take a baseline and ask from phase 1 on."
         )

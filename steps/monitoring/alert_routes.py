@@ -42,7 +42,7 @@ def _reached(
     taken = False
     for child in _list(route, "routes"):
         if not isinstance(child, Mapping):
-            raise UnreadableRouteError("a route is no mapping")
+            raise UnreadableRouteError("a route is not a mapping")
         if not _matches(child, labels):
             continue
         taken = True
@@ -91,12 +91,12 @@ def _receiver(route: Mapping[str, Any], inherited: str) -> str:
 def _mapping(route: Mapping[str, Any], key: str) -> list[tuple[str, str]]:
     value = route.get(key) or {}
     if not isinstance(value, Mapping):
-        raise UnreadableRouteError(f"{key} is no mapping")
+        raise UnreadableRouteError(f"{key} is not a mapping")
     return [(str(name), str(text)) for name, text in value.items()]
 
 
 def _list(route: Mapping[str, Any], key: str) -> Sequence[object]:
     value = route.get(key) or []
     if not isinstance(value, list):
-        raise UnreadableRouteError(f"{key} is no list")
+        raise UnreadableRouteError(f"{key} is not a list")
     return value

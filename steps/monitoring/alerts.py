@@ -28,7 +28,7 @@ from steps.monitoring.rules import ShippedRule, job_up, jobs_up
 _RULES = "the release's alert rules"
 
 
-@when("the monitoring is looked at", target_fixture="monitoring")
+@when("the monitoring is read", target_fixture="monitoring")
 def look_at_monitoring(asked: Asked) -> Monitoring:
     return watchers.monitoring_of(asked.platform)
 
@@ -245,12 +245,12 @@ def _rule(rule: Mapping[str, object], common: Mapping[str, object]) -> ShippedRu
 
 def _mapping(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
-        raise ValueError("something is no mapping")  # noqa: TRY004 - one kind of error for the caller
+        raise ValueError("something is not a mapping")  # noqa: TRY004 - one kind of error for the caller
     return value
 
 
 def _list(value: Mapping[str, object], key: str) -> list[object]:
     found = value.get(key) or []
     if not isinstance(found, list):
-        raise ValueError("something is no list")  # noqa: TRY004 - as above
+        raise ValueError("something is not a list")  # noqa: TRY004 - as above
     return found

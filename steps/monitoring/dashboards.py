@@ -97,7 +97,7 @@ def _flow(
     source, kind = _source(asked, query, choices)
     if not text.text or (kind and not _SPEAKS_PROMQL.fullmatch(kind)):
         shown = kind if not kind or _PLUGIN.fullmatch(kind) else "another source"
-        sentence = f"{what} asks {shown or 'nothing'}, no Prometheus: not looked at"
+        sentence = f"{what} asks {shown or 'nothing'}, no Prometheus: not checked"
         return expect(None, what, sentence, f"a look at {what} by somebody")
     if text.unknown or not source:
         lacks = ", ".join(text.unknown) or query.datasource or "its data source"

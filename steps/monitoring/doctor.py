@@ -34,8 +34,8 @@ def _alertmanager(subject: Subject, section: Monitoring) -> Finding:
     if unknown:
         there = ", ".join(sorted(observed.value.receivers)) or "none"
         words = f"has no receiver {', '.join(unknown)}; there is: {there}"
-        mends = subject.key("monitoring.alertmanager.receivers", "the receivers that there are")
-        return Finding(_ALERTMANAGER, None, Level.WARN, words, (mends,))
+        fixes = subject.key("monitoring.alertmanager.receivers", "the receivers that there are")
+        return Finding(_ALERTMANAGER, None, Level.WARN, words, (fixes,))
     return Finding(
         _ALERTMANAGER, None, Level.OK, f"has its {len(observed.value.receivers)} receivers"
     )
@@ -54,8 +54,8 @@ def _dashboards(subject: Subject, section: Monitoring) -> Iterator[Finding]:
             yield Finding(_GRAFANA, None, Level.OK, f"the dashboard “{title}” is there")
         else:
             words = f"no dashboard is called “{title}”"
-            mends = subject.key("monitoring.grafana.dashboards", "its title, exactly")
-            yield Finding(_GRAFANA, None, Level.WARN, words, (mends,))
+            fixes = subject.key("monitoring.grafana.dashboards", "its title, exactly")
+            yield Finding(_GRAFANA, None, Level.WARN, words, (fixes,))
     yield _rights(probes.grafana.rights(target, deadline=subject.deadline()).value)
 
 
@@ -73,7 +73,7 @@ def _rights(rights: probes.grafana.Rights | None) -> Finding:
 def _rules(subject: Subject, section: Monitoring) -> Finding:
     observed = probes.files.content(section.rules, deadline=subject.deadline())
     if observed.value is None:
-        mends = subject.key("monitoring.rules", "the file of alert rules that the release ships")
+        fixes = subject.key("monitoring.rules", "the file of alert rules that the release ships")
         detail = failure_of(observed).detail
-        return Finding(_RULES, None, Level.BAD, detail, (mends,))
+        return Finding(_RULES, None, Level.BAD, detail, (fixes,))
     return Finding(_RULES, None, Level.OK, "the release's file of alert rules can be read")

@@ -130,7 +130,7 @@ def _reaches(
         sentence = f"{subject} reach {receiver} at some times alone (mute or active time intervals)"
         return expect(None, subject, sentence, f"a route to {receiver} that is never muted")
     good = receiver in reached and configured.receivers.get(receiver, 0) > 0
-    says = f"reach {receiver}" if good else f"reach {receiver}, which tells nobody"
+    says = f"reach {receiver}" if good else f"reach {receiver}, which notifies nobody"
     if receiver not in reached:
         says = f"reach {', '.join(reached)}, wanted {receiver}"
     return expect(
@@ -153,8 +153,8 @@ def arrives(name: str, count: int, servers: int, quiet: int = 0) -> Judgement:
     if quiet:
         sentence += f"; {quiet} more are silenced or inhibited, as other alerts may be"
     if 0 < count < servers:
-        clears = f"external_labels that tell the {servers} apart, and the watchdog of each"
-        return expect(None, subject, f"{sentence}; which one is missing can't be told", clears)
+        clears = f"external_labels that distinguish the {servers} apart, and the watchdog of each"
+        return expect(None, subject, f"{sentence}; which one is missing is unknown", clears)
     clears = "a watchdog that travels from Prometheus to Alertmanager"
     good = count > 0
     return expect(good, subject, sentence, clears, rule="watchdog", observed=count, target=servers)

@@ -22,7 +22,7 @@ _LOOK_BACK_FLOOR_SECONDS = 20.0
 _SCRAPES_A_STEP = 3
 """A step without any of three scrapes is a gap; one late scrape is none."""
 _AS_FAR_BACK = dt.timedelta(days=365)
-"""Longer than samples are kept: what has been away since yesterday is no new job, it is a long gap."""
+"""Longer than samples are kept: what has been away since yesterday is not a new job, it is a long gap."""
 
 
 @when("the scrapes of every job are counted step by step", target_fixture="monitoring")

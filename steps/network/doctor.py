@@ -37,8 +37,8 @@ def _server(
         return unreachable(subject, _DNS, None, failure_of(observed), Keys(key, "", ""))
     wrong = _wrong(observed.value, must_own=must_own)
     if wrong:
-        mends = subject.key(key, f"a server that answers for {section.zone}")
-        return Finding(_DNS, None, Level.BAD, f"{asked.address} {wrong} {section.zone}", (mends,))
+        fixes = subject.key(key, f"a server that answers for {section.zone}")
+        return Finding(_DNS, None, Level.BAD, f"{asked.address} {wrong} {section.zone}", (fixes,))
     return Finding(_DNS, None, Level.OK, f"{asked.address} answers for {section.zone}")
 
 
@@ -73,6 +73,6 @@ def _hosts(subject: Subject, region: str, section: Certificates) -> Iterator[Fin
             words = f"{host} shows a certificate at {node.shown}"
             if shown.value.problem:
                 words += f"; {shown.value.problem}"
-                yield Finding(_TLS, region, Level.WARN, words, ("renew or mend the certificate",))
+                yield Finding(_TLS, region, Level.WARN, words, ("renew or fix the certificate",))
             else:
                 yield Finding(_TLS, region, Level.OK, words)

@@ -241,7 +241,7 @@ def undescribed(section: Dns, named: Collection[str]) -> Judgement:
         None,
         f"servers of {section.zone}",
         f"{section.zone} names {len(named)} servers ({', '.join(map(_shown, sorted(named)))}) and "
-        f"dns.authoritative {len(section.authoritative)}: what the others tell visitors is not seen",
+        f"dns.authoritative {len(section.authoritative)}: what the others answer visitors is not seen",
         "every one of them under dns.authoritative",
     )
 
@@ -280,7 +280,7 @@ def same_serial(zone: str, asked: Answers) -> list[Judgement]:
     """Judge that every server that answers has the zone's same serial as the others of its provider."""
     found = serials(asked)
     if not found:
-        return [wrong(f"serial of {zone}", "is told by no server", "none")]
+        return [wrong(f"serial of {zone}", "is returned by no server", "none")]
     several = len(found) > 1
     return [
         _serial(f"serial of {zone}" + (f" at {provider}" if several else ""), of_provider)
@@ -305,7 +305,7 @@ def _serial(subject: str, found: Mapping[str, Sequence[str]]) -> Judgement:
 
 def no_help(subject: str, rcode: str) -> Judgement:
     """Return the ERROR of a resolver that does not serve the gate."""
-    sentence = f"{subject} {said(rcode)}; it tells nothing about the record"
+    sentence = f"{subject} {said(rcode)}; it says nothing about the record"
     clears = f"{subject} answering the gate"
     return unable(subject, sentence, clears, rule="instrument", observed=rcode)
 
@@ -340,7 +340,7 @@ def seen_from_here_alone(region: str) -> Judgement:
     return expect(
         None,
         f"certificates of {region}",
-        f"{region} has no address of its own, so the hosts' own names are asked as for any region: what "
+        f"{region} has no separate address, so the hosts' own names are asked as for any region: what "
         f"{region} itself shows is not seen",
         f"certificates.addresses.{region}, or the gate run in each region (--region) and joined",
     )
@@ -412,7 +412,7 @@ def beyond(host: str, nodes: Sequence[probes.tls.TlsNode]) -> Judgement:
     listed = ", ".join(node.shown for node in nodes)
     return _shown_only(
         f"IPv6 addresses of {host}",
-        f"not looked at: {listed} of {host}, as the gate has no IPv6; its IPv4 addresses are",
+        f"not checked: {listed} of {host}, as the gate has no IPv6; its IPv4 addresses are",
         len(nodes),
     )
 

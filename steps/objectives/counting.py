@@ -267,7 +267,7 @@ class Counting:
 
 
 def own_paths(settings: Environment) -> frozenset[str]:
-    """Return where scrapes and health checks go: what they ask for is no traffic."""
+    """Return where scrapes and health checks go: what they ask for is not traffic."""
     described = (
         f"{prefix}{endpoint.path}"
         for name, service in settings.services.items()

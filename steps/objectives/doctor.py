@@ -86,7 +86,7 @@ class Asker:
         if observed.value is None:
             raise UnreadableError(failure_of(observed))
         if observed.value.warnings:
-            detail = "Prometheus warns that its answers may be partial; mend what it federates."
+            detail = "Prometheus warns that its answers may be partial; fix what it federates."
             raise UnreadableError(Failure(FailureKind.UNUSABLE_ANSWER, detail))
         return observed.value.series
 
@@ -109,11 +109,11 @@ def _itself(asker: Asker, section: Prometheus, seen: Instrument) -> Finding:
             f"or, if that much is right: {right}",
         )
     if not seen.config_reload_succeeded:
-        mend = "promtool check config /etc/prometheus/prometheus.yml, mend it, reload"
-        return asker.bad("runs on an old configuration: its last reload failed", mend)
+        fix = "promtool check config /etc/prometheus/prometheus.yml, fix it, reload"
+        return asker.bad("runs on an old configuration: its last reload failed", fix)
     if seen.corruption_count:
-        mend = "restart it and look at its log: samples may be missing"
-        return asker.bad("reports a corrupted write-ahead log", mend)
+        fix = "restart it and look at its log: samples may be missing"
+        return asker.bad("reports a corrupted write-ahead log", fix)
     ready = f"version {seen.version} is ready; clocks differ by {abs(skew):.2f} s"
     return asker.said(Level.OK, ready)
 
@@ -127,8 +127,8 @@ def _scrapes(asker: Asker, section: Prometheus) -> Finding:
         return _no_target(asker, up)
     down = sum(1 for one in series if one.value != 1)
     if down:
-        mend = f"see {up} == 0 and Status → Targets for each target's error"
-        return asker.bad(f"{down} of {len(series)} targets of the API can't be scraped", mend)
+        fix = f"see {up} == 0 and Status → Targets for each target's error"
+        return asker.bad(f"{down} of {len(series)} targets of the API can't be scraped", fix)
     ages = [one.value for one in asker.series(f"max(time() - timestamp({up}))")]
     age = ages[0] if len(ages) == 1 and math.isfinite(ages[0]) else 0.0
     if age > _FRESH_SCRAPES * section.scrape_interval:
@@ -139,9 +139,9 @@ def _scrapes(asker: Asker, section: Prometheus) -> Finding:
     instance = series[0].labels.get("instance", "")
     if _is_split(subject, instance):
         return asker.bad(
-            f"several processes answer at {instance}, each with counters of its own: the gate would count "
+            f"several processes answer at {instance}, each with its own counters: the gate would count "
             "those of one worker alone",
-            "let workers share their counters (PROMETHEUS_MULTIPROC_DIR), or give each a port of its own",
+            "let workers share their counters (PROMETHEUS_MULTIPROC_DIR), or give each its own port",
             "or, if that address is a Service's: scrape its pods",
         )
     up_now = f"all {len(series)} targets of {up} are up; newest samples {age:.0f} s old"
@@ -154,7 +154,7 @@ def _no_target(asker: Asker, up: str) -> Finding:
     remedy = [asker.subject.key("prometheus.job", f"one of {there}")]
     if asker.subject.settings.regions[asker.region].labels:
         labels = f"regions.{asker.region}.labels, prometheus.target_labels"
-        remedy.append(f"or mend {labels}: {up} is empty")
+        remedy.append(f"or fix {labels}: {up} is empty")
     return asker.bad(f"scrapes nothing that matches {up}", *remedy)
 
 
@@ -254,7 +254,7 @@ class _Metric:
         return self.asker.said(
             Level.WARN,
             f"{self.metric.name} has no series with {wanted} yet, as before a deployment",
-            f"if that release carries traffic already, mend metrics.{self.objective.metric}.labels",
+            f"if that release carries traffic already, fix metrics.{self.objective.metric}.labels",
         )
 
     def _histogram(self) -> Finding:
@@ -310,8 +310,8 @@ class _Metric:
         if self.asker.series(f"count({name}{self._suffix})"):
             return self._other_labels()
         key = f"metrics.{self.objective.metric}.name"
-        mend = f"let the platform offer it (docs/platform-contract.md), or mend {key}"
-        return self.asker.bad(f"there is no metric {name}", mend)
+        fix = f"let the platform offer it (docs/platform-contract.md), or fix {key}"
+        return self.asker.bad(f"there is no metric {name}", fix)
 
     def _look_alike(self) -> str | None:
         """Return the metric with a similar name among those with exactly these labels."""
@@ -335,7 +335,7 @@ class _Metric:
             where = f"{key} or regions.{self.asker.region}.labels"
             return self.asker.bad(
                 f'{name} has no series with {label}="{value}"; there is: {there}',
-                f"{file}: {where}: mend or remove {label}",
+                f"{file}: {where}: fix or remove {label}",
             )
         return self.asker.bad(
             f"no series of {name} has all the labels of {promql.selector(name, self.labels)}",
@@ -375,7 +375,7 @@ class _Metric:
 
 
 def bounds_remedy(name: str, objective: Objective, live: list[float], file: str) -> tuple[str, ...]:
-    """Return what mends a histogram whose bounds are not those of the policy in `file`."""
+    """Return what fixes a histogram whose bounds are not those of the policy in `file`."""
     policy = f"{file}: {objective.check}:"
     limits = [objective.target, objective.rollback]
     lacking = [
@@ -401,7 +401,7 @@ def bounds_remedy(name: str, objective: Objective, live: list[float], file: str)
 def _interpolated_remedy(
     name: str, objective: Objective, live: list[float], declare: str
 ) -> tuple[str, ...]:
-    """Return what mends it for an interpolated target: a bound at it is better than two around it."""
+    """Return what fixes it for an interpolated target: a bound at it is better than two around it."""
     target = objective.target.target_seconds or 0.0
     if target in live:
         counted = f"{{over_seconds: {target:g}, budget: {objective.target.budget * 100:g}%}}"

@@ -71,7 +71,7 @@ def lacking(baseline: Baseline, region: str) -> Iterator[str]:
         yield f"requests a second of {region}; is the metric requests_total described and there?"
         return
     quantiles = _of(baseline, "latency", region)
-    # Without a request there is no latency, and that is no lack.
+    # Without a request there is no latency, and that is not a lack.
     if rate > 0 and all(value is None for value in quantiles.values()):
         yield f"latency of {region}; is the metric request_duration described and there?"
 

@@ -18,7 +18,7 @@ def examine_people(subject: Subject, section: People) -> list[Finding]:
     """Read every schedule and the first channels; who is on call is the checks' business."""
     found = list(_schedules(subject, section))
     if any(one.level is Level.OK for one in found):
-        # PagerDuty tells nobody what a key may do, except by refusing to write.
+        # PagerDuty notifies nobody what a key may do, except by refusing to write.
         found.append(not_proved(_PAGERDUTY, "the key", _READ_ONLY))
     return [*found, _channels(subject)]
 

@@ -67,7 +67,7 @@ def covered(
 
 def channel_open(name: str, *, writable: bool | None) -> Judgement:
     """Judge that the app can write into a channel; None: there is no such channel."""
-    wrong = "is not there" if writable is None else "is closed, or the app is no member"
+    wrong = "is not there" if writable is None else "is closed, or the app is not a member"
     return expect(
         writable is True,
         f"Slack channel {name}",

@@ -117,7 +117,7 @@ def examine_vantage(subject: Subject) -> list[Finding]:
     controls = subject.settings.vantage_controls
     if not controls:
         line = subject.key("vantage_controls", "[https://an-address.outside-the-platform]")
-        sentence = "no vantage control: a gate without network looks like a platform that is away"
+        sentence = "no vantage control: a gate without network looks like a platform that is down"
         return [Finding(_VANTAGE, None, Level.WARN, sentence, (line,))]
     return [_vantage_control(subject, url) for url in controls]
 
@@ -154,7 +154,7 @@ def read_health(
 ) -> list[tuple[Level, str, tuple[Line, ...]]]:
     """Say whether an answer has what the environment file promises of it.
 
-    An unhealthy service is no finding: the gate can decide about it. One whose body can't be
+    An unhealthy service is not a finding: the gate can decide about it. One whose body can't be
     understood is.
     """
     path = endpoint.path
@@ -229,14 +229,14 @@ def examine_fhir(subject: Subject, region: str, section: Fhir) -> list[Finding]:
     if observed.value is None:
         failure = failure_of(observed)
         return [unreachable(subject, _FHIR, region, failure, _keys(region, section.service))]
-    mends = (subject.key("fhir.path", "the path of the server's CapabilityStatement"),)
+    fixes = (subject.key("fhir.path", "the path of the server's CapabilityStatement"),)
     if observed.value.status != OK:
         words = f"GET {section.path} answers {observed.value.status}"
-        return [Finding(_FHIR, region, Level.BAD, words, mends)]
+        return [Finding(_FHIR, region, Level.BAD, words, fixes)]
     try:
         stated = probes.fhir.capability(observed.value)
     except probes.fhir.NotACapabilityStatementError as exc:
-        return [Finding(_FHIR, region, Level.BAD, f"GET {section.path}: {exc}", mends)]
+        return [Finding(_FHIR, region, Level.BAD, f"GET {section.path}: {exc}", fixes)]
     words = f"states FHIR {stated.fhir_version} with {len(stated.interactions)} kinds of resources"
     return [Finding(_FHIR, region, Level.OK, words)]
 

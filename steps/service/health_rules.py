@@ -40,7 +40,7 @@ def _no_object(subject: str, why: str) -> Judgement:
 
 
 def answers(subject: str, answer: HttpAnswer, status: int) -> list[Judgement]:
-    """Judge that an answer has this status and JSON: a login page is no answer."""
+    """Judge that an answer has this status and JSON: a login page is not an answer."""
     right = equals(f"{subject} status", answer.status, status)
     # Of an error page, the status says it all.
     return [right, *(of_body(subject, answer, lambda _: []) if answer.status == status else ())]

@@ -212,7 +212,7 @@ def read_with(outage: Outage | None, judgements: Iterable[Judgement]) -> tuple[J
 def reported_down(
     endpoint: HealthEndpoint, section: ExternalServices, answer: HttpAnswer | None
 ) -> frozenset[str]:
-    """Return the services that a report says are not healthy; none when it is no whole report."""
+    """Return the services that a report says are not healthy; none when it is not a whole report."""
     services = services_of(endpoint, _object(answer))
     field = endpoint.status_field or "status"
     said = (services.get(name) for name in section.expected)
@@ -236,7 +236,7 @@ def _object(answer: HttpAnswer | None) -> Mapping[str, Any]:
 def behind(vendor: Vendor) -> Judgement:
     """Name a vendor behind a failed try: it may be the reason, and is then to be called."""
     sentence = (
-        f"{vendor.name} stands behind it: if its own health is red too, call "
+        f"{vendor.name} is behind it: if its own health is red too, call "
         f"{vendor.support_contact}; they owe an answer within {vendor.sla_minutes} min"
     )
     return expect(

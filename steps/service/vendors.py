@@ -53,7 +53,7 @@ def vendors_up(asked: Asked, external: Endpoint) -> None:
     )
 
 
-@then("every vendor with an address of its own answers the gate")
+@then("every vendor with its own address answers the gate")
 def vendors_answer(asked: Asked) -> None:
     for vendor in _section(asked).vendors:
         if vendor.address is not None:

@@ -98,10 +98,13 @@ def test_a_scenario_has_exactly_one_tag(tmp_path: pathlib.Path, tags: str, sente
     [
         ("", "holds no feature"),
         ("# a comment alone\n", "holds no feature"),
-        ("Not a feature\n", "is no readable feature"),
-        (GOOD + "    Whatever this is\n", "is no readable feature"),
-        (GOOD.replace("Feature:", "Featur:"), "is no readable feature"),
-        (GOOD.replace("  Scenario: The first", "  Scenaro: The first"), "is no readable feature"),
+        ("Not a feature\n", "is not a readable feature"),
+        (GOOD + "    Whatever this is\n", "is not a readable feature"),
+        (GOOD.replace("Feature:", "Featur:"), "is not a readable feature"),
+        (
+            GOOD.replace("  Scenario: The first", "  Scenaro: The first"),
+            "is not a readable feature",
+        ),
     ],
     ids=["empty", "a comment", "prose", "a broken step", "Featur", "Scenaro"],
 )
@@ -115,7 +118,7 @@ def test_a_file_that_is_no_feature_is_one_sentence(
 def test_a_file_that_is_no_text_is_one_sentence(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "a.feature"
     path.write_bytes(b"Feature: \xff\xfe\n")
-    with pytest.raises(FeatureError, match="is no readable feature"):
+    with pytest.raises(FeatureError, match="is not a readable feature"):
         list(scenarios([path]))
 
 

@@ -161,7 +161,7 @@ CASES: list[tuple[type[Section], dict[str, Any], dict[str, Any], str]] = [
     (Limit, {"budget": "5%"}, {"over_seconds": 3600}, "3600 hardly ever fails"),
     (Kubernetes, KUBERNETES, {"progress_deadline": "2d"}, "less than or equal to 3600"),
     (CacheHeaders, {}, {"page": "public, max-age=86400"}, "go on with the old build"),
-    (Frontend, FRONTEND, {"ignored": ["index"]}, "hides files that are looked at"),
+    (Frontend, FRONTEND, {"ignored": ["index"]}, "hides files that are checked"),
     (
         Frontend,
         FRONTEND,

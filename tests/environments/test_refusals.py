@@ -20,10 +20,10 @@ _NOT_YAML = (
 MISTAKES = r"""
 a key misspelt at the top | owner: | onwer:
     owner: is missing; add it.
-    onwer: unknown key; remove it or mend its spelling.
+    onwer: unknown key; remove it or fix its spelling.
 a key misspelt deep inside | support_contact: | support_contcat:
     external.vendors.0.support_contact: is missing; add it.
-    external.vendors.0.support_contcat: unknown key; remove it or mend its spelling.
+    external.vendors.0.support_contcat: unknown key; remove it or fix its spelling.
 text for a number |   database: clinic\n |   database: clinic\n  port: five\n
     postgres.port = five: must be a whole number.
 a port that does not exist |   database: clinic\n |   database: clinic\n  port: 70000\n
@@ -158,7 +158,7 @@ def test_mistake_in_the_yaml(old: str, new: str, said: list[str], tmp_path: path
         ),
         pytest.param(
             "- a\n",
-            "clinic.yaml: is no mapping of keys to values; see its comments.",
+            "clinic.yaml: is not a mapping of keys to values; see its comments.",
             id="a list",
         ),
         pytest.param(

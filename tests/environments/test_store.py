@@ -83,7 +83,7 @@ def test_a_changed_record_is_damaged_and_never_read(tmp_path: pathlib.Path, dama
 
 def test_what_a_folder_refuses_is_one_sentence(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(StoreError, match=r"cannot be added to: Not a directory\. Mend"):
+    with pytest.raises(StoreError, match=r"cannot be added to: Not a directory\. Fix"):
         Store(Folder(tmp_path / "file")).add("f/r1.json", {})
     with pytest.raises(StoreError, match=r"cannot be read: No such file"):
         Store(Folder(tmp_path)).read("f/r1.json")
@@ -92,13 +92,13 @@ def test_what_a_folder_refuses_is_one_sentence(tmp_path: pathlib.Path) -> None:
 @pytest.mark.usefixtures("object_store")
 def test_an_object_store_that_does_not_answer_is_one_sentence() -> None:
     nobody = Store(Objects(f"s3://{BUCKET}/x", f"http://127.0.0.1:{closed_port()}"))
-    with pytest.raises(StoreError, match=r"s3://gate-state/x/f cannot be read: \w+\. Mend"):
+    with pytest.raises(StoreError, match=r"s3://gate-state/x/f cannot be read: \w+\. Fix"):
         nobody.newest_first("f")
 
 
 @pytest.mark.parametrize("kind", ["s4", "gs"], ids=["mistyped", "without its driver"])
 def test_an_address_that_nothing_installed_opens_says_which_do(kind: str) -> None:
-    with pytest.raises(StoreError, match=r"such an address; use a folder or s3://\. Mend"):
+    with pytest.raises(StoreError, match=r"such an address; use a folder or s3://\. Fix"):
         Store(Objects(f"{kind}://bucket/gate", None)).read("f/r1.json")
 
 

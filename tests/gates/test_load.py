@@ -33,7 +33,7 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
             "    lookback: 5m\n",
             [
                 "objectives.yaml: objectives.0.look_back: is missing; add it.",
-                "objectives.yaml: objectives.0.lookback: unknown key; remove it or mend its spelling.",
+                "objectives.yaml: objectives.0.lookback: unknown key; remove it or fix its spelling.",
             ],
             id="unknown key, and no look-back",
         ),
@@ -146,7 +146,7 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
             'bad_status: "5("',
             [
                 (
-                    "objectives.yaml: objectives.2: bad_status is no regular expression; write it "
+                    "objectives.yaml: objectives.2: bad_status is not a regular expression; write it "
                     'like "5..".'
                 )
             ],
@@ -208,7 +208,7 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
             "availability: EDIT-ME\nx:",
             [
                 "gate.yaml: availability still says EDIT-ME; replace it: see the comment beside it.",
-                "gate.yaml: x: unknown key; remove it or mend its spelling.",
+                "gate.yaml: x: unknown key; remove it or fix its spelling.",
             ],
             id="an unedited mark",
         ),
@@ -278,7 +278,7 @@ def catalogue_refusal(folder: pathlib.Path, text: str) -> str:
         pytest.param(
             ",platform,",
             ",,",
-            "2: owner is empty; name the team that mends a red check",
+            "2: owner is empty; name the team that fixes a red check",
             id="no owner",
         ),
         pytest.param(

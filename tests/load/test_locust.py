@@ -284,10 +284,10 @@ def test_users_of_locusts_own_run_beside(tmp_path: pathlib.Path) -> None:
     {
         "users who send elsewhere": (
             STOCK.replace("http://127.0.0.1:9", "https://api.example"),
-            "its host is no address that this run may load",
+            "its host is not an address that this run may load",
         ),
         "users who do not say where": (STOCK.replace("host =", "its ="), "names no host"),
-        "a second shape": (SHAPE, "Theirs: --rps, --closed and profiles have a shape of their own"),
+        "a second shape": (SHAPE, "Theirs: --rps, --closed and profiles have their own shape"),
     },
 )
 def test_what_else_a_file_of_locusts_own_brings_is_refused(

@@ -82,7 +82,7 @@ GONE = object()
         "a count is a text": ("sent", "7"),
         "a count is broken": ("dropped", 1.5),
         "the endpoints are a list": ("endpoints", []),
-        "a second is no number": ("seconds", {"now": {}}),
+        "a second is not a number": ("seconds", {"now": {}}),
         "a lag is nothing": ("seconds 1 longest_lag_seconds", None),
         "a lag is negative": ("seconds 1 longest_lag_seconds", -0.1),
         "the statuses are a text": ("endpoints login statuses", "200"),

@@ -94,12 +94,12 @@ STRANGE: dict[str, object] = {
     "no JSON": b"<html>sign in</html>",
     "no object": [],
     "no list": {"entries": {}},
-    "an entry that is no object": {"entries": ["x"]},
+    "an entry that is not an object": {"entries": ["x"]},
     "an entry without an id": {"entries": [{**GOOD, "id": None}]},
     "an entry without an action": {"entries": [{**GOOD, "action": ""}]},
     "a time that is none": {"entries": [{**GOOD, "at": "yesterday"}]},
     "a time without its zone": {"entries": [{**GOOD, "at": "2026-01-31T22:00:00"}]},
-    "a value that is no text": {"entries": [{**GOOD, "new": True}]},
+    "a value that is not text": {"entries": [{**GOOD, "new": True}]},
     "a next page that is a number": {"entries": [], "next": 2},
 }
 

@@ -102,7 +102,7 @@ def test_values_are_compared_as_answers_have_them(kind: str, written: str, norma
 
 
 def test_a_mistyped_value_is_refused() -> None:
-    with pytest.raises(ValueError, match="is no A record"):
+    with pytest.raises(ValueError, match="is not a valid A record"):
         normalised("A", "192.0.2.300")
 
 

@@ -143,7 +143,7 @@ FAILURES: dict[str, tuple[Behaviour, FailureKind, str]] = {
         FailureKind.PROTOCOL,
         "wait",
     ),
-    "gives a length that is no number": (
+    "gives a length that is not a number": (
         servers.after_head(b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n", servers.say(b"x")),
         FailureKind.PROTOCOL,
         "wait",

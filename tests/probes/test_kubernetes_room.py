@@ -67,7 +67,7 @@ def spread(key: str, when: str = "DoNotSchedule", **more: Any) -> dict[str, Any]
         ),
         pytest.param(spread(HOST), [], 9, id="evenly spread"),
         pytest.param(spread(ZONE, minDomains=4), [], 3, id="over more zones than there are"),
-        pytest.param(spread(ZONE, "ScheduleAnyway"), [], None, id="a wish is no rule"),
+        pytest.param(spread(ZONE, "ScheduleAnyway"), [], None, id="a wish is not a rule"),
         pytest.param(together(ZONE, SELF), [], 9, id="beside its own, the first anywhere"),
         pytest.param(together(ZONE, {"matchLabels": {"app": "db"}}), [], 0, id="beside nobody"),
     ],

@@ -144,7 +144,7 @@ REJECTED: dict[str, tuple[str, str, FailureKind, str]] = {
     "without the right": ("blind", "SELECT * FROM visits", FailureKind.FORBIDDEN, "42501"),
     "of a missing table": ("reader", "SELECT * FROM nothing", FailureKind.QUERY_REJECTED, "42P01"),
     "of a missing column": ("reader", "SELECT x FROM visits", FailureKind.QUERY_REJECTED, "42703"),
-    "that is no SQL": ("reader", "THIS IS NOT SQL", FailureKind.QUERY_REJECTED, "42601"),
+    "that is not SQL": ("reader", "THIS IS NOT SQL", FailureKind.QUERY_REJECTED, "42601"),
     "that writes": ("reader", "CREATE TEMP SEQUENCE s", FailureKind.QUERY_REJECTED, "25006"),
     "of a secret as a number": (
         "reader",

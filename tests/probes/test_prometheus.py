@@ -141,7 +141,7 @@ UNUSABLE: dict[str, Behaviour] = {
     "an unknown result type": _ok([], kind="tensor"),
     "a bare NaN": servers.answer(_body([_series("1")]).replace(b'"1"', b"NaN")),
     "a number instead of text": _ok([_series(1)]),
-    "text that is no number": _ok([_series("many")]),
+    "text that is not a number": _ok([_series("many")]),
     "a number with underscores": _ok([_series("1_000")]),
     "an empty value": _ok([_series("")]),
     "a boolean": _ok([_series(value=True)]),

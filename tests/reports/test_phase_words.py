@@ -36,7 +36,9 @@ def test_a_stop_says_that_nothing_carries_traffic_and_that_work_is_undone() -> N
 def test_a_run_that_is_held_by_itself_sends_nobody_to_look_for_a_red_check() -> None:
     steps = words.next_steps(phase(verdicts.held("the child died")))
     assert "no check is red" in steps[0]
-    assert steps[1] == "Mend what stands under Why; it is about the run and not about the platform."
+    assert (
+        steps[1] == "Fix what is listed under Why; it is about the run and not about the platform."
+    )
 
 
 def test_the_countdown_is_asked_again_up_to_the_same_time() -> None:

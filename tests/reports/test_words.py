@@ -50,7 +50,7 @@ def test_a_line_of_a_log_is_ascii(text: str, line: str) -> None:
         ("2026-11-23T02:16:01.25+01:00", "2026-11-23 01:16:01 UTC"),
         ("yesterday", "yesterday"),
     ],
-    ids=["a time in another zone", "what is no time"],
+    ids=["a time in another zone", "what is not a time"],
 )
 def test_a_moment_is_shown_in_utc(text: str, shown: str) -> None:
     assert words.moment(text) == shown

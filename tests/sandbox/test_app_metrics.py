@@ -90,7 +90,7 @@ def test_journeys_of_the_gate_are_counted_apart(api: Api) -> None:
     assert api.metric('registrations_total{synthetic="true"}') == before + 1
 
 
-def test_a_slow_overview_is_really_slow_in_postgres_and_can_be_mended(
+def test_a_slow_overview_is_really_slow_in_postgres_and_can_be_fixed(
     api: Api, servers: Servers
 ) -> None:
     def list_appointments() -> tuple[float, object]:
@@ -109,8 +109,8 @@ def test_a_slow_overview_is_really_slow_in_postgres_and_can_be_mended(
         assert slow == usual
         assert api.metric(under_50_ms) == fast_before
     finally:
-        servers.sql(SLOW["mended"])
-    servers.sql(SLOW["mended"])
+        servers.sql(SLOW["fixed"])
+    servers.sql(SLOW["fixed"])
     fast_before = api.metric(under_50_ms)
     for _ in range(10):  # on a busy machine not every one is fast
         assert list_appointments()[1] == usual

@@ -99,7 +99,7 @@ def test_more_slow_reads_at_once_than_connections_are_kept_are_all_answered(
             paths = ["/v1/appointments?providerId=7"] * 60
             answers = list(clients.map(api.read, paths))
     finally:
-        servers.sql(SLOW["mended"])
+        servers.sql(SLOW["fixed"])
     assert [answer.status_code for answer in answers] == [200] * 60
 
 

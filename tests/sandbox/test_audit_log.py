@@ -168,8 +168,8 @@ def test_a_fault_of_the_log_leaves_nothing_behind(servers: Servers, script: dict
     )
     before = servers.sql("SELECT * FROM audit.entries ORDER BY id")
     servers.sql(script["broken"])
-    servers.sql(script["mended"])
-    servers.sql(script["mended"])
+    servers.sql(script["fixed"])
+    servers.sql(script["fixed"])
     assert servers.sql("SELECT * FROM audit.entries ORDER BY id") == before
     with pytest.raises(psycopg.errors.RaiseException):
         servers.sql("DELETE FROM audit.entries")
@@ -191,7 +191,7 @@ def test_a_log_that_was_off_is_on_again_for_statements_prepared_meanwhile(
     servers.sql(script["broken"])
     for n in range(4 * PREPARED_AFTER):
         listed(f"off-{n}")
-    servers.sql(script["mended"])
+    servers.sql(script["fixed"])
     for n in range(PREPARED_AFTER):
         listed(f"on-{n}")
     observed = read()

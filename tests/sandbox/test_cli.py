@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     [
         pytest.param([], id="no command"),
         pytest.param(["fly"], id="an unknown command"),
-        pytest.param(["up", "--owner", "me"], id="an owner that is no number"),
+        pytest.param(["up", "--owner", "me"], id="an owner that is not a number"),
         pytest.param(["traffic", "--rps", "0", "--for", "10"], id="no requests at all"),
-        pytest.param(["traffic", "--rps", "nan", "--for", "10"], id="a rate that is no number"),
+        pytest.param(["traffic", "--rps", "nan", "--for", "10"], id="a rate that is not a number"),
         pytest.param(["traffic", "--rps", "10"], id="traffic without an end"),
         pytest.param(["fault", "revert"], id="a revert of nothing"),
         pytest.param(["fault", "revert", "redis-down", "--all"], id="a revert of one and all"),

@@ -139,7 +139,7 @@ async def test_a_reader_that_stops_holds_the_sender_back() -> None:
         pytest.param("blackhole", TimeoutError, id="blackhole accepts and never answers"),
     ],
 )
-async def test_modes_break_connections_and_open_mends_them(
+async def test_modes_break_connections_and_open_fixes_them(
     mode: Mode, error: type[Exception]
 ) -> None:
     async def attempt(link: Link) -> bytes:

@@ -23,12 +23,12 @@ latency without a threshold | over_seconds: 0.5, budget | budget
     .objectives.1: target.over_seconds is missing; add it.
 a threshold beyond all counting | over_seconds: 0.5 | over_seconds: 1000
     .objectives.1.target: over_seconds 1000 hardly ever fails: callers give up before; at most 60.
-a threshold that is no number | over_seconds: 0.5 | over_seconds: .nan
+a threshold that is not a number | over_seconds: 0.5 | over_seconds: .nan
     .objectives.1.target.over_seconds = nan: must be more than 0.
 errors with a threshold | target: {budget: 0.1%} | target: {budget: 0.1%, over_seconds: 1}
     .objectives.2: target.over_seconds belongs to latency objectives; remove it.
 no pattern | kind: errors | kind: errors\n      endpoint: 'a('
-    .objectives.2: endpoint is no regular expression; write it like "GET /bookings.*".
+    .objectives.2: endpoint is not a regular expression; write it like "GET /bookings.*".
 errors of one endpoint only | kind: errors | kind: errors\n      endpoint: login
     : objectives has none of kind errors over all requests, so a run of quick errors would pass; \
 add one without endpoint.

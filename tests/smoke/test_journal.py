@@ -54,7 +54,7 @@ DAMAGED = {
     "a number": b"7",
     "an entry of nothing": b'{"environment": "clinic"}',
     "an entry without a region": b'{"environment": "clinic", "intend": "tag-9"}',
-    "a tag that is no text": b'{"environment": "clinic", "region": "eu", "intend": ["tag-9"]}',
+    "a tag that is not text": b'{"environment": "clinic", "region": "eu", "intend": ["tag-9"]}',
     "nested beyond all measure": b"[" * 100_000,
 }
 

@@ -104,7 +104,7 @@ class Records:
         return a_platform(
             folder,
             {"eu": NOWHERE.format(closed_port())},
-            # A busy machine is no slow database.
+            # A busy machine is not a slow database.
             policy=a_policy().model_copy(update={"deadlines": Deadlines(call="20s", run="5m")}),
             run_seconds=120,
             postgres=login,
@@ -127,13 +127,13 @@ class Records:
         return file
 
     @contextlib.contextmanager
-    def changed(self, broken: str, mended: str) -> Iterator[None]:
+    def changed(self, broken: str, fixed: str) -> Iterator[None]:
         """Run statements past the gate and past all foreign keys, and others when the block ends."""
         self._run(broken)
         try:
             yield
         finally:
-            self._run(mended)
+            self._run(fixed)
 
     @contextlib.contextmanager
     def locked(self, table: str) -> Iterator[None]:

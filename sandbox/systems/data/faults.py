@@ -29,19 +29,19 @@ SELECT current_setting('max_connections')::int
      - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"""
 
 
-async def sql(it: Breakage, broken: str, mended: str) -> None:
+async def sql(it: Breakage, broken: str, fixed: str) -> None:
     """Run statements on the primary as its superuser, in one transaction, and others in the end."""
-    it.undo(postgres.as_superuser, it.layout, f"BEGIN;{mended};COMMIT".encode())
+    it.undo(postgres.as_superuser, it.layout, f"BEGIN;{fixed};COMMIT".encode())
     await postgres.as_superuser(it.layout, f"BEGIN;{broken};COMMIT".encode())
 
 
-async def script(it: Breakage, broken: str, mended: str) -> None:
+async def script(it: Breakage, broken: str, fixed: str) -> None:
     """Run a script as the owner of the database, and another one in the end."""
-    it.undo(postgres.as_owner, it.layout, mended.encode())
+    it.undo(postgres.as_owner, it.layout, fixed.encode())
     await postgres.as_owner(it.layout, broken.encode())
 
 
-async def migration(it: Breakage, name: str, broken: str, mended: str) -> None:
+async def migration(it: Breakage, name: str, broken: str, fixed: str) -> None:
     """Have Prisma's table say something else of a migration; `{checksum}` is the true one."""
     checksum = next(one.checksum for one in of_release(RELEASE) if one.name == name)
 
@@ -49,7 +49,7 @@ async def migration(it: Breakage, name: str, broken: str, mended: str) -> None:
         true = setting.format(checksum=checksum)
         return f"UPDATE _prisma_migrations SET {true} WHERE migration_name = '{name}'"  # noqa: S608 - all of it is written here
 
-    await sql(it, noted(broken), noted(mended))
+    await sql(it, noted(broken), noted(fixed))
 
 
 async def migration_missing(it: Breakage, name: str) -> None:

@@ -82,7 +82,7 @@ host replication {_REPLICATION} {HOST}/32 scram-sha-256
 
 
 def ordinary_user() -> str | None:
-    """Return the user that runs the servers: None keeps ours, which is no root."""
+    """Return the user that runs the servers: None keeps ours, which is not root."""
     return _ORDINARY_USER if os.geteuid() == 0 else None
 
 

@@ -27,9 +27,9 @@ async def key(it: Breakage, name: str, value: str) -> None:
     await feature_flags.order(it.layout, "SET", name, value)
 
 
-async def redis(it: Breakage, broken: str, mended: str) -> None:
+async def redis(it: Breakage, broken: str, fixed: str) -> None:
     """Give Redis an order as an administrator, and another one in the end."""
-    it.undo(feature_flags.order, it.layout, *mended.split())
+    it.undo(feature_flags.order, it.layout, *fixed.split())
     await feature_flags.order(it.layout, *broken.split())
 
 

@@ -107,7 +107,7 @@ def alerting(layout: Layout) -> dict[str, Any]:
 
 
 def write_alertmanager(layout: Layout, receivers: dict[str, str]) -> None:
-    """Write Alertmanager's configuration: severity → receiver; a name with “-muted” tells nobody."""
+    """Write Alertmanager's configuration: severity → receiver; a name with “-muted” notifies nobody."""
     hook = [{"url": f"{layout.url('vendors')}/alerts"}]
     names = sorted({*receivers.values(), "default"})
     routes = [

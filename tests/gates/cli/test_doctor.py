@@ -93,7 +93,7 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            (("--release", "latest"), "“latest” is no release; write it like v1.2.0"),
+            (("--release", "latest"), "“latest” is not a release; write it like v1.2.0"),
             (("--region", "moon"), "--region moon: there is no such region; choose eu-central"),
         ],
     )
@@ -253,7 +253,7 @@ class TestLocalPlatform:
         assert not any(one["system"].startswith("metrics") for one in ended.findings())
 
     @pytest.mark.parametrize(
-        ("fault", "system", "mends"),
+        ("fault", "system", "fixes"),
         [
             ("aws-down-images", "AWS", "aws.endpoint_url: an address that answers"),
             ("dns-blocked", "DNS", "dns.resolvers"),
@@ -271,11 +271,11 @@ class TestLocalPlatform:
         ],
     )
     def test_what_the_gate_could_not_read_comes_with_its_key(
-        self, whole_platform: Sandbox, fault: str, system: str, mends: str
+        self, whole_platform: Sandbox, fault: str, system: str, fixes: str
     ) -> None:
         ended = with_fault(whole_platform, fault)
         remedies = [line for one in ended.bad(system) for line in one["remedy"]]
-        assert any(mends in line for line in remedies), (remedies, ended.findings())
+        assert any(fixes in line for line in remedies), (remedies, ended.findings())
         assert ended.code == 20
 
     def test_html_instead_of_json_is_said_of_the_path(self, whole_platform: Sandbox) -> None:

@@ -144,7 +144,7 @@ def test_a_server_that_says_nothing_is_not_taken_for_one_that_has_nothing(
     [
         pytest.param(["--prometheus", "somewhere"], id="an address without http"),
         pytest.param(["--prometheus", "http://user:word@host"], id="an address with a password"),
-        pytest.param(["--output", "Clinic.txt"], id="a file that is no environment's"),
+        pytest.param(["--output", "Clinic.txt"], id="a file that is not an environment's"),
         pytest.param(["--output", "/nowhere/at/all/clinic.yaml"], id="a folder that is not there"),
         pytest.param(["--overwrite"], id="an option that is none"),
     ],

@@ -43,7 +43,7 @@ def ticking(*seconds: float) -> Callable[[], float]:
     [
         pytest.param(Terminal(), XTERM, LiveView, id="a terminal is drawn on"),
         pytest.param(Terminal(), {**XTERM, "NO_COLOR": "1"}, LiveView, id="also without colour"),
-        pytest.param(Terminal(), {**XTERM, "CI": "false"}, LiveView, id="CI=false is no CI"),
+        pytest.param(Terminal(), {**XTERM, "CI": "false"}, LiveView, id="CI=false is not CI"),
         pytest.param(Terminal(), {**XTERM, "CI": "true"}, PlainView, id="a CI log gets lines"),
         pytest.param(Terminal(), {"TERM": "dumb"}, PlainView, id="a dumb terminal gets lines"),
         pytest.param(Terminal(), {}, PlainView, id="an unknown terminal gets lines"),

@@ -65,7 +65,7 @@ REFUSED = {
         for value in values
     },
 }
-"""What is no catalogue: said.json has the one sentence that says where, and what to do."""
+"""What is not a catalogue: said.json has the one sentence that says where, and what to do."""
 
 
 def refused(text: str) -> str:
@@ -78,9 +78,9 @@ def refused(text: str) -> str:
     ("text", "says"),
     [
         (catalogue(a_line() + "\0"), ""),
-        (catalogue('"' + a_line()), "is no CSV: unexpected end of data"),
-        (catalogue(a_line(owner='"a"b')), "is no CSV:"),
-        (catalogue(a_line(owner="x" * 200_000)), "is no CSV: field larger"),
+        (catalogue('"' + a_line()), "is not CSV: unexpected end of data"),
+        (catalogue(a_line(owner='"a"b')), "is not CSV:"),
+        (catalogue(a_line(owner="x" * 200_000)), "is not CSV: field larger"),
         (
             catalogue(a_line(applies_if="environment:promethus")),
             "applies_if “environment:promethus” is not one of environment:",

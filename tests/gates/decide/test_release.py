@@ -20,7 +20,7 @@ def test_the_tag_and_the_number_are_one_release(text: str) -> None:
     ids=repr,
 )
 def test_anything_else_is_no_release(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no release; write it like v1\.2\.0"):
+    with pytest.raises(ValueError, match=r"is not a release; write it like v1\.2\.0"):
         Release.parse(text)
 
 

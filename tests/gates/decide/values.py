@@ -15,7 +15,7 @@ from gates.decide.statistics import Counts
 from settings.objectives import Objective, RollbackLimit
 
 PROPERTY = settings(deadline=None, max_examples=60, derandomize=True, database=None)
-"""No deadline: a busy machine is no defect. Derandomised: a red build stays red."""
+"""No deadline: a busy machine is not a defect. Derandomised: a red build stays red."""
 
 
 def a_row(check: str = "IV-A-1", on_fail: Meaning = Meaning.ROLLBACK) -> Row:

@@ -1,4 +1,4 @@
-"""The doctor's own rules: what a body, a histogram, a token or a file lacks, and what mends it."""
+"""The doctor's own rules: what a body, a histogram, a token or a file lacks, and what fixes it."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ COUNTED, BETWEEN = a_latency_objective(), a_quantile_objective()
         pytest.param(BETWEEN, [0.4, 0.5], (f"{HISTOGRAM} 0.3 (seconds)",), id="none below it"),
     ],
 )
-def test_bounds_that_are_not_declared_are_mended_by_whom_it_costs_least(
+def test_bounds_that_are_not_declared_are_fixed_by_whom_it_costs_least(
     objective: Objective, live: list[float], remedy: tuple[str, ...]
 ) -> None:
     assert bounds_remedy("took", objective, live, "policy/objectives.yaml") == remedy
@@ -181,7 +181,7 @@ def token(**claims: object) -> str:
     [
         pytest.param(token(exp=NOW.timestamp()), NOW, id="a token with an end"),
         pytest.param(token(sub="gate"), None, id="a token without end"),
-        pytest.param(token(exp="soon"), None, id="an end that is no number"),
+        pytest.param(token(exp="soon"), None, id="an end that is not a number"),
         pytest.param("one.two.three", None, id="three words"),
         pytest.param("p4ss.w0rd", None, id="a password"),
     ],

@@ -114,7 +114,7 @@ class TestOneRegion:
 
 
 @pytest.mark.parametrize(
-    ("bent", "says", "mends"),
+    ("bent", "says", "fixes"),
     [
         ({"rights_widened": True}, "could do anything with pods", "kubectl apply -f deploy"),
         ({"rights_narrowed": True}, "does not permit", "kubectl apply -f deploy"),
@@ -122,14 +122,14 @@ class TestOneRegion:
     ],
     ids=["may write", "may not read", "expired"],
 )
-def test_what_is_wrong_comes_with_the_command_that_mends_it(
-    tmp_path: pathlib.Path, cluster: ClusterServer, bent: dict[str, bool], says: str, mends: str
+def test_what_is_wrong_comes_with_the_command_that_fixes_it(
+    tmp_path: pathlib.Path, cluster: ClusterServer, bent: dict[str, bool], says: str, fixes: str
 ) -> None:
     cluster.bend(**bent)
     found = examined(tmp_path, cluster.url)
     assert found.level is Level.BAD
     assert says in found.sentence
-    assert mends in found.remedy[0]
+    assert fixes in found.remedy[0]
 
 
 def test_labels_that_select_nothing_are_named(

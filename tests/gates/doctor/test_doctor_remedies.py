@@ -81,11 +81,11 @@ class TestPostgres:
     @pytest.mark.parametrize(
         "user", ["writer", "columnist", "climber", "maker", "builder", "everywhere"]
     )
-    def test_a_login_that_can_write_is_mended(
+    def test_a_login_that_can_write_is_fixed(
         self, user: str, database: Database, subject: Subject
     ) -> None:
         target = database.target(user, sslmode="disable")
-        # Another row may have mended the writer, whom the climber can become.
+        # Another row may have fixed the writer, whom the climber can become.
         database.as_superuser(
             f"GRANT SELECT (id) ON visits TO {user}", "GRANT INSERT ON visits TO writer"
         )
@@ -94,7 +94,7 @@ class TestPostgres:
         database.as_superuser(*found.remedy)
         assert bad(examine_postgres(subject, section(user), target)) == []
 
-    def test_what_everybody_may_is_mended(self, database: Database, subject: Subject) -> None:
+    def test_what_everybody_may_is_fixed(self, database: Database, subject: Subject) -> None:
         target = database.target("reader", sslmode="disable")
         database.as_superuser("GRANT DELETE ON visits TO PUBLIC")
         (found,) = bad(examine_postgres(subject, section("reader"), target))
@@ -102,9 +102,7 @@ class TestPostgres:
         database.as_superuser(*found.remedy)
         assert bad(examine_postgres(subject, section("reader"), target)) == []
 
-    def test_a_login_that_may_not_read_is_mended(
-        self, database: Database, subject: Subject
-    ) -> None:
+    def test_a_login_that_may_not_read_is_fixed(self, database: Database, subject: Subject) -> None:
         target = database.target("blind", sslmode="disable")
         (found,) = bad(examine_postgres(subject, section("blind"), target))
         assert found.sentence == "the login blind may not read visits.id"
@@ -199,7 +197,7 @@ class TestRedis:
         yield client
         client.close()
 
-    def test_a_user_that_can_write_is_mended(
+    def test_a_user_that_can_write_is_fixed(
         self, cache: RedisTarget, admin: redis_py.Redis, subject: Subject
     ) -> None:
         run(admin, "ACL", "SETUSER", "loose", "on", f">{PASSWORD}", "~*", "+@all")

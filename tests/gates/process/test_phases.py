@@ -185,7 +185,7 @@ def test_a_forged_go_is_no_go(deployment: Deployment) -> None:
     record = deployment.state / deployment.records()[-1]
     record.write_text(record.read_text().replace("STOP", "GO"))
     _, verdict = deployment.ask("phase", "2")
-    assert "whether phase 1 is GO can't be told" in sentences(verdict)
+    assert "whether phase 1 is GO is unknown" in sentences(verdict)
     assert "does not match its digest" in sentences(verdict)
 
 

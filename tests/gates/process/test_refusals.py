@@ -53,7 +53,7 @@ def test_wrong_usage_is_64_and_says_what(
 
 ASKED = {
     "no release where none is the default": ((), "--release is missing"),
-    "a release that is none": (("--release", "latest"), 'latest" is no release'),
+    "a release that is none": (("--release", "latest"), 'latest" is not a release'),
     "an unknown region": (("--release", "v1.2.0", "--region", "mars"), "there is no such region"),
     "a time without a zone": (
         ("--release", "v1.2.0", "--switched-at", "2026-01-31T22:00:00"),

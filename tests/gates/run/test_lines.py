@@ -78,7 +78,7 @@ def test_a_torn_last_line_is_no_problem_of_the_run_but_its_check_is_missing(
 UNREADABLE = {
     "a torn line": '{"event": "check_fini',
     "no JSON": "Traceback (most recent call last):",
-    "JSON that is no object": "[1, 2]",
+    "JSON that is not an object": "[1, 2]",
     "NaN, which JSON does not have": '{"event": "check_started", "value": NaN}',
     "nested beyond all measure": "[" * 100_000,
     "two events on one line": '{"event": "check_started"}{"event": "check_started"}',
@@ -124,7 +124,7 @@ def test_a_result_that_is_none_is_a_problem_of_the_run(
     tmp_path: pathlib.Path, event: dict[str, Any]
 ) -> None:
     path = file(tmp_path, WHOLE + text(event))
-    assert read(path).problems == ("line 5 of events.jsonl is no result of a check",)
+    assert read(path).problems == ("line 5 of events.jsonl is not a result of a check",)
     assert decision(path) is Decision.HOLD
 
 

@@ -46,7 +46,7 @@ def platform(objects: Any, records: Records, tmp_path: pathlib.Path) -> Platform
     """Return a platform whose two backups lie in one bucket, their copies in another."""
     for bucket in (MAIN, APART):
         objects.create_bucket(Bucket=bucket)
-        # What a console's “create folder” leaves behind is no backup.
+        # What a console's “create folder” leaves behind is not a backup.
         objects.put_object(Bucket=bucket, Key="postgres/", Body=b"")
         for name in ("nightly.dump", "pre-migration.dump"):
             data = (records.backups / name).read_bytes()

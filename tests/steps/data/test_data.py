@@ -129,18 +129,18 @@ BROKEN = [
         "D2.2-3",
         f"ALTER TABLE appointments DROP CONSTRAINT {KEY}",
         MAKE_KEY,
-        "no foreign key stands behind appointments.patient_id",
+        "no foreign key backs appointments.patient_id",
     ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("name", "broken", "mended", "said"), BROKEN, ids=[f"{row[0]}: {row[3][:60]}" for row in BROKEN]
+    ("name", "broken", "fixed", "said"), BROKEN, ids=[f"{row[0]}: {row[3][:60]}" for row in BROKEN]
 )
 def test_a_database_that_is_wrong_fails_and_says_how(
-    name: str, broken: str, mended: str, said: str, records: Records, platform: Platform
+    name: str, broken: str, fixed: str, said: str, records: Records, platform: Platform
 ) -> None:
-    with records.changed(broken, mended):
+    with records.changed(broken, fixed):
         found = bad(name, platform)
     assert Outcome.FAIL in {one.outcome for one in found}
     assert said.format(taken_at=TAKEN_AT) in " ".join(one.sentence for one in found)
@@ -156,8 +156,8 @@ def test_a_database_that_is_wrong_fails_and_says_how(
 def test_a_foreign_key_that_holds_nothing_back_holds_the_release(
     broken: str, said: str, records: Records, platform: Platform
 ) -> None:
-    mended = f"{MAKE_KEY}; ALTER TABLE appointments ENABLE TRIGGER ALL"
-    with records.changed(broken, mended):
+    fixed = f"{MAKE_KEY}; ALTER TABLE appointments ENABLE TRIGGER ALL"
+    with records.changed(broken, fixed):
         found = bad("D2.2-3", platform)
     assert all(said in one.sentence for one in found)
     assert {one.means for one in found} == {Meaning.HOLD}

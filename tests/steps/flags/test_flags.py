@@ -132,7 +132,7 @@ CALENDAR, SHARE, RISKY = ["flag.calendar"], ["flag.calendar.share"], ["flag.risk
         "a flag nobody described": (
             SAFE_STATE,
             {**SAFE, "flag.new": "ON"},
-            ["keys flag.* that nobody described"],
+            ["keys flag.* that is not described"],
         ),
         "a temporary flag": (SAFE_STATE, {**SAFE, "flag.banner": "ON"}, []),
         "keys of others": (SAFE_STATE, {**SAFE, "session:1": "x"}, []),

@@ -119,7 +119,7 @@ def test_what_nobody_described_is_listed_in_order() -> None:
     others = strangers(frozenset({"b", "a", "known"}), frozenset({"known", "gone"}))
     judged = no_strangers("feature:*", others)
     assert judged.outcome is Outcome.FAIL
-    assert "2 keys feature:* that nobody described: a, b." in judged.sentence
+    assert "2 keys feature:* that is not described: a, b." in judged.sentence
     assert no_strangers("feature:*", ()).outcome is Outcome.PASS
 
 
@@ -232,7 +232,7 @@ def test_what_was_judged_is_in_the_evidence() -> None:
         observed=22,
         target=1,
         unit="entries",
-        clears="an audit log that tells who changed it, when, from what to what",
+        clears="an audit log that says who changed it, when, from what to what",
     )
     assert found.sentence.count("; between 22:") == 20
     assert found.data["since"] == "2026-01-31T18:30:00+00:00"

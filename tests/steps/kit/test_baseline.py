@@ -166,7 +166,10 @@ def test_a_baseline_of_a_time_to_come_is_an_error_and_says_that_a_clock_was_wron
     assert found == {}
     (judgement,) = check.noted()["eu"].judgements
     assert judgement.outcome is Outcome.ERROR
-    assert "still to come: a clock was wrong; move it away and take a new one" in judgement.sentence
+    assert (
+        "still to come: a clock was wrong; move it elsewhere and take a new one"
+        in judgement.sentence
+    )
 
 
 def replicas(_: Platform) -> Mapping[str, Any]:

@@ -148,7 +148,7 @@ def test_a_damaged_history_says_how_to_begin_again(tmp_path: pathlib.Path) -> No
     folder = keep(written, DONE)
     (folder / "000001.json").unlink()
     with pytest.raises(
-        DamagedRecordError, match=r"records are missing.*move the whole folder away"
+        DamagedRecordError, match=r"records are missing.*move the whole folder elsewhere"
     ):
         written.entries()
 

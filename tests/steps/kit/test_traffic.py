@@ -71,7 +71,7 @@ def test_a_command_that_hangs_is_ended_and_not_waited_for_again(tmp_path: pathli
     "command",
     [
         pytest.param(("no-such-command-anywhere", "{seconds}"), id="it is not installed"),
-        pytest.param((__file__,), id="it is no program"),
+        pytest.param((__file__,), id="it is not a program"),
         pytest.param((sys.executable, "-c", "raise SystemExit(3)"), id="it ends with 3"),
     ],
 )

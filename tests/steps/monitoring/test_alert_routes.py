@@ -85,10 +85,10 @@ def test_a_receiver_that_hears_at_times_alone_is_told_apart(key: str) -> None:
     [
         ({"matchers": ["severity"]}, "a matcher is not understood"),
         ({"matchers": [7]}, "a matcher is not understood"),
-        ({"matchers": "x"}, "matchers is no list"),
-        ({"routes": {"a": 1}}, "routes is no list"),
-        ({"routes": [[]]}, "a route is no mapping"),
-        ({"match": ["severity"]}, "match is no mapping"),
+        ({"matchers": "x"}, "matchers is not a list"),
+        ({"routes": {"a": 1}}, "routes is not a list"),
+        ({"routes": [[]]}, "a route is not a mapping"),
+        ({"match": ["severity"]}, "match is not a mapping"),
         (
             {"match_re": {"severity": "("}},
             "a matcher's regular expression is not understood",

@@ -135,7 +135,7 @@ def test_a_gate_without_ipv6_looks_at_the_ipv4_addresses_of_the_same_name_and_sa
     platform = a_platform(tmp_path, {"eu": "http://127.0.0.1:9"}, certificates=section)
     check = judged(platform)
     assert check.outcome("eu") is Outcome.PASS, findings(check)
-    assert "not looked at: 2001:db8::1" in str(check.noted()["eu"].judgements)
+    assert "not checked: 2001:db8::1" in str(check.noted()["eu"].judgements)
     found.remove("127.0.0.1")
     alone = tls.nodes("edge.test", 443, deadline=Deadline.after(1)).value
     assert alone == tls.Nodes((tls.TlsNode("2001:db8::1", 443),))
@@ -170,7 +170,7 @@ def test_a_region_without_an_address_of_its_own_is_not_seen_where_several_are_as
     settings = platform.environment.settings.model_copy(update=changes)
     loaded = dataclasses.replace(platform.environment, settings=settings)
     both = judged(dataclasses.replace(platform, environment=loaded))
-    assert "us has no address of its own" in findings(both, "us")[0]
+    assert "us has no separate address" in findings(both, "us")[0]
     assert "no address of its own" not in str(findings(both, "eu"))
     alone = judged(dataclasses.replace(platform, environment=loaded, regions=("us",)))
     assert "no address of its own" not in str(findings(alone, "us"))

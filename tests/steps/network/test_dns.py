@@ -170,7 +170,7 @@ def test_a_mistyped_value_and_missing_resolvers_name_the_key(
     tmp_path: pathlib.Path, servers: StandIn
 ) -> None:
     record = {"name": HOSTS[0], "type": "A", "values": ["not an address"]}
-    with pytest.raises(NotDescribedError, match=r"dns\.records: api.*is no A record"):
+    with pytest.raises(NotDescribedError, match=r"dns\.records: api.*is not a valid A record"):
         judged(tmp_path, servers, PUBLISHED, records=[record])
     port = servers.ports[RESOLVERS[0]]
     alone = {"name": RESOLVERS[0], "host": "127.0.0.1", "port": port}

@@ -323,8 +323,8 @@ def counter(each_second: int) -> Callable[[float], str]:
         (Told(100, 20, 1000, "0.39"), "INCONCLUSIVE", "under 200 ms or over 500 ms would"),
         (Told(0, 0, 58, "0.1"), "INCONCLUSIVE", "59 events would prove 5 %, 1 are missing"),
         (Told(0, 0, 0, "NaN"), "INCONCLUSIVE", "no events proves nothing yet"),
-        (Told(30, 10, 1000, "NaN"), "INCONCLUSIVE", "the quantile is no finite number"),
-        (Told(30, 10, 1000, ""), "INCONCLUSIVE", "the quantile is no finite number"),
+        (Told(30, 10, 1000, "NaN"), "INCONCLUSIVE", "the quantile is not a finite number"),
+        (Told(30, 10, 1000, ""), "INCONCLUSIVE", "the quantile is not a finite number"),
     ],
     ids=[
         "the whole bucket below",

@@ -132,7 +132,7 @@ def test_the_window_of_another_deployment_says_nothing_of_this_one(
         ({"without_app": ["incidents"]}, "Slack channel #incidents is closed, or the app"),
         ({"channels": ["deployments"]}, "Slack channel #incidents is not there"),
     ],
-    ids=["archived", "the app is no member", "not there"],
+    ids=["archived", "the app is not a member", "not there"],
 )
 def test_a_channel_that_nobody_hears_fails(scene: Scene, bent: dict[str, Any], said: str) -> None:
     scene.channels.bend(**bent)

@@ -141,7 +141,7 @@ class TestFhir:
             ({"resources": ("Patient",)}, "FAIL", "resources lacks Appointment"),
             ({"interactions": ("read",)}, "FAIL", "Appointment interactions lacks search-type"),
             ({"resource_type": "OperationOutcome"}, "FAIL", "The answer is an OperationOutcome"),
-            ({"resource_type": "Bundle"}, "FAIL", "The answer is no CapabilityStatement"),
+            ({"resource_type": "Bundle"}, "FAIL", "The answer is not a CapabilityStatement"),
         ],
         ids=[
             "as it should be",

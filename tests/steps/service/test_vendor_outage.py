@@ -127,7 +127,7 @@ def test_an_answer_that_is_wrong_because_the_vendor_is_down_holds_too(
         "it is not reported",
         "it is reported without a status",
         "it is reported with a number",
-        "the report is no object of services",
+        "the report is not an object of services",
         "the report is a list",
         "the report itself is broken",
         "there is no report",

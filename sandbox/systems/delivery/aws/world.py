@@ -74,7 +74,7 @@ class World:
     def tell(self, facts: Mapping[str, Any]) -> None:
         """Change facts for good; a new bundle is uploaded now, and edges are told to forget theirs.
 
-        Raises ValidationError for what is no fact.
+        Raises ValidationError for what is not a fact.
         """
         with self._lock:
             now = {"web_uploaded_at": dt.datetime.now(dt.UTC)} if "web_version" in facts else {}
