@@ -163,7 +163,7 @@ def _lag(stage: StageFacts, limits: GeneratorLimits) -> Judgement:
 def _cpu(stage: StageFacts, limits: GeneratorLimits) -> Judgement:
     share, most = stage.cpu_share, limits.worker_cpu
     said = f"the busiest worker used {share:.0%} of a core, wanted at most {most:.0%}"
-    unknown = "the processor time was not measured of a worker"
+    unknown = "the processor time of a worker was not measured"
     return _at_most(CPU, said if math.isfinite(share) else unknown, share, most)
 
 

@@ -95,7 +95,7 @@ HALF.seconds[BEGAN_AT + 3].sent = 1
         "a worker that never came": (valid_run(expected_workers=3), "2 of 3 workers"),
         "a worker that told nothing of itself": (
             with_worker(moments=()),
-            "nobody measured the processor",
+            "the processor time of a worker was not measured",
         ),
         "a busy worker": (with_worker(cpu_share=0.85), "used 87% of a core"),
         "interrupted": (valid_run(interrupted="SIGTERM"), "ended early: SIGTERM"),

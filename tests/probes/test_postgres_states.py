@@ -159,7 +159,7 @@ def test_a_server_that_stops_starts_or_only_replays_says_which(ca_file: str) -> 
         environment = {"LC_ALL": "C"}
         for settings, words in (
             (["--restore_command=sleep 20"], "it is starting up; wait"),
-            (["--restore_command=false", "--hot_standby=off"], "a standby that answers nobody"),
+            (["--restore_command=false", "--hot_standby=off"], "a standby that answers no queries"),
         ):
             (data / "standby.signal").touch()
             with running([*argv, *settings], folder=data, environment=environment, user=user):

@@ -110,4 +110,4 @@ def test_a_server_and_what_forks_go_with_a_killed_supervisor(supervisor: Supervi
 
 def test_a_server_that_fails_is_told_with_its_last_words(supervisor: Supervisor) -> None:
     supervisor.settings.write_text("{}")
-    assert "is not a VendorsConfig" in supervisor.order("start")[2]
+    assert "is not a valid VendorsConfig" in supervisor.order("start")[2]

@@ -56,4 +56,4 @@ def test_a_history_that_is_damaged_leaves_it_open(tmp_path: pathlib.Path) -> Non
     asked(history, Decision.GO, 1)
     (record,) = tmp_path.rglob("000002.json")
     record.write_text("{")
-    assert "can't be told" in str(late_remark(RECORD, history))
+    assert "is unknown" in str(late_remark(RECORD, history))

@@ -83,7 +83,10 @@ def test_a_valid_run_passes_with_zero() -> None:
         "a loop that lags": (with_stage(**LAGS), "lagged 6 ms at p99"),
         "a lag unknown": (with_stage(lag_p99_seconds=math.nan), "it was not measured how much"),
         "a busy worker": (with_stage(cpu_share=0.81), "used 81% of a core"),
-        "a CPU unknown": (with_stage(cpu_share=math.nan), "nobody measured the processor"),
+        "a CPU unknown": (
+            with_stage(cpu_share=math.nan),
+            "the processor time of a worker was not measured",
+        ),
         "lost results": (with_stage(sent=N - 1, due=N - 1), "1 requests are not accounted for"),
         "lost arrivals": (with_stage(due=N + 1), "1 requests are not accounted for"),
         "more than planned": (with_stage(sent_by_second=(110,) * 60), "sent 6,600 in 60 s"),

@@ -309,7 +309,7 @@ def test_what_is_well_passes(look: Look) -> None:
         "a runtime that tells no digest decides nothing": (
             a_look(*THREE[:2], a_pod("x", image="x")),
             {"images": "INCONCLUSIVE"},
-            "by no registry's digest",
+            "without a registry's digest",
         ),
         "a container that does not run": (
             a_look(*THREE[:2], a_pod("x", image="", ready=False)),

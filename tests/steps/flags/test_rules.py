@@ -99,7 +99,7 @@ class TestPercentage:
 
     def test_a_sign_is_told(self) -> None:
         judged = percentage_is("p", Value("10 %", "<4 bytes, …>"), 10, "test")
-        assert "no whole number to the letter, wanted “10”" in judged.sentence
+        assert "not a whole number to the letter, wanted “10”" in judged.sentence
 
     @pytest.mark.parametrize(
         ("held", "outcome"),

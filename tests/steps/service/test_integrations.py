@@ -191,7 +191,7 @@ class TestFhir:
         damaged = {**_statement(FhirState()), "kind": 3, "Jane Doe": "sentinel"}
         server.always["GET /metadata"] = (200, damaged)
         found = "\n".join(findings(checked(STATED)))
-        assert "no valid CapabilityStatement" in found
+        assert "not a valid CapabilityStatement" in found
         assert "kind" in found
         assert "Jane" not in found
         assert "sentinel" not in found
