@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import IO
 
-from reports.words import one_line
+from gates.decide.plain_text import one_line
 
 
 def prepare() -> None:

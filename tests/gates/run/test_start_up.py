@@ -82,6 +82,12 @@ def plan(tmp_path: pathlib.Path) -> ChildPlan:
     )
 
 
+def test_help_is_shown_without_any_library() -> None:
+    modules = loaded("-c", f"import gates.cli.main; {TELL}")
+    assert "gates" in modules
+    assert "pydantic" not in modules
+
+
 def test_the_gate_starts_its_child_without_any_client_library() -> None:
     modules = loaded("-c", f"import gates.cli.asking; {TELL}")
     assert "pydantic" in modules
