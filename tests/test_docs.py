@@ -141,7 +141,7 @@ def test_no_sentence_has_a_word_that_the_glossary_replaces() -> None:
 
 
 def _sentences(tree: ast.Module) -> list[str]:
-    """Return the texts of a module that are no docstrings."""
+    """Return the texts of a module that are not docstrings."""
     statements = (node.value for node in ast.walk(tree) if isinstance(node, ast.Expr))
     docstrings = set(map(id, statements))
     return [

@@ -85,11 +85,7 @@ def join(runs: Sequence[Joined], out: pathlib.Path = OUT) -> Verdict:
         switched=any(one.verdict.traffic_switched_at for one in runs),
     )
     asked = manifest(scope.rows, first.sections)
-    several = [one.lines for one in runs]
-    measured = lines.Lines(
-        tuple(line for one in several for line in one.finished),
-        tuple(problem for one in several for problem in one.problems),
-    )
+    measured = _measured(runs)
     excused = verdict.not_applicable_results(asked, regions)
     wrong = (*problems(runs), *measured.problems)
     folded = fold(asked.rows, regions, (*measured.results, *excused), scope.stages, wrong)
@@ -120,6 +116,14 @@ def join(runs: Sequence[Joined], out: pathlib.Path = OUT) -> Verdict:
     (out / closed.run).mkdir(parents=True)
     verdict.keep(out / closed.run, closed)
     return closed
+
+
+def _measured(runs: Sequence[Joined]) -> lines.Lines:
+    """Return the lines of all runs as those of one."""
+    return lines.Lines(
+        tuple(line for one in runs for line in one.lines.finished),
+        tuple(problem for one in runs for problem in one.lines.problems),
+    )
 
 
 def _refuse_better(folded: Folded, runs: Sequence[Joined]) -> None:
