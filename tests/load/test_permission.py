@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import ssl
 
 import pytest
 import trustme
 
 from environments.loader import Loaded
 from environments.yaml_file import ConfigurationError, RequestError
+from load._generator import address_of
 from load._permission import HOST, PUBLIC, is_loopback, permitted, refuse_unless_allowed
+from load._scenario import Target
 from tests.environments.files import SECRETS, VALID, changed, loaded, write
 from tests.tables import cases
 
@@ -210,6 +213,16 @@ class TestTls:
         trustme.CA().cert_pem.write_to_path(authority)
         settings = clinic.settings.model_copy(update={"ca_file": str(authority)})
         permitted(dataclasses.replace(clinic, settings=settings))
+
+    def test_is_verified_by_the_authority_of_the_environment(self, tmp_path: pathlib.Path) -> None:
+        authority = tmp_path / "ca.pem"
+        trustme.CA().cert_pem.write_to_path(authority)
+        target = Target("eu", "https://eu.example", "tag", ca_file=str(authority))
+        tls = address_of(target).tls
+        assert tls is not None
+        assert tls.verify_mode is ssl.CERT_REQUIRED
+        assert tls.check_hostname
+        assert len(tls.get_ca_certs()) == 1
 
     def test_an_authority_that_is_not_there_is_told(self, clinic: Loaded) -> None:
         settings = clinic.settings.model_copy(update={"ca_file": "/nowhere/ca.pem"})
