@@ -201,18 +201,27 @@ def _same_stream(one: Source, other: Source) -> bool:
 
 
 def _interlaced(one: Source, other: Source) -> bool:
-    """Return whether each total of one lies between those of the other before and after it, and they grow."""
+    """Return whether each total of one lies between those of the other before and after it, and they grow.
+
+    A sample bears the time at which its scrape began; a busy pod answers up to a scrape later.
+    """
     first, second = _totals(one), _totals(other)
+    grows = len(set(first.values())) >= _TELLING_VALUES
+    lags = (0.0, one.target.scrape_seconds)
+    return grows and any(_in_turn(first, second, lag) for lag in lags)
+
+
+def _in_turn(first: Mapping[float, float], second: Mapping[float, float], lag: float) -> bool:
     told = 0
     for at, value in first.items():
-        below = [total for when, total in second.items() if when <= at]
-        above = [total for when, total in second.items() if when >= at]
+        below = [total for when, total in second.items() if when <= at - lag]
+        above = [total for when, total in second.items() if when >= at + lag]
         if not below or not above:
             continue
         if not below[-1] <= value <= above[0]:
             return False
         told += 1
-    return told >= _TELLING_VALUES and len(set(first.values())) >= _TELLING_VALUES
+    return told >= _TELLING_VALUES
 
 
 def _totals(source: Source) -> dict[float, float]:

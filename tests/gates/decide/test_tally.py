@@ -497,6 +497,21 @@ def test_five_totals_in_turn_tell_one_process_and_four_do_not() -> None:
     assert sources._interlaced(a_source(FIVE), a_source(BETWEEN[1:], 3)) is False
 
 
+def test_one_process_is_known_although_its_scrapes_were_answered_late() -> None:
+    """Asked 3 s after the other, and answered another 9 s later, after the other's next scrape."""
+    totals = [10.0 * at for at in range(10)]
+    late = [10.0 * at + 3 for at in range(10)]
+    late[4], late[6] = 52, 72
+    assert sources._interlaced(a_source(totals), a_source(late, 3)) is True
+    assert sources._interlaced(a_source(late, 3), a_source(totals)) is True
+
+
+def test_totals_a_scrape_of_traffic_apart_are_of_two_processes() -> None:
+    totals = [10.0 * at for at in range(10)]
+    ahead = [total + 25 for total in totals]
+    assert sources._interlaced(a_source(totals), a_source(ahead, 3)) is False
+
+
 @pytest.mark.parametrize(("apart", "same"), [(0.02, True), (0.03, False)])
 def test_starts_two_hundredths_of_a_second_apart_are_one_process(
     apart: float, *, same: bool
