@@ -22,6 +22,7 @@ from bench import size
 from gates.load import FEATURES, load_catalogue
 from tests.checkout import ROOT, tracked_files
 from tests.conftest import LONGEST_FIRST, ONE_PLATFORM_EACH, TESTS
+from tests.tables import cases
 
 PRODUCT = (
     "bdd",
@@ -152,15 +153,15 @@ def _mentions(pattern: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
+@cases(
     "pattern",
-    [
-        pytest.param(r"(?:pypi|pythonhosted|golang)\.org|npmjs\.", id="a package registry"),
-        pytest.param(r"https?://\S+/simple\b|index-url[ =]http", id="a package index"),
-        pytest.param(r"(?:deb|security)\.debian\.org", id="a mirror of a distribution"),
-        pytest.param(r"(?<![\w.~])/(?:home|Users|root)/\w", id="a home directory"),
-        pytest.param(rf"{re.escape(str(ROOT))}\b", id="the place of this checkout"),
-    ],
+    {
+        "a package registry": r"(?:pypi|pythonhosted|golang)\.org|npmjs\.",
+        "a package index": r"https?://\S+/simple\b|index-url[ =]http",
+        "a mirror of a distribution": r"(?:deb|security)\.debian\.org",
+        "a home directory": r"(?<![\w.~])/(?:home|Users|root)/\w",
+        "the place of this checkout": rf"{re.escape(str(ROOT))}\b",
+    },
 )
 def test_no_file_names_an_address_or_a_folder_of_one_machine(pattern: str) -> None:
     found = re.compile(pattern)

@@ -9,6 +9,7 @@ import pytest
 from environments.yaml_file import ConfigurationError
 from gates.decide.catalogue import COLUMNS
 from gates.load import FEATURES, POLICY, load_catalogue, load_policy
+from tests.tables import cases
 
 OBJECTIVES = (POLICY / "objectives.yaml").read_text(encoding="utf-8")
 GATE = (POLICY / "gate.yaml").read_text(encoding="utf-8")
@@ -25,31 +26,28 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
     return [sentence.replace(f"{folder}/", "") for sentence in caught.value.sentences]
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "sentences"),
-    [
-        pytest.param(
+@cases(
+    "old new sentences",
+    {
+        "unknown key, and no look-back": (
             "    look_back: 5m\n",
             "    lookback: 5m\n",
             [
                 "objectives.yaml: objectives.0.look_back: is missing; add it.",
                 "objectives.yaml: objectives.0.lookback: unknown key; remove it or fix its spelling.",
             ],
-            id="unknown key, and no look-back",
         ),
-        pytest.param(
+        "look-back above an hour": (
             "look_back: 5m",
             "look_back: 2h",
             ["objectives.yaml: objectives.0.look_back = 2h: must be at most 3600 seconds."],
-            id="look-back above an hour",
         ),
-        pytest.param(
+        "no look-back at all": (
             "look_back: 5m",
             "look_back: 0s",
             ["objectives.yaml: objectives.0.look_back = 0s: must be more than 0 seconds."],
-            id="no look-back at all",
         ),
-        pytest.param(
+        "threshold between two bounds": (
             "over_seconds: 0.2, budget",
             "over_seconds: 0.25, budget",
             [
@@ -59,9 +57,8 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
                     "interpolate: {quantile: 0.95, target_seconds: 0.25}."
                 )
             ],
-            id="threshold between two bounds",
         ),
-        pytest.param(
+        "interpolated although it can be counted": (
             "target: {over_seconds: 0.05, budget: 5%}",
             "target: {quantile: 0.95, target_seconds: 0.05}",
             [
@@ -70,15 +67,13 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
                     "which can be counted exactly; write {over_seconds: 0.05, budget: 5%} instead."
                 )
             ],
-            id="interpolated although it can be counted",
         ),
-        pytest.param(
+        "a quantile in percent": (
             "target: {over_seconds: 0.05, budget: 5%}",
             "target: {quantile: 95, target_seconds: 0.06}",
             ["objectives.yaml: objectives.3.target.quantile = 95: must be less than 1."],
-            id="a quantile in percent",
         ),
-        pytest.param(
+        "bounds out of order": (
             "[0.001, 0.0025",
             "[0.0025, 0.001",
             [
@@ -87,9 +82,8 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
                     "bounds, ascending."
                 )
             ],
-            id="bounds out of order",
         ),
-        pytest.param(
+        "a budget that can never pass": (
             "{budget: 0.1%}",
             "{budget: 0%}",
             [
@@ -98,9 +92,8 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
                     "events proves it; raise it."
                 )
             ],
-            id="a budget that can never pass",
         ),
-        pytest.param(
+        "a budget that can never fail": (
             "{budget: 0.1%}",
             "{budget: 100%}",
             [
@@ -109,17 +102,15 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
                     "may be bad; lower it."
                 )
             ],
-            id="a budget that can never fail",
         ),
-        pytest.param(
+        "a budget without its sign": (
             "{budget: 0.1%}",
             "{budget: 0.001}",
             [
                 "objectives.yaml: objectives.2.target.budget = 0.001: must be a percentage, such as 0.1%."
             ],
-            id="a budget without its sign",
         ),
-        pytest.param(
+        "a status that no answer has": (
             'bad_status: "5.."',
             'bad_status: "6.."',
             [
@@ -128,9 +119,8 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
                     'never fail; try "5..".'
                 )
             ],
-            id="a status that no answer has",
         ),
-        pytest.param(
+        "a status that every answer has": (
             'bad_status: "5.."',
             'bad_status: "..."',
             [
@@ -139,9 +129,8 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
                     'never pass; try "5..".'
                 )
             ],
-            id="a status that every answer has",
         ),
-        pytest.param(
+        "a status pattern that is none": (
             'bad_status: "5.."',
             'bad_status: "5("',
             [
@@ -150,9 +139,8 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
                     'like "5..".'
                 )
             ],
-            id="a status pattern that is none",
         ),
-        pytest.param(
+        "rollback before hold": (
             "over_seconds: 0.5, budget: 5%, for",
             "over_seconds: 0.1, budget: 5%, for",
             [
@@ -161,9 +149,8 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
                     "swap or widen it."
                 )
             ],
-            id="rollback before hold",
         ),
-        pytest.param(
+        "rollback at the target": (
             "over_seconds: 0.5, budget: 5%, for",
             "over_seconds: 0.2, budget: 5%, for",
             [
@@ -172,21 +159,18 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
                     "or leave it out."
                 )
             ],
-            id="rollback at the target",
         ),
-        pytest.param(
+        "two objectives of one check": (
             "check: IV-PERF-2",
             "check: IV-PERF-1",
             ["*.yaml: two objectives for IV-PERF-1; keep one of each."],
-            id="two objectives of one check",
         ),
-        pytest.param(
+        "no objective": (
             OBJECTIVES,
             "objectives: []\n",
             ["objectives.yaml: objectives: must not be empty."],
-            id="no objective",
         ),
-        pytest.param(
+        "a duration without unit": (
             "confirm_for: 2m",
             "confirm_for: 2",
             [
@@ -195,24 +179,21 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
                     "as 30s, 5m or 1h."
                 )
             ],
-            id="a duration without unit",
         ),
-        pytest.param(
+        "a section in two files": (
             "deadlines:",
             "objectives: []\ndeadlines:",
             ["objectives.yaml: objectives: gate.yaml has this section too; keep one."],
-            id="a section in two files",
         ),
-        pytest.param(
+        "an unedited mark": (
             "availability:",
             "availability: EDIT-ME\nx:",
             [
                 "gate.yaml: availability still says EDIT-ME; replace it: see the comment beside it.",
                 "gate.yaml: x: unknown key; remove it or fix its spelling.",
             ],
-            id="an unedited mark",
         ),
-    ],
+    },
 )
 def test_a_policy_that_could_not_be_trusted(
     old: str, new: str, sentences: list[str], tmp_path: pathlib.Path
@@ -256,51 +237,38 @@ def catalogue_refusal(folder: pathlib.Path, text: str) -> str:
     return str(caught.value).replace(f"{folder}/", "")
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        pytest.param(HEADER, "id,phase", f"1: the header must be {HEADER}", id="another header"),
-        pytest.param(ROW, "", "the catalogue is empty; nothing would be required", id="no row"),
-        pytest.param(ROW, f"{ROW},x", "2: 9 cells, wanted 8", id="a cell too many"),
-        pytest.param(
-            ROW, f"{ROW}\n{ROW}", "3: IV-X-1 is listed twice; keep one row", id="an id twice"
-        ),
-        pytest.param(
-            "IV-X-1", "first", "2: id “first” is not an id such as IV-HEALTH-1", id="no id"
-        ),
-        pytest.param(
+@cases(
+    "old new words",
+    {
+        "another header": (HEADER, "id,phase", f"1: the header must be {HEADER}"),
+        "no row": (ROW, "", "the catalogue is empty; nothing would be required"),
+        "a cell too many": (ROW, f"{ROW},x", "2: 9 cells, wanted 8"),
+        "an id twice": (ROW, f"{ROW}\n{ROW}", "3: IV-X-1 is listed twice; keep one row"),
+        "no id": ("IV-X-1", "first", "2: id “first” is not an id such as IV-HEALTH-1"),
+        "no phase": (
             "post-deploy",
             "later",
             "2: phase “later” is not one of pre-deploy, deploy, post-deploy, rollback",
-            id="no phase",
         ),
-        pytest.param("15m", "2h", "2: when “2h” is not one of 15m, 1h, 24h", id="no window"),
-        pytest.param(
-            ",platform,",
-            ",,",
-            "2: owner is empty; name the team that fixes a red check",
-            id="no owner",
-        ),
-        pytest.param(
+        "no window": ("15m", "2h", "2: when “2h” is not one of 15m, 1h, 24h"),
+        "no owner": (",platform,", ",,", "2: owner is empty; name the team that fixes a red check"),
+        "no severity": (
             "blocker",
             "fatal",
             "2: severity “fatal” is not one of blocker, critical, normal, minor",
-            id="no severity",
         ),
-        pytest.param(
+        "no meaning": (
             ",rollback,",
             ",panic,",
             "2: on_fail “panic” is not one of advisory, hold, stop, rollback",
-            id="no meaning",
         ),
-        pytest.param(",yes,", ",y,", "2: smoke “y” is not one of yes, no", id="no yes"),
-        pytest.param(
+        "no yes": (",yes,", ",y,", "2: smoke “y” is not one of yes, no"),
+        "a condition that never holds": (
             "environment:redis",
             "environment:rediss",
             "2: applies_if “environment:rediss” is not ",
-            id="a condition that never holds",
         ),
-    ],
+    },
 )
 def test_a_catalogue_that_says_something_impossible(
     old: str, new: str, words: str, tmp_path: pathlib.Path

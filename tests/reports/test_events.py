@@ -3,10 +3,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from reports.events import Measured, read_lines, shown_after
 from tests.reports import verdicts
+from tests.tables import cases
 
 CHECKS = verdicts.hold().checks[:5]
 WHOLE: list[dict[str, Any]] = [
@@ -38,28 +37,26 @@ TORN = "\n".join([*lines_of(*WHOLE[:4], started("IV-PERF-3")), '{"event":"check_
 
 def test_events_tell_what_was_measured_until_a_run_was_killed() -> None:
     measured = read_lines(TORN.split("\n"))
-
     assert [one.check for one in measured.checks] == [check.id for check in CHECKS[:4]]
     assert measured.running == "IV-PERF-3"
     assert measured.unreadable_lines == 1
     assert measured.last_at == verdicts.AT
 
 
-@pytest.mark.parametrize(
+@cases(
     "line",
-    [
-        pytest.param('{"event":"check_finished","check":"X"', id="a torn line"),
-        pytest.param("[]", id="no object"),
-        pytest.param("{}", id="no event"),
-        pytest.param('{"event":"check_finished","check":"X","regions":{"eu":{}}}', id="no result"),
-        pytest.param('{"event":"check_finished","check":"X","regions":7}', id="no regions"),
-        pytest.param("\x00\x00", id="zeros of a crashed disk"),
-        pytest.param("[" * 100_000, id="nesting without end"),
-    ],
+    {
+        "a torn line": '{"event":"check_finished","check":"X"',
+        "no object": "[]",
+        "no event": "{}",
+        "no result": '{"event":"check_finished","check":"X","regions":{"eu":{}}}',
+        "no regions": '{"event":"check_finished","check":"X","regions":7}',
+        "zeros of a crashed disk": "\x00\x00",
+        "nesting without end": "[" * 100_000,
+    },
 )
 def test_a_line_that_cannot_be_read_is_counted_and_never_guessed(line: str) -> None:
     measured = read_lines([*lines_of(WHOLE[0]), line])
-
     assert len(measured.checks) == 1
     assert measured.unreadable_lines == 1
 
@@ -68,7 +65,6 @@ def test_progress_counts_outcomes_by_region() -> None:
     progress = Measured(total=5, regions=("eu", "us", "ap"))
     for event in (*WHOLE, started("IV-FLOW-1")):
         progress = shown_after(progress, event)
-
     assert progress.tally("eu") == {"PASS": 3, "INCONCLUSIVE": 1, "FAIL": 1}
     assert progress.tally("us") == {"PASS": 4, "FAIL": 1}
     assert progress.tally("ap") == {"MISSING": 5}
@@ -82,18 +78,18 @@ def test_progress_counts_outcomes_by_region() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@cases(
     "event",
-    [
-        pytest.param({"event": "check_finished"}, id="a finished check without a name"),
-        pytest.param(
-            {"event": "check_finished", "check": "X", "regions": {"eu": {"judgements": [{}]}}},
-            id="a damaged judgement",
-        ),
-    ],
+    {
+        "a finished check without a name": {"event": "check_finished"},
+        "a damaged judgement": {
+            "event": "check_finished",
+            "check": "X",
+            "regions": {"eu": {"judgements": [{}]}},
+        },
+    },
 )
 def test_an_event_that_cannot_be_read_is_a_problem_and_ends_nothing(event: Any) -> None:
     progress = shown_after(Measured(), event)
-
     assert progress.checks == ()
     assert "cannot be read" in progress.problems[0]

@@ -12,6 +12,7 @@ from gates.decide.outcome import Meaning
 from gates.decide.verdict import Verdict
 from reports import terminal
 from tests.reports import verdicts
+from tests.tables import cases
 
 
 def drawn(verdict: Verdict, width: int = 80) -> str:
@@ -25,38 +26,33 @@ def drawn(verdict: Verdict, width: int = 80) -> str:
 @pytest.mark.parametrize("name", verdicts.EVERY)
 def test_no_line_is_wider_than_the_terminal(name: str, width: int) -> None:
     text = drawn(verdicts.EVERY[name](), width)
-
     assert max(len(line) for line in text.splitlines()) <= min(width, terminal.WIDEST)
 
 
 @pytest.mark.parametrize("name", verdicts.EVERY)
 def test_plain_lines_are_printable_ascii(name: str) -> None:
     text = terminal.plain(verdicts.EVERY[name]())
-
     assert all(line.isascii() and line.isprintable() for line in text.splitlines())
 
 
-@pytest.mark.parametrize(
+@cases(
     "console",
-    [
-        pytest.param(Console(file=io.StringIO()), id="no terminal"),
-        pytest.param(
+    {
+        "no terminal": (Console(file=io.StringIO()),),
+        "a dumb terminal": (
             Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"}),
-            id="a dumb terminal",
         ),
-        pytest.param(
+        "a terminal without box characters": (
             Console(
                 file=io.TextIOWrapper(io.BytesIO(), encoding="ascii"),
                 force_terminal=True,
                 _environ={"TERM": "xterm"},
             ),
-            id="a terminal without box characters",
         ),
-    ],
+    },
 )
 def test_what_cannot_be_drawn_is_said_in_plain_lines(console: Console) -> None:
     terminal.print_verdict(verdicts.go(), console)
-
     console.file.seek(0)
     assert console.file.read() == terminal.plain(verdicts.go())
 
@@ -67,7 +63,6 @@ def test_a_reader_that_went_away_is_an_error_and_never_exit_code_1() -> None:
             raise BrokenPipeError(32, f"nobody reads these {len(text)} characters")
 
     console = Console(file=ClosedPipe(), force_terminal=True, _environ={"TERM": "xterm"})
-
     with pytest.raises(BrokenPipeError):
         terminal.print_verdict(verdicts.go(), console)
 
@@ -76,7 +71,6 @@ def test_markup_and_escapes_of_a_sentence_are_shown_and_not_obeyed() -> None:
     said = "[bold red]not markup[/] \x1b[2J \x07 \u202e end"
     bad = dataclasses.replace(equals("status", 503, 200), sentence=said)
     text = drawn(verdicts.failing(bad))
-
     assert "[bold red]not markup[/]" in text
     assert "\x1b" not in text
     assert "\u202e" not in text
@@ -85,6 +79,5 @@ def test_markup_and_escapes_of_a_sentence_are_shown_and_not_obeyed() -> None:
 def test_more_red_rows_than_a_screen_holds_are_counted() -> None:
     rows = tuple(verdicts.row(f"IV-X-{n}", "qa", Meaning.HOLD) for n in range(30))
     text = drawn(verdicts.verdict_of({}, rows=rows))
-
     assert text.count("MISSING") < 30
     assert "more: ./harness gate explain" in text

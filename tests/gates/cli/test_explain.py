@@ -7,14 +7,13 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from gates.cli import explain
 from gates.decide.outcome import Outcome
 from tests.gates.cli.evidence import leave, run_id
 from tests.gates.run import left
 from tests.reports import verdicts
 from tests.reports.test_events import TORN
+from tests.tables import cases
 
 
 def called(out: pathlib.Path, *arguments: str) -> tuple[int, str, str]:
@@ -25,85 +24,76 @@ def called(out: pathlib.Path, *arguments: str) -> tuple[int, str, str]:
     return explain.run(parsed, stdout, stderr), stdout.getvalue(), stderr.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "run"),
-    [
-        pytest.param([], run_id(3), id="the newest when none is named"),
-        pytest.param([run_id(1)], run_id(1), id="by its id"),
-        pytest.param(["20261123T0101"], run_id(1), id="by the beginning of its id"),
-    ],
+@cases(
+    "arguments run",
+    {
+        "the newest when none is named": ([], run_id(3)),
+        "by its id": ([run_id(1)], run_id(1)),
+        "by the beginning of its id": (["20261123T0101"], run_id(1)),
+    },
 )
 def test_a_run_is_found(tmp_path: pathlib.Path, arguments: list[str], run: str) -> None:
     for number in (1, 2, 3):
         leave(tmp_path, run_id(number))
     leave(tmp_path, run_id(9, "pytest"))
     (tmp_path / run_id(8)).mkdir()
-
     code, stdout, _ = called(tmp_path, *arguments)
-
     assert code == 0
     assert f"Run {run}," in stdout
 
 
-@pytest.mark.parametrize("name", ["", "verdict.json"], ids=["its folder", "its verdict"])
+@cases("name", {"its folder": "", "its verdict": "verdict.json"})
 def test_a_run_is_found_by_path(tmp_path: pathlib.Path, name: str) -> None:
     folder = leave(tmp_path / "elsewhere", "copied-from-ci")
-
     code, stdout, _ = called(tmp_path, str(folder / name))
-
     assert code == 0
     assert "Run copied-from-ci," in stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        pytest.param(["20261123T01"], "begins the names of 2 runs", id="an ambiguous beginning"),
-        pytest.param(["nothing"], "no run “nothing”", id="an unknown run"),
-        pytest.param([""], "there is no run “”", id="an empty name"),
-    ],
+@cases(
+    "arguments said",
+    {
+        "an ambiguous beginning": (["20261123T01"], "begins the names of 2 runs"),
+        "an unknown run": (["nothing"], "no run “nothing”"),
+        "an empty name": ([""], "there is no run “”"),
+    },
 )
 def test_an_unknown_run_is_wrong_usage(
     tmp_path: pathlib.Path, arguments: list[str], said: str
 ) -> None:
     leave(tmp_path, run_id(1))
     leave(tmp_path, run_id(2))
-
     code, stdout, stderr = called(tmp_path, *arguments)
-
     assert (code, stdout) == (64, "")
     assert said in stderr
 
 
-@pytest.mark.parametrize("folder", ["", "missing"], ids=["an empty folder", "no folder"])
+@cases("folder", {"an empty folder": "", "no folder": "missing"})
 def test_without_any_run_it_says_how_to_make_one(tmp_path: pathlib.Path, folder: str) -> None:
     code, _, stderr = called(tmp_path / folder)
-
     assert code == 64
     assert "no gate has run yet" in stderr
     assert "./harness gate post-deploy" in stderr
 
 
-@pytest.mark.parametrize(
+@cases(
     "content",
-    [
-        pytest.param("", id="an empty file"),
-        pytest.param('{"schema": 1, "run', id="half a file"),
-        pytest.param("[]", id="no object"),
-        pytest.param('{"schema": 9}', id="another schema"),
-        pytest.param("\x00\x00", id="zeros of a crashed disk"),
-        pytest.param(json.dumps(verdicts.go().record() | {"exit_code": 10}), id="a contradiction"),
-        pytest.param("[" * 100_000, id="nesting without end"),
-    ],
+    {
+        "an empty file": "",
+        "half a file": '{"schema": 1, "run',
+        "no object": "[]",
+        "another schema": '{"schema": 9}',
+        "zeros of a crashed disk": "\x00\x00",
+        "a contradiction": (json.dumps(verdicts.go().record() | {"exit_code": 10}),),
+        "nesting without end": "[" * 100_000,
+    },
 )
 def test_a_damaged_verdict_is_our_failure_in_one_sentence(
     tmp_path: pathlib.Path, content: str
 ) -> None:
     leave(tmp_path, run_id(1))
     (tmp_path / run_id(1) / "verdict.json").write_text(content, encoding="utf-8")
-
     code, stdout, stderr = called(tmp_path)
-
     assert (code, stdout) == (70, "")
     assert stderr.count("\n") == 1
     assert "events.jsonl" in stderr
@@ -111,9 +101,7 @@ def test_a_damaged_verdict_is_our_failure_in_one_sentence(
 
 def test_explaining_a_rollback_is_no_verdict_itself(tmp_path: pathlib.Path) -> None:
     leave(tmp_path, run_id(1), verdicts.rollback())
-
     code, stdout, _ = called(tmp_path)
-
     assert code == 0
     assert stdout.startswith("ROLLBACK")
 
@@ -121,18 +109,14 @@ def test_explaining_a_rollback_is_no_verdict_itself(tmp_path: pathlib.Path) -> N
 def test_a_query_stands_on_one_line_to_be_pasted(tmp_path: pathlib.Path) -> None:
     leave(tmp_path, run_id(1), verdicts.rollback())
     query = verdicts.rollback().record()["reasons"][0]["judgement"]["data"]["queries"]["bad"]
-
     _, stdout, _ = called(tmp_path)
-
     assert query in [line.strip() for line in stdout.splitlines()]
 
 
 def test_the_json_holds_reasons_as_data(tmp_path: pathlib.Path) -> None:
     leave(tmp_path, run_id(1), verdicts.rollback())
-
     code, stdout, _ = called(tmp_path, "--output", "json")
     said: dict[str, Any] = json.loads(stdout)
-
     assert code == 0
     assert said["decision"] == "ROLLBACK"
     wanted = verdicts.rollback().record()["reasons"]
@@ -144,10 +128,8 @@ def test_the_json_holds_reasons_as_data(tmp_path: pathlib.Path) -> None:
 
 def test_the_json_of_a_killed_run_holds_what_was_measured(tmp_path: pathlib.Path) -> None:
     leave(tmp_path, run_id(1), verdicts.incomplete(), events=TORN)
-
     code, stdout, _ = called(tmp_path, "--output", "json")
     said = json.loads(stdout)
-
     assert (code, said["decision"]) == (0, "NO VERDICT")
     assert said["measured_until_then"]["running"] == "IV-PERF-3"
     assert len(said["measured_until_then"]["checks"]) == 4
@@ -193,19 +175,18 @@ def _an_advisory_now(record: dict[str, Any], folder: pathlib.Path) -> None:
     next(one for one in record["checks"] if one["id"] == "IV-HEALTH-1")["on_fail"] = "advisory"
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        pytest.param(_green, "IV-HEALTH-1 in eu: verdict.json and events.jsonl differ", id="green"),
-        pytest.param(_without_the_check, "IV-HEALTH-1", id="a check is gone"),
-        pytest.param(
+@cases(
+    "change says",
+    {
+        "green": (_green, "IV-HEALTH-1 in eu: verdict.json and events.jsonl differ"),
+        "a check is gone": (_without_the_check, "IV-HEALTH-1"),
+        "a check is gone, with its lines": (
             _and_without_its_lines,
             "IV-HEALTH-1 is required by the catalogue and not in verdict.json",
-            id="a check is gone, with its lines",
         ),
-        pytest.param(_excused, "IV-HEALTH-1 applies by one of", id="a check is excused"),
-        pytest.param(_an_advisory_now, "means something else", id="a check is an advisory now"),
-    ],
+        "a check is excused": (_excused, "IV-HEALTH-1 applies by one of"),
+        "a check is an advisory now": (_an_advisory_now, "means something else"),
+    },
 )
 def test_a_go_that_its_run_did_not_leave_is_said_and_not_shown(
     tmp_path: pathlib.Path,

@@ -25,6 +25,7 @@ from tests.probes.servers import (
     serving,
     wait_until,
 )
+from tests.tables import cases
 
 
 @pytest.fixture(scope="module")
@@ -112,21 +113,15 @@ def test_a_server_that_is_not_there_is_one_sentence_and_no_file(
     assert "refused the connection" in said
 
 
-@pytest.mark.parametrize(
-    ("option", "behaviour"),
-    [
-        pytest.param("--prometheus", close_after_request, id="a Prometheus that hangs up"),
-        pytest.param("--service", close_after_request, id="a service that hangs up"),
-        pytest.param(
-            "--prometheus", answer(b"<html>", content_type="text/html"), id="no Prometheus"
-        ),
-        pytest.param(
-            "--prometheus", answer(b"", status="503 Service Unavailable"), id="one that is starting"
-        ),
-        pytest.param(
-            "--service", answer(b"", status="502 Bad Gateway"), id="a dead one behind a proxy"
-        ),
-    ],
+@cases(
+    "option behaviour",
+    {
+        "a Prometheus that hangs up": ("--prometheus", close_after_request),
+        "a service that hangs up": ("--service", close_after_request),
+        "no Prometheus": ("--prometheus", answer(b"<html>", content_type="text/html")),
+        "one that is starting": ("--prometheus", answer(b"", status="503 Service Unavailable")),
+        "a dead one behind a proxy": ("--service", answer(b"", status="502 Bad Gateway")),
+    },
 )
 def test_a_server_that_says_nothing_is_not_taken_for_one_that_has_nothing(
     option: str, behaviour: Behaviour, tmp_path: pathlib.Path
@@ -139,15 +134,15 @@ def test_a_server_that_says_nothing_is_not_taken_for_one_that_has_nothing(
     assert "Nothing was written" in said
 
 
-@pytest.mark.parametrize(
+@cases(
     "arguments",
-    [
-        pytest.param(["--prometheus", "somewhere"], id="an address without http"),
-        pytest.param(["--prometheus", "http://user:word@host"], id="an address with a password"),
-        pytest.param(["--output", "Clinic.txt"], id="a file that is not an environment's"),
-        pytest.param(["--output", "/nowhere/at/all/clinic.yaml"], id="a folder that is not there"),
-        pytest.param(["--overwrite"], id="an option that is none"),
-    ],
+    {
+        "an address without http": ["--prometheus", "somewhere"],
+        "an address with a password": ["--prometheus", "http://user:word@host"],
+        "a file that is not an environment's": ["--output", "Clinic.txt"],
+        "a folder that is not there": ["--output", "/nowhere/at/all/clinic.yaml"],
+        "an option that is none": ["--overwrite"],
+    },
 )
 def test_wrong_usage_ends_with_64(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     code, out, said = init(*arguments)

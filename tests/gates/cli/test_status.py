@@ -19,6 +19,7 @@ from gates.decide.verdict import Verdict
 from gates.load import load_catalogue
 from tests.gates.cli.evidence import leave, run_id
 from tests.reports import verdicts
+from tests.tables import cases
 
 NOW = dt.datetime(2026, 11, 23, 2, 15, 36, 100_000, tzinfo=dt.UTC)
 FIRST_CHECK = next(row for row in load_catalogue() if row.phase == "deploy" and row.when == "2.1")
@@ -33,20 +34,18 @@ def called(out: pathlib.Path, *arguments: str, code: int = 0) -> tuple[str, str]
     return stdout.getvalue(), stderr.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        pytest.param([], "Nothing was ever run.", id="anywhere"),
-        pytest.param(["--env", "prod"], "Nothing was ever run on prod.", id="on an environment"),
-    ],
+@cases(
+    "arguments said",
+    {
+        "anywhere": ([], "Nothing was ever run."),
+        "on an environment": (["--env", "prod"], "Nothing was ever run on prod."),
+    },
 )
 def test_it_says_when_nothing_was_ever_run(
     tmp_path: pathlib.Path, arguments: list[str], said: str
 ) -> None:
     leave(tmp_path, run_id(1, "pytest"))
-
     stdout, _ = called(tmp_path, *arguments, code=20)
-
     assert stdout.startswith(said)
     assert "./harness gate post-deploy --env" in stdout
 
@@ -57,9 +56,7 @@ def test_the_newest_run_of_each_environment_stands_with_its_age_and_decision(
     leave(tmp_path, run_id(1), verdicts.rollback())
     leave(tmp_path, run_id(2))
     leave(tmp_path, run_id(3), verdicts.hold(), environment="staging")
-
     stdout, _ = called(tmp_path)
-
     assert "local  GO  v1.2.0 on local, 1 h 00 min ago" in stdout
     assert "staging  HOLD  v1.2.0 on staging" in stdout
     assert "ROLLBACK" not in stdout
@@ -69,9 +66,7 @@ def test_what_was_refused_is_no_run(tmp_path: pathlib.Path) -> None:
     leave(tmp_path, run_id(1), verdicts.rollback())
     leave(tmp_path, run_id(2), verdicts.refused())
     leave(tmp_path, run_id(3), verdicts.refused(), environment="lokal")
-
     stdout, _ = called(tmp_path)
-
     assert stdout.startswith("local  ROLLBACK")
     assert "lokal" not in stdout
     assert runs.find(None, tmp_path).id == run_id(1)
@@ -82,9 +77,7 @@ def test_an_environment_of_a_file_goes_by_its_name_and_commands_name_the_file(
     tmp_path: pathlib.Path,
 ) -> None:
     leave(tmp_path, run_id(1), environment="clinic", asked_as="/srv/clinic.yaml")
-
     stdout, _ = called(tmp_path)
-
     assert stdout.startswith("clinic  GO")
     assert "--env /srv/clinic.yaml --release" in stdout
     assert called(tmp_path, "--env", "clinic") == called(tmp_path, "--env", "/srv/clinic.yaml")
@@ -93,57 +86,49 @@ def test_an_environment_of_a_file_goes_by_its_name_and_commands_name_the_file(
 def test_one_environment_can_be_asked_for(tmp_path: pathlib.Path) -> None:
     leave(tmp_path, run_id(1))
     leave(tmp_path, run_id(2), environment="staging")
-
     stdout, _ = called(tmp_path, "--env", "local")
-
     assert "local  GO" in stdout
     assert "staging" not in stdout
 
 
-@pytest.mark.parametrize(
-    ("name", "lines"),
-    [
-        pytest.param(
+@cases(
+    "name lines",
+    {
+        "red checks with their owner": (
             "rollback",
             [
                 "  red       IV-PERF-3 FAIL in eu: The error rate is under 0.1 % (owner: sre)",
                 f"  next      ./harness gate explain {run_id(1)}",
             ],
-            id="red checks with their owner",
         ),
-        pytest.param(
+        "missing checks with their owner": (
             "missing",
             [
                 "  missing   IV-HEALTH-1 MISSING in us: The API answers its health check (owner: platform)"
             ],
-            id="missing checks with their owner",
         ),
-        pytest.param(
+        "the next window after GO": (
             "go",
             [
                 "  next      ./harness gate post-deploy --env local --release v1.2.0 --window 1h",
             ],
-            id="the next window after GO",
         ),
-        pytest.param(
+        "what failed and the command again": (
             "failed",
             [
                 "  said      The disk is full: reports/out could not be written; free some space.",
                 "  next      ./harness gate post-deploy --env local --release v1.2.0 --window 15m",
             ],
-            id="what failed and the command again",
         ),
-        pytest.param(
+        "a run that was killed": (
             "incomplete",
             ["  means     The gate was killed or is still running. No verdict is never GO."],
-            id="a run that was killed",
         ),
-        pytest.param(
+        "nothing after the last window": (
             "go of the last window",
             ["  next      nothing: the last window is through"],
-            id="nothing after the last window",
         ),
-    ],
+    },
 )
 def test_it_says_what_is_red_and_what_comes_next(
     tmp_path: pathlib.Path, name: str, lines: list[str]
@@ -151,18 +136,14 @@ def test_it_says_what_is_red_and_what_comes_next(
     verdict, _, last = name.partition(" ")
     window = {"window": "24h"} if last else {}
     leave(tmp_path, run_id(1), verdicts.EVERY[verdict](), **window)
-
     stdout, _ = called(tmp_path)
-
     assert [line for line in lines if line not in stdout.splitlines()] == []
 
 
 def test_a_damaged_run_is_named_and_passed_over(tmp_path: pathlib.Path) -> None:
     leave(tmp_path, run_id(1))
     leave(tmp_path, run_id(2), schema=9)
-
     stdout, stderr = called(tmp_path)
-
     assert run_id(1) in stdout
     assert run_id(2) in stderr
     assert "schema 9" in stderr
@@ -170,10 +151,8 @@ def test_a_damaged_run_is_named_and_passed_over(tmp_path: pathlib.Path) -> None:
 
 def test_the_json_names_red_checks_and_the_next_command(tmp_path: pathlib.Path) -> None:
     leave(tmp_path, run_id(1), verdicts.rollback())
-
     stdout, _ = called(tmp_path, "--output", "json")
     standing = json.loads(stdout)["environments"]["local"]
-
     assert standing["decision"] == "ROLLBACK"
     assert standing["age_seconds"] == 3600.0
     assert standing["red"][0] == {
@@ -190,9 +169,7 @@ def test_a_long_list_of_what_is_wrong_is_cut_with_the_command_that_shows_all(
 ) -> None:
     wrong = [f"key {number} still says EDIT-ME." for number in range(50)]
     leave(tmp_path, run_id(1), verdicts.failed(), sentences=wrong)
-
     stdout, _ = called(tmp_path, "--env", "local")
-
     assert stdout.count("EDIT-ME") == 5
     assert f"  said      and 45 more: ./harness gate explain {run_id(1)}" in stdout
 
@@ -253,10 +230,13 @@ def test_a_region_that_nobody_asked_is_missing(tmp_path: pathlib.Path) -> None:
     assert "phase 2   missing: 2.1, 2.2 not asked" in called(tmp_path)[0]
 
 
-@pytest.mark.parametrize(
+@cases(
     "changes",
-    [{"release": "v1.1.0"}, {"environment": "staging"}, said_by(verdicts.interrupted())],
-    ids=["another release", "another environment", "an interrupted run"],
+    {
+        "another release": {"release": "v1.1.0"},
+        "another environment": {"environment": "staging"},
+        "an interrupted run": (said_by(verdicts.interrupted()),),
+    },
 )
 def test_what_is_no_complete_run_of_this_deployment_does_not_count(
     tmp_path: pathlib.Path, changes: dict[str, Any]

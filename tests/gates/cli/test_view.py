@@ -11,6 +11,7 @@ from gates.cli.live_view import LiveView
 from gates.cli.view import PlainView, view_for
 from reports.events import Measured
 from tests.reports.test_events import WHOLE, started
+from tests.tables import cases
 
 REGIONS = ("eu", "us")
 XTERM = {"TERM": "xterm-256color"}
@@ -38,17 +39,17 @@ def ticking(*seconds: float) -> Callable[[], float]:
     return lambda: left.pop(0) if len(left) > 1 else left[0]
 
 
-@pytest.mark.parametrize(
-    ("stream", "environ", "kind"),
-    [
-        pytest.param(Terminal(), XTERM, LiveView, id="a terminal is drawn on"),
-        pytest.param(Terminal(), {**XTERM, "NO_COLOR": "1"}, LiveView, id="also without colour"),
-        pytest.param(Terminal(), {**XTERM, "CI": "false"}, LiveView, id="CI=false is not CI"),
-        pytest.param(Terminal(), {**XTERM, "CI": "true"}, PlainView, id="a CI log gets lines"),
-        pytest.param(Terminal(), {"TERM": "dumb"}, PlainView, id="a dumb terminal gets lines"),
-        pytest.param(Terminal(), {}, PlainView, id="an unknown terminal gets lines"),
-        pytest.param(io.StringIO(), XTERM, PlainView, id="a file gets lines"),
-    ],
+@cases(
+    "stream environ kind",
+    {
+        "a terminal is drawn on": (Terminal(), XTERM, LiveView),
+        "also without colour": (Terminal(), {**XTERM, "NO_COLOR": "1"}, LiveView),
+        "CI=false is not CI": (Terminal(), {**XTERM, "CI": "false"}, LiveView),
+        "a CI log gets lines": (Terminal(), {**XTERM, "CI": "true"}, PlainView),
+        "a dumb terminal gets lines": (Terminal(), {"TERM": "dumb"}, PlainView),
+        "an unknown terminal gets lines": (Terminal(), {}, PlainView),
+        "a file gets lines": (io.StringIO(), XTERM, PlainView),
+    },
 )
 def test_the_view_fits_the_stream(stream: io.StringIO, environ: dict[str, str], kind: type) -> None:
     assert isinstance(view_for(stream, 5, REGIONS, environ), kind)
@@ -57,14 +58,12 @@ def test_the_view_fits_the_stream(stream: io.StringIO, environ: dict[str, str], 
 def test_a_finished_check_is_one_line_and_its_findings_stand_below() -> None:
     stream = io.StringIO()
     view = PlainView(stream, Measured(total=5, regions=REGIONS), ticking(0.0, 12.34))
-
     with view:
         view.note("bringing the local platform up")
         view.event(started("IV-HEALTH-1"))
         view.event(WHOLE[0])
         view.event(WHOLE[3])
         view.event({"event": "problem", "sentence": "a synthetic record is left over"})
-
     assert stream.getvalue() == (
         "12.3s bringing the local platform up\n"
         "12.3s IV-HEALTH-1 eu PASS, us PASS\n"
@@ -77,7 +76,6 @@ def test_a_finished_check_is_one_line_and_its_findings_stand_below() -> None:
 
 def test_a_reader_that_went_away_does_not_end_the_run() -> None:
     view = PlainView(ClosedPipe(), Measured(total=5, regions=REGIONS))
-
     with view:
         view.note("first")
         view.event(WHOLE[0])
@@ -88,11 +86,9 @@ def test_the_drawing_shows_bar_current_check_regions_and_red_findings() -> None:
     view = LiveView(console, Measured(total=18, regions=REGIONS), ticking(0.0, 0.0, 75.0))
     for event in (*WHOLE, started("IV-PERF-4")):
         view.event(event)
-
     with console.capture() as capture:
         console.print(view.renderable())
     text = _without_colour(capture.get())
-
     wanted = ("5 of 18 checks", "1:15", "now IV-PERF-4", "3 PASS", "1 INCONCLUSIVE", "1 FAIL")
     assert [words for words in wanted if words not in text] == []
     assert "FAIL IV-PERF-3 us Error rate" in text
@@ -101,10 +97,8 @@ def test_the_drawing_shows_bar_current_check_regions_and_red_findings() -> None:
 
 def test_the_drawing_leaves_nothing_on_the_terminal_but_the_cursor() -> None:
     stream = Terminal()
-
     with view_for(stream, 5, REGIONS, XTERM) as view:
         view.event(WHOLE[0])
-
     assert stream.getvalue().count("\x1b[?25l") == stream.getvalue().count("\x1b[?25h") == 1
 
 
@@ -118,17 +112,16 @@ def test_an_interruption_gives_the_cursor_back() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-
     assert "\x1b[?25h" in stream.getvalue()
 
 
-@pytest.mark.parametrize(
+@cases(
     "error",
-    [
-        pytest.param(BrokenPipeError(32, "the reader went away"), id="a closed pipe"),
-        pytest.param(OSError(5, "the terminal went away"), id="a closed terminal"),
-        pytest.param(ValueError("I/O operation on closed file"), id="a closed file"),
-    ],
+    {
+        "a closed pipe": (BrokenPipeError(32, "the reader went away"),),
+        "a closed terminal": (OSError(5, "the terminal went away"),),
+        "a closed file": (ValueError("I/O operation on closed file"),),
+    },
 )
 def test_a_terminal_that_was_closed_meanwhile_ends_nothing(error: Exception) -> None:
     class Closing(Terminal):
@@ -147,11 +140,9 @@ def test_a_terminal_that_was_closed_meanwhile_ends_nothing(error: Exception) -> 
 
 def test_no_color_takes_the_colours_away() -> None:
     stream = Terminal()
-
     with view_for(stream, 5, REGIONS, {**XTERM, "NO_COLOR": "1"}) as view:
         for event in WHOLE:
             view.event(event)
-
     assert "\x1b[3" not in stream.getvalue()
 
 

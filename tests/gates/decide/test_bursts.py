@@ -26,6 +26,7 @@ from tests.gates.decide.values import (
     sustained,
     the_rollback,
 )
+from tests.tables import cases
 
 ERRORS = an_objective(target={"budget": "0.1%"}, rollback={"budget": "1%", "for": "5m"})
 PODS, STEPS = 6, 20
@@ -65,21 +66,19 @@ def test_bursts_are_looked_for_in_stretches_of_each_source_and_of_all() -> None:
 SPREAD: Bad = {(step, step % PODS): 1 for step in range(STEPS)}
 
 
-@pytest.mark.parametrize(
-    ("bad", "outcome"),
-    [
-        pytest.param({}, "PASS", id="no error"),
-        pytest.param(SPREAD, "PASS", id="twenty errors one by one"),
-        pytest.param({(7, 2): 20}, "INCONCLUSIVE", id="twenty in one pod"),
-        pytest.param(
-            dict.fromkeys([(7, p) for p in range(5)], 4), "INCONCLUSIVE", id="of all pods"
-        ),
-        pytest.param({(7, 2): 10, (8, 2): 10}, "INCONCLUSIVE", id="in two steps"),
-        pytest.param({(s, 2): 3 for s in range(STEPS)}, "INCONCLUSIVE", id="by one pod all along"),
-        pytest.param({(7, 2): 300}, "INCONCLUSIVE", id="one burst over the budget"),
-        pytest.param(dict.fromkeys(SPREAD, 15), "FAIL", id="bursts in every step"),
-        pytest.param(dict.fromkeys(SPREAD, 5), "FAIL", id="errors in every step"),
-    ],
+@cases(
+    "bad outcome",
+    {
+        "no error": ({}, "PASS"),
+        "twenty errors one by one": (SPREAD, "PASS"),
+        "twenty in one pod": ({(7, 2): 20}, "INCONCLUSIVE"),
+        "of all pods": (dict.fromkeys([(7, p) for p in range(5)], 4), "INCONCLUSIVE"),
+        "in two steps": ({(7, 2): 10, (8, 2): 10}, "INCONCLUSIVE"),
+        "by one pod all along": ({(s, 2): 3 for s in range(STEPS)}, "INCONCLUSIVE"),
+        "one burst over the budget": ({(7, 2): 300}, "INCONCLUSIVE"),
+        "bursts in every step": (dict.fromkeys(SPREAD, 15), "FAIL"),
+        "errors in every step": (dict.fromkeys(SPREAD, 5), "FAIL"),
+    },
 )
 def test_a_burst_counts_as_one_event(bad: Bad, outcome: str) -> None:
     assert judged(counted(400, bad)).outcome == outcome
@@ -138,14 +137,14 @@ def test_an_interpolated_quantile_is_not_proved_by_bursts_either() -> None:
     assert outcomes == [Outcome.PASS, Outcome.INCONCLUSIVE]
 
 
-@pytest.mark.parametrize(
-    ("bad", "outcome"),
-    [
-        pytest.param({(7, 2): 900}, "PASS", id="a single burst"),
-        pytest.param({(7, 2): 450, (8, 2): 450}, "PASS", id="a single burst in two steps"),
-        pytest.param({(s, 2): 50 for s in range(STEPS)}, "FAIL", id="one pod all along"),
-        pytest.param({(s, s % PODS): 300 for s in (1, 6, 11, 16, 19)}, "FAIL", id="burst on burst"),
-    ],
+@cases(
+    "bad outcome",
+    {
+        "a single burst": ({(7, 2): 900}, "PASS"),
+        "a single burst in two steps": ({(7, 2): 450, (8, 2): 450}, "PASS"),
+        "one pod all along": ({(s, 2): 50 for s in range(STEPS)}, "FAIL"),
+        "burst on burst": ({(s, s % PODS): 300 for s in (1, 6, 11, 16, 19)}, "FAIL"),
+    },
 )
 def test_a_single_burst_never_rolls_back(bad: Bad, outcome: str) -> None:
     whole, step = counted(400, bad), Counts(100, 1000)
@@ -206,14 +205,14 @@ def test_assuming_larger_bursts_never_proves_more(bad: Bad, one: float, other: f
     assert small["upper_bound"] <= large["upper_bound"] + 1e-12
 
 
-@pytest.mark.parametrize(
-    ("stream", "passes"),
-    [
-        pytest.param(Stream(SHAPES[0], 20, 200, 1.5), False, id="20 at a time, 4.5 bursts"),
-        pytest.param(Stream(SHAPES[1], 5, 50, 1.5), False, id="5 at a time, of all pods"),
-        pytest.param(Stream(SHAPES[2], 20, 500, 1.5), False, id="20 within half a minute"),
-        pytest.param(Stream(SHAPES[0], 1, 100, 0.5), True, id="one by one, half the budget"),
-    ],
+@cases(
+    "stream passes",
+    {
+        "20 at a time, 4.5 bursts": (Stream(SHAPES[0], 20, 200, 1.5), False),
+        "5 at a time, of all pods": (Stream(SHAPES[1], 5, 50, 1.5), False),
+        "20 within half a minute": (Stream(SHAPES[2], 20, 500, 1.5), False),
+        "one by one, half the budget": (Stream(SHAPES[0], 1, 100, 0.5), True),
+    },
 )
 def test_over_the_budget_seldom_passes_and_half_of_it_mostly_does(
     stream: Stream, *, passes: bool

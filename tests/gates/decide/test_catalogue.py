@@ -11,6 +11,7 @@ from settings.data import Data
 from settings.environment import CONDITIONS, Environment
 from settings.service import ExternalServices
 from tests.gates.decide.values import a_row
+from tests.tables import cases
 
 HEADER = ",".join(COLUMNS)
 GOOD = {
@@ -74,20 +75,19 @@ def refused(text: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        (catalogue(a_line() + "\0"), ""),
-        (catalogue('"' + a_line()), "is not CSV: unexpected end of data"),
-        (catalogue(a_line(owner='"a"b')), "is not CSV:"),
-        (catalogue(a_line(owner="x" * 200_000)), "is not CSV: field larger"),
-        (
+@cases(
+    "text says",
+    {
+        "NUL": (catalogue(a_line() + "\0"), ""),
+        "no end": (catalogue('"' + a_line()), "is not CSV: unexpected end of data"),
+        "a quote within": (catalogue(a_line(owner='"a"b')), "is not CSV:"),
+        "a long cell": (catalogue(a_line(owner="x" * 200_000)), "is not CSV: field larger"),
+        "no such section": (
             catalogue(a_line(applies_if="environment:promethus")),
             "applies_if “environment:promethus” is not one of environment:",
         ),
-        (catalogue(a_line(applies_if="never")), "applies_if “never” is not one of"),
-    ],
-    ids=["NUL", "no end", "a quote within", "a long cell", "no such section", "no condition"],
+        "no condition": (catalogue(a_line(applies_if="never")), "applies_if “never” is not one of"),
+    },
 )
 def test_what_python_or_the_sections_word_is_refused_too(text: str, says: str) -> None:
     assert refused(text).startswith(f"c.csv:2: {says}")

@@ -70,9 +70,7 @@ def test_holds_and_says_why_when_there_is_no_evidence(way: NoEvidence) -> None:
 
 def test_that_nothing_passed_is_not_said_beside_what_ran_and_failed() -> None:
     failed = (a_result(FAIL), a_result(FAIL, check="IV-A-2"))
-
     folded = fold(TWO_ROWS, ("eu",), failed, Stage.LIVE)
-
     assert [reason.check for reason in folded.reasons] == ["IV-A-1", "IV-A-2"]
 
 

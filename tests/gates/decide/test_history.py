@@ -21,6 +21,7 @@ from gates.decide.history import (
 from gates.decide.outcome import Decision, Outcome
 from tests.gates.decide.histories import AT, DIGESTS, Step, a_run, told
 from tests.gates.decide.values import a_result, a_row
+from tests.tables import cases
 
 GO, HOLD, STOP, ROLLBACK = Decision.GO, Decision.HOLD, Decision.STOP, Decision.ROLLBACK
 ROWS = tuple(
@@ -114,9 +115,7 @@ def test_an_entry_is_read_back_as_it_was_written() -> None:
         assert Entry.from_record(entry.record()) == entry
 
 
-@pytest.mark.parametrize(
-    "damage", [{"kind": "approved"}, {"parts": {"1.1": {"eu": "FINE"}}}], ids=["kind", "decision"]
-)
+@cases("damage", {"kind": {"kind": "approved"}, "decision": {"parts": {"1.1": {"eu": "FINE"}}}})
 def test_a_record_of_another_kind_is_refused(damage: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"enum at (kind|parts)"):
         Entry.from_record(told(WHOLE)[1].record() | damage)
@@ -133,25 +132,20 @@ def test_a_record_without_one_of_its_keys_is_refused(key: str) -> None:
 STARTED, ENDED = told(WHOLE)
 
 
-@pytest.mark.parametrize(
-    ("entries", "why"),
-    [
-        pytest.param([STARTED, ENDED], None, id="as it was"),
-        pytest.param([ENDED], "was not begun", id="an end without its beginning"),
-        pytest.param([STARTED, ENDED, ENDED], "had ended", id="an end twice"),
-        pytest.param([STARTED, STARTED], "begun already", id="a beginning twice"),
-        pytest.param(
-            [STARTED, REPLACED(ENDED, phase="2")], "another run", id="an end of another phase"
-        ),
-        pytest.param(
+@cases(
+    "entries why",
+    {
+        "as it was": ([STARTED, ENDED], None),
+        "an end without its beginning": ([ENDED], "was not begun"),
+        "an end twice": ([STARTED, ENDED, ENDED], "had ended"),
+        "a beginning twice": ([STARTED, STARTED], "begun already"),
+        "an end of another phase": ([STARTED, REPLACED(ENDED, phase="2")], "another run"),
+        "an end that leaves a part out": (
             [STARTED, REPLACED(ENDED, parts={"1.1": {"eu": GO, "us": GO}})],
             "another run",
-            id="an end that leaves a part out",
         ),
-        pytest.param(
-            [*told(Step(0, kind=Kind.BASELINE)), STARTED], "another attempt", id="another attempt"
-        ),
-    ],
+        "another attempt": ([*told(Step(0, kind=Kind.BASELINE)), STARTED], "another attempt"),
+    },
 )
 def test_what_can_not_have_come_next_is_said(entries: list[Entry], why: str | None) -> None:
     found = impossible(entries)
@@ -171,19 +165,15 @@ def test_clocks_may_be_a_minute_apart() -> None:
     assert gaps(("1.1",), ("eu",), told(a_run(1, p11_eu=GO)), AT, DIGESTS) == ()
 
 
-@pytest.mark.parametrize(
-    ("steps", "hours", "first"),
-    [
-        pytest.param([], 1, None, id="nothing was asked"),
-        pytest.param([a_run(1, p11_eu=HOLD)], 1, None, id="nothing is done yet"),
-        pytest.param(
-            [a_run(2, p11_eu=GO, p11_us=HOLD), a_run(3, p11_eu=GO)], 1, "run-2", id="half is done"
-        ),
-        pytest.param([WHOLE], 13, None, id="another deployment"),
-        pytest.param(
-            [WHOLE, a_run(2, p21_eu=ROLLBACK, p21_us=ROLLBACK)], 1, None, id="another attempt"
-        ),
-    ],
+@cases(
+    "steps hours first",
+    {
+        "nothing was asked": ([], 1, None),
+        "nothing is done yet": ([a_run(1, p11_eu=HOLD)], 1, None),
+        "half is done": ([a_run(2, p11_eu=GO, p11_us=HOLD), a_run(3, p11_eu=GO)], 1, "run-2"),
+        "another deployment": ([WHOLE], 13, None),
+        "another attempt": ([WHOLE, a_run(2, p21_eu=ROLLBACK, p21_us=ROLLBACK)], 1, None),
+    },
 )
 def test_a_deployment_has_begun_when_anything_of_it_was_go(
     steps: list[Step], hours: int, first: str | None

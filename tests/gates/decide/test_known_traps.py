@@ -32,6 +32,7 @@ from tests.gates.decide.values import (
     sustained,
     the_rollback,
 )
+from tests.tables import cases
 
 ROWS = (a_row("IV-A-1"), a_row("IV-A-2"))
 PASSED = a_result(Outcome.PASS, check="IV-A-2")
@@ -54,59 +55,44 @@ PASS, FAIL, ERROR, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.ERROR, Out
 SECOND = "IV-A-2"
 
 
-@pytest.mark.parametrize(
-    ("folded", "decision"),
-    [
-        pytest.param(
+@cases(
+    "folded decision",
+    {
+        "T1: the only measurement failed and the limit is not exceeded": (
             decided(a_judgement(FAIL)),
             "ROLLBACK",
-            id="T1: the only measurement failed and the limit is not exceeded",
         ),
-        pytest.param(
+        "T2: all measurements are errors or failures and none is over its own limit": (
             run(a_result(ERROR), a_result(INCONCLUSIVE, check=SECOND)),
             "HOLD",
-            id="T2: all measurements are errors or failures and none is over its own limit",
         ),
-        pytest.param(run(), "HOLD", id="T3: the run is terminated before the first measurement"),
-        pytest.param(
-            decided(), "HOLD", id="T4: there is neither a success nor a failure condition"
-        ),
-        pytest.param(decided(counted(math.nan, 1000)), "HOLD", id="T6: an objective counts NaN"),
-        pytest.param(
+        "T3: the run is terminated before the first measurement": (run(), "HOLD"),
+        "T4: there is neither a success nor a failure condition": (decided(), "HOLD"),
+        "T6: an objective counts NaN": (decided(counted(math.nan, 1000)), "HOLD"),
+        "T9: every measurement throws": (
             run(a_result(ERROR), a_result(ERROR, check=SECOND)),
             "HOLD",
-            id="T9: every measurement throws",
         ),
-        pytest.param(
+        "T16: Prometheus is down and the release is healthy": (
             decided(failures.instrument_error("Prometheus", Failure(FailureKind.REFUSED, "Gone."))),
             "HOLD",
-            id="T16: Prometheus is down and the release is healthy",
         ),
-        pytest.param(
+        "T20: the gate itself times out": (
             run(a_result(PASS), PASSED, problems=("the checks did not end within 60 s",)),
             "HOLD",
-            id="T20: the gate itself times out",
         ),
-        pytest.param(run(PASSED), "HOLD", id="T21: a check is missing and that is tolerated"),
-        pytest.param(
-            decided(counted(0, 0)), "HOLD", id="T22: a limit is on a metric that got no samples"
-        ),
-        pytest.param(
-            decided(a_judgement(PASS), a_judgement(ERROR)),
-            "HOLD",
-            id="T23: evaluating a limit breaks",
-        ),
-        pytest.param(
+        "T21: a check is missing and that is tolerated": (run(PASSED), "HOLD"),
+        "T22: a limit is on a metric that got no samples": (decided(counted(0, 0)), "HOLD"),
+        "T23: evaluating a limit breaks": (decided(a_judgement(PASS), a_judgement(ERROR)), "HOLD"),
+        "T26: an inconclusive check is waited out and promoted": (
             decided(a_judgement(INCONCLUSIVE)),
             "HOLD",
-            id="T26: an inconclusive check is waited out and promoted",
         ),
-        pytest.param(
+        "T28: a check ends in error, then well, then in error": (
             run(*map(a_result, (ERROR, PASS, ERROR)), PASSED),
             "HOLD",
-            id="T28: a check ends in error, then well, then in error",
         ),
-    ],
+    },
 )
 def test_it_is_decided(folded: Folded, decision: str) -> None:
     assert folded.decision == decision

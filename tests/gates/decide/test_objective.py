@@ -26,6 +26,7 @@ from tests.gates.decide.values import (
     sustained,
     the_rollback,
 )
+from tests.tables import cases
 
 NO_COUNTS = {
     "NaN bad events": Counts(math.nan, 100),
@@ -119,30 +120,24 @@ def test_what_is_no_count_is_never_a_pass(counts: Counts) -> None:
 BAD, FINE = Counts(200, 1000), Counts(10, 1000)
 
 
-@pytest.mark.parametrize(
-    ("steps", "whole", "outcome"),
-    [
-        pytest.param((BAD,) * 5, Counts(1000, 5000), "FAIL", id="every step is over the limit"),
-        pytest.param((FINE, BAD, BAD, BAD, BAD), Counts(810, 5000), "PASS", id="the first is not"),
-        pytest.param((BAD, BAD, BAD, BAD, FINE), Counts(810, 5000), "PASS", id="the last is not"),
-        pytest.param((BAD, BAD, None, BAD, BAD), Counts(800, 4000), "PASS", id="one is missing"),
-        pytest.param((None, BAD, BAD, BAD, BAD), Counts(800, 4000), "PASS", id="too young"),
-        pytest.param((None,) * 5, Counts(0, 0), "PASS", id="no data at all"),
-        pytest.param((), Counts(1000, 5000), "PASS", id="no steps at all"),
-        pytest.param((Counts(1, 2),) * 5, Counts(2, 10), "PASS", id="two unlucky requests"),
-        pytest.param((Counts(0, 0),) * 5, Counts(1000, 5000), "PASS", id="steps without events"),
-        pytest.param(
-            (Counts(math.nan, 1),) * 5, Counts(1000, 5000), "PASS", id="steps that are no counts"
-        ),
-        pytest.param(
-            (Counts(100, 1000),) * 5, Counts(500, 5000), "PASS", id="exactly at the limit"
-        ),
-        pytest.param(
-            (Counts(101, 1000),) * 5, Counts(505, 5000), "PASS", id="over it, but not proved"
-        ),
-        pytest.param((Counts(1, 1),) * 5, Counts(5, 5), "FAIL", id="everything fails"),
-        pytest.param((BAD,) * 5, Counts(100.05, 100), "FAIL", id="a hair more than everything"),
-    ],
+@cases(
+    "steps whole outcome",
+    {
+        "every step is over the limit": ((BAD,) * 5, Counts(1000, 5000), "FAIL"),
+        "the first is not": ((FINE, BAD, BAD, BAD, BAD), Counts(810, 5000), "PASS"),
+        "the last is not": ((BAD, BAD, BAD, BAD, FINE), Counts(810, 5000), "PASS"),
+        "one is missing": ((BAD, BAD, None, BAD, BAD), Counts(800, 4000), "PASS"),
+        "too young": ((None, BAD, BAD, BAD, BAD), Counts(800, 4000), "PASS"),
+        "no data at all": ((None,) * 5, Counts(0, 0), "PASS"),
+        "no steps at all": ((), Counts(1000, 5000), "PASS"),
+        "two unlucky requests": ((Counts(1, 2),) * 5, Counts(2, 10), "PASS"),
+        "steps without events": ((Counts(0, 0),) * 5, Counts(1000, 5000), "PASS"),
+        "steps that are no counts": ((Counts(math.nan, 1),) * 5, Counts(1000, 5000), "PASS"),
+        "exactly at the limit": ((Counts(100, 1000),) * 5, Counts(500, 5000), "PASS"),
+        "over it, but not proved": ((Counts(101, 1000),) * 5, Counts(505, 5000), "PASS"),
+        "everything fails": ((Counts(1, 1),) * 5, Counts(5, 5), "FAIL"),
+        "a hair more than everything": ((BAD,) * 5, Counts(100.05, 100), "FAIL"),
+    },
 )
 def test_rolls_back_only_what_was_over_the_limit_in_every_step_and_provably(
     steps: tuple[Counts | None, ...], whole: Counts, outcome: str

@@ -4,7 +4,6 @@ import bisect
 import json
 import math
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from gates.decide.outcome import Meaning, Outcome
 from gates.decide.quantile import RULE, Bucket, Over, judge_quantile
 from gates.decide.statistics import Counts
 from tests.gates.decide.values import PROPERTY, a_quantile_objective, evidence
+from tests.tables import cases
 
 LOWER, UPPER = 0.2, 0.5
 """The bounds around the target of 300 ms."""
@@ -35,29 +35,29 @@ def judged(
     return judgement
 
 
-@pytest.mark.parametrize(
-    ("over_lower", "over_upper", "total", "shown", "outcome"),
-    [
-        pytest.param(0, 0, 59, 0.1, "PASS", id="the fewest events that prove it"),
-        pytest.param(0, 0, 58, 0.1, "INCONCLUSIVE", id="one too few"),
-        pytest.param(58, 58, 58, 1.0, "INCONCLUSIVE", id="too few, and all of them slow"),
-        pytest.param(59, 59, 59, 1.0, "FAIL", id="the fewest events that may fail"),
-        pytest.param(0, 0, 0, None, "INCONCLUSIVE", id="no events"),
-        pytest.param(30, 10, 1000, 0.19, "PASS", id="the whole bucket lies below"),
-        pytest.param(49, 0, 1000, 0.199, "INCONCLUSIVE", id="below, but not proved"),
-        pytest.param(100, 70, 1000, 0.7, "FAIL", id="the whole bucket lies above"),
-        pytest.param(100, 51, 1000, 0.51, "INCONCLUSIVE", id="above, but not proved"),
-        pytest.param(100, 20, 1000, 0.39, "INCONCLUSIVE", id="in the target's own bucket"),
-        pytest.param(30, 10, 1000, 0.4, "INCONCLUSIVE", id="counts below, the figure not"),
-        pytest.param(100, 70, 1000, 0.4, "INCONCLUSIVE", id="counts above, the figure not"),
-        pytest.param(30, 10, 1000, None, "INCONCLUSIVE", id="no figure"),
-        pytest.param(30, 10, 1000, math.nan, "INCONCLUSIVE", id="a figure that is NaN"),
-        pytest.param(30, 10, 1000, math.inf, "INCONCLUSIVE", id="a figure that is infinite"),
-        pytest.param(math.nan, 0, 1000, 0.1, "INCONCLUSIVE", id="a count that is NaN"),
-        pytest.param(0, -1, 1000, 0.1, "INCONCLUSIVE", id="a negative count"),
-        pytest.param(0, 500, 1000, 0.1, "INCONCLUSIVE", id="more over the higher bound"),
-        pytest.param(0, math.inf, math.inf, 0.1, "INCONCLUSIVE", id="infinitely many events"),
-    ],
+@cases(
+    "over_lower over_upper total shown outcome",
+    {
+        "the fewest events that prove it": (0, 0, 59, 0.1, "PASS"),
+        "one too few": (0, 0, 58, 0.1, "INCONCLUSIVE"),
+        "too few, and all of them slow": (58, 58, 58, 1.0, "INCONCLUSIVE"),
+        "the fewest events that may fail": (59, 59, 59, 1.0, "FAIL"),
+        "no events": (0, 0, 0, None, "INCONCLUSIVE"),
+        "the whole bucket lies below": (30, 10, 1000, 0.19, "PASS"),
+        "below, but not proved": (49, 0, 1000, 0.199, "INCONCLUSIVE"),
+        "the whole bucket lies above": (100, 70, 1000, 0.7, "FAIL"),
+        "above, but not proved": (100, 51, 1000, 0.51, "INCONCLUSIVE"),
+        "in the target's own bucket": (100, 20, 1000, 0.39, "INCONCLUSIVE"),
+        "counts below, the figure not": (30, 10, 1000, 0.4, "INCONCLUSIVE"),
+        "counts above, the figure not": (100, 70, 1000, 0.4, "INCONCLUSIVE"),
+        "no figure": (30, 10, 1000, None, "INCONCLUSIVE"),
+        "a figure that is NaN": (30, 10, 1000, math.nan, "INCONCLUSIVE"),
+        "a figure that is infinite": (30, 10, 1000, math.inf, "INCONCLUSIVE"),
+        "a count that is NaN": (math.nan, 0, 1000, 0.1, "INCONCLUSIVE"),
+        "a negative count": (0, -1, 1000, 0.1, "INCONCLUSIVE"),
+        "more over the higher bound": (0, 500, 1000, 0.1, "INCONCLUSIVE"),
+        "infinitely many events": (0, math.inf, math.inf, 0.1, "INCONCLUSIVE"),
+    },
 )
 def test_only_a_whole_bucket_that_is_proved_decides(
     over_lower: float, over_upper: float, total: float, shown: float | None, outcome: str

@@ -16,6 +16,7 @@ from gates.decide.schedule import (
     time_left,
 )
 from settings.people import DeploymentPolicy, parse_moment
+from tests.tables import cases
 
 SATURDAY_22 = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
 PRIMARY = WeeklyWindow("Saturday 22:00", "Sunday 06:00")
@@ -53,17 +54,19 @@ def test_a_window_from_a_moment_to_itself_is_the_whole_week() -> None:
     assert all(always.left(at(minute)) for minute in range(0, 7 * 24 * 60, 333))
 
 
-@pytest.mark.parametrize(
-    ("windows", "left"),
-    [
-        ([("Monday 00:00", "Monday 00:00")], 7 * 24 * 60),
-        ([("Saturday 20:00", "Saturday 23:00"), ("Saturday 22:30", "Sunday 01:00")], 180),
-        ([("Sunday 00:00", "Sunday 04:00"), ("Saturday 21:00", "Sunday 00:00")], 360),
-        ([("Saturday 21:00", "Sunday 00:00"), ("Sunday 00:01", "Sunday 04:00")], 120),
-        ([("Sunday 00:00", "Sunday 04:00")], None),
-        ([], None),
-    ],
-    ids=["the whole week", "overlap", "meet", "a gap", "later", "none"],
+@cases(
+    "windows left",
+    {
+        "the whole week": ([("Monday 00:00", "Monday 00:00")], 7 * 24 * 60),
+        "overlap": (
+            [("Saturday 20:00", "Saturday 23:00"), ("Saturday 22:30", "Sunday 01:00")],
+            180,
+        ),
+        "meet": ([("Sunday 00:00", "Sunday 04:00"), ("Saturday 21:00", "Sunday 00:00")], 360),
+        "a gap": ([("Saturday 21:00", "Sunday 00:00"), ("Sunday 00:01", "Sunday 04:00")], 120),
+        "later": ([("Sunday 00:00", "Sunday 04:00")], None),
+        "none": ([], None),
+    },
 )
 def test_the_time_left_goes_on_where_windows_meet(
     windows: list[tuple[str, str]], left: int | None
@@ -107,10 +110,14 @@ def spent_said() -> Iterator[str]:
         yield f"{name}: {spent(phase, runs, at(60), PLAN)}"
 
 
-@pytest.mark.parametrize(
-    ("runs", "phase"),
-    [([], 1), (RUNS, 3), ([*RUNS, a_run("3", 60, Decision.HOLD)], 3), ([a_run("7", 99)], 7)],
-    ids=["nothing yet", "two are done", "the third is not", "all are done"],
+@cases(
+    "runs phase",
+    {
+        "nothing yet": ([], 1),
+        "two are done": (RUNS, 3),
+        "the third is not": ([*RUNS, a_run("3", 60, Decision.HOLD)], 3),
+        "all are done": ([a_run("7", 99)], 7),
+    },
 )
 def test_the_phase_under_way_follows_the_last_one_that_was_go(
     runs: list[PhaseRun], phase: int
@@ -118,19 +125,17 @@ def test_the_phase_under_way_follows_the_last_one_that_was_go(
     assert current_phase(runs) == phase
 
 
-@pytest.mark.parametrize(
-    ("phase", "minute", "windows", "outcome"),
-    [
-        pytest.param(2, 60, (PRIMARY,), "PASS", id="it fits"),
-        pytest.param(2, 480 - 145, (PRIMARY,), "PASS", id="the rest just fits"),
-        pytest.param(2, 480 - 144, (PRIMARY,), "FAIL", id="a minute too late"),
-        pytest.param(7, 480 - 61, (PRIMARY,), "PASS", id="a rollback after the last phase fits"),
-        pytest.param(
-            7, 480 - 59, (PRIMARY,), "FAIL", id="a rollback after the last phase does not"
-        ),
-        pytest.param(2, -5, (PRIMARY,), "FAIL", id="outside of every window"),
-        pytest.param(2, -5, (), "PASS", id="without a window nothing is judged"),
-    ],
+@cases(
+    "phase minute windows outcome",
+    {
+        "it fits": (2, 60, (PRIMARY,), "PASS"),
+        "the rest just fits": (2, 480 - 145, (PRIMARY,), "PASS"),
+        "a minute too late": (2, 480 - 144, (PRIMARY,), "FAIL"),
+        "a rollback after the last phase fits": (7, 480 - 61, (PRIMARY,), "PASS"),
+        "a rollback after the last phase does not": (7, 480 - 59, (PRIMARY,), "FAIL"),
+        "outside of every window": (2, -5, (PRIMARY,), "FAIL"),
+        "without a window nothing is judged": (2, -5, (), "PASS"),
+    },
 )
 def test_the_rest_and_the_longest_rollback_must_fit(
     phase: int, minute: float, windows: tuple[WeeklyWindow, ...], outcome: str

@@ -11,6 +11,7 @@ from gates.decide.objective import Looks, judge_target
 from gates.decide.outcome import Outcome
 from gates.decide.statistics import Counts, events_to_prove, lower_bound, poisson_tail, upper_bound
 from tests.gates.decide.values import PROPERTY, an_objective, evidence
+from tests.tables import cases
 
 totals = st.integers(1, 100_000)
 
@@ -142,10 +143,9 @@ def test_a_full_look_back_is_looked_at_once_for_its_length() -> None:
     assert [second for second in range(60) if looks.due(20, second)] == [0, 20, 40]
 
 
-@pytest.mark.parametrize(
-    ("share_of_budget", "at_most"),
-    [(1.0, 0.12), (1.1, 0.02), (1.2, 0.01)],
-    ids=["at the budget", "a tenth over it", "a fifth over it"],
+@cases(
+    "share_of_budget at_most",
+    {"at the budget": (1.0, 0.12), "a tenth over it": (1.1, 0.02), "a fifth over it": (1.2, 0.01)},
 )
 def test_a_share_at_or_over_the_budget_is_seldom_passed(
     share_of_budget: float, at_most: float

@@ -16,6 +16,7 @@ from gates.decide import samples, sources, tally
 from gates.decide.samples import NotCountableError, Samples, Span, Target
 from gates.decide.statistics import Cell, Counts
 from tests.gates.decide.values import PROPERTY
+from tests.tables import cases
 
 SCRAPE = 10.0
 SPAN = Span(begin=1000.0, end=1100.0, scrape_seconds=SCRAPE, known_since=0.0)
@@ -351,14 +352,16 @@ def test_what_happened_in_the_range_is_counted(
     assert (counts.bad, counts.total) == (bad, total)
 
 
-@pytest.mark.parametrize(
-    ("statuses", "bad"),
-    [
-        (["503", "5xx", "5XX"], True),
-        (["200", "2xx"], False),
-        (["", "HTTP_500", "500 Internal Server Error", "5000", "000", "999", "0", "error"], None),
-    ],
-    ids=["bad", "good", "unreadable"],
+@cases(
+    "statuses bad",
+    {
+        "bad": (["503", "5xx", "5XX"], True),
+        "good": (["200", "2xx"], False),
+        "unreadable": (
+            ["", "HTTP_500", "500 Internal Server Error", "5000", "000", "999", "0", "error"],
+            None,
+        ),
+    },
 )
 def test_a_status_is_three_digits_or_a_class(statuses: list[str], bad: bool | None) -> None:  # noqa: FBT001 - a table's column
     assert {tally.is_bad(one, "5..") for one in statuses} == {bad}
@@ -453,16 +456,16 @@ def test_a_target_that_is_gone_is_not_waited_for() -> None:
     assert left.name == "a"
 
 
-@pytest.mark.parametrize(
-    ("scrapes", "version", "there"),
-    [
-        pytest.param(TIMES[:6], "2", True, id="it left in the range"),
-        pytest.param(TIMES[:3], "2", False, id="it left before"),
-        pytest.param((SPAN.begin - SCRAPE, SPAN.begin), "2", False, id="it left as it began"),
-        pytest.param((SPAN.begin, SPAN.begin + 1), "2", True, id="it left a second later"),
-        pytest.param(TIMES, "2", False, id="it is there"),
-        pytest.param(TIMES[:6], "", False, id="nobody says of which release"),
-    ],
+@cases(
+    "scrapes version there",
+    {
+        "it left in the range": (TIMES[:6], "2", True),
+        "it left before": (TIMES[:3], "2", False),
+        "it left as it began": ((SPAN.begin - SCRAPE, SPAN.begin), "2", False),
+        "it left a second later": ((SPAN.begin, SPAN.begin + 1), "2", True),
+        "it is there": (TIMES, "2", False),
+        "nobody says of which release": (TIMES[:6], "", False),
+    },
 )
 def test_what_a_pod_that_left_counted_is_wanted_too(
     scrapes: tuple[float, ...], version: str, *, there: bool

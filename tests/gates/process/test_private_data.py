@@ -55,7 +55,6 @@ def test_a_planted_text_is_in_no_artefact_and_on_no_terminal(lonely_gate: Gate, 
         asked = ("--env", env, "--release", "v1.2.0")
         said = [lonely_gate.run("post-deploy", *asked), lonely_gate.run("doctor", *asked)]
     said += [lonely_gate.run("explain"), lonely_gate.run("status")]
-
     verdict = lonely_gate.verdict()
     assert verdict["decision"] in ("HOLD", "ROLLBACK")
     assert f"a text of {len(text)} characters" in json.dumps(verdict)

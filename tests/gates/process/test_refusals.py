@@ -15,6 +15,7 @@ import pytest
 
 from tests.gates.process.gates import CHECKOUT, START, Gate
 from tests.sandbox.platforms import eventually
+from tests.tables import cases
 
 ENVIRONMENT = """
 schema: 1
@@ -279,7 +280,7 @@ provider:
 PROVIDER = "#!/bin/sh\necho $1 $$ >>$(dirname $0)/calls\n[ $1 = down ] || exec sleep 100\n"
 
 
-@pytest.mark.parametrize("to_all", [True, False], ids=["Ctrl-C", "a signal to the gate alone"])
+@cases("to_all", {"Ctrl-C": True, "a signal to the gate alone": False})
 def test_a_run_that_is_stopped_while_its_platform_comes_up_ends_and_takes_it_down(
     lonely_gate: Gate, *, to_all: bool
 ) -> None:

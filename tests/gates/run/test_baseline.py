@@ -5,14 +5,13 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
-import pytest
-
 from environments.store import Folder, Store
 from gates.cli.baseline import late_remark
 from gates.decide.outcome import Decision
 from probes.observation import utc_now
 from steps.kit.history import History
 from tests.gates.decide.histories import AT, Step, keep
+from tests.tables import cases
 
 RECORD: dict[str, Any] = {
     "environment": "clinic",
@@ -27,13 +26,13 @@ def asked(history: History, decision: Decision, hours_ago: float) -> None:
     keep(history, Step(minutes, {"1.1": {"eu": decision}}))
 
 
-@pytest.mark.parametrize(
-    ("decision", "hours_ago", "says"),
-    [
-        pytest.param(Decision.GO, 1, "Phase 1 was GO already", id="phase 1 is done"),
-        pytest.param(Decision.STOP, 1, None, id="phase 1 was only asked"),
-        pytest.param(Decision.GO, 30, None, id="phase 1 of another deployment"),
-    ],
+@cases(
+    "decision hours_ago says",
+    {
+        "phase 1 is done": (Decision.GO, 1, "Phase 1 was GO already"),
+        "phase 1 was only asked": (Decision.STOP, 1, None),
+        "phase 1 of another deployment": (Decision.GO, 30, None),
+    },
 )
 def test_a_baseline_after_the_deployment_began_says_so(
     tmp_path: pathlib.Path, decision: Decision, hours_ago: float, says: str | None
