@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -16,17 +17,17 @@ from gates.decide.objective import (
     with_own_reads,
 )
 from gates.decide.outcome import Meaning, Outcome
-from gates.decide.statistics import Counts
+from gates.decide.statistics import Cell, Counts
 from gates.load import load_policy
 from settings.objectives import Objective
 from tests.gates.decide.values import (
     PROPERTY,
+    a_latency_objective,
     an_objective,
     evidence,
     sustained,
     the_rollback,
 )
-from tests.tables import cases
 
 NO_COUNTS = {
     "NaN bad events": Counts(math.nan, 100),
@@ -43,62 +44,28 @@ def target(bad: float, total: float, **changes: object) -> Judgement:
     return judge_target(an_objective(**changes), Counts(bad, total), evidence())
 
 
-@pytest.mark.parametrize(
-    ("bad", "total", "outcome"),
-    [
-        (0, 58, "INCONCLUSIVE"),
-        (0, 59, "PASS"),
-        (0, 60, "PASS"),
-        (0, 0, "INCONCLUSIVE"),
-        (1, 92, "INCONCLUSIVE"),
-        (1, 93, "PASS"),
-        (50, 1000, "INCONCLUSIVE"),
-        (61, 1000, "INCONCLUSIVE"),
-        (63, 1000, "FAIL"),
-        (3, 16, "FAIL"),
-        (3, 17, "INCONCLUSIVE"),
-        (1, 1, "FAIL"),
-        (100.05, 100, "FAIL"),
-        (0.0, 0.4, "INCONCLUSIVE"),
-    ],
+CELLS = tuple(Cell("a", float(at), 0, 100) for at in range(10))
+COUNTED = (
+    *(Counts(0, total) for total in (58, 58.2, 59, 60, 0, 40, 0.4)),
+    *(Counts(1, total) for total in (92, 93, 1)),
+    *(Counts(bad, 1000) for bad in (10, 50, 61, 63)),
+    *(Counts(3, total) for total in (16, 17)),
+    *(Counts(0, 1000, CELLS), Counts(100.05, 100), Counts(-1, 10)),
 )
-def test_passes_or_fails_only_what_the_counts_prove(bad: float, total: float, outcome: str) -> None:
-    judgement = target(bad, total)
-    assert judgement.outcome == outcome
-    json.dumps(judgement.record(), allow_nan=False)
-
-
-@pytest.mark.parametrize(("total", "missing"), [(40, 19), (58.2, 1)])
-def test_what_is_not_proved_says_how_many_events_are_missing(total: float, missing: int) -> None:
-    judgement = target(0, total)
-    assert judgement.data["events_short"] == missing
-    assert judgement.clears == f"{missing} more good events"
-    assert f"59 events would prove 5 %, {missing} are missing" in judgement.sentence
-
-
-@pytest.mark.parametrize(
-    ("bad", "total", "own", "shown", "alone"),
-    [
-        (0, 59, 0, 0, True),
-        (0, 118, 59, 59, True),
-        (0, 118, 60, 60, False),
-        (1, 193, 100, 100, True),
-        (1, 193, 101, 101, False),
-        (0, 100, 9000, 100, False),
-        (0, 40, 20, 20, True),
-        (0, 0, 20, 0, True),
-    ],
+"""Of a budget of 5 %, below, at and above what they prove."""
+OWN_READS = (
+    *((0, 59, 0), (0, 118, 59), (0, 118, 60), (1, 193, 100), (1, 193, 101)),
+    *((0, 100, 9000), (0, 40, 20), (0, 0, 20)),
 )
-def test_reads_that_the_gate_had_sent_are_shown_apart(
-    bad: float, total: float, own: float, shown: int, *, alone: bool
-) -> None:
-    before = target(bad, total)
-    judgement = with_own_reads(before, own, bad, budget=0.05)
-    says = f"; up to {shown} of these events were the gate's own tagged reads" if shown else ""
-    says += "" if alone else ", and real traffic alone would prove nothing"
-    assert judgement.sentence == before.sentence + says
-    assert judgement.outcome is before.outcome
-    assert judgement.data.get("own_reads_at_most") == (shown or None)
+"""Bad events and all, and how many of them the gate itself had sent."""
+
+
+def objectives_said() -> Iterator[Judgement]:
+    """Yield what is said of each target; said.json has it."""
+    yield from (judge_target(an_objective(), one, evidence()) for one in COUNTED)
+    yield judge_target(a_latency_objective(), Counts(10, 1000), evidence())
+    for bad, total, own in OWN_READS:
+        yield with_own_reads(target(bad, total), own, bad, budget=0.05)
 
 
 def test_a_missed_target_holds_and_never_rolls_back() -> None:
@@ -118,37 +85,37 @@ def test_what_is_no_count_is_never_a_pass(counts: Counts) -> None:
 
 
 BAD, FINE = Counts(200, 1000), Counts(10, 1000)
+SUSTAINED: dict[str, tuple[tuple[Counts | None, ...], Counts]] = {
+    "every step is over the limit": ((BAD,) * 5, Counts(1000, 5000)),
+    "the first is not": ((FINE, BAD, BAD, BAD, BAD), Counts(810, 5000)),
+    "the last is not": ((BAD, BAD, BAD, BAD, FINE), Counts(810, 5000)),
+    "one is missing": ((BAD, BAD, None, BAD, BAD), Counts(800, 4000)),
+    "too young": ((None, BAD, BAD, BAD, BAD), Counts(800, 4000)),
+    "no data at all": ((None,) * 5, Counts(0, 0)),
+    "no steps at all": ((), Counts(1000, 5000)),
+    "two unlucky requests": ((Counts(1, 2),) * 5, Counts(2, 10)),
+    "steps without events": ((Counts(0, 0),) * 5, Counts(1000, 5000)),
+    "steps that are no counts": ((Counts(math.nan, 1),) * 5, Counts(1000, 5000)),
+    "exactly at the limit": ((Counts(100, 1000),) * 5, Counts(500, 5000)),
+    "over it, but not proved": ((Counts(101, 1000),) * 5, Counts(505, 5000)),
+    "everything fails": ((Counts(1, 1),) * 5, Counts(5, 5)),
+    "a hair more than everything": ((BAD,) * 5, Counts(100.05, 100)),
+    "more bad events than events": ((BAD,), Counts(5, 4)),
+}
 
 
-@cases(
-    "steps whole outcome",
-    {
-        "every step is over the limit": ((BAD,) * 5, Counts(1000, 5000), "FAIL"),
-        "the first is not": ((FINE, BAD, BAD, BAD, BAD), Counts(810, 5000), "PASS"),
-        "the last is not": ((BAD, BAD, BAD, BAD, FINE), Counts(810, 5000), "PASS"),
-        "one is missing": ((BAD, BAD, None, BAD, BAD), Counts(800, 4000), "PASS"),
-        "too young": ((None, BAD, BAD, BAD, BAD), Counts(800, 4000), "PASS"),
-        "no data at all": ((None,) * 5, Counts(0, 0), "PASS"),
-        "no steps at all": ((), Counts(1000, 5000), "PASS"),
-        "two unlucky requests": ((Counts(1, 2),) * 5, Counts(2, 10), "PASS"),
-        "steps without events": ((Counts(0, 0),) * 5, Counts(1000, 5000), "PASS"),
-        "steps that are no counts": ((Counts(math.nan, 1),) * 5, Counts(1000, 5000), "PASS"),
-        "exactly at the limit": ((Counts(100, 1000),) * 5, Counts(500, 5000), "PASS"),
-        "over it, but not proved": ((Counts(101, 1000),) * 5, Counts(505, 5000), "PASS"),
-        "everything fails": ((Counts(1, 1),) * 5, Counts(5, 5), "FAIL"),
-        "a hair more than everything": ((BAD,) * 5, Counts(100.05, 100), "FAIL"),
-    },
-)
-def test_rolls_back_only_what_was_over_the_limit_in_every_step_and_provably(
-    steps: tuple[Counts | None, ...], whole: Counts, outcome: str
-) -> None:
-    objective = an_objective()
-    judgement = judge_rollback(
-        objective, the_rollback(objective), sustained(whole, *steps), evidence()
-    )
-    assert judgement.outcome == outcome
-    assert (judgement.means is Meaning.ROLLBACK) == (outcome == "FAIL")
-    json.dumps(judgement.record(), allow_nan=False)
+def rollbacks_said() -> Iterator[str | Judgement]:
+    """Yield what is said of each share over the time of a rollback limit; said.json has it."""
+    for name, (steps, whole) in SUSTAINED.items():
+        judgement = rolled(an_objective(), whole, steps)
+        assert (judgement.means is Meaning.ROLLBACK) is (judgement.outcome is Outcome.FAIL)
+        yield f"{name}: {judgement.outcome}"
+        yield judgement
+    yield rolled(a_latency_objective(), Counts(1000, 5000), (BAD,) * 5)
+
+
+def rolled(objective: Objective, whole: Counts, steps: tuple[Counts | None, ...]) -> Judgement:
+    return judge_rollback(objective, the_rollback(objective), sustained(whole, *steps), evidence())
 
 
 @pytest.mark.parametrize(

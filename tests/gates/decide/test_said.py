@@ -18,18 +18,8 @@ import pydantic
 import pytest
 
 from gates.decide import schedule
-from gates.decide.judgement import (
-    Judgement,
-    below,
-    contains_all,
-    equals,
-    from_cache,
-    refuses_asker,
-)
-from gates.decide.objective import judge_rollback, judge_target
-from gates.decide.quantile import judge_quantile
+from gates.decide.judgement import Judgement
 from gates.decide.release import Release
-from gates.decide.statistics import Cell, Counts
 from load.verdict import EndpointFacts, LoadFacts, judge
 from load.verdict._generator import judge_run, judge_stage
 from probes.dns import DnsAnswer
@@ -46,20 +36,15 @@ from steps.network.rules import Answers, Question, at_least, same_set, within
 from tests.gates.decide import (
     test_catalogue,
     test_history,
+    test_judgement,
     test_not_asked,
+    test_objective,
     test_quantile,
     test_schedule,
     test_scope,
     test_tally,
 )
-from tests.gates.decide.values import (
-    a_latency_objective,
-    a_quantile_objective,
-    an_objective,
-    evidence,
-    sustained,
-    the_rollback,
-)
+from tests.gates.decide.values import a_latency_objective, an_objective
 from tests.load.verdict.values import (
     POLICY,
     a_stage,
@@ -142,54 +127,6 @@ def sick_with(endpoint: EndpointFacts, **changes: Any) -> LoadFacts:
     return dataclasses.replace(SICK, stages=(stage,))
 
 
-def objectives() -> list[Judgement]:
-    cells = tuple(Cell("a", float(at), 0, 100) for at in range(10))
-    counted = (
-        Counts(0, 59),
-        Counts(0, 1000, cells),
-        Counts(10, 1000),
-        Counts(50, 1000),
-        Counts(63, 1000),
-        Counts(0, 0),
-        Counts(-1, 10),
-    )
-    return [
-        *(judge_target(an_objective(), one, evidence()) for one in counted),
-        judge_target(a_latency_objective(), counted[2], evidence()),
-    ]
-
-
-def rollbacks() -> list[Judgement]:
-    objective = a_latency_objective()
-    limit = the_rollback(objective)
-    bad, good = Counts(20, 100), Counts(5, 100)
-    return [
-        judge_rollback(objective, limit, one, evidence())
-        for one in (
-            sustained(Counts(60, 300), bad, bad, bad),
-            sustained(Counts(45, 300), bad, good, bad),
-            sustained(Counts(40, 200), bad, None, bad),
-            sustained(Counts(0, 0)),
-            sustained(Counts(5, 4), bad),
-        )
-    ]
-
-
-def quantiles() -> list[Judgement]:
-    read = (
-        (30, 10, 1000, 0.19),
-        (100, 70, 1000, 0.7),
-        (100, 20, 1000, 0.39),
-        (49, 0, 1000, 0.199),
-        (30, 10, 1000, 0.4),
-        (0, 0, 0, None),
-        (0, 500, 1000, 0.1),
-        (0, 0, 1000, math.nan),
-    )
-    objective = a_quantile_objective()
-    return [judge_quantile(objective, test_quantile.a_bucket(*one), evidence()) for one in read]
-
-
 def of_flags() -> list[Judgement]:
     texts = ("true", "false", " True", "maybe")
     values = [flags.Value(text, text) for text in texts]
@@ -260,28 +197,14 @@ def counts() -> list[Judgement]:
     ]
 
 
-def plain_rules() -> list[Judgement]:
+def network_rules() -> list[Judgement]:
     return [
-        equals("status", "degraded", "healthy"),
-        equals("status", 200, 200),
-        equals("status", "Maria", "healthy"),
-        below("p95", 49.5, 50, "ms", samples=3),
-        below("p95", 51.5, 50, "ms"),
-        below("p95", 10**400, 50, "ms", samples=3),
-        contains_all("services", ["mail"], ("mail", "pay", "fax")),
-        contains_all("services", ("mail",), ("mail",)),
-        refuses_asker("api", 429),
-        refuses_asker("api", 403),
-        from_cache("api", "Age: 5"),
         same_set("zone", ["b", "a"], [["a"], ["a", "b"]]),
         same_set("zone", [], [["a"], ["b", "a"]]),
         at_least("keys", 5, 5, "days"),
         at_least("keys", 3.5, 5, "days"),
         at_least("days left", 29.99999, 30, "days"),
-        within("ttl", 60, (60, 300), "s"),
-        within("ttl", 300, (60, 300), "s"),
-        within("ttl", 301, (60, 300), "s"),
-        within("ttl", 59, (60, 300), "s"),
+        *(within("ttl", seconds, (60, 300), "s") for seconds in (60, 300, 301, 59)),
     ]
 
 
@@ -396,10 +319,11 @@ CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "what was not asked": test_not_asked.not_asked_said,
     "what a phase lacks": test_history.gaps_said,
     "changes of an API": api_changes,
-    "plain rules": plain_rules,
-    "objectives": objectives,
-    "rollback limits": rollbacks,
-    "quantiles": quantiles,
+    "plain rules": test_judgement.rules_said,
+    "rules of the network": network_rules,
+    "objectives": test_objective.objectives_said,
+    "rollback limits": test_objective.rollbacks_said,
+    "quantiles": test_quantile.quantiles_said,
     "flags": of_flags,
     "names": names,
     "the time that phases took": test_schedule.spent_said,
@@ -454,7 +378,9 @@ def page() -> str:
     """Return the file: a line for each thing that is said."""
     parts = []
     for case in CASES:
-        lines = ",\n".join(f" {json.dumps(one, ensure_ascii=False)}" for one in said(case))
+        lines = ",\n".join(
+            f" {json.dumps(one, ensure_ascii=False, allow_nan=False)}" for one in said(case)
+        )
         parts.append(f"{json.dumps(case)}: [\n{lines}\n]")
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
