@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -34,7 +34,7 @@ REGIONS = ("eu", "us")
 REPLACED = dataclasses.replace
 WHOLE = a_run(1, p11_eu=GO, p11_us=GO, p12_eu=GO, p12_us=GO)
 OTHER_POLICY = {"policy": "q", "catalogue": "c"}
-GAPS = {
+GAPS: dict[str, Sequence[Step]] = {
     "none": [],
     "one whole run": [WHOLE],
     "part by part": [a_run(1, p11_eu=GO, p11_us=GO), a_run(2, p12_eu=GO, p12_us=GO)],
@@ -66,19 +66,48 @@ GAPS = {
 """A phase is done when the last run of each part was GO in each region; said.json has what is missing."""
 
 
+LATER = {
+    "of a try of last week": ([WHOLE], dt.timedelta(days=7)),
+    "a run of a time to come hides no red run": (
+        [a_run(1, p11_eu=HOLD), a_run(55, p11_eu=GO)],
+        dt.timedelta(minutes=2),
+    ),
+    "clocks a minute apart": ([WHOLE], dt.timedelta()),
+}
+BEGUN = {
+    "nothing was asked": ([], 1),
+    "nothing is done yet": ([a_run(1, p11_eu=HOLD)], 1),
+    "half is done": ([a_run(2, p11_eu=GO, p11_us=HOLD), a_run(3, p11_eu=GO)], 1),
+    "another deployment": ([WHOLE], 13),
+    "another attempt": ([WHOLE, a_run(2, p21_eu=ROLLBACK, p21_us=ROLLBACK)], 1),
+}
+"""A deployment has begun when anything of it was GO; hours later."""
+STARTED, ENDED = told(WHOLE)
+IMPOSSIBLE = {
+    "as it was": [STARTED, ENDED],
+    "an end without its beginning": [ENDED],
+    "an end twice": [STARTED, ENDED, ENDED],
+    "a beginning twice": [STARTED, STARTED],
+    "an end of another phase": [STARTED, REPLACED(ENDED, phase="2")],
+    "an end that leaves a part out": [
+        STARTED,
+        REPLACED(ENDED, parts={"1.1": {"eu": GO, "us": GO}}),
+    ],
+    "another attempt": [*told(Step(0, kind=Kind.BASELINE)), STARTED],
+}
+
+
 def gaps_said() -> Iterator[str]:
     """Yield what is missing of a phase of two parts, an hour later, for each history."""
-    for name, steps in GAPS.items():
-        now = AT + dt.timedelta(hours=1)
-        found = gaps(("1.1", "1.2"), REGIONS, told(*steps), now, DIGESTS)
+    asked = {name: (steps, dt.timedelta(hours=1)) for name, steps in GAPS.items()} | LATER
+    for name, (steps, later) in asked.items():
+        found = gaps(("1.1", "1.2"), REGIONS, told(*steps), AT + later, DIGESTS)
         yield f"{name}: {'; '.join(found) or 'nothing'}"
-
-
-def test_a_phase_that_was_go_in_a_try_of_last_week_is_not_done() -> None:
-    found = gaps(("1.1",), REGIONS, told(WHOLE), AT + dt.timedelta(days=7), DIGESTS)
-    assert found == (
-        "1.1 was last asked on 31 January, in another deployment (run run-1) in eu, us",
-    )
+    for name, (steps, hours) in BEGUN.items():
+        begun = done_lately(told(*steps), AT + dt.timedelta(hours=hours))
+        yield f"begun when {name}: {begun and begun.run}"
+    for name, entries in IMPOSSIBLE.items():
+        yield f"{name}: {impossible(entries) or 'nothing wrong'}"
 
 
 def decided(*outcomes: Outcome, problems: tuple[str, ...] = ()) -> dict[str, dict[str, Decision]]:
@@ -127,59 +156,6 @@ def test_a_record_without_one_of_its_keys_is_refused(key: str) -> None:
     del record[key]
     with pytest.raises(ValueError, match=f"missing at {key}"):
         Entry.from_record(record)
-
-
-STARTED, ENDED = told(WHOLE)
-
-
-@cases(
-    "entries why",
-    {
-        "as it was": ([STARTED, ENDED], None),
-        "an end without its beginning": ([ENDED], "was not begun"),
-        "an end twice": ([STARTED, ENDED, ENDED], "had ended"),
-        "a beginning twice": ([STARTED, STARTED], "begun already"),
-        "an end of another phase": ([STARTED, REPLACED(ENDED, phase="2")], "another run"),
-        "an end that leaves a part out": (
-            [STARTED, REPLACED(ENDED, parts={"1.1": {"eu": GO, "us": GO}})],
-            "another run",
-        ),
-        "another attempt": ([*told(Step(0, kind=Kind.BASELINE)), STARTED], "another attempt"),
-    },
-)
-def test_what_can_not_have_come_next_is_said(entries: list[Entry], why: str | None) -> None:
-    found = impossible(entries)
-    assert found is None if why is None else why in str(found)
-
-
-def test_a_run_of_a_time_to_come_is_not_done_and_hides_no_red_run() -> None:
-    ahead = a_run(55, p11_eu=GO)
-    red = a_run(1, p11_eu=HOLD)
-    now = AT + dt.timedelta(minutes=2)
-    (found,) = gaps(("1.1",), ("eu",), told(red, ahead), now, DIGESTS)
-    assert "22:55 UTC on 31 January, which is still to come: a clock was wrong" in found
-    assert "run run-55" in found
-
-
-def test_clocks_may_be_a_minute_apart() -> None:
-    assert gaps(("1.1",), ("eu",), told(a_run(1, p11_eu=GO)), AT, DIGESTS) == ()
-
-
-@cases(
-    "steps hours first",
-    {
-        "nothing was asked": ([], 1, None),
-        "nothing is done yet": ([a_run(1, p11_eu=HOLD)], 1, None),
-        "half is done": ([a_run(2, p11_eu=GO, p11_us=HOLD), a_run(3, p11_eu=GO)], 1, "run-2"),
-        "another deployment": ([WHOLE], 13, None),
-        "another attempt": ([WHOLE, a_run(2, p21_eu=ROLLBACK, p21_us=ROLLBACK)], 1, None),
-    },
-)
-def test_a_deployment_has_begun_when_anything_of_it_was_go(
-    steps: list[Step], hours: int, first: str | None
-) -> None:
-    begun = done_lately(told(*steps), AT + dt.timedelta(hours=hours))
-    assert (begun and begun.run) == first
 
 
 def test_runs_that_ended_are_told_with_their_times() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import datetime as dt
 import json
 import math
 import pathlib
@@ -17,7 +16,6 @@ from typing import Any
 import pydantic
 import pytest
 
-from gates.decide import schedule
 from gates.decide.judgement import Judgement
 from gates.decide.release import Release
 from load.verdict import EndpointFacts, LoadFacts, judge
@@ -141,26 +139,6 @@ def of_flags() -> list[Judgement]:
         flags.no_strangers("feature:*", ()),
         flags.no_strangers("feature:*", tuple(f"f{number}" for number in range(10))),
         flags.no_strangers("feature:*", tuple(f"f{number}" for number in range(101))),
-    ]
-
-
-def times() -> list[Judgement]:
-    at, plan, window = test_schedule.at, test_schedule.PLAN, test_schedule.PRIMARY
-    other = schedule.WeeklyWindow("Monday 00:00", "Monday 01:00")
-    late = schedule.Spent("phases 1 to 2", dt.timedelta(minutes=60), dt.timedelta(minutes=35))
-    early = schedule.Spent("phase 2", dt.timedelta(minutes=10), dt.timedelta(minutes=20))
-    return [
-        schedule.judge(phase, took, at(minute), windows, plan)
-        for phase, took, minute, windows in (
-            (2, early, 60, (window,)),
-            (2, late, 60, (window,)),
-            (2, None, 60, (other, window)),
-            (2, late, 400, (window,)),
-            (2, None, 480 - 144, (window,)),
-            (2, late, -1, (window, other)),
-            (7, early, 0, ()),
-            (7, late, 420, (window,)),
-        )
     ]
 
 
@@ -327,7 +305,8 @@ CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "flags": of_flags,
     "names": names,
     "the time that phases took": test_schedule.spent_said,
-    "the time left": times,
+    "the time left": test_schedule.left_said,
+    "whether the rest fits": test_schedule.fit_said,
     "the age of evidence": ages,
     "counts of rows": counts,
     "backups": data.backups,

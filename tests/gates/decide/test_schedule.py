@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from gates.decide.history import PhaseRun
-from gates.decide.outcome import Decision, Outcome
+from gates.decide.judgement import Judgement
+from gates.decide.outcome import Decision
 from gates.decide.schedule import (
     WeeklyWindow,
     current_phase,
@@ -16,10 +17,10 @@ from gates.decide.schedule import (
     time_left,
 )
 from settings.people import DeploymentPolicy, parse_moment
-from tests.tables import cases
 
 SATURDAY_22 = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
 PRIMARY = WeeklyWindow("Saturday 22:00", "Sunday 06:00")
+ALWAYS = WeeklyWindow("Monday 00:00", "Monday 00:00")
 PLAN = DeploymentPolicy.model_validate(
     {
         "phases": [
@@ -40,48 +41,28 @@ def a_run(phase: str, minute: float, said: Decision = Decision.GO) -> PhaseRun:
     return PhaseRun(name, phase, at(minute), at(minute + 1), {phase: {"eu": said}})
 
 
-@pytest.mark.parametrize(
-    ("minute", "left"),
-    [(-1, None), (0, 480), (90, 390), (479, 1), (480, None), (7 * 24 * 60, 480)],
-)
-def test_a_window_closes_when_it_says_every_week(minute: int, left: int | None) -> None:
-    found = PRIMARY.left(at(minute))
-    assert found == (None if left is None else dt.timedelta(minutes=left))
+LEFT: dict[str, list[tuple[str, str]]] = {
+    "the whole week": [("Monday 00:00", "Monday 00:00")],
+    "overlap": [("Saturday 20:00", "Saturday 23:00"), ("Saturday 22:30", "Sunday 01:00")],
+    "meet": [("Sunday 00:00", "Sunday 04:00"), ("Saturday 21:00", "Sunday 00:00")],
+    "a gap": [("Saturday 21:00", "Sunday 00:00"), ("Sunday 00:01", "Sunday 04:00")],
+    "later": [("Sunday 00:00", "Sunday 04:00")],
+    "none": [],
+}
+
+
+def left_said() -> Iterator[str]:
+    """Yield how long windows stay open on Saturday at 22:00, and lengths of time; said.json has it."""
+    for minute in (-1, 0, 90, 479, 480, 7 * 24 * 60):
+        yield f"{PRIMARY}, {minute} min later: {PRIMARY.left(at(minute))}"
+    for name, windows in LEFT.items():
+        yield f"{name}: {time_left([WeeklyWindow(*one) for one in windows], at(0))}"
+    for length in (59.6, 119, 150):
+        yield f"{length} min is written {minutes(dt.timedelta(minutes=length))}"
 
 
 def test_a_window_from_a_moment_to_itself_is_the_whole_week() -> None:
-    always = WeeklyWindow("Monday 00:00", "Monday 00:00")
-    assert all(always.left(at(minute)) for minute in range(0, 7 * 24 * 60, 333))
-
-
-@cases(
-    "windows left",
-    {
-        "the whole week": ([("Monday 00:00", "Monday 00:00")], 7 * 24 * 60),
-        "overlap": (
-            [("Saturday 20:00", "Saturday 23:00"), ("Saturday 22:30", "Sunday 01:00")],
-            180,
-        ),
-        "meet": ([("Sunday 00:00", "Sunday 04:00"), ("Saturday 21:00", "Sunday 00:00")], 360),
-        "a gap": ([("Saturday 21:00", "Sunday 00:00"), ("Sunday 00:01", "Sunday 04:00")], 120),
-        "later": ([("Sunday 00:00", "Sunday 04:00")], None),
-        "none": ([], None),
-    },
-)
-def test_the_time_left_goes_on_where_windows_meet(
-    windows: list[tuple[str, str]], left: int | None
-) -> None:
-    found = time_left([WeeklyWindow(*one) for one in windows], at(0))
-    assert found == (None if left is None else dt.timedelta(minutes=left))
-
-
-def test_at_the_end_of_the_week_a_whole_week_does_not_close() -> None:
-    sunday_night = at(25.9 * 60)
-    found = judge(7, None, sunday_night, [WeeklyWindow("Monday 00:00", "Monday 00:00")], PLAN)
-    assert (found.outcome, found.sentence.split("; ")[-1]) == (
-        Outcome.PASS,
-        "the deployment window is always open",
-    )
+    assert all(ALWAYS.left(at(minute)) for minute in range(0, 7 * 24 * 60, 333))
 
 
 @pytest.mark.parametrize("text", ["Saturday", "Saturday 24:00", "Sat 22:00", "22:00", ""])
@@ -110,45 +91,34 @@ def spent_said() -> Iterator[str]:
         yield f"{name}: {spent(phase, runs, at(60), PLAN)}"
 
 
-@cases(
-    "runs phase",
-    {
-        "nothing yet": ([], 1),
-        "two are done": (RUNS, 3),
-        "the third is not": ([*RUNS, a_run("3", 60, Decision.HOLD)], 3),
-        "all are done": ([a_run("7", 99)], 7),
-    },
-)
-def test_the_phase_under_way_follows_the_last_one_that_was_go(
-    runs: list[PhaseRun], phase: int
-) -> None:
-    assert current_phase(runs) == phase
+UNDER_WAY = {
+    "nothing yet": [],
+    "two are done": RUNS,
+    "the third is not": [*RUNS, a_run("3", 60, Decision.HOLD)],
+    "all are done": [a_run("7", 99)],
+}
+FIT = {
+    "it fits": (2, 60, (PRIMARY,)),
+    "the rest just fits": (2, 480 - 145, (PRIMARY,)),
+    "a minute too late": (2, 480 - 144, (PRIMARY,)),
+    "a rollback after the last phase fits": (7, 480 - 61, (PRIMARY,)),
+    "a rollback after the last phase does not": (7, 480 - 59, (PRIMARY,)),
+    "outside of every window": (2, -5, (PRIMARY, WeeklyWindow("Monday 00:00", "Monday 01:00"))),
+    "without a window nothing is judged": (2, -5, ()),
+    "at the end of the week a whole week does not close": (7, 25.9 * 60, (ALWAYS,)),
+}
+"""The rest and the longest rollback must fit: the phase, when it is asked, and the windows."""
 
 
-@cases(
-    "phase minute windows outcome",
-    {
-        "it fits": (2, 60, (PRIMARY,), "PASS"),
-        "the rest just fits": (2, 480 - 145, (PRIMARY,), "PASS"),
-        "a minute too late": (2, 480 - 144, (PRIMARY,), "FAIL"),
-        "a rollback after the last phase fits": (7, 480 - 61, (PRIMARY,), "PASS"),
-        "a rollback after the last phase does not": (7, 480 - 59, (PRIMARY,), "FAIL"),
-        "outside of every window": (2, -5, (PRIMARY,), "FAIL"),
-        "without a window nothing is judged": (2, -5, (), "PASS"),
-    },
-)
-def test_the_rest_and_the_longest_rollback_must_fit(
-    phase: int, minute: float, windows: tuple[WeeklyWindow, ...], outcome: str
-) -> None:
-    took = spent(phase, RUNS, at(minute), PLAN)
-    assert judge(phase, took, at(minute), windows, PLAN).outcome == outcome
-
-
-@pytest.mark.parametrize(
-    ("length", "text"), [(59.6, "60 min"), (119, "119 min"), (150, "2 h 30 min")]
-)
-def test_a_length_of_time_is_written_in_minutes(length: float, text: str) -> None:
-    assert minutes(dt.timedelta(minutes=length)) == text
+def fit_said() -> Iterator[str | Judgement]:
+    """Yield which phase is under way, and whether the rest fits; said.json has it."""
+    for name, runs in UNDER_WAY.items():
+        yield f"{name}: phase {current_phase(runs)}"
+    for name, (phase, minute, windows) in FIT.items():
+        for took in (spent(phase, RUNS, at(minute), PLAN), None):
+            judgement = judge(phase, took, at(minute), windows, PLAN)
+            yield f"{name}: {judgement.outcome}"
+            yield judgement
 
 
 def test_a_plan_that_lacks_a_phase_is_refused() -> None:
