@@ -6,9 +6,9 @@ import dataclasses
 import json
 import random
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,91 +66,50 @@ def test_bursts_are_looked_for_in_stretches_of_each_source_and_of_all() -> None:
 SPREAD: Bad = {(step, step % PODS): 1 for step in range(STEPS)}
 
 
-@cases(
-    "bad outcome",
-    {
-        "no error": ({}, "PASS"),
-        "twenty errors one by one": (SPREAD, "PASS"),
-        "twenty in one pod": ({(7, 2): 20}, "INCONCLUSIVE"),
-        "of all pods": (dict.fromkeys([(7, p) for p in range(5)], 4), "INCONCLUSIVE"),
-        "in two steps": ({(7, 2): 10, (8, 2): 10}, "INCONCLUSIVE"),
-        "by one pod all along": ({(s, 2): 3 for s in range(STEPS)}, "INCONCLUSIVE"),
-        "one burst over the budget": ({(7, 2): 300}, "INCONCLUSIVE"),
-        "bursts in every step": (dict.fromkeys(SPREAD, 15), "FAIL"),
-        "errors in every step": (dict.fromkeys(SPREAD, 5), "FAIL"),
-    },
-)
-def test_a_burst_counts_as_one_event(bad: Bad, outcome: str) -> None:
-    assert judged(counted(400, bad)).outcome == outcome
+EVEN: Bad = {(step, pod): 2 for step in range(STEPS) for pod in range(PODS)}
+BURSTS: dict[str, Bad] = {
+    "no error": {},
+    "twenty errors one by one": SPREAD,
+    "twenty in one pod": {(7, 2): 20},
+    "of all pods": dict.fromkeys([(7, pod) for pod in range(5)], 4),
+    "in two steps": {(7, 2): 10, (8, 2): 10},
+    "by one pod all along": {(step, 2): 3 for step in range(STEPS)},
+    "one burst over the budget": {(7, 2): 300},
+    "bursts in every step": dict.fromkeys(SPREAD, 15),
+    "errors in every step": dict.fromkeys(SPREAD, 5),
+}
+"""A burst counts as one event."""
+ROLLBACKS: dict[str, Bad] = {
+    "a single burst": {(7, 2): 900},
+    "a single burst in two steps": {(7, 2): 450, (8, 2): 450},
+    "one pod all along": {(step, 2): 50 for step in range(STEPS)},
+    "burst on burst": {(step, step % PODS): 300 for step in (1, 6, 11, 16, 19)},
+}
+"""A single burst never rolls back."""
 
 
-@pytest.mark.parametrize("total", [2995, 2994])
-def test_without_errors_as_many_events_prove_the_budget_as_ever(total: int) -> None:
-    cells = tuple(Cell("pod", 15.0 * step, 0, total / STEPS) for step in range(STEPS))
-    assert (judged(Counts(0, total, cells)).outcome is Outcome.PASS) == (total == 2995)
-
-
-def test_the_verdict_names_the_burst_and_what_it_would_take() -> None:
-    judgement = judged(counted(400, {(7, 2): 20}))
-    assert judgement.sentence == (
-        "Error rate: 0.042% of 48,000 failed, up to 20 of them together (pod-2) proves nothing yet; "
-        "94,840 events would prove 0.1 %, 46,840 are missing"
-    )
-    assert (judgement.data["burst"], judgement.data["burst_source"]) == (20, "pod-2")
-
-
-def test_a_pass_says_up_to_which_size_of_bursts_it_proves_the_budget() -> None:
-    judgement = judged(counted(400, {}))
-    assert judgement.sentence == (
-        "Error rate: 0.000% of 48,000 failed, proved within 0.1 % (bursts of up to 16)"
-    )
-    assert (judgement.data["proved_burst"], judgement.data["assumed_burst"]) == (16, 1)
-
-
-@pytest.mark.parametrize(("assumed", "outcome"), [(16, Outcome.PASS), (17, Outcome.INCONCLUSIVE)])
-def test_policy_may_assume_bursts_that_nobody_saw(assumed: int, outcome: Outcome) -> None:
-    wary = an_objective(target={"budget": "0.1%", "assumed_burst": assumed}, rollback=None)
-    judgement = judge_target(wary, counted(400, {}), evidence())
-    assert (judgement.outcome, judgement.data["burst"]) == (outcome, assumed)
-
-
-def test_a_burst_seen_earlier_in_the_run_still_counts() -> None:
-    before = judged(counted(400, {(7, 2): 20}))
-    assert judged(counted(400, {}), Burst.of(before.data)).outcome is Outcome.INCONCLUSIVE
-
-
-def test_a_burst_seen_earlier_keeps_no_failure_from_being_said() -> None:
-    even = {(step, pod): 2 for step in range(STEPS) for pod in range(PODS)}
-    assert judged(counted(400, even), Burst(500)).outcome is Outcome.FAIL
-
-
-def test_an_interpolated_quantile_is_not_proved_by_bursts_either() -> None:
-    bursts, single = {(7, 2): 20, (9, 3): 20}, dict.fromkeys(SPREAD, 2)
-    outcomes = [
-        judge_quantile(
-            a_quantile_objective(),
-            Bucket(Over(0.2, counted(10, bad)), Over(0.5, counted(10, {})), 0.1),
-            evidence(),
-        ).outcome
-        for bad in (single, bursts)
-    ]
-    assert outcomes == [Outcome.PASS, Outcome.INCONCLUSIVE]
-
-
-@cases(
-    "bad outcome",
-    {
-        "a single burst": ({(7, 2): 900}, "PASS"),
-        "a single burst in two steps": ({(7, 2): 450, (8, 2): 450}, "PASS"),
-        "one pod all along": ({(s, 2): 50 for s in range(STEPS)}, "FAIL"),
-        "burst on burst": ({(s, s % PODS): 300 for s in (1, 6, 11, 16, 19)}, "FAIL"),
-    },
-)
-def test_a_single_burst_never_rolls_back(bad: Bad, outcome: str) -> None:
-    whole, step = counted(400, bad), Counts(100, 1000)
-    steps = sustained(whole, *(step,) * 5)
-    limit = the_rollback(ERRORS)
-    assert judge_rollback(ERRORS, limit, steps, evidence()).outcome == outcome
+def bursts_said() -> Iterator[str | Judgement]:
+    """Yield what is said of errors that come together; said.json has it."""
+    for name, bad in BURSTS.items():
+        yield name
+        yield judged(counted(400, bad))
+    for total in (2995, 2994):
+        cells = tuple(Cell("pod", 15.0 * step, 0, total / STEPS) for step in range(STEPS))
+        yield f"{total} events without an error: {judged(Counts(0, total, cells)).outcome}"
+    for assumed in (16, 17):
+        wary = an_objective(target={"budget": "0.1%", "assumed_burst": assumed}, rollback=None)
+        judgement = judge_target(wary, counted(400, {}), evidence())
+        yield f"{assumed} assumed: {judgement.outcome}, {judgement.data['burst']}"
+    seen = Burst.of(judged(counted(400, BURSTS["twenty in one pod"])).data)
+    yield f"none, and twenty seen earlier: {judged(counted(400, {}), seen).outcome}"
+    yield f"errors everywhere, and 500 seen earlier: {judged(counted(400, EVEN), Burst(500)).outcome}"
+    for bad in (dict.fromkeys(SPREAD, 2), {(7, 2): 20, (9, 3): 20}):
+        bucket = Bucket(Over(0.2, counted(10, bad)), Over(0.5, counted(10, {})), 0.1)
+        yield judge_quantile(a_quantile_objective(), bucket, evidence())
+    for name, bad in ROLLBACKS.items():
+        steps = sustained(counted(400, bad), *(Counts(100, 1000),) * 5)
+        judgement = judge_rollback(ERRORS, the_rollback(ERRORS), steps, evidence())
+        yield f"rollback, {name}: {judgement.outcome}"
 
 
 places = st.tuples(st.integers(0, STEPS - 1), st.integers(0, PODS - 1))

@@ -32,6 +32,7 @@ from steps.kit.settling import Ended, Settled
 from steps.network import rules as dns_rules
 from steps.network.rules import Answers, Question, at_least, same_set, within
 from tests.gates.decide import (
+    test_bursts,
     test_catalogue,
     test_history,
     test_judgement,
@@ -292,6 +293,7 @@ def serials(*of_servers: str) -> Answers:
 CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "refused objectives": refused_objectives,
     "refused catalogues": lambda: map(test_catalogue.refused, test_catalogue.REFUSED.values()),
+    "counts": test_tally.counts_said,
     "refused counts": lambda: map(test_tally.refused, test_tally.REFUSED.values()),
     "what the gates ask": test_scope.gates_said,
     "what was not asked": test_not_asked.not_asked_said,
@@ -301,6 +303,7 @@ CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "rules of the network": network_rules,
     "objectives": test_objective.objectives_said,
     "rollback limits": test_objective.rollbacks_said,
+    "bursts": test_bursts.bursts_said,
     "quantiles": test_quantile.quantiles_said,
     "flags": of_flags,
     "names": names,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -262,109 +262,70 @@ def without_scrape(found: Samples, place: int) -> Samples:
 
 BACK = series([3, 5], "500")
 OLD_B = series([5000, 5020, 5040], name="b")
-
-
-@pytest.mark.parametrize(
-    ("found", "scraped", "how", "bad", "total"),
-    [
-        pytest.param([grown(*[0] * 11, 3000, 3000)], ONE, {}, 0, 6000, id="traffic begins late"),
-        pytest.param(
-            [grown(*[3000] * 5, 0, 6000, *[3000] * 6)], ONE, {}, 0, 30_000, id="a scrape is missed"
-        ),
-        pytest.param([grown(*[10] * 6, 900, *[10] * 6)], ONE, {}, 0, 990, id="a small peak"),
-        pytest.param([STEADY, BACK], ONE, {}, 5, 1005, id="the first value of a new counter"),
-        *(
-            pytest.param(
-                [STEADY, BACK],
-                ONE,
-                {"earlier": {BACK.without("__name__"): earlier}},
-                bad,
-                1000 + bad,
-                id=f"a counter that comes back: {earlier:g} before",
-            )
-            for earlier, bad in ((2.0, 3), (3.0, 2), (9.0, 5))
-        ),
-        pytest.param(
-            [STEADY, series([40, 60, 80], name="b"), series([4, 4, 4], "500", name="b")],
-            (up(), LATE),
-            {},
-            4,
-            1084,
-            id="a new pod counts from its first scrape",
-        ),
-        pytest.param(
-            [STEADY, OLD_B],
-            (up(), LATE, starts(dict.fromkeys(TIMES[-3:], OLD), "b")),
-            {},
-            0,
-            1040,
-            id="seems new, its process is old",
-        ),
-        pytest.param(
-            [STEADY, OLD_B],
-            (up(), up("b", TIMES[:10], version="1"), LATE),
-            {},
-            0,
-            1040,
-            id="seems new, its address is known",
-        ),
-        pytest.param(
-            [STEADY, OLD_B],
-            (up(), LATE),
-            {"span": dataclasses.replace(SPAN, known_since=1080.0)},
-            0,
-            1040,
-            id="seems new, Prometheus is new",
-        ),
-        pytest.param([series([60] * 9 + [90] * 5)], RESTARTED, {}, 0, 90, id="more than before"),
-        pytest.param([series([60] * 9 + [30] * 5)], RESTARTED, {}, 0, 30, id="less than before"),
-        pytest.param(
-            [series([900])], (up(), starts(begun(OLD))), {}, 0, 900, id="begun in an old process"
-        ),
-        pytest.param(
-            [STEADY, series([600, 700, 800], name="b")],
-            (up(), LATE, starts(dict.fromkeys(TIMES[-3:], 1015.0), "b")),
-            {},
-            0,
-            1800,
-            id="a pod found late counts what it had time for",
-        ),
-        pytest.param(
-            [without_scrape(series(FELL), 8)],
-            (up(failed=[TIMES[8]]),),
-            {},
-            0,
-            170 - 130 + 45,
-            id="a fall after a failed scrape is a restart",
-        ),
-        pytest.param(
-            [STEADY, series([2000], route="x")], ONE, {}, 0, 3000, id="twenty scrapes at first"
-        ),
-        pytest.param(
-            [series(steady(), route="/metrics"), series(steady(2))], ONE, {}, 0, 20, id="no scrapes"
-        ),
-    ],
-)
-def test_what_happened_in_the_range_is_counted(
-    found: list[Samples], scraped: tuple[Samples, ...], how: Any, bad: float, total: float
-) -> None:
-    counts = counted(found, scraped, **how)
-    assert (counts.bad, counts.total) == (bad, total)
-
-
-@cases(
-    "statuses bad",
-    {
-        "bad": (["503", "5xx", "5XX"], True),
-        "good": (["200", "2xx"], False),
-        "unreadable": (
-            ["", "HTTP_500", "500 Internal Server Error", "5000", "000", "999", "0", "error"],
-            None,
-        ),
+Found = tuple[list[Samples], Sequence[Samples], dict[str, Any]]
+COUNTED: dict[str, Found] = {
+    "traffic begins late": ([grown(*[0] * 11, 3000, 3000)], ONE, {}),
+    "a scrape is missed": ([grown(*[3000] * 5, 0, 6000, *[3000] * 6)], ONE, {}),
+    "a small peak": ([grown(*[10] * 6, 900, *[10] * 6)], ONE, {}),
+    "the first value of a new counter": ([STEADY, BACK], ONE, {}),
+    **{
+        f"a counter that comes back: {value:g} before": (
+            [STEADY, BACK],
+            ONE,
+            {"earlier": {BACK.without("__name__"): value}},
+        )
+        for value in (2.0, 3.0, 9.0)
     },
+    "a new pod counts from its first scrape": (
+        [STEADY, series([40, 60, 80], name="b"), series([4, 4, 4], "500", name="b")],
+        (up(), LATE),
+        {},
+    ),
+    "seems new, its process is old": (
+        [STEADY, OLD_B],
+        (up(), LATE, starts(dict.fromkeys(TIMES[-3:], OLD), "b")),
+        {},
+    ),
+    "seems new, its address is known": (
+        [STEADY, OLD_B],
+        (up(), up("b", TIMES[:10], version="1"), LATE),
+        {},
+    ),
+    "seems new, Prometheus is new": (
+        [STEADY, OLD_B],
+        (up(), LATE),
+        {"span": dataclasses.replace(SPAN, known_since=1080.0)},
+    ),
+    "restarted, more than before": ([series([60] * 9 + [90] * 5)], RESTARTED, {}),
+    "restarted, less than before": ([series([60] * 9 + [30] * 5)], RESTARTED, {}),
+    "begun in an old process": ([series([900])], (up(), starts(begun(OLD))), {}),
+    "a pod found late counts what it had time for": (
+        [STEADY, series([600, 700, 800], name="b")],
+        (up(), LATE, starts(dict.fromkeys(TIMES[-3:], 1015.0), "b")),
+        {},
+    ),
+    "a fall after a failed scrape is a restart": (
+        [without_scrape(series(FELL), 8)],
+        (up(failed=[TIMES[8]]),),
+        {},
+    ),
+    "twenty scrapes at first": ([STEADY, series([2000], route="x")], ONE, {}),
+    "no scrapes": ([series(steady(), route="/metrics"), series(steady(2))], ONE, {}),
+}
+"""Series, what was scraped, and what else is known; just inside of what is refused."""
+STATUSES = (
+    *("503", "5xx", "5XX", "200", "2xx", "", "HTTP_500", "500 Internal Server Error", "5000"),
+    *("000", "999", "0", "error"),
 )
-def test_a_status_is_three_digits_or_a_class(statuses: list[str], bad: bool | None) -> None:  # noqa: FBT001 - a table's column
-    assert {tally.is_bad(one, "5..") for one in statuses} == {bad}
+
+
+def counts_said() -> Iterator[str]:
+    """Yield what is counted in the range, and how statuses are read; said.json has it."""
+    for name, (found, scraped, how) in COUNTED.items():
+        counts = counted(found, scraped, **how)
+        yield f"{name}: {counts.bad:g} of {counts.total:g}"
+    for status in STATUSES:
+        yield f"{status}: {tally.is_bad(status, '5..')}"
 
 
 def test_a_class_that_is_bad_in_part_can_not_be_read() -> None:
