@@ -56,7 +56,7 @@ def rules_said() -> Iterator[Judgement]:
     """Yield what the plain rules say, first of what passes; said.json has it."""
     yield from (equals("the status", *one) for one in EQUALS)
     yield from (below("the latency", one, 50, "ms", samples=3) for one in BELOW)
-    yield from (below("the latency", *one, "ms") for one in CLOSE)
+    yield from (below("the latency", number, limit, "ms") for number, limit in CLOSE)
     yield from (contains_all("the services", one, ("mail", "pay")) for one in CONTAIN)
     yield contains_all("the services", ["mail"], ("mail", "pay", "fax"))
     yield from (refuses_asker("api", status) for status in (429, 403))
@@ -150,17 +150,20 @@ def test_a_judgement_survives_its_way_through_json(judgement: Judgement) -> None
     assert Judgement.from_record(json.loads(line)) == judgement
 
 
+DAMAGED: dict[str, tuple[object, ...]] = {
+    "outcome": ("GREEN", None, []),
+    "means": ("perhaps", ""),
+    "sentence": (7, None),
+    "subject": ([],),
+    "data": ([], None),
+    "observed": ({"name": "Maria"}, math.nan),
+    "target": ([1],),
+    "unheard_of": (1,),
+}
+
+
 @pytest.mark.parametrize(
-    "damage",
-    [
-        *({"outcome": one} for one in ("GREEN", None, [])),
-        *({"means": one} for one in ("perhaps", "")),
-        *({"sentence": one} for one in (7, None)),
-        *({"data": one} for one in ([], None)),
-        *({"observed": one} for one in ({"name": "Maria"}, math.nan)),
-        *({"subject": []}, {"target": [1]}, {"unheard_of": 1}),
-    ],
-    ids=repr,
+    "damage", [{key: one} for key, values in DAMAGED.items() for one in values], ids=repr
 )
 def test_a_damaged_record_is_refused(damage: dict[str, object]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
