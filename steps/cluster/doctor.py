@@ -7,50 +7,53 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from probes.kubernetes.objects import ConfigMap, Pod, Traffic, Workload
-from probes.observation import FailureKind, Observation
+from probes.observation import Failure, FailureKind, Observation
 from settings.cluster import Kubernetes
 from steps.cluster.clusters import Clusters
 from steps.cluster.pod_rules import image_name
 from steps.cluster.rules import few
 from steps.kit.failures import failure_of
-from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
+from steps.kit.findings import Finding, Keys, Subject, System, examination
 
 _APPLY = "kubectl apply -f deploy/kubernetes/rbac.yaml"
 
 
-def examine_kubernetes(subject: Subject, region: str, section: Kubernetes) -> list[Finding]:
+@examination
+def examine_kubernetes(subject: Subject, region: str, section: Kubernetes) -> Iterator[Finding]:
     """Ask for the account's rights, then read all that the checks read."""
-    return Examined(subject, region, section).findings()
+    yield from Examined.of(subject, region, section).findings()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Examined:
     """One region's cluster under examination."""
 
-    subject: Subject
-    region: str
+    cluster: System
     section: Kubernetes
 
-    def findings(self) -> list[Finding]:
-        """Return what is wrong, or that nothing is."""
-        clusters = Clusters(self.subject.platform)
-        rights = clusters.rights(self.region)
-        if rights.value is None:
-            return [self._unreadable(rights)]
-        if rights.value.excess:
-            could = few(rights.value.excess)
-            words = f"its account could {could}; the gate refuses to run with it"
-            return [self._bad(words, _APPLY, "and remove every other binding of that account")]
-        found = clusters.workload(self.region)
-        if found.value is None:
-            return [self._unreadable(found)]
-        wrong = self.not_run(found.value)
-        if wrong is not None:
-            return [wrong]
-        own = [one for one in found.value.pods if one.workload]
-        words = f"{len(found.value.deployments)} Deployments, {len(own)} pods"
-        fine = self._finding(Level.OK, f"can read and nothing else; {words}")
-        return [*self._read(clusters, [one for one in own if one.ready])] or [fine]
+    @classmethod
+    def of(cls, subject: Subject, region: str, section: Kubernetes) -> Examined:
+        """Return that of a region."""
+        here = f"regions.{region}.kubernetes"
+        keys = Keys(f"{here}.server", f"{here}.ca_file", f"{here}.token")
+        return cls(System(subject, "Kubernetes", region, keys), section)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what is wrong, or that nothing is; raises UnreadError."""
+        clusters, region = Clusters(self.cluster.subject.platform), self.cluster.region or ""
+        excess = self.cluster.read(clusters.rights(region), self._unread).excess
+        if excess:
+            words = f"its account could {few(excess)}; the gate refuses to run with it"
+            more = "and remove every other binding of that account"
+            yield self.cluster.bad(words, _APPLY, more)
+            return
+        found = self.cluster.read(clusters.workload(region), self._unread)
+        own = [one for one in found.pods if one.workload]
+        words = f"{len(found.deployments)} Deployments, {len(own)} pods"
+        fine = self.cluster.ok(f"can read and nothing else; {words}")
+        wrong = self.not_run(found)
+        ready = [one for one in own if one.ready]
+        yield from [wrong] if wrong else [*self._read(clusters, region, ready)] or [fine]
 
     def not_run(self, found: Workload) -> Finding | None:
         """Return what keeps the checks from telling which pods are the app's, and of which version."""
@@ -61,17 +64,20 @@ class Examined:
             by = f"; pods that have them are run by {min(owners)}" if owners else ""
             namespace = self.section.namespace
             words = f"no Deployment or StatefulSet in {namespace} has the labels {labels}{by}"
-            return self._bad(words, self._key("app_labels", "the labels of the app's Deployments"))
+            return self.cluster.bad(
+                words, self._key("app_labels", "the labels of the app's Deployments")
+            )
         if not any(one.version for one in found.deployments):
             words = f"no pod template with the labels {labels} has the label “{label}”"
-            return self._bad(words, self._key("version_label", "the label that holds the version"))
+            return self.cluster.bad(
+                words, self._key("version_label", "the label that holds the version")
+            )
         return None
 
-    def _read(self, clusters: Clusters, pods: Sequence[Pod]) -> Iterator[Finding]:
+    def _read(self, clusters: Clusters, region: str, pods: Sequence[Pod]) -> Iterator[Finding]:
         """Yield what can't be read, and what is not as the environment says."""
-        service, config_map = clusters.traffic(self.region), clusters.config_map(self.region)
-        whole = clusters.whole(self.region)
-        logs = clusters.log_levels(self.region, pods[:1])
+        service, config_map = clusters.traffic(region), clusters.config_map(region)
+        whole, logs = clusters.whole(region), clusters.log_levels(region, pods[:1])
         yield from self._readable("the Service", service)
         yield from self._readable("the ConfigMap", config_map)
         yield from self._named(service.value, config_map.value, pods)
@@ -110,7 +116,7 @@ class Examined:
                 "the checks judge by the pods behind it"
             )
             fix = f"the label {label} in the selector of the Service {service}"
-            yield self._finding(Level.WARN, words, fix)
+            yield self.cluster.warn(words, fix)
 
     def _of_pods(self, pods: Sequence[Pod]) -> Iterator[Finding]:
         """Yield what is wrong with the container and the image that the environment names."""
@@ -124,32 +130,23 @@ class Examined:
                 yield self._absent("image", what)
 
     def _absent(self, key: str, what: str) -> Finding:
-        return self._bad(f"there is no {what}", self._key(key, "the name of what is there"))
+        return self.cluster.bad(f"there is no {what}", self._key(key, "the name of what is there"))
 
     def _key(self, key: str, value: str) -> str:
-        return self.subject.key(f"kubernetes.{key}", value)
+        return self.cluster.subject.key(f"kubernetes.{key}", value)
 
     def _readable(self, what: str, observed: Observation[Any]) -> Iterator[Finding]:
         """Yield what forbids to read something that a check reads."""
         if observed.value is None:
-            found = self._unreadable(observed)
+            found = self._unread(failure_of(observed))
             yield dataclasses.replace(found, sentence=f"{what}: {found.sentence}")
 
-    def _unreadable(self, observed: Observation[Any]) -> Finding:
-        failure = failure_of(observed)
-        here = f"regions.{self.region}.kubernetes"
-        keys = Keys(f"{here}.server", f"{here}.ca_file", f"{here}.token")
+    def _unread(self, failure: Failure) -> Finding:
         if failure.kind is FailureKind.FORBIDDEN:
-            return self._bad(failure.detail, _APPLY)
-        found = unreachable(self.subject, "Kubernetes", self.region, failure, keys)
+            return self.cluster.bad(failure.detail, _APPLY)
+        found = self.cluster.unread(failure)
         if failure.kind is FailureKind.CREDENTIAL_REFUSED:
             namespace = self.section.namespace
             new = f"kubectl create token release-gate -n {namespace} --duration=12h"
-            return self._bad(found.sentence, new, *found.remedy)
+            return self.cluster.bad(found.sentence, new, *found.remedy)
         return found
-
-    def _bad(self, sentence: str, *remedy: str) -> Finding:
-        return self._finding(Level.BAD, sentence, *remedy)
-
-    def _finding(self, level: Level, sentence: str, *remedy: str) -> Finding:
-        return Finding("Kubernetes", self.region, level, sentence, remedy)

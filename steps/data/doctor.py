@@ -18,11 +18,9 @@ from probes.repository import RepositoryTarget
 from settings.data import Backups, Data, Migrations, Postgres, TableOfRecords
 from settings.delivery import EvidenceStore
 from steps.kit.evidence import store
-from steps.kit.failures import failure_of
-from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
+from steps.kit.findings import Finding, Keys, Subject, System, examination
 
-_SYSTEM, _BACKUPS, _REPOSITORY, _EVIDENCE = "Postgres", "backups", "repository", "evidence"
-_SHOWN_STATEMENTS = 20
+_SHOWN_STATEMENTS, _SHOWN_COLUMNS = 20, 5
 _KEYS = Keys("postgres.host", "postgres.sslrootcert", "postgres.password")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _OF_MIGRATIONS = (
@@ -31,21 +29,26 @@ _OF_MIGRATIONS = (
 )
 
 
-def examine_postgres(subject: Subject, section: Postgres, target: PostgresTarget) -> list[Finding]:
+@examination
+def examine_postgres(
+    subject: Subject, section: Postgres, target: PostgresTarget
+) -> Iterator[Finding]:
     """Log in, prove that nothing can be written, and read what the checks read."""
+    database, login = System(subject, "Postgres", keys=_KEYS), f"the login {section.user}"
     rights = postgres.privileges(target, deadline=subject.deadline())
-    if rights.value is None:
-        return [_no_login(subject, section, failure_of(rights))]
-    excess = rights.value.excess
+    excess = database.read(rights, lambda why: _no_login(database, section, why)).excess
     if excess:
-        sentence = f"the login {section.user} can write: {excess[0].sentence()}"
+        sentence = f"{login} can write: {excess[0].sentence()}"
         sentence += f", and {len(excess) - 1} rights more" if len(excess) > 1 else ""
-        return [_finding(Level.BAD, sentence, *revocations(section.user, excess))]
-    found = [_finding(Level.OK, f"the login {section.user} works and can't write"), *_tls(subject)]
-    found.append(_server(subject, target))
+        yield database.bad(sentence, *revocations(section.user, excess))
+        return
+    yield database.ok(f"{login} works and can't write")
+    if not (section.sslmode.startswith("verify") or section.host in _LOOPBACK):
+        sentence = f"sslmode {section.sslmode} does not prove whose server this is"
+        yield database.warn(sentence, subject.key("postgres.sslmode", "verify-full"))
+    yield from _server(database, target)
     if section.created_record is not None:
-        found.append(_table(subject, section, section.created_record, target))
-    return found
+        yield from _table(database, section.user, section.created_record, target)
 
 
 def login_sql(section: Postgres) -> tuple[str, ...]:
@@ -100,65 +103,52 @@ def _revocation(user: str, right: Right) -> str:
     return f"REVOKE {right.privilege} ON {kind}{right.object_name} FROM {login}, PUBLIC;"
 
 
-def _no_login(subject: Subject, section: Postgres, failure: Failure) -> Finding:
-    found = unreachable(subject, _SYSTEM, None, failure, _KEYS)
+def _no_login(database: System, section: Postgres, failure: Failure) -> Finding:
+    found, user = database.unread(failure), quoted(section.user)
     if failure.kind in {FailureKind.CREDENTIAL_REFUSED, FailureKind.QUERY_REJECTED}:
-        user = quoted(section.user)
         again = f"-- if it exists: ALTER ROLE {user} LOGIN PASSWORD '…';"
-        return _finding(Level.BAD, found.sentence, *login_sql(section), again, *found.remedy)
+        return database.bad(found.sentence, *login_sql(section), again, *found.remedy)
     if failure.kind is FailureKind.FORBIDDEN:
-        grant = f"GRANT CONNECT ON DATABASE {quoted(section.database)} TO {quoted(section.user)};"
-        return _finding(Level.BAD, found.sentence, grant)
+        grant = f"GRANT CONNECT ON DATABASE {quoted(section.database)} TO {user};"
+        return database.bad(found.sentence, grant)
     return found
 
 
-def _tls(subject: Subject) -> list[Finding]:
-    section = subject.settings.postgres
-    if section is None or section.sslmode.startswith("verify") or section.host in _LOOPBACK:
-        return []
-    line = subject.key("postgres.sslmode", "verify-full")
-    sentence = f"sslmode {section.sslmode} does not prove whose server this is"
-    return [_finding(Level.WARN, sentence, line)]
+@examination
+def _server(database: System, target: PostgresTarget) -> Iterator[Finding]:
+    state = database.read(postgres.server_state(target, deadline=database.subject.deadline()))
+    if state.in_recovery:
+        line = database.subject.key("postgres.host", "the primary")
+        yield database.bad("is a standby: a booking may arrive here late", line)
+    else:
+        yield database.ok(f"version {state.version.split()[0]}, primary")
 
 
-def _server(subject: Subject, target: PostgresTarget) -> Finding:
-    state = postgres.server_state(target, deadline=subject.deadline())
-    if state.value is None:
-        return unreachable(subject, _SYSTEM, None, failure_of(state), _KEYS)
-    if state.value.in_recovery:
-        line = subject.key("postgres.host", "the primary")
-        return _finding(Level.BAD, "is a standby: a booking may arrive here late", line)
-    return _finding(Level.OK, f"version {state.value.version.split()[0]}, primary")
-
-
+@examination
 def _table(
-    subject: Subject, section: Postgres, table: TableOfRecords, target: PostgresTarget
-) -> Finding:
-    schema, name = _parts(table)
-    place = f"{quoted(schema)}.{quoted(name)}"
+    database: System, user: str, table: TableOfRecords, target: PostgresTarget
+) -> Iterator[Finding]:
+    place, column = ".".join(map(quoted, _parts(table))), f"{table.table}.{table.id_column}"
+
+    def unread(failure: Failure) -> Finding:
+        if failure.kind is FailureKind.FORBIDDEN:
+            sentence = f"the login {user} may not read {column}"
+            return database.bad(sentence, *table_sql(user, table))
+        if failure.kind is FailureKind.QUERY_REJECTED:
+            line = database.subject.key("postgres.created_record", "{table: …, id_column: …}")
+            return database.bad(f"there is no {column}", line)
+        return database.unread(failure)
+
     # Both names match a strict pattern and are quoted; no row is read, the right to is proved.
     query = f"SELECT {quoted(table.id_column)} FROM {place} LIMIT 0"  # noqa: S608 - see above
-    observed = postgres.read_only(target, query, deadline=subject.deadline())
-    if observed.value is not None:
-        return _finding(Level.OK, f"a booking can be looked up in {table.table}.{table.id_column}")
-    failure = failure_of(observed)
-    if failure.kind is FailureKind.FORBIDDEN:
-        sentence = f"the login {section.user} may not read {table.table}.{table.id_column}"
-        return _finding(Level.BAD, sentence, *table_sql(section.user, table))
-    if failure.kind is FailureKind.QUERY_REJECTED:
-        sentence = f"there is no {table.table}.{table.id_column}"
-        line = subject.key("postgres.created_record", "{table: …, id_column: …}")
-        return _finding(Level.BAD, sentence, line)
-    return unreachable(subject, _SYSTEM, None, failure, _KEYS)
+    observed = postgres.read_only(target, query, deadline=database.subject.deadline())
+    database.read(observed, unread)
+    yield database.ok(f"a booking can be looked up in {column}")
 
 
 def _parts(table: TableOfRecords) -> tuple[str, str]:
     schema, _, name = table.table.rpartition(".")
     return schema or "public", name
-
-
-def _finding(level: Level, sentence: str, *remedy: str) -> Finding:
-    return Finding(_SYSTEM, None, level, sentence, remedy)
 
 
 def quoted(name: str) -> str:
@@ -174,7 +164,7 @@ def examine_grants(subject: Subject, section: Data) -> list[Finding]:
     observed = probes.sessions.lacking(target, wanted(section), deadline=subject.deadline())
     if observed.value is None:
         return []
-    return list(_rights(target.user, observed.value))
+    return list(_rights(System(subject, "Postgres"), target.user, observed.value))
 
 
 def wanted(section: Data) -> dict[str, list[str]]:
@@ -193,18 +183,19 @@ def wanted(section: Data) -> dict[str, list[str]]:
     return {name: sorted(set(of_it)) for name, of_it in columns.items()}
 
 
-def _rights(user: str, lacking: probes.sessions.Lacking) -> Iterator[Finding]:
+def _rights(database: System, user: str, lacking: probes.sessions.Lacking) -> Iterator[Finding]:
     login = quoted(user)
     if lacking.sessions:
         sentence = f"the login {user} sees neither the connections of others nor the standbys"
-        yield _finding(Level.BAD, sentence, f"GRANT pg_read_all_stats TO {login};")
+        yield database.bad(sentence, f"GRANT pg_read_all_stats TO {login};")
     if lacking.columns:
-        shown = ", ".join(f"{table}.{column}" for _, table, column in lacking.columns[:5])
-        more = f" and {len(lacking.columns) - 5} more" if len(lacking.columns) > 5 else ""  # noqa: PLR2004 - enough to see which
-        sentence = f"the login {user} may not read what is counted or followed: {shown}{more}"
-        yield _finding(Level.BAD, sentence, *_grants(login, lacking))
+        shown = [f"{table}.{column}" for _, table, column in lacking.columns]
+        more = f" and {len(shown) - _SHOWN_COLUMNS} more" if len(shown) > _SHOWN_COLUMNS else ""
+        sentence = f"the login {user} may not read what is counted or followed: "
+        sentence += ", ".join(shown[:_SHOWN_COLUMNS]) + more
+        yield database.bad(sentence, *_grants(login, lacking))
     if not (lacking.sessions or lacking.columns):
-        yield _finding(Level.OK, "every column that is counted or followed can be read")
+        yield database.ok("every column that is counted or followed can be read")
 
 
 def _grants(login: str, lacking: probes.sessions.Lacking) -> Iterator[str]:
@@ -219,55 +210,50 @@ def examine_data(subject: Subject, section: Data) -> list[Finding]:
     """List the folders of backups, look for pg_restore, and read the release's tag."""
     found: list[Finding] = []
     if section.backups is not None:
-        found += _backups(subject, section.backups)
+        found += _backups(System(subject, "backups"), section.backups)
     if section.migrations is not None and subject.release_known:
-        found.append(_repository(subject, section.migrations))
+        found += _repository(System(subject, "repository"), section.migrations)
     return found
 
 
-def _backups(subject: Subject, section: Backups) -> Iterator[Finding]:
-    places = {"location": section.location, "kept_apart": section.kept_apart}
-    for key, location in places.items():
-        if location is None:
-            continue
-        observed = probes.files.listing(location, section.pattern, deadline=subject.deadline())
-        fixes = subject.key(f"data.backups.{key}", "a folder or bucket that this machine may list")
-        if observed.value is None:
-            yield _bad(_BACKUPS, failure_of(observed), fixes)
-        else:
-            count = len(observed.value.entries)
-            words = f"{location} can be listed; {count} backups are there"
-            yield Finding(_BACKUPS, None, Level.OK if count else Level.WARN, words)
+def _backups(backups: System, section: Backups) -> Iterator[Finding]:
+    for key, place in {"location": section.location, "kept_apart": section.kept_apart}.items():
+        if place is not None:
+            yield from _folder(backups, f"data.backups.{key}", place, section.pattern)
     if shutil.which(section.pg_restore) is None:
         words = f"{section.pg_restore} is not installed here; it reads a backup's table of contents"
-        fixes = subject.key("data.backups.pg_restore", "the program's path; or install it")
-        yield Finding(_BACKUPS, None, Level.BAD, words, (fixes,))
+        fixes = backups.subject.key("data.backups.pg_restore", "the program's path; or install it")
+        yield backups.bad(words, fixes)
 
 
-def _repository(subject: Subject, section: Migrations) -> Finding:
+@examination
+def _folder(backups: System, key: str, place: str, pattern: str) -> Iterator[Finding]:
+    fixes = backups.subject.key(key, "a folder or bucket that this machine may list")
+    listed = probes.files.listing(place, pattern, deadline=backups.subject.deadline())
+    count = len(backups.read(listed, lambda why: backups.bad(why.detail, fixes)).entries)
+    yield (backups.ok if count else backups.warn)(
+        f"{place} can be listed; {count} backups are there"
+    )
+
+
+@examination
+def _repository(repository: System, section: Migrations) -> Iterator[Finding]:
+    subject = repository.subject
     tag = section.tag.replace("{release}", subject.platform.release.number)
     target = RepositoryTarget(section.repository, tag, section.folder.strip("/"))
+    fixes = subject.key("data.migrations.repository", "the release repository with this tag")
     observed = probes.repository.tagged_files(target, deadline=subject.deadline())
-    if observed.value is None:
-        fixes = subject.key("data.migrations.repository", "the release repository with this tag")
-        return _bad(_REPOSITORY, failure_of(observed), fixes)
-    count = len(observed.value.files)
-    return Finding(_REPOSITORY, None, Level.OK, f"{target.address} can be read: {count} files")
+    files = repository.read(observed, lambda why: repository.bad(why.detail, fixes)).files
+    yield repository.ok(f"{target.address} can be read: {len(files)} files")
 
 
-def examine_evidence(subject: Subject, _: EvidenceStore) -> list[Finding]:
+@examination
+def examine_evidence(subject: Subject, _: EvidenceStore) -> Iterator[Finding]:
     """Look into the store of evidence, whether or not this release has some already."""
+    evidence, release = System(subject, "evidence"), subject.platform.release.tag
+    fixes = subject.key("evidence", "a folder or url that this machine may read")
     observed = probes.files.evidence(
-        store(subject.platform),
-        subject.platform.release.tag,
-        "image-build",
-        deadline=subject.deadline(),
+        store(subject.platform), release, "image-build", deadline=subject.deadline()
     )
-    if observed.value is None:
-        fixes = subject.key("evidence", "a folder or url that this machine may read")
-        return [_bad(_EVIDENCE, failure_of(observed), fixes)]
-    return [Finding(_EVIDENCE, None, Level.OK, "the store can be read")]
-
-
-def _bad(system: str, failure: Failure, *remedy: str) -> Finding:
-    return Finding(system, None, Level.BAD, failure.detail, remedy)
+    evidence.read(observed, lambda why: evidence.bad(why.detail, fixes))
+    yield evidence.ok("the store can be read")

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import Any
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar
 
 from environments.loader import shown
 from gates.decide.plain_text import plain
-from probes.observation import Deadline, Failure, FailureKind
+from probes.observation import Deadline, Facts, Failure, FailureKind, Observation
 from settings.environment import Environment
+from steps.kit.failures import failure_of
 from steps.kit.platform import Platform
+
+P = ParamSpec("P")
+V = TypeVar("V", bound=Facts)
 
 
 class Level(enum.StrEnum):
@@ -44,14 +50,7 @@ class Finding:
 
     def record(self) -> dict[str, Any]:
         """Return the finding as JSON values."""
-        return {
-            "system": self.system,
-            "region": self.region,
-            "level": self.level.value,
-            "sentence": self.sentence,
-            "remedy": list(self.remedy),
-            "reached": self.reached,
-        }
+        return {**dataclasses.asdict(self), "level": self.level.value, "remedy": list(self.remedy)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -97,23 +96,79 @@ class Subject:
 class Keys:
     """The keys of the environment file that decide whether a system is reached."""
 
-    address: str
-    authority: str
-    credential: str
+    address: str = ""
+    authority: str = ""
+    credential: str = ""
+
+
+class UnreadError(Exception):
+    """A system could not be read; carries the finding that says why."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.sentence)
+        self.finding = finding
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class System:
+    """One system under examination, in one region or for all of them, and how its findings are said."""
+
+    subject: Subject
+    name: str
+    region: str | None = None
+    keys: Keys = Keys()
+
+    def ok(self, sentence: str) -> Finding:
+        """Return that something is as the checks need it."""
+        return Finding(self.name, self.region, Level.OK, sentence)
+
+    def warn(self, sentence: str, *remedy: str) -> Finding:
+        """Return what should be fixed, yet the gate can decide."""
+        return Finding(self.name, self.region, Level.WARN, sentence, remedy)
+
+    def bad(self, sentence: str, *remedy: str) -> Finding:
+        """Return what keeps the gate from deciding."""
+        return Finding(self.name, self.region, Level.BAD, sentence, remedy)
+
+    def unread(self, failure: Failure) -> Finding:
+        """Return the finding of a system that could not be asked, with what may fix it."""
+        return unreachable(self.subject, self.name, self.region, failure, self.keys)
+
+    def read(
+        self, observed: Observation[V], unread: Callable[[Failure], Finding] | None = None
+    ) -> V:
+        """Return what was observed; raises UnreadError, by default with the finding of `unread`."""
+        if observed.value is None:
+            raise UnreadError((unread or self.unread)(failure_of(observed)))
+        return observed.value
+
+
+def examination(look: Callable[P, Iterator[Finding]]) -> Callable[P, list[Finding]]:
+    """Let an examination yield its findings, and end with that of what it could not read."""
+
+    def ended(*given: P.args, **named: P.kwargs) -> Iterator[Finding]:
+        try:
+            yield from look(*given, **named)
+        except UnreadError as exc:
+            yield exc.finding
+
+    @functools.wraps(look)
+    def findings(*given: P.args, **named: P.kwargs) -> list[Finding]:
+        return list(ended(*given, **named))
+
+    return findings
 
 
 def unreachable(
     subject: Subject, system: str, region: str | None, failure: Failure, keys: Keys
 ) -> Finding:
     """Return the finding of a system that could not be asked, with what may fix it."""
-    return Finding(
-        system=system,
-        region=region,
-        level=Level.BAD,
-        sentence=f"{failure.kind.value}: {failure.detail}",
-        remedy=_remedy(subject, failure.kind, keys),
-        reached=failure.kind not in _NOBODY_ANSWERED,
+    sentence, remedy = (
+        f"{failure.kind.value}: {failure.detail}",
+        _remedy(subject, failure.kind, keys),
     )
+    reached = failure.kind not in _NOBODY_ANSWERED
+    return Finding(system, region, Level.BAD, sentence, remedy, reached)
 
 
 def not_proved(system: str, whose: str, look: str) -> Finding:
@@ -124,11 +179,8 @@ def not_proved(system: str, whose: str, look: str) -> Finding:
 
 _NOBODY_ANSWERED = frozenset(
     {
-        FailureKind.NAME_NOT_RESOLVED,
-        FailureKind.NO_ROUTE,
-        FailureKind.REFUSED,
-        FailureKind.TIMEOUT,
-        FailureKind.CONNECTION_LOST,
+        *(FailureKind.NAME_NOT_RESOLVED, FailureKind.NO_ROUTE, FailureKind.REFUSED),
+        *(FailureKind.TIMEOUT, FailureKind.CONNECTION_LOST),
     }
 )
 

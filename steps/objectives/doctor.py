@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import math
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from gates.decide.samples import Patience
@@ -17,8 +18,7 @@ from probes.observation import Failure, FailureKind
 from probes.prometheus import Instrument, Series
 from settings.objectives import Lease, Metric, Objective, Prometheus
 from settings.storage import FileSystems
-from steps.kit.failures import failure_of
-from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
+from steps.kit.findings import Finding, Keys, Subject, System, UnreadError, examination, unreachable
 from steps.objectives import promql
 from steps.objectives.counting import Counting, Times, own_paths
 from steps.objectives.instrument import Inspector, UnfitError
@@ -37,66 +37,52 @@ _START = re.compile(rb"^process_start_time_seconds (\d+(?:\.\d+)?(?:e\+?\d+)?)\s
 
 def examine_overlaps(subject: Subject) -> list[Finding]:
     """Look whether each region that is asked has series of its own."""
-    return [
-        Finding("Prometheus", None, Level.BAD, one.sentence, (one.remedy,))
-        for one in overlaps(subject.settings, subject.platform.regions)
-    ]
+    found = overlaps(subject.settings, subject.platform.regions)
+    return [System(subject, "Prometheus").bad(one.sentence, one.remedy) for one in found]
 
 
-def examine_prometheus(subject: Subject, region: str, section: Prometheus) -> list[Finding]:
+@examination
+def examine_prometheus(subject: Subject, region: str, section: Prometheus) -> Iterator[Finding]:
     """Look at a region's Prometheus, its scrapes, the metrics of every objective and of the disks."""
+    asker = Asker.of(subject, region)
     server = subject.platform.prometheus(region)
-    observed = prometheus.instrument(server, deadline=subject.deadline())
-    keys = Keys(f"regions.{region}.prometheus", "prometheus.ca_file", "prometheus.token")
-    if observed.value is None:
-        return [unreachable(subject, "Prometheus", region, failure_of(observed), keys)]
-    asker = Asker(subject, region)
-    found = [_itself(asker, section, observed.value)]
-    try:
-        found.append(_scrapes(asker, section))
-        found += [examine_metric(asker, one) for one in subject.platform.policy.objectives]
-        found += [
-            examine_storage(asker, name, kind) for name, kind in subject.settings.storage.items()
-        ]
-    except UnreadableError as exc:
-        found.append(unreachable(subject, "Prometheus", region, exc.failure, keys))
-    return found
-
-
-class UnreadableError(Exception):
-    """Prometheus gave no whole answer to a query."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.detail)
-        self.failure = failure
+    yield _itself(
+        asker, section, asker.read(prometheus.instrument(server, deadline=subject.deadline()))
+    )
+    yield _scrapes(asker, section)
+    for objective in subject.platform.policy.objectives:
+        yield examine_metric(asker, objective)
+    for name, kind in subject.settings.storage.items():
+        yield examine_storage(asker, name, kind)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(System):
     """One region's Prometheus, and what is said of it; each question has a deadline of its own."""
 
-    subject: Subject
-    region: str
-    system: str = "Prometheus"
+    @classmethod
+    def of(cls, subject: Subject, region: str) -> Asker:
+        """Return that of a region."""
+        keys = Keys(f"regions.{region}.prometheus", "prometheus.ca_file", "prometheus.token")
+        return cls(subject, "Prometheus", region, keys)
+
+    @property
+    def here(self) -> str:
+        """The region."""
+        return self.region or ""
+
+    def unread(self, failure: Failure) -> Finding:
+        """Return that Prometheus could not be asked, whatever was to be found out."""
+        return unreachable(self.subject, "Prometheus", self.region, failure, self.keys)
 
     def series(self, query: str) -> tuple[Series, ...]:
-        """Return the series of an instant query, none where it is empty; raises UnreadableError."""
-        server = self.subject.platform.prometheus(self.region)
-        observed = prometheus.instant(server, query, deadline=self.subject.deadline())
-        if observed.value is None:
-            raise UnreadableError(failure_of(observed))
-        if observed.value.warnings:
+        """Return the series of an instant query, none where it is empty; raises UnreadError."""
+        server = self.subject.platform.prometheus(self.here)
+        vector = self.read(prometheus.instant(server, query, deadline=self.subject.deadline()))
+        if vector.warnings:
             detail = "Prometheus warns that its answers may be partial; fix what it federates."
-            raise UnreadableError(Failure(FailureKind.UNUSABLE_ANSWER, detail))
-        return observed.value.series
-
-    def said(self, level: Level, sentence: str, *remedy: str) -> Finding:
-        """Return a finding of this region."""
-        return Finding(self.system, self.region, level, sentence, remedy)
-
-    def bad(self, sentence: str, *remedy: str) -> Finding:
-        """Return a finding that keeps the gate from deciding."""
-        return self.said(Level.BAD, sentence, *remedy)
+            raise UnreadError(self.unread(Failure(FailureKind.UNUSABLE_ANSWER, detail)))
+        return vector.series
 
 
 def _itself(asker: Asker, section: Prometheus, seen: Instrument) -> Finding:
@@ -115,12 +101,12 @@ def _itself(asker: Asker, section: Prometheus, seen: Instrument) -> Finding:
         fix = "restart it and look at its log: samples may be missing"
         return asker.bad("reports a corrupted write-ahead log", fix)
     ready = f"version {seen.version} is ready; clocks differ by {abs(skew):.2f} s"
-    return asker.said(Level.OK, ready)
+    return asker.ok(ready)
 
 
 def _scrapes(asker: Asker, section: Prometheus) -> Finding:
     subject = asker.subject
-    labels = subject.labels(asker.region, {"job": section.job, **section.target_labels})
+    labels = subject.labels(asker.here, {"job": section.job, **section.target_labels})
     up = promql.selector("up", labels)
     series = asker.series(up)
     if not series:
@@ -145,15 +131,15 @@ def _scrapes(asker: Asker, section: Prometheus) -> Finding:
             "or, if that address is a Service's: scrape its pods",
         )
     up_now = f"all {len(series)} targets of {up} are up; newest samples {age:.0f} s old"
-    return asker.said(Level.OK, up_now)
+    return asker.ok(up_now)
 
 
 def _no_target(asker: Asker, up: str) -> Finding:
     jobs = sorted({one.labels.get("job", "") for one in asker.series("count by (job) (up)")})
     there = ", ".join(jobs) or "the jobs it scrapes"
     remedy = [asker.subject.key("prometheus.job", f"one of {there}")]
-    if asker.subject.settings.regions[asker.region].labels:
-        labels = f"regions.{asker.region}.labels, prometheus.target_labels"
+    if asker.subject.settings.regions[asker.here].labels:
+        labels = f"regions.{asker.here}.labels, prometheus.target_labels"
         remedy.append(f"or fix {labels}: {up} is empty")
     return asker.bad(f"scrapes nothing that matches {up}", *remedy)
 
@@ -184,27 +170,27 @@ def _process_start(subject: Subject, instance: str) -> float | None:
 
 def examine_storage(asker: Asker, name: str, kind: FileSystems) -> Finding:
     """Count the file systems of a kind in one region; raises UnreadableError."""
-    storage = dataclasses.replace(asker, system="storage")
-    query = promql.free_shares(kind, asker.subject.labels(asker.region, kind.labels))
+    storage = dataclasses.replace(asker, name="storage")
+    query = promql.free_shares(kind, asker.subject.labels(asker.here, kind.labels))
     count = len(asker.series(query))
     measured = f"{count} file systems {name} are measured"
     if count < kind.at_least:
         words = f"metrics and labels of all; {query} has {count}"
         fix = asker.subject.key(f"storage.{name}", words)
         return storage.bad(f"{measured}, wanted at least {kind.at_least}", fix)
-    return storage.said(Level.OK, measured)
+    return storage.ok(measured)
 
 
 def examine_metric(asker: Asker, objective: Objective) -> Finding:
     """Look at the series that an objective counts in one region; raises UnreadableError."""
-    asker = dataclasses.replace(asker, system=f"metrics {objective.check}")
+    asker = dataclasses.replace(asker, name=f"metrics {objective.check}")
     metric = asker.subject.settings.metrics.get(objective.metric)
     if metric is None:
         return asker.bad(
             f"{objective.check} needs a metric that the file does not describe",
             asker.subject.key(f"metrics.{objective.metric}", "{name: …, labels: {job: …}}"),
         )
-    labels = asker.subject.labels(asker.region, metric.labels)
+    labels = asker.subject.labels(asker.here, metric.labels)
     return _Metric(asker, objective, metric, labels).examined()
 
 
@@ -251,8 +237,7 @@ class _Metric:
         if self._there(self.labels) or not self._there(others):
             return None
         wanted = ", ".join(f'{name}="{self.labels[name]}"' for name in sorted(of_release))
-        return self.asker.said(
-            Level.WARN,
+        return self.asker.warn(
             f"{self.metric.name} has no series with {wanted} yet, as before a deployment",
             f"if that release carries traffic already, fix metrics.{self.objective.metric}.labels",
         )
@@ -332,7 +317,7 @@ class _Metric:
             found = self.asker.series(f"count by ({label}) ({name}{self._suffix})")
             values = sorted(one.labels[label] for one in found if label in one.labels)
             there = ", ".join(values[:_SHOWN_VALUES]) or "no series has that label"
-            where = f"{key} or regions.{self.asker.region}.labels"
+            where = f"{key} or regions.{self.asker.here}.labels"
             return self.asker.bad(
                 f'{name} has no series with {label}="{value}"; there is: {there}',
                 f"{file}: {where}: fix or remove {label}",
@@ -346,7 +331,7 @@ class _Metric:
         """Read what the gate would read, and compare its events with those that prove the target."""
         subject, name = self.asker.subject, self.metric.name
         seconds = Times.of(self.objective, subject.platform, self._scrape_seconds).look_back
-        inspector = Inspector(subject.platform, self.asker.region, lambda _: None)
+        inspector = Inspector(subject.platform, self.asker.here, lambda _: None)
         own = own_paths(subject.settings)
         counting = Counting(inspector, self.objective, self.metric, self.labels, own)
         lease = subject.settings.traffic.lease
@@ -356,22 +341,21 @@ class _Metric:
             events, begun = reading.events(seconds), reading.tally.begun()
         except UnfitError as exc:
             if exc.patience is not Patience.SAMPLES or lease is None:
-                level = Level.WARN if exc.patience is Patience.SAMPLES else Level.BAD
-                return self.asker.said(level, f"{name}: {exc}", _AS_THE_GATE)
+                say = self.asker.warn if exc.patience is Patience.SAMPLES else self.asker.bad
+                return say(f"{name}: {exc}", _AS_THE_GATE)
         needed = events_to_prove(0, self.objective.target.budget)
         enough, sentence = judge_samples(events, seconds, needed, lease)
         well = f"{name}: {well}; {sentence}"
         if not enough:
-            return self.asker.said(
-                Level.WARN,
+            return self.asker.warn(
                 well,
                 subject.key("traffic.lease", "a command that sends tagged reads"),
                 f"or a longer look_back of {self.objective.check} in {subject.objectives}",
             )
         if begun:
             late = f"{begun:,.0f} counters of errors began with their first error, not at zero"
-            return self.asker.said(Level.WARN, f"{well}; {late}", _FROM_ZERO)
-        return self.asker.said(Level.OK, well)
+            return self.asker.warn(f"{well}; {late}", _FROM_ZERO)
+        return self.asker.ok(well)
 
 
 def bounds_remedy(name: str, objective: Objective, live: list[float], file: str) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def examined(folder: pathlib.Path, server: ScriptedPrometheus, **traffic: str) -
         traffic=traffic,
     )
     subject = Subject(platform, release_known=True)
-    return examine_metric(Asker(subject, "eu"), objective)
+    return examine_metric(Asker.of(subject, "eu"), objective)
 
 
 def test_series_of_the_release_that_are_to_come_are_nothing_bad(
@@ -79,4 +79,4 @@ def test_file_systems_that_nobody_measures_are_told(
     )
     subject = Subject(platform, release_known=True)
     kind = FileSystems(available="free", size="size", labels={"x": "y"}, at_least=at_least)
-    assert examine_storage(Asker(subject, "eu"), "nodes", kind).level is level
+    assert examine_storage(Asker.of(subject, "eu"), "nodes", kind).level is level

@@ -89,7 +89,7 @@ class TestOneRegion:
     @pytest.fixture
     def region(self, tmp_path: pathlib.Path) -> Examined:
         platform = a_cluster_platform(tmp_path, "http://nowhere.invalid")
-        return Examined(Subject(platform, release_known=True), "eu", SECTION)
+        return Examined.of(Subject(platform, release_known=True), "eu", SECTION)
 
     def test_a_config_map_that_is_there_and_that_no_pod_reads_is_named(
         self, region: Examined
