@@ -13,6 +13,8 @@ from collections.abc import Generator
 from types import FrameType
 
 import pytest
+from pytest_bdd.parser import Step
+from pytest_bdd.types import THEN
 
 from bdd.collector import FOLDER, ROW
 from bdd.offline import refuse_everything_but
@@ -32,6 +34,7 @@ RUN: pytest.StashKey[Run] = pytest.StashKey()
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
 _CLOSE: pytest.StashKey[contextlib.ExitStack] = pytest.StashKey()
 
+_TAKING: pytest.StashKey[contextlib.AbstractContextManager[None]] = pytest.StashKey()
 _STARTED: pytest.StashKey[float] = pytest.StashKey()
 _RAISED: pytest.StashKey[BaseException] = pytest.StashKey()
 
@@ -119,7 +122,22 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
             raise
         raise CheckBroke.by(exc) from None
     if CHECK in item.stash:
+        item.stash[CHECK].judge_silence()
         item.stash[CHECK].raise_if_not_passed()
+
+
+def pytest_bdd_before_step(request: pytest.FixtureRequest, step: Step) -> None:
+    """Note what was judged before a Then."""
+    if step.type == THEN and CHECK in request.node.stash:
+        taking = request.node.stash[CHECK].taking(step.name)
+        taking.__enter__()
+        request.node.stash[_TAKING] = taking
+
+
+def pytest_bdd_after_step(request: pytest.FixtureRequest, step: Step) -> None:
+    """Note where a Then that ran through judged nothing."""
+    if step.type == THEN and CHECK in request.node.stash:
+        request.node.stash[_TAKING].__exit__(None, None, None)
 
 
 def _request(config: pytest.Config) -> Request:

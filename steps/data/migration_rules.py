@@ -17,7 +17,7 @@ from gates.decide.judgement import Judgement
 from probes.files import Content
 from probes.repository import TaggedFiles
 from settings.data import MigrationLogPolicy
-from steps.kit.expect import expect
+from steps.kit.expect import expect, nothing_to_judge
 
 _SCRIPT = "migration.sql"
 _CLOCKS_DIFFER = dt.timedelta(seconds=2)
@@ -275,6 +275,17 @@ def held_idle() -> Judgement:
         "no migration runs: an idle session holds Prisma's lock, so the next one will wait for it"
     )
     return expect(good=True, subject="migrations", sentence=sentence, rule="migration settled")
+
+
+def without_a_log(*, told: bool) -> Judgement:
+    """Return what is known without a log: what `has_logs_column` says is another sentence's, if any."""
+    if told:
+        return nothing_to_judge("migration log", "the environment names has_logs_column instead")
+    sentence = (
+        "nothing says whether an error was logged: the environment names neither "
+        "data.migrations.log nor has_logs_column"
+    )
+    return expect(None, "migration log", sentence, "one of them in the environment")
 
 
 def log_judged(

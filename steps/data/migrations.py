@@ -64,13 +64,7 @@ def nothing_logged(asked: Asked, data: Data) -> None:
 def log_is_clean(asked: Asked, data: Data) -> None:
     location = data.migrations.log
     if location is None:
-        if data.migrations.has_logs_column is None:
-            sentence = (
-                "nothing says whether an error was logged: the environment names neither "
-                "data.migrations.log nor has_logs_column"
-            )
-            clears = "one of them in the environment"
-            asked.judge(expect(None, "migration log", sentence, clears))
+        asked.judge(rules.without_a_log(told=data.migrations.has_logs_column is not None))
         return
     deadline = asked.platform.call_deadline()
     log = asked.read(

@@ -10,7 +10,7 @@ from settings.flags import Flags, FlagState
 from steps.flags import reading, rules
 from steps.flags.rules import Value, Words
 from steps.kit.asked import Asked
-from steps.kit.expect import need
+from steps.kit.expect import need, nothing_to_judge
 from steps.kit.sentence import then, when
 
 
@@ -44,6 +44,7 @@ def readable(asked: Asked, flags: Flags) -> None:
 @then("no flag is there that the environment does not describe")
 def no_others(asked: Asked, flags: Flags) -> None:
     if flags.unknown == "ignore":
+        asked.judge(nothing_to_judge("flags not described", "flags.unknown is “ignore”"))
         return
     _held(asked)  # where Redis can't be read, that is judged once
     pattern = flags.every_key
@@ -62,6 +63,7 @@ def temporary_gone(asked: Asked) -> None:
     # One part of a check: a platform that describes no flags has none to leave.
     section = asked.platform.environment.settings.flags
     if section is None:
+        asked.judge(nothing_to_judge("temporary flags", "the environment describes no flags"))
         return
     keys = reading.keys_of(section, section.temporary)
     texts = asked.read(
@@ -82,6 +84,8 @@ def _held(asked: Asked) -> Mapping[str, Value]:
 
 def _judge(asked: Asked, flags: Flags, states: Mapping[str, FlagState], moment: str) -> None:
     held, words = _held(asked), Words(flags.word_for_on, flags.word_for_off)
+    if not states:
+        asked.judge(nothing_to_judge(f"flags, {moment}", "the environment describes none"))
     for flag, state in states.items():
         switch, share = flags.keys(flag)
         value, part = held.get(switch, reading.NOTHING), held.get(share, reading.NOTHING)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gates.decide.judgement import Judgement
@@ -12,6 +13,7 @@ from gates.decide.outcome import Meaning, Outcome
 from gates.decide.plain_text import cleaned
 from gates.decide.verdict import Noted, Observed
 from probes.observation import Observation
+from steps.kit.expect import NOTHING_TO_JUDGE, expect
 
 
 class CheckNotPassed(Exception):  # noqa: N818 - a finding about the platform, not an error of ours
@@ -52,7 +54,26 @@ class Check:
         """What was asked already, and in `unread` what of it is judged as unreadable: see `Asked`."""
         self.unread: set[object] = set()
         self._noted = {region: Noted((), ()) for region in regions}
+        self._silent: list[tuple[str, str]] = []
         self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def taking(self, sentence: str) -> Iterator[None]:
+        """Take a Then: note in which regions it judges nothing."""
+        before = {region: len(noted.judgements) for region, noted in self.noted().items()}
+        yield
+        after = self.noted().items()
+        silent = [one for one, noted in after if len(noted.judgements) == before[one]]
+        self._silent += [(one, sentence) for one in silent]
+
+    def judge_silence(self) -> None:
+        """Leave open each region that is well but for a Then without a judgement: silence is not green."""
+        for region, sentence in self._silent:
+            if self.outcome(region) is Outcome.PASS:
+                self.judge(region, _unjudged(f"“{sentence}” judged nothing"))
+        for region, noted in self.noted().items():
+            if noted.judgements and all(one.rule == NOTHING_TO_JUDGE for one in noted.judgements):
+                self.judge(region, _unjudged("none of its sentences had anything to judge"))
 
     def observe(self, region: str, observation: Observation[Any]) -> None:
         """Keep an observation as evidence."""
@@ -105,3 +126,8 @@ class Check:
         if lines:
             kind = CheckFailed if failed else CheckNotPassed
             raise kind("\n".join([f"{self.id} did not pass", *lines]))
+
+
+def _unjudged(sentence: str) -> Judgement:
+    clears = "the environment describing what is to be judged there"
+    return expect(None, "the check itself", sentence, clears, rule="judged")

@@ -11,6 +11,7 @@ from steps.kit.platform import NotDescribedError
 
 T = TypeVar("T")
 
+NOTHING_TO_JUDGE = "nothing to judge"
 _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 _OUTCOMES = {True: Outcome.PASS, False: Outcome.FAIL, None: Outcome.INCONCLUSIVE}
 
@@ -57,6 +58,11 @@ def unable(
 ) -> Judgement:
     """Return the ERROR of what our side, or an instrument, keeps from being told."""
     return Judgement(Outcome.ERROR, rule, subject, sentence, observed, target, clears=clears)
+
+
+def nothing_to_judge(subject: str, why: str) -> Judgement:
+    """Return that a sentence asks nothing of this environment: good beside others, never enough alone."""
+    return expect(True, subject, f"{subject}: nothing to judge, {why}", rule=NOTHING_TO_JUDGE)  # noqa: FBT003 - as in an assertion
 
 
 def need(described: T | None, key: str) -> T:

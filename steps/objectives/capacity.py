@@ -6,7 +6,7 @@ from environments.store import DamagedRecordError, StoreError
 from probes.observation import utc_now
 from steps.kit.asked import Asked
 from steps.kit.baseline import Baseline, NoBaselineError, command, load_baseline
-from steps.kit.expect import expect, unable
+from steps.kit.expect import expect, nothing_to_judge, unable
 from steps.kit.run import Run
 from steps.kit.sentence import then, when
 from steps.objectives.instrument import Inspector, UnfitError
@@ -23,7 +23,10 @@ def file_systems(asked: Asked) -> None:
     min_free = platform.policy.storage.min_free
 
     def measured(here: Asked) -> None:
-        for name, kind in platform.environment.settings.storage.items():
+        storage = platform.environment.settings.storage
+        if not storage:
+            here.judge(nothing_to_judge("room on file systems", "the environment has no storage"))
+        for name, kind in storage.items():
             query = free_shares(kind, platform.labels(here.region, kind.labels))
             try:
                 inspector = Inspector(platform, here.region, here.keep)

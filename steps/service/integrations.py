@@ -15,7 +15,7 @@ from probes.http import HttpAnswer
 from probes.observation import Observation
 from settings.service import Fhir, Integrations
 from steps.kit.asked import Asked
-from steps.kit.expect import need
+from steps.kit.expect import need, nothing_to_judge
 from steps.kit.platform import Platform
 from steps.kit.run import Run
 from steps.kit.sentence import then, when
@@ -93,6 +93,7 @@ def states_capabilities(run: Run, asked: Asked, fhir: Fhir) -> None:
 def refuses_strangers(run: Run, asked: Asked, fhir: Fhir) -> None:
     path, subject = fhir.protected_path, "FHIR record without a login"
     if path is None:
+        asked.judge(nothing_to_judge(subject, "the environment names no fhir.protected_path"))
         return
 
     def judge(one: Asked) -> None:

@@ -6,7 +6,7 @@ from gates.decide.judgement import contains_all
 from probes.observation import utc_now
 from settings.service import ExternalServices
 from steps.kit.asked import Asked
-from steps.kit.expect import need
+from steps.kit.expect import need, nothing_to_judge
 from steps.kit.run import Run
 from steps.kit.sentence import then, when
 from steps.service import rules
@@ -55,9 +55,11 @@ def vendors_up(asked: Asked, external: Endpoint) -> None:
 
 @then("every vendor with its own address answers the gate")
 def vendors_answer(asked: Asked) -> None:
-    for vendor in _section(asked).vendors:
-        if vendor.address is not None:
-            seen, observations = look_at(asked.platform, vendor)
-            for observed in observations:
-                asked.keep(observed)
-            asked.judge(rules.vendor_answers(vendor, seen, utc_now()))
+    addressed = [one for one in _section(asked).vendors if one.address is not None]
+    for vendor in addressed:
+        seen, observations = look_at(asked.platform, vendor)
+        for observed in observations:
+            asked.keep(observed)
+        asked.judge(rules.vendor_answers(vendor, seen, utc_now()))
+    if not addressed:
+        asked.judge(nothing_to_judge("the vendors' own addresses", "the environment names none"))

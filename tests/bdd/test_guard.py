@@ -24,7 +24,7 @@ FEATURE = """Feature: Guarded
 """
 STEPS = """
 import pytest
-from pytest_bdd import given, parsers
+from pytest_bdd import given, parsers, then
 from gates.decide.judgement import equals
 """
 PASSES = "@given('a thing')\ndef thing(check):\n    check.judge('r1', equals('it', 1, 1))\n"
@@ -124,6 +124,17 @@ def test_a_feature_that_would_run_other_than_it_reads_stops_the_run(
     code, said = run(checkout)
     assert code not in (0, 1, 5), said
     assert says in said
+
+
+def test_a_then_that_judges_nothing_beside_one_that_does_leaves_its_check_open(
+    checkout: pathlib.Path,
+) -> None:
+    """A list over no table, for one, must not be green by silence."""
+    feature(checkout, FEATURE + "    Then all of none are well\n")
+    steps(checkout, PASSES + "@then('all of none are well')\ndef none(check):\n    pass\n")
+    code, said = run(checkout)
+    assert code == 1, said
+    assert "INCONCLUSIVE: “all of none are well” judged nothing" in said
 
 
 def test_what_a_broken_check_raised_is_shown_to_nobody(checkout: pathlib.Path) -> None:

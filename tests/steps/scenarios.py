@@ -15,6 +15,7 @@ from typing import Any
 from pytest_bdd.feature import get_feature
 from pytest_bdd.parser import Step
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
+from pytest_bdd.types import THEN
 
 import conftest
 from bdd.features import feature_files, scenarios
@@ -46,7 +47,9 @@ def judged(
     asked = Asked(platform, check, platform.regions)
     known: dict[str, Any] = {"run": run, "check": check, "asked": asked}
     for step in _steps()[check_id]:
-        _take(step, known)
+        with check.taking(step.name) if step.type == THEN else contextlib.nullcontext():
+            _take(step, known)
+    check.judge_silence()
     json.dumps([one.record() for one in all_of(check)], allow_nan=False)
     return check
 

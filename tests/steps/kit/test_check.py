@@ -6,7 +6,9 @@ import pytest
 
 from gates.decide.outcome import Outcome
 from steps.kit.check import Check, CheckNotPassed
+from steps.kit.expect import nothing_to_judge
 from tests.gates.decide.values import a_judgement
+from tests.tables import cases
 
 
 def test_a_check_passes_when_every_region_was_judged_well() -> None:
@@ -53,6 +55,43 @@ def test_a_check_that_judged_nothing_has_no_outcome_and_does_not_pass() -> None:
     assert check.outcome("eu") is None
     with pytest.raises(CheckNotPassed, match="eu: nothing was judged"):
         check.raise_if_not_passed()
+
+
+@cases(
+    "judged outcomes",
+    {
+        "a Then that judged one region alone": (
+            [("first", "eu"), ("first", "us"), ("then", "eu")],
+            "PASS INCONCLUSIVE",
+        ),
+        "a region that failed needs no more": (
+            [("first", "eu"), ("bad", "us"), ("then", "eu")],
+            "PASS FAIL",
+        ),
+        "a Then that says that it has nothing to judge": (
+            [("first", "eu"), ("first", "us"), ("then", "eu"), ("excused", "us")],
+            "PASS PASS",
+        ),
+        "nothing but that is not enough": (
+            [("first", "eu"), ("excused", "us"), ("then", "eu"), ("excused", "us")],
+            "PASS INCONCLUSIVE",
+        ),
+    },
+)
+def test_a_then_without_a_judgement_leaves_its_region_open(
+    judged: list[tuple[str, str]], outcomes: str
+) -> None:
+    found = {
+        "bad": a_judgement(Outcome.FAIL),
+        "excused": nothing_to_judge("flags", "there are none"),
+    }
+    check = Check("IV-A-1", ("eu", "us"))
+    for sentence in (judged[:2], judged[2:]):
+        with check.taking("one"):
+            for what, region in sentence:
+                check.judge(region, found.get(what, a_judgement()))
+    check.judge_silence()
+    assert " ".join(str(check.outcome(region)) for region in check.regions) == outcomes
 
 
 def test_a_judgement_for_a_region_that_is_not_measured_is_refused() -> None:
