@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Iterator
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from settings.sections import HttpUrl, Name, Seconds, SecretReference, Section, Text
 
@@ -33,11 +34,9 @@ class Replicas(Section):
     temporary: Count
     """During it."""
 
-    @model_validator(mode="after")
-    def _more(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if self.temporary < self.normal:
-            raise ValueError("temporary is fewer than normal; capacity is added for a deployment")
-        return self
+            yield "temporary is fewer than normal; capacity is added for a deployment"
 
 
 class PodLogs(Section):
@@ -56,19 +55,17 @@ class PodLogs(Section):
     tail_lines: int = Field(default=500, ge=50, le=20_000)
     """How many of the newest lines of each pod are read; the runbook reads 50."""
 
-    @model_validator(mode="after")
-    def _can_find_an_error(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if not self.error_levels or not self.error_words:
-            raise ValueError(
+            yield (
                 "error_levels and error_words both need an entry: without one the lines of that "
                 "form can never be errors"
             )
         loud = [level for level in self.error_levels if level != level.lower()]
         if loud:
-            raise ValueError(
+            yield (
                 f"error_levels has “{loud[0]}”, which no level can be: write it in small letters"
             )
-        return self
 
 
 class CandidateHealth(Section):
@@ -115,12 +112,10 @@ class Kubernetes(Section):
     progress_deadline: Annotated[Seconds, Field(gt=0, le=3600)] = 600.0
     """How long a rollout may take where the Deployment does not say it."""
 
-    @model_validator(mode="after")
-    def _room_is_asked_for(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         fewest = max(self.replicas.temporary, self.replicas.normal + 1)
         if self.most_pods < fewest:
-            raise ValueError(
+            yield (
                 f"most_pods {self.most_pods} asks for no room beyond the pods that run anyway, so "
                 f"the check of capacity can never fail; a deployment runs {fewest} or more at once"
             )
-        return self

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field
 
 from settings.sections import (
     ColumnName,
@@ -81,11 +79,9 @@ class Table(Section):
     """Columns whose nulls are counted and compared with the baseline. The gate's login must be able to
     read them, so name none that holds something about a patient."""
 
-    @model_validator(mode="after")
-    def _nulls_of_what_is_counted(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if self.nulls and self.counted is None:
-            raise ValueError("nulls are compared of counted tables only; add counted with its rule")
-        return self
+            yield "nulls are compared of counted tables only; add counted with its rule"
 
 
 class Reference(Section):
@@ -138,11 +134,9 @@ class Backups(Section):
     pg_restore: Text = "pg_restore"
     """The program that reads a backup's table of contents: a name on the PATH, or its path."""
 
-    @model_validator(mode="after")
-    def _apart(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if self.kept_apart is not None and _place(self.kept_apart) == _place(self.location):
-            raise ValueError("kept_apart is the same place as location; name another one")
-        return self
+            yield "kept_apart is the same place as location; name another one"
 
 
 def _place(location: str) -> str:
@@ -165,24 +159,16 @@ class Data(Section):
     standbys: int = Field(default=0, ge=0)
     """How many standbys must stream from the primary."""
 
-    @model_validator(mode="after")
-    def _some_rows_are_counted(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if not any(table.counted for table in self.tables.values()):
-            raise ValueError(
+            yield (
                 "no table is counted, so lost rows could never be seen; give one of tables "
                 "`counted` with a rule of the policy's data.yaml"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _names_known(self) -> Self:
         for reference in self.references:
             for name in (reference.table, reference.to_table):
                 if name not in self.tables:
-                    raise ValueError(
-                        f"references name the table “{name}”, which tables lacks; add it"
-                    )
-        return self
+                    yield f"references name the table “{name}”, which tables lacks; add it"
 
 
 class BackupPolicy(Section):
@@ -217,25 +203,18 @@ class MigrationLogPolicy(Section):
     settle_for: Seconds = Field(ge=0, le=3600)
     """How long a migration that runs now is waited for."""
 
-    @model_validator(mode="after")
-    def _patterns(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         for pattern in (*self.errors, *self.success):
             if compiled(pattern, f"“{pattern}” is not a regular expression; fix it").search(""):
-                raise ValueError(f"“{pattern}” matches every line, so it proves nothing; narrow it")
-        self._tells_a_failure()
-        return self
-
-    def _tells_a_failure(self) -> None:
-        """Refuse patterns by which a failed migration would look applied."""
+                yield f"“{pattern}” matches every line, so it proves nothing; narrow it"
+        # By other patterns a failed migration would look applied.
         if not any(re.search(one, line) for one in self.errors for line in _ERROR_LINES):
-            raise ValueError(
+            yield (
                 "errors matches no line of a failed migration, such as “Error: P3018”; add '^Error\\b'"
             )
         taken = [one for one in self.success for line in _ERROR_LINES if re.search(one, line)]
         if taken:
-            raise ValueError(
-                f"success “{taken[0]}” matches a line of a failed migration; narrow it"
-            )
+            yield (f"success “{taken[0]}” matches a line of a failed migration; narrow it")
 
 
 class CountRule(Section):
@@ -246,16 +225,14 @@ class CountRule(Section):
     more_rows: int = Field(default=0, ge=0, le=1_000_000)
     """So many more rows are allowed however small the table is."""
 
-    @model_validator(mode="after")
-    def _can_fail(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if self.fewer >= 1:
-            raise ValueError("fewer 100% can never fail: every row may go; lower it")
+            yield "fewer 100% can never fail: every row may go; lower it"
         if self.fewer > MOST_FEWER:
-            raise ValueError(
+            yield (
                 f"fewer {self.fewer * 100:g}% hardly ever fails: most rows may go; at most "
                 f"{MOST_FEWER * 100:g}%"
             )
-        return self
 
 
 class CountPolicy(Section):

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+from collections.abc import Iterator
+from typing import Annotated
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field
 
 from settings.objectives import BoundedWait
-from settings.sections import (
-    HttpUrl,
-    Name,
-    Seconds,
-    SecretReference,
-    Section,
-    Text,
-    server_of,
-)
+from settings.sections import HttpUrl, Name, Seconds, SecretReference, Section, Text, server_of
 
 MAX_EVIDENCE_SECONDS = 92 * 86400.0
 MAX_SECRET_SECONDS = 366 * 86400.0
@@ -36,11 +26,9 @@ class EvidenceStore(Section):
     token: SecretReference | None = None
     """Sent as a bearer token to `url`."""
 
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if (self.folder is None) == (self.url is None):
-            raise ValueError("evidence needs a folder or a url, one of them")
-        return self
+            yield "evidence needs a folder or a url, one of them"
 
 
 class Aws(Section):
@@ -59,11 +47,9 @@ class Aws(Section):
     ca_file: str | None = None
     """File of the authority that signs the endpoint's certificate, where it is not a public one."""
 
-    @model_validator(mode="after")
-    def _whole_key(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if (self.access_key_id is None) != (self.secret_access_key is None):
-            raise ValueError("access_key_id and secret_access_key belong together; name both")
-        return self
+            yield "access_key_id and secret_access_key belong together; name both"
 
 
 class Images(Section):
@@ -80,14 +66,12 @@ class Images(Section):
     tags_are_immutable: bool = False
     """Whether the registry must refuse to move a tag."""
 
-    @model_validator(mode="after")
-    def _one_tag_for_each_release(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if "{release}" not in self.tag:
-            raise ValueError(
+            yield (
                 f"tag “{self.tag}” lacks {{release}}, so every release would have the same; write it like "
                 "v{release}"
             )
-        return self
 
 
 _MOST_PAGE_SECONDS = 3600
@@ -101,15 +85,13 @@ class CacheHeaders(Section):
     assets: Text = "public, max-age=31536000, immutable"
     """Of assets, whose names change with their content."""
 
-    @model_validator(mode="after")
-    def _page_is_asked_for_again(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         kept = re.search(r"max-age=0*([1-9]\d{3,})", self.page.lower())
         if "immutable" in self.page.lower() or (kept and int(kept[1]) > _MOST_PAGE_SECONDS):
-            raise ValueError(
+            yield (
                 f"page “{self.page}” is kept for good, so browsers would go on with the old build; write "
                 "no-cache"
             )
-        return self
 
 
 class Frontend(Section):
@@ -144,23 +126,21 @@ class Frontend(Section):
     cache_headers: CacheHeaders = CacheHeaders()
     """What the site must say of caching."""
 
-    @model_validator(mode="after")
-    def _one_kind_of_address(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         hidden = [one for one in self.ignored for file in self._looked_at if file.startswith(one)]
         if hidden:
-            raise ValueError(f"ignored “{hidden[0]}” hides files that are checked; narrow it")
+            yield f"ignored “{hidden[0]}” hides files that are checked; narrow it"
         if (self.site is None) == (not self.sites):
-            raise ValueError("frontend needs site or sites, one of them")
+            yield "frontend needs site or sites, one of them"
         seen: dict[str, str] = {}
         for region, address in self.sites.items():
             server = server_of(address)
             if server in seen:
-                raise ValueError(
+                yield (
                     f"sites.{region} and sites.{seen[server]} are the same address, so one region's edge "
                     "would never be seen; give each its own, or name it as site"
                 )
             seen[server] = region
-        return self
 
     @property
     def _looked_at(self) -> tuple[str, ...]:

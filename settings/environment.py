@@ -8,10 +8,10 @@ files; `gate doctor` and docs/environments.md show them to people.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Annotated, Literal, Self, get_args
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from settings.cluster import Kubernetes, RegionCluster
 from settings.data import Data, Postgres
@@ -178,21 +178,19 @@ class Environment(Section):
     ca_file: str | None = None
     """Certificate authority of the platform's services, where it is not a public one."""
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         _refuse_shared_addresses(self.regions, self.public)
         self._check_regions()
         self._check_names()
         for section, needed, sentence in _NEEDS:
             if getattr(self, section) and getattr(self, needed) is None:
-                raise ValueError(sentence)
+                yield sentence
         load = self.load
         if load is not None and load.allowed and load.accounts and self.synthetic is None:
-            raise ValueError(
+            yield (
                 "load.accounts needs the section synthetic, which says how accounts are marked; "
                 "add it or write accounts: 0"
             )
-        return self
 
     @property
     def present(self) -> frozenset[str]:

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field
 
-from settings.sections import (
-    HttpUrl,
-    Name,
-    Port,
-    Seconds,
-    SecretReference,
-    Section,
-    Skew,
-    Text,
-)
+from settings.sections import HttpUrl, Name, Port, Seconds, SecretReference, Section, Skew, Text
 
 FlagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Key = Annotated[str, Field(pattern=r"^[^{}]*\{flag\}[^{}]*$")]
@@ -79,32 +68,30 @@ class Flags(Section):
     """How far back the audit log is read for the changes of this deployment; it must be longer than a
     deployment may take."""
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if not self.states:
-            raise ValueError("states is empty; name at least one moment with its flags")
+            yield "states is empty; name at least one moment with its flags"
         if not any(self.states.values()) and not self.always:
-            raise ValueError("no flag is described, so no check of one can fail; name the flags")
-        self._keys_can_be_found()
+            yield "no flag is described, so no check of one can fail; name the flags"
+        yield from self._keys_not_to_be_found()
         (first, flags), *others = self.states.items()
         for moment, described in others:
             if set(described) != set(flags):
-                raise ValueError(f"states.{moment} and states.{first} name different flags")
+                yield f"states.{moment} and states.{first} name different flags"
         twice = sorted((set(flags) & set(self.always)) | (self._changing & set(self.temporary)))
         if twice:
-            raise ValueError(f"{twice[0]} is described twice; keep one of its places")
+            yield f"{twice[0]} is described twice; keep one of its places"
         if self.word_for_on == self.word_for_off:
-            raise ValueError("word_for_on and word_for_off are the same")
-        return self
+            yield "word_for_on and word_for_off are the same"
 
-    def _keys_can_be_found(self) -> None:
-        """Refuse keys that are one and the same, or that the pattern of all keys does not find."""
+    def _keys_not_to_be_found(self) -> Iterator[str]:
+        """Yield why keys are one and the same, or are not found by the pattern of all keys."""
         if self.enabled_key == self.percentage_key:
-            raise ValueError("enabled_key and percentage_key are the same; a flag has two keys")
+            yield "enabled_key and percentage_key are the same; a flag has two keys"
         for name in ("enabled_key", "percentage_key"):
             key = getattr(self, name)
             if not fnmatch.fnmatchcase(key.format(flag="x"), self.every_key):
-                raise ValueError(
+                yield (
                     f"every_key “{self.every_key}” does not match {name} “{key}”, so a flag that "
                     "nobody described could never be found; fix the pattern"
                 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from settings.objectives import Limit
 from settings.sections import Name, Seconds, Section, Share, compiled, doubled
@@ -37,15 +38,13 @@ class Load(Section):
     """Sent with every request, so that the platform's people can tell load from patients; without it
     `X-Synthetic-Traffic: 1`. Never a secret."""
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         secret = next((name for name in self.headers if name.lower() in _HOLDS_A_SECRET), None)
         if secret is not None:
-            raise ValueError(f"headers.{secret} would hold a secret; remove it")
+            yield f"headers.{secret} would hold a secret; remove it"
         for key in ("service", "max_rps"):
             if self.allowed and getattr(self, key) is None:
-                raise ValueError(f"allowed needs {key}; add it")
-        return self
+                yield f"allowed needs {key}; add it"
 
 
 class LoadObjective(Section):
@@ -58,23 +57,17 @@ class LoadObjective(Section):
     """Regular expression: each endpoint whose whole name matches is judged on its own. Without one
     the objective is of all requests together."""
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         over = self.target.over_seconds
         if self.kind == "errors" and over is not None:
-            raise ValueError("target.over_seconds belongs to latency objectives; remove it")
+            yield "target.over_seconds belongs to latency objectives; remove it"
         if self.kind == "latency" and over is None:
-            raise ValueError("target.over_seconds is missing; add it")
-        return self
-
-    @model_validator(mode="after")
-    def _a_pattern(self) -> Self:
+            yield "target.over_seconds is missing; add it"
         if self.endpoint is not None:
             compiled(
                 self.endpoint,
                 'endpoint is not a regular expression; write it like "GET /bookings.*"',
             )
-        return self
 
     def covers(self, endpoint: str) -> bool:
         """Return whether an endpoint is judged on its own by this objective."""
@@ -102,18 +95,16 @@ class GeneratorLimits(Section):
     throttled_periods: int = Field(ge=0, le=1000)
     """In how many scheduling periods a worker may be denied the processor."""
 
-    @model_validator(mode="after")
-    def _can_pass(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         units = {"late": "%", "lag_p99": "s", "worker_cpu": "%", "clock_skew": "s"}
         for name, unit in units.items():
             if getattr(self, name) <= 0:
-                raise ValueError(f"{name} 0{unit} can never pass: nothing is below it; raise it")
+                yield f"{name} 0{unit} can never pass: nothing is below it; raise it"
         if self.second > self.rate:
-            raise ValueError(
+            yield (
                 f"second {self.second * 100:g}% is stricter than rate {self.rate * 100:g}%: each "
                 "second holds more chance than all of them; lower it"
             )
-        return self
 
 
 class LoadPolicy(Section):
@@ -122,19 +113,17 @@ class LoadPolicy(Section):
     objectives: tuple[LoadObjective, ...] = Field(min_length=1)
     generator: GeneratorLimits
 
-    @model_validator(mode="after")
-    def _nothing_goes_unseen(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         titles = [one.title for one in self.objectives]
         for title in doubled(titles):
-            raise ValueError(f"two objectives are called “{title}”; rename one")
+            yield f"two objectives are called “{title}”; rename one"
         of_all = {one.kind for one in self.objectives if one.endpoint is None}
         for kind, run in (("errors", "quick errors"), ("latency", "slow answers")):
             if kind not in of_all:
-                raise ValueError(
+                yield (
                     f"objectives has none of kind {kind} over all requests, so a run of {run} would "
                     "pass; add one without endpoint"
                 )
-        return self
 
     @property
     def thresholds_seconds(self) -> tuple[float, ...]:

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Iterator
+from typing import Annotated
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field
 
-from settings.sections import (
-    HttpUrl,
-    Location,
-    Seconds,
-    SecretReference,
-    Section,
-    Targets,
-    Text,
-)
+from settings.sections import HttpUrl, Location, Seconds, SecretReference, Section, Targets, Text
 
 _AnHour = Annotated[Seconds, Field(gt=0, le=3600)]
 
@@ -62,11 +52,9 @@ class Monitoring(Section):
     ca_file: str | None = None
     """File of the authority that signs their certificates, where it is not a public one."""
 
-    @model_validator(mode="after")
-    def _some_job(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if not self.jobs and not self.pod_jobs:
-            raise ValueError("monitoring needs jobs or pod_jobs: without one nothing is scraped")
-        return self
+            yield "monitoring needs jobs or pod_jobs: without one nothing is scraped"
 
 
 class MonitoringPolicy(Section):

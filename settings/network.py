@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field
 
-from settings.sections import (
-    Name,
-    Port,
-    Seconds,
-    Section,
-    Text,
-    doubled,
-    host_of,
-)
+from settings.sections import Name, Port, Seconds, Section, Text, doubled, host_of
 
 HOST_NAME = r"^([A-Za-z0-9_*]([A-Za-z0-9_-]*[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*$"
 HostName = Annotated[str, Field(pattern=HOST_NAME)]
@@ -50,11 +39,9 @@ class DnsRecord(Section):
     max_ttl: Seconds | None = Field(default=None, gt=0, le=86_400)
     """Where this record may live longer in caches than the policy's max_ttl."""
 
-    @model_validator(mode="after")
-    def _changes(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if self.before is not None and set(self.before) == set(self.values):
-            raise ValueError("before and values are the same, so nothing changes; remove before")
-        return self
+            yield "before and values are the same, so nothing changes; remove before"
 
     @property
     def accepted_before(self) -> tuple[tuple[str, ...], ...]:
@@ -75,19 +62,17 @@ class Dns(Section):
     records: tuple[DnsRecord, ...] = Field(min_length=1)
     """What the zone must say."""
 
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        """Refuse servers that would be asked twice, or under one name: one of two would never be seen."""
+    def _refusals(self) -> Iterator[str]:
+        # Of servers that are asked twice, or under one name, one would never be seen.
         for key, servers in (("authoritative", self.authoritative), ("resolvers", self.resolvers)):
-            _refuse_doubled(key, [one.name for one in servers])
-            _refuse_doubled(key, [f"{host_of(one.host)}:{one.port}" for one in servers])
-        _refuse_doubled("records", [f"{one.name} {one.type}" for one in self.records])
-        return self
+            yield from _doubled(key, [one.name for one in servers])
+            yield from _doubled(key, [f"{host_of(one.host)}:{one.port}" for one in servers])
+        yield from _doubled("records", [f"{one.name} {one.type}" for one in self.records])
 
 
-def _refuse_doubled(key: str, names: Sequence[str]) -> None:
+def _doubled(key: str, names: Sequence[str]) -> Iterator[str]:
     for name in doubled(names):
-        raise ValueError(f"{key} names {name} twice; keep one of them")
+        yield f"{key} names {name} twice; keep one of them"
 
 
 class Certificates(Section):
@@ -115,11 +100,9 @@ class DnsPolicy(Section):
     max_ttl: Seconds = Field(default=300.0, gt=0, le=86_400)
     """Over it a change cannot be known everywhere in time; a record may allow itself more."""
 
-    @model_validator(mode="after")
-    def _order(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if self.min_ttl > self.max_ttl:
-            raise ValueError("min_ttl is over max_ttl, so no record could pass; swap them")
-        return self
+            yield "min_ttl is over max_ttl, so no record could pass; swap them"
 
 
 class CertificatePolicy(Section):

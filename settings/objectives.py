@@ -5,14 +5,10 @@ from __future__ import annotations
 import bisect
 import datetime as dt
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, model_validator
 
 from settings.sections import (
     CheckId,
@@ -66,11 +62,9 @@ class Traffic(Section):
     lease: Lease | None = None
     """Without it only real traffic counts, and a quiet platform may not prove its targets."""
 
-    @model_validator(mode="after")
-    def _zone(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if self.switched_at is not None and self.switched_at.tzinfo is None:
-            raise ValueError("switched_at needs a time zone, such as 2026-01-31T22:00:00Z")
-        return self
+            yield "switched_at needs a time zone, such as 2026-01-31T22:00:00Z"
 
 
 class Metric(Section):
@@ -86,18 +80,14 @@ class Metric(Section):
     status_label: str | None = Field(default=None, pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
     """The label with the HTTP status; needed by the metric that counts errors."""
 
-    @model_validator(mode="after")
-    def _shows_errors(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         """Refuse a choice of series that leaves errors out: they would never be counted."""
         label = self.status_label or ""
         chosen = [f'{name}="{value}"' for name, value in self.labels.items()]
         for matcher in (*chosen, *self.match):
             seen = {one for one in _ERRORS if selects(matcher, label, one)}
             if not seen or seen not in (_ERRORS, _ERRORS - {"5xx"}, {"5xx"}):
-                raise ValueError(
-                    f"{matcher} leaves out errors, which would then never be counted; remove it"
-                )
-        return self
+                yield f"{matcher} leaves out errors, which would then never be counted; remove it"
 
 
 class Prometheus(Section):
@@ -126,24 +116,22 @@ class Limit(Section):
     assumed_burst: float = Field(default=1.0, ge=1, le=10_000, allow_inf_nan=False)
     """So many bad events may come at once and count as one, although the counts show no such burst."""
 
-    @model_validator(mode="after")
-    def _can_fail_and_pass(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if self.budget <= 0:
-            raise ValueError("budget 0% can never pass: no number of events proves it; raise it")
+            yield "budget 0% can never pass: no number of events proves it; raise it"
         if self.budget >= 1:
-            raise ValueError("budget 100% can never fail: every event may be bad; lower it")
+            yield "budget 100% can never fail: every event may be bad; lower it"
         if self.budget > MOST_BUDGET:
-            raise ValueError(
+            yield (
                 f"budget {self.budget * 100:g}% hardly ever fails: most events may be bad; at most "
                 f"{MOST_BUDGET * 100:g}%"
             )
         over = self.over_seconds
         if over is not None and over > MOST_OVER_SECONDS:
-            raise ValueError(
+            yield (
                 f"over_seconds {over:g} hardly ever fails: callers give up before; at most "
                 f"{MOST_OVER_SECONDS:g}"
             )
-        return self
 
 
 class Target(Limit):
@@ -170,13 +158,12 @@ class Target(Limit):
         share = 100 * (1 - quantile) if fits else 50
         return {**data, "budget": f"{share:.9f}%"}
 
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
+        yield from super()._refusals()
         if (self.quantile is None) != (self.target_seconds is None):
-            raise ValueError("quantile and target_seconds belong together; add the other one")
+            yield "quantile and target_seconds belong together; add the other one"
         if self.quantile is not None and self.over_seconds is not None:
-            raise ValueError("over_seconds counts events and quantile interpolates; remove one")
-        return self
+            yield "over_seconds counts events and quantile interpolates; remove one"
 
     @property
     def threshold_seconds(self) -> float | None:
@@ -211,78 +198,73 @@ class Objective(Section):
     look_back: BoundedLookBack
     wait_for_samples: BoundedWait
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.kind == "latency":
-            self._check_latency()
-        else:
-            self._check_errors()
-        self._check_rollback()
-        return self
+    def _refusals(self) -> Iterator[str]:
+        yield from self._of_latency() if self.kind == "latency" else self._of_errors()
+        yield from self._of_rollback()
 
-    def _check_latency(self) -> None:
+    def _of_latency(self) -> Iterator[str]:
         bounds = self.bucket_bounds
         if not bounds or list(bounds) != sorted(set(bounds)):
-            raise ValueError("bucket_bounds must list the histogram's finite bounds, ascending")
+            yield "bucket_bounds must list the histogram's finite bounds, ascending"
         if not all(math.isfinite(bound) and bound > 0 for bound in bounds):
-            raise ValueError("bucket_bounds must be finite and positive; +Inf is implied")
+            yield "bucket_bounds must be finite and positive; +Inf is implied"
         if self.bad_status is not None:
-            raise ValueError("bad_status belongs to error objectives; remove it")
+            yield "bad_status belongs to error objectives; remove it"
         for name, limit in self._limits():
             if limit.over_seconds is None:
                 if limit is self.target and self.target.quantile is not None:
-                    self._check_quantile()
+                    yield from self._of_quantile()
                     continue
-                raise ValueError(f"{name}.over_seconds is missing; add it")
+                yield f"{name}.over_seconds is missing; add it"
             if limit.over_seconds not in bounds:
-                raise ValueError(
+                yield (
                     f"{name}.over_seconds {limit.over_seconds:g} is not among bucket_bounds; "
                     "only a bucket bound can be counted exactly, choose one of them"
                     + _or_interpolate(name, limit)
                 )
 
-    def _check_quantile(self) -> None:
-        """Refuse a threshold that can be counted, or that no bucket lies wholly below or above."""
+    def _of_quantile(self) -> Iterator[str]:
+        """Yield why a threshold can be counted, or that no bucket lies wholly below or above."""
         bounds, target = self.bucket_bounds, self.target.target_seconds or 0.0
         key = f"target.target_seconds {target:g}"
         if target in bounds:
-            raise ValueError(
+            yield (
                 f"{key} is a bucket bound, which can be counted exactly; write "
                 f"{{over_seconds: {target:g}, budget: {self.target.budget * 100:g}%}} instead"
             )
         if target < bounds[0]:
-            raise ValueError(
+            yield (
                 f"{key} lies in the lowest bucket, so it can never pass; it needs a bound below it"
             )
         if target > bounds[-1]:
-            raise ValueError(
+            yield (
                 f"{key} lies over the highest bound, so it can never fail; it needs a bound above it"
             )
         if self.shown_quantile is not None:
-            raise ValueError("shown_quantile follows from target.quantile; remove it")
+            yield "shown_quantile follows from target.quantile; remove it"
 
-    def _check_errors(self) -> None:
+    def _of_errors(self) -> Iterator[str]:
         if not self.bad_status:
-            raise ValueError('bad_status is missing; add it, for example "5.."')
-        _check_bad_status(self.bad_status)
+            yield 'bad_status is missing; add it, for example "5.."'
+        yield from _of_bad_status(self.bad_status or "")
         if self.bucket_bounds or self.shown_quantile is not None:
-            raise ValueError("bucket_bounds and shown_quantile belong to latency; remove them")
+            yield "bucket_bounds and shown_quantile belong to latency; remove them"
         if self.target.quantile is not None:
-            raise ValueError("quantile belongs to latency objectives; remove it")
+            yield "quantile belongs to latency objectives; remove it"
         if any(limit.over_seconds is not None for _, limit in self._limits()):
-            raise ValueError("over_seconds belongs to latency objectives; remove it")
+            yield "over_seconds belongs to latency objectives; remove it"
 
-    def _check_rollback(self) -> None:
+    def _of_rollback(self) -> Iterator[str]:
         if self.rollback is None:
             return
         wider = (self.rollback.over_seconds or 0.0) >= (self.target.threshold_seconds or 0.0)
         if not wider or self.rollback.budget < self.target.budget:
-            raise ValueError("the rollback limit is stricter than the target; swap or widen it")
+            yield "the rollback limit is stricter than the target; swap or widen it"
         if (self.rollback.over_seconds, self.rollback.budget) == (
             self.target.threshold_seconds,
             self.target.budget,
         ):
-            raise ValueError("the rollback limit equals the target; widen it or leave it out")
+            yield "the rollback limit equals the target; widen it or leave it out"
 
     @property
     def bounds_around(self) -> tuple[float, float] | None:
@@ -312,17 +294,17 @@ def _or_interpolate(name: str, limit: Limit) -> str:
     return f", or interpolate: {{quantile: {quantile:g}, target_seconds: {seconds:g}}}"
 
 
-def _check_bad_status(pattern: str) -> None:
-    """Refuse a pattern that no status matches, or every one: such a gate decides nothing."""
+def _of_bad_status(pattern: str) -> Iterator[str]:
+    """Yield why a pattern no status matches, or every one: such a gate decides nothing."""
     matcher = compiled(pattern, 'bad_status is not a regular expression; write it like "5.."')
     bad = sum(matcher.fullmatch(str(status)) is not None for status in _STATUSES)
     if bad == 0:
-        raise ValueError('bad_status matches no HTTP status, so it can never fail; try "5.."')
+        yield 'bad_status matches no HTTP status, so it can never fail; try "5.."'
     missed = [status for status in _ALWAYS_BAD if matcher.fullmatch(status) is None]
     if missed:
-        raise ValueError(
+        yield (
             f"bad_status does not match {', '.join(missed)}, so a platform that answers with it is green; "
             'try "5.."'
         )
     if bad == len(_STATUSES):
-        raise ValueError('bad_status matches every HTTP status, so it can never pass; try "5.."')
+        yield 'bad_status matches every HTTP status, so it can never pass; try "5.."'

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Annotated, Self
+from collections.abc import Iterator
+from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    model_validator,
-)
+from pydantic import AfterValidator, Field
 
-from settings.sections import (
-    HttpUrl,
-    Seconds,
-    SecretReference,
-    Section,
-    Text,
-)
+from settings.sections import HttpUrl, Seconds, SecretReference, Section, Text
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LAST_PHASE = 7
@@ -69,13 +60,11 @@ class DeploymentWindow(Section):
     ends: dt.datetime
     """With time zone."""
 
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if self.begins.tzinfo is None or self.ends.tzinfo is None:
-            raise ValueError("begins and ends need a time zone, such as 2026-01-31T22:00:00Z")
+            yield "begins and ends need a time zone, such as 2026-01-31T22:00:00Z"
         if self.ends <= self.begins:
-            raise ValueError("ends must lie behind begins")
-        return self
+            yield "ends must lie behind begins"
 
 
 class People(Section):
@@ -154,11 +143,9 @@ class DeploymentPolicy(Section):
     rollback: dict[str, Planned] = Field(min_length=1)
     """By method; the longest has to fit before the deployment window closes."""
 
-    @model_validator(mode="after")
-    def _every_phase(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if len(self.phases) != LAST_PHASE:
-            raise ValueError(f"phases has {len(self.phases)} entries; the runbook has {LAST_PHASE}")
-        return self
+            yield f"phases has {len(self.phases)} entries; the runbook has {LAST_PHASE}"
 
     def undo(self, number: int) -> tuple[str, ...]:
         """Return what undoes a phase and those before it, the last one first."""

@@ -6,9 +6,10 @@ unbounded is refused here, at load, with the reason and the remedy.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from settings.data import DataPolicy
 from settings.delivery import EvidenceAge, Invalidation, SecretAge
@@ -50,12 +51,10 @@ class Policy(Section):
     secrets: SecretAge = SecretAge()
     invalidation: Invalidation = Invalidation()
 
-    @model_validator(mode="after")
-    def _one_objective_per_check(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         checks = [check for one in self.objectives for check in (one.check, *one.also)]
         if doubled(checks):
-            raise ValueError(f"two objectives for {', '.join(doubled(checks))}; keep one of each")
-        return self
+            yield f"two objectives for {', '.join(doubled(checks))}; keep one of each"
 
     def objective(self, check: str) -> Objective:
         """Return the objective of a check; raises LookupError when the policy has none."""

@@ -6,8 +6,8 @@ import ipaddress
 import re
 import socket
 import urllib.parse
-from collections.abc import Sequence
-from typing import Annotated, get_args
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 
@@ -36,6 +37,16 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
     )
+
+    def _refusals(self) -> Iterator[str]:
+        """Yield what is wrong with it as a whole; the first of these refuses it."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        for sentence in self._refusals():
+            raise ValueError(sentence)
+        return self
 
 
 def parse_duration(value: object) -> float:

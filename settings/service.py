@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field
 
-from settings.sections import (
-    HttpUrl,
-    Name,
-    Seconds,
-    SecretReference,
-    Section,
-    Text,
-)
+from settings.sections import HttpUrl, Name, Seconds, SecretReference, Section, Text
 
 WORDS_FOR_ILL = frozenset(
     {
@@ -45,14 +36,12 @@ class HealthEndpoint(Section):
     services_field: str | None = None
     """An object: name of the external service → object with `status_field`."""
 
-    @model_validator(mode="after")
-    def _healthy_is_well(self) -> Self:
+    def _refusals(self) -> Iterator[str]:
         if self.healthy.strip().lower() in WORDS_FOR_ILL:
-            raise ValueError(
+            yield (
                 f"healthy “{self.healthy}” is a word of a sick service, which would then pass; write the "
                 "word that it says when all is well"
             )
-        return self
 
 
 class Service(Section):
@@ -112,10 +101,6 @@ class Synthetic(Section):
     """Which service the journey walks through."""
     email_domain: str = Field(pattern=r"^[a-z0-9.-]+\.[a-z]+$")
     """Synthetic patients have addresses here; it must be one that never receives mail for people."""
-    mode: Literal["dedicated-account", "throwaway"] = "dedicated-account"
-    """`throwaway`: a new account each run. `dedicated-account`: one made for the gate."""
-    payment: Literal["test-mode"] = "test-mode"
-    """The payment gateway's test mode; no run ever moves money."""
     token: SecretReference
     """Lists and deletes synthetic records by tag, and nothing else."""
     provider_id: Text

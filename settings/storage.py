@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
-from settings.sections import (
-    MetricName,
-    Section,
-    Share,
-    Targets,
-)
+from settings.sections import MetricName, Section, Share, Targets
 
 
 class FileSystems(Section):

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import probes
 from probes.observation import Facts, Observation
+from settings.delivery import Images
 from steps.delivery import reading
 from steps.kit.baseline import SHARED, CannotCollectError
 from steps.kit.failures import failure_of
@@ -21,7 +22,7 @@ V = TypeVar("V", bound=Facts)
 
 def image_digests(platform: Platform) -> Mapping[str, Any]:
     """Return the digest of every repository's newest tags; raises CannotCollectError."""
-    section, target = reading.images_of(platform), reading.aws_target(platform)
+    section, target = platform.section(Images), reading.aws_target(platform)
     found = {
         repository: _value(
             probes.aws.tags(

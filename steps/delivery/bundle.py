@@ -11,15 +11,11 @@ from steps.delivery import reading, rules
 from steps.kit.asked import Asked
 from steps.kit.failures import failure_of, instrument_error
 from steps.kit.platform import Platform
-from steps.kit.sentence import then, when
+from steps.kit.sentence import described, then
 from steps.kit.settling import Progress, Settled, missed, settle_seconds, settled
 
-
-@when("the bucket is compared with the build's manifest", target_fixture="frontend")
-@when("the invalidations since the upload are read", target_fixture="frontend")
-@when("the site is read in every region", target_fixture="frontend")
-def frontend(asked: Asked) -> Frontend:
-    return reading.frontend_of(asked.platform)
+described("the bucket is compared with the build's manifest", Frontend, "frontend")
+described("the invalidations since the upload are read", Frontend, "frontend")
 
 
 @then("every file is there as it was built, and none is left over")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import probes
 from gates.decide.judgement import Judgement, contains_all
 from probes.observation import Observation
+from settings.delivery import Frontend, Images
 from steps.delivery import reading, rules
 from steps.kit.asked import Asked
 from steps.kit.evidence import EvidenceReading
@@ -24,13 +25,13 @@ Registry = Mapping[str, Observation["probes.aws.RegistryImage"]]
 
 @when("the evidence of the image build is read", target_fixture="built")
 def image_evidence(asked: Asked) -> Built:
-    kind = reading.images_of(asked.platform).evidence
+    kind = asked.platform.section(Images).evidence
     return functools.cache(lambda: reading.evidence(asked, kind))
 
 
 @when("the evidence of the web build is read", target_fixture="built")
 def web_evidence(asked: Asked) -> Built:
-    kind = reading.frontend_of(asked.platform).evidence
+    kind = asked.platform.section(Frontend).evidence
     return functools.cache(lambda: reading.evidence(asked, kind))
 
 
@@ -43,17 +44,17 @@ def build_passed(asked: Asked, built: Built) -> None:
 
 @then("the evidence names the digest of every image")
 def names_every_image(asked: Asked, built: Built) -> None:
-    _names(asked, built(), reading.images_of(asked.platform).repositories)
+    _names(asked, built(), asked.platform.section(Images).repositories)
 
 
 @then("the evidence names the digest of the bundle's manifest")
 def names_the_manifest(asked: Asked, built: Built) -> None:
-    _names(asked, built(), (reading.frontend_of(asked.platform).manifest,))
+    _names(asked, built(), (asked.platform.section(Frontend).manifest,))
 
 
 @when("the release's tag of every image is looked up in the registry", target_fixture="registry")
 def look_up(asked: Asked) -> Registry:
-    section, target = reading.images_of(asked.platform), reading.aws_target(asked.platform)
+    section, target = asked.platform.section(Images), reading.aws_target(asked.platform)
     tag = section.tag.replace("{release}", asked.platform.release.number)
 
     def look(repository: str) -> Observation[probes.aws.RegistryImage]:
@@ -74,7 +75,7 @@ def every_image_there(asked: Asked, registry: Registry) -> None:
 
 @then("every tag leads to the digest of the build's evidence, and can't be moved if it must not")
 def every_tag_as_built(asked: Asked, registry: Registry) -> None:
-    section = reading.images_of(asked.platform)
+    section = asked.platform.section(Images)
     built = reading.evidence(asked, section.evidence)
     for repository, seen in registry.items():
         image = seen.value

@@ -7,7 +7,6 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import SecretStr
 from pytest_bdd import parsers
 
 from environments.yaml_file import ConfigurationError
@@ -15,15 +14,15 @@ from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HeaderValue, HttpAnswer, NotJsonError
+from probes.observation import Observation
 from settings.delivery import Mobile
 from steps.delivery import contracts, rules
 from steps.delivery.contracts import AppRequest
 from steps.delivery.openapi import NotComparableError, compared
-from steps.kit.asked import Asked, Unread
-from steps.kit.expect import need
+from steps.kit.asked import Asked
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.run import Run
-from steps.kit.sentence import then, when
+from steps.kit.sentence import described, then, when
 
 _MAX_DOCUMENT_BYTES = 8 * 1_048_576
 _OK = 200
@@ -33,14 +32,14 @@ _OK = 200
     parsers.parse("mobile {version} sends its requests in every region"), target_fixture="version"
 )
 def app_in_use(asked: Asked, version: str) -> str:
-    if version not in _described(asked.platform).versions:
+    if version not in asked.platform.section(Mobile).versions:
         raise NotDescribedError(f"the environment's mobile.versions lacks {version}; add it")
     return version
 
 
 @then("it can read every answer")
 def understands(run: Run, asked: Asked, version: str) -> None:
-    settings, folder = _described(asked.platform), _folder(asked.platform, version)
+    settings, folder = asked.platform.section(Mobile), _folder(asked.platform, version)
     try:
         contract = contracts.read_contract(folder, version)
         contracts.check_sendable(settings, contract)
@@ -58,9 +57,7 @@ def understands(run: Run, asked: Asked, version: str) -> None:
     asked.in_each_region(judge)
 
 
-@when("the API's document is compared with the one of the release before", target_fixture="mobile")
-def apps_in_use(asked: Asked) -> Mobile:
-    return _described(asked.platform)
+described("the API's document is compared with the one of the release before", Mobile, "mobile")
 
 
 @then("no operation that a mobile app uses has a breaking change")
@@ -83,7 +80,7 @@ def nothing_breaks(run: Run, asked: Asked, mobile: Mobile) -> None:
         path = mobile.openapi_path
         subject = f"API document {path}"
         # Many do not show their document to everybody.
-        answer = _get(run, here, subject, path, _login(here.platform))
+        answer = _get(run, here, subject, path, here.platform.bearer(mobile.token))
         status = equals(f"{subject} status", answer.status, _OK)
         here.judge(status)
         if status.outcome is Outcome.PASS:
@@ -92,47 +89,23 @@ def nothing_breaks(run: Run, asked: Asked, mobile: Mobile) -> None:
     asked.in_each_region(judge)
 
 
-def _described(platform: Platform) -> Mobile:
-    return need(platform.environment.settings.mobile, "the section mobile")
-
-
 def _folder(platform: Platform, version: str) -> pathlib.Path:
-    return platform.environment.path.parent / _described(platform).contracts / version
-
-
-def _login(platform: Platform) -> dict[str, HeaderValue]:
-    token = platform.secret(_described(platform).token)
-    return (
-        {} if token is None else {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")}
-    )
+    return platform.environment.path.parent / platform.section(Mobile).contracts / version
 
 
 def _get(
     run: Run, here: Asked, subject: str, path: str, headers: Mapping[str, HeaderValue]
 ) -> HttpAnswer:
     """Read one address of the apps' service; an absence is confirmed and judged. Raises Unread."""
-    service, platform = _described(here.platform).service, here.platform
+    service, platform = here.platform.section(Mobile).service, here.platform
     target = platform.service(here.region, service)
-    found = run.availability.reach(
-        here.region,
-        service,
-        subject,
-        lambda: http.request(
-            target,
-            "GET",
-            path,
-            deadline=platform.call_deadline(),
-            headers=headers,
-            max_bytes=_MAX_DOCUMENT_BYTES,
-        ),
-        # An app's request says itself which status it expects, a refusal too.
-        lambda _: (),
-    )
-    here.keep(found.observation)
-    here.judge(*found.judgements)
-    if found.decided or found.observation.value is None:
-        raise Unread(subject)
-    return found.observation.value
+
+    def ask() -> Observation[HttpAnswer]:
+        deadline, most = platform.call_deadline(), _MAX_DOCUMENT_BYTES
+        return http.request(target, "GET", path, deadline=deadline, headers=headers, max_bytes=most)
+
+    # An app's request says itself which status it expects, a refusal too.
+    return run.availability.read(here, service, subject, ask, lambda _: ())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -145,13 +118,13 @@ class _App:
 
     def judge(self, request: AppRequest, schema: Mapping[str, Any]) -> None:
         """Send a request as the app does, and judge its answer; raises Unread."""
-        settings = _described(self.here.platform)
+        settings = self.here.platform.section(Mobile)
         path = request.path
         for name, value in settings.values.items():
             path = path.replace(f"{{{name}}}", value)
-        login = _login(self.here.platform) if request.authenticated else {}
+        login = self.here.platform.bearer(settings.token) if request.authenticated else {}
         subject = f"mobile {self.version}, {request.operation}"
-        headers = {settings.header: self.version, **login}
+        headers: dict[str, HeaderValue] = {settings.header: self.version, **login}
         answer = _get(self.run, self.here, subject, path, headers)
         status = equals(f"{subject} status", answer.status, request.status)
         self.here.judge(status)

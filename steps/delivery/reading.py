@@ -11,13 +11,12 @@ import probes
 from gates.decide.outcome import Outcome
 from probes.formats import NotJsonError, parse
 from probes.observation import Observation
-from settings.delivery import Frontend, Images
+from settings.delivery import Aws, Frontend, Images
 from settings.sections import Section
 from steps.delivery import rules
 from steps.kit.asked import Asked, Unread
 from steps.kit.evidence import EvidenceReading, read_evidence
 from steps.kit.evidence_rules import Line, of_release
-from steps.kit.expect import need
 from steps.kit.platform import Platform
 
 READ_SECONDS = 60.0
@@ -46,7 +45,7 @@ class Manifest(Section):
 
 def aws_target(platform: Platform) -> probes.aws.AwsTarget:
     """Return the gate's access to AWS; raises NotDescribedError without the section aws."""
-    section = need(platform.environment.settings.aws, "the section aws")
+    section = platform.section(Aws)
     return probes.aws.AwsTarget(
         region=section.region,
         endpoint_url=section.endpoint_url,
@@ -55,16 +54,6 @@ def aws_target(platform: Platform) -> probes.aws.AwsTarget:
         session_token=platform.secret(section.session_token),
         ca_file=section.ca_file,
     )
-
-
-def images_of(platform: Platform) -> Images:
-    """Return what the environment says of images; NotDescribedError without it."""
-    return need(platform.environment.settings.images, "the section images")
-
-
-def frontend_of(platform: Platform) -> Frontend:
-    """Return what the environment says of the frontend; NotDescribedError without it."""
-    return need(platform.environment.settings.frontend, "the section frontend")
 
 
 def build_evidence_kind(platform: Platform) -> str:
@@ -90,7 +79,7 @@ def parsed(content: bytes) -> Manifest | None:
 
 def content(platform: Platform) -> Observation[probes.aws.ObjectContent]:
     """Read the manifest in the bucket, whatever it is."""
-    settings = frontend_of(platform)
+    settings = platform.section(Frontend)
     key, deadline = settings.prefix + settings.manifest, platform.call_deadline()
     return probes.aws.content(aws_target(platform), settings.bucket, key, deadline=deadline)
 
@@ -100,7 +89,7 @@ def manifest(asked: Asked) -> Manifest:
 
     Raises Unread where there is none; why, is judged.
     """
-    settings = frontend_of(asked.platform)
+    settings = asked.platform.section(Frontend)
     built = evidence(asked, settings.evidence)
     subject = f"build manifest {settings.prefix}{settings.manifest}"
     if not built.believable:
@@ -127,7 +116,7 @@ def manifest(asked: Asked) -> Manifest:
 
 def objects(asked: Asked) -> probes.aws.Bucket:
     """Return what lies where the bundle does; raises Unread."""
-    settings, platform = frontend_of(asked.platform), asked.platform
+    settings, platform = asked.platform.section(Frontend), asked.platform
     return asked.read(
         f"bucket {settings.bucket}",
         lambda: probes.aws.bucket(

@@ -12,18 +12,15 @@ from probes.observation import Observation, utc_now
 from settings.delivery import Secrets
 from steps.delivery import reading, rules
 from steps.kit.asked import Asked
-from steps.kit.expect import need
 from steps.kit.failures import failure_of, instrument_error
 from steps.kit.platform import Platform
-from steps.kit.sentence import then, when
+from steps.kit.sentence import described, then
 
 _LOOKERS = 8
 _Found = tuple[Observation[Any], list[Judgement]]
 
 
-@when("the ages of the secrets and access keys are read", target_fixture="secrets")
-def secrets(asked: Asked) -> Secrets:
-    return need(asked.platform.environment.settings.secrets, "the section secrets")
+described("the ages of the secrets and access keys are read", Secrets, "secrets")
 
 
 @then("none is older than the policy allows")

@@ -11,18 +11,22 @@ from urllib.parse import quote, unquote, urlsplit
 from gates.decide.judgement import equals
 from probes import http
 from probes.http import HttpAnswer, HttpTarget
+from probes.observation import Observation
 from settings.delivery import Frontend
 from steps.delivery import reading, rules
 from steps.delivery.reading import BuiltFile, Manifest
 from steps.kit.asked import Asked, Unread
 from steps.kit.run import Run
-from steps.kit.sentence import then
+from steps.kit.sentence import described, then
 
 _SERVICE = "web site"
 _MAX_BYTES = 16 * 1_048_576
 _READERS = 6
 _OK = 200
 _NEEDED = {"stylesheet", "modulepreload", "preload", "manifest", "icon"}
+
+
+described("the site is read in every region", Frontend, "frontend")
 
 
 @then("page and assets are those of the build, with the wanted cache headers")
@@ -56,23 +60,16 @@ class _Site:
 
     def _read(self, path: str) -> HttpAnswer:
         """Read one address; an absence is confirmed and judged. Raises Unread."""
-        platform, region = self.here.platform, self.here.region
-        target = HttpTarget(self.frontend.address(region), platform.environment.settings.ca_file)
-        found = self.run.availability.reach(
-            region,
-            _SERVICE,
-            f"site {path}",
-            lambda: http.request(
-                target, "GET", path, deadline=platform.call_deadline(), max_bytes=_MAX_BYTES
-            ),
-            # A site is meant to be cached, and its storage says 403 of a file that is missing.
-            lambda _: (),
-        )
-        self.here.keep(found.observation)
-        self.here.judge(*found.judgements)
-        if found.decided or found.observation.value is None:
-            raise Unread(path)
-        return found.observation.value
+        platform, address = self.here.platform, self.frontend.address(self.here.region)
+        target = HttpTarget(address, platform.environment.settings.ca_file)
+
+        def ask() -> Observation[HttpAnswer]:
+            deadline = platform.call_deadline()
+            return http.request(target, "GET", path, deadline=deadline, max_bytes=_MAX_BYTES)
+
+        # A site is meant to be cached, and its storage says 403 of a file that is missing.
+        availability, subject = self.run.availability, f"site {path}"
+        return availability.read(self.here, _SERVICE, subject, ask, lambda _: ())
 
     def _built(self, name: str) -> BuiltFile:
         """Return a file as it was built; raises Unread for one that the manifest lacks."""

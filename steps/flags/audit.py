@@ -23,15 +23,13 @@ from steps.kit.asked import Asked
 from steps.kit.expect import unable
 from steps.kit.failures import failure_of, instrument_error
 from steps.kit.platform import NotDescribedError
-from steps.kit.sentence import then, when
+from steps.kit.sentence import described, then
 from steps.kit.settling import Progress, missed, settle_seconds, settled
 
 _OK = 200
 
 
-@when("the gate reads something harmless under a unique id in every region", target_fixture="audit")
-def harmless_read(asked: Asked) -> Audit:
-    return reading.audit_of(asked.platform)
+described("the gate reads something harmless under a unique id in every region", Audit, "audit")
 
 
 @then("the audit log has exactly one entry of it: who, when, what")
@@ -65,15 +63,13 @@ def _try(here: Asked, audit: Audit) -> None:
 
 def _send(here: Asked, audit: Audit) -> tuple[Sent, Observation[HttpAnswer]]:
     trial, unique = audit.trial, f"release-gate-audit-{secrets.token_hex(12)}"
-    token = here.platform.environment.secret(trial.token)
-    bearer = type(token)(f"Bearer {token.get_secret_value()}")
     began = utc_now()
     answer = probes.http.request(
         here.platform.service(here.region, trial.service),
         "GET",
         trial.path.format(id=unique),
         deadline=here.platform.call_deadline(),
-        headers={trial.header: unique, "Authorization": bearer},
+        headers={trial.header: unique, **here.platform.bearer(trial.token)},
     )
     return Sent(unique, began, utc_now()), answer
 
@@ -112,9 +108,7 @@ def _refused(subject: str, status: int) -> Judgement:
 # --- the changes of the flags
 
 
-@when("the feature flags are held against the audit log", target_fixture="flags")
-def held_against(asked: Asked) -> Flags:
-    return reading.described(asked.platform)
+described("the feature flags are held against the audit log", Flags, "flags")
 
 
 @then(
@@ -127,7 +121,7 @@ def tells_of_every_change(asked: Asked, flags: Flags, moment: str) -> None:
             f"flags.states of the environment needs {moment}, and before it the state that "
             "the flags are in until then; add them"
         )
-    audit = reading.audit_of(asked.platform)
+    audit = asked.platform.section(Audit)
     seconds = settle_seconds(asked.platform, audit.appears_within)
     last = settled(
         asked.platform,

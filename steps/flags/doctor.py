@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -14,10 +16,8 @@ from probes.redis import rights as redis_rights
 from probes.redis.rights import RedisRights
 from settings.flags import Redis
 from steps.flags import reading
-from steps.kit.failures import failure_of
-from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
+from steps.kit.findings import Finding, Keys, Subject, System, examination
 
-_SYSTEM = "Redis"
 _USER = "release_gate"
 _KEYS = Keys("redis.host", "redis.ca_file", "redis.password")
 _COMMANDS = "+ping +info +dbsize +role +time +scan"
@@ -26,23 +26,23 @@ _PROOF = "+command|info +acl|dryrun"
 _SINCE_ACL, _SINCE_PROOF = 6, 7
 _MOST_SHOWN = 12
 _SAVE = "ACL SAVE"
-_AUDIT = "audit log"
+_AUDIT = Keys("audit.address", "audit.ca_file", "audit.token")
 _CONTRACT = "let the platform offer the API of docs/platform-contract.md, “Audit log”"
 _LOOK_BACK = dt.timedelta(minutes=1)
 _NOBODY = SecretStr("no-token-at-all")
 
 
-def examine_redis(subject: Subject, section: Redis, target: RedisTarget) -> list[Finding]:
+@examination
+def examine_redis(subject: Subject, section: Redis, target: RedisTarget) -> Iterator[Finding]:
     """Log in, ask for its state, and judge every command that the gate's user may run."""
-    state = redis.ping(target, deadline=subject.deadline())
-    if state.value is None:
-        return [_no_answer(subject, section, failure_of(state))]
-    found = [_state(subject, state.value)]
-    rights = redis_rights.excess_rights(target, deadline=subject.deadline())
-    if rights.value is None:
-        return [*found, _no_answer(subject, section, failure_of(rights))]
-    found += _rights(subject, section, rights.value, state.value.version)
-    return [*found, *_flags(subject, section, state.value.version)]
+    system = System(subject, "Redis", None, _KEYS)
+    no_answer = partial(_no_answer, system, section)
+    state = system.read(redis.ping(target, deadline=subject.deadline()), no_answer)
+    yield _state(system, state)
+    seen = redis_rights.excess_rights(target, deadline=subject.deadline())
+    yield _rights(system, section, system.read(seen, no_answer), state.version)
+    if subject.settings.flags is not None:
+        yield _flags(system, section, state.version)
 
 
 def acl_lines(
@@ -63,66 +63,57 @@ def acl_lines(
 
 
 def _acl_lines(subject: Subject, user: str, version: str, *, new: bool) -> tuple[str, str]:
-    described = subject.settings.flags
-    pattern = None if described is None else described.every_key
-    section = subject.settings.redis
+    flags, section = subject.settings.flags, subject.settings.redis
+    pattern = None if flags is None else flags.every_key
     database = 0 if section is None else section.database
     return acl_lines(user, version, new=new, flags=pattern, database=database)
 
 
-def _no_answer(subject: Subject, section: Redis, failure: Failure) -> Finding:
-    found = unreachable(subject, _SYSTEM, None, failure, _KEYS)
+def _no_answer(system: System, section: Redis, failure: Failure) -> Finding:
+    found = system.unread(failure)
     if failure.kind is FailureKind.CREDENTIAL_REFUSED:
-        lines = _acl_lines(subject, section.user, "7", new=True)
-        return _finding(Level.BAD, found.sentence, *lines, *found.remedy)
+        lines = _acl_lines(system.subject, section.user, "7", new=True)
+        return system.bad(found.sentence, *lines, *found.remedy)
     if failure.kind is FailureKind.FORBIDDEN:
-        return _finding(
-            Level.BAD, found.sentence, *_acl_lines(subject, section.user, "7", new=False)
-        )
+        lines = _acl_lines(system.subject, section.user, "7", new=False)
+        return system.bad(found.sentence, *lines)
     return found
 
 
-def _state(subject: Subject, state: RedisFacts) -> Finding:
+def _state(system: System, state: RedisFacts) -> Finding:
     if state.role != "master":
-        line = subject.key("redis.host", "the master")
-        return _finding(Level.WARN, f"is a {state.role}: it may lag behind the master", line)
+        line = system.subject.key("redis.host", "the master")
+        return system.warn(f"is a {state.role}: it may lag behind the master", line)
     if state.loading:
-        return _finding(Level.WARN, "is loading its data", "wait until it has loaded")
+        return system.warn("is loading its data", "wait until it has loaded")
     milliseconds = state.ping_seconds * 1000
-    return _finding(Level.OK, f"version {state.version}, master, PING took {milliseconds:.1f} ms")
+    return system.ok(f"version {state.version}, master, PING took {milliseconds:.1f} ms")
 
 
-def _flags(subject: Subject, section: Redis, version: str) -> list[Finding]:
-    """Read the flags that the environment describes; nothing to say where it describes none."""
-    if subject.settings.flags is None:
-        return []
-    observed = reading.look(subject.platform)
-    if observed.value is not None:
-        return [_finding(Level.OK, f"the user {section.user} reads the feature flags")]
-    failure = failure_of(observed)
+def _flags(system: System, section: Redis, version: str) -> Finding:
+    """Read the flags that the environment describes."""
+    failure = reading.look(system.subject.platform).failure
+    if failure is None:
+        return system.ok(f"the user {section.user} reads the feature flags")
     if failure.kind is FailureKind.FORBIDDEN:
         sentence = f"the user {section.user} may not read the feature flags"
-        lines = _acl_lines(subject, section.user, version, new=False)
-        return [_finding(Level.BAD, sentence, *lines)]
-    return [_no_answer(subject, section, failure)]
+        return system.bad(sentence, *_acl_lines(system.subject, section.user, version, new=False))
+    return _no_answer(system, section, failure)
 
 
-def _rights(subject: Subject, section: Redis, rights: RedisRights, version: str) -> list[Finding]:
+def _rights(system: System, section: Redis, rights: RedisRights, version: str) -> Finding:
     if _major(version) < _SINCE_ACL:
         sentence = f"Redis {version} has no ACLs: every login may do everything"
-        return [_finding(Level.WARN, sentence, "Redis 6 and later can restrict the gate's user")]
+        return system.warn(sentence, "Redis 6 and later can restrict the gate's user")
     if rights.excess:
-        shown = ", ".join(rights.excess[:_MOST_SHOWN])
-        more = len(rights.excess) - _MOST_SHOWN
-        sentence = (
-            f"the user {rights.user} may run {shown}{f' and {more} more' if more > 0 else ''}"
-        )
-        return [_finding(Level.BAD, sentence, *_restriction(subject, section, version))]
+        shown, more = ", ".join(rights.excess[:_MOST_SHOWN]), len(rights.excess) - _MOST_SHOWN
+        others = f" and {more} more" if more > 0 else ""
+        sentence = f"the user {rights.user} may run {shown}{others}"
+        return system.bad(sentence, *_restriction(system.subject, section, version))
     if not rights.proved:
         sentence = f"it is not proved that the user {rights.user} can only read"
-        return [_finding(Level.WARN, sentence, *_knowledge(section, version))]
-    sentence = f"the user {rights.user} can't write, block or read a patient's value"
-    return [_finding(Level.OK, sentence)]
+        return system.warn(sentence, *_knowledge(section, version))
+    return system.ok(f"the user {rights.user} can't write, block or read a patient's value")
 
 
 def _restriction(subject: Subject, section: Redis, version: str) -> tuple[str, ...]:
@@ -150,25 +141,21 @@ def _major(version: str) -> int:
     return int(first) if first.isdigit() else 0
 
 
-def _finding(level: Level, sentence: str, *remedy: str) -> Finding:
-    return Finding(_SYSTEM, None, level, sentence, remedy)
-
-
-def examine_audit(subject: Subject) -> list[Finding]:
+@examination
+def examine_audit(subject: Subject) -> Iterator[Finding]:
     """Read the entries of the last minute with the token, and try in vain without it."""
-    target = reading.audit_target(subject.platform)
+    system, target = (
+        System(subject, "audit log", None, _AUDIT),
+        reading.audit_target(subject.platform),
+    )
     query = probes.audit.Query(utc_now() - _LOOK_BACK)
-    observed = probes.audit.entries(target, query, deadline=subject.deadline())
-    if observed.value is None:
-        failure = failure_of(observed)
-        if failure.kind is FailureKind.UNUSABLE_ANSWER:
-            return [Finding(_AUDIT, None, Level.BAD, failure.detail, (_CONTRACT,))]
-        keys = Keys("audit.address", "audit.ca_file", "audit.token")
-        return [unreachable(subject, _AUDIT, None, failure, keys)]
-    readable = Finding(_AUDIT, None, Level.OK, "the gate's token reads its entries")
+
+    def unread(failure: Failure) -> Finding:
+        unusable = failure.kind is FailureKind.UNUSABLE_ANSWER
+        return system.bad(failure.detail, _CONTRACT) if unusable else system.unread(failure)
+
+    system.read(probes.audit.entries(target, query, deadline=subject.deadline()), unread)
+    yield system.ok("the gate's token reads its entries")
     anybody = probes.audit.AuditTarget(target.base_url, target.path, _NOBODY, target.ca_file)
-    opened = probes.audit.entries(anybody, query, deadline=subject.deadline())
-    if opened.value is None:
-        return [readable]
-    words = "anybody can read it, without a valid token"
-    return [readable, Finding(_AUDIT, None, Level.BAD, words, (_CONTRACT,))]
+    if probes.audit.entries(anybody, query, deadline=subject.deadline()).value is not None:
+        yield system.bad("anybody can read it, without a valid token", _CONTRACT)

@@ -11,12 +11,9 @@ from steps.flags import reading, rules
 from steps.flags.rules import Value, Words
 from steps.kit.asked import Asked
 from steps.kit.expect import need, nothing_to_judge
-from steps.kit.sentence import then, when
+from steps.kit.sentence import described, then
 
-
-@when("the feature flags are read", target_fixture="flags")
-def read(asked: Asked) -> Flags:
-    return reading.described(asked.platform)
+described("the feature flags are read", Flags, "flags")
 
 
 @then(parsers.parse('every flag is in the state "{moment}"'))

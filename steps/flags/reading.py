@@ -10,8 +10,7 @@ import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Failure, FailureKind, Observation
-from settings.flags import Audit
-from settings.flags import Flags as Section
+from settings.flags import Audit, Flags
 from steps.flags.rules import Value
 from steps.kit.baseline import SHARED, CannotCollectError
 from steps.kit.expect import need
@@ -23,24 +22,19 @@ SCAN_SECONDS = 60.0
 NOTHING = Value(None, "<nothing>")
 
 
-def described(platform: Platform) -> Section:
-    """Return what the environment says of its flags; raises NotDescribedError."""
-    return need(platform.environment.settings.flags, "the section flags")
-
-
-def flags_of(section: Section) -> list[str]:
+def flags_of(section: Flags) -> list[str]:
     """Return the flags that are always there, or in a state."""
     return [*section.always, *next(iter(section.states.values()))]
 
 
-def keys_of(section: Section, flags: Iterable[str]) -> list[str]:
+def keys_of(section: Flags, flags: Iterable[str]) -> list[str]:
     """Return both keys of each flag."""
     return [key for flag in flags for key in section.keys(flag)]
 
 
 def look(platform: Platform) -> Observation[probes.redis_keys.Texts]:
     """Read both keys of every described flag."""
-    section = described(platform)
+    section = platform.section(Flags)
     return read_keys(platform, keys_of(section, flags_of(section)))
 
 
@@ -85,14 +79,9 @@ def snapshot(platform: Platform) -> Mapping[str, Any]:
     return {SHARED: dict(observed.value.facts())}
 
 
-def audit_of(platform: Platform) -> Audit:
-    """Return what the environment says of the audit log; raises NotDescribedError."""
-    return need(platform.environment.settings.audit, "the section audit")
-
-
 def audit_target(platform: Platform) -> probes.audit.AuditTarget:
     """Return the gate's access to the audit log; raises NotDescribedError without one."""
-    section = audit_of(platform)
+    section = platform.section(Audit)
     token = platform.environment.secret(section.token)
     return probes.audit.AuditTarget(section.address, section.path, token, section.ca_file)
 

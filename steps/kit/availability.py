@@ -15,6 +15,7 @@ from probes import http
 from probes.http import HttpAnswer
 from probes.observation import Facts, Observation, pause
 from steps.kit import failures
+from steps.kit.asked import Asked, Unread
 from steps.kit.failures import Cause
 from steps.kit.platform import Platform
 
@@ -131,6 +132,25 @@ class Availability:
                 return Reading(found.observation, self._ended(subject, before, found, seconds))
         lasted = f"for {time.monotonic() - since:.1f} s (asked {_times(asked)})"
         return Reading(found.observation, self._confirmed(region, subject, found, lasted))
+
+    def read(
+        self,
+        here: Asked,
+        service: str,
+        subject: str,
+        probe: Callable[[], Observation[V]],
+        judge: Callable[[V], Sequence[Judgement]] | None = None,
+    ) -> V:
+        """Return what a region's service answers, kept and judged so far as `reach` does.
+
+        Raises Unread where its reachability, or `judge`, decides already.
+        """
+        found = self.reach(here.region, service, subject, probe, judge)
+        here.keep(found.observation)
+        here.judge(*found.judgements)
+        if found.decided or found.observation.value is None:
+            raise Unread(subject)
+        return found.observation.value
 
     def _past_throttling(self, ask: Callable[[], _Found[V]]) -> _Found[V]:
         """Ask again while the gate is throttled (429), as often as it may, for `confirm_for` at most.

@@ -130,9 +130,15 @@ class System:
         """Return what keeps the gate from deciding."""
         return Finding(self.name, self.region, Level.BAD, sentence, remedy)
 
+    def not_proved(self, whose: str, look: str) -> Finding:
+        """Return that nobody told what an account may do; `look` says where a person can see it."""
+        return self.warn(f"it is not proved that {whose} can only read", look)
+
     def unread(self, failure: Failure) -> Finding:
         """Return the finding of a system that could not be asked, with what may fix it."""
-        return unreachable(self.subject, self.name, self.region, failure, self.keys)
+        sentence = f"{failure.kind.value}: {failure.detail}"
+        found = self.bad(sentence, *_remedy(self.subject, failure.kind, self.keys))
+        return dataclasses.replace(found, reached=failure.kind not in _NOBODY_ANSWERED)
 
     def read(
         self, observed: Observation[V], unread: Callable[[Failure], Finding] | None = None
@@ -157,24 +163,6 @@ def examination(look: Callable[P, Iterator[Finding]]) -> Callable[P, list[Findin
         return list(ended(*given, **named))
 
     return findings
-
-
-def unreachable(
-    subject: Subject, system: str, region: str | None, failure: Failure, keys: Keys
-) -> Finding:
-    """Return the finding of a system that could not be asked, with what may fix it."""
-    sentence, remedy = (
-        f"{failure.kind.value}: {failure.detail}",
-        _remedy(subject, failure.kind, keys),
-    )
-    reached = failure.kind not in _NOBODY_ANSWERED
-    return Finding(system, region, Level.BAD, sentence, remedy, reached)
-
-
-def not_proved(system: str, whose: str, look: str) -> Finding:
-    """Return that nobody told what an account may do; `look` says where a person can see it."""
-    sentence = f"it is not proved that {whose} can only read"
-    return Finding(system, None, Level.WARN, sentence, (look,))
 
 
 _NOBODY_ANSWERED = frozenset(

@@ -6,7 +6,7 @@ import concurrent.futures
 import dataclasses
 import datetime as dt
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from pydantic import SecretStr
 
@@ -16,11 +16,15 @@ from gates.decide.release import Release
 from gates.load import Checks
 from probes.http import HttpTarget
 from probes.observation import Deadline
+from settings.environment import Environment
+from settings.objectives import Prometheus
 from settings.policy import Policy
+from settings.sections import Section
 from settings.service import HealthEndpoint
 from steps.kit.request import Request, regions_of, release_of, switched_at_of
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Section)
 
 CONFIRM_FLOOR_SECONDS = 2.0
 POLL_FLOOR_SECONDS = 0.25
@@ -90,6 +94,16 @@ class Platform:
         """Seconds between two looks at something unavailable."""
         return self.scaled(self.policy.availability.poll_every, POLL_FLOOR_SECONDS)
 
+    def section(self, kind: type[S]) -> S:
+        """Return the environment's section of a kind; raises NotDescribedError, which names it."""
+        for name, field in Environment.model_fields.items():
+            if kind in get_args(field.annotation):
+                section: S | None = getattr(self.environment.settings, name)
+                if section is None:
+                    raise NotDescribedError(f"the environment lacks the section {name}; add it")
+                return section
+        raise LookupError(f"no section of an environment is described by {kind.__name__}")
+
     def service(self, region: str, service: str) -> HttpTarget:
         """Return the address of a service as one region alone serves it."""
         settings = self.environment.settings
@@ -106,13 +120,9 @@ class Platform:
 
     def prometheus(self, region: str) -> probes.prometheus.PrometheusTarget:
         """Return the Prometheus that watches a region; NotDescribedError without one."""
-        settings = self.environment.settings
-        if settings.prometheus is None:
-            raise NotDescribedError("the environment lacks the section prometheus; add it")
+        section, address = self.section(Prometheus), self.environment.settings.regions[region]
         return probes.prometheus.PrometheusTarget(
-            settings.regions[region].prometheus,
-            self.secret(settings.prometheus.token),
-            settings.prometheus.ca_file,
+            address.prometheus, self.secret(section.token), section.ca_file
         )
 
     def postgres(self) -> probes.postgres.PostgresTarget | None:
@@ -151,6 +161,13 @@ class Platform:
         return {
             name: value.replace("{release}", self.release.number) for name, value in merged.items()
         }
+
+    def bearer(self, reference: str | None) -> Mapping[str, SecretStr]:
+        """Return the header with the bearer token behind a reference; none for none."""
+        token = self.secret(reference)
+        if token is None:
+            return {}
+        return {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")}
 
     def secret(self, reference: str | None) -> SecretStr | None:
         """Return the secret behind a reference of the environment; None for none."""

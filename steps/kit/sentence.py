@@ -10,7 +10,8 @@ from typing import ParamSpec
 import pytest_bdd
 from pytest_bdd.parsers import StepParser
 
-from steps.kit.asked import Unread
+from settings.sections import Section
+from steps.kit.asked import Asked, Unread
 
 P = ParamSpec("P")
 
@@ -29,3 +30,15 @@ def then(sentence: str | StepParser) -> Callable[[Callable[P, None]], Callable[P
         return pytest_bdd.then(sentence, stacklevel=2)(step)
 
     return bind
+
+
+def described(sentence: str, kind: type[Section], target_fixture: str) -> None:
+    """Bind a When sentence to a section of the environment: its Then sentences do the asking.
+
+    Without that section the check raises NotDescribedError.
+    """
+
+    def step(asked: Asked) -> Section:
+        return asked.platform.section(kind)
+
+    pytest_bdd.when(sentence, target_fixture=target_fixture, stacklevel=2)(step)

@@ -20,7 +20,7 @@ from steps.cluster.clusters import Clusters
 from steps.kit.asked import Asked, Unread
 from steps.kit.expect import expect
 from steps.kit.failures import failure_of, instrument_error
-from steps.kit.sentence import then, when
+from steps.kit.sentence import described, then
 from steps.kit.settling import Ended, Progress, missed, settle_seconds, settled
 from steps.monitoring import rules, watchers
 from steps.monitoring.rules import ShippedRule, job_up, jobs_up
@@ -28,9 +28,7 @@ from steps.monitoring.rules import ShippedRule, job_up, jobs_up
 _RULES = "the release's alert rules"
 
 
-@when("the monitoring is read", target_fixture="monitoring")
-def look_at_monitoring(asked: Asked) -> Monitoring:
-    return watchers.monitoring_of(asked.platform)
+described("the monitoring is read", Monitoring, "monitoring")
 
 
 @then("the release's alert rules are loaded as shipped and evaluated in every region")

@@ -10,11 +10,11 @@ from functools import partial
 import probes
 from gates.decide.judgement import Judgement, contains_all
 from probes.observation import Failure
-from settings.monitoring import Grafana
+from settings.monitoring import Monitoring
 from steps.kit.asked import Asked, Unread
 from steps.kit.expect import expect
 from steps.kit.failures import instrument_error
-from steps.kit.sentence import then, when
+from steps.kit.sentence import described, then
 from steps.monitoring import rules, watchers
 
 _SPEAKS_PROMQL = re.compile(r".*prometheus.*|victoriametrics-(metrics-)?datasource")
@@ -24,33 +24,31 @@ _SCRAPE_SECONDS = 15.0
 """Grafana's own guess where nobody tells."""
 
 
-@when("the dashboards are read", target_fixture="grafana")
-def read_dashboards(asked: Asked) -> Grafana:
-    return watchers.monitoring_of(asked.platform).grafana
+described("the dashboards are read", Monitoring, "monitoring")
 
 
 @then("every dashboard is there and asks something")
-def all_loaded(asked: Asked, grafana: Grafana) -> None:
+def all_loaded(asked: Asked, monitoring: Monitoring) -> None:
     def judge(title: str) -> None:
         asked.judge(rules.loaded_once(title, len(_found(asked, title))))
         asked.judge(rules.asks_something(title, len(_dashboard(asked, title).queries)))
 
-    asked.each(grafana.dashboards, judge)
+    asked.each(monitoring.grafana.dashboards, judge)
 
 
 @then("every dashboard has the panels of the release")
-def of_the_release(asked: Asked, grafana: Grafana) -> None:
+def of_the_release(asked: Asked, monitoring: Monitoring) -> None:
     def judge(title: str) -> None:
-        panels, wanted = _dashboard(asked, title).panels, grafana.dashboards[title]
+        panels, wanted = _dashboard(asked, title).panels, monitoring.grafana.dashboards[title]
         asked.judge(contains_all(f"panels of “{title}”", panels, wanted))
 
-    asked.each(grafana.dashboards, judge)
+    asked.each(monitoring.grafana.dashboards, judge)
 
 
 @then("every query of theirs returns data")
-def data_flow(asked: Asked, grafana: Grafana) -> None:
+def data_flow(asked: Asked, monitoring: Monitoring) -> None:
     # A dashboard that is missing, or shows nothing at all, has no data either.
-    all_loaded(asked, grafana)
+    all_loaded(asked, monitoring)
 
     def judge(title: str) -> None:
         dashboard = _dashboard(asked, title)
@@ -61,7 +59,7 @@ def data_flow(asked: Asked, grafana: Grafana) -> None:
             with contextlib.suppress(Unread):
                 asked.judge(_flow(asked, what, number, query, dashboard.variables))
 
-    asked.each(grafana.dashboards, judge)
+    asked.each(monitoring.grafana.dashboards, judge)
 
 
 def _grafana_error(_: str, failure: Failure) -> Judgement:

@@ -10,11 +10,11 @@ import probes
 from gates.decide.judgement import Judgement
 from probes.observation import Failure
 from settings.monitoring import Monitoring
+from settings.objectives import Prometheus
 from steps.kit.asked import Asked
-from steps.kit.expect import need
 from steps.kit.failures import instrument_error
-from steps.kit.sentence import then, when
-from steps.monitoring import rules, watchers
+from steps.kit.sentence import described, then
+from steps.monitoring import rules
 from steps.monitoring.rules import Scrapes, Steps
 from steps.objectives.promql import selector
 
@@ -25,9 +25,7 @@ _AS_FAR_BACK = dt.timedelta(days=365)
 """Longer than samples are kept: what has been away since yesterday is not a new job, it is a long gap."""
 
 
-@when("the scrapes of every job are counted step by step", target_fixture="monitoring")
-def count_scrapes(asked: Asked) -> Monitoring:
-    return watchers.monitoring_of(asked.platform)
+described("the scrapes of every job are counted step by step", Monitoring, "monitoring")
 
 
 @then("there was no gap in any region")
@@ -36,7 +34,7 @@ def no_gap(asked: Asked, monitoring: Monitoring) -> None:
     look_back = asked.platform.scaled(policy, _LOOK_BACK_FLOOR_SECONDS)
 
     def judge(here: Asked) -> None:
-        section = need(here.platform.environment.settings.prometheus, "the section prometheus")
+        usual = here.platform.section(Prometheus).scrape_interval
         target, call = here.platform.prometheus(here.region), here.platform.call_deadline
         instrument = here.read(
             "Prometheus", lambda: probes.prometheus.instrument(target, deadline=call())
@@ -44,7 +42,6 @@ def no_gap(asked: Asked, monitoring: Monitoring) -> None:
         slower = _intervals(here)
 
         def judge_job(job: tuple[str, int, Mapping[str, str]]) -> None:
-            usual = section.scrape_interval
             step = _SCRAPES_A_STEP * max(usual, slower.get(job[0], usual))
             _judge_job(here, *job, Steps(instrument.server_time, max(look_back, step), step))
 

@@ -7,15 +7,13 @@ import concurrent.futures
 from settings.network import Certificates
 from steps.kit.asked import Asked
 from steps.kit.run import Run
-from steps.kit.sentence import then, when
+from steps.kit.sentence import described, then
 from steps.network import reading, rules
 
 _MOST_AT_ONCE = 8
 
 
-@when("TLS is spoken with every host in every region", target_fixture="certificates")
-def meet_every_host(asked: Asked) -> Certificates:
-    return reading.certificates_of(asked.platform)
+described("TLS is spoken with every host in every region", Certificates, "certificates")
 
 
 @then("every certificate is trusted under its host's name and lasts as long as the policy wants")

@@ -14,7 +14,6 @@ from steps.kit.asked import Asked
 from steps.kit.availability import Availability
 from steps.kit.baseline import SHARED, CannotCollectError
 from steps.kit.check import Check
-from steps.kit.expect import need
 from steps.kit.failures import failure_of, instrument_error
 from steps.kit.platform import Platform
 from steps.network import rules
@@ -34,7 +33,7 @@ class Zone:
     @classmethod
     def of(cls, platform: Platform) -> Zone:
         """Return it; raises NotDescribedError where the environment says nothing of it."""
-        return cls(platform, need(platform.environment.settings.dns, "the section dns"))
+        return cls(platform, platform.section(Dns))
 
     @property
     def delegation(self) -> Question:
@@ -90,14 +89,9 @@ class Meeting:
         return f"certificate of {self.host} at {self.node.shown}"
 
 
-def certificates_of(platform: Platform) -> Certificates:
-    """Return which hosts' certificates the environment names; raises NotDescribedError."""
-    return need(platform.environment.settings.certificates, "the section certificates")
-
-
 def meetings(here: Asked) -> Iterator[Meeting]:
     """Yield every host at each of its addresses in a region; a name that is not found is judged."""
-    section = certificates_of(here.platform)
+    section = here.platform.section(Certificates)
     for host in section.hosts:
         for address in section.addresses.get(here.region, (f"{host}:{_HTTPS}",)):
             name, _, port = address.rpartition(":")
@@ -115,7 +109,7 @@ def meetings(here: Asked) -> Iterator[Meeting]:
 
 def meet(here: Asked, availability: Availability, meeting: Meeting) -> probes.tls.Handshake | None:
     """Shake hands and judge what is shown; None where nothing is."""
-    platform, section = here.platform, certificates_of(here.platform)
+    platform, section = here.platform, here.platform.section(Certificates)
     ca_file = section.ca_file or platform.environment.settings.ca_file
     found = availability.reach(
         here.region,

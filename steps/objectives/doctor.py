@@ -18,7 +18,7 @@ from probes.observation import Failure, FailureKind
 from probes.prometheus import Instrument, Series
 from settings.objectives import Lease, Metric, Objective, Prometheus
 from settings.storage import FileSystems
-from steps.kit.findings import Finding, Keys, Subject, System, UnreadError, examination, unreachable
+from steps.kit.findings import Finding, Keys, Subject, System, UnreadError, examination
 from steps.objectives import promql
 from steps.objectives.counting import Counting, Times, own_paths
 from steps.objectives.instrument import Inspector, UnfitError
@@ -73,7 +73,7 @@ class Asker(System):
 
     def unread(self, failure: Failure) -> Finding:
         """Return that Prometheus could not be asked, whatever was to be found out."""
-        return unreachable(self.subject, "Prometheus", self.region, failure, self.keys)
+        return System(self.subject, "Prometheus", self.region, self.keys).unread(failure)
 
     def series(self, query: str) -> tuple[Series, ...]:
         """Return the series of an instant query, none where it is empty; raises UnreadError."""

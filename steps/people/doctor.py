@@ -6,46 +6,33 @@ from collections.abc import Iterator
 
 import probes
 from settings.people import People
-from steps.kit.failures import failure_of
-from steps.kit.findings import Finding, Keys, Level, Subject, not_proved, unreachable
+from steps.kit.findings import Finding, Keys, Level, Subject, System, examination
 from steps.monitoring import watchers
 
-_PAGERDUTY, _SLACK = "PagerDuty", "Slack"
+_PAGERDUTY = Keys("people.pagerduty.url", "people.ca_file", "people.pagerduty.token")
+_SLACK = Keys("people.slack.url", "people.ca_file", "people.slack.token")
 _READ_ONLY = "its access level under Integrations, API Access Keys, must be Read-only"
 
 
-def examine_people(subject: Subject, section: People) -> list[Finding]:
+@examination
+def examine_people(subject: Subject, section: People) -> Iterator[Finding]:
     """Read every schedule and the first channels; who is on call is the checks' business."""
-    found = list(_schedules(subject, section))
+    rota, call = System(subject, "PagerDuty", None, _PAGERDUTY), subject.deadline
+    found = list(_schedules(rota, section))
+    yield from found
     if any(one.level is Level.OK for one in found):
         # PagerDuty notifies nobody what a key may do, except by refusing to write.
-        found.append(not_proved(_PAGERDUTY, "the key", _READ_ONLY))
-    return [*found, _channels(subject)]
+        yield rota.not_proved("the key", _READ_ONLY)
+    slack = System(subject, "Slack", None, _SLACK)
+    slack.read(probes.slack.channels(watchers.slack(subject.platform), "", deadline=call()))
+    yield slack.ok("the app's token lists channels")
 
 
-def _schedules(subject: Subject, section: People) -> Iterator[Finding]:
-    rota = section.pagerduty
-    target = watchers.pagerduty(subject.platform)
-    keys = Keys("people.pagerduty.url", "people.ca_file", "people.pagerduty.token")
-    for schedule in rota.schedules:
-        observed = probes.pagerduty.on_call(
-            target,
-            schedule,
-            section.window.begins,
-            section.window.ends,
-            deadline=subject.deadline(),
+def _schedules(rota: System, section: People) -> Iterator[Finding]:
+    target, window = watchers.pagerduty(rota.subject.platform), section.window
+    for schedule in section.pagerduty.schedules:
+        seen = probes.pagerduty.on_call(
+            target, schedule, window.begins, window.ends, deadline=rota.subject.deadline()
         )
-        if observed.value is None:
-            yield unreachable(subject, _PAGERDUTY, None, failure_of(observed), keys)
-        else:
-            yield Finding(_PAGERDUTY, None, Level.OK, f"the schedule {schedule} can be read")
-
-
-def _channels(subject: Subject) -> Finding:
-    observed = probes.slack.channels(
-        watchers.slack(subject.platform), "", deadline=subject.deadline()
-    )
-    if observed.value is None:
-        keys = Keys("people.slack.url", "people.ca_file", "people.slack.token")
-        return unreachable(subject, _SLACK, None, failure_of(observed), keys)
-    return Finding(_SLACK, None, Level.OK, "the app's token lists channels")
+        readable = rota.ok(f"the schedule {schedule} can be read")
+        yield readable if seen.failure is None else rota.unread(seen.failure)

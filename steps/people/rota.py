@@ -13,16 +13,14 @@ from settings.people import People
 from steps.kit.asked import Asked, Unread
 from steps.kit.expect import expect
 from steps.kit.failures import instrument_error
-from steps.kit.sentence import then, when
+from steps.kit.sentence import described, then
 from steps.monitoring import watchers
 from steps.people import rules
 
 _MOST_PAGES = 50
 
 
-@when("the people behind the deployment are looked up", target_fixture="people")
-def look_up_people(asked: Asked) -> People:
-    return watchers.people_of(asked.platform)
+described("the people behind the deployment are looked up", People, "people")
 
 
 @then("somebody is on call in the deployment window and through the day after")

@@ -7,6 +7,7 @@ else can, and none are left over.
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,117 +20,93 @@ from gates.decide.judgement import harmless
 from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HttpAnswer, HttpTarget, NotJsonError
-from probes.observation import Failure, Observation
+from probes.observation import Observation
 from settings.service import Fhir, HealthEndpoint, Synthetic
 from smoke.synthetic import PATH as RECORDS
 from smoke.synthetic import RemovalError, SyntheticRecords
 from steps.cluster.clusters import Clusters
 from steps.kit.check import Check
 from steps.kit.failures import failure_of
-from steps.kit.findings import Finding, Keys, Level, Subject, unreachable
+from steps.kit.findings import Finding, Keys, Level, Subject, System, examination
 from steps.service.replicas import AT_ONCE, MOST_ASKS, asks_for, replicas_of
 
 OK, FIRST_SERVER_ERROR = 200, 500
 _LOGIN_WANTED = frozenset({401, 403})
 _CONTRACT = "let the platform offer the API of docs/platform-contract.md, “Synthetic records”"
-_VANTAGE, _FHIR, _SYNTHETIC = "outside", "FHIR", "synthetic"
 _FIELD = re.compile(r"[A-Za-z][A-Za-z_]{0,40}")
 
 
-def examine_service(subject: Subject, region: str, name: str) -> list[Finding]:
+@examination
+def examine_service(subject: Subject, region: str, name: str) -> Iterator[Finding]:
     """Read every health endpoint of a service in one region; stop where nothing answers."""
-    endpoints = subject.settings.services[name].health
-    found: list[Finding] = []
+    system = System(subject, name, region, _keys(region, name))
+    target, endpoints = (
+        subject.platform.service(region, name),
+        subject.settings.services[name].health,
+    )
+    if not endpoints:
+        answer = system.read(http.request(target, "GET", "/", deadline=subject.deadline()))
+        yield system.ok(f"answers with status {answer.status}")
+        return
     for endpoint_name, endpoint in endpoints.items():
-        observed = http.request(
-            subject.platform.service(region, name),
-            "GET",
-            endpoint.path,
-            deadline=subject.deadline(),
-        )
-        if observed.value is None:
-            failure = failure_of(observed)
-            return [*found, unreachable(subject, name, region, failure, _keys(region, name))]
+        observed = http.request(target, "GET", endpoint.path, deadline=subject.deadline())
         key = f"services.{name}.health.{endpoint_name}"
         expected = _expected(subject, name, endpoint_name)
-        found += [
-            Finding(name, region, level, sentence, tuple(subject.key(*line) for line in lines))
-            for level, sentence, lines in read_health(key, endpoint, observed.value, expected)
-        ]
-    found += _replicas(subject, region, name) if endpoints else []
-    return found or [examine_address(subject, region, name)]
+        for level, sentence, lines in read_health(key, endpoint, system.read(observed), expected):
+            remedy = tuple(subject.key(*line) for line in lines)
+            yield Finding(name, region, level, sentence, remedy)
+    yield from _replicas(system, region, name)
 
 
-def _replicas(subject: Subject, region: str, name: str) -> list[Finding]:
+def _replicas(system: System, region: str, name: str) -> Iterator[Finding]:
     """Ask as often as a check does, and say whether every replica behind the address names itself.
 
     What keeps the number of ready pods from being read is said by the cluster's own findings.
     """
-    platform = subject.platform
+    platform, call = system.subject.platform, system.subject.deadline
     check = Check("doctor", platform.regions)
     replicas = replicas_of(Clusters(platform), check, name, region, wait=False)
-    path = next(iter(subject.settings.services[name].health.values())).path
+    path = next(iter(system.subject.settings.services[name].health.values())).path
     asks = min(asks_for(replicas.count), MOST_ASKS) if replicas.header else 0
+    target = platform.service(region, name)
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        seen = pool.map(
-            lambda _: http.request(
-                platform.service(region, name), "GET", path, deadline=subject.deadline()
-            ),
-            range(asks),
-        )
+        seen = pool.map(lambda _: http.request(target, "GET", path, deadline=call()), range(asks))
         answers = [one.value for one in seen if one.value is not None]
-    line = subject.key(
+    line = system.subject.key(
         f"services.{name}.replica_header", "a header in which each replica names itself"
     )
-    return [
-        Finding(name, region, Level.OK, one.sentence)
-        if one.outcome is Outcome.PASS
-        else Finding(name, region, Level.BAD, one.sentence, (line,))
-        for one in replicas.met(path, answers)
-        if one.outcome is not Outcome.ERROR
-    ]
-
-
-def examine_address(subject: Subject, region: str, name: str) -> Finding:
-    """Ask a service without health endpoints for anything at all."""
-    observed = http.request(
-        subject.platform.service(region, name), "GET", "/", deadline=subject.deadline()
-    )
-    if observed.value is None:
-        return unreachable(subject, name, region, failure_of(observed), _keys(region, name))
-    return Finding(name, region, Level.OK, f"answers with status {observed.value.status}")
+    for one in replicas.met(path, answers):
+        if one.outcome is not Outcome.ERROR:
+            good = one.outcome is Outcome.PASS
+            yield system.ok(one.sentence) if good else system.bad(one.sentence, line)
 
 
 def examine_public_address(subject: Subject, name: str) -> Finding:
     """Ask an address that users type; none of it decides a verdict, so nothing here is BAD."""
-    url = subject.settings.public[name]
-    observed = _ask(subject, url)
-    system = f"public {name}"
+    url, keys = subject.settings.public[name], Keys(f"public.{name}", "ca_file")
+    system, observed = System(subject, f"public {name}", None, keys), _ask(subject, url)
     if observed.value is None:
-        failure = failure_of(observed)
-        found = unreachable(subject, system, None, failure, Keys(f"public.{name}", "ca_file", ""))
-        return Finding(system, None, Level.WARN, found.sentence, found.remedy, found.reached)
-    return Finding(system, None, Level.OK, f"{url} answers with status {observed.value.status}")
+        return dataclasses.replace(system.unread(failure_of(observed)), level=Level.WARN)
+    return system.ok(f"{url} answers with status {observed.value.status}")
 
 
 def examine_vantage(subject: Subject) -> list[Finding]:
     """Ask the addresses that show whether the gate itself has network."""
-    controls = subject.settings.vantage_controls
+    controls, system = subject.settings.vantage_controls, System(subject, "outside")
     if not controls:
         line = subject.key("vantage_controls", "[https://an-address.outside-the-platform]")
         sentence = "no vantage control: a gate without network looks like a platform that is down"
-        return [Finding(_VANTAGE, None, Level.WARN, sentence, (line,))]
-    return [_vantage_control(subject, url) for url in controls]
+        return [system.warn(sentence, line)]
+    return [_vantage_control(system, url) for url in controls]
 
 
-def _vantage_control(subject: Subject, url: str) -> Finding:
-    observed = _ask(subject, url)
+def _vantage_control(system: System, url: str) -> Finding:
+    observed = _ask(system.subject, url)
     if observed.value is not None:
-        return Finding(_VANTAGE, None, Level.OK, f"{url} answers: this machine has network")
-    failure = failure_of(observed)
-    remedy = (subject.key("vantage_controls", "an address that answers from here"),)
-    sentence = f"{url}: {failure.kind.value}"
-    return Finding(_VANTAGE, None, Level.WARN, sentence, remedy, reached=False)
+        return system.ok(f"{url} answers: this machine has network")
+    remedy = system.subject.key("vantage_controls", "an address that answers from here")
+    found = system.warn(f"{url}: {failure_of(observed).kind.value}", remedy)
+    return dataclasses.replace(found, reached=False)
 
 
 def _ask(subject: Subject, url: str) -> Observation[HttpAnswer]:
@@ -214,82 +191,74 @@ def _told(endpoint: HealthEndpoint, body: Mapping[str, Any]) -> str:
     return ", ".join([*told, f"{len(services)} services"] if services else told) or "JSON"
 
 
-def examine_fhir(subject: Subject, region: str, section: Fhir) -> list[Finding]:
+@examination
+def examine_fhir(subject: Subject, region: str, section: Fhir) -> Iterator[Finding]:
     """Read the CapabilityStatement of a region's FHIR server."""
-    target, deadline = subject.platform.service(region, section.service), subject.deadline()
-    headers = {"Accept": probes.fhir.ACCEPT}
+    system = System(subject, "FHIR", region, _keys(region, section.service))
     observed = http.request(
-        target,
+        subject.platform.service(region, section.service),
         "GET",
         section.path,
-        headers=headers,
+        headers={"Accept": probes.fhir.ACCEPT},
         max_bytes=probes.fhir.MAX_BYTES,
-        deadline=deadline,
+        deadline=subject.deadline(),
     )
-    if observed.value is None:
-        failure = failure_of(observed)
-        return [unreachable(subject, _FHIR, region, failure, _keys(region, section.service))]
-    fixes = (subject.key("fhir.path", "the path of the server's CapabilityStatement"),)
-    if observed.value.status != OK:
-        words = f"GET {section.path} answers {observed.value.status}"
-        return [Finding(_FHIR, region, Level.BAD, words, fixes)]
+    answer = system.read(observed)
+    fix = subject.key("fhir.path", "the path of the server's CapabilityStatement")
+    if answer.status != OK:
+        yield system.bad(f"GET {section.path} answers {answer.status}", fix)
+        return
     try:
-        stated = probes.fhir.capability(observed.value)
+        stated = probes.fhir.capability(answer)
     except probes.fhir.NotACapabilityStatementError as exc:
-        return [Finding(_FHIR, region, Level.BAD, f"GET {section.path}: {exc}", fixes)]
-    words = f"states FHIR {stated.fhir_version} with {len(stated.interactions)} kinds of resources"
-    return [Finding(_FHIR, region, Level.OK, words)]
+        yield system.bad(f"GET {section.path}: {exc}", fix)
+    else:
+        kinds = f"{len(stated.interactions)} kinds of resources"
+        yield system.ok(f"states FHIR {stated.fhir_version} with {kinds}")
 
 
-def examine_synthetic(subject: Subject, region: str, section: Synthetic) -> list[Finding]:
+@examination
+def examine_synthetic(subject: Subject, region: str, section: Synthetic) -> Iterator[Finding]:
     """List synthetic records with the token and without it; nothing is created or removed."""
-    target = subject.platform.service(region, section.service)
-    token = subject.platform.environment.secret(section.token)
-    status = _status(subject, target, token)
-    if isinstance(status, Failure):
-        keys = _keys(region, section.service, "synthetic.token")
-        return [unreachable(subject, _SYNTHETIC, region, status, keys)]
-    if status != OK:
-        return [_refused(subject, region, status)]
-    return [_listed(subject, region, target, token), *_open(subject, region, target)]
+    keys = _keys(region, section.service, "synthetic.token")
+    system, platform = System(subject, "synthetic", region, keys), subject.platform
+    target = platform.service(region, section.service)
+    answer = system.read(_listing(subject, target, platform.bearer(section.token)))
+    if answer.status != OK:
+        yield _refused(system, answer.status)
+        return
+    yield _listed(system, target, platform.environment.secret(section.token))
+    open_to_all = _listing(subject, target, {}).value
+    if open_to_all is not None and open_to_all.status == OK:
+        # Who may list may probably delete.
+        sentence = f"GET {RECORDS} lists synthetic records to anybody, without a token"
+        yield system.bad(sentence, _CONTRACT)
 
 
-def _status(subject: Subject, target: HttpTarget, token: SecretStr | None) -> int | Failure:
-    headers = {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")} if token else {}
-    observed = http.request(target, "GET", RECORDS, deadline=subject.deadline(), headers=headers)
-    return failure_of(observed) if observed.value is None else observed.value.status
+def _listing(
+    subject: Subject, target: HttpTarget, headers: Mapping[str, SecretStr]
+) -> Observation[HttpAnswer]:
+    return http.request(target, "GET", RECORDS, deadline=subject.deadline(), headers=headers)
 
 
-def _refused(subject: Subject, region: str, status: int) -> Finding:
+def _refused(system: System, status: int) -> Finding:
     if status in _LOGIN_WANTED:
-        remedy = f"renew the secret behind synthetic.token of {subject.file}"
-        sentence = f"GET {RECORDS} refuses the gate's token (status {status})"
-        return Finding(_SYNTHETIC, region, Level.BAD, sentence, (remedy,))
+        remedy = f"renew the secret behind synthetic.token of {system.subject.file}"
+        return system.bad(f"GET {RECORDS} refuses the gate's token (status {status})", remedy)
     sentence = f"GET {RECORDS} answers {status}: synthetic records can't be found and removed"
-    return Finding(_SYNTHETIC, region, Level.BAD, sentence, (_CONTRACT,))
+    return system.bad(sentence, _CONTRACT)
 
 
-def _listed(subject: Subject, region: str, target: HttpTarget, token: SecretStr) -> Finding:
+def _listed(system: System, target: HttpTarget, token: SecretStr) -> Finding:
     try:
-        count = sum(1 for _ in SyntheticRecords(target, token).tags(subject.deadline()))
+        count = sum(1 for _ in SyntheticRecords(target, token).tags(system.subject.deadline()))
     except RemovalError as exc:
-        return Finding(_SYNTHETIC, region, Level.BAD, str(exc), (_CONTRACT,))
-    if count:
-        sentence = f"the token lists synthetic records; {count} are there now"
-        remedy = "none if a run is under way; the next run removes what is older than 15 minutes"
-        return Finding(_SYNTHETIC, region, Level.WARN, sentence, (remedy,))
-    return Finding(
-        _SYNTHETIC, region, Level.OK, "the token lists synthetic records; none are there"
-    )
-
-
-def _open(subject: Subject, region: str, target: HttpTarget) -> list[Finding]:
-    """Return a finding when anybody may list, and so probably delete, without a token."""
-    status = _status(subject, target, None)
-    if status != OK:
-        return []
-    sentence = f"GET {RECORDS} lists synthetic records to anybody, without a token"
-    return [Finding(_SYNTHETIC, region, Level.BAD, sentence, (_CONTRACT,))]
+        return system.bad(str(exc), _CONTRACT)
+    if not count:
+        return system.ok("the token lists synthetic records; none are there")
+    sentence = f"the token lists synthetic records; {count} are there now"
+    remedy = "none if a run is under way; the next run removes what is older than 15 minutes"
+    return system.warn(sentence, remedy)
 
 
 def _keys(region: str, service: str, credential: str = "") -> Keys:

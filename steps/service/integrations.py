@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 
-from pydantic import SecretStr
 from pytest_bdd import parsers
 
 import probes
@@ -16,15 +15,11 @@ from probes.observation import Observation
 from settings.service import Fhir, Integrations
 from steps.kit.asked import Asked
 from steps.kit.expect import need, nothing_to_judge
-from steps.kit.platform import Platform
 from steps.kit.run import Run
-from steps.kit.sentence import then, when
+from steps.kit.sentence import described, then
 from steps.service import rules
 
-
-@when("the platform tries its external services in test mode", target_fixture="tries")
-def described_tries(asked: Asked) -> Integrations:
-    return need(asked.platform.environment.settings.integrations, "the section integrations")
+described("the platform tries its external services in test mode", Integrations, "tries")
 
 
 @then(parsers.parse("the {name} try succeeds in every region"))
@@ -41,7 +36,7 @@ def try_succeeds(run: Run, asked: Asked, tries: Integrations, name: str) -> None
                 tried.path,
                 deadline=one.platform.call_deadline(),
                 json={},
-                headers=_headers(one.platform, tries),
+                headers=one.platform.bearer(tries.token),
             )
 
         reading = run.availability.reach(one.region, tries.service, subject, ask)
@@ -57,16 +52,7 @@ def try_succeeds(run: Run, asked: Asked, tries: Integrations, name: str) -> None
     asked.in_each_region(judge)
 
 
-def _headers(platform: Platform, tries: Integrations) -> Mapping[str, SecretStr]:
-    token = platform.secret(tries.token)
-    if token is None:
-        return {}
-    return {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")}
-
-
-@when("the FHIR server is asked in every region", target_fixture="fhir")
-def described_fhir(asked: Asked) -> Fhir:
-    return need(asked.platform.environment.settings.fhir, "the section fhir")
+described("the FHIR server is asked in every region", Fhir, "fhir")
 
 
 @then("its CapabilityStatement is valid and offers what the platform needs")
@@ -74,14 +60,8 @@ def states_capabilities(run: Run, asked: Asked, fhir: Fhir) -> None:
     subject = f"FHIR {fhir.path}"
 
     def judge(one: Asked) -> None:
-        reading = run.availability.reach(
-            one.region, fhir.service, subject, lambda: _ask(one, fhir, fhir.path)
-        )
-        one.keep(reading.observation)
-        one.judge(*reading.judgements)
-        answer = reading.observation.value
-        if answer is None or reading.decided:
-            return
+        ask = partial(_ask, one, fhir, fhir.path)
+        answer = run.availability.read(one, fhir.service, subject, ask)
         one.judge(equals(f"{subject} status", answer.status, rules.OK))
         if answer.status == rules.OK:
             one.judge(*rules.states_capabilities(subject, answer, fhir))
@@ -98,15 +78,8 @@ def refuses_strangers(run: Run, asked: Asked, fhir: Fhir) -> None:
 
     def judge(one: Asked) -> None:
         # Here a refusal is what is asked for.
-        reading = run.availability.reach(
-            one.region,
-            fhir.service,
-            subject,
-            lambda: _ask(one, fhir, path),
-            lambda answer: [rules.refused(subject, answer.status)],
-        )
-        one.keep(reading.observation)
-        one.judge(*reading.judgements)
+        ask, judged = partial(_ask, one, fhir, path), partial(rules.refused, subject)
+        run.availability.read(one, fhir.service, subject, ask, judged)
 
     asked.in_each_region(judge)
 

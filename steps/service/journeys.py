@@ -23,7 +23,7 @@ from smoke.synthetic import TAG_PREFIX, RemovalError, SyntheticRecords
 from steps.kit import failures
 from steps.kit.asked import Asked
 from steps.kit.check import Check
-from steps.kit.expect import expect, need, unable
+from steps.kit.expect import expect, unable
 from steps.kit.leases import LeaseHeldError, writer_lease
 from steps.kit.run import Run
 from steps.kit.sentence import then, when
@@ -83,7 +83,7 @@ class Journeys:
 
     def _walk_all(self) -> dict[str, Walked]:
         settings = self._platform.environment.settings
-        synthetic = need(settings.synthetic, "the section synthetic")
+        synthetic = self._platform.section(Synthetic)
         key = "|".join(
             sorted(region.services[synthetic.service] for region in settings.regions.values())
         )

@@ -347,19 +347,15 @@ def _version(subject: str, found: str, wanted: str) -> Judgement:
     )
 
 
-def refused(subject: str, status: int) -> Judgement:
+def refused(subject: str, answer: HttpAnswer) -> list[Judgement]:
     """Judge that a stranger is refused."""
-    sentence = f"{subject} is answered with {status}"
-    good = status in _REFUSALS
-    return expect(
-        good,
-        subject,
-        sentence if good else f"{sentence}, wanted 401 or 403: it may be open to everybody",
-        "a FHIR server that asks for a login",
-        rule="refused",
-        observed=status,
-        target="401 or 403",
-    )
+    good, wanted = answer.status in _REFUSALS, "401 or 403"
+    open_to_all = "" if good else f", wanted {wanted}: it may be open to everybody"
+    sentence = f"{subject} is answered with {answer.status}{open_to_all}"
+    clears = "a FHIR server that asks for a login"
+    status = answer.status
+    judged = expect(good, subject, sentence, clears, rule="refused", observed=status, target=wanted)
+    return [judged]
 
 
 def row_exists(*, found: bool) -> Judgement:

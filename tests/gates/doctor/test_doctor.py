@@ -11,6 +11,7 @@ import pathlib
 import socket
 import threading
 import time
+from typing import cast
 
 import pytest
 import yaml
@@ -28,7 +29,7 @@ from settings.objectives import Lease, Objective, Traffic
 from settings.service import HealthEndpoint
 from steps.data.doctor import revocations
 from steps.flags.doctor import acl_lines
-from steps.kit.findings import Finding, Level
+from steps.kit.findings import Finding, Level, Subject, System
 from steps.monitoring import doctor as doctor_monitoring
 from steps.objectives.doctor import bounds_remedy, judge_samples, live_bounds
 from steps.service.doctor import examine_service, read_health
@@ -391,5 +392,6 @@ def test_servers_that_never_answer_keep_nobody_waiting(
 def test_what_a_token_may_do_in_grafana(permissions: object, level: Level, sentence: str) -> None:
     with moody(saying(permissions)) as server:
         rights = grafana.rights(HttpTarget(server.url), deadline=Deadline.after(10))
-    found = doctor_monitoring._rights(rights.value)
+    system = System(cast("Subject", None), "Grafana")
+    found = doctor_monitoring._rights(system, rights.value)
     assert (found.level, found.sentence) == (level, sentence)

@@ -31,6 +31,7 @@ from tests.aws_server import KEY_ID, AwsServer, aws_server
 from tests.probes.servers import closed_port, closed_ports
 from tests.steps.platforms import NOWHERE, a_platform, a_policy
 from tests.steps.scenarios import judged as by_id
+from tests.tables import cases
 
 RELEASE = "1.2.0"
 
@@ -264,15 +265,13 @@ KINDS = [(question, "image-build") for question in WITH_IMAGES] + [
 
 
 @pytest.mark.parametrize(("question", "kind"), KINDS)
-@pytest.mark.parametrize(
-    ("changes", "outcome"),
-    [
-        pytest.param({"release": "v1.1.0"}, Outcome.FAIL, id="of another release"),
-        pytest.param(
-            {"created_at": "2024-01-15T10:00:00+00:00"}, Outcome.INCONCLUSIVE, id="years old"
-        ),
-        pytest.param({"result": "green"}, Outcome.ERROR, id="damaged"),
-    ],
+@cases(
+    "changes outcome",
+    {
+        "of another release": ({"release": "v1.1.0"}, Outcome.FAIL),
+        "years old": ({"created_at": "2024-01-15T10:00:00+00:00"}, Outcome.INCONCLUSIVE),
+        "damaged": ({"result": "green"}, Outcome.ERROR),
+    },
 )
 def test_evidence_that_can_not_be_believed_decides_nothing_well(
     place: Place, question: str, kind: str, changes: dict[str, Any], outcome: Outcome
@@ -294,13 +293,7 @@ def test_missing_evidence_is_undecided_and_names_itself(
 @pytest.mark.parametrize(
     ("question", "kind"), [("images built", "image-build"), ("web built", "web-build")]
 )
-@pytest.mark.parametrize(
-    "changes",
-    [
-        pytest.param({"result": "failed"}, id="it failed"),
-        pytest.param({"artefacts": []}, id="it names no digest"),
-    ],
-)
+@cases("changes", {"it failed": {"result": "failed"}, "it names no digest": {"artefacts": []}})
 def test_a_build_that_did_not_do_its_work_fails(
     place: Place, question: str, kind: str, changes: dict[str, Any]
 ) -> None:
@@ -339,9 +332,7 @@ class TestBaseline:
         assert images[REPOSITORIES[0]]["v1.1.0"] == image_digest(REPOSITORIES[0], "1.1.0")
         assert delivery_facts.web_build(platform)["shared"]["build_id"] == build_id(RELEASE)
 
-    @pytest.mark.parametrize(
-        "collect", [delivery_facts.image_digests, delivery_facts.web_build], ids=["images", "web"]
-    )
+    @cases("collect", {"images": delivery_facts.image_digests, "web": delivery_facts.web_build})
     def test_it_is_refused_without_aws(
         self, place: Place, collect: Callable[[Platform], object]
     ) -> None:

@@ -22,6 +22,7 @@ from tests.probes.servers import Behaviour, closed_port
 from tests.steps.moody import moody, saying
 from tests.steps.platforms import a_platform, a_policy
 from tests.steps.scenarios import judged
+from tests.tables import cases
 
 PATIENT = "Maria Musterfrau"
 THING = {"id": "t-1", "size": 3}
@@ -90,20 +91,17 @@ class TestReading:
         with moody(saying({**THING, "new": True})) as service:
             assert worst(reads(written(tmp_path, service.url))) is Outcome.PASS
 
-    @pytest.mark.parametrize(
-        ("mood", "says"),
-        [
-            pytest.param(saying({"id": PATIENT}), "lacks size", id="a field is missing"),
-            pytest.param(
+    @cases(
+        "mood says",
+        {
+            "a field is missing": (saying({"id": PATIENT}), "lacks size"),
+            "a field has another type": (
                 saying({"id": PATIENT, "size": PATIENT}),
                 "size is not of type integer",
-                id="a field has another type",
             ),
-            pytest.param(saying([PATIENT]), "the answer is not of type object", id="a list"),
-            pytest.param(
-                saying({"detail": "upgrade"}, "426 Upgrade Required"), "is 426", id="refused"
-            ),
-        ],
+            "a list": (saying([PATIENT]), "the answer is not of type object"),
+            "refused": (saying({"detail": "upgrade"}, "426 Upgrade Required"), "is 426"),
+        },
     )
     def test_what_the_app_can_not_read_fails_without_a_value_of_the_answer(
         self, tmp_path: pathlib.Path, mood: Behaviour, says: str
@@ -137,40 +135,29 @@ class TestReading:
         platform = written(tmp_path, f"http://127.0.0.1:{closed_port()}")
         assert worst(reads(platform)) is Outcome.ERROR
 
-    @pytest.mark.parametrize(
+    @cases(
         "damage",
-        [
-            pytest.param(lambda folder: (folder / "thing.json").unlink(), id="no schema"),
-            pytest.param(
-                lambda folder: (folder / "thing.json").write_text("{}"), id="a schema of nothing"
+        {
+            "no schema": lambda folder: (folder / "thing.json").unlink(),
+            "a schema of nothing": lambda folder: (folder / "thing.json").write_text("{}"),
+            "a type that does not exist": lambda folder: (folder / "thing.json").write_text(
+                '{"type": "objct"}'
             ),
-            pytest.param(
-                lambda folder: (folder / "thing.json").write_text('{"type": "objct"}'),
-                id="a type that does not exist",
+            "a reference to another file": lambda folder: (folder / "thing.json").write_text(
+                '{"$ref": "part.json"}'
             ),
-            pytest.param(
-                lambda folder: (folder / "thing.json").write_text('{"$ref": "part.json"}'),
-                id="a reference to another file",
+            "a reference to nowhere": lambda folder: (folder / "thing.json").write_text(
+                '{"$ref": "#/$defs/part"}'
             ),
-            pytest.param(
-                lambda folder: (folder / "thing.json").write_text('{"$ref": "#/$defs/part"}'),
-                id="a reference to nowhere",
+            "no JSON": lambda folder: (folder / "thing.json").write_text("["),
+            "no contract": lambda folder: (folder / "contract.yaml").unlink(),
+            "of another version": lambda folder: (folder / "contract.yaml").write_text(
+                CONTRACT.replace("version: 1.0.0", "version: 2.0.0")
             ),
-            pytest.param(lambda folder: (folder / "thing.json").write_text("["), id="no JSON"),
-            pytest.param(lambda folder: (folder / "contract.yaml").unlink(), id="no contract"),
-            pytest.param(
-                lambda folder: (folder / "contract.yaml").write_text(
-                    CONTRACT.replace("version: 1.0.0", "version: 2.0.0")
-                ),
-                id="of another version",
-            ),
-            pytest.param(
-                lambda folder: (folder / "contract.yaml").write_text(
-                    CONTRACT.replace("GET /things/{id}", "POST /things")
-                ),
-                id="a request that the gate would send otherwise",
-            ),
-        ],
+            "a request that the gate would send otherwise": lambda folder: (
+                folder / "contract.yaml"
+            ).write_text(CONTRACT.replace("GET /things/{id}", "POST /things")),
+        },
     )
     def test_a_contract_that_can_not_be_used_is_an_error(
         self, tmp_path: pathlib.Path, damage: Callable[[pathlib.Path], object]
@@ -181,13 +168,12 @@ class TestReading:
         assert worst(judgements) is Outcome.ERROR
         assert "can't be used" in judgements[0].sentence
 
-    @pytest.mark.parametrize(
-        ("lacks", "says"),
-        [
-            ({"values": {"other": "t-1"}}, "mobile.values lacks thing"),
-            ({"token": None}, "mobile.token"),
-        ],
-        ids=["a value", "a token"],
+    @cases(
+        "lacks says",
+        {
+            "a value": ({"values": {"other": "t-1"}}, "mobile.values lacks thing"),
+            "a token": ({"token": None}, "mobile.token"),
+        },
     )
     def test_what_a_request_needs_and_nobody_gave_is_named_before_anything_is_asked(
         self, tmp_path: pathlib.Path, lacks: dict[str, Any], says: str
@@ -238,13 +224,7 @@ class TestComparing:
         assert "parts that it does not compare" in judgements[-1].sentence
         assert ": servers" in judgements[-1].sentence
 
-    @pytest.mark.parametrize(
-        "mood",
-        [
-            pytest.param(saying({"hello": "world"}), id="another document"),
-            pytest.param(saying(None), id="nothing"),
-        ],
-    )
+    @cases("mood", {"another document": saying({"hello": "world"}), "nothing": saying(None)})
     def test_what_is_no_document_is_an_error(self, tmp_path: pathlib.Path, mood: Behaviour) -> None:
         with moody(mood) as service:
             assert worst(compared(written(tmp_path, service.url))) is Outcome.ERROR

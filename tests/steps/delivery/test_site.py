@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import pytest
-
 from steps.delivery.site import read_page
+from tests.tables import cases
 
 PAGE = b"""<!doctype html><head><meta name="build-id" content="1.2.0-abc">
 <script src="/assets/app.js"></script><link rel="stylesheet" href="./assets/main.css?v=1">
@@ -22,10 +21,15 @@ def test_a_name_is_read_as_the_file_is_called() -> None:
     assert page.files == {"app/[locale]/page-1a.js"}
 
 
-@pytest.mark.parametrize(
+@cases(
     "body",
-    [b"", b"\xff\xfe\x00", b"<script src=", b"<meta name=build-id>", b"<script src='http://['>"],
-    ids=["nothing", "no text", "cut off", "no content", "no address"],
+    {
+        "nothing": b"",
+        "no text": b"\xff\xfe\x00",
+        "cut off": b"<script src=",
+        "no content": b"<meta name=build-id>",
+        "no address": b"<script src='http://['>",
+    },
 )
 def test_a_broken_page_tells_nothing(body: bytes) -> None:
     page = read_page(body, "build-id")

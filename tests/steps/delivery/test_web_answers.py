@@ -23,6 +23,7 @@ from tests.probes.servers import Behaviour, answer, closed_port, read_request, s
 from tests.steps.moody import Moody, moody
 from tests.steps.platforms import NOWHERE, a_platform, a_policy
 from tests.steps.scenarios import judged as by_id
+from tests.tables import cases
 
 
 def digest(content: bytes) -> str:
@@ -139,16 +140,16 @@ def test_what_belongs_to_no_bundle_may_be_written_after_the_invalidation(
     assert last.outcome is Outcome.PASS, last.sentence
 
 
-@pytest.mark.parametrize(
-    ("path", "at", "outcome"),
-    [
-        pytest.param("/*", LATER, Outcome.PASS, id="everything"),
-        pytest.param("/app*", LATER, Outcome.PASS, id="more than is wanted"),
-        pytest.param("/app/*", LATER, Outcome.PASS, id="what is wanted"),
-        pytest.param("/app/old/*", LATER, Outcome.FAIL, id="less than is wanted"),
-        pytest.param("/app/", LATER, Outcome.FAIL, id="one page"),
-        pytest.param("/*", EARLIER, Outcome.FAIL, id="before the upload"),
-    ],
+@cases(
+    "path at outcome",
+    {
+        "everything": ("/*", LATER, Outcome.PASS),
+        "more than is wanted": ("/app*", LATER, Outcome.PASS),
+        "what is wanted": ("/app/*", LATER, Outcome.PASS),
+        "less than is wanted": ("/app/old/*", LATER, Outcome.FAIL),
+        "one page": ("/app/", LATER, Outcome.FAIL),
+        "before the upload": ("/*", EARLIER, Outcome.FAIL),
+    },
 )
 def test_an_invalidation_counts_if_it_covers_what_is_wanted(
     tmp_path: pathlib.Path, path: str, at: str, outcome: Outcome

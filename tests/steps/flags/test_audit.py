@@ -11,6 +11,7 @@ from gates.decide.outcome import Outcome
 from tests.steps.audit_server import CHANGED, READ, TOKEN, AuditServer, audit_server
 from tests.steps.platforms import a_platform
 from tests.steps.scenarios import judged
+from tests.tables import cases
 
 
 @pytest.fixture
@@ -79,12 +80,9 @@ def test_an_entry_that_is_wrong_fails(
     assert said in found.sentence
 
 
-@pytest.mark.parametrize(
+@cases(
     "behaviour",
-    [
-        pytest.param({"copies": 0}, id="the log is off"),
-        pytest.param({"changes": {"request_id": "another"}}, id="the id is not kept"),
-    ],
+    {"the log is off": {"copies": 0}, "the id is not kept": {"changes": {"request_id": "another"}}},
 )
 def test_no_entry_fails_once_its_time_is_up(
     server: AuditServer, tmp_path: pathlib.Path, behaviour: dict[str, Any]
@@ -98,15 +96,15 @@ def test_no_entry_fails_once_its_time_is_up(
     assert "another audit.trial.header, if a gateway on the way replaces" in found.clears
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "outcome"),
-    [
-        pytest.param({"log_status": 503}, Outcome.ERROR, id="the log is away"),
-        pytest.param({"log_status": 401}, Outcome.ERROR, id="the log refuses the gate"),
-        pytest.param({"body": []}, Outcome.INCONCLUSIVE, id="the log answers something else"),
-        pytest.param({"service_status": 500}, Outcome.ERROR, id="the read itself fails"),
-        pytest.param({"service_status": 401}, Outcome.ERROR, id="the read is refused"),
-    ],
+@cases(
+    "behaviour outcome",
+    {
+        "the log is away": ({"log_status": 503}, Outcome.ERROR),
+        "the log refuses the gate": ({"log_status": 401}, Outcome.ERROR),
+        "the log answers something else": ({"body": []}, Outcome.INCONCLUSIVE),
+        "the read itself fails": ({"service_status": 500}, Outcome.ERROR),
+        "the read is refused": ({"service_status": 401}, Outcome.ERROR),
+    },
 )
 def test_what_could_not_be_tried_says_nothing_of_the_log(
     server: AuditServer, tmp_path: pathlib.Path, behaviour: dict[str, Any], outcome: Outcome

@@ -167,7 +167,7 @@ def test_what_is_left_is_named(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("check_id", [SAFE_STATE, CONFIGURED, TEMPORARY, SAFE_LOGGED])
-@pytest.mark.parametrize("login", [{"port": 1}, {"user": "gate"}], ids=["away", "may not read"])
+@cases("login", {"away": {"port": 1}, "may not read": {"user": "gate"}})
 def test_a_redis_that_can_not_be_read_is_one_error(
     scene: Scene, check_id: str, login: dict[str, Any]
 ) -> None:

@@ -21,6 +21,7 @@ from steps.flags.rules import (
     switch_is,
     switch_readable,
 )
+from tests.tables import cases
 
 WORDS = Words("true", "false")
 NOTHING = Value(None, "<nothing>")
@@ -38,23 +39,20 @@ class TestSwitch:
         assert judged.outcome is Outcome.PASS
         assert judged.sentence == "f is “false”, as in the state safe"
 
-    @pytest.mark.parametrize(
-        ("held", "said"),
-        [
-            pytest.param(
-                value("true"), "is “true”, wanted “false” in the state safe", id="the other"
-            ),
-            pytest.param(NOTHING, "is missing, wanted “false” in the state safe", id="missing"),
-            pytest.param(OTHER_TYPE, "holds <no text>, wanted", id="no text"),
-            pytest.param(value("0"), "holds “0”, wanted", id="another spelling"),
-            pytest.param(value(""), "holds “”, wanted", id="empty"),
-            pytest.param(
+    @cases(
+        "held said",
+        {
+            "the other": (value("true"), "is “true”, wanted “false” in the state safe"),
+            "missing": (NOTHING, "is missing, wanted “false” in the state safe"),
+            "no text": (OTHER_TYPE, "holds <no text>, wanted"),
+            "another spelling": (value("0"), "holds “0”, wanted"),
+            "empty": (value(""), "holds “”, wanted"),
+            "false with a blank": (
                 Value("False ", STRANGE),
                 f"holds {STRANGE}, which is “false” only but for blanks, quotes or capitals, wanted",
-                id="false with a blank",
             ),
-            pytest.param(value('"false"'), "only but for blanks, quotes", id="false in quotes"),
-        ],
+            "false in quotes": (value('"false"'), "only but for blanks, quotes"),
+        },
     )
     def test_anything_else_fails_and_says_how_it_differs(self, held: Value, said: str) -> None:
         judged = switch_is("f", held, enabled=False, words=WORDS, moment="safe")
@@ -62,35 +60,35 @@ class TestSwitch:
         assert said in judged.sentence
         assert "the platform's own way" in judged.clears
 
-    @pytest.mark.parametrize(
-        ("held", "outcome"),
-        [
-            pytest.param(value("true"), Outcome.PASS, id="on"),
-            pytest.param(value("false"), Outcome.PASS, id="off"),
-            pytest.param(value("yes"), Outcome.FAIL, id="another word"),
-            pytest.param(NOTHING, Outcome.FAIL, id="missing"),
-        ],
+    @cases(
+        "held outcome",
+        {
+            "on": (value("true"), Outcome.PASS),
+            "off": (value("false"), Outcome.PASS),
+            "another word": (value("yes"), Outcome.FAIL),
+            "missing": (NOTHING, Outcome.FAIL),
+        },
     )
     def test_readable_is_one_of_the_two_words(self, held: Value, outcome: Outcome) -> None:
         assert switch_readable("f", held, WORDS).outcome is outcome
 
 
 class TestPercentage:
-    @pytest.mark.parametrize(
-        ("held", "wanted", "outcome"),
-        [
-            pytest.param(value("10"), 10, Outcome.PASS, id="as wanted"),
-            pytest.param(value("0"), 0, Outcome.PASS, id="zero"),
-            pytest.param(NOTHING, 0, Outcome.PASS, id="missing is zero"),
-            pytest.param(value("100"), 100, Outcome.PASS, id="all"),
-            pytest.param(NOTHING, 10, Outcome.FAIL, id="missing is not ten"),
-            pytest.param(OTHER_TYPE, 0, Outcome.FAIL, id="a list is not zero"),
-            pytest.param(value(""), 0, Outcome.FAIL, id="empty is not zero"),
-            pytest.param(value("010"), 10, Outcome.FAIL, id="a leading zero"),
-            pytest.param(value("10.0"), 10, Outcome.FAIL, id="a fraction"),
-            pytest.param(value("\u0660"), 0, Outcome.FAIL, id="a zero of another script"),
-            pytest.param(value("11"), 10, Outcome.FAIL, id="just above"),
-        ],
+    @cases(
+        "held wanted outcome",
+        {
+            "as wanted": (value("10"), 10, Outcome.PASS),
+            "zero": (value("0"), 0, Outcome.PASS),
+            "missing is zero": (NOTHING, 0, Outcome.PASS),
+            "all": (value("100"), 100, Outcome.PASS),
+            "missing is not ten": (NOTHING, 10, Outcome.FAIL),
+            "a list is not zero": (OTHER_TYPE, 0, Outcome.FAIL),
+            "empty is not zero": (value(""), 0, Outcome.FAIL),
+            "a leading zero": (value("010"), 10, Outcome.FAIL),
+            "a fraction": (value("10.0"), 10, Outcome.FAIL),
+            "a zero of another script": (value("\u0660"), 0, Outcome.FAIL),
+            "just above": (value("11"), 10, Outcome.FAIL),
+        },
     )
     def test_it_is_a_whole_number_to_the_letter(
         self, held: Value, wanted: int, outcome: Outcome
@@ -101,15 +99,15 @@ class TestPercentage:
         judged = percentage_is("p", Value("10 %", "<4 bytes, …>"), 10, "test")
         assert "not a whole number to the letter, wanted “10”" in judged.sentence
 
-    @pytest.mark.parametrize(
-        ("held", "outcome"),
-        [
-            pytest.param(NOTHING, Outcome.PASS, id="missing"),
-            pytest.param(value("100"), Outcome.PASS, id="100"),
-            pytest.param(value("101"), Outcome.FAIL, id="101"),
-            pytest.param(value("-1"), Outcome.FAIL, id="negative"),
-            pytest.param(OTHER_TYPE, Outcome.FAIL, id="no text"),
-        ],
+    @cases(
+        "held outcome",
+        {
+            "missing": (NOTHING, Outcome.PASS),
+            "100": (value("100"), Outcome.PASS),
+            "101": (value("101"), Outcome.FAIL),
+            "negative": (value("-1"), Outcome.FAIL),
+            "no text": (OTHER_TYPE, Outcome.FAIL),
+        },
     )
     def test_readable_is_0_to_100(self, held: Value, outcome: Outcome) -> None:
         assert percentage_readable("p", held).outcome is outcome
@@ -246,13 +244,12 @@ def test_what_was_judged_is_in_the_evidence() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("change", "entries", "said", "target"),
-    [
-        (DUE, (entry("true", "false"),), "“true” to “false” by ops at 22:00:00 UTC", 1),
-        (UNCHANGED, (), "unchanged, and no entry since 18:30 UTC", None),
-    ],
-    ids=["changed", "unchanged"],
+@cases(
+    "change entries said target",
+    {
+        "changed": (DUE, (entry("true", "false"),), "“true” to “false” by ops at 22:00:00 UTC", 1),
+        "unchanged": (UNCHANGED, (), "unchanged, and no entry since 18:30 UTC", None),
+    },
 )
 def test_a_good_log_is_told_in_short(
     change: Change, entries: tuple[Logged, ...], said: str, target: int | None

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from steps.monitoring.alert_routes import UnreadableRouteError, receivers, receivers_at_times
+from tests.tables import cases
 
 CRITICAL = {"severity": "critical", "team": "api"}
 
@@ -13,61 +14,51 @@ def route(*children: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"receiver": "default", "routes": list(children), **more}
 
 
-@pytest.mark.parametrize(
-    ("tree", "reached"),
-    [
-        pytest.param(route(), ("default",), id="a tree without children takes everything"),
-        pytest.param(
+@cases(
+    "tree reached",
+    {
+        "a tree without children takes everything": (route(), ("default",)),
+        "the child that matches takes it": (
             route({"receiver": "page", "matchers": ['severity="critical"']}),
             ("page",),
-            id="the child that matches takes it",
         ),
-        pytest.param(
+        "no child matches": (
             route({"receiver": "page", "matchers": ["severity = warning"]}),
             ("default",),
-            id="no child matches",
         ),
-        pytest.param(
+        "the first one wins": (
             route({"receiver": "one", "match": {"severity": "critical"}}, {"receiver": "two"}),
             ("one",),
-            id="the first one wins",
         ),
-        pytest.param(
+        "continue goes on": (
             route({"receiver": "one", "continue": True}, {"receiver": "two"}),
             ("one", "two"),
-            id="continue goes on",
         ),
-        pytest.param(
+        "a child's child": (
             route({"match_re": {"severity": "crit.*"}, "routes": [{"receiver": "deep"}]}),
             ("deep",),
-            id="a child's child",
         ),
-        pytest.param(
+        "a child without a receiver has its parent's": (
             route({"match": {"team": "api"}, "routes": [{"match": {"team": "web"}}]}),
             ("default",),
-            id="a child without a receiver has its parent's",
         ),
-        pytest.param(
+        "a missing label is empty": (
             route({"receiver": "page", "matchers": ['severity!~"warn.*"', 'region=""']}),
             ("page",),
-            id="a missing label is empty",
         ),
-        pytest.param(
+        "names may be quoted and values escaped": (
             route({"receiver": "page", "matchers": [r'"severity"=~"crit\\w+"', 'team!="a\\"b"']}),
             ("page",),
-            id="names may be quoted and values escaped",
         ),
-        pytest.param(
+        "a child is not muted with its parent": (
             route({"receiver": "page", "mute_time_intervals": ["nights"], "routes": [{}]}),
             ("page",),
-            id="a child is not muted with its parent",
         ),
-        pytest.param(
+        "a regular expression matches whole values": (
             route({"receiver": "page", "match_re": {"severity": "crit"}}),
             ("default",),
-            id="a regular expression matches whole values",
         ),
-    ],
+    },
 )
 def test_an_alert_reaches(tree: dict[str, Any], reached: tuple[str, ...]) -> None:
     assert receivers(tree, CRITICAL) == reached

@@ -22,6 +22,7 @@ from tests.steps.patient_server import PatientServer, patient_server
 from tests.steps.platforms import NOWHERE
 from tests.steps.scenarios import judged
 from tests.steps.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
+from tests.tables import cases
 
 RULES, TARGETS, ALERTS = "D7.1-1", "D7.1-2", "D7.1-3"
 JOB = "clinic-api"
@@ -131,15 +132,14 @@ def scene(
 
 
 class TestTargets:
-    @pytest.mark.parametrize(
-        ("up", "down", "outcome"),
-        [
-            (12, 0, Outcome.PASS),
-            (11, 0, Outcome.FAIL),
-            (11, 1, Outcome.FAIL),
-            (13, 0, Outcome.FAIL),
-        ],
-        ids=["each pod", "one is not scraped", "one is down", "one too many"],
+    @cases(
+        "up down outcome",
+        {
+            "each pod": (12, 0, Outcome.PASS),
+            "one is not scraped": (11, 0, Outcome.FAIL),
+            "one is down": (11, 1, Outcome.FAIL),
+            "one too many": (13, 0, Outcome.FAIL),
+        },
     )
     def test_there_is_one_for_each_ready_pod(
         self, scene: Scene, up: int, down: int, outcome: Outcome
@@ -149,14 +149,13 @@ class TestTargets:
         assert check.outcome("eu") is outcome, sentences(check)
         assert "targets of clinic-api are up, wanted all of 12" in sentences(check)
 
-    @pytest.mark.parametrize(
-        ("released", "outcome"),
-        [(6, Outcome.PASS), (5, Outcome.FAIL), (7, Outcome.FAIL)],
-        ids=[
-            "each its version",
-            "a pod of the release as the old one",
-            "an old pod as the release",
-        ],
+    @cases(
+        "released outcome",
+        {
+            "each its version": (6, Outcome.PASS),
+            "a pod of the release as the old one": (5, Outcome.FAIL),
+            "an old pod as the release": (7, Outcome.FAIL),
+        },
     )
     def test_up_says_the_release_of_its_pods_alone(
         self, scene: Scene, released: int, outcome: Outcome

@@ -13,6 +13,7 @@ from tests.probes.servers import closed_port
 from tests.steps.patient_server import PatientServer, patient_server
 from tests.steps.platforms import NOWHERE, a_platform
 from tests.steps.scenarios import judged as by_id
+from tests.tables import cases
 
 PROMETHEUS = {"type": "prometheus", "uid": "prom"}
 SETTINGS = {
@@ -74,28 +75,21 @@ def sentences(check: Check) -> str:
     return "\n".join(one.sentence for one in check.noted()["eu"].judgements)
 
 
-@pytest.mark.parametrize(
-    ("shown", "templating"),
-    [
-        (panel(PROMETHEUS), {}),
-        (panel({"type": "victoriametrics-metrics-datasource", "uid": "prom"}), {}),
-        (panel({"type": "prometheus", "uid": "${source}"}), CHOSEN),
-        (panel("$source"), CHOSEN),
-        (panel(None), {}),
-        (panel("Prometheus"), {}),
-        (panel({"uid": "-- Mixed --"}, datasource=PROMETHEUS), {}),
-        ({"type": "row", "title": "A row", "panels": [panel(PROMETHEUS)]}, {}),
-    ],
-    ids=[
-        "by uid",
-        "another server of PromQL",
-        "by a variable",
-        "by a variable, as in old ones",
-        "the default",
-        "by name",
-        "mixed",
-        "in a row",
-    ],
+@cases(
+    "shown templating",
+    {
+        "by uid": (panel(PROMETHEUS), {}),
+        "another server of PromQL": (
+            panel({"type": "victoriametrics-metrics-datasource", "uid": "prom"}),
+            {},
+        ),
+        "by a variable": (panel({"type": "prometheus", "uid": "${source}"}), CHOSEN),
+        "by a variable, as in old ones": (panel("$source"), CHOSEN),
+        "the default": (panel(None), {}),
+        "by name": (panel("Prometheus"), {}),
+        "mixed": (panel({"uid": "-- Mixed --"}, datasource=PROMETHEUS), {}),
+        "in a row": ({"type": "row", "title": "A row", "panels": [panel(PROMETHEUS)]}, {}),
+    },
 )
 def test_a_panel_is_asked_whatever_way_it_names_its_source(
     tmp_path: pathlib.Path, grafana: PatientServer, shown: object, templating: object
@@ -134,26 +128,25 @@ def test_what_is_hidden_behind_a_computation_is_asked(
     assert judged(tmp_path, grafana, panels=[shown]).outcome("eu") is Outcome.FAIL
 
 
-@pytest.mark.parametrize(
-    ("shown", "templating", "says"),
-    [
-        (panel({"type": "loki", "uid": "logs"}), {}, "asks loki, no Prometheus"),
-        (panel("Logs"), {}, "asks loki, no Prometheus"),
-        (panel({"type": "prometheus", "uid": "${source}"}), UNCHOSEN, "a value for ${source}"),
-        (panel(PROMETHEUS, 'up{pod="$source"}'), UNCHOSEN, "a value for source"),
-        (panel(PROMETHEUS, "up @ ${__from}"), {}, "a value for __from"),
-        (panel("Elsewhere"), {}, "a value for Elsewhere"),
-        ({"title": "Requests", "libraryPanel": {"uid": "l", "name": "Requests"}}, {}, "library"),
-    ],
-    ids=[
-        "logs",
-        "logs by name",
-        "no source chosen",
-        "no value chosen",
-        "a time",
-        "an unknown source",
-        "of the library",
-    ],
+@cases(
+    "shown templating says",
+    {
+        "logs": (panel({"type": "loki", "uid": "logs"}), {}, "asks loki, no Prometheus"),
+        "logs by name": (panel("Logs"), {}, "asks loki, no Prometheus"),
+        "no source chosen": (
+            panel({"type": "prometheus", "uid": "${source}"}),
+            UNCHOSEN,
+            "a value for ${source}",
+        ),
+        "no value chosen": (panel(PROMETHEUS, 'up{pod="$source"}'), UNCHOSEN, "a value for source"),
+        "a time": (panel(PROMETHEUS, "up @ ${__from}"), {}, "a value for __from"),
+        "an unknown source": (panel("Elsewhere"), {}, "a value for Elsewhere"),
+        "of the library": (
+            {"title": "Requests", "libraryPanel": {"uid": "l", "name": "Requests"}},
+            {},
+            "library",
+        ),
+    },
 )
 def test_a_panel_that_can_not_be_asked_is_undecided_and_the_dashboard_is_there(
     tmp_path: pathlib.Path,
@@ -198,22 +191,26 @@ def test_variables_become_what_the_dashboard_is_saved_with(text: str, result: st
 TWICE = [{"uid": uid, "title": "Overview"} for uid in "xy"]
 
 
-@pytest.mark.parametrize(
-    ("found", "panels", "outcome", "says"),
-    [
-        (TWICE[:1], [panel(PROMETHEUS)], Outcome.PASS, "has all 1 expected names"),
-        ([], [], Outcome.FAIL, "Grafana has 0 dashboards “Overview”, wanted 1"),
-        (TWICE, [panel(PROMETHEUS)], Outcome.FAIL, "Grafana has 2 dashboards “Overview”"),
-        (TWICE[:1], [], Outcome.FAIL, "dashboard “Overview” has 0 queries, wanted at least 1"),
-        (
+@cases(
+    "found panels outcome says",
+    {
+        "sound": (TWICE[:1], [panel(PROMETHEUS)], Outcome.PASS, "has all 1 expected names"),
+        "missing": ([], [], Outcome.FAIL, "Grafana has 0 dashboards “Overview”, wanted 1"),
+        "twice": (TWICE, [panel(PROMETHEUS)], Outcome.FAIL, "Grafana has 2 dashboards “Overview”"),
+        "empty": (
+            TWICE[:1],
+            [],
+            Outcome.FAIL,
+            "dashboard “Overview” has 0 queries, wanted at least 1",
+        ),
+        "without the release's panel": (
             TWICE[:1],
             [{**panel(PROMETHEUS), "title": "Other"}],
             Outcome.FAIL,
             "panels of “Overview” lacks Requests",
         ),
-        ({}, [], Outcome.ERROR, "Grafana"),
-    ],
-    ids=["sound", "missing", "twice", "empty", "without the release's panel", "another answer"],
+        "another answer": ({}, [], Outcome.ERROR, "Grafana"),
+    },
 )
 def test_a_dashboard_is_there_once_with_the_panels_of_the_release(
     tmp_path: pathlib.Path,

@@ -11,6 +11,7 @@ from tests.probes.servers import closed_port
 from tests.steps.platforms import NOWHERE, a_platform
 from tests.steps.scenarios import judged
 from tests.steps.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
+from tests.tables import cases
 
 LOOK_BACK_SECONDS = 900
 STEP_SECONDS = 15
@@ -47,16 +48,15 @@ def sentence(check: Check) -> str:
     return "\n".join(one.sentence for one in check.noted()["eu"].judgements)
 
 
-@pytest.mark.parametrize(
-    ("scraped", "outcome"),
-    [
-        (lambda _: True, Outcome.PASS),
-        (lambda ago: not 290 < ago < 310, Outcome.FAIL),
-        (lambda ago: ago > 1, Outcome.FAIL),
-        (lambda ago: ago < LOOK_BACK_SECONDS - 1, Outcome.FAIL),
-        (lambda _: False, Outcome.FAIL),
-    ],
-    ids=["whole", "in the middle", "at the end", "at the beginning", "nothing at all"],
+@cases(
+    "scraped outcome",
+    {
+        "whole": (lambda _: True, Outcome.PASS),
+        "in the middle": (lambda ago: not 290 < ago < 310, Outcome.FAIL),
+        "at the end": (lambda ago: ago > 1, Outcome.FAIL),
+        "at the beginning": (lambda ago: ago < LOOK_BACK_SECONDS - 1, Outcome.FAIL),
+        "nothing at all": (lambda _: False, Outcome.FAIL),
+    },
 )
 def test_every_step_of_the_look_back_was_scraped(
     tmp_path: pathlib.Path,
@@ -71,16 +71,15 @@ def test_every_step_of_the_look_back_was_scraped(
     assert f"of {wanted} steps of {STEP_SECONDS} s" in sentence(check)
 
 
-@pytest.mark.parametrize(
-    ("scraped", "outcome"),
-    [
-        (lambda ago: ago < 100, Outcome.PASS),
-        (lambda ago: ago < 100 and not 40 < ago < 50, Outcome.FAIL),
-        (lambda ago: 20 < ago < 100, Outcome.FAIL),
-        (lambda ago: ago < 10, Outcome.INCONCLUSIVE),
-        (lambda _: False, Outcome.FAIL),
-    ],
-    ids=["whole since", "a gap since", "and it ended", "a moment old", "never"],
+@cases(
+    "scraped outcome",
+    {
+        "whole since": (lambda ago: ago < 100, Outcome.PASS),
+        "a gap since": (lambda ago: ago < 100 and not 40 < ago < 50, Outcome.FAIL),
+        "and it ended": (lambda ago: 20 < ago < 100, Outcome.FAIL),
+        "a moment old": (lambda ago: ago < 10, Outcome.INCONCLUSIVE),
+        "never": (lambda _: False, Outcome.FAIL),
+    },
 )
 def test_what_was_never_scraped_before_has_no_gap_there(
     tmp_path: pathlib.Path,
@@ -108,24 +107,24 @@ GROWN = 100
 """Since so many seconds the job has a second target."""
 
 
-@pytest.mark.parametrize(
-    ("counts", "seen_before", "outcome"),
-    [
-        (lambda ago: 2 if ago < GROWN else 1, 1, Outcome.PASS),
-        (lambda ago: 2 if ago < GROWN else 1, 2, Outcome.FAIL),
-        (lambda ago: 2 if ago < GROWN else int(not 190 < ago < 210), 1, Outcome.FAIL),
-        (lambda ago: (1 if 40 < ago < 50 else 2) if ago < GROWN else 1, 1, Outcome.FAIL),
-        (lambda ago: 2 if 20 < ago < GROWN else 1, 1, Outcome.FAIL),
-        (lambda _: 1, 1, Outcome.FAIL),
-    ],
-    ids=[
-        "scaled up",
-        "one of two away",
-        "a gap while it was small",
-        "a gap since",
-        "and one went away",
-        "never complete",
-    ],
+@cases(
+    "counts seen_before outcome",
+    {
+        "scaled up": (lambda ago: 2 if ago < GROWN else 1, 1, Outcome.PASS),
+        "one of two away": (lambda ago: 2 if ago < GROWN else 1, 2, Outcome.FAIL),
+        "a gap while it was small": (
+            lambda ago: 2 if ago < GROWN else int(not 190 < ago < 210),
+            1,
+            Outcome.FAIL,
+        ),
+        "a gap since": (
+            lambda ago: (1 if 40 < ago < 50 else 2) if ago < GROWN else 1,
+            1,
+            Outcome.FAIL,
+        ),
+        "and one went away": (lambda ago: 2 if 20 < ago < GROWN else 1, 1, Outcome.FAIL),
+        "never complete": (lambda _: 1, 1, Outcome.FAIL),
+    },
 )
 def test_a_job_that_was_scaled_up_had_fewer_targets_before(
     tmp_path: pathlib.Path,
@@ -140,10 +139,13 @@ def test_a_job_that_was_scaled_up_had_fewer_targets_before(
     assert check.outcome("eu") is outcome, sentence(check)
 
 
-@pytest.mark.parametrize(
-    ("interval", "steps", "seconds"),
-    [("1s", 61, 15), ("1m", 6, 180), ("10m", 2, 1800)],
-    ids=["scraped faster", "slower", "so slowly that the look-back holds one scrape"],
+@cases(
+    "interval steps seconds",
+    {
+        "scraped faster": ("1s", 61, 15),
+        "slower": ("1m", 6, 180),
+        "so slowly that the look-back holds one scrape": ("10m", 2, 1800),
+    },
 )
 def test_a_job_is_looked_at_as_often_as_it_is_scraped(
     tmp_path: pathlib.Path,
@@ -159,10 +161,12 @@ def test_a_job_is_looked_at_as_often_as_it_is_scraped(
     assert f"in {steps} of {steps} steps of {seconds} s" in sentence(check)
 
 
-@pytest.mark.parametrize(
-    ("scraped", "outcome"),
-    [(lambda _: 1, Outcome.PASS), (lambda ago: not 290 < ago < 310, Outcome.FAIL)],
-    ids=["whole", "a gap"],
+@cases(
+    "scraped outcome",
+    {
+        "whole": (lambda _: 1, Outcome.PASS),
+        "a gap": (lambda ago: not 290 < ago < 310, Outcome.FAIL),
+    },
 )
 def test_what_the_regions_share_is_looked_at_too(
     tmp_path: pathlib.Path,

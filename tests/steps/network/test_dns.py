@@ -22,6 +22,7 @@ from steps.network.rules import Question, differing, same_serial
 from tests.steps.network_platform import StandIn, dns_platform, findings, name_servers
 from tests.steps.platforms import a_platform
 from tests.steps.scenarios import judged as by_id
+from tests.tables import cases
 
 BEFORE_IT, PUBLISHED, PROPAGATED = "T7-INFRA-6", "D6.1-1", "D6.1-2"
 ALL_SILENT = {"silent": ["ns1", "ns2"], "silent_resolvers": list(RESOLVERS)}
@@ -54,36 +55,62 @@ def test_a_zone_as_described_passes_in_every_region(
     assert [check.outcome(region) for region in ("eu", "us")] == [Outcome.PASS] * 2
 
 
-@pytest.mark.parametrize(
-    ("bent", "outcome", "says"),
-    [
-        (ELSEWHERE, "FAIL", f"{CHANGED} at ns1 is 203.0.113.66, wanted 198.51.100.2"),
-        ({"records": BEFORE}, "FAIL", f"{CHANGED} at ns2 is 198.51.100.1, wanted 198.51.100.2"),
-        ({"behind": ["ns2"]}, "FAIL", "2026013101 at ns1; 2026013100 at ns2"),
-        ({"wrong": {f"{HOSTS[0]} A": []}}, "FAIL", f"{HOSTS[0]} A at ns1 is nothing"),
-        ({"ttl_seconds": 86_400}, "FAIL", "at ns1 is 86400 s, wanted 30 to 300 s"),
-        ({"ttl_seconds": 5}, "FAIL", "at ns1 is 5 s, wanted 30 to 300 s"),
-        ({"rcodes": {"ns2": "REFUSED"}}, "FAIL", "at ns2 refuses to answer (REFUSED)"),
-        ({"rcodes": {"ns2": "SERVFAIL"}}, "FAIL", "at ns2 fails to answer (SERVFAIL)"),
-        ({"silent": ["ns2"]}, "FAIL", "ns2 (127.0.0.1): timeout"),
-        ({"silent": ["ns1", "ns2"]}, "FAIL", "ns1 (127.0.0.1): timeout"),
-        (ALL_SILENT, "ERROR", "No DNS server answers the gate"),
-        ({"delegated": ["ns1", "ns2", "ns3"]}, "INCONCLUSIVE", "and dns.authoritative 2"),
-    ],
-    ids=[
-        "another address",
-        "not updated yet",
-        "a server that missed the transfer",
-        "a name without its addresses",
-        "a TTL over the policy's",
-        "a TTL under the policy's",
-        "a lame server",
-        "a server in trouble",
-        "a silent server",
-        "all authoritative servers silent, resolvers answering",
-        "no DNS from here at all",
-        "a server that the environment forgets",
-    ],
+@cases(
+    "bent outcome says",
+    {
+        "another address": (
+            ELSEWHERE,
+            "FAIL",
+            f"{CHANGED} at ns1 is 203.0.113.66, wanted 198.51.100.2",
+        ),
+        "not updated yet": (
+            {"records": BEFORE},
+            "FAIL",
+            f"{CHANGED} at ns2 is 198.51.100.1, wanted 198.51.100.2",
+        ),
+        "a server that missed the transfer": (
+            {"behind": ["ns2"]},
+            "FAIL",
+            "2026013101 at ns1; 2026013100 at ns2",
+        ),
+        "a name without its addresses": (
+            {"wrong": {f"{HOSTS[0]} A": []}},
+            "FAIL",
+            f"{HOSTS[0]} A at ns1 is nothing",
+        ),
+        "a TTL over the policy's": (
+            {"ttl_seconds": 86_400},
+            "FAIL",
+            "at ns1 is 86400 s, wanted 30 to 300 s",
+        ),
+        "a TTL under the policy's": (
+            {"ttl_seconds": 5},
+            "FAIL",
+            "at ns1 is 5 s, wanted 30 to 300 s",
+        ),
+        "a lame server": (
+            {"rcodes": {"ns2": "REFUSED"}},
+            "FAIL",
+            "at ns2 refuses to answer (REFUSED)",
+        ),
+        "a server in trouble": (
+            {"rcodes": {"ns2": "SERVFAIL"}},
+            "FAIL",
+            "at ns2 fails to answer (SERVFAIL)",
+        ),
+        "a silent server": ({"silent": ["ns2"]}, "FAIL", "ns2 (127.0.0.1): timeout"),
+        "all authoritative servers silent, resolvers answering": (
+            {"silent": ["ns1", "ns2"]},
+            "FAIL",
+            "ns1 (127.0.0.1): timeout",
+        ),
+        "no DNS from here at all": (ALL_SILENT, "ERROR", "No DNS server answers the gate"),
+        "a server that the environment forgets": (
+            {"delegated": ["ns1", "ns2", "ns3"]},
+            "INCONCLUSIVE",
+            "and dns.authoritative 2",
+        ),
+    },
 )
 def test_authoritative_servers_are_judged_each_by_itself(
     tmp_path: pathlib.Path, servers: StandIn, bent: dict[str, Any], outcome: str, says: str
@@ -122,28 +149,46 @@ def test_before_the_deployment_the_old_records_are_right_too(
     assert judged(tmp_path, servers, BEFORE_IT).outcome("eu") == outcome
 
 
-@pytest.mark.parametrize(
-    ("bent", "outcome", "says"),
-    [
-        ({"stale": ["resolver-2"]}, "FAIL", "is still 198.51.100.1 after 1 s of waiting"),
-        ({"records": BEFORE}, "FAIL", "cannot arrive anywhere"),
-        ({"silent_resolvers": ["resolver-1"]}, "ERROR", "resolver resolver-1: timeout"),
-        ({"rcodes": {"resolver-1": "SERVFAIL"}}, "ERROR", "resolver-1 fails to answer"),
-        ({"rcodes": {"resolver-1": "REFUSED"}}, "ERROR", "resolver-1 refuses to answer"),
-        ({"rcodes": dict.fromkeys(RESOLVERS, "SERVFAIL")}, "FAIL", "still fails to answer"),
-        ({"rcodes": {"resolver-2": "NXDOMAIN"}}, "FAIL", "still says that there is no such name"),
-        ({"silent": ["ns1", "ns2"]}, "PASS", ""),
-    ],
-    ids=[
-        "a resolver that never forgets",
-        "nothing to propagate",
-        "a silent resolver of ours",
-        "one resolver in trouble",
-        "a resolver that does not serve us",
-        "every resolver in trouble: the zone",
-        "a resolver that denies the name",
-        "authoritative servers that can't be asked from here",
-    ],
+@cases(
+    "bent outcome says",
+    {
+        "a resolver that never forgets": (
+            {"stale": ["resolver-2"]},
+            "FAIL",
+            "is still 198.51.100.1 after 1 s of waiting",
+        ),
+        "nothing to propagate": ({"records": BEFORE}, "FAIL", "cannot arrive anywhere"),
+        "a silent resolver of ours": (
+            {"silent_resolvers": ["resolver-1"]},
+            "ERROR",
+            "resolver resolver-1: timeout",
+        ),
+        "one resolver in trouble": (
+            {"rcodes": {"resolver-1": "SERVFAIL"}},
+            "ERROR",
+            "resolver-1 fails to answer",
+        ),
+        "a resolver that does not serve us": (
+            {"rcodes": {"resolver-1": "REFUSED"}},
+            "ERROR",
+            "resolver-1 refuses to answer",
+        ),
+        "every resolver in trouble: the zone": (
+            {"rcodes": dict.fromkeys(RESOLVERS, "SERVFAIL")},
+            "FAIL",
+            "still fails to answer",
+        ),
+        "a resolver that denies the name": (
+            {"rcodes": {"resolver-2": "NXDOMAIN"}},
+            "FAIL",
+            "still says that there is no such name",
+        ),
+        "authoritative servers that can't be asked from here": (
+            {"silent": ["ns1", "ns2"]},
+            "PASS",
+            "",
+        ),
+    },
 )
 def test_resolvers_are_instruments_until_they_answer_wrongly(
     tmp_path: pathlib.Path, servers: StandIn, bent: dict[str, Any], outcome: str, says: str
@@ -196,24 +241,15 @@ def soa(primary: str, serial: int) -> Observation[DnsAnswer]:
     return Observation("dns", "ns", utc_now(), 0.1, {}, answer, None)
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "outcomes"),
-    [
-        pytest.param(("ns-1.one.test", 7), ("ns-1.one.test", 7), ["PASS"], id="one provider"),
-        pytest.param(("ns-1.one.test", 7), ("ns-1.one.test", 6), ["FAIL"], id="one server behind"),
-        pytest.param(
-            ("ns-1.one.test", 7), ("ns-2.ONE.test", 6), ["FAIL"], id="by several primaries"
-        ),
-        pytest.param(
-            ("ns.one.co.uk", 7), ("ns.two.co.uk", 6), ["PASS", "PASS"], id="two below co.uk"
-        ),
-        pytest.param(
-            ("ns-1.one.test", 1),
-            ("ns1.two.test", 1_495_621_429),
-            ["PASS", "PASS"],
-            id="two providers",
-        ),
-    ],
+@cases(
+    "first second outcomes",
+    {
+        "one provider": (("ns-1.one.test", 7), ("ns-1.one.test", 7), ["PASS"]),
+        "one server behind": (("ns-1.one.test", 7), ("ns-1.one.test", 6), ["FAIL"]),
+        "by several primaries": (("ns-1.one.test", 7), ("ns-2.ONE.test", 6), ["FAIL"]),
+        "two below co.uk": (("ns.one.co.uk", 7), ("ns.two.co.uk", 6), ["PASS", "PASS"]),
+        "two providers": (("ns-1.one.test", 1), ("ns1.two.test", 1_495_621_429), ["PASS", "PASS"]),
+    },
 )
 def test_serials_are_compared_within_a_provider(
     first: tuple[str, int], second: tuple[str, int], outcomes: list[str]

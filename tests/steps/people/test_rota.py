@@ -19,6 +19,7 @@ from tests.probes.servers import closed_port
 from tests.probes.standin_server import ADMIN, StandIn, listening
 from tests.steps.platforms import NOWHERE, a_platform
 from tests.steps.scenarios import judged
+from tests.tables import cases
 
 TOKEN = "sentinel-9f2-token"
 ON_CALL, CHANNELS, CONTACTS = "T1-FINAL-2", "T1-FINAL-4", "CONTACT-1"
@@ -115,7 +116,7 @@ def test_shifts_are_read_to_the_last_page(scene: Scene) -> None:
     assert sentences(scene.ask(ON_CALL)) == []
 
 
-@pytest.mark.parametrize("days", [-7, 30], ids=["the one before", "one of next month"])
+@cases("days", {"the one before": -7, "one of next month": 30})
 def test_the_window_of_another_deployment_says_nothing_of_this_one(
     scene: Scene, days: float
 ) -> None:
@@ -125,14 +126,16 @@ def test_the_window_of_another_deployment_says_nothing_of_this_one(
     assert "it is not this deployment's" in sentences(check)[0]
 
 
-@pytest.mark.parametrize(
-    ("bent", "said"),
-    [
-        ({"archived": ["incidents"]}, "Slack channel #incidents is closed, or the app"),
-        ({"without_app": ["incidents"]}, "Slack channel #incidents is closed, or the app"),
-        ({"channels": ["deployments"]}, "Slack channel #incidents is not there"),
-    ],
-    ids=["archived", "the app is not a member", "not there"],
+@cases(
+    "bent said",
+    {
+        "archived": ({"archived": ["incidents"]}, "Slack channel #incidents is closed, or the app"),
+        "the app is not a member": (
+            {"without_app": ["incidents"]},
+            "Slack channel #incidents is closed, or the app",
+        ),
+        "not there": ({"channels": ["deployments"]}, "Slack channel #incidents is not there"),
+    },
 )
 def test_a_channel_that_nobody_hears_fails(scene: Scene, bent: dict[str, Any], said: str) -> None:
     scene.channels.bend(**bent)

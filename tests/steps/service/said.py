@@ -117,7 +117,7 @@ def fhir() -> Iterator[Judgement]:
     for body in bodies:
         yield from rules.states_capabilities("FHIR /metadata", answer(body), section)
     for status in (401, 403, 200):
-        yield rules.refused("a record", status)
+        yield from rules.refused("a record", answer({}, status))
 
 
 def bodies() -> Iterator[Judgement]:

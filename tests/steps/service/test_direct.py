@@ -21,6 +21,7 @@ from tests.probes.servers import closed_port, wait_until
 from tests.steps.moody import several
 from tests.steps.platforms import HEALTH, a_platform, a_policy
 from tests.steps.scenarios import all_of, judged
+from tests.tables import cases
 
 Seen = Callable[..., list[Judgement]]
 
@@ -143,16 +144,15 @@ def test_a_redis_out_of_the_gates_reach_is_no_finding(seen: Seen) -> None:
     assert [one.outcome for one in seen(port=closed_port())] == [Outcome.ERROR]
 
 
-@pytest.mark.parametrize(
-    ("check_id", "says"),
-    [
-        (
+@cases(
+    "check_id says",
+    {
+        "the database": (
             "IV-HEALTH-2",
             "the database was not asked: the environment has no section postgres",
         ),
-        ("IV-HEALTH-3", "Redis was not asked: the environment has no section redis"),
-    ],
-    ids=["the database", "Redis"],
+        "Redis": ("IV-HEALTH-3", "Redis was not asked: the environment has no section redis"),
+    },
 )
 def test_what_was_not_asked_passes_nothing(
     tmp_path: pathlib.Path, addresses: dict[str, str], check_id: str, says: str

@@ -27,6 +27,7 @@ from tests.steps.moody import FAILING, HEALTHY, UP, Moody, moody, saying
 from tests.steps.platforms import HEALTH, a_platform, a_policy
 from tests.steps.scenarios import all_of
 from tests.steps.scenarios import judged as judged_by_id
+from tests.tables import cases
 
 HTML = answer(b"<html>please log in</html>", content_type="text/html")
 NAMES = "Maria Musterfrau"
@@ -154,16 +155,15 @@ def test_a_wrong_body_fails_at_once_or_once_it_lasted_where_it_means_rollback(
     assert NAMES not in str(judgements)
 
 
-@pytest.mark.parametrize(
+@cases(
     "once",
-    [
-        saying({}, "404 Not Found"),
-        saying({}, "302 Found"),
-        HTML,
-        answer(b'{"status": "heal'),
-        answer(b"x", headers={"Content-Length": "999999999"}),
-    ],
-    ids=["404", "a redirect", "a page", "a cut body", "too large"],
+    {
+        "404": saying({}, "404 Not Found"),
+        "a redirect": saying({}, "302 Found"),
+        "a page": HTML,
+        "a cut body": answer(b'{"status": "heal'),
+        "too large": answer(b"x", headers={"Content-Length": "999999999"}),
+    },
 )
 @pytest.mark.parametrize(
     ("on_recovery", "outcome"), [("hold", Outcome.INCONCLUSIVE), ("pass", Outcome.PASS)]
@@ -360,7 +360,7 @@ def test_one_old_replica_of_six_fails_the_release(tmp_path: pathlib.Path) -> Non
 
 
 @pytest.mark.parametrize("on_recovery", ["hold", "pass"])
-@pytest.mark.parametrize("one_bad", [FAILING, saying({}, "404 Not Found")], ids=["500", "404"])
+@cases("one_bad", {"500": FAILING, "404": saying({}, "404 Not Found")})
 def test_one_bad_replica_of_six_holds_whatever_a_recovery_means(
     tmp_path: pathlib.Path, one_bad: Behaviour, on_recovery: str
 ) -> None:

@@ -18,6 +18,7 @@ from tests.steps.network_platform import findings
 from tests.steps.patient_server import Answer, PatientServer
 from tests.steps.platforms import a_platform
 from tests.steps.scenarios import judged
+from tests.tables import cases
 
 PAY, PROTECTED = "POST /v1/test/pay", "GET /Patient/none"
 TRIES = {
@@ -71,26 +72,25 @@ def checked(tmp_path: pathlib.Path, server: PatientServer) -> Checked:
 
 
 class TestTries:
-    @pytest.mark.parametrize(
-        ("answer", "outcome", "says"),
-        [
-            ((200, FINE), "PASS", ""),
-            ((200, {"a": {"b": "failed"}}), "FAIL", "payment try /v1/test/pay a.b is “failed”"),
-            ((200, {"a": "ok"}), "FAIL", "a.b is None"),
-            ((200, ["ok"]), "FAIL", "a.b is None"),
-            ((404, {}), "FAIL", "status is 404, wanted 200"),
-            ((502, {"a": {"b": "failed"}}), "FAIL", "a.b is “failed”, wanted “ok”"),
-            ((502, {}), "FAIL", "status 502 for 0."),
-        ],
-        ids=[
-            "as it should be",
-            "it says that it failed",
-            "no such field",
-            "no object",
-            "no such route",
-            "unavailable, and which part",
-            "unavailable",
-        ],
+    @cases(
+        "answer outcome says",
+        {
+            "as it should be": ((200, FINE), "PASS", ""),
+            "it says that it failed": (
+                (200, {"a": {"b": "failed"}}),
+                "FAIL",
+                "payment try /v1/test/pay a.b is “failed”",
+            ),
+            "no such field": ((200, {"a": "ok"}), "FAIL", "a.b is None"),
+            "no object": ((200, ["ok"]), "FAIL", "a.b is None"),
+            "no such route": ((404, {}), "FAIL", "status is 404, wanted 200"),
+            "unavailable, and which part": (
+                (502, {"a": {"b": "failed"}}),
+                "FAIL",
+                "a.b is “failed”, wanted “ok”",
+            ),
+            "unavailable": ((502, {}), "FAIL", "status 502 for 0."),
+        },
     )
     def test_an_answer_counts_by_its_status_and_its_words(
         self, server: PatientServer, checked: Checked, answer: Answer, outcome: str, says: str
@@ -132,26 +132,41 @@ class TestTries:
 
 
 class TestFhir:
-    @pytest.mark.parametrize(
-        ("state", "outcome", "says"),
-        [
-            ({}, "PASS", ""),
-            ({"fhir_version": "3.0.2"}, "FAIL", "is of FHIR version 3.0.2, wanted 4.0"),
-            ({"fhir_version": "4.3.0"}, "FAIL", "is of FHIR version 4.3.0, wanted 4.0"),
-            ({"resources": ("Patient",)}, "FAIL", "resources lacks Appointment"),
-            ({"interactions": ("read",)}, "FAIL", "Appointment interactions lacks search-type"),
-            ({"resource_type": "OperationOutcome"}, "FAIL", "The answer is an OperationOutcome"),
-            ({"resource_type": "Bundle"}, "FAIL", "The answer is not a CapabilityStatement"),
-        ],
-        ids=[
-            "as it should be",
-            "an old version",
-            "a newer version",
-            "a resource is missing",
-            "an interaction is missing",
-            "an error with status 200",
-            "another resource",
-        ],
+    @cases(
+        "state outcome says",
+        {
+            "as it should be": ({}, "PASS", ""),
+            "an old version": (
+                {"fhir_version": "3.0.2"},
+                "FAIL",
+                "is of FHIR version 3.0.2, wanted 4.0",
+            ),
+            "a newer version": (
+                {"fhir_version": "4.3.0"},
+                "FAIL",
+                "is of FHIR version 4.3.0, wanted 4.0",
+            ),
+            "a resource is missing": (
+                {"resources": ("Patient",)},
+                "FAIL",
+                "resources lacks Appointment",
+            ),
+            "an interaction is missing": (
+                {"interactions": ("read",)},
+                "FAIL",
+                "Appointment interactions lacks search-type",
+            ),
+            "an error with status 200": (
+                {"resource_type": "OperationOutcome"},
+                "FAIL",
+                "The answer is an OperationOutcome",
+            ),
+            "another resource": (
+                {"resource_type": "Bundle"},
+                "FAIL",
+                "The answer is not a CapabilityStatement",
+            ),
+        },
     )
     def test_a_statement_is_read_by_the_published_model(
         self,
@@ -166,13 +181,20 @@ class TestFhir:
         assert check.outcome("eu") == outcome
         assert says in "\n".join(findings(check))
 
-    @pytest.mark.parametrize(
-        ("state", "changes", "wanted"),
-        [
-            ({"fhir_version": "5.0.0"}, {"versionAlgorithmString": "semver"}, "5.0"),
-            ({}, {"description": "all of it " * 300_000}, "4.0"),
-        ],
-        ids=["of R5, by the model of R5", "megabytes, with every search parameter"],
+    @cases(
+        "state changes wanted",
+        {
+            "of R5, by the model of R5": (
+                {"fhir_version": "5.0.0"},
+                {"versionAlgorithmString": "semver"},
+                "5.0",
+            ),
+            "megabytes, with every search parameter": (
+                {},
+                {"description": "all of it " * 300_000},
+                "4.0",
+            ),
+        },
     )
     def test_an_unusual_statement_is_read(
         self,

@@ -24,6 +24,7 @@ from tests.probes.servers import closed_port
 from tests.steps.patient_server import APPOINTMENT, Answer, PatientServer
 from tests.steps.platforms import a_policy
 from tests.steps.service.conftest import AWalk
+from tests.tables import cases
 
 AWAY = (503, {"error": "down"})
 REGISTER, LOGIN = "POST /v1/auth/register", "POST /v1/auth/login"
@@ -104,24 +105,28 @@ def test_a_wrong_step_fails_once_confirmed_and_those_behind_it_are_blocked(
     assert server.records == {}
 
 
-@pytest.mark.parametrize(
-    ("always", "policy", "outcomes", "said"),
-    [
-        (
+@cases(
+    "always policy outcomes said",
+    {
+        "and all is well": (
             {},
             a_policy(confirm="5s"),
             ["PASS", "INCONCLUSIVE", "PASS", "PASS", "PASS"],
             ("login", "s after the first ask it answered again"),
         ),
-        ({PAYMENT: AWAY}, a_policy(), UNPAID, ("video call", "by the broken step “payment”")),
-        (
+        "and another is away": (
+            {PAYMENT: AWAY},
+            a_policy(),
+            UNPAID,
+            ("video call", "by the broken step “payment”"),
+        ),
+        "and another is wrong": (
             {PAYMENT: (402, {})},
             a_policy(confirm="5s", on_recovery="pass"),
             UNPAID,
             ("video call", "by the broken step “payment”"),
         ),
-    ],
-    ids=["and all is well", "and another is away", "and another is wrong"],
+    },
 )
 def test_a_step_that_came_back_counts_as_the_policy_says_and_hides_no_other(
     server: PatientServer,

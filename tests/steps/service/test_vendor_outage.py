@@ -22,6 +22,7 @@ from tests.steps.patient_server import Answer, PatientServer, patient_server
 from tests.steps.scenarios import all_of, judged
 from tests.steps.service.conftest import AWalk, Walk
 from tests.steps.service.test_journeys import AWAY, GOOD, PAYMENT, UNPAID
+from tests.tables import cases
 
 PAY, MAIL = "pay", "mail"
 VENDOR: dict[str, Any] = {
@@ -104,34 +105,23 @@ def test_an_answer_that_is_wrong_because_the_vendor_is_down_holds_too(
     assert decision(walk) is Decision.HOLD
 
 
-@pytest.mark.parametrize(
+@cases(
     "answer",
-    [
-        (200, report(FINE)),
-        (200, report({PAY: "unhealthy", MAIL: "unhealthy"})),
-        (200, report({**FINE, MAIL: "unhealthy"})),
-        (200, report({PAY: "unhealthy"})),
-        (200, report({MAIL: "healthy"})),
-        (200, report({**FINE, PAY: None})),
-        (200, report({**FINE, PAY: 7})),
-        (200, {"services": [PAY]}),
-        (200, [PAY]),
-        (503, {"error": "down"}),
-        (404, {}),
-    ],
-    ids=[
-        "it is reported up",
-        "all are reported down: the platform's own way out",
-        "another one is reported down",
-        "another one is not reported",
-        "it is not reported",
-        "it is reported without a status",
-        "it is reported with a number",
-        "the report is not an object of services",
-        "the report is a list",
-        "the report itself is broken",
-        "there is no report",
-    ],
+    {
+        "it is reported up": ((200, report(FINE)),),
+        "all are reported down: the platform's own way out": (
+            (200, report({PAY: "unhealthy", MAIL: "unhealthy"})),
+        ),
+        "another one is reported down": ((200, report({**FINE, MAIL: "unhealthy"})),),
+        "another one is not reported": ((200, report({PAY: "unhealthy"})),),
+        "it is not reported": ((200, report({MAIL: "healthy"})),),
+        "it is reported without a status": ((200, report({**FINE, PAY: None})),),
+        "it is reported with a number": ((200, report({**FINE, PAY: 7})),),
+        "the report is not an object of services": ((200, {"services": [PAY]}),),
+        "the report is a list": ((200, [PAY]),),
+        "the report itself is broken": ((503, {"error": "down"}),),
+        "there is no report": ((404, {}),),
+    },
 )
 def test_without_a_whole_report_of_just_this_vendor_the_failure_stands(
     server: PatientServer, a_walk: AWalk, answer: Answer
