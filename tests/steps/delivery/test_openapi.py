@@ -369,6 +369,11 @@ def test_a_parameter_that_takes_less_is_found(was: Document, is_now: Document, s
     "was is_now says",
     {
         "null no more": (nullable(TEXT), TEXT, "takes no null any more"),
+        "a shape less": (
+            {"oneOf": [PERSON, TEAM, an_object(bot=TEXT)]},
+            {"oneOf": [PERSON, TEAM]},
+            "takes a shape less",
+        ),
         "every number": (WHOLE, {"type": "number"}, ""),
         "anything": (TEXT, {}, ""),
         "every value": (ENUM, TEXT, ""),
