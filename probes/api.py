@@ -60,10 +60,7 @@ class UnusableAnswerError(Exception):
 
 def good_answer(target: http.HttpTarget, observed: Observation[http.HttpAnswer]) -> http.HttpAnswer:
     """Return the server's answer 200; raises FoundError for any other, a cache's, and for none."""
-    answer = observed.value
-    if answer is None:
-        missing = Failure(FailureKind.OUR_FAULT, "The HTTP probe brought nothing.")
-        raise FoundError(observed.failure or missing)
+    answer = observed.brought()
     if answer.status != HTTPStatus.OK:
         kind = KIND_BY_STATUS.get(answer.status, FailureKind.UNUSABLE_ANSWER)
         detail = _SENTENCES[kind].format(host=target.host, status=answer.status)
@@ -111,14 +108,14 @@ def unusable(host: str) -> Callable[[Exception], Failure | None]:
 def mapping(value: object, what: str) -> Mapping[str, object]:
     """Return a JSON object; raises UnusableAnswerError naming what it should have been."""
     if not isinstance(value, Mapping):
-        raise UnusableAnswerError(f"{what} is not an object.")
+        raise UnusableAnswerError(f"{what} is not a JSON object.")
     return value
 
 
 def sequence(value: object, what: str) -> list[object]:
     """Return a JSON list; raises UnusableAnswerError naming what it should have been."""
     if not isinstance(value, list):
-        raise UnusableAnswerError(f"{what} is not a list.")
+        raise UnusableAnswerError(f"{what} is not a JSON list.")
     return value
 
 

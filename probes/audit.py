@@ -17,7 +17,16 @@ from pydantic import SecretStr
 
 from probes import api, http
 from probes.http import HttpAnswer, HttpTarget, NotJsonError
-from probes.observation import Deadline, Failure, FailureKind, Observation
+from probes.observation import (
+    Deadline,
+    Failure,
+    FailureKind,
+    FoundError,
+    Observation,
+    PhaseClock,
+    observed,
+    unusable,
+)
 
 __all__ = ["AuditTarget", "Entries", "Entry", "Query", "entries"]
 
@@ -81,59 +90,55 @@ class Entries:
 
 def entries(target: AuditTarget, query: Query, *, deadline: Deadline) -> Observation[Entries]:
     """Read all pages of the entries that match; more than 20 pages are a failure."""
-    found: list[Entry] = []
-    cursor: str | None = None
     headers = {"Authorization": SecretStr(f"Bearer {target.token.get_secret_value()}")}
     server = HttpTarget(target.base_url, target.ca_file, headers)
-    for page in range(1, _MOST_PAGES + 1):
-        asked = http.request(server, "GET", query.path(target.path, cursor), deadline=deadline)
-        if asked.value is None:
-            return asked.become("audit", None, asked.failure)
-        failure = _refusal(asked.value)
-        if failure is not None:
-            return asked.become("audit", None, failure)
-        try:
-            more, cursor = _page(asked.value)
-        except api.UnusableAnswerError as exc:
-            return asked.become("audit", None, Failure(FailureKind.UNUSABLE_ANSWER, str(exc)))
-        found += more
-        if cursor is None:
-            # The same entry, to the letter and its id, may come twice: that is not a second one.
-            return asked.become("audit", Entries(tuple(dict.fromkeys(found)), page), None)
-    detail = f"More than {_MOST_PAGES} pages of entries match; ask for a shorter time."
-    return asked.become("audit", None, Failure(FailureKind.UNUSABLE_ANSWER, detail))
+
+    def measured(clock: PhaseClock) -> Entries:
+        found: list[Entry] = []
+        cursor: str | None = None
+        for page in range(1, _MOST_PAGES + 1):
+            seen = http.request(server, "GET", query.path(target.path, cursor), deadline=deadline)
+            clock.adopt(seen.phases, seen.attempts)
+            more, cursor = _page(seen.brought())
+            found += more
+            if cursor is None:
+                # The same entry, to the letter and its id, may come twice: that is not a second one.
+                return Entries(tuple(dict.fromkeys(found)), page)
+        raise unusable(f"More than {_MOST_PAGES} pages of entries match; ask for a shorter time.")
+
+    return observed("audit", http.asked(server, "GET", query.path(target.path, None)), measured)
 
 
-def _refusal(answer: HttpAnswer) -> Failure | None:
-    if answer.status == HTTPStatus.OK:
-        return None
+def _refuse(answer: HttpAnswer) -> None:
+    """Raise FoundError for any status but 200."""
     kind = api.kind_of_refusal(answer.status)
     sentences = {
         FailureKind.CREDENTIAL_REFUSED: "The audit log refused the gate's token; check audit.token.",
         FailureKind.FORBIDDEN: "The gate's token may not read the audit log.",
     }
-    return Failure(
-        kind, sentences.get(kind, f"The audit log answered with status {answer.status}.")
-    )
+    said = sentences.get(kind, f"The audit log answered with status {answer.status}.")
+    if answer.status != HTTPStatus.OK:
+        raise FoundError(Failure(kind, said))
 
 
 def _page(answer: HttpAnswer) -> tuple[list[Entry], str | None]:
+    _refuse(answer)
     try:
         body = answer.json()
     except NotJsonError as exc:
-        raise api.UnusableAnswerError(f"The audit log's answer: {exc}") from exc
+        raise unusable(f"The audit log's answer: {exc}") from exc
     listed = body.get("entries") if isinstance(body, Mapping) else None
     if not isinstance(body, Mapping) or not isinstance(listed, list):
-        raise api.UnusableAnswerError("The audit log's answer has no list named entries.")
+        raise unusable("The audit log's answer has no list named entries.")
     cursor = body.get("next")
     if cursor is not None and not (isinstance(cursor, str) and cursor):
-        raise api.UnusableAnswerError("The audit log's answer names no usable next page.")
+        raise unusable("The audit log's answer names no usable next page.")
     return [_entry(fields) for fields in listed], cursor
 
 
 def _entry(fields: object) -> Entry:
     if not isinstance(fields, Mapping):
-        raise api.UnusableAnswerError("An entry of the audit log is not an object.")
+        raise unusable("An entry of the audit log is not an object.")
     return Entry(
         id=_word(fields, "id"),
         at=_time(_word(fields, "at")),
@@ -149,14 +154,14 @@ def _entry(fields: object) -> Entry:
 def _text(fields: Mapping[str, object], name: str) -> str | None:
     value = fields.get(name)
     if value is not None and not isinstance(value, str):
-        raise api.UnusableAnswerError(f"The field {name} of an entry of the audit log is not text.")
+        raise unusable(f"The field {name} of an entry of the audit log is not text.")
     return value
 
 
 def _word(fields: Mapping[str, object], name: str) -> str:
     value = _text(fields, name)
     if not value:
-        raise api.UnusableAnswerError(f"An entry of the audit log has no {name}.")
+        raise unusable(f"An entry of the audit log has no {name}.")
     return value
 
 
@@ -164,9 +169,7 @@ def _time(text: str) -> dt.datetime:
     try:
         at = dt.datetime.fromisoformat(text)
     except ValueError:
-        raise api.UnusableAnswerError(
-            "The time of an entry of the audit log can't be read."
-        ) from None
+        raise unusable("The time of an entry of the audit log can't be read.") from None
     if at.tzinfo is None:
-        raise api.UnusableAnswerError("The time of an entry of the audit log has no zone.")
+        raise unusable("The time of an entry of the audit log has no zone.")
     return at

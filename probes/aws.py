@@ -27,35 +27,36 @@ from probes.observation import (
     Facts,
     Failure,
     FailureKind,
+    Kinds,
     Observation,
     Shown,
     kind_of,
     observed,
 )
 
-# The one mapping of this module, most specific first; a test walks the library's exceptions.
-_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
-    (boto.ConnectTimeoutError, FailureKind.TIMEOUT),
-    (boto.ReadTimeoutError, FailureKind.TIMEOUT),
-    (boto.ConnectionClosedError, FailureKind.CONNECTION_LOST),
-    (boto.ResponseStreamingError, FailureKind.CONNECTION_LOST),
-    (boto.IncompleteReadError, FailureKind.CONNECTION_LOST),
-    (boto.SSLError, FailureKind.TLS_FAILED),
-    (boto.ProxyConnectionError, FailureKind.OUR_FAULT),
-    (boto.EndpointConnectionError, FailureKind.REFUSED),
-    (boto.HTTPClientError, FailureKind.CONNECTION_LOST),
-    (boto.NoCredentialsError, FailureKind.CREDENTIAL_REFUSED),
-    (boto.PartialCredentialsError, FailureKind.CREDENTIAL_REFUSED),
-    (boto.CredentialRetrievalError, FailureKind.CREDENTIAL_REFUSED),
-    (boto.TokenRetrievalError, FailureKind.CREDENTIAL_REFUSED),
-    (boto.SSOError, FailureKind.CREDENTIAL_REFUSED),
-    (boto.LoginError, FailureKind.CREDENTIAL_REFUSED),
-    (ResponseParserError, FailureKind.PROTOCOL),
+# The one mapping of this module; a test walks the library's exceptions.
+_KINDS: Final[Kinds] = {
+    boto.ConnectTimeoutError: FailureKind.TIMEOUT,
+    boto.ReadTimeoutError: FailureKind.TIMEOUT,
+    boto.ConnectionClosedError: FailureKind.CONNECTION_LOST,
+    boto.ResponseStreamingError: FailureKind.CONNECTION_LOST,
+    boto.IncompleteReadError: FailureKind.CONNECTION_LOST,
+    boto.SSLError: FailureKind.TLS_FAILED,
+    boto.ProxyConnectionError: FailureKind.OUR_FAULT,
+    boto.EndpointConnectionError: FailureKind.REFUSED,
+    boto.HTTPClientError: FailureKind.CONNECTION_LOST,
+    boto.NoCredentialsError: FailureKind.CREDENTIAL_REFUSED,
+    boto.PartialCredentialsError: FailureKind.CREDENTIAL_REFUSED,
+    boto.CredentialRetrievalError: FailureKind.CREDENTIAL_REFUSED,
+    boto.TokenRetrievalError: FailureKind.CREDENTIAL_REFUSED,
+    boto.SSOError: FailureKind.CREDENTIAL_REFUSED,
+    boto.LoginError: FailureKind.CREDENTIAL_REFUSED,
+    ResponseParserError: FailureKind.PROTOCOL,
     # What is left is ours: a bad parameter, an unknown region, a profile that is not there.
-    (boto.BotoCoreError, FailureKind.OUR_FAULT),
-    (boto.MissingServiceIdError, FailureKind.OUR_FAULT),
-    (boto.UndefinedModelAttributeError, FailureKind.OUR_FAULT),
-)
+    boto.BotoCoreError: FailureKind.OUR_FAULT,
+    boto.MissingServiceIdError: FailureKind.OUR_FAULT,
+    boto.UndefinedModelAttributeError: FailureKind.OUR_FAULT,
+}
 _CODES: Final = {
     FailureKind.FORBIDDEN: (
         *("AccessDenied", "AccessDeniedException", "AccessDeniedFault", "UnauthorizedOperation"),

@@ -20,7 +20,15 @@ import dns.rdataclass
 import dns.rdatatype
 
 from probes import network
-from probes.observation import Deadline, Failure, FailureKind, Observation, PhaseClock, observed
+from probes.observation import (
+    Deadline,
+    Failure,
+    FailureKind,
+    Kinds,
+    Observation,
+    PhaseClock,
+    observed,
+)
 
 __all__ = ["DnsAnswer", "DnsServer", "ask", "failure_kind", "normalised"]
 
@@ -30,16 +38,16 @@ _FIRST_TRY_SECONDS: Final = 2.0
 """A datagram may be lost on the way; it is sent once more."""
 _CASE_MATTERS: Final = frozenset({"TXT", "CAA"})
 
-# The one mapping of this module, most specific first; a test walks the library's exceptions.
-_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
-    (dns.exception.Timeout, FailureKind.TIMEOUT),
-    (EOFError, FailureKind.CONNECTION_LOST),
-    (dns.query.UnexpectedSource, FailureKind.PROTOCOL),
-    (dns.query.BadResponse, FailureKind.PROTOCOL),
-    (dns.exception.FormError, FailureKind.PROTOCOL),
-    (dns.exception.TooBig, FailureKind.TOO_LARGE),
-    (dns.exception.DNSException, FailureKind.UNUSABLE_ANSWER),
-)
+# The one mapping of this module; a test walks the library's exceptions.
+_KINDS: Final[Kinds] = {
+    dns.exception.Timeout: FailureKind.TIMEOUT,
+    EOFError: FailureKind.CONNECTION_LOST,
+    dns.query.UnexpectedSource: FailureKind.PROTOCOL,
+    dns.query.BadResponse: FailureKind.PROTOCOL,
+    dns.exception.FormError: FailureKind.PROTOCOL,
+    dns.exception.TooBig: FailureKind.TOO_LARGE,
+    dns.exception.DNSException: FailureKind.UNUSABLE_ANSWER,
+}
 
 _SENTENCES: Final = {
     FailureKind.NAME_NOT_RESOLVED: "its own name has no address here",

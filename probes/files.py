@@ -23,6 +23,7 @@ from probes.observation import (
     Facts,
     Failure,
     FailureKind,
+    FoundError,
     Observation,
     PhaseClock,
 )
@@ -224,58 +225,45 @@ def evidence(
 
 
 def _from_folder(folder: pathlib.Path, document: pathlib.Path) -> Observation[EvidenceFile]:
-    def explain(exc: Exception) -> Failure | None:
-        if isinstance(exc, _TooLargeError):
-            detail = f"{document} holds more than {MAX_EVIDENCE_BYTES} bytes."
-            return Failure(FailureKind.TOO_LARGE, detail)
-        if not isinstance(exc, OSError):
-            return None
-        detail = f"{document} can't be read from evidence.folder: {exc.strerror}."
-        return Failure(FailureKind.OUR_FAULT, detail)
-
     def measured(_: PhaseClock) -> EvidenceFile:
-        return EvidenceFile(_evidence_content(folder, folder / document))
+        try:
+            return EvidenceFile(_evidence_content(folder, document))
+        except OSError as exc:
+            detail = f"{document} can't be read from evidence.folder: {exc.strerror}."
+            raise FoundError(Failure(FailureKind.OUR_FAULT, detail)) from exc
 
-    return observation.observed("evidence", str(document), measured, explain)
+    return observation.observed("evidence", str(document), measured)
 
 
-class _TooLargeError(Exception):
-    """The document is longer than evidence ever is."""
-
-
-def _evidence_content(folder: pathlib.Path, path: pathlib.Path) -> bytes | None:
+def _evidence_content(folder: pathlib.Path, document: pathlib.Path) -> bytes | None:
     try:
-        with path.open("rb") as file:
+        with (folder / document).open("rb") as file:
             content = file.read(MAX_EVIDENCE_BYTES + 1)
     except FileNotFoundError:
         # A folder that is not there, or not mounted, is not a folder without evidence.
         os.scandir(folder).close()
         return None
     if len(content) > MAX_EVIDENCE_BYTES:
-        raise _TooLargeError
+        detail = f"{document} holds more than {MAX_EVIDENCE_BYTES} bytes."
+        raise FoundError(Failure(FailureKind.TOO_LARGE, detail))
     return content
 
 
 def _over_http(
     url: str, token: SecretStr | None, path: str, deadline: Deadline
 ) -> Observation[EvidenceFile]:
-    headers = {} if token is None else _bearer(token)
-    answered = http.request(
-        http.HttpTarget(url, headers=headers),
-        "GET",
-        path,
-        deadline=deadline,
-        max_bytes=MAX_EVIDENCE_BYTES,
-    )
-    value, failure = None, answered.failure
-    if answered.value is not None:
-        status = answered.value.status
-        if status in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
-            value = EvidenceFile(answered.value.body if status == HTTPStatus.OK else None)
-        else:
-            failure = Failure(api.kind_of_refusal(status), f"The evidence store answered {status}.")
-    return answered.become("evidence", value, failure)
+    said = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
+    server = http.HttpTarget(url, headers={name: SecretStr(value) for name, value in said.items()})
 
+    def measured(clock: PhaseClock) -> EvidenceFile:
+        seen = http.request(server, "GET", path, deadline=deadline, max_bytes=MAX_EVIDENCE_BYTES)
+        clock.adopt(seen.phases, seen.attempts)
+        answer = seen.brought()
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return EvidenceFile(None)
+        if answer.status != HTTPStatus.OK:
+            detail = f"The evidence store answered {answer.status}."
+            raise FoundError(Failure(api.kind_of_refusal(answer.status), detail))
+        return EvidenceFile(answer.body)
 
-def _bearer(token: SecretStr) -> dict[str, http.HeaderValue]:
-    return {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")}
+    return observation.observed("evidence", http.asked(server, "GET", path), measured)

@@ -12,9 +12,8 @@ import datetime as dt
 import re
 import socket
 import ssl
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import httpcore
@@ -28,9 +27,12 @@ from probes.observation import (
     Deadline,
     Failure,
     FailureKind,
+    FoundError,
+    Kinds,
     Observation,
     PhaseClock,
     kind_of,
+    observed,
     utc_now,
 )
 
@@ -132,58 +134,17 @@ class DeadlineBackend(httpcore.NetworkBackend):
         return self.stream
 
 
-class _Body(httpx.SyncByteStream):
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self._response.iter_stream()
-
-    def close(self) -> None:
-        self._response.close()
-
-
-class DeadlineTransport(httpx.BaseTransport):
-    """One connection for one exchange; raises httpcore's exceptions."""
+class DeadlineTransport(httpx.HTTPTransport):
+    """One connection for one exchange."""
 
     def __init__(
         self, context: ssl.SSLContext | None, deadline: Deadline, clock: PhaseClock
     ) -> None:
-        self._clock = clock
+        # httpx's own start reads every authority, for a pool that knows no deadline over a whole call.
         self.backend = DeadlineBackend(deadline, clock)
         self._pool = httpcore.ConnectionPool(
             ssl_context=context, network_backend=self.backend, max_connections=1
         )
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request and return the answer with its body still to be read."""
-        url = request.url
-        response = self._pool.handle_request(
-            httpcore.Request(
-                request.method,
-                httpcore.URL(
-                    scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-                ),
-                headers=request.headers.raw,
-                content=cast("httpx.SyncByteStream", request.stream),
-                extensions={"trace": self._trace},
-            )
-        )
-        return httpx.Response(
-            response.status,
-            headers=response.headers,
-            stream=_Body(response),
-            extensions=response.extensions,
-        )
-
-    def _trace(self, event: str, _info: Mapping[str, Any]) -> None:
-        phase = _PHASE_BY_EVENT.get(event)
-        if phase is not None:
-            self._clock.enter(phase)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._pool.close()
 
 
 HeaderValue: TypeAlias = str | SecretStr
@@ -196,27 +157,20 @@ _CACHE_HEADERS: Final = (
 )
 _CLOCKS_DIFFER: Final = dt.timedelta(minutes=5)
 _FROM_CACHE: Final = re.compile(r"(?i)(?<![a-z])(hit|stale|updating)(?![a-z])")
-# The one mapping of this module, most specific first; a test walks both libraries' exceptions.
+# The one mapping of this module; a test walks httpx's exceptions, into which it turns those of httpcore.
 # What an OSError caused is mapped by the operating system's own word in `network`.
-_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
-    (httpcore.TimeoutException, FailureKind.TIMEOUT),
-    (httpx.TimeoutException, FailureKind.TIMEOUT),
-    (httpcore.LocalProtocolError, FailureKind.OUR_FAULT),
-    (httpx.LocalProtocolError, FailureKind.OUR_FAULT),
-    (httpcore.ProtocolError, FailureKind.PROTOCOL),
-    (httpx.ProtocolError, FailureKind.PROTOCOL),
-    (httpx.DecodingError, FailureKind.PROTOCOL),
-    (httpcore.NetworkError, FailureKind.CONNECTION_LOST),
-    (httpx.NetworkError, FailureKind.CONNECTION_LOST),
+_KINDS: Final[Kinds] = {
+    httpx.TimeoutException: FailureKind.TIMEOUT,
+    httpx.ProtocolError: FailureKind.PROTOCOL,
+    httpx.DecodingError: FailureKind.PROTOCOL,
+    httpx.NetworkError: FailureKind.CONNECTION_LOST,
     # What is left is ours: a proxy (we use none), a bad URL, a redirect (we follow none), misuse.
-    (httpcore.ProxyError, FailureKind.OUR_FAULT),
-    (httpcore.UnsupportedProtocol, FailureKind.OUR_FAULT),
-    (httpcore.ConnectionNotAvailable, FailureKind.OUR_FAULT),
-    (httpx.InvalidURL, FailureKind.OUR_FAULT),
-    (httpx.CookieConflict, FailureKind.OUR_FAULT),
-    (httpx.StreamError, FailureKind.OUR_FAULT),
-    (httpx.HTTPError, FailureKind.OUR_FAULT),
-)
+    httpx.HTTPError: FailureKind.OUR_FAULT,
+    httpx.LocalProtocolError: FailureKind.OUR_FAULT,
+    httpx.InvalidURL: FailureKind.OUR_FAULT,
+    httpx.CookieConflict: FailureKind.OUR_FAULT,
+    httpx.StreamError: FailureKind.OUR_FAULT,
+}
 _SENTENCES: Final = {
     FailureKind.NAME_NOT_RESOLVED: (
         "The name {host} has no address here; check the name and this machine's DNS."
@@ -347,10 +301,6 @@ def _date(header: str, otherwise: dt.datetime) -> dt.datetime:
         return otherwise
 
 
-class _TooLargeError(Exception):
-    """The body is longer than the caller takes."""
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Call:
     target: HttpTarget
@@ -360,12 +310,12 @@ class _Call:
     headers: Mapping[str, HeaderValue]
     max_bytes: int
 
+    def failure(self, kind: FailureKind) -> FoundError:
+        return FoundError(Failure(kind, _SENTENCES[kind].format(host=self.target.host)))
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Attempt:
-    answer: HttpAnswer | None
-    failure: Failure | None
-    phases: Mapping[str, float | None]
+    def too_large(self) -> FoundError:
+        detail = f"{self.target.host} answered with more than {self.max_bytes} bytes."
+        return FoundError(Failure(FailureKind.TOO_LARGE, detail))
 
 
 def request(  # noqa: PLR0913 - the whole call of this probe; all but three have a default
@@ -388,67 +338,50 @@ def request(  # noqa: PLR0913 - the whole call of this probe; all but three have
     call = _Call(
         target, method, path, json, {**(target.headers or {}), **(headers or {})}, max_bytes
     )
-    started_at, started = utc_now(), time.monotonic()
-    attempts = 1
-    attempt = _attempt(call, deadline)
-    if _worth_repeating(call, attempt, deadline):
-        attempts = 2
-        attempt = _attempt(call, deadline)
-    return Observation(
-        probe="http",
-        target=f"{method} {target.base_url.rstrip('/')}{_without_values(path)}",
-        started_at=started_at,
-        elapsed_seconds=time.monotonic() - started,
-        phases=attempt.phases,
-        value=attempt.answer,
-        failure=attempt.failure,
-        attempts=attempts,
-    )
+
+    def measured(clock: PhaseClock) -> HttpAnswer:
+        try:
+            return _attempt(call, deadline, clock)
+        except FoundError as exc:
+            lost = exc.failure.kind is FailureKind.CONNECTION_LOST
+            if not lost or method not in _SAFE_TO_REPEAT or deadline.remaining_seconds() <= 0:
+                raise
+        clock.again()
+        return _attempt(call, deadline, clock)
+
+    return observed("http", asked(target, method, path), measured, phases=PHASES)
 
 
-def _worth_repeating(call: _Call, attempt: _Attempt, deadline: Deadline) -> bool:
-    failure = attempt.failure
-    return (
-        call.method in _SAFE_TO_REPEAT
-        and failure is not None
-        and failure.kind is FailureKind.CONNECTION_LOST
-        and deadline.remaining_seconds() > 0
-    )
-
-
-def _without_values(path: str) -> str:
+def asked(target: HttpTarget, method: str, path: str) -> str:
+    """Return what is asked as reports show it: of a query its names alone."""
     path, _, query = path.partition("#")[0].partition("?")
     names = [pair.partition("=")[0] for pair in query.split("&") if pair]
-    return path + ("?" + "&".join(f"{name}=…" for name in names) if names else "")
+    shown = "?" + "&".join(f"{name}=…" for name in names) if names else ""
+    return f"{method} {target.base_url.rstrip('/')}{path}{shown}"
 
 
-def _attempt(call: _Call, deadline: Deadline) -> _Attempt:
-    clock = PhaseClock(*PHASES)
-    answer, failure = None, _unsendable(call)
+def _attempt(call: _Call, deadline: Deadline, clock: PhaseClock) -> HttpAnswer:
+    """Return the answer; raises FoundError, and what is a fault of ours."""
+    _refuse_unsendable(call)
     transport: DeadlineTransport | None = None
-    if failure is None:
-        try:
-            transport = DeadlineTransport(_context(call.target), deadline, clock)
-            answer = _exchange(call, transport)
-        except _TooLargeError:
-            detail = f"{call.target.host} answered with more than {call.max_bytes} bytes."
-            failure = Failure(FailureKind.TOO_LARGE, detail, clock.current)
-        except Exception as exc:
-            kind = _kind(exc, transport)
-            if kind is None:
-                raise
-            failure = Failure(kind, _SENTENCES[kind].format(host=call.target.host), clock.current)
-    clock.stop()
-    return _Attempt(answer, failure, clock.seconds())
+    try:
+        transport = DeadlineTransport(_context(call.target), deadline, clock)
+        return _exchange(call, transport, clock)
+    except FoundError:
+        raise
+    except Exception as exc:
+        kind = _kind(exc, transport)
+        if kind is None:
+            raise
+        raise call.failure(kind) from exc
 
 
-def _unsendable(call: _Call) -> Failure | None:
+def _refuse_unsendable(call: _Call) -> None:
     # Said here because the libraries' own exceptions quote the header's value.
     for name, value in call.headers.items():
         if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?", _plain(value)):
             detail = f"The value of the header {name} is empty, not ASCII or has a line break."
-            return Failure(FailureKind.OUR_FAULT, detail)
-    return None
+            raise FoundError(Failure(FailureKind.OUR_FAULT, detail))
 
 
 def _plain(value: HeaderValue) -> str:
@@ -459,7 +392,11 @@ def _context(target: HttpTarget) -> ssl.SSLContext | None:
     return network.tls_context(target.ca_file) if target.base_url.startswith("https") else None
 
 
-def _exchange(call: _Call, transport: DeadlineTransport) -> HttpAnswer:
+def _exchange(call: _Call, transport: DeadlineTransport, clock: PhaseClock) -> HttpAnswer:
+    def trace(event: str, _info: object) -> None:
+        if event in _PHASE_BY_EVENT:
+            clock.enter(_PHASE_BY_EVENT[event])
+
     with httpx.Client(transport=transport, trust_env=False, follow_redirects=False) as client:
         ready = client.build_request(
             call.method,
@@ -470,13 +407,14 @@ def _exchange(call: _Call, transport: DeadlineTransport) -> HttpAnswer:
                 "Accept-Encoding": "identity",
                 **{name: _plain(value) for name, value in call.headers.items()},
             },
+            extensions={"trace": trace},
         )
         response = client.send(ready, stream=True)
         try:
             return HttpAnswer(
                 status=response.status_code,
                 headers=dict(response.headers.items()),
-                body=b"".join(_bounded(response, call.max_bytes)),
+                body=b"".join(_bounded(response, call)),
                 content_type=response.headers.get("content-type", ""),
                 http_version=response.http_version,
             )
@@ -484,15 +422,15 @@ def _exchange(call: _Call, transport: DeadlineTransport) -> HttpAnswer:
             response.close()
 
 
-def _bounded(response: httpx.Response, max_bytes: int) -> Iterator[bytes]:
+def _bounded(response: httpx.Response, call: _Call) -> Iterator[bytes]:
     declared = response.headers.get("content-length", "0")
-    if response.request.method != "HEAD" and int(declared) > max_bytes:
-        raise _TooLargeError
+    if response.request.method != "HEAD" and int(declared) > call.max_bytes:
+        raise call.too_large()
     size = 0
     for chunk in response.iter_bytes():
         size += len(chunk)
-        if size > max_bytes:
-            raise _TooLargeError
+        if size > call.max_bytes:
+            raise call.too_large()
         yield chunk
 
 
@@ -508,10 +446,9 @@ def _kind(exc: Exception, transport: DeadlineTransport | None) -> FailureKind | 
 
 
 def failure_kind(exc: BaseException) -> FailureKind | None:
-    """Return what an exception of httpx, httpcore or the operating system means; None: not theirs."""
-    if isinstance(exc, OSError):
-        return network.os_failure_kind(exc)
-    # The transport hands the operating system's error on as the argument (httpcore cuts the chain).
-    if exc.args and isinstance(exc.args[0], OSError):
-        return network.os_failure_kind(exc.args[0])
+    """Return what an exception of httpx or the operating system means; None: not theirs."""
+    # The backend hands the operating system's error on as the argument of httpcore's own exception.
+    for one in (exc, *getattr(exc.__cause__, "args", ())):
+        if isinstance(one, OSError):
+            return network.os_failure_kind(one)
     return kind_of(exc, _KINDS)

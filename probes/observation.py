@@ -94,8 +94,14 @@ class FoundError(Exception):
         self.failure = failure
 
 
+def unusable(sentence: str) -> FoundError:
+    """Return what to raise of an answer that is none; the sentence shows nothing of what it holds."""
+    return FoundError(Failure(FailureKind.UNUSABLE_ANSWER, sentence))
+
+
 V = TypeVar("V", bound=Facts)
-Kinds: TypeAlias = Sequence[tuple[type[Exception], FailureKind]]
+Kinds: TypeAlias = Mapping[type[BaseException], FailureKind]
+"""What a library's exceptions mean; of several that fit, the nearest class decides."""
 T_co = TypeVar("T_co", bound=Facts, covariant=True)
 
 
@@ -135,18 +141,12 @@ class Observation(Generic[T_co]):
             "attempts": self.attempts,
         }
 
-    def become(self, probe: str, value: V | None, failure: Failure | None) -> Observation[V]:
-        """Return the same exchange as what another probe made of it."""
-        return Observation(
-            probe=probe,
-            target=self.target,
-            started_at=self.started_at,
-            elapsed_seconds=self.elapsed_seconds,
-            phases=self.phases,
-            value=value,
-            failure=failure,
-            attempts=self.attempts,
-        )
+    def brought(self) -> T_co:
+        """Return the value; raises FoundError with the failure that stands in its place."""
+        if self.value is None:
+            missing = Failure(FailureKind.OUR_FAULT, f"The probe {self.probe} brought nothing.")
+            raise FoundError(self.failure or missing)
+        return self.value
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -206,8 +206,8 @@ def observed(
 
 
 def kind_of(exc: BaseException, kinds: Kinds) -> FailureKind | None:
-    """Return the kind of the first class that an exception is of; None: of none of them."""
-    return next((kind for known, kind in kinds if isinstance(exc, known)), None)
+    """Return the kind of the nearest class that an exception is of; None: of none of them."""
+    return next((kinds[one] for one in type(exc).__mro__ if one in kinds), None)
 
 
 def utc_now() -> dt.datetime:
@@ -232,6 +232,11 @@ class PhaseClock:
     def adopt(self, phases: Mapping[str, float | None], attempts: int = 1) -> None:
         """Take over what the exchange below has measured of itself."""
         self._seconds, self.attempts = dict(phases), attempts
+
+    def again(self) -> None:
+        """Begin a further attempt: only what it measures counts."""
+        self._seconds, self.current = dict.fromkeys(self._seconds), None
+        self.attempts += 1
 
     def stop(self) -> None:
         """End the running phase."""

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from probes import api, http
 from probes.kubernetes.models import Model, Page, Rules
-from probes.observation import Deadline, Failure, FailureKind, FoundError, Observation, pause
+from probes.observation import Deadline, Failure, FailureKind, FoundError, pause
 
 M = TypeVar("M", bound=Model)
 MAX_ANSWER_BYTES: Final = 32 * 1_048_576
@@ -128,18 +128,10 @@ class Session:
             paged["continue"] = page.next
 
     def _answer(self, method: str, path: str, body: object) -> http.HttpAnswer:
-        observed: Observation[http.HttpAnswer] = http.request(
-            self._target,
-            method,
-            path,
-            deadline=self._deadline,
-            json=body,
-            max_bytes=MAX_ANSWER_BYTES,
-        )
-        if observed.value is None:
-            missing = Failure(FailureKind.OUR_FAULT, "The HTTP probe brought nothing.")
-            raise FoundError(observed.failure or missing)
-        return observed.value
+        deadline, most = self._deadline, MAX_ANSWER_BYTES
+        return http.request(
+            self._target, method, path, deadline=deadline, json=body, max_bytes=most
+        ).brought()
 
     def _failure(self, status: int, method: str, path: str) -> Failure:
         kind = _KIND_BY_STATUS.get(status, FailureKind.UNUSABLE_ANSWER)

@@ -7,13 +7,15 @@ SQLSTATE, which Postgres documents and does not translate (appendix A of its man
 from __future__ import annotations
 
 import socket
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import psycopg
-from pydantic import SecretStr
 
 from probes import network
-from probes.observation import Deadline, Failure, FailureKind, PhaseClock, kind_of
+from probes.observation import Deadline, Failure, FailureKind, Kinds, PhaseClock, kind_of
+
+if TYPE_CHECKING:
+    from probes.postgres import PostgresTarget
 
 _KIND_BY_STATE: Final = {
     "42501": FailureKind.FORBIDDEN,
@@ -47,21 +49,21 @@ _KIND_BY_CLASS: Final = {
     "P0": FailureKind.QUERY_REJECTED,
 }
 
-# psycopg's exceptions without a SQLSTATE, most specific first; a test walks all of them.
-_KIND_BY_TYPE: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
-    (psycopg.errors.ConnectionTimeout, FailureKind.TIMEOUT),
-    (psycopg.errors.CancellationTimeout, FailureKind.TIMEOUT),
-    (psycopg.OperationalError, FailureKind.CONNECTION_LOST),
-    (psycopg.ProgrammingError, FailureKind.QUERY_REJECTED),
-    (psycopg.DataError, FailureKind.QUERY_REJECTED),
-    (psycopg.IntegrityError, FailureKind.QUERY_REJECTED),
-    (psycopg.NotSupportedError, FailureKind.QUERY_REJECTED),
-    (psycopg.InterfaceError, FailureKind.OUR_FAULT),
-    (psycopg.Error, FailureKind.SERVER_ERROR),
+# psycopg's exceptions without a SQLSTATE; a test walks all of them.
+_KIND_BY_TYPE: Final[Kinds] = {
+    psycopg.errors.ConnectionTimeout: FailureKind.TIMEOUT,
+    psycopg.errors.CancellationTimeout: FailureKind.TIMEOUT,
+    psycopg.OperationalError: FailureKind.CONNECTION_LOST,
+    psycopg.ProgrammingError: FailureKind.QUERY_REJECTED,
+    psycopg.DataError: FailureKind.QUERY_REJECTED,
+    psycopg.IntegrityError: FailureKind.QUERY_REJECTED,
+    psycopg.NotSupportedError: FailureKind.QUERY_REJECTED,
+    psycopg.InterfaceError: FailureKind.OUR_FAULT,
+    psycopg.Error: FailureKind.SERVER_ERROR,
     # Neither is ever raised here: Rollback ends psycopg's own transaction blocks.
-    (psycopg.Warning, FailureKind.OUR_FAULT),
-    (psycopg.Rollback, FailureKind.OUR_FAULT),
-)
+    psycopg.Warning: FailureKind.OUR_FAULT,
+    psycopg.Rollback: FailureKind.OUR_FAULT,
+}
 
 _STARTING: Final = "it is starting up; wait until it is ready"
 _STOPPING: Final = "it is shutting down; see who stops it, or wait for its restart"
@@ -174,35 +176,6 @@ class KnownFailure(Exception):  # noqa: N818 - carries a finding, is not an erro
         self.words = words
 
 
-class Login(Protocol):
-    """What of a target is needed to look again at why nobody could log in."""
-
-    @property
-    def host(self) -> str:
-        """Return the server's name."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """Return its port."""
-        ...
-
-    @property
-    def sslmode(self) -> str:
-        """Return libpq's name of how TLS is used."""
-        ...
-
-    @property
-    def sslrootcert(self) -> str | None:
-        """Return the authority's file."""
-        ...
-
-    @property
-    def password(self) -> SecretStr:
-        """Return the password."""
-        ...
-
-
 def failure_kind(exc: BaseException) -> FailureKind | None:
     """Return what an exception of psycopg or the operating system means; None: not theirs."""
     if isinstance(exc, KnownFailure):
@@ -243,7 +216,7 @@ def _of_row_security(exc: Exception, address: str) -> str | None:
     )
 
 
-def login_failure(exc: psycopg.Error, login: Login, deadline: Deadline) -> KnownFailure:
+def login_failure(exc: psycopg.Error, login: PostgresTarget, deadline: Deadline) -> KnownFailure:
     """Return why a login failed; libpq has no code for it, so the way there is walked again."""
     if deadline.remaining_seconds() <= 0 or "timeout" in str(exc):
         return KnownFailure(FailureKind.TIMEOUT)
@@ -258,7 +231,7 @@ def login_failure(exc: psycopg.Error, login: Login, deadline: Deadline) -> Known
     return KnownFailure(FailureKind.CREDENTIAL_REFUSED)
 
 
-def _walk_again(login: Login, deadline: Deadline) -> None:
+def _walk_again(login: PostgresTarget, deadline: Deadline) -> None:
     if not login.sslmode.startswith("verify"):
         _open(login, deadline).close()
         return
@@ -271,5 +244,5 @@ def _walk_again(login: Login, deadline: Deadline) -> None:
             network.wrap_tls(connection, login.host, context, deadline).close()
 
 
-def _open(login: Login, deadline: Deadline) -> socket.socket:
+def _open(login: PostgresTarget, deadline: Deadline) -> socket.socket:
     return network.open_tcp(login.host, login.port, deadline, PhaseClock("resolve", "connect"))

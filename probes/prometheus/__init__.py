@@ -1,28 +1,23 @@
 """The Prometheus probe: queries whose answers are read strictly, and the health of the server itself.
 
 PrometheusConnect phrases the queries; two things it does not offer are done here. It hides warnings,
-remarks and the result type, so the answer is read by `prometheus_answers`; and its timeout does not
-bound a dripping server, so its session carries our own HTTP probe with an exact deadline.
+remarks and the result type, so the answer is read by `probes.prometheus.answers`; and its timeout does not
+bound a dripping server, so the HTTP probe with its exact deadline stands in for its session.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import json
 import re
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
 
-import requests
 import yaml
 from prometheus_api_client import PrometheusConnect
-from prometheus_api_client.exceptions import (
-    MetricValueConversionError,
-    PrometheusApiClientException,
-)
 from pydantic import SecretStr
-from requests.adapters import BaseAdapter
 
 from probes import http
 from probes.api import (
@@ -34,15 +29,14 @@ from probes.api import (
 )
 from probes.formats import seconds_of
 from probes.observation import (
+    EVERYTHING,
     Deadline,
     Facts,
     Failure,
-    FailureKind,
     FoundError,
     Observation,
     PhaseClock,
     Shown,
-    kind_of,
     observed,
     utc_now,
 )
@@ -67,8 +61,10 @@ _REMEDY: Final = "name a Prometheus that scrapes the release itself, or a Victor
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Instrument:
+class Instrument(Shown):
     """A Prometheus that is ready: what tells whether its answers can be relied on."""
+
+    KEPT = EVERYTHING
 
     product: str
     """`Prometheus` or `VictoriaMetrics`."""
@@ -80,19 +76,6 @@ class Instrument:
     clock_uncertainty_seconds: float
     config_reload_succeeded: bool
     corruption_count: int
-
-    def facts(self) -> Mapping[str, object]:
-        """Return everything: none of it is private."""
-        return {
-            "product": self.product,
-            "version": self.version,
-            "started_at": self.started_at.isoformat(),
-            "server_time": self.server_time.isoformat(),
-            "clock_skew_seconds": round(self.clock_skew_seconds, 3),
-            "clock_uncertainty_seconds": round(self.clock_uncertainty_seconds, 3),
-            "config_reload_succeeded": self.config_reload_succeeded,
-            "corruption_count": self.corruption_count,
-        }
 
 
 class Steps:
@@ -187,8 +170,8 @@ def _timed(steps: Steps, **known: Any) -> Instrument:
     server_time = dt.datetime.fromtimestamp(clock.series[0].value, dt.UTC)
     return Instrument(
         server_time=server_time,
-        clock_skew_seconds=(server_time - before).total_seconds() - round_trip / 2,
-        clock_uncertainty_seconds=round_trip / 2,
+        clock_skew_seconds=round((server_time - before).total_seconds() - round_trip / 2, 3),
+        clock_uncertainty_seconds=round(round_trip / 2, 3),
         **known,
     )
 
@@ -203,15 +186,6 @@ def _field(data: Mapping[str, object], name: str, kind: type[F]) -> F:
     return value
 
 
-# What PrometheusConnect and requests raise, most specific first. Requests only builds the request
-# here; sending is the HTTP probe's, with its own mapping.
-_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
-    (json.JSONDecodeError, FailureKind.UNUSABLE_ANSWER),
-    (requests.exceptions.Timeout, FailureKind.TIMEOUT),
-    (requests.exceptions.RequestException, FailureKind.OUR_FAULT),
-    (PrometheusApiClientException, FailureKind.UNUSABLE_ANSWER),
-    (MetricValueConversionError, FailureKind.UNUSABLE_ANSWER),
-)
 _CAUSES: Final = (
     ("timeout", "", "gave the query up: it took longer than the time left or --query.timeout"),
     ("canceled", "", "cancelled the query, as it does when it stops"),
@@ -220,47 +194,39 @@ _CAUSES: Final = (
 """What Prometheus calls an error, a part of its text, and what that means."""
 
 
-class Carrier(BaseAdapter):
-    """Carries what requests prepared over the HTTP probe; keeps its last observation."""
+class _Session:
+    """Stands in for requests' session: what PrometheusConnect phrases, the HTTP probe sends."""
 
-    def __init__(self, target: http.HttpTarget, deadline: Deadline) -> None:
-        super().__init__()
-        self._target = target
-        self._deadline = deadline
-        self.observed: Observation[http.HttpAnswer] | None = None
+    verify, cert = True, None
+    status_code = HTTPStatus.OK
 
-    def send(
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,  # noqa: ARG002, FBT001, FBT002 - the answer is always read whole
-        timeout: Any = None,  # noqa: ARG002 - the deadline rules
-        verify: Any = True,  # noqa: ARG002, FBT002 - the HTTP probe always verifies
-        cert: Any = None,  # noqa: ARG002 - the gate has no client certificates
-        proxies: Any = None,  # noqa: ARG002 - never through a proxy
-    ) -> requests.Response:
+    def __init__(self, target: http.HttpTarget, deadline: Deadline, clock: PhaseClock) -> None:
+        self._target, self._deadline, self._clock = target, deadline, clock
+        self.answer: object = None
+        """What the server said."""
+
+    def mount(self, *_: object) -> None:
+        """Take no adapter: requests sends nothing here."""
+
+    def request(self, *, method: str, url: str, params: Mapping[str, str], **_: object) -> _Session:
         """Send and read within the deadline; raises FoundError for anything but a 200."""
-        path = (request.url or "")[len(self._target.base_url) :]
-        self.observed = http.request(
+        asked = http.request(
             self._target,
-            request.method or "GET",
-            path,
+            method,
+            f"{url[len(self._target.base_url) :]}?{urlencode(params)}",
             deadline=self._deadline,
             max_bytes=MAX_ANSWER_BYTES,
         )
+        self._clock.adopt(asked.phases, asked.attempts)
         try:
-            answer = good_answer(self._target, self.observed)
+            self.answer = good_answer(self._target, asked).json()
         except FoundError as exc:
-            raise _sharper(exc.failure, self._target.host, self.observed.value) from exc
-        response = requests.Response()
-        response.status_code = answer.status
-        response.url = request.url or ""
-        response.request = request
-        # PrometheusConnect's own reading comes to nothing: ours is the one that counts.
-        response._content = json.dumps({"data": {"result": []}}).encode()  # noqa: SLF001 - requests has no public way
-        return response
+            raise _sharper(exc.failure, self._target.host, asked.value) from exc
+        return self
 
-    def close(self) -> None:
-        """Nothing stays open: the HTTP probe closes each connection."""
+    def json(self) -> object:
+        """Return nothing for PrometheusConnect to read: our own reading is the one that counts."""
+        return {"data": {"result": []}}
 
 
 def _sharper(failure: Failure, host: str, answer: http.HttpAnswer | None) -> FoundError:
@@ -280,11 +246,6 @@ def _sharper(failure: Failure, host: str, answer: http.HttpAnswer | None) -> Fou
     )
     detail = failure.detail if words is None else f"{host} {words}."
     return FoundError(dataclasses.replace(failure, detail=detail))
-
-
-def failure_kind(exc: BaseException) -> FailureKind | None:
-    """Return what an exception of the client libraries means; None: not theirs."""
-    return kind_of(exc, _KINDS)
 
 
 # Thanos and VictoriaMetrics answer from what they reach unless told so, and VictoriaMetrics as of half a
@@ -326,10 +287,7 @@ def instant(
     """
     when = {} if at is None else {"time": f"{at.timestamp():.3f}"}
 
-    def ask(client: PrometheusConnect, limits: Mapping[str, str]) -> None:
-        client.custom_query(query, params={**limits, **when})
-
-    return _query(target, query, ask, read_vector, deadline)
+    return _query(target, query, _instant(query, when), read_vector, deadline)
 
 
 def samples(
@@ -340,11 +298,14 @@ def samples(
     Staleness markers are not among them. The start of a range belongs to it in Prometheus 2 and does
     not in 3.
     """
+    when = {"time": f"{at.timestamp():.3f}"}
+    return _query(target, query, _instant(query, when), read_samples, deadline)
 
-    def ask(client: PrometheusConnect, limits: Mapping[str, str]) -> None:
-        client.custom_query(query, params={**limits, "time": f"{at.timestamp():.3f}"})
 
-    return _query(target, query, ask, read_samples, deadline)
+def _instant(
+    query: str, when: Mapping[str, str]
+) -> Callable[[PrometheusConnect, Mapping[str, str]], object]:
+    return lambda client, limits: client.custom_query(query, params={**limits, **when})
 
 
 def range_query(
@@ -365,9 +326,8 @@ def range_query(
     }
 
     def ask(client: PrometheusConnect, limits: Mapping[str, str]) -> None:
-        client.custom_query_range(
-            query, start, end, f"{step_seconds:g}", params={**limits, **exact}
-        )
+        step = f"{step_seconds:g}"
+        client.custom_query_range(query, start, end, step, params={**limits, **exact})
 
     return _query(target, query, ask, read_matrix, deadline)
 
@@ -389,44 +349,21 @@ def instrument(target: PrometheusTarget, *, deadline: Deadline) -> Observation[I
 def _query(
     target: PrometheusTarget,
     query: str,
-    ask: Callable[[PrometheusConnect, Mapping[str, str]], None],
+    ask: Callable[[PrometheusConnect, Mapping[str, str]], object],
     read: Callable[[object], V],
     deadline: Deadline,
 ) -> Observation[V]:
     def measured(clock: PhaseClock) -> V:
-        carrier = Carrier(target.http(), deadline)
+        session = _Session(server, deadline, clock)
         # The server gives up a little before we do. Plain seconds, since a duration with a unit takes
         # no fraction; never 0, which it refuses.
         allowed = f"{max(0.001, deadline.remaining_seconds() * 0.95):.3f}"
-        try:
-            ask(_client(target, carrier), {**_WHOLE_ANSWERS, "timeout": allowed})
-        finally:
-            if carrier.observed is not None:
-                clock.adopt(carrier.observed.phases, carrier.observed.attempts)
-        return read(_body(carrier))
+        client = PrometheusConnect(url=server.base_url, session=session)
+        ask(client, {**_WHOLE_ANSWERS, "timeout": allowed})
+        return read(session.answer)
 
-    def explain(exc: Exception) -> Failure | None:
-        kind, host = failure_kind(exc), target.http().host
-        made = Failure(kind, f"The query to {host} could not be made.") if kind else None
-        return unusable(host)(exc) or made
-
-    return observed("prometheus", f"{target.url.rstrip('/')} {query}", measured, explain)
-
-
-def _client(target: PrometheusTarget, carrier: Carrier) -> PrometheusConnect:
-    session = requests.Session()
-    session.trust_env = False
-    url = target.url.rstrip("/")
-    client = PrometheusConnect(url=url, session=session)
-    # The constructor mounts its own adapter at this address; ours takes its place.
-    session.mount(url, carrier)
-    return client
-
-
-def _body(carrier: Carrier) -> object:
-    if carrier.observed is None or carrier.observed.value is None:
-        raise UnusableAnswerError("The client library sent nothing.")
-    return carrier.observed.value.json()
+    server = target.http()
+    return observed("prometheus", f"{server.base_url} {query}", measured, unusable(server.host))
 
 
 _PATH: Final = "/api/v1/status/config"

@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from probes.api import UnusableAnswerError
+from probes.api import UnusableAnswerError, mapping, sequence
 
 _INFO: Final = "PromQL info:"
 _LARGEST_TIME: Final = 253_402_300_799.0  # the end of the year 9999
@@ -127,10 +127,10 @@ class SampleSet:
 
 def read_data(answer: object) -> Mapping[str, object]:
     """Return the `data` object of a successful answer; raises UnusableAnswerError."""
-    envelope = _object(answer, "The answer")
+    envelope = mapping(answer, "The answer")
     if envelope.get("status") != "success":
         raise UnusableAnswerError("The answer does not say status=success.")
-    return _object(envelope.get("data"), "The answer's data")
+    return mapping(envelope.get("data"), "The answer's data")
 
 
 def read_vector(answer: object) -> Vector:
@@ -139,7 +139,7 @@ def read_vector(answer: object) -> Vector:
     result_type, result = data.get("resultType"), data.get("result")
     match result_type:
         case "vector":
-            pairs = [_vector_element(element) for element in _list(result, "The result")]
+            pairs = [_vector_element(element) for element in sequence(result, "The result")]
         case "scalar":
             pairs = [({}, _sample(result))]
         case _:
@@ -175,7 +175,7 @@ def read_matrix(answer: object) -> Matrix:
     data = read_data(answer)
     if data.get("resultType") != "matrix":
         raise UnusableAnswerError("The result is not a matrix.")
-    series = tuple(_range_series(element) for element in _list(data.get("result"), "The result"))
+    series = tuple(_range_series(element) for element in sequence(data.get("result"), "The result"))
     _refuse_twins([one.labels for one in series])
     return Matrix(series, *_remarks(answer))
 
@@ -192,17 +192,17 @@ def read_time(text: object, name: str) -> dt.datetime:
 
 
 def _vector_element(element: object) -> tuple[Mapping[str, str], tuple[dt.datetime, float]]:
-    fields = _object(element, "A series")
+    fields = mapping(element, "A series")
     if "histogram" in fields:
         raise UnusableAnswerError("A series is a native histogram where a number was expected.")
     return _labels(fields), _sample(fields.get("value"))
 
 
 def _range_series(element: object) -> RangeSeries:
-    fields = _object(element, "A series")
+    fields = mapping(element, "A series")
     if "histograms" in fields:
         raise UnusableAnswerError("A series holds native histograms where numbers were expected.")
-    samples = tuple(_sample(pair) for pair in _list(fields.get("values"), "A series' values"))
+    samples = tuple(_sample(pair) for pair in sequence(fields.get("values"), "A series' values"))
     times = [at for at, _ in samples]
     if any(later <= earlier for earlier, later in itertools.pairwise(times)):
         raise UnusableAnswerError("The samples of a series are not in the order of time.")
@@ -210,7 +210,7 @@ def _range_series(element: object) -> RangeSeries:
 
 
 def _labels(fields: Mapping[str, object]) -> Mapping[str, str]:
-    labels = _object(fields.get("metric"), "A series' labels")
+    labels = mapping(fields.get("metric"), "A series' labels")
     if not all(isinstance(value, str) for value in labels.values()):
         raise UnusableAnswerError("A label is not text.")
     return {name: str(value) for name, value in labels.items()}
@@ -247,25 +247,13 @@ def _refuse_twins(labels: list[Mapping[str, str]]) -> None:
 
 def _remarks(answer: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return warnings and infos: Prometheus up to 2.53 sends its infos as warnings."""
-    envelope = _object(answer, "The answer")
+    envelope = mapping(answer, "The answer")
     warnings, infos = (
-        [str(one) for one in _list(envelope.get(name) or [], f"The list of {name}")]
+        [str(one) for one in sequence(envelope.get(name) or [], f"The list of {name}")]
         for name in ("warnings", "infos")
     )
     meant = [one for one in warnings if one.startswith(_INFO)]
     return tuple(one for one in warnings if one not in meant), (*infos, *meant)
-
-
-def _object(value: object, what: str) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise UnusableAnswerError(f"{what} is not a JSON object.")
-    return value
-
-
-def _list(value: object, what: str) -> list[object]:
-    if not isinstance(value, list):
-        raise UnusableAnswerError(f"{what} is not a JSON list.")
-    return value
 
 
 def _json_number(value: float) -> float | str:

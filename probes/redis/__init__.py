@@ -27,34 +27,36 @@ from probes.observation import (
     Failure,
     FailureKind,
     FoundError,
+    Kinds,
     Observation,
     PhaseClock,
     Shown,
     observed,
+    unusable,
 )
 
-# The one mapping of this module, most specific first; a test walks the library's exceptions.
-_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
-    (redis.exceptions.AuthenticationError, FailureKind.CREDENTIAL_REFUSED),
-    (redis.exceptions.AuthenticationWrongNumberOfArgsError, FailureKind.CREDENTIAL_REFUSED),
-    (redis.exceptions.ExternalAuthProviderError, FailureKind.OUR_FAULT),
-    (redis.exceptions.AuthorizationError, FailureKind.FORBIDDEN),
-    (redis.exceptions.NoPermissionError, FailureKind.FORBIDDEN),
-    (redis.exceptions.BusyLoadingError, FailureKind.SERVER_BUSY),
-    (redis.exceptions.MaxConnectionsError, FailureKind.OUR_FAULT),
-    (redis.exceptions.TimeoutError, FailureKind.TIMEOUT),
-    (redis.exceptions.ConnectionError, FailureKind.CONNECTION_LOST),
-    (redis.exceptions.InvalidResponse, FailureKind.PROTOCOL),
-    (redis.exceptions.OutOfMemoryError, FailureKind.SERVER_BUSY),
-    (redis.exceptions.TryAgainError, FailureKind.SERVER_BUSY),
-    (redis.exceptions.ClusterDownError, FailureKind.SERVER_BUSY),
-    (redis.exceptions.ResponseError, FailureKind.QUERY_REJECTED),
+# The one mapping of this module; a test walks the library's exceptions.
+_KINDS: Final[Kinds] = {
+    redis.exceptions.AuthenticationError: FailureKind.CREDENTIAL_REFUSED,
+    redis.exceptions.AuthenticationWrongNumberOfArgsError: FailureKind.CREDENTIAL_REFUSED,
+    redis.exceptions.ExternalAuthProviderError: FailureKind.OUR_FAULT,
+    redis.exceptions.AuthorizationError: FailureKind.FORBIDDEN,
+    redis.exceptions.NoPermissionError: FailureKind.FORBIDDEN,
+    redis.exceptions.BusyLoadingError: FailureKind.SERVER_BUSY,
+    redis.exceptions.MaxConnectionsError: FailureKind.OUR_FAULT,
+    redis.exceptions.TimeoutError: FailureKind.TIMEOUT,
+    redis.exceptions.ConnectionError: FailureKind.CONNECTION_LOST,
+    redis.exceptions.InvalidResponse: FailureKind.PROTOCOL,
+    redis.exceptions.OutOfMemoryError: FailureKind.SERVER_BUSY,
+    redis.exceptions.TryAgainError: FailureKind.SERVER_BUSY,
+    redis.exceptions.ClusterDownError: FailureKind.SERVER_BUSY,
+    redis.exceptions.ResponseError: FailureKind.QUERY_REJECTED,
     # What is left belongs to features that the gate does not use: locks, scripts, cluster clients.
-    (redis.exceptions.RedisError, FailureKind.OUR_FAULT),
-    (redis.exceptions.RedisClusterException, FailureKind.OUR_FAULT),
-    (redis.exceptions.ChildDeadlockedError, FailureKind.OUR_FAULT),
-    (redis.exceptions.IncorrectPolicyType, FailureKind.OUR_FAULT),
-)
+    redis.exceptions.RedisError: FailureKind.OUR_FAULT,
+    redis.exceptions.RedisClusterException: FailureKind.OUR_FAULT,
+    redis.exceptions.ChildDeadlockedError: FailureKind.OUR_FAULT,
+    redis.exceptions.IncorrectPolicyType: FailureKind.OUR_FAULT,
+}
 SENTENCES: Final = {
     **network.SENTENCES,
     FailureKind.NAME_NOT_RESOLVED: "its name has no address here; check it and this machine's DNS",
@@ -67,11 +69,6 @@ SENTENCES: Final = {
     FailureKind.TOO_LARGE: "it sent more than a probe ever asks for",
     FailureKind.OUR_FAULT: "the connection could not be used from here",
 }
-
-
-def unusable(sentence: str) -> FoundError:
-    """Return what to raise of an answer that is none; the sentence shows nothing that is stored there."""
-    return FoundError(Failure(FailureKind.UNUSABLE_ANSWER, sentence))
 
 
 def failure_kind(exc: BaseException) -> FailureKind | None:

@@ -14,8 +14,8 @@ from typing import Final
 
 import redis
 
-from probes.observation import Deadline, Failure, FailureKind, FoundError, Observation
-from probes.redis import Client, RedisTarget, observe, run, scan, unusable
+from probes.observation import Deadline, Failure, FailureKind, FoundError, Observation, unusable
+from probes.redis import Client, RedisTarget, observe, run, scan
 
 __all__ = ["Held", "KeyNames", "Texts", "key_names", "texts"]
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import redis
 
-from probes.observation import Deadline, Observation, Shown
-from probes.redis import Client, RedisTarget, observe, run, unusable
+from probes.observation import Deadline, Observation, Shown, unusable
+from probes.redis import Client, RedisTarget, observe, run
 
 __all__ = ["RedisRights", "excess_rights"]
 

@@ -4,17 +4,12 @@ import socket
 import threading
 from collections.abc import Iterator
 
-import dns.exception
-import dns.message
-import dns.query
 import pytest
 
-from probes import dns as probe
 from probes.dns import DnsServer, ask, normalised
 from probes.observation import Deadline, FailureKind
 from sandbox.systems.network.zone import CHANGED, HOSTS, ZONE
 from tests.probes.servers import brought, closed_port, failed
-from tests.probes.test_mappings import _exceptions_of, _made, _name
 from tests.steps.network_platform import StandIn, name_servers
 
 
@@ -104,12 +99,3 @@ def test_values_are_compared_as_answers_have_them(kind: str, written: str, norma
 def test_a_mistyped_value_is_refused() -> None:
     with pytest.raises(ValueError, match="is not a valid A record"):
         normalised("A", "192.0.2.300")
-
-
-@pytest.mark.parametrize("kind", _exceptions_of(dns.exception, dns.query, dns.message), ids=_name)
-def test_every_exception_of_dnspython_has_a_meaning(kind: type[Exception]) -> None:
-    assert probe.failure_kind(_made(kind)) is not None
-
-
-def test_an_exception_of_nobody_is_not_swallowed() -> None:
-    assert probe.failure_kind(RuntimeError("a bug of ours")) is None

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import errno
 import inspect
-import pkgutil
 import socket
 from types import ModuleType
+from typing import Any
 
 import botocore.exceptions
+import dns.exception
+import dns.message
+import dns.query
 import httpcore
 import httpx
-import prometheus_api_client.exceptions
 import psycopg
 import psycopg.errors
 import pytest
 import redis.exceptions
-import requests.exceptions
+from httpx._transports.default import map_httpcore_exceptions
 
-from probes import aws, http, network, postgres, prometheus
+from probes import aws, http, network, postgres
+from probes import dns as dns_probe
 from probes import redis as redis_probe
 from probes.observation import FailureKind
+from tests.tables import cases
 
 
 def _exceptions_of(*modules: ModuleType) -> list[type[Exception]]:
@@ -29,112 +33,79 @@ def _exceptions_of(*modules: ModuleType) -> list[type[Exception]]:
         for module in modules
         for _, member in inspect.getmembers(module, inspect.isclass)
         if issubclass(member, Exception) and not issubclass(member, Warning | OSError)
-        # requests shows urllib3's base exception; urllib3 sends nothing here.
-        if member.__module__.partition(".")[0] not in {"builtins", "urllib3"}
+        if member.__module__ != "builtins"
     }
     return sorted(found, key=lambda one: (one.__module__, one.__qualname__))
 
 
-def _name(kind: type[Exception]) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+LIBRARIES = {
+    "http": (http, httpx),
+    "postgres": (postgres, psycopg, psycopg.errors),
+    "aws": (aws, botocore.exceptions),
+    "redis": (redis_probe, redis.exceptions),
+    "dns": (dns_probe, dns.exception, dns.query, dns.message),
+}
+EXCEPTIONS = {
+    f"{probe}: {kind.__module__}.{kind.__qualname__}": (module, kind)
+    for probe, (module, *libraries) in LIBRARIES.items()
+    for kind in _exceptions_of(*libraries)
+}
 
 
-def _made(kind: type[Exception]) -> Exception:
-    return kind.__new__(kind)
-
-
-@pytest.mark.parametrize("kind", _exceptions_of(httpx, httpcore), ids=_name)
-def test_http_maps_every_exception_of_httpx_and_httpcore(kind: type[Exception]) -> None:
-    assert http.failure_kind(_made(kind)) is not None
-
-
-@pytest.mark.parametrize("kind", _exceptions_of(psycopg, psycopg.errors), ids=_name)
-def test_postgres_maps_every_exception_of_psycopg(kind: type[Exception]) -> None:
-    assert postgres.failure_kind(_made(kind)) is not None
-
-
-@pytest.mark.parametrize("kind", _exceptions_of(botocore.exceptions), ids=_name)
-def test_aws_maps_every_exception_of_botocore(kind: type[Exception]) -> None:
-    made = _made(kind)
+@cases("probe kind", EXCEPTIONS)
+def test_every_exception_of_a_client_library_has_a_meaning(
+    probe: Any, kind: type[Exception]
+) -> None:
+    made = kind.__new__(kind)
     if isinstance(made, botocore.exceptions.ClientError):
         made.response = {}
-    assert aws.failure_kind(made) in aws.SENTENCES
+    meaning = probe.failure_kind(made)
+    assert meaning in (aws.SENTENCES if probe is aws else FailureKind)
 
 
-@pytest.mark.parametrize("kind", _exceptions_of(redis.exceptions), ids=_name)
-def test_redis_maps_every_exception_of_redis_py(kind: type[Exception]) -> None:
-    assert redis_probe.failure_kind(_made(kind)) is not None
+@pytest.mark.parametrize("probe", [module for module, *_ in LIBRARIES.values()])
+def test_an_exception_of_nobody_is_not_swallowed(probe: Any) -> None:
+    assert probe.failure_kind(RuntimeError("a bug of ours")) is None
 
 
-@pytest.mark.parametrize(
-    "kind",
-    _exceptions_of(requests.exceptions, prometheus_api_client.exceptions),
-    ids=_name,
-)
-def test_prometheus_maps_every_exception_of_its_client(kind: type[Exception]) -> None:
-    assert prometheus.failure_kind(_made(kind)) is not None
+@pytest.mark.parametrize("kind", _exceptions_of(httpcore))
+def test_httpx_turns_every_exception_of_httpcore_into_its_own(kind: type[Exception]) -> None:
+    # Of a full pool httpcore tells itself alone.
+    own = kind if kind is httpcore.ConnectionNotAvailable else httpx.HTTPError
+    with pytest.raises(own), map_httpcore_exceptions():
+        raise kind
 
 
-def test_the_client_library_of_prometheus_has_no_other_module_of_exceptions() -> None:
-    names = {module.name for module in pkgutil.iter_modules(prometheus_api_client.__path__)}
-    assert {name for name in names if "exception" in name or "error" in name} == {"exceptions"}
+ERRORS = {
+    "refused": (ConnectionRefusedError(errno.ECONNREFUSED, ""), FailureKind.REFUSED),
+    "no route to host": (OSError(errno.EHOSTUNREACH, ""), FailureKind.NO_ROUTE),
+    "no network": (OSError(errno.ENETUNREACH, ""), FailureKind.NO_ROUTE),
+    "local firewall": (OSError(errno.EPERM, ""), FailureKind.NO_ROUTE),
+    "broken pipe": (BrokenPipeError(errno.EPIPE, ""), FailureKind.CONNECTION_LOST),
+    "timeout": (TimeoutError(), FailureKind.TIMEOUT),
+    "the system's timeout": (OSError(errno.ETIMEDOUT, ""), FailureKind.TIMEOUT),
+    "no such name": (socket.gaierror(-2, ""), FailureKind.NAME_NOT_RESOLVED),
+    "resolver silent": (network.ResolverSilent(), FailureKind.NAME_NOT_RESOLVED),
+    "out of file descriptors": (OSError(errno.EMFILE, ""), FailureKind.OUR_FAULT),
+    "an unknown number": (OSError(9999, ""), FailureKind.OUR_FAULT),
+}
+STATES = {
+    FailureKind.CREDENTIAL_REFUSED: "28P01 28000",
+    FailureKind.FORBIDDEN: "42501",
+    FailureKind.TIMEOUT: "57014",
+    FailureKind.SERVER_BUSY: "53300 57P03 55P03 40001",
+    FailureKind.CONNECTION_LOST: "57P01 08006",
+    FailureKind.QUERY_REJECTED: "42P01 22P02 25006",
+    FailureKind.SERVER_ERROR: "XX001 58030",
+}
 
 
-@pytest.mark.parametrize(
-    "failure_kind",
-    [http.failure_kind, postgres.failure_kind, redis_probe.failure_kind, prometheus.failure_kind],
-    ids=["http", "postgres", "redis", "prometheus"],
-)
-def test_an_exception_of_nobody_is_not_swallowed(failure_kind: object) -> None:
-    assert callable(failure_kind)
-    assert failure_kind(RuntimeError("a bug of ours")) is None
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        pytest.param(
-            ConnectionRefusedError(errno.ECONNREFUSED, ""), FailureKind.REFUSED, id="refused"
-        ),
-        pytest.param(OSError(errno.EHOSTUNREACH, ""), FailureKind.NO_ROUTE, id="no route to host"),
-        pytest.param(OSError(errno.ENETUNREACH, ""), FailureKind.NO_ROUTE, id="no network"),
-        pytest.param(OSError(errno.EPERM, ""), FailureKind.NO_ROUTE, id="local firewall"),
-        pytest.param(
-            BrokenPipeError(errno.EPIPE, ""), FailureKind.CONNECTION_LOST, id="broken pipe"
-        ),
-        pytest.param(TimeoutError(), FailureKind.TIMEOUT, id="timeout"),
-        pytest.param(OSError(errno.ETIMEDOUT, ""), FailureKind.TIMEOUT, id="the system's timeout"),
-        pytest.param(socket.gaierror(-2, ""), FailureKind.NAME_NOT_RESOLVED, id="no such name"),
-        pytest.param(network.ResolverSilent(), FailureKind.NAME_NOT_RESOLVED, id="resolver silent"),
-        pytest.param(
-            OSError(errno.EMFILE, ""), FailureKind.OUR_FAULT, id="out of file descriptors"
-        ),
-        pytest.param(OSError(9999, ""), FailureKind.OUR_FAULT, id="an unknown number"),
-    ],
-)
+@cases("error kind", ERRORS)
 def test_the_systems_errors_are_told_apart(error: OSError, kind: FailureKind) -> None:
     assert network.os_failure_kind(error) is kind
 
 
-@pytest.mark.parametrize(
-    ("state", "kind"),
-    [
-        ("28P01", FailureKind.CREDENTIAL_REFUSED),
-        ("28000", FailureKind.CREDENTIAL_REFUSED),
-        ("42501", FailureKind.FORBIDDEN),
-        ("57014", FailureKind.TIMEOUT),
-        ("53300", FailureKind.SERVER_BUSY),
-        ("57P03", FailureKind.SERVER_BUSY),
-        ("57P01", FailureKind.CONNECTION_LOST),
-        ("08006", FailureKind.CONNECTION_LOST),
-        ("55P03", FailureKind.SERVER_BUSY),
-        ("40001", FailureKind.SERVER_BUSY),
-        ("42P01", FailureKind.QUERY_REJECTED),
-        ("22P02", FailureKind.QUERY_REJECTED),
-        ("25006", FailureKind.QUERY_REJECTED),
-        ("XX001", FailureKind.SERVER_ERROR),
-        ("58030", FailureKind.SERVER_ERROR),
-    ],
-)
-def test_sqlstates_are_told_apart(state: str, kind: FailureKind) -> None:
-    assert postgres.failure_kind(psycopg.errors.lookup(state)()) is kind
+@cases("kind states", {kind.name: (kind, states) for kind, states in STATES.items()})
+def test_sqlstates_are_told_apart(kind: FailureKind, states: str) -> None:
+    found = {postgres.failure_kind(psycopg.errors.lookup(one)()) for one in states.split()}
+    assert found == {kind}
