@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
-from probes.kubernetes import client as kubernetes_rights
+from probes.kubernetes import client as kubernetes_client
 from probes.kubernetes import models, reading
 from probes.kubernetes.client import (
     KubernetesTarget,
@@ -141,14 +141,15 @@ def _owned(
 ) -> Workload:
     """Read what runs the app's pods, and join them."""
 
-    def listed(resource: str) -> list[models.Workload]:
+    def listed(resource: str) -> list[models.Deployment]:
         path = path_of("apps/v1", namespace, resource)
-        return opened.listed(models.Workload, path, _selector(labels))
+        return opened.listed(models.Deployment, path, _selector(labels))
 
     sets = listed("replicasets")
-    runs = (
-        *(reading.stateful_set(one, version_label) for one in listed("statefulsets")),
-        *(reading.deployment(one, version_label) for one in listed("deployments")),
+    runs = tuple(
+        reading.workload(one, version_label, kind)
+        for kind in ("StatefulSet", "Deployment")
+        for one in listed(f"{kind.lower()}s")
     )
     return Workload(runs, reading.pods(pods, sets, runs, version_label))
 
@@ -173,7 +174,7 @@ def health(
     """Read /readyz and /version, all nodes, and what the pods of all namespaces ask of them."""
 
     def ask(opened: Session) -> ClusterHealth:
-        version = opened.one(models.Version, "/version/")
+        version = opened.one(kubernetes_client.Version, "/version/")
         nodes = opened.listed(models.Node, path_of("v1", "", "nodes"))
         pods = opened.listed(models.Pod, path_of("v1", "", "pods"))
         by_node = collections.defaultdict(list)
@@ -299,7 +300,7 @@ def excess_rights(
         found = [
             words
             for one, status in reviews.items()
-            for words in kubernetes_rights.excess(status, one, is_the_apps=one == namespace)
+            for words in kubernetes_client.excess(status, one, is_the_apps=one == namespace)
         ]
         if complete := not any(status.incomplete for status in reviews.values()):
             return Rights(tuple(dict.fromkeys(found)), complete)
@@ -307,16 +308,16 @@ def excess_rights(
         def allowed(*asked: str) -> str:
             return _allowed(opened, namespace, *asked)
 
-        asked = filter(None, _at_once(allowed, kubernetes_rights.EXAMPLES))
+        asked = filter(None, _at_once(allowed, kubernetes_client.EXAMPLES))
         return Rights(tuple(dict.fromkeys([*found, *asked])), complete)
 
     return _observe(target, f"rights in {namespace}", deadline, ask)
 
 
-def _rules(opened: Session, namespace: str) -> models.Rules:
+def _rules(opened: Session, namespace: str) -> kubernetes_client.Rules:
     """Return what the cluster says that the account may do in a namespace."""
     spec = {"namespace": namespace}
-    return opened.made(models.RulesReview, "SelfSubjectRulesReview", spec).status
+    return opened.made(kubernetes_client.RulesReview, "SelfSubjectRulesReview", spec).status
 
 
 def _at_once(call: Callable[..., T], arguments: Iterable[Sequence[str]]) -> list[T]:
@@ -338,7 +339,9 @@ def _allowed(
         "subresource": subresource,
     }
     review = opened.made(
-        models.AccessReview, "SelfSubjectAccessReview", {"resourceAttributes": attributes}
+        kubernetes_client.AccessReview,
+        "SelfSubjectAccessReview",
+        {"resourceAttributes": attributes},
     )
     words = f"{verb} {resource}{subresource and '/'}{subresource}"
     return words if review.allowed else ""

@@ -10,12 +10,12 @@ import dataclasses
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
-from pydantic import SecretStr
+from pydantic import SecretStr, StrictBool
 
 from probes import api, http
-from probes.kubernetes.models import Model, Page, Rules
+from probes.kubernetes.models import Model, Texts, at
 from probes.observation import Deadline, Failure, FailureKind, FoundError, pause
 
 M = TypeVar("M", bound=Model)
@@ -43,6 +43,13 @@ _SENTENCES: Final = {
     FailureKind.SERVER_ERROR: "{host} failed with status {status}.",
     FailureKind.UNUSABLE_ANSWER: "{host} answered with status {status}, which is not an answer to this.",
 }
+
+
+class Page(Model, Generic[M]):
+    """One page of a list, and where it goes on."""
+
+    items: tuple[M, ...]
+    next: str = at("metadata.continue", "")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -168,6 +175,41 @@ def failure_kind(exc: BaseException) -> FailureKind | None:
     the API promises.
     """
     return FailureKind.UNUSABLE_ANSWER if isinstance(exc, ValueError) else None
+
+
+class Version(Model):
+    """What /version says."""
+
+    git_version: str
+
+
+class Rule(Model):
+    """Verbs that an account may use on resources, or on paths which are no resource."""
+
+    verbs: Texts
+    api_groups: Texts = ()
+    resources: Texts = ()
+    paths: Texts = at("nonResourceURLs", ())
+
+
+class Rules(Model):
+    """The status of a SelfSubjectRulesReview: all that an account may do in a namespace."""
+
+    resource_rules: tuple[Rule, ...]
+    non_resource_rules: tuple[Rule, ...]
+    incomplete: StrictBool
+
+
+class RulesReview(Model):
+    """The answer to a SelfSubjectRulesReview."""
+
+    status: Rules
+
+
+class AccessReview(Model):
+    """The answer to a SelfSubjectAccessReview."""
+
+    allowed: StrictBool = at("status.allowed")
 
 
 _READS: Final = frozenset({"get", "list", "watch"})

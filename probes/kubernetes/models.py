@@ -7,8 +7,9 @@ API's own default; what every object of a kind has is required, so that an answe
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Mapping
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import (
     AliasGenerator,
@@ -29,6 +30,7 @@ Labels = Mapping[str, str]
 Amounts = Mapping[str, str | int | float]
 """Quantities such as 250m, 4 or 16Gi, by resource."""
 Kind = Literal["requests", "limits"]
+FIRST_REVISION = "deployment.kubernetes.io/revision"
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
@@ -47,12 +49,14 @@ class Model(BaseModel):
         return value
 
 
-T = TypeVar("T", bound=Model)
-
-
-def at(path: str, default: Any = ...) -> Any:
+def at(path: str, default: Any = ..., *, repr: bool = True) -> Any:  # noqa: A002 - as pydantic's
     """Return a field that is further in, such as `spec.replicas`; required without a default."""
-    return Field(default, validation_alias=AliasPath(*path.split(".")))
+    return Field(default, validation_alias=AliasPath(*path.split(".")), repr=repr)
+
+
+def ours(default: Any) -> Any:
+    """Return a field that the API does not have: what other objects tell of this one."""
+    return Field(default, validation_alias="not of the API")
 
 
 class OwnerReference(Model):
@@ -80,7 +84,7 @@ class Metadata(Model):
     namespace: str = ""
     uid: str = ""
     labels: Labels = {}
-    annotations: Labels = {}
+    annotations: Labels = Field(default={}, repr=False)
     generation: StrictInt = 0
     creation_timestamp: dt.datetime | None = None
     deletion_timestamp: dt.datetime | None = None
@@ -97,6 +101,16 @@ class Object(Model):
     """An object with a name."""
 
     metadata: Metadata
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+        return self.metadata.name
+
+    @property
+    def uid(self) -> str:
+        """Return what tells it from others that have its name one after the other."""
+        return self.metadata.uid
 
 
 class Condition(Model):
@@ -176,7 +190,7 @@ class EnvironmentSource(Model):
     one: str | None = at("valueFrom.configMapKeyRef.name", None)
 
 
-class Container(Model):
+class Declared(Model):
     """A container as a pod declares it."""
 
     name: str
@@ -202,8 +216,8 @@ class Volume(VolumeSource):
 class PodSpec(Model):
     """What a pod is to be."""
 
-    containers: tuple[Container, ...]
-    init_containers: tuple[Container, ...] = ()
+    containers: tuple[Declared, ...]
+    init_containers: tuple[Declared, ...] = ()
     volumes: tuple[Volume, ...] = ()
     node_name: str = ""
     node_selector: Labels = {}
@@ -226,37 +240,122 @@ class Terminated(Model):
     reason: str = ""
 
 
-class ContainerStatus(Model):
-    """What a kubelet reports of a container."""
+class Container(Model):
+    """A container of a pod as its kubelet reports it; sidecars and init containers too."""
 
     name: str
     image: str = ""
+    """As the pod declares it, with its tag: an intent."""
     image_id: str = at("imageID", "")
     ready: StrictBool = False
-    restart_count: StrictInt = 0
+    restarts: StrictInt = at("restartCount", 0)
     started_at: dt.datetime | None = at("state.running.startedAt", None)
     waiting: str = at("state.waiting.reason", "")
-    terminated: Terminated | None = at("state.terminated", None)
-    terminated_before: Terminated | None = at("lastState.terminated", None)
+    """Reason, such as CrashLoopBackOff; empty when it does not wait."""
+    ended: Terminated | None = at("state.terminated", None)
+    ended_before: Terminated | None = at("lastState.terminated", None)
+    init: bool = ours(default=False)
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of `docker-pullable://name@sha256:…` or `name@sha256:…`: what runs.
+
+        An id alone, such as `sha256:…`, is the runtime's own and no digest that a registry knows.
+        """
+        return self.image_id.rpartition("@")[2] if "@sha256:" in self.image_id else ""
+
+    @property
+    def terminated(self) -> str:
+        """Return the reason of its last end, such as OOMKilled; empty when it never ended."""
+        end = self.ended or self.ended_before
+        return (end.reason or f"exit code {end.exit_code}") if end else ""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended well, as an init container does."""
+        return self.ended is not None and self.ended.exit_code == 0
 
 
 class Pod(Object):
-    """A pod."""
+    """A pod with its containers."""
 
     spec: PodSpec
+    created_at: dt.datetime | None = at("metadata.creationTimestamp", None)
     phase: str = at("status.phase", "Unknown")
-    reason: str = at("status.reason", "")
+    reported_reason: str = at("status.reason", "")
     conditions: tuple[Condition, ...] = at("status.conditions", ())
-    containers: tuple[ContainerStatus, ...] = at("status.containerStatuses", ())
-    init_containers: tuple[ContainerStatus, ...] = at("status.initContainerStatuses", ())
+    started: tuple[Container, ...] = at("status.containerStatuses", ())
+    init_started: tuple[Container, ...] = at("status.initContainerStatuses", ())
+    version: str | None = ours(None)
+    """The version label of its ReplicaSet's template; its own where no ReplicaSet made it."""
+    owner: str = ours("")
+    """What runs it in the end, by kind and name, such as `Job nightly`; empty for nothing."""
+    workload: str = ours("")
+    """Name of the app's Deployment or StatefulSet that runs it, joined by uid; empty for any other pod,
+    whatever its labels say."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is Ready."""
+        return any((one.type, one.status) == ("Ready", "True") for one in self.conditions)
+
+    @property
+    def deleting(self) -> bool:
+        """Whether it is on its way out."""
+        return self.metadata.deletion_timestamp is not None
+
+    @property
+    def reason(self) -> str:
+        """Return why it is in its phase, such as Evicted or Unschedulable; mostly empty."""
+        wanted = ("PodScheduled", "False")
+        of_node = (one.reason for one in self.conditions if (one.type, one.status) == wanted)
+        return self.reported_reason or next(of_node, "")
+
+    @functools.cached_property
+    def containers(self) -> tuple[Container, ...]:
+        """Return all that run, and those of which the kubelet reports nothing yet, as without a node.
+
+        The image is the declared one: a status has an id where the image was pulled by digest, or any
+        other tag of the same image.
+        """
+        images = {
+            one.name: one.image for one in (*self.spec.containers, *self.spec.init_containers)
+        }
+        known = {one.name for one in (*self.started, *self.init_started)}
+        own = [(one, False) for one in self.started] + [(one, True) for one in self.init_started]
+        return (
+            *(
+                one.model_copy(update={"image": images.get(one.name) or one.image, "init": init})
+                for one, init in own
+            ),
+            *(
+                Container.model_construct(name=one.name, image=one.image)
+                for one in self.spec.containers
+                if one.name not in known
+            ),
+        )
+
+    @functools.cached_property
+    def config_maps(self) -> frozenset[str]:
+        """Return which ConfigMaps its containers read, as environment or as files."""
+        declared = (*self.spec.containers, *self.spec.init_containers)
+        found = (
+            *(one.whole for container in declared for one in container.env_from),
+            *(one.one for container in declared for one in container.env),
+            *(
+                one.config_map
+                for volume in self.spec.volumes
+                for one in (volume, *volume.projected)
+            ),
+        )
+        return frozenset(filter(None, found))
 
 
-class Workload(Object):
-    """A Deployment, StatefulSet or ReplicaSet: what is wanted, and how far its controller is."""
+class Deployment(Object):
+    """A Deployment, StatefulSet or ReplicaSet: what is wanted, and what its controller has seen and done."""
 
-    template: Mapping[str, Any] = at("spec.template")
+    template: Mapping[str, Any] = at("spec.template", repr=False)
     labels: Labels = at("spec.template.metadata.labels", {})
-    annotations: Labels = at("spec.template.metadata.annotations", {})
     wanted: StrictInt = at("spec.replicas", 1)
     paused: StrictBool = at("spec.paused", default=False)
     progress_deadline_seconds: StrictInt | None = at("spec.progressDeadlineSeconds", None)
@@ -267,6 +366,23 @@ class Workload(Object):
     available: StrictInt = at("status.availableReplicas", 0)
     update_revision: str = at("status.updateRevision", "")
     conditions: tuple[Condition, ...] = at("status.conditions", ())
+    kind: str = ours("Deployment")
+    version: str | None = ours(None)
+    """The version label of its pod template."""
+
+    @property
+    def generation(self) -> int:
+        """Return which change of it is the newest."""
+        return self.metadata.generation
+
+    @property
+    def revision(self) -> str:
+        """Return a Deployment's number, or a StatefulSet's name, of what it runs."""
+        return self.update_revision or self.metadata.annotations.get(FIRST_REVISION, "")
+
+    def condition(self, kind: str) -> Condition | None:
+        """Return a condition by its type."""
+        return next((one for one in self.conditions if one.type == kind), None)
 
 
 class Service(Object):
@@ -279,13 +395,18 @@ class Service(Object):
 
 
 class Endpoint(Model):
-    """One endpoint of a slice; ready where nothing is said."""
+    """One endpoint behind a Service; ready where the API says nothing."""
 
     addresses: Texts = ()
     ready: StrictBool = at("conditions.ready", default=True)
     terminating: StrictBool = at("conditions.terminating", default=False)
     pod_name: str = at("targetRef.name", "")
     pod_uid: str = at("targetRef.uid", "")
+
+    @property
+    def address(self) -> str:
+        """Return the address that clients are sent to."""
+        return self.addresses[0] if self.addresses else ""
 
 
 class EndpointSlice(Model):
@@ -335,45 +456,3 @@ class ResourceQuota(Object):
     expressions: tuple[ScopeRequirement, ...] = at("spec.scopeSelector.matchExpressions", ())
     holds: Amounts = at("status.hard", {})
     used: Amounts = at("status.used", {})
-
-
-class Version(Model):
-    """What /version says."""
-
-    git_version: str
-
-
-class Rule(Model):
-    """Verbs that an account may use on resources, or on paths which are no resource."""
-
-    verbs: Texts
-    api_groups: Texts = ()
-    resources: Texts = ()
-    paths: Texts = at("nonResourceURLs", ())
-
-
-class Rules(Model):
-    """The status of a SelfSubjectRulesReview: all that an account may do in a namespace."""
-
-    resource_rules: tuple[Rule, ...]
-    non_resource_rules: tuple[Rule, ...]
-    incomplete: StrictBool
-
-
-class RulesReview(Model):
-    """The answer to a SelfSubjectRulesReview."""
-
-    status: Rules
-
-
-class AccessReview(Model):
-    """The answer to a SelfSubjectAccessReview."""
-
-    allowed: StrictBool = at("status.allowed")
-
-
-class Page(Model, Generic[T]):
-    """One page of a list, and where it goes on."""
-
-    items: tuple[T, ...]
-    next: str = at("metadata.continue", "")

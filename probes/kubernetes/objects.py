@@ -1,7 +1,4 @@
-"""What the Kubernetes probe brings: Deployments, pods, endpoints, nodes; plain values, no library's.
-
-A field that the API may leave out has the API's own default here, never a friendlier one.
-"""
+"""What the Kubernetes probe brings: the API's objects as `models` reads them, and what comes of several."""
 
 from __future__ import annotations
 
@@ -10,84 +7,10 @@ import datetime as dt
 import math
 from collections.abc import Mapping
 
-from probes.kubernetes.models import Condition
+from probes.kubernetes.models import Container, Deployment, Endpoint, Pod
 from probes.observation import EVERYTHING, Shown
 
-FIRST_REVISION = "deployment.kubernetes.io/revision"
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Deployment:
-    """A Deployment or StatefulSet: what is wanted, and what its controller has seen and done."""
-
-    name: str
-    version: str | None
-    """The version label of its pod template."""
-    generation: int
-    observed_generation: int
-    wanted: int
-    total: int
-    updated: int
-    ready: int
-    available: int
-    restarted_at: str | None
-    paused: bool = False
-    revision: str = ""
-    progress_deadline_seconds: int | None = None
-    conditions: tuple[Condition, ...] = ()
-    kind: str = "Deployment"
-    uid: str = ""
-
-    def condition(self, kind: str) -> Condition | None:
-        """Return a condition by its type."""
-        return next((one for one in self.conditions if one.type == kind), None)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Container:
-    """A container of a pod as it runs; sidecars and init containers too."""
-
-    name: str
-    image: str
-    """As the pod declares it, with its tag: an intent."""
-    digest: str
-    """`sha256:…` of what runs; empty while nothing does."""
-    ready: bool
-    restarts: int
-    waiting: str
-    """Reason, such as CrashLoopBackOff; empty when it does not wait."""
-    terminated: str
-    """Reason of its last end, such as OOMKilled; empty when it never ended."""
-    started_at: dt.datetime | None
-    init: bool = False
-    done: bool = False
-    """It has ended well, as an init container does."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Pod:
-    """A pod with its containers."""
-
-    name: str
-    uid: str
-    version: str | None
-    """The version label of its ReplicaSet's template; its own where no ReplicaSet made it."""
-    phase: str
-    ready: bool
-    deleting: bool
-    created_at: dt.datetime | None
-    owner: str
-    """What runs it in the end, by kind and name, such as `Job nightly`; empty for nothing."""
-    containers: tuple[Container, ...]
-    config_maps: frozenset[str]
-    """Which ConfigMaps its containers read."""
-    reason: str = ""
-    """Why it is in its phase, such as Evicted or Unschedulable; mostly empty."""
-    workload: str = ""
-    """Name of the app's Deployment or StatefulSet that runs it, joined by uid; empty for any other pod,
-    whatever its labels say."""
+__all__ = ["Container", "Deployment", "Endpoint", "Pod"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -117,18 +40,6 @@ class Workload:
             "pods_ready": sum(pod.ready and bool(pod.workload) for pod in self.pods),
             "pods_of_others": sum(not pod.workload for pod in self.pods),
         }
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One address behind a Service."""
-
-    address: str
-    pod_uid: str
-    pod_name: str
-    ready: bool
-    """Also where the API says nothing: that means ready."""
-    terminating: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,23 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from probes.kubernetes import models
-from probes.kubernetes.models import Kind
-from probes.kubernetes.objects import (
-    FIRST_REVISION,
-    LAST_APPLIED,
-    RESTARTED_AT,
-    ConfigMap,
-    Container,
-    Deployment,
-    Endpoint,
-    Node,
-    Pod,
-    Quota,
-    Room,
-    SystemPod,
-)
+from probes.kubernetes.models import Deployment, Endpoint, Kind, Pod
+from probes.kubernetes.objects import ConfigMap, Node, Quota, Room, SystemPod
 from probes.kubernetes.placing import may_go
 
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 # What node-problem-detector calls its permanent problems; EKS' agent has conditions that end in Ready.
 _DETECTED: Final = (
@@ -50,142 +38,35 @@ _FACTORS: Final[Mapping[str, float]] = {
 }
 
 
-def deployment(model: models.Workload, version_label: str) -> Deployment:
-    """Read a Deployment."""
-    return dataclasses.replace(
-        _workload(model, version_label),
-        paused=model.paused,
-        revision=model.metadata.annotations.get(FIRST_REVISION, ""),
-        progress_deadline_seconds=model.progress_deadline_seconds,
-        conditions=model.conditions,
-    )
-
-
-def stateful_set(model: models.Workload, version_label: str) -> Deployment:
-    """Read a StatefulSet: it has no progress deadline, and its revision is a name."""
-    found = _workload(model, version_label)
-    return dataclasses.replace(found, kind="StatefulSet", revision=model.update_revision)
-
-
-def _workload(model: models.Workload, version_label: str) -> Deployment:
-    return Deployment(
-        name=model.metadata.name,
-        uid=model.metadata.uid,
-        version=model.labels.get(version_label),
-        restarted_at=model.annotations.get(RESTARTED_AT),
-        generation=model.metadata.generation,
-        observed_generation=model.observed_generation,
-        wanted=model.wanted,
-        total=model.total,
-        updated=model.updated,
-        ready=model.ready,
-        available=model.available,
-    )
+def workload(model: Deployment, version_label: str, kind: str = "Deployment") -> Deployment:
+    """Return what runs pods with its kind, which a list does not tell, and its label's version."""
+    return model.model_copy(update={"version": model.labels.get(version_label), "kind": kind})
 
 
 def pods(
-    found: Iterable[models.Pod],
-    replica_sets: Iterable[models.Workload],
+    found: Iterable[Pod],
+    replica_sets: Iterable[Deployment],
     workloads: Iterable[Deployment],
     version_label: str,
 ) -> tuple[Pod, ...]:
-    """Read pods, each joined to what runs it by uid: labels can be anybody's."""
-    sets = {one.metadata.uid: one for one in replica_sets}
+    """Return pods, each joined to what runs it by uid: labels can be anybody's."""
+    sets = {one.uid: one for one in replica_sets}
     names = {one.uid: one.name for one in workloads if one.uid}
-    joined = []
-    for model in found:
-        read, top = pod(model, version_label), model.metadata.controller
+
+    def joined(pod: Pod) -> Pod:
+        top, labels = pod.metadata.controller, pod.metadata.labels
         replica_set = sets.get(top.uid) if top else None
         if replica_set is not None:
-            top = replica_set.metadata.controller
             # Who relabels a pod does not change what runs in it.
-            labels = replica_set.labels
-            read = dataclasses.replace(read, version=labels.get(version_label), owner=_named(top))
-        joined.append(dataclasses.replace(read, workload=names.get(top.uid, "") if top else ""))
-    return tuple(joined)
+            top, labels = replica_set.metadata.controller, replica_set.labels
+        told = {
+            "version": labels.get(version_label),
+            "owner": f"{top.kind} {top.name}" if top else "",
+            "workload": names.get(top.uid, "") if top else "",
+        }
+        return pod.model_copy(update=told)
 
-
-def _named(owner: models.OwnerReference | None) -> str:
-    return f"{owner.kind} {owner.name}" if owner else ""
-
-
-def pod(model: models.Pod, version_label: str) -> Pod:
-    """Read a pod."""
-    spec, metadata = model.spec, model.metadata
-    declared = {one.name: one.image for one in (*spec.containers, *spec.init_containers)}
-    started = {one.name for one in (*model.containers, *model.init_containers)}
-    return Pod(
-        name=metadata.name,
-        uid=metadata.uid,
-        version=metadata.labels.get(version_label),
-        phase=model.phase,
-        ready=any((one.type, one.status) == ("Ready", "True") for one in model.conditions),
-        deleting=metadata.deletion_timestamp is not None,
-        created_at=metadata.creation_timestamp,
-        owner=_named(metadata.controller),
-        containers=(
-            *(_container(one, declared, init=False) for one in model.containers),
-            *(_container(one, declared, init=True) for one in model.init_containers),
-            *(_not_started(one) for one in spec.containers if one.name not in started),
-        ),
-        config_maps=frozenset(_config_maps(spec)),
-        reason=model.reason or _unscheduled(model),
-    )
-
-
-def _not_started(declared: models.Container) -> Container:
-    """Return a container of which the kubelet says nothing yet, as of a pod that has found no node."""
-    return Container(
-        name=declared.name,
-        image=declared.image,
-        digest="",
-        ready=False,
-        restarts=0,
-        waiting="",
-        terminated="",
-        started_at=None,
-    )
-
-
-def _unscheduled(model: models.Pod) -> str:
-    wanted = ("PodScheduled", "False")
-    return next((one.reason for one in model.conditions if (one.type, one.status) == wanted), "")
-
-
-def _container(
-    status: models.ContainerStatus, declared: Mapping[str, str], *, init: bool
-) -> Container:
-    ended = status.terminated or status.terminated_before
-    return Container(
-        name=status.name,
-        # The status has an id where the image was pulled by digest, or any other tag of the same image.
-        image=declared.get(status.name) or status.image,
-        digest=_digest(status.image_id),
-        ready=status.ready,
-        restarts=status.restart_count,
-        waiting=status.waiting,
-        terminated=(ended.reason or f"exit code {ended.exit_code}") if ended else "",
-        started_at=status.started_at,
-        init=init,
-        done=bool(status.terminated and status.terminated.exit_code == 0),
-    )
-
-
-def _digest(image_id: str) -> str:
-    """Return the digest of `docker-pullable://name@sha256:…` or `name@sha256:…`.
-
-    An id alone, such as `sha256:…`, is the runtime's own and no digest that a registry knows.
-    """
-    return image_id.rpartition("@")[2] if "@sha256:" in image_id else ""
-
-
-def _config_maps(spec: models.PodSpec) -> Iterator[str]:
-    """Yield the ConfigMaps that containers read, as environment or as files."""
-    for container in (*spec.containers, *spec.init_containers):
-        yield from filter(None, (one.whole for one in container.env_from))
-        yield from filter(None, (one.one for one in container.env))
-    for volume in spec.volumes:
-        yield from filter(None, (one.config_map for one in (volume, *volume.projected)))
+    return tuple(map(joined, found))
 
 
 def endpoints(slices: Iterable[models.EndpointSlice], *, has_ports: bool) -> tuple[Endpoint, ...]:
@@ -198,13 +79,7 @@ def endpoints(slices: Iterable[models.EndpointSlice], *, has_ports: bool) -> tup
     for one in slices:
         reachable = bool(one.ports) or not has_ports
         for model in one.endpoints:
-            endpoint = Endpoint(
-                address=model.addresses[0] if model.addresses else "",
-                pod_uid=model.pod_uid,
-                pod_name=model.pod_name,
-                ready=model.ready and reachable,
-                terminating=model.terminating,
-            )
+            endpoint = model.model_copy(update={"ready": model.ready and reachable})
             key = (endpoint.pod_uid, endpoint.address)
             if endpoint.ready or key not in found:
                 found[key] = endpoint
@@ -234,7 +109,7 @@ def config_map(model: models.ConfigMap) -> ConfigMap:
 def _applied_keys(metadata: models.Metadata) -> set[str]:
     """Return the keys that `kubectl apply` wrote last, as it notes them."""
     try:
-        applied = json.loads(metadata.annotations.get(LAST_APPLIED, "{}"))
+        applied = json.loads(metadata.annotations.get(_LAST_APPLIED, "{}"))
         return set(applied.get("data") or {})
     except (ValueError, AttributeError, TypeError):
         return set()
@@ -259,7 +134,7 @@ def _has_values(entry: models.ManagedFields) -> bool:
     return not entry.fields_v1 or bool(_VALUES.intersection(entry.fields_v1))
 
 
-def node(model: models.Node, pods: Iterable[models.Pod], app: Iterable[models.Pod]) -> Node:
+def node(model: models.Node, pods: Iterable[Pod], app: Iterable[Pod]) -> Node:
     """Read a node, the room that its pods leave, and whether the app's pods may go there."""
     conditions = {one.type: one.status for one in model.conditions}
     ready = conditions.get("Ready", "Unknown")
@@ -289,12 +164,12 @@ def _trouble(kind: str, status: str) -> str:
     return kind if is_problem and status == "True" else ""
 
 
-def holds_room(model: models.Pod) -> bool:
+def holds_room(model: Pod) -> bool:
     """Return whether a pod still takes what it asks for."""
     return model.phase not in _OVER
 
 
-def asks(model: models.Pod, kind: Kind = "requests") -> Room:
+def asks(model: Pod, kind: Kind = "requests") -> Room:
     """Return what a pod asks for as the scheduler counts it, or its `limits`."""
     spec = model.spec
     own = [_amounts(one.resources, kind) for one in spec.containers]
@@ -329,7 +204,7 @@ def quantity(value: str | float | None) -> float:
     return float(found["number"]) * _FACTORS[found["suffix"]]
 
 
-def system_pods(found: Iterable[models.Pod]) -> tuple[SystemPod, ...]:
+def system_pods(found: Iterable[Pod]) -> tuple[SystemPod, ...]:
     """Read the cluster's own pods, without those that go or that their controller has replaced.
 
     A static pod, which belongs to its node, is replaced by nobody.
@@ -341,18 +216,17 @@ def system_pods(found: Iterable[models.Pod]) -> tuple[SystemPod, ...]:
     )
 
 
-def _was_replaced(model: models.Pod) -> bool:
+def _was_replaced(model: Pod) -> bool:
     owner = model.metadata.controller
     return owner is not None and owner.kind != "Node" and model.phase == "Failed"
 
 
-def _system_pod(model: models.Pod) -> SystemPod:
+def _system_pod(pod: Pod) -> SystemPod:
     """Read one of them: it runs and is ready, or has done its job."""
-    read = pod(model, "")
-    waiting = next((one.waiting for one in read.containers if one.waiting), "")
-    healthy = read.phase == "Succeeded" or (read.phase == "Running" and read.ready)
-    state = waiting or (read.phase if read.phase != "Running" or read.ready else "not ready")
-    return SystemPod(read.name, healthy, state)
+    waiting = next((one.waiting for one in pod.containers if one.waiting), "")
+    healthy = pod.phase == "Succeeded" or (pod.phase == "Running" and pod.ready)
+    state = waiting or (pod.phase if pod.phase != "Running" or pod.ready else "not ready")
+    return SystemPod(pod.name, healthy, state)
 
 
 def largest(rooms: Iterable[Room]) -> Room:
@@ -366,7 +240,7 @@ def largest(rooms: Iterable[Room]) -> Room:
     )
 
 
-def quotas(found: Iterable[models.ResourceQuota], pod: models.Pod) -> Iterator[Quota]:
+def quotas(found: Iterable[models.ResourceQuota], pod: Pod) -> Iterator[Quota]:
     """Yield each bound that a pod like this one meets, with what is left and what it asks for."""
     for one in found:
         if not all(_binds(*scope, pod) for scope in _scopes(one)):
@@ -378,7 +252,7 @@ def quotas(found: Iterable[models.ResourceQuota], pod: models.Pod) -> Iterator[Q
                 yield Quota(one.metadata.name, resource, left, ask)
 
 
-def _ask(pod: models.Pod, resource: str) -> float | None:
+def _ask(pod: Pod, resource: str) -> float | None:
     """Return what a pod asks for of a quota's resource; None where pods do not count in it."""
     if resource in ("pods", "count/pods"):
         return 1.0
@@ -400,7 +274,7 @@ def _scopes(quota: models.ResourceQuota) -> Iterator[tuple[str, str, Sequence[st
     yield from ((one.scope_name, one.operator, one.values) for one in quota.expressions)
 
 
-def _binds(scope: str, operator: str, values: Sequence[str], pod: models.Pod) -> bool:
+def _binds(scope: str, operator: str, values: Sequence[str], pod: Pod) -> bool:
     """Return whether a scope of a quota takes in a pod of a Deployment that asks for CPU or memory."""
     if scope != "PriorityClass":
         return scope in ("NotTerminating", "NotBestEffort")

@@ -9,8 +9,9 @@ from pydantic import SecretStr
 from probes import audit
 from probes.audit import AuditTarget, Entries, Query
 from probes.observation import Deadline, FailureKind, Observation
-from tests.probes.servers import brought, closed_port
+from tests.probes.servers import brought, closed_port, failed
 from tests.steps.audit_server import TOKEN, AuditServer, audit_server
+from tests.tables import cases
 
 HOUR_AGO = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
 
@@ -31,10 +32,10 @@ def test_all_pages_are_read(server: AuditServer) -> None:
     for number in range(5):
         server.add(target=f"k{number}", old="true", new="false")
     observed = read(server.url)
-    assert observed.value is not None
-    assert [entry.target for entry in observed.value.entries] == ["k0", "k1", "k2", "k3", "k4"]
-    assert observed.value.pages == 3
-    first = observed.value.entries[0]
+    found = brought(observed)
+    assert [entry.target for entry in found.entries] == ["k0", "k1", "k2", "k3", "k4"]
+    assert found.pages == 3
+    first = found.entries[0]
     assert (first.actor, first.old, first.new) == ("ops", "true", "false")
     assert first.at.tzinfo is not None
 
@@ -59,26 +60,22 @@ def test_a_log_without_end_is_a_failure(server: AuditServer) -> None:
     server.page = 1
     for _ in range(25):
         server.add()
-    failure = read(server.url).failure
-    assert failure is not None
-    assert failure.kind is FailureKind.UNUSABLE_ANSWER
+    failed(read(server.url), FailureKind.UNUSABLE_ANSWER)
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        pytest.param(401, FailureKind.CREDENTIAL_REFUSED, id="401"),
-        pytest.param(403, FailureKind.FORBIDDEN, id="403"),
-        pytest.param(404, FailureKind.UNUSABLE_ANSWER, id="404"),
-        pytest.param(302, FailureKind.UNUSABLE_ANSWER, id="302"),
-        pytest.param(503, FailureKind.SERVER_ERROR, id="503"),
-    ],
+@cases(
+    "status kind",
+    {
+        "401": (401, FailureKind.CREDENTIAL_REFUSED),
+        "403": (403, FailureKind.FORBIDDEN),
+        "404": (404, FailureKind.UNUSABLE_ANSWER),
+        "302": (302, FailureKind.UNUSABLE_ANSWER),
+        "503": (503, FailureKind.SERVER_ERROR),
+    },
 )
 def test_another_status_is_a_failure(server: AuditServer, status: int, kind: FailureKind) -> None:
     server.log_status = status
-    failure = read(server.url).failure
-    assert failure is not None
-    assert failure.kind is kind
+    failed(read(server.url), kind)
 
 
 def test_a_wrong_token_and_a_closed_port_are_failures(server: AuditServer) -> None:
@@ -104,12 +101,10 @@ STRANGE: dict[str, object] = {
 }
 
 
-@pytest.mark.parametrize("body", STRANGE.values(), ids=STRANGE)
+@cases("body", STRANGE)
 def test_an_answer_of_another_kind_decides_nothing(server: AuditServer, body: object) -> None:
     server.body = body
-    failure = read(server.url).failure
-    assert failure is not None
-    assert failure.kind is FailureKind.UNUSABLE_ANSWER
+    failed(read(server.url), FailureKind.UNUSABLE_ANSWER)
 
 
 def test_the_least_that_an_entry_may_hold_is_enough(server: AuditServer) -> None:

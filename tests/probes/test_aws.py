@@ -17,7 +17,8 @@ from sandbox.systems.network import zone
 from sandbox.systems.network.hosted_zone import HOSTED_ZONE, Operator
 from tests.aws_server import OPERATOR_ID, AwsServer, aws_server
 from tests.checkout import ROOT
-from tests.probes.servers import answer, closed_port, failed, hang, reset, serving
+from tests.probes.servers import answer, brought, closed_port, failed, hang, reset, serving
+from tests.tables import cases
 
 POLICY = json.loads((ROOT / "deploy" / "aws" / "gate_policy.json").read_text(encoding="utf-8"))
 LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -50,32 +51,26 @@ def all_questions(target: AwsTarget) -> list[Observation[Any]]:
 
 class TestAnswers:
     def test_a_tag_leads_to_its_digest(self, server: AwsServer) -> None:
-        found = aws.image(server.target(), API, "v1.1.0", deadline=soon()).value
-        assert found is not None
+        found = brought(aws.image(server.target(), API, "v1.1.0", deadline=soon()))
         assert found.digest == image_digest(API, "1.1.0")
         assert found.tags_are_immutable is True
 
     def test_a_tag_that_is_not_there_has_no_digest(self, server: AwsServer) -> None:
-        found = aws.image(server.target(), API, "v9.9.9", deadline=soon()).value
-        assert found is not None
+        found = brought(aws.image(server.target(), API, "v9.9.9", deadline=soon()))
         assert (found.digest, found.tags_are_immutable) == (None, True)
 
     def test_a_repository_that_is_not_there_is_told_apart(self, server: AwsServer) -> None:
-        found = aws.image(server.target(), "unified-health-x", "v1.1.0", deadline=soon()).value
-        assert found is not None
+        found = brought(aws.image(server.target(), "unified-health-x", "v1.1.0", deadline=soon()))
         assert (found.digest, found.tags_are_immutable) == (None, None)
-        tags = aws.tags(server.target(), "unified-health-x", deadline=soon()).value
-        assert tags is not None
+        tags = brought(aws.tags(server.target(), "unified-health-x", deadline=soon()))
         assert tags.digests is None
 
     def test_the_tags_of_a_repository_come_with_their_digests(self, server: AwsServer) -> None:
-        found = aws.tags(server.target(), API, deadline=soon()).value
-        assert found is not None
+        found = brought(aws.tags(server.target(), API, deadline=soon()))
         assert found.digests == {"v1.1.0": image_digest(API, "1.1.0")}
 
     def test_a_bucket_lists_every_object_with_its_size(self, server: AwsServer) -> None:
-        found = aws.bucket(server.target(), BUCKET, "", deadline=soon()).value
-        assert found is not None
+        found = brought(aws.bucket(server.target(), BUCKET, "", deadline=soon()))
         built = web_bundle("1.1.0")
         sizes = {name: one.size_bytes for name, one in found.objects.items()}
         assert sizes == {name: len(file.content) for name, file in built.items()}
@@ -91,13 +86,11 @@ class TestAnswers:
         assert found.sha256[asset] not in (None, asset)
 
     def test_an_object_that_is_not_there_is_no_failure(self, server: AwsServer) -> None:
-        found = aws.content(server.target(), BUCKET, "nothing.js", deadline=soon()).value
-        assert found is not None
+        found = brought(aws.content(server.target(), BUCKET, "nothing.js", deadline=soon()))
         assert found.content is None
 
     def test_an_invalidation_comes_with_status_and_paths(self, server: AwsServer) -> None:
-        found = aws.invalidations(server.target(), DISTRIBUTION, LONG_AGO, deadline=soon()).value
-        assert found is not None
+        found = brought(aws.invalidations(server.target(), DISTRIBUTION, LONG_AGO, deadline=soon()))
         assert [(one.status, one.paths) for one in found.invalidations] == [("Completed", ("/*",))]
 
     def test_what_follows_a_releases_own_invalidation_does_not_hide_it(
@@ -117,33 +110,29 @@ class TestAnswers:
 
     def test_one_from_before_the_upload_is_none(self, server: AwsServer) -> None:
         now = dt.datetime.now(dt.UTC)
-        found = aws.invalidations(server.target(), DISTRIBUTION, now, deadline=soon()).value
-        assert found is not None
+        found = brought(aws.invalidations(server.target(), DISTRIBUTION, now, deadline=soon()))
         assert found.invalidations == ()
 
     def test_the_dates_of_a_secret_are_those_of_its_value(self, server: AwsServer) -> None:
-        found = aws.secret_dates(server.target(), SECRETS[0], deadline=soon()).value
-        assert found is not None
+        found = brought(aws.secret_dates(server.target(), SECRETS[0], deadline=soon()))
         assert found.value_made_at is not None
         assert 20 < (dt.datetime.now(dt.UTC) - found.value_made_at).days < 23
 
     def test_a_secret_that_is_not_there_has_no_date(self, server: AwsServer) -> None:
-        found = aws.secret_dates(server.target(), "unified-health/x", deadline=soon()).value
-        assert found is not None
+        found = brought(aws.secret_dates(server.target(), "unified-health/x", deadline=soon()))
         assert (found.value_made_at, found.deleted) == (None, False)
 
     def test_access_keys_come_with_their_dates_and_without_their_ids(
         self, server: AwsServer
     ) -> None:
         seen = aws.access_keys(server.target(), KEY_USER, deadline=soon())
-        assert seen.value is not None
-        assert seen.value.made_at is not None
-        assert len(seen.value.made_at) == 1
+        found = brought(seen)
+        assert found.made_at is not None
+        assert len(found.made_at) == 1
         assert "AKIA" not in json.dumps(seen.record())
 
     def test_a_user_who_is_not_there_has_none(self, server: AwsServer) -> None:
-        found = aws.access_keys(server.target(), "unified-health-x", deadline=soon()).value
-        assert found is not None
+        found = brought(aws.access_keys(server.target(), "unified-health-x", deadline=soon()))
         assert found.made_at is None
 
 
@@ -152,32 +141,28 @@ def an_image(target: AwsTarget, seconds: float = 15) -> Observation[aws.Registry
 
 
 class TestFailures:
-    @pytest.mark.parametrize(
-        ("behave", "kind"),
-        [
-            pytest.param(reset, FailureKind.CONNECTION_LOST, id="a broken connection"),
-            pytest.param(
+    @cases(
+        "behave kind",
+        {
+            "a broken connection": (reset, FailureKind.CONNECTION_LOST),
+            "a login page": (
                 answer(b"<html>sign in</html>", content_type="text/html"),
                 FailureKind.UNUSABLE_ANSWER,
-                id="a login page",
             ),
-            pytest.param(answer(b"{}"), FailureKind.UNUSABLE_ANSWER, id="an empty answer"),
-            pytest.param(
+            "an empty answer": (answer(b"{}"), FailureKind.UNUSABLE_ANSWER),
+            "an error of its own": (
                 answer(b"{}", status="500 Internal Server Error"),
                 FailureKind.SERVER_ERROR,
-                id="an error of its own",
             ),
-            pytest.param(
+            "a rejected request": (
                 answer(b'{"__type": "ValidationException"}', status="400 Bad Request"),
                 FailureKind.QUERY_REJECTED,
-                id="a rejected request",
             ),
-            pytest.param(
+            "throttling": (
                 answer(b'{"__type": "ThrottlingException"}', status="400 Bad Request"),
                 FailureKind.SERVER_BUSY,
-                id="throttling",
             ),
-        ],
+        },
     )
     def test_what_a_server_does_wrong_has_its_kind(
         self, server: AwsServer, behave: Any, kind: FailureKind
@@ -197,14 +182,12 @@ class TestFailures:
         assert seen.elapsed_seconds < 5
         assert silent.connections == 1
 
-    @pytest.mark.parametrize(
-        ("values", "kind"),
-        [
-            pytest.param(
-                {"credentials_refused": True}, FailureKind.CREDENTIAL_REFUSED, id="expired"
-            ),
-            pytest.param({"throttled": True}, FailureKind.SERVER_BUSY, id="throttled"),
-        ],
+    @cases(
+        "values kind",
+        {
+            "expired": ({"credentials_refused": True}, FailureKind.CREDENTIAL_REFUSED),
+            "throttled": ({"throttled": True}, FailureKind.SERVER_BUSY),
+        },
     )
     def test_every_service_says_it_in_its_own_format(
         self, server: AwsServer, values: dict[str, Any], kind: FailureKind
@@ -249,19 +232,37 @@ class TestLeastPrivilege:
         assert [one.failure for one in seen] == [None] * len(seen)
         assert called == _allowed()
 
-    @pytest.mark.parametrize(
-        ("service", "order"),
-        [
-            ("secretsmanager", lambda client: client.get_secret_value(SecretId=SECRETS[0])),
-            ("s3", lambda client: client.put_object(Bucket=BUCKET, Key="x", Body=b"x")),
-            ("s3", lambda client: client.delete_object(Bucket=BUCKET, Key="index.html")),
-            ("s3", lambda client: client.list_buckets()),
-            ("ecr", lambda client: client.delete_repository(repositoryName=API)),
-            ("ecr", lambda client: client.put_image(repositoryName=API, imageManifest="{}")),
-            ("iam", lambda client: client.create_access_key(UserName=KEY_USER)),
-            ("route53", lambda client: client.list_hosted_zones()),
-            ("route53", lambda client: client.delete_hosted_zone(Id=HOSTED_ZONE)),
-            (
+    @cases(
+        "service order",
+        {
+            "a secret's value": (
+                "secretsmanager",
+                lambda client: client.get_secret_value(SecretId=SECRETS[0]),
+            ),
+            "writing an object": (
+                "s3",
+                lambda client: client.put_object(Bucket=BUCKET, Key="x", Body=b"x"),
+            ),
+            "deleting an object": (
+                "s3",
+                lambda client: client.delete_object(Bucket=BUCKET, Key="index.html"),
+            ),
+            "listing buckets": ("s3", lambda client: client.list_buckets()),
+            "deleting a repository": (
+                "ecr",
+                lambda client: client.delete_repository(repositoryName=API),
+            ),
+            "pushing an image": (
+                "ecr",
+                lambda client: client.put_image(repositoryName=API, imageManifest="{}"),
+            ),
+            "making a key": ("iam", lambda client: client.create_access_key(UserName=KEY_USER)),
+            "reading the zone": ("route53", lambda client: client.list_hosted_zones()),
+            "deleting the zone": (
+                "route53",
+                lambda client: client.delete_hosted_zone(Id=HOSTED_ZONE),
+            ),
+            "invalidating": (
                 "cloudfront",
                 lambda client: client.create_invalidation(
                     DistributionId=DISTRIBUTION,
@@ -271,19 +272,7 @@ class TestLeastPrivilege:
                     },
                 ),
             ),
-        ],
-        ids=[
-            "a secret's value",
-            "writing an object",
-            "deleting an object",
-            "listing buckets",
-            "deleting a repository",
-            "pushing an image",
-            "making a key",
-            "reading the zone",
-            "deleting the zone",
-            "invalidating",
-        ],
+        },
     )
     def test_what_the_gate_must_not_do_is_refused(
         self, server: AwsServer, service: str, order: Callable[[Any], object]

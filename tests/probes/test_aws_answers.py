@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-import pytest
 from pydantic import SecretStr
 
 from probes import aws
@@ -13,6 +12,7 @@ from probes.aws import AwsTarget
 from probes.observation import Deadline, FailureKind
 from tests.probes.servers import Behaviour, answer, brought, failed
 from tests.steps.moody import moody, saying
+from tests.tables import cases
 
 IMAGE = {"imageDetails": [{"imageDigest": "sha256:" + "a" * 64, "imageTags": ["v1.2.0"]}]}
 
@@ -27,22 +27,16 @@ def repository(mutability: str, *filters: str) -> dict[str, Any]:
     return {"repositories": [{**found, "imageTagMutabilityExclusionFilters": excluded}]}
 
 
-@pytest.mark.parametrize(
-    ("found", "kept"),
-    [
-        pytest.param(repository("IMMUTABLE"), True, id="no tag can be moved"),
-        pytest.param(repository("MUTABLE"), False, id="every tag can be moved"),
-        pytest.param(
-            repository("IMMUTABLE_WITH_EXCLUSION", "latest", "v1.2*"), False, id="only ours can be"
-        ),
-        pytest.param(
-            repository("IMMUTABLE_WITH_EXCLUSION", "latest", "dev-*", "1.2.0"),
-            True,
-            id="others can be",
-        ),
-        pytest.param(repository("MUTABLE_WITH_EXCLUSION", "v*.*.*"), True, id="only ours can't be"),
-        pytest.param(repository("MUTABLE_WITH_EXCLUSION", "prod-*"), False, id="others can't be"),
-    ],
+@cases(
+    "found kept",
+    {
+        "no tag can be moved": (repository("IMMUTABLE"), True),
+        "every tag can be moved": (repository("MUTABLE"), False),
+        "only ours can be": (repository("IMMUTABLE_WITH_EXCLUSION", "latest", "v1.2*"), False),
+        "others can be": (repository("IMMUTABLE_WITH_EXCLUSION", "latest", "dev-*", "1.2.0"), True),
+        "only ours can't be": (repository("MUTABLE_WITH_EXCLUSION", "v*.*.*"), True),
+        "others can't be": (repository("MUTABLE_WITH_EXCLUSION", "prod-*"), False),
+    },
 )
 def test_whether_the_tag_itself_can_be_moved(found: dict[str, Any], kept: bool) -> None:  # noqa: FBT001 - a column of the table
     with moody(saying(IMAGE), saying(found)) as registry:

@@ -6,35 +6,34 @@ import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 from pydantic import SecretStr
 
 from probes import redis
+from probes.formats import parse
 from probes.http import HttpAnswer, HttpTarget, NotJsonError, request
-from probes.observation import Deadline, FailureKind, Observation
+from probes.observation import Deadline, Observation
+from probes.observation import FailureKind as Kind
 from probes.redis import RedisTarget
 from tests.probes import servers
 from tests.probes.chains import a_chain
 from tests.probes.servers import Behaviour, brought, failed, serving, soonest
-
-_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
-
-
-def _get(url: str, *, seconds: float = 10, path: str = "/health") -> Observation[HttpAnswer]:
-    return request(HttpTarget(url), "GET", path, deadline=Deadline.after(seconds))
+from tests.tables import cases
 
 
-def _answer(observed: Observation[HttpAnswer]) -> HttpAnswer:
-    assert observed.failure is None, observed.failure
-    return brought(observed)
+def _get(
+    url: str, ca_file: str | None = None, *, seconds: float = 10, **more: Any
+) -> Observation[HttpAnswer]:
+    return request(HttpTarget(url, ca_file), "GET", "/", deadline=Deadline.after(seconds), **more)
 
 
 def test_an_answer_is_a_value_with_its_phases_timed() -> None:
     with serving(servers.answer(b'{"status": "healthy"}')) as server:
         observed = _get(server.url)
-    answer = _answer(observed)
+    answer = brought(observed)
     assert (answer.status, answer.json()) == (200, {"status": "healthy"})
     assert list(observed.phases) == ["resolve", "connect", "tls", "send", "wait", "transfer"]
     assert observed.phases["tls"] is None
@@ -63,7 +62,7 @@ def test_an_answer_is_a_value_with_its_phases_timed() -> None:
 )
 def test_of_a_content_type_only_a_known_one_is_kept(sent: str, kept: str) -> None:
     with serving(servers.answer(b"{}", content_type=sent)) as server:
-        assert _answer(_get(server.url)).facts()["content_type"] == kept
+        assert brought(_get(server.url)).facts()["content_type"] == kept
 
 
 @pytest.mark.parametrize(
@@ -72,7 +71,7 @@ def test_of_a_content_type_only_a_known_one_is_kept(sent: str, kept: str) -> Non
 def test_every_status_is_an_answer_and_a_redirect_is_not_followed(status: str) -> None:
     elsewhere = {"Location": "http://127.0.0.1:1/"}
     with serving(servers.answer(b"", status=status, headers=elsewhere)) as server:
-        assert _answer(_get(server.url)).status == int(status[:3])
+        assert brought(_get(server.url)).status == int(status[:3])
         assert server.connections == 1
 
 
@@ -93,87 +92,71 @@ def test_the_request_carries_headers_body_and_path() -> None:
             json={"a": 1},
             headers={"Authorization": "Bearer abc"},
         )
-    assert _answer(observed).status == 204
+    assert brought(observed).status == 204
     assert seen[0].startswith(b"POST /base/v1/visits?tag=abc&n=1 HTTP/1.1\r\n")
     for part in (b"X-Tenant: clinic", b"Authorization: Bearer abc", b'{"a":1}'):
         assert part.lower() in seen[0].lower()
     assert observed.target == f"POST {server.url}/base/v1/visits?tag=…&n=…"
 
 
-FAILURES: dict[str, tuple[Behaviour, FailureKind, str]] = {
-    "hangs after accepting": (servers.hang, FailureKind.TIMEOUT, "wait"),
+def _then(head: bytes, behaviour: Behaviour) -> Behaviour:
+    return servers.after_head(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n", behaviour)
+
+
+FAILURES = {
+    "hangs after accepting": (servers.hang, Kind.TIMEOUT, "wait"),
     "drips its headers": (
         servers.drip(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 999),
-        FailureKind.TIMEOUT,
+        Kind.TIMEOUT,
         "wait",
     ),
-    "drips its body": (
-        servers.after_head(_HEAD, servers.drip(b"x")),
-        FailureKind.TIMEOUT,
-        "transfer",
-    ),
+    "drips its body": (_then(b"", servers.drip(b"x")), Kind.TIMEOUT, "transfer"),
     "sends 100 Continue without end": (
         servers.drip(b"HTTP/1.1 100 Continue\r\n\r\n"),
-        FailureKind.TIMEOUT,
+        Kind.TIMEOUT,
         "wait",
     ),
-    "resets the connection": (servers.reset, FailureKind.CONNECTION_LOST, "wait"),
-    "closes without an answer": (
-        servers.close_after_request,
-        FailureKind.CONNECTION_LOST,
-        "wait",
-    ),
+    "resets the connection": (servers.reset, Kind.CONNECTION_LOST, "wait"),
+    "closes without an answer": (servers.close_after_request, Kind.CONNECTION_LOST, "wait"),
     "closes in mid-body": (
-        servers.after_head(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", servers.say(b"xx")),
-        FailureKind.CONNECTION_LOST,
+        _then(b"Content-Length: 10\r\n", servers.say(b"xx")),
+        Kind.CONNECTION_LOST,
         "transfer",
     ),
-    "speaks another protocol": (
-        servers.say(b"SSH-2.0-OpenSSH_9.2\r\n"),
-        FailureKind.PROTOCOL,
-        "wait",
-    ),
-    "says a few bytes that are no HTTP": (
-        servers.say(b"\x15\x03\x01"),
-        FailureKind.PROTOCOL,
-        "wait",
-    ),
+    "speaks another protocol": (servers.say(b"SSH-2.0-OpenSSH_9.2\r\n"), Kind.PROTOCOL, "wait"),
+    "says a few bytes that are no HTTP": (servers.say(b"\x15\x03\x01"), Kind.PROTOCOL, "wait"),
     "sends headers without end": (
         servers.say(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000),
-        FailureKind.PROTOCOL,
+        Kind.PROTOCOL,
         "wait",
     ),
     "gives a length that is not a number": (
-        servers.after_head(b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n", servers.say(b"x")),
-        FailureKind.PROTOCOL,
+        _then(b"Content-Length: ten\r\n", servers.say(b"x")),
+        Kind.PROTOCOL,
         "wait",
     ),
     "gives a length of a thousand digits": (
-        servers.after_head(
-            b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", servers.say(b"x")
-        ),
-        FailureKind.PROTOCOL,
+        _then(b"Content-Length: " + b"9" * 5000 + b"\r\n", servers.say(b"x")),
+        Kind.PROTOCOL,
         "wait",
     ),
     "announces a body beyond the bound": (
-        servers.after_head(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n", servers.hang),
-        FailureKind.TOO_LARGE,
+        _then(b"Content-Length: 1073741824\r\n", servers.hang),
+        Kind.TOO_LARGE,
         "wait",
     ),
     "claims a compression it does not have": (
         servers.answer(b"not gzip", headers={"Content-Encoding": "gzip"}),
-        FailureKind.PROTOCOL,
+        Kind.PROTOCOL,
         "transfer",
     ),
 }
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "kind", "phase"), FAILURES.values(), ids=[f"a server that {x}" for x in FAILURES]
-)
-def test_no_answer_is_a_failure(behaviour: Behaviour, kind: FailureKind, phase: str) -> None:
+@cases("behaviour kind phase", FAILURES)
+def test_no_answer_is_a_failure(behaviour: Behaviour, kind: Kind, phase: str) -> None:
     with serving(behaviour) as server:
-        seconds = 0.4 if kind is FailureKind.TIMEOUT else 5
+        seconds = 0.4 if kind is Kind.TIMEOUT else 5
         observed = soonest(seconds + 0.3, lambda: _get(server.url, seconds=seconds))
     assert failed(observed, kind, phase).detail.startswith(f"127.0.0.1:{server.port} ")
 
@@ -187,20 +170,20 @@ def test_a_gigabyte_is_not_downloaded() -> None:
             connection.sendall(chunk)
             sent[0] += len(chunk)
 
-    with serving(servers.after_head(_HEAD, flood)) as server:
+    with serving(_then(b"", flood)) as server:
         observed = _get(server.url, seconds=5)
-    failed(observed, FailureKind.TOO_LARGE)
+    failed(observed, Kind.TOO_LARGE)
     # What lies in the socket buffers of both sides was sent, but never read.
     assert sent[0] < 20 << 20
 
 
-def test_a_body_of_exactly_the_bound_is_an_answer() -> None:
+def test_a_body_of_exactly_the_bound_is_anbrought() -> None:
     with serving(servers.answer(b"x" * 1000)) as server:
         target, deadline = HttpTarget(server.url), Deadline.after(2)
         exact = request(target, "GET", "/", deadline=deadline, max_bytes=1000)
         over = request(target, "GET", "/", deadline=deadline, max_bytes=999)
-    assert len(_answer(exact).body) == 1000
-    failed(over, FailureKind.TOO_LARGE)
+    assert len(brought(exact).body) == 1000
+    failed(over, Kind.TOO_LARGE)
 
 
 def test_ten_regions_are_asked_at_once_from_threads(authority: trustme.CA, ca_file: str) -> None:
@@ -217,7 +200,7 @@ def test_ten_regions_are_asked_at_once_from_threads(authority: trustme.CA, ca_fi
             pool.submit(request, target, "GET", f"/{n}", deadline=Deadline.after(30))
             for n in range(10)
         ]
-        statuses = [_answer(one.result()).status for one in asked]
+        statuses = [brought(one.result()).status for one in asked]
     assert statuses == [200] * 10
 
 
@@ -238,41 +221,39 @@ def test_a_read_that_succeeds_the_second_time_says_so() -> None:
 
     with serving(behave) as server:
         observed = _get(server.url)
-    assert _answer(observed).status == 200
+    assert brought(observed).status == 200
     assert observed.attempts == 2
 
 
 def test_a_refused_connection_says_so() -> None:
     observed = _get(f"http://127.0.0.1:{servers.closed_port()}")
-    failed(observed, FailureKind.REFUSED, "connect")
+    failed(observed, Kind.REFUSED, "connect")
     assert observed.phases["send"] is None
 
 
 def test_a_host_that_swallows_packets_ends_with_the_deadline() -> None:
     with servers.unreachable_listener() as port:
         observed = soonest(0.6, lambda: _get(f"http://127.0.0.1:{port}", seconds=0.3))
-    failed(observed, FailureKind.TIMEOUT, "connect")
+    failed(observed, Kind.TIMEOUT, "connect")
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "-", "a" * 70 + ".invalid"])
 def test_a_name_without_address_says_so(host: str) -> None:
-    observed = _get(f"http://{host}", seconds=3)
-    assert observed.failure is not None
-    assert observed.failure.kind in {FailureKind.NAME_NOT_RESOLVED, FailureKind.OUR_FAULT}
+    failed(_get(f"http://{host}", seconds=3), Kind.NAME_NOT_RESOLVED)
 
 
 def test_a_deadline_that_has_passed_sends_nothing() -> None:
     with serving(servers.answer(b"{}")) as server:
         observed = _get(server.url, seconds=-1)
         assert server.connections == 0
-    failed(observed, FailureKind.TIMEOUT)
+    failed(observed, Kind.TIMEOUT)
 
 
 @pytest.mark.parametrize("value", ["", "line\nbreak", "ünicode", " padded "])
 def test_a_header_that_http_forbids_is_our_fault_and_not_quoted(value: str) -> None:
     target = HttpTarget("http://127.0.0.1:1", headers={"X-Key": value})
     observed = request(target, "GET", "/", deadline=Deadline.after(1))
-    failure = failed(observed, FailureKind.OUR_FAULT)
+    failure = failed(observed, Kind.OUR_FAULT)
     assert "X-Key" in failure.detail
     assert not value or value not in failure.detail
 
@@ -313,18 +294,14 @@ JSON_PROBLEMS: dict[str, tuple[bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("body", "words"), JSON_PROBLEMS.values(), ids=[f"a body that {x}" for x in JSON_PROBLEMS]
-)
+@cases("body words", JSON_PROBLEMS)
 def test_what_is_not_json_is_refused_with_a_sentence(body: bytes, words: str) -> None:
-    answer = HttpAnswer(200, {}, body, "application/json", "HTTP/1.1")
     with pytest.raises(NotJsonError, match=words):
-        answer.json()
+        parse(body)
 
 
 def test_a_byte_order_mark_is_ignored() -> None:
-    answer = HttpAnswer(200, {}, b'\xef\xbb\xbf{"status": "ok"}', "application/json", "HTTP/1.1")
-    assert answer.json() == {"status": "ok"}
+    assert parse(b'\xef\xbb\xbf{"status": "ok"}') == {"status": "ok"}
 
 
 def _server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
@@ -336,22 +313,21 @@ def _server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
 def test_tls_is_verified_and_timed(authority: trustme.CA, ca_file: str) -> None:
     context = _server_context(authority.issue_cert("localhost"))
     with serving(servers.answer(b"{}"), tls=context) as server:
-        target = HttpTarget(f"https://localhost:{server.port}", ca_file)
-        observed = request(target, "GET", "/", deadline=Deadline.after(2))
-    assert _answer(observed).status == 200
+        observed = _get(f"https://localhost:{server.port}", ca_file, seconds=2)
+    assert brought(observed).status == 200
     assert (observed.phases["tls"] or 0) > 0
 
 
 _YESTERDAY = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
 
 
-@pytest.mark.parametrize(
-    ("name", "expiry", "trusted", "kind"),
-    [
-        pytest.param("localhost", None, False, FailureKind.CERTIFICATE_UNTRUSTED, id="unknown CA"),
-        pytest.param("localhost", _YESTERDAY, True, FailureKind.CERTIFICATE_INVALID, id="expired"),
-        pytest.param("other.test", None, True, FailureKind.CERTIFICATE_INVALID, id="wrong host"),
-    ],
+@cases(
+    "name expiry trusted kind",
+    {
+        "unknown CA": ("localhost", None, False, Kind.CERTIFICATE_UNTRUSTED),
+        "expired": ("localhost", _YESTERDAY, True, Kind.CERTIFICATE_INVALID),
+        "wrong host": ("other.test", None, True, Kind.CERTIFICATE_INVALID),
+    },
 )
 def test_a_bad_certificate_is_told_apart(
     *,
@@ -360,12 +336,11 @@ def test_a_bad_certificate_is_told_apart(
     name: str,
     expiry: dt.datetime | None,
     trusted: bool,
-    kind: FailureKind,
+    kind: Kind,
 ) -> None:
     context = _server_context(authority.issue_cert(name, not_after=expiry))
     with serving(servers.answer(b"{}"), tls=context) as server:
-        target = HttpTarget(f"https://localhost:{server.port}", ca_file if trusted else None)
-        observed = request(target, "GET", "/", deadline=Deadline.after(2))
+        observed = _get(f"https://localhost:{server.port}", ca_file if trusted else None, seconds=2)
     failed(observed, kind, "tls")
 
 
@@ -379,38 +354,29 @@ def test_a_missing_intermediate_certificate_is_told_beside_a_missing_authority(
     context.load_cert_chain(tmp_path / "server.pem")
     with serving(servers.answer(b"{}"), tls=context) as server:
         address, authority = f"localhost:{server.port}", str(tmp_path / "authority.pem")
-        by_http = request(
-            HttpTarget(f"https://{address}", authority), "GET", "/", deadline=Deadline.after(2)
-        )
+        by_http = _get(f"https://{address}", authority)
         cache = RedisTarget("localhost", server.port, ca_file=authority)
         by_redis = redis.ping(cache, deadline=Deadline.after(2))
-    for failure in (by_http.failure, by_redis.failure):
-        assert failure is not None
-        assert failure.kind is FailureKind.CERTIFICATE_UNTRUSTED
-        assert (
-            "does not send the intermediate certificate (serve the whole chain)" in failure.detail
-        )
+    for observed in (by_http, by_redis):
+        failure = failed(observed, Kind.CERTIFICATE_UNTRUSTED)
+        assert "does not send the intermediate certificate (serve the whole" in failure.detail
 
 
 def test_a_server_without_tls_fails_the_handshake(ca_file: str) -> None:
     with serving(servers.say(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
-        target = HttpTarget(f"https://localhost:{server.port}", ca_file)
-        observed = request(target, "GET", "/", deadline=Deadline.after(2))
-    failed(observed, FailureKind.TLS_FAILED)
+        observed = _get(f"https://localhost:{server.port}", ca_file, seconds=2)
+    failed(observed, Kind.TLS_FAILED)
 
 
 def test_a_handshake_that_hangs_ends_with_the_deadline(ca_file: str) -> None:
     with serving(servers.hang) as server:
-        target = HttpTarget(f"https://localhost:{server.port}", ca_file)
-        observed = request(target, "GET", "/", deadline=Deadline.after(0.3))
-    failed(observed, FailureKind.TIMEOUT, "tls")
+        observed = _get(f"https://localhost:{server.port}", ca_file, seconds=0.3)
+    failed(observed, Kind.TIMEOUT, "tls")
 
 
-@pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "no PEM"])
+@cases("content", {"missing": None, "no PEM": "no certificate"})
 def test_a_bad_ca_file_is_our_fault(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "ca.pem"
     if content is not None:
         path.write_text(content)
-    target = HttpTarget("https://localhost:1", str(path))
-    observed = request(target, "GET", "/", deadline=Deadline.after(1))
-    failed(observed, FailureKind.OUR_FAULT)
+    failed(_get("https://localhost:1", str(path)), Kind.OUR_FAULT)

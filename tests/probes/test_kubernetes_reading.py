@@ -9,8 +9,10 @@ import pytest
 
 from probes.kubernetes import models as kubernetes_models
 from probes.kubernetes import reading
+from tests.tables import cases
 
-POD: dict[str, Any] = {
+Json = dict[str, Any]
+POD: Json = {
     "metadata": {"name": "api-1", "uid": "1", "labels": {"app": "api"}},
     "spec": {"containers": [{"name": "api", "image": "registry.example/api:v1.2.0"}]},
 }
@@ -18,7 +20,7 @@ READY, UNREADY = "ready", "not ready"
 DIGEST = f"sha256:{'1' * 64}"
 
 
-def model(kind: str, document: dict[str, Any]) -> Any:
+def model(kind: str, document: Json) -> Any:
     """Return an object as the probe reads it."""
     return getattr(kubernetes_models, kind).model_validate_json(json.dumps(document))
 
@@ -36,48 +38,54 @@ def a_slice(*states: str, ports: list[Any] | None) -> Any:
     return model("EndpointSlice", document)
 
 
-class TestEndpoints:
-    def test_one_in_a_slice_without_ports_gets_nothing(self) -> None:
-        """The Service's targetPort is a name that these pods lack: kube-proxy leaves such slices out."""
-        slices = [a_slice(READY, ports=[{"port": 8080}]), a_slice(UNREADY, READY, ports=None)]
-        found = reading.endpoints(slices, has_ports=True)
-        assert {one.pod_name: one.ready for one in found} == {"api-0": True, "api-1": False}
+PORTS = [{"port": 8080}]
+SLICES = {
+    # The Service's targetPort is a name that these pods lack: kube-proxy leaves such slices out.
+    "a slice without ports leads nowhere": (
+        [a_slice(READY, ports=PORTS), a_slice(UNREADY, READY, ports=None)],
+        True,
+        {"api-0": True, "api-1": False},
+    ),
+    "ready in one of two slices": (
+        [a_slice(READY, ports=PORTS), a_slice(UNREADY, ports=PORTS)],
+        True,
+        {"api-0": True},
+    ),
+    "a Service without ports needs none": ([a_slice(READY, ports=[])], False, {"api-0": True}),
+    "a slice of nothing, which is null": ([a_slice(ports=None)], True, {}),
+}
 
-    def test_one_that_moves_between_slices_is_ready_if_any_says_so(self) -> None:
-        ports = [{"port": 8080}]
-        slices = [a_slice(READY, ports=ports), a_slice(UNREADY, ports=ports)]
-        for order in (slices, slices[::-1]):
-            (found,) = reading.endpoints(order, has_ports=True)
-            assert found.ready
 
-    def test_a_service_that_has_no_ports_itself_needs_none(self) -> None:
-        (found,) = reading.endpoints([a_slice(READY, ports=[])], has_ports=False)
-        assert found.ready
-
-    def test_a_slice_of_nothing_is_null_and_no_endpoint(self) -> None:
-        assert reading.endpoints([a_slice(ports=None)], has_ports=True) == ()
+@cases("slices has_ports ready", SLICES)
+def test_the_endpoints_of_a_services_slices_are_joined(
+    slices: list[Any], ready: dict[str, bool], *, has_ports: bool
+) -> None:
+    for order in (slices, slices[::-1]):
+        found = reading.endpoints(order, has_ports=has_ports)
+        assert {one.pod_name: one.ready for one in found} == ready
 
 
 class TestPods:
-    @pytest.mark.parametrize(
-        ("image_id", "digest"),
-        [
-            (f"registry.example/api@{DIGEST}", DIGEST),
-            (f"docker-pullable://registry.example/api@{DIGEST}", DIGEST),
-            (f"sha256:{'2' * 64}", ""),
-            (f"docker://sha256:{'2' * 64}", ""),
-            ("2" * 64, ""),
-            ("", ""),
-        ],
-        ids=["containerd", "docker", "an id alone", "docker's id", "CRI-O's id", "none yet"],
+    @cases(
+        "image_id digest",
+        {
+            "containerd": (f"registry.example/api@{DIGEST}", DIGEST),
+            "docker": (f"docker-pullable://registry.example/api@{DIGEST}", DIGEST),
+            "an id alone": (f"sha256:{'2' * 64}", ""),
+            "docker's id": (f"docker://sha256:{'2' * 64}", ""),
+            "CRI-O's id": ("2" * 64, ""),
+            "none yet": ("", ""),
+        },
     )
     def test_an_images_own_id_is_no_digest_of_a_registry(self, image_id: str, digest: str) -> None:
         assert self.container(imageID=image_id).digest == digest
 
-    @pytest.mark.parametrize(
+    @cases(
         "told",
-        [f"sha256:{'2' * 64}", "registry.example/other:latest"],
-        ids=["its id, where it was pulled by digest", "another tag of the same image"],
+        {
+            "its id, where it was pulled by digest": f"sha256:{'2' * 64}",
+            "another tag of the same image": "registry.example/other:latest",
+        },
     )
     def test_an_image_is_what_the_pod_declares_whatever_its_status_calls_it(
         self, told: str
@@ -87,123 +95,109 @@ class TestPods:
     def container(self, **status: str) -> Any:
         told = {"image": "", "imageID": "", **status, "name": "api", "ready": True}
         document = {**POD, "status": {"containerStatuses": [{**told, "restartCount": 0}]}}
-        (found,) = reading.pod(model("Pod", document), "version").containers
+        (found,) = model("Pod", document).containers
         return found
 
     def test_a_pod_that_is_over_says_why(self) -> None:
         document = {**POD, "status": {"phase": "Failed", "reason": "Evicted"}}
-        found = reading.pod(model("Pod", document), "version")
+        found = model("Pod", document)
         assert (found.phase, found.reason, found.ready) == ("Failed", "Evicted", False)
 
     def test_a_config_map_in_a_projected_volume_is_read(self) -> None:
         sources = [{"configMap": {"name": "kube-root-ca.crt"}}, {"configMap": {"name": "app"}}]
         spec = {**POD["spec"], "volumes": [{"name": "all", "projected": {"sources": sources}}]}
-        found = reading.pod(model("Pod", {**POD, "spec": spec}), "version")
+        found = model("Pod", {**POD, "spec": spec})
         assert found.config_maps == {"kube-root-ca.crt", "app"}
 
 
-def asked(**spec: Any) -> tuple[float, float]:
-    room = reading.asks(model("Pod", {**POD, "spec": {"containers": [], **spec}}))
-    return room.cpu, room.memory
-
-
-def a_container(cpu: str, **more: str) -> dict[str, Any]:
+def a_container(cpu: str, **more: str) -> Json:
     return {"name": "one", "resources": {"requests": {"cpu": cpu, "memory": "1Mi"}}, **more}
 
 
-class TestRoom:
-    def test_what_a_pod_asks_for_as_a_whole_counts_before_its_containers(self) -> None:
-        resources = {"requests": {"cpu": "3"}}
-        assert asked(resources=resources, containers=[a_container("250m")]) == (3.0, 2**20)
+ASKS: dict[str, tuple[Json, tuple[float, float]]] = {
+    "what a pod asks for as a whole counts before its containers": (
+        {"resources": {"requests": {"cpu": "3"}}, "containers": [a_container("250m")]},
+        (3.0, 2**20),
+    ),
+    "an init container runs beside the sidecars that started before it": (
+        {
+            "initContainers": [a_container("1", restartPolicy="Always"), a_container("2")],
+            "containers": [a_container("500m")],
+        },
+        (3.0, 2**21),
+    ),
+    "a sidecar that starts after it runs beside the app alone": (
+        {
+            "initContainers": [a_container("2"), a_container("1", restartPolicy="Always")],
+            "containers": [a_container("500m")],
+        },
+        (2.0, 2**21),
+    ),
+}
 
-    def test_an_init_container_runs_beside_the_sidecars_that_started_before_it(self) -> None:
-        init = [a_container("1", restartPolicy="Always"), a_container("2")]
-        assert asked(initContainers=init, containers=[a_container("500m")])[0] == 3.0
 
-    def test_a_sidecar_that_starts_after_it_runs_beside_the_app_alone(self) -> None:
-        init = [a_container("2"), a_container("1", restartPolicy="Always")]
-        assert asked(initContainers=init, containers=[a_container("500m")])[0] == 2.0
+@cases("spec asked", ASKS)
+def test_what_a_pod_asks_for_is_counted_as_the_scheduler_does(
+    spec: Json, asked: tuple[float, float]
+) -> None:
+    room = reading.asks(model("Pod", {**POD, "spec": spec}))
+    assert (room.cpu, room.memory) == asked
 
 
-NODE: dict[str, Any] = {"metadata": {"name": "node-a", "labels": {"pool": "health", "cores": "8"}}}
+NODE: Json = {"metadata": {"name": "node-a", "labels": {"pool": "health", "cores": "8"}}}
 DEDICATED = {"key": "dedicated", "value": "health", "effect": "NoSchedule"}
 
 
-def affine(*terms: dict[str, Any]) -> dict[str, Any]:
+def tainted(**changes: str) -> Json:
+    return {"taints": [{**DEDICATED, **changes}]}
+
+
+def by_name(name: str) -> Json:
+    return {"key": "metadata.name", "operator": "In", "values": [name]}
+
+
+def affine(*terms: Json) -> Json:
     required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [*terms]}}
     return {"affinity": {"nodeAffinity": required}}
 
 
-def label(key: str, operator: str, *values: str) -> dict[str, Any]:
+def label(key: str, operator: str, *values: str) -> Json:
     return {"matchExpressions": [{"key": key, "operator": operator, "values": [*values]}]}
 
 
-@pytest.mark.parametrize(
-    ("node", "pod", "fits"),
-    [
-        ({}, {}, True),
-        ({"unschedulable": True}, {}, False),
-        ({"taints": [DEDICATED]}, {}, False),
-        ({"taints": [{**DEDICATED, "effect": "PreferNoSchedule"}]}, {}, True),
-        ({"taints": [DEDICATED]}, {"tolerations": [DEDICATED]}, True),
-        ({"taints": [DEDICATED]}, {"tolerations": [{**DEDICATED, "value": "batch"}]}, False),
-        ({"taints": [DEDICATED]}, {"tolerations": [{**DEDICATED, "effect": "NoExecute"}]}, False),
-        (
-            {"taints": [DEDICATED]},
-            {"tolerations": [{"key": "dedicated", "operator": "Exists"}]},
-            True,
-        ),
-        ({"taints": [DEDICATED]}, {"tolerations": [{"operator": "Exists"}]}, True),
-        ({}, {"nodeSelector": {"pool": "health"}}, True),
-        ({}, {"nodeSelector": {"pool": "gpu"}}, False),
-        ({}, affine(label("pool", "In", "web", "health")), True),
-        ({}, affine(label("pool", "NotIn", "health")), False),
-        ({}, affine(label("zone", "NotIn", "a")), True),
-        ({}, affine(label("zone", "Exists")), False),
-        ({}, affine(label("zone", "DoesNotExist")), True),
-        ({}, affine(label("cores", "Gt", "4")), True),
-        ({}, affine(label("cores", "Lt", "4")), False),
-        ({}, affine(label("pool", "Gt", "4")), False),
-        ({}, affine(label("pool", "In", "gpu"), label("pool", "In", "health")), True),
-        ({}, affine({}), False),
-        (
-            {},
-            affine(
-                {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["other"]}]}
-            ),
-            False,
-        ),
-    ],
-    ids=[
-        "nothing asked",
-        "cordoned",
-        "tainted",
-        "a taint that only prefers",
-        "tolerated",
-        "another value",
-        "another effect",
-        "any value",
-        "tolerates all",
-        "selected",
-        "not selected",
-        "one of the values",
-        "none of the values",
-        "a label that is not there has no value",
-        "a label that is not there",
-        "a label that must not be there",
-        "greater",
-        "not less",
-        "no number",
-        "one term is enough",
-        "an empty term fits nothing",
-        "another node by name",
-    ],
-)
-def test_room_is_counted_where_the_apps_pods_may_go(
-    node: dict[str, Any], pod: dict[str, Any], *, fits: bool
-) -> None:
-    spec = {**POD["spec"], **pod}
-    app = [model("Pod", {**POD, "spec": spec})]
+NODES: dict[str, tuple[Json, Json, bool]] = {
+    "nothing asked": ({}, {}, True),
+    "cordoned": ({"unschedulable": True}, {}, False),
+    "a taint that only prefers": (tainted(effect="PreferNoSchedule"), {}, True),
+    "tainted": (tainted(), {}, False),
+    "tolerated": (tainted(), {"tolerations": [DEDICATED]}, True),
+    "another value": (tainted(), {"tolerations": [{**DEDICATED, "value": "batch"}]}, False),
+    "another effect": (tainted(), {"tolerations": [{**DEDICATED, "effect": "NoExecute"}]}, False),
+    "any value": (tainted(), {"tolerations": [{"key": "dedicated", "operator": "Exists"}]}, True),
+    "tolerates all": (tainted(), {"tolerations": [{"operator": "Exists"}]}, True),
+    "selected": ({}, {"nodeSelector": {"pool": "health"}}, True),
+    "not selected": ({}, {"nodeSelector": {"pool": "gpu"}}, False),
+    "one of the values": ({}, affine(label("pool", "In", "web", "health")), True),
+    "none of the values": ({}, affine(label("pool", "NotIn", "health")), False),
+    "a label that is not there has no value": ({}, affine(label("zone", "NotIn", "a")), True),
+    "a label that is not there": ({}, affine(label("zone", "Exists")), False),
+    "a label that must not be there": ({}, affine(label("zone", "DoesNotExist")), True),
+    "greater": ({}, affine(label("cores", "Gt", "4")), True),
+    "not less": ({}, affine(label("cores", "Lt", "4")), False),
+    "no number": ({}, affine(label("pool", "Gt", "4")), False),
+    "one term is enough": (
+        {},
+        affine(*(label("pool", "In", one) for one in ("x", "health"))),
+        True,
+    ),
+    "an empty term fits nothing": ({}, affine({}), False),
+    "another node by name": ({}, affine({"matchFields": [by_name("other")]}), False),
+}
+
+
+@cases("node pod fits", NODES)
+def test_room_is_counted_where_the_apps_pods_may_go(node: Json, pod: Json, *, fits: bool) -> None:
+    app = [model("Pod", {**POD, "spec": {**POD["spec"], **pod}})]
     assert reading.node(model("Node", {**NODE, "spec": node}), [], app).schedulable is fits
 
 
@@ -266,24 +260,24 @@ def test_of_a_lost_node_no_pressure_is_known() -> None:
     assert (found.ready, found.silent, found.troubles) == (False, True, ())
 
 
-def entry(time: str, **fields: Any) -> dict[str, Any]:
+def entry(time: str, **fields: Any) -> Json:
     named = {"fieldsType": "FieldsV1", "fieldsV1": fields} if fields else {}
     return {"manager": "someone", "operation": "Update", "apiVersion": "v1", "time": time, **named}
 
 
-@pytest.mark.parametrize(
-    ("last", "minute"),
-    [
-        (entry("2026-01-31T22:05:00Z", **{"f:metadata": {"f:annotations": {}}}), 0),
-        (entry("2026-01-31T22:05:00Z", **{"f:data": {"f:LOG_LEVEL": {}}}), 5),
-        (entry("2026-01-31T22:05:00Z", **{"f:binaryData": {"f:logo": {}}}), 5),
-        (entry("2026-01-31T22:05:00Z"), 5),
-    ],
-    ids=["an annotation alone", "a value", "a binary value", "nobody says what"],
+@cases(
+    "last minute",
+    {
+        "an annotation alone": (
+            entry("2026-01-31T22:05:00Z", **{"f:metadata": {"f:annotations": {}}}),
+            0,
+        ),
+        "a value": (entry("2026-01-31T22:05:00Z", **{"f:data": {"f:LOG_LEVEL": {}}}), 5),
+        "a binary value": (entry("2026-01-31T22:05:00Z", **{"f:binaryData": {"f:logo": {}}}), 5),
+        "nobody says what": (entry("2026-01-31T22:05:00Z"), 5),
+    },
 )
-def test_a_config_map_changed_when_somebody_changed_its_values(
-    last: dict[str, Any], minute: int
-) -> None:
+def test_a_config_map_changed_when_somebody_changed_its_values(last: Json, minute: int) -> None:
     first = entry("2026-01-31T22:00:00Z", **{"f:data": {"f:LOG_LEVEL": {}}})
     document = {"metadata": {"name": "config", "managedFields": [first, last]}}
     changed = reading.changed_at(model("ConfigMap", document).metadata)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from probes.kubernetes.client import excess
+from probes.kubernetes.client import Rules, excess
 from sandbox.systems.standin_servers import RBAC
-from tests.probes.test_kubernetes_reading import model
+from tests.tables import cases
 
 # As kube-apiserver 1.37 answers a service account that nobody gave anything.
 EVERYBODY: list[dict[str, Any]] = [
@@ -47,7 +47,7 @@ def found(
         "nonResourceRules": [*PATHS, *paths],
         "incomplete": False,
     }
-    read = model("Rules", status)
+    read = Rules.model_validate(status)
     return list(excess(read, "kube-system", is_the_apps=is_the_apps))
 
 
@@ -100,14 +100,13 @@ def test_a_right_to_one_named_object_is_one_too() -> None:
     assert found({**secret, "resourceNames": ["one"]}) == ["get secrets"]
 
 
-@pytest.mark.parametrize(
+@cases(
     "path",
-    [
-        {"verbs": ["*"], "nonResourceURLs": ["*"]},
-        {"verbs": ["get"], "nonResourceURLs": ["/metrics"]},
-        {"verbs": ["post"], "nonResourceURLs": ["/healthz"]},
-    ],
-    ids=["everything", "metrics", "more than reading"],
+    {
+        "everything": {"verbs": ["*"], "nonResourceURLs": ["*"]},
+        "metrics": {"verbs": ["get"], "nonResourceURLs": ["/metrics"]},
+        "more than reading": {"verbs": ["post"], "nonResourceURLs": ["/healthz"]},
+    },
 )
 def test_paths_that_are_not_everybodys_are_too_much(path: dict[str, Any]) -> None:
     assert found(paths=(path,))

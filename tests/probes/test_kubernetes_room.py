@@ -9,6 +9,7 @@ import pytest
 from probes.kubernetes.placing import UnknownRuleError, placed
 from probes.kubernetes.reading import quotas
 from tests.probes.test_kubernetes_reading import model
+from tests.tables import cases
 
 LABELS = {"app": "api", "version": "v1.1.0"}
 SELF = {"matchLabels": {"app": "api"}}
@@ -51,26 +52,25 @@ def spread(key: str, when: str = "DoNotSchedule", **more: Any) -> dict[str, Any]
     return {"topologySpreadConstraints": [{**constraint, "whenUnsatisfiable": when}]}
 
 
-@pytest.mark.parametrize(
-    ("spec", "there", "count"),
-    [
-        pytest.param({}, ["node-a"], None, id="no rule"),
-        pytest.param(apart(HOST), [], 4, id="one for each node"),
-        pytest.param(apart(HOST), ["node-a", "node-b"], 2, id="the nodes that are left"),
-        pytest.param(apart(HOST), list(ZONES), 0, id="no node is left"),
-        pytest.param(apart(ZONE), ["node-d"], 2, id="one for each zone"),
-        pytest.param(
+@cases(
+    "spec there count",
+    {
+        "no rule": ({}, ["node-a"], None),
+        "one for each node": (apart(HOST), [], 4),
+        "the nodes that are left": (apart(HOST), ["node-a", "node-b"], 2),
+        "no node is left": (apart(HOST), list(ZONES), 0),
+        "one for each zone": (apart(ZONE), ["node-d"], 2),
+        "apart from its own revision alone": (
             apart(HOST, matchLabelKeys=["pod-template-hash"]),
             list(ZONES),
             4,
-            id="apart from its own revision alone",
         ),
-        pytest.param(spread(HOST), [], 9, id="evenly spread"),
-        pytest.param(spread(ZONE, minDomains=4), [], 3, id="over more zones than there are"),
-        pytest.param(spread(ZONE, "ScheduleAnyway"), [], None, id="a wish is not a rule"),
-        pytest.param(together(ZONE, SELF), [], 9, id="beside its own, the first anywhere"),
-        pytest.param(together(ZONE, {"matchLabels": {"app": "db"}}), [], 0, id="beside nobody"),
-    ],
+        "evenly spread": (spread(HOST), [], 9),
+        "over more zones than there are": (spread(ZONE, minDomains=4), [], 3),
+        "a wish is not a rule": (spread(ZONE, "ScheduleAnyway"), [], None),
+        "beside its own, the first anywhere": (together(ZONE, SELF), [], 9),
+        "beside nobody": (together(ZONE, {"matchLabels": {"app": "db"}}), [], 0),
+    },
 )
 def test_as_many_find_a_node_as_the_rules_let_in(
     spec: dict[str, Any], there: list[str], count: int | None

@@ -11,7 +11,7 @@ from probes.observation import Deadline
 from probes.postgres import migrations
 from probes.postgres.migrations import PRISMA_LOCK, Holder
 from tests.probes.real_servers import PASSWORD, Database
-from tests.probes.servers import wait_until
+from tests.probes.servers import brought, wait_until
 
 TABLE = "prisma_record"
 
@@ -43,8 +43,7 @@ def connected(database: Database, name: str = "clinic") -> psycopg.Connection[tu
 
 def holder(database: Database, login: str = "reader") -> Holder | None:
     target = database.target(login)
-    found = migrations.record(target, TABLE, None, deadline=Deadline.after(5)).value
-    assert found is not None
+    found = brought(migrations.record(target, TABLE, None, deadline=Deadline.after(5)))
     assert found.facts()["lock_holder"] == (found.holder and found.holder.value)
     return found.holder
 

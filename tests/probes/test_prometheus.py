@@ -12,10 +12,12 @@ import pytest
 from pydantic import SecretStr
 
 from probes import prometheus
-from probes.observation import Deadline, FailureKind, Observation
+from probes.observation import Deadline, Observation
+from probes.observation import FailureKind as Kind
 from probes.prometheus import PrometheusTarget, Vector, alerting
 from tests.probes import servers
-from tests.probes.servers import Behaviour, brought, failed, serving, soonest
+from tests.probes.servers import Behaviour, brought, failed, serving
+from tests.tables import cases
 
 
 def _soon(seconds: float = 10) -> Deadline:
@@ -26,15 +28,10 @@ def _instant(url: str, query: str = "up", *, seconds: float = 10) -> Observation
     return prometheus.instant(PrometheusTarget(url), query, deadline=_soon(seconds))
 
 
-def _vector(observed: Observation[Vector]) -> Vector:
-    assert observed.failure is None, observed.failure
-    return brought(observed)
-
-
 class TestRealServer:
     def test_an_instant_query_returns_labels_values_and_time(self, prometheus_url: str) -> None:
         before = dt.datetime.now(dt.UTC)
-        vector = _vector(_instant(prometheus_url, 'up{job="itself"}'))
+        vector = brought(_instant(prometheus_url, 'up{job="itself"}'))
         assert vector.result_type == "vector"
         assert (vector.warnings, vector.infos) == ((), ())
         (one,) = vector.series
@@ -47,7 +44,7 @@ class TestRealServer:
         observed = prometheus.instant(
             PrometheusTarget(prometheus_url), "time()", at=at, deadline=_soon()
         )
-        vector = _vector(observed)
+        vector = brought(observed)
         assert vector.series[0].value == at.timestamp()
         assert vector.evaluated_at == at
 
@@ -73,22 +70,22 @@ class TestRealServer:
     def test_what_is_not_finite_is_a_value(
         self, prometheus_url: str, query: str, text: str
     ) -> None:
-        vector = _vector(_instant(prometheus_url, query))
+        vector = brought(_instant(prometheus_url, query))
         assert str(vector.series[0].value) == text
         assert not vector.series[0].finite
         assert json.loads(json.dumps(vector.facts(), allow_nan=False))["series"][0]["value"] == text
 
     def test_no_series_is_an_empty_value(self, prometheus_url: str) -> None:
-        vector = _vector(_instant(prometheus_url, "no_such_metric"))
+        vector = brought(_instant(prometheus_url, "no_such_metric"))
         assert (vector.series, vector.evaluated_at) == ((), None)
 
-    @pytest.mark.parametrize("query", ["up{", "up[1m]", '"text"'], ids=["syntax", "matrix", "text"])
+    @cases("query", {"syntax": "up{", "matrix": "up[1m]", "text": '"text"'})
     def test_a_query_that_is_no_instant_number_is_a_failure(
         self, prometheus_url: str, query: str
     ) -> None:
         observed = _instant(prometheus_url, query)
         assert observed.failure is not None
-        assert observed.failure.kind in {FailureKind.QUERY_REJECTED, FailureKind.UNUSABLE_ANSWER}
+        assert observed.failure.kind in {Kind.QUERY_REJECTED, Kind.UNUSABLE_ANSWER}
 
     def test_a_range_query_keeps_fractions_of_seconds(self, prometheus_url: str) -> None:
         end = dt.datetime.fromtimestamp(1_700_000_000.75, dt.UTC)
@@ -161,98 +158,62 @@ UNUSABLE: dict[str, Behaviour] = {
 }
 
 
-@pytest.mark.parametrize(
-    "behaviour", UNUSABLE.values(), ids=[f"an answer with {x}" for x in UNUSABLE]
-)
+@cases("behaviour", UNUSABLE)
 def test_what_is_not_exactly_a_good_answer_is_unusable(behaviour: Behaviour) -> None:
     with serving(behaviour) as server:
         observed = _instant(server.url)
         assert server.connections == 1
-    assert observed.value is None
-    failed(observed, FailureKind.UNUSABLE_ANSWER)
+    failed(observed, Kind.UNUSABLE_ANSWER)
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        ("400 Bad Request", FailureKind.QUERY_REJECTED),
-        ("401 Unauthorized", FailureKind.CREDENTIAL_REFUSED),
-        ("403 Forbidden", FailureKind.FORBIDDEN),
-        ("422 Unprocessable", FailureKind.QUERY_REJECTED),
-        ("429 Too Many Requests", FailureKind.SERVER_BUSY),
-        ("500 Oops", FailureKind.SERVER_ERROR),
-        ("503 Service Unavailable", FailureKind.SERVER_BUSY),
-    ],
-)
-def test_a_status_is_a_failure_at_once_and_never_repeated(status: str, kind: FailureKind) -> None:
+STATUSES = {
+    "400 Bad Request": (Kind.QUERY_REJECTED, "", "", "correct the query"),
+    "401 Unauthorized": (Kind.CREDENTIAL_REFUSED, "", "", "refused the gate's token"),
+    "403 Forbidden": (Kind.FORBIDDEN, "", "", "does not permit this"),
+    "429 Too Many Requests": (Kind.SERVER_BUSY, "", "", "too busy to answer"),
+    "500 Oops": (Kind.SERVER_ERROR, "", "", "failed with status 500"),
+    "503 timeout": (Kind.SERVER_BUSY, "timeout", "query timed out in evaluation", "gave"),
+    "503 unavailable": (Kind.SERVER_BUSY, "unavailable", "TSDB not ready", "is not ready, or too"),
+    "422 memory": (Kind.QUERY_REJECTED, "execution", "load too many samples", "would load"),
+    "422 matching": (
+        Kind.QUERY_REJECTED,
+        "execution",
+        "many-to-many matching",
+        "correct the query",
+    ),
+}
+
+
+@cases("status kind type_ error said", {one: (one, *row) for one, row in STATUSES.items()})
+def test_a_status_is_a_failure_at_once_with_a_sentence_for_its_cause(
+    status: str, kind: Kind, type_: str, error: str, said: str
+) -> None:
+    told = {"status": "error", "errorType": type_, "error": error}
     # Even with a body that looks good.
-    behaviour = servers.answer(_body([]), status=status, headers={"Retry-After": "3"})
+    body = json.dumps(told).encode() if error else _body([])
+    behaviour = servers.answer(body, status=status, headers={"Retry-After": "3"})
     with serving(behaviour) as server:
         observed = _instant(server.url)
         assert server.connections == 1
-    failed(observed, kind)
+    detail = failed(observed, kind).detail
+    assert said in detail
+    assert not error or error not in detail
     assert observed.elapsed_seconds < 3  # as the server asks to wait
-
-
-@pytest.mark.parametrize(
-    ("status", "kind", "error", "said"),
-    [
-        ("503 Service Unavailable", "timeout", "query timed out in expression evaluation", "gave"),
-        ("503 Service Unavailable", "unavailable", "TSDB not ready", "is not ready, or too busy"),
-        ("422 Unprocessable", "execution", "would load too many samples into memory", "would load"),
-        ("422 Unprocessable", "execution", "many-to-many matching", "correct the query"),
-    ],
-)
-def test_one_status_has_a_sentence_for_each_of_its_causes(
-    status: str, kind: str, error: str, said: str
-) -> None:
-    body = json.dumps({"status": "error", "errorType": kind, "error": error}).encode()
-    with serving(servers.answer(body, status=status)) as server:
-        observed = _instant(server.url)
-    assert observed.failure is not None
-    assert said in observed.failure.detail
-    assert error not in observed.failure.detail
 
 
 def test_warnings_and_infos_are_returned() -> None:
     body = _ok([_series("1")], warnings=["store unreachable"], infos=["not monotonic"])
     with serving(body) as server:
-        vector = _vector(_instant(server.url))
+        vector = brought(_instant(server.url))
     assert (vector.warnings, vector.infos) == (("store unreachable",), ("not monotonic",))
 
 
 def test_a_scalar_is_one_series_without_labels() -> None:
     with serving(_ok([2, "NaN"], kind="scalar")) as server:
-        vector = _vector(_instant(server.url))
+        vector = brought(_instant(server.url))
     assert vector.result_type == "scalar"
     assert vector.series[0].labels == {}
     assert math.isnan(vector.series[0].value)
-
-
-BROKEN: dict[str, tuple[Behaviour, FailureKind]] = {
-    "hangs": (servers.hang, FailureKind.TIMEOUT),
-    "drips": (servers.drip(b"HTTP/1.1 200 OK\r\nX-A: b\r\n"), FailureKind.TIMEOUT),
-    "drips its body": (
-        servers.after_head(b"HTTP/1.1 200 OK\r\n\r\n", servers.drip(b" ")),
-        FailureKind.TIMEOUT,
-    ),
-    "resets": (servers.reset, FailureKind.CONNECTION_LOST),
-    "announces a huge body": (
-        servers.after_head(b"HTTP/1.1 200 OK\r\nContent-Length: 10485761\r\n\r\n", servers.hang),
-        FailureKind.TOO_LARGE,
-    ),
-    "speaks another protocol": (servers.say(b"SSH-2.0-x\r\n"), FailureKind.PROTOCOL),
-}
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "kind"), BROKEN.values(), ids=[f"a server that {x}" for x in BROKEN]
-)
-def test_a_broken_transport_is_a_failure(behaviour: Behaviour, kind: FailureKind) -> None:
-    with serving(behaviour) as server:
-        seconds = 0.4 if kind is FailureKind.TIMEOUT else 5
-        observed = soonest(seconds + 0.3, lambda: _instant(server.url, seconds=seconds))
-    failed(observed, kind)
 
 
 def test_the_request_asks_for_whole_answers_in_time_with_the_token() -> None:
@@ -305,92 +266,67 @@ def _status(data: object) -> Behaviour:
     return servers.answer(json.dumps({"status": "success", "data": data}).encode())
 
 
-INSTRUMENTS: dict[str, tuple[Mapping[str, Behaviour], FailureKind]] = {
-    "is not ready": (
-        {"/-/ready": servers.answer(b"", status="503 Service Unavailable")},
-        FailureKind.SERVER_BUSY,
-    ),
-    "hides its start": (
-        {"/api/v1/status/runtimeinfo": _status({**_RUNTIME, "startTime": None})},
-        FailureKind.UNUSABLE_ANSWER,
-    ),
-    "started at no time": (
-        {"/api/v1/status/runtimeinfo": _status({**_RUNTIME, "startTime": "yesterday"})},
-        FailureKind.UNUSABLE_ANSWER,
-    ),
-    "counts corruptions in words": (
-        {"/api/v1/status/runtimeinfo": _status({**_RUNTIME, "corruptionCount": "none"})},
-        FailureKind.UNUSABLE_ANSWER,
-    ),
-    "has no version": (
-        {"/api/v1/status/buildinfo": servers.answer(b"", status="404 Not Found")},
-        FailureKind.UNUSABLE_ANSWER,
-    ),
-    "has no time": (
-        {"/api/v1/query": _ok([_NOW, "NaN"], kind="scalar")},
-        FailureKind.UNUSABLE_ANSWER,
-    ),
-    "is a login page": (
-        {"/api/v1/status/runtimeinfo": servers.answer(b"<html>", content_type="text/html")},
-        FailureKind.UNUSABLE_ANSWER,
-    ),
-    "drips": ({"/api/v1/query": servers.drip(b"HTTP/1.1 200 OK\r\n")}, FailureKind.TIMEOUT),
-}
-
-
-@pytest.mark.parametrize(
-    ("replies", "kind"), INSTRUMENTS.values(), ids=[f"one that {x}" for x in INSTRUMENTS]
-)
-def test_an_instrument_that_cannot_be_relied_on_is_a_failure(
-    replies: Mapping[str, Behaviour], kind: FailureKind
-) -> None:
-    with serving(_instrument(replies)) as server:
-        target = PrometheusTarget(server.url)
-        seconds = 0.6 if kind is FailureKind.TIMEOUT else 5
-        observed = soonest(
-            seconds + 0.3, lambda: prometheus.instrument(target, deadline=_soon(seconds))
-        )
-    failed(observed, kind)
-
-
 _NOT_FOUND = servers.answer(b"404 page not found", status="404 Not Found")
-_NEITHER = {"/api/v1/status/runtimeinfo": _NOT_FOUND, "/metrics": _NOT_FOUND}
+_READY, _RUNS, _BUILD = "/-/ready", "/api/v1/status/runtimeinfo", "/api/v1/status/buildinfo"
+_NEITHER = {_RUNS: _NOT_FOUND, "/metrics": _NOT_FOUND}
 _VICTORIA_METRICS = b"""\
 process_start_time_seconds 1770069600
 vm_app_version{version="victoria-metrics-20220816-tags-v1.79.2-0-gdeadbeef", short_version="v1.79.2"} 1
 vm_app_start_timestamp 1770069600
 """
-OTHERS: dict[str, tuple[Mapping[str, Behaviour], str]] = {
-    "Thanos Query, which tells less of itself": (
-        {"/api/v1/status/runtimeinfo": _status({"startTime": _RUNTIME["startTime"]})},
+UNRELIABLE: dict[str, tuple[Mapping[str, Behaviour], str]] = {
+    "is not ready": (
+        {_READY: servers.answer(b"", status="503 Service Unavailable")},
+        "is not ready, or too busy",
+    ),
+    "hides its start": ({_RUNS: _status({**_RUNTIME, "startTime": None})}, "is not a time"),
+    "started at no time": (
+        {_RUNS: _status({**_RUNTIME, "startTime": "yesterday"})},
+        "startTime is not a time",
+    ),
+    "counts corruptions in words": (
+        {_RUNS: _status({**_RUNTIME, "corruptionCount": "none"})},
+        "does not report corruptionCount",
+    ),
+    "has no version": ({_BUILD: _NOT_FOUND}, "It has no /api/v1/status/buildinfo"),
+    "has no time": (
+        {"/api/v1/query": _ok([_NOW, "NaN"], kind="scalar")},
+        "does not report its time",
+    ),
+    "is a login page": ({_RUNS: servers.answer(b"<html>", content_type="text/html")}, "HTML"),
+    "is Thanos Query, which reports less of itself": (
+        {_RUNS: _status({"startTime": _RUNTIME["startTime"]})},
         "This looks like Thanos Query",
     ),
-    "Mimir below a path": (
-        {**_NEITHER, "/-/ready": _NOT_FOUND},
+    "is Mimir below a path": (
+        {**_NEITHER, _READY: _NOT_FOUND},
         "This answers as Mimir, Cortex and Amazon Managed Prometheus do",
     ),
-    "VictoriaMetrics whose metrics are hidden": (_NEITHER, "hides its /metrics"),
-    "a Prometheus behind a proxy": ({"/-/ready": _NOT_FOUND}, "does a proxy hide /-/ready?"),
-    "no such server at all": (
-        {**_NEITHER, "/api/v1/status/buildinfo": _NOT_FOUND},
-        "It has no /api/v1/status/buildinfo",
-    ),
+    "is VictoriaMetrics whose metrics are hidden": (_NEITHER, "hides its /metrics"),
+    "is behind a proxy": ({_READY: _NOT_FOUND}, "does a proxy hide /-/ready?"),
+    "is no such server at all": ({**_NEITHER, _BUILD: _NOT_FOUND}, f"It has no {_BUILD}"),
 }
 
 
-@pytest.mark.parametrize(("replies", "said"), OTHERS.values(), ids=OTHERS)
-def test_another_server_of_the_same_api_is_named(
+@cases("replies said", UNRELIABLE)
+def test_an_instrument_that_cannot_be_relied_on_is_a_failure(
     replies: Mapping[str, Behaviour], said: str
 ) -> None:
     with serving(_instrument(replies)) as server:
         observed = prometheus.instrument(PrometheusTarget(server.url), deadline=_soon())
-    assert said in failed(observed, FailureKind.UNUSABLE_ANSWER).detail
+    kind = Kind.SERVER_BUSY if "busy" in said else Kind.UNUSABLE_ANSWER
+    assert said in failed(observed, kind).detail
 
 
-@pytest.mark.parametrize(
-    ("more", "reloaded"),
-    [(b"", True), (b"vm_promscrape_config_last_reload_successful 0\n", False)],
-    ids=["fine", "with a configuration that it could not load"],
+@cases(
+    "more reloaded",
+    {
+        "fine": (b"", True),
+        "with a configuration that it could not load": (
+            b"vm_promscrape_config_last_reload_successful 0\n",
+            False,
+        ),
+    },
 )
 def test_victoria_metrics_tells_its_state_in_its_metrics(more: bytes, *, reloaded: bool) -> None:
     metrics = servers.answer(_VICTORIA_METRICS + more, content_type="text/plain")
@@ -409,6 +345,6 @@ def test_the_skew_of_clocks_is_measured(offset: float) -> None:
     replies = {"/api/v1/query": _ok([now, str(now)], kind="scalar")}
     with serving(_instrument(replies)) as server:
         observed = prometheus.instrument(PrometheusTarget(server.url), deadline=_soon())
-    assert observed.value is not None, observed.failure
-    assert observed.value.clock_skew_seconds == pytest.approx(offset, abs=1)
-    assert observed.value.version == "3.5.0"
+    found = brought(observed)
+    assert found.clock_skew_seconds == pytest.approx(offset, abs=1)
+    assert found.version == "3.5.0"

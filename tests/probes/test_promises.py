@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from probes import http, postgres, prometheus, redis
+from probes import http, kubernetes, postgres, prometheus, redis
 from probes.http import HeaderValue, HttpTarget
-from probes.observation import Deadline, FailureKind, Observation
+from probes.kubernetes import KubernetesTarget
+from probes.observation import Deadline, Observation
+from probes.observation import FailureKind as Kind
 from probes.postgres import PostgresTarget
 from probes.prometheus import PrometheusTarget
 from probes.redis import RedisTarget
 from probes.redis import rights as redis_rights
 from tests.probes import servers
 from tests.probes.servers import Behaviour, failed, serving, soonest
+from tests.tables import cases
 
 _SECRET = "sentinel-9f2"
 
@@ -42,6 +45,10 @@ def _redis_target(port: int) -> RedisTarget:
 
 def _prometheus_target(port: int) -> PrometheusTarget:
     return PrometheusTarget(f"http://127.0.0.1:{port}", SecretStr(_SECRET))
+
+
+def _kubernetes_target(port: int) -> KubernetesTarget:
+    return KubernetesTarget(f"http://127.0.0.1:{port}", SecretStr(_SECRET))
 
 
 PROBES: dict[str, Probe] = {
@@ -76,15 +83,55 @@ PROBES: dict[str, Probe] = {
     "prometheus instrument": lambda port, deadline: prometheus.instrument(
         _prometheus_target(port), deadline=deadline
     ),
+    "kubernetes": lambda port, deadline: kubernetes.workload(
+        _kubernetes_target(port), "health", {"app": "api"}, "version", deadline=deadline
+    ),
 }
 
 
-@pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
+@cases("probe", PROBES)
 def test_a_probe_into_a_black_hole_ends_with_its_deadline(probe: Probe) -> None:
     with servers.unreachable_listener() as port:
         observed = soonest(0.6, lambda: probe(port, Deadline.after(0.3)))
-    failed(observed, FailureKind.TIMEOUT)
+    failed(observed, Kind.TIMEOUT)
     assert observed.elapsed_seconds > 0.25
+
+
+FAULTS = {
+    "hangs": (lambda _: servers.hang, Kind.TIMEOUT),
+    "sends a byte now and then": (lambda probe: servers.drip(BEGINNINGS[probe]), Kind.TIMEOUT),
+    "breaks the connection off": (lambda _: servers.reset, Kind.CONNECTION_LOST),
+    "closes at once": (lambda _: servers.say(b""), Kind.CONNECTION_LOST),
+    "speaks another protocol": (lambda _: servers.say(b"SSH-2.0-x\r\n"), Kind.PROTOCOL),
+}
+_HEADERS = b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 999
+BEGINNINGS: dict[str, bytes] = {
+    "http": _HEADERS,
+    "kubernetes": _HEADERS,
+    "prometheus instant": _HEADERS,
+    "prometheus instrument": _HEADERS,
+    "postgres server_state": b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0",
+    "redis ping": b"+" + b"x" * 999,
+}
+"""Probes, one for each protocol and way to ask, and how a server of theirs begins to answer."""
+
+
+@cases("made kind", FAULTS)
+@pytest.mark.parametrize("probe", BEGINNINGS)
+def test_what_a_server_does_wrong_has_one_kind_whoever_asks(
+    made: Callable[[str], Behaviour], kind: Kind, probe: str
+) -> None:
+    seconds = 0.4 if kind is Kind.TIMEOUT else 5
+    with serving(made(probe)) as server:
+        observed = soonest(
+            seconds + 0.3, lambda: PROBES[probe](server.port, Deadline.after(seconds))
+        )
+    assert _SECRET not in failed(observed, kind).detail
+
+
+@pytest.mark.parametrize("probe", BEGINNINGS)
+def test_a_port_on_which_nothing_listens_refuses(probe: str) -> None:
+    failed(PROBES[probe](servers.closed_port(), Deadline.after(5)), Kind.REFUSED)
 
 
 ECHOES: dict[str, Behaviour] = {
@@ -104,8 +151,8 @@ ECHOES: dict[str, Behaviour] = {
 }
 
 
-@pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
-@pytest.mark.parametrize("behaviour", ECHOES.values(), ids=[f"from one that {x}" for x in ECHOES])
+@cases("probe", PROBES)
+@cases("behaviour", ECHOES)
 def test_no_secret_leaves_a_probe(
     probe: Probe,
     behaviour: Behaviour,
@@ -121,9 +168,7 @@ def test_no_secret_leaves_a_probe(
 
 
 @pytest.mark.parametrize(
-    "target",
-    [_http_target(1), _postgres_target(1), _redis_target(1), _prometheus_target(1)],
-    ids=["http", "postgres", "redis", "prometheus"],
+    "made", [_http_target, _postgres_target, _redis_target, _prometheus_target, _kubernetes_target]
 )
-def test_no_target_shows_its_secret(target: object) -> None:
-    assert _SECRET not in f"{target!r} {target}"
+def test_no_target_shows_its_secret(made: Callable[[int], object]) -> None:
+    assert _SECRET not in f"{made(1)!r} {made(1)}"

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 
 import pytest
 import redis as redis_py
@@ -12,23 +14,42 @@ import trustme
 from pydantic import SecretStr
 
 from probes import redis
-from probes.observation import Deadline, FailureKind
+from probes.observation import Deadline, Observation
+from probes.observation import FailureKind as Kind
 from probes.redis import RedisTarget
+from probes.redis import keys as redis_keys
 from probes.redis import rights as redis_rights
+from sandbox.systems.data.redis_server import gate_line
 from tests.probes import servers
 from tests.probes.real_servers import PASSWORD
-from tests.probes.servers import Behaviour, brought, failed, serving, soonest
+from tests.probes.servers import Behaviour, Server, brought, failed, serving
+from tests.tables import cases
 
 
-@pytest.fixture(scope="module")
-def admin(redis_target: RedisTarget) -> redis_py.Redis:
+def client(target: RedisTarget, user: str = "default") -> redis_py.Redis:
     return redis_py.Redis(
         host="localhost",
-        port=redis_target.port,
+        port=target.port,
+        username=user,
         password=PASSWORD,
         ssl=True,
-        ssl_ca_certs=redis_target.ca_file,
+        ssl_ca_certs=target.ca_file,
     )
+
+
+@pytest.fixture
+def admin(redis_target: RedisTarget) -> Iterator[redis_py.Redis]:
+    with client(redis_target) as connected:
+        yield connected
+        connected.flushall()
+
+
+@pytest.fixture
+def gate(redis_target: RedisTarget, admin: redis_py.Redis) -> RedisTarget:
+    """Return the gate's user, made by exactly the line that operators apply."""
+    line = gate_line(hashlib.sha256(PASSWORD.encode()).hexdigest(), (7, 0))
+    admin.execute_command("ACL", "SETUSER", *line.split()[1:])  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    return dataclasses.replace(redis_target, user="release_gate")
 
 
 def _soon(seconds: float = 10) -> Deadline:
@@ -52,10 +73,9 @@ def test_keys_are_counted_over_many_batches(
     admin.mset({f"session:{number}": b"x" for number in range(3000)})
     admin.mset({f"other:{number}": b"x" for number in range(500)})
     observed = redis.count_keys(redis_target, "session:*", deadline=_soon())
-    admin.flushall()
-    assert observed.value is not None
-    assert observed.value.count == 3000
-    assert observed.value.batches > 1
+    found = brought(observed)
+    assert found.count == 3000
+    assert found.batches > 1
     assert "session:1" not in repr(observed)
 
 
@@ -64,9 +84,7 @@ def test_a_scan_that_does_not_come_round_has_no_count(
 ) -> None:
     admin.mset({f"session:{number}": b"x" for number in range(3000)})
     observed = redis.count_keys(redis_target, "*", deadline=_soon(), max_iterations=2)
-    admin.flushall()
-    assert observed.value is None
-    failed(observed, FailureKind.UNUSABLE_ANSWER)
+    failed(observed, Kind.UNUSABLE_ANSWER)
 
 
 def test_no_probe_sends_a_command_that_blocks_or_writes(
@@ -122,11 +140,7 @@ RIGHTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("rules", "proved", "excess", "not_excess"),
-    RIGHTS.values(),
-    ids=[f"a user {x}" for x in RIGHTS],
-)
+@cases("rules proved excess not_excess", RIGHTS)
 def test_rights_are_judged_without_using_them(
     *,
     redis_target: RedisTarget,
@@ -148,28 +162,25 @@ def test_rights_are_judged_without_using_them(
     assert not found & not_excess
     assert bool(found) is bool(excess)
     assert admin.keys() == [b"kept"]
-    admin.flushall()
 
 
-REFUSED: dict[str, tuple[dict[str, object], FailureKind]] = {
-    "with a wrong password": ({"password": SecretStr("wrong")}, FailureKind.CREDENTIAL_REFUSED),
-    "of an unknown user": ({"user": "nobody-here"}, FailureKind.CREDENTIAL_REFUSED),
-    "without a password": ({"password": None}, FailureKind.CREDENTIAL_REFUSED),
-    "without TLS": ({"tls": False}, FailureKind.CONNECTION_LOST),
-    "with public authorities": ({"ca_file": None}, FailureKind.CERTIFICATE_UNTRUSTED),
-    "with a missing CA file": ({"ca_file": "/none"}, FailureKind.OUR_FAULT),
-    "to another name": ({"host": "127.0.0.1"}, FailureKind.CERTIFICATE_INVALID),
-    "to an unknown name": ({"host": "no-such.invalid"}, FailureKind.NAME_NOT_RESOLVED),
-    "to a port where nobody listens": ({"port": 1}, FailureKind.REFUSED),
-    "to a database it may not use": ({"database": 3}, FailureKind.FORBIDDEN),
+REFUSED: dict[str, tuple[dict[str, object], Kind]] = {
+    "with a wrong password": ({"password": SecretStr("wrong")}, Kind.CREDENTIAL_REFUSED),
+    "of an unknown user": ({"user": "nobody-here"}, Kind.CREDENTIAL_REFUSED),
+    "without a password": ({"password": None}, Kind.CREDENTIAL_REFUSED),
+    "without TLS": ({"tls": False}, Kind.CONNECTION_LOST),
+    "with public authorities": ({"ca_file": None}, Kind.CERTIFICATE_UNTRUSTED),
+    "with a missing CA file": ({"ca_file": "/none"}, Kind.OUR_FAULT),
+    "to another name": ({"host": "127.0.0.1"}, Kind.CERTIFICATE_INVALID),
+    "to an unknown name": ({"host": "no-such.invalid"}, Kind.NAME_NOT_RESOLVED),
+    "to a port where nobody listens": ({"port": 1}, Kind.REFUSED),
+    "to a database it may not use": ({"database": 3}, Kind.FORBIDDEN),
 }
 
 
-@pytest.mark.parametrize(
-    ("changes", "kind"), REFUSED.values(), ids=[f"a login {x}" for x in REFUSED]
-)
+@cases("changes kind", REFUSED)
 def test_a_login_that_fails_says_why(
-    redis_target: RedisTarget, changes: dict[str, object], kind: FailureKind
+    redis_target: RedisTarget, changes: dict[str, object], kind: Kind
 ) -> None:
     target = dataclasses.replace(redis_target, **changes)  # type: ignore[arg-type]  # rows of a table
     observed = redis.ping(target, deadline=_soon())
@@ -184,7 +195,11 @@ def test_a_certificate_for_another_host_is_refused(
     with serving(servers.hang, tls=context) as server:
         target = dataclasses.replace(redis_target, port=server.port)
         observed = redis.ping(target, deadline=_soon())
-    failed(observed, FailureKind.CERTIFICATE_INVALID)
+    failed(observed, Kind.CERTIFICATE_INVALID)
+
+
+def bare(server: Server) -> RedisTarget:
+    return RedisTarget("127.0.0.1", server.port, tls=False)
 
 
 def _after_first_command(reply: bytes) -> Behaviour:
@@ -196,41 +211,154 @@ def _after_first_command(reply: bytes) -> Behaviour:
     return behave
 
 
-STRANGERS: dict[str, tuple[Behaviour, FailureKind]] = {
-    "hangs": (servers.hang, FailureKind.TIMEOUT),
-    "drips": (servers.drip(b"+" + b"x" * 999), FailureKind.TIMEOUT),
-    "resets": (servers.reset, FailureKind.CONNECTION_LOST),
-    "closes at once": (servers.say(b""), FailureKind.CONNECTION_LOST),
-    "is loading its data": (
-        _after_first_command(b"-LOADING Redis is loading the dataset in memory\r\n" * 9),
-        FailureKind.SERVER_BUSY,
-    ),
+REPLIES = {
+    "speaks HTTP": (b"HTTP/1.1 400 Bad Request\r\n\r\n", Kind.PROTOCOL),
+    "sends a gigabyte": (b"$1000000000\r\n" + b"x" * (20 << 20), Kind.TOO_LARGE),
+    "permits nothing": (b"-NOPERM no\r\n", Kind.FORBIDDEN),
+    "is loading its data": (b"-LOADING Redis is loading the dataset\r\n" * 9, Kind.SERVER_BUSY),
 }
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "kind"), STRANGERS.values(), ids=[f"a server that {x}" for x in STRANGERS]
-)
-def test_a_server_that_misbehaves_is_a_failure(behaviour: Behaviour, kind: FailureKind) -> None:
-    with serving(behaviour) as server:
-        target = RedisTarget("127.0.0.1", server.port, tls=False)
-        seconds = 0.4 if kind is FailureKind.TIMEOUT else 5
-        observed = soonest(seconds + 0.3, lambda: redis.ping(target, deadline=_soon(seconds)))
-    failed(observed, kind)
-
-
-@pytest.mark.parametrize(
-    ("reply", "kind"),
-    [
-        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", FailureKind.PROTOCOL, id="speaks HTTP"),
-        pytest.param(
-            b"$1000000000\r\n" + b"x" * (20 << 20), FailureKind.TOO_LARGE, id="sends a gigabyte"
-        ),
-        pytest.param(b"-NOPERM no\r\n", FailureKind.FORBIDDEN, id="permits nothing"),
-    ],
-)
-def test_a_strange_reply_is_a_failure(reply: bytes, kind: FailureKind) -> None:
+@cases("reply kind", REPLIES)
+def test_a_strange_reply_is_a_failure(reply: bytes, kind: Kind) -> None:
     with serving(_after_first_command(reply)) as server:
-        target = RedisTarget("127.0.0.1", server.port, tls=False)
-        observed = redis.ping(target, deadline=_soon(3))
-    failed(observed, kind)
+        failed(redis.ping(bare(server), deadline=_soon(3)), kind)
+
+
+def test_values_are_read_to_the_letter(gate: RedisTarget, admin: redis_py.Redis) -> None:
+    admin.mset({"feature:a": "true", "feature:b": "False ", "feature:c": b"\xff"})
+    admin.lpush("feature:d", "x")
+    names = [f"feature:{letter}" for letter in "abcde"]
+    observed = redis_keys.texts(gate, names, deadline=_soon())
+    held = brought(observed).held
+    assert [held[name].text for name in names] == [b"true", b"False ", b"\xff", None, None]
+    assert [held[name].other_type for name in names] == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize("text", ["jane.doe@example.org", "Maria.Schmidt", "123-45-6789"])
+def test_what_is_no_plain_word_is_shown_by_size_and_digest(
+    gate: RedisTarget, admin: redis_py.Redis, text: str
+) -> None:
+    admin.mset({"feature:a": "true", "feature:b": text})
+    names = ["feature:a", "feature:b", "feature:none"]
+    observed = redis_keys.texts(gate, names, deadline=_soon())
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    assert observed.record()["facts"] == {
+        "feature:a": "true",
+        "feature:b": f"<{len(text)} bytes, sha256 {digest}…>",
+        "feature:none": "<nothing>",
+    }
+    assert text not in repr(observed)
+
+
+def test_names_are_found_over_many_batches_and_none_is_shown(
+    gate: RedisTarget, admin: redis_py.Redis
+) -> None:
+    admin.mset({f"session:{number}": b"x" for number in range(3000)})
+    admin.mset({"feature:a": "true", "feature:a:percentage": "5"})
+    observed = redis_keys.key_names(gate, "feature:*", deadline=_soon())
+    found = brought(observed)
+    assert found.names == {"feature:a", "feature:a:percentage"}
+    assert found.batches > 1
+    assert "feature:a" not in repr(observed)
+
+
+def test_more_names_than_anybody_can_describe_are_a_failure(
+    gate: RedisTarget, admin: redis_py.Redis
+) -> None:
+    admin.mset({f"feature:{number}": b"x" for number in range(1500)})
+    observed = redis_keys.key_names(gate, "feature:*", deadline=_soon())
+    failed(observed, Kind.UNUSABLE_ANSWER)
+
+
+def test_an_unfinished_scan_is_a_failure(gate: RedisTarget, admin: redis_py.Redis) -> None:
+    admin.mset({f"session:{number}": b"x" for number in range(3000)})
+    observed = redis_keys.key_names(gate, "feature:*", deadline=_soon(), max_iterations=2)
+    failed(observed, Kind.UNUSABLE_ANSWER)
+
+
+FORBIDDEN = """
+GET session:1 · MGET session:1 · GETDEL feature:a · SET feature:a true
+DEL feature:a · RENAME feature:a feature:b · EXPIRE feature:a 1 · KEYS * · RANDOMKEY
+FLUSHALL · FLUSHDB · CONFIG GET maxmemory · CONFIG SET maxmemory 1 · LATENCY RESET
+EVAL return 0 · SLOWLOG GET · MONITOR · CLIENT LIST · CLIENT KILL 127.0.0.1:1
+SUBSCRIBE channel · PUBLISH channel x · ACL LIST · ACL SETUSER release_gate ~*
+REPLICAOF NO ONE · SHUTDOWN · HGETALL feature:a · SMEMBERS feature:a
+"""
+
+
+@pytest.mark.parametrize("command", re.split(r" · |\n", FORBIDDEN.strip()))
+def test_the_operators_line_forbids_everything_else(
+    gate: RedisTarget, admin: redis_py.Redis, command: str
+) -> None:
+    admin.mset({"feature:a": "true", "session:1": "x"})
+    with client(gate, gate.user) as own, pytest.raises(redis_py.exceptions.NoPermissionError):
+        own.execute_command(*command.split())
+
+
+def test_the_doctors_proof_finds_nothing_in_excess(gate: RedisTarget) -> None:
+    observed = redis_rights.excess_rights(gate, deadline=_soon())
+    found = brought(observed)
+    assert (found.excess, found.proved) == ((), True)
+
+
+def test_a_user_that_may_not_read_values_is_told(redis_target: RedisTarget) -> None:
+    observed = redis_keys.texts(redis_target, ["feature:a"], deadline=_soon())
+    failed(observed, Kind.FORBIDDEN)
+
+
+def says(**replies: bytes) -> Behaviour:
+    """Answer each command by its first word, as a server in another place of a deployment does."""
+
+    def behave(connection: socket.socket, _over: threading.Event) -> None:
+        while command := connection.recv(65536):
+            word = command.split(b"\r\n")[2].decode()
+            connection.sendall(replies.get(word, b"-ERR unknown command\r\n"))
+
+    return behave
+
+
+def replica(state: bytes) -> bytes:
+    """Return what ROLE says on a replica."""
+    return b"*5\r\n$5\r\nslave\r\n$5\r\nredis\r\n:6379\r\n$%d\r\n%s\r\n:7\r\n" % (len(state), state)
+
+
+MASTER = b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+OFF = b"$5\r\nfalse\r\n"
+
+
+def one_text(server: Server) -> Observation[redis_keys.Texts]:
+    return redis_keys.texts(bare(server), ["feature:a"], deadline=_soon())
+
+
+@cases(
+    "role",
+    {
+        "the master": MASTER,
+        "a replica that follows it": replica(b"connected"),
+        "a proxy without roles": b"-ERR unknown command 'ROLE'\r\n",
+    },
+)
+def test_who_has_what_the_master_has_is_read(role: bytes) -> None:
+    with serving(says(ROLE=role, GET=OFF)) as server:
+        observed = one_text(server)
+    assert brought(observed).held["feature:a"].text == b"false"
+
+
+@pytest.mark.parametrize("state", [b"connect", b"connecting", b"sync"])
+def test_a_replica_that_lost_its_master_shows_what_was(state: bytes) -> None:
+    with serving(says(ROLE=replica(state), GET=OFF, SCAN=b"*2\r\n$1\r\n0\r\n*0\r\n")) as server:
+        names = redis_keys.key_names(bare(server), "feature:*", deadline=_soon())
+        for observed in (one_text(server), names):
+            assert observed.value is None
+            assert "cut off from its master" in failed(observed, Kind.UNUSABLE_ANSWER).detail
+
+
+@pytest.mark.parametrize("redirection", ["MOVED", "ASK"])
+def test_one_node_of_a_cluster_is_told_as_that(redirection: str) -> None:
+    moved = f"-{redirection} 3999 10.0.0.7:6379\r\n".encode()
+    with serving(says(ROLE=MASTER, GET=moved)) as server:
+        observed = one_text(server)
+    failure = failed(observed, Kind.QUERY_REJECTED)
+    assert "one node of a cluster" in failure.detail
+    assert "10.0.0.7" not in failure.detail

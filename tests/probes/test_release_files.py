@@ -18,6 +18,7 @@ from probes.repository import RepositoryTarget, TaggedFiles
 from sandbox.systems.data import release_repository
 from sandbox.systems.data.migrations import of_release
 from tests.probes.servers import brought, failed
+from tests.tables import cases
 
 SOON = 10.0
 
@@ -45,14 +46,13 @@ def test_the_sandboxs_repository_has_both_releases(release: pathlib.Path) -> Non
         assert new.files[f"prisma/migrations/{migration.name}/migration.sql"] == migration.script
 
 
-@pytest.mark.parametrize("how", ["{}", "file://{}"], ids=["in place", "cloned"])
+@cases("how", {"in place": "{}", "cloned": "file://{}"})
 def test_files_are_those_of_the_tag_whatever_lies_in_the_working_tree(
     how: str, release: pathlib.Path
 ) -> None:
     file = release / "prisma" / "migrations" / "migration_lock.toml"
     file.write_text("edited by hand")
-    found = tagged(how.format(release)).value
-    assert found is not None
+    found = brought(tagged(how.format(release)))
     assert b"postgresql" in found.files["prisma/migrations/migration_lock.toml"]
 
 
@@ -67,9 +67,7 @@ def test_files_are_those_of_the_tag_whatever_lies_in_the_working_tree(
 def test_no_tag_or_no_repository_is_a_failure(
     where: str, tag: str, kind: FailureKind, release: pathlib.Path
 ) -> None:
-    failure = tagged(where.format(release), tag).failure
-    assert failure is not None
-    assert failure.kind is kind
+    failed(tagged(where.format(release), tag), kind)
 
 
 def test_a_repository_that_the_caller_works_in_is_not_read_instead(
@@ -83,8 +81,7 @@ def test_a_repository_that_the_caller_works_in_is_not_read_instead(
 
 
 def test_a_folder_that_the_release_lacks_is_empty(release: pathlib.Path) -> None:
-    found = tagged(str(release), folder="elsewhere").value
-    assert found is not None
+    found = brought(tagged(str(release), folder="elsewhere"))
     assert found.files == {}
 
 
@@ -106,8 +103,7 @@ def test_a_listing_has_the_newest_first_and_only_what_matches(tmp_path: pathlib.
         (tmp_path / name).write_bytes(b"x" * (age + 1))
         os.utime(tmp_path / name, (time.time() - age * 60,) * 2)
     (tmp_path / "folder.dump").mkdir()
-    found = files.listing(str(tmp_path), "*.dump", deadline=Deadline.after(SOON)).value
-    assert found is not None
+    found = brought(files.listing(str(tmp_path), "*.dump", deadline=Deadline.after(SOON)))
     assert [(one.name, one.size) for one in found.entries] == [("new.dump", 1), ("old.dump", 2)]
 
 
@@ -145,9 +141,7 @@ def test_what_can_not_be_read_is_a_failure_of_its_kind(
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with (tmp_path / "huge").open("wb") as huge:
         huge.truncate(files.MAX_BYTES + 1)
-    failure = files.content(location.format(tmp_path), deadline=Deadline.after(SOON)).failure
-    assert failure is not None
-    assert failure.kind is kind
+    failed(files.content(location.format(tmp_path), deadline=Deadline.after(SOON)), kind)
 
 
 ARCHIVE = (pathlib.Path(__file__).parent / "archives" / "postgresql-15.dump").read_bytes()
@@ -165,8 +159,7 @@ def test_a_backup_is_fed_to_its_end_and_its_tables_are_named(tmp_path: pathlib.P
     dump = tmp_path / "a.dump"
     dump.write_bytes(ARCHIVE + os.urandom(600_000))
     reader = program(tmp_path, "sys.stdin.buffer.read()")
-    found = backup.contents(str(dump), reader, whole=True, deadline=Deadline.after(SOON)).value
-    assert found is not None
+    found = brought(backup.contents(str(dump), reader, whole=True, deadline=Deadline.after(SOON)))
     assert "public.patients" in found.tables
     assert (found.listed, found.whole) == (True, True)
     assert found.sha256 == hashlib.sha256(dump.read_bytes()).hexdigest()
@@ -206,14 +199,13 @@ def test_a_program_that_is_too_old_for_the_backup_is_our_own_fault(
     )
 
 
-@pytest.mark.parametrize(
+@cases(
     "body",
-    [
-        "sys.stderr.write('pg_restore: error while loading shared libraries'); sys.exit(127)",
-        "sys.stderr.write('Error: You must install a postgresql-client package'); sys.exit(1)",
-        "import os; os.kill(os.getpid(), 9)",
-    ],
-    ids=["without its libraries", "a wrapper around nothing", "killed for want of memory"],
+    {
+        "without its libraries": "print('pg_restore: shared libraries', file=sys.stderr); sys.exit(127)",
+        "a wrapper around nothing": "sys.exit('Error: You must install a postgresql-client package')",
+        "killed for want of memory": "import os; os.kill(os.getpid(), 9)",
+    },
 )
 def test_a_program_that_can_not_work_here_says_nothing_of_the_backup(
     body: str, tmp_path: pathlib.Path
@@ -230,8 +222,7 @@ def test_a_program_that_stops_reading_early_is_no_trouble(tmp_path: pathlib.Path
     dump.write_bytes(ARCHIVE + b"x" * 600_000)
     says = "sys.stderr.write('pg_restore: error: unexpected end of file')"
     reader = program(tmp_path, f"'--list' in sys.argv or ({says}, sys.exit(1))")
-    found = backup.contents(str(dump), reader, whole=True, deadline=Deadline.after(SOON)).value
-    assert found is not None
+    found = brought(backup.contents(str(dump), reader, whole=True, deadline=Deadline.after(SOON)))
     assert (found.listed, found.whole) == (True, False)
 
 

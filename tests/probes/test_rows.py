@@ -11,7 +11,8 @@ from probes.observation import Deadline, FailureKind, Observation
 from probes.postgres import rows, schema, sessions
 from probes.postgres.rows import Counted, Limits, Link, Orphans, TableToCount
 from tests.probes.real_servers import PASSWORD, Database
-from tests.probes.servers import wait_until
+from tests.probes.servers import brought, failed, wait_until
+from tests.tables import cases
 
 ALL = Limits(exact_rows=10**9, exact_megabytes=10_000, sampled_blocks=100)
 SAMPLE = Limits(exact_rows=0, exact_megabytes=0, sampled_blocks=100)
@@ -50,8 +51,7 @@ def test_a_small_table_is_counted_without_its_synthetic_rows(big: Database) -> N
 
 
 def test_a_big_table_is_estimated_from_a_sample_that_says_its_error(big: Database) -> None:
-    found = counted(big, SAMPLE).value
-    assert found is not None
+    found = brought(counted(big, SAMPLE))
     assert not found.exact
     assert abs(found.rows - 39_600) <= max(found.error_rows, 1)
     assert found.error_rows < 0.05 * ROWS
@@ -63,8 +63,7 @@ def test_the_same_sample_is_taken_every_time(big: Database) -> None:
 
 def test_orphans_are_counted_or_looked_for_in_a_sample(big: Database) -> None:
     assert orphans(big, ALL).value == Orphans(there=True, found=1)
-    sampled = orphans(big, SAMPLE).value
-    assert sampled is not None
+    sampled = brought(orphans(big, SAMPLE))
     assert sampled.found in (0, 1)
     assert 1_000 < (sampled.looked_at or 0) < ROWS
 
@@ -76,9 +75,7 @@ def test_a_table_that_is_not_there_is_a_finding(big: Database) -> None:
 
 def test_a_column_that_the_login_may_not_read_is_a_lack_of_rights(big: Database) -> None:
     hidden = TableToCount("big", "id", None, ("filler",))
-    failure = counted(big, ALL, hidden).failure
-    assert failure is not None
-    assert failure.kind is FailureKind.FORBIDDEN
+    failed(counted(big, ALL, hidden), FailureKind.FORBIDDEN)
 
 
 @pytest.fixture
@@ -115,14 +112,13 @@ def test_a_policy_that_shows_the_login_all_rows_lets_it_count(by_clinic: Databas
     assert record.value == postgres.RecordFound(found=True)
 
 
-@pytest.mark.parametrize(
+@cases(
     "policy",
-    [
-        "CREATE POLICY gate ON big FOR SELECT TO writer USING (true)",
-        "CREATE POLICY gate ON big FOR UPDATE TO reader USING (true)",
-        "CREATE POLICY gate ON big FOR SELECT TO reader USING (id > 0)",
-    ],
-    ids=["of another role", "of another command", "of some rows"],
+    {
+        "of another role": "CREATE POLICY gate ON big FOR SELECT TO writer USING (true)",
+        "of another command": "CREATE POLICY gate ON big FOR UPDATE TO reader USING (true)",
+        "of some rows": "CREATE POLICY gate ON big FOR SELECT TO reader USING (id > 0)",
+    },
 )
 def test_a_policy_that_does_not_show_all_rows_does_not(policy: str, by_clinic: Database) -> None:
     by_clinic.as_superuser(policy)
@@ -147,8 +143,7 @@ def test_no_statement_runs_longer_than_its_deadline(big: Database) -> None:
 
 def test_a_schema_has_a_fingerprint_that_changes_with_it(big: Database) -> None:
     def fingerprint() -> str:
-        found = schema.structure(big.target(), deadline=Deadline.after(5)).value
-        assert found is not None
+        found = brought(schema.structure(big.target(), deadline=Deadline.after(5)))
         assert found.tables["public.big"].columns == ("filler", "friend", "id", "maybe", "tag")
         return found.tables["public.big"].fingerprint
 
@@ -160,22 +155,23 @@ def test_a_schema_has_a_fingerprint_that_changes_with_it(big: Database) -> None:
     assert fingerprint() == before
 
 
-@pytest.mark.parametrize(
-    ("changed", "back"),
-    [
-        ("ALTER TABLE big DISABLE TRIGGER noted", "ALTER TABLE big ENABLE TRIGGER noted"),
-        (
+@cases(
+    "changed back",
+    {
+        "a trigger off": (
+            "ALTER TABLE big DISABLE TRIGGER noted",
+            "ALTER TABLE big ENABLE TRIGGER noted",
+        ),
+        "row security on": (
             "ALTER TABLE big ENABLE ROW LEVEL SECURITY",
             "ALTER TABLE big DISABLE ROW LEVEL SECURITY",
         ),
-        ("CREATE POLICY everybody ON big USING (true)", "DROP POLICY everybody ON big"),
-    ],
-    ids=["a trigger off", "row security on", "a policy"],
+        "a policy": ("CREATE POLICY everybody ON big USING (true)", "DROP POLICY everybody ON big"),
+    },
 )
 def test_what_guards_rows_is_part_of_a_tables_shape(changed: str, back: str, big: Database) -> None:
     def fingerprint() -> str:
-        found = schema.structure(big.target(), deadline=Deadline.after(5)).value
-        assert found is not None
+        found = brought(schema.structure(big.target(), deadline=Deadline.after(5)))
         return found.tables["public.big"].fingerprint
 
     big.as_superuser(
@@ -239,8 +235,7 @@ def by_month(database: Database) -> Iterator[Database]:
 
 def test_a_new_partition_changes_no_tables_shape(by_month: Database) -> None:
     def shapes() -> dict[str, str]:
-        found = schema.structure(by_month.target(), deadline=Deadline.after(5)).value
-        assert found is not None
+        found = brought(schema.structure(by_month.target(), deadline=Deadline.after(5)))
         return {name: shape.fingerprint for name, shape in found.tables.items()}
 
     before = shapes()
@@ -252,15 +247,13 @@ def test_partitions_without_number_do_not_make_a_structure_too_large(
     by_month: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "MAX_ROWS", 10)
-    found = schema.structure(by_month.target(), deadline=Deadline.after(5)).value
-    assert found is not None
+    found = brought(schema.structure(by_month.target(), deadline=Deadline.after(5)))
     assert found.tables["public.stays"].indexes == ("stays_pkey",)
 
 
 def test_a_foreign_key_that_one_partition_switched_off_does_not_hold(by_month: Database) -> None:
     by_month.as_superuser("ALTER TABLE stays_3 DISABLE TRIGGER ALL")
-    found = schema.structure(by_month.target(), deadline=Deadline.after(5)).value
-    assert found is not None
+    found = brought(schema.structure(by_month.target(), deadline=Deadline.after(5)))
     assert [key.triggers for key in found.foreign_keys if key.name == "of_a_stay"] == [False]
 
 
@@ -280,8 +273,7 @@ def test_names_are_taken_to_the_letter_as_prisma_makes_them(database: Database) 
 
 
 def test_connections_leave_the_gates_own_out(big: Database) -> None:
-    found = sessions.sessions(big.target(), deadline=Deadline.after(5)).value
-    assert found is not None
+    found = brought(sessions.sessions(big.target(), deadline=Deadline.after(5)))
     assert (found.in_recovery, found.available, found.used) == (False, 17, 0)
     assert found.standbys == ()
     assert not found.may_look
@@ -314,8 +306,7 @@ def test_who_copies_changes_or_archives_the_log_is_no_standby_that_keeps_up(
     receivers: Database,
 ) -> None:
     def states() -> list[tuple[str, int | None]]:
-        found = sessions.sessions(receivers.target(), deadline=Deadline.after(5)).value
-        assert found is not None
+        found = brought(sessions.sessions(receivers.target(), deadline=Deadline.after(5)))
         return [(one.state, one.behind_bytes) for one in found.standbys]
 
     wait_until(lambda: ("streaming", None) in states(), "the archive streams")

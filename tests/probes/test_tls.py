@@ -12,7 +12,7 @@ from probes.tls import Handshake, Problem, TlsNode, handshake, nodes
 from sandbox.systems.network.zone import HOSTS, ZONE
 from tests.probes import servers
 from tests.probes.chains import a_chain
-from tests.probes.servers import closed_port, failed, serving
+from tests.probes.servers import brought, closed_port, failed, serving
 from tests.steps.network_platform import StandIn, tls_ports
 
 API = HOSTS[0]
@@ -30,12 +30,12 @@ def test_a_good_handshake_tells_names_days_key_and_protocol(
     node = TlsNode("127.0.0.1", standin.ports["eu"])
     authority = str(tmp_path / "authority.pem")
     seen = handshake(node, API, authority, deadline=Deadline.after(5))
-    assert seen.value is not None
-    assert (seen.value.problem, seen.value.names, seen.value.protocol) == (None, (API,), "TLSv1.3")
-    assert seen.value.days_left is not None
-    assert 89 < seen.value.days_left < 91
-    assert len(seen.value.fingerprint) == len(seen.value.key) == 64
-    assert seen.value.other is None
+    found = brought(seen)
+    assert (found.problem, found.names, found.protocol) == (None, (API,), "TLSv1.3")
+    assert found.days_left is not None
+    assert 89 < found.days_left < 91
+    assert len(found.fingerprint) == len(found.key) == 64
+    assert found.other is None
     json.dumps(seen.record(), allow_nan=False)
 
 
@@ -53,8 +53,7 @@ def test_what_is_not_to_be_trusted_is_a_value_with_its_reason(
     standin.bend(shown={API: kind})
     node = TlsNode("127.0.0.1", standin.ports["eu"])
     authority = str(tmp_path / "authority.pem")
-    seen = handshake(node, API, authority, deadline=Deadline.after(5)).value
-    assert seen is not None
+    seen = brought(handshake(node, API, authority, deadline=Deadline.after(5)))
     assert seen.problem is not None
     assert seen.problem.value == problem
     assert seen.not_after is not None
@@ -98,9 +97,9 @@ def test_the_certificate_for_clients_of_the_other_kind_of_key_is_seen_too(
 ) -> None:
     seen = with_both(tmp_path, a_chain(API, (400, 400, days), of_rsa=True))
     json.dumps(seen.record(), allow_nan=False)
-    assert seen.value is not None
-    assert (seen.value.rsa, seen.value.problem) == (False, None)
-    other = seen.value.other
+    found = brought(seen)
+    assert (found.rsa, found.problem) == (False, None)
+    other = found.other
     assert other is not None
     assert (other.rsa, other.problem) == (True, None if days > 0 else Problem.EXPIRED)
     assert other.days_left is not None
@@ -111,15 +110,13 @@ def test_the_certificate_for_clients_of_the_other_kind_of_key_is_seen_too(
 def test_the_default_of_a_server_is_no_certificate_of_the_host(
     tmp_path: pathlib.Path, name: str, *, seen: bool
 ) -> None:
-    shown = with_both(tmp_path, a_chain(name, (400, 400, 5), of_rsa=True)).value
-    assert shown is not None
+    shown = brought(with_both(tmp_path, a_chain(name, (400, 400, 5), of_rsa=True)))
     assert (shown.other is not None) is seen
 
 
 def test_without_a_ca_file_only_public_authorities_count(standin: StandIn) -> None:
     node = TlsNode("127.0.0.1", standin.ports["eu"])
-    seen = handshake(node, API, None, deadline=Deadline.after(5)).value
-    assert seen is not None
+    seen = brought(handshake(node, API, None, deadline=Deadline.after(5)))
     assert seen.problem is Problem.UNTRUSTED
 
 
@@ -135,8 +132,7 @@ def test_a_port_that_refuses_and_one_without_tls_and_a_silent_one_are_told_apart
 
 
 def test_every_address_behind_a_name_is_told_once() -> None:
-    found = nodes("localhost", 443, deadline=Deadline.after(5)).value
-    assert found is not None
+    found = brought(nodes("localhost", 443, deadline=Deadline.after(5)))
     assert "127.0.0.1" in {node.address for node in found.nodes}
     assert len(set(found.nodes)) == len(found.nodes)
     unknown = nodes("no-such-host.invalid", 443, deadline=Deadline.after(5))

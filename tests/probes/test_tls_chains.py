@@ -5,7 +5,6 @@ from __future__ import annotations
 import pathlib
 import ssl
 
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -18,6 +17,7 @@ from steps.network.rules import REMEDIES, trusted
 from tests.probes import servers
 from tests.probes.chains import made
 from tests.probes.servers import brought, serving
+from tests.tables import cases
 
 HOST = "api.clinic.test"
 KEYS = [ec.generate_private_key(ec.SECP256R1()) for _ in range(4)]
@@ -56,91 +56,49 @@ def shown(
     return brought(seen)
 
 
-@pytest.mark.parametrize(
-    ("sent", "trusted", "problem"),
-    [
-        pytest.param((LEAF, GOOD_MIDDLE), (GOOD_ROOT,), None, id="a good chain"),
-        pytest.param(
-            (LEAF, GOOD_MIDDLE, CROSS),
-            (GOOD_ROOT,),
-            None,
-            id="and a cross-signed root that is expired",
-        ),
-        pytest.param(
+@cases(
+    "sent trusted problem",
+    {
+        "a good chain": ((LEAF, GOOD_MIDDLE), (GOOD_ROOT,), None),
+        "and a cross-signed root that is expired": ((LEAF, GOOD_MIDDLE, CROSS), (GOOD_ROOT,), None),
+        "whose old root is trusted too": (
             (LEAF, GOOD_MIDDLE, CROSS, OLD_ROOT),
             (OLD_ROOT, GOOD_ROOT),
             None,
-            id="whose old root is trusted too",
         ),
-        pytest.param((LEAF, CROSS, GOOD_MIDDLE), (GOOD_ROOT,), None, id="in the wrong order"),
-        pytest.param(
-            (LEAF, EXPIRED_MIDDLE, GOOD_MIDDLE), (GOOD_ROOT,), None, id="an expired copy sent too"
-        ),
-        pytest.param((LEAF,), (GOOD_ROOT,), Problem.NO_CHAIN, id="the intermediate one not sent"),
-        pytest.param(
-            (LEAF, CROSS), (GOOD_ROOT,), Problem.NO_CHAIN, id="another one sent in its place"
-        ),
-        pytest.param(
+        "in the wrong order": ((LEAF, CROSS, GOOD_MIDDLE), (GOOD_ROOT,), None),
+        "an expired copy sent too": ((LEAF, EXPIRED_MIDDLE, GOOD_MIDDLE), (GOOD_ROOT,), None),
+        "the intermediate one not sent": ((LEAF,), (GOOD_ROOT,), Problem.NO_CHAIN),
+        "another one sent in its place": ((LEAF, CROSS), (GOOD_ROOT,), Problem.NO_CHAIN),
+        "the intermediate one expired": (
             (LEAF, EXPIRED_MIDDLE),
             (GOOD_ROOT,),
             Problem.ABOVE_EXPIRED,
-            id="the intermediate one expired",
         ),
-        pytest.param(
+        "the intermediate one not yet valid": (
             (LEAF, COMING_MIDDLE),
             (GOOD_ROOT,),
             Problem.ABOVE_NOT_YET_VALID,
-            id="the intermediate one not yet valid",
         ),
-        pytest.param(
-            (LEAF, FALSE_MIDDLE),
-            (GOOD_ROOT,),
-            Problem.NO_AUTHORITY,
-            id="signed by one that may not",
-        ),
-        pytest.param(
-            (LEAF, GOOD_MIDDLE),
-            (EXPIRED_ROOT,),
-            Problem.AUTHORITY_EXPIRED,
-            id="the root here expired",
-        ),
-        pytest.param(
-            (LEAF, GOOD_MIDDLE),
-            (OLD_ROOT,),
-            Problem.UNTRUSTED,
-            id="a whole chain to an unknown root",
-        ),
-        pytest.param(
-            (LEAF, GOOD_MIDDLE, GOOD_ROOT), (OLD_ROOT,), Problem.UNTRUSTED, id="with that root sent"
-        ),
-        pytest.param(
-            (STRANGER,), (GOOD_ROOT,), Problem.UNTRUSTED, id="signed by a strange authority"
-        ),
-        pytest.param(
-            (made(HOST, None, KEY),), (GOOD_ROOT,), Problem.SELF_SIGNED, id="signed by itself"
-        ),
-        pytest.param(
-            (made(HOST, ROOT, KEY, days=(-90, -1)),), (GOOD_ROOT,), Problem.EXPIRED, id="expired"
-        ),
-        pytest.param(
-            (made(HOST, ROOT, KEY, days=(1, 90)),),
-            (GOOD_ROOT,),
-            Problem.NOT_YET_VALID,
-            id="to come",
-        ),
-        pytest.param(
+        "signed by one that may not": ((LEAF, FALSE_MIDDLE), (GOOD_ROOT,), Problem.NO_AUTHORITY),
+        "the root here expired": ((LEAF, GOOD_MIDDLE), (EXPIRED_ROOT,), Problem.AUTHORITY_EXPIRED),
+        "a whole chain to an unknown root": ((LEAF, GOOD_MIDDLE), (OLD_ROOT,), Problem.UNTRUSTED),
+        "with that root sent": ((LEAF, GOOD_MIDDLE, GOOD_ROOT), (OLD_ROOT,), Problem.UNTRUSTED),
+        "signed by a strange authority": ((STRANGER,), (GOOD_ROOT,), Problem.UNTRUSTED),
+        "signed by itself": ((made(HOST, None, KEY),), (GOOD_ROOT,), Problem.SELF_SIGNED),
+        "expired": ((made(HOST, ROOT, KEY, days=(-90, -1)),), (GOOD_ROOT,), Problem.EXPIRED),
+        "to come": ((made(HOST, ROOT, KEY, days=(1, 90)),), (GOOD_ROOT,), Problem.NOT_YET_VALID),
+        "made out to another name": (
             (made(HOST, ROOT, KEY, hosts=("elsewhere.test",)),),
             (GOOD_ROOT,),
             Problem.OTHER_NAME,
-            id="made out to another name",
         ),
-        pytest.param(
+        "made for clients": (
             (made(HOST, ROOT, KEY, usage=ExtendedKeyUsageOID.CLIENT_AUTH),),
             (GOOD_ROOT,),
             Problem.NOT_A_SERVERS,
-            id="made for clients",
         ),
-    ],
+    },
 )
 def test_every_mishap_has_its_own_word(
     sent: tuple[x509.Certificate, ...],

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 from collections.abc import Iterator
 
@@ -96,7 +95,7 @@ class TestOneRegion:
     ) -> None:
         """Each namespace has a ConfigMap kube-root-ca.crt, for one, and each pod reads that."""
         (pod, *_) = a_look().own_pods
-        other = dataclasses.replace(pod, config_maps=frozenset({"kube-root-ca.crt"}))
+        other = pod.model_copy(update={"config_maps": frozenset({"kube-root-ca.crt"})})
         (found,) = region.reads_config([other])
         assert "no pod of the app that reads the ConfigMap" in found.sentence
 
@@ -107,7 +106,7 @@ class TestOneRegion:
 
     def test_pods_that_another_controller_runs_are_named_with_it(self, region: Examined) -> None:
         (pod, *_) = a_look().own_pods
-        run = Workload((), (dataclasses.replace(pod, owner="Rollout api", workload=""),))
+        run = Workload((), (pod.model_copy(update={"owner": "Rollout api", "workload": ""}),))
         found = region.not_run(run)
         assert found is not None
         assert "are run by Rollout api" in found.sentence

@@ -121,10 +121,10 @@ def seen(began: int | None = 25, **pods: Any) -> Settled[Look]:
     told: dict[str, Any] = {
         "created_at": at(began or 25),
         "config_maps": frozenset({SECTION.config_map}),
-        "containers": (dataclasses.replace(container, started_at=started),),
+        "containers": (container.model_copy(update={"started_at": started}),),
         **pods,
     }
-    changed = tuple(dataclasses.replace(one, **told) for one in look.workload.pods)
+    changed = tuple(one.model_copy(update=told) for one in look.workload.pods)
     workload = dataclasses.replace(look.workload, pods=changed)
     return settled(dataclasses.replace(look, workload=workload))
 
@@ -162,7 +162,7 @@ RESTARTED, IN_FORCE = "restart of v1.2.0: ", "configuration of v1.2.0: "
             "FAIL: unified-health-config does not hold the wanted configuration, so no pod can have it",
         ),
         "a pod is not ready": (
-            seen(ready=False),
+            seen(conditions=()),
             APPLIED_LATELY,
             "FAIL: api-7d9-0 runs and is not ready",
             "FAIL: api-7d9-0 runs and is not ready",

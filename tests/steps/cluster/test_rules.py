@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
@@ -132,13 +131,13 @@ def a_look(
     shown = pods or THREE
     label = SECTION.version_label
     workloads = (
-        *(reading.deployment(model("Workload", one), label) for one in runs or ()),
-        *(reading.stateful_set(model("Workload", one), label) for one in stateful),
+        *(reading.workload(model("Deployment", one), label) for one in runs or ()),
+        *(reading.workload(model("Deployment", one), label, "StatefulSet") for one in stateful),
     )
     if runs is None and not stateful:
-        workloads = (reading.deployment(model("Workload", a_deployment()), label),)
+        workloads = (reading.workload(model("Deployment", a_deployment()), label),)
     models = [model("Pod", one) for one in shown]
-    replica_sets = [model("Workload", one) for one in (sets or [a_set()])]
+    replica_sets = [model("Deployment", one) for one in (sets or [a_set()])]
     slices = [model("EndpointSlice", behind(*(shown if served is None else served)))]
     endpoints = reading.endpoints(slices, has_ports=True)
     told = {"found": True, "selector": {"app": "api", label: NEW}, **traffic}
@@ -422,11 +421,11 @@ def test_two_hundred_pods_are_counted_and_not_listed() -> None:
 
 def test_a_pod_whose_container_does_not_run_has_not_read_its_configuration() -> None:
     one, other, absent = a_look(*THREE).own_pods
-    idle = dataclasses.replace(other.containers[0], started_at=None)
+    idle = other.containers[0].model_copy(update={"started_at": None})
     pods = (
         one,
-        dataclasses.replace(other, containers=(idle,)),
-        dataclasses.replace(absent, containers=()),
+        other.model_copy(update={"containers": (idle,)}),
+        absent.model_copy(update={"containers": ()}),
     )
     assert list(config_rules.started(pods, API)) == [one.name]
 
