@@ -22,7 +22,7 @@ _MADE_NOW = "a backup made now"
 def none_at_all(location: str) -> Judgement:
     """Return the FAIL of a folder without a backup."""
     sentence, clears = f"there is no backup in {location}", f"a finished backup in {location}"
-    return expect(good=False, subject="backup", sentence=sentence, clears=clears, rule="backup")
+    return expect(False, "backup", sentence, clears, rule="backup")
 
 
 def young_enough(newest: Entry, seconds: float, limit_seconds: float, wanted: str) -> Judgement:
@@ -76,11 +76,11 @@ def begun_lately(newest: Entry, begun: dt.datetime) -> Judgement:
 def of_another(newest: Entry, dumped: str | None, wanted: str) -> Judgement:
     """Return the FAIL of a backup of another database."""
     return expect(
-        good=False,
+        False,
+        f"backup {newest.name}",
+        f"backup {newest.name} is of the database {dumped}, wanted {wanted}",
+        f"a backup of {wanted}, and those of other databases in another folder",
         rule="backup of this database",
-        subject=f"backup {newest.name}",
-        sentence=f"backup {newest.name} is of the database {dumped}, wanted {wanted}",
-        clears=f"a backup of {wanted}, and those of other databases in another folder",
         observed=dumped,
         target=wanted,
     )
@@ -110,14 +110,7 @@ def of_usual_size(newest: Entry, earlier: Sequence[int], tolerance: float) -> Ju
     subject, rule = f"backup {newest.name}", "backup size"
     if newest.size == 0:
         clears = "a backup that holds something"
-        return expect(
-            good=False,
-            subject=subject,
-            sentence=f"{subject} is empty",
-            clears=clears,
-            rule=rule,
-            observed=0,
-        )
+        return expect(False, subject, f"{subject} is empty", clears, rule=rule, observed=0)
     has = f"{subject} has {megabytes(newest.size)}"
     if not earlier:
         sentence = f"{has}, and there is no earlier one to compare it with"

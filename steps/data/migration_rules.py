@@ -178,12 +178,12 @@ def _problem(
 
 def _bad(name: str, what: str, clears: str) -> Judgement:
     return expect(
-        good=False,
+        False,
+        name,
+        f"migration {name} {what}",
+        clears,
         rule="migration applied",
-        subject=name,
-        sentence=f"migration {name} {what}",
         observed=name,
-        clears=clears,
         data={"migration": name},
     )
 
@@ -197,9 +197,7 @@ def _all_well(released: int, squashed: int) -> Judgement:
     sentence = f"all {released} migrations of the release are applied, unchanged, and no other"
     if squashed:
         sentence += f" but {squashed} older ones that a squash replaced"
-    return expect(
-        good=True, subject=subject, sentence=sentence, rule=rule, observed=released, target=released
-    )
+    return expect(True, subject, sentence, rule=rule, observed=released, target=released)
 
 
 def version_judged(
@@ -274,7 +272,7 @@ def held_idle() -> Judgement:
     sentence = (
         "no migration runs: an idle session holds Prisma's lock, so the next one will wait for it"
     )
-    return expect(good=True, subject="migrations", sentence=sentence, rule="migration settled")
+    return expect(True, "migrations", sentence, rule="migration settled")
 
 
 def without_a_log(*, told: bool) -> Judgement:
@@ -301,10 +299,10 @@ def log_judged(
     if bad:
         shown = ", ".join(map(str, bad[:5])) + (", …" if len(bad) > 5 else "")  # noqa: PLR2004 - enough to find it
         return expect(
-            good=False,
-            subject=subject,
-            sentence=f"the migration log has {len(bad)} lines that report an error: line {shown}",
-            clears="the migration fixed and run again",
+            False,
+            subject,
+            f"the migration log has {len(bad)} lines that report an error: line {shown}",
+            "the migration fixed and run again",
             rule=rule,
             observed=len(bad),
             target=0,

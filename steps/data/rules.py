@@ -154,10 +154,10 @@ def _nulls(
 def gone(name: str) -> Judgement:
     """Return the FAIL of a table that is not there."""
     return expect(
-        good=False,
-        subject=name,
-        sentence=f"there is no table {name}",
-        clears="the migration that makes it, or its restore from the backup",
+        False,
+        name,
+        f"there is no table {name}",
+        "the migration that makes it, or its restore from the backup",
         rule="table there",
         observed=0,
     )

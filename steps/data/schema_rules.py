@@ -90,7 +90,7 @@ def keys_hold(
         clears = "data.references, each with the tables that refer to one another"
         return [expect(None, "foreign keys", sentence, clears)]
     sentence = f"all {len(keys)} foreign keys are validated and enforced"
-    return [expect(good=True, subject="foreign keys", sentence=sentence, rule="foreign key")]
+    return [expect(True, "foreign keys", sentence, rule="foreign key")]
 
 
 def _qualified(one: Reference) -> tuple[str, str, str]:
@@ -102,7 +102,7 @@ def _absent(reference: Reference) -> Judgement:
     name = named(reference)
     sentence = f"no foreign key backs {name}: new orphans can come at any time"
     clears = "the foreign key made again"
-    return expect(good=False, subject=name, sentence=sentence, clears=clears, rule="foreign key")
+    return expect(False, name, sentence, clears, rule="foreign key")
 
 
 def _loose(key: probes.schema.ForeignKey) -> Judgement | None:
@@ -115,10 +115,10 @@ def _loose(key: probes.schema.ForeignKey) -> Judgement | None:
         what = "is not validated: rows from before it were never checked"
         clears = f"ALTER TABLE {key.table} VALIDATE CONSTRAINT {key.name}"
     return expect(
-        good=False,
-        subject=key.name,
-        sentence=f"foreign key {key.name} of {key.table} {what}",
-        clears=clears,
+        False,
+        key.name,
+        f"foreign key {key.name} of {key.table} {what}",
+        clears,
         rule="foreign key",
         means=Meaning.HOLD,
     )
@@ -211,12 +211,12 @@ def _unfinished(listed: Sequence[probes.schema.Unfinished], *, old: bool) -> Jud
     hold = old or kind == "constraint not validated"
     quoted = probes.schema.quoted(first.table)
     return expect(
-        good=False,
-        rule="nothing unfinished",
-        subject=f"{first.what} {first.name}",
-        sentence=f"{first.what} {names} {what}"
+        False,
+        f"{first.what} {first.name}",
+        f"{first.what} {names} {what}"
         + ("; the baseline has it too, so it is older than this release" if old else ""),
-        clears=clears.format(name=f'"{first.name}"', table=quoted, state=first.state),
+        clears.format(name=f'"{first.name}"', table=quoted, state=first.state),
+        rule="nothing unfinished",
         observed=len(listed),
         target=0,
         means=Meaning.HOLD if hold else None,

@@ -62,7 +62,7 @@ def unable(
 
 def nothing_to_judge(subject: str, why: str) -> Judgement:
     """Return that a sentence asks nothing of this environment: good beside others, never enough alone."""
-    return expect(True, subject, f"{subject}: nothing to judge, {why}", rule=NOTHING_TO_JUDGE)  # noqa: FBT003 - as in an assertion
+    return expect(True, subject, f"{subject}: nothing to judge, {why}", rule=NOTHING_TO_JUDGE)
 
 
 def need(described: T | None, key: str) -> T:

@@ -53,15 +53,7 @@ def baseline_taken(looked_up: Lookup, asked: Asked) -> None:
     """Judge that the baseline of this release is young and holds each region's traffic and latency."""
     take_one = command(asked.platform)
     if isinstance(looked_up, NoBaselineError):
-        asked.judge(
-            expect(
-                good=False,
-                subject="the baseline",
-                sentence=str(looked_up),
-                clears=take_one,
-                rule="baseline taken",
-            )
-        )
+        asked.judge(expect(False, "the baseline", str(looked_up), take_one, rule="baseline taken"))
         return
     if not isinstance(looked_up, Baseline):
         asked.judge(unable("the baseline", str(looked_up), take_one, rule="baseline taken"))
