@@ -24,7 +24,7 @@ MUTANTS, SCORE = 600, 0.92
 RULES = (
     "gates/decide/*.py",
     "load/verdict/*.py",
-    "steps/cluster/config_rules.py",
+    "steps/cluster/pod_rules.py",
     "steps/data/*rules.py",
     "steps/service/*rules.py",
     "steps/delivery/json_shapes.py",

@@ -10,7 +10,7 @@ from environments.store import DamagedRecordError, StoreError
 from probes.kubernetes.objects import Deployment
 from probes.observation import Observation
 from steps.cluster.clusters import EACH, Clusters
-from steps.cluster.config_rules import ConfigBefore
+from steps.cluster.pod_rules import ConfigBefore
 from steps.cluster.rules import Look, restart_key
 from steps.kit import failures
 from steps.kit.baseline import CannotCollectError, NoBaselineError, load_baseline

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import probes
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
 from probes.kubernetes.objects import (
     ClusterHealth,
     ConfigMap,
@@ -26,17 +25,10 @@ from settings.sections import server_of
 from steps.cluster.rules import Look, few, progress
 from steps.kit import failures
 from steps.kit.asked import Asked, Unread
-from steps.kit.expect import expect, need
+from steps.kit.expect import expect, need, unable
 from steps.kit.platform import Platform
 from steps.kit.run import Run
-from steps.kit.settling import (
-    Progress,
-    SettleClocks,
-    Settled,
-    missed,
-    settle_seconds,
-    settled,
-)
+from steps.kit.settling import Progress, SettleClocks, Settled, missed, settle_seconds, settled
 
 V = TypeVar("V", bound=Facts)
 
@@ -130,9 +122,12 @@ class Clusters:
             observed = self.read(here.region, "rights", lambda: self.rights(here.region))
             with self._lock:
                 self._rights[here.region] = observed
-        excess = taken(here, "the cluster", observed).excess
-        if excess:
-            here.judge(_refused(excess))
+        here.keep(observed)
+        if observed.value is None:
+            here.judge(unreadable("the cluster", observed))
+            raise Unread("the cluster")
+        if observed.value.excess:
+            here.judge(_refused(observed.value.excess))
             raise Unread("the cluster")
 
     def read(self, region: str, what: str, ask: Callable[[], Observation[V]]) -> Observation[V]:
@@ -193,65 +188,54 @@ class Clusters:
         look = Look(workload.value, traffic.value, self.section, self.release_version)
         return Looked(look, (workload, traffic))
 
+    def _ask(
+        self,
+        region: str,
+        probe: Callable[..., Observation[V]],
+        *what: object,
+        deadline: Deadline | None = None,
+    ) -> Observation[V]:
+        deadline = deadline or self.platform.call_deadline()
+        return probe(self.target(region), *what, deadline=deadline)
+
     def rights(self, region: str) -> Observation[Rights]:
         """Ask what the gate's account could do beyond reading."""
-        return probes.kubernetes.excess_rights(
-            self.target(region),
-            self.section.namespace,
-            self.section.system_namespace,
-            deadline=self.platform.call_deadline(),
-        )
+        section, probe = self.section, probes.kubernetes.excess_rights
+        return self._ask(region, probe, section.namespace, section.system_namespace)
 
     def workload(self, region: str) -> Observation[Workload]:
         """Read the app's Deployments, StatefulSets and pods."""
-        return probes.kubernetes.workload(
-            self.target(region),
-            self.section.namespace,
-            self.section.app_labels,
-            self.section.version_label,
-            deadline=self.platform.call_deadline(),
+        section, probe = self.section, probes.kubernetes.workload
+        return self._ask(
+            region, probe, section.namespace, section.app_labels, section.version_label
         )
 
     def traffic(self, region: str) -> Observation[Traffic]:
         """Read the app's Service and its endpoints."""
-        return probes.kubernetes.traffic(
-            self.target(region),
-            self.section.namespace,
-            self.section.service,
-            deadline=self.platform.call_deadline(),
-        )
+        section, probe = self.section, probes.kubernetes.traffic
+        return self._ask(region, probe, section.namespace, section.service)
 
     def config_map(self, region: str) -> Observation[ConfigMap]:
         """Read the app's ConfigMap."""
-        return probes.kubernetes.config_map(
-            self.target(region),
-            self.section.namespace,
-            self.section.config_map,
-            deadline=self.platform.call_deadline(),
-        )
+        section, probe = self.section, probes.kubernetes.config_map
+        return self._ask(region, probe, section.namespace, section.config_map)
 
     def log_levels(self, region: str, pods: Sequence[Pod]) -> Observation[LogLevels]:
         """Count the error levels in the newest lines of these pods: no line ever leaves the probe."""
         section, logs = self.section, self.section.logs
-        return probes.kubernetes.log_levels(
-            self.target(region),
-            section.namespace,
-            [(one.name, section.container) for one in pods],
-            probes.kubernetes.LogRules(
-                logs.level_field, frozenset(logs.error_levels), logs.error_words, logs.tail_lines
-            ),
-            deadline=self.platform.call_deadline(),
+        rules = probes.kubernetes.LogRules(
+            logs.level_field, frozenset(logs.error_levels), logs.error_words, logs.tail_lines
         )
+        containers = [(one.name, section.container) for one in pods]
+        probe = probes.kubernetes.log_levels
+        return self._ask(region, probe, section.namespace, containers, rules)
 
     def whole(self, region: str) -> Observation[ClusterHealth]:
         """Read the nodes of a region's cluster, and the pods of all its namespaces."""
-        section = self.section
-        return probes.kubernetes.health(
-            self.target(region),
-            probes.kubernetes.App(section.namespace, section.app_labels, section.most_pods),
-            section.system_namespace,
-            deadline=self.long_deadline(),
-        )
+        section, probe = self.section, probes.kubernetes.health
+        app = probes.kubernetes.App(section.namespace, section.app_labels, section.most_pods)
+        deadline = self.long_deadline()
+        return self._ask(region, probe, app, section.system_namespace, deadline=deadline)
 
     def long_deadline(self) -> Deadline:
         """Return the deadline of reading a whole cluster: many pages, and a millisecond for each pod."""
@@ -280,15 +264,6 @@ def _progress_of(seen: Looked, progress: Callable[[Look], Progress]) -> Progress
     return Progress.BROKEN if seen.value.undecided is not None else progress(seen.value)
 
 
-def taken(here: Asked, subject: str, observed: Observation[V]) -> V:
-    """Keep an observation and return its value; raises Unread where it has none, which is judged."""
-    here.keep(observed)
-    if observed.value is None:
-        here.judge(unreadable(subject, observed))
-        raise Unread(subject)
-    return observed.value
-
-
 def unreadable(subject: str, observed: Observation[Any]) -> Judgement:
     """Return the ERROR of a cluster that could not be read."""
     return failures.instrument_error(subject, failures.failure_of(observed))
@@ -306,8 +281,7 @@ def _one_of(subject: str, regions: Sequence[str]) -> Judgement:
 
 def _refused(excess: tuple[str, ...]) -> Judgement:
     what = few(excess).replace("; ", ", ")
-    refused = expect(
-        None,
+    return unable(
         "the gate's account in the cluster",
         f"the gate refuses to run: its account in the cluster could {what}; it must be able to read "
         "what the checks read, and nothing else",
@@ -318,4 +292,3 @@ def _refused(excess: tuple[str, ...]) -> Judgement:
         unit="rights too many",
         data={"excess": list(excess)},
     )
-    return dataclasses.replace(refused, outcome=Outcome.ERROR)

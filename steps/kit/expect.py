@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -48,16 +49,11 @@ def expect(  # noqa: PLR0913 - the fields of a finding, all but three by name
 
 
 def unable(
-    subject: str,
-    sentence: str,
-    clears: str,
-    *,
-    rule: str = "our side",
-    observed: Scalar = None,
-    target: Scalar = None,
+    subject: str, sentence: str, clears: str, *, rule: str = "our side", **more: Any
 ) -> Judgement:
-    """Return the ERROR of what our side, or an instrument, keeps from being told."""
-    return Judgement(Outcome.ERROR, rule, subject, sentence, observed, target, clears=clears)
+    """Return the ERROR of what our side, or an instrument, keeps from being told; `more` as in `expect`."""
+    found = expect(None, subject, sentence, clears, rule=rule, **more)
+    return dataclasses.replace(found, outcome=Outcome.ERROR)
 
 
 def nothing_to_judge(subject: str, why: str) -> Judgement:

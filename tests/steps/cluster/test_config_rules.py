@@ -10,7 +10,7 @@ from typing import Any
 
 from probes.kubernetes import reading
 from probes.kubernetes.objects import ConfigMap
-from steps.cluster.config_rules import ConfigBefore, change, content, in_force, restarted
+from steps.cluster.pod_rules import ConfigBefore, change, content, in_force, restarted
 from steps.cluster.rules import Look
 from steps.kit.settling import Settled
 from tests.steps.cluster.test_rules import SECTION, a_look, model, settled

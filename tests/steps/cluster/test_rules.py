@@ -16,7 +16,7 @@ from probes.kubernetes import reading
 from probes.kubernetes.objects import LogLevels, Traffic, Workload
 from sandbox.systems.cluster import state as cluster
 from settings.cluster import Kubernetes
-from steps.cluster import config_rules, pod_rules, rules, traffic_rules
+from steps.cluster import pod_rules, rules, traffic_rules
 from steps.cluster.clusters import Clusters
 from steps.cluster.rules import Look
 from steps.kit.settling import Ended, Progress, Settled
@@ -408,7 +408,7 @@ def test_pods_of_nobody_are_not_undecided() -> None:
 
 def test_while_an_undo_runs_the_configuration_is_not_in_force() -> None:
     look = a_look(runs=[a_deployment(OLD, updated=1)])
-    assert "only of v1.1.0" in str(config_rules.unsettled(settled(look)))
+    assert "only of v1.1.0" in str(pod_rules.unsettled(settled(look)))
 
 
 def test_two_hundred_pods_are_counted_and_not_listed() -> None:
@@ -427,7 +427,7 @@ def test_a_pod_whose_container_does_not_run_has_not_read_its_configuration() -> 
         other.model_copy(update={"containers": (idle,)}),
         absent.model_copy(update={"containers": ()}),
     )
-    assert list(config_rules.started(pods, API)) == [one.name]
+    assert list(pod_rules.started(pods, API)) == [one.name]
 
 
 @cases(
