@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import collections
 import dataclasses
 import datetime as dt
 import functools
+import json
+import os
+import pathlib
+import stat
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from environments.loader import Loaded
+from environments.loader import Loaded, references, secret_file
+from environments.provider import program
+from environments.yaml_file import ConfigurationError
 from gates.decide.catalogue import Row
 from gates.decide.outcome import Decision
 from gates.decide.release import Release
-from gates.doctor.own import (
-    SCENARIOS,
-    examine_scenarios,
-    examine_secrets,
-    examine_sections,
-    examine_traffic,
-)
 from gates.load import Checks, load_catalogue, load_policy
+from gates.run import lines
+from gates.run.child import LOG, ChildEnd, ChildPlan, run_child
+from gates.run.manifest import check_scenarios, manifest
 from probes.observation import Deadline, utc_now
+from reports.writers import write_json
+from settings.objectives import Traffic
 from settings.policy import Policy
 from steps.cluster.doctor import examine_kubernetes
 from steps.data.doctor import examine_data, examine_evidence, examine_grants, examine_postgres
@@ -28,7 +36,7 @@ from steps.delivery.doctor import examine_aws
 from steps.flags.doctor import examine_audit, examine_redis
 from steps.kit.findings import Finding, Level, Subject
 from steps.kit.platform import Platform
-from steps.kit.request import regions_of, release_of
+from steps.kit.request import EVENTS, regions_of, release_of
 from steps.monitoring.doctor import examine_monitoring
 from steps.network.doctor import examine_certificates, examine_dns
 from steps.objectives.doctor import examine_overlaps, examine_prometheus
@@ -44,16 +52,12 @@ from steps.service.doctor import (
 WHOLE_SECONDS = 8.0
 """All systems are asked at once; whatever has not answered by then has not answered."""
 _NO_RELEASE = Release(0, 0, 0)
+SCENARIOS = "scenarios"
+_SECRETS, _TRAFFIC, _SECTIONS = "secrets", "traffic", "sections"
 _MAY_BE_HERE = frozenset(
     {
-        "secrets",
-        "sections",
-        "traffic",
-        "backups",
-        "repository",
-        "evidence",
-        "alert rules",
-        SCENARIOS,
+        *(_SECRETS, _SECTIONS, _TRAFFIC, SCENARIOS),
+        *("backups", "repository", "evidence", "alert rules"),
     }
 )
 """Systems that may lie on this machine itself: finding them shows no network."""
@@ -173,3 +177,154 @@ def _shared(subject: Subject) -> Iterator[Examination]:
     for sections, examine in looks:
         if None not in sections:
             yield functools.partial(examine, subject, *sections)
+
+
+_EXPIRES_SOON = dt.timedelta(days=7)
+_PARTS_OF_A_JWT = 3
+
+
+def examine_secrets(subject: Subject, now: dt.datetime) -> list[Finding]:
+    """Look at who may read each secret's file, and when a token ends. All are there: loaded before."""
+    return [
+        _secret(subject, key, reference, now) for key, reference in references(subject.settings)
+    ]
+
+
+def _secret(subject: Subject, key: str, reference: str, now: dt.datetime) -> Finding:
+    file = secret_file(reference, subject.platform.environment.path.parent)
+    if file is not None and file.stat().st_mode & stat.S_IROTH:
+        remedy = (f"chmod 600 {file}", "in Kubernetes: defaultMode: 0400 of the secret's volume")
+        return Finding(_SECRETS, None, Level.WARN, f"{key}: every user may read {file}", remedy)
+    ends = ends_at(subject.platform.environment.secret(reference).get_secret_value())
+    if ends is None or ends - now > _EXPIRES_SOON:
+        until = f", valid until {ends:%Y-%m-%d %H:%M} UTC" if ends else ""
+        return Finding(_SECRETS, None, Level.OK, f"{key}: {reference} is there{until}")
+    level = Level.BAD if ends <= now else Level.WARN
+    sentence = f"{key}: {reference} {'ended' if ends <= now else 'ends'} {ends:%Y-%m-%d %H:%M} UTC"
+    return Finding(_SECRETS, None, level, sentence, (f"renew the token behind {reference}",))
+
+
+def ends_at(secret: str) -> dt.datetime | None:
+    """Return when a JSON Web Token ends; None for a secret that is none or names no end."""
+    parts = secret.split(".")
+    if len(parts) != _PARTS_OF_A_JWT:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return dt.datetime.fromtimestamp(claims["exp"], dt.UTC)
+    except (binascii.Error, ValueError, TypeError, KeyError, OverflowError, OSError):
+        return None
+
+
+def examine_traffic(traffic: Traffic, file: str, now: dt.datetime) -> list[Finding]:
+    """Look at the time of the switch and at the command that brings traffic; it is not run."""
+    return [*_switch(traffic, file, now), *_lease(traffic, file)]
+
+
+def _switch(traffic: Traffic, file: str, now: dt.datetime) -> list[Finding]:
+    at = traffic.switched_at
+    if at is None:
+        remedy = ("gate post-deploy --switched-at …, once traffic is switched",)
+        sentence = "it is not known yet since when the release carries traffic"
+        return [Finding(_TRAFFIC, None, Level.WARN, sentence, remedy)]
+    if at > now:
+        line = f"{file}: traffic.switched_at: a time that has passed"
+        sentence = f"switched_at {at:%Y-%m-%d %H:%M} lies in the future"
+        return [Finding(_TRAFFIC, None, Level.BAD, sentence, (line,))]
+    sentence = f"the release carries traffic since {at:%Y-%m-%d %H:%M:%S %Z}"
+    return [Finding(_TRAFFIC, None, Level.OK, sentence)]
+
+
+def _lease(traffic: Traffic, file: str) -> list[Finding]:
+    if traffic.lease is None:
+        return []
+    name = traffic.lease.command[0]
+    try:
+        runs = os.access(program(name), os.X_OK)
+    except ConfigurationError:
+        runs = False
+    if runs:
+        rate = traffic.lease.requests_per_second
+        return [Finding(_TRAFFIC, None, Level.OK, f"{name} can bring {rate:g} requests/s more")]
+    line = f"{file}: traffic.lease.command: a command that is installed here"
+    return [Finding(_TRAFFIC, None, Level.BAD, f"the command {name} can't be run", (line,))]
+
+
+def examine_sections(sections: frozenset[str], rows: Sequence[Row], file: str) -> list[Finding]:
+    """Say which checks do not apply because the environment file leaves their section out."""
+    left_out: dict[str, list[str]] = collections.defaultdict(list)
+    for row in rows:
+        if not row.applies(sections):
+            left_out[row.applies_if.partition(":")[2]].append(row.id)
+    return [
+        Finding(
+            _SECTIONS,
+            None,
+            Level.WARN,
+            f"no section {section}: {', '.join(checks)} do not apply",
+            (f"{file}: {section}: see docs/environments.md, if the platform has one",),
+        )
+        for section, checks in left_out.items()
+    ]
+
+
+MOST_SECONDS = 120.0
+"""A child takes about five seconds, nearly all of them to load; a busy machine is not a finding."""
+
+
+def examine_scenarios(subject: Subject, rows: Sequence[Row]) -> list[Finding]:
+    """Say for which scenarios something is not described: the gate would say ERROR for them."""
+    try:
+        check_scenarios(rows, Checks.of(subject.platform.environment.checks).features)
+        wanted = manifest(rows, subject.platform.environment.sections).ids
+    except ConfigurationError as exc:
+        return [_bad(sentence) for sentence in exc.sentences]
+    with tempfile.TemporaryDirectory(prefix="gate-doctor-") as folder:
+        run_dir = pathlib.Path(folder)
+        end = run_child(
+            _plan(subject, wanted, run_dir), lambda: None, lambda _: None, lambda: False
+        )
+        return _findings(wanted, lines.read(run_dir / EVENTS), _untried(end, run_dir / LOG))
+
+
+def _plan(subject: Subject, wanted: Sequence[str], run_dir: pathlib.Path) -> ChildPlan:
+    platform = subject.platform
+    file = run_dir / "manifest.json"
+    write_json(file, {"checks": list(wanted), "regions": list(platform.regions)})
+    return ChildPlan(
+        environment_file=platform.environment.path,
+        run_dir=run_dir,
+        manifest=file,
+        release=platform.release.tag,
+        regions=platform.regions,
+        switched_at=None,
+        deadline_seconds=MOST_SECONDS,
+        debug=False,
+        checks=platform.environment.checks,
+        asked_as=platform.asked_as or platform.environment.settings.name,
+        dry=True,
+    )
+
+
+def _untried(end: ChildEnd, log: pathlib.Path) -> str:
+    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return said[-1] if end.returncode > 1 and said else end.problem or "they did not all end"
+
+
+def _findings(wanted: Sequence[str], found: lines.Lines, untried: str) -> list[Finding]:
+    """Return one finding for each thing that is not described, with the scenarios that need it."""
+    if set(wanted) - {one.check for one in found.finished}:
+        return [_bad(f"the scenarios could not be tried: {untried}")]
+    needing: dict[str, list[str]] = collections.defaultdict(list)
+    for ended in found.finished:
+        judged = (one for noted in ended.regions.values() for one in noted.judgements)
+        for sentence in {one.sentence for one in judged if one.rule == "configuration"}:
+            needing[sentence].append(f"{ended.check} “{ended.title}”")
+    if needing:
+        return [_bad(f"{what}, for {', '.join(checks)}") for what, checks in needing.items()]
+    words = f"all that the scenarios need is described ({len(wanted)} tried)"
+    return [Finding(SCENARIOS, None, Level.OK, words)]
+
+
+def _bad(sentence: str) -> Finding:
+    return Finding(SCENARIOS, None, Level.BAD, sentence)

@@ -1,9 +1,10 @@
-"""Tables after a migration: there with their columns, as many rows as before, no row that points nowhere."""
+"""The database: tables with their columns, rows and references after a migration; connections before it."""
 
 from __future__ import annotations
 
 import datetime as dt
 
+import probes
 from gates.decide.history import ONE_DEPLOYMENT
 from probes.observation import utc_now
 from settings.data import Reference
@@ -12,7 +13,7 @@ from steps.data.baseline import ORPHANS, ROWS, known, known_if_any
 from steps.data.reads import Data
 from steps.kit.asked import Asked
 from steps.kit.baseline import command
-from steps.kit.expect import expect
+from steps.kit.expect import expect, unable
 from steps.kit.sentence import then, when
 
 
@@ -62,3 +63,26 @@ def no_orphans(asked: Asked, data: Data) -> None:
     asked.each(data.section.references, judge)
     structure = asked.read("the schema", lambda: reads.schema(data))
     asked.judge(*schema_rules.keys_hold(structure.foreign_keys, data.section.references))
+
+
+@then("the primary answers, has connections to spare, and its standbys keep up")
+def connections(asked: Asked) -> None:
+    data, deadline = Data.of(asked.platform), asked.platform.call_deadline()
+    policy = data.policy.connections
+    found = asked.read(
+        "the database, asked by the gate",
+        lambda: probes.sessions.sessions(data.login, deadline=deadline),
+    )
+    asked.judge(rules.is_primary(found))
+    if not found.may_look:
+        # Without that right only the gate's own sessions are seen: no finding about the platform.
+        sentence = (
+            "the gate's login sees neither the connections of others nor the standbys; "
+            "GRANT pg_read_all_stats to it"
+        )
+        clears = "that grant; deploy/postgres/gate_role.sql has it"
+        asked.judge(unable("connections", sentence, clears))
+        return
+    asked.judge(rules.room_to_spare(found, policy))
+    if not found.in_recovery:
+        asked.judge(*rules.standbys_keep_up(found, data.section.standbys, policy))

@@ -15,8 +15,7 @@ import pytest
 
 from environments.loader import FOLDER, load_file
 from gates.cli.main import main
-from gates.doctor.look import subject_of
-from gates.doctor.own import examine_scenarios
+from gates.doctor.look import examine_scenarios, subject_of
 from gates.load import load_catalogue
 from steps.kit.findings import Level
 from tests.sandbox.platforms import Sandbox, eventually

@@ -18,8 +18,14 @@ import yaml
 
 from gates.decide.catalogue import Row
 from gates.decide.outcome import Meaning
-from gates.doctor.look import diagnose, subject_of
-from gates.doctor.own import ends_at, examine_secrets, examine_sections, examine_traffic
+from gates.doctor.look import (
+    diagnose,
+    ends_at,
+    examine_secrets,
+    examine_sections,
+    examine_traffic,
+    subject_of,
+)
 from probes import grafana
 from probes.http import HttpAnswer, HttpTarget
 from probes.observation import Deadline

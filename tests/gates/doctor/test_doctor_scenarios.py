@@ -9,8 +9,7 @@ import pytest
 import yaml
 
 from gates.cli.doctor import summary
-from gates.doctor.look import Diagnosis, subject_of
-from gates.doctor.own import examine_scenarios
+from gates.doctor.look import Diagnosis, examine_scenarios, subject_of
 from gates.load import ROOT, Checks, load_catalogue
 from steps.kit.findings import Finding, Level
 from tests.environments.files import SECRETS, loaded
