@@ -12,7 +12,7 @@ import pytest
 from pytest_bdd.feature import get_feature
 from pytest_bdd.scenario import scenario
 
-from bdd.features import FeatureError, lint, scenarios
+from bdd.features import FeatureError, holds_any, lint, scenarios
 from environments.loader import checks_of
 from environments.yaml_file import ConfigurationError
 from gates.decide.catalogue import Row
@@ -23,6 +23,8 @@ ROW: pytest.StashKey[Row] = pytest.StashKey()
 CHECKS: pytest.StashKey[Checks] = pytest.StashKey()
 FOLDER: pytest.StashKey[pathlib.Path | None] = pytest.StashKey()
 """The platform's own folder of checks, None for the gate's own."""
+WANTED: pytest.StashKey[frozenset[str] | None] = pytest.StashKey()
+"""The checks that a manifest names; None without one: all of them."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(exc)) from exc
     config.stash[ROWS] = {row.id: row for row in rows}
     config.stash[FOLDER], config.stash[CHECKS] = folder, checks
+    config.stash[WANTED] = _wanted(config.getoption("--manifest"))
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         config.args = [str(checks.features)]
     for line in (
@@ -54,8 +57,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: pathlib.Path, parent: pytest.Collector) -> pytest.Module | None:
-    """Collect a .feature file."""
-    if file_path.suffix != ".feature":
+    """Collect a .feature file; with a manifest only one that may hold a check of it: parsing takes long."""
+    wanted = parent.config.stash[WANTED]
+    if file_path.suffix != ".feature" or not (wanted is None or holds_any(file_path, wanted)):
         return None
     return FeatureModule.from_parent(parent, path=file_path)
 
@@ -106,10 +110,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     rows = config.stash[ROWS]
     order = {check: number for number, check in enumerate(rows)}
     items.sort(key=lambda item: order[item.stash[ROW].id] if ROW in item.stash else len(order))
-    manifest: pathlib.Path | None = config.getoption("--manifest")
-    if manifest is None:
+    wanted = config.stash[WANTED]
+    if wanted is None:
         return
-    wanted = set(json.loads(manifest.read_text(encoding="utf-8"))["checks"])
     kept = [item for item in items if ROW in item.stash and item.stash[ROW].id in wanted]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
@@ -118,6 +121,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def in_features(item: pytest.Item) -> bool:
     """Return whether an item lies under features/, where every scenario is a catalogued check."""
     return item.path.resolve().is_relative_to(item.config.stash[CHECKS].features)
+
+
+def _wanted(manifest: pathlib.Path | None) -> frozenset[str] | None:
+    if manifest is None:
+        return None
+    return frozenset(json.loads(manifest.read_text(encoding="utf-8"))["checks"])
 
 
 def _folder(config: pytest.Config) -> pathlib.Path | None:

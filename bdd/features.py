@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -79,6 +80,16 @@ def _lint_around(feature: dict[str, Any], file: pathlib.Path) -> Iterator[str]:
             yield f"{at} has prose, which would not run; fix its keyword, or move it up."
 
 
+def holds_any(file: pathlib.Path, checks: Iterable[str]) -> bool:
+    """Return whether a file may hold the scenario of one of these ids; what can't be read does."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return True
+    return any(f"@{check}" in text for check in checks)
+
+
+@functools.lru_cache(maxsize=1)
 def _parsed(file: pathlib.Path) -> dict[str, Any]:
     try:
         feature = Parser().parse(file.read_text(encoding="utf-8")).get("feature")

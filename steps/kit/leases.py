@@ -19,8 +19,8 @@ from environments.yaml_file import ConfigurationError
 from probes.observation import pause
 from settings.objectives import Lease
 
-SECONDS = 60.0
-RENEW_BEFORE_SECONDS = 30.0
+SECONDS, LEAST_SECONDS = 60.0, 20.0
+"""How long traffic is asked for, and in a scaled environment at least; half-way it is asked for again."""
 COMMAND_TIMEOUT_SECONDS = 15.0
 
 
@@ -28,9 +28,14 @@ class TrafficLease:
     """A lease on tagged synthetic reads; it ends by itself when nobody renews it."""
 
     def __init__(
-        self, lease: Lease | None, *, patience_seconds: float = COMMAND_TIMEOUT_SECONDS
+        self,
+        lease: Lease | None,
+        seconds: float = SECONDS,
+        *,
+        patience_seconds: float = COMMAND_TIMEOUT_SECONDS,
     ) -> None:
         self._lease = lease
+        self._seconds = seconds
         self._patience_seconds = patience_seconds
         self._ends_at = 0.0
         self._granted: tuple[tuple[float, float], ...] = ()
@@ -46,9 +51,9 @@ class TrafficLease:
         if self._lease is None:
             return
         with self._lock:
-            if self._ends_at - time.monotonic() > RENEW_BEFORE_SECONDS:
+            if self._ends_at - time.monotonic() > self._seconds / 2:
                 return
-            self._ends_at = time.monotonic() + SECONDS
+            self._ends_at = time.monotonic() + self._seconds
             with contextlib.suppress(ConfigurationError, OSError, subprocess.TimeoutExpired):
                 self._run(self._lease.command)
 
@@ -60,11 +65,11 @@ class TrafficLease:
         return self._lease.requests_per_second * sum(max(0.0, seconds) for seconds in granted)
 
     def _run(self, command: Sequence[str]) -> None:
-        filled = [part.replace("{seconds}", f"{SECONDS:g}") for part in command]
+        filled = [part.replace("{seconds}", f"{self._seconds:g}") for part in command]
         filled[0] = program(filled[0])
         now = time.time()
         since = max([now, *(until for _, until in self._granted[-1:])])
-        self._granted += ((since, now + SECONDS),)
+        self._granted += ((since, now + self._seconds),)
         subprocess.run(  # noqa: S603 - the command stands in the environment's own file
             filled,
             check=False,

@@ -16,7 +16,7 @@ from gates.decide.plain_text import cleaned
 from gates.load import OUT, Checks, load_policy
 from probes.observation import utc_now
 from steps.kit.availability import Availability
-from steps.kit.leases import TrafficLease
+from steps.kit.leases import LEAST_SECONDS, SECONDS, TrafficLease
 from steps.kit.platform import Platform
 from steps.kit.request import EVENTS, Request, new_run_id, refuse_malformed
 
@@ -81,7 +81,8 @@ def open_run(request: Request) -> Iterator[Run]:
         run_dir.mkdir(parents=True, exist_ok=True)
         events = Events(run_dir / EVENTS)
         try:
-            lease = TrafficLease(asked.settings.traffic.lease)
+            wanted = platform.scaled(SECONDS, LEAST_SECONDS)
+            lease = TrafficLease(asked.settings.traffic.lease, wanted)
             yield Run(platform, Availability(platform), lease, events, run_dir)
         finally:
             events.close()

@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from gates.decide.fold import Folded, Stage, fold
 from gates.decide.outcome import Outcome
 from gates.load import load_catalogue
 from gates.run import lines
 from gates.run.child import ChildPlan
+from sandbox.faults.catalogue import Fault
 from sandbox.faults.expectation import outcomes
 from tests.faults.forked import Forker
 from tests.sandbox.platforms import Sandbox
 
 FORKER = Forker()
 REGIONS = ("eu", "us")
+_WORST = ("GO", "HOLD", "NO_GO", "STOP", "ROLLBACK")
+
+
+@contextlib.contextmanager
+def applied(platform: Sandbox, faults: Iterable[str]) -> Iterator[None]:
+    """Hold faults applied, and revert them whatever happens."""
+    try:
+        for name in faults:
+            platform.ask({"do": "fault", "action": "apply", "name": name})
+        yield
+    finally:
+        platform.ask({"do": "fault", "action": "revert-all"})
+        assert platform.ask({"do": "status"})["faults"] == []
+
+
+def together(faults: Collection[Fault]) -> Fault:
+    """Return several faults of one gate as one: their checks together, the worst of their decisions."""
+    return Fault(
+        gate=next(iter(faults)).gate,
+        name="-and-".join(fault.name for fault in faults),
+        description="several",
+        fail=tuple(check for fault in faults for check in fault.fail),
+        inconclusive=tuple(check for fault in faults for check in fault.inconclusive),
+        error=tuple(check for fault in faults for check in fault.error),
+        decision=max((fault.decision for fault in faults), key=_WORST.index),
+    )
 
 
 def run_checks(platform: Sandbox, run_dir: pathlib.Path, checks: Collection[str]) -> lines.Lines:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,7 +11,7 @@ from gates.load import load_catalogue
 from sandbox.faults import catalogue
 from sandbox.faults.catalogue import Fault
 from sandbox.faults.expectation import expected
-from tests.faults.runs import folded, found, run_checks, said
+from tests.faults.runs import applied, folded, found, run_checks, said, together
 from tests.sandbox.platforms import Sandbox
 
 FAULTS = {fault.name: fault for fault in catalogue.load() if fault.gate == "post-deploy"}
@@ -39,76 +38,48 @@ BATCHES = (
     ("latency-over-rollback-limit", "errors-in-new-series"),
     ("empty-histogram", "expired-credential"),
     ("too-little-traffic", "registration-broken"),
-    ("counter-reset",),
-    ("prometheus-slow",),
+    ("counter-reset", "sticky-balancing"),
+    ("prometheus-slow", "health-throttled"),
     ("metric-renamed", "status-in-words", "gate-can-write"),
-    ("workers-in-turn",),
-    ("api-scraped-twice",),
-    ("pod-without-metrics",),
-    ("traffic-ends",),
+    ("workers-in-turn", "health-cached"),
+    ("api-scraped-twice", "health-unknown-asker"),
+    ("pod-without-metrics", "health-404"),
+    ("traffic-ends", "one-bad-replica"),
     ("other-bucket-bounds", "booking-writes-nothing"),
     ("scrape-broken", "login-broken"),
     ("vendor-down", "prometheus-restarted"),
     ("prometheus-down", "html-instead-of-json"),
-    ("response-too-large",),
     ("api-down-eu",),
     ("api-down-everywhere",),
     ("postgres-down",),
     ("redis-down",),
     ("old-version-in-one-region",),
     ("gate-without-network",),
-    ("health-404",),
     ("health-404-once",),
-    ("health-cached",),
-    ("health-throttled",),
-    ("health-unknown-asker",),
-    ("one-bad-replica",),
-    ("sticky-balancing",),
+    ("response-too-large",),
     ("one-old-replica", "redis-stale-replica"),
     ("health-claims-to-be-fast", "redis-out-of-memory"),
 )
 
 
-@pytest.fixture
-def faulty(platform: Sandbox, request: pytest.FixtureRequest) -> Iterator[Fault]:
-    """Apply a batch of faults as one, and revert them whatever happens."""
-    for name in request.param:
-        platform.ask({"do": "fault", "action": "apply", "name": name})
-    try:
-        yield together([FAULTS[name] for name in request.param])
-    finally:
-        platform.ask({"do": "fault", "action": "revert-all"})
-        assert platform.ask({"do": "status"})["faults"] == []
-
-
-def together(faults: list[Fault]) -> Fault:
-    """Return several faults as one: their checks together, the worst of their decisions."""
-    order = ("GO", "HOLD", "ROLLBACK")
-    return Fault(
-        name="-and-".join(fault.name for fault in faults),
-        description="several",
-        fail=tuple(check for fault in faults for check in fault.fail),
-        inconclusive=tuple(check for fault in faults for check in fault.inconclusive),
-        error=tuple(check for fault in faults for check in fault.error),
-        decision=max((fault.decision for fault in faults), key=order.index),
-    )
-
-
 def own_checks(fault: Fault) -> set[str]:
     """Return the checks that a fault lists, or for one that must stay unnoticed those it tempts."""
-    listed = {*fault.fail, *fault.inconclusive, *fault.error}
-    return (listed | JOURNEY if listed & JOURNEY else listed) or PERFORMANCE
-
-
-@pytest.mark.parametrize("faulty", BATCHES, indirect=True, ids=" and ".join)
-def test_a_fault_turns_its_checks_and_decides_what_it_says(
-    faulty: Fault, platform: Sandbox, tmp_path: pathlib.Path
-) -> None:
-    checks = own_checks(faulty)
-    if len(faulty.fail) > len(JOURNEY):
+    listed = set(fault.listed) or PERFORMANCE
+    if len(fault.fail) > len(JOURNEY):
         # What takes the API down leaves the objectives without samples: see the matrix.
-        checks -= PERFORMANCE
-    read = run_checks(platform, tmp_path / "run", checks)
+        listed -= PERFORMANCE
+    return listed | JOURNEY if listed & JOURNEY else listed
+
+
+@pytest.mark.parametrize("batch", BATCHES, ids=" and ".join)
+def test_a_fault_turns_its_checks_and_decides_what_it_says(
+    batch: tuple[str, ...], platform: Sandbox, tmp_path: pathlib.Path
+) -> None:
+    faults = [FAULTS[name] for name in batch]
+    checks = set[str]().union(*map(own_checks, faults))
+    with applied(platform, batch):
+        read = run_checks(platform, tmp_path / "run", checks)
+    faulty = together(faults)
     assert found(read, checks) == {check: expected(faulty, check) for check in checks}, said(read)
     assert folded(read, checks).decision.value == faulty.decision
 

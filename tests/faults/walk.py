@@ -18,7 +18,6 @@ from tests.gates.process.gates import Gate
 from tests.sandbox.platforms import Sandbox
 
 ROWS = load_catalogue()
-_WORST = ("GO", "HOLD", "NO_GO", "STOP", "ROLLBACK")
 
 
 @dataclasses.dataclass(slots=True)
@@ -43,10 +42,12 @@ class Walk:
         verdict: dict[str, Any] = json.loads(done.stdout)
         return verdict
 
-    def look(self, gate: str, run_dir: pathlib.Path) -> tuple[dict[str, str], Folded, str]:
-        """Return every outcome of a gate, its decision, and the sentences behind them."""
+    def look(
+        self, gate: str, run_dir: pathlib.Path, leave_out: Collection[str] = ()
+    ) -> tuple[dict[str, str], Folded, str]:
+        """Return the outcomes of a gate's checks, its decision, and the sentences behind them."""
         scope = self.scope(gate)
-        checks = {row.id for row in scope.rows}
+        checks = {row.id for row in scope.rows} - set(leave_out)
         read = run_checks(self.platform, run_dir, checks)
         return found(read, checks), folded(read, checks, scope.stages), said(read)
 
@@ -68,19 +69,6 @@ def question_of(gate: str) -> Question:
     if gate == "post-deploy-1h":
         return PostDeploy("1h")
     return Phase.parse(gate.removeprefix("phase-"))
-
-
-def together(faults: Collection[Fault]) -> Fault:
-    """Return several faults of one gate as one: their checks together, the worst of their decisions."""
-    return Fault(
-        gate=next(iter(faults)).gate,
-        name="-and-".join(fault.name for fault in faults),
-        description="several",
-        fail=tuple(check for fault in faults for check in fault.fail),
-        inconclusive=tuple(check for fault in faults for check in fault.inconclusive),
-        error=tuple(check for fault in faults for check in fault.error),
-        decision=max((fault.decision for fault in faults), key=_WORST.index),
-    )
 
 
 def batches(faults: Iterable[Fault]) -> list[tuple[Fault, ...]]:
