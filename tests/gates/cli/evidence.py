@@ -1,9 +1,12 @@
-"""Runs as they lie in reports/out, for the commands that read them."""
+"""Runs as they lie in reports/out, for the commands that read them, and those commands called."""
 
 from __future__ import annotations
 
+import argparse
+import io
 import json
 import pathlib
+from types import ModuleType
 from typing import Any
 
 from gates.decide.verdict import Verdict
@@ -26,3 +29,14 @@ def leave(
     if events:
         (folder / "events.jsonl").write_text(events, encoding="utf-8")
     return folder
+
+
+def called(
+    command: ModuleType, out: pathlib.Path, *arguments: str, **more: Any
+) -> tuple[int, str, str]:
+    """Call a command of these runs; return its code, stdout and stderr."""
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    stdout, stderr = io.StringIO(), io.StringIO()
+    parsed = parser.parse_args(["--out", str(out), *arguments])
+    return command.run(parsed, stdout, stderr, **more), stdout.getvalue(), stderr.getvalue()
