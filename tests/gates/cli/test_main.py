@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import pathlib
 from typing import NoReturn
 
 import pytest
 
 from gates.cli import main as module
+from tests.tables import cases
 
 
 def called(*arguments: str) -> tuple[int, str]:
@@ -49,3 +51,34 @@ def test_a_failure_of_the_system_names_a_file_only_where_there_is_one(
     assert "OSError: File too large. Run again" in called("phase", "1", "--env", "local")[1]
     breaks(monkeypatch, OSError(28, "No space left on device", "verdict.json"))
     assert "No space left on device (verdict.json)" in called("phase", "1", "--env", "local")[1]
+
+
+NO_VERDICT = {
+    "no command at all": ((), "required: COMMAND"),
+    "an empty command": (("",), "invalid choice"),
+    "an unknown command": (("deploy",), "invalid choice: 'deploy'"),
+    "no environment": (("post-deploy",), "--env"),
+    "an unknown flag": (("post-deploy", "--env", "local", "--fast"), "--fast"),
+    "an unknown window": (("post-deploy", "--env", "local", "--window", "2h"), "2h"),
+    "no run to explain": (("explain", ""), "there is no run"),
+    "no run to join": (("join", ""), "there is no run"),
+    "an empty environment": (("status", "--env", ""), "no environment of that name"),
+    "an environment that there is not": (("status", "--env", "moon"), "“moon”"),
+    "a baseline's release": (("baseline", "--env", "local", "--release", "latest"), "latest"),
+    "the doctor's release": (("doctor", "--env", "local", "--release", ""), "is not a release"),
+}
+
+
+@cases("arguments says", NO_VERDICT)
+def test_what_was_not_asked_is_64_at_once_and_starts_no_platform(
+    arguments: tuple[str, ...],
+    says: str,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SANDBOX_STATE", str(tmp_path / "state"))
+    code, said = called(*arguments)
+    told = said + capsys.readouterr().err
+    assert (code, says in told, "Traceback" in told) == (64, True, False), told
+    assert not (tmp_path / "state").exists()

@@ -115,7 +115,7 @@ def kill(gate: Gate, kill: Kill) -> Killed:
                 os.kill(victim, kill.signal)
         out, err = process.communicate(timeout=END_SECONDS)
     run = run or next(iter(set(gate.runs()) - known), None)
-    eventually(f"nothing is left of {run}", lambda: not _left(run, sessions), GONE_SECONDS)
+    eventually(f"nothing is left of {run}", lambda: not left_of(run, sessions), GONE_SECONDS)
     return Killed(gate, kill, process.returncode, run, before, out + err)
 
 
@@ -256,7 +256,8 @@ def _victims(process: subprocess.Popen[str], run: pathlib.Path | None) -> list[i
     return found
 
 
-def _left(run: pathlib.Path | None, sessions: set[int]) -> list[int]:
+def left_of(run: pathlib.Path | None, sessions: set[int]) -> list[int]:
+    """Return the processes that name a run, or live in one of these sessions."""
     named = processes_naming(run) if run else []
     return named + [pid for pid, folder in _processes() if _session(folder) in sessions]
 

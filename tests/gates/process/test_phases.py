@@ -19,6 +19,7 @@ from gates.decide.catalogue import COLUMNS
 from sandbox.core.layout import NORMAL_REPLICAS
 from tests.gates.process.gates import Gate
 from tests.sandbox.platforms import Sandbox, eventually
+from tests.tables import cases
 
 ROWS = {
     "TEAM-ONE-1": ("deploy", "1.1"),
@@ -53,10 +54,14 @@ class Deployment:
         change(data)
         self.environment.write_text(yaml.safe_dump(data))
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What every command is asked about."""
+        return "--env", str(self.environment), "--release", "v1.2.0"
+
     def ask(self, *arguments: str) -> tuple[int, dict[str, Any]]:
         """Run a gate and return its exit code and verdict."""
-        asked = ("--env", str(self.environment), "--release", "v1.2.0", "--output", "json")
-        done = self.gate.run(*arguments, *asked)
+        done = self.gate.run(*arguments, *self.asked, "--output", "json")
         assert done.stdout, done.stderr
         verdict: dict[str, Any] = json.loads(done.stdout)
         return done.returncode, verdict
@@ -189,29 +194,24 @@ def test_a_forged_go_is_no_go(deployment: Deployment) -> None:
     assert "does not match its digest" in sentences(verdict)
 
 
-def test_an_interrupted_phase_was_begun_and_is_not_go(deployment: Deployment) -> None:
+@cases(
+    "sent records says",
+    {
+        "interrupted": (signal.SIGTERM, 2, "1.1 was HOLD (run "),
+        "killed, and never ended": (signal.SIGKILL, 1, "and has not ended (run "),
+    },
+)
+def test_a_phase_that_was_begun_and_stopped_is_not_go(
+    deployment: Deployment, sent: signal.Signals, records: int, says: str
+) -> None:
     out = deployment.gate.out
-    env = ("--env", str(deployment.environment), "--release", "v1.2.0")
-    with deployment.gate.start("phase", "1", *env) as process:
+    with deployment.gate.start("phase", "1", *deployment.asked) as process:
         eventually("the checks have begun", lambda: [*out.glob("*-phase-1-*/pytest.log")])
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(sent)
         process.communicate(timeout=60)
-    assert process.returncode == 20
-    assert len(deployment.records()) == 2
-    _, held = deployment.ask("phase", "2")
-    assert "1.1 was HOLD (run " in sentences(held)
-
-
-def test_a_killed_phase_was_begun_and_never_ended(deployment: Deployment) -> None:
-    out = deployment.gate.out
-    env = ("--env", str(deployment.environment), "--release", "v1.2.0")
-    with deployment.gate.start("phase", "1", *env) as process:
-        eventually("the checks have begun", lambda: [*out.glob("*-phase-1-*/pytest.log")])
-        process.kill()
-        process.communicate(timeout=60)
-    assert len(deployment.records()) == 1
-    _, held = deployment.ask("phase", "2")
-    assert "and has not ended (run " in sentences(held)
+    assert process.returncode == (20 if sent == signal.SIGTERM else -sent)
+    assert len(deployment.records()) == records
+    assert says in sentences(deployment.ask("phase", "2")[1])
 
 
 @pytest.fixture
@@ -258,8 +258,7 @@ def test_a_baseline_that_would_lack_something_is_not_kept(deployment: Deployment
         data["regions"]["us"]["prometheus"] = "http://127.0.0.1:9"
 
     deployment.change(away)
-    env = ("--env", str(deployment.environment), "--release", "v1.2.0")
-    done = deployment.gate.run("baseline", *env)
+    done = deployment.gate.run("baseline", *deployment.asked)
     assert done.returncode == 20
     assert "traffic: Prometheus of us:" in done.stderr
     assert deployment.records() == []

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -33,117 +32,34 @@ def write(gate: Gate, text: str) -> str:
     return str(path)
 
 
-USAGE = {
-    "an unknown command": (("deploy",), "invalid choice: 'deploy'"),
-    "no environment": (("post-deploy",), "--env"),
-    "an unknown flag": (("post-deploy", "--env", "local", "--fast"), "--fast"),
-    "an unknown window": (("post-deploy", "--env", "local", "--window", "2h"), "2h"),
-    "an unknown environment": (("post-deploy", "--env", "moon"), "there is no such environment"),
-}
-
-
-@pytest.mark.parametrize(("arguments", "says"), USAGE.values(), ids=USAGE)
-def test_wrong_usage_is_64_and_says_what(
+@cases(
+    "arguments says",
+    {
+        "an unknown environment": (("--env", "moon"), "there is no such environment"),
+        "no release where none is the default": (("--env", "there.yaml"), "--release is missing"),
+    },
+)
+def test_asking_for_what_does_not_exist_is_64_with_its_evidence(
     lonely_gate: Gate, arguments: tuple[str, ...], says: str
 ) -> None:
-    done = lonely_gate.run(*arguments)
-    assert done.returncode == 64
-    assert says in done.stderr + done.stdout
-    assert "Traceback" not in done.stderr
-
-
-ASKED = {
-    "no release where none is the default": ((), "--release is missing"),
-    "a release that is none": (("--release", "latest"), 'latest" is not a release'),
-    "an unknown region": (("--release", "v1.2.0", "--region", "mars"), "there is no such region"),
-    "a time without a zone": (
-        ("--release", "v1.2.0", "--switched-at", "2026-01-31T22:00:00"),
-        "needs a time zone",
-    ),
-    "a time to come": (
-        ("--release", "v1.2.0", "--switched-at", "2126-01-31T22:00:00Z"),
-        "is still to come",
-    ),
-    "no time at all": (("--release", "v1.2.0", "--switched-at", "noon"), "write it like"),
-}
-
-
-@pytest.mark.parametrize(("arguments", "says"), ASKED.values(), ids=ASKED)
-def test_asking_for_what_does_not_exist_is_64(
-    lonely_gate: Gate, arguments: tuple[str, ...], says: str
-) -> None:
-    done = lonely_gate.run("post-deploy", "--env", write(lonely_gate, ENVIRONMENT), *arguments)
+    """What else is refused so, tests/gates/run/test_refusals.py and tests/gates/cli/test_main.py have."""
+    write(lonely_gate, ENVIRONMENT)
+    done = lonely_gate.run("post-deploy", *arguments)
     assert done.returncode == 64
     assert says in done.stdout
-    assert lonely_gate.verdict()["state"] == "refused"
-    assert lonely_gate.verdict()["decision"] is None
+    assert "Traceback" not in done.stderr
+    verdict = lonely_gate.verdict()
+    assert (verdict["state"], verdict["decision"], verdict["exit_code"]) == ("refused", None, 64)
+    assert not lonely_gate.state.exists()
 
 
-def mistyped_policy(gate: Gate) -> None:
-    policy = gate.checkout / "gates/policy/objectives.yaml"
-    policy.write_text(policy.read_text().replace("look_back: 5m", "lookback: 5m"))
-
-
-def deleted_scenario(gate: Gate) -> None:
-    (gate.checkout / "features/post_deploy/vendors.feature").unlink()
-
-
-def doubled_id(gate: Gate) -> None:
-    feature = gate.checkout / "features/post_deploy/vendors.feature"
-    text = feature.read_text()
-    (feature.parent / "again.feature").write_text(text)
-
-
-def mistyped_keyword(gate: Gate) -> None:
-    feature = gate.checkout / "features/post_deploy/vendors.feature"
-    feature.write_text(feature.read_text().replace("    When ", "    Whne "))
-
-
-def doubled_row(gate: Gate) -> None:
-    catalogue = gate.checkout / "features/catalogue.csv"
-    text = catalogue.read_text()
-    row = next(line for line in text.splitlines() if line.startswith("VENDOR-1,"))
-    catalogue.write_text(f"{text}{row}\n")
-
-
-def not_yaml(gate: Gate) -> None:
-    (gate.checkout / "gates/policy/gate.yaml").write_text("schema: [1\n")
-
-
-DAMAGE: dict[str, tuple[Callable[[Gate], None], str]] = {
-    "a mistyped key of the policy": (mistyped_policy, "lookback"),
-    "a deleted scenario": (deleted_scenario, "VENDOR-1 is required by the catalogue and has no"),
-    "an id of two scenarios": (doubled_id, "VENDOR-1 has 2 scenarios"),
-    "a mistyped Gherkin keyword": (mistyped_keyword, "Whne"),
-    "a catalogue row given twice": (doubled_row, "VENDOR-1 is listed twice"),
-    "a policy that is not YAML": (not_yaml, "is not valid YAML"),
-}
-
-
-@pytest.mark.parametrize(("damage", "says"), DAMAGE.values(), ids=DAMAGE)
-def test_a_configuration_that_cannot_be_trusted_is_78(
-    lonely_gate: Gate, damage: Callable[[Gate], None], says: str
-) -> None:
-    damage(lonely_gate)
+def test_a_scenario_that_is_deleted_is_78_with_its_evidence(lonely_gate: Gate) -> None:
+    (lonely_gate.checkout / "features/post_deploy/vendors.feature").unlink()
     env = write(lonely_gate, ENVIRONMENT)
     done = lonely_gate.run("post-deploy", "--env", env, "--release", "v1.2.0")
     assert done.returncode == 78
-    assert says in done.stdout
+    assert "VENDOR-1 is required by the catalogue and has no scenario" in done.stdout
     assert lonely_gate.verdict()["exit_code"] == 78
-
-
-def test_unedited_marks_of_prod_are_78_and_all_listed(lonely_gate: Gate) -> None:
-    done = lonely_gate.run("post-deploy", "--env", "prod", "--release", "v1.2.0")
-    assert done.returncode == 78
-    assert done.stdout.count("EDIT-ME") > 3
-
-
-def test_a_missing_secret_is_78_and_named(lonely_gate: Gate) -> None:
-    section = "redis: {host: 127.0.0.1, user: gate, password: 'env:GATE_NO_SUCH_SECRET'}\n"
-    env = write(lonely_gate, ENVIRONMENT + section)
-    done = lonely_gate.run("post-deploy", "--env", env, "--release", "v1.2.0")
-    assert done.returncode == 78
-    assert "GATE_NO_SUCH_SECRET is not set" in done.stdout
 
 
 def test_python_that_strips_asserts_is_70(lonely_gate: Gate) -> None:
@@ -176,30 +92,6 @@ def test_a_full_disk_behind_stdout_is_70(lonely_gate: Gate) -> None:
             start, cwd=lonely_gate.checkout, stdout=full, stderr=subprocess.DEVNULL, check=False
         )
     assert done.returncode == 70
-
-
-NO_VERDICT = {
-    "no command at all": (),
-    "an empty command": ("",),
-    "no run to explain": ("explain", ""),
-    "no run to join": ("join", ""),
-    "an empty environment": ("status", "--env", ""),
-    "an environment that there is not": ("status", "--env", "moon"),
-    "an empty release": ("post-deploy", "--env", "local", "--release", ""),
-    "a release that is none": ("baseline", "--env", "local", "--release", "latest"),
-    "a time without a zone": ("phase", "1", "--env", "local", "--switched-at", "2026-01-31T22:00"),
-    "the doctor's release": ("doctor", "--env", "local", "--release", ""),
-}
-
-
-@pytest.mark.parametrize("arguments", NO_VERDICT.values(), ids=NO_VERDICT)
-def test_what_was_not_asked_is_64_at_once_and_starts_no_platform(
-    lonely_gate: Gate, arguments: tuple[str, ...]
-) -> None:
-    done = lonely_gate.run(*arguments)
-    assert done.returncode == 64, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    assert not lonely_gate.state.exists()
 
 
 @pytest.mark.parametrize("arguments", [(), ("",), ("deploy",), ("check", "twice")])

@@ -7,14 +7,11 @@ import pathlib
 import signal
 import xml.etree.ElementTree as ET
 
-import httpx
 import pytest
 
-from environments.loader import load_file
 from tests.gates.process.gates import Gate, copy_of_checkout
+from tests.gates.process.kills import POST_DEPLOY, left_of, processes_naming, records
 from tests.sandbox.platforms import Sandbox, eventually
-
-POST_DEPLOY = ("post-deploy", "--env", "local")
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +86,8 @@ def test_a_run_whose_terminal_is_closed_is_hold_keeps_its_evidence_and_leaves_no
     shown = [json.loads(p.read_text())["status"] for p in (run / "allure-results").iterdir()]
     assert shown.count("passed") == counts.get("PASS", 0)
     assert len(shown) == sum(counts.values()) + 1
-    _nothing_left(process.pid)
-    _no_records(platform, run)
+    eventually("no process of the gate is left", lambda: not left_of(run, {process.pid}))
+    assert records(platform, run) == set()
 
 
 def test_two_gates_at_once_both_decide(platform: Sandbox, gate: Gate) -> None:
@@ -115,46 +112,6 @@ def _text(path: pathlib.Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def _children(run: pathlib.Path) -> list[int]:
-    """Return the processes that name the run's folder on their command line."""
-    found = []
-    for folder in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            line = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if str(run).encode() in line:
-            found.append(int(folder.name))
-    return found
-
-
-def _nothing_left(session: int) -> None:
-    def left() -> list[int]:
-        found = []
-        for folder in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[3]) == session and fields[0] != "Z":
-                found.append(int(folder.name))
-        return found
-
-    eventually("no process of the gate is left", lambda: not left())
-
-
-def _no_records(platform: Sandbox, run: pathlib.Path) -> None:
-    """Nothing tagged with this run is left on the platform."""
-    loaded = load_file(platform.state.environment)
-    assert loaded.settings.synthetic is not None
-    token = loaded.secret(loaded.settings.synthetic.token).get_secret_value()
-    url = loaded.settings.regions["eu"].services["api"]
-    answer = httpx.get(
-        f"{url}/v1/synthetic/records", headers={"Authorization": f"Bearer {token}"}, timeout=5
-    )
-    assert not [record for record in answer.json()["records"] if run.name in record["tag"]]
-
-
 def test_a_gate_that_brought_the_platform_up_does_not_take_it_from_another(
     tmp_path: pathlib.Path,
 ) -> None:
@@ -173,4 +130,4 @@ def test_a_gate_that_brought_the_platform_up_does_not_take_it_from_another(
             first.communicate(timeout=60)
             out, err = second.communicate(timeout=200)
     assert second.returncode == 0, out + err
-    eventually("the platform is gone", lambda: not _children(tmp_path / "state"))
+    eventually("the platform is gone", lambda: not processes_naming(tmp_path / "state"))
