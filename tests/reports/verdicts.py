@@ -18,51 +18,30 @@ from gates.decide.verdict import Finished, Noted, Observed, Verdict
 from gates.run.lines import Lines
 from gates.run.manifest import Manifest
 from gates.run.verdict import decided, not_applicable_results
-from settings.objectives import Objective
+from tests.gates.decide.values import (
+    a_latency_objective,
+    a_quantile_objective,
+    a_row,
+    an_objective,
+    the_rollback,
+)
 
 RUN = "20261123T011536Z-post-deploy-a1b2c3"
 REGIONS = ("eu", "us")
 AT = "2026-11-23T01:16:01.250+00:00"
 BOUNDS = (0.05, 0.2, 0.5, 1.0)
 
-P95 = Objective.model_validate(
-    {
-        "check": "IV-PERF-1",
-        "title": "API p95 response time under 200 ms",
-        "kind": "latency",
-        "metric": "request_duration",
-        "bucket_bounds": BOUNDS,
-        "shown_quantile": 0.95,
-        "target": {"over_seconds": 0.2, "budget": "5%"},
-        "rollback": {"over_seconds": 0.5, "budget": "5%", "for": "10m"},
-        "look_back": "5m",
-        "wait_for_samples": "15m",
-    }
+P95 = a_latency_objective(title="API p95 response time under 200 ms", bucket_bounds=BOUNDS)
+ERRORS = an_objective(
+    title="Error rate under 0.1 %",
+    target={"budget": "0.1%"},
+    rollback={"budget": "1%", "for": "5m"},
 )
-ERRORS = Objective.model_validate(
-    {
-        "check": "IV-PERF-3",
-        "title": "Error rate under 0.1 %",
-        "kind": "errors",
-        "metric": "requests_total",
-        "bad_status": "5..",
-        "target": {"budget": "0.1%"},
-        "rollback": {"budget": "1%", "for": "5m"},
-        "look_back": "5m",
-        "wait_for_samples": "15m",
-    }
-)
-INTERPOLATED = Objective.model_validate(
-    {
-        "check": "IV-PERF-1",
-        "title": "API p95 response time under 150 ms",
-        "kind": "latency",
-        "metric": "request_duration",
-        "bucket_bounds": BOUNDS,
-        "target": {"quantile": 0.95, "target_seconds": 0.15},
-        "look_back": "5m",
-        "wait_for_samples": "15m",
-    }
+INTERPOLATED = a_quantile_objective(
+    title="API p95 response time under 150 ms",
+    bucket_bounds=BOUNDS,
+    target={"quantile": 0.95, "target_seconds": 0.15},
+    rollback=None,
 )
 TITLES = {
     "IV-HEALTH-1": "The API answers its health check",
@@ -76,16 +55,8 @@ Found = dict[tuple[str, str], tuple[Judgement, ...]]
 
 
 def row(check: str, owner: str, on_fail: Meaning) -> Row:
-    return Row(
-        id=check,
-        phase="post-deploy",
-        when="15m",
-        owner=owner,
-        severity="blocker",
-        smoke=True,
-        on_fail=on_fail,
-        applies_if="environment:synthetic" if "FLOW" in check else "",
-    )
+    section = "environment:synthetic" if "FLOW" in check else ""
+    return dataclasses.replace(a_row(check, on_fail), owner=owner, applies_if=section)
 
 
 ROWS = (
@@ -125,12 +96,9 @@ def evidence(metric: str, region: str, **shown: float) -> Evidence:
 
 def p95(region: str, *, slow: float = 12.0, samples: float = 4102.0) -> tuple[Judgement, ...]:
     counts = Counts(slow, samples)
-    limit = P95.rollback
-    if limit is None:
-        raise LookupError("P95 has a rollback limit")
     calm = Sustained((Counts(0.0, 400.0),) * 5, Counts(0.0, 2000.0), 10.0)
     proof = evidence("http_request_duration_seconds", region, p95_seconds=0.142)
-    return judge_target(P95, counts, proof), judge_rollback(P95, limit, calm, proof)
+    return judge_target(P95, counts, proof), judge_rollback(P95, the_rollback(P95), calm, proof)
 
 
 def quantile(region: str, seconds: float, over_50: float, over_200: float) -> tuple[Judgement, ...]:
@@ -141,14 +109,11 @@ def quantile(region: str, seconds: float, over_50: float, over_200: float) -> tu
 
 
 def errors(region: str, *, bad: float = 0.0, samples: float = 4004.0) -> tuple[Judgement, ...]:
-    limit = ERRORS.rollback
-    if limit is None:
-        raise LookupError("ERRORS has a rollback limit")
     step = Counts(bad / 20, samples / 20)
     sustained = Sustained((step,) * 5, Counts(bad / 4, samples / 4), 5.0)
     proof = evidence("http_requests_total", region)
     return judge_target(ERRORS, Counts(bad, samples), proof), judge_rollback(
-        ERRORS, limit, sustained, dataclasses.replace(proof, look_back_seconds=5.0)
+        ERRORS, the_rollback(ERRORS), sustained, dataclasses.replace(proof, look_back_seconds=5.0)
     )
 
 
