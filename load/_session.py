@@ -41,7 +41,7 @@ from load._records import Records
 from load._run import Plan, Run, Setting, Stage
 from load._scenario import Ask, Target
 from load.verdict import LoadResult, judge
-from reports import load_plain
+from reports import load_page
 from settings.load import LoadPolicy
 from steps.kit.leases import LeaseHeldError
 from steps.kit.request import new_run_id
@@ -160,7 +160,7 @@ class Session:
     def _kept(
         self, run: Run, record: Mapping[str, Any], problems: list[str]
     ) -> tuple[int, list[str]]:
-        lines = [*load_plain.render(record).splitlines(), *problems]
+        lines = [*load_page.plain(record).splitlines(), *problems]
         try:
             keep(record, self._folder)
             write_allure(record, self._folder, began=run.started_at, ended=run.ended_at)

@@ -14,8 +14,6 @@ from gates.decide.verdict import (
     GOOD,
     CheckResult,
     Finished,
-    RedCheck,
-    Result,
     Verdict,
     outcome_in,
     red_of,
@@ -23,9 +21,9 @@ from gates.decide.verdict import (
 from reports import figures, words
 from reports.events import Measured
 from reports.figures import Fact
+from reports.texts import drawn
 
 WIDTH = 80
-LABEL_WIDTH = 10
 _NOTHING = Measured()
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|ms|s|min|h)(?!\w))")
@@ -35,16 +33,22 @@ _TIED = "\u00a0"
 
 def render(verdict: Verdict, measured: Measured | None = None) -> str:
     """Return the explanation as text; `measured` is what an unfinished run had found until then."""
-    parts = [list(_head(verdict))]
-    if verdict.reasons:
-        parts.append(list(_why(verdict)))
-    if verdict.advisories:
-        parts.append(list(_advisories(verdict)))
-    if not verdict.complete and not verdict.checks:
-        parts.append(list(_until_then(verdict, measured or _NOTHING)))
-    parts.append(list(_figures(verdict)))
-    parts += [list(_passed(verdict.checks)), list(_not_due(verdict.checks)), list(_next(verdict))]
-    return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
+    return drawn(
+        "explanation.txt.j2",
+        str,
+        verdict=verdict,
+        measured=None if measured == _NOTHING else measured,
+        words=words,
+        figures=figures,
+        line=words.one_line,
+        wrapped=_wrapped,
+        same=_same,
+        slowest=_slowest,
+        so_far=_so_far,
+        reds=_reds,
+        passed_in=_passed_in,
+        steps=_steps,
+    )
 
 
 def as_json(verdict: Verdict, measured: Measured | None = None) -> dict[str, Any]:
@@ -80,38 +84,6 @@ def as_json(verdict: Verdict, measured: Measured | None = None) -> dict[str, Any
     return said
 
 
-def _head(verdict: Verdict) -> Iterator[str]:
-    yield f"{words.decision_word(verdict)}  {words.about(verdict)}  ({words.scope(verdict)})"
-    took = f", took {words.duration(verdict.elapsed_seconds)}" if verdict.elapsed_seconds else ""
-    yield f"Run {verdict.run}, {words.moment(verdict.started_at)}{took}"
-    yield from _wrapped(words.meaning(verdict))
-    for line in words.not_asked(verdict):
-        yield from _wrapped(f"Not asked: {line}", indent="  ", deeper="    ")
-    for sentence in verdict.sentences:
-        yield from _wrapped(sentence, indent="  ")
-    for region, decision in verdict.regions.items():
-        said = f"{region} {decision.value}{words.red_of(verdict, region)}"
-        yield from _wrapped(said, indent="  ")
-
-
-def _why(verdict: Verdict) -> Iterator[str]:
-    yield "WHY"
-    for red in verdict.red():
-        yield ""
-        yield from _red(verdict, red)
-
-
-def _red(verdict: Verdict, red: RedCheck) -> Iterator[str]:
-    owner = f" (owner: {red.owner})" if red.owner else ""
-    yield words.one_line(f"{red.check or 'Run'} {red.title}{owner}")
-    for reason, regions in _same(red.reasons):
-        yield from _reason(reason, regions)
-        result = verdict.result(reason)
-        # How long a call took explains nothing where events were counted.
-        if result is not None and not _asked(reason):
-            yield from _slowest(result)
-
-
 def _same(reasons: Iterable[Reason]) -> list[tuple[Reason, list[str]]]:
     """Put regions that found the same together; each region's own queries stay apart."""
     return words.together(
@@ -121,126 +93,51 @@ def _same(reasons: Iterable[Reason]) -> list[tuple[Reason, list[str]]]:
 
 
 def _asked(reason: Reason) -> bool:
-    return reason.judgement is not None and bool(figures.queries(reason.judgement))
+    return bool(figures.queries(reason.judgement))
 
 
-def _reason(reason: Reason, regions: list[str]) -> Iterator[str]:
-    where = f"{', '.join(regions)} " if regions else ""
-    means = f"{where}{reason.outcome} -> {reason.decision.value}"
-    yield from _wrapped(f"{means}: {reason.sentence}", indent="  ", deeper="    ")
-    if reason.judgement is not None:
-        yield from _facts(reason.judgement)
-
-
-def _facts(judgement: Judgement) -> Iterator[str]:
-    for fact in figures.facts(judgement):
-        yield from _labelled(fact)
-    for query in figures.queries(judgement):
-        yield f"    {query.label}:"
-        # Never wrapped: it is there to be pasted.
-        yield f"      {words.one_line(query.text)}"
-
-
-def _slowest(result: Result) -> Iterator[str]:
-    fact = figures.slowest(result)
+def _slowest(verdict: Verdict, reason: Reason) -> Iterator[Fact]:
+    """Yield what took longest; how long a call took explains nothing where events were counted."""
+    result = None if _asked(reason) else verdict.result(reason)
+    fact = None if result is None else figures.slowest(result)
     if fact is not None:
-        yield from _labelled(fact)
+        yield fact
 
 
-def _advisories(verdict: Verdict) -> Iterator[str]:
-    yield "ADVISORY, NOT COUNTED"
-    for reason in verdict.advisories:
-        said = f"{reason.check} {reason.region} {reason.outcome}: {reason.sentence}"
-        yield from _wrapped(said, indent="  ", deeper="    ")
-
-
-def _until_then(verdict: Verdict, measured: Measured) -> Iterator[str]:
-    if measured == _NOTHING:
-        yield "Nothing was measured."
-        return
-    at = f", last at {words.moment(measured.last_at)}" if measured.last_at else ""
-    yield f"MEASURED UNTIL THEN ({len(measured.checks)} checks{at})"
-    for check in measured.checks:
-        yield from _check_so_far(verdict, check)
-    if measured.running:
-        yield f"  {measured.running} had begun and not ended"
-    for problem in measured.problems:
-        yield from _wrapped(f"problem: {problem}", indent="  ", deeper="    ")
-    if measured.unreadable_lines:
-        yield f"  unreadable lines in events.jsonl: {measured.unreadable_lines}"
-
-
-def _check_so_far(verdict: Verdict, check: Finished) -> Iterator[str]:
+def _so_far(verdict: Verdict, check: Finished) -> str:
     planned = verdict.check(check.check)
     owner = f" (owner: {planned.owner})" if planned is not None and not _is_good(check) else ""
     outcomes = ", ".join(f"{one} {outcome_in(check.regions, one)}" for one in check.regions)
-    said = f"{check.check} {outcomes}: {check.title or check.check}{owner}"
-    yield from _wrapped(said, indent="  ", deeper="    ")
-    for region, noted in check.regions.items():
-        for judgement in red_of(noted):
-            said = f"{region} {judgement.outcome.value}: {judgement.sentence}"
-            yield from _wrapped(said, indent="    ", deeper="      ")
+    return f"{check.check} {outcomes}: {check.title or check.check}{owner}"
 
 
-def _figures(verdict: Verdict) -> Iterator[str]:
-    found = figures.key_figures(verdict)
-    if found:
-        yield "KEY FIGURES"
-    for figure in found:
-        said = f"{figure.check} {figure.region}: {figure.text}"
-        yield from _wrapped(said, indent="  ", deeper="    ")
-
-
-def _passed(checks: Iterable[CheckResult]) -> Iterator[str]:
-    found = [check for check in checks if any(_passed_in(check))]
-    if found:
-        yield "PASSED"
-    for check in found:
-        took = f", {words.duration(check.elapsed_seconds)}" if check.elapsed_seconds else ""
-        said = f"{check.id} {', '.join(_passed_in(check))}: {check.name}{took}"
-        yield from _wrapped(said, indent="  ", deeper="    ")
+def _reds(check: Finished) -> list[tuple[str, Judgement]]:
+    return [(region, one) for region, noted in check.regions.items() for one in red_of(noted)]
 
 
 def _passed_in(check: CheckResult) -> list[str]:
     return [region for region, found in check.regions.items() if found.outcome is Outcome.PASS]
 
 
-def _not_due(checks: Iterable[CheckResult]) -> Iterator[str]:
-    found = [check for check in checks if check.not_applicable is not None]
-    if found:
-        yield "NOT APPLICABLE"
-    for check in found:
-        said = f"{check.id} {check.name}: {check.not_applicable}"
-        yield from _wrapped(said, indent="  ", deeper="    ")
-
-
-def _next(verdict: Verdict) -> Iterator[str]:
-    yield "NEXT"
+def _steps(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """Yield what to do next, each with the command at its end; this is what explaining says itself."""
     for step in words.next_steps(verdict):
-        if words.explain_command(verdict) in step:
-            continue  # this is its output
-        before, found, command = words.one_line(step).partition(words.GATE)
-        yield from _wrapped(before, indent="  ")
-        if found:
-            yield f"    {found}{command}"
-    yield f"  Evidence: {words.evidence(verdict)}"
+        if words.explain_command(verdict) not in step:
+            before, found, command = words.one_line(step).partition(words.GATE)
+            yield before, found + command
 
 
-def _labelled(fact: Fact) -> Iterator[str]:
-    label = f"    {fact.label:<{LABEL_WIDTH}}"
-    return _wrapped(fact.text, indent=label, deeper=" " * len(label))
-
-
-def _wrapped(text: str, indent: str = "", deeper: str | None = None) -> Iterator[str]:
+def _wrapped(text: str, indent: str = "", deeper: str = "") -> str:
+    """Break a text into lines; a number stays beside its unit."""
     wrapped = textwrap.wrap(
         _UNIT.sub(_TIED, words.one_line(text)),
         WIDTH,
         initial_indent=indent,
-        subsequent_indent=indent if deeper is None else deeper,
+        subsequent_indent=deeper,
         break_long_words=False,
         break_on_hyphens=False,
     )
-    yield from (line.replace(_TIED, " ") for line in wrapped)
+    return "\n".join(wrapped).replace(_TIED, " ")
 
 
 def _is_good(check: CheckResult | Finished) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gates.decide.judgement import Judgement, Scalar, amount
 from gates.decide.outcome import Outcome
-from gates.decide.verdict import CheckResult, Observed, Result, Verdict
+from gates.decide.verdict import Observed, Result, Verdict
 from reports.words import duration, moment
 
 _OVER_BOUND = ("over_seconds", "bad", "lower_bound", "upper_bound")
@@ -53,8 +53,10 @@ class KeyFigure:
         return f"{shown}{self.share}, {proved}, {self.samples} samples"
 
 
-def facts(judgement: Judgement) -> tuple[Fact, ...]:
+def facts(judgement: Judgement | None) -> tuple[Fact, ...]:
     """Return what was observed, wanted, by how much, over which time, and what clears it."""
+    if judgement is None:
+        return ()
     if _interpolated(judgement):
         lines = _quantile_facts(judgement)
     else:
@@ -62,9 +64,9 @@ def facts(judgement: Judgement) -> tuple[Fact, ...]:
     return (*lines, *_clears(judgement))
 
 
-def queries(judgement: Judgement) -> tuple[Fact, ...]:
+def queries(judgement: Judgement | None) -> tuple[Fact, ...]:
     """Return the resolved queries of a judgement, ready to paste."""
-    asked = judgement.data.get("queries")
+    asked = judgement and judgement.data.get("queries")
     if not isinstance(asked, Mapping):
         return ()
     return tuple(
@@ -86,10 +88,11 @@ def slowest(result: Result) -> Fact | None:
     return Fact("slowest", f"{longest.target} took {took}{_phases(longest)}{ended}")
 
 
-def slowest_check(verdict: Verdict) -> CheckResult | None:
-    """Return the check that took longest, or None when none was timed."""
-    timed = [check for check in verdict.checks if check.elapsed_seconds is not None]
-    return max(timed, key=lambda check: check.elapsed_seconds or 0.0, default=None)
+def slowest_check(verdict: Verdict) -> str:
+    """Return the check that took longest, with its time; empty where none was timed."""
+    timed = {check.id: check.elapsed_seconds or 0.0 for check in verdict.checks}
+    longest = max(timed, key=timed.__getitem__, default="")
+    return f"{longest}, {duration(timed[longest])}" if timed.get(longest) else ""
 
 
 def key_figures(verdict: Verdict) -> tuple[KeyFigure, ...]:

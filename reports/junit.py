@@ -83,10 +83,8 @@ def _findings(verdict: Verdict, check: CheckResult, region: str) -> tuple[str, s
 
 def _finding(reason: Reason) -> Iterator[str]:
     yield f"{reason.outcome}: {reason.sentence}"
-    judgement = reason.judgement
-    if judgement is not None:
-        for fact in (*figures.facts(judgement), *figures.queries(judgement)):
-            yield f"  {fact.label}: {fact.text}"
+    for fact in (*figures.facts(reason.judgement), *figures.queries(reason.judgement)):
+        yield f"  {fact.label}: {fact.text}"
 
 
 _ELEMENTS = {Status.FAILED: "failure", Status.BROKEN: "error", Status.SKIPPED: "skipped"}

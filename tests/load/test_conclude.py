@@ -18,7 +18,7 @@ from load._engine._tally import Endpoint, Tally
 from load._engine._wire import Trouble
 from load._keep import CannotKeepError, exit_code, keep, read_baseline, write_allure
 from load._run import Run, Stage, whole
-from reports import load_page, load_plain
+from reports import load_page
 from reports.load_record import DamagedLoadRecordError, checked
 from tests.load.runs import (
     BEGAN_AT,
@@ -257,7 +257,7 @@ def test_what_makes_no_sense_is_invalid_and_still_shown(run: Run) -> None:
     record = concluded(run)
     assert record["result"] == "INVALID"
     assert "INVALID" in load_page.render(record)
-    assert load_plain.render(record).startswith("load: INVALID")
+    assert load_page.plain(record).startswith("load: INVALID")
 
 
 def test_a_closed_model_never_passes() -> None:
@@ -360,7 +360,7 @@ def test_text_of_others_is_made_plain_wherever_a_run_is_written(tmp_path: pathli
     keep(record, tmp_path)
     write_allure(record, tmp_path, began=BEGAN_AT, ended=BEGAN_AT)
     texts = [path.read_text("utf-8") for path in tmp_path.rglob("*") if path.is_file()]
-    for text in [*texts, load_plain.render(record)]:
+    for text in [*texts, load_page.plain(record)]:
         assert plain(text) == text
     assert json.loads((tmp_path / "load.json").read_text("utf-8"))["machine"] == {
         "hostname": "odd\ufffd[2J\ufffd\ufffd"

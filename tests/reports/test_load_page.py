@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from load._run import Run
-from reports import load_page, load_plain
+from reports import load_page
 from reports.load_record import DamagedLoadRecordError
 from tests.load import runs
 from tests.reports import golden_files
@@ -40,7 +40,7 @@ def record(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_the_plain_lines_look_as_their_golden_file(name: str) -> None:
-    golden_files.compare(f"{name}.plain.txt", load_plain.render(record(name)), GOLDEN)
+    golden_files.compare(f"{name}.plain.txt", load_page.plain(record(name)), GOLDEN)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -132,18 +132,18 @@ def test_whatever_a_run_brings_is_shown_and_not_obeyed() -> None:
     assert "<script" not in text
     assert not re.search("[\x1b\u202e]", text)
     assert _Page(text).open == []
-    plain = load_plain.render(made)
+    plain = load_page.plain(made)
     assert plain.isascii()
     assert "\x1b" not in plain
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_plain_lines_are_printable_ascii(name: str) -> None:
-    text = load_plain.render(record(name))
+    text = load_page.plain(record(name))
     assert all(line.isascii() and line.isprintable() for line in text.splitlines())
 
 
-@cases("render", {"page": load_page.render, "lines": load_plain.render})
+@cases("render", {"page": load_page.render, "lines": load_page.plain})
 @cases(
     "changes",
     {
