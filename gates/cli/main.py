@@ -24,7 +24,11 @@ COMMANDS = {
     "doctor": "no verdict: can the gate reach and read everything it needs?",
     "init": "propose an environment file from a live Prometheus",
 }
-GATES = ("pre-deploy", "phase", "post-deploy")
+SHARED = {
+    **dict.fromkeys(("pre-deploy", "phase", "post-deploy"), "asking"),
+    **dict.fromkeys(("explain", "join"), "evidence"),
+}
+"""The modules of several commands; every other one is called as its command."""
 EXIT_CODES = """exit codes:
   0   GO: every required check ran and passed
   10  measured and bad: ROLLBACK (before traffic is switched: NO_GO or STOP)
@@ -72,7 +76,7 @@ def _called(arguments: Sequence[str], stdout: IO[str], stderr: IO[str]) -> int:
     except SystemExit as exc:
         stdout.flush()
         return exc.code if isinstance(exc.code, int) else EXIT_USAGE
-    code: int = importlib.import_module(_module(parsed.command)).run(parsed, stdout, stderr)
+    code: int = importlib.import_module(module_of(parsed.command)).run(parsed, stdout, stderr)
     stdout.flush()
     return code
 
@@ -89,13 +93,14 @@ def _parser(asked: str | None) -> Parser:
         command = commands.add_parser(name, help=what, description=what)
         command.add_argument("--debug", action="store_true", help="show tracebacks")
         if name == asked:
-            add = importlib.import_module(_module(name)).add_arguments
-            add(command, name) if name in GATES else add(command)
+            add = importlib.import_module(module_of(name)).add_arguments
+            add(command, name) if name in SHARED else add(command)
     return parser
 
 
-def _module(command: str) -> str:
-    return f"gates.cli.{'asking' if command in GATES else command}"
+def module_of(command: str) -> str:
+    """Return the name of a command's module."""
+    return f"gates.cli.{SHARED.get(command, command)}"
 
 
 def _our_failure(exc: Exception, stderr: IO[str], *, debug: bool) -> int:

@@ -13,8 +13,6 @@ from typing import IO, Any
 
 from environments import loader
 from environments.yaml_file import ConfigurationError
-from gates.cli import runs
-from gates.cli.runs import Run
 from gates.cli.streams import teller
 from gates.decide.catalogue import Row
 from gates.decide.fold import MISSING
@@ -24,6 +22,8 @@ from gates.decide.schedule import WeeklyWindow, closing, time_left
 from gates.decide.scope import Phase
 from gates.decide.verdict import RedCheck, Verdict
 from gates.load import OUT, load_catalogue
+from gates.run import runs
+from gates.run.runs import Run
 from probes.observation import utc_now
 from reports import words
 from settings.environment import LocalFile

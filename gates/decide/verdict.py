@@ -15,8 +15,8 @@ from pydantic import Field
 from gates.decide.fold import DOUBLED, MISSING, Reason
 from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.kept import READ_ON, Kept
-from gates.decide.not_asked import NotAsked
 from gates.decide.outcome import Decision, Meaning, Outcome, worst_decision
+from gates.decide.scope import NotAsked
 
 SCHEMA = 1
 STATES = ("complete", "incomplete", "interrupted", "refused", "failed")

@@ -9,13 +9,11 @@ import pathlib
 from collections.abc import Iterator, Sequence
 
 from gates.decide.fold import Folded, fold
-from gates.decide.not_asked import OTHER_REGIONS, NotAsked
 from gates.decide.outcome import Decision, worst_decision
-from gates.decide.scope import gate_of
+from gates.decide.scope import OTHER_REGIONS, NotAsked, gate_of
 from gates.decide.verdict import Source, Verdict
 from gates.load import OUT, load_catalogue
 from gates.run import lines, verdict
-from gates.run.cross_check import asked_by
 from gates.run.manifest import manifest
 from probes.observation import utc_now
 from steps.kit.request import EVENTS, new_run_id
@@ -81,7 +79,7 @@ def join(runs: Sequence[Joined], out: pathlib.Path = OUT) -> Verdict:
     first = runs[0].verdict
     gate, regions = gate_of(first), _regions(runs)
     scope = gate.scope(
-        load_catalogue(asked_by(first).features),
+        load_catalogue(verdict.asked_by(first).features),
         switched=any(one.verdict.traffic_switched_at for one in runs),
     )
     asked = manifest(scope.rows, first.sections)
@@ -185,7 +183,9 @@ def _differing(runs: Sequence[Joined]) -> Iterator[str]:
         for name in DIGESTS:
             if other.verdict.digests.get(name) != first.verdict.digests.get(name):
                 yield f"{other.run} was made with another {name} than {first.run}; run one again"
-    if first.verdict.digests["catalogue"] != verdict.catalogue_digest(asked_by(first.verdict)):
+    if first.verdict.digests["catalogue"] != verdict.catalogue_digest(
+        verdict.asked_by(first.verdict)
+    ):
         yield "the runs were made with another catalogue than this checkout's; run them again"
 
 

@@ -11,6 +11,8 @@ import platform
 import subprocess
 from collections.abc import Iterable, Mapping
 
+from environments.loader import checks_of
+from environments.yaml_file import ConfigurationError
 from gates.decide.catalogue import Row
 from gates.decide.fold import MISSING, Folded, RegionResult, Stage
 from gates.decide.judgement import Judgement, outcome_of
@@ -147,6 +149,14 @@ def digests(checks: Checks) -> dict[str, str]:
         "policy": _digest(sorted(checks.policy.glob("*.yaml"))),
         "catalogue": catalogue_digest(checks),
     }
+
+
+def asked_by(verdict: Verdict) -> Checks:
+    """Return the checks of the environment that a run asked; of the gate itself if it is gone."""
+    try:
+        return Checks.of(checks_of(verdict.env))
+    except ConfigurationError:
+        return Checks()
 
 
 def catalogue_digest(checks: Checks) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import json
 import pathlib
-from types import ModuleType
 from typing import Any
 
+from gates.cli import main
 from gates.decide.verdict import Verdict
 from tests.reports import verdicts
 
@@ -31,12 +32,12 @@ def leave(
     return folder
 
 
-def called(
-    command: ModuleType, out: pathlib.Path, *arguments: str, **more: Any
-) -> tuple[int, str, str]:
-    """Call a command of these runs; return its code, stdout and stderr."""
+def called(command: str, out: pathlib.Path, *arguments: str, **more: Any) -> tuple[int, str, str]:
+    """Call a command of these runs in this process; return its code, stdout and stderr."""
+    module = importlib.import_module(main.module_of(command))
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
+    module.add_arguments(parser, *([command] if command in main.SHARED else []))
+    parser.set_defaults(command=command)
     stdout, stderr = io.StringIO(), io.StringIO()
     parsed = parser.parse_args(["--out", str(out), *arguments])
-    return command.run(parsed, stdout, stderr, **more), stdout.getvalue(), stderr.getvalue()
+    return module.run(parsed, stdout, stderr, **more), stdout.getvalue(), stderr.getvalue()

@@ -5,7 +5,6 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from gates.cli import explain
 from gates.decide.outcome import Outcome
 from tests.gates.cli.evidence import called, leave, run_id
 from tests.gates.run import left
@@ -27,7 +26,7 @@ def test_a_run_is_found(tmp_path: pathlib.Path, arguments: list[str], run: str) 
         leave(tmp_path, run_id(number))
     leave(tmp_path, run_id(9, "pytest"))
     (tmp_path / run_id(8)).mkdir()
-    code, stdout, _ = called(explain, tmp_path, *arguments)
+    code, stdout, _ = called("explain", tmp_path, *arguments)
     assert code == 0
     assert f"Run {run}," in stdout
 
@@ -35,7 +34,7 @@ def test_a_run_is_found(tmp_path: pathlib.Path, arguments: list[str], run: str) 
 @cases("name", {"its folder": "", "its verdict": "verdict.json"})
 def test_a_run_is_found_by_path(tmp_path: pathlib.Path, name: str) -> None:
     folder = leave(tmp_path / "elsewhere", "copied-from-ci")
-    code, stdout, _ = called(explain, tmp_path, str(folder / name))
+    code, stdout, _ = called("explain", tmp_path, str(folder / name))
     assert code == 0
     assert "Run copied-from-ci," in stdout
 
@@ -53,14 +52,14 @@ def test_an_unknown_run_is_wrong_usage(
 ) -> None:
     leave(tmp_path, run_id(1))
     leave(tmp_path, run_id(2))
-    code, stdout, stderr = called(explain, tmp_path, *arguments)
+    code, stdout, stderr = called("explain", tmp_path, *arguments)
     assert (code, stdout) == (64, "")
     assert said in stderr
 
 
 @cases("folder", {"an empty folder": "", "no folder": "missing"})
 def test_without_any_run_it_says_how_to_make_one(tmp_path: pathlib.Path, folder: str) -> None:
-    code, _, stderr = called(explain, tmp_path / folder)
+    code, _, stderr = called("explain", tmp_path / folder)
     assert code == 64
     assert "no gate has run yet" in stderr
     assert "./harness gate post-deploy" in stderr
@@ -83,7 +82,7 @@ def test_a_damaged_verdict_is_our_failure_in_one_sentence(
 ) -> None:
     leave(tmp_path, run_id(1))
     (tmp_path / run_id(1) / "verdict.json").write_text(content, encoding="utf-8")
-    code, stdout, stderr = called(explain, tmp_path)
+    code, stdout, stderr = called("explain", tmp_path)
     assert (code, stdout) == (70, "")
     assert stderr.count("\n") == 1
     assert "events.jsonl" in stderr
@@ -91,7 +90,7 @@ def test_a_damaged_verdict_is_our_failure_in_one_sentence(
 
 def test_explaining_a_rollback_is_no_verdict_itself(tmp_path: pathlib.Path) -> None:
     leave(tmp_path, run_id(1), verdicts.rollback())
-    code, stdout, _ = called(explain, tmp_path)
+    code, stdout, _ = called("explain", tmp_path)
     assert code == 0
     assert stdout.startswith("ROLLBACK")
 
@@ -99,13 +98,13 @@ def test_explaining_a_rollback_is_no_verdict_itself(tmp_path: pathlib.Path) -> N
 def test_a_query_stands_on_one_line_to_be_pasted(tmp_path: pathlib.Path) -> None:
     leave(tmp_path, run_id(1), verdicts.rollback())
     query = verdicts.rollback().record()["reasons"][0]["judgement"]["data"]["queries"]["bad"]
-    _, stdout, _ = called(explain, tmp_path)
+    _, stdout, _ = called("explain", tmp_path)
     assert query in [line.strip() for line in stdout.splitlines()]
 
 
 def test_the_json_holds_reasons_as_data(tmp_path: pathlib.Path) -> None:
     leave(tmp_path, run_id(1), verdicts.rollback())
-    code, stdout, _ = called(explain, tmp_path, "--output", "json")
+    code, stdout, _ = called("explain", tmp_path, "--output", "json")
     said: dict[str, Any] = json.loads(stdout)
     assert code == 0
     assert said["decision"] == "ROLLBACK"
@@ -118,7 +117,7 @@ def test_the_json_holds_reasons_as_data(tmp_path: pathlib.Path) -> None:
 
 def test_the_json_of_a_killed_run_holds_what_was_measured(tmp_path: pathlib.Path) -> None:
     leave(tmp_path, run_id(1), verdicts.incomplete(), events=TORN)
-    code, stdout, _ = called(explain, tmp_path, "--output", "json")
+    code, stdout, _ = called("explain", tmp_path, "--output", "json")
     said = json.loads(stdout)
     assert (code, said["decision"]) == (0, "NO VERDICT")
     assert said["measured_until_then"]["running"] == "IV-PERF-3"
@@ -133,9 +132,21 @@ def _left(folder: pathlib.Path) -> tuple[pathlib.Path, dict[str, Any]]:
 
 def test_a_run_as_the_gate_left_it_is_explained(tmp_path: pathlib.Path) -> None:
     folder, _ = _left(tmp_path)
-    code, stdout, _ = called(explain, tmp_path, str(folder))
+    code, stdout, _ = called("explain", tmp_path, str(folder))
     assert code == 0
     assert stdout.startswith("ROLLBACK")
+
+
+def test_runs_that_can_not_be_joined_are_wrong_usage_and_damaged_ones_our_failure(
+    tmp_path: pathlib.Path,
+) -> None:
+    folder, _ = _left(tmp_path)
+    record = json.loads((folder / "verdict.json").read_text())
+    (folder / "events.jsonl").unlink()
+    code, _, said = called("join", tmp_path, str(folder))
+    assert (code, "has no events" in said) == (64, True)
+    (folder / "verdict.json").write_text(json.dumps(record | {"checks": "all"}))
+    assert called("join", tmp_path, str(folder))[0] == 70
 
 
 def _green(record: dict[str, Any], _folder: pathlib.Path) -> None:
@@ -186,7 +197,7 @@ def test_a_go_that_its_run_did_not_leave_is_said_and_not_shown(
     folder, green = _left(tmp_path)
     change(green, folder)
     (folder / "verdict.json").write_text(json.dumps(green))
-    code, stdout, stderr = called(explain, tmp_path, str(folder))
+    code, stdout, stderr = called("explain", tmp_path, str(folder))
     assert (code, stdout) == (70, "")
     assert "is not what its run left" in stderr
     assert says in stderr

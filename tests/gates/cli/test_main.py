@@ -23,7 +23,7 @@ def breaks(monkeypatch: pytest.MonkeyPatch, exc: BaseException) -> None:
     def load(_command: str) -> NoReturn:
         raise exc
 
-    monkeypatch.setattr(module, "_module", load)
+    monkeypatch.setattr(module, "module_of", load)
 
 
 def test_ctrl_c_while_a_command_is_loaded_is_a_hold_in_one_sentence(

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from environments import loader
-from gates.cli import runs, status
+from gates.cli import status
 from gates.decide.fold import Stage
 from gates.decide.judgement import equals
 from gates.decide.verdict import Verdict
+from gates.run import runs
 from tests.gates.cli.evidence import called, leave, run_id
 from tests.gates.decide.values import a_row
 from tests.reports import golden_files, verdicts
@@ -130,7 +131,7 @@ def test_it_says_how_each_environment_is_who_has_to_act_and_what_comes_next(
         leave(out, run_id(0, "pytest"))
         for one in left:
             one.leave(out)
-        code, said, told = called(status, out, *arguments, now=NOW)
+        code, said, told = called("status", out, *arguments, now=NOW)
         wrong = told.replace(str(out), "OUT")
         parts.append(f"# {name}: status {' '.join(arguments)}\n{said}{wrong}# ends with {code}\n")
     golden_files.compare("status.txt", "\n".join(parts), GOLDEN)

@@ -6,8 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from gates.decide.catalogue import Row
-from gates.decide.not_asked import Surroundings, not_asked, unmet
-from gates.decide.scope import Gate, Phase, PostDeploy, PreDeploy
+from gates.decide.scope import Gate, Phase, PostDeploy, PreDeploy, Surroundings, not_asked, unmet
 from tests.gates.decide.values import a_row
 
 
