@@ -53,6 +53,7 @@ def render(verdict: Verdict, measured: Measured | None = None) -> str:
 
 def as_json(verdict: Verdict, measured: Measured | None = None) -> dict[str, Any]:
     """Return the explanation as JSON values."""
+    record = verdict.record()
     said: dict[str, Any] = {
         "schema": 1,
         "run": verdict.run,
@@ -60,11 +61,8 @@ def as_json(verdict: Verdict, measured: Measured | None = None) -> dict[str, Any
         "decision": words.decision_word(verdict),
         "exit_code": verdict.exit_code,
         "meaning": words.meaning(verdict),
-        "release": verdict.release,
-        "environment": verdict.environment,
-        "regions": {region: decision.value for region, decision in verdict.regions.items()},
-        "not_asked": [one.record() for one in verdict.not_asked],
-        "sentences": list(verdict.sentences),
+        **{key: record[key] for key in ("release", "environment", "regions")},
+        **{key: record[key] for key in ("not_asked", "sentences")},
         "reasons": [_reason_json(verdict, reason) for reason in verdict.reasons],
         "advisories": [_reason_json(verdict, reason) for reason in verdict.advisories],
         "passed": [

@@ -15,17 +15,17 @@ from environments import loader
 from environments.yaml_file import ConfigurationError
 from gates.cli.streams import teller
 from gates.decide.catalogue import Row
-from gates.decide.fold import MISSING
 from gates.decide.history import ONE_DEPLOYMENT, PhaseRun, by_part, last, newest_first
 from gates.decide.outcome import EXIT_USAGE, Decision
 from gates.decide.schedule import WeeklyWindow, closing, time_left
 from gates.decide.scope import Phase
-from gates.decide.verdict import RedCheck, Verdict
+from gates.decide.verdict import Verdict
 from gates.load import OUT, load_catalogue
 from gates.run import runs
 from gates.run.runs import Run
 from probes.observation import utc_now
 from reports import words
+from reports.texts import drawn
 from settings.environment import LocalFile
 from settings.people import LAST_PHASE
 
@@ -36,6 +36,13 @@ MOST_PHASE_RUNS = 60
 MOST_RED = 10
 MOST_SAID = 5
 """Sentences of a run: an environment that nobody filled in yet has fifty."""
+
+
+SHOWN = (
+    *("exit_code", "gate", "window", "phase", "at", "release"),
+    *("regions", "not_asked", "sentences"),
+)
+"""What JSON shows of a verdict as it is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ def run(
     if arguments.output == "json":
         stdout.write(f"{json.dumps(_as_json(found), indent=2, ensure_ascii=False)}\n")
     else:
-        stdout.write("\n".join(_lines(found, env)) + "\n")
+        stdout.write(_text(found, env))
     return 0 if found.by_environment else Decision.HOLD.exit_code
 
 
@@ -140,56 +147,21 @@ def _catalogue() -> tuple[tuple[Row, ...], tuple[str, ...]]:
         return (), (str(exc),)
 
 
-def _lines(found: Standings, env: str | None) -> Iterator[str]:
-    if not found.by_environment:
-        yield f"Nothing was ever run{f' on {env}' if env else ''}."
-        yield f"  next      {words.GATE} post-deploy --env {env or 'local'}"
-    for number, (name, standing) in enumerate(found.by_environment.items()):
-        if number:
-            yield ""
-        yield from _standing(name, standing)
+def _text(found: Standings, env: str | None) -> str:
+    return drawn(
+        "status.txt.j2",
+        _line,
+        standings=found.by_environment,
+        env=env,
+        words=words,
+        next=_next,
+        most_said=MOST_SAID,
+        most_red=MOST_RED,
+    )
 
 
-def _standing(name: str, standing: Standing) -> Iterator[str]:
-    verdict, age = standing.verdict, standing.age_seconds
-    ago = f", {words.duration(max(1.0, age))} ago" if age is not None else ""
-    yield f"{name}  {words.decision_word(verdict)}  {words.about(verdict)}{ago}"
-    yield f"  gate      {words.scope(verdict)}"
-    yield f"  run       {standing.run.id}"
-    yield f"  means     {words.meaning(verdict)}"
-    for line in words.not_asked(verdict):
-        yield f"  not asked {line}"
-    for sentence in verdict.sentences[:MOST_SAID]:
-        yield f"  said      {words.one_line(sentence)}"
-    if verdict.sentences[MOST_SAID:]:
-        more = len(verdict.sentences) - MOST_SAID
-        yield f"  said      and {more} more: {words.explain_command(verdict)}"
-    for region, decision in verdict.regions.items():
-        yield f"  region    {region} {decision.value}"
-    red = verdict.red()
-    for item in red[:MOST_RED]:
-        yield _red(item)
-    if red[MOST_RED:]:
-        yield f"  red       and {len(red) - MOST_RED} more"
-    yield from map(_phase_line, standing.phases)
-    if standing.window:
-        yield f"  window    {standing.window}"
-    yield f"  next      {_next(standing)}"
-
-
-def _phase_line(phase: PhaseStanding) -> str:
-    owners = f" (owner: {', '.join(phase.owners)})" if phase.owners else ""
-    said = f": {phase.said}" if phase.said else ""
-    return f"  phase {phase.number}   {phase.state}{said}{owners}"
-
-
-def _red(red: RedCheck) -> str:
-    kind = "missing" if red.reasons[0].outcome == MISSING else "red"
-    owner = f" (owner: {red.owner})" if red.owner else ""
-    # A check that never began told nobody its title.
-    nameless = red.check is None or red.title == red.check
-    said = red.reasons[0].sentence if nameless else red.title
-    return f"  {kind:<9} {red.check or 'run'} {words.where(red)}: {words.one_line(said)}{owner}"
+def _line(value: object) -> str:
+    return words.one_line(str(value))
 
 
 def _next(standing: Standing) -> str:
@@ -219,27 +191,18 @@ def _as_json(found: Standings) -> dict[str, Any]:
 
 def _standing_json(standing: Standing) -> dict[str, Any]:
     verdict = standing.verdict
+    record = verdict.record()
     return {
         "run": standing.run.id,
         "age_seconds": standing.age_seconds,
         "state": verdict.state,
         "decision": words.decision_word(verdict),
-        "exit_code": verdict.exit_code,
-        "gate": verdict.gate,
-        "window": verdict.window,
-        "phase": verdict.phase,
-        "at": verdict.at,
-        "release": verdict.release,
-        "regions": {region: decision.value for region, decision in verdict.regions.items()},
-        "not_asked": [one.record() for one in verdict.not_asked],
-        "sentences": list(verdict.sentences),
+        **{key: record[key] for key in SHOWN},
         "red": [
             {"check": red.check, "title": red.title, "owner": red.owner, "where": words.where(red)}
             for red in verdict.red()
         ],
-        "phases": [
-            dataclasses.asdict(phase) | {"owners": list(phase.owners)} for phase in standing.phases
-        ],
+        "phases": [dataclasses.asdict(phase) for phase in standing.phases],
         "deployment_window": standing.window,
         "next": _next(standing),
     }
