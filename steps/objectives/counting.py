@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from gates.decide import sources, tally
-from gates.decide.objective import Evidence
-from gates.decide.quantile import Bucket, Over
+from gates.decide.objective import Bucket, Evidence, Over
 from gates.decide.samples import NotCountableError, Patience, Samples, Span
 from gates.decide.statistics import Counts
 from settings.environment import Environment

@@ -9,16 +9,19 @@ from typing import Any
 
 from gates.decide.judgement import Judgement
 from gates.decide.objective import (
+    RULE,
+    Bucket,
     Evidence,
     Looks,
+    Over,
     Sustained,
+    judge_quantile,
     judge_rollback,
     judge_target,
     over_limit_now,
     with_own_reads,
 )
 from gates.decide.outcome import Outcome
-from gates.decide.quantile import RULE, Bucket, Over, judge_quantile
 from gates.decide.samples import Patience
 from gates.decide.statistics import NONE_SEEN, Burst, Counts
 from probes.observation import Observation, pause

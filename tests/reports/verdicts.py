@@ -9,9 +9,16 @@ from typing import Any
 from gates.decide.catalogue import Row
 from gates.decide.fold import Stage, fold
 from gates.decide.judgement import Judgement, below, equals
-from gates.decide.objective import Evidence, Sustained, judge_rollback, judge_target
+from gates.decide.objective import (
+    Bucket,
+    Evidence,
+    Over,
+    Sustained,
+    judge_quantile,
+    judge_rollback,
+    judge_target,
+)
 from gates.decide.outcome import Meaning, Outcome
-from gates.decide.quantile import Bucket, Over, judge_quantile
 from gates.decide.scope import NotAsked
 from gates.decide.statistics import Counts
 from gates.decide.verdict import Finished, Noted, Observed, Verdict

@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gates.decide.judgement import Judgement
-from gates.decide.objective import judge_rollback, judge_target
+from gates.decide.objective import Bucket, Over, judge_quantile, judge_rollback, judge_target
 from gates.decide.outcome import Outcome
-from gates.decide.quantile import Bucket, Over, judge_quantile
 from gates.decide.statistics import NONE_SEEN, Burst, Cell, Counts, _stretches
 from prove.bursts import SHAPES, Stream, rates
 from tests.gates.decide.values import (

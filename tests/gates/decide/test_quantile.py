@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gates.decide.judgement import Judgement
+from gates.decide.objective import RULE, Bucket, Over, judge_quantile
 from gates.decide.outcome import Outcome
-from gates.decide.quantile import RULE, Bucket, Over, judge_quantile
 from gates.decide.statistics import Counts
 from tests.gates.decide.values import PROPERTY, a_quantile_objective, evidence
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from gates.decide.judgement import Judgement
+from gates.decide.objective import RULE
 from gates.decide.outcome import Outcome
-from gates.decide.quantile import RULE
 from probes.observation import Observation
 from settings.objectives import Objective
 from steps.kit.platform import NotDescribedError
