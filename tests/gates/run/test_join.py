@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pathlib
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from gates.decide.fold import Reason
 from gates.decide.outcome import Decision, Outcome, worst_decision
 from gates.load import Checks
 from gates.run import verdict
-from gates.run.join import NotJoinedError, join
+from gates.run.join import Joined, NotJoinedError, join
 from reports import explanation
 from reports.verdict import read
 from tests.gates.run.left import ASKED, a_run, ago
+from tests.tables import cases
 
 FAILED = [(Outcome.FAIL,)]
 
@@ -42,59 +44,49 @@ def test_the_worst_region_decides(tmp_path: pathlib.Path) -> None:
     assert joined.regions == {"eu": "GO", "us": "ROLLBACK"}
 
 
-DIFFERENCES: dict[str, tuple[dict[str, Any], str]] = {
-    "another release": ({"release": "v1.1.0"}, "is of release v1.1.0"),
-    "another environment": ({"environment": "staging"}, "is of environment staging"),
-    "another window": ({"window": "1h"}, "is of window 1h"),
-    "another policy": (
-        {
-            "digests": {
-                "policy": "q",
-                "catalogue": verdict.catalogue_digest(Checks()),
-                "environment": "e",
-            }
-        },
-        "made with another policy",
-    ),
-    "a run of yesterday": ({"started_at": ago(24 * 60)}, "it says nothing of us today"),
-    "a run of tomorrow": ({"started_at": ago(-60)}, "it says nothing of us today"),
-    "a run that was interrupted": ({"state": "interrupted"}, "did not end by itself"),
-    "a run with a problem of its own": (
-        {"reasons": (Reason(None, None, "RUN", Decision.HOLD, "the child died", None, None),)},
-        "the child died",
-    ),
-}
+DIGESTS = {"policy": "p", "catalogue": verdict.catalogue_digest(Checks()), "environment": "e"}
+CHILD = (Reason(None, None, "RUN", Decision.HOLD, "the child died", None, None),)
+EXCUSED = {"IV-HEALTH-1": [(Outcome.NOT_APPLICABLE,)]}
 
 
-@pytest.mark.parametrize(("changes", "says"), DIFFERENCES.values(), ids=DIFFERENCES)
-def test_runs_that_are_not_of_one_question_hold(
-    tmp_path: pathlib.Path, changes: dict[str, Any], says: str
+def eu_and(**changes: Any) -> Callable[[pathlib.Path], list[Joined]]:
+    return lambda folder: [a_run(folder, "eu"), a_run(folder, "us", **changes)]
+
+
+def of_an_older_catalogue(folder: pathlib.Path) -> list[Joined]:
+    return [a_run(folder, one, digests=DIGESTS | {"catalogue": "older"}) for one in ("eu", "us")]
+
+
+@cases(
+    "left says",
+    {
+        "another release": (eu_and(release="v1.1.0"), "is of release v1.1.0"),
+        "another environment": (eu_and(environment="staging"), "is of environment staging"),
+        "another window": (eu_and(window="1h"), "is of window 1h"),
+        "another policy": (eu_and(digests=DIGESTS | {"policy": "q"}), "made with another policy"),
+        "a run of yesterday": (eu_and(started_at=ago(24 * 60)), "it says nothing of us today"),
+        "a run of tomorrow": (eu_and(started_at=ago(-60)), "it says nothing of us today"),
+        "a run that was interrupted": (eu_and(state="interrupted"), "did not end by itself"),
+        "a run with a problem of its own": (eu_and(reasons=CHILD), "the child died"),
+        "another catalogue than this one": (of_an_older_catalogue, "another catalogue"),
+        "a missing region": (lambda folder: [a_run(folder, "eu")], "no run of us was given"),
+        "a region given twice": (
+            lambda folder: [a_run(folder, "eu"), *[a_run(folder, "us")] * 2],
+            "us is in 2 runs",
+        ),
+        "a check that excuses itself": (
+            lambda folder: [a_run(folder, "eu", EXCUSED), a_run(folder, "us")],
+            "claims in eu that it does not apply",
+        ),
+    },
+)
+def test_runs_that_are_not_whole_or_not_of_one_question_hold(
+    tmp_path: pathlib.Path, left: Callable[[pathlib.Path], list[Joined]], says: str
 ) -> None:
-    joined = join([a_run(tmp_path, "eu"), a_run(tmp_path, "us", **changes)], tmp_path / "out")
+    joined = join(left(tmp_path), tmp_path / "out")
     assert joined.decision is Decision.HOLD
     assert any(says in reason.sentence for reason in joined.reasons)
-
-
-def test_a_missing_region_holds_and_is_named(tmp_path: pathlib.Path) -> None:
-    joined = join([a_run(tmp_path, "eu")], tmp_path / "out")
-    assert joined.decision is Decision.HOLD
-    assert joined.regions["us"] == "HOLD"
-    assert any("no run of us was given" in reason.sentence for reason in joined.reasons)
-
-
-def test_a_region_given_twice_holds(tmp_path: pathlib.Path) -> None:
-    eu, us = a_run(tmp_path, "eu"), a_run(tmp_path, "us")
-    joined = join([eu, us, us], tmp_path / "out")
-    assert joined.decision is Decision.HOLD
-    assert any("us is in 2 runs" in reason.sentence for reason in joined.reasons)
-
-
-def test_runs_of_another_catalogue_than_this_one_hold(tmp_path: pathlib.Path) -> None:
-    older = {"policy": "p", "catalogue": "older", "environment": "e"}
-    sources = [a_run(tmp_path, region, digests=older) for region in ("eu", "us")]
-    joined = join(sources, tmp_path / "out")
-    assert joined.decision is Decision.HOLD
-    assert any("another catalogue" in reason.sentence for reason in joined.reasons)
+    assert set(joined.regions) == {"eu", "us"}
 
 
 def test_a_check_that_failed_and_then_passed_is_no_pass_in_the_joined_verdict(
@@ -106,13 +98,6 @@ def test_a_check_that_failed_and_then_passed_is_no_pass_in_the_joined_verdict(
     joined = join([eu, a_run(tmp_path, "us")], tmp_path / "out")
     assert joined.decision is Decision.ROLLBACK
     assert {"FAIL", "DOUBLED"} <= {reason.outcome for reason in joined.reasons}
-
-
-def test_a_check_that_excuses_itself_holds(tmp_path: pathlib.Path) -> None:
-    eu = a_run(tmp_path, "eu", {"IV-HEALTH-1": [(Outcome.NOT_APPLICABLE,)]})
-    joined = join([eu, a_run(tmp_path, "us")], tmp_path / "out")
-    assert joined.decision is Decision.HOLD
-    assert any("claims in eu that it does not apply" in one.sentence for one in joined.reasons)
 
 
 def test_a_verdict_without_its_lines_is_not_joined(tmp_path: pathlib.Path) -> None:

@@ -82,8 +82,7 @@ def test_closing_adds_the_end_and_keeps_the_rest() -> None:
 def test_a_go_lists_every_check_by_region_with_its_evidence(tmp_path: pathlib.Path) -> None:
     path = file(tmp_path, text(finished("IV-A-1", Outcome.PASS), finished("IV-A-2", Outcome.PASS)))
     said = decided(path)
-    assert said.decision is Decision.GO
-    assert said.regions == {"eu": "GO", "us": "GO"}
+    assert (said.decision, said.regions) == (Decision.GO, {"eu": "GO", "us": "GO"})
     assert said.counts == {"NOT_APPLICABLE": 2, "PASS": 4}
     assert [check.id for check in said.checks] == ["IV-A-1", "IV-A-2", "IV-B-1"]
     assert said.checks[0].regions["us"].observations == (OBSERVED,)
