@@ -5,29 +5,6 @@ import dataclasses
 from gates.decide.judgement import equals
 from reports import summary
 from tests.reports import verdicts
-from tests.tables import cases
-
-
-@cases(
-    "name headline",
-    {
-        "GO is green": ("go", "# 🟢 GO: v1.2.0 on local"),
-        "ROLLBACK is red": ("rollback", "# 🔴 ROLLBACK: v1.2.0 on local"),
-        "STOP is red": ("stopped", "# 🔴 STOP: v1.2.0 on local"),
-        "NO_GO is red": ("no_go", r"# 🔴 NO\_GO: v1.2.0 on local"),
-        "HOLD is yellow": ("hold", "# 🟡 HOLD: v1.2.0 on local"),
-        "interrupted is on hold": ("interrupted", "# 🟡 HOLD: v1.2.0 on local"),
-        "killed has none": ("incomplete", "# ⚪ NO VERDICT: v1.2.0 on local"),
-        "failed has none": ("failed", "# ⚪ NO VERDICT: v1.2.0 on local"),
-    },
-)
-def test_the_first_line_is_the_decision(name: str, headline: str) -> None:
-    assert summary.render(verdicts.EVERY[name]()).splitlines()[0] == headline
-
-
-def test_a_rollback_is_recommended_and_not_authorised() -> None:
-    text = summary.render(verdicts.rollback())
-    assert "recommends a rollback; it does not authorise one" in text
 
 
 def test_what_a_sentence_holds_cannot_break_the_page() -> None:
