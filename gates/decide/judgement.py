@@ -161,31 +161,27 @@ def equals(subject: str, observed: object, target: Scalar) -> Judgement:
 
 def below(subject: str, observed: object, limit: float, unit: str, **data: Any) -> Judgement:
     """PASS when a finite number is under the limit; FAIL otherwise, also for what is not a number."""
-    number = _finite(observed)
+    number, wanted = _finite(observed), f"{limit:g} {unit}"
+    passed = number is not None and number < limit
     if number is None:
         shown = harmless(observed, limit)
-        return Judgement(
-            outcome=Outcome.FAIL,
-            rule="below",
-            subject=subject,
-            sentence=f"{subject} is {_described(observed, shown)}, wanted a number below {limit:g} {unit}",
-            observed=shown,
-            target=limit,
-            unit=unit,
-            clears=f"a number below {limit:g} {unit}",
-            data=data,
-        )
-    passed = number < limit
+        found = f"is {_described(observed, shown)}, wanted a number below {wanted}"
+        clears = f"a number below {wanted}"
+    else:
+        shown = number
+        found = f"is {amount(number, limit)} {unit}, wanted below {wanted}"
+        clears = "" if passed else more_or_less(number, limit, unit, "less")
+        data = {"margin": limit - number, **data}
     return Judgement(
         outcome=Outcome.PASS if passed else Outcome.FAIL,
         rule="below",
         subject=subject,
-        sentence=f"{subject} is {amount(number, limit)} {unit}, wanted below {limit:g} {unit}",
-        observed=number,
+        sentence=f"{subject} {found}",
+        observed=shown,
         target=limit,
         unit=unit,
-        clears="" if passed else more_or_less(number, limit, unit, "less"),
-        data={"margin": limit - number, **data},
+        clears=clears,
+        data=data,
     )
 
 

@@ -88,16 +88,15 @@ def join(runs: Sequence[Joined], out: pathlib.Path = OUT) -> Verdict:
     wrong = (*problems(runs), *measured.problems)
     folded = fold(asked.rows, regions, (*measured.results, *excused), scope.stages, wrong)
     _refuse_better(folded, runs)
-    header = verdict.Header(
-        run=new_run_id(f"join-{gate.kind}"),
-        gate=gate,
-        environment=first.environment,
-        asked_as=first.env,
-        release=first.release,
-        started_at=utc_now(),
-    )
     opened = dataclasses.replace(
-        verdict.opening(header),
+        verdict.opening(
+            gate,
+            new_run_id(f"join-{gate.kind}"),
+            environment=first.environment,
+            asked_as=first.env,
+            release=first.release,
+            started_at=utc_now(),
+        ),
         **{key: getattr(first, key) for key in KEPT},
         not_asked=_not_asked(runs),
         joined=tuple(one.source() for one in runs),

@@ -180,14 +180,12 @@ class Runner:
         self._run = new_run_id(question.gate.kind)
         self.run_dir = out / self._run
         self._verdict = verdict.opening(
-            verdict.Header(
-                run=self._run,
-                gate=question.gate,
-                environment=name_of(question.env),
-                asked_as=question.env,
-                release=question.release,
-                started_at=utc_now(),
-            )
+            question.gate,
+            self._run,
+            environment=name_of(question.env),
+            asked_as=question.env,
+            release=question.release,
+            started_at=utc_now(),
         )
 
     def run(self) -> Verdict:

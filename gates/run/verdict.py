@@ -29,26 +29,21 @@ from reports.writers import read_back, write_json
 VERSION = "0.1.0"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Header:
-    """What identifies a run."""
+def opening(
+    gate: Gate,
+    run: str,
+    environment: str,
+    asked_as: str,
+    release: str | None,
+    started_at: dt.datetime,
+) -> Verdict:
+    """Return the verdict that is written first: whoever reads it knows that nothing is decided.
 
-    run: str
-    gate: Gate
-    environment: str
-    """Its own name."""
-    asked_as: str
-    """What --env said: its name or the path of its file."""
-    release: str | None
-    started_at: dt.datetime
-
-
-def opening(header: Header) -> Verdict:
-    """Return the verdict that is written first: whoever reads it knows that nothing is decided."""
-    gate = header.gate
+    `environment` is its own name, `asked_as` what --env said: its name or the path of its file.
+    """
     return Verdict(
         schema=SCHEMA,
-        run=header.run,
+        run=run,
         state="incomplete",
         decision=None,
         exit_code=None,
@@ -56,10 +51,10 @@ def opening(header: Header) -> Verdict:
         window=gate.asked["window"],
         phase=gate.asked["phase"],
         at=gate.asked["at"],
-        environment=plain(header.environment),
-        asked_as=plain(header.asked_as),
-        release=header.release and plain(header.release),
-        started_at=header.started_at.isoformat(timespec="milliseconds"),
+        environment=plain(environment),
+        asked_as=plain(asked_as),
+        release=release and plain(release),
+        started_at=started_at.isoformat(timespec="milliseconds"),
         sentences=tuple(gate.remarks),
         versions={"gate": VERSION, "python": platform.python_version(), "commit": _commit()},
         digests=digests(Checks()),

@@ -54,11 +54,9 @@ def a_run(
         ASKED.rows, [region], (*measured.results, *excused), SCOPE.stages, measured.problems
     )
     began = dt.datetime.fromisoformat(ago(10))
-    header = verdict.Header(
-        f"20260131T220000Z-post-deploy-{region}", GATE, "prod", "prod", "v1.2.0", began
-    )
+    run = f"20260131T220000Z-post-deploy-{region}"
     opened = dataclasses.replace(
-        verdict.opening(header),
+        verdict.opening(GATE, run, "prod", "prod", "v1.2.0", began),
         stage=SCOPE.stage,
         environment_regions=("eu", "us"),
         sections=tuple(SECTIONS),

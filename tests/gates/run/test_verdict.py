@@ -17,14 +17,7 @@ from tests.gates.decide.values import a_row
 from tests.gates.run.recorded import OBSERVED, file, finished, text
 
 AT = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
-HEADER = verdict.Header(
-    run="r-1",
-    gate=PostDeploy("15m"),
-    environment="local",
-    asked_as="local",
-    release="v1.2.0",
-    started_at=AT,
-)
+OPENING = verdict.opening(PostDeploy("15m"), "r-1", "local", "local", "v1.2.0", AT)
 NEEDS_REDIS = dataclasses.replace(a_row("IV-B-1"), applies_if="environment:redis")
 MANIFEST = Manifest(
     required=(a_row("IV-A-1"), a_row("IV-A-2")),
@@ -38,13 +31,12 @@ def decided(path: pathlib.Path) -> Verdict:
     results = [*found.results, *verdict.not_applicable_results(MANIFEST, REGIONS)]
     folded = fold(MANIFEST.rows, REGIONS, results, Stage.LIVE, found.problems)
     stages = {row.id: Stage.LIVE for row in MANIFEST.rows}
-    return verdict.decided(verdict.opening(HEADER), folded, MANIFEST, stages, found)
+    return verdict.decided(OPENING, folded, MANIFEST, stages, found)
 
 
 def test_whoever_reads_the_first_verdict_knows_that_nothing_is_decided() -> None:
-    opening = verdict.opening(HEADER)
-    assert opening.state == "incomplete"
-    assert (opening.decision, opening.exit_code, opening.finished_at) == (None, None, None)
+    assert OPENING.state == "incomplete"
+    assert (OPENING.decision, OPENING.exit_code, OPENING.finished_at) == (None, None, None)
 
 
 def test_a_verdict_is_written_byte_by_byte_as_before_there_was_a_model(
@@ -68,7 +60,7 @@ def test_a_verdict_is_written_byte_by_byte_as_before_there_was_a_model(
 
 def test_closing_adds_the_end_and_keeps_the_rest() -> None:
     closed = verdict.closed(
-        verdict.opening(HEADER),
+        OPENING,
         state="refused",
         exit_code=78,
         now=AT + dt.timedelta(seconds=2.5),
@@ -133,5 +125,5 @@ def test_the_decision_can_be_made_again_from_the_verdict_alone(tmp_path: pathlib
 
 
 def test_the_opening_names_the_policy_and_catalogue_by_digest() -> None:
-    digests = verdict.opening(HEADER).digests
+    digests = OPENING.digests
     assert all(len(digests[name]) == 64 for name in ("policy", "catalogue"))
