@@ -100,6 +100,15 @@ class Flags(Section):
     def _changing(self) -> set[str]:
         return {*self.always, *next(iter(self.states.values()))}
 
+    @property
+    def words(self) -> tuple[str, str]:
+        """What a switch may hold: on, and off."""
+        return self.word_for_on, self.word_for_off
+
+    def word(self, *, enabled: bool) -> str:
+        """Return what a switch holds that is on, or off."""
+        return self.word_for_on if enabled else self.word_for_off
+
     def state(self, moment: str) -> dict[str, FlagState]:
         """Return what every flag must be at a moment; raises KeyError for an unknown one."""
         return {**self.always, **self.states[moment]}

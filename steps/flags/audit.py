@@ -199,8 +199,7 @@ def _changes(section: Flags, moment: str, held: Mapping[str, Value]) -> Iterator
 
 def _texts(section: Flags, state: FlagState) -> tuple[str, str]:
     """Return what both keys of a flag hold in a state."""
-    word = section.word_for_on if state.enabled else section.word_for_off
-    return word, str(state.percentage)
+    return section.word(enabled=state.enabled), str(state.percentage)
 
 
 def _by_key(

@@ -8,7 +8,7 @@ from pytest_bdd import parsers
 
 from settings.flags import Flags, FlagState
 from steps.flags import reading, rules
-from steps.flags.rules import Value, Words
+from steps.flags.rules import Value
 from steps.kit.asked import Asked
 from steps.kit.expect import need, nothing_to_judge
 from steps.kit.sentence import described, then
@@ -29,11 +29,11 @@ def unchanging(asked: Asked, flags: Flags) -> None:
 
 @then("every flag holds a value that the platform can read")
 def readable(asked: Asked, flags: Flags) -> None:
-    held, words = _held(asked), Words(flags.word_for_on, flags.word_for_off)
+    held = _held(asked)
     for flag in reading.flags_of(flags):
         switch, percentage = flags.keys(flag)
         asked.judge(
-            rules.switch_readable(switch, held.get(switch, reading.NOTHING), words),
+            rules.switch_readable(switch, held.get(switch, reading.NOTHING), flags),
             rules.percentage_readable(percentage, held.get(percentage, reading.NOTHING)),
         )
 
@@ -80,13 +80,13 @@ def _held(asked: Asked) -> Mapping[str, Value]:
 
 
 def _judge(asked: Asked, flags: Flags, states: Mapping[str, FlagState], moment: str) -> None:
-    held, words = _held(asked), Words(flags.word_for_on, flags.word_for_off)
+    held = _held(asked)
     if not states:
         asked.judge(nothing_to_judge(f"flags, {moment}", "the environment describes none"))
     for flag, state in states.items():
         switch, share = flags.keys(flag)
         value, part = held.get(switch, reading.NOTHING), held.get(share, reading.NOTHING)
         asked.judge(
-            rules.switch_is(switch, value, enabled=state.enabled, words=words, moment=moment),
+            rules.switch_is(switch, value, enabled=state.enabled, flags=flags, moment=moment),
             rules.percentage_is(share, part, state.percentage, moment),
         )

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import probes
 from gates.decide.judgement import Judgement
-from settings.flags import Audit
+from settings.flags import Audit, Flags
 from steps.kit.expect import expect
 
 _PERCENTAGE = re.compile(r"0|[1-9][0-9]?|100")
@@ -34,50 +34,28 @@ class Value:
         return self.text is None and self.shown == "<nothing>"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Words:
-    """What a switch holds, to the letter."""
-
-    on: str
-    off: str
-
-    def word(self, *, enabled: bool) -> str:
-        """Return the word for on or off."""
-        return self.on if enabled else self.off
-
-
-def switch_is(key: str, value: Value, *, enabled: bool, words: Words, moment: str) -> Judgement:
+def switch_is(key: str, value: Value, *, enabled: bool, flags: Flags, moment: str) -> Judgement:
     """PASS when the switch holds exactly the wanted word; FAIL otherwise, also when it is missing."""
-    wanted = words.word(enabled=enabled)
-    if value.text == wanted:
-        return _held(key, value, wanted, moment)
-    if value.text not in (words.on, words.off):
-        return _unreadable(key, value, wanted, _near(value, (words.on, words.off)), moment)
-    return _other(key, value, wanted, moment)
+    wanted, readable = flags.word(enabled=enabled), value.text in flags.words
+    return _is(key, value, wanted, moment, near=None if readable else _near(value, flags.words))
 
 
 def percentage_is(key: str, value: Value, wanted: int, moment: str) -> Judgement:
     """PASS when the key holds exactly that whole number; no key counts as 0."""
-    if value.text == str(wanted) or (value.missing and wanted == 0):
-        return _held(key, value, str(wanted), moment)
-    if value.text is None or not _PERCENTAGE.fullmatch(value.text):
-        return _unreadable(key, value, str(wanted), _near_number(value), moment)
-    return _other(key, value, str(wanted), moment)
+    near = None if _is_percentage(value) else _near_number(value)
+    return _is(key, value, str(wanted), moment, near=near, missing_is="0")
 
 
-def switch_readable(key: str, value: Value, words: Words) -> Judgement:
+def switch_readable(key: str, value: Value, flags: Flags) -> Judgement:
     """PASS when the switch holds one of the two words; FAIL otherwise, also when it is missing."""
-    if value.text in (words.on, words.off):
-        return _readable(key, value)
-    wanted = f"{words.on} or {words.off}"
-    return _unreadable(key, value, wanted, _near(value, (words.on, words.off)), "")
+    near, wanted = _near(value, flags.words), " or ".join(flags.words)
+    return _readable(key, value, wanted, near, good=value.text in flags.words)
 
 
 def percentage_readable(key: str, value: Value) -> Judgement:
     """PASS when the key holds a whole number from 0 to 100, or is not there."""
-    if value.missing or (value.text is not None and _PERCENTAGE.fullmatch(value.text)):
-        return _readable(key, value)
-    return _unreadable(key, value, "0 to 100", _near_number(value), "")
+    good = value.missing or _is_percentage(value)
+    return _readable(key, value, "0 to 100", _near_number(value), good=good)
 
 
 def strangers(found: frozenset[str], known: frozenset[str]) -> tuple[str, ...]:
@@ -119,45 +97,41 @@ def gone(temporary: Sequence[str], left: Sequence[str]) -> Judgement:
     )
 
 
-def _held(key: str, value: Value, wanted: str, moment: str) -> Judgement:
-    found = "is missing, which counts as" if value.missing else "is"
-    return _flag(key, value, wanted, f"{found} “{wanted}”, as in the state {moment}", good=True)
+def _is(
+    key: str, value: Value, wanted: str, moment: str, *, near: str | None, missing_is: str = ""
+) -> Judgement:
+    """Judge what a key holds; `near` is None where the platform can read it, wanted or not."""
+    if value.text == wanted or (value.missing and wanted == missing_is):
+        found = "is missing, which counts as" if value.missing else "is"
+        return _flag(key, value, wanted, f"{found} “{wanted}”, as in the state {moment}", good=True)
+    at = f" in the state {moment}" if moment else ""
+    found = _unreadable(value, near) if near is not None else f"is “{value.shown}”"
+    return _flag(key, value, wanted, f"{found}, wanted “{wanted}”{at}")
 
 
-def _other(key: str, value: Value, wanted: str, moment: str) -> Judgement:
-    return _flag(key, value, wanted, f"is “{value.shown}”, wanted “{wanted}”{_in(moment)}")
+def _readable(key: str, value: Value, wanted: str, near: str, *, good: bool) -> Judgement:
+    if not good:
+        return _flag(key, value, wanted, f"{_unreadable(value, near)}, wanted “{wanted}”")
+    sentence = f"{key} is not there" if value.missing else f"{key} holds {_quoted(value.shown)}"
+    return expect(good, key, sentence, rule="readable", observed=value.shown)
 
 
-def _unreadable(key: str, value: Value, wanted: str, near: str, moment: str) -> Judgement:
-    found = "is missing" if value.missing else f"holds {_quoted(value.shown)}{near}"
-    return _flag(key, value, wanted, f"{found}, wanted “{wanted}”{_in(moment)}")
+def _unreadable(value: Value, near: str) -> str:
+    return "is missing" if value.missing else f"holds {_quoted(value.shown)}{near}"
 
 
 def _flag(key: str, value: Value, wanted: str, finding: str, *, good: bool = False) -> Judgement:
-    return expect(
-        good,
-        key,
-        f"{key} {finding}",
-        f"{key} set to “{wanted}” the platform's own way, so that the change is logged",
-        rule="flag",
-        observed=value.shown,
-        target=wanted,
-    )
-
-
-def _readable(key: str, value: Value) -> Judgement:
-    found = "is not there" if value.missing else f"holds {_quoted(value.shown)}"
-    return expect(
-        good=True, subject=key, sentence=f"{key} {found}", rule="readable", observed=value.shown
-    )
-
-
-def _in(moment: str) -> str:
-    return f" in the state {moment}" if moment else ""
+    sentence = f"{key} {finding}"
+    clears = f"{key} set to “{wanted}” the platform's own way, so that the change is logged"
+    return expect(good, key, sentence, clears, rule="flag", observed=value.shown, target=wanted)
 
 
 def _quoted(text: str) -> str:
     return text if text.startswith("<") else f"“{text}”"
+
+
+def _is_percentage(value: Value) -> bool:
+    return value.text is not None and _PERCENTAGE.fullmatch(value.text) is not None
 
 
 def _near(value: Value, words: tuple[str, ...]) -> str:

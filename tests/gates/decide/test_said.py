@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import json
 import math
@@ -13,7 +12,6 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import pydantic
 import pytest
 
 from gates.decide.judgement import Judgement
@@ -25,8 +23,6 @@ from probes.observation import Failure, FailureKind, Observation
 from settings.data import CountRule
 from settings.network import Dns, DnsRecord
 from steps.data.rules import Band, Count, moved, nulls_moved
-from steps.delivery.openapi import compared
-from steps.flags import rules as flags
 from steps.kit.evidence_rules import AgeLimit, judge_identity
 from steps.kit.settling import Ended, Settled
 from steps.network import rules as dns_rules
@@ -43,7 +39,6 @@ from tests.gates.decide import (
     test_scope,
     test_tally,
 )
-from tests.gates.decide.values import a_latency_objective, an_objective
 from tests.load.verdict.values import (
     POLICY,
     a_stage,
@@ -53,14 +48,17 @@ from tests.load.verdict.values import (
     valid_run,
     with_endpoint,
 )
+from tests.settings import said as policies
 from tests.steps.data import said as data
-from tests.steps.delivery import test_openapi
+from tests.steps.delivery import said as delivery
+from tests.steps.flags import said as flags
 from tests.steps.kit import test_evidence
+from tests.steps.monitoring import said as monitoring
+from tests.steps.people import said as people
 from tests.steps.service import said as services
 
 FILE = pathlib.Path(__file__).with_name("said.json")
 SAID = json.loads(FILE.read_text(encoding="utf-8"))
-WORDS = flags.Words("true", "false")
 CLOSED = dataclasses.replace(valid_run(), model="closed")
 SICK = valid_run(
     stages=(
@@ -126,23 +124,6 @@ def sick_with(endpoint: EndpointFacts, **changes: Any) -> LoadFacts:
     return dataclasses.replace(SICK, stages=(stage,))
 
 
-def of_flags() -> list[Judgement]:
-    texts = ("true", "false", " True", "maybe")
-    values = [flags.Value(text, text) for text in texts]
-    values += [flags.Value(None, "<nothing>"), flags.Value(None, "<a list>")]
-    numbers = [flags.Value(text, text) for text in ("10", "20", "10 %", "ten")] + values[-2:]
-    return [
-        *(flags.switch_is("f", one, enabled=True, words=WORDS, moment="before") for one in values),
-        *(flags.switch_readable("f", one, WORDS) for one in values),
-        *(flags.percentage_is("p", one, 10, "after") for one in numbers),
-        *(flags.percentage_is("p", one, 0, "") for one in values[-2:]),
-        *(flags.percentage_readable("p", one) for one in numbers),
-        flags.no_strangers("feature:*", ()),
-        flags.no_strangers("feature:*", tuple(f"f{number}" for number in range(10))),
-        flags.no_strangers("feature:*", tuple(f"f{number}" for number in range(101))),
-    ]
-
-
 def ages() -> list[Judgement]:
     made = ("21:00:00", "20:59:59", "22:05:00", "22:05:01")
     release = Release.parse("1.2.0")
@@ -185,61 +166,6 @@ def network_rules() -> list[Judgement]:
         at_least("days left", 29.99999, 30, "days"),
         *(within("ttl", seconds, (60, 300), "s") for seconds in (60, 300, 301, 59)),
     ]
-
-
-def refused_objectives() -> Iterator[str]:
-    """Yield why a policy does not accept an objective that could not judge."""
-    latency: list[dict[str, Any]] = [
-        {"bucket_bounds": []},
-        {"bucket_bounds": [0, 0.2]},
-        {"bad_status": "5.."},
-        {"target": {"budget": "5%"}},
-        {"target": {"over_seconds": 0.3, "budget": "5%"}},
-        {"rollback": {"over_seconds": 0.3, "budget": "5%", "for": "5m"}},
-        {"rollback": {"over_seconds": 0.1, "budget": "5%", "for": "5m"}},
-        {"rollback": {"over_seconds": 0.2, "budget": "5%", "for": "5m"}},
-        {"target": {"quantile": 0.95}},
-        {"target": {"quantile": 0.95, "target_seconds": 0.3, "over_seconds": 0.2}},
-        {"target": {"quantile": 0.95, "target_seconds": 0.2}},
-        {"target": {"quantile": 0.95, "target_seconds": 0.05}},
-        {"target": {"quantile": 0.95, "target_seconds": 3}},
-        {"target": {"quantile": 0.95, "target_seconds": 0.3}, "shown_quantile": 0.5},
-    ]
-    errors: list[dict[str, Any]] = [
-        {"bad_status": None},
-        *({"bad_status": one} for one in ("(", "9..", "50[0-3]", "...")),
-        {"bucket_bounds": [1]},
-        {"target": {"quantile": 0.95, "target_seconds": 0.3}},
-        {"target": {"over_seconds": 0.2, "budget": "5%"}},
-    ]
-    for build, tried in ((a_latency_objective, latency), (an_objective, errors)):
-        for changes in tried:
-            with pytest.raises(pydantic.ValidationError) as caught:
-                build(**changes)
-            yield from (one["msg"] for one in caught.value.errors())
-
-
-def api_changes() -> Iterator[str]:
-    """Yield what is found in each change of an API, and what of it is not compared."""
-    t = test_openapi
-    changed = [one[0] for one in (*t.BREAKING.values(), *t.TIGHTER, *t.UNREAD)]
-    for change in changed:
-        now = copy.deepcopy(t.BEFORE)
-        change(now)
-        yield _compared([t.LOGIN, t.LIST], t.BEFORE, now)
-    person = t.an_object(id=t.TEXT, name=t.TEXT)
-    for wrap in t.WRAPPED.values():
-        pair = ({**t.SCHEMAS, "Person": one} for one in (person, t.SCHEMAS["Person"]))
-        both = (t.a_document({"schema": wrap(t.PERSON)}, one) for one in pair)
-        yield _compared(["GET /x"], *both)
-    for was, is_now, _ in t.ANSWERS.values():
-        both = (t.a_document({"schema": t.an_object(it=one)}, t.SCHEMAS) for one in (was, is_now))
-        yield _compared(["GET /x"], *both)
-
-
-def _compared(operations: list[str], before: Any, now: Any) -> str:
-    found = compared(before, now, operations)
-    return "; ".join([*found.breaking, *(f"not compared: {one}" for one in found.not_compared)])
 
 
 def names() -> Iterator[Judgement]:
@@ -291,21 +217,27 @@ def serials(*of_servers: str) -> Answers:
 
 
 CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
-    "refused objectives": refused_objectives,
+    "refused objectives": policies.objectives,
+    "refused policies": policies.policies,
     "refused catalogues": lambda: map(test_catalogue.refused, test_catalogue.REFUSED.values()),
     "counts": test_tally.counts_said,
     "refused counts": lambda: map(test_tally.refused, test_tally.REFUSED.values()),
     "what the gates ask": test_scope.gates_said,
     "what was not asked": test_not_asked.not_asked_said,
     "what a phase lacks": test_history.gaps_said,
-    "changes of an API": api_changes,
+    "changes of an API": delivery.changes,
+    "schemas of an API": delivery.schemas,
+    "references of an API": delivery.references,
     "plain rules": test_judgement.rules_said,
     "rules of the network": network_rules,
     "objectives": test_objective.objectives_said,
     "rollback limits": test_objective.rollbacks_said,
     "bursts": test_bursts.bursts_said,
     "quantiles": test_quantile.quantiles_said,
-    "flags": of_flags,
+    "flags": flags.values,
+    "the log of flags": flags.logs,
+    "routes of alerts": monitoring.routes,
+    "contacts": people.contacts,
     "names": names,
     "the time that phases took": test_schedule.spent_said,
     "the time left": test_schedule.left_said,

@@ -11,10 +11,8 @@ from pydantic import SecretStr
 
 from gates.decide.outcome import Outcome
 from sandbox.systems.people import pagerduty, slack
-from settings.people import Contact
 from steps.kit.check import Check
 from steps.people import rota as rota_steps
-from steps.people import rules
 from tests.probes.servers import closed_port
 from tests.probes.standin_server import ADMIN, StandIn, listening
 from tests.steps.platforms import NOWHERE, a_platform
@@ -173,39 +171,6 @@ def test_channels_behind_more_pages_than_are_read_are_not_called_missing(
     check = scene.ask(CHANNELS)
     assert check.outcome("eu") is Outcome.INCONCLUSIVE
     assert "more pages of channels" in sentences(check)[0]
-
-
-CONTACT: dict[str, tuple[dict[str, str] | None, str]] = {
-    "none": (None, "nobody is named"),
-    **{
-        f"the name {name}": ({**GOOD, "name": name}, "the name is a placeholder")
-        for name in ("TBD", "N/A", "na", "none", "X", "XXX", "Name XX", "tbd (ops)", "??", "-")
-    },
-    **{
-        f"the number {phone}": ({**GOOD, "phone": phone}, "the telephone number is a placeholder")
-        for phone in ("+1-XXX-XXX-XXXX", "+00 000 0000")
-    },
-    "no way": ({"name": "Robin"}, "there is no way to reach them"),
-    "an address of a document": ({"name": "Robin", "email": "robin@example.org"}, "a placeholder"),
-    "an address of a test": ({"name": "Robin", "email": "robin@mail.invalid"}, "a placeholder"),
-    "no address": ({"name": "Robin", "email": "robin"}, "the e-mail address is none"),
-    **{
-        name: ({**GOOD, "name": name}, "")
-        for name in ("Na Li", "Jamie Foxx", "Robin van Todo", "On-Call Rotation")
-    },
-}
-"""What is said of a contact; nothing of one that is a person."""
-
-
-@pytest.mark.parametrize(("contact", "said"), CONTACT.values(), ids=CONTACT)
-def test_a_contact_is_a_person_with_a_way_to_reach_them(
-    contact: dict[str, str] | None, said: str
-) -> None:
-    found = rules.reachable(
-        "Release Manager", None if contact is None else Contact.model_validate(contact)
-    )
-    assert found.outcome is (Outcome.FAIL if said else Outcome.PASS)
-    assert said in found.sentence
 
 
 def test_a_role_without_a_contact_fails(scene: Scene) -> None:
