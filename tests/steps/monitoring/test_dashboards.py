@@ -10,6 +10,7 @@ from gates.decide.outcome import Outcome
 from steps.kit.check import Check
 from steps.monitoring.rules import written
 from tests.probes.servers import closed_port
+from tests.steps.monitoring.section import monitoring
 from tests.steps.patient_server import PatientServer, patient_server
 from tests.steps.platforms import NOWHERE, a_platform
 from tests.steps.scenarios import judged as by_id
@@ -55,19 +56,9 @@ def judged(
 ) -> Check:
     """Judge the one dashboard: by default that data flow."""
     grafana.always["GET /api/dashboards/uid/x"] = (200, {"dashboard": model})
-    (folder / "grafana").write_text("sentinel")
-    nowhere = NOWHERE.format(closed_port())
-    monitoring = {
-        "rules": "rules.yaml",
-        "jobs": {"clinic": 1},
-        "alertmanager": {"url": nowhere, "receivers": {"critical": "x"}},
-        "grafana": {
-            "url": grafana.url,
-            "token": "file:grafana",
-            "dashboards": {"Overview": ["Requests"]},
-        },
-    }
-    platform = a_platform(folder, {"eu": nowhere}, monitoring=monitoring)
+    told = {"url": grafana.url, "dashboards": {"Overview": ["Requests"]}}
+    section = monitoring(folder, jobs={"clinic": 1}, grafana=told)
+    platform = a_platform(folder, {"eu": NOWHERE.format(closed_port())}, monitoring=section)
     return by_id(check_id, platform)
 
 

@@ -8,6 +8,7 @@ import pytest
 from gates.decide.outcome import Outcome
 from steps.kit.check import Check
 from tests.probes.servers import closed_port
+from tests.steps.monitoring.section import monitoring
 from tests.steps.platforms import NOWHERE, a_platform
 from tests.steps.scenarios import judged
 from tests.steps.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
@@ -26,20 +27,13 @@ def prometheus() -> Iterator[ScriptedPrometheus]:
 
 def gaps(folder: pathlib.Path, prometheus: str | None, targets: int = 1) -> Check:
     """Judge the gaps of one region."""
-    nowhere = NOWHERE.format(closed_port())
-    (folder / "grafana").write_text("sentinel")
+    jobs = {"jobs": {"clinic": targets}, "shared_jobs": {"exporter": 1}}
     platform = a_platform(
         folder,
-        {"eu": nowhere},
+        {"eu": NOWHERE.format(closed_port())},
         prometheus_at=prometheus,
         prometheus={"job": "clinic", "scrape_interval": "5s"},
-        monitoring={
-            "rules": "rules.yaml",
-            "jobs": {"clinic": targets},
-            "shared_jobs": {"exporter": 1},
-            "alertmanager": {"url": nowhere, "receivers": {"critical": "x"}},
-            "grafana": {"url": nowhere, "token": "file:grafana", "dashboards": {"Overview": []}},
-        },
+        monitoring=monitoring(folder, **jobs),
     )
     return judged("D7.2-3", platform)
 

@@ -9,7 +9,19 @@ from settings.people import Contact
 from steps.people import rules
 
 PHONE = "+49 30 5550101"
-PLACEHOLDERS = ("TBD", "N/A", "na", "none", "X", "XXX", "Name XX", "tbd (ops)", "??", "-", " ")
+PLACEHOLDERS = [
+    "TBD",
+    "N/A",
+    "na",
+    "none",
+    "X",
+    "XXX",
+    "Name XX",
+    "tbd (ops)",
+    "TODO: a name",
+    "??",
+    "-",
+]
 PEOPLE = ("Robin Release", "Na Li", "Jamie Foxx", "Robin van Todo", "On-Call Rotation")
 EMAILS = ("robin@example.org", "robin@mail.invalid", "robin", "robin@clinic.io", "")
 
