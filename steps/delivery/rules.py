@@ -123,13 +123,10 @@ def not_uploaded(subject: str) -> Judgement:
 
 def damaged(subject: str) -> Judgement:
     """Return the ERROR of a manifest that the build itself wrote wrongly."""
+    sentence = f"{subject} is what was built, and is not a manifest of schema 1: fix the build"
+    clears = "a build that writes its manifest as docs/platform-contract.md says"
     return unable(
-        subject,
-        f"{subject} is what was built, and is not a manifest of schema 1: fix the build",
-        "a build that writes its manifest as docs/platform-contract.md says",
-        rule="uploaded",
-        observed="damaged",
-        target="a manifest",
+        subject, sentence, clears, rule="uploaded", observed="damaged", target="a manifest"
     )
 
 
@@ -373,11 +370,8 @@ def _not_compared(subject: str, unread: Sequence[str]) -> Judgement:
 
 def unusable(subject: str, why: str) -> Judgement:
     """Return the ERROR of a contract, or a document, that can't be used."""
+    sentence = f"{subject} can't be used: {why}"
+    clears = f"{subject} fixed"
     return unable(
-        subject,
-        f"{subject} can't be used: {why}",
-        f"{subject} fixed",
-        rule="contract",
-        observed="unreadable",
-        target="a contract",
+        subject, sentence, clears, rule="contract", observed="unreadable", target="a contract"
     )

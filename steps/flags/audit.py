@@ -94,15 +94,12 @@ def _progress(observed: Observation[probes.audit.Entries]) -> Progress:
 
 def _refused(subject: str, status: int) -> Judgement:
     """Return why nothing can be in the log: the read itself did not work. That is not a finding about it."""
-    return unable(
-        subject,
+    sentence = (
         f"the read that the log should record was answered with status {status}; "
-        "check audit.trial of the environment",
-        "a read that is answered with 200",
-        rule="instrument",
-        observed=status,
-        target=_OK,
+        "check audit.trial of the environment"
     )
+    clears = "a read that is answered with 200"
+    return unable(subject, sentence, clears, rule="instrument", observed=status, target=_OK)
 
 
 # --- the changes of the flags

@@ -84,17 +84,13 @@ def no_strangers(pattern: str, shown: tuple[str, ...]) -> Judgement:
 def gone(temporary: Sequence[str], left: Sequence[str]) -> Judgement:
     """PASS when no key of a temporary flag is left."""
     listed, subject = ", ".join(left), "temporary flags"
-    return expect(
-        not left,
-        subject,
+    sentence = (
         f"{subject} are still there: {listed}"
         if left
-        else f"{subject} are gone: {', '.join(temporary) or 'none was named'}",
-        f"{listed} deleted the platform's own way",
-        rule="gone",
-        observed=len(left),
-        target=0,
+        else f"{subject} are gone: {', '.join(temporary) or 'none was named'}"
     )
+    clears = f"{listed} deleted the platform's own way"
+    return expect(not left, subject, sentence, clears, rule="gone", observed=len(left), target=0)
 
 
 def _is(

@@ -67,13 +67,10 @@ def as_shipped(
             "is loaded but was not evaluated lately": rule.health == "unknown" or late,
         }
         wrong = ", ".join(words for words, so in findings.items() if so)
-    return expect(
-        not wrong,
-        f"alert rule {wanted.name}",
-        f"alert rule {wanted.name} {wrong or 'is loaded as shipped and evaluated'}",
-        f"{wanted.name} loaded as the release ships it",
-        rule="alert rule as shipped",
-    )
+    subject = f"alert rule {wanted.name}"
+    sentence = f"alert rule {wanted.name} {wrong or 'is loaded as shipped and evaluated'}"
+    clears = f"{wanted.name} loaded as the release ships it"
+    return expect(not wrong, subject, sentence, clears, rule="alert rule as shipped")
 
 
 def loaded_as(
@@ -189,14 +186,12 @@ def jobs_up(
 
 def job_up(job: str, wanted: int, up: Sequence[bool]) -> Judgement:
     """Judge the targets of one job."""
+    good = len(up) == wanted and all(up)
+    subject = f"targets of {job}"
+    sentence = f"{sum(up)} of {len(up)} targets of {job} are up, wanted all of {wanted}"
+    clears = f"{wanted} targets of {job}, all up"
     return expect(
-        len(up) == wanted and all(up),
-        f"targets of {job}",
-        f"{sum(up)} of {len(up)} targets of {job} are up, wanted all of {wanted}",
-        f"{wanted} targets of {job}, all up",
-        rule="all targets up",
-        observed=sum(up),
-        target=wanted,
+        good, subject, sentence, clears, rule="all targets up", observed=sum(up), target=wanted
     )
 
 
@@ -286,27 +281,21 @@ def no_gaps(job: str, scrapes: Scrapes, steps: Steps, *, partial: bool) -> Judge
 
 def loaded_once(title: str, there: int) -> Judgement:
     """Judge that Grafana has one dashboard of a title."""
+    subject = f"dashboard {title}"
+    sentence = f"Grafana has {there} dashboards “{title}”, wanted 1"
+    clears = f"one dashboard “{title}”"
     return expect(
-        there == 1,
-        f"dashboard {title}",
-        f"Grafana has {there} dashboards “{title}”, wanted 1",
-        f"one dashboard “{title}”",
-        rule="loaded once",
-        observed=there,
-        target=1,
+        there == 1, subject, sentence, clears, rule="loaded once", observed=there, target=1
     )
 
 
 def asks_something(title: str, queries: int) -> Judgement:
     """Judge that a dashboard has queries at all."""
+    subject = f"dashboard {title}"
+    sentence = f"dashboard “{title}” has {queries} queries, wanted at least 1"
+    clears = f"panels on “{title}”"
     return expect(
-        queries > 0,
-        f"dashboard {title}",
-        f"dashboard “{title}” has {queries} queries, wanted at least 1",
-        f"panels on “{title}”",
-        rule="asks something",
-        observed=queries,
-        target=1,
+        queries > 0, subject, sentence, clears, rule="asks something", observed=queries, target=1
     )
 
 

@@ -59,15 +59,9 @@ def same_set(
     """PASS when the observed values are exactly one of the accepted sets, in any order."""
     same = any(set(observed) == set(one) for one in accepted)
     found, wanted = _listed(observed), " or ".join(_listed(one) for one in accepted)
-    return expect(
-        same,
-        subject,
-        f"{subject} is {found}" if same else f"{subject} is {found}, wanted {wanted}",
-        f"{subject} being {wanted}",
-        rule="same set",
-        observed=found,
-        target=wanted,
-    )
+    sentence = f"{subject} is {found}" if same else f"{subject} is {found}, wanted {wanted}"
+    clears = f"{subject} being {wanted}"
+    return expect(same, subject, sentence, clears, rule="same set", observed=found, target=wanted)
 
 
 def at_least(subject: str, observed: float, floor: float, unit: str) -> Judgement:

@@ -68,13 +68,10 @@ def covered(
 def channel_open(name: str, *, writable: bool | None) -> Judgement:
     """Judge that the app can write into a channel; None: there is no such channel."""
     wrong = "is not there" if writable is None else "is closed, or the app is not a member"
-    return expect(
-        writable is True,
-        f"Slack channel {name}",
-        f"Slack channel #{name} {'is open to the app' if writable else wrong}",
-        f"the app as a member of an open #{name}",
-        rule="channel open",
-    )
+    subject = f"Slack channel {name}"
+    sentence = f"Slack channel #{name} {'is open to the app' if writable else wrong}"
+    clears = f"the app as a member of an open #{name}"
+    return expect(writable is True, subject, sentence, clears, rule="channel open")
 
 
 def takes_incidents(service: str, found: probes.pagerduty.Service, people: int | None) -> Judgement:
@@ -84,25 +81,18 @@ def takes_incidents(service: str, found: probes.pagerduty.Service, people: int |
     if on and found.escalation_policy:
         wrong = "takes incidents, but its escalation policy has nobody on call now"
     good = on and bool(found.escalation_policy) and people != 0
-    return expect(
-        good,
-        f"PagerDuty service {service}",
-        f"PagerDuty service {service} {'takes incidents' if good else wrong}",
-        f"{service} enabled, with an escalation policy that has somebody on call",
-        rule="takes incidents",
-    )
+    subject = f"PagerDuty service {service}"
+    sentence = f"PagerDuty service {service} {'takes incidents' if good else wrong}"
+    clears = f"{service} enabled, with an escalation policy that has somebody on call"
+    return expect(good, subject, sentence, clears, rule="takes incidents")
 
 
 def reachable(role: str, contact: Contact | None) -> Judgement:
     """Judge that a role has a person with a way to reach them, and no placeholder."""
     wrong = ", ".join(_wrong(contact))
-    return expect(
-        not wrong,
-        role,
-        f"{role}: {wrong or 'a person is named, with a way to reach them'}",
-        f"people.contacts.{role} with a person and a telephone number",
-        rule="contact",
-    )
+    sentence = f"{role}: {wrong or 'a person is named, with a way to reach them'}"
+    clears = f"people.contacts.{role} with a person and a telephone number"
+    return expect(not wrong, role, sentence, clears, rule="contact")
 
 
 def _wrong(contact: Contact | None) -> Iterator[str]:

@@ -122,12 +122,12 @@ def _in_cluster(platform: Platform, service: str, region: str) -> bool:
 
 
 def _none_ready(service: str) -> Judgement:
-    return expect(
-        None,
-        "the number of replicas",
-        f"the Service {service} has no ready endpoint, and yet something answers at the region's address",
-        "kubernetes.service set to the Service behind that address",
+    subject = "the number of replicas"
+    sentence = (
+        f"the Service {service} has no ready endpoint, and yet something answers at the region's address"
     )
+    clears = "kubernetes.service set to the Service behind that address"
+    return expect(None, subject, sentence, clears)
 
 
 def asks_for(replicas: int) -> int:
