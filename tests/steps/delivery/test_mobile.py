@@ -7,7 +7,6 @@ import json
 import pathlib
 import socket
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -136,34 +135,28 @@ class TestReading:
         assert worst(reads(platform)) is Outcome.ERROR
 
     @cases(
-        "damage",
+        "file content",
         {
-            "no schema": lambda folder: (folder / "thing.json").unlink(),
-            "a schema of nothing": lambda folder: (folder / "thing.json").write_text("{}"),
-            "a type that does not exist": lambda folder: (folder / "thing.json").write_text(
-                '{"type": "objct"}'
+            "no schema": ("thing.json", None),
+            "a schema of nothing": ("thing.json", "{}"),
+            "a type that does not exist": ("thing.json", '{"type": "objct"}'),
+            "a reference to another file": ("thing.json", '{"$ref": "part.json"}'),
+            "a reference to nowhere": ("thing.json", '{"$ref": "#/$defs/part"}'),
+            "no JSON": ("thing.json", "["),
+            "no contract": ("contract.yaml", None),
+            "of another version": ("contract.yaml", CONTRACT.replace("n: 1.0.0", "n: 2.0.0")),
+            "a request that the gate would send otherwise": (
+                "contract.yaml",
+                CONTRACT.replace("GET /things/{id}", "POST /things"),
             ),
-            "a reference to another file": lambda folder: (folder / "thing.json").write_text(
-                '{"$ref": "part.json"}'
-            ),
-            "a reference to nowhere": lambda folder: (folder / "thing.json").write_text(
-                '{"$ref": "#/$defs/part"}'
-            ),
-            "no JSON": lambda folder: (folder / "thing.json").write_text("["),
-            "no contract": lambda folder: (folder / "contract.yaml").unlink(),
-            "of another version": lambda folder: (folder / "contract.yaml").write_text(
-                CONTRACT.replace("version: 1.0.0", "version: 2.0.0")
-            ),
-            "a request that the gate would send otherwise": lambda folder: (
-                folder / "contract.yaml"
-            ).write_text(CONTRACT.replace("GET /things/{id}", "POST /things")),
         },
     )
     def test_a_contract_that_can_not_be_used_is_an_error(
-        self, tmp_path: pathlib.Path, damage: Callable[[pathlib.Path], object]
+        self, tmp_path: pathlib.Path, file: str, content: str | None
     ) -> None:
         platform = written(tmp_path, "http://eu")
-        damage(tmp_path / "contracts" / "1.0.0")
+        damaged = tmp_path / "contracts" / "1.0.0" / file
+        damaged.unlink() if content is None else damaged.write_text(content)
         judgements = reads(platform)
         assert worst(judgements) is Outcome.ERROR
         assert "can't be used" in judgements[0].sentence

@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from gates.decide.outcome import Outcome
-from steps.kit.check import Check
 from tests.probes.servers import closed_port
 from tests.steps.monitoring.section import monitoring
 from tests.steps.platforms import NOWHERE, a_platform
-from tests.steps.scenarios import judged
+from tests.steps.scenarios import all_of, judged
 from tests.steps.scripted_prometheus import ScriptedPrometheus, scripted_prometheus
 from tests.tables import cases
 
@@ -25,8 +25,8 @@ def prometheus() -> Iterator[ScriptedPrometheus]:
         yield server
 
 
-def gaps(folder: pathlib.Path, prometheus: str | None, targets: int = 1) -> Check:
-    """Judge the gaps of one region."""
+def gaps(folder: pathlib.Path, prometheus: str | None, targets: int = 1) -> tuple[Any, str]:
+    """Judge the gaps of one region: the outcome, and all that is said."""
     jobs = {"jobs": {"clinic": targets}, "shared_jobs": {"exporter": 1}}
     platform = a_platform(
         folder,
@@ -35,143 +35,93 @@ def gaps(folder: pathlib.Path, prometheus: str | None, targets: int = 1) -> Chec
         prometheus={"job": "clinic", "scrape_interval": "5s"},
         monitoring=monitoring(folder, **jobs),
     )
-    return judged("D7.2-3", platform)
+    check = judged("D7.2-3", platform)
+    return check.outcome("eu"), "\n".join(one.sentence for one in all_of(check))
 
 
-def sentence(check: Check) -> str:
-    return "\n".join(one.sentence for one in check.noted()["eu"].judgements)
-
-
-@cases(
-    "scraped outcome",
-    {
-        "whole": (lambda _: True, Outcome.PASS),
-        "in the middle": (lambda ago: not 290 < ago < 310, Outcome.FAIL),
-        "at the end": (lambda ago: ago > 1, Outcome.FAIL),
-        "at the beginning": (lambda ago: ago < LOOK_BACK_SECONDS - 1, Outcome.FAIL),
-        "nothing at all": (lambda _: False, Outcome.FAIL),
-    },
-)
-def test_every_step_of_the_look_back_was_scraped(
-    tmp_path: pathlib.Path,
-    prometheus: ScriptedPrometheus,
-    scraped: Callable[[float], bool],
-    outcome: Outcome,
-) -> None:
-    prometheus.scraped = scraped
-    check = gaps(tmp_path, prometheus.url)
-    assert check.outcome("eu") is outcome, sentence(check)
-    wanted = LOOK_BACK_SECONDS // STEP_SECONDS + 1
-    assert f"of {wanted} steps of {STEP_SECONDS} s" in sentence(check)
-
-
-@cases(
-    "scraped outcome",
-    {
-        "whole since": (lambda ago: ago < 100, Outcome.PASS),
-        "a gap since": (lambda ago: ago < 100 and not 40 < ago < 50, Outcome.FAIL),
-        "and it ended": (lambda ago: 20 < ago < 100, Outcome.FAIL),
-        "a moment old": (lambda ago: ago < 10, Outcome.INCONCLUSIVE),
-        "never": (lambda _: False, Outcome.FAIL),
-    },
-)
-def test_what_was_never_scraped_before_has_no_gap_there(
-    tmp_path: pathlib.Path,
-    prometheus: ScriptedPrometheus,
-    scraped: Callable[[float], bool],
-    outcome: Outcome,
-) -> None:
-    prometheus.seen_days_ago = ()
-    prometheus.scraped = scraped
-    check = gaps(tmp_path, prometheus.url)
-    assert check.outcome("eu") is outcome, sentence(check)
-
-
-@pytest.mark.parametrize("days", [0.5, 2, 40])
-def test_what_was_away_for_days_and_came_back_is_no_new_job(
-    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, days: float
-) -> None:
-    prometheus.seen_days_ago = (days,)
-    prometheus.scraped = lambda ago: ago < 100
-    check = gaps(tmp_path, prometheus.url)
-    assert check.outcome("eu") is Outcome.FAIL, sentence(check)
-
-
+NEW, OLD = (), (0.5,)
 GROWN = 100
 """Since so many seconds the job has a second target."""
+Counted = Callable[[float], int]
+ONE_TARGET: dict[str, tuple[tuple[float, ...], Counted, Outcome]] = {
+    "whole": (OLD, lambda _: True, Outcome.PASS),
+    "a gap in the middle": (OLD, lambda ago: not 290 < ago < 310, Outcome.FAIL),
+    "a gap at the end": (OLD, lambda ago: ago > 1, Outcome.FAIL),
+    "a gap at the beginning": (OLD, lambda ago: ago < LOOK_BACK_SECONDS - 1, Outcome.FAIL),
+    "nothing at all": (OLD, lambda _: False, Outcome.FAIL),
+    "new, and whole since": (NEW, lambda ago: ago < 100, Outcome.PASS),
+    "new, and a gap since": (NEW, lambda ago: ago < 100 and not 40 < ago < 50, Outcome.FAIL),
+    "new, and it ended": (NEW, lambda ago: 20 < ago < 100, Outcome.FAIL),
+    "new since a moment": (NEW, lambda ago: ago < 10, Outcome.INCONCLUSIVE),
+    "never": (NEW, lambda _: False, Outcome.FAIL),
+    **{
+        f"back after {days} days": ((days,), lambda ago: ago < 100, Outcome.FAIL)
+        for days in (0.5, 2, 40)
+    },
+}
+TWO_TARGETS: dict[str, tuple[int, Counted, Outcome]] = {
+    "scaled up": (1, lambda ago: 2 if ago < GROWN else 1, Outcome.PASS),
+    "one of two away": (2, lambda ago: 2 if ago < GROWN else 1, Outcome.FAIL),
+    "a gap while it was small": (
+        *(1, lambda ago: 2 if ago < GROWN else int(not 190 < ago < 210)),
+        Outcome.FAIL,
+    ),
+    "a gap since": (
+        *(1, lambda ago: (1 if 40 < ago < 50 else 2) if ago < GROWN else 1),
+        Outcome.FAIL,
+    ),
+    "and one went away": (1, lambda ago: 2 if 20 < ago < GROWN else 1, Outcome.FAIL),
+    "never complete": (1, lambda _: 1, Outcome.FAIL),
+}
 
 
 @cases(
-    "counts seen_before outcome",
-    {
-        "scaled up": (lambda ago: 2 if ago < GROWN else 1, 1, Outcome.PASS),
-        "one of two away": (lambda ago: 2 if ago < GROWN else 1, 2, Outcome.FAIL),
-        "a gap while it was small": (
-            lambda ago: 2 if ago < GROWN else int(not 190 < ago < 210),
-            1,
-            Outcome.FAIL,
-        ),
-        "a gap since": (
-            lambda ago: (1 if 40 < ago < 50 else 2) if ago < GROWN else 1,
-            1,
-            Outcome.FAIL,
-        ),
-        "and one went away": (lambda ago: 2 if 20 < ago < GROWN else 1, 1, Outcome.FAIL),
-        "never complete": (lambda _: 1, 1, Outcome.FAIL),
-    },
+    "seen targets counted outcome",
+    {name: (seen, 1, *row) for name, (seen, *row) in ONE_TARGET.items()}
+    | {f"two: {name}": ((2,) * seen, 2, *row) for name, (seen, *row) in TWO_TARGETS.items()},
 )
-def test_a_job_that_was_scaled_up_had_fewer_targets_before(
+def test_every_step_of_the_look_back_was_scraped_since_there_is_such_a_job(
     tmp_path: pathlib.Path,
     prometheus: ScriptedPrometheus,
-    counts: Callable[[float], int],
-    seen_before: int,
+    seen: tuple[float, ...],
+    targets: int,
+    counted: Counted,
     outcome: Outcome,
 ) -> None:
-    prometheus.seen_days_ago = (2,) * seen_before
-    prometheus.scraped = counts
-    check = gaps(tmp_path, prometheus.url, targets=2)
-    assert check.outcome("eu") is outcome, sentence(check)
+    prometheus.seen_days_ago, prometheus.scraped = seen, counted
+    found, said = gaps(tmp_path, prometheus.url, targets)
+    assert found is outcome, said
+    if seen == OLD:
+        assert f"of {LOOK_BACK_SECONDS // STEP_SECONDS + 1} steps of {STEP_SECONDS} s" in said
 
 
 @cases(
-    "interval steps seconds",
+    "interval says",
     {
-        "scraped faster": ("1s", 61, 15),
-        "slower": ("1m", 6, 180),
-        "so slowly that the look-back holds one scrape": ("10m", 2, 1800),
+        "scraped faster": ("1s", "in 61 of 61 steps of 15 s"),
+        "slower": ("1m", "in 6 of 6 steps of 180 s"),
+        "so slowly that the look-back holds one scrape": ("10m", "in 2 of 2 steps of 1800 s"),
     },
 )
 def test_a_job_is_looked_at_as_often_as_it_is_scraped(
-    tmp_path: pathlib.Path,
-    prometheus: ScriptedPrometheus,
-    interval: str,
-    steps: int,
-    seconds: int,
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, interval: str, says: str
 ) -> None:
     target = {"labels": {"job": "clinic"}, "health": "up", "scrapeInterval": interval}
     prometheus.targets = [target]
-    check = gaps(tmp_path, prometheus.url)
-    assert check.outcome("eu") is Outcome.PASS
-    assert f"in {steps} of {steps} steps of {seconds} s" in sentence(check)
+    found, said = gaps(tmp_path, prometheus.url)
+    assert found is Outcome.PASS
+    assert says in said
 
 
-@cases(
-    "scraped outcome",
-    {
-        "whole": (lambda _: 1, Outcome.PASS),
-        "a gap": (lambda ago: not 290 < ago < 310, Outcome.FAIL),
-    },
-)
 def test_what_the_regions_share_is_looked_at_too(
-    tmp_path: pathlib.Path,
-    prometheus: ScriptedPrometheus,
-    scraped: Callable[[float], int],
-    outcome: Outcome,
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
 ) -> None:
-    prometheus.scraped_of["exporter"] = scraped
-    check = gaps(tmp_path, prometheus.url)
-    assert check.outcome("eu") is outcome, sentence(check)
-    assert "exporter was scraped in" in sentence(check)
+    prometheus.scraped_of["exporter"] = lambda _: 1
+    assert gaps(tmp_path, prometheus.url)[0] is Outcome.PASS
+    prometheus.scraped_of["exporter"] = lambda ago: not 290 < ago < 310
+    found, said = gaps(tmp_path, prometheus.url)
+    assert found is Outcome.FAIL
+    assert "exporter was scraped in" in said
 
 
 def test_a_partial_answer_proves_nothing(
@@ -180,8 +130,8 @@ def test_a_partial_answer_proves_nothing(
     prometheus.seen_days_ago = ()
     prometheus.scraped = lambda ago: ago < LOOK_BACK_SECONDS - 1
     prometheus.warnings = ("a store is away",)
-    assert gaps(tmp_path, prometheus.url).outcome("eu") is Outcome.FAIL
+    assert gaps(tmp_path, prometheus.url)[0] is Outcome.FAIL
 
 
 def test_without_prometheus_nothing_is_said(tmp_path: pathlib.Path) -> None:
-    assert gaps(tmp_path, None).outcome("eu") is Outcome.ERROR
+    assert gaps(tmp_path, None)[0] is Outcome.ERROR

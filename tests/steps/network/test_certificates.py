@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 import ssl
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from gates.decide.outcome import Outcome
 from probes import network, tls
 from probes.observation import Deadline
 from sandbox.systems.network.zone import HOSTS
-from settings.network import CertificatePolicy
+from settings.network import CertificatePolicy, Certificates
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError, Platform
 from steps.network.reading import certificate_facts
@@ -33,17 +32,28 @@ def standin(tmp_path: pathlib.Path) -> Iterator[StandIn]:
         yield running
 
 
-def judged(platform: Platform) -> Check:
-    check = by_id("T7-INFRA-7", platform)
-    judgements = [one for noted in check.noted().values() for one in noted.judgements]
-    json.dumps([one.record() for one in judgements], allow_nan=False)
-    return check
+@pytest.fixture
+def platform(tmp_path: pathlib.Path, standin: StandIn) -> Platform:
+    """Return a platform of two regions with good certificates."""
+    return tls_platform(tmp_path, standin)
 
 
-def test_good_certificates_pass_with_three_findings_for_each_host(
-    tmp_path: pathlib.Path, standin: StandIn
-) -> None:
-    check = judged(tls_platform(tmp_path, standin))
+def judged(platform: Platform, **changes: object) -> Check:
+    """Run the check; sections of the environment may be changed."""
+    settings = platform.environment.settings.model_copy(update=changes)
+    loaded = dataclasses.replace(platform.environment, settings=settings)
+    return by_id("T7-INFRA-7", dataclasses.replace(platform, environment=loaded))
+
+
+def at(folder: pathlib.Path, *addresses: str) -> Platform:
+    """Return a platform of one region that terminates TLS for the first host at these addresses."""
+    authority = str(folder / "authority.pem")
+    section = {"hosts": [API], "addresses": {"eu": [*addresses]}, "ca_file": authority}
+    return a_platform(folder, {"eu": "http://127.0.0.1:9"}, certificates=section)
+
+
+def test_good_certificates_pass_with_three_findings_for_each_host(platform: Platform) -> None:
+    check = judged(platform)
     assert [check.outcome(region) for region in ("eu", "us")] == [Outcome.PASS] * 2
     assert len(check.noted()["eu"].judgements) == 3 * len(HOSTS)
 
@@ -58,10 +68,10 @@ def test_good_certificates_pass_with_three_findings_for_each_host(
     ],
 )
 def test_a_bad_certificate_in_one_region_fails_there_and_is_named(
-    tmp_path: pathlib.Path, standin: StandIn, kind: str, says: str
+    platform: Platform, standin: StandIn, kind: str, says: str
 ) -> None:
     standin.bend(shown={f"us/{API}": kind})
-    check = judged(tls_platform(tmp_path, standin))
+    check = judged(platform)
     assert (check.outcome("eu"), check.outcome("us")) == (Outcome.PASS, Outcome.FAIL)
     assert says in "\n".join(findings(check, "us"))
     assert all(API in finding for finding in findings(check, "us"))
@@ -82,18 +92,14 @@ def test_a_refused_handshake_fails_once_something_else_answers(
     away = judged(platform)
     assert away.outcome("us") is Outcome.ERROR
     with patient_server() as other:
-        controls = {"vantage_controls": (other.url,)}
-        settings = platform.environment.settings.model_copy(update=controls)
-        loaded = dataclasses.replace(platform.environment, settings=settings)
-        seen = judged(dataclasses.replace(platform, environment=loaded))
+        seen = judged(platform, vantage_controls=(other.url,))
     assert seen.outcome("us") is Outcome.FAIL
     assert "connection refused" in findings(seen, "us")[0]
 
 
 def test_an_authority_file_that_is_gone_is_our_own_fault(
-    tmp_path: pathlib.Path, standin: StandIn
+    tmp_path: pathlib.Path, platform: Platform
 ) -> None:
-    platform = tls_platform(tmp_path, standin)
     (tmp_path / "authority.pem").unlink()
     check = judged(platform)
     assert check.outcome("eu") is Outcome.ERROR
@@ -104,16 +110,10 @@ def test_several_addresses_are_all_asked_and_their_keys_compared(
     tmp_path: pathlib.Path, standin: StandIn
 ) -> None:
     both = [f"127.0.0.1:{standin.ports[region]}" for region in ("eu", "us")]
-    section = {
-        "hosts": [API],
-        "addresses": {"eu": both},
-        "ca_file": str(tmp_path / "authority.pem"),
-    }
-    check = judged(a_platform(tmp_path, {"eu": "http://127.0.0.1:9"}, certificates=section))
+    check = judged(at(tmp_path, *both))
     assert check.outcome("eu") is Outcome.PASS
-    assert f"2 nodes of {API} show 1 different keys" in [
-        one.sentence for one in check.noted()["eu"].judgements
-    ]
+    said = [one.sentence for one in check.noted()["eu"].judgements]
+    assert f"2 nodes of {API} show 1 different keys" in said
 
 
 def test_a_gate_without_ipv6_looks_at_the_ipv4_addresses_of_the_same_name_and_says_so(
@@ -127,13 +127,7 @@ def test_a_gate_without_ipv6_looks_at_the_ipv4_addresses_of_the_same_name_and_sa
 
     monkeypatch.setattr(network, "resolve", resolve)
     monkeypatch.setattr(network, "has_route", lambda address: ":" not in address)
-    section = {
-        "hosts": [API],
-        "addresses": {"eu": [f"edge.test:{standin.ports['eu']}"]},
-        "ca_file": str(tmp_path / "authority.pem"),
-    }
-    platform = a_platform(tmp_path, {"eu": "http://127.0.0.1:9"}, certificates=section)
-    check = judged(platform)
+    check = judged(at(tmp_path, f"edge.test:{standin.ports['eu']}"))
     assert check.outcome("eu") is Outcome.PASS, findings(check)
     assert "not checked: 2001:db8::1" in str(check.noted()["eu"].judgements)
     found.remove("127.0.0.1")
@@ -149,47 +143,36 @@ def test_the_rsa_certificate_beside_a_good_one_fails_by_itself(tmp_path: pathlib
         context.load_cert_chain(tmp_path / "server.pem")
     (tmp_path / "authority.pem").write_bytes(b"".join(root for root, _, _ in chains))
     with serving(servers.hang, tls=context) as server:
-        section = {
-            "hosts": [API],
-            "addresses": {"eu": [f"127.0.0.1:{server.port}"]},
-            "ca_file": str(tmp_path / "authority.pem"),
-        }
-        check = judged(a_platform(tmp_path, {"eu": "http://127.0.0.1:9"}, certificates=section))
+        check = judged(at(tmp_path, f"127.0.0.1:{server.port}"))
     assert check.outcome("eu") is Outcome.FAIL
     assert findings(check)[0].startswith(f"FAIL: RSA certificate of {API}")
 
 
 def test_a_region_without_an_address_of_its_own_is_not_seen_where_several_are_asked(
-    tmp_path: pathlib.Path, standin: StandIn
+    platform: Platform,
 ) -> None:
-    platform = tls_platform(tmp_path, standin)
-    section = platform.environment.settings.certificates
-    assert section is not None
+    section = platform.section(Certificates)
     nearest = {"hosts": ("localhost",), "addresses": {"eu": section.addresses["eu"]}}
-    changes = {"certificates": section.model_copy(update=nearest)}
-    settings = platform.environment.settings.model_copy(update=changes)
-    loaded = dataclasses.replace(platform.environment, settings=settings)
-    both = judged(dataclasses.replace(platform, environment=loaded))
+    certificates = section.model_copy(update=nearest)
+    both = judged(platform, certificates=certificates)
     assert "us has no separate address" in findings(both, "us")[0]
-    assert "no address of its own" not in str(findings(both, "eu"))
-    alone = judged(dataclasses.replace(platform, environment=loaded, regions=("us",)))
-    assert "no address of its own" not in str(findings(alone, "us"))
+    assert "no separate address" not in str(findings(both, "eu"))
+    alone = judged(dataclasses.replace(platform, regions=("us",)), certificates=certificates)
+    assert "no separate address" not in str(findings(alone, "us"))
 
 
-def test_a_policy_may_want_tls_1_3(tmp_path: pathlib.Path, standin: StandIn) -> None:
-    platform = tls_platform(tmp_path, standin)
+def test_a_policy_may_want_tls_1_3(platform: Platform) -> None:
     strict = CertificatePolicy(min_protocol="TLSv1.3", min_days_left=80)
     policy = platform.policy.model_copy(update={"certificates": strict})
     assert judged(dataclasses.replace(platform, policy=policy)).outcome("eu") is Outcome.PASS
 
 
 def test_an_environment_without_hosts_says_so(tmp_path: pathlib.Path) -> None:
-    platform = a_platform(tmp_path, {"eu": "http://127.0.0.1:9"})
     with pytest.raises(NotDescribedError, match="section certificates"):
-        judged(platform)
+        judged(a_platform(tmp_path, {"eu": "http://127.0.0.1:9"}))
 
 
-def test_a_baseline_holds_every_certificate(tmp_path: pathlib.Path, standin: StandIn) -> None:
-    facts = certificate_facts(tls_platform(tmp_path, standin))
+def test_a_baseline_holds_every_certificate(platform: Platform) -> None:
+    facts = certificate_facts(platform)
     assert set(facts) == {"eu", "us"}
     assert len(facts["eu"]) == len(HOSTS)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import pathlib
@@ -30,99 +31,101 @@ ELSEWHERE = {"wrong": {CHANGED: ["203.0.113.66"]}}
 
 
 @pytest.fixture(scope="module")
-def module_servers() -> Iterator[StandIn]:
+def servers() -> Iterator[StandIn]:
     with name_servers() as running:
         yield running
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Zone:
+    """A zone after its update, as two regions see it."""
+
+    folder: pathlib.Path
+    servers: StandIn
+
+    def judged(self, check_id: str, **changes: Any) -> Check:
+        check = by_id(check_id, dns_platform(self.folder, self.servers, **changes))
+        json.dumps([one.record() for one in check.noted()["us"].judgements], allow_nan=False)
+        return check
+
+    def server(self, name: str) -> dict[str, Any]:
+        return {"name": name, "host": "127.0.0.1", "port": self.servers.ports[name]}
+
+
 @pytest.fixture
-def servers(module_servers: StandIn) -> Iterator[StandIn]:
-    yield module_servers
-    module_servers.bend()
+def zone(tmp_path: pathlib.Path, servers: StandIn) -> Iterator[Zone]:
+    yield Zone(tmp_path, servers)
+    servers.bend()
 
 
-def judged(folder: pathlib.Path, servers: StandIn, check_id: str, **changes: Any) -> Check:
-    check = by_id(check_id, dns_platform(folder, servers, **changes))
-    json.dumps([one.record() for one in check.noted()["us"].judgements], allow_nan=False)
-    return check
-
-
-@pytest.mark.parametrize("check_id", [PUBLISHED, BEFORE_IT, PROPAGATED])
-def test_a_zone_as_described_passes_in_every_region(
-    tmp_path: pathlib.Path, servers: StandIn, check_id: str
-) -> None:
-    check = judged(tmp_path, servers, check_id)
-    assert [check.outcome(region) for region in ("eu", "us")] == [Outcome.PASS] * 2
+NS_SILENT, NOTHING_DIFFERS = {"silent": ["ns1", "ns2"]}, ("PASS", "")
+NEW, OLD = (
+    f"{CHANGED} at ns1 is 203.0.113.66, wanted 198.51.100.2",
+    f"{CHANGED} at ns2 is 198.51.100.1",
+)
+FORGOTTEN = {"delegated": ["ns1", "ns2", "ns3"]}
+AUTHORITATIVE: dict[str, tuple[dict[str, Any], str, str]] = {
+    "as described": ({}, *NOTHING_DIFFERS),
+    "another address": (ELSEWHERE, "FAIL", NEW),
+    "not updated yet": ({"records": BEFORE}, "FAIL", f"{OLD}, wanted 198.51.100.2"),
+    "a missed transfer": ({"behind": ["ns2"]}, "FAIL", "2026013101 at ns1; 2026013100 at ns2"),
+    "no addresses": ({"wrong": {f"{HOSTS[0]} A": []}}, "FAIL", f"{HOSTS[0]} A at ns1 is nothing"),
+    "a long TTL": ({"ttl_seconds": 86_400}, "FAIL", "at ns1 is 86400 s, wanted 30 to 300 s"),
+    "a short TTL": ({"ttl_seconds": 5}, "FAIL", "at ns1 is 5 s, wanted 30 to 300 s"),
+    "a lame server": ({"rcodes": {"ns2": "REFUSED"}}, "FAIL", "at ns2 refuses to answer (REFUSED)"),
+    "in trouble": ({"rcodes": {"ns2": "SERVFAIL"}}, "FAIL", "at ns2 fails to answer (SERVFAIL)"),
+    "a silent server": ({"silent": ["ns2"]}, "FAIL", "ns2 (127.0.0.1): timeout"),
+    "all silent, resolvers answering": (NS_SILENT, "FAIL", "ns1 (127.0.0.1): timeout"),
+    "no DNS from here at all": (ALL_SILENT, "ERROR", "No DNS server answers the gate"),
+    "a forgotten server": (FORGOTTEN, "INCONCLUSIVE", "and dns.authoritative 2"),
+}
+EARLIER: dict[str, tuple[dict[str, Any], str, str]] = {
+    "as described": ({}, *NOTHING_DIFFERS),
+    "the old records": ({"records": BEFORE}, *NOTHING_DIFFERS),
+    "others": (ELSEWHERE, "FAIL", ""),
+    "no DNS from here at all": (ALL_SILENT, "ERROR", ""),
+}
+ONE, ALL = "resolver-1", dict.fromkeys(RESOLVERS, "SERVFAIL")
+ARRIVED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "as described": ({}, *NOTHING_DIFFERS),
+    "never forgets": ({"stale": ["resolver-2"]}, "FAIL", "is still 198.51.100.1 after 1 s of"),
+    "nothing to propagate": ({"records": BEFORE}, "FAIL", "cannot arrive anywhere"),
+    "a silent one of ours": ({"silent_resolvers": [ONE]}, "ERROR", f"resolver {ONE}: timeout"),
+    "one in trouble": ({"rcodes": {ONE: "SERVFAIL"}}, "ERROR", f"{ONE} fails to answer"),
+    "one that serves not us": ({"rcodes": {ONE: "REFUSED"}}, "ERROR", f"{ONE} refuses to answer"),
+    "every one in trouble: the zone": ({"rcodes": ALL}, "FAIL", "still fails to answer"),
+    "denies the name": (
+        {"rcodes": {"resolver-2": "NXDOMAIN"}},
+        "FAIL",
+        "still says that there is no",
+    ),
+    "authoritative servers out of reach": (NS_SILENT, *NOTHING_DIFFERS),
+}
 
 
 @cases(
-    "bent outcome says",
+    "check_id bent outcome says",
     {
-        "another address": (
-            ELSEWHERE,
-            "FAIL",
-            f"{CHANGED} at ns1 is 203.0.113.66, wanted 198.51.100.2",
-        ),
-        "not updated yet": (
-            {"records": BEFORE},
-            "FAIL",
-            f"{CHANGED} at ns2 is 198.51.100.1, wanted 198.51.100.2",
-        ),
-        "a server that missed the transfer": (
-            {"behind": ["ns2"]},
-            "FAIL",
-            "2026013101 at ns1; 2026013100 at ns2",
-        ),
-        "a name without its addresses": (
-            {"wrong": {f"{HOSTS[0]} A": []}},
-            "FAIL",
-            f"{HOSTS[0]} A at ns1 is nothing",
-        ),
-        "a TTL over the policy's": (
-            {"ttl_seconds": 86_400},
-            "FAIL",
-            "at ns1 is 86400 s, wanted 30 to 300 s",
-        ),
-        "a TTL under the policy's": (
-            {"ttl_seconds": 5},
-            "FAIL",
-            "at ns1 is 5 s, wanted 30 to 300 s",
-        ),
-        "a lame server": (
-            {"rcodes": {"ns2": "REFUSED"}},
-            "FAIL",
-            "at ns2 refuses to answer (REFUSED)",
-        ),
-        "a server in trouble": (
-            {"rcodes": {"ns2": "SERVFAIL"}},
-            "FAIL",
-            "at ns2 fails to answer (SERVFAIL)",
-        ),
-        "a silent server": ({"silent": ["ns2"]}, "FAIL", "ns2 (127.0.0.1): timeout"),
-        "all authoritative servers silent, resolvers answering": (
-            {"silent": ["ns1", "ns2"]},
-            "FAIL",
-            "ns1 (127.0.0.1): timeout",
-        ),
-        "no DNS from here at all": (ALL_SILENT, "ERROR", "No DNS server answers the gate"),
-        "a server that the environment forgets": (
-            {"delegated": ["ns1", "ns2", "ns3"]},
-            "INCONCLUSIVE",
-            "and dns.authoritative 2",
-        ),
+        f"{check_id}: {name}": (check_id, *row)
+        for check_id, rows in (
+            (PUBLISHED, AUTHORITATIVE),
+            (BEFORE_IT, EARLIER),
+            (PROPAGATED, ARRIVED),
+        )
+        for name, row in rows.items()
     },
 )
-def test_authoritative_servers_are_judged_each_by_itself(
-    tmp_path: pathlib.Path, servers: StandIn, bent: dict[str, Any], outcome: str, says: str
+def test_every_server_is_judged_by_itself_and_resolvers_once_they_answer_wrongly(
+    zone: Zone, check_id: str, bent: dict[str, Any], outcome: str, says: str
 ) -> None:
-    servers.bend(**bent)
-    check = judged(tmp_path, servers, PUBLISHED)
-    assert check.outcome("us") == outcome
+    zone.servers.bend(**bent)
+    check = zone.judged(check_id)
+    assert [check.outcome(region) for region in ("eu", "us")] == [outcome] * 2
     assert says in "\n".join(findings(check))
 
 
 def test_a_server_without_a_way_there_from_here_is_an_error_of_ours(
-    tmp_path: pathlib.Path, servers: StandIn, monkeypatch: pytest.MonkeyPatch
+    zone: Zone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolved = network.resolve
 
@@ -132,106 +135,40 @@ def test_a_server_without_a_way_there_from_here_is_an_error_of_ours(
         return resolved(host, port, deadline)
 
     monkeypatch.setattr(network, "resolve", resolve)
-    here = {"name": "ns1", "host": "127.0.0.1", "port": servers.ports["ns1"]}
     beyond = {"name": "ns2", "host": "2001:db8::53"}
-    check = judged(tmp_path, servers, PUBLISHED, authoritative=[here, beyond])
+    check = zone.judged(PUBLISHED, authoritative=[zone.server("ns1"), beyond])
     assert check.outcome("us") is Outcome.ERROR
     assert "no route" in findings(check)[0]
 
 
-@pytest.mark.parametrize(
-    ("bent", "outcome"), [({"records": BEFORE}, "PASS"), (ELSEWHERE, "FAIL"), (ALL_SILENT, "ERROR")]
-)
-def test_before_the_deployment_the_old_records_are_right_too(
-    tmp_path: pathlib.Path, servers: StandIn, bent: dict[str, Any], outcome: str
-) -> None:
-    servers.bend(**bent)
-    assert judged(tmp_path, servers, BEFORE_IT).outcome("eu") == outcome
+def test_what_is_on_its_way_is_waited_for(zone: Zone) -> None:
+    zone.servers.bend(changed_at=time.time(), propagation_seconds=0.6)
+    assert zone.judged(PROPAGATED).outcome("eu") is Outcome.PASS
 
 
-@cases(
-    "bent outcome says",
-    {
-        "a resolver that never forgets": (
-            {"stale": ["resolver-2"]},
-            "FAIL",
-            "is still 198.51.100.1 after 1 s of waiting",
-        ),
-        "nothing to propagate": ({"records": BEFORE}, "FAIL", "cannot arrive anywhere"),
-        "a silent resolver of ours": (
-            {"silent_resolvers": ["resolver-1"]},
-            "ERROR",
-            "resolver resolver-1: timeout",
-        ),
-        "one resolver in trouble": (
-            {"rcodes": {"resolver-1": "SERVFAIL"}},
-            "ERROR",
-            "resolver-1 fails to answer",
-        ),
-        "a resolver that does not serve us": (
-            {"rcodes": {"resolver-1": "REFUSED"}},
-            "ERROR",
-            "resolver-1 refuses to answer",
-        ),
-        "every resolver in trouble: the zone": (
-            {"rcodes": dict.fromkeys(RESOLVERS, "SERVFAIL")},
-            "FAIL",
-            "still fails to answer",
-        ),
-        "a resolver that denies the name": (
-            {"rcodes": {"resolver-2": "NXDOMAIN"}},
-            "FAIL",
-            "still says that there is no such name",
-        ),
-        "authoritative servers that can't be asked from here": (
-            {"silent": ["ns1", "ns2"]},
-            "PASS",
-            "",
-        ),
-    },
-)
-def test_resolvers_are_instruments_until_they_answer_wrongly(
-    tmp_path: pathlib.Path, servers: StandIn, bent: dict[str, Any], outcome: str, says: str
-) -> None:
-    servers.bend(**bent)
-    check = judged(tmp_path, servers, PROPAGATED)
-    assert check.outcome("eu") == outcome
-    assert says in "\n".join(findings(check))
-
-
-def test_what_is_on_its_way_is_waited_for(tmp_path: pathlib.Path, servers: StandIn) -> None:
-    servers.bend(changed_at=time.time(), propagation_seconds=0.6)
-    assert judged(tmp_path, servers, PROPAGATED).outcome("eu") is Outcome.PASS
-
-
-def test_a_record_may_allow_itself_a_longer_ttl(tmp_path: pathlib.Path, servers: StandIn) -> None:
-    servers.bend(ttl_seconds=3600)
+def test_a_record_may_allow_itself_a_longer_ttl(zone: Zone) -> None:
+    zone.servers.bend(ttl_seconds=3600)
     record = {"name": HOSTS[0], "type": "A", "values": ["192.0.2.20", "192.0.2.10"]}
-    allowed = judged(tmp_path, servers, PUBLISHED, records=[{**record, "max_ttl": "1h"}])
+    allowed = zone.judged(PUBLISHED, records=[{**record, "max_ttl": "1h"}])
     assert allowed.outcome("eu") is Outcome.PASS
 
 
-def test_a_mistyped_value_and_missing_resolvers_name_the_key(
-    tmp_path: pathlib.Path, servers: StandIn
-) -> None:
+def test_a_mistyped_value_and_missing_resolvers_name_the_key(zone: Zone) -> None:
     record = {"name": HOSTS[0], "type": "A", "values": ["not an address"]}
     with pytest.raises(NotDescribedError, match=r"dns\.records: api.*is not a valid A record"):
-        judged(tmp_path, servers, PUBLISHED, records=[record])
-    port = servers.ports[RESOLVERS[0]]
-    alone = {"name": RESOLVERS[0], "host": "127.0.0.1", "port": port}
-    for resolvers in ([], [alone]):
+        zone.judged(PUBLISHED, records=[record])
+    for resolvers in ([], [zone.server(RESOLVERS[0])]):
         with pytest.raises(NotDescribedError, match=r"dns\.resolvers; add two or more"):
-            judged(tmp_path, servers, PROPAGATED, resolvers=resolvers)
+            zone.judged(PROPAGATED, resolvers=resolvers)
 
 
 def test_an_environment_without_a_zone_says_so(tmp_path: pathlib.Path) -> None:
-    platform = a_platform(tmp_path, {"eu": "http://127.0.0.1:9"})
     with pytest.raises(NotDescribedError, match="section dns"):
-        by_id(PUBLISHED, platform)
+        by_id(PUBLISHED, a_platform(tmp_path, {"eu": "http://127.0.0.1:9"}))
 
 
-def test_a_baseline_holds_the_records(tmp_path: pathlib.Path, servers: StandIn) -> None:
-    facts = dns_facts(dns_platform(tmp_path, servers))["shared"]
+def test_a_baseline_holds_the_records(zone: Zone) -> None:
+    facts = dns_facts(dns_platform(zone.folder, zone.servers))["shared"]
     assert facts[CHANGED]["values"] == ["198.51.100.2"]
 
 

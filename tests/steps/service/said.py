@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from gates.decide.judgement import Judgement
+from gates.decide.judgement import Judgement, contains_all
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
 from probes.postgres import ServerState
@@ -121,10 +121,17 @@ def fhir() -> Iterator[Judgement]:
 
 
 def bodies() -> Iterator[Judgement]:
-    answered: list[Any] = [{}, [], b"", b"<html>"]
+    answered: list[Any] = [{}, [], "healthy", b"", b"<html>", b'{"status": "healthy"']
+    answered += [b'{"status": "healthy", "status": "healthy"}', b'{"status": "healthy", "x": NaN}']
     for body in answered:
         yield from health_rules.answers("api", answer(body), 200)
-    yield from health_rules.answers("api", answer({}, 404), 200)
+    for status in (404, 204, 302):
+        yield from health_rules.answers("api", answer({}, status), 200)
+    reported: list[Any] = [{"pay": {"status": "healthy"}}, {"pay": {"status": "down"}}]
+    for services in (*reported, {"pay": {"status": True}}, {"pay": "healthy"}, ["pay"], {}, None):
+        told = health_rules.services_of(ENDPOINT, {"services": services})
+        yield health_rules.service_healthy(ENDPOINT, told, "pay")
+        yield contains_all("services", told, ("pay", "mail"))
     good, bad = (
         Judgement(outcome, "equals", "api status", f"api status is {outcome.value}")
         for outcome in (Outcome.PASS, Outcome.FAIL)

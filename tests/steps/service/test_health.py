@@ -95,47 +95,24 @@ def test_a_body_as_the_runbook_shows_it_passes(
     assert {one.outcome for one in judged(tmp_path, mood, check_id)} == {Outcome.PASS}
 
 
+# What else a body may hold, `tests.steps.service.said` goes through.
 WRONG_BODIES = {
     "an HTML page": (HEALTHY_RELEASE, HTML, "HTML"),
-    "an empty body": (HEALTHY_RELEASE, answer(b""), "is empty"),
     "a cut body": (HEALTHY_RELEASE, answer(b'{"status": "healthy"'), "broken or cut off"),
-    "a key twice": (
-        HEALTHY_RELEASE,
-        answer(b'{"status": "healthy", "status": "healthy"}'),
-        "same key twice",
-    ),
-    "NaN": (HEALTHY_RELEASE, answer(b'{"status": "healthy", "x": NaN}'), "NaN"),
     "a list": (HEALTHY_RELEASE, saying(["healthy"]), "another value"),
-    "a text": (HEALTHY_RELEASE, saying("healthy"), "another value"),
     "a patient's name as status": (HEALTHY_RELEASE, body(status=NAMES), "a text of 16 characters"),
-    "a truth as status": (HEALTHY_RELEASE, body(status=True), "True"),
     "no status": (HEALTHY_RELEASE, body(status=None), "None"),
-    "an object as status": (
-        HEALTHY_RELEASE,
-        body(status={"healthy": True}),
-        "a value of type dict",
-    ),
     "another version": (HEALTHY_RELEASE, body(version="1.1.0"), "“1.1.0”"),
-    "a tag as version": (HEALTHY_RELEASE, body(version="v1.2.0"), "“v1.2.0”"),
-    "a number as version": (HEALTHY_RELEASE, body(version=1.2), "1.2"),
     "a login page with status 200": (ANSWERS, HTML, "JSON"),
     "404": (ANSWERS, saying(HEALTHY, "404 Not Found"), "404"),
-    "204": (ANSWERS, saying(HEALTHY, "204 No Content"), "204"),
     "a redirect": (ANSWERS, saying(HEALTHY, "302 Found"), "302"),
     "one service missing": (LISTS, body(services=MAIL), "lacks pay"),
-    "services as a list": (LISTS, body(services=["mail", "pay"]), "lacks mail, pay"),
     "no services": (LISTS, body(), "lacks mail, pay"),
     "a service down": (
         SERVICES,
         body(services={**MAIL, "pay": {"status": "down"}}),
         "pay is “down”",
     ),
-    "a service without an object": (
-        SERVICES,
-        body(services={**MAIL, "pay": "healthy"}),
-        "pay is None",
-    ),
-    "a service missing": (SERVICES, body(services=MAIL), "pay is None"),
     "services that are null": (SERVICES, body(services=None), "mail is None"),
 }
 
