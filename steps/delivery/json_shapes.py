@@ -23,19 +23,8 @@ _JSON_TYPES: Final = {
     type(None): "null",
 }
 _READ: Final = frozenset(
-    {
-        "type",
-        "enum",
-        "const",
-        "nullable",
-        "required",
-        "properties",
-        "items",
-        "allOf",
-        "anyOf",
-        "oneOf",
-    }
-    | {"readOnly", "writeOnly"}
+    {"type", "enum", "const", "nullable", "required", "properties", "items"}
+    | {"allOf", "anyOf", "oneOf", "readOnly", "writeOnly"}
 )
 _FOR_PEOPLE: Final = frozenset(
     {"description", "summary", "title", "example", "examples", "deprecated", "externalDocs", "tags"}
@@ -43,7 +32,9 @@ _FOR_PEOPLE: Final = frozenset(
 )
 _BY_NAME: Final = frozenset({"properties", "patternProperties", "headers", "responses", "content"})
 """Their entries have names of the platform's own, whatever those are."""
-Schema = Mapping[str, Any]
+Part = Mapping[str, Any]
+"""An object of a document."""
+Schema = Part
 NOTHING_SAID: Final[Schema] = {}
 
 
@@ -60,7 +51,7 @@ class Shape:
     """What all else in it is like: `[]` of a list's items, `{}` of a map's."""
     variants: Mapping[str, Schema]
     """Objects and lists, where it may be one of several: by name, or by place."""
-    rest: Mapping[str, Any]
+    rest: Part
     """What else is said of it, such as `maxLength`; `$ref` where a reference leads nowhere."""
 
     def without(self, mark: str) -> Shape:
@@ -75,7 +66,7 @@ class Shape:
         return not (self.types or self.values or self.properties or self.parts or self.variants)
 
 
-def shape_of(document: Mapping[str, Any], schema: Schema) -> Shape:
+def shape_of(document: Part, schema: Schema) -> Shape:
     """Return what a schema of a document allows; a reference that leads nowhere allows anything."""
     parts = list(_parts(document, schema, 0))
     return Shape(
@@ -89,7 +80,7 @@ def shape_of(document: Mapping[str, Any], schema: Schema) -> Shape:
     )
 
 
-def plain(document: Mapping[str, Any], value: Any, depth: int = 0) -> Any:
+def plain(document: Part, value: Any, depth: int = 0) -> Any:
     """Return a part of a document with its references followed, and without what is for people alone.
 
     Its names are in order: two ways of writing the same are equal, and look so.
@@ -113,7 +104,7 @@ def is_for_people(name: str) -> bool:
     return name in _FOR_PEOPLE or name.startswith("x-")
 
 
-def referred(document: Mapping[str, Any], found: Any) -> Mapping[str, Any]:
+def referred(document: Part, found: Any) -> Part:
     """Follow references; one that leads nowhere, or in a circle, is empty."""
     for _ in range(_MOST_DEPTH):
         found = mapping(found)
@@ -123,7 +114,7 @@ def referred(document: Mapping[str, Any], found: Any) -> Mapping[str, Any]:
     return NOTHING_SAID
 
 
-def mapping(value: Any) -> Mapping[str, Any]:
+def mapping(value: Any) -> Part:
     """Return an object of a document; empty where something else stands."""
     return value if isinstance(value, Mapping) else NOTHING_SAID
 
@@ -134,14 +125,14 @@ def listed(schema: Schema, name: str) -> Sequence[Any]:
     return found if isinstance(found, list) else ()
 
 
-def _at(document: Mapping[str, Any], reference: str) -> Mapping[str, Any]:
+def _at(document: Part, reference: str) -> Part:
     found: Any = document
     for part in reference.removeprefix("#/").split("/"):
         found = mapping(found).get(part.replace("~1", "/").replace("~0", "~"), {})
     return mapping(found)
 
 
-def _parts(document: Mapping[str, Any], schema: Any, depth: int) -> Iterator[Schema]:
+def _parts(document: Part, schema: Any, depth: int) -> Iterator[Schema]:
     """Yield everything that holds of a value at once."""
     if depth > _MOST_DEPTH or not isinstance(schema, Mapping):
         return
@@ -163,7 +154,7 @@ def _is_null(schema: Schema) -> bool:
     return schema.get("type") == "null" or schema.get("const", 0) is None
 
 
-def _types(document: Mapping[str, Any], parts: Sequence[Schema], depth: int) -> frozenset[str]:
+def _types(document: Part, parts: Sequence[Schema], depth: int) -> frozenset[str]:
     told = [_told(document, part, depth) for part in parts]
     sets = [types - {"null"} for types in told if types - {"null"}]
     if not sets:
@@ -178,7 +169,7 @@ def _is_nullable(schema: Schema) -> bool:
     return schema.get("nullable") is True or any(map(_is_null, union))
 
 
-def _told(document: Mapping[str, Any], schema: Schema, depth: int) -> frozenset[str]:
+def _told(document: Part, schema: Schema, depth: int) -> frozenset[str]:
     """Return the types that one part tells, in so many words or by what it says else."""
     if "type" in schema:
         told = schema["type"]
@@ -194,7 +185,7 @@ def _told(document: Mapping[str, Any], schema: Schema, depth: int) -> frozenset[
     )
 
 
-def _values(document: Mapping[str, Any], parts: Sequence[Schema], depth: int) -> frozenset[str]:
+def _values(document: Part, parts: Sequence[Schema], depth: int) -> frozenset[str]:
     own = {repr(one) for part in parts for one in _own_values(part) if one is not None}
     chosen = [
         _together(
@@ -209,7 +200,7 @@ def _own_values(schema: Schema) -> list[Any]:
     return [*listed(schema, "enum"), *([schema["const"]] if "const" in schema else ())]
 
 
-def _choices(document: Mapping[str, Any], schema: Schema, depth: int) -> list[list[Schema]]:
+def _choices(document: Part, schema: Schema, depth: int) -> list[list[Schema]]:
     """Return of each thing that a value may be one of what holds of it."""
     union = _union(schema)
     if len(union) < 2 or depth > _MOST_UNIONS_DEEP:  # noqa: PLR2004 - one alone is not a choice
@@ -240,7 +231,7 @@ def _others(parts: Sequence[Schema]) -> dict[str, Schema]:
     }
 
 
-def _rest(document: Mapping[str, Any], parts: Sequence[Schema]) -> dict[str, Any]:
+def _rest(document: Part, parts: Sequence[Schema]) -> dict[str, Any]:
     found = _rest_of(document, parts)
     for choice in (one for part in parts for one in _choices(document, part, 0)):
         # Objects and lists are variants, which are compared by themselves.
@@ -250,7 +241,7 @@ def _rest(document: Mapping[str, Any], parts: Sequence[Schema]) -> dict[str, Any
     return found
 
 
-def _rest_of(document: Mapping[str, Any], parts: Sequence[Schema]) -> dict[str, Any]:
+def _rest_of(document: Part, parts: Sequence[Schema]) -> dict[str, Any]:
     found: dict[str, list[Any]] = {}
     for part in parts:
         for name, said in part.items():
@@ -265,7 +256,7 @@ def _rest_of(document: Mapping[str, Any], parts: Sequence[Schema]) -> dict[str, 
     }
 
 
-def _variants(document: Mapping[str, Any], parts: Sequence[Schema]) -> dict[str, Schema]:
+def _variants(document: Part, parts: Sequence[Schema]) -> dict[str, Schema]:
     found: dict[str, Schema] = {}
     for part in parts:
         union = _union(part)

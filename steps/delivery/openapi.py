@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from steps.delivery.json_shapes import (
+    Part,
     Schema,
     Shape,
     is_for_people,
@@ -24,16 +25,17 @@ from steps.delivery.json_shapes import (
 )
 
 _MOST_DEPTH = 30
+_Parameter = tuple[Any, Any]
+"""Its place and name."""
 _NO_CONTENT = "204"
 _ANYTHING = frozenset({"application/json", "application/*", "*/*"})
 
+_BOUNDED = ("", "Length", "Items", "Properties")
 _NARROWS = {
-    **dict.fromkeys(
-        ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), "lower"
-    ),
-    **dict.fromkeys(
-        ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), "higher"
-    ),
+    "exclusiveMaximum": "lower",
+    "exclusiveMinimum": "higher",
+    **{f"max{what or 'imum'}": "lower" for what in _BOUNDED},
+    **{f"min{what or 'imum'}": "higher" for what in _BOUNDED},
 }
 """Bounds, and which move of one leaves less room."""
 _ADDED_NARROWS = frozenset({"pattern", "format", "multipleOf", "uniqueItems"})
@@ -52,9 +54,7 @@ class Comparison:
     """What differs in parts whose meaning is not compared: nothing is known of it."""
 
 
-def breaking_changes(
-    before: Mapping[str, Any], now: Mapping[str, Any], operations: Iterable[str]
-) -> tuple[str, ...]:
+def breaking_changes(before: Part, now: Part, operations: Iterable[str]) -> tuple[str, ...]:
     """Return one phrase for each breaking change of operations such as `GET /v1/things/{id}`.
 
     Raises NotComparableError where a PASS would prove nothing.
@@ -62,9 +62,7 @@ def breaking_changes(
     return compared(before, now, operations).breaking
 
 
-def compared(
-    before: Mapping[str, Any], now: Mapping[str, Any], operations: Iterable[str]
-) -> Comparison:
+def compared(before: Part, now: Part, operations: Iterable[str]) -> Comparison:
     """Return what breaks, and what differs and is not compared; raises NotComparableError."""
     for whose, document in (("the release before", before), ("this release", now)):
         if "swagger" in document:
@@ -102,7 +100,7 @@ def _operation(both: _Compared, operation: str) -> Iterator[str]:
     yield from _responses(both, was, is_now)
 
 
-def _security(both: _Compared, was: Mapping[str, Any], is_now: Mapping[str, Any]) -> Iterator[str]:
+def _security(both: _Compared, was: Part, is_now: Part) -> Iterator[str]:
     """Yield that a login is needed now; another one than before is not compared."""
     old, new = _logins(both.before, was), _logins(both.now, is_now)
     if {} in old or not old:
@@ -112,7 +110,7 @@ def _security(both: _Compared, was: Mapping[str, Any], is_now: Mapping[str, Any]
         both.unread.append("security")
 
 
-def _logins(document: Mapping[str, Any], operation: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _logins(document: Part, operation: Part) -> list[dict[str, Any]]:
     schemes = mapping(mapping(document.get("components")).get("securitySchemes"))
     asked = operation.get("security", document.get("security"))
     return [
@@ -124,9 +122,7 @@ def _logins(document: Mapping[str, Any], operation: Mapping[str, Any]) -> list[d
     ]
 
 
-def _servers(
-    both: _Compared, operation: str, was: Mapping[str, Any], is_now: Mapping[str, Any]
-) -> None:
+def _servers(both: _Compared, operation: str, was: Part, is_now: Part) -> None:
     old, new = (
         [
             plain(document, found)
@@ -140,13 +136,13 @@ def _servers(
         both.unread.append("servers")
 
 
-def _find(document: Mapping[str, Any], operation: str) -> Mapping[str, Any] | None:
+def _find(document: Part, operation: str) -> Part | None:
     """Return an operation by method and path; names of path parameters are free."""
     found = _item(document, operation).get(operation.partition(" ")[0].lower())
     return found if isinstance(found, Mapping) else None
 
 
-def _item(document: Mapping[str, Any], operation: str) -> Mapping[str, Any]:
+def _item(document: Part, operation: str) -> Part:
     path = operation.partition(" ")[2]
     for known, item in mapping(document.get("paths")).items():
         if _anonymous(known) == _anonymous(path):
@@ -158,7 +154,7 @@ def _anonymous(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", path)
 
 
-def _promises_something(before: Mapping[str, Any], operation: str, was: Mapping[str, Any]) -> None:
+def _promises_something(before: Part, operation: str, was: Part) -> None:
     """Refuse an operation of whose answer nothing was said: whatever comes now would be as good."""
     answers = _answers(before, was)
     open_ones = [status for status, answer in answers.items() if _is_open(before, answer)]
@@ -170,29 +166,25 @@ def _promises_something(before: Mapping[str, Any], operation: str, was: Mapping[
         )
 
 
-def _is_open(document: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
+def _is_open(document: Part, answer: Part) -> bool:
     schema = _json_schema(answer)
     return schema is not None and shape_of(document, schema).says_nothing
 
 
-def _told(
-    document: Mapping[str, Any], operation: str, found: Mapping[str, Any]
-) -> dict[tuple[Any, Any], Mapping[str, Any]]:
+def _told(document: Part, operation: str, found: Part) -> dict[_Parameter, Part]:
     """Return the parameters by place and name: the path's and the operation's own."""
     told = [*listed(_item(document, operation), "parameters"), *listed(found, "parameters")]
     resolved = [referred(document, one) for one in told]
     return {(one.get("in"), _name(one)): one for one in resolved}
 
 
-def _name(parameter: Mapping[str, Any]) -> Any:
+def _name(parameter: Part) -> Any:
     name = parameter.get("name")
     return name.lower() if parameter.get("in") == "header" and isinstance(name, str) else name
 
 
 def _parameters(
-    compared: _Compared,
-    was: Mapping[tuple[Any, Any], Mapping[str, Any]],
-    is_now: Mapping[tuple[Any, Any], Mapping[str, Any]],
+    compared: _Compared, was: Mapping[_Parameter, Part], is_now: Mapping[_Parameter, Part]
 ) -> Iterator[str]:
     # Who still sends it is not understood: a filter is silently none.
     compared.unread.extend(
@@ -211,9 +203,7 @@ def _parameters(
             yield from compared.parameter(*schemas, at)
 
 
-def _request(
-    compared: _Compared, was: Mapping[str, Any], is_now: Mapping[str, Any]
-) -> Iterator[str]:
+def _request(compared: _Compared, was: Part, is_now: Part) -> Iterator[str]:
     body_was = referred(compared.before, was.get("requestBody"))
     body_now = referred(compared.now, is_now.get("requestBody"))
     if body_now.get("required") and not body_was.get("required"):
@@ -229,9 +219,7 @@ def _request(
         yield from compared.request(schema_was, schema_now, "request")
 
 
-def _responses(
-    compared: _Compared, was: Mapping[str, Any], is_now: Mapping[str, Any]
-) -> Iterator[str]:
+def _responses(compared: _Compared, was: Part, is_now: Part) -> Iterator[str]:
     for status, answer in _answers(compared.before, was).items():
         answer_now = _answer(compared.now, is_now, status)
         if answer_now is None:
@@ -253,31 +241,27 @@ def _responses(
                 compared.unread.append(f"answer {status}")
 
 
-def _answers(
-    document: Mapping[str, Any], operation: Mapping[str, Any]
-) -> dict[str, Mapping[str, Any]]:
+def _answers(document: Part, operation: Part) -> dict[str, Part]:
     """Return the good answers by status; where none is told, the one that stands for all."""
     told = mapping(operation.get("responses"))
     good = [status for status in told if status.startswith("2")] or ["default"]
     return {status: referred(document, told[status]) for status in good if status in told}
 
 
-def _answer(
-    document: Mapping[str, Any], operation: Mapping[str, Any], status: str
-) -> Mapping[str, Any] | None:
+def _answer(document: Part, operation: Part, status: str) -> Part | None:
     """Return what answers with a status now, in its own name or in that of its kind."""
     told = mapping(operation.get("responses"))
     names = (status, f"{status[0]}XX", "default")
     return next((referred(document, told[name]) for name in names if name in told), None)
 
 
-def _json_schema(body: Mapping[str, Any]) -> Schema | None:
+def _json_schema(body: Part) -> Schema | None:
     """Return the schema of a body's JSON, by whichever name it goes; None without JSON."""
     name = _json_name(body)
     return None if name is None else mapping(mapping(body["content"][name]).get("schema"))
 
 
-def _json_name(body: Mapping[str, Any]) -> str | None:
+def _json_name(body: Part) -> str | None:
     for name in mapping(body.get("content")):
         kind = _bare(name)
         if kind in _ANYTHING or kind.endswith("+json"):
@@ -293,8 +277,8 @@ def _bare(media_type: str) -> str:
 class _Compared:
     """Two documents: schemas are compared with their references resolved, each in its own."""
 
-    before: Mapping[str, Any]
-    now: Mapping[str, Any]
+    before: Part
+    now: Part
     seen: set[tuple[str, str, str]] = dataclasses.field(default_factory=set)
     """Pairs of schemas that were compared: entities refer to each other, and each is told of once."""
     unread: list[str] = dataclasses.field(default_factory=list)
@@ -327,7 +311,8 @@ class _Compared:
         yield from self._limits(old, new, at, request=True)
         if new.types - {"null"} == {"string"} and not new.values:
             return
-        yield from _takes_less(dataclasses.replace(old, types=old.types - {"null"}), new, at)
+        before = dataclasses.replace(old, types=old.types - {"null"})
+        yield from _narrower(before, new, at, _TAKES)
 
     def request(self, was: Schema, is_now: Schema, at: str, depth: int = 0) -> Iterator[str]:
         """Yield what a request may no longer be, or has to have now."""
@@ -341,7 +326,7 @@ class _Compared:
             yield from (f"{at} takes the field {name} no more" for name in gone)
         else:
             self.unread.extend(f"{at}: the field {name} is gone" for name in gone)
-        yield from _takes_less(old, new, at)
+        yield from _narrower(old, new, at, _TAKES)
         yield from self._limits(old, new, at, request=True)
         for part, one, other in _shared(old, new):
             yield from self.request(one, other, f"{at}{part}", depth + 1)
@@ -356,7 +341,8 @@ class _Compared:
             yield f"{at} lacks the field {name}"
         for name in sorted(old.required - new.required - gone):
             yield f"{at} may lack the field {name}"
-        yield from _promises_less(old, new, at)
+        yield from _narrower(new, old, at, _MAY_BE)
+        yield from _open_parts(old, new, at)
         yield from self._limits(old, new, at, request=False)
         for part, one, other in _shared(old, new):
             yield from self.response(one, other, f"{at}{part}", depth + 1)
@@ -420,30 +406,34 @@ def _bounds(*values: Any) -> bool:
     )
 
 
-def _takes_less(old: Shape, new: Shape, at: str) -> Iterator[str]:
-    if new.types and not old.types:
-        yield f"{at} takes only {_or(new.types)} now"
-    elif new.types and (refused := old.types - _with_whole_numbers(new.types)):
-        yield f"{at} takes no {_or(refused)} any more"
-    if new.values and not old.values:
-        yield f"{at} takes only some values now"
-    elif new.values and (less := old.values - new.values):
-        yield f"{at} takes {len(less)} values less"
-    if new.variants and set(old.variants) - set(new.variants):
-        yield f"{at} takes a shape less"
+_TAKES = (
+    *("takes only {} now", "takes no {} any more"),
+    *("takes only some values now", "takes {} values less", "takes a shape less"),
+)
+_MAY_BE = (
+    *("may be anything now", "may be {} now"),
+    *("may have any value now", "may have {} new values", "may have a shape that nobody knew"),
+)
+"""What is said where the narrower one has all the types, lacks some, the same of values, and shapes."""
 
 
-def _promises_less(old: Shape, new: Shape, at: str) -> Iterator[str]:
-    if old.types and not new.types:
-        yield f"{at} may be anything now"
-    elif old.types and (added := new.types - _with_whole_numbers(old.types)):
-        yield f"{at} may be {_or(added)} now"
-    if old.values and not new.values:
-        yield f"{at} may have any value now"
-    elif old.values and (more := new.values - old.values):
-        yield f"{at} may have {len(more)} new values"
-    if old.variants and set(new.variants) - set(old.variants):
-        yield f"{at} may have a shape that nobody knew"
+def _narrower(wide: Shape, narrow: Shape, at: str, says: Sequence[str]) -> Iterator[str]:
+    """Yield what one shape leaves out of another: a request now of before, an answer before of now."""
+    every_type, some_types, every_value, some_values, shapes = says
+    if narrow.types and not wide.types:
+        yield f"{at} {every_type.format(_or(narrow.types))}"
+    elif narrow.types and (types := wide.types - _with_whole_numbers(narrow.types)):
+        yield f"{at} {some_types.format(_or(types))}"
+    if narrow.values and not wide.values:
+        yield f"{at} {every_value}"
+    elif narrow.values and (values := wide.values - narrow.values):
+        yield f"{at} {some_values.format(len(values))}"
+    if narrow.variants and set(wide.variants) - set(narrow.variants):
+        yield f"{at} {shapes}"
+
+
+def _open_parts(old: Shape, new: Shape, at: str) -> Iterator[str]:
+    """Yield the items and values of which an answer promises nothing any more."""
     for part, container in (("[]", "array"), ("{}", "object")):
         if part in old.parts and part not in new.parts and container in new.types:
             yield f"{at}{part} may be anything now"
