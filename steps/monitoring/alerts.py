@@ -1,9 +1,11 @@
-"""Alert rules, scrape targets and Alertmanager: does anybody hear of it when the platform is unwell?"""
+"""Alert rules, scrape targets, their samples and Alertmanager: does anybody hear of an unwell platform?"""
 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import yaml
@@ -13,8 +15,9 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.formats import seconds_of
 from probes.kubernetes.objects import Pod
-from probes.observation import Observation, utc_now
+from probes.observation import Failure, Observation, utc_now
 from settings.monitoring import Monitoring
+from settings.objectives import Prometheus
 from settings.sections import server_of
 from steps.cluster.clusters import Clusters
 from steps.kit.asked import Asked, Unread
@@ -23,7 +26,8 @@ from steps.kit.failures import failure_of, instrument_error
 from steps.kit.sentence import described, then
 from steps.kit.settling import Ended, Progress, missed, settle_seconds, settled
 from steps.monitoring import rules, watchers
-from steps.monitoring.rules import ShippedRule, job_up, jobs_up
+from steps.monitoring.rules import Scrapes, ShippedRule, Steps, job_up, jobs_up
+from steps.objectives.promql import selector
 
 _RULES = "the release's alert rules"
 
@@ -252,3 +256,93 @@ def _list(value: Mapping[str, object], key: str) -> list[object]:
     if not isinstance(found, list):
         raise ValueError("something is not a list")  # noqa: TRY004 - as above
     return found
+
+
+_LOOK_BACK_FLOOR_SECONDS = 20.0
+_SCRAPES_A_STEP = 3
+"""A step without any of three scrapes is a gap; one late scrape is none."""
+_AS_FAR_BACK = dt.timedelta(days=365)
+"""Longer than samples are kept: what has been away since yesterday is not a new job, it is a long gap."""
+
+
+described("the scrapes of every job are counted step by step", Monitoring, "monitoring")
+
+
+@then("there was no gap in any region")
+def no_gap(asked: Asked, monitoring: Monitoring) -> None:
+    policy = asked.platform.policy.monitoring.gap_look_back
+    look_back = asked.platform.scaled(policy, _LOOK_BACK_FLOOR_SECONDS)
+
+    def judge(here: Asked) -> None:
+        usual = here.platform.section(Prometheus).scrape_interval
+        target, call = here.platform.prometheus(here.region), here.platform.call_deadline
+        instrument = here.read(
+            "Prometheus", lambda: probes.prometheus.instrument(target, deadline=call())
+        )
+        slower = _intervals(here)
+
+        def judge_job(job: tuple[str, int, Mapping[str, str]]) -> None:
+            step = _SCRAPES_A_STEP * max(usual, slower.get(job[0], usual))
+            _judge_job(here, *job, Steps(instrument.server_time, max(look_back, step), step))
+
+        here.each(_jobs(here, monitoring), judge_job)
+
+    asked.in_each_region(judge)
+
+
+def _jobs(here: Asked, monitoring: Monitoring) -> Iterator[tuple[str, int, Mapping[str, str]]]:
+    """Yield each job with its number of targets and the labels that select them."""
+    # How many pods there were in the past is not known: one of them at least.
+    for name, targets in {**dict.fromkeys(monitoring.pod_jobs, 1), **monitoring.jobs}.items():
+        yield name, targets, here.platform.labels(here.region, {"job": name})
+    for name, targets in monitoring.shared_jobs.items():
+        yield name, targets, {"job": name}
+
+
+def _intervals(here: Asked) -> Mapping[str, float]:
+    """Return the seconds between two scrapes of each job, where Prometheus tells them."""
+    scraped = probes.alerting.targets(
+        here.platform.prometheus(here.region), deadline=here.platform.call_deadline()
+    )
+    here.keep(scraped)
+    found: dict[str, float] = {}
+    for one in scraped.value.targets if scraped.value else ():
+        found[one.job] = max(found.get(one.job, 0.0), one.interval_seconds or 0.0)
+    return found
+
+
+def _judge_job(
+    here: Asked, job: str, targets: int, labels: Mapping[str, str], steps: Steps
+) -> None:
+    target, call = here.platform.prometheus(here.region), here.platform.call_deadline
+    up = selector("up", labels)
+    matrix = here.read(
+        f"scrapes of {job} {labels}",
+        partial(
+            probes.prometheus.range_query,
+            target,
+            f"count(sum_over_time({up}[{steps.seconds * 1000:.0f}ms]) > 0)",
+            start=steps.start,
+            end=steps.end,
+            step_seconds=steps.seconds,
+            deadline=call(),
+        ),
+        _prometheus_error,
+    )
+    scrapes = Scrapes(targets, tuple(sample for one in matrix.series for sample in one.samples))
+    if scrapes.complete_since is not None and scrapes.complete_since > steps.start:
+        begins = steps.start - _AS_FAR_BACK
+        before = here.read(
+            f"what was scraped of {job} {labels} before",
+            lambda: probes.alerting.scraped_ever(
+                target, up, begins=begins, ends=steps.start, deadline=call()
+            ),
+            _prometheus_error,
+        )
+        if before.whole:
+            scrapes = scrapes.of_a_job_that_had(before.count)
+    here.judge(rules.no_gaps(job, scrapes, steps, partial=bool(matrix.warnings)))
+
+
+def _prometheus_error(_: str, failure: Failure) -> Judgement:
+    return instrument_error("Prometheus", failure)

@@ -123,9 +123,8 @@ def _in_cluster(platform: Platform, service: str, region: str) -> bool:
 
 def _none_ready(service: str) -> Judgement:
     subject = "the number of replicas"
-    sentence = (
-        f"the Service {service} has no ready endpoint, and yet something answers at the region's address"
-    )
+    answers = "and yet something answers at the region's address"
+    sentence = f"the Service {service} has no ready endpoint, {answers}"
     clears = "kubernetes.service set to the Service behind that address"
     return expect(None, subject, sentence, clears)
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from steps.delivery.site import read_page
+from steps.delivery.web import read_page
 from tests.tables import cases
 
 PAGE = b"""<!doctype html><head><meta name="build-id" content="1.2.0-abc">

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from gates.decide.outcome import Outcome
 from sandbox.systems.people import pagerduty, slack
 from steps.kit.check import Check
-from steps.people import rota as rota_steps
+from steps.people import people as people_steps
 from tests.probes.servers import closed_port
 from tests.probes.standin_server import ADMIN, StandIn, listening
 from tests.steps.platforms import NOWHERE, a_platform
@@ -167,7 +167,7 @@ def test_channels_that_can_not_be_read_hide_no_service_that_is_off(scene: Scene)
 def test_channels_behind_more_pages_than_are_read_are_not_called_missing(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rota_steps, "_MOST_PAGES", 1)
+    monkeypatch.setattr(people_steps, "_MOST_PAGES", 1)
     check = scene.ask(CHANNELS)
     assert check.outcome("eu") is Outcome.INCONCLUSIVE
     assert "more pages of channels" in sentences(check)[0]
