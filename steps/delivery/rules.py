@@ -111,13 +111,13 @@ def manifest_digest(subject: str, found: str, built: str | None) -> Judgement:
 def not_uploaded(subject: str) -> Judgement:
     """Return the FAIL of a manifest that the bucket lacks."""
     return expect(
-        good=False,
+        False,
+        subject,
+        f"{subject} is not in the bucket: the bundle was not uploaded",
+        "the bundle of this release uploaded, its manifest too",
         rule="uploaded",
-        subject=subject,
-        sentence=f"{subject} is not in the bucket: the bundle was not uploaded",
         observed="missing",
         target="uploaded",
-        clears="the bundle of this release uploaded, its manifest too",
     )
 
 
@@ -260,13 +260,13 @@ def _shown(directive: str) -> str:
 def not_in_the_build(name: str) -> Judgement:
     """Return the FAIL of a build whose manifest lacks one of its own files."""
     return expect(
-        good=False,
+        False,
+        f"build, {name}",
+        f"the build's manifest names {name} nowhere: the build is incomplete",
+        f"a build with {name}",
         rule="as built",
-        subject=f"build, {name}",
-        sentence=f"the build's manifest names {name} nowhere: the build is incomplete",
         observed="missing",
         target=name,
-        clears=f"a build with {name}",
     )
 
 
@@ -295,20 +295,20 @@ def young(subject: str, made_at: dt.datetime, now: dt.datetime, limit_seconds: f
 def absent(subject: str, what: str) -> Judgement:
     """Return the FAIL of a secret that is not there."""
     return expect(
-        good=False,
+        False,
+        subject,
+        f"{subject} {what}",
+        f"{subject} there, or its name taken out of the environment's secrets",
         rule="secret age",
-        subject=subject,
-        sentence=f"{subject} {what}",
         observed="absent",
         target="present",
-        clears=f"{subject} there, or its name taken out of the environment's secrets",
     )
 
 
 def no_key(subject: str) -> Judgement:
     """Return the PASS of a user without an active access key."""
     sentence = f"{subject}: none is active"
-    return expect(good=True, subject=subject, sentence=sentence, rule="secret age", observed=0)
+    return expect(True, subject, sentence, rule="secret age", observed=0)
 
 
 # --- mobile apps

@@ -303,10 +303,10 @@ def no_query(title: str) -> Judgement:
     """Return the FAIL of a dashboard without any query."""
     what = f"dashboard “{title}”"
     return expect(
-        good=False,
-        subject=what,
-        sentence=f"{what} has no query, wanted at least 1",
-        clears=f"{what} with its panels",
+        False,
+        what,
+        f"{what} has no query, wanted at least 1",
+        f"{what} with its panels",
         rule="data flow",
         observed=0,
         target=1,

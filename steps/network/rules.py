@@ -307,12 +307,12 @@ def no_help(subject: str, rcode: str) -> Judgement:
 def wrong(subject: str, sentence: str, observed: str) -> Judgement:
     """Return the FAIL of a server that answers wrongly."""
     return expect(
-        good=False,
+        False,
+        subject,
+        f"{subject} {sentence}",
+        f"{subject} answered as described",
         rule="answers",
-        subject=subject,
-        sentence=f"{subject} {sentence}",
         observed=observed,
-        clears=f"{subject} answered as described",
     )
 
 
@@ -412,9 +412,7 @@ def beyond(host: str, nodes: Sequence[probes.tls.TlsNode]) -> Judgement:
 
 
 def _shown_only(subject: str, sentence: str, observed: int) -> Judgement:
-    return expect(
-        good=True, subject=subject, sentence=sentence, rule="shown only", observed=observed
-    )
+    return expect(True, subject, sentence, rule="shown only", observed=observed)
 
 
 def last_day(shown: probes.tls.Handshake) -> str:

@@ -36,7 +36,7 @@ def of_body(subject: str, answer: HttpAnswer, rule: BodyRule) -> list[Judgement]
 def _no_object(subject: str, why: str) -> Judgement:
     sentence = f"{subject} does not answer with a JSON object: {why}"
     clears = "a JSON object as the runbook shows it"
-    return expect(good=False, subject=subject, sentence=sentence, clears=clears, rule="answers")
+    return expect(False, subject, sentence, clears, rule="answers")
 
 
 def answers(subject: str, answer: HttpAnswer, status: int) -> list[Judgement]:
@@ -101,12 +101,12 @@ def median_below(
     if not problems:
         return below(subject, statistics.median(numbers), limit_ms, "ms", all_ms=numbers)
     return expect(
-        good=False,
-        rule="below",
-        subject=subject,
-        sentence=f"{len(problems)} of {len(values)} answers: {field} {problems[0]}, wanted a number of "
+        False,
+        subject,
+        f"{len(problems)} of {len(values)} answers: {field} {problems[0]}, wanted a number of "
         f"milliseconds below {limit_ms:g}",
-        clears=f"{field} as a number of milliseconds",
+        f"{field} as a number of milliseconds",
+        rule="below",
         target=limit_ms,
         unit="ms",
         data={"all_ms": numbers},

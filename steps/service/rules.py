@@ -240,11 +240,11 @@ def behind(vendor: Vendor) -> Judgement:
         f"{vendor.support_contact}; they owe an answer within {vendor.sla_minutes} min"
     )
     return expect(
-        good=False,
+        False,
+        vendor.name,
+        sentence,
+        "this try working again",
         rule="vendor behind",
-        subject=vendor.name,
-        sentence=sentence,
-        clears="this try working again",
         data=_contact(vendor),
     )
 
@@ -305,9 +305,7 @@ def _at(body: Any, path: str) -> object:
 
 def _no_json(subject: str, why: str) -> Judgement:
     clears = "a JSON object as the environment describes it"
-    return expect(
-        good=False, subject=subject, sentence=f"{subject}: {why}", clears=clears, rule="answers"
-    )
+    return expect(False, subject, f"{subject}: {why}", clears, rule="answers")
 
 
 def states_capabilities(subject: str, answer: HttpAnswer, section: Fhir) -> Iterator[Judgement]:
@@ -317,12 +315,7 @@ def states_capabilities(subject: str, answer: HttpAnswer, section: Fhir) -> Iter
     except probes.fhir.NotACapabilityStatementError as exc:
         valid = "a valid CapabilityStatement"
         yield expect(
-            good=False,
-            rule="capability statement",
-            subject=subject,
-            sentence=f"{subject}: {exc}",
-            clears=valid,
-            target=valid,
+            False, subject, f"{subject}: {exc}", valid, rule="capability statement", target=valid
         )
         return
     yield _version(subject, stated.fhir_version, section.version)
