@@ -9,7 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,9 +52,7 @@ def examine_service(subject: Subject, region: str, name: str) -> Iterator[Findin
         observed = http.request(target, "GET", endpoint.path, deadline=subject.deadline())
         key = f"services.{name}.health.{endpoint_name}"
         expected = _expected(subject, name, endpoint_name)
-        for level, sentence, lines in read_health(key, endpoint, system.read(observed), expected):
-            remedy = tuple(subject.key(*line) for line in lines)
-            yield Finding(name, region, level, sentence, remedy)
+        yield from read_health(system, key, endpoint, system.read(observed), expected)
     yield from _replicas(system, region, name)
 
 
@@ -122,62 +120,62 @@ def _expected(subject: Subject, service: str, endpoint: str) -> tuple[str, ...]:
     return external.expected
 
 
-Line = tuple[str, str]
-"""A key of the environment file and what to write there."""
-
-
 def read_health(
-    key: str, endpoint: HealthEndpoint, answer: HttpAnswer, expected: tuple[str, ...]
-) -> list[tuple[Level, str, tuple[Line, ...]]]:
+    system: System, key: str, endpoint: HealthEndpoint, answer: HttpAnswer, expected: Sequence[str]
+) -> list[Finding]:
     """Say whether an answer has what the environment file promises of it.
 
     An unhealthy service is not a finding: the gate can decide about it. One whose body can't be
     understood is.
     """
-    path = endpoint.path
-    if answer.status >= FIRST_SERVER_ERROR:
-        sentence = f"{path} answers {answer.status}: it is unwell, which the gate would judge"
-        return [(Level.WARN, sentence, ())]
-    if answer.status in _LOGIN_WANTED:
-        line = (f"{key}.path", "a path that asks for no login")
-        return [(Level.BAD, f"{path} answers {answer.status}: it asks for a login", (line,))]
-    if answer.status != OK:
-        line = (f"{key}.path", "the path of this health endpoint")
-        return [(Level.BAD, f"{path} answers {answer.status}, not 200", (line,))]
+    path, status = endpoint.path, answer.status
+
+    def wrong(words: str, another: str) -> list[Finding]:
+        return [system.bad(f"{path}{words}", system.subject.key(f"{key}.path", another))]
+
+    if status >= FIRST_SERVER_ERROR:
+        sentence = f"{path} answers {status}: it is unwell, which the gate would judge"
+        return [system.warn(sentence)]
+    if status in _LOGIN_WANTED:
+        return wrong(f" answers {status}: it asks for a login", "a path that asks for no login")
+    if status != OK:
+        return wrong(f" answers {status}, not 200", "the path of this health endpoint")
     try:
         body = answer.json()
     except NotJsonError as exc:
-        line = (f"{key}.path", "a path that answers with JSON")
-        return [(Level.BAD, f"{path}: {exc}", (line,))]
+        return wrong(f": {exc}", "a path that answers with JSON")
     if not isinstance(body, Mapping):
-        line = (f"{key}.path", "a path that answers with a JSON object")
-        return [(Level.BAD, f"{path} answers JSON, but no object", (line,))]
-    problems = list(_problems(key, endpoint, body, expected))
-    return problems or [(Level.OK, f"{path} answers: {_told(endpoint, body)}", ())]
+        return wrong(" answers JSON, but no object", "a path that answers with a JSON object")
+    problems = list(_problems(system, key, endpoint, body, expected))
+    return problems or [system.ok(f"{path} answers: {_told(endpoint, body)}")]
 
 
 def _problems(
-    key: str, endpoint: HealthEndpoint, body: Mapping[str, Any], expected: tuple[str, ...]
-) -> Iterator[tuple[Level, str, tuple[Line, ...]]]:
-    wanted = (
-        ("status_field", endpoint.status_field, str, "text"),
-        ("version_field", endpoint.version_field, str, "text"),
-        ("latency_field", endpoint.latency_field, (int, float), "a number"),
-        ("services_field", endpoint.services_field, Mapping, "an object"),
-    )
-    for name, field, kind, words in wanted:
+    system: System,
+    key: str,
+    endpoint: HealthEndpoint,
+    body: Mapping[str, Any],
+    expected: Sequence[str],
+) -> Iterator[Finding]:
+    wanted: dict[str, tuple[Any, str]] = {
+        **dict.fromkeys(("status", "version"), (str, "text")),
+        "latency": ((int, float), "a number"),
+        "services": (Mapping, "an object"),
+    }
+    for name, (kind, words) in wanted.items():
+        field = getattr(endpoint, f"{name}_field")
         if field is None or isinstance(body.get(field), kind):
             continue
         there = ", ".join(sorted(filter(_FIELD.fullmatch, body))) or "none that is a name"
         sentence = f"{endpoint.path} has no field {field} that is {words}; its fields: {there}"
-        yield Level.BAD, sentence, ((f"{key}.{name}", f"the field that holds {words}"),)
+        fix = system.subject.key(f"{key}.{name}_field", f"the field that holds {words}")
+        yield system.bad(sentence, fix)
     services = body.get(endpoint.services_field or "services")
-    missing = [
-        name for name in expected if not isinstance(services, Mapping) or name not in services
-    ]
+    reported = services if isinstance(services, Mapping) else ()
+    missing = [name for name in expected if name not in reported]
     if missing:
-        sentence = f"{endpoint.path} does not report {', '.join(missing)}"
-        yield Level.BAD, sentence, (("external.expected", "the names that it reports"),)
+        fix = system.subject.key("external.expected", "the names that it reports")
+        yield system.bad(f"{endpoint.path} does not report {', '.join(missing)}", fix)
 
 
 def _told(endpoint: HealthEndpoint, body: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import pathlib
 import socket
 import threading
 import time
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -46,6 +47,10 @@ from tests.probes.servers import serving
 from tests.steps.moody import moody, saying
 
 NOW = dt.datetime(2026, 1, 31, 23, tzinfo=dt.UTC)
+NAMELESS = System(
+    cast("Subject", SimpleNamespace(key=lambda *line: f"file: {': '.join(line)}")), "it"
+)
+"""A system of no platform, for what needs only the words for its findings."""
 ENDPOINT = HealthEndpoint(
     path="/health/db", status_field="status", version_field="version", latency_field="latency_ms"
 )
@@ -97,24 +102,25 @@ def answer(
     ],
 )
 def test_health_bodies(given: HttpAnswer, level: Level, words: str, key: str) -> None:
-    ((found, sentence, lines),) = read_health("services.api.health.database", ENDPOINT, given, ())
-    assert found is level
-    assert words in sentence
-    assert [line[0] for line in lines] == ([f"services.api.health.database{key}"] if key else [])
+    (found,) = read_health(NAMELESS, "services.api.health.database", ENDPOINT, given, ())
+    assert found.level is level
+    assert words in found.sentence
+    lines = [line.split(": ")[1] for line in found.remedy]
+    assert lines == ([f"services.api.health.database{key}"] if key else [])
 
 
 def test_a_field_that_names_a_patient_is_not_shown() -> None:
     body = {**GOOD, "status": 1, "Müller, Anna; born 1961": 2}
-    ((_, sentence, _),) = read_health("key", ENDPOINT, answer(body=body), ())
-    assert "Anna" not in sentence
+    (found,) = read_health(NAMELESS, "key", ENDPOINT, answer(body=body), ())
+    assert "Anna" not in found.sentence
 
 
 def test_external_services_that_are_not_reported_are_named() -> None:
     endpoint = HealthEndpoint(path="/health/external", services_field="services")
     body = {"services": {"stripe": {"status": "healthy"}}}
-    ((level, sentence, lines),) = read_health("key", endpoint, answer(body=body), ("aws", "stripe"))
-    assert (level, sentence) == (Level.BAD, "/health/external does not report aws")
-    assert lines == (("external.expected", "the names that it reports"),)
+    (found,) = read_health(NAMELESS, "key", endpoint, answer(body=body), ("aws", "stripe"))
+    assert (found.level, found.sentence) == (Level.BAD, "/health/external does not report aws")
+    assert found.remedy == ("file: external.expected: the names that it reports",)
 
 
 @pytest.mark.parametrize(
@@ -398,6 +404,5 @@ def test_servers_that_never_answer_keep_nobody_waiting(
 def test_what_a_token_may_do_in_grafana(permissions: object, level: Level, sentence: str) -> None:
     with moody(saying(permissions)) as server:
         rights = grafana.rights(HttpTarget(server.url), deadline=Deadline.after(10))
-    system = System(cast("Subject", None), "Grafana")
-    found = doctor_monitoring._rights(system, rights.value)
+    found = doctor_monitoring._rights(NAMELESS, rights.value)
     assert (found.level, found.sentence) == (level, sentence)
