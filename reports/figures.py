@@ -159,20 +159,18 @@ def _quantile_facts(judgement: Judgement) -> Iterator[Fact]:
     if isinstance(target, float):
         yield Fact("wanted", f"{name} below {milliseconds(target)}, which no bucket bound marks")
     for over in data["over_bounds"]:
-        share = "no events"
-        if data["samples"] > 0:
-            counted = f"({over['bad']:,.0f} of {data['samples']:,.0f} events)"
-            share = f"{percent(over['bad'] / data['samples'])} {counted}"
+        events = data["samples"]
+        share = _share(over["bad"] / events if events > 0 else None, over["bad"], events)
         bound = milliseconds(over["over_seconds"])
         yield Fact("counted", f"{share} over {bound}, 95 % bounds {_bounds(over)}")
-    if data.get("events_short") is not None:
-        yield Fact("by", f"{data['events_short']:,} events short of a proof")
+    yield from _short(data)
     yield from _since(data)
 
 
 def _objective_facts(judgement: Judgement) -> Iterator[Fact]:
     data = judgement.data
-    yield Fact("measured", f"{_share(judgement)}, 95 % bounds {_bounds(data)}")
+    share = _share(judgement.observed, data["bad"], data["samples"])
+    yield Fact("measured", f"{share}, 95 % bounds {_bounds(data)}")
     over = data.get("over_seconds")
     what = f" over {milliseconds(over)}" if isinstance(over, int | float) else " failing"
     yield Fact("wanted", f"less than {percent(_budget(judgement))} of events{what}")
@@ -181,12 +179,15 @@ def _objective_facts(judgement: Judgement) -> Iterator[Fact]:
     yield from (Fact(name, text) for name, text in _shown(data))
 
 
-def _share(judgement: Judgement) -> str:
-    data = judgement.data
-    if not isinstance(judgement.observed, int | float):
+def _share(share: Scalar, bad: float, events: float) -> str:
+    if not isinstance(share, int | float):
         return "no events"
-    bad, samples = float(data["bad"]), float(data["samples"])
-    return f"{percent(judgement.observed)} ({bad:,.0f} of {samples:,.0f} events)"
+    return f"{percent(share)} ({bad:,.0f} of {events:,.0f} events)"
+
+
+def _short(data: Mapping[str, Any]) -> Iterator[Fact]:
+    if data.get("events_short") is not None:
+        yield Fact("by", f"{data['events_short']:,} events short of a proof")
 
 
 def _bounds(data: Mapping[str, Any]) -> str:
@@ -195,9 +196,7 @@ def _bounds(data: Mapping[str, Any]) -> str:
 
 def _by_how_much(judgement: Judgement) -> Iterator[Fact]:
     data = judgement.data
-    short = data.get("events_short")
-    if short is not None:
-        yield Fact("by", f"{short:,} events short of a proof")
+    yield from _short(data)
     if judgement.outcome is Outcome.FAIL and isinstance(judgement.observed, int | float):
         times = judgement.observed / _budget(judgement)
         proved = float(data["lower_bound"]) / _budget(judgement)
@@ -250,33 +249,21 @@ def _phases(observation: Observed) -> str:
 
 
 def _key_figure(check: str, region: str, judgement: Judgement) -> KeyFigure:
-    if _interpolated(judgement):
-        return _quantile_figure(check, region, judgement)
-    data, observed = judgement.data, judgement.observed
-    over = data.get("over_seconds")
+    """Return an objective's figure; an interpolated quantile is marked, its proof is the lower bound's."""
+    data, marked = judgement.data, _interpolated(judgement)
+    bound = data["over_bounds"][0] if marked else data
+    over, samples = bound.get("over_seconds"), data["samples"]
     what = f"over {milliseconds(over)}" if isinstance(over, int | float) else "failed"
+    mark = " (interpolated)" if marked else ""
+    share = bound["bad"] / samples if samples > 0 else None
+    if not marked:
+        share = judgement.observed if isinstance(judgement.observed, float) else None
     return KeyFigure(
         check=check,
         region=region,
-        shown=", ".join(f"{name} {text}" for name, text in _shown(data)),
-        share=f"{percent(observed)} {what}" if isinstance(observed, float) else "no events",
-        bound=percent(data["upper_bound"]),
-        budget=percent(_budget(judgement)),
-        samples=f"{data['samples']:,.0f}",
-    )
-
-
-def _quantile_figure(check: str, region: str, judgement: Judgement) -> KeyFigure:
-    """Return an interpolated quantile's figure: it is marked, and its proof is the lower bound's."""
-    data = judgement.data
-    lower, samples = data["over_bounds"][0], data["samples"]
-    over = f"over {milliseconds(lower['over_seconds'])}"
-    return KeyFigure(
-        check=check,
-        region=region,
-        shown=", ".join(f"{name} {text} (interpolated)" for name, text in _shown(data)),
-        share=f"{percent(lower['bad'] / samples)} {over}" if samples > 0 else "no events",
-        bound=percent(lower["upper_bound"]),
-        budget=percent(data["budget"]),
+        shown=", ".join(f"{name} {text}{mark}" for name, text in _shown(data)),
+        share="no events" if share is None else f"{percent(share)} {what}",
+        bound=percent(bound["upper_bound"]),
+        budget=percent(data["budget"] if marked else _budget(judgement)),
         samples=f"{samples:,.0f}",
     )
