@@ -27,6 +27,7 @@ COMMANDS = {
 SHARED = {
     **dict.fromkeys(("pre-deploy", "phase", "post-deploy"), "asking"),
     **dict.fromkeys(("explain", "join"), "evidence"),
+    **dict.fromkeys(("baseline", "doctor", "init"), "set_up"),
 }
 """The modules of several commands; every other one is called as its command."""
 EXIT_CODES = """exit codes:

@@ -1,12 +1,20 @@
-"""`gate baseline`: how the platform is before the deployment, for later checks to compare with."""
+"""The commands that give no verdict: `gate init` proposes an environment's file, `gate doctor` examines it.
+
+`gate baseline` keeps how a platform is before its deployment, for later checks to compare with.
+"""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import json
+import pathlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
+
+from rich.console import Console
+from rich.text import Text
 
 from environments.loader import checks_of
 from environments.provider import ProviderError, environment
@@ -16,11 +24,17 @@ from gates.cli.streams import teller
 from gates.decide.history import done_lately
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.plain_text import cleaned
+from gates.doctor.init_look import NothingSeenError, Seen, look, look_at_service
+from gates.doctor.init_write import Asked, environment_file, findings
+from gates.doctor.look import WHOLE_SECONDS, Diagnosis, diagnose, subject_of
 from gates.load import Checks, load_policy
 from gates.run.verdict import VERSION
+from probes.http import HttpTarget
 from probes.observation import utc_now
+from probes.prometheus import PrometheusTarget
 from steps.collectors import COLLECTORS, BaselineRefusedError, collect
 from steps.kit import baseline
+from steps.kit.findings import Finding, Level
 from steps.kit.history import History
 from steps.kit.platform import Platform
 from steps.kit.request import Request, new_run_id, refuse_malformed
@@ -31,6 +45,14 @@ NOT_BEFORE = (
     "was lost since the deployment began is no longer noticed. It begins a new attempt: every phase has to "
     "be asked again."
 )
+
+
+_STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.BAD: "bold red"}
+_SHARED = "-"
+
+Tell = Callable[[str], None]
+_ABOUT = """Without --output the file goes to stdout. What was found is reported on stderr; only you know
+whether it is right. A file that exists is left alone unless --force is given."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,16 +67,21 @@ class Taken:
     """Why it is not a picture of before the deployment, or None."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
     """Add the command's arguments."""
-    parser.epilog = (
-        "Take it once, on the day, before phase 1; the latest one counts. "
-        "No verdict: 0 it is kept, 20 not."
-    )
-    parser.add_argument("--env", required=True, help="environment, such as local or prod")
-    parser.add_argument(
-        "--release", help="the release that will be deployed; required except on local"
-    )
+    if command == "init":
+        _add_of_init(parser)
+        return
+    released = "look for this release's series; without it any release's will do"
+    if command == "baseline":
+        released = "the release that will be deployed; required except on local"
+        parser.epilog = (
+            "Take it once, on the day, before phase 1; the latest one counts. "
+            "No verdict: 0 it is kept, 20 not."
+        )
+    what = "environment, such as local or prod, or a file ending in .yaml"
+    parser.add_argument("--env", required=True, help=what)
+    parser.add_argument("--release", help=released)
     parser.add_argument(
         "--region", action="append", default=[], help="only this region; may be repeated"
     )
@@ -62,8 +89,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
-    """Take a baseline: 0 it is kept, 20 it could not be taken whole, 64, 70 and 78 as ever."""
+    """Return 0: the file is proposed, the baseline kept, or the gate can decide.
+
+    20: a server does not answer, the baseline would not be whole, the gate could not decide. 64, 70 and 78
+    as ever, 64 also for a file that is there already.
+    """
     tell = teller(stderr)
+    ask = {"init": _init, "doctor": _doctor, "baseline": _baseline}[arguments.command]
+    try:
+        return ask(arguments, stdout, tell)
+    except ConfigurationError as exc:
+        usage = isinstance(exc, RequestError)
+        return _ended(tell, exc.sentences, EXIT_USAGE if usage else EXIT_CONFIGURATION)
+    except ProviderError as exc:
+        return _ended(tell, (f"our own failure: {exc}",), EXIT_OUR_FAILURE)
+
+
+def _ended(tell: Tell, sentences: Sequence[str], code: int) -> int:
+    for sentence in sentences:
+        tell(sentence)
+    return code
+
+
+def _baseline(arguments: argparse.Namespace, stdout: IO[str], tell: Tell) -> int:
     request = Request(
         env=arguments.env,
         release=arguments.release,
@@ -80,19 +128,8 @@ def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
         )
     except StoreError as exc:
         return _ended(tell, ("no baseline is kept:", str(exc)), HOLD)
-    except ConfigurationError as exc:
-        usage = isinstance(exc, RequestError)
-        return _ended(tell, exc.sentences, EXIT_USAGE if usage else EXIT_CONFIGURATION)
-    except ProviderError as exc:
-        return _ended(tell, (f"our own failure: {exc}",), EXIT_OUR_FAILURE)
     _show(taken, arguments.output, stdout)
     return 0
-
-
-def _ended(tell: Callable[[str], None], sentences: Sequence[str], code: int) -> int:
-    for sentence in sentences:
-        tell(sentence)
-    return code
 
 
 def _show(taken: Taken, output: str, stdout: IO[str]) -> None:
@@ -113,7 +150,7 @@ def _show(taken: Taken, output: str, stdout: IO[str]) -> None:
         stdout.write(f"  late      {taken.late}\n")
 
 
-def take(request: Request, tell: Callable[[str], None]) -> Taken:
+def take(request: Request, tell: Tell) -> Taken:
     """Collect and keep a baseline.
 
     Raises BaselineRefusedError, StoreError, ConfigurationError, RequestError and ProviderError.
@@ -161,3 +198,120 @@ def _record(platform: Platform, facts: Mapping[str, Mapping[str, Any]]) -> dict[
         "versions": {"gate": VERSION},
         "facts": facts,
     }
+
+
+def _doctor(arguments: argparse.Namespace, stdout: IO[str], tell: Tell) -> int:
+    refuse_malformed(arguments.release, None)
+    with environment(arguments.env, tell=tell) as loaded:
+        subject = subject_of(loaded, arguments.release, tuple(arguments.region))
+        words = f"at most {WHOLE_SECONDS:.0f} s for its systems, then its scenarios"
+        tell(f"examining {loaded.settings.name}: {words}")
+        diagnosis = diagnose(subject)
+    (write_json if arguments.output == "json" else write_text)(diagnosis, stdout)
+    return diagnosis.exit_code
+
+
+def write_json(diagnosis: Diagnosis, stdout: IO[str]) -> None:
+    """Write the diagnosis for machines."""
+    record = {
+        "schema": 1,
+        "environment": diagnosis.environment,
+        "release": diagnosis.release,
+        "exit_code": diagnosis.exit_code,
+        "findings": [finding.record() for finding in diagnosis.findings],
+    }
+    stdout.write(json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(diagnosis: Diagnosis, stdout: IO[str]) -> None:
+    """Write the diagnosis for people; each remedy on lines of its own, ready to be copied."""
+    console = Console(file=stdout, soft_wrap=True, highlight=False)
+    systems = max(len(finding.system) for finding in diagnosis.findings)
+    regions = max(len(finding.region or _SHARED) for finding in diagnosis.findings)
+    for finding in diagnosis.findings:
+        console.print(_line(finding, systems, regions))
+        for remedy in finding.remedy:
+            console.print(Text(f"{'':7}→ {remedy}"))
+    console.print()
+    console.print(Text(summary(diagnosis)))
+
+
+def _line(finding: Finding, systems: int, regions: int) -> Text:
+    where = f"{finding.system:{systems}}  {finding.region or _SHARED:{regions}}  "
+    return Text.assemble(
+        (f"{finding.level.value:5}", _STYLES[finding.level]), "  ", where, finding.sentence
+    )
+
+
+def summary(diagnosis: Diagnosis) -> str:
+    """Return the end of the report: whether the gate could decide, and what comes next."""
+    bad, warned = diagnosis.count(Level.BAD), diagnosis.count(Level.WARN)
+    name = diagnosis.environment
+    counts = f"{diagnosis.count(Level.OK)} OK, {warned} WARN, {bad} BAD"
+    if diagnosis.reached_nothing:
+        return (
+            f"{name}: {counts}. Nothing at all answered this machine: it has no network, or none that "
+            "leads there. Run the doctor where the gate will run."
+        )
+    if bad:
+        return f"{name}: {counts}. The gate would HOLD; fix what is BAD and look again."
+    return f"{name}: {counts}. The gate can decide about {name}."
+
+
+def _add_of_init(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _ABOUT
+    parser.add_argument("--prometheus", type=_address, metavar="URL", help="a live Prometheus")
+    parser.add_argument(
+        "--service", type=_address, metavar="URL", help="the service; usual health paths are tried"
+    )
+    parser.add_argument("--output", type=_file, metavar="FILE", help="environment file to write")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
+
+
+def _address(text: str) -> str:
+    try:
+        HttpTarget(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{text}: write it like http://host:9090") from exc
+    return text.rstrip("/")
+
+
+def _file(text: str) -> pathlib.Path:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*\.yaml", pathlib.Path(text).name):
+        raise argparse.ArgumentTypeError(f"{text}: call it NAME.yaml, in lower case")
+    return pathlib.Path(text)
+
+
+def _init(arguments: argparse.Namespace, stdout: IO[str], tell: Tell) -> int:
+    output: pathlib.Path | None = arguments.output
+    if output is not None and output.exists() and not arguments.force:
+        tell(f"--output {output}: exists already; name another file, or replace it with --force.")
+        return EXIT_USAGE
+    try:
+        asked = "--prometheus"
+        seen = look(PrometheusTarget(arguments.prometheus)) if arguments.prometheus else Seen()
+        if arguments.service:
+            asked = "--service"
+            seen = dataclasses.replace(seen, health=look_at_service(arguments.service))
+    except NothingSeenError as exc:
+        tell(f"{asked}: {exc} Nothing was written; correct the address and run again.")
+        return Decision.HOLD.exit_code
+    for sentence in findings(seen):
+        tell(sentence)
+    name = output.stem if output else "proposed"
+    text = environment_file(Asked(name, arguments.prometheus, arguments.service), seen)
+    if output is None:
+        stdout.write(text)
+        return 0
+    return _write(output, text, tell, force=arguments.force)
+
+
+def _write(output: pathlib.Path, text: str, tell: Tell, *, force: bool) -> int:
+    try:
+        with output.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as exc:
+        tell(f"--output {output}: cannot be written: {exc.strerror}.")
+        return EXIT_USAGE
+    tell(f"wrote {output}; replace what says EDIT-ME, then: gate doctor --env {output}")
+    return 0

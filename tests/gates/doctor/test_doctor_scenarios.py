@@ -8,7 +8,7 @@ import tempfile
 import pytest
 import yaml
 
-from gates.cli.doctor import summary
+from gates.cli.set_up import summary
 from gates.doctor.look import Diagnosis, examine_scenarios, subject_of
 from gates.load import ROOT, Checks, load_catalogue
 from steps.kit.findings import Finding, Level

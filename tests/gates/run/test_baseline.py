@@ -6,7 +6,7 @@ import pathlib
 from typing import Any
 
 from environments.store import Folder, Store
-from gates.cli.baseline import late_remark
+from gates.cli.set_up import late_remark
 from gates.decide.outcome import Decision
 from probes.observation import utc_now
 from steps.kit.history import History
