@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.observation import Deadline
 from sandbox.systems.delivery.aws.names import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
@@ -30,6 +29,7 @@ from steps.kit.platform import NotDescribedError, Platform
 from tests.aws_server import KEY_ID, AwsServer, aws_server
 from tests.probes.servers import closed_port, closed_ports
 from tests.steps.platforms import NOWHERE, a_platform, a_policy
+from tests.steps.scenarios import all_of
 from tests.steps.scenarios import judged as by_id
 from tests.tables import cases
 
@@ -86,16 +86,15 @@ class Place:
             },
             "images": {"repositories": list(REPOSITORIES), "tags_are_immutable": True},
             "frontend": {
-                "bucket": BUCKET,
-                "distribution": DISTRIBUTION,
-                "sites": {region: self.server.url(f"web-{region}") for region in ("eu", "us")},
+                **FRONTEND,
+                "sites": {region: self.server.url(f"web-{region}") for region in BOTH},
             },
             "secrets": {"names": list(SECRETS), "access_key_users": [KEY_USER]},
         }
         policy = a_policy()
         # A busy machine takes its time for the first call of a client.
         patient = policy.deadlines.model_copy(update={"call": 20.0})
-        regions = dict(zip(("eu", "us"), map(NOWHERE.format, closed_ports(2)), strict=True))
+        regions = dict(zip(BOTH, map(NOWHERE.format, closed_ports(2)), strict=True))
         return a_platform(
             self.folder,
             regions,
@@ -126,37 +125,25 @@ QUESTIONS = {
 """What the table's rows call each check."""
 
 
-def judged(question: str, platform: Platform) -> dict[str, tuple[Judgement, ...]]:
-    """Ask one question and return its judgements by region; nothing secret is among them."""
-    noted = by_id(QUESTIONS[question], platform).noted()
-    kept = [found.record() for found in noted.values()]
-    assert "sentinel" not in json.dumps(kept, allow_nan=False)
-    return {region: found.judgements for region, found in noted.items()}
+BOTH = ("eu", "us")
+FRONTEND = {"bucket": BUCKET, "distribution": DISTRIBUTION}
 
 
-def outcomes(question: str, platform: Platform) -> dict[str, Outcome]:
-    """Return the worst outcome by region."""
-    found = judged(question, platform)
-    order = list(Outcome)
-    return {
-        region: max((one.outcome for one in judgements), key=order.index)
-        for region, judgements in found.items()
-    }
+def asked(question: str, platform: Platform) -> tuple[dict[str, Outcome | None], str]:
+    """Ask one question; return the outcome by region, and all that is not as it should be."""
+    check = by_id(QUESTIONS[question], platform)
+    assert "sentinel" not in json.dumps([one.record() for one in check.noted().values()])
+    wrong = [one.sentence for one in all_of(check) if one.outcome is not Outcome.PASS]
+    return {region: check.outcome(region) for region in platform.regions}, "\n".join(wrong)
 
 
-def sentences(question: str, platform: Platform) -> str:
-    """Return what is said of everything that is not as it should be."""
-    return "\n".join(
-        one.sentence
-        for judgements in judged(question, platform).values()
-        for one in judgements
-        if one.outcome is not Outcome.PASS
-    )
+def everywhere(outcome: Outcome) -> dict[str, Outcome | None]:
+    return dict.fromkeys(BOTH, outcome)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_delivered_release_passes_in_every_region(place: Place, question: str) -> None:
-    assert outcomes(question, place.platform()) == {"eu": Outcome.PASS, "us": Outcome.PASS}
+    assert asked(question, place.platform()) == (everywhere(Outcome.PASS), "")
 
 
 BENT: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -175,20 +162,22 @@ BENT: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("question", "values", "says"), BENT.values(), ids=BENT)
+@cases("question values says", BENT)
 def test_what_is_wrong_fails_in_every_region_and_is_said(
     place: Place, question: str, values: dict[str, Any], says: str
 ) -> None:
     platform = place.platform()
     with place.server.bent(**values):
-        assert outcomes(question, platform) == {"eu": Outcome.FAIL, "us": Outcome.FAIL}
-        assert says in sentences(question, platform)
+        found, said = asked(question, platform)
+    assert found == everywhere(Outcome.FAIL)
+    assert says in said
 
 
 def test_tags_that_may_be_moved_are_told_as_that(place: Place) -> None:
     platform = place.platform(images={"repositories": list(REPOSITORIES)})
     with place.server.bent(mutable_tags=True):
-        told = [one for one in judged("images as built", platform)["eu"] if one.rule != "digest"]
+        judged = all_of(by_id(QUESTIONS["images as built"], platform), "eu")
+    told = [one for one in judged if one.rule != "digest"]
     assert {one.outcome for one in told} == {Outcome.PASS}
     assert told[-1].sentence.endswith("can be moved, and images.tags_are_immutable allows it")
 
@@ -196,14 +185,14 @@ def test_tags_that_may_be_moved_are_told_as_that(place: Place) -> None:
 def test_a_stale_edge_fails_in_its_own_region_alone(place: Place) -> None:
     platform = place.platform()
     with place.server.bent(stale_edge="eu"):
-        assert outcomes("site served", platform) == {"eu": Outcome.FAIL, "us": Outcome.PASS}
-        said = sentences("site served", platform)
+        found, said = asked("site served", platform)
+    assert found == {"eu": Outcome.FAIL, "us": Outcome.PASS}
     assert f"is stale: it is of {build_id('1.1.0')}, wanted build {build_id(RELEASE)}" in said
 
 
 def test_an_endless_invalidation_fails_when_its_time_is_up(place: Place) -> None:
     with place.server.bent(invalidation_stuck=True):
-        said = sentences("caches invalidated", place.platform())
+        _, said = asked("caches invalidated", place.platform())
     assert "still in progress" in said
     assert "wanted within 5 s" in said
 
@@ -211,50 +200,36 @@ def test_an_endless_invalidation_fails_when_its_time_is_up(place: Place) -> None
 def test_an_invalidation_that_the_run_can_not_wait_for_is_undecided(place: Place) -> None:
     platform = dataclasses.replace(place.platform(), deadline=Deadline.after(1.5))
     with place.server.bent(invalidation_stuck=True):
-        found = outcomes("caches invalidated", platform)
-    assert found in (
-        {"eu": Outcome.INCONCLUSIVE, "us": Outcome.INCONCLUSIVE},
-        {"eu": Outcome.ERROR, "us": Outcome.ERROR},  # the deadline came within a request
-    )
+        found, _ = asked("caches invalidated", platform)
+    # An ERROR where the deadline came within a request.
+    assert found in (everywhere(Outcome.INCONCLUSIVE), everywhere(Outcome.ERROR))
 
 
 def test_a_site_that_is_away_fails_once_confirmed(place: Place) -> None:
-    nowhere = NOWHERE.format(closed_port())
-    frontend = {
-        "bucket": BUCKET,
-        "distribution": DISTRIBUTION,
-        "sites": {"eu": nowhere, "us": place.server.url("web-us")},
-    }
-    platform = place.platform(
-        frontend=frontend, vantage_controls=[place.server.url() + "/_sandbox/ready"]
-    )
-    assert outcomes("site served", platform) == {"eu": Outcome.FAIL, "us": Outcome.PASS}
+    sites = {"eu": NOWHERE.format(closed_port()), "us": place.server.url("web-us")}
+    controls = [place.server.url() + "/_sandbox/ready"]
+    platform = place.platform(frontend={**FRONTEND, "sites": sites}, vantage_controls=controls)
+    assert asked("site served", platform)[0] == {"eu": Outcome.FAIL, "us": Outcome.PASS}
 
 
-FROM_AWS = [
-    "images pushed",
-    "images as built",
-    "bundle uploaded",
-    "caches invalidated",
-    "site served",
-    "secrets rotated",
-]
+FROM_AWS = [question for question in QUESTIONS if not question.endswith(" built")]
+FROM_AWS += ["images as built"]
 
 
 @pytest.mark.parametrize("question", FROM_AWS)
 def test_without_aws_nothing_is_said_of_the_platform(place: Place, question: str) -> None:
     aws = {"region": "us-east-1", "endpoint_url": NOWHERE.format(closed_port())}
     keys = {"access_key_id": "file:id", "secret_access_key": "file:key"}
-    platform = place.platform(aws={**aws, **keys})
-    assert outcomes(question, platform) == {"eu": Outcome.ERROR, "us": Outcome.ERROR}
+    assert asked(question, place.platform(aws={**aws, **keys}))[0] == everywhere(Outcome.ERROR)
 
 
 @pytest.mark.parametrize("question", FROM_AWS)
 def test_a_refused_credential_is_our_side(place: Place, question: str) -> None:
     platform = place.platform()
     with place.server.bent(credentials_refused=True):
-        assert outcomes(question, platform) == {"eu": Outcome.ERROR, "us": Outcome.ERROR}
-        assert "renew them" in sentences(question, platform)
+        found, said = asked(question, platform)
+    assert found == everywhere(Outcome.ERROR)
+    assert "renew them" in said
 
 
 WITH_IMAGES = ["images built", "images as built"]
@@ -277,7 +252,7 @@ def test_evidence_that_can_not_be_believed_decides_nothing_well(
     place: Place, question: str, kind: str, changes: dict[str, Any], outcome: Outcome
 ) -> None:
     place.write(kind, **changes)
-    assert set(outcomes(question, place.platform()).values()) == {outcome}
+    assert asked(question, place.platform())[0] == everywhere(outcome)
 
 
 @pytest.mark.parametrize(("question", "kind"), KINDS)
@@ -285,9 +260,9 @@ def test_missing_evidence_is_undecided_and_names_itself(
     place: Place, question: str, kind: str
 ) -> None:
     (place.folder / f"v{RELEASE}" / f"{kind}.json").unlink()
-    platform = place.platform()
-    assert set(outcomes(question, platform).values()) == {Outcome.INCONCLUSIVE}
-    assert f"evidence {kind} for v1.2.0 is not there yet" in sentences(question, platform)
+    found, said = asked(question, place.platform())
+    assert found == everywhere(Outcome.INCONCLUSIVE)
+    assert f"evidence {kind} for v1.2.0 is not there yet" in said
 
 
 @pytest.mark.parametrize(
@@ -298,31 +273,26 @@ def test_a_build_that_did_not_do_its_work_fails(
     place: Place, question: str, kind: str, changes: dict[str, Any]
 ) -> None:
     place.write(kind, **changes)
-    assert set(outcomes(question, place.platform()).values()) == {Outcome.FAIL}
+    assert asked(question, place.platform())[0] == everywhere(Outcome.FAIL)
 
 
 def test_another_builds_manifest_in_the_bucket_fails(place: Place) -> None:
     place.write("web-build", artefacts=[{"name": MANIFEST, "digest": "sha256:" + "0" * 64}])
-    assert "another build was uploaded" in sentences("bundle uploaded", place.platform())
+    assert "another build was uploaded" in asked("bundle uploaded", place.platform())[1]
 
 
 def test_one_address_shows_the_edge_of_one_region_alone(place: Place) -> None:
-    frontend = {
-        "bucket": BUCKET,
-        "distribution": DISTRIBUTION,
-        "site": place.server.url("web-us"),
-    }
-    platform = place.platform(frontend=frontend)
-    assert outcomes("site served", platform) == dict.fromkeys(("eu", "us"), Outcome.INCONCLUSIVE)
+    platform = place.platform(frontend={**FRONTEND, "site": place.server.url("web-us")})
+    assert asked("site served", platform)[0] == everywhere(Outcome.INCONCLUSIVE)
     inside = dataclasses.replace(platform, regions=("us",))
-    assert outcomes("site served", inside) == {"us": Outcome.PASS}
+    assert asked("site served", inside)[0] == {"us": Outcome.PASS}
 
 
 @pytest.mark.parametrize("question", ["images pushed", "bundle uploaded", "secrets rotated"])
 def test_a_section_that_is_missing_is_named(tmp_path: pathlib.Path, question: str) -> None:
     platform = a_platform(tmp_path, {"eu": "http://eu"})
     with pytest.raises(NotDescribedError, match=r"lacks the section \w+; add it"):
-        judged(question, platform)
+        asked(question, platform)
 
 
 class TestBaseline:
