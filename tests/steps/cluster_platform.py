@@ -18,7 +18,7 @@ from steps.kit.check import Check
 from steps.kit.platform import Platform
 from tests.probes.cluster_server import TOKEN
 from tests.probes.servers import closed_port
-from tests.steps import scenarios
+from tests.steps import platforms, scenarios
 from tests.steps.platforms import HEALTH, NOWHERE, a_policy
 from tests.steps.scenarios import a_run
 
@@ -61,20 +61,8 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
 
 def write_evidence(folder: pathlib.Path, **changes: Any) -> pathlib.Path:
     """Write the image build's evidence of the release and return its file."""
-    document = {
-        "schema": 1,
-        "kind": "image-build",
-        "release": "v1.2.0",
-        "commit": "0f9a0f9",
-        "created_at": dt.datetime.now(dt.UTC).isoformat(),
-        "result": "passed",
-        "artefacts": [{"name": cluster.APP, "digest": digest_of("1.2.0")}],
-        **changes,
-    }
-    file = folder / "v1.2.0" / "image-build.json"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(document))
-    return file
+    digests = {cluster.APP: digest_of("1.2.0")}
+    return platforms.write_evidence(folder, "image-build", digests, **changes)
 
 
 def section(**changes: Any) -> dict[str, Any]:

@@ -90,3 +90,23 @@ def a_platform(
         deadline=Deadline.after(run_seconds),
         run_id="20260131T220000Z-test-abc123",
     )
+
+
+def write_evidence(
+    folder: pathlib.Path, kind: str, digests: Mapping[str, str], **changes: Any
+) -> pathlib.Path:
+    """Write evidence of a kind as a build of the release would, but for the changes; return its file."""
+    document = {
+        "schema": 1,
+        "kind": kind,
+        "release": "v1.2.0",
+        "commit": "0f9a0f9",
+        "created_at": dt.datetime.now(dt.UTC).isoformat(),
+        "result": "passed",
+        "artefacts": [{"name": name, "digest": digest} for name, digest in digests.items()],
+        **changes,
+    }
+    file = folder / "v1.2.0" / f"{kind}.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(document))
+    return file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import hashlib
 import json
 import pathlib
@@ -19,7 +18,6 @@ from sandbox.systems.delivery.builds import (
     MANIFEST,
     REPOSITORIES,
     build_id,
-    commit,
     image_digest,
     web_bundle,
 )
@@ -28,7 +26,7 @@ from steps.kit.baseline import CannotCollectError
 from steps.kit.platform import NotDescribedError, Platform
 from tests.aws_server import KEY_ID, AwsServer, aws_server
 from tests.probes.servers import closed_port, closed_ports
-from tests.steps.platforms import NOWHERE, a_platform, a_policy
+from tests.steps.platforms import NOWHERE, a_platform, a_policy, write_evidence
 from tests.steps.scenarios import all_of
 from tests.steps.scenarios import judged as by_id
 from tests.tables import cases
@@ -59,18 +57,7 @@ class Place:
             "image-build": {name: image_digest(name, RELEASE) for name in REPOSITORIES},
             "web-build": {MANIFEST: f"sha256:{manifest}"},
         }[kind]
-        document = {
-            "schema": 1,
-            "kind": kind,
-            "release": f"v{RELEASE}",
-            "commit": commit(RELEASE),
-            "created_at": dt.datetime.now(dt.UTC).isoformat(),
-            "result": "passed",
-            "artefacts": [{"name": name, "digest": one} for name, one in digests.items()],
-        }
-        (self.folder / f"v{RELEASE}").mkdir(exist_ok=True)
-        file = self.folder / f"v{RELEASE}" / f"{kind}.json"
-        file.write_text(json.dumps({**document, **changes}))
+        write_evidence(self.folder, kind, digests, **changes)
 
     def platform(self, **changed: Any) -> Platform:
         """Return the platform; sections may be changed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import hashlib
 import json
 import pathlib
@@ -21,7 +20,7 @@ from steps.kit import settling
 from steps.kit.platform import Platform
 from tests.probes.servers import Behaviour, answer, closed_port, read_request, serving
 from tests.steps.moody import Moody, moody
-from tests.steps.platforms import NOWHERE, a_platform, a_policy
+from tests.steps.platforms import NOWHERE, a_platform, a_policy, write_evidence
 from tests.steps.scenarios import judged as by_id
 from tests.tables import cases
 
@@ -78,23 +77,8 @@ def platform(
     folder: pathlib.Path, aws: Moody, manifest: bytes = MANIFEST, **frontend: Any
 ) -> Platform:
     """Return a platform whose AWS is this server, with the evidence of its web build."""
-    (folder / "v1.2.0").mkdir()
     (folder / "key").write_text("sentinel")
-    evidence = {
-        "schema": 1,
-        "kind": "web-build",
-        "release": "v1.2.0",
-        "commit": "0f9a0f9",
-        "created_at": dt.datetime.now(dt.UTC).isoformat(),
-        "result": "passed",
-        "artefacts": [
-            {
-                "name": "build-manifest.json",
-                "digest": f"sha256:{digest(manifest)}",
-            }
-        ],
-    }
-    (folder / "v1.2.0" / "web-build.json").write_text(json.dumps(evidence))
+    write_evidence(folder, "web-build", {"build-manifest.json": f"sha256:{digest(manifest)}"})
     return a_platform(
         folder,
         {"eu": NOWHERE.format(closed_port())},
