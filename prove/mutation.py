@@ -43,11 +43,9 @@ TESTS = (
     "tests/steps/cluster/test_config_rules.py",
     "tests/steps/data/test_migrations.py",
     "tests/steps/delivery/test_openapi.py",
-    "tests/steps/flags/test_rules.py",
     "tests/steps/kit/test_evidence.py",
     "tests/steps/kit/test_failures.py",
     "tests/steps/kit/test_settling.py",
-    "tests/steps/monitoring/test_alert_routes.py",
     "tests/steps/network/test_dns.py",
 )
 SIMULATIONS = "seldom_pass or at_most_one_run or hundred_thousand"
