@@ -110,3 +110,19 @@ def audit_server() -> Iterator[AuditServer]:
         finally:
             server.shutdown()
             thread.join(timeout=5)
+
+
+def section(url: str) -> dict[str, Any]:
+    """Return the section `audit` around one server."""
+    return {
+        "address": url,
+        "token": "env:AUDIT_TOKEN",
+        "flag_change": CHANGED,
+        "appears_within": "500ms",
+        "trial": {
+            "service": "api",
+            "path": "/records?tag={id}",
+            "token": "env:AUDIT_TOKEN",
+            "action": READ,
+        },
+    }

@@ -7,8 +7,7 @@ import pytest
 
 from steps.flags.doctor import examine_audit
 from steps.kit.findings import Level, Subject
-from tests.steps.audit_server import TOKEN, AuditServer, audit_server
-from tests.steps.flags.test_audit import section
+from tests.steps.audit_server import TOKEN, AuditServer, audit_server, section
 from tests.steps.platforms import a_platform
 
 Found = Callable[[], list[tuple[Level, str]]]

@@ -1,4 +1,4 @@
-"""The web bundle where bucket and network answer what the local platform's account never does."""
+"""The web bundle whose bucket answers otherwise than the local platform's account; pages as read."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
+from steps.delivery.web import read_page
 from steps.kit import settling
 from steps.kit.platform import Platform
 from tests.probes.servers import Behaviour, answer, closed_port, read_request, serving
@@ -234,3 +235,36 @@ def test_a_file_is_asked_for_by_a_name_that_every_server_reads_alike(
 def test_a_page_may_name_what_belongs_to_no_bundle(tmp_path: pathlib.Path) -> None:
     page = BUILD + b'<script src="/a.js"></script><script src="/sitemaps/today.js"></script>'
     assert problems_of_the_site(tmp_path, page, {"a.js": b"1"}, "a.js") == []
+
+
+NAMING = b"""<!doctype html><head><meta name="build-id" content="1.2.0-abc">
+<script src="/assets/app.js"></script><link rel="stylesheet" href="./assets/main.css?v=1">
+<link rel="canonical" href="/somewhere"><script src="https://elsewhere.example/x.js"></script>
+<a href="/assets/other.js">x</a><img src="assets/logo.svg"></head>"""
+
+
+def test_a_page_tells_its_build_and_the_files_of_its_own_site() -> None:
+    page = read_page(NAMING, "build-id")
+    assert page.build_id == "1.2.0-abc"
+    assert page.files == {"assets/app.js", "assets/main.css", "assets/logo.svg"}
+
+
+def test_a_name_is_read_as_the_file_is_called() -> None:
+    # Next.js writes the chunks of [locale] so; the bucket's object has the brackets.
+    page = read_page(b'<script src="/app/%5Blocale%5D/page-1a.js">', "build-id")
+    assert page.files == {"app/[locale]/page-1a.js"}
+
+
+@cases(
+    "body",
+    {
+        "nothing": b"",
+        "no text": b"\xff\xfe\x00",
+        "cut off": b"<script src=",
+        "no content": b"<meta name=build-id>",
+        "no address": b"<script src='http://['>",
+    },
+)
+def test_a_broken_page_tells_nothing(body: bytes) -> None:
+    page = read_page(body, "build-id")
+    assert (page.build_id, page.files) == (None, frozenset())
