@@ -72,10 +72,8 @@ def dns_platform(folder: pathlib.Path, standin: StandIn, **changes: Any) -> Plat
         "records": described(),
         **changes,
     }
-    times = a_policy()
-    soon = times.deadlines.model_copy(update={"call": 0.8})
     dns = DnsPolicy.model_validate({"propagation": "1s"})
-    policy = times.model_copy(update={"dns": dns, "deadlines": soon})
+    policy = a_policy(call="800ms").model_copy(update={"dns": dns})
     return a_platform(folder, REGIONS, policy=policy, dns=section)
 
 

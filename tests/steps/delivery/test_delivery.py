@@ -78,14 +78,13 @@ class Place:
             },
             "secrets": {"names": list(SECRETS), "access_key_users": [KEY_USER]},
         }
-        policy = a_policy()
         # A busy machine takes its time for the first call of a client.
-        patient = policy.deadlines.model_copy(update={"call": 20.0})
+        patient = a_policy(call="20s")
         regions = dict(zip(BOTH, map(NOWHERE.format, closed_ports(2)), strict=True))
         return a_platform(
             self.folder,
             regions,
-            policy=policy.model_copy(update={"deadlines": patient}),
+            policy=patient,
             time_scale=600,
             **{**sections, **changed},
         )

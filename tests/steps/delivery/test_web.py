@@ -83,7 +83,7 @@ def platform(
     return a_platform(
         folder,
         {"eu": NOWHERE.format(closed_port())},
-        policy=a_policy(),
+        policy=a_policy(call="20s"),
         time_scale=600,
         evidence={"folder": "."},
         aws={
