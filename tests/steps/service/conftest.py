@@ -25,6 +25,12 @@ SYNTHETIC = {
     "token": "file:token",
     "provider_id": "synthetic-provider",
 }
+VENDOR: dict[str, Any] = {
+    "name": "Payfast",
+    "services": ["pay"],
+    "support_contact": "help@payfast.example",
+    "sla_minutes": 30,
+}
 
 
 @dataclasses.dataclass

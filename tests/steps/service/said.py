@@ -16,11 +16,10 @@ from probes.redis import RedisFacts
 from settings.service import Fhir, HealthEndpoint, IntegrationTry, Vendor
 from steps.service import health_rules, rules
 from steps.service.rules import Outage, Seen
+from tests.steps.service.conftest import VENDOR
 
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
-PAYFAST = Vendor(
-    name="Payfast", services=("pay",), support_contact="help@payfast.example", sla_minutes=30
-)
+PAYFAST = Vendor(**VENDOR)
 ENDPOINT = HealthEndpoint(path="/health", status_field="status", services_field="services")
 MEGABYTE = 1024 * 1024
 

@@ -20,18 +20,12 @@ from tests.gates.decide.values import a_row
 from tests.probes.servers import closed_port
 from tests.steps.patient_server import Answer, PatientServer, patient_server
 from tests.steps.scenarios import all_of, judged
-from tests.steps.service.conftest import AWalk, Walk
+from tests.steps.service.conftest import VENDOR, AWalk, Walk
 from tests.steps.service.test_journeys import AWAY, GOOD, PAYMENT, UNPAID
 from tests.tables import cases
 
 PAY, MAIL = "pay", "mail"
-VENDOR: dict[str, Any] = {
-    "name": "Payfast",
-    "services": [PAY],
-    "support_contact": "help@payfast.example",
-    "sla_minutes": 30,
-    "needed_by": ["payment"],
-}
+NEEDED = {**VENDOR, "needed_by": ["payment"]}
 SERVICES = {"api": {"health": {"external": {"path": "/health/external", "status_field": "status"}}}}
 REPORT = "GET /health/external"
 FINE = {PAY: "healthy", MAIL: "healthy"}
@@ -50,7 +44,7 @@ def described(**vendor: Any) -> dict[str, Any]:
         "service": "api",
         "endpoint": "external",
         "expected": [PAY, MAIL],
-        "vendors": [{**VENDOR, **vendor}],
+        "vendors": [{**NEEDED, **vendor}],
     }
     return {"services": SERVICES, "external": section}
 
@@ -224,7 +218,7 @@ def test_reported_down_is_what_is_expected_and_not_healthy(
 @pytest.mark.parametrize("outcome", Outcome)
 def test_an_outage_never_makes_a_judgement_good(outcome: Outcome, seen: Seen) -> None:
     at = dt.datetime(2026, 1, 31, 22, tzinfo=dt.UTC)
-    outage = Outage(Vendor(**VENDOR), "api /health/external", at, seen, "the release manager")
+    outage = Outage(Vendor(**NEEDED), "api /health/external", at, seen, "the release manager")
     found = Judgement(outcome, "equals", "payment status", "payment status is 402, wanted 201")
     (read,) = read_with(outage, (found,))
     if outcome is not Outcome.FAIL:
