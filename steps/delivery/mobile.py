@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +10,6 @@ from pytest_bdd import parsers
 
 from environments.yaml_file import ConfigurationError
 from gates.decide.judgement import Judgement, equals
-from gates.decide.outcome import Outcome
 from probes import http
 from probes.http import HeaderValue, HttpAnswer, NotJsonError
 from probes.observation import Observation
@@ -19,7 +17,7 @@ from settings.delivery import Mobile
 from steps.delivery import contracts, rules
 from steps.delivery.contracts import AppRequest
 from steps.delivery.openapi import NotComparableError, compared
-from steps.kit.asked import Asked
+from steps.kit.asked import Asked, Unread
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.run import Run
 from steps.kit.sentence import described, then, when
@@ -51,8 +49,9 @@ def understands(run: Run, asked: Asked, version: str) -> None:
         return
 
     def judge(here: Asked) -> None:
-        app = _App(run, here, version)
-        here.each(contract.requests, lambda one: app.judge(one, schemas[one.response]))
+        here.each(
+            contract.requests, lambda one: _judge(run, here, version, one, schemas[one.response])
+        )
 
     asked.in_each_region(judge)
 
@@ -80,11 +79,8 @@ def nothing_breaks(run: Run, asked: Asked, mobile: Mobile) -> None:
         path = mobile.openapi_path
         subject = f"API document {path}"
         # Many do not show their document to everybody.
-        answer = _get(run, here, subject, path, here.platform.bearer(mobile.token))
-        status = equals(f"{subject} status", answer.status, _OK)
-        here.judge(status)
-        if status.outcome is Outcome.PASS:
-            here.judge(_compatible(subject, before, answer, used))
+        answer = _get(run, here, subject, path, here.platform.bearer(mobile.token), _OK)
+        here.judge(_compatible(subject, before, answer, used))
 
     asked.in_each_region(judge)
 
@@ -94,9 +90,12 @@ def _folder(platform: Platform, version: str) -> pathlib.Path:
 
 
 def _get(
-    run: Run, here: Asked, subject: str, path: str, headers: Mapping[str, HeaderValue]
+    run: Run, here: Asked, subject: str, path: str, headers: Mapping[str, HeaderValue], status: int
 ) -> HttpAnswer:
-    """Read one address of the apps' service; an absence is confirmed and judged. Raises Unread."""
+    """Read one address of the apps' service; an absence is confirmed and judged.
+
+    Raises Unread, also where the answer has another status.
+    """
     service, platform = here.platform.section(Mobile).service, here.platform
     target = platform.service(here.region, service)
 
@@ -105,31 +104,25 @@ def _get(
         return http.request(target, "GET", path, deadline=deadline, headers=headers, max_bytes=most)
 
     # An app's request says itself which status it expects, a refusal too.
-    return run.availability.read(here, service, subject, ask, lambda _: ())
+    answer = run.availability.read(here, service, subject, ask, lambda _: ())
+    here.judge(equals(f"{subject} status", answer.status, status))
+    if answer.status != status:
+        raise Unread(subject)
+    return answer
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _App:
-    """One version of the app in one region."""
-
-    run: Run
-    here: Asked
-    version: str
-
-    def judge(self, request: AppRequest, schema: Mapping[str, Any]) -> None:
-        """Send a request as the app does, and judge its answer; raises Unread."""
-        settings = self.here.platform.section(Mobile)
-        path = request.path
-        for name, value in settings.values.items():
-            path = path.replace(f"{{{name}}}", value)
-        login = self.here.platform.bearer(settings.token) if request.authenticated else {}
-        subject = f"mobile {self.version}, {request.operation}"
-        headers: dict[str, HeaderValue] = {settings.header: self.version, **login}
-        answer = _get(self.run, self.here, subject, path, headers)
-        status = equals(f"{subject} status", answer.status, request.status)
-        self.here.judge(status)
-        if status.outcome is Outcome.PASS:
-            self.here.judge(_readable(subject, answer, schema))
+def _judge(
+    run: Run, here: Asked, version: str, request: AppRequest, schema: Mapping[str, Any]
+) -> None:
+    """Send a request as this version of the app does, and judge its answer; raises Unread."""
+    settings, path = here.platform.section(Mobile), request.path
+    for name, value in settings.values.items():
+        path = path.replace(f"{{{name}}}", value)
+    login = here.platform.bearer(settings.token) if request.authenticated else {}
+    subject = f"mobile {version}, {request.operation}"
+    headers: dict[str, HeaderValue] = {settings.header: version, **login}
+    answer = _get(run, here, subject, path, headers, request.status)
+    here.judge(_readable(subject, answer, schema))
 
 
 def _readable(subject: str, answer: HttpAnswer, schema: Mapping[str, Any]) -> Judgement:
