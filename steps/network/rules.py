@@ -184,10 +184,7 @@ def says(answer: probes.dns.DnsAnswer, record: DnsRecord, values: Sequence[str])
 
 
 def has_values(
-    subject: str,
-    record: DnsRecord,
-    answer: probes.dns.DnsAnswer,
-    accepted: Sequence[Sequence[str]],
+    subject: str, record: DnsRecord, answer: probes.dns.DnsAnswer, accepted: Sequence[Sequence[str]]
 ) -> Judgement:
     """Judge that an answer is one of the accepted sets."""
     observed = [_shown(value) for value in answer.values]

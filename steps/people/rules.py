@@ -44,10 +44,7 @@ def of_another_deployment(window: DeploymentWindow, now: dt.datetime) -> Judgeme
 
 
 def covered(
-    schedule: str,
-    shifts: Sequence[probes.pagerduty.Shift],
-    since: dt.datetime,
-    until: dt.datetime,
+    schedule: str, shifts: Sequence[probes.pagerduty.Shift], since: dt.datetime, until: dt.datetime
 ) -> Judgement:
     """Judge that a schedule has somebody all the time between two moments."""
     reached = since

@@ -82,11 +82,7 @@ class Place:
         patient = a_policy(call="20s")
         regions = dict(zip(BOTH, map(NOWHERE.format, closed_ports(2)), strict=True))
         return a_platform(
-            self.folder,
-            regions,
-            policy=patient,
-            time_scale=600,
-            **{**sections, **changed},
+            self.folder, regions, policy=patient, time_scale=600, **{**sections, **changed}
         )
 
 

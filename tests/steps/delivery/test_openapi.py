@@ -49,8 +49,7 @@ PARENT = {"oneOf": [ref(name) for name in "ABCDE"]}
     {
         "by one reference": a_document({"schema": ref("A")}, {"A": an_object(a=ref("A"))}),
         "all to each other": a_document(
-            {"schema": ref("A")},
-            {name: {"type": "object", "properties": LINKS} for name in LINKS},
+            {"schema": ref("A")}, {name: {"type": "object", "properties": LINKS} for name in LINKS}
         ),
         "known by itself": a_document(
             {"schema": an_object(it=ref("Parent"))},

@@ -192,11 +192,7 @@ CALENDAR, SHARE, RISKY = ["flag.calendar"], ["flag.calendar.share"], ["flag.risk
         "10%": (CONFIGURED, {**SAFE, "flag.calendar.share": "10%"}, SHARE),
         "configured, but on": (CONFIGURED, {**SAFE, "flag.risky": "ON"}, RISKY),
         "temporary flags gone": (TEMPORARY, SAFE, []),
-        "a temporary flag left": (
-            TEMPORARY,
-            {**SAFE, "flag.banner": "OFF"},
-            ["temporary flags"],
-        ),
+        "a temporary flag left": (TEMPORARY, {**SAFE, "flag.banner": "OFF"}, ["temporary flags"]),
     },
 )
 def test_every_key_is_held_against_its_moment(

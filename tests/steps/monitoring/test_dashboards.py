@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,13 +8,12 @@ from typing import Any
 import pytest
 
 from gates.decide.outcome import Outcome
-from steps.kit.check import Check
 from steps.monitoring.rules import written
 from tests.probes.servers import closed_port
 from tests.steps.monitoring.section import monitoring
 from tests.steps.patient_server import PatientServer, patient_server
 from tests.steps.platforms import NOWHERE, a_platform
-from tests.steps.scenarios import judged as by_id
+from tests.steps.scenarios import all_of, judged
 from tests.tables import cases
 
 PROMETHEUS = {"type": "prometheus", "uid": "prom"}
@@ -38,32 +38,35 @@ def vector(*values: str) -> object:
     return {"status": "success", "data": {"resultType": "vector", "result": series}}
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scene:
+    """One dashboard in a Grafana that answers as it is told."""
+
+    folder: pathlib.Path
+    grafana: PatientServer
+
+    def shows(self, *values: str) -> None:
+        answer = (200, vector(*values))
+        self.grafana.always["GET /api/datasources/proxy/uid/prom/api/v1/query"] = answer
+
+    def ask(self, check_id: str = "D7.2-2", **model: object) -> tuple[Outcome | None, str]:
+        """Judge the dashboard, by default that data flow: the outcome, and all that is said."""
+        self.grafana.always["GET /api/dashboards/uid/x"] = (200, {"dashboard": model})
+        told = {"url": self.grafana.url, "dashboards": {"Overview": ["Requests"]}}
+        section = monitoring(self.folder, jobs={"clinic": 1}, grafana=told)
+        nowhere = {"eu": NOWHERE.format(closed_port())}
+        check = judged(check_id, a_platform(self.folder, nowhere, monitoring=section))
+        return check.outcome("eu"), "\n".join(one.sentence for one in all_of(check))
+
+
 @pytest.fixture
-def grafana() -> Iterator[PatientServer]:
+def scene(tmp_path: pathlib.Path) -> Iterator[Scene]:
     with patient_server() as server:
         server.always["GET /api/search"] = (200, [{"uid": "x", "title": "Overview"}])
         server.always["GET /api/frontend/settings"] = (200, SETTINGS)
-        shows(server, vector("1"))
-        yield server
-
-
-def shows(server: PatientServer, answer: object) -> None:
-    server.always["GET /api/datasources/proxy/uid/prom/api/v1/query"] = (200, answer)
-
-
-def judged(
-    folder: pathlib.Path, grafana: PatientServer, check_id: str = "D7.2-2", **model: object
-) -> Check:
-    """Judge the one dashboard: by default that data flow."""
-    grafana.always["GET /api/dashboards/uid/x"] = (200, {"dashboard": model})
-    told = {"url": grafana.url, "dashboards": {"Overview": ["Requests"]}}
-    section = monitoring(folder, jobs={"clinic": 1}, grafana=told)
-    platform = a_platform(folder, {"eu": NOWHERE.format(closed_port())}, monitoring=section)
-    return by_id(check_id, platform)
-
-
-def sentences(check: Check) -> str:
-    return "\n".join(one.sentence for one in check.noted()["eu"].judgements)
+        made = Scene(tmp_path, server)
+        made.shows("1")
+        yield made
 
 
 @cases(
@@ -83,40 +86,34 @@ def sentences(check: Check) -> str:
     },
 )
 def test_a_panel_is_asked_whatever_way_it_names_its_source(
-    tmp_path: pathlib.Path, grafana: PatientServer, shown: object, templating: object
+    scene: Scene, shown: object, templating: object
 ) -> None:
-    check = judged(tmp_path, grafana, panels=[shown], templating=templating)
-    assert check.outcome("eu") is Outcome.PASS, sentences(check)
-    assert "panel “Requests” of “Overview” shows 1 series" in sentences(check)
-    shows(grafana, vector())
-    assert judged(tmp_path, grafana, panels=[shown], templating=templating).outcome("eu") is (
-        Outcome.FAIL
-    )
+    found, said = scene.ask(panels=[shown], templating=templating)
+    assert found is Outcome.PASS, said
+    assert "panel “Requests” of “Overview” shows 1 series" in said
+    scene.shows()
+    assert scene.ask(panels=[shown], templating=templating)[0] is Outcome.FAIL
 
 
-def test_what_asks_nothing_of_its_own_is_not_asked(
-    tmp_path: pathlib.Path, grafana: PatientServer
-) -> None:
+def test_what_asks_nothing_of_its_own_is_not_asked(scene: Scene) -> None:
     shown = panel(PROMETHEUS)
     hidden = {"expr": "nothing(", "hide": True}
     empty = {"expr": "", "datasource": PROMETHEUS}
     text = {"type": "text", "id": 7, "options": {"content": "Hello"}}
     shown["targets"] += [hidden, empty]
-    check = judged(tmp_path, grafana, panels=[text, shown])
-    assert check.outcome("eu") is Outcome.PASS, sentences(check)
-    asked = [one for one in grafana.asked if one.endswith("/api/v1/query")]
+    found, said = scene.ask(panels=[text, shown])
+    assert found is Outcome.PASS, said
+    asked = [one for one in scene.grafana.asked if one.endswith("/api/v1/query")]
     assert len(asked) == 1
 
 
-def test_what_is_hidden_behind_a_computation_is_asked(
-    tmp_path: pathlib.Path, grafana: PatientServer
-) -> None:
+def test_what_is_hidden_behind_a_computation_is_asked(scene: Scene) -> None:
     shown = panel(PROMETHEUS, hide=True)
     shown["targets"].append({"datasource": {"type": "__expr__", "uid": "__expr__"}})
-    check = judged(tmp_path, grafana, panels=[shown])
-    assert check.outcome("eu") is Outcome.PASS, sentences(check)
-    shows(grafana, vector())
-    assert judged(tmp_path, grafana, panels=[shown]).outcome("eu") is Outcome.FAIL
+    found, said = scene.ask(panels=[shown])
+    assert found is Outcome.PASS, said
+    scene.shows()
+    assert scene.ask(panels=[shown])[0] is Outcome.FAIL
 
 
 @cases(
@@ -140,26 +137,20 @@ def test_what_is_hidden_behind_a_computation_is_asked(
     },
 )
 def test_a_panel_that_can_not_be_asked_is_undecided_and_the_dashboard_is_there(
-    tmp_path: pathlib.Path,
-    grafana: PatientServer,
-    shown: Mapping[str, object],
-    templating: object,
-    says: str,
+    scene: Scene, shown: Mapping[str, object], templating: object, says: str
 ) -> None:
-    check = judged(tmp_path, grafana, panels=[shown], templating=templating)
-    assert check.outcome("eu") is Outcome.INCONCLUSIVE, sentences(check)
-    assert says in sentences(check)
+    found, said = scene.ask(panels=[shown], templating=templating)
+    assert found is Outcome.INCONCLUSIVE, said
+    assert says in said
 
 
-def test_nothing_for_a_choice_that_was_saved_long_ago_is_undecided(
-    tmp_path: pathlib.Path, grafana: PatientServer
-) -> None:
+def test_nothing_for_a_choice_that_was_saved_long_ago_is_undecided(scene: Scene) -> None:
     shown = panel(PROMETHEUS, 'up{pod="$pod"}')
-    assert judged(tmp_path, grafana, panels=[shown], templating=POD).outcome("eu") is Outcome.PASS
-    shows(grafana, vector())
-    check = judged(tmp_path, grafana, panels=[shown], templating=POD)
-    assert check.outcome("eu") is Outcome.INCONCLUSIVE
-    assert "shows nothing for the saved pod" in sentences(check)
+    assert scene.ask(panels=[shown], templating=POD)[0] is Outcome.PASS
+    scene.shows()
+    found, said = scene.ask(panels=[shown], templating=POD)
+    assert found is Outcome.INCONCLUSIVE
+    assert "shows nothing for the saved pod" in said
 
 
 @pytest.mark.parametrize(
@@ -183,7 +174,7 @@ TWICE = [{"uid": uid, "title": "Overview"} for uid in "xy"]
 
 
 @cases(
-    "found panels outcome says",
+    "listed panels outcome says",
     {
         "sound": (TWICE[:1], [panel(PROMETHEUS)], Outcome.PASS, "has all 1 expected names"),
         "missing": ([], [], Outcome.FAIL, "Grafana has 0 dashboards “Overview”, wanted 1"),
@@ -204,22 +195,15 @@ TWICE = [{"uid": uid, "title": "Overview"} for uid in "xy"]
     },
 )
 def test_a_dashboard_is_there_once_with_the_panels_of_the_release(
-    tmp_path: pathlib.Path,
-    grafana: PatientServer,
-    found: object,
-    panels: list[object],
-    outcome: Outcome,
-    says: str,
+    scene: Scene, listed: object, panels: list[object], outcome: Outcome, says: str
 ) -> None:
-    grafana.always["GET /api/search"] = (200, found)
-    check = judged(tmp_path, grafana, "D7.2-1", panels=panels)
-    assert check.outcome("eu") is outcome, sentences(check)
-    assert says in sentences(check)
+    scene.grafana.always["GET /api/search"] = (200, listed)
+    found, said = scene.ask("D7.2-1", panels=panels)
+    assert found is outcome, said
+    assert says in said
 
 
-def test_a_dashboard_without_a_query_shows_nothing(
-    tmp_path: pathlib.Path, grafana: PatientServer
-) -> None:
-    check = judged(tmp_path, grafana, panels=[])
-    assert check.outcome("eu") is Outcome.FAIL
-    assert "dashboard “Overview” has no query" in sentences(check)
+def test_a_dashboard_without_a_query_shows_nothing(scene: Scene) -> None:
+    found, said = scene.ask(panels=[])
+    assert found is Outcome.FAIL
+    assert "dashboard “Overview” has no query" in said

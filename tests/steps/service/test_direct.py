@@ -35,11 +35,7 @@ def target() -> Iterator[RedisTarget]:
 @pytest.fixture
 def admin(target: RedisTarget) -> Iterator[redis_py.Redis]:
     client = redis_py.Redis(
-        host="localhost",
-        port=target.port,
-        password=PASSWORD,
-        ssl=True,
-        ssl_ca_certs=target.ca_file,
+        host="localhost", port=target.port, password=PASSWORD, ssl=True, ssl_ca_certs=target.ca_file
     )
     with contextlib.closing(client):
         yield client

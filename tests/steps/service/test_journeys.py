@@ -147,12 +147,7 @@ def test_a_step_that_came_back_counts_as_the_policy_says_and_hides_no_other(
 )
 @pytest.mark.parametrize(("on_recovery", "outcome"), [("hold", "INCONCLUSIVE"), ("pass", "PASS")])
 def test_one_wrong_answer_is_shown_and_the_policy_says_what_it_means(
-    server: PatientServer,
-    a_walk: AWalk,
-    asked: str,
-    answer: Answer,
-    on_recovery: str,
-    outcome: str,
+    server: PatientServer, a_walk: AWalk, asked: str, answer: Answer, on_recovery: str, outcome: str
 ) -> None:
     server.once = {asked: [answer]}
     walk = a_walk(policy=a_policy(confirm="20s", on_recovery=on_recovery))
