@@ -145,6 +145,7 @@ def open_socket(
 
 
 PHASES: Final = ("resolve", "connect", "tls", "login", "command")
+MOST_BATCHES: Final = 10_000
 _KEYS_PER_BATCH: Final = 500
 
 
@@ -244,16 +245,14 @@ def ping(target: RedisTarget, *, deadline: Deadline) -> Observation[RedisFacts]:
     return observe(target, deadline, ask)
 
 
-def count_keys(
-    target: RedisTarget, pattern: str, *, deadline: Deadline, max_iterations: int = 10_000
-) -> Observation[KeyCount]:
+def count_keys(target: RedisTarget, pattern: str, *, deadline: Deadline) -> Observation[KeyCount]:
     """Count the keys that match, by SCAN in batches of about 500; an unfinished scan is a failure."""
 
     def ask(client: Client) -> KeyCount:
         # A scan may bring a key twice. Its hash tells it apart as well as its name, in less memory.
         found: set[int] = set()
         batches = 0
-        for keys in scan(client, pattern, max_iterations):
+        for keys in scan(client, pattern):
             found.update(map(hash, keys))
             batches += 1
         return KeyCount(len(found), batches)
@@ -261,17 +260,17 @@ def count_keys(
     return observe(target, deadline, ask)
 
 
-def scan(client: Client, pattern: str, max_iterations: int) -> Iterator[list[bytes]]:
+def scan(client: Client, pattern: str) -> Iterator[list[bytes]]:
     """Yield the names that match, batch by batch; raises FoundError when the scan does not come round."""
     cursor = 0
-    for _ in range(max_iterations):
+    for _ in range(MOST_BATCHES):
         answer = run(client, "SCAN", cursor, "MATCH", pattern, "COUNT", _KEYS_PER_BATCH)
         cursor = int(answer[0])
         yield answer[1]
         if cursor == 0:
             return
     raise unusable(
-        f"The scan did not come round in {max_iterations} batches; what there is, is unknown.",
+        f"The scan did not come round in {MOST_BATCHES} batches; what there is, is unknown.",
     )
 
 

@@ -83,9 +83,7 @@ def texts(target: RedisTarget, names: Iterable[str], *, deadline: Deadline) -> O
     return observe(target, deadline, ask)
 
 
-def key_names(
-    target: RedisTarget, pattern: str, *, deadline: Deadline, max_iterations: int = 10_000
-) -> Observation[KeyNames]:
+def key_names(target: RedisTarget, pattern: str, *, deadline: Deadline) -> Observation[KeyNames]:
     """Find the names that match, by SCAN in batches of about 500.
 
     An unfinished scan is a failure, and so are more than 1000 names.
@@ -95,7 +93,7 @@ def key_names(
         _follows_its_master(client)
         found: set[bytes] = set()
         batches = 0
-        for keys in scan(client, pattern, max_iterations):
+        for keys in scan(client, pattern):
             found.update(keys)
             batches += 1
             if len(found) > _MOST_NAMES:

@@ -80,29 +80,27 @@ class Database:
             "database": "clinic",
             "sslmode": "disable",
             "sslrootcert": self.ca_file,
-            "password": PASSWORD,
             **changes,
         }
-        return PostgresTarget(
-            host=settings["host"],
+        password = SecretStr(settings.pop("password", PASSWORD))
+        return PostgresTarget(port=self.port, user=user, password=password, **settings)
+
+    def session(
+        self, user: str = "postgres", database: str = "clinic"
+    ) -> psycopg.Connection[tuple[object, ...]]:
+        """Connect past the probe."""
+        return psycopg.connect(
+            host="127.0.0.1",
             port=self.port,
-            database=settings["database"],
+            dbname=database,
             user=user,
-            password=SecretStr(settings["password"]),
-            sslmode=settings["sslmode"],
-            sslrootcert=settings["sslrootcert"],
+            password=PASSWORD,
+            autocommit=True,
         )
 
     def as_superuser(self, *statements: str, database: str = "clinic") -> None:
         """Run statements past the probe."""
-        with psycopg.connect(
-            host="127.0.0.1",
-            port=self.port,
-            dbname=database,
-            user="postgres",
-            password=PASSWORD,
-            autocommit=True,
-        ) as connection:
+        with self.session(database=database) as connection:
             for statement in statements:
                 connection.execute(sql.SQL(statement))
 
@@ -124,27 +122,35 @@ _SETTINGS = {
     "wal_level": "logical",
 }
 
+_LOGINS = {
+    "reader": "",
+    "blind": "",
+    "writer": "",
+    "columnist": "",
+    "climber": "NOINHERIT",
+    "maker": "CREATEROLE",
+    "builder": "",
+    "everywhere": "",
+    "owner": "",
+    "crowd": "CONNECTION LIMIT 0",
+    "asleep": "NOLOGIN",
+}
 _STATEMENTS = (
     "CREATE TABLE public.visits (id uuid PRIMARY KEY, patient text)",
     "INSERT INTO visits VALUES ('00000000-0000-4000-8000-000000000001', 'sentinel-9f2-patient')",
-    f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'",
+    *(f"CREATE ROLE {one} LOGIN PASSWORD '{PASSWORD}'" for one in _LOGINS),
+    *(f"ALTER ROLE {one} {how}" for one, how in _LOGINS.items() if how),
     "GRANT SELECT ON visits TO reader",
-    f"CREATE ROLE blind LOGIN PASSWORD '{PASSWORD}'",
-    f"CREATE ROLE writer LOGIN PASSWORD '{PASSWORD}'",
     "GRANT SELECT, INSERT ON visits TO writer",
-    f"CREATE ROLE columnist LOGIN PASSWORD '{PASSWORD}'",
     "GRANT UPDATE (patient) ON visits TO columnist",
-    f"CREATE ROLE climber LOGIN NOINHERIT PASSWORD '{PASSWORD}'",
     "GRANT writer TO climber",
-    f"CREATE ROLE maker LOGIN CREATEROLE PASSWORD '{PASSWORD}'",
-    f"CREATE ROLE builder LOGIN PASSWORD '{PASSWORD}'",
     "GRANT CREATE ON SCHEMA public TO builder",
-    f"CREATE ROLE everywhere LOGIN PASSWORD '{PASSWORD}'",
     "GRANT pg_write_all_data TO everywhere",
-    f"CREATE ROLE owner LOGIN PASSWORD '{PASSWORD}'",
     "CREATE TABLE public.owned (id int)",
     "ALTER TABLE owned OWNER TO owner",
-    f"CREATE ROLE crowd LOGIN CONNECTION LIMIT 0 PASSWORD '{PASSWORD}'",
+    "CREATE DATABASE shut",
+    "REVOKE CONNECT ON DATABASE shut FROM PUBLIC",
+    "CREATE DATABASE small CONNECTION LIMIT 0",
 )
 
 

@@ -1,28 +1,55 @@
+"""The AWS probe against the local platform's account, and against answers that this account never gives."""
+
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from pydantic import SecretStr
 
 from probes import aws
 from probes.aws import AwsTarget
-from probes.observation import Deadline, FailureKind, Observation
+from probes.observation import Deadline, Observation
+from probes.observation import FailureKind as Kind
 from sandbox.systems.delivery.aws.names import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
 from sandbox.systems.delivery.builds import MANIFEST, REPOSITORIES, image_digest, web_bundle
 from sandbox.systems.network import zone
 from sandbox.systems.network.hosted_zone import HOSTED_ZONE, Operator
 from tests.aws_server import OPERATOR_ID, AwsServer, aws_server
 from tests.checkout import ROOT
-from tests.probes.servers import answer, brought, closed_port, failed, hang, reset, serving
+from tests.probes.servers import (
+    Behaviour,
+    answer,
+    brought,
+    closed_port,
+    failed,
+    hang,
+    reset,
+    serving,
+)
+from tests.steps.moody import moody, saying
 from tests.tables import cases
 
 POLICY = json.loads((ROOT / "deploy" / "aws" / "gate_policy.json").read_text(encoding="utf-8"))
 LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+NOW = dt.datetime.now(dt.UTC)
 API = REPOSITORIES[0]
+QUESTIONS: tuple[tuple[Any, ...], ...] = (
+    (aws.image, API, "v1.1.0"),
+    (aws.tags, API),
+    (aws.bucket, BUCKET, ""),
+    (aws.content, BUCKET, MANIFEST),
+    (aws.digests, BUCKET, ["index.html"]),
+    (aws.invalidations, DISTRIBUTION, LONG_AGO),
+    (aws.secret_dates, SECRETS[0]),
+    (aws.access_keys, KEY_USER),
+)
+"""Everything that the probe can ask."""
 
 
 @pytest.fixture(scope="module")
@@ -31,261 +58,199 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer]:
         yield running
 
 
-def soon() -> Deadline:
-    return Deadline.after(15)
+def asked(target: AwsTarget, question: Any, *words: Any, **more: Any) -> Observation[Any]:
+    return question(target, *words, **{"deadline": Deadline.after(15), **more})  # type: ignore[no-any-return]  # a row of a table
 
 
-def all_questions(target: AwsTarget) -> list[Observation[Any]]:
-    """Ask everything that the probe can ask, once."""
-    return [
-        aws.image(target, API, "v1.1.0", deadline=soon()),
-        aws.tags(target, API, deadline=soon()),
-        aws.bucket(target, BUCKET, "", deadline=soon()),
-        aws.content(target, BUCKET, MANIFEST, deadline=soon()),
-        aws.digests(target, BUCKET, ["index.html"], deadline=soon()),
-        aws.invalidations(target, DISTRIBUTION, LONG_AGO, deadline=soon()),
-        aws.secret_dates(target, SECRETS[0], deadline=soon()),
-        aws.access_keys(target, KEY_USER, deadline=soon()),
-    ]
+@pytest.fixture
+def told(server: AwsServer) -> Callable[..., Any]:
+    """Return what asks the account and returns the answer, which must be one."""
+    return lambda *words, **more: brought(asked(server.target(), *words, **more))
 
 
-class TestAnswers:
-    def test_a_tag_leads_to_its_digest(self, server: AwsServer) -> None:
-        found = brought(aws.image(server.target(), API, "v1.1.0", deadline=soon()))
-        assert found.digest == image_digest(API, "1.1.0")
-        assert found.tags_are_immutable is True
-
-    def test_a_tag_that_is_not_there_has_no_digest(self, server: AwsServer) -> None:
-        found = brought(aws.image(server.target(), API, "v9.9.9", deadline=soon()))
-        assert (found.digest, found.tags_are_immutable) == (None, True)
-
-    def test_a_repository_that_is_not_there_is_told_apart(self, server: AwsServer) -> None:
-        found = brought(aws.image(server.target(), "unified-health-x", "v1.1.0", deadline=soon()))
-        assert (found.digest, found.tags_are_immutable) == (None, None)
-        tags = brought(aws.tags(server.target(), "unified-health-x", deadline=soon()))
-        assert tags.digests is None
-
-    def test_the_tags_of_a_repository_come_with_their_digests(self, server: AwsServer) -> None:
-        found = brought(aws.tags(server.target(), API, deadline=soon()))
-        assert found.digests == {"v1.1.0": image_digest(API, "1.1.0")}
-
-    def test_a_bucket_lists_every_object_with_its_size(self, server: AwsServer) -> None:
-        found = brought(aws.bucket(server.target(), BUCKET, "", deadline=soon()))
-        built = web_bundle("1.1.0")
-        sizes = {name: one.size_bytes for name, one in found.objects.items()}
-        assert sizes == {name: len(file.content) for name, file in built.items()}
-
-    def test_digests_are_of_what_the_bucket_sends(self, server: AwsServer) -> None:
-        with server.bent(corrupted_asset=True):
-            asset = next(name for name in web_bundle("1.1.0") if name.startswith("assets/app."))
-            found = aws.digests(
-                server.target(), BUCKET, [asset, "nothing.js"], deadline=soon()
-            ).value
-        assert found is not None
-        assert found.sha256["nothing.js"] is None
-        assert found.sha256[asset] not in (None, asset)
-
-    def test_an_object_that_is_not_there_is_no_failure(self, server: AwsServer) -> None:
-        found = brought(aws.content(server.target(), BUCKET, "nothing.js", deadline=soon()))
-        assert found.content is None
-
-    def test_an_invalidation_comes_with_status_and_paths(self, server: AwsServer) -> None:
-        found = brought(aws.invalidations(server.target(), DISTRIBUTION, LONG_AGO, deadline=soon()))
-        assert [(one.status, one.paths) for one in found.invalidations] == [("Completed", ("/*",))]
-
-    def test_what_follows_a_releases_own_invalidation_does_not_hide_it(
-        self, server: AwsServer
-    ) -> None:
-        with server.bent(invalidations_after=250):
-            every = aws.invalidations(
-                server.target(), DISTRIBUTION, LONG_AGO, deadline=Deadline.after(60)
-            ).value
-            first = aws.invalidations(
-                server.target(), DISTRIBUTION, LONG_AGO, deadline=soon(), enough=lambda _: True
-            ).value
-        assert every is not None
-        assert first is not None
-        assert len(every.invalidations) == 251
-        assert [one.paths for one in first.invalidations] == [("/*",)]
-
-    def test_one_from_before_the_upload_is_none(self, server: AwsServer) -> None:
-        now = dt.datetime.now(dt.UTC)
-        found = brought(aws.invalidations(server.target(), DISTRIBUTION, now, deadline=soon()))
-        assert found.invalidations == ()
-
-    def test_the_dates_of_a_secret_are_those_of_its_value(self, server: AwsServer) -> None:
-        found = brought(aws.secret_dates(server.target(), SECRETS[0], deadline=soon()))
-        assert found.value_made_at is not None
-        assert 20 < (dt.datetime.now(dt.UTC) - found.value_made_at).days < 23
-
-    def test_a_secret_that_is_not_there_has_no_date(self, server: AwsServer) -> None:
-        found = brought(aws.secret_dates(server.target(), "unified-health/x", deadline=soon()))
-        assert (found.value_made_at, found.deleted) == (None, False)
-
-    def test_access_keys_come_with_their_dates_and_without_their_ids(
-        self, server: AwsServer
-    ) -> None:
-        seen = aws.access_keys(server.target(), KEY_USER, deadline=soon())
-        found = brought(seen)
-        assert found.made_at is not None
-        assert len(found.made_at) == 1
-        assert "AKIA" not in json.dumps(seen.record())
-
-    def test_a_user_who_is_not_there_has_none(self, server: AwsServer) -> None:
-        found = brought(aws.access_keys(server.target(), "unified-health-x", deadline=soon()))
-        assert found.made_at is None
+NONE, SECRET = "unified-health-x", "unified-health/x"
+THINGS: dict[str, tuple[tuple[Any, ...], object]] = {
+    "no tag": ((aws.image, API, "v9"), aws.RegistryImage(API, "v9", None, None, True)),  # noqa: FBT003 - a column of the table
+    "no repository": ((aws.image, NONE, "v1"), aws.RegistryImage(NONE, "v1", None, None, None)),
+    "no repository's tags": ((aws.tags, NONE), aws.RepositoryTags(NONE, None)),
+    "every tag with its digest": (
+        (aws.tags, API),
+        aws.RepositoryTags(API, {"v1.1.0": image_digest(API, "1.1.0")}),
+    ),
+    "no object": ((aws.content, BUCKET, "nothing.js"), aws.ObjectContent(None)),
+    "no secret": (
+        (aws.secret_dates, SECRET),
+        aws.SecretDates(SECRET, None, rotates=False, deleted=False),
+    ),
+    "no user": ((aws.access_keys, NONE), aws.AccessKeys(NONE, None)),
+    "an invalidation from before": ((aws.invalidations, DISTRIBUTION, NOW), aws.Invalidations(())),
+}
 
 
-def an_image(target: AwsTarget, seconds: float = 15) -> Observation[aws.RegistryImage]:
-    return aws.image(target, API, "v1.1.0", deadline=Deadline.after(seconds))
+@cases("question answer", THINGS)
+def test_what_is_there_and_what_is_not_are_answers(
+    told: Callable[..., Any], question: tuple[Any, ...], answer: object
+) -> None:
+    assert told(*question) == answer
 
 
-class TestFailures:
-    @cases(
-        "behave kind",
-        {
-            "a broken connection": (reset, FailureKind.CONNECTION_LOST),
-            "a login page": (
-                answer(b"<html>sign in</html>", content_type="text/html"),
-                FailureKind.UNUSABLE_ANSWER,
-            ),
-            "an empty answer": (answer(b"{}"), FailureKind.UNUSABLE_ANSWER),
-            "an error of its own": (
-                answer(b"{}", status="500 Internal Server Error"),
-                FailureKind.SERVER_ERROR,
-            ),
-            "a rejected request": (
-                answer(b'{"__type": "ValidationException"}', status="400 Bad Request"),
-                FailureKind.QUERY_REJECTED,
-            ),
-            "throttling": (
-                answer(b'{"__type": "ThrottlingException"}', status="400 Bad Request"),
-                FailureKind.SERVER_BUSY,
-            ),
-        },
+def test_a_tag_leads_to_its_digest(told: Callable[..., Any]) -> None:
+    found = told(aws.image, API, "v1.1.0")
+    assert (found.digest, found.tags_are_immutable) == (image_digest(API, "1.1.0"), True)
+
+
+def test_a_bucket_lists_every_object_with_its_size(told: Callable[..., Any]) -> None:
+    sizes = {name: one.size_bytes for name, one in told(aws.bucket, BUCKET, "").objects.items()}
+    assert sizes == {name: len(file.content) for name, file in web_bundle("1.1.0").items()}
+
+
+def test_digests_are_of_what_the_bucket_sends(server: AwsServer, told: Callable[..., Any]) -> None:
+    asset = next(name for name in web_bundle("1.1.0") if name.startswith("assets/app."))
+    with server.bent(corrupted_asset=True):
+        found = told(aws.digests, BUCKET, [asset, "nothing.js"]).sha256
+    assert found["nothing.js"] is None
+    assert found[asset] not in (None, asset)
+
+
+def test_what_follows_a_releases_own_invalidation_does_not_hide_it(
+    server: AwsServer, told: Callable[..., Any]
+) -> None:
+    ask = functools.partial(told, aws.invalidations, DISTRIBUTION, LONG_AGO)
+    (own,) = ask().invalidations
+    assert (own.status, own.paths) == ("Completed", ("/*",))
+    with server.bent(invalidations_after=250):
+        every, first = ask(deadline=Deadline.after(60)), ask(enough=lambda _: True)
+    assert len(every.invalidations) == 251
+    assert [one.paths for one in first.invalidations] == [("/*",)]
+
+
+def test_the_dates_of_a_secret_are_those_of_its_value(told: Callable[..., Any]) -> None:
+    made_at = told(aws.secret_dates, SECRETS[0]).value_made_at
+    assert 20 < (dt.datetime.now(dt.UTC) - made_at).days < 23
+
+
+def test_access_keys_come_with_their_dates_and_without_their_ids(server: AwsServer) -> None:
+    seen = asked(server.target(), aws.access_keys, KEY_USER)
+    assert len(brought(seen).made_at) == 1
+    assert "AKIA" not in json.dumps(seen.record())
+
+
+WRONG = {
+    "a broken connection": (reset, Kind.CONNECTION_LOST),
+    "a login page": (answer(b"<html>", content_type="text/html"), Kind.UNUSABLE_ANSWER),
+    "an empty answer": (answer(b"{}"), Kind.UNUSABLE_ANSWER),
+    "an error of its own": (answer(b"{}", status="500 Internal Error"), Kind.SERVER_ERROR),
+    "a rejected request": (
+        answer(b'{"__type": "ValidationException"}', status="400 Bad Request"),
+        Kind.QUERY_REJECTED,
+    ),
+    "throttling": (
+        answer(b'{"__type": "ThrottlingException"}', status="400 Bad Request"),
+        Kind.SERVER_BUSY,
+    ),
+}
+
+
+@cases("behave kind", WRONG)
+def test_what_a_server_does_wrong_has_its_kind(
+    server: AwsServer, behave: Behaviour, kind: Kind
+) -> None:
+    with serving(behave) as wrong:
+        failed(asked(server.target(endpoint_url=wrong.url), *QUESTIONS[0]), kind)
+
+
+def test_nothing_that_listens_is_refused(server: AwsServer) -> None:
+    nobody = server.target(endpoint_url=f"http://127.0.0.1:{closed_port()}")
+    failed(asked(nobody, *QUESTIONS[0]), Kind.REFUSED)
+
+
+def test_silence_ends_with_the_deadline_and_is_asked_once(server: AwsServer) -> None:
+    with serving(hang) as silent:
+        target = server.target(endpoint_url=silent.url)
+        seen = asked(target, *QUESTIONS[0], deadline=Deadline.after(0.5))
+    failed(seen, Kind.TIMEOUT)
+    assert seen.elapsed_seconds < 5
+    assert silent.connections == 1
+
+
+REFUSALS: dict[str, tuple[dict[str, Any], dict[str, Any], Kind]] = {
+    "expired": ({"credentials_refused": True}, {}, Kind.CREDENTIAL_REFUSED),
+    "throttled": ({"throttled": True}, {}, Kind.SERVER_BUSY),
+    "an unknown key": ({}, {"key_id": "somebody-elses"}, Kind.CREDENTIAL_REFUSED),
+}
+
+
+@cases("bent of_the_gate kind", REFUSALS)
+def test_every_service_says_it_in_its_own_format(
+    server: AwsServer, bent: dict[str, Any], of_the_gate: dict[str, Any], kind: Kind
+) -> None:
+    with server.bent(**bent):
+        seen = [asked(server.target(**of_the_gate), *one) for one in QUESTIONS]
+    assert {one.failure and one.failure.kind for one in seen} == {kind}
+    assert "sentinel" not in json.dumps([one.record() for one in seen])
+
+
+def test_what_the_policy_does_not_name_is_not_permitted(server: AwsServer) -> None:
+    seen = asked(server.target(), aws.bucket, "patients-documents", "")
+    assert "gate_policy.json" in failed(seen, Kind.FORBIDDEN).detail
+
+
+def test_an_object_beyond_all_bounds_is_too_large(
+    server: AwsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "MAX_OBJECT_BYTES", 10)
+    failed(asked(server.target(), aws.content, BUCKET, MANIFEST), Kind.TOO_LARGE)
+
+
+def test_exactly_the_actions_of_the_policy_are_called(server: AwsServer) -> None:
+    called = set()
+
+    def note(model: Any, **_: Any) -> None:
+        # Listing a bucket's objects is permitted by an action of another name.
+        name = {"ListObjectsV2": "ListBucket"}.get(model.name, model.name)
+        called.add(f"{model.service_model.signing_name}:{name}")
+
+    aws.session().events.register("before-call.*.*", note)
+    try:
+        seen = [asked(server.target(), *one) for one in QUESTIONS]
+    finally:
+        aws.session().events.unregister("before-call.*.*", note)
+    assert [one.failure for one in seen] == [None] * len(seen)
+    assert called == _allowed()
+
+
+_BATCH = {"Paths": {"Quantity": 1, "Items": ["/*"]}, "CallerReference": "x"}
+ORDERS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "a secret's value": ("secretsmanager", "get_secret_value", {"SecretId": SECRETS[0]}),
+    "writing an object": ("s3", "put_object", {"Bucket": BUCKET, "Key": "x", "Body": b"x"}),
+    "deleting an object": ("s3", "delete_object", {"Bucket": BUCKET, "Key": "index.html"}),
+    "listing buckets": ("s3", "list_buckets", {}),
+    "deleting a repository": ("ecr", "delete_repository", {"repositoryName": API}),
+    "pushing an image": ("ecr", "put_image", {"repositoryName": API, "imageManifest": "{}"}),
+    "making a key": ("iam", "create_access_key", {"UserName": KEY_USER}),
+    "reading the zone": ("route53", "list_hosted_zones", {}),
+    "deleting the zone": ("route53", "delete_hosted_zone", {"Id": HOSTED_ZONE}),
+    "invalidating": (
+        "cloudfront",
+        "create_invalidation",
+        {"DistributionId": DISTRIBUTION, "InvalidationBatch": _BATCH},
+    ),
+}
+
+
+@cases("service order words", ORDERS)
+def test_what_the_gate_must_not_do_is_refused(
+    server: AwsServer, service: str, order: str, words: dict[str, Any]
+) -> None:
+    client = aws.session().client(
+        service,
+        region_name="us-east-1",
+        endpoint_url=server.url(),
+        aws_access_key_id="the-gates-key",
+        aws_secret_access_key="x",
     )
-    def test_what_a_server_does_wrong_has_its_kind(
-        self, server: AwsServer, behave: Any, kind: FailureKind
-    ) -> None:
-        with serving(behave) as wrong:
-            seen = an_image(server.target(endpoint_url=wrong.url))
-        failed(seen, kind)
-
-    def test_nothing_that_listens_is_refused(self, server: AwsServer) -> None:
-        seen = an_image(server.target(endpoint_url=f"http://127.0.0.1:{closed_port()}"))
-        failed(seen, FailureKind.REFUSED)
-
-    def test_silence_ends_with_the_deadline_and_is_asked_once(self, server: AwsServer) -> None:
-        with serving(hang) as silent:
-            seen = an_image(server.target(endpoint_url=silent.url), seconds=0.5)
-        failed(seen, FailureKind.TIMEOUT)
-        assert seen.elapsed_seconds < 5
-        assert silent.connections == 1
-
-    @cases(
-        "values kind",
-        {
-            "expired": ({"credentials_refused": True}, FailureKind.CREDENTIAL_REFUSED),
-            "throttled": ({"throttled": True}, FailureKind.SERVER_BUSY),
-        },
-    )
-    def test_every_service_says_it_in_its_own_format(
-        self, server: AwsServer, values: dict[str, Any], kind: FailureKind
-    ) -> None:
-        with server.bent(**values):
-            seen = all_questions(server.target())
-        assert {one.failure and one.failure.kind for one in seen} == {kind}
-
-    def test_an_unknown_key_is_our_credential_refused_everywhere(self, server: AwsServer) -> None:
-        seen = all_questions(server.target(key_id="somebody-elses"))
-        kinds = {one.failure and one.failure.kind for one in seen}
-        assert kinds == {FailureKind.CREDENTIAL_REFUSED}
-        assert "sentinel" not in json.dumps([one.record() for one in seen])
-
-    def test_what_the_policy_does_not_name_is_not_permitted(self, server: AwsServer) -> None:
-        seen = aws.bucket(server.target(), "patients-documents", "", deadline=soon())
-        assert "gate_policy.json" in failed(seen, FailureKind.FORBIDDEN).detail
-
-    def test_an_object_beyond_all_bounds_is_too_large(
-        self, server: AwsServer, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(aws, "MAX_OBJECT_BYTES", 10)
-        seen = aws.content(server.target(), BUCKET, MANIFEST, deadline=soon())
-        failed(seen, FailureKind.TOO_LARGE)
-
-
-class TestLeastPrivilege:
-    def test_exactly_the_actions_of_the_policy_are_called(self, server: AwsServer) -> None:
-        called = set()
-
-        def note(model: Any, **_: Any) -> None:
-            service = model.service_model.signing_name
-            # Listing a bucket's objects is permitted by an action of another name.
-            name = {"ListObjectsV2": "ListBucket"}.get(model.name, model.name)
-            called.add(f"{service}:{name}")
-
-        aws.session().events.register("before-call.*.*", note)
-        try:
-            seen = all_questions(server.target())
-        finally:
-            aws.session().events.unregister("before-call.*.*", note)
-        assert [one.failure for one in seen] == [None] * len(seen)
-        assert called == _allowed()
-
-    @cases(
-        "service order",
-        {
-            "a secret's value": (
-                "secretsmanager",
-                lambda client: client.get_secret_value(SecretId=SECRETS[0]),
-            ),
-            "writing an object": (
-                "s3",
-                lambda client: client.put_object(Bucket=BUCKET, Key="x", Body=b"x"),
-            ),
-            "deleting an object": (
-                "s3",
-                lambda client: client.delete_object(Bucket=BUCKET, Key="index.html"),
-            ),
-            "listing buckets": ("s3", lambda client: client.list_buckets()),
-            "deleting a repository": (
-                "ecr",
-                lambda client: client.delete_repository(repositoryName=API),
-            ),
-            "pushing an image": (
-                "ecr",
-                lambda client: client.put_image(repositoryName=API, imageManifest="{}"),
-            ),
-            "making a key": ("iam", lambda client: client.create_access_key(UserName=KEY_USER)),
-            "reading the zone": ("route53", lambda client: client.list_hosted_zones()),
-            "deleting the zone": (
-                "route53",
-                lambda client: client.delete_hosted_zone(Id=HOSTED_ZONE),
-            ),
-            "invalidating": (
-                "cloudfront",
-                lambda client: client.create_invalidation(
-                    DistributionId=DISTRIBUTION,
-                    InvalidationBatch={
-                        "Paths": {"Quantity": 1, "Items": ["/*"]},
-                        "CallerReference": "x",
-                    },
-                ),
-            ),
-        },
-    )
-    def test_what_the_gate_must_not_do_is_refused(
-        self, server: AwsServer, service: str, order: Callable[[Any], object]
-    ) -> None:
-        client = aws.session().client(
-            service,
-            region_name="us-east-1",
-            endpoint_url=server.url(),
-            aws_access_key_id="the-gates-key",
-            aws_secret_access_key="x",
-        )
-        with pytest.raises(ClientError, match="AccessDenied"):
-            order(client)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        getattr(client, order)(**words)
 
 
 def _allowed() -> set[str]:
@@ -294,8 +259,8 @@ def _allowed() -> set[str]:
 
 
 def test_a_deadline_that_is_over_reads_no_further_page(server: AwsServer) -> None:
-    seen = aws.bucket(server.target(), BUCKET, "", deadline=Deadline.after(-1))
-    failed(seen, FailureKind.TIMEOUT)
+    over = Deadline.after(-1)
+    failed(asked(server.target(), aws.bucket, BUCKET, "", deadline=over), Kind.TIMEOUT)
 
 
 def test_the_policy_allows_no_wildcard_of_actions() -> None:
@@ -306,3 +271,72 @@ def test_whoever_deploys_changes_the_zone_and_reads_what_it_holds(server: AwsSer
     operator = Operator(server.url(), OPERATOR_ID, "secret")
     assert operator.held() == zone.BEFORE
     assert operator.publish(zone.AFTER, 60) == zone.AFTER
+
+
+IMAGE = {"imageDetails": [{"imageDigest": "sha256:" + "a" * 64, "imageTags": ["v1.2.0"]}]}
+MUTABILITIES: dict[str, tuple[str, tuple[str, ...], bool]] = {
+    "no tag can be moved": ("IMMUTABLE", (), True),
+    "every tag can be moved": ("MUTABLE", (), False),
+    "only ours can be": ("IMMUTABLE_WITH_EXCLUSION", ("latest", "v1.2*"), False),
+    "others can be": ("IMMUTABLE_WITH_EXCLUSION", ("latest", "dev-*", "1.2.0"), True),
+    "only ours can't be": ("MUTABLE_WITH_EXCLUSION", ("v*.*.*",), True),
+    "others can't be": ("MUTABLE_WITH_EXCLUSION", ("prod-*",), False),
+}
+
+
+def strange(*answers: Behaviour, question: tuple[Any, ...]) -> Observation[Any]:
+    """Ask a server that gives these answers, the first of them from then on."""
+    with moody(*answers) as server:
+        target = AwsTarget("us-east-1", server.url, SecretStr("id"), SecretStr("key"))
+        return asked(target, *question, deadline=Deadline.after(20))
+
+
+@cases("mutability filters kept", MUTABILITIES)
+def test_whether_the_tag_itself_can_be_moved(
+    *, mutability: str, filters: tuple[str, ...], kept: bool
+) -> None:
+    excluded = [{"filterType": "WILDCARD", "filter": one} for one in filters]
+    found = {"repositoryName": "api", "imageTagMutability": mutability}
+    repository = {**found, "imageTagMutabilityExclusionFilters": excluded}
+    answers = saying(IMAGE), saying({"repositories": [repository]})
+    seen = strange(*answers, question=(aws.image, "api", "v1.2.0"))
+    assert brought(seen).tags_are_immutable is kept
+
+
+def page_of(number: int, minute: int, marker: str = "", *, truncated: bool = True) -> Behaviour:
+    """Return a page with one invalidation, of that minute after 22:00."""
+    following = f"<NextMarker>{marker}</NextMarker>" if marker else ""
+    made = f"<CreateTime>2026-01-31T22:{minute:02}:00Z</CreateTime><Status>Completed</Status>"
+    return answer(
+        f"<InvalidationList>{following}<IsTruncated>{str(truncated).lower()}</IsTruncated><Items>"
+        f"<InvalidationSummary><Id>I{number}</Id>{made}</InvalidationSummary>"
+        "</Items></InvalidationList>".encode(),
+        content_type="application/xml",
+    )
+
+
+SINCE = dt.datetime(2026, 1, 31, 22, 1, tzinfo=dt.UTC)
+LISTS: dict[str, tuple[list[Behaviour], Kind | None]] = {
+    "that says there is more and not where": ([page_of(1, 5)], Kind.UNUSABLE_ANSWER),
+    "without end": ([page_of(n, 5, f"m{n}") for n in range(60)], Kind.TOO_LARGE),
+    "whose next page is from before the upload": ([page_of(1, 0, "m1")] * 2, None),
+}
+
+
+@cases("pages kind", LISTS)
+def test_a_list_is_read_as_far_as_it_goes_and_half_of_one_is_no_answer(
+    pages: list[Behaviour], kind: Kind | None
+) -> None:
+    seen = strange(*pages, question=(aws.invalidations, "E1", SINCE))
+    if kind is None:
+        assert brought(seen).invalidations == ()
+    else:
+        failed(seen, kind)
+
+
+def test_the_current_version_of_a_secret_may_be_on_a_later_page() -> None:
+    made = 1_770_000_000
+    versions = [{"VersionId": "b" * 32, "VersionStages": ["AWSCURRENT"], "CreatedDate": made}]
+    answers = ({"Versions": versions}, {"Name": "s"}, {"Versions": [], "NextToken": "n"})
+    seen = strange(*map(saying, answers), question=(aws.secret_dates, "s"))
+    assert brought(seen).value_made_at is not None

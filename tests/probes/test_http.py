@@ -49,17 +49,17 @@ def test_an_answer_is_a_value_with_its_phases_timed() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("sent", "kept"),
-    [
-        ("application/json; charset=utf-8", "application/json"),
-        ("Text/HTML", "text/html"),
-        ("application/Maria.Schmidt", "another type"),
-        ("123-45-6789", "another type"),
-        ("text/html; name=maria", "text/html"),
-        ("", ""),
-    ],
-)
+CONTENT_TYPES = {
+    "application/json; charset=utf-8": "application/json",
+    "Text/HTML": "text/html",
+    "application/Maria.Schmidt": "another type",
+    "123-45-6789": "another type",
+    "text/html; name=maria": "text/html",
+    "": "",
+}
+
+
+@pytest.mark.parametrize(("sent", "kept"), CONTENT_TYPES.items())
 def test_of_a_content_type_only_a_known_one_is_kept(sent: str, kept: str) -> None:
     with serving(servers.answer(b"{}", content_type=sent)) as server:
         assert brought(_get(server.url)).facts()["content_type"] == kept
@@ -177,11 +177,9 @@ def test_a_gigabyte_is_not_downloaded() -> None:
     assert sent[0] < 20 << 20
 
 
-def test_a_body_of_exactly_the_bound_is_anbrought() -> None:
+def test_a_body_of_exactly_the_bound_is_an_answer() -> None:
     with serving(servers.answer(b"x" * 1000)) as server:
-        target, deadline = HttpTarget(server.url), Deadline.after(2)
-        exact = request(target, "GET", "/", deadline=deadline, max_bytes=1000)
-        over = request(target, "GET", "/", deadline=deadline, max_bytes=999)
+        exact, over = (_get(server.url, max_bytes=most) for most in (1000, 999))
     assert len(brought(exact).body) == 1000
     failed(over, Kind.TOO_LARGE)
 
@@ -225,18 +223,6 @@ def test_a_read_that_succeeds_the_second_time_says_so() -> None:
     assert observed.attempts == 2
 
 
-def test_a_refused_connection_says_so() -> None:
-    observed = _get(f"http://127.0.0.1:{servers.closed_port()}")
-    failed(observed, Kind.REFUSED, "connect")
-    assert observed.phases["send"] is None
-
-
-def test_a_host_that_swallows_packets_ends_with_the_deadline() -> None:
-    with servers.unreachable_listener() as port:
-        observed = soonest(0.6, lambda: _get(f"http://127.0.0.1:{port}", seconds=0.3))
-    failed(observed, Kind.TIMEOUT, "connect")
-
-
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "-", "a" * 70 + ".invalid"])
 def test_a_name_without_address_says_so(host: str) -> None:
     failed(_get(f"http://{host}", seconds=3), Kind.NAME_NOT_RESOLVED)
@@ -258,17 +244,10 @@ def test_a_header_that_http_forbids_is_our_fault_and_not_quoted(value: str) -> N
     assert not value or value not in failure.detail
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "ftp://host",
-        "http://user:word@host",
-        "http://host?x=1",
-        "http://host#x",
-        "host",
-        "http:///x",
-    ],
-)
+WRONG_ADDRESSES = "ftp://host http://user:word@host http://host?x=1 http://host#x host http:///x"
+
+
+@pytest.mark.parametrize("url", WRONG_ADDRESSES.split())
 def test_a_base_address_is_http_and_nothing_more(url: str) -> None:
     with pytest.raises(ValueError, match="base_url must be"):
         HttpTarget(url)
@@ -310,38 +289,33 @@ def _server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
     return context
 
 
-def test_tls_is_verified_and_timed(authority: trustme.CA, ca_file: str) -> None:
-    context = _server_context(authority.issue_cert("localhost"))
-    with serving(servers.answer(b"{}"), tls=context) as server:
-        observed = _get(f"https://localhost:{server.port}", ca_file, seconds=2)
-    assert brought(observed).status == 200
-    assert (observed.phases["tls"] or 0) > 0
-
-
 _YESTERDAY = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+CERTIFICATES: dict[str, tuple[str, dt.datetime | None, bool, Kind | None]] = {
+    "a good one": ("localhost", None, True, None),
+    "of an unknown authority": ("localhost", None, False, Kind.CERTIFICATE_UNTRUSTED),
+    "an expired one": ("localhost", _YESTERDAY, True, Kind.CERTIFICATE_INVALID),
+    "for another host": ("other.test", None, True, Kind.CERTIFICATE_INVALID),
+}
 
 
-@cases(
-    "name expiry trusted kind",
-    {
-        "unknown CA": ("localhost", None, False, Kind.CERTIFICATE_UNTRUSTED),
-        "expired": ("localhost", _YESTERDAY, True, Kind.CERTIFICATE_INVALID),
-        "wrong host": ("other.test", None, True, Kind.CERTIFICATE_INVALID),
-    },
-)
-def test_a_bad_certificate_is_told_apart(
+@cases("name expiry trusted kind", CERTIFICATES)
+def test_a_certificate_is_verified_and_its_time_measured(
     *,
     authority: trustme.CA,
     ca_file: str,
     name: str,
     expiry: dt.datetime | None,
     trusted: bool,
-    kind: Kind,
+    kind: Kind | None,
 ) -> None:
     context = _server_context(authority.issue_cert(name, not_after=expiry))
     with serving(servers.answer(b"{}"), tls=context) as server:
         observed = _get(f"https://localhost:{server.port}", ca_file if trusted else None, seconds=2)
-    failed(observed, kind, "tls")
+    if kind is None:
+        assert brought(observed).status == 200
+        assert (observed.phases["tls"] or 0) > 0
+    else:
+        failed(observed, kind, "tls")
 
 
 def test_a_missing_intermediate_certificate_is_told_beside_a_missing_authority(
@@ -362,16 +336,18 @@ def test_a_missing_intermediate_certificate_is_told_beside_a_missing_authority(
         assert "does not send the intermediate certificate (serve the whole" in failure.detail
 
 
-def test_a_server_without_tls_fails_the_handshake(ca_file: str) -> None:
-    with serving(servers.say(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
-        observed = _get(f"https://localhost:{server.port}", ca_file, seconds=2)
-    failed(observed, Kind.TLS_FAILED)
+HANDSHAKES = {
+    "speaks no TLS": (servers.say(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Kind.TLS_FAILED),
+    "hangs": (servers.hang, Kind.TIMEOUT),
+}
 
 
-def test_a_handshake_that_hangs_ends_with_the_deadline(ca_file: str) -> None:
-    with serving(servers.hang) as server:
-        observed = _get(f"https://localhost:{server.port}", ca_file, seconds=0.3)
-    failed(observed, Kind.TIMEOUT, "tls")
+@cases("behaviour kind", HANDSHAKES)
+def test_a_handshake_that_fails_says_so(behaviour: Behaviour, kind: Kind, ca_file: str) -> None:
+    with serving(behaviour) as server:
+        seconds = 0.3 if kind is Kind.TIMEOUT else 2
+        observed = _get(f"https://localhost:{server.port}", ca_file, seconds=seconds)
+    failed(observed, kind, "tls")
 
 
 @cases("content", {"missing": None, "no PEM": "no certificate"})

@@ -14,7 +14,8 @@ from probes.kubernetes import LogRules, error_level
 from probes.kubernetes import client as kubernetes_client
 from probes.kubernetes.client import KubernetesTarget
 from probes.kubernetes.objects import Rights
-from probes.observation import Deadline, FailureKind, Observation
+from probes.observation import Deadline, Observation
+from probes.observation import FailureKind as Kind
 from sandbox.systems.cluster.rbac import Rbac
 from sandbox.systems.cluster.state import APP, CONFIG_MAP, NAMESPACE, SERVICE
 from tests.probes.cluster_server import TOKEN, ClusterServer, cluster_server
@@ -92,40 +93,30 @@ def test_a_workload_has_deployments_and_pods_with_what_really_runs(cluster: Clus
     value = value_of(cluster, "workload")
     (deployment,) = value.deployments
     assert (deployment.version, deployment.wanted, deployment.available) == ("v1.1.0", 3, 3)
-    assert len(value.pods) == 3
-    assert all(pod.ready and pod.phase == "Running" for pod in value.pods)
+    assert [(pod.ready, pod.phase) for pod in value.pods] == [(True, "Running")] * 3
     assert all(pod.containers[0].digest.startswith("sha256:") for pod in value.pods)
     assert value.pods[0].config_maps == {CONFIG_MAP, "kube-root-ca.crt"}
-
-
-def test_an_endpoint_of_which_the_api_says_nothing_is_ready(cluster: ClusterServer) -> None:
-    value = value_of(cluster, "traffic")
-    assert [one.ready for one in value.endpoints] == [True, True, True]
-    assert value.selector["version"] == "v1.1.0"
+    traffic = value_of(cluster, "traffic")
+    assert [one.ready for one in traffic.endpoints] == [True, True, True]
+    assert traffic.selector["version"] == "v1.1.0"
 
 
 def test_a_service_and_a_config_map_that_are_not_there_are_findings_and_no_failures(
     cluster: ClusterServer,
 ) -> None:
-    deadline = Deadline.after(10)
-    traffic = kubernetes.traffic(cluster.target, NAMESPACE, "nobody", deadline=deadline)
-    config = kubernetes.config_map(cluster.target, NAMESPACE, "nobody", deadline=deadline)
-    assert (traffic.value and traffic.value.found) is False
-    assert (config.value and config.value.found) is False
+    questions: list[Any] = [kubernetes.traffic, kubernetes.config_map]
+    for question in questions:
+        observed = question(cluster.target, NAMESPACE, "nobody", deadline=Deadline.after(10))
+        assert brought(observed).found is False
 
 
 def test_a_cluster_tells_its_nodes_room_and_its_own_pods(cluster: ClusterServer) -> None:
     value = value_of(cluster, "health")
     assert [node.name for node in value.nodes] == ["node-a", "node-b", "node-c"]
     assert all(node.ready and node.schedulable and node.free.cpu > 3 for node in value.nodes)
-    assert value.largest_ask.cpu == 0.25
-    assert value.largest_ask.memory == 512 * 1024**2
-    assert value.api_ready
-    assert len(value.system_pods) == 5
-
-
-def test_a_pod_of_the_app_that_finds_no_node_has_no_room_yet(cluster: ClusterServer) -> None:
-    cluster.bend(stuck=True)
+    assert (value.largest_ask.cpu, value.largest_ask.memory) == (0.25, 512 * 1024**2)
+    assert (value.api_ready, len(value.system_pods)) == (True, 5)
+    cluster.bend(stuck=True)  # a pod that finds no node has no room yet
     value = value_of(cluster, "health")
     assert (value.app_pods, value.largest_ask.cpu) == (2, 0.25)
 
@@ -143,30 +134,28 @@ def test_a_long_list_is_read_whole(
 @cases(
     "bent kind",
     {
-        "401": ({"token_expired": True}, FailureKind.CREDENTIAL_REFUSED),
-        "403": ({"rights_narrowed": True}, FailureKind.FORBIDDEN),
-        "429": ({"throttled": True}, FailureKind.SERVER_BUSY),
+        "401": ({"token_expired": True}, Kind.CREDENTIAL_REFUSED),
+        "403": ({"rights_narrowed": True}, Kind.FORBIDDEN),
+        "429": ({"throttled": True}, Kind.SERVER_BUSY),
     },
 )
-def test_a_refusal_is_told_apart(
-    cluster: ClusterServer, bent: dict[str, bool], kind: FailureKind
-) -> None:
+def test_a_refusal_is_told_apart(cluster: ClusterServer, bent: dict[str, bool], kind: Kind) -> None:
     cluster.bend(**bent)
     observed = ask(cluster, "workload")
     failed(observed, kind)
 
 
 WRONG = {
-    "500": (answer(b"{}", status="500 Broken"), FailureKind.SERVER_ERROR),
-    "503": (answer(b"{}", status="503 Away"), FailureKind.SERVER_BUSY),
-    "404": (answer(b"{}", status="404 None"), FailureKind.UNUSABLE_ANSWER),
-    "html": (answer(b"<html>"), FailureKind.UNUSABLE_ANSWER),
-    "lies": (answer(b'{"items": [{"spec": 7}]}'), FailureKind.UNUSABLE_ANSWER),
+    "500": (answer(b"{}", status="500 Broken"), Kind.SERVER_ERROR),
+    "503": (answer(b"{}", status="503 Away"), Kind.SERVER_BUSY),
+    "404": (answer(b"{}", status="404 None"), Kind.UNUSABLE_ANSWER),
+    "html": (answer(b"<html>"), Kind.UNUSABLE_ANSWER),
+    "lies": (answer(b'{"items": [{"spec": 7}]}'), Kind.UNUSABLE_ANSWER),
 }
 
 
 @cases("behaviour kind", WRONG)
-def test_an_answer_of_another_kind_is_a_failure(behaviour: Behaviour, kind: FailureKind) -> None:
+def test_an_answer_of_another_kind_is_a_failure(behaviour: Behaviour, kind: Kind) -> None:
     with serving(behaviour) as server:
         observed = ASKS["workload"](target_at(server.port), Deadline.after(5))
     assert TOKEN not in failed(observed, kind).detail
@@ -178,7 +167,7 @@ def test_json_that_is_no_object_of_the_api_is_nothing_of_ours(what: str, body: b
     with serving(answer(body)) as server:
         observed = ASKS[what](target_at(server.port), Deadline.after(5))
     if observed.value is None:
-        failed(observed, FailureKind.UNUSABLE_ANSWER)
+        failed(observed, Kind.UNUSABLE_ANSWER)
 
 
 class TestRights:
@@ -206,116 +195,93 @@ class TestRights:
         assert {"create/get pods/exec", "get/list secrets"} <= {*excess}
 
 
-class TestLogs:
-    def test_error_lines_are_counted_by_level(self, cluster: ClusterServer) -> None:
-        cluster.bend(error_lines=2)
-        pods = [(pod.name, "api") for pod in value_of(cluster, "workload").pods]
+def logs_of(cluster: ClusterServer) -> Observation[Any]:
+    pods = [(pod.name, "api") for pod in value_of(cluster, "workload").pods]
+    deadline = Deadline.after(10)
+    return kubernetes.log_levels(cluster.target, NAMESPACE, pods, RULES, deadline=deadline)
+
+
+def test_error_lines_are_counted_by_level(cluster: ClusterServer) -> None:
+    cluster.bend(error_lines=2)
+    observed = logs_of(cluster)
+    found = brought(observed)
+    assert (found.errors, dict(found.by_level)) == (6, {"error": 6})
+    assert "Jane" not in json.dumps(observed.record())
+
+
+def test_a_pod_that_never_started_has_no_log(cluster: ClusterServer) -> None:
+    cluster.bend(waiting="ImagePullBackOff")
+    found = brought(logs_of(cluster))
+    assert (len(found.pods_without_log), found.pods_read) == (1, 2)
+
+
+_SWEPT = b'failed to try resolving symlinks in path "/var/log/pods/x/0.log": no such file\n'
+LOGS: dict[str, tuple[bytes, dict[str, object]]] = {
+    "one line alone, JSON as a whole": (b'{"level": "error", "msg": "one line"}', {"errors": 1}),
+    "a letter cut in two": (
+        b'{"level": "error"}\n{"level": "info", "msg": "cut \xe2\x82',
+        {"errors": 1},
+    ),
+    "no UTF-8": (b"\xff\xfe ERROR in another encoding\n", {"errors": 1}),
+    # What a node answers with 200 of a log that it does not have.
+    "gone": (
+        b"unable to retrieve container logs for containerd://b91ca08d41b0a5",
+        {"pods_read": 0},
+    ),
+    "swept away": (_SWEPT, {"pods_read": 0}),
+    "a line of the app's own": (
+        b"starting\nunable to retrieve container logs for the report\n",
+        {"pods_read": 1},
+    ),
+    "no level where it was said to be": (
+        b'{"severity": "error"}\n{"level": "info"}\n{"level": 30}\nplain\n{"level": true}\n',
+        {"levelled": 2, "unlevelled": 2},
+    ),
+    # The limit cuts the newest lines off: it counts from where the tail begins.
+    "longer than what is read of it": (b'{"level": "info"}\n' * 20, {"pods_cut_off": ("a-pod",)}),
+}
+
+
+@cases("log found", LOGS)
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json"])
+def test_a_log_is_bytes_and_nothing_else(
+    log: bytes, found: dict[str, object], content_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubernetes, "_LOG_BYTES", 200)
+    with serving(answer(log, content_type=content_type)) as server:
+        read = brought(ASKS["logs"](target_at(server.port), Deadline.after(5)))
+    assert {name: getattr(read, name) for name in found} == found
+
+
+def test_many_logs_are_read_at_once() -> None:
+    """Eight calls meet in the server: one after the other, none would be answered."""
+    meeting = threading.Barrier(8)
+
+    def meet(connection: socket.socket, over: threading.Event) -> None:
+        meeting.wait(5)
+        answer(b"plain\n")(connection, over)
+
+    pods = [(f"pod-{number}", "api") for number in range(8)]
+    with serving(meet) as server:
         observed = kubernetes.log_levels(
-            cluster.target, NAMESPACE, pods, RULES, deadline=Deadline.after(10)
+            target_at(server.port), NAMESPACE, pods, RULES, deadline=Deadline.after(5)
         )
-        found = brought(observed)
-        assert (found.errors, dict(found.by_level)) == (6, {"error": 6})
-        assert "Jane" not in json.dumps(observed.record())
+    assert brought(observed).lines == 8
 
-    @cases(
-        "log errors",
-        {
-            "one line": (
-                b'{"level": "error", "msg": "one line alone, which is JSON as a whole"}',
-                1,
-            ),
-            "a letter cut in two": (
-                b'{"level": "error"}\n{"level": "info", "msg": "cut \xe2\x82',
-                1,
-            ),
-            "no UTF-8": (b"\xff\xfe ERROR in another encoding\n", 1),
-        },
-    )
-    @pytest.mark.parametrize("content_type", ["text/plain", "application/json"])
-    def test_a_log_is_bytes_and_nothing_else(
-        self, log: bytes, errors: int, content_type: str
-    ) -> None:
-        with serving(answer(log, content_type=content_type)) as server:
-            observed = ASKS["logs"](target_at(server.port), Deadline.after(5))
-        assert brought(observed).errors == errors
 
-    @cases(
-        "body read",
-        {
-            "gone from the runtime": (
-                b"unable to retrieve container logs for containerd://b91ca08d41b0a5",
-                0,
-            ),
-            "swept away": (
-                b'failed to try resolving symlinks in path "/var/log/pods/x/0.log": no such file\n',
-                0,
-            ),
-            "a line of the app's own": (
-                b"starting\nunable to retrieve container logs for the report\n",
-                1,
-            ),
-        },
-    )
-    def test_a_refusal_that_a_node_answers_with_200_is_no_log(self, body: bytes, read: int) -> None:
-        with serving(answer(body, content_type="text/plain")) as server:
-            observed = ASKS["logs"](target_at(server.port), Deadline.after(5))
-        assert brought(observed).pods_read == read
+LEVELS = {
+    '{"level": "error", "msg": "x"}': "error",
+    '{"level": "FATAL"}': "fatal",
+    '{"level": "info", "msg": "0 ERROR so far"}': None,
+    '{"level": 50, "msg": "an ERROR"}': "ERROR",
+    '{"cut off", ERROR': "ERROR",
+    "2026-01-31 ERROR lookup failed": "ERROR",
+    "Traceback (most recent call last):": "Traceback",
+    "no errors, 0 failures": None,
+    "ERRORS: none": None,
+}
 
-    def test_many_logs_are_read_at_once(self) -> None:
-        """Eight calls meet in the server: one after the other, none would be answered."""
-        meeting = threading.Barrier(8)
 
-        def meet(connection: socket.socket, over: threading.Event) -> None:
-            meeting.wait(5)
-            answer(b"plain\n")(connection, over)
-
-        pods = [(f"pod-{number}", "api") for number in range(8)]
-        with serving(meet) as server:
-            observed = kubernetes.log_levels(
-                target_at(server.port), NAMESPACE, pods, RULES, deadline=Deadline.after(5)
-            )
-        assert brought(observed).lines == 8
-
-    def test_a_log_that_is_longer_than_what_is_read_of_it_is_told(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """The limit cuts the newest lines off: it counts from where the tail begins."""
-        monkeypatch.setattr(kubernetes, "_LOG_BYTES", 20)
-        with serving(answer(b'{"level": "info"}\n{"level": "error"}\n')) as server:
-            observed = ASKS["logs"](target_at(server.port), Deadline.after(5))
-        assert brought(observed).pods_cut_off == ("a-pod",)
-
-    def test_lines_that_tell_no_level_where_it_was_said_to_be_are_counted(self) -> None:
-        lines = b'{"severity": "error"}\n{"level": "info"}\n{"level": 30}\nplain\n{"level": true}\n'
-        with serving(answer(lines)) as server:
-            observed = ASKS["logs"](target_at(server.port), Deadline.after(5))
-        found = brought(observed)
-        assert (found.levelled, found.unlevelled) == (2, 2)
-
-    def test_a_pod_that_never_started_has_no_log(self, cluster: ClusterServer) -> None:
-        cluster.bend(waiting="ImagePullBackOff")
-        pods = [(pod.name, "api") for pod in value_of(cluster, "workload").pods]
-        observed = kubernetes.log_levels(
-            cluster.target, NAMESPACE, pods, RULES, deadline=Deadline.after(10)
-        )
-        found = brought(observed)
-        assert len(found.pods_without_log) == 1
-        assert found.pods_read == 2
-
-    @pytest.mark.parametrize(
-        ("line", "level"),
-        [
-            ('{"level": "error", "msg": "x"}', "error"),
-            ('{"level": "FATAL"}', "fatal"),
-            ('{"level": "info", "msg": "0 ERROR so far"}', None),
-            ('{"level": 50, "msg": "an ERROR"}', "ERROR"),
-            ('{"cut off", ERROR', "ERROR"),
-            ("2026-01-31 ERROR lookup failed", "ERROR"),
-            ("Traceback (most recent call last):", "Traceback"),
-            ("no errors, 0 failures", None),
-            ("ERRORS: none", None),
-        ],
-        ids=str,
-    )
-    def test_what_makes_a_line_an_error(self, line: str, level: str | None) -> None:
-        assert error_level(line, RULES) == level
+@pytest.mark.parametrize(("line", "level"), LEVELS.items())
+def test_what_makes_a_line_an_error(line: str, level: str | None) -> None:
+    assert error_level(line, RULES) == level

@@ -35,16 +35,13 @@ def a_pod(node: str | None = None, labels: dict[str, str] | None = None, **spec:
     return model("Pod", document)
 
 
-def apart(key: str, **term: Any) -> dict[str, Any]:
+def apart(key: str, kind: str = "podAntiAffinity", **term: Any) -> dict[str, Any]:
     required = [{"labelSelector": SELF, "topologyKey": key, **term}]
-    rule = {"requiredDuringSchedulingIgnoredDuringExecution": required}
-    return {"affinity": {"podAntiAffinity": rule}}
+    return {"affinity": {kind: {"requiredDuringSchedulingIgnoredDuringExecution": required}}}
 
 
 def together(key: str, selector: dict[str, Any]) -> dict[str, Any]:
-    required = [{"labelSelector": selector, "topologyKey": key}]
-    rule = {"requiredDuringSchedulingIgnoredDuringExecution": required}
-    return {"affinity": {"podAffinity": rule}}
+    return apart(key, "podAffinity", labelSelector=selector)
 
 
 def spread(key: str, when: str = "DoNotSchedule", **more: Any) -> dict[str, Any]:
@@ -105,17 +102,17 @@ def a_quota(hard: dict[str, str], used: dict[str, str], **spec: Any) -> Any:
     return model("ResourceQuota", document)
 
 
-@pytest.mark.parametrize(
-    ("resource", "hard", "used", "left", "ask"),
-    [
-        ("pods", "4", "4", 0, 1),
-        ("count/pods", "10", "4", 6, 1),
-        ("requests.cpu", "10", "1500m", 8.5, 0.25),
-        ("memory", "8Gi", "2Gi", 6 * 2**30, 2**29),
-        ("limits.memory", "2Gi", "0", 2**31, 2**30),
-        ("limits.cpu", "2", "0", 2, 0),
-    ],
-)
+QUOTAS = {
+    "pods": ("4", "4", 0, 1),
+    "count/pods": ("10", "4", 6, 1),
+    "requests.cpu": ("10", "1500m", 8.5, 0.25),
+    "memory": ("8Gi", "2Gi", 6 * 2**30, 2**29),
+    "limits.memory": ("2Gi", "0", 2**31, 2**30),
+    "limits.cpu": ("2", "0", 2, 0),
+}
+
+
+@cases("resource hard used left ask", {name: (name, *row) for name, row in QUOTAS.items()})
 def test_a_quota_tells_what_is_left_of_it(
     resource: str, hard: str, used: str, left: float, ask: float
 ) -> None:
@@ -128,24 +125,24 @@ def test_what_is_no_pods_does_not_bind(resource: str) -> None:
     assert list(quotas([a_quota({resource: "1"}, {})], a_pod())) == []
 
 
-@pytest.mark.parametrize(
-    ("spec", "binds"),
-    [
-        ({"scopes": ["NotTerminating"]}, True),
-        ({"scopes": ["Terminating"]}, False),
-        ({"scopes": ["BestEffort"]}, False),
-        ({"scopeSelector": ("In", ["high"])}, True),
-        ({"scopeSelector": ("In", ["low"])}, False),
-        ({"scopeSelector": ("NotIn", ["high"])}, False),
-        ({"scopeSelector": ("Exists", None)}, True),
-        ({"scopeSelector": ("DoesNotExist", None)}, False),
-    ],
-    ids=str,
-)
+def priority(operator: str, *names: str) -> dict[str, Any]:
+    term = {"scopeName": "PriorityClass", "operator": operator, "values": [*names]}
+    return {"scopeSelector": {"matchExpressions": [term]}}
+
+
+SCOPES: dict[str, tuple[dict[str, Any], bool]] = {
+    "of what runs on": ({"scopes": ["NotTerminating"]}, True),
+    "of what ends": ({"scopes": ["Terminating"]}, False),
+    "of what asks for nothing": ({"scopes": ["BestEffort"]}, False),
+    "of its priority": (priority("In", "high"), True),
+    "of another priority": (priority("In", "low"), False),
+    "of every other priority": (priority("NotIn", "high"), False),
+    "of any priority": (priority("Exists"), True),
+    "of none": (priority("DoesNotExist"), False),
+}
+
+
+@cases("spec binds", SCOPES)
 def test_a_quota_binds_the_pods_of_its_scope(spec: dict[str, Any], *, binds: bool) -> None:
-    if "scopeSelector" in spec:
-        operator, values = spec["scopeSelector"]
-        term = {"scopeName": "PriorityClass", "operator": operator, "values": values}
-        spec = {"scopeSelector": {"matchExpressions": [term]}}
     found = list(quotas([a_quota({"pods": "1"}, {}, **spec)], a_pod(priorityClassName="high")))
     assert bool(found) is binds

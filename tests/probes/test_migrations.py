@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 
 from probes.observation import Deadline
 from probes.postgres import migrations
 from probes.postgres.migrations import PRISMA_LOCK, Holder
-from tests.probes.real_servers import PASSWORD, Database
+from tests.probes.real_servers import Database
 from tests.probes.servers import brought, wait_until
+from tests.tables import cases
 
 TABLE = "prisma_record"
 
@@ -30,17 +30,6 @@ def recorded(database: Database) -> Iterator[Database]:
     database.as_superuser(f"DROP TABLE {TABLE}", "REVOKE pg_read_all_stats FROM reader")
 
 
-def connected(database: Database, name: str = "clinic") -> psycopg.Connection[tuple[object, ...]]:
-    return psycopg.connect(
-        host="127.0.0.1",
-        port=database.port,
-        dbname=name,
-        user="postgres",
-        password=PASSWORD,
-        autocommit=True,
-    )
-
-
 def holder(database: Database, login: str = "reader") -> Holder | None:
     target = database.target(login)
     found = brought(migrations.record(target, TABLE, None, deadline=Deadline.after(5)))
@@ -48,34 +37,30 @@ def holder(database: Database, login: str = "reader") -> Holder | None:
     return found.holder
 
 
-def test_nobody_holds_it(recorded: Database) -> None:
-    assert holder(recorded) is None
+OTHER_LOCKS = {
+    "of two numbers": f"SELECT pg_advisory_lock(5, {PRISMA_LOCK})",
+    "of nought and it": f"SELECT pg_advisory_lock(0, {PRISMA_LOCK})",
+    "of a longer number": f"SELECT pg_advisory_lock((7::bigint << 32) + {PRISMA_LOCK})",
+    "that is shared": f"SELECT pg_advisory_lock_shared({PRISMA_LOCK})",
+}
 
 
-@pytest.mark.parametrize(
-    "lock",
-    [
-        f"SELECT pg_advisory_lock(5, {PRISMA_LOCK})",
-        f"SELECT pg_advisory_lock(0, {PRISMA_LOCK})",
-        f"SELECT pg_advisory_lock((7::bigint << 32) + {PRISMA_LOCK})",
-        f"SELECT pg_advisory_lock_shared({PRISMA_LOCK})",
-    ],
-)
+@cases("lock", OTHER_LOCKS)
 def test_the_number_in_another_key_space_is_another_lock(lock: str, recorded: Database) -> None:
-    with connected(recorded) as other:
+    with recorded.session() as other:
         other.execute("BEGIN")
         other.execute(lock.encode())
         assert holder(recorded) is None
 
 
 def test_the_lock_of_another_database_is_another_lock(recorded: Database) -> None:
-    with connected(recorded, "postgres") as other:
+    with recorded.session(database="postgres") as other:
         other.execute("SELECT pg_advisory_lock(%s)", (PRISMA_LOCK,))
         assert holder(recorded) is None
 
 
 def test_a_session_in_a_transaction_migrates(recorded: Database) -> None:
-    with connected(recorded) as prisma:
+    with recorded.session() as prisma:
         prisma.execute("SELECT pg_advisory_lock(%s)", (PRISMA_LOCK,))
         prisma.execute("BEGIN")
         prisma.execute("SELECT 1")
@@ -83,7 +68,7 @@ def test_a_session_in_a_transaction_migrates(recorded: Database) -> None:
 
 
 def test_an_idle_session_migrates_nothing_after_a_moment(recorded: Database) -> None:
-    with connected(recorded) as pooled:
+    with recorded.session() as pooled:
         pooled.execute("SELECT pg_advisory_lock(%s)", (PRISMA_LOCK,))
         assert holder(recorded) is Holder.MIGRATING
         wait_until(
@@ -92,6 +77,6 @@ def test_an_idle_session_migrates_nothing_after_a_moment(recorded: Database) -> 
 
 
 def test_a_session_that_the_login_may_not_see_is_not_called_idle(recorded: Database) -> None:
-    with connected(recorded) as prisma:
+    with recorded.session() as prisma:
         prisma.execute("SELECT pg_advisory_lock(%s)", (PRISMA_LOCK,))
         assert holder(recorded, "blind") is Holder.HIDDEN

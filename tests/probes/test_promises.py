@@ -93,7 +93,7 @@ PROBES: dict[str, Probe] = {
 def test_a_probe_into_a_black_hole_ends_with_its_deadline(probe: Probe) -> None:
     with servers.unreachable_listener() as port:
         observed = soonest(0.6, lambda: probe(port, Deadline.after(0.3)))
-    failed(observed, Kind.TIMEOUT)
+    failed(observed, Kind.TIMEOUT, "connect" if "connect" in observed.phases else None)
     assert observed.elapsed_seconds > 0.25
 
 
@@ -131,7 +131,8 @@ def test_what_a_server_does_wrong_has_one_kind_whoever_asks(
 
 @pytest.mark.parametrize("probe", BEGINNINGS)
 def test_a_port_on_which_nothing_listens_refuses(probe: str) -> None:
-    failed(PROBES[probe](servers.closed_port(), Deadline.after(5)), Kind.REFUSED)
+    observed = PROBES[probe](servers.closed_port(), Deadline.after(5))
+    failed(observed, Kind.REFUSED, "connect" if "connect" in observed.phases else None)
 
 
 ECHOES: dict[str, Behaviour] = {

@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis as redis_py
@@ -58,7 +59,6 @@ def _soon(seconds: float = 10) -> Deadline:
 
 def test_ping_tells_the_servers_state(redis_target: RedisTarget) -> None:
     observed = redis.ping(redis_target, deadline=_soon())
-    assert observed.failure is None
     facts = brought(observed)
     assert (facts.role, facts.loading, facts.connected_replicas) == ("master", False, 0)
     assert facts.used_memory_bytes > 100_000
@@ -67,24 +67,32 @@ def test_ping_tells_the_servers_state(redis_target: RedisTarget) -> None:
     assert all(seconds is not None for seconds in observed.phases.values())
 
 
-def test_keys_are_counted_over_many_batches(
-    redis_target: RedisTarget, admin: redis_py.Redis
-) -> None:
+@pytest.fixture
+def crowded(gate: RedisTarget, admin: redis_py.Redis) -> RedisTarget:
+    """Return a Redis with 3,000 sessions beside two keys of a flag."""
     admin.mset({f"session:{number}": b"x" for number in range(3000)})
-    admin.mset({f"other:{number}": b"x" for number in range(500)})
-    observed = redis.count_keys(redis_target, "session:*", deadline=_soon())
-    found = brought(observed)
-    assert found.count == 3000
-    assert found.batches > 1
-    assert "session:1" not in repr(observed)
+    admin.mset({"feature:a": "true", "feature:a:percentage": "5"})
+    return gate
 
 
-def test_a_scan_that_does_not_come_round_has_no_count(
-    redis_target: RedisTarget, admin: redis_py.Redis
+def test_keys_are_found_over_many_batches_and_none_is_shown(crowded: RedisTarget) -> None:
+    counted = redis.count_keys(crowded, "session:*", deadline=_soon())
+    named = redis_keys.key_names(crowded, "feature:*", deadline=_soon())
+    assert brought(counted).count == 3000
+    assert brought(named).names == {"feature:a", "feature:a:percentage"}
+    assert brought(counted).batches > 1 < brought(named).batches
+    assert not re.search(r"session:1|feature:a", f"{counted!r} {named!r}")
+
+
+def test_a_scan_that_does_not_come_round_or_finds_too_much_is_a_failure(
+    crowded: RedisTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    admin.mset({f"session:{number}": b"x" for number in range(3000)})
-    observed = redis.count_keys(redis_target, "*", deadline=_soon(), max_iterations=2)
-    failed(observed, Kind.UNUSABLE_ANSWER)
+    too_much = redis_keys.key_names(crowded, "session:*", deadline=_soon())
+    assert "More than 1000 keys" in failed(too_much, Kind.UNUSABLE_ANSWER).detail
+    monkeypatch.setattr(redis, "MOST_BATCHES", 2)
+    for ask in (redis.count_keys, redis_keys.key_names):
+        unfinished: Observation[Any] = ask(crowded, "feature:*", deadline=_soon())
+        assert "did not come round" in failed(unfinished, Kind.UNUSABLE_ANSWER).detail
 
 
 def test_no_probe_sends_a_command_that_blocks_or_writes(
@@ -154,10 +162,9 @@ def test_rights_are_judged_without_using_them(
     words = re.findall(r"\(.*?\)|\S+", rules)
     admin.execute_command("ACL", "SETUSER", "judged", "reset", "on", f">{PASSWORD}", *words)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
     target = dataclasses.replace(redis_target, user="judged")
-    observed = redis_rights.excess_rights(target, deadline=_soon())
-    assert observed.value is not None
-    assert observed.value.proved is proved
-    found = set(observed.value.excess)
+    seen = brought(redis_rights.excess_rights(target, deadline=_soon()))
+    found = set(seen.excess)
+    assert seen.proved is proved
     assert excess <= found
     assert not found & not_excess
     assert bool(found) is bool(excess)
@@ -183,8 +190,7 @@ def test_a_login_that_fails_says_why(
     redis_target: RedisTarget, changes: dict[str, object], kind: Kind
 ) -> None:
     target = dataclasses.replace(redis_target, **changes)  # type: ignore[arg-type]  # rows of a table
-    observed = redis.ping(target, deadline=_soon())
-    failed(observed, kind)
+    failed(redis.ping(target, deadline=_soon()), kind)
 
 
 def test_a_certificate_for_another_host_is_refused(
@@ -251,32 +257,6 @@ def test_what_is_no_plain_word_is_shown_by_size_and_digest(
     assert text not in repr(observed)
 
 
-def test_names_are_found_over_many_batches_and_none_is_shown(
-    gate: RedisTarget, admin: redis_py.Redis
-) -> None:
-    admin.mset({f"session:{number}": b"x" for number in range(3000)})
-    admin.mset({"feature:a": "true", "feature:a:percentage": "5"})
-    observed = redis_keys.key_names(gate, "feature:*", deadline=_soon())
-    found = brought(observed)
-    assert found.names == {"feature:a", "feature:a:percentage"}
-    assert found.batches > 1
-    assert "feature:a" not in repr(observed)
-
-
-def test_more_names_than_anybody_can_describe_are_a_failure(
-    gate: RedisTarget, admin: redis_py.Redis
-) -> None:
-    admin.mset({f"feature:{number}": b"x" for number in range(1500)})
-    observed = redis_keys.key_names(gate, "feature:*", deadline=_soon())
-    failed(observed, Kind.UNUSABLE_ANSWER)
-
-
-def test_an_unfinished_scan_is_a_failure(gate: RedisTarget, admin: redis_py.Redis) -> None:
-    admin.mset({f"session:{number}": b"x" for number in range(3000)})
-    observed = redis_keys.key_names(gate, "feature:*", deadline=_soon(), max_iterations=2)
-    failed(observed, Kind.UNUSABLE_ANSWER)
-
-
 FORBIDDEN = """
 GET session:1 · MGET session:1 · GETDEL feature:a · SET feature:a true
 DEL feature:a · RENAME feature:a feature:b · EXPIRE feature:a 1 · KEYS * · RANDOMKEY
@@ -288,23 +268,19 @@ REPLICAOF NO ONE · SHUTDOWN · HGETALL feature:a · SMEMBERS feature:a
 
 
 @pytest.mark.parametrize("command", re.split(r" · |\n", FORBIDDEN.strip()))
-def test_the_operators_line_forbids_everything_else(
-    gate: RedisTarget, admin: redis_py.Redis, command: str
-) -> None:
-    admin.mset({"feature:a": "true", "session:1": "x"})
-    with client(gate, gate.user) as own, pytest.raises(redis_py.exceptions.NoPermissionError):
-        own.execute_command(*command.split())
+def test_the_operators_line_forbids_everything_else(crowded: RedisTarget, command: str) -> None:
+    with client(crowded, crowded.user) as own:  # noqa: SIM117 - what raises stands alone
+        with pytest.raises(redis_py.exceptions.NoPermissionError):
+            own.execute_command(*command.split())
 
 
 def test_the_doctors_proof_finds_nothing_in_excess(gate: RedisTarget) -> None:
-    observed = redis_rights.excess_rights(gate, deadline=_soon())
-    found = brought(observed)
+    found = brought(redis_rights.excess_rights(gate, deadline=_soon()))
     assert (found.excess, found.proved) == ((), True)
 
 
 def test_a_user_that_may_not_read_values_is_told(redis_target: RedisTarget) -> None:
-    observed = redis_keys.texts(redis_target, ["feature:a"], deadline=_soon())
-    failed(observed, Kind.FORBIDDEN)
+    failed(redis_keys.texts(redis_target, ["feature:a"], deadline=_soon()), Kind.FORBIDDEN)
 
 
 def says(**replies: bytes) -> Behaviour:
@@ -327,38 +303,46 @@ MASTER = b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
 OFF = b"$5\r\nfalse\r\n"
 
 
-def one_text(server: Server) -> Observation[redis_keys.Texts]:
-    return redis_keys.texts(bare(server), ["feature:a"], deadline=_soon())
+def moved(word: str) -> bytes:
+    return f"-{word} 3999 10.0.0.7:6379\r\n".encode()
 
 
-@cases(
-    "role",
-    {
-        "the master": MASTER,
-        "a replica that follows it": replica(b"connected"),
-        "a proxy without roles": b"-ERR unknown command 'ROLE'\r\n",
+PLACES: dict[str, tuple[bytes, bytes, Kind | None, str]] = {
+    "the master": (MASTER, OFF, None, ""),
+    "a replica that follows it": (replica(b"connected"), OFF, None, ""),
+    "a proxy without roles": (b"-ERR unknown command 'ROLE'\r\n", OFF, None, ""),
+    **{
+        f"a replica in state {state}": (
+            replica(state.encode()),
+            OFF,
+            Kind.UNUSABLE_ANSWER,
+            "cut off from its master",
+        )
+        for state in ("connect", "connecting", "sync")
     },
-)
-def test_who_has_what_the_master_has_is_read(role: bytes) -> None:
-    with serving(says(ROLE=role, GET=OFF)) as server:
-        observed = one_text(server)
-    assert brought(observed).held["feature:a"].text == b"false"
+    **{
+        f"a node that says {word}": (
+            MASTER,
+            moved(word),
+            Kind.QUERY_REJECTED,
+            "one node of a cluster",
+        )
+        for word in ("MOVED", "ASK")
+    },
+}
 
 
-@pytest.mark.parametrize("state", [b"connect", b"connecting", b"sync"])
-def test_a_replica_that_lost_its_master_shows_what_was(state: bytes) -> None:
-    with serving(says(ROLE=replica(state), GET=OFF, SCAN=b"*2\r\n$1\r\n0\r\n*0\r\n")) as server:
+@cases("role get kind words", PLACES)
+def test_what_the_master_has_is_read_and_what_was_is_not(
+    role: bytes, get: bytes, kind: Kind | None, words: str
+) -> None:
+    with serving(says(ROLE=role, GET=get, SCAN=b"*2\r\n$1\r\n0\r\n*0\r\n")) as server:
+        text = redis_keys.texts(bare(server), ["feature:a"], deadline=_soon())
         names = redis_keys.key_names(bare(server), "feature:*", deadline=_soon())
-        for observed in (one_text(server), names):
-            assert observed.value is None
-            assert "cut off from its master" in failed(observed, Kind.UNUSABLE_ANSWER).detail
-
-
-@pytest.mark.parametrize("redirection", ["MOVED", "ASK"])
-def test_one_node_of_a_cluster_is_told_as_that(redirection: str) -> None:
-    moved = f"-{redirection} 3999 10.0.0.7:6379\r\n".encode()
-    with serving(says(ROLE=MASTER, GET=moved)) as server:
-        observed = one_text(server)
-    failure = failed(observed, Kind.QUERY_REJECTED)
-    assert "one node of a cluster" in failure.detail
+    if kind is None:
+        assert brought(text).held["feature:a"].text == b"false"
+        return
+    failure = failed(text, kind)
+    assert words in failure.detail
     assert "10.0.0.7" not in failure.detail
+    assert names.failure == (failure if kind is Kind.UNUSABLE_ANSWER else None)

@@ -14,6 +14,7 @@ import pytest
 from probes import files, repository
 from probes.observation import Deadline, FailureKind, Observation
 from probes.postgres import backup
+from probes.postgres.backup import Contents
 from probes.repository import RepositoryTarget, TaggedFiles
 from sandbox.systems.data import release_repository
 from sandbox.systems.data.migrations import of_release
@@ -31,22 +32,21 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 def tagged(
-    where: str, tag: str = "v1.2.0", folder: str = "prisma/migrations"
+    where: str, tag: str = "v1.2.0", folder: str = "prisma/migrations", seconds: float = SOON
 ) -> Observation[TaggedFiles]:
     target = RepositoryTarget(where, tag, folder)
-    return repository.tagged_files(target, deadline=Deadline.after(SOON))
+    return repository.tagged_files(target, deadline=Deadline.after(seconds))
 
 
 def test_the_sandboxs_repository_has_both_releases(release: pathlib.Path) -> None:
-    old, new = tagged(str(release), "v1.1.0").value, tagged(str(release)).value
-    assert old is not None
-    assert new is not None
+    old, new = brought(tagged(str(release), "v1.1.0")), brought(tagged(str(release)))
     assert set(old.files) < set(new.files)
     for migration in of_release("1.2.0"):
         assert new.files[f"prisma/migrations/{migration.name}/migration.sql"] == migration.script
+    assert brought(tagged(str(release), folder="elsewhere")).files == {}
 
 
-@cases("how", {"in place": "{}", "cloned": "file://{}"})
+@pytest.mark.parametrize("how", ["{}", "file://{}"], ids=["in place", "cloned"])
 def test_files_are_those_of_the_tag_whatever_lies_in_the_working_tree(
     how: str, release: pathlib.Path
 ) -> None:
@@ -56,18 +56,16 @@ def test_files_are_those_of_the_tag_whatever_lies_in_the_working_tree(
     assert b"postgresql" in found.files["prisma/migrations/migration_lock.toml"]
 
 
-@pytest.mark.parametrize(
-    ("where", "tag", "kind"),
-    [
-        ("{}", "v9", FailureKind.QUERY_REJECTED),
-        ("{}/nowhere", "v1.2.0", FailureKind.QUERY_REJECTED),
-        ("file://{}/nowhere", "v1.2.0", FailureKind.QUERY_REJECTED),
-    ],
-)
-def test_no_tag_or_no_repository_is_a_failure(
-    where: str, tag: str, kind: FailureKind, release: pathlib.Path
-) -> None:
-    failed(tagged(where.format(release), tag), kind)
+ABSENT = {
+    "no tag": ("{}", "v9"),
+    "no folder": ("{}/nowhere", "v1.2.0"),
+    "no repository": ("file://{}/nowhere", "v1.2.0"),
+}
+
+
+@cases("where tag", ABSENT)
+def test_no_tag_or_no_repository_is_a_failure(where: str, tag: str, release: pathlib.Path) -> None:
+    failed(tagged(where.format(release), tag), FailureKind.QUERY_REJECTED)
 
 
 def test_a_repository_that_the_caller_works_in_is_not_read_instead(
@@ -80,22 +78,12 @@ def test_a_repository_that_the_caller_works_in_is_not_read_instead(
     assert tagged(str(release)).value is not None
 
 
-def test_a_folder_that_the_release_lacks_is_empty(release: pathlib.Path) -> None:
-    found = brought(tagged(str(release), folder="elsewhere"))
-    assert found.files == {}
-
-
 def test_git_that_is_missing_or_slow_is_told(
     release: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = RepositoryTarget(str(release), "v1.2.0", "prisma")
-    slow = repository.tagged_files(target, deadline=Deadline.after(-1)).failure
+    failed(tagged(str(release), seconds=-1), FailureKind.TIMEOUT)
     monkeypatch.setenv("PATH", "/nowhere")
-    missing = repository.tagged_files(target, deadline=Deadline.after(SOON)).failure
-    assert slow is not None
-    assert slow.kind is FailureKind.TIMEOUT
-    assert missing is not None
-    assert missing.kind is FailureKind.OUR_FAULT
+    failed(tagged(str(release)), FailureKind.OUR_FAULT)
 
 
 def test_a_listing_has_the_newest_first_and_only_what_matches(tmp_path: pathlib.Path) -> None:
@@ -126,15 +114,15 @@ def test_a_folder_with_too_many_files_says_so(
     assert "holds more than 1 files" in failure.detail
 
 
-@pytest.mark.parametrize(
-    ("location", "kind"),
-    [
-        ("{}/none", FailureKind.UNUSABLE_ANSWER),
-        ("{}/loop/file", FailureKind.SERVER_ERROR),
-        ("unknown://{}", FailureKind.OUR_FAULT),
-        ("{}/huge", FailureKind.SERVER_ERROR),
-    ],
-)
+UNREADABLE = {
+    "nothing of that name": ("{}/none", FailureKind.UNUSABLE_ANSWER),
+    "a loop": ("{}/loop/file", FailureKind.SERVER_ERROR),
+    "an unknown store": ("unknown://{}", FailureKind.OUR_FAULT),
+    "too large": ("{}/huge", FailureKind.SERVER_ERROR),
+}
+
+
+@cases("location kind", UNREADABLE)
 def test_what_can_not_be_read_is_a_failure_of_its_kind(
     location: str, kind: FailureKind, tmp_path: pathlib.Path
 ) -> None:
@@ -145,94 +133,81 @@ def test_what_can_not_be_read_is_a_failure_of_its_kind(
 
 
 ARCHIVE = (pathlib.Path(__file__).parent / "archives" / "postgresql-15.dump").read_bytes()
+DRAIN = "sys.stdin.buffer.read()"
 
 
-def program(folder: pathlib.Path, body: str) -> str:
-    """Return a program in the place of pg_restore."""
-    path = folder / "program"
-    path.write_text(f"#!{sys.executable}\nimport sys, time\n{body}\n")
-    path.chmod(0o755)
-    return str(path)
+def read_by(
+    folder: pathlib.Path,
+    body: str,
+    dump: bytes = b"x",
+    *,
+    whole: bool = True,
+    seconds: float = SOON,
+) -> Observation[Contents]:
+    """Read a dump by a program in the place of pg_restore."""
+    (folder / "a.dump").write_bytes(dump)
+    program = folder / "program"
+    program.write_text(f"#!{sys.executable}\nimport os, sys, time\n{body}\n")
+    program.chmod(0o755)
+    deadline = Deadline.after(seconds)
+    return backup.contents(str(folder / "a.dump"), str(program), whole=whole, deadline=deadline)
 
 
 def test_a_backup_is_fed_to_its_end_and_its_tables_are_named(tmp_path: pathlib.Path) -> None:
-    dump = tmp_path / "a.dump"
-    dump.write_bytes(ARCHIVE + os.urandom(600_000))
-    reader = program(tmp_path, "sys.stdin.buffer.read()")
-    found = brought(backup.contents(str(dump), reader, whole=True, deadline=Deadline.after(SOON)))
+    dump = ARCHIVE + os.urandom(600_000)
+    found = brought(read_by(tmp_path, DRAIN, dump))
     assert "public.patients" in found.tables
     assert (found.listed, found.whole) == (True, True)
-    assert found.sha256 == hashlib.sha256(dump.read_bytes()).hexdigest()
-
-
-def test_a_table_of_contents_that_only_pg_restore_reads_is_our_own_fault(
-    tmp_path: pathlib.Path,
-) -> None:
-    (tmp_path / "a.dump").write_bytes(b"x")
-    reader = program(tmp_path, "sys.stdin.buffer.read()")
-    observed = backup.contents(
-        str(tmp_path / "a.dump"), reader, whole=False, deadline=Deadline.after(SOON)
-    )
-    assert "the gate does not" in failed(observed, FailureKind.OUR_FAULT).detail
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        "pg_restore: error: unsupported version (1.16) in file header",
-        "pg_restore: error: could not read: this build does not support compression with zstd",
-        "cannot restore from compressed archive (compression not supported in this installation)",
-    ],
-)
-def test_a_program_that_is_too_old_for_the_backup_is_our_own_fault(
-    said: str, tmp_path: pathlib.Path
-) -> None:
-    (tmp_path / "a.dump").write_bytes(b"x")
-    reader = program(
-        tmp_path, f"sys.stdin.buffer.read()\nprint({said!r}, file=sys.stderr)\nsys.exit(1)"
-    )
-    observed = backup.contents(
-        str(tmp_path / "a.dump"), reader, whole=True, deadline=Deadline.after(SOON)
-    )
-    assert (
-        "is older than the pg_dump that wrote it" in failed(observed, FailureKind.OUR_FAULT).detail
-    )
-
-
-@cases(
-    "body",
-    {
-        "without its libraries": "print('pg_restore: shared libraries', file=sys.stderr); sys.exit(127)",
-        "a wrapper around nothing": "sys.exit('Error: You must install a postgresql-client package')",
-        "killed for want of memory": "import os; os.kill(os.getpid(), 9)",
-    },
-)
-def test_a_program_that_can_not_work_here_says_nothing_of_the_backup(
-    body: str, tmp_path: pathlib.Path
-) -> None:
-    (tmp_path / "a.dump").write_bytes(b"x")
-    observed = backup.contents(
-        str(tmp_path / "a.dump"), program(tmp_path, body), whole=True, deadline=Deadline.after(SOON)
-    )
-    assert "does not work here" in failed(observed, FailureKind.OUR_FAULT).detail
+    assert found.sha256 == hashlib.sha256(dump).hexdigest()
 
 
 def test_a_program_that_stops_reading_early_is_no_trouble(tmp_path: pathlib.Path) -> None:
-    dump = tmp_path / "a.dump"
-    dump.write_bytes(ARCHIVE + b"x" * 600_000)
     says = "sys.stderr.write('pg_restore: error: unexpected end of file')"
-    reader = program(tmp_path, f"'--list' in sys.argv or ({says}, sys.exit(1))")
-    found = brought(backup.contents(str(dump), reader, whole=True, deadline=Deadline.after(SOON)))
+    body = f"'--list' in sys.argv or ({says}, sys.exit(1))"
+    found = brought(read_by(tmp_path, body, ARCHIVE + b"x" * 600_000))
     assert (found.listed, found.whole) == (True, False)
 
 
+def saying(words: str, code: int = 1) -> str:
+    return f"{DRAIN}\nprint({words!r}, file=sys.stderr)\nsys.exit({code})"
+
+
+_OLDER, _BROKEN = "is older than the pg_dump that wrote it", "does not work here"
+OUR_FAULTS = {
+    "reads what the gate does not": (DRAIN, "the gate does not"),
+    "is older than the format": (
+        saying("pg_restore: error: unsupported version (1.16) in file header"),
+        _OLDER,
+    ),
+    "lacks a compression": (
+        saying(
+            "pg_restore: error: could not read: this build does not support compression with zstd"
+        ),
+        _OLDER,
+    ),
+    "lacks all compression": (
+        saying("cannot restore (compression not supported in this installation)"),
+        _OLDER,
+    ),
+    "lacks its libraries": (
+        saying("pg_restore: error while loading shared libraries", 127),
+        _BROKEN,
+    ),
+    "wraps nothing": (saying("Error: You must install a postgresql-client package"), _BROKEN),
+    "is killed for want of memory": ("os.kill(os.getpid(), 9)", _BROKEN),
+}
+
+
+@cases("body said", OUR_FAULTS)
+def test_a_program_that_can_not_work_here_says_nothing_of_the_backup(
+    body: str, said: str, tmp_path: pathlib.Path
+) -> None:
+    assert said in failed(read_by(tmp_path, body), FailureKind.OUR_FAULT).detail
+
+
 def test_a_program_that_hangs_is_ended_at_the_deadline(tmp_path: pathlib.Path) -> None:
-    dump = tmp_path / "a.dump"
-    dump.write_bytes(b"x")
     begun = time.monotonic()
-    observed = backup.contents(
-        str(dump), program(tmp_path, "time.sleep(60)"), whole=False, deadline=Deadline.after(0.3)
-    )
+    observed = read_by(tmp_path, "time.sleep(60)", whole=False, seconds=0.3)
     assert time.monotonic() - begun < 3
     failed(observed, FailureKind.TIMEOUT)
 

@@ -1,3 +1,5 @@
+"""Rows, structure and sessions, as a real PostgreSQL has them."""
+
 from __future__ import annotations
 
 import time
@@ -17,6 +19,7 @@ from tests.tables import cases
 ALL = Limits(exact_rows=10**9, exact_megabytes=10_000, sampled_blocks=100)
 SAMPLE = Limits(exact_rows=0, exact_megabytes=0, sampled_blocks=100)
 TABLE = TableToCount("big", "id", "tag", ("maybe",))
+FRIENDS = Link("big", "friend", "public.big", "id")
 ROWS = 40_000
 
 
@@ -28,6 +31,8 @@ def big(database: Database) -> Iterator[Database]:
         "INSERT INTO big SELECT n, CASE WHEN n % 100 = 0 THEN 'run' END, nullif(n % 10, 0), "
         "CASE WHEN n = 7 THEN -1 ELSE n END, repeat('x', 120) FROM generate_series(1, 40000) AS n",
         "GRANT SELECT (id, tag, maybe, friend, ctid) ON big TO reader",
+        "CREATE TRIGGER noted BEFORE UPDATE ON big FOR EACH ROW "
+        "EXECUTE FUNCTION suppress_redundant_updates_trigger()",
         "ANALYZE big",
     )
     yield database
@@ -40,25 +45,22 @@ def counted(
     return rows.counted(database.target(), table, limits, deadline=Deadline.after(5))
 
 
-def orphans(database: Database, limits: Limits) -> Observation[Orphans]:
-    link = Link("big", "friend", "public.big", "id")
+def orphans(database: Database, limits: Limits, link: Link = FRIENDS) -> Observation[Orphans]:
     return rows.orphans(database.target(), link, limits, deadline=Deadline.after(5))
 
 
-def test_a_small_table_is_counted_without_its_synthetic_rows(big: Database) -> None:
-    found = counted(big, ALL).value
-    assert found == Counted(there=True, rows=39_600, nulls={"maybe": 3_600})
+def structure(database: Database) -> schema.Structure:
+    return brought(schema.structure(database.target(), deadline=Deadline.after(5)))
 
 
-def test_a_big_table_is_estimated_from_a_sample_that_says_its_error(big: Database) -> None:
+def test_a_small_table_is_counted_and_a_big_one_estimated_with_its_error(big: Database) -> None:
+    every = Counted(there=True, rows=39_600, nulls={"maybe": 3_600})
+    assert counted(big, ALL).value == every
     found = brought(counted(big, SAMPLE))
     assert not found.exact
     assert abs(found.rows - 39_600) <= max(found.error_rows, 1)
     assert found.error_rows < 0.05 * ROWS
-
-
-def test_the_same_sample_is_taken_every_time(big: Database) -> None:
-    assert counted(big, SAMPLE).value == counted(big, SAMPLE).value
+    assert counted(big, SAMPLE).value == found  # the same sample every time
 
 
 def test_orphans_are_counted_or_looked_for_in_a_sample(big: Database) -> None:
@@ -69,8 +71,7 @@ def test_orphans_are_counted_or_looked_for_in_a_sample(big: Database) -> None:
 
 
 def test_a_table_that_is_not_there_is_a_finding(big: Database) -> None:
-    gone = counted(big, ALL, TableToCount("gone", "id")).value
-    assert gone == Counted(there=False)
+    assert counted(big, ALL, TableToCount("gone", "id")).value == Counted(there=False)
 
 
 def test_a_column_that_the_login_may_not_read_is_a_lack_of_rights(big: Database) -> None:
@@ -94,43 +95,34 @@ def by_clinic(big: Database) -> Iterator[Database]:
     )
 
 
-def test_rows_that_security_hides_are_not_left_out_in_silence(by_clinic: Database) -> None:
-    for failure in (counted(by_clinic, ALL).failure, orphans(by_clinic, ALL).failure):
-        assert failure is not None
-        assert failure.kind is FailureKind.FORBIDDEN
+ENOUGH = "CREATE POLICY gate ON big FOR SELECT TO reader USING (true)"
+POLICIES = {
+    "none for the login": [],
+    "of another role": ["CREATE POLICY gate ON big FOR SELECT TO writer USING (true)"],
+    "of another command": ["CREATE POLICY gate ON big FOR UPDATE TO reader USING (true)"],
+    "of some rows": ["CREATE POLICY gate ON big FOR SELECT TO reader USING (id > 0)"],
+    "restricted": [ENOUGH, "CREATE POLICY never ON big AS RESTRICTIVE USING (id > 0)"],
+}
+
+
+@cases("policies", POLICIES)
+def test_rows_that_security_hides_are_not_left_out_in_silence(
+    policies: list[str], by_clinic: Database
+) -> None:
+    by_clinic.as_superuser(*policies)
+    for observed in (counted(by_clinic, ALL), orphans(by_clinic, ALL)):
+        failure = failed(observed, FailureKind.FORBIDDEN)
         assert "row-level security may hide rows" in failure.detail
         assert "FOR SELECT TO the login USING (true)" in failure.detail
 
 
 def test_a_policy_that_shows_the_login_all_rows_lets_it_count(by_clinic: Database) -> None:
-    by_clinic.as_superuser("CREATE POLICY gate ON big FOR SELECT TO reader USING (true)")
+    by_clinic.as_superuser(ENOUGH)
     assert counted(by_clinic, ALL).value == Counted(there=True, rows=39_600, nulls={"maybe": 3_600})
     assert orphans(by_clinic, ALL).value == Orphans(there=True, found=1)
-    record = postgres.record_exists(
-        by_clinic.target(), "big", "id", 200, deadline=Deadline.after(5)
-    )
+    deadline = Deadline.after(5)
+    record = postgres.record_exists(by_clinic.target(), "big", "id", 200, deadline=deadline)
     assert record.value == postgres.RecordFound(found=True)
-
-
-@cases(
-    "policy",
-    {
-        "of another role": "CREATE POLICY gate ON big FOR SELECT TO writer USING (true)",
-        "of another command": "CREATE POLICY gate ON big FOR UPDATE TO reader USING (true)",
-        "of some rows": "CREATE POLICY gate ON big FOR SELECT TO reader USING (id > 0)",
-    },
-)
-def test_a_policy_that_does_not_show_all_rows_does_not(policy: str, by_clinic: Database) -> None:
-    by_clinic.as_superuser(policy)
-    assert counted(by_clinic, ALL).failure is not None
-
-
-def test_a_policy_that_restricts_all_others_is_not_overlooked(by_clinic: Database) -> None:
-    by_clinic.as_superuser(
-        "CREATE POLICY gate ON big FOR SELECT TO reader USING (true)",
-        "CREATE POLICY never ON big AS RESTRICTIVE USING (id > 0)",
-    )
-    assert counted(by_clinic, ALL).failure is not None
 
 
 def test_no_statement_runs_longer_than_its_deadline(big: Database) -> None:
@@ -141,51 +133,34 @@ def test_no_statement_runs_longer_than_its_deadline(big: Database) -> None:
     assert observed.value is not None or observed.failure is not None
 
 
-def test_a_schema_has_a_fingerprint_that_changes_with_it(big: Database) -> None:
-    def fingerprint() -> str:
-        found = brought(schema.structure(big.target(), deadline=Deadline.after(5)))
-        assert found.tables["public.big"].columns == ("filler", "friend", "id", "maybe", "tag")
-        return found.tables["public.big"].fingerprint
+CHANGES = {
+    "a default": (
+        "ALTER TABLE big ALTER COLUMN maybe SET DEFAULT 3",
+        "ALTER TABLE big ALTER COLUMN maybe DROP DEFAULT",
+    ),
+    "a trigger off": (
+        "ALTER TABLE big DISABLE TRIGGER noted",
+        "ALTER TABLE big ENABLE TRIGGER noted",
+    ),
+    "row security on": (
+        "ALTER TABLE big ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE big DISABLE ROW LEVEL SECURITY",
+    ),
+    "a policy": ("CREATE POLICY everybody ON big USING (true)", "DROP POLICY everybody ON big"),
+}
 
-    before = fingerprint()
-    assert fingerprint() == before
-    big.as_superuser("ALTER TABLE big ALTER COLUMN maybe SET DEFAULT 3")
-    assert fingerprint() != before
-    big.as_superuser("ALTER TABLE big ALTER COLUMN maybe DROP DEFAULT")
-    assert fingerprint() == before
 
-
-@cases(
-    "changed back",
-    {
-        "a trigger off": (
-            "ALTER TABLE big DISABLE TRIGGER noted",
-            "ALTER TABLE big ENABLE TRIGGER noted",
-        ),
-        "row security on": (
-            "ALTER TABLE big ENABLE ROW LEVEL SECURITY",
-            "ALTER TABLE big DISABLE ROW LEVEL SECURITY",
-        ),
-        "a policy": ("CREATE POLICY everybody ON big USING (true)", "DROP POLICY everybody ON big"),
-    },
-)
-def test_what_guards_rows_is_part_of_a_tables_shape(changed: str, back: str, big: Database) -> None:
-    def fingerprint() -> str:
-        found = brought(schema.structure(big.target(), deadline=Deadline.after(5)))
-        return found.tables["public.big"].fingerprint
-
-    big.as_superuser(
-        "CREATE TRIGGER noted BEFORE UPDATE ON big FOR EACH ROW "
-        "EXECUTE FUNCTION suppress_redundant_updates_trigger()"
-    )
-    before = fingerprint()
+@cases("changed back", CHANGES)
+def test_a_schema_has_a_fingerprint_that_changes_with_it(
+    changed: str, back: str, big: Database
+) -> None:
+    before = structure(big).tables["public.big"]
+    assert before.columns == ("filler", "friend", "id", "maybe", "tag")
     big.as_superuser(changed)
-    after = fingerprint()
+    after = structure(big).tables["public.big"]
     big.as_superuser(back)
-    again = fingerprint()
-    big.as_superuser("DROP TRIGGER noted ON big")
-    assert after != before
-    assert again == before
+    assert after.fingerprint != before.fingerprint
+    assert structure(big).tables["public.big"] == before
 
 
 def test_foreign_keys_tell_whether_they_hold(big: Database) -> None:
@@ -194,10 +169,9 @@ def test_foreign_keys_tell_whether_they_hold(big: Database) -> None:
         "ALTER TABLE child ADD CONSTRAINT loose FOREIGN KEY (id) REFERENCES big (id) NOT VALID",
         "ALTER TABLE child DISABLE TRIGGER ALL",
     )
-    found = schema.structure(big.target(), deadline=Deadline.after(5)).value
+    found = structure(big).foreign_keys
     big.as_superuser("DROP TABLE child")
-    assert found is not None
-    keys = {key.name: (key.validated, key.triggers) for key in found.foreign_keys}
+    keys = {key.name: (key.validated, key.triggers) for key in found}
     assert keys == {"fresh": (True, False), "loose": (False, False)}
 
 
@@ -209,8 +183,7 @@ def test_a_sample_that_holds_no_row_is_none(database: Database) -> None:
         "GRANT SELECT (id, friend, ctid) ON sparse TO reader",
     )
     found = counted(database, SAMPLE, TableToCount("sparse", "id")).value
-    link = Link("sparse", "friend", "sparse", "id")
-    lost = rows.orphans(database.target(), link, SAMPLE, deadline=Deadline.after(5)).value
+    lost = orphans(database, SAMPLE, Link("sparse", "friend", "sparse", "id")).value
     database.as_superuser("DROP TABLE sparse")
     assert found == Counted(there=True, rows=3)
     assert lost == Orphans(there=True, found=3)
@@ -234,27 +207,22 @@ def by_month(database: Database) -> Iterator[Database]:
 
 
 def test_a_new_partition_changes_no_tables_shape(by_month: Database) -> None:
-    def shapes() -> dict[str, str]:
-        found = brought(schema.structure(by_month.target(), deadline=Deadline.after(5)))
-        return {name: shape.fingerprint for name, shape in found.tables.items()}
-
-    before = shapes()
+    before = structure(by_month).tables
     by_month.as_superuser("CREATE TABLE stays_12 PARTITION OF stays FOR VALUES FROM (12) TO (13)")
-    assert shapes() == before
+    assert structure(by_month).tables == before
 
 
 def test_partitions_without_number_do_not_make_a_structure_too_large(
     by_month: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "MAX_ROWS", 10)
-    found = brought(schema.structure(by_month.target(), deadline=Deadline.after(5)))
-    assert found.tables["public.stays"].indexes == ("stays_pkey",)
+    assert structure(by_month).tables["public.stays"].indexes == ("stays_pkey",)
 
 
 def test_a_foreign_key_that_one_partition_switched_off_does_not_hold(by_month: Database) -> None:
     by_month.as_superuser("ALTER TABLE stays_3 DISABLE TRIGGER ALL")
-    found = brought(schema.structure(by_month.target(), deadline=Deadline.after(5)))
-    assert [key.triggers for key in found.foreign_keys if key.name == "of_a_stay"] == [False]
+    keys = structure(by_month).foreign_keys
+    assert [key.triggers for key in keys if key.name == "of_a_stay"] == [False]
 
 
 def test_names_are_taken_to_the_letter_as_prisma_makes_them(database: Database) -> None:
@@ -264,9 +232,8 @@ def test_names_are_taken_to_the_letter_as_prisma_makes_them(database: Database) 
         'GRANT SELECT ON "Visit" TO reader',
     )
     table = TableToCount("Visit", "id", "syntheticTag", ("priorVisit",))
-    link = Link("Visit", "priorVisit", "Visit", "id")
     found = counted(database, ALL, table).value
-    lost = rows.orphans(database.target(), link, ALL, deadline=Deadline.after(5)).value
+    lost = orphans(database, ALL, Link("Visit", "priorVisit", "Visit", "id")).value
     database.as_superuser('DROP TABLE "Visit"')
     assert found == Counted(there=True, rows=3, nulls={"priorVisit": 1})
     assert lost == Orphans(there=True, found=1)
@@ -275,8 +242,7 @@ def test_names_are_taken_to_the_letter_as_prisma_makes_them(database: Database) 
 def test_connections_leave_the_gates_own_out(big: Database) -> None:
     found = brought(sessions.sessions(big.target(), deadline=Deadline.after(5)))
     assert (found.in_recovery, found.available, found.used) == (False, 17, 0)
-    assert found.standbys == ()
-    assert not found.may_look
+    assert (found.standbys, found.may_look) == ((), False)
 
 
 @pytest.fixture
@@ -288,11 +254,9 @@ def receivers(database: Database) -> Iterator[Database]:
     archive = PGconn.connect(f"{words} replication=true".encode())
     capture.exec_(b"CREATE_REPLICATION_SLOT capture TEMPORARY LOGICAL pgoutput")
     place = archive.exec_(b"IDENTIFY_SYSTEM").get_value(0, 2) or b""
+    options = b"(proto_version '1', publication_names 'changes')"
     started = [
-        capture.exec_(
-            b"START_REPLICATION SLOT capture LOGICAL 0/0 "
-            b"(proto_version '1', publication_names 'changes')"
-        ),
+        capture.exec_(b"START_REPLICATION SLOT capture LOGICAL 0/0 " + options),
         archive.exec_(b"START_REPLICATION PHYSICAL " + place),
     ]
     assert {one.status for one in started} == {ExecStatus.COPY_BOTH}

@@ -1,19 +1,27 @@
+"""Handshakes: what a certificate says, and chains as they go wrong in public, each with its own word."""
+
 from __future__ import annotations
 
 import json
 import pathlib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from gates.decide.outcome import Outcome
 from probes.observation import Deadline, FailureKind, Observation
 from probes.tls import Handshake, Problem, TlsNode, handshake, nodes
 from sandbox.systems.network.zone import HOSTS, ZONE
+from steps.network.rules import REMEDIES, trusted
 from tests.probes import servers
-from tests.probes.chains import a_chain
+from tests.probes.chains import a_chain, made, pem
 from tests.probes.servers import brought, closed_port, failed, serving
 from tests.steps.network_platform import StandIn, tls_ports
+from tests.tables import cases
 
 API = HOSTS[0]
 
@@ -24,71 +32,74 @@ def standin(tmp_path: pathlib.Path) -> Iterator[StandIn]:
         yield running
 
 
+def asked(
+    port: int, authority: pathlib.Path | None = None, seconds: float = 5
+) -> Observation[Handshake]:
+    node = TlsNode("127.0.0.1", port)
+    return handshake(
+        node, API, str(authority) if authority else None, deadline=Deadline.after(seconds)
+    )
+
+
+def served(
+    folder: pathlib.Path, chains: Sequence[bytes], trusted: Sequence[bytes]
+) -> Observation[Handshake]:
+    """Shake hands with a server that has these keys with their chains, trusting some authorities."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    for number, chain in enumerate(chains):
+        file = folder / f"server-{number}.pem"
+        file.write_bytes(chain)
+        context.load_cert_chain(file)
+    (folder / "trusted.pem").write_bytes(b"".join(trusted))
+    with serving(servers.hang, tls=context) as server:
+        return asked(server.port, folder / "trusted.pem")
+
+
 def test_a_good_handshake_tells_names_days_key_and_protocol(
     tmp_path: pathlib.Path, standin: StandIn
 ) -> None:
-    node = TlsNode("127.0.0.1", standin.ports["eu"])
-    authority = str(tmp_path / "authority.pem")
-    seen = handshake(node, API, authority, deadline=Deadline.after(5))
+    seen = asked(standin.ports["eu"], tmp_path / "authority.pem")
     found = brought(seen)
     assert (found.problem, found.names, found.protocol) == (None, (API,), "TLSv1.3")
-    assert found.days_left is not None
-    assert 89 < found.days_left < 91
+    assert 89 < (found.days_left or 0) < 91
     assert len(found.fingerprint) == len(found.key) == 64
     assert found.other is None
     json.dumps(seen.record(), allow_nan=False)
+    only_public = brought(asked(standin.ports["eu"]))
+    assert only_public.problem is Problem.UNTRUSTED
 
 
-@pytest.mark.parametrize(
-    ("kind", "problem"),
-    [
-        ("expired", "it is expired"),
-        ("other-host", "it is made out to another name"),
-        ("unknown-authority", "it is signed by an authority that is not trusted here"),
-    ],
-)
+SHOWN = {
+    "expired": Problem.EXPIRED,
+    "other-host": Problem.OTHER_NAME,
+    "unknown-authority": Problem.UNTRUSTED,
+}
+
+
+@cases("kind problem", {kind: (kind, problem) for kind, problem in SHOWN.items()})
 def test_what_is_not_to_be_trusted_is_a_value_with_its_reason(
-    tmp_path: pathlib.Path, standin: StandIn, kind: str, problem: str
+    tmp_path: pathlib.Path, standin: StandIn, kind: str, problem: Problem
 ) -> None:
     standin.bend(shown={API: kind})
-    node = TlsNode("127.0.0.1", standin.ports["eu"])
-    authority = str(tmp_path / "authority.pem")
-    seen = brought(handshake(node, API, authority, deadline=Deadline.after(5)))
-    assert seen.problem is not None
-    assert seen.problem.value == problem
-    assert seen.not_after is not None
+    found = brought(asked(standin.ports["eu"], tmp_path / "authority.pem"))
+    assert found.problem is problem
+    assert found.not_after is not None
 
 
 def test_an_intermediate_certificate_that_expires_first_counts(tmp_path: pathlib.Path) -> None:
     root, middle, leaf = a_chain(API, (400, 10, 90))
-    (tmp_path / "authority.pem").write_bytes(root)
-    (tmp_path / "server.pem").write_bytes(leaf + middle)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "server.pem")
-    with serving(servers.hang, tls=context) as server:
-        node = TlsNode("127.0.0.1", server.port)
-        authority = str(tmp_path / "authority.pem")
-        seen = handshake(node, API, authority, deadline=Deadline.after(5)).value
-    assert seen is not None
-    assert seen.problem is None
-    assert seen.days_left is not None
-    assert 9 < seen.days_left < 11
-    assert seen.intermediate_first
+    found = brought(served(tmp_path, [leaf + middle], [root]))
+    assert found.problem is None
+    assert 9 < (found.days_left or 0) < 11
+    assert found.intermediate_first
 
 
 def with_both(folder: pathlib.Path, rsa: tuple[bytes, bytes, bytes]) -> Observation[Handshake]:
     """Shake hands with a server that has one of ECDSA for 90 days, and this one of RSA."""
     chains = [a_chain(API, (400, 400, 90)), rsa]
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    for number, (_, middle, leaf) in enumerate(chains):
-        file = folder / f"server-{number}.pem"
-        file.write_bytes(leaf + middle)
-        context.load_cert_chain(file)
-    authorities = folder / "authority.pem"
-    authorities.write_bytes(b"".join(root for root, _, _ in chains))
-    with serving(servers.hang, tls=context) as server:
-        node = TlsNode("127.0.0.1", server.port)
-        return handshake(node, API, str(authorities), deadline=Deadline.after(5))
+    own = [leaf + middle for _, middle, leaf in chains]
+    return served(folder, own, [root for root, _, _ in chains])
 
 
 @pytest.mark.parametrize("days", [90, 5, -0.5])
@@ -102,11 +113,10 @@ def test_the_certificate_for_clients_of_the_other_kind_of_key_is_seen_too(
     other = found.other
     assert other is not None
     assert (other.rsa, other.problem) == (True, None if days > 0 else Problem.EXPIRED)
-    assert other.days_left is not None
-    assert abs(other.days_left - days) < 1
+    assert other.days_left == pytest.approx(days, abs=1)
 
 
-@pytest.mark.parametrize(("name", "seen"), [("elsewhere.test", False), (f"*.{ZONE}", True)])
+@cases("name seen", {"elsewhere": ("elsewhere.test", False), "every host": (f"*.{ZONE}", True)})
 def test_the_default_of_a_server_is_no_certificate_of_the_host(
     tmp_path: pathlib.Path, name: str, *, seen: bool
 ) -> None:
@@ -114,26 +124,102 @@ def test_the_default_of_a_server_is_no_certificate_of_the_host(
     assert (shown.other is not None) is seen
 
 
-def test_without_a_ca_file_only_public_authorities_count(standin: StandIn) -> None:
-    node = TlsNode("127.0.0.1", standin.ports["eu"])
-    seen = brought(handshake(node, API, None, deadline=Deadline.after(5)))
-    assert seen.problem is Problem.UNTRUSTED
-
-
 def test_a_port_that_refuses_and_one_without_tls_and_a_silent_one_are_told_apart() -> None:
-    refused = handshake(TlsNode("127.0.0.1", closed_port()), API, None, deadline=Deadline.after(2))
-    failed(refused, FailureKind.REFUSED)
+    failed(asked(closed_port(), seconds=2), FailureKind.REFUSED)
     with serving(servers.hang) as server:
-        silent = handshake(
-            TlsNode("127.0.0.1", server.port), API, None, deadline=Deadline.after(0.5)
-        )
+        silent = asked(server.port, seconds=0.5)
     failed(silent, FailureKind.TIMEOUT)
     assert silent.elapsed_seconds < 3
 
 
 def test_every_address_behind_a_name_is_told_once() -> None:
-    found = brought(nodes("localhost", 443, deadline=Deadline.after(5)))
-    assert "127.0.0.1" in {node.address for node in found.nodes}
-    assert len(set(found.nodes)) == len(found.nodes)
+    found = brought(nodes("localhost", 443, deadline=Deadline.after(5))).nodes
+    assert "127.0.0.1" in {node.address for node in found}
+    assert len(set(found)) == len(found)
     unknown = nodes("no-such-host.invalid", 443, deadline=Deadline.after(5))
     failed(unknown, FailureKind.NAME_NOT_RESOLVED)
+
+
+KEYS = [ec.generate_private_key(ec.SECP256R1()) for _ in range(4)]
+ROOT_KEY, OLD_KEY, MIDDLE_KEY, KEY = KEYS
+SMALL_KEY = rsa.generate_private_key(65537, 1024)  # noqa: S505 - the mishap itself
+ROOT, OLD, MIDDLE = ("Root", ROOT_KEY), ("Old Root", OLD_KEY), ("Middle", MIDDLE_KEY)
+GOOD_ROOT = made("Root", None, ROOT_KEY, ca=True, days=(-900, 900))
+EXPIRED_ROOT = made("Root", None, ROOT_KEY, ca=True, days=(-900, -5))
+OLD_ROOT = made("Old Root", None, OLD_KEY, ca=True, days=(-4000, -30))
+CROSS = made("Root", OLD, ROOT_KEY, ca=True, days=(-2000, -30))
+GOOD_MIDDLE = made("Middle", ROOT, MIDDLE_KEY, ca=True, days=(-800, 800))
+EXPIRED_MIDDLE = made("Middle", ROOT, MIDDLE_KEY, ca=True, days=(-800, -5))
+COMING_MIDDLE = made("Middle", ROOT, MIDDLE_KEY, ca=True, days=(5, 800))
+FALSE_MIDDLE = made("Middle", ROOT, MIDDLE_KEY, ca=False, days=(-800, 800))
+LEAF = made(API, MIDDLE, KEY, fetched=True)
+STRANGER = made(API, OLD, KEY)
+_CLIENTS = ExtendedKeyUsageOID.CLIENT_AUTH
+_Chain = tuple[x509.Certificate, ...]
+WHOLE = (LEAF, GOOD_MIDDLE)
+MISHAPS: dict[str, tuple[_Chain, _Chain, Problem | None]] = {
+    "a good chain": (WHOLE, (GOOD_ROOT,), None),
+    "and a cross-signed root that is expired": ((*WHOLE, CROSS), (GOOD_ROOT,), None),
+    "whose old root is trusted too": ((*WHOLE, CROSS, OLD_ROOT), (OLD_ROOT, GOOD_ROOT), None),
+    "in the wrong order": ((LEAF, CROSS, GOOD_MIDDLE), (GOOD_ROOT,), None),
+    "an expired copy sent too": ((LEAF, EXPIRED_MIDDLE, GOOD_MIDDLE), (GOOD_ROOT,), None),
+    "the intermediate one not sent": ((LEAF,), (GOOD_ROOT,), Problem.NO_CHAIN),
+    "another one sent in its place": ((LEAF, CROSS), (GOOD_ROOT,), Problem.NO_CHAIN),
+    "the intermediate one expired": (
+        (LEAF, EXPIRED_MIDDLE),
+        (GOOD_ROOT,),
+        Problem.ABOVE_EXPIRED,
+    ),
+    "the intermediate one not yet valid": (
+        (LEAF, COMING_MIDDLE),
+        (GOOD_ROOT,),
+        Problem.ABOVE_NOT_YET_VALID,
+    ),
+    "signed by one that may not": ((LEAF, FALSE_MIDDLE), (GOOD_ROOT,), Problem.NO_AUTHORITY),
+    "the root here expired": (WHOLE, (EXPIRED_ROOT,), Problem.AUTHORITY_EXPIRED),
+    "a whole chain to an unknown root": (WHOLE, (OLD_ROOT,), Problem.UNTRUSTED),
+    "with that root sent": ((*WHOLE, GOOD_ROOT), (OLD_ROOT,), Problem.UNTRUSTED),
+    "signed by a strange authority": ((STRANGER,), (GOOD_ROOT,), Problem.UNTRUSTED),
+    "signed by itself": ((made(API, None, KEY),), (GOOD_ROOT,), Problem.SELF_SIGNED),
+    "expired": ((made(API, ROOT, KEY, days=(-90, -1)),), (GOOD_ROOT,), Problem.EXPIRED),
+    "to come": ((made(API, ROOT, KEY, days=(1, 90)),), (GOOD_ROOT,), Problem.NOT_YET_VALID),
+    "made out to another name": (
+        (made(API, ROOT, KEY, hosts=("elsewhere.test",)),),
+        (GOOD_ROOT,),
+        Problem.OTHER_NAME,
+    ),
+    "made for clients": (
+        (made(API, ROOT, KEY, usage=_CLIENTS),),
+        (GOOD_ROOT,),
+        Problem.NOT_A_SERVERS,
+    ),
+    "a key that is too small": (
+        (made(API, ROOT, SMALL_KEY),),
+        (GOOD_ROOT,),
+        Problem.TOO_WEAK,
+    ),
+}
+
+
+@cases("sent trusted problem", MISHAPS)
+def test_every_mishap_has_its_own_word(
+    sent: _Chain, trusted: _Chain, problem: Problem | None, tmp_path: pathlib.Path
+) -> None:
+    key = SMALL_KEY if problem is Problem.TOO_WEAK else KEY
+    seen = served(tmp_path, [pem(*sent, key=key)], [pem(*trusted)])
+    assert brought(seen).problem is problem
+
+
+def test_a_missing_intermediate_certificate_is_served_and_not_renewed(
+    tmp_path: pathlib.Path,
+) -> None:
+    seen = served(tmp_path, [pem(LEAF, key=KEY)], [pem(GOOD_ROOT)])
+    judged = trusted("certificate of api", brought(seen))
+    assert judged.outcome is Outcome.FAIL
+    assert "its server does not send the intermediate certificate" in judged.sentence
+    assert judged.clears.startswith("the chain served")
+    assert "need not be renewed" in judged.clears
+
+
+def test_every_problem_has_a_remedy() -> None:
+    assert {one.name for one in Problem} == set(REMEDIES)
