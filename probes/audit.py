@@ -90,8 +90,7 @@ class Entries:
 
 def entries(target: AuditTarget, query: Query, *, deadline: Deadline) -> Observation[Entries]:
     """Read all pages of the entries that match; more than 20 pages are a failure."""
-    headers = {"Authorization": SecretStr(f"Bearer {target.token.get_secret_value()}")}
-    server = HttpTarget(target.base_url, target.ca_file, headers)
+    server = HttpTarget(target.base_url, target.ca_file, http.bearer(target.token))
 
     def measured(clock: PhaseClock) -> Entries:
         found: list[Entry] = []

@@ -24,6 +24,7 @@ from pydantic import SecretStr
 
 from probes.observation import (
     Deadline,
+    Document,
     Facts,
     Failure,
     FailureKind,
@@ -191,20 +192,6 @@ class Bucket:
             "size_bytes": sum(one.size_bytes for one in self.objects.values()),
             "newest": newest and newest.isoformat(),
         }
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ObjectContent:
-    """One object, or None where there is none."""
-
-    content: bytes | None = dataclasses.field(repr=False)
-
-    def facts(self) -> Mapping[str, object]:
-        """Return size and digest."""
-        if self.content is None:
-            return {"present": False}
-        digest = hashlib.sha256(self.content).hexdigest()
-        return {"present": True, "size_bytes": len(self.content), "sha256": digest}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -397,12 +384,12 @@ def bucket(target: AwsTarget, name: str, prefix: str, *, deadline: Deadline) -> 
 
 def content(
     target: AwsTarget, bucket_name: str, key: str, *, deadline: Deadline
-) -> Observation[ObjectContent]:
+) -> Observation[Document]:
     """Read one object."""
 
-    def ask(caller: _Caller) -> ObjectContent:
+    def ask(caller: _Caller) -> Document:
         chunks = _chunks(caller, caller.client("s3"), bucket_name, key)
-        return ObjectContent(None if chunks is None else b"".join(chunks))
+        return Document(None if chunks is None else b"".join(chunks))
 
     return _observe(target, f"s3://{bucket_name}/{key}", deadline, ask)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import fnmatch
-import hashlib
 import os
 import pathlib
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from pydantic import SecretStr
 from probes import api, http, observation
 from probes.observation import (
     Deadline,
+    Document,
     Facts,
     Failure,
     FailureKind,
@@ -201,33 +201,19 @@ class EvidenceStore:
     token: SecretStr | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class EvidenceFile:
-    """One document as it lies there; None while there is none."""
-
-    content: bytes | None = dataclasses.field(repr=False)
-
-    def facts(self) -> Mapping[str, object]:
-        """Return size and digest: whoever keeps the document can prove that it was this one."""
-        if self.content is None:
-            return {"present": False}
-        digest = hashlib.sha256(self.content).hexdigest()
-        return {"present": True, "size_bytes": len(self.content), "sha256": digest}
-
-
 def evidence(
     store: EvidenceStore, release: str, kind: str, *, deadline: Deadline
-) -> Observation[EvidenceFile]:
+) -> Observation[Document]:
     """Read `<store>/<release>/<kind>.json`."""
     if store.url is not None:
         return _over_http(store.url, store.token, f"/{release}/{kind}.json", deadline)
     return _from_folder(store.folder or pathlib.Path(), pathlib.Path(release, f"{kind}.json"))
 
 
-def _from_folder(folder: pathlib.Path, document: pathlib.Path) -> Observation[EvidenceFile]:
-    def measured(_: PhaseClock) -> EvidenceFile:
+def _from_folder(folder: pathlib.Path, document: pathlib.Path) -> Observation[Document]:
+    def measured(_: PhaseClock) -> Document:
         try:
-            return EvidenceFile(_evidence_content(folder, document))
+            return Document(_evidence_content(folder, document))
         except OSError as exc:
             detail = f"{document} can't be read from evidence.folder: {exc.strerror}."
             raise FoundError(Failure(FailureKind.OUR_FAULT, detail)) from exc
@@ -251,19 +237,18 @@ def _evidence_content(folder: pathlib.Path, document: pathlib.Path) -> bytes | N
 
 def _over_http(
     url: str, token: SecretStr | None, path: str, deadline: Deadline
-) -> Observation[EvidenceFile]:
-    said = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
-    server = http.HttpTarget(url, headers={name: SecretStr(value) for name, value in said.items()})
+) -> Observation[Document]:
+    server = http.HttpTarget(url, headers=http.bearer(token))
 
-    def measured(clock: PhaseClock) -> EvidenceFile:
+    def measured(clock: PhaseClock) -> Document:
         seen = http.request(server, "GET", path, deadline=deadline, max_bytes=MAX_EVIDENCE_BYTES)
         clock.adopt(seen.phases, seen.attempts)
         answer = seen.brought()
         if answer.status == HTTPStatus.NOT_FOUND:
-            return EvidenceFile(None)
+            return Document(None)
         if answer.status != HTTPStatus.OK:
             detail = f"The evidence store answered {answer.status}."
             raise FoundError(Failure(api.kind_of_refusal(answer.status), detail))
-        return EvidenceFile(answer.body)
+        return Document(answer.body)
 
     return observation.observed("evidence", http.asked(server, "GET", path), measured)

@@ -212,6 +212,13 @@ class HttpTarget:
         return urlsplit(self.base_url).netloc
 
 
+def bearer(token: SecretStr | None) -> dict[str, HeaderValue]:
+    """Return the header by which a token is shown; none without one."""
+    if token is None:
+        return {}
+    return {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")}
+
+
 _MEDIA_TYPES = frozenset(
     [
         "application/json",

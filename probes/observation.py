@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
+import hashlib
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -83,7 +85,8 @@ def _json(value: object) -> object:
         return {name: _json(one) for name, one in value.items()}
     if isinstance(value, tuple | list):
         return [_json(one) for one in value]
-    return value
+    # JSON has neither NaN nor infinities.
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class FoundError(Exception):
@@ -97,6 +100,23 @@ class FoundError(Exception):
 def unusable(sentence: str) -> FoundError:
     """Return what to raise of an answer that is none; the sentence shows nothing of what it holds."""
     return FoundError(Failure(FailureKind.UNUSABLE_ANSWER, sentence))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Document:
+    """What was read whole, None where nothing has that name; evidence shows its size and digest.
+
+    So whoever keeps it can prove that it was this one.
+    """
+
+    content: bytes | None = dataclasses.field(repr=False)
+
+    def facts(self) -> Mapping[str, object]:
+        """Return size and digest."""
+        if self.content is None:
+            return {"present": False}
+        digest = hashlib.sha256(self.content).hexdigest()
+        return {"present": True, "size_bytes": len(self.content), "sha256": digest}
 
 
 V = TypeVar("V", bound=Facts)

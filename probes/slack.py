@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from pydantic import SecretStr
 
 from probes import api
-from probes.http import HttpTarget
+from probes.http import HttpTarget, bearer
 from probes.observation import Deadline, Observation
 
 _PAGE = 999
@@ -35,8 +35,7 @@ class RefusedError(api.UnusableAnswerError):
 
 def target(url: str, token: SecretStr, ca_file: str | None = None) -> HttpTarget:
     """Return Slack's Web API with the app's token."""
-    headers = {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")}
-    return HttpTarget(url.rstrip("/"), ca_file, headers)
+    return HttpTarget(url.rstrip("/"), ca_file, bearer(token))
 
 
 def channels(target: HttpTarget, page: str, *, deadline: Deadline) -> Observation[Channels]:

@@ -11,7 +11,6 @@ import datetime as dt
 import enum
 import hashlib
 import re
-import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -356,8 +355,5 @@ def _explain(subject: str) -> Callable[[Exception], Failure | None]:
 
 def failure_kind(exc: Exception) -> FailureKind:
     """Return what an exception of the system, of OpenSSL or of the certificate's parser means."""
-    if isinstance(exc, socket.gaierror):
-        return FailureKind.NAME_NOT_RESOLVED
-    if isinstance(exc, OSError):
-        return network.os_failure_kind(exc)
-    return FailureKind.UNUSABLE_ANSWER
+    unreadable = FailureKind.UNUSABLE_ANSWER
+    return network.os_failure_kind(exc) if isinstance(exc, OSError) else unreadable

@@ -73,11 +73,7 @@ class Session:
     """The API of one cluster, under one deadline."""
 
     def __init__(self, target: KubernetesTarget, deadline: Deadline) -> None:
-        token = SecretStr(f"Bearer {target.token.get_secret_value()}")
-        headers: dict[str, str | SecretStr] = {
-            "Authorization": token,
-            "Accept": "application/json, */*",
-        }
+        headers = {**http.bearer(target.token), "Accept": "application/json, */*"}
         self._target = http.HttpTarget(target.server, target.ca_file, headers)
         self._deadline = deadline
 

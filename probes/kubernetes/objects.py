@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from probes.kubernetes.models import Container, Deployment, Endpoint, Pod
 from probes.observation import EVERYTHING, Shown
 
+_OF_A_DEPLOYMENT = (
+    *("name", "version", "revision", "generation", "observed_generation"),
+    *("wanted", "updated", "available"),
+)
 __all__ = ["Container", "Deployment", "Endpoint", "Pod"]
 
 
@@ -24,17 +28,7 @@ class Workload:
         """Return numbers and names; a pod by its phase alone."""
         return {
             "deployments": [
-                {
-                    "name": one.name,
-                    "version": one.version,
-                    "revision": one.revision,
-                    "generation": one.generation,
-                    "observed_generation": one.observed_generation,
-                    "wanted": one.wanted,
-                    "updated": one.updated,
-                    "available": one.available,
-                }
-                for one in self.deployments
+                {name: getattr(one, name) for name in _OF_A_DEPLOYMENT} for one in self.deployments
             ],
             "pods": sum(bool(pod.workload) for pod in self.pods),
             "pods_ready": sum(pod.ready and bool(pod.workload) for pod in self.pods),

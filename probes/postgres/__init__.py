@@ -264,7 +264,6 @@ class ServerState(Shown):
 
 
 V = TypeVar("V", bound=Facts)
-Ask: TypeAlias = Callable[[DeadlineConnection], V]
 
 
 class Reader:
@@ -277,7 +276,25 @@ class Reader:
         self, statement: Statement, params: Sequence[object] = ()
     ) -> tuple[tuple[object, ...], ...]:
         """Return the rows of one query, at most 10,000; raises what `asked` makes a failure of."""
-        return _rows(self._connection, statement, params).rows
+        return self.whole(statement, params).rows
+
+    def whole(self, statement: Statement, params: Sequence[object]) -> Rows:
+        """Return the same with the names of the columns."""
+        rows: list[tuple[object, ...]] = []
+        with self._connection.cursor() as cursor:
+            for row in cursor.stream(statement, params or None, size=_ROWS_AT_A_TIME):
+                rows.append(row)
+                if len(rows) > MAX_ROWS:
+                    self._connection.abandon()
+                    raise KnownFailure(
+                        FailureKind.TOO_LARGE, f"The query returned more than {MAX_ROWS} rows."
+                    )
+            columns = tuple(column.name for column in cursor.description or ())
+        return Rows(columns, tuple(rows))
+
+    def excess(self) -> tuple[Right, ...]:
+        """Return what the login may do beyond reading."""
+        return tuple(Right(*map(str, row)) for row in self.rows(EXCESS_QUERY))
 
     def want_primary(self) -> None:
         """Raise what `asked` makes a failure of, on a standby: it may show how things were a while ago."""
@@ -289,10 +306,27 @@ class Reader:
 
 
 def asked(
-    target: PostgresTarget, ask: Callable[[Reader], V], *, deadline: Deadline
+    target: PostgresTarget, ask: Callable[[Reader], V], *, deadline: Deadline, prove: bool = True
 ) -> Observation[V]:
-    """Read what `ask` reads, in one read-only transaction that sees what is committed."""
-    return _observe(target, deadline, lambda connection: ask(Reader(connection)))
+    """Read what `ask` reads, in one read-only transaction that sees what is committed.
+
+    Without `prove` a login that may write is not refused.
+    """
+
+    def measured(clock: PhaseClock) -> V:
+        # An answer that came, but whose transaction could not be ended in time, is none.
+        with _transaction(target, deadline, clock) as connection:
+            reader = Reader(connection)
+            clock.enter("prove")
+            if prove:
+                _refuse_writer(target.user, reader.excess())
+                clock.enter("query")
+            return ask(reader)
+
+    def explain(exc: Exception) -> Failure | None:
+        return failure_of(exc, target.address)
+
+    return observed("postgres", target.address, measured, explain, PHASES)
 
 
 def read_only(
@@ -306,7 +340,7 @@ def read_only(
 
     Unqualified names are looked up in pg_catalog, then public.
     """
-    return _observe(target, deadline, lambda connection: _rows(connection, statement, params))
+    return asked(target, lambda reader: reader.whole(statement, params), deadline=deadline)
 
 
 def record_exists(
@@ -327,39 +361,21 @@ def record_exists(
 def server_state(target: PostgresTarget, *, deadline: Deadline) -> Observation[ServerState]:
     """Return the server's version, whether it is a standby, and the database's name."""
 
-    def ask(connection: DeadlineConnection) -> ServerState:
+    def ask(reader: Reader) -> ServerState:
         query = "SELECT current_setting('server_version'), pg_is_in_recovery(), current_database()"
-        ((version, in_recovery, database),) = _rows(connection, query, ()).rows
+        ((version, in_recovery, database),) = reader.rows(query)
         return ServerState(str(version), in_recovery is True, str(database))
 
-    return _observe(target, deadline, ask)
+    return asked(target, ask, deadline=deadline)
 
 
 def privileges(target: PostgresTarget, *, deadline: Deadline) -> Observation[Rights]:
     """Return what the login may do beyond reading; empty is as it should be. Nothing else is run."""
 
-    def ask(connection: DeadlineConnection) -> Rights:
-        return Rights(target.user, _excess(connection))
+    def ask(reader: Reader) -> Rights:
+        return Rights(target.user, reader.excess())
 
-    return _observe(target, deadline, ask, prove=False)
-
-
-def _observe(
-    target: PostgresTarget, deadline: Deadline, ask: Ask[V], *, prove: bool = True
-) -> Observation[V]:
-    def measured(clock: PhaseClock) -> V:
-        # An answer that came, but whose transaction could not be ended in time, is none.
-        with _transaction(target, deadline, clock) as connection:
-            clock.enter("prove")
-            if prove:
-                _refuse_writer(target, connection)
-                clock.enter("query")
-            return ask(connection)
-
-    def explain(exc: Exception) -> Failure | None:
-        return failure_of(exc, target.address)
-
-    return observed("postgres", target.address, measured, explain, PHASES)
+    return asked(target, ask, deadline=deadline, prove=False)
 
 
 @contextlib.contextmanager
@@ -442,31 +458,11 @@ def _authority(target: PostgresTarget) -> str:
     return target.sslrootcert or network.PUBLIC_AUTHORITIES
 
 
-def _refuse_writer(target: PostgresTarget, connection: DeadlineConnection) -> None:
-    excess = _excess(connection)
+def _refuse_writer(user: str, excess: Sequence[Right]) -> None:
     if excess:
         more = f", and {len(excess) - 1} more" if len(excess) > 1 else ""
         raise KnownFailure(
             FailureKind.NOT_READ_ONLY,
-            f"The login {target.user} has {excess[0].sentence()}{more}: nothing was run. "
+            f"The login {user} has {excess[0].sentence()}{more}: nothing was run. "
             "Give the gate a login that can only read.",
         )
-
-
-def _excess(connection: DeadlineConnection) -> tuple[Right, ...]:
-    found = _rows(connection, EXCESS_QUERY, ()).rows
-    return tuple(Right(*(str(value) for value in row)) for row in found)
-
-
-def _rows(connection: DeadlineConnection, statement: Statement, params: Sequence[object]) -> Rows:
-    rows: list[tuple[object, ...]] = []
-    with connection.cursor() as cursor:
-        for row in cursor.stream(statement, params or None, size=_ROWS_AT_A_TIME):
-            rows.append(row)
-            if len(rows) > MAX_ROWS:
-                connection.abandon()
-                raise KnownFailure(
-                    FailureKind.TOO_LARGE, f"The query returned more than {MAX_ROWS} rows."
-                )
-        columns = tuple(column.name for column in cursor.description or ())
-    return Rows(columns, tuple(rows))

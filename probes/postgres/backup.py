@@ -34,17 +34,28 @@ class NotAnArchiveError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Toc:
-    """What the head of an archive says of it."""
+class Contents(Shown):
+    """What a backup holds."""
 
-    database: str
-    created_at: dt.datetime
-    """By the clock on the wall where it was made: its time zone is not kept."""
+    KEPT = EVERYTHING  # names of tables, and of no row
+
     tables: tuple[str, ...]
     """`schema.table` of every table whose rows it holds."""
+    listed: bool
+    """Whether pg_restore could read the table of contents."""
+    whole: bool | None = None
+    """Whether every block could be read; None when that was not asked."""
+    sha256: str | None = None
+    """Of the file, where it was read to its end."""
+    ends: bool | None = None
+    """Whether it ends as a dump does; None where all of it was to be read."""
+    database: str | None = None
+    """The name of the database that was dumped."""
+    created_at: dt.datetime | None = None
+    """When the dump began, by the clock on the wall where it was made: its time zone is not kept."""
 
 
-def table_of_contents(data: bytes) -> Toc:
+def table_of_contents(data: bytes) -> Contents:
     """Return the table of contents at the beginning of an archive; raises NotAnArchiveError."""
     if not data.startswith(_MAGIC):
         data = _first_of_tar(data)
@@ -75,7 +86,7 @@ class _Reader:
         self._byte()  # revision
         self._int_size, self._offset_size, self._format = (self._byte() for _ in range(3))
 
-    def toc(self) -> Toc:
+    def toc(self) -> Contents:
         """Return all of it; raises IndexError, ValueError or OverflowError where it breaks off or lies."""
         if not self._data.startswith(_MAGIC) or self._version < _OLDEST:
             raise ValueError(f"archive format {self._version} is not supported")
@@ -90,7 +101,7 @@ class _Reader:
             raise ValueError(f"{count} entries")
         entries = [self._entry() for _ in range(count)]
         tables = tuple(name for kind, name in entries if kind == "TABLE DATA")
-        return Toc(database or "", created_at, tables)
+        return Contents(tables, listed=True, database=database or "", created_at=created_at)
 
     def _entry(self) -> tuple[str | None, str]:
         """Return what an entry describes, and its name with its schema."""
@@ -144,28 +155,6 @@ _MOST_TOC_BYTES: Final = 64 * 1024 * 1024
 _STOP_SECONDS: Final = 2
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Contents(Shown):
-    """What a backup holds."""
-
-    KEPT = EVERYTHING  # names of tables, and of no row
-
-    tables: tuple[str, ...]
-    """`schema.table` of every table whose rows it holds."""
-    listed: bool
-    """Whether pg_restore could read the table of contents."""
-    whole: bool | None
-    """Whether every block could be read; None when that was not asked."""
-    sha256: str | None
-    """Of the file, where it was read to its end."""
-    ends: bool | None = None
-    """Whether it ends as a dump does; None where all of it was to be read."""
-    database: str | None = None
-    """The name of the database that was dumped."""
-    created_at: dt.datetime | None = None
-    """When the dump began, by the clock on the wall where it was made: its time zone is not kept."""
-
-
 def contents(
     address: str, program: str, *, whole: bool, deadline: Deadline
 ) -> Observation[Contents]:
@@ -174,7 +163,7 @@ def contents(
     def ask() -> Contents:
         listing = _Reading(address, (program, "--list"), deadline)
         if listing.run() != 0:
-            return Contents((), listed=False, whole=None, sha256=None)
+            return Contents((), listed=False)
         listed = _listed(address, bytes(listing.head))
         if not whole:
             # What a killed pg_dump leaves has its table of contents, and breaks off somewhere.
@@ -189,20 +178,12 @@ def contents(
 
 def _listed(address: str, head: bytes) -> Contents:
     try:
-        toc = table_of_contents(head)
+        return table_of_contents(head)
     except NotAnArchiveError as exc:
         raise files.OurFaultError(
             f"pg_restore reads the table of contents of {address}, the gate does not ({exc}); make it "
             "with pg_dump --format=custom of PostgreSQL 10 to 18"
         ) from exc
-    return Contents(
-        tables=toc.tables,
-        listed=True,
-        whole=None,
-        sha256=None,
-        database=toc.database,
-        created_at=toc.created_at,
-    )
 
 
 class _Reading:

@@ -99,7 +99,6 @@ JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = w.attribute AND NOT a.
 WHERE NOT (has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT'))
 ORDER BY 1, 2, 3
 """
-_SESSIONS: Final = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ def lacking(
 
     def ask(reader: Reader) -> Lacking:
         found = reader.rows(_COLUMNS, [list(part) for part in zip(*asked, strict=True)])
-        ((may_look,),) = reader.rows(_SESSIONS)
+        ((may_look,),) = reader.rows(_MAY_LOOK)
         columns = tuple(
             (str(schema), str(table), str(column)) for schema, table, column, _ in found
         )

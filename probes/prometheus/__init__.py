@@ -269,9 +269,7 @@ class PrometheusTarget:
 
     def http(self) -> http.HttpTarget:
         """Return the same server as a target of the HTTP probe."""
-        token = self.token and self.token.get_secret_value()
-        headers = {"Authorization": SecretStr(f"Bearer {token}")} if token else None
-        return http.HttpTarget(self.url.rstrip("/"), self.ca_file, headers)
+        return http.HttpTarget(self.url.rstrip("/"), self.ca_file, http.bearer(self.token or None))
 
 
 def instant(

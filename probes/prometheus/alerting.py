@@ -13,7 +13,7 @@ import yaml
 from probes import api
 from probes.formats import seconds_of
 from probes.http import HttpTarget
-from probes.observation import Deadline, Observation, Shown
+from probes.observation import EVERYTHING, Deadline, Observation, Shown
 from probes.prometheus import PrometheusTarget
 from probes.prometheus.answers import read_data, read_time
 
@@ -75,27 +75,23 @@ class ScrapeTargets:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Formatted:
+class Formatted(Shown):
     """An expression as this Prometheus would write it."""
+
+    KEPT = ()  # the rules' own facts say enough
 
     expression: str
 
-    def facts(self) -> Mapping[str, object]:
-        """Return nothing: the rules' own facts say enough."""
-        return {}
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class SeriesSeen:
+class SeriesSeen(Shown):
     """How many series there were."""
 
-    count: int
+    KEPT = EVERYTHING
+
+    series: int
     whole: bool
     """Without warnings: a partial answer may lack some."""
-
-    def facts(self) -> Mapping[str, object]:
-        """Return both."""
-        return {"series": self.count, "whole": self.whole}
 
 
 def rules(target: PrometheusTarget, *, deadline: Deadline) -> Observation[AlertRules]:

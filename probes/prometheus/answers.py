@@ -14,14 +14,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from probes.api import UnusableAnswerError, mapping, sequence
+from probes.observation import EVERYTHING, Shown
 
 _INFO: Final = "PromQL info:"
 _LARGEST_TIME: Final = 253_402_300_799.0  # the end of the year 9999
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Series:
+class Series(Shown):
     """One element of an instant vector."""
+
+    KEPT = EVERYTHING  # operators' labels and an aggregated value
 
     labels: Mapping[str, str]
     value: float
@@ -32,14 +35,12 @@ class Series:
         """Say whether the value is a number one may compare."""
         return math.isfinite(self.value)
 
-    def facts(self) -> Mapping[str, object]:
-        """Return labels and value; NaN and infinities as text, since JSON has none."""
-        return {"labels": dict(self.labels), "value": _json_number(self.value)}
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Vector:
+class Vector(Shown):
     """The answer to an instant query; a scalar is one series without labels."""
+
+    KEPT = ("result_type", "series", "warnings", "infos", "evaluated_at")
 
     series: tuple[Series, ...]
     result_type: str
@@ -50,16 +51,6 @@ class Vector:
     """Remarks on the query or its data, such as a histogram that is not monotonic."""
     evaluated_at: dt.datetime | None
     """The server's evaluation time as the samples carry it; None without any sample."""
-
-    def facts(self) -> Mapping[str, object]:
-        """Return the whole answer: aggregated values and operators' labels."""
-        return {
-            "result_type": self.result_type,
-            "series": [dict(one.facts()) for one in self.series],
-            "warnings": list(self.warnings),
-            "infos": list(self.infos),
-            "evaluated_at": self.evaluated_at and self.evaluated_at.isoformat(),
-        }
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 import probes
 from gates.decide.outcome import Outcome
 from probes.formats import NotJsonError, parse
-from probes.observation import Observation
+from probes.observation import Document, Observation
 from settings.delivery import Aws, Frontend, Images
 from settings.sections import Section
 from steps.delivery import rules
@@ -77,7 +77,7 @@ def parsed(content: bytes) -> Manifest | None:
         return None
 
 
-def content(platform: Platform) -> Observation[probes.aws.ObjectContent]:
+def content(platform: Platform) -> Observation[Document]:
     """Read the manifest in the bucket, whatever it is."""
     settings = platform.section(Frontend)
     key, deadline = settings.prefix + settings.manifest, platform.call_deadline()

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from probes.files import EvidenceFile, EvidenceStore
+from probes.files import EvidenceStore
 from probes.formats import NotJsonError, parse
-from probes.observation import Observation, utc_now
+from probes.observation import Document, Observation, utc_now
 from steps.kit.check import Check
 from steps.kit.evidence_rules import AgeLimit, Evidence, judge_identity
 from steps.kit.failures import failure_of, instrument_error
@@ -23,7 +23,7 @@ class EvidenceReading:
     """One document of evidence: what was found, and whether it may be believed at all."""
 
     subject: str
-    observation: Observation[EvidenceFile]
+    observation: Observation[Document]
     evidence: Evidence | None
     """None when there is none, or none that can be read."""
     judgements: tuple[Judgement, ...]

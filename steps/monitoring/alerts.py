@@ -340,7 +340,7 @@ def _judge_job(
             _prometheus_error,
         )
         if before.whole:
-            scrapes = scrapes.of_a_job_that_had(before.count)
+            scrapes = scrapes.of_a_job_that_had(before.series)
     here.judge(rules.no_gaps(job, scrapes, steps, partial=bool(matrix.warnings)))
 
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from probes import aws
 from probes.aws import AwsTarget
-from probes.observation import Deadline, Observation
+from probes.observation import Deadline, Document, Observation
 from probes.observation import FailureKind as Kind
 from sandbox.systems.delivery.aws.names import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
 from sandbox.systems.delivery.builds import MANIFEST, REPOSITORIES, image_digest, web_bundle
@@ -77,7 +77,7 @@ THINGS: dict[str, tuple[tuple[Any, ...], object]] = {
         (aws.tags, API),
         aws.RepositoryTags(API, {"v1.1.0": image_digest(API, "1.1.0")}),
     ),
-    "no object": ((aws.content, BUCKET, "nothing.js"), aws.ObjectContent(None)),
+    "no object": ((aws.content, BUCKET, "nothing.js"), Document(None)),
     "no secret": (
         (aws.secret_dates, SECRET),
         aws.SecretDates(SECRET, None, rotates=False, deleted=False),

@@ -57,7 +57,7 @@ class TestRealServer:
                 ends=ends,
                 deadline=_soon(),
             )
-            return observed.value.count if observed.value else None
+            return observed.value.series if observed.value else None
 
         now = dt.datetime.now(dt.UTC)
         assert seen('up{job="itself"}', now) == 1

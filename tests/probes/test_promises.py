@@ -1,15 +1,37 @@
-"""What every probe promises: it ends with its deadline, and no secret leaves it."""
+"""What every probe promises: it ends with its deadline, no secret leaves it, each exception has a meaning."""
 
 from __future__ import annotations
 
+import errno
+import inspect
 import json
-from collections.abc import Callable
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from typing import Any
 
+import botocore.exceptions
+import dns.exception
+import dns.message
+import dns.query
+import httpcore
+import httpx
+import psycopg
+import psycopg.errors
 import pytest
+import redis.exceptions
+from httpx._transports.default import map_httpcore_exceptions
 from pydantic import SecretStr
 
-from probes import http, kubernetes, postgres, prometheus, redis
+from probes import aws, http, kubernetes, network, postgres, prometheus
+from probes import dns as dns_probe
+from probes import observation as waiting
+from probes import redis as redis_probe
 from probes.http import HeaderValue, HttpTarget
 from probes.kubernetes import KubernetesTarget
 from probes.observation import Deadline, Observation
@@ -18,6 +40,7 @@ from probes.postgres import PostgresTarget
 from probes.prometheus import PrometheusTarget
 from probes.redis import RedisTarget
 from probes.redis import rights as redis_rights
+from tests.checkout import ROOT
 from tests.probes import servers
 from tests.probes.servers import Behaviour, failed, serving, soonest
 from tests.tables import cases
@@ -70,8 +93,8 @@ PROBES: dict[str, Probe] = {
     "postgres server_state": lambda port, deadline: postgres.server_state(
         _postgres_target(port), deadline=deadline
     ),
-    "redis ping": lambda port, deadline: redis.ping(_redis_target(port), deadline=deadline),
-    "redis count_keys": lambda port, deadline: redis.count_keys(
+    "redis ping": lambda port, deadline: redis_probe.ping(_redis_target(port), deadline=deadline),
+    "redis count_keys": lambda port, deadline: redis_probe.count_keys(
         _redis_target(port), f"{_SECRET}*", deadline=deadline
     ),
     "redis excess_rights": lambda port, deadline: redis_rights.excess_rights(
@@ -173,3 +196,149 @@ def test_no_secret_leaves_a_probe(
 )
 def test_no_target_shows_its_secret(made: Callable[[int], object]) -> None:
     assert _SECRET not in f"{made(1)!r} {made(1)}"
+
+
+def _exceptions_of(*modules: ModuleType) -> list[type[Exception]]:
+    found = {
+        member
+        for module in modules
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if issubclass(member, Exception) and not issubclass(member, Warning | OSError)
+        if member.__module__ != "builtins"
+    }
+    return sorted(found, key=lambda one: (one.__module__, one.__qualname__))
+
+
+LIBRARIES = {
+    "http": (http, httpx),
+    "postgres": (postgres, psycopg, psycopg.errors),
+    "aws": (aws, botocore.exceptions),
+    "redis": (redis_probe, redis.exceptions),
+    "dns": (dns_probe, dns.exception, dns.query, dns.message),
+}
+EXCEPTIONS = {
+    f"{probe}: {kind.__module__}.{kind.__qualname__}": (module, kind)
+    for probe, (module, *libraries) in LIBRARIES.items()
+    for kind in _exceptions_of(*libraries)
+}
+
+
+@cases("probe kind", EXCEPTIONS)
+def test_every_exception_of_a_client_library_has_a_meaning(
+    probe: Any, kind: type[Exception]
+) -> None:
+    made = kind.__new__(kind)
+    if isinstance(made, botocore.exceptions.ClientError):
+        made.response = {}
+    meaning = probe.failure_kind(made)
+    assert meaning in (aws.SENTENCES if probe is aws else Kind)
+
+
+@pytest.mark.parametrize("probe", [module for module, *_ in LIBRARIES.values()])
+def test_an_exception_of_nobody_is_not_swallowed(probe: Any) -> None:
+    assert probe.failure_kind(RuntimeError("a bug of ours")) is None
+
+
+@pytest.mark.parametrize("kind", _exceptions_of(httpcore))
+def test_httpx_turns_every_exception_of_httpcore_into_its_own(kind: type[Exception]) -> None:
+    # Of a full pool httpcore tells itself alone.
+    own = kind if kind is httpcore.ConnectionNotAvailable else httpx.HTTPError
+    with pytest.raises(own), map_httpcore_exceptions():
+        raise kind
+
+
+ERRORS = {
+    "refused": (ConnectionRefusedError(errno.ECONNREFUSED, ""), Kind.REFUSED),
+    "no route to host": (OSError(errno.EHOSTUNREACH, ""), Kind.NO_ROUTE),
+    "no network": (OSError(errno.ENETUNREACH, ""), Kind.NO_ROUTE),
+    "local firewall": (OSError(errno.EPERM, ""), Kind.NO_ROUTE),
+    "broken pipe": (BrokenPipeError(errno.EPIPE, ""), Kind.CONNECTION_LOST),
+    "timeout": (TimeoutError(), Kind.TIMEOUT),
+    "the system's timeout": (OSError(errno.ETIMEDOUT, ""), Kind.TIMEOUT),
+    "no such name": (socket.gaierror(-2, ""), Kind.NAME_NOT_RESOLVED),
+    "resolver silent": (network.ResolverSilent(), Kind.NAME_NOT_RESOLVED),
+    "out of file descriptors": (OSError(errno.EMFILE, ""), Kind.OUR_FAULT),
+    "an unknown number": (OSError(9999, ""), Kind.OUR_FAULT),
+}
+STATES = {
+    Kind.CREDENTIAL_REFUSED: "28P01 28000",
+    Kind.FORBIDDEN: "42501",
+    Kind.TIMEOUT: "57014",
+    Kind.SERVER_BUSY: "53300 57P03 55P03 40001",
+    Kind.CONNECTION_LOST: "57P01 08006",
+    Kind.QUERY_REJECTED: "42P01 22P02 25006",
+    Kind.SERVER_ERROR: "XX001 58030",
+}
+
+
+@cases("error kind", ERRORS)
+def test_the_systems_errors_are_told_apart(error: OSError, kind: Kind) -> None:
+    assert network.os_failure_kind(error) is kind
+
+
+@cases("kind states", {kind.name: (kind, states) for kind, states in STATES.items()})
+def test_sqlstates_are_told_apart(kind: Kind, states: str) -> None:
+    found = {postgres.failure_kind(psycopg.errors.lookup(one)()) for one in states.split()}
+    assert found == {kind}
+
+
+@pytest.fixture(autouse=True)
+def _begun() -> Iterator[None]:
+    waiting.begin()
+    yield
+    waiting.begin()
+
+
+def test_a_wait_lasts_as_long_as_it_is_told() -> None:
+    began = time.monotonic()
+    waiting.pause(0.05)
+    waiting.pause(-1)
+    assert 0.05 <= time.monotonic() - began < 5
+
+
+def test_stopping_ends_every_wait_in_every_thread_and_those_to_come() -> None:
+    begun = threading.Barrier(4)
+
+    def wait() -> None:
+        begun.wait(5)
+        waiting.pause(60)
+
+    with ThreadPoolExecutor(3) as pool:
+        waits = [pool.submit(wait) for _ in range(3)]
+        begun.wait(5)
+        assert waiting.stop()
+        assert all(isinstance(one.exception(5), waiting.Stopped) for one in waits)
+    assert not waiting.stop()
+    with pytest.raises(KeyboardInterrupt):
+        waiting.pause(60)
+
+
+TWO_THREADS = """
+import sys, threading, time
+
+import probes
+
+started, together = [], []
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("probes.kubernetes", "probes.prometheus"):
+            started.append(name)
+            time.sleep(0.3)
+            together.append(len(started))
+
+sys.meta_path.insert(0, Slow())
+threads = [threading.Thread(target=getattr, args=(probes, name)) for name in ("kubernetes", "prometheus")]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(together)
+"""
+
+
+def test_two_threads_load_their_probes_one_after_the_other() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_THREADS], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "[1, 2]", done.stderr

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
 import pathlib
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
+from pydantic import SecretStr
 
 from probes import files, repository
-from probes.observation import Deadline, FailureKind, Observation
+from probes.files import EvidenceStore
+from probes.observation import Deadline, Document, FailureKind, Observation, utc_now
 from probes.postgres import backup
 from probes.postgres.backup import Contents
 from probes.repository import RepositoryTarget, TaggedFiles
+from sandbox.systems.data import postgres as sandbox_postgres
 from sandbox.systems.data import release_repository
 from sandbox.systems.data.migrations import of_release
-from tests.probes.servers import brought, failed
+from tests.probes.real_servers import PASSWORD, Database
+from tests.probes.servers import answer, brought, closed_port, failed, read_request, serving
 from tests.tables import cases
 
 SOON = 10.0
@@ -225,3 +233,170 @@ def test_the_repository_is_the_same_wherever_it_is_made(
         for folder in (release, tmp_path / "again")
     ]
     assert heads[0] == heads[1]
+
+
+def kept(store: EvidenceStore) -> Observation[Document]:
+    return files.evidence(store, "v1.2.0", "image-build", deadline=Deadline.after(5))
+
+
+def document(folder: pathlib.Path, content: bytes) -> None:
+    (folder / "v1.2.0").mkdir()
+    (folder / "v1.2.0" / "image-build.json").write_bytes(content)
+
+
+class TestFolder:
+    def test_a_document_is_read_with_its_digest(self, tmp_path: pathlib.Path) -> None:
+        document(tmp_path, b"{}")
+        seen = kept(EvidenceStore(folder=tmp_path))
+        assert brought(seen).content == b"{}"
+        assert seen.record()["facts"] == {
+            "present": True,
+            "size_bytes": 2,
+            "sha256": "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        }
+
+    def test_a_document_that_is_not_there_is_no_failure(self, tmp_path: pathlib.Path) -> None:
+        seen = kept(EvidenceStore(folder=tmp_path))
+        assert brought(seen).content is None
+
+    def test_a_folder_that_is_not_there_is_our_fault(self, tmp_path: pathlib.Path) -> None:
+        seen = kept(EvidenceStore(folder=tmp_path / "unmounted"))
+        failed(seen, FailureKind.OUR_FAULT)
+
+    def test_a_document_beyond_all_bounds_is_too_large(self, tmp_path: pathlib.Path) -> None:
+        document(tmp_path, b" " * (files.MAX_EVIDENCE_BYTES + 1))
+        seen = kept(EvidenceStore(folder=tmp_path))
+        failed(seen, FailureKind.TOO_LARGE)
+
+
+class TestAddress:
+    def test_a_document_is_read_below_it_with_the_token(self) -> None:
+        asked: list[bytes] = []
+
+        def behave(connection: socket.socket, _over: threading.Event) -> None:
+            asked.append(read_request(connection))
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+            )
+
+        with serving(behave) as server:
+            seen = kept(EvidenceStore(url=server.url, token=SecretStr("sentinel")))
+        assert brought(seen).content == b"{}"
+        assert asked[0].startswith(b"GET /v1.2.0/image-build.json ")
+        assert b"Bearer sentinel" in asked[0]
+        assert "sentinel" not in str(seen.record())
+
+    @pytest.mark.parametrize(
+        ("status", "kind"),
+        [
+            ("401 Unauthorized", FailureKind.CREDENTIAL_REFUSED),
+            ("403 Forbidden", FailureKind.FORBIDDEN),
+            ("503 Service Unavailable", FailureKind.SERVER_ERROR),
+            ("302 Found", FailureKind.UNUSABLE_ANSWER),
+        ],
+    )
+    def test_every_other_answer_is_a_failure(self, status: str, kind: FailureKind) -> None:
+        with serving(answer(b"{}", status=status)) as server:
+            seen = kept(EvidenceStore(url=server.url))
+        failed(seen, kind)
+
+    def test_not_found_is_a_document_that_is_not_there(self) -> None:
+        with serving(answer(b"{}", status="404 Not Found")) as server:
+            seen = kept(EvidenceStore(url=server.url))
+        assert brought(seen).content is None
+
+    def test_nothing_that_listens_is_refused(self) -> None:
+        seen = kept(EvidenceStore(url=f"http://127.0.0.1:{closed_port()}"))
+        failed(seen, FailureKind.REFUSED)
+
+
+OF_15 = pathlib.Path(__file__).parent / "archives" / "postgresql-15.dump"
+ODD = (
+    "my schema.x y",
+    "public.Lab Results",
+    'public.a "quoted" one',
+    "public.new\nline",
+    "public.t",
+)
+
+
+@pytest.fixture(scope="module")
+def odd(database: Database) -> Iterator[Database]:
+    """Return the server with a database of odd names, some owned by a role with a blank in its own."""
+    database.as_superuser(
+        'CREATE ROLE "svc deploy"', 'CREATE DATABASE "clinic prod"', database="postgres"
+    )
+    database.as_superuser(
+        "CREATE TABLE t (id int)",
+        'CREATE TABLE "Lab Results" (id int)',
+        'CREATE TABLE "new\nline" (id int)',
+        'CREATE TABLE "a ""quoted"" one" (id int)',
+        'CREATE SCHEMA "my schema"',
+        'CREATE TABLE "my schema"."x y" (id int)',
+        'ALTER TABLE "Lab Results" OWNER TO "svc deploy"',
+        'ALTER TABLE t OWNER TO "svc deploy"',
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        database="clinic prod",
+    )
+    yield database
+    database.as_superuser(
+        'DROP DATABASE "clinic prod"', 'DROP ROLE "svc deploy"', database="postgres"
+    )
+
+
+def dumped(database: Database, file: pathlib.Path, form: str) -> pathlib.Path:
+    argv = [
+        *(str(sandbox_postgres.programs() / "pg_dump"), f"--format={form}", f"--file={file}"),
+        *("--host=localhost", f"--port={database.port}", "--username=postgres", "clinic prod"),
+    ]
+    subprocess.run(argv, check=True, env={"PGPASSWORD": PASSWORD, "LC_ALL": "C", "TZ": "UTC"})
+    return file
+
+
+@pytest.mark.parametrize("form", ["custom", "tar"])
+def test_every_name_is_read_as_it_is(form: str, odd: Database, tmp_path: pathlib.Path) -> None:
+    file = dumped(odd, tmp_path / "a.dump", form)
+    program = str(sandbox_postgres.programs() / "pg_restore")
+    found = brought(backup.contents(str(file), program, whole=True, deadline=Deadline.after(20)))
+    assert sorted(found.tables) == sorted(ODD)
+    assert (found.database, found.whole) == ("clinic prod", True)
+    assert found.created_at is not None
+    assert abs(utc_now() - found.created_at) < dt.timedelta(minutes=5)
+
+
+def test_the_table_of_contents_of_a_directory_is_read(
+    odd: Database, tmp_path: pathlib.Path
+) -> None:
+    folder = dumped(odd, tmp_path / "folder", "directory")
+    assert sorted(backup.table_of_contents((folder / "toc.dat").read_bytes()).tables) == sorted(ODD)
+
+
+def test_an_archive_of_postgresql_15_is_read() -> None:
+    found = backup.table_of_contents(OF_15.read_bytes())
+    assert sorted(found.tables) == sorted([*ODD[:4], "public.patients"])
+    assert found.database == "clinic prod"
+
+
+def test_what_breaks_off_anywhere_is_no_archive() -> None:
+    data = OF_15.read_bytes()
+    with_all = backup.table_of_contents(data).tables
+    for length in range(0, len(data), 7):
+        try:
+            assert backup.table_of_contents(data[:length]).tables == with_all
+        except backup.NotAnArchiveError:
+            continue
+
+
+OTHERS = {
+    "nothing": b"",
+    "a plain script": b"-- PostgreSQL database dump\n",
+    "an old format": b"PGDMP\x01\x0a\x00\x04\x08\x01" + bytes(500),
+    "a tar of something else": b"toc.dat\0" + b"x" * 600,
+    "impossible numbers": b"PGDMP\x01\x10\x00\x04\x08\x01" + b"\xff" * 500,
+}
+
+
+@cases("data", OTHERS)
+def test_anything_else_is_no_archive(data: bytes) -> None:
+    with pytest.raises(backup.NotAnArchiveError):
+        backup.table_of_contents(data)
