@@ -39,7 +39,6 @@ __all__ = [
     "grafana",
     "http",
     "kubernetes",
-    "migrations",
     "pagerduty",
     "postgres",
     "prometheus",
@@ -57,7 +56,6 @@ __all__ = [
 _PARTS = {
     "alerting": "prometheus.alerting",
     "backup": "postgres.backup",
-    "migrations": "postgres.migrations",
     "redis_keys": "redis.keys",
     "redis_rights": "redis.rights",
     "rows": "postgres.rows",
@@ -84,7 +82,7 @@ if typing.TYPE_CHECKING:
         slack,
         tls,
     )
-    from probes.postgres import backup, migrations, rows, schema, sessions
+    from probes.postgres import backup, rows, schema, sessions
     from probes.prometheus import alerting
     from probes.redis import keys as redis_keys
     from probes.redis import rights as redis_rights

@@ -31,9 +31,7 @@ KIND_BY_STATUS: Final = {
     403: FailureKind.FORBIDDEN,
     429: FailureKind.SERVER_BUSY,
     503: FailureKind.SERVER_BUSY,
-    500: FailureKind.SERVER_ERROR,
-    502: FailureKind.SERVER_ERROR,
-    504: FailureKind.SERVER_ERROR,
+    **dict.fromkeys((500, 502, 504), FailureKind.SERVER_ERROR),
 }
 
 _SENTENCES: Final = {
@@ -117,6 +115,11 @@ def sequence(value: object, what: str) -> list[object]:
     if not isinstance(value, list):
         raise UnusableAnswerError(f"{what} is not a JSON list.")
     return value
+
+
+def mappings(value: object, what: str, each: str) -> list[Mapping[str, object]]:
+    """Return a JSON list of objects; raises UnusableAnswerError naming what it, or one, should be."""
+    return [mapping(one, each) for one in sequence(value, what)]
 
 
 def text(value: object, what: str) -> str:

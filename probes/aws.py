@@ -11,6 +11,7 @@ import datetime as dt
 import fnmatch
 import functools
 import hashlib
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -39,22 +40,22 @@ from probes.observation import (
 _KINDS: Final[Kinds] = {
     boto.ConnectTimeoutError: FailureKind.TIMEOUT,
     boto.ReadTimeoutError: FailureKind.TIMEOUT,
-    boto.ConnectionClosedError: FailureKind.CONNECTION_LOST,
+    boto.HTTPClientError: FailureKind.CONNECTION_LOST,
     boto.ResponseStreamingError: FailureKind.CONNECTION_LOST,
     boto.IncompleteReadError: FailureKind.CONNECTION_LOST,
     boto.SSLError: FailureKind.TLS_FAILED,
-    boto.ProxyConnectionError: FailureKind.OUR_FAULT,
     boto.EndpointConnectionError: FailureKind.REFUSED,
-    boto.HTTPClientError: FailureKind.CONNECTION_LOST,
-    boto.NoCredentialsError: FailureKind.CREDENTIAL_REFUSED,
-    boto.PartialCredentialsError: FailureKind.CREDENTIAL_REFUSED,
-    boto.CredentialRetrievalError: FailureKind.CREDENTIAL_REFUSED,
-    boto.TokenRetrievalError: FailureKind.CREDENTIAL_REFUSED,
-    boto.SSOError: FailureKind.CREDENTIAL_REFUSED,
-    boto.LoginError: FailureKind.CREDENTIAL_REFUSED,
+    **dict.fromkeys(
+        (
+            *(boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError),
+            *(boto.TokenRetrievalError, boto.SSOError, boto.LoginError),
+        ),
+        FailureKind.CREDENTIAL_REFUSED,
+    ),
     ResponseParserError: FailureKind.PROTOCOL,
     # What is left is ours: a bad parameter, an unknown region, a profile that is not there.
     boto.BotoCoreError: FailureKind.OUR_FAULT,
+    boto.ProxyConnectionError: FailureKind.OUR_FAULT,
     boto.MissingServiceIdError: FailureKind.OUR_FAULT,
     boto.UndefinedModelAttributeError: FailureKind.OUR_FAULT,
 }
@@ -256,6 +257,7 @@ _MOST_TAGS: Final = 50
 _CHUNK_BYTES: Final = 262_144
 _READERS: Final = 8
 _LEAST_TIMEOUT_SECONDS: Final = 0.05
+T = TypeVar("T")
 V = TypeVar("V", bound=Facts)
 
 
@@ -348,7 +350,7 @@ def tags(
         found = _or_none(lambda: _images(caller, pages, {"repositoryName": repository, **registry}))
         if found is None:
             return RepositoryTags(repository, None)
-        newest = sorted(found["images"], key=lambda one: one["imagePushedAt"])[-_MOST_TAGS:]
+        newest = sorted(found, key=operator.itemgetter("imagePushedAt"))[-_MOST_TAGS:]
         return RepositoryTags(
             repository,
             {tag: one["imageDigest"] for one in newest for tag in one.get("imageTags", ())},
@@ -357,12 +359,12 @@ def tags(
     return _observe(target, f"ecr {repository}", deadline, ask)
 
 
-def _images(caller: _Caller, pages: Any, wanted: Mapping[str, str]) -> dict[str, Any]:
+def _images(caller: _Caller, pages: Any, wanted: Mapping[str, str]) -> list[Mapping[str, Any]]:
     images = []
     for page in pages.paginate(**wanted):
         caller.in_time()
         images += page["imageDetails"]
-    return {"images": images}
+    return images
 
 
 def bucket(target: AwsTarget, name: str, prefix: str, *, deadline: Deadline) -> Observation[Bucket]:
@@ -435,7 +437,9 @@ def invalidations(
     def ask(caller: _Caller) -> Invalidations:
         client = caller.client("cloudfront")
         found: list[Invalidation] = []
-        for one in sorted(_listed(caller, client, distribution, since), key=_created):
+        for one in sorted(
+            _listed(caller, client, distribution, since), key=operator.itemgetter("CreateTime")
+        ):
             caller.in_time()
             whole = client.get_invalidation(DistributionId=distribution, Id=one["Id"])
             batch = whole["Invalidation"]["InvalidationBatch"]
@@ -454,22 +458,18 @@ def _listed(
 ) -> Iterator[Mapping[str, Any]]:
     """Yield what was made since a time; CloudFront lists the newest ones first."""
 
-    def page(marker: Mapping[str, str]) -> Any:
-        return client.list_invalidations(DistributionId=distribution, **marker)["InvalidationList"]
+    def ask(**words: str) -> Any:
+        return client.list_invalidations(DistributionId=distribution, **words)["InvalidationList"]
 
-    for one in _pages(caller, page, ("Marker", "NextMarker")):
-        items = one.get("Items") or ()
+    for page in _pages(caller, ask, ("Marker", "NextMarker")):
+        items = page.get("Items") or ()
         yield from (each for each in items if each["CreateTime"] >= since)
         if any(each["CreateTime"] < since for each in items):
             return
 
 
-def _created(one: Mapping[str, Any]) -> Any:
-    return one["CreateTime"]
-
-
 def _pages(
-    caller: _Caller, ask: Callable[[Mapping[str, str]], Any], names: tuple[str, str]
+    caller: _Caller, ask: Callable[..., Any], names: tuple[str, str], **words: str
 ) -> Iterator[Any]:
     """Yield every page of an answer; raises _StoppedError beyond 50, as half an answer is none.
 
@@ -478,7 +478,7 @@ def _pages(
     marker: dict[str, str] = {}
     for _ in range(_MOST_PAGES):
         caller.in_time()
-        page = ask(marker)
+        page = ask(**words, **marker)
         yield page
         following = page.get(names[1])
         if not page.get("IsTruncated", bool(following)):
@@ -502,11 +502,8 @@ def secret_dates(target: AwsTarget, name: str, *, deadline: Deadline) -> Observa
             return SecretDates(name, None, rotates=False, deleted=False)
         rotates = bool(described.get("RotationEnabled"))
         deleted = described.get("DeletedDate") is not None
-
-        def page(marker: Mapping[str, str]) -> Any:
-            return client.list_secret_version_ids(SecretId=name, **marker)
-
-        pages = _pages(caller, page, ("NextToken", "NextToken"))
+        names = ("NextToken", "NextToken")
+        pages = _pages(caller, client.list_secret_version_ids, names, SecretId=name)
         versions = [one for found in pages for one in found.get("Versions", ())]
         current = [one for one in versions if "AWSCURRENT" in one.get("VersionStages", ())]
         made = current[0].get("CreatedDate") if current else None
@@ -519,15 +516,11 @@ def access_keys(target: AwsTarget, user: str, *, deadline: Deadline) -> Observat
     """Return since when a user has each active access key."""
 
     def ask(caller: _Caller) -> AccessKeys:
-        client = caller.client("iam")
-
-        def page(marker: Mapping[str, str]) -> Any:
-            return client.list_access_keys(UserName=user, **marker)
-
-        listed = _or_none(lambda: {"pages": [*_pages(caller, page, ("Marker", "Marker"))]})
+        list_keys = caller.client("iam").list_access_keys
+        listed = _or_none(lambda: [*_pages(caller, list_keys, ("Marker", "Marker"), UserName=user)])
         if listed is None:
             return AccessKeys(user, None)
-        keys = [one for found in listed["pages"] for one in found["AccessKeyMetadata"]]
+        keys = [one for found in listed for one in found["AccessKeyMetadata"]]
         active = [one for one in keys if one["Status"] == "Active"]
         return AccessKeys(user, tuple(sorted(one["CreateDate"] for one in active)))
 
@@ -552,7 +545,7 @@ def _read(caller: _Caller, body: Any) -> Iterable[bytes]:
         body.close()
 
 
-def _or_none(ask: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+def _or_none(ask: Callable[[], T]) -> T | None:
     try:
         return ask()
     except ClientError as exc:

@@ -81,7 +81,7 @@ def listing(location: str, pattern: str, *, deadline: Deadline) -> Observation[L
         filesystem, path = _filesystem(location, deadline)
         found = [one for one in filesystem.ls(path, detail=True) if one["type"] == "file"]
         if len(found) > MAX_ENTRIES:
-            raise OurFaultError(
+            raise our_fault(
                 f"{location} holds more than {MAX_ENTRIES:,} files; name a folder with fewer, or move "
                 "old backups away"
             )
@@ -167,25 +167,26 @@ def _modified_at(filesystem: Any, about: Mapping[str, Any]) -> dt.datetime:
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
-class OurFaultError(Exception):
-    """What a file is read with is missing here; the text says what, and holds nothing of the file."""
+def our_fault(sentence: str) -> FoundError:
+    """Return what to raise where a file's reader is missing here; the sentence has nothing of the file."""
+    return FoundError(Failure(FailureKind.OUR_FAULT, f"{sentence}."))
+
+
+_MEANINGS: Final[Mapping[type[Exception], tuple[FailureKind, str]]] = {
+    FileNotFoundError: (FailureKind.UNUSABLE_ANSWER, "there is nothing of that name"),
+    NotADirectoryError: (FailureKind.UNUSABLE_ANSWER, "there is nothing of that name"),
+    PermissionError: (FailureKind.FORBIDDEN, "the gate may not read it"),
+    TimeoutError: (FailureKind.TIMEOUT, "it gave no answer in time"),
+    ImportError: (FailureKind.OUR_FAULT, "the library for such addresses is not installed"),
+    ValueError: (FailureKind.OUR_FAULT, "it is not an address that the gate knows"),
+}
 
 
 def _failure(location: str, exc: Exception) -> Failure:
     """Return what an exception of a store means; its text may name anything and is not kept."""
-    if isinstance(exc, OurFaultError):
-        return Failure(FailureKind.OUR_FAULT, f"{exc}.")
-    kind, sentence = FailureKind.SERVER_ERROR, f"it can't be read ({type(exc).__name__})"
-    if isinstance(exc, FileNotFoundError | NotADirectoryError):
-        kind, sentence = FailureKind.UNUSABLE_ANSWER, "there is nothing of that name"
-    elif isinstance(exc, PermissionError):
-        kind, sentence = FailureKind.FORBIDDEN, "the gate may not read it"
-    elif isinstance(exc, TimeoutError):
-        kind, sentence = FailureKind.TIMEOUT, "it gave no answer in time"
-    elif isinstance(exc, ImportError):
-        kind, sentence = FailureKind.OUR_FAULT, "the library for such addresses is not installed"
-    elif isinstance(exc, ValueError):
-        kind, sentence = FailureKind.OUR_FAULT, "it is not an address that the gate knows"
+    unknown = (FailureKind.SERVER_ERROR, f"it can't be read ({type(exc).__name__})")
+    means = (meaning for known, meaning in _MEANINGS.items() if isinstance(exc, known))
+    kind, sentence = next(means, unknown)
     return Failure(kind, f"{location}: {sentence}.")
 
 

@@ -87,7 +87,7 @@ def find(target: HttpTarget, title: str, *, deadline: Deadline) -> Observation[F
     path = f"/api/search?{urlencode(asked)}"
 
     def parse(body: object) -> Found:
-        hits = [api.mapping(hit, "a hit") for hit in api.sequence(body, "the hits")]
+        hits = api.mappings(body, "the hits", "a hit")
         if len(hits) >= _MOST_HITS:
             raise api.UnusableAnswerError(f"More than {_MOST_HITS} dashboards have such a title.")
         return Found(
@@ -139,8 +139,7 @@ def _dashboard(body: object) -> Dashboard:
 
 
 def _panels(value: object) -> Iterator[Mapping[str, object]]:
-    for entry in api.sequence(value, "the dashboard's panels"):
-        panel = api.mapping(entry, "a panel")
+    for panel in api.mappings(value, "the dashboard's panels", "a panel"):
         yield panel
         if isinstance(panel.get("panels"), list):
             yield from _panels(panel["panels"])
@@ -157,9 +156,7 @@ def _title(panel: Mapping[str, object]) -> str:
 
 
 def _queries(panel: Mapping[str, object]) -> Iterator[PanelQuery]:
-    targets = [
-        api.mapping(one, "a target") for one in api.sequence(panel.get("targets") or [], "targets")
-    ]
+    targets = api.mappings(panel.get("targets") or [], "targets", "a target")
     if not targets and panel.get("libraryPanel"):
         yield PanelQuery(_title(panel), "", "library", "")
     named = [(one, *_source(one.get("datasource"), panel.get("datasource"))) for one in targets]

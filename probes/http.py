@@ -48,7 +48,10 @@ _PHASE_BY_EVENT = {
 
 
 class DeadlineStream(httpcore.NetworkStream):
-    """A connected socket whose reads and writes share one deadline."""
+    """A connected socket whose reads and writes share one deadline.
+
+    The operating system's error is the argument of httpcore's: `failure_kind` reads it there.
+    """
 
     def __init__(self, connection: socket.socket, deadline: Deadline, clock: PhaseClock) -> None:
         self._connection = connection
@@ -58,12 +61,10 @@ class DeadlineStream(httpcore.NetworkStream):
         self.ended = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - httpcore's signature; the deadline rules
-        """Return what has arrived; raises httpcore.ReadTimeout or ReadError."""
+        """Return what has arrived; raises httpcore.ReadError."""
         try:
             self._connection.settimeout(network.seconds_left(self._deadline))
             data = self._connection.recv(max_bytes)
-        except TimeoutError as exc:
-            raise httpcore.ReadTimeout(exc) from exc
         except OSError as exc:
             raise httpcore.ReadError(exc) from exc
         self.first_bytes = self.first_bytes or data[:5]
@@ -71,7 +72,7 @@ class DeadlineStream(httpcore.NetworkStream):
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - as above
-        """Send all of `buffer`; raises httpcore.WriteTimeout or WriteError."""
+        """Send all of `buffer`; raises httpcore.WriteTimeout, or WriteError, after which it reads on."""
         try:
             self._connection.settimeout(network.seconds_left(self._deadline))
             self._connection.sendall(buffer)
@@ -90,14 +91,12 @@ class DeadlineStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002 - as above
     ) -> httpcore.NetworkStream:
-        """Do the handshake; raises httpcore.ConnectTimeout or ConnectError."""
+        """Do the handshake; raises httpcore.ConnectError."""
         self._clock.enter("tls")
         try:
             self._connection = network.wrap_tls(
                 self._connection, server_hostname or "", ssl_context, self._deadline
             )
-        except TimeoutError as exc:
-            raise httpcore.ConnectTimeout(exc) from exc
         except OSError as exc:
             raise httpcore.ConnectError(exc) from exc
         return self
@@ -123,11 +122,9 @@ class DeadlineBackend(httpcore.NetworkBackend):
         local_address: str | None = None,  # noqa: ARG002 - never bound
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002 - none given
     ) -> httpcore.NetworkStream:
-        """Resolve and connect; raises httpcore.ConnectTimeout or ConnectError."""
+        """Resolve and connect; raises httpcore.ConnectError."""
         try:
             connection = network.open_tcp(host, port, self._deadline, self._clock)
-        except TimeoutError as exc:
-            raise httpcore.ConnectTimeout(exc) from exc
         except OSError as exc:
             raise httpcore.ConnectError(exc) from exc
         self.stream = DeadlineStream(connection, self._deadline, self._clock)

@@ -26,21 +26,17 @@ Address: TypeAlias = tuple[socket.AddressFamily, tuple[Any, ...]]
 PUBLIC_AUTHORITIES: Final = certifi.where()
 """Mozilla's authorities, the same on every machine."""
 
+_NO_ROUTE: Final = (
+    *(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL),
+    # A local firewall rule answers with these two.
+    *(errno.EPERM, errno.EACCES),
+)
+_LOST: Final = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ENOTCONN)
 _KIND_BY_ERRNO: Final = {
     errno.ECONNREFUSED: FailureKind.REFUSED,
-    errno.ENETUNREACH: FailureKind.NO_ROUTE,
-    errno.EHOSTUNREACH: FailureKind.NO_ROUTE,
-    errno.ENETDOWN: FailureKind.NO_ROUTE,
-    errno.EHOSTDOWN: FailureKind.NO_ROUTE,
-    errno.EADDRNOTAVAIL: FailureKind.NO_ROUTE,
-    # A local firewall rule answers with these two.
-    errno.EPERM: FailureKind.NO_ROUTE,
-    errno.EACCES: FailureKind.NO_ROUTE,
-    errno.ECONNRESET: FailureKind.CONNECTION_LOST,
-    errno.ECONNABORTED: FailureKind.CONNECTION_LOST,
-    errno.EPIPE: FailureKind.CONNECTION_LOST,
-    errno.ENOTCONN: FailureKind.CONNECTION_LOST,
     errno.ETIMEDOUT: FailureKind.TIMEOUT,
+    **dict.fromkeys(_NO_ROUTE, FailureKind.NO_ROUTE),
+    **dict.fromkeys(_LOST, FailureKind.CONNECTION_LOST),
 }
 
 # OpenSSL's X509_V_ERR_*: the issuer is missing, self-signed or cannot be followed. Every other code

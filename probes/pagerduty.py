@@ -131,8 +131,7 @@ def _answering(body: object) -> Answering:
 
 
 def _entries(answer: Mapping[str, object]) -> list[Mapping[str, object]]:
-    entries = api.sequence(answer.get("oncalls"), "oncalls")
-    return [api.mapping(entry, "a shift") for entry in entries]
+    return api.mappings(answer.get("oncalls"), "oncalls", "a shift")
 
 
 def _time(value: object) -> dt.datetime | None:

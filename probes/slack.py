@@ -51,9 +51,7 @@ def _channels(body: object) -> Channels:
         error = answer.get("error")
         known = error if error in _REFUSALS else "another reason"
         raise RefusedError(f"Slack refuses the gate's token: {known}.")
-    found = [
-        api.mapping(one, "a channel") for one in api.sequence(answer.get("channels"), "channels")
-    ]
+    found = api.mappings(answer.get("channels"), "channels", "a channel")
     more = answer.get("response_metadata")
     return Channels(
         {

@@ -180,7 +180,7 @@ def _listed(address: str, head: bytes) -> Contents:
     try:
         return table_of_contents(head)
     except NotAnArchiveError as exc:
-        raise files.OurFaultError(
+        raise files.our_fault(
             f"pg_restore reads the table of contents of {address}, the gate does not ({exc}); make it "
             "with pg_dump --format=custom of PostgreSQL 10 to 18"
         ) from exc
@@ -228,15 +228,15 @@ class _Reading:
         return process.returncode
 
     def _blame(self, code: int, said: bytes) -> None:
-        """Raise OurFaultError where a program that failed says nothing of the backup itself."""
+        """Raise the gate's own fault where a program that failed says nothing of the backup itself."""
         program = self._argv[0]
         if _TOO_OLD.search(said):
-            raise files.OurFaultError(
+            raise files.our_fault(
                 f"{program} here is older than the pg_dump that wrote it, or built without its "
                 "compression; install the version of the server"
             )
         if code != _REFUSED or not _OWN_WORDS.search(said):
-            raise files.OurFaultError(
+            raise files.our_fault(
                 f"{program} does not work here: it ended with {code} and no word on the backup; run it "
                 "with --list by hand to see why"
             )
@@ -251,7 +251,7 @@ class _Reading:
                 env={"LC_ALL": "C", "TZ": "UTC", "PATH": os.environ.get("PATH", os.defpath)},
             )
         except OSError as exc:
-            raise files.OurFaultError(f"{self._argv[0]} can't be run here; install it") from exc
+            raise files.our_fault(f"{self._argv[0]} can't be run here; install it") from exc
 
     def _feed(self, stream: IO[bytes], pipe: IO[Any] | None) -> None:
         if pipe is None:

@@ -7,6 +7,7 @@ SQLSTATE, which Postgres documents and does not translate (appendix A of its man
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import psycopg
@@ -19,34 +20,18 @@ if TYPE_CHECKING:
 
 _KIND_BY_STATE: Final = {
     "42501": FailureKind.FORBIDDEN,
-    "57014": FailureKind.TIMEOUT,
-    "25P03": FailureKind.TIMEOUT,
-    "25P04": FailureKind.TIMEOUT,
-    "57P01": FailureKind.CONNECTION_LOST,
-    "57P02": FailureKind.CONNECTION_LOST,
-    "57P05": FailureKind.CONNECTION_LOST,
+    **dict.fromkeys(("57014", "25P03", "25P04"), FailureKind.TIMEOUT),
+    **dict.fromkeys(("57P01", "57P02", "57P05"), FailureKind.CONNECTION_LOST),
 }
-
 _KIND_BY_CLASS: Final = {
     "08": FailureKind.CONNECTION_LOST,
     "28": FailureKind.CREDENTIAL_REFUSED,
-    "40": FailureKind.SERVER_BUSY,
-    "53": FailureKind.SERVER_BUSY,
-    "55": FailureKind.SERVER_BUSY,
-    "57": FailureKind.SERVER_BUSY,
+    **dict.fromkeys(("40", "53", "55", "57"), FailureKind.SERVER_BUSY),
     # The server is sound; what we asked is not.
-    "0A": FailureKind.QUERY_REJECTED,
-    "20": FailureKind.QUERY_REJECTED,
-    "21": FailureKind.QUERY_REJECTED,
-    "22": FailureKind.QUERY_REJECTED,
-    "23": FailureKind.QUERY_REJECTED,
-    "25": FailureKind.QUERY_REJECTED,
-    "3D": FailureKind.QUERY_REJECTED,
-    "3F": FailureKind.QUERY_REJECTED,
-    "42": FailureKind.QUERY_REJECTED,
-    "44": FailureKind.QUERY_REJECTED,
-    "54": FailureKind.QUERY_REJECTED,
-    "P0": FailureKind.QUERY_REJECTED,
+    **dict.fromkeys(
+        ("0A", "20", "21", "22", "23", "25", "3D", "3F", "42", "44", "54", "P0"),
+        FailureKind.QUERY_REJECTED,
+    ),
 }
 
 # psycopg's exceptions without a SQLSTATE; a test walks all of them.
@@ -77,52 +62,44 @@ _OTHER_SECRET: Final = "it refused the password; correct the secret or the login
 
 # libpq reports a refused login as text only. The words are the server's and it may speak another
 # language; then the login counts as refused, which holds and never rolls back.
-_BY_WORDS: Final[tuple[tuple[str, FailureKind, str | None], ...]] = (
-    ("password authentication failed", FailureKind.CREDENTIAL_REFUSED, _OTHER_SECRET),
-    (
-        "pg_hba.conf",
-        FailureKind.CREDENTIAL_REFUSED,
-        "its pg_hba.conf has no line that lets this login in from here, with or without TLS; add one",
+_BY_WORDS: Final[Mapping[FailureKind, Mapping[str, str | None]]] = {
+    FailureKind.CREDENTIAL_REFUSED: {
+        "password authentication failed": _OTHER_SECRET,
+        "pg_hba.conf": (
+            "its pg_hba.conf has no line that lets this login in from here, with or without TLS; add one"
+        ),
+        "is not permitted to log in": "the login may not log in; ALTER ROLE … LOGIN",
+    },
+    FailureKind.SERVER_BUSY: {
+        "sorry, too many clients": _NO_CONNECTION_LEFT,
+        "remaining connection slots": _NO_CONNECTION_LEFT,
+        "too many connections for role": (
+            "the login has no connection left; end its own idle ones, or ALTER ROLE … CONNECTION LIMIT"
+        ),
+        "too many connections for database": (
+            "the database has no connection left; end idle ones, or ALTER DATABASE … CONNECTION LIMIT"
+        ),
+        "the database system is shutting down": _STOPPING,
+        "the database system is in recovery": _RECOVERING,
+        "Hot standby mode is disabled": (
+            "it is a standby that answers no queries (hot_standby = off); name the primary's address"
+        ),
+        "the database system is": _STARTING,
+        "No space left on device": _FULL,
+    },
+    FailureKind.FORBIDDEN: {
+        "permission denied for database": (
+            "the login may not connect to the database; GRANT CONNECT ON DATABASE"
+        ),
+    },
+    FailureKind.TLS_FAILED: {"server does not support SSL": None},
+    FailureKind.CONNECTION_LOST: {"server closed the connection": None},
+    FailureKind.PROTOCOL: dict.fromkeys(
+        ("invalid response", "expected authentication request", "expected SASL")
     ),
-    (
-        "is not permitted to log in",
-        FailureKind.CREDENTIAL_REFUSED,
-        "the login may not log in; ALTER ROLE … LOGIN",
-    ),
-    ("sorry, too many clients", FailureKind.SERVER_BUSY, _NO_CONNECTION_LEFT),
-    ("remaining connection slots", FailureKind.SERVER_BUSY, _NO_CONNECTION_LEFT),
-    (
-        "too many connections for role",
-        FailureKind.SERVER_BUSY,
-        "the login has no connection left; end its own idle ones, or ALTER ROLE … CONNECTION LIMIT",
-    ),
-    (
-        "too many connections for database",
-        FailureKind.SERVER_BUSY,
-        "the database has no connection left; end idle ones, or ALTER DATABASE … CONNECTION LIMIT",
-    ),
-    ("the database system is shutting down", FailureKind.SERVER_BUSY, _STOPPING),
-    ("the database system is in recovery", FailureKind.SERVER_BUSY, _RECOVERING),
-    (
-        "Hot standby mode is disabled",
-        FailureKind.SERVER_BUSY,
-        "it is a standby that answers no queries (hot_standby = off); name the primary's address",
-    ),
-    ("the database system is", FailureKind.SERVER_BUSY, _STARTING),
-    ("No space left on device", FailureKind.SERVER_BUSY, _FULL),
-    (
-        "permission denied for database",
-        FailureKind.FORBIDDEN,
-        "the login may not connect to the database; GRANT CONNECT ON DATABASE",
-    ),
-    ("server does not support SSL", FailureKind.TLS_FAILED, None),
-    ("server closed the connection", FailureKind.CONNECTION_LOST, None),
-    ("invalid response", FailureKind.PROTOCOL, None),
-    ("expected authentication request", FailureKind.PROTOCOL, None),
-    ("expected SASL", FailureKind.PROTOCOL, None),
-    ("root certificate file", FailureKind.OUR_FAULT, None),
-    ("does not exist", FailureKind.QUERY_REJECTED, _NO_DATABASE),
-)
+    FailureKind.OUR_FAULT: {"root certificate file": None},
+    FailureKind.QUERY_REJECTED: {"does not exist": _NO_DATABASE},
+}
 
 _BY_STATE: Final = {
     "28000": "its pg_hba.conf or the login's own rights keep the login out; correct them",
@@ -224,10 +201,10 @@ def login_failure(exc: psycopg.Error, login: PostgresTarget, deadline: Deadline)
         _walk_again(login, deadline)
     except OSError as problem:
         return KnownFailure(network.os_failure_kind(problem))
-    said = str(exc)
-    for known, kind, words in _BY_WORDS:
-        if known in said:
-            return KnownFailure(kind, words=words)
+    for kind, meanings in _BY_WORDS.items():
+        for known, words in meanings.items():
+            if known in str(exc):
+                return KnownFailure(kind, words=words)
     return KnownFailure(FailureKind.CREDENTIAL_REFUSED)
 
 

@@ -142,15 +142,13 @@ def _series(body: object) -> SeriesSeen:
 
 
 def _rules(body: object) -> AlertRules:
-    groups = api.sequence(read_data(body).get("groups"), "groups")
+    groups = api.mappings(read_data(body).get("groups"), "groups", "a group")
     return AlertRules(tuple(rule for group in groups for rule in _rules_of(group)))
 
 
-def _rules_of(entry_of_groups: object) -> Iterator[AlertRule]:
-    group = api.mapping(entry_of_groups, "a group")
+def _rules_of(group: Mapping[str, object]) -> Iterator[AlertRule]:
     interval = group.get("interval")
-    for entry in api.sequence(group.get("rules"), "rules"):
-        rule = api.mapping(entry, "a rule")
+    for rule in api.mappings(group.get("rules"), "rules", "a rule"):
         duration = rule.get("duration")
         if isinstance(duration, bool) or not isinstance(duration, int | float):
             raise api.UnusableAnswerError("A rule's duration is not a number.")
@@ -173,12 +171,11 @@ def _evaluated(value: object) -> dt.datetime | None:
 
 
 def _targets(body: object) -> ScrapeTargets:
-    active = api.sequence(read_data(body).get("activeTargets"), "activeTargets")
+    active = api.mappings(read_data(body).get("activeTargets"), "activeTargets", "a target")
     return ScrapeTargets(tuple(map(_target, active)))
 
 
-def _target(entry: object) -> ScrapeTarget:
-    target = api.mapping(entry, "a target")
+def _target(target: Mapping[str, object]) -> ScrapeTarget:
     labels = _labels(target.get("labels"))
     try:
         interval = seconds_of(target.get("scrapeInterval"))
@@ -236,7 +233,7 @@ def alerts(target: HttpTarget, name: str, *, deadline: Deadline) -> Observation[
 
 
 def _alerts(body: object) -> Alerts:
-    found = [api.mapping(one, "an alert") for one in api.sequence(body, "the list of alerts")]
+    found = api.mappings(body, "the list of alerts", "an alert")
     heard = [one for one in found if not _quiet(one)]
     labels = [api.mapping(one.get("labels"), "an alert's labels") for one in heard]
     texts = ({name: str(value) for name, value in one.items()} for one in labels)
@@ -261,8 +258,7 @@ def _configuration(body: object) -> Configuration:
 
 
 def _receivers(value: object) -> Iterator[tuple[str, int]]:
-    for entry in api.sequence(value, "receivers"):
-        receiver = api.mapping(entry, "a receiver")
+    for receiver in api.mappings(value, "receivers", "a receiver"):
         integrations = [
             one
             for name, configs in receiver.items()

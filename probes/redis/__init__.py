@@ -132,18 +132,6 @@ class DeadlineRedisConnection(Connection):
         return opened
 
 
-def open_socket(
-    host: str, port: int, *, tls: bool, ca_file: str | None, deadline: Deadline, clock: PhaseClock
-) -> DeadlineSocket:
-    """Resolve, connect and do the TLS handshake within the deadline; raises OSError."""
-    context = network.tls_context(ca_file) if tls else None
-    connection = network.open_tcp(host, port, deadline, clock)
-    if context is not None:
-        clock.enter("tls")
-        connection = network.wrap_tls(connection, host, context, deadline)
-    return DeadlineSocket(connection, deadline)
-
-
 PHASES: Final = ("resolve", "connect", "tls", "login", "command")
 MOST_BATCHES: Final = 10_000
 _KEYS_PER_BATCH: Final = 500
@@ -290,14 +278,12 @@ def observe(target: RedisTarget, deadline: Deadline, ask: Callable[[Client], V])
 
 @contextmanager
 def _client(target: RedisTarget, deadline: Deadline, clock: PhaseClock) -> Iterator[Client]:
-    opened = open_socket(
-        target.host,
-        target.port,
-        tls=target.tls,
-        ca_file=target.ca_file,
-        deadline=deadline,
-        clock=clock,
-    )
+    context = network.tls_context(target.ca_file) if target.tls else None
+    connection = network.open_tcp(target.host, target.port, deadline, clock)
+    if context is not None:
+        clock.enter("tls")
+        connection = network.wrap_tls(connection, target.host, context, deadline)
+    opened = DeadlineSocket(connection, deadline)
     clock.enter("login")
     pool = redis.ConnectionPool(
         connection_class=DeadlineRedisConnection,
@@ -320,18 +306,14 @@ def _client(target: RedisTarget, deadline: Deadline, clock: PhaseClock) -> Itera
         clock.enter("command")
         yield client
     except redis.exceptions.RedisError as exc:
-        raise _sharper(exc, opened) from exc
+        if not opened.too_large:
+            raise
+        sentence = f"The server {SENTENCES[FailureKind.TOO_LARGE]}."
+        raise FoundError(Failure(FailureKind.TOO_LARGE, sentence)) from exc
     finally:
         client.close()
         pool.disconnect()
         opened.close()
-
-
-def _sharper(exc: Exception, opened: DeadlineSocket) -> Exception:
-    if opened.too_large:
-        sentence = f"The server {SENTENCES[FailureKind.TOO_LARGE]}."
-        return FoundError(Failure(FailureKind.TOO_LARGE, sentence))
-    return exc
 
 
 def run(client: Client, *words: str | int) -> Any:

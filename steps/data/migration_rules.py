@@ -69,7 +69,7 @@ class Applied:
         return self.succeeded and (self.finished_at == self.started_at or self.steps == 0)
 
 
-def applied_of(record: probes.migrations.Record) -> tuple[Applied, ...]:
+def applied_of(record: probes.sessions.Record) -> tuple[Applied, ...]:
     """Return the rows of a record as the rules know them."""
     return tuple(Applied(**dataclasses.asdict(row)) for row in record.applied)
 

@@ -44,11 +44,11 @@ def all_applied(asked: Asked, data: Data) -> None:
     if looked.ended in (Ended.TIME_UP, Ended.RUN_ENDED):
         time_up, seen = (
             looked.ended is Ended.TIME_UP,
-            record.holder is probes.migrations.Holder.MIGRATING,
+            record.holder is probes.sessions.Holder.MIGRATING,
         )
         asked.judge(rules.still_running(time_up=time_up, waited=looked.waited, seen=seen))
         return
-    if record.holder is probes.migrations.Holder.IDLE:
+    if record.holder is probes.sessions.Holder.IDLE:
         asked.judge(rules.held_idle())
     declared = data.migrations.declared_applied
     asked.judge(*rules.judged(_released(scripts), rules.applied_of(record), declared))
@@ -97,13 +97,13 @@ def no_drift(asked: Asked, data: Data) -> None:
         asked.judge(schema_rules.no_drift(before.facts, structure, new, before.baseline))
 
 
-def _progress(observed: Observation[probes.migrations.Record]) -> Progress:
+def _progress(observed: Observation[probes.sessions.Record]) -> Progress:
     if observed.value is None:
         return missed(observed)
     return Progress.MOVING if observed.value.running else Progress.DONE
 
 
-def _record(asked: Asked, data: Data) -> probes.migrations.Record:
+def _record(asked: Asked, data: Data) -> probes.sessions.Record:
     return asked.read(_RECORD, lambda: reads.record(data))
 
 

@@ -65,10 +65,10 @@ def schema(data: Data) -> Observation[probes.schema.Structure]:
     return probes.schema.structure(data.login, deadline=data.platform.call_deadline())
 
 
-def record(data: Data) -> Observation[probes.migrations.Record]:
+def record(data: Data) -> Observation[probes.sessions.Record]:
     """Read Prisma's record of migrations."""
     section, deadline = data.migrations, data.platform.call_deadline()
-    return probes.migrations.record(
+    return probes.sessions.record(
         data.login, section.table, section.has_logs_column, deadline=deadline
     )
 

@@ -75,7 +75,6 @@ def test_a_server_that_speaks_no_dns_never_passes_for_one() -> None:
         answering.start()
         seen = ask(at(noise.getsockname()[1]), ZONE, "SOA", deadline=Deadline.after(2))
         answering.join()
-    assert seen.value is None
     assert seen.failure is not None
     assert seen.failure.kind in {FailureKind.PROTOCOL, FailureKind.TIMEOUT}
 

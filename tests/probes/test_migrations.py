@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from probes.observation import Deadline
-from probes.postgres import migrations
-from probes.postgres.migrations import PRISMA_LOCK, Holder
+from probes.postgres import sessions
+from probes.postgres.sessions import PRISMA_LOCK, Holder
 from tests.probes.real_servers import Database
 from tests.probes.servers import brought, wait_until
 from tests.tables import cases
@@ -32,7 +32,7 @@ def recorded(database: Database) -> Iterator[Database]:
 
 def holder(database: Database, login: str = "reader") -> Holder | None:
     target = database.target(login)
-    found = brought(migrations.record(target, TABLE, None, deadline=Deadline.after(5)))
+    found = brought(sessions.record(target, TABLE, None, deadline=Deadline.after(5)))
     assert found.facts()["lock_holder"] == (found.holder and found.holder.value)
     return found.holder
 

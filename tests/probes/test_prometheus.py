@@ -28,88 +28,84 @@ def _instant(url: str, query: str = "up", *, seconds: float = 10) -> Observation
     return prometheus.instant(PrometheusTarget(url), query, deadline=_soon(seconds))
 
 
-class TestRealServer:
-    def test_an_instant_query_returns_labels_values_and_time(self, prometheus_url: str) -> None:
-        before = dt.datetime.now(dt.UTC)
-        vector = brought(_instant(prometheus_url, 'up{job="itself"}'))
-        assert vector.result_type == "vector"
-        assert (vector.warnings, vector.infos) == ((), ())
-        (one,) = vector.series
-        assert (one.labels["job"], one.value, one.finite) == ("itself", 1.0, True)
-        assert vector.evaluated_at is not None
-        assert abs((vector.evaluated_at - before).total_seconds()) < 2
+@pytest.fixture
+def real(prometheus_url: str) -> PrometheusTarget:
+    return PrometheusTarget(prometheus_url)
 
-    def test_the_time_of_evaluation_can_be_given(self, prometheus_url: str) -> None:
-        at = dt.datetime(2026, 1, 31, 22, 0, 0, 500_000, dt.UTC)
-        observed = prometheus.instant(
-            PrometheusTarget(prometheus_url), "time()", at=at, deadline=_soon()
-        )
-        vector = brought(observed)
-        assert vector.series[0].value == at.timestamp()
-        assert vector.evaluated_at == at
 
-    def test_the_index_tells_whether_anything_was_ever_scraped(self, prometheus_url: str) -> None:
-        def seen(selector: str, ends: dt.datetime) -> int | None:
-            observed = alerting.scraped_ever(
-                PrometheusTarget(prometheus_url),
-                selector,
-                begins=ends - dt.timedelta(days=365),
-                ends=ends,
-                deadline=_soon(),
-            )
-            return observed.value.series if observed.value else None
+def test_an_instant_query_returns_labels_values_and_time(prometheus_url: str) -> None:
+    before = dt.datetime.now(dt.UTC)
+    vector = brought(_instant(prometheus_url, 'up{job="itself"}'))
+    assert (vector.result_type, vector.warnings, vector.infos) == ("vector", (), ())
+    (one,) = vector.series
+    assert (one.labels["job"], one.value, one.finite) == ("itself", 1.0, True)
+    assert vector.evaluated_at is not None
+    assert abs((vector.evaluated_at - before).total_seconds()) < 2
+    nothing = brought(_instant(prometheus_url, "no_such_metric"))
+    assert (nothing.series, nothing.evaluated_at) == ((), None)
 
-        now = dt.datetime.now(dt.UTC)
-        assert seen('up{job="itself"}', now) == 1
-        assert seen('up{job="nobody"}', now) == 0
-        assert seen('up{job="itself"}', now - dt.timedelta(hours=3)) == 0
 
-    @pytest.mark.parametrize(
-        ("query", "text"), [("0/0", "nan"), ("1/0", "inf"), ("vector(-1/0)", "-inf")]
+def test_the_time_of_evaluation_can_be_given(real: PrometheusTarget) -> None:
+    at = dt.datetime(2026, 1, 31, 22, 0, 0, 500_000, dt.UTC)
+    vector = brought(prometheus.instant(real, "time()", at=at, deadline=_soon()))
+    assert (vector.series[0].value, vector.evaluated_at) == (at.timestamp(), at)
+
+
+def test_the_index_tells_whether_anything_was_ever_scraped(real: PrometheusTarget) -> None:
+    def seen(selector: str, ends: dt.datetime) -> int:
+        begins = ends - dt.timedelta(days=365)
+        return brought(
+            alerting.scraped_ever(real, selector, begins=begins, ends=ends, deadline=_soon())
+        ).series
+
+    now = dt.datetime.now(dt.UTC)
+    assert seen('up{job="itself"}', now) == 1
+    assert seen('up{job="nobody"}', now) == 0
+    assert seen('up{job="itself"}', now - dt.timedelta(hours=3)) == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "text"), [("0/0", "nan"), ("1/0", "inf"), ("vector(-1/0)", "-inf")]
+)
+def test_what_is_not_finite_is_a_value(prometheus_url: str, query: str, text: str) -> None:
+    vector = brought(_instant(prometheus_url, query))
+    assert (str(vector.series[0].value), vector.series[0].finite) == (text, False)
+    assert json.loads(json.dumps(vector.facts(), allow_nan=False))["series"][0]["value"] == text
+
+
+QUERIES = {
+    "syntax": ("up{", Kind.QUERY_REJECTED),
+    "matrix": ("up[1m]", Kind.UNUSABLE_ANSWER),
+    "text": ('"text"', Kind.UNUSABLE_ANSWER),
+}
+
+
+@cases("query kind", QUERIES)
+def test_a_query_that_is_no_instant_number_is_a_failure(
+    prometheus_url: str, query: str, kind: Kind
+) -> None:
+    failed(_instant(prometheus_url, query), kind)
+
+
+def test_a_range_query_keeps_fractions_of_seconds(real: PrometheusTarget) -> None:
+    end = dt.datetime.fromtimestamp(1_700_000_000.75, dt.UTC)
+    start = end - dt.timedelta(seconds=1)
+    observed = prometheus.range_query(
+        real, "vector(7)", start=start, end=end, step_seconds=0.5, deadline=_soon()
     )
-    def test_what_is_not_finite_is_a_value(
-        self, prometheus_url: str, query: str, text: str
-    ) -> None:
-        vector = brought(_instant(prometheus_url, query))
-        assert str(vector.series[0].value) == text
-        assert not vector.series[0].finite
-        assert json.loads(json.dumps(vector.facts(), allow_nan=False))["series"][0]["value"] == text
+    (one,) = brought(observed).series
+    assert [value for _, value in one.samples] == [7.0, 7.0, 7.0]
+    assert [at.timestamp() % 1 for at, _ in one.samples] == [0.75, 0.25, 0.75]
 
-    def test_no_series_is_an_empty_value(self, prometheus_url: str) -> None:
-        vector = brought(_instant(prometheus_url, "no_such_metric"))
-        assert (vector.series, vector.evaluated_at) == ((), None)
 
-    @cases("query", {"syntax": "up{", "matrix": "up[1m]", "text": '"text"'})
-    def test_a_query_that_is_no_instant_number_is_a_failure(
-        self, prometheus_url: str, query: str
-    ) -> None:
-        observed = _instant(prometheus_url, query)
-        assert observed.failure is not None
-        assert observed.failure.kind in {Kind.QUERY_REJECTED, Kind.UNUSABLE_ANSWER}
-
-    def test_a_range_query_keeps_fractions_of_seconds(self, prometheus_url: str) -> None:
-        end = dt.datetime.fromtimestamp(1_700_000_000.75, dt.UTC)
-        observed = prometheus.range_query(
-            PrometheusTarget(prometheus_url),
-            "vector(7)",
-            start=end - dt.timedelta(seconds=1),
-            end=end,
-            step_seconds=0.5,
-            deadline=_soon(),
-        )
-        (one,) = brought(observed).series
-        assert [value for _, value in one.samples] == [7.0, 7.0, 7.0]
-        assert [at.timestamp() % 1 for at, _ in one.samples] == [0.75, 0.25, 0.75]
-
-    def test_the_instrument_tells_its_state(self, prometheus_url: str) -> None:
-        observed = prometheus.instrument(PrometheusTarget(prometheus_url), deadline=_soon())
-        state = brought(observed)
-        assert tuple(int(part) for part in state.version.split(".")[:2]) >= (2, 42)
-        assert state.started_at < state.server_time
-        assert abs(state.clock_skew_seconds) < 1
-        assert state.config_reload_succeeded
-        assert state.corruption_count == 0
-        assert list(observed.phases) == ["ready", "runtime", "version", "clock"]
+def test_the_instrument_tells_its_state(real: PrometheusTarget) -> None:
+    observed = prometheus.instrument(real, deadline=_soon())
+    state = brought(observed)
+    assert tuple(int(part) for part in state.version.split(".")[:2]) >= (2, 42)
+    assert state.started_at < state.server_time
+    assert abs(state.clock_skew_seconds) < 1
+    assert (state.config_reload_succeeded, state.corruption_count) == (True, 0)
+    assert list(observed.phases) == ["ready", "runtime", "version", "clock"]
 
 
 def _body(result: object, *, kind: str = "vector", **more: object) -> bytes:
@@ -318,22 +314,21 @@ def test_an_instrument_that_cannot_be_relied_on_is_a_failure(
     assert said in failed(observed, kind).detail
 
 
-@cases(
-    "more reloaded",
-    {
-        "fine": (b"", True),
-        "with a configuration that it could not load": (
-            b"vm_promscrape_config_last_reload_successful 0\n",
-            False,
-        ),
-    },
-)
+STATES = {
+    "fine": (b"", True),
+    "with a configuration that it could not load": (
+        b"vm_promscrape_config_last_reload_successful 0\n",
+        False,
+    ),
+}
+
+
+@cases("more reloaded", STATES)
 def test_victoria_metrics_tells_its_state_in_its_metrics(more: bytes, *, reloaded: bool) -> None:
     metrics = servers.answer(_VICTORIA_METRICS + more, content_type="text/plain")
-    replies = {**_NEITHER, "/metrics": metrics, "/api/v1/status/buildinfo": _status({})}
+    replies = {**_NEITHER, "/metrics": metrics, _BUILD: _status({})}
     with serving(_instrument(replies)) as server:
-        told = prometheus.instrument(PrometheusTarget(server.url), deadline=_soon()).value
-    assert told is not None
+        told = brought(prometheus.instrument(PrometheusTarget(server.url), deadline=_soon()))
     assert (told.product, told.version) == ("VictoriaMetrics", "v1.79.2")
     assert told.started_at == dt.datetime(2026, 2, 2, 22, 0, tzinfo=dt.UTC)
     assert told.config_reload_succeeded is reloaded
