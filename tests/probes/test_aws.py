@@ -219,22 +219,12 @@ def test_exactly_the_actions_of_the_policy_are_called(server: AwsServer) -> None
     assert called == _allowed()
 
 
-_BATCH = {"Paths": {"Quantity": 1, "Items": ["/*"]}, "CallerReference": "x"}
 ORDERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "a secret's value": ("secretsmanager", "get_secret_value", {"SecretId": SECRETS[0]}),
     "writing an object": ("s3", "put_object", {"Bucket": BUCKET, "Key": "x", "Body": b"x"}),
-    "deleting an object": ("s3", "delete_object", {"Bucket": BUCKET, "Key": "index.html"}),
-    "listing buckets": ("s3", "list_buckets", {}),
-    "deleting a repository": ("ecr", "delete_repository", {"repositoryName": API}),
     "pushing an image": ("ecr", "put_image", {"repositoryName": API, "imageManifest": "{}"}),
     "making a key": ("iam", "create_access_key", {"UserName": KEY_USER}),
-    "reading the zone": ("route53", "list_hosted_zones", {}),
     "deleting the zone": ("route53", "delete_hosted_zone", {"Id": HOSTED_ZONE}),
-    "invalidating": (
-        "cloudfront",
-        "create_invalidation",
-        {"DistributionId": DISTRIBUTION, "InvalidationBatch": _BATCH},
-    ),
 }
 
 
@@ -242,12 +232,9 @@ ORDERS: dict[str, tuple[str, str, dict[str, Any]]] = {
 def test_what_the_gate_must_not_do_is_refused(
     server: AwsServer, service: str, order: str, words: dict[str, Any]
 ) -> None:
+    keys = {"aws_access_key_id": "the-gates-key", "aws_secret_access_key": "x"}
     client = aws.session().client(
-        service,
-        region_name="us-east-1",
-        endpoint_url=server.url(),
-        aws_access_key_id="the-gates-key",
-        aws_secret_access_key="x",
+        service, region_name="us-east-1", endpoint_url=server.url(), **keys
     )
     with pytest.raises(ClientError, match="AccessDenied"):
         getattr(client, order)(**words)
