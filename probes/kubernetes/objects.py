@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
+import operator
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from probes.kubernetes.models import Container, Deployment, Endpoint, Pod
 from probes.observation import EVERYTHING, Shown
@@ -91,8 +93,7 @@ def fits(free: float, ask: float) -> int:
     return max(0, math.floor(free / ask + 1e-9)) if ask > 0 else 0
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Room:
+class Room(NamedTuple):
     """CPU in cores, memory in bytes, and pods."""
 
     cpu: float = 0.0
@@ -101,11 +102,11 @@ class Room:
 
     def plus(self, other: Room) -> Room:
         """Return the sum."""
-        return Room(self.cpu + other.cpu, self.memory + other.memory, self.pods + other.pods)
+        return Room(*map(operator.add, self, other))
 
     def minus(self, other: Room) -> Room:
         """Return the difference."""
-        return Room(self.cpu - other.cpu, self.memory - other.memory, self.pods - other.pods)
+        return Room(*map(operator.sub, self, other))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import functools
 import hashlib
@@ -231,13 +230,7 @@ def _system_pod(pod: Pod) -> SystemPod:
 
 def largest(rooms: Iterable[Room]) -> Room:
     """Return the most that any of them asks for, resource by resource."""
-    found = list(rooms)
-    return Room(
-        **{
-            field.name: max((getattr(one, field.name) for one in found), default=0.0)
-            for field in dataclasses.fields(Room)
-        }
-    )
+    return Room(*map(max, zip(*rooms, strict=True)))
 
 
 def quotas(found: Iterable[models.ResourceQuota], pod: Pod) -> Iterator[Quota]:

@@ -265,16 +265,9 @@ def quoted(table: str) -> str:
 
 
 def _key(row: tuple[object, ...]) -> ForeignKey:
-    name, table, to_table, columns, validated, enforced, triggers = row
-    return ForeignKey(
-        name=str(name),
-        table=str(table),
-        to_table=str(to_table),
-        columns=_names(columns),
-        validated=validated is True,
-        enforced=enforced is True,
-        triggers=triggers is True,
-    )
+    name, table, to_table, columns, *holds = row
+    names = (str(name), str(table), str(to_table))
+    return ForeignKey(*names, _names(columns), *(one is True for one in holds))
 
 
 def _unfinished(row: tuple[object, ...]) -> Unfinished:
