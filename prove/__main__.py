@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from gates.load import ROOT
 from prove import bodies, bursts, decisions, files, foreign, mutation, objectives, runs
-from prove.kubernetes import proof as kubernetes
-from prove.proof import Proof, prove, render
+from prove.kubernetes import likeness as kubernetes
+from prove import Proof, prove, render
 
 TABLE = ROOT / "docs" / "proofs.md"
 UNITS = {"s": 1, "m": 60, "h": 3600}

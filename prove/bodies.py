@@ -19,7 +19,7 @@ from probes.formats import NotJsonError
 from probes.http import HttpTarget
 from probes.observation import Deadline, Observation
 from probes.prometheus import PrometheusTarget
-from prove.proof import Cases
+from prove import Cases
 from steps.cluster.clusters import Clusters
 from steps.kit.asked import Asked
 from steps.kit.availability import Availability

@@ -17,7 +17,7 @@ from gates.decide.objective import Evidence, judge_target
 from gates.decide.outcome import Outcome
 from gates.decide.statistics import NONE_SEEN, Burst, Cell, Counts
 from gates.load import load_policy
-from prove.proof import Cases
+from prove import Cases
 
 PROMISE = "errors in bursts at 1.5 x budget pass in at most 5 % of the runs, single ones at half of it pass"
 PODS, STEPS, SCRAPE_SECONDS, LOOKS = 6, 20, 15, 3

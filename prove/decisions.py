@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gates.decide.fold import RegionResult, Stage, fold
 from gates.decide.outcome import Decision, Meaning, Outcome
 from gates.run.lines import read
-from prove.proof import Cases
+from prove import Cases
 from tests.gates.decide.test_fold_properties import BADNESS, CHECKS, REGIONS, oracle
 from tests.gates.decide.values import a_result, a_row
 from tests.gates.run.recorded import finished, started, text

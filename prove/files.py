@@ -13,7 +13,7 @@ from unittest import mock
 from environments.loader import load_file
 from environments.yaml_file import ConfigurationError
 from gates.load import FEATURES, POLICY, load_catalogue, load_policy
-from prove.proof import Cases
+from prove import Cases
 from settings.policy import Policy
 from tests.environments.files import SECRETS, VALID
 

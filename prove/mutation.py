@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from gates.load import ROOT
 from prove.instruments import installed
-from prove.proof import Cases, Remark
+from prove import Cases, Remark
 
 PROMISE = "of 600 mutants of the code that decides, drawn by the seed, the unit tests kill 92 %"
 LOCK = ROOT / "requirements-mutation.lock"

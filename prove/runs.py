@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from prove import instruments
-from prove.proof import Cases, Remark
+from prove import Cases, Remark
 from sandbox.core.errors import SandboxError
 from sandbox.core.state import StateDirectory
 from sandbox.faults import catalogue, expectation

@@ -1,21 +1,78 @@
-"""Does the stand-in show what a real cluster showed? Both in the same situation, kind by kind.
+"""The proof: what a real cluster showed is judged as a person judges it, and shown by the stand-in too.
 
-Compared are the keys, types and words of all objects (their shape), and what there is: pods by phase,
-readiness, deletion and owner, endpoints by their conditions, Deployments by their counts.
+The stand-in is put into the same situation and compared kind by kind: the keys, types and words of all
+objects (their shape), and what there is: pods by phase, readiness, deletion and owner, endpoints by their
+conditions, Deployments by their counts.
 """
 
 from __future__ import annotations
 
 import collections
 import dataclasses
+import pathlib
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from prove.kubernetes.recordings import Json, load
+import yaml
+
+from gates.decide.release import Release
+from prove import Cases
+from prove.kubernetes.recordings import FOLDER, Json, load, replay
 from sandbox.systems.cluster.controller import READY_AFTER_SECONDS, Cluster
 from sandbox.systems.cluster.objects import Objects
 from sandbox.systems.cluster.shown import is_ready
-from sandbox.systems.cluster.state import CONFIG_WANTED, NAMESPACE, ClusterState
+from sandbox.systems.cluster.state import APP, CONFIG_WANTED, NAMESPACE, ClusterState
+from steps.kit.platform import Platform
+from tests.probes.standin_server import listening
+from tests.steps.cluster_platform import a_cluster_platform, sentences, write_evidence
+from tests.steps.scenarios import a_run, judged
+
+PROMISE = "what a real Kubernetes showed is judged as by hand, and the stand-in shows the same"
+_DIGEST: Final = f"sha256:{'0123456789abcdef' * 4}"
+"""Of every recorded image."""
+_STATEFUL = "stateful-set"
+
+
+def cases(_seed: int) -> Cases:
+    """Yield each situation that the stand-in knows, then each recording that the checks judge."""
+    for name in STORIES:
+        yield "; ".join(differences(name)) or None
+    for name, wanted in EXPECTED.items():
+        yield "; ".join(misjudged(name, wanted)) or None
+
+
+EXPECTED: Final[Mapping[str, Mapping[str, str]]] = yaml.safe_load(
+    FOLDER.with_name("expected.yaml").read_text(encoding="utf-8")
+)
+"""By recording what each check has to say."""
+
+
+def misjudged(name: str, wanted: Mapping[str, str]) -> Iterator[str]:
+    """Yield in words which checks judge a recording otherwise than they have to."""
+    with listening(replay(load(name))) as url, tempfile.TemporaryDirectory() as folder:
+        platform = _platform(pathlib.Path(folder), url, stateful=name.startswith(_STATEFUL))
+        with a_run(platform, pathlib.Path(folder)) as run:
+            noted = {check_id: judged(check_id, platform, run=run) for check_id in wanted}
+        for check_id, check in noted.items():
+            outcome = wanted[check_id]
+            (region,) = platform.regions
+            if str(check.outcome(region)) != outcome:
+                said = sentences(check).replace("\n", "; ")
+                yield f"{name}: {check_id} is {check.outcome(region)}, not {outcome}: {said}"
+
+
+def _platform(folder: pathlib.Path, url: str, *, stateful: bool) -> Platform:
+    changes: dict[str, Any] = {"replicas": {"normal": 2, "temporary": 4}} if stateful else {}
+    platform = a_cluster_platform(folder, url, **changes)
+    release = Release.parse("v1.3.0") if stateful else platform.release
+    names = {"name": APP, "digest": _DIGEST}
+    file = write_evidence(folder, release=f"v{release.number}", artefacts=[names])
+    target = folder / f"v{release.number}"
+    if file.parent != target:
+        file.parent.rename(target)
+    return dataclasses.replace(platform, release=release)
+
 
 _WORDS: Final = frozenset(
     {
@@ -126,6 +183,8 @@ STORIES: Final[Mapping[str, Story]] = {
     "config-key-removed": Story((*_PATCHED_BACK, {"key_removed": "SESSION_MINUTES"}), kinds=_MAP),
 }
 """What the stand-in is told in each recorded situation that it knows."""
+
+CASES = len(STORIES) + len(EXPECTED)
 
 
 def differences(name: str) -> Iterator[str]:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from prove.kubernetes import proof, recordings
+from prove.kubernetes import likeness, recordings
 from prove.kubernetes.likeness import shape
 from tests.probes.standin_server import listening
 
-EXPECTED = proof.expected()
+EXPECTED = likeness.EXPECTED
 ANSWERS_ALONE = {"expired-continue", "throttled"}
 """They hold refusals, which the stand-in is compared with; no check judges them."""
 
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_recording_is_judged_as_by_hand(name: str) -> None:
-    assert list(proof.misjudged(name, EXPECTED[name])) == []
+    assert list(likeness.misjudged(name, EXPECTED[name])) == []
 
 
 def test_a_wrong_judgement_is_found_with_its_sentence() -> None:
-    (found,) = proof.misjudged("healthy", {"NORMAL-1": "FAIL"})
+    (found,) = likeness.misjudged("healthy", {"NORMAL-1": "FAIL"})
     assert found.startswith("healthy: NORMAL-1 is PASS, not FAIL: capacity of the app")
 
 

@@ -10,13 +10,12 @@ from collections.abc import Callable
 
 import pytest
 
-from prove import mutation
+from prove import MOST_FOUND, Cases, Proof, Proved, mutation, prove, render, rows_of
 from prove.__main__ import PROOFS, main, seconds_of
 from prove.bodies import _Answer, _judged, _serving
 from prove.bursts import seldom_wrong
 from prove.decisions import damage_is_never_go, fold_agrees
 from prove.files import _wrong, refused_or_sound
-from prove.proof import MOST_FOUND, Cases, Proof, Proved, prove, render, rows_of
 from tests.checkout import ROOT
 from tests.steps.platforms import a_platform
 
