@@ -9,16 +9,26 @@ import sys
 from collections.abc import Sequence
 
 from gates.load import ROOT
-from prove import bodies, bursts, decisions, files, foreign, mutation, objectives, runs
+from prove import (
+    Proof,
+    bodies,
+    bursts,
+    decisions,
+    foreign,
+    mutation,
+    objectives,
+    prove,
+    render,
+    runs,
+)
 from prove.kubernetes import likeness as kubernetes
-from prove import Proof, prove, render
 
 TABLE = ROOT / "docs" / "proofs.md"
 UNITS = {"s": 1, "m": 60, "h": 3600}
 PROOFS = (
     Proof("fold", decisions.FOLD, decisions.fold_agrees, share=2),
     Proof("lines", decisions.LINES, decisions.damage_is_never_go, share=2),
-    Proof("files", files.PROMISE, files.refused_or_sound, share=2),
+    Proof("files", decisions.FILES, decisions.refused_or_sound, share=2),
     Proof("bodies", bodies.PROMISE, bodies.never_taken_for_healthy, share=2),
     Proof("kubernetes", kubernetes.PROMISE, kubernetes.cases, share=1, at_least=kubernetes.CASES),
     Proof("mutation", mutation.PROMISE, mutation.noticed, share=1, at_least=mutation.MUTANTS),

@@ -1,38 +1,36 @@
-"""Proofs of the decision: any results against a second opinion, and any damage to the lines."""
+"""Proofs of what reads and decides: damaged files and lines, and any results against a second opinion."""
 
 from __future__ import annotations
 
 import itertools
+import math
+import os
 import pathlib
 import random
 import tempfile
 from collections.abc import Callable, Mapping
+from typing import Any
+from unittest import mock
 
 import hypothesis
-from hypothesis import strategies as st
 
-from gates.decide.fold import RegionResult, Stage, fold
-from gates.decide.outcome import Decision, Meaning, Outcome
+from environments.loader import load_file
+from environments.yaml_file import ConfigurationError
+from gates.decide.fold import Stage, fold
+from gates.decide.outcome import Decision, Outcome
+from gates.load import FEATURES, POLICY, load_catalogue, load_policy
 from gates.run.lines import read
 from prove import Cases
-from tests.gates.decide.test_fold_properties import BADNESS, CHECKS, REGIONS, oracle
-from tests.gates.decide.values import a_result, a_row
+from tests.environments.files import SECRETS, VALID
+from tests.gates.decide import test_fold_properties as opinions
+from tests.gates.decide.values import a_row
 from tests.gates.run.recorded import finished, started, text
 
 FOLD = "any results, in any order, fold to what a second, independent opinion says"
 LINES = "lines that are cut, lost, doubled or littered never make a decision GO that was not"
+FILES = "mistyped environments, policies and catalogues are refused with a sentence, or are sound"
 EXAMPLES_AT_ONCE = 100
-
-Ran = Mapping[tuple[str, str], list[Outcome]]
-"""By check and region: the outcomes of however many times it ran."""
-found = st.lists(st.sampled_from([Outcome.PASS, Outcome.PASS, *Outcome]), max_size=3)
-places = list(itertools.product(CHECKS, REGIONS))
-ran = st.fixed_dictionaries({place: st.just([Outcome.PASS]) | found for place in places})
-meanings = st.fixed_dictionaries({check: st.sampled_from(Meaning) for check in CHECKS})
-
-
-class _DiffersError(Exception):
-    """The fold and the second opinion differ; hypothesis shows the smallest such case."""
+CHECKS, REGIONS = opinions.CHECKS, opinions.REGIONS
 
 
 def fold_agrees(seed: int) -> Cases:
@@ -42,41 +40,17 @@ def fold_agrees(seed: int) -> Cases:
 
         @hypothesis.seed(seed + batch)
         @hypothesis.settings(max_examples=EXAMPLES_AT_ONCE, database=None, deadline=None)
-        @hypothesis.given(meanings, ran, st.sampled_from(Stage), st.randoms(use_true_random=False))
-        def every(
-            meaning: dict[str, Meaning], ran: Ran, stage: Stage, chance: random.Random
-        ) -> None:
+        @hypothesis.given(*opinions.CASES)
+        def every(rows: Any, ran: Any, stage: Any, chance: Any) -> None:
             nonlocal tried
             tried += 1
-            _compare(meaning, ran, stage, chance)
+            opinions.agrees_with_the_second_opinion(rows, ran, stage, chance)
 
         try:
             every()
-        except _DiffersError as exc:
+        except AssertionError as exc:
             yield str(exc)
         yield from itertools.repeat(None, tried)
-
-
-def _compare(meaning: Mapping[str, Meaning], ran: Ran, stage: Stage, chance: random.Random) -> None:
-    results: list[RegionResult] = [
-        a_result(outcome, check=check, region=region)
-        for (check, region), outcomes in ran.items()
-        for outcome in outcomes
-    ]
-    chance.shuffle(results)
-    rows = [a_row(check, means) for check, means in meaning.items()]
-    chance.shuffle(rows)
-    decided = fold(rows, REGIONS, results, stage).decision.value
-    words = {check: means.value for check, means in meaning.items()}
-    expected = max(
-        (
-            oracle(words, {check: [o.value for o in ran[check, region]] for check in CHECKS}, stage)
-            for region in REGIONS
-        ),
-        key=BADNESS.index,
-    )
-    if decided != expected:
-        raise _DiffersError(f"{decided}, not {expected}: {meaning} {ran} {stage}")
 
 
 def damage_is_never_go(seed: int) -> Cases:
@@ -86,9 +60,8 @@ def damage_is_never_go(seed: int) -> Cases:
         path = pathlib.Path(folder) / "events.jsonl"
         while True:
             whole = _recorded(chance)
-            damaged = whole
-            for _ in range(chance.randint(1, 3)):
-                damaged = chance.choice(DAMAGES)(damaged, chance)
+            # As many characters as bytes: each damage can break one of several bytes.
+            damaged = _damaged(whole.decode("latin-1"), chance, OF_LINES).encode("latin-1")
             before, after = _decision(path, whole), _decision(path, damaged)
             worse = after is Decision.GO and before is not Decision.GO
             yield f"{before.value} became GO: {whole!r} {damaged!r}" if worse else None
@@ -97,15 +70,12 @@ def damage_is_never_go(seed: int) -> Cases:
 def _recorded(chance: random.Random) -> bytes:
     """Return the events of a run that is mostly green."""
     outcomes = [*([Outcome.PASS] * 8), *Outcome]
-    events = [
-        event
-        for check in CHECKS
-        for event in (
-            started(check),
-            finished(check, *chance.choices(outcomes, k=chance.randint(1, 2))),
+    return text(
+        *itertools.chain.from_iterable(
+            (started(check), finished(check, *chance.choices(outcomes, k=chance.randint(1, 2))))
+            for check in CHECKS
         )
-    ]
-    return text(*events)
+    )
 
 
 def _decision(path: pathlib.Path, data: bytes) -> Decision:
@@ -115,42 +85,134 @@ def _decision(path: pathlib.Path, data: bytes) -> Decision:
     return fold(rows, REGIONS, lines.results, Stage.LIVE, lines.problems).decision
 
 
-def _cut(data: bytes, chance: random.Random) -> bytes:
-    return data[: chance.randint(0, len(data))]
+def refused_or_sound(seed: int) -> Cases:
+    """Yield one damaged file at a time, of each kind in turn."""
+    chance = random.Random(seed)  # noqa: S311 - cases, no secrets
+    policy = {path.name: path.read_text(encoding="utf-8") for path in POLICY.glob("*.yaml")}
+    catalogue = (FEATURES / "catalogue.csv").read_text(encoding="utf-8")
+    with (
+        tempfile.TemporaryDirectory(prefix="prove-") as folder,
+        mock.patch.dict(os.environ, SECRETS),
+    ):
+        base = pathlib.Path(folder)
+        (base / "catalogue.d").mkdir()
+        while True:
+            yield _wrong(base, {"clinic.yaml": _damaged(VALID, chance, OF_FILES)}, _environment)
+            name = chance.choice(sorted(policy))
+            yield _wrong(base, {**policy, name: _damaged(policy[name], chance, OF_FILES)}, _policy)
+            yield _wrong(base, {"catalogue.csv": _damaged(catalogue, chance, OF_FILES)}, _catalogue)
 
 
-def _lose_a_line(data: bytes, chance: random.Random) -> bytes:
-    lines = data.splitlines(keepends=True) or [b""]
-    lines.pop(chance.randrange(len(lines)))
-    return b"".join(lines)
+def _wrong(
+    folder: pathlib.Path, files: Mapping[str, str], load: Callable[[pathlib.Path], str | None]
+) -> str | None:
+    """Write files, load them and take them away; return what is wrong with how that went."""
+    for name, content in files.items():
+        (folder / name).write_text(content, encoding="utf-8", errors="surrogatepass")
+    try:
+        wrong = load(folder)
+    except ConfigurationError as exc:
+        told = all(sentence.strip() for sentence in exc.sentences) and exc.sentences
+        wrong = None if told else "refused without a word"
+    except Exception as exc:  # noqa: BLE001 - any other exception is what this proof looks for
+        wrong = f"{type(exc).__name__} instead of a refusal"
+    finally:
+        for name in files:
+            (folder / name).unlink()
+    return wrong and f"{wrong}: {files!r}"
 
 
-def _double_a_line(data: bytes, chance: random.Random) -> bytes:
-    lines = data.splitlines(keepends=True) or [b"\n"]
-    return b"".join([*lines, chance.choice(lines)])
+def _environment(folder: pathlib.Path) -> str | None:
+    settings = load_file(folder / "clinic.yaml").settings
+    shown = repr(settings)
+    leaked = [name for name, value in SECRETS.items() if value in shown]
+    return f"shows {leaked}" if leaked else None
 
 
-def _shuffle(data: bytes, chance: random.Random) -> bytes:
-    lines = data.splitlines(keepends=True)
-    chance.shuffle(lines)
-    return b"".join(lines)
+def _policy(folder: pathlib.Path) -> str | None:
+    policy = load_policy(folder)
+    unsound = [one.check for one in policy.objectives if not 0 < one.target.budget < 1]
+    times = {"call": policy.deadlines.call, "run": policy.deadlines.run}
+    times |= {one.check: one.look_back for one in policy.objectives}
+    endless = [name for name, seconds in times.items() if not math.isfinite(seconds) or seconds < 0]
+    return f"took {unsound} {endless}" if unsound or endless else None
 
 
-def _litter(data: bytes, chance: random.Random) -> bytes:
-    place = chance.randint(0, len(data))
-    return data[:place] + chance.randbytes(chance.randint(1, 20)) + data[place:]
+def _catalogue(folder: pathlib.Path) -> str | None:
+    rows = load_catalogue(folder)
+    ids = [row.id for row in rows]
+    return "took an id twice" if len(ids) != len(set(ids)) else None
 
 
-def _flip_a_byte(data: bytes, chance: random.Random) -> bytes:
-    place = chance.randrange(len(data)) if data else 0
-    return data[:place] + bytes([chance.randrange(256)]) + data[place + 1 :]
+NASTY = (
+    "", "~", "null", "no", ".nan", "-.inf", "-1", "0", "1e400", "9" * 400, "0%", "100%", "-5m",
+    "999999h", "[]", "{}", "[[[[[[]]]]]]", "{a: {b: {c: 1}}}", "*nowhere", "&one 1",
+    "!!python/object/apply:os.getcwd []", "!!binary aGk=", "2026-02-30", "'", '"\\x00"', "\t",
+    "\u202e\U0001f525", "EDIT-ME", "env:", "file:../../../etc/hostname", "http://[::1",
+    "http://user:pass@host:99999/", "<<: *x",
+)  # fmt: skip
+CHARACTERS = "\n\t :-{}[]#&*!|>'\"%@`,?\x00\ufeff\u2028é0"
+Damage = Callable[[str, random.Random], str]
 
 
-DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
-    _cut,
-    _lose_a_line,
-    _double_a_line,
-    _shuffle,
-    _litter,
-    _flip_a_byte,
+def _damaged(text: str, chance: random.Random, damages: tuple[Damage, ...]) -> str:
+    for _ in range(chance.randint(1, 3)):
+        text = chance.choice(damages)(text, chance)
+    return text
+
+
+def _on_lines(change: Callable[[list[str], int, random.Random], list[str]]) -> Damage:
+    """Return what changes the lines of a text around one of them."""
+
+    def damage(text: str, chance: random.Random) -> str:
+        lines = text.splitlines(keepends=True) or ["\n"]
+        return "".join(change(lines, chance.randrange(len(lines)), chance))
+
+    return damage
+
+
+def _nasty(lines: list[str], place: int, chance: random.Random) -> list[str]:
+    """Put a nasty value behind a key, or into a cell of a table."""
+    line = lines[place].removesuffix("\n")
+    key, colon, _ = line.partition(": ")
+    cells = line.split(",")
+    cells[chance.randrange(len(cells))] = chance.choice(NASTY)
+    line = f"{key}: {chance.choice(NASTY)}" if colon else ",".join(cells)
+    return [*lines[:place], f"{line}\n", *lines[place + 1 :]]
+
+
+def _indented(lines: list[str], place: int, chance: random.Random) -> list[str]:
+    indent = chance.choice(["  ", " ", "\t", "- "])
+    return [*lines[:place], indent + lines[place], *lines[place + 1 :]]
+
+
+def _replaced(text: str, chance: random.Random, most: int, by: str) -> str:
+    """Put something in the place of so many characters at most."""
+    place = chance.randint(0, len(text))
+    return text[:place] + by + text[place + chance.randint(1, most) if most else place :]
+
+
+_put_a_nasty_value, _indent_a_line = _on_lines(_nasty), _on_lines(_indented)
+_double_a_line = _on_lines(
+    lambda lines, place, chance: [*lines[:place], chance.choice(lines), *lines[place:]]
 )
+OF_FILES: tuple[Damage, ...] = (
+    _put_a_nasty_value,
+    _put_a_nasty_value,
+    lambda text, chance: _replaced(text, chance, 0, chance.choice(CHARACTERS)),
+    lambda text, chance: _replaced(text, chance, 40, ""),
+    _double_a_line,
+    _indent_a_line,
+)
+OF_LINES: tuple[Damage, ...] = (
+    lambda text, chance: text[: chance.randint(0, len(text))],
+    _on_lines(lambda lines, place, _: lines[:place] + lines[place + 1 :]),
+    _double_a_line,
+    _on_lines(lambda lines, _, chance: chance.sample(lines, len(lines))),
+    lambda text, chance: _replaced(text, chance, 0, _bytes(chance, chance.randint(1, 20))),
+    lambda text, chance: _replaced(text, chance, 1, _bytes(chance, 1)),
+)
+
+
+def _bytes(chance: random.Random, count: int) -> str:
+    return chance.randbytes(count).decode("latin-1")

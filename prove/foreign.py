@@ -16,8 +16,8 @@ import httpx
 
 from gates.decide.outcome import Outcome
 from gates.load import ROOT, load_policy
-from prove.instruments import Asked, Metrics, answers, installed, prometheus
 from prove import Cases
+from prove.instruments import Asked, Metrics, answers, installed, prometheus
 from settings.objectives import Objective
 from tests.probes.real_servers import running
 from tests.probes.servers import closed_port, wait_until

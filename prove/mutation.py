@@ -15,8 +15,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 
 from gates.load import ROOT
-from prove.instruments import installed
 from prove import Cases, Remark
+from prove.instruments import installed
 
 PROMISE = "of 600 mutants of the code that decides, drawn by the seed, the unit tests kill 92 %"
 LOCK = ROOT / "requirements-mutation.lock"

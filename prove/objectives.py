@@ -13,8 +13,8 @@ import time
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.load import load_policy
-from prove.instruments import Asked, Metrics, prometheus, victoria_metrics, write
 from prove import Cases, Remark
+from prove.instruments import Asked, Metrics, prometheus, victoria_metrics, write
 from prove.streams import BOUNDS, RELEASE, Frame, Platform, Truth, scenario, scraped, truth
 from sandbox.core.errors import SandboxError
 from settings.objectives import Objective

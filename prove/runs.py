@@ -17,8 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from prove import instruments
-from prove import Cases, Remark
+from prove import Cases, Remark, instruments
 from sandbox.core.errors import SandboxError
 from sandbox.core.state import StateDirectory
 from sandbox.faults import catalogue, expectation

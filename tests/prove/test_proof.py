@@ -14,8 +14,7 @@ from prove import MOST_FOUND, Cases, Proof, Proved, mutation, prove, render, row
 from prove.__main__ import PROOFS, main, seconds_of
 from prove.bodies import _Answer, _judged, _serving
 from prove.bursts import seldom_wrong
-from prove.decisions import damage_is_never_go, fold_agrees
-from prove.files import _wrong, refused_or_sound
+from prove.decisions import _wrong, damage_is_never_go, fold_agrees, refused_or_sound
 from tests.checkout import ROOT
 from tests.steps.platforms import a_platform
 
