@@ -54,7 +54,7 @@ class Application:
     Connections are kept for less than a scrape, as they are where one scrapes every 15 s: a connection
     that Prometheus keeps shows it one worker alone, and nothing in its samples tells.
     """
-    module: str
+    made_by: str
     metrics: Metrics
     bounds: tuple[float, ...]
 
@@ -63,7 +63,7 @@ APPLICATIONS = (
     Application(
         "Django",
         "gunicorn --workers=WORKERS --threads=4 --keep-alive=0 --bind=127.0.0.1:PORT",
-        "django_app:application",
+        "foreign_apps:django()",
         {
             "requests_total": {
                 "name": "django_http_responses_total_by_status_view_method_total",
@@ -79,8 +79,8 @@ APPLICATIONS = (
     ),
     Application(
         "FastAPI",
-        "uvicorn --workers=WORKERS --port=PORT --no-access-log --timeout-keep-alive=0",
-        "fastapi_app:app",
+        "uvicorn --workers=WORKERS --port=PORT --no-access-log --timeout-keep-alive=0 --factory",
+        "foreign_apps:fastapi",
         {
             "requests_total": {"name": "http_requests_total", "status_label": "status"},
             "request_duration": {"name": "http_request_duration_seconds"},
@@ -130,7 +130,7 @@ def _serving(
     if mood != "split":
         environment["PROMETHEUS_MULTIPROC_DIR"] = str(counters)
     server = application.server.replace("WORKERS", str(WORKERS)).replace("PORT", str(port))
-    argv = [sys.executable, "-m", *server.split(), f"prove.foreign_apps.{application.module}"]
+    argv = [sys.executable, "-m", *server.split(), f"prove.{application.made_by}"]
     with running(argv, folder=folder, environment=environment):
         wait_until(
             lambda: answers(f"http://127.0.0.1:{port}/metrics"),
