@@ -8,13 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bench import data, gate, load, redis
-from bench.figure import Figure
+from bench import Figure, data, gate, load
 
 SUITES = {
     "data": data.figures,
     "engine": gate.engine,
-    "redis": redis.figures,
+    "redis": data.redis_figures,
     "gate": gate.figures,
     "phases": gate.phases,
     "healthy": gate.healthy_runs,

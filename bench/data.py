@@ -1,12 +1,19 @@
-"""Figures of counting: 5 million rows and their references, while pgbench works at half its own maximum."""
+"""Figures of the stores: what the gate's reads take, and how little a busy server feels of them.
+
+Postgres counts 5 million rows and their references while pgbench works at half its own maximum; Redis
+is asked with a million keys.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import itertools
 import os
 import pathlib
 import re
+import secrets
 import shutil
 import statistics
 import subprocess
@@ -16,19 +23,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
+import redis as redis_py
 from pydantic import SecretStr
 
-from bench.figure import Figure
+from bench import Figure
 from gates.load import load_policy
-from probes.observation import Deadline
+from probes import redis
+from probes.observation import Deadline, Observation
 from probes.postgres import PostgresTarget, rows
 from probes.postgres.rows import Limits, Link, TableToCount
+from probes.redis import RedisTarget
+from probes.redis import keys as redis_keys
+from sandbox.core import binaries
 from sandbox.systems.data import postgres
+from sandbox.systems.data.redis_server import GATE, gate_line
 from settings.data import CountPolicy
 from steps.data.reads import paced
-from tests.probes.servers import closed_port
+from tests.probes.real_servers import running
+from tests.probes.servers import closed_port, wait_until
 
 ROWS = 5_000_000
 PGBENCH_SECONDS = 15
@@ -55,6 +70,11 @@ class Server:
     folder: pathlib.Path
     port: int
 
+    @property
+    def address(self) -> tuple[str, ...]:
+        """Return the options by which its programs find it."""
+        return ("--host=127.0.0.1", f"--port={self.port}", "--username=postgres")
+
     def run(self, program: str, *arguments: str) -> str:
         """Run one of its programs to its end; return what it printed."""
         done = subprocess.run(  # noqa: S603 - our own arguments
@@ -70,9 +90,8 @@ class Server:
 
     def pgbench(self, *arguments: str, seconds: int = PGBENCH_SECONDS) -> str:
         """Let pgbench work for a while."""
-        where = ("--host=127.0.0.1", f"--port={self.port}", "--username=postgres")
         load = (f"--client={CLIENTS}", f"--time={seconds}", "--no-vacuum")
-        return self.run("pgbench", *where, *load, *arguments, "postgres")
+        return self.run("pgbench", *self.address, *load, *arguments, "postgres")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,21 +195,12 @@ def _take_turns(
         ends = begins + WINDOW_SECONDS
         while with_reads and time.time() < ends and not over.is_set():
             taken.extend(
-                paced(_timed(read), _policy().large_reads, lambda _: True, over.wait)
+                paced(read, _policy().large_reads, lambda _: True, over.wait)
                 for read in _reads(server, _limits())
             )
         over.wait(max(0, ends - time.time()))
         windows.append(Window(begins, time.time(), with_reads))
         with_reads = not with_reads
-
-
-def _timed(read: Callable[[], bool]) -> Callable[[], Read]:
-    def timed() -> Read:
-        begun = time.perf_counter()
-        answered = read()
-        return Read(time.perf_counter() - begun, answered)
-
-    return timed
 
 
 def _policy() -> CountPolicy:
@@ -205,28 +215,27 @@ def _exact(server: Server) -> Iterator[Figure]:
     everything = Limits(exact_rows=10 * ROWS, exact_megabytes=100_000, sampled_blocks=1600)
     timeout = _policy().statement_timeout
     for read in _reads(server, everything):
-        begun = time.perf_counter()
-        read()
-        yield Figure(
-            "one read of all 5 million rows", time.perf_counter() - begun, timeout + 0.2, "s"
-        )
+        yield Figure("one read of all 5 million rows", read().seconds, timeout + 0.2, "s")
 
 
-def _reads(server: Server, limits: Limits) -> tuple[Callable[[], bool], ...]:
+def _reads(server: Server, limits: Limits) -> tuple[Callable[[], Read], ...]:
     target = PostgresTarget(
         "127.0.0.1", server.port, "postgres", "reader", SecretStr(""), sslmode="disable"
     )
     table = TableToCount("records", "id", "tag")
     link = Link("records", "parent_id", "parents", "id")
     seconds = _policy().statement_timeout
-    return (
-        lambda: (
-            rows.counted(target, table, limits, deadline=Deadline.after(seconds)).value is not None
-        ),
-        lambda: (
-            rows.orphans(target, link, limits, deadline=Deadline.after(seconds)).value is not None
-        ),
+    asks = (
+        functools.partial(rows.counted, target, table),
+        functools.partial(rows.orphans, target, link),
     )
+    return tuple(functools.partial(_read, ask, limits, seconds) for ask in asks)
+
+
+def _read(ask: Callable[..., Observation[Any]], limits: Limits, seconds: float) -> Read:
+    begun = time.perf_counter()
+    answered = ask(limits, deadline=Deadline.after(seconds)).value is not None
+    return Read(time.perf_counter() - begun, answered)
 
 
 def _limits() -> Limits:
@@ -252,14 +261,7 @@ def _seed(server: Server) -> None:
     with _connected(server) as connection:
         connection.execute(_SEED.encode())
         connection.execute(b"VACUUM ANALYZE records")
-    initialise = (
-        "--initialize",
-        "--scale=10",
-        "--quiet",
-        "--host=127.0.0.1",
-        "--username=postgres",
-    )
-    server.run("pgbench", *initialise, f"--port={server.port}", "postgres")
+    server.run("pgbench", "--initialize", "--scale=10", "--quiet", *server.address, "postgres")
 
 
 def _connected(server: Server) -> psycopg.Connection[tuple[object, ...]]:
@@ -291,3 +293,81 @@ def _server() -> Iterator[Server]:
             server.run("pg_ctl", "stop", "-m", "immediate", "-D", str(data))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+KEYS = 1_000_000
+FLAGS = ("new_ui", "analytics", "triage")
+SLOW_MICROSECONDS = 10_000
+_PATIENCE_SECONDS = 120.0
+_HOST = "127.0.0.1"
+
+
+def redis_figures() -> Iterator[Figure]:
+    """Yield seconds of each question, and the commands over 10 ms in the server's SLOWLOG."""
+    with _redis() as (admin, gate):
+        _fill(admin)
+        admin.slowlog_reset()
+        names = [f"feature:{flag}{part}" for flag in FLAGS for part in ("", ":percentage")]
+        yield _asked("flags read by name", 1, redis_keys.texts(gate, names, deadline=_deadline()))
+        found = redis_keys.key_names(gate, "feature:*", deadline=_deadline())
+        yield _asked("flags found among a million keys", 30, found)
+        counted = redis.count_keys(gate, "session:*", deadline=_deadline())
+        yield _asked("a million sessions counted", 30, counted)
+        if counted.value is None or counted.value.count != KEYS:
+            raise RuntimeError("the count of the sessions is not what was put there")
+        yield Figure("commands over 10 ms in SLOWLOG", float(len(_slow(admin))), 0, "commands")
+
+
+def _slow(admin: redis_py.Redis) -> list[Any]:
+    """Return what the server itself calls slow, but for the benchmark's own orders."""
+    logged: list[Any] = admin.slowlog_get(128)
+    return [one for one in logged if one["duration"] >= SLOW_MICROSECONDS]
+
+
+def _asked(name: str, bound_seconds: float, observed: Observation[Any]) -> Figure:
+    if observed.failure is not None:
+        raise RuntimeError(f"{name}: {observed.failure.detail}")
+    return Figure(name, observed.elapsed_seconds, bound_seconds, "s")
+
+
+def _deadline() -> Deadline:
+    return Deadline.after(_PATIENCE_SECONDS)
+
+
+def _fill(admin: redis_py.Redis) -> None:
+    """Put a million sessions there, and the flags among them."""
+    for first in range(0, KEYS, 20_000):
+        numbers = range(first, first + 20_000)
+        admin.mset(
+            {f"session:{hashlib.sha256(b'%d' % number).hexdigest()}": b"x" for number in numbers}
+        )
+    admin.mset({f"feature:{flag}": "false" for flag in FLAGS})
+
+
+@contextlib.contextmanager
+def _redis() -> Iterator[tuple[redis_py.Redis, RedisTarget]]:
+    """Run a Redis of its own; yield its administrator and the gate's user under the operators' line."""
+    binary = binaries.find_redis(lambda _said: None)
+    password, port = secrets.token_urlsafe(16), closed_port()
+    digest = hashlib.sha256(password.encode()).hexdigest()
+    with tempfile.TemporaryDirectory(prefix="bench-redis-") as name:
+        folder = pathlib.Path(name)
+        line = gate_line(digest, binary.version_numbers)
+        access = f"user default on #{digest} ~* &* +@all\n{line}"
+        (folder / "users.acl").write_text(access, encoding="utf-8")
+        flags = f"--port {port} --bind {_HOST} --aclfile users.acl --save".split()
+        argv = [binary.path, *flags, ""]
+        with running(argv, folder=folder, environment=binary.environment) as process:
+            with contextlib.suppress(OSError):
+                # SLOWLOG counts the time on the wall. Other work of a busy machine is not Redis's slowness.
+                os.sched_setscheduler(process.pid, os.SCHED_RR, os.sched_param(1))
+            with redis_py.Redis(_HOST, port, password=password) as admin:
+                wait_until(lambda: _answers(admin), "Redis answers", _PATIENCE_SECONDS)
+                admin.config_set("slowlog-log-slower-than", SLOW_MICROSECONDS)
+                yield admin, RedisTarget(_HOST, port, 0, GATE, SecretStr(password), tls=False)
+
+
+def _answers(admin: redis_py.Redis) -> bool:
+    with contextlib.suppress(redis_py.exceptions.ConnectionError):
+        return bool(admin.ping())
+    return False

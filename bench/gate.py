@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.figure import Figure
+from bench import Figure
 from gates.decide.fold import RegionResult, Stage, fold
 from gates.decide.judgement import equals
 from gates.decide.outcome import Decision, Meaning

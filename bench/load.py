@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import re
@@ -13,14 +13,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import trustme
 
-from bench.figure import Figure
+from bench import Figure
 from bench.load_sender import Order, Result
+from load._generator import null_server
 from sandbox.core import debian
 from sandbox.core.errors import SandboxError
 
@@ -169,55 +170,41 @@ _STALLED_CALLERS = 10
 _PATIENCE_SECONDS = 60.0
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Round:
-    """Everybody's closed loop, one after the other, on the same server."""
-
-    ours: float
-    wrk: float | None
-    hey: float | None
-    fast_http_user: float | None
-
-    def ratio(self, theirs: float | None) -> float | None:
-        """Return how often ours is theirs."""
-        return None if theirs is None else self.ours / theirs
+By = Mapping[str, float | None]
+"""A number of each generator, `ours` among them; None where this machine lacks it."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Stalled:
-    """What each says of the 99th percentile at a server that stands still for a second in ten."""
-
-    ours_p99_s: float
-    fast_http_user_p99_s: float | None
-    hey_p99_s: float | None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """All that was measured; None: this machine lacks a generator to compare with."""
+    """All that was measured."""
 
-    rounds: tuple[Round, ...]
+    rounds: tuple[By, ...]
+    """Requests a second of everybody's closed loop, one after the other, on the same server."""
     open_loop: Result
     wrk_p50_ms: float | None
     mix: Result
     tls: Result
-    stalled: Stalled
-    memory: Result | None
-    many: Result | None
+    stalled_p99_s: By
+    """What each says of the 99th percentile at a server that stands still for a second in ten."""
+    memory: Result | None = None
+    many: Result | None = None
 
-    def median(self, of: Callable[[Round], float | None]) -> float | None:
-        """Return the median over the rounds of what was measured in each."""
-        values = [value for one in self.rounds if (value := of(one)) is not None]
+    def median(self, theirs: str = "") -> float | None:
+        """Return the median over the rounds of our rate, or of how often it is theirs."""
+        values = [
+            one["ours"] / over
+            for one in self.rounds
+            for over in (one[theirs] if theirs else 1,)
+            if one["ours"] and over
+        ]
         return statistics.median(values) if len(values) == len(self.rounds) else None
 
     def record(self) -> dict[str, object]:
         """Return it as JSON values."""
         loop = self.open_loop
         return {
-            "closed_loop_rps": self.median(lambda one: one.ours),
-            "vs_fast_http_user": self.median(lambda one: one.ratio(one.fast_http_user)),
-            "vs_hey": self.median(lambda one: one.ratio(one.hey)),
-            "vs_wrk": self.median(lambda one: one.ratio(one.wrk)),
+            "closed_loop_rps": self.median(),
+            **{f"vs_{name}": self.median(name) for name in ("fast_http_user", "hey", "wrk")},
             "open_loop": {
                 "target_rps": TARGET_RPS,
                 "achieved_rps": loop.rps,
@@ -229,57 +216,45 @@ class Measured:
             },
             "mix_rps": self.mix.rps,
             "tls_rps": self.tls.rps,
-            "coordinated_omission": dataclasses.asdict(self.stalled),
+            "coordinated_omission": {f"{k}_p99_s": v for k, v in self.stalled_p99_s.items()},
         }
 
     def figures(self) -> Iterator[Figure]:
         """Yield each figure with its bound."""
-        yield from self._closed()
-        yield from self._open()
-        yield Figure("mix with bodies and checks", self.mix.rps, 10_000, "rps", at_least=True)
-        yield Figure("of the mix, failed", self.mix.failed, 0, "requests")
-        yield Figure("by TLS", self.tls.rps, 6_000, "rps", at_least=True)
-        yield from self._omission()
-        yield from self._memory()
-
-    def _closed(self) -> Iterator[Figure]:
-        rps = self.median(lambda one: one.ours)
-        yield _least("closed loop, one process", rps, 20_000, "rps")
-        ratio = self.median(lambda one: one.ratio(one.fast_http_user))
-        yield _least("against FastHttpUser", ratio, 6, "x")
-        yield _least("against hey", self.median(lambda one: one.ratio(one.hey)), 1.5, "x")
-        yield _least("against wrk", self.median(lambda one: one.ratio(one.wrk)), 0.5, "x")
-
-    def _open(self) -> Iterator[Figure]:
-        loop = self.open_loop
-        held = loop.rps / TARGET_RPS * 100
-        yield Figure("open loop at 10,000 rps, of it sent", held, 99.5, "%", at_least=True)
-        slowest = loop.slowest_second_rps / TARGET_RPS * 100
-        yield Figure("in its slowest second", slowest, 95, "%", at_least=True)
-        yield Figure("of it late", loop.late / loop.sent * 100, 0.1, "%")
-        yield Figure("of it dropped", loop.dropped, 0, "requests")
-        over = float("nan") if self.wrk_p50_ms is None else loop.p50_ms - self.wrk_p50_ms
-        yield Figure("its p50 above wrk's", over, 1, "ms")
-        yield Figure("its processor", loop.cpu_share * 100, 80, "% of a core")
-
-    def _omission(self) -> Iterator[Figure]:
-        ours = self.stalled.ours_p99_s
-        yield Figure("p99 at a server that stalls 1 s in 10", ours, 0.85, "s", at_least=True)
-        yield Figure("and no more than that", ours, 1.0, "s")
-
-    def _memory(self) -> Iterator[Figure]:
+        loop, stalled = self.open_loop, self.stalled_p99_s["ours"]
+        over_wrk = None if self.wrk_p50_ms is None else loop.p50_ms - self.wrk_p50_ms
+        held, slowest = loop.rps / TARGET_RPS * 100, loop.slowest_second_rps / TARGET_RPS * 100
+        yield _least("closed loop, one process", self.median(), 20_000, "rps")
+        yield _least("against FastHttpUser", self.median("fast_http_user"), 6, "x")
+        yield _least("against hey", self.median("hey"), 1.5, "x")
+        yield _least("against wrk", self.median("wrk"), 0.5, "x")
+        yield _least("open loop at 10,000 rps, of it sent", held, 99.5, "%")
+        yield _least("in its slowest second", slowest, 95, "%")
+        yield _most("of it late", loop.late / loop.sent * 100, 0.1, "%")
+        yield _most("of it dropped", loop.dropped, 0, "requests")
+        yield _most("its p50 above wrk's", over_wrk, 1, "ms")
+        yield _most("its processor", loop.cpu_share * 100, 80, "% of a core")
+        yield _least("mix with bodies and checks", self.mix.rps, 10_000, "rps")
+        yield _most("of the mix, failed", self.mix.failed, 0, "requests")
+        yield _least("by TLS", self.tls.rps, 6_000, "rps")
+        yield _least("p99 at a server that stalls 1 s in 10", stalled, 0.85, "s")
+        yield _most("and no more than that", stalled, 1.0, "s")
         if self.memory is not None:
             grown = self.memory.rss_mb / self.memory.early_rss_mb
-            yield Figure("memory after 10 minutes against after one", grown, 1.05, "x")
+            yield _most("memory after 10 minutes against after one", grown, 1.05, "x")
         if self.many is not None:
-            yield Figure("memory in a run of ten million", self.many.peak_rss_mb, 200, "MB")
-            short = MANY_REQUESTS - self.many.sent
-            yield Figure("of ten million, not sent", max(0, short), 0, "requests")
+            short = max(0, MANY_REQUESTS - self.many.sent)
+            yield _most("memory in a run of ten million", self.many.peak_rss_mb, 200, "MB")
+            yield _most("of ten million, not sent", short, 0, "requests")
 
 
 def _least(name: str, value: float | None, bound: float, unit: str) -> Figure:
     """Return a figure that is not kept where it was not measured."""
-    return Figure(name, float("nan") if value is None else value, bound, unit, at_least=True)
+    return Figure(name, math.nan if value is None else value, bound, unit, at_least=True)
+
+
+def _most(name: str, value: float | None, bound: float, unit: str) -> Figure:
+    return dataclasses.replace(_least(name, value, bound, unit), at_least=False)
 
 
 def main(*, output: str, full: bool) -> int:
@@ -300,7 +275,7 @@ def figures() -> Iterator[Figure]:
 
 def measure(*, full: bool) -> Measured:
     """Measure everything: about three minutes, 20 if full."""
-    with _null_server() as url:
+    with null_server() as url:
         rounds = tuple(_round(url) for _ in range(ROUNDS))
         at_rest = _others(wrk, url, connections=1, seconds=2)
         seconds = FULL_OPEN_SECONDS if full else OPEN_SECONDS
@@ -313,23 +288,27 @@ def measure(*, full: bool) -> Measured:
         wrk_p50_ms=None if at_rest is None else at_rest.p50_ms,
         mix=_sent(Order(ROUND_SECONDS * 2, connections=CONNECTIONS, mix=True)),
         tls=_by_tls(),
-        stalled=_stalled(),
+        stalled_p99_s=_stalled_p99s(),
         memory=memory,
         many=many,
     )
 
 
-def _round(url: str) -> Round:
-    ours = _sent(Order(ROUND_SECONDS, url, connections=CONNECTIONS))
+def _round(url: str) -> By:
     at_most = {"connections": CONNECTIONS, "seconds": ROUND_SECONDS}
-    theirs = (
-        _others(wrk, url, **at_most),
-        _others(hey, url, **at_most),
-        _others(fast_http_user, url, users=CONNECTIONS, seconds=ROUND_SECONDS + 2),
-    )
-    told = Round(ours.rps, *(None if one is None else one.rps for one in theirs))
+    users = {"users": CONNECTIONS, "seconds": ROUND_SECONDS + 2}
+    told = {
+        "ours": _sent(Order(ROUND_SECONDS, url, connections=CONNECTIONS)).rps,
+        "wrk": _rps(_others(wrk, url, **at_most)),
+        "hey": _rps(_others(hey, url, **at_most)),
+        "fast_http_user": _rps(_others(fast_http_user, url, **users)),
+    }
     _say(f"closed loop, requests/s: {told}")
     return told
+
+
+def _rps(seen: Seen | None) -> float | None:
+    return None if seen is None else seen.rps
 
 
 def _many(url: str) -> Order:
@@ -342,23 +321,23 @@ def _by_tls() -> Result:
         trusted, own = pathlib.Path(folder) / "authority.pem", pathlib.Path(folder) / "server.pem"
         authority.cert_pem.write_to_path(trusted)
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(own)
-        with _null_server("--certificate", str(own)) as url:
+        with null_server((), "--certificate", str(own)) as url:
             order = Order(ROUND_SECONDS, url, connections=CONNECTIONS, authority=str(trusted))
             return _sent(order)
 
 
-def _stalled() -> Stalled:
+def _stalled_p99s() -> By:
     """Let all three ask the same server at the same time: they see the same stalls."""
     seconds = int(STALL_EVERY_SECONDS * 2)
     manners = (f"--stall-every-seconds={STALL_EVERY_SECONDS}", f"--stall-seconds={STALL_SECONDS}")
     times = {"seconds": seconds, "each_rps": _STALLED_RPS // _STALLED_CALLERS}
-    with _null_server(*manners) as url, ThreadPoolExecutor() as at_once:
+    with null_server((), *manners) as url, ThreadPoolExecutor() as at_once:
         ours = at_once.submit(_sent, Order(seconds, url, rps=_STALLED_RPS))
         fast = at_once.submit(_others, fast_http_user, url, users=_STALLED_CALLERS, **times)
         theirs = _others(hey, url, connections=_STALLED_CALLERS, **times)
-        seen = (fast.result(), theirs)
-        p99s = (None if one is None else one.p99_s for one in seen)
-        return Stalled(ours.result().p99_ms / 1000, *p99s)
+        seen = {"fast_http_user": fast.result(), "hey": theirs}
+        p99s = {name: None if one is None else one.p99_s for name, one in seen.items()}
+        return {"ours": ours.result().p99_ms / 1000, **p99s}
 
 
 def _others(ask: Callable[..., Seen], url: str, **how: int) -> Seen | None:
@@ -379,21 +358,6 @@ def _sent(order: Order) -> Result:
         timeout=order.seconds + _PATIENCE_SECONDS,
     )
     return Result(**json.loads(done.stdout))
-
-
-@contextlib.contextmanager
-def _null_server(*arguments: str) -> Iterator[str]:
-    """Serve from a process of its own; yields the address."""
-    server = subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-m", "load._engine._null_server", *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield server.stdout.readline().strip() if server.stdout else ""
-    finally:
-        server.terminate()
-        server.communicate(timeout=10)
 
 
 def _say(line: str) -> None:

@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from load._engine._engine import Address, Engine, Limits, Request
-from load._engine._schedule import Closed, Schedule
+from load._engine._engine import Address, Closed, Engine, Limits, Request, Schedule
 from load._engine._tally import Tally
 
 Draw = Callable[[], Request]
@@ -116,14 +115,12 @@ async def _send(order: Order, draw: Draw) -> Result:
 
 def _result(kept: _Kept, took_seconds: float, worked_seconds: float) -> Result:
     whole = kept.whole
-    every = Tally().endpoint("every")
-    for endpoint in whole.endpoints.values():
-        every.merge(endpoint)
+    every = whole.every()
     inner = sorted(kept.sent_in)[1:-1]
     return Result(
         rps=whole.sent / took_seconds,
         sent=whole.sent,
-        failed=every.troubles.total(),
+        failed=every.failed,
         late=whole.late,
         dropped=whole.dropped,
         slowest_second_rps=min((kept.sent_in[at] for at in inner), default=0),

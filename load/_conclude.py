@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from gates.decide.judgement import Judgement
 from gates.decide.plain_text import plain
-from load import _tables
+from load import _facts
 from load._facts import RAMP, facts_of
 from load._run import Plan, Run, Stage
 from load.verdict import (
@@ -51,7 +51,7 @@ def conclude(
 ) -> LoadRecord:
     """Return a run's record: everything that was meant, measured and found, as JSON values."""
     verdict = judge(facts_of(run, policy), policy)
-    plan, rows = _plan(run.plan), _tables.endpoint_rows(run)
+    plan, rows = _plan(run.plan), _facts.endpoint_rows(run)
     record = {
         "schema": SCHEMA,
         "kind": KIND,
@@ -64,18 +64,18 @@ def conclude(
         "ended_at": _time(run.ended_at),
         "elapsed_seconds": run.ended_at - run.started_at,
         "interrupted": run.interrupted,
-        "totals": _tables.totals(_tables.measured(run)),
+        "totals": _facts.totals(_facts.measured(run)),
         "stages": _stages(run, verdict),
         "endpoints": rows,
-        "spectrum": _tables.spectrum(run),
-        "timeline": _tables.timeline(run),
-        "workers": _tables.worker_rows(run),
+        "spectrum": _facts.spectrum(run),
+        "timeline": _facts.timeline(run),
+        "workers": _facts.worker_rows(run),
         "expected_workers": run.expected_workers,
-        "calibration": _tables.calibration(run.calibration),
+        "calibration": _facts.calibration(run.calibration),
         "baseline": compared(baseline, rows, _writable(plan)),
         "versions": dict(run.versions),
         "machine": dict(run.machine),
-        "counted": _tables.counted(run),
+        "counted": _facts.counted(run),
     }
     writable: LoadRecord = _writable(record)
     return writable
@@ -125,7 +125,7 @@ def _recovery(run: Run, policy: LoadPolicy) -> dict[str, Any] | None:
 
 
 def _behind(run: Run, ended_at: int, policy: LoadPolicy) -> list[SecondFacts]:
-    seconds = _tables.by_second(run)
+    seconds = _facts.by_second(run)
     first = max(ended_at, min(seconds, default=ended_at))
     return [
         SecondFacts(
@@ -149,7 +149,7 @@ def _stages(run: Run, verdict: LoadVerdict) -> list[dict[str, Any]]:
                 for one in verdict.stages
                 if one.stage.number == stage.number and one.asked
             },
-            **_tables.stage_figures(run, stage),
+            **_facts.stage_figures(run, stage),
         }
         for stage in run.plan.stages
     ]
@@ -160,17 +160,9 @@ def _began(run: Run, stage: Stage, end: int) -> str | None:
 
 
 def _plan(plan: Plan) -> dict[str, Any]:
-    return {
-        "environment": plan.environment,
-        "release": plan.release,
-        "profile": plan.profile,
-        "model": plan.model,
-        "arrivals": plan.arrivals,
-        "seed": plan.seed,
-        "regions": {region: _address(address) for region, address in plan.regions.items()},
-        "stages": [dataclasses.asdict(stage) for stage in plan.stages],
-        "command": plan.command,
-    }
+    shown = dataclasses.asdict(plan)
+    del shown["most_rps"], shown["run_seconds"]
+    return {**shown, "regions": {name: _address(one) for name, one in plan.regions.items()}}
 
 
 def _address(address: str) -> str:

@@ -84,7 +84,6 @@ class Conductor:
 
     def __init__(
         self,
-        plan: Plan,
         setting: Setting,
         nodes: Nodes,
         *,
@@ -96,7 +95,7 @@ class Conductor:
 
         `goes_on` looks at a run after each measured stage and may end it there.
         """
-        self._plan, self._setting, self._nodes = plan, setting, nodes
+        self._plan, self._setting, self._nodes = setting.plan, setting, nodes
         self._expected_workers, self._per_user, self._goes_on = expected_workers, per_user, goes_on
         self._measured_seconds = 0.0
         """Of the stages that are over."""
@@ -126,7 +125,7 @@ class Conductor:
         """Tell the workers to prepare, and lead on from there."""
         self._started_at = self._now()
         self._told = self._nodes.alive()
-        self._nodes.send(BEGIN, self._setting.data())
+        self._nodes.send(BEGIN, self._setting.record())
         self._leader = gevent.spawn(self._lead)
 
     def ready(self, data: Mapping[str, Any]) -> None:
@@ -138,14 +137,12 @@ class Conductor:
         self._known[name] = _Known(name, float(data["clock"]), now)
         if data["calibration"] is not None:
             tally = Tally.from_record(data["calibration"])
-            self._calibration = tally if self._calibration is None else self._calibration
-            if self._calibration is not tally:
-                self._calibration.merge(tally)
+            self._calibration = Tally.whole(filter(None, (self._calibration, tally)))
 
     def part(self, data: Mapping[str, Any]) -> None:
         """Add what a worker has counted (a worker's message)."""
         now = self._now()
-        part = Part.from_data(data)
+        part = Part.from_record(data)
         if part.final:
             self._ended.add(_node(part.worker))
             if not self._stopped:
@@ -343,7 +340,7 @@ class Conductor:
     def _keep_to_the_limit(self, stage: Stage) -> None:
         """End a run that comes to more than the environment allows, all of its users together."""
         rate = stage.rps if self._per_user is None else self._rate()
-        if self._setting.model == "closed":
+        if self._plan.model == "closed":
             rate = self._sent_in(int(self._now()) - _TOLD_AFTER_SECONDS)
         rate += self._nodes.others_rps(self.names())
         if rate > self._plan.most_rps:

@@ -26,12 +26,12 @@ from load._nodes import USERS, LocustNodes, ProfileShape
 from load._options import Options
 from load._run import BEGIN, PART, READY, STAGE, STOP
 from load._scenario import Ask
-from load._session import Session, SessionError
+from load._session import Session
 from load._worker import Worker, kinds, told
 from load.verdict import LoadResult
 
 EXIT_USAGE, EXIT_CONFIGURATION, EXIT_OUR_FAILURE = 64, 78, 70
-_SENTENCES = (ConfigurationError, ProviderError, SessionError)
+_SENTENCES = (ConfigurationError, ProviderError)
 _POLL_SECONDS = 0.05
 _LOG = logging.getLogger(__name__)
 
@@ -127,10 +127,10 @@ class Master:
         # Until there is a verdict, also where nobody ever starts a run: 0 would be one.
         self._environment.process_exit_code = LoadResult.INVALID.exit_code
         self._interrupts.end = self._interrupted
-        if self._options.run_seconds is not None:
+        if self._options.plan.run_seconds is not None:
             # Locust would count it from before the accounts are there, by a clock that imports held up.
             _parsed(self._environment).run_time = None
-        if self._options.stages:
+        if self._options.plan.stages:
             users = self._options.users or USERS
             # Read by the plan: Locust would count it from the end of the shape once more.
             _parsed(self._environment).run_time = None
@@ -211,7 +211,7 @@ class Master:
                 gevent.spawn(self._environment.runner.quit)
             return
         self._conductor.start()
-        if self._options.run_seconds is not None:
+        if self._options.plan.run_seconds is not None:
             gevent.spawn(self._quit_when_done, self._conductor)
 
     def _quit_when_done(self, conductor: Conductor) -> None:
@@ -283,7 +283,7 @@ def _refuse_what_is_not_there(
             "--exclude-tags."
         )
     theirs = environment.shape_class
-    if options.stages and theirs is not None:
+    if options.plan.stages and theirs is not None:
         raise RequestError(
             f"{type(theirs).__name__}: --rps, --closed and profiles have their own shape, and a run "
             "has one; leave this one out, or them."

@@ -18,21 +18,24 @@ from urllib.parse import urlsplit
 import gevent
 import uvloop
 
-from load._engine._engine import Address, Engine, Limits, Request, unix_offset_seconds
-from load._engine._schedule import Closed, Schedule
+from load._engine._engine import (
+    Address,
+    Closed,
+    Engine,
+    Limits,
+    Request,
+    Schedule,
+    unix_offset_seconds,
+)
 from load._engine._tally import Tally
 from load._run import Place, Setting
-from load._scenario import Ask, Expect, Target
+from load._scenario import Ask, Expect, LoadError, Target
 from probes.network import tls_context
 
 _PORTS = {"http": 80, "https": 443}
 _START_SECONDS = 10.0
 _SPARE_SECONDS = 5.0
 """Over the deadline of the last request, before a stop is given up."""
-
-
-class GeneratorError(Exception):
-    """The engines could not be started or did not end; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,12 +66,12 @@ class Generator:
         self._stopping = False
 
     def start(self) -> None:
-        """Start the loop, with nothing due yet; raises GeneratorError."""
+        """Start the loop, with nothing due yet; raises LoadError."""
         self._thread = gevent.get_hub().threadpool.spawn(self._main)
         give_up_at = time.monotonic() + _START_SECONDS
         while self._loop is None:
             if self._thread.ready() or time.monotonic() > give_up_at:
-                raise GeneratorError(f"the engine did not start{self._why()}")
+                raise LoadError(f"the engine did not start{self._why()}")
             gevent.sleep(0.005)
 
     def set(self, stage: int, amount: float) -> None:
@@ -95,7 +98,7 @@ class Generator:
         return self._why() if self._thread is not None and self._thread.ready() else ""
 
     def stop(self) -> None:
-        """Ask for nothing more and wait for the last answers; raises GeneratorError if it broke."""
+        """Ask for nothing more and wait for the last answers; raises LoadError if it broke."""
         self._stopping = True
         if self._thread is None:
             return
@@ -103,9 +106,9 @@ class Generator:
             engine.stop()
         self._thread.wait(timeout=self._setting.deadline_seconds + _SPARE_SECONDS)
         if not self._thread.ready():
-            raise GeneratorError("the engine did not end")
+            raise LoadError("the engine did not end")
         if why := self._why():
-            raise GeneratorError(f"the engine broke{why}")
+            raise LoadError(f"the engine broke{why}")
 
     def _why(self) -> str:
         failed = self._thread.exception if self._thread.ready() else None
@@ -138,9 +141,9 @@ class Generator:
             await asyncio.gather(*running, return_exceptions=True)
 
     def _model(self, seed: str, now: float) -> Schedule | Closed:
-        if self._setting.model == "closed":
+        if self._setting.plan.model == "closed":
             return Closed(0)
-        return Schedule(begins_at=now, arrivals=self._setting.arrivals, seed=seed)
+        return Schedule(begins_at=now, arrivals=self._setting.plan.arrivals, seed=seed)
 
     def _set(self, stage: int, amount: float) -> None:
         now = time.monotonic()
@@ -169,21 +172,17 @@ def _body(expect: Expect) -> Mapping[str, object]:
 
 
 @contextlib.contextmanager
-def null_server(kinds: Sequence[Ask]) -> Iterator[str]:
-    """Run a null server in a process of its own; yields its address. Raises OSError."""
+def null_server(kinds: Sequence[Ask] = (), *manners: str) -> Iterator[str]:
+    """Run a null server in a process of its own, with options of its own; yields its address.
+
+    Raises OSError.
+    """
     with tempfile.TemporaryDirectory(prefix="null-server-") as folder:
         file = pathlib.Path(folder) / "answers.json"
         file.write_text(json.dumps(answers(kinds)), encoding="utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "load._engine._null_server",
-            "--answers",
-            str(file),
-            "--until-eof",
-        ]
+        module = (sys.executable, "-m", "load._engine._null_server")
         with subprocess.Popen(  # noqa: S603 - our own module
-            command,
+            [*module, "--answers", str(file), "--until-eof", *manners],
             stdin=subprocess.PIPE,  # it ends with this process, however that ends
             stdout=subprocess.PIPE,
             text=True,

@@ -143,7 +143,7 @@ def _entry(stats: RequestStats, path: str, method: str, endpoint: Endpoint) -> S
     entry: Any = StatsEntry(stats, path, method)
     histogram = endpoint.response
     entry.num_requests = histogram.count
-    entry.num_failures = sum(endpoint.troubles.values())
+    entry.num_failures = endpoint.failed
     entry.total_response_time = histogram.sum_seconds * 1000
     entry.response_times = dict(_milliseconds(histogram))
     entry.min_response_time = min(entry.response_times, default=0.0)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Literal
 
-import pydantic
-
-from load._engine._tally import Tally
+from load._engine._tally import Recorded, Tally
 from load._scenario import Target
 from load.verdict import WorkerFacts
 
@@ -51,12 +49,18 @@ class Plan:
     regions: Mapping[str, str]
     """Region → the address that was sent to."""
     stages: tuple[Stage, ...]
+    """Empty where Locust's users say the rate."""
     command: str
     """As it was typed, secrets masked."""
     most_rps: float = math.inf
     """What the environment allows."""
     run_seconds: float | None = None
-    """How long is measured where users say the rate; None: until somebody ends it."""
+    """How long is measured where users say the rate and no page ends the run; None: no limit."""
+
+    @property
+    def peak(self) -> float:
+        """Return the highest amount of all stages; 0 where users say it."""
+        return max((stage.rps for stage in self.stages), default=0.0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,14 +112,6 @@ class Run:
         return tuple(one for one in self.plan.stages if one.measured and one.number in self.begun)
 
 
-def whole(tallies: Iterable[Tally]) -> Tally:
-    """Return one tally of everything that several have counted."""
-    made = Tally()
-    for one in tallies:
-        made.merge(one)
-    return made
-
-
 BEGIN, STAGE, STOP = "load-begin", "load-stage", "load-stop"
 """From the master to its workers."""
 READY, PART = "load-ready", "load-part"
@@ -123,13 +119,11 @@ READY, PART = "load-ready", "load-part"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Setting:
-    """How every worker of a run sends, and where."""
+class Setting(Recorded):
+    """How every worker of a run sends, and where: a message."""
 
     run: str
-    model: Model
-    arrivals: Literal["poisson", "uniform"]
-    seed: int
+    plan: Plan
     headers: Mapping[str, str]
     targets: tuple[Target, ...]
     calibrate_seconds: float
@@ -139,18 +133,9 @@ class Setting:
     connections: int
     deadline_seconds: float
 
-    def data(self) -> dict[str, Any]:
-        """Return it as a message carries it."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Self:
-        """Read a message; raises TypeError or KeyError for one of another version."""
-        return cls(**{**data, "targets": tuple(Target(**one) for one in data["targets"])})
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Part:
+class Part(Recorded):
     """What a worker has counted since its last message."""
 
     worker: str
@@ -166,30 +151,3 @@ class Part:
     """Nothing comes after it."""
     broke: str = ""
     """Why the worker's engine ended before it was stopped."""
-
-    def data(self) -> dict[str, Any]:
-        """Return it as a message carries it."""
-        data: dict[str, Any] = _PARTS.dump_python(self, mode="json")
-        return data
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Part:
-        """Read a message; raises ValueError for one that is damaged or not whole."""
-        part = _PARTS.validate_python(data)
-        if part.data() != data:
-            raise ValueError(f"the message of worker {part.worker} is damaged")
-        return part
-
-
-_PARTS = pydantic.TypeAdapter(Part)
-
-
-def merged(parts: Iterable[tuple[Place, Tally]]) -> dict[Place, Tally]:
-    """Return one tally for each stage and region of several."""
-    made: dict[Place, Tally] = {}
-    for place, tally in parts:
-        if place in made:
-            made[place].merge(tally)
-        else:
-            made[place] = tally
-    return made

@@ -33,8 +33,8 @@ class Target:
     """A server that only imitates the platform: there is nothing to prepare."""
 
 
-class PrepareError(Exception):
-    """A scenario could not make what it needs; the text says where and why."""
+class LoadError(Exception):
+    """A load run cannot begin, go on or be kept; the text says why; no mistake of a file or an option."""
 
 
 Seen = Callable[[Mapping[str, Any]], None]
@@ -172,7 +172,7 @@ class Scenario:
     weight: float
 
     def prepare(self, target: Target) -> None:
-        """Make what the tasks need, before anything is sent; raises PrepareError with a sentence."""
+        """Make what the tasks need, before anything is sent; raises LoadError with a sentence."""
 
     def begin(self, *, seed: str) -> None:
         """Start the instance that the engine asks."""
@@ -211,7 +211,7 @@ class Draws:
     """Draws the next request of a scenario: a user class by its weight, then one of its tasks."""
 
     def __init__(self, users: Sequence[Scenario], *, seed: str) -> None:
-        """Take one begun instance of each class; raises PrepareError where no task is left to draw."""
+        """Take one begun instance of each class; raises LoadError where no task is left to draw."""
         self._chance = random.Random(seed)  # noqa: S311 - a load that can be repeated, no secret
         choices: list[tuple[Scenario, Any]] = []
         weights: list[float] = []
@@ -221,7 +221,7 @@ class Draws:
                 choices.append((user, task))
                 weights.append(user.weight / len(user.tasks))
         if not choices:
-            raise PrepareError("no task is left: do --tags and --exclude-tags leave one?")
+            raise LoadError("no task is left: do --tags and --exclude-tags leave one?")
         self._choices = choices
         self._sums = list(itertools.accumulate(weights))
 

@@ -27,7 +27,7 @@ from load._facts import facts_of
 from load._generator import null_server
 from load._keep import (
     PAGE_NAME,
-    CannotKeepError,
+    Records,
     deliver,
     exit_code,
     keep,
@@ -35,11 +35,15 @@ from load._keep import (
     write_allure,
 )
 from load._nodes import LocustNodes
-from load._options import Options, command_line
-from load._permission import Permission, permitted, refuse_stranger, refuse_unless_allowed
-from load._records import Records
+from load._options import (
+    Options,
+    Permission,
+    permitted,
+    refuse_stranger,
+    refuse_unless_allowed,
+)
 from load._run import Plan, Run, Setting, Stage
-from load._scenario import Ask, Target
+from load._scenario import Ask, LoadError, Target
 from load.verdict import LoadResult, judge
 from reports import load_page
 from settings.load import LoadPolicy
@@ -69,10 +73,6 @@ def _policy(folder: pathlib.Path) -> LoadPolicy:
             "(gates/policy/load.yaml shows how)."
         )
     return policy
-
-
-class SessionError(Exception):
-    """A run cannot begin, and it is not the configuration's fault; the text says why."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -113,7 +113,7 @@ class Session:
             refuse_stranger(user.__name__, host or user.host, self._goal.targets)
 
     def open(self, nodes: LocustNodes, workers: int) -> Conductor:
-        """Return what leads a new run; raises SessionError."""
+        """Return what leads a new run; raises LoadError."""
         self._folder = OUT / new_run_id("load")
         self._run = contextlib.ExitStack()
         try:
@@ -122,30 +122,27 @@ class Session:
             if self._options.report_to:
                 deliver(self._folder, self._options.report_to)
             return self._led(nodes, workers)
-        except (CannotKeepError, OSError) as exc:
-            raise SessionError(str(exc)) from exc
+        except OSError as exc:
+            raise LoadError(str(exc)) from exc
 
     def _led(self, nodes: LocustNodes, workers: int) -> Conductor:
         options, target = self._options, self._goal
         targets = self._announced(target)
         setting = Setting(
             run=self._folder.name,
-            model=options.model,
-            arrivals=options.arrivals,
-            seed=options.seed,
+            plan=self._plan(),
             headers=target.headers,
             targets=targets,
             calibrate_seconds=options.calibrate_seconds,
-            calibrate_amount=options.peak / workers,
+            calibrate_amount=options.plan.peak / workers,
             connections=options.connections,
             deadline_seconds=options.deadline_seconds,
         )
         return Conductor(
-            self._plan(),
             setting,
             nodes,
             expected_workers=workers,
-            per_user=None if options.stages else 1.0,
+            per_user=None if options.plan.stages else 1.0,
             goes_on=lambda run, stage: holds(run, stage, self._policy),
         )
 
@@ -167,7 +164,7 @@ class Session:
             lines.append(f"Report: {self._folder / PAGE_NAME}")
             if self._options.report_to:
                 lines.append(f"Report: {deliver(self._folder, self._options.report_to)}")
-        except (CannotKeepError, OSError) as exc:
+        except (LoadError, OSError) as exc:
             # Nobody may find a verdict in the output that is none.
             figures = [line for line in lines if not line.startswith(("load:", "meaning:"))]
             return EXIT_OUR_FAILURE, [
@@ -176,19 +173,12 @@ class Session:
         return exit_code(record), lines
 
     def _plan(self) -> Plan:
-        options, target = self._options, self._goal
-        return Plan(
-            environment=target.environment,
-            release=options.release,
-            profile=options.profile,
-            model=options.model,
-            arrivals=options.arrivals,
-            seed=options.seed,
-            regions={one.region: one.address for one in target.targets},
-            stages=options.stages,
-            command=command_line(),
-            most_rps=target.most_rps,
-            run_seconds=options.run_seconds,
+        goal = self._goal
+        return dataclasses.replace(
+            self._options.plan,
+            environment=goal.environment,
+            regions={one.region: one.address for one in goal.targets},
+            most_rps=goal.most_rps,
         )
 
     def _announced(self, target: _Goal) -> tuple[Target, ...]:
@@ -201,7 +191,7 @@ class Session:
         try:
             self._run.enter_context(records.lease())
         except LeaseHeldError as exc:
-            raise SessionError(f"another load test runs on this platform: {exc}") from exc
+            raise LoadError(f"another load test runs on this platform: {exc}") from exc
         records.remove_left_overs(_LOG.warning)
         records.announce()
         self._records = records
@@ -215,13 +205,13 @@ class Session:
         return _Goal(NULL, (one,), {})
 
     def _platform(self) -> _Goal:
-        options = self._options
-        refuse_unless_allowed(options.env)
-        told = self._stack.enter_context(provider.environment(options.env, tell=_LOG.info))
+        options, plan = self._options, self._options.plan
+        refuse_unless_allowed(plan.environment)
+        told = self._stack.enter_context(provider.environment(plan.environment, tell=_LOG.info))
         permission = permitted(told, region=options.region, host=options.host)
         # Without stages each of Locust's users is a request a second.
-        rate = options.peak if options.stages else float(options.users or 0)
-        if rate and options.model == "open":
+        rate = plan.peak if plan.stages else float(options.users or 0)
+        if rate and plan.model == "open":
             permission.check_rate(rate)
         targets = tuple(
             self._of_region(told, permission, region, address)

@@ -17,9 +17,9 @@ import gevent
 from gates.decide.plain_text import one_line
 from load._engine._engine import unix_offset_seconds
 from load._engine._tally import Tally
-from load._generator import Generator, GeneratorError, Lane, address_of, null_server
-from load._run import PART, READY, Moment, Part, Place, Setting, merged
-from load._scenario import Ask, Draws, PrepareError, Scenario, Target, Writer
+from load._generator import Generator, Lane, address_of, null_server
+from load._run import PART, READY, Moment, Part, Place, Setting
+from load._scenario import Ask, Draws, LoadError, Scenario, Target, Writer
 
 PULSE_SECONDS = 0.25
 PULSES_A_PART = 4
@@ -55,7 +55,7 @@ class Worker:
         self._stage, self._per_token = 0, 0.0
         self._sequence = 0
         self._moments: list[Moment] = []
-        self._pending: list[tuple[Place, Tally]] = []
+        self._pending: dict[Place, Tally] = {}
         self._throttled_before = 0
         self._longest_lag_seconds = 0.0
         self._offset_seconds = unix_offset_seconds()
@@ -63,7 +63,7 @@ class Worker:
 
     def arm(self, data: Mapping[str, Any]) -> None:
         """Take the setting of a run that is about to start (the master's message)."""
-        self._setting = Setting.from_data(data)
+        self._setting = Setting.from_record(data)
 
     def begin(self) -> None:
         """Prepare, then wait for the first stage; Locust has started the test."""
@@ -101,7 +101,7 @@ class Worker:
         if self._generator is not None:
             try:
                 self._generator.stop()
-            except GeneratorError as exc:
+            except LoadError as exc:
                 broke = str(exc)
             self._collect()
         self._tell(final=True, broke=broke)
@@ -126,10 +126,10 @@ class Worker:
         self._send(READY, ready)
 
     def _lanes(self, setting: Setting, targets: tuple[Target, ...]) -> dict[str, Lane]:
-        """Prepare the scenario for each region; raises PrepareError."""
+        """Prepare the scenario for each region; raises LoadError."""
         lanes = {}
         for target in targets:
-            seed = f"{setting.seed}/{self._index}/{target.region}"
+            seed = f"{setting.plan.seed}/{self._index}/{target.region}"
             users = prepared(self._scenarios(), target, seed)
             draws = Draws(users, seed=f"{seed}/draws")
             lanes[target.region] = _lane(target, draws, setting, seed)
@@ -152,10 +152,7 @@ class Worker:
                 gevent.sleep(setting.calibrate_seconds)
             finally:
                 generator.stop()
-            whole = Tally()
-            for tally in generator.drain().values():
-                whole.merge(tally)
-        return whole.record()
+            return Tally.whole(generator.drain().values()).record()
 
     def _now(self) -> float:
         return time.monotonic() + self._offset_seconds
@@ -194,14 +191,15 @@ class Worker:
         self._longest_lag_seconds = max([self._longest_lag_seconds, *lags])
         if drained:
             self._counted(drained)
-            self._pending.extend(drained.items())
+            for place, tally in drained.items():
+                self._pending.setdefault(place, Tally()).merge(tally)
 
     def _tell(self, *, final: bool = False, broke: str = "") -> None:
         part = Part(
             worker=self._name,
             sequence=self._sequence,
             clock=self._now(),
-            tallies=tuple(merged(self._pending).items()),
+            tallies=tuple(self._pending.items()),
             moments=tuple(self._moments),
             peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             throttled_periods=throttled_periods() - self._throttled_before,
@@ -209,9 +207,9 @@ class Worker:
             broke=broke,
         )
         self._sequence += 1
-        self._pending, self._moments = [], []
+        self._pending, self._moments = {}, []
         try:
-            self._send(PART, part.data())
+            self._send(PART, part.record())
         except Exception as exc:  # noqa: BLE001 - a lost part is seen by its number, and judged
             _LOG.error("a part of the load's counts could not be sent: %s", exc)
 
@@ -247,9 +245,9 @@ def _lane(target: Target, draws: Draws, setting: Setting, seed: str) -> Lane:
 
 
 def prepared(scenarios: list[Scenario], target: Target, seed: str) -> list[Scenario]:
-    """Return scenarios that are ready for a target; raises PrepareError."""
+    """Return scenarios that are ready for a target; raises LoadError."""
     if not scenarios:
-        raise PrepareError("no scenario of this load test was chosen; name its User class")
+        raise LoadError("no scenario of this load test was chosen; name its User class")
     for one in scenarios:
         one.begin(seed=f"{seed}/{type(one).__name__}")
         one.prepare(target)
@@ -263,7 +261,7 @@ def kinds(scenarios: list[Scenario]) -> list[Ask]:
 
 
 def _started(lanes: Mapping[str, Lane], setting: Setting) -> Generator:
-    """Return a generator that runs; raises GeneratorError."""
+    """Return a generator that runs; raises LoadError."""
     generator = Generator(lanes, setting)
     try:
         generator.start()
@@ -290,7 +288,7 @@ def throttled_periods(files: tuple[str, ...] = _FILES) -> int:
 
 def told(exc: Exception, *sentences: type[Exception]) -> str:
     """Return an error in words: our own are sentences, another's mistake needs its kind and place."""
-    if isinstance(exc, (PrepareError, GeneratorError, OSError, *sentences)):
+    if isinstance(exc, (LoadError, OSError, *sentences)):
         return one_line(str(exc))
     frames = traceback.extract_tb(exc.__traceback__)
     where = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""

@@ -15,11 +15,11 @@ import locust
 from pydantic import SecretStr
 
 from load import _control
-from load._scenario import Ask, Expect, PrepareError, Target
+from load._scenario import Ask, Expect, LoadError, Target
 from load._user import EngineUser, tag, task
 from probes.http import HttpAnswer, HttpTarget
 from probes.observation import Deadline, Observation
-from smoke.patient_api import BOOKING_AHEAD, Patient, PatientApi
+from smoke.journey import BOOKING_AHEAD, Patient, PatientApi
 
 _control.install(locust.events)
 
@@ -61,11 +61,11 @@ class PatientOnline(EngineUser):
             self.accounts = [_imitated(target)]
             return
         if not target.accounts:
-            raise PrepareError(
+            raise LoadError(
                 "load.accounts is 0, and this scenario asks as patients do; allow it some"
             )
         if not target.email_domain:
-            raise PrepareError(
+            raise LoadError(
                 "the environment has no section synthetic; add it: no patient may be made"
             )
         api = HttpTarget(target.address, target.ca_file)
@@ -155,17 +155,15 @@ def _registered(address: HttpTarget, target: Target) -> Account:
 def _answer(
     what: str, target: Target, observed: Observation[HttpAnswer], wanted: int
 ) -> Mapping[str, Any]:
-    """Return the body of a right answer; raises PrepareError."""
+    """Return the body of a right answer; raises LoadError."""
     where = f"{what} of a synthetic patient in {target.region}"
     if observed.value is None:
-        raise PrepareError(
-            f"{where}: {observed.failure.detail if observed.failure else 'no answer'}"
-        )
+        raise LoadError(f"{where}: {observed.failure.detail if observed.failure else 'no answer'}")
     if observed.value.status != wanted:
-        raise PrepareError(f"{where}: status {observed.value.status}, wanted {wanted}")
+        raise LoadError(f"{where}: status {observed.value.status}, wanted {wanted}")
     body = observed.value.json()
     if not isinstance(body, Mapping):
-        raise PrepareError(f"{where}: the answer is not a JSON object")
+        raise LoadError(f"{where}: the answer is not a JSON object")
     return body
 
 

@@ -44,30 +44,13 @@ GOOD = {
     },
 }
 NASTY: tuple[object, ...] = (
-    None,
-    True,
-    -1,
-    10**400,
-    0.1,
-    "",
-    "NaN",
-    "healthy ",
-    "Healthy",
-    [],
-    {},
-    ["healthy"],
-    "\x00",
-)
+    None, True, -1, 10**400, 0.1, "", "NaN", "healthy ", "Healthy", [], {}, ["healthy"], "\x00",
+)  # fmt: skip
 HEADERS = (
-    "Content-Type: application/json",
-    "Content-Type: text/html",
-    "Content-Encoding: gzip",
-    "Transfer-Encoding: chunked",
-    "Location: /elsewhere",
-    "X: " + "x" * 5000,
-    "no header at all",
+    "Content-Type: application/json", "Content-Type: text/html", "Content-Encoding: gzip",
+    "Transfer-Encoding: chunked", "Location: /elsewhere", "X: " + "x" * 5000, "no header at all",
     "Content-Length: 7",
-)
+)  # fmt: skip
 
 
 @dataclass(slots=True)

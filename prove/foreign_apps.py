@@ -1,4 +1,4 @@
-"""A Django and a FastAPI application with their usual exporters; MOOD in the environment says how they behave.
+"""A Django and a FastAPI application with their usual exporters; MOOD in the environment is how they behave.
 
 Their packages are installed for `./harness prove foreign` alone, each imported by its own application.
 """

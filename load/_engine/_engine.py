@@ -1,4 +1,7 @@
-"""The engine: sends what is due, when it is due, whatever became of what was sent before."""
+"""The engine: sends what is due, when it is due, whatever became of what was sent before.
+
+Due is what an absolute schedule says that nothing moves, or what callers ask who have their answers.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,76 @@ import collections
 import contextlib
 import errno
 import gc
+import math
+import random
 import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
-from load._engine._schedule import Closed, Schedule
 from load._engine._tally import Book, Tally
 from load._engine._wire import Answer, Connection, Flight, Names, Request, Trouble, trouble_of
+
+Arrivals = Literal["poisson", "uniform"]
+
+
+class Schedule:
+    """An open model: callers who know nothing of each other, at a rate that may change."""
+
+    def __init__(self, *, begins_at: float, arrivals: Arrivals, seed: int | str) -> None:
+        """Begin at a time of a monotonic clock, with no rate: nothing is due before `set_rate`."""
+        self._chance = random.Random(seed)  # noqa: S311 - a schedule that can be repeated, no secret
+        self._uniform = arrivals == "uniform"
+        self._rate = 0.0
+        self._since = begins_at
+        self._left = self._draw()
+        """How much of the way to the next arrival is left, in mean intervals, at `_since`."""
+
+    def set_rate(self, rate: float, *, now: float) -> None:
+        """Change the rate from now on; the way already gone to the next arrival is kept.
+
+        Raises ValueError for a rate that is negative or no number.
+        """
+        if not math.isfinite(rate) or rate < 0:
+            raise ValueError(f"a rate of {rate} requests/s")
+        now = max(now, self._since)
+        self._left -= (now - self._since) * self._rate
+        self._since, self._rate = now, rate
+
+    def due(self, now: float) -> Iterator[float]:
+        """Yield the intended time of every arrival up to now, each of them once, oldest first."""
+        while self._rate > 0:
+            at = self._since + max(0.0, self._left) / self._rate
+            if at > now:
+                return
+            self._since, self._left = at, self._draw()
+            yield at
+
+    def _draw(self) -> float:
+        return 1.0 if self._uniform else self._chance.expovariate(1.0)
+
+
+class Closed:
+    """Callers who wait for their answer: a slow server slows them down, and that hides its slowness.
+
+    It measures how much a server or an engine can do at most; it proves no rate. What is sent is
+    due when it is sent: nothing is ever late or dropped.
+    """
+
+    connections = 0
+    """How many callers there are."""
+
+    def __init__(self, connections: int) -> None:
+        """Let so many callers ask, each on a connection of its own; raises ValueError below 0."""
+        self.set_connections(connections)
+
+    def set_connections(self, connections: int) -> None:
+        """Change how many callers there are; none send nothing. Raises ValueError below 0."""
+        if connections < 0:
+            raise ValueError(f"{connections} connections")
+        self.connections = connections
+
 
 __all__ = ["Address", "Engine", "Limits", "Request", "unix_offset_seconds"]
 
@@ -186,22 +251,24 @@ class Engine:
         self._connect_for_waiting()
 
     def _ask(self, connection: Connection, stage: int, due_at: float, now: float) -> None:
-        try:
-            request = self._draw()
-        except Exception as exc:  # noqa: BLE001 - raised again by `run`; here it would end in a log
-            self._break(exc, stage, due_at)
+        flight = self._drawn(stage, due_at, now)
+        if flight is None:
             connection.close()
-            return
-        self._send(connection, Flight(request, stage, due_at, now))
+        else:
+            self._send(connection, flight)
+
+    def _drawn(self, stage: int, due_at: float, now: float) -> Flight | None:
+        """Return the next request; where drawing it breaks there is none, and the run ends."""
+        try:
+            return Flight(self._draw(), stage, due_at, now)
+        except Exception as exc:  # noqa: BLE001 - raised again by `run`; here it would end in a log
+            self._broken, self._stopping = exc, True
+            self._book.dropped(stage, due_at)
+            return None
 
     def _send(self, connection: Connection, flight: Flight) -> None:
         self._flights[connection] = flight
         connection.ask(flight.request.data, keep_body=flight.request.keep_body)
-
-    def _break(self, exc: Exception, stage: int, due_at: float) -> None:
-        """End the run: there is no request to send."""
-        self._broken, self._stopping = exc, True
-        self._book.dropped(stage, due_at)
 
     def _connect_for_waiting(self) -> None:
         if self._open < self._limits.connections and self._connecting < len(self._waiting):
@@ -248,11 +315,11 @@ class Engine:
             try:
                 connection = await self._connection_to(family, host)
             except OSError:
-                self._book.refused(self._stage, host)
+                self._book.of(self._stage).refused[host] += 1
                 if number == first + len(places) - 1:
                     raise
             else:
-                self._book.connected(self._stage, host)
+                self._book.of(self._stage).connects[host] += 1
                 return connection
         raise OSError(errno.EADDRNOTAVAIL, "the name has no address")
 
@@ -285,12 +352,8 @@ class Engine:
             stage, due_at = self._stage, now
         else:
             return
-        try:
-            flight = Flight(self._draw(), stage, due_at, now)
-        except Exception as exc:  # noqa: BLE001 - raised again by `run`; here it would end in a log
-            self._break(exc, stage, due_at)
-            return
-        self._book.over(flight, Answer(None, trouble), now)
+        if (flight := self._drawn(stage, due_at, now)) is not None:
+            self._book.over(flight, Answer(None, trouble), now)
 
     def _free(self, connection: Connection, now: float) -> None:
         """Give a connection to whoever waits, to its own caller of a closed model, or to the idle ones."""
@@ -309,7 +372,7 @@ class Engine:
         return (
             self._closed is not None
             and not self._stopping
-            and len(self._flights) + self._connecting < self._closed.connections
+            and self._callers < self._closed.connections
         )
 
     @property
@@ -321,7 +384,7 @@ class Engine:
         now = _now()
         flight = self._flights.pop(connection, None)
         if flight is not None and self._worth_resending(connection, answer, flight):
-            self._book.resent(flight.stage)
+            self._book.of(flight.stage).resent += 1
             self._again.append(flight)
             self._connect()
         elif flight is not None:

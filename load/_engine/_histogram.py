@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -169,14 +169,6 @@ class Histogram:
             made._add(int(buckets.min()), dense)
         made.sum_seconds, made.longest_seconds = float(str(total)), float(str(longest))
         return made
-
-
-def merged(parts: Iterable[Histogram]) -> Histogram:
-    """Return one histogram of everything that the parts have counted."""
-    whole = Histogram()
-    for part in parts:
-        whole.merge(part)
-    return whole
 
 
 def _bucket(seconds: float) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import os
 import pathlib
@@ -16,7 +17,6 @@ import ssl
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import httptools
@@ -44,7 +44,7 @@ def answers_of(file: pathlib.Path) -> list[bytes]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Manners:
     """How the server misbehaves, by counts and clock: the same in every run."""
 
@@ -148,12 +148,9 @@ class NullServer:
     def answer(self, asked: bytes | None = None) -> bytes:
         """Return what the next request is answered: what it asks for, where it does."""
         self.served += 1
-        manners = self.manners
-        if manners.bad_every and self.served % manners.bad_every == 0:
+        if self.manners.bad_every and self.served % self.manners.bad_every == 0:
             return _BAD
-        if asked is not None:
-            return asked
-        return _OK
+        return _OK if asked is None else asked
 
     def hang_up(self) -> None:
         """End every connection at once."""
@@ -184,11 +181,8 @@ def main(arguments: list[str]) -> None:
     """Serve until ended."""
     parser = argparse.ArgumentParser(prog="null-server", description=__doc__)
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--delay-seconds", type=float, default=0.0)
-    parser.add_argument("--slow-seconds", type=float, default=1.0)
-    parser.add_argument("--bad-every", type=int, default=0)
-    parser.add_argument("--stall-every-seconds", type=float, default=0.0)
-    parser.add_argument("--stall-seconds", type=float, default=0.0)
+    for name, usual in dataclasses.asdict(Manners()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(usual), default=usual)
     parser.add_argument("--certificate", help="PEM file with key and chain: serve by TLS")
     parser.add_argument("--answers", type=pathlib.Path, help="JSON file of answers to choose from")
     parser.add_argument("--until-eof", action="store_true", help="serve until stdin is closed")

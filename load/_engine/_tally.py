@@ -5,8 +5,9 @@ from __future__ import annotations
 import array
 import collections
 import dataclasses
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 import pydantic
@@ -39,8 +40,62 @@ _Histogram = Annotated[
 """Types of fields as a record has them."""
 
 
+class Recorded:
+    """A dataclass that can be told as JSON values, and is read back whole or not at all."""
+
+    __slots__ = ()
+
+    def record(self) -> dict[str, Any]:
+        """Return it as JSON values, from which `from_record` makes the same."""
+        record: dict[str, Any] = _types(type(self)).dump_python(self, mode="json")
+        return record
+
+    @classmethod
+    def from_record(cls, record: object) -> Self:
+        """Read it back; raises ValueError for a record that is damaged, not whole or of another version."""
+        try:
+            read: Self | None = _types(cls).validate_python(record)
+        except pydantic.ValidationError:
+            read = None
+        if read is None or read.record() != record:
+            raise ValueError(f"the {cls.__name__.lower()} is damaged")
+        return read
+
+
+_types: Callable[[Any], Any] = functools.cache(pydantic.TypeAdapter)
+
+
+class Summed(Recorded):
+    """Fields that count: whole numbers are added, a number of seconds is the longest."""
+
+    __slots__: tuple[str, ...] = ()
+
+    @classmethod
+    def whole(cls, parts: Iterable[Self]) -> Self:
+        """Return one of everything that several have counted."""
+        made = cls()
+        for part in parts:
+            made.merge(part)
+        return made
+
+    def merge(self, other: Self) -> None:
+        """Add what another one counted; sums are exact in any order."""
+        for name in self.__slots__:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if isinstance(mine, Histogram):
+                mine.merge(theirs)
+            elif isinstance(mine, collections.Counter):
+                mine.update(theirs)
+            elif isinstance(mine, dict):
+                for key, one in theirs.items():
+                    mine.setdefault(key, type(one)()).merge(one)
+            else:
+                longest = isinstance(mine, float)
+                setattr(self, name, max(mine, theirs) if longest else mine + theirs)
+
+
 @dataclasses.dataclass(slots=True)
-class Endpoint:
+class Endpoint(Summed):
     """One kind of request."""
 
     response: _Histogram = dataclasses.field(default_factory=Histogram)
@@ -52,17 +107,14 @@ class Endpoint:
     """Requests without an answer, or with one that is not what it should be, by reason."""
     size_bytes: _Count = 0
 
-    def merge(self, other: Endpoint) -> None:
-        """Add what another one counted."""
-        self.response.merge(other.response)
-        self.service.merge(other.service)
-        self.statuses.update(other.statuses)
-        self.troubles.update(other.troubles)
-        self.size_bytes += other.size_bytes
+    @property
+    def failed(self) -> int:
+        """Return how many requests had no answer, or a wrong one."""
+        return self.troubles.total()
 
 
 @dataclasses.dataclass(slots=True)
-class Second:
+class Second(Summed):
     """One second: of the engine's monotonic clock, or of the Unix epoch where it was told its offset."""
 
     due: _Count = 0
@@ -74,18 +126,9 @@ class Second:
     longest_lag_seconds: _Seconds = 0.0
     """The latest tick of the engine's own clock in it."""
 
-    def merge(self, other: Second) -> None:
-        """Add what another one counted."""
-        self.due += other.due
-        self.sent += other.sent
-        self.completed += other.completed
-        self.failed += other.failed
-        self.response.merge(other.response)
-        self.longest_lag_seconds = max(self.longest_lag_seconds, other.longest_lag_seconds)
-
 
 @dataclasses.dataclass(slots=True)
-class Tally:
+class Tally(Summed):
     """Everything that was counted."""
 
     endpoints: dict[str, Endpoint] = dataclasses.field(default_factory=dict)
@@ -113,46 +156,16 @@ class Tally:
             found = self.endpoints[name] = Endpoint()
         return found
 
+    def every(self) -> Endpoint:
+        """Return the counts of all kinds of requests together."""
+        return Endpoint.whole(self.endpoints.values())
+
     def second(self, at: float) -> Second:
         """Return the counts of the second that holds a time."""
         found = self.seconds.get(int(at))
         if found is None:
             found = self.seconds[int(at)] = Second()
         return found
-
-    def merge(self, other: Tally) -> None:
-        """Add what another tally counted; sums are exact in any order."""
-        for name, endpoint in other.endpoints.items():
-            self.endpoint(name).merge(endpoint)
-        for at, theirs in other.seconds.items():
-            self.second(at).merge(theirs)
-        self.due += other.due
-        self.sent += other.sent
-        self.late += other.late
-        self.dropped += other.dropped
-        self.connects.update(other.connects)
-        self.refused.update(other.refused)
-        self.resent += other.resent
-        self.lag.merge(other.lag)
-
-    def record(self) -> dict[str, object]:
-        """Return it as JSON values, from which `from_record` makes the same tally."""
-        record: dict[str, object] = _RECORDS.dump_python(self, mode="json")
-        return record
-
-    @classmethod
-    def from_record(cls, record: object) -> Tally:
-        """Read a tally back; raises ValueError for a record that is damaged or not whole."""
-        try:
-            read = _RECORDS.validate_python(record)
-        except pydantic.ValidationError:
-            read = None
-        if read is None or read.record() != record:
-            raise ValueError("the tally is damaged")
-        return read
-
-
-_RECORDS = pydantic.TypeAdapter(Tally)
 
 
 MOST = 2000
@@ -252,26 +265,14 @@ class Book:
 
     def dropped(self, stage: int, due_at: float) -> None:
         """Count an arrival that was never sent."""
-        tally = self._of(stage)
+        tally = self.of(stage)
         tally.due += 1
         tally.dropped += 1
         tally.second(due_at + self._offset_seconds).due += 1
 
-    def connected(self, stage: int, address: str) -> None:
-        """Count a new connection to an address."""
-        self._of(stage).connects[address] += 1
-
-    def refused(self, stage: int, address: str) -> None:
-        """Count an address that took no connection."""
-        self._of(stage).refused[address] += 1
-
-    def resent(self, stage: int) -> None:
-        """Count a request that is sent once more."""
-        self._of(stage).resent += 1
-
     def lag(self, stage: int, now: float, seconds: float) -> None:
         """Count how late the engine's own clock ticked."""
-        tally = self._of(stage)
+        tally = self.of(stage)
         tally.lag.record(seconds)
         second = tally.second(now + self._offset_seconds)
         second.longest_lag_seconds = max(second.longest_lag_seconds, seconds)
@@ -293,13 +294,11 @@ class Book:
         taken: dict[int, Tally] = {}
         while self._ready:
             for stage, tally in self._ready.popleft().items():
-                if stage in taken:
-                    taken[stage].merge(tally)
-                else:
-                    taken[stage] = tally
+                taken.setdefault(stage, Tally()).merge(tally)
         return taken
 
-    def _of(self, stage: int) -> Tally:
+    def of(self, stage: int) -> Tally:
+        """Return the counts of a stage, to add to on the engine's loop."""
         found = self._open.get(stage)
         if found is None:
             found = self._open[stage] = Tally()
@@ -307,5 +306,5 @@ class Book:
 
     def _count(self, stage: int, samples: Samples) -> None:
         samples.count(
-            self._of(stage), offset_seconds=self._offset_seconds, late_seconds=self._late_seconds
+            self.of(stage), offset_seconds=self._offset_seconds, late_seconds=self._late_seconds
         )

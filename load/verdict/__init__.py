@@ -3,9 +3,18 @@
 Every file is called `_*.py`, since Locust reads all others below `load/`.
 """
 
-from load.verdict._facts import EndpointFacts, LoadFacts, StageFacts, WorkerFacts
-from load.verdict._findings import SecondFacts, bottleneck, recovery_seconds, sustained
-from load.verdict._judge import LoadResult, LoadVerdict, StageVerdict, judge, result_of
+from load.verdict._generator import EndpointFacts, LoadFacts, StageFacts, WorkerFacts
+from load.verdict._judge import (
+    LoadResult,
+    LoadVerdict,
+    SecondFacts,
+    StageVerdict,
+    bottleneck,
+    judge,
+    recovery_seconds,
+    result_of,
+    sustained,
+)
 
 __all__ = [
     "EndpointFacts",

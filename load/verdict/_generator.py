@@ -1,4 +1,4 @@
-"""Judges a load run's generator: did it do what the plan asked for, undisturbed?
+"""A load run as the judge needs it, and its generator judged: did it do what the plan asked for, undisturbed?
 
 A shortfall is an ERROR: the instrument's, not the platform's.
 """
@@ -8,11 +8,91 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from load.verdict._facts import LoadFacts, StageFacts, WorkerFacts
 from settings.load import GeneratorLimits
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EndpointFacts:
+    """One kind of request in one stage and region."""
+
+    name: str
+    requests: int
+    """That ended, one way or another."""
+    failed: int
+    own: int
+    """Failed by the generator's machine: no free port, descriptor, route, address for a name, or trust in
+    the certificate's authority."""
+    timeouts: int
+    """Failed by their deadline; a generator that lags may be the cause."""
+    slow: Mapping[float, int]
+    """Threshold in seconds → requests that may have reached it, from the time they were due."""
+    slow_service: Mapping[float, int]
+    """The same from the time they were sent: what the platform took."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StageFacts:
+    """One measured stage in one region."""
+
+    number: int
+    title: str
+    region: str
+    rps: float
+    """What the plan asks for in this region."""
+    planned_seconds: float
+    lasted_seconds: float | None
+    """None: it never began."""
+    sent_by_second: tuple[int, ...]
+    """Of each second that lies wholly within the stage."""
+    due: int
+    sent: int
+    late: int
+    dropped: int
+    lag_p99_seconds: float
+    """NaN: nobody measured it."""
+    paused_seconds: float
+    """By how much the engine's clock lagged beyond what makes a request late, in all."""
+    cpu_share: float
+    """Of the busiest worker in its busiest ten seconds, of one core; NaN: nobody measured it."""
+    endpoints: tuple[EndpointFacts, ...]
+    unreached: tuple[str, ...] = ()
+    """Addresses of the target's name that took no connection, while others of their kind did."""
+    required: bool = True
+    """False: beyond what is wanted. It is judged, and the run may pass without it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """One process that sent."""
+
+    name: str
+    lost: bool
+    """It went silent before it had told everything: what it sent is partly unknown."""
+    clock_skew_seconds: float
+    """Its clock less the master's; positive is ahead."""
+    throttled_periods: int
+    """In how many periods its control group was denied the processor; 0 where there is none."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoadFacts:
+    """The whole run."""
+
+    model: Literal["open", "closed"]
+    arrivals: Literal["poisson", "uniform"]
+    ramp: bool
+    """Its stages climb until one does not hold: those behind it may be missing."""
+    stages: tuple[StageFacts, ...]
+    """Every measured stage of the plan in every region, also one that never began."""
+    workers: tuple[WorkerFacts, ...]
+    expected_workers: int
+    interrupted: str
+    """Why it ended before its plan did; empty if it did not."""
+
 
 RATE, SECOND, LATE, DROPPED, TOO_MUCH = (
     "sent rate",
@@ -57,14 +137,14 @@ def judge_stage(
     stage: StageFacts, facts: LoadFacts, limits: GeneratorLimits
 ) -> tuple[Judgement, ...]:
     """Return what is to be said of the generator in a stage that began."""
-    found = [
-        _lag(stage, limits), _cpu(stage, limits), _own(stage), _addresses(stage),
-        _all_counted(stage, facts),
-    ]  # fmt: skip
     if facts.model == "closed":
-        return (_no_rate(stage), *found)
-    rates = (_late(stage, limits), _dropped(stage))
-    return (*_rates(stage, facts, limits), *rates, *found, *_whole(stage, facts))
+        return (_no_rate(stage), *_health(stage, facts, limits))
+    return (
+        *_rates(stage, facts, limits),
+        *_late(stage, limits),
+        *_health(stage, facts, limits),
+        *_whole(stage, facts),
+    )
 
 
 def judge_run(facts: LoadFacts, limits: GeneratorLimits) -> tuple[Judgement, ...]:
@@ -136,58 +216,43 @@ def _each_second(stage: StageFacts, facts: LoadFacts, limits: GeneratorLimits) -
     return _judged(SECOND, said, worst, least, good=not short, data={"short_seconds": len(short)})
 
 
-def _late(stage: StageFacts, limits: GeneratorLimits) -> Judgement:
+def _late(stage: StageFacts, limits: GeneratorLimits) -> Iterator[Judgement]:
     share = stage.late / stage.sent if stage.sent > 0 else math.nan
     said = (
         f"{stage.late:,} of {stage.sent:,} requests were sent late, "
         f"wanted less than {limits.late * 100:g} % of them"
     )
     said = said if stage.sent else "nothing was sent"
-    return _judged(LATE, said, share, limits.late, good=0 <= share < limits.late)
+    yield _judged(LATE, said, share, limits.late, good=0 <= share < limits.late)
+    yield _at_most(DROPPED, f"{stage.dropped:,} arrivals were never sent", stage.dropped, 0)
 
 
-def _dropped(stage: StageFacts) -> Judgement:
-    return _at_most(DROPPED, f"{stage.dropped:,} arrivals were never sent", stage.dropped, 0)
-
-
-def _lag(stage: StageFacts, limits: GeneratorLimits) -> Judgement:
-    lag = stage.lag_p99_seconds
+def _health(stage: StageFacts, facts: LoadFacts, limits: GeneratorLimits) -> Iterator[Judgement]:
+    """Say how the generator itself was, and whether all that it did is known."""
+    lag, share = stage.lag_p99_seconds, stage.cpu_share
     said = (
         f"the engine's clock lagged {lag * 1000:.3g} ms at p99, "
         f"wanted at most {limits.lag_p99 * 1000:g} ms"
     )
     unknown = "it was not measured how much the engine's clock lagged"
-    return _at_most(LAG, said if math.isfinite(lag) else unknown, lag, limits.lag_p99)
-
-
-def _cpu(stage: StageFacts, limits: GeneratorLimits) -> Judgement:
-    share, most = stage.cpu_share, limits.worker_cpu
+    yield _at_most(LAG, said if math.isfinite(lag) else unknown, lag, limits.lag_p99)
+    most = limits.worker_cpu
     said = f"the busiest worker used {share:.0%} of a core, wanted at most {most:.0%}"
     unknown = "the processor time of a worker was not measured"
-    return _at_most(CPU, said if math.isfinite(share) else unknown, share, most)
-
-
-def _own(stage: StageFacts) -> Judgement:
+    yield _at_most(CPU, said if math.isfinite(share) else unknown, share, most)
     own = sum(one.own for one in stage.endpoints)
     said = (
         f"{own:,} requests found no port, descriptor, route, address or trusted certificate authority on "
         "the generator's machine, or met a check of the scenario that raised"
     )
-    return _at_most(OWN, said, own, 0)
-
-
-def _addresses(stage: StageFacts) -> Judgement:
+    yield _at_most(OWN, said, own, 0)
     dead = f"{', '.join(stage.unreached)} took no connection: others of the name took the load"
     said = dead if stage.unreached else "every address that was tried took connections"
-    return _judged(ADDRESSES, said, good=not stage.unreached)
-
-
-def _all_counted(stage: StageFacts, facts: LoadFacts) -> Judgement:
-    ended = sum(one.requests for one in stage.endpoints)
-    missing = abs(stage.sent - ended)
+    yield _judged(ADDRESSES, said, good=not stage.unreached)
+    missing = abs(stage.sent - sum(one.requests for one in stage.endpoints))
     if facts.model == "open":
         missing += abs(stage.due - stage.sent - stage.dropped)
-    return _at_most(ALL_COUNTED, f"{missing:,} requests are not accounted for", missing, 0)
+    yield _at_most(ALL_COUNTED, f"{missing:,} requests are not accounted for", missing, 0)
 
 
 def _whole(stage: StageFacts, facts: LoadFacts) -> Iterator[Judgement]:

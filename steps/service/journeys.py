@@ -16,10 +16,8 @@ from gates.decide.judgement import Judgement
 from probes.http import HttpAnswer
 from probes.observation import FailureKind, Observation
 from settings.service import Synthetic
-from smoke.journal import NAME, Journal, left_over
-from smoke.journey import Journey, StepTaken
-from smoke.patient_api import Patient, PatientApi
-from smoke.synthetic import TAG_PREFIX, RemovalError, SyntheticRecords
+from smoke.journey import Journey, Patient, PatientApi, StepTaken
+from smoke.synthetic import NAME, TAG_PREFIX, Journal, RemovalError, SyntheticRecords, left_over
 from steps.kit import failures
 from steps.kit.asked import Asked
 from steps.kit.check import Check

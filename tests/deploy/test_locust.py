@@ -21,7 +21,7 @@ from kubernetes.client import models
 
 from environments.loader import load_file
 from environments.yaml_file import ConfigurationError
-from load._permission import permitted
+from load._options import permitted
 from settings.environment import Environment
 from tests.checkout import ROOT
 from tests.deploy.kubectl import kustomize

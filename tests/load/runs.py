@@ -10,7 +10,8 @@ from typing import Any
 from gates.load import load_policy
 from load._conclude import LoadRecord, conclude
 from load._engine._tally import Tally
-from load._run import Moment, Plan, Run, Stage, Worker
+from load._run import Moment, Plan, Run, Setting, Stage, Worker
+from load._scenario import Target
 from settings.load import LoadPolicy
 
 BEGAN_AT = 1_790_000_000
@@ -23,17 +24,24 @@ STEADY = Stage(1, float(RPS), float(SECONDS), title="steady")
 
 def a_plan(**changes: Any) -> Plan:
     valid = Plan(
-        environment="local",
-        release="v1.2.0",
-        profile="steady",
-        model="open",
-        arrivals="poisson",
+        environment="local", release="v1.2.0", profile="steady", model="open", arrivals="poisson",
         seed=7,
         regions={"eu": "http://127.0.0.1:8101", "us": "http://127.0.0.1:8102"},
         stages=(STEADY,),
         command="locust -f load/ --headless --rps 240 -t 30s --env local",
-    )
+    )  # fmt: skip
     return dataclasses.replace(valid, **changes)
+
+
+def a_setting(*, port: int = 1, **changes: Any) -> Setting:
+    """Return how a run without calibration sends to one region; changes may be its plan's."""
+    setting = Setting(
+        run="run",
+        plan=a_plan(arrivals="uniform", regions={"eu": f"http://127.0.0.1:{port}"}),
+        targets=(Target(region="eu", address=f"http://127.0.0.1:{port}", tag="t"),),
+        headers={}, calibrate_seconds=0, calibrate_amount=0, connections=1, deadline_seconds=1.0,
+    )  # fmt: skip
+    return dataclasses.replace(setting, plan=dataclasses.replace(setting.plan, **changes))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,17 +98,14 @@ def _answer(made: Tally, traffic: Traffic, at: int, name: str, luck: float) -> N
 def a_worker(
     name: str = "worker-1", *, seconds: int = SECONDS, cpu_share: float = 0.35, **changes: Any
 ) -> Worker:
-    valid = Worker(
-        name=name,
-        lost=False,
-        clock_skew_seconds=0.0004,
-        peak_rss_bytes=90_000_000,
-        throttled_periods=0,
-        moments=tuple(
-            Moment(BEGAN_AT + at, cpu_share + (at % 5) / 100, 3 + at % 4, 0.001 + (at % 7) / 5000)
-            for at in range(seconds)
-        ),
+    moments = tuple(
+        Moment(BEGAN_AT + at, cpu_share + (at % 5) / 100, 3 + at % 4, 0.001 + (at % 7) / 5000)
+        for at in range(seconds)
     )
+    valid = Worker(
+        name=name, lost=False, clock_skew_seconds=0.0004, peak_rss_bytes=90_000_000,
+        throttled_periods=0, moments=moments,
+    )  # fmt: skip
     return dataclasses.replace(valid, **changes)
 
 
@@ -166,17 +171,12 @@ def invalid_run() -> Run:
 
 def ramp_run(*, wanted_rps: float = 360.0) -> Run:
     """Return a ramp of three stages whose second does not hold, behind a warm-up."""
+    rates = ((number, 120.0 * number) for number in (1, 2, 3))
     stages = (
         Stage(0, 60.0, 5.0, measured=False, title="warm-up"),
         *(
-            Stage(
-                one,
-                120.0 * one,
-                float(SECONDS),
-                title=f"{120 * one}/s",
-                required=120 * one <= wanted_rps,
-            )
-            for one in (1, 2, 3)
+            Stage(number, rps, float(SECONDS), title=f"{rps:g}/s", required=rps <= wanted_rps)
+            for number, rps in rates
         ),
     )
     begins = {0: BEGAN_AT, 1: BEGAN_AT + 5, 2: BEGAN_AT + 5 + SECONDS}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Collection
 from typing import Any, Literal
@@ -11,8 +12,8 @@ import pytest
 from load import _conductor
 from load._conductor import Conductor
 from load._engine._tally import Tally
-from load._run import BEGIN, STAGE, STOP, Moment, Part, Plan, Run, Setting, Stage
-from load._scenario import Target
+from load._run import BEGIN, STAGE, STOP, Moment, Part, Run, Stage
+from tests.load.runs import a_setting
 from tests.tables import cases
 
 STAGES = (
@@ -21,21 +22,6 @@ STAGES = (
     Stage(2, 200, 0.1, title="more"),
 )
 BOUND_SECONDS = 10.0
-
-
-def plan(*stages: Stage, profile: str = "steady") -> Plan:
-    return Plan(
-        environment="local", release=None, profile=profile, model="open", arrivals="uniform", seed=1,
-        regions={"eu": "http://127.0.0.1:1"}, stages=stages, command="locust",
-    )  # fmt: skip
-
-
-def setting() -> Setting:
-    return Setting(
-        run="run", model="open", arrivals="uniform", seed=1, headers={}, calibrate_seconds=0,
-        targets=(Target(region="eu", address="http://127.0.0.1:1", tag="t"),),
-        calibrate_amount=0, connections=1, deadline_seconds=0.1,
-    )  # fmt: skip
 
 
 class Workers:
@@ -82,7 +68,7 @@ class Workers:
             )
         if kind == STOP and name not in self.mute:
             self.finals.add(name)
-            conductor.part(part(name, self.first_sequence, clock=clock, final=True).data())
+            conductor.part(part(name, self.first_sequence, clock=clock, final=True).record())
 
 
 def part(name: str, sequence: int = 0, *, clock: float = 0.0, **more: Any) -> Part:
@@ -95,8 +81,15 @@ def part(name: str, sequence: int = 0, *, clock: float = 0.0, **more: Any) -> Pa
     return Part(worker=name, sequence=sequence, clock=clock, **fields)
 
 
-def led(workers: Workers, made: Plan, **options: Any) -> Conductor:
-    conductor = Conductor(made, setting(), workers, expected_workers=2, **options)
+def led(
+    workers: Workers, *stages: Stage, profile: str = "steady", most_rps: float = math.inf,
+    run_seconds: float | None = None, model: Literal["open", "closed"] = "open", **options: Any,
+) -> Conductor:  # fmt: skip
+    setting = a_setting(
+        stages=stages, profile=profile, most_rps=most_rps, run_seconds=run_seconds, model=model
+    )
+    setting = dataclasses.replace(setting, deadline_seconds=0.1)
+    conductor = Conductor(setting, workers, expected_workers=2, **options)
     workers.conductor = conductor
     conductor.spawned()
     conductor.start()
@@ -110,8 +103,8 @@ def wait_for(what: Callable[[], bool]) -> None:
         gevent.sleep(0.01)
 
 
-def carried_out(workers: Workers, made: Plan, **options: Any) -> Run:
-    return ended(workers, led(workers, made, **options))
+def carried_out(workers: Workers, *stages: Stage, **options: Any) -> Run:
+    return ended(workers, led(workers, *stages, **options))
 
 
 def ended(workers: Workers, conductor: Conductor, act: Act | None = None) -> Run:
@@ -145,26 +138,26 @@ def stages_told(workers: Workers) -> list[dict[str, Any]]:
 
 def sending(workers: Workers) -> Conductor:
     """Return a conductor whose workers send, for a minute."""
-    conductor = led(workers, plan(Stage(0, 1, 60)))
+    conductor = led(workers, Stage(0, 1, 60))
     wait_for(lambda: bool(stages_told(workers)))
     return conductor
 
 
 def test_a_plan_is_carried_out_stage_by_stage(workers: Workers) -> None:
-    run = carried_out(workers, plan(*STAGES))
+    workers.clock_ahead = 5.0
+    run = carried_out(workers, *STAGES)
     assert [one["number"] for one in stages_told(workers)] == [0, 1, 2, 3]
     # Ten users share the rate; after the last stage nothing is sent.
     assert [one["per_token"] for one in stages_told(workers)] == [10, 10, 20, 0]
     assert run.interrupted == ""
     assert [worker.lost for worker in run.workers] == [False, False]
+    assert all(4.5 < worker.clock_skew_seconds < 5.5 for worker in run.workers)
     assert sorted(run.begun) == [0, 1, 2]
     began, ended = run.begun[1]
     assert 0.15 <= ended - began < 10
     assert run.begun[2][0] >= ended
 
-
-def test_what_workers_counted_is_one_sum(workers: Workers) -> None:
-    run = carried_out(workers, plan(*STAGES))
+    # What workers counted is one sum.
     tally = run.tallies[1, "eu"]
     assert (tally.due, tally.endpoints["GET /"].response.count) == (10, 2)
     assert [len(worker.moments) for worker in run.workers] == [1, 1]
@@ -187,7 +180,7 @@ def test_a_run_whose_workers_do_not_get_ready_ends_before_anything_is_sent(
 ) -> None:
     workers.error = error
     workers.unready.add("b#1")
-    run = ended(workers, led(workers, plan(*STAGES)), act)
+    run = ended(workers, led(workers, *STAGES), act)
     assert (run.interrupted, run.expected_workers) == (why, 2)
     assert not stages_told(workers)
 
@@ -197,7 +190,7 @@ def joins(workers: Workers, _: Conductor) -> None:
 
 
 def tells(name: str, **more: Any) -> Act:
-    return lambda _, conductor: conductor.part(part(name, **more).data())
+    return lambda _, conductor: conductor.part(part(name, **more).record())
 
 
 @cases(
@@ -241,20 +234,14 @@ def test_a_worker_that_has_not_told_everything_is_lost(
     workers: Workers, changes: dict[str, Any], lost: list[str]
 ) -> None:
     vars(workers).update(changes)
-    run = carried_out(workers, plan(*STAGES))
+    run = carried_out(workers, *STAGES)
     assert sorted(worker.name for worker in run.workers if worker.lost) == lost
-
-
-def test_a_clock_that_is_ahead_is_seen(workers: Workers) -> None:
-    workers.clock_ahead = 5.0
-    run = carried_out(workers, plan(*STAGES))
-    assert all(4.5 < worker.clock_skew_seconds < 5.5 for worker in run.workers)
 
 
 def test_the_end_waits_for_a_worker_that_still_prepares(workers: Workers) -> None:
     # Until it ends it may still register somebody, whose records would then stay.
     workers.unready.add("b#1")
-    conductor = led(workers, plan(*STAGES))
+    conductor = led(workers, *STAGES)
     conductor.finish("interrupted")
     assert "b#1" in workers.finals
 
@@ -275,20 +262,14 @@ def test_a_wall_clock_that_is_set_changes_nothing(
 def test_a_rate_that_only_shows_in_the_run_keeps_to_what_the_environment_allows(
     workers: Workers, model: Literal["open", "closed"]
 ) -> None:
-    stages = () if model == "open" else (Stage(0, 1, 60),)
-    conductor = Conductor(
-        dataclasses.replace(plan(*stages), most_rps=9), dataclasses.replace(setting(), model=model),
-        workers, expected_workers=2, per_user=1.0 if model == "open" else None,
-    )  # fmt: skip
-    workers.conductor = conductor
-    conductor.spawned()
-    conductor.start()
+    stages, per_user = ((), 1.0) if model == "open" else ((Stage(0, 1, 60),), None)
+    conductor = led(workers, *stages, most_rps=9, model=model, per_user=per_user)
     if model == "closed":
         wait_for(lambda: bool(stages_told(workers)))
         busy = Tally()
         for after in range(-5, 5):
             busy.second(time.time() + after).sent = 10
-        conductor.part(part("a#0", tallies=(((0, "eu"), busy),)).data())
+        conductor.part(part("a#0", tallies=(((0, "eu"), busy),)).record())
     wait_for(lambda: conductor.done)
     assert (
         "it came to 10 requests/s, and the environment allows 9" in conductor.finish().interrupted
@@ -299,49 +280,41 @@ def test_users_beside_the_engine_count_towards_what_the_environment_allows(
     workers: Workers,
 ) -> None:
     workers.others = 3
-    run = carried_out(workers, dataclasses.replace(plan(Stage(0, 7, 60)), most_rps=9))
+    run = carried_out(workers, Stage(0, 7, 60), most_rps=9)
     assert "it came to 10 requests/s, and the environment allows 9" in run.interrupted
 
 
-def test_a_run_that_is_stopped_says_so_and_keeps_what_it_has(workers: Workers) -> None:
+def test_a_run_that_is_stopped_says_so_and_keeps_what_its_own_workers_told(
+    workers: Workers,
+) -> None:
     conductor = sending(workers)
+    conductor.part(part("stranger#9").record())
     run = conductor.finish("interrupted")
     assert run.interrupted == "interrupted"
     assert run.tallies[1, "eu"].due == 10
 
 
-def test_parts_of_an_earlier_run_or_a_stranger_do_not_count(workers: Workers) -> None:
-    conductor = led(workers, plan(*STAGES))
-    conductor.part(part("stranger#9").data())
-    wait_for(lambda: conductor.done)
-    assert conductor.finish().tallies[1, "eu"].due == 10
-
-
 def test_a_ramp_ends_where_it_broke(workers: Workers) -> None:
     run = carried_out(
-        workers, plan(*STAGES, profile="ramp"), goes_on=lambda _run, stage: stage.number != 1
+        workers, *STAGES, profile="ramp", goes_on=lambda _run, stage: stage.number != 1
     )
     assert sorted(run.begun) == [0, 1]
     assert run.interrupted == ""
 
 
 def test_a_run_by_users_lasts_as_long_as_was_asked_and_says_so_if_not() -> None:
-    manual = dataclasses.replace(plan(profile="manual"), run_seconds=0.3)
-    run = carried_out(Workers("a#0", "b#1"), manual, per_user=3.0)
+    manual: dict[str, Any] = {"profile": "manual", "per_user": 3.0}
+    run = carried_out(Workers("a#0", "b#1"), run_seconds=0.3, **manual)
     [measured] = [stage.number for stage in run.measured()]
     began, ended = run.begun[measured]
     assert 0.3 <= ended - began < BOUND_SECONDS
     assert run.interrupted == ""
-    cut = led(Workers("a#0", "b#1"), dataclasses.replace(manual, run_seconds=60), per_user=3.0)
+    cut = led(Workers("a#0", "b#1"), run_seconds=60, **manual)
     assert cut.finish().interrupted == "stopped before its plan was carried out"
 
 
 def test_users_that_change_begin_another_stage(workers: Workers) -> None:
-    made = plan(profile="manual")
-    conductor = Conductor(made, setting(), workers, expected_workers=2, per_user=3.0)
-    workers.conductor = conductor
-    conductor.start()
-    conductor.spawned()
+    conductor = led(workers, profile="manual", per_user=3.0)
     wait_for(lambda: len(stages_told(workers)) == 2)
     workers.users = 20
     wait_for(lambda: len(stages_told(workers)) == 4)

@@ -16,12 +16,18 @@ import pytest
 import trustme
 import uvloop
 
-from load._engine._engine import Address, Engine, Limits, Request, unix_offset_seconds
+from load._engine._engine import (
+    Address,
+    Closed,
+    Engine,
+    Limits,
+    Request,
+    Schedule,
+    unix_offset_seconds,
+)
 from load._engine._null_server import Manners
-from load._engine._schedule import Closed, Schedule
 from load._engine._tally import Endpoint, Tally
 from load._engine._wire import Answer, Names, Trouble, trouble_of
-from load._run import whole
 from tests.load.wires import Serve, null_server, scripted
 from tests.probes.servers import closed_port
 from tests.tables import cases
@@ -84,7 +90,7 @@ async def sent(
 def summed(engine: Engine, taken: list[Tally]) -> Tally:
     """Return the sum of what was taken and what is left, each of which adds up."""
     taken += engine.drain().values()
-    together = whole(taken)
+    together = Tally.whole(taken)
     for one in (*taken, together):
         adds_up(one)
     return together
@@ -118,7 +124,7 @@ def asked(serve: Serve, count: int) -> Tally:
     async def ask() -> Tally:
         async with scripted(serve) as port, running(port, Closed(1)) as engine:
             taken: list[Tally] = []
-            while whole(taken).sent < count:
+            while Tally.whole(taken).sent < count:
                 await asyncio.sleep(0.01)
                 taken += engine.drain().values()
         return summed(engine, taken)
@@ -163,41 +169,34 @@ def test_a_server_that_stalls_is_seen_from_the_intended_time() -> None:
 SLOW = Manners(delay_seconds=0.05)
 
 
-def test_waiting_for_a_connection_is_no_service_time() -> None:
-    tally = sent_to_null(SLOW, limits=Limits(connections=1, deadline_seconds=5))
+def test_waiting_for_a_connection_is_no_service_time_and_what_cannot_wait_is_dropped() -> None:
+    limits = Limits(connections=1, waiting=5, deadline_seconds=5)
+    tally = sent_to_null(SLOW, seconds=1.0, limits=limits)
+    # Five wait for a quarter of a second; the last of all that came would wait for most of one.
+    assert home(tally).response.longest_seconds < 0.7
     assert home(tally).service.percentile(50) < home(tally).response.percentile(50) / 2
     assert tally.late > tally.sent / 2
-
-
-def test_what_cannot_wait_is_dropped_and_counted() -> None:
-    tally = sent_to_null(SLOW, limits=Limits(connections=1, waiting=5, deadline_seconds=5))
     assert tally.dropped > tally.sent
 
 
-def test_errors_are_counted_by_their_reason() -> None:
-    tally = sent_to_null(Manners(bad_every=10))
-    bad = home(tally).statuses[500]
-    assert troubles(tally) == {"status 500": bad}
-    assert bad == pytest.approx(tally.sent / 10, abs=2)
-    assert sum(one.failed for one in tally.seconds.values()) == bad
-
-
-def test_a_judge_reads_the_body_and_its_word_counts() -> None:
-    def judge(answer: Answer) -> str | None:
+def test_what_is_wrong_with_an_answer_is_counted_by_its_reason() -> None:
+    def reads(answer: Answer) -> str | None:
         return None if b'"answer"' in answer.body else "no answer in it"
 
-    request = Request("home", GET.data, judge, keep_body=True)
-    tally = sent_to_null(Manners(bad_every=10), draw=lambda: request)
-    assert troubles(tally) == {"no answer in it": home(tally).statuses[500]}
-
-
-def test_a_check_that_breaks_is_a_failure_and_no_right_answer() -> None:
-    def broken(answer: Answer) -> str | None:
+    def breaks(answer: Answer) -> str | None:
         raise KeyError(answer.status)
 
-    request = Request("home", GET.data, broken)
-    tally = sent_to_null(seconds=0.2, draw=lambda: request)
-    assert troubles(tally) == {"its check raised KeyError": tally.sent}
+    read = Request("read", GET.data, reads, keep_body=True)
+    turns = itertools.cycle([GET, read, Request("broken", GET.data, breaks)])
+    tally = sent_to_null(Manners(bad_every=4), draw=lambda: next(turns))
+    bad = {name: one.statuses[500] for name, one in tally.endpoints.items()}
+    assert troubles(tally) == {"status 500": bad["home"]}
+    assert dict(tally.endpoint("read").troubles) == {"no answer in it": bad["read"]}
+    broken = tally.endpoint("broken")
+    assert broken.troubles == {"its check raised KeyError": broken.response.count}
+    assert sum(bad.values()) == pytest.approx(tally.sent / 4, abs=2)
+    failed = bad["home"] + bad["read"] + broken.response.count
+    assert sum(one.failed for one in tally.seconds.values()) == failed
 
 
 @cases(
@@ -296,11 +295,11 @@ def test_a_target_that_goes_down_half_way_fails_what_comes_after() -> None:
         async with contextlib.AsyncExitStack() as server:
             port = await server.enter_async_context(scripted(answering(OK)))
             async with running(port) as engine:
-                while not home(whole(taken)).statuses:
+                while not home(Tally.whole(taken)).statuses:
                     await asyncio.sleep(0.05)
                     taken += engine.drain().values()
                 await server.aclose()
-                while "no connection" not in troubles(whole(taken)):
+                while "no connection" not in troubles(Tally.whole(taken)):
                     await asyncio.sleep(0.05)
                     taken += engine.drain().values()
         return summed(engine, taken)
@@ -411,11 +410,6 @@ def test_a_closed_model_against_a_target_that_is_down_fails_and_goes_on() -> Non
     tally = uvloop.run(ask())
     assert troubles(tally) == {"no connection": tally.sent}
     assert tally.sent > 2
-
-
-def test_a_closed_model_with_less_than_no_caller_is_refused() -> None:
-    with pytest.raises(ValueError, match="-1 connections"):
-        Closed(-1)
 
 
 def test_the_null_server_is_slow_where_it_is_asked_to_be() -> None:

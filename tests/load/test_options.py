@@ -22,15 +22,12 @@ def options(**changes: Any) -> Options:
     return Options.of(argparse.Namespace(**{**PLAIN, **changes}))
 
 
-def test_without_a_rate_or_a_profile_locusts_users_say_the_rate() -> None:
-    assert options(num_users=5).stages == ()
-    assert options().profile == "manual"
-
-
 @cases(
     "changes profile rps seconds",
     {
+        "users of Locust's own say the rate": ({"num_users": 5}, "manual", 0, 0),
         "a rate is held": ({"rps": 100.0}, "steady", 100, 300),
+        "callers who wait are connections": ({"closed": 50}, "steady", 50, 300),
         "as long as -t says": ({"rps": 100.0, "run_time": 60}, "steady", 100, 60),
         "a profile as it is": ({"profile_name": "smoke"}, "smoke", 120, 60),
         "a profile as asked": (
@@ -44,15 +41,11 @@ def test_without_a_rate_or_a_profile_locusts_users_say_the_rate() -> None:
 def test_a_rate_or_a_profile_makes_a_plan(
     changes: dict[str, Any], profile: str, rps: float, seconds: float
 ) -> None:
-    made = options(**changes)
-    assert made.profile == profile
-    assert (made.stages[-1].rps, made.stages[-1].seconds) == (rps, seconds)
-    assert made.peak == rps
-
-
-def test_callers_who_wait_are_counted_as_connections() -> None:
-    made = options(closed=50)
-    assert (made.model, made.stages[-1].rps) == ("closed", 50)
+    made = options(**changes).plan
+    assert (made.profile, made.peak) == (profile, rps)
+    assert made.model == ("closed" if "closed" in changes else "open")
+    held = [(one.rps, one.seconds) for one in made.stages[-1:]]
+    assert held == ([(rps, seconds)] if rps else [])
 
 
 def test_a_null_server_needs_no_calibration_beside_it() -> None:

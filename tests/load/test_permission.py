@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
 import ssl
@@ -12,7 +13,7 @@ import trustme
 from environments.loader import Loaded
 from environments.yaml_file import ConfigurationError, RequestError
 from load._generator import address_of
-from load._permission import HOST, PUBLIC, is_loopback, permitted, refuse_unless_allowed
+from load._options import HOST, PUBLIC, is_loopback, permitted, refuse_unless_allowed
 from load._scenario import Target
 from tests.environments.files import SECRETS, VALID, changed, loaded, write
 from tests.tables import cases
@@ -168,66 +169,53 @@ class TestWhereItMaySend:
 
 
 @pytest.mark.usefixtures("secrets")
-class TestTheLocalEnvironment:
-    def test_sends_to_loopback(self, tmp_path: pathlib.Path) -> None:
-        found = permitted(loaded(tmp_path, _LOCAL + _LOAD))
-        assert found.addresses == {"eu": "http://127.0.0.1:81", "us": "http://127.0.0.2:82"}
-
-    def test_sends_nowhere_else_whatever_its_file_says(self, tmp_path: pathlib.Path) -> None:
-        text = (_LOCAL + _LOAD).replace("http://127.0.0.2:82", "http://10.0.0.7:82")
-        with pytest.raises(
-            ConfigurationError, match=r"10\.0\.0\.7:82 \(us\) is not on this machine"
-        ):
-            permitted(loaded(tmp_path, text))
-
-    def test_is_asked_only_about_what_is_sent_to(self, tmp_path: pathlib.Path) -> None:
-        text = (_LOCAL + _LOAD).replace("http://127.0.0.2:82", "http://10.0.0.7:82")
-        assert permitted(loaded(tmp_path, text), region="eu").addresses.keys() == {"eu"}
+def test_the_local_environment_sends_to_loopback_whatever_its_file_says(
+    tmp_path: pathlib.Path,
+) -> None:
+    here = {"eu": "http://127.0.0.1:81", "us": "http://127.0.0.2:82"}
+    assert permitted(loaded(tmp_path, _LOCAL + _LOAD)).addresses == here
+    remote = loaded(tmp_path, (_LOCAL + _LOAD).replace(here["us"], "http://10.0.0.7:82"))
+    with pytest.raises(ConfigurationError, match=r"10\.0\.0\.7:82 \(us\) is not on this machine"):
+        permitted(remote)
+    # It is asked only about what is sent to.
+    assert permitted(remote, region="eu").addresses.keys() == {"eu"}
 
 
-class TestHowMuch:
-    def test_up_to_the_limit(self, clinic: Loaded) -> None:
-        permitted(clinic).check_rate(500)
-
-    @cases(
-        "rps words",
-        {
-            "over": (500.5, "500.5 requests/s, and clinic allows 500 (load.max_rps"),
-            "none": (0.0, "--rps 0: must be a number of requests a second"),
-            "less than none": (-1.0, "--rps -1: must be a number"),
-            "no number": (float("nan"), "--rps nan: must be a number"),
-            "without end": (float("inf"), "--rps inf: must be a number"),
-        },
-    )
-    def test_beyond_it_is_refused(self, rps: float, words: str, clinic: Loaded) -> None:
-        with pytest.raises(RequestError) as caught:
-            permitted(clinic).check_rate(rps)
-        assert words in str(caught.value)
+@cases(
+    "rps words",
+    {
+        "up to the limit": (500, ""),
+        "over": (500.5, "500.5 requests/s, and clinic allows 500 (load.max_rps"),
+        "none": (0.0, "--rps 0: must be a number of requests a second"),
+        "less than none": (-1.0, "--rps -1: must be a number"),
+        "no number": (float("nan"), "--rps nan: must be a number"),
+        "without end": (float("inf"), "--rps inf: must be a number"),
+    },
+)
+def test_how_much_is_the_environments_to_say(rps: float, words: str, clinic: Loaded) -> None:
+    expected = pytest.raises(RequestError) if words else contextlib.nullcontext()
+    with expected as caught:
+        permitted(clinic).check_rate(rps)
+    assert words in str(caught and caught.value)
 
 
-class TestTls:
-    def test_needs_an_authority_that_can_be_used(
-        self, clinic: Loaded, tmp_path: pathlib.Path
-    ) -> None:
-        authority = tmp_path / "ca.pem"
-        trustme.CA().cert_pem.write_to_path(authority)
-        settings = clinic.settings.model_copy(update={"ca_file": str(authority)})
-        permitted(dataclasses.replace(clinic, settings=settings))
+def test_tls_is_verified_by_the_authority_of_the_environment(
+    clinic: Loaded, tmp_path: pathlib.Path
+) -> None:
+    authority = str(tmp_path / "ca.pem")
+    trustme.CA().cert_pem.write_to_path(authority)
 
-    def test_is_verified_by_the_authority_of_the_environment(self, tmp_path: pathlib.Path) -> None:
-        authority = tmp_path / "ca.pem"
-        trustme.CA().cert_pem.write_to_path(authority)
-        target = Target("eu", "https://eu.example", "tag", ca_file=str(authority))
-        tls = address_of(target).tls
-        assert tls is not None
-        assert tls.verify_mode is ssl.CERT_REQUIRED
-        assert tls.check_hostname
-        assert len(tls.get_ca_certs()) == 1
+    def trusting(ca_file: str) -> Loaded:
+        settings = clinic.settings.model_copy(update={"ca_file": ca_file})
+        return dataclasses.replace(clinic, settings=settings)
 
-    def test_an_authority_that_is_not_there_is_told(self, clinic: Loaded) -> None:
-        settings = clinic.settings.model_copy(update={"ca_file": "/nowhere/ca.pem"})
-        with pytest.raises(ConfigurationError, match=r"ca_file = /nowhere/ca\.pem: cannot be read"):
-            permitted(dataclasses.replace(clinic, settings=settings))
+    permitted(trusting(authority))
+    tls = address_of(Target("eu", "https://eu.example", "tag", ca_file=authority)).tls
+    assert tls is not None
+    assert (tls.verify_mode, tls.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert len(tls.get_ca_certs()) == 1
+    with pytest.raises(ConfigurationError, match=r"ca_file = /nowhere/ca\.pem: cannot be read"):
+        permitted(trusting("/nowhere/ca.pem"))
 
 
 @pytest.mark.parametrize("address", ["http://127.8.9.10", "https://[::1]:443", "http://localhost"])

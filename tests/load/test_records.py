@@ -7,8 +7,8 @@ import pathlib
 import pytest
 
 from environments.loader import load_file
-from load import _records
-from load._records import JOURNAL, Records
+from load import _keep
+from load._keep import JOURNAL, Records
 from tests.environments.files import SECRETS, VALID, write
 from tests.probes.servers import answer, hang, serving
 
@@ -22,7 +22,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_earlier_runs_left_on_a_platform_that_hangs_delays_a_run_once(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_records, "REMOVE_SECONDS", 0.3)
+    monkeypatch.setattr(_keep, "REMOVE_SECONDS", 0.3)
     problems: list[str] = []
     with serving(hang) as server:
         loaded = load_file(write(tmp_path, VALID.replace("https://eu.clinic.example", server.url)))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from load._engine._schedule import Schedule
+from load._engine._engine import Closed, Schedule
 from tests.gates.decide.values import PROPERTY
 
 rates = st.floats(min_value=1, max_value=5_000)
@@ -88,6 +88,8 @@ def test_without_a_rate_nothing_is_due() -> None:
 
 
 @pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf])
-def test_no_rate_is_refused(rate: float) -> None:
+def test_no_rate_and_less_than_no_caller_are_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="a rate of"):
         running(rate)
+    with pytest.raises(ValueError, match="-1 connections"):
+        Closed(-1)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from load._engine._tally import MOST, Book, Tally
 from load._engine._wire import Answer, Flight, Request, Trouble
-from load._run import whole
 from tests.gates.decide.values import PROPERTY
 from tests.tables import cases
 
@@ -50,22 +49,12 @@ def tally_of(answers: list[tuple[str, int, int, str | None]]) -> Tally:
 
 
 @PROPERTY
-@given(ANSWERS)
-def test_a_tally_is_the_same_after_a_message(
-    answers: list[tuple[str, int, int, str | None]],
-) -> None:
-    tally = tally_of(answers)
-    told = json.loads(json.dumps(tally.record()))
-    assert Tally.from_record(told).record() == tally.record()
-
-
-@PROPERTY
 @given(ANSWERS, st.integers(0, 30))
 def test_what_two_workers_tell_adds_up_to_what_one_would_have(
     answers: list[tuple[str, int, int, str | None]], cut: int
 ) -> None:
-    merged = Tally.from_record(tally_of(answers[cut:]).record())
-    merged.merge(Tally.from_record(tally_of(answers[:cut]).record()))
+    told = (json.dumps(tally_of(part).record()) for part in (answers[cut:], answers[:cut]))
+    merged = Tally.whole(Tally.from_record(json.loads(one)) for one in told)
     assert merged.record() == tally_of(answers).record()
 
 
@@ -165,7 +154,7 @@ def test_looks_between_lose_nothing_and_count_nothing_twice() -> None:
         book.hand_over()
         looks += book.drain().values()
     looks += taken(book).values()
-    counted = whole(looks)
+    counted = Tally.whole(looks)
     assert counted.sent == counted.endpoints["home"].response.count == 5 * (MOST // 2)
 
 

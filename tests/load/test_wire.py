@@ -3,13 +3,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import uvloop
 
 from load._engine._wire import Answer, Connection, Names, Trouble
-from tests.load.wires import scripted
+from tests.load.wires import Serve, scripted
 from tests.tables import cases
 
 ASK = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -21,28 +22,26 @@ INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 MEGABYTE = 1024 * 1024
 
 
-class Talk:
-    """One connection and what it told."""
+Answers = asyncio.Queue[Answer]
 
-    def __init__(self) -> None:
-        self.answers: asyncio.Queue[Answer] = asyncio.Queue()
-        self.gone = asyncio.Event()
 
-    async def open(self, port: int) -> Connection:
+@contextlib.asynccontextmanager
+async def talking(serve: Serve) -> AsyncIterator[tuple[Connection, Answers, asyncio.Event]]:
+    """Yield a connection to a server, the answers that it tells, and its end; none is left over."""
+    answers, gone = Answers(), asyncio.Event()
+
+    def connection() -> Connection:
+        def answered(_: Connection, answer: Answer) -> None:
+            answers.put_nowait(answer)
+
+        return Connection(answered, lambda _: gone.set(), most_bytes=MEGABYTE)
+
+    async with scripted(serve) as port, asyncio.timeout(10):
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(
-            lambda: Connection(
-                lambda _, answer: self.answers.put_nowait(answer),
-                lambda _: self.gone.set(),
-                most_bytes=MEGABYTE,
-            ),
-            "127.0.0.1",
-            port,
-        )
-        return connection
-
-    async def answer(self) -> Answer:
-        return await asyncio.wait_for(self.answers.get(), 5)
+        _, made = await loop.create_connection(connection, "127.0.0.1", port)
+        yield made, answers, gone
+        made.close()
+        assert answers.empty()
 
 
 def asked(said: bytes, *, bytewise: bool = False, closes: bool = False) -> tuple[Answer, bool]:
@@ -60,17 +59,12 @@ def asked(said: bytes, *, bytewise: bool = False, closes: bool = False) -> tuple
             await asyncio.sleep(10)
 
     async def talk() -> tuple[Answer, bool]:
-        async with scripted(serve) as port:
-            one = Talk()
-            connection = await one.open(port)
+        async with talking(serve) as (connection, answers, gone):
             connection.ask(ASK, keep_body=True)
-            answer = await one.answer()
+            answer = await answers.get()
             if closes:
-                await asyncio.wait_for(one.gone.wait(), 5)
-            usable = connection.usable
-            connection.close()
-            assert one.answers.empty()
-            return answer, usable
+                await gone.wait()
+            return answer, connection.usable
 
     return uvloop.run(talk())
 
@@ -166,21 +160,16 @@ def test_a_connection_is_kept_for_the_next_request() -> None:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ports.add(writer.get_extra_info("peername")[1])
-        while True:
-            await reader.readuntil(b"\r\n\r\n")
+        while await reader.readuntil(b"\r\n\r\n"):
             writer.write(HELLO)
 
     async def talk() -> None:
-        async with scripted(serve) as port:
-            one = Talk()
-            connection = await one.open(port)
+        async with talking(serve) as (connection, answers, _):
             for _ in range(3):
                 connection.ask(ASK)
                 with pytest.raises(RuntimeError, match="busy"):
                     connection.ask(ASK)
-                answer = await one.answer()
-                assert (answer.status, answer.body, answer.size_bytes) == (200, b"", 5)
-            connection.close()
+                assert await answers.get() == Answer(200, None, b"", 5)
 
     uvloop.run(talk())
     assert len(ports) == 1
@@ -192,53 +181,47 @@ def test_what_nobody_asked_for_ends_the_connection() -> None:
         await asyncio.sleep(10)
 
     async def talk() -> None:
-        async with scripted(serve) as port:
-            one = Talk()
-            connection = await one.open(port)
-            await asyncio.wait_for(one.gone.wait(), 5)
-            assert one.answers.empty()
+        async with talking(serve) as (connection, _, gone):
+            await gone.wait()
             assert not connection.usable
 
     uvloop.run(talk())
 
 
-async def _asked(monkeypatch: pytest.MonkeyPatch, answer: list[Any] | OSError) -> tuple[int, Any]:
-    """Let many ask for a name and one of them give up; return the lookups, and what the others got."""
-    loop, asked, over = asyncio.get_running_loop(), 0, asyncio.Event()
-
-    async def getaddrinfo(*_: object, **__: object) -> list[Any]:
-        nonlocal asked
-        asked += 1
-        await over.wait()
-        if isinstance(answer, OSError):
-            raise answer
-        return answer
-
-    monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
-    names = Names("somewhere.example", 80)
-    impatient, *others = [asyncio.ensure_future(names.places()) for _ in range(50)]
-    await asyncio.sleep(0)
-    unknown = [names.unknown]
-    impatient.cancel()
-    over.set()
-    found = await asyncio.gather(*others, return_exceptions=True)
-    with contextlib.suppress(OSError):
-        await names.places()
-    await names.end()
-    assert [*unknown, names.unknown] == [True, False]
-    return asked, found
+KNOWN = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))
 
 
+@pytest.mark.parametrize("answer", [[KNOWN], socket.gaierror(-2, "unknown")], ids=["known", "not"])
 def test_a_name_is_asked_for_once_by_all_and_no_impatience_breaks_that_off(
-    monkeypatch: pytest.MonkeyPatch,
+    answer: list[Any] | OSError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))
-    asked, found = asyncio.run(_asked(monkeypatch, [known]))
-    assert asked == 1
-    assert found == [[(socket.AF_INET, "127.0.0.1")]] * 49
+    """That it leads nowhere is an answer too."""
 
+    async def ask() -> tuple[int, list[Any]]:
+        lookups, over = 0, asyncio.Event()
 
-def test_that_a_name_leads_nowhere_is_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, found = asyncio.run(_asked(monkeypatch, socket.gaierror(-2, "unknown")))
-    assert asked == 1
-    assert all(isinstance(one, socket.gaierror) for one in found)
+        async def getaddrinfo(*_: object, **__: object) -> list[Any]:
+            nonlocal lookups
+            lookups += 1
+            await over.wait()
+            if isinstance(answer, OSError):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+        names = Names("somewhere.example", 80)
+        impatient, *others = [asyncio.ensure_future(names.places()) for _ in range(50)]
+        await asyncio.sleep(0)
+        unknown = [names.unknown]
+        impatient.cancel()
+        over.set()
+        found = await asyncio.gather(*others, return_exceptions=True)
+        with contextlib.suppress(OSError):
+            await names.places()
+        await names.end()
+        assert [*unknown, names.unknown] == [True, False]
+        return lookups, found
+
+    known = not isinstance(answer, OSError)
+    expected = [(socket.AF_INET, "127.0.0.1")] if known else answer
+    assert asyncio.run(ask()) == (1, [expected] * 49)

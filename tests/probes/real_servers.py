@@ -31,7 +31,7 @@ PASSWORD = "sentinel-9f2-password"
 @contextlib.contextmanager
 def running(
     argv: list[str], *, folder: Path, environment: Mapping[str, str], user: str | None = None
-) -> Iterator[None]:
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends; its output goes to `log` in the folder."""
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -44,7 +44,7 @@ def running(
             user=user,
         )
         try:
-            yield
+            yield process
         finally:
             process.terminate()
             try:

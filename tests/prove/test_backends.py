@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 import shutil
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
@@ -14,39 +14,34 @@ from prove.runs import FAULTS
 from sandbox.core import binaries
 from sandbox.core.errors import SandboxError
 from sandbox.faults import catalogue, expectation
+from tests.tables import cases
 
 
-def verdict(decision: str, **outcomes: str) -> Mapping[str, Any]:
-    checks = [
-        {
-            "id": name.replace("_", "-"),
-            "regions": {"eu": {"outcome": one}, "us": {"outcome": "PASS"}},
-        }
-        for name, one in outcomes.items()
-    ]
-    return {"decision": decision, "checks": checks}
-
-
-@pytest.mark.parametrize(
-    ("found", "wrong"),
-    [
-        (verdict("ROLLBACK", IV_PERF_3="FAIL", IV_PERF_1="PASS"), []),
-        (
-            verdict("ROLLBACK", IV_PERF_3="FAIL", IV_PERF_1="ERROR"),
+@cases(
+    "decision outcomes wrong",
+    {
+        "as listed": ("ROLLBACK", {"IV-PERF-3": "FAIL", "IV-PERF-1": "PASS"}, []),
+        "another check too": (
+            "ROLLBACK",
+            {"IV-PERF-3": "FAIL", "IV-PERF-1": "ERROR"},
             ["IV-PERF-1: ERROR, not PASS"],
         ),
-        (
-            verdict("HOLD", IV_PERF_3="INCONCLUSIVE"),
+        "undecided": (
+            "HOLD",
+            {"IV-PERF-3": "INCONCLUSIVE"},
             ["IV-PERF-3: INCONCLUSIVE, not FAIL", "decision: HOLD, not ROLLBACK"],
         ),
-    ],
-    ids=["as listed", "another check too", "undecided"],
+    },
 )
 def test_each_check_and_the_decision_are_held_to_the_fault(
-    found: Mapping[str, Any], wrong: list[str]
+    decision: str, outcomes: Mapping[str, str], wrong: list[str]
 ) -> None:
+    checks = [
+        {"id": name, "regions": {"eu": {"outcome": one}, "us": {"outcome": "PASS"}}}
+        for name, one in outcomes.items()
+    ]
     (fault,) = (one for one in catalogue.load() if one.name == FAULTS[0])
-    assert expectation.wrong(fault, found) == wrong
+    assert expectation.wrong(fault, {"decision": decision, "checks": checks}) == wrong
 
 
 def test_a_prometheus_that_can_not_be_built_is_not_tried(

@@ -17,10 +17,11 @@ from prove.bursts import seldom_wrong
 from prove.decisions import _wrong, damage_is_never_go, fold_agrees, refused_or_sound
 from tests.checkout import ROOT
 from tests.steps.platforms import a_platform
+from tests.tables import cases
 
 
-def a_proof(cases: Callable[[int], Cases], name: str = "odd") -> Proof:
-    return Proof(name, "no number is odd", cases, share=1)
+def a_proof(source: Callable[[int], Cases], name: str = "odd") -> Proof:
+    return Proof(name, "no number is odd", source, share=1)
 
 
 def numbers(seed: int) -> Cases:
@@ -33,7 +34,11 @@ def all_hold(_: int) -> Cases:
         yield None
 
 
-def none_at_all(_: int) -> Cases:
+def three(_: int) -> Cases:
+    yield from (None, None, None)
+
+
+def nothing(_: int) -> Cases:
     yield from ()
 
 
@@ -53,35 +58,26 @@ def test_a_proof_ends_with_its_time() -> None:
     assert proved.seconds < 5
 
 
-def test_the_fewest_cases_are_tried_however_short_the_time() -> None:
-    wanted = dataclasses.replace(a_proof(all_hold), at_least=40)
-    proved = prove(wanted, 0, 0.0, print)
-    assert (proved.cases, proved.holds) == (40, True)
-
-
-def test_too_few_cases_prove_nothing() -> None:
-    def three(_: int) -> Cases:
-        yield from (None, None, None)
-
-    proved = prove(dataclasses.replace(a_proof(three), at_least=4), 0, 60, print)
-    assert not proved.holds
-    assert proved.line().startswith("FEW ")
+@cases(
+    "source fewest tried holds",
+    {
+        "the fewest cases are tried however short the time": (all_hold, 40, 40, True),
+        "too few prove nothing": (three, 4, 3, False),
+        "none prove nothing": (nothing, 1, 0, False),
+    },
+)
+def test_a_proof_needs_its_fewest_cases(
+    source: Callable[[int], Cases], fewest: int, tried: int, *, holds: bool
+) -> None:
+    proved = prove(dataclasses.replace(a_proof(source), at_least=fewest), 0, 0.0, print)
+    assert (proved.cases, proved.holds) == (tried, holds)
+    assert proved.line().startswith("ok " if holds else "FEW ")
 
 
 def test_whole_runs_are_tried_often_enough_to_mean_something() -> None:
     fewest = {proof.name: proof.at_least for proof in PROOFS}
     assert fewest["kills"] >= 200
     assert fewest["healthy"] >= 50
-
-
-def test_a_proof_without_cases_proves_nothing() -> None:
-    assert not prove(a_proof(none_at_all), 0, 1, print).holds
-
-
-def test_the_first_streams_of_bursts_hold() -> None:
-    proof = seldom_wrong(11)
-    assert next(proof) is None
-    proof.close()
 
 
 @pytest.mark.parametrize(("killed", "held"), [(92, True), (91, False)])
@@ -109,10 +105,13 @@ def test_the_function_of_a_mutant_is_found(name: str, line: str) -> None:
     assert file.read_text().splitlines()[mutation.line_of(file, name) - 1].startswith(line)
 
 
-@pytest.mark.parametrize("cases", [fold_agrees, damage_is_never_go, refused_or_sound])
-def test_the_first_cases_hold(cases: Callable[[int], Cases]) -> None:
-    proof = cases(11)
-    assert [next(proof) for _ in range(30)] == [None] * 30
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [(fold_agrees, 30), (damage_is_never_go, 30), (refused_or_sound, 30), (seldom_wrong, 1)],
+)
+def test_the_first_cases_hold(source: Callable[[int], Cases], count: int) -> None:
+    proof = source(11)
+    assert [next(proof) for _ in range(count)] == [None] * count
     proof.close()
 
 

@@ -15,7 +15,7 @@ import redis
 from pydantic import SecretStr
 
 from environments.loader import load_file
-from load._permission import is_loopback, permitted
+from load._options import is_loopback, permitted
 from probes.observation import Deadline
 from probes.postgres import PostgresTarget, rows
 from sandbox.core.errors import SandboxError

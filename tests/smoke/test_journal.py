@@ -7,12 +7,13 @@ import sys
 
 import pytest
 
-from smoke.journal import Journal, left_over
+from smoke.synthetic import Journal, left_over
+from tests.tables import cases
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FULL_DISK = """
 import pathlib, resource, signal, sys
-from smoke.journal import Journal
+from smoke.synthetic import Journal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
 try:
@@ -37,12 +38,9 @@ def test_what_was_announced_and_not_removed_is_left_over(path: pathlib.Path) -> 
         journal.intend(region, "tag-1")
     journal.intend("eu", "tag-2")
     journal.removed("eu", "tag-1")
-    assert tags(path) == [("us", "tag-1"), ("eu", "tag-2")]
-
-
-def test_another_environments_records_are_not_ours_to_remove(path: pathlib.Path) -> None:
+    # Another environment's records are not ours to remove.
     Journal(path, "prod").intend("eu", "tag-1")
-    assert tags(path) == []
+    assert tags(path) == [("us", "tag-1"), ("eu", "tag-2")]
     assert tags(path, "prod") == [("eu", "tag-1")]
 
 
@@ -59,7 +57,7 @@ DAMAGED = {
 }
 
 
-@pytest.mark.parametrize("line", DAMAGED.values(), ids=DAMAGED)
+@cases("line", DAMAGED)
 def test_a_damaged_line_is_passed_over_wherever_it_stands(path: pathlib.Path, line: bytes) -> None:
     Journal(path, "clinic").intend("eu", "tag-1")
     path.write_bytes(line + b"\n" + path.read_bytes() + line)
@@ -95,13 +93,9 @@ def test_the_journal_is_for_its_owner_alone(path: pathlib.Path) -> None:
 
 
 def test_a_full_disk_stops_the_journey_before_a_record_exists(path: pathlib.Path) -> None:
+    command = [sys.executable, "-c", FULL_DISK, str(path)]
     done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
+        command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
     )
     assert done.stdout.strip() == "refused", done.stderr
     assert tags(path) == []

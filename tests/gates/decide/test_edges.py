@@ -9,7 +9,7 @@ import pytest
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.doctor import init_look as guesses
-from load.verdict import _findings
+from load.verdict import _judge
 from steps.delivery import openapi
 from steps.monitoring import alert_routes
 
@@ -19,8 +19,8 @@ def test_what_failed_is_told_before_what_is_undecided() -> None:
         return Judgement(outcome=outcome, rule="r", subject="s", sentence=outcome.value, clears="c")
 
     both = [one(Outcome.INCONCLUSIVE), one(Outcome.FAIL)]
-    assert _findings._first_bad(both) == "FAIL"
-    assert _findings._first_bad([]) == "it was not measured"
+    assert _judge._first_bad(both) == "FAIL"
+    assert _judge._first_bad([]) == "it was not measured"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from environments.loader import load_file
-from smoke.journal import NAME, left_over
+from smoke.synthetic import NAME, left_over
 from tests.gates.process.gates import Gate
 from tests.sandbox.platforms import Sandbox, eventually
 

@@ -31,13 +31,9 @@ def step(number: int, **changes: Any) -> StageFacts:
     rps = 100 * number
     requests = rps * 60
     valid = a_stage(
-        number=number,
-        rps=float(rps),
-        due=requests,
-        sent=requests,
-        sent_by_second=(rps,) * 60,
+        number=number, rps=float(rps), due=requests, sent=requests, sent_by_second=(rps,) * 60,
         endpoints=(an_endpoint(requests=requests),),
-    )
+    )  # fmt: skip
     return dataclasses.replace(valid, **changes)
 
 

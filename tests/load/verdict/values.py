@@ -35,36 +35,21 @@ POLICY = policy()
 
 def an_endpoint(**changes: Any) -> EndpointFacts:
     requests = changes.pop("requests", int(RPS * SECONDS))
+    slow = {0.2: requests // 100, 0.5: 0}
     valid = EndpointFacts(
-        name="login",
-        requests=requests,
-        failed=0,
-        own=0,
-        timeouts=0,
-        slow={0.2: requests // 100, 0.5: 0},
-        slow_service={0.2: requests // 100, 0.5: 0},
+        "login", requests, failed=0, own=0, timeouts=0, slow=slow, slow_service=slow
     )
     return dataclasses.replace(valid, **changes)
 
 
 def a_stage(**changes: Any) -> StageFacts:
+    requests = int(RPS * SECONDS)
     valid = StageFacts(
-        number=1,
-        title="steady",
-        region="eu",
-        rps=RPS,
-        planned_seconds=float(SECONDS),
-        lasted_seconds=float(SECONDS),
-        sent_by_second=(int(RPS),) * SECONDS,
-        due=int(RPS * SECONDS),
-        sent=int(RPS * SECONDS),
-        late=0,
-        dropped=0,
-        lag_p99_seconds=0.001,
-        paused_seconds=0.0,
-        cpu_share=0.3,
+        number=1, title="steady", region="eu", rps=RPS, planned_seconds=float(SECONDS),
+        lasted_seconds=float(SECONDS), sent_by_second=(int(RPS),) * SECONDS, due=requests,
+        sent=requests, late=0, dropped=0, lag_p99_seconds=0.001, paused_seconds=0.0, cpu_share=0.3,
         endpoints=(an_endpoint(),),
-    )
+    )  # fmt: skip
     return dataclasses.replace(valid, **changes)
 
 
@@ -75,14 +60,9 @@ def a_worker(**changes: Any) -> WorkerFacts:
 
 def valid_run(**changes: Any) -> LoadFacts:
     valid = LoadFacts(
-        model="open",
-        arrivals="poisson",
-        ramp=False,
-        stages=(a_stage(), a_stage(region="us")),
-        workers=(a_worker(), a_worker(name="two")),
-        expected_workers=2,
-        interrupted="",
-    )
+        model="open", arrivals="poisson", ramp=False, stages=(a_stage(), a_stage(region="us")),
+        workers=(a_worker(), a_worker(name="two")), expected_workers=2, interrupted="",
+    )  # fmt: skip
     return dataclasses.replace(valid, **changes)
 
 

@@ -14,8 +14,8 @@ import pytest
 import trustme
 
 from gates.decide.outcome import Outcome
-from smoke.journal import NAME, Journal
 from smoke.journey import STEPS
+from smoke.synthetic import NAME, Journal
 from steps.kit.leases import writer_lease
 from steps.service import journeys as module
 from tests.probes import real_servers
