@@ -60,8 +60,10 @@ class Traffic:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ConfigMap:
+class ConfigMap(Shown):
     """A ConfigMap; its values may be anything, so evidence names keys alone."""
+
+    KEPT = ("found", "keys", "changed_at", "digest", "managers", "removed")
 
     found: bool
     data: Mapping[str, str] = dataclasses.field(repr=False)
@@ -75,16 +77,10 @@ class ConfigMap:
     removed: tuple[str, ...] = ()
     """Keys that kubectl apply wrote and that are gone."""
 
-    def facts(self) -> Mapping[str, object]:
-        """Return the keys, the time and the digests, never a value."""
-        return {
-            "found": self.found,
-            "keys": sorted(self.data),
-            "changed_at": self.changed_at and self.changed_at.isoformat(),
-            "digest": self.digest,
-            "managers": self.managers,
-            "removed": list(self.removed),
-        }
+    @property
+    def keys(self) -> list[str]:
+        """Return the names of what it holds."""
+        return sorted(self.data)
 
 
 def fits(free: float, ask: float) -> int:

@@ -1,3 +1,5 @@
+"""The audit log; and pages of other APIs that are cut short, which decide nothing."""
+
 from __future__ import annotations
 
 import datetime as dt
@@ -6,11 +8,13 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
-from probes import audit
+from probes import audit, grafana, pagerduty
 from probes.audit import AuditTarget, Entries, Query
+from probes.http import HttpTarget
 from probes.observation import Deadline, FailureKind, Observation
 from tests.probes.servers import brought, closed_port, failed
 from tests.steps.audit_server import TOKEN, AuditServer, audit_server
+from tests.steps.moody import moody, saying
 from tests.tables import cases
 
 HOUR_AGO = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
@@ -107,3 +111,20 @@ def test_an_answer_of_another_kind_decides_nothing(server: AuditServer, body: ob
 def test_the_least_that_an_entry_may_hold_is_enough(server: AuditServer) -> None:
     server.body = {"entries": [GOOD]}
     assert read(server.url).value is not None
+
+
+def test_five_thousand_dashboards_are_not_all_of_them() -> None:
+    hits = [{"uid": f"u{n}", "title": "other"} for n in range(5000)]
+    with moody(saying(hits)) as server:
+        seen = grafana.find(HttpTarget(server.url), "Release", deadline=Deadline.after(10))
+    failed(seen, FailureKind.UNUSABLE_ANSWER)
+
+
+def test_a_page_without_a_person_does_not_say_that_nobody_is_on_call() -> None:
+    entries = {"oncalls": [{"user": None}], "more": True}
+    with moody(saying({**entries, "more": False}), saying(entries)) as server:
+        target = pagerduty.target(server.url, SecretStr("token"))
+        cut = pagerduty.answering(target, "P1", deadline=Deadline.after(10))
+        whole = pagerduty.answering(target, "P1", deadline=Deadline.after(10))
+    failed(cut, FailureKind.UNUSABLE_ANSWER)
+    assert brought(whole).people == 0
