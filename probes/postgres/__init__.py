@@ -3,7 +3,7 @@
     read_only(target, "SELECT count(*) FROM public.visits", (), deadline=Deadline.after(5))
 
 A read-only transaction is a promise of the session, not a boundary, so the rights of the login are
-proved first (`postgres_rights`), and a login that may write is refused before anything else is run.
+proved first, and a login that may write is refused before anything else is run.
 """
 
 from __future__ import annotations
