@@ -23,7 +23,7 @@ from load.verdict import (
     recovery_seconds,
     sustained,
 )
-from reports.load_record import COMPLETE, INCOMPLETE, KIND, SCHEMA
+from reports.load_words import COMPLETE, INCOMPLETE, KIND, SCHEMA
 from settings.load import LoadPolicy
 
 SPIKE = "spike"

@@ -22,7 +22,7 @@ from load._scenario import LoadError
 from probes.http import HttpTarget
 from probes.observation import Deadline
 from reports import load_page
-from reports.load_record import COMPLETE, DamagedLoadRecordError, checked
+from reports.load_words import COMPLETE, DamagedLoadRecordError, checked
 from reports.writers import write_whole
 from smoke.synthetic import Journal, RemovalError, SyntheticRecords, left_over
 from steps.kit.leases import writer_lease

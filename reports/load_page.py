@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from reports import load_charts, load_words
-from reports.load_record import DamagedLoadRecordError, checked
+from reports.load_words import DamagedLoadRecordError, checked
 from reports.texts import drawn
 from reports.words import ascii_line, one_line
 

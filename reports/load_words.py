@@ -1,4 +1,7 @@
-"""The words of a load run's reports: what its result means, what was asked, how figures are written."""
+"""A load run's record as it was written, checked, and the words of its reports.
+
+No report shows PASS for a run that is none: the result is made again from the judgements.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,26 @@ from typing import Any
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from load.verdict import LoadResult
-from reports.load_record import judgements
+from load.verdict import LoadResult, result_of
 from reports.words import duration, one_line
 
+SCHEMA = 1
+KIND = "load run"
+COMPLETE, INCOMPLETE = "complete", "incomplete"
+_PARTS: Mapping[str, type] = {
+    "plan": dict,
+    "versions": dict,
+    "machine": dict,
+    "judgements": list,
+    "regions": dict,
+    "stages": list,
+    "endpoints": list,
+    "timeline": list,
+    "spectrum": list,
+    "workers": list,
+    "counted": list,
+    "totals": dict,
+}
 NOTHING = "-"
 ALL = "all"
 """Stands in a table for all regions, or for all endpoints, together."""
@@ -30,6 +49,72 @@ _CAUSES = {
     "connections": "The connections to the platform were the limit",
     "ports": "Ports, descriptors or names of the generator's machine were the limit",
 }
+
+
+class DamagedLoadRecordError(ValueError):
+    """The record is none of a load run, or it contradicts itself; the text says where."""
+
+
+def checked(record: object) -> Mapping[str, Any]:
+    """Return the record of a complete run; raises DamagedLoadRecordError for anything else.
+
+    The result is made again from the judgements: what says PASS and holds a reason against it is
+    damaged.
+    """
+    if not isinstance(record, Mapping) or record.get("kind") != KIND:
+        raise DamagedLoadRecordError("it is not a record of a load run")
+    if record.get("schema") != SCHEMA:
+        raise DamagedLoadRecordError(
+            f"its schema is {record.get('schema')!r}, and only {SCHEMA} is known"
+        )
+    if record.get("state") != COMPLETE:
+        raise DamagedLoadRecordError("the run was killed or has not ended, so it has no result")
+    for name, kind in _PARTS.items():
+        if not isinstance(record.get(name), kind):
+            raise DamagedLoadRecordError(f"it is damaged: “{name}” is missing or of another type")
+        if kind is list and not all(isinstance(row, Mapping) for row in record[name]):
+            raise DamagedLoadRecordError(f"it is damaged: a part of “{name}” is of another type")
+    _check_result(record)
+    for row in record["endpoints"]:
+        _check_row(row)
+    return record
+
+
+def _check_result(record: Mapping[str, Any]) -> None:
+    try:
+        result = LoadResult(record["result"])
+        required = [one for one in judgements(record) if one[0]["required"] is True]
+        made = result_of(judgement for _, judgement in required)
+    except (KeyError, TypeError, ValueError):
+        raise DamagedLoadRecordError("it is damaged: a judgement cannot be read") from None
+    if all(place["stage"] is None for place, _ in required):
+        made = LoadResult.INVALID
+    if result is not made or record.get("exit_code") != result.exit_code:
+        raise DamagedLoadRecordError(
+            "it contradicts itself: its judgements amount to another result"
+        )
+
+
+def _check_row(row: object) -> None:
+    if not isinstance(row, Mapping) or not all(
+        isinstance(row.get(name), kind)
+        for name, kind in (
+            ("region", str),
+            ("endpoint", str),
+            ("response", dict),
+            ("service", dict),
+        )
+    ):
+        raise DamagedLoadRecordError("it is damaged: a row of its table is none")
+    values = [*row["response"].values(), *row["service"].values()]
+    if not all(isinstance(value, int | float) and value >= 0 for value in values):
+        raise DamagedLoadRecordError("it is damaged: a duration of its table is none")
+
+
+def judgements(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Judgement]]:
+    """Yield every judgement with where it was made: its stage and region, both None for the run."""
+    for one in record["judgements"]:
+        yield one, Judgement.from_record(one["judgement"])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from load._keep import exit_code, keep, read_baseline, write_allure
 from load._run import Run, Stage
 from load._scenario import LoadError
 from reports import load_page
-from reports.load_record import DamagedLoadRecordError, checked
+from reports.load_words import DamagedLoadRecordError, checked
 from tests.load.runs import (
     BEGAN_AT,
     RPS,

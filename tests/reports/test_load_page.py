@@ -12,7 +12,7 @@ import pytest
 
 from load._run import Run
 from reports import load_page
-from reports.load_record import DamagedLoadRecordError
+from reports.load_words import DamagedLoadRecordError
 from tests.load import runs
 from tests.reports import golden_files
 from tests.tables import cases

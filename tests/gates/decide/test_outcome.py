@@ -14,38 +14,28 @@ from gates.decide.outcome import (
     worst_decision,
     worst_outcome,
 )
+from tests.tables import cases
 
 WORSE_LAST = ("NOT_APPLICABLE", "PASS", "INCONCLUSIVE", "ERROR", "FAIL")
 DECISIONS_WORSE_LAST = ("GO", "HOLD", "NO_GO", "STOP", "ROLLBACK")
 MEANINGS_HARSHER_LAST = ("advisory", "hold", "stop", "rollback")
 
 
-ORDERS: tuple[tuple[Any, tuple[str, ...], Callable[[Any, Any], str], Any], ...] = (
-    (Outcome, WORSE_LAST, lambda one, other: worst_outcome([one, other]), max),
-    (Decision, DECISIONS_WORSE_LAST, lambda one, other: worst_decision([one, other]), max),
-    (Meaning, MEANINGS_HARSHER_LAST, mildest_meaning, min),
-)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "expected", "of"),
-    [
-        (one, other, chosen(one.value, other.value, key=order.index), of)
-        for words, order, of, chosen in ORDERS
-        for one, other in itertools.product(words, repeat=2)
-    ],
-    ids=lambda value: "" if callable(value) and not hasattr(value, "value") else str(value),
+@cases(
+    "words order of chosen",
+    {
+        "outcomes": (Outcome, WORSE_LAST, lambda *two: worst_outcome(two), max),
+        "decisions": (Decision, DECISIONS_WORSE_LAST, lambda *two: worst_decision(two), max),
+        "meanings": (Meaning, MEANINGS_HARSHER_LAST, mildest_meaning, min),
+    },
 )
 def test_of_two_words_the_worse_one_or_the_milder_meaning_wins_in_either_order(
-    one: Any, other: Any, expected: str, of: Callable[[Any, Any], str]
+    words: Any, order: tuple[str, ...], of: Callable[[Any, Any], str], chosen: Any
 ) -> None:
-    assert of(one, other) == of(other, one) == expected
-
-
-def test_the_tables_above_hold_every_word_of_the_product() -> None:
-    assert {word.value for word in Outcome} == set(WORSE_LAST)
-    assert {word.value for word in Decision} == set(DECISIONS_WORSE_LAST)
-    assert {word.value for word in Meaning} == set(MEANINGS_HARSHER_LAST)
+    assert {word.value for word in words} == set(order)
+    for one, other in itertools.product(words, repeat=2):
+        expected = chosen(one.value, other.value, key=order.index)
+        assert of(one, other) == of(other, one) == expected, (one, other)
 
 
 def test_the_worst_of_nothing_is_an_error_and_never_a_pass() -> None:
