@@ -46,27 +46,22 @@ def doctor(*arguments: object) -> Ended:
     return Ended(code, out.getvalue(), err.getvalue())
 
 
-def with_fault(platform: Sandbox, name: str) -> Ended:
-    """Apply a fault and look; the fixture reverts it."""
-    applied = platform.run("fault", "apply", name)
+def remedied(platform: Sandbox, fault: str, system: str, fixes: str) -> Ended:
+    """Apply a fault, which the fixture reverts, and look until its remedy is there.
+
+    What a metric shows is there once Prometheus has scraped it.
+    """
+    applied = platform.run("fault", "apply", fault)
     assert applied.returncode == 0, applied.stderr
-    return doctor("--env", platform.state.environment, "--output", "json")
+    looks: list[Ended] = []
 
-
-def scraped(platform: Sandbox, fault: str, system: str, words: str) -> Mapping[str, Any]:
-    """Apply a fault, look until Prometheus has scraped it, and return what is BAD by that look."""
-    looks = [with_fault(platform, fault)]
-
-    def found() -> list[Mapping[str, Any]]:
-        return [one for one in looks[-1].bad(system) if words in one["sentence"]]
-
-    def looked() -> list[Mapping[str, Any]]:
+    def looked() -> bool:
         looks.append(doctor("--env", platform.state.environment, "--output", "json"))
-        return found()
+        return any(fixes in line for one in looks[-1].bad(system) for line in one["remedy"])
 
-    eventually(f"{system}: {words}", looked)
+    eventually(f"{fault}: {system}: {fixes}", looked)
     assert looks[-1].code == 20
-    return found()[0]
+    return looks[-1]
 
 
 class TestFiles:
@@ -221,39 +216,24 @@ class TestLocalPlatform:
             for one in ended.bad("metrics IV-PERF-3")
         )
 
-    def test_a_renamed_metric_names_the_new_one(self, whole_platform: Sandbox) -> None:
-        words = "renamed http_server_request_duration_seconds?"
-        found = scraped(whole_platform, "metric-renamed", "metrics IV-PERF-1", words)
-        assert found["remedy"][0].endswith(
-            "metrics.request_duration.name: http_server_request_duration_seconds"
-        )
-
-    def test_other_bounds_are_shown_with_what_the_platform_lacks(
-        self, whole_platform: Sandbox
-    ) -> None:
-        words = "other bounds than the policy declares: "
-        found = scraped(whole_platform, "other-bucket-bounds", "metrics IV-PERF-2", words)
-        assert found["remedy"][0].endswith("the bounds 0.5 (seconds)")
-
-    def test_a_login_that_can_write_gets_its_revocation(self, whole_platform: Sandbox) -> None:
-        found = with_fault(whole_platform, "gate-can-write").bad("Postgres")
-        assert found
-        assert found[0]["sentence"].startswith("the login release_gate can write: ")
-        assert found[0]["remedy"][0].startswith("REVOKE ")
-        assert "release_gate" in found[0]["remedy"][0]
-
     def test_a_stopped_prometheus_is_one_finding_in_each_region(
         self, whole_platform: Sandbox
     ) -> None:
-        ended = with_fault(whole_platform, "prometheus-down")
-        found = ended.bad("Prometheus")
-        assert [one["region"] for one in found] == ["eu", "us"]
-        assert found[0]["remedy"][0].partition(": ")[2].startswith("regions.eu.prometheus: ")
+        key = "regions.eu.prometheus: "
+        ended = remedied(whole_platform, "prometheus-down", "Prometheus", key)
+        assert [one["region"] for one in ended.bad("Prometheus")] == ["eu", "us"]
         assert not any(one["system"].startswith("metrics") for one in ended.findings())
 
     @pytest.mark.parametrize(
         ("fault", "system", "fixes"),
         [
+            (
+                *("metric-renamed", "metrics IV-PERF-1"),
+                "metrics.request_duration.name: http_server_request_duration_seconds",
+            ),
+            ("other-bucket-bounds", "metrics IV-PERF-2", "the bounds 0.5 (seconds)"),
+            ("gate-can-write", "Postgres", "REVOKE "),
+            ("html-instead-of-json", "api", ".path: a path that answers with JSON"),
             ("aws-down-images", "AWS", "aws.endpoint_url: an address that answers"),
             ("dns-blocked", "DNS", "dns.resolvers"),
             ("dns-server-lame", "DNS", "a server that answers for"),
@@ -272,12 +252,4 @@ class TestLocalPlatform:
     def test_what_the_gate_could_not_read_comes_with_its_key(
         self, whole_platform: Sandbox, fault: str, system: str, fixes: str
     ) -> None:
-        ended = with_fault(whole_platform, fault)
-        remedies = [line for one in ended.bad(system) for line in one["remedy"]]
-        assert any(fixes in line for line in remedies), (remedies, ended.findings())
-        assert ended.code == 20
-
-    def test_html_instead_of_json_is_said_of_the_path(self, whole_platform: Sandbox) -> None:
-        found = with_fault(whole_platform, "html-instead-of-json").bad("api")
-        assert found
-        assert ".path: a path that answers with JSON" in found[0]["remedy"][0]
+        remedied(whole_platform, fault, system, fixes)
