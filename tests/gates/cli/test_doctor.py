@@ -46,8 +46,8 @@ def doctor(*arguments: object) -> Ended:
     return Ended(code, out.getvalue(), err.getvalue())
 
 
-def remedied(platform: Sandbox, fault: str, system: str, fixes: str) -> Ended:
-    """Apply a fault, which the fixture reverts, and look until its remedy is there.
+def remedied(platform: Sandbox, fault: str, system: str, *words: str) -> Ended:
+    """Apply a fault, which the fixture reverts, and look until it is said with its remedy.
 
     What a metric shows is there once Prometheus has scraped it.
     """
@@ -57,9 +57,10 @@ def remedied(platform: Sandbox, fault: str, system: str, fixes: str) -> Ended:
 
     def looked() -> bool:
         looks.append(doctor("--env", platform.state.environment, "--output", "json"))
-        return any(fixes in line for one in looks[-1].bad(system) for line in one["remedy"])
+        said = [" ".join((one["sentence"], *one["remedy"])) for one in looks[-1].bad(system)]
+        return any(all(word in one for word in words) for one in said)
 
-    eventually(f"{fault}: {system}: {fixes}", looked)
+    eventually(f"{fault}: {system}: {words}", looked)
     assert looks[-1].code == 20
     return looks[-1]
 
@@ -225,14 +226,18 @@ class TestLocalPlatform:
         assert not any(one["system"].startswith("metrics") for one in ended.findings())
 
     @pytest.mark.parametrize(
-        ("fault", "system", "fixes"),
+        ("fault", "system", "words"),
         [
             (
                 *("metric-renamed", "metrics IV-PERF-1"),
+                "renamed http_server_request_duration_seconds? & "
                 "metrics.request_duration.name: http_server_request_duration_seconds",
             ),
-            ("other-bucket-bounds", "metrics IV-PERF-2", "the bounds 0.5 (seconds)"),
-            ("gate-can-write", "Postgres", "REVOKE "),
+            (
+                *("other-bucket-bounds", "metrics IV-PERF-2"),
+                "other bounds than the policy declares: & the bounds 0.5 (seconds)",
+            ),
+            ("gate-can-write", "Postgres", "the login release_gate can write: & REVOKE "),
             ("html-instead-of-json", "api", ".path: a path that answers with JSON"),
             ("aws-down-images", "AWS", "aws.endpoint_url: an address that answers"),
             ("dns-blocked", "DNS", "dns.resolvers"),
@@ -250,6 +255,6 @@ class TestLocalPlatform:
         ],
     )
     def test_what_the_gate_could_not_read_comes_with_its_key(
-        self, whole_platform: Sandbox, fault: str, system: str, fixes: str
+        self, whole_platform: Sandbox, fault: str, system: str, words: str
     ) -> None:
-        remedied(whole_platform, fault, system, fixes)
+        remedied(whole_platform, fault, system, *words.split(" & "))
