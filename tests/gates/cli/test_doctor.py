@@ -230,8 +230,10 @@ class TestLocalPlatform:
         [
             (
                 *("metric-renamed", "metrics IV-PERF-1"),
-                "renamed http_server_request_duration_seconds? & "
-                "metrics.request_duration.name: http_server_request_duration_seconds",
+                (
+                    "renamed http_server_request_duration_seconds? & "
+                    "metrics.request_duration.name: http_server_request_duration_seconds"
+                ),
             ),
             (
                 *("other-bucket-bounds", "metrics IV-PERF-2"),
