@@ -34,7 +34,7 @@ def load_catalogue(features: pathlib.Path = FEATURES) -> tuple[catalogue.Row, ..
     """Return all rows of catalogue.csv and catalogue.d/*.csv; raises ConfigurationError."""
     files = [features / "catalogue.csv", *sorted((features / "catalogue.d").glob("*.csv"))]
     try:
-        return catalogue.parse((_shown(file), _text(file)) for file in files)
+        return catalogue.parse((shown(file), _text(file)) for file in files)
     except catalogue.CatalogueError as exc:
         raise ConfigurationError(f"{exc}.") from exc
 
@@ -43,9 +43,9 @@ def _text(file: pathlib.Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except OSError as exc:
-        raise ConfigurationError(f"{_shown(file)}: cannot be read: {exc.strerror}.") from exc
+        raise ConfigurationError(f"{shown(file)}: cannot be read: {exc.strerror}.") from exc
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{_shown(file)}: cannot be read: it is not UTF-8 text.") from None
+        raise ConfigurationError(f"{shown(file)}: cannot be read: it is not UTF-8 text.") from None
 
 
 def load_policy(folder: pathlib.Path = POLICY) -> Policy:
@@ -58,21 +58,22 @@ def load_policy(folder: pathlib.Path = POLICY) -> Policy:
     sources: dict[str, str] = {}
     files = sorted(folder.glob("*.yaml"))
     if not files:
-        raise ConfigurationError(f"{_shown(folder)}: holds no *.yaml; the gate has no policy.")
+        raise ConfigurationError(f"{shown(folder)}: holds no *.yaml; the gate has no policy.")
     for file in files:
-        data = read_yaml(file, _shown(file))
+        data = read_yaml(file, shown(file))
         for key, value in data.items():
             if key in merged and key != "schema":
                 raise ConfigurationError(
-                    f"{_shown(file)}: {key}: {sources[key]} has this section too; keep one."
+                    f"{shown(file)}: {key}: {sources[key]} has this section too; keep one."
                 )
             merged[key] = value
-            sources[key] = _shown(file)
-    return parse(Policy, merged, f"{_shown(folder)}/*.yaml", sources)
+            sources[key] = shown(file)
+    return parse(Policy, merged, f"{shown(folder)}/*.yaml", sources)
 
 
-def _shown(path: pathlib.Path) -> str:
+def shown(path: pathlib.Path) -> str:
+    """Return a path as people read it: from the repository's root where it lies inside."""
     try:
-        return str(path.relative_to(ROOT))
+        return str(path.resolve().relative_to(ROOT))
     except ValueError:
         return str(path)

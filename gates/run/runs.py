@@ -20,7 +20,7 @@ from gates.decide.outcome import Outcome
 from gates.decide.plain_text import cleaned
 from gates.decide.scope import Scope, gate_of
 from gates.decide.verdict import Verdict
-from gates.load import OUT, ROOT, load_catalogue
+from gates.load import OUT, load_catalogue, shown
 from gates.run import lines
 from gates.run.verdict import asked_by, catalogue_digest
 from reports.events import Measured, read_lines
@@ -138,14 +138,6 @@ def age_seconds(verdict: Verdict, now: dt.datetime) -> float | None:
         return max(0.0, (now - started).total_seconds())
     except (ValueError, TypeError):
         return None
-
-
-def shown(path: pathlib.Path) -> str:
-    """Return a path as people read it: from the repository's root where it lies inside."""
-    try:
-        return str(path.resolve().relative_to(ROOT))
-    except ValueError:
-        return str(path)
 
 
 def _named(wanted: str, out: pathlib.Path) -> Run:
