@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable, Mapping
 
 import pytest
 
+from gates.decide.judgement import equals
 from gates.decide.verdict import Verdict
 from reports import explanation, junit, summary, terminal
 from reports.events import read_lines
@@ -28,3 +31,44 @@ FORMATS: Mapping[str, Callable[[Verdict], str]] = {
 def test_a_report_looks_as_its_golden_file(name: str) -> None:
     verdict, _, kind = name.partition(".")
     golden_files.compare(name, FORMATS[kind](verdicts.EVERY[verdict]()))
+
+
+def test_every_golden_file_of_an_interpolated_quantile_marks_it_and_no_other_does() -> None:
+    marked = {
+        path.name: "interpolated" in path.read_text(encoding="utf-8")
+        for path in golden_files.FOLDER.iterdir()
+    }
+    wanted = ("interpolated.", "between_bounds.")
+    assert marked == {name: name.startswith(wanted) for name in marked}
+
+
+def test_what_machines_read_marks_it_too() -> None:
+    for verdict, found in ((verdicts.interpolated(), True), (verdicts.go(), False)):
+        said = [json.dumps(verdict.record()), json.dumps(explanation.as_json(verdict))]
+        assert ["interpolated" in said[0], "interpolated" in explanation.render(verdict)] == [
+            found
+        ] * 2
+    assert "142 ms (interpolated)" in json.dumps(explanation.as_json(verdicts.between_bounds()))
+
+
+@pytest.mark.parametrize("lost", ["quantile", "samples", "budget", "over_bounds"])
+def test_a_damaged_quantile_is_shown_as_far_as_it_goes(lost: str) -> None:
+    verdict = verdicts.between_bounds()
+    for reason in verdict.reasons:
+        assert reason.judgement is not None
+        del reason.judgement.data[lost]  # type: ignore[attr-defined]  # damaged
+    assert "142 ms" in explanation.render(verdict)
+
+
+def test_what_a_sentence_holds_cannot_break_the_page() -> None:
+    said = "a | b `c` <img src=x> *d* [e](f)\n# not a heading"
+    bad = dataclasses.replace(equals("status", 503, 200), sentence=said)
+    text = summary.render(verdicts.failing(bad))
+    assert r"a \| b \`c\` \<img src=x\> \*d\* \[e\](f) # not a heading" in text
+    assert "\n# not a heading" not in text
+
+
+def test_every_row_of_a_table_has_the_same_number_of_cells() -> None:
+    rows = [line for line in summary.render(verdicts.hold()).splitlines() if line.startswith("|")]
+    checks = rows[rows.index("|---|---|---|---|") - 1 :]
+    assert {row.count("|") for row in checks} == {5}

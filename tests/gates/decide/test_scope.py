@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -14,16 +14,20 @@ from gates.decide.scope import (
     Phase,
     PostDeploy,
     PreDeploy,
+    Surroundings,
     gate_of,
     no_such_part,
+    not_asked,
     stage_of,
+    unmet,
 )
 from tests.gates.decide.values import a_result, a_row
 from tests.reports.verdicts import OPENED, changed
 
 
-def due(check: str, when: str, phase: str = "deploy") -> Row:
-    return dataclasses.replace(a_row(check), phase=phase, when=when)
+def due(check: str, when: str, phase: str = "deploy", section: str = "") -> Row:
+    applies_if = section and f"environment:{section}"
+    return dataclasses.replace(a_row(check), phase=phase, when=when, applies_if=applies_if)
 
 
 ROWS = (
@@ -107,3 +111,59 @@ def test_a_verdict_of_an_unknown_gate_is_refused() -> None:
 def test_what_is_no_phase_is_refused_with_how_to_write_one(text: str) -> None:
     with pytest.raises(ValueError, match="write it like 2 or"):
         Phase.parse(text)
+
+
+# --- what a decision says nothing of, and what it must not leave out ---
+
+LIVE = "post-deploy"
+ALL_ROWS = (
+    due("IV-A-1", "15m", LIVE),
+    due("IV-B-1", "15m", LIVE, "prometheus"),
+    due("IV-B-2", "15m", LIVE, "prometheus"),
+    due("IV-C-1", "15m", LIVE, "redis"),
+    due("IV-D-1", "1h", LIVE),
+    due("IV-E-1", "24h", LIVE),
+    due("T7-A-1", "T-7d", "pre-deploy"),
+    due("T2-A-1", "T-2h", "pre-deploy"),
+    due("D2.1-1", "2.1"),
+    due("D2.2-1", "2.2", "deploy", "redis"),
+)
+
+
+def around(
+    catalogue: Sequence[Row] = ALL_ROWS,
+    sections: Sequence[str] = ("prometheus", "redis"),
+    others: Sequence[str] = (),
+) -> Surroundings:
+    return Surroundings(catalogue, ALL_ROWS, sections, others)
+
+
+DAY, QUARTER = PostDeploy("24h"), PostDeploy("15m")
+OWN = around(catalogue=[due("TEAM-1", "15m", LIVE)])
+SAID_NOTHING_OF: dict[str, tuple[Gate, Surroundings]] = {
+    "everything is asked": (DAY, around()),
+    "a section is missing": (DAY, around(sections=["redis"])),
+    "a later window": (QUARTER, around()),
+    "a later time of the countdown": (PreDeploy("T-7d"), around()),
+    "another part of the phase": (Phase(2, 1), around()),
+    "a part of which nothing applies": (Phase(2), around(sections=["prometheus"])),
+    "a catalogue of one row": (DAY, OWN),
+    "another region": (DAY, around(others=["us"])),
+}
+MUST_ASK: dict[str, tuple[list[str], Gate, Surroundings]] = {
+    "all is asked": (["redis", "IV-A-1"], QUARTER, around()),
+    "a section is missing": (["redis"], QUARTER, around(sections=["prometheus"])),
+    "its own catalogue never asks about a section": (["redis"], QUARTER, OWN),
+    "a check does not apply": (["IV-B-1"], QUARTER, around(sections=["redis"])),
+    "a check is in no catalogue": (["IV-Z-9"], QUARTER, around()),
+    "a check of another gate": (["IV-B-1"], Phase(2), around(sections=["redis"])),
+}
+
+
+def not_asked_said() -> Iterator[str]:
+    """Yield of what a decision says nothing, and what must be asked and is not; said.json has both."""
+    for name, (gate, surroundings) in SAID_NOTHING_OF.items():
+        found = [" ".join((o.what, f"({o.why})", *o.checks)) for o in not_asked(gate, surroundings)]
+        yield f"{name}: {'; '.join(found) or 'nothing'}"
+    for name, (must_ask, gate, surroundings) in MUST_ASK.items():
+        yield f"{name}: {'; '.join(unmet(must_ask, gate, surroundings)) or 'nothing'}"
