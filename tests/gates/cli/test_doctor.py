@@ -217,14 +217,6 @@ class TestLocalPlatform:
             for one in ended.bad("metrics IV-PERF-3")
         )
 
-    def test_a_stopped_prometheus_is_one_finding_in_each_region(
-        self, whole_platform: Sandbox
-    ) -> None:
-        key = "regions.eu.prometheus: "
-        ended = remedied(whole_platform, "prometheus-down", "Prometheus", key)
-        assert [one["region"] for one in ended.bad("Prometheus")] == ["eu", "us"]
-        assert not any(one["system"].startswith("metrics") for one in ended.findings())
-
     @pytest.mark.parametrize(
         ("fault", "system", "words"),
         [
@@ -260,3 +252,11 @@ class TestLocalPlatform:
         self, whole_platform: Sandbox, fault: str, system: str, words: str
     ) -> None:
         remedied(whole_platform, fault, system, *words.split(" & "))
+
+    def test_a_stopped_prometheus_is_one_finding_in_each_region(
+        self, whole_platform: Sandbox
+    ) -> None:
+        key = "regions.eu.prometheus: "
+        ended = remedied(whole_platform, "prometheus-down", "Prometheus", key)
+        assert [one["region"] for one in ended.bad("Prometheus")] == ["eu", "us"]
+        assert not any(one["system"].startswith("metrics") for one in ended.findings())
