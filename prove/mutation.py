@@ -30,7 +30,7 @@ RULES = (
     "steps/delivery/json_shapes.py",
     "steps/delivery/openapi.py",
     "steps/flags/rules.py",
-    "steps/kit/evidence_rules.py",
+    "steps/kit/evidence.py",
     "steps/kit/failures.py",
     "steps/kit/settling.py",
     "steps/monitoring/alert_routes.py",

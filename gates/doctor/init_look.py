@@ -18,36 +18,16 @@ from steps.kit.failures import failure_of
 from steps.objectives.promql import selector
 
 STATUS_LABELS = (
-    "status",
-    "code",
-    "status_code",
-    "http_status_code",
-    "http_response_status_code",
-    "http_status",
-    "response_code",
+    *("status", "code", "status_code", "http_status_code", "http_response_status_code"),
+    *("http_status", "response_code"),
 )
 VERSION_LABELS = ("version", "release", "build", "app_version", "service_version", "image_tag")
 REGION_LABELS = (
-    "region",
-    "zone",
-    "site",
-    "datacenter",
-    "dc",
-    "location",
-    "cluster",
-    "aws_region",
+    *("region", "zone", "site", "datacenter", "dc", "location", "cluster", "aws_region"),
     "availability_zone",
 )
-_WORDS = {
-    "http": 3,
-    "web": 3,
-    "request": 3,
-    "response": 1,
-    "page": 1,
-    "server": 1,
-    "api": 2,
-    "duration": 1,
-}
+_WORDS = {"http": 3, "web": 3, "request": 3, "api": 2}
+_WORDS |= dict.fromkeys(("response", "page", "server", "duration"), 1)
 _TIME = re.compile(r"duration|latency|seconds|time")
 _NOT_THE_PLATFORMS = re.compile(
     r"^(prometheus|promhttp|alertmanager|grafana|go|process|node|net|scrape|apiserver|etcd|kubelet|rest_client)_"

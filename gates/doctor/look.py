@@ -34,7 +34,7 @@ from steps.cluster.doctor import examine_kubernetes
 from steps.data.doctor import examine_data, examine_evidence, examine_grants, examine_postgres
 from steps.delivery.doctor import examine_aws
 from steps.flags.doctor import examine_audit, examine_redis
-from steps.kit.findings import Finding, Level, Subject
+from steps.kit.findings import Finding, Level, Subject, System
 from steps.kit.platform import Platform
 from steps.kit.request import EVENTS, regions_of, release_of
 from steps.monitoring.doctor import examine_monitoring
@@ -63,6 +63,8 @@ _MAY_BE_HERE = frozenset(
 """Systems that may lie on this machine itself: finding them shows no network."""
 
 Examination = Callable[[], Sequence[Finding]]
+Look = tuple[Callable[..., Sequence[Finding]], tuple[object, ...]]
+"""An examination, and what it needs beside its subject."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -129,54 +131,38 @@ def _deadline(policy: Policy) -> Deadline:
 
 
 def _examinations(subject: Subject, rows: Sequence[Row], now: dt.datetime) -> Iterator[Examination]:
-    """Yield what is to be looked at, in the order in which it is told."""
+    """Yield what is to be looked at, in the order in which it is told; not what no section describes."""
     settings, file = subject.settings, subject.file
-    yield lambda: examine_secrets(subject, now)
-    yield lambda: examine_vantage(subject)
-    for name in settings.public:
-        yield functools.partial(lambda name: [examine_public_address(subject, name)], name)
-    for region in subject.platform.regions:
-        yield from _of_region(subject, region)
-    yield lambda: examine_overlaps(subject)
-    yield from _shared(subject)
+    for examine, given in _looks(subject, now):
+        if None not in given:
+            yield functools.partial(examine, subject, *given)
     yield lambda: examine_traffic(settings.traffic, file, now)
     yield lambda: examine_sections(subject.platform.environment.sections, rows, file)
 
 
-def _of_region(subject: Subject, region: str) -> Iterator[Examination]:
-    settings = subject.settings
-    for name in settings.services:
-        yield functools.partial(examine_service, subject, region, name)
-    looks: tuple[tuple[object, Callable[..., Sequence[Finding]]], ...] = (
-        (settings.prometheus, examine_prometheus),
-        (settings.synthetic, examine_synthetic),
-        (settings.kubernetes, examine_kubernetes),
-        (settings.certificates, examine_certificates),
-        (settings.fhir, examine_fhir),
-    )
-    for section, examine in looks:
-        if section is not None:
-            yield functools.partial(examine, subject, region, section)
-
-
-def _shared(subject: Subject) -> Iterator[Examination]:
-    """Yield what is to be looked at once for all regions."""
+def _looks(subject: Subject, now: dt.datetime) -> Iterator[Look]:
     settings, platform = subject.settings, subject.platform
-    looks: tuple[tuple[tuple[object, ...], Callable[..., Sequence[Finding]]], ...] = (
-        ((settings.postgres, platform.postgres()), examine_postgres),
-        ((settings.redis, platform.redis()), examine_redis),
-        ((settings.audit,), lambda subject, _: examine_audit(subject)),
-        ((settings.aws,), lambda subject, _: examine_aws(subject)),
-        ((settings.dns,), examine_dns),
-        ((settings.monitoring,), examine_monitoring),
-        ((settings.people,), examine_people),
-        ((settings.data,), examine_grants),
-        ((settings.data,), examine_data),
-        ((settings.evidence,), examine_evidence),
-    )
-    for sections, examine in looks:
-        if None not in sections:
-            yield functools.partial(examine, subject, *sections)
+    yield from ((examine_secrets, (now,)), (examine_vantage, ()))
+    for name in settings.public:
+        yield (lambda subject, name: [examine_public_address(subject, name)]), (name,)
+    for region in platform.regions:
+        yield from ((examine_service, (region, name)) for name in settings.services)
+        yield examine_prometheus, (region, settings.prometheus)
+        yield examine_synthetic, (region, settings.synthetic)
+        yield examine_kubernetes, (region, settings.kubernetes)
+        yield examine_certificates, (region, settings.certificates)
+        yield examine_fhir, (region, settings.fhir)
+    yield examine_overlaps, ()
+    yield examine_postgres, (settings.postgres, platform.postgres())
+    yield examine_redis, (settings.redis, platform.redis())
+    yield (lambda subject, _: examine_audit(subject)), (settings.audit,)
+    yield (lambda subject, _: examine_aws(subject)), (settings.aws,)
+    yield examine_dns, (settings.dns,)
+    yield examine_monitoring, (settings.monitoring,)
+    yield examine_people, (settings.people,)
+    yield examine_grants, (settings.data,)
+    yield examine_data, (settings.data,)
+    yield examine_evidence, (settings.evidence,)
 
 
 _EXPIRES_SOON = dt.timedelta(days=7)
@@ -185,23 +171,25 @@ _PARTS_OF_A_JWT = 3
 
 def examine_secrets(subject: Subject, now: dt.datetime) -> list[Finding]:
     """Look at who may read each secret's file, and when a token ends. All are there: loaded before."""
+    secrets = System(subject, _SECRETS)
     return [
-        _secret(subject, key, reference, now) for key, reference in references(subject.settings)
+        _secret(secrets, key, reference, now) for key, reference in references(subject.settings)
     ]
 
 
-def _secret(subject: Subject, key: str, reference: str, now: dt.datetime) -> Finding:
-    file = secret_file(reference, subject.platform.environment.path.parent)
+def _secret(secrets: System, key: str, reference: str, now: dt.datetime) -> Finding:
+    environment = secrets.subject.platform.environment
+    file = secret_file(reference, environment.path.parent)
     if file is not None and file.stat().st_mode & stat.S_IROTH:
-        remedy = (f"chmod 600 {file}", "in Kubernetes: defaultMode: 0400 of the secret's volume")
-        return Finding(_SECRETS, None, Level.WARN, f"{key}: every user may read {file}", remedy)
-    ends = ends_at(subject.platform.environment.secret(reference).get_secret_value())
+        mounted = "in Kubernetes: defaultMode: 0400 of the secret's volume"
+        return secrets.warn(f"{key}: every user may read {file}", f"chmod 600 {file}", mounted)
+    ends = ends_at(environment.secret(reference).get_secret_value())
     if ends is None or ends - now > _EXPIRES_SOON:
         until = f", valid until {ends:%Y-%m-%d %H:%M} UTC" if ends else ""
-        return Finding(_SECRETS, None, Level.OK, f"{key}: {reference} is there{until}")
-    level = Level.BAD if ends <= now else Level.WARN
+        return secrets.ok(f"{key}: {reference} is there{until}")
     sentence = f"{key}: {reference} {'ended' if ends <= now else 'ends'} {ends:%Y-%m-%d %H:%M} UTC"
-    return Finding(_SECRETS, None, level, sentence, (f"renew the token behind {reference}",))
+    renew = f"renew the token behind {reference}"
+    return (secrets.bad if ends <= now else secrets.warn)(sentence, renew)
 
 
 def ends_at(secret: str) -> dt.datetime | None:

@@ -6,19 +6,18 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from environments.store import DamagedRecordError, StoreError
+from environments.store import StoreError
 from probes.kubernetes.objects import Deployment
 from probes.observation import Observation
 from steps.cluster.clusters import EACH, Clusters
 from steps.cluster.pod_rules import ConfigBefore
 from steps.cluster.rules import Look, restart_key
 from steps.kit import failures
-from steps.kit.baseline import CannotCollectError, NoBaselineError, load_baseline
+from steps.kit.baseline import CannotCollectError, NoBaselineError, before_if_any, load_baseline
 from steps.kit.platform import Platform
 
 DEPLOYMENTS = "deployments"
 """The name of the collector."""
-_NO_BASELINE = (NoBaselineError, DamagedRecordError, StoreError, KeyError, TypeError)
 
 
 def deployments(platform: Platform) -> Mapping[str, Any]:
@@ -59,18 +58,10 @@ def _unread(what: str, observed: Observation[Any]) -> CannotCollectError:
 
 def _facts(look: Look, one: Deployment) -> dict[str, Any]:
     pods = look.pods(() if one.version is None else (one.version,))
-    digests = {
-        container.name: container.digest
-        for pod in pods
-        for container in pod.containers
-        if container.digest
-    }
-    return {
-        "version": one.version,
-        "revision": one.revision,
-        "replicas": one.wanted,
-        "digests": digests,
-    }
+    containers = [each for pod in pods for each in pod.containers]
+    digests = {each.name: each.digest for each in containers if each.digest}
+    facts = {"version": one.version, "revision": one.revision, "replicas": one.wanted}
+    return {**facts, "digests": digests}
 
 
 def config_before(platform: Platform, region: str) -> ConfigBefore | None:
@@ -85,7 +76,7 @@ def config_before(platform: Platform, region: str) -> ConfigBefore | None:
             config["digest"],
             config["managers"],
         )
-    except (*_NO_BASELINE, ValueError):
+    except (NoBaselineError, StoreError, KeyError, TypeError, ValueError):
         return None
 
 
@@ -94,8 +85,6 @@ def restarts_before(platform: Platform, region: str) -> Mapping[str, int] | None
 
     The check that asks then leaves older pods out; checks that can't do without a baseline say so.
     """
-    try:
-        found = load_baseline(platform).of(DEPLOYMENTS, region)["restarts"]
-    except _NO_BASELINE:
-        return None
+    facts = before_if_any(platform, DEPLOYMENTS, region)
+    found = facts.get("restarts") if isinstance(facts, dict) else None
     return dict(found) if isinstance(found, dict) else None

@@ -25,7 +25,7 @@ from settings.sections import server_of
 from steps.cluster.rules import Look, few, progress
 from steps.kit import failures
 from steps.kit.asked import Asked, Unread
-from steps.kit.expect import expect, need, unable
+from steps.kit.expect import expect, measured, need, unable
 from steps.kit.platform import Platform
 from steps.kit.run import Run
 from steps.kit.settling import Progress, SettleClocks, Settled, missed, settle_seconds, settled
@@ -286,9 +286,6 @@ def _refused(excess: tuple[str, ...]) -> Judgement:
         f"the gate refuses to run: its account in the cluster could {what}; it must be able to read "
         "what the checks read, and nothing else",
         "deploy/kubernetes/rbac.yaml and no other binding for that account",
-        rule="may only read",
-        observed=len(excess),
-        target=0,
-        unit="rights too many",
+        **measured("may only read", len(excess), 0, "rights too many"),
         data={"excess": list(excess)},
     )

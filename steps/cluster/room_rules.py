@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from gates.decide.judgement import Judgement
 from probes.kubernetes.objects import ClusterHealth, Room, fits
 from steps.cluster.rules import found
-from steps.kit.expect import expect
+from steps.kit.expect import expect, measured
 
 _RESOURCES: Sequence[tuple[str, Callable[[Room], float]]] = (
     ("CPU", lambda room: room.cpu),
@@ -113,10 +113,7 @@ def _enough(
         subject,
         f"{subject}: {fitting} more pods of the app fit, the deployment adds up to {wanted}",
         f"room for {wanted - fitting} more pods: {how}",
-        rule="at least",
-        observed=fitting,
-        target=wanted,
-        unit="pods",
+        **measured("at least", fitting, wanted, "pods"),
         data={"margin": fitting - wanted},
     )
 

@@ -8,18 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from gates.decide.judgement import Judgement
 from probes.kubernetes.objects import Container, Deployment, Pod, Traffic, Workload
 from settings.cluster import Kubernetes
-from steps.kit.expect import expect
+from steps.kit.expect import expect, measured
 from steps.kit.settling import Ended, Progress, Settled
 
 FINAL_WAITING = frozenset(
     {
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "CrashLoopBackOff",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "RunContainerError",
+        *("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CrashLoopBackOff"),
+        *("CreateContainerConfigError", "CreateContainerError", "RunContainerError"),
     }
 )
 """Why a container waits when waiting longer will not help."""
@@ -130,10 +125,7 @@ def found(
         subject,
         f"{subject}: {few(wrong) if wrong else fine}",
         clears,
-        rule="as wanted",
-        observed=len(wrong),
-        target=0,
-        unit="problems",
+        **measured("as wanted", len(wrong), 0, "problems"),
         data={"problems": wrong},
     )
 

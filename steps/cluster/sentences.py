@@ -125,8 +125,7 @@ def logs_clean(clusters: Clusters, asked: Asked) -> None:
         asked.judge(pod_rules.no_container(subject, container))
         return
     counts = asked.read(
-        subject,
-        lambda: clusters.read(here, "logs", lambda: clusters.log_levels(here, pods)),
+        subject, lambda: clusters.read(here, "logs", lambda: clusters.log_levels(here, pods))
     )
     asked.judge(*pod_rules.logs_judged(subject, counts))
 

@@ -11,7 +11,7 @@ from typing import Any
 import probes
 from gates.decide.judgement import Judgement
 from probes.files import Entry
-from steps.kit.expect import age, expect, megabytes
+from steps.kit.expect import age, expect, measured, megabytes
 
 _CLOCKS_DIFFER_SECONDS = 120.0
 _LONGEST_DUMP = dt.timedelta(days=1)
@@ -80,9 +80,7 @@ def of_another(newest: Entry, dumped: str | None, wanted: str) -> Judgement:
         f"backup {newest.name}",
         f"backup {newest.name} is of the database {dumped}, wanted {wanted}",
         f"a backup of {wanted}, and those of other databases in another folder",
-        rule="backup of this database",
-        observed=dumped,
-        target=wanted,
+        **measured("backup of this database", dumped, wanted),
     )
 
 
@@ -99,8 +97,7 @@ def holds(newest: Entry, found: Sequence[str], lacking: Sequence[str]) -> Judgem
         f"backup {newest.name}",
         sentence + (f", but not of {', '.join(lacking)}" if lacking else ""),
         "a backup of the whole database",
-        rule="backup complete",
-        observed=len(found),
+        **measured("backup complete", len(found)),
         data={"missing": [*lacking]},
     )
 
@@ -110,7 +107,7 @@ def of_usual_size(newest: Entry, earlier: Sequence[int], tolerance: float) -> Ju
     subject, rule = f"backup {newest.name}", "backup size"
     if newest.size == 0:
         clears = "a backup that holds something"
-        return expect(False, subject, f"{subject} is empty", clears, rule=rule, observed=0)
+        return expect(False, subject, f"{subject} is empty", clears, **measured(rule, 0))
     has = f"{subject} has {megabytes(newest.size)}"
     if not earlier:
         sentence = f"{has}, and there is no earlier one to compare it with"
@@ -124,10 +121,7 @@ def of_usual_size(newest: Entry, earlier: Sequence[int], tolerance: float) -> Ju
         f"{has}, the median of the {len(earlier)} before it is {megabytes(usual)}; wanted "
         f"{megabytes(least)} to {megabytes(most)}",
         "a backup of the usual size, or the reason why the database grew or shrank",
-        rule=rule,
-        observed=newest.size,
-        target=usual,
-        unit="bytes",
+        **measured(rule, newest.size, usual, "bytes"),
         data={"compared_with": len(earlier), "least": least, "most": most},
     )
 
@@ -143,10 +137,7 @@ def copied(newest: Entry, size: int | None, place: str) -> Judgement:
         f"backup {newest.name}",
         f"the copy of {newest.name} in {place} {found}",
         f"the whole backup copied to {place}",
-        rule="backup copy",
-        observed=size,
-        target=newest.size,
-        unit="bytes",
+        **measured("backup copy", size, newest.size, "bytes"),
     )
 
 
@@ -188,9 +179,7 @@ def _ended_well(result: str, said: Mapping[str, Any], short: Sequence[str]) -> J
         "restore test",
         f"the last restore test {words}" + (f": rows were missing in {missing}" if short else ""),
         "a restore test that passes",
-        rule="restore test",
-        observed=words,
-        target="passed",
+        **measured("restore test", words, "passed"),
         data={"sha256": str(said.get("sha256"))[:64], "missing_rows_in": list(short)},
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from environments.store import DamagedRecordError, StoreError
 from probes.observation import Facts, Observation
 from steps.data import reads
 from steps.data.migration_rules import applied_of, current
@@ -13,14 +12,7 @@ from steps.data.reads import Data
 from steps.data.rules import named
 from steps.kit import failures
 from steps.kit.asked import Asked
-from steps.kit.baseline import (
-    SHARED,
-    Before,
-    CannotCollectError,
-    NoBaselineError,
-    before,
-    load_baseline,
-)
+from steps.kit.baseline import SHARED, Before, CannotCollectError, before
 from steps.kit.platform import Platform
 
 ROWS, ORPHANS, SCHEMA, MIGRATIONS = "row counts", "orphans", "schema", "migrations"
@@ -32,22 +24,13 @@ V = TypeVar("V", bound=Facts)
 def rows(platform: Platform) -> Mapping[str, Any]:
     """Collect rows and nulls of every counted table; raises CannotCollectError."""
     data = Data.of(platform)
-    counts = {
-        name: _value(f"the rows of {name}", reads.count(data, name, table))
-        for name, table in data.counted.items()
-    }
-    return {
-        SHARED: {
-            name: {
-                "rows": one.rows,
-                "error_rows": one.error_rows,
-                "exact": one.exact,
-                "nulls": dict(one.nulls),
-            }
-            for name, one in counts.items()
-            if one.there
-        }
-    }
+    facts = {}
+    for name, table in data.counted.items():
+        one = _value(f"the rows of {name}", reads.count(data, name, table))
+        if one.there:
+            counted = {"rows": one.rows, "error_rows": one.error_rows, "exact": one.exact}
+            facts[name] = {**counted, "nulls": dict(one.nulls)}
+    return {SHARED: facts}
 
 
 def orphans(platform: Platform) -> Mapping[str, Any]:
@@ -82,14 +65,6 @@ def migrations(platform: Platform) -> Mapping[str, Any]:
 def known(asked: Asked, name: str) -> Before | None:
     """Return what a collector had found; None where nobody did, which is judged already."""
     return next(iter(before(asked.platform, asked.check, name).values()), None)
-
-
-def known_if_any(platform: Platform, name: str) -> Any:
-    """Return what a collector had found, for a check that can do without; None where nobody did."""
-    try:
-        return load_baseline(platform).of(name, platform.regions[0])
-    except (NoBaselineError, DamagedRecordError, StoreError):
-        return None
 
 
 def _value(what: str, observed: Observation[V]) -> V:

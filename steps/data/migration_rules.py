@@ -17,7 +17,7 @@ from gates.decide.judgement import Judgement
 from probes.files import Content
 from probes.repository import TaggedFiles
 from settings.data import MigrationLogPolicy
-from steps.kit.expect import expect, nothing_to_judge
+from steps.kit.expect import expect, measured, nothing_to_judge
 
 _SCRIPT = "migration.sql"
 _CLOCKS_DIFFER = dt.timedelta(seconds=2)
@@ -182,8 +182,7 @@ def _bad(name: str, what: str, clears: str) -> Judgement:
         name,
         f"migration {name} {what}",
         clears,
-        rule="migration applied",
-        observed=name,
+        **measured("migration applied", name),
         data={"migration": name},
     )
 
@@ -197,7 +196,7 @@ def _all_well(released: int, squashed: int) -> Judgement:
     sentence = f"all {released} migrations of the release are applied, unchanged, and no other"
     if squashed:
         sentence += f" but {squashed} older ones that a squash replaced"
-    return expect(True, subject, sentence, rule=rule, observed=released, target=released)
+    return expect(True, subject, sentence, **measured(rule, released, released))
 
 
 def version_judged(
@@ -216,9 +215,7 @@ def version_judged(
         "schema version",
         sentence if good else f"{sentence}, the release wants {wanted or 'some migration'}",
         f"{wanted} applied, and nothing after it",
-        rule="schema version",
-        observed=found,
-        target=wanted,
+        **measured("schema version", found, wanted),
     )
 
 
@@ -249,9 +246,7 @@ def logs_judged(rows: Sequence[Applied], *, told: bool) -> Judgement:
         subject,
         sentence,
         "the migration fixed and applied",
-        rule=rule,
-        observed=len(bad),
-        target=0,
+        **measured(rule, len(bad), 0),
         data={"migrations": bad},
     )
 
@@ -303,9 +298,7 @@ def log_judged(
             subject,
             f"the migration log has {len(bad)} lines that report an error: line {shown}",
             "the migration fixed and run again",
-            rule=rule,
-            observed=len(bad),
-            target=0,
+            **measured(rule, len(bad), 0),
         )
     ran_at = None if last is None else last.finished_at
     if ran_at is None or log.modified_at < ran_at - _CLOCKS_DIFFER:

@@ -24,8 +24,7 @@ _RECORD = "Prisma's record of migrations"
 
 
 @when(
-    "the migrations of the release are compared with those of the database",
-    target_fixture="data",
+    "the migrations of the release are compared with those of the database", target_fixture="data"
 )
 def compare(asked: Asked) -> Data:
     return Data.of(asked.platform)

@@ -11,7 +11,7 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning
 from settings.data import ConnectionPolicy, CountPolicy, CountRule, Reference, Table
 from steps.kit.baseline import Before
-from steps.kit.expect import age, expect, unable
+from steps.kit.expect import age, expect, measured, unable
 
 _MEGABYTE = 1024 * 1024
 
@@ -72,10 +72,7 @@ def moved(table: str, before: Count, now: Count, band: Band, baseline: str) -> J
         table,
         sentence,
         f"{what}, or a new baseline if the change is meant",
-        rule="row count",
-        observed=now.rows,
-        target=before.rows,
-        unit="rows",
+        **measured("row count", now.rows, before.rows, "rows"),
         data={
             "difference": difference,
             "least": round(band.least),
@@ -102,10 +99,7 @@ def nulls_moved(column: str, before: int, now: int, rows: int, share: float) -> 
         column,
         sentence + (f"; {now - most:,} more than allowed" if now > most else ""),
         "the values restored, or a new baseline if it is meant",
-        rule="nulls",
-        observed=now,
-        target=most,
-        unit="rows",
+        **measured("nulls", now, most, "rows"),
     )
 
 
@@ -158,8 +152,7 @@ def gone(name: str) -> Judgement:
         name,
         f"there is no table {name}",
         "the migration that makes it, or its restore from the backup",
-        rule="table there",
-        observed=0,
+        **measured("table there", 0),
     )
 
 
@@ -194,10 +187,7 @@ def no_orphan(
         name,
         sentence,
         "the rows that they refer to restored, or the orphans removed",
-        rule="no orphans",
-        observed=found.found,
-        target=0,
-        unit="rows",
+        **measured("no orphans", found.found, 0, "rows"),
         means=Meaning.HOLD if old else None,
         data={"baseline": before, "looked_at": found.looked_at},
     )
@@ -213,9 +203,7 @@ def is_primary(found: probes.sessions.Sessions) -> Judgement:
         "the database",
         sentence,
         "the primary behind that address",
-        rule="primary",
-        observed="standby" if found.in_recovery else "primary",
-        target="primary",
+        **measured("primary", "standby" if found.in_recovery else "primary", "primary"),
     )
 
 
@@ -228,10 +216,7 @@ def room_to_spare(found: probes.sessions.Sessions, policy: ConnectionPolicy) -> 
         f"{found.used} of {found.available} connections are in use, the gate's own left out; "
         f"wanted at most {allowed} ({policy.max_used:.0%}), so that the new version's pools fit beside",
         f"{max(0, found.used - allowed)} connections fewer, or a higher max_connections",
-        rule="connections",
-        observed=found.used,
-        target=allowed,
-        unit="connections",
+        **measured("connections", found.used, allowed, "connections"),
     )
 
 
@@ -250,9 +235,7 @@ def standbys_keep_up(
         "standbys",
         f"{len(streaming)} standbys stream from the primary, wanted {wanted}",
         f"{max(0, wanted - len(streaming))} more standbys streaming",
-        rule="standbys",
-        observed=len(streaming),
-        target=wanted,
+        **measured("standbys", len(streaming), wanted),
     )
     return [enough, *(_lag(number, one, policy) for number, one in enumerate(streaming, start=1))]
 
@@ -266,9 +249,6 @@ def _lag(number: int, standby: probes.sessions.Standby, policy: ConnectionPolicy
         f"standby {number} is {age(seconds)} and {megabytes:.1f} MB behind, wanted at most "
         f"{age(policy.max_lag)} and {policy.max_lag_mb:g} MB",
         "the standby caught up",
-        rule="replication lag",
-        observed=round(seconds, 3),
-        target=policy.max_lag,
-        unit="s",
+        **measured("replication lag", round(seconds, 3), policy.max_lag, "s"),
         data={"behind_megabytes": round(megabytes, 3)},
     )

@@ -11,8 +11,10 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Meaning
 from settings.data import Reference, Table
 from steps.data.rules import gone, named
-from steps.kit.expect import expect
+from steps.kit.expect import expect, measured
 
+_TABLE = "ALTER TABLE {table} "
+_NEVER_CHECKED = "is not validated: rows from before it were never checked"
 _UNFINISHED = {
     "index": (
         "is invalid: it was not built to its end",
@@ -22,30 +24,24 @@ _UNFINISHED = {
         "is invalid: not every partition has its part",
         "the missing index made on each partition: ALTER INDEX {name} ATTACH PARTITION …",
     ),
-    "constraint not validated": (
-        "is not validated: rows from before it were never checked",
-        "ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
-    ),
+    "constraint not validated": (_NEVER_CHECKED, _TABLE + "VALIDATE CONSTRAINT {name}"),
     "constraint not enforced": (
         "is not enforced",
-        "ALTER TABLE {table} DROP CONSTRAINT {name}, and add it again without NOT ENFORCED",
+        _TABLE + "DROP CONSTRAINT {name}, and add it again without NOT ENFORCED",
     ),
     "constraint switched off": (
         "is switched off: its triggers do not fire",
-        "ALTER TABLE {table} ENABLE TRIGGER ALL",
+        _TABLE + "ENABLE TRIGGER ALL",
     ),
-    "trigger": ("is disabled", "ALTER TABLE {table} ENABLE TRIGGER {name}"),
-    "rule": ("is disabled", "ALTER TABLE {table} ENABLE RULE {name}"),
+    "trigger": ("is disabled", _TABLE + "ENABLE TRIGGER {name}"),
+    "rule": ("is disabled", _TABLE + "ENABLE RULE {name}"),
     "event trigger": ("is disabled", "ALTER EVENT TRIGGER {name} ENABLE"),
     "materialized view": (
         "was never filled: whoever reads it gets an error",
         "REFRESH MATERIALIZED VIEW {table}",
     ),
     "type": ("is left over: nothing uses it", "DROP TYPE {table}"),
-    "partition": (
-        "is half detached",
-        "ALTER TABLE {state} DETACH PARTITION {table} FINALIZE",
-    ),
+    "partition": ("is half detached", "ALTER TABLE {state} DETACH PARTITION {table} FINALIZE"),
 }
 """By kind: what is wrong, and what ends it."""
 _REINDEX = re.compile(r"_cc(new|old)\d*$")
@@ -64,10 +60,7 @@ def table_there(name: str, table: Table, structure: probes.schema.Structure) -> 
         name,
         f"table {name} {has}",
         f"the migration that brings {', '.join(lacking)}",
-        rule="table there",
-        observed=expected - len(lacking),
-        target=expected,
-        unit="columns",
+        **measured("table there", expected - len(lacking), expected, "columns"),
         data={"missing": lacking},
     )
 
@@ -112,7 +105,7 @@ def _loose(key: probes.schema.ForeignKey) -> Judgement | None:
         what = "is switched off: new orphans can come at any time"
         clears = f"ALTER TABLE {key.table} ENABLE TRIGGER ALL, or the constraint enforced again"
     else:
-        what = "is not validated: rows from before it were never checked"
+        what = _NEVER_CHECKED
         clears = f"ALTER TABLE {key.table} VALIDATE CONSTRAINT {key.name}"
     return expect(
         False,
@@ -148,8 +141,7 @@ def no_drift(
         "schema",
         sentence,
         "the change taken back, or made by a migration of the release",
-        rule="no drift",
-        observed=now.fingerprint,
+        **measured("no drift", now.fingerprint),
         data={"changed": changed, "drifted": drifted},
     )
 
@@ -216,9 +208,7 @@ def _unfinished(listed: Sequence[probes.schema.Unfinished], *, old: bool) -> Jud
         f"{first.what} {names} {what}"
         + ("; the baseline has it too, so it is older than this release" if old else ""),
         clears.format(name=f'"{first.name}"', table=quoted, state=first.state),
-        rule="nothing unfinished",
-        observed=len(listed),
-        target=0,
+        **measured("nothing unfinished", len(listed), 0),
         means=Meaning.HOLD if hold else None,
         data={"unfinished": [one.key for one in listed]},
     )

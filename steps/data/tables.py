@@ -9,10 +9,10 @@ from gates.decide.history import ONE_DEPLOYMENT
 from probes.observation import utc_now
 from settings.data import Reference
 from steps.data import reads, rules, schema_rules
-from steps.data.baseline import ORPHANS, ROWS, known, known_if_any
+from steps.data.baseline import ORPHANS, ROWS, known
 from steps.data.reads import Data
 from steps.kit.asked import Asked
-from steps.kit.baseline import command
+from steps.kit.baseline import before_if_any, command
 from steps.kit.expect import expect, unable
 from steps.kit.sentence import then, when
 
@@ -53,7 +53,7 @@ def rows_as_before(asked: Asked, data: Data) -> None:
 
 @then("no row is an orphan and every foreign key holds")
 def no_orphans(asked: Asked, data: Data) -> None:
-    before = known_if_any(asked.platform, ORPHANS) or {}
+    before = before_if_any(asked.platform, ORPHANS, asked.regions[0]) or {}
 
     def judge(reference: Reference) -> None:
         name = rules.named(reference)

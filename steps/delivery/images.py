@@ -12,8 +12,7 @@ from probes.observation import Observation
 from settings.delivery import Frontend, Images
 from steps.delivery import reading, rules
 from steps.kit.asked import Asked
-from steps.kit.evidence import EvidenceReading
-from steps.kit.evidence_rules import judge_result
+from steps.kit.evidence import EvidenceReading, judge_result
 from steps.kit.failures import failure_of, instrument_error
 from steps.kit.sentence import then, when
 

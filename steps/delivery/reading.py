@@ -15,8 +15,7 @@ from settings.delivery import Aws, Frontend, Images
 from settings.sections import Section
 from steps.delivery import rules
 from steps.kit.asked import Asked, Unread
-from steps.kit.evidence import EvidenceReading, read_evidence
-from steps.kit.evidence_rules import Line, of_release
+from steps.kit.evidence import EvidenceReading, Line, of_release, read_evidence
 from steps.kit.platform import Platform
 
 READ_SECONDS = 60.0

@@ -16,6 +16,7 @@ from probes.http import HttpAnswer
 from probes.observation import Facts, Observation, pause
 from steps.kit import failures
 from steps.kit.asked import Asked, Unread
+from steps.kit.expect import expect
 from steps.kit.failures import Cause
 from steps.kit.platform import Platform
 
@@ -195,13 +196,13 @@ class Availability:
 
     def _recovery(self, subject: str, sentence: str, *, hold: bool = False) -> Judgement:
         hold = hold or self._platform.policy.availability.on_recovery == "hold"
-        return Judgement(
-            outcome=Outcome.INCONCLUSIVE if hold else Outcome.PASS,
+        return expect(
+            None if hold else True,
+            subject,
+            sentence,
+            "a run in which every answer is good",
             rule="available",
-            subject=subject,
-            sentence=sentence,
             target="every answer good",
-            clears="a run in which every answer is good" if hold else "",
         )
 
     def _confirmed(
@@ -229,9 +230,7 @@ class Availability:
 
     @staticmethod
     def _of(
-        subject: str,
-        observation: Observation[V],
-        judge: Callable[[V], Sequence[Judgement]] | None,
+        subject: str, observation: Observation[V], judge: Callable[[V], Sequence[Judgement]] | None
     ) -> tuple[Judgement, ...]:
         """Judge one observation that is not an absence."""
         if observation.failure is not None:
@@ -277,15 +276,7 @@ def _undecided(subject: str, words: str, why: str) -> Judgement:
 
 
 def _away(outcome: Outcome, subject: str, sentence: str, away: str, clears: str) -> Judgement:
-    return Judgement(
-        outcome=outcome,
-        rule="available",
-        subject=subject,
-        sentence=sentence,
-        observed=away,
-        target="an answer",
-        clears=clears,
-    )
+    return Judgement(outcome, "available", subject, sentence, away, "an answer", clears=clears)
 
 
 def witness(platform: Platform, region: str) -> str | None:

@@ -15,9 +15,9 @@ from typing import Any
 from environments.store import DamagedRecordError, StoreError, digest_of, store_of
 from gates.decide.history import CLOCKS_DIFFER, Entry, Kind
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
 from probes.observation import utc_now
 from steps.kit.check import Check
+from steps.kit.expect import expect, unable
 from steps.kit.history import History
 from steps.kit.platform import Platform
 
@@ -132,48 +132,50 @@ def before(platform: Platform, check: Check, name: str) -> Mapping[str, Before]:
     try:
         baseline = load_baseline(platform)
     except NoBaselineError as exc:
-        check.judge_everywhere(_none(str(exc), command(platform)))
-        return {}
-    except DamagedRecordError as exc:
-        check.judge_everywhere(_unreadable(str(exc), command(platform)))
+        check.judge_everywhere(_none(exc, platform))
         return {}
     except StoreError as exc:
-        check.judge_everywhere(_unreadable(str(exc), "a state that can be read"))
+        damaged = isinstance(exc, DamagedRecordError)
+        clears = command(platform) if damaged else "a state that can be read"
+        check.judge_everywhere(unable("the baseline", str(exc), clears, rule="baseline"))
         return {}
     found: dict[str, Before] = {}
     for region in platform.regions:
         try:
             found[region] = Before(baseline.of(name, region), baseline.named, baseline.taken_at)
         except NoBaselineError as exc:
-            check.judge(region, _none(str(exc), command(platform)))
+            check.judge(region, _none(exc, platform))
     return found
 
 
-def _none(sentence: str, clears: str) -> Judgement:
-    return Judgement(Outcome.INCONCLUSIVE, "baseline", "the baseline", sentence, clears=clears)
+def before_if_any(platform: Platform, name: str, region: str) -> Any:
+    """Return what a collector had found, for a check that can do without; None where nobody did."""
+    try:
+        return load_baseline(platform).of(name, region)
+    except (NoBaselineError, StoreError):
+        return None
 
 
-def _unreadable(sentence: str, clears: str) -> Judgement:
-    return Judgement(Outcome.ERROR, "baseline", "the baseline", sentence, clears=clears)
+def _none(why: NoBaselineError, platform: Platform) -> Judgement:
+    return expect(None, "the baseline", str(why), command(platform), rule="baseline")
 
 
 def _read(history: History, entry: Entry) -> Baseline:
-    store, key = history.store, _key(history, entry.run)
-    record = store.read(key)
+    key = _key(history, entry.run)
+    at, record = f"{history.store.url}/{key}", history.store.read(key)
     if record.get("schema") != SCHEMA:
         raise DamagedRecordError(
-            f"{store.url}/{key} has another schema than this gate reads, {SCHEMA}; take a new one."
+            f"{at} has another schema than this gate reads, {SCHEMA}; take a new one."
         )
     if digest_of(record) != entry.digests.get("facts"):
         raise DamagedRecordError(
-            f"{store.url}/{key} is not the baseline that was taken: the history has another digest of it; "
+            f"{at} is not the baseline that was taken: the history has another digest of it; "
             "take a new one."
         )
     try:
-        taken_at = dt.datetime.fromisoformat(record["taken_at"])
-        if taken_at - utc_now() > CLOCKS_DIFFER:
+        if dt.datetime.fromisoformat(record["taken_at"]) - utc_now() > CLOCKS_DIFFER:
             raise DamagedRecordError(
-                f"{store.url}/{key} was taken at {record['taken_at']}, which is still to come: a clock was "
+                f"{at} was taken at {record['taken_at']}, which is still to come: a clock was "
                 "wrong; move it elsewhere and take a new one."
             )
         return Baseline(
@@ -184,5 +186,5 @@ def _read(history: History, entry: Entry) -> Baseline:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise DamagedRecordError(
-            f"{store.url}/{key} is not a baseline: {type(exc).__name__} at {exc}; take a new one."
+            f"{at} is not a baseline: {type(exc).__name__} at {exc}; take a new one."
         ) from exc

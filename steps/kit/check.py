@@ -90,11 +90,6 @@ class Check:
                 noted, judgements=(*noted.judgements, *judgements)
             )
 
-    def observe_everywhere(self, observation: Observation[Any]) -> None:
-        """Keep an observation of something that the regions share."""
-        for region in self.regions:
-            self.observe(region, observation)
-
     def judge_everywhere(self, *judgements: Judgement) -> None:
         """Judge something that the regions share: each of them lives on it."""
         for region in self.regions:

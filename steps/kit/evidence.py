@@ -1,21 +1,30 @@
-"""Evidence of other tools, read for the release under test and judged for what it is worth."""
+"""Evidence: what another tool says that it did, as one small JSON document, and what it is worth.
+
+{"schema": 1, "kind": "image-build", "release": "v1.2.0", "commit": "0f9a…", "created_at": "2026-…Z",
+ "result": "passed", "artefacts": [{"name": "api", "digest": "sha256:…"}]}
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import datetime as dt
+from typing import Annotated, Literal, Self
 
-from pydantic import ValidationError
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 import probes
-from gates.decide.judgement import Judgement
+from gates.decide.judgement import Judgement, equals
 from gates.decide.outcome import Outcome
+from gates.decide.release import Release
 from probes.files import EvidenceStore
 from probes.formats import NotJsonError, parse
 from probes.observation import Document, Observation, utc_now
+from settings.sections import Name, Section
 from steps.kit.check import Check
-from steps.kit.evidence_rules import AgeLimit, Evidence, judge_identity
+from steps.kit.expect import expect, measured, need, unable
 from steps.kit.failures import failure_of, instrument_error
-from steps.kit.platform import NotDescribedError, Platform
+from steps.kit.platform import Platform
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,7 +37,7 @@ class EvidenceReading:
     """None when there is none, or none that can be read."""
     judgements: tuple[Judgement, ...]
     """Of the document itself: there, readable, of this kind and release, young enough. Whether
-    what it tells of ended well is `steps.kit.evidence_rules.judge_result`."""
+    what it tells of ended well is `judge_result`."""
 
     @property
     def digests(self) -> dict[str, str]:
@@ -44,7 +53,7 @@ class EvidenceReading:
         """Keep the observation and the judgements of the document in every region of a check."""
         for region in check.regions:
             check.observe(region, self.observation)
-            check.judge(region, *self.judgements)
+        check.judge_everywhere(*self.judgements)
 
 
 def read_evidence(platform: Platform, kind: str) -> EvidenceReading:
@@ -70,9 +79,7 @@ def read_evidence(platform: Platform, kind: str) -> EvidenceReading:
 
 def store(platform: Platform) -> EvidenceStore:
     """Return where evidence lies; raises NotDescribedError without the section evidence."""
-    section = platform.environment.settings.evidence
-    if section is None:
-        raise NotDescribedError("the environment lacks the section evidence; add it")
+    section = need(platform.environment.settings.evidence, "the section evidence")
     folder = None if section.folder is None else platform.environment.path.parent / section.folder
     return EvidenceStore(folder, section.url, platform.secret(section.token))
 
@@ -89,24 +96,107 @@ def _parsed(content: bytes) -> Evidence:
 
 
 def _missing(subject: str, release: str) -> Judgement:
-    return Judgement(
-        outcome=Outcome.INCONCLUSIVE,
-        rule="evidence",
-        subject=subject,
-        sentence=f"{subject} for {release} is not there yet: nobody has proved it",
-        observed="missing",
-        target="evidence",
-        clears=f"{subject} written for {release}",
-    )
+    sentence = f"{subject} for {release} is not there yet: nobody has proved it"
+    clears = f"{subject} written for {release}"
+    return expect(None, subject, sentence, clears, observed="missing", target="evidence")
 
 
 def _damaged(subject: str, why: str) -> Judgement:
-    return Judgement(
-        outcome=Outcome.ERROR,
-        rule="evidence",
-        subject=subject,
-        sentence=f"{subject} can't be read: {why}",
-        observed="damaged",
-        target="evidence",
-        clears=f"{subject} written again, whole",
+    sentence, clears = f"{subject} can't be read: {why}", f"{subject} written again, whole"
+    return unable(subject, sentence, clears, **measured("evidence", "damaged", "evidence"))
+
+
+CLOCKS_DIFFER_SECONDS = 300.0
+"""Evidence may be that much younger than now: two machines' clocks differ."""
+
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\n\r]*$")]
+
+
+class Artefact(Section):
+    """One thing that was made."""
+
+    name: Line
+    digest: Digest
+
+
+class Evidence(Section):
+    """One document; unknown keys are refused, so that nothing is silently ignored."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    kind: Name
+    release: Line
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")]
+    created_at: AwareDatetime
+    result: Literal["passed", "failed"]
+    artefacts: tuple[Artefact, ...] = ()
+    facts: dict[Name, bool | int | float | Line] = Field(default_factory=dict)
+    """Figures of this kind of evidence, by name."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(self.digests()) < len(self.artefacts):
+            raise ValueError("artefacts names one thing twice")
+        return self
+
+    def digests(self) -> dict[str, str]:
+        """Return the digest of each artefact by its name."""
+        return {artefact.name: artefact.digest for artefact in self.artefacts}
+
+
+def judge_identity(
+    subject: str, evidence: Evidence, kind: str, release: Release, *, age: AgeLimit
+) -> tuple[Judgement, ...]:
+    """Judge that a document is of this kind and release and young enough; not what it says."""
+    return (
+        equals(f"{subject} kind", evidence.kind, kind),
+        of_release(subject, evidence.release, release),
+        _young_enough(subject, evidence, age),
     )
+
+
+def judge_result(subject: str, evidence: Evidence) -> Judgement:
+    """Judge that what the document tells of ended well."""
+    return equals(f"{subject} result", evidence.result, "passed")
+
+
+class AgeLimit(Section):
+    """Now, and the most seconds that evidence may be old."""
+
+    now: AwareDatetime
+    max_seconds: float
+
+
+def of_release(subject: str, told: str, release: Release) -> Judgement:
+    """Judge that what a document tells is this release, by tag or number."""
+    with contextlib.suppress(ValueError):
+        told = Release.parse(told).tag
+    return equals(f"{subject} release", told, release.tag)
+
+
+def _young_enough(subject: str, evidence: Evidence, age: AgeLimit) -> Judgement:
+    seconds = (age.now - evidence.created_at).total_seconds()
+    early, late = seconds < -CLOCKS_DIFFER_SECONDS, seconds > age.max_seconds
+    limit = _days(age.max_seconds)
+    sentence = f"{subject} is {_days(max(0.0, seconds))} old, within {limit}"
+    if early:
+        sentence = f"{subject} is dated in the future, at {_minute(evidence.created_at)}"
+    elif late:
+        sentence = f"{subject} is {_days(seconds)} old, wanted at most {limit}: it may be outdated"
+    return expect(
+        None if early or late else True,
+        f"{subject} age",
+        sentence,
+        "new evidence of this release",
+        **measured("evidence age", round(seconds), age.max_seconds, "s"),
+    )
+
+
+def _minute(moment: dt.datetime) -> str:
+    return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _days(seconds: float) -> str:
+    if seconds >= 2 * 86400:
+        return f"{seconds / 86400:.0f} days"
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - an hour

@@ -48,6 +48,13 @@ def expect(  # noqa: PLR0913 - the fields of a finding, all but three by name
     )
 
 
+def measured(
+    rule: str, observed: Scalar, target: Scalar = None, unit: str = ""
+) -> Mapping[str, Any]:
+    """Return what a finding keeps as figures: `expect(good, …, **measured("connections", 9, 80))`."""
+    return {"rule": rule, "observed": observed, "target": target, "unit": unit}
+
+
 def unable(
     subject: str, sentence: str, clears: str, *, rule: str = "our side", **more: Any
 ) -> Judgement:

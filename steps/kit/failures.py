@@ -19,26 +19,23 @@ class Cause(enum.Enum):
 
 
 # A subject is what the check is about; TestFailureTable proves that every kind has its row.
-_AS_SUBJECT = {
-    FailureKind.NAME_NOT_RESOLVED: Cause.UNAVAILABLE,
-    FailureKind.NO_ROUTE: Cause.UNAVAILABLE,
-    FailureKind.REFUSED: Cause.UNAVAILABLE,
-    FailureKind.TIMEOUT: Cause.UNAVAILABLE,
-    FailureKind.CONNECTION_LOST: Cause.UNAVAILABLE,
-    FailureKind.SERVER_BUSY: Cause.UNAVAILABLE,
-    FailureKind.SERVER_ERROR: Cause.UNAVAILABLE,
-    FailureKind.TLS_FAILED: Cause.UNAVAILABLE,
-    FailureKind.CERTIFICATE_INVALID: Cause.WRONG,
-    FailureKind.PROTOCOL: Cause.WRONG,
-    FailureKind.TOO_LARGE: Cause.WRONG,
-    FailureKind.UNUSABLE_ANSWER: Cause.WRONG,
-    FailureKind.CERTIFICATE_UNTRUSTED: Cause.OURS,
-    FailureKind.CREDENTIAL_REFUSED: Cause.OURS,
-    FailureKind.FORBIDDEN: Cause.OURS,
-    FailureKind.NOT_READ_ONLY: Cause.OURS,
-    FailureKind.QUERY_REJECTED: Cause.OURS,
-    FailureKind.OUR_FAULT: Cause.OURS,
+_KINDS = {
+    Cause.UNAVAILABLE: (
+        *(FailureKind.NAME_NOT_RESOLVED, FailureKind.NO_ROUTE, FailureKind.REFUSED),
+        *(FailureKind.TIMEOUT, FailureKind.CONNECTION_LOST, FailureKind.SERVER_BUSY),
+        *(FailureKind.SERVER_ERROR, FailureKind.TLS_FAILED),
+    ),
+    Cause.WRONG: (
+        *(FailureKind.CERTIFICATE_INVALID, FailureKind.PROTOCOL, FailureKind.TOO_LARGE),
+        FailureKind.UNUSABLE_ANSWER,
+    ),
+    Cause.OURS: (
+        *(FailureKind.CERTIFICATE_UNTRUSTED, FailureKind.CREDENTIAL_REFUSED),
+        *(FailureKind.FORBIDDEN, FailureKind.NOT_READ_ONLY, FailureKind.QUERY_REJECTED),
+        FailureKind.OUR_FAULT,
+    ),
 }
+_AS_SUBJECT = {kind: cause for cause, kinds in _KINDS.items() for kind in kinds}
 
 
 def cause(failure: Failure) -> Cause:
@@ -62,15 +59,9 @@ def our_error(subject: str, failure: Failure) -> Judgement:
 
 
 def _judgement(outcome: Outcome, rule: str, subject: str, failure: Failure) -> Judgement:
-    return Judgement(
-        outcome=outcome,
-        rule=rule,
-        subject=subject,
-        sentence=f"{subject}: {failure.kind.value}. {failure.detail}",
-        observed=failure.kind.value,
-        clears=f"{subject} answering as it should",
-        data={"phase": failure.phase},
-    )
+    sentence, kept = f"{subject}: {failure.kind.value}. {failure.detail}", {"phase": failure.phase}
+    clears, kind = f"{subject} answering as it should", failure.kind.value
+    return Judgement(outcome, rule, subject, sentence, kind, clears=clears, data=kept)
 
 
 def failure_of(observation: Observation[Any]) -> Failure:

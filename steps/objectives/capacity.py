@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from environments.store import DamagedRecordError, StoreError
+from environments.store import StoreError
 from probes.observation import utc_now
 from steps.kit.asked import Asked
 from steps.kit.baseline import Baseline, NoBaselineError, command, load_baseline
@@ -13,7 +13,7 @@ from steps.objectives.instrument import Inspector, UnfitError
 from steps.objectives.promql import free_shares
 from steps.objectives.rules import lacking, of_today, room_on
 
-Lookup = Baseline | NoBaselineError | DamagedRecordError | StoreError
+Lookup = Baseline | NoBaselineError | StoreError
 
 
 @then("no file system is nearly full")
@@ -44,7 +44,7 @@ def look_up_baseline(run: Run) -> Lookup:
     """Return the baseline, or why there is none to believe."""
     try:
         return load_baseline(run.platform)
-    except (NoBaselineError, DamagedRecordError, StoreError) as exc:
+    except (NoBaselineError, StoreError) as exc:
         return exc
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import probes
 from gates.decide.judgement import Judgement
 from steps.kit.baseline import Baseline, NoBaselineError
-from steps.kit.expect import age, expect
+from steps.kit.expect import age, expect, measured
 
 
 def room_on(
@@ -32,10 +32,7 @@ def room_on(
         f"{subject}: {_named(least)} has {least.value:.1%} free, the least of {len(found)}; "
         f"wanted at least {min_free:.0%}",
         f"space freed or added on {_named(least)}",
-        rule="at least",
-        observed=round(least.value * 100, 2),
-        target=round(min_free * 100, 2),
-        unit="% free",
+        **measured("at least", round(least.value * 100, 2), round(min_free * 100, 2), "% free"),
     )
 
 
@@ -57,10 +54,7 @@ def of_today(baseline: Baseline, now: dt.datetime, limit: float, clears: str) ->
         "the baseline",
         f"the baseline is {age(max(0.0, old))} old, wanted at most {age(limit)} old",
         clears,
-        rule="baseline age",
-        observed=round(old),
-        target=limit,
-        unit="s",
+        **measured("baseline age", round(old), limit, "s"),
     )
 
 

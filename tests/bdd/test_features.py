@@ -6,6 +6,7 @@ import pytest
 
 from bdd.features import FeatureError, feature_files, lint, scenarios
 from gates.load import FEATURES
+from tests.tables import cases
 
 GOOD = """Feature: What a platform does
   Prose belongs here: When and Then may begin a line of it.
@@ -82,43 +83,30 @@ def test_names_what_would_silently_be_dropped_or_pass(
     assert any(sentence in problem for problem in found), found
 
 
-@pytest.mark.parametrize(
-    ("tags", "sentence"),
-    [("", "has 0 tags"), ("  @IV-A-1 @wip\n", "has 2 tags"), ("  @a\n  @b\n", "has 2 tags")],
-    ids=["none", "two on a line", "two on two lines"],
-)
-def test_a_scenario_has_exactly_one_tag(tmp_path: pathlib.Path, tags: str, sentence: str) -> None:
-    file = written(tmp_path, GOOD.replace("  @IV-A-1\n", tags))
-    with pytest.raises(FeatureError, match=f"{sentence}; its one tag is its catalogue id"):
-        list(scenarios([file]))
+TWO_TAGS = "has 2 tags; its one tag is its catalogue id"
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("", "holds no feature"),
-        ("# a comment alone\n", "holds no feature"),
-        ("Not a feature\n", "is not a readable feature"),
-        (GOOD + "    Whatever this is\n", "is not a readable feature"),
-        (GOOD.replace("Feature:", "Featur:"), "is not a readable feature"),
-        (
-            GOOD.replace("  Scenario: The first", "  Scenaro: The first"),
-            "is not a readable feature",
-        ),
-    ],
-    ids=["empty", "a comment", "prose", "a broken step", "Featur", "Scenaro"],
+@cases(
+    "text sentence",
+    {
+        "no tag": (GOOD.replace("  @IV-A-1\n", ""), "has 0 tags; its one tag is its catalogue id"),
+        "two tags on a line": (GOOD.replace("@IV-A-1", "@IV-A-1 @wip"), TWO_TAGS),
+        "two tags on two lines": (GOOD.replace("@IV-A-1", "@a\n  @b"), TWO_TAGS),
+        "empty": ("", "holds no feature"),
+        "a comment": ("# a comment alone\n", "holds no feature"),
+        "prose": ("Not a feature\n", "is not a readable feature"),
+        "a broken step": (GOOD + "    Whatever this is\n", "is not a readable feature"),
+        "Featur": (GOOD.replace("Feature:", "Featur:"), "is not a readable feature"),
+        "Scenaro": (GOOD.replace("Scenario:", "Scenaro:", 1), "is not a readable feature"),
+        "bytes that are not text": ("Feature: \udcff\udcfe\n", "is not a readable feature"),
+    },
 )
-def test_a_file_that_is_no_feature_is_one_sentence(
+def test_a_file_whose_scenarios_cannot_be_found_is_one_sentence(
     tmp_path: pathlib.Path, text: str, sentence: str
 ) -> None:
-    with pytest.raises(FeatureError, match=sentence):
-        list(lint(written(tmp_path, text)))
-
-
-def test_a_file_that_is_no_text_is_one_sentence(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "a.feature"
-    path.write_bytes(b"Feature: \xff\xfe\n")
-    with pytest.raises(FeatureError, match="is not a readable feature"):
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(FeatureError, match=sentence):
         list(scenarios([path]))
 
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import json
 import pathlib
 import tempfile
 from collections.abc import Mapping
 from typing import Any
 
-from environments.loader import load_file
-from gates.decide.release import Release
-from probes.observation import Deadline
 from sandbox.systems.cluster import state as cluster
 from sandbox.systems.cluster.shown import digest_of
 from steps.kit.check import Check
@@ -19,7 +14,7 @@ from steps.kit.platform import Platform
 from tests.probes.cluster_server import TOKEN
 from tests.probes.servers import closed_port
 from tests.steps import platforms, scenarios
-from tests.steps.platforms import HEALTH, NOWHERE, a_policy
+from tests.steps.platforms import HEALTH, NOWHERE, a_platform
 from tests.steps.scenarios import a_run
 
 NOW = "2026-11-01T12:00:00Z"
@@ -97,10 +92,7 @@ def a_cluster_platform(
     nowhere = NOWHERE.format(closed_port())
     region: dict[str, Any] = {"services": {"api": nowhere}, "prometheus": prometheus or nowhere}
     region["kubernetes"] = {"server": server, "token": "file:token", "candidate": candidate}
-    environment = {
-        "schema": 1,
-        "name": "clinic",
-        "owner": "team",
+    more = {
         "time_scale": 60,
         "regions": {"eu": region},
         "services": {"api": {"health": {"liveness": HEALTH}}},
@@ -108,18 +100,8 @@ def a_cluster_platform(
         "evidence": {"folder": "."},
         **(sections or {}),
     }
-    path = folder / "environment.yaml"
-    there = {name: section for name, section in environment.items() if section is not None}
-    path.write_text(json.dumps(there))
-    return Platform(
-        environment=load_file(path),
-        policy=a_policy(),
-        release=Release.parse("v1.2.0"),
-        regions=("eu",),
-        switched_at=dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC),
-        deadline=Deadline.after(60),
-        run_id="20260131T220000Z-test-abc123",
-    )
+    there = {name: section for name, section in more.items() if section is not None}
+    return a_platform(folder, {"eu": nowhere}, run_seconds=60, **there)
 
 
 def judged(platform: Platform, gate: str) -> dict[str, Check]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import functools
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from environments.loader import load_file
@@ -62,6 +63,7 @@ def a_policy(
 def a_platform(
     folder: pathlib.Path,
     regions: Mapping[str, str],
+    /,
     *,
     policy: Policy | None = None,
     run_seconds: float = 30,
@@ -112,3 +114,23 @@ def write_evidence(
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(document))
     return file
+
+
+def described(platform: Platform, path: str, **changes: Any) -> Platform:
+    """Return a platform with changes of its settings, such as those of `data.backups`."""
+    settings = _updated(platform.environment.settings, path.split("."), changes)
+    environment = dataclasses.replace(platform.environment, settings=settings)
+    return dataclasses.replace(platform, environment=environment)
+
+
+def ruled(platform: Platform, path: str, **changes: Any) -> Platform:
+    """Return a platform with changes of its policy, such as those of `data.counts`."""
+    policy = _updated(platform.policy, path.split("."), changes)
+    return dataclasses.replace(platform, policy=policy)
+
+
+def _updated(model: Any, path: Sequence[str], changes: Mapping[str, Any]) -> Any:
+    if path:
+        first, *rest = path
+        changes = {first: _updated(getattr(model, first), rest, changes)}
+    return model.model_copy(update=changes)

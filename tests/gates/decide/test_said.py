@@ -23,7 +23,7 @@ from probes.observation import Failure, FailureKind, Observation
 from settings.data import CountRule
 from settings.network import Dns, DnsRecord
 from steps.data.rules import Band, Count, moved, nulls_moved
-from steps.kit.evidence_rules import AgeLimit, judge_identity
+from steps.kit.evidence import AgeLimit, judge_identity
 from steps.kit.settling import Ended, Settled
 from steps.network import rules as dns_rules
 from steps.network.rules import Answers, Question, at_least, same_set, within

@@ -11,14 +11,13 @@ import pathlib
 import socket
 import threading
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import yaml
 
-from gates.decide.catalogue import Row
-from gates.decide.outcome import Meaning
 from gates.doctor.look import (
     diagnose,
     ends_at,
@@ -36,15 +35,18 @@ from settings.objectives import Lease, Objective, Traffic
 from settings.service import HealthEndpoint
 from steps.data.doctor import revocations
 from steps.flags.doctor import acl_lines
-from steps.kit.findings import Finding, Level, Subject, System
+from steps.kit.findings import Level, Subject, System
 from steps.monitoring import doctor as doctor_monitoring
 from steps.objectives.doctor import bounds_remedy, judge_samples, live_bounds
 from steps.service.doctor import examine_service, read_health
 from tests.environments.files import SECRETS, VALID, changed, loaded
-from tests.gates.decide.values import a_latency_objective, a_quantile_objective
+from tests.gates.decide.values import a_latency_objective, a_quantile_objective, a_row
 from tests.probes.servers import answer as served
 from tests.probes.servers import serving
 from tests.steps.moody import moody, saying
+from tests.tables import cases
+
+Said = Callable[..., None]
 
 NOW = dt.datetime(2026, 1, 31, 23, tzinfo=dt.UTC)
 NAMELESS = System(
@@ -64,49 +66,28 @@ def answer(
     return HttpAnswer(status, {}, raw, content_type, "HTTP/1.1")
 
 
-@pytest.mark.parametrize(
-    ("given", "level", "words", "key"),
-    [
-        pytest.param(
-            answer(), Level.OK, "status healthy, version 1.2.0, latency_ms 3.5", "", id="all there"
-        ),
-        pytest.param(
-            answer(body={**GOOD, "status": "unhealthy"}),
-            Level.OK,
-            "status unhealthy",
-            "",
-            id="unwell, which the gate decides",
-        ),
-        pytest.param(answer(503), Level.WARN, "it is unwell", "", id="a server error"),
-        pytest.param(answer(404), Level.BAD, "answers 404, not 200", ".path", id="no such path"),
-        pytest.param(answer(302), Level.BAD, "answers 302, not 200", ".path", id="elsewhere"),
-        pytest.param(answer(401), Level.BAD, "it asks for a login", ".path", id="a login wanted"),
-        pytest.param(
-            answer(body=b"<html>", content_type="text/html"), Level.BAD, "", ".path", id="HTML"
-        ),
-        pytest.param(answer(body=[1]), Level.BAD, "no object", ".path", id="a JSON list"),
-        pytest.param(
-            answer(body={"state": "healthy", "version": "1", "latency_ms": 1}),
-            Level.BAD,
-            "no field status that is text; its fields: latency_ms, state, version",
-            ".status_field",
-            id="a field called otherwise",
-        ),
-        pytest.param(
-            answer(body={**GOOD, "latency_ms": "3 ms"}),
-            Level.BAD,
-            "no field latency_ms that is a number",
-            ".latency_field",
-            id="a latency that is text",
-        ),
-    ],
+HTML = answer(body=b"<html>", content_type="text/html")
+OTHERWISE = {"state": "healthy", "version": "1", "latency_ms": 1}
+
+
+@cases(
+    "given",
+    {
+        "all there": answer(),
+        "unwell, which the gate decides": answer(body={**GOOD, "status": "unhealthy"}),
+        "a server error": answer(503),
+        "no such path": answer(404),
+        "elsewhere": answer(302),
+        "a login wanted": answer(401),
+        "HTML": HTML,
+        "a JSON list": answer(body=[1]),
+        "a field called otherwise": answer(body=OTHERWISE),
+        "a latency that is text": answer(body={**GOOD, "latency_ms": "3 ms"}),
+    },
 )
-def test_health_bodies(given: HttpAnswer, level: Level, words: str, key: str) -> None:
-    (found,) = read_health(NAMELESS, "services.api.health.database", ENDPOINT, given, ())
-    assert found.level is level
-    assert words in found.sentence
-    lines = [line.split(": ")[1] for line in found.remedy]
-    assert lines == ([f"services.api.health.database{key}"] if key else [])
+def test_health_bodies(given: HttpAnswer, said: Said) -> None:
+    found = read_health(NAMELESS, "services.api.health.database", ENDPOINT, given, ())
+    said([one.record() for one in found])
 
 
 def test_a_field_that_names_a_patient_is_not_shown() -> None:
@@ -115,28 +96,25 @@ def test_a_field_that_names_a_patient_is_not_shown() -> None:
     assert "Anna" not in found.sentence
 
 
-def test_external_services_that_are_not_reported_are_named() -> None:
+def test_external_services_that_are_not_reported_are_named(said: Said) -> None:
     endpoint = HealthEndpoint(path="/health/external", services_field="services")
     body = {"services": {"stripe": {"status": "healthy"}}}
-    (found,) = read_health(NAMELESS, "key", endpoint, answer(body=body), ("aws", "stripe"))
-    assert (found.level, found.sentence) == (Level.BAD, "/health/external does not report aws")
-    assert found.remedy == ("file: external.expected: the names that it reports",)
+    found = read_health(NAMELESS, "key", endpoint, answer(body=body), ("aws", "stripe"))
+    said([one.record() for one in found])
 
 
-@pytest.mark.parametrize(
-    ("events", "lease", "enough", "words"),
-    [
-        pytest.param(2995, None, True, "2,995 events in 300 s", id="exactly enough"),
-        pytest.param(2994, None, False, "and nothing adds traffic", id="one too few"),
-        pytest.param(0, 10, True, "the lease adds about 3,000", id="enough with the lease"),
-        pytest.param(0, 9, False, "the lease adds about 2,700", id="too little with the lease"),
-    ],
+@cases(
+    "events lease",
+    {
+        "exactly enough": (2995, None),
+        "one too few": (2994, None),
+        "enough with the lease": (0, 10),
+        "too little with the lease": (0, 9),
+    },
 )
-def test_samples(events: float, lease: float | None, *, enough: bool, words: str) -> None:
+def test_samples(events: float, lease: float | None, said: Said) -> None:
     offered = Lease(command=("send",), requests_per_second=lease) if lease else None
-    found, sentence = judge_samples(events, 300, 2995, offered)
-    assert found is enough
-    assert words in sentence
+    said(judge_samples(events, 300, 2995, offered))
 
 
 def test_bounds_are_read_as_numbers_however_they_are_written() -> None:
@@ -144,44 +122,26 @@ def test_bounds_are_read_as_numbers_however_they_are_written() -> None:
     assert live_bounds(series) == [0.5, 1.0, 5.0]
 
 
-HISTOGRAM = "give the platform's histogram took the bound"
-POLICY = "policy/objectives.yaml: IV-PERF-1: bucket_bounds:"
 COUNTED, BETWEEN = a_latency_objective(), a_quantile_objective()
 
 
-@pytest.mark.parametrize(
-    ("objective", "live", "remedy"),
-    [
-        pytest.param(COUNTED, [0.2, 0.5], (f"{POLICY} [0.2, 0.5]",), id="the thresholds are there"),
-        pytest.param(
-            COUNTED,
-            [0.1, 0.25, 0.5],
-            (
-                f"{HISTOGRAM}s 0.2 (seconds)",
-                (
-                    f"or interpolate: {POLICY} [0.1, 0.25, 0.5], target: "
-                    "{quantile: 0.95, target_seconds: 0.2}"
-                ),
-            ),
-            id="the target lies between two bounds",
-        ),
-        pytest.param(COUNTED, [0.25, 0.5], (f"{HISTOGRAM}s 0.2 (seconds)",), id="under them all"),
-        pytest.param(COUNTED, [0.2, 1], (f"{HISTOGRAM}s 0.5 (seconds)",), id="the limit is none"),
-        pytest.param(COUNTED, [], (f"{HISTOGRAM}s 0.2, 0.5 (seconds)",), id="no bounds"),
-        pytest.param(BETWEEN, [0.25, 0.5], (f"{POLICY} [0.25, 0.5]",), id="other two around it"),
-        pytest.param(
-            BETWEEN,
-            [0.1, 0.3, 0.5],
-            (f"{POLICY} [0.1, 0.3, 0.5], target: {{over_seconds: 0.3, budget: 5%}}",),
-            id="it has become a bound",
-        ),
-        pytest.param(BETWEEN, [0.4, 0.5], (f"{HISTOGRAM} 0.3 (seconds)",), id="none below it"),
-    ],
+@cases(
+    "objective live",
+    {
+        "the thresholds are there": (COUNTED, [0.2, 0.5]),
+        "the target lies between two bounds": (COUNTED, [0.1, 0.25, 0.5]),
+        "under them all": (COUNTED, [0.25, 0.5]),
+        "the limit is none": (COUNTED, [0.2, 1]),
+        "no bounds": (COUNTED, []),
+        "other two around it": (BETWEEN, [0.25, 0.5]),
+        "it has become a bound": (BETWEEN, [0.1, 0.3, 0.5]),
+        "none below it": (BETWEEN, [0.4, 0.5]),
+    },
 )
 def test_bounds_that_are_not_declared_are_fixed_by_whom_it_costs_least(
-    objective: Objective, live: list[float], remedy: tuple[str, ...]
+    objective: Objective, live: list[float], said: Said
 ) -> None:
-    assert bounds_remedy("took", objective, live, "policy/objectives.yaml") == remedy
+    said(bounds_remedy("took", objective, live, "policy/objectives.yaml"))
 
 
 def token(**claims: object) -> str:
@@ -189,98 +149,73 @@ def token(**claims: object) -> str:
     return f"e30.{body}.c2ln"
 
 
-@pytest.mark.parametrize(
-    ("secret", "ends"),
-    [
-        pytest.param(token(exp=NOW.timestamp()), NOW, id="a token with an end"),
-        pytest.param(token(sub="gate"), None, id="a token without end"),
-        pytest.param(token(exp="soon"), None, id="an end that is not a number"),
-        pytest.param("one.two.three", None, id="three words"),
-        pytest.param("p4ss.w0rd", None, id="a password"),
-    ],
+@cases(
+    "secret ends",
+    {
+        "a token with an end": (token(exp=NOW.timestamp()), NOW),
+        "a token without end": (token(sub="gate"), None),
+        "an end that is not a number": (token(exp="soon"), None),
+        "three words": ("one.two.three", None),
+        "a password": ("p4ss.w0rd", None),
+    },
 )
 def test_the_end_of_a_secret(secret: str, ends: dt.datetime | None) -> None:
     assert ends_at(secret) == ends
 
 
-class TestSecrets:
-    def findings(self, folder: pathlib.Path, secret: str, mode: int = 0o600) -> list[Finding]:
-        file = folder / "token"
-        file.write_text(secret)
-        file.chmod(mode)
-        environment = loaded(folder, changed("env:CLINIC_SYNTHETIC_TOKEN", "file:token"))
-        found = examine_secrets(subject_of(environment, None, ()), NOW)
-        return [one for one in found if one.sentence.startswith("synthetic.token")]
-
-    @pytest.fixture(autouse=True)
-    def _secrets(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name, value in SECRETS.items():
-            monkeypatch.setenv(name, value)
-
-    def test_present_and_private(self, tmp_path: pathlib.Path) -> None:
-        (found,) = self.findings(tmp_path, "sentinel")
-        assert (found.level, found.sentence) == (
-            Level.OK,
-            "synthetic.token: file:token is there",
-        )
-
-    def test_readable_by_everybody(self, tmp_path: pathlib.Path) -> None:
-        (found,) = self.findings(tmp_path, "sentinel", 0o644)
-        assert found.level is Level.WARN
-        assert found.remedy[0] == f"chmod 600 {tmp_path / 'token'}"
-
-    @pytest.mark.parametrize(
-        ("days", "level", "words"),
-        [
-            pytest.param(30, Level.OK, "valid until 2026-03-02 23:00 UTC", id="far away"),
-            pytest.param(7, Level.WARN, "ends 2026-02-07 23:00 UTC", id="within a week"),
-            pytest.param(0, Level.BAD, "ended 2026-01-31 23:00 UTC", id="over"),
-        ],
-    )
-    def test_the_end_of_a_token(
-        self, days: int, level: Level, words: str, tmp_path: pathlib.Path
-    ) -> None:
-        secret = token(exp=(NOW + dt.timedelta(days=days)).timestamp())
-        (found,) = self.findings(tmp_path, secret)
-        assert found.level is level
-        assert words in found.sentence
-        assert secret not in repr(found)
+def until(days: float) -> str:
+    return token(exp=(NOW + dt.timedelta(days=days)).timestamp())
 
 
-class TestTraffic:
-    @pytest.mark.parametrize(
-        ("minutes", "level"),
-        [(None, Level.WARN), (-1, Level.OK), (0, Level.OK), (1, Level.BAD)],
-    )
-    def test_the_switch(self, minutes: int | None, level: Level) -> None:
-        at = None if minutes is None else NOW + dt.timedelta(minutes=minutes)
-        (found,) = examine_traffic(Traffic(switched_at=at), "clinic.yaml", NOW)
-        assert found.level is level
+@cases(
+    "secret mode",
+    {
+        "present and private": ("sentinel", 0o600),
+        "readable by everybody": ("sentinel", 0o644),
+        "a token that ends far away": (until(30), 0o600),
+        "a token that ends within a week": (until(7), 0o600),
+        "a token that is over": (until(0), 0o600),
+    },
+)
+def test_a_secret(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, secret: str, mode: int, said: Said
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "token").write_text(secret)
+    (tmp_path / "token").chmod(mode)
+    environment = loaded(tmp_path, changed("env:CLINIC_SYNTHETIC_TOKEN", "file:token"))
+    findings = examine_secrets(subject_of(environment, None, ()), NOW)
+    (found,) = (one for one in findings if one.sentence.startswith("synthetic.token"))
+    said(found.record(), {str(tmp_path): "FOLDER"})
+    assert secret not in repr(found)
 
-    @pytest.mark.parametrize(("command", "level"), [("sh", Level.OK), ("no-such", Level.BAD)])
-    def test_the_command(self, command: str, level: Level) -> None:
-        lease = Lease(command=(command,), requests_per_second=5)
-        found = examine_traffic(Traffic(switched_at=NOW, lease=lease), "clinic.yaml", NOW)
-        assert found[-1].level is level
+
+def switched(minutes: int) -> dict[str, dt.datetime]:
+    return {"switched_at": NOW + dt.timedelta(minutes=minutes)}
+
+
+@cases(
+    "traffic",
+    {
+        "not known yet": {},
+        "a minute ago": switched(-1),
+        "now": switched(0),
+        "in a minute": switched(1),
+        "a command": {**switched(0), "lease": Lease(command=("sh",), requests_per_second=5)},
+        "no command": {**switched(0), "lease": Lease(command=("none",), requests_per_second=5)},
+    },
+)
+def test_the_switch_and_the_command(traffic: dict[str, Any], said: Said) -> None:
+    found = examine_traffic(Traffic(**traffic), "clinic.yaml", NOW)
+    said([one.record() for one in found])
 
 
 def test_sections_left_out_name_their_checks() -> None:
-    row = Row(
-        id="IV-X-1",
-        phase="post-deploy",
-        when="15m",
-        owner="qa",
-        severity="critical",
-        smoke=True,
-        on_fail=Meaning.HOLD,
-        applies_if="",
-    )
-    rows = [
-        row,
-        *(
-            dataclasses.replace(row, id=name, applies_if=f"environment:{section}")
-            for name, section in (("IV-X-2", "redis"), ("IV-X-3", "synthetic"), ("IV-X-4", "redis"))
-        ),
+    sections = ("redis", "synthetic", "redis")
+    rows = [a_row("IV-X-1")] + [
+        dataclasses.replace(a_row(f"IV-X-{number}"), applies_if=f"environment:{section}")
+        for number, section in enumerate(sections, start=2)
     ]
     (found,) = examine_sections(frozenset({"synthetic"}), rows, "clinic.yaml")
     assert found.sentence == "no section redis: IV-X-2, IV-X-4 do not apply"
@@ -383,26 +318,20 @@ def test_servers_that_never_answer_keep_nobody_waiting(
     assert diagnosis.reached_nothing
 
 
-@pytest.mark.parametrize(
-    ("permissions", "level", "sentence"),
-    [
-        (
-            {"dashboards:read": ["*"], "annotations:write": ["*"]},
-            Level.OK,
-            "the token can only read",
-        ),
-        (
-            {"dashboards:read": ["*"], "dashboards:write": ["*"], "datasources:create": [""]},
-            Level.WARN,
-            "the token may do more than read: dashboards:write, datasources:create",
-        ),
-        ({}, Level.WARN, "it is not proved that the token can only read"),
-        ([], Level.WARN, "it is not proved that the token can only read"),
-    ],
-    ids=["a viewer", "an editor", "one without any right", "an older Grafana"],
+@cases(
+    "permissions",
+    {
+        "a viewer": {"dashboards:read": ["*"], "annotations:write": ["*"]},
+        "an editor": {
+            **{f"dashboards:{right}": ["*"] for right in ("read", "write")},
+            "datasources:create": [""],
+        },
+        "one without any right": {},
+        "an older Grafana": [],
+    },
 )
-def test_what_a_token_may_do_in_grafana(permissions: object, level: Level, sentence: str) -> None:
+def test_what_a_token_may_do_in_grafana(permissions: object, said: Said) -> None:
     with moody(saying(permissions)) as server:
         rights = grafana.rights(HttpTarget(server.url), deadline=Deadline.after(10))
     found = doctor_monitoring._rights(NAMELESS, rights.value)
-    assert (found.level, found.sentence) == (level, sentence)
+    said([found.level, found.sentence])

@@ -24,6 +24,7 @@ from steps.kit.platform import Platform
 from tests.environments.files import SECRETS, loaded
 from tests.probes.real_servers import PASSWORD, Database, postgres_server, redis_server
 from tests.steps.platforms import a_platform
+from tests.tables import cases
 
 CONTRACT = (
     pathlib.Path(__file__).resolve().parents[3] / "docs" / "platform-contract.md"
@@ -77,37 +78,46 @@ def section(user: str) -> Postgres:
     )
 
 
+WRITERS = ("writer", "columnist", "climber", "maker", "builder", "everywhere")
+
+
 class TestPostgres:
-    @pytest.mark.parametrize(
-        "user", ["writer", "columnist", "climber", "maker", "builder", "everywhere"]
+    # Another row may have fixed the writer, whom the climber can become.
+    @cases(
+        "user prepared sentence",
+        {
+            **{
+                f"{user} can write": (
+                    user,
+                    [f"GRANT SELECT (id) ON visits TO {user}", "GRANT INSERT ON visits TO writer"],
+                    f"the login {user} can write: ",
+                )
+                for user in WRITERS
+            },
+            "everybody may": (
+                "reader",
+                ["GRANT DELETE ON visits TO PUBLIC"],
+                "the login reader can",
+            ),
+            "one may not read": ("blind", [], "the login blind may not read visits.id"),
+        },
     )
-    def test_a_login_that_can_write_is_fixed(
-        self, user: str, database: Database, subject: Subject
+    def test_a_login_is_fixed_by_what_is_printed(
+        self,
+        database: Database,
+        subject: Subject,
+        user: str,
+        prepared: list[str],
+        sentence: str,
     ) -> None:
         target = database.target(user, sslmode="disable")
-        # Another row may have fixed the writer, whom the climber can become.
-        database.as_superuser(
-            f"GRANT SELECT (id) ON visits TO {user}", "GRANT INSERT ON visits TO writer"
-        )
+        database.as_superuser(*prepared)
         (found,) = bad(examine_postgres(subject, section(user), target))
-        assert found.sentence.startswith(f"the login {user} can write: ")
+        assert found.sentence.startswith(sentence)
+        if user == "reader":
+            assert found.remedy == ("REVOKE DELETE ON public.visits FROM reader, PUBLIC;",)
         database.as_superuser(*found.remedy)
         assert bad(examine_postgres(subject, section(user), target)) == []
-
-    def test_what_everybody_may_is_fixed(self, database: Database, subject: Subject) -> None:
-        target = database.target("reader", sslmode="disable")
-        database.as_superuser("GRANT DELETE ON visits TO PUBLIC")
-        (found,) = bad(examine_postgres(subject, section("reader"), target))
-        assert found.remedy == ("REVOKE DELETE ON public.visits FROM reader, PUBLIC;",)
-        database.as_superuser(*found.remedy)
-        assert bad(examine_postgres(subject, section("reader"), target)) == []
-
-    def test_a_login_that_may_not_read_is_fixed(self, database: Database, subject: Subject) -> None:
-        target = database.target("blind", sslmode="disable")
-        (found,) = bad(examine_postgres(subject, section("blind"), target))
-        assert found.sentence == "the login blind may not read visits.id"
-        database.as_superuser(*found.remedy)
-        assert bad(examine_postgres(subject, section("blind"), target)) == []
 
     def test_a_login_that_does_not_exist_is_made(
         self, database: Database, subject: Subject
@@ -122,9 +132,8 @@ class TestPostgres:
     def test_a_table_that_does_not_exist_is_named(
         self, database: Database, subject: Subject
     ) -> None:
-        elsewhere = section("reader").model_copy(
-            update={"created_record": TableOfRecords(table="clinic.bookings", id_column="id")}
-        )
+        other = TableOfRecords(table="clinic.bookings", id_column="id")
+        elsewhere = section("reader").model_copy(update={"created_record": other})
         target = database.target("reader", sslmode="disable")
         (found,) = bad(examine_postgres(subject, elsewhere, target))
         assert found.sentence == "there is no clinic.bookings.id"
@@ -197,43 +206,38 @@ class TestRedis:
         yield client
         client.close()
 
+    def examined(self, subject: Subject, cache: RedisTarget, user: str) -> list[Finding]:
+        target = dataclasses.replace(cache, user=user)
+        return examine_redis(subject, Redis(host="localhost", user=user), target)
+
     def test_a_user_that_can_write_is_fixed(
         self, cache: RedisTarget, admin: redis_py.Redis, subject: Subject
     ) -> None:
         run(admin, "ACL", "SETUSER", "loose", "on", f">{PASSWORD}", "~*", "+@all")
-        target = dataclasses.replace(cache, user="loose")
-        settings = Redis(host="localhost", user="loose")
-        (found,) = bad(examine_redis(subject, settings, target))
+        (found,) = bad(self.examined(subject, cache, "loose"))
         assert found.sentence.startswith("the user loose may run APPEND, BITFIELD, BITOP, ")
         for line in found.remedy:
             run(admin, *line.split())
-        assert bad(examine_redis(subject, settings, target)) == []
+        assert bad(self.examined(subject, cache, "loose")) == []
 
     def test_everybodys_user_is_replaced_by_one_of_the_gates_own(
         self, cache: RedisTarget, admin: redis_py.Redis, subject: Subject
     ) -> None:
-        settings = Redis(host="localhost", user="default")
-        (found,) = bad(examine_redis(subject, settings, dataclasses.replace(cache, user="default")))
+        (found,) = bad(self.examined(subject, cache, "default"))
         for line in found.remedy[:2]:
             run(admin, *line.replace("PASSWORD", PASSWORD).split())
         assert found.remedy[2].endswith("redis.user: release_gate")
-        settings = Redis(host="localhost", user="release_gate")
-        target = dataclasses.replace(cache, user="release_gate")
-        findings = examine_redis(subject, settings, target)
+        findings = self.examined(subject, cache, "release_gate")
         assert [one.level for one in findings] == [Level.OK, Level.OK]
 
     def test_what_is_not_known_can_be_made_known(
         self, cache: RedisTarget, admin: redis_py.Redis, subject: Subject
     ) -> None:
-        settings = Redis(host="localhost", user="plain")
-        target = dataclasses.replace(cache, user="plain")
-        (_, found) = examine_redis(subject, settings, target)
+        (_, found) = self.examined(subject, cache, "plain")
         assert found.level is Level.WARN
         run(admin, *found.remedy[0].split())
-        assert [one.level for one in examine_redis(subject, settings, target)] == [
-            Level.OK,
-            Level.OK,
-        ]
+        levels = [one.level for one in self.examined(subject, cache, "plain")]
+        assert levels == [Level.OK, Level.OK]
 
     @pytest.mark.parametrize(
         ("version", "sentence"),
@@ -257,8 +261,7 @@ class TestRedis:
         assert state.value is not None
         old = dataclasses.replace(state, value=dataclasses.replace(state.value, version=version))
         monkeypatch.setattr(redis, "ping", lambda *_, **__: old)
-        target = dataclasses.replace(cache, user="older")
-        (_, found) = examine_redis(subject, Redis(host="localhost", user="older"), target)
+        (_, found) = self.examined(subject, cache, "older")
         assert (found.level, found.sentence) == (Level.WARN, sentence)
 
     def test_a_user_that_cannot_read_the_flags_is_given_the_right(
@@ -271,25 +274,16 @@ class TestRedis:
         run(admin, "ACL", "SETUSER", "blind", "on", f">{PASSWORD}", "-@all", "+acl|dryrun")
         run(admin, "ACL", "SETUSER", "blind", "+ping", "+info", "+role", "+command|info")
         monkeypatch.setenv("REDIS_PASSWORD", PASSWORD)
-        described = {
-            "host": cache.host,
-            "port": cache.port,
-            "user": "blind",
-            "password": "env:REDIS_PASSWORD",
-            "ca_file": cache.ca_file,
-        }
+        at = {"host": cache.host, "port": cache.port, "ca_file": cache.ca_file}
+        described = {**at, "user": "blind", "password": "env:REDIS_PASSWORD"}
         flags = {"states": {"safe": {"calendar": {"enabled": False}}}}
         region = {"eu": "http://127.0.0.1:9"}
         platform = a_platform(tmp_path, region, redis=described, flags=flags)
-        section = platform.environment.settings.redis
-        assert section is not None
         seen = Subject(platform, release_known=True)
-        target = dataclasses.replace(cache, user="blind")
-        (found,) = bad(examine_redis(seen, section, target))
+        (found,) = bad(self.examined(seen, cache, "blind"))
         assert found.sentence == "the user blind may not read the feature flags"
-        for line in found.remedy[:1]:
-            run(admin, *line.split())
-        assert bad(examine_redis(seen, section, target)) == []
+        run(admin, *found.remedy[0].split())
+        assert bad(self.examined(seen, cache, "blind")) == []
 
     def test_a_refused_login_gets_the_line_that_makes_it(
         self, cache: RedisTarget, subject: Subject

@@ -19,7 +19,7 @@ from steps.cluster import baseline as cluster_facts
 from steps.kit.baseline import CannotCollectError
 from steps.kit.check import Check
 from steps.kit.platform import Platform
-from tests.probes.cluster_server import ClusterServer, cluster_server
+from tests.probes.cluster_server import ClusterServer
 from tests.probes.servers import Server, answer, closed_port, serving
 from tests.steps import scenarios
 from tests.steps.cluster_platform import (
@@ -32,6 +32,7 @@ from tests.steps.cluster_platform import (
     sentences,
     write_evidence,
 )
+from tests.tables import cases
 
 BENT = [
     pytest.param(fault, values, id=fault.name)
@@ -39,18 +40,6 @@ BENT = [
     if (values := fault.does.get("clusters") or fault.does.get("one_cluster"))
 ]
 HEALTHY = {"status": "healthy", "version": "1.2.0"}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[ClusterServer]:
-    with cluster_server() as server:
-        yield server
-
-
-@pytest.fixture
-def cluster(running: ClusterServer) -> Iterator[ClusterServer]:
-    yield running
-    running.straighten()
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +87,13 @@ def test_what_was_deployed_as_the_runbook_says_passes(ask: Ask, gate: str) -> No
     assert outcomes(found) == dict.fromkeys(CHECKS[gate], "PASS"), said
 
 
-@pytest.mark.parametrize(
-    ("gate", "before"),
-    [("phase-1", LIVE), ("phase-3", STAGES["phase-1"]), ("phase-5", STAGES["phase-3"])],
-    ids=["scaling", "rollout and switch", "configuration"],
+@cases(
+    "gate before",
+    {
+        "scaling": ("phase-1", LIVE),
+        "rollout and switch": ("phase-3", STAGES["phase-1"]),
+        "configuration": ("phase-5", STAGES["phase-3"]),
+    },
 )
 def test_every_check_of_a_change_is_red_before_it(
     ask: Ask, gate: str, before: dict[str, Any]
@@ -142,58 +134,46 @@ def test_an_api_server_that_is_away_for_a_moment_is_waited_out(
 class TestRegions:
     """A name that every region gives its own cluster, such as kubernetes.default.svc, leads to one."""
 
-    def platform(
-        self, folder: pathlib.Path, addresses: dict[str, str], candidate: str | None = None
-    ) -> Platform:
+    @pytest.fixture
+    def both(self, tmp_path: pathlib.Path, cluster: ClusterServer, candidate: str) -> Platform:
+        """Return a platform of two regions whose clusters and candidates have one address."""
+        other = cluster.url.replace("127.0.0.1", "LOCALHOST")
         regions = {
             name: {
                 "services": {"api": f"http://127.0.0.1:{port}"},
                 "prometheus": f"http://127.0.0.1:{port + 10}",
                 "kubernetes": {"server": url, "token": "file:token", "candidate": candidate},
             }
-            for port, (name, url) in enumerate(addresses.items(), start=1)
+            for port, name, url in ((1, "eu", cluster.url), (2, "us", f"{other}/"))
         }
-        platform = a_cluster_platform(
-            folder, "http://nowhere.invalid", sections={"regions": regions}
-        )
-        return dataclasses.replace(platform, regions=tuple(addresses))
+        sections = {"regions": regions}
+        platform = a_cluster_platform(tmp_path, "http://nowhere.invalid", sections=sections)
+        return dataclasses.replace(platform, regions=("eu", "us"))
 
     def test_one_address_of_several_shows_only_one_of_their_clusters(
-        self, tmp_path: pathlib.Path, cluster: ClusterServer
+        self, both: Platform, cluster: ClusterServer
     ) -> None:
         cluster.tell(**STAGES["phase-1"])
-        other = cluster.url.replace("127.0.0.1", "LOCALHOST")
-        platform = self.platform(tmp_path, {"eu": cluster.url, "us": f"{other}/"})
-        check = judged(platform, "phase-1")["D1.3-1"]
-        assert {check.outcome(region) for region in ("eu", "us")} == {Outcome.INCONCLUSIVE}
+        check = judged(both, "phase-1")["D1.3-1"]
+        assert {check.outcome(region) for region in both.regions} == {Outcome.INCONCLUSIVE}
         assert "--region" in check.noted()["us"].judgements[0].clears
-
-    def test_each_region_by_itself_is_decided(
-        self, tmp_path: pathlib.Path, cluster: ClusterServer
-    ) -> None:
-        cluster.tell(**STAGES["phase-1"])
-        both = self.platform(tmp_path, {"eu": cluster.url, "us": cluster.url})
-        check = judged(dataclasses.replace(both, regions=("us",)), "phase-1")["D1.3-1"]
-        assert check.outcome("us") is Outcome.PASS
+        alone = judged(dataclasses.replace(both, regions=("us",)), "phase-1")["D1.3-1"]
+        assert alone.outcome("us") is Outcome.PASS
 
     def test_no_baseline_takes_one_cluster_for_two(
-        self, tmp_path: pathlib.Path, cluster: ClusterServer
+        self, both: Platform, cluster: ClusterServer
     ) -> None:
-        platform = self.platform(tmp_path, {"eu": cluster.url, "us": cluster.url})
+        cluster.tell(**STAGES["phase-1"])
         with pytest.raises(CannotCollectError, match="eu, us have one address"):
-            cluster_facts.deployments(platform)
-        assert cluster_facts.deployments(dataclasses.replace(platform, regions=("us",)))["us"]
+            cluster_facts.deployments(both)
+        assert cluster_facts.deployments(dataclasses.replace(both, regions=("us",)))["us"]
 
-    def test_a_candidates_address_too(
-        self, tmp_path: pathlib.Path, cluster: ClusterServer, candidate: str
-    ) -> None:
+    def test_a_candidates_address_too(self, both: Platform, cluster: ClusterServer) -> None:
         cluster.tell(**STAGES["phase-3"])
-        platform = self.platform(tmp_path, {"eu": cluster.url, "us": cluster.url}, candidate)
-        noted = judged(platform, "phase-3")["D3.2-4"].noted()
-        for one in ("eu", "us"):
-            assert "release's own pods" in {
-                judgement.subject for judgement in noted[one].judgements
-            }
+        noted = judged(both, "phase-3")["D3.2-4"].noted()
+        for region in both.regions:
+            subjects = {one.subject for one in noted[region].judgements}
+            assert "release's own pods" in subjects
 
 
 @pytest.mark.parametrize(
@@ -226,35 +206,36 @@ EACH_PLATFORMS = [
 UNKNOWN = "it is not known what was released"
 
 
-@pytest.mark.parametrize(
-    ("changes", "outcome", "says"),
-    [
-        ({"evidence": {"release": "v1.1.0"}}, "INCONCLUSIVE", ("v1.1.0", UNKNOWN)),
-        (
-            {"evidence": {"created_at": "2020-01-01T00:00:00Z"}},
-            "INCONCLUSIVE",
-            ("days old", UNKNOWN),
+OPEN, NO_EVIDENCE = "INCONCLUSIVE", {"folder": "v1.2.0"}
+ANOTHER_IMAGE = {"image": "other", "evidence": {"artefacts": IMAGES}}
+NO_DIGEST = f"no digest of {cluster_state.APP}"
+
+
+def evidence(**changes: Any) -> dict[str, Any]:
+    return {"evidence": changes}
+
+
+@cases(
+    "changes outcome says",
+    {
+        "of another release": (evidence(release="v1.1.0"), OPEN, ("v1.1.0", UNKNOWN)),
+        "outdated": (evidence(created_at="2020-01-01T00:00:00Z"), OPEN, ("days old", UNKNOWN)),
+        "of another image": (evidence(artefacts=[]), OPEN, (NO_DIGEST, UNKNOWN)),
+        "damaged": (evidence(commit="?"), "ERROR", ("can't be read", UNKNOWN)),
+        "absent": ({"sections": {"evidence": NO_EVIDENCE}}, OPEN, (UNKNOWN,)),
+        "not described": ({"sections": {"evidence": None}}, OPEN, (UNKNOWN,)),
+        "a container that no pod has": (
+            {"container": "app"},
+            OPEN,
+            ("kubernetes.container right?",),
         ),
-        (
-            {"evidence": {"artefacts": []}},
-            "INCONCLUSIVE",
-            (f"no digest of {cluster_state.APP}", UNKNOWN),
-        ),
-        ({"evidence": {"commit": "?"}}, "ERROR", ("can't be read", UNKNOWN)),
-        ({"sections": {"evidence": {"folder": "v1.2.0"}}}, "INCONCLUSIVE", (UNKNOWN,)),
-        ({"sections": {"evidence": None}}, "INCONCLUSIVE", (UNKNOWN,)),
-        ({"container": "app"}, "INCONCLUSIVE", ("is kubernetes.container right?",)),
-        (
-            {"image": "other", "evidence": {"artefacts": IMAGES}},
+        "another image": (
+            ANOTHER_IMAGE,
             "FAIL",
             ("is of unified-health-api, wanted other, in 6 pods",),
         ),
-        ({"evidence": {"artefacts": EACH_PLATFORMS}}, "PASS", ()),
-    ],
-    ids=[
-        *("of another release", "outdated", "of another image", "damaged", "absent"),
-        *("not described", "a container that no pod has", "another image", "each platform's"),
-    ],
+        "each platform's": (evidence(artefacts=EACH_PLATFORMS), "PASS", ()),
+    },
 )
 def test_the_images_that_run_are_those_of_the_builds_evidence(
     ask: Ask, changes: dict[str, Any], outcome: str, says: tuple[str, ...]
@@ -264,10 +245,13 @@ def test_the_images_that_run_are_those_of_the_builds_evidence(
     assert all(words in sentences(check) for words in says), sentences(check)
 
 
-@pytest.mark.parametrize(
+@cases(
     "body",
-    [{**HEALTHY, "status": "unwell"}, {**HEALTHY, "version": "1.1.0"}, [1]],
-    ids=["unwell", "the old version", "no object"],
+    {
+        "unwell": {**HEALTHY, "status": "unwell"},
+        "the old version": {**HEALTHY, "version": "1.1.0"},
+        "no object": [1],
+    },
 )
 def test_a_release_that_is_not_well_where_nobody_sees_it_yet_fails(ask: Ask, body: object) -> None:
     with serving(answer(json.dumps(body).encode())) as server:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import pathlib
 import threading
+from collections.abc import Sequence
+from typing import Any
 
 import psycopg
-import pytest
+import yaml
 
 from gates.decide.outcome import Outcome
 from probes.observation import Deadline
@@ -14,11 +17,8 @@ from probes.postgres import schema
 from steps.data.schema_rules import nothing_unfinished
 from tests.probes.servers import wait_until
 from tests.steps.records import Records
+from tests.tables import cases
 
-PARTS = (
-    "CREATE TABLE parts (id int, day int) PARTITION BY RANGE (day)",
-    "CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10)",
-)
 ENUM = "CREATE TYPE \"Mood_old\" AS ENUM ('good')"
 
 
@@ -29,7 +29,7 @@ def seen(records: Records) -> schema.Structure:
     return found
 
 
-def left(records: Records, statements: tuple[str, ...]) -> None:
+def left(records: Records, statements: Sequence[str]) -> None:
     """Run each statement by itself, so that one which fails leaves what it leaves.
 
     Another session holds the lock of a `LOCK`: what runs concurrently waits for it, and its own
@@ -43,138 +43,23 @@ def left(records: Records, statements: tuple[str, ...]) -> None:
                 session.execute(statement.encode())
 
 
-UNFINISHED = [
-    pytest.param(
-        (
-            "CREATE UNIQUE INDEX CONCURRENTLY once ON patients (region)",
-            "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS once ON patients (region)",
-        ),
-        ("DROP INDEX once",),
-        "index public.patients once",
-        'DROP INDEX CONCURRENTLY "once", and create it again',
-        id="a unique index that failed, tried again with IF NOT EXISTS",
-    ),
-    pytest.param(
-        (
-            "CREATE INDEX by_region ON patients (region)",
-            "LOCK TABLE patients IN ROW EXCLUSIVE MODE",
-            "SET statement_timeout = 300",
-            "REINDEX INDEX CONCURRENTLY by_region",
-        ),
-        ("DROP INDEX by_region_ccnew", "DROP INDEX by_region"),
-        "index public.patients by_region_ccnew",
-        "after _ccnew also REINDEX again",
-        id="a REINDEX CONCURRENTLY that broke off",
-    ),
-    pytest.param(
-        (*PARTS, "CREATE INDEX parts_day ON ONLY parts (day)"),
-        ("DROP TABLE parts",),
-        "index public.parts parts_day partitioned",
-        "ATTACH PARTITION",
-        id="an index on a partitioned table that its partition lacks",
-    ),
-    pytest.param(
-        ("ALTER TABLE patients ADD CONSTRAINT named CHECK (name <> '') NOT VALID",),
-        ("ALTER TABLE patients DROP CONSTRAINT named",),
-        "constraint public.patients named not validated",
-        'ALTER TABLE "public"."patients" VALIDATE CONSTRAINT "named"',
-        id="a check that was never validated",
-    ),
-    pytest.param(
-        ("ALTER TABLE patients ADD CONSTRAINT tagged NOT NULL synthetic_tag NOT VALID",),
-        ("ALTER TABLE patients DROP CONSTRAINT tagged",),
-        "constraint public.patients tagged not validated",
-        "VALIDATE CONSTRAINT",
-        id="a NOT NULL that was never validated",
-    ),
-    pytest.param(
-        ("ALTER TABLE patients ADD CONSTRAINT named CHECK (name <> '') NOT ENFORCED",),
-        ("ALTER TABLE patients DROP CONSTRAINT named",),
-        "constraint public.patients named not enforced",
-        "without NOT ENFORCED",
-        id="a check that is not enforced",
-    ),
-    pytest.param(
-        (
-            "CREATE DOMAIN short AS text",
-            "ALTER DOMAIN short ADD CONSTRAINT len CHECK (VALUE <> '') NOT VALID",
-        ),
-        ("DROP DOMAIN short",),
-        "constraint public.short len not validated",
-        "VALIDATE CONSTRAINT",
-        id="a domain's check that was never validated",
-    ),
-    pytest.param(
-        ("ALTER TABLE appointments DISABLE TRIGGER ALL",),
-        ("ALTER TABLE appointments ENABLE TRIGGER ALL",),
-        "constraint public.appointments appointments_patient_id_fkey switched off",
-        "ENABLE TRIGGER ALL",
-        id="a foreign key whose triggers are switched off",
-    ),
-    pytest.param(
-        (
-            "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
-            "CREATE TRIGGER stamp BEFORE INSERT ON patients FOR EACH ROW EXECUTE FUNCTION nothing()",
-            "ALTER TABLE patients DISABLE TRIGGER stamp",
-        ),
-        ("DROP TRIGGER stamp ON patients", "DROP FUNCTION nothing"),
-        "trigger public.patients stamp",
-        'ENABLE TRIGGER "stamp"',
-        id="a disabled trigger",
-    ),
-    pytest.param(
-        (
-            "CREATE RULE quiet AS ON DELETE TO patients DO INSTEAD NOTHING",
-            "ALTER TABLE patients DISABLE RULE quiet",
-        ),
-        ("DROP RULE quiet ON patients",),
-        "rule public.patients quiet",
-        "ENABLE RULE",
-        id="a disabled rule",
-    ),
-    pytest.param(
-        ("CREATE MATERIALIZED VIEW seen AS SELECT id FROM patients WITH NO DATA",),
-        ("DROP MATERIALIZED VIEW seen",),
-        "materialized view public.seen seen",
-        'REFRESH MATERIALIZED VIEW "public"."seen"',
-        id="a materialized view that was never filled",
-    ),
-    pytest.param(
-        (ENUM,),
-        ('DROP TYPE "Mood_old"',),
-        "type public.Mood_old Mood_old",
-        'DROP TYPE "public"."Mood_old"',
-        id="a type that Prisma's change of an enum left",
-    ),
-    pytest.param(
-        (
-            *PARTS,
-            "LOCK TABLE parts IN ROW EXCLUSIVE MODE",
-            "SET statement_timeout = 300",
-            "ALTER TABLE parts DETACH PARTITION parts_1 CONCURRENTLY",
-        ),
-        ("DROP TABLE parts_1", "DROP TABLE parts"),
-        "partition public.parts_1 parts_1 parts",
-        "FINALIZE",
-        id="a partition that is half detached",
-    ),
-]
+UNFINISHED = yaml.safe_load(pathlib.Path(__file__).with_name("unfinished.yaml").read_text())
 
 
-@pytest.mark.parametrize(("statements", "cleared", "key", "clears"), UNFINISHED)
+@cases("row", UNFINISHED)
 def test_what_is_unfinished_is_a_finding_and_evidence(
-    statements: tuple[str, ...], cleared: tuple[str, ...], key: str, clears: str, records: Records
+    row: dict[str, Any], records: Records
 ) -> None:
     try:
-        left(records, statements)
+        left(records, row["left"])
         found = seen(records)
     finally:
-        left(records, cleared)
-    assert key in {one.key for one in found.unfinished}
-    assert key in str(found.facts()["unfinished"])
+        left(records, row["cleared"])
+    assert row["key"] in {one.key for one in found.unfinished}
+    assert row["key"] in str(found.facts()["unfinished"])
     judged = nothing_unfinished(found.unfinished, ())
     assert {one.outcome for one in judged} == {Outcome.FAIL}
-    assert any(clears in one.clears for one in judged)
+    assert any(row["clears"] in one.clears for one in judged)
     assert seen(records).unfinished == ()
 
 

@@ -23,6 +23,7 @@ from steps.kit.baseline import keep as kept
 from steps.kit.check import Check
 from steps.kit.platform import Platform
 from tests.steps.platforms import NOWHERE, a_platform
+from tests.tables import cases
 
 REGIONS = {"eu": NOWHERE.format(1), "us": NOWHERE.format(2)}
 FACTS = {"replicas": {"eu": 3, "us": 4}, "migrations": {SHARED: ["one"]}}
@@ -81,49 +82,19 @@ def test_a_check_gets_what_was_collected(clinic: Platform) -> None:
     assert check.outcome("eu") is None
 
 
-def test_without_a_baseline_a_check_is_inconclusive_with_the_command(clinic: Platform) -> None:
-    check, found = compared(clinic)
+def outcomes(clinic: Platform, name: str = "replicas") -> set[Outcome | None]:
+    check, found = compared(clinic, name)
     assert found == {}
-    assert {check.outcome(region) for region in REGIONS} == {Outcome.INCONCLUSIVE}
-    assert "gate baseline" in check.noted()["us"].judgements[0].clears
+    return {check.outcome(region) for region in REGIONS}
 
 
-def test_a_baseline_without_this_fact_is_inconclusive(clinic: Platform) -> None:
-    keep(clinic)
-    check, _ = compared(clinic, "certificates")
-    assert {check.outcome(region) for region in REGIONS} == {Outcome.INCONCLUSIVE}
-
-
-DAMAGE: dict[str, Callable[[str], str]] = {
-    "a number that was changed": lambda text: text.replace('"eu": 3', '"eu": 2'),
-    "half of it gone": lambda text: text[: len(text) // 2],
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_baseline_is_an_error_although_an_older_one_is_whole(
-    clinic: Platform, damage: Callable[[str], str]
+def test_without_a_baseline_or_its_fact_a_check_is_inconclusive_with_the_command(
+    clinic: Platform,
 ) -> None:
-    keep(clinic, "r1")
-    path = keep(clinic, "r2")
-    path.write_text(damage(path.read_text()))
-    check, found = compared(clinic)
-    assert found == {}
-    assert {check.outcome(region) for region in REGIONS} == {Outcome.ERROR}
-
-
-def test_a_baseline_of_another_schema_is_an_error(clinic: Platform) -> None:
-    keep(clinic, schema=2)
-    check, _ = compared(clinic)
-    assert {check.outcome(region) for region in REGIONS} == {Outcome.ERROR}
-
-
-def _replaced(newest: pathlib.Path, older: pathlib.Path) -> None:
-    newest.write_text(older.read_text())
-
-
-def _deleted(newest: pathlib.Path, _older: pathlib.Path) -> None:
-    newest.unlink()
+    assert outcomes(clinic) == {Outcome.INCONCLUSIVE}
+    assert "gate baseline" in compared(clinic)[0].noted()["us"].judgements[0].clears
+    keep(clinic)
+    assert outcomes(clinic, "certificates") == {Outcome.INCONCLUSIVE}
 
 
 def _linked(newest: pathlib.Path, older: pathlib.Path) -> None:
@@ -131,24 +102,37 @@ def _linked(newest: pathlib.Path, older: pathlib.Path) -> None:
     newest.symlink_to(older)
 
 
-@pytest.mark.parametrize(
+def _changed(newest: pathlib.Path, _older: pathlib.Path) -> None:
+    newest.write_text(newest.read_text().replace('"eu": 3', '"eu": 2'))
+
+
+def _halved(newest: pathlib.Path, _older: pathlib.Path) -> None:
+    newest.write_text(newest.read_text()[:200])
+
+
+@cases(
     "attack",
-    [
-        pytest.param(_replaced, id="replaced by an older one"),
-        pytest.param(_deleted, id="deleted"),
-        pytest.param(_linked, id="linked to an older one"),
-    ],
+    {
+        "a number that was changed": _changed,
+        "half of it gone": _halved,
+        "replaced by an older one": lambda newest, older: newest.write_text(older.read_text()),
+        "deleted": lambda newest, _: newest.unlink(),
+        "linked to an older one": _linked,
+    },
 )
-def test_the_newest_baseline_can_not_be_taken_away(
+def test_a_damaged_baseline_is_an_error_although_an_older_one_is_whole(
     clinic: Platform, attack: Callable[[pathlib.Path, pathlib.Path], None]
 ) -> None:
     older = keep(clinic, "r1")
     attack(keep(clinic, "r2"), older)
-    check, found = compared(clinic)
-    assert found == {}
-    assert {check.outcome(region) for region in REGIONS} == {Outcome.ERROR}
+    assert outcomes(clinic) == {Outcome.ERROR}
     keep(clinic, "r3")
     assert compared(clinic)[1] == {"eu": 3, "us": 4}
+
+
+def test_a_baseline_of_another_schema_is_an_error(clinic: Platform) -> None:
+    keep(clinic, schema=2)
+    assert outcomes(clinic) == {Outcome.ERROR}
 
 
 def test_a_baseline_that_was_copied_here_is_none(clinic: Platform) -> None:
@@ -162,14 +146,10 @@ def test_a_baseline_of_a_time_to_come_is_an_error_and_says_that_a_clock_was_wron
 ) -> None:
     keep(clinic, "r1")
     keep(clinic, "r2", taken_at=(utc_now() + dt.timedelta(hours=1)).isoformat())
-    check, found = compared(clinic)
-    assert found == {}
-    (judgement,) = check.noted()["eu"].judgements
-    assert judgement.outcome is Outcome.ERROR
-    assert (
-        "still to come: a clock was wrong; move it elsewhere and take a new one"
-        in judgement.sentence
-    )
+    assert outcomes(clinic) == {Outcome.ERROR}
+    (judgement,) = compared(clinic)[0].noted()["eu"].judgements
+    said = "still to come: a clock was wrong; move it elsewhere and take a new one"
+    assert said in judgement.sentence
 
 
 def replicas(_: Platform) -> Mapping[str, Any]:

@@ -6,7 +6,6 @@ import json
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Callable
 
 import pytest
 from hypothesis import assume, given
@@ -18,6 +17,7 @@ from gates.decide.outcome import Decision
 from steps.kit.history import History
 from tests.gates.decide.histories import AT, DIGESTS, Step, a_run, keep, told
 from tests.gates.decide.values import PROPERTY
+from tests.tables import cases
 
 GO, HOLD, STOP = Decision.GO, Decision.HOLD, Decision.STOP
 ROLLBACK = Decision.ROLLBACK
@@ -63,81 +63,62 @@ def test_two_writers_at_once_follow_each_other(tmp_path: pathlib.Path) -> None:
     assert [entry.run for entry in ours.entries()] == ["run-1", "run-2"]
 
 
-def _copied(root: pathlib.Path, environment: str, release: str) -> None:
-    folder = keep(history(root, environment, release), DONE)
-    shutil.copytree(folder, root / "prod" / "v1.2.0" / "history", dirs_exist_ok=True)
-
-
-def _copied_from_another_environment(root: pathlib.Path) -> None:
-    _copied(root, "staging", "v1.2.0")
-
-
-def _copied_from_another_release(root: pathlib.Path) -> None:
-    _copied(root, "prod", "v1.1.0")
-
-
-def _linked_to_another_release(root: pathlib.Path) -> None:
-    folder = keep(history(root, release="v1.1.0"), DONE)
-    ours = root / "prod" / "v1.2.0" / "history"
-    shutil.rmtree(ours)
-    ours.symlink_to(folder)
-
-
-def _linked_to_its_own_past(root: pathlib.Path) -> None:
-    ours, past = root / "prod" / "v1.2.0" / "history", root / "past"
-    shutil.copytree(ours, past)
-    for name in ("000003.json", "000004.json"):
-        (past / name).unlink()
-    shutil.rmtree(ours)
-    ours.symlink_to(past)
-
-
-def _without_the_end_of_the_newest(root: pathlib.Path) -> None:
-    (root / "prod" / "v1.2.0" / "history" / "000004.json").unlink()
-
-
-def _with_the_newest_forged(root: pathlib.Path) -> None:
-    path = root / "prod" / "v1.2.0" / "history" / "000004.json"
-    path.write_text(path.read_text().replace("STOP", "GO"))
-
-
-def _with_an_old_go_added_again(root: pathlib.Path) -> None:
-    ours = root / "prod" / "v1.2.0" / "history"
-    shutil.copy(ours / "000001.json", ours / "000005.json")
-    shutil.copy(ours / "000002.json", ours / "000006.json")
-
-
-def _with_the_middle_forged_and_its_digest_made_again(root: pathlib.Path) -> None:
-    path = root / "prod" / "v1.2.0" / "history" / "000003.json"
-    record = json.loads(path.read_text())["record"] | {"phase": "7"}
-    path.write_text(json.dumps({"sha256": digest_of(record), "record": record}))
-
-
-@pytest.mark.parametrize(
-    "attack",
-    [
-        _copied_from_another_environment,
-        _copied_from_another_release,
-        _linked_to_another_release,
-        _linked_to_its_own_past,
-        _without_the_end_of_the_newest,
-        _with_the_newest_forged,
-        _with_an_old_go_added_again,
-        _with_the_middle_forged_and_its_digest_made_again,
-    ],
-)
-def test_a_stop_stays_one(tmp_path: pathlib.Path, attack: Callable[[pathlib.Path], None]) -> None:
-    written = history(tmp_path)
-    keep(written, DONE, STOPPED)
-    assert missing(written)
-    attack(tmp_path)
-    assert missing(written)
-
-
-def test_the_removal_of_the_whole_end_is_not_seen(tmp_path: pathlib.Path) -> None:
-    """Only a bucket with versions or locked objects shows it; docs/platform-contract.md says so."""
+@pytest.fixture
+def stopped(tmp_path: pathlib.Path) -> tuple[History, pathlib.Path]:
+    """Return a history that ends with a STOP, and the folder of its four records."""
     written = history(tmp_path)
     folder = keep(written, DONE, STOPPED)
+    assert missing(written)
+    return written, folder
+
+
+Stopped = tuple[History, pathlib.Path]
+
+
+@cases(
+    "environment release linked",
+    {
+        "copied from another environment": ("staging", "v1.2.0", False),
+        "copied from another release": ("prod", "v1.1.0", False),
+        "linked to another release": ("prod", "v1.1.0", True),
+        "linked to its own past": ("prod", "v1.2.0", True),
+    },
+)
+def test_a_stop_stays_one_whatever_folder_is_in_its_place(
+    stopped: Stopped, tmp_path: pathlib.Path, environment: str, release: str, *, linked: bool
+) -> None:
+    written, ours = stopped
+    other = keep(history(tmp_path / "elsewhere", environment, release), DONE)
+    if linked:
+        shutil.rmtree(ours)
+        ours.symlink_to(other)
+    else:
+        shutil.copytree(other, ours, dirs_exist_ok=True)
+    assert missing(written)
+
+
+@cases(
+    "edits",
+    {
+        "without the end of the newest": [("delete", 3, 0)],
+        "with the newest forged": [("forge", 3, 0)],
+        "with an old GO added again": [("copy behind", 0, 0), ("copy behind", 1, 0)],
+        "with the middle forged and its digest made again": [("sign again", 2, 0)],
+    },
+)
+def test_a_stop_stays_one_whatever_record_is_edited(
+    stopped: Stopped, tmp_path: pathlib.Path, edits: list[tuple[str, int, int]]
+) -> None:
+    written, ours = stopped
+    foreign = keep(history(tmp_path, "staging"), DONE)
+    for one in edits:
+        edit(ours, foreign, *one)
+    assert missing(written)
+
+
+def test_the_removal_of_the_whole_end_is_not_seen(stopped: Stopped) -> None:
+    """Only a bucket with versions or locked objects shows it; docs/platform-contract.md says so."""
+    written, folder = stopped
     for name in ("000003.json", "000004.json"):
         (folder / name).unlink()
     assert missing(written) == ()
@@ -176,9 +157,7 @@ STEPS = st.lists(
 )
 WAYS = ("delete", "copy over", "copy behind", "swap", "foreign", "forge", "sign again")
 EDITS = st.lists(
-    st.tuples(st.sampled_from(WAYS), st.integers(0, 20), st.integers(0, 20)),
-    min_size=1,
-    max_size=4,
+    st.tuples(st.sampled_from(WAYS), st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=4
 )
 
 

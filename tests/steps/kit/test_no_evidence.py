@@ -18,7 +18,6 @@ from settings.cluster import PodLogs
 from settings.data import Table
 from settings.network import Dns
 from steps.delivery.openapi import breaking_changes
-from steps.kit.evidence_rules import Evidence
 from steps.monitoring import rules as monitoring
 
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
@@ -114,41 +113,21 @@ class TestDescriptions:
         with pytest.raises(ValidationError, match=f"authoritative names {doubled} twice"):
             Dns.model_validate({**ZONE, "authoritative": servers})
 
-    def test_evidence_with_two_digests_of_one_thing_is_none(self) -> None:
-        said = {
-            "schema": 1,
-            "kind": "image-build",
-            "release": "v1.2.0",
-            "commit": "0f9a0f9",
-            "created_at": NOON.isoformat(),
-            "result": "passed",
-            "artefacts": [{"name": "api", "digest": f"sha256:{n * 64}"} for n in "01"],
-        }
-        with pytest.raises(ValidationError, match="one thing twice"):
-            Evidence.model_validate(said)
-
 
 class TestOpenApi:
     ANSWERS: Final = {
         "responses": {"200": {"content": {"application/json": {"schema": {"type": "string"}}}}}
     }
 
-    def test_a_parameter_that_is_needed_by_reference_is_needed(self) -> None:
-        reference = {"$ref": "#/components/parameters/tenant"}
-        tenant = {"name": "tenant", "in": "query", "required": True}
+    @pytest.mark.parametrize("place", ["query", "header"])
+    def test_a_parameter_by_reference_or_of_the_whole_path_is_needed(self, place: str) -> None:
+        tenant = {"name": "tenant", "in": place, "required": True}
         before: dict[str, Any] = {"paths": {"/v1/x": {"get": self.ANSWERS}}}
-        now = {
-            "components": {"parameters": {"tenant": tenant}},
-            "paths": {"/v1/x": {"get": {"parameters": [reference], **self.ANSWERS}}},
-        }
+        reference = [{"$ref": "#/components/parameters/tenant"}]
+        path: dict[str, Any] = {"get": {"parameters": reference, **self.ANSWERS}}
+        if place == "header":
+            path = {"parameters": [tenant], "get": self.ANSWERS}
+        now = {"components": {"parameters": {"tenant": tenant}}, "paths": {"/v1/x": path}}
         assert breaking_changes(before, now, ["GET /v1/x"]) == (
-            "GET /v1/x: needs the query parameter tenant now",
-        )
-
-    def test_a_parameter_of_the_whole_path_is_needed_too(self) -> None:
-        tenant = {"name": "tenant", "in": "header", "required": True}
-        before: dict[str, Any] = {"paths": {"/v1/x": {"get": self.ANSWERS}}}
-        now = {"paths": {"/v1/x": {"parameters": [tenant], "get": self.ANSWERS}}}
-        assert breaking_changes(before, now, ["GET /v1/x"]) == (
-            "GET /v1/x: needs the header parameter tenant now",
+            f"GET /v1/x: needs the {place} parameter tenant now",
         )

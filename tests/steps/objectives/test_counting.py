@@ -28,6 +28,7 @@ from tests.gates.decide.values import a_latency_objective, an_objective
 from tests.probes.servers import wait_until
 from tests.steps.platforms import a_platform, a_policy
 
+OPEN = "INCONCLUSIVE"
 SCRAPE_SECONDS = 0.5
 WATCHED_SECONDS, LOOK_BACK_SECONDS = 11.0, 9.0
 RATE = 1000.0
@@ -165,49 +166,42 @@ CASES = {
     "three-percent-of-errors": Case(Exposed(three_percent), "FAIL", "% of 1"),
     "errors-born-with-their-series": Case(Exposed(born_with_an_error), "FAIL", "% of 1"),
     "errors-born-in-one-scrape": Case(Exposed(born_in_one_scrape), "FAIL", "% of 1"),
-    "status-in-words": Case(with_status("500 Internal Server Error"), "INCONCLUSIVE", "4.7"),
-    "status-with-a-prefix": Case(with_status("HTTP_500"), "INCONCLUSIVE", "no readable status"),
-    "status-empty": Case(with_status(""), "INCONCLUSIVE", "no readable status"),
-    "status-absent": Case(with_status("500", "code"), "INCONCLUSIVE", "their label status"),
-    "status-label-mistyped": Case(
-        Exposed(three_percent), "INCONCLUSIVE", "100.00% of 1", label="state"
-    ),
+    "status-in-words": Case(with_status("500 Internal Server Error"), OPEN, "4.7"),
+    "status-with-a-prefix": Case(with_status("HTTP_500"), OPEN, "no readable status"),
+    "status-empty": Case(with_status(""), OPEN, "no readable status"),
+    "status-absent": Case(with_status("500", "code"), OPEN, "their label status"),
+    "status-label-mistyped": Case(Exposed(three_percent), OPEN, "100.00% of 1", label="state"),
     "status-by-class": Case(with_status("5xx"), "FAIL", "4.7"),
     "two-services-one-pod": Case(
         Exposed(initialised, twice(service=("stable", "canary"))),
-        "INCONCLUSIVE",
+        OPEN,
         'twice: pod-1 as service="canary" and service="stable"',
     ),
     "two-replicas-of-prometheus": Case(
-        Exposed(initialised, twice(prometheus_replica=("a", "b"))), "INCONCLUSIVE", "twice: pod-1"
+        Exposed(initialised, twice(prometheus_replica=("a", "b"))), OPEN, "twice: pod-1"
     ),
     "one-process-two-addresses": Case(
-        Exposed(lambda at: {**good(at), **started(3)}),
-        "INCONCLUSIVE",
-        "twice: pod-1 and pod-2",
+        Exposed(lambda at: {**good(at), **started(3)}), OPEN, "twice: pod-1 and pod-2"
     ),
     "federated": Case(
         Exposed(initialised, ({"instance": "pod-1", "exported_instance": "pod-7"},)),
-        "INCONCLUSIVE",
+        OPEN,
         "copies of another Prometheus's series",
     ),
     "no-count": Case(
         Exposed(lambda at: took(800 * at, RATE * at, without="count"), ONE_POD),
-        "INCONCLUSIVE",
+        OPEN,
         "took_bucket without took_count",
         LATENCY,
     ),
     "no-infinite-bucket": Case(
         Exposed(lambda at: took(800 * at, RATE * at, without="infinite"), ONE_POD),
-        "INCONCLUSIVE",
+        OPEN,
         'without le="+Inf"',
         LATENCY,
     ),
     "histogram-contradicts-itself": Case(
-        Exposed(lambda at: took(1200 * at, RATE * at), ONE_POD),
-        "INCONCLUSIVE",
-        "contradicts itself",
-        LATENCY,
+        Exposed(lambda at: took(1200 * at, RATE * at), ONE_POD), OPEN, "contradicts itself", LATENCY
     ),
     "slow": Case(Exposed(lambda at: took(800 * at, RATE * at)), "FAIL", "% of 1", LATENCY),
     "fast": Case(Exposed(lambda at: took(995 * at, RATE * at)), "PASS", "0.", LATENCY),
@@ -220,42 +214,42 @@ CASES = {
         "0.",
         LATENCY,
     ),
-    "workers-in-turn": Case(Exposed(in_turn, ONE_POD), "INCONCLUSIVE", "split over workers"),
+    "workers-in-turn": Case(Exposed(in_turn, ONE_POD), OPEN, "split over workers"),
     "workers-in-turn-unnamed": Case(
         Exposed(lambda at: requests("200", 400 * (int(at * 2) % 2) + 20 * at), ONE_POD),
-        "INCONCLUSIVE",
+        OPEN,
         "split over workers",
     ),
     "counter-that-steps-back": Case(
         Exposed(lambda at: requests("200", 6_000_000 - 100 * int(at / 2) + at), ONE_POD),
-        "INCONCLUSIVE",
+        OPEN,
         "without a restart",
     ),
     "a-pod-without-the-metric": Case(
         Exposed(initialised, second=lambda _: {"other_metric": 1}),
-        "INCONCLUSIVE",
+        OPEN,
         "pod-2 was scraped and exposed no requests",
     ),
     "traffic-stopped": Case(
-        Exposed(lambda at: requests("200", RATE * min(at, 7.0))), "INCONCLUSIVE", "no events since"
+        Exposed(lambda at: requests("200", RATE * min(at, 7.0))), OPEN, "no events since"
     ),
     "nothing-but-scrapes": Case(
         Exposed(lambda at: requests("200", at / SCRAPE_SECONDS), ONE_POD),
-        "INCONCLUSIVE",
+        OPEN,
         "may all be scrapes and health probes",
     ),
     "scrapes-and-probes-by-route": Case(
-        Exposed(scrapes_and_probes), "INCONCLUSIVE", "no events, none failed"
+        Exposed(scrapes_and_probes), OPEN, "no events, none failed"
     ),
     "a-restart": Case(Exposed(restarts, ONE_POD), "FAIL", "% of"),
     "a-fall-without-a-restart": Case(
-        Exposed(lambda at: {**falls(at), **started(1)}, ONE_POD), "INCONCLUSIVE", "did not change"
+        Exposed(lambda at: {**falls(at), **started(1)}, ONE_POD), OPEN, "did not change"
     ),
     "a-fall-of-unknown-cause": Case(
-        Exposed(falls, ONE_POD), "INCONCLUSIVE", "exposes no process_start_time_seconds"
+        Exposed(falls, ONE_POD), OPEN, "exposes no process_start_time_seconds"
     ),
     "a-pod-that-appears-with-errors": Case(
-        Exposed(initialised, second=appears), "INCONCLUSIVE", "up to 90 of them together (pod-2)"
+        Exposed(initialised, second=appears), OPEN, "up to 90 of them together (pod-2)"
     ),
 }
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 import re
 import threading
@@ -18,20 +17,11 @@ from settings.objectives import Objective
 from steps.kit.platform import NotDescribedError
 from steps.objectives.counting import own_paths
 from steps.objectives.instrument import Inspector, UnfitError
-from tests.gates.decide.values import (
-    a_latency_objective,
-    a_quantile_objective,
-    an_objective,
-)
+from tests.gates.decide.values import a_latency_objective, a_quantile_objective, an_objective
 from tests.steps import scenarios
 from tests.steps.platforms import NOWHERE, a_platform, a_policy
-from tests.steps.scripted_prometheus import (
-    ONE,
-    TARGET,
-    Labelled,
-    Sampled,
-    ScriptedPrometheus,
-)
+from tests.steps.scripted_prometheus import ONE, TARGET, Labelled, Sampled, ScriptedPrometheus
+from tests.tables import cases
 
 Answers = dict[str, tuple[Labelled, ...]]
 SECTION = {"job": "api", "scrape_interval": "1s", "target_labels": {"version": "{release}"}}
@@ -51,12 +41,16 @@ REPAIRED_BUCKETS = (
 )
 
 
-def nowhere(_: Observation[Any]) -> None:
-    """Keep nothing."""
+Judges = Callable[..., Judgement]
+
+
+@pytest.fixture
+def inspector(tmp_path: pathlib.Path, prometheus: ScriptedPrometheus) -> Inspector:
+    return an_inspector(tmp_path, prometheus.url)
 
 
 def an_inspector(
-    folder: pathlib.Path, address: str, keep: Callable[[Observation[Any]], None] = nowhere
+    folder: pathlib.Path, address: str, keep: Callable[[Observation[Any]], None] = lambda _: None
 ) -> Inspector:
     platform = a_platform(
         folder, {"eu": "http://eu"}, prometheus_at=address, prometheus=SECTION, metrics=METRICS
@@ -65,10 +59,9 @@ def an_inspector(
 
 
 def test_an_instrument_that_is_alive_and_scrapes_the_release_is_fit(
-    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
+    inspector: Inspector, prometheus: ScriptedPrometheus
 ) -> None:
-    fit = an_inspector(tmp_path, prometheus.url).inspect()
-    assert fit.started_at.year == 2026
+    assert inspector.inspect().started_at.year == 2026
     assert not prometheus.queries
 
 
@@ -88,11 +81,7 @@ def test_an_instrument_that_is_alive_and_scrapes_the_release_is_fit(
     ids=str,
 )
 def test_an_instrument_that_is_not_fit_or_can_not_be_read_decides_nothing(
-    tmp_path: pathlib.Path,
-    prometheus: ScriptedPrometheus,
-    changes: dict[str, object],
-    outcome: str,
-    says: str,
+    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, changes: Any, outcome: str, says: str
 ) -> None:
     prometheus.say(**changes)
     with pytest.raises(UnfitError) as caught:
@@ -115,19 +104,18 @@ def test_an_instrument_that_is_not_fit_or_can_not_be_read_decides_nothing(
     ids=str,
 )
 def test_an_answer_that_is_partial_or_no_number_decides_nothing(
-    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, changes: dict[str, object], says: str
+    inspector: Inspector, prometheus: ScriptedPrometheus, changes: dict[str, object], says: str
 ) -> None:
     prometheus.say(**changes)
     with pytest.raises(UnfitError, match=re.escape(says)):
-        an_inspector(tmp_path, prometheus.url).value("== 1", None, "a count")
+        inspector.value("== 1", None, "a count")
 
 
 def test_a_remark_on_a_metrics_name_is_kept_as_evidence_and_changes_nothing(
     tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
 ) -> None:
     # Prometheus 2.48 to 2.53 sends its infos as warnings.
-    prometheus.infos, prometheus.warnings = (NO_COUNTER,), (NO_COUNTER,)
-    prometheus.answers = {"== 1": ONE}
+    prometheus.say(infos=(NO_COUNTER,), warnings=(NO_COUNTER,), answers={"== 1": ONE})
     kept: list[Observation[Any]] = []
     inspector = an_inspector(tmp_path, prometheus.url, kept.append)
     assert inspector.value("== 1", None, "a count") == 1
@@ -158,116 +146,119 @@ def good(ago: float) -> str:
     return str(100_000 - int(1000 * ago))
 
 
-def judged(
-    folder: pathlib.Path, prometheus: ScriptedPrometheus, objective: Objective = ERRORS
-) -> Judgement:
-    prometheus.samples.setdefault("requests{", (({**TARGET, "status": "200"}, good),))
-    platform = a_platform(
-        folder,
-        {"eu": "http://eu"},
-        prometheus_at=prometheus.url,
-        prometheus=QUICK,
-        metrics=METRICS,
-        policy=a_policy(confirm="600ms").model_copy(update={"objectives": (objective,)}),
-    )
-    (judgement,) = scenarios.judged("IV-PERF-2", platform).noted()["eu"].judgements
-    return judgement
+@pytest.fixture
+def judged(tmp_path: pathlib.Path, prometheus: ScriptedPrometheus) -> Judges:
+    """Return what judges one objective by what Prometheus says now."""
+
+    def judged(objective: Objective = ERRORS) -> Judgement:
+        prometheus.samples.setdefault("requests{", (({**TARGET, "status": "200"}, good),))
+        platform = a_platform(
+            tmp_path,
+            {"eu": "http://eu"},
+            prometheus_at=prometheus.url,
+            prometheus=QUICK,
+            metrics=METRICS,
+            policy=a_policy(confirm="600ms").model_copy(update={"objectives": (objective,)}),
+        )
+        (judgement,) = scenarios.judged("IV-PERF-2", platform).noted()["eu"].judgements
+        return judgement
+
+    return judged
 
 
-@pytest.mark.parametrize(
-    ("objective", "answers", "says"),
-    [
-        (
-            LATENCY,
-            {"count(present_over_time": (), "count(took{": ONE},
-            "took is a native histogram",
+OTHER_BOUNDS = "other bucket bounds than the policy"
+NATIVE: Answers = {"count(present_over_time": (), "count(took{": ONE}
+
+
+@cases(
+    "objective answers says",
+    {
+        "a native histogram": (LATENCY, NATIVE, "took is a native histogram"),
+        "a bound missing": (LATENCY, {"by (le)": HISTOGRAM[1:]}, OTHER_BOUNDS),
+        "no bounds": (LATENCY, {"by (le)": (({}, "1"),)}, OTHER_BOUNDS),
+        "a bound missing around a target": (BETWEEN, {"by (le)": HISTOGRAM[1:]}, OTHER_BOUNDS),
+        "more series than can be read": (
+            ERRORS,
+            {"count(present_over_time": (({}, "30000"),)},
+            "metrics.requests_total.match",
         ),
-        (LATENCY, {"by (le)": HISTOGRAM[1:]}, "other bucket bounds than the policy"),
-        (LATENCY, {"by (le)": (({}, "1"),)}, "other bucket bounds than the policy"),
-        (BETWEEN, {"by (le)": HISTOGRAM[1:]}, "other bucket bounds than the policy"),
-        (ERRORS, {"count(present_over_time": (({}, "30000"),)}, "metrics.requests_total.match"),
-    ],
-    ids=[
-        "a native histogram",
-        "a bound missing",
-        "no bounds",
-        "a bound missing around an interpolated target",
-        "more series than can be read",
-    ],
+    },
 )
 def test_metrics_that_no_waiting_can_mend_are_inconclusive_at_once(
-    tmp_path: pathlib.Path,
+    judged: Judges,
     prometheus: ScriptedPrometheus,
     objective: Objective,
     answers: Answers,
     says: str,
 ) -> None:
     prometheus.answers = {**answers, **prometheus.answers, **answers}
-    judgement = judged(tmp_path, prometheus, objective)
+    judgement = judged(objective)
     assert judgement.outcome is Outcome.INCONCLUSIVE
     assert says in judgement.sentence
     assert sum(query.startswith("count(present_over_time") for query in prometheus.queries) == 1
 
 
-@pytest.mark.parametrize("objective", [ERRORS, LATENCY], ids=["counter", "histogram"])
+@cases("objective", {"counter": ERRORS, "histogram": LATENCY})
 def test_a_metric_that_is_not_there_is_inconclusive(
-    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, objective: Objective
+    judged: Judges, prometheus: ScriptedPrometheus, objective: Objective
 ) -> None:
     prometheus.answers = {}
-    judgement = judged(tmp_path, prometheus, objective)
+    judgement = judged(objective)
     assert judgement.outcome is Outcome.INCONCLUSIVE
     assert "; was it renamed?" in judgement.sentence
 
 
-def test_good_events_prove_an_objective(
-    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
-) -> None:
-    judgement = judged(tmp_path, prometheus)
+def test_good_events_prove_an_objective(judged: Judges) -> None:
+    judgement = judged()
     assert judgement.outcome is Outcome.PASS, judgement.sentence
     assert judgement.data["queries"]["counted"].startswith('requests{region="eu"}[')
 
 
-@pytest.mark.parametrize("blip", ["not ready", "a missed scrape", "a pod without the metric"])
+SECOND = {**UP, "instance": "pod-2"}
+
+
+@cases(
+    "ready up",
+    {
+        "not ready": (503, None),
+        "a missed scrape": (200, (SECOND, lambda ago: "0" if ago < 0.05 else "1")),
+        "a pod without the metric": (200, (SECOND, lambda _: "1")),
+    },
+)
 def test_a_blip_of_the_instrument_is_waited_out(
-    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, blip: str
+    judged: Judges, prometheus: ScriptedPrometheus, ready: int, up: Sampled | None
 ) -> None:
-    whole = dict(prometheus.samples)
-    second: Sampled = ({**UP, "instance": "pod-2"}, lambda ago: "0" if ago < 0.05 else "1")
-    one: Sampled = (UP, lambda _: "1")
-    match blip:
-        case "not ready":
-            prometheus.ready = 503
-        case "a missed scrape":
-            prometheus.samples['"up|'] = (one, second)
-        case _:
-            prometheus.samples['"up|'] = (one, (second[0], lambda _: "1"))
+    whole, one = dict(prometheus.samples), (UP, lambda _: "1")
+    prometheus.ready = ready
+    if up:
+        prometheus.samples['"up|'] = (one, up)
 
     def recover() -> None:
         prometheus.ready, prometheus.samples = 200, {**prometheus.samples, **whole, '"up|': (one,)}
 
     timer = threading.Timer(0.3, recover)
     timer.start()
-    judgement = judged(tmp_path, prometheus)
+    judgement = judged()
     timer.join()
     assert judgement.outcome is Outcome.PASS, judgement.sentence
 
 
 @pytest.mark.parametrize(("ready", "outcome"), [(503, "ERROR"), (200, "INCONCLUSIVE")])
 def test_an_instrument_that_stays_unfit_is_given_up_after_a_while(
-    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus, ready: int, outcome: str
+    judged: Judges, prometheus: ScriptedPrometheus, ready: int, outcome: str
 ) -> None:
     prometheus.ready, prometheus.reloaded = ready, False
     began = time.monotonic()
-    assert judged(tmp_path, prometheus).outcome == outcome
+    assert judged().outcome == outcome
     assert 0.6 <= time.monotonic() - began < 2.5
 
 
 def test_samples_from_before_a_restart_of_prometheus_do_not_count(
-    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
+    judged: Judges, prometheus: ScriptedPrometheus
 ) -> None:
     prometheus.restarts_now()
     began = time.monotonic()
-    judgement = judged(tmp_path, prometheus)
+    judgement = judged()
     assert judgement.outcome is Outcome.PASS, judgement.sentence
     assert time.monotonic() - began >= 0.5
     assert judgement.data["samples"] <= 1000 * (time.monotonic() - began + 0.2)
@@ -283,31 +274,18 @@ def test_a_health_endpoint_is_no_traffic_with_the_path_of_its_service_and_withou
 # --- an interpolated target: no bucket has its bound ------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True)
-class Told:
-    """What Prometheus answers: events in the last second over both bounds, all, and the quantile."""
-
-    over_lower: int
-    over_upper: int
-    total: int
-    shown: str
-
-    def by(self, prometheus: ScriptedPrometheus) -> None:
-        """Let a Prometheus say so."""
-        prometheus.answers = {
-            "count(present_over_time": ONE,
-            "by (le) (present_over_time(took": HISTOGRAM,
-            "histogram_quantile(0.95": (({}, self.shown),) if self.shown else (),
-        }
-        growing = {
-            "0.2": self.total - self.over_lower,
-            "0.5": self.total - self.over_upper,
-            "+Inf": self.total,
-        }
-        buckets = tuple(
-            ({**TARGET, "le": le}, counter(each_second)) for le, each_second in growing.items()
-        )
-        prometheus.samples = {"took_(bucket|count)": (*buckets, (TARGET, counter(self.total)))}
+def tell(
+    prometheus: ScriptedPrometheus, over_lower: int, over_upper: int, total: int, shown: str
+) -> None:
+    """Let it have so many events in the last second over both bounds, so many in all, and the quantile."""
+    prometheus.answers = {
+        "count(present_over_time": ONE,
+        "by (le) (present_over_time(took": HISTOGRAM,
+        "histogram_quantile(0.95": (({}, shown),) if shown else (),
+    }
+    growing = {"0.2": total - over_lower, "0.5": total - over_upper, "+Inf": total}
+    buckets = tuple(({**TARGET, "le": le}, counter(number)) for le, number in growing.items())
+    prometheus.samples = {"took_(bucket|count)": (*buckets, (TARGET, counter(total)))}
 
 
 def counter(each_second: int) -> Callable[[float], str]:
@@ -315,45 +293,38 @@ def counter(each_second: int) -> Callable[[float], str]:
     return lambda ago: str(1_000_000 - round(each_second * ago))
 
 
-@pytest.mark.parametrize(
-    ("told", "outcome", "says"),
-    [
-        (Told(30, 10, 1000, "0.19"), "PASS", "its whole bucket below 300 ms"),
-        (Told(100, 70, 1000, "0.7"), "FAIL", "its whole bucket above 300 ms"),
-        (Told(100, 20, 1000, "0.39"), "INCONCLUSIVE", "under 200 ms or over 500 ms would"),
-        (Told(0, 0, 58, "0.1"), "INCONCLUSIVE", "59 events would prove 5 %, 1 are missing"),
-        (Told(0, 0, 0, "NaN"), "INCONCLUSIVE", "no events proves nothing yet"),
-        (Told(30, 10, 1000, "NaN"), "INCONCLUSIVE", "the quantile is not a finite number"),
-        (Told(30, 10, 1000, ""), "INCONCLUSIVE", "the quantile is not a finite number"),
-    ],
-    ids=[
-        "the whole bucket below",
-        "the whole bucket above",
-        "the target in the quantile's bucket",
-        "one event too few",
-        "no events",
-        "no quantile",
-        "an empty quantile",
-    ],
+OPEN, NO_NUMBER = "INCONCLUSIVE", "the quantile is not a finite number"
+
+
+@cases(
+    "told outcome says",
+    {
+        "the whole bucket below": ((30, 10, 1000, "0.19"), "PASS", "its whole bucket below 300 ms"),
+        "the whole bucket above": ((100, 70, 1000, "0.7"), "FAIL", "its whole bucket above 300 ms"),
+        "the target in the quantile's bucket": (
+            (100, 20, 1000, "0.39"),
+            OPEN,
+            "under 200 ms or over 500 ms would",
+        ),
+        "one event too few": ((0, 0, 58, "0.1"), OPEN, "59 events would prove 5 %, 1 are missing"),
+        "no events": ((0, 0, 0, "NaN"), OPEN, "no events proves nothing yet"),
+        "no quantile": ((30, 10, 1000, "NaN"), OPEN, NO_NUMBER),
+        "an empty quantile": ((30, 10, 1000, ""), OPEN, NO_NUMBER),
+    },
 )
 def test_a_whole_bucket_decides_and_nothing_else(
-    tmp_path: pathlib.Path,
-    prometheus: ScriptedPrometheus,
-    told: Told,
-    outcome: str,
-    says: str,
+    judged: Judges, prometheus: ScriptedPrometheus, told: Any, outcome: str, says: str
 ) -> None:
-    told.by(prometheus)
-    judgement = judged(tmp_path, prometheus, BETWEEN)
-    assert judgement.outcome == outcome
-    assert says in judgement.sentence
+    tell(prometheus, *told)
+    judgement = judged(BETWEEN)
+    assert (judgement.outcome, says in judgement.sentence) == (outcome, True), judgement.sentence
 
 
 def test_what_was_asked_and_found_is_in_the_evidence(
-    tmp_path: pathlib.Path, prometheus: ScriptedPrometheus
+    judged: Judges, prometheus: ScriptedPrometheus
 ) -> None:
-    Told(30, 10, 1000, "0.19").by(prometheus)
-    judgement = judged(tmp_path, prometheus, BETWEEN)
+    tell(prometheus, 30, 10, 1000, "0.19")
+    judgement = judged(BETWEEN)
     assert (judgement.rule, judgement.observed, judgement.target) == (RULE, 0.19, 0.3)
     assert list(judgement.data["queries"]) == ["counted", "quantile"]
     assert judgement.data["queries"]["quantile"].startswith("histogram_quantile(0.95, sum by (le)")

@@ -5,12 +5,14 @@ import json
 import os
 import pathlib
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
 from sandbox.core import binaries
 from sandbox.core.errors import SandboxError
 from steps.objectives import promql
+from tests.tables import cases
 
 API = {"job": "api", "region": "eu"}
 
@@ -18,49 +20,29 @@ API = {"job": "api", "region": "eu"}
 MATCH = 'route!~"/metrics|/health.*"'
 
 
-def histogram_of(bound: float, matcher: str) -> tuple[str, str]:
-    both = f'__name__=~"d_(bucket|count)",le=~"{matcher}|\\\\+Inf|"'
-    return promql.histogram("d", API, [bound]), f'{{job="api",region="eu",{both}}}'
+QUERIES = {
+    "no label": promql.selector("up", {}),
+    "two labels": promql.selector("up", {"b": "2", "a": "1"}),
+    "quotes": promql.selector("up", {"path": 'say "hi"'}),
+    "a backslash": promql.selector("up", {"path": "C:\\temp"}),
+    "both": promql.selector("up", {"path": '\\"'}),
+    "two lines": promql.selector("up", {"path": "two\nlines"}),
+    "an attempt to ask for more": promql.selector("up", {"path": 'x"} or vector(0) or up{a="'}),
+    "another matcher": promql.selector("up", {"job": "api"}, MATCH),
+    **{
+        f"the bound {bound}": promql.histogram("d", API, [bound])
+        for bound in (0.5, 1.0, 10, 0.0025, 0.12345678, 2.5e-05)
+    },
+    **{f"{seconds} s": promql.samples("up", seconds) for seconds in (300, 0.2, 0, 19.9996)},
+    "a quantile": promql.quantile("d", {"job": "api"}, 0.95, 60),
+    "the bounds of a histogram": promql.bounds("took", {"job": "api"}, 3),
+}
 
 
-@pytest.mark.parametrize(
-    ("query", "text"),
-    [
-        (promql.selector("up", {}), "up{}"),
-        (promql.selector("up", {"b": "2", "a": "1"}), 'up{a="1",b="2"}'),
-        (promql.selector("up", {"path": 'say "hi"'}), r'up{path="say \"hi\""}'),
-        (promql.selector("up", {"path": "C:\\temp"}), r'up{path="C:\\temp"}'),
-        (promql.selector("up", {"path": '\\"'}), r'up{path="\\\""}'),
-        (promql.selector("up", {"path": "two\nlines"}), r'up{path="two\nlines"}'),
-        (
-            promql.selector("up", {"path": 'x"} or vector(0) or up{a="'}),
-            r'up{path="x\"} or vector(0) or up{a=\""}',
-        ),
-        (promql.selector("up", {"job": "api"}, MATCH), f'up{{job="api",{MATCH}}}'),
-        histogram_of(0.5, r"0\\.5"),
-        histogram_of(1.0, r"1(\\.0+)?"),
-        histogram_of(10, r"10(\\.0+)?"),
-        histogram_of(0.0025, r"0\\.0025"),
-        histogram_of(0.12345678, r"0\\.12345678"),
-        histogram_of(2.5e-05, r"2\\.5e\\-05"),
-        (promql.samples("up", 300), "up[300000ms]"),
-        (promql.samples("up", 0.2), "up[200ms]"),
-        (promql.samples("up", 0), "up[1ms]"),
-        (promql.samples("up", 19.9996), "up[20000ms]"),
-        (
-            promql.quantile("d", {"job": "api"}, 0.95, 60),
-            'histogram_quantile(0.95, sum by (le) (rate(d_bucket{job="api"}[60000ms])))',
-        ),
-        (
-            promql.bounds("took", {"job": "api"}, 3),
-            'count by (le) (present_over_time(took_bucket{job="api"}[3000ms]))',
-        ),
-    ],
-    ids=str,
-)
-def test_a_query_is_this_text(query: str, text: str) -> None:
+@cases("query", QUERIES)
+def test_a_query_is_this_text(query: str, said: Callable[..., None]) -> None:
     """Values are quoted, each spelling of a bound is matched, ranges are whole and never empty."""
-    assert query == text
+    said(query)
 
 
 # --- the same texts, evaluated by a real Prometheus ------------------------------------------------
@@ -153,7 +135,7 @@ def wanted(case: Evaluated) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("case", EVALUATED.values(), ids=EVALUATED)
+@cases("case", EVALUATED)
 def test_prometheus_evaluates_it_so(
     tmp_path: pathlib.Path, promtool: binaries.Binary, case: Evaluated
 ) -> None:

@@ -1,0 +1,38 @@
+"""What is said in the cases of a test, word for word, in a YAML file beside it.
+
+`SAID=write ./harness pytest -n 0 FILE` writes a file anew after a change that is meant: read its diff.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+
+import pytest
+import yaml
+
+
+def compare(
+    request: pytest.FixtureRequest, found: object, places: Mapping[str, str] | None = None
+) -> None:
+    """Assert that a case says what is kept of it, and that nothing is kept of cases that are gone.
+
+    `places` names what is another one in each run, such as a folder: {str(tmp_path): "FOLDER"}.
+    """
+    file, name = request.path.with_suffix(".yaml"), request.node.name
+    known = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+    text = json.dumps(found, default=str)
+    for place, word in (places or {}).items():
+        text = text.replace(place, word)
+    plain = json.loads(text)
+    cases = {one.name for one in request.session.items if one.path == request.path}
+    if os.environ.get("SAID") == "write":
+        kept = {**known, name: plain}
+        file.write_text(yaml.safe_dump(kept, allow_unicode=True, width=110), encoding="utf-8")
+        return
+    assert plain == known.get(name), f"{name} says {plain}; kept is {known.get(name)}"
+    some = request.config.getoption("keyword") or "::" in "".join(request.config.args)
+    assert some or not (gone := known.keys() - cases), (
+        f"{file.name} keeps what no case says: {gone}"
+    )
