@@ -22,8 +22,7 @@ import trustme
 from bench import Figure
 from bench.load_sender import Order, Result
 from load._generator import null_server
-from sandbox.core import debian
-from sandbox.core.errors import SandboxError
+from sandbox.core import SandboxError, binaries
 
 _SPARE_SECONDS = 60.0
 _FAST_HTTP = """
@@ -67,11 +66,11 @@ def _program(name: str) -> tuple[str, dict[str, str]]:
     """
     if found := shutil.which(name):
         return found, dict(os.environ)
-    if not debian.available():
+    if not binaries.available():
         raise NotMeasuredError(f"{name} is not on the PATH and this is not Debian")
     try:
-        tree = debian.unpack(name, (name,))
-        libraries = {"LD_LIBRARY_PATH": debian.library_path(tree)}
+        tree = binaries.unpack(name, (name,))
+        libraries = {"LD_LIBRARY_PATH": binaries.library_path(tree)}
     except (SandboxError, OSError) as exc:
         said = f"{name} is neither on the PATH nor to be had as a package: {exc}"
         raise NotMeasuredError(said) from exc

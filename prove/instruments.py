@@ -20,9 +20,8 @@ import httpx
 
 from gates.decide.judgement import Judgement
 from gates.load import load_policy
-from sandbox.core import binaries, debian
-from sandbox.core.debian import cache_directory
-from sandbox.core.errors import SandboxError
+from sandbox.core import SandboxError, binaries
+from sandbox.core.binaries import cache_directory
 from settings.objectives import Objective
 from steps.kit import asked
 from steps.kit.check import Check
@@ -147,8 +146,8 @@ def victoria_metrics() -> Iterator[str]:
 
 def victoria_metrics_program() -> tuple[pathlib.Path, str]:
     """Return VictoriaMetrics out of its Debian package, and where its libraries lie."""
-    tree = debian.unpack("victoria-metrics", ("victoria-metrics",))
-    return tree / "usr" / "bin" / "victoria-metrics", debian.library_path(tree)
+    tree = binaries.unpack("victoria-metrics", ("victoria-metrics",))
+    return tree / "usr" / "bin" / "victoria-metrics", binaries.library_path(tree)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from gates.load import load_policy
 from prove import Cases, Remark
 from prove.instruments import Asked, Metrics, prometheus, victoria_metrics, write
 from prove.streams import BOUNDS, RELEASE, Frame, Platform, Truth, scenario, scraped, truth
-from sandbox.core.errors import SandboxError
+from sandbox.core import SandboxError
 from settings.objectives import Objective
 from tests.probes.servers import wait_until
 

@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from prove import Cases, Remark, instruments
-from sandbox.core.errors import SandboxError
+from sandbox.core import SandboxError
 from sandbox.core.state import StateDirectory
-from sandbox.faults import catalogue, expectation
+from sandbox.faults import catalogue
 from sandbox.faults.catalogue import Fault
-from sandbox.faults.matrix_page import HEALTHY as NO_FAULT
+from sandbox.faults.matrix import HEALTHY as NO_FAULT
 from tests.gates.process.gates import Gate, copy_of_checkout
 from tests.gates.process.kills import POST_DEPLOY, Kill, broken_promises, kill
 from tests.sandbox.platforms import Sandbox
@@ -201,5 +201,5 @@ def _wrong(platform: Sandbox, gate: Gate, fault: Fault) -> list[str]:
     finally:
         if fault is not NO_FAULT:
             platform.run("fault", "revert", fault.name)
-    wrong = expectation.wrong(fault, verdict)
+    wrong = catalogue.wrong(fault, verdict)
     return wrong and [*wrong, *(one["sentence"] for one in verdict["reasons"])]

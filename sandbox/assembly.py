@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import functools
+import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sandbox import deployment, environment_file
-from sandbox.core import binaries, lease
+import yaml
+
+from sandbox import deployment
+from sandbox.core import CHECKOUT, binaries, layout, state
 from sandbox.core.child import Child
 from sandbox.core.layout import APIS, NORMAL_REPLICAS, PREVIOUS
 from sandbox.core.platform import Hooks, Platform
 from sandbox.core.readiness import together
+from sandbox.core.state import write_private
+from sandbox.core.templates import rendered
 from sandbox.systems import standin_servers
-from sandbox.systems.data import backups, migrations, postgres, redis_server, release_repository
+from sandbox.systems.cluster import state as cluster
+from sandbox.systems.data import backups, migrations, postgres, redis_server
 from sandbox.systems.delivery import deployment as delivery
+from sandbox.systems.delivery.aws import state as aws
+from sandbox.systems.delivery.builds import REPOSITORIES
 from sandbox.systems.flags import feature_flags
 from sandbox.systems.monitoring import deployment as monitoring
-from sandbox.systems.monitoring import monitoring_servers, prometheus_server
+from sandbox.systems.monitoring import servers as monitoring_servers
+from sandbox.systems.network import zone
 from sandbox.systems.service import reference_api
-from sandbox.systems.service.environment import LEASE_REQUESTS_PER_SECOND
+from settings.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +68,7 @@ def make(layout: Layout, programs: Programs, *, pending: bool) -> Platform:
     commands = [
         *postgres.commands(layout),
         redis_server.command(layout, programs.redis),
-        prometheus_server.command(layout, programs.prometheus),
-        reference_api.vendors_command(layout),
+        monitoring_servers.command(layout, programs.prometheus),
         *reference_api.api_commands(layout),
         reference_api.traffic_command(layout),
         standin_servers.command(layout),
@@ -65,9 +77,7 @@ def make(layout: Layout, programs: Programs, *, pending: bool) -> Platform:
     ]
     children = [Child(command) for command in commands]
     # Redis keeps nothing on disk. A real one would, and has no say in what the flags are.
-    hooks = Hooks(
-        write_environment=environment_file.write, started={"redis": feature_flags.lay_down}
-    )
+    hooks = Hooks(write_environment=write, started={"redis": feature_flags.lay_down})
     platform = Platform(layout, children, hooks, pending=pending)
     platform.spread_over(NORMAL_REPLICAS)
     return platform
@@ -78,7 +88,7 @@ async def start(platform: Platform, say: Callable[[str], None]) -> None:
     say("starting PostgreSQL, Redis, Prometheus and the API in two regions")
     layout = platform.layout
     await platform.open_links()
-    prometheus_server.write_targets(layout, platform.running_apis)
+    monitoring_servers.write_targets(layout, platform.running_apis)
     monitoring.write_rules(layout, PREVIOUS)
     later = {
         *("postgres-primary", "postgres-standby"),
@@ -86,7 +96,7 @@ async def start(platform: Platform, say: Callable[[str], None]) -> None:
     }
     await together(
         _start_databases(platform, say),
-        asyncio.to_thread(release_repository.make, layout.release_repository),
+        asyncio.to_thread(migrations.make, layout.release_repository),
         *(child.start() for name, child in platform.children.items() if name not in later),
     )
     await feature_flags.lay_down(platform)
@@ -121,5 +131,64 @@ async def _warm_up(layout: Layout) -> None:
 
     A release that has just started is cold too, but its first seconds are not what is asked for.
     """
-    lease.grant(layout.runtime, LEASE_REQUESTS_PER_SECOND, _WARM_SECONDS)
+    state.grant_lease(layout.runtime, LEASE_REQUESTS_PER_SECOND, _WARM_SECONDS)
     await asyncio.sleep(_WARM_SECONDS)
+
+
+_TEMPLATE = Path(__file__).with_name("environment.yaml.j2")
+_Loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+LEASE_REQUESTS_PER_SECOND = 180
+
+
+def write(here: layout.Layout, switched_at: dt.datetime | None) -> None:
+    """Write the file, whole or not at all; a fault is a release that went live at `switched_at`."""
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    text = rendered(
+        _TEMPLATE,
+        **_same_everywhere(),
+        here=here,
+        url=here.url,
+        secret=lambda name: f"file:{here.secret_file(name)}",
+        bent=_bent,
+        switched_at=switched_at and switched_at.astimezone(dt.UTC).isoformat(),
+        now=now.isoformat(),
+        in_four_hours=(now + dt.timedelta(hours=4)).isoformat(),
+    )
+    Environment.model_validate(yaml.load(text, _Loader))  # noqa: S506 - one of the safe ones
+    write_private(here.state.environment, text)
+
+
+@functools.cache
+def _same_everywhere() -> dict[str, Any]:
+    """Return what the template shows of every platform."""
+    platform = {
+        "release": layout.RELEASE,
+        "previous": layout.PREVIOUS,
+        "regions": layout.REGIONS,
+        "host": layout.HOST,
+        "job": layout.JOB,
+        "database": layout.DATABASE,
+        "synthetic_domain": layout.SYNTHETIC_DOMAIN,
+        "synthetic_provider": reference_api.SYNTHETIC_PROVIDER,
+        "replicas": {"normal": layout.NORMAL_REPLICAS, "temporary": layout.TEMPORARY_REPLICAS},
+        "lease_requests_per_second": LEASE_REQUESTS_PER_SECOND,
+        "python": sys.executable,
+        "checkout": CHECKOUT,
+    }
+    systems = {
+        "aws": aws,
+        "cluster": cluster,
+        "data": {"LOG": migrations.LOG, "RESTORE_TEST": backups.RESTORE_TEST},
+        "flags": feature_flags,
+        "monitoring": monitoring,
+        "receivers": monitoring_servers.RECEIVERS,
+        "repositories": REPOSITORIES,
+        "volume": cluster,
+        "zone": zone,
+    }
+    return platform | systems
+
+
+def _bent(file: Path) -> dict[str, Any]:
+    """Return what a fault says instead; nothing while there is none."""
+    return dict(json.loads(file.read_bytes())) if file.exists() else {}

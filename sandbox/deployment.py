@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.core.errors import SandboxError
+from sandbox.core import SandboxError
 from sandbox.core.layout import RELEASE
 from sandbox.systems.cluster import deployment as cluster
 from sandbox.systems.data import backups, migrations
 from sandbox.systems.delivery import deployment as delivery
 from sandbox.systems.flags import feature_flags as flags
 from sandbox.systems.monitoring import deployment as monitoring
-from sandbox.systems.network import deployment as names
+from sandbox.systems.network import zone as names
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

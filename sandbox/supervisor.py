@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvloop
 
-from sandbox import assembly, deployment
-from sandbox.core import control, forks, layout, ports, processes
-from sandbox.core.errors import SandboxError
+from sandbox import assembly, control, deployment
+from sandbox.core import SandboxError, child, layout, processes
 from sandbox.core.state import Record, StateDirectory, create_runtime, remove_runtime
 from sandbox.faults.book import Book
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sandbox.core.platform import Platform
 
@@ -110,10 +109,10 @@ class Supervisor:
         self._owners = Owners(self._end.set)
         self._first_owner = owner
         self._starter = starter
-        self._orders = {
+        self._orders: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any] | None]]] = {
             "status": self._status,
-            "start": self._start,
-            "stop": self._stop,
+            "start": lambda order: platform.start_process(order["process"]),
+            "stop": lambda order: platform.stop_process(order["process"]),
             "restart": self._restart,
             "link": self._link,
             "fault": self._fault,
@@ -184,15 +183,9 @@ class Supervisor:
         done = f"{self._platform.progress.done} of {deployment.LAST_PHASE} phases carried out"
         return {**self._platform.status(), "deployment": done, "faults": self._book.applied}
 
-    async def _start(self, order: dict[str, Any]) -> None:
-        await self._platform.start_process(order["process"])
-
-    async def _stop(self, order: dict[str, Any]) -> None:
-        await self._platform.stop_process(order["process"])
-
     async def _restart(self, order: dict[str, Any]) -> None:
-        await self._stop(order)
-        await self._start(order)
+        await self._platform.stop_process(order["process"])
+        await self._platform.start_process(order["process"])
 
     async def _link(self, order: dict[str, Any]) -> None:
         changes = {key: value for key, value in order.items() if key not in {"do", "name"}}
@@ -241,7 +234,7 @@ def main(argv: Sequence[str]) -> int:
     announcer = Announcer(options.announce, options.lock)
     for descriptor in (options.announce, options.lock):
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's signature
-    forks.begin()
+    child.begin()
     state = StateDirectory(options.state)
     try:
         _run(state, options, announcer)
@@ -256,7 +249,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(state: StateDirectory, options: argparse.Namespace, announcer: Announcer) -> None:
     programs = assembly.find_programs(announcer.say)
-    reservation = ports.reserve((*layout.SERVERS, *layout.LINKS))
+    reservation = layout.reserve((*layout.SERVERS, *layout.LINKS))
     runtime = create_runtime()
     try:
         here = layout.create(state, runtime, reservation.ports)

@@ -16,7 +16,7 @@ import httpx
 from pydantic import SecretStr
 
 from probes.aws import AwsTarget
-from sandbox.systems.delivery.aws.names import REGION
+from sandbox.systems.delivery.aws.state import REGION
 from tests.checkout import ROOT
 from tests.probes.servers import NO_AUTHORITIES, closed_ports
 

@@ -11,7 +11,7 @@ import uvicorn
 
 from sandbox.app.config import AppConfig
 from sandbox.app.main import make_app
-from sandbox.core import configured
+from sandbox.core import standins
 
 _NOT_STARTED = 3
 _KEEP_ALIVE_SECONDS = 75
@@ -19,7 +19,7 @@ _KEEP_ALIVE_SECONDS = 75
 
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; 64 without a file, 78 when it cannot be used."""
-    return configured.run(arguments, AppConfig, _serve)
+    return standins.run(arguments, AppConfig, _serve)
 
 
 def _serve(config: AppConfig) -> int:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 
+from sandbox.app.config import Redis as Login
 from sandbox.app.database import Database, Transaction
+from sandbox.app.sessions import client
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 
@@ -49,3 +54,38 @@ def request_id_of(request: Request) -> str | None:
     """Return the caller's own id of a request, where it is one."""
     given = request.headers.get("X-Request-Id", "")
     return given if _REQUEST_ID.fullmatch(given) else None
+
+
+CHANGED = "flag.changed"
+
+
+class FlagStore:
+    """Changes flags and logs each change; raises redis.RedisError or psycopg.Error."""
+
+    def __init__(self, login: Login, database: Database, audit: Audit) -> None:
+        self._database = database
+        self._audit = audit
+        self._redis = client(login)
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Close the connections at the end; they are opened when they are needed."""
+        try:
+            yield
+        finally:
+            await self._redis.aclose()
+
+    async def change(self, flag: str, *, enabled: bool, percentage: int, actor: str) -> None:
+        """Set both keys of a flag. A key that holds the value already is left alone, and not logged."""
+        await self._set(f"feature:{flag}", "true" if enabled else "false", actor)
+        await self._set(f"feature:{flag}:percentage", str(percentage), actor)
+
+    async def _set(self, key: str, new: str, actor: str) -> None:
+        old: Any = await self._redis.get(key)
+        if old == new or (old is None and new == "0"):
+            return
+        deed = Deed(actor=actor, action=CHANGED, target=key, old=old, new=new)
+        # Logged first: a change that can't be logged is not made.
+        async with self._database.transaction() as transaction:
+            await self._audit.record(transaction, deed)
+            await self._redis.set(key, new)

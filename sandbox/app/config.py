@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from sandbox.core.configured import Configuration
+from sandbox.core.standins import Configuration
 
 REPLICA_HEADER = "X-Pod"
 """In which a replica names itself in its answers to health checks."""

@@ -7,16 +7,15 @@ import contextlib
 import logging
 import select
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, LiteralString, NamedTuple, TypeAlias
 
 import psycopg
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, dict_row, scalar_row
 from psycopg_pool import AsyncConnectionPool
 
 from sandbox.app.config import Database as Login
 from sandbox.app.metrics import Metrics
-from sandbox.app.reader import Reader, Statement
 
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 Row: TypeAlias = dict[str, Any]
@@ -45,9 +44,7 @@ class Health(NamedTuple):
 class Database:
     """Queries on the primary, each timed; opens lazily, so the API starts without Postgres."""
 
-    def __init__(
-        self, login: Login, metrics: Metrics, statements: Sequence[Statement] = ()
-    ) -> None:
+    def __init__(self, login: Login, metrics: Metrics) -> None:
         self._metrics = metrics
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             kwargs=_parameters(login),
@@ -62,7 +59,6 @@ class Database:
             open=False,
         )
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-        self._reader = Reader(self._pool, statements, self._clock)
         self.health = HealthCheck(login)
 
     @contextlib.asynccontextmanager
@@ -75,7 +71,6 @@ class Database:
         finally:
             tending.cancel()
             await self.health.close()
-            await self._reader.close()
             await self._pool.close()
 
     async def _tend(self) -> None:
@@ -88,12 +83,17 @@ class Database:
         async with self._pool.connection() as connection:
             return await self._timed(connection, query, values)
 
-    async def document(self, statement: Statement, *values: str) -> str | None:
-        """Return the JSON text that a statement makes, None without a row; raises psycopg.Error.
+    async def document(self, query: LiteralString, *values: str) -> str | None:
+        """Return the JSON text that a query makes, None without a row; raises psycopg.Error.
 
         Postgres writes a list ten times as fast as its rows become objects here and text again.
         """
-        return await self._reader.text(statement, *values)
+        async with self._pool.connection() as connection:
+            cursor = psycopg.AsyncCursor(connection, row_factory=scalar_row)
+            with self._clock():
+                await cursor.execute(query, values)
+                found: str | None = await cursor.fetchone()
+            return found
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

@@ -13,26 +13,14 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from redis.exceptions import RedisError
 
-from sandbox.app.audit import Audit
+from sandbox.app.audit import Audit, FlagStore
 from sandbox.app.database import Database
-from sandbox.app.express import Express
 from sandbox.app.faults import Faults, InjectedError
-from sandbox.app.flags import FlagStore
 from sandbox.app.gateways import GatewayError, Gateways
 from sandbox.app.metrics import Endpoint, Metrics
 from sandbox.app.middleware import DisturbedMobile, Measured, NamedHealth
 from sandbox.app.parts import Parts
-from sandbox.app.routes import (
-    appointments,
-    auth,
-    health,
-    integrations,
-    operations,
-    payments,
-    providers,
-    synthetic,
-    video,
-)
+from sandbox.app.routes import appointments, auth, operations, payments, synthetic
 from sandbox.app.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -52,11 +40,11 @@ def make_app(config: AppConfig) -> ASGIApp:
     parts = _make_parts(config, routers)
     app = FastAPI(title="Unified Health API", version=config.version, lifespan=_lifespan)
     app.state.parts = parts
-    for router in (*routers, health.router, operations.router):
+    for router in (*routers, operations.health, operations.router):
         app.include_router(router)
     _add_handlers(app)
     app.add_middleware(NamedHealth, faults=parts.faults)
-    disturbed = DisturbedMobile(Express(app, parts), parts.faults)
+    disturbed = DisturbedMobile(app, parts.faults)
     return Measured(disturbed, metrics=parts.metrics, faults=parts.faults)
 
 
@@ -64,13 +52,13 @@ def _routers(version: str) -> tuple[APIRouter, ...]:
     """Return what patients use, the reads of the traffic first: routes are tried in order."""
     numbers = tuple(int(part) for part in version.split(".")[:2])
     return (
-        providers.router,
+        appointments.providers,
         appointments.router,
         auth.router,
         payments.router,
-        video.make_router(with_address=numbers >= _ADDRESS_OF_CALLS_SINCE),
+        payments.make_router(with_address=numbers >= _ADDRESS_OF_CALLS_SINCE),
         auth.patients,
-        integrations.router,
+        operations.trials,
         synthetic.router,
     )
 
@@ -84,7 +72,7 @@ def _make_parts(config: AppConfig, routers: tuple[APIRouter, ...]) -> Parts:
         for method in sorted(route.methods or ())
     )
     audit = Audit(config.region)
-    database = Database(config.database, metrics, (providers.PROVIDER, appointments.APPOINTMENTS))
+    database = Database(config.database, metrics)
     return Parts(
         config=config,
         faults=Faults(),

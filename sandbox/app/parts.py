@@ -9,11 +9,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, SecretStr
 from pydantic.alias_generators import to_camel
 
-from sandbox.app.audit import Audit
+from sandbox.app.audit import Audit, FlagStore
 from sandbox.app.config import AppConfig
 from sandbox.app.database import Database
 from sandbox.app.faults import Faults
-from sandbox.app.flags import FlagStore
 from sandbox.app.gateways import Gateways
 from sandbox.app.metrics import Metrics
 from sandbox.app.sessions import Sessions, User

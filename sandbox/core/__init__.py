@@ -3,3 +3,11 @@
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+class SandboxError(Exception):
+    """The platform cannot do what was asked; the text says what, where and what to do."""
+
+
+class UnknownNameError(SandboxError):
+    """A process, link or fault of that name does not exist: a mistake in the command (exit 64)."""

@@ -9,9 +9,8 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from sandbox.core.errors import SandboxError
-from sandbox.core.readiness import together
-from sandbox.core.switchboard import put
+from sandbox.core import SandboxError
+from sandbox.core.readiness import put, together
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import secrets
 import shutil
+import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.core.state import write_private
+from sandbox.core import SandboxError
+from sandbox.core.state import LEASE_FILE, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from sandbox.core.state import StateDirectory
 
@@ -65,6 +69,7 @@ STANDINS = (
     "names",
     "pagerduty",
     "slack",
+    "vendors",
 )
 """The stand-ins of `sandbox.systems.__main__`; the gate reaches each over the link `gate-NAME`."""
 AUTHORITATIVE = ("ns1", "ns2")
@@ -76,7 +81,7 @@ WEB_EDGES = {f"web-{region}": region for region in REGIONS}
 AWS_SERVERS = ("aws", *WEB_EDGES)
 MONITORING_SERVERS = ("alertmanager", "node-exporter", "postgres-exporter", "redis-exporter")
 SERVERS = (
-    *("postgres-primary", "postgres-standby", "redis", "prometheus", "vendors"),
+    *("postgres-primary", "postgres-standby", "redis", "prometheus"),
     *APIS,
     *STANDINS,
     *NAME_SERVERS,
@@ -91,7 +96,6 @@ LINKS = {
     "gate-prometheus": "prometheus",
     "gate-postgres": "postgres-primary",
     "gate-redis": "redis",
-    "gate-outside": "vendors",
     **{f"gate-{name}": name for name in STANDINS},
     "gate-fhir-us": "fhir",
     **{f"gate-{name}": name for name in map(certificates_name, REGIONS)},
@@ -147,7 +151,7 @@ class Layout:
     @property
     def lease(self) -> Path:
         """The lease that lets the load generator send."""
-        return self.runtime / "traffic-lease.json"
+        return self.runtime / LEASE_FILE
 
     @property
     def contacts(self) -> Path:
@@ -222,3 +226,65 @@ def create(state: StateDirectory, runtime: Path, ports: Mapping[str, int]) -> La
     for name, password in layout.passwords.items():
         write_private(layout.secret_file(name), password)
     return layout
+
+
+_BLOCK_SIZE = 96
+_LOWEST, _HIGHEST = 15_000, 32_000
+_RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A block of free ports; closing it gives the block back."""
+
+    ports: dict[str, int]
+    guard: socket.socket
+
+    def close(self) -> None:
+        """Give the block back."""
+        self.guard.close()
+
+
+def reserve(names: tuple[str, ...]) -> Reservation:
+    """Reserve one free loopback port for each name; raises SandboxError when there is no room."""
+    starts = list(range(_LOWEST, _top() - _BLOCK_SIZE, _BLOCK_SIZE))
+    random.shuffle(starts)
+    for start in starts:
+        guard = _guard(start)
+        if guard is None:
+            continue
+        free = [port for port in range(start, start + _BLOCK_SIZE) if _is_free(port)]
+        if len(free) >= len(names):
+            return Reservation(ports=dict(zip(names, free, strict=False)), guard=guard)
+        guard.close()
+    raise SandboxError(
+        f"no {len(names)} free ports between {_LOWEST} and {_top()} on 127.0.0.1: "
+        "end other platforms (`sandbox down`) or programs that listen there."
+    )
+
+
+def _top() -> int:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return max(
+            _LOWEST + 50 * _BLOCK_SIZE, min(_HIGHEST, int(_RANGE_FILE.read_text().split()[0]))
+        )
+    return _HIGHEST
+
+
+def _guard(start: int) -> socket.socket | None:
+    guard = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        guard.bind(f"\0health-gate-ports-{start}")
+    except OSError:
+        guard.close()
+        return None
+    return guard
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

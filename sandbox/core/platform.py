@@ -7,9 +7,8 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandbox.core import processes
+from sandbox.core import UnknownNameError, processes
 from sandbox.core.child import Child
-from sandbox.core.errors import UnknownNameError
 from sandbox.core.layout import (
     APIS,
     EDGES_BEFORE,
@@ -22,13 +21,33 @@ from sandbox.core.layout import (
     edge_name,
 )
 from sandbox.core.links import Link
-from sandbox.core.readiness import answers_http, prometheus_says, together, wait_for
-from sandbox.core.switchboard import Switchboard
+from sandbox.core.readiness import answers_http, prometheus_says, put, together, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
     from sandbox.core.layout import Layout
+
+
+class Switchboard:
+    """Several faults may hold switches at once; each API process is told all of them together."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._held: dict[str, Mapping[str, Any]] = {}
+
+    def hold(self, owner: str, switches: Mapping[str, Any] | None) -> None:
+        """Hold switches in the name of `owner`; None lets go of them."""
+        self._held.pop(owner, None)
+        if switches is not None:
+            self._held[owner] = switches
+
+    async def press(self, name: str, **once: Any) -> None:
+        """Put the held switches in force in one process (`once` only now); raises SandboxError."""
+        held = self._held.values() if name in RELEASED_APIS else ()
+        union = {key: value for switches in held for key, value in switches.items()}
+        await put(self._layout, name, "/_sandbox/faults", union | once)
+
 
 _SETTLES_SECONDS = 20.0
 

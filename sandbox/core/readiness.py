@@ -1,17 +1,20 @@
-"""How to see that a server is ready: each returns an awaitable question with a yes or no."""
+"""How servers are asked whether they are ready (an awaitable question with a yes or no), and ordered."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from sandbox.core.errors import SandboxError
+from sandbox.core import SandboxError
 from sandbox.core.layout import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+
+    from sandbox.core.layout import Layout
 
 _ATTEMPT_SECONDS = 2.0
 _PAUSE_SECONDS = 0.05
@@ -59,6 +62,22 @@ async def exchange(port: int, request: bytes, *, whole: bool = False) -> bytes:
             finally:
                 writer.close()
     return b""
+
+
+async def put(layout: Layout, server: str, path: str, order: dict[str, Any]) -> None:
+    """Give one of our own servers an order on its admin route; raises SandboxError."""
+    body = json.dumps(order)
+    request = (
+        f"PUT {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n"
+        f"X-Sandbox-Token: {layout.passwords['api-admin']}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+    status = await exchange(layout.ports[server], request.encode())
+    if not status.startswith((b"HTTP/1.1 200", b"HTTP/1.1 204")):
+        raise SandboxError(
+            f"{server} did not take its order {path} ({status.decode(errors='replace').strip()!r}): "
+            f"see the logs in {layout.logs}."
+        )
 
 
 async def wait_for(what: str, ask: Callable[[], Awaitable[bool]], timeout_seconds: float) -> None:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.core import CHECKOUT, processes
-from sandbox.core.errors import SandboxError
+from sandbox.core import CHECKOUT, SandboxError, processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
 
 _LOCK_WAIT_SECONDS = 120.0
 _LOCK_POLL_SECONDS = 0.05
@@ -205,3 +205,34 @@ def create_runtime() -> Path:
             runtime.chmod(0o711)
             return runtime
     raise SandboxError("neither /tmp nor /var/tmp is writable: the platform needs one of them.")
+
+
+LEASE_FILE = "traffic-lease.json"
+"""The lease under which the load generator sends: extended by whoever needs samples, never cut short."""
+
+
+def extend_lease(state: StateDirectory, requests_per_second: float, seconds: float) -> None:
+    """Let traffic flow for so long from now; raises SandboxError when the platform does not run."""
+    record = state.running()
+    if record is None:
+        raise SandboxError("the platform is not running: `sandbox up` brings it up.")
+    grant_lease(record.runtime, requests_per_second, seconds)
+
+
+def grant_lease(runtime: Path, requests_per_second: float, seconds: float) -> None:
+    """Write the lease of the platform with this runtime directory."""
+    path = runtime / LEASE_FILE
+    now = time.time()
+    rate, until = _held_lease(path, now)
+    lease = {"rps": max(rate, requests_per_second), "until": max(until, now + seconds)}
+    write_private(path, json.dumps(lease))
+
+
+def _held_lease(path: Path, now: float) -> tuple[float, float]:
+    """Return rate and end of the lease that others hold; nothing when it has run out."""
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        rate, until = float(held["rps"]), float(held["until"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0, 0.0
+    return (rate, until) if until > now else (0.0, 0.0)

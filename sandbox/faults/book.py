@@ -2,16 +2,146 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+import datetime as dt
+import fnmatch
+import functools
+import inspect
+import json
+from typing import TYPE_CHECKING, Any
 
+from sandbox.core import SandboxError, UnknownNameError
 from sandbox.core.breakage import Breakage, Holds
-from sandbox.core.errors import SandboxError, UnknownNameError
+from sandbox.core.state import write_private
 from sandbox.faults import catalogue
-from sandbox.faults.kinds import bound
+from sandbox.systems.cluster import deployment as cluster
+from sandbox.systems.data import faults as data
+from sandbox.systems.delivery import deployment as delivery
+from sandbox.systems.flags import feature_flags as flags
+from sandbox.systems.monitoring import deployment as monitoring
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
     from sandbox.core.platform import Platform
+
+    Kind = Callable[..., Awaitable[None]]
+
+_LIVE_SECONDS = 3.0
+"""Behind the scrapes that the gate leaves out after a traffic switch."""
+
+
+async def switches(it: Breakage, values: Mapping[str, Any]) -> None:
+    """Press switches of every process of the released API."""
+    await it.switches(values)
+
+
+async def stopped(it: Breakage, processes: list[str]) -> None:
+    """Stop processes for real."""
+    await it.stop(processes)
+
+
+async def restarted(it: Breakage, processes: list[str]) -> None:
+    """Stop and start processes, some seconds after the traffic switch."""
+    it.go_live()
+    await asyncio.sleep(_LIVE_SECONDS)
+    await it.stop(processes)
+    await it.start(processes)
+
+
+async def links(it: Breakage, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Have links, by their names, delay, lead elsewhere or keep to one replica."""
+    for name, changed in changes.items():
+        await it.link(name, **changed)
+
+
+async def refused(it: Breakage, patterns: Iterable[str]) -> None:
+    """Have the links refuse whose name fits one of the patterns."""
+    for name in it.platform.links:
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            await it.link(name, mode="refuse")
+
+
+async def pressed_again(it: Breakage, every_seconds: float, values: Mapping[str, Any]) -> None:
+    """Press switches that act in the moment in which they are pressed, again and again."""
+    it.again(lambda: it.platform.press_switches(**values), every_seconds)
+
+
+async def traffic_capped(it: Breakage, requests_per_second: float) -> None:
+    """Have the load generator send no more than so many requests a second in each region."""
+    it.undo(it.layout.traffic_cap.unlink, missing_ok=True)
+    await _cap(it, requests_per_second)
+
+
+async def traffic_ends(it: Breakage, after_seconds: float) -> None:
+    """Have the load generator send nothing any more from so many seconds after the traffic switch."""
+    it.undo(it.layout.traffic_cap.unlink, missing_ok=True)
+    it.again(lambda: _cap(it, 0.0), after_seconds)
+
+
+async def _cap(it: Breakage, requests_per_second: float) -> None:
+    write_private(it.layout.traffic_cap, json.dumps({"rps": requests_per_second}))
+
+
+async def bent(it: Breakage, states: Mapping[str, Mapping[str, Any]]) -> None:
+    """Have stand-ins, by their names, show other facts than the deployment's."""
+    for name, values in states.items():
+        await it.bend(name, values)
+
+
+async def window_closes(it: Breakage, minutes: int) -> None:
+    """Have the deployment window close soon; it opened an hour later, a week before."""
+    closes = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes)
+    opens = closes + dt.timedelta(hours=1)
+    window = {"opens": f"{opens:%A %H:%M}", "closes": f"{closes:%A %H:%M}"}
+    it.undo(it.layout.deployment_window.unlink, missing_ok=True)
+    write_private(it.layout.deployment_window, json.dumps(window))
+
+
+async def contacts(it: Breakage, named: Mapping[str, Any]) -> None:
+    """Have the next environment file name other contacts."""
+    it.undo(it.layout.contacts.unlink, missing_ok=True)
+    write_private(it.layout.contacts, json.dumps(named))
+
+
+async def history_forged(it: Breakage) -> None:
+    """Write a run into the history by hand."""
+    file = it.layout.state.gate / "local" / "v1.2.0" / "history" / "forged.json"
+    it.undo(file.unlink, missing_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text('{"sha256": "0", "record": {"decision": "GO"}}', encoding="utf-8")
+
+
+async def baseline_hidden(it: Breakage) -> None:
+    """Put every baseline aside, with the history that names them."""
+    for name in ("baseline", "history"):
+        for folder in it.layout.state.gate.glob(f"*/*/{name}"):
+            it.aside(folder)
+
+
+_GENERAL: tuple[Kind, ...] = (
+    *(switches, stopped, restarted, links, refused, pressed_again),
+    *(traffic_capped, traffic_ends, bent),
+    *(window_closes, contacts, history_forged, baseline_hidden),
+)
+KINDS: Mapping[str, Kind] = {
+    kind.__name__: kind
+    for area in (data, delivery, flags, cluster, monitoring)
+    for kind in area.KINDS
+} | {kind.__name__: kind for kind in _GENERAL}
+
+
+def bound(does: Mapping[str, Any], it: Breakage | None) -> list[Callable[[], Awaitable[None]]]:
+    """Return the steps of a fault; raises KeyError or TypeError for what is not a step."""
+    return [_bound(KINDS[name], it, given) for name, given in does.items()]
+
+
+def _bound(kind: Kind, it: Breakage | None, given: Any) -> Callable[[], Awaitable[None]]:
+    signature = inspect.signature(kind)
+    whole = len(signature.parameters) == 2  # noqa: PLR2004 - the breakage and one more
+    arguments = signature.bind(it, given) if whole else signature.bind(it, **given)
+    return functools.partial(kind, *arguments.args, **arguments.kwargs)
 
 
 class Book:

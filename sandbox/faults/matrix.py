@@ -5,24 +5,107 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import datetime as dt
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sandbox.core import CHECKOUT
 from sandbox.core.state import StateDirectory
-from sandbox.faults import catalogue, expectation, matrix_page
+from sandbox.faults import catalogue
 from sandbox.faults.catalogue import GATES, Fault
-from sandbox.faults.matrix_page import HEALTHY, Row
 
-TABLE = CHECKOUT / "docs" / "fault-matrix.md"
+HEALTHY = Fault(name="healthy", description="No fault at all.", decision="GO")
+LETTERS = {"PASS": "·", "FAIL": "F", "ERROR": "E", "INCONCLUSIVE": "?", "MISSING": "M"}
+_HEAD = """# Fault matrix
+
+Made by `./harness faults`, last on {day}: a deployment of the local platform from before the release to
+its end, each fault applied when its gate is due, the whole gate run, each check's worst outcome.
+
+`·` PASS, `F` FAIL, `E` ERROR, `?` INCONCLUSIVE. A row that differs from the fault's entry in
+`sandbox/systems/*/faults.yaml` is marked.
+"""
+_NAME = re.compile(r"\| (\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one run of a gate found under a fault."""
+
+    fault: Fault
+    found: Mapping[str, str]
+    """Each check's worst outcome."""
+    decision: str
+    differences: tuple[str, ...]
+
+
+def render(rows: Iterable[Row], old: str = "") -> str:
+    """Return the page; rows of an older page that were not measured anew stay as they were."""
+    rows = list(rows)
+    tables = _tables(old)
+    for gate in GATES:
+        mine = [row for row in rows if row.fault.gate == gate]
+        if mine:
+            tables[gate] = _merged(tables.get(gate, []), _table(mine))
+    parts = [f"## {gate}\n\n" + "\n".join(tables[gate]) + "\n" for gate in GATES if gate in tables]
+    return "\n".join([_HEAD.format(day=f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"), *parts])
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    checks = list(rows[0].found)
+    names = " | ".join(_short(check) for check in checks)
+    ordered = sorted(rows, key=lambda row: row.fault.name != HEALTHY.name)
+    return [
+        f"| fault | decision | {names} |",
+        "|---|---|" + "---|" * len(checks),
+        *(_line(row, checks) for row in ordered),
+    ]
+
+
+def _line(row: Row, checks: Sequence[str]) -> str:
+    letters = [LETTERS.get(row.found[check], row.found[check]) for check in checks]
+    mark = " **differs**" if row.differences else ""
+    return f"| {row.fault.name}{mark} | {row.decision} | " + " | ".join(letters) + " |"
+
+
+def _merged(old: list[str], new: list[str]) -> list[str]:
+    """Put new rows in the place of older ones; other columns make every older row worthless."""
+    if old[:1] != new[:1]:
+        return new
+    fresh = {_name(line): line for line in new[2:]}
+    kept = [fresh.pop(_name(line), line) for line in old[2:]]
+    return [*new[:2], *kept, *fresh.values()]
+
+
+def _tables(page: str) -> dict[str, list[str]]:
+    """Return the lines of each gate's table of a page."""
+    found: dict[str, list[str]] = {}
+    for section in page.split("\n## ")[1:]:
+        gate, _, rest = section.partition("\n")
+        found[gate.strip()] = [line for line in rest.splitlines() if line.startswith("|")]
+    return found
+
+
+def _name(line: str) -> str:
+    match = _NAME.match(line)
+    return match[1] if match else ""
+
+
+def _short(check: str) -> str:
+    short = check.removeprefix("IV-").replace("HEALTH", "H").replace("FLOW", "FL")
+    return short.replace("PERF", "P")
+
+
+TABLE = CHECKOUT / "docs" / "fault-md"
 NOTHING_ASKED = 78
 
 
@@ -49,7 +132,7 @@ def main(arguments: Sequence[str]) -> int:
         # A run that was cut short keeps what it found; the rest of the page stays as it was.
         old = "" if whole or not TABLE.exists() else TABLE.read_text(encoding="utf-8")
         if rows:
-            TABLE.write_text(matrix_page.render(rows, old), encoding="utf-8")
+            TABLE.write_text(render(rows, old), encoding="utf-8")
     bad = [row for row in rows if row.differences]
     print(f"{len(rows) - len(bad)} of {len(rows)} came out as expected")  # noqa: T201 - the product of this command
     return 1 if bad else 0
@@ -103,8 +186,8 @@ class Walk:
         verdict = self._gate(*_command(fault.gate))
         if verdict["exit_code"] == NOTHING_ASKED:
             return
-        found = expectation.outcomes(verdict["checks"])
-        wrong = expectation.wrong(fault, verdict)
+        found = catalogue.outcomes(verdict["checks"])
+        wrong = catalogue.wrong(fault, verdict)
         seconds = time.monotonic() - started
         print(  # noqa: T201 - the product of this command
             f"{fault.gate:11} {fault.name:30} {verdict['decision']:8} {seconds:5.1f} s  "

@@ -16,35 +16,36 @@ import uvicorn
 import uvloop
 from pydantic import SecretStr
 
-from sandbox.core import configured
+from sandbox.core import standins
 from sandbox.systems.cluster import kubernetes
 from sandbox.systems.flags import audit
 from sandbox.systems.monitoring import grafana
-from sandbox.systems.network import certificates, names
-from sandbox.systems.people import pagerduty, slack
-from sandbox.systems.service import fhir
+from sandbox.systems.network import standins as network
+from sandbox.systems.people import standins as people
+from sandbox.systems.service import standins as service
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
     from starlette.applications import Starlette
 
     Maker = Callable[[SecretStr, Mapping[str, Any]], Starlette]
 
+_KEEP_ALIVE_SECONDS = 75
 MAKERS: Mapping[str, Maker] = {
-    "certificates": certificates.make_app,
-    "fhir": fhir.make_app,
-    "grafana": grafana.make_app,
-    "names": names.make_app,
     "audit": audit.make_app,
+    "certificates": network.certificates,
+    "fhir": service.fhir,
+    "grafana": grafana.make_app,
     "kubernetes-eu": kubernetes.make_app,
     "kubernetes-us": kubernetes.make_app,
-    "pagerduty": pagerduty.make_app,
-    "slack": slack.make_app,
+    "names": network.names,
+    "pagerduty": people.pagerduty,
+    "slack": people.slack,
+    "vendors": service.vendors,
 }
 """Each makes its application from the admin token and its own settings."""
 
 
-class StandInsConfig(configured.Configuration):
+class StandInsConfig(standins.Configuration):
     """Which stand-ins listen where."""
 
     admin_token: SecretStr
@@ -88,6 +89,7 @@ def _server(admin_token: SecretStr, name: str, settings: dict[str, Any]) -> _Ser
             access_log=False,
             proxy_headers=False,
             log_level="warning",
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=1,
         )
     )
@@ -95,7 +97,7 @@ def _server(admin_token: SecretStr, name: str, settings: dict[str, Any]) -> _Ser
 
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; 64 without a file, 78 when it cannot be used."""
-    return configured.run(arguments, StandInsConfig, lambda config: uvloop.run(_serve(config)))
+    return standins.run(arguments, StandInsConfig, lambda config: uvloop.run(_serve(config)))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sandbox.core import CHECKOUT
 from sandbox.core.child import PYTHON, Command
 from sandbox.core.layout import DATABASE, HOST, NAME_SERVERS, REGIONS, STANDINS, certificates_name
-from sandbox.core.readiness import answers_http
+from sandbox.core.readiness import answers_http, put
 from sandbox.core.state import write_private
-from sandbox.core.switchboard import put
 from sandbox.systems.data.postgres import OWNER
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import zipfile
 
 import pytest
 
-from sandbox.core.debian import cache_directory
+from sandbox.core.binaries import cache_directory
 from tests.checkout import ROOT
 
 LOCK = ROOT / "requirements-kubectl.lock"

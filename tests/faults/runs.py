@@ -12,8 +12,7 @@ from gates.decide.outcome import Outcome
 from gates.load import load_catalogue
 from gates.run import lines
 from gates.run.child import ChildPlan
-from sandbox.faults.catalogue import Fault
-from sandbox.faults.expectation import outcomes
+from sandbox.faults.catalogue import Fault, outcomes
 from tests.faults.forked import Forker
 from tests.sandbox.platforms import Sandbox
 

@@ -9,8 +9,7 @@ import pytest
 from gates.decide.catalogue import in_window
 from gates.load import load_catalogue
 from sandbox.faults import catalogue
-from sandbox.faults.catalogue import Fault
-from sandbox.faults.expectation import expected
+from sandbox.faults.catalogue import Fault, expected
 from tests.faults.runs import applied, folded, found, run_checks, said, together
 from tests.sandbox.platforms import Sandbox
 

@@ -12,8 +12,7 @@ import pytest
 from gates.decide.scope import Phase
 from sandbox.core.state import StateDirectory
 from sandbox.faults import catalogue
-from sandbox.faults.catalogue import GATES, Fault
-from sandbox.faults.expectation import expected
+from sandbox.faults.catalogue import GATES, Fault, expected
 from tests.faults.runs import applied, together
 from tests.faults.walk import ROWS, Walk, batches, question_of
 from tests.gates.process.gates import Gate, copy_of_checkout

@@ -16,10 +16,10 @@ from probes import aws
 from probes.aws import AwsTarget
 from probes.observation import Deadline, Document, Observation
 from probes.observation import FailureKind as Kind
-from sandbox.systems.delivery.aws.names import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
+from sandbox.systems.delivery.aws.state import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
 from sandbox.systems.delivery.builds import MANIFEST, REPOSITORIES, image_digest, web_bundle
 from sandbox.systems.network import zone
-from sandbox.systems.network.hosted_zone import HOSTED_ZONE, Operator
+from sandbox.systems.network.zone import HOSTED_ZONE, Operator
 from tests.aws_server import OPERATOR_ID, AwsServer, aws_server
 from tests.checkout import ROOT
 from tests.probes.servers import (

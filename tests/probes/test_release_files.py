@@ -22,8 +22,8 @@ from probes.observation import Deadline, Document, FailureKind, Observation, utc
 from probes.postgres import backup
 from probes.postgres.backup import Contents
 from probes.repository import RepositoryTarget, TaggedFiles
+from sandbox.systems.data import migrations
 from sandbox.systems.data import postgres as sandbox_postgres
-from sandbox.systems.data import release_repository
 from sandbox.systems.data.migrations import of_release
 from tests.probes.real_servers import PASSWORD, Database
 from tests.probes.servers import answer, brought, closed_port, failed, read_request, serving
@@ -35,7 +35,7 @@ SOON = 10.0
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("repository") / "release"
-    release_repository.make(folder)
+    migrations.make(folder)
     return folder
 
 
@@ -223,7 +223,7 @@ def test_a_program_that_hangs_is_ended_at_the_deadline(tmp_path: pathlib.Path) -
 def test_the_repository_is_the_same_wherever_it_is_made(
     release: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    release_repository.make(tmp_path / "again")
+    migrations.make(tmp_path / "again")
     heads = [
         subprocess.run(
             ("git", "-C", str(folder), "rev-parse", "v1.2.0"),  # noqa: S607 - the PATH's own git

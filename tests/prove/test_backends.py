@@ -11,9 +11,8 @@ import pytest
 
 from prove import instruments
 from prove.runs import FAULTS
-from sandbox.core import binaries
-from sandbox.core.errors import SandboxError
-from sandbox.faults import catalogue, expectation
+from sandbox.core import SandboxError, binaries
+from sandbox.faults import catalogue
 from tests.tables import cases
 
 
@@ -41,7 +40,7 @@ def test_each_check_and_the_decision_are_held_to_the_fault(
         for name, one in outcomes.items()
     ]
     (fault,) = (one for one in catalogue.load() if one.name == FAULTS[0])
-    assert expectation.wrong(fault, {"decision": decision, "checks": checks}) == wrong
+    assert catalogue.wrong(fault, {"decision": decision, "checks": checks}) == wrong
 
 
 def test_a_prometheus_that_can_not_be_built_is_not_tried(

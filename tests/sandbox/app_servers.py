@@ -13,8 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from sandbox.core.layout import RELEASE
 from sandbox.faults import catalogue
 from sandbox.systems.data import migrations
 from sandbox.systems.data.postgres import ordinary_user, programs
+from tests.probes.servers import closed_port, wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SLOW: dict[str, str] = next(
@@ -49,23 +49,6 @@ SETTINGS = (
 )
 
 
-def wait_until(condition: Callable[[], object], what: str, *, seconds: float = 60.0) -> None:
-    """Wait for a named condition, for a bounded time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.02)
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def accepts(port: int) -> bool:
     """Tell whether somebody listens."""
     with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
@@ -79,7 +62,7 @@ class Servers:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="health-app-tests-"))
         self.folder.chmod(0o755)
-        self.ports = {name: free_port() for name in ("primary", "standby", "redis", "vendors")}
+        self.ports = {name: closed_port() for name in ("primary", "standby", "redis", "vendors")}
         self._programs = programs()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._apis: list[tuple[Api, subprocess.Popen[bytes]]] = []
@@ -136,15 +119,14 @@ class Servers:
 
     def start_vendors(self) -> None:
         """Start the vendors' stand-in."""
-        settings = {"port": self.ports["vendors"], "admin_token": ADMIN_TOKEN}
-        self._processes["vendors"] = self.python(
-            "sandbox.systems.service.vendors", str(self.json_file(settings))
-        )
+        servers = {"vendors": {"port": self.ports["vendors"]}}
+        settings = self.json_file({"admin_token": ADMIN_TOKEN, "servers": servers})
+        self._processes["vendors"] = self.python("sandbox.systems", str(settings))
         wait_until(lambda: accepts(self.ports["vendors"]), "the vendors listen")
 
     def start_api(self, version: str = "1.2.0", **changes: Any) -> Api:
         """Start one process of the API; `changes` replace parts of its configuration."""
-        port = free_port()
+        port = closed_port()
         login = {"host": HOST, "name": OWNER, "user": OWNER, "password": "trusted"}
         settings = {
             "region": "eu",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import starting
+from sandbox import control
 from sandbox.core.state import StateDirectory
 from settings.environment import Environment
 
@@ -56,7 +56,7 @@ class Sandbox:
 
     def ask(self, order: dict[str, Any]) -> dict[str, Any]:
         """Give the supervisor an order."""
-        return starting.ask(self.state, order)
+        return control.ask(self.state, order)
 
     def environment(self) -> Environment:
         """Read the environment file as the gate would."""

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from sandbox.app.__main__ import main
+from tests.probes.servers import wait_until
 from tests.sandbox.app_servers import (
     ADMIN_TOKEN,
     HOST,
@@ -15,7 +16,6 @@ from tests.sandbox.app_servers import (
     api,
     old_api,
     servers,
-    wait_until,
 )
 
 __all__ = ["api", "old_api", "servers"]
@@ -46,11 +46,15 @@ def test_external_health_names_every_service(api: Api) -> None:
     assert set(health["services"]) == EXTERNAL
 
 
-def test_external_health_shows_the_vendor_that_is_down(api: Api, servers: Servers) -> None:
-    vendors = f"http://{HOST}:{servers.ports['vendors']}/_sandbox/down"
+def vendor_down(servers: Servers, vendor: str | None) -> None:
+    url = f"http://{HOST}:{servers.ports['vendors']}/_sandbox/state"
     headers = {"X-Sandbox-Token": ADMIN_TOKEN}
+    httpx.put(url, json={"down": vendor}, headers=headers).raise_for_status()
+
+
+def test_external_health_shows_the_vendor_that_is_down(api: Api, servers: Servers) -> None:
+    vendor_down(servers, "twilio")
     try:
-        httpx.put(vendors, json={"vendor": "twilio"}, headers=headers).raise_for_status()
         answer = api.http.get("/health/external")
         states = {name: state["status"] for name, state in answer.json()["services"].items()}
         assert answer.status_code == 200
@@ -59,7 +63,7 @@ def test_external_health_shows_the_vendor_that_is_down(api: Api, servers: Server
         assert api.post("/v1/test/payment-gateway", {}).json() == {"status": "ok"}
         assert api.post("/v1/test/notifications", {}).status_code == 502
     finally:
-        httpx.put(vendors, json={"vendor": None}, headers=headers).raise_for_status()
+        vendor_down(servers, None)
     assert api.post("/v1/test/notifications", {}).json()["status"] == "ok"
 
 

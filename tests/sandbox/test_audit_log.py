@@ -17,6 +17,7 @@ from probes.audit import AuditTarget, Entries, Query
 from probes.observation import Deadline, FailureKind, Observation
 from sandbox.faults import catalogue
 from sandbox.systems.flags.audit import make_app
+from tests.probes.servers import wait_until
 from tests.sandbox.app_servers import (
     ADMIN_TOKEN,
     HOST,
@@ -25,7 +26,6 @@ from tests.sandbox.app_servers import (
     Servers,
     api,
     servers,
-    wait_until,
 )
 
 __all__ = ["api", "servers"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox import deployment
-from sandbox.core.errors import SandboxError
+from sandbox.core import SandboxError
 from sandbox.core.state import StateDirectory
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from sandbox.core.errors import SandboxError, UnknownNameError
+from sandbox.core import SandboxError, UnknownNameError
 from sandbox.faults import catalogue
-from sandbox.faults.kinds import bound
+from sandbox.faults.book import bound
 from tests.sandbox.platforms import CHECKOUT
 
 if TYPE_CHECKING:
@@ -168,12 +168,12 @@ def test_an_unknown_fault_is_a_mistake_in_the_command(platform: Sandbox) -> None
 
 
 def test_a_fault_stays_noted_until_its_revert_succeeds(whole_platform: Sandbox) -> None:
-    whole_platform.ask({"do": "stop", "process": "vendors"})
-    with pytest.raises(SandboxError, match="vendors did not take its order"):
-        _fault(whole_platform, "apply", "vendor-down")
-    assert whole_platform.ask({"do": "status"})["faults"] == ["vendor-down"]
-    whole_platform.ask({"do": "start", "process": "vendors"})
-    assert _fault(whole_platform, "revert", "vendor-down")
+    whole_platform.ask({"do": "stop", "process": "redis"})
+    with pytest.raises(SandboxError, match="Redis did not take the order"):
+        _fault(whole_platform, "apply", "redis-out-of-memory")
+    assert whole_platform.ask({"do": "status"})["faults"] == ["redis-out-of-memory"]
+    whole_platform.ask({"do": "start", "process": "redis"})
+    assert _fault(whole_platform, "revert", "redis-out-of-memory")
     assert whole_platform.ask({"do": "status"})["faults"] == []
 
 

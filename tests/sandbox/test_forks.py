@@ -21,16 +21,16 @@ from tests.sandbox.platforms import eventually
 
 SUPERVISOR = """
 import asyncio, json, pathlib, sys
-from sandbox.core import forks
+from sandbox.core import child
 from sandbox.core.child import Child, Command
-from sandbox.core.errors import SandboxError
+from sandbox.core import SandboxError
 from sandbox.core.readiness import answers_http
 
 async def story():
     log, settings, port = sys.argv[1:]
-    argv = (sys.executable, "-m", "sandbox.systems.service.vendors", settings)
+    argv = (sys.executable, "-m", "sandbox.systems", settings)
     ready = answers_http(int(port), "/aws/status")
-    command = Command(name="vendors", argv=argv, log=pathlib.Path(log), ready=ready)
+    command = Command(name="standins", argv=argv, log=pathlib.Path(log), ready=ready)
     child = Child(command)
     for order in sys.stdin:
         said = None
@@ -41,7 +41,7 @@ async def story():
         pid = child.identity.pid if child.identity else None
         print(json.dumps([pid, child.return_code, said]), flush=True)
 
-forks.begin()
+child.begin()
 asyncio.run(story())
 """
 
@@ -66,8 +66,8 @@ class Supervisor:
 @pytest.fixture
 def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     (port,) = closed_ports(1)
-    settings, log = tmp_path / "vendors.json", tmp_path / "log"
-    settings.write_text(json.dumps({"port": port, "admin_token": "t"}))
+    settings, log = tmp_path / "standins.json", tmp_path / "log"
+    settings.write_text(json.dumps({"admin_token": "t", "servers": {"vendors": {"port": port}}}))
     argv = [sys.executable, "-c", SUPERVISOR, str(log), str(settings), str(port)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(argv, cwd=ROOT, **pipes) as process:
@@ -85,9 +85,9 @@ def test_a_server_is_a_child_with_a_name_a_log_and_an_end_of_its_own(
     supervisor: Supervisor,
 ) -> None:
     server, _, _ = supervisor.order("start")
-    assert about(server, "comm") == "vendors"
+    assert about(server, "comm") == "standins"
     assert Path(f"/proc/{server}/fd/1").readlink() == supervisor.log
-    assert supervisor.order("stop")[:2] == (None, -signal.SIGTERM)
+    assert supervisor.order("stop")[:2] == (None, 0)
     again, ended, _ = supervisor.order("start")
     assert (again != server, ended) == (True, None)
     processes.send(identified(again), signal.SIGKILL)
@@ -110,4 +110,4 @@ def test_a_server_and_what_forks_go_with_a_killed_supervisor(supervisor: Supervi
 
 def test_a_server_that_fails_is_told_with_its_last_words(supervisor: Supervisor) -> None:
     supervisor.settings.write_text("{}")
-    assert "is not a valid VendorsConfig" in supervisor.order("start")[2]
+    assert "is not a valid StandInsConfig" in supervisor.order("start")[2]

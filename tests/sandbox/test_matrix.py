@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.faults.catalogue import Fault
-from sandbox.faults.matrix_page import Row, render
+from sandbox.faults.matrix import Row, render
 
 
 def row(name: str, outcome: str, *, gate: str = "post-deploy", wrong: bool = False) -> Row:

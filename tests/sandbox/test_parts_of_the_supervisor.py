@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.core import binaries, lease, ports, processes
+from sandbox.core import SandboxError, binaries, layout, processes, state
 from sandbox.core.child import Child, Command
-from sandbox.core.errors import SandboxError
 from sandbox.core.readiness import together
 from sandbox.core.state import Record, StateDirectory
 from sandbox.supervisor import Owners
@@ -26,14 +25,14 @@ _NAMES = tuple(f"server-{number}" for number in range(20))
 
 
 def test_two_reservations_share_no_port() -> None:
-    first, second = ports.reserve(_NAMES), ports.reserve(_NAMES)
+    first, second = layout.reserve(_NAMES), layout.reserve(_NAMES)
     assert not set(first.ports.values()) & set(second.ports.values())
     first.close()
     second.close()
 
 
 def test_reserved_ports_are_free_and_outside_the_range_of_outgoing_connections() -> None:
-    reservation = ports.reserve(_NAMES)
+    reservation = layout.reserve(_NAMES)
     for port in reservation.ports.values():
         assert port < 32_768
         with socket.socket() as server:
@@ -88,19 +87,19 @@ def running_state(tmp_path: Path) -> StateDirectory:
 
 
 def test_a_lease_is_extended_and_never_cut_short(running_state: StateDirectory) -> None:
-    file = running_state.path / lease.FILE
-    lease.extend(running_state, 100, 60)
+    file = running_state.path / state.LEASE_FILE
+    state.extend_lease(running_state, 100, 60)
     first = json.loads(file.read_text())
-    lease.extend(running_state, 10, 1)
+    state.extend_lease(running_state, 10, 1)
     assert json.loads(file.read_text()) == first
 
 
 def test_a_lease_that_ran_out_does_not_raise_the_next_ones_rate(
     running_state: StateDirectory,
 ) -> None:
-    file = running_state.path / lease.FILE
+    file = running_state.path / state.LEASE_FILE
     file.write_text(json.dumps({"rps": 500, "until": 1.0}))
-    lease.extend(running_state, 10, 60)
+    state.extend_lease(running_state, 10, 60)
     assert json.loads(file.read_text())["rps"] == 10
 
 

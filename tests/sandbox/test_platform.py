@@ -18,7 +18,7 @@ from environments.loader import load_file
 from load._options import is_loopback, permitted
 from probes.observation import Deadline
 from probes.postgres import PostgresTarget, rows
-from sandbox.core.errors import SandboxError
+from sandbox.core import SandboxError
 from tests.sandbox.platforms import eventually
 
 if TYPE_CHECKING:

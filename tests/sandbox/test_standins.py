@@ -1,11 +1,15 @@
+"""Stand-ins keep what they are told, and bend while a fault holds; the external services as an example."""
+
 from __future__ import annotations
 
+import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from sandbox.core.layout import STANDINS
 from sandbox.systems.__main__ import MAKERS
-from sandbox.systems.service.fhir import make_app
+from sandbox.systems.service.standins import DECLINED_CARD, VENDORS, fhir, vendors
+from tests.tables import cases
 
 ADMIN = {"X-Sandbox-Token": "admin"}
 
@@ -14,26 +18,64 @@ def test_every_stand_in_has_a_port_and_every_port_its_stand_in() -> None:
     assert set(STANDINS) == set(MAKERS)
 
 
+def order(client: TestClient, path: str, given: dict[str, object]) -> int:
+    return client.put(f"/_sandbox/{path}", json=given, headers=ADMIN).status_code
+
+
 class TestFacts:
-    def test_a_fault_lies_over_the_facts_until_it_is_taken_off(self) -> None:
-        client = TestClient(make_app(SecretStr("admin"), {}))
-        bend = {"fault": "old", "values": {"fhir_version": "3.0.2"}}
-        assert client.put("/_sandbox/fault", json=bend, headers=ADMIN).status_code == 200
+    @pytest.fixture
+    def client(self) -> TestClient:
+        return TestClient(fhir(SecretStr("admin"), {}))
+
+    def test_a_fault_lies_over_the_facts_until_it_is_taken_off(self, client: TestClient) -> None:
+        assert order(client, "fault", {"fault": "old", "values": {"fhir_version": "3.0.2"}}) == 200
         assert client.get("/metadata").json()["fhirVersion"] == "3.0.2"
-        told = client.put("/_sandbox/state", json={"status": 503}, headers=ADMIN)
-        assert told.status_code == 200
+        assert order(client, "state", {"status": 503}) == 200
         assert client.get("/metadata").json()["fhirVersion"] == "3.0.2"
-        straight = {"fault": "old", "values": None}
-        assert client.put("/_sandbox/fault", json=straight, headers=ADMIN).status_code == 200
+        assert order(client, "fault", {"fault": "old", "values": None}) == 200
         answer = client.get("/metadata")
         assert (answer.status_code, answer.json()["fhirVersion"]) == (503, "4.0.1")
 
-    def test_nobody_else_may_change_them(self) -> None:
-        client = TestClient(make_app(SecretStr("admin"), {}))
+    def test_nobody_else_may_change_them_and_an_unknown_fact_is_refused(
+        self, client: TestClient
+    ) -> None:
         assert client.put("/_sandbox/state", json={"status": 503}).status_code == 401
+        assert order(client, "state", {"colour": "red"}) == 422
         assert client.get("/metadata").status_code == 200
 
-    def test_an_unknown_fact_is_refused(self) -> None:
-        client = TestClient(make_app(SecretStr("admin"), {}))
-        answer = client.put("/_sandbox/state", json={"colour": "red"}, headers=ADMIN)
-        assert answer.status_code == 422
+
+class TestVendors:
+    @pytest.fixture
+    def client(self) -> TestClient:
+        return TestClient(vendors(SecretStr("admin"), {}))
+
+    def test_every_service_is_well_until_it_is_told_otherwise(self, client: TestClient) -> None:
+        healthy = dict.fromkeys(VENDORS, 200)
+        assert states(client) == healthy
+        assert order(client, "state", {"down": "auth0"}) == 200
+        assert states(client) == healthy | {"auth0": 503}
+        assert order(client, "state", {"down": "paypal"}) == 422
+        assert order(client, "state", {"down": None}) == 200
+        assert states(client) == healthy
+        assert client.get("/paypal/status").status_code == 404
+
+    @cases(
+        "vendor path sent answered",
+        {
+            "a good card is charged": ("stripe", "charges", "tok_visa", (200, "succeeded")),
+            "the declined card is not": ("stripe", "charges", DECLINED_CARD, (402, "declined")),
+            "a message is queued": ("twilio", "messages", "", (200, "queued")),
+            "a mail is queued": ("sendgrid", "mail", "", (200, "queued")),
+        },
+    )
+    def test_a_service_takes_orders_unless_it_is_down(
+        self, client: TestClient, vendor: str, path: str, sent: str, answered: tuple[int, str]
+    ) -> None:
+        taken = client.post(f"/{vendor}/{path}", json={"amount": 100, "source": sent})
+        assert (taken.status_code, taken.json()["status"]) == answered
+        assert order(client, "state", {"down": vendor}) == 200
+        assert client.post(f"/{vendor}/{path}", json={}).status_code == 503
+
+
+def states(client: TestClient) -> dict[str, int]:
+    return {name: client.get(f"/{name}/status").status_code for name in VENDORS}

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from sandbox.core.layout import AUTHORITATIVE, RESOLVERS
-from sandbox.systems.network import certificates, names
+from sandbox.systems.network import standins
 from sandbox.systems.network.zone import AFTER, HOSTS, SERIAL_AFTER, ZONE, described
 from settings.network import DnsPolicy
 from steps.kit.check import Check
@@ -42,7 +42,7 @@ def name_servers() -> Iterator[StandIn]:
     """Serve the zone after its update."""
     servers = (*AUTHORITATIVE, *RESOLVERS)
     ports = dict(zip(servers, closed_ports(len(servers)), strict=True))
-    with TestClient(names.make_app(SecretStr("admin"), {"dns": ports})) as client:
+    with TestClient(standins.names(SecretStr("admin"), {"dns": ports})) as client:
         told = client.put(
             "/_sandbox/state", json={"records": AFTER, "serial": SERIAL_AFTER}, headers=_ADMIN
         )
@@ -55,7 +55,7 @@ def tls_ports(folder: pathlib.Path) -> Iterator[StandIn]:
     """Terminate TLS for both regions, and on a port that agrees on TLS 1.1 alone."""
     ports = dict(zip(("eu", "us", "old"), closed_ports(3), strict=True))
     settings = {"tls": ports, "ca_file": str(folder / "authority.pem")}
-    with TestClient(certificates.make_app(SecretStr("admin"), settings)) as client:
+    with TestClient(standins.certificates(SecretStr("admin"), settings)) as client:
         yield StandIn(ports, client)
 
 

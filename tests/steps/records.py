@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from sandbox.core.layout import RELEASE
-from sandbox.systems.data import migrations, release_repository
+from sandbox.systems.data import migrations
 from sandbox.systems.data import postgres as sandbox_postgres
 from settings.policy import Deadlines
 from steps.kit.platform import Platform
@@ -175,7 +175,7 @@ def records_server(ca_file: str, folder: pathlib.Path) -> Iterator[Records]:
             connection.execute(f"ALTER ROLE release_gate PASSWORD '{PASSWORD}'".encode())
             connection.execute(_ROWS.encode())
         (folder / "password").write_text(PASSWORD)
-        release_repository.make(folder / "release")
+        migrations.make(folder / "release")
         records.log.write_text("All migrations have been successfully applied.\n")
         records.backups.mkdir()
         records.dump("nightly.dump")

@@ -1,4 +1,4 @@
-"""Patients book appointments; lists of a provider's appointments are read."""
+"""Providers are looked up; patients book appointments with them, pay for them and call."""
 
 import datetime as dt
 import uuid
@@ -9,17 +9,45 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response, status
 from pydantic import AwareDatetime, Field
 
 from sandbox.app.parts import BEARER_TOKEN, Body, Parts, PartsOfApp, Patient, require_reader
-from sandbox.app.reader import Statement
 from sandbox.app.sessions import User
+
+providers = APIRouter(tags=["providers"])
+
+_PROVIDER = (
+    "SELECT row_to_json(provider)::text"
+    " FROM (SELECT id, name, specialty, region FROM providers WHERE id = %s) AS provider"
+)
+
+
+class Provider(Body):
+    """Somebody who gives appointments."""
+
+    id: str
+    name: str
+    specialty: str
+    region: str
+
+
+@providers.get(
+    "/v1/providers/{provider_id}", name="read", openapi_extra=BEARER_TOKEN, response_model=Provider
+)
+async def read_provider(request: Request, provider_id: str) -> Response:
+    """Return one provider."""
+    parts = await require_reader(request)
+    await parts.faults.disturb_read()
+    provider = await parts.database.document(_PROVIDER, provider_id)
+    if provider is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "no such provider")
+    return Response(provider, media_type="application/json")
+
 
 router = APIRouter(tags=["appointments"])
 
 PATH = "/v1/appointments"
-APPOINTMENTS = Statement(
-    "appointments",
+_APPOINTMENTS = (
     "SELECT json_build_object('appointments', coalesce(json_agg(a ORDER BY a.date DESC), '[]'))::text"
     ' FROM (SELECT id, provider_id AS "providerId", starts_at AS date, status'
-    " FROM appointment_overview WHERE provider_id = $1 ORDER BY starts_at DESC LIMIT 10) AS a",
+    " FROM appointment_overview WHERE provider_id = %s ORDER BY starts_at DESC LIMIT 10) AS a"
 )
 
 
@@ -57,13 +85,9 @@ async def list_of_provider(
     request: Request, provider_id: Annotated[str, Query(alias="providerId", max_length=100)]
 ) -> Response:
     """Return a provider's latest appointments."""
-    return await answer_list(await require_reader(request), provider_id)
-
-
-async def answer_list(parts: Parts, provider_id: str) -> Response:
-    """Answer somebody who may read."""
+    parts = await require_reader(request)
     await parts.faults.disturb_read()
-    appointments = await parts.database.document(APPOINTMENTS, provider_id)
+    appointments = await parts.database.document(_APPOINTMENTS, provider_id)
     return Response(appointments, media_type="application/json")
 
 

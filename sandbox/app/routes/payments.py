@@ -1,4 +1,4 @@
-"""Appointments are paid, through the payment gateway in its test mode."""
+"""Appointments are paid, through the payment gateway in its test mode, and held as video calls."""
 
 import uuid
 from typing import Literal
@@ -79,3 +79,103 @@ async def _store(parts: Parts, payment: Payment, charge: Charge, patient: User) 
         patient.synthetic_tag,
     )
     return payment_id
+
+
+class CallRequest(Body):
+    """For which appointment."""
+
+    appointment_id: str = Field(max_length=100)
+
+
+class Call(Body):
+    """The new call, as version 1.1 describes it."""
+
+    id: str
+    status: str
+
+
+class CallWithAddress(Call):
+    """The new call and where to join it: since version 1.2."""
+
+    join_url: str
+
+
+class ActiveCalls(Body):
+    """Calls that run now; the deployment gate's own are counted apart."""
+
+    active_calls: int = Field(alias="active_calls")
+    synthetic_calls: int = Field(alias="synthetic_calls")
+
+
+def make_router(*, with_address: bool) -> APIRouter:
+    """Return the routes; only newer versions answer with the address to join."""
+    router = APIRouter(tags=["video"])
+    router.add_api_route(
+        "/v1/video/calls",
+        begin_with_address if with_address else begin,
+        methods=["POST"],
+        status_code=status.HTTP_201_CREATED,
+    )
+    router.add_api_route(
+        "/v1/video/calls/{call_id}",
+        end,
+        methods=["DELETE"],
+        status_code=status.HTTP_204_NO_CONTENT,
+    )
+    router.add_api_route("/v1/metrics/active-calls", count_active, methods=["GET"])
+    return router
+
+
+async def begin(parts: PartsOfApp, patient: Patient, request: CallRequest) -> Call:
+    """Initialise a video call for one of the patient's own appointments."""
+    return Call(id=await _begin(parts, patient, request), status="initialised")
+
+
+async def begin_with_address(
+    parts: PartsOfApp, patient: Patient, request: CallRequest
+) -> CallWithAddress:
+    """Initialise a video call for one of the patient's own appointments."""
+    call_id = await _begin(parts, patient, request)
+    return CallWithAddress(
+        id=call_id, status="initialised", join_url=f"https://video.example.org/join/{call_id}"
+    )
+
+
+async def _begin(parts: Parts, patient: User, request: CallRequest) -> str:
+    synthetic = patient.synthetic_tag is not None
+    if parts.faults.switches.video_refused:
+        parts.metrics.call("refused", synthetic=synthetic)
+        raise HTTPException(status.HTTP_409_CONFLICT, "no video call can be made now")
+    await require_own_appointment(parts, patient, request.appointment_id)
+    call_id = str(uuid.uuid4())
+    await parts.database.rows(
+        "INSERT INTO video_calls (id, appointment_id, status, synthetic_tag)"
+        " VALUES (%s, %s, 'initialised', %s)",
+        call_id,
+        request.appointment_id,
+        patient.synthetic_tag,
+    )
+    await parts.sessions.call_began(call_id, synthetic=synthetic)
+    parts.metrics.call("initialised", synthetic=synthetic)
+    return call_id
+
+
+async def end(parts: PartsOfApp, patient: Patient, call_id: str) -> None:
+    """End one of the patient's own calls."""
+    ended = await parts.database.rows(
+        "UPDATE video_calls c SET status = 'ended', ended_at = now() FROM appointments a"
+        " WHERE c.id = %s AND c.status <> 'ended'"
+        " AND a.id = c.appointment_id AND a.patient_id = %s RETURNING c.id",
+        call_id,
+        patient.patient_id,
+    )
+    if not ended:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "no such call")
+    await parts.sessions.call_ended(call_id)
+    parts.metrics.call("ended", synthetic=patient.synthetic_tag is not None)
+
+
+async def count_active(parts: PartsOfApp) -> ActiveCalls:
+    """Return how many calls run now."""
+    real, synthetic = await parts.sessions.running_calls()
+    return ActiveCalls(active_calls=real, synthetic_calls=synthetic)

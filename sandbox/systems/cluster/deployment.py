@@ -6,7 +6,9 @@ the time; the runbook's single Deployment would have none between 3.2 and 3.3 (d
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import os
 from typing import TYPE_CHECKING, Any
 
 from sandbox.core.layout import (
@@ -20,11 +22,14 @@ from sandbox.core.layout import (
 )
 from sandbox.core.readiness import together
 from sandbox.systems import standin_servers
-from sandbox.systems.cluster.state import APP, CONFIG_WANTED
+from sandbox.systems.cluster.state import APP, CONFIG_WANTED, SIZE_BYTES
 from sandbox.systems.delivery.builds import image_digest
-from sandbox.systems.monitoring import prometheus_server
+from sandbox.systems.monitoring import servers as monitoring_servers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.core.breakage import Breakage
     from sandbox.core.platform import Platform
 
 
@@ -38,7 +43,7 @@ async def roll_out(platform: Platform) -> None:
     """Start the release's processes beside the old ones and let Prometheus scrape them."""
     await together(*(platform.start_process(name) for name in RELEASED_APIS))
     platform.progress.rolled_out = True
-    prometheus_server.write_targets(platform.layout, platform.running_apis)
+    monitoring_servers.write_targets(platform.layout, platform.running_apis)
     await _tell(
         platform,
         replicas={PREVIOUS: TEMPORARY_REPLICAS, RELEASE: TEMPORARY_REPLICAS},
@@ -73,3 +78,37 @@ async def _tell(platform: Platform, **facts: Any) -> None:
     await together(
         *(standin_servers.tell(layout, f"kubernetes-{region}", **facts) for region in REGIONS)
     )
+
+
+_SCRAPED_SECONDS = 2.0
+
+
+async def clusters(it: Breakage, values: Mapping[str, Any]) -> None:
+    """Have both clusters show other facts; the edges follow the release's replicas."""
+    if replicas := values.get("replicas", {}).get(RELEASE):
+        it.undo(it.platform.spread_over, NORMAL_REPLICAS)
+        it.platform.spread_over(replicas)
+    for region in REGIONS:
+        await it.bend(f"kubernetes-{region}", values)
+
+
+async def one_cluster(it: Breakage, values: Mapping[str, Any]) -> None:
+    """Have the first region's cluster show other facts."""
+    await it.bend(f"kubernetes-{REGIONS[0]}", values)
+
+
+async def volume_filled(it: Breakage, share: float) -> None:
+    """Fill the volume of the backups with something else; a sparse file costs nothing."""
+    file = it.layout.backups / "somebodys-copy.img"
+
+    async def remove() -> None:
+        file.unlink(missing_ok=True)
+        await asyncio.sleep(_SCRAPED_SECONDS)
+
+    it.undo(remove)
+    file.touch()
+    os.truncate(file, int(SIZE_BYTES * share))
+    await asyncio.sleep(_SCRAPED_SECONDS)
+
+
+KINDS = (clusters, one_cluster, volume_filled)

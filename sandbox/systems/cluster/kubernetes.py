@@ -8,18 +8,16 @@ import hmac
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
 
-from sandbox.core.standin import Facts
-from sandbox.systems.cluster import discovery
+from sandbox.core.standins import Facts, Handler
 from sandbox.systems.cluster.controller import Cluster
 from sandbox.systems.cluster.lists import BusyError, StatusError, page, selected
 from sandbox.systems.cluster.objects import Objects
@@ -29,9 +27,74 @@ from sandbox.systems.cluster.state import (
     NAMESPACE,
     SERVICE_ACCOUNT,
     ClusterState,
+    Volume,
 )
-from sandbox.systems.cluster.volumes import Volume
-from sandbox.systems.monitoring.monitoring_servers import METRICS_PATH
+from sandbox.systems.monitoring.servers import METRICS_PATH
+
+KINDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "": {
+        "pods": "Pod",
+        "services": "Service",
+        "configmaps": "ConfigMap",
+        "events": "Event",
+        "nodes": "Node",
+        "resourcequotas": "ResourceQuota",
+    },
+    "apps": {
+        "deployments": "Deployment",
+        "replicasets": "ReplicaSet",
+        "statefulsets": "StatefulSet",
+    },
+    "discovery.k8s.io": {"endpointslices": "EndpointSlice"},
+    "authorization.k8s.io": {},
+}
+"""By group and resource, what one object of it is called."""
+PATHS: Final = (
+    *("/api", "/api/v1", "/apis"),
+    *(f"/apis/{group}{more}" for group in KINDS if group for more in ("", "/v1")),
+)
+_REVIEWS: Final = {
+    "selfsubjectaccessreviews": "SelfSubjectAccessReview",
+    "selfsubjectrulesreviews": "SelfSubjectRulesReview",
+}
+_SHORT: Final = {"deployments": ["deploy"], "pods": ["po"], "services": ["svc"], "nodes": ["no"]}
+
+
+def version(group: str) -> str:
+    """Return how objects of a group name it."""
+    return f"{group}/v1" if group else "v1"
+
+
+def document(path: str) -> dict[str, Any]:
+    """Return the answer to one of the paths."""
+    if path == "/api":
+        return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+    if path == "/apis":
+        groups = [_group(group) for group in KINDS if group]
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
+    group = path.removeprefix("/api/v1").removeprefix("/apis/").removesuffix("/v1")
+    if path == f"/apis/{group}":
+        return {"kind": "APIGroup", "apiVersion": "v1", **_group(group)}
+    reviews = _REVIEWS if group == "authorization.k8s.io" else {}
+    resources = [
+        *(_resource(name, kind, ["get", "list", "watch"]) for name, kind in KINDS[group].items()),
+        *(_resource(name, kind, ["create"]) for name, kind in reviews.items()),
+    ]
+    head = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version(group)}
+    return {**head, "resources": resources}
+
+
+def _group(name: str) -> dict[str, Any]:
+    one = {"groupVersion": f"{name}/v1", "version": "v1"}
+    return {"name": name, "versions": [one], "preferredVersion": one}
+
+
+def _resource(name: str, kind: str, verbs: list[str]) -> dict[str, Any]:
+    namespaced = name != "nodes" and "create" not in verbs
+    short = {"shortNames": _SHORT[name]} if name in _SHORT else {}
+    words = {"name": name, "singularName": kind.lower(), "namespaced": namespaced, "kind": kind}
+    return {**words, "verbs": verbs, **short}
+
 
 VERSION = "v1.37.2"
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -47,11 +110,9 @@ _INFO = json.dumps({"level": "info", "msg": "request handled", "status": 200})
 _ERROR = json.dumps({"level": "error", "msg": "lookup failed", "patient": "Jane Doe"})
 _FATAL = json.dumps({"level": "fatal", "msg": "cannot start"})
 
-Handler = Callable[[Request], Awaitable[Response]]
 
-
-class _Server(Facts[ClusterState]):
-    """The facts, and the cluster that follows them."""
+class _Kubernetes(Facts[ClusterState]):
+    """The facts, the cluster that follows them, and what the API server answers about it."""
 
     def __init__(self, admin_token: SecretStr, settings: Mapping[str, Any]) -> None:
         super().__init__(ClusterState(), admin_token)
@@ -63,14 +124,11 @@ class _Server(Facts[ClusterState]):
         self._busy_calls = 0
         self._failing: collections.Counter[str] = collections.Counter()
 
-    def _changed(
-        self, request: Request, facts: Mapping[str, Any], bent: dict[str, Mapping[str, Any]]
-    ) -> JSONResponse:
-        answer = super()._changed(request, facts, bent)
+    def changed(self) -> None:
+        """Have the cluster follow an order."""
         self.cluster.follow(self.now)
         self._busy_calls = self.now.busy_calls
         self._failing = collections.Counter(self.now.failing_lists)
-        return answer
 
     async def kubelet_metrics(self, _request: Request) -> Response:
         """Answer as a kubelet does, of the one volume that is watched."""
@@ -107,72 +165,9 @@ class _Server(Facts[ClusterState]):
             return
         raise BusyError(1 + next(self._refused) % 2)
 
-
-def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
-    """Return the application; settings: `token`, `rbac` (a file), `number` of the cluster."""
-    server = _Server(admin_token, settings)
-    api = _Api(server)
-    routes = [
-        *server.routes(),
-        *(Route(path, _answered(api.discovery)) for path in discovery.PATHS),
-        Route("/version", _answered(api.version)),
-        Route("/version/", _answered(api.version)),
-        Route("/readyz", _answered(api.ready)),
-        Route(METRICS_PATH, server.kubelet_metrics),
-        Route(
-            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-            _answered(api.access_review),
-            methods=["POST"],
-        ),
-        Route(
-            "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
-            _answered(api.rules_review),
-            methods=["POST"],
-        ),
-    ]
-    routes += [
-        Route(prefix + path, _answered(api.resource), methods=["GET", *_VERBS])
-        for prefix in ("/api/v1", "/apis/{group}/v1")
-        for path in _PATHS
-    ]
-    methods = ["GET", *_VERBS]
-    routes += [Route("/{path:path}", _answered(api.nothing), methods=methods)]
-    return Starlette(routes=routes)
-
-
-async def _json(request: Request) -> Any:
-    if "json" not in request.headers.get("Content-Type", ""):
-        raise StatusError(415, "the stand-in reads JSON")
-    return await request.json()
-
-
-def _verb(request: Request) -> str:
-    if request.method in _VERBS:
-        return _VERBS[request.method]
-    if "name" in request.path_params:
-        return "get"
-    return "watch" if request.query_params.get("watch") in ("1", "true") else "list"
-
-
-def _answered(handler: Handler) -> Handler:
-    async def handle(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except StatusError as exc:
-            return exc.answer()
-
-    return handle
-
-
-class _Api:
-    """The routes."""
-
-    def __init__(self, server: _Server) -> None:
-        self._server = server
-
     async def version(self, request: Request) -> Response:
         """Answer /version."""
-        self._server.admit(request, Attributes("get", path="/version"))
+        self.admit(request, Attributes("get", path="/version"))
         words = ("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform")
         numbers = {"major": "1", "minor": "37", "gitVersion": VERSION}
         emulated = {"emulationMajor": "1", "emulationMinor": "37"}
@@ -181,25 +176,25 @@ class _Api:
 
     async def discovery(self, request: Request) -> Response:
         """Answer which groups and resources there are."""
-        self._server.admit(request, Attributes("get", path=request.url.path))
-        return JSONResponse(discovery.document(request.url.path))
+        self.admit(request, Attributes("get", path=request.url.path))
+        return JSONResponse(document(request.url.path))
 
     async def ready(self, request: Request) -> Response:
         """Answer /readyz."""
-        self._server.admit(request, Attributes("get", path="/readyz"))
-        if self._server.now.api_not_ready:
+        self.admit(request, Attributes("get", path="/readyz"))
+        if self.now.api_not_ready:
             return PlainTextResponse("[-]etcd failed: reason withheld\n", 500)
         return PlainTextResponse("ok")
 
     async def nothing(self, request: Request) -> Response:
         """Answer about a path that is none: whoever may not ask for it is told no more."""
         verb = _VERBS.get(request.method, "get").lower()
-        self._server.admit(request, Attributes(verb, path=request.url.path))
+        self.admit(request, Attributes(verb, path=request.url.path))
         raise StatusError(404, "the server could not find the requested resource", details={})
 
     async def access_review(self, request: Request) -> Response:
         """Answer whether the gate could do something."""
-        self._server.admit(
+        self.admit(
             request,
             Attributes("create", "authorization.k8s.io", "selfsubjectaccessreviews"),
         )
@@ -209,18 +204,16 @@ class _Api:
         asked = Attributes(
             spec.get("verb", ""), spec.get("group", ""), resource, spec.get("namespace", "")
         )
-        allowed = self._server.allows(asked)
+        allowed = self.allows(asked)
         return JSONResponse({**review, "status": {"allowed": allowed}}, 201)
 
     async def rules_review(self, request: Request) -> Response:
         """Answer what the gate may do in a namespace."""
-        self._server.admit(
-            request, Attributes("create", "authorization.k8s.io", "selfsubjectrulesreviews")
-        )
+        self.admit(request, Attributes("create", "authorization.k8s.io", "selfsubjectrulesreviews"))
         review = await _json(request)
-        state = self._server.now
+        state = self.now
         rules = list(
-            self._server.rbac.rules(
+            self.rbac.rules(
                 review["spec"]["namespace"],
                 widened=state.rights_widened,
                 narrowed=state.rights_narrowed,
@@ -245,8 +238,8 @@ class _Api:
             namespace=where.get("namespace", ""),
             name=where.get("name", ""),
         )
-        self._server.admit(request, asked)
-        if resource not in discovery.KINDS.get(group, ()):
+        self.admit(request, asked)
+        if resource not in KINDS.get(group, ()):
             raise StatusError(404, "the server could not find the requested resource", details={})
         if request.method in _VERBS:
             raise StatusError(405, "the stand-in changes nothing")
@@ -259,19 +252,19 @@ class _Api:
     def _there(self, asked: Attributes) -> list[dict[str, Any]]:
         return [
             one
-            for one in self._server.objects().of(asked.resource.partition("/")[0])
+            for one in self.objects().of(asked.resource.partition("/")[0])
             if asked.namespace in ("", one["metadata"].get("namespace"))
         ]
 
     async def _watched(self, request: Request, asked: Attributes) -> AsyncIterator[str]:
         """Yield an event for each object that is there, then a bookmark, and for each change of one."""
         shown: dict[str, str] = {}
-        kind = discovery.KINDS[asked.group][asked.resource]
+        kind = KINDS[asked.group][asked.resource]
         ended = {
-            "resourceVersion": str(self._server.cluster.resource_version),
+            "resourceVersion": str(self.cluster.resource_version),
             "annotations": {"k8s.io/initial-events-end": "true"},
         }
-        head = {"kind": kind, "apiVersion": discovery.version(asked.group)}
+        head = {"kind": kind, "apiVersion": version(asked.group)}
         bookmark = json.dumps({"type": "BOOKMARK", "object": {**head, "metadata": ended}})
         while not await request.is_disconnected():
             for one in selected(self._there(asked), request.query_params):
@@ -289,12 +282,12 @@ class _Api:
         items, metadata = page(
             selected(objects, request.query_params),
             request.query_params,
-            version=self._server.cluster.resource_version,
-            expired=self._server.now.continue_expired,
+            version=self.cluster.resource_version,
+            expired=self.now.continue_expired,
         )
         head = {
-            "kind": f"{discovery.KINDS[asked.group][asked.resource]}List",
-            "apiVersion": discovery.version(asked.group),
+            "kind": f"{KINDS[asked.group][asked.resource]}List",
+            "apiVersion": version(asked.group),
             "metadata": metadata,
         }
         # Listed objects say neither what they are nor of which version.
@@ -320,12 +313,58 @@ class _Api:
         reason = statuses[0]["state"].get("waiting", {}).get("reason") if statuses else "Pending"
         if reason not in (None, "CrashLoopBackOff"):
             raise StatusError(400, f'container "api" in pod is waiting to start: {reason}')
-        newest = self._server.cluster.newest()
+        newest = self.cluster.newest()
         troubled = pod["metadata"]["labels"].get("version") == f"v{newest}"
         lines = [_INFO] * 20
         if reason == "CrashLoopBackOff":
             lines += [_FATAL]
         if troubled:
-            lines += [_ERROR] * self._server.now.error_lines
+            lines += [_ERROR] * self.now.error_lines
         tail = int(request.query_params.get("tailLines") or len(lines))
         return PlainTextResponse("".join(f"{line}\n" for line in lines[-tail:]))
+
+
+def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
+    """Return the application; settings: `token`, `rbac` (a file), `number` of the cluster."""
+    api = _Kubernetes(admin_token, settings)
+    reviews, every = "/apis/authorization.k8s.io/v1", ",".join(["GET", *_VERBS])
+    routes = {
+        **{f"GET {path}": api.discovery for path in PATHS},
+        "GET /version": api.version,
+        "GET /version/": api.version,
+        "GET /readyz": api.ready,
+        f"GET {METRICS_PATH}": api.kubelet_metrics,
+        f"POST {reviews}/selfsubjectaccessreviews": api.access_review,
+        f"POST {reviews}/selfsubjectrulesreviews": api.rules_review,
+        **{
+            f"{every} {prefix}{path}": api.resource
+            for prefix in ("/api/v1", "/apis/{group}/v1")
+            for path in _PATHS
+        },
+        f"{every} /{{path:path}}": api.nothing,
+    }
+    return api.app({route: _told(handler) for route, handler in routes.items()})
+
+
+async def _json(request: Request) -> Any:
+    if "json" not in request.headers.get("Content-Type", ""):
+        raise StatusError(415, "the stand-in reads JSON")
+    return await request.json()
+
+
+def _verb(request: Request) -> str:
+    if request.method in _VERBS:
+        return _VERBS[request.method]
+    if "name" in request.path_params:
+        return "get"
+    return "watch" if request.query_params.get("watch") in ("1", "true") else "list"
+
+
+def _told(handler: Handler) -> Handler:
+    async def told(request: Request) -> Any:
+        try:
+            return await handler(request)
+        except StatusError as exc:
+            return exc.answer()
+
+    return told

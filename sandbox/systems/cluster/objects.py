@@ -2,43 +2,159 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-from sandbox.systems.cluster.configuration import APPLIED, config_map
 from sandbox.systems.cluster.controller import NODES, Cluster
 from sandbox.systems.cluster.shown import (
-    NOT_TOLERATED_LONG,
     Json,
     ShownPods,
+    is_ready,
+    labels,
     moment,
     named,
+    owned_by,
     set_condition,
+    shape,
 )
 from sandbox.systems.cluster.state import (
     CONFIG_MAP,
+    NAMESPACE,
+    SERVICE,
     SYSTEM_NAMESPACE,
     ClusterState,
 )
-from sandbox.systems.cluster.traffic import ShownTraffic
 from sandbox.systems.cluster.workloads import QUOTA, ShownWorkloads
 
 _MADE = 1_767_225_600
+_UID = "service-1"
+
+
+class ShownTraffic:
+    """Where the Service leads at one moment."""
+
+    def __init__(self, state: ClusterState, cluster: Cluster, pods: ShownPods) -> None:
+        self._state = state
+        self._cluster = cluster
+        self._pods = pods
+
+    def services(self) -> list[Json]:
+        """Return the one Service."""
+        service = shape("service")
+        service["metadata"] |= named(SERVICE, _UID, _MADE, self._cluster.resource_version)
+        service["spec"]["selector"] = self._selector()
+        if self._state.port_missing:
+            service["spec"]["ports"][0]["targetPort"] = "web"
+        return [service]
+
+    def _selector(self) -> dict[str, str]:
+        return {"app": "nobody"} if self._state.no_endpoints else labels(self._state.selector)
+
+    def _selected(self) -> list[Json]:
+        """Return the pods behind the Service."""
+        wanted = self._selector().items()
+        chosen = [one for one in self._pods.all() if wanted <= one["metadata"]["labels"].items()]
+        if self._state.old_endpoint:
+            others = (one for one in self._pods.all() if one not in chosen)
+            chosen += list(others)[:1]
+        running = ("Pending", "Running")
+        return [
+            one
+            for one in chosen
+            if one["status"]["phase"] in running and one["status"].get("podIP")
+        ]
+
+    def slices(self) -> list[Json]:
+        """Return the one slice; what has no elements is null, as Go writes it."""
+        pods = self._selected()
+        found = shape("slice")
+        found["metadata"] |= {
+            **named(f"{SERVICE}-x7b2k", "slice-1", _MADE, self._cluster.resource_version),
+            "ownerReferences": [owned_by("Service", SERVICE, _UID)],
+        }
+        found["endpoints"] = [_endpoint(pod) for pod in pods] or None
+        if not pods or self._state.port_missing:
+            found["ports"] = None
+        return [found]
+
+
+def _endpoint(pod: Json) -> Json:
+    serving, ending = is_ready(pod), "deletionTimestamp" in pod["metadata"]
+    metadata = pod["metadata"]
+    words = {key: metadata[key] for key in ("namespace", "name", "uid")}
+    return {
+        "addresses": [pod["status"]["podIP"]],
+        "conditions": {
+            "ready": serving and not ending,
+            "serving": serving,
+            "terminating": ending,
+        },
+        "targetRef": {"kind": "Pod", **words},
+        "nodeName": pod["spec"]["nodeName"],
+    }
+
+
+APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def config_map(state: ClusterState, metadata: Json) -> Json:
+    """Return the ConfigMap of this metadata, after all that was done to it."""
+    data = {**state.config, **state.config_patched}
+    data.pop(state.key_removed, None)
+    own = {"name": CONFIG_MAP, "namespace": NAMESPACE, "annotations": {}}
+    applied = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": own, "data": state.config}
+    noted = {"note": "seen"} if state.config_annotated_at else {}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            **metadata,
+            **({"labels": {"team": "clinic"}} if state.config_labelled_at else {}),
+            "annotations": {APPLIED: f"{json.dumps(applied)}\n", **noted},
+            "managedFields": list(_managers(state, data)),
+        },
+        "data": data,
+    }
+
+
+def _managers(state: ClusterState, data: Iterable[str]) -> Iterator[Json]:
+    """Yield an entry for each manager: one time for all that it has.
+
+    So a label's change renews the time of the values too; and a JSON patch that removes a key takes it
+    from whoever had it, and leaves no time.
+    """
+    had = [key for key in data if key not in state.config_patched]
+    labels: Json = {"f:labels": _fields([".", "team"])} if state.config_labelled_at else {}
+    own = {"f:data": _fields([".", *had])}
+    metadata = {"f:metadata": {"f:annotations": _fields([".", APPLIED]), **labels}}
+    at = state.config_labelled_at or state.config_changed_at
+    yield _entry("kubectl-client-side-apply", at, {**own, **metadata})
+    if state.config_annotated_at:
+        annotations = {"f:metadata": {"f:annotations": _fields(["note"])}}
+        yield _entry("kubectl-annotate", state.config_annotated_at, annotations)
+    if state.config_patched:
+        patched = {"f:data": _fields(state.config_patched)}
+        yield _entry("kubectl-patch", state.config_patched_at, patched)
+
+
+def _fields(names: Iterable[str]) -> Json:
+    return {name if name == "." else f"f:{name}": {} for name in names}
+
+
+def _entry(manager: str, time: str, fields: Any) -> Json:
+    return {
+        "manager": manager,
+        "operation": "Update",
+        "apiVersion": "v1",
+        "time": time,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }
+
+
+_MADE = 1_767_225_600
 _LOST = ("NodeStatusUnknown", "Kubelet stopped posting node status.")
-_AMOUNTS = {"cpu": "4", "ephemeral-storage": "100Gi", "memory": "16Gi", "pods": "110"}
-_NODE_INFO = (
-    *("architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion"),
-    *("kubeletVersion", "machineID", "operatingSystem", "osImage", "systemUUID"),
-)
-_KUBELET_SAYS = {
-    "MemoryPressure": (
-        "False",
-        "KubeletHasSufficientMemory",
-        "kubelet has sufficient memory available",
-    ),
-    "DiskPressure": ("False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-    "PIDPressure": ("False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-    "Ready": ("True", "KubeletReady", "kubelet is posting ready status"),
-}
 
 
 class Objects:
@@ -109,43 +225,29 @@ class Objects:
 
 
 def _node(name: str, state: ClusterState, now: float) -> Json:
-    system = {"kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux"}
-    beta = {f"beta.{key}": value for key, value in system.items()}
+    node = shape("node")
+    node["metadata"] |= {"name": name, "uid": f"node-{name}"}
+    node["metadata"]["labels"]["kubernetes.io/hostname"] = name
     taints: list[Json] = []
     if state.disk_pressure and name == NODES[0]:
         taints = [_taint("disk-pressure", "NoSchedule", now)]
     if state.node_not_ready and name == NODES[-1]:
         taints = [_taint("unreachable", effect, now) for effect in ("NoSchedule", "NoExecute")]
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {
-            "name": name,
-            "uid": f"node-{name}",
-            "resourceVersion": "1",
-            "creationTimestamp": moment(_MADE),
-            "labels": {**beta, **system, "kubernetes.io/hostname": name},
-            "annotations": {"node.alpha.kubernetes.io/ttl": "0"},
-        },
-        "spec": {"taints": taints} if taints else {},
-        "status": {
-            "capacity": _AMOUNTS,
-            "allocatable": _AMOUNTS,
-            "conditions": _node_conditions(name, state, now),
-            "addresses": [
-                {"type": "InternalIP", "address": f"192.0.2.{NODES.index(name) + 1}"},
-                {"type": "Hostname", "address": name},
-            ],
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
-            "nodeInfo": {**dict.fromkeys(_NODE_INFO, ""), "kubeletVersion": "v1.37.2"},
-        },
+    node["spec"] = {"taints": taints} if taints else {}
+    node["status"] |= {
+        "conditions": _node_conditions(name, state, now),
+        "addresses": [
+            {"type": "InternalIP", "address": f"192.0.2.{NODES.index(name) + 1}"},
+            {"type": "Hostname", "address": name},
+        ],
     }
+    return node
 
 
 def _node_conditions(name: str, state: ClusterState, now: float) -> list[Json]:
     """Return what the kubelet says; all of it Unknown once it says nothing any more."""
     lost = state.node_not_ready and name == NODES[-1]
-    says = dict(_KUBELET_SAYS)
+    says = shape("kubelet_says")
     if state.disk_pressure and name == NODES[0]:
         says["DiskPressure"] = ("True", "KubeletHasDiskPressure", "kubelet has disk pressure")
     if lost:
@@ -168,22 +270,10 @@ def _taint(key: str, effect: str, now: float) -> Json:
 
 
 def _other_pod(name: str, namespace: str, node: str, cpu: str) -> Json:
-    requests = {"requests": {"cpu": cpu, "memory": "128Mi"}}
-    running = {"running": {"startedAt": moment(_MADE)}}
-    status = {"name": "main", "image": name, "imageID": "", "restartCount": 0, "ready": True}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": namespace, "uid": f"pod-{name}", "labels": {}},
-        "spec": {
-            "nodeName": node,
-            "containers": [{"name": "main", "image": name, "resources": requests}],
-            "tolerations": NOT_TOLERATED_LONG,
-        },
-        "status": {
-            "phase": "Running",
-            "startTime": moment(_MADE),
-            "conditions": [{"type": "Ready", "status": "True"}],
-            "containerStatuses": [{**status, "state": running, "lastState": {}}],
-        },
-    }
+    pod = shape("other_pod")
+    pod["metadata"] |= {"name": name, "namespace": namespace, "uid": f"pod-{name}"}
+    pod["spec"]["nodeName"] = node
+    (container,), (status,) = pod["spec"]["containers"], pod["status"]["containerStatuses"]
+    container["image"] = status["image"] = name
+    container["resources"]["requests"]["cpu"] = cpu
+    return pod

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
+
+import yaml
 
 from sandbox.systems.cluster.controller import NODES, Cluster, Pod, Workload
 from sandbox.systems.cluster.state import (
     APP,
-    CONFIG_MAP,
     CONTAINER,
     NAMESPACE,
     REGISTRY,
@@ -25,16 +28,13 @@ _HOUR = 3600.0
 _EVICTED = "The node was low on resource: memory."
 _NO_NODE = "0/3 nodes are available: 3 Insufficient cpu."
 _UNREADY: Final[Mapping[str, str]] = {"status": "False", "reason": "ContainersNotReady"}
-NOT_TOLERATED_LONG: Final[list[Json]] = [
-    {
-        "key": f"node.kubernetes.io/{key}",
-        "operator": "Exists",
-        "effect": "NoExecute",
-        "tolerationSeconds": 300,
-    }
-    for key in ("not-ready", "unreachable")
-]
-"""What admission adds to every pod."""
+_SHAPES: Final[Json] = yaml.safe_load(Path(__file__).with_name("shapes.yaml").read_bytes())
+
+
+def shape(name: str) -> Json:
+    """Return what the API shows alike of everything of a sort: ours to fill."""
+    copied: Json = copy.deepcopy(_SHAPES[name])
+    return copied
 
 
 def moment(seconds: float) -> str:
@@ -180,62 +180,23 @@ def owned_by(kind: str, name: str, uid: str) -> Json:
     return {**reference, "controller": True, "blockOwnerDeletion": True}
 
 
+_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
 def _spec(pod: Pod) -> Json:
     token = f"kube-api-access-{pod.uid[:5]}"
     spec = template_spec(pod.template.version)
     mount = {"name": token, "readOnly": True, "mountPath": _MOUNT}
     spec["containers"][0]["volumeMounts"] = [mount]
-    return {
-        **spec,
-        "volumes": [{"name": token, "projected": {"sources": _PROJECTED, "defaultMode": 420}}],
-        "serviceAccountName": "default",
-        "serviceAccount": "default",
-        "nodeName": pod.node,
-        "tolerations": NOT_TOLERATED_LONG,
-        "priority": 0,
-        "enableServiceLinks": True,
-        "preemptionPolicy": "PreemptLowerPriority",
-    }
-
-
-_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-_PROJECTED: Final[list[Json]] = [
-    {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
-    {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-    {
-        "downwardAPI": {
-            "items": [
-                {
-                    "path": "namespace",
-                    "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"},
-                }
-            ]
-        }
-    },
-]
+    volumes = [{"name": token, "projected": shape("token")}]
+    return {**spec, "volumes": volumes, "nodeName": pod.node, **shape("placed")}
 
 
 def template_spec(version: str) -> Json:
-    """Return what the pods of a version run, as a template declares it and the API completes it."""
-    return {
-        "containers": [
-            {
-                "name": CONTAINER,
-                "image": image(version),
-                "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
-                "envFrom": [{"configMapRef": {"name": CONFIG_MAP}}],
-                "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}},
-                "terminationMessagePath": "/dev/termination-log",
-                "terminationMessagePolicy": "File",
-                "imagePullPolicy": "IfNotPresent",
-            }
-        ],
-        "restartPolicy": "Always",
-        "terminationGracePeriodSeconds": 30,
-        "dnsPolicy": "ClusterFirst",
-        "securityContext": {},
-        "schedulerName": "default-scheduler",
-    }
+    """Return what the pods of a version run."""
+    spec = shape("template")
+    spec["containers"][0]["image"] = image(version)
+    return spec
 
 
 def _status(pod: Pod, started: float, digest: str) -> Json:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from sandbox.core.layout import NORMAL_REPLICAS
-from sandbox.core.standin import State
+from sandbox.core.standins import State
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAMESPACE = "unified-health"
 SYSTEM_NAMESPACE = "kube-system"
@@ -94,3 +98,30 @@ class ClusterState(State):
     """By resource: so many lists of it after this order are answered with 503."""
     continue_expired: bool = False
     """No list can be continued: each page's token has expired when it is used."""
+
+
+CLAIM = "backups"
+SIZE_BYTES = 2**30
+AVAILABLE, SIZE = "kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A folder on this machine, seen as a volume of one gibibyte."""
+
+    folder: Path
+
+    def used_bytes(self) -> int:
+        """Return what the files in it hold, holes included; 0 where a fault has moved it away."""
+        if not self.folder.is_dir():
+            return 0
+        return sum(one.stat().st_size for one in self.folder.iterdir() if one.is_file())
+
+    def metrics(self) -> str:
+        """Return both gauges in Prometheus's text format."""
+        labels = f'{{namespace="database",persistentvolumeclaim="{CLAIM}"}}'
+        free = max(0, SIZE_BYTES - self.used_bytes())
+        return (
+            f"# TYPE {AVAILABLE} gauge\n{AVAILABLE}{labels} {free}\n"
+            f"# TYPE {SIZE} gauge\n{SIZE}{labels} {SIZE_BYTES}\n"
+        )

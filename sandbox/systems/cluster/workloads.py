@@ -15,11 +15,11 @@ from sandbox.systems.cluster.shown import (
     moment,
     named,
     owned_by,
+    shape,
     template_spec,
 )
 from sandbox.systems.cluster.state import ClusterState
 
-PROGRESS_DEADLINE_SECONDS = 300
 QUOTA = "team"
 _REVISION = "deployment.kubernetes.io/revision"
 _MADE_AT = moment(1_767_225_600)
@@ -55,34 +55,22 @@ class ShownWorkloads:
 
     def _deployment(self, workload: Workload) -> Json:
         wanted = labels(workload.version)
-        annotations = {
-            _REVISION: str(workload.revisions[workload.template][-1]),
-            "kubectl.kubernetes.io/last-applied-configuration": "{}\n",
+        shown = shape("deployment")
+        shown["metadata"] |= {
+            **self._named(workload.name, workload.uid),
+            "labels": wanted,
+            "generation": workload.generation,
         }
-        spec = {
+        revision = str(workload.revisions[workload.template][-1])
+        shown["metadata"]["annotations"][_REVISION] = revision
+        shown["spec"] |= {
             "replicas": workload.replicas,
             "selector": {"matchLabels": wanted},
             "template": _template(workload.template, wanted),
-            "strategy": {
-                "type": "RollingUpdate",
-                "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"},
-            },
-            "revisionHistoryLimit": 10,
-            "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,
             **({"paused": True} if workload.paused else {}),
         }
-        return {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {
-                **self._named(workload.name, workload.uid),
-                "labels": wanted,
-                "annotations": annotations,
-                "generation": workload.generation,
-            },
-            "spec": spec,
-            "status": self._status(workload),
-        }
+        shown["status"] = self._status(workload)
+        return shown
 
     def _status(self, workload: Workload) -> Json:
         pods = self._pods.by_version[workload.version]

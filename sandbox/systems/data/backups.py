@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from sandbox.core.errors import SandboxError
+from sandbox.core import SandboxError
 from sandbox.core.layout import DATABASE
 from sandbox.core.state import write_private
 from sandbox.systems.data import postgres

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql as composed
 
-from sandbox.core.errors import SandboxError
+from sandbox.core import SandboxError
 from sandbox.core.layout import RELEASE
 from sandbox.systems.data import backups, postgres
 from sandbox.systems.data.migrations import ADVISORY_LOCK, LOG, of_release

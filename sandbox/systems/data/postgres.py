@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from sandbox.core import CHECKOUT
+from sandbox.core import CHECKOUT, SandboxError
 from sandbox.core.child import Child, Command
-from sandbox.core.errors import SandboxError
 from sandbox.core.layout import DATABASE, HOST
 from sandbox.core.state import write_private
 

@@ -8,11 +8,11 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from sandbox.core import SandboxError
 from sandbox.core.child import PYTHON, Command
 from sandbox.core.layout import AWS_SERVERS, PREVIOUS, RELEASE
-from sandbox.core.readiness import answers_http
+from sandbox.core.readiness import answers_http, put
 from sandbox.core.state import write_private
-from sandbox.core.switchboard import put
 from sandbox.systems.delivery.builds import (
     MANIFEST,
     REPOSITORIES,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from sandbox.core.breakage import Breakage
     from sandbox.core.layout import Layout
     from sandbox.core.platform import Platform
 
@@ -89,3 +90,26 @@ def _write_evidence(layout: Layout, kind: str, artefacts: Mapping[str, str]) -> 
     file = evidence_file(layout, kind)
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private(file, json.dumps(document, indent=1))
+
+
+async def evidence(it: Breakage, kind: str, values: Mapping[str, Any]) -> None:
+    """Have evidence of the release say something else."""
+    whole = _evidence(it, kind)
+    evidence_file(it.layout, kind).write_text(json.dumps({**json.loads(whole), **values}))
+
+
+async def evidence_halved(it: Breakage, kind: str) -> None:
+    """Cut evidence of the release in half."""
+    whole = _evidence(it, kind)
+    evidence_file(it.layout, kind).write_text(whole[: len(whole) // 2])
+
+
+def _evidence(it: Breakage, kind: str) -> str:
+    """Put the evidence aside and return it."""
+    aside = it.aside(evidence_file(it.layout, kind))
+    if not aside.exists():
+        raise SandboxError(f"there is no evidence {kind} yet: the deployment's phase writes it.")
+    return aside.read_text(encoding="utf-8")
+
+
+KINDS = (evidence, evidence_halved)

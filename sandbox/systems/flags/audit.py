@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hmac
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,10 +11,8 @@ from psycopg.rows import dict_row
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from sandbox.core.standin import Facts, State
+from sandbox.core.standins import Facts, Login, State
 
 _PAGE = 200
 _SELECT = """
@@ -35,26 +32,19 @@ class AuditState(State):
 def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
     """Return the application; `settings` hold the reading token and the login to the database."""
     facts = Facts(AuditState(), admin_token)
-    expected = f"Bearer {settings['token']}".encode()
-    login: Mapping[str, Any] = settings["database"]
 
-    async def entries(request: Request) -> Response:
-        given = request.headers.get("Authorization", "").encode()
-        if not hmac.compare_digest(given, expected):
-            return JSONResponse({"error": "a reading token is needed"}, 401)
+    async def entries(request: Request) -> Any:
         if facts.now.status != _OK:
-            return JSONResponse({"error": "out of order"}, facts.now.status)
+            return {"error": "out of order"}, facts.now.status
         try:
-            asked = _asked(request)
+            return _page(await _rows(settings["database"], _asked(request)))
         except ValueError:
-            return JSONResponse({"error": "since and cursor can't be read"}, 400)
-        try:
-            found = await _rows(login, asked)
+            return {"error": "since and cursor can't be read"}, 400
         except psycopg.Error:
-            return JSONResponse({"error": "the log can't be read now"}, 503)
-        return JSONResponse(_page(found))
+            return {"error": "the log can't be read now"}, 503
 
-    return Starlette(routes=[*facts.routes(), Route("/v1/audit", entries)])
+    login = Login(f"Bearer {settings['token']}", {"error": "a reading token is needed"})
+    return facts.app({"GET /v1/audit": entries}, login)
 
 
 _OK = 200

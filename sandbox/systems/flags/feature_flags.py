@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import redis.asyncio as redis_client
 from redis.exceptions import RedisError
 
-from sandbox.core.errors import SandboxError
+from sandbox.core import SandboxError
 from sandbox.core.layout import HOST, PREVIOUS_APIS
-from sandbox.core.switchboard import put
+from sandbox.core.readiness import put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     State = tuple[bool, int]
     """Its switch and its percentage."""
+    from sandbox.core.breakage import Breakage
 
 ALWAYS: Mapping[str, State] = {"ai_triage_v2": (False, 0)}
 STATES: Mapping[str, Mapping[str, State]] = {
@@ -29,7 +30,6 @@ STATES: Mapping[str, Mapping[str, State]] = {
     "safe": {"new_appointment_ui": (False, 0), "enhanced_analytics": (False, 0)},
     "test": {"new_appointment_ui": (False, 10), "enhanced_analytics": (False, 10)},
 }
-TEMPORARY = ("deployment_banner",)
 _SAFE_SINCE, _TEST_SINCE = 1, 5
 _OPERATOR = "release-manager"
 _PATIENCE_SECONDS = 2.0
@@ -88,6 +88,14 @@ async def change(platform: Platform, flag: str, state: State) -> None:
     return await put(platform.layout, PREVIOUS_APIS[0], path, wanted)
 
 
+def described(flags: Mapping[str, State]) -> dict[str, dict[str, object]]:
+    """Return flags as an environment file describes them."""
+    return {
+        flag: {"enabled": enabled, "percentage": percentage}
+        for flag, (enabled, percentage) in flags.items()
+    }
+
+
 def meant(platform: Platform) -> Mapping[str, State]:
     """Return what every flag is meant to be now, so far as the deployment has come."""
     done = platform.progress.done
@@ -111,3 +119,29 @@ async def order(layout: Layout, *words: str) -> None:
         raise SandboxError(f"Redis did not take the order {words[0]}: {exc}.") from exc
     finally:
         await client.aclose()
+
+
+async def flag(it: Breakage, name: str, *, enabled: bool, percentage: int) -> None:
+    """Change a flag the platform's own way: it is logged, and wrong all the same."""
+
+    async def change_back() -> None:
+        # To what it is meant to be at this phase.
+        await change(it.platform, name, meant(it.platform)[name])
+
+    it.undo(change_back)
+    await change(it.platform, name, (enabled, percentage))
+
+
+async def key(it: Breakage, name: str, value: str) -> None:
+    """Set a key with redis-cli, past the platform and its log."""
+    it.undo(put_back, it.platform, name)
+    await order(it.layout, "SET", name, value)
+
+
+async def redis(it: Breakage, broken: str, fixed: str) -> None:
+    """Give Redis an order as an administrator, and another one in the end."""
+    it.undo(order, it.layout, *fixed.split())
+    await order(it.layout, *broken.split())
+
+
+KINDS = (flag, key, redis)

@@ -1,4 +1,4 @@
-"""How the reference API, the vendors' stand-in and the load generator are started."""
+"""How the reference API and the load generator are started."""
 
 from __future__ import annotations
 
@@ -95,21 +95,4 @@ def traffic_command(layout: Layout) -> Command:
         argv=(sys.executable, "-m", "sandbox.systems.service.traffic", str(settings)),
         log=layout.log("traffic"),
         environment=PYTHON,
-    )
-
-
-def vendors_command(layout: Layout) -> Command:
-    """Write the configuration of the vendors' stand-in and return how it is started."""
-    port = layout.ports["vendors"]
-    settings = layout.runtime / "vendors.json"
-    write_private(
-        settings, json.dumps({"port": port, "admin_token": layout.passwords["api-admin"]})
-    )
-    return Command(
-        name="vendors",
-        argv=(sys.executable, "-m", "sandbox.systems.service.vendors", str(settings)),
-        log=layout.log("vendors"),
-        environment=PYTHON,
-        ready=answers_http(port, "/aws/status"),
-        ready_means="it answers /aws/status",
     )

@@ -27,7 +27,7 @@ import httptools
 import uvloop
 from pydantic import Field, SecretStr
 
-from sandbox.core import configured
+from sandbox.core import standins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ _SERVER_ERROR = 500
 _Address = Annotated[str, Field(pattern=r"^[0-9.]+:[0-9]+$")]
 
 
-class TrafficConfig(configured.Configuration):
+class TrafficConfig(standins.Configuration):
     """Where the traffic goes, and who allows it."""
 
     regions: dict[str, _Address] = Field(min_length=1)
@@ -269,7 +269,7 @@ async def _serve(config: TrafficConfig) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run until told to stop; 64 without a file, 78 when it cannot be used."""
-    return configured.run(arguments, TrafficConfig, lambda config: uvloop.run(_serve(config)))
+    return standins.run(arguments, TrafficConfig, lambda config: uvloop.run(_serve(config)))
 
 
 if __name__ == "__main__":

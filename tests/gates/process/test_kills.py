@@ -84,7 +84,7 @@ def test_a_gate_killed_while_it_brings_the_platform_up_leaves_no_process(tmp_pat
 def vendors_that_hang(platform: Sandbox) -> Iterator[None]:
     """Let the vendors take calls and not answer: a journey then waits for seconds at its payment."""
     rows = platform.ask({"do": "status"})["processes"]
-    (vendors,) = (row["pid"] for row in rows if row["name"] == "vendors")
+    (vendors,) = (row["pid"] for row in rows if row["name"] == "standins")
     os.kill(vendors, signal.SIGSTOP)
     try:
         yield

@@ -11,8 +11,7 @@ import pytest
 
 from gates.decide.outcome import Outcome
 from sandbox.faults import catalogue
-from sandbox.faults.catalogue import Fault
-from sandbox.faults.expectation import expected
+from sandbox.faults.catalogue import Fault, expected
 from sandbox.systems.cluster import state as cluster_state
 from sandbox.systems.cluster.shown import digest_of
 from steps.cluster import baseline as cluster_facts

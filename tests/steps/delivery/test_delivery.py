@@ -13,7 +13,7 @@ import pytest
 
 from gates.decide.outcome import Outcome
 from probes.observation import Deadline
-from sandbox.systems.delivery.aws.names import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
+from sandbox.systems.delivery.aws.state import BUCKET, DISTRIBUTION, KEY_USER, SECRETS
 from sandbox.systems.delivery.builds import (
     MANIFEST,
     REPOSITORIES,

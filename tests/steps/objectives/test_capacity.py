@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gates.decide.outcome import Outcome
-from sandbox.systems.cluster.volumes import SIZE_BYTES, Volume
+from sandbox.systems.cluster.state import SIZE_BYTES, Volume
 from steps.kit import baseline
 from steps.kit.asked import Asked
 from steps.kit.check import Check

@@ -19,8 +19,7 @@ import pytest
 from gates.decide.judgement import Judgement
 from gates.decide.objective import judge_target
 from prove.instruments import prometheus
-from sandbox.core import binaries
-from sandbox.core.errors import SandboxError
+from sandbox.core import SandboxError, binaries
 from settings.objectives import Objective
 from steps.objectives.counting import Counting, own_paths
 from steps.objectives.instrument import Inspector, UnfitError

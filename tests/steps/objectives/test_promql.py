@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox.core import binaries
-from sandbox.core.errors import SandboxError
+from sandbox.core import SandboxError, binaries
 from steps.objectives import promql
 from tests.tables import cases
 

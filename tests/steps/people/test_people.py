@@ -12,7 +12,7 @@ import slack_sdk
 from pydantic import SecretStr
 
 from gates.decide.outcome import Decision, Outcome
-from sandbox.systems.people import pagerduty, slack
+from sandbox.systems.people import standins
 from steps.kit.baseline import history_of
 from steps.kit.check import Check
 from steps.kit.platform import Platform
@@ -33,13 +33,13 @@ GOOD = {"name": "Robin Release", "phone": "+49 30 5550101"}
 
 @pytest.fixture(scope="module")
 def rota() -> Iterator[StandIn]:
-    with listening(pagerduty.make_app(SecretStr(ADMIN), {"token": TOKEN})) as url:
+    with listening(standins.pagerduty(SecretStr(ADMIN), {"token": TOKEN})) as url:
         yield StandIn(url)
 
 
 @pytest.fixture(scope="module")
 def channels() -> Iterator[StandIn]:
-    with listening(slack.make_app(SecretStr(ADMIN), {"token": TOKEN})) as url:
+    with listening(standins.slack(SecretStr(ADMIN), {"token": TOKEN})) as url:
         yield StandIn(url)
 
 

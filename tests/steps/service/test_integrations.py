@@ -10,7 +10,7 @@ import pytest
 
 from environments.yaml_file import ConfigurationError
 from gates.decide.outcome import Outcome
-from sandbox.systems.service.fhir import FhirState, _statement
+from sandbox.systems.service.standins import FhirState, statement
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError
 from tests.probes.servers import closed_port
@@ -54,7 +54,7 @@ def checked(tmp_path: pathlib.Path, server: PatientServer) -> Checked:
     server.always = {
         PAY: (200, FINE),
         PROTECTED: (401, {}),
-        "GET /metadata": (200, _statement(FhirState())),
+        "GET /metadata": (200, statement(FhirState())),
     }
 
     def run(check_id: str, regions: dict[str, str] | None = None, **sections: Any) -> Check:
@@ -155,7 +155,7 @@ class TestFhir:
         changes: dict[str, Any],
         says: str,
     ) -> None:
-        server.always["GET /metadata"] = (200, {**_statement(FhirState(**state)), **changes})
+        server.always["GET /metadata"] = (200, {**statement(FhirState(**state)), **changes})
         check = checked(STATED)
         found = "\n".join(findings(check))
         assert check.outcome("eu") == ("FAIL" if says else "PASS"), found
@@ -164,7 +164,7 @@ class TestFhir:
     def test_a_damaged_statement_names_the_places_and_nothing_of_the_answer(
         self, server: PatientServer, checked: Checked
     ) -> None:
-        damaged = {**_statement(FhirState()), "kind": 3, "Jane Doe": "sentinel"}
+        damaged = {**statement(FhirState()), "kind": 3, "Jane Doe": "sentinel"}
         server.always["GET /metadata"] = (200, damaged)
         found = "\n".join(findings(checked(STATED)))
         assert "not a valid CapabilityStatement" in found

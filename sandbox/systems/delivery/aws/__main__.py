@@ -7,7 +7,8 @@ an edge for each `web-REGION`.
 
 from __future__ import annotations
 
-import hmac
+import datetime as dt
+import http
 import json
 import signal
 import sys
@@ -20,19 +21,109 @@ from moto.moto_server.werkzeug_app import (
     MotoRequestHandler,
     create_backend_app,
 )
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 from werkzeug.serving import make_server
 
-from sandbox.core import CHECKOUT, configured
-from sandbox.systems.delivery.aws.guard import Guard
-from sandbox.systems.delivery.aws.world import World
+from sandbox.core import CHECKOUT, standins
+from sandbox.core.standins import Facts
+from sandbox.systems.delivery.aws.account import Account
+from sandbox.systems.delivery.aws.guard import Application, Guard
+from sandbox.systems.delivery.aws.state import (
+    INVALIDATION_ORDERED_AFTER,
+    INVALIDATION_TAKES,
+    AwsState,
+)
+from sandbox.systems.delivery.builds import web_bundle
+
+Origin = Callable[[str], tuple[bytes, Mapping[str, str]] | None]
+
+_NOT_FOUND = (b"<html>not found</html>", {"content-type": "text/html", "cache-control": "no-cache"})
+
+
+class Edge:
+    """A WSGI application; what it keeps is served until it is told to forget."""
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._kept: dict[str, tuple[bytes, Mapping[str, str]]] = {}
+        self._lock = threading.Lock()
+
+    def forget(self, kept: Mapping[str, tuple[bytes, Mapping[str, str]]] | None = None) -> None:
+        """Forget everything, or all but what is given."""
+        with self._lock:
+            self._kept = dict(kept or {})
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Serve one file; `/` is the page."""
+        name = environ["PATH_INFO"].lstrip("/") or "index.html"
+        with self._lock:
+            found = self._kept.get(name) or self._origin(name)
+            if found is not None:
+                self._kept[name] = found
+        body, metadata = found or _NOT_FOUND
+        headers = {name.lower(): value for name, value in metadata.items()}
+        answered = [
+            ("Content-Type", headers.get("content-type", "application/octet-stream")),
+            ("Cache-Control", headers.get("cache-control", "")),
+            ("Content-Length", str(len(body))),
+        ]
+        start_response("200 OK" if found else "404 Not Found", answered)
+        return [body]
+
+
+_BEFORE = {"1.2.0": "1.1.0"}
+_TIMER_MARGIN_SECONDS = 0.05
+
+
+class World(Facts[AwsState]):
+    """Everything that the process serves; one lock for every change."""
+
+    def __init__(self, guard: Guard, regions: Iterable[str], admin_token: SecretStr) -> None:
+        super().__init__(AwsState(), admin_token)
+        self._guard = guard
+        self._account = Account()
+        self.edges = {region: Edge(self._account.object) for region in regions}
+        self._lock = threading.Lock()
+        self.changed()
+
+    def order(self, path: str, token: str, order: dict[str, Any]) -> int:
+        """Carry an order out; a new bundle is uploaded now, and its invalidation takes a moment."""
+        uploaded = "web_version" in order
+        if uploaded:
+            order = {**order, "web_uploaded_at": dt.datetime.now(dt.UTC)}
+        with self._lock:
+            status = super().order(path, token, order)
+        if uploaded:
+            seconds = (INVALIDATION_ORDERED_AFTER + INVALIDATION_TAKES).total_seconds()
+            timer = threading.Timer(seconds + _TIMER_MARGIN_SECONDS, self._complete)
+            timer.daemon = True
+            timer.start()
+        return status
+
+    def _complete(self) -> None:
+        with self._lock:
+            self.changed()
+
+    def changed(self) -> None:
+        """Show what the facts are now, and have the edges forget what they keep."""
+        self._guard.credentials_refused = self.now.credentials_refused
+        self._guard.throttled = self.now.throttled
+        self._account.show(self.now)
+        old = web_bundle(_BEFORE.get(self.now.web_version, "1.0.0"))
+        stale = {
+            name: (file.content, {"cache-control": file.cache, "content-type": file.content_type})
+            for name, file in old.items()
+        }
+        for region, edge in self.edges.items():
+            edge.forget(stale if self.now.stale_edge == region else None)
+
 
 HOST = "127.0.0.1"
 POLICY = CHECKOUT / "deploy" / "aws" / "gate_policy.json"
 _EDGE = "web-"
 
 
-class AwsConfig(configured.Configuration):
+class AwsConfig(standins.Configuration):
     """Where the services and the edges listen."""
 
     admin_token: SecretStr
@@ -50,36 +141,22 @@ class _Quiet(MotoRequestHandler):
         """Say nothing."""
 
 
-class Admin:
-    """A WSGI wrapper with the routes of the supervisor."""
+def with_orders(app: Application, world: World) -> Application:
+    """Return a WSGI application that takes the supervisor's orders, too."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], world: World, token: SecretStr) -> None:
-        self._app = app
-        self._world = world
-        self._token = token.get_secret_value().encode()
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Serve one request."""
+    def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if not path.startswith("/_sandbox/"):
-            return self._app(environ, start_response)
-        status = "200 OK" if path == "/_sandbox/ready" else self._ordered(path, environ)
-        start_response(status, [("Content-Type", "application/json"), ("Content-Length", "2")])
+            return app(environ, start_response)
+        status = 200
+        if path != "/_sandbox/ready":
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            status = world.order(path, environ.get("HTTP_X_SANDBOX_TOKEN", ""), json.loads(body))
+        headers = [("Content-Type", "application/json"), ("Content-Length", "2")]
+        start_response(f"{status} {http.HTTPStatus(status).phrase}", headers)
         return [b"{}"]
 
-    def _ordered(self, path: str, environ: dict[str, Any]) -> str:
-        given = environ.get("HTTP_X_SANDBOX_TOKEN", "").encode()
-        if not hmac.compare_digest(given, self._token):
-            return "401 Unauthorized"
-        order = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
-        try:
-            if path == "/_sandbox/state":
-                self._world.tell(order)
-            else:
-                self._world.bend(order["fault"], order["values"])
-        except ValidationError:
-            return "422 Unprocessable Content"
-        return "200 OK"
+    return serve
 
 
 def serve(configuration: AwsConfig, ends: threading.Event) -> None:
@@ -92,9 +169,9 @@ def serve(configuration: AwsConfig, ends: threading.Event) -> None:
         gate_key_id=configuration.gate_key_id,
         operator_key_id=configuration.operator_key_id,
     )
-    world = World(guard, regions)
+    world = World(guard, regions, configuration.admin_token)
     apps: Mapping[str, Any] = {
-        "aws": Admin(guard, world, configuration.admin_token),
+        "aws": with_orders(guard, world),
         **{f"{_EDGE}{region}": edge for region, edge in world.edges.items()},
     }
     servers = [
@@ -114,7 +191,7 @@ def main(arguments: list[str]) -> int:
     ends = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ends.set())
-    return configured.run(arguments, AwsConfig, lambda configuration: serve(configuration, ends))
+    return standins.run(arguments, AwsConfig, lambda configuration: serve(configuration, ends))
 
 
 if __name__ == "__main__":

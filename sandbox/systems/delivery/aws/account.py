@@ -1,4 +1,4 @@
-"""The account's data in moto's backends: put there whole, again and again, with the dates of the facts."""
+"""The account's data in moto's backends: put there whole, again and again, with the dates of the state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from moto import backends
 from moto.cloudfront.models import Invalidation
 
-from sandbox.systems.delivery.aws.names import (
+from sandbox.systems.delivery.aws.state import (
     ACCOUNT,
     BUCKET,
     DISTRIBUTION,
@@ -22,13 +22,12 @@ from sandbox.systems.delivery.aws.names import (
     SECRETS,
 )
 from sandbox.systems.delivery.builds import REPOSITORIES, image_digest, image_manifest, web_bundle
-from sandbox.systems.network.hosted_zone import HOSTED_ZONE, changes
-from sandbox.systems.network.zone import BEFORE, TTL_SECONDS, ZONE
+from sandbox.systems.network.zone import BEFORE, HOSTED_ZONE, TTL_SECONDS, ZONE, changes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.systems.delivery.aws.state import Bent, Facts
+    from sandbox.systems.delivery.aws.state import AwsState
     from sandbox.systems.delivery.builds import BuiltFile
 
 _ROTATED = dt.timedelta(days=21)
@@ -46,12 +45,12 @@ class Account:
         self._began_at = dt.datetime.now(dt.UTC)
         self._make_once()
 
-    def show(self, facts: Facts, bent: Bent) -> None:
-        """Put everything there anew; dates stay those of the facts."""
-        self._show_images(facts, bent)
-        self._show_bundle(facts, bent)
-        self._show_invalidation(facts, bent)
-        self._show_secrets(bent)
+    def show(self, state: AwsState) -> None:
+        """Put everything there anew; dates stay those of the state."""
+        self._show_images(state)
+        self._show_bundle(state)
+        self._show_invalidation(state)
+        self._show_secrets(state)
 
     def _make_once(self) -> None:
         self._s3.create_bucket(BUCKET, REGION)
@@ -83,8 +82,8 @@ class Account:
         route53.zones = {HOSTED_ZONE: zone}
         route53.change_resource_record_sets(HOSTED_ZONE, changes(BEFORE, TTL_SECONDS))
 
-    def _show_images(self, facts: Facts, bent: Bent) -> None:
-        newest = facts.image_versions[-1]
+    def _show_images(self, state: AwsState) -> None:
+        newest = state.image_versions[-1]
         self._ecr.repositories.clear()
         for repository in REPOSITORIES:
             self._ecr.create_repository(
@@ -92,13 +91,13 @@ class Account:
                 registry_id=None,
                 encryption_config={"encryptionType": "AES256"},
                 image_scan_config={"scanOnPush": True},
-                image_tag_mutability="MUTABLE" if bent.mutable_tags else "IMMUTABLE",
+                image_tag_mutability="MUTABLE" if state.mutable_tags else "IMMUTABLE",
                 tags=[],
             )
-            for version in facts.image_versions:
-                if version == newest and bent.missing_image == repository:
+            for version in state.image_versions:
+                if version == newest and state.missing_image == repository:
                     continue
-                moved = version == newest and bent.moved_tag == repository
+                moved = version == newest and state.moved_tag == repository
                 source = f"{version}-hotfix" if moved else version
                 self._ecr.put_image(
                     repository,
@@ -107,24 +106,24 @@ class Account:
                     digest=image_digest(repository, source),
                 )
 
-    def _show_bundle(self, facts: Facts, bent: Bent) -> None:
+    def _show_bundle(self, state: AwsState) -> None:
         bucket = self._s3.get_bucket(BUCKET)
         bucket.keys.clear()
-        files = dict(web_bundle(facts.web_version))
+        files = dict(web_bundle(state.web_version))
         asset = next(name for name in files if name.startswith("assets/app."))
-        if bent.missing_asset:
+        if state.missing_asset:
             del files[asset]
-        if bent.left_over:
+        if state.left_over:
             old = web_bundle("1.0.0")
             files = {**{name: old[name] for name in old if name.startswith("assets/")}, **files}
         for name, file in files.items():
-            corrupted = bent.corrupted_asset and name == asset
-            self._upload(name, file, file.content[:-1] if corrupted else file.content, bent)
+            corrupted = state.corrupted_asset and name == asset
+            self._upload(name, file, file.content[:-1] if corrupted else file.content, state)
         for key in bucket.keys.values():
-            key.last_modified = facts.web_uploaded_at.replace(tzinfo=None)
+            key.last_modified = state.web_uploaded_at.replace(tzinfo=None)
 
-    def _upload(self, name: str, file: BuiltFile, content: bytes, bent: Bent) -> None:
-        wrong = bent.wrong_cache_header and name.startswith("assets/")
+    def _upload(self, name: str, file: BuiltFile, content: bytes, state: AwsState) -> None:
+        wrong = state.wrong_cache_header and name.startswith("assets/")
         stored = self._s3.put_object(BUCKET, name, content)
         stored.set_metadata(
             {
@@ -133,20 +132,20 @@ class Account:
             }
         )
 
-    def _show_invalidation(self, facts: Facts, bent: Bent) -> None:
+    def _show_invalidation(self, state: AwsState) -> None:
         ordered = Invalidation(
             self._cloudfront.distributions[DISTRIBUTION],
             [INVALIDATION_PATH],
-            f"release-{facts.web_version}",
+            f"release-{state.web_version}",
         )
-        ordered.id = f"I{facts.web_version.replace('.', '')}RELEASE"
-        made_at = facts.web_uploaded_at + INVALIDATION_ORDERED_AFTER
+        ordered.id = f"I{state.web_version.replace('.', '')}RELEASE"
+        made_at = state.web_uploaded_at + INVALIDATION_ORDERED_AFTER
         ordered.create_time = made_at.replace(tzinfo=None)
         over = dt.datetime.now(dt.UTC) >= made_at + INVALIDATION_TAKES
-        done = over and not bent.invalidation_stuck
+        done = over and not state.invalidation_stuck
         ordered.status = "Completed" if done else "InProgress"
-        found = [] if bent.invalidation_missing else [ordered]
-        for number in range(bent.invalidations_after):
+        found = [] if state.invalidation_missing else [ordered]
+        for number in range(state.invalidations_after):
             small = Invalidation(
                 ordered.distribution, [f"/config/{number}.json"], f"small-{number}"
             )
@@ -155,15 +154,15 @@ class Account:
             found.insert(0, small)  # CloudFront lists the newest first
         self._cloudfront.invalidations = {DISTRIBUTION: found}
 
-    def _show_secrets(self, bent: Bent) -> None:
+    def _show_secrets(self, state: AwsState) -> None:
         for number, name in enumerate(SECRETS):
-            extra = dt.timedelta(days=bent.old_secret_days if number == 0 else 0)
+            extra = dt.timedelta(days=state.old_secret_days if number == 0 else 0)
             made_at = self._began_at - _ROTATED - extra
             secret = self._secrets.secrets[name]
             secret.created_date = int(made_at.timestamp())
             for version in secret.versions.values():
                 version["createdate"] = int(made_at.timestamp())
-        made_at = self._began_at - _ROTATED - dt.timedelta(days=bent.old_key_days)
+        made_at = self._began_at - _ROTATED - dt.timedelta(days=state.old_key_days)
         for key in self._iam.users[_user_id(self._iam)].access_keys:
             key.create_date = made_at.replace(tzinfo=None)
 

@@ -6,16 +6,14 @@ import fnmatch
 import io
 import json
 import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from sandbox.systems.delivery.aws.names import ACCOUNT, REGION
+from sandbox.systems.delivery.aws.state import ACCOUNT, REGION
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 _KEY = re.compile(r"Credential=([^/]+)/\d+/[^/]*/([a-z0-9-]+)/aws4_request")
 _JSON_SERVICES = {"ecr", "secretsmanager"}

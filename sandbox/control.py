@@ -1,26 +1,82 @@
-"""Bringing a platform up and down from outside its supervisor."""
+"""The supervisor from outside: a platform is brought up and down, and asked over its unix socket.
+
+One line of JSON goes in, one line of JSON comes out; `serve` is the supervisor's side.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from sandbox.core import CHECKOUT, control, processes
+from sandbox.core import CHECKOUT, SandboxError, UnknownNameError, processes
 from sandbox.core.child import last_line
-from sandbox.core.errors import SandboxError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from sandbox.core.processes import ProcessIdentity
     from sandbox.core.state import Record, StateDirectory
+
+    Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+_ANSWER_SECONDS = 60.0
+
+
+async def serve(path: Path, handle: Handler) -> asyncio.Server:
+    """Listen; orders are carried out one after another, for two faults at once would mix."""
+    turn = asyncio.Lock()
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            line = await reader.readline()
+            async with turn:
+                answer = await _answer(handle, line)
+            writer.write(json.dumps(answer).encode() + b"\n")
+            await writer.drain()
+        except OSError:
+            pass  # whoever asked is gone; the order was carried out all the same
+        finally:
+            writer.close()
+
+    return await asyncio.start_unix_server(converse, path)
+
+
+async def _answer(handle: Handler, line: bytes) -> dict[str, Any]:
+    try:
+        return {"ok": True, **await handle(json.loads(line))}
+    except UnknownNameError as exc:
+        return {"ok": False, "unknown": True, "error": str(exc)}
+    except SandboxError as exc:
+        return {"ok": False, "error": str(exc)}
+    except (KeyError, TypeError, ValueError) as exc:
+        return {"ok": False, "error": f"the order cannot be understood: {exc!r}."}
+
+
+def _asked(control: Path, order: dict[str, Any]) -> dict[str, Any]:
+    """Give the supervisor an order and return its answer; raises SandboxError."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_ANSWER_SECONDS)
+            connection.connect(str(control))
+            connection.sendall(json.dumps(order).encode() + b"\n")
+            with connection.makefile("rb") as lines:
+                answer = json.loads(lines.readline() or b"{}")
+    except (OSError, ValueError) as exc:
+        raise SandboxError(f"the platform's supervisor does not answer ({exc}).") from exc
+    if not answer.get("ok"):
+        kind = UnknownNameError if answer.get("unknown") else SandboxError
+        raise kind(answer.get("error") or "the platform's supervisor ended before it answered.")
+    return dict(answer)
+
 
 _GOES_DOWN_SECONDS = 20.0
 
@@ -30,7 +86,7 @@ def ask(state: StateDirectory, order: dict[str, Any]) -> dict[str, Any]:
     record = state.running()
     if record is None:
         raise SandboxError("the platform is not running: `sandbox up` brings it up.")
-    return control.ask(record.control, order)
+    return _asked(record.control, order)
 
 
 def up(
@@ -59,7 +115,7 @@ def up(
 def _joined(record: Record, owner: int | None) -> bool:
     """Join a running platform; False when it is on its way down, and then gone."""
     try:
-        control.ask(record.control, {"do": "own", "pid": owner})
+        _asked(record.control, {"do": "own", "pid": owner})
     except SandboxError:
         _wait_gone(record.supervisor)
         return False
@@ -82,7 +138,7 @@ def down(state: StateDirectory, owner: int | None) -> str:
 
 def _asked_to_end(record: Record, owner: int | None) -> bool:
     try:
-        return bool(control.ask(record.control, {"do": "down", "owner": owner})["ending"])
+        return bool(_asked(record.control, {"do": "down", "owner": owner})["ending"])
     except SandboxError:
         # It does not listen (yet, or any more); the signal ends it all the same.
         processes.send(record.supervisor, signal.SIGTERM)

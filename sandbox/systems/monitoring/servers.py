@@ -1,30 +1,36 @@
-"""Alertmanager and the exporters: how they are started, and what Prometheus has to know of them."""
+"""Prometheus, Alertmanager and the exporters: how they are configured and started, and what they are told."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import yaml
-
+from sandbox.core import SandboxError
 from sandbox.core.child import Command
-from sandbox.core.errors import SandboxError
-from sandbox.core.layout import HOST, REGIONS
+from sandbox.core.layout import APIS, HOST, JOB, REGIONS
 from sandbox.core.readiness import answers_http, exchange
 from sandbox.core.state import write_private
+from sandbox.core.templates import rendered
 from sandbox.systems.data.postgres import EXPORTER
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
     from sandbox.core.binaries import Binary, MonitoringBinaries
     from sandbox.core.layout import Layout
 
+_FOLDER = Path(__file__).resolve().parent
 RECEIVERS = {"critical": "on-call", "warning": "deployments-channel"}
-JOBS = ("node", "postgres", "redis", "alertmanager")
-KUBELETS, METRICS_PATH = "kubelet", "/kubelet/metrics"
-_INTERVAL = "2s"
+METRICS_PATH = "/kubelet/metrics"
+_SCRAPED = {
+    "node": "node-exporter",
+    "postgres": "postgres-exporter",
+    "redis": "redis-exporter",
+    "alertmanager": "alertmanager",
+}
+"""Job → server."""
 
 
 def commands(layout: Layout, found: MonitoringBinaries) -> list[Command]:
@@ -69,62 +75,14 @@ def commands(layout: Layout, found: MonitoringBinaries) -> list[Command]:
     ]
 
 
-def scrape_configs(layout: Layout) -> list[dict[str, Any]]:
-    """Return Prometheus's jobs for them."""
-    servers = ("node-exporter", "postgres-exporter", "redis-exporter", "alertmanager")
-    return [
-        {
-            "job_name": job,
-            "scrape_interval": _INTERVAL,
-            "static_configs": [{"targets": [f"{HOST}:{layout.ports[server]}"]}],
-        }
-        for job, server in zip(JOBS, servers, strict=True)
-    ] + [_kubelets(layout)]
-
-
-def _kubelets(layout: Layout) -> dict[str, Any]:
-    """Return the job of the clusters' kubelets, which know their volumes."""
-    targets = [
-        {
-            "targets": [f"{HOST}:{layout.ports[f'kubernetes-{region}']}"],
-            "labels": {"region": region},
-        }
-        for region in REGIONS
-    ]
-    return {
-        "job_name": KUBELETS,
-        "metrics_path": METRICS_PATH,
-        "scrape_interval": "1s",
-        "scrape_timeout": "900ms",
-        "static_configs": targets,
-    }
-
-
-def alerting(layout: Layout) -> dict[str, Any]:
-    """Return where Prometheus sends alerts."""
-    address = f"{HOST}:{layout.ports['alertmanager']}"
-    return {"alertmanagers": [{"static_configs": [{"targets": [address]}]}]}
-
-
-def write_alertmanager(layout: Layout, receivers: dict[str, str]) -> None:
+def write_alertmanager(layout: Layout, receivers: Mapping[str, str]) -> None:
     """Write Alertmanager's configuration: severity → receiver; a name with “-muted” notifies nobody."""
-    hook = [{"url": f"{layout.url('vendors')}/alerts"}]
-    names = sorted({*receivers.values(), "default"})
-    routes = [
-        {"receiver": name, "matchers": [f'severity="{severity}"']}
-        for severity, name in receivers.items()
-    ]
-    document = {
-        "route": {"receiver": "default", "routes": routes, "group_wait": "1s"},
-        "receivers": [
-            {"name": name, **({} if name.endswith("-muted") else {"webhook_configs": hook})}
-            for name in names
-        ],
-    }
-    write_private(_alertmanager_file(layout), yaml.safe_dump(document, sort_keys=False))
+    hook = f"{layout.url('vendors')}/alerts"
+    text = rendered(_FOLDER / "alertmanager.yaml.j2", receivers=receivers, hook=hook)
+    write_private(_alertmanager_file(layout), text)
 
 
-async def configure(layout: Layout, receivers: dict[str, str]) -> None:
+async def configure(layout: Layout, receivers: Mapping[str, str]) -> None:
     """Have Alertmanager send each severity to its receiver; raises SandboxError."""
     write_alertmanager(layout, receivers)
     await reload(layout, "alertmanager")
@@ -194,4 +152,75 @@ def _server(
         environment={**binary.environment, **environment, "GOMAXPROCS": "1"},
         ready=answers_http(port, "/metrics"),
         ready_means="it answers /metrics",
+    )
+
+
+def command(layout: Layout, binary: Binary) -> Command:
+    """Write the server's configuration and return how it is started."""
+    port = layout.ports["prometheus"]
+    settings = layout.runtime / "prometheus.yml"
+    write_private(settings, _settings(layout))
+    add_targets(layout, ())
+    return Command(
+        name="prometheus",
+        argv=(
+            binary.path,
+            f"--config.file={settings}",
+            f"--storage.tsdb.path={layout.runtime / 'prometheus'}",
+            "--storage.tsdb.retention.time=6h",
+            f"--web.listen-address={HOST}:{port}",
+            "--web.enable-lifecycle",
+            "--query.timeout=10s",
+            "--rules.alert.resend-delay=2s",
+            "--log.level=warn",
+        ),
+        log=layout.log("prometheus"),
+        # Its collector would otherwise take both cores in turns.
+        environment={**binary.environment, "GOMAXPROCS": "1"},
+        ready=answers_http(port, "/-/ready"),
+        ready_means="it answers /-/ready",
+    )
+
+
+def write_targets(layout: Layout, names: Iterable[str]) -> None:
+    """Name the API processes that are meant to run; Prometheus notices by itself."""
+    targets = [
+        {
+            "targets": [f"{HOST}:{layout.ports[name]}"],
+            "labels": {"region": APIS[name][0], "version": APIS[name][1]},
+        }
+        for name in names
+    ]
+    write_private(_targets(layout), json.dumps(targets))
+
+
+def add_targets(layout: Layout, more: Iterable[tuple[str, dict[str, str]]]) -> None:
+    """Scrape these addresses too, each with its labels, as if they were API processes; none: no more."""
+    targets = [{"targets": [address], "labels": labels} for address, labels in more]
+    write_private(_more_targets(layout), json.dumps(targets))
+
+
+def rules_file(layout: Layout) -> Path:
+    """Return the file from which the alert rules are read."""
+    return layout.runtime / "prometheus-rules.yml"
+
+
+def _targets(layout: Layout) -> Path:
+    return layout.runtime / "prometheus-api-targets.json"
+
+
+def _more_targets(layout: Layout) -> Path:
+    return layout.runtime / "prometheus-more-targets.json"
+
+
+def _settings(layout: Layout) -> str:
+    return rendered(
+        _FOLDER / "prometheus.yaml.j2",
+        job=JOB,
+        target_files=[_targets(layout), _more_targets(layout)],
+        servers=_SCRAPED,
+        address=lambda server: f"{HOST}:{layout.ports[server]}",
+        kubelet_path=METRICS_PATH,
+        regions=REGIONS,
+        rules=rules_file(layout),
     )

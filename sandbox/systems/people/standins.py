@@ -1,19 +1,20 @@
-"""PagerDuty's REST API: who is on call, and services."""
+"""PagerDuty's REST API (who is on call, and services) and Slack's Web API (the channels)."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hmac
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
-from pydantic import Field, SecretStr
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
+from pydantic import Field
 
-from sandbox.core.standin import Facts, State
+from sandbox.core.standins import Facts, Login, State
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+    from starlette.applications import Starlette
+    from starlette.requests import Request
 
 _REFUSED = {"error": {"message": "Account not found", "code": 2001}}
 _POLICY = "ESCALATE"
@@ -33,57 +34,44 @@ class PagerDutyState(State):
     """The most entries of one answer."""
 
 
-def make_app(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
+def pagerduty(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
     """Return the application; `settings` hold the gate's key."""
     facts = Facts(PagerDutyState(), admin_token)
-    wanted = f"Token token={settings['token']}".encode()
 
-    def refused(request: Request) -> bool:
-        given = request.headers.get("Authorization", "").encode()
-        return not hmac.compare_digest(given, wanted)
-
-    async def on_calls(request: Request) -> JSONResponse:
-        if refused(request):
-            return JSONResponse(_REFUSED, 401)
+    async def on_calls(request: Request) -> Any:
         asked = request.query_params
         if _POLICY in asked.getlist("escalation_policy_ids[]"):
             now = dt.datetime.now(dt.UTC)
             reached = [_shift("PRIMARY", now, now + dt.timedelta(hours=1))]
-            return JSONResponse(_page(reached if facts.now.escalates else [], 0, facts.now.page))
+            return _rota_page(reached if facts.now.escalates else [], 0, facts.now.page)
         shifts = [
             shift
             for schedule in asked.getlist("schedule_ids[]")
             if schedule in facts.now.schedules
             for shift in _shifts(facts.now, schedule, asked["since"], asked["until"])
         ]
-        return JSONResponse(_page(shifts, int(asked.get("offset", 0)), facts.now.page))
+        return _rota_page(shifts, int(asked.get("offset", 0)), facts.now.page)
 
-    async def service(request: Request) -> JSONResponse:
-        if refused(request):
-            return JSONResponse(_REFUSED, 401)
+    async def service(request: Request) -> Any:
         name = request.path_params["service"]
         if name not in facts.now.services:
-            return JSONResponse(_GONE, 404)
+            return _GONE, 404
         policy = {"id": _POLICY, "type": "escalation_policy_reference"}
         status = facts.now.services[name]
         found = {"id": name, "type": "service", "status": status, "escalation_policy": policy}
-        return JSONResponse({"service": found})
+        return {"service": found}
 
-    return Starlette(
-        routes=[
-            *facts.routes(),
-            Route("/oncalls", on_calls),
-            Route("/services/{service}", service),
-        ]
-    )
+    login = Login(f"Token token={settings['token']}", _REFUSED)
+    return facts.app({"GET /oncalls": on_calls, "GET /services/{service}": service}, login)
 
 
-def _page(shifts: list[dict[str, Any]], offset: int, most: int) -> dict[str, Any]:
+def _rota_page(shifts: list[dict[str, Any]], offset: int, most: int) -> dict[str, Any]:
+    more = offset + most < len(shifts)
     return {
         "oncalls": shifts[offset : offset + most],
         "limit": most,
         "offset": offset,
-        "more": offset + most < len(shifts),
+        "more": more,
     }
 
 
@@ -109,3 +97,43 @@ def _shift(schedule: str, at: dt.datetime, until: dt.datetime) -> dict[str, Any]
         "start": at.isoformat(),
         "end": until.isoformat(),
     }
+
+
+_PAGE = 2
+"""Small, so that every reader has to turn pages."""
+
+
+class SlackState(State):
+    """The channels."""
+
+    channels: tuple[str, ...] = ("general", "random", "deployments", "incidents")
+    archived: tuple[str, ...] = ()
+    without_app: tuple[str, ...] = ("random",)
+
+
+def slack(admin_token: SecretStr, settings: Mapping[str, Any]) -> Starlette:
+    """Return the application, which gives channels a page at a time; `settings` hold the app's token."""
+    facts = Facts(SlackState(), admin_token)
+
+    async def channels(request: Request) -> Any:
+        # Slack takes arguments in the address or in the body; its own client uses the body.
+        sent = dict(parse_qsl((await request.body()).decode()))
+        cursor = request.query_params.get("cursor") or sent.get("cursor", "")
+        begins = int(cursor or 0)
+        ends = begins + _PAGE
+        found = [
+            {
+                "id": f"C{number}",
+                "name": name,
+                "is_channel": True,
+                "is_archived": name in facts.now.archived,
+                "is_member": name not in facts.now.without_app,
+            }
+            for number, name in enumerate(facts.now.channels)
+        ]
+        following = {"next_cursor": str(ends) if ends < len(found) else ""}
+        return {"ok": True, "channels": found[begins:ends], "response_metadata": following}
+
+    refusal = {"ok": False, "error": "invalid_auth"}
+    login = Login(f"Bearer {settings['token']}", refusal, 200)
+    return facts.app({"GET,POST /api/conversations.list": channels}, login)
