@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,12 @@ PASSWORD = "sentinel-9f2-password"
 
 @contextlib.contextmanager
 def running(
-    argv: list[str], *, folder: Path, environment: Mapping[str, str], user: str | None = None
+    argv: list[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    user: str | None = None,
+    end: signal.Signals = signal.SIGTERM,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends; its output goes to `log` in the folder."""
     with (folder / "log").open("wb") as log:
@@ -46,7 +52,7 @@ def running(
         try:
             yield process
         finally:
-            process.terminate()
+            process.send_signal(end)
             try:
                 process.wait(timeout=5)
             except subprocess.TimeoutExpired:

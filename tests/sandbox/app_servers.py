@@ -1,19 +1,16 @@
-"""Real servers for the tests of the reference API: Postgres with its standby, Redis, the vendors."""
+"""Real servers for the tests of the reference API: Postgres, Redis, the vendors."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import json
-import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +20,12 @@ import pytest
 import redis
 
 from sandbox.core.binaries import find_redis
+from sandbox.core.child import PYTHON
 from sandbox.core.layout import RELEASE
 from sandbox.faults import catalogue
 from sandbox.systems.data import migrations
 from sandbox.systems.data.postgres import ordinary_user, programs
+from tests.probes.real_servers import folder_of, running
 from tests.probes.servers import closed_port, wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -41,12 +40,7 @@ ADMIN_TOKEN = "admin-token"
 SYNTHETIC_TOKEN = "synthetic-token"
 SYNTHETIC_DOMAIN = "synthetic.example.org"
 REDIS_PASSWORD = "redis-password"
-SETTINGS = (
-    "fsync=off",
-    "full_page_writes=off",
-    "unix_socket_directories=",
-    "wal_retrieve_retry_interval=200ms",
-)
+SETTINGS = ("fsync=off", "full_page_writes=off", "unix_socket_directories=")
 
 
 def accepts(port: int) -> bool:
@@ -60,69 +54,62 @@ class Servers:
     """The servers, started once for a test session and stopped at its end."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="health-app-tests-"))
+        self._user = ordinary_user()
+        self._stack = contextlib.ExitStack()
+        self._primary = contextlib.ExitStack()
+        self.folder = self._stack.enter_context(folder_of(self._user))
         self.folder.chmod(0o755)
-        self.ports = {name: closed_port() for name in ("primary", "standby", "redis", "vendors")}
-        self._programs = programs()
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._apis: list[tuple[Api, subprocess.Popen[bytes]]] = []
+        self.ports = {name: closed_port() for name in ("primary", "redis", "vendors")}
 
     def start_all(self) -> None:
         """Make the cluster, seed it, and start everything."""
-        self.run_as_user("initdb", "-D", str(self._data("primary")), "-U", "postgres", "-A", "trust",
-                         "--locale=C", "--encoding=UTF8", "--no-sync")  # fmt: skip
-        self.start_postgres("primary")
+        initdb = ("initdb", "-U", "postgres", "-A", "trust", "--locale=C", "--encoding=UTF8")
+        subprocess.run(
+            [programs() / initdb[0], "-D", self.folder / "data", *initdb[1:], "--no-sync"],
+            check=True,
+            capture_output=True,
+            user=self._user,
+            cwd="/",
+            env={"LC_ALL": "C"},
+        )
+        self.start_primary()
         self._seed()
-        self.run_as_user("pg_basebackup", "-h", HOST, "-p", str(self.ports["primary"]),
-                         "-U", "postgres", "-D", str(self._data("standby")), "-R",
-                         "-c", "fast", "--no-sync")  # fmt: skip
-        self.start_postgres("standby")
-        self.start_redis()
-        self.start_vendors()
-
-    def stop_all(self) -> None:
-        """Stop everything; may be called again."""
-        for api, process in self._apis:
-            api.http.close()
-            process.send_signal(signal.SIGTERM)
-        for _, process in self._apis:
-            end(process, signal.SIGTERM)
-        for name in tuple(self._processes):
-            self.stop(name)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def stop(self, name: str) -> None:
-        """Stop one server at once."""
-        is_postgres = name in {"primary", "standby"}
-        end(self._processes.pop(name), signal.SIGQUIT if is_postgres else signal.SIGTERM)
-
-    def start_postgres(self, name: str) -> None:
-        """Start the primary or the standby."""
-        settings = [part for setting in SETTINGS for part in ("-c", setting)]
-        self._processes[name] = subprocess.Popen(
-            [self._program("postgres"), "-D", self._data(name), "-p", str(self.ports[name]), *settings],
-            **self._as_user(),
-        )  # fmt: skip
-        wait_until(lambda: self._answers_sql(name), f"{name} answers queries")
-
-    def start_redis(self) -> None:
-        """Start Redis."""
-        binary = find_redis(lambda _said: None)
-        port = str(self.ports["redis"])
-        self._processes["redis"] = subprocess.Popen(
-            [binary.path, "--port", port, "--bind", HOST, "--save", "", "--requirepass", REDIS_PASSWORD],
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, **binary.environment},
-            cwd=self.folder,
-        )  # fmt: skip
-        wait_until(lambda: accepts(self.ports["redis"]), "redis listens")
-
-    def start_vendors(self) -> None:
-        """Start the vendors' stand-in."""
+        redis_server = find_redis(lambda _said: None)
+        options = ("--bind", HOST, "--save", "", "--requirepass", REDIS_PASSWORD)
+        argv = [redis_server.path, "--port", str(self.ports["redis"]), *options]
+        self._run(argv, redis_server.environment, "redis")
         servers = {"vendors": {"port": self.ports["vendors"]}}
         settings = self.json_file({"admin_token": ADMIN_TOKEN, "servers": servers})
-        self._processes["vendors"] = self.python("sandbox.systems", str(settings))
-        wait_until(lambda: accepts(self.ports["vendors"]), "the vendors listen")
+        self._run([sys.executable, "-m", "sandbox.systems", str(settings)], PYTHON, "vendors")
+
+    def _run(self, argv: list[str], environment: Mapping[str, str], name: str) -> None:
+        server = running(argv, folder=self.folder, environment=environment)
+        self._stack.enter_context(server)
+        wait_until(lambda: accepts(self.ports[name]), f"{name} listens")
+
+    def stop_all(self) -> None:
+        """Stop everything."""
+        self.stop_primary()
+        self._stack.close()
+
+    def start_primary(self) -> None:
+        """Start Postgres."""
+        settings = [part for setting in SETTINGS for part in ("-c", setting)]
+        where = ("-D", str(self.folder / "data"), "-p", str(self.ports["primary"]))
+        argv = [str(programs() / "postgres"), *where, *settings]
+        server = running(
+            argv,
+            folder=self.folder,
+            environment={"LC_ALL": "C"},
+            user=self._user,
+            end=signal.SIGQUIT,
+        )
+        self._primary.enter_context(server)
+        wait_until(self._answers_sql, "Postgres answers queries")
+
+    def stop_primary(self) -> None:
+        """Stop Postgres at once."""
+        self._primary.close()
 
     def start_api(self, version: str = "1.2.0", **changes: Any) -> Api:
         """Start one process of the API; `changes` replace parts of its configuration."""
@@ -143,18 +130,12 @@ class Servers:
             },
             **changes,
         }
-        process = self.python("sandbox.app", str(self.json_file(settings)))
+        argv = [sys.executable, "-m", "sandbox.app", str(self.json_file(settings))]
+        self._stack.enter_context(running(argv, folder=self.folder, environment=PYTHON))
         api = Api(port)
-        self._apis.append((api, process))
+        self._stack.callback(api.http.close)
         wait_until(api.is_live, "the API answers /health")
         return api
-
-    def python(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a module of the platform."""
-        return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            cwd=CHECKOUT,
-        )
 
     def json_file(self, content: object) -> Path:
         """Write a private configuration file."""
@@ -179,15 +160,6 @@ class Servers:
         """Connect to Redis."""
         return redis.Redis(port=self.ports["redis"], password=REDIS_PASSWORD, decode_responses=True)
 
-    def run_as_user(self, program: str, *arguments: str) -> None:
-        """Run one of Postgres's programs; its folder belongs to the ordinary user."""
-        user = ordinary_user()
-        if user is not None:
-            shutil.chown(self.folder, user)
-        subprocess.run(
-            [self._program(program), *arguments], check=True, timeout=60, **self._as_user()
-        )
-
     def _seed(self) -> None:
         with self.connect("postgres", "postgres") as connection:
             connection.execute(f"CREATE ROLE {OWNER} LOGIN".encode())
@@ -198,28 +170,11 @@ class Servers:
         self.sql((SQL / "audit.sql").read_text())
         self.sql((SQL / "seed.sql").read_text())
 
-    def _answers_sql(self, name: str) -> bool:
+    def _answers_sql(self) -> bool:
         with contextlib.suppress(psycopg.OperationalError):
-            psycopg.connect(
-                host=HOST, port=self.ports[name], user="postgres", dbname="postgres"
-            ).close()
+            self.connect("postgres", "postgres").close()
             return True
         return False
-
-    def _data(self, name: str) -> Path:
-        return self.folder / name
-
-    def _program(self, name: str) -> Path:
-        return self._programs / name
-
-    def _as_user(self) -> dict[str, Any]:
-        return {
-            "user": ordinary_user(),
-            "cwd": "/",
-            "env": {**os.environ, "LC_ALL": "C"},
-            "stdout": subprocess.DEVNULL,
-            "stderr": subprocess.DEVNULL,
-        }
 
 
 class Api:
@@ -255,16 +210,6 @@ class Api:
         """Return the value of one series; 0 when it is not there."""
         lines = self.http.get("/metrics").text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(line_start))
-
-
-def end(process: subprocess.Popen[bytes], number: int) -> None:
-    """Stop a process that the tests started."""
-    process.send_signal(number)
-    try:
-        process.wait(timeout=15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @functools.cache

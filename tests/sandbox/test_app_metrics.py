@@ -51,33 +51,6 @@ def test_every_third_read_fails_exactly_and_nothing_else_does(api: Api) -> None:
     assert [api.post("/v1/test/notifications", {}).status_code for _ in range(5)] == [200] * 5
 
 
-def test_failed_reads_are_counted_as_500(api: Api) -> None:
-    series = f'http_requests_total{{{READ_LABELS},status="500"}}'
-    before = api.metric(series)
-    api.fault(error_every=2)
-    for _ in range(6):
-        api.read(READ)
-    assert api.metric(series) == before + 3
-
-
-def test_every_second_read_is_slow(api: Api) -> None:
-    api.fault(slow_every=2, slow_seconds=0.25)
-    durations = []
-    for _ in range(4):
-        started = time.monotonic()
-        api.read(READ)
-        durations.append(time.monotonic() - started > 0.25)
-    assert durations == [False, True, False, True]
-
-
-def test_counters_can_be_reset_once(api: Api) -> None:
-    api.read(READ)
-    api.fault(reset_counters=True)
-    assert api.metric("http_requests_total") == 0
-    api.read(READ)
-    assert api.metric("http_requests_total") == 1
-
-
 def test_journeys_of_the_gate_are_counted_apart(api: Api) -> None:
     before = api.metric('registrations_total{synthetic="true"}')
     body = {
