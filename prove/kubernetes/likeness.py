@@ -18,7 +18,7 @@ import yaml
 
 from gates.decide.release import Release
 from prove import Cases
-from prove.kubernetes.recordings import FOLDER, Json, load, replay
+from prove.kubernetes import FOLDER, Json, load, replay
 from sandbox.systems.cluster.controller import READY_AFTER_SECONDS, Cluster
 from sandbox.systems.cluster.objects import Objects
 from sandbox.systems.cluster.shown import is_ready

@@ -5,7 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from prove.kubernetes import likeness, recordings
+from prove import kubernetes as recordings
+from prove.kubernetes import likeness
 from prove.kubernetes.likeness import shape
 from tests.probes.standin_server import listening
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import trustme
 
-from prove.kubernetes import recordings
+from prove import kubernetes as recordings
 from sandbox.systems.cluster import controller
 from sandbox.systems.cluster.state import APP, NAMESPACE
 from tests.deploy.kubectl import program

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from prove.kubernetes import likeness, recordings
+from prove import kubernetes as recordings
+from prove.kubernetes import likeness
 from prove.kubernetes.likeness import shape
 from sandbox.systems.cluster.state import APP, NAMESPACE
 from tests.probes.cluster_server import TOKEN, ClusterServer, cluster_server
