@@ -22,7 +22,7 @@ DATA = {
     "migrations": {"repository": "releases", "log": "migrate.log"},
     "backups": {"location": "backups"},
 }
-BACKUPS = "When the backups of the database are listed"
+SCENARIOS = yaml.safe_load(pathlib.Path(__file__).with_name("scenarios.yaml").read_text())
 NO_POLICY = "lacks the section data; add a data.yaml there, for "
 
 
@@ -63,28 +63,7 @@ def test_what_is_not_described_is_bad_and_nobody_was_asked(
     tmp_path: pathlib.Path, own_place: pathlib.Path
 ) -> None:
     with serving(answer(b"{}")) as server:
-        findings = found(
-            tmp_path,
-            {
-                "OURS-1": "When the status endpoint of the lab is read in every region\n"
-                "    Then it reports healthy",
-                "OURS-2": "When the liveness endpoint of the api is read in every region\n"
-                "    Then it reports healthy",
-                "OURS-3": "When the events since the traffic switch are counted in every region\n"
-                "    Then they prove the policy's target",
-                "OURS-4": "When a synthetic patient walks the journey in every region\n"
-                "    Then the booking succeeds",
-                "DATA-1": f"{BACKUPS}\n    Then the newest one was made for this deployment",
-                "DATA-2": f"{BACKUPS}\n    Then the newest one is about as big as the ones before it",
-                "DATA-3": f"{BACKUPS}\n    Then pg_restore can read it and finds the rows of every table",
-                "DATA-4": "When the tables of the database are read\n"
-                "    Then every counted table has as many rows as the baseline allows",
-                "DATA-5": "Then the primary answers, has connections to spare, and its standbys keep up",
-                "DATA-6": "When the migrations of the release are compared with those of the database\n"
-                "    Then the log of the run shows no error and its success",
-            },
-            server.port,
-        )
+        findings = found(tmp_path, SCENARIOS, server.port)
         assert server.connections == 0
     assert not (tmp_path / "asked").exists()
     assert list(own_place.iterdir()) == []
