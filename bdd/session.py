@@ -21,11 +21,11 @@ from bdd.offline import refuse_everything_but
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError
 from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
 from gates.load import OUT
 from probes import observation as waiting
 from steps.kit.asked import Asked
 from steps.kit.check import Check, CheckBroke, CheckNotPassed
+from steps.kit.expect import unable
 from steps.kit.platform import NotDescribedError
 from steps.kit.request import Request
 from steps.kit.run import Run, open_run
@@ -205,21 +205,12 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 def _broke(raised: BaseException) -> Judgement:
     """Return the ERROR of a crash: its type and place, never its text, which may hold anything."""
     if isinstance(raised, NotDescribedError):
-        return Judgement(
-            outcome=Outcome.ERROR,
-            rule="configuration",
-            subject="the environment",
-            sentence=str(raised),
-            clears="that key in the environment's file",
-        )
+        clears = "that key in the environment's file"
+        return unable("the environment", str(raised), clears, rule="configuration")
     what = raised if isinstance(raised, CheckBroke) else type(raised).__name__
-    return Judgement(
-        outcome=Outcome.ERROR,
-        rule="own failure",
-        subject="the check itself",
-        sentence=f"the check itself broke: {what}; this is a fault of the gate",
-        clears="a fixed gate; run pytest --tb=long on this check to see where it broke",
-    )
+    sentence = f"the check itself broke: {what}; this is a fault of the gate"
+    clears = "a fixed gate; run pytest --tb=long on this check to see where it broke"
+    return unable("the check itself", sentence, clears, rule="own failure")
 
 
 def _title(item: pytest.Item) -> str:
