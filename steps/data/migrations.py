@@ -1,20 +1,23 @@
-"""Migrations: the release's own against the database's record, their log, and the schema they left."""
+"""The database: its migrations, the tables and schema that they left, and connections before them."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 
 import probes
+from gates.decide.history import ONE_DEPLOYMENT
 from gates.decide.judgement import Judgement
-from probes.observation import Failure, FailureKind, Observation
+from probes.observation import Failure, FailureKind, Observation, utc_now
 from probes.repository import RepositoryTarget
-from steps.data import migration_rules as rules
-from steps.data import reads, schema_rules
-from steps.data.baseline import MIGRATIONS, SCHEMA, known
+from settings.data import Reference
+from steps.data import migration_rules, reads, rules, schema_rules
+from steps.data.baseline import MIGRATIONS, ORPHANS, ROWS, SCHEMA, known
 from steps.data.reads import Data
 from steps.kit import failures
 from steps.kit.asked import Asked
-from steps.kit.expect import expect
+from steps.kit.baseline import before_if_any, command
+from steps.kit.expect import expect, unable
 from steps.kit.sentence import then, when
 from steps.kit.settling import Ended, Progress, missed, settle_seconds, settled
 
@@ -45,25 +48,29 @@ def all_applied(asked: Asked, data: Data) -> None:
             looked.ended is Ended.TIME_UP,
             record.holder is probes.sessions.Holder.MIGRATING,
         )
-        asked.judge(rules.still_running(time_up=time_up, waited=looked.waited, seen=seen))
+        asked.judge(migration_rules.still_running(time_up=time_up, waited=looked.waited, seen=seen))
         return
     if record.holder is probes.sessions.Holder.IDLE:
-        asked.judge(rules.held_idle())
+        asked.judge(migration_rules.held_idle())
     declared = data.migrations.declared_applied
-    asked.judge(*rules.judged(_released(scripts), rules.applied_of(record), declared))
+    asked.judge(
+        *migration_rules.judged(_released(scripts), migration_rules.applied_of(record), declared)
+    )
 
 
 @then("no error was logged in the database")
 def nothing_logged(asked: Asked, data: Data) -> None:
     told = data.migrations.has_logs_column is not None
-    asked.judge(rules.logs_judged(rules.applied_of(_record(asked, data)), told=told))
+    asked.judge(
+        migration_rules.logs_judged(migration_rules.applied_of(_record(asked, data)), told=told)
+    )
 
 
 @then("the log of the run shows no error and its success")
 def log_is_clean(asked: Asked, data: Data) -> None:
     location = data.migrations.log
     if location is None:
-        asked.judge(rules.without_a_log(told=data.migrations.has_logs_column is not None))
+        asked.judge(migration_rules.without_a_log(told=data.migrations.has_logs_column is not None))
         return
     deadline = asked.platform.call_deadline()
     log = asked.read(
@@ -71,15 +78,15 @@ def log_is_clean(asked: Asked, data: Data) -> None:
     )
     scripts, record = asked.both(lambda: _scripts(asked, data), lambda: _record(asked, data))
     name = max(scripts, default="")
-    last = rules.current(rules.applied_of(record)).get(name)
-    asked.judge(rules.log_judged(log, data.policy.migration_log, name, last))
+    last = migration_rules.current(migration_rules.applied_of(record)).get(name)
+    asked.judge(migration_rules.log_judged(log, data.policy.migration_log, name, last))
 
 
 @then("the last one is the last one of the release")
 def schema_version(asked: Asked, data: Data) -> None:
     scripts, record = asked.both(lambda: _scripts(asked, data), lambda: _record(asked, data))
-    declared, rows = data.migrations.declared_applied, rules.applied_of(record)
-    asked.judge(rules.version_judged(_released(scripts), rows, declared))
+    declared, rows = data.migrations.declared_applied, migration_rules.applied_of(record)
+    asked.judge(migration_rules.version_judged(_released(scripts), rows, declared))
 
 
 @then("nothing of the schema changed without a migration")
@@ -117,11 +124,11 @@ def _scripts(asked: Asked, data: Data) -> Mapping[str, bytes]:
             deadline=asked.platform.deadline.sooner(_READ_SECONDS),
         ),
     )
-    return rules.scripts_of(found, folder)
+    return migration_rules.scripts_of(found, folder)
 
 
-def _released(scripts: Mapping[str, bytes]) -> tuple[rules.Released, ...]:
-    return tuple(rules.released(name, script) for name, script in scripts.items())
+def _released(scripts: Mapping[str, bytes]) -> tuple[migration_rules.Released, ...]:
+    return tuple(migration_rules.released(name, script) for name, script in scripts.items())
 
 
 def _no_log(subject: str, failure: Failure) -> Judgement:
@@ -130,3 +137,74 @@ def _no_log(subject: str, failure: Failure) -> Judgement:
     sentence = f"there is no migration log: {failure.detail}"
     clears = "what `prisma migrate deploy` printed, kept there"
     return expect(None, "migration log", sentence, clears)
+
+
+@when("the tables of the database are read", target_fixture="data")
+def read_tables(asked: Asked) -> Data:
+    return Data.of(asked.platform)
+
+
+@then("every expected table has every expected column")
+def all_there(asked: Asked, data: Data) -> None:
+    structure = asked.read("the schema", lambda: reads.schema(data))
+    tables = data.section.tables.items()
+    asked.judge(*(schema_rules.table_there(name, table, structure) for name, table in tables))
+
+
+@then("every counted table has as many rows as the baseline allows")
+def rows_as_before(asked: Asked, data: Data) -> None:
+    before = known(asked, ROWS)
+    if before is None:
+        return
+    if utc_now() - dt.datetime.fromisoformat(before.taken_at) > ONE_DEPLOYMENT:
+        sentence = (
+            f"{before.baseline} is not of the day before now: rows that came since would hide "
+            "lost ones"
+        )
+        clears = f"a baseline of this try, taken before its migration: {command(asked.platform)}"
+        asked.judge(expect(None, "the baseline", sentence, clears))
+        return
+
+    def judge(name: str) -> None:
+        table = data.counted[name]
+        found = asked.read(f"the rows of {name}", lambda: reads.count(data, name, table))
+        asked.judge(*rules.counted(name, table, found, before, data.policy.counts))
+
+    asked.each(data.counted, judge)
+
+
+@then("no row is an orphan and every foreign key holds")
+def no_orphans(asked: Asked, data: Data) -> None:
+    before = before_if_any(asked.platform, ORPHANS, asked.regions[0]) or {}
+
+    def judge(reference: Reference) -> None:
+        name = rules.named(reference)
+        found = asked.read(name, lambda: reads.follow(data, reference))
+        asked.judge(rules.no_orphan(reference, found, before))
+
+    asked.each(data.section.references, judge)
+    structure = asked.read("the schema", lambda: reads.schema(data))
+    asked.judge(*schema_rules.keys_hold(structure.foreign_keys, data.section.references))
+
+
+@then("the primary answers, has connections to spare, and its standbys keep up")
+def connections(asked: Asked) -> None:
+    data, deadline = Data.of(asked.platform), asked.platform.call_deadline()
+    policy = data.policy.connections
+    found = asked.read(
+        "the database, asked by the gate",
+        lambda: probes.sessions.sessions(data.login, deadline=deadline),
+    )
+    asked.judge(rules.is_primary(found))
+    if not found.may_look:
+        # Without that right only the gate's own sessions are seen: no finding about the platform.
+        sentence = (
+            "the gate's login sees neither the connections of others nor the standbys; "
+            "GRANT pg_read_all_stats to it"
+        )
+        clears = "that grant; deploy/postgres/gate_role.sql has it"
+        asked.judge(unable("connections", sentence, clears))
+        return
+    asked.judge(rules.room_to_spare(found, policy))
+    if not found.in_recovery:
+        asked.judge(*rules.standbys_keep_up(found, data.section.standbys, policy))
