@@ -12,7 +12,7 @@ from gates.decide.judgement import Judgement, equals, harmless
 from gates.decide.outcome import Outcome
 from probes.observation import Observation
 from steps.delivery.openapi import Comparison
-from steps.kit.expect import expect, unable
+from steps.kit.expect import expect, measured, unable
 from steps.kit.settling import Ended, Settled
 
 _MOST_NAMED = 5
@@ -34,9 +34,7 @@ def in_the_registry(image: probes.aws.RegistryImage) -> Judgement:
         subject,
         f"{subject} is in the registry" if there else missing,
         f"{subject} pushed",
-        rule="in the registry",
-        observed=image.digest or "missing",
-        target="in the registry",
+        **measured("in the registry", image.digest or "missing", "in the registry"),
     )
 
 
@@ -52,9 +50,7 @@ def same_digest(image: probes.aws.RegistryImage, wanted: str | None) -> Judgemen
             "the tag was moved, or another image was pushed"
         )
     clears = f"{subject} pushed from the build of this release"
-    return expect(
-        same, subject, sentence, clears, rule="digest", observed=image.digest, target=wanted
-    )
+    return expect(same, subject, sentence, clears, **measured("digest", image.digest, wanted))
 
 
 def immutable(image: probes.aws.RegistryImage, *, wanted: bool) -> Judgement:
@@ -66,9 +62,9 @@ def immutable(image: probes.aws.RegistryImage, *, wanted: bool) -> Judgement:
         subject,
         f"{subject} {'can not' if kept else 'can'} be moved{allowed}",
         f"tag immutability switched on for {image.repository}",
-        rule="immutable tags",
-        observed="immutable" if kept else "mutable",
-        target="immutable" if wanted else None,
+        **measured(
+            "immutable tags", "immutable" if kept else "mutable", "immutable" if wanted else None
+        ),
     )
 
 
@@ -88,9 +84,7 @@ def none_of(what: str, names: Collection[str]) -> Judgement:
         what,
         f"{len(names)} x {what}: {', '.join(shown)}{more}" if names else f"no {what}",
         "the bundle of this release uploaded again, with what is left over deleted",
-        rule="as built",
-        observed=len(names),
-        target=0,
+        **measured("as built", len(names), 0),
         data={"names": shown},
     )
 
@@ -115,9 +109,7 @@ def not_uploaded(subject: str) -> Judgement:
         subject,
         f"{subject} is not in the bucket: the bundle was not uploaded",
         "the bundle of this release uploaded, its manifest too",
-        rule="uploaded",
-        observed="missing",
-        target="uploaded",
+        **measured("uploaded", "missing", "uploaded"),
     )
 
 
@@ -125,9 +117,7 @@ def damaged(subject: str) -> Judgement:
     """Return the ERROR of a manifest that the build itself wrote wrongly."""
     sentence = f"{subject} is what was built, and is not a manifest of schema 1: fix the build"
     clears = "a build that writes its manifest as docs/platform-contract.md says"
-    return unable(
-        subject, sentence, clears, rule="uploaded", observed="damaged", target="a manifest"
-    )
+    return unable(subject, sentence, clears, **measured("uploaded", "damaged", "a manifest"))
 
 
 def statuses(found: probes.aws.Invalidations | None, wanted: str) -> list[str]:
@@ -167,9 +157,7 @@ def invalidated(
         subject,
         sentences[end.ended],
         f"a completed {subject} since {since}",
-        rule="invalidated",
-        observed=found[0] if found else "none",
-        target=COMPLETED,
+        **measured("invalidated", found[0] if found else "none", COMPLETED),
         data={"waited_seconds": round(end.waited_seconds, 1)},
     )
 
@@ -197,9 +185,7 @@ def new_build(subject: str, served_id: str | None, build_id: str, *, same: bool)
     elif not same:
         sentence = f"{subject} says build {build_id}, but is not the page of that build"
     clears = "this region's edge serving the new page; invalidate it again"
-    return expect(
-        fresh, subject, sentence, clears, rule="new build", observed=served, target=build_id
-    )
+    return expect(fresh, subject, sentence, clears, **measured("new build", served, build_id))
 
 
 def names_exactly(subject: str, found: frozenset[str], wanted: frozenset[str]) -> Judgement:
@@ -215,9 +201,7 @@ def names_exactly(subject: str, found: frozenset[str], wanted: frozenset[str]) -
         subject,
         f"{subject} {wrong}" if wrong else f"{subject} names the build's {len(wanted)} files",
         f"{subject} naming exactly the files of the build",
-        rule="names the build's files",
-        observed=len(found & wanted),
-        target=len(wanted),
+        **measured("names the build's files", len(found & wanted), len(wanted)),
     )
 
 
@@ -228,9 +212,7 @@ def same_content(subject: str, *, same: bool) -> Judgement:
         subject,
         f"{subject} {'is' if same else 'is not'} the file that was built",
         "the file uploaded again, and its path invalidated",
-        rule="as built",
-        observed="same" if same else "different",
-        target="same",
+        **measured("as built", "same" if same else "different", "same"),
     )
 
 
@@ -243,9 +225,7 @@ def cached_as(subject: str, found: str, wanted: str) -> Judgement:
         f"{subject} Cache-Control",
         f"{subject} Cache-Control is “{shown}”" + ("" if same else f", wanted “{wanted}”"),
         f"{subject} uploaded with Cache-Control: {wanted}",
-        rule="cache header",
-        observed=shown,
-        target=wanted,
+        **measured("cache header", shown, wanted),
     )
 
 
@@ -264,9 +244,7 @@ def not_in_the_build(name: str) -> Judgement:
         f"build, {name}",
         f"the build's manifest names {name} nowhere: the build is incomplete",
         f"a build with {name}",
-        rule="as built",
-        observed="missing",
-        target=name,
+        **measured("as built", "missing", name),
     )
 
 
@@ -284,10 +262,7 @@ def young(subject: str, made_at: dt.datetime, now: dt.datetime, limit_seconds: f
         subject,
         f"{subject} is {days:.0f} days old, wanted at most {most:.0f}{overdue}",
         f"{subject} rotated",
-        rule="secret age",
-        observed=round(days, 1),
-        target=most,
-        unit="days",
+        **measured("secret age", round(days, 1), most, "days"),
         data={"made_at": made_at.isoformat()},
     )
 
@@ -299,16 +274,14 @@ def absent(subject: str, what: str) -> Judgement:
         subject,
         f"{subject} {what}",
         f"{subject} there, or its name taken out of the environment's secrets",
-        rule="secret age",
-        observed="absent",
-        target="present",
+        **measured("secret age", "absent", "present"),
     )
 
 
 def no_key(subject: str) -> Judgement:
     """Return the PASS of a user without an active access key."""
     sentence = f"{subject}: none is active"
-    return expect(True, subject, sentence, rule="secret age", observed=0)
+    return expect(True, subject, sentence, **measured("secret age", 0))
 
 
 # --- mobile apps
@@ -325,9 +298,7 @@ def readable(subject: str, found: Sequence[str], empty: Sequence[str]) -> Judgem
         if found
         else f"{subject} answers what the app can read{seen}",
         f"{subject} answering as that version's schema says",
-        rule="response schema",
-        observed=len(found),
-        target=0,
+        **measured("response schema", len(found), 0),
         data={"findings": list(found), "empty": list(empty)},
     )
 
@@ -345,9 +316,7 @@ def compatible(subject: str, found: Comparison, used: Collection[str]) -> Judgem
         if changes
         else f"nothing breaks in the {len(used)} operations that mobile apps use",
         "the old shape kept until those versions are no longer in use",
-        rule="no breaking change",
-        observed=len(changes),
-        target=0,
+        **measured("no breaking change", len(changes), 0),
         data={"changes": list(changes), "not_compared": list(unread)},
     )
 
@@ -361,9 +330,7 @@ def _not_compared(subject: str, unread: Sequence[str]) -> Judgement:
         f"not compare: {'; '.join(unread[:_MOST_NAMED])}{more}",
         "a person's look at these parts, and the release's document as mobile.previous_openapi if "
         "no app breaks; or the old shape kept",
-        rule="no breaking change",
-        observed=len(unread),
-        target=0,
+        **measured("no breaking change", len(unread), 0),
         data={"not_compared": list(unread)},
     )
 
@@ -372,6 +339,4 @@ def unusable(subject: str, why: str) -> Judgement:
     """Return the ERROR of a contract, or a document, that can't be used."""
     sentence = f"{subject} can't be used: {why}"
     clears = f"{subject} fixed"
-    return unable(
-        subject, sentence, clears, rule="contract", observed="unreadable", target="a contract"
-    )
+    return unable(subject, sentence, clears, **measured("contract", "unreadable", "a contract"))

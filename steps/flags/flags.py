@@ -20,7 +20,7 @@ from steps.flags.reading import shown_text
 from steps.flags.rules import Change, Covered, Logged, Sent, Value
 from steps.kit import settling
 from steps.kit.asked import Asked
-from steps.kit.expect import need, nothing_to_judge, unable
+from steps.kit.expect import measured, need, nothing_to_judge, unable
 from steps.kit.failures import failure_of, instrument_error
 from steps.kit.platform import NotDescribedError
 from steps.kit.sentence import described, then
@@ -178,7 +178,7 @@ def _refused(subject: str, status: int) -> Judgement:
         "check audit.trial of the environment"
     )
     clears = "a read that is answered with 200"
-    return unable(subject, sentence, clears, rule="instrument", observed=status, target=_OK)
+    return unable(subject, sentence, clears, **measured("instrument", status, _OK))
 
 
 # --- the changes of the flags

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import probes
 from gates.decide.judgement import Judgement
 from settings.flags import Audit, Flags
-from steps.kit.expect import expect
+from steps.kit.expect import expect, measured
 
 _PERCENTAGE = re.compile(r"0|[1-9][0-9]?|100")
 
@@ -74,9 +74,7 @@ def no_strangers(pattern: str, shown: tuple[str, ...]) -> Judgement:
         if shown
         else f"every key {pattern} is described",
         "every flag described in the environment file",
-        rule="described",
-        observed=len(shown),
-        target=0,
+        **measured("described", len(shown), 0),
         data={"keys": list(shown[:100])} if shown else None,
     )
 
@@ -90,7 +88,7 @@ def gone(temporary: Sequence[str], left: Sequence[str]) -> Judgement:
         else f"{subject} are gone: {', '.join(temporary) or 'none was named'}"
     )
     clears = f"{listed} deleted the platform's own way"
-    return expect(not left, subject, sentence, clears, rule="gone", observed=len(left), target=0)
+    return expect(not left, subject, sentence, clears, **measured("gone", len(left), 0))
 
 
 def _is(
@@ -109,7 +107,7 @@ def _readable(key: str, value: Value, wanted: str, near: str, *, good: bool) -> 
     if not good:
         return _flag(key, value, wanted, f"{_unreadable(value, near)}, wanted “{wanted}”")
     sentence = f"{key} is not there" if value.missing else f"{key} holds {_quoted(value.shown)}"
-    return expect(good, key, sentence, rule="readable", observed=value.shown)
+    return expect(good, key, sentence, **measured("readable", value.shown))
 
 
 def _unreadable(value: Value, near: str) -> str:
@@ -119,7 +117,7 @@ def _unreadable(value: Value, near: str) -> str:
 def _flag(key: str, value: Value, wanted: str, finding: str, *, good: bool = False) -> Judgement:
     sentence = f"{key} {finding}"
     clears = f"{key} set to “{wanted}” the platform's own way, so that the change is logged"
-    return expect(good, key, sentence, clears, rule="flag", observed=value.shown, target=wanted)
+    return expect(good, key, sentence, clears, **measured("flag", value.shown, wanted))
 
 
 def _quoted(text: str) -> str:
@@ -201,10 +199,7 @@ def logged_truly(change: Change, entries: tuple[Logged, ...], covered: Covered) 
         f"changes of {change.key}",
         f"{change.key}: {told}",
         "an audit log that says who changed it, when, from what to what",
-        rule="logged",
-        observed=len(ordered),
-        target=1 if change.due else None,
-        unit="entries",
+        **measured("logged", len(ordered), 1 if change.due else None, "entries"),
         data={
             "since": covered.since.isoformat(),
             "now": change.now,
@@ -307,9 +302,7 @@ def recorded(
         subject,
         wrong or sentence,
         clears,
-        rule="recorded",
-        observed=count,
-        target=1,
+        **measured("recorded", count, 1),
         data={"request_id": sent.id},
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from steps.kit.expect import expect
+from steps.kit.expect import expect, measured
 from steps.monitoring import alert_routes
 
 _VARIABLE = re.compile(r"\$\{(\w+)[^}]*\}|\$(\w+)|\[\[(\w+)[^\]]*\]\]")
@@ -154,7 +154,7 @@ def arrives(name: str, count: int, servers: int, quiet: int = 0) -> Judgement:
         return expect(None, subject, f"{sentence}; which one is missing is unknown", clears)
     clears = "a watchdog that travels from Prometheus to Alertmanager"
     good = count > 0
-    return expect(good, subject, sentence, clears, rule="watchdog", observed=count, target=servers)
+    return expect(good, subject, sentence, clears, **measured("watchdog", count, servers))
 
 
 def unheard(
@@ -190,9 +190,7 @@ def job_up(job: str, wanted: int, up: Sequence[bool]) -> Judgement:
     subject = f"targets of {job}"
     sentence = f"{sum(up)} of {len(up)} targets of {job} are up, wanted all of {wanted}"
     clears = f"{wanted} targets of {job}, all up"
-    return expect(
-        good, subject, sentence, clears, rule="all targets up", observed=sum(up), target=wanted
-    )
+    return expect(good, subject, sentence, clears, **measured("all targets up", sum(up), wanted))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -270,9 +268,7 @@ def no_gaps(job: str, scrapes: Scrapes, steps: Steps, *, partial: bool) -> Judge
         subject,
         f"{job} was scraped in {good} of {wanted} steps of {steps.seconds:g} s, wanted in all",
         f"{wanted} steps without a gap of {steps.seconds:g} s",
-        rule="no gaps",
-        observed=good,
-        target=wanted,
+        **measured("no gaps", good, wanted),
     )
 
 
@@ -284,9 +280,7 @@ def loaded_once(title: str, there: int) -> Judgement:
     subject = f"dashboard {title}"
     sentence = f"Grafana has {there} dashboards “{title}”, wanted 1"
     clears = f"one dashboard “{title}”"
-    return expect(
-        there == 1, subject, sentence, clears, rule="loaded once", observed=there, target=1
-    )
+    return expect(there == 1, subject, sentence, clears, **measured("loaded once", there, 1))
 
 
 def asks_something(title: str, queries: int) -> Judgement:
@@ -294,22 +288,16 @@ def asks_something(title: str, queries: int) -> Judgement:
     subject = f"dashboard {title}"
     sentence = f"dashboard “{title}” has {queries} queries, wanted at least 1"
     clears = f"panels on “{title}”"
-    return expect(
-        queries > 0, subject, sentence, clears, rule="asks something", observed=queries, target=1
-    )
+    return expect(queries > 0, subject, sentence, clears, **measured("asks something", queries, 1))
 
 
 def no_query(title: str) -> Judgement:
     """Return the FAIL of a dashboard without any query."""
     what = f"dashboard “{title}”"
+    sentence = f"{what} has no query, wanted at least 1"
+    clears = f"{what} with its panels"
     return expect(
-        False,
-        what,
-        f"{what} has no query, wanted at least 1",
-        f"{what} with its panels",
-        rule="data flow",
-        observed=0,
-        target=1,
+        good=False, subject=what, sentence=sentence, clears=clears, **measured("data flow", 0, 1)
     )
 
 
@@ -324,9 +312,7 @@ def shows_data(what: str, values: Sequence[float], choices: Sequence[str]) -> Ju
         what,
         f"{what} shows {numbers} series with a number, wanted at least 1",
         f"metrics behind {what}",
-        rule="data flow",
-        observed=numbers,
-        target=1,
+        **measured("data flow", numbers, 1),
     )
 
 

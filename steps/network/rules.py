@@ -11,7 +11,7 @@ from gates.decide.judgement import Judgement, amount, more_or_less
 from gates.decide.outcome import Outcome
 from probes.observation import Failure, FailureKind, Observation
 from settings.network import CertificatePolicy, Dns, DnsRecord
-from steps.kit.expect import expect, unable
+from steps.kit.expect import expect, measured, unable
 from steps.kit.failures import instrument_error
 from steps.kit.platform import NotDescribedError
 from steps.kit.settling import Ended, Settled
@@ -61,7 +61,7 @@ def same_set(
     found, wanted = _listed(observed), " or ".join(_listed(one) for one in accepted)
     sentence = f"{subject} is {found}" if same else f"{subject} is {found}, wanted {wanted}"
     clears = f"{subject} being {wanted}"
-    return expect(same, subject, sentence, clears, rule="same set", observed=found, target=wanted)
+    return expect(same, subject, sentence, clears, **measured("same set", found, wanted))
 
 
 def at_least(subject: str, observed: float, floor: float, unit: str) -> Judgement:
@@ -72,10 +72,7 @@ def at_least(subject: str, observed: float, floor: float, unit: str) -> Judgemen
         subject,
         f"{subject} is {amount(observed, floor)} {unit}, wanted at least {floor:g} {unit}",
         "" if passed else more_or_less(observed, floor, unit, "more"),
-        rule="at least",
-        observed=observed,
-        target=floor,
-        unit=unit,
+        **measured("at least", observed, floor, unit),
         data={"margin": observed - floor},
     )
 
@@ -89,10 +86,7 @@ def within(subject: str, observed: float, bounds: tuple[float, float], unit: str
         subject,
         f"{subject} is {shown} {unit}, wanted {low:g} to {high:g} {unit}",
         f"a value between {low:g} and {high:g} {unit}",
-        rule="within",
-        observed=observed,
-        target=high if observed > high else low,
-        unit=unit,
+        **measured("within", observed, high if observed > high else low, unit),
     )
 
 
@@ -210,9 +204,7 @@ def arrived(
         subject,
         f"{subject} {still}{last.waited}, wanted {target}{end}",
         f"{subject} being {target}: its cache run out or flushed",
-        rule="propagated",
-        observed=found or answer.rcode,
-        target=target,
+        **measured("propagated", found or answer.rcode, target),
     )
 
 
@@ -249,9 +241,7 @@ def away(subject: str, failure: Failure, last: Settled[Answers]) -> Judgement:
         subject,
         f"{subject}: {failure.kind.value}{last.waited}; {end if undecided else others}",
         f"{subject} answering",
-        rule="authoritative server",
-        observed=failure.kind.value,
-        target="an answer",
+        **measured("authoritative server", failure.kind.value, "an answer"),
     )
 
 
@@ -262,8 +252,7 @@ def no_network(zone: str) -> Judgement:
         f"No DNS server answers the gate, neither one of {zone} nor a resolver: it may not send "
         "to port 53 from here; no verdict about the zone",
         "a gate that may ask DNS servers (UDP and TCP, port 53)",
-        rule="instrument",
-        observed="no answer",
+        **measured("instrument", "no answer"),
     )
 
 
@@ -283,14 +272,10 @@ def _serial(subject: str, found: Mapping[str, Sequence[str]]) -> Judgement:
     listed = "; ".join(f"{serial} at {', '.join(at)}" for serial, at in found.items())
     same = len(found) == 1
     differs = f"{subject} differs: {listed}. Visitors of the older one get an older zone"
+    sentence = f"{subject} is {listed}" if same else differs
+    clears = "the zone transferred to every authoritative server"
     return expect(
-        same,
-        subject,
-        f"{subject} is {listed}" if same else differs,
-        "the zone transferred to every authoritative server",
-        rule="same serial",
-        observed=listed,
-        target="the same everywhere",
+        same, subject, sentence, clears, **measured("same serial", listed, "the same everywhere")
     )
 
 
@@ -298,7 +283,7 @@ def no_help(subject: str, rcode: str) -> Judgement:
     """Return the ERROR of a resolver that does not serve the gate."""
     sentence = f"{subject} {said(rcode)}; it says nothing about the record"
     clears = f"{subject} answering the gate"
-    return unable(subject, sentence, clears, rule="instrument", observed=rcode)
+    return unable(subject, sentence, clears, **measured("instrument", rcode))
 
 
 def wrong(subject: str, sentence: str, observed: str) -> Judgement:
@@ -308,8 +293,7 @@ def wrong(subject: str, sentence: str, observed: str) -> Judgement:
         subject,
         f"{subject} {sentence}",
         f"{subject} answered as described",
-        rule="answers",
-        observed=observed,
+        **measured("answers", observed),
     )
 
 
@@ -367,9 +351,9 @@ def trusted(subject: str, shown: probes.tls.Handshake) -> Judgement:
         subject,
         wrong or f"{subject} is good until {until}",
         "" if problem is None else REMEDIES[problem.name],
-        rule="trusted",
-        observed="trusted" if problem is None else problem.value,
-        target="trusted under this name",
+        **measured(
+            "trusted", "trusted" if problem is None else problem.value, "trusted under this name"
+        ),
         data={"fingerprint": shown.fingerprint},
     )
 
@@ -383,9 +367,7 @@ def _protocol(subject: str, found: str, oldest: str) -> Judgement:
         subject,
         sentence if modern else f"{sentence}, wanted {oldest} or later",
         f"a server that offers {oldest} or later",
-        rule="protocol",
-        observed=found,
-        target=oldest,
+        **measured("protocol", found, oldest),
     )
 
 
@@ -409,7 +391,7 @@ def beyond(host: str, nodes: Sequence[probes.tls.TlsNode]) -> Judgement:
 
 
 def _shown_only(subject: str, sentence: str, observed: int) -> Judgement:
-    return expect(True, subject, sentence, rule="shown only", observed=observed)
+    return expect(True, subject, sentence, **measured("shown only", observed))
 
 
 def last_day(shown: probes.tls.Handshake) -> str:

@@ -20,7 +20,7 @@ from settings.service import (
     IntegrationTry,
     Vendor,
 )
-from steps.kit.expect import expect
+from steps.kit.expect import expect, measured
 from steps.service.health_rules import service_healthy, services_of
 
 OK, SERVER_ERROR = 200, 500
@@ -56,9 +56,7 @@ def _serves(subject: str, problem: str, clears: str) -> Judgement:
         subject,
         f"{subject} answers the gate{', but ' + problem if problem else ''}",
         clears,
-        rule="answers",
-        observed=problem or "answers",
-        target="answers",
+        **measured("answers", problem or "answers", "answers"),
     )
 
 
@@ -124,9 +122,7 @@ def vendor_up(
         vendor.name,
         called if red else f"{vendor.name} is up",
         f"{vendor.name} healthy again",
-        rule="vendor up",
-        observed="down" if red else "up",
-        target="up",
+        **measured("vendor up", "down" if red else "up", "up"),
         data=_contact(vendor),
     )
 
@@ -143,9 +139,7 @@ def vendor_answers(vendor: Vendor, seen: Seen, now: dt.datetime) -> Judgement:
         f"{vendor.name} itself",
         sentence,
         f"{vendor.name} answering the gate",
-        rule="vendor answers",
-        observed=seen.value,
-        target=Seen.UP.value,
+        **measured("vendor answers", seen.value, Seen.UP.value),
         data=_contact(vendor),
     )
 
@@ -334,9 +328,7 @@ def _version(subject: str, found: str, wanted: str) -> Judgement:
         f"{subject} version",
         sentence if right else f"{sentence}, wanted {wanted}",
         f"a server of FHIR {wanted}",
-        rule="version",
-        observed=shown,
-        target=wanted,
+        **measured("version", shown, wanted),
     )
 
 
@@ -347,7 +339,7 @@ def refused(subject: str, answer: HttpAnswer) -> list[Judgement]:
     sentence = f"{subject} is answered with {answer.status}{open_to_all}"
     clears = "a FHIR server that asks for a login"
     status = answer.status
-    judged = expect(good, subject, sentence, clears, rule="refused", observed=status, target=wanted)
+    judged = expect(good, subject, sentence, clears, **measured("refused", status, wanted))
     return [judged]
 
 
@@ -359,7 +351,5 @@ def row_exists(*, found: bool) -> Judgement:
         subject,
         f"{subject} {'is' if found else 'is not'} there",
         "a booking that arrives in the database",
-        rule="row exists",
-        observed="present" if found else "absent",
-        target="present",
+        **measured("row exists", "present" if found else "absent", "present"),
     )
