@@ -18,7 +18,7 @@ from settings.data import Data, Postgres
 from settings.delivery import Aws, EvidenceStore, Frontend, Images, Mobile, Secrets
 from settings.flags import Audit, Flags, Redis
 from settings.load import Load
-from settings.monitoring import Monitoring
+from settings.monitoring import FileSystems, Monitoring
 from settings.network import Certificates, Dns
 from settings.objectives import Metric, Prometheus, Traffic
 from settings.people import Deployment, People
@@ -33,7 +33,6 @@ from settings.sections import (
     server_of,
 )
 from settings.service import ExternalServices, Fhir, Integrations, Service, Synthetic
-from settings.storage import FileSystems
 
 CHECK_ID = r"[A-Z][A-Z0-9.]*(-[A-Z0-9.]+)+"
 

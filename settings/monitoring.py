@@ -1,4 +1,4 @@
-"""What watches the platform: alert rules, Alertmanager, scraped jobs, dashboards; how fresh it must be."""
+"""What watches the platform: alert rules, Alertmanager, jobs, dashboards, disks; how fresh it must be."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from settings.sections import HttpUrl, Location, Seconds, SecretReference, Section, Targets, Text
+from settings.sections import (
+    HttpUrl,
+    Location,
+    MetricName,
+    Seconds,
+    SecretReference,
+    Section,
+    Share,
+    Targets,
+    Text,
+)
 
 _AnHour = Annotated[Seconds, Field(gt=0, le=3600)]
 
@@ -66,3 +76,25 @@ class MonitoringPolicy(Section):
     """An alert rule that was not evaluated for longer watches nothing."""
     gap_look_back: Annotated[Seconds, Field(ge=60, le=86_400)] = 900.0
     """Phase 7.2 looks that far back for gaps; time_scale divides it."""
+
+
+class FileSystems(Section):
+    """File systems of one kind, in each region: the nodes' own, the database's volumes, backups."""
+
+    available: MetricName
+    """Gauge of the bytes that are left, such as node_filesystem_avail_bytes or
+    kubelet_volume_stats_available_bytes."""
+    size: MetricName
+    """Gauge of all bytes, with the same labels; such as node_filesystem_size_bytes or
+    kubelet_volume_stats_capacity_bytes."""
+    labels: dict[str, str] = Field(min_length=1)
+    """What selects them, such as mountpoint: "/"; the region's labels are added."""
+    at_least: Targets
+    """How many of them each region has at least: one that nobody measures may be full."""
+
+
+class StoragePolicy(Section):
+    """Free space on the file systems that the environment names."""
+
+    min_free: Annotated[Share, Field(ge=0.01, lt=1)] = 0.15
+    """The least share of each that must be free."""

@@ -14,13 +14,12 @@ from pydantic import Field
 from settings.data import DataPolicy
 from settings.delivery import EvidenceAge, Invalidation, SecretAge
 from settings.load import LoadPolicy
-from settings.monitoring import MonitoringPolicy
+from settings.monitoring import MonitoringPolicy, StoragePolicy
 from settings.network import CertificatePolicy, DnsPolicy
 from settings.objectives import MAX_WAIT_SECONDS, Objective
 from settings.people import DeploymentPolicy, PeoplePolicy
 from settings.sections import Seconds, Section, doubled
 from settings.service import Availability
-from settings.storage import StoragePolicy
 
 
 class Deadlines(Section):

@@ -8,7 +8,7 @@ from typing import Any
 
 from steps.cluster import baseline as cluster_facts
 from steps.data import baseline as data_facts
-from steps.delivery import baseline as delivery_facts
+from steps.delivery import reading as delivery_facts
 from steps.flags import reading as flags
 from steps.kit.baseline import SHARED, CannotCollectError, Collector
 from steps.kit.check import CheckBroke

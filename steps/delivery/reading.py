@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 import probes
 from gates.decide.outcome import Outcome
 from probes.formats import NotJsonError, parse
-from probes.observation import Document, Observation
+from probes.observation import Document, Facts, Observation
 from settings.delivery import Aws, Frontend, Images
 from settings.sections import Section
 from steps.delivery import rules
 from steps.kit.asked import Asked, Unread
+from steps.kit.baseline import SHARED, CannotCollectError
 from steps.kit.evidence import EvidenceReading, Line, of_release, read_evidence
+from steps.kit.failures import failure_of
 from steps.kit.platform import Platform
 
 READ_SECONDS = 60.0
@@ -125,3 +128,47 @@ def objects(asked: Asked) -> probes.aws.Bucket:
             deadline=platform.deadline.sooner(READ_SECONDS),
         ),
     )
+
+
+IMAGES = "image digests"
+BUILD = "web build"
+
+V = TypeVar("V", bound=Facts)
+
+
+def image_digests(platform: Platform) -> Mapping[str, Any]:
+    """Return the digest of every repository's newest tags; raises CannotCollectError."""
+    section, target = platform.section(Images), aws_target(platform)
+    found = {
+        repository: _value(
+            probes.aws.tags(
+                target,
+                repository,
+                deadline=platform.call_deadline(),
+                registry_id=section.registry_id,
+            )
+        ).digests
+        for repository in section.repositories
+    }
+    return {SHARED: found}
+
+
+def web_build(platform: Platform) -> Mapping[str, Any]:
+    """Return digest and build of the bundle's manifest, None without; raises CannotCollectError."""
+    data = _value(content(platform)).content
+    if data is None:
+        return {SHARED: None}
+    built = parsed(data)
+    return {
+        SHARED: {
+            "digest": f"sha256:{hashlib.sha256(data).hexdigest()}",
+            "build_id": built and built.build_id,
+            "files": built and len(built.files),
+        }
+    }
+
+
+def _value(observation: Observation[V]) -> V:
+    if observation.value is None:
+        raise CannotCollectError(failure_of(observation).detail)
+    return observation.value

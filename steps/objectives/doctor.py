@@ -16,8 +16,8 @@ from probes import http, prometheus
 from probes.api import MAX_ANSWER_BYTES
 from probes.observation import Failure, FailureKind
 from probes.prometheus import Instrument, Series
+from settings.monitoring import FileSystems
 from settings.objectives import Lease, Metric, Objective, Prometheus
-from settings.storage import FileSystems
 from steps.kit.findings import Finding, Keys, Subject, System, UnreadError, examination
 from steps.objectives import promql
 from steps.objectives.counting import Counting, Times, own_paths

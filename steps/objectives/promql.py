@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from settings.storage import FileSystems
+from settings.monitoring import FileSystems
 
 
 def selector(name: str, labels: Mapping[str, str], *more: str) -> str:

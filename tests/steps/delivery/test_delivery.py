@@ -21,7 +21,7 @@ from sandbox.systems.delivery.builds import (
     image_digest,
     web_bundle,
 )
-from steps.delivery import baseline as delivery_facts
+from steps.delivery import reading as delivery_facts
 from steps.kit.baseline import CannotCollectError
 from steps.kit.platform import NotDescribedError, Platform
 from tests.aws_server import KEY_ID, AwsServer, aws_server

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from settings.objectives import Prometheus
-from settings.storage import FileSystems
+from settings.monitoring import FileSystems
 from steps.kit.findings import Finding, Level, Subject
 from steps.objectives.doctor import Asker, examine_metric, examine_prometheus, examine_storage
 from tests.gates.decide.values import a_latency_objective

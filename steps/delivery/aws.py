@@ -1,20 +1,23 @@
-"""Images and builds of the release: built as the evidence says, in the registry, under the right tag."""
+"""What AWS keeps: images and builds under the release's tag, and how old secrets and access keys are."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import functools
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import probes
 from gates.decide.judgement import Judgement, contains_all
-from probes.observation import Observation
-from settings.delivery import Frontend, Images
+from probes.observation import Observation, utc_now
+from settings.delivery import Frontend, Images, Secrets
 from steps.delivery import reading, rules
 from steps.kit.asked import Asked
 from steps.kit.evidence import EvidenceReading, judge_result
 from steps.kit.failures import failure_of, instrument_error
-from steps.kit.sentence import then, when
+from steps.kit.platform import Platform
+from steps.kit.sentence import described, then, when
 
 Built = Callable[[], EvidenceReading]
 """A build's evidence: read, kept and judged at the first call."""
@@ -96,3 +99,47 @@ def _there(repository: str, seen: Observation[probes.aws.RegistryImage]) -> Judg
     if seen.value is None:
         return instrument_error(f"registry, {repository}", failure_of(seen))
     return rules.in_the_registry(seen.value)
+
+
+_LOOKERS = 8
+_Found = tuple[Observation[Any], list[Judgement]]
+
+
+described("the ages of the secrets and access keys are read", Secrets, "secrets")
+
+
+@then("none is older than the policy allows")
+def rotated(asked: Asked, secrets: Secrets) -> None:
+    looks = [
+        *(partial(_secret, asked.platform, name) for name in secrets.names),
+        *(partial(_keys, asked.platform, user) for user in secrets.access_key_users),
+    ]
+    with concurrent.futures.ThreadPoolExecutor(_LOOKERS) as pool:
+        for seen, judgements in pool.map(lambda look: look(), looks):
+            asked.keep(seen)
+            asked.judge(*judgements)
+
+
+def _secret(platform: Platform, name: str) -> _Found:
+    target, subject = reading.aws_target(platform), f"secret {name}"
+    seen = probes.aws.secret_dates(target, name, deadline=platform.call_deadline())
+    if seen.value is None:
+        return seen, [instrument_error(subject, failure_of(seen))]
+    if seen.value.deleted:
+        return seen, [rules.absent(subject, "is marked for deletion")]
+    if seen.value.value_made_at is None:
+        return seen, [rules.absent(subject, "is not there, or has no value")]
+    limit_seconds = platform.policy.secrets.max_age
+    return seen, [rules.young(subject, seen.value.value_made_at, utc_now(), limit_seconds)]
+
+
+def _keys(platform: Platform, user: str) -> _Found:
+    target, subject = reading.aws_target(platform), f"access key of {user}"
+    seen = probes.aws.access_keys(target, user, deadline=platform.call_deadline())
+    if seen.value is None:
+        return seen, [instrument_error(subject, failure_of(seen))]
+    if seen.value.made_at is None:
+        return seen, [rules.absent(subject, "can't be read: there is no such user")]
+    limit_seconds = platform.policy.secrets.max_age
+    ages = [rules.young(subject, at, utc_now(), limit_seconds) for at in seen.value.made_at]
+    return seen, ages or [rules.no_key(subject)]

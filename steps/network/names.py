@@ -1,19 +1,21 @@
-"""DNS records: what every authoritative server says of them, and what the world's caches do."""
+"""DNS records at every server and in the world's caches, and certificates as clients meet them."""
 
 from __future__ import annotations
 
+import concurrent.futures
 from collections.abc import Callable, Mapping, Sequence
 
 import probes
 from gates.decide.judgement import Judgement
 from probes.observation import Failure, Observation
-from settings.network import DnsRecord, NameServer
+from settings.network import Certificates, DnsRecord, NameServer
 from steps.kit.asked import Asked
 from steps.kit.failures import failure_of, instrument_error
 from steps.kit.platform import NotDescribedError
-from steps.kit.sentence import then, when
+from steps.kit.run import Run
+from steps.kit.sentence import described, then, when
 from steps.kit.settling import Progress, Settled, settle_seconds, settled
-from steps.network import rules
+from steps.network import reading, rules
 from steps.network.reading import Zone
 from steps.network.rules import Answers, Question, question
 
@@ -198,3 +200,26 @@ def _is_old(found: Answers, record: DnsRecord) -> bool:
         one is not None and one.rcode != "REFUSED" and not rules.says(one, record, record.values)
         for one in answers
     )
+
+
+_MOST_AT_ONCE = 8
+
+
+described("TLS is spoken with every host in every region", Certificates, "certificates")
+
+
+@then("every certificate is trusted under its host's name and lasts as long as the policy wants")
+def certificates_good(run: Run, asked: Asked, certificates: Certificates) -> None:
+    def judge(here: Asked) -> None:
+        if len(asked.regions) > 1 and here.region not in certificates.addresses:
+            here.judge(rules.seen_from_here_alone(here.region))
+        meetings = list(reading.meetings(here))
+        if not meetings:
+            return
+        with concurrent.futures.ThreadPoolExecutor(min(len(meetings), _MOST_AT_ONCE)) as pool:
+            shown = list(pool.map(lambda one: reading.meet(here, run.availability, one), meetings))
+        for host in certificates.hosts:
+            seen = [one for one in shown if one is not None and one.host == host]
+            here.judge(*rules.nodes_agree(host, seen))
+
+    asked.in_each_region(judge)
