@@ -115,43 +115,29 @@ THROTTLED = answer(
 BUNDLE = {"index.html": UPLOADED, "build-manifest.json": UPLOADED}
 
 
-def test_what_belongs_to_no_bundle_may_be_written_after_the_invalidation(
-    tmp_path: pathlib.Path,
-) -> None:
-    objects = listing(**BUNDLE, **{"sitemaps/today.xml": HOURLY})
-    order, done = invalidation("/*")
-    with moody(done, answer(MANIFEST), objects, order) as aws:
-        last = judged(INVALIDATED, platform(tmp_path, aws))
-    assert last.outcome is Outcome.PASS, last.sentence
+LATE_SITEMAP = listing(**BUNDLE, **{"sitemaps/today.xml": HOURLY})
 
 
 @cases(
-    "path at outcome",
+    "path at objects outcome",
     {
-        "everything": ("/*", LATER, Outcome.PASS),
-        "more than is wanted": ("/app*", LATER, Outcome.PASS),
-        "what is wanted": ("/app/*", LATER, Outcome.PASS),
-        "less than is wanted": ("/app/old/*", LATER, Outcome.FAIL),
-        "one page": ("/app/", LATER, Outcome.FAIL),
-        "before the upload": ("/*", EARLIER, Outcome.FAIL),
+        "everything": ("/*", LATER, listing(**BUNDLE), Outcome.PASS),
+        "more than is wanted": ("/app*", LATER, listing(**BUNDLE), Outcome.PASS),
+        "what is wanted": ("/app/*", LATER, listing(**BUNDLE), Outcome.PASS),
+        "less than is wanted": ("/app/old/*", LATER, listing(**BUNDLE), Outcome.FAIL),
+        "one page": ("/app/", LATER, listing(**BUNDLE), Outcome.FAIL),
+        "before the upload": ("/*", EARLIER, listing(**BUNDLE), Outcome.FAIL),
+        "before what belongs to no bundle": ("/*", LATER, LATE_SITEMAP, Outcome.PASS),
     },
 )
 def test_an_invalidation_counts_if_it_covers_what_is_wanted(
-    tmp_path: pathlib.Path, path: str, at: str, outcome: Outcome
+    tmp_path: pathlib.Path, path: str, at: str, objects: Behaviour, outcome: Outcome
 ) -> None:
     order, done = invalidation(path, at)
-    with moody(done, answer(MANIFEST), listing(**BUNDLE), order) as aws:
-        asked = platform(tmp_path, aws, invalidation_path="/app/*")
-        last = judged(INVALIDATED, asked)
+    # A throttled look is one of many.
+    with moody(done, answer(MANIFEST), objects, THROTTLED, order) as aws:
+        last = judged(INVALIDATED, platform(tmp_path, aws, invalidation_path="/app/*"))
     assert last.outcome is outcome, last.sentence
-
-
-def test_a_throttled_look_is_one_of_many(tmp_path: pathlib.Path) -> None:
-    order, done = invalidation("/*")
-    answers = (answer(MANIFEST), listing(**BUNDLE), THROTTLED, order)
-    with moody(done, *answers) as aws:
-        last = judged(INVALIDATED, platform(tmp_path, aws))
-    assert last.outcome is Outcome.PASS, last.sentence
 
 
 def test_throttling_that_does_not_end_is_no_finding(
