@@ -18,7 +18,6 @@ from settings.delivery import Frontend
 from steps.delivery import reading, rules
 from steps.delivery.reading import BuiltFile, Manifest
 from steps.kit.asked import Asked, Unread
-from steps.kit.failures import failure_of, instrument_error
 from steps.kit.platform import Platform
 from steps.kit.run import Run
 from steps.kit.sentence import described, then
@@ -60,11 +59,8 @@ def invalidated(asked: Asked, frontend: Frontend) -> None:
     listed = reading.objects(asked).objects.items()
     uploaded_at = max(one.modified_at for key, one in listed if not _is_of_others(frontend, key))
     end = _settled(asked.platform, frontend, uploaded_at)
-    asked.keep(end.value)
     subject = f"invalidation of {frontend.distribution}"
-    if end.value.value is None:
-        asked.judge(instrument_error(subject, failure_of(end.value)))
-        return
+    asked.read(subject, lambda: end.value)
     path, limit_seconds = frontend.invalidation_path, _limit_seconds(asked.platform)
     asked.judge(rules.invalidated(subject, path, uploaded_at, end, limit_seconds))
 

@@ -14,14 +14,14 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
 from probes.observation import Observation, pause, utc_now
-from settings.flags import Audit, Flags, FlagState
+from settings.flags import Audit, AuditTrial, Flags, FlagState
 from steps.flags import reading, rules
 from steps.flags.reading import shown_text
 from steps.flags.rules import Change, Covered, Logged, Sent, Value
 from steps.kit import settling
 from steps.kit.asked import Asked
 from steps.kit.expect import measured, need, nothing_to_judge, unable
-from steps.kit.failures import failure_of, instrument_error
+from steps.kit.failures import failure_of
 from steps.kit.platform import NotDescribedError
 from steps.kit.sentence import described, then
 from steps.kit.settling import Progress, missed, settle_seconds, settled
@@ -119,13 +119,11 @@ def recorded(asked: Asked, audit: Audit) -> None:
 def _try(here: Asked, audit: Audit) -> None:
     """Send the read, wait for its entry, and judge what was found."""
     platform, subject = here.platform, f"the audit log, of a read of {audit.trial.service}"
-    sent, answer = _send(here, audit)
-    here.keep(answer)
-    if answer.value is None:
-        here.judge(instrument_error(subject, failure_of(answer)))
-        return
-    if answer.value.status != _OK:
-        here.judge(_refused(subject, answer.value.status))
+    unique, began = f"release-gate-audit-{secrets.token_hex(12)}", utc_now()
+    answer = here.read(subject, lambda: _send(here, audit.trial, unique))
+    sent = Sent(unique, began, utc_now())
+    if answer.status != _OK:
+        here.judge(_refused(subject, answer.status))
         return
     seconds = settle_seconds(platform, audit.appears_within)
     last = settled(platform, lambda: _look(here, audit, sent), _progress, seconds).value
@@ -133,24 +131,18 @@ def _try(here: Asked, audit: Audit) -> None:
         # One more look: a log that keeps everything twice may do so one after the other.
         pause(platform.scaled(settling.LOOK_EVERY_SECONDS, settling.LOOK_FLOOR_SECONDS))
         last = _look(here, audit, sent)
-    here.keep(last)
-    if last.value is None:
-        here.judge(reading.unread("the audit log", failure_of(last)))
-    else:
-        here.judge(rules.recorded(subject, audit, sent, last.value.entries, seconds))
+    found = here.read("the audit log", lambda: last, reading.unread)
+    here.judge(rules.recorded(subject, audit, sent, found.entries, seconds))
 
 
-def _send(here: Asked, audit: Audit) -> tuple[Sent, Observation[HttpAnswer]]:
-    trial, unique = audit.trial, f"release-gate-audit-{secrets.token_hex(12)}"
-    began = utc_now()
-    answer = probes.http.request(
+def _send(here: Asked, trial: AuditTrial, unique: str) -> Observation[HttpAnswer]:
+    return probes.http.request(
         here.platform.service(here.region, trial.service),
         "GET",
         trial.path.format(id=unique),
         deadline=here.platform.call_deadline(),
         headers={trial.header: unique, **here.platform.bearer(trial.token)},
     )
-    return Sent(unique, began, utc_now()), answer
 
 
 def _look(here: Asked, audit: Audit, sent: Sent) -> Observation[probes.audit.Entries]:
