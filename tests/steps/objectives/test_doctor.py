@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from settings.objectives import Prometheus
 from settings.monitoring import FileSystems
+from settings.objectives import Prometheus
 from steps.kit.findings import Finding, Level, Subject
 from steps.objectives.doctor import Asker, examine_metric, examine_prometheus, examine_storage
 from tests.gates.decide.values import a_latency_objective
