@@ -41,6 +41,7 @@ TESTS = (
     "tests/gates/decide",
     "tests/load/verdict",
     "tests/steps/cluster/test_config_rules.py",
+    "tests/steps/cluster/test_rules.py",
     "tests/steps/data/test_migrations.py",
     "tests/steps/delivery/test_openapi.py",
     "tests/steps/kit/test_evidence.py",
@@ -52,6 +53,8 @@ SIMULATIONS = "seldom_pass or at_most_one_run or hundred_thousand"
 """Tests that play a rule thousands of times: what they would notice first, others notice sooner."""
 KILLED = {"killed", "timeout", "segfault", "caught by type check"}
 CONFTEST = """
+from tests.golden import said
+
 def pytest_collection_modifyitems(items):
     items[:] = [one for one in items if one.nodeid.isprintable() and "\\\\" not in one.nodeid]
 """

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from reports import verdict
 from sandbox.core.state import StateDirectory
-from tests import golden
+from tests.golden import said  # noqa: F401 - a fixture
 from tests.sandbox.platforms import Sandbox
 
 TESTS = pathlib.Path(__file__).parent
@@ -109,9 +108,3 @@ def _place(item: pytest.Item) -> int:
 
 def _file(item: pytest.Item) -> str:
     return item.path.relative_to(TESTS).as_posix()
-
-
-@pytest.fixture
-def said(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Return what compares that which a case says with what is kept of it beside its file."""
-    return functools.partial(golden.compare, request)

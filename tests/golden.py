@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 import yaml
+
+
+@pytest.fixture
+def said(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Return what compares that which a case says with what is kept of it beside its file."""
+    return functools.partial(compare, request)
 
 
 def compare(
