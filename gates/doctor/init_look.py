@@ -32,7 +32,7 @@ _TIME = re.compile(r"duration|latency|seconds|time")
 _NOT_THE_PLATFORMS = re.compile(
     r"^(prometheus|promhttp|alertmanager|grafana|go|process|node|net|scrape|apiserver|etcd|kubelet|rest_client)_"
 )
-_VERSION = re.compile(r"v?\d+\.\d+(\.\d+)?([-+].+)?")
+_VERSION = r"v?\d+\.\d+(\.\d+)?([-+].+)?"
 _STATE_WORDS = ("healthy", "ok", "up", "pass", "passing", "serving", "running", "alive", "green")
 _STATE_FIELDS = ("status", "state", "health")
 
@@ -54,25 +54,20 @@ def is_duration_in_seconds(histogram: str) -> bool:
 
 
 def label_for(
-    candidates: Sequence[str], series: Iterable[Mapping[str, str]]
+    candidates: Sequence[str], series: Iterable[Mapping[str, str]], values_are: str = "(?s:.*)"
 ) -> tuple[str, list[str]] | None:
-    """Return the first candidate label that the series have, with its values; None without one."""
+    """Return the first candidate label whose values all match, with them; None without one."""
     found = list(series)
     for label in candidates:
         values = sorted({one[label] for one in found if one.get(label)})
-        if values:
+        if values and all(re.fullmatch(values_are, value) for value in values):
             return label, values
     return None
 
 
 def version_label(series: Iterable[Mapping[str, str]]) -> tuple[str, list[str]] | None:
     """Return the label that carries the release: its values must look like versions."""
-    found = list(series)
-    for label in VERSION_LABELS:
-        values = sorted({one[label] for one in found if one.get(label)})
-        if values and all(_VERSION.fullmatch(value) for value in values):
-            return label, values
-    return None
+    return label_for(VERSION_LABELS, series, _VERSION)
 
 
 def health_fields(body: Mapping[str, object]) -> dict[str, str]:
