@@ -24,7 +24,7 @@ from sandbox.app.routes import appointments, auth, operations, payments, synthet
 from sandbox.app.sessions import Sessions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from fastapi import Request
     from starlette.types import ASGIApp
@@ -97,44 +97,39 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 _log = logging.getLogger(__name__)
 
 
+_ANSWERS: dict[type[Exception], tuple[int, str]] = {
+    psycopg.OperationalError: (status.HTTP_503_SERVICE_UNAVAILABLE, "the database is unavailable"),
+    RedisError: (status.HTTP_503_SERVICE_UNAVAILABLE, "sessions are unavailable"),
+    GatewayError: (status.HTTP_502_BAD_GATEWAY, "an external service failed"),
+    InjectedError: (status.HTTP_500_INTERNAL_SERVER_ERROR, "internal error"),
+}
+"""What an error of the parts is answered with."""
+
+
 def _add_handlers(app: FastAPI) -> None:
     """Turn the errors of the parts into answers."""
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(psycopg.OperationalError, _database_unavailable)
     app.add_exception_handler(psycopg.Error, _database_error)
-    app.add_exception_handler(RedisError, _sessions_unavailable)
-    app.add_exception_handler(GatewayError, _gateway_failed)
-    app.add_exception_handler(InjectedError, _injected)
+    for error, (code, detail) in _ANSWERS.items():
+        app.add_exception_handler(error, _handler(code, detail))
+
+
+def _handler(code: int, detail: str) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
+    async def handle(_request: Request, _exc: Exception) -> JSONResponse:
+        return JSONResponse({"detail": detail}, code)
+
+    return handle
 
 
 async def _invalid(_request: Request, exc: Exception) -> JSONResponse:
     """Say what is wrong with the request without repeating it: it may hold a password."""
     invalid = cast("RequestValidationError", exc)
     found = [{key: error[key] for key in ("loc", "msg", "type")} for error in invalid.errors()]
-    return _answer(status.HTTP_422_UNPROCESSABLE_CONTENT, found)
-
-
-async def _database_unavailable(_request: Request, _exc: Exception) -> JSONResponse:
-    return _answer(status.HTTP_503_SERVICE_UNAVAILABLE, "the database is unavailable")
+    return JSONResponse({"detail": found}, status.HTTP_422_UNPROCESSABLE_CONTENT)
 
 
 async def _database_error(_request: Request, exc: Exception) -> JSONResponse:
     # Only the code: the server's words quote rows.
     _log.error("database error %s", cast("psycopg.Error", exc).sqlstate)
-    return _answer(status.HTTP_500_INTERNAL_SERVER_ERROR, "the database refused the query")
-
-
-async def _sessions_unavailable(_request: Request, _exc: Exception) -> JSONResponse:
-    return _answer(status.HTTP_503_SERVICE_UNAVAILABLE, "sessions are unavailable")
-
-
-async def _gateway_failed(_request: Request, _exc: Exception) -> JSONResponse:
-    return _answer(status.HTTP_502_BAD_GATEWAY, "an external service failed")
-
-
-async def _injected(_request: Request, _exc: Exception) -> JSONResponse:
-    return _answer(status.HTTP_500_INTERNAL_SERVER_ERROR, "internal error")
-
-
-def _answer(code: int, detail: object) -> JSONResponse:
-    return JSONResponse({"detail": detail}, status_code=code)
+    detail = "the database refused the query"
+    return JSONResponse({"detail": detail}, status.HTTP_500_INTERNAL_SERVER_ERROR)

@@ -16,6 +16,14 @@ _OTHER_BOUNDS_SECONDS = (0.015, 0.15, 0.4, 0.9, 3.0)
 _REQUEST_DURATION = "http_request_duration_seconds"
 _RENAMED = "http_server_request_duration_seconds"
 _SYNTHETIC = ("false", "true")
+_BUSINESS = {
+    "registrations": ("Users registered",),
+    "logins": ("Users logged in",),
+    "appointments_booked": ("Appointments booked",),
+    "payments": ("Payments by status", "succeeded", "declined"),
+    "video_calls": ("Video calls by status", "initialised", "ended", "refused"),
+}
+"""Counters of what users do: what is said of each, and its statuses where it has some."""
 
 
 class Endpoint(NamedTuple):
@@ -72,25 +80,19 @@ class Metrics:
                 self._requests.labels(method, route, each)
 
     def _make_business(self) -> None:
-        self._registrations = self._business("registrations", "Users registered")
-        self._logins = self._business("logins", "Users logged in")
-        self._appointments = self._business("appointments_booked", "Appointments booked")
-        self._payments = self._business(
-            "payments", "Payments by status", statuses=("succeeded", "declined")
-        )
-        self._calls = self._business(
-            "video_calls", "Video calls by status", statuses=("initialised", "ended", "refused")
-        )
-
-    def _business(self, name: str, about: str, statuses: tuple[str, ...] = ()) -> Counter:
-        labels = ("synthetic", "status") if statuses else ("synthetic",)
-        counter = Counter(name, about, labels, registry=self._registry)
-        for synthetic in _SYNTHETIC:
-            for status in statuses:
-                counter.labels(synthetic, status)
-            if not statuses:
-                counter.labels(synthetic)
-        return counter
+        self._business = {
+            name: Counter(
+                name,
+                about,
+                ("synthetic", "status") if statuses else ("synthetic",),
+                registry=self._registry,
+            )
+            for name, (about, *statuses) in _BUSINESS.items()
+        }
+        for name, (_, *statuses) in _BUSINESS.items():
+            for synthetic in _SYNTHETIC:
+                for status in statuses or [""]:
+                    self._business[name].labels(*filter(None, (synthetic, status)))
 
     def request(self, endpoint: Endpoint, seconds: float, *, into_histogram: bool) -> None:
         """Count one answered request and, unless its histogram is to stay empty, its time."""
@@ -112,25 +114,9 @@ class Metrics:
         """Count the time of one database query."""
         self._queries.observe(seconds)
 
-    def registration(self, *, synthetic: bool) -> None:
-        """Count a registered user."""
-        self._registrations.labels(_SYNTHETIC[synthetic]).inc()
-
-    def login(self, *, synthetic: bool) -> None:
-        """Count a login."""
-        self._logins.labels(_SYNTHETIC[synthetic]).inc()
-
-    def booking(self, *, synthetic: bool) -> None:
-        """Count a booked appointment."""
-        self._appointments.labels(_SYNTHETIC[synthetic]).inc()
-
-    def payment(self, status: str, *, synthetic: bool) -> None:
-        """Count a payment that the gateway decided."""
-        self._payments.labels(_SYNTHETIC[synthetic], status).inc()
-
-    def call(self, status: str, *, synthetic: bool) -> None:
-        """Count a video call that began, ended or was refused."""
-        self._calls.labels(_SYNTHETIC[synthetic], status).inc()
+    def count(self, what: str, status: str = "", *, synthetic: bool) -> None:
+        """Count what a user did, by its counter's name, with a status where it has some."""
+        self._business[what].labels(*filter(None, (_SYNTHETIC[synthetic], status))).inc()
 
     def exposition(self, switches: Switches) -> bytes:
         """Return everything in Prometheus's text format."""

@@ -14,64 +14,48 @@ from sandbox.core.state import write_private
 from sandbox.systems.data.postgres import OWNER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from sandbox.core.layout import Layout
 
 RBAC = CHECKOUT / "deploy" / "kubernetes" / "rbac.yaml"
 
 
-def _cluster(number: int) -> Callable[[Layout], dict[str, Any]]:
-    return lambda layout: {
-        "number": number,
+def _settings(layout: Layout) -> Mapping[str, dict[str, Any]]:
+    """Return what a stand-in has to know at its start, by its name."""
+    passwords, ports = layout.passwords, layout.ports
+    cluster = {
         "volume": str(layout.backups),
         "rbac": str(RBAC),
-        "token": layout.passwords["kubernetes-gate"],
+        "token": passwords["kubernetes-gate"],
     }
-
-
-def _names(layout: Layout) -> dict[str, Any]:
-    return {"dns": {name: layout.ports[name] for name in NAME_SERVERS}}
-
-
-def _certificates(layout: Layout) -> dict[str, Any]:
-    ports = {region: layout.ports[certificates_name(region)] for region in (*REGIONS, "old")}
-    return {"tls": ports, "ca_file": str(layout.authority)}
-
-
-def _audit(layout: Layout) -> dict[str, Any]:
+    database = {
+        "host": HOST,
+        "port": ports["postgres-primary"],
+        "dbname": DATABASE,
+        "user": OWNER,
+        "password": passwords["postgres-api"],
+    }
     return {
-        "token": layout.passwords["audit-read"],
-        "database": {
-            "host": HOST,
-            "port": layout.ports["postgres-primary"],
-            "dbname": DATABASE,
-            "user": OWNER,
-            "password": layout.passwords["postgres-api"],
+        "audit": {"token": passwords["audit-read"], "database": database},
+        "certificates": {
+            "tls": {region: ports[certificates_name(region)] for region in (*REGIONS, "old")},
+            "ca_file": str(layout.authority),
         },
+        "kubernetes-eu": {**cluster, "number": 1},
+        "kubernetes-us": {**cluster, "number": 2},
+        "grafana": {"token": passwords["grafana-gate"], "prometheus": layout.url("prometheus")},
+        "pagerduty": {"token": passwords["pagerduty-gate"]},
+        "slack": {"token": passwords["slack-gate"]},
+        "names": {"dns": {name: ports[name] for name in NAME_SERVERS}},
     }
-
-
-_SETTINGS: Mapping[str, Callable[[Layout], dict[str, Any]]] = {
-    "audit": _audit,
-    "certificates": _certificates,
-    "kubernetes-eu": _cluster(1),
-    "kubernetes-us": _cluster(2),
-    "grafana": lambda layout: {
-        "token": layout.passwords["grafana-gate"],
-        "prometheus": layout.url("prometheus"),
-    },
-    "pagerduty": lambda layout: {"token": layout.passwords["pagerduty-gate"]},
-    "slack": lambda layout: {"token": layout.passwords["slack-gate"]},
-    "names": _names,
-}
-"""What a stand-in has to know at its start, by its name."""
 
 
 def command(layout: Layout) -> Command:
     """Write the configuration of all stand-ins and return how they are started."""
     settings = layout.runtime / "standins.json"
-    servers = {name: {"port": layout.ports[name], **_settings(layout, name)} for name in STANDINS}
+    own = _settings(layout)
+    servers = {name: {"port": layout.ports[name], **own.get(name, {})} for name in STANDINS}
     configuration = {"admin_token": layout.passwords["api-admin"], "servers": servers}
     write_private(settings, json.dumps(configuration))
     return Command(
@@ -82,11 +66,6 @@ def command(layout: Layout) -> Command:
         ready=answers_http(layout.ports[STANDINS[-1]], "/_sandbox/ready"),
         ready_means=f"{STANDINS[-1]} answers /_sandbox/ready",
     )
-
-
-def _settings(layout: Layout, name: str) -> dict[str, Any]:
-    make = _SETTINGS.get(name)
-    return {} if make is None else make(layout)
 
 
 async def tell(layout: Layout, name: str, **facts: Any) -> None:

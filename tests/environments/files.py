@@ -9,7 +9,8 @@ import pytest
 from environments.loader import Loaded, load_file
 from environments.yaml_file import ConfigurationError
 
-VALID = (pathlib.Path(__file__).parent / "testdata" / "valid.yaml").read_text(encoding="utf-8")
+TESTDATA = pathlib.Path(__file__).parent / "testdata"
+VALID = (TESTDATA / "valid.yaml").read_text(encoding="utf-8")
 SECRETS = {
     "CLINIC_PROMETHEUS_TOKEN": "sentinel-prometheus",
     "CLINIC_POSTGRES_PASSWORD": "sentinel-postgres",
@@ -24,8 +25,12 @@ def changed(old: str, new: str) -> str:
     return VALID.replace(old, new, 1)
 
 
-def changes(table: str) -> dict[str, tuple[str, str, list[str]]]:
-    """Return the rows of a table of changes: what each is → old and new text, and what is said of it."""
+def changes(name: str) -> dict[str, tuple[str, str, list[str]]]:
+    """Return the rows of a file of changes: what each is → old and new text, and what is said of it.
+
+    A line `what it is | what stands in the file | what stands there instead`, below it what is said.
+    """
+    table = (TESTDATA / name).read_text(encoding="utf-8")
     rows, name = dict[str, tuple[str, str, list[str]]](), ""
     for line in table.replace("\\\n", "").strip("\n").split("\n"):
         if line.startswith("    "):

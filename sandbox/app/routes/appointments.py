@@ -101,7 +101,7 @@ async def book(parts: PartsOfApp, patient: Patient, booking: Booking) -> Booked:
     appointment_id = str(uuid.uuid4())
     if not parts.faults.switches.booking_writes_nothing:
         await _store(parts, appointment_id, booking, patient)
-    parts.metrics.booking(synthetic=patient.synthetic_tag is not None)
+    parts.metrics.count("appointments_booked", synthetic=patient.synthetic_tag is not None)
     return Booked(id=appointment_id, status="scheduled")
 
 

@@ -65,7 +65,7 @@ async def register(
         user_id = await _store(parts, registration, hashed, tag)
     except psycopg.errors.UniqueViolation as exc:
         raise HTTPException(status.HTTP_409_CONFLICT, "this address has an account") from exc
-    parts.metrics.registration(synthetic=tag is not None)
+    parts.metrics.count("registrations", synthetic=tag is not None)
     return Registered(id=user_id)
 
 
@@ -85,7 +85,7 @@ async def login(parts: PartsOfApp, login: Login) -> LoggedIn:
     row = found[0]
     user = User(row["id"], row["role"], row["patient_id"], row["synthetic_tag"])
     token = await parts.sessions.open_session(user)
-    parts.metrics.login(synthetic=user.synthetic_tag is not None)
+    parts.metrics.count("logins", synthetic=user.synthetic_tag is not None)
     return LoggedIn(token=token)
 
 

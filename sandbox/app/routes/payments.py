@@ -45,11 +45,11 @@ async def pay(parts: PartsOfApp, patient: Patient, payment: Payment, response: R
     )
     synthetic = patient.synthetic_tag is not None
     if charge.status != "succeeded":
-        parts.metrics.payment("declined", synthetic=synthetic)
+        parts.metrics.count("payments", "declined", synthetic=synthetic)
         response.status_code = _DECLINED
         return Paid(status="declined")
     payment_id = await _store(parts, payment, charge, patient)
-    parts.metrics.payment("succeeded", synthetic=synthetic)
+    parts.metrics.count("payments", "succeeded", synthetic=synthetic)
     return Paid(id=payment_id, status="succeeded")
 
 
@@ -144,7 +144,7 @@ async def begin_with_address(
 async def _begin(parts: Parts, patient: User, request: CallRequest) -> str:
     synthetic = patient.synthetic_tag is not None
     if parts.faults.switches.video_refused:
-        parts.metrics.call("refused", synthetic=synthetic)
+        parts.metrics.count("video_calls", "refused", synthetic=synthetic)
         raise HTTPException(status.HTTP_409_CONFLICT, "no video call can be made now")
     await require_own_appointment(parts, patient, request.appointment_id)
     call_id = str(uuid.uuid4())
@@ -156,7 +156,7 @@ async def _begin(parts: Parts, patient: User, request: CallRequest) -> str:
         patient.synthetic_tag,
     )
     await parts.sessions.call_began(call_id, synthetic=synthetic)
-    parts.metrics.call("initialised", synthetic=synthetic)
+    parts.metrics.count("video_calls", "initialised", synthetic=synthetic)
     return call_id
 
 
@@ -172,7 +172,7 @@ async def end(parts: PartsOfApp, patient: Patient, call_id: str) -> None:
     if not ended:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "no such call")
     await parts.sessions.call_ended(call_id)
-    parts.metrics.call("ended", synthetic=patient.synthetic_tag is not None)
+    parts.metrics.count("video_calls", "ended", synthetic=patient.synthetic_tag is not None)
 
 
 async def count_active(parts: PartsOfApp) -> ActiveCalls:

@@ -11,40 +11,8 @@ import yaml
 
 Json = Mapping[str, Any]
 
-_ISSUER = ("/.well-known/openid-configuration", "/openid/v1/jwks")
-_DISCOVERY = (
-    *("/api", "/api/*", "/apis", "/apis/*"),
-    *("/healthz", "/livez", "/openapi", "/openapi/*", "/readyz"),
-)
-# What every cluster lets each service account do: system:basic-user, system:discovery and their like.
-_EVERYBODY: Sequence[Json] = (
-    {
-        "verbs": ["create"],
-        "apiGroups": ["authorization.k8s.io"],
-        "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
-    },
-    {
-        "verbs": ["create"],
-        "apiGroups": ["authentication.k8s.io"],
-        "resources": ["selfsubjectreviews"],
-    },
-    {
-        "verbs": ["get", "list", "watch"],
-        "apiGroups": ["certificates.k8s.io"],
-        "resources": ["clustertrustbundles"],
-    },
-    {"verbs": ["get"], "nonResourceURLs": [*_ISSUER, *(f"{path}/" for path in _ISSUER)]},
-    {"verbs": ["get"], "nonResourceURLs": [*_DISCOVERY, "/version", "/version/"]},
-    {
-        "verbs": ["get"],
-        "nonResourceURLs": ["/healthz", "/livez", "/readyz", "/version", "/version/"],
-    },
-)
-# What an operator in a hurry adds, for the fault in which the gate may write.
-_TOO_WIDE: Sequence[Json] = (
-    {"apiGroups": ["", "apps"], "resources": ["pods", "deployments"], "verbs": ["*"]},
-    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]},
-    {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]},
+_RIGHTS: Mapping[str, Sequence[Json]] = yaml.safe_load(
+    Path(__file__).with_name("rights.yaml").read_bytes()
 )
 
 
@@ -107,9 +75,9 @@ class Rbac:
 
     def rules(self, namespace: str, *, widened: bool, narrowed: bool) -> Iterator[Json]:
         """Yield the rules that hold in a namespace, "" being the cluster's scope."""
-        yield from _EVERYBODY
+        yield from _RIGHTS["everybody"]
         if widened:
-            yield from _TOO_WIDE
+            yield from _RIGHTS["too wide"]
         for binding in [] if narrowed else self._bindings:
             everywhere = binding["kind"] == "ClusterRoleBinding"
             if everywhere or binding["metadata"]["namespace"] == namespace:
