@@ -33,7 +33,7 @@ RULES = (
     "steps/kit/evidence.py",
     "steps/kit/failures.py",
     "steps/kit/settling.py",
-    "steps/monitoring/alert_routes.py",
+    "steps/monitoring/rules.py",
     "steps/network/rules.py",
 )
 """What decides: the pure modules, and the pure rules of checks."""

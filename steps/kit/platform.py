@@ -14,7 +14,8 @@ import probes
 from environments.loader import Loaded, shown
 from gates.decide.release import Release
 from gates.load import Checks
-from probes.http import HttpTarget
+from probes import http
+from probes.http import HeaderValue, HttpTarget
 from probes.observation import Deadline
 from settings.environment import Environment
 from settings.objectives import Prometheus
@@ -162,12 +163,9 @@ class Platform:
             name: value.replace("{release}", self.release.number) for name, value in merged.items()
         }
 
-    def bearer(self, reference: str | None) -> Mapping[str, SecretStr]:
+    def bearer(self, reference: str | None) -> dict[str, HeaderValue]:
         """Return the header with the bearer token behind a reference; none for none."""
-        token = self.secret(reference)
-        if token is None:
-            return {}
-        return {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")}
+        return http.bearer(self.secret(reference))
 
     def secret(self, reference: str | None) -> SecretStr | None:
         """Return the secret behind a reference of the environment; None for none."""

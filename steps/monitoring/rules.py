@@ -1,4 +1,4 @@
-"""What is said of alert rules, scrape targets, Alertmanager and dashboards, from what was read of them."""
+"""What is said of alert rules, routes, scrape targets, Alertmanager and dashboards, from what was read."""
 
 from __future__ import annotations
 
@@ -7,12 +7,108 @@ import datetime as dt
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import probes
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from steps.kit.expect import expect, measured
-from steps.monitoring import alert_routes
+
+_MATCHER = re.compile(
+    r"""\s*(?P<quote>"?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P=quote)\s*(?P<sign>=~|!~|!=|=)\s*"""
+    r"""(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^",{}]*?))\s*"""
+)
+_ESCAPED = re.compile(r"\\(.)")
+_AT_TIMES = ("mute_time_intervals", "active_time_intervals")
+
+
+class UnreadableRouteError(ValueError):
+    """A route says something that this reader does not know; then nothing can be said of it."""
+
+
+def receivers(route: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the receivers that an alert with these labels reaches at any time, in order.
+
+    The root matches everything. The first child that matches takes the alert, and those after it too
+    where it says `continue`; without a matching child the node itself does. Raises
+    UnreadableRouteError.
+    """
+    found = _reached(route, labels, _receiver(route, ""))
+    return tuple(receiver for receiver, always in found if always)
+
+
+def receivers_at_times(route: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the receivers that hear of such an alert at some times of the week alone."""
+    found = _reached(route, labels, _receiver(route, ""))
+    return tuple(receiver for receiver, always in found if not always)
+
+
+def _reached(
+    route: Mapping[str, Any], labels: Mapping[str, str], receiver: str
+) -> Iterator[tuple[str, bool]]:
+    """Yield each receiver, and whether it hears at any time; times are not handed on to children."""
+    taken = False
+    for child in _list(route, "routes"):
+        if not isinstance(child, Mapping):
+            raise UnreadableRouteError("a route is not a mapping")
+        if not _matches(child, labels):
+            continue
+        taken = True
+        yield from _reached(child, labels, _receiver(child, receiver))
+        if child.get("continue") is not True:
+            return
+    if not taken:
+        yield receiver, not any(route.get(key) for key in _AT_TIMES)
+
+
+def _matches(route: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    matchers = [
+        *((name, "=", value) for name, value in _mapping(route, "match")),
+        *((name, "=~", value) for name, value in _mapping(route, "match_re")),
+        *map(_parsed, _list(route, "matchers")),
+    ]
+    return all(_fits(labels.get(name, ""), sign, value) for name, sign, value in matchers)
+
+
+def _fits(observed: str, sign: str, value: str) -> bool:
+    if sign in ("=", "!="):
+        return (observed == value) is (sign == "=")
+    try:
+        return (re.fullmatch(value, observed) is not None) is (sign == "=~")
+    except re.error:
+        raise UnreadableRouteError("a matcher's regular expression is not understood") from None
+
+
+def _parsed(matcher: object) -> tuple[str, str, str]:
+    match = _MATCHER.fullmatch(matcher) if isinstance(matcher, str) else None
+    if match is None:
+        raise UnreadableRouteError("a matcher is not understood")
+    quoted = match["quoted"]
+    value = match["plain"] if quoted is None else _ESCAPED.sub(_meant, quoted)
+    return match["name"], match["sign"], value
+
+
+def _meant(escaped: re.Match[str]) -> str:
+    return "\n" if escaped[1] == "n" else escaped[1]
+
+
+def _receiver(route: Mapping[str, Any], inherited: str) -> str:
+    return str(route.get("receiver") or inherited)
+
+
+def _mapping(route: Mapping[str, Any], key: str) -> list[tuple[str, str]]:
+    value = route.get(key) or {}
+    if not isinstance(value, Mapping):
+        raise UnreadableRouteError(f"{key} is not a mapping")
+    return [(str(name), str(text)) for name, text in value.items()]
+
+
+def _list(route: Mapping[str, Any], key: str) -> Sequence[object]:
+    value = route.get(key) or []
+    if not isinstance(value, list):
+        raise UnreadableRouteError(f"{key} is not a list")
+    return value
+
 
 _VARIABLE = re.compile(r"\$\{(\w+)[^}]*\}|\$(\w+)|\[\[(\w+)[^\]]*\]\]")
 """The three ways in which Grafana writes one."""
@@ -119,9 +215,9 @@ def _reaches(
     named = f" such as {labels['alertname']}" if "alertname" in labels else ""
     subject = f"alerts of severity {labels['severity']}{named}"
     try:
-        reached = alert_routes.receivers(configured.route, labels)
-        at_times = alert_routes.receivers_at_times(configured.route, labels)
-    except alert_routes.UnreadableRouteError as exc:
+        reached = receivers(configured.route, labels)
+        at_times = receivers_at_times(configured.route, labels)
+    except UnreadableRouteError as exc:
         return expect(None, subject, f"Alertmanager's routes: {exc}", "routes that can be read")
     if receiver in at_times and receiver not in reached:
         sentence = f"{subject} reach {receiver} at some times alone (mute or active time intervals)"

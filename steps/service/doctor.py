@@ -19,7 +19,7 @@ import probes
 from gates.decide.judgement import harmless
 from gates.decide.outcome import Outcome
 from probes import http
-from probes.http import HttpAnswer, HttpTarget, NotJsonError
+from probes.http import HeaderValue, HttpAnswer, HttpTarget, NotJsonError
 from probes.observation import Observation
 from settings.service import Fhir, HealthEndpoint, Synthetic
 from smoke.synthetic import PATH as RECORDS
@@ -28,7 +28,7 @@ from steps.cluster.clusters import Clusters
 from steps.kit.check import Check
 from steps.kit.failures import failure_of
 from steps.kit.findings import Finding, Keys, Level, Subject, System, examination
-from steps.service.replicas import AT_ONCE, MOST_ASKS, asks_for, replicas_of
+from steps.service.endpoint import AT_ONCE, MOST_ASKS, asks_for, replicas_of
 
 OK, FIRST_SERVER_ERROR = 200, 500
 _LOGIN_WANTED = frozenset({401, 403})
@@ -234,7 +234,7 @@ def examine_synthetic(subject: Subject, region: str, section: Synthetic) -> Iter
 
 
 def _listing(
-    subject: Subject, target: HttpTarget, headers: Mapping[str, SecretStr]
+    subject: Subject, target: HttpTarget, headers: Mapping[str, HeaderValue]
 ) -> Observation[HttpAnswer]:
     return http.request(target, "GET", RECORDS, deadline=subject.deadline(), headers=headers)
 

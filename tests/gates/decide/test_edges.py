@@ -11,7 +11,7 @@ from gates.decide.outcome import Outcome
 from gates.doctor import init_look as guesses
 from load.verdict import _judge
 from steps.delivery import openapi
-from steps.monitoring import alert_routes
+from steps.monitoring import rules as alerts
 
 
 def test_what_failed_is_told_before_what_is_undecided() -> None:
@@ -32,8 +32,8 @@ def test_a_name_of_the_instruments_own_loses_fifteen_points(name: str, points: i
 
 def test_a_root_without_a_receiver_reaches_nobody_by_name() -> None:
     root: dict[str, Any] = {"routes": []}
-    assert alert_routes.receivers(root, {}) == ("",)
-    assert alert_routes.receivers_at_times(root, {}) == ()
+    assert alerts.receivers(root, {}) == ("",)
+    assert alerts.receivers_at_times(root, {}) == ()
 
 
 STRICT = {"additionalProperties": False}

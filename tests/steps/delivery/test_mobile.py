@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gates.decide.outcome import Outcome
-from steps.delivery.contracts import findings, read_contract
+from steps.delivery.mobile import findings, read_contract
 from steps.delivery.openapi import breaking_changes
 from steps.kit.platform import NotDescribedError, Platform
 from tests.checkout import ROOT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from steps.monitoring.alert_routes import UnreadableRouteError, receivers, receivers_at_times
+from steps.monitoring.rules import UnreadableRouteError, receivers, receivers_at_times
 
 PAGE = {"receiver": "page"}
 NIGHTS = ["nights"]

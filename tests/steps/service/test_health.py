@@ -20,8 +20,8 @@ from probes.observation import Failure, FailureKind, Observation, utc_now
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError
 from steps.service import endpoint
+from steps.service.endpoint import MOST_ASKS, asks_for
 from steps.service.health_rules import worst_of
-from steps.service.replicas import MOST_ASKS, asks_for
 from tests.probes.servers import Behaviour, answer
 from tests.steps.moody import FAILING, HEALTHY, UP, Moody, moody, saying
 from tests.steps.platforms import HEALTH, a_platform, a_policy

@@ -11,7 +11,7 @@ import pytest
 from gates.decide.outcome import Outcome
 from steps.cluster.clusters import Clusters
 from steps.kit.check import Check
-from steps.service.replicas import Replicas, replicas_of
+from steps.service.endpoint import Replicas, replicas_of
 from tests.probes.cluster_server import ClusterServer, cluster_server
 from tests.steps.cluster_platform import LIVE, a_cluster_platform
 from tests.steps.platforms import HEALTH
