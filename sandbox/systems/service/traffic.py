@@ -6,8 +6,8 @@ Configuration: `{"regions": {"eu": "127.0.0.1:1234"}, "lease_file": "...", "toke
 null}`. The lease file holds `{"rps": 200, "until": unix_time}`, requests a second for each region;
 `traffic-cap.json` beside it, `{"rps": 1}`, limits it. Both are looked at ten times a second.
 
-Requests are ready-made bytes on kept-alive connections: a socket-level client costs a tenth of an
-ordinary one. It never tries again; what failed is counted and said when a lease ends.
+Requests are ready-made bytes on kept-alive connections of the load test: such a client costs a tenth of
+an ordinary one. It never tries again; what failed is counted and said when a lease ends.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
-import httptools
 import uvloop
 from pydantic import Field, SecretStr
 
+from load._engine._wire import Answer, Connection, Trouble
 from sandbox.core import standins
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ _CATCH_UP_SECONDS = 0.1
 _MOST_CONNECTIONS = 256
 _ANSWER_SECONDS = 10.0
 _SERVER_ERROR = 500
+_MOST_BYTES = 1_000_000
 
 _Address = Annotated[str, Field(pattern=r"^[0-9.]+:[0-9]+$")]
 
@@ -77,8 +78,9 @@ class Region:
         host, _, port = address.rpartition(":")
         self.host, self.port = host, int(port)
         self.counts = Counts()
-        self.idle: list[_Connection] = []
-        self._connections: set[_Connection] = set()
+        self._idle: list[Connection] = []
+        self._connections: set[Connection] = set()
+        self._waiting: dict[Connection, asyncio.TimerHandle] = {}
         self._allowance = 0.0
         self._requests = _requests(address, token)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,9 +94,9 @@ class Region:
             self._send_next()
 
     def _send_next(self) -> None:
-        if self.idle:
+        if self._idle:
             self.counts.sent += 1
-            self.idle.pop().send(next(self._requests))
+            self._ask(self._idle.pop(), next(self._requests))
         elif len(self._connections) + len(self._tasks) < _MOST_CONNECTIONS:
             self.counts.sent += 1
             task = asyncio.get_running_loop().create_task(self._connect(next(self._requests)))
@@ -108,83 +110,41 @@ class Region:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 _, connection = await loop.create_connection(
-                    lambda: _Connection(self), self.host, self.port
+                    lambda: Connection(self._answered, self._gone, most_bytes=_MOST_BYTES),
+                    self.host,
+                    self.port,
                 )
         except OSError:  # a timeout is one too
             self.counts.lost += 1
         else:
             self._connections.add(connection)
-            connection.send(request)
+            self._ask(connection, request)
 
-    def answered(self, status: int) -> None:
-        """Count an answer."""
-        self.counts.answered += 1
-        self.counts.server_errors += status >= _SERVER_ERROR
+    def _ask(self, connection: Connection, request: bytes) -> None:
+        timeout = asyncio.get_running_loop().call_later
+        self._waiting[connection] = timeout(_ANSWER_SECONDS, connection.give_up, Trouble.TIMEOUT)
+        connection.ask(request)
 
-    def closed(self, connection: _Connection, *, waiting: bool) -> None:
-        """Count a connection that is gone, and the answer that will not come on it."""
+    def _answered(self, connection: Connection, answer: Answer) -> None:
+        """Count an answer, or one that will not come, and keep the connection."""
+        self._waiting.pop(connection).cancel()
+        self.counts.answered += answer.status is not None
+        self.counts.lost += answer.status is None
+        self.counts.server_errors += (answer.status or 0) >= _SERVER_ERROR
+        if connection.usable:
+            self._idle.append(connection)
+
+    def _gone(self, connection: Connection) -> None:
         self._connections.discard(connection)
-        self.counts.lost += waiting
         with contextlib.suppress(ValueError):
-            self.idle.remove(connection)
+            self._idle.remove(connection)
 
     def close(self) -> None:
         """Close every connection at once."""
         for task in tuple(self._tasks):
             task.cancel()
         for connection in tuple(self._connections):
-            connection.abort()
-
-
-class _Connection(asyncio.Protocol):
-    """One connection: one request at a time."""
-
-    def __init__(self, region: Region) -> None:
-        self._region = region
-        self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
-        self._timeout: asyncio.TimerHandle | None = None
-
-    def send(self, request: bytes) -> None:
-        """Send a request; the region hears of its answer or of the connection's end."""
-        self._timeout = asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self.abort)
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(request)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way out."""
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Look for the end of the answer."""
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self.abort()
-
-    def on_message_complete(self) -> None:
-        """Hand the status on (the parser calls this)."""
-        if self._timeout is None:
-            return
-        self._timeout.cancel()
-        self._timeout = None
-        self._region.answered(self._parser.get_status_code())
-        if self._parser.should_keep_alive():
-            self._region.idle.append(self)
-        else:
-            self.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's
-        """Tell the region, and whether an answer was owed."""
-        waiting = self._timeout is not None
-        if self._timeout is not None:
-            self._timeout.cancel()
-        self._region.closed(self, waiting=waiting)
-
-    def abort(self) -> None:
-        """Close the connection at once; an answer that is owed is lost."""
-        if self._transport is not None:
-            self._transport.abort()
+            connection.close()
 
 
 def _requests(address: str, token: SecretStr) -> Iterator[bytes]:
