@@ -33,6 +33,17 @@ ONE_PLATFORM_EACH = (
     ),
 )
 """Files whose tests share the platform below. Elsewhere it would be one more to bring up and keep."""
+SHARED = (
+    *ONE_PLATFORM_EACH,
+    (
+        "sandbox/test_app_journey.py",
+        "sandbox/test_app_health.py",
+        "sandbox/test_app_metrics.py",
+        "sandbox/test_app_reads.py",
+        "sandbox/test_audit_log.py",
+    ),
+)
+"""So do these share the servers of `sandbox/app_servers.py`."""
 LONGEST_FIRST = (
     "faults/test_phases.py",
     *(file for files in ONE_PLATFORM_EACH for file in files),
@@ -98,7 +109,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(item: pytest.Item) -> str:
     file = _file(item)
-    return next((files[0] for files in ONE_PLATFORM_EACH if file in files), file)
+    return next((files[0] for files in SHARED if file in files), file)
 
 
 def _place(item: pytest.Item) -> int:
