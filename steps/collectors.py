@@ -6,8 +6,8 @@ import concurrent.futures
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from steps.cluster import baseline as cluster_facts
-from steps.data import baseline as data_facts
+from steps.cluster import clusters as cluster_facts
+from steps.data import reads as data_facts
 from steps.delivery import reading as delivery_facts
 from steps.flags import reading as flags
 from steps.kit.baseline import SHARED, CannotCollectError, Collector

@@ -10,9 +10,15 @@ from probes.http import NotJsonError
 from probes.kubernetes.objects import ClusterHealth, ConfigMap
 from probes.observation import Observation
 from settings.cluster import CandidateHealth
-from steps.cluster import pod_rules, room_rules, traffic_rules
-from steps.cluster.baseline import config_before, restarts_before
-from steps.cluster.clusters import ENDPOINTS_SETTLE_SECONDS, ROLLOUT, Clusters, each_cluster
+from steps.cluster import cluster_rules, pod_rules
+from steps.cluster.clusters import (
+    ENDPOINTS_SETTLE_SECONDS,
+    ROLLOUT,
+    Clusters,
+    config_before,
+    each_cluster,
+    restarts_before,
+)
 from steps.cluster.pod_rules import Change, Digests
 from steps.cluster.rules import (
     Look,
@@ -272,10 +278,10 @@ def live_keeps_endpoints(clusters: Clusters, asked: Asked) -> None:
     minimum = clusters.section.replicas.normal
 
     def progress(look: Look) -> Progress:
-        return Progress.MOVING if traffic_rules.not_served(look, minimum) else Progress.DONE
+        return Progress.MOVING if cluster_rules.not_served(look, minimum) else Progress.DONE
 
     settled = clusters.settled(asked, "endpoints", progress, ENDPOINTS_SETTLE_SECONDS)
-    asked.judge(traffic_rules.kept(settled, minimum))
+    asked.judge(cluster_rules.kept(settled, minimum))
 
 
 @then("the service leads to the release's ready pods and to nothing else")
@@ -283,9 +289,9 @@ def live_keeps_endpoints(clusters: Clusters, asked: Asked) -> None:
 def leads_to_release(clusters: Clusters, asked: Asked) -> None:
     """Judge that the Service selects the release, and its ready endpoints are enough ready pods of it."""
     asked.judge(
-        *traffic_rules.switched(
+        *cluster_rules.switched(
             clusters.settled(
-                asked, "endpoints", traffic_rules.switch_progress, ENDPOINTS_SETTLE_SECONDS
+                asked, "endpoints", cluster_rules.switch_progress, ENDPOINTS_SETTLE_SECONDS
             )
         )
     )
@@ -296,7 +302,7 @@ def leads_to_release(clusters: Clusters, asked: Asked) -> None:
 def cluster_well(clusters: Clusters, asked: Asked) -> None:
     """Judge nodes, the cluster's own pods and the API server's own word."""
     seen = _whole(clusters, asked)
-    asked.judge(room_rules.nodes(seen), room_rules.system(seen), room_rules.api(seen))
+    asked.judge(cluster_rules.nodes(seen), cluster_rules.system(seen), cluster_rules.api(seen))
 
 
 @then("every pod that the deployment adds finds room")
@@ -305,8 +311,8 @@ def room(clusters: Clusters, asked: Asked) -> None:
     """Judge room by CPU, memory and pods, and that no node is short of disk."""
     seen = _whole(clusters, asked)
     measured = bool(clusters.platform.environment.settings.storage)
-    asked.judge(*room_rules.room(seen, clusters.section.most_pods))
-    asked.judge(room_rules.disk(seen, measured=measured))
+    asked.judge(*cluster_rules.room(seen, clusters.section.most_pods))
+    asked.judge(cluster_rules.disk(seen, measured=measured))
 
 
 def _whole(clusters: Clusters, here: Asked) -> ClusterHealth:

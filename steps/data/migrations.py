@@ -12,8 +12,7 @@ from probes.observation import Failure, FailureKind, Observation, utc_now
 from probes.repository import RepositoryTarget
 from settings.data import Reference
 from steps.data import migration_rules, reads, rules, schema_rules
-from steps.data.baseline import MIGRATIONS, ORPHANS, ROWS, SCHEMA, known
-from steps.data.reads import Data
+from steps.data.reads import MIGRATIONS, ORPHANS, ROWS, SCHEMA, Data, known
 from steps.kit import failures
 from steps.kit.asked import Asked
 from steps.kit.baseline import before_if_any, command
@@ -91,7 +90,7 @@ def schema_version(asked: Asked, data: Data) -> None:
 
 @then("nothing of the schema changed without a migration")
 def no_drift(asked: Asked, data: Data) -> None:
-    structure = asked.read("the schema", lambda: reads.schema(data))
+    structure = asked.read("the schema", lambda: reads.structure(data))
     before, migrated = known(asked, SCHEMA), known(asked, MIGRATIONS)
     older = () if before is None else before.facts.get("unfinished", ())
     asked.judge(*schema_rules.nothing_unfinished(structure.unfinished, older))
@@ -146,7 +145,7 @@ def read_tables(asked: Asked) -> Data:
 
 @then("every expected table has every expected column")
 def all_there(asked: Asked, data: Data) -> None:
-    structure = asked.read("the schema", lambda: reads.schema(data))
+    structure = asked.read("the schema", lambda: reads.structure(data))
     tables = data.section.tables.items()
     asked.judge(*(schema_rules.table_there(name, table, structure) for name, table in tables))
 
@@ -183,7 +182,7 @@ def no_orphans(asked: Asked, data: Data) -> None:
         asked.judge(rules.no_orphan(reference, found, before))
 
     asked.each(data.section.references, judge)
-    structure = asked.read("the schema", lambda: reads.schema(data))
+    structure = asked.read("the schema", lambda: reads.structure(data))
     asked.judge(*schema_rules.keys_hold(structure.foreign_keys, data.section.references))
 
 

@@ -1,16 +1,21 @@
-"""Reads of the data that the checks and the baseline make, each within the policy's time."""
+"""Reads of the data, each within the policy's time, and what a baseline keeps of them: never a row."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import probes
 from probes.observation import Deadline, Facts, FailureKind, Observation, pause
 from settings import data as settings
 from settings.data import DataPolicy
+from steps.data.migration_rules import applied_of, current
+from steps.data.rules import named
+from steps.kit import failures
+from steps.kit.asked import Asked
+from steps.kit.baseline import SHARED, Before, CannotCollectError, before
 from steps.kit.expect import need
 from steps.kit.platform import NotDescribedError, Platform
 
@@ -60,7 +65,7 @@ class Data:
         return {name: one for name, one in self.section.tables.items() if one.counted is not None}
 
 
-def schema(data: Data) -> Observation[probes.schema.Structure]:
+def structure(data: Data) -> Observation[probes.schema.Structure]:
     """Read the shape of every table."""
     return probes.schema.structure(data.login, deadline=data.platform.call_deadline())
 
@@ -133,3 +138,59 @@ def _limits(data: Data) -> probes.rows.Limits:
 
 def _deadline(data: Data) -> Deadline:
     return data.platform.deadline.sooner(data.policy.counts.statement_timeout)
+
+
+ROWS, ORPHANS, SCHEMA, MIGRATIONS = "row counts", "orphans", "schema", "migrations"
+"""The names of the collectors."""
+
+
+def rows(platform: Platform) -> Mapping[str, Any]:
+    """Collect rows and nulls of every counted table; raises CannotCollectError."""
+    data = Data.of(platform)
+    facts = {}
+    for name, table in data.counted.items():
+        one = _value(f"the rows of {name}", count(data, name, table))
+        if one.there:
+            counted = {"rows": one.rows, "error_rows": one.error_rows, "exact": one.exact}
+            facts[name] = {**counted, "nulls": dict(one.nulls)}
+    return {SHARED: facts}
+
+
+def orphans(platform: Platform) -> Mapping[str, Any]:
+    """Collect the orphans of every reference; raises CannotCollectError."""
+    data = Data.of(platform)
+    found = {
+        named(reference): _value(named(reference), follow(data, reference))
+        for reference in data.section.references
+    }
+    return {SHARED: {name: one.found for name, one in found.items() if one.there}}
+
+
+def schema(platform: Platform) -> Mapping[str, Any]:
+    """Collect every table's fingerprint and indexes, and what is unfinished; raises CannotCollectError."""
+    found = _value("the schema", structure(Data.of(platform)))
+    facts = {
+        "fingerprint": found.fingerprint,
+        "tables": {name: shape.fingerprint for name, shape in found.tables.items()},
+        "indexes": {name: list(shape.indexes) for name, shape in found.tables.items()},
+        "unfinished": [one.key for one in found.unfinished],
+    }
+    return {SHARED: facts}
+
+
+def migrations(platform: Platform) -> Mapping[str, Any]:
+    """Collect the names of the migrations that were applied; raises CannotCollectError."""
+    found = _value("Prisma's record of migrations", record(Data.of(platform)))
+    applied = current(applied_of(found))
+    return {SHARED: sorted(name for name, row in applied.items() if row.succeeded)}
+
+
+def known(asked: Asked, name: str) -> Before | None:
+    """Return what a collector had found; None where nobody did, which is judged already."""
+    return next(iter(before(asked.platform, asked.check, name).values()), None)
+
+
+def _value(what: str, observed: Observation[V]) -> V:
+    if observed.value is None:
+        raise CannotCollectError(f"{what}: {failures.failure_of(observed).detail}")
+    return observed.value

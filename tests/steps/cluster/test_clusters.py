@@ -14,7 +14,7 @@ from sandbox.faults import catalogue
 from sandbox.faults.catalogue import Fault, expected
 from sandbox.systems.cluster import state as cluster_state
 from sandbox.systems.cluster.shown import digest_of
-from steps.cluster import baseline as cluster_facts
+from steps.cluster import clusters as cluster_facts
 from steps.kit.baseline import CannotCollectError
 from steps.kit.check import Check
 from steps.kit.platform import Platform

@@ -13,7 +13,7 @@ from probes.kubernetes import models as kubernetes_models
 from probes.kubernetes import reading
 from probes.kubernetes.objects import LogLevels, Traffic, Workload
 from settings.cluster import Kubernetes
-from steps.cluster import pod_rules, rules, traffic_rules
+from steps.cluster import cluster_rules, pod_rules, rules
 from steps.cluster.clusters import Clusters
 from steps.cluster.rules import Look
 from steps.kit.settling import Ended, Progress, Settled
@@ -155,8 +155,8 @@ ASPECTS: dict[str, Callable[[Look], Iterable[Judgement]]] = {
     "restarts": lambda look: [rules.restarts(look, (NEW,), {})],
     "failed": lambda look: [rules.unfailed(look)],
     "images": lambda look: pod_rules.images_judged(look.pods((NEW,)), API, APP, RELEASED),
-    "way": lambda look: traffic_rules.switched(settled(look)),
-    "kept": lambda look: [traffic_rules.kept(settled(look), 3)],
+    "way": lambda look: cluster_rules.switched(settled(look)),
+    "kept": lambda look: [cluster_rules.kept(settled(look), 3)],
 }
 
 
@@ -272,7 +272,7 @@ def test_whether_a_missed_switch_rolls_back_depends_on_who_answers(
 ) -> None:
     selector = {} if selected is None else {SECTION.version_label: selected}
     look = a_look(*THREE, *BEFORE, served=served, sets=BOTH_SETS, selector=selector)
-    found = traffic_rules.switched(settled(look))
+    found = cluster_rules.switched(settled(look))
     assert {one.means for one in found if one.outcome is Outcome.FAIL} == {means}
 
 
