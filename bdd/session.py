@@ -34,7 +34,7 @@ RUN: pytest.StashKey[Run] = pytest.StashKey()
 CHECK: pytest.StashKey[Check] = pytest.StashKey()
 _CLOSE: pytest.StashKey[contextlib.ExitStack] = pytest.StashKey()
 
-_TAKING: pytest.StashKey[contextlib.AbstractContextManager[None]] = pytest.StashKey()
+_TAKING: pytest.StashKey[contextlib.ExitStack] = pytest.StashKey()
 _STARTED: pytest.StashKey[float] = pytest.StashKey()
 _RAISED: pytest.StashKey[BaseException] = pytest.StashKey()
 
@@ -129,15 +129,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_bdd_before_step(request: pytest.FixtureRequest, step: Step) -> None:
     """Note what was judged before a Then."""
     if step.type == THEN and CHECK in request.node.stash:
-        taking = request.node.stash[CHECK].taking(step.name)
-        taking.__enter__()
-        request.node.stash[_TAKING] = taking
+        request.node.stash[_TAKING] = taking = contextlib.ExitStack()
+        taking.enter_context(request.node.stash[CHECK].taking(step.name))
 
 
 def pytest_bdd_after_step(request: pytest.FixtureRequest, step: Step) -> None:
     """Note where a Then that ran through judged nothing."""
     if step.type == THEN and CHECK in request.node.stash:
-        request.node.stash[_TAKING].__exit__(None, None, None)
+        request.node.stash[_TAKING].close()
 
 
 def _request(config: pytest.Config) -> Request:

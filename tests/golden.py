@@ -38,7 +38,8 @@ def compare(
         kept = {**known, name: plain}
         file.write_text(yaml.safe_dump(kept, allow_unicode=True, width=110), encoding="utf-8")
         return
-    assert plain == known.get(name), f"{name} says {plain}; kept is {known.get(name)}"
+    assert name in known, f"{file.name} keeps nothing of {name}, which says {plain}"
+    assert plain == known[name], f"{name} says {plain}; kept is {known[name]}"
     some = request.config.getoption("keyword") or "::" in "".join(request.config.args)
     assert some or not (gone := known.keys() - cases), (
         f"{file.name} keeps what no case says: {gone}"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from probes.observation import Deadline, Observation
 from probes.observation import FailureKind as Kind
 from sandbox.systems.cluster.rbac import Rbac
 from sandbox.systems.cluster.state import APP, CONFIG_MAP, NAMESPACE, SERVICE
-from tests.probes.cluster_server import TOKEN, ClusterServer, cluster_server
+from tests.probes.cluster_server import TOKEN, ClusterServer
 from tests.probes.servers import (
     Behaviour,
     answer,
@@ -52,18 +52,6 @@ ASKS: Mapping[str, Ask] = {
         target, NAMESPACE, "kube-system", deadline=deadline
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[ClusterServer]:
-    with cluster_server() as server:
-        yield server
-
-
-@pytest.fixture
-def cluster(running: ClusterServer) -> Iterator[ClusterServer]:
-    yield running
-    running.straighten()
 
 
 def target_at(port: int) -> KubernetesTarget:

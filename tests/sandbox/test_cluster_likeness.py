@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -13,23 +13,11 @@ from prove import kubernetes as recordings
 from prove.kubernetes import likeness
 from prove.kubernetes.likeness import shape
 from sandbox.systems.cluster.state import APP, NAMESPACE
-from tests.probes.cluster_server import TOKEN, ClusterServer, cluster_server
+from tests.probes.cluster_server import TOKEN, ClusterServer
 from tests.probes.servers import NO_AUTHORITIES
 
 REVIEWS = "/apis/authorization.k8s.io/v1"
 CORE = f"/api/v1/namespaces/{NAMESPACE}"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[ClusterServer]:
-    with cluster_server() as server:
-        yield server
-
-
-@pytest.fixture
-def cluster(running: ClusterServer) -> Iterator[ClusterServer]:
-    yield running
-    running.straighten()
 
 
 @pytest.mark.parametrize("situation", likeness.STORIES)
