@@ -17,6 +17,7 @@ from probes.observation import (
     FoundError,
     Observation,
     PhaseClock,
+    failures_of,
     observed,
 )
 
@@ -34,14 +35,7 @@ KIND_BY_STATUS: Final = {
     **dict.fromkeys((500, 502, 504), FailureKind.SERVER_ERROR),
 }
 
-_SENTENCES: Final = {
-    FailureKind.QUERY_REJECTED: "{host} rejected the query with status {status}; correct the query.",
-    FailureKind.CREDENTIAL_REFUSED: "{host} refused the gate's token with status {status}; renew it.",
-    FailureKind.FORBIDDEN: "{host} does not permit this to the gate (status {status}).",
-    FailureKind.SERVER_BUSY: "{host} is not ready, or too busy to answer in time (status {status}).",
-    FailureKind.SERVER_ERROR: "{host} failed with status {status}.",
-    FailureKind.UNUSABLE_ANSWER: "{host} answered with status {status} where 200 was expected.",
-}
+_SENTENCES: Final = failures_of("api")
 
 
 def kind_of_refusal(status: int) -> FailureKind:

@@ -32,6 +32,7 @@ from probes.observation import (
     Kinds,
     Observation,
     Shown,
+    failures_of,
     kind_of,
     observed,
 )
@@ -86,23 +87,7 @@ NOT_THERE: Final = frozenset(
     }
 )
 """Codes that say that the thing itself is missing: an answer, no failure."""
-SENTENCES: Final = {
-    FailureKind.REFUSED: "nothing listens at its endpoint, or its name has no address here",
-    FailureKind.TIMEOUT: "it gave no complete answer before the deadline",
-    FailureKind.CONNECTION_LOST: "it broke the connection off",
-    FailureKind.TLS_FAILED: "its certificate is not accepted here; is aws.ca_file right, is its chain whole?",
-    FailureKind.PROTOCOL: "it does not speak the service's protocol; is aws.endpoint_url right?",
-    FailureKind.CREDENTIAL_REFUSED: (
-        "it refused the gate's credentials; they are missing, wrong or expired: renew them"
-    ),
-    FailureKind.FORBIDDEN: "the gate may not do this; apply deploy/aws/gate_policy.json",
-    FailureKind.SERVER_BUSY: "it throttles the gate; run again in a minute",
-    FailureKind.SERVER_ERROR: "it failed by itself",
-    FailureKind.QUERY_REJECTED: "it rejected the request; are the names in the environment right?",
-    FailureKind.TOO_LARGE: "it holds more than a probe ever reads",
-    FailureKind.UNUSABLE_ANSWER: "its answer lacks what it always has",
-    FailureKind.OUR_FAULT: "the request could not be made from here; check the section aws",
-}
+SENTENCES: Final = failures_of("aws")
 
 
 class _StoppedError(Exception):

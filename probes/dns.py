@@ -27,6 +27,7 @@ from probes.observation import (
     Kinds,
     Observation,
     PhaseClock,
+    failures_of,
     observed,
 )
 
@@ -49,16 +50,7 @@ _KINDS: Final[Kinds] = {
     dns.exception.DNSException: FailureKind.UNUSABLE_ANSWER,
 }
 
-_SENTENCES: Final = {
-    FailureKind.NAME_NOT_RESOLVED: "its own name has no address here",
-    FailureKind.NO_ROUTE: network.SENTENCES[FailureKind.NO_ROUTE],
-    FailureKind.REFUSED: "nothing listens there",
-    FailureKind.TIMEOUT: "it gave no answer before the deadline",
-    FailureKind.CONNECTION_LOST: "it broke off before the answer was complete",
-    FailureKind.PROTOCOL: "it does not speak DNS",
-    FailureKind.TOO_LARGE: "it sent more than a message can hold",
-    FailureKind.UNUSABLE_ANSWER: "its answer leads nowhere (a loop of aliases?)",
-}
+_SENTENCES: Final = failures_of("dns")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from probes.observation import (
     Kinds,
     Observation,
     PhaseClock,
+    failures_of,
     kind_of,
     observed,
     utc_now,
@@ -168,24 +169,7 @@ _KINDS: Final[Kinds] = {
     httpx.CookieConflict: FailureKind.OUR_FAULT,
     httpx.StreamError: FailureKind.OUR_FAULT,
 }
-_SENTENCES: Final = {
-    FailureKind.NAME_NOT_RESOLVED: (
-        "The name {host} has no address here; check the name and this machine's DNS."
-    ),
-    FailureKind.NO_ROUTE: "There is no route from here to {host}; check this machine's network.",
-    FailureKind.REFUSED: "{host} refused the connection; nothing listens there.",
-    FailureKind.TIMEOUT: "{host} gave no complete answer before the deadline.",
-    FailureKind.CONNECTION_LOST: "{host} broke off before the answer was complete.",
-    FailureKind.CERTIFICATE_UNTRUSTED: f"{{host}}: {network.untrusted('ca_file')}.",
-    FailureKind.CERTIFICATE_INVALID: (
-        "The certificate of {host} is expired, not yet valid or made out to another name."
-    ),
-    FailureKind.TLS_FAILED: "{host} completes no TLS handshake; does it speak TLS on this port?",
-    FailureKind.PROTOCOL: "{host} does not speak valid HTTP.",
-    FailureKind.OUR_FAULT: (
-        "The request to {host} could not be made: the path, ca_file or a local resource is wrong."
-    ),
-}
+_SENTENCES: Final = failures_of("http", key="ca_file")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

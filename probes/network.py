@@ -44,31 +44,6 @@ _KIND_BY_ERRNO: Final = {
 _UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21, 24, 27})
 
 
-def untrusted(key: str) -> str:
-    """Return what an unknown issuer means; `key` is the setting that names an authority's file.
-
-    OpenSSL tells a gap in the chain served from an authority of one's own no more than a client can.
-    """
-    return (
-        "its certificate leads to no authority that is trusted here: either its server does not send "
-        "the intermediate certificate (serve the whole chain), or the authority is your own "
-        f"(name its file as {key})"
-    )
-
-
-SENTENCES: Final = {
-    FailureKind.NO_ROUTE: "there is no route from here; check this machine's network",
-    FailureKind.REFUSED: "it refused the connection; nothing listens there",
-    FailureKind.TIMEOUT: "it gave no complete answer before the deadline",
-    FailureKind.CONNECTION_LOST: "it broke the connection off",
-    FailureKind.CERTIFICATE_INVALID: (
-        "its certificate is expired, not yet valid or made out to another name"
-    ),
-    FailureKind.TLS_FAILED: "it completes no TLS handshake; does it speak TLS on this port?",
-}
-"""What the failures mean that every protocol over TCP has; what follows the address."""
-
-
 class ResolverSilent(OSError):  # noqa: N818 - reads as what happened, like the standard library's
     """The resolver gave no answer before the deadline."""
 

@@ -12,10 +12,13 @@ import datetime as dt
 import enum
 import hashlib
 import math
+import pathlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeAlias, TypeVar
+
+import yaml
 
 
 class FailureKind(enum.StrEnum):
@@ -39,6 +42,18 @@ class FailureKind(enum.StrEnum):
     QUERY_REJECTED = "query rejected"
     UNUSABLE_ANSWER = "unusable answer"
     OUR_FAULT = "the gate's own fault"
+
+
+_LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+_WRITTEN = pathlib.Path(__file__).with_name("failures.yaml").read_bytes()
+WORDS: Final[Mapping[str, Mapping[str, Any]]] = yaml.load(_WRITTEN, _LOADER)  # noqa: S506 - a safe one
+"""What failures mean, by system and kind."""
+
+
+def failures_of(system: str, *, key: str = "") -> Mapping[FailureKind, str]:
+    """Return what each kind of failure means at a system; `key` names its authority's file."""
+    words = WORDS[system].items()
+    return {FailureKind[kind.upper()]: text.replace("{key}", key) for kind, text in words}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from probes.observation import (
     Observation,
     PhaseClock,
     Shown,
+    failures_of,
     observed,
     utc_now,
 )
@@ -75,13 +76,7 @@ _OLD_PROTOCOL: Final = frozenset(
     {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION"}
 )
 _HOST: Final = re.compile(r"[A-Za-z0-9_.*:-]{1,255}")
-_SENTENCES: Final = {
-    **network.SENTENCES,
-    FailureKind.NAME_NOT_RESOLVED: "its name has no address here",
-    FailureKind.TIMEOUT: "it completed no handshake before the deadline",
-    FailureKind.CONNECTION_LOST: "it broke the handshake off",
-    FailureKind.UNUSABLE_ANSWER: "its certificate cannot be read",
-}
+_SENTENCES: Final = failures_of("tls")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pydantic import SecretStr, StrictBool
 
 from probes import api, http
 from probes.kubernetes.models import Model, Texts, at
-from probes.observation import Deadline, Failure, FailureKind, FoundError, pause
+from probes.observation import Deadline, Failure, FailureKind, FoundError, failures_of, pause
 
 M = TypeVar("M", bound=Model)
 MAX_ANSWER_BYTES: Final = 32 * 1_048_576
@@ -33,16 +33,7 @@ _KIND_BY_STATUS: Final = {
     405: FailureKind.QUERY_REJECTED,
     409: FailureKind.QUERY_REJECTED,
 }
-_SENTENCES: Final = {
-    FailureKind.QUERY_REJECTED: "{host} rejected the request with status {status}.",
-    FailureKind.CREDENTIAL_REFUSED: "{host} refused the gate's token (401); make a new one.",
-    FailureKind.FORBIDDEN: (
-        "{host} does not permit the gate's account to {asked} (403); apply deploy/kubernetes/rbac.yaml."
-    ),
-    FailureKind.SERVER_BUSY: "{host} is too busy to answer in time (status {status}).",
-    FailureKind.SERVER_ERROR: "{host} failed with status {status}.",
-    FailureKind.UNUSABLE_ANSWER: "{host} answered with status {status}, which is not an answer to this.",
-}
+_SENTENCES: Final = failures_of("kubernetes")
 
 
 class Page(Model, Generic[M]):

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+import pathlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
 import psycopg
@@ -69,74 +71,17 @@ class Rights(Shown):
     """At most 200, the gravest first."""
 
 
-# What the login may do is listed, not what it may not: of the server's own roles only those that read, of
-# a table only SELECT. `holders` are the login and every role that it can become with SET ROLE, since a
-# login that may become a writer is one. A right in a schema that its holder may not use can't be used:
-# extensions such as pg_cron give everybody some. A superuser is a member of all roles; one row about it is
-# enough.
-EXCESS_QUERY: Final = """
-WITH me AS (SELECT oid, rolname, rolsuper FROM pg_roles WHERE rolname = session_user),
-holders AS (
-    SELECT r.* FROM pg_roles r, me
-    WHERE r.oid = me.oid OR (NOT me.rolsuper AND pg_has_role(me.oid, r.oid, 'MEMBER'))
-),
-relations AS (
-    SELECT c.oid, c.relkind, c.relowner, c.relnamespace, format('%I.%I', n.nspname, c.relname) AS name
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-),
-schemas AS (
-    SELECT oid, nspname FROM pg_namespace
-    WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'
-),
-excess AS (
-    SELECT 1 AS rank, 'role attribute' AS kind, attribute.name AS privilege,
-           quote_ident(h.rolname) AS object_name, h.rolname AS role
-    FROM holders h CROSS JOIN LATERAL (VALUES
-        ('SUPERUSER', h.rolsuper), ('CREATEROLE', h.rolcreaterole), ('CREATEDB', h.rolcreatedb),
-        ('BYPASSRLS', h.rolbypassrls), ('REPLICATION', h.rolreplication)
-    ) AS attribute (name, held)
-    WHERE attribute.held
-  UNION ALL
-    SELECT 2, 'membership', h.rolname::text, quote_ident(h.rolname), me.rolname
-    FROM holders h, me
-    WHERE h.rolname ~ '^pg_' AND h.rolname NOT IN
-        ('pg_monitor', 'pg_read_all_settings', 'pg_read_all_stats', 'pg_stat_scan_tables',
-         'pg_read_all_data')
-  UNION ALL
-    SELECT 3, 'database', 'CREATE', quote_ident(current_database()), h.rolname
-    FROM holders h WHERE has_database_privilege(h.oid, current_database(), 'CREATE')
-  UNION ALL
-    SELECT 4, 'schema', 'CREATE', quote_ident(s.nspname), h.rolname
-    FROM holders h, schemas s WHERE has_schema_privilege(h.oid, s.oid, 'CREATE')
-  UNION ALL
-    SELECT 5, 'table', p.name, t.name, h.rolname
-    FROM holders h, relations t,
-         (VALUES ('INSERT'), ('UPDATE'), ('DELETE'), ('TRUNCATE')) AS p (name)
-    WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f')
-      AND has_schema_privilege(h.oid, t.relnamespace, 'USAGE')
-      AND (has_table_privilege(h.oid, t.oid, p.name)
-           OR (p.name IN ('INSERT', 'UPDATE') AND has_any_column_privilege(h.oid, t.oid, p.name)))
-  UNION ALL
-    SELECT 5, 'table', a.privilege_type, t.name, h.rolname
-    FROM holders h, relations t JOIN pg_class c ON c.oid = t.oid,
-         LATERAL aclexplode(c.relacl) AS a
-    WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.grantee IN (0, h.oid)
-      AND h.oid <> t.relowner
-      AND a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
-      AND has_schema_privilege(h.oid, t.relnamespace, 'USAGE')
-  UNION ALL
-    SELECT 6, 'table', 'OWNER', t.name, h.rolname
-    FROM holders h, relations t WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') AND t.relowner = h.oid
-  UNION ALL
-    SELECT 7, 'sequence', p.name, t.name, h.rolname
-    FROM holders h, relations t, (VALUES ('USAGE'), ('UPDATE')) AS p (name)
-    WHERE t.relkind = 'S' AND has_schema_privilege(h.oid, t.relnamespace, 'USAGE')
-      AND has_sequence_privilege(h.oid, t.oid, p.name)
-)
-SELECT kind, privilege, object_name, role::text FROM excess
-ORDER BY rank, object_name, privilege, role LIMIT 200
-"""
+_OURS: Final = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
+
+
+def _statements(file: pathlib.Path) -> Mapping[str, str]:
+    """Return the statements of a file by the name in the line before each; its comments are not sent."""
+    text = file.read_text(encoding="utf-8").replace("{ours}", _OURS)
+    named = re.findall(r"^-- name: (\w+)\n((?:.+\n)+)", text, re.MULTILINE)
+    return {name: re.sub(r"(?m)^--.*\n", "", statement) for name, statement in named}
+
+
+STATEMENTS: Final = _statements(pathlib.Path(__file__).with_name("statements.sql"))
 RV = TypeVar("RV")
 _CANCEL_SECONDS = 0.1
 
@@ -168,38 +113,14 @@ class DeadlineConnection(psycopg.Connection[tuple[object, ...]]):
         self.pgconn.finish()
 
 
-# Null: the table has no row security. Behind a view there may be other tables with other policies.
-_SHOWN: Final = """
-WITH tables AS (
-    SELECT c.oid, c.relkind, c.relrowsecurity FROM pg_class c
-    WHERE c.oid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
-),
-mine AS (
-    SELECT p.* FROM pg_policy p JOIN tables t ON t.oid = p.polrelid
-    WHERE p.polcmd IN ('r', '*')
-      AND EXISTS (SELECT FROM unnest(p.polroles) AS role
-                  WHERE role = 0 OR pg_has_role(current_user, role, 'USAGE'))
-)
-SELECT CASE WHEN t.relkind NOT IN ('r', 'p') THEN false
-            WHEN t.relrowsecurity THEN
-                EXISTS (SELECT FROM mine m WHERE m.polrelid = t.oid AND m.polpermissive
-                                             AND pg_get_expr(m.polqual, m.polrelid) = 'true')
-                AND NOT EXISTS (SELECT FROM mine m WHERE m.polrelid = t.oid AND NOT m.polpermissive)
-       END
-FROM tables t
-"""
-
-
-def ask_policies(
-    run: Callable[[str, Sequence[object]], tuple[tuple[object, ...], ...]], *tables: str
-) -> None:
+def ask_policies(reader: Reader, *tables: str) -> None:
     """Let the policies of `tables` (names as SQL reads them) be asked if they show the login every row.
 
     Any other stays what the transaction makes of it: an error.
     """
-    shown = [row[0] for row in run(_SHOWN, ([*tables],))]
+    shown = [row[0] for row in reader.rows(STATEMENTS["policies"], ([*tables],))]
     if True in shown and False not in shown:
-        run("SELECT set_config('row_security', 'on', true)", ())
+        reader.rows("SELECT set_config('row_security', 'on', true)")
 
 
 PHASES: Final = ("resolve", "login", "prove", "query")
@@ -294,7 +215,7 @@ class Reader:
 
     def excess(self) -> tuple[Right, ...]:
         """Return what the login may do beyond reading."""
-        return tuple(Right(*map(str, row)) for row in self.rows(EXCESS_QUERY))
+        return tuple(Right(*map(str, row)) for row in self.rows(STATEMENTS["excess"]))
 
     def want_primary(self) -> None:
         """Raise what `asked` makes a failure of, on a standby: it may show how things were a while ago."""
@@ -352,7 +273,7 @@ def record_exists(
     )
 
     def ask(reader: Reader) -> RecordFound:
-        ask_policies(reader.rows, ".".join(f'"{part}"' for part in table.split(".")))
+        ask_policies(reader, ".".join(f'"{part}"' for part in table.split(".")))
         return RecordFound(found=reader.rows(query, (record_id,)) == ((True,),))
 
     return asked(target, ask, deadline=deadline)

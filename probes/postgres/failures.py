@@ -7,13 +7,21 @@ SQLSTATE, which Postgres documents and does not translate (appendix A of its man
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import psycopg
 
 from probes import network
-from probes.observation import Deadline, Failure, FailureKind, Kinds, PhaseClock, kind_of
+from probes.observation import (
+    WORDS,
+    Deadline,
+    Failure,
+    FailureKind,
+    Kinds,
+    PhaseClock,
+    failures_of,
+    kind_of,
+)
 
 if TYPE_CHECKING:
     from probes.postgres import PostgresTarget
@@ -50,93 +58,9 @@ _KIND_BY_TYPE: Final[Kinds] = {
     psycopg.Rollback: FailureKind.OUR_FAULT,
 }
 
-_STARTING: Final = "it is starting up; wait until it is ready"
-_STOPPING: Final = "it is shutting down; see who stops it, or wait for its restart"
-_RECOVERING: Final = "it recovers from a crash; wait, and read its log"
-_FULL: Final = "its disk is full; free space on it or enlarge it"
-_NO_CONNECTION_LEFT: Final = (
-    "all of its connections are in use; end idle ones, or raise max_connections"
-)
-_NO_DATABASE: Final = "it has no such database; correct the database's name"
-_OTHER_SECRET: Final = "it refused the password; correct the secret or the login's own"  # noqa: S105 - a sentence
+_BY_STATE: Final = WORDS["postgres_states"]
 
-# libpq reports a refused login as text only. The words are the server's and it may speak another
-# language; then the login counts as refused, which holds and never rolls back.
-_BY_WORDS: Final[Mapping[FailureKind, Mapping[str, str | None]]] = {
-    FailureKind.CREDENTIAL_REFUSED: {
-        "password authentication failed": _OTHER_SECRET,
-        "pg_hba.conf": (
-            "its pg_hba.conf has no line that lets this login in from here, with or without TLS; add one"
-        ),
-        "is not permitted to log in": "the login may not log in; ALTER ROLE … LOGIN",
-    },
-    FailureKind.SERVER_BUSY: {
-        "sorry, too many clients": _NO_CONNECTION_LEFT,
-        "remaining connection slots": _NO_CONNECTION_LEFT,
-        "too many connections for role": (
-            "the login has no connection left; end its own idle ones, or ALTER ROLE … CONNECTION LIMIT"
-        ),
-        "too many connections for database": (
-            "the database has no connection left; end idle ones, or ALTER DATABASE … CONNECTION LIMIT"
-        ),
-        "the database system is shutting down": _STOPPING,
-        "the database system is in recovery": _RECOVERING,
-        "Hot standby mode is disabled": (
-            "it is a standby that answers no queries (hot_standby = off); name the primary's address"
-        ),
-        "the database system is": _STARTING,
-        "No space left on device": _FULL,
-    },
-    FailureKind.FORBIDDEN: {
-        "permission denied for database": (
-            "the login may not connect to the database; GRANT CONNECT ON DATABASE"
-        ),
-    },
-    FailureKind.TLS_FAILED: {"server does not support SSL": None},
-    FailureKind.CONNECTION_LOST: {"server closed the connection": None},
-    FailureKind.PROTOCOL: dict.fromkeys(
-        ("invalid response", "expected authentication request", "expected SASL")
-    ),
-    FailureKind.OUR_FAULT: {"root certificate file": None},
-    FailureKind.QUERY_REJECTED: {"does not exist": _NO_DATABASE},
-}
-
-_BY_STATE: Final = {
-    "28000": "its pg_hba.conf or the login's own rights keep the login out; correct them",
-    "28P01": _OTHER_SECRET,
-    "3D000": _NO_DATABASE,
-    "40001": "a standby cancelled the query, which stood in the way of what it replays; ask the primary",
-    "40P01": "it ended the query to resolve a deadlock; run again",
-    "42P01": "it has no such table; correct the table's name, or apply the migration that makes it",
-    "42703": "it has no such column; correct the column's name, or apply the migration that makes it",
-    "53100": _FULL,
-    "53200": "it is out of memory; give it more, or fewer connections",
-    "53300": _NO_CONNECTION_LEFT,
-    "53400": "a limit of its configuration is reached, such as temp_file_limit; raise it",
-    "55P03": "another session keeps a table locked; end that session, or wait for it",
-    "57P01": "an administrator ended the connection; it restarts, or somebody ended the session",
-    "57P02": _RECOVERING,
-    "57P03": _STARTING,
-    "58030": "it can't read or write its files; look at its disk",
-    "58P01": "a file of its data is missing; look at its disk, and restore it",
-    "XX001": "it found damaged data; look at its disk, and restore it",
-    "XX002": "it found a damaged index; REINDEX, and look at its disk",
-}
-"""By SQLSTATE: what is wrong, and what ends it."""
-
-_SENTENCES: Final = {
-    **network.SENTENCES,
-    FailureKind.NAME_NOT_RESOLVED: "its name has no address here; check the name and this machine's DNS",
-    FailureKind.CERTIFICATE_UNTRUSTED: network.untrusted("sslrootcert"),
-    FailureKind.TLS_FAILED: "it completes no TLS handshake",
-    FailureKind.PROTOCOL: "it does not speak the Postgres protocol",
-    FailureKind.CREDENTIAL_REFUSED: "it refused the login; check user, password and pg_hba.conf",
-    FailureKind.FORBIDDEN: "the login lacks a right that the query needs; grant SELECT on what it reads",
-    FailureKind.SERVER_BUSY: "it cannot serve now: starting, stopping, out of connections or locked",
-    FailureKind.SERVER_ERROR: "it failed with an internal error",
-    FailureKind.QUERY_REJECTED: "it rejected the query: a table, column or value is not as expected",
-    FailureKind.OUR_FAULT: "the connection could not be used from here",
-}
+_SENTENCES: Final = failures_of("postgres", key="sslrootcert")
 
 _TLS_REQUEST: Final = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 
@@ -201,10 +125,10 @@ def login_failure(exc: psycopg.Error, login: PostgresTarget, deadline: Deadline)
         _walk_again(login, deadline)
     except OSError as problem:
         return KnownFailure(network.os_failure_kind(problem))
-    for kind, meanings in _BY_WORDS.items():
+    for kind, meanings in WORDS["postgres_words"].items():
         for known, words in meanings.items():
             if known in str(exc):
-                return KnownFailure(kind, words=words)
+                return KnownFailure(FailureKind[kind.upper()], words=words)
     return KnownFailure(FailureKind.CREDENTIAL_REFUSED)
 
 

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from probes import postgres
 from probes.observation import Deadline, Observation, Shown
-from probes.postgres import PostgresTarget, Reader, ask_policies
+from probes.postgres import STATEMENTS, PostgresTarget, Reader, ask_policies
 from probes.postgres.schema import qualified, quoted
 
 STRETCHES: Final = 50
@@ -25,11 +25,6 @@ MAX_ORPHANS: Final = 1_000
 _MEGABYTE: Final = 1024 * 1024
 _STANDARD_ERRORS: Final = 2.01
 """Student's t for 95 % and 49 degrees of freedom."""
-
-_SIZE: Final = """
-SELECT c.relkind::text, c.reltuples, pg_relation_size(c.oid), current_setting('block_size')::int
-FROM pg_class c WHERE c.oid = to_regclass(%s)
-"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,7 +116,7 @@ def counted(
         size = _size(reader, table.name)
         if size is None:
             return Counted(there=False)
-        ask_policies(reader.rows, quoted(table.name))
+        ask_policies(reader, quoted(table.name))
         if size.small(limits):
             return _count(reader, table)
         return _sample(reader, table, size, limits.sampled_blocks)
@@ -139,7 +134,7 @@ def orphans(
         size = _size(reader, link.table)
         if size is None or _size(reader, link.to_table) is None:
             return Orphans(there=False)
-        ask_policies(reader.rows, quoted(link.table), quoted(link.to_table))
+        ask_policies(reader, quoted(link.table), quoted(link.to_table))
         if size.small(limits):
             return _followed(reader, link)
         return _sampled_orphans(reader, link, size, limits.sampled_blocks)
@@ -148,7 +143,7 @@ def orphans(
 
 
 def _size(reader: Reader, table: str) -> _Size | None:
-    found = reader.rows(_SIZE, (quoted(table),))
+    found = reader.rows(STATEMENTS["size"], (quoted(table),))
     if not found:
         return None
     kind, rows, size_bytes, block_bytes = found[0]

@@ -15,28 +15,8 @@ from psycopg import sql
 
 from probes import postgres
 from probes.observation import EVERYTHING, Deadline, Observation, Shown
-from probes.postgres import PostgresTarget, Reader
+from probes.postgres import STATEMENTS, PostgresTarget, Reader
 from probes.postgres.schema import qualified
-
-# What the gate itself holds is not counted; sessions of the server's own workers are no connections.
-_CONNECTIONS: Final = """
-SELECT pg_is_in_recovery(),
-       current_setting('max_connections')::int
-         - current_setting('superuser_reserved_connections')::int
-         - coalesce(current_setting('reserved_connections', true), '0')::int,
-       (SELECT count(*) FROM pg_stat_activity
-        WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())
-"""
-# Who copies changes to another system (logical decoding: Debezium, DMS) streams too, and is not a standby.
-_STANDBYS: Final = """
-SELECT r.state, pg_wal_lsn_diff(pg_current_wal_lsn(), r.replay_lsn)::bigint,
-       extract(epoch FROM r.replay_lag)::float8
-FROM pg_stat_replication r
-WHERE NOT EXISTS (SELECT FROM pg_replication_slots s
-                  WHERE s.active_pid = r.pid AND s.slot_type = 'logical')
-ORDER BY r.pid
-"""
-_MAY_LOOK: Final = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,9 +53,9 @@ def sessions(target: PostgresTarget, *, deadline: Deadline) -> Observation[Sessi
     """Return connections and standbys of the primary."""
 
     def ask(reader: Reader) -> Sessions:
-        ((in_recovery, available, used),) = reader.rows(_CONNECTIONS)
-        ((may_look,),) = reader.rows(_MAY_LOOK)
-        standbys = () if in_recovery else reader.rows(_STANDBYS)
+        ((in_recovery, available, used),) = reader.rows(STATEMENTS["connections"])
+        ((may_look,),) = reader.rows(STATEMENTS["may_look"])
+        standbys = () if in_recovery else reader.rows(STATEMENTS["standbys"])
         return Sessions(
             in_recovery=in_recovery is True,
             available=int(str(available)),
@@ -94,18 +74,6 @@ def _standby(row: tuple[object, ...]) -> Standby:
         behind_bytes=behind_bytes if isinstance(behind_bytes, int) else None,
         behind_seconds=behind_seconds if isinstance(behind_seconds, float) else None,
     )
-
-
-# What is not there is left out: a table may come with the release.
-_COLUMNS: Final = """
-SELECT n.nspname::text, c.relname::text, a.attname::text, has_schema_privilege(n.oid, 'USAGE')
-FROM unnest(%s::text[], %s::text[], %s::text[]) AS w (schema, name, attribute)
-JOIN pg_namespace n ON n.nspname = w.schema
-JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = w.attribute AND NOT a.attisdropped
-WHERE NOT (has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT'))
-ORDER BY 1, 2, 3
-"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -133,8 +101,10 @@ def lacking(
     ]
 
     def ask(reader: Reader) -> Lacking:
-        found = reader.rows(_COLUMNS, [list(part) for part in zip(*asked, strict=True)])
-        ((may_look,),) = reader.rows(_MAY_LOOK)
+        found = reader.rows(
+            STATEMENTS["columns"], [list(part) for part in zip(*asked, strict=True)]
+        )
+        ((may_look,),) = reader.rows(STATEMENTS["may_look"])
         columns = tuple(
             (str(schema), str(table), str(column)) for schema, table, column, _ in found
         )
@@ -147,17 +117,6 @@ def lacking(
 PRISMA_LOCK: Final = 72707369
 """The advisory lock, `pg_advisory_lock(bigint)`, that Prisma's session holds while it migrates."""
 
-# A bigint's key has its upper half in classid and objsubid 1; two integers have objsubid 2.
-_HOLDER: Final = """
-SELECT CASE WHEN bool_or(a.state NOT IN ('idle', 'disabled')
-                         OR clock_timestamp() - a.state_change < %s) THEN 'migrating'
-            WHEN bool_or(coalesce(a.state, 'disabled') = 'disabled') THEN 'hidden'
-            WHEN count(*) > 0 THEN 'idle' END
-FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.classid = 0 AND l.objid = %s AND l.objsubid = 1
-  AND l.mode = 'ExclusiveLock' AND l.granted
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
 _BETWEEN_STATEMENTS: Final = dt.timedelta(seconds=3)
 """For so long a session that migrates may be idle."""
 
@@ -232,7 +191,7 @@ def record(
     def ask(reader: Reader) -> Record:
         reader.want_primary()
         rows = reader.rows(query)
-        ((holder,),) = reader.rows(_HOLDER, (_BETWEEN_STATEMENTS, PRISMA_LOCK))
+        ((holder,),) = reader.rows(STATEMENTS["holder"], (_BETWEEN_STATEMENTS, PRISMA_LOCK))
         return Record(tuple(map(_row, rows)), None if holder is None else Holder(holder))
 
     return postgres.asked(target, ask, deadline=deadline)

@@ -31,6 +31,7 @@ from probes.observation import (
     Observation,
     PhaseClock,
     Shown,
+    failures_of,
     observed,
     unusable,
 )
@@ -57,18 +58,7 @@ _KINDS: Final[Kinds] = {
     redis.exceptions.ChildDeadlockedError: FailureKind.OUR_FAULT,
     redis.exceptions.IncorrectPolicyType: FailureKind.OUR_FAULT,
 }
-SENTENCES: Final = {
-    **network.SENTENCES,
-    FailureKind.NAME_NOT_RESOLVED: "its name has no address here; check it and this machine's DNS",
-    FailureKind.CERTIFICATE_UNTRUSTED: network.untrusted("ca_file"),
-    FailureKind.PROTOCOL: "it does not speak the Redis protocol",
-    FailureKind.CREDENTIAL_REFUSED: "it refused the login; check user and password",
-    FailureKind.FORBIDDEN: "the gate's user may not run this command; widen its ACL",
-    FailureKind.SERVER_BUSY: "it cannot serve now: loading its data, out of memory or its cluster down",
-    FailureKind.QUERY_REJECTED: "it rejected the command",
-    FailureKind.TOO_LARGE: "it sent more than a probe ever asks for",
-    FailureKind.OUR_FAULT: "the connection could not be used from here",
-}
+SENTENCES: Final = failures_of("redis", key="ca_file")
 
 
 def failure_kind(exc: BaseException) -> FailureKind | None:
