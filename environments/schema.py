@@ -23,37 +23,10 @@ from settings.environment import Environment, LocalFile
 from settings.sections import Section, parse_duration
 
 DOCS = FOLDER.parent / "docs" / "environments.md"
+INTRODUCTION = FOLDER / "introduction.md"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DURATION = {"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h|d)$"}
 _REFERENCE = "#/$defs/"
-
-_INTRODUCTION = """\
-# Environment files
-
-`environments/NAME.yaml` describes one environment to the gate that is not policy: where its
-services and instruments are, how their answers and metrics are called, and with which logins the gate
-reads. `--env NAME` chooses it. Nothing in the gate's code knows a host name, a metric or a label.
-
-This page is generated from the models (`python -m environments.schema --docs`); a test keeps it current.
-What the platform itself must offer is in [platform-contract.md](platform-contract.md).
-
-## Filling one in
-
-1. Replace every value that begins with `EDIT-ME`; the words behind it say by what. Until then every
-   command of the gate ends with code 78 and lists all of them: file, key, what to put.
-2. Put secrets where the references point: `env:NAME` is a variable of the gate's process, `file:PATH` a
-   file (relative to the environment file; readable by the gate alone). A secret itself is never written here.
-3. `gate doctor --env NAME` logs in everywhere and prints what is missing: the SQL, the Redis line or the
-   key of this file that fixes it. Repeat until nothing is BAD.
-
-An unknown key, a wrong type, a key given twice or two regions with one address end with code 78 and one
-sentence each. An optional section may be left out: the checks that need it do not apply then, and every
-report says what was not asked; `policy.must_ask` names what has to be.
-Durations carry their unit: `500ms`, `30s`, `5m`, `1h`, `2d`.
-
-Editors that know the YAML language server check while you type: the first line of each file names its
-schema.
-"""
 
 
 class _Generator(GenerateJsonSchema):
@@ -131,7 +104,7 @@ def reference() -> str:
     environment, local = schema_of(Environment), schema_of(LocalFile)
     sections = [*_sections("An environment file", environment)]
     sections += _sections("local.yaml: an environment that commands provide", local)
-    return "\n".join([_INTRODUCTION, *sections])
+    return "\n".join([INTRODUCTION.read_text(encoding="utf-8"), *sections])
 
 
 def _sections(title: str, schema: Mapping[str, Any]) -> Iterator[str]:

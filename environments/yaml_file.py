@@ -22,54 +22,6 @@ _MOST_NESTED = 5_000
 _MERGE = "tag:yaml.org,2002:merge"
 _TEXT = "tag:yaml.org,2002:str"
 
-# Beginnings of PyYAML's own words. Those with user's text in them are replaced also because that
-# text may be an unquoted password that begins with * or !.
-_YAML_WORDS = (
-    ("found character '\\t'", "a tab where YAML wants spaces; replace it by spaces"),
-    ("found undefined alias", "a * begins an alias that is not defined; quote the text"),
-    ("could not determine a constructor", "a ! begins a tag, and none is known; quote the text"),
-    ("found undefined tag handle", "a ! begins a tag, and none is known; quote the text"),
-    ("found duplicate anchor", "an anchor (&) is defined twice; keep one"),
-    ("but found another document", "a second document begins here; keep one"),
-)
-
-_NUMBER = "must be a number"
-_WHOLE_NUMBER = "must be a whole number"
-_YES_OR_NO = "must be true or false"
-_MAPPING = "must be a section of keys and values"
-_LIST = "must be a list"
-_MOMENT = "must be a time, such as 2026-01-31T22:00:00Z"
-_FILLED = "must not be empty"
-
-_WORDS = {
-    "string_type": "must be text; put it into quotes",
-    "string_too_short": _FILLED,
-    "too_short": _FILLED,
-    "string_pattern_mismatch": "must match {pattern}",
-    "int_type": _WHOLE_NUMBER,
-    "int_parsing": _WHOLE_NUMBER,
-    "int_from_float": _WHOLE_NUMBER,
-    "float_type": _NUMBER,
-    "float_parsing": _NUMBER,
-    "finite_number": "must be a finite number",
-    "bool_type": _YES_OR_NO,
-    "bool_parsing": _YES_OR_NO,
-    "dict_type": _MAPPING,
-    "model_type": _MAPPING,
-    "model_attributes_type": _MAPPING,
-    "list_type": _LIST,
-    "tuple_type": _LIST,
-    "literal_error": "must be {expected}",
-    "greater_than": "must be more than {gt:g}",
-    "greater_than_equal": "must be at least {ge:g}",
-    "less_than": "must be less than {lt:g}",
-    "less_than_equal": "must be at most {le:g}",
-    "datetime_type": _MOMENT,
-    "datetime_parsing": _MOMENT,
-    "datetime_from_date_parsing": _MOMENT,
-    "value_error": "{error}",
-}
-
 _NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 _NAME_WORDS = "must be lower-case letters, digits, - and _, beginning with a letter"
 
@@ -123,6 +75,14 @@ def _load(text: str) -> Any:
 @functools.cache
 def _fast_loader() -> type[yaml.CSafeLoader]:
     return type("_FastLoader", (_Strict, yaml.CSafeLoader), {})
+
+
+@functools.cache
+def _words() -> Mapping[str, Mapping[str, str]]:
+    """Return what PyYAML and pydantic complain of, in our words."""
+    text = pathlib.Path(__file__).with_name("words.yml").read_text(encoding="utf-8")
+    words: Mapping[str, Mapping[str, str]] = _load(text)
+    return words
 
 
 def _problem(words: str, node: yaml.Node) -> yaml.MarkedYAMLError:
@@ -234,7 +194,7 @@ def _yaml_problem(exc: yaml.YAMLError) -> str:
     mark = getattr(exc, "problem_mark", None)
     where = f"{mark.line + 1}: " if mark is not None else " "
     words = getattr(exc, "problem", None) or "it holds a character that no text has"
-    known = (ours for theirs, ours in _YAML_WORDS if words.startswith(theirs))
+    known = (ours for theirs, ours in _words()["yaml"].items() if words.startswith(theirs))
     return f"{where}is not valid YAML: {next(known, words)}."
 
 
@@ -269,7 +229,7 @@ def _in_words(problem: Mapping[str, Any]) -> str:
     context: Mapping[str, Any] = problem.get("ctx", {})
     if context.get("pattern") == _NAME:
         return _NAME_WORDS
-    template = _WORDS.get(problem["type"])
+    template = _words()["values"].get(problem["type"])
     if template is None:
         return str(problem["msg"]).rstrip(".")
     words = template.format(**context).rstrip(".")

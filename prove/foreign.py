@@ -10,9 +10,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import httpx
+import yaml
 
 from gates.decide.outcome import Outcome
 from gates.load import ROOT, load_policy
@@ -56,37 +57,14 @@ class Application:
     """
     made_by: str
     metrics: Metrics
-    bounds: tuple[float, ...]
+    bounds: Sequence[float]
 
 
-APPLICATIONS = (
-    Application(
-        "Django",
-        "gunicorn --workers=WORKERS --threads=4 --keep-alive=0 --bind=127.0.0.1:PORT",
-        "foreign_apps:django()",
-        {
-            "requests_total": {
-                "name": "django_http_responses_total_by_status_view_method_total",
-                "match": ['view!~"prometheus.*"'],
-                "status_label": "status",
-            },
-            "request_duration": {
-                "name": "django_http_requests_latency_seconds_by_view_method",
-                "match": ['view!~"prometheus.*"'],
-            },
-        },
-        (0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 25, 50, 75),
-    ),
-    Application(
-        "FastAPI",
-        "uvicorn --workers=WORKERS --port=PORT --no-access-log --timeout-keep-alive=0 --factory",
-        "foreign_apps:fastapi",
-        {
-            "requests_total": {"name": "http_requests_total", "status_label": "status"},
-            "request_duration": {"name": "http_request_duration_seconds"},
-        },
-        (0.1, 0.5, 1),
-    ),
+APPLICATIONS = tuple(
+    Application(name, **fields)
+    for name, fields in yaml.safe_load(
+        pathlib.Path(__file__).with_name("foreign.yaml").read_bytes()
+    ).items()
 )
 
 

