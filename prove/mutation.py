@@ -43,7 +43,6 @@ TESTS = (
     "tests/steps/cluster/test_config_rules.py",
     "tests/steps/cluster/test_rules.py",
     "tests/steps/data/test_migrations.py",
-    "tests/steps/delivery/test_openapi.py",
     "tests/steps/kit/test_evidence.py",
     "tests/steps/kit/test_failures.py",
     "tests/steps/kit/test_settling.py",

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.steps.json_server import json_server
 
 TOKEN = "sentinel-audit-token"
 READ = "records.listed"
@@ -85,31 +84,12 @@ class AuditServer:
 def audit_server() -> Iterator[AuditServer]:
     """Serve it until the block ends."""
     serving = AuditServer()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, body = serving.answer(
-                self.path, self.headers.get("X-Request-Id"), self.headers.get("Authorization")
-            )
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its signature
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        serving.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield serving
-        finally:
-            server.shutdown()
-            thread.join(timeout=5)
+    with json_server(
+        lambda _, target, headers, __: serving.answer(
+            target, headers.get("X-Request-Id"), headers.get("Authorization")
+        )
+    ) as serving.url:
+        yield serving
 
 
 def section(url: str) -> dict[str, Any]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-Answer = tuple[int, object]
+from tests.steps.json_server import Answer, json_server
+
 APPOINTMENT = "00000000-0000-4000-8000-000000000001"
 GOOD: dict[str, Answer] = {
     "POST /v1/auth/register": (201, {"id": "p-1"}),
@@ -67,31 +65,9 @@ class PatientServer:
 def patient_server() -> Iterator[PatientServer]:
     """Serve it until the block ends."""
     serving = PatientServer()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status, body = serving.answer(
-                self.command, self.path, self.headers.get("X-Synthetic-Tag")
-            )
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_POST = do_DELETE = do_GET  # noqa: N815 - the names that http.server asks for
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its signature
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        serving.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield serving
-        finally:
-            server.shutdown()
-            thread.join(timeout=5)
+    with json_server(
+        lambda method, target, headers, _: serving.answer(
+            method, target, headers.get("X-Synthetic-Tag")
+        )
+    ) as serving.url:
+        yield serving

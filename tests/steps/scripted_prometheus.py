@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from tests.steps.json_server import json_server
 
 Labelled = tuple[Mapping[str, str], str]
 """Labels and value of one series; values are text, as Prometheus sends them."""
@@ -59,8 +58,10 @@ class ScriptedPrometheus:
         for name, value in told.items():
             setattr(self, name, value)
 
-    def answer(self, target: str, form: str) -> tuple[int, object]:
+    def answer(self, target: str, form: bytes) -> tuple[int, object]:
         """Return status and body of one request."""
+        if self.html:
+            return 200, b"<html>log in</html>"
         path = urlsplit(target).path
         if path == "/-/ready":
             return self.ready, {}
@@ -79,7 +80,7 @@ class ScriptedPrometheus:
         }
         if path in lists:
             return 200, _data(lists[path])
-        return 200, self._asked(path, parse_qs(urlsplit(target).query or form))
+        return 200, self._asked(path, parse_qs(urlsplit(target).query or form.decode()))
 
     def _asked(self, path: str, asked: Mapping[str, list[str]]) -> object:
         if path == "/api/v1/series":
@@ -148,29 +149,5 @@ def _data(data: object) -> dict[str, object]:
 def scripted_prometheus() -> Iterator[ScriptedPrometheus]:
     """Serve it until the block ends."""
     scripted = ScriptedPrometheus()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            form = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-            status, body = scripted.answer(self.path, form)
-            data = b"<html>log in</html>" if scripted.html else json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_POST = do_GET  # noqa: N815 - the name that http.server asks for
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its signature
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        scripted.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield scripted
-        finally:
-            server.shutdown()
-            thread.join(timeout=5)
+    with json_server(lambda _, target, __, form: scripted.answer(target, form)) as scripted.url:
+        yield scripted

@@ -227,6 +227,7 @@ CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "changes of an API": delivery.changes,
     "schemas of an API": delivery.schemas,
     "references of an API": delivery.references,
+    "documents of an API": delivery.documents,
     "plain rules": test_judgement.rules_said,
     "rules of the network": network_rules,
     "objectives": test_objective.objectives_said,

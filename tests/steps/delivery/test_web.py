@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import pathlib
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
 from steps.delivery.web import read_page
 from steps.kit import settling
 from steps.kit.platform import Platform
 from tests.probes.servers import Behaviour, answer, closed_port, read_request, serving
 from tests.steps.moody import Moody, moody
-from tests.steps.platforms import NOWHERE, a_platform, a_policy, write_evidence
+from tests.steps.platforms import NOWHERE, a_platform, a_policy, ruled, write_evidence
 from tests.steps.scenarios import judged as by_id
+from tests.steps.scenarios import told
 from tests.tables import cases
 
 
@@ -102,9 +100,9 @@ def platform(
     )
 
 
-def judged(check_id: str, asked: Platform) -> Judgement:
+def last(check_id: str, asked: Platform) -> str:
     """Return the last judgement, which is of the question itself."""
-    return by_id(check_id, asked).noted()["eu"].judgements[-1]
+    return told(by_id(check_id, asked))[-1]
 
 
 THROTTLED = answer(
@@ -113,72 +111,58 @@ THROTTLED = answer(
     content_type="text/xml",
 )
 BUNDLE = {"index.html": UPLOADED, "build-manifest.json": UPLOADED}
-
-
-LATE_SITEMAP = listing(**BUNDLE, **{"sitemaps/today.xml": HOURLY})
+LISTED, LATE_SITEMAP = listing(**BUNDLE), listing(**BUNDLE, **{"sitemaps/today.xml": HOURLY})
 
 
 @cases(
-    "path at objects outcome",
+    "path at objects",
     {
-        "everything": ("/*", LATER, listing(**BUNDLE), Outcome.PASS),
-        "more than is wanted": ("/app*", LATER, listing(**BUNDLE), Outcome.PASS),
-        "what is wanted": ("/app/*", LATER, listing(**BUNDLE), Outcome.PASS),
-        "less than is wanted": ("/app/old/*", LATER, listing(**BUNDLE), Outcome.FAIL),
-        "one page": ("/app/", LATER, listing(**BUNDLE), Outcome.FAIL),
-        "before the upload": ("/*", EARLIER, listing(**BUNDLE), Outcome.FAIL),
-        "before what belongs to no bundle": ("/*", LATER, LATE_SITEMAP, Outcome.PASS),
+        "everything": ("/*", LATER, LISTED),
+        "more than is wanted": ("/app*", LATER, LISTED),
+        "what is wanted": ("/app/*", LATER, LISTED),
+        "less than is wanted": ("/app/old/*", LATER, LISTED),
+        "one page": ("/app/", LATER, LISTED),
+        "before the upload": ("/*", EARLIER, LISTED),
+        "before what belongs to no bundle": ("/*", LATER, LATE_SITEMAP),
     },
 )
 def test_an_invalidation_counts_if_it_covers_what_is_wanted(
-    tmp_path: pathlib.Path, path: str, at: str, objects: Behaviour, outcome: Outcome
+    tmp_path: pathlib.Path, path: str, at: str, objects: Behaviour, said: Callable[..., None]
 ) -> None:
     order, done = invalidation(path, at)
     # A throttled look is one of many.
     with moody(done, answer(MANIFEST), objects, THROTTLED, order) as aws:
-        last = judged(INVALIDATED, platform(tmp_path, aws, invalidation_path="/app/*"))
-    assert last.outcome is outcome, last.sentence
+        said(last(INVALIDATED, platform(tmp_path, aws, invalidation_path="/app/*")))
 
 
 def test_throttling_that_does_not_end_is_no_finding(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settling, "FLOOR_SECONDS", 0.1)
-    with moody(THROTTLED, answer(MANIFEST), listing(**BUNDLE)) as aws:
-        last = judged(INVALIDATED, platform(tmp_path, aws))
-    assert last.outcome is Outcome.ERROR
-    assert "throttles" in last.sentence
-
-
-def slowly(body: bytes, seconds: float) -> Behaviour:
-    """Answer after a while, as a bucket on another continent does."""
-
-    def behave(connection: socket.socket, over: threading.Event) -> None:
-        over.wait(seconds)
-        answer(body)(connection, over)
-
-    return behave
+    with moody(THROTTLED, answer(MANIFEST), LISTED) as aws:
+        found = last(INVALIDATED, platform(tmp_path, aws))
+    assert found.startswith("ERROR")
+    assert "throttles" in found
 
 
 def test_a_large_bundle_is_read_for_longer_than_one_call_may_take(tmp_path: pathlib.Path) -> None:
-    with moody(slowly(PAGE, 2), answer(MANIFEST), listing(**BUNDLE)) as aws:
-        asked = platform(tmp_path, aws)
-        calls = asked.policy.deadlines.model_copy(update={"call": 1.5})
-        hasty = asked.policy.model_copy(update={"deadlines": calls})
-        last = judged(UPLOADED_WHOLE, dataclasses.replace(asked, policy=hasty))
-    assert last.outcome is Outcome.PASS, last.sentence
+    def slowly(connection: socket.socket, over: threading.Event) -> None:
+        over.wait(2)  # as a bucket on another continent does
+        answer(PAGE)(connection, over)
+
+    with moody(slowly, answer(MANIFEST), LISTED) as aws:
+        hasty = ruled(platform(tmp_path, aws), "deadlines", call=1.5)
+        assert last(UPLOADED_WHOLE, hasty).startswith("PASS")
 
 
 @pytest.mark.parametrize("check_id", [UPLOADED_WHOLE, INVALIDATED])
 def test_a_bundle_that_says_another_release_is_none_of_this(
-    tmp_path: pathlib.Path, check_id: str
+    tmp_path: pathlib.Path, check_id: str, said: Callable[..., None]
 ) -> None:
     other = MANIFEST.replace(b"v1.2.0", b"v1.1.0")
     order, done = invalidation("/*")
-    with moody(answer(PAGE), answer(other), listing(**BUNDLE), order, done) as aws:
-        last = judged(check_id, platform(tmp_path, aws, other))
-    assert last.outcome is Outcome.FAIL
-    assert "build-manifest.json release is “v1.1.0”, wanted “v1.2.0”" in last.sentence
+    with moody(answer(PAGE), answer(other), LISTED, order, done) as aws:
+        said(last(check_id, platform(tmp_path, aws, other)))
 
 
 def by_path(bodies: Mapping[str, bytes]) -> Behaviour:
@@ -193,64 +177,58 @@ def by_path(bodies: Mapping[str, bytes]) -> Behaviour:
     return behave
 
 
-def problems_of_the_site(
-    folder: pathlib.Path, page: bytes, bodies: Mapping[str, bytes], *assets: str
-) -> list[str]:
-    """Serve a page and other bodies by path, built as they are; return what is not as it should be."""
-    files = {name: {"sha256": digest(body), "size": len(body)} for name, body in bodies.items()}
-    index = {"sha256": digest(page), "size": len(page), "assets": assets}
-    built = json.dumps({**json.loads(MANIFEST), "files": {"index.html": index, **files}}).encode()
-    served = {f"/{quote(name)}": body for name, body in bodies.items()}
-    with moody(answer(built)) as aws, serving(by_path({"/": page, **served})) as web:
-        asked = platform(folder, aws, built, site=web.url)
-        judgements = by_id("D4.1-4", asked).noted()["eu"].judgements
-    return [one.sentence for one in judgements if one.outcome is not Outcome.PASS]
-
-
 BUILD = b'<meta name="build-id" content="1.2.0-abc">'
 
 
-def test_a_file_is_asked_for_by_a_name_that_every_server_reads_alike(
-    tmp_path: pathlib.Path,
+@cases(
+    "script bodies",
+    {
+        "a name that every server reads alike": (
+            b'<script src="/app/%5Blocale%5D/a+b.js"></script>',
+            {"app/[locale]/a+b.js": b"1"},
+        ),
+        "what belongs to no bundle": (
+            b'<script src="/a.js"></script><script src="/sitemaps/today.js"></script>',
+            {"a.js": b"1"},
+        ),
+    },
+)
+def test_a_page_is_served_as_it_was_built(
+    tmp_path: pathlib.Path, script: bytes, bodies: Mapping[str, bytes]
 ) -> None:
-    page = BUILD + b'<script src="/app/%5Blocale%5D/a+b.js"></script>'
-    name = "app/[locale]/a+b.js"
-    assert problems_of_the_site(tmp_path, page, {name: b"1"}, name) == []
-
-
-def test_a_page_may_name_what_belongs_to_no_bundle(tmp_path: pathlib.Path) -> None:
-    page = BUILD + b'<script src="/a.js"></script><script src="/sitemaps/today.js"></script>'
-    assert problems_of_the_site(tmp_path, page, {"a.js": b"1"}, "a.js") == []
+    page = BUILD + script
+    files = {name: {"sha256": digest(body), "size": len(body)} for name, body in bodies.items()}
+    index = {"sha256": digest(page), "size": len(page), "assets": [*bodies]}
+    built = json.dumps({**json.loads(MANIFEST), "files": {"index.html": index, **files}}).encode()
+    served = {f"/{quote(name)}": body for name, body in bodies.items()}
+    with moody(answer(built)) as aws, serving(by_path({"/": page, **served})) as web:
+        found = told(by_id("D4.1-4", platform(tmp_path, aws, built, site=web.url)))
+    assert all(one.startswith("PASS") for one in found), found
 
 
 NAMING = b"""<!doctype html><head><meta name="build-id" content="1.2.0-abc">
 <script src="/assets/app.js"></script><link rel="stylesheet" href="./assets/main.css?v=1">
 <link rel="canonical" href="/somewhere"><script src="https://elsewhere.example/x.js"></script>
 <a href="/assets/other.js">x</a><img src="assets/logo.svg"></head>"""
-
-
-def test_a_page_tells_its_build_and_the_files_of_its_own_site() -> None:
-    page = read_page(NAMING, "build-id")
-    assert page.build_id == "1.2.0-abc"
-    assert page.files == {"assets/app.js", "assets/main.css", "assets/logo.svg"}
-
-
-def test_a_name_is_read_as_the_file_is_called() -> None:
-    # Next.js writes the chunks of [locale] so; the bucket's object has the brackets.
-    page = read_page(b'<script src="/app/%5Blocale%5D/page-1a.js">', "build-id")
-    assert page.files == {"app/[locale]/page-1a.js"}
+ASSETS = {"assets/app.js", "assets/main.css", "assets/logo.svg"}
+# Next.js writes the chunks of [locale] so; the bucket's object has the brackets.
+NEXT = b'<script src="/app/%5Blocale%5D/page-1a.js">'
 
 
 @cases(
-    "body",
+    "body build files",
     {
-        "nothing": b"",
-        "no text": b"\xff\xfe\x00",
-        "cut off": b"<script src=",
-        "no content": b"<meta name=build-id>",
-        "no address": b"<script src='http://['>",
+        "the files of its own site": (NAMING, "1.2.0-abc", ASSETS),
+        "a name is read as the file is called": (NEXT, None, {"app/[locale]/page-1a.js"}),
+        "nothing": (b"", None, set()),
+        "no text": (b"\xff\xfe\x00", None, set()),
+        "cut off": (b"<script src=", None, set()),
+        "no content": (b"<meta name=build-id>", None, set()),
+        "no address": (b"<script src='http://['>", None, set()),
     },
 )
-def test_a_broken_page_tells_nothing(body: bytes) -> None:
+def test_a_page_tells_its_build_and_its_files(
+    body: bytes, build: str | None, files: set[str]
+) -> None:
     page = read_page(body, "build-id")
-    assert (page.build_id, page.files) == (None, frozenset())
+    assert (page.build_id, set(page.files)) == (build, files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -17,7 +17,6 @@ from probes.kubernetes.models import Metadata
 from settings.cluster import PodLogs
 from settings.data import Table
 from settings.network import Dns
-from steps.delivery.openapi import breaking_changes
 from steps.monitoring import rules as monitoring
 
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
@@ -112,22 +111,3 @@ class TestDescriptions:
         servers = [*ZONE["authoritative"], change]
         with pytest.raises(ValidationError, match=f"authoritative names {doubled} twice"):
             Dns.model_validate({**ZONE, "authoritative": servers})
-
-
-class TestOpenApi:
-    ANSWERS: Final = {
-        "responses": {"200": {"content": {"application/json": {"schema": {"type": "string"}}}}}
-    }
-
-    @pytest.mark.parametrize("place", ["query", "header"])
-    def test_a_parameter_by_reference_or_of_the_whole_path_is_needed(self, place: str) -> None:
-        tenant = {"name": "tenant", "in": place, "required": True}
-        before: dict[str, Any] = {"paths": {"/v1/x": {"get": self.ANSWERS}}}
-        reference = [{"$ref": "#/components/parameters/tenant"}]
-        path: dict[str, Any] = {"get": {"parameters": reference, **self.ANSWERS}}
-        if place == "header":
-            path = {"parameters": [tenant], "get": self.ANSWERS}
-        now = {"components": {"parameters": {"tenant": tenant}}, "paths": {"/v1/x": path}}
-        assert breaking_changes(before, now, ["GET /v1/x"]) == (
-            f"GET /v1/x: needs the {place} parameter tenant now",
-        )

@@ -11,7 +11,6 @@ import pathlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ from settings.objectives import Objective
 from steps.objectives.counting import Counting, own_paths
 from steps.objectives.instrument import Inspector, UnfitError
 from tests.gates.decide.values import a_latency_objective, an_objective
-from tests.probes.servers import wait_until
+from tests.steps.json_server import json_server
 from tests.steps.platforms import a_platform, a_policy
 
 OPEN = "INCONCLUSIVE"
@@ -253,59 +252,38 @@ CASES = {
 }
 
 
-class _Handler(BaseHTTPRequestHandler):
-    platforms: Mapping[str, Exposed]
-    began: float | None = None
-    asked = False
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        _, name, pod = self.path.split("/")
-        type(self).asked = True
-        platform = self.platforms[name]
-        exposes = (platform.second if pod == "pod-2" else None) or platform.exposes
-        lines = {} if self.began is None else exposes(time.time() - self.began)
-        text = "".join(f"{series} {value}\n" for series, value in lines.items())
-        body = text.encode()
-        self.send_response(200 if lines else 503)
-        self.send_header("Content-Type", "text/plain; version=0.0.4")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its signature
-        """Say nothing."""
-
-
 @contextlib.contextmanager
 def scraped(platforms: Mapping[str, Exposed]) -> Iterator[tuple[str, float]]:
     """Scrape these platforms, each in a job of its name; yield the Prometheus and when it began."""
+    asked, began = threading.Event(), threading.Event()
 
-    class Handler(_Handler):
-        pass
+    def exposed(_: object, target: str, *__: object) -> tuple[int, bytes]:
+        asked.set()
+        _, name, pod = target.split("/")
+        platform = platforms[name]
+        exposes = (platform.second if pod == "pod-2" else None) or platform.exposes
+        lines = exposes(time.time() - CLOCK.began) if began.is_set() else {}
+        text = "".join(f"{series} {value}\n" for series, value in lines.items())
+        return (200 if lines else 503), text.encode()
 
-    Handler.platforms = platforms
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            jobs = [_job(name, one, server.server_port) for name, one in platforms.items()]
-            scrape = f"{SCRAPE_SECONDS * 1000:.0f}ms"
-            scraping = {"scrape_interval": scrape, "scrape_timeout": scrape}
-            with prometheus({"global": scraping, "scrape_configs": jobs}) as url:
-                # It takes Prometheus five seconds to find its targets.
-                wait_until(lambda: Handler.asked, "Prometheus scrapes")
-                CLOCK.began = Handler.began = time.time()
-                yield url, Handler.began
-        finally:
-            server.shutdown()
+    with json_server(exposed, "text/plain; version=0.0.4") as address:
+        jobs = [_job(name, one, address.partition("//")[2]) for name, one in platforms.items()]
+        scrape = f"{SCRAPE_SECONDS * 1000:.0f}ms"
+        scraping = {"scrape_interval": scrape, "scrape_timeout": scrape}
+        with prometheus({"global": scraping, "scrape_configs": jobs}) as url:
+            # It takes Prometheus five seconds to find its targets.
+            assert asked.wait(60), "Prometheus scrapes"
+            CLOCK.began = time.time()
+            began.set()
+            yield url, CLOCK.began
 
 
-def _job(name: str, platform: Exposed, port: int) -> dict[str, Any]:
+def _job(name: str, platform: Exposed, address: str) -> dict[str, Any]:
     return {
         "job_name": name,
         "static_configs": [
             {
-                "targets": [f"127.0.0.1:{port}"],
+                "targets": [address],
                 "labels": {**labels, "__metrics_path__": f"/{name}/{labels['instance']}"},
             }
             for labels in platform.pods

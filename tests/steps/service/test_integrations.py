@@ -14,8 +14,9 @@ from sandbox.systems.service.standins import FhirState, statement
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError
 from tests.probes.servers import closed_port
+from tests.steps.json_server import Answer
 from tests.steps.network_platform import findings
-from tests.steps.patient_server import Answer, PatientServer
+from tests.steps.patient_server import PatientServer
 from tests.steps.platforms import a_platform
 from tests.steps.scenarios import judged
 from tests.steps.service.conftest import VENDOR

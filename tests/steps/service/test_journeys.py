@@ -21,7 +21,8 @@ from steps.service import journeys as module
 from tests.probes import real_servers
 from tests.probes.real_servers import PASSWORD, Database
 from tests.probes.servers import closed_port
-from tests.steps.patient_server import APPOINTMENT, Answer, PatientServer
+from tests.steps.json_server import Answer
+from tests.steps.patient_server import APPOINTMENT, PatientServer
 from tests.steps.platforms import a_policy
 from tests.steps.service.conftest import AWalk
 from tests.tables import cases

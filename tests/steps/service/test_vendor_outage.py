@@ -18,7 +18,8 @@ from smoke.journey import STEPS
 from steps.service.rules import Outage, Seen, read_with, reported_down
 from tests.gates.decide.values import a_row
 from tests.probes.servers import closed_port
-from tests.steps.patient_server import Answer, PatientServer, patient_server
+from tests.steps.json_server import Answer
+from tests.steps.patient_server import PatientServer, patient_server
 from tests.steps.scenarios import all_of, judged
 from tests.steps.service.conftest import VENDOR, AWalk, Walk
 from tests.steps.service.test_journeys import AWAY, GOOD, PAYMENT, UNPAID
