@@ -17,7 +17,7 @@ from steps.kit.request import EVENTS
 from steps.kit.run import Run
 from tests.steps.patient_server import PatientServer, patient_server
 from tests.steps.platforms import a_platform
-from tests.steps.scenarios import a_run, all_of, judged
+from tests.steps.scenarios import a_run, all_of, judged, told
 
 SYNTHETIC = {
     "service": "api",
@@ -46,6 +46,19 @@ class Walk:
     def outcomes(self) -> list[str]:
         """Return the outcome of every step, in the journey's order."""
         return [str(self._check(name).outcome("eu")) for name in STEPS]
+
+    def told(self) -> dict[str, list[str]]:
+        """Return what is said of every step, and which step it was blocked by."""
+        checks = {name: self._check(name) for name in STEPS}
+        return {
+            name: told(check)
+            + [
+                f"blocked by {one.data['blocked_by']}"
+                for one in all_of(check)
+                if "blocked_by" in one.data
+            ]
+            for name, check in checks.items()
+        }
 
     def _check(self, name: str) -> Check:
         return judged(f"IV-FLOW-{STEPS.index(name) + 1}", self.platform, run=self.run)

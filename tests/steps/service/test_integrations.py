@@ -15,10 +15,9 @@ from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError
 from tests.probes.servers import closed_port
 from tests.steps.json_server import Answer
-from tests.steps.network_platform import findings
 from tests.steps.patient_server import PatientServer
 from tests.steps.platforms import a_platform
-from tests.steps.scenarios import judged
+from tests.steps.scenarios import judged, told
 from tests.steps.service.conftest import VENDOR
 from tests.tables import cases
 
@@ -66,122 +65,80 @@ def checked(tmp_path: pathlib.Path, server: PatientServer) -> Checked:
     return run
 
 
-FAILED, UNWANTED = {"a": {"b": "failed"}}, "a.b is “failed”, wanted “ok”"
+FAILED, LARGE = {"a": {"b": "failed"}}, {"description": "all of it " * 300_000}
 
 
-class TestTries:
-    @cases(
-        "answer outcome says",
-        {
-            "as it should be": ((200, FINE), "PASS", ""),
-            "it says that it failed": ((200, FAILED), "FAIL", f"try /v1/test/pay {UNWANTED}"),
-            "no such field": ((200, {"a": "ok"}), "FAIL", "a.b is None"),
-            "no object": ((200, ["ok"]), "FAIL", "a.b is None"),
-            "no such route": ((404, {}), "FAIL", "status is 404, wanted 200"),
-            "unavailable, and which part": ((502, FAILED), "FAIL", UNWANTED),
-            "unavailable": ((502, {}), "FAIL", "status 502 for 0."),
-        },
-    )
-    def test_an_answer_counts_by_its_status_and_its_words(
-        self, server: PatientServer, checked: Checked, answer: Answer, outcome: str, says: str
-    ) -> None:
-        server.always[PAY] = answer
-        check = checked(TRIED)
-        assert check.outcome("eu") == outcome
-        assert says in "\n".join(findings(check))
-
-    def test_a_failed_try_names_the_vendor_behind_it_with_contact_and_sla(
-        self, server: PatientServer, checked: Checked
-    ) -> None:
-        server.always[PAY] = (500, {})
-        assert "call help@payfast.example; they owe an answer within 30 min" in "\n".join(
-            findings(checked(TRIED, **EXTERNAL))
-        )
-
-    def test_a_gate_without_network_says_nothing_of_it(self, checked: Checked) -> None:
-        away = {"eu": f"http://127.0.0.1:{closed_port()}"}
-        assert checked(TRIED, away).outcome("eu") is Outcome.ERROR
-
-    @pytest.mark.parametrize(
-        ("check_id", "sections", "names"),
-        [
-            (TRIED, {"integrations": None}, "section integrations"),
-            ("D6.2-2", {}, r"integrations\.tries\.notifications"),
-            (STATED, {"fhir": None}, "section fhir"),
-        ],
-    )
-    def test_what_is_not_described_is_named(
-        self, checked: Checked, check_id: str, sections: dict[str, Any], names: str
-    ) -> None:
-        with pytest.raises(NotDescribedError, match=names):
-            checked(check_id, **sections)
-
-    def test_a_service_without_an_address_is_refused(self, checked: Checked) -> None:
-        with pytest.raises(ConfigurationError, match="lacks an address for shop"):
-            checked(TRIED, integrations={**TRIES, "service": "shop"})
+def stated(changes: dict[str, Any] | None = None, **state: Any) -> dict[str, Answer]:
+    """Return the answer of the FHIR server with a statement that is otherwise than it should be."""
+    return {"GET /metadata": (200, {**statement(FhirState(**state)), **(changes or {})})}
 
 
-SEARCH = "Appointment interactions lacks search-type"
-LARGE = {"description": "all of it " * 300_000}
+@cases(
+    "check_id answers sections",
+    {
+        "a try as it should be": (TRIED, {}, {}),
+        "it says that it failed": (TRIED, {PAY: (200, FAILED)}, {}),
+        "no such field": (TRIED, {PAY: (200, {"a": "ok"})}, {}),
+        "no object": (TRIED, {PAY: (200, ["ok"])}, {}),
+        "no such route": (TRIED, {PAY: (404, {})}, {}),
+        "unavailable, and which part": (TRIED, {PAY: (502, FAILED)}, {}),
+        "unavailable": (TRIED, {PAY: (502, {})}, {}),
+        "failed, with the vendor behind it": (TRIED, {PAY: (500, {})}, EXTERNAL),
+        "a statement as it should be": (STATED, {}, {}),
+        "an old version": (STATED, stated(fhir_version="3.0.2"), {}),
+        "a newer version": (STATED, stated(fhir_version="4.3.0"), {}),
+        "R5, by its model": (
+            STATED,
+            stated({"versionAlgorithmString": "semver"}, fhir_version="5.0.0"),
+            {},
+        ),
+        "a resource is missing": (STATED, stated(resources=("Patient",)), {}),
+        "an interaction is missing": (STATED, stated(interactions=("read",)), {}),
+        "an error with status 200": (STATED, stated(resource_type="OperationOutcome"), {}),
+        "another resource": (STATED, stated(resource_type="Bundle"), {}),
+        "megabytes, with every search parameter": (STATED, stated(LARGE), {}),
+        "damaged": (STATED, stated({"kind": 3, "Jane Doe": "sentinel"}), {}),
+        "a record that refuses without a login": (STATED, {PROTECTED: (403, {})}, {}),
+        "a record that asks for no login": (STATED, {PROTECTED: (200, {})}, {}),
+    },
+)
+def test_what_is_said_of_an_answer(
+    server: PatientServer,
+    checked: Checked,
+    check_id: str,
+    answers: dict[str, Answer],
+    sections: dict[str, Any],
+    said: Callable[..., None],
+) -> None:
+    server.always |= answers
+    said(told(checked(check_id, **sections)))
 
 
-class TestFhir:
-    @cases(
-        "state changes says",
-        {
-            "as it should be": ({}, {}, ""),
-            "an old version": ({"fhir_version": "3.0.2"}, {}, "FHIR version 3.0.2, wanted 4.0"),
-            "a newer version": ({"fhir_version": "4.3.0"}, {}, "FHIR version 4.3.0, wanted 4.0"),
-            "of R5, by its model": (
-                {"fhir_version": "5.0.0"},
-                {"versionAlgorithmString": "semver"},
-                "FHIR version 5.0.0, wanted 4.0",
-            ),
-            "a resource is missing": ({"resources": ("Patient",)}, {}, "lacks Appointment"),
-            "an interaction is missing": ({"interactions": ("read",)}, {}, SEARCH),
-            "an error with status 200": (
-                {"resource_type": "OperationOutcome"},
-                {},
-                "The answer is an OperationOutcome",
-            ),
-            "another resource": ({"resource_type": "Bundle"}, {}, "is not a CapabilityStatement"),
-            "megabytes, with every search parameter": ({}, LARGE, ""),
-        },
-    )
-    def test_a_statement_is_read_by_the_published_model(
-        self,
-        server: PatientServer,
-        checked: Checked,
-        state: dict[str, Any],
-        changes: dict[str, Any],
-        says: str,
-    ) -> None:
-        server.always["GET /metadata"] = (200, {**statement(FhirState(**state)), **changes})
-        check = checked(STATED)
-        found = "\n".join(findings(check))
-        assert check.outcome("eu") == ("FAIL" if says else "PASS"), found
-        assert says in found
+def test_a_server_that_is_away_fails_while_another_region_answers(
+    server: PatientServer, checked: Checked
+) -> None:
+    away = f"http://127.0.0.1:{closed_port()}"
+    assert checked(TRIED, {"eu": away}).outcome("eu") is Outcome.ERROR
+    check = checked(STATED, {"eu": away, "us": server.url})
+    assert (check.outcome("eu"), check.outcome("us")) == (Outcome.FAIL, Outcome.PASS)
 
-    def test_a_damaged_statement_names_the_places_and_nothing_of_the_answer(
-        self, server: PatientServer, checked: Checked
-    ) -> None:
-        damaged = {**statement(FhirState()), "kind": 3, "Jane Doe": "sentinel"}
-        server.always["GET /metadata"] = (200, damaged)
-        found = "\n".join(findings(checked(STATED)))
-        assert "not a valid CapabilityStatement" in found
-        assert "kind" in found
-        assert "Jane" not in found
-        assert "sentinel" not in found
 
-    @pytest.mark.parametrize(("status", "outcome"), [(401, "PASS"), (403, "PASS"), (200, "FAIL")])
-    def test_a_record_asks_for_a_login(
-        self, server: PatientServer, checked: Checked, status: int, outcome: str
-    ) -> None:
-        server.always[PROTECTED] = (status, {})
-        assert checked(STATED).outcome("eu") == outcome
-
-    def test_a_server_that_is_away_fails_while_another_region_answers(
-        self, server: PatientServer, checked: Checked
-    ) -> None:
-        check = checked(STATED, {"eu": f"http://127.0.0.1:{closed_port()}", "us": server.url})
-        assert (check.outcome("eu"), check.outcome("us")) == (Outcome.FAIL, Outcome.PASS)
+@cases(
+    "check_id sections error names",
+    {
+        "no tries": (TRIED, {"integrations": None}, NotDescribedError, "section integrations"),
+        "no such try": ("D6.2-2", {}, NotDescribedError, r"integrations\.tries\.notifications"),
+        "no FHIR server": (STATED, {"fhir": None}, NotDescribedError, "section fhir"),
+        "no address": (
+            TRIED,
+            {"integrations": {**TRIES, "service": "shop"}},
+            ConfigurationError,
+            "lacks an address for shop",
+        ),
+    },
+)
+def test_what_is_not_described_is_named(
+    checked: Checked, check_id: str, sections: dict[str, Any], error: type[Exception], names: str
+) -> None:
+    with pytest.raises(error, match=names):
+        checked(check_id, **sections)

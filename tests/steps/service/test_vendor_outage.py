@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
 import pytest
@@ -20,9 +20,9 @@ from tests.gates.decide.values import a_row
 from tests.probes.servers import closed_port
 from tests.steps.json_server import Answer
 from tests.steps.patient_server import PatientServer, patient_server
-from tests.steps.scenarios import all_of, judged
+from tests.steps.scenarios import judged, told
 from tests.steps.service.conftest import VENDOR, AWalk, Walk
-from tests.steps.service.test_journeys import AWAY, GOOD, PAYMENT, UNPAID
+from tests.steps.service.test_journeys import AWAY, PAYMENT
 from tests.tables import cases
 
 PAY, MAIL = "pay", "mail"
@@ -35,9 +35,6 @@ PAY_DOWN = {**FINE, PAY: "unhealthy"}
 
 def report(states: dict[str, Any]) -> dict[str, Any]:
     return {"services": {name: {"status": state} for name, state in states.items()}}
-
-
-BLOCKED = ["PASS", "PASS", "PASS", "INCONCLUSIVE", "INCONCLUSIVE"]
 
 
 def described(**vendor: Any) -> dict[str, Any]:
@@ -77,111 +74,66 @@ def test_the_environment_and_the_journey_name_the_same_steps() -> None:
 
 
 def test_a_vendor_that_alone_is_reported_down_holds_and_says_whom_to_call_and_who_decides(
-    server: PatientServer, a_walk: AWalk
+    server: PatientServer, a_walk: AWalk, said: Callable[..., None]
 ) -> None:
     walk = a_walk(**described())
-    assert walk.outcomes() == BLOCKED
-    (found,) = walk.judged("payment")
-    assert "status 503 for " in found.sentence
-    assert "Either Payfast is down (call help@payfast.example" in found.sentence
-    assert "or this release has lost its way to it (address, credential)" in found.sentence
-    assert "team decides which" in found.sentence
-    assert found.data["vendor"] == "Payfast"
+    said(walk.told())
+    assert walk.judged("payment")[0].data["vendor"] == "Payfast"
     assert decision(walk) is Decision.HOLD
     assert server.asked.count(REPORT) == 1
 
 
-def test_an_answer_that_is_wrong_because_the_vendor_is_down_holds_too(
-    server: PatientServer, a_walk: AWalk
-) -> None:
-    server.always[PAYMENT] = (402, {})
-    walk = a_walk(**described())
-    assert walk.outcomes() == BLOCKED
-    assert decision(walk) is Decision.HOLD
+WRONG: Answer = (402, {})
 
 
 @cases(
-    "answer",
+    "paying answer vendor",
     {
-        "it is reported up": ((200, report(FINE)),),
+        "wrong because the vendor is down": (WRONG, (200, report(PAY_DOWN)), {}),
+        "it is reported up": (AWAY, (200, report(FINE)), {}),
         "all are reported down: the platform's own way out": (
+            AWAY,
             (200, report({PAY: "unhealthy", MAIL: "unhealthy"})),
+            {},
         ),
-        "another one is reported down": ((200, report({**FINE, MAIL: "unhealthy"})),),
-        "another one is not reported": ((200, report({PAY: "unhealthy"})),),
-        "it is not reported": ((200, report({MAIL: "healthy"})),),
-        "it is reported without a status": ((200, report({**FINE, PAY: None})),),
-        "it is reported with a number": ((200, report({**FINE, PAY: 7})),),
-        "the report is not an object of services": ((200, {"services": [PAY]}),),
-        "the report is a list": ((200, [PAY]),),
-        "the report itself is broken": ((503, {"error": "down"}),),
-        "there is no report": ((404, {}),),
+        "another one is down": (AWAY, (200, report({**FINE, MAIL: "unhealthy"})), {}),
+        "another one is not reported": (AWAY, (200, report({PAY: "unhealthy"})), {}),
+        "it is not reported": (AWAY, (200, report({MAIL: "healthy"})), {}),
+        "it is reported without a status": (AWAY, (200, report({**FINE, PAY: None})), {}),
+        "it is reported with a number": (AWAY, (200, report({**FINE, PAY: 7})), {}),
+        "the report is not an object of services": (AWAY, (200, {"services": [PAY]}), {}),
+        "the report is a list": (AWAY, (200, [PAY]), {}),
+        "the report itself is broken": (AWAY, (503, {"error": "down"}), {}),
+        "there is no report": (AWAY, (404, {}), {}),
+        "the step does not need it": (AWAY, (200, report(PAY_DOWN)), {"needed_by": ["login"]}),
+        "paying works": (None, (200, report(PAY_DOWN)), {}),
     },
 )
 def test_without_a_whole_report_of_just_this_vendor_the_failure_stands(
-    server: PatientServer, a_walk: AWalk, answer: Answer
+    server: PatientServer,
+    a_walk: AWalk,
+    paying: Answer | None,
+    answer: Answer,
+    vendor: dict[str, Any],
+    said: Callable[..., None],
 ) -> None:
-    server.always[REPORT] = answer
-    walk = a_walk(**described())
-    assert walk.outcomes() == UNPAID
-    assert decision(walk) is Decision.ROLLBACK
+    server.always = {REPORT: answer, **({PAYMENT: paying} if paying else {})}
+    walk = a_walk(**described(**vendor))
+    said([" ".join(walk.outcomes()), decision(walk), REPORT in server.asked])
 
 
-def test_a_vendor_that_the_broken_step_does_not_need_excuses_nothing(
-    server: PatientServer, a_walk: AWalk
-) -> None:
-    assert a_walk(**described(needed_by=["login"])).outcomes() == UNPAID
-    assert REPORT not in server.asked
-
-
-def test_a_journey_that_works_never_asks_and_passes_whatever_is_reported(
-    server: PatientServer, a_walk: AWalk
-) -> None:
-    del server.always[PAYMENT]
-    assert a_walk(**described()).outcomes() == GOOD
-    assert REPORT not in server.asked
-
-
-RELEASE = "Payfast answers the gate: look at the release's own way to it"
-CALL = "which fails for the gate too: call help@payfast.example"
-ASKED = [
-    (200, (Outcome.FAIL, RELEASE), (Outcome.PASS, "")),
-    (401, (Outcome.FAIL, RELEASE), (Outcome.PASS, "")),
-    (
-        503,
-        (Outcome.INCONCLUSIVE, CALL),
-        (Outcome.FAIL, "Payfast fails for the gate too: call help@payfast.example"),
-    ),
-    (
-        None,
-        (Outcome.INCONCLUSIVE, "decides which"),
-        (Outcome.INCONCLUSIVE, "Payfast could not be asked by the gate"),
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("status", "of_the_step", "of_itself"),
-    ASKED,
-    ids=["up", "up, and refuses", "down", "out of the gate's reach"],
+@cases(
+    "status",
+    {"up": 200, "up, and refuses": 401, "down": 503, "out of the gate's reach": None},
 )
 def test_a_vendor_asked_by_the_gate_itself_has_the_last_word(
-    a_walk: AWalk,
-    vendor: PatientServer,
-    status: int | None,
-    of_the_step: tuple[Outcome, str],
-    of_itself: tuple[Outcome, str],
+    a_walk: AWalk, vendor: PatientServer, status: int | None, said: Callable[..., None]
 ) -> None:
     vendor.always = {"GET /status": (status or 200, {})}
     url = vendor.url if status else f"http://127.0.0.1:{closed_port()}"
     walk = a_walk(**described(address=f"{url}/status"))
-    (found,) = walk.judged("payment")
-    (*_, itself) = all_of(judged("D6.2-4", walk.platform))
-    for one, (outcome, says) in ((found, of_the_step), (itself, of_itself)):
-        assert one.outcome is outcome
-        assert says in one.sentence
-    rollback = found.outcome is Outcome.FAIL
-    assert decision(walk) is (Decision.ROLLBACK if rollback else Decision.HOLD)
+    itself = told(judged("D6.2-4", walk.platform))[-1]
+    said([walk.told()["payment"], itself, decision(walk)])
 
 
 def test_a_platform_that_is_away_itself_is_never_excused_by_a_vendor(
