@@ -93,7 +93,7 @@ def fold(
         folded = [reason for reason in mine if reason.decision is not Decision.GO]
         advisories += [reason for reason in mine if reason.decision is Decision.GO]
         if not folded and not _any_pass(rows, region, found):
-            folded.append(_nothing_passed(region))
+            folded.append(_run_problem(f"no required check ran and passed in {region}", region))
         by_region[region] = worst_decision(
             [Decision.GO, *(reason.decision for reason in folded), *_shared(reasons)]
         )
@@ -179,10 +179,6 @@ def _any_pass(
         if row.on_fail is not Meaning.ADVISORY
         for result in found.get((row.id, region), [])
     )
-
-
-def _nothing_passed(region: str) -> Reason:
-    return _run_problem(f"no required check ran and passed in {region}", region)
 
 
 def _run_problem(sentence: str, region: str | None = None) -> Reason:
