@@ -108,8 +108,7 @@ def entries(target: AuditTarget, query: Query, *, deadline: Deadline) -> Observa
     return observed("audit", http.asked(server, "GET", query.path(target.path, None)), measured)
 
 
-def _refuse(answer: HttpAnswer) -> None:
-    """Raise FoundError for any status but 200."""
+def _page(answer: HttpAnswer) -> tuple[list[Entry], str | None]:
     kind = api.kind_of_refusal(answer.status)
     sentences = {
         FailureKind.CREDENTIAL_REFUSED: "The audit log refused the gate's token; check audit.token.",
@@ -118,10 +117,6 @@ def _refuse(answer: HttpAnswer) -> None:
     said = sentences.get(kind, f"The audit log answered with status {answer.status}.")
     if answer.status != HTTPStatus.OK:
         raise FoundError(Failure(kind, said))
-
-
-def _page(answer: HttpAnswer) -> tuple[list[Entry], str | None]:
-    _refuse(answer)
     try:
         body = answer.json()
     except NotJsonError as exc:

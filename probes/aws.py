@@ -103,21 +103,17 @@ def failure_kind(exc: BaseException) -> FailureKind | None:
     if isinstance(exc, _StoppedError):
         return exc.kind
     if isinstance(exc, boto.ClientError):
-        return _of_answer(exc)
+        known = _KIND_BY_CODE.get(code(exc))
+        if known is not None:
+            return known
+        status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return FailureKind.SERVER_ERROR if status >= _SERVER_ERROR else FailureKind.QUERY_REJECTED
     return kind_of(exc, _KINDS)
 
 
 def code(exc: boto.ClientError) -> str:
     """Return the service's word for an error, such as AccessDenied."""
     return str(exc.response.get("Error", {}).get("Code", ""))
-
-
-def _of_answer(exc: boto.ClientError) -> FailureKind:
-    known = _KIND_BY_CODE.get(code(exc))
-    if known is not None:
-        return known
-    status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return FailureKind.SERVER_ERROR if status >= _SERVER_ERROR else FailureKind.QUERY_REJECTED
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

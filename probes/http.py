@@ -350,7 +350,11 @@ def asked(target: HttpTarget, method: str, path: str) -> str:
 
 def _attempt(call: _Call, deadline: Deadline, clock: PhaseClock) -> HttpAnswer:
     """Return the answer; raises FoundError, and what is a fault of ours."""
-    _refuse_unsendable(call)
+    # Said here because the libraries' own exceptions quote the header's value.
+    for name, value in call.headers.items():
+        if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?", _plain(value)):
+            detail = f"The value of the header {name} is empty, not ASCII or has a line break."
+            raise FoundError(Failure(FailureKind.OUR_FAULT, detail))
     transport: DeadlineTransport | None = None
     try:
         transport = DeadlineTransport(_context(call.target), deadline, clock)
@@ -362,14 +366,6 @@ def _attempt(call: _Call, deadline: Deadline, clock: PhaseClock) -> HttpAnswer:
         if kind is None:
             raise
         raise call.failure(kind) from exc
-
-
-def _refuse_unsendable(call: _Call) -> None:
-    # Said here because the libraries' own exceptions quote the header's value.
-    for name, value in call.headers.items():
-        if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?", _plain(value)):
-            detail = f"The value of the header {name} is empty, not ASCII or has a line break."
-            raise FoundError(Failure(FailureKind.OUR_FAULT, detail))
 
 
 def _plain(value: HeaderValue) -> str:

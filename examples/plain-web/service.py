@@ -143,15 +143,11 @@ def visit(port: int, ended: threading.Event) -> None:
     def one() -> None:
         while not ended.wait(PAUSE_SECONDS):
             with contextlib.suppress(OSError, http.client.HTTPException):
-                _read_pages(port, ended)
+                connection = http.client.HTTPConnection(HOST, port, timeout=2)
+                with contextlib.closing(connection):
+                    while not ended.wait(PAUSE_SECONDS):
+                        connection.request("GET", "/")
+                        connection.getresponse().read()
 
     for _ in range(VISITORS):
         threading.Thread(target=one, daemon=True).start()
-
-
-def _read_pages(port: int, ended: threading.Event) -> None:
-    connection = http.client.HTTPConnection(HOST, port, timeout=2)
-    with contextlib.closing(connection):
-        while not ended.wait(PAUSE_SECONDS):
-            connection.request("GET", "/")
-            connection.getresponse().read()

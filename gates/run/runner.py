@@ -211,7 +211,10 @@ class Runner:
         folder = checks_of(question.env)
         checks = Checks.of(folder)
         catalogue = load_catalogue(checks.features)
-        _check_asked(question.gate, catalogue, folder and checks.features)
+        features = folder and checks.features
+        if (wrong := no_such_part(question.gate, catalogue)) is not None:
+            raise RequestError(wrong)
+        check_scenarios(question.gate.scope(catalogue, switched=False).rows, features)
         policy = load_policy(checks.policy)
         patience = Patience(interrupted=self._callbacks.interrupted)
         with environment(question.env, None, self._callbacks.note, patience) as loaded:
@@ -338,13 +341,6 @@ class Runner:
             self._verdict, state=state, exit_code=exit_code, now=utc_now(), sentences=sentences
         )
         verdict.keep(self.run_dir, self._verdict)
-
-
-def _check_asked(gate: Gate, catalogue: Sequence[Row], features: pathlib.Path | None) -> None:
-    """Raise RequestError for a part that there is not, ConfigurationError for rows without scenarios."""
-    if (wrong := no_such_part(gate, catalogue)) is not None:
-        raise RequestError(wrong)
-    check_scenarios(gate.scope(catalogue, switched=False).rows, features)
 
 
 def _told_apart_badly(loaded: Loaded, regions: Sequence[str]) -> tuple[str, ...]:

@@ -111,22 +111,15 @@ def _judge_readable(asked: Asked, data: Data, newest: Entry) -> None:
     )
     asked.judge(rules.can_be_read(newest, contents))
     if contents.listed:
-        _judge_contents(asked, data, newest, contents)
-
-
-def _judge_contents(
-    asked: Asked, data: Data, newest: Entry, contents: probes.backup.Contents
-) -> None:
-    """Judge what the backup says of itself: when it was begun, whose it is, and what it holds."""
-    if contents.created_at is not None:
-        asked.judge(rules.begun_lately(newest, contents.created_at))
-    login = asked.platform.postgres()
-    if login is not None and contents.database not in {None, login.database}:
-        asked.each((newest,), lambda one: _judge_database(asked, data, one, contents.database))
-    lacking = rules.lacking(contents.tables, data.counted)
-    if login is not None and lacking:
-        lacking = _not_in_partitions(asked, data, lacking, contents.tables)
-    asked.judge(rules.holds(newest, contents.tables, lacking))
+        if contents.created_at is not None:
+            asked.judge(rules.begun_lately(newest, contents.created_at))
+        login = asked.platform.postgres()
+        if login is not None and contents.database not in {None, login.database}:
+            asked.each((newest,), lambda one: _judge_database(asked, data, one, contents.database))
+        lacking = rules.lacking(contents.tables, data.counted)
+        if login is not None and lacking:
+            lacking = _not_in_partitions(asked, data, lacking, contents.tables)
+        asked.judge(rules.holds(newest, contents.tables, lacking))
 
 
 def _judge_database(asked: Asked, data: Data, newest: Entry, dumped: str | None) -> None:
