@@ -1,13 +1,20 @@
-"""A load run for people: one page, verdict and reasons first, and plain lines for a terminal or a log."""
+"""A load run for people: one page, verdict and reasons first, and plain lines for a terminal or a log.
+
+Of the page's charts: what each of them shows, and where its points lie. The page's template draws them as
+inline SVG: no script, no outside resource, readable in the dark and on paper (ADR 0035).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import dataclasses
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jinja2
 
-from reports import load_charts, load_words
+from reports import load_words
 from reports.load_words import DamagedLoadRecordError, checked
 from reports.texts import drawn
 from reports.words import ascii_line, one_line
@@ -39,7 +46,7 @@ def _drawn(template: str, written: Any, record: Mapping[str, Any]) -> str:
             written,
             record=known,
             words=load_words,
-            charts=load_charts,
+            charts=sys.modules[__name__],
             shown=load_words.reasons(known) or load_words.proved(known),
             most=_MOST_REASONS,
             in_ms=[f"{name} ms" for name in load_words.PERCENTILES],
@@ -72,3 +79,272 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[_Ascii]:
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         yield _Ascii("  ".join(padded).rstrip())
+
+
+WIDTH, HEIGHT = 760, 190
+LEFT, RIGHT, TOP, FLOOR = 64, 736, 12, 156
+"""The edges of what the axes enclose, in pixels."""
+MOST_POINTS = 400
+"""A longer run is drawn by the worst second of each stretch."""
+_TICKS = 5
+_MOST_LOG_TICKS = 7
+
+Row = Mapping[str, Any]
+Band = tuple[float, float, str]
+Point = tuple[float, float | None]
+
+
+class Line(NamedTuple):
+    """One line of a chart; a None breaks it."""
+
+    name: str
+    look: str
+    """Its class in the style sheet."""
+    points: Sequence[Point]
+
+
+class Axis(NamedTuple):
+    """One direction of a chart."""
+
+    label: str
+    write: Callable[[float], str]
+    log: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Chart:
+    """Lines over one pair of axes."""
+
+    id: str
+    title: str
+    description: str
+    """What a reader who does not see it should know."""
+    across: Axis
+    up: Axis
+    lines: Sequence[Line]
+    bands: Sequence[Band] = ()
+    """Stretches of the horizontal axis to be shaded, and what they are."""
+
+    def drawn(self) -> Drawing | None:
+        """Return where everything lies; None of no points."""
+        places = [x for line in self.lines for x, _ in line.points]
+        values = [y for line in self.lines for _, y in line.points if y is not None]
+        if not values:
+            return None
+        across = _Scale.of(self.across, places, LEFT, RIGHT)
+        up = _Scale.of(self.up, values, FLOOR, TOP, from_zero=True)
+        return Drawing(
+            [(across.px(begin), across.px(end), name) for begin, end, name in self.bands],
+            across.ticks(),
+            up.ticks(),
+            [(line.look, _path(line, across, up)) for line in self.lines],
+        )
+
+
+class Drawing(NamedTuple):
+    """A chart in pixels."""
+
+    bands: list[Band]
+    across: list[tuple[float, str]]
+    """Ticks: where, and what is written there."""
+    up: list[tuple[float, str]]
+    paths: list[tuple[str, str]]
+    """Class and path of each line."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Scale:
+    axis: Axis
+    low: float
+    high: float
+    from_px: float
+    to_px: float
+
+    @classmethod
+    def of(
+        cls,
+        axis: Axis,
+        values: list[float],
+        from_px: float,
+        to_px: float,
+        *,
+        from_zero: bool = False,
+    ) -> _Scale:
+        if axis.log:
+            values = [value for value in values if value > 0] or [1.0]
+        low, high = min(values), max(values)
+        if from_zero:
+            low, high = (low * 0.9, high * 1.1) if axis.log else (0.0, high * 1.05)
+        return cls(axis, low, high if high > low else low + 1, from_px, to_px)
+
+    def px(self, value: float) -> float:
+        low, high, at = (self._even(one) for one in (self.low, self.high, value))
+        part = min(max((at - low) / (high - low), 0.0), 1.0)
+        return round(self.from_px + part * (self.to_px - self.from_px), 1)
+
+    def _even(self, value: float) -> float:
+        return math.log10(max(value, self.low)) if self.axis.log else value
+
+    def ticks(self) -> list[tuple[float, str]]:
+        values = _log_ticks(self.low, self.high) if self.axis.log else _ticks(self.low, self.high)
+        return [(self.px(value), self.axis.write(value)) for value in values]
+
+
+def _path(line: Line, across: _Scale, up: _Scale) -> str:
+    pieces, pen = [], "M"
+    for x, y in line.points:
+        if y is not None:
+            pieces.append(f"{pen}{across.px(x):g} {up.px(y):g}")
+        pen = "M" if y is None else "L"
+    return "".join(pieces)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    rough = (high - low) / _TICKS
+    unit = 10 ** math.floor(math.log10(rough))
+    step = next(unit * one for one in (1, 2, 5, 10) if unit * one >= rough * (1 - 1e-9))
+    first = math.ceil(low / step - 1e-9)
+    return [place * step for place in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    fine, coarse = (
+        [one for decade in decades for step in steps if low <= (one := step * 10.0**decade) <= high]
+        for steps in ((1, 2, 5), (1,))
+    )
+    return fine if len(fine) <= _MOST_LOG_TICKS else coarse
+
+
+def over_time(record: Row) -> Iterator[Chart]:
+    """Yield the charts over the time of a run: what was sent and came back, how slow, the generator."""
+    time = Axis("minutes:seconds since the first request", _clock)
+    rows, bands = _Rows(record["timeline"]), _unmeasured(record)
+    for name, title, description, up, *lines in (
+        _of_requests(record, rows),
+        _of_latency(rows),
+        *_of_generator(rows, record["policy"]["generator"]),
+    ):
+        yield Chart(name, title, description, time, up, lines, bands)
+
+
+def _of_requests(record: Row, rows: _Rows) -> tuple[Any, ...]:
+    sums = record["totals"]
+    planned = Line("planned", "limit", rows.points("target", max))
+    return (
+        "rate",
+        "Sent and completed",
+        (
+            f"Planned, sent and completed requests in each second; {sums['sent']:,} of "
+            f"{sums['due']:,} were sent and {sums['failed']:,} failed.{rows.worst}"
+        ),
+        Axis("requests a second", load_words.number),
+        *([] if load_words.is_closed(record) else [planned]),
+        Line("sent", "one", rows.points("sent", min)),
+        Line("completed", "two", rows.points("completed", min)),
+        Line("failed", "three", rows.points("failed", max)),
+    )
+
+
+def _of_latency(rows: _Rows) -> tuple[Any, ...]:
+    return (
+        "latency",
+        "Response time from the intended time of sending",
+        f"Median and 99th percentile of the requests completed in each second, logarithmic.{rows.worst}",
+        Axis("milliseconds", _milliseconds, log=True),
+        Line("p99", "two", rows.points("p99", max)),
+        Line("p50", "one", rows.points("p50", max)),
+    )
+
+
+def _of_generator(rows: _Rows, limits: Row) -> Iterator[tuple[Any, ...]]:
+    yield (
+        "cpu",
+        "Processor of the busiest worker",
+        "Share of one core that the busiest worker's process used in each second.",
+        Axis("share of a core", load_words.percent),
+        Line("limit", "limit", rows.level(limits["worker_cpu"])),
+        Line("CPU", "one", rows.points("cpu", max)),
+    )
+    yield (
+        "lag",
+        "Longest lag of the engine's clock",
+        (
+            "How much later than meant the engine's clock ticked, at worst, in each second; 99 of 100 "
+            "ticks have to stay under the limit."
+        ),
+        Axis("milliseconds", _milliseconds),
+        Line("limit at p99", "limit", rows.level(limits["lag_p99"])),
+        Line("longest lag", "one", rows.points("lag", max)),
+    )
+    yield (
+        "flight",
+        "In flight",
+        "How many requests had no answer yet, over all workers, in each second.",
+        Axis("requests", load_words.number),
+        Line("in flight", "one", rows.points("in_flight", max)),
+    )
+
+
+def spectra(record: Row) -> Iterator[Chart]:
+    """Yield the percentile spectrum of each region: how slow the slowest one in so many is."""
+    for place, row in enumerate(record["spectrum"]):
+        yield Chart(
+            f"spectrum-{place}",
+            f"{row['region']}: how slow the slowest are",
+            "Durations in milliseconds over percentiles, both logarithmic: the further right, the "
+            "rarer. From the time due, and from the time sent.",
+            Axis("percentile", _percentile, log=True),
+            Axis("milliseconds", _milliseconds, log=True),
+            (
+                Line("from the time due", "two", [(one[0], one[1]) for one in row["points"]]),
+                Line("from the time sent", "one", [(one[0], one[2]) for one in row["points"]]),
+            ),
+        )
+
+
+class _Rows:
+    """The seconds of a run, thinned out to what a chart can show; no bad second gets lost."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.step = max(1, math.ceil(len(rows) / MOST_POINTS))
+        self.worst = f" Each point is the worst of {self.step} seconds." if self.step > 1 else ""
+        self._stretches = [rows[at : at + self.step] for at in range(0, len(rows), self.step)]
+
+    def points(self, name: str, worst: Callable[[list[float]], float]) -> list[Point]:
+        """Return one figure over time, the worst of each stretch."""
+        return [
+            (stretch[0]["at"], worst(values) if values else None)
+            for stretch in self._stretches
+            for values in [[row[name] for row in stretch if row[name] is not None]]
+        ]
+
+    def level(self, value: float) -> list[Point]:
+        """Return a level line."""
+        return [(stretch[0]["at"], value) for stretch in self._stretches]
+
+
+def _unmeasured(record: Row) -> list[Band]:
+    """Return the stretches that are shown and not judged."""
+    found = []
+    for stage in record["plan"]["stages"]:
+        within = [row["at"] for row in record["timeline"] if row["stage"] == stage["number"]]
+        if within and not stage["measured"]:
+            name = f"{load_words.stage_name(stage)}: not judged"
+            found.append((min(within), max(within) + 1, name))
+    return found
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:,.6g}"
+
+
+def _percentile(rarity: float) -> str:
+    """Write 1 in so many as a percentile: 100 as p99, 1000 as p99.9."""
+    digits = max(0, math.ceil(math.log10(rarity) - 1e-9) - 2)
+    return f"p{100 * (1 - 1 / rarity):.{digits}f}"

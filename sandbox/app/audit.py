@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from starlette.requests import Request
 
 from sandbox.app.config import Redis as Login
 from sandbox.app.database import Database, Transaction
-from sandbox.app.sessions import client
+from sandbox.app.sessions import OnRedis
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 
@@ -41,12 +39,7 @@ class Audit:
             "INSERT INTO audit.entries (region, actor, action, target, old, new, request_id) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s)",
             self._region,
-            deed.actor,
-            deed.action,
-            deed.target,
-            deed.old,
-            deed.new,
-            deed.request_id,
+            *astuple(deed),
         )
 
 
@@ -59,21 +52,13 @@ def request_id_of(request: Request) -> str | None:
 CHANGED = "flag.changed"
 
 
-class FlagStore:
+class FlagStore(OnRedis):
     """Changes flags and logs each change; raises redis.RedisError or psycopg.Error."""
 
     def __init__(self, login: Login, database: Database, audit: Audit) -> None:
+        super().__init__(login)
         self._database = database
         self._audit = audit
-        self._redis = client(login)
-
-    @contextlib.asynccontextmanager
-    async def opened(self) -> AsyncIterator[None]:
-        """Close the connections at the end; they are opened when they are needed."""
-        try:
-            yield
-        finally:
-            await self._redis.aclose()
 
     async def change(self, flag: str, *, enabled: bool, percentage: int, actor: str) -> None:
         """Set both keys of a flag. A key that holds the value already is left alone, and not logged."""

@@ -36,7 +36,6 @@ class Synthetic(Configuration):
 
     email_domain: str
     token: SecretStr
-    provider_id: str
 
 
 class AppConfig(Configuration):
@@ -48,8 +47,6 @@ class AppConfig(Configuration):
     hosts: tuple[str, ...] = ("127.0.0.1",)
     """Where it listens; it answers at each as another replica."""
     database: Database
-    standby: Database | None = None
-    """Named for people; the API asks the primary whether the standby is streaming."""
     redis: Redis
     vendors_url: str
     admin_token: SecretStr

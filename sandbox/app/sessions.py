@@ -31,24 +31,19 @@ class User(NamedTuple):
     synthetic_tag: str | None
 
 
-def client(login: Login) -> redis_client.Redis:
-    """Return a client that connects when it is needed, tries once and waits two seconds."""
-    return redis_client.Redis(
-        host=login.host,
-        port=login.port,
-        password=login.password.get_secret_value() if login.password else None,
-        socket_timeout=_SOCKET_SECONDS,
-        socket_connect_timeout=_SOCKET_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=True,
-    )
-
-
-class Sessions:
-    """Reads and writes Redis; every method raises redis.RedisError when it cannot be reached."""
+class OnRedis:
+    """A part of the API with a client that connects when it is needed, tries once and waits two seconds."""
 
     def __init__(self, login: Login) -> None:
-        self._redis = client(login)
+        self._redis = redis_client.Redis(
+            host=login.host,
+            port=login.port,
+            password=login.password.get_secret_value() if login.password else None,
+            socket_timeout=_SOCKET_SECONDS,
+            socket_connect_timeout=_SOCKET_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+        )
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -57,6 +52,10 @@ class Sessions:
             yield
         finally:
             await self._redis.aclose()
+
+
+class Sessions(OnRedis):
+    """Reads and writes Redis; every method raises redis.RedisError when it cannot be reached."""
 
     async def ping(self) -> float:
         """Return the seconds that Redis took to answer PING, connecting apart."""

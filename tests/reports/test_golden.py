@@ -10,7 +10,7 @@ import pytest
 
 from gates.decide.judgement import equals
 from gates.decide.verdict import Verdict
-from reports import explanation, junit, summary, terminal
+from reports import explanation, junit, terminal, writers
 from reports.events import read_lines
 from tests.reports import golden_files, verdicts
 from tests.reports.test_events import TORN
@@ -18,7 +18,7 @@ from tests.reports.test_terminal import drawn
 
 FORMATS: Mapping[str, Callable[[Verdict], str]] = {
     "junit.xml": junit.render,
-    "summary.md": summary.render,
+    "summary.md": writers.summary,
     "plain.txt": terminal.plain,
     "terminal.txt": lambda verdict: "\n".join(map(str.rstrip, drawn(verdict).splitlines())) + "\n",
     "explain.txt": lambda verdict: explanation.render(
@@ -63,12 +63,12 @@ def test_a_damaged_quantile_is_shown_as_far_as_it_goes(lost: str) -> None:
 def test_what_a_sentence_holds_cannot_break_the_page() -> None:
     said = "a | b `c` <img src=x> *d* [e](f)\n# not a heading"
     bad = dataclasses.replace(equals("status", 503, 200), sentence=said)
-    text = summary.render(verdicts.failing(bad))
+    text = writers.summary(verdicts.failing(bad))
     assert r"a \| b \`c\` \<img src=x\> \*d\* \[e\](f) # not a heading" in text
     assert "\n# not a heading" not in text
 
 
 def test_every_row_of_a_table_has_the_same_number_of_cells() -> None:
-    rows = [line for line in summary.render(verdicts.hold()).splitlines() if line.startswith("|")]
+    rows = [line for line in writers.summary(verdicts.hold()).splitlines() if line.startswith("|")]
     checks = rows[rows.index("|---|---|---|---|") - 1 :]
     assert {row.count("|") for row in checks} == {5}

@@ -126,7 +126,6 @@ class Servers:
             "synthetic": {
                 "email_domain": SYNTHETIC_DOMAIN,
                 "token": SYNTHETIC_TOKEN,
-                "provider_id": "synthetic-provider",
             },
             **changes,
         }

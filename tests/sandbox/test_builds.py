@@ -7,8 +7,8 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
+from sandbox.app.__main__ import make_app
 from sandbox.app.config import AppConfig
-from sandbox.app.main import make_app
 from sandbox.systems.delivery.builds import MANIFEST, REPOSITORIES, image_digest, web_bundle
 from tests.checkout import ROOT
 
@@ -51,7 +51,6 @@ def test_the_committed_document_is_the_one_that_the_release_before_serves() -> N
             "synthetic": {
                 "email_domain": "x.example",
                 "token": "x",
-                "provider_id": "x",
             },
         }
     )

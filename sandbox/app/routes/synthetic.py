@@ -13,6 +13,24 @@ router = APIRouter(tags=["synthetic"], dependencies=[OnlySyntheticToken])
 
 LISTED = "synthetic.records.listed"
 _DELETED = "synthetic.records.deleted"
+_TABLES = {
+    "call": "video_calls",
+    "payment": "payments",
+    "appointment": "appointments",
+    "patient": "patients",
+    "user": "users",
+}
+"""By kind of record, in the order in which they can be deleted; a patient counts with its user."""
+_EACH = " UNION ALL ".join(
+    f"SELECT '{kind}' AS kind, id, synthetic_tag AS tag, created_at FROM {table}"  # noqa: S608 - ours
+    for kind, table in _TABLES.items()
+    if kind != "patient"
+)
+_LIST = (
+    f"SELECT kind, id, tag, created_at FROM ({_EACH}) AS records"  # noqa: S608 - as above
+    " WHERE tag IS NOT NULL AND (%s::text IS NULL OR tag = %s) ORDER BY created_at"
+)
+_DELETE = "DELETE FROM {} WHERE synthetic_tag = %s RETURNING id"
 
 Tag = Annotated[str, Query(min_length=1, max_length=100)]
 
@@ -56,37 +74,10 @@ async def delete_records(parts: PartsOfApp, request: Request, tag: Tag) -> Delet
     deed = Deed(actor="release-gate", action=_DELETED, request_id=request_id_of(request))
     async with parts.database.transaction() as transaction:
         await parts.audit.record(transaction, deed)
-        calls = await transaction.rows(
-            "DELETE FROM video_calls WHERE synthetic_tag = %s RETURNING id", tag
-        )
-        payments = await transaction.rows(
-            "DELETE FROM payments WHERE synthetic_tag = %s RETURNING id", tag
-        )
-        appointments = await transaction.rows(
-            "DELETE FROM appointments WHERE synthetic_tag = %s RETURNING id", tag
-        )
-        await transaction.rows("DELETE FROM patients WHERE synthetic_tag = %s", tag)
-        users = await transaction.rows(
-            "DELETE FROM users WHERE synthetic_tag = %s RETURNING id", tag
-        )
-    await parts.sessions.forget_synthetic(tag, [call["id"] for call in calls])
-    return Deleted(deleted=sum(map(len, (calls, payments, appointments, users))))
-
-
-_LIST = """
-WITH records AS (
-    SELECT 'user' AS kind, id, synthetic_tag AS tag, created_at FROM users
-    WHERE synthetic_tag IS NOT NULL
-    UNION ALL
-    SELECT 'appointment', id, synthetic_tag, created_at FROM appointments
-    WHERE synthetic_tag IS NOT NULL
-    UNION ALL
-    SELECT 'payment', id, synthetic_tag, created_at FROM payments
-    WHERE synthetic_tag IS NOT NULL
-    UNION ALL
-    SELECT 'call', id, synthetic_tag, created_at FROM video_calls
-    WHERE synthetic_tag IS NOT NULL
-)
-SELECT kind, id, tag, created_at FROM records
-WHERE %s::text IS NULL OR tag = %s ORDER BY created_at
-"""
+        gone = {
+            kind: await transaction.rows(_DELETE.format(table), tag)
+            for kind, table in _TABLES.items()
+        }
+    await parts.sessions.forget_synthetic(tag, [call["id"] for call in gone["call"]])
+    del gone["patient"]
+    return Deleted(deleted=sum(map(len, gone.values())))

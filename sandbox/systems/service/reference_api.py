@@ -59,7 +59,6 @@ def _api_settings(layout: Layout, name: str) -> dict[str, object]:
         "port": layout.ports[name],
         "hosts": [replica_host(number) for number in range(TEMPORARY_REPLICAS)],
         "database": {**login, "port": layout.ports["postgres-api"]},
-        "standby": {**login, "port": layout.ports["postgres-standby"]},
         "redis": {
             "host": HOST,
             "port": layout.ports["redis-api"],
@@ -70,7 +69,6 @@ def _api_settings(layout: Layout, name: str) -> dict[str, object]:
         "synthetic": {
             "email_domain": SYNTHETIC_DOMAIN,
             "token": layout.passwords["synthetic"],
-            "provider_id": SYNTHETIC_PROVIDER,
         },
     }
 
