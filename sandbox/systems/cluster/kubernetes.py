@@ -22,6 +22,7 @@ from sandbox.systems.cluster.controller import Cluster
 from sandbox.systems.cluster.lists import BusyError, StatusError, page, selected
 from sandbox.systems.cluster.objects import Objects
 from sandbox.systems.cluster.rbac import Attributes, Rbac
+from sandbox.systems.cluster.shown import shape
 from sandbox.systems.cluster.state import (
     CONTAINER,
     NAMESPACE,
@@ -31,33 +32,14 @@ from sandbox.systems.cluster.state import (
 )
 from sandbox.systems.monitoring.servers import METRICS_PATH
 
-KINDS: Final[Mapping[str, Mapping[str, str]]] = {
-    "": {
-        "pods": "Pod",
-        "services": "Service",
-        "configmaps": "ConfigMap",
-        "events": "Event",
-        "nodes": "Node",
-        "resourcequotas": "ResourceQuota",
-    },
-    "apps": {
-        "deployments": "Deployment",
-        "replicasets": "ReplicaSet",
-        "statefulsets": "StatefulSet",
-    },
-    "discovery.k8s.io": {"endpointslices": "EndpointSlice"},
-    "authorization.k8s.io": {},
-}
+KINDS: Final[Mapping[str, Mapping[str, str]]] = shape("kinds")
 """By group and resource, what one object of it is called."""
 PATHS: Final = (
     *("/api", "/api/v1", "/apis"),
     *(f"/apis/{group}{more}" for group in KINDS if group for more in ("", "/v1")),
 )
-_REVIEWS: Final = {
-    "selfsubjectaccessreviews": "SelfSubjectAccessReview",
-    "selfsubjectrulesreviews": "SelfSubjectRulesReview",
-}
-_SHORT: Final = {"deployments": ["deploy"], "pods": ["po"], "services": ["svc"], "nodes": ["no"]}
+_REVIEWS: Final[Mapping[str, str]] = shape("reviews")
+_SHORT: Final[Mapping[str, list[str]]] = shape("short")
 
 
 def version(group: str) -> str:

@@ -7,23 +7,15 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 Json = dict[str, Any]
 
-_REASONS = {
-    400: "BadRequest",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    405: "MethodNotAllowed",
-    410: "Expired",
-    415: "UnsupportedMediaType",
-    500: "InternalError",
-    503: "ServiceUnavailable",
-}
+_REASONS = {410: "Expired", 500: "InternalError"}
+"""Where it is not HTTP's own phrase."""
 _EXPIRED = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new "
     "list without the continue parameter, or use the continue token in this response to retrieve the "
@@ -58,7 +50,7 @@ class StatusError(Exception):
             "metadata": self._metadata,
             "status": "Failure",
             "message": str(self),
-            "reason": _REASONS[self.code],
+            "reason": _REASONS.get(self.code) or HTTPStatus(self.code).phrase.replace(" ", ""),
             **self._details,
             "code": self.code,
         }

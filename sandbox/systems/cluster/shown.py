@@ -15,7 +15,6 @@ import yaml
 from sandbox.systems.cluster.controller import NODES, Cluster, Pod, Workload
 from sandbox.systems.cluster.state import (
     APP,
-    CONTAINER,
     NAMESPACE,
     REGISTRY,
     ClusterState,
@@ -25,9 +24,7 @@ Json = dict[str, Any]
 Bend = Callable[[Json, float], None]
 """Changes a shown pod, at a time."""
 _HOUR = 3600.0
-_EVICTED = "The node was low on resource: memory."
 _NO_NODE = "0/3 nodes are available: 3 Insufficient cpu."
-_UNREADY: Final[Mapping[str, str]] = {"status": "False", "reason": "ContainersNotReady"}
 _SHAPES: Final[Json] = yaml.safe_load(Path(__file__).with_name("shapes.yaml").read_bytes())
 
 
@@ -100,7 +97,7 @@ class ShownPods:
             restarted = {"kubectl.kubernetes.io/restartedAt": pod.template.restarted_at}
             shown["metadata"]["annotations"] = restarted
         if self._cluster.now < pod.ready_at:
-            _make_unready(shown)
+            _bent(shown, "unready")
         if pod.ends_at is not None:
             _end(shown, self._cluster.now)
         return shown
@@ -116,11 +113,11 @@ class ShownPods:
         if pods and state.stuck:
             _find_no_node(pods[-1])
         for pod in pods[len(pods) - state.unready_pods :]:
-            _make_unready(pod)
+            _bent(pod, "unready")
         ends = itertools.cycle((_end, _end_evicted))
         pods += [self._beside(number, next(ends)) for number in range(state.ending_pods)]
-        pods += [self._beside(10 + number, _evict) for number in range(state.evicted_pods)]
-        over: list[Bend] = [_succeed, _fail] if state.jobs_over else []
+        pods += [self._beside(10 + number, _as("evicted")) for number in range(state.evicted_pods)]
+        over: list[Bend] = [_as("succeeded"), _as("failed")] if state.jobs_over else []
         jobs = [_run, *over] if state.job_endpoint else over
         self._of_jobs = [self._of_job(20 + number, bend) for number, bend in enumerate(jobs)]
         if state.node_not_ready:
@@ -204,37 +201,24 @@ def _status(pod: Pod, started: float, digest: str) -> Json:
     version = pod.template.version
     host = f"192.0.2.{NODES.index(pod.node) + 1}"
     container = {
-        "name": CONTAINER,
+        **shape("running"),
         "state": {"running": {"startedAt": moment(started)}},
-        "lastState": {},
-        "ready": True,
-        "restartCount": 0,
         "image": image(version),
         "imageID": f"{REGISTRY}/{APP}@{digest}",
         "containerID": f"containerd://{hashlib.sha256(pod.uid.encode()).hexdigest()}",
-        "started": True,
     }
     return {
-        "observedGeneration": 1,
-        "phase": "Running",
-        "conditions": [_condition(kind, {"status": "True"}, started) for kind in _CONDITIONS],
+        **shape("status"),
+        "conditions": [
+            _condition(one, {"status": "True"}, started) for one in _SHAPES["conditions"]
+        ],
         "hostIP": host,
         "hostIPs": [{"ip": host}],
         "podIP": pod.ip,
         "podIPs": [{"ip": pod.ip}],
         "startTime": moment(started),
         "containerStatuses": [container],
-        "qosClass": "Burstable",
     }
-
-
-_CONDITIONS: Final = (
-    "PodReadyToStartContainers",
-    "Initialized",
-    "Ready",
-    "ContainersReady",
-    "PodScheduled",
-)
 
 
 def _condition(kind: str, value: Mapping[str, str], since: float) -> Json:
@@ -268,17 +252,26 @@ def is_counted(pod: Json) -> bool:
     return not over and "deletionTimestamp" not in pod["metadata"]
 
 
-def _make_unready(pod: Json) -> None:
-    """Let it run and fail its readiness probe."""
-    unready = {**_UNREADY, "message": f"containers with unready status: [{CONTAINER}]"}
-    set_condition(pod, "Ready", unready)
-    set_condition(pod, "ContainersReady", unready)
-    pod["status"]["containerStatuses"][0]["ready"] = False
+def _bent(pod: Json, name: str) -> None:
+    """Change a shown pod as `shapes.yaml` says."""
+    bend, status = shape("bends")[name], pod["status"]
+    status |= bend.get("status", {})
+    container = status["containerStatuses"][0]
+    container |= bend["container"]
+    if "ended" in bend:
+        reason, code = bend["ended"]
+        container["state"] = _terminated(reason, code, status["startTime"])
+    for kind, value in bend["conditions"].items():
+        set_condition(pod, kind, value)
+
+
+def _as(name: str) -> Bend:
+    return lambda pod, _now: _bent(pod, name)
 
 
 def _make_wait(pod: Json, reason: str) -> None:
     """Let its container never start, or crash again and again."""
-    _make_unready(pod)
+    _bent(pod, "unready")
     status = pod["status"]["containerStatuses"][0]
     started = status["state"]["running"]["startedAt"]
     status["state"] = {"waiting": {"reason": reason, "message": "back-off"}}
@@ -329,50 +322,8 @@ def _end_evicted(pod: Json, now: float) -> None:
     set_condition(pod, "DisruptionTarget", why)
 
 
-def _evict(pod: Json, _now: float) -> None:
-    """Let its node have evicted it for memory."""
-    status = pod["status"]
-    status |= {"phase": "Failed", "reason": "Evicted", "message": _EVICTED}
-    status["containerStatuses"][0] |= {
-        "ready": False,
-        "started": False,
-        "state": _terminated("Error", 137, status["startTime"]),
-    }
-    set_condition(pod, "PodReadyToStartContainers", {"status": "False"})
-    set_condition(pod, "Ready", {"status": "False", "reason": "PodFailed"})
-    set_condition(pod, "ContainersReady", {"status": "False", "reason": "PodFailed"})
-    why = {"status": "True", "reason": "TerminationByKubelet", "message": _EVICTED}
-    set_condition(pod, "DisruptionTarget", why)
-    status["conditions"][-1]["observedGeneration"] = 1
-
-
 def _run(_pod: Json, _now: float) -> None:
     """Leave it running."""
-
-
-def _succeed(pod: Json, _now: float) -> None:
-    """Let its container have done its work."""
-    status = pod["status"]
-    status["phase"] = "Succeeded"
-    status["containerStatuses"][0] |= {
-        "ready": False,
-        "started": False,
-        "state": _terminated("Completed", 0, status["startTime"]),
-    }
-    set_condition(pod, "PodReadyToStartContainers", {"status": "False"})
-    set_condition(pod, "Initialized", {"status": "True", "reason": "PodCompleted"})
-    set_condition(pod, "Ready", {"status": "False", "reason": "PodCompleted"})
-    set_condition(pod, "ContainersReady", {"status": "False", "reason": "PodCompleted"})
-
-
-def _fail(pod: Json, _now: float) -> None:
-    """Let its container have ended with an error."""
-    _make_unready(pod)
-    status = pod["status"]
-    status["phase"] = "Failed"
-    ended = _terminated("Error", 1, status["startTime"])
-    status["containerStatuses"][0] |= {"started": False, "state": ended}
-    set_condition(pod, "PodReadyToStartContainers", {"status": "False"})
 
 
 def labels(version: str, template_hash: str | None = None) -> dict[str, str]:
