@@ -25,23 +25,9 @@ from load._conclude import announced, conclude
 from load._conductor import Conductor
 from load._facts import facts_of
 from load._generator import null_server
-from load._keep import (
-    PAGE_NAME,
-    Records,
-    deliver,
-    exit_code,
-    keep,
-    read_baseline,
-    write_allure,
-)
+from load._keep import PAGE_NAME, Records, deliver, exit_code, keep, read_baseline, write_allure
 from load._nodes import LocustNodes
-from load._options import (
-    Options,
-    Permission,
-    permitted,
-    refuse_stranger,
-    refuse_unless_allowed,
-)
+from load._options import Options, Permission, permitted, refuse_stranger, refuse_unless_allowed
 from load._run import Plan, Run, Setting, Stage
 from load._scenario import Ask, LoadError, Target
 from load.verdict import LoadResult, judge

@@ -10,14 +10,7 @@ from typing import Any
 from gates.decide.fold import Reason
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from gates.decide.verdict import (
-    GOOD,
-    CheckResult,
-    Finished,
-    Verdict,
-    outcome_in,
-    red_of,
-)
+from gates.decide.verdict import GOOD, CheckResult, Finished, Verdict, outcome_in, red_of
 from reports import figures, words
 from reports.events import Measured
 from reports.figures import Fact
@@ -85,8 +78,7 @@ def as_json(verdict: Verdict, measured: Measured | None = None) -> dict[str, Any
 def _same(reasons: Iterable[Reason]) -> list[tuple[Reason, list[str]]]:
     """Put regions that found the same together; each region's own queries stay apart."""
     return words.together(
-        reasons,
-        lambda one: (one.outcome, one.sentence, one.region if _asked(one) else None),
+        reasons, lambda one: (one.outcome, one.sentence, one.region if _asked(one) else None)
     )
 
 

@@ -89,9 +89,7 @@ def _panel(verdict: Verdict) -> Panel:
     colour = _COLOURS.get(word, _RED)
     ink = "white" if colour == _RED else "black"
     head = Text.assemble(
-        (f" {word} ", f"bold {ink} on {colour}"),
-        "  ",
-        (words.about(verdict), "bold"),
+        (f" {word} ", f"bold {ink} on {colour}"), "  ", (words.about(verdict), "bold")
     )
     head.append(f"\n{words.scope(verdict)}", style="dim")
     head.append(f"\n{words.meaning(verdict)}")

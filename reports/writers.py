@@ -65,10 +65,7 @@ def _safe(value: object) -> _Safe:
     return _Safe(_SPECIAL.sub(r"\\\1", words.one_line(str(value))))
 
 
-WRITERS: Mapping[str, Callable[[Verdict], str]] = {
-    "junit.xml": junit.render,
-    "summary.md": summary,
-}
+WRITERS: Mapping[str, Callable[[Verdict], str]] = {"junit.xml": junit.render, "summary.md": summary}
 
 
 def write_all(run_dir: pathlib.Path, record: Mapping[str, Any]) -> None:

@@ -90,10 +90,7 @@ async def start(platform: Platform, say: Callable[[str], None]) -> None:
     await platform.open_links()
     monitoring_servers.write_targets(layout, platform.running_apis)
     monitoring.write_rules(layout, PREVIOUS)
-    later = {
-        *("postgres-primary", "postgres-standby"),
-        *(set(APIS) - set(platform.running_apis)),
-    }
+    later = {*("postgres-primary", "postgres-standby"), *(set(APIS) - set(platform.running_apis))}
     await together(
         _start_databases(platform, say),
         asyncio.to_thread(migrations.make, layout.release_repository),

@@ -87,10 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(
-    arguments: argparse.Namespace,
-    stdout: IO[str],
-    stderr: IO[str],
-    now: dt.datetime | None = None,
+    arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str], now: dt.datetime | None = None
 ) -> int:
     """Print where the environments stand; return 0, whatever they said, and 20 where nothing ever ran.
 

@@ -109,10 +109,7 @@ def _row(where: str, values: list[str]) -> Row:
         _must_be(where, "applies_if", cells["applies_if"], CONDITIONS)
     if not cells["owner"]:
         raise CatalogueError(f"{where}: owner is empty; name the team that fixes a red check")
-    read: dict[str, Any] = {
-        "smoke": cells["smoke"] == "yes",
-        "on_fail": Meaning(cells["on_fail"]),
-    }
+    read: dict[str, Any] = {"smoke": cells["smoke"] == "yes", "on_fail": Meaning(cells["on_fail"])}
     return Row(**{**cells, **read})
 
 

@@ -190,10 +190,7 @@ class Phase(Gate):
         parts = Phase(self.number).parts(rows)
         later = [part for part in parts if self.part is not None and part > str(self)]
         phases = [n for n in range(self.number + 1, LAST_PHASE + 1) if Phase(n).parts(rows)]
-        return next(
-            (f"phase {one}" for one in (*later, *phases)),
-            "post-deploy",
-        )
+        return next((f"phase {one}" for one in (*later, *phases)), "post-deploy")
 
     def needs(self, rows: Iterable[Row]) -> tuple[Phase, ...]:
         """Return all parts of the phase before, or of the nearest one that asks anything."""

@@ -316,11 +316,7 @@ class Runner:
         wanted, regions = asked.manifest, asked.regions
         results = [*found.results, *verdict.not_applicable_results(wanted, regions)]
         folded = fold(
-            wanted.rows,
-            regions,
-            results,
-            asked.scope.stages,
-            [*found.problems, *problems],
+            wanted.rows, regions, results, asked.scope.stages, [*found.problems, *problems]
         )
         interrupted = self._callbacks.interrupted()
         if interrupted:

@@ -62,12 +62,7 @@ def opening(
 
 
 def closed(
-    verdict: Verdict,
-    *,
-    state: str,
-    exit_code: int,
-    now: dt.datetime,
-    sentences: Iterable[str] = (),
+    verdict: Verdict, *, state: str, exit_code: int, now: dt.datetime, sentences: Iterable[str] = ()
 ) -> Verdict:
     """Return the verdict with its end: state, exit code, time and what to tell people."""
     took = now - dt.datetime.fromisoformat(verdict.started_at)
@@ -82,11 +77,7 @@ def closed(
 
 
 def decided(
-    verdict: Verdict,
-    folded: Folded,
-    manifest: Manifest,
-    stages: Mapping[str, Stage],
-    lines: Lines,
+    verdict: Verdict, folded: Folded, manifest: Manifest, stages: Mapping[str, Stage], lines: Lines
 ) -> Verdict:
     """Return the verdict with decision, reasons and every check."""
     checks = tuple(

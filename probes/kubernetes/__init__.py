@@ -17,21 +17,8 @@ from typing import Final, TypeVar
 
 from probes.kubernetes import client as kubernetes_client
 from probes.kubernetes import models, reading
-from probes.kubernetes.client import (
-    KubernetesTarget,
-    RefusedError,
-    Session,
-    failure_kind,
-    path_of,
-)
-from probes.kubernetes.objects import (
-    ClusterHealth,
-    ConfigMap,
-    LogLevels,
-    Rights,
-    Traffic,
-    Workload,
-)
+from probes.kubernetes.client import KubernetesTarget, RefusedError, Session, failure_kind, path_of
+from probes.kubernetes.objects import ClusterHealth, ConfigMap, LogLevels, Rights, Traffic, Workload
 from probes.kubernetes.placing import UnknownRuleError, placed
 from probes.kubernetes.reading import quotas
 from probes.observation import (

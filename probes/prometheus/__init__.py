@@ -20,13 +20,7 @@ from prometheus_api_client import PrometheusConnect
 from pydantic import SecretStr
 
 from probes import http
-from probes.api import (
-    MAX_ANSWER_BYTES,
-    UnusableAnswerError,
-    good_answer,
-    read,
-    unusable,
-)
+from probes.api import MAX_ANSWER_BYTES, UnusableAnswerError, good_answer, read, unusable
 from probes.formats import seconds_of
 from probes.observation import (
     EVERYTHING,
@@ -273,11 +267,7 @@ class PrometheusTarget:
 
 
 def instant(
-    target: PrometheusTarget,
-    query: str,
-    *,
-    at: dt.datetime | None = None,
-    deadline: Deadline,
+    target: PrometheusTarget, query: str, *, at: dt.datetime | None = None, deadline: Deadline
 ) -> Observation[Vector]:
     """Evaluate a query at one time (the server's now unless `at`); a scalar counts as one series.
 

@@ -248,7 +248,7 @@ def scan(client: Client, pattern: str) -> Iterator[list[bytes]]:
         if cursor == 0:
             return
     raise unusable(
-        f"The scan did not come round in {MOST_BATCHES} batches; what there is, is unknown.",
+        f"The scan did not come round in {MOST_BATCHES} batches; what there is, is unknown."
     )
 
 

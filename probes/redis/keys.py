@@ -117,7 +117,7 @@ def _follows_its_master(client: Client) -> None:
     if follows and _CUT_OFF & set(role[1:]):
         raise unusable(
             "It is a replica that is cut off from its master; what it holds may be old: "
-            "name the master in redis.host.",
+            "name the master in redis.host."
         )
 
 

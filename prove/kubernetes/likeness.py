@@ -119,7 +119,7 @@ KINDS: Final = (
 LEFT_OUT: Final = {
     ".metadata.annotations.endpoints.kubernetes.io/last-change-trigger-time str": (
         "is there after a change of pods, and not after one of the Service"
-    ),
+    )
 }
 """Lines of a shape that only one of the two has, and why that may be."""
 _START: Final = 1_800_000_000.0

@@ -60,8 +60,7 @@ class Gateways:
         """Charge a test card, one that is always declined when told so; raises GatewayError."""
         card = _DECLINED_CARD if declined else _ACCEPTED_CARD
         charge = await self._order(
-            "/stripe/charges",
-            {"amount": amount_cents, "currency": currency, "source": card},
+            "/stripe/charges", {"amount": amount_cents, "currency": currency, "source": card}
         )
         return Charge(str(charge.get("id")), str(charge.get("status")))
 

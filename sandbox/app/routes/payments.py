@@ -117,10 +117,7 @@ def make_router(*, with_address: bool) -> APIRouter:
         status_code=status.HTTP_201_CREATED,
     )
     router.add_api_route(
-        "/v1/video/calls/{call_id}",
-        end,
-        methods=["DELETE"],
-        status_code=status.HTTP_204_NO_CONTENT,
+        "/v1/video/calls/{call_id}", end, methods=["DELETE"], status_code=status.HTTP_204_NO_CONTENT
     )
     router.add_api_route("/v1/metrics/active-calls", count_active, methods=["GET"])
     return router

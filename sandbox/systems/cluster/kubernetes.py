@@ -177,8 +177,7 @@ class _Kubernetes(Facts[ClusterState]):
     async def access_review(self, request: Request) -> Response:
         """Answer whether the gate could do something."""
         self.admit(
-            request,
-            Attributes("create", "authorization.k8s.io", "selfsubjectaccessreviews"),
+            request, Attributes("create", "authorization.k8s.io", "selfsubjectaccessreviews")
         )
         review = await _json(request)
         spec = review["spec"].get("resourceAttributes") or {}

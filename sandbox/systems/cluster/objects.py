@@ -85,11 +85,7 @@ def _endpoint(pod: Json) -> Json:
     words = {key: metadata[key] for key in ("namespace", "name", "uid")}
     return {
         "addresses": [pod["status"]["podIP"]],
-        "conditions": {
-            "ready": serving and not ending,
-            "serving": serving,
-            "terminating": ending,
-        },
+        "conditions": {"ready": serving and not ending, "serving": serving, "terminating": ending},
         "targetRef": {"kind": "Pod", **words},
         "nodeName": pod["spec"]["nodeName"],
     }

@@ -13,12 +13,7 @@ from typing import Any, Final
 import yaml
 
 from sandbox.systems.cluster.controller import NODES, Cluster, Pod, Workload
-from sandbox.systems.cluster.state import (
-    APP,
-    NAMESPACE,
-    REGISTRY,
-    ClusterState,
-)
+from sandbox.systems.cluster.state import APP, NAMESPACE, REGISTRY, ClusterState
 
 Json = dict[str, Any]
 Bend = Callable[[Json, float], None]

@@ -194,9 +194,7 @@ async def create_gate_role(layout: Layout) -> None:
     password = sql.Literal(layout.passwords["postgres-gate"])
     name = sql.Identifier(GATE)
     await as_superuser(
-        layout,
-        _GATE_ROLE.read_bytes(),
-        sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, password),
+        layout, _GATE_ROLE.read_bytes(), sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, password)
     )
 
 

@@ -13,13 +13,7 @@ from sandbox.core.child import PYTHON, Command
 from sandbox.core.layout import AWS_SERVERS, PREVIOUS, RELEASE
 from sandbox.core.readiness import answers_http, put
 from sandbox.core.state import write_private
-from sandbox.systems.delivery.builds import (
-    MANIFEST,
-    REPOSITORIES,
-    commit,
-    image_digest,
-    web_bundle,
-)
+from sandbox.systems.delivery.builds import MANIFEST, REPOSITORIES, commit, image_digest, web_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

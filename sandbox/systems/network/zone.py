@@ -117,16 +117,9 @@ async def update_zone(platform: Platform) -> None:
     """Publish the release's records under the next serial; caches learn of it after a moment."""
     layout = platform.layout
     operator = Operator(
-        layout.url("aws"),
-        layout.passwords["aws-operator-id"],
-        layout.passwords["aws-operator"],
+        layout.url("aws"), layout.passwords["aws-operator-id"], layout.passwords["aws-operator"]
     )
     held = await asyncio.to_thread(operator.publish, AFTER, TTL_SECONDS)
     await standin_servers.tell(
-        layout,
-        "names",
-        records=held,
-        previous=BEFORE,
-        serial=SERIAL_AFTER,
-        changed_at=time.time(),
+        layout, "names", records=held, previous=BEFORE, serial=SERIAL_AFTER, changed_at=time.time()
     )

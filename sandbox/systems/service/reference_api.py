@@ -66,10 +66,7 @@ def _api_settings(layout: Layout, name: str) -> dict[str, object]:
         },
         "vendors_url": layout.url("vendors"),
         "admin_token": layout.passwords["api-admin"],
-        "synthetic": {
-            "email_domain": SYNTHETIC_DOMAIN,
-            "token": layout.passwords["synthetic"],
-        },
+        "synthetic": {"email_domain": SYNTHETIC_DOMAIN, "token": layout.passwords["synthetic"]},
     }
 
 

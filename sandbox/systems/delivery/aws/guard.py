@@ -41,12 +41,7 @@ class Guard:
     """A WSGI wrapper that lets through what the policy allows, and refuses in each service's format."""
 
     def __init__(
-        self,
-        app: Application,
-        policy: Mapping[str, Any],
-        *,
-        gate_key_id: str,
-        operator_key_id: str,
+        self, app: Application, policy: Mapping[str, Any], *, gate_key_id: str, operator_key_id: str
     ) -> None:
         self._app = app
         self._gate_key_id = gate_key_id
