@@ -180,12 +180,9 @@ def nodes(health: ClusterHealth) -> Judgement:
 def system(health: ClusterHealth) -> Judgement:
     """Judge that every pod of the cluster's own namespace runs."""
     if not health.system_pods:
-        return expect(
-            None,
-            "the cluster's own pods",
-            "the cluster's own pods: there are none; is kubernetes.system_namespace right?",
-            "kubernetes.system_namespace set to where the cluster's own pods run",
-        )
+        sentence = "the cluster's own pods: there are none; is kubernetes.system_namespace right?"
+        clears = "kubernetes.system_namespace set to where the cluster's own pods run"
+        return expect(None, "the cluster's own pods", sentence, clears)
     problems = [f"{pod.name}: {pod.state}" for pod in health.system_pods if not pod.healthy]
     return found(
         "the cluster's own pods",
@@ -276,10 +273,6 @@ def _unknown_ask(health: ClusterHealth) -> Judgement:
     why = (
         "no pod of the app runs" if not health.app_pods else "its pods request no CPU or no memory"
     )
-    return expect(
-        None,
-        "room",
-        f"room: {why}, so what the added pods will need is unknown",
-        "requests for CPU and memory in the app's Deployment",
-        rule="at least",
-    )
+    sentence = f"room: {why}, so what the added pods will need is unknown"
+    clears = "requests for CPU and memory in the app's Deployment"
+    return expect(None, "room", sentence, clears, rule="at least")

@@ -275,13 +275,11 @@ def unreadable(subject: str, observed: Observation[Any]) -> Judgement:
 
 
 def _one_of(subject: str, regions: Sequence[str]) -> Judgement:
-    return expect(
-        None,
-        subject,
-        f"{subject}: {', '.join(regions)} have one address, so only one of them is seen from here",
-        "the gate run in each region (--region) and joined, or an address for each",
-        rule="one for each region",
+    sentence = (
+        f"{subject}: {', '.join(regions)} have one address, so only one of them is seen from here"
     )
+    clears = "the gate run in each region (--region) and joined, or an address for each"
+    return expect(None, subject, sentence, clears, rule="one for each region")
 
 
 def _refused(excess: tuple[str, ...]) -> Judgement:

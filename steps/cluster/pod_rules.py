@@ -43,13 +43,9 @@ def not_believed(judgements: Iterable[Judgement]) -> Judgement:
 
 def unknown_images(why: str) -> Judgement:
     """Return the INCONCLUSIVE of a release of which nobody knows what was built."""
-    return expect(
-        None,
-        _IMAGES,
-        f"{_IMAGES}: {why}, so it is not known what was released",
-        "the image build's evidence for this release, with the app's digest",
-        rule="as wanted",
-    )
+    sentence = f"{_IMAGES}: {why}, so it is not known what was released"
+    clears = "the image build's evidence for this release, with the app's digest"
+    return expect(None, _IMAGES, sentence, clears, rule="as wanted")
 
 
 def images_judged(
@@ -95,12 +91,9 @@ def has_container(pods: Sequence[Pod], container: str) -> bool:
 
 def no_container(subject: str, container: str) -> Judgement:
     """Return the INCONCLUSIVE of a name that no pod has: the setting is as likely wrong as the release."""
-    return expect(
-        None,
-        subject,
-        f"{subject}: no pod has a container {container}; is kubernetes.container right?",
-        "kubernetes.container set to the name of the app's container",
-    )
+    sentence = f"{subject}: no pod has a container {container}; is kubernetes.container right?"
+    clears = "kubernetes.container set to the name of the app's container"
+    return expect(None, subject, sentence, clears)
 
 
 def _own(pod: Pod, container: str, image: str) -> Iterator[str]:
@@ -218,12 +211,9 @@ class Change:
     def doubt(self, subject: str, began: Times) -> Judgement:
         """Return the INCONCLUSIVE of who may have something else."""
         count = len(began) if self.at is None else sum(map(self._is_unsure, began.values()))
-        return expect(
-            None,
-            subject,
-            f"{subject}: {count} of {len(began)} pods may have started with other values: {self.why}",
-            "kubectl apply of the ConfigMap as it is wanted, then kubectl rollout restart",
-        )
+        sentence = f"{subject}: {count} of {len(began)} pods may have started with other values: {self.why}"
+        clears = "kubectl apply of the ConfigMap as it is wanted, then kubectl rollout restart"
+        return expect(None, subject, sentence, clears)
 
 
 def change(now: ConfigMap, before: ConfigBefore | None) -> Change:

@@ -107,14 +107,8 @@ def _loose(key: probes.schema.ForeignKey) -> Judgement | None:
     else:
         what = _NEVER_CHECKED
         clears = f"ALTER TABLE {key.table} VALIDATE CONSTRAINT {key.name}"
-    return expect(
-        False,
-        key.name,
-        f"foreign key {key.name} of {key.table} {what}",
-        clears,
-        rule="foreign key",
-        means=Meaning.HOLD,
-    )
+    sentence = f"foreign key {key.name} of {key.table} {what}"
+    return expect(False, key.name, sentence, clears, rule="foreign key", means=Meaning.HOLD)
 
 
 def no_drift(
@@ -190,11 +184,9 @@ def _unfinished(listed: Sequence[probes.schema.Unfinished], *, old: bool) -> Jud
     names = ", ".join(f"{one.name} of {one.table}" for one in listed[:_SHOWN])
     names += f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
     if first.in_progress:
+        sentence = f"{first.what} {names} is invalid, and an index is being built right now"
         return expect(
-            None,
-            f"{first.what} {first.name}",
-            f"{first.what} {names} is invalid, and an index is being built right now",
-            "the build ended; then run again",
+            None, f"{first.what} {first.name}", sentence, "the build ended; then run again"
         )
     what, clears = _UNFINISHED[kind]
     if _REINDEX.search(first.name):

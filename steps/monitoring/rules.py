@@ -226,13 +226,8 @@ def _reaches(
     says = f"reach {receiver}" if good else f"reach {receiver}, which notifies nobody"
     if receiver not in reached:
         says = f"reach {', '.join(reached)}, wanted {receiver}"
-    return expect(
-        good,
-        subject,
-        f"{subject} {says}",
-        f"a route from {labels['severity']} to {receiver}, with an integration",
-        rule="receiver of a severity",
-    )
+    clears = f"a route from {labels['severity']} to {receiver}, with an integration"
+    return expect(good, subject, f"{subject} {says}", clears, rule="receiver of a severity")
 
 
 def arrives(name: str, count: int, servers: int, quiet: int = 0) -> Judgement:

@@ -33,14 +33,12 @@ def of_another_deployment(window: DeploymentWindow, now: dt.datetime) -> Judgeme
     if not over and window.begins <= now + _FIRST_LOOK:
         return None
     at = window.ends if over else window.begins
-    return expect(
-        None,
-        "on call",
+    sentence = (
         f"people.window of the environment {'ended' if over else 'begins'} at "
         f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC, so it is not this deployment's: who is on call "
-        "then says nothing",
-        "people.window with the times of this deployment",
+        "then says nothing"
     )
+    return expect(None, "on call", sentence, "people.window with the times of this deployment")
 
 
 def covered(
@@ -52,14 +50,12 @@ def covered(
         if (shift.begins or since) > reached:
             break
         reached = max(reached, shift.ends or until)
-    return expect(
-        reached >= until,
-        f"schedule {schedule}",
+    sentence = (
         f"schedule {schedule}: somebody is on call until {reached:%Y-%m-%d %H:%M} UTC, "
-        f"wanted from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} without a gap",
-        f"somebody on {schedule} from {reached:%Y-%m-%d %H:%M} UTC on",
-        rule="on call",
+        f"wanted from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} without a gap"
     )
+    clears = f"somebody on {schedule} from {reached:%Y-%m-%d %H:%M} UTC on"
+    return expect(reached >= until, f"schedule {schedule}", sentence, clears, rule="on call")
 
 
 def channel_open(name: str, *, writable: bool | None) -> Judgement:

@@ -14,7 +14,7 @@ from probes.http import HttpAnswer, NotJsonError
 from probes.observation import Observation
 from settings.service import HealthEndpoint
 from steps.kit import failures
-from steps.kit.expect import expect
+from steps.kit.expect import expect, measured
 from steps.kit.failures import Cause
 
 BodyRule = Callable[[Mapping[str, Any]], list[Judgement]]
@@ -106,10 +106,8 @@ def median_below(
         f"{len(problems)} of {len(values)} answers: {field} {problems[0]}, wanted a number of "
         f"milliseconds below {limit_ms:g}",
         f"{field} as a number of milliseconds",
-        rule="below",
-        target=limit_ms,
-        unit="ms",
         data={"all_ms": numbers},
+        **measured("below", None, limit_ms, "ms"),
     )
 
 

@@ -233,14 +233,8 @@ def behind(vendor: Vendor) -> Judgement:
         f"{vendor.name} is behind it: if its own health is red too, call "
         f"{vendor.support_contact}; they owe an answer within {vendor.sla_minutes} min"
     )
-    return expect(
-        False,
-        vendor.name,
-        sentence,
-        "this try working again",
-        rule="vendor behind",
-        data=_contact(vendor),
-    )
+    clears = "this try working again"
+    return expect(False, vendor.name, sentence, clears, rule="vendor behind", data=_contact(vendor))
 
 
 def try_worked(
