@@ -22,7 +22,7 @@ _TABLES = {
 }
 """By kind of record, in the order in which they can be deleted; a patient counts with its user."""
 _EACH = " UNION ALL ".join(
-    f"SELECT '{kind}' AS kind, id, synthetic_tag AS tag, created_at FROM {table}"  # noqa: S608 - ours
+    f"SELECT '{kind}' AS kind, id, synthetic_tag AS tag, created_at FROM {table}"  # noqa: S608 - our own names
     for kind, table in _TABLES.items()
     if kind != "patient"
 )
