@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pydantic
@@ -26,6 +26,7 @@ from settings.environment import Environment
 from tests.checkout import ROOT
 from tests.deploy.kubectl import kustomize
 from tests.deploy.policies import Object, Pod, Policies
+from tests.tables import cases
 
 FOLDER = ROOT / "deploy" / "locust"
 NAMESPACE = "load-test"
@@ -105,22 +106,25 @@ def _read(described: Object) -> Any:
 
 
 class TestTheObjects:
-    def test_are_what_their_api_types_say(self, either: Rendered) -> None:
-        for one in either.all:
-            assert _read(one) == one
+    def test_are_these_of_known_types_in_a_namespace_of_their_own(
+        self, either: Rendered, said: Callable[..., None]
+    ) -> None:
+        """Each value as it is kept: once and in time, whole cores, no right too many, other nodes."""
+        maps = either.of("ConfigMap")
+        kept = [one for one in either.all if "environment" not in one["metadata"]["name"]]
+        said(kept, {name.rpartition("-")[2]: "DIGEST" for name in maps})
+        assert [_read(one) for one in either.all] == either.all
+        inside = [one for one in either.all if one["kind"] != "Namespace"]
+        assert {one["metadata"]["namespace"] for one in inside} == {NAMESPACE}
 
-    def test_the_pod_that_fetches_the_report_is_too(self) -> None:
-        described = yaml.safe_load((FOLDER / "collect.yaml").read_text(encoding="utf-8"))
-        assert _read(described) == described
-
-    @pytest.mark.parametrize(
-        ("key", "value"),
-        [
-            pytest.param("restartPolcy", "Never", id="a key misspelt"),
-            pytest.param("enable_service_links", False, id="a key of another language"),
-            pytest.param("terminationGracePeriodSeconds", "two minutes", id="a word for a number"),
-            pytest.param("containers", [{"image": "x"}], id="a container without its name"),
-        ],
+    @cases(
+        "key value",
+        {
+            "a key misspelt": ("restartPolcy", "Never"),
+            "a key of another language": ("enable_service_links", False),
+            "a word for a number": ("terminationGracePeriodSeconds", "two minutes"),
+            "a container without its name": ("containers", [{"image": "x"}]),
+        },
     )
     def test_a_mistake_in_one_is_noticed(self, key: str, value: object, staging: Rendered) -> None:
         job = staging.job("locust-master")
@@ -132,18 +136,6 @@ class TestTheObjects:
             same = False
         assert not same
 
-    def test_nothing_restarts_a_test_or_changes_its_size(self, either: Rendered) -> None:
-        kinds = {one["kind"] for one in either.all} - {"PersistentVolumeClaim"}
-        assert kinds == {
-            *("ConfigMap", "Job", "Namespace", "NetworkPolicy", "Service", "ServiceAccount")
-        }
-
-    def test_all_of_them_are_in_the_namespace_of_their_own(self, either: Rendered) -> None:
-        (namespace,) = either.of("Namespace").values()
-        assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-        inside = [one for one in either.all if one["kind"] != "Namespace"]
-        assert {one["metadata"]["namespace"] for one in inside} == {NAMESPACE}
-
     def test_what_they_name_is_there_or_made_by_hand(self, either: Rendered) -> None:
         by_hand = {("Secret", "locust-secrets"), ("Secret", "locust-object-store")}
         there = {(one["kind"], one["metadata"]["name"]) for one in either.all}
@@ -152,79 +144,22 @@ class TestTheObjects:
         assert ("Secret", "locust-secrets") in named
 
 
+_NAMES = {
+    "configMap": ("ConfigMap", "name"),
+    "secret": ("Secret", "secretName"),
+    "persistentVolumeClaim": ("PersistentVolumeClaim", "claimName"),
+    "configMapRef": ("ConfigMap", "name"),
+    "secretRef": ("Secret", "name"),
+}
+"""By the key of a volume or a source of variables: the kind that it names, and by which key."""
+
+
 def _named(pod: Object) -> Iterator[tuple[str, str]]:
     yield "ServiceAccount", pod["serviceAccountName"]
-    for volume in pod["volumes"]:
-        if "configMap" in volume:
-            yield "ConfigMap", volume["configMap"]["name"]
-        if "secret" in volume:
-            yield "Secret", volume["secret"]["secretName"]
-        if "persistentVolumeClaim" in volume:
-            yield "PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]
-    for source in pod["containers"][0].get("envFrom", ()):
-        if "configMapRef" in source:
-            yield "ConfigMap", source["configMapRef"]["name"]
-        if "secretRef" in source:
-            yield "Secret", source["secretRef"]["name"]
-
-
-@pytest.mark.parametrize("name", JOBS)
-class TestEachJob:
-    def test_runs_once_ends_in_time_and_outlasts_a_weekend(
-        self, name: str, staging: Rendered
-    ) -> None:
-        spec = staging.job(name)["spec"]
-        assert staging.pod(name)["restartPolicy"] == "Never"
-        assert 0 in (spec.get("backoffLimit"), spec.get("backoffLimitPerIndex"))
-        assert 0 < spec["activeDeadlineSeconds"] <= 3600
-        assert spec["ttlSecondsAfterFinished"] >= 2 * 24 * 3600
-
-    def test_has_whole_cores_of_its_own_and_no_probe_of_a_web_ui(
-        self, name: str, staging: Rendered
-    ) -> None:
-        container = staging.container(name)
-        resources = container["resources"]
-        assert resources["requests"] == resources["limits"]
-        assert re.fullmatch(r"[1-9][0-9]*", resources["limits"]["cpu"])
-        assert not {"livenessProbe", "readinessProbe", "startupProbe"} & set(container)
-
-    def test_has_no_right_that_it_does_not_need(self, name: str, staging: Rendered) -> None:
-        pod, container = staging.pod(name), staging.container(name)
-        assert pod["automountServiceAccountToken"] is False
-        assert (
-            pod["securityContext"].items()
-            >= {
-                "runAsNonRoot": True,
-                "runAsUser": 10001,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            }.items()
-        )
-        assert container["securityContext"] == {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        }
-
-    def test_keeps_off_the_platforms_nodes(self, name: str, staging: Rendered) -> None:
-        rules = staging.pod(name)["affinity"]["podAntiAffinity"]
-        (rule,) = rules["requiredDuringSchedulingIgnoredDuringExecution"]
-        assert rule["topologyKey"] == "kubernetes.io/hostname"
-        assert rule["labelSelector"]["matchLabels"] == {"app": "unified-health-api"}
-        assert rule["namespaceSelector"]["matchLabels"] == {
-            "kubernetes.io/metadata.name": "unified-health"
-        }
-
-    def test_is_told_of_no_service_by_a_variable_that_could_be_an_option_of_locust(
-        self, name: str, staging: Rendered
-    ) -> None:
-        assert staging.pod(name)["enableServiceLinks"] is False
-
-    def test_has_a_value_for_everything_that_its_options_name(
-        self, name: str, either: Rendered
-    ) -> None:
-        named = re.findall(r"\$\((\w+)\)", " ".join(either.container(name)["args"]))
-        given = either.options() if "envFrom" in either.container(name) else {}
-        assert set(named) <= set(given)
+    for source in (*pod["volumes"], *pod["containers"][0].get("envFrom", ())):
+        for key, (kind, name) in _NAMES.items():
+            if key in source:
+                yield kind, source[key][name]
 
 
 class TestMasterAndWorkers:
@@ -234,39 +169,20 @@ class TestMasterAndWorkers:
         assert (workers["parallelism"], workers["completions"]) == (7, 7)
         assert "--expect-workers=7" in changed.container("locust-master")["args"]
 
-    def test_the_master_waits_for_them_and_not_for_ever(self, staging: Rendered) -> None:
-        args = staging.container("locust-master")["args"]
-        assert {"--headless", "--master", "--expect-workers-max-wait=300"} <= set(args)
-        workers = staging.job("locust-workers")["spec"]
-        assert workers["completionMode"] == "Indexed"
-        assert f"--expect-workers={workers['parallelism']}" in args
-
-    def test_the_masters_exit_code_becomes_the_jobs_own_word(self, staging: Rendered) -> None:
-        spec = staging.job("locust-master")["spec"]
-        (rule,) = spec["podFailurePolicy"]["rules"]
-        assert rule["action"] == "FailJob"
-        assert rule["onExitCodes"] == {
-            "containerName": "locust",
-            "operator": "NotIn",
-            "values": [0],
-        }
-
-    def test_workers_find_the_master_by_the_service(self, staging: Rendered) -> None:
+    def test_workers_find_the_master_by_the_service_and_are_spread_over_nodes(
+        self, staging: Rendered
+    ) -> None:
         (service,) = staging.of("Service").values()
         args = staging.container("locust-workers")["args"]
         assert f"--master-host={service['metadata']['name']}" in args
-        labels = staging.job("locust-master")["spec"]["template"]["metadata"]["labels"]
-        others = staging.job("locust-workers")["spec"]["template"]["metadata"]["labels"]
+        labels, others = (staging.job(one)["spec"]["template"]["metadata"]["labels"] for one in JOBS)
         assert service["spec"]["selector"].items() <= labels.items()
         assert not service["spec"]["selector"].items() <= others.items()
         (port,) = service["spec"]["ports"]
         (named,) = staging.container("locust-master")["ports"]
         assert (port["port"], port["targetPort"]) == (named["containerPort"], named["name"])
-
-    def test_workers_are_spread_over_nodes(self, staging: Rendered) -> None:
         (rule,) = staging.pod("locust-workers")["topologySpreadConstraints"]
-        labels = staging.job("locust-workers")["spec"]["template"]["metadata"]["labels"]
-        assert rule["labelSelector"]["matchLabels"].items() <= labels.items()
+        assert rule["labelSelector"]["matchLabels"].items() <= others.items()
 
 
 @pytest.mark.parametrize("name", JOBS)
@@ -300,48 +216,35 @@ DNS = Pod("DNS", "kube-system", {"k8s-app": "kube-dns"})
 INTERNET = Pod("the Internet", "", {})
 
 
-def _way(source: Pod, target: Pod, port: int, protocol: str = "TCP") -> Any:
-    name = f"{source.name} to {target.name}, {protocol} {port}"
-    return pytest.param(source, target, port, protocol, id=name)
-
-
-class TestTheNetwork:
-    @pytest.mark.parametrize(
-        ("source", "target", "port", "protocol"),
-        [
-            _way(WORKER, MASTER, 5557),
-            _way(WORKER, PLATFORM, 8080),
-            _way(MASTER, PLATFORM, 8080),
-            _way(WORKER, DNS, 53, "UDP"),
-            _way(MASTER, DNS, 53, "TCP"),
-        ],
+WAYS = {
+    f"{source.name} to {target.name}, {protocol} {port}": (source, target, port, protocol, let)
+    for let, source, target, port, protocol in (
+        (True, WORKER, MASTER, 5557, "TCP"),
+        (True, WORKER, PLATFORM, 8080, "TCP"),
+        (True, MASTER, PLATFORM, 8080, "TCP"),
+        (True, WORKER, DNS, 53, "UDP"),
+        (True, MASTER, DNS, 53, "TCP"),
+        (False, NEIGHBOUR, MASTER, 5557, "TCP"),
+        (False, IMPOSTOR, MASTER, 5557, "TCP"),
+        (False, INTERNET, MASTER, 5557, "TCP"),
+        (False, PLATFORM, MASTER, 5557, "TCP"),
+        (False, WORKER, MASTER, 8089, "TCP"),
+        (False, IMPOSTOR, WORKER, 5557, "TCP"),
+        (False, MASTER, WORKER, 5557, "TCP"),
+        (False, WORKER, DATABASE, 5432, "TCP"),
+        (False, WORKER, IMPOSTOR, 443, "TCP"),
+        (False, WORKER, INTERNET, 443, "TCP"),
+        (False, MASTER, INTERNET, 443, "TCP"),
+        (False, WORKER, DNS, 443, "TCP"),
     )
-    def test_lets_through(
-        self, source: Pod, target: Pod, port: int, protocol: str, staging: Rendered
-    ) -> None:
-        assert staging.policies().allow(source, target, port, protocol)
+}
 
-    @pytest.mark.parametrize(
-        ("source", "target", "port", "protocol"),
-        [
-            _way(NEIGHBOUR, MASTER, 5557),
-            _way(IMPOSTOR, MASTER, 5557),
-            _way(INTERNET, MASTER, 5557),
-            _way(PLATFORM, MASTER, 5557),
-            _way(WORKER, MASTER, 8089),
-            _way(IMPOSTOR, WORKER, 5557),
-            _way(MASTER, WORKER, 5557),
-            _way(WORKER, DATABASE, 5432),
-            _way(WORKER, IMPOSTOR, 443),
-            _way(WORKER, INTERNET, 443),
-            _way(MASTER, INTERNET, 443),
-            _way(WORKER, DNS, 443),
-        ],
-    )
-    def test_stops(
-        self, source: Pod, target: Pod, port: int, protocol: str, staging: Rendered
-    ) -> None:
-        assert not staging.policies().allow(source, target, port, protocol)
+
+@cases("source target port protocol let", WAYS)
+def test_the_network_lets_through_what_the_test_needs_and_nothing_else(
+    source: Pod, target: Pod, port: int, protocol: str, *, let: bool, staging: Rendered
+) -> None:
+    assert staging.policies().allow(source, target, port, protocol) is let
 
 
 class TestTheReport:
@@ -352,19 +255,20 @@ class TestTheReport:
         others = {one["mountPath"] for one in either.container("locust-workers")["volumeMounts"]}
         assert mounted - others == {"/gate/reports/out"}
 
-    def test_lies_on_a_volume_that_outlasts_the_job(self, staging: Rendered) -> None:
+    def test_lies_on_a_volume_that_outlasts_the_job_and_is_fetched_from_there(
+        self, staging: Rendered
+    ) -> None:
+        master = staging.container("locust-master")
         (runs,) = (one for one in staging.pod("locust-master")["volumes"] if one["name"] == "runs")
-        claim = runs["persistentVolumeClaim"]["claimName"]
-        assert claim in staging.of("PersistentVolumeClaim")
-        assert "LOAD_REPORT_TO" not in staging.options()
-
-    def test_is_fetched_from_that_volume(self, staging: Rendered) -> None:
         collect = yaml.safe_load((FOLDER / "collect.yaml").read_text(encoding="utf-8"))
+        assert _read(collect) == collect
         (volume,) = collect["spec"]["volumes"]
         assert volume["persistentVolumeClaim"]["claimName"] in staging.of("PersistentVolumeClaim")
+        assert runs["persistentVolumeClaim"]["claimName"] in staging.of("PersistentVolumeClaim")
         (container,) = collect["spec"]["containers"]
-        assert container["image"] == staging.container("locust-master")["image"]
-        assert container["securityContext"] == staging.container("locust-master")["securityContext"]
+        assert [container[key] for key in ("image", "securityContext")] == [
+            master[key] for key in ("image", "securityContext")
+        ]
 
     def test_goes_to_an_object_store_that_only_the_master_reaches(
         self, to_object_store: Rendered
@@ -373,19 +277,6 @@ class TestTheReport:
         assert policies.allow(MASTER, INTERNET, 443)
         assert not policies.allow(MASTER, INTERNET, 80)
         assert not policies.allow(WORKER, INTERNET, 443)
-        assert to_object_store.of("PersistentVolumeClaim") == {}
-        assert to_object_store.options()["LOAD_REPORT_TO"].startswith("s3://EDIT-ME")
-        args = to_object_store.container("locust-master")["args"]
-        assert "--report-to=$(LOAD_REPORT_TO)" in args
-        secrets = [
-            one["secretRef"]["name"]
-            for one in to_object_store.container("locust-master")["envFrom"]
-            if "secretRef" in one
-        ]
-        assert secrets == ["locust-object-store"]
-
-    def test_has_time_to_be_written_when_the_master_is_stopped(self, staging: Rendered) -> None:
-        assert staging.pod("locust-master")["terminationGracePeriodSeconds"] >= 60
 
 
 class TestTheEnvironment:
@@ -410,6 +301,8 @@ class TestTheEnvironment:
     @pytest.mark.parametrize("name", JOBS)
     def test_lies_where_the_options_say(self, name: str, staging: Rendered) -> None:
         assert "--env=/environment/environment.yaml" in staging.container(name)["args"]
+        named = re.findall(r"\$\((\w+)\)", " ".join(staging.container(name)["args"]))
+        assert set(named) <= set(staging.options())
         mounted = {one["mountPath"]: one["name"] for one in staging.container(name)["volumeMounts"]}
         assert mounted["/environment"] == "environment"
         assert mounted["/secrets"] == "secrets"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pydantic
 import pytest
@@ -12,18 +12,14 @@ from environments import loader
 from environments.yaml_file import ConfigurationError, RequestError
 from settings.environment import Environment, LocalFile
 from tests.environments.files import SECRETS, VALID, changed, loaded, refusal, write
+from tests.tables import cases
 
 _POSTGRES = "env:CLINIC_POSTGRES_PASSWORD"
 
 
-def test_an_unknown_name_lists_the_known_ones() -> None:
+@pytest.mark.parametrize("name", ["prdo", "../environments/prod", "", "..", "nowhere/at/all.yaml"])
+def test_an_unknown_name_lists_the_known_ones_and_is_no_way_around(name: str) -> None:
     with pytest.raises(RequestError, match="there is no such environment; choose dev, local, prod"):
-        loader.path_of("prdo")
-
-
-@pytest.mark.parametrize("name", ["../environments/prod", "", "..", "nowhere/at/all.yaml"])
-def test_a_name_is_no_way_around(name: str) -> None:
-    with pytest.raises(RequestError, match="there is no such environment"):
         loader.path_of(name)
 
 
@@ -52,6 +48,22 @@ def test_optional_sections_are_named(tmp_path: pathlib.Path) -> None:
     assert "redis" not in loaded(tmp_path, without).sections
 
 
+def test_a_folder_of_checks_is_found_from_the_environment_file(tmp_path: pathlib.Path) -> None:
+    """One without policy is refused; without the key the gate's own are taken."""
+
+    def checks(line: str) -> pathlib.Path | None:
+        return loader.checks_of(str(write(tmp_path, f"schema: 1\nname: clinic\n{line}\n")))
+
+    (tmp_path / "ours" / "features").mkdir(parents=True)
+    with pytest.raises(
+        ConfigurationError, match=r"clinic\.yaml: checks = ours: there is no .*policy"
+    ):
+        checks("checks: ours")
+    (tmp_path / "ours" / "policy").mkdir()
+    assert checks("checks: ours") == tmp_path / "ours"
+    assert checks("owner: we") is None
+
+
 class TestSecrets:
     def test_every_missing_variable_is_named(self, tmp_path: pathlib.Path) -> None:
         keys = ("prometheus.token", "postgres.password", "redis.password", "synthetic.token")
@@ -62,89 +74,49 @@ class TestSecrets:
         ]
 
     @pytest.mark.usefixtures("secrets")
-    @pytest.mark.parametrize(
-        ("content", "sentence"),
-        [
-            pytest.param(
-                None,
-                "the file cannot be read: No such file or directory; create it, readable by the "
-                "gate alone.",
-                id="absent",
-            ),
-            pytest.param(b"\n", "the file is empty; put the secret into it.", id="empty"),
-            pytest.param(b" \r\n", "the file is empty; put the secret into it.", id="blank"),
-            pytest.param(
-                b"\xff\xfe",
-                "the file is not UTF-8 text; put the plain secret into it.",
-                id="binary",
-            ),
-        ],
+    @cases(
+        "content",
+        {
+            "absent": None,
+            "a folder": "folder",
+            "empty": b"\n",
+            "blank": b" \r\n",
+            "binary": b"\xff\xfe",
+        },
     )
     def test_a_secret_file_that_is_no_use(
-        self, content: bytes | None, sentence: str, tmp_path: pathlib.Path
+        self, content: bytes | str | None, tmp_path: pathlib.Path, said: Callable[..., None]
     ) -> None:
-        if content is not None:
+        if isinstance(content, bytes):
             (tmp_path / "password").write_bytes(content)
-        assert refusal(tmp_path, changed(_POSTGRES, "file:password")) == [
-            f"clinic.yaml: postgres.password = file:password: {sentence}"
-        ]
+        elif content:
+            (tmp_path / "password").mkdir()
+        said(refusal(tmp_path, changed(_POSTGRES, "file:password")))
 
     @pytest.mark.usefixtures("secrets")
-    def test_a_folder_is_no_secret(self, tmp_path: pathlib.Path) -> None:
-        (sentence,) = refusal(tmp_path, changed(_POSTGRES, "file:."))
-        assert "cannot be read: Is a directory" in sentence
-
-    @pytest.mark.usefixtures("secrets")
-    def test_a_file_beside_the_environment_file_is_read_without_its_line_end(
-        self, tmp_path: pathlib.Path
+    def test_a_file_beside_the_environment_file_or_a_variable_is_read_without_its_line_end(
+        self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """A Kubernetes Secret that was made from a file ends its variable so."""
         (tmp_path / "password").write_bytes(b" two words \r\n")
         found = loaded(tmp_path, changed(_POSTGRES, "file:password"))
         assert found.secret("file:password").get_secret_value() == " two words "
-
-    @pytest.mark.usefixtures("secrets")
-    def test_a_variable_is_read_without_its_line_end(
-        self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        # A Kubernetes Secret that was made from a file ends its variable so.
         monkeypatch.setenv(_POSTGRES.removeprefix("env:"), " two words \n")
         assert loaded(tmp_path).secret(_POSTGRES).get_secret_value() == " two words "
 
     @pytest.mark.usefixtures("secrets")
-    def test_no_repr_shows_one(self, tmp_path: pathlib.Path) -> None:
+    def test_no_repr_and_no_refusal_shows_one(self, tmp_path: pathlib.Path) -> None:
         found = loaded(tmp_path)
         assert found.secret(_POSTGRES).get_secret_value() == "sentinel-postgres"
         shown = f"{found!r} {found} {found.secrets!r} {found.settings!r} {found.secret(_POSTGRES)}"
-        assert "sentinel" not in shown
-
-    @pytest.mark.usefixtures("secrets")
-    def test_no_refusal_shows_one(self, tmp_path: pathlib.Path) -> None:
         text = VALID
         for name, value in SECRETS.items():
             text = text.replace(f"env:{name}", value)
-        assert "sentinel" not in "".join(refusal(tmp_path, text))
+        assert "sentinel" not in shown + "".join(refusal(tmp_path, text))
 
-    def test_every_reference_of_the_models_is_resolved(self) -> None:
+    def test_every_reference_of_the_models_is_resolved(self, said: Callable[..., None]) -> None:
         """A new secret that the loader forgot would only show in a run."""
-        known = {
-            "audit.token",
-            "audit.trial.token",
-            "prometheus.token",
-            "postgres.password",
-            "redis.password",
-            "regions.kubernetes.token",
-            "aws.access_key_id",
-            "aws.secret_access_key",
-            "aws.session_token",
-            "evidence.token",
-            "integrations.token",
-            "mobile.token",
-            "monitoring.grafana.token",
-            "people.slack.token",
-            "people.pagerduty.token",
-            "synthetic.token",
-        }
-        assert set(_reference_keys(Environment, "")) == known
+        said(sorted(set(_reference_keys(Environment, ""))))
 
     @pytest.mark.usefixtures("secrets")
     def test_references_are_named_by_key(self, tmp_path: pathlib.Path) -> None:

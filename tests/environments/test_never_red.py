@@ -15,7 +15,6 @@ from pydantic import BaseModel, ValidationError
 from settings.environment import Environment
 from settings.policy import Policy
 from settings.sections import Section, server_of
-from tests.environments.files import VALID, changed, refusal
 from tests.tables import cases
 
 CASES = {
@@ -43,76 +42,12 @@ def test_what_could_never_fail_or_never_pass_is_refused(
         model.model_validate({**valid, **change})
 
 
-@pytest.mark.usefixtures("secrets")
-def test_the_refusal_names_the_key_and_what_to_do(tmp_path: pathlib.Path) -> None:
-    monitoring = """
-monitoring:
-  rules: rules.yaml
-  jobs: {api: 0}
-  alertmanager: {url: "http://alerts.example", receivers: {critical: on-call}}
-  grafana: {url: "http://grafana.example", token: env:CLINIC_SYNTHETIC_TOKEN, dashboards: {Overview: []}}
-"""
-    assert refusal(tmp_path, VALID + monitoring) == [
-        "clinic.yaml: monitoring.jobs.api = 0: must be at least 1."
-    ]
-
-
-ELSEWHERE = "regions.eu has its api elsewhere; remove time_scale."
-NEVER_RED = [
-    pytest.param(
-        ("scrape_interval: 15s", "scrape_interval: 0s"),
-        "prometheus.scrape_interval = 0s: must be more than 0 seconds.",
-        id="samples of any age are fresh",
-    ),
-    pytest.param(
-        ("scrape_interval: 15s", "scrape_interval: 1d"),
-        "prometheus.scrape_interval = 1d: must be at most 300 seconds.",
-        id="samples of three days are fresh",
-    ),
-    pytest.param(
-        ("scrape_interval: 15s", "scrape_interval: 15s, max_clock_skew: 300d"),
-        "prometheus.max_clock_skew = 300d: must be at most 300 seconds.",
-        id="clocks a year apart",
-    ),
-    pytest.param(
-        ("owner:", "time_scale: 1000000\nowner:"),
-        "time_scale = 1000000: must be at most 3600.",
-        id="no time at all",
-    ),
-    pytest.param(
-        ("owner:", "time_scale: 60\nowner:"),
-        f"time_scale 60 is for a platform on this machine, and {ELSEWHERE}",
-        id="seconds for minutes of a real platform",
-    ),
-]
-
-
-@pytest.mark.parametrize(("change", "sentence"), NEVER_RED)
-@pytest.mark.usefixtures("secrets")
-def test_a_file_by_which_a_check_could_never_be_red_says_so(
-    tmp_path: pathlib.Path, change: tuple[str, str], sentence: str
-) -> None:
-    assert refusal(tmp_path, changed(*change)) == [f"clinic.yaml: {sentence}"]
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://localhost:8080",
-        "http://LOCALHOST.:8080/",
-        "http://127.1:8080",
-        "http://2130706433:8080",
-        "http://0x7f.1:8080",
-        "http://[::1]:8080",
-        "http://[::ffff:127.0.0.1]:8080",
-        "http://127.0.0.1:8080//",
-    ],
-)
-def test_one_server_by_another_name_is_no_second_region(url: str) -> None:
-    assert server_of(url) == server_of("http://127.0.0.1:8080")
-
-
-def test_other_servers_are_told_apart() -> None:
+def test_one_server_by_another_name_is_no_second_region_and_others_are_told_apart() -> None:
+    hosts = (
+        *("localhost:8080", "LOCALHOST.:8080/", "127.1:8080", "2130706433:8080", "0x7f.1:8080"),
+        *("[::1]:8080", "[::ffff:127.0.0.1]:8080", "127.0.0.1:8080//"),
+    )
+    assert {server_of(f"http://{host}") for host in hosts} == {server_of("http://127.0.0.1:8080")}
     urls = (
         *("http://a.example", "https://a.example", "http://a.example:8080", "http://b.example"),
         *("http://a.example/eu", "http://a.example/us", "http://127.0.0.2", "http://10.0.0.1"),
@@ -123,7 +58,7 @@ def test_other_servers_are_told_apart() -> None:
 
 
 CAN_BE_RED: dict[str, str] = {
-    "refused in a whole file, above": """
+    "refused in a whole file, testdata/mistakes.txt": """
         Environment.time_scale Prometheus.scrape_interval Prometheus.max_clock_skew""",
     "part of an address": "NameServer.port Postgres.port Redis.port Redis.database",
     "says how many there are: fewer, or others, are found": """

@@ -13,10 +13,12 @@ from environments.provider import Patience, ProviderError, environment, program,
 from environments.yaml_file import ConfigurationError
 from settings.environment import LocalFile
 from tests.environments.files import VALID
+from tests.tables import cases
 
 PATIENT = Patience(notice=5, up=5, down=5)
 HASTY = Patience(up=0.3, down=0.3)
 TALKATIVE = Patience(notice=0, up=5, down=5)
+HANGING = "exec sleep 30"
 
 
 @dataclasses.dataclass
@@ -52,16 +54,9 @@ def commands(tmp_path: pathlib.Path) -> Commands:
     return Commands(tmp_path)
 
 
-def failure(commands: Commands, patience: Patience = PATIENT) -> str:
-    """Return with which words providing fails."""
-    with pytest.raises(ProviderError) as caught:  # noqa: SIM117 - the manager itself is meant to raise
-        with provided(commands.file(), print, patience):
-            pytest.fail("nothing was provided")
-    return str(caught.value).replace(str(commands.folder), "…")
-
-
 def test_the_platform_is_wanted_for_the_length_of_the_block(commands: Commands) -> None:
-    with provided(commands.file(), print, PATIENT) as path:
+    """What is quick is not worth a word."""
+    with provided(commands.file(), pytest.fail, PATIENT) as path:
         assert path == commands.folder / "environment.yaml"
         assert commands.calls() == [f"up --owner {os.getpid()}"]
     assert commands.calls()[1:] == ["down "]
@@ -74,39 +69,38 @@ def test_what_takes_long_is_told(commands: Commands) -> None:
     assert told == ["bringing the clinic platform up", "taking the clinic platform down"]
 
 
-def test_what_is_quick_is_not_worth_a_word(commands: Commands) -> None:
-    with provided(commands.file(), pytest.fail, PATIENT):
-        pass
-
-
 def test_it_is_taken_down_after_a_failure_inside(commands: Commands) -> None:
     with pytest.raises(LookupError), provided(commands.file(), print, PATIENT):
         raise LookupError
     assert commands.calls()[-1] == "down "
 
 
-def test_a_failing_command_is_quoted_with_its_last_words(commands: Commands) -> None:
-    commands.script("up", "echo first >&2; echo no disk left >&2; exit 3")
-    assert failure(commands) == "“…/up --owner {pid}” failed with code 3: no disk left"
-    assert commands.calls()[-1] == "down "
-
-
-def test_a_silent_failure_is_said_to_be_silent(commands: Commands) -> None:
-    commands.script("up", "exit 1")
-    assert failure(commands) == "“…/up --owner {pid}” failed with code 1: it said nothing"
-
-
-def test_a_success_without_a_path_is_a_failure(commands: Commands) -> None:
-    commands.script("up", "exit 0")
-    words = "succeeded but printed no path of an environment file"
-    assert failure(commands) == f"“…/up --owner {{pid}}” {words}"
-
-
-def test_a_hanging_command_is_given_up(commands: Commands) -> None:
-    commands.script("up", "exec sleep 30")
+@cases(
+    "up says",
+    {
+        "its last words": (
+            "echo first >&2; echo no disk left >&2; exit 3",
+            "failed with code 3: no disk left",
+        ),
+        "silence": ("exit 1", "failed with code 1: it said nothing"),
+        "no path": ("exit 0", "succeeded but printed no path of an environment file"),
+        "hanging": (HANGING, "did not end in 0.3 s"),
+        "what may not be run": (None, "cannot be started: Permission denied"),
+    },
+)
+def test_a_failing_command_is_quoted(commands: Commands, up: str | None, says: str) -> None:
+    if up is None:
+        (commands.folder / "up").chmod(0o644)
+    else:
+        commands.script("up", up)
     began = time.monotonic()
-    assert failure(commands, HASTY) == "“…/up --owner {pid}” did not end in 0.3 s"
+    with pytest.raises(ProviderError) as caught:  # noqa: SIM117 - the manager itself is meant to raise
+        with provided(commands.file(), print, HASTY if up == HANGING else PATIENT):
+            pytest.fail("nothing was provided")
+    told = str(caught.value).replace(str(commands.folder), "…")
+    assert told == f"“…/up --owner {{pid}}” {says}"
     assert time.monotonic() - began < 5
+    assert commands.calls()[-1] == "down "
 
 
 def test_a_failing_down_is_told_and_hides_no_result(commands: Commands) -> None:
@@ -115,11 +109,6 @@ def test_a_failing_down_is_told_and_hides_no_result(commands: Commands) -> None:
     with provided(commands.file(), told.append, PATIENT):
         pass
     assert told[-1].endswith("down” failed with code 4: stuck; take it down by hand")
-
-
-def test_a_command_that_may_not_be_run(commands: Commands) -> None:
-    (commands.folder / "up").chmod(0o644)
-    assert failure(commands) == "“…/up --owner {pid}” cannot be started: Permission denied"
 
 
 def test_a_command_that_does_not_exist(commands: Commands) -> None:
