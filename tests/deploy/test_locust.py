@@ -175,7 +175,9 @@ class TestMasterAndWorkers:
         (service,) = staging.of("Service").values()
         args = staging.container("locust-workers")["args"]
         assert f"--master-host={service['metadata']['name']}" in args
-        labels, others = (staging.job(one)["spec"]["template"]["metadata"]["labels"] for one in JOBS)
+        labels, others = (
+            staging.job(one)["spec"]["template"]["metadata"]["labels"] for one in JOBS
+        )
         assert service["spec"]["selector"].items() <= labels.items()
         assert not service["spec"]["selector"].items() <= others.items()
         (port,) = service["spec"]["ports"]

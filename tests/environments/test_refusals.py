@@ -12,6 +12,7 @@ from tests.tables import cases
 
 pytestmark = pytest.mark.usefixtures("secrets")
 
+
 @cases("old new said", changes("mistakes.txt"))
 def test_mistake_in_a_value(old: str, new: str, said: list[str], tmp_path: pathlib.Path) -> None:
     assert refusal(tmp_path, changed(old, new)) == [f"clinic.yaml: {one}" for one in said]
@@ -60,4 +61,3 @@ def test_merged_keys_may_be_overridden(tmp_path: pathlib.Path) -> None:
         "labels: {region: us}", "labels: {<<: *eu, region: us}"
     )
     assert loaded(tmp_path, text).settings.regions["us"].labels == {"region": "us"}
-

@@ -88,39 +88,32 @@ def test_the_drawing_shows_bar_current_check_regions_and_red_findings() -> None:
         view.event(event)
     with console.capture() as capture:
         console.print(view.renderable())
-    text = _without_colour(capture.get())
+    text = re.sub(r"\x1b\[[0-9;]*m", "", capture.get())
     wanted = ("5 of 18 checks", "1:15", "now IV-PERF-4", "3 PASS", "1 INCONCLUSIVE", "1 FAIL")
     assert [words for words in wanted if words not in text] == []
     assert "FAIL IV-PERF-3 us Error rate" in text
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_the_drawing_leaves_nothing_on_the_terminal_but_the_cursor() -> None:
+def test_the_drawing_leaves_nothing_on_the_terminal_but_the_cursor_even_if_interrupted() -> None:
     stream = Terminal()
-    with view_for(stream, 5, REGIONS, XTERM) as view:
-        view.event(WHOLE[0])
-    assert stream.getvalue().count("\x1b[?25l") == stream.getvalue().count("\x1b[?25h") == 1
-
-
-def test_an_interruption_gives_the_cursor_back() -> None:
-    stream = Terminal()
-    view = view_for(stream, 5, REGIONS, XTERM)
 
     def interrupted() -> None:
-        with view:
+        with view_for(stream, 5, REGIONS, XTERM) as view:
+            view.event(WHOLE[0])
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert "\x1b[?25h" in stream.getvalue()
+    assert stream.getvalue().count("\x1b[?25l") == stream.getvalue().count("\x1b[?25h") == 1
 
 
 @cases(
     "error",
     {
-        "a closed pipe": (BrokenPipeError(32, "the reader went away"),),
-        "a closed terminal": (OSError(5, "the terminal went away"),),
-        "a closed file": (ValueError("I/O operation on closed file"),),
+        "a closed pipe": BrokenPipeError(32, "the reader went away"),
+        "a closed terminal": OSError(5, "the terminal went away"),
+        "a closed file": ValueError("I/O operation on closed file"),
     },
 )
 def test_a_terminal_that_was_closed_meanwhile_ends_nothing(error: Exception) -> None:
@@ -144,7 +137,3 @@ def test_no_color_takes_the_colours_away() -> None:
         for event in WHOLE:
             view.event(event)
     assert "\x1b[3" not in stream.getvalue()
-
-
-def _without_colour(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)

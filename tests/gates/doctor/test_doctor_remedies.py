@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import redis as redis_py
@@ -21,14 +22,13 @@ from steps.data.doctor import examine_grants, examine_postgres, login_sql
 from steps.flags.doctor import acl_lines, examine_redis
 from steps.kit.findings import Finding, Level, Subject
 from steps.kit.platform import Platform
+from tests.checkout import ROOT
 from tests.environments.files import SECRETS, loaded
 from tests.probes.real_servers import PASSWORD, Database, postgres_server, redis_server
 from tests.steps.platforms import a_platform
 from tests.tables import cases
 
-CONTRACT = (
-    pathlib.Path(__file__).resolve().parents[3] / "docs" / "platform-contract.md"
-).read_text(encoding="utf-8")
+CONTRACT = (ROOT / "docs" / "platform-contract.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +103,7 @@ class TestPostgres:
         },
     )
     def test_a_login_is_fixed_by_what_is_printed(
-        self,
-        database: Database,
-        subject: Subject,
-        user: str,
-        prepared: list[str],
-        sentence: str,
+        self, database: Database, subject: Subject, user: str, prepared: list[str], sentence: str
     ) -> None:
         target = database.target(user, sslmode="disable")
         database.as_superuser(*prepared)
@@ -119,7 +114,7 @@ class TestPostgres:
         database.as_superuser(*found.remedy)
         assert bad(examine_postgres(subject, section(user), target)) == []
 
-    def test_a_login_that_does_not_exist_is_made(
+    def test_a_login_that_does_not_exist_is_made_and_a_table_that_does_not_is_named(
         self, database: Database, subject: Subject
     ) -> None:
         target = database.target("release_gate", sslmode="disable")
@@ -128,10 +123,6 @@ class TestPostgres:
         assert found.remedy[: len(statements)] == statements
         database.as_superuser(*(one.replace("…", PASSWORD) for one in statements))
         assert bad(examine_postgres(subject, section("release_gate"), target)) == []
-
-    def test_a_table_that_does_not_exist_is_named(
-        self, database: Database, subject: Subject
-    ) -> None:
         other = TableOfRecords(table="clinic.bookings", id_column="id")
         elsewhere = section("reader").model_copy(update={"created_record": other})
         target = database.target("reader", sslmode="disable")
@@ -139,72 +130,51 @@ class TestPostgres:
         assert found.sentence == "there is no clinic.bookings.id"
 
 
-class TestGrants:
-    """The rights that the checks of the data need beside the login itself."""
+DATA = Data.model_validate(
+    {
+        "tables": {
+            "visits": {"columns": ["id"], "counted": "grows", "nulls": ["patient"]},
+            "archive.Stay": {"columns": ["id"], "counted": "grows"},
+            "later": {"columns": ["id"], "counted": "grows"},
+        },
+        "references": [{"table": "visits", "column": "id", "to_table": "archive.Stay"}],
+    }
+)
 
-    DATA = Data.model_validate(
-        {
-            "tables": {
-                "visits": {"columns": ["id"], "counted": "grows", "nulls": ["patient"]},
-                "archive.Stay": {"columns": ["id"], "counted": "grows"},
-                "later": {"columns": ["id"], "counted": "grows"},
-            },
-            "references": [{"table": "visits", "column": "id", "to_table": "archive.Stay"}],
-        }
+
+def test_rights_for_the_checks_of_the_data_are_printed_and_mend_a_login_that_can_do_nothing(
+    database: Database, subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.as_superuser(
+        f"CREATE ROLE newcomer LOGIN PASSWORD '{PASSWORD}'",
+        "CREATE SCHEMA archive",
+        'CREATE TABLE archive."Stay" (id int)',
     )
-
-    @pytest.fixture
-    def as_login(
-        self, database: Database, subject: Subject, monkeypatch: pytest.MonkeyPatch
-    ) -> Iterator[Subject]:
-        """Return what is examined, with a login that can do nothing at all."""
-        database.as_superuser(
-            f"CREATE ROLE newcomer LOGIN PASSWORD '{PASSWORD}'",
-            "CREATE SCHEMA archive",
-            'CREATE TABLE archive."Stay" (id int)',
-        )
-        target = database.target("newcomer", sslmode="disable")
-        monkeypatch.setattr(Platform, "postgres", lambda _: target)
-        yield subject
-        database.as_superuser(
-            "DROP SCHEMA archive CASCADE", "DROP OWNED BY newcomer", "DROP ROLE newcomer"
-        )
-
-    def test_rights_that_lack_are_printed_and_mend_it(
-        self, database: Database, as_login: Subject
-    ) -> None:
-        found = bad(examine_grants(as_login, self.DATA))
-        assert [one.remedy for one in found] == [
-            ("GRANT pg_read_all_stats TO newcomer;",),
-            (
-                "GRANT USAGE ON SCHEMA archive TO newcomer;",
-                'GRANT SELECT (ctid, id) ON archive."Stay" TO newcomer;',
-                "GRANT SELECT (ctid, id, patient) ON public.visits TO newcomer;",
-            ),
-        ]
-        database.as_superuser(*(line for one in found for line in one.remedy))
-        assert [one.level for one in examine_grants(as_login, self.DATA)] == [Level.OK]
-
-    def test_a_login_that_fails_is_told_elsewhere(
-        self, database: Database, subject: Subject, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        stranger = database.target("nobody", sslmode="disable")
-        monkeypatch.setattr(Platform, "postgres", lambda _: stranger)
-        assert examine_grants(subject, self.DATA) == []
+    target = database.target("newcomer", sslmode="disable")
+    monkeypatch.setattr(Platform, "postgres", lambda _: target)
+    found = bad(examine_grants(subject, DATA))
+    assert [one.remedy for one in found] == [
+        ("GRANT pg_read_all_stats TO newcomer;",),
+        (
+            "GRANT USAGE ON SCHEMA archive TO newcomer;",
+            'GRANT SELECT (ctid, id) ON archive."Stay" TO newcomer;',
+            "GRANT SELECT (ctid, id, patient) ON public.visits TO newcomer;",
+        ),
+    ]
+    database.as_superuser(*(line for one in found for line in one.remedy))
+    assert [one.level for one in examine_grants(subject, DATA)] == [Level.OK]
+    # A login that fails is said elsewhere.
+    stranger = database.target("nobody", sslmode="disable")
+    monkeypatch.setattr(Platform, "postgres", lambda _: stranger)
+    assert examine_grants(subject, DATA) == []
 
 
 class TestRedis:
     @pytest.fixture
     def admin(self, cache: RedisTarget) -> Iterator[redis_py.Redis]:
-        client = redis_py.Redis(
-            host=cache.host,
-            port=cache.port,
-            password=PASSWORD,
-            ssl=True,
-            ssl_ca_certs=cache.ca_file,
-        )
-        yield client
-        client.close()
+        at: dict[str, Any] = {"host": cache.host, "port": cache.port, "ssl_ca_certs": cache.ca_file}
+        with redis_py.Redis(**at, password=PASSWORD, ssl=True) as client:
+            yield client
 
     def examined(self, subject: Subject, cache: RedisTarget, user: str) -> list[Finding]:
         target = dataclasses.replace(cache, user=user)
@@ -239,22 +209,18 @@ class TestRedis:
         levels = [one.level for one in self.examined(subject, cache, "plain")]
         assert levels == [Level.OK, Level.OK]
 
-    @pytest.mark.parametrize(
-        ("version", "sentence"),
-        [
-            ("5.0.7", "Redis 5.0.7 has no ACLs: every login may do everything"),
-            ("6.2.14", "it is not proved that the user older can only read"),
-        ],
+    @cases(
+        "version sentence",
+        {
+            "no ACLs": ("5.0.7", "Redis 5.0.7 has no ACLs: every login may do everything"),
+            "no dry run": ("6.2.14", "it is not proved that the user older can only read"),
+        },
     )
     def test_an_older_server_proves_nothing(
         self,
-        cache: RedisTarget,
-        admin: redis_py.Redis,
-        subject: Subject,
-        monkeypatch: pytest.MonkeyPatch,
-        version: str,
-        sentence: str,
-    ) -> None:
+        cache: RedisTarget, admin: redis_py.Redis, subject: Subject,
+        monkeypatch: pytest.MonkeyPatch, version: str, sentence: str,
+    ) -> None:  # fmt: skip
         words = ("reset", "on", f">{PASSWORD}", "-@all", "+ping", "+info", "+role")
         run(admin, "ACL", "SETUSER", "older", *words)
         state = redis.ping(cache, deadline=Deadline.after(3))
@@ -266,11 +232,9 @@ class TestRedis:
 
     def test_a_user_that_cannot_read_the_flags_is_given_the_right(
         self,
-        cache: RedisTarget,
-        admin: redis_py.Redis,
-        tmp_path: pathlib.Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
+        cache: RedisTarget, admin: redis_py.Redis,
+        tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
         run(admin, "ACL", "SETUSER", "blind", "on", f">{PASSWORD}", "-@all", "+acl|dryrun")
         run(admin, "ACL", "SETUSER", "blind", "+ping", "+info", "+role", "+command|info")
         monkeypatch.setenv("REDIS_PASSWORD", PASSWORD)

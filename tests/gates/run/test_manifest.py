@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Callable
 
 import pytest
 
@@ -10,6 +11,7 @@ from gates.load import load_catalogue
 from gates.run import manifest as module
 from gates.run.manifest import check_scenarios, manifest
 from tests.gates.decide.values import a_row
+from tests.tables import cases
 
 NEEDS_REDIS = dataclasses.replace(a_row("IV-B-1"), applies_if="environment:redis")
 FEATURE = """Feature: What a platform does
@@ -20,15 +22,6 @@ FEATURE = """Feature: What a platform does
     Then it is right
 """
 SECOND = FEATURE + FEATURE.partition("\n\n")[2].replace("The first", "The second")
-
-
-def scenarios_in(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, **files: str
-) -> pathlib.Path:
-    for name, text in files.items():
-        (tmp_path / f"{name}.feature").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(module, "FEATURES", tmp_path)
-    return tmp_path
 
 
 def test_a_row_whose_section_the_environment_lacks_stays_in_the_manifest_with_the_rule() -> None:
@@ -51,32 +44,38 @@ def test_every_row_of_this_repository_has_exactly_one_scenario() -> None:
     check_scenarios(load_catalogue())
 
 
-@pytest.mark.parametrize(
-    ("files", "sentence"),
-    [
-        ({"a": SECOND}, "IV-A-1 has 2 scenarios; keep one"),
-        ({"a": FEATURE, "b": FEATURE}, "IV-A-1 has 2 scenarios; keep one"),
-        ({"a": FEATURE.replace("  @IV-A-1\n", "")}, "“The first” has 0 tags"),
-        ({"a": FEATURE.replace("@IV-A-1", "@IV-A-1 @slow")}, "“The first” has 2 tags"),
-        ({"a": FEATURE.replace("@IV-A-1", "@IV-A-2")}, "IV-A-1 is required.*has no scenario"),
-        ({"a": FEATURE.replace("Scenario:", "Scenaro:")}, "feature"),
-        ({"a": FEATURE.replace("When", "Wen")}, "read as prose|not a readable feature"),
-        ({"a": "No feature at all"}, "not a readable feature"),
-        ({"a": ""}, "holds no feature; write one or remove the file"),
-        ({}, "IV-A-1 is required.*has no scenario"),
-    ],
-    ids=str,
+WELL_FORMED = {"a": FEATURE}
+
+
+@cases(
+    "files",
+    {
+        "one well-formed scenario": WELL_FORMED,
+        "two of a row in one file": {"a": SECOND},
+        "two of a row in two files": {**WELL_FORMED, "b": FEATURE},
+        "no tag": {"a": FEATURE.replace("  @IV-A-1\n", "")},
+        "two tags": {"a": FEATURE.replace("@IV-A-1", "@IV-A-1 @slow")},
+        "the tag of another row": {"a": FEATURE.replace("@IV-A-1", "@IV-A-2")},
+        "Scenaro": {"a": FEATURE.replace("Scenario:", "Scenaro:")},
+        "Wen": {"a": FEATURE.replace("When", "Wen")},
+        "no feature at all": {"a": "No feature at all"},
+        "an empty file": {"a": ""},
+        "no file": {},
+    },
 )
 def test_a_scenario_that_would_not_be_run_as_it_reads_is_refused(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], sentence: str
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str],
+    said: Callable[..., None],
 ) -> None:
-    scenarios_in(tmp_path, monkeypatch, **files)
-    with pytest.raises(ConfigurationError, match=sentence):
+    for name, text in files.items():
+        (tmp_path / f"{name}.feature").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(module, "FEATURES", tmp_path)
+    wrong = []
+    try:
         check_scenarios([a_row("IV-A-1")])
-
-
-def test_one_well_formed_scenario_for_each_row_is_accepted(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scenarios_in(tmp_path, monkeypatch, a=FEATURE)
-    check_scenarios([a_row("IV-A-1")])
+    except ConfigurationError as exc:
+        wrong = list(exc.sentences)
+    assert (wrong == []) is (files is WELL_FORMED)
+    said(wrong, {str(tmp_path): "FOLDER"})
