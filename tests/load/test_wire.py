@@ -3,13 +3,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 import uvloop
 
-from load._engine._wire import Answer, Connection, Names, Trouble
+from load._engine._wire import Answer, Connection, Names
 from tests.load.wires import Serve, scripted
 from tests.tables import cases
 
@@ -69,90 +69,53 @@ def asked(said: bytes, *, bytewise: bool = False, closes: bool = False) -> tuple
     return uvloop.run(talk())
 
 
-@cases("bytewise", {"at once": False, "byte by byte": True})
-@cases(
-    "said status body",
-    {
-        "a length": (HELLO, 200, b"hello"),
-        "chunks": (CHUNKED, 201, b"hello"),
-        "an interim answer first": (INTERIM + HELLO, 200, b"hello"),
-        "no body": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
-        "a redirect": (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", 302, b""),
-        "a length twice": (
-            HELLO.replace(b"\r\n\r\n", b"\r\ncontent-length: 5\r\n\r\n"),
-            200,
-            b"hello",
-        ),
-        "a length twice behind an interim answer": (
-            INTERIM + HELLO.replace(b"\r\n\r\n", b"\r\ncontent-length: 5\r\n\r\n"),
-            200,
-            b"hello",
-        ),
-        "bare line feeds": (HELLO.replace(b"\r\n", b"\n"), 200, b"hello"),
-    },
-)
-def test_a_whole_answer_leaves_the_connection_usable(
-    said: bytes, status: int, body: bytes, *, bytewise: bool
+TWICE = HELLO.replace(b"\r\n\r\n", b"\r\ncontent-length: 5\r\n\r\n")
+WHOLE = {
+    "a length": HELLO,
+    "chunks": CHUNKED,
+    "an interim answer first": INTERIM + HELLO,
+    "no body": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "a redirect": b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+    "a length twice": TWICE,
+    "a length twice behind an interim answer": INTERIM + TWICE,
+    "bare line feeds": HELLO.replace(b"\r\n", b"\n"),
+}
+"""What leaves a connection usable, at once and byte by byte."""
+CLOSING = {
+    "HTTP/1.0 to its end": b"HTTP/1.0 200 OK\r\n\r\nhello",
+    "close is said": b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
+    "HTTP/1.0 with a length": b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    "nothing": b"",
+    "half a body": HELLO[:-2],
+    "half a chunk": CHUNKED[:-5],
+    "an interim answer alone": INTERIM,
+    "half a head": b"HTTP/1.1 200 OK\r\nContent-Le",
+}
+"""A server that closes is taken at its word, or lost."""
+BROKEN = {
+    "SSH": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "a page without a head": b"<html>hello</html>",
+    "a length that is none": b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello",
+    "two lengths": HELLO.replace(b"\r\n\r\n", b"\r\nContent-Length: 6\r\n\r\n"),
+    "too large": b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"x" * (MEGABYTE + 1),
+    "a head without an end": b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * (MEGABYTE + 1),
+    "another protocol": b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+}
+ANSWERS = {
+    **{name: (one, False, False) for name, one in (WHOLE | BROKEN).items()},
+    **{f"{name}, byte by byte": (one, True, False) for name, one in WHOLE.items()},
+    **{name: (one, False, True) for name, one in CLOSING.items()},
+}
+
+
+@cases("bytes_ bytewise closes", ANSWERS)
+def test_an_answer_is_told_once_and_what_becomes_of_its_connection(
+    bytes_: bytes, *, bytewise: bool, closes: bool, said: Callable[..., None]
 ) -> None:
-    answer, usable = asked(said, bytewise=bytewise)
-    assert (answer.status, answer.trouble, answer.body) == (status, None, body)
-    assert answer.size_bytes == len(body)
-    assert usable
-
-
-@cases(
-    "said",
-    {
-        "HTTP/1.0 to its end": b"HTTP/1.0 200 OK\r\n\r\nhello",
-        "close is said": b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
-        "HTTP/1.0 with a length": b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-    },
-)
-def test_a_server_that_closes_is_taken_at_its_word(said: bytes) -> None:
-    answer, usable = asked(said, closes=True)
-    assert (answer.status, answer.body, usable) == (200, b"hello", False)
-
-
-@cases(
-    "said closes trouble",
-    {
-        "nothing": (b"", True, Trouble.LOST),
-        "half a body": (HELLO[:-2], True, Trouble.LOST),
-        "half a chunk": (CHUNKED[:-5], True, Trouble.LOST),
-        "an interim answer alone": (INTERIM, True, Trouble.LOST),
-        "half a head": (b"HTTP/1.1 200 OK\r\nContent-Le", True, Trouble.LOST),
-        "SSH": (b"SSH-2.0-OpenSSH_9.6\r\n", False, Trouble.NOT_HTTP),
-        "a page without a head": (b"<html>hello</html>", False, Trouble.NOT_HTTP),
-        "a length that is none": (
-            b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello",
-            False,
-            Trouble.NOT_HTTP,
-        ),
-        "two lengths": (
-            HELLO.replace(b"\r\n\r\n", b"\r\nContent-Length: 6\r\n\r\n"),
-            False,
-            Trouble.NOT_HTTP,
-        ),
-        "too large": (
-            b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"x" * (MEGABYTE + 1),
-            False,
-            Trouble.TOO_LARGE,
-        ),
-        "a head without an end": (
-            b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * (MEGABYTE + 1),
-            False,
-            Trouble.TOO_LARGE,
-        ),
-        "another protocol": (
-            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
-            False,
-            Trouble.NOT_HTTP,
-        ),
-    },
-)
-def test_anything_else_is_trouble_told_once(said: bytes, trouble: Trouble, *, closes: bool) -> None:
-    answer, usable = asked(said, closes=closes)
-    assert (answer.status, answer.trouble, usable) == (None, trouble, False)
+    answer, usable = asked(bytes_, bytewise=bytewise, closes=closes)
+    assert answer.trouble or answer.size_bytes == len(answer.body)
+    assert usable is (bytes_ in WHOLE.values())
+    said([answer.status, answer.trouble, answer.body.decode(), usable])
 
 
 def test_a_connection_is_kept_for_the_next_request() -> None:
