@@ -4,7 +4,6 @@ import dataclasses
 import json
 import math
 import pathlib
-import resource
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +21,7 @@ from load._run import Run, Stage
 from load._scenario import LoadError
 from reports import load_page
 from reports.load_words import DamagedLoadRecordError, checked
+from tests.limits import full_disk
 from tests.load.runs import (
     BEGAN_AT,
     RPS,
@@ -318,12 +318,8 @@ def test_a_full_disk_is_said_and_leaves_no_pass(tmp_path: pathlib.Path) -> None:
     """The limit on file sizes stands for the disk: the announcement still fits."""
     keep(announced(a_plan(), BEGAN_AT), tmp_path)
     record = concluded(valid_run())
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
-    try:
-        with pytest.raises(LoadError, match=r"cannot be written: .*; without it there is no"):
-            keep(record, tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    words = r"cannot be written: .*; without it there is no"
+    with full_disk(2000), pytest.raises(LoadError, match=words):
+        keep(record, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["load.json"]
     assert json.loads((tmp_path / "load.json").read_text(encoding="utf-8"))["result"] is None

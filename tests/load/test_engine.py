@@ -4,12 +4,10 @@ import asyncio
 import contextlib
 import errno
 import itertools
-import os
-import resource
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -28,6 +26,7 @@ from load._engine._engine import (
 from load._engine._null_server import Manners
 from load._engine._tally import Endpoint, Tally
 from load._engine._wire import Answer, Names, Trouble, trouble_of
+from tests.limits import descriptors_left
 from tests.load.wires import Serve, null_server, scripted
 from tests.probes.servers import closed_port
 from tests.tables import cases
@@ -132,11 +131,16 @@ def asked(serve: Serve, count: int) -> Tally:
     return uvloop.run(ask())
 
 
-def answering(*answers: bytes) -> Serve:
-    """Return what answers each request of a connection with these bytes."""
+def answering(*answers: bytes, times: int | None = None, asks: list[bytes] | None = None) -> Serve:
+    """Return what answers requests with these bytes, and hangs up on the next one after so many."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.readuntil(b"\r\n\r\n"):
+        for number in itertools.count():
+            ask = await reader.readuntil(b"\r\n\r\n")
+            if number == times:
+                return
+            if asks is not None:
+                asks.append(ask)
             writer.write(b"".join(answers))
 
     return serve
@@ -228,17 +232,13 @@ async def _hangs_up_at_once(_: asyncio.StreamReader, writer: asyncio.StreamWrite
     writer.transport.abort()
 
 
-async def _hangs_up_when_asked(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    await reader.readuntil(b"\r\n\r\n")
-
-
 @cases(
     "serve deadline_seconds trouble",
     {
         "an answer that never comes": (_silent, 0.2, Trouble.TIMEOUT),
         "a body that drips": (_drips, 0.2, Trouble.TIMEOUT),
         "a server that hangs up on everybody": (_hangs_up_at_once, 1.0, Trouble.LOST),
-        "a read on a new connection that ends": (_hangs_up_when_asked, 20.0, Trouble.LOST),
+        "a read on a new connection that ends": (answering(times=0), 20.0, Trouble.LOST),
     },
 )
 def test_every_arrival_fails_without_a_whole_answer(
@@ -270,17 +270,11 @@ def test_a_server_that_closes_each_time_costs_connections_and_no_request() -> No
     },
 )
 def test_a_refusal_is_counted_as_what_it_is_and_never_tried_again(head: bytes, status: int) -> None:
-    asks = 0
-
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asks
-        while await reader.readuntil(b"\r\n\r\n"):
-            asks += 1
-            writer.write(b"HTTP/1.1 " + head + b"\r\nContent-Length: 0\r\n\r\n")
-
-    tally = asked(refuse, 20)
-    assert home(tally).statuses == {status: asks}
-    assert troubles(tally) == {f"status {status}": asks}
+    asks: list[bytes] = []
+    said = b"HTTP/1.1 " + head + b"\r\nContent-Length: 0\r\n\r\n"
+    tally = asked(answering(said, asks=asks), 20)
+    assert home(tally).statuses == {status: len(asks)}
+    assert troubles(tally) == {f"status {status}": len(asks)}
 
 
 def test_a_second_answer_is_not_the_next_requests() -> None:
@@ -328,19 +322,6 @@ def test_a_gigabyte_of_body_is_cut_off_at_the_limit() -> None:
     tally = sent_to(flood, rate=10, limits=limits, draw=lambda: request)
     assert set(troubles(tally)) == {"body too large"}
     assert wrote < 64 * 1024**2
-
-
-@contextlib.contextmanager
-def descriptors_left(count: int) -> Iterator[None]:
-    """Let this process open only so many files more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with open(os.devnull, "rb") as next_one:  # noqa: PTH123 - its number is what matters
-        first_free = next_one.fileno()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (first_free + count, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_too_few_descriptors_are_said_and_no_arrival_is_lost() -> None:
@@ -499,13 +480,7 @@ def test_a_certificate_is_verified(name: str, *, trusted: bool, trouble: Trouble
 def test_a_read_on_a_kept_connection_that_had_ended_is_sent_once_more(
     request_: Request, *, right: bool
 ) -> None:
-    async def answers_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # And hangs up on the second request before a byte is sent.
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(OK)
-        await reader.readuntil(b"\r\n\r\n")
-
-    tally = sent_to(answers_once, rate=40, draw=lambda: request_)
+    tally = sent_to(answering(OK, times=1), rate=40, draw=lambda: request_)
     lost = home(tally).troubles[Trouble.LOST]
     assert (lost == 0) is right
     assert (tally.resent > 0) is right

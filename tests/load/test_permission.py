@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import pathlib
 import ssl
+from collections.abc import Callable
 
 import pytest
 import trustme
@@ -20,13 +20,15 @@ from tests.tables import cases
 
 _EU, _US = "https://eu.clinic.example", "https://us.clinic.example"
 _ALL, _HERE = "https://api.clinic.example", "http://127.0.0.1:8080"
-_NO_ADDRESSES = (
-    "127.0.0.1:80", "http://u:hunter2@127.0.0.1", "http://127.0.0.1:99999", "http://[::1", "",
-)  # fmt: skip
-_NO_ADDRESS = (
-    "--host: must be an http(s) address without user, query or fragment, such as "
-    "http://127.0.0.1:8080."
-)
+REFUSED: list[dict[str, str]] = [
+    *({"host": f"{_US}{more}"} for more in (":8443", "/v2")),
+    *({"host": "http://us.clinic.example"}, {"host": "https://somebody.example"}),
+    *({"host": "http://10.0.0.1"}, {"host": "http://127.0.0.1.somebody.example"}),
+    *({"host": "http://2130706433"}, {"host": "http://0.0.0.0:80"}),
+    *({"host": "127.0.0.1:80"}, {"host": "http://u:hunter2@127.0.0.1"}, {"host": "http://[::1"}),
+    *({"host": "http://127.0.0.1:99999"}, {"host": ""}),
+    *({"region": "ap"}, {"region": "eu", "host": _US}),
+]
 _LOAD = "load: {allowed: true, service: api, max_rps: 500}\n"
 _LOCAL = (
     VALID.replace("name: clinic", "name: local", 1)
@@ -54,51 +56,46 @@ def refused(environment: Loaded, **asked: str) -> str:
     return str(caught.value)
 
 
-class TestWhetherItIsAllowed:
-    @cases(
-        "section",
-        {
-            "nothing is said of load": "",
-            "the section is empty": "load:\n",
-            "the section says nothing": "load: {}\n",
-            "it says no": "load: {allowed: false, service: api, max_rps: 5}\n",
-        },
+@cases(
+    "section",
+    {
+        "nothing is said of load": "",
+        "the section is empty": "load:\n",
+        "the section says nothing": "load: {}\n",
+        "it says no": "load: {allowed: false, service: api, max_rps: 5}\n",
+    },
+)
+def test_a_no_comes_before_missing_secrets_and_marks(section: str, tmp_path: pathlib.Path) -> None:
+    file = str(write(tmp_path, VALID + section))
+    with pytest.raises(RequestError) as caught:
+        refuse_unless_allowed(file)
+    assert str(caught.value) == (
+        f"--env {file}: no load test may send there: load.allowed of {file} is not true. Choose "
+        "another environment; whoever owns this one can allow it in that file."
     )
-    def test_a_no_comes_before_missing_secrets_and_marks(
-        self, section: str, tmp_path: pathlib.Path
-    ) -> None:
-        file = str(write(tmp_path, VALID + section))
-        with pytest.raises(RequestError) as caught:
-            refuse_unless_allowed(file)
-        assert str(caught.value) == (
-            f"--env {file}: no load test may send there: load.allowed of {file} is not true. Choose "
-            "another environment; whoever owns this one can allow it in that file."
-        )
 
-    def test_production_is_refused_as_it_is_committed(self) -> None:
-        with pytest.raises(RequestError, match="--env prod: no load test may send there"):
-            refuse_unless_allowed("prod")
 
-    @pytest.mark.parametrize("name", ["local", "dev", "staging"])
-    def test_the_others_are_looked_at_further(self, name: str) -> None:
+def test_production_is_refused_as_it_is_committed_and_the_others_are_looked_at_further(
+    tmp_path: pathlib.Path,
+) -> None:
+    with pytest.raises(RequestError, match="--env prod: no load test may send there"):
+        refuse_unless_allowed("prod")
+    with pytest.raises(RequestError, match="there is no such environment"):
+        refuse_unless_allowed("prdo")
+    for name in ("local", "dev", "staging"):
         refuse_unless_allowed(name)
-
-    def test_an_unknown_environment_is_a_usage_error(self) -> None:
-        with pytest.raises(RequestError, match="there is no such environment"):
-            refuse_unless_allowed("prdo")
-
-    @pytest.mark.parametrize("word", ["EDIT-ME", "maybe", "[true]"])
-    def test_what_is_neither_yes_nor_no_is_left_to_the_strict_reader(
-        self, word: str, tmp_path: pathlib.Path
-    ) -> None:
+    # What is neither yes nor no is left to the strict reader, and so is a mark to edit elsewhere.
+    for word in ("EDIT-ME", "maybe", "[true]"):
         refuse_unless_allowed(str(write(tmp_path, f"{VALID}load: {{allowed: {word}}}\n")))
+    refuse_unless_allowed(str(write(tmp_path, changed(_EU, "EDIT-ME") + _LOAD)))
+    with pytest.raises(ConfigurationError, match=r"regions\.eu\.services\.api still says EDIT-ME"):
+        loaded(tmp_path, changed(_EU, "EDIT-ME") + _LOAD)
 
-    @pytest.mark.usefixtures("secrets")
-    def test_an_environment_that_was_brought_up_can_say_no_too(
-        self, tmp_path: pathlib.Path
-    ) -> None:
-        assert "load.allowed of" in refused(loaded(tmp_path, VALID))
-        assert "load.allowed of" in refused(loaded(tmp_path, f"{VALID}load: {{service: api}}\n"))
+
+@pytest.mark.usefixtures("secrets")
+def test_an_environment_that_was_brought_up_can_say_no_too(tmp_path: pathlib.Path) -> None:
+    assert "load.allowed of" in refused(loaded(tmp_path, VALID))
+    assert "load.allowed of" in refused(loaded(tmp_path, f"{VALID}load: {{service: api}}\n"))
 
 
 class TestWhereItMaySend:
@@ -128,44 +125,11 @@ class TestWhereItMaySend:
     ) -> None:
         assert permitted(clinic, **asked).addresses == addresses
 
-    @pytest.mark.parametrize(
-        "host",
-        [
-            "https://somebody.example",
-            "http://us.clinic.example",
-            f"{_US}:8443",
-            f"{_US}/v2",
-            "http://10.0.0.1",
-            "http://127.0.0.1.somebody.example",
-            "http://2130706433",
-            "http://0.0.0.0:80",
-        ],
-    )
-    def test_a_strangers_host_is_refused(self, host: str, clinic: Loaded) -> None:
-        sentence = refused(clinic, host=host).replace(str(clinic.path), "clinic.yaml")
-        assert sentence == (
-            f"--host {host}: is neither an address of api in clinic.yaml nor loopback; leave --host "
-            "out, or name one of them."
-        )
-
-    @cases(
-        "asked sentence",
-        {
-            "no such region": (
-                {"region": "ap"},
-                "--region ap: clinic has no such region; choose eu, us.",
-            ),
-            "another region's host": (
-                {"region": "eu", "host": _US},
-                f"--host {_US}: is us's address and not eu's; name one.",
-            ),
-            **{host or "nothing": ({"host": host}, _NO_ADDRESS) for host in _NO_ADDRESSES},
-        },
-    )
-    def test_what_makes_no_sense_is_refused_without_showing_it(
-        self, asked: dict[str, str], sentence: str, clinic: Loaded
+    @cases("asked", {" ".join(one.values()) or "nothing": one for one in REFUSED})
+    def test_a_strangers_host_is_refused_and_what_makes_no_sense_without_showing_it(
+        self, asked: dict[str, str], clinic: Loaded, said: Callable[..., None]
     ) -> None:
-        assert refused(clinic, **asked) == sentence
+        said(refused(clinic, **asked), {str(clinic.path): "clinic.yaml"})
 
 
 @pytest.mark.usefixtures("secrets")
@@ -181,22 +145,14 @@ def test_the_local_environment_sends_to_loopback_whatever_its_file_says(
     assert permitted(remote, region="eu").addresses.keys() == {"eu"}
 
 
-@cases(
-    "rps words",
-    {
-        "up to the limit": (500, ""),
-        "over": (500.5, "500.5 requests/s, and clinic allows 500 (load.max_rps"),
-        "none": (0.0, "--rps 0: must be a number of requests a second"),
-        "less than none": (-1.0, "--rps -1: must be a number"),
-        "no number": (float("nan"), "--rps nan: must be a number"),
-        "without end": (float("inf"), "--rps inf: must be a number"),
-    },
-)
-def test_how_much_is_the_environments_to_say(rps: float, words: str, clinic: Loaded) -> None:
-    expected = pytest.raises(RequestError) if words else contextlib.nullcontext()
-    with expected as caught:
-        permitted(clinic).check_rate(rps)
-    assert words in str(caught and caught.value)
+def test_how_much_is_the_environments_to_say(clinic: Loaded, said: Callable[..., None]) -> None:
+    permitted(clinic).check_rate(500)
+    found = []
+    for rate in (500.5, 0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(RequestError) as caught:
+            permitted(clinic).check_rate(rate)
+        found.append(str(caught.value))
+    said(found, {str(clinic.path): "clinic.yaml"})
 
 
 def test_tls_is_verified_by_the_authority_of_the_environment(
@@ -218,15 +174,5 @@ def test_tls_is_verified_by_the_authority_of_the_environment(
         permitted(trusting("/nowhere/ca.pem"))
 
 
-@pytest.mark.parametrize("address", ["http://127.8.9.10", "https://[::1]:443", "http://localhost"])
-def test_loopback_says_so_itself(address: str) -> None:
-    assert is_loopback(address)
-
-
-def test_a_mark_to_edit_in_an_environment_that_allows_load_is_a_mistake_of_the_file(
-    tmp_path: pathlib.Path,
-) -> None:
-    file = write(tmp_path, changed(_EU, "EDIT-ME") + _LOAD)
-    refuse_unless_allowed(str(file))
-    with pytest.raises(ConfigurationError, match=r"regions\.eu\.services\.api still says EDIT-ME"):
-        loaded(tmp_path, changed(_EU, "EDIT-ME") + _LOAD)
+def test_loopback_says_so_itself() -> None:
+    assert all(map(is_loopback, ("http://127.8.9.10", "https://[::1]:443", "http://localhost")))

@@ -2,25 +2,12 @@ from __future__ import annotations
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
 from smoke.synthetic import Journal, left_over
+from tests.limits import full_disk
 from tests.tables import cases
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-FULL_DISK = """
-import pathlib, resource, signal, sys
-from smoke.synthetic import Journal
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
-try:
-    Journal(pathlib.Path(sys.argv[1]), "clinic").intend("eu", "tag")
-except OSError as exc:
-    print("refused")
-"""
 
 
 def tags(path: pathlib.Path, environment: str = "clinic") -> list[tuple[str, str]]:
@@ -93,9 +80,6 @@ def test_the_journal_is_for_its_owner_alone(path: pathlib.Path) -> None:
 
 
 def test_a_full_disk_stops_the_journey_before_a_record_exists(path: pathlib.Path) -> None:
-    command = [sys.executable, "-c", FULL_DISK, str(path)]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
-    )
-    assert done.stdout.strip() == "refused", done.stderr
+    with full_disk(50), pytest.raises(OSError, match="took only a part of a journal's line"):
+        Journal(path, "clinic").intend("eu", "tag")
     assert tags(path) == []
