@@ -1,4 +1,4 @@
-"""What is said in the cases of a test, word for word, in a YAML file beside it.
+"""What is said in the cases of a test, word for word, in a YAML file beside it; or a whole report in its own.
 
 `SAID=write ./harness pytest -n 0 FILE` writes a file anew after a change that is meant: read its diff.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import pathlib
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -44,3 +45,11 @@ def compare(
     assert some or not (gone := known.keys() - cases), (
         f"{file.name} keeps what no case says: {gone}"
     )
+
+
+def compare_file(path: pathlib.Path, text: str) -> None:
+    """Assert that a report looks as the file that keeps it, for people to read too."""
+    if os.environ.get("SAID") == "write":
+        path.write_text(text, encoding="utf-8")
+    assert path.is_file(), f"there is no {path.name}; SAID=write writes it"
+    assert text == path.read_text(encoding="utf-8")

@@ -58,11 +58,12 @@ def test_a_null_server_needs_no_calibration_beside_it() -> None:
 
 def test_what_makes_no_sense_is_refused_in_one_sentence(said: Callable[..., None]) -> None:
     found = []
-    for changes in (
+    asked: list[dict[str, Any]] = [
         *({"rps": rate} for rate in (0.0, -1.0, float("nan"), float("inf"))),
         *({"closed": 0}, {"deadline": 0.0}, {"rps": 5.0, "run_time": 0}, {"calibrate": -1.0}),
         *({"closed": 5, "rps": 5.0}, {"null_server": True, "host": "http://127.0.0.1"}),
-    ):
+    ]
+    for changes in asked:
         with pytest.raises(RequestError) as caught:
             options(**changes)
         found.append(str(caught.value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pathlib
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -12,10 +13,12 @@ from gates.decide.judgement import equals
 from gates.decide.verdict import Verdict
 from reports import explanation, junit, terminal, writers
 from reports.events import read_lines
-from tests.reports import golden_files, verdicts
+from tests.golden import compare_file
+from tests.reports import verdicts
 from tests.reports.test_events import TORN
 from tests.reports.test_terminal import drawn
 
+GOLDEN = pathlib.Path(__file__).parent / "golden"
 FORMATS: Mapping[str, Callable[[Verdict], str]] = {
     "junit.xml": junit.render,
     "summary.md": writers.summary,
@@ -27,16 +30,15 @@ FORMATS: Mapping[str, Callable[[Verdict], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in golden_files.FOLDER.iterdir()))
+@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.iterdir()))
 def test_a_report_looks_as_its_golden_file(name: str) -> None:
     verdict, _, kind = name.partition(".")
-    golden_files.compare(name, FORMATS[kind](verdicts.EVERY[verdict]()))
+    compare_file(GOLDEN / name, FORMATS[kind](verdicts.EVERY[verdict]()))
 
 
 def test_every_golden_file_of_an_interpolated_quantile_marks_it_and_no_other_does() -> None:
     marked = {
-        path.name: "interpolated" in path.read_text(encoding="utf-8")
-        for path in golden_files.FOLDER.iterdir()
+        path.name: "interpolated" in path.read_text(encoding="utf-8") for path in GOLDEN.iterdir()
     }
     wanted = ("interpolated.", "between_bounds.")
     assert marked == {name: name.startswith(wanted) for name in marked}

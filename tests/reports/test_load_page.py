@@ -13,8 +13,8 @@ import pytest
 from load._run import Run
 from reports import load_page
 from reports.load_words import DamagedLoadRecordError
+from tests.golden import compare_file
 from tests.load import runs
-from tests.reports import golden_files
 from tests.tables import cases
 
 GOLDEN = pathlib.Path(__file__).parent / "golden_load"
@@ -27,7 +27,7 @@ RUNS: Mapping[str, Callable[[], Run]] = {
     "spike": functools.partial(runs.spike_run, recovers_after=4),
     "nothing": functools.partial(runs.valid_run, tallies={}, begun={}, workers=()),
 }
-PAGES = ("fail", "invalid")
+FORMATS = {"plain.txt": load_page.plain, "html": load_page.render}
 
 
 @functools.cache
@@ -36,19 +36,14 @@ def record(name: str) -> dict[str, Any]:
     return runs.concluded(RUNS[name](), baseline=baseline)
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_the_plain_lines_look_as_their_golden_file(name: str) -> None:
-    golden_files.compare(f"{name}.plain.txt", load_page.plain(record(name)), GOLDEN)
+@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.iterdir()))
+def test_a_report_looks_as_its_golden_file(name: str) -> None:
+    run, _, kind = name.partition(".")
+    compare_file(GOLDEN / name, FORMATS[kind](record(run)))
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_the_page_looks_as_its_golden_file(name: str) -> None:
-    golden_files.compare(f"{name}.html", load_page.render(record(name)), GOLDEN)
-
-
-def test_every_golden_file_belongs_to_a_run() -> None:
-    wanted = {f"{name}.plain.txt" for name in RUNS} | {f"{name}.html" for name in PAGES}
-    assert {path.name for path in GOLDEN.iterdir()} == wanted
+def test_every_run_has_a_golden_file_of_lines() -> None:
+    assert {path.name for path in GOLDEN.glob("*.txt")} == {f"{name}.plain.txt" for name in RUNS}
 
 
 def parsed(text: str) -> ET.Element:
@@ -57,20 +52,15 @@ def parsed(text: str) -> ET.Element:
     return ET.fromstring(text)  # noqa: S314 - our own page
 
 
-@pytest.fixture(params=RUNS)
-def page(request: pytest.FixtureRequest) -> ET.Element:
-    return parsed(load_page.render(record(str(request.param))))
-
-
-def test_a_page_is_whole_and_needs_nothing_from_elsewhere(page: ET.Element) -> None:
+@pytest.mark.parametrize("name", RUNS)
+def test_a_page_needs_nothing_from_elsewhere_and_can_be_read_without_seeing_it(name: str) -> None:
+    page = parsed(load_page.render(record(name)))
     tags = {element.tag for element in page.iter()}
     names = {name for element in page.iter() for name in element.attrib}
+    words = "".join(page.itertext())
     assert not {"script", "link", "img", "iframe", "object"} & tags
     assert not {name for name in names if name.startswith("on")} | names & {"src", "href", "style"}
-    assert not re.search(r"url\(|@import", "".join(page.itertext()))
-
-
-def test_a_page_can_be_read_without_seeing_it(page: ET.Element) -> None:
+    assert not re.search(r"url\(|@import", words)
     ids = [element.get("id") for element in page.iter() if "id" in element.attrib]
     labels = [str(one.get("aria-labelledby")) for one in page.iterfind(".//*[@aria-labelledby]")]
     assert len(ids) == len(set(ids))
@@ -78,13 +68,11 @@ def test_a_page_can_be_read_without_seeing_it(page: ET.Element) -> None:
     assert len(page.findall(".//desc")) == len(labels)
     assert page.findall(".//th") == page.findall(".//th[@scope]")
     assert len(page.findall(".//caption")) == len(page.findall(".//table"))
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_a_page_says_its_result_first_and_every_reason(name: str) -> None:
-    words = "".join(parsed(load_page.render(record(name))).itertext())
+    # Its result comes first, and every reason is there.
     assert words.index(record(name)["result"]) < words.index("Why")
     assert all(one["judgement"]["sentence"] in words for one in record(name)["judgements"])
+    text = load_page.plain(record(name))
+    assert all(line.isascii() and line.isprintable() for line in text.splitlines())
 
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J\u202e & 'x'"
@@ -108,12 +96,6 @@ def test_whatever_a_run_brings_is_shown_and_not_obeyed() -> None:
     plain = load_page.plain(made)
     assert plain.isascii()
     assert "\x1b" not in plain
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_plain_lines_are_printable_ascii(name: str) -> None:
-    text = load_page.plain(record(name))
-    assert all(line.isascii() and line.isprintable() for line in text.splitlines())
 
 
 @cases("render", {"page": load_page.render, "lines": load_page.plain})

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
+from typing import TextIO
 
 import pytest
 from rich.console import Console
@@ -22,36 +23,28 @@ def drawn(verdict: Verdict, width: int = 80) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
 
 
-@pytest.mark.parametrize("width", [40, 80, 200])
 @pytest.mark.parametrize("name", verdicts.EVERY)
-def test_no_line_is_wider_than_the_terminal(name: str, width: int) -> None:
-    text = drawn(verdicts.EVERY[name](), width)
-    assert max(len(line) for line in text.splitlines()) <= min(width, terminal.WIDEST)
-
-
-@pytest.mark.parametrize("name", verdicts.EVERY)
-def test_plain_lines_are_printable_ascii(name: str) -> None:
+def test_no_line_is_wider_than_the_terminal_and_plain_ones_are_printable_ascii(name: str) -> None:
+    for width in (40, 80, 200):
+        text = drawn(verdicts.EVERY[name](), width)
+        assert max(len(line) for line in text.splitlines()) <= min(width, terminal.WIDEST)
     text = terminal.plain(verdicts.EVERY[name]())
     assert all(line.isascii() and line.isprintable() for line in text.splitlines())
 
 
+ASCII = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+
+
 @cases(
-    "console",
+    "file name",
     {
-        "no terminal": (Console(file=io.StringIO()),),
-        "a dumb terminal": (
-            Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"}),
-        ),
-        "a terminal without box characters": (
-            Console(
-                file=io.TextIOWrapper(io.BytesIO(), encoding="ascii"),
-                force_terminal=True,
-                _environ={"TERM": "xterm"},
-            ),
-        ),
+        "no terminal": (io.StringIO(), None),
+        "a dumb terminal": (io.StringIO(), "dumb"),
+        "a terminal without box characters": (ASCII, "xterm"),
     },
 )
-def test_what_cannot_be_drawn_is_said_in_plain_lines(console: Console) -> None:
+def test_what_cannot_be_drawn_is_said_in_plain_lines(file: TextIO, name: str | None) -> None:
+    console = Console(file=file, force_terminal=bool(name), _environ={"TERM": name or ""})
     terminal.print_verdict(verdicts.go(), console)
     console.file.seek(0)
     assert console.file.read() == terminal.plain(verdicts.go())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -19,11 +18,12 @@ from gates.decide.verdict import Verdict
 from gates.run import runs
 from tests.gates.cli.evidence import called, leave, run_id
 from tests.gates.decide.values import a_row
-from tests.reports import golden_files, verdicts
+from tests.golden import compare_file
+from tests.reports import verdicts
 from tests.tables import cases
 
 NOW = dt.datetime(2026, 11, 23, 2, 15, 36, 100_000, tzinfo=dt.UTC)
-GOLDEN = pathlib.Path(__file__).parent / "golden"
+GOLDEN = pathlib.Path(__file__).parent / "golden" / "status.txt"
 ROWS = tuple(
     dataclasses.replace(a_row(f"D{part}-1"), phase="deploy", when=part, owner=owner)
     for part, owner in (("1.1", "platform"), ("2.1", "database"), ("2.2", "sre"), ("3.1", "sre"))
@@ -71,10 +71,8 @@ def said_by(verdict: Verdict) -> dict[str, Any]:
     return {key: value for key, value in verdict.record().items() if key not in asked}
 
 
-STAGING, FILE = (
-    {"environment": "staging"},
-    {"environment": "clinic", "asked_as": "/srv/clinic.yaml"},
-)
+STAGING = {"environment": "staging"}
+FILE = {"environment": "clinic", "asked_as": "/srv/clinic.yaml"}
 LONG = {"sentences": [f"key {number} still says EDIT-ME." for number in range(50)]}
 FIRST, STOPPED = Left(1, phase="1"), Left(2, phase="2", changes=stopped())
 ASKED: dict[str, tuple[Sequence[Left], Sequence[str]]] = {
@@ -134,7 +132,7 @@ def test_it_says_how_each_environment_is_who_has_to_act_and_what_comes_next(
         code, said, told = called("status", out, *arguments, now=NOW)
         wrong = told.replace(str(out), "OUT")
         parts.append(f"# {name}: status {' '.join(arguments)}\n{said}{wrong}# ends with {code}\n")
-    golden_files.compare("status.txt", "\n".join(parts), GOLDEN)
+    compare_file(GOLDEN, "\n".join(parts))
 
 
 def test_what_was_refused_is_found_by_its_name_alone(tmp_path: pathlib.Path) -> None:
@@ -154,17 +152,12 @@ def test_what_was_refused_is_found_by_its_name_alone(tmp_path: pathlib.Path) -> 
 def test_what_is_left_of_the_deployment_window_is_told(
     tmp_path: pathlib.Path, hour: int, said: str
 ) -> None:
-    region = {"services": {"api": "http://127.0.0.1:9"}, "prometheus": "http://127.0.0.1:9"}
-    data = {
-        "schema": 1,
-        "name": "clinic",
-        "owner": "team",
-        "services": {"api": {}},
-        "regions": {"eu": region},
-        "deployment": {"windows": [{"opens": "Monday 00:00", "closes": "Monday 03:00"}]},
-    }
     path = tmp_path / "clinic.yaml"
-    path.write_text(json.dumps(data))
+    path.write_text(
+        "{schema: 1, name: clinic, owner: team, services: {api: {}}, regions: {eu: {prometheus: "
+        '"http://127.0.0.1:9", services: {api: "http://127.0.0.1:9"}}}, deployment: {windows: '
+        "[{opens: Monday 00:00, closes: Monday 03:00}]}}"
+    )
     assert loader.find(str(path)).name == "clinic"
     now = dt.datetime(2026, 11, 23, hour, 0, tzinfo=dt.UTC)
     assert status.window_left(str(path), now) == said
