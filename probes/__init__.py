@@ -16,15 +16,8 @@ import typing
 _LOADING = threading.RLock()
 
 for _name in (
-    "httpx",
-    "httpcore",
-    "requests",
-    "urllib3",
-    "psycopg",
-    "redis",
-    "kubernetes",
-    "boto3",
-    "botocore",
+    *("httpx", "httpcore", "requests", "urllib3", "psycopg", "redis", "kubernetes"),
+    *("boto3", "botocore"),
 ):
     logging.getLogger(_name).setLevel(logging.WARNING)
 

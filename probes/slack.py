@@ -65,11 +65,6 @@ def _channels(body: object) -> Channels:
 
 
 _REFUSALS = (
-    "account_inactive",
-    "invalid_auth",
-    "missing_scope",
-    "not_authed",
-    "ratelimited",
-    "token_expired",
-    "token_revoked",
+    *("account_inactive", "invalid_auth", "missing_scope", "not_authed", "ratelimited"),
+    *("token_expired", "token_revoked"),
 )

@@ -31,18 +31,7 @@ from probes.observation import (
     observed,
 )
 
-__all__ = [
-    "App",
-    "KubernetesTarget",
-    "LogRules",
-    "config_map",
-    "excess_rights",
-    "failure_kind",
-    "health",
-    "log_levels",
-    "traffic",
-    "workload",
-]
+__all__ = ["KubernetesTarget", "failure_kind"]
 
 _SERVICE_OF_SLICE: Final = "kubernetes.io/service-name"
 _LOG_BYTES: Final = 4 * 1_048_576

@@ -19,11 +19,8 @@ _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 # What node-problem-detector calls its permanent problems; EKS' agent has conditions that end in Ready.
 _DETECTED: Final = (
-    "CorruptDockerOverlay2",
-    "ContainerRuntimeUnhealthy",
-    "KernelDeadlock",
-    "KubeletUnhealthy",
-    "ReadonlyFilesystem",
+    *("CorruptDockerOverlay2", "ContainerRuntimeUnhealthy", "KernelDeadlock"),
+    *("KubeletUnhealthy", "ReadonlyFilesystem"),
 )
 _VALUES: Final = frozenset({"f:data", "f:binaryData"})
 _OVER: Final = ("Succeeded", "Failed")

@@ -60,16 +60,8 @@ APIS = {api_name(region, version): (region, version) for region in REGIONS for v
 RELEASED_APIS = tuple(api_name(region, RELEASE) for region in REGIONS)
 PREVIOUS_APIS = tuple(api_name(region, PREVIOUS) for region in REGIONS)
 STANDINS = (
-    "audit",
-    "certificates",
-    "fhir",
-    "grafana",
-    "kubernetes-eu",
-    "kubernetes-us",
-    "names",
-    "pagerduty",
-    "slack",
-    "vendors",
+    *("audit", "certificates", "fhir", "grafana", "kubernetes-eu", "kubernetes-us", "names"),
+    *("pagerduty", "slack", "vendors"),
 )
 """The stand-ins of `sandbox.systems.__main__`; the gate reaches each over the link `gate-NAME`."""
 AUTHORITATIVE = ("ns1", "ns2")
@@ -108,24 +100,10 @@ EDGES_BEFORE = {edge_name(region): api_name(region, PREVIOUS) for region in REGI
 """Where the edges lead before the release has the traffic."""
 
 PASSWORDS = (
-    "postgres-superuser",
-    "postgres-api",
-    "postgres-replication",
-    "postgres-gate",
-    "postgres-exporter",
-    "redis-api",
-    "redis-gate",
-    "api-admin",
-    "audit-read",
-    "kubernetes-gate",
-    "grafana-gate",
-    "pagerduty-gate",
-    "slack-gate",
-    "synthetic",
-    "aws-gate",
-    "aws-gate-id",
-    "aws-operator",
-    "aws-operator-id",
+    *("postgres-superuser", "postgres-api", "postgres-replication", "postgres-gate"),
+    *("postgres-exporter", "redis-api", "redis-gate", "api-admin", "audit-read"),
+    *("kubernetes-gate", "grafana-gate", "pagerduty-gate", "slack-gate", "synthetic"),
+    *("aws-gate", "aws-gate-id", "aws-operator", "aws-operator-id"),
 )
 
 
