@@ -16,10 +16,21 @@ import yaml
 
 from sandbox import deployment
 from sandbox.core import CHECKOUT, binaries, layout, state
-from sandbox.core.child import Child
-from sandbox.core.layout import APIS, NORMAL_REPLICAS, PREVIOUS
+from sandbox.core.child import PYTHON, Child, Command
+from sandbox.core.layout import (
+    APIS,
+    DATABASE,
+    HOST,
+    NORMAL_REPLICAS,
+    PREVIOUS,
+    REGIONS,
+    SYNTHETIC_DOMAIN,
+    TEMPORARY_REPLICAS,
+    edge_name,
+    replica_host,
+)
 from sandbox.core.platform import Hooks, Platform
-from sandbox.core.readiness import together
+from sandbox.core.readiness import answers_http, together
 from sandbox.core.state import write_private
 from sandbox.core.templates import rendered
 from sandbox.systems import standin_servers
@@ -32,7 +43,6 @@ from sandbox.systems.flags import feature_flags
 from sandbox.systems.monitoring import deployment as monitoring
 from sandbox.systems.monitoring import servers as monitoring_servers
 from sandbox.systems.network import zone
-from sandbox.systems.service import reference_api
 from settings.environment import Environment
 
 if TYPE_CHECKING:
@@ -42,6 +52,7 @@ if TYPE_CHECKING:
     from sandbox.core.layout import Layout
 
 _WARM_SECONDS = 2.0
+SYNTHETIC_PROVIDER = "synthetic-provider"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +80,8 @@ def make(layout: Layout, programs: Programs, *, pending: bool) -> Platform:
         *postgres.commands(layout),
         redis_server.command(layout, programs.redis),
         monitoring_servers.command(layout, programs.prometheus),
-        *reference_api.api_commands(layout),
-        reference_api.traffic_command(layout),
+        *_api_commands(layout),
+        _traffic_command(layout),
         standin_servers.command(layout),
         delivery.command(layout),
         *monitoring_servers.commands(layout, programs.monitoring),
@@ -166,7 +177,7 @@ def _same_everywhere() -> dict[str, Any]:
         "job": layout.JOB,
         "database": layout.DATABASE,
         "synthetic_domain": layout.SYNTHETIC_DOMAIN,
-        "synthetic_provider": reference_api.SYNTHETIC_PROVIDER,
+        "synthetic_provider": SYNTHETIC_PROVIDER,
         "replicas": {"normal": layout.NORMAL_REPLICAS, "temporary": layout.TEMPORARY_REPLICAS},
         "lease_requests_per_second": LEASE_REQUESTS_PER_SECOND,
         "python": sys.executable,
@@ -189,3 +200,69 @@ def _same_everywhere() -> dict[str, Any]:
 def _bent(file: Path) -> dict[str, Any]:
     """Return what a fault says instead; nothing while there is none."""
     return dict(json.loads(file.read_bytes())) if file.exists() else {}
+
+
+def _api_commands(layout: Layout) -> list[Command]:
+    """Write one configuration for each API process and return how each is started."""
+    return [_api_command(layout, name) for name in APIS]
+
+
+def _api_command(layout: Layout, name: str) -> Command:
+    settings = layout.runtime / f"{name}.json"
+    write_private(settings, json.dumps(_api_settings(layout, name)))
+    return Command(
+        name=name,
+        argv=(sys.executable, "-m", "sandbox.app", str(settings)),
+        log=layout.log(name),
+        environment=PYTHON,
+        ready=answers_http(layout.ports[name], "/health"),
+        ready_means="it answers /health",
+    )
+
+
+def _api_settings(layout: Layout, name: str) -> dict[str, object]:
+    region, version = APIS[name]
+    login = {
+        "host": HOST,
+        "name": DATABASE,
+        "user": postgres.OWNER,
+        "password": layout.passwords["postgres-api"],
+    }
+    return {
+        "region": region,
+        "version": version,
+        "port": layout.ports[name],
+        "hosts": [replica_host(number) for number in range(TEMPORARY_REPLICAS)],
+        "database": {**login, "port": layout.ports["postgres-api"]},
+        "redis": {
+            "host": HOST,
+            "port": layout.ports["redis-api"],
+            "password": layout.passwords["redis-api"],
+        },
+        "vendors_url": layout.url("vendors"),
+        "admin_token": layout.passwords["api-admin"],
+        "synthetic": {"email_domain": SYNTHETIC_DOMAIN, "token": layout.passwords["synthetic"]},
+    }
+
+
+def _traffic_command(layout: Layout) -> Command:
+    """Write the load generator's configuration and return how it is started."""
+    settings = layout.runtime / "traffic.json"
+    edges = {region: f"{HOST}:{layout.ports[edge_name(region)]}" for region in REGIONS}
+    write_private(
+        settings,
+        json.dumps(
+            {
+                "regions": edges,
+                "lease_file": str(layout.lease),
+                "token": layout.passwords["synthetic"],
+                "rate_cap": None,
+            }
+        ),
+    )
+    return Command(
+        name="traffic",
+        argv=(sys.executable, "-m", "sandbox.systems.service.traffic", str(settings)),
+        log=layout.log("traffic"),
+        environment=PYTHON,
+    )

@@ -24,8 +24,15 @@ from gates.cli.streams import teller
 from gates.decide.history import done_lately
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.plain_text import cleaned
-from gates.doctor.init_look import NothingSeenError, Seen, look, look_at_service
-from gates.doctor.init_write import Asked, environment_file, findings
+from gates.doctor.init import (
+    Asked,
+    NothingSeenError,
+    Seen,
+    environment_file,
+    findings,
+    look,
+    look_at_service,
+)
 from gates.doctor.look import WHOLE_SECONDS, Diagnosis, diagnose, subject_of
 from gates.load import Checks, load_policy
 from gates.run.verdict import VERSION

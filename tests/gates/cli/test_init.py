@@ -13,9 +13,8 @@ import pytest
 
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.cli.main import main
-from gates.doctor import init_look as guesses
-from gates.doctor.init_look import Health, Seen
-from gates.doctor.init_write import Asked, environment_file
+from gates.doctor import init as guesses
+from gates.doctor.init import Asked, Health, Seen, environment_file
 from settings.environment import Environment
 from tests.probes.real_servers import prometheus_server
 from tests.probes.servers import (

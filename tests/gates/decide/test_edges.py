@@ -8,7 +8,7 @@ import pytest
 
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
-from gates.doctor import init_look as guesses
+from gates.doctor import init as guesses
 from load.verdict import _judge
 from steps.delivery import openapi
 from steps.monitoring import rules as alerts

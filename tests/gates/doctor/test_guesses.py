@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gates.doctor import init_look as guesses
+from gates.doctor import init as guesses
 from tests.tables import cases
 
 
