@@ -260,9 +260,5 @@ def _traffic_command(layout: Layout) -> Command:
             }
         ),
     )
-    return Command(
-        name="traffic",
-        argv=(sys.executable, "-m", "sandbox.systems.service.traffic", str(settings)),
-        log=layout.log("traffic"),
-        environment=PYTHON,
-    )
+    argv = (sys.executable, "-m", "sandbox.systems.service.traffic", str(settings))
+    return Command(name="traffic", argv=argv, log=layout.log("traffic"), environment=PYTHON)

@@ -103,12 +103,9 @@ def join(runs: Sequence[Joined], out: pathlib.Path = OUT) -> Verdict:
     )
     decided = verdict.decided(opened, folded, asked, scope.stages, measured)
     named = ", ".join(f"{one.run} ({', '.join(one.regions)})" for one in runs)
+    exit_code, sentences = folded.decision.exit_code, [f"Joined from {named}."]
     closed = verdict.closed(
-        decided,
-        state="complete",
-        exit_code=folded.decision.exit_code,
-        now=utc_now(),
-        sentences=[f"Joined from {named}."],
+        decided, state="complete", exit_code=exit_code, now=utc_now(), sentences=sentences
     )
     (out / closed.run).mkdir(parents=True)
     verdict.keep(out / closed.run, closed)

@@ -297,13 +297,9 @@ def recorded(
             "wanted exactly one"
         )
         clears += f"; or another audit.trial.header, if a gateway on the way replaces {audit.trial.header}"
+    data = {"request_id": sent.id}
     return expect(
-        not wrong,
-        subject,
-        wrong or sentence,
-        clears,
-        **measured("recorded", count, 1),
-        data={"request_id": sent.id},
+        not wrong, subject, wrong or sentence, clears, **measured("recorded", count, 1), data=data
     )
 
 
