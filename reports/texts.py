@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -11,20 +12,25 @@ if TYPE_CHECKING:
     import jinja2
 
 
-def drawn(name: str, written: Callable[[Any], object], **values: Any) -> str:
-    """Return a report; `written` makes a value what may stand there, and HTML is escaped besides.
+_HERE = pathlib.Path(__file__).parent
 
-    Raises jinja2.UndefinedError for a value that there is not.
+
+def drawn(file: str | pathlib.Path, written: Callable[[Any], object], **values: Any) -> str:
+    """Return a template filled: one beside this file, or that of a path.
+
+    `written` makes a value what may stand there, and HTML is escaped besides. Raises
+    jinja2.UndefinedError for a value that there is not.
     """
-    return _templates(written).get_template(name).render(**values)
+    path = _HERE / file
+    return _templates(path.parent, written).get_template(path.name).render(**values)
 
 
 @functools.cache
-def _templates(written: Callable[[Any], object]) -> jinja2.Environment:
+def _templates(folder: pathlib.Path, written: Callable[[Any], object]) -> jinja2.Environment:
     import jinja2  # noqa: PLC0415 - the checks need not wait for it
 
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=jinja2.select_autoescape(["html.j2"]),
         undefined=jinja2.StrictUndefined,
         finalize=written,
@@ -32,3 +38,8 @@ def _templates(written: Callable[[Any], object]) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def as_json(value: object) -> str:
+    """Return a value as JSON, which YAML reads back whatever is in it."""
+    return json.dumps(value, default=str, ensure_ascii=False)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from reports.texts import as_json, drawn
 from sandbox import deployment
 from sandbox.core import CHECKOUT, binaries, layout, state
 from sandbox.core.child import PYTHON, Child, Command
@@ -32,7 +33,6 @@ from sandbox.core.layout import (
 from sandbox.core.platform import Hooks, Platform
 from sandbox.core.readiness import answers_http, together
 from sandbox.core.state import write_private
-from sandbox.core.templates import rendered
 from sandbox.systems import standin_servers
 from sandbox.systems.cluster import state as cluster
 from sandbox.systems.data import backups, migrations, postgres, redis_server
@@ -151,8 +151,9 @@ LEASE_REQUESTS_PER_SECOND = 180
 def write(here: layout.Layout, switched_at: dt.datetime | None) -> None:
     """Write the file, whole or not at all; a fault is a release that went live at `switched_at`."""
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    text = rendered(
+    text = drawn(
         _TEMPLATE,
+        as_json,
         **_same_everywhere(),
         here=here,
         url=here.url,

@@ -7,18 +7,16 @@ a release.
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-import jinja2
 
 from environments.yaml_file import PLACEHOLDER
 from probes import http, prometheus
 from probes.formats import NotJsonError
 from probes.observation import Deadline, Failure, FailureKind
 from probes.prometheus import PrometheusTarget, Series, scrape_intervals
+from reports.texts import as_json, drawn
 from steps.kit.failures import failure_of
 from steps.objectives.promql import selector
 
@@ -260,19 +258,17 @@ def environment_file(asked: Asked, seen: Seen) -> str:
     fields = dict(seen.health.fields) if seen.health else {}
     if "status_field" in fields:
         fields.setdefault("healthy", f"{PLACEHOLDER}: what that field says of a healthy service")
-    template = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
-        autoescape=False,  # noqa: S701 - YAML: each text is written as JSON, which YAML reads back
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    template.filters |= {"text": _text, "listed": _list, "numbers": _numbers, "named": _named}
-    return template.get_template("init.yaml.j2").render(
+    return drawn(
+        pathlib.Path(__file__).with_name("init.yaml.j2"),
+        str,
+        text=as_json,
+        listed=_list,
+        numbers=_numbers,
+        named=_named,
         asked=asked,
         seen=seen,
         edit=PLACEHOLDER,
-        mark=lambda hint: _text(f"{PLACEHOLDER}: {hint}"),
+        mark=lambda hint: as_json(f"{PLACEHOLDER}: {hint}"),
         regions=_regions(seen.region[1] if seen.region else ["main"]),
         health_fields=fields,
     )
@@ -309,11 +305,6 @@ def _regions(values: Sequence[str]) -> list[tuple[str, str]]:
 
 def _named(metrics: Sequence[Named]) -> list[str]:
     return [f"{one.name} of job {one.job}" for one in metrics]
-
-
-def _text(value: str) -> str:
-    """Return a text as YAML reads it back, whatever is in it: JSON is YAML."""
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _numbers(values: Sequence[float]) -> str:

@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reports.texts import as_json, drawn
 from sandbox.core import SandboxError
 from sandbox.core.child import Command
 from sandbox.core.layout import APIS, HOST, JOB, REGIONS
 from sandbox.core.readiness import answers_http, exchange
 from sandbox.core.state import write_private
-from sandbox.core.templates import rendered
 from sandbox.systems.data.postgres import EXPORTER
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def commands(layout: Layout, found: MonitoringBinaries) -> list[Command]:
 def write_alertmanager(layout: Layout, receivers: Mapping[str, str]) -> None:
     """Write Alertmanager's configuration: severity → receiver; a name with “-muted” notifies nobody."""
     hook = f"{layout.url('vendors')}/alerts"
-    text = rendered(_FOLDER / "alertmanager.yaml.j2", receivers=receivers, hook=hook)
+    text = drawn(_FOLDER / "alertmanager.yaml.j2", as_json, receivers=receivers, hook=hook)
     write_private(_alertmanager_file(layout), text)
 
 
@@ -214,8 +214,9 @@ def _more_targets(layout: Layout) -> Path:
 
 
 def _settings(layout: Layout) -> str:
-    return rendered(
+    return drawn(
         _FOLDER / "prometheus.yaml.j2",
+        as_json,
         job=JOB,
         target_files=[_targets(layout), _more_targets(layout)],
         servers=_SCRAPED,
