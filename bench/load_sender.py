@@ -62,7 +62,6 @@ class Result:
     p999_ms: float
     cpu_share: float
     """Of one core."""
-    lag_p99_ms: float
     early_rss_mb: float
     """After a tenth of the run."""
     rss_mb: float
@@ -128,7 +127,6 @@ def _result(kept: _Kept, took_seconds: float, worked_seconds: float) -> Result:
         p99_ms=every.response.percentile(99) * 1000,
         p999_ms=every.response.percentile(99.9) * 1000,
         cpu_share=worked_seconds / took_seconds,
-        lag_p99_ms=whole.lag.percentile(99) * 1000,
         early_rss_mb=kept.rss_mb[len(kept.rss_mb) // 10],
         rss_mb=kept.rss_mb[-1],
         peak_rss_mb=max(kept.rss_mb),

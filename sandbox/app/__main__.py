@@ -140,7 +140,6 @@ async def _database_error(_request: Request, exc: Exception) -> JSONResponse:
 
 
 _NOT_STARTED = 3
-_KEEP_ALIVE_SECONDS = 75
 
 
 def main(arguments: list[str]) -> int:
@@ -149,19 +148,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _serve(config: AppConfig) -> int:
-    app = make_app(config)
-    settings = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        access_log=False,
-        proxy_headers=False,
-        log_level="warning",
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=1,
-    )
+    settings = standins.uvicorn_config(make_app(config), loop="uvloop", server_header=False)
     # What exists now stays; without this, a collection now and then looks through all of it and
     # holds up every request meanwhile.
     gc.freeze()

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import uvicorn
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from starlette.routing import Route
 Handler = Callable[[Request], Awaitable[Any]]
 
 _OK, _USAGE, _CONFIGURATION = 0, 64, 78
+_KEEP_ALIVE_SECONDS = 75
 
 
 class Configuration(BaseModel):
@@ -54,6 +56,21 @@ def _module(kind: type[Configuration]) -> str:
     spec = sys.modules[kind.__module__].__spec__
     name = spec.name if spec else kind.__module__
     return name.removesuffix(".__main__").removesuffix(".config")
+
+
+def uvicorn_config(app: Any, **more: Any) -> uvicorn.Config:
+    """Return how each of the platform's Python servers serves: quietly, keeping idle connections."""
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        access_log=False,
+        proxy_headers=False,
+        log_level="warning",
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=1,
+        **more,
+    )
 
 
 S = TypeVar("S", bound="State")

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     Maker = Callable[[SecretStr, Mapping[str, Any]], Starlette]
 
-_KEEP_ALIVE_SECONDS = 75
 MAKERS: Mapping[str, Maker] = {
     "audit": audit.make_app,
     "certificates": network.certificates,
@@ -79,20 +78,8 @@ async def _serve(configuration: StandInsConfig) -> None:
 
 def _server(admin_token: SecretStr, name: str, settings: dict[str, Any]) -> _Server:
     port = settings.pop("port")
-    return _Server(
-        uvicorn.Config(
-            MAKERS[name](admin_token, settings),
-            host="127.0.0.1",
-            port=port,
-            http="httptools",
-            ws="none",
-            access_log=False,
-            proxy_headers=False,
-            log_level="warning",
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=1,
-        )
-    )
+    app = MAKERS[name](admin_token, settings)
+    return _Server(standins.uvicorn_config(app, host="127.0.0.1", port=port))
 
 
 def main(arguments: list[str]) -> int:

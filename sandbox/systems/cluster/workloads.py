@@ -22,7 +22,6 @@ from sandbox.systems.cluster.state import ClusterState
 
 QUOTA = "team"
 _REVISION = "deployment.kubernetes.io/revision"
-_MADE_AT = moment(1_767_225_600)
 
 
 class ShownWorkloads:

@@ -140,14 +140,8 @@ async def start_standby(platform: Platform) -> None:
         f"--host={HOST}",
         f"--port={layout.ports['postgres-primary']}",
         f"--username={_REPLICATION}",
-        "--no-password",
-        "--write-recovery-conf",
-        "--wal-method=stream",
-        "--checkpoint=fast",
-        "--create-slot",
-        f"--slot={_SLOT}",
-        "--no-sync",
-        "--no-manifest",
+        *("--no-password", "--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast"),
+        *("--create-slot", f"--slot={_SLOT}", "--no-sync", "--no-manifest"),
     )
     await Child(copy).run()
     await platform.start_process("postgres-standby")
@@ -250,10 +244,7 @@ async def _initialise(layout: Layout) -> None:
         f"--pgdata={data}",
         f"--username={SUPERUSER}",
         f"--pwfile={_home(layout) / 'superuser'}",
-        "--auth=scram-sha-256",
-        "--encoding=UTF8",
-        "--locale=C",
-        "--no-sync",
+        *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
     )
     await Child(initdb).run()
     for name in ("postgresql.auto.conf", "pg_hba.conf"):
