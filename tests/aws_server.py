@@ -8,7 +8,6 @@ import json
 import pathlib
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,12 +17,11 @@ from pydantic import SecretStr
 from probes.aws import AwsTarget
 from sandbox.systems.delivery.aws.state import REGION
 from tests.checkout import ROOT
-from tests.probes.servers import NO_AUTHORITIES, closed_ports
+from tests.probes.servers import NO_AUTHORITIES, closed_ports, wait_until
+from tests.probes.standin_server import ADMIN, StandIn
 
 KEY_ID = "the-gates-key"
 OPERATOR_ID = "AKIAOPERATOR00000000"
-TOKEN = "admin-token"
-_STARTS_SECONDS = 60.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,21 +44,17 @@ class AwsServer:
 
     def tell(self, **facts: Any) -> None:
         """Change facts, as a phase of the deployment does."""
-        self._put("/_sandbox/state", facts)
+        StandIn(self.url()).tell(**facts)
 
     @contextlib.contextmanager
     def bent(self, **values: Any) -> Iterator[None]:
         """Hold a fault until the block ends."""
-        self._put("/_sandbox/fault", {"fault": "test", "values": values})
+        account = StandIn(self.url())
+        account.bend(**values)
         try:
             yield
         finally:
-            self._put("/_sandbox/fault", {"fault": "test", "values": None})
-
-    def _put(self, path: str, order: dict[str, Any]) -> None:
-        headers = {"X-Sandbox-Token": TOKEN}
-        answer = httpx.put(self.url() + path, json=order, headers=headers, verify=NO_AUTHORITIES)
-        assert answer.status_code == 200, answer.status_code
+            account.straighten()
 
     def ready(self) -> bool:
         """Tell whether it answers."""
@@ -77,15 +71,12 @@ def aws_server(folder: pathlib.Path) -> Iterator[AwsServer]:
     server = AwsServer(dict(zip(names, closed_ports(len(names)), strict=True)))
     settings = folder / "aws.json"
     keys = {"gate_key_id": KEY_ID, "operator_key_id": OPERATOR_ID}
-    settings.write_text(json.dumps({"admin_token": TOKEN, "ports": server.ports, **keys}))
+    settings.write_text(json.dumps({"admin_token": ADMIN, "ports": server.ports, **keys}))
     argv = [sys.executable, "-m", "sandbox.systems.delivery.aws", str(settings)]
     with subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         try:
-            deadline = time.monotonic() + _STARTS_SECONDS
-            while not server.ready():
-                assert process.poll() is None, "AWS ended while it started"
-                assert time.monotonic() < deadline, "AWS did not answer in time"
-                time.sleep(0.05)
+            wait_until(lambda: process.poll() is not None or server.ready(), "AWS answers")
+            assert process.poll() is None, "AWS ended while it started"
             yield server
         finally:
             process.terminate()

@@ -23,11 +23,10 @@ V = TypeVar("V", bound=Facts)
 
 @dataclass
 class Server:
-    """A listening server: where it is, and what it has seen."""
+    """A listening server: where it is, and what it has seen; `read_request` notes the requests."""
 
     port: int
     connections: int = 0
-    bytes_sent: int = 0
     requests: list[bytes] = field(default_factory=list)
 
     @property
@@ -50,7 +49,9 @@ def serving(behaviour: Behaviour, *, tls: ssl.SSLContext | None = None) -> Itera
             except OSError:
                 return
             server.connections += 1
-            thread = threading.Thread(target=_handle, args=(connection, behaviour, over, tls))
+            thread = threading.Thread(
+                target=_handle, args=(server, connection, behaviour, over, tls)
+            )
             threads.add(thread)
             thread.start()
 
@@ -67,19 +68,22 @@ def serving(behaviour: Behaviour, *, tls: ssl.SSLContext | None = None) -> Itera
             thread.join(timeout=5)
 
 
+_HEARD = threading.local()
+"""Where the thread of a connection notes what it reads."""
+
+
 def _handle(
+    server: Server,
     connection: socket.socket,
     behaviour: Behaviour,
     over: threading.Event,
     tls: ssl.SSLContext | None,
 ) -> None:
+    _HEARD.requests = server.requests
     with contextlib.suppress(OSError), connection:
         connection.settimeout(5)
-        if tls is None:
-            behaviour(connection, over)
-        else:
-            with tls.wrap_socket(connection, server_side=True) as secured:
-                behaviour(secured, over)
+        with tls.wrap_socket(connection, server_side=True) if tls else connection as secured:
+            behaviour(secured, over)
 
 
 def read_request(connection: socket.socket) -> bytes:
@@ -90,6 +94,7 @@ def read_request(connection: socket.socket) -> bytes:
         if not more:
             break
         data += more
+    _HEARD.requests.append(data)
     return data
 
 
@@ -146,6 +151,16 @@ def answer(
     return behave
 
 
+def by_path(replies: Mapping[str, Behaviour]) -> Behaviour:
+    """Answer each path, without its query, in its own way."""
+
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        head = connection.recv(65536, socket.MSG_PEEK)
+        replies[head.split(b" ")[1].decode().partition("?")[0]](connection, over)
+
+    return behave
+
+
 def say(text: bytes) -> Behaviour:
     """Send something at once, whatever was asked, and close in order."""
 
@@ -153,6 +168,17 @@ def say(text: bytes) -> Behaviour:
         connection.sendall(text)
         connection.shutdown(socket.SHUT_WR)
         over.wait(0.2)
+
+    return behave
+
+
+def after_first(text: bytes) -> Behaviour:
+    """Send something once anything was asked, and stay."""
+
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        connection.recv(65536)
+        connection.sendall(text)
+        over.wait(10)
 
     return behave
 
@@ -261,3 +287,11 @@ def brought(observed: Observation[V]) -> V:
     """Return the value of an observation, which must have one."""
     assert observed.value is not None, observed.failure
     return observed.value
+
+
+def reading(observed: Observation[Any]) -> object:
+    """Return what an observation says: its facts, or its failure's kind and sentence, without ports."""
+    failure = observed.failure
+    if failure is None:
+        return observed.record()["facts"]
+    return f"{failure.kind.name}: {re.sub(r'(?<=:)[0-9]{4,5}', 'PORT', failure.detail)}"

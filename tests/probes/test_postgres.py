@@ -1,11 +1,20 @@
+"""A real PostgreSQL: what is read of it, by whom, and a sentence for each way in which it says no."""
+
 from __future__ import annotations
 
+import contextlib
+import functools
+import os
+import pathlib
+import re
+import signal
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
-import pytest
+import psycopg
 import trustme
 from psycopg import sql
 
@@ -13,11 +22,13 @@ from probes import postgres
 from probes.observation import Deadline, Observation
 from probes.observation import FailureKind as Kind
 from probes.postgres import PostgresTarget, Rows
-from tests.probes import servers
+from sandbox.systems.data import postgres as sandbox_postgres
+from tests.probes import real_servers, servers
 from tests.probes.real_servers import Database
-from tests.probes.servers import Behaviour, brought, failed, serving, soonest
+from tests.probes.servers import Behaviour, brought, failed, reading, serving, soonest, wait_until
 from tests.tables import cases
 
+Said = Callable[..., None]
 _ID = "00000000-0000-4000-8000-000000000001"
 
 
@@ -66,25 +77,20 @@ def test_the_server_tells_its_version(database: Database) -> None:
     assert (found.version[:2], found.in_recovery) == ("18", False)
 
 
-WRITERS = {
-    "writer": "INSERT on table public.visits",
-    "columnist": "UPDATE on table public.visits",
-    "climber": "INSERT on table public.visits (held by writer)",
-    "maker": "the role attribute CREATEROLE",
-    "builder": "CREATE on schema public",
-    "everywhere": "the membership in pg_write_all_data",
-    "owner": "DELETE on table public.owned",
-    "postgres": "the role attribute BYPASSRLS",
-}
+WRITERS = "writer columnist climber maker builder everywhere owner postgres"
 
 
-@pytest.mark.parametrize(("user", "words"), WRITERS.items(), ids=WRITERS)
-def test_a_login_that_may_write_is_refused(database: Database, user: str, words: str) -> None:
+def test_a_login_that_may_write_is_refused(database: Database, said: Said) -> None:
     # Had the query been run, its syntax error would be the failure.
-    observed = _read(database.target(user), "THIS IS NOT SQL")
-    failure = failed(observed, Kind.NOT_READ_ONLY, "prove")
-    assert f"The login {user} has {words}" in failure.detail
-    assert words.partition(" (")[0] in _excess(database, user)[0]
+    refused = {user: _read(database.target(user), "THIS IS NOT SQL") for user in WRITERS.split()}
+    phases = {one.failure and one.failure.phase for one in refused.values()}
+    assert phases == {"prove"}
+    said({user: [_few(reading(one)), _excess(database, user)[0]] for user, one in refused.items()})
+
+
+def _few(text: object) -> str:
+    """Return a sentence without how many rights there are beside the one that it names."""
+    return re.sub(r", and \d+ more", ", and more", str(text))
 
 
 def test_a_right_in_a_schema_that_the_login_may_not_enter_is_none(database: Database) -> None:
@@ -102,51 +108,43 @@ def test_a_right_in_a_schema_that_the_login_may_not_enter_is_none(database: Data
     assert open_ == ["DELETE on table cron.job_run_details (held by reader)"]
 
 
-GRANTS = {
-    "TRIGGER ON visits TO reader": "TRIGGER on table public.visits",
-    "MAINTAIN ON visits TO public": "MAINTAIN on table public.visits",
-    "REFERENCES ON visits TO reader": "REFERENCES on table public.visits",
-    "pg_read_server_files TO reader": "the membership in pg_read_server_files",
-    "pg_checkpoint TO reader": "the membership in pg_checkpoint",
-    "pg_read_all_stats TO reader": "",
-}
+GRANTS = (
+    "TRIGGER ON visits TO reader",
+    "MAINTAIN ON visits TO public",
+    "REFERENCES ON visits TO reader",
+    "pg_read_server_files TO reader",
+    "pg_checkpoint TO reader",
+    "pg_read_all_stats TO reader",
+)
 
 
-@pytest.mark.parametrize(("grant", "says"), GRANTS.items(), ids=GRANTS)
-def test_whatever_is_not_reading_is_too_much(database: Database, grant: str, says: str) -> None:
-    database.as_superuser(f"GRANT {grant}")
-    said = _excess(database)
-    database.as_superuser(f"REVOKE {grant.replace(' TO ', ' FROM ')}")
-    assert says in str(said) if says else said == []
+def test_whatever_is_not_reading_is_too_much(database: Database, said: Said) -> None:
+    found = {}
+    for grant in GRANTS:
+        database.as_superuser(f"GRANT {grant}")
+        found[grant] = _excess(database)
+        database.as_superuser(f"REVOKE {grant.replace(' TO ', ' FROM ')}")
+    said(found)
 
 
 REJECTED = {
-    "without the right": ("blind", "SELECT * FROM visits", Kind.FORBIDDEN, "42501"),
-    "of a missing table": ("reader", "SELECT * FROM nothing", Kind.QUERY_REJECTED, "42P01"),
-    "of a missing column": ("reader", "SELECT x FROM visits", Kind.QUERY_REJECTED, "42703"),
-    "that is not SQL": ("reader", "THIS IS NOT SQL", Kind.QUERY_REJECTED, "42601"),
-    "that writes": ("reader", "CREATE TEMP SEQUENCE s", Kind.QUERY_REJECTED, "25006"),
-    "of text as number": (
-        "reader",
-        "SELECT patient::int FROM visits",
-        Kind.QUERY_REJECTED,
-        "22P02",
-    ),
-    "that sleeps too long": ("reader", "SELECT pg_sleep(30)", Kind.TIMEOUT, "57014"),
+    "without the right": ("blind", "SELECT * FROM visits"),
+    "of a missing table": ("reader", "SELECT * FROM nothing"),
+    "of a missing column": ("reader", "SELECT x FROM visits"),
+    "that is not SQL": ("reader", "THIS IS NOT SQL"),
+    "that writes": ("reader", "CREATE TEMP SEQUENCE s"),
+    "of text as number": ("reader", "SELECT patient::int FROM visits"),
 }
 
 
-@cases("user statement kind state", REJECTED)
 def test_a_query_fails_with_its_sqlstate_and_no_words_of_the_server(
-    database: Database, user: str, statement: str, kind: Kind, state: str
+    database: Database, said: Said
 ) -> None:
-    seconds = 1 if kind is Kind.TIMEOUT else 10
-    observed = soonest(
-        seconds + 0.3, lambda: _read(database.target(user), statement, seconds=seconds)
-    )
-    failure = failed(observed, kind, "query")
-    assert f"SQLSTATE {state}" in failure.detail
-    assert "sentinel" not in failure.detail
+    seen = {name: _read(database.target(user), sql) for name, (user, sql) in REJECTED.items()}
+    slow = "SELECT pg_sleep(30)"
+    seen["that sleeps too long"] = soonest(1.3, lambda: _read(database.target(), slow, seconds=1))
+    assert {one.failure and one.failure.phase for one in seen.values()} == {"query"}
+    said({name: reading(one) for name, one in seen.items()})
 
 
 def test_a_locked_table_is_a_busy_server(database: Database) -> None:
@@ -160,56 +158,97 @@ def test_too_many_rows_are_refused_without_reading_them_all(database: Database) 
     failed(observed, Kind.TOO_LARGE)
 
 
-LOGINS: dict[str, tuple[dict[str, str], Kind, str]] = {
-    "with a wrong password": (
-        {"password": "wrong"},
-        Kind.CREDENTIAL_REFUSED,
-        "it refused the password",
-    ),
-    "of an unknown user": ({"user": "nobody-here"}, Kind.CREDENTIAL_REFUSED, ""),
-    "that may not log in": (
-        {"user": "asleep"},
-        Kind.CREDENTIAL_REFUSED,
-        "the login may not log in; ALTER ROLE … LOGIN",
-    ),
-    "beyond its connection limit": (
-        {"user": "crowd"},
-        Kind.SERVER_BUSY,
-        "the login has no connection left",
-    ),
-    "to a missing database": (
-        {"database": "nothing"},
-        Kind.QUERY_REJECTED,
-        "it has no such database",
-    ),
-    "to a database that is shut": (
-        {"database": "shut"},
-        Kind.FORBIDDEN,
-        "GRANT CONNECT ON DATABASE",
-    ),
-    "to a database that is full": (
-        {"database": "small"},
-        Kind.SERVER_BUSY,
-        "the database has no connection left",
-    ),
-    "to an unknown name": ({"host": "no-such.invalid"}, Kind.NAME_NOT_RESOLVED, ""),
-    "with a missing CA file": (
-        {"sslmode": "verify-full", "sslrootcert": "/none"},
-        Kind.OUR_FAULT,
-        "",
-    ),
-    "with TLS to a server without": ({"sslmode": "verify-full"}, Kind.TLS_FAILED, ""),
+LOGINS: dict[str, dict[str, str]] = {
+    "with a wrong password": {"password": "wrong"},
+    "of an unknown user": {"user": "nobody-here"},
+    "that may not log in": {"user": "asleep"},
+    "beyond its connection limit": {"user": "crowd"},
+    "to a missing database": {"database": "nothing"},
+    "to a database that is shut": {"database": "shut"},
+    "to a database that is full": {"database": "small"},
+    "to an unknown name": {"host": "no-such.invalid"},
+    "with a missing CA file": {"sslmode": "verify-full", "sslrootcert": "/none"},
+    "with TLS to a server without": {"sslmode": "verify-full"},
 }
 
 
-@cases("changes kind words", LOGINS)
-def test_a_login_that_fails_says_why(
-    database: Database, changes: dict[str, str], kind: Kind, words: str
-) -> None:
-    failure = failed(_read(database.target(**changes), "SELECT 1", seconds=3), kind)
-    assert failure.phase in {"resolve", "login"}
-    assert words in failure.detail
-    assert "sentinel" not in failure.detail
+def test_a_login_that_fails_says_why(database: Database, said: Said) -> None:
+    targets = {name: database.target(**changes) for name, changes in LOGINS.items()}
+    seen = {name: _read(one, "SELECT 1", seconds=3) for name, one in targets.items()}
+    assert {one.failure and one.failure.phase for one in seen.values()} <= {"resolve", "login"}
+    said({name: reading(one) for name, one in seen.items()})
+
+
+STATES = "53100 53200 53400 55P03 40001 57P01 58030 XX001"
+
+
+def test_every_state_has_its_own_sentence(database: Database, said: Said) -> None:
+    database.as_superuser(
+        "CREATE FUNCTION fail(state text) RETURNS int LANGUAGE plpgsql AS "
+        "'BEGIN RAISE EXCEPTION ''sentinel'' USING ERRCODE = state; END'"
+    )
+    target, states = database.target(), STATES.split()
+    said({state: reading(_read(target, "SELECT fail(%s)", state)) for state in states})
+    database.as_superuser("DROP FUNCTION fail")
+
+
+def _down(database: Database) -> str:
+    """Return what the probe says of a server that does not let it in, nothing where it does."""
+    seen = postgres.server_state(database.target(), deadline=Deadline.after(5))
+    return str(reading(seen)) if seen.failure else ""
+
+
+def test_a_server_without_a_connection_left_says_so(database: Database) -> None:
+    with contextlib.ExitStack() as stack:
+        for user in ("reader", "postgres"):  # those of everybody, then those that are reserved
+            with contextlib.suppress(psycopg.OperationalError):
+                for _ in range(30):
+                    stack.enter_context(contextlib.closing(database.session(user)))
+            found = _down(database)
+            assert found.startswith("SERVER_BUSY")
+            assert "all of its connections are in use" in found
+
+
+def test_a_server_that_has_no_line_for_the_login_says_so(database: Database) -> None:
+    with database.session() as connection:
+        hba = pathlib.Path(str(connection.execute("SHOW hba_file").fetchall()[0][0]))
+        before = hba.read_text()
+        only_us = "host all postgres all scram-sha-256\n"
+        try:
+            for lines in (f"host all reader all reject\n{only_us}", only_us):
+                hba.write_text(lines)
+                connection.execute("SELECT pg_reload_conf()")
+                wait_until(lambda: _down(database), "the new file is in force")
+                assert _down(database).startswith("CREDENTIAL_REFUSED")
+                assert "its pg_hba.conf has no line" in _down(database)
+        finally:
+            hba.write_text(before)
+            connection.execute("SELECT pg_reload_conf()")
+    wait_until(lambda: not _down(database), "the old file is in force again")
+
+
+def test_a_server_that_stops_starts_or_only_replays_says_which(ca_file: str) -> None:
+    user, programs = sandbox_postgres.ordinary_user(), sandbox_postgres.programs()
+    with real_servers.postgres_server(ca_file) as database:
+        with database.session() as kept:
+            data = pathlib.Path(str(kept.execute("SHOW data_directory").fetchall()[0][0]))
+            process = int((data / "postmaster.pid").read_text().split()[0])
+            os.kill(process, signal.SIGTERM)  # waits for those who are connected
+            wait_until(lambda: _down(database), "new logins are refused")
+            assert "it is shutting down" in _down(database)
+        wait_until(lambda: not (data / "postmaster.pid").exists(), "it has ended")
+        argv = [str(programs / "postgres"), "-D", str(data), "-p", str(database.port)]
+        argv += ["--listen_addresses=localhost", "--unix_socket_directories="]
+        (data / "standby.signal").touch()
+        for settings, words in (
+            (["--restore_command=sleep 20"], "it is starting up; wait"),
+            (["--restore_command=false", "--hot_standby=off"], "a standby that answers no queries"),
+        ):
+            where: dict[str, Any] = {"folder": data, "environment": {"LC_ALL": "C"}, "user": user}
+            with real_servers.running([*argv, *settings], **where):
+                says = functools.partial(lambda words: words in _down(database), words)
+                wait_until(says, f"the server says: {words}")
+                assert _down(database).startswith("SERVER_BUSY")
 
 
 def _tls_front(port: int, certificate: trustme.LeafCert) -> Behaviour:
@@ -227,38 +266,30 @@ def _tls_front(port: int, certificate: trustme.LeafCert) -> Behaviour:
 
 
 TLS = {
-    "its own name": ("localhost", "verify-full", True, None),
-    "any name": ("other.test", "verify-ca", True, None),
-    "anything": ("other.test", "require", False, None),
-    "another name": ("other.test", "verify-full", True, Kind.CERTIFICATE_INVALID),
-    "an unknown authority": ("localhost", "verify-full", False, Kind.CERTIFICATE_UNTRUSTED),
-    "the same for any name": ("localhost", "verify-ca", False, Kind.CERTIFICATE_UNTRUSTED),
+    "its own name": ("localhost", "verify-full", None),
+    "any name": ("other.test", "verify-ca", None),
+    "anything": ("other.test", "require", None),
+    "another name": ("other.test", "verify-full", Kind.CERTIFICATE_INVALID),
+    "an unknown authority": ("localhost", "verify-full", Kind.CERTIFICATE_UNTRUSTED),
+    "the same for any name": ("localhost", "verify-ca", Kind.CERTIFICATE_UNTRUSTED),
 }
 
 
-@cases("name sslmode trusted kind", TLS)
+@cases("name sslmode kind", TLS)
 def test_tls_is_as_strict_as_its_mode(
-    *,
-    database: Database,
-    authority: trustme.CA,
-    name: str,
-    sslmode: str,
-    trusted: bool,
-    kind: Kind | None,
+    database: Database, authority: trustme.CA, name: str, sslmode: str, kind: Kind | None
 ) -> None:
+    distrusted = kind is Kind.CERTIFICATE_UNTRUSTED or sslmode == "require"
     with serving(_tls_front(database.port, authority.issue_cert(name))) as server:
-        front = Database(server.port, database.ca_file if trusted else "")
+        front = Database(server.port, "" if distrusted else database.ca_file)
         observed = _read(front.target(sslmode=sslmode), "SELECT 1")
     assert (observed.failure and observed.failure.kind) == kind
 
 
-STRANGERS = {
-    "hangs before TLS": (servers.hang, Kind.TIMEOUT),
-    "has no TLS": (servers.say(b"N"), Kind.TLS_FAILED),
-}
-
-
-@cases("behaviour kind", STRANGERS)
+@cases(
+    "behaviour kind",
+    {"hangs": (servers.hang, Kind.TIMEOUT), "no": (servers.say(b"N"), Kind.TLS_FAILED)},
+)
 def test_what_answers_no_tls_is_told_apart(
     database: Database, behaviour: Behaviour, kind: Kind
 ) -> None:
@@ -281,16 +312,11 @@ def test_a_server_that_falls_silent_in_mid_query_ends_with_the_deadline(database
     failed(observed, Kind.TIMEOUT, "query")
 
 
-@pytest.fixture
-def plain(database: Database) -> Iterator[PostgresTarget]:
-    """Return a database without an encoding."""
-    database.as_superuser(
-        "CREATE DATABASE plain ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+def test_text_is_text_also_where_the_database_has_no_encoding(database: Database) -> None:
+    made = "CREATE DATABASE plain ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+    database.as_superuser(made)
+    observed = _read(
+        database.target(database="plain"), "SELECT relkind::text FROM pg_class LIMIT 1"
     )
-    yield database.target(database="plain")
     database.as_superuser("DROP DATABASE plain")
-
-
-def test_text_is_text_also_where_the_database_has_no_encoding(plain: PostgresTarget) -> None:
-    observed = _read(plain, "SELECT relkind::text FROM pg_class LIMIT 1")
     assert isinstance(brought(observed).rows[0][0], str)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
+import functools
+import importlib
 import inspect
 import json
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,96 +28,85 @@ import redis.exceptions
 from httpx._transports.default import map_httpcore_exceptions
 from pydantic import SecretStr
 
-from probes import aws, http, kubernetes, network, postgres, prometheus
+import probes
+from probes import aws, http, network, postgres
 from probes import dns as dns_probe
 from probes import observation as waiting
 from probes import redis as redis_probe
+from probes.audit import AuditTarget, Query
+from probes.aws import AwsTarget
+from probes.files import EvidenceStore
 from probes.http import HeaderValue, HttpTarget
 from probes.kubernetes import KubernetesTarget
-from probes.observation import Deadline, Observation
+from probes.observation import Deadline, Observation, utc_now
 from probes.observation import FailureKind as Kind
 from probes.postgres import PostgresTarget
 from probes.prometheus import PrometheusTarget
 from probes.redis import RedisTarget
-from probes.redis import rights as redis_rights
-from tests.checkout import ROOT
 from tests.probes import servers
-from tests.probes.servers import Behaviour, failed, serving, soonest
+from tests.probes.servers import Behaviour, answer, failed, reading, serving, soonest
 from tests.tables import cases
 
 _SECRET = "sentinel-9f2"
-
-Probe = Callable[[int, Deadline], Observation[Any]]
-
-
-def _http_target(port: int) -> HttpTarget:
-    headers: dict[str, HeaderValue] = {
-        "Authorization": SecretStr(f"Bearer {_SECRET}"),
-        "X-Api-Key": _SECRET,
-    }
-    return HttpTarget(f"http://127.0.0.1:{port}", headers=headers)
-
-
-def _postgres_target(port: int) -> PostgresTarget:
-    return PostgresTarget("127.0.0.1", port, "clinic", "gate", SecretStr(_SECRET), "disable")
-
-
-def _redis_target(port: int) -> RedisTarget:
-    return RedisTarget("127.0.0.1", port, password=SecretStr(_SECRET), tls=False)
-
-
-def _prometheus_target(port: int) -> PrometheusTarget:
-    return PrometheusTarget(f"http://127.0.0.1:{port}", SecretStr(_SECRET))
-
-
-def _kubernetes_target(port: int) -> KubernetesTarget:
-    return KubernetesTarget(f"http://127.0.0.1:{port}", SecretStr(_SECRET))
-
-
-PROBES: dict[str, Probe] = {
-    "http": lambda port, deadline: http.request(
-        _http_target(port), "GET", f"/v1?token={_SECRET}", deadline=deadline
-    ),
-    "http POST": lambda port, deadline: http.request(
-        _http_target(port), "POST", "/v1", deadline=deadline, json={"password": _SECRET}
-    ),
-    "postgres read_only": lambda port, deadline: postgres.read_only(
-        _postgres_target(port), "SELECT %s", (_SECRET,), deadline=deadline
-    ),
-    "postgres record_exists": lambda port, deadline: postgres.record_exists(
-        _postgres_target(port), "visits", "id", _SECRET, deadline=deadline
-    ),
-    "postgres privileges": lambda port, deadline: postgres.privileges(
-        _postgres_target(port), deadline=deadline
-    ),
-    "postgres server_state": lambda port, deadline: postgres.server_state(
-        _postgres_target(port), deadline=deadline
-    ),
-    "redis ping": lambda port, deadline: redis_probe.ping(_redis_target(port), deadline=deadline),
-    "redis count_keys": lambda port, deadline: redis_probe.count_keys(
-        _redis_target(port), f"{_SECRET}*", deadline=deadline
-    ),
-    "redis excess_rights": lambda port, deadline: redis_rights.excess_rights(
-        _redis_target(port), deadline=deadline
-    ),
-    "prometheus instant": lambda port, deadline: prometheus.instant(
-        _prometheus_target(port), "up", deadline=deadline
-    ),
-    "prometheus instrument": lambda port, deadline: prometheus.instrument(
-        _prometheus_target(port), deadline=deadline
-    ),
-    "kubernetes": lambda port, deadline: kubernetes.workload(
-        _kubernetes_target(port), "health", {"app": "api"}, "version", deadline=deadline
-    ),
+_HIDDEN = SecretStr(_SECRET)
+_HEADERS: dict[str, HeaderValue] = {
+    "Authorization": SecretStr(f"Bearer {_SECRET}"),
+    "X-Api-Key": _SECRET,
 }
+_AT = "http://127.0.0.1:{}".format
+TARGETS: dict[str, Callable[[int], Any]] = {
+    "http": lambda port: HttpTarget(_AT(port), headers=_HEADERS),
+    "postgres": lambda port: PostgresTarget(
+        "127.0.0.1", port, "clinic", "gate", _HIDDEN, "disable"
+    ),
+    "redis": lambda port: RedisTarget("127.0.0.1", port, password=_HIDDEN, tls=False),
+    "prometheus": lambda port: PrometheusTarget(_AT(port), _HIDDEN),
+    "kubernetes": lambda port: KubernetesTarget(_AT(port), _HIDDEN),
+    "aws": lambda port: AwsTarget("us-east-1", _AT(port), _HIDDEN, _HIDDEN),
+    "audit": lambda port: AuditTarget(_AT(port), "/v1/audit", _HIDDEN),
+    "files": lambda port: EvidenceStore(url=_AT(port), token=_HIDDEN),
+}
+_POSTED = functools.partial(http.request, json={"password": _SECRET})
+PROBES: dict[str, tuple[Any, ...]] = {
+    "http": (http.request, "GET", f"/v1?token={_SECRET}"),
+    "http POST": (_POSTED, "POST", "/v1"),
+    "postgres read_only": (postgres.read_only, "SELECT %s", (_SECRET,)),
+    "postgres record_exists": (postgres.record_exists, "visits", "id", _SECRET),
+    "postgres privileges": (postgres.privileges,),
+    "postgres server_state": (postgres.server_state,),
+    "redis ping": (redis_probe.ping,),
+    "redis count_keys": (redis_probe.count_keys, f"{_SECRET}*"),
+    "redis excess_rights": (probes.redis_rights.excess_rights,),
+    "prometheus instant": (probes.prometheus.instant, "up"),
+    "prometheus instrument": (probes.prometheus.instrument,),
+    "kubernetes": (probes.kubernetes.workload, "health", {"app": "api"}, "version"),
+    "aws": (aws.tags, "api"),
+    "audit": (probes.audit.entries, Query(utc_now(), "flag.changed")),
+    "files": (probes.files.evidence, "v1.2.0", "image-build"),
+}
+"""What probes are asked, and with which words."""
 
 
-@cases("probe", PROBES)
-def test_a_probe_into_a_black_hole_ends_with_its_deadline(probe: Probe) -> None:
+def ask(probe: str, port: int, seconds: float) -> Observation[Any]:
+    question, *words = PROBES[probe]
+    made = TARGETS[probe.partition(" ")[0]]
+    asked: Observation[Any] = question(made(port), *words, deadline=Deadline.after(seconds))
+    return asked
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_a_probe_into_a_black_hole_ends_with_its_deadline(probe: str) -> None:
     with servers.unreachable_listener() as port:
-        observed = soonest(0.6, lambda: probe(port, Deadline.after(0.3)))
+        observed = soonest(0.6, lambda: ask(probe, port, 0.3))
     failed(observed, Kind.TIMEOUT, "connect" if "connect" in observed.phases else None)
     assert observed.elapsed_seconds > 0.25
+
+
+@pytest.mark.parametrize("probe", [one for one in PROBES if one != "aws"])
+def test_a_deadline_that_has_passed_asks_nobody(probe: str) -> None:
+    with serving(answer(b"{}")) as server:
+        failed(ask(probe, server.port, -1), Kind.TIMEOUT)
+        assert server.connections == 0
 
 
 FAULTS = {
@@ -127,12 +116,10 @@ FAULTS = {
     "closes at once": (lambda _: servers.say(b""), Kind.CONNECTION_LOST),
     "speaks another protocol": (lambda _: servers.say(b"SSH-2.0-x\r\n"), Kind.PROTOCOL),
 }
-_HEADERS = b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 999
+_HEAD = b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 999
+OVER_HTTP = ("http", "kubernetes", "prometheus instant", "prometheus instrument", "audit", "files")
 BEGINNINGS: dict[str, bytes] = {
-    "http": _HEADERS,
-    "kubernetes": _HEADERS,
-    "prometheus instant": _HEADERS,
-    "prometheus instrument": _HEADERS,
+    **dict.fromkeys(OVER_HTTP, _HEAD),
     "postgres server_state": b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0",
     "redis ping": b"+" + b"x" * 999,
 }
@@ -146,26 +133,48 @@ def test_what_a_server_does_wrong_has_one_kind_whoever_asks(
 ) -> None:
     seconds = 0.4 if kind is Kind.TIMEOUT else 5
     with serving(made(probe)) as server:
-        observed = soonest(
-            seconds + 0.3, lambda: PROBES[probe](server.port, Deadline.after(seconds))
-        )
-    assert _SECRET not in failed(observed, kind).detail
+        observed = soonest(seconds + 0.3, lambda: ask(probe, server.port, seconds))
+    failure = failed(observed, kind, "wait" if "wait" in observed.phases else None)
+    assert _SECRET not in failure.detail
 
 
-@pytest.mark.parametrize("probe", BEGINNINGS)
+@pytest.mark.parametrize("probe", [*BEGINNINGS, "aws"])
 def test_a_port_on_which_nothing_listens_refuses(probe: str) -> None:
-    observed = PROBES[probe](servers.closed_port(), Deadline.after(5))
+    observed = ask(probe, servers.closed_port(), 5)
     failed(observed, Kind.REFUSED, "connect" if "connect" in observed.phases else None)
+
+
+STATUSES = ("204 None", "302 Found", "400 Bad", "401 Who", "403 No", "404 What", "429 Busy")
+ANSWERS = {
+    **{one: answer(b"{}", status=one) for one in (*STATUSES, "500 Oops", "503 Away")},
+    "a page": answer(b"<html>Log in</html>", content_type="text/html"),
+    "nothing": answer(b""),
+    "half of an object": answer(b'{"status": "succ'),
+    "a list": answer(b"[]"),
+    "an object without a field": answer(b"{}"),
+    "fields of another type": answer(b'{"items": [{"spec": 7}], "entries": {}, "status": 1}'),
+}
+
+
+@pytest.mark.parametrize("probe", OVER_HTTP[1:])
+def test_an_answer_that_is_not_a_good_one_has_its_sentence(
+    probe: str, said: Callable[..., None]
+) -> None:
+    found = {}
+    for name, behaviour in ANSWERS.items():
+        with serving(behaviour) as server:
+            found[name] = reading(ask(probe, server.port, 5))
+    said(found)
 
 
 ECHOES: dict[str, Behaviour] = {
     "echoes what it gets": lambda connection, _over: connection.sendall(connection.recv(65536)),
-    "repeats the secret as a page": servers.answer(
+    "repeats the secret as a page": answer(
         f"<html>{_SECRET}</html>".encode(),
         status=f"500 {_SECRET}",
         headers={"X-Debug": _SECRET, "Set-Cookie": f"session={_SECRET}"},
     ),
-    "repeats the secret as JSON": servers.answer(
+    "repeats the secret as JSON": answer(
         json.dumps({"status": "error", "error": _SECRET, "errorType": _SECRET}).encode()
     ),
     "repeats the secret as an error of Postgres": servers.say(
@@ -175,25 +184,23 @@ ECHOES: dict[str, Behaviour] = {
 }
 
 
-@cases("probe", PROBES)
+@pytest.mark.parametrize("probe", PROBES)
 @cases("behaviour", ECHOES)
 def test_no_secret_leaves_a_probe(
-    probe: Probe,
+    probe: str,
     behaviour: Behaviour,
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("DEBUG")
     with serving(behaviour) as server:
-        observed = probe(server.port, Deadline.after(0.2))
+        observed = ask(probe, server.port, 0.2)
     output = capfd.readouterr()
     shown = [repr(observed), json.dumps(observed.record()), output.out, output.err, caplog.text]
     assert not [text for text in shown if _SECRET in text]
 
 
-@pytest.mark.parametrize(
-    "made", [_http_target, _postgres_target, _redis_target, _prometheus_target, _kubernetes_target]
-)
+@pytest.mark.parametrize("made", TARGETS.values(), ids=TARGETS)
 def test_no_target_shows_its_secret(made: Callable[[int], object]) -> None:
     assert _SECRET not in f"{made(1)!r} {made(1)}"
 
@@ -313,32 +320,18 @@ def test_stopping_ends_every_wait_in_every_thread_and_those_to_come() -> None:
         waiting.pause(60)
 
 
-TWO_THREADS = """
-import sys, threading, time
+def test_two_threads_load_their_probes_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[str] = []
+    together: list[int] = []
 
-import probes
+    def slow(name: str) -> None:
+        begun.append(name)
+        time.sleep(0.1)
+        together.append(len(begun))
 
-started, together = [], []
-
-class Slow:
-    def find_spec(self, name, path=None, target=None):
-        if name in ("probes.kubernetes", "probes.prometheus"):
-            started.append(name)
-            time.sleep(0.3)
-            together.append(len(started))
-
-sys.meta_path.insert(0, Slow())
-threads = [threading.Thread(target=getattr, args=(probes, name)) for name in ("kubernetes", "prometheus")]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-print(together)
-"""
-
-
-def test_two_threads_load_their_probes_one_after_the_other() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", TWO_THREADS], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.stdout.strip() == "[1, 2]", done.stderr
+    monkeypatch.setattr(importlib, "import_module", slow)
+    with ThreadPoolExecutor(2) as pool:
+        tuple(pool.map(vars(probes)["__getattr__"], ("kubernetes", "prometheus")))
+    assert together == [1, 2]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import os
 import pathlib
-import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from pydantic import SecretStr
@@ -26,10 +25,11 @@ from sandbox.systems.data import migrations
 from sandbox.systems.data import postgres as sandbox_postgres
 from sandbox.systems.data.migrations import of_release
 from tests.probes.real_servers import PASSWORD, Database
-from tests.probes.servers import answer, brought, closed_port, failed, read_request, serving
+from tests.probes.servers import answer, brought, failed, reading, serving
 from tests.tables import cases
 
 SOON = 10.0
+Said = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
@@ -46,98 +46,82 @@ def tagged(
     return repository.tagged_files(target, deadline=Deadline.after(seconds))
 
 
-def test_the_sandboxs_repository_has_both_releases(release: pathlib.Path) -> None:
+def test_the_sandboxs_repository_has_both_releases_wherever_it_is_made(
+    release: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     old, new = brought(tagged(str(release), "v1.1.0")), brought(tagged(str(release)))
     assert set(old.files) < set(new.files)
     for migration in of_release("1.2.0"):
         assert new.files[f"prisma/migrations/{migration.name}/migration.sql"] == migration.script
     assert brought(tagged(str(release), folder="elsewhere")).files == {}
+    migrations.make(tmp_path / "again")
+    heads = [git("-C", str(one), "rev-parse", "v1.2.0") for one in (release, tmp_path / "again")]
+    assert heads[0] == heads[1]
+
+
+def git(*words: str) -> bytes:
+    return subprocess.run(("git", *words), check=True, capture_output=True).stdout  # noqa: S607 - the PATH's own git
 
 
 @pytest.mark.parametrize("how", ["{}", "file://{}"], ids=["in place", "cloned"])
 def test_files_are_those_of_the_tag_whatever_lies_in_the_working_tree(
-    how: str, release: pathlib.Path
+    how: str, release: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = release / "prisma" / "migrations" / "migration_lock.toml"
-    file.write_text("edited by hand")
+    """And of this repository: git tells its hooks by GIT_DIR where they run, and one may call the gate."""
+    git("init", "--quiet", str(tmp_path))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+    (release / "prisma" / "migrations" / "migration_lock.toml").write_text("edited by hand")
     found = brought(tagged(how.format(release)))
     assert b"postgresql" in found.files["prisma/migrations/migration_lock.toml"]
 
 
-ABSENT = {
-    "no tag": ("{}", "v9"),
-    "no folder": ("{}/nowhere", "v1.2.0"),
-    "no repository": ("file://{}/nowhere", "v1.2.0"),
-}
-
-
-@cases("where tag", ABSENT)
-def test_no_tag_or_no_repository_is_a_failure(where: str, tag: str, release: pathlib.Path) -> None:
-    failed(tagged(where.format(release), tag), FailureKind.QUERY_REJECTED)
-
-
-def test_a_repository_that_the_caller_works_in_is_not_read_instead(
-    release: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+def test_what_git_does_not_find_or_find_in_time_is_a_failure(
+    release: pathlib.Path, monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
-    """Git tells its hooks by GIT_DIR where they run; the gate may be called by one."""
-    git = ("git", "init", "--quiet", str(tmp_path))
-    subprocess.run(git, check=True)
-    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
-    assert tagged(str(release)).value is not None
-
-
-def test_git_that_is_missing_or_slow_is_told(
-    release: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failed(tagged(str(release), seconds=-1), FailureKind.TIMEOUT)
+    found = {
+        "no tag": reading(tagged(str(release), "v9")),
+        "no folder": reading(tagged(f"{release}/nowhere")),
+        "no repository": reading(tagged(f"file://{release}/nowhere")),
+        "no time": reading(tagged(str(release), seconds=-1)),
+    }
     monkeypatch.setenv("PATH", "/nowhere")
-    failed(tagged(str(release)), FailureKind.OUR_FAULT)
+    said({**found, "no git": reading(tagged(str(release)))}, {str(release): "FOLDER"})
 
 
-def test_a_listing_has_the_newest_first_and_only_what_matches(tmp_path: pathlib.Path) -> None:
+def listed(folder: pathlib.Path) -> Observation[files.Listing]:
+    return files.listing(str(folder), "*.dump", deadline=Deadline.after(SOON))
+
+
+def test_a_listing_has_the_newest_first_and_only_what_matches(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for age, name in enumerate(("new.dump", "old.dump", "new.part")):
         (tmp_path / name).write_bytes(b"x" * (age + 1))
         os.utime(tmp_path / name, (time.time() - age * 60,) * 2)
     (tmp_path / "folder.dump").mkdir()
-    found = brought(files.listing(str(tmp_path), "*.dump", deadline=Deadline.after(SOON)))
+    found = brought(listed(tmp_path))
     assert [(one.name, one.size) for one in found.entries] == [("new.dump", 1), ("old.dump", 2)]
+    monkeypatch.setattr(files, "MAX_ENTRIES", 1)
+    assert "holds more than 1 files" in str(reading(listed(tmp_path)))
 
 
 def test_contents_are_read_whole_and_shown_to_nobody(tmp_path: pathlib.Path) -> None:
     (tmp_path / "log").write_text("sentinel-9f2")
     observed = files.content(str(tmp_path / "log"), deadline=Deadline.after(SOON))
     assert brought(observed).data == b"sentinel-9f2"
-    assert "sentinel" not in repr(observed)
-    assert "sentinel" not in str(observed.record())
+    assert "sentinel" not in f"{observed!r} {observed.record()}"
 
 
-def test_a_folder_with_too_many_files_says_so(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("a.dump", "b.dump"):
-        (tmp_path / name).write_bytes(b"x")
-    monkeypatch.setattr(files, "MAX_ENTRIES", 1)
-    failure = files.listing(str(tmp_path), "*.dump", deadline=Deadline.after(SOON)).failure
-    assert failure is not None
-    assert "holds more than 1 files" in failure.detail
+UNREADABLE = ("{}/none", "{}/loop/file", "unknown://{}", "{}/huge")
 
 
-UNREADABLE = {
-    "nothing of that name": ("{}/none", FailureKind.UNUSABLE_ANSWER),
-    "a loop": ("{}/loop/file", FailureKind.SERVER_ERROR),
-    "an unknown store": ("unknown://{}", FailureKind.OUR_FAULT),
-    "too large": ("{}/huge", FailureKind.SERVER_ERROR),
-}
-
-
-@cases("location kind", UNREADABLE)
-def test_what_can_not_be_read_is_a_failure_of_its_kind(
-    location: str, kind: FailureKind, tmp_path: pathlib.Path
-) -> None:
+def test_what_can_not_be_read_is_a_failure_of_its_kind(tmp_path: pathlib.Path, said: Said) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with (tmp_path / "huge").open("wb") as huge:
         huge.truncate(files.MAX_BYTES + 1)
-    failed(files.content(location.format(tmp_path), deadline=Deadline.after(SOON)), kind)
+    places = [one.format(tmp_path) for one in UNREADABLE]
+    found = [reading(files.content(one, deadline=Deadline.after(SOON))) for one in places]
+    said(found, {str(tmp_path): "FOLDER"})
 
 
 ARCHIVE = (pathlib.Path(__file__).parent / "archives" / "postgresql-15.dump").read_bytes()
@@ -180,37 +164,23 @@ def saying(words: str, code: int = 1) -> str:
     return f"{DRAIN}\nprint({words!r}, file=sys.stderr)\nsys.exit({code})"
 
 
-_OLDER, _BROKEN = "is older than the pg_dump that wrote it", "does not work here"
+_ZSTD = "could not read: this build does not support compression with zstd"
 OUR_FAULTS = {
-    "reads what the gate does not": (DRAIN, "the gate does not"),
-    "is older than the format": (
-        saying("pg_restore: error: unsupported version (1.16) in file header"),
-        _OLDER,
-    ),
-    "lacks a compression": (
-        saying(
-            "pg_restore: error: could not read: this build does not support compression with zstd"
-        ),
-        _OLDER,
-    ),
-    "lacks all compression": (
-        saying("cannot restore (compression not supported in this installation)"),
-        _OLDER,
-    ),
-    "lacks its libraries": (
-        saying("pg_restore: error while loading shared libraries", 127),
-        _BROKEN,
-    ),
-    "wraps nothing": (saying("Error: You must install a postgresql-client package"), _BROKEN),
-    "is killed for want of memory": ("os.kill(os.getpid(), 9)", _BROKEN),
+    "reads what the gate does not": DRAIN,
+    "is older than the format": saying("pg_restore: error: unsupported version (1.16) in file"),
+    "lacks a compression": saying(f"pg_restore: error: {_ZSTD}"),
+    "lacks all compression": saying("cannot restore (compression not supported in this …)"),
+    "lacks its libraries": saying("pg_restore: error while loading shared libraries", 127),
+    "wraps nothing": saying("Error: You must install a postgresql-client package"),
+    "is killed for want of memory": "os.kill(os.getpid(), 9)",
 }
 
 
-@cases("body said", OUR_FAULTS)
+@cases("body", OUR_FAULTS)
 def test_a_program_that_can_not_work_here_says_nothing_of_the_backup(
-    body: str, said: str, tmp_path: pathlib.Path
+    body: str, tmp_path: pathlib.Path, said: Said
 ) -> None:
-    assert said in failed(read_by(tmp_path, body), FailureKind.OUR_FAULT).detail
+    said(reading(read_by(tmp_path, body)), {str(tmp_path): "FOLDER"})
 
 
 def test_a_program_that_hangs_is_ended_at_the_deadline(tmp_path: pathlib.Path) -> None:
@@ -220,104 +190,44 @@ def test_a_program_that_hangs_is_ended_at_the_deadline(tmp_path: pathlib.Path) -
     failed(observed, FailureKind.TIMEOUT)
 
 
-def test_the_repository_is_the_same_wherever_it_is_made(
-    release: pathlib.Path, tmp_path: pathlib.Path
-) -> None:
-    migrations.make(tmp_path / "again")
-    heads = [
-        subprocess.run(
-            ("git", "-C", str(folder), "rev-parse", "v1.2.0"),  # noqa: S607 - the PATH's own git
-            check=True,
-            capture_output=True,
-        ).stdout
-        for folder in (release, tmp_path / "again")
-    ]
-    assert heads[0] == heads[1]
-
-
 def kept(store: EvidenceStore) -> Observation[Document]:
     return files.evidence(store, "v1.2.0", "image-build", deadline=Deadline.after(5))
 
 
-def document(folder: pathlib.Path, content: bytes) -> None:
-    (folder / "v1.2.0").mkdir()
-    (folder / "v1.2.0" / "image-build.json").write_bytes(content)
+@cases(
+    "size", {"a document": 2, "none": None, "one beyond all bounds": files.MAX_EVIDENCE_BYTES + 1}
+)
+def test_a_document_of_a_folder_is_read_with_its_digest(
+    size: int | None, tmp_path: pathlib.Path, said: Said
+) -> None:
+    (tmp_path / "v1.2.0").mkdir()
+    if size is not None:
+        (tmp_path / "v1.2.0" / "image-build.json").write_bytes(b" " * size)
+    seen = kept(EvidenceStore(folder=tmp_path))
+    said(reading(seen))
+    assert seen.value is None or seen.value.content == (b"  " if size else None)
 
 
-class TestFolder:
-    def test_a_document_is_read_with_its_digest(self, tmp_path: pathlib.Path) -> None:
-        document(tmp_path, b"{}")
-        seen = kept(EvidenceStore(folder=tmp_path))
-        assert brought(seen).content == b"{}"
-        assert seen.record()["facts"] == {
-            "present": True,
-            "size_bytes": 2,
-            "sha256": "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
-        }
-
-    def test_a_document_that_is_not_there_is_no_failure(self, tmp_path: pathlib.Path) -> None:
-        seen = kept(EvidenceStore(folder=tmp_path))
-        assert brought(seen).content is None
-
-    def test_a_folder_that_is_not_there_is_our_fault(self, tmp_path: pathlib.Path) -> None:
-        seen = kept(EvidenceStore(folder=tmp_path / "unmounted"))
-        failed(seen, FailureKind.OUR_FAULT)
-
-    def test_a_document_beyond_all_bounds_is_too_large(self, tmp_path: pathlib.Path) -> None:
-        document(tmp_path, b" " * (files.MAX_EVIDENCE_BYTES + 1))
-        seen = kept(EvidenceStore(folder=tmp_path))
-        failed(seen, FailureKind.TOO_LARGE)
+def test_a_folder_that_is_not_there_is_our_fault(tmp_path: pathlib.Path) -> None:
+    failed(kept(EvidenceStore(folder=tmp_path / "unmounted")), FailureKind.OUR_FAULT)
 
 
-class TestAddress:
-    def test_a_document_is_read_below_it_with_the_token(self) -> None:
-        asked: list[bytes] = []
-
-        def behave(connection: socket.socket, _over: threading.Event) -> None:
-            asked.append(read_request(connection))
-            connection.sendall(
-                b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
-            )
-
-        with serving(behave) as server:
-            seen = kept(EvidenceStore(url=server.url, token=SecretStr("sentinel")))
-        assert brought(seen).content == b"{}"
-        assert asked[0].startswith(b"GET /v1.2.0/image-build.json ")
-        assert b"Bearer sentinel" in asked[0]
-        assert "sentinel" not in str(seen.record())
-
-    @pytest.mark.parametrize(
-        ("status", "kind"),
-        [
-            ("401 Unauthorized", FailureKind.CREDENTIAL_REFUSED),
-            ("403 Forbidden", FailureKind.FORBIDDEN),
-            ("503 Service Unavailable", FailureKind.SERVER_ERROR),
-            ("302 Found", FailureKind.UNUSABLE_ANSWER),
-        ],
-    )
-    def test_every_other_answer_is_a_failure(self, status: str, kind: FailureKind) -> None:
-        with serving(answer(b"{}", status=status)) as server:
-            seen = kept(EvidenceStore(url=server.url))
-        failed(seen, kind)
-
-    def test_not_found_is_a_document_that_is_not_there(self) -> None:
-        with serving(answer(b"{}", status="404 Not Found")) as server:
-            seen = kept(EvidenceStore(url=server.url))
-        assert brought(seen).content is None
-
-    def test_nothing_that_listens_is_refused(self) -> None:
-        seen = kept(EvidenceStore(url=f"http://127.0.0.1:{closed_port()}"))
-        failed(seen, FailureKind.REFUSED)
+def test_a_document_is_read_below_an_address_with_the_token() -> None:
+    with serving(answer(b"{}")) as server:
+        seen = kept(EvidenceStore(url=server.url, token=SecretStr("sentinel")))
+    assert brought(seen).content == b"{}"
+    assert server.requests[0].startswith(b"GET /v1.2.0/image-build.json ")
+    assert b"Bearer sentinel" in server.requests[0]
+    assert "sentinel" not in str(seen.record())
 
 
-OF_15 = pathlib.Path(__file__).parent / "archives" / "postgresql-15.dump"
-ODD = (
+ODD = [
     "my schema.x y",
     "public.Lab Results",
     'public.a "quoted" one',
     "public.new\nline",
     "public.t",
-)
+]
 
 
 @pytest.fixture(scope="module")
@@ -355,6 +265,8 @@ def dumped(database: Database, file: pathlib.Path, form: str) -> pathlib.Path:
 
 @pytest.mark.parametrize("form", ["custom", "tar"])
 def test_every_name_is_read_as_it_is(form: str, odd: Database, tmp_path: pathlib.Path) -> None:
+    folder = dumped(odd, tmp_path / "folder", "directory")
+    assert sorted(backup.table_of_contents((folder / "toc.dat").read_bytes()).tables) == sorted(ODD)
     file = dumped(odd, tmp_path / "a.dump", form)
     program = str(sandbox_postgres.programs() / "pg_restore")
     found = brought(backup.contents(str(file), program, whole=True, deadline=Deadline.after(20)))
@@ -364,27 +276,17 @@ def test_every_name_is_read_as_it_is(form: str, odd: Database, tmp_path: pathlib
     assert abs(utc_now() - found.created_at) < dt.timedelta(minutes=5)
 
 
-def test_the_table_of_contents_of_a_directory_is_read(
-    odd: Database, tmp_path: pathlib.Path
-) -> None:
-    folder = dumped(odd, tmp_path / "folder", "directory")
-    assert sorted(backup.table_of_contents((folder / "toc.dat").read_bytes()).tables) == sorted(ODD)
-
-
 def test_an_archive_of_postgresql_15_is_read() -> None:
-    found = backup.table_of_contents(OF_15.read_bytes())
+    found = backup.table_of_contents(ARCHIVE)
     assert sorted(found.tables) == sorted([*ODD[:4], "public.patients"])
     assert found.database == "clinic prod"
 
 
 def test_what_breaks_off_anywhere_is_no_archive() -> None:
-    data = OF_15.read_bytes()
-    with_all = backup.table_of_contents(data).tables
-    for length in range(0, len(data), 7):
-        try:
-            assert backup.table_of_contents(data[:length]).tables == with_all
-        except backup.NotAnArchiveError:
-            continue
+    with_all = backup.table_of_contents(ARCHIVE).tables
+    for length in range(0, len(ARCHIVE), 7):
+        with contextlib.suppress(backup.NotAnArchiveError):
+            assert backup.table_of_contents(ARCHIVE[:length]).tables == with_all
 
 
 OTHERS = {
