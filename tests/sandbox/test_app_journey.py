@@ -5,19 +5,9 @@ import secrets
 from dataclasses import dataclass
 
 import httpx
-import pytest
 
-from tests.sandbox.app_servers import (
-    SYNTHETIC_DOMAIN,
-    SYNTHETIC_TOKEN,
-    Api,
-    Servers,
-    api,
-    old_api,
-    servers,
-)
-
-__all__ = ["api", "old_api", "servers"]
+from tests.sandbox.app_servers import SYNTHETIC_DOMAIN, SYNTHETIC_TOKEN, Api, Servers
+from tests.tables import cases
 
 PASSWORD = "Planted-Secret-1!"
 RECORDS = "/v1/synthetic/records"
@@ -57,13 +47,8 @@ def book(api: Api, patient: Patient, **changes: str) -> httpx.Response:
 
 
 def pay(api: Api, patient: Patient, appointment_id: str) -> httpx.Response:
-    body = {
-        "appointmentId": appointment_id,
-        "amountCents": 100,
-        "currency": "EUR",
-        "mode": "test",
-    }
-    return api.post("/v1/payments", body, patient.token)
+    amount = {"amountCents": 100, "currency": "EUR", "mode": "test"}
+    return api.post("/v1/payments", {"appointmentId": appointment_id, **amount}, patient.token)
 
 
 def call(api: Api, patient: Patient, appointment_id: str) -> httpx.Response:
@@ -76,9 +61,8 @@ def records(api: Api, tag: str) -> list[dict[str, str]]:
 
 
 def delete(api: Api, tag: str, token: str = SYNTHETIC_TOKEN) -> httpx.Response:
-    return api.http.delete(
-        RECORDS, params={"tag": tag}, headers={"Authorization": f"Bearer {token}"}
-    )
+    headers = {"Authorization": f"Bearer {token}"}
+    return api.http.delete(RECORDS, params={"tag": tag}, headers=headers)
 
 
 def active_calls(api: Api) -> dict[str, int]:
@@ -102,10 +86,8 @@ def test_a_patient_registers_books_pays_and_calls(api: Api, servers: Servers) ->
     assert (begun.status_code, begun.json()["status"]) == (201, "initialised")
     assert begun.json()["joinUrl"].endswith(begun.json()["id"])
     assert active_calls(api)["active_calls"] == before["active_calls"] + 1
-    ended = api.http.delete(
-        f"/v1/video/calls/{begun.json()['id']}",
-        headers={"Authorization": f"Bearer {patient.token}"},
-    )
+    headers = {"Authorization": f"Bearer {patient.token}"}
+    ended = api.http.delete(f"/v1/video/calls/{begun.json()['id']}", headers=headers)
     assert ended.status_code == 204
     assert active_calls(api) == before
 
@@ -134,6 +116,8 @@ def test_each_version_describes_itself_in_openapi(api: Api, old_api: Api) -> Non
         )
     ]
     assert undescribed == []
+    for path in ("/v1/providers/{provider_id}", "/v1/appointments"):
+        assert new["paths"][path]["get"]["security"] == [{"HTTPBearer": []}]
 
 
 def test_redis_holds_only_the_hash_of_a_session_token(api: Api, servers: Servers) -> None:
@@ -145,24 +129,21 @@ def test_redis_holds_only_the_hash_of_a_session_token(api: Api, servers: Servers
         assert all(0 < redis.ttl(key) <= 3600 for key in keys)
 
 
-def test_one_address_has_one_account(api: Api) -> None:
-    assert register(api, new_patient(api).email.upper()).status_code == 409
-
-
-def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(api: Api) -> None:
+def test_one_address_has_one_account_and_login_does_not_tell_which_there_are(api: Api) -> None:
     known, unknown = new_patient(api).email, "nobody@example.com"
+    assert register(api, known.upper()).status_code == 409
     refusals = [login(api, known, "Wrong-Password-1!"), login(api, unknown)]
     assert [refusal.status_code for refusal in refusals] == [401, 401]
     assert refusals[0].json() == refusals[1].json()
 
 
-@pytest.mark.parametrize(
-    ("changes", "status"),
-    [
-        pytest.param({"date": "2024-12-20T10:00:00Z"}, 422, id="a date in the past"),
-        pytest.param({"date": "2099-12-20T10:00:00"}, 422, id="a date without time zone"),
-        pytest.param({"providerId": "nobody"}, 404, id="an unknown provider"),
-    ],
+@cases(
+    "changes status",
+    {
+        "a date in the past": ({"date": "2024-12-20T10:00:00Z"}, 422),
+        "a date without time zone": ({"date": "2099-12-20T10:00:00"}, 422),
+        "an unknown provider": ({"providerId": "nobody"}, 404),
+    },
 )
 def test_bookings_that_make_no_sense_are_refused(
     api: Api, changes: dict[str, str], status: int
@@ -170,32 +151,14 @@ def test_bookings_that_make_no_sense_are_refused(
     assert book(api, new_patient(api), **changes).status_code == status
 
 
-def test_other_patients_appointments_do_not_exist(api: Api) -> None:
+def test_what_is_another_patients_does_not_exist(api: Api) -> None:
     owner, other = new_patient(api), new_patient(api)
+    assert api.read("/v1/patients/me", other.token).json()["region"] == "eu"
+    assert api.read("/v1/patients/1", other.token).status_code == 404
     appointment_id = book(api, owner).json()["id"]
     assert api.read(f"/v1/appointments/{appointment_id}", other.token).status_code == 404
     assert pay(api, other, appointment_id).status_code == 404
     assert call(api, other, appointment_id).status_code == 404
-
-
-def test_patients_read_their_own_record_only(api: Api) -> None:
-    patient = new_patient(api)
-    assert api.read("/v1/patients/me", patient.token).json()["region"] == "eu"
-    assert api.read("/v1/patients/1", patient.token).status_code == 404
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["/v1/providers/1", "/v1/appointments?providerId=1", "/v1/appointments/1", "/v1/patients/1"],
-)
-def test_reads_need_a_token(api: Api, path: str) -> None:
-    assert api.http.get(path).status_code == 401
-    assert api.read(path, "made-up").status_code == 401
-
-
-@pytest.mark.parametrize("path", ["/v1/appointments/1", "/v1/patients/1"])
-def test_the_synthetic_token_reads_no_patients_data(api: Api, path: str) -> None:
-    assert api.read(path).status_code == 401
 
 
 def test_a_refused_registration_does_not_repeat_the_password(api: Api) -> None:
@@ -233,10 +196,12 @@ def test_everything_of_a_tag_is_listed_and_deleted_and_nothing_else(
     assert servers.sql("SELECT count(*) FROM patients WHERE synthetic_tag IS NULL") == real_before
 
 
-def test_listing_without_a_tag_finds_every_run(api: Api) -> None:
+def test_listing_without_a_tag_finds_every_run_which_is_counted_apart(api: Api) -> None:
+    before = api.metric('registrations_total{synthetic="true"}')
     tags = {f"run-{secrets.token_hex(4)}" for _ in range(2)}
     for tag in tags:
         new_patient(api, SYNTHETIC_DOMAIN, tag)
+    assert api.metric('registrations_total{synthetic="true"}') == before + 2
     listed = api.read(RECORDS).json()["records"]
     assert tags <= {each["tag"] for each in listed}
 
@@ -249,14 +214,11 @@ def test_a_real_patient_can_not_be_tagged(api: Api, servers: Servers) -> None:
     assert servers.sql(f"SELECT 1 FROM users WHERE id = '{patient.id}'") == [(1,)]  # noqa: S608 - our own id
 
 
-def test_synthetic_records_need_their_token(api: Api) -> None:
+def test_synthetic_records_need_their_token_and_deletion_a_tag(api: Api) -> None:
     patient = new_patient(api)
     assert api.read(RECORDS, patient.token).status_code == 401
     assert delete(api, "any", patient.token).status_code == 401
     assert api.http.get(RECORDS).status_code == 401
-
-
-def test_deletion_without_a_tag_is_refused(api: Api) -> None:
     headers = {"Authorization": f"Bearer {SYNTHETIC_TOKEN}"}
     assert api.http.delete(RECORDS, headers=headers).status_code == 422
     assert delete(api, "").status_code == 422

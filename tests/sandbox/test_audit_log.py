@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from collections.abc import Callable, Iterator
 
 import httpx
 import psycopg
 import pytest
-import uvicorn
 from pydantic import SecretStr
 
 from probes import audit
@@ -17,18 +15,9 @@ from probes.audit import AuditTarget, Entries, Query
 from probes.observation import Deadline, FailureKind, Observation
 from sandbox.faults import catalogue
 from sandbox.systems.flags.audit import make_app
-from tests.probes.servers import wait_until
-from tests.sandbox.app_servers import (
-    ADMIN_TOKEN,
-    HOST,
-    OWNER,
-    Api,
-    Servers,
-    api,
-    servers,
-)
-
-__all__ = ["api", "servers"]
+from tests.probes.servers import brought, failed
+from tests.probes.standin_server import listening
+from tests.sandbox.app_servers import ADMIN_TOKEN, HOST, OWNER, Api, Servers
 
 TOKEN = "reading-token"
 SCRIPTS: dict[str, dict[str, str]] = {
@@ -44,15 +33,8 @@ Read = Callable[..., Observation[Entries]]
 def address(servers: Servers) -> Iterator[str]:
     database = {"host": HOST, "port": servers.ports["primary"], "dbname": OWNER, "user": OWNER}
     app = make_app(SecretStr(ADMIN_TOKEN), {"token": TOKEN, "database": database})
-    server = uvicorn.Server(
-        uvicorn.Config(app, host=HOST, port=0, log_level="warning", ws="none", loop="asyncio")
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    wait_until(lambda: server.started, "the audit service listens")
-    yield f"http://{HOST}:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=5)
+    with listening(app) as url:
+        yield url
 
 
 @pytest.fixture
@@ -67,16 +49,20 @@ def read(address: str) -> Read:
 
 
 def change(api: Api, flag: str, *, enabled: bool, percentage: int) -> httpx.Response:
-    return api.http.put(
-        f"/v1/operations/flags/{flag}",
-        json={"enabled": enabled, "percentage": percentage, "actor": "ops"},
-        headers={"X-Sandbox-Token": ADMIN_TOKEN},
-    )
+    order = {"enabled": enabled, "percentage": percentage, "actor": "ops"}
+    headers = {"X-Sandbox-Token": ADMIN_TOKEN}
+    return api.http.put(f"/v1/operations/flags/{flag}", json=order, headers=headers)
+
+
+def listed(api: Api, request_id: str) -> None:
+    """List synthetic records, which the log notes."""
+    headers = {"Authorization": "Bearer synthetic-token", "X-Request-Id": request_id}
+    answer = api.http.get("/v1/synthetic/records?tag=none", headers=headers)
+    assert answer.status_code == 200
 
 
 def told(observed: Observation[Entries]) -> list[tuple[str | None, str | None, str | None]]:
-    assert observed.value is not None
-    return [(one.target, one.old, one.new) for one in observed.value.entries]
+    return [(one.target, one.old, one.new) for one in brought(observed).entries]
 
 
 class TestFlags:
@@ -109,57 +95,39 @@ class TestFlags:
 
 
 class TestLog:
-    def test_a_listing_of_synthetic_records_has_its_request_id(self, api: Api, read: Read) -> None:
-        headers = {"Authorization": "Bearer synthetic-token", "X-Request-Id": "unique-1"}
-        answer = api.http.get("/v1/synthetic/records?tag=none", headers=headers)
-        assert answer.status_code == 200
-        observed = read(request_id="unique-1")
-        assert observed.value is not None
-        (entry,) = observed.value.entries
+    def test_a_listing_of_synthetic_records_has_its_request_id_unless_it_is_none(
+        self, api: Api, read: Read
+    ) -> None:
+        listed(api, "unique-1")
+        (entry,) = brought(read(request_id="unique-1")).entries
         assert (entry.actor, entry.action) == ("release-gate", "synthetic.records.listed")
-
-    def test_a_request_id_that_is_none_is_not_kept(self, api: Api, read: Read) -> None:
-        headers = {"Authorization": "Bearer synthetic-token", "X-Request-Id": "jane@example.org"}
-        api.http.get("/v1/synthetic/records?tag=none", headers=headers)
-        observed = read()
-        assert observed.value is not None
-        assert [one.request_id for one in observed.value.entries] == [None]
+        listed(api, "jane@example.org")
+        entries = brought(read()).entries
+        assert [one.request_id for one in entries] == ["unique-1", None]
 
     def test_pages_follow_each_other(self, servers: Servers, read: Read) -> None:
         servers.sql(
             "INSERT INTO audit.entries (region, actor, action) "
             "SELECT 'eu', 'ops', 'many' FROM generate_series(1, 450)"
         )
-        observed = read(action="many")
-        assert observed.value is not None
-        assert (len(observed.value.entries), observed.value.pages) == (450, 3)
+        found = brought(read(action="many"))
+        assert (len(found.entries), found.pages) == (450, 3)
 
     def test_it_opens_to_the_reading_token_alone(self, address: str, read: Read) -> None:
-        failure = read(token="another").failure
-        assert failure is not None
-        assert failure.kind is FailureKind.CREDENTIAL_REFUSED
+        failed(read(token="another"), FailureKind.CREDENTIAL_REFUSED)
         headers = {"Authorization": f"Bearer {TOKEN}"}
         with httpx.Client(base_url=address, trust_env=False, headers=headers) as client:
             assert client.get("/v1/audit").status_code == 400
             assert client.get("/v1/audit?since=2026-01-01T00:00:00").status_code == 400
 
-    @pytest.mark.parametrize(
-        "statement",
-        [
-            "UPDATE audit.entries SET actor = 'x'",
-            "DELETE FROM audit.entries",
-            "TRUNCATE audit.entries",
-        ],
-    )
-    def test_it_is_only_ever_added_to(self, servers: Servers, statement: str) -> None:
+    @pytest.mark.parametrize("how", ["UPDATE {} SET actor = 'x'", "DELETE FROM {}", "TRUNCATE {}"])
+    def test_it_is_only_ever_added_to(self, servers: Servers, how: str) -> None:
         servers.sql("INSERT INTO audit.entries (region, actor, action) VALUES ('eu', 'a', 'b')")
         with pytest.raises(psycopg.errors.RaiseException):
-            servers.sql(statement)
+            servers.sql(how.format("audit.entries"))
 
 
-@pytest.mark.parametrize(
-    "script", [pytest.param(script, id=name) for name, script in SCRIPTS.items()]
-)
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_a_fault_of_the_log_leaves_nothing_behind(servers: Servers, script: dict[str, str]) -> None:
     servers.sql(
         "INSERT INTO audit.entries (region, actor, action, target, new) VALUES "
@@ -184,18 +152,11 @@ def test_a_log_that_was_off_is_on_again_for_statements_prepared_meanwhile(
 ) -> None:
     script = SCRIPTS["audit-log-off"]
 
-    def listed(name: str) -> None:
-        headers = {"Authorization": "Bearer synthetic-token", "X-Request-Id": name}
-        assert api.http.get("/v1/synthetic/records?tag=none", headers=headers).status_code == 200
-
     servers.sql(script["broken"])
     for n in range(4 * PREPARED_AFTER):
-        listed(f"off-{n}")
+        listed(api, f"off-{n}")
     servers.sql(script["fixed"])
     for n in range(PREPARED_AFTER):
-        listed(f"on-{n}")
-    observed = read()
-    assert observed.value is not None
-    assert [one.request_id for one in observed.value.entries] == [
-        f"on-{n}" for n in range(PREPARED_AFTER)
-    ]
+        listed(api, f"on-{n}")
+    entries = brought(read()).entries
+    assert [one.request_id for one in entries] == [f"on-{n}" for n in range(PREPARED_AFTER)]

@@ -16,7 +16,7 @@ import pytest
 
 from sandbox.core import processes
 from tests.checkout import ROOT
-from tests.probes.servers import closed_ports
+from tests.probes.servers import closed_port
 from tests.sandbox.platforms import eventually
 
 SUPERVISOR = """
@@ -63,10 +63,11 @@ class Supervisor:
         return tuple(json.loads(self.process.stdout.readline()))
 
 
-@pytest.fixture
-def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
-    (port,) = closed_ports(1)
-    settings, log = tmp_path / "standins.json", tmp_path / "log"
+@pytest.fixture(scope="module")
+def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    """Return one for all tests, as it takes seconds to begin; the last one kills it."""
+    folder, port = tmp_path_factory.mktemp("forks"), closed_port()
+    settings, log = folder / "standins.json", folder / "log"
     settings.write_text(json.dumps({"admin_token": "t", "servers": {"vendors": {"port": port}}}))
     argv = [sys.executable, "-c", SUPERVISOR, str(log), str(settings), str(port)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -100,14 +101,16 @@ def identified(pid: int) -> processes.ProcessIdentity:
     return found
 
 
+def test_a_server_that_fails_is_told_with_its_last_words(supervisor: Supervisor) -> None:
+    good = supervisor.settings.read_text()
+    supervisor.settings.write_text("{}")
+    assert "is not a valid StandInsConfig" in supervisor.order("start")[2]
+    supervisor.settings.write_text(good)
+
+
 def test_a_server_and_what_forks_go_with_a_killed_supervisor(supervisor: Supervisor) -> None:
     server, _, _ = supervisor.order("start")
     forker = int(about(server, "stat").rpartition(")")[2].split()[1])
     family = [identified(server), identified(forker)]
     supervisor.process.kill()
     eventually("both are gone", lambda: not any(map(processes.is_running, family)))
-
-
-def test_a_server_that_fails_is_told_with_its_last_words(supervisor: Supervisor) -> None:
-    supervisor.settings.write_text("{}")
-    assert "is not a valid StandInsConfig" in supervisor.order("start")[2]

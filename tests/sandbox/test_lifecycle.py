@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from sandbox.core import processes
 from sandbox.core.state import Record, StateDirectory
 from tests.sandbox.platforms import Sandbox, eventually
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from tests.tables import cases
 
 
 @pytest.fixture
@@ -99,26 +97,17 @@ def endless_up(other: Sandbox, tmp_path: Path) -> subprocess.Popen[str]:
     return other.start("up", path=_other_prometheus(tmp_path, "exec sleep 60"))
 
 
-def test_an_interrupted_up_leaves_nothing(
-    other: Sandbox, endless_up: subprocess.Popen[str]
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGKILL])
+def test_an_up_that_is_ended_leaves_nothing(
+    other: Sandbox, endless_up: subprocess.Popen[str], ended_by: signal.Signals
 ) -> None:
     with endless_up as up:
         eventually("a child of the platform runs", lambda: _started(other))
         record = _record(other)
-        up.send_signal(signal.SIGINT)
+        up.send_signal(ended_by)
         _, err = up.communicate(timeout=60)
-    assert up.returncode == 70
+    assert up.returncode == (70 if ended_by is signal.SIGINT else -signal.SIGKILL)
     assert "Traceback" not in err
-    assert _all_gone(record)
-    assert not record.runtime.exists()
-
-
-def test_a_killed_up_leaves_nothing(other: Sandbox, endless_up: subprocess.Popen[str]) -> None:
-    with endless_up as up:
-        eventually("a child of the platform runs", lambda: _started(other))
-        record = _record(other)
-        up.kill()
-        up.communicate(timeout=60)
     eventually("every process of the platform is gone", lambda: _all_gone(record))
     eventually("its runtime directory is gone", lambda: not record.runtime.exists())
 
@@ -139,39 +128,42 @@ def test_the_parents_of_postgres_programs_let_the_ordinary_user_through() -> Non
     assert closed == []
 
 
+@contextlib.contextmanager
+def _another() -> Iterator[tuple[processes.ProcessIdentity, processes.ProcessIdentity]]:
+    """Yield a process of somebody, and one that had its number before."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as another:
+        now = processes.identify(another.pid)
+        assert now is not None
+        yield now, processes.ProcessIdentity(pid=now.pid, started=now.started - 1)
+        another.kill()
+
+
 def test_a_number_that_belongs_to_somebody_else_now_is_not_killed(tmp_path: Path) -> None:
     state = StateDirectory(tmp_path)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
-        me = processes.identify(stranger.pid)
-        assert me is not None
-        former = processes.ProcessIdentity(pid=me.pid, started=me.started - 1)
+    with _another() as (stranger, former):
         state.write(Record(former, tmp_path / "r", tmp_path / "c", children=(former,)))
         assert state.running() is None
         state.clean()
-        assert processes.is_running(me)
-        stranger.kill()
+        assert processes.is_running(stranger)
 
 
 def test_leftovers_of_a_dead_platform_are_ended(tmp_path: Path) -> None:
     state = StateDirectory(tmp_path)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as leftover:
-        child = processes.identify(leftover.pid)
-        assert child is not None
-        dead = processes.ProcessIdentity(pid=child.pid, started=child.started - 1)
+    with _another() as (child, dead):
         state.write(Record(dead, tmp_path / "r", tmp_path / "c", children=(child,)))
         state.clean()
-        assert leftover.wait(5) == -signal.SIGKILL
+        eventually("the child is ended", lambda: not processes.is_running(child))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param("", id="an empty file"),
-        pytest.param("{", id="half a file"),
-        pytest.param(json.dumps({"schema": 1}), id="a file without its keys"),
-        pytest.param(json.dumps([1]), id="a file of another shape"),
-    ],
-)
+DAMAGES = {
+    "an empty file": "",
+    "half a file": "{",
+    "a file without its keys": '{"schema": 1}',
+    "a file of another shape": "[1]",
+}
+
+
+@cases("text", DAMAGES)
 def test_a_damaged_state_file_means_that_nothing_runs(tmp_path: Path, text: str) -> None:
     (tmp_path / "state.json").write_text(text)
     assert StateDirectory(tmp_path).running() is None

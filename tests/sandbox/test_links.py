@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.core.links import Link, Mode
 from tests.sandbox.stream_servers import HOST, listening
+from tests.tables import cases
 
 pytestmark = [
     pytest.mark.anyio,
@@ -66,11 +67,6 @@ async def exchange(link: Link, data: bytes = b"ping") -> bytes:
         return await reader.read(-1)
 
 
-async def test_bytes_and_the_half_close_go_through_both_ways() -> None:
-    async with listening(echo) as target, linked(target) as link:
-        assert await exchange(link) == b"ping" + GREETING
-
-
 async def test_new_connections_go_to_one_replica_after_the_other_unless_an_asker_is_kept() -> None:
     link = Link("test")
     link.replicas = 3
@@ -81,9 +77,10 @@ async def test_new_connections_go_to_one_replica_after_the_other_unless_an_asker
     assert {link._next_replica(there) for _ in range(4)} == {there}
 
 
-async def test_megabytes_arrive_complete_and_in_order() -> None:
+async def test_bytes_and_the_half_close_go_through_both_ways_complete_and_in_order() -> None:
     data = bytes(range(256)) * 20_000
     async with listening(echo) as target, linked(target) as link:
+        assert await exchange(link) == b"ping" + GREETING
         assert await exchange(link, data) == data + GREETING
 
 
@@ -131,14 +128,14 @@ async def test_a_reader_that_stops_holds_the_sender_back() -> None:
     assert sent < 64_000_000
 
 
-@pytest.mark.parametrize(
-    ("mode", "error"),
-    [
-        pytest.param("refuse", ConnectionRefusedError, id="refuse refuses the connection"),
-        pytest.param("reset", ConnectionResetError, id="reset resets it"),
-        pytest.param("blackhole", TimeoutError, id="blackhole accepts and never answers"),
-    ],
-)
+BREAKS = {
+    "refuse": ConnectionRefusedError,
+    "reset": ConnectionResetError,
+    "blackhole": TimeoutError,
+}
+
+
+@cases("mode error", {mode: (mode, error) for mode, error in BREAKS.items()})
 async def test_modes_break_connections_and_open_fixes_them(
     mode: Mode, error: type[Exception]
 ) -> None:
@@ -163,10 +160,8 @@ async def test_modes_break_connections_and_open_fixes_them(
 
 async def test_a_new_target_takes_over_and_old_connections_end() -> None:
     async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(-1)
-        writer.write(b"other")
-        writer.close()
-        await writer.wait_closed()
+        writer.write(await reader.read(-1) + b" by another")
+        await writer.drain()
 
     async with listening(echo) as first, listening(other) as second, linked(first) as link:
         async with connected(link) as (reader, writer):
@@ -175,7 +170,7 @@ async def test_a_new_target_takes_over_and_old_connections_end() -> None:
             await link.set(target=second)
             with pytest.raises(ConnectionResetError):
                 await reader.read(1)
-        assert await exchange(link) == b"other"
+        assert await exchange(link) == b"ping by another"
 
 
 @pytest.mark.parametrize("target", [None, (HOST, 1)], ids=["no target", "a dead target"])

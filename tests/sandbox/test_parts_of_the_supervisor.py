@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,27 +17,23 @@ from sandbox.core.child import Child, Command
 from sandbox.core.readiness import together
 from sandbox.core.state import Record, StateDirectory
 from sandbox.supervisor import Owners
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.tables import cases
 
 _NAMES = tuple(f"server-{number}" for number in range(20))
 
 
-def test_two_reservations_share_no_port() -> None:
+def test_reserved_ports_are_free_and_only_ours_and_outside_the_range_of_outgoing_connections() -> (
+    None
+):
     first, second = layout.reserve(_NAMES), layout.reserve(_NAMES)
-    assert not set(first.ports.values()) & set(second.ports.values())
-    first.close()
-    second.close()
-
-
-def test_reserved_ports_are_free_and_outside_the_range_of_outgoing_connections() -> None:
-    reservation = layout.reserve(_NAMES)
-    for port in reservation.ports.values():
+    ports = [*first.ports.values(), *second.ports.values()]
+    assert len(set(ports)) == 2 * len(_NAMES)
+    for port in ports:
         assert port < 32_768
         with socket.socket() as server:
             server.bind(("127.0.0.1", port))
-    reservation.close()
+    first.close()
+    second.close()
 
 
 def _program(folder: Path, name: str, version: str) -> None:
@@ -46,60 +42,35 @@ def _program(folder: Path, name: str, version: str) -> None:
     path.chmod(0o755)
 
 
-def test_a_new_enough_server_on_the_path_is_taken(
+def test_a_new_enough_server_on_the_path_is_taken_and_an_old_one_replaced_by_the_wheel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _program(tmp_path, "redis-server", "Redis server v=7.2.4 sha=0 bits=64")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    found = binaries.find_redis(lambda _: None)
-    assert (found.version, found.source) == ("7.2.4", "PATH")
-
-
-def test_an_old_server_and_no_package_end_with_the_wheel_and_a_word_about_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _program(tmp_path, "redis-server", "Redis server v=5.0.1 sha=0 bits=64")
-    monkeypatch.setenv("PATH", str(tmp_path))
     said: list[str] = []
+    _program(tmp_path, "redis-server", "Redis server v=7.2.4 sha=0 bits=64")
     found = binaries.find_redis(said.append)
-    assert found.version.startswith("6.2")
-    assert "without read-key ACLs" in said[-1]
-
-
-def test_no_prometheus_anywhere_is_one_sentence_with_a_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    assert (found.version, found.source) == ("7.2.4", "PATH")
     monkeypatch.setenv("PATH", str(tmp_path))
+    _program(tmp_path, "redis-server", "Redis server v=5.0.1 sha=0 bits=64")
+    assert binaries.find_redis(said.append).version.startswith("6.2")
+    assert "without read-key ACLs" in said[-1]
     with pytest.raises(
         SandboxError, match=r"prometheus 2\.42 or newer is not on the PATH.*install"
     ):
-        binaries.find_prometheus(lambda _: None)
+        binaries.find_prometheus(said.append)
 
 
-@pytest.fixture
-def running_state(tmp_path: Path) -> StateDirectory:
-    """Return a state directory whose supervisor is this very process."""
+def test_a_lease_is_extended_and_never_cut_short_while_it_lasts(tmp_path: Path) -> None:
     me = processes.identify(os.getpid())
     assert me is not None
-    state = StateDirectory(tmp_path)
-    state.write(Record(supervisor=me, runtime=tmp_path, control=tmp_path / "control"))
-    return state
-
-
-def test_a_lease_is_extended_and_never_cut_short(running_state: StateDirectory) -> None:
-    file = running_state.path / state.LEASE_FILE
-    state.extend_lease(running_state, 100, 60)
+    ours, file = StateDirectory(tmp_path), tmp_path / state.LEASE_FILE
+    ours.write(Record(supervisor=me, runtime=tmp_path, control=tmp_path / "control"))
+    state.extend_lease(ours, 100, 60)
     first = json.loads(file.read_text())
-    state.extend_lease(running_state, 10, 1)
+    state.extend_lease(ours, 10, 1)
     assert json.loads(file.read_text()) == first
-
-
-def test_a_lease_that_ran_out_does_not_raise_the_next_ones_rate(
-    running_state: StateDirectory,
-) -> None:
-    file = running_state.path / state.LEASE_FILE
     file.write_text(json.dumps({"rps": 500, "until": 1.0}))
-    state.extend_lease(running_state, 10, 60)
+    state.extend_lease(ours, 10, 60)
     assert json.loads(file.read_text())["rps"] == 10
 
 
@@ -131,12 +102,11 @@ def _owners_of_two_processes(*, permanent: bool) -> bool:
     return deserted
 
 
-def test_the_last_owners_end_deserts_the_platform() -> None:
-    assert _owners_of_two_processes(permanent=False) is True
-
-
-def test_a_platform_that_a_person_asked_for_stays() -> None:
-    assert _owners_of_two_processes(permanent=True) is False
+@pytest.mark.parametrize("permanent", [False, True])
+def test_the_last_owners_end_deserts_a_platform_unless_a_person_asked_for_it(
+    *, permanent: bool
+) -> None:
+    assert _owners_of_two_processes(permanent=permanent) is not permanent
 
 
 def test_an_owner_that_is_gone_already_counts_as_gone() -> None:
@@ -196,20 +166,18 @@ async def _readable(descriptor: int) -> None:
     await asyncio.wait_for(ended.wait(), 5)
 
 
-class TestTogether:
-    @pytest.mark.parametrize(
-        ("raised", "told"),
-        [
-            ((ValueError("ours"), SandboxError("a sentence")), SandboxError),
-            ((ValueError("ours"), ValueError("too")), ValueError),
-        ],
-        ids=["a sentence before a mistake", "one mistake, no group"],
-    )
-    def test_one_failure_is_told(
-        self, raised: tuple[Exception, ...], told: type[Exception]
-    ) -> None:
-        async def fail(exc: Exception) -> None:
-            raise exc
+FAILURES = {
+    "a sentence before a mistake": ((ValueError("ours"), SandboxError("a sentence")), SandboxError),
+    "one mistake, no group": ((ValueError("ours"), ValueError("too")), ValueError),
+}
 
-        with pytest.raises(told):
-            asyncio.run(together(*map(fail, raised)))
+
+@cases("raised told", FAILURES)
+def test_of_several_failures_together_one_is_told(
+    raised: tuple[Exception, ...], told: type[Exception]
+) -> None:
+    async def fail(exc: Exception) -> None:
+        raise exc
+
+    with pytest.raises(told):
+        asyncio.run(together(*map(fail, raised)))

@@ -7,7 +7,7 @@ import re
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,12 +19,8 @@ from load._options import is_loopback, permitted
 from probes.observation import Deadline
 from probes.postgres import PostgresTarget, rows
 from sandbox.core import SandboxError
-from tests.sandbox.platforms import eventually
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from tests.sandbox.platforms import Sandbox
+from tests.sandbox.platforms import Sandbox, eventually
+from tests.tables import cases
 
 
 def _secret(reference: str | None) -> str:
@@ -37,29 +33,34 @@ def _get(url: str) -> Any:
         return json.load(answer)
 
 
-def _gate_postgres(platform: Sandbox) -> psycopg.Connection:
-    settings = platform.environment().postgres
-    assert settings is not None
+def _gate_postgres(platform: Sandbox, port: int | None = None) -> PostgresTarget:
+    """Return the gate's login, at another server where a port is given."""
+    found = platform.environment().postgres
+    assert found is not None
+    password = SecretStr(_secret(found.password))
+    where = (found.host, port or found.port, found.database, found.user)
+    return PostgresTarget(*where, password, "disable")
+
+
+def _connected(target: PostgresTarget) -> psycopg.Connection:
+    assert target.password is not None
     return psycopg.connect(
-        host=settings.host,
-        port=settings.port,
-        dbname=settings.database,
-        user=settings.user,
-        password=_secret(settings.password),
+        host=target.host,
+        port=target.port,
+        dbname=target.database,
+        user=target.user,
+        password=target.password.get_secret_value(),
         autocommit=True,
     )
 
 
+def _ports(platform: Sandbox) -> dict[str, int]:
+    return {row["name"]: row["port"] for row in platform.ask({"do": "status"})["processes"]}
+
+
 def test_data_are_never_read_from_a_standby(platform: Sandbox) -> None:
     """It may show how they were a while ago: rows that are lost by now, migrations not yet there."""
-    settings = platform.environment().postgres
-    assert settings is not None
-    processes = platform.ask({"do": "status"})["processes"]
-    (port,) = (row["port"] for row in processes if row["name"] == "postgres-standby")
-    password = SecretStr(_secret(settings.password))
-    standby = PostgresTarget(
-        settings.host, port, settings.database, settings.user, password, "disable"
-    )
+    standby = _gate_postgres(platform, _ports(platform)["postgres-standby"])
     observed = rows.counted(
         standby,
         rows.TableToCount("patients", "id"),
@@ -71,15 +72,10 @@ def test_data_are_never_read_from_a_standby(platform: Sandbox) -> None:
 
 
 def _as_api(platform: Sandbox, server: str) -> psycopg.Connection:
-    ports = {row["name"]: row["port"] for row in platform.ask({"do": "status"})["processes"]}
+    name = "unified_health"
     password = (platform.state.secrets / "postgres-api").read_text(encoding="utf-8")
-    return psycopg.connect(
-        host="127.0.0.1",
-        port=ports[server],
-        dbname="unified_health",
-        user="unified_health",
-        password=password,
-    )
+    port = _ports(platform)[server]
+    return _connected(PostgresTarget("127.0.0.1", port, name, name, SecretStr(password), "disable"))
 
 
 def _gate_redis(platform: Sandbox) -> redis.Redis:
@@ -93,11 +89,16 @@ def _gate_redis(platform: Sandbox) -> redis.Redis:
     )
 
 
-def test_everything_runs_and_every_link_is_open(platform: Sandbox) -> None:
+def test_everything_runs_and_every_link_is_open_and_status_prints_it(platform: Sandbox) -> None:
     answer = platform.ask({"do": "status"})
     assert {row["state"] for row in answer["processes"]} == {"running"}
     assert {row["mode"] for row in answer["links"]} == {"open"}
     assert answer["faults"] == []
+    shown = platform.run("status")
+    assert shown.returncode == 0
+    assert re.search(r"^postgres-standby +running", shown.stdout, re.MULTILINE)
+    assert re.search(r"^edge-eu +open +\d+ +api-eu-v1\.2\.0", shown.stdout, re.MULTILINE)
+    assert platform.run("status", "--environment").stdout == f"{platform.state.environment}\n"
 
 
 def test_up_again_joins_the_running_platform(platform: Sandbox) -> None:
@@ -106,17 +107,6 @@ def test_up_again_joins_the_running_platform(platform: Sandbox) -> None:
     assert again.stdout == f"{platform.state.environment}\n"
     assert "runs already" in again.stderr
     assert platform.ask({"do": "down", "owner": 1})["ending"] is False
-
-
-def test_status_prints_a_table(platform: Sandbox) -> None:
-    shown = platform.run("status")
-    assert shown.returncode == 0
-    assert re.search(r"^postgres-standby +running", shown.stdout, re.MULTILINE)
-    assert re.search(r"^edge-eu +open +\d+ +api-eu-v1\.2\.0", shown.stdout, re.MULTILINE)
-
-
-def test_status_can_print_the_path_of_the_environment_file_alone(platform: Sandbox) -> None:
-    assert platform.run("status", "--environment").stdout == f"{platform.state.environment}\n"
 
 
 @pytest.mark.parametrize("region", ["eu", "us"])
@@ -158,7 +148,7 @@ def test_the_standby_follows_the_seeded_primary(platform: Sandbox) -> None:
 
 
 def test_the_gates_database_login_sees_bookings_and_replication(platform: Sandbox) -> None:
-    with _gate_postgres(platform) as connection:
+    with _connected(_gate_postgres(platform)) as connection:
         booked = connection.execute("SELECT count(id) FROM appointments").fetchone()
         assert booked is not None
         assert booked[0] >= 50_000
@@ -166,18 +156,18 @@ def test_the_gates_database_login_sees_bookings_and_replication(platform: Sandbo
         assert ("streaming",) in state
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        pytest.param("SELECT name FROM patients", id="read patients"),
-        pytest.param("SELECT starts_at FROM appointments", id="read when an appointment is"),
-        pytest.param("UPDATE appointments SET status = 'cancelled'", id="change an appointment"),
-        pytest.param("CREATE TABLE public.mine (id int)", id="make a table"),
-        pytest.param("CREATE TEMP TABLE mine (id int)", id="make a temporary table"),
-    ],
-)
+STATEMENTS = {
+    "read patients": "SELECT name FROM patients",
+    "read when an appointment is": "SELECT starts_at FROM appointments",
+    "change an appointment": "UPDATE appointments SET status = 'cancelled'",
+    "make a table": "CREATE TABLE public.mine (id int)",
+    "make a temporary table": "CREATE TEMP TABLE mine (id int)",
+}
+
+
+@cases("statement", STATEMENTS)
 def test_the_gates_database_login_cannot(platform: Sandbox, statement: str) -> None:
-    with _gate_postgres(platform) as connection:
+    with _connected(_gate_postgres(platform)) as connection:
         connection.execute("SET default_transaction_read_only = off")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(statement.encode())
@@ -190,18 +180,10 @@ def test_the_gates_redis_login_sees_the_server(platform: Sandbox) -> None:
         assert client.scan(count=10)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        pytest.param(("GET", "session:1"), id="read a session"),
-        pytest.param(("SET", "x", "1"), id="write a key"),
-        pytest.param(("KEYS", "*"), id="list all keys at once"),
-        pytest.param(("FLUSHALL",), id="empty the server"),
-    ],
-)
-def test_the_gates_redis_login_cannot(platform: Sandbox, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("command", ["GET session:1", "SET x 1", "KEYS *", "FLUSHALL"])
+def test_the_gates_redis_login_cannot(platform: Sandbox, command: str) -> None:
     with _gate_redis(platform) as client, pytest.raises(redis.exceptions.NoPermissionError):
-        client.execute_command(*command)
+        client.execute_command(*command.split())
 
 
 def test_secrets_are_private_and_in_no_process_list(platform: Sandbox) -> None:
@@ -229,15 +211,15 @@ def test_traffic_flows_to_both_regions_under_a_lease(platform: Sandbox) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("order", "sentence"),
-    [
-        pytest.param({"do": "dance"}, "there is no order 'dance'", id="an unknown order"),
-        pytest.param({"do": "stop", "process": "x"}, "no process 'x'", id="an unknown process"),
-        pytest.param({"do": "link", "name": "x"}, "no link 'x'", id="an unknown link"),
-        pytest.param({"do": "stop"}, "cannot be understood", id="an order without its object"),
-    ],
-)
+ORDERS = {
+    "an unknown order": ({"do": "dance"}, "there is no order 'dance'"),
+    "an unknown process": ({"do": "stop", "process": "x"}, "no process 'x'"),
+    "an unknown link": ({"do": "link", "name": "x"}, "no link 'x'"),
+    "an order without its object": ({"do": "stop"}, "cannot be understood"),
+}
+
+
+@cases("order sentence", ORDERS)
 def test_the_supervisor_refuses(platform: Sandbox, order: dict[str, str], sentence: str) -> None:
     with pytest.raises(SandboxError, match=re.escape(sentence)):
         platform.ask(order)

@@ -26,9 +26,14 @@ print(os.sched_getscheduler(0), int(started.stdout))
 """
 
 
+def python(code: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """Run code in a process of its own."""
+    argv = [sys.executable, "-c", code, *words]
+    return subprocess.run(argv, cwd=CHECKOUT, capture_output=True, check=False)
+
+
 def _allowed() -> bool:
-    code = "import os; os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))"
-    tried = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    tried = python("import os; os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))")
     return tried.returncode == 0
 
 
@@ -37,13 +42,7 @@ may = pytest.mark.skipif(not _allowed(), reason="this user may not give processe
 
 def serve(pid: int) -> tuple[int, int]:
     """Return the policies of who raised a process and of what it started afterwards."""
-    done = subprocess.run(
-        [sys.executable, "-c", SERVE, str(pid)],
-        cwd=CHECKOUT,
-        capture_output=True,
-        check=True,
-    )
-    own, started = map(int, done.stdout.split())
+    own, started = map(int, python(SERVE, str(pid)).stdout.split())
     return own, started
 
 
@@ -55,11 +54,6 @@ def family() -> tuple[subprocess.Popen[bytes], int]:
     return parent, int(children.read_text())
 
 
-def end(parent: subprocess.Popen[bytes]) -> None:
-    os.killpg(parent.pid, 9)
-    parent.wait()
-
-
 @may
 def test_a_process_and_what_it_started_serve_at_once_and_what_comes_later_is_ordinary() -> None:
     parent, child = family()
@@ -67,7 +61,8 @@ def test_a_process_and_what_it_started_serve_at_once_and_what_comes_later_is_ord
         assert serve(parent.pid) == (AT_ONCE, os.SCHED_OTHER)
         assert [os.sched_getscheduler(pid) for pid in (parent.pid, child)] == [os.SCHED_RR] * 2
     finally:
-        end(parent)
+        os.killpg(parent.pid, 9)
+        parent.wait()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not")
@@ -77,11 +72,8 @@ def test_who_may_not_changes_nothing_and_goes_on() -> None:
         f" os.setuid({NOBODY}); start_before_others(); serve_at_once([os.getpid()]);"
         " print(os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, check=True
-    )
     usual = os.getpriority(os.PRIO_PROCESS, 0)
-    assert tuple(map(int, done.stdout.split())) == (os.SCHED_OTHER, usual)
+    assert tuple(map(int, python(code).stdout.split())) == (os.SCHED_OTHER, usual)
 
 
 @may
@@ -92,12 +84,8 @@ def test_every_process_of_a_platform_serves_at_once_also_after_its_restart(
     pids = {row["name"]: row["pid"] for row in platform.ask({"do": "status"})["processes"]}
     policies = {name: os.sched_getscheduler(pid) for name, pid in pids.items()}
     assert policies == dict.fromkeys(pids, os.SCHED_RR)
-
-
-@may
-def test_so_do_the_processes_that_postgres_has_for_each_connection(platform: Sandbox) -> None:
-    rows = platform.ask({"do": "status"})["processes"]
-    primary = next(row["pid"] for row in rows if row["name"] == "postgres-primary")
+    # And so do those that Postgres has for each connection.
+    primary = pids["postgres-primary"]
     sessions = Path(f"/proc/{primary}/task/{primary}/children").read_text().split()
     assert len(sessions) > 5
     assert {os.sched_getscheduler(int(pid)) for pid in sessions} == {os.SCHED_RR}

@@ -5,7 +5,7 @@ import contextlib
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,9 @@ from pydantic import SecretStr
 
 from sandbox.systems.service.traffic import CAP_FILE, Generator, Region, TrafficConfig, main
 from tests.sandbox.stream_servers import HOST, listening, until
+from tests.tables import cases
 
+pytestmark = pytest.mark.anyio
 TOKEN = "planted-token"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 ERROR = b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
@@ -71,120 +73,89 @@ def grant(lease: Path, rps: float, seconds: float) -> None:
     lease.write_text(json.dumps({"rps": rps, "until": time.time() + seconds}))
 
 
-def run(scene: Awaitable[None]) -> None:
-    async def awaited() -> None:
-        await scene
-
-    asyncio.run(awaited())
-
-
-def test_requests_are_tagged_reads_with_the_token_half_of_each_kind() -> None:
-    async def scene() -> None:
-        async with serving(OK) as server:
-            traffic = region(server)
-            for _ in range(20):
-                traffic.advance(10, 0.1)
-                await until(lambda: traffic.counts.answered == traffic.counts.sent, "answers")
-            traffic.close()
-        kinds = Counter(request.split(b"/")[2][:9] for request in server.requests)
-        assert kinds == {b"providers": 10, b"appointme": 10}
-        assert all(request.startswith(b"GET ") for request in server.requests)
-        assert all(b"X-Synthetic-Traffic: 1" in request for request in server.requests)
-        assert all(f"Bearer {TOKEN}".encode() in request for request in server.requests)
-        assert server.connections == 1
-
-    run(scene())
-
-
-def test_nothing_is_sent_without_a_lease_and_the_lease_ends(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with (
-            serving(OK) as one,
-            serving(OK) as two,
-            generating(tmp_path, one, two) as (lease, _),
-        ):
-            lease.write_text('{"rps": 200, "unt')
-            await asyncio.sleep(0.3)
-            assert not one.requests
-            grant(lease, 200, 1.0)
-            await until(lambda: one.requests and two.requests, "traffic to both regions")
-            await asyncio.sleep(1.2)
-            after_the_lease = len(one.requests)
-            assert 20 <= after_the_lease <= 240
-            await asyncio.sleep(0.3)
-            assert len(one.requests) == after_the_lease
-
-    run(scene())
-
-
-def test_a_cap_beside_the_lease_limits_the_rate(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with serving(OK) as server, generating(tmp_path, server) as (lease, _):
-            (tmp_path / CAP_FILE).write_text('{"rps": 5}')
-            grant(lease, 500, 1.0)
-            await until(lambda: server.requests, "traffic")
-            await asyncio.sleep(1.0)
-            assert len(server.requests) <= 8
-
-    run(scene())
-
-
-@pytest.mark.parametrize(
-    ("answer", "counted"),
-    [
-        pytest.param(OK, {"answered": 1, "server_errors": 0, "lost": 0}, id="an answer"),
-        pytest.param(ERROR, {"answered": 1, "server_errors": 1, "lost": 0}, id="a server error"),
-        pytest.param(LAST, {"answered": 1, "lost": 0}, id="an answer that ends the connection"),
-        pytest.param(b"", {"answered": 0, "lost": 1}, id="a connection that is closed"),
-        pytest.param(b"nonsense\r\n\r\n", {"answered": 0, "lost": 1}, id="no HTTP"),
-    ],
-)
-def test_what_became_of_a_request_is_counted_and_never_tried_again(
-    answer: bytes, counted: dict[str, int]
-) -> None:
-    async def scene() -> None:
-        async with serving(answer) as server:
-            traffic = region(server)
+async def test_requests_are_tagged_reads_with_the_token_half_of_each_kind() -> None:
+    async with serving(OK) as server:
+        traffic = region(server)
+        for _ in range(20):
             traffic.advance(10, 0.1)
-            counts = traffic.counts
-            await until(lambda: counts.answered + counts.lost == 1, "the request is counted")
-            assert (
-                counted.items()
-                <= {
-                    name: getattr(counts, name) for name in ("answered", "server_errors", "lost")
-                }.items()
-            )
-            assert counts.sent == 1
-            traffic.close()
-
-    run(scene())
-
-
-def test_a_region_that_refuses_is_counted_and_reached_again_when_it_is_back() -> None:
-    async def scene() -> None:
-        async with serving(OK) as server:
-            traffic = region(server)
-            traffic.port = 1
-            traffic.advance(10, 0.1)
-            await until(lambda: traffic.counts.lost == 1, "the refusal is counted")
-            traffic.port = server.port
-            traffic.advance(10, 0.1)
-            await until(lambda: traffic.counts.answered == 1, "an answer")
-            traffic.close()
-
-    run(scene())
-
-
-def test_a_stalled_generator_does_not_catch_up_in_a_burst() -> None:
-    async def scene() -> None:
-        async with serving(OK) as server:
-            traffic = region(server)
-            traffic.advance(200, 60.0)
-            assert traffic.counts.sent <= 20
             await until(lambda: traffic.counts.answered == traffic.counts.sent, "answers")
-            traffic.close()
+        traffic.close()
+    kinds = Counter(request.split(b"/")[2][:9] for request in server.requests)
+    assert kinds == {b"providers": 10, b"appointme": 10}
+    for part in (b"GET ", b"X-Synthetic-Traffic: 1", f"Bearer {TOKEN}".encode()):
+        assert all(part in request for request in server.requests)
+    assert server.connections == 1
 
-    run(scene())
+
+async def test_nothing_is_sent_without_a_lease_and_the_lease_ends(tmp_path: Path) -> None:
+    async with (
+        serving(OK) as one,
+        serving(OK) as two,
+        generating(tmp_path, one, two) as (lease, _),
+    ):
+        lease.write_text('{"rps": 200, "unt')
+        await asyncio.sleep(0.2)
+        assert not one.requests
+        grant(lease, 200, 0.5)
+        await until(lambda: one.requests and two.requests, "traffic to both regions")
+        await asyncio.sleep(0.7)
+        after_the_lease = len(one.requests)
+        assert 10 <= after_the_lease <= 160
+        await asyncio.sleep(0.2)
+        assert len(one.requests) == after_the_lease
+
+
+async def test_a_cap_beside_the_lease_limits_the_rate(tmp_path: Path) -> None:
+    async with serving(OK) as server, generating(tmp_path, server) as (lease, _):
+        (tmp_path / CAP_FILE).write_text('{"rps": 5}')
+        grant(lease, 500, 1.0)
+        await until(lambda: server.requests, "traffic")
+        await asyncio.sleep(0.6)
+        assert len(server.requests) <= 6
+
+
+@cases(
+    "answer answered server_errors lost",
+    {
+        "an answer": (OK, 1, 0, 0),
+        "a server error": (ERROR, 1, 1, 0),
+        "an answer that ends the connection": (LAST, 1, 0, 0),
+        "a connection that is closed": (b"", 0, 0, 1),
+        "no HTTP": (b"nonsense\r\n\r\n", 0, 0, 1),
+    },
+)
+async def test_what_became_of_a_request_is_counted_and_never_tried_again(
+    answer: bytes, answered: int, server_errors: int, lost: int
+) -> None:
+    async with serving(answer) as server:
+        traffic = region(server)
+        traffic.advance(10, 0.1)
+        counts = traffic.counts
+        await until(lambda: counts.answered + counts.lost == 1, "the request is counted")
+        found = (counts.answered, counts.server_errors, counts.lost, counts.sent)
+        assert found == (answered, server_errors, lost, 1)
+        traffic.close()
+
+
+async def test_a_region_that_refuses_is_counted_and_reached_again_when_it_is_back() -> None:
+    async with serving(OK) as server:
+        traffic = region(server)
+        traffic.port = 1
+        traffic.advance(10, 0.1)
+        await until(lambda: traffic.counts.lost == 1, "the refusal is counted")
+        traffic.port = server.port
+        traffic.advance(10, 0.1)
+        await until(lambda: traffic.counts.answered == 1, "an answer")
+        traffic.close()
+
+
+async def test_a_stalled_generator_does_not_catch_up_in_a_burst() -> None:
+    async with serving(OK) as server:
+        traffic = region(server)
+        traffic.advance(200, 60.0)
+        assert traffic.counts.sent <= 20
+        await until(lambda: traffic.counts.answered == traffic.counts.sent, "answers")
+        traffic.close()
 
 
 def test_usage_and_a_bad_file_have_their_codes(
