@@ -74,14 +74,14 @@ class Rights(Shown):
 _OURS: Final = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
 
 
-def _statements(file: pathlib.Path) -> Mapping[str, str]:
+def statements(file: pathlib.Path) -> Mapping[str, str]:
     """Return the statements of a file by the name in the line before each; its comments are not sent."""
     text = file.read_text(encoding="utf-8").replace("{ours}", _OURS)
     named = re.findall(r"^-- name: (\w+)\n((?:.+\n)+)", text, re.MULTILINE)
     return {name: re.sub(r"(?m)^--.*\n", "", statement) for name, statement in named}
 
 
-STATEMENTS: Final = _statements(pathlib.Path(__file__).with_name("statements.sql"))
+STATEMENTS: Final = statements(pathlib.Path(__file__).with_name("statements.sql"))
 RV = TypeVar("RV")
 _CANCEL_SECONDS = 0.1
 

@@ -16,17 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from probes.postgres import statements
+from reports.texts import drawn
 from sandbox.core import SandboxError
 from sandbox.core.layout import PREVIOUS, RELEASE
 from sandbox.systems.data import postgres
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from sandbox.core.layout import Layout
     from sandbox.core.platform import Platform
 
 LOG = "migrate-deploy.log"
+_LOG = Path(__file__).parent / "database" / "migrate-deploy.log.j2"
 PRISMA_FOLDER = Path(__file__).parent / "database" / "prisma"
 _LAST = {
     PREVIOUS: "20250617140000_appointment_overview",
@@ -35,28 +38,7 @@ _LAST = {
 ADVISORY_LOCK = 72707369
 """The number of the lock that Prisma holds while it migrates."""
 
-# As Prisma makes it.
-_CREATE_TABLE = b"""
-CREATE TABLE IF NOT EXISTS _prisma_migrations (
-    id varchar(36) PRIMARY KEY NOT NULL,
-    checksum varchar(64) NOT NULL,
-    finished_at timestamptz,
-    migration_name varchar(255) NOT NULL,
-    logs text,
-    rolled_back_at timestamptz,
-    started_at timestamptz NOT NULL DEFAULT now(),
-    applied_steps_count integer NOT NULL DEFAULT 0
-)"""
-_BEGIN = b"""
-INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at)
-VALUES (gen_random_uuid()::text, %s, %s, clock_timestamp())"""
-_FINISH = b"""
-UPDATE _prisma_migrations SET finished_at = clock_timestamp(), applied_steps_count = 1
-WHERE migration_name = %s AND rolled_back_at IS NULL"""
-_FAIL = b"""
-UPDATE _prisma_migrations SET logs = %s
-WHERE migration_name = %s AND finished_at IS NULL AND rolled_back_at IS NULL"""
-_NOTED = b"SELECT migration_name FROM _prisma_migrations WHERE rolled_back_at IS NULL"
+_STATEMENTS = statements(Path(__file__).parent / "database" / "migrations.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +67,20 @@ async def deploy(
     connection: psycopg.AsyncConnection[Any], migrations: Sequence[Migration], log: Path
 ) -> None:
     """Apply what is not applied yet and write the log; raises SandboxError naming the failed one."""
-    lines = [
-        "Prisma schema loaded from prisma/schema.prisma",
-        f'Datasource "db": PostgreSQL database "{connection.info.dbname}", schema "public"',
-        "",
-        f"{len(migrations)} migrations found in prisma/migrations",
-        "",
-    ]
+    told: dict[str, Any] = {"database": connection.info.dbname, "count": len(migrations)}
     try:
         async with _locked(connection):
-            lines += await _apply_pending(connection, migrations)
+            told["applied"] = await _apply_pending(connection, migrations)
     except _FailedError as exc:
-        lines += exc.lines
+        told["failed"] = exc
         raise SandboxError(f"the migration {exc.name} failed; see {log}.") from exc
     finally:
-        _write_log(log, lines)
+        _write_log(log, **told)
+
+
+def _write_log(log: Path, *, failed: object = None, applied: object = None, **told: Any) -> None:
+    log.parent.mkdir(mode=0o700, exist_ok=True)
+    log.write_text(drawn(_LOG, str, failed=failed, applied=applied, **told), encoding="utf-8")
 
 
 async def migrate(platform: Platform) -> None:
@@ -117,29 +98,11 @@ async def deploy_release(layout: Layout, version: str) -> None:
         raise SandboxError(f"the primary refused a migration: {exc}") from exc
 
 
-def _write_log(log: Path, lines: Sequence[str]) -> None:
-    log.parent.mkdir(mode=0o700, exist_ok=True)
-    log.write_text("\n".join([*lines, ""]), encoding="utf-8")
-
-
 class _FailedError(Exception):
     def __init__(self, name: str, cause: psycopg.Error) -> None:
         super().__init__(name)
         self.name = name
-        words = cause.diag.message_primary or type(cause).__name__
-        self.lines = [
-            f"Applying migration `{name}`",
-            "Error: P3018",
-            "",
-            "A migration failed to apply.",
-            "",
-            f"Migration name: {name}",
-            "",
-            f"Database error code: {cause.sqlstate}",
-            "",
-            "Database error:",
-            f"ERROR: {words}",
-        ]
+        self.code, self.words = cause.sqlstate, cause.diag.message_primary or type(cause).__name__
 
 
 @contextlib.asynccontextmanager
@@ -153,36 +116,26 @@ async def _locked(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[Non
 
 async def _apply_pending(
     connection: psycopg.AsyncConnection[Any], migrations: Sequence[Migration]
-) -> list[str]:
-    await connection.execute(_CREATE_TABLE)
-    cursor = await connection.execute(_NOTED)
+) -> list[Migration]:
+    await connection.execute(_STATEMENTS["create"])
+    cursor = await connection.execute(_STATEMENTS["noted"])
     noted = {name for (name,) in await cursor.fetchall()}
     pending = [migration for migration in migrations if migration.name not in noted]
-    if not pending:
-        return ["No pending migrations to apply."]
     for migration in pending:
         await _apply(connection, migration)
-    return [
-        *(f"Applying migration `{migration.name}`" for migration in pending),
-        "",
-        "The following migration(s) have been applied:",
-        "",
-        *(f"migrations/{migration.name}/migration.sql" for migration in pending),
-        "",
-        "All migrations have been successfully applied.",
-    ]
+    return pending
 
 
 async def _apply(connection: psycopg.AsyncConnection[Any], migration: Migration) -> None:
-    await connection.execute(_BEGIN, (migration.checksum, migration.name))
+    await connection.execute(_STATEMENTS["begin"], (migration.checksum, migration.name))
     try:
         # One message is one transaction: a migration is applied whole or not at all.
         await connection.execute(migration.script)
     except psycopg.Error as exc:
-        words = exc.diag.message_primary or type(exc).__name__
-        await connection.execute(_FAIL, (words, migration.name))
-        raise _FailedError(migration.name, exc) from exc
-    await connection.execute(_FINISH, (migration.name,))
+        failed = _FailedError(migration.name, exc)
+        await connection.execute(_STATEMENTS["fail"], (failed.words, migration.name))
+        raise failed from exc
+    await connection.execute(_STATEMENTS["finish"], (migration.name,))
 
 
 MIGRATIONS = "prisma/migrations"
@@ -200,10 +153,6 @@ def prisma_files(version: str) -> Mapping[str, bytes]:
     return {**files, f"{MIGRATIONS}/migration_lock.toml": lock}
 
 
-PARTS: Sequence[Callable[[str], Mapping[str, bytes]]] = (prisma_files,)
-"""Each returns files of a version: path below the repository to content."""
-
-
 def make(folder: Path) -> None:
     """Make the repository with its branch and tags and check it out; raises SandboxError."""
     folder.mkdir(parents=True)
@@ -214,7 +163,6 @@ def make(folder: Path) -> None:
 
 
 def _commit(version: str) -> bytes:
-    files = {path: data for part in PARTS for path, data in part(version).items()}
     when = f"{_AUTHOR} {_RELEASED_AT[version]} +0000"
     message = f"Release {version}"
     head = (
@@ -223,7 +171,7 @@ def _commit(version: str) -> bytes:
     tag = (
         f"tag v{version}\nfrom refs/heads/{BRANCH}\ntagger {when}\ndata {len(message)}\n{message}\n"
     )
-    body = b"".join(_file(path, data) for path, data in sorted(files.items()))
+    body = b"".join(_file(path, data) for path, data in sorted(prisma_files(version).items()))
     return head.encode() + body + b"\n" + tag.encode()
 
 
