@@ -39,6 +39,7 @@ from gates.run.verdict import VERSION
 from probes.http import HttpTarget
 from probes.observation import utc_now
 from probes.prometheus import PrometheusTarget
+from reports.texts import drawn
 from steps.collectors import COLLECTORS, BaselineRefusedError, collect
 from steps.kit import baseline
 from steps.kit.findings import Finding, Level
@@ -145,16 +146,7 @@ def _show(taken: Taken, output: str, stdout: IO[str]) -> None:
         said = {**record, "address": taken.address, "late": taken.late}
         stdout.write(json.dumps(said, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
         return
-    stdout.write(f"baseline of {record['environment']} before {record['release']}\n")
-    stdout.write(f"  taken     {record['taken_at']}, {', '.join(record['regions'])}\n")
-    stdout.write(f"  kept      {taken.address}\n")
-    stdout.write(f"  facts     {', '.join(record['facts'])}\n")
-    if taken.not_described:
-        stdout.write(
-            f"  not here  {', '.join(taken.not_described)}: not in the environment's file\n"
-        )
-    if taken.late:
-        stdout.write(f"  late      {taken.late}\n")
+    stdout.write(drawn("baseline.txt.j2", str, taken=taken, record=record))
 
 
 def take(request: Request, tell: Tell) -> Taken:
