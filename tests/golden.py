@@ -10,9 +10,12 @@ import json
 import os
 import pathlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 import yaml
+
+from gates.decide.judgement import Judgement
 
 
 @pytest.fixture
@@ -26,11 +29,12 @@ def compare(
 ) -> None:
     """Assert that a case says what is kept of it, and that nothing is kept of cases that are gone.
 
-    `places` names what is another one in each run, such as a folder: {str(tmp_path): "FOLDER"}.
+    A judgement is kept whole. `places` names what is another one in each run, such as a folder:
+    {str(tmp_path): "FOLDER"}.
     """
     file, name = request.path.with_suffix(".yaml"), request.node.name
     known = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
-    text = json.dumps(found, default=str)
+    text = json.dumps(found, default=_shown)
     for place, word in (places or {}).items():
         text = text.replace(place, word)
     plain = json.loads(text)
@@ -53,3 +57,16 @@ def compare_file(path: pathlib.Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     assert path.is_file(), f"there is no {path.name}; SAID=write writes it"
     assert text == path.read_text(encoding="utf-8")
+
+
+def _shown(value: object) -> Any:
+    return plainly(value.record()) if isinstance(value, Judgement) else str(value)
+
+
+def plainly(value: object) -> Any:
+    """Return a record without what is empty, its figures to nine digits: scipy's last ones vary."""
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    if isinstance(value, dict):
+        return {k: plainly(one) for k, one in value.items() if one not in (None, "", {})}
+    return [plainly(one) for one in value] if isinstance(value, list | tuple) else value

@@ -143,11 +143,11 @@ class Growth:
 
     at: float
     amount: float
-    first: bool
+    first: bool = False
     """The whole value of a counter that began, or began again, since the scrape before."""
-    begins: bool
+    begins: bool = False
     """Nobody saw the counter before."""
-    fell: bool
+    fell: bool = False
     """The counter fell, and nothing says that its process was started again."""
 
 
@@ -178,13 +178,13 @@ def _growth(
     target, span = where
     if before is None:
         amount = _first_value(at, value, earlier, target, span)
-        return Growth(at, amount, first=True, begins=True, fell=False)
+        return Growth(at, amount, first=True, begins=True)
     since, was = before
     if target.restarted(since, at):
-        return Growth(at, value, first=True, begins=False, fell=False)
+        return Growth(at, value, first=True)
     if value < was:
-        return Growth(at, value, first=True, begins=False, fell=not target.was_down(since, at))
-    return Growth(at, value - was, first=False, begins=False, fell=False)
+        return Growth(at, value, first=True, fell=not target.was_down(since, at))
+    return Growth(at, value - was)
 
 
 def _first_value(

@@ -169,9 +169,8 @@ class Phase(Gate):
         every = [row for row in rows if row.phase == "deploy" and row.when == EVERY_PHASE] * bool(
             own
         )
-        last = parts[-1] if parts else str(self)
         stages = {row.id: stage_of(row.when, switched=switched) for row in own}
-        stages |= {row.id: stage_of(last, switched=switched) for row in every}
+        stages |= {row.id: stage_of(parts[-1], switched=switched) for row in every}
         return Scope((*own, *every), stages)
 
     def parts(self, rows: Iterable[Row]) -> tuple[str, ...]:

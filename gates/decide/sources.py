@@ -36,11 +36,10 @@ def targets_of(read: Sequence[Samples], scrape_seconds: float) -> tuple[Target, 
             starts[_address(one)].append(one)
     begins: dict[str, float] = {}
     for up in ups:
-        instance = up.labels.get("instance", "")
+        _, instance = _address(up)
         begins[instance] = min(begins.get(instance, up.times[0]), up.times[0])
     return tuple(
-        _target(up, starts[_address(up)], scrape_seconds, begins[up.labels.get("instance", "")])
-        for up in ups
+        _target(up, starts[_address(up)], scrape_seconds, begins[_address(up)[1]]) for up in ups
     )
 
 

@@ -31,6 +31,7 @@ _NEWEST_SCRAPES = 5
 _OWN_PER_SCRAPE, _OWN_PER_SECOND = 1.0, 0.5
 """What scrapes and probes of Kubernetes and of load balancers may add to a target."""
 _STATUS = re.compile(r"[0-9]{3}")
+_OF_HTTP = re.compile(r"[1-5][0-9]{2}")
 _STATUS_CLASS = re.compile(r"[1-5]xx", re.IGNORECASE)
 
 Earlier = Mapping[frozenset[tuple[str, str]], float]
@@ -274,7 +275,7 @@ def is_bad(status: str, bad_status: str) -> bool | None:
     """
     if _STATUS.fullmatch(status):
         bad = re.fullmatch(bad_status, status) is not None
-        return bad if bad or status[0] in "12345" else None
+        return bad if bad or _OF_HTTP.fullmatch(status) else None
     if not _STATUS_CLASS.fullmatch(status):
         return None
     found = {re.fullmatch(bad_status, f"{status[0]}{rest:02}") is not None for rest in range(100)}

@@ -50,6 +50,11 @@ def judged(counts: Counts, seen: Burst = NONE_SEEN) -> Judgement:
     return judgement
 
 
+def test_a_judgement_keeps_the_burst_that_it_saw() -> None:
+    assert Burst.of(Burst(3.0, "pod-1").data()) == Burst(3.0, "pod-1")
+    assert Burst.of({}) == NONE_SEEN
+
+
 def test_bursts_are_looked_for_in_stretches_of_each_source_and_of_all() -> None:
     cells = [Cell(source, float(at), at, 10) for at in range(5) for source in "ab"]
     found = [(width, source) for _, _, width, source in _stretches(cells)]

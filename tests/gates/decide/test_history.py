@@ -16,6 +16,7 @@ from gates.decide.history import (
     gaps,
     impossible,
     last,
+    newest_first,
     phase_runs,
 )
 from gates.decide.outcome import Decision, Outcome
@@ -83,6 +84,7 @@ BEGUN = {
 }
 """A deployment has begun when anything of it was GO; hours later."""
 STARTED, ENDED = told(WHOLE)
+OTHER_PART = told(a_run(0, p13_eu=GO, p13_us=GO))
 IMPOSSIBLE = {
     "as it was": [STARTED, ENDED],
     "an end without its beginning": [ENDED],
@@ -93,6 +95,7 @@ IMPOSSIBLE = {
         STARTED,
         REPLACED(ENDED, parts={"1.1": {"eu": GO, "us": GO}}),
     ],
+    "as it was, after a run of another part": [*OTHER_PART, STARTED, ENDED],
     "another attempt": [*told(Step(0, kind=Kind.BASELINE)), STARTED],
 }
 
@@ -106,6 +109,8 @@ def gaps_said() -> Iterator[str]:
     for name, (steps, hours) in BEGUN.items():
         begun = done_lately(told(*steps), AT + dt.timedelta(hours=hours))
         yield f"begun when {name}: {begun and begun.run}"
+    runs = phase_runs(told(*(a_run(minute, p11_eu=GO) for minute in (1, 5, 3))))
+    yield f"newest first: {' '.join(one.run for one in newest_first(runs))}"
     for name, entries in IMPOSSIBLE.items():
         yield f"{name}: {impossible(entries) or 'nothing wrong'}"
 

@@ -47,7 +47,7 @@ CONTAIN: tuple[object, ...] = (
 )
 CLOSE = (
     *((12.34, 10), (1234.56, 1000), (10.0000019, 10), (10, 10), (0.000373, 10), (9.9996, 10)),
-    *((0, 10), (1e300, 10)),
+    *((0, 10), (1e300, 10), (0.000012345, 10), (0.0123456789, 10)),
 )
 """A number never reads as its limit, nor with an exponent where it can be written without one."""
 

@@ -50,6 +50,7 @@ COUNTED = (
     *(Counts(1, total) for total in (92, 93, 1)),
     *(Counts(bad, 1000) for bad in (10, 50, 61, 63)),
     *(Counts(3, total) for total in (16, 17)),
+    Counts(10.12345, 1000.98765),
     *(Counts(0, 1000, CELLS), Counts(100.05, 100), Counts(-1, 10)),
 )
 """Of a budget of 5 %, below, at and above what they prove."""

@@ -43,6 +43,8 @@ READ: dict[str, tuple[float, float, float, float | None]] = {
     "the fewest events that may fail": (59, 59, 59, 1.0),
     "no events": (0, 0, 0, None),
     "the whole bucket lies below": (30, 10, 1000, 0.19),
+    "between two scrapes": (30.12345, 10.12345, 1000.98765, 0.19),
+    "all of them at once": (0, 0, 1000, 0.0),
     "below, but not proved": (49, 0, 1000, 0.199),
     "a little over, which more samples may decide": (52, 0, 1000, 0.21),
     "the whole bucket lies above": (100, 70, 1000, 0.7),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import math
 import pathlib
@@ -18,10 +19,11 @@ from gates.decide.judgement import Judgement
 from gates.decide.release import Release
 from load.verdict import EndpointFacts, LoadFacts, judge
 from load.verdict._generator import judge_run, judge_stage
+from probes import tls
 from probes.dns import DnsAnswer
 from probes.observation import Failure, FailureKind, Observation
 from settings.data import CountRule
-from settings.network import Dns, DnsRecord
+from settings.network import CertificatePolicy, Dns, DnsRecord
 from steps.data.rules import Band, Count, moved, nulls_moved
 from steps.kit.evidence import AgeLimit, judge_identity
 from steps.kit.settling import Ended, Settled
@@ -38,6 +40,7 @@ from tests.gates.decide import (
     test_scope,
     test_tally,
 )
+from tests.golden import plainly
 from tests.load.verdict.values import (
     POLICY,
     a_stage,
@@ -146,7 +149,7 @@ def counts() -> list[Judgement]:
     rule = CountRule.model_validate({"fewer": "10%", "more": "20%", "more_rows": 5})
     before = Count(1000)
     read = [Count(rows) for rows in (1000, 900, 899, 1205, 1206)]
-    read += [Count(rows, 50, exact=False) for rows in (1000, 850, 800, 700)]
+    read += [Count(rows, 50, exact=False) for rows in (1000, 850, 800, 700, 1305, 1306)]
     return [
         *(
             moved("visits", before, now, Band.around(before, now, rule, 0.05), "the baseline")
@@ -200,6 +203,28 @@ def names() -> Iterator[Judgement]:
     yield from dns_rules.same_serial("clinic.example", nothing)
 
 
+def certificates() -> Iterator[Judgement]:
+    host = "api.clinic.example"
+    until = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
+    good = tls.Handshake(host, None, "TLSv1.2", 90.0, until, (host, "clinic.example"), "f1", "k1")
+    changes: tuple[dict[str, Any], ...] = (
+        *({}, {"days_left": 30.0}, {"days_left": 29.5}, {"protocol": "TLSv1.1"}),
+        {"days_left": 29.5, "intermediate_first": True, "protocol": "TLSv1.3"},
+        {"days_left": None, "not_after": None, "protocol": None},
+        {"problem": tls.Problem.OTHER_NAME, "names": ()},
+        {"problem": tls.Problem.OLD_TLS, "fingerprint": "", "days_left": None, "protocol": None},
+    )
+    wanted = CertificatePolicy(min_protocol="TLSv1.2", min_days_left=30)
+    for one in changes:
+        yield from dns_rules.handshake(host, dataclasses.replace(good, **one), wanted)
+    stricter = CertificatePolicy(min_protocol="TLSv1.3", min_days_left=90)
+    yield from dns_rules.handshake(host, good, stricter)
+    for nodes in ([good], [good, good], [good, dataclasses.replace(good, key="k2")]):
+        yield from dns_rules.nodes_agree(host, nodes)
+    yield dns_rules.beyond(host, [tls.TlsNode("2001:db8::1", 443), tls.TlsNode("2001:db8::2", 444)])
+    yield dns_rules.seen_from_here_alone("us")
+
+
 def serials(*of_servers: str) -> Answers:
     return {
         (f"ns{number}", Question("clinic.example", "SOA")): Observation(
@@ -236,7 +261,13 @@ CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "quantiles": test_quantile.quantiles_said,
     "flags": flags.values,
     "the log of flags": flags.logs,
+    "the log of a read": flags.reads,
     "routes of alerts": monitoring.routes,
+    "alert rules": monitoring.of_rules,
+    "alerts and targets": monitoring.of_alerts,
+    "scrapes": monitoring.of_scrapes,
+    "dashboards": monitoring.of_dashboards,
+    "certificates": certificates,
     "contacts": people.contacts,
     "names": names,
     "the time that phases took": test_schedule.spent_said,
@@ -268,15 +299,6 @@ CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "a load run: closed": lambda: load(CLOSED),
     "a load run: never began": lambda: load(UNKNOWN),
 }
-
-
-def plainly(value: object) -> Any:
-    """Return a record without what is empty, its figures to nine digits: scipy's last ones vary."""
-    if isinstance(value, float):
-        return float(f"{value:.9g}")
-    if isinstance(value, dict):
-        return {k: plainly(one) for k, one in value.items() if one not in (None, "", {})}
-    return [plainly(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def said(case: str) -> list[Any]:

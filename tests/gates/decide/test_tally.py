@@ -22,8 +22,8 @@ SCRAPE = 10.0
 SPAN = Span(begin=1000.0, end=1100.0, scrape_seconds=SCRAPE, known_since=0.0)
 TIMES = tuple(965.0 + SCRAPE * number for number in range(14))
 """Four scrapes before the range, ten in it."""
-COLUMNS = tally.error_columns("status", "5..", frozenset({"/metrics"}))
-BY_BOUND = tally.latency_columns(frozenset({"/metrics"}))
+BY_STATUS = functools.partial(tally.error_columns, "status", "5..", frozenset({"/metrics"}))
+BY_BOUND = functools.partial(tally.latency_columns, frozenset({"/metrics"}))
 NEW, OLD = 1050.0, 100.0
 """Starts of processes: in the range, and long before it."""
 FELL = [100.0, 110, 120, 130, 140, 150, 160, 170, 180, 5, 15, 25, 35, 45]
@@ -89,9 +89,9 @@ def whole(
     scraped: Sequence[Samples] = ONE,
     span: Span = SPAN,
     earlier: tally.Earlier | None = None,
-    columns: tally.Columns = COLUMNS,
+    columns: Callable[[], tally.Columns] = BY_STATUS,
 ) -> tally.Tally:
-    return tally.tally("r", of(found, scraped), span, columns, earlier or {})
+    return tally.tally("r", of(found, scraped), span, columns(), earlier or {})
 
 
 def counted(found: Sequence[Samples], scraped: Sequence[Samples] = ONE, **how: Any) -> Counts:
@@ -163,6 +163,11 @@ def begun_anew(before: float) -> dict[float, float]:
     return {at: before if at < NEW else NEW for at in TIMES}
 
 
+def begun_at(*moments: float) -> Samples:
+    """Return the starts of a process that began long ago, and anew at these moments."""
+    return starts({at: max(one for one in (OLD, *moments) if one <= at) for at in TIMES})
+
+
 def jump(by: float) -> Samples:
     return series([*steady(10)[:7], *steady(10, 7, first=1000.0 + by)])
 
@@ -177,6 +182,9 @@ REFUSED: dict[str, Callable[[], object]] = {
     "a process that restarts all the time": lambda: counted(
         [series([5] * 14)], (up(), starts({at: at for at in TIMES}))
     ),
+    "three restarts in ten scrapes": lambda: counted(
+        [series([5] * 14)], (up(), begun_at(1010, 1040, 1070))
+    ),
     "NaN": lambda: counted([series([*steady(count=13), math.nan])]),
     "more a second than can be": lambda: counted([series(steady(2e7))]),
     "more at first than twenty scrapes": lambda: counted([STEADY, series([2001], route="x")]),
@@ -184,6 +192,9 @@ REFUSED: dict[str, Callable[[], object]] = {
     "a copy, by its job": lambda: of([shifted(STEADY, 0, exported_job="x")]),
     "a recorded series": lambda: of([shifted(STEADY, 0, job="recorded")]),
     "no status can be read": lambda: whole([series(steady(), "oops")]).check_readable("status"),
+    "one event has no status": lambda: whole(
+        [STEADY, series([0] * 13 + [1], "oops")]
+    ).check_readable("status"),
     "the traffic has stopped": lambda: whole([idle(5)]).check_newest(),
     "scrapes and probes alone": lambda: whole([series(steady(6))]).check_not_own(),
     "no target": serving,
@@ -223,6 +234,9 @@ REFUSED: dict[str, Callable[[], object]] = {
     "one address twice, by service": lambda: relabelled(service="canary"),
     "one address twice, by Prometheus": lambda: relabelled(prometheus_replica="b"),
     "one address twice, by job": lambda: relabelled(job="pods"),
+    "one address twice, of a service and of none": lambda: check_twins(
+        [shifted(STEADY, 3, service="canary"), STEADY], (shifted(up(), 3, service="canary"), up())
+    ),
     "one process behind two addresses": lambda: behind_a_service(begun(OLD), begun(OLD)),
     "two addresses whose newest start is one": lambda: behind_a_service(
         begun_anew(OLD), begun_anew(OLD + 100)
@@ -309,6 +323,8 @@ COUNTED: dict[str, Found] = {
         (up(failed=[TIMES[8]]),),
         {},
     ),
+    "two restarts in ten scrapes": ([series([5] * 14)], (up(), begun_at(1010, 1040)), {}),
+    "a million a second": ([series(steady(1e7))], ONE, {}),
     "twenty scrapes at first": ([STEADY, series([2000], route="x")], ONE, {}),
     "no scrapes": ([series(steady(), route="/metrics"), series(steady(2))], ONE, {}),
 }
@@ -336,6 +352,7 @@ def test_what_may_be_counted_is_not_refused() -> None:
     """Each just inside of a bound; REFUSED has what lies outside."""
     whole([STEADY, series([5] * 14, "oops")]).check_readable("status")
     whole([idle(4)]).check_newest()
+    whole([grown(*[100] * 8, 0, 0, 0, 0, 1)]).check_newest()
     whole([idle(11)], span=dataclasses.replace(SPAN, begin=95.0, end=1095.0)).check_newest()
     whole([idle(5)], span=dataclasses.replace(SPAN, end=1095.0)).check_newest()
     whole([series(steady(7))]).check_not_own()
@@ -485,13 +502,16 @@ def test_starts_two_hundredths_of_a_second_apart_are_one_process(
 
 
 def test_the_ends_of_what_a_source_went_through_are_left_out() -> None:
-    assert sources._values(a_source([0, 1, 1, 2, 3, 9])) == (1.0, 2.0, 3.0)
+    source = a_source([0, 1, 1, 2, 3, 9])
+    assert sources._values(source) == (1.0, 2.0, 3.0)
+    several = (*source.series, series([0, 0, 5, 5, 5, 5], "500"))
+    assert sources._values(sources.Source(source.target, several)) == (1.0, 6.0, 7.0, 8.0)
 
 
 def test_a_process_that_begins_anew_shows_its_first_value() -> None:
     (target,) = sources.targets_of(ONE, SCRAPE)
     fell = samples._growth(1050.0, 3.0, (1040.0, 9.0), None, (target, SPAN))
-    assert fell == samples.Growth(1050.0, 3.0, first=True, begins=False, fell=True)
+    assert fell == samples.Growth(1050.0, 3.0, first=True, fell=True)
 
 
 # --- whatever happens ------------------------------------------------------------------------------

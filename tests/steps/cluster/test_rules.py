@@ -7,15 +7,16 @@ import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from gates.decide.judgement import Judgement
-from gates.decide.outcome import Meaning, Outcome, worst_outcome
+from gates.decide.judgement import Judgement, outcome_of
+from gates.decide.outcome import Meaning, Outcome
 from probes.kubernetes import models as kubernetes_models
 from probes.kubernetes import reading
-from probes.kubernetes.objects import LogLevels, Traffic, Workload
+from probes.kubernetes.objects import LogLevels, Pod, Traffic, Workload
 from settings.cluster import Kubernetes
 from steps.cluster import cluster_rules, pod_rules, rules
 from steps.cluster.clusters import Clusters
 from steps.cluster.rules import Look
+from steps.kit.expect import expect, unable
 from steps.kit.settling import Ended, Progress, Settled
 from tests.steps.cluster_platform import a_cluster_platform, section
 from tests.tables import cases
@@ -160,15 +161,10 @@ ASPECTS: dict[str, Callable[[Look], Iterable[Judgement]]] = {
 }
 
 
-def not_passed(look: Look) -> dict[str, str]:
-    """Return what each aspect says that does not pass, and how far the rollout is unless it is done."""
+def not_passed(look: Look) -> Json:
+    """Return what each aspect finds where not all is good, and how far the rollout is unless it is done."""
     noted = {name: tuple(judge(look)) for name, judge in ASPECTS.items()}
-    worst = {name: worst_outcome(one.outcome for one in found) for name, found in noted.items()}
-    said = {
-        name: f"{outcome}: " + "; ".join(one.sentence for one in noted[name])
-        for name, outcome in worst.items()
-        if outcome is not Outcome.PASS
-    }
+    said = {name: found for name, found in noted.items() if outcome_of(found) is not Outcome.PASS}
     state = rules.progress(look, (NEW,), 3)
     return said if state is Progress.DONE else {**said, "progress": state.name}
 
@@ -307,7 +303,7 @@ def test_what_has_the_traffic(look: Look, said: Said) -> None:
     },
 )
 def test_an_app_that_is_run_or_labelled_otherwise_is_undecided(look: Look, said: Said) -> None:
-    said(look.undecided and f"{look.undecided.outcome}: {look.undecided.sentence}")
+    said(look.undecided)
 
 
 def test_while_an_undo_runs_the_configuration_is_not_in_force() -> None:
@@ -334,9 +330,50 @@ def test_a_pod_whose_container_does_not_run_has_not_read_its_configuration() -> 
     assert list(pod_rules.started(pods, API)) == [one.name]
 
 
+def pods_with(*containers: Json) -> list[Pod]:
+    """Return two pods of the release, the second with these containers: the app's but for the changes."""
+    first, second, _ = a_look().own_pods
+    (own,) = first.containers
+    changed = tuple(own.model_copy(update=one) for one in containers)
+    return [first, second.model_copy(update={"containers": changed})]
+
+
+A_WORKER = {"name": "worker", "image": "r.example:5000/worker:v1.2.0"}
+BUILT = {APP: DIGEST, "worker@linux/amd64": DIGEST, "worker@linux/arm64": OTHER}
+
+
+@cases(
+    "pods",
+    {
+        "each the app's": pods_with({}),
+        "another image in its place": pods_with({"image": "r.example/web:v1.2.0"}),
+        "no container of its name in one pod": pods_with({"name": "web"}),
+        "no container of its name at all": pods_with({"name": "web"})[1:],
+        "a worker of the release": pods_with({}, {**A_WORKER, "image_id": f"worker@{OTHER}"}),
+        "a worker of another build": pods_with({}, {**A_WORKER, "image_id": f"x@sha256:{3:064}"}),
+        "a worker that runs nothing yet": pods_with({}, {**A_WORKER, "image_id": ""}),
+        "a sidecar of somebody else": pods_with({}, {"name": "mesh", "image": "mesh:1"}),
+        "an app that is not ready and tells no digest": pods_with({"image_id": "", "ready": False}),
+        "no pod": [],
+    },
+)
+def test_the_images_that_run_are_those_of_the_build(pods: list[Pod], said: Said) -> None:
+    said([*pod_rules.images_judged(pods, API, APP, pod_rules.by_image(BUILT))])
+
+
+def test_a_build_that_is_not_believed_leaves_unknown_what_was_released(said: Said) -> None:
+    good, old = expect(True, "its kind", "it is"), expect(None, "its age", "it is old", "a new one")
+    damaged = unable("it", "it can't be read", "another")
+    said([pod_rules.not_believed(found) for found in ([good, old], [good, old, damaged])])
+
+
 @cases(
     "counts",
     {
+        "two levels of errors": LogLevels(40, 3, {"error": 2, "50": 1}, 2, ()),
+        "no pod has one": LogLevels(0, 0, {}, 0, ("one", "two")),
+        "half of them without a level": LogLevels(40, 0, {}, 2, (), (), 0, 20),
+        "one more than half": LogLevels(40, 0, {}, 2, (), (), 0, 21),
         "all tell something": LogLevels(40, 0, {}, 2, ()),
         "one has no log": LogLevels(20, 0, {}, 1, ("two",)),
         "none says anything": LogLevels(0, 0, {}, 2, ()),
@@ -347,7 +384,7 @@ def test_a_pod_whose_container_does_not_run_has_not_read_its_configuration() -> 
     },
 )
 def test_a_log_that_is_not_there_or_empty_shows_nothing(counts: LogLevels, said: Said) -> None:
-    said([f"{one.outcome}: {one.sentence}" for one in pod_rules.logs_judged("logs", counts)])
+    said([*pod_rules.logs_judged("logs", counts)])
 
 
 def test_a_large_cluster_has_more_time_than_one_call(tmp_path: pathlib.Path) -> None:

@@ -88,7 +88,7 @@ def restore_tests() -> Iterator[Judgement]:
         {},
         {"finished_at": "2026-01-24T12Z"},
         {"finished_at": "2026-01-24T11:59:59Z"},
-        {"finished_at": "2026-01-31T12:02:01Z"},
+        *({"finished_at": f"2026-01-31T{at}Z"} for at in ("11:59", "12:02", "12:02:01")),
         {"finished_at": "2026-01-31T11"},
         {"result": "failed"},
         {"tables": short},
@@ -145,6 +145,7 @@ def migrations() -> Iterator[Judgement]:
             yield migration_rules.logs_judged(rows, told=told)
     yield from migration_logs()
     yield migration_rules.held_idle()
+    yield from (migration_rules.without_a_log(told=told) for told in (True, False))
     for time_up, seen in ((True, True), (True, False), (False, True)):
         yield migration_rules.still_running(time_up=time_up, waited=" after 5 s", seen=seen)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Iterator
+from typing import Any
 
 from gates.decide.judgement import Judgement
-from settings.flags import Flags
+from probes.audit import Entry
+from settings.flags import Audit, Flags
 from steps.flags import rules
 from steps.flags.rules import Change, Covered, Logged, Value
 
@@ -45,6 +47,8 @@ def values() -> Iterator[Judgement]:
         yield rules.percentage_readable("p", value)
     others = rules.strangers(frozenset({"b", "a", "known"}), frozenset({"known", "gone"}))
     yield rules.no_strangers("feature:*", others)
+    for temporary, left in (((), ()), (("a", "b"), ()), (("a", "b"), ("b",))):
+        yield rules.gone(temporary, left)
     for count in (0, 10, 101):
         yield rules.no_strangers("feature:*", tuple(f"f{number}" for number in range(count)))
 
@@ -97,3 +101,25 @@ def logs() -> Iterator[Judgement]:
     for name, (change, *entries) in {**WHOLE, **BROKEN}.items():
         found = rules.logged_truly(change, tuple(entries), COVERED)
         yield dataclasses.replace(found, subject=f"{found.subject}: {name}")
+
+
+AUDIT = Audit.model_validate(
+    {
+        "address": "https://audit.clinic.example",
+        "token": "file:audit",
+        "flag_change": "flag",
+        "trial": {"service": "api", "path": "/x/{id}", "token": "file:trial", "action": "read"},
+    }
+)
+SENT = rules.Sent("r1", NOW, NOW + dt.timedelta(seconds=1))
+
+
+def reads() -> Iterator[Judgement]:
+    """Yield what is said of a read that took a second, where clocks may differ by 30 s."""
+    read = Entry("1", NOW, "gate", "read", None, None, None, "r1")
+    changes: list[dict[str, Any]] = [
+        *({}, {"action": "write"}, {"actor": None}, {"actor": " "}),
+        *({"at": NOW + dt.timedelta(seconds=seconds)} for seconds in (-31, -30, 31, 32)),
+    ]
+    for entries in ([], *([dataclasses.replace(read, **one)] for one in changes), [read, read]):
+        yield rules.recorded("the log", AUDIT, SENT, entries, 60.0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from gates.decide.release import Release
-from steps.kit.evidence import AgeLimit, Evidence, judge_identity, judge_result
+from steps.kit.evidence import AgeLimit, Evidence, judge_identity, judge_result, read_evidence
+from steps.kit.platform import NotDescribedError
+from tests.steps.platforms import NOWHERE, a_platform
 from tests.tables import cases
 
 NOW = dt.datetime(2026, 1, 31, 22, 0, tzinfo=dt.UTC)
@@ -48,8 +51,35 @@ def evidence(**changes: Any) -> Evidence:
 def test_what_a_document_is_worth(changes: dict[str, Any], said: Callable[..., None]) -> None:
     found, release = evidence(**changes), Release.parse("1.2.0")
     judged = judge_identity("it", found, "image-build", release, age=LIMIT)
-    judged = (*judged, judge_result("it", found))
-    said([f"{one.subject}: {one.outcome}: {one.sentence}" for one in judged])
+    said([*judged, judge_result("it", found)])
+
+
+@cases(
+    "content",
+    {
+        "none": None,
+        "not JSON": "{",
+        "of no form that is known": json.dumps({**VALID, "schema": 2, "colour": "red"}),
+        "old": json.dumps(VALID),
+        "sound": json.dumps({**VALID, "created_at": dt.datetime.now(dt.UTC).isoformat()}),
+    },
+)
+def test_a_document_is_read_from_its_folder(
+    content: str | None, tmp_path: pathlib.Path, said: Callable[..., None]
+) -> None:
+    platform = a_platform(tmp_path, {"eu": NOWHERE.format(9)}, evidence={"folder": "."})
+    if content is not None:
+        (tmp_path / "v1.2.0").mkdir()
+        (tmp_path / "v1.2.0" / "image-build.json").write_text(content)
+    found = read_evidence(platform, "image-build")
+    but_age = [one for one in found.judgements if one.rule != "evidence age"]
+    said([found.subject, found.digests, found.believable, *but_age])
+
+
+def test_a_platform_without_a_place_for_evidence_says_so(tmp_path: pathlib.Path) -> None:
+    platform = a_platform(tmp_path, {"eu": NOWHERE.format(9)})
+    with pytest.raises(NotDescribedError, match=r"^the environment lacks the section evidence;"):
+        read_evidence(platform, "image-build")
 
 
 TWO = [{"name": "api", "digest": f"sha256:{number * 64}"} for number in "01"]

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gates.decide.judgement import Judgement
-from gates.decide.outcome import Outcome
 from probes import kubernetes
 from probes.kubernetes import reading as kubernetes_reading
 from probes.kubernetes.models import Metadata
@@ -27,10 +25,6 @@ ZONE: dict[str, Any] = {
     "records": [{"name": "api.clinic.example", "type": "A", "values": ["192.0.2.9"]}],
 }
 RULES = kubernetes.LogRules("level", frozenset({"error", "50"}), ("ERROR",), 500)
-
-
-def worst(found: list[Judgement]) -> set[Outcome]:
-    return {one.outcome for one in found}
 
 
 class TestClusters:
@@ -64,21 +58,6 @@ class TestData:
 
 
 class TestMonitoring:
-    @pytest.mark.parametrize(
-        ("count", "servers", "outcome"),
-        [
-            (1, 1, Outcome.PASS),
-            (0, 1, Outcome.FAIL),
-            (2, 2, Outcome.PASS),
-            (1, 2, Outcome.INCONCLUSIVE),
-            (0, 2, Outcome.FAIL),
-        ],
-    )
-    def test_the_watchdog_of_one_prometheus_says_nothing_of_another(
-        self, count: int, servers: int, outcome: Outcome
-    ) -> None:
-        assert monitoring.arrives("Watchdog", count, servers).outcome is outcome
-
     @pytest.mark.parametrize(
         ("heard", "unheard"),
         [

@@ -199,10 +199,6 @@ class TestRules:
             "wrapped for the operator": (OPERATORS, [{}], ""),
             "with the labels of its group": (OF_THE_GROUP, [{}], ""),
             "another expression": (GROUPS, [{"query": "errors > 300"}], "another expression"),
-            "no wait": (GROUPS, [{"duration": 0}], "waits 0 s, wanted 120 s"),
-            "another severity": (GROUPS, [{"labels": WARNING}], "another severity than critical"),
-            "ill": (GROUPS, [{"health": "err"}], "can't be evaluated"),
-            "never evaluated": (GROUPS, [{"health": "unknown"}], "was not evaluated lately"),
             "not evaluated lately": (
                 GROUPS,
                 [{"lastEvaluation": "2026-01-01T00:00:00Z"}],
