@@ -33,28 +33,26 @@ def receivers(route: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[str,
     where it says `continue`; without a matching child the node itself does. Raises
     UnreadableRouteError.
     """
-    found = _reached(route, labels, _receiver(route, ""))
-    return tuple(receiver for receiver, always in found if always)
+    return tuple(receiver for receiver, always in _reached(route, labels) if always)
 
 
 def receivers_at_times(route: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[str, ...]:
     """Return the receivers that hear of such an alert at some times of the week alone."""
-    found = _reached(route, labels, _receiver(route, ""))
-    return tuple(receiver for receiver, always in found if not always)
+    return tuple(receiver for receiver, always in _reached(route, labels) if not always)
 
 
 def _reached(
-    route: Mapping[str, Any], labels: Mapping[str, str], receiver: str
+    route: Mapping[str, Any], labels: Mapping[str, str], inherited: str = ""
 ) -> Iterator[tuple[str, bool]]:
     """Yield each receiver, and whether it hears at any time; times are not handed on to children."""
-    taken = False
+    receiver, taken = str(route.get("receiver") or inherited), False
     for child in _list(route, "routes"):
         if not isinstance(child, Mapping):
             raise UnreadableRouteError("a route is not a mapping")
         if not _matches(child, labels):
             continue
         taken = True
-        yield from _reached(child, labels, _receiver(child, receiver))
+        yield from _reached(child, labels, receiver)
         if child.get("continue") is not True:
             return
     if not taken:
@@ -90,10 +88,6 @@ def _parsed(matcher: object) -> tuple[str, str, str]:
 
 def _meant(escaped: re.Match[str]) -> str:
     return "\n" if escaped[1] == "n" else escaped[1]
-
-
-def _receiver(route: Mapping[str, Any], inherited: str) -> str:
-    return str(route.get("receiver") or inherited)
 
 
 def _mapping(route: Mapping[str, Any], key: str) -> list[tuple[str, str]]:
@@ -133,7 +127,11 @@ class ShippedRule:
     @property
     def severity(self) -> str:
         """Return the label that decides whom it reaches; empty without one."""
-        return self.labels.get("severity", "")
+        return _severity(self.labels)
+
+
+def _severity(labels: Mapping[str, str]) -> str:
+    return labels.get("severity", "")
 
 
 def as_shipped(
@@ -157,7 +155,7 @@ def as_shipped(
                 rule.for_seconds != wanted.for_seconds
             ),
             f"has another severity than {wanted.severity}": (
-                rule.labels.get("severity", "") != wanted.severity
+                _severity(rule.labels) != wanted.severity
             ),
             "is loaded but can't be evaluated": rule.health not in ("ok", "unknown"),
             "is loaded but was not evaluated lately": rule.health == "unknown" or late,
@@ -182,7 +180,7 @@ def loaded_as(
     """
     found = [rule for rule in loaded if rule.name == wanted.name]
     if len(found) > 1:
-        found = [rule for rule in found if rule.labels.get("severity", "") == wanted.severity]
+        found = [rule for rule in found if _severity(rule.labels) == wanted.severity]
     alike = [one for one in shipped if (one.name, one.severity) == (wanted.name, wanted.severity)]
     if len(found) > 1 and len(found) == len(alike):
         found = [rule for rule in found if spelled(rule.expression) == wanted.expression][:1]
@@ -230,7 +228,7 @@ def _reaches(
     return expect(good, subject, f"{subject} {says}", clears, rule="receiver of a severity")
 
 
-def arrives(name: str, count: int, servers: int, quiet: int = 0) -> Judgement:
+def arrives(name: str, count: int, servers: int, quiet: int) -> Judgement:
     """Judge that the watchdog of every Prometheus arrives: that of one says nothing of the others.
 
     One that is silenced counts as away: what silences it may silence everything.
@@ -436,7 +434,7 @@ def written(text: str, choices: Mapping[str, str], scrape_seconds: float) -> Wri
             return own[name]
         if name not in choices and not name.startswith("__"):
             return match[0]  # such as the $1 of label_replace
-        chosen = choices.get(name, "")
+        chosen = choices.get(name)
         (used if chosen else unknown).append(name)
         return chosen or match[0]
 

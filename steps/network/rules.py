@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import probes
 from gates.decide.judgement import Judgement, amount, more_or_less
-from gates.decide.outcome import Outcome
 from probes.observation import Failure, FailureKind, Observation
 from settings.network import CertificatePolicy, Dns, DnsRecord
 from steps.kit.expect import expect, measured, unable
@@ -71,20 +70,19 @@ def at_least(subject: str, observed: float, floor: float, unit: str) -> Judgemen
         passed,
         subject,
         f"{subject} is {amount(observed, floor)} {unit}, wanted at least {floor:g} {unit}",
-        "" if passed else more_or_less(observed, floor, unit, "more"),
+        more_or_less(observed, floor, unit, "more"),
         **measured("at least", observed, floor, unit),
         data={"margin": observed - floor},
     )
 
 
-def within(subject: str, observed: float, bounds: tuple[float, float], unit: str) -> Judgement:
-    """PASS when a finite number is between both bounds, or one of them."""
+def within(subject: str, observed: int, bounds: tuple[float, float], unit: str) -> Judgement:
+    """PASS when a whole number is between both bounds, or one of them."""
     low, high = bounds
-    shown = amount(observed, high if observed > high else low)
     return expect(
         low <= observed <= high,
         subject,
-        f"{subject} is {shown} {unit}, wanted {low:g} to {high:g} {unit}",
+        f"{subject} is {observed} {unit}, wanted {low:g} to {high:g} {unit}",
         f"a value between {low:g} and {high:g} {unit}",
         **measured("within", observed, high if observed > high else low, unit),
     )
@@ -333,7 +331,7 @@ def handshake(
         newer = f"{_CHAIN}, the newer ones" if shown.intermediate_first else _RENEWED
         yield dataclasses.replace(
             left,
-            clears="" if left.outcome is Outcome.PASS else newer,
+            clears=left.clears and newer,
             data={**left.data, "not_after": last_day(shown)},
         )
     if shown.protocol is not None:

@@ -211,7 +211,7 @@ def certificates() -> Iterator[Judgement]:
         *({}, {"days_left": 30.0}, {"days_left": 29.5}, {"protocol": "TLSv1.1"}),
         {"days_left": 29.5, "intermediate_first": True, "protocol": "TLSv1.3"},
         {"days_left": None, "not_after": None, "protocol": None},
-        {"problem": tls.Problem.OTHER_NAME, "names": ()},
+        *({"problem": tls.Problem.OTHER_NAME, "names": one} for one in ((), ("a", "b"))),
         {"problem": tls.Problem.OLD_TLS, "fingerprint": "", "days_left": None, "protocol": None},
     )
     wanted = CertificatePolicy(min_protocol="TLSv1.2", min_days_left=30)

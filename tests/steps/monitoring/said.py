@@ -138,12 +138,12 @@ def of_scrapes() -> Iterator[Judgement]:
         scrapes = Scrapes(targets, counted).of_a_job_that_had(before)
         return rules.no_gaps("api", scrapes, steps, **{"partial": False, **how})
 
-    for counts in ("22222", "22122", "22212", "02222", "2222", "33333", "00000"):
+    for counts in ("22222", "11222", "22122", "22212", "02222", "2222", "33333", "00000"):
         yield said(counts)
     for counts in ("11222", "10222", "01222", "11212", "11111"):
         yield from (said(counts, before=1), said(counts, before=0))
     yield from (said(counts, before=0) for counts in ("2", "22", "202"))
-    yield from (said("11122", targets=3, before=2), said("22222", partial=True))
+    yield from (said("11133", targets=3, before=2), said("22222", partial=True))
 
 
 def of_dashboards() -> Iterator[Judgement | str]:
@@ -154,5 +154,9 @@ def of_dashboards() -> Iterator[Judgement | str]:
     for values in ([], [float("nan")], [1.0, float("inf")]):
         for choices in ((), ("pod", "zone")):
             yield rules.shows_data("panel “x”", values, choices)
-    for text in ("$a [[a]] ${b:regex} $b", "$gone $__from $gone $1", "x[$__interval] $__range_s"):
+    for text in (
+        "$a [[a]] ${b:regex} $b",
+        "$gone $__from $gone $1",
+        "$__interval $__rate_interval $__range $__range_s",
+    ):
         yield str(rules.written(text, {"a": "1", "b": "2", "gone": ""}, 7.6))
