@@ -26,14 +26,16 @@ def test_an_instrument_that_fails_in_any_way_is_an_error_and_never_a_fail(
     assert judgement.data == {"phase": "connect"}
 
 
-def test_a_wrong_answer_fails_and_our_own_fault_is_an_error() -> None:
-    failure = Failure(FailureKind.TOO_LARGE, "Too much.")
-    assert failures.subject_wrong("the api", failure).outcome is Outcome.FAIL
-    assert failures.our_error("the api", failure).outcome is Outcome.ERROR
+def test_a_wrong_answer_fails_and_our_own_fault_is_an_error(said: Callable[..., None]) -> None:
+    failure = Failure(FailureKind.TOO_LARGE, "Too much.", "transfer")
+    kinds = (failures.instrument_error, failures.subject_wrong, failures.our_error)
+    said([judge("the api", failure) for judge in kinds])
 
 
 def test_neither_a_value_nor_a_failure_is_our_own_fault() -> None:
     nothing: Observation[HttpAnswer] = Observation(
         "http", "GET /", dt.datetime.now(dt.UTC), 0.1, {}, None, None
     )
-    assert failures.failure_of(nothing).kind is FailureKind.OUR_FAULT
+    found = failures.failure_of(nothing)
+    assert found.kind is FailureKind.OUR_FAULT
+    assert found.detail == "The probe brought neither a value nor a failure."

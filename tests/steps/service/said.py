@@ -13,7 +13,7 @@ from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
 from probes.postgres import ServerState
 from probes.redis import RedisFacts
-from settings.service import Fhir, HealthEndpoint, IntegrationTry, Vendor
+from settings.service import ExternalServices, Fhir, HealthEndpoint, IntegrationTry, Vendor
 from steps.service import health_rules, rules
 from steps.service.rules import Outage, Seen
 from tests.steps.service.conftest import VENDOR
@@ -55,10 +55,23 @@ def servers() -> Iterator[Judgement]:
         yield from rules.redis_keeps(found)
 
 
-def vendors() -> Iterator[Judgement]:
+def vendors() -> Iterator[Judgement | str]:
     for state in ("healthy", "down", None):
         body = {"services": {"pay": {"status": state}, "mail": {"status": "healthy"}}}
         yield rules.vendor_up(PAYFAST, ENDPOINT, body, NOON)
+    section = ExternalServices(service="api", endpoint="external", expected=("pay", "mail"))
+    well = {"status": "healthy"}
+    reports: list[Any] = [
+        *({"pay": well, "mail": well}, {"pay": {"status": "down"}, "mail": well}),
+        *({"pay": {"status": "down"}}, {"pay": {"status": 3}, "mail": well}, [], "no JSON"),
+    ]
+    for report in reports:
+        told = answer(b"x" if report == "no JSON" else {"services": report})
+        found = sorted(rules.reported_down(ENDPOINT, section, told))
+        yield f"reported down by {report}: {found or 'nothing'}"
+    kept = dataclasses.replace(answer({"services": reports[1]}), headers={"age": "9"})
+    for other in (kept, answer([]), None):
+        yield f"reported down: {sorted(rules.reported_down(ENDPOINT, section, other)) or 'nothing'}"
     failed = Judgement(
         Outcome.FAIL, "equals", "payment status", "payment status is 402, wanted 201"
     )
