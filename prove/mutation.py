@@ -40,7 +40,6 @@ RULES = (
 TESTS = (
     "tests/gates/decide",
     "tests/load/verdict",
-    "tests/reports/test_terminal.py",
     "tests/reports/test_verdict.py",
     "tests/steps/cluster/test_config_rules.py",
     "tests/steps/cluster/test_rules.py",

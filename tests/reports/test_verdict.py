@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from gates.decide.fold import DOUBLED
 from gates.decide.outcome import Decision
+from gates.decide.verdict import Verdict
 from reports.verdict import DamagedVerdictError, read
 from reports.words import decision_word
 from tests.reports import verdicts
@@ -80,3 +83,21 @@ def test_reasons_are_grouped_by_check_and_the_worst_comes_first() -> None:
         ("IV-HEALTH-6", "HOLD", "database"),
     ]
     assert verdicts.advisory().checks[-2].name == "IV-NOTE-1"
+
+
+def a_doubled() -> Verdict:
+    """Return a ROLLBACK of a check that ran twice in a region."""
+    verdict = verdicts.rollback()
+    reason = dataclasses.replace(verdict.reasons[0], outcome=DOUBLED)
+    return dataclasses.replace(verdict, reasons=(reason,))
+
+
+@cases("made", {"missing": verdicts.missing, "red": verdicts.rollback, "run twice": a_doubled})
+def test_each_check_has_a_word_in_each_region(
+    made: Callable[[], Verdict], said: Callable[..., None]
+) -> None:
+    verdict = made()
+    where = verdict.region_names()
+    said(
+        {one.id: {region: verdict.cell(one, region) for region in where} for one in verdict.checks}
+    )

@@ -67,8 +67,8 @@ def vendors() -> Iterator[Judgement | str]:
     ]
     for report in reports:
         told = answer(b"x" if report == "no JSON" else {"services": report})
-        found = sorted(rules.reported_down(ENDPOINT, section, told))
-        yield f"reported down by {report}: {found or 'nothing'}"
+        down = sorted(rules.reported_down(ENDPOINT, section, told))
+        yield f"reported down by {report}: {down or 'nothing'}"
     kept = dataclasses.replace(answer({"services": reports[1]}), headers={"age": "9"})
     for other in (kept, answer([]), None):
         yield f"reported down: {sorted(rules.reported_down(ENDPOINT, section, other)) or 'nothing'}"
