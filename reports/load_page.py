@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pathlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jinja2
+import yaml
 
 from reports import load_words
-from reports.load_words import DamagedLoadRecordError, checked
+from reports.load_words import DamagedLoadRecordError, checked, is_closed
 from reports.texts import drawn
 from reports.words import ascii_line, one_line
 
@@ -86,6 +88,7 @@ LEFT, RIGHT, TOP, FLOOR = 64, 736, 12, 156
 """The edges of what the axes enclose, in pixels."""
 MOST_POINTS = 400
 """A longer run is drawn by the worst second of each stretch."""
+_CHARTS = pathlib.Path(__file__).with_name("load_charts.yaml")
 _TICKS = 5
 _MOST_LOG_TICKS = 7
 
@@ -220,70 +223,13 @@ def over_time(record: Row) -> Iterator[Chart]:
     """Yield the charts over the time of a run: what was sent and came back, how slow, the generator."""
     time = Axis("minutes:seconds since the first request", _clock)
     rows, bands = _Rows(record["timeline"]), _unmeasured(record)
-    for name, title, description, up, *lines in (
-        _of_requests(record, rows),
-        _of_latency(rows),
-        *_of_generator(rows, record["policy"]["generator"]),
-    ):
-        yield Chart(name, title, description, time, up, lines, bands)
-
-
-def _of_requests(record: Row, rows: _Rows) -> tuple[Any, ...]:
-    sums = record["totals"]
-    planned = Line("planned", "limit", rows.points("target", max))
-    return (
-        "rate",
-        "Sent and completed",
-        (
-            f"Planned, sent and completed requests in each second; {sums['sent']:,} of "
-            f"{sums['due']:,} were sent and {sums['failed']:,} failed.{rows.worst}"
-        ),
-        Axis("requests a second", load_words.number),
-        *([] if load_words.is_closed(record) else [planned]),
-        Line("sent", "one", rows.points("sent", min)),
-        Line("completed", "two", rows.points("completed", min)),
-        Line("failed", "three", rows.points("failed", max)),
-    )
-
-
-def _of_latency(rows: _Rows) -> tuple[Any, ...]:
-    return (
-        "latency",
-        "Response time from the intended time of sending",
-        f"Median and 99th percentile of the requests completed in each second, logarithmic.{rows.worst}",
-        Axis("milliseconds", _milliseconds, log=True),
-        Line("p99", "two", rows.points("p99", max)),
-        Line("p50", "one", rows.points("p50", max)),
-    )
-
-
-def _of_generator(rows: _Rows, limits: Row) -> Iterator[tuple[Any, ...]]:
-    yield (
-        "cpu",
-        "Processor of the busiest worker",
-        "Share of one core that the busiest worker's process used in each second.",
-        Axis("share of a core", load_words.percent),
-        Line("limit", "limit", rows.level(limits["worker_cpu"])),
-        Line("CPU", "one", rows.points("cpu", max)),
-    )
-    yield (
-        "lag",
-        "Longest lag of the engine's clock",
-        (
-            "How much later than meant the engine's clock ticked, at worst, in each second; 99 of 100 "
-            "ticks have to stay under the limit."
-        ),
-        Axis("milliseconds", _milliseconds),
-        Line("limit at p99", "limit", rows.level(limits["lag_p99"])),
-        Line("longest lag", "one", rows.points("lag", max)),
-    )
-    yield (
-        "flight",
-        "In flight",
-        "How many requests had no answer yet, over all workers, in each second.",
-        Axis("requests", load_words.number),
-        Line("in flight", "one", rows.points("in_flight", max)),
-    )
+    for one in yaml.safe_load(_CHARTS.read_bytes()):
+        shown = [line for line in one["lines"] if not (line.get("open") and is_closed(record))]
+        lines = [rows.line(line, record["policy"]["generator"]) for line in shown]
+        up = Axis(one["label"], _WRITTEN[one["written"]], one.get("log", False))
+        words = one["description"].format_map(record["totals"])
+        worst = rows.worst if one.get("says_worst") else ""
+        yield Chart(one["id"], one["title"], f"{words}{worst}", time, up, lines, bands)
 
 
 def spectra(record: Row) -> Iterator[Chart]:
@@ -319,9 +265,14 @@ class _Rows:
             for values in [[row[name] for row in stretch if row[name] is not None]]
         ]
 
-    def level(self, value: float) -> list[Point]:
-        """Return a level line."""
-        return [(stretch[0]["at"], value) for stretch in self._stretches]
+    def line(self, line: Row, limits: Row) -> Line:
+        """Return a line as `load_charts.yaml` describes it: a limit is level."""
+        if "limit" in line:
+            limit = limits[line["limit"]]
+            points: list[Point] = [(stretch[0]["at"], limit) for stretch in self._stretches]
+        else:
+            points = self.points(line["of"], min if line["worst"] == "min" else max)
+        return Line(line["name"], line["look"], points)
 
 
 def _unmeasured(record: Row) -> list[Band]:
@@ -348,3 +299,10 @@ def _percentile(rarity: float) -> str:
     """Write 1 in so many as a percentile: 100 as p99, 1000 as p99.9."""
     digits = max(0, math.ceil(math.log10(rarity) - 1e-9) - 2)
     return f"p{100 * (1 - 1 / rarity):.{digits}f}"
+
+
+_WRITTEN = {
+    "number": load_words.number,
+    "percent": load_words.percent,
+    "milliseconds": _milliseconds,
+}
