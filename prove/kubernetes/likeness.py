@@ -22,7 +22,7 @@ from prove.kubernetes import FOLDER, Json, load, replay
 from sandbox.systems.cluster.controller import READY_AFTER_SECONDS, Cluster
 from sandbox.systems.cluster.objects import Objects
 from sandbox.systems.cluster.shown import is_ready
-from sandbox.systems.cluster.state import APP, CONFIG_WANTED, NAMESPACE, ClusterState
+from sandbox.systems.cluster.state import APP, NAMESPACE, ClusterState
 from steps.kit.platform import Platform
 from tests.probes.standin_server import listening
 from tests.steps.cluster_platform import a_cluster_platform, sentences, write_evidence
@@ -136,52 +136,21 @@ class Story:
     kinds: Sequence[str] = KINDS
 
 
-_RESTARTED = {"restarted_at": {"1.1.0": "2026-01-01T00:00:00Z"}}
-_RESTARTED_NEW = {"restarted_at": {"1.2.0": "2026-01-01T00:00:00Z"}}
-_UNDONE: Mapping[str, Any] = {"restarted_at": {}}
-_HISTORY: Sequence[Mapping[str, Any]] = ({}, _RESTARTED, _UNDONE)
-_BESIDE = (*_HISTORY, {"replicas": {"1.1.0": 3, "1.2.0": 3}})
-_SWITCHED = (*_BESIDE, {"selector": "1.2.0"})
-_LIVE = (*_SWITCHED, {"replicas": {"1.1.0": 0, "1.2.0": 3}})
-_FOUR = {"replicas": {"1.1.0": 0, "1.2.0": 4}}
-_SURGE_SECONDS = 0.2
-_HALF_WAY_SECONDS = READY_AFTER_SECONDS + _SURGE_SECONDS
-_CONFIGURED = ({"config": CONFIG_WANTED},)
-_LABELLED = (*_CONFIGURED, {"config_labelled_at": "2026-01-01T00:00:00Z"})
-_ANNOTATED = (*_LABELLED, {"config_annotated_at": "2026-01-01T00:00:00Z"})
-_PATCHED_BACK = (*_ANNOTATED, {"config_patched": {"LOG_LEVEL": "info"}})
-_MAP = ("configmaps",)
+def _stories() -> Mapping[str, Story]:
+    """Read them: each goes on where the one that it is `after` ends."""
+    found: dict[str, Story] = {}
+    seconds = {"surge": _SURGE_SECONDS, "half-way": READY_AFTER_SECONDS + _SURGE_SECONDS}
+    told = yaml.safe_load(FOLDER.with_name("stories.yaml").read_text(encoding="utf-8"))
+    for name, one in told.items():
+        before = found[one["after"]].orders if "after" in one else ()
+        orders = [*before, *one.get("then", ())]
+        kinds = ("configmaps",) if name.startswith("config-") else KINDS
+        found[name] = Story(orders, seconds.get(one.get("looked_at"), _BETWEEN_SECONDS), kinds)
+    return found
 
-STORIES: Final[Mapping[str, Story]] = {
-    "healthy": Story(({},)),
-    "surge": Story(({}, _RESTARTED), _SURGE_SECONDS),
-    "half-way": Story(({}, _RESTARTED), _HALF_WAY_SECONDS),
-    "paused-complete": Story((*_HISTORY, {"paused": True})),
-    "undone": Story(_HISTORY),
-    "beside": Story(_BESIDE),
-    "switched": Story(_SWITCHED),
-    "scaled-to-zero": Story(_LIVE),
-    "image-pull-back-off": Story((*_LIVE, _FOUR, {"waiting": "ImagePullBackOff"})),
-    "crash-loop": Story((*_LIVE, _FOUR, {"waiting": "CrashLoopBackOff"})),
-    "not-ready": Story((*_LIVE, _FOUR, {"unready_pods": 1})),
-    "evicted": Story((*_LIVE, {"evicted_pods": 1})),
-    "terminating": Story((*_LIVE, {"ending_pods": 2})),
-    "job-pod": Story((*_LIVE, {"job_endpoint": True})),
-    "jobs-over": Story((*_LIVE, {"jobs_over": True})),
-    "quota": Story((*_LIVE, {"quota_pods_left": 1}, {"replicas": {"1.1.0": 0, "1.2.0": 6}})),
-    "deadline-exceeded": Story((*_LIVE, {**_RESTARTED_NEW, "stuck": True}), _SURGE_SECONDS),
-    "port-missing": Story((*_LIVE, {"port_missing": True})),
-    "selects-nothing": Story((*_LIVE, {"no_endpoints": True})),
-    "orphaned": Story((*_LIVE, {"deployment_gone": True})),
-    "disk-pressure": Story((*_LIVE, {"disk_pressure": True})),
-    "lost-node": Story((*_LIVE, {"node_not_ready": True})),
-    "config-applied": Story(_CONFIGURED, kinds=_MAP),
-    "config-labelled": Story(_LABELLED, kinds=_MAP),
-    "config-annotated": Story(_ANNOTATED, kinds=_MAP),
-    "config-patched": Story((*_ANNOTATED, {"config_patched": {"LOG_LEVEL": "debug"}}), kinds=_MAP),
-    "config-patched-back": Story(_PATCHED_BACK, kinds=_MAP),
-    "config-key-removed": Story((*_PATCHED_BACK, {"key_removed": "SESSION_MINUTES"}), kinds=_MAP),
-}
+
+_SURGE_SECONDS = 0.2
+STORIES: Final = dict(_stories())
 """What the stand-in is told in each recorded situation that it knows."""
 
 CASES = len(STORIES) + len(EXPECTED)
