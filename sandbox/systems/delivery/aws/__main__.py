@@ -8,7 +8,6 @@ an edge for each `web-REGION`.
 from __future__ import annotations
 
 import datetime as dt
-import http
 import json
 import signal
 import sys
@@ -23,6 +22,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from pydantic import SecretStr
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
 
 from sandbox.core import CHECKOUT, standins
 from sandbox.core.standins import Facts
@@ -62,13 +62,10 @@ class Edge:
                 self._kept[name] = found
         body, metadata = found or _NOT_FOUND
         headers = {name.lower(): value for name, value in metadata.items()}
-        answered = [
-            ("Content-Type", headers.get("content-type", "application/octet-stream")),
-            ("Cache-Control", headers.get("cache-control", "")),
-            ("Content-Length", str(len(body))),
-        ]
-        start_response("200 OK" if found else "404 Not Found", answered)
-        return [body]
+        kind = headers.get("content-type", "application/octet-stream")
+        kept = {"Cache-Control": headers.get("cache-control", "")}
+        answer = Response(body, 200 if found else 404, kept, content_type=kind)
+        return answer(environ, start_response)
 
 
 _BEFORE = {"1.2.0": "1.1.0"}
@@ -152,9 +149,7 @@ def with_orders(app: Application, world: World) -> Application:
         if path != "/_sandbox/ready":
             body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             status = world.order(path, environ.get("HTTP_X_SANDBOX_TOKEN", ""), json.loads(body))
-        headers = [("Content-Type", "application/json"), ("Content-Length", "2")]
-        start_response(f"{status} {http.HTTPStatus(status).phrase}", headers)
-        return [b"{}"]
+        return Response("{}", status, content_type="application/json")(environ, start_response)
 
     return serve
 

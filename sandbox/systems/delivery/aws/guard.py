@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from werkzeug.wrappers import Response
+
 from sandbox.systems.delivery.aws.state import ACCOUNT, REGION
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -56,10 +58,7 @@ class Guard:
         refusal = self._refusal(asked)
         if refusal is None:
             return self._app(environ, start_response)
-        status, content_type, body = _rendered(asked, refusal)
-        headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
-        start_response(f"{status} Refused", headers)
-        return [body]
+        return _rendered(asked, refusal)(environ, start_response)
 
     def _refusal(self, asked: Asked | None) -> Refusal | None:
         if asked is None:
@@ -154,13 +153,14 @@ _READERS: Mapping[str, Callable[[dict[str, Any], bytes], tuple[str, str]]] = {
 }
 
 
-def _rendered(asked: Asked | None, refusal: Refusal) -> tuple[int, str, bytes]:
+def _rendered(asked: Asked | None, refusal: Refusal) -> Response:
     service = asked.service if asked else "s3"
     if service in _JSON_SERVICES:
         body = json.dumps({"__type": refusal.code, "message": "refused"})
-        return 400, "application/x-amz-json-1.1", body.encode()
+        return Response(body, 400, content_type="application/x-amz-json-1.1")
     error = f"<Code>{refusal.code}</Code><Message>refused</Message>"
     if service == "s3":
-        return refusal.status, "application/xml", f"<Error>{error}</Error>".encode()
+        whole = f"<Error>{error}</Error>"
+        return Response(whole, refusal.status, content_type="application/xml")
     whole = f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error></ErrorResponse>"
-    return refusal.status, "text/xml", whole.encode()
+    return Response(whole, refusal.status, content_type="text/xml")
