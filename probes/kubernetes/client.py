@@ -7,11 +7,13 @@ followed, and answers are bounded.
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Generic, TypeVar
 
+import yaml
 from pydantic import SecretStr, StrictBool
 
 from probes import api, http
@@ -223,29 +225,12 @@ _PATHS: Final = frozenset(
         *("healthz", "livez", "readyz"),
     }
 )
-EXAMPLES: Final = (
-    ("*", "*", "*", ""),
-    *((verb, "", "pods", "") for verb in ("create", "update", "patch", "delete")),
-    ("deletecollection", "", "pods", ""),
-    *((verb, "", "pods", sub) for verb in ("create", "get") for sub in ("exec", "attach", "proxy")),
-    *((verb, "", "pods", "portforward") for verb in ("create", "get")),
-    ("create", "", "pods", "eviction"),
-    ("patch", "", "pods", "ephemeralcontainers"),
-    *((verb, "apps", "deployments", "") for verb in ("create", "update", "patch", "delete")),
-    *((verb, "apps", "deployments", "scale") for verb in ("update", "patch")),
-    *((verb, "apps", "statefulsets", "") for verb in ("create", "patch", "delete")),
-    ("create", "batch", "jobs", ""),
-    *((verb, "", "services", "") for verb in ("create", "update", "patch", "delete")),
-    ("get", "", "services", "proxy"),
-    *((verb, "", "configmaps", "") for verb in ("create", "update", "patch", "delete")),
-    *((verb, "", "secrets", "") for verb in ("get", "list", "watch", "create", "update")),
-    ("create", "", "serviceaccounts", "token"),
-    *(("impersonate", "", what, "") for what in ("users", "groups", "serviceaccounts")),
-    ("create", "rbac.authorization.k8s.io", "rolebindings", ""),
-    *((verb, "rbac.authorization.k8s.io", "roles", "") for verb in ("bind", "escalate")),
-    *((verb, "rbac.authorization.k8s.io", "clusterroles", "") for verb in ("bind", "escalate")),
-    *((verb, "", "nodes", "proxy") for verb in ("create", "get")),
-    ("patch", "", "nodes", ""),
+EXAMPLES: Final = tuple(
+    (verb, group, resource, subresource)
+    for group, resource, subresource, verbs in yaml.safe_load(
+        pathlib.Path(__file__).with_name("rights.yaml").read_bytes()
+    )
+    for verb in verbs
 )
 """Verb, group, resource, subresource: what is asked one by one where a cluster can't list all rights."""
 
