@@ -250,16 +250,7 @@ def _traffic_command(layout: Layout) -> Command:
     """Write the load generator's configuration and return how it is started."""
     settings = layout.runtime / "traffic.json"
     edges = {region: f"{HOST}:{layout.ports[edge_name(region)]}" for region in REGIONS}
-    write_private(
-        settings,
-        json.dumps(
-            {
-                "regions": edges,
-                "lease_file": str(layout.lease),
-                "token": layout.passwords["synthetic"],
-                "rate_cap": None,
-            }
-        ),
-    )
+    told = {"regions": edges, "lease_file": str(layout.lease)}
+    write_private(settings, json.dumps({**told, "token": layout.passwords["synthetic"]}))
     argv = (sys.executable, "-m", "sandbox.systems.service.traffic", str(settings))
     return Command(name="traffic", argv=argv, log=layout.log("traffic"), environment=PYTHON)

@@ -21,15 +21,13 @@ from sandbox.core import SandboxError
 from sandbox.core.child import last_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     Say = Callable[[str], None]
-    from collections.abc import Iterator
 
 _LIBRARY_PREFIXES = ("lib", "lua")
-_NEVER = frozenset(
-    {"libc6", "libc-bin"}
-)  # another libc beside the loader of this machine ends badly
+# Another libc beside the loader of this machine ends badly.
+_NEVER = frozenset({"libc6", "libc-bin"})
 _APT_TIMEOUT_SECONDS = 180.0
 
 
@@ -135,8 +133,6 @@ def _run(work: Path, tool: str, *arguments: str) -> str:
         raise SandboxError(f"{tool} failed: {last_line(log)}") from exc
 
 
-_REDIS_PACKAGES = ("redis-server", "redis-tools")
-_PROMETHEUS_PACKAGES = ("prometheus",)
 _REDIS_WITH_READ_KEYS = (7, 0)
 _PROMETHEUS_OLDEST = (2, 42)
 _TEMPLATES = "/usr/share/prometheus/alertmanager"
@@ -169,7 +165,7 @@ class Binary:
 def find_redis(say: Say) -> Binary:
     """Find redis-server 7 or newer, else the wheel's 6.2; raises SandboxError when there is none."""
     try:
-        return _find("redis-server", _REDIS_PACKAGES, _REDIS_WITH_READ_KEYS, say)
+        return _find("redis-server", ("redis-server", "redis-tools"), _REDIS_WITH_READ_KEYS, say)
     except SandboxError as exc:
         wheel = _redis_of_the_wheel()
         if wheel is None:
@@ -180,12 +176,7 @@ def find_redis(say: Say) -> Binary:
 
 def find_prometheus(say: Say) -> Binary:
     """Find prometheus 2.42 or newer; raises SandboxError when there is none."""
-    return _find("prometheus", _PROMETHEUS_PACKAGES, _PROMETHEUS_OLDEST, say)
-
-
-def find_promtool(say: Say) -> Binary:
-    """Find promtool, which comes with prometheus; raises SandboxError when there is none."""
-    return _find("promtool", _PROMETHEUS_PACKAGES, _PROMETHEUS_OLDEST, say)
+    return _find("prometheus", ("prometheus",), _PROMETHEUS_OLDEST, say)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 It only reads, and only under a lease.
 
-Configuration: `{"regions": {"eu": "127.0.0.1:1234"}, "lease_file": "...", "token": "...", "rate_cap":
-null}`. The lease file holds `{"rps": 200, "until": unix_time}`, requests a second for each region;
-`traffic-cap.json` beside it, `{"rps": 1}`, limits it. Both are looked at ten times a second.
+Configuration: `{"regions": {"eu": "127.0.0.1:1234"}, "lease_file": "...", "token": "..."}`. The lease
+file holds `{"rps": 200, "until": unix_time}`, requests a second for each region; `traffic-cap.json`
+beside it, `{"rps": 1}`, limits it. Both are looked at ten times a second.
 
 Requests are ready-made bytes on kept-alive connections of the load test: such a client costs a tenth of
 an ordinary one. It never tries again; what failed is counted and said when a lease ends.
@@ -51,7 +51,6 @@ class TrafficConfig(standins.Configuration):
     regions: dict[str, _Address] = Field(min_length=1)
     lease_file: Path
     token: SecretStr
-    rate_cap: float | None = Field(default=None, ge=0)
 
 
 @dataclass(slots=True)
@@ -207,8 +206,8 @@ class Generator:
         if lease.get("until", 0.0) <= time.time():
             return 0.0
         cap = _numbers(self._config.lease_file.with_name(CAP_FILE)).get("rps")
-        limits = [limit for limit in (cap, self._config.rate_cap) if limit is not None]
-        return max(0.0, min([lease.get("rps", 0.0), *limits]))
+        rate = lease.get("rps", 0.0)
+        return max(0.0, rate if cap is None else min(rate, cap))
 
 
 def _numbers(path: Path) -> dict[str, float]:

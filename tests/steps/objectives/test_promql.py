@@ -118,9 +118,12 @@ EVALUATED = {
 @pytest.fixture(scope="module")
 def promtool() -> binaries.Binary:
     try:
-        return binaries.find_promtool(print)
+        prometheus = binaries.find_prometheus(print)
     except SandboxError as exc:
         pytest.skip(f"needs promtool: {exc}")
+    return dataclasses.replace(
+        prometheus, path=f"{pathlib.Path(prometheus.path).with_name('promtool')}"
+    )
 
 
 def wanted(case: Evaluated) -> dict[str, object]:
