@@ -23,7 +23,7 @@ from settings.environment import Environment, LocalFile
 from settings.sections import Section, parse_duration
 
 DOCS = FOLDER.parent / "docs" / "environments.md"
-INTRODUCTION = FOLDER / "introduction.md"
+INTRODUCTION = FOLDER / "introduction.txt"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DURATION = {"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h|d)$"}
 _REFERENCE = "#/$defs/"
