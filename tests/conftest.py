@@ -30,7 +30,6 @@ ONE_PLATFORM_EACH = (
         "sandbox/test_lifecycle.py",
         "sandbox/test_faults.py",
         "sandbox/test_platform.py",
-        "sandbox/test_priority.py",
     ),
 )
 """Files whose tests share the platform below. Elsewhere it would be one more to bring up and keep."""
@@ -39,8 +38,6 @@ SHARED = (
     (
         "sandbox/test_app_journey.py",
         "sandbox/test_app_health.py",
-        "sandbox/test_app_metrics.py",
-        "sandbox/test_app_reads.py",
         "sandbox/test_audit_log.py",
     ),
 )

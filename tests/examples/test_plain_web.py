@@ -24,33 +24,24 @@ class Example:
     def __init__(self, state: pathlib.Path) -> None:
         self._environment = {**os.environ, "PLAIN_WEB_STATE": str(state)}
 
-    def serve(self, *arguments: str) -> str:
-        """Run serve.py and return what it printed."""
-        line = [sys.executable, str(EXAMPLE / "serve.py"), *arguments]
-        return self._run(line, {0}).stdout
+    def serve(self, *arguments: str) -> None:
+        """Run serve.py."""
+        ended = self._run(sys.executable, str(EXAMPLE / "serve.py"), *arguments)
+        assert ended.returncode == 0, ended.stderr + ended.stdout
 
     def verdict(self) -> Mapping[str, Any]:
         """Return the verdict of the gate's own process."""
         gate = str(pathlib.Path(sys.executable).parent / "gate")
         file = str(EXAMPLE / "environment.yaml")
-        line = [gate, "post-deploy", "--env", file, "--output", "json"]
-        ended = self._run(line, {0, 10, 20})
+        ended = self._run(gate, "post-deploy", "--env", file, "--output", "json")
+        assert ended.returncode in {0, 10, 20}, ended.stderr + ended.stdout
         verdict: Mapping[str, Any] = json.loads(ended.stdout)
         assert verdict["exit_code"] == ended.returncode
         return verdict
 
-    def _run(self, line: list[str], codes: set[int]) -> subprocess.CompletedProcess[str]:
-        ended = subprocess.run(
-            line,
-            capture_output=True,
-            text=True,
-            timeout=RUN_SECONDS,
-            env=self._environment,
-            cwd=ROOT,
-            check=False,
-        )
-        assert ended.returncode in codes, ended.stderr + ended.stdout
-        return ended
+    def _run(self, *line: str) -> subprocess.CompletedProcess[str]:
+        how: dict[str, Any] = {"capture_output": True, "text": True, "cwd": ROOT}
+        return subprocess.run(line, check=False, timeout=RUN_SECONDS, env=self._environment, **how)
 
 
 @pytest.fixture

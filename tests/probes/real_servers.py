@@ -111,13 +111,19 @@ class Database:
                 connection.execute(sql.SQL(statement))
 
 
-_INITDB = (
-    "--username=postgres",
-    "--auth=scram-sha-256",
-    "--no-sync",
-    "--locale=C",
-    "--encoding=UTF8",
-)
+def initdb(data: Path, user: str | None, *options: str) -> None:
+    """Make a cluster of databases that belongs to `user`."""
+    program = str(sandbox_postgres.programs() / "initdb")
+    usual = ("--username=postgres", "--no-sync", "--locale=C", "--encoding=UTF8")
+    subprocess.run(
+        (program, f"--pgdata={data}", *usual, *options),
+        check=True,
+        capture_output=True,
+        user=user,
+        cwd=data.parent,
+        env={"LC_ALL": "C"},
+    )
+
 
 _SETTINGS = {
     "listen_addresses": "localhost",
@@ -128,36 +134,7 @@ _SETTINGS = {
     "wal_level": "logical",
 }
 
-_LOGINS = {
-    "reader": "",
-    "blind": "",
-    "writer": "",
-    "columnist": "",
-    "climber": "NOINHERIT",
-    "maker": "CREATEROLE",
-    "builder": "",
-    "everywhere": "",
-    "owner": "",
-    "crowd": "CONNECTION LIMIT 0",
-    "asleep": "NOLOGIN",
-}
-_STATEMENTS = (
-    "CREATE TABLE public.visits (id uuid PRIMARY KEY, patient text)",
-    "INSERT INTO visits VALUES ('00000000-0000-4000-8000-000000000001', 'sentinel-9f2-patient')",
-    *(f"CREATE ROLE {one} LOGIN PASSWORD '{PASSWORD}'" for one in _LOGINS),
-    *(f"ALTER ROLE {one} {how}" for one, how in _LOGINS.items() if how),
-    "GRANT SELECT ON visits TO reader",
-    "GRANT SELECT, INSERT ON visits TO writer",
-    "GRANT UPDATE (patient) ON visits TO columnist",
-    "GRANT writer TO climber",
-    "GRANT CREATE ON SCHEMA public TO builder",
-    "GRANT pg_write_all_data TO everywhere",
-    "CREATE TABLE public.owned (id int)",
-    "ALTER TABLE owned OWNER TO owner",
-    "CREATE DATABASE shut",
-    "REVOKE CONNECT ON DATABASE shut FROM PUBLIC",
-    "CREATE DATABASE small CONNECTION LIMIT 0",
-)
+_LOGINS = Path(__file__).with_name("logins.sql")
 
 
 @contextlib.contextmanager
@@ -168,20 +145,19 @@ def postgres_server(ca_file: str) -> Iterator[Database]:
         data, password_file = folder / "data", folder / "password"
         password_file.write_text(PASSWORD)
         password_file.chmod(0o644)
-        subprocess.run(
-            (str(programs / "initdb"), f"--pgdata={data}", *_INITDB, f"--pwfile={password_file}"),
-            check=True,
-            capture_output=True,
-            user=user,
-            cwd=folder,
-            env={"LC_ALL": "C"},
-        )
+        initdb(data, user, "--auth=scram-sha-256", f"--pwfile={password_file}")
         database = Database(closed_port(), ca_file)
         settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
         argv = [str(programs / "postgres"), "-D", str(data), "-p", str(database.port), *settings]
         with running(argv, folder=folder, environment={"LC_ALL": "C"}, user=user):
             wait_until(lambda: _accepts(database), "Postgres accepts logins")
-            database.as_superuser(*_STATEMENTS)
+            logins = _LOGINS.read_text(encoding="utf-8")
+            database.as_superuser(
+                logins.replace(" LOGIN", f" PASSWORD '{PASSWORD}' LOGIN"),
+                "CREATE DATABASE shut",
+                "REVOKE CONNECT ON DATABASE shut FROM PUBLIC",
+                "CREATE DATABASE small CONNECTION LIMIT 0",
+            )
             yield database
 
 

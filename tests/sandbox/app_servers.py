@@ -8,7 +8,6 @@ import json
 import secrets
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,7 +24,7 @@ from sandbox.core.layout import RELEASE
 from sandbox.faults import catalogue
 from sandbox.systems.data import migrations
 from sandbox.systems.data.postgres import ordinary_user, programs
-from tests.probes.real_servers import folder_of, running
+from tests.probes.real_servers import folder_of, initdb, running
 from tests.probes.servers import closed_port, wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -63,15 +62,7 @@ class Servers:
 
     def start_all(self) -> None:
         """Make the cluster, seed it, and start everything."""
-        initdb = ("initdb", "-U", "postgres", "-A", "trust", "--locale=C", "--encoding=UTF8")
-        subprocess.run(
-            [programs() / initdb[0], "-D", self.folder / "data", *initdb[1:], "--no-sync"],
-            check=True,
-            capture_output=True,
-            user=self._user,
-            cwd="/",
-            env={"LC_ALL": "C"},
-        )
+        initdb(self.folder / "data", self._user, "--auth=trust")
         self.start_primary()
         self._seed()
         redis_server = find_redis(lambda _said: None)
@@ -95,15 +86,10 @@ class Servers:
     def start_primary(self) -> None:
         """Start Postgres."""
         settings = [part for setting in SETTINGS for part in ("-c", setting)]
-        where = ("-D", str(self.folder / "data"), "-p", str(self.ports["primary"]))
-        argv = [str(programs() / "postgres"), *where, *settings]
-        server = running(
-            argv,
-            folder=self.folder,
-            environment={"LC_ALL": "C"},
-            user=self._user,
-            end=signal.SIGQUIT,
-        )
+        data = ("-D", str(self.folder / "data"), "-p", str(self.ports["primary"]))
+        argv = [str(programs() / "postgres"), *data, *settings]
+        where: dict[str, Any] = {"folder": self.folder, "environment": {"LC_ALL": "C"}}
+        server = running(argv, **where, user=self._user, end=signal.SIGQUIT)
         self._primary.enter_context(server)
         wait_until(self._answers_sql, "Postgres answers queries")
 

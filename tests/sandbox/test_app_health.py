@@ -1,12 +1,16 @@
+"""The reference API: its health, the two reads of the traffic, and what it counts."""
+
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from sandbox.app.__main__ import main
-from tests.sandbox.app_servers import ADMIN_TOKEN, HOST, Api, Servers
+from tests.sandbox.app_servers import ADMIN_TOKEN, HOST, SLOW, SYNTHETIC_TOKEN, Api, Servers
 from tests.tables import cases
 
 READ_LABELS = 'method="GET",route="/v1/providers/{provider_id}"'
@@ -94,3 +98,133 @@ def test_a_bad_configuration_is_one_sentence_without_its_secrets(
     assert said.count("\n") == 1
     assert all(part in said for part in (named, *files))
     assert "planted-secret" not in said
+
+
+LONGEST = "a" * 100
+
+
+@cases(
+    "path status",
+    {
+        "a provider": ("/v1/providers/7", 200),
+        "no such provider": ("/v1/providers/made-up", 404),
+        "the appointments of nobody": ("/v1/appointments?providerId=made-up", 200),
+        "the longest id": (f"/v1/appointments?providerId={LONGEST}", 200),
+        "an id that is too long": (f"/v1/appointments?providerId={LONGEST}a", 422),
+        "no id": ("/v1/appointments", 422),
+    },
+)
+def test_a_read_has_its_status(api: Api, path: str, status: int) -> None:
+    assert api.read(path).status_code == status
+
+
+@cases(
+    "path tokens",
+    {
+        "a provider": ("/v1/providers/7", ["wrong"]),
+        "a provider's appointments": ("/v1/appointments?providerId=7", ["wrong"]),
+        "an appointment": ("/v1/appointments/1", ["wrong", SYNTHETIC_TOKEN]),
+        "a patient": ("/v1/patients/1", ["wrong", SYNTHETIC_TOKEN]),
+    },
+)
+def test_a_read_needs_a_token_and_patients_data_one_of_theirs(
+    api: Api, path: str, tokens: list[str]
+) -> None:
+    for answer in (api.http.get(path), *(api.read(path, token) for token in tokens)):
+        assert (answer.status_code, answer.json()) == (401, {"detail": "sign in first"})
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_a_provider_and_its_appointments_are_the_rows_of_postgres(
+    api: Api, servers: Servers
+) -> None:
+    row = servers.sql("SELECT id, name, specialty, region FROM providers WHERE id = '7'")[0]
+    assert tuple(api.read("/v1/providers/7").json().values()) == row
+    listed = api.read("/v1/appointments?providerId=7").json()["appointments"]
+    latest = servers.sql(
+        "SELECT id, to_char(starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS+00:00')"
+        " FROM appointments WHERE provider_id = '7' ORDER BY starts_at DESC LIMIT 10"
+    )
+    assert [(one["id"], one["date"]) for one in listed] == latest
+    assert {frozenset(one) for one in listed} == {frozenset(("id", "providerId", "date", "status"))}
+
+
+def test_more_slow_reads_at_once_than_there_are_connections_are_all_answered(
+    api: Api, servers: Servers
+) -> None:
+    servers.sql(SLOW["broken"])
+    try:
+        with ThreadPoolExecutor(30) as clients:
+            answers = list(clients.map(api.read, ["/v1/appointments?providerId=7"] * 60))
+    finally:
+        servers.sql(SLOW["fixed"])
+    assert [answer.status_code for answer in answers] == [200] * 60
+
+
+READ = "/v1/providers/7"
+READ_COUNT = f"http_request_duration_seconds_count{{{READ_LABELS}}}"
+LISTS = "/v1/appointments?providerId=7"
+
+
+def test_requests_and_queries_are_counted_and_health_is_not(api: Api) -> None:
+    requests, queries = api.metric("http_requests_total"), api.metric("db_query_duration_seconds_c")
+    in_route = api.metric(READ_COUNT)
+    api.read(READ)
+    for path in ("/health", "/health/db", "/health/redis"):
+        api.http.get(path)
+    assert api.metric("http_requests_total") == requests + 1
+    assert api.metric(READ_COUNT) == in_route + 1
+    # `_created` starts with the same letters and does not change.
+    assert api.metric("db_query_duration_seconds_c") == queries + 1
+
+
+def test_unknown_paths_share_one_route(api: Api) -> None:
+    unmatched = 'http_requests_total{method="GET",route="unmatched",status="404"}'
+    before = api.metric(unmatched)
+    for path in ("/made/up/1", "/made/up/2"):
+        api.http.get(path)
+    assert api.metric(unmatched) == before + 2
+
+
+def test_every_third_read_fails_exactly_and_nothing_else_does(api: Api) -> None:
+    api.fault(error_every=3)
+    paths = [READ, LISTS, READ] * 4
+    assert [api.read(path).status_code for path in paths] == [200, 200, 500] * 4
+    assert [api.http.get("/health").status_code for _ in range(5)] == [200] * 5
+    assert [api.post("/v1/test/notifications", {}).status_code for _ in range(5)] == [200] * 5
+
+
+def test_a_slow_overview_is_really_slow_in_postgres_and_can_be_fixed(
+    api: Api, servers: Servers
+) -> None:
+    def list_appointments() -> tuple[float, object]:
+        started = time.monotonic()
+        answer = api.read(LISTS)
+        return time.monotonic() - started, answer.json()
+
+    list_appointments()  # prepares the statement
+    _, usual = list_appointments()
+    under_50_ms = 'db_query_duration_seconds_bucket{le="0.05"}'
+    servers.sql(SLOW["broken"])
+    try:
+        fast_before = api.metric(under_50_ms)
+        took, slow = list_appointments()
+        assert took > 0.08
+        assert slow == usual
+        assert api.metric(under_50_ms) == fast_before
+    finally:
+        servers.sql(SLOW["fixed"])
+    servers.sql(SLOW["fixed"])
+    fast_before = api.metric(under_50_ms)
+    for _ in range(10):  # on a busy machine not every one is fast
+        assert list_appointments()[1] == usual
+    assert api.metric(under_50_ms) > fast_before
+
+
+def test_a_locked_table_ends_in_503_and_not_in_a_hang(api: Api, servers: Servers) -> None:
+    with servers.connect() as connection, connection.transaction():
+        connection.execute("LOCK TABLE providers")
+        started = time.monotonic()
+        assert api.read(READ).status_code == 503
+        assert time.monotonic() - started < 9
+    assert api.read(READ).status_code == 200

@@ -15,6 +15,7 @@ from prove.kubernetes.likeness import shape
 from sandbox.systems.cluster.state import APP, NAMESPACE
 from tests.probes.cluster_server import TOKEN, ClusterServer
 from tests.probes.servers import NO_AUTHORITIES
+from tests.tables import cases
 
 REVIEWS = "/apis/authorization.k8s.io/v1"
 CORE = f"/api/v1/namespaces/{NAMESPACE}"
@@ -26,20 +27,16 @@ def test_objects_are_as_the_real_server_shows_them(situation: str) -> None:
     assert list(likeness.differences(situation)) == []
 
 
-@pytest.mark.parametrize(
-    ("situation", "told", "says"),
-    [
-        ("lost-node", "healthy", "pods: the real server shows"),
-        ("healthy", "surge", "'Running ready of a ReplicaSet': 3} are real"),
-        ("port-missing", "healthy", "endpointslices: the real server shows “.ports NoneType”"),
-        (
-            "terminating",
-            "healthy",
-            "endpointslices: {'ready serving': 3, 'serving terminating': 2}",
-        ),
-        ("config-labelled", "config-applied", "labels.team str”, the stand-in does not"),
-    ],
-)
+OTHERS = {
+    "lost-node": ("healthy", "pods: the real server shows"),
+    "healthy": ("surge", "'Running ready of a ReplicaSet': 3} are real"),
+    "port-missing": ("healthy", "endpointslices: the real server shows “.ports NoneType”"),
+    "terminating": ("healthy", "endpointslices: {'ready serving': 3, 'serving terminating': 2}"),
+    "config-labelled": ("config-applied", "labels.team str”, the stand-in does not"),
+}
+
+
+@cases("situation told says", {name: (name, *row) for name, row in OTHERS.items()})
 def test_another_situation_is_not_taken_for_it(
     monkeypatch: pytest.MonkeyPatch, situation: str, told: str, says: str
 ) -> None:
@@ -67,20 +64,15 @@ def assert_like(answer: httpx.Response, recorded: Mapping[str, Any]) -> None:
     assert shape([body_of(answer)]) == shape([recorded["body"]])
 
 
-@pytest.mark.parametrize(
-    "request_line",
-    [
-        "GET /version/",
-        "GET /readyz",
-        "GET /metrics",
-        "GET /api/v1/nobodys",
-        "GET /apis/apps/v1/namespaces/default/deployments",
-        f"GET {CORE}/secrets",
-        f"GET {CORE}/secrets/any",
-        f"GET {CORE}/configmaps/nobody",
-        f"GET {CORE}/pods?labelSelector=a%3D%3D%3Db",
-    ],
-)
+SINGLE = [
+    *("GET /version/", "GET /readyz", "GET /metrics", "GET /api/v1/nobodys"),
+    "GET /apis/apps/v1/namespaces/default/deployments",
+    *(f"GET {CORE}/{what}" for what in ("secrets", "secrets/any", "configmaps/nobody")),
+    f"GET {CORE}/pods?labelSelector=a%3D%3D%3Db",
+]
+
+
+@pytest.mark.parametrize("request_line", SINGLE)
 def test_single_answers_and_refusals_are_as_recorded(
     cluster: ClusterServer, request_line: str
 ) -> None:
@@ -97,22 +89,17 @@ def test_the_account_is_told_the_rules_that_a_real_one_is_told(
 ) -> None:
     """Recording healthy: beside the kit's own, every service account has some rules."""
     path = f"POST {REVIEWS}/selfsubjectrulesreviews"
-    recorded = next(
-        one
-        for one in recordings.load("healthy").answered(path)
-        if one["sent"]["spec"]["namespace"] == namespace
-    )
+    reviews = recordings.load("healthy").answered(path)
+    recorded = next(one for one in reviews if one["sent"]["spec"]["namespace"] == namespace)
     answer = asked(cluster, path, recorded["sent"])
     assert_like(answer, recorded)
     for kind in ("resourceRules", "nonResourceRules"):
         told, real = answer.json()["status"][kind], recorded["body"]["status"][kind]
-        assert sorted(map(json.dumps, map(_sorted, told))) == sorted(
-            map(json.dumps, map(_sorted, real))
-        )
+        assert sorted(map(_sorted, told)) == sorted(map(_sorted, real))
 
 
-def _sorted(rule: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    return {key: sorted(rule[key]) for key in sorted(rule)}
+def _sorted(rule: Mapping[str, list[str]]) -> str:
+    return json.dumps({key: sorted(rule[key]) for key in sorted(rule)})
 
 
 def test_a_token_that_nobody_has_is_refused_as_recorded(cluster: ClusterServer) -> None:
@@ -158,13 +145,9 @@ def test_without_etcd_it_is_not_ready(cluster: ClusterServer) -> None:
     assert "[-]etcd failed: reason withheld" in recorded["body"]
 
 
-def test_a_busy_server_has_a_seat_again_after_some_calls(cluster: ClusterServer) -> None:
-    cluster.bend(busy_calls=2)
+def test_a_server_is_busy_and_lists_fail_as_often_as_was_ordered(cluster: ClusterServer) -> None:
+    cluster.bend(busy_calls=2, failing_lists={"replicasets": 1})
     statuses = [asked(cluster, f"GET {CORE}/services/{APP}").status_code for _ in range(3)]
     assert statuses == [429, 429, 200]
-
-
-def test_lists_fail_as_often_as_was_ordered(cluster: ClusterServer) -> None:
-    cluster.bend(failing_lists={"replicasets": 1})
     path = f"GET /apis/apps/v1/namespaces/{NAMESPACE}/replicasets"
     assert [asked(cluster, path).status_code for _ in range(2)] == [503, 200]

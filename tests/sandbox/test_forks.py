@@ -1,9 +1,11 @@
-"""Servers that are forked: children of who asked for them, and in nothing like who they came from."""
+"""Servers are forked, children of who asked for them, and run before what measures them where they may."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -114,3 +116,67 @@ def test_a_server_and_what_forks_go_with_a_killed_supervisor(supervisor: Supervi
     family = [identified(server), identified(forker)]
     supervisor.process.kill()
     eventually("both are gone", lambda: not any(map(processes.is_running, family)))
+
+
+AT_ONCE = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+NOBODY = 65534
+PARENT_WITH_CHILD = "import subprocess; subprocess.run(['sleep', '60'])"
+SERVE = """
+import os, subprocess, sys
+from sandbox.core.processes import serve_at_once
+serve_at_once([int(sys.argv[1])])
+started = subprocess.run(
+    [sys.executable, "-c", "import os; print(os.sched_getscheduler(0))"],
+    capture_output=True, check=True,
+)
+print(os.sched_getscheduler(0), int(started.stdout))
+"""
+
+
+def python(code: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """Run code in a process of its own."""
+    argv = [sys.executable, "-c", code, *words]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, check=False)
+
+
+@functools.cache
+def may_serve_at_once() -> bool:
+    """Tell whether this user may give processes priority here."""
+    tried = python("import os; os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))")
+    return tried.returncode == 0
+
+
+def serve(pid: int) -> tuple[int, int]:
+    """Return the policies of who raised a process and of what it started afterwards."""
+    own, started = map(int, python(SERVE, str(pid)).stdout.split())
+    return own, started
+
+
+def family() -> tuple[subprocess.Popen[bytes], int]:
+    """Return a process and the number of the child that it started."""
+    parent = subprocess.Popen([sys.executable, "-c", PARENT_WITH_CHILD], start_new_session=True)
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    eventually("the process has started its child", children.read_text)
+    return parent, int(children.read_text())
+
+
+@pytest.mark.skipif(not may_serve_at_once(), reason="this user may not give priority here")
+def test_a_process_and_what_it_started_serve_at_once_and_what_comes_later_is_ordinary() -> None:
+    parent, child = family()
+    try:
+        assert serve(parent.pid) == (AT_ONCE, os.SCHED_OTHER)
+        assert [os.sched_getscheduler(pid) for pid in (parent.pid, child)] == [os.SCHED_RR] * 2
+    finally:
+        os.killpg(parent.pid, 9)
+        parent.wait()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not")
+def test_who_may_not_changes_nothing_and_goes_on() -> None:
+    code = (
+        "import os; from sandbox.core.processes import serve_at_once, start_before_others;"
+        f" os.setuid({NOBODY}); start_before_others(); serve_at_once([os.getpid()]);"
+        " print(os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0))"
+    )
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    assert tuple(map(int, python(code).stdout.split())) == (os.SCHED_OTHER, usual)
