@@ -37,7 +37,7 @@ SHARED = (
     *ONE_PLATFORM_EACH,
     (
         "sandbox/test_app_journey.py",
-        "sandbox/test_app_health.py",
+        "sandbox/test_app.py",
         "sandbox/test_audit_log.py",
     ),
 )
