@@ -89,6 +89,19 @@ def _problem(words: str, node: yaml.Node) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=words, problem_mark=node.start_mark)
 
 
+def read_json(file: pathlib.Path) -> Mapping[str, Any]:
+    """Return a file's JSON object; raises ConfigurationError."""
+    try:
+        found = json.loads(file.read_bytes())
+    except OSError as exc:
+        raise ConfigurationError(f"{file.name}: cannot be read: {exc.strerror}.") from exc
+    except ValueError:
+        raise ConfigurationError(f"{file.name}: is not JSON.") from None
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{file.name}: must be a JSON object.")
+    return found
+
+
 def read_yaml(path: pathlib.Path, shown_as: str) -> dict[str, Any]:
     """Return the mapping in a YAML file; raises ConfigurationError."""
     try:

@@ -22,6 +22,18 @@ _MODEL = "fhir.resources.R4B"
 _MODEL_OF_R5 = "fhir.resources"
 
 
+_FORMATS = {
+    f"application/{prefix}{kind}": kind for prefix in ("", "fhir+") for kind in ("json", "xml")
+}
+_ALLOWED = ("readHistory", "updateCreate", "conditionalCreate", "conditionalUpdate")
+_LISTED = {
+    "supportedProfile": "profile",
+    "searchInclude": "_include",
+    "searchRevInclude": "_revinclude",
+    "referencePolicy": "reference policy",
+}
+
+
 class NotACapabilityStatementError(Exception):
     """The answer is something else; the text is one sentence of ours without the answer's own."""
 
@@ -35,6 +47,8 @@ class Capability:
     """draft, active, retired or unknown."""
     interactions: Mapping[str, tuple[str, ...]]
     """Resource type → interactions, of its `rest` part as a server."""
+    offers: frozenset[str]
+    """All that a client may use, in words: `Patient search parameter name (string)`."""
 
 
 def capability(answer: HttpAnswer) -> Capability:
@@ -49,13 +63,19 @@ def capability(answer: HttpAnswer) -> Capability:
             "The answer is an OperationOutcome, the way in which FHIR reports errors, "
             f"although its status is {answer.status}."
         )
-    if kind != "CapabilityStatement" or not isinstance(body, Mapping):
+    return stated(body if isinstance(body, Mapping) else {})
+
+
+def stated(body: Mapping[str, Any]) -> Capability:
+    """Return what a CapabilityStatement says; raises NotACapabilityStatementError where it is not valid."""
+    if body.get("resourceType") != "CapabilityStatement":
         raise NotACapabilityStatementError("The answer is not a CapabilityStatement.")
     _validate(body)
     return Capability(
         fhir_version=str(body.get("fhirVersion")),
         status=str(body.get("status")),
         interactions=dict(_interactions(body)),
+        offers=frozenset(_offers(body)),
     )
 
 
@@ -83,9 +103,36 @@ def _places(errors: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _interactions(body: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for rest in body.get("rest", ()):
-        if rest.get("mode") != "server":
-            continue
+    for rest in _as_server(body):
         for resource in rest.get("resource", ()):
-            codes = tuple(str(one.get("code")) for one in resource.get("interaction", ()))
-            yield str(resource.get("type")), codes
+            yield str(resource.get("type")), _codes(resource)
+
+
+def _as_server(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [rest for rest in body.get("rest", ()) if rest.get("mode") == "server"]
+
+
+def _codes(part: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(one.get("code")) for one in part.get("interaction", ()))
+
+
+def _offers(body: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a statement offers, by https://hl7.org/fhir/R4/capabilitystatement.html."""
+    yield from (f"format {_FORMATS.get(one, one)}" for one in body.get("format", ()))
+    yield from (f"patch format {one}" for one in body.get("patchFormat", ()))
+    for rest in _as_server(body):
+        yield from _usable("the server", rest)
+        for resource in rest.get("resource", ()):
+            kind = str(resource.get("type"))
+            yield kind
+            yield from _usable(kind, resource)
+            yield from (f"{kind} {word}" for word in _ALLOWED if resource.get(word) is True)
+            for word, name in _LISTED.items():
+                yield from (f"{kind} {name} {one}" for one in resource.get(word, ()))
+
+
+def _usable(what: str, part: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"{what} {code}" for code in _codes(part))
+    yield from (f"{what} operation ${one.get('name')}" for one in part.get("operation", ()))
+    for one in part.get("searchParam", ()):
+        yield f"{what} search parameter {one.get('name')} ({one.get('type')})"

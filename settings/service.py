@@ -141,6 +141,9 @@ class Fhir(Section):
     """The FHIR version, or how it begins."""
     resources: dict[str, tuple[str, ...]] = Field(min_length=1)
     """Resource type → the interactions that it must offer, such as read and search-type."""
+    previous: Text | None = None
+    """The CapabilityStatement of the release before, a file relative to this one: nothing of it may be
+    lost. Without it only `resources` are asked for."""
     protected_path: str | None = Field(default=None, pattern=r"^/")
     """Something that nobody may read without a login: it must be answered with 401 or 403. Name a
     record that does not exist."""

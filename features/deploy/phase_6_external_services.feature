@@ -25,6 +25,7 @@ Feature: Phase 6, external services
   Scenario: The FHIR server is accessible
     When the FHIR server is asked in every region
     Then its CapabilityStatement is valid and offers what the platform needs
+    And it offers all that the release before offered
     And it gives nothing to whom it does not know
 
   @D6.2-4

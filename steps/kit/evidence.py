@@ -80,7 +80,7 @@ def read_evidence(platform: Platform, kind: str) -> EvidenceReading:
 def store(platform: Platform) -> EvidenceStore:
     """Return where evidence lies; raises NotDescribedError without the section evidence."""
     section = need(platform.environment.settings.evidence, "the section evidence")
-    folder = None if section.folder is None else platform.environment.path.parent / section.folder
+    folder = None if section.folder is None else platform.beside(section.folder)
     return EvidenceStore(folder, section.url, platform.secret(section.token))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import datetime as dt
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import TypeVar, get_args
 
@@ -70,6 +71,10 @@ class Platform:
     def policy_folder(self) -> str:
         """Where the policy of this environment lies, as people know it."""
         return shown(Checks.of(self.environment.checks).policy)
+
+    def beside(self, name: str) -> pathlib.Path:
+        """Return a file or folder that the environment's file names relative to itself."""
+        return self.environment.path.parent / name
 
     def each_region(self, measure: Callable[[str], T]) -> dict[str, T]:
         """Call `measure` for every region at once; ten regions take as long as the slowest one."""

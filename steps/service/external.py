@@ -7,6 +7,7 @@ from functools import partial
 from pytest_bdd import parsers
 
 import probes
+from environments.yaml_file import ConfigurationError, read_json
 from gates.decide.judgement import contains_all, equals
 from gates.decide.outcome import Outcome
 from probes import http
@@ -14,7 +15,7 @@ from probes.http import HttpAnswer
 from probes.observation import Observation, utc_now
 from settings.service import ExternalServices, Fhir, Integrations
 from steps.kit.asked import Asked
-from steps.kit.expect import need, nothing_to_judge
+from steps.kit.expect import need, nothing_to_judge, unable
 from steps.kit.run import Run
 from steps.kit.sentence import described, then, when
 from steps.service import rules
@@ -123,6 +124,33 @@ def states_capabilities(run: Run, asked: Asked, fhir: Fhir) -> None:
         one.judge(equals(f"{subject} status", answer.status, rules.OK))
         if answer.status == rules.OK:
             one.judge(*rules.states_capabilities(subject, answer, fhir))
+
+    asked.in_each_region(judge)
+
+
+@then("it offers all that the release before offered")
+def keeps_offering(run: Run, asked: Asked, fhir: Fhir) -> None:
+    subject = f"FHIR {fhir.path}"
+    if fhir.previous is None:
+        asked.judge(nothing_to_judge(f"{subject} before", "the environment names no fhir.previous"))
+        return
+    try:
+        before = probes.fhir.stated(read_json(asked.platform.beside(fhir.previous)))
+        why = "" if before.interactions else "it states no resource, so nothing could be missed."
+    except (ConfigurationError, probes.fhir.NotACapabilityStatementError) as exc:
+        why = str(exc)
+    if why:
+        sentence = f"the CapabilityStatement of the release before can't be used: {why}"
+        asked.judge(unable(subject, sentence, "fhir.previous fixed"))
+        return
+
+    def judge(one: Asked) -> None:
+        answer = run.availability.read(
+            one, fhir.service, subject, partial(_ask, one, fhir, fhir.path)
+        )
+        judged = rules.keeps_offering(subject, answer, before)
+        if judged is not None:
+            one.judge(judged)
 
     asked.in_each_region(judge)
 

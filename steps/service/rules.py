@@ -24,6 +24,7 @@ from steps.kit.expect import expect, measured
 from steps.service.health_rules import service_healthy, services_of
 
 OK, SERVER_ERROR = 200, 500
+_MOST_NAMED = 5
 _REFUSALS = (401, 403)
 _MEGABYTE = 1024 * 1024
 _PAGE = "The answer is a page for people (a login or the web application?)."
@@ -312,6 +313,33 @@ def states_capabilities(subject: str, answer: HttpAnswer, section: Fhir) -> Iter
         offered = stated.interactions.get(resource)
         if offered is not None:
             yield contains_all(f"{subject} {resource} interactions", offered, wanted)
+
+
+def keeps_offering(
+    subject: str, answer: HttpAnswer, before: probes.fhir.Capability
+) -> Judgement | None:
+    """Judge that nothing is lost that the release before offered; None where it states nothing now."""
+    try:
+        now = probes.fhir.capability(answer)
+    except probes.fhir.NotACapabilityStatementError:
+        return None  # which is judged by `states_capabilities`
+    lost = sorted(before.offers - now.offers)
+    if before.fhir_version != now.fhir_version:
+        lost.insert(
+            0, f"FHIR {before.fhir_version} (it is {harmless(now.fhir_version, '4.0')} now)"
+        )
+    more = f"; and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
+    return expect(
+        not lost,
+        f"{subject} since the release before",
+        f"{subject} no longer offers {'; '.join(lost[:_MOST_NAMED])}{more}"
+        if lost
+        else f"{subject} offers all {len(before.offers)} things that the release before did",
+        "what clients of the release before use offered again, or fhir.previous replaced once nobody "
+        "uses it",
+        **measured("nothing lost", len(lost), 0),
+        data={"findings": lost},
+    )
 
 
 def _version(subject: str, found: str, wanted: str) -> Judgement:

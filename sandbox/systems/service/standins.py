@@ -33,6 +33,7 @@ class FhirState(State):
     resource_type: str = "CapabilityStatement"
     resources: tuple[str, ...] = ("Appointment", "Patient", "Practitioner")
     interactions: tuple[str, ...] = ("read", "search-type")
+    search_parameters: tuple[str, ...] = ("_id", "date")
     open_to_everybody: bool = False
     """Records are given without a login."""
     html: bool = False
@@ -63,7 +64,11 @@ def statement(state: FhirState) -> dict[str, Any]:
     if state.resource_type == "OperationOutcome":
         return dict(_OUTCOME)
     interactions = [{"code": code} for code in state.interactions]
-    resources = [{"type": name, "interaction": interactions} for name in state.resources]
+    searched = [{"name": name, "type": "string"} for name in state.search_parameters]
+    resources = [
+        {"type": name, "interaction": interactions, "searchParam": searched}
+        for name in state.resources
+    ]
     return {
         "resourceType": state.resource_type,
         "status": "active",

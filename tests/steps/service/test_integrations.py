@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -142,3 +143,66 @@ def test_what_is_not_described_is_named(
 ) -> None:
     with pytest.raises(error, match=names):
         checked(check_id, **sections)
+
+
+TOKEN = {"name": "name", "type": "token"}
+PATIENT: dict[str, Any] = {
+    "type": "Patient",
+    "interaction": [{"code": "read"}],
+    "searchParam": [{"name": "name", "type": "string"}],
+    "operation": [{"name": "everything", "definition": "x"}],
+    "conditionalCreate": True,
+    "searchInclude": ["Patient:organization"],
+    "supportedProfile": ["https://x.test/patient"],
+}
+REST = {"mode": "server", "interaction": [{"code": "transaction"}], "resource": [PATIENT]}
+
+
+def with_resources(*resources: dict[str, Any]) -> dict[str, Any]:
+    return {"rest": [{**REST, "resource": resources}]}
+
+
+@cases(
+    "now",
+    {
+        "the same": {},
+        "other formats": {"format": ["application/fhir+xml"]},
+        "the same format by its other name": {"format": ["application/fhir+json", "xml"]},
+        "another version": {"fhirVersion": "4.3.0"},
+        "no transactions": {"rest": [{"mode": "server", "resource": [PATIENT]}]},
+        "a resource less": with_resources(),
+        "less of a resource": with_resources({"type": "Patient"}),
+        "a search parameter of another type": with_resources({**PATIENT, "searchParam": [TOKEN]}),
+        "not a statement": {"resourceType": "Bundle"},
+    },
+)
+def test_what_the_release_before_offered_is_offered_still(
+    checked: Checked,
+    server: PatientServer,
+    tmp_path: pathlib.Path,
+    said: Callable[..., None],
+    now: dict[str, Any],
+) -> None:
+    before = {**statement(FhirState()), "rest": [REST], "format": ["json", "xml"]}
+    (tmp_path / "before.json").write_text(json.dumps(before))
+    server.always["GET /metadata"] = (200, {**before, **now})
+    fhir = {**FHIR, "resources": {"Patient": []}, "previous": "before.json"}
+    said(told(checked(STATED, fhir=fhir)))
+
+
+@cases(
+    "content",
+    {
+        "no file": None,
+        "not JSON": "{",
+        "not a statement": "{}",
+        "damaged": json.dumps({**statement(FhirState()), "kind": 3}),
+        "no resource": json.dumps({**statement(FhirState()), "rest": []}),
+    },
+)
+def test_a_statement_of_before_that_can_not_be_used_is_an_error(
+    checked: Checked, tmp_path: pathlib.Path, said: Callable[..., None], content: str | None
+) -> None:
+    if content is not None:
+        (tmp_path / "before.json").write_text(content)
+    said(told(checked(STATED, fhir={**FHIR, "previous": "before.json"})))
