@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator
 from typing import Annotated
@@ -9,7 +10,16 @@ from typing import Annotated
 from pydantic import Field
 
 from settings.objectives import BoundedWait
-from settings.sections import HttpUrl, Name, Seconds, SecretReference, Section, Text, server_of
+from settings.sections import (
+    HttpUrl,
+    Name,
+    Seconds,
+    SecretReference,
+    Section,
+    Text,
+    doubled,
+    server_of,
+)
 
 MAX_EVIDENCE_SECONDS = 92 * 86400.0
 MAX_SECRET_SECONDS = 366 * 86400.0
@@ -198,6 +208,27 @@ class SecretAge(Section):
     """How old a secret may be before it has to be rotated."""
 
     max_age: Seconds = Field(default=90 * 86400.0, gt=0, le=MAX_SECRET_SECONDS)
+
+
+class AcceptedChange(Section):
+    """A change of the API that somebody answers for: shown until its last day, and no finding."""
+
+    change: Text
+    """Word for word as D4.2-3 or CT-DIFF-1 reports it, such as `POST /v1/login: is gone`."""
+    reason: Text
+    """Why nobody is hit, or why that is wanted."""
+    until: dt.date
+    """The last day on which it counts."""
+
+
+class ContractPolicy(Section):
+    """Which changes of the API's document may break somebody."""
+
+    accepted: tuple[AcceptedChange, ...] = ()
+
+    def _refusals(self) -> Iterator[str]:
+        if twice := doubled([one.change for one in self.accepted]):
+            yield f"accepted lists “{twice[0]}” twice; keep one"
 
 
 class Invalidation(Section):

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from settings.data import DataPolicy
-from settings.delivery import EvidenceAge, Invalidation, SecretAge
+from settings.delivery import ContractPolicy, EvidenceAge, Invalidation, SecretAge
 from settings.load import LoadPolicy
 from settings.monitoring import MonitoringPolicy, StoragePolicy
 from settings.network import CertificatePolicy, DnsPolicy
@@ -49,6 +49,7 @@ class Policy(Section):
     evidence: EvidenceAge = EvidenceAge()
     secrets: SecretAge = SecretAge()
     invalidation: Invalidation = Invalidation()
+    contract: ContractPolicy = ContractPolicy()
 
     def _refusals(self) -> Iterator[str]:
         checks = [check for one in self.objectives for check in (one.check, *one.also)]

@@ -15,3 +15,8 @@ Feature: Phase 4.2, mobile apps in use
   Scenario: Nothing breaks for the mobile apps in use
     When the API's document is compared with the one of the release before
     Then no operation that a mobile app uses has a breaking change
+
+  @CT-DIFF-1
+  Scenario: Nothing breaks for anybody else who asks the API
+    When the API's document is compared with the one of the release before
+    Then no other operation has a breaking change

@@ -67,8 +67,9 @@ class Switches(BaseModel):
     """A field that answers to requests of mobile apps lack."""
     mobile_version_refused: str | None = None
     """A version of the mobile app that is told to upgrade: 426."""
-    openapi_broken: bool = False
-    """A login needs one field more, and the API's document says so."""
+    openapi_broken: str | None = None
+    """SCHEMA.FIELD of the API's document, such as Login.deviceId: a field that is there is gone, and one
+    that is not is needed."""
 
     metrics_broken: bool = False
     """/metrics answers 500."""

@@ -146,7 +146,8 @@ class DisturbedMobile:
         elif field and version:
             await self._app(scope, receive, _Rewriting(send, lambda body: _without(body, field)))
         elif switches.openapi_broken and scope["path"] == _DOCUMENT:
-            await self._app(scope, receive, _Rewriting(send, _breaking))
+            place = switches.openapi_broken
+            await self._app(scope, receive, _Rewriting(send, lambda body: _breaking(body, place)))
         else:
             await self._app(scope, receive, send)
 
@@ -186,8 +187,10 @@ def _without(body: Any, field: str) -> Any:
     return body
 
 
-def _breaking(document: Any) -> Any:
-    login = document["components"]["schemas"]["Login"]
-    login["properties"]["deviceId"] = {"type": "string"}
-    login["required"] = [*login["required"], "deviceId"]
+def _breaking(document: Any, place: str) -> Any:
+    name, field = place.split(".")
+    schema = document["components"]["schemas"][name]
+    if schema["properties"].pop(field, None) is None:
+        schema["properties"][field] = {"type": "string"}
+        schema["required"] = [*schema.get("required", ()), field]
     return document

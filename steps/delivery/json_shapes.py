@@ -7,12 +7,14 @@ are put together, so that two ways of writing the same are the same.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 _MOST_DEPTH: Final = 12
-_MOST_UNIONS_DEEP: Final = 3
-"""Of shapes that are known by shapes that are known by shapes: three are enough to see a type."""
+_MOST_WAYS: Final = 100
+_TOO_MANY: Final = f"more than {_MOST_WAYS} ways to meet it"
+"""What is said where they are not told apart."""
 _JSON_TYPES: Final = {
     bool: "boolean",
     int: "integer",
@@ -22,9 +24,10 @@ _JSON_TYPES: Final = {
     dict: "object",
     type(None): "null",
 }
+_UNIONS: Final = ("anyOf", "oneOf")
 _READ: Final = frozenset(
-    {"type", "enum", "const", "nullable", "required", "properties", "items"}
-    | {"allOf", "anyOf", "oneOf", "readOnly", "writeOnly"}
+    {"type", "enum", "const", "nullable", "required", "properties", "items", "additionalProperties"}
+    | {"readOnly", "writeOnly"}
 )
 _FOR_PEOPLE: Final = frozenset(
     {"description", "summary", "title", "example", "examples", "deprecated", "externalDocs", "tags"}
@@ -32,6 +35,21 @@ _FOR_PEOPLE: Final = frozenset(
 )
 _BY_NAME: Final = frozenset({"properties", "patternProperties", "headers", "responses", "content"})
 """Their entries have names of the platform's own, whatever those are."""
+_SAYS_NOTHING: Final = (
+    ("minLength", 0),
+    ("minItems", 0),
+    ("minProperties", 0),
+    ("uniqueItems", False),
+)
+_ONLY_OF: Final = {
+    "string": frozenset({"maxLength", "minLength", "pattern"}),
+    "array": frozenset({"maxItems", "minItems", "uniqueItems"}),
+    "object": frozenset({"maxProperties", "minProperties", "patternProperties", "propertyNames"}),
+    "number": frozenset(
+        {"maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum", "multipleOf"}
+    ),
+}
+"""Words that say something of values of one type, and nothing of others."""
 Part = Mapping[str, Any]
 """An object of a document."""
 Schema = Part
@@ -40,44 +58,61 @@ NOTHING_SAID: Final[Schema] = {}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Shape:
-    """What a value may be; empty sets leave it open."""
+    """One kind of value that a schema allows; what is empty or None is left open."""
 
+    name: str
+    """What a union calls it: its reference or title."""
     types: frozenset[str]
-    values: frozenset[str]
-    """The only ones, apart from null."""
+    values: frozenset[str] | None
+    """The only ones, as JSON."""
     required: frozenset[str]
     properties: Mapping[str, Schema]
     parts: Mapping[str, Schema]
     """What all else in it is like: `[]` of a list's items, `{}` of a map's."""
-    variants: Mapping[str, Schema]
-    """Objects and lists, where it may be one of several: by name, or by place."""
-    rest: Part
+    is_closed: bool
+    """Whether it has no fields but those."""
+    limits: Part
     """What else is said of it, such as `maxLength`; `$ref` where a reference leads nowhere."""
 
     def without(self, mark: str) -> Shape:
         """Return the same without fields that are marked `readOnly` or `writeOnly`."""
-        marked = {name for name, one in self.properties.items() if one.get(mark) is True}
+        marked = {name for name, one in self.properties.items() if mapping(one).get(mark) is True}
         kept = {name: one for name, one in self.properties.items() if name not in marked}
         return dataclasses.replace(self, properties=kept, required=self.required - marked)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Shapes:
+    """All that a schema allows."""
+
+    is_nullable: bool
+    each: tuple[Shape, ...]
+    """None where only null is allowed."""
+    is_exclusive: bool
+    """Whether a value must be of one shape and of no other (`oneOf`)."""
 
     @property
     def says_nothing(self) -> bool:
         """Whether any value at all would do."""
-        return not (self.types or self.values or self.properties or self.parts or self.variants)
+        return any(
+            not (one.types or one.properties or one.parts or one.limits.keys() - {"$ref"})
+            for one in self.each
+        )
 
 
-def shape_of(document: Part, schema: Schema) -> Shape:
+def shapes_of(document: Part, schema: Any) -> Shapes:
     """Return what a schema of a document allows; a reference that leads nowhere allows anything."""
-    parts = list(_parts(document, schema, 0))
-    return Shape(
-        types=_types(document, parts, 0),
-        values=_values(document, parts, 0),
-        required=frozenset(name for part in parts for name in listed(part, "required")),
-        properties=_properties(parts),
-        parts=_others(parts),
-        variants=_variants(document, parts),
-        rest=_rest(document, parts),
-    )
+    ways = _ways(document, schema, frozenset())
+    shapes, is_nullable = [], False
+    for name, parts in ways:
+        types, with_null = _types(parts)
+        values = _values(parts)
+        is_nullable |= with_null
+        if types is not None and (values is None or values):
+            shapes.append(_shape(document, name, types, values, parts))
+    each = tuple(_joined([one for shape in shapes for one in _by_type(shape)]))
+    is_exclusive = len(each) > 1 and bool(listed(referred(document, schema), "oneOf"))
+    return Shapes(is_nullable, each, is_exclusive)
 
 
 def plain(document: Part, value: Any, depth: int = 0) -> Any:
@@ -132,44 +167,54 @@ def _at(document: Part, reference: str) -> Part:
     return mapping(found)
 
 
-def _parts(document: Part, schema: Any, depth: int) -> Iterator[Schema]:
-    """Yield everything that holds of a value at once."""
-    if depth > _MOST_DEPTH or not isinstance(schema, Mapping):
-        return
-    yield schema
-    if "$ref" in schema:
-        yield from _parts(document, _at(document, str(schema["$ref"])), depth + 1)
-    union = _union(schema)
-    for one in (*listed(schema, "allOf"), *(union if len(union) == 1 else ())):
-        yield from _parts(document, one, depth + 1)
+_Way = tuple[str, list[Schema]]
+"""What a union calls it, and all that holds at once."""
 
 
-def _union(schema: Schema) -> list[Schema]:
-    """Return what a value may be one of, apart from null."""
-    found = map(mapping, (*listed(schema, "anyOf"), *listed(schema, "oneOf")))
-    return [one for one in found if not _is_null(one)]
+def _ways(document: Part, schema: Any, inside: frozenset[str]) -> list[_Way]:
+    """Return the ways to meet a schema; a reference met inside itself asks for nothing more."""
+    if schema is False:
+        return [("", [{"not": {}}])]
+    found = mapping(schema)
+    ways: list[_Way] = [
+        ("", [{name: one for name, one in found.items() if name not in {"allOf", *_UNIONS}}])
+    ]
+    if "$ref" in found and (reference := str(found["$ref"])) not in inside:
+        ways = _both(ways, _ways(document, _at(document, reference), inside | {reference}), found)
+    for part in listed(found, "allOf"):
+        ways = _both(ways, _ways(document, part, inside), {"allOf": [part]})
+    for word in _UNIONS:
+        union = [
+            (str(mapping(one).get("$ref") or mapping(one).get("title") or name), parts)
+            for one in listed(found, word)
+            for name, parts in _ways(document, one, inside)
+        ]
+        if union:
+            ways = _both(ways, union, {word: found[word]})
+    return ways
 
 
-def _is_null(schema: Schema) -> bool:
-    return schema.get("type") == "null" or schema.get("const", 0) is None
+def _both(ways: list[_Way], others: list[_Way], together: Schema) -> list[_Way]:
+    """Return the ways in which both hold; where those are too many, with the second as it is written."""
+    if len(ways) * len(others) > _MOST_WAYS:
+        others = [("", [{_TOO_MANY: together}])]
+    return [(other or name, [*parts, *more]) for name, parts in ways for other, more in others]
 
 
-def _types(document: Part, parts: Sequence[Schema], depth: int) -> frozenset[str]:
-    told = [_told(document, part, depth) for part in parts]
-    sets = [types - {"null"} for types in told if types - {"null"}]
-    if not sets:
-        return frozenset({"null"} if any("null" in types for types in told) else ())
-    types = frozenset.intersection(*sets) or frozenset.union(*sets)
-    nullable = any("null" in one for one in told) or any(map(_is_nullable, parts))
-    return types | {"null"} if nullable else types
+def _types(parts: Sequence[Schema]) -> tuple[frozenset[str] | None, bool]:
+    """Return what types hold apart from null, None where there is none; and whether null does."""
+    told = [types for part in parts if (types := _told(part))]
+    with_null = any(part.get("nullable") is True for part in parts) or (
+        bool(told) and all("null" in types for types in told)
+    )
+    if not told:
+        return frozenset(), with_null
+    wide = [types | {"integer"} if "number" in types else types for types in told]
+    types = frozenset.intersection(*wide) - {"null"}
+    return (types - {"integer"} if "number" in types else types) or None, with_null
 
 
-def _is_nullable(schema: Schema) -> bool:
-    union = map(mapping, (*listed(schema, "anyOf"), *listed(schema, "oneOf")))
-    return schema.get("nullable") is True or any(map(_is_null, union))
-
-
-def _told(document: Part, schema: Schema, depth: int) -> frozenset[str]:
+def _told(schema: Schema) -> frozenset[str]:
     """Return the types that one part tells, in so many words or by what it says else."""
     if "type" in schema:
         told = schema["type"]
@@ -178,92 +223,128 @@ def _told(document: Part, schema: Schema, depth: int) -> frozenset[str]:
         return frozenset({"object"})
     if "items" in schema:
         return frozenset({"array"})
-    if known := _own_values(schema):
-        return frozenset(_JSON_TYPES.get(type(value), "object") for value in known)
-    return _together(
-        [_types(document, parts, depth + 1) for parts in _choices(document, schema, depth)]
+    return frozenset(_JSON_TYPES.get(type(value), "object") for value in _own_values(schema) or ())
+
+
+def _values(parts: Sequence[Schema]) -> frozenset[str] | None:
+    told = [
+        frozenset(json.dumps(value, sort_keys=True) for value in values if value is not None)
+        for part in parts
+        if (values := _own_values(part)) is not None
+    ]
+    return frozenset.intersection(*told) if told else None
+
+
+def _own_values(schema: Schema) -> list[Any] | None:
+    if "const" in schema:
+        return [schema["const"]]
+    return list(listed(schema, "enum")) if "enum" in schema else None
+
+
+def _shape(
+    document: Part,
+    name: str,
+    types: frozenset[str],
+    values: frozenset[str] | None,
+    parts: Sequence[Schema],
+) -> Shape:
+    return Shape(
+        name=name,
+        types=types,
+        values=values,
+        required=frozenset(name for part in parts for name in listed(part, "required")),
+        properties=_properties(parts),
+        parts={
+            shown: part[word]
+            for part in parts
+            for shown, word in (("[]", "items"), ("{}", "additionalProperties"))
+            if mapping(part.get(word))
+        },
+        is_closed=any(part.get("additionalProperties") is False for part in parts),
+        limits=_limits(document, parts),
     )
 
 
-def _values(document: Part, parts: Sequence[Schema], depth: int) -> frozenset[str]:
-    own = {repr(one) for part in parts for one in _own_values(part) if one is not None}
-    chosen = [
-        _together(
-            [_values(document, choice, depth + 1) for choice in _choices(document, part, depth)]
+def _by_type(shape: Shape) -> Iterator[Shape]:
+    """Yield it for each of its types, with what is said of that one."""
+    for kind in sorted(shape.types):
+        numeric = kind.replace("integer", "number")
+        foreign = frozenset[str]().union(
+            *(words for of, words in _ONLY_OF.items() if of != numeric)
         )
-        for part in parts
-    ]
-    return frozenset(own).union(*chosen)
+        yield dataclasses.replace(
+            shape,
+            types=frozenset({kind}),
+            values=None if shape.values is None else _values_of(kind, shape.values),
+            limits={name: one for name, one in shape.limits.items() if name not in foreign},
+        )
+    if not shape.types:
+        yield shape
 
 
-def _own_values(schema: Schema) -> list[Any]:
-    return [*listed(schema, "enum"), *([schema["const"]] if "const" in schema else ())]
+def _values_of(kind: str, values: frozenset[str]) -> frozenset[str]:
+    """Return the values of a type; all where none is: a YAML file's `1` is often meant as a text."""
+    told = {value: _JSON_TYPES[type(json.loads(value))] for value in values}
+    wanted = {kind, "integer"} if kind == "number" else {kind}
+    return frozenset(value for value, one in told.items() if one in wanted) or values
 
 
-def _choices(document: Part, schema: Schema, depth: int) -> list[list[Schema]]:
-    """Return of each thing that a value may be one of what holds of it."""
-    union = _union(schema)
-    if len(union) < 2 or depth > _MOST_UNIONS_DEEP:  # noqa: PLR2004 - one alone is not a choice
-        return []
-    return [list(_parts(document, one, 0)) for one in union]
-
-
-def _together(sets: list[frozenset[str]]) -> frozenset[str]:
-    """Return what one of several may be; one that is open leaves all open."""
-    return frozenset().union(*sets) if all(sets) else frozenset()
+def _joined(shapes: list[Shape]) -> Iterator[Shape]:
+    """Yield them; those of one type that are only values as one: a union of constants is an enum."""
+    constants: dict[frozenset[str], Shape] = {}
+    for one in shapes:
+        if one.values is None or one.limits or one.properties:
+            yield one
+        else:
+            known = constants.setdefault(one.types, one)
+            values = one.values | (known.values or frozenset())
+            constants[one.types] = dataclasses.replace(known, values=values)
+    yield from constants.values()
 
 
 def _properties(parts: Sequence[Schema]) -> dict[str, Schema]:
     found: dict[str, Schema] = {}
     for part in parts:
         for name, schema in mapping(part.get("properties")).items():
-            known = found.get(name)
-            found[name] = mapping(schema) if known is None else {"allOf": [known, schema]}
+            found[name] = {"allOf": [found[name], schema]} if name in found else schema
     return found
 
 
-def _others(parts: Sequence[Schema]) -> dict[str, Schema]:
-    return {
-        shown: schema
-        for part in parts
-        for shown, name in (("[]", "items"), ("{}", "additionalProperties"))
-        if (schema := mapping(part.get(name)))
-    }
-
-
-def _rest(document: Part, parts: Sequence[Schema]) -> dict[str, Any]:
-    found = _rest_of(document, parts)
-    for choice in (one for part in parts for one in _choices(document, part, 0)):
-        # Objects and lists are variants, which are compared by themselves.
-        if not any({"properties", "items", "anyOf", "oneOf"} & part.keys() for part in choice):
-            for name, said in _rest_of(document, choice).items():
-                found[f"anyOf.{name}"] = [*found.get(f"anyOf.{name}", ()), said]
-    return found
-
-
-def _rest_of(document: Part, parts: Sequence[Schema]) -> dict[str, Any]:
+def _limits(document: Part, parts: Sequence[Schema]) -> dict[str, Any]:
     found: dict[str, list[Any]] = {}
-    for part in parts:
+    for part in map(_with_plain_bounds, parts):
         for name, said in part.items():
             lost = name == "$ref" and not _at(document, str(said))
-            open_map = name == "additionalProperties" and (
-                said is True or isinstance(said, Mapping)
-            )
-            if lost or not (name == "$ref" or name in _READ or open_map or is_for_people(name)):
+            if lost or not (name == "$ref" or name in _READ or is_for_people(name)):
                 found.setdefault(name, []).append(plain(document, said))
-    return {
-        name: said[0] if len(said) == 1 else sorted(said, key=repr) for name, said in found.items()
-    }
+    limits = {name: _one_of(name, said) for name, said in found.items()}
+    return {name: said for name, said in limits.items() if (name, said) not in _SAYS_NOTHING}
 
 
-def _variants(document: Part, parts: Sequence[Schema]) -> dict[str, Schema]:
-    found: dict[str, Schema] = {}
-    for part in parts:
-        union = _union(part)
-        if len(union) < 2:  # noqa: PLR2004 - one alone is not a choice
-            continue
-        for place, schema in enumerate(union):
-            types = _types(document, list(_parts(document, schema, 0)), 0)
-            if not types or types & {"object", "array"}:
-                found[str(schema.get("$ref") or schema.get("title") or place)] = schema
+def _with_plain_bounds(schema: Schema) -> Schema:
+    """Return it with a bound that is excluded as version 3.1 writes it (3.0: true, beside the bound)."""
+    found = dict(schema)
+    for word in ("Maximum", "Minimum"):
+        excluded, plain_word = schema.get(f"exclusive{word}"), word.lower()
+        if excluded is True and plain_word in schema:
+            found[f"exclusive{word}"] = found.pop(plain_word)
+        elif isinstance(excluded, bool):
+            del found[f"exclusive{word}"]
     return found
+
+
+def tightness(name: str, bound: Any) -> float | None:
+    """Return how little room a bound such as `maxLength` leaves; None for what is not one."""
+    if isinstance(bound, bool) or not isinstance(bound, int | float):
+        return None
+    if name.lower().removeprefix("exclusive").startswith("max"):
+        return -bound
+    return bound if name.lower().removeprefix("exclusive").startswith("min") else None
+
+
+def _one_of(name: str, said: list[Any]) -> Any:
+    """Return what several that hold at once come to."""
+    different = [one for place, one in enumerate(said) if one not in said[:place]]
+    if len(different) > 1 and all(tightness(name, one) is not None for one in different):
+        return max(different, key=lambda one: tightness(name, one) or 0.0)
+    return different[0] if len(different) == 1 else sorted(different, key=repr)

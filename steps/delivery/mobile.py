@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pytest_bdd import parsers
 
-from environments.yaml_file import ConfigurationError, parse, read_yaml
+from environments.yaml_file import ConfigurationError, parse, read_json, read_yaml
 from gates.decide.judgement import Judgement, equals
 from probes import http
 from probes.http import HeaderValue, HttpAnswer, NotJsonError
-from probes.observation import Observation
+from probes.observation import Observation, utc_now
 from settings.delivery import Mobile
 from settings.sections import Section
 from steps.delivery import rules
 from steps.delivery.json_shapes import referred
-from steps.delivery.openapi import NotComparableError, compared
+from steps.delivery.openapi import Change, NotComparableError, compared, others
 from steps.kit.asked import Asked, Unread
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.run import Run
@@ -99,19 +98,6 @@ def read_schema(file: pathlib.Path) -> Mapping[str, Any]:
     problem = unusable(found)
     if problem:
         raise ConfigurationError(f"{file.name}: is not JSON Schema: {problem}.")
-    return found
-
-
-def read_json(file: pathlib.Path) -> Mapping[str, Any]:
-    """Return a file's JSON object; raises ConfigurationError."""
-    try:
-        found = json.loads(file.read_bytes())
-    except OSError as exc:
-        raise ConfigurationError(f"{file.name}: cannot be read: {exc.strerror}.") from exc
-    except ValueError:
-        raise ConfigurationError(f"{file.name}: is not JSON.") from None
-    if not isinstance(found, dict):
-        raise ConfigurationError(f"{file.name}: must be a JSON object.")
     return found
 
 
@@ -222,32 +208,72 @@ described("the API's document is compared with the one of the release before", M
 
 @then("no operation that a mobile app uses has a breaking change")
 def nothing_breaks(run: Run, asked: Asked, mobile: Mobile) -> None:
+    def of_apps(before: Mapping[str, Any], now: Mapping[str, Any], users: Users) -> Changes:
+        return compared(before, now, users), users
+
+    _compare(run, asked, mobile, of_apps)
+
+
+@then("no other operation has a breaking change")
+def nothing_else_breaks(run: Run, asked: Asked, mobile: Mobile) -> None:
+    def of_others(before: Mapping[str, Any], now: Mapping[str, Any], users: Users) -> Changes:
+        rest = others(before, users)
+        return compared(before, now, rest, must_promise=False), dict.fromkeys(rest, "")
+
+    _compare(run, asked, mobile, of_others)
+
+
+Users = Mapping[str, str]
+"""Who uses an operation, such as `mobile 1.0.0, 1.1.0`."""
+Changes = tuple[tuple[Change, ...], Users]
+
+
+def _compare(
+    run: Run,
+    asked: Asked,
+    mobile: Mobile,
+    changes: Callable[[Mapping[str, Any], Mapping[str, Any], Users], Changes],
+) -> None:
+    """Judge, in every region, what became of the document of the release before."""
     try:
-        used = {
-            operation
-            for version in mobile.versions
-            for operation in read_contract(
-                _folder(asked.platform, version), version
-            ).all_operations()
-        }
-        file = asked.platform.environment.path.parent / mobile.previous_openapi
-        before = read_json(file)
+        users = _users(asked.platform, mobile)
+        before = read_json(asked.platform.beside(mobile.previous_openapi))
     except ConfigurationError as exc:
         asked.judge(rules.unusable("contracts of the mobile apps", str(exc)))
         return
 
     def judge(here: Asked) -> None:
-        path = mobile.openapi_path
-        subject = f"API document {path}"
+        subject = f"API document {mobile.openapi_path}"
         # Many do not show their document to everybody.
-        answer = _get(run, here, subject, path, here.platform.bearer(mobile.token), _OK)
-        here.judge(_compatible(subject, before, answer, used))
+        login = here.platform.bearer(mobile.token)
+        answer = _get(run, here, subject, mobile.openapi_path, login, _OK)
+        try:
+            now = answer.json()
+            if not isinstance(now, Mapping) or "paths" not in now:
+                here.judge(rules.unusable(subject, "it is not an OpenAPI document"))
+                return
+            found, of_whom = changes(before, now, users)
+        except (NotJsonError, NotComparableError) as exc:
+            here.judge(rules.unusable(subject, str(exc)))
+            return
+        accepted = here.platform.policy.contract.accepted
+        here.judge(rules.compatible(subject, found, of_whom, accepted, utc_now().date()))
 
     asked.in_each_region(judge)
 
 
+def _users(platform: Platform, mobile: Mobile) -> Users:
+    users: dict[str, str] = {}
+    for version in mobile.versions:
+        contract = read_contract(_folder(platform, version), version)
+        for operation in contract.all_operations():
+            before = users.get(operation)
+            users[operation] = f"{before}, {version}" if before else f"mobile {version}"
+    return users
+
+
 def _folder(platform: Platform, version: str) -> pathlib.Path:
-    return platform.environment.path.parent / platform.section(Mobile).contracts / version
+    return platform.beside(platform.section(Mobile).contracts) / version
 
 
 def _get(
@@ -293,15 +319,3 @@ def _readable(subject: str, answer: HttpAnswer, schema: Mapping[str, Any]) -> Ju
         return rules.readable(subject, (str(exc),), ())
     empty = tuple(unseen(schema, body))
     return rules.readable(subject, findings(schema, body), empty)
-
-
-def _compatible(
-    subject: str, before: Mapping[str, Any], answer: HttpAnswer, used: set[str]
-) -> Judgement:
-    try:
-        now = answer.json()
-        if not isinstance(now, Mapping) or "paths" not in now:
-            return rules.unusable(subject, "it is not an OpenAPI document")
-        return rules.compatible(subject, compared(before, now, used), used)
-    except (NotJsonError, NotComparableError) as exc:
-        return rules.unusable(subject, str(exc))

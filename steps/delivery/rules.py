@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import probes
 from gates.decide.judgement import Judgement, equals, harmless
 from gates.decide.outcome import Outcome
 from probes.observation import Observation
-from steps.delivery.openapi import Comparison
-from steps.kit.expect import expect, measured, unable
+from settings.delivery import AcceptedChange
+from steps.delivery.openapi import Change
+from steps.kit.expect import expect, measured, nothing_to_judge, unable
 from steps.kit.settling import Ended, Settled
 
 _MOST_NAMED = 5
@@ -303,35 +304,65 @@ def readable(subject: str, found: Sequence[str], empty: Sequence[str]) -> Judgem
     )
 
 
-def compatible(subject: str, found: Comparison, used: Collection[str]) -> Judgement:
-    """Judge a comparison of two API documents; what differs and is not compared is left open."""
-    changes, unread = found.breaking, found.not_compared
-    if unread and not changes:
-        return _not_compared(subject, unread)
-    more = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
+def compatible(
+    subject: str,
+    changes: Collection[Change],
+    users: Mapping[str, str],
+    accepted: Collection[AcceptedChange],
+    today: dt.date,
+) -> Judgement:
+    """Judge what was found between two API documents (runbook D4.2-3).
+
+    `users` names those who use each operation; what the policy accepts is shown, and no finding until
+    its last day is over. What differs and is not compared is left open.
+    """
+    if not users:
+        return nothing_to_judge(subject, "the apps use every operation of it")
+    valid = {one.change: one for one in accepted if today <= one.until}
+    left = [one for one in changes if str(one) not in valid]
+    breaking = [one for one in left if one.breaks]
+    shown = [
+        f"{one} (accepted until {valid[str(one)].until}: {valid[str(one)].reason})"
+        for one in changes
+        if str(one) in valid
+    ]
+    ended = {one.change: one.until for one in accepted if today > one.until}
+    named = [
+        f"{one}{_hits(one, users)}"
+        + (f"; its acceptance ended on {ended[str(one)]}" if str(one) in ended else "")
+        for one in breaking or left
+    ]
+    also = f"; accepted by the policy: {'; '.join(shown)}" if shown else ""
     return expect(
-        not changes,
+        not left or (False if breaking else None),
         subject,
-        f"a breaking change for mobile apps in use: {changes[0]}{more}"
-        if changes
-        else f"nothing breaks in the {len(used)} operations that mobile apps use",
-        "the old shape kept until those versions are no longer in use",
-        **measured("no breaking change", len(changes), 0),
-        data={"changes": list(changes), "not_compared": list(unread)},
+        f"{_said_of(named, users, broken=bool(breaking))}{also}",
+        "the old shape kept until nobody needs it, or the change accepted by name in the policy, "
+        "contract.accepted, with the reason and the last day",
+        **measured("no breaking change", len(left), 0),
+        data={
+            "changes": [str(one) for one in breaking],
+            "not_compared": [str(one) for one in left if not one.breaks],
+            "accepted": shown,
+        },
     )
 
 
-def _not_compared(subject: str, unread: Sequence[str]) -> Judgement:
-    more = f"; and {len(unread) - _MOST_NAMED} more" if len(unread) > _MOST_NAMED else ""
-    return expect(
-        None,
-        subject,
+def _hits(change: Change, users: Mapping[str, str]) -> str:
+    return f" ({users[change.operation]})" if users.get(change.operation) else ""
+
+
+def _said_of(named: Sequence[str], users: Mapping[str, str], *, broken: bool) -> str:
+    if not named:
+        whose = "that mobile apps use" if any(users.values()) else "that no mobile app uses"
+        return f"nothing breaks in {len(users)} operation{'s' if len(users) > 1 else ''} {whose}"
+    more = f"; and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+    listed = f"{'; '.join(named[:_MOST_NAMED])}{more}"
+    if broken:
+        return f"{len(named)} breaking change{'s' if len(named) > 1 else ''}: {listed}"
+    return (
         "nothing breaks in what the gate compares, but the documents differ in parts that it does "
-        f"not compare: {'; '.join(unread[:_MOST_NAMED])}{more}",
-        "a person's look at these parts, and the release's document as mobile.previous_openapi if "
-        "no app breaks; or the old shape kept",
-        **measured("no breaking change", len(unread), 0),
-        data={"not_compared": list(unread)},
+        f"not compare: {listed}"
     )
 
 

@@ -10,7 +10,6 @@ from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.doctor import init as guesses
 from load.verdict import _judge
-from steps.delivery import openapi
 from steps.monitoring import rules as alerts
 
 
@@ -34,26 +33,3 @@ def test_a_root_without_a_receiver_reaches_nobody_by_name() -> None:
     root: dict[str, Any] = {"routes": []}
     assert alerts.receivers(root, {}) == ("",)
     assert alerts.receivers_at_times(root, {}) == ()
-
-
-STRICT = {"additionalProperties": False}
-
-
-@pytest.mark.parametrize(
-    ("was", "now", "breaks"),
-    [(STRICT, STRICT, True), ({}, {}, False), ({}, STRICT, False), (STRICT, {}, False)],
-)
-def test_a_field_that_a_strict_request_no_longer_takes_is_refused(
-    was: dict[str, bool], now: dict[str, bool], *, breaks: bool
-) -> None:
-    def api(fields: str, extra: dict[str, bool]) -> dict[str, Any]:
-        properties = {one: {"type": "string"} for one in fields}
-        schema = {"type": "object", "properties": properties, **extra}
-        content = {"application/json": {"schema": schema}}
-        asked = {"requestBody": {"content": content}, "responses": {"200": {"description": "in"}}}
-        return {"paths": {"/x": {"post": asked}}}
-
-    found = openapi.compared(api("ab", was), api("a", now), ["POST /x"])
-    refused = "POST /x: request takes the field b no more"
-    assert (refused in found.breaking) is breaks
-    assert ("POST /x: request: the field b is gone" in found.not_compared) is not breaks

@@ -52,7 +52,6 @@ from tests.load.verdict.values import (
 )
 from tests.settings import said as policies
 from tests.steps.data import said as data
-from tests.steps.delivery import said as delivery
 from tests.steps.flags import said as flags
 from tests.steps.kit import test_evidence
 from tests.steps.monitoring import said as monitoring
@@ -249,10 +248,6 @@ CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "what the gates ask": test_scope.gates_said,
     "what was not asked": test_scope.not_asked_said,
     "what a phase lacks": test_history.gaps_said,
-    "changes of an API": delivery.changes,
-    "schemas of an API": delivery.schemas,
-    "references of an API": delivery.references,
-    "documents of an API": delivery.documents,
     "plain rules": test_judgement.rules_said,
     "rules of the network": network_rules,
     "objectives": test_objective.objectives_said,

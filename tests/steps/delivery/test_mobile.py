@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from steps.delivery.mobile import findings, read_contract
-from steps.delivery.openapi import breaking_changes
+from steps.delivery.openapi import compared
 from steps.kit.platform import NotDescribedError, Platform
 from tests.checkout import ROOT
 from tests.probes.servers import Behaviour, closed_port
@@ -79,7 +79,7 @@ class Apps:
         return found
 
 
-READS, COMPARED = "D4.2-1", "D4.2-3"
+READS, COMPARED, OTHERS = "D4.2-1", "D4.2-3", "CT-DIFF-1"
 
 
 @pytest.fixture
@@ -178,6 +178,29 @@ def test_the_apis_document_is_held_against_the_one_of_the_release_before(
     said(apps.heard(COMPARED, mood), {str(apps.folder): "FOLDER"})
 
 
+MORE: dict[str, Any] = {"get": {"responses": {"200": {}}}}
+WITH_MORE = {**DOCUMENT, "paths": {**DOCUMENT["paths"], "/more": MORE}}
+
+
+@cases(
+    "before mood",
+    {
+        "the same": (WITH_MORE, saying(WITH_MORE)),
+        "one that an app uses is gone": (
+            WITH_MORE,
+            saying({"paths": {"/more": MORE}}),
+        ),
+        "one that no app uses is gone": (WITH_MORE, saying(DOCUMENT)),
+        "no other one": (DOCUMENT, saying(DOCUMENT)),
+    },
+)
+def test_what_no_app_uses_is_held_against_the_release_before_by_itself(
+    apps: Apps, before: dict[str, Any], mood: Behaviour, said: Callable[..., None]
+) -> None:
+    (apps.folder / "before.json").write_text(json.dumps(before))
+    said(apps.heard(OTHERS, mood), {str(apps.folder): "FOLDER"})
+
+
 def test_findings_name_the_schemas_words_and_never_the_answers() -> None:
     schema = {"type": "object", "additionalProperties": False, "properties": {"a": {"enum": [1]}}}
     found = findings(schema, {"a": PATIENT, PATIENT: 1})
@@ -188,4 +211,4 @@ def test_findings_name_the_schemas_words_and_never_the_answers() -> None:
 def test_this_repositorys_contracts_name_operations_of_the_release_before(version: str) -> None:
     document = json.loads((ROOT / "contract" / "openapi" / "v1.1.0.json").read_bytes())
     contract = read_contract(ROOT / "contract" / "mobile" / version, version)
-    breaking_changes(document, document, contract.all_operations())
+    assert compared(document, document, contract.all_operations()) == ()

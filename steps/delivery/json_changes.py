@@ -1,0 +1,305 @@
+"""What breaks clients where one JSON Schema of an OpenAPI document became another one.
+
+A request breaks where the API takes less than before, an answer where it may be more than before: in both,
+what is *given* (a request by the old rules, an answer by the new ones) must be *taken* by the other side.
+What can't be compared is found too, and is never taken for good.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from steps.delivery.json_shapes import (
+    Part,
+    Schema,
+    Shape,
+    Shapes,
+    is_for_people,
+    mapping,
+    plain,
+    shapes_of,
+    tightness,
+)
+
+_MOST_DEPTH: Final = 30
+_MOST_SHOWN: Final = 40
+_MOST_VALUES: Final = 3
+_ADDED_NARROWS: Final = frozenset({"pattern", "format", "multipleOf", "uniqueItems"})
+_WIDER_FORMATS: Final = frozenset({("int32", "int64"), ("float", "double")})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """One difference; `at` is a path such as `.items[].id` in the schema."""
+
+    breaks: bool
+    """False where nothing is known of it."""
+    says: str
+    at: str = ""
+    of: tuple[str, str] = ("", "")
+    """The schemas in which it was found: entities refer to each other, and each is reported once."""
+
+
+class Narrowing:
+    """Tells where what one side gives is not taken by the other; each has its own document.
+
+    Knows what was compared before: documents refer to the same entities again and again.
+    """
+
+    _hidden: str
+    """Fields with this mark are not part of it."""
+    _types: tuple[str, str]
+    """Said where the other side takes some types only, and where it lacks some."""
+    _values: tuple[str, str]
+    """Said so of values."""
+    _shapes: str
+    _unfelt: frozenset[str] = frozenset()
+    """Limits that are none in this direction."""
+
+    def __init__(self, given: Part, taken: Part, *, is_text: bool = False) -> None:
+        """Take two documents; `is_text`: whatever is given is a text, as in a parameter."""
+        self._given, self._taken, self._is_text = given, taken, is_text
+        self._known: dict[tuple[str, str], tuple[Found, ...]] = {}
+        self._open: set[tuple[str, str]] = set()
+
+    def changes(self, was: Any, is_now: Any) -> tuple[Found, ...]:
+        """Return what breaks, or can't be compared, where a schema became another one."""
+        return self._found(*self._ordered(was or {}, is_now or {}))
+
+    def _found(self, given: Any, taken: Any) -> tuple[Found, ...]:
+        """Return all that is given by a schema and not taken by another one."""
+        pair = (repr(given), repr(taken))
+        if pair in self._known:
+            return self._known[pair]
+        if pair in self._open:
+            return ()  # what it refers to is itself, which is just being compared
+        if len(self._open) > _MOST_DEPTH:
+            return (Found(breaks=False, says=f"what lies deeper than {_MOST_DEPTH} levels"),)
+        self._open.add(pair)
+        try:
+            shapes = shapes_of(self._given, given), shapes_of(self._taken, taken)
+            found = [
+                one if any(one.of) else dataclasses.replace(one, of=pair)
+                for one in self._all(*shapes)
+            ]
+        finally:
+            self._open.discard(pair)
+        self._known[pair] = once(found)
+        return self._known[pair]
+
+    def _all(self, given: Shapes, taken: Shapes) -> Iterator[Found]:
+        may_be_null = taken.is_nullable or any(not one.types for one in taken.each)
+        if given.is_nullable and not may_be_null and not self._is_text:
+            yield self._break(self._types[1].format("null"))
+        if len(given.each) > 1 and taken.is_exclusive and not given.is_exclusive:
+            yield Found(breaks=False, says="oneOf instead of anyOf")
+        for shape in given.each:
+            yield from self._taken_by_one(shape, taken)
+
+    def _taken_by_one(self, given: Shape, taken: Shapes) -> Iterator[Found]:
+        """Yield why no shape takes one that is given: nothing where one does."""
+        same = [one for one in taken.each if given.name and one.name == given.name]
+        others = [one for one in taken.each if one not in same and self._takes_type(given, one)]
+        likely, tried = same + others, list[tuple[Found, ...]]()
+        for shape in likely:
+            known = len(self._known)
+            tried.append(tuple(self._one(given, shape)))
+            if not tried[-1]:
+                return
+            while len(self._known) > known and len(likely) > 1:
+                self._known.popitem()  # was found while it was assumed that this one fits
+        unknown = [found for found in tried if not any(one.breaks for one in found)]
+        if len(tried) == 1 or same:
+            yield from tried[0]
+        elif unknown:
+            yield from unknown[0]
+        elif not given.types and taken.each and all(one.types for one in taken.each):
+            every = frozenset[str]().union(*(one.types for one in taken.each))
+            yield self._break(self._types[0].format(_or(every)))
+        elif tried or not given.types:
+            yield self._break(self._shapes)
+        else:
+            yield self._break(self._types[1].format(_or(given.types)))
+
+    def _takes_type(self, given: Shape, taken: Shape) -> bool:
+        if self._is_text and "string" in taken.types and taken.values is None:
+            return not given.types & {"object", "array"}
+        if not given.types or not taken.types:
+            return not taken.types
+        return given.types <= _with_whole_numbers(taken.types)
+
+    def _one(self, given: Shape, taken: Shape) -> Iterator[Found]:
+        given, taken = given.without(self._hidden), taken.without(self._hidden)
+        if not self._takes_type(given, taken):
+            word = self._types[1] if given.types else self._types[0]
+            yield self._break(word.format(_or(given.types or taken.types)))
+            return
+        if taken.values is not None and given.values is None:
+            yield self._break(self._values[0])
+        elif taken.values is not None and (more := (given.values or frozenset()) - taken.values):
+            yield self._break(self._values[1].format(_some(more)))
+        yield from self._limits(given, taken)
+        yield from self._fields(given, taken)
+        for name, schema in given.properties.items():
+            if name in taken.properties:
+                yield from self._inside(f".{name}", schema, taken.properties[name])
+        for part, kind in (("[]", "array"), ("{}", "object")):
+            fixed = kind == "object" and given.is_closed
+            if part in taken.parts and kind in given.types and not fixed:
+                yield from self._inside(part, given.parts.get(part, {}), taken.parts[part])
+
+    def _inside(self, at: str, given: Any, taken: Any) -> Iterator[Found]:
+        for one in self._found(given, taken):
+            yield dataclasses.replace(one, at=f"{at}{one.at}")
+
+    def _fields(self, given: Shape, taken: Shape) -> Iterator[Found]:
+        raise NotImplementedError
+
+    def _ordered(self, was: Any, is_now: Any) -> tuple[Any, Any]:
+        """Return what is given and what is taken of the two; of what is given and taken, the two."""
+        raise NotImplementedError
+
+    def _limits(self, given: Shape, taken: Shape) -> Iterator[Found]:
+        for document_shape in (given, taken):
+            if "$ref" in document_shape.limits:
+                yield Found(breaks=False, says="a $ref that leads nowhere")
+        for name in sorted({*given.limits, *taken.limits} - self._unfelt - {"$ref"}):
+            pair = given.limits.get(name), taken.limits.get(name)
+            if pair[0] == pair[1]:
+                continue
+            breaks = _leaves_less(name, *pair)
+            if breaks is None:
+                yield Found(breaks=False, says=name)
+            elif breaks:
+                yield self._break(_another(name, *self._ordered(*pair)))
+
+    @staticmethod
+    def _break(says: str) -> Found:
+        return Found(breaks=True, says=says)
+
+
+class OfRequests(Narrowing):
+    """What is sent by the rules of before must be taken now."""
+
+    _hidden = "readOnly"
+    _types = ("takes only {} now", "no longer takes {}")
+    _values = ("takes only some values now", "no longer takes the value {}")
+    _shapes = "no longer takes one of its shapes"
+
+    def __init__(self, before: Part, now: Part, *, is_text: bool = False) -> None:
+        super().__init__(before, now, is_text=is_text)
+
+    def _ordered(self, was: Any, is_now: Any) -> tuple[Any, Any]:
+        return was, is_now
+
+    def _fields(self, given: Shape, taken: Shape) -> Iterator[Found]:
+        for name in sorted(taken.required - given.required):
+            yield self._break(f"needs the field {name} now")
+        if taken.is_closed and not given.is_closed:
+            yield self._break("no longer takes other fields")
+        for name in sorted(given.properties.keys() - taken.properties.keys()):
+            if taken.is_closed:
+                yield self._break(f"no longer takes the field {name}")
+            else:
+                yield Found(breaks=False, says=f"the field {name} is gone")
+
+
+class OfAnswers(Narrowing):
+    """What is answered now must be what was promised before."""
+
+    _hidden = "writeOnly"
+    _types = ("may be anything now", "may be {} now")
+    _values = ("may have any value now", "may have the new value {}")
+    _shapes = "may have a new shape"
+    _unfelt = frozenset({"default"})
+
+    def __init__(self, before: Part, now: Part, *, is_text: bool = False) -> None:
+        super().__init__(now, before, is_text=is_text)
+
+    def _ordered(self, was: Any, is_now: Any) -> tuple[Any, Any]:
+        return is_now, was
+
+    def _fields(self, given: Shape, taken: Shape) -> Iterator[Found]:
+        gone = taken.properties.keys() - given.properties.keys()
+        for name in sorted(gone):
+            yield self._break(f"lacks the field {name}")
+        for name in sorted(taken.required - given.required - gone):
+            yield self._break(f"may lack the field {name}")
+
+
+def once(found: Iterable[Found]) -> tuple[Found, ...]:
+    """Return them without what was found in the same schemas before, on another path."""
+    return tuple({(one.of, one.says): one for one in reversed(list(found))}.values())[::-1]
+
+
+def differing(
+    before: Part, now: Part, was: Schema, is_now: Schema, *, read: frozenset[str]
+) -> list[str]:
+    """Return which words differ, apart from those that are read elsewhere or are for people."""
+    names = [name for name in {**was, **is_now} if name not in read and not is_for_people(name)]
+    return [
+        name
+        for name in sorted(names)
+        if plain(before, was.get(name)) != plain(now, is_now.get(name))
+    ]
+
+
+def _leaves_less(name: str, given: Any, taken: Any) -> bool | None:
+    """Tell whether a limit of what is taken refuses something that is given; None where unknown."""
+    if name == "discriminator":
+        return _another_discriminator(mapping(given), mapping(taken))
+    if name in _ADDED_NARROWS and (given is None or taken is None):
+        return given is None
+    if name == "format":
+        return (given, taken) not in _WIDER_FORMATS
+    if name == "multipleOf":
+        return bool(given % taken) if tightness("min", given) and tightness("min", taken) else None
+    return _is_tighter(name, given, taken)
+
+
+def _is_tighter(name: str, given: Any, taken: Any) -> bool | None:
+    """Tell whether a bound leaves less room than another one; None for what is not a bound."""
+    old, new = tightness(name, given), tightness(name, taken)
+    if (given is not None and old is None) or (taken is not None and new is None):
+        return None
+    return new is not None and (old is None or old < new)
+
+
+def _another_discriminator(given: Part, taken: Part) -> bool | None:
+    if not given or not taken:
+        return None
+    known = mapping(taken.get("mapping"))
+    return given.get("propertyName") != taken.get("propertyName") or any(
+        known.get(name) != schema for name, schema in mapping(given.get("mapping")).items()
+    )
+
+
+def _another(name: str, was: Any, is_now: Any) -> str:
+    if isinstance(was, Mapping) or isinstance(is_now, Mapping):
+        return f"has another {name} now"
+    if is_now is None:
+        return f"no longer has {name} {_shown(was)}"
+    before = "there was none" if was is None else f"it was {_shown(was)}"
+    return f"has {name} {_shown(is_now)} now, {before}"
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+def _some(values: frozenset[str]) -> str:
+    shown = ", ".join(sorted(map(_shown, values))[:_MOST_VALUES])
+    return (
+        shown if len(values) <= _MOST_VALUES else f"{shown} and {len(values) - _MOST_VALUES} more"
+    )
+
+
+def _with_whole_numbers(types: frozenset[str]) -> frozenset[str]:
+    return types | {"integer"} if "number" in types else types
+
+
+def _or(words: frozenset[str]) -> str:
+    return " or ".join(sorted(words))
