@@ -5,7 +5,11 @@ from __future__ import annotations
 import collections
 import dataclasses
 import random
+import time
+from collections.abc import Callable
 from typing import Any
+
+import gevent
 
 from gates.load import load_policy
 from load._conclude import LoadRecord, conclude
@@ -20,6 +24,14 @@ RPS = 240
 """In each of two regions half of it: enough in all to prove 0.1 %."""
 
 STEADY = Stage(1, float(RPS), float(SECONDS), title="steady")
+
+
+def wait_for(what: Callable[[], object], *, bound_seconds: float = 10.0) -> None:
+    """Let others run until something is so."""
+    give_up_at = time.monotonic() + bound_seconds
+    while not what():
+        assert time.monotonic() < give_up_at
+        gevent.sleep(0.01)
 
 
 def a_plan(**changes: Any) -> Plan:

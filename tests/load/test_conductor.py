@@ -13,7 +13,7 @@ from load import _conductor
 from load._conductor import Conductor
 from load._engine._tally import Tally
 from load._run import BEGIN, STAGE, STOP, Moment, Part, Run, Stage
-from tests.load.runs import a_setting
+from tests.load.runs import a_setting, wait_for
 from tests.tables import cases
 
 STAGES = (
@@ -94,13 +94,6 @@ def led(
     conductor.spawned()
     conductor.start()
     return conductor
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + BOUND_SECONDS
-    while not what():
-        assert time.monotonic() < give_up_at
-        gevent.sleep(0.01)
 
 
 def carried_out(workers: Workers, *stages: Stage, **options: Any) -> Run:
@@ -189,6 +182,9 @@ def joins(workers: Workers, _: Conductor) -> None:
     workers.names = (*workers.names, "late#2")
 
 
+JOINED = "worker late joined after the run had begun, and takes users away"
+
+
 def tells(name: str, **more: Any) -> Act:
     return lambda _, conductor: conductor.part(part(name, **more).record())
 
@@ -202,16 +198,8 @@ def tells(name: str, **more: Any) -> Act:
             "worker b#1 left before the end",
             [],
         ),
-        "one joins": (
-            joins,
-            "worker late joined after the run had begun, and takes users away",
-            [],
-        ),
-        "an engine broke": (
-            tells("a#0", broke="ValueError"),
-            "worker a#0 broke: ValueError",
-            ["a#0"],
-        ),
+        "one joins": (joins, JOINED, []),
+        "an engine broke": (tells("a#0", broke="OSError"), "worker a#0 broke: OSError", ["a#0"]),
     },
 )
 def test_a_run_whose_workers_change_ends_at_once(
@@ -246,16 +234,21 @@ def test_the_end_waits_for_a_worker_that_still_prepares(workers: Workers) -> Non
     assert "b#1" in workers.finals
 
 
-def test_a_wall_clock_that_is_set_changes_nothing(
+def test_a_run_that_is_stopped_says_so_and_keeps_what_its_own_workers_told_by_any_clock(
     workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conductor = sending(workers)
+    conductor.part(part("stranger#9").record())
     far = time.time() + 10**9
     monkeypatch.setattr(time, "time", lambda: far)
-    run = conductor.finish()
+    run = conductor.finish("interrupted")
+    assert (run.interrupted, run.tallies[1, "eu"].due) == ("interrupted", 10)
     began, ended = run.begun[0]
     assert 0 <= ended - began < BOUND_SECONDS
     assert 0 <= run.ended_at - run.started_at < BOUND_SECONDS
+
+
+TOO_MUCH = "it came to 10 requests/s, and the environment allows 9"
 
 
 @pytest.mark.parametrize("model", ["open", "closed"])
@@ -270,28 +263,12 @@ def test_a_rate_that_only_shows_in_the_run_keeps_to_what_the_environment_allows(
         for after in range(-5, 5):
             busy.second(time.time() + after).sent = 10
         conductor.part(part("a#0", tallies=(((0, "eu"), busy),)).record())
-    wait_for(lambda: conductor.done)
-    assert (
-        "it came to 10 requests/s, and the environment allows 9" in conductor.finish().interrupted
-    )
+    assert TOO_MUCH in ended(workers, conductor).interrupted
 
 
-def test_users_beside_the_engine_count_towards_what_the_environment_allows(
-    workers: Workers,
-) -> None:
+def test_users_beside_the_engine_count_towards_it_too(workers: Workers) -> None:
     workers.others = 3
-    run = carried_out(workers, Stage(0, 7, 60), most_rps=9)
-    assert "it came to 10 requests/s, and the environment allows 9" in run.interrupted
-
-
-def test_a_run_that_is_stopped_says_so_and_keeps_what_its_own_workers_told(
-    workers: Workers,
-) -> None:
-    conductor = sending(workers)
-    conductor.part(part("stranger#9").record())
-    run = conductor.finish("interrupted")
-    assert run.interrupted == "interrupted"
-    assert run.tallies[1, "eu"].due == 10
+    assert TOO_MUCH in carried_out(workers, Stage(0, 7, 60), most_rps=9).interrupted
 
 
 def test_a_ramp_ends_where_it_broke(workers: Workers) -> None:

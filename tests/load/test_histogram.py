@@ -54,13 +54,16 @@ def test_many_at_once_are_counted_as_each_by_itself(values: list[float]) -> None
     }
 
 
-def test_the_tail_of_a_million_is_kept_apart() -> None:
+def test_the_tail_of_a_million_is_kept_apart_in_little_room() -> None:
+    """A soak keeps a histogram of each second, for hours."""
     histogram = Histogram()
     histogram.record_all(np.full(999_900, 0.002))
     histogram.record_all(np.full(100, 0.9))
     assert histogram.percentile(99.98) == pytest.approx(0.002, rel=HALF_A_BUCKET)
     assert histogram.percentile(99.995) == pytest.approx(0.9, rel=HALF_A_BUCKET)
     assert histogram.not_below(0.1) == 100
+    histogram.record_all(np.random.default_rng(1).lognormal(-6, 1, 10_000))
+    assert histogram._counts.nbytes < 8_000
 
 
 def test_what_is_too_short_or_too_long_is_counted_all_the_same() -> None:
@@ -70,17 +73,14 @@ def test_what_is_too_short_or_too_long_is_counted_all_the_same() -> None:
     assert histogram.percentile(100) == 5_000.0
 
 
-def test_the_mean_is_exact_and_nothing_has_neither_mean_nor_percentile() -> None:
+def test_the_mean_is_exact_nothing_has_a_percentile_and_no_percentage_is_refused() -> None:
     values = [0.001, 0.002, 0.009]
     assert counted(values).mean_seconds == pytest.approx(statistics.fmean(values))
     assert math.isnan(Histogram().percentile(99))
     assert math.isnan(Histogram().mean_seconds)
-
-
-@pytest.mark.parametrize("percent", [-0.1, 100.1, math.nan])
-def test_no_percentage_is_refused(percent: float) -> None:
-    with pytest.raises(ValueError, match="percentage"):
-        counted([1.0]).percentile(percent)
+    for percent in (-0.1, 100.1, math.nan):
+        with pytest.raises(ValueError, match="percentage"):
+            counted([1.0]).percentile(percent)
 
 
 @pytest.mark.parametrize(
@@ -100,26 +100,12 @@ def test_a_damaged_record_is_refused(change: dict[str, object]) -> None:
 
 @PROPERTY
 @given(st.lists(durations), st.floats(min_value=0.001, max_value=100))
-def test_whatever_reached_a_limit_is_counted_and_little_else(
+def test_whatever_reached_a_limit_is_counted_and_little_else_with_the_time_beyond_it(
     values: list[float], limit: float
 ) -> None:
     reached = sum(1 for value in values if value >= limit)
     nearly = sum(1 for value in values if value >= limit / GROWTH * (1 - 1e-9))
     assert reached <= counted(values).not_below(limit) <= nearly
-
-
-@PROPERTY
-@given(st.lists(durations), st.floats(min_value=0.001, max_value=100))
-def test_the_time_beyond_a_limit_is_true_to_half_a_bucket(
-    values: list[float], limit: float
-) -> None:
     beyond = sum(max(0.0, value - limit) for value in values)
     error = sum(value * HALF_A_BUCKET for value in values if value * GROWTH > limit)
     assert counted(values).seconds_beyond(limit) == pytest.approx(beyond, abs=error + 1e-9)
-
-
-def test_a_histogram_of_one_second_takes_little_room() -> None:
-    """A soak keeps one of each second, for hours."""
-    histogram = Histogram()
-    histogram.record_all(np.random.default_rng(1).lognormal(-6, 1, 10_000))
-    assert histogram._counts.nbytes < 8_000

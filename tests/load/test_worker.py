@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +12,8 @@ from load import _worker
 from load._run import PART, READY
 from load._scenario import Ask, Scenario, Target
 from load._worker import Worker
-from tests.load.runs import a_setting
+from tests.load.runs import a_setting, wait_for
 from tests.load.wires import null_server
-
-BOUND_SECONDS = 10.0
 
 
 class Reader(Scenario):
@@ -31,7 +28,7 @@ class Reader(Scenario):
 class Hanging(Reader):
     def prepare(self, target: Target) -> None:
         del target
-        gevent.sleep(BOUND_SECONDS * 10)
+        gevent.sleep(100)
         raise AssertionError("it went on")
 
 
@@ -65,13 +62,6 @@ def a_worker(
 def armed(worker: Worker, port: int = 1) -> Worker:
     worker.arm(a_setting(port=port).record())
     return worker
-
-
-def wait_for(what: Callable[[], Any]) -> None:
-    give_up_at = time.monotonic() + BOUND_SECONDS
-    while not what():
-        assert time.monotonic() < give_up_at
-        gevent.sleep(0.01)
 
 
 def test_a_worker_that_is_stopped_prepares_nothing_more() -> None:
