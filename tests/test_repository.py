@@ -11,10 +11,9 @@ import re
 import subprocess
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
-import pytest
 import yaml
 
 from bdd.features import feature_files, scenarios
@@ -25,18 +24,8 @@ from tests.conftest import LONGEST_FIRST, ONE_PLATFORM_EACH, TESTS
 from tests.tables import cases
 
 PRODUCT = (
-    "bdd",
-    "bench",
-    "environments",
-    "gates",
-    "load",
-    "probes",
-    "prove",
-    "reports",
-    "sandbox",
-    "settings",
-    "smoke",
-    "steps",
+    *("bdd", "bench", "environments", "gates", "load", "probes", "prove", "reports", "sandbox"),
+    *("settings", "smoke", "steps"),
 )
 SCENARIO = "locustfile.py"
 """What the load test asks of the platform; nothing else of `load` knows it."""
@@ -129,26 +118,23 @@ def _platform_words() -> list[str]:
         *(endpoint["path"] for endpoint in endpoints if endpoint["path"].count("/") > 1),
         data["prometheus"]["job"],
         data["postgres"]["database"],
+        "appointments",
     }
     return [r"unified[-_ ]?health", *sorted(map(re.escape, words))]
 
 
-@pytest.mark.parametrize("word", _platform_words())
-def test_the_gate_itself_does_not_know_unified_health(word: str) -> None:
-    assert not _mentions(rf"(?<![\w/]){word}(?!\w)")
+def test_the_gate_itself_does_not_know_unified_health() -> None:
+    files = [one for one in FILES if one.relative_to(ROOT).parts[0] in KNOW_NO_PLATFORM]
+    words = rf"(?<![\w/])(?:{'|'.join(_platform_words())})(?!\w)"
+    assert _lines_with(words, [one for one in files if one.name != SCENARIO]) == []
 
 
-def test_the_gate_itself_does_not_know_the_platforms_tables() -> None:
-    assert not _mentions(r"\bappointments\b")
-
-
-def _mentions(pattern: str) -> list[str]:
+def _lines_with(pattern: str, files: Iterable[pathlib.Path]) -> list[str]:
     found = re.compile(pattern, re.IGNORECASE)
     return [
         f"{_at(path, number)}: {line.strip()}"
-        for path in FILES
-        if path.relative_to(ROOT).parts[0] in KNOW_NO_PLATFORM and path.name != SCENARIO
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        for path in files
+        for number, line in enumerate(_text(path).splitlines(), start=1)
         if found.search(line)
     ]
 
@@ -164,14 +150,7 @@ def _mentions(pattern: str) -> list[str]:
     },
 )
 def test_no_file_names_an_address_or_a_folder_of_one_machine(pattern: str) -> None:
-    found = re.compile(pattern)
-    named = [
-        _at(path, number)
-        for path in FILES
-        for number, line in enumerate(_text(path).splitlines(), start=1)
-        if found.search(line)
-    ]
-    assert not named
+    assert _lines_with(pattern, FILES) == []
 
 
 def _text(path: pathlib.Path) -> str:
@@ -233,15 +212,12 @@ def test_every_id_of_the_catalogue_has_exactly_one_scenario_and_every_scenario_a
     assert found == {row.id: 1 for row in load_catalogue()}
 
 
-def test_every_file_whose_tests_need_a_platform_shares_one() -> None:
+def test_every_file_whose_tests_need_a_platform_shares_one_and_those_that_run_first_exist() -> None:
+    assert [file for file in LONGEST_FIRST if not (TESTS / file).is_file()] == []
     asks = re.compile(r"\bplatform: Sandbox\b")
     files = {file for file in TESTS.rglob("test_*.py") if asks.search(file.read_text("utf-8"))}
     shared = {file for files in ONE_PLATFORM_EACH for file in files}
     assert {file.relative_to(TESTS).as_posix() for file in files} <= shared
-
-
-def test_the_files_of_tests_that_run_first_exist() -> None:
-    assert [file for file in LONGEST_FIRST if not (TESTS / file).is_file()] == []
 
 
 def test_a_gate_that_a_test_starts_leaves_no_run_in_the_checkout() -> None:

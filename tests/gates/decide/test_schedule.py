@@ -61,14 +61,11 @@ def left_said() -> Iterator[str]:
         yield f"{length} min is written {minutes(dt.timedelta(minutes=length))}"
 
 
-def test_a_window_from_a_moment_to_itself_is_the_whole_week() -> None:
+def test_a_window_from_a_moment_to_itself_is_the_whole_week_and_no_other_time_is_one() -> None:
     assert all(ALWAYS.left(at(minute)) for minute in range(0, 7 * 24 * 60, 333))
-
-
-@pytest.mark.parametrize("text", ["Saturday", "Saturday 24:00", "Sat 22:00", "22:00", ""])
-def test_what_is_no_time_of_the_week_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"write it like Saturday 22:00"):
-        parse_moment(text)
+    for text in ("Saturday", "Saturday 24:00", "Sat 22:00", "22:00", ""):
+        with pytest.raises(ValueError, match=r"write it like Saturday 22:00"):
+            parse_moment(text)
 
 
 RUNS = [a_run("1", 15), a_run("2", 45)]
@@ -122,11 +119,6 @@ def fit_said() -> Iterator[str | Judgement]:
 
 
 def test_a_plan_that_lacks_a_phase_is_refused() -> None:
-    data = PLAN.model_dump()
+    phases = [{"title": one.title, "planned": "5m"} for one in PLAN.phases[:6]]
     with pytest.raises(ValueError, match="phases has 6 entries; the runbook has 7"):
-        DeploymentPolicy.model_validate(
-            {
-                "phases": [{"title": p["title"], "planned": "5m"} for p in data["phases"][:6]],
-                "rollback": {"database": "60m"},
-            }
-        )
+        DeploymentPolicy.model_validate({"phases": phases, "rollback": {"database": "60m"}})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 
 import numpy as np
@@ -42,15 +43,12 @@ def test_agrees_with_published_tables() -> None:
     assert found == {one: pytest.approx(limit, abs=5e-5) for one, limit in limits.items()}
 
 
-def test_so_many_clean_events_prove_a_budget() -> None:
+def test_the_shortfall_is_the_least_number_that_proves_the_budget() -> None:
     budgets = {0.05: 59, 0.01: 299, 0.001: 2995}
     assert {budget: events_to_prove(0, budget) for budget in budgets} == budgets
-
-
-@pytest.mark.parametrize("bad", [0, 0.4, 1, 1.5, 7, 300.25])
-def test_the_shortfall_is_the_least_number_that_proves_the_budget(bad: float) -> None:
-    events = events_to_prove(bad, 0.01)
-    assert upper_bound(bad, events) <= 0.01 < upper_bound(bad, events - 1)
+    for bad in (0, 0.4, 1, 1.5, 7, 300.25):
+        events = events_to_prove(bad, 0.01)
+        assert upper_bound(bad, events) <= 0.01 < upper_bound(bad, events - 1)
 
 
 @pytest.mark.parametrize(("events", "expected"), [(1, 0.1), (5, 0.75), (30, 12.5), (3, 8.0)])
@@ -78,19 +76,14 @@ def test_the_share_itself_lies_between_the_bounds(total: int, share: float) -> N
 
 @PROPERTY
 @given(totals, st.floats(0, 1), st.floats(0, 5))
-def test_another_bad_event_raises_both_bounds(total: int, share: float, more: float) -> None:
+def test_bad_events_raise_both_bounds_and_good_ones_lower_them(
+    total: int, share: float, more: float
+) -> None:
     bad = total * share
-    worse = min(float(total), bad + more)
-    assert lower_bound(worse, total) >= lower_bound(bad, total) - 1e-9
-    assert upper_bound(worse, total) >= upper_bound(bad, total) - 1e-9
-
-
-@PROPERTY
-@given(totals, st.floats(0, 1), st.integers(1, 1000))
-def test_more_good_events_lower_both_bounds(total: int, share: float, more: int) -> None:
-    bad = total * share
-    assert lower_bound(bad, total + more) <= lower_bound(bad, total) + 1e-9
-    assert upper_bound(bad, total + more) <= upper_bound(bad, total) + 1e-9
+    worse, larger = min(float(total), bad + more), total + math.ceil(200 * more)
+    for bound in (lower_bound, upper_bound):
+        assert bound(bad, larger) <= bound(bad, total) + 1e-9
+        assert bound(worse, total) >= bound(bad, total) - 1e-9
 
 
 @PROPERTY

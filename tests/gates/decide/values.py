@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import yaml
 from hypothesis import settings
 
 from gates.decide.catalogue import Row
@@ -20,15 +21,9 @@ PROPERTY = settings(deadline=None, max_examples=60, derandomize=True, database=N
 
 def a_row(check: str = "IV-A-1", on_fail: Meaning = Meaning.ROLLBACK) -> Row:
     return Row(
-        id=check,
-        phase="post-deploy",
-        when="15m",
-        owner="team",
-        severity="blocker",
-        smoke=True,
-        on_fail=on_fail,
-        applies_if="",
-    )
+        id=check, phase="post-deploy", when="15m", owner="team", severity="blocker", smoke=True,
+        on_fail=on_fail, applies_if="",
+    )  # fmt: skip
 
 
 def a_judgement(outcome: Outcome = Outcome.PASS, means: Meaning | None = None) -> Judgement:
@@ -41,39 +36,21 @@ def a_result(
     return RegionResult(check, region, tuple(a_judgement(one, means) for one in outcomes))
 
 
+OF_ERRORS, OF_LATENCY = yaml.safe_load("""
+- {check: IV-PERF-3, title: Error rate, kind: errors, metric: requests_total, bad_status: 5..,
+   target: {budget: 5%}, rollback: {budget: 10%, for: 5m}, look_back: 5m, wait_for_samples: 15m}
+- {check: IV-PERF-1, title: p95, kind: latency, metric: request_duration, shown_quantile: 0.95,
+   bucket_bounds: [0.1, 0.2, 0.5, 1], target: {over_seconds: 0.2, budget: 5%},
+   rollback: {over_seconds: 0.5, budget: 5%, for: 10m}, look_back: 5m, wait_for_samples: 15m}
+""")
+
+
 def an_objective(**changes: Any) -> Objective:
-    return Objective.model_validate(
-        {
-            "check": "IV-PERF-3",
-            "title": "Error rate",
-            "kind": "errors",
-            "metric": "requests_total",
-            "bad_status": "5..",
-            "target": {"budget": "5%"},
-            "rollback": {"budget": "10%", "for": "5m"},
-            "look_back": "5m",
-            "wait_for_samples": "15m",
-            **changes,
-        }
-    )
+    return Objective.model_validate({**OF_ERRORS, **changes})
 
 
 def a_latency_objective(**changes: Any) -> Objective:
-    return Objective.model_validate(
-        {
-            "check": "IV-PERF-1",
-            "title": "p95",
-            "kind": "latency",
-            "metric": "request_duration",
-            "bucket_bounds": [0.1, 0.2, 0.5, 1],
-            "shown_quantile": 0.95,
-            "target": {"over_seconds": 0.2, "budget": "5%"},
-            "rollback": {"over_seconds": 0.5, "budget": "5%", "for": "10m"},
-            "look_back": "5m",
-            "wait_for_samples": "15m",
-            **changes,
-        }
-    )
+    return Objective.model_validate({**OF_LATENCY, **changes})
 
 
 def a_quantile_objective(**changes: Any) -> Objective:
