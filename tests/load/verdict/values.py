@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -76,6 +77,34 @@ def with_endpoint(**changes: Any) -> LoadFacts:
     return with_stage(endpoints=(an_endpoint(**changes),))
 
 
-def with_worker(**changes: Any) -> LoadFacts:
-    """Return the valid run with one change at one of its workers."""
-    return valid_run(workers=(a_worker(), a_worker(name="two", **changes)))
+def described(run: Mapping[str, Any]) -> LoadFacts:
+    """Return the run that runs.yaml describes."""
+    parts = dict(run)
+    first = {**parts.pop("stage", {}), "endpoint": parts.pop("endpoint", {})}
+    stages = parts.pop("stages", [first, {"region": "us"}])
+    workers = parts.pop("workers", [{}, {"name": "two", **parts.pop("worker", {})}])
+    return valid_run(
+        stages=tuple(_stage(one) for one in stages),
+        workers=tuple(a_worker(**one) for one in workers),
+        **parts,
+    )
+
+
+def _stage(described: Mapping[str, Any]) -> StageFacts:
+    parts = dict(described)
+    requests = {}
+    if step := parts.pop("step", 0):
+        number, rps = step, 100 * step
+        requests = {"requests": rps * SECONDS}
+        sent = {"due": rps * SECONDS, "sent": rps * SECONDS, "sent_by_second": (rps,) * SECONDS}
+        parts = {"number": number, "rps": float(rps), **sent, **parts}
+    endpoints = parts.pop("endpoints", [requests | parts.pop("endpoint", {})])
+    if isinstance(seconds := parts.get("sent_by_second"), str):
+        parts["sent_by_second"] = tuple(_seconds(seconds))
+    return a_stage(**parts, endpoints=tuple(an_endpoint(**one) for one in endpoints))
+
+
+def _seconds(text: str) -> Iterator[int]:
+    for part in filter(None, text.split(", ")):
+        times, _, requests = part.rpartition(" x ")
+        yield from [int(requests)] * int(times or 1)
