@@ -14,15 +14,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from gates.load import ROOT
 from tests.environments.files import SECRETS, VALID, write
-from tests.probes.servers import closed_port
+from tests.probes.servers import closed_port, wait_until
 from tests.tables import cases
 
 BOUND_SECONDS = 90
@@ -74,14 +73,6 @@ def run(*options: str, files: str = "load/") -> Ran:
     return ended(start(*options, files=files))
 
 
-def wait_for(what: Callable[[], Any]) -> Any:
-    give_up_at = time.monotonic() + BOUND_SECONDS
-    while not (found := what()):
-        assert time.monotonic() < give_up_at
-        time.sleep(0.05)
-    return found
-
-
 def two_processes() -> list[str]:
     """Return what makes a master and two workers, on a port that no other load test has."""
     port = str(closed_port())
@@ -101,22 +92,19 @@ def until_it_sends(process: subprocess.Popen[str]) -> pathlib.Path:
     raise AssertionError("it never began")
 
 
-def children(pid: int, words: str) -> list[int]:
+def child(process: subprocess.Popen[str], words: str) -> int:
+    """Return the first child of a run whose command has these words."""
     listed = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(pid)],  # noqa: S607 - the system's own
+        ["ps", "-o", "pid=,args=", "--ppid", str(process.pid)],  # noqa: S607 - the system's own
         capture_output=True, text=True, check=False,
     ).stdout  # fmt: skip
-    return [int(line.split()[0]) for line in listed.splitlines() if words in line]
+    return next(int(line.split()[0]) for line in listed.splitlines() if words in line)
 
 
 def listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
         return True
     return False
-
-
-def is_there(pid: int) -> bool:
-    return pathlib.Path(f"/proc/{pid}/stat").exists()
 
 
 def test_a_run_is_judged_and_reported_and_its_code_is_the_verdict(tmp_path: pathlib.Path) -> None:
@@ -169,7 +157,7 @@ def test_several_workers_make_one_run() -> None:
 def test_a_worker_that_is_killed_makes_the_run_invalid() -> None:
     process = start("--null-server", "--rps", "100", "-t", "60s", *two_processes())
     until_it_sends(process)
-    os.kill(children(process.pid, "locust")[0], signal.SIGKILL)
+    os.kill(child(process, "locust"), signal.SIGKILL)
     ran = ended(process)
     assert ran.code == 20
     assert ran.record["result"] == "INVALID"
@@ -178,18 +166,14 @@ def test_a_worker_that_is_killed_makes_the_run_invalid() -> None:
 
 @cases(
     "signals",
-    {
-        "SIGTERM": [signal.SIGTERM],
-        "SIGINT": [signal.SIGINT],
-        "one after the other": [signal.SIGTERM, signal.SIGINT],
-    },
+    {"SIGINT": [signal.SIGINT], "SIGTERM, and then SIGINT": [signal.SIGTERM, signal.SIGINT]},
 )
 def test_a_run_that_is_ended_is_invalid_and_leaves_nothing_behind(
     signals: list[signal.Signals],
 ) -> None:
     process = start("--null-server", "--rps", "100", "-t", "60s")
     until_it_sends(process)
-    (server,) = children(process.pid, "_null_server")
+    server = child(process, "_null_server")
     for number in signals:
         process.send_signal(number)
     ran = ended(process)
@@ -197,16 +181,20 @@ def test_a_run_that_is_ended_is_invalid_and_leaves_nothing_behind(
     assert ran.record["interrupted"]
     assert ran.record["totals"]["sent"] == ran.record["totals"]["completed"]
     assert ("it is ending already" in ran.said) is (len(signals) > 1)
-    wait_for(lambda: not is_there(server))
+    wait_until(
+        lambda: not pathlib.Path(f"/proc/{server}").exists(), "the null server ended", BOUND_SECONDS
+    )
 
 
 def test_a_killed_run_leaves_no_verdict_and_no_server() -> None:
     process = start("--null-server", "--rps", "100", "-t", "60s")
     folder = until_it_sends(process)
-    (server,) = children(process.pid, "_null_server")
+    server = child(process, "_null_server")
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=BOUND_SECONDS)
-    wait_for(lambda: not is_there(server))
+    wait_until(
+        lambda: not pathlib.Path(f"/proc/{server}").exists(), "the null server ended", BOUND_SECONDS
+    )
     assert json.loads((folder / "load.json").read_text(encoding="utf-8"))["result"] is None
     assert not (folder / "load.html").exists()
 
@@ -247,15 +235,7 @@ class Stock(User):
             exception=RuntimeError("no"), context={},
         )
 """
-
-
-SHAPE = """
-from locust import LoadTestShape
-
-class Theirs(LoadTestShape):
-    def tick(self):
-        return None
-"""
+SHAPE = "from locust import LoadTestShape\n\nclass Theirs(LoadTestShape):\n    tick = None\n"
 
 
 def test_users_of_locusts_own_run_beside(tmp_path: pathlib.Path) -> None:
@@ -290,13 +270,8 @@ def test_what_else_a_file_of_locusts_own_brings_is_refused(
     "options code words",
     {
         "production": (("--env", "prod", "--rps", "5"), 64, "no load test may send there"),
-        "no rate": (("--rps", "0"), 64, "must be above 0"),
         "no task": (("--null-server", "--tags", "nosuch"), 64, "no task of the load test"),
-        "no baseline": (
-            ("--null-server", "--rps", "5", "--baseline", "nowhere.json"),
-            78,
-            "cannot be read",
-        ),
+        "no baseline": ((*QUICK, "--baseline", "nowhere.json"), 78, "cannot be read"),
     },
 )
 def test_what_cannot_be_is_refused_before_anything_is_sent(
@@ -360,7 +335,7 @@ def test_workers_that_do_not_come_leave_nothing_decided() -> None:
 def test_a_page_on_which_nobody_starts_a_run_decides_nothing() -> None:
     port = closed_port()
     process = start("--null-server", "--web-port", str(port), headless=False)
-    wait_for(lambda: listens(port))
+    wait_until(lambda: listens(port), "its page is there", BOUND_SECONDS)
     process.send_signal(signal.SIGINT)
     ran = ended(process)
     assert ran.code == 20
@@ -379,9 +354,8 @@ def test_a_master_that_is_ended_while_it_waits_for_workers_says_so() -> None:
 
 
 def test_figures_for_a_program_are_alone_on_the_output() -> None:
-    command = [
-        sys.executable, "-m", "locust", "-f", "load/", "--headless", *QUICK, "--json", "--skip-log",
-    ]  # fmt: skip
+    asked = ("-f", "load/", "--headless", *QUICK, "--json", "--skip-log")
+    command = [sys.executable, "-m", "locust", *asked]
     done = subprocess.run(
         command, cwd=ROOT, text=True, capture_output=True, timeout=BOUND_SECONDS, check=False
     )

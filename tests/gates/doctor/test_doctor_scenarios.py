@@ -15,6 +15,7 @@ from steps.kit.findings import Finding, Level
 from tests.environments.files import SECRETS, loaded
 from tests.gates.doctor.test_doctor import everything_at
 from tests.probes.servers import answer, serving
+from tests.tables import cases
 
 HEADER = "id,phase,when,owner,severity,smoke,on_fail,applies_if\n"
 DATA = {
@@ -80,25 +81,28 @@ def test_what_is_not_described_is_bad_and_nobody_was_asked(
     assert "can decide" not in summary(diagnosis)
 
 
-def test_everything_described_is_ok(tmp_path: pathlib.Path) -> None:
-    steps = (
-        "When the liveness endpoint of the api is read in every region\n    Then it reports healthy"
-    )
-    (finding,) = found(tmp_path, {"OURS-1": steps})
-    assert (finding.level, finding.sentence) == (
-        Level.OK,
-        "all that the scenarios need is described (1 tried)",
-    )
+LIVENESS = "When the liveness endpoint of the api is read in every region"
 
 
-@pytest.mark.parametrize(
-    ("steps", "words"),
-    [("When the moon is read", "“the moon is read” is undefined"), ("", "has no steps")],
-    ids=["an undefined step", "no step"],
+@cases(
+    "steps level words",
+    {
+        "all described": (
+            f"{LIVENESS}\n    Then it reports healthy",
+            Level.OK,
+            "all that the scenarios need is described (1 tried)",
+        ),
+        "an undefined step": (
+            "When the moon is read",
+            Level.BAD,
+            "“the moon is read” is undefined",
+        ),
+        "no step": ("", Level.BAD, "has no steps"),
+    },
 )
-def test_a_scenario_that_cannot_be_tried_is_bad(
-    tmp_path: pathlib.Path, steps: str, words: str
+def test_everything_described_is_ok_and_what_cannot_be_tried_is_bad(
+    tmp_path: pathlib.Path, steps: str, level: Level, words: str
 ) -> None:
     (finding,) = found(tmp_path, {"OURS-1": steps})
-    assert finding.level is Level.BAD
+    assert finding.level is level
     assert words in finding.sentence

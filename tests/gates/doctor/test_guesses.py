@@ -5,12 +5,10 @@ from tests.tables import cases
 
 
 def test_a_platforms_own_requests_come_before_those_of_its_tools() -> None:
-    names = ["prometheus_http_request_duration_seconds", "web_request_seconds", "job_seconds"]
-    assert guesses.ranked(names)[0] == "web_request_seconds"
-    assert guesses.ranked([*names, "http_request_duration_seconds"])[0].startswith("http_")
-
-
-def test_only_times_in_seconds_can_be_compared_with_a_target() -> None:
+    found = ["prometheus_http_request_duration_seconds", "web_request_seconds", "job_seconds"]
+    assert guesses.ranked(found)[0] == "web_request_seconds"
+    assert guesses.ranked([*found, "http_request_duration_seconds"])[0].startswith("http_")
+    # Only times in seconds can be compared with a target.
     names = ("http_request_duration_seconds", "page_latency", "request_duration_milliseconds")
     fit = filter(
         guesses.is_duration_in_seconds, (*names, "response_time_ms", "response_size_bytes")
@@ -18,12 +16,11 @@ def test_only_times_in_seconds_can_be_compared_with_a_target() -> None:
     assert list(fit) == list(names[:2])
 
 
-def test_a_version_label_must_hold_versions() -> None:
+def test_a_version_label_must_hold_versions_and_the_regions_are_all_values_of_the_first_usual_label() -> (
+    None
+):
     assert guesses.version_label([{"version": "v2"}, {"build": "3.1.4"}]) == ("build", ["3.1.4"])
     assert guesses.version_label([{"version": "blue"}]) is None
-
-
-def test_the_regions_are_all_values_of_the_first_usual_label() -> None:
     series = [{"zone": "us"}, {"zone": "eu"}, {"dc": "x"}]
     assert guesses.label_for(guesses.REGION_LABELS, series) == ("zone", ["eu", "us"])
     assert guesses.label_for(guesses.REGION_LABELS, [{}]) is None
