@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from tests.probes.servers import NO_AUTHORITIES, wait_until
 
@@ -43,7 +43,7 @@ class StandIn:
 
 
 @contextlib.contextmanager
-def listening(app: Starlette, certificate: pathlib.Path | None = None) -> Iterator[str]:
+def listening(app: ASGIApp, certificate: pathlib.Path | None = None) -> Iterator[str]:
     """Serve an application until the block ends, by TLS where there is a certificate with its key.
 
     Yields its address.

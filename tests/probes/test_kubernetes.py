@@ -68,23 +68,6 @@ def test_a_cluster_that_is_well_brings_values_and_evidence_without_the_token(
     assert TOKEN not in f"{json.dumps(observed.record())} {cluster.target!r}"
 
 
-def test_a_workload_has_deployments_and_pods_with_what_really_runs(cluster: ClusterServer) -> None:
-    value = value_of(cluster, "workload")
-    (deployment,) = value.deployments
-    assert (deployment.version, deployment.wanted, deployment.available) == ("v1.1.0", 3, 3)
-    assert [(pod.ready, pod.phase) for pod in value.pods] == [(True, "Running")] * 3
-    assert all(pod.containers[0].digest.startswith("sha256:") for pod in value.pods)
-    assert value.pods[0].config_maps == {CONFIG_MAP, "kube-root-ca.crt"}
-    traffic = value_of(cluster, "traffic")
-    assert [one.ready for one in traffic.endpoints] == [True, True, True]
-    assert traffic.selector["version"] == "v1.1.0"
-
-
-@pytest.mark.parametrize("what", ["traffic", "config map"])
-def test_what_is_not_there_is_a_finding_and_no_failure(cluster: ClusterServer, what: str) -> None:
-    assert value_of(cluster, what, NAMESPACE, "nobody").found is False
-
-
 def test_a_cluster_tells_its_nodes_room_and_its_own_pods(cluster: ClusterServer) -> None:
     value = value_of(cluster, "health")
     assert [node.name for node in value.nodes] == ["node-a", "node-b", "node-c"]
@@ -106,15 +89,6 @@ def test_a_long_list_is_read_whole(
     assert len({pod.uid for pod in value.pods}) == 3
 
 
-@cases("bent", {"401": "token_expired", "403": "rights_narrowed", "429": "throttled"})
-def test_a_refusal_is_told_apart(
-    cluster: ClusterServer, bent: str, said: Said, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kubernetes_client, "pause", lambda _: None)
-    cluster.bend(**{bent: True})
-    said(reading(ask(cluster.target, "workload")))
-
-
 @pytest.mark.parametrize("body", [b"{}", b"null", b'{"metadata": {}, "spec": {}, "status": null}'])
 @pytest.mark.parametrize("what", ["workload", "traffic", "config map", "health", "rights"])
 def test_json_that_is_no_object_of_the_api_is_nothing_of_ours(what: str, body: bytes) -> None:
@@ -124,47 +98,25 @@ def test_json_that_is_no_object_of_the_api_is_nothing_of_ours(what: str, body: b
         failed(observed, Kind.UNUSABLE_ANSWER)
 
 
-class TestRights:
-    def test_the_kit_leaves_nothing_beyond_reading(self, cluster: ClusterServer) -> None:
-        assert value_of(cluster, "rights").excess == ()
-
-    def test_where_a_cluster_can_not_list_all_rights_examples_are_asked_one_by_one(
-        self, cluster: ClusterServer, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """An authorizer behind a webhook, as the large clouds have, lists nothing."""
-        told = {"resourceRules": [], "nonResourceRules": [], "incomplete": True}
-        listed = kubernetes_client.Rules.model_validate(told)
-        monkeypatch.setattr(kubernetes, "_rules", lambda *_: listed)
-        assert value_of(cluster, "rights") == Rights((), complete=False)
-        monkeypatch.setattr(Rbac, "allows", lambda *_, **__: True)
-        excess = value_of(cluster, "rights").excess
-        said = {"exec", "attach", "portforward", "proxy", "token", "ephemeralcontainers"}
-        assert said <= {one.rpartition("/")[2] for one in excess}
-        assert {"impersonate serviceaccounts", "create jobs", "create rolebindings"} <= {*excess}
-
-    def test_rights_too_many_are_named(self, cluster: ClusterServer) -> None:
-        cluster.bend(rights_widened=True)
-        excess = value_of(cluster, "rights").excess
-        assert "do anything with pods" in excess
-        assert {"create/get pods/exec", "get/list secrets"} <= {*excess}
-
-
-def logs_of(cluster: ClusterServer) -> Observation[Any]:
-    pods = [(pod.name, "api") for pod in value_of(cluster, "workload").pods]
-    return ask(cluster.target, "logs", NAMESPACE, pods, RULES)
-
-
-def test_error_lines_are_counted_by_level(cluster: ClusterServer) -> None:
-    cluster.bend(error_lines=2)
-    observed = logs_of(cluster)
-    found = brought(observed)
-    assert (found.errors, dict(found.by_level)) == (6, {"error": 6})
-    assert "Jane" not in json.dumps(observed.record())
+def test_where_a_cluster_can_not_list_all_rights_examples_are_asked_one_by_one(
+    cluster: ClusterServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An authorizer behind a webhook, as the large clouds have, lists nothing."""
+    told = {"resourceRules": [], "nonResourceRules": [], "incomplete": True}
+    listed = kubernetes_client.Rules.model_validate(told)
+    monkeypatch.setattr(kubernetes, "_rules", lambda *_: listed)
+    assert value_of(cluster, "rights") == Rights((), complete=False)
+    monkeypatch.setattr(Rbac, "allows", lambda *_, **__: True)
+    excess = value_of(cluster, "rights").excess
+    said = {"exec", "attach", "portforward", "proxy", "token", "ephemeralcontainers"}
+    assert said <= {one.rpartition("/")[2] for one in excess}
+    assert {"impersonate serviceaccounts", "create jobs", "create rolebindings"} <= {*excess}
 
 
 def test_a_pod_that_never_started_has_no_log(cluster: ClusterServer) -> None:
     cluster.bend(waiting="ImagePullBackOff")
-    found = brought(logs_of(cluster))
+    pods = [(pod.name, "api") for pod in value_of(cluster, "workload").pods]
+    found = value_of(cluster, "logs", NAMESPACE, pods, RULES)
     assert (len(found.pods_without_log), found.pods_read) == (1, 2)
 
 

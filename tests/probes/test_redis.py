@@ -4,14 +4,12 @@ import dataclasses
 import hashlib
 import re
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import redis as redis_py
-import trustme
 from pydantic import SecretStr
 
 from probes import redis
@@ -173,17 +171,6 @@ REFUSED: dict[str, dict[str, Any]] = {
 def test_a_login_that_fails_says_why(redis_target: RedisTarget, said: Said) -> None:
     targets = {name: dataclasses.replace(redis_target, **how) for name, how in REFUSED.items()}
     said({name: reading(redis.ping(one, deadline=_soon())) for name, one in targets.items()})
-
-
-def test_a_certificate_for_another_host_is_refused(
-    authority: trustme.CA, redis_target: RedisTarget
-) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("other.test").configure_cert(context)
-    with serving(servers.hang, tls=context) as server:
-        target = dataclasses.replace(redis_target, port=server.port)
-        observed = redis.ping(target, deadline=_soon())
-    failed(observed, Kind.CERTIFICATE_INVALID)
 
 
 def bare(server: Server) -> RedisTarget:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
-import secrets
 import signal
 import socket
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +14,19 @@ import httpx
 import psycopg
 import pytest
 import redis
+from pydantic import SecretStr
 
+from sandbox.app.__main__ import make_app
+from sandbox.app.config import AppConfig
 from sandbox.core.binaries import find_redis
-from sandbox.core.child import PYTHON
 from sandbox.core.layout import RELEASE
 from sandbox.faults import catalogue
 from sandbox.systems.data import migrations
 from sandbox.systems.data.postgres import ordinary_user, programs
+from sandbox.systems.service.standins import vendors
 from tests.probes.real_servers import folder_of, initdb, running
 from tests.probes.servers import closed_port, wait_until
+from tests.probes.standin_server import listening
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SLOW: dict[str, str] = next(
@@ -58,7 +59,8 @@ class Servers:
         self._primary = contextlib.ExitStack()
         self.folder = self._stack.enter_context(folder_of(self._user))
         self.folder.chmod(0o755)
-        self.ports = {name: closed_port() for name in ("primary", "redis", "vendors")}
+        self.ports = {name: closed_port() for name in ("primary", "redis")}
+        self._vendors = self._stack.enter_context(listening(vendors(SecretStr(ADMIN_TOKEN), {})))
 
     def start_all(self) -> None:
         """Make the cluster, seed it, and start everything."""
@@ -68,15 +70,9 @@ class Servers:
         redis_server = find_redis(lambda _said: None)
         options = ("--bind", HOST, "--save", "", "--requirepass", REDIS_PASSWORD)
         argv = [redis_server.path, "--port", str(self.ports["redis"]), *options]
-        self._run(argv, redis_server.environment, "redis")
-        servers = {"vendors": {"port": self.ports["vendors"]}}
-        settings = self.json_file({"admin_token": ADMIN_TOKEN, "servers": servers})
-        self._run([sys.executable, "-m", "sandbox.systems", str(settings)], PYTHON, "vendors")
-
-    def _run(self, argv: list[str], environment: Mapping[str, str], name: str) -> None:
-        server = running(argv, folder=self.folder, environment=environment)
-        self._stack.enter_context(server)
-        wait_until(lambda: accepts(self.ports[name]), f"{name} listens")
+        where: dict[str, Any] = {"folder": self.folder, "environment": redis_server.environment}
+        self._stack.enter_context(running(argv, **where))
+        wait_until(lambda: accepts(self.ports["redis"]), "Redis listens")
 
     def stop_all(self) -> None:
         """Stop everything."""
@@ -97,37 +93,24 @@ class Servers:
         """Stop Postgres at once."""
         self._primary.close()
 
-    def start_api(self, version: str = "1.2.0", **changes: Any) -> Api:
-        """Start one process of the API; `changes` replace parts of its configuration."""
-        port = closed_port()
+    def start_api(self, **changes: Any) -> Api:
+        """Serve the API once more; `changes` replace parts of its configuration."""
         login = {"host": HOST, "name": OWNER, "user": OWNER, "password": "trusted"}
         settings = {
             "region": "eu",
-            "version": version,
-            "port": port,
+            "version": "1.2.0",
+            "port": 0,
             "database": {**login, "port": self.ports["primary"]},
             "redis": {"host": HOST, "port": self.ports["redis"], "password": REDIS_PASSWORD},
-            "vendors_url": f"http://{HOST}:{self.ports['vendors']}",
+            "vendors_url": self._vendors,
             "admin_token": ADMIN_TOKEN,
-            "synthetic": {
-                "email_domain": SYNTHETIC_DOMAIN,
-                "token": SYNTHETIC_TOKEN,
-            },
+            "synthetic": {"email_domain": SYNTHETIC_DOMAIN, "token": SYNTHETIC_TOKEN},
             **changes,
         }
-        argv = [sys.executable, "-m", "sandbox.app", str(self.json_file(settings))]
-        self._stack.enter_context(running(argv, folder=self.folder, environment=PYTHON))
-        api = Api(port)
+        app = make_app(AppConfig.model_validate(settings))
+        api = Api(self._stack.enter_context(listening(app)))
         self._stack.callback(api.http.close)
-        wait_until(api.is_live, "the API answers /health")
         return api
-
-    def json_file(self, content: object) -> Path:
-        """Write a private configuration file."""
-        path = self.folder / f"{secrets.token_hex(4)}.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(content))
-        return path
 
     def sql(self, statement: str, user: str = OWNER) -> list[tuple[Any, ...]]:
         """Run a statement on the primary."""
@@ -163,17 +146,10 @@ class Servers:
 
 
 class Api:
-    """One running process of the API, as a client sees it."""
+    """The API, as a client sees it."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.http = httpx.Client(base_url=f"http://{HOST}:{port}", timeout=15, trust_env=False)
-
-    def is_live(self) -> bool:
-        """Tell whether it answers."""
-        with contextlib.suppress(httpx.TransportError):
-            return bool(self.http.get("/health").status_code)
-        return False
+    def __init__(self, url: str) -> None:
+        self.http = httpx.Client(base_url=url, timeout=15, trust_env=False)
 
     def fault(self, **switches: object) -> None:
         """Put exactly these switches in force."""
@@ -203,8 +179,8 @@ def _started() -> Servers:
 
 
 @functools.cache
-def _api(version: str) -> Api:
-    return _started().start_api(version)
+def _api() -> Api:
+    return _started().start_api()
 
 
 @pytest.fixture(scope="session")
@@ -223,13 +199,7 @@ def servers() -> Iterator[Servers]:
 
 @pytest.fixture
 def api(servers: Servers) -> Iterator[Api]:  # noqa: ARG001 - the API needs them
-    """Return the API 1.2.0 without faults; it is freed of them afterwards."""
-    running = _api("1.2.0")
+    """Return the API without faults; it is freed of them afterwards."""
+    running = _api()
     yield running
     running.fault()
-
-
-@pytest.fixture
-def old_api(servers: Servers) -> Api:  # noqa: ARG001 - the API needs them
-    """Return the API 1.1.0."""
-    return _api("1.1.0")

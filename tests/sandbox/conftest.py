@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.sandbox.app_servers import api, old_api, servers
+from tests.sandbox.app_servers import api, servers
 
-__all__ = ["api", "old_api", "servers"]
+__all__ = ["api", "servers"]
 
 
 @pytest.fixture

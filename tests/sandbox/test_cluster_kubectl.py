@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import pathlib
-import ssl
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-import httpx
 import pytest
 import trustme
 
@@ -18,22 +15,10 @@ from sandbox.systems.cluster import controller
 from sandbox.systems.cluster.state import APP, NAMESPACE
 from tests.deploy.kubectl import program
 from tests.probes.cluster_server import TOKEN, ClusterServer, cluster_server
-from tests.probes.standin_server import ADMIN
 
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 _SECONDS = 30
 RESTARTED = {"1.1.0": "2026-01-01T00:00:00Z"}
-
-
-@dataclass(frozen=True, slots=True)
-class TlsCluster(ClusterServer):
-    """A cluster whose certificate nobody else knows: kubectl sends its token by TLS alone."""
-
-    def _put(self, path: str, order: dict[str, object]) -> None:
-        headers = {"X-Sandbox-Token": ADMIN}
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        httpx.put(self.url + path, json=order, headers=headers, verify=context).raise_for_status()
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +32,19 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def running(files: pathlib.Path) -> Iterator[TlsCluster]:
+def running(files: pathlib.Path) -> Iterator[ClusterServer]:
     with cluster_server(certificate=files / "server.pem") as server:
-        yield TlsCluster(server.url)
+        yield server
 
 
 @pytest.fixture
-def cluster(running: TlsCluster) -> Iterator[TlsCluster]:
+def cluster(running: ClusterServer) -> Iterator[ClusterServer]:
     yield running
     running.straighten()
 
 
 @pytest.fixture
-def kubectl(cluster: TlsCluster, files: pathlib.Path) -> Kubectl:
+def kubectl(cluster: ClusterServer, files: pathlib.Path) -> Kubectl:
     server = [f"--server={cluster.url}", f"--certificate-authority={files / 'ca.pem'}"]
     account = [f"--token={TOKEN}", f"--namespace={NAMESPACE}", "--cache-dir", str(files / "cache")]
 
@@ -100,7 +85,7 @@ def test_a_refusal_is_in_the_words_of_a_real_server(kubectl: Kubectl) -> None:
 
 
 def test_it_waits_for_a_rolling_update_step_by_step(
-    cluster: TlsCluster, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
+    cluster: ClusterServer, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # On a busy machine kubectl takes longer to start than a pod to become ready.
     monkeypatch.setattr(controller, "READY_AFTER_SECONDS", 2.0)
@@ -112,7 +97,7 @@ def test_it_waits_for_a_rolling_update_step_by_step(
     assert f'deployment "{APP}-v1.1.0" successfully rolled out' in steps[-1]
 
 
-def test_it_says_that_a_deadline_has_passed(cluster: TlsCluster, kubectl: Kubectl) -> None:
+def test_it_says_that_a_deadline_has_passed(cluster: ClusterServer, kubectl: Kubectl) -> None:
     cluster.bend(rights_widened=True, stuck=True)
     done = kubectl("rollout", "status", f"deployment/{APP}-v1.1.0", "--timeout=20s")
     assert done.returncode == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -112,11 +113,12 @@ def test_assets_change_their_name_with_their_content() -> None:
     assert all(old[name] == new[name] for name in same)
 
 
-def test_the_committed_document_is_the_one_that_the_release_before_serves() -> None:
+def openapi(version: str) -> Any:
+    """Return what a version of the API says of itself."""
     login = {"host": "x", "port": 1, "name": "x", "user": "x", "password": "x"}
     document = {
         "region": "eu",
-        "version": "1.1.0",
+        "version": version,
         "port": 0,
         "vendors_url": "http://x",
         "database": login,
@@ -124,6 +126,29 @@ def test_the_committed_document_is_the_one_that_the_release_before_serves() -> N
         "admin_token": "x",
         "synthetic": {"email_domain": "x.example", "token": "x"},
     }
-    config = AppConfig.model_validate(document)
-    served = TestClient(make_app(config)).get("/openapi.json")
-    assert json.loads(COMMITTED.read_bytes()) == served.json()
+    app = make_app(AppConfig.model_validate(document))
+    return TestClient(app).get("/openapi.json").json()
+
+
+def test_the_committed_document_is_the_one_that_the_release_before_serves() -> None:
+    assert json.loads(COMMITTED.read_bytes()) == openapi("1.1.0")
+
+
+def test_every_answer_of_the_release_is_described_and_none_of_the_sandboxs_own() -> None:
+    new = openapi("1.2.0")
+    assert new["info"]["version"] == "1.2.0"
+    assert (
+        "CallWithAddress"
+        in new["components"]["schemas"].keys() - openapi("1.1.0")["components"]["schemas"].keys()
+    )
+    assert not [path for path in new["paths"] if path.startswith(("/_sandbox", "/metrics"))]
+    good = [
+        answer.get("content", {}).get("application/json", {}).get("schema")
+        for methods in new["paths"].values()
+        for method, described in methods.items()
+        for code, answer in described["responses"].items()
+        if method != "delete" and code.startswith("2")
+    ]
+    assert all(good)
+    for path in ("/v1/providers/{provider_id}", "/v1/appointments"):
+        assert new["paths"][path]["get"]["security"] == [{"HTTPBearer": []}]

@@ -1,18 +1,23 @@
-"""The stand-in shows what a real API server showed in the same situation: prove/kubernetes/recordings."""
+"""The stand-in shows what a real API server showed (prove/kubernetes/recordings), also by step and right."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from prove import kubernetes as recordings
 from prove.kubernetes import likeness
 from prove.kubernetes.likeness import shape
-from sandbox.systems.cluster.state import APP, NAMESPACE
+from sandbox.systems.cluster.controller import Cluster, Pod, Workload
+from sandbox.systems.cluster.rbac import Attributes, Rbac
+from sandbox.systems.cluster.state import APP, NAMESPACE, SERVICE_ACCOUNT, ClusterState
+from sandbox.systems.standin_servers import RBAC
 from tests.probes.cluster_server import TOKEN, ClusterServer
 from tests.probes.servers import NO_AUTHORITIES
 from tests.tables import cases
@@ -151,3 +156,165 @@ def test_a_server_is_busy_and_lists_fail_as_often_as_was_ordered(cluster: Cluste
     assert statuses == [429, 429, 200]
     path = f"GET /apis/apps/v1/namespaces/{NAMESPACE}/replicasets"
     assert [asked(cluster, path).status_code for _ in range(2)] == [503, 200]
+
+
+RESTARTED = {"1.1.0": "2026-01-01T00:00:00Z"}
+
+
+class Told:
+    """A cluster, its clock, and what it has been told."""
+
+    def __init__(self, **facts: Any) -> None:
+        self.now = 1_800_000_000.0
+        self._facts = facts
+        self.cluster = Cluster(ClusterState(**facts), 1, lambda: self.now)
+
+    def tell(self, **facts: Any) -> None:
+        self._facts |= facts
+        self.cluster.follow(ClusterState(**self._facts))
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.cluster.advance()
+
+    @property
+    def live(self) -> Workload:
+        return self.cluster.workloads["1.1.0"]
+
+    @property
+    def alive(self) -> list[Pod]:
+        return [pod for pod in self.live.pods if pod.ends_at is None]
+
+
+@pytest.mark.parametrize(("wanted", "most", "least"), [(3, 4, 3), (6, 8, 5), (1, 2, 1)])
+def test_a_rolling_update_keeps_surge_and_availability(wanted: int, most: int, least: int) -> None:
+    told = Told(replicas={"1.1.0": wanted})
+    told.tell(restarted_at=RESTARTED)
+    mixed = 0
+    for _ in range(100):
+        told.wait(0.05)
+        assert len(told.alive) <= most
+        assert sum(pod.ready_at <= told.now for pod in told.alive) >= least
+        mixed += len({pod.template for pod in told.alive}) > 1
+    assert mixed > 5
+    assert [pod.template for pod in told.live.pods] == [told.live.template] * wanted
+
+
+def test_a_paused_rollout_goes_no_further_and_an_undo_is_a_new_revision_of_the_old_set() -> None:
+    told = Told(replicas={"1.1.0": 3})
+    first = told.live.template
+    told.tell(restarted_at=RESTARTED)
+    told.wait(0.5)
+    told.tell(paused=True)
+    before = {pod.template for pod in told.alive}
+    told.wait(60)
+    assert {pod.template for pod in told.alive} == before
+    assert len(before) == 2
+    told.tell(paused=False, restarted_at={})
+    told.wait(60)
+    assert {pod.template for pod in told.live.pods} == {first}
+    assert told.live.revisions[first] == [1, 3]
+
+
+def test_a_quota_refuses_pods_until_it_is_gone() -> None:
+    told = Told(replicas={"1.1.0": 3})
+    told.tell(quota_pods_left=1)
+    told.tell(replicas={"1.1.0": 6})
+    told.wait(60)
+    assert len(told.live.pods) == 4
+    assert told.cluster.refuses(told.live)
+    told.tell(quota_pods_left=None)
+    told.wait(60)
+    assert len(told.live.pods) == 6
+    assert not told.cluster.refuses(told.live)
+
+
+def test_a_pod_that_was_deleted_is_there_until_it_has_ended() -> None:
+    told = Told(replicas={"1.1.0": 3})
+    told.tell(replicas={"1.1.0": 1})
+    told.wait(0.1)
+    assert sum(pod.ends_at is not None for pod in told.live.pods) == 2
+    told.wait(1)
+    assert len(told.live.pods) == 1
+
+
+KIT = Rbac(RBAC, NAMESPACE, SERVICE_ACCOUNT)
+
+
+def allowed(asked: Attributes) -> bool:
+    return KIT.allows(asked, widened=False, narrowed=False)
+
+
+READ = """
+list "" pods unified-health · list "" pods · get "" pods/log unified-health
+get "" services unified-health · get "" configmaps unified-health · list "" nodes
+list apps deployments unified-health · list discovery.k8s.io endpointslices unified-health
+"""
+FORBIDDEN = """
+get "" secrets unified-health · list "" secrets unified-health · get "" pods/exec unified-health
+create "" pods/exec unified-health · create "" pods/attach unified-health · get "" nodes/proxy
+create "" pods/portforward unified-health · create "" serviceaccounts/token unified-health
+impersonate "" users · get "" configmaps another · get "" pods/log another
+list apps deployments another
+"""
+CHANGES = [
+    f"{verb} {kind} {NAMESPACE}"
+    for verb in ("create", "update", "patch", "delete", "deletecollection")
+    for kind in ('"" pods', '"" configmaps', '"" services', "apps deployments")
+]
+
+
+def each(table: str) -> list[str]:
+    return re.split(r" · |\n", table.strip())
+
+
+@pytest.mark.parametrize("asked", each(READ))
+def test_what_the_checks_read_is_allowed(asked: str) -> None:
+    assert allowed(Attributes(*asked.replace('""', "").split(" ")))
+
+
+@pytest.mark.parametrize("asked", [*CHANGES, *each(FORBIDDEN)])
+def test_nothing_may_be_changed_and_nothing_else_read(asked: str) -> None:
+    assert not allowed(Attributes(*asked.replace('""', "").split(" ")))
+
+
+def test_the_path_that_tells_whether_it_is_ready_is_allowed() -> None:
+    assert allowed(Attributes("get", path="/readyz"))
+
+
+def rules() -> list[dict[str, list[str]]]:
+    documents = yaml.safe_load_all(RBAC.read_text(encoding="utf-8"))
+    return [rule for document in documents for rule in document.get("rules", ())]
+
+
+def test_the_kit_gives_what_the_checks_read_and_nothing_beside() -> None:
+    given = {resource for rule in rules() for resource in rule.get("resources", ())}
+    workloads = {"deployments", "pods", "pods/log", "services", "endpointslices", "configmaps"}
+    assert given == {*workloads, "replicasets", "statefulsets", "resourcequotas", "nodes"}
+    paths = {path for rule in rules() for path in rule.get("nonResourceURLs", ())}
+    assert paths == {"/readyz", "/version/"}, "the probe asks for /version/"
+
+
+def test_the_kit_has_no_wildcard() -> None:
+    words = [word for rule in rules() for values in rule.values() for word in values]
+    assert words
+    assert "*" not in words
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        f"GET /api/v1/namespaces/{NAMESPACE}/secrets",
+        f"DELETE /api/v1/namespaces/{NAMESPACE}/pods/any",
+        f"PATCH /apis/apps/v1/namespaces/{NAMESPACE}/deployments/any",
+        f"POST /api/v1/namespaces/{NAMESPACE}/pods/any/exec",
+    ],
+)
+def test_the_server_answers_403_as_the_real_one_does(cluster: ClusterServer, asked: str) -> None:
+    method, _, path = asked.partition(" ")
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    answer = httpx.request(method, cluster.url + path, headers=headers, verify=NO_AUTHORITIES)
+    status = answer.json()
+    assert answer.status_code == 403
+    assert (status["kind"], status["reason"]) == ("Status", "Forbidden")
+    assert "system:serviceaccount:unified-health:release-gate" in status["message"]
