@@ -18,6 +18,7 @@ from probes.observation import (
     Observation,
     PhaseClock,
     failures_of,
+    kinds_of,
     observed,
 )
 
@@ -25,15 +26,7 @@ V = TypeVar("V", bound=Facts)
 
 MAX_ANSWER_BYTES: Final = 10 * 1_048_576
 
-KIND_BY_STATUS: Final = {
-    400: FailureKind.QUERY_REJECTED,
-    422: FailureKind.QUERY_REJECTED,
-    401: FailureKind.CREDENTIAL_REFUSED,
-    403: FailureKind.FORBIDDEN,
-    429: FailureKind.SERVER_BUSY,
-    503: FailureKind.SERVER_BUSY,
-    **dict.fromkeys((500, 502, 504), FailureKind.SERVER_ERROR),
-}
+KIND_BY_STATUS: Final = kinds_of("api")
 
 _SENTENCES: Final = failures_of("api")
 

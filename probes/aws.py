@@ -34,6 +34,7 @@ from probes.observation import (
     Shown,
     failures_of,
     kind_of,
+    kinds_of,
     observed,
 )
 
@@ -60,25 +61,7 @@ _KINDS: Final[Kinds] = {
     boto.MissingServiceIdError: FailureKind.OUR_FAULT,
     boto.UndefinedModelAttributeError: FailureKind.OUR_FAULT,
 }
-_CODES: Final = {
-    FailureKind.FORBIDDEN: (
-        *("AccessDenied", "AccessDeniedException", "AccessDeniedFault", "UnauthorizedOperation"),
-        *("AllAccessDisabled", "AuthorizationError"),
-    ),
-    FailureKind.CREDENTIAL_REFUSED: (
-        *("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"),
-        *("InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"),
-        *("SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature"),
-        *("AuthFailure", "MissingAuthenticationToken", "MissingAuthenticationTokenException"),
-        *("InvalidToken", "OptInRequired", "RequestTimeTooSkewed"),
-    ),
-    FailureKind.SERVER_BUSY: (
-        *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled"),
-        *("TooManyRequestsException", "RequestLimitExceeded", "LimitExceededException", "SlowDown"),
-        *("ServiceUnavailable", "ServiceUnavailableException", "BandwidthLimitExceeded"),
-    ),
-}
-_KIND_BY_CODE: Final = {code: kind for kind, codes in _CODES.items() for code in codes}
+_KIND_BY_CODE: Final = kinds_of("aws")
 _SERVER_ERROR = 500
 NOT_THERE: Final = frozenset(
     {

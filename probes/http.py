@@ -205,15 +205,8 @@ _MEDIA_TYPES = frozenset(
         *("application/json", "application/problem+json", "application/health+json"),
         *("application/fhir+json", "application/vnd.pagerduty+json", "application/xml"),
         *("application/openmetrics-text", "application/octet-stream", "application/javascript"),
-        *(
-            "text/javascript",
-            "text/xml",
-            "text/html",
-            "text/plain",
-            "text/css",
-            "text/event-stream",
-        ),
-        *("image/svg+xml", "image/png", "image/x-icon", "font/woff2"),
+        *("text/javascript", "text/xml", "text/html", "text/plain", "text/css"),
+        *("text/event-stream", "image/svg+xml", "image/png", "image/x-icon", "font/woff2"),
     }
 )
 """Only these are shown: a server may write anything into the header."""

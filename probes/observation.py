@@ -56,6 +56,12 @@ def failures_of(system: str, *, key: str = "") -> Mapping[FailureKind, str]:
     return {FailureKind[kind.upper()]: text.replace("{key}", key) for kind, text in words}
 
 
+def kinds_of(system: str) -> Mapping[Any, FailureKind]:
+    """Return what a system's own codes mean."""
+    kinds = WORDS["codes"][system].items()
+    return {code: FailureKind[kind.upper()] for kind, codes in kinds for code in codes}
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Failure:
     """Why there is no value; `detail` is a sentence of ours and never the server's own text."""

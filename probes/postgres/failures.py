@@ -21,26 +21,14 @@ from probes.observation import (
     PhaseClock,
     failures_of,
     kind_of,
+    kinds_of,
 )
 
 if TYPE_CHECKING:
     from probes.postgres import PostgresTarget
 
-_KIND_BY_STATE: Final = {
-    "42501": FailureKind.FORBIDDEN,
-    **dict.fromkeys(("57014", "25P03", "25P04"), FailureKind.TIMEOUT),
-    **dict.fromkeys(("57P01", "57P02", "57P05"), FailureKind.CONNECTION_LOST),
-}
-_KIND_BY_CLASS: Final = {
-    "08": FailureKind.CONNECTION_LOST,
-    "28": FailureKind.CREDENTIAL_REFUSED,
-    **dict.fromkeys(("40", "53", "55", "57"), FailureKind.SERVER_BUSY),
-    # The server is sound; what we asked is not.
-    **dict.fromkeys(
-        ("0A", "20", "21", "22", "23", "25", "3D", "3F", "42", "44", "54", "P0"),
-        FailureKind.QUERY_REJECTED,
-    ),
-}
+_KIND_BY_STATE: Final = kinds_of("postgres")
+_KIND_BY_CLASS: Final = kinds_of("postgres_classes")
 
 # psycopg's exceptions without a SQLSTATE; a test walks all of them.
 _KIND_BY_TYPE: Final[Kinds] = {

@@ -105,7 +105,7 @@ def _short(check: str) -> str:
     return short.replace("PERF", "P")
 
 
-TABLE = CHECKOUT / "docs" / "fault-md"
+TABLE = CHECKOUT / "docs" / "fault-matrix.md"
 NOTHING_ASKED = 78
 
 
