@@ -249,16 +249,15 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(state: StateDirectory, options: argparse.Namespace, announcer: Announcer) -> None:
     programs = assembly.find_programs(announcer.say)
-    reservation = layout.reserve((*layout.SERVERS, *layout.LINKS))
-    runtime = create_runtime()
-    try:
-        here = layout.create(state, runtime, reservation.ports)
-        platform = assembly.make(here, programs, pending=options.pending)
-        uvloop.run(_supervise(platform, options, announcer))
-    finally:
-        state.clean()
-        remove_runtime(runtime)
-        reservation.close()
+    with layout.reserved((*layout.SERVERS, *layout.LINKS)) as ports:
+        runtime = create_runtime()
+        try:
+            here = layout.create(state, runtime, ports)
+            platform = assembly.make(here, programs, pending=options.pending)
+            uvloop.run(_supervise(platform, options, announcer))
+        finally:
+            state.clean()
+            remove_runtime(runtime)
 
 
 async def _supervise(platform: Platform, options: argparse.Namespace, announcer: Announcer) -> None:

@@ -15,7 +15,7 @@ from sandbox.core import SandboxError
 from sandbox.core.state import LEASE_FILE, write_private
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sandbox.core.state import StateDirectory
 
@@ -211,30 +211,20 @@ _LOWEST, _HIGHEST = 15_000, 32_000
 _RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """A block of free ports; closing it gives the block back."""
-
-    ports: dict[str, int]
-    guard: socket.socket
-
-    def close(self) -> None:
-        """Give the block back."""
-        self.guard.close()
-
-
-def reserve(names: tuple[str, ...]) -> Reservation:
-    """Reserve one free loopback port for each name; raises SandboxError when there is no room."""
+@contextlib.contextmanager
+def reserved(names: Sequence[str]) -> Iterator[Mapping[str, int]]:
+    """Hold one free loopback port for each name; raises SandboxError when there is no room."""
     starts = list(range(_LOWEST, _top() - _BLOCK_SIZE, _BLOCK_SIZE))
     random.shuffle(starts)
     for start in starts:
         guard = _guard(start)
         if guard is None:
             continue
-        free = [port for port in range(start, start + _BLOCK_SIZE) if _is_free(port)]
-        if len(free) >= len(names):
-            return Reservation(ports=dict(zip(names, free, strict=False)), guard=guard)
-        guard.close()
+        with guard:
+            free = [port for port in range(start, start + _BLOCK_SIZE) if _is_free(port)]
+            if len(free) >= len(names):
+                yield dict(zip(names, free, strict=False))
+                return
     raise SandboxError(
         f"no {len(names)} free ports between {_LOWEST} and {_top()} on 127.0.0.1: "
         "end other platforms (`sandbox down`) or programs that listen there."

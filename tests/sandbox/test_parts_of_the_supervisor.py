@@ -25,15 +25,13 @@ _NAMES = tuple(f"server-{number}" for number in range(20))
 def test_reserved_ports_are_free_and_only_ours_and_outside_the_range_of_outgoing_connections() -> (
     None
 ):
-    first, second = layout.reserve(_NAMES), layout.reserve(_NAMES)
-    ports = [*first.ports.values(), *second.ports.values()]
-    assert len(set(ports)) == 2 * len(_NAMES)
-    for port in ports:
-        assert port < 32_768
-        with socket.socket() as server:
-            server.bind(("127.0.0.1", port))
-    first.close()
-    second.close()
+    with layout.reserved(_NAMES) as first, layout.reserved(_NAMES) as second:
+        ports = [*first.values(), *second.values()]
+        assert len(set(ports)) == 2 * len(_NAMES)
+        for port in ports:
+            assert port < 32_768
+            with socket.socket() as server:
+                server.bind(("127.0.0.1", port))
 
 
 def _program(folder: Path, name: str, version: str) -> None:
