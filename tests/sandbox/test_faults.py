@@ -17,7 +17,7 @@ from tests.sandbox.platforms import CHECKOUT
 if TYPE_CHECKING:
     from tests.sandbox.platforms import Sandbox
 from sandbox.faults.catalogue import Fault
-from sandbox.faults.matrix import Row, render
+from sandbox.faults.matrix import TABLE, Row, render
 
 _CATALOGUE = (CHECKOUT / "features" / "catalogue.csv").read_text(encoding="utf-8")
 _KNOWN_CHECKS = {row["id"] for row in csv.DictReader(_CATALOGUE.splitlines())}
@@ -126,3 +126,7 @@ def test_a_table_with_other_checks_forgets_its_older_rows() -> None:
     old = render([row("redis-down", "FAIL")])
     new = Row(row("redis-slow", "PASS").fault, {"IV-HEALTH-9": "PASS"}, "HOLD", ())
     assert "redis-down" not in render([new], old)
+
+
+def test_the_page_in_docs_is_the_one_that_is_written() -> None:
+    assert TABLE.read_text(encoding="utf-8").startswith("# Fault matrix")
