@@ -254,15 +254,11 @@ def _run(state: StateDirectory, options: argparse.Namespace, announcer: Announce
         try:
             here = layout.create(state, runtime, ports)
             platform = assembly.make(here, programs, pending=options.pending)
-            uvloop.run(_supervise(platform, options, announcer))
+            supervisor = Supervisor(platform, owner=options.owner, starter=options.starter)
+            uvloop.run(supervisor.run(announcer))
         finally:
             state.clean()
             remove_runtime(runtime)
-
-
-async def _supervise(platform: Platform, options: argparse.Namespace, announcer: Announcer) -> None:
-    supervisor = Supervisor(platform, owner=options.owner, starter=options.starter)
-    await supervisor.run(announcer)
 
 
 def run() -> NoReturn:
