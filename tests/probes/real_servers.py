@@ -176,6 +176,19 @@ _ACL = (
 )
 
 
+_REDIS = """\
+bind 127.0.0.1
+port 0
+tls-port {port}
+tls-cert-file cert.pem
+tls-key-file cert.pem
+tls-auth-clients no
+tls-ca-cert-file ca.pem
+aclfile users.acl
+save ""
+"""
+
+
 @contextlib.contextmanager
 def redis_server(authority: trustme.CA) -> Iterator[RedisTarget]:
     """Run a throwaway Redis with TLS; the target is the gate's user."""
@@ -188,26 +201,10 @@ def redis_server(authority: trustme.CA) -> Iterator[RedisTarget]:
         certificate.private_key_and_cert_chain_pem.write_to_path(folder / "cert.pem")
         (folder / "users.acl").write_text(_ACL)
         port = closed_port()
-        options = {
-            "port": "0",
-            "tls-port": str(port),
-            "tls-cert-file": "cert.pem",
-            "tls-key-file": "cert.pem",
-            "tls-auth-clients": "no",
-            "tls-ca-cert-file": "ca.pem",
-            "aclfile": "users.acl",
-            "save": "",
-            "bind": "127.0.0.1",
-        }
-        flags = [word for name, value in options.items() for word in (f"--{name}", value)]
-        target = RedisTarget(
-            "localhost",
-            port,
-            user="gate",
-            password=SecretStr(PASSWORD),
-            ca_file=str(folder / "ca.pem"),
-        )
-        with running([binary.path, *flags], folder=folder, environment=binary.environment):
+        (folder / "redis.conf").write_text(_REDIS.format(port=port))
+        password, ca_file = SecretStr(PASSWORD), str(folder / "ca.pem")
+        target = RedisTarget("localhost", port, user="gate", password=password, ca_file=ca_file)
+        with running([binary.path, "redis.conf"], folder=folder, environment=binary.environment):
             wait_until(
                 lambda: redis.ping(target, deadline=Deadline.after(2)).failure is None,
                 "Redis answers PING",

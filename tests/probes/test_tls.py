@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from cryptography import x509
@@ -141,57 +141,37 @@ STRANGER = made(API, OLD, KEY)
 _CLIENTS = ExtendedKeyUsageOID.CLIENT_AUTH
 _Chain = tuple[x509.Certificate, ...]
 WHOLE = (LEAF, GOOD_MIDDLE)
-MISHAPS: dict[str, tuple[_Chain, _Chain, Problem | None]] = {
-    "a good chain": (WHOLE, (GOOD_ROOT,), None),
-    "and a cross-signed root that is expired": ((*WHOLE, CROSS), (GOOD_ROOT,), None),
-    "whose old root is trusted too": ((*WHOLE, CROSS, OLD_ROOT), (OLD_ROOT, GOOD_ROOT), None),
-    "in the wrong order": ((LEAF, CROSS, GOOD_MIDDLE), (GOOD_ROOT,), None),
-    "an expired copy sent too": ((LEAF, EXPIRED_MIDDLE, GOOD_MIDDLE), (GOOD_ROOT,), None),
-    "the intermediate one not sent": ((LEAF,), (GOOD_ROOT,), Problem.NO_CHAIN),
-    "another one sent in its place": ((LEAF, CROSS), (GOOD_ROOT,), Problem.NO_CHAIN),
-    "the intermediate one expired": (
-        (LEAF, EXPIRED_MIDDLE),
-        (GOOD_ROOT,),
-        Problem.ABOVE_EXPIRED,
-    ),
-    "the intermediate one not yet valid": (
-        (LEAF, COMING_MIDDLE),
-        (GOOD_ROOT,),
-        Problem.ABOVE_NOT_YET_VALID,
-    ),
-    "signed by one that may not": ((LEAF, FALSE_MIDDLE), (GOOD_ROOT,), Problem.NO_AUTHORITY),
-    "the root here expired": (WHOLE, (EXPIRED_ROOT,), Problem.AUTHORITY_EXPIRED),
-    "a whole chain to an unknown root": (WHOLE, (OLD_ROOT,), Problem.UNTRUSTED),
-    "with that root sent": ((*WHOLE, GOOD_ROOT), (OLD_ROOT,), Problem.UNTRUSTED),
-    "signed by a strange authority": ((STRANGER,), (GOOD_ROOT,), Problem.UNTRUSTED),
-    "signed by itself": ((made(API, None, KEY),), (GOOD_ROOT,), Problem.SELF_SIGNED),
-    "expired": ((made(API, ROOT, KEY, days=(-90, -1)),), (GOOD_ROOT,), Problem.EXPIRED),
-    "to come": ((made(API, ROOT, KEY, days=(1, 90)),), (GOOD_ROOT,), Problem.NOT_YET_VALID),
-    "made out to another name": (
-        (made(API, ROOT, KEY, hosts=("elsewhere.test",)),),
-        (GOOD_ROOT,),
-        Problem.OTHER_NAME,
-    ),
-    "made for clients": (
-        (made(API, ROOT, KEY, usage=_CLIENTS),),
-        (GOOD_ROOT,),
-        Problem.NOT_A_SERVERS,
-    ),
-    "a key that is too small": (
-        (made(API, ROOT, SMALL_KEY),),
-        (GOOD_ROOT,),
-        Problem.TOO_WEAK,
-    ),
+MISHAPS: dict[str, tuple[_Chain, _Chain]] = {
+    "a good chain": (WHOLE, (GOOD_ROOT,)),
+    "and a cross-signed root that is expired": ((*WHOLE, CROSS), (GOOD_ROOT,)),
+    "whose old root is trusted too": ((*WHOLE, CROSS, OLD_ROOT), (OLD_ROOT, GOOD_ROOT)),
+    "in the wrong order": ((LEAF, CROSS, GOOD_MIDDLE), (GOOD_ROOT,)),
+    "an expired copy sent too": ((LEAF, EXPIRED_MIDDLE, GOOD_MIDDLE), (GOOD_ROOT,)),
+    "the intermediate one not sent": ((LEAF,), (GOOD_ROOT,)),
+    "another one sent in its place": ((LEAF, CROSS), (GOOD_ROOT,)),
+    "the intermediate one expired": ((LEAF, EXPIRED_MIDDLE), (GOOD_ROOT,)),
+    "the intermediate one not yet valid": ((LEAF, COMING_MIDDLE), (GOOD_ROOT,)),
+    "signed by one that may not": ((LEAF, FALSE_MIDDLE), (GOOD_ROOT,)),
+    "the root here expired": (WHOLE, (EXPIRED_ROOT,)),
+    "a whole chain to an unknown root": (WHOLE, (OLD_ROOT,)),
+    "with that root sent": ((*WHOLE, GOOD_ROOT), (OLD_ROOT,)),
+    "signed by a strange authority": ((STRANGER,), (GOOD_ROOT,)),
+    "signed by itself": ((made(API, None, KEY),), (GOOD_ROOT,)),
+    "expired": ((made(API, ROOT, KEY, days=(-90, -1)),), (GOOD_ROOT,)),
+    "to come": ((made(API, ROOT, KEY, days=(1, 90)),), (GOOD_ROOT,)),
+    "made out to another name": ((made(API, ROOT, KEY, hosts=("else.test",)),), (GOOD_ROOT,)),
+    "made for clients": ((made(API, ROOT, KEY, usage=_CLIENTS),), (GOOD_ROOT,)),
+    "a key that is too small": ((made(API, ROOT, SMALL_KEY),), (GOOD_ROOT,)),
 }
 
 
-@cases("sent trusted problem", MISHAPS)
-def test_every_mishap_has_its_own_word(
-    sent: _Chain, trusted: _Chain, problem: Problem | None, tmp_path: pathlib.Path
-) -> None:
-    key = SMALL_KEY if problem is Problem.TOO_WEAK else KEY
-    seen = served(tmp_path, [pem(*sent, key=key)], [pem(*trusted)])
-    assert brought(seen).problem is problem
+def test_every_mishap_has_its_own_word(tmp_path: pathlib.Path, said: Callable[..., None]) -> None:
+    def problem(sent: _Chain, trusted: _Chain) -> str | None:
+        key = SMALL_KEY if sent[0].public_key() == SMALL_KEY.public_key() else KEY
+        found = brought(served(tmp_path, [pem(*sent, key=key)], [pem(*trusted)])).problem
+        return found and found.name
+
+    said({name: problem(*chains) for name, chains in MISHAPS.items()})
 
 
 def test_a_missing_intermediate_certificate_is_served_and_not_renewed(

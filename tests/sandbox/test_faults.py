@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sandbox.cli import main
 from sandbox.core import SandboxError
 from sandbox.faults import catalogue
 from sandbox.faults.book import bound
@@ -68,7 +69,7 @@ def test_switches_of_two_faults_are_in_force_together(whole_platform: Sandbox) -
 
 
 def test_an_unknown_fault_is_a_mistake_in_the_command(platform: Sandbox) -> None:
-    assert platform.run("fault", "apply", "meteor").returncode == 64
+    assert main(["--state", str(platform.state.path), "fault", "apply", "meteor"]) == 64
 
 
 def test_a_fault_stays_noted_until_its_revert_succeeds(whole_platform: Sandbox) -> None:

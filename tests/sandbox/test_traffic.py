@@ -47,8 +47,13 @@ async def serving(answer: bytes) -> AsyncIterator[Server]:
         yield server
 
 
-def region(server: Server) -> Region:
-    return Region(f"{HOST}:{server.port}", SecretStr(TOKEN))
+@contextlib.asynccontextmanager
+async def sending(answer: bytes) -> AsyncIterator[tuple[Server, Region]]:
+    """Yield a server that answers so, and the traffic to it."""
+    async with serving(answer) as server:
+        traffic = Region(f"{HOST}:{server.port}", SecretStr(TOKEN))
+        yield server, traffic
+        traffic.close()
 
 
 @contextlib.asynccontextmanager
@@ -74,12 +79,10 @@ def grant(lease: Path, rps: float, seconds: float) -> None:
 
 
 async def test_requests_are_tagged_reads_with_the_token_half_of_each_kind() -> None:
-    async with serving(OK) as server:
-        traffic = region(server)
+    async with sending(OK) as (server, traffic):
         for _ in range(20):
             traffic.advance(10, 0.1)
             await until(lambda: traffic.counts.answered == traffic.counts.sent, "answers")
-        traffic.close()
     kinds = Counter(request.split(b"/")[2][:9] for request in server.requests)
     assert kinds == {b"providers": 10, b"appointme": 10}
     for part in (b"GET ", b"X-Synthetic-Traffic: 1", f"Bearer {TOKEN}".encode()):
@@ -127,35 +130,29 @@ async def test_a_cap_beside_the_lease_limits_the_rate(tmp_path: Path) -> None:
 async def test_what_became_of_a_request_is_counted_and_never_tried_again(
     answer: bytes, answered: int, server_errors: int, lost: int
 ) -> None:
-    async with serving(answer) as server:
-        traffic = region(server)
+    async with sending(answer) as (_, traffic):
         traffic.advance(10, 0.1)
         counts = traffic.counts
         await until(lambda: counts.answered + counts.lost == 1, "the request is counted")
         found = (counts.answered, counts.server_errors, counts.lost, counts.sent)
         assert found == (answered, server_errors, lost, 1)
-        traffic.close()
 
 
 async def test_a_region_that_refuses_is_counted_and_reached_again_when_it_is_back() -> None:
-    async with serving(OK) as server:
-        traffic = region(server)
+    async with sending(OK) as (server, traffic):
         traffic.port = 1
         traffic.advance(10, 0.1)
         await until(lambda: traffic.counts.lost == 1, "the refusal is counted")
         traffic.port = server.port
         traffic.advance(10, 0.1)
         await until(lambda: traffic.counts.answered == 1, "an answer")
-        traffic.close()
 
 
 async def test_a_stalled_generator_does_not_catch_up_in_a_burst() -> None:
-    async with serving(OK) as server:
-        traffic = region(server)
+    async with sending(OK) as (_, traffic):
         traffic.advance(200, 60.0)
         assert traffic.counts.sent <= 20
         await until(lambda: traffic.counts.answered == traffic.counts.sent, "answers")
-        traffic.close()
 
 
 def test_usage_and_a_bad_file_have_their_codes(
