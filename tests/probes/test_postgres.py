@@ -179,7 +179,7 @@ def test_a_login_that_fails_says_why(database: Database, said: Said) -> None:
     said({name: reading(one) for name, one in seen.items()})
 
 
-STATES = "53100 53200 53400 55P03 40001 57P01 58030 XX001"
+STATES = "08006 53100 53200 53400 55P03 40001 57P01 58030 XX001"
 
 
 def test_every_state_has_its_own_sentence(database: Database, said: Said) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_two_ups_share_a_new_pla
     assert other.run("status", "--environment").returncode == 1
     assert _record(platform).supervisor != first.supervisor
 
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as owner:
+    with subprocess.Popen(["/bin/sleep", "600"]) as owner:
         ups = [other.start("up", "--owner", str(owner.pid)) for _ in range(2)]
         outcomes = [(*up.communicate(timeout=120), up.returncode) for up in ups]
         assert [(out, code) for out, _, code in outcomes] == [
@@ -131,7 +130,7 @@ def test_the_parents_of_postgres_programs_let_the_ordinary_user_through() -> Non
 @contextlib.contextmanager
 def _another() -> Iterator[tuple[processes.ProcessIdentity, processes.ProcessIdentity]]:
     """Yield a process of somebody, and one that had its number before."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as another:
+    with subprocess.Popen(["/bin/sleep", "600"]) as another:
         now = processes.identify(another.pid)
         assert now is not None
         yield now, processes.ProcessIdentity(pid=now.pid, started=now.started - 1)

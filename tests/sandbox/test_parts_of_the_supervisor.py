@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +22,7 @@ from sandbox.core.state import Record, StateDirectory
 from sandbox.supervisor import Owners
 from tests.tables import cases
 
+pytestmark = pytest.mark.anyio
 _NAMES = tuple(f"server-{number}" for number in range(20))
 
 
@@ -73,66 +77,44 @@ def test_a_lease_is_extended_and_never_cut_short_while_it_lasts(tmp_path: Path) 
 
 
 def _idle() -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    return subprocess.Popen(["/bin/sleep", "60"])
 
 
-def _owners_of_two_processes(*, permanent: bool) -> bool:
-    """Let two owners come and go; tell whether the platform was deserted in the end."""
-
-    async def story(first: subprocess.Popen[bytes], second: subprocess.Popen[bytes]) -> bool:
-        deserted = asyncio.Event()
-        owners = Owners(deserted.set)
-        if permanent:
-            owners.stay()
+@pytest.mark.parametrize("permanent", [False, True])
+async def test_the_last_owners_end_deserts_a_platform_unless_a_person_asked_for_it(
+    *, permanent: bool
+) -> None:
+    deserted = asyncio.Event()
+    owners = Owners(deserted.set)
+    if permanent:
+        owners.stay()
+    with _idle() as first, _idle() as second:
         owners.add(first.pid)
         owners.add(second.pid)
         assert owners.release(first.pid) is False
         second.kill()
-        try:
+        with pytest.raises(TimeoutError) if permanent else contextlib.nullcontext():
             await asyncio.wait_for(deserted.wait(), 0.3 if permanent else 5.0)
-        except TimeoutError:
-            return False
-        return True
-
-    with _idle() as first, _idle() as second:
-        deserted = asyncio.run(story(first, second))
         first.kill()
-    return deserted
 
 
-@pytest.mark.parametrize("permanent", [False, True])
-def test_the_last_owners_end_deserts_a_platform_unless_a_person_asked_for_it(
-    *, permanent: bool
-) -> None:
-    assert _owners_of_two_processes(permanent=permanent) is not permanent
+async def test_an_owner_that_is_gone_already_counts_as_gone() -> None:
+    deserted = asyncio.Event()
+    Owners(deserted.set).add(2**22 + 1)
+    assert deserted.is_set()
 
 
-def test_an_owner_that_is_gone_already_counts_as_gone() -> None:
-    async def story() -> bool:
-        deserted = asyncio.Event()
-        Owners(deserted.set).add(2**22 + 1)
-        return deserted.is_set()
-
-    assert asyncio.run(story())
-
-
-def test_a_child_that_ignores_its_stop_signal_is_ended_by_force(tmp_path: Path) -> None:
-    deaf = (
-        "import signal,sys; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); input()"
-    )
+async def test_a_child_that_ignores_its_stop_signal_is_ended_by_force(tmp_path: Path) -> None:
+    deaf = "trap '' TERM; echo deaf; while :; do sleep 1; done"
     log = tmp_path / "log"
 
     async def heard() -> bool:
         return log.exists() and b"deaf" in log.read_bytes()
 
-    async def story() -> int | None:
-        program = (sys.executable, "-c", deaf.replace("input()", "signal.pause()"))
-        child = Child(Command(name="deaf", argv=program, log=log, ready=heard))
-        await child.start()
-        await child.stop(0.1)
-        return child.return_code
-
-    assert asyncio.run(story()) == -9
+    child = Child(Command(name="deaf", argv=("/bin/sh", "-c", deaf), log=log, ready=heard))
+    await child.start()
+    await child.stop(0.1)
+    assert child.return_code == -signal.SIGKILL
 
 
 def test_a_child_whose_parent_is_killed_dies_with_it(tmp_path: Path) -> None:
@@ -153,15 +135,8 @@ def test_a_child_whose_parent_is_killed_dies_with_it(tmp_path: Path) -> None:
         with processes.opened(child) as descriptor:
             assert descriptor is not None
             starter.kill()
-            asyncio.run(_readable(descriptor))
+            assert select.select([descriptor], [], [], 5)[0], "its end is not told"
         assert not processes.is_running(child)
-
-
-async def _readable(descriptor: int) -> None:
-    """Wait until a pidfd says that its process ended."""
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_reader(descriptor, ended.set)
-    await asyncio.wait_for(ended.wait(), 5)
 
 
 FAILURES = {
@@ -171,11 +146,11 @@ FAILURES = {
 
 
 @cases("raised told", FAILURES)
-def test_of_several_failures_together_one_is_told(
+async def test_of_several_failures_together_one_is_told(
     raised: tuple[Exception, ...], told: type[Exception]
 ) -> None:
     async def fail(exc: Exception) -> None:
         raise exc
 
     with pytest.raises(told):
-        asyncio.run(together(*map(fail, raised)))
+        await together(*map(fail, raised))
