@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import signal
-import socket
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import psycopg
-import pytest
 import redis
 from pydantic import SecretStr
 
@@ -24,16 +20,16 @@ from sandbox.faults import catalogue
 from sandbox.systems.data import migrations
 from sandbox.systems.data.postgres import ordinary_user, programs
 from sandbox.systems.service.standins import vendors
+from tests.checkout import ROOT
 from tests.probes.real_servers import folder_of, initdb, running
 from tests.probes.servers import closed_port, wait_until
 from tests.probes.standin_server import listening
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 SLOW: dict[str, str] = next(
     fault.does["script"] for fault in catalogue.load() if fault.name == "slow-query"
 )
 """The scripts that slow the lists' query down, and make it fast again."""
-SQL = CHECKOUT / "sandbox" / "systems" / "data" / "database"
+SQL = ROOT / "sandbox" / "systems" / "data" / "database"
 HOST = "127.0.0.1"
 OWNER = "unified_health"
 ADMIN_TOKEN = "admin-token"
@@ -43,9 +39,10 @@ REDIS_PASSWORD = "redis-password"
 SETTINGS = ("fsync=off", "full_page_writes=off", "unix_socket_directories=")
 
 
-def accepts(port: int) -> bool:
-    """Tell whether somebody listens."""
-    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+def answers(ask: Callable[[], object]) -> bool:
+    """Tell whether a server answers a question."""
+    with contextlib.suppress(psycopg.OperationalError, redis.ConnectionError):
+        ask()
         return True
     return False
 
@@ -72,7 +69,7 @@ class Servers:
         argv = [redis_server.path, "--port", str(self.ports["redis"]), *options]
         where: dict[str, Any] = {"folder": self.folder, "environment": redis_server.environment}
         self._stack.enter_context(running(argv, **where))
-        wait_until(lambda: accepts(self.ports["redis"]), "Redis listens")
+        wait_until(lambda: answers(self.redis().ping), "Redis answers")
 
     def stop_all(self) -> None:
         """Stop everything."""
@@ -87,7 +84,8 @@ class Servers:
         where: dict[str, Any] = {"folder": self.folder, "environment": {"LC_ALL": "C"}}
         server = running(argv, **where, user=self._user, end=signal.SIGQUIT)
         self._primary.enter_context(server)
-        wait_until(self._answers_sql, "Postgres answers queries")
+        sql = "Postgres answers queries"
+        wait_until(lambda: answers(lambda: self.connect("postgres", "postgres").close()), sql)
 
     def stop_primary(self) -> None:
         """Stop Postgres at once."""
@@ -138,12 +136,6 @@ class Servers:
         self.sql((SQL / "audit.sql").read_text())
         self.sql((SQL / "seed.sql").read_text())
 
-    def _answers_sql(self) -> bool:
-        with contextlib.suppress(psycopg.OperationalError):
-            self.connect("postgres", "postgres").close()
-            return True
-        return False
-
 
 class Api:
     """The API, as a client sees it."""
@@ -171,35 +163,3 @@ class Api:
         """Return the value of one series; 0 when it is not there."""
         lines = self.http.get("/metrics").text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(line_start))
-
-
-@functools.cache
-def _started() -> Servers:
-    return Servers()
-
-
-@functools.cache
-def _api() -> Api:
-    return _started().start_api()
-
-
-@pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    """Return the servers, the same ones in every module."""
-    first = _started.cache_info().currsize == 0
-    running = _started()
-    try:
-        if first:
-            running.start_all()
-        yield running
-    finally:
-        if first:
-            running.stop_all()
-
-
-@pytest.fixture
-def api(servers: Servers) -> Iterator[Api]:  # noqa: ARG001 - the API needs them
-    """Return the API without faults; it is freed of them afterwards."""
-    running = _api()
-    yield running
-    running.fault()
