@@ -140,7 +140,7 @@ def of_scrapes() -> Iterator[Judgement]:
 
     for counts in ("22222", "11222", "22122", "22212", "02222", "2222", "33333", "00000"):
         yield said(counts)
-    for counts in ("11222", "10222", "01222", "11212", "11111"):
+    for counts in ("11222", "10222", "01222", "11212", "11221", "00220", "11111", "00000"):
         yield from (said(counts, before=1), said(counts, before=0))
     yield from (said(counts, before=0) for counts in ("2", "22", "202"))
     yield from (said("11133", targets=3, before=2), said("22222", partial=True))
