@@ -33,7 +33,7 @@ class Kept:
         try:
             read: Self = _schema_of(cls).validate_python(record)
         except ValidationError as exc:
-            first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+            first = exc.errors()[0]
             where = ".".join(map(str, first["loc"])) or "the whole"
             raise MalformedError(f"{first['type']} at {where}") from None
         return read

@@ -203,7 +203,7 @@ def _windows(
     bad = list(accumulate((cell.bad for cell in in_time), initial=0.0))
     total = list(accumulate((cell.total for cell in in_time), initial=0.0))
     width = step
-    while 0 < width <= len(in_time) // 2:
+    while 0 < 2 * width <= len(in_time):
         for end in range(width, len(bad)):
             yield bad[end] - bad[end - width], total[end] - total[end - width], width, source
         width *= 2

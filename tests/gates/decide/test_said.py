@@ -292,6 +292,9 @@ CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     ),
     "a load run: too much": lambda: load(sick_with(an_endpoint(failed=30))),
     "a load run: closed": lambda: load(CLOSED),
+    "a load run: closed, on a sick generator": lambda: load(
+        dataclasses.replace(sick_with(an_endpoint(failed=30)), model="closed")
+    ),
     "a load run: never began": lambda: load(UNKNOWN),
 }
 
