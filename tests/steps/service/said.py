@@ -100,6 +100,7 @@ def tries() -> Iterator[Judgement]:
         (worded, answer(b"x"), False),
         (worded, answer(b"x", 502), True),
         (plain, answer({}), False),
+        (plain, answer(["failed"]), False),
         (plain, answer(b""), False),
         (plain, page, False),
         (plain, page, True),
