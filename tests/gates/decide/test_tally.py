@@ -432,6 +432,8 @@ def test_a_histograms_parts_belong_together_by_their_labels_and_not_by_name() ->
 def test_a_target_that_is_gone_is_not_waited_for() -> None:
     (left,) = serving(up(), up("b", TIMES[:6]))
     assert left.name == "a"
+    in_time = dataclasses.replace(SPAN, end=TIMES[-1] + sources.FRESH_SCRAPES * SCRAPE)
+    assert sources.serving([left], {"job": "api"}, in_time) == [left]
 
 
 @cases(

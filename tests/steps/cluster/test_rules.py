@@ -347,6 +347,7 @@ BUILT = {APP: DIGEST, "worker@linux/amd64": DIGEST, "worker@linux/arm64": OTHER}
     {
         "each the app's": pods_with({}),
         "another image in its place": pods_with({"image": "r.example/web:v1.2.0"}),
+        "another image in two pods": pods_with({"image": "r.example/web:v1.2.0"})[1:] * 2,
         "no container of its name in one pod": pods_with({"name": "web"}),
         "no container of its name at all": pods_with({"name": "web"})[1:],
         "a worker of the release": pods_with({}, {**A_WORKER, "image_id": f"worker@{OTHER}"}),

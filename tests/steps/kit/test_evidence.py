@@ -60,6 +60,7 @@ def test_what_a_document_is_worth(changes: dict[str, Any], said: Callable[..., N
         "none": None,
         "not JSON": "{",
         "an empty one": "{}",
+        "more than is read": " " * 2_000_000,
         "of no form that is known": json.dumps({**VALID, "schema": 2, "colour": "red"}),
         "old": json.dumps(VALID),
         "sound": json.dumps({**VALID, "created_at": dt.datetime.now(dt.UTC).isoformat()}),
