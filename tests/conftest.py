@@ -76,6 +76,15 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     assert down.returncode == 0, down.stderr
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Function, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Take the platform down after the last test of its group: it works while nobody asks, too."""
+    yield
+    if nextitem is not None and _group(item) != _group(nextitem):
+        for platform in item.session._fixturemanager.getfixturedefs("platform", item) or ():
+            platform.finish(item._request)  # type: ignore[arg-type] # takes each of them
+
+
 @pytest.fixture
 def whole_platform(platform: Sandbox) -> Iterator[Sandbox]:
     """Return the running platform and revert every fault that the test leaves applied."""
@@ -110,7 +119,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     should be short. A run of the platform's checks loads this too, where an option has a value that
     pytest takes for a path; they stay as they are.
     """
-    if not all(item.path.is_relative_to(TESTS) for item in items):
+    if not all(item.nodeid.startswith(f"{TESTS.name}/") for item in items):
         return
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
@@ -129,4 +138,4 @@ def _place(item: pytest.Item) -> int:
 
 
 def _file(item: pytest.Item) -> str:
-    return item.path.relative_to(TESTS).as_posix()
+    return item.nodeid.partition("::")[0].removeprefix(f"{TESTS.name}/")

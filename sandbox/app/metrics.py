@@ -44,6 +44,7 @@ class Metrics:
 
     def reset(self, *, other_bounds: bool) -> None:
         """Begin with a fresh registry, and with the wrong histogram bounds when told so."""
+        self._text = b""
         self._registry = CollectorRegistry()
         self._other_bounds = other_bounds
         self._series: dict[Endpoint, tuple[Counter, Histogram]] = {}
@@ -96,6 +97,7 @@ class Metrics:
 
     def request(self, endpoint: Endpoint, seconds: float, *, into_histogram: bool) -> None:
         """Count one answered request and, unless its histogram is to stay empty, its time."""
+        self._text = b""
         count, duration = self._series.get(endpoint) or self._find_series(endpoint)
         count.inc()
         if into_histogram:
@@ -112,15 +114,17 @@ class Metrics:
 
     def query(self, seconds: float) -> None:
         """Count the time of one database query."""
+        self._text = b""
         self._queries.observe(seconds)
 
     def count(self, what: str, status: str = "", *, synthetic: bool) -> None:
         """Count what a user did, by its counter's name, with a status where it has some."""
+        self._text = b""
         self._business[what].labels(*filter(None, (_SYNTHETIC[synthetic], status))).inc()
 
     def exposition(self, switches: Switches) -> bytes:
-        """Return everything in Prometheus's text format."""
-        text = generate_latest(self._registry)
+        """Return everything in Prometheus's text format, as written before while nothing was counted."""
+        text = self._text = self._text or generate_latest(self._registry)
         if switches.metric_renamed:
             text = text.replace(_REQUEST_DURATION.encode(), _RENAMED.encode())
         if switches.status_in_words:

@@ -53,12 +53,14 @@ def commands(layout: Layout, found: MonitoringBinaries) -> list[Command]:
             found.node_exporter,
             "--collector.disable-defaults",
             *(f"--collector.{name}" for name in ("cpu", "filesystem", "loadavg", "meminfo")),
+            "--web.disable-exporter-metrics",
             "--log.level=warn",
         ),
         _server(
             layout,
             "postgres-exporter",
             found.postgres_exporter,
+            "--disable-settings-metrics",
             "--log.level=warn",
             DATA_SOURCE_URI=f"{HOST}:{layout.ports['postgres-primary']}/postgres?sslmode=disable",
             DATA_SOURCE_USER=EXPORTER,
@@ -70,6 +72,7 @@ def commands(layout: Layout, found: MonitoringBinaries) -> list[Command]:
             found.redis_exporter,
             f"--redis.addr=redis://{HOST}:{layout.ports['redis']}",
             f"--redis.password-file={_redis_passwords(layout)}",
+            "--redis-only-metrics",
         ),
     ]
 
