@@ -31,6 +31,12 @@ PLUGINS = (
     "no:logging",
     "no:faulthandler",
 )
+ENVIRONMENT = {
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    **dict.fromkeys(("PYTEST_ADDOPTS", "PYTEST_PLUGINS"), ""),
+    "PYTHONUTF8": "1",
+}
+"""The child's own: the plugins named on its line and no others, a log in UTF-8."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,8 +80,7 @@ class ChildPlan:
 
     def environment(self) -> dict[str, str]:
         """Return the child's environment: the plugins named on its line and no others, a log in UTF-8."""
-        own = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
-        return {**os.environ, **own, "PYTHONUTF8": "1"}
+        return {**os.environ, **ENVIRONMENT}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

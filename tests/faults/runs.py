@@ -13,10 +13,9 @@ from gates.load import load_catalogue
 from gates.run import lines
 from gates.run.child import ChildPlan
 from sandbox.faults.catalogue import Fault, outcomes
-from tests.faults.forked import Forker
+from tests.faults.forked import FORKER
 from tests.sandbox.platforms import Sandbox
 
-FORKER = Forker()
 REGIONS = ("eu", "us")
 _WORST = ("GO", "HOLD", "NO_GO", "STOP", "ROLLBACK")
 
@@ -62,6 +61,7 @@ def run_checks(platform: Sandbox, run_dir: pathlib.Path, checks: Collection[str]
         debug=False,
     )
     said = FORKER.run(plan)
+    platform.end_traffic()
     read = lines.read(run_dir / "events.jsonl")
     assert len(read.finished) == len(checks), said
     return read

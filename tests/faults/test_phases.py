@@ -15,7 +15,7 @@ from sandbox.faults import catalogue
 from sandbox.faults.catalogue import GATES, Fault, expected
 from tests.faults.runs import applied, together
 from tests.faults.walk import ROWS, Walk, batches, question_of
-from tests.gates.process.gates import Gate, copy_of_checkout
+from tests.gates.process.gates import ForkedGate
 from tests.sandbox.platforms import Sandbox
 
 WALKED = [gate for gate in GATES if gate != "post-deploy"]
@@ -60,7 +60,7 @@ def _before_the_release(folder: pathlib.Path) -> Iterator[Walk]:
     platform = Sandbox(StateDirectory(folder / "state"))
     up = platform.run("up", "--pending", "--owner", str(os.getpid()))
     assert up.returncode == 0, up.stderr
-    gate = Gate(copy_of_checkout(folder / "checkout"), platform.state.path)
+    gate = ForkedGate(folder, platform.state.path)
     taken = gate.run("baseline", "--env", "local")
     assert taken.returncode == 0, taken.stderr
     yield Walk(platform, gate)

@@ -38,6 +38,7 @@ class Walk:
         """Run the gate as people do and return its verdict."""
         release = ("--env", "local", "--release", "v1.2.0", "--output", "json")
         done = self.gate.run(*arguments, *release)
+        self.platform.end_traffic()
         assert done.stdout, done.stderr
         verdict: dict[str, Any] = json.loads(done.stdout)
         return verdict

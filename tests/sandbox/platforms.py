@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox import control
-from sandbox.core.state import StateDirectory
+from sandbox.core.state import LEASE_FILE, StateDirectory
 from settings.environment import Environment
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ class Sandbox:
     def ask(self, order: dict[str, Any]) -> dict[str, Any]:
         """Give the supervisor an order."""
         return control.ask(self.state, order)
+
+    def end_traffic(self) -> None:
+        """Let no traffic flow that nobody waits for: a lease may outlive a run by 20 s."""
+        record = self.state.running()
+        assert record is not None
+        (record.runtime / LEASE_FILE).unlink(missing_ok=True)
 
     def environment(self) -> Environment:
         """Read the environment file as the gate would."""

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.faults.forked import FORKER
+
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 COPIED = (
     "bdd",
@@ -71,6 +73,29 @@ class Gate:
         path = (run or self.runs()[-1]) / "verdict.json"
         verdict: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ForkedGate(Gate):
+    """A gate of this checkout, forked where every library is loaded: a tenth of a start's work.
+
+    `checkout` is only the folder that it runs in. How it starts is what the others prove.
+    """
+
+    def run(
+        self, *arguments: str, python: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        assert not python
+        own = {"SANDBOX_STATE": str(self.state), **self.environment}
+        return FORKER.gate(arguments, self.checkout, self.out, own)
+
+
+def checks_of_its_own(folder: pathlib.Path) -> pathlib.Path:
+    """Copy the gate's checks and policy, as a platform's own, so that a test may change them."""
+    shutil.copytree(CHECKOUT / "features", folder / "features")
+    shutil.copytree(CHECKOUT / "gates" / "policy", folder / "policy")
+    return folder
 
 
 def copy_of_checkout(folder: pathlib.Path) -> pathlib.Path:

@@ -12,11 +12,12 @@ import os
 import pathlib
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import yaml
 
 from environments.loader import load_file
 from smoke.synthetic import NAME, left_over
@@ -99,10 +100,18 @@ class Killed:
         return events.count(b'"check_finished"') >= len(checks)
 
 
-def kill(gate: Gate, kill: Kill) -> Killed:
+def without_traffic(platform: Sandbox, file: pathlib.Path) -> tuple[str, ...]:
+    """Return what asks as POST_DEPLOY does, but waits for samples that nobody sends."""
+    environment = yaml.safe_load(platform.state.environment.read_text())
+    del environment["traffic"]["lease"]
+    file.write_text(yaml.safe_dump(environment))
+    return "post-deploy", "--env", str(file)
+
+
+def kill(gate: Gate, kill: Kill, asked: Sequence[str] = POST_DEPLOY) -> Killed:
     """Start a run, kill it at its moment, and wait until nothing of it is left."""
     known = set(gate.runs())
-    with gate.start(*POST_DEPLOY) as process:
+    with gate.start(*asked) as process:
         run = _run_at(gate, process, kill, known)
         victims = [process.pid] if kill.victim == "gate" else _victims(process, run)
         with contextlib.suppress(subprocess.TimeoutExpired):

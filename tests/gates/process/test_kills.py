@@ -23,6 +23,7 @@ from tests.gates.process.kills import (
     kill,
     processes_naming,
     records,
+    without_traffic,
 )
 from tests.sandbox.platforms import Sandbox, eventually
 
@@ -57,7 +58,8 @@ def ends(platform: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
     def killed(one: Kill) -> Killed:
         checkout = copy_of_checkout(tmp_path_factory.mktemp("killed") / "c")
-        return kill(Gate(checkout, platform.state.path), one)
+        asked = without_traffic(platform, checkout / "quiet.yaml")
+        return kill(Gate(checkout, platform.state.path), one, asked)
 
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         yield {one: pool.submit(killed, one) for one in kills()}
@@ -95,8 +97,9 @@ def vendors_that_hang(platform: Sandbox) -> Iterator[None]:
 def test_records_of_a_child_killed_in_its_journey_are_removed_by_the_next_run(
     gate: Gate, platform: Sandbox
 ) -> None:
+    asked = without_traffic(platform, gate.checkout / "quiet.yaml")
     with vendors_that_hang(platform):
-        killed = kill(gate, Kill("child", signal.SIGKILL, 0, in_journey=True))
+        killed = kill(gate, Kill("child", signal.SIGKILL, 0, in_journey=True), asked)
     assert broken_promises(killed, platform) == []
     assert killed.run is not None
     assert journalled(killed.run)

@@ -16,8 +16,9 @@ import yaml
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from gates.decide.catalogue import COLUMNS
+from gates.load import POLICY
 from sandbox.core.layout import NORMAL_REPLICAS
-from tests.gates.process.gates import Gate
+from tests.gates.process.gates import ForkedGate, Gate
 from tests.sandbox.platforms import Sandbox, eventually
 from tests.tables import cases
 
@@ -37,6 +38,8 @@ DESCRIBED = (
     *("schema", "name", "release", "time_scale", "owner", "traffic"),
     *("regions", "services", "prometheus", "metrics"),
 )
+OTHERS = "the gate's own catalogue"
+"""Whose checks a platform with checks of its own does not ask."""
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -72,11 +75,11 @@ class Deployment:
 
 
 @pytest.fixture
-def deployment(gate: Gate, platform: Sandbox, tmp_path: pathlib.Path) -> Deployment:
-    """Return a deployment of which nothing is known yet."""
-    features = gate.checkout / "features"
-    shutil.rmtree(features)
+def deployment(platform: Sandbox, tmp_path: pathlib.Path) -> Deployment:
+    """Return a deployment of which nothing is known yet, with checks of its own."""
+    features = tmp_path / "features"
     features.mkdir()
+    shutil.copytree(POLICY, tmp_path / "policy")
     lines = [
         f"{check},{phase},{when},team,critical,no,rollback,"
         for check, (phase, when) in ROWS.items()
@@ -84,9 +87,13 @@ def deployment(gate: Gate, platform: Sandbox, tmp_path: pathlib.Path) -> Deploym
     (features / "catalogue.csv").write_text("\n".join([",".join(COLUMNS), *lines, ""]))
     scenarios = "".join(SCENARIO.format(check=check) for check in ROWS)
     (features / "team.feature").write_text(f"Feature: A team's own\n{scenarios}")
+    gate = ForkedGate(tmp_path, platform.state.path)
     found = Deployment(gate, tmp_path / "there.yaml", tmp_path / "state")
     whole = yaml.safe_load(platform.state.environment.read_text())
-    data = {key: whole[key] for key in DESCRIBED} | {"state": {"url": str(found.state)}}
+    data = {key: whole[key] for key in DESCRIBED} | {
+        "state": {"url": str(found.state)},
+        "checks": str(tmp_path),
+    }
     # Without the section of its cluster nobody else tells how many stand behind an edge.
     data["services"]["api"]["replicas"] = NORMAL_REPLICAS
     for region in data["regions"].values():
@@ -108,6 +115,10 @@ def api_path(deployment: Deployment) -> str:
 
 def sentences(verdict: dict[str, Any]) -> str:
     return " ".join(reason["sentence"] for reason in verdict["reasons"])
+
+
+def not_asked(verdict: dict[str, Any]) -> dict[str, list[str]]:
+    return {one["what"]: one["checks"] for one in verdict["not_asked"]}
 
 
 def test_a_phase_builds_on_the_phase_before(deployment: Deployment) -> None:
@@ -177,7 +188,7 @@ def test_what_must_be_asked_and_is_not_holds_and_what_was_not_asked_is_shown(
     deployment: Deployment,
 ) -> None:
     code, verdict = deployment.ask("phase", "1")
-    assert (code, verdict["not_asked"]) == (0, [])
+    assert (code, [*not_asked(verdict)]) == (0, [OTHERS])
     deployment.change(lambda data: data.update(policy={"must_ask": ["kubernetes"]}))
     code, held = deployment.ask("phase", "1")
     assert (code, held["decision"]) == (20, "HOLD")
@@ -244,7 +255,8 @@ def test_the_countdown_is_no_go_when_red_and_says_what_it_does_not_ask(
     deployment: Deployment,
 ) -> None:
     code, green = deployment.ask("pre-deploy", "--at", "T-7d")
-    assert [(one["what"], one["checks"]) for one in green["not_asked"]] == [("T-2h", ["TEAM-T2-1"])]
+    assert [*not_asked(green)] == [OTHERS, "T-2h"]
+    assert not_asked(green)["T-2h"] == ["TEAM-T2-1"]
     assert (code, green["decision"], green["counts"]) == (0, "GO", {"PASS": 2})
     assert any("people and QA" in said for said in green["sentences"])
     deployment.change(api_is_wrong)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import pathlib
 
 import pytest
 
-from tests.gates.process.gates import Gate
+from tests.gates.process.gates import ForkedGate, checks_of_its_own
 from tests.gates.process.test_refusals import write
 from tests.probes.servers import say, serving
 
@@ -18,6 +19,7 @@ ENVIRONMENT = """
 schema: 1
 name: there
 owner: nobody
+checks: checks
 services:
   api:
     health:
@@ -47,18 +49,21 @@ def planted(text: str) -> bytes:
 
 
 @pytest.mark.parametrize("text", PLANTED)
-def test_a_planted_text_is_in_no_artefact_and_on_no_terminal(lonely_gate: Gate, text: str) -> None:
-    policy = lonely_gate.checkout / "gates/policy/gate.yaml"
+def test_a_planted_text_is_in_no_artefact_and_on_no_terminal(
+    tmp_path: pathlib.Path, text: str
+) -> None:
+    gate = ForkedGate(tmp_path, tmp_path / "no-platform")
+    policy = checks_of_its_own(tmp_path / "checks") / "policy/gate.yaml"
     policy.write_text(policy.read_text().replace("confirm_for: 2m", "confirm_for: 1s"))
     with serving(say(planted(text))) as server:
-        env = write(lonely_gate, ENVIRONMENT.format(url=server.url))
+        env = write(gate, ENVIRONMENT.format(url=server.url))
         asked = ("--env", env, "--release", "v1.2.0")
-        said = [lonely_gate.run("post-deploy", *asked), lonely_gate.run("doctor", *asked)]
-    said += [lonely_gate.run("explain"), lonely_gate.run("status")]
-    verdict = lonely_gate.verdict()
+        said = [gate.run("post-deploy", *asked), gate.run("doctor", *asked)]
+    said += [gate.run("explain"), gate.run("status")]
+    verdict = gate.verdict()
     assert verdict["decision"] in ("HOLD", "ROLLBACK")
     assert f"a text of {len(text)} characters" in json.dumps(verdict)
-    artefacts = [path for path in lonely_gate.runs()[-1].rglob("*") if path.is_file()]
+    artefacts = [path for path in gate.runs()[-1].rglob("*") if path.is_file()]
     texts = [path.read_bytes().decode("utf-8") for path in artefacts]
     texts += itertools.chain.from_iterable((done.stdout, done.stderr) for done in said)
     assert not [shown for shown in texts if text in shown or "\x1b" in shown]

@@ -10,7 +10,13 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from tests.gates.process.gates import Gate, copy_of_checkout
-from tests.gates.process.kills import POST_DEPLOY, left_of, processes_naming, records
+from tests.gates.process.kills import (
+    POST_DEPLOY,
+    left_of,
+    processes_naming,
+    records,
+    without_traffic,
+)
 from tests.sandbox.platforms import Sandbox, eventually
 
 
@@ -20,6 +26,7 @@ def healthy(platform: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Gate
     gate = Gate(copy_of_checkout(tmp_path_factory.mktemp("healthy") / "c"), platform.state.path)
     done = gate.run(*POST_DEPLOY)
     assert done.returncode == 0, done.stdout + done.stderr
+    platform.end_traffic()  # and the platform runs on, as it did before
     return gate
 
 
@@ -73,7 +80,7 @@ def test_a_run_whose_terminal_is_closed_is_hold_keeps_its_evidence_and_leaves_no
     gate: Gate, platform: Sandbox
 ) -> None:
     """As after Ctrl-C and SIGTERM, which test_kills sends at other moments."""
-    process = gate.start(*POST_DEPLOY)
+    process = gate.start(*without_traffic(platform, gate.checkout / "quiet.yaml"))
     with process:
         run = _first_check(gate)
         process.send_signal(signal.SIGHUP)
@@ -90,14 +97,6 @@ def test_a_run_whose_terminal_is_closed_is_hold_keeps_its_evidence_and_leaves_no
     assert records(platform, run) == set()
 
 
-def test_two_gates_at_once_both_decide(platform: Sandbox, gate: Gate) -> None:
-    one, other = gate.start(*POST_DEPLOY), gate.start(*POST_DEPLOY)
-    with one, other:
-        ends = [process.communicate(timeout=200) for process in (one, other)]
-    assert [one.returncode, other.returncode] == [0, 0], ends
-    assert platform.state.running() is not None
-
-
 def _first_check(gate: Gate) -> pathlib.Path:
     """Wait until a run has started its first check, and return its folder."""
 
@@ -112,22 +111,21 @@ def _text(path: pathlib.Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def test_a_gate_that_brought_the_platform_up_does_not_take_it_from_another(
+def test_gates_at_once_all_decide_and_who_brought_the_platform_up_does_not_take_it_from_the_others(
     tmp_path: pathlib.Path,
 ) -> None:
-    """The first brings it up and is stopped; the second goes on, and takes it down at its end."""
-    checkout = copy_of_checkout(tmp_path / "checkout")
-    gate = Gate(checkout, tmp_path / "state")
+    """The first brings it up and is stopped; the others go on, and the last takes it down at its end."""
+    gate = Gate(copy_of_checkout(tmp_path / "checkout"), tmp_path / "state")
     first = gate.start(*POST_DEPLOY)
     with first:
         run = _first_check(gate)
-        second = gate.start(*POST_DEPLOY)
-        with second:
-            eventually("the second has begun", lambda: len(gate.runs()) == 2)
-            other = next(one for one in gate.runs() if one != run)
-            eventually("its checks run", lambda: "started" in _text(other / "events.jsonl"))
+        second, third = gate.start(*POST_DEPLOY), gate.start(*POST_DEPLOY)
+        with second, third:
+            eventually("the others have begun", lambda: len(gate.runs()) == 3)
+            others = [one / "events.jsonl" for one in gate.runs() if one != run]
+            eventually("their checks run", lambda: all("started" in _text(one) for one in others))
             first.send_signal(signal.SIGTERM)
             first.communicate(timeout=60)
-            out, err = second.communicate(timeout=200)
-    assert second.returncode == 0, out + err
+            ends = [process.communicate(timeout=200) for process in (second, third)]
+    assert [second.returncode, third.returncode] == [0, 0], ends
     eventually("the platform is gone", lambda: not processes_naming(tmp_path / "state"))
