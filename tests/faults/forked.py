@@ -28,6 +28,8 @@ from gates.cli import main
 from gates.load import ROOT
 from gates.run import child
 from gates.run.child import ChildPlan
+from settings.environment import Environment
+from settings.policy import Policy
 
 MOST_SECONDS = 180
 _OUTPUT = "output.log"
@@ -112,13 +114,16 @@ FORKER = Forker()
 
 def serve() -> None:
     """Load everything once, then fork for each request until the input ends."""
+    import conftest  # noqa: PLC0415 - only in the process that forks
     import probes  # noqa: PLC0415 - only in the process that forks
-    import steps.kit.run  # noqa: F401, PLC0415 - only in the process that forks
 
     for name in probes.__all__:
         getattr(probes, name)
-    for command in main.COMMANDS:
-        importlib.import_module(main.module_of(command))
+    plugins = [name for name in child.PLUGINS if not name.startswith("no:")]
+    for name in (*plugins, *conftest.pytest_plugins, *map(main.module_of, main.COMMANDS)):
+        importlib.import_module(name)
+    for model in (Environment, Policy):
+        model.model_rebuild()  # else at its first use: a tenth of a second in each child
     gc.collect()
     gc.freeze()  # what is loaded stays, and its pages stay shared
     for line in sys.stdin:
