@@ -17,9 +17,12 @@ import yaml
 
 from gates.decide.judgement import Judgement
 
+Said = Callable[..., None]
+"""Compares what a case says with what is kept of it: `compare` without its first argument."""
+
 
 @pytest.fixture
-def said(request: pytest.FixtureRequest) -> Callable[..., None]:
+def said(request: pytest.FixtureRequest) -> Said:
     """Return what compares that which a case says with what is kept of it beside its file."""
     return functools.partial(compare, request)
 

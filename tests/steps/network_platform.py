@@ -15,7 +15,6 @@ from sandbox.core.layout import AUTHORITATIVE, RESOLVERS
 from sandbox.systems.network import standins
 from sandbox.systems.network.zone import AFTER, HOSTS, SERIAL_AFTER, ZONE, described
 from settings.network import DnsPolicy
-from steps.kit.check import Check
 from steps.kit.platform import Platform
 from tests.probes.servers import closed_ports
 from tests.steps.platforms import a_platform, a_policy
@@ -86,12 +85,3 @@ def tls_platform(folder: pathlib.Path, standin: StandIn, **ports: int) -> Platfo
         "ca_file": str(folder / "authority.pem"),
     }
     return a_platform(folder, REGIONS, certificates=section)
-
-
-def findings(check: Check, region: str = "eu") -> list[str]:
-    """Return what did not pass in a region, as outcome and sentence."""
-    return [
-        f"{one.outcome.value}: {one.sentence}"
-        for one in check.noted()[region].judgements
-        if one.outcome.value != "PASS"
-    ]

@@ -147,14 +147,7 @@ class Records:
 
     def superuser(self) -> psycopg.Connection[tuple[Any, ...]]:
         """Connect past the gate."""
-        return psycopg.connect(
-            host="127.0.0.1",
-            port=self.database.port,
-            dbname="clinic",
-            user="postgres",
-            password=PASSWORD,
-            autocommit=True,
-        )
+        return self.database.session()
 
     def _run(self, statements: str) -> None:
         with self.superuser() as connection:

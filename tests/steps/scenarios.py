@@ -34,7 +34,8 @@ from tests.checkout import ROOT
 
 _VARIES = re.compile(
     r"(?<=127.0.0.1:)\d+|(?<=localhost:)\d+|\d+\.\d+(?= s\b)|(?<=asked )(once|\d+ times)"
-    r"|\d\d:\d\d(:\d\d)?(?= UTC)"
+    r"|\d+(\.\d+)?(?= s of waiting)"
+    r"|(?<!-\d\d )\d\d:\d\d(:\d\d)?(?= UTC)"
 )
 """Ports, times of day, and how long and how often something was asked."""
 
@@ -75,8 +76,18 @@ def bad(check_id: str, platform: Platform, region: str = "eu") -> list[Judgement
 
 
 def told(check: Check, region: str = "eu") -> list[str]:
-    """Return what was judged in a region, as outcome and sentence, without what differs by run."""
-    return [f"{one.outcome}: {_VARIES.sub('…', one.sentence)}" for one in all_of(check, region)]
+    """Return what was judged in a region, as outcome and sentence."""
+    return [sentence(one) for one in all_of(check, region)]
+
+
+def wrong(check: Check, region: str = "eu") -> list[str]:
+    """Return what did not pass in a region, as outcome and sentence."""
+    return [one for one in told(check, region) if not one.startswith("PASS")]
+
+
+def sentence(judgement: Judgement) -> str:
+    """Return outcome and sentence of a judgement, without what differs by run."""
+    return f"{judgement.outcome}: {_VARIES.sub('…', judgement.sentence)}"
 
 
 def outcome(check_id: str, platform: Platform, region: str = "eu") -> Outcome | None:

@@ -32,6 +32,8 @@ class ScriptedPrometheus:
     corrupted: int = 0
     warnings: tuple[str, ...] = ()
     infos: tuple[str, ...] = ()
+    remarks_on_steps: tuple[str, ...] = ()
+    """The warnings of range queries."""
     remarked: str = ""
     """The part of a query's text whose answers carry the infos."""
     answers: dict[str, tuple[Labelled, ...]] = dataclasses.field(
@@ -109,7 +111,8 @@ class ScriptedPrometheus:
         counts = [(time, int(scraped(ends - time))) for time in times]
         values = [[time, str(count)] for time, count in counts if count]
         series = [{"metric": {}, "values": values}] if values else []
-        return _data({"resultType": "matrix", "result": series})
+        remarks = {"warnings": list(self.remarks_on_steps)} if self.remarks_on_steps else {}
+        return {**_data({"resultType": "matrix", "result": series}), **remarks}
 
     def _query(self, query: str) -> object:
         now = time.time() + self.skew_seconds

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import pathlib
 import threading
@@ -18,6 +19,7 @@ from steps.cluster import clusters as cluster_facts
 from steps.kit.baseline import CannotCollectError
 from steps.kit.check import Check
 from steps.kit.platform import Platform
+from tests.golden import Said
 from tests.probes.cluster_server import ClusterServer
 from tests.probes.servers import Server, answer, closed_port, serving
 from tests.steps import scenarios
@@ -175,26 +177,32 @@ class TestRegions:
             assert "release's own pods" in subjects
 
 
-@pytest.mark.parametrize(
-    ("bent", "check", "says"),
-    [
-        ({"waiting": "CrashLoopBackOff"}, "D3.2-2", "container api is in CrashLoopBackOff"),
-        ({"restarts": 2}, "D3.2-2", "container api restarted 2 times (OOMKilled)"),
-        ({"stuck": True}, "D3.2-1", "exceeded its progress deadline"),
-        ({"error_lines": 3}, "D3.2-3", "18 error in 138 lines of 6 pods"),
-        ({"selector": "1.1.0"}, "D3.3-1", "is “v1.1.0”, wanted “v1.2.0”"),
-        ({"no_endpoints": True}, "D3.2-4", "0 ready, wanted at least 3"),
-        ({"rights_widened": True}, "D3.2-1", "refuses to run: its account in the cluster could"),
-        ({"token_expired": True}, "D3.2-1", "refused the gate's token (401)"),
-    ],
-    ids=str,
+@cases(
+    "bent check says",
+    {
+        # How many pods there are beside it differs by the moment.
+        "waits": (
+            {"waiting": "CrashLoopBackOff"},
+            "D3.2-2",
+            "container api is in CrashLoopBackOff",
+        ),
+        "restarted": ({"restarts": 2}, "D3.2-2", "container api restarted 2 times (OOMKilled)"),
+        "is stuck": ({"stuck": True}, "D3.2-1", "exceeded its progress deadline"),
+        "logs errors": ({"error_lines": 3}, "D3.2-3", "18 error in 138 lines of 6 pods"),
+        "no traffic": ({"selector": "1.1.0"}, "D3.3-1", "is “v1.1.0”, wanted “v1.2.0”"),
+        "no endpoints": ({"no_endpoints": True}, "D3.2-4", "0 ready, wanted at least 3"),
+        "the gate may do too much": (
+            {"rights_widened": True},
+            "D3.2-1",
+            "refuses to run: its account in the cluster could",
+        ),
+        "an old token": ({"token_expired": True}, "D3.2-1", "refused the gate's token (401)"),
+    },
 )
 def test_they_say_what_was_found(ask: Ask, bent: dict[str, Any], check: str, says: str) -> None:
     found = ask("phase-3", bent=bent)[check]
     assert says in sentences(found)
-    noted = found.noted()["eu"]
-    kept = json.dumps([one.record() for one in noted.judgements]) + str(noted.observations)
-    assert "Jane" not in kept, "a line of a log got into the evidence"
+    assert "Jane" not in str(found.noted()), "a line of a log got into the evidence"
 
 
 IMAGES = [{"name": name, "digest": digest_of("1.2.0")} for name in (cluster_state.APP, "other")]
@@ -202,12 +210,7 @@ EACH_PLATFORMS = [
     {"name": f"{cluster_state.APP}@linux/arm64", "digest": f"sha256:{'0' * 64}"},
     {"name": f"{cluster_state.APP}@linux/amd64", "digest": digest_of("1.2.0")},
 ]
-UNKNOWN = "it is not known what was released"
-
-
-OPEN, NO_EVIDENCE = "INCONCLUSIVE", {"folder": "v1.2.0"}
 ANOTHER_IMAGE = {"image": "other", "evidence": {"artefacts": IMAGES}}
-NO_DIGEST = f"no digest of {cluster_state.APP}"
 
 
 def evidence(**changes: Any) -> dict[str, Any]:
@@ -215,33 +218,23 @@ def evidence(**changes: Any) -> dict[str, Any]:
 
 
 @cases(
-    "changes outcome says",
+    "changes",
     {
-        "of another release": (evidence(release="v1.1.0"), OPEN, ("v1.1.0", UNKNOWN)),
-        "outdated": (evidence(created_at="2020-01-01T00:00:00Z"), OPEN, ("days old", UNKNOWN)),
-        "of another image": (evidence(artefacts=[]), OPEN, (NO_DIGEST, UNKNOWN)),
-        "damaged": (evidence(commit="?"), "ERROR", ("can't be read", UNKNOWN)),
-        "absent": ({"sections": {"evidence": NO_EVIDENCE}}, OPEN, (UNKNOWN,)),
-        "not described": ({"sections": {"evidence": None}}, OPEN, (UNKNOWN,)),
-        "a container that no pod has": (
-            {"container": "app"},
-            OPEN,
-            ("kubernetes.container right?",),
-        ),
-        "another image": (
-            ANOTHER_IMAGE,
-            "FAIL",
-            ("is of unified-health-api, wanted other, in 6 pods",),
-        ),
-        "each platform's": (evidence(artefacts=EACH_PLATFORMS), "PASS", ()),
+        "of another release": evidence(release="v1.1.0"),
+        "outdated": evidence(created_at=(dt.datetime.now(dt.UTC) - dt.timedelta(800)).isoformat()),
+        "of another image": evidence(artefacts=[]),
+        "damaged": evidence(commit="?"),
+        "absent": {"sections": {"evidence": {"folder": "v1.2.0"}}},
+        "not described": {"sections": {"evidence": None}},
+        "a container that no pod has": {"container": "app"},
+        "another image": ANOTHER_IMAGE,
+        "each platform's": evidence(artefacts=EACH_PLATFORMS),
     },
 )
 def test_the_images_that_run_are_those_of_the_builds_evidence(
-    ask: Ask, changes: dict[str, Any], outcome: str, says: tuple[str, ...]
+    ask: Ask, changes: dict[str, Any], said: Said
 ) -> None:
-    check = ask("phase-3", **changes)["D3.2-1"]
-    assert outcomes({"it": check}) == {"it": outcome}
-    assert all(words in sentences(check) for words in says), sentences(check)
+    said(scenarios.wrong(ask("phase-3", **changes)["D3.2-1"]))
 
 
 @cases(

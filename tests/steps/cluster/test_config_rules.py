@@ -13,7 +13,8 @@ from probes.kubernetes.objects import ConfigMap
 from steps.cluster.pod_rules import ConfigBefore, change, content, in_force, restarted
 from steps.cluster.rules import Look
 from steps.kit.settling import Ended, Settled
-from tests.steps.cluster.test_rules import SECTION, Said, a_look, model, settled
+from tests.golden import Said
+from tests.steps.cluster.test_rules import SECTION, a_look, model, settled
 from tests.tables import cases
 
 OLD = {"LOG_LEVEL": "info", "BOOKING_WINDOW_DAYS": "60"}

@@ -12,9 +12,10 @@ from probes.kubernetes.objects import Workload
 from sandbox.systems.cluster.rbac import Attributes, Rbac
 from steps.cluster.doctor import Examined, examine_kubernetes
 from steps.kit.findings import Finding, Level, Subject
+from tests.golden import Said
 from tests.probes.cluster_server import ClusterServer
 from tests.probes.servers import closed_port
-from tests.steps.cluster.test_rules import SECTION, Said, a_look
+from tests.steps.cluster.test_rules import SECTION, a_look
 from tests.steps.cluster_platform import STAGES, a_cluster_platform
 from tests.tables import cases
 

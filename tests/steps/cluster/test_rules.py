@@ -18,11 +18,11 @@ from steps.cluster.clusters import Clusters
 from steps.cluster.rules import Look
 from steps.kit.expect import expect, unable
 from steps.kit.settling import Ended, Progress, Settled
+from tests.golden import Said
 from tests.steps.cluster_platform import a_cluster_platform, section
 from tests.tables import cases
 
 Json = dict[str, Any]
-Said = Callable[..., None]
 NEW, OLD = "v1.2.0", "v1.1.0"
 SECTION = Kubernetes.model_validate(section())
 APP, API = SECTION.image, SECTION.container

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import pathlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ import yaml
 from settings.delivery import AcceptedChange
 from steps.delivery.openapi import Change, NotComparableError, compared, others
 from steps.delivery.rules import compatible
+from tests.golden import Said
 from tests.tables import cases
 
 TABLE = yaml.safe_load(pathlib.Path(__file__).with_name("contract_changes.yaml").read_text())
@@ -67,7 +67,7 @@ def test_a_change_is_what_it_is_to_clients(name: str) -> None:
     assert is_it[worst] == wanted, [str(one) for one in found]
 
 
-def test_what_is_said_of_each_change(said: Callable[..., None]) -> None:
+def test_what_is_said_of_each_change(said: Said) -> None:
     found = {
         name: compared(*row[:2], ["GET /x/{id}", *others(row[0], [])]) for name, row in ROWS.items()
     }
@@ -234,7 +234,7 @@ UNKNOWN = Change("GET /y", "servers", breaks=False)
     },
 )
 def test_a_change_hits_its_users_until_somebody_answers_for_it(
-    said: Callable[..., None], changes: list[Change], accepted: dict[str, int]
+    said: Said, changes: list[Change], accepted: dict[str, int]
 ) -> None:
     answered = [
         AcceptedChange(

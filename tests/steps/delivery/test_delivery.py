@@ -24,10 +24,11 @@ from steps.delivery import reading as delivery_facts
 from steps.kit.baseline import CannotCollectError
 from steps.kit.platform import NotDescribedError, Platform
 from tests.aws_server import KEY_ID, AwsServer, aws_server
+from tests.golden import Said
 from tests.probes.servers import closed_port, closed_ports
 from tests.steps.platforms import NOWHERE, a_platform, a_policy, write_evidence
 from tests.steps.scenarios import judged as by_id
-from tests.steps.scenarios import told
+from tests.steps.scenarios import told, wrong
 from tests.tables import cases
 
 RELEASE = "1.2.0"
@@ -116,12 +117,9 @@ YEARS_AGO = (dt.datetime.now(dt.UTC) - dt.timedelta(days=800)).isoformat()
 def asked(question: str, platform: Platform) -> dict[str, list[str]]:
     """Ask one question; return what is not as it should be in each region, or once if it is in all."""
     check = by_id(QUESTIONS[question], platform)
-    wrong = {
-        region: sorted(one for one in told(check, region) if not one.startswith("PASS"))
-        for region in platform.regions
-    }
-    everywhere = wrong[platform.regions[0]]
-    return wrong if set(map(str, wrong.values())) != {str(everywhere)} else {"all": everywhere}
+    found = {region: sorted(wrong(check, region)) for region in platform.regions}
+    everywhere = found[platform.regions[0]]
+    return found if set(map(str, found.values())) != {str(everywhere)} else {"all": everywhere}
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -153,7 +151,7 @@ def test_a_delivered_release_passes_in_every_region(place: Place, question: str)
     },
 )
 def test_what_is_wrong_is_said(
-    place: Place, question: str, values: dict[str, Any], said: Callable[..., None]
+    place: Place, question: str, values: dict[str, Any], said: Said
 ) -> None:
     platform = place.platform()
     with place.server.bent(**values):
@@ -162,7 +160,7 @@ def test_what_is_wrong_is_said(
 
 @pytest.mark.parametrize("question", FROM_AWS)
 def test_without_aws_nothing_is_said_of_the_platform(
-    place: Place, question: str, said: Callable[..., None]
+    place: Place, question: str, said: Said
 ) -> None:
     said(asked(question, place.platform(aws=place.aws(NOWHERE.format(closed_port())))))
 
@@ -187,7 +185,7 @@ ANOTHER = {"artefacts": [{"name": MANIFEST, "digest": "sha256:" + "0" * 64}]}
 
 @cases("question changes", {**EVIDENCE, "another build": ("bundle uploaded", ANOTHER)})
 def test_evidence_that_can_not_be_believed_decides_nothing_well(
-    place: Place, question: str, changes: dict[str, Any] | None, said: Callable[..., None]
+    place: Place, question: str, changes: dict[str, Any] | None, said: Said
 ) -> None:
     kind = OF_BUILDS[question]
     place.write(kind, **(changes or {}))
@@ -212,16 +210,14 @@ def test_an_invalidation_that_the_run_can_not_wait_for_is_undecided(place: Place
     assert found.startswith(("INCONCLUSIVE", "ERROR"))
 
 
-def test_a_site_that_is_away_fails_once_confirmed(place: Place, said: Callable[..., None]) -> None:
+def test_a_site_that_is_away_fails_once_confirmed(place: Place, said: Said) -> None:
     sites = {"eu": NOWHERE.format(closed_port()), "us": place.server.url("web-us")}
     controls = [place.server.url() + "/_sandbox/ready"]
     platform = place.platform(frontend={**FRONTEND, "sites": sites}, vantage_controls=controls)
     said(asked("site served", platform))
 
 
-def test_one_address_shows_the_edge_of_one_region_alone(
-    place: Place, said: Callable[..., None]
-) -> None:
+def test_one_address_shows_the_edge_of_one_region_alone(place: Place, said: Said) -> None:
     platform = place.platform(frontend={**FRONTEND, "site": place.server.url("web-us")})
     inside = dataclasses.replace(platform, regions=("us",))
     said([asked("site served", one) for one in (platform, inside)])

@@ -8,7 +8,6 @@ import json
 import pathlib
 import socket
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from steps.delivery.mobile import findings, read_contract
 from steps.delivery.openapi import compared
 from steps.kit.platform import NotDescribedError, Platform
 from tests.checkout import ROOT
+from tests.golden import Said
 from tests.probes.servers import Behaviour, closed_port
 from tests.steps.moody import moody, saying
 from tests.steps.platforms import NOWHERE, a_platform, a_policy
@@ -124,7 +124,7 @@ POSTS = CONTRACT.replace("GET /things/{id}", "POST /things")
     },
 )
 def test_an_answer_is_read_as_the_app_reads_it_and_no_value_of_it_is_shown(
-    apps: Apps, mood: Behaviour | str, files: dict[str, str | None], said: Callable[..., None]
+    apps: Apps, mood: Behaviour | str, files: dict[str, str | None], said: Said
 ) -> None:
     for name, content in files.items():
         changed = apps.contract / name
@@ -134,7 +134,7 @@ def test_an_answer_is_read_as_the_app_reads_it_and_no_value_of_it_is_shown(
 
 @cases("lacks", {"a value": {"values": {"other": "t-1"}}, "a token": {"token": None}})
 def test_what_a_request_needs_and_nobody_gave_is_named_before_anything_is_asked(
-    apps: Apps, lacks: dict[str, Any], said: Callable[..., None]
+    apps: Apps, lacks: dict[str, Any], said: Said
 ) -> None:
     with moody(saying({"detail": "no"}, "404 Not Found")) as service:
         said(apps.heard(READS, service.url, **lacks))
@@ -172,7 +172,7 @@ NEVER = CONTRACT.replace("POST /things", "POST /never")
     },
 )
 def test_the_apis_document_is_held_against_the_one_of_the_release_before(
-    apps: Apps, mood: Behaviour, contract: str, said: Callable[..., None]
+    apps: Apps, mood: Behaviour, contract: str, said: Said
 ) -> None:
     (apps.contract / "contract.yaml").write_text(contract)
     said(apps.heard(COMPARED, mood), {str(apps.folder): "FOLDER"})
@@ -195,7 +195,7 @@ WITH_MORE = {**DOCUMENT, "paths": {**DOCUMENT["paths"], "/more": MORE}}
     },
 )
 def test_what_no_app_uses_is_held_against_the_release_before_by_itself(
-    apps: Apps, before: dict[str, Any], mood: Behaviour, said: Callable[..., None]
+    apps: Apps, before: dict[str, Any], mood: Behaviour, said: Said
 ) -> None:
     (apps.folder / "before.json").write_text(json.dumps(before))
     said(apps.heard(OTHERS, mood), {str(apps.folder): "FOLDER"})

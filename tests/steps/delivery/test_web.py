@@ -7,7 +7,7 @@ import json
 import pathlib
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +16,7 @@ import pytest
 from steps.delivery.web import read_page
 from steps.kit import settling
 from steps.kit.platform import Platform
+from tests.golden import Said
 from tests.probes.servers import Behaviour, answer, closed_port, read_request, serving
 from tests.steps.moody import Moody, moody
 from tests.steps.platforms import NOWHERE, a_platform, a_policy, ruled, write_evidence
@@ -127,7 +128,7 @@ LISTED, LATE_SITEMAP = listing(**BUNDLE), listing(**BUNDLE, **{"sitemaps/today.x
     },
 )
 def test_an_invalidation_counts_if_it_covers_what_is_wanted(
-    tmp_path: pathlib.Path, path: str, at: str, objects: Behaviour, said: Callable[..., None]
+    tmp_path: pathlib.Path, path: str, at: str, objects: Behaviour, said: Said
 ) -> None:
     order, done = invalidation(path, at)
     # A throttled look is one of many.
@@ -157,7 +158,7 @@ def test_a_large_bundle_is_read_for_longer_than_one_call_may_take(tmp_path: path
 
 @pytest.mark.parametrize("check_id", [UPLOADED_WHOLE, INVALIDATED])
 def test_a_bundle_that_says_another_release_is_none_of_this(
-    tmp_path: pathlib.Path, check_id: str, said: Callable[..., None]
+    tmp_path: pathlib.Path, check_id: str, said: Said
 ) -> None:
     other = MANIFEST.replace(b"v1.2.0", b"v1.1.0")
     order, done = invalidation("/*")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import pathlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from gates.decide.release import Release
 from steps.kit.evidence import AgeLimit, Evidence, judge_identity, judge_result, read_evidence
 from steps.kit.platform import NotDescribedError
+from tests.golden import Said
 from tests.steps.platforms import NOWHERE, a_platform
 from tests.tables import cases
 
@@ -48,7 +48,7 @@ def evidence(**changes: Any) -> Evidence:
         "a build that failed": {"result": "failed"},
     },
 )
-def test_what_a_document_is_worth(changes: dict[str, Any], said: Callable[..., None]) -> None:
+def test_what_a_document_is_worth(changes: dict[str, Any], said: Said) -> None:
     found, release = evidence(**changes), Release.parse("1.2.0")
     judged = judge_identity("it", found, "image-build", release, age=LIMIT)
     said([*judged, judge_result("it", found)])
@@ -67,7 +67,7 @@ def test_what_a_document_is_worth(changes: dict[str, Any], said: Callable[..., N
     },
 )
 def test_a_document_is_read_from_its_folder(
-    content: str | None, tmp_path: pathlib.Path, said: Callable[..., None]
+    content: str | None, tmp_path: pathlib.Path, said: Said
 ) -> None:
     platform = a_platform(tmp_path, {"eu": NOWHERE.format(9)}, evidence={"folder": "."})
     if content is not None:

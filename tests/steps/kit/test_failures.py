@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 
 import pytest
 
@@ -9,9 +8,10 @@ from gates.decide.outcome import Outcome
 from probes.http import HttpAnswer
 from probes.observation import Failure, FailureKind, Observation
 from steps.kit import failures
+from tests.golden import Said
 
 
-def test_every_failure_of_a_subject_has_its_meaning(said: Callable[..., None]) -> None:
+def test_every_failure_of_a_subject_has_its_meaning(said: Said) -> None:
     meanings = {kind: failures.cause(Failure(kind, "A sentence.")).name for kind in FailureKind}
     said({kind.value: meaning for kind, meaning in meanings.items()})
 
@@ -26,7 +26,7 @@ def test_an_instrument_that_fails_in_any_way_is_an_error_and_never_a_fail(
     assert judgement.data == {"phase": "connect"}
 
 
-def test_a_wrong_answer_fails_and_our_own_fault_is_an_error(said: Callable[..., None]) -> None:
+def test_a_wrong_answer_fails_and_our_own_fault_is_an_error(said: Said) -> None:
     failure = Failure(FailureKind.TOO_LARGE, "Too much.", "transfer")
     kinds = (failures.instrument_error, failures.subject_wrong, failures.our_error)
     said([judge("the api", failure) for judge in kinds])

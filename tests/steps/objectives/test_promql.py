@@ -5,12 +5,12 @@ import json
 import os
 import pathlib
 import subprocess
-from collections.abc import Callable
 
 import pytest
 
 from sandbox.core import SandboxError, binaries
 from steps.objectives import promql
+from tests.golden import Said
 from tests.tables import cases
 
 API = {"job": "api", "region": "eu"}
@@ -39,7 +39,7 @@ QUERIES = {
 
 
 @cases("query", QUERIES)
-def test_a_query_is_this_text(query: str, said: Callable[..., None]) -> None:
+def test_a_query_is_this_text(query: str, said: Said) -> None:
     """Values are quoted, each spelling of a bound is matched, ranges are whole and never empty."""
     said(query)
 
@@ -49,16 +49,6 @@ def test_a_query_is_this_text(query: str, said: Callable[..., None]) -> None:
 SCRAPE = "15s"
 MINUTES = 5
 SECONDS = 60 * MINUTES
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluated:
-    """Series as promtool writes them, a query, and about how many events it counts."""
-
-    series: dict[str, str]
-    query: str
-    events: float | None
-    """None: the query finds nothing, which is not zero."""
 
 
 def requests(status: str, values: str, **labels: str) -> dict[str, str]:
@@ -78,36 +68,42 @@ def took(values: dict[str, str], count: str) -> dict[str, str]:
 
 
 TEN, ONE = "0+10x40", "0+1x40"
-EVALUATED = {
-    "a label with quotes and backslashes selects its series": Evaluated(
+EVALUATED: dict[str, tuple[dict[str, str], str, float | None]] = {
+    # Series as promtool writes them, a query, and about how many events it counts; None: it finds
+    # nothing, which is not zero.
+    "a label with quotes and backslashes selects its series": (
         requests("503", TEN, path='a"b\\c') | requests("503", TEN, path="other"),
         promql.series_count(promql.selector("requests", {"path": 'a"b\\c'}), SECONDS),
         1,
     ),
-    "a metric that is not there is nothing, and nothing is not zero": Evaluated(
-        requests("200", TEN), promql.series_count(promql.selector("renamed", {}), SECONDS), None
+    "a metric that is not there is nothing, and nothing is not zero": (
+        requests("200", TEN),
+        promql.series_count(promql.selector("renamed", {}), SECONDS),
+        None,
     ),
-    "of a histogram the bound, +Inf and the count are read": Evaluated(
-        took({"0.2": ONE, "0.5": TEN, "+Inf": TEN}, TEN), read(0.5), 3
+    "of a histogram the bound, +Inf and the count are read": (
+        took({"0.2": ONE, "0.5": TEN, "+Inf": TEN}, TEN),
+        read(0.5),
+        3,
     ),
-    "a whole bound as 1": Evaluated(
-        took({"0.5": ONE, "1": TEN, "10": TEN, "+Inf": TEN}, TEN), read(1), 3
+    "a whole bound as 1": (took({"0.5": ONE, "1": TEN, "10": TEN, "+Inf": TEN}, TEN), read(1), 3),
+    "a whole bound as 1.0": (
+        took({"0.5": ONE, "1.0": TEN, "10.0": TEN, "+Inf": TEN}, TEN),
+        read(1),
+        3,
     ),
-    "a whole bound as 1.0": Evaluated(
-        took({"0.5": ONE, "1.0": TEN, "10.0": TEN, "+Inf": TEN}, TEN), read(1), 3
-    ),
-    "0x5 is not the bound 0.5": Evaluated(took({"0x5": TEN, "+Inf": TEN}, TEN), read(0.5), 2),
-    "the last value before the range": Evaluated(
+    "0x5 is not the bound 0.5": (took({"0x5": TEN, "+Inf": TEN}, TEN), read(0.5), 2),
+    "the last value before the range": (
         requests("200", "0+10x4 _x40"),
         f"sum({promql.before(promql.selector('requests', {}), 3600, SECONDS / 2)})",
         40,
     ),
-    "a quantile is interpolated inside its bucket": Evaluated(
+    "a quantile is interpolated inside its bucket": (
         took({"0.1": "0+9x40", "0.25": TEN, "+Inf": TEN}, TEN),
         promql.quantile("took", {"job": "api"}, 0.95, SECONDS),
         0.175,
     ),
-    "a quantile beyond the highest bound is that bound": Evaluated(
+    "a quantile beyond the highest bound is that bound": (
         took({"0.1": ONE, "0.25": ONE, "+Inf": TEN}, TEN),
         promql.quantile("took", {"job": "api"}, 0.95, SECONDS),
         0.25,
@@ -126,23 +122,28 @@ def promtool() -> binaries.Binary:
     )
 
 
-def wanted(case: Evaluated) -> dict[str, object]:
+def wanted(query: str, events: float | None) -> dict[str, object]:
     """Return promtool's test; versions extrapolate to a window's edges a little differently."""
-    samples = [] if case.events is None else [{"labels": "{}", "value": 1}]
-    near = case.events or 0
+    samples = [] if events is None else [{"labels": "{}", "value": 1}]
+    near = events or 0
     return {
-        "expr": f"abs(({case.query}) - {near}) <= bool {near * 0.06}",
+        "expr": f"abs(({query}) - {near}) <= bool {near * 0.06}",
         "eval_time": f"{MINUTES}m",
         "exp_samples": samples,
     }
 
 
-@cases("case", EVALUATED)
+@cases("series query events", EVALUATED)
 def test_prometheus_evaluates_it_so(
-    tmp_path: pathlib.Path, promtool: binaries.Binary, case: Evaluated
+    tmp_path: pathlib.Path,
+    promtool: binaries.Binary,
+    series: dict[str, str],
+    query: str,
+    events: float | None,
 ) -> None:
-    series = [{"series": name, "values": values} for name, values in case.series.items()]
-    group = {"interval": SCRAPE, "input_series": series, "promql_expr_test": [wanted(case)]}
+    told = [{"series": name, "values": values} for name, values in series.items()]
+    tests = [wanted(query, events)]
+    group = {"interval": SCRAPE, "input_series": told, "promql_expr_test": tests}
     file = tmp_path / "test.yaml"
     file.write_text(json.dumps({"rule_files": [], "tests": [group]}))
     done = subprocess.run(

@@ -14,6 +14,7 @@ import trustme
 from gates.decide.outcome import Meaning
 from probes.redis import RedisTarget
 from steps.kit import availability
+from tests.golden import Said
 from tests.probes import real_servers
 from tests.probes.real_servers import PASSWORD
 from tests.probes.servers import closed_port, wait_until
@@ -136,7 +137,7 @@ def test_a_failover_that_ends_is_shown_and_holds(
 
 @pytest.mark.parametrize("check_id", ["IV-HEALTH-2", "IV-HEALTH-3"])
 def test_what_was_not_asked_passes_nothing(
-    tmp_path: pathlib.Path, addresses: dict[str, str], check_id: str, said: Callable[..., None]
+    tmp_path: pathlib.Path, addresses: dict[str, str], check_id: str, said: Said
 ) -> None:
     services = {"api": {"health": {"database": HEALTH, "cache": HEALTH}, "replicas": 1}}
     said(told(judged(check_id, a_platform(tmp_path, addresses, services=services))))

@@ -9,7 +9,6 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,12 +16,16 @@ import pytest
 from gates.decide.outcome import Meaning, Outcome
 from probes.http import HttpAnswer
 from probes.observation import Failure, FailureKind, Observation, utc_now
+from steps.cluster.clusters import Clusters
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError
 from steps.service import endpoint
-from steps.service.endpoint import MOST_ASKS, asks_for
+from steps.service.endpoint import MOST_ASKS, Replicas, asks_for, replicas_of
 from steps.service.health_rules import worst_of
+from tests.golden import Said
+from tests.probes.cluster_server import ClusterServer
 from tests.probes.servers import Behaviour, answer
+from tests.steps.cluster_platform import LIVE, a_cluster_platform
 from tests.steps.moody import FAILING, HEALTHY, UP, Moody, moody, saying
 from tests.steps.platforms import HEALTH, a_platform, a_policy
 from tests.steps.scenarios import all_of, judged, told
@@ -59,11 +62,7 @@ def checked(
     api = {"health": ENDPOINTS, "replicas": 1, **described}
     times = {"confirm": "30s" if means is Meaning.HOLD else "100ms", **(policy or {})}
     platform = a_platform(
-        folder,
-        {"eu": mood.url},
-        policy=a_policy(**times),
-        services={"api": api},
-        external=EXTERNAL,
+        folder, {"eu": mood.url}, policy=a_policy(**times), services={"api": api}, external=EXTERNAL
     )
     return judged(check_id, platform, means=means)
 
@@ -111,11 +110,7 @@ PORTAL = saying({}, "511 Network Authentication Required")
 )
 @pytest.mark.parametrize("means", [Meaning.HOLD, Meaning.ROLLBACK])
 def test_a_wrong_body_fails_at_once_or_once_it_lasted_where_it_means_rollback(
-    tmp_path: pathlib.Path,
-    check_id: str,
-    mood: Behaviour,
-    means: Meaning,
-    said: Callable[..., None],
+    tmp_path: pathlib.Path, check_id: str, mood: Behaviour, means: Meaning, said: Said
 ) -> None:
     started = time.monotonic()
     check = checked(tmp_path, mood, check_id, means)
@@ -182,7 +177,7 @@ def test_a_cached_answer_is_no_answer_and_one_that_was_fetched_through_a_cache_c
     },
 )
 def test_the_median_of_seven_latencies_decides_and_all_are_kept(
-    tmp_path: pathlib.Path, answers: list[Behaviour], said: Callable[..., None]
+    tmp_path: pathlib.Path, answers: list[Behaviour], said: Said
 ) -> None:
     with moody(UP, *answers) as service:
         check = checked(tmp_path, service, FAST, Meaning.ROLLBACK)
@@ -224,8 +219,8 @@ def test_an_endpoint_that_the_environment_does_not_describe_is_named(
         judged("IV-HEALTH-3", platform)
 
 
-class Replicas:
-    """Replicas behind one address, taken in turn; each names itself, and some of them behave otherwise."""
+class Behind:
+    """Behind behind one address, taken in turn; each names itself, and some of them behave otherwise."""
 
     def __init__(self, *odd: Behaviour, names: tuple[str, ...] = PODS) -> None:
         good = json.dumps(HEALTHY).encode()
@@ -245,25 +240,21 @@ REQUESTS = tuple(f"request-{number}" for number in range(60))
 @cases(
     "check_id mood described",
     {
-        "six good ones": (ANSWERS, Replicas(), {}),
+        "six good ones": (ANSWERS, Behind(), {}),
         "one that stands alone needs no name": (ANSWERS, UP, ALONE),
-        "an old one of six": (HEALTHY_RELEASE, Replicas(body(version="1.1.0")), {}),
-        "nothing names them": (ANSWERS, Replicas(), UNNAMED),
-        "nobody says how many": (ANSWERS, Replicas(), {**UNNAMED, "replicas": None}),
-        "a sticky balancer": (ANSWERS, Replicas(names=PODS[:1]), {}),
-        "the header is missing": (ANSWERS, Replicas(names=("",)), {}),
-        "one has no header": (ANSWERS, Replicas(names=(*PODS[:5], "")), {}),
-        "more than described": (ANSWERS, Replicas(), {"replicas": 5}),
-        "another name each time": (ANSWERS, Replicas(names=REQUESTS), {}),
-        "too many to meet": (ANSWERS, Replicas(), {"replicas": 30}),
+        "an old one of six": (HEALTHY_RELEASE, Behind(body(version="1.1.0")), {}),
+        "nothing names them": (ANSWERS, Behind(), UNNAMED),
+        "nobody says how many": (ANSWERS, Behind(), {**UNNAMED, "replicas": None}),
+        "a sticky balancer": (ANSWERS, Behind(names=PODS[:1]), {}),
+        "the header is missing": (ANSWERS, Behind(names=("",)), {}),
+        "one has no header": (ANSWERS, Behind(names=(*PODS[:5], "")), {}),
+        "more than described": (ANSWERS, Behind(), {"replicas": 5}),
+        "another name each time": (ANSWERS, Behind(names=REQUESTS), {}),
+        "too many to meet": (ANSWERS, Behind(), {"replicas": 30}),
     },
 )
 def test_replicas_of_which_one_may_not_have_been_met_are_undecided(
-    tmp_path: pathlib.Path,
-    check_id: str,
-    mood: Behaviour,
-    described: dict[str, Any],
-    said: Callable[..., None],
+    tmp_path: pathlib.Path, check_id: str, mood: Behaviour, described: dict[str, Any], said: Said
 ) -> None:
     means = Meaning.HOLD if check_id == HEALTHY_RELEASE else Meaning.ROLLBACK
     said(told(checked(tmp_path, mood, check_id, means, **SIX | described)))
@@ -275,7 +266,7 @@ def test_one_bad_replica_of_six_holds_whatever_a_recovery_means(
     tmp_path: pathlib.Path, one_bad: Behaviour, on_recovery: str
 ) -> None:
     policy = {"confirm": "20s", "on_recovery": on_recovery}
-    mood = Replicas(UP, one_bad)
+    mood = Behind(UP, one_bad)
     judgements = all_of(checked(tmp_path, mood, ANSWERS, Meaning.ROLLBACK, policy=policy, **SIX))
     assert {one.outcome for one in judgements} - {Outcome.PASS} == {Outcome.INCONCLUSIVE}
     assert re.search(r"9 of 5\d answers of api /health were bad", str(judgements))
@@ -299,3 +290,45 @@ def test_so_many_asks_meet_every_replica_and_a_half_bad_one_badly() -> None:
         assert asks <= MOST_ASKS
         assert replicas * (1 - 1 / replicas) ** asks <= 0.01
         assert (1 - 1 / (2 * replicas)) ** asks <= 0.01
+
+
+@pytest.fixture
+def live(cluster: ClusterServer) -> str:
+    """Return the address of a cluster as it was before the deployment."""
+    cluster.tell(**LIVE)
+    return cluster.url
+
+
+def counted(folder: pathlib.Path, server: str, described: int | None, **changes: Any) -> Replicas:
+    api = {"health": {"liveness": HEALTH}, "replicas": described, "replica_header": "X-Pod"}
+    nowhere = "http://127.0.0.1:1"
+    region: dict[str, Any] = {
+        "services": {"api": nowhere, "fhir": "http://127.0.0.1:2"},
+        "prometheus": nowhere,
+    }
+    region["kubernetes"] = {"server": server, "token": "file:token"}
+    services = {"api": api, "fhir": {"health": {"liveness": HEALTH}}}
+    sections = {"services": services, "regions": {"eu": region}}
+    platform = a_cluster_platform(folder, server, sections=sections, **changes)
+    return replicas_of(Clusters(platform), Check("IV-A-1", platform.regions), "api", "eu")
+
+
+@pytest.mark.parametrize("described", [None, 1, 6])
+def test_the_ready_pods_count_and_not_what_is_described(
+    tmp_path: pathlib.Path, live: str, described: int | None
+) -> None:
+    found = counted(tmp_path, live, described)
+    assert (found.count, found.unknown) == (3, ())
+
+
+def test_a_service_of_other_pods_is_counted_as_described(tmp_path: pathlib.Path, live: str) -> None:
+    other = {"service": "fhir", "endpoint": "liveness"}
+    assert counted(tmp_path, live, 2, candidate_health=other).count == 2
+
+
+def test_a_number_that_is_not_known_is_left_open(tmp_path: pathlib.Path, live: str) -> None:
+    (away,) = counted(tmp_path, "http://127.0.0.1:1", 1).met("api /health", [])
+    assert away.outcome is Outcome.ERROR
+    (unready,) = counted(tmp_path, live, 1, service="elsewhere").met("api /health", [])
+    assert unready.outcome is Outcome.INCONCLUSIVE
+    assert "the Service elsewhere has no ready endpoint" in unready.sentence

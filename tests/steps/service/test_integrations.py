@@ -14,6 +14,7 @@ from gates.decide.outcome import Outcome
 from sandbox.systems.service.standins import FhirState, statement
 from steps.kit.check import Check
 from steps.kit.platform import NotDescribedError
+from tests.golden import Said
 from tests.probes.servers import closed_port
 from tests.steps.json_server import Answer
 from tests.steps.patient_server import PatientServer
@@ -109,7 +110,7 @@ def test_what_is_said_of_an_answer(
     check_id: str,
     answers: dict[str, Answer],
     sections: dict[str, Any],
-    said: Callable[..., None],
+    said: Said,
 ) -> None:
     server.always |= answers
     said(told(checked(check_id, **sections)))
@@ -180,7 +181,7 @@ def test_what_the_release_before_offered_is_offered_still(
     checked: Checked,
     server: PatientServer,
     tmp_path: pathlib.Path,
-    said: Callable[..., None],
+    said: Said,
     now: dict[str, Any],
 ) -> None:
     before = {**statement(FhirState()), "rest": [REST], "format": ["json", "xml"]}
@@ -201,7 +202,7 @@ def test_what_the_release_before_offered_is_offered_still(
     },
 )
 def test_a_statement_of_before_that_can_not_be_used_is_an_error(
-    checked: Checked, tmp_path: pathlib.Path, said: Callable[..., None], content: str | None
+    checked: Checked, tmp_path: pathlib.Path, said: Said, content: str | None
 ) -> None:
     if content is not None:
         (tmp_path / "before.json").write_text(content)

@@ -16,6 +16,7 @@ from smoke.journey import STEPS
 from smoke.synthetic import NAME, Journal
 from steps.kit.leases import writer_lease
 from steps.service import journeys as module
+from tests.golden import Said
 from tests.probes import real_servers
 from tests.probes.real_servers import PASSWORD, Database
 from tests.probes.servers import closed_port
@@ -136,7 +137,7 @@ def test_a_wrong_step_fails_once_confirmed_and_those_behind_it_are_blocked(
     always: dict[str, Answer],
     once: dict[str, Answer],
     policy: dict[str, str],
-    said: Callable[..., None],
+    said: Said,
 ) -> None:
     server.always, server.once = always, {asked: [answer] for asked, answer in once.items()}
     found = a_walk(policy=a_policy(**policy)).told()
@@ -155,7 +156,7 @@ def test_a_wrong_step_is_walked_again_before_it_fails(server: PatientServer, a_w
     ("asked", "status"), [(REGISTER, 429), (REGISTER, 403), (LOGIN, 429), (PAYMENT, 429)]
 )
 def test_a_refused_or_throttled_gate_says_nothing_of_patients(
-    server: PatientServer, a_walk: AWalk, asked: str, status: int, said: Callable[..., None]
+    server: PatientServer, a_walk: AWalk, asked: str, status: int, said: Said
 ) -> None:
     server.always = {asked: (status, {})}
     said(a_walk().told())
@@ -214,12 +215,7 @@ def test_a_lease_held_elsewhere_is_an_error_that_names_the_holder(
     },
 )
 def test_a_booking_is_looked_for_in_the_database(
-    of_booking: OfBooking,
-    database: Database,
-    booked: str,
-    *,
-    away: bool,
-    said: Callable[..., None],
+    of_booking: OfBooking, database: Database, booked: str, *, away: bool, said: Said
 ) -> None:
     said(of_booking(closed_port() if away else database.port, booked))
 

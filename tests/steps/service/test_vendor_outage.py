@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
@@ -17,6 +17,7 @@ from settings.service import ExternalServices, HealthEndpoint, JourneyStep, Vend
 from smoke.journey import STEPS
 from steps.service.rules import Outage, Seen, read_with, reported_down
 from tests.gates.decide.values import a_row
+from tests.golden import Said
 from tests.probes.servers import closed_port
 from tests.steps.json_server import Answer
 from tests.steps.patient_server import PatientServer, patient_server
@@ -74,7 +75,7 @@ def test_the_environment_and_the_journey_name_the_same_steps() -> None:
 
 
 def test_a_vendor_that_alone_is_reported_down_holds_and_says_whom_to_call_and_who_decides(
-    server: PatientServer, a_walk: AWalk, said: Callable[..., None]
+    server: PatientServer, a_walk: AWalk, said: Said
 ) -> None:
     walk = a_walk(**described())
     said(walk.told())
@@ -115,19 +116,16 @@ def test_without_a_whole_report_of_just_this_vendor_the_failure_stands(
     paying: Answer | None,
     answer: Answer,
     vendor: dict[str, Any],
-    said: Callable[..., None],
+    said: Said,
 ) -> None:
     server.always = {REPORT: answer, **({PAYMENT: paying} if paying else {})}
     walk = a_walk(**described(**vendor))
     said([" ".join(walk.outcomes()), decision(walk), REPORT in server.asked])
 
 
-@cases(
-    "status",
-    {"up": 200, "up, and refuses": 401, "down": 503, "out of the gate's reach": None},
-)
+@cases("status", {"up": 200, "up, and refuses": 401, "down": 503, "out of the gate's reach": None})
 def test_a_vendor_asked_by_the_gate_itself_has_the_last_word(
-    a_walk: AWalk, vendor: PatientServer, status: int | None, said: Callable[..., None]
+    a_walk: AWalk, vendor: PatientServer, status: int | None, said: Said
 ) -> None:
     vendor.always = {"GET /status": (status or 200, {})}
     url = vendor.url if status else f"http://127.0.0.1:{closed_port()}"
