@@ -15,10 +15,14 @@ Answers = Callable[[str, str, Message, bytes], Answer]
 
 
 @contextlib.contextmanager
-def json_server(answers: Answers, content_type: str = "application/json") -> Iterator[str]:
-    """Serve until the block ends; yield the address."""
+def json_server(
+    answers: Answers, content_type: str = "application/json", protocol: str = "HTTP/1.0"
+) -> Iterator[str]:
+    """Serve until the block ends; yield the address. HTTP/1.1 keeps connections open."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = protocol
+
         def do_GET(self) -> None:
             asked = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, body = answers(self.command, self.path, self.headers, asked)

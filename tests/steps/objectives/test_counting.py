@@ -266,7 +266,7 @@ def scraped(platforms: Mapping[str, Exposed]) -> Iterator[tuple[str, float]]:
         text = "".join(f"{series} {value}\n" for series, value in lines.items())
         return (200 if lines else 503), text.encode()
 
-    with json_server(exposed, "text/plain; version=0.0.4") as address:
+    with json_server(exposed, "text/plain; version=0.0.4", "HTTP/1.1") as address:
         jobs = [_job(name, one, address.partition("//")[2]) for name, one in platforms.items()]
         scrape = f"{SCRAPE_SECONDS * 1000:.0f}ms"
         scraping = {"scrape_interval": scrape, "scrape_timeout": scrape}
