@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-import math
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -17,8 +16,6 @@ import pytest
 
 from gates.decide.judgement import Judgement
 from gates.decide.release import Release
-from load.verdict import EndpointFacts, LoadFacts, judge
-from load.verdict._generator import judge_run, judge_stage
 from probes import tls
 from probes.dns import DnsAnswer
 from probes.observation import Failure, FailureKind, Observation
@@ -41,15 +38,6 @@ from tests.gates.decide import (
     test_tally,
 )
 from tests.golden import plainly
-from tests.load.verdict.values import (
-    POLICY,
-    a_stage,
-    a_worker,
-    an_endpoint,
-    policy,
-    valid_run,
-    with_endpoint,
-)
 from tests.settings import said as policies
 from tests.steps.data import said as data
 from tests.steps.flags import said as flags
@@ -60,69 +48,6 @@ from tests.steps.service import said as services
 
 FILE = pathlib.Path(__file__).with_name("said.json")
 SAID = json.loads(FILE.read_text(encoding="utf-8"))
-CLOSED = dataclasses.replace(valid_run(), model="closed")
-SICK = valid_run(
-    stages=(
-        a_stage(
-            due=6009,
-            sent=5999,
-            sent_by_second=(*(120,) * 59, 5),
-            late=600,
-            dropped=5,
-            lag_p99_seconds=0.006,
-            cpu_share=0.9,
-            unreached=("127.0.0.2", "127.0.0.3"),
-            lasted_seconds=3.0,
-            endpoints=(an_endpoint(own=2),),
-        ),
-    ),
-    workers=(
-        a_worker(clock_skew_seconds=-0.625, throttled_periods=9),
-        a_worker(name="two", lost=True),
-    ),
-    interrupted="Ctrl-C",
-)
-UNKNOWN = valid_run(
-    stages=(
-        a_stage(
-            due=0,
-            sent=0,
-            sent_by_second=(),
-            lag_p99_seconds=math.nan,
-            cpu_share=math.nan,
-            lasted_seconds=None,
-            endpoints=(),
-            required=False,
-        ),
-    ),
-    workers=(a_worker(clock_skew_seconds=math.nan),),
-)
-BOOKING = policy(
-    {
-        "title": "booking",
-        "kind": "latency",
-        "endpoint": "book.*",
-        "target": {"over_seconds": 0.2, "budget": "5%"},
-    }
-)
-
-
-def generator(facts: LoadFacts) -> list[Judgement]:
-    return [
-        *judge_stage(facts.stages[0], facts, POLICY.generator),
-        *judge_run(facts, POLICY.generator),
-    ]
-
-
-def load(facts: LoadFacts, asked: Any = POLICY) -> list[Judgement]:
-    """Return what is said of the platform in the first stage and region."""
-    first = judge(facts, asked).stages[0].judgements
-    return [one for one in first if one.subject != "generator"]
-
-
-def sick_with(endpoint: EndpointFacts, **changes: Any) -> LoadFacts:
-    stage = dataclasses.replace(SICK.stages[0], endpoints=(endpoint,), **changes)
-    return dataclasses.replace(SICK, stages=(stage,))
 
 
 def ages() -> list[Judgement]:
@@ -280,22 +205,6 @@ CASES: dict[str, Callable[[], Iterable[Judgement | str]]] = {
     "tries": services.tries,
     "FHIR": services.fhir,
     "bodies": services.bodies,
-    "a healthy generator": lambda: generator(valid_run()),
-    "a sick generator": lambda: generator(SICK),
-    "an unknown generator": lambda: generator(UNKNOWN),
-    "a generator of a closed model": lambda: generator(CLOSED),
-    "a load run: healthy": lambda: load(valid_run(), BOOKING),
-    "a load run: too slow": lambda: load(with_endpoint(slow={0.2: 400, 0.5: 90})),
-    "a load run: failing": lambda: load(with_endpoint(failed=30, own=28)),
-    "a load run: a sick generator": lambda: load(
-        sick_with(an_endpoint(slow={0.2: 400, 0.5: 90}, failed=30), sent_by_second=(100,) * 60)
-    ),
-    "a load run: too much": lambda: load(sick_with(an_endpoint(failed=30))),
-    "a load run: closed": lambda: load(CLOSED),
-    "a load run: closed, on a sick generator": lambda: load(
-        dataclasses.replace(sick_with(an_endpoint(failed=30)), model="closed")
-    ),
-    "a load run: never began": lambda: load(UNKNOWN),
 }
 
 

@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from load.verdict import (
     recovery_seconds,
     sustained,
 )
+from load.verdict._generator import judge_run, judge_stage
 from tests.gates.decide.values import PROPERTY
 from tests.load.verdict.values import (
     POLICY,
@@ -40,6 +42,7 @@ ALL_SLOW: dict[str, Any] = {"slow": SLOW, "slow_service": SLOW}
 RUNS: dict[str, dict[str, Any]] = yaml.safe_load(
     pathlib.Path(__file__).with_name("runs.yaml").read_text(encoding="utf-8")
 )
+ALL_SAID = RUNS.pop("all that is said")
 
 
 def bad(judgements: tuple[Judgement, ...]) -> list[Judgement]:
@@ -82,15 +85,32 @@ def test_a_closed_model_proves_no_target() -> None:
     assert Outcome.PASS not in budgets
 
 
+OWN = {
+    "title": "booking",
+    "kind": "latency",
+    "endpoint": "book.*",
+    "target": {"over_seconds": 0.2, "budget": "5%"},
+}
+
+
+@pytest.mark.parametrize("name", ALL_SAID)
+def test_all_that_is_said_of_the_generator_and_the_platform(
+    name: str, said: Callable[..., None]
+) -> None:
+    facts = described(ALL_SAID[name])
+    of_the_generator = judge_stage(facts.stages[0], facts, POLICY.generator)
+    first = judge(facts, policy(OWN)).stages[0].judgements
+    of_the_platform = [one for one in first if one.subject != "generator"]
+    said([*of_the_generator, *judge_run(facts, POLICY.generator), *of_the_platform])
+
+
 def test_an_endpoint_of_its_own_objective_is_judged_alone() -> None:
-    target = {"over_seconds": 0.2, "budget": "5%"}
-    own = {"title": "booking", "kind": "latency", "endpoint": "book.*", "target": target}
     good = an_endpoint(name="login", requests=5000)
     bad = an_endpoint(name="booking", requests=1000, slow={0.2: 200, 0.5: 0})
     facts = with_stage(endpoints=(good, bad))
     assert judge(facts, POLICY).result is PASS
-    assert judge(facts, policy(own)).result is FAIL
-    assert judge(valid_run(), policy(own)).result is INVALID
+    assert judge(facts, policy(OWN)).result is FAIL
+    assert judge(valid_run(), policy(OWN)).result is INVALID
 
 
 def second(after: int, failed: int = 0, slow: int = 0, completed: int = 100) -> SecondFacts:
