@@ -11,17 +11,15 @@ from tests.gates.decide.values import a_quantile_objective
 from tests.settings.said import a_policy
 
 
-@pytest.mark.parametrize(
-    ("share", "budget"), [(0.5, 0.5), (0.9, 0.1), (0.95, 0.05), (0.99, 0.01), (0.999, 0.001)]
-)
-def test_a_quantile_leaves_the_rest_as_its_budget(share: float, budget: float) -> None:
-    objective = a_quantile_objective(
-        target={"quantile": share, "target_seconds": 0.3},
-        rollback={"over_seconds": 0.5, "budget": "50%", "for": "10m"},
-    )
-    assert objective.target.budget == pytest.approx(budget, rel=1e-9)
-    assert objective.bounds_around == (0.2, 0.5)
-    assert objective.quantile_to_show == share
+def test_a_quantile_leaves_the_rest_as_its_budget() -> None:
+    budgets = {0.5: 0.5, 0.9: 0.1, 0.95: 0.05, 0.99: 0.01, 0.999: 0.001}
+    for share, budget in budgets.items():
+        objective = a_quantile_objective(
+            target={"quantile": share, "target_seconds": 0.3},
+            rollback={"over_seconds": 0.5, "budget": "50%", "for": "10m"},
+        )
+        assert objective.target.budget == pytest.approx(budget, rel=1e-9)
+        assert (objective.bounds_around, objective.quantile_to_show) == ((0.2, 0.5), share)
 
 
 def test_accepts_the_policy_from_which_the_rows_above_are_made() -> None:
@@ -49,12 +47,11 @@ def test_this_repositorys_policy_states_the_runbooks_figures() -> None:
     assert limits == {"IV-PERF-1": (0.5, 0.05, 600), "IV-PERF-3": (None, 0.01, 300)}
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("500ms", 0.5), ("30s", 30), ("5m", 300), ("1.5h", 5400), ("2d", 172800), ("0s", 0)],
-)
-def test_a_duration_has_its_unit(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
+def test_a_duration_has_its_unit_and_a_share_is_a_percentage() -> None:
+    durations = {"500ms": 0.5, "30s": 30, "5m": 300, "1.5h": 5400, "2d": 172800, "0s": 0}
+    assert {text: parse_duration(text) for text in durations} == durations
+    shares = {"5%": 0.05, "0.1%": 0.001, "0.1 %": 0.001}
+    assert {text: parse_share(text) for text in shares} == pytest.approx(shares)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +64,6 @@ def test_what_has_no_unit_is_no_duration(value: object) -> None:
         ValueError, match=r"^must be a duration with its unit, such as 30s, 5m or 1h$"
     ):
         parse_duration(value)
-
-
-@pytest.mark.parametrize(("text", "share"), [("5%", 0.05), ("0.1%", 0.001), ("0.1 %", 0.001)])
-def test_a_share_is_a_percentage(text: str, share: float) -> None:
-    assert parse_share(text) == pytest.approx(share)
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,13 @@ def test_a_damaged_line_is_passed_over_wherever_it_stands(path: pathlib.Path, li
     assert tags(path) == [("eu", "tag-1")]
 
 
-def test_what_is_noted_behind_a_torn_line_is_not_lost(path: pathlib.Path) -> None:
+def test_what_is_noted_behind_a_torn_line_is_not_lost_and_for_its_owner_alone(
+    path: pathlib.Path,
+) -> None:
     journal = Journal(path, "clinic")
     journal.intend("eu", "tag-1")
+    assert path.stat().st_mode & 0o077 == 0
+    assert json.loads(path.read_text())["intend"] == "tag-1"
     path.write_bytes(path.read_bytes() + b'{"intend": "tag-2", "regi')
     journal.removed("eu", "tag-1")
     assert tags(path) == []
@@ -71,12 +75,6 @@ def test_a_journal_that_was_cut_off_at_any_byte_names_no_record_that_was_not_ann
         path.write_bytes(whole[:length])
         found.add(tuple(tags(path)))
     assert found == {(), (("eu", "tag-1"),), (("eu", "tag-1"), ("us", "tag-2"))}
-
-
-def test_the_journal_is_for_its_owner_alone(path: pathlib.Path) -> None:
-    Journal(path, "clinic").intend("eu", "tag-1")
-    assert path.stat().st_mode & 0o077 == 0
-    assert json.loads(path.read_text())["intend"] == "tag-1"
 
 
 def test_a_full_disk_stops_the_journey_before_a_record_exists(path: pathlib.Path) -> None:

@@ -128,18 +128,12 @@ def decided(*outcomes: Outcome, problems: tuple[str, ...] = ()) -> dict[str, dic
 PASS, FAIL = Outcome.PASS, Outcome.FAIL
 
 
-def test_a_red_part_leaves_the_other_part_and_the_other_region_green() -> None:
+def test_a_red_part_leaves_the_others_green_and_what_is_not_of_one_part_counts_for_every() -> None:
     assert decided(PASS, FAIL, PASS) == {
         "1.1": {"eu": GO, "us": GO},
         "1.2": {"eu": GO, "us": Decision.STOP},
     }
-
-
-def test_what_every_phase_asks_counts_for_every_part() -> None:
     assert decided(PASS, PASS, FAIL)["1.1"] == {"eu": GO, "us": Decision.STOP}
-
-
-def test_a_problem_of_the_run_counts_everywhere() -> None:
     said = decided(PASS, PASS, PASS, problems=("the child died",))
     assert said == {part: dict.fromkeys(REGIONS, HOLD) for part in ("1.1", "1.2")}
 
