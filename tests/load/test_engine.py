@@ -424,9 +424,7 @@ def test_a_request_belongs_to_the_stage_in_which_it_was_due() -> None:
     assert set(tallies) == {0, 1}
     # Those that were under way at the change too: answered later, and counted before it.
     assert all(one.due == pytest.approx(0.5 * RATE, rel=0.3) for one in tallies.values())
-
-
-def test_what_waits_at_the_end_is_dropped_in_its_own_stage() -> None:
+    # What waits at the end is dropped in its own stage.
     tallies = in_two_stages(SLOW, 0.4, 0.1, limits=Limits(connections=1, deadline_seconds=5))
     assert tallies[0].dropped > 0
     assert tallies[1].dropped == tallies[1].due

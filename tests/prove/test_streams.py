@@ -44,9 +44,7 @@ def series(platform: Platform, status: str) -> list[tuple[float, float]]:
 def test_a_counter_shows_what_happened_until_its_scrape() -> None:
     assert series(PLATFORM, "500")[29:33] == [(29.0, 0.0), (30.0, 0.0), (31.0, 1.0), (32.0, 1.0)]
     assert series(PLATFORM, "200")[-1] == (60.0, 59.0)
-
-
-def test_a_series_may_be_born_with_its_first_event() -> None:
+    # A series may be born with its first event.
     newborn = dataclasses.replace(POD, born_at_zero=False)
     assert series(Platform((newborn,), 1.0, ()), "500")[0] == (31.0, 1.0)
 
@@ -55,10 +53,7 @@ def test_the_ends_of_a_range_are_cut_by_scrapes_and_nothing_else_is() -> None:
     really = truth(PLATFORM, RELEASE, "errors", 10.2, 50.2)
     assert (really.least["all"], really.most["all"]) == (39, 42)
     assert (really.least["bad"], really.most["bad"]) == (1, 1)
-
-
-def test_what_is_asked_for_late_shows_no_scrape_after_the_last() -> None:
-    """A busy machine judges a scenario after its last scrape."""
+    # A busy machine judges a scenario after its last scrape.
     over = dataclasses.replace(PLATFORM, ends=50.2)
     assert truth(over, RELEASE, "errors", 12.2, 52.2).most["all"] == 40
 

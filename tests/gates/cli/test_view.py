@@ -26,13 +26,6 @@ class Terminal(io.StringIO):
         return True
 
 
-class ClosedPipe(io.StringIO):
-    """A stream whose reader went away."""
-
-    def write(self, text: str) -> int:
-        raise BrokenPipeError(32, f"nobody reads these {len(text)} characters")
-
-
 def ticking(*seconds: float) -> Callable[[], float]:
     """Return a clock that shows these times, the last one for ever."""
     left = list(seconds)
@@ -72,13 +65,6 @@ def test_a_finished_check_is_one_line_and_its_findings_stand_below() -> None:
         "proves nothing yet; 59 events would prove 5 %, 18 are missing\n"
         "12.3s problem: a synthetic record is left over\n"
     )
-
-
-def test_a_reader_that_went_away_does_not_end_the_run() -> None:
-    view = PlainView(ClosedPipe(), Measured(total=5, regions=REGIONS))
-    with view:
-        view.note("first")
-        view.event(WHOLE[0])
 
 
 def test_the_drawing_shows_bar_current_check_regions_and_red_findings() -> None:
@@ -125,10 +111,12 @@ def test_a_terminal_that_was_closed_meanwhile_ends_nothing(error: Exception) -> 
                 raise error
             return super().write(text)
 
-    stream = Closing()
-    with view_for(stream, 5, REGIONS, XTERM) as view:
-        stream.closing = True
-        view.event(WHOLE[0])
+    for environ in (XTERM, {}):
+        stream = Closing()
+        with view_for(stream, 5, REGIONS, environ) as view:
+            stream.closing = True
+            view.note("first")
+            view.event(WHOLE[0])
 
 
 def test_no_color_takes_the_colours_away() -> None:

@@ -34,11 +34,6 @@ def decided(path: pathlib.Path) -> Verdict:
     return verdict.decided(OPENING, folded, MANIFEST, stages, found)
 
 
-def test_whoever_reads_the_first_verdict_knows_that_nothing_is_decided() -> None:
-    assert OPENING.state == "incomplete"
-    assert (OPENING.decision, OPENING.exit_code, OPENING.finished_at) == (None, None, None)
-
-
 def test_a_verdict_is_written_byte_by_byte_as_before_there_was_a_model(
     tmp_path: pathlib.Path,
 ) -> None:
@@ -58,17 +53,14 @@ def test_a_verdict_is_written_byte_by_byte_as_before_there_was_a_model(
     assert read(json.loads(golden.read_bytes())) == same
 
 
-def test_closing_adds_the_end_and_keeps_the_rest() -> None:
-    closed = verdict.closed(
-        OPENING,
-        state="refused",
-        exit_code=78,
-        now=AT + dt.timedelta(seconds=2.5),
-        sentences=("The file is missing.",),
-    )
+def test_an_opening_says_that_nothing_is_decided_and_closing_adds_the_end() -> None:
+    assert OPENING.state == "incomplete"
+    assert (OPENING.decision, OPENING.exit_code, OPENING.finished_at) == (None, None, None)
+    assert all(len(OPENING.digests[name]) == 64 for name in ("policy", "catalogue"))
+    now, said = AT + dt.timedelta(seconds=2.5), ("The file is missing.",)
+    closed = verdict.closed(OPENING, state="refused", exit_code=78, now=now, sentences=said)
     assert (closed.state, closed.exit_code, closed.elapsed_seconds) == ("refused", 78, 2.5)
-    assert closed.decision is None
-    assert closed.sentences == ("The file is missing.",)
+    assert (closed.decision, closed.sentences) == (None, said)
 
 
 def test_a_go_lists_every_check_by_region_with_its_evidence(tmp_path: pathlib.Path) -> None:
@@ -86,12 +78,8 @@ def test_what_is_missing_is_counted_and_named(tmp_path: pathlib.Path) -> None:
     assert said.decision is Decision.ROLLBACK
     assert said.regions == {"eu": "ROLLBACK", "us": "HOLD"}
     assert said.counts == {"FAIL": 1, "MISSING": 3, "NOT_APPLICABLE": 2}
-    assert said.checks[1].regions["eu"].record() == {
-        "outcome": None,
-        "ran": 0,
-        "judgements": [],
-        "observations": [],
-    }
+    nothing = {"outcome": None, "ran": 0, "judgements": [], "observations": []}
+    assert said.checks[1].regions["eu"].record() == nothing
 
 
 def test_a_check_that_does_not_apply_but_ran_holds(tmp_path: pathlib.Path) -> None:
@@ -122,8 +110,3 @@ def test_the_decision_can_be_made_again_from_the_verdict_alone(tmp_path: pathlib
     second = decided(file(tmp_path, text(*({"event": FINISHED} | one for one in again))))
     assert second.decision is said.decision is Decision.ROLLBACK
     assert second.reasons == said.reasons
-
-
-def test_the_opening_names_the_policy_and_catalogue_by_digest() -> None:
-    digests = OPENING.digests
-    assert all(len(digests[name]) == 64 for name in ("policy", "catalogue"))
