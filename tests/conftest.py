@@ -12,6 +12,7 @@ import pytest
 
 from reports import verdict
 from sandbox.core.state import StateDirectory
+from tests.environments.files import SECRETS
 from tests.golden import said  # noqa: F401 - a fixture
 from tests.probes.cluster_server import ClusterServer, cluster_server
 from tests.sandbox.platforms import Sandbox
@@ -63,6 +64,13 @@ def cluster(cluster_of_module: ClusterServer) -> Iterator[ClusterServer]:
     """Return the stand-in of a cluster, which a test may bend; it is straight afterwards."""
     yield cluster_of_module
     cluster_of_module.straighten()
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the variables that the valid environment file refers to."""
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")

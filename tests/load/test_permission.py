@@ -15,7 +15,7 @@ from environments.yaml_file import ConfigurationError, RequestError
 from load._generator import address_of
 from load._options import HOST, PUBLIC, is_loopback, permitted, refuse_unless_allowed
 from load._scenario import Target
-from tests.environments.files import SECRETS, VALID, changed, loaded, write
+from tests.environments.files import VALID, changed, loaded, write
 from tests.tables import cases
 
 _EU, _US = "https://eu.clinic.example", "https://us.clinic.example"
@@ -35,13 +35,6 @@ _LOCAL = (
     .replace(_EU, "http://127.0.0.1:81")
     .replace(_US, "http://127.0.0.2:82")
 )
-
-
-@pytest.fixture
-def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the variables that the valid file refers to."""
-    for name, value in SECRETS.items():
-        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

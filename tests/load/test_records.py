@@ -9,14 +9,10 @@ import pytest
 from environments.loader import load_file
 from load import _keep
 from load._keep import JOURNAL, Records
-from tests.environments.files import SECRETS, VALID, write
+from tests.environments.files import VALID, write
 from tests.probes.servers import answer, hang, serving
 
-
-@pytest.fixture(autouse=True)
-def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in SECRETS.items():
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("secrets")
 
 
 def test_what_earlier_runs_left_on_a_platform_that_hangs_delays_a_run_once(

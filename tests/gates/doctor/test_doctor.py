@@ -39,7 +39,7 @@ from steps.kit.findings import Subject, System
 from steps.monitoring import doctor as doctor_monitoring
 from steps.objectives.doctor import bounds_remedy, judge_samples, live_bounds
 from steps.service.doctor import examine_service, read_health
-from tests.environments.files import SECRETS, VALID, changed, loaded
+from tests.environments.files import VALID, changed, loaded
 from tests.gates.decide.values import a_latency_objective, a_quantile_objective, a_row
 from tests.probes.servers import answer as served
 from tests.probes.servers import serving
@@ -159,6 +159,7 @@ def until(days: float) -> str:
     return token(exp=(NOW + dt.timedelta(days=days)).timestamp())
 
 
+@pytest.mark.usefixtures("secrets")
 @cases(
     "secret mode",
     {
@@ -169,11 +170,7 @@ def until(days: float) -> str:
         "a token that is over": (until(0), 0o600),
     },
 )
-def test_a_secret(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, secret: str, mode: int, said: Said
-) -> None:
-    for name, value in SECRETS.items():
-        monkeypatch.setenv(name, value)
+def test_a_secret(tmp_path: pathlib.Path, secret: str, mode: int, said: Said) -> None:
     (tmp_path / "token").write_text(secret)
     (tmp_path / "token").chmod(mode)
     environment = loaded(tmp_path, changed("env:CLINIC_SYNTHETIC_TOKEN", "file:token"))
@@ -278,12 +275,11 @@ def everything_at(port: int) -> str:
     return str(yaml.safe_dump(data))
 
 
+@pytest.mark.usefixtures("secrets")
 def test_servers_that_never_answer_keep_nobody_waiting(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every address is a listener that accepts and says nothing."""
-    for name, value in SECRETS.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr("gates.doctor.look.examine_scenarios", lambda *_: [])  # asks no server
     with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
         text = everything_at(silent.getsockname()[1])

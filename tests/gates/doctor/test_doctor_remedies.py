@@ -23,7 +23,7 @@ from steps.flags.doctor import acl_lines, examine_redis
 from steps.kit.findings import Finding, Level, Subject
 from steps.kit.platform import Platform
 from tests.checkout import ROOT
-from tests.environments.files import SECRETS, loaded
+from tests.environments.files import loaded
 from tests.probes.real_servers import PASSWORD, Database, postgres_server, redis_server
 from tests.steps.platforms import a_platform
 from tests.tables import cases
@@ -52,9 +52,7 @@ def cache(authority: tuple[trustme.CA, str]) -> Iterator[RedisTarget]:
 
 
 @pytest.fixture
-def subject(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
-    for name, value in SECRETS.items():
-        monkeypatch.setenv(name, value)
+def subject(tmp_path: pathlib.Path, secrets: None) -> Subject:  # noqa: ARG001 - its file refers to them
     return subject_of(loaded(tmp_path), None, ())
 
 

@@ -12,7 +12,7 @@ from gates.cli.set_up import summary
 from gates.doctor.look import Diagnosis, examine_scenarios, subject_of
 from gates.load import ROOT, Checks, load_catalogue
 from steps.kit.findings import Finding, Level
-from tests.environments.files import SECRETS, loaded
+from tests.environments.files import loaded
 from tests.gates.doctor.test_doctor import everything_at
 from tests.probes.servers import answer, serving
 from tests.tables import cases
@@ -27,11 +27,12 @@ SCENARIOS = yaml.safe_load(pathlib.Path(__file__).with_name("scenarios.yaml").re
 NO_POLICY = "lacks the section data; add a data.yaml there, for "
 
 
+pytestmark = pytest.mark.usefixtures("secrets")
+
+
 @pytest.fixture(autouse=True)
 def own_place(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """Return where temporary files of this test are."""
-    for name, value in SECRETS.items():
-        monkeypatch.setenv(name, value)
     place = tmp_path / "temporary"
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
