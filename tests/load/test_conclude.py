@@ -217,14 +217,12 @@ def test_a_spike_tells_how_long_the_platform_needed() -> None:
     assert found == [{"stage": 1, "rps": 240.0, "seconds": after} for after in (0, 4, None)]
 
 
-def test_what_makes_no_sense_has_a_page() -> None:
-    assert "INVALID" in load_page.render(concluded(TOO_LATE))
-
-
 def test_an_address_keeps_its_login_to_itself() -> None:
     record = concluded(valid_run(plan=a_plan(regions={"eu": "https://me:geheim@api.example/v1"})))
     assert record["plan"]["regions"] == {"eu": "https://api.example/v1"}
     assert "geheim" not in json.dumps(record)
+    # What makes no sense has a page, too.
+    assert "INVALID" in load_page.render(concluded(TOO_LATE))
 
 
 def test_a_run_is_kept_whole_and_its_figures_stand_beside_anothers(tmp_path: pathlib.Path) -> None:

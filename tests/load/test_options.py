@@ -49,11 +49,8 @@ def test_a_rate_or_a_profile_makes_a_plan(
     changes: dict[str, Any], said: Callable[..., None]
 ) -> None:
     made = options(**changes).plan
-    said([made.profile, made.model, made.peak, [dataclasses.asdict(one) for one in made.stages]])
-
-
-def test_a_null_server_needs_no_calibration_beside_it() -> None:
     assert options(null_server=True, rps=10.0).calibrate_seconds == 0
+    said([made.profile, made.model, made.peak, [dataclasses.asdict(one) for one in made.stages]])
 
 
 def test_what_makes_no_sense_is_refused_in_one_sentence(said: Callable[..., None]) -> None:

@@ -134,6 +134,7 @@ def test_the_local_environment_sends_to_loopback_whatever_its_file_says(
     remote = loaded(tmp_path, (_LOCAL + _LOAD).replace(here["us"], "http://10.0.0.7:82"))
     with pytest.raises(ConfigurationError, match=r"10\.0\.0\.7:82 \(us\) is not on this machine"):
         permitted(remote)
+    assert all(map(is_loopback, ("http://127.8.9.10", "https://[::1]:443", "http://localhost")))
     # It is asked only about what is sent to.
     assert permitted(remote, region="eu").addresses.keys() == {"eu"}
 
@@ -165,7 +166,3 @@ def test_tls_is_verified_by_the_authority_of_the_environment(
     assert len(tls.get_ca_certs()) == 1
     with pytest.raises(ConfigurationError, match=r"ca_file = /nowhere/ca\.pem: cannot be read"):
         permitted(trusting("/nowhere/ca.pem"))
-
-
-def test_loopback_says_so_itself() -> None:
-    assert all(map(is_loopback, ("http://127.8.9.10", "https://[::1]:443", "http://localhost")))

@@ -66,7 +66,5 @@ def test_a_verdict_says_what_it_means_and_what_to_do_next() -> None:
         lines += [f"# {name}", words.scope(verdict), words.meaning(verdict)]
         lines += [*words.next_steps(verdict), words.again_command(verdict), ""]
     compare_file(pathlib.Path(__file__).with_name("golden_words.txt"), "\n".join(lines))
-
-
-def test_a_phases_suites_are_called_after_it() -> None:
+    # The suites of a phase are called after it.
     assert 'name="phase-2.1.eu"' in junit.render(phase(verdicts.go()))

@@ -121,6 +121,7 @@ def test_whatever_text_is_shown_has_no_room_for_a_sentence(text: str) -> None:
 
 
 def test_a_planted_patients_name_reaches_no_part_of_a_judgement() -> None:
+    assert outcome_of(()) is None
     planted = "Maria Musterfrau"
     judged = equals("the status", planted, "healthy"), below("the latency", planted, 50, "ms")
     assert "Muster" not in json.dumps([one.record() for one in judged])
@@ -176,7 +177,3 @@ def test_a_record_without_its_main_fields_is_refused(field: str) -> None:
     del record[field]
     with pytest.raises((KeyError, TypeError, ValueError)):
         Judgement.from_record(record)
-
-
-def test_no_judgements_have_no_outcome() -> None:
-    assert outcome_of(()) is None

@@ -43,8 +43,6 @@ def test_the_worst_of_nothing_is_an_error_and_never_a_pass() -> None:
         worst_outcome([])
     with pytest.raises(ValueError, match="empty"):
         worst_decision([])
-
-
-def test_only_go_exits_with_0_and_nothing_with_a_code_that_crashes_use() -> None:
+    # Only GO exits with 0, and nothing with a code that crashes use.
     codes = {decision.value: decision.exit_code for decision in Decision}
     assert codes == {"GO": 0, "HOLD": 20, "NO_GO": 10, "STOP": 10, "ROLLBACK": 10}

@@ -344,12 +344,9 @@ def counts_said() -> Iterator[str]:
         yield f"{status}: {tally.is_bad(status, '5..')}"
 
 
-def test_a_class_that_is_bad_in_part_can_not_be_read() -> None:
-    assert tally.is_bad("5xx", "503") is None
-
-
 def test_what_may_be_counted_is_not_refused() -> None:
-    """Each just inside of a bound; REFUSED has what lies outside."""
+    """Each just inside of a bound; REFUSED has what lies outside. Different sources are no twins."""
+    assert tally.is_bad("5xx", "503") is None
     whole([STEADY, series([5] * 14, "oops")]).check_readable("status")
     whole([idle(4)]).check_newest()
     whole([grown(*[100] * 8, 0, 0, 0, 0, 1)]).check_newest()
@@ -363,9 +360,6 @@ def test_what_may_be_counted_is_not_refused() -> None:
     check_all_bring(STEADY, OF_B)
     check_every_pod("mesh", "pq", "pq")
     check_every_pod("ingress", "i", "i")
-
-
-def test_different_sources_are_no_twins() -> None:
     behind_a_service(begun(OLD), begun(OLD + 1))
     behind_a_service(begun(OLD), begun(OLD), first=5000.0)
     check_twins([STEADY, series(steady(99), name="b")], TWO)
@@ -390,17 +384,9 @@ def test_a_part_of_the_range_counts_for_itself() -> None:
     assert found.counts(None, 1050.0, 1100.0).total == 500
     assert found.counts(None, 1100.0, 1200.0) == Counts(0, 0)
     assert whole([]).counts(None, 1000.0, 1100.0) == Counts(0, 0)
-
-
-def test_counters_of_errors_that_begin_with_errors_are_told() -> None:
+    # And counters of errors that begin with errors are told.
     assert whole([STEADY, series([3, 5], "500"), series([4, 6], route="x")]).begun() == 1
     assert whole([STEADY, series([0, 5], "500")]).begun() == 0
-
-
-def test_pods_of_one_name_are_told_apart_by_their_address() -> None:
-    found = [series(steady(), pod="p"), series(steady(99), name="b", pod="p")]
-    cells = counted(found, (up(pod="p"), up("b", pod="p"))).cells
-    assert {cell.source for cell in cells} == {"p (a)", "p (b)"}
 
 
 def test_the_status_label_says_in_which_columns_a_series_belongs() -> None:
@@ -429,11 +415,14 @@ def test_a_histograms_parts_belong_together_by_their_labels_and_not_by_name() ->
 # --- sources ---------------------------------------------------------------------------------------
 
 
-def test_a_target_that_is_gone_is_not_waited_for() -> None:
+def test_a_target_that_is_gone_is_not_waited_for_and_pods_of_one_name_are_told_apart() -> None:
     (left,) = serving(up(), up("b", TIMES[:6]))
     assert left.name == "a"
     in_time = dataclasses.replace(SPAN, end=TIMES[-1] + sources.FRESH_SCRAPES * SCRAPE)
     assert sources.serving([left], {"job": "api"}, in_time) == [left]
+    found = [series(steady(), pod="p"), series(steady(99), name="b", pod="p")]
+    cells = counted(found, (up(pod="p"), up("b", pod="p"))).cells
+    assert {cell.source for cell in cells} == {"p (a)", "p (b)"}
 
 
 @cases(
@@ -454,13 +443,10 @@ def test_what_a_pod_that_left_counted_is_wanted_too(
     assert bool(sources.gone(targets, {"job": "api", "version": "2"}, SPAN)) is there
 
 
-def test_labels_of_a_target_may_contradict_those_of_a_metric() -> None:
+def test_labels_of_a_target_may_contradict_a_metrics_and_names_are_shown_up_to_three() -> None:
     target = Target({"job": "api", "version": "1"}, TIMES, (), (), SCRAPE)
     assert target.may_bear({"job": "api", "route": "x"})
     assert not target.may_bear({"version": "2"})
-
-
-def test_names_are_shown_up_to_three() -> None:
     assert sources._list(["c", "a", "b"]) == "a, b, c"
     assert sources._list(["d", "c", "a", "b"]) == "a, b, c and 1 more"
 
@@ -476,31 +462,22 @@ def a_source(totals: list[float], shift: float = 0.0, start: float | None = None
 
 
 def test_five_totals_in_turn_tell_one_process_and_four_do_not() -> None:
+    """Also where a scrape was asked 3 s after the other, and answered after the other's next one."""
     assert sources._interlaced(a_source(FIVE), a_source(BETWEEN, 3)) is True
     assert sources._interlaced(a_source(FIVE), a_source(BETWEEN[1:], 3)) is False
-
-
-def test_one_process_is_known_although_its_scrapes_were_answered_late() -> None:
-    """Asked 3 s after the other, and answered another 9 s later, after the other's next scrape."""
-    totals = [10.0 * at for at in range(10)]
-    late = [10.0 * at + 3 for at in range(10)]
+    totals, late = ([10.0 * at + more for at in range(10)] for more in (0, 3))
     late[4], late[6] = 52, 72
     assert sources._interlaced(a_source(totals), a_source(late, 3)) is True
     assert sources._interlaced(a_source(late, 3), a_source(totals)) is True
-
-
-def test_totals_a_scrape_of_traffic_apart_are_of_two_processes() -> None:
-    totals = [10.0 * at for at in range(10)]
+    # Totals a scrape of traffic apart are of two processes.
     ahead = [total + 25 for total in totals]
     assert sources._interlaced(a_source(totals), a_source(ahead, 3)) is False
 
 
-@pytest.mark.parametrize(("apart", "same"), [(0.02, True), (0.03, False)])
-def test_starts_two_hundredths_of_a_second_apart_are_one_process(
-    apart: float, *, same: bool
-) -> None:
-    one, other = a_source(FIVE, start=0.0), a_source(BETWEEN, 3, start=apart)
-    assert sources._same_stream(one, other) is same
+def test_starts_two_hundredths_of_a_second_apart_are_one_process() -> None:
+    for apart, same in ((0.02, True), (0.03, False)):
+        one, other = a_source(FIVE, start=0.0), a_source(BETWEEN, 3, start=apart)
+        assert sources._same_stream(one, other) is same
 
 
 def test_the_ends_of_what_a_source_went_through_are_left_out() -> None:

@@ -38,9 +38,6 @@ def test_an_empty_scope_or_one_of_which_nothing_applies_is_a_mistake_and_no_go()
         check_scenarios([])
     with pytest.raises(ConfigurationError, match=r"no check applies.*nothing could be GO"):
         manifest([NEEDS_REDIS], {"regions"})
-
-
-def test_every_row_of_this_repository_has_exactly_one_scenario() -> None:
     check_scenarios(load_catalogue())
 
 
