@@ -22,8 +22,8 @@ def test_the_committed_schemas_and_reference_are_current() -> None:
     assert committed == schema_files(), "run python -m environments.schema"
     for text in committed.values():
         assert json.loads(text)["$schema"].startswith("https://json-schema.org/")
-    committed = schema.DOCS.read_text(encoding="utf-8")
-    assert committed == schema.reference(), "run python -m environments.schema --docs"
+    reference = schema.DOCS.read_text(encoding="utf-8")
+    assert reference == schema.reference(), "run python -m environments.schema --docs"
 
 
 def properties(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -4,6 +4,7 @@ import dataclasses
 import datetime as dt
 import json
 import pathlib
+from typing import Any
 
 from gates.decide.fold import Stage, fold
 from gates.decide.outcome import Decision, Outcome
@@ -78,7 +79,7 @@ def test_what_is_missing_is_counted_and_named(tmp_path: pathlib.Path) -> None:
     assert said.decision is Decision.ROLLBACK
     assert said.regions == {"eu": "ROLLBACK", "us": "HOLD"}
     assert said.counts == {"FAIL": 1, "MISSING": 3, "NOT_APPLICABLE": 2}
-    nothing = {"outcome": None, "ran": 0, "judgements": [], "observations": []}
+    nothing: dict[str, Any] = {"outcome": None, "ran": 0, "judgements": [], "observations": []}
     assert said.checks[1].regions["eu"].record() == nothing
 
 
