@@ -67,9 +67,10 @@ class Switches(BaseModel):
     """A field that answers to requests of mobile apps lack."""
     mobile_version_refused: str | None = None
     """A version of the mobile app that is told to upgrade: 426."""
-    openapi_broken: str | None = None
-    """SCHEMA.FIELD of the API's document, such as Login.deviceId: a field that is there is gone, and one
-    that is not is needed."""
+    openapi_needs: str | None = None
+    """SCHEMA.FIELD that the API's document needs now, such as Login.deviceId."""
+    openapi_lacks: str | None = None
+    """SCHEMA.FIELD that the API's document no longer has."""
 
     metrics_broken: bool = False
     """/metrics answers 500."""

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.app.config import REPLICA_HEADER
-from sandbox.app.faults import Faults
+from sandbox.app.faults import Faults, Switches
 from sandbox.app.metrics import Endpoint, Metrics
 
 _UNMEASURED = ("/health", "/metrics", "/_sandbox")
@@ -137,7 +137,8 @@ class DisturbedMobile:
         """Serve one request; nothing is looked at while no switch is set."""
         switches = self._faults.switches
         field, refused = switches.mobile_field_missing, switches.mobile_version_refused
-        if scope["type"] != "http" or not (field or refused or switches.openapi_broken):
+        document = switches.openapi_needs or switches.openapi_lacks
+        if scope["type"] != "http" or not (field or refused or document):
             await self._app(scope, receive, send)
             return
         version = dict(scope["headers"]).get(_APP_VERSION, b"").decode("latin-1")
@@ -145,9 +146,8 @@ class DisturbedMobile:
             await JSONResponse({"detail": "upgrade"}, _UPGRADE_REQUIRED)(scope, receive, send)
         elif field and version:
             await self._app(scope, receive, _Rewriting(send, lambda body: _without(body, field)))
-        elif switches.openapi_broken and scope["path"] == _DOCUMENT:
-            place = switches.openapi_broken
-            await self._app(scope, receive, _Rewriting(send, lambda body: _breaking(body, place)))
+        elif document and scope["path"] == _DOCUMENT:
+            await self._app(scope, receive, _Rewriting(send, lambda body: _broken(body, switches)))
         else:
             await self._app(scope, receive, send)
 
@@ -187,10 +187,13 @@ def _without(body: Any, field: str) -> Any:
     return body
 
 
-def _breaking(document: Any, place: str) -> Any:
-    name, field = place.split(".")
-    schema = document["components"]["schemas"][name]
-    if schema["properties"].pop(field, None) is None:
-        schema["properties"][field] = {"type": "string"}
-        schema["required"] = [*schema.get("required", ()), field]
+def _broken(document: Any, switches: Switches) -> Any:
+    schemas = document["components"]["schemas"]
+    if switches.openapi_lacks:
+        name, field = switches.openapi_lacks.split(".")
+        del schemas[name]["properties"][field]
+    if switches.openapi_needs:
+        name, field = switches.openapi_needs.split(".")
+        schemas[name]["properties"][field] = {"type": "string"}
+        schemas[name]["required"] = [*schemas[name]["required"], field]
     return document
