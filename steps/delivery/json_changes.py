@@ -82,7 +82,7 @@ class Narrowing:
             shapes = shapes_of(self._given, given), shapes_of(self._taken, taken)
             found = [
                 one if any(one.of) else dataclasses.replace(one, of=pair)
-                for one in self._all(*shapes)
+                for one in (*self._all(*shapes), *_exclusions(*shapes))
             ]
         finally:
             self._open.discard(pair)
@@ -93,8 +93,6 @@ class Narrowing:
         may_be_null = taken.is_nullable or any(not one.types for one in taken.each)
         if given.is_nullable and not may_be_null and not self._is_text:
             yield self._break(self._types[1].format("null"))
-        if len(given.each) > 1 and taken.is_exclusive and not given.is_exclusive:
-            yield Found(breaks=False, says="oneOf instead of anyOf")
         for shape in given.each:
             yield from self._taken_by_one(shape, taken)
 
@@ -227,6 +225,16 @@ class OfAnswers(Narrowing):
             yield self._break(f"lacks the field {name}")
         for name in sorted(taken.required - given.required - gone):
             yield self._break(f"may lack the field {name}")
+
+
+def _exclusions(given: Shapes, taken: Shapes) -> Iterator[Found]:
+    """Yield that a value may be refused now because it is of two shapes."""
+    if not taken.is_exclusive:
+        return
+    if len(given.each) > 1 and not given.is_exclusive:
+        yield Found(breaks=False, says="oneOf instead of anyOf")
+    elif taken.overlap and given != taken:
+        yield Found(breaks=False, says="oneOf, of shapes that overlap")
 
 
 def once(found: Iterable[Found]) -> tuple[Found, ...]:

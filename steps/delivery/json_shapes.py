@@ -7,6 +7,7 @@ are put together, so that two ways of writing the same are the same.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -90,6 +91,8 @@ class Shapes:
     """None where only null is allowed."""
     is_exclusive: bool
     """Whether a value must be of one shape and of no other (`oneOf`)."""
+    overlap: bool
+    """Whether a value may be of several of the shapes, as far as types, values and fields tell."""
 
     @property
     def says_nothing(self) -> bool:
@@ -110,28 +113,73 @@ def shapes_of(document: Part, schema: Any) -> Shapes:
         is_nullable |= with_null
         if types is not None and (values is None or values):
             shapes.append(_shape(document, name, types, values, parts))
-    each = tuple(_joined([one for shape in shapes for one in _by_type(shape)]))
-    is_exclusive = len(each) > 1 and bool(listed(referred(document, schema), "oneOf"))
-    return Shapes(is_nullable, each, is_exclusive)
+    each = [one for shape in shapes for one in _by_type(shape)]
+    return Shapes(
+        is_nullable=is_nullable,
+        each=tuple(_joined(each)),
+        is_exclusive=_is_exclusive(document, schema, frozenset()),
+        overlap=any(_overlap(*pair) for pair in itertools.combinations(each, 2)),
+    )
 
 
-def plain(document: Part, value: Any, depth: int = 0) -> Any:
-    """Return a part of a document with its references followed, and without what is for people alone.
+def _is_exclusive(document: Part, schema: Any, inside: frozenset[str]) -> bool:
+    found = mapping(schema)
+    if len(listed(found, "oneOf")) > 1:
+        return True
+    reference = str(found.get("$ref", ""))
+    inner = [one for word in ("allOf", *_UNIONS) for one in listed(found, word)]
+    if reference and reference not in inside:
+        inner.append(_at(document, reference))
+    return any(_is_exclusive(document, one, inside | {reference}) for one in inner)
 
-    Its names are in order: two ways of writing the same are equal, and look so.
+
+def _overlap(one: Shape, other: Shape) -> bool:
+    if one.types and other.types and not _wide(one.types) & _wide(other.types):
+        return False
+    if one.values is not None and other.values is not None:
+        return bool(one.values & other.values)
+    # Objects that need different fields are told apart by them.
+    return one.required <= other.required or other.required <= one.required
+
+
+def _wide(types: frozenset[str]) -> frozenset[str]:
+    return types | {"integer"} if "number" in types else types
+
+
+def plain(document: Part, value: Any) -> Any:
+    """Return a part of a document without what is for people alone, and with all that it refers to.
+
+    Each reference is followed once, however often documents refer to each other.
     """
+    followed: dict[str, Any] = {}
+    whole = _without_words(referred(document, value) if isinstance(value, Mapping) else value)
+    found = list(_references(whole))
+    while found:
+        reference = found.pop()
+        if reference not in followed:
+            followed[reference] = _without_words(_at(document, reference))
+            found.extend(_references(followed[reference]))
+    return {"it": whole, "refers to": followed} if followed else whole
+
+
+def _without_words(value: Any, *, named: bool = False) -> Any:
     if isinstance(value, list):
-        return [plain(document, one, depth + 1) for one in value]
-    if not isinstance(value, Mapping) or depth > _MOST_DEPTH:
+        return [_without_words(one) for one in value]
+    if not isinstance(value, Mapping):
         return value
-    found = referred(document, value) if "$ref" in value else value
     return {
-        name: {one: plain(document, each, depth + 2) for one, each in sorted(mapping(part).items())}
-        if name in _BY_NAME
-        else plain(document, part, depth + 1)
-        for name, part in sorted(found.items())
-        if not is_for_people(name)
+        name: _without_words(part, named=name in _BY_NAME and not named)
+        for name, part in sorted(value.items())
+        if named or not is_for_people(name)
     }
+
+
+def _references(value: Any) -> Iterator[str]:
+    parts = value if isinstance(value, list) else mapping(value).values()
+    if isinstance(reference := mapping(value).get("$ref"), str):
+        yield reference
+    for part in parts:
+        yield from _references(part)
 
 
 def is_for_people(name: str) -> bool:
@@ -209,8 +257,7 @@ def _types(parts: Sequence[Schema]) -> tuple[frozenset[str] | None, bool]:
     )
     if not told:
         return frozenset(), with_null
-    wide = [types | {"integer"} if "number" in types else types for types in told]
-    types = frozenset.intersection(*wide) - {"null"}
+    types = frozenset.intersection(*map(_wide, told)) - {"null"}
     return (types - {"integer"} if "number" in types else types) or None, with_null
 
 
@@ -236,9 +283,11 @@ def _values(parts: Sequence[Schema]) -> frozenset[str] | None:
 
 
 def _own_values(schema: Schema) -> list[Any] | None:
+    values = listed(schema, "enum")
     if "const" in schema:
-        return [schema["const"]]
-    return list(listed(schema, "enum")) if "enum" in schema else None
+        const = schema["const"]
+        return [const] if "enum" not in schema or const in values else []
+    return list(values) if "enum" in schema else None
 
 
 def _shape(

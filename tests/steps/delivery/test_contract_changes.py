@@ -189,7 +189,7 @@ def test_documents_that_refer_to_themselves_everywhere_come_to_an_end() -> None:
             {**read(links["C"]), "components": {"schemas": one}}
             for one in (before, {**before, "B": number})
         ]
-        assert [one.breaks for one in compared(pair[0], pair[1], ["GET /x/{id}"])] == [True]
+        assert sum(one.breaks for one in compared(pair[0], pair[1], ["GET /x/{id}"])) == 1
 
 
 def test_what_lies_too_deep_or_is_too_much_is_not_compared_and_said() -> None:
