@@ -164,7 +164,7 @@ class Narrowing:
             if "$ref" in document_shape.limits:
                 yield Found(breaks=False, says="a $ref that leads nowhere")
         for name in sorted({*given.limits, *taken.limits} - self._unfelt - {"$ref"}):
-            pair = given.limits.get(name), taken.limits.get(name)
+            pair = _bound(given, name), taken.limits.get(name)
             if pair[0] == pair[1]:
                 continue
             breaks = _leaves_less(name, *pair)
@@ -252,6 +252,12 @@ def differing(
         for name in sorted(names)
         if plain(before, was.get(name)) != plain(now, is_now.get(name))
     ]
+
+
+def _bound(shape: Shape, name: str) -> Any:
+    """Return a limit; a bound that is excluded is one too, where there is no other."""
+    excluded = shape.limits.get(f"exclusive{name.capitalize()}")
+    return shape.limits.get(name, excluded if name in {"maximum", "minimum"} else None)
 
 
 def _leaves_less(name: str, given: Any, taken: Any) -> bool | None:

@@ -14,7 +14,9 @@ from prove import MOST_FOUND, Cases, Proof, Proved, mutation, prove, render, row
 from prove.__main__ import PROOFS, main, seconds_of
 from prove.bodies import _Answer, _judged, _serving
 from prove.bursts import seldom_wrong
+from prove.changes import refuses_nothing
 from prove.decisions import _wrong, damage_is_never_go, fold_agrees, refused_or_sound
+from steps.delivery.json_changes import OfRequests
 from tests.checkout import ROOT
 from tests.steps.platforms import a_platform
 from tests.tables import cases
@@ -95,12 +97,26 @@ def test_what_is_mutated_exists_as_its_tests_do_and_the_function_of_a_mutant() -
 
 @pytest.mark.parametrize(
     ("source", "count"),
-    [(fold_agrees, 30), (damage_is_never_go, 30), (refused_or_sound, 30), (seldom_wrong, 1)],
+    [
+        (fold_agrees, 30),
+        (damage_is_never_go, 30),
+        (refused_or_sound, 30),
+        (refuses_nothing, 200),
+        (seldom_wrong, 1),
+    ],
 )
 def test_the_first_cases_hold(source: Callable[[int], Cases], count: int) -> None:
     proof = source(11)
     assert [next(proof) for _ in range(count)] == [None] * count
     proof.close()
+
+
+@pytest.mark.parametrize("broken", ["_limits", "_fields", "_taken_by_one", "_inside"])
+def test_a_comparison_that_looks_at_less_is_found(
+    monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    monkeypatch.setattr(OfRequests, broken, lambda *_: iter(()))
+    assert any(itertools.islice(refuses_nothing(11), 300))
 
 
 def test_an_answer_that_passes_and_is_not_healthy_is_found(tmp_path: pathlib.Path) -> None:
