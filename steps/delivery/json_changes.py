@@ -140,9 +140,11 @@ class Narrowing:
             yield self._break(self._values[1].format(_some(more)))
         yield from self._limits(given, taken)
         yield from self._fields(given, taken)
-        for name, schema in given.properties.items():
-            if name in taken.properties:
-                yield from self._inside(f".{name}", schema, taken.properties[name])
+        for name in {**given.properties, **taken.properties}:
+            # In a map, any other name has a value of its kind.
+            sent, kept = (one.properties.get(name, one.parts.get("{}")) for one in (given, taken))
+            if sent is not None and kept is not None:
+                yield from self._inside(f".{name}", sent, kept)
         for part, kind in (("[]", "array"), ("{}", "object")):
             fixed = kind == "object" and given.is_closed
             if part in taken.parts and kind in given.types and not fixed:

@@ -106,19 +106,19 @@ class Shapes:
 def shapes_of(document: Part, schema: Any) -> Shapes:
     """Return what a schema of a document allows; a reference that leads nowhere allows anything."""
     ways = _ways(document, schema, frozenset())
-    shapes, is_nullable = [], False
+    shapes, nulls = [], 0
     for name, parts in ways:
         types, with_null = _types(parts)
         values = _values(parts)
-        is_nullable |= with_null
+        nulls += with_null
         if types is not None and (values is None or values):
             shapes.append(_shape(document, name, types, values, parts))
     each = [one for shape in shapes for one in _by_type(shape)]
     return Shapes(
-        is_nullable=is_nullable,
+        is_nullable=nulls > 0,
         each=tuple(_joined(each)),
         is_exclusive=_is_exclusive(document, schema, frozenset()),
-        overlap=any(_overlap(*pair) for pair in itertools.combinations(each, 2)),
+        overlap=nulls > 1 or any(_overlap(*pair) for pair in itertools.combinations(each, 2)),
     )
 
 
