@@ -12,8 +12,10 @@ import fnmatch
 import functools
 import hashlib
 import operator
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final, TypeVar
 
 import boto3
@@ -527,8 +529,30 @@ def _observe(
 ) -> Observation[V]:
     def explain(exc: Exception) -> Failure | None:
         # An answer without what the service always tells: something else listens there.
-        missing = isinstance(exc, KeyError | IndexError | TypeError)
+        missing = isinstance(exc, KeyError | IndexError | TypeError | AttributeError)
         kind = FailureKind.UNUSABLE_ANSWER if missing else failure_kind(exc)
         return Failure(kind, f"{what}: {SENTENCES[kind]}.") if kind else None
 
-    return observed("aws", what, lambda _: ask(_Caller(target, deadline)), explain)
+    return observed("aws", what, lambda _: _within(deadline, target, ask), explain)
+
+
+def _within(deadline: Deadline, target: AwsTarget, ask: Callable[[_Caller], V]) -> V:
+    """Return what is answered before the deadline; raises _StoppedError then.
+
+    The library's timeouts are of each byte: one that comes now and then would keep it for ever.
+    """
+    if deadline.remaining_seconds() <= 0:
+        raise _StoppedError(FailureKind.TIMEOUT)
+    asked: Future[V] = Future()
+
+    def run() -> None:
+        try:
+            asked.set_result(ask(_Caller(target, deadline)))
+        except BaseException as exc:  # noqa: BLE001 - raised where it is waited for
+            asked.set_exception(exc)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return asked.result(deadline.remaining_seconds())
+    except FutureTimeoutError:
+        raise _StoppedError(FailureKind.TIMEOUT) from None
