@@ -8,6 +8,7 @@ What can't be compared is found too, and is never taken for good.
 from __future__ import annotations
 
 import dataclasses
+import decimal
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -17,17 +18,20 @@ from steps.delivery.json_shapes import (
     Shape,
     Shapes,
     is_for_people,
+    kinds_of,
     mapping,
     plain,
+    refers_only_to,
     shapes_of,
     tightness,
+    unchanged,
 )
 
 _MOST_DEPTH: Final = 30
 _MOST_SHOWN: Final = 40
 _MOST_VALUES: Final = 3
 _ADDED_NARROWS: Final = frozenset({"pattern", "format", "multipleOf", "uniqueItems"})
-_WIDER_FORMATS: Final = frozenset({("int32", "int64"), ("float", "double")})
+_WIDER_FORMATS: Final = (("int32", "int64"), ("float", "double"))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,26 +67,45 @@ class Narrowing:
         self._given, self._taken, self._is_text = given, taken, is_text
         self._known: dict[tuple[str, str], tuple[Found, ...]] = {}
         self._open: set[tuple[str, str]] = set()
+        self._same = unchanged(given, taken)
+        self._leans_on_open = False
 
     def changes(self, was: Any, is_now: Any) -> tuple[Found, ...]:
         """Return what breaks, or can't be compared, where a schema became another one."""
-        return self._found(*self._ordered(was or {}, is_now or {}))
+        known, self._leans_on_open = len(self._known), False
+        pair = ({} if one is None else one for one in self._ordered(was, is_now))
+        found = self._found(*pair)
+        # What was found inside of a circle lacks what lies on the rest of it: only the whole is kept.
+        whole = self._known.popitem() if len(self._known) > known else None
+        while self._leans_on_open and len(self._known) > known:
+            self._known.popitem()
+        self._known |= dict([whole] if whole else ())
+        return found
 
     def _found(self, given: Any, taken: Any) -> tuple[Found, ...]:
         """Return all that is given by a schema and not taken by another one."""
         pair = (repr(given), repr(taken))
         if pair in self._known:
             return self._known[pair]
+        if given == taken and refers_only_to(given, self._same):
+            return ()
         if pair in self._open:
+            self._leans_on_open = True
             return ()  # what it refers to is itself, which is just being compared
         if len(self._open) > _MOST_DEPTH:
-            return (Found(breaks=False, says=f"what lies deeper than {_MOST_DEPTH} levels"),)
+            self._leans_on_open = True
+            deeper = f"what lies deeper than {_MOST_DEPTH} levels"
+            return (Found(breaks=False, says=deeper, of=(deeper, deeper)),)
         self._open.add(pair)
         try:
             shapes = shapes_of(self._given, given), shapes_of(self._taken, taken)
             found = [
                 one if any(one.of) else dataclasses.replace(one, of=pair)
-                for one in (*self._all(*shapes), *_exclusions(*shapes))
+                for one in (
+                    *self._all(*shapes),
+                    *self._exclusions(given, taken, *shapes),
+                    *self._kinds(given, taken),
+                )
             ]
         finally:
             self._open.discard(pair)
@@ -129,7 +152,8 @@ class Narrowing:
         return given.types <= _with_whole_numbers(taken.types)
 
     def _one(self, given: Shape, taken: Shape) -> Iterator[Found]:
-        given, taken = given.without(self._hidden), taken.without(self._hidden)
+        given = given.without(self._given, self._hidden)
+        taken = taken.without(self._taken, self._hidden)
         if not self._takes_type(given, taken):
             word = self._types[1] if given.types else self._types[0]
             yield self._break(word.format(_or(given.types or taken.types)))
@@ -153,6 +177,26 @@ class Narrowing:
     def _inside(self, at: str, given: Any, taken: Any) -> Iterator[Found]:
         for one in self._found(given, taken):
             yield dataclasses.replace(one, at=f"{at}{one.at}")
+
+    def _kinds(self, given: Any, taken: Any) -> Iterator[Found]:
+        """Yield what differs in what builds on both, told apart by a discriminator."""
+        theirs = kinds_of(self._taken, taken)
+        for value, kind in kinds_of(self._given, given).items() if theirs else ():
+            if value in theirs:
+                yield from self._inside(f" as {value}", kind, theirs[value])
+            elif kind["$ref"].endswith(f"/{value}"):  # else the discriminators differ: a limit
+                yield self._break(self._values[1].format(_shown(value)))
+
+    def _exclusions(
+        self, given: Any, taken: Any, shapes: Shapes, others: Shapes
+    ) -> Iterator[Found]:
+        """Yield that a value may be refused now because it is of two shapes."""
+        if not others.is_exclusive:
+            return
+        if len(shapes.each) > 1 and not shapes.is_exclusive:
+            yield Found(breaks=False, says="oneOf instead of anyOf")
+        elif others.overlap and plain(self._given, given) != plain(self._taken, taken):
+            yield Found(breaks=False, says="oneOf, of shapes that overlap")
 
     def _fields(self, given: Shape, taken: Shape) -> Iterator[Found]:
         raise NotImplementedError
@@ -229,16 +273,6 @@ class OfAnswers(Narrowing):
             yield self._break(f"may lack the field {name}")
 
 
-def _exclusions(given: Shapes, taken: Shapes) -> Iterator[Found]:
-    """Yield that a value may be refused now because it is of two shapes."""
-    if not taken.is_exclusive:
-        return
-    if len(given.each) > 1 and not given.is_exclusive:
-        yield Found(breaks=False, says="oneOf instead of anyOf")
-    elif taken.overlap and given != taken:
-        yield Found(breaks=False, says="oneOf, of shapes that overlap")
-
-
 def once(found: Iterable[Found]) -> tuple[Found, ...]:
     """Return them without what was found in the same schemas before, on another path."""
     return tuple({(one.of, one.says): one for one in reversed(list(found))}.values())[::-1]
@@ -271,8 +305,18 @@ def _leaves_less(name: str, given: Any, taken: Any) -> bool | None:
     if name == "format":
         return (given, taken) not in _WIDER_FORMATS
     if name == "multipleOf":
-        return bool(given % taken) if tightness("min", given) and tightness("min", taken) else None
+        return _leaves_a_rest(given, taken)
     return _is_tighter(name, given, taken)
+
+
+def _leaves_a_rest(given: Any, taken: Any) -> bool | None:
+    """Tell whether one number is no multiple of another one, as they are written: 0.05 is one of 0.01."""
+    if not tightness("min", given):
+        return None
+    try:
+        return bool(decimal.Decimal(str(given)) % decimal.Decimal(str(taken)))
+    except decimal.InvalidOperation:
+        return None
 
 
 def _is_tighter(name: str, given: Any, taken: Any) -> bool | None:

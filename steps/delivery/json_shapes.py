@@ -9,10 +9,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 _MOST_DEPTH: Final = 12
+_MOST_INHERITED: Final = 40
+_MOST_REFERENCES: Final = 1_000
 _MOST_WAYS: Final = 100
 _TOO_MANY: Final = f"more than {_MOST_WAYS} ways to meet it"
 """What is said where they are not told apart."""
@@ -34,6 +37,9 @@ _FOR_PEOPLE: Final = frozenset(
     {"description", "summary", "title", "example", "examples", "deprecated", "externalDocs", "tags"}
     | {"operationId", "xml", "$comment", "$schema", "$id", "$anchor", "$defs", "definitions"}
 )
+_SCHEMAS: Final = "#/components/schemas/"
+_NO_PARTS: Final = frozenset({"schema", "example", "examples", "links"})
+"""Words of an operation under which a `$ref` is a schema's matter, or none at all."""
 _BY_NAME: Final = frozenset({"properties", "patternProperties", "headers", "responses", "content"})
 """Their entries have names of the platform's own, whatever those are."""
 _SAYS_NOTHING: Final = (
@@ -75,10 +81,11 @@ class Shape:
     limits: Part
     """What else is said of it, such as `maxLength`; `$ref` where a reference leads nowhere."""
 
-    def without(self, mark: str) -> Shape:
+    def without(self, document: Part, mark: str) -> Shape:
         """Return the same without fields that are marked `readOnly` or `writeOnly`."""
-        marked = {name for name, one in self.properties.items() if mapping(one).get(mark) is True}
-        kept = {name: one for name, one in self.properties.items() if name not in marked}
+        fields = self.properties.items()
+        marked = {name for name, one in fields if _is_marked(document, one, mark)}
+        kept = {name: one for name, one in fields if name not in marked}
         return dataclasses.replace(self, properties=kept, required=self.required - marked)
 
 
@@ -105,7 +112,10 @@ class Shapes:
 
 def shapes_of(document: Part, schema: Any) -> Shapes:
     """Return what a schema of a document allows; a reference that leads nowhere allows anything."""
-    ways = _ways(document, schema, frozenset())
+    try:
+        ways = _ways(document, schema, frozenset(), itertools.count())
+    except _TooManyError:
+        ways = [("", [{_TOO_MANY: mapping(schema)}])]
     shapes, nulls = [], 0
     for name, parts in ways:
         types, with_null = _types(parts)
@@ -117,20 +127,106 @@ def shapes_of(document: Part, schema: Any) -> Shapes:
     return Shapes(
         is_nullable=nulls > 0,
         each=tuple(_joined(each)),
-        is_exclusive=_is_exclusive(document, schema, frozenset()),
+        is_exclusive=_is_exclusive(document, schema),
         overlap=nulls > 1 or any(_overlap(*pair) for pair in itertools.combinations(each, 2)),
     )
 
 
-def _is_exclusive(document: Part, schema: Any, inside: frozenset[str]) -> bool:
+def _is_exclusive(document: Part, schema: Any) -> bool:
+    left, followed = [schema], set[str]()
+    while left:
+        found = mapping(left.pop())
+        if len(listed(found, "oneOf")) > 1:
+            return True
+        left += [one for word in ("allOf", *_UNIONS) for one in listed(found, word)]
+        reference = str(found.get("$ref", ""))
+        if reference and reference not in followed:
+            followed.add(reference)
+            left.append(_at(document, reference))
+    return False
+
+
+def _is_marked(document: Part, schema: Any, mark: str, depth: int = 3) -> bool:
+    """Tell whether a field is `readOnly` or `writeOnly`, there or in what it is put together of."""
     found = mapping(schema)
-    if len(listed(found, "oneOf")) > 1:
-        return True
-    reference = str(found.get("$ref", ""))
-    inner = [one for word in ("allOf", *_UNIONS) for one in listed(found, word)]
-    if reference and reference not in inside:
-        inner.append(_at(document, reference))
-    return any(_is_exclusive(document, one, inside | {reference}) for one in inner)
+    if found.get(mark) is True or not depth:
+        return found.get(mark) is True
+    inner = [*listed(found, "allOf"), _at(document, str(found["$ref"])) if "$ref" in found else {}]
+    return any(_is_marked(document, one, mark, depth - 1) for one in inner)
+
+
+def kinds_of(document: Part, schema: Any, depth: int = 3) -> dict[str, Schema]:
+    """Return what builds on a schema, by the value of its discriminator; of a union all are shapes."""
+    found = referred(document, schema)
+    unions = [one for word in _UNIONS for one in listed(found, word)]
+    if said := mapping(found.get("discriminator")):
+        return {} if unions else _kinds(document, said)
+    parts = [*listed(found, "allOf"), *unions] if depth else []
+    kinds = {
+        value: kind for part in parts for value, kind in kinds_of(document, part, depth - 1).items()
+    }
+    return {} if schema in kinds.values() else kinds
+
+
+def _kinds(document: Part, said: Part) -> dict[str, Schema]:
+    names = {str(value): str(name) for value, name in mapping(said.get("mapping")).items()}
+    schemas = mapping(mapping(document.get("components")).get("schemas"))
+    for name, schema in schemas.items():
+        bases = [referred(document, one) for one in listed(mapping(schema), "allOf")]
+        # One that is named nowhere is known by its own name.
+        if any(one.get("discriminator") is said for one in bases) and not {
+            name,
+            f"{_SCHEMAS}{name}",
+        } & set(names.values()):
+            names[name] = name
+    return {
+        value: {"$ref": name if "/" in name else f"{_SCHEMAS}{name}"}
+        for value, name in names.items()
+    }
+
+
+def unchanged(one: Part, other: Part) -> frozenset[str]:
+    """Return the references whose schemas are the same in both documents, with all they refer to."""
+    pairs = [mapping(mapping(each.get("components")).get("schemas")) for each in (one, other)]
+    same = {
+        f"{_SCHEMAS}{name}": set(_references(schema))
+        for name, schema in pairs[0].items()
+        if name in pairs[1] and schema == pairs[1][name]
+    }
+    users: dict[str, list[str]] = {}
+    for user, used in same.items():
+        for reference in used:
+            users.setdefault(reference, []).append(user)
+    left = [reference for reference in users if reference not in same]
+    while left:
+        changed = [user for user in users.get(left.pop(), ()) if user in same]
+        left += changed
+        for user in changed:
+            del same[user]
+    return frozenset(same)
+
+
+def refers_only_to(schema: Any, known: frozenset[str]) -> bool:
+    """Tell whether all that a schema refers to is known."""
+    return all(reference in known for reference in _references(schema))
+
+
+def leads_nowhere(document: Part, value: Any) -> bool:
+    """Tell whether a part of an operation, whatever its schemas, refers to what the document lacks."""
+    left, followed = [value], set[str]()
+    while left:
+        found = left.pop()
+        if isinstance(found, list):
+            left += found
+            continue
+        left += [one for name, one in mapping(found).items() if name not in _NO_PARTS]
+        reference = mapping(found).get("$ref")
+        if isinstance(reference, str) and reference not in followed:
+            followed.add(reference)
+            left.append(_at(document, reference))
+            if not left[-1]:
+                return True
+    return False
 
 
 def _overlap(one: Shape, other: Shape) -> bool:
@@ -175,7 +271,10 @@ def _without_words(value: Any, *, named: bool = False) -> Any:
 
 
 def _references(value: Any) -> Iterator[str]:
+    """Yield what a part refers to; what a discriminator leads to is told by nothing: an empty text."""
     parts = value if isinstance(value, list) else mapping(value).values()
+    if isinstance(mapping(value).get("discriminator"), Mapping):
+        yield ""
     if isinstance(reference := mapping(value).get("$ref"), str):
         yield reference
     for part in parts:
@@ -210,8 +309,11 @@ def listed(schema: Schema, name: str) -> Sequence[Any]:
 
 def _at(document: Part, reference: str) -> Part:
     found: Any = document
-    for part in reference.removeprefix("#/").split("/"):
-        found = mapping(found).get(part.replace("~1", "/").replace("~0", "~"), {})
+    for part in urllib.parse.unquote(reference.removeprefix("#/")).split("/"):
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list):
+            found = {str(place): one for place, one in enumerate(found)}
+        found = mapping(found).get(name)
     return mapping(found)
 
 
@@ -219,8 +321,15 @@ _Way = tuple[str, list[Schema]]
 """What a union calls it, and all that holds at once."""
 
 
-def _ways(document: Part, schema: Any, inside: frozenset[str]) -> list[_Way]:
-    """Return the ways to meet a schema; a reference met inside itself asks for nothing more."""
+class _TooManyError(Exception):
+    """A schema refers to more than can be put together in time."""
+
+
+def _ways(document: Part, schema: Any, inside: frozenset[str], steps: Iterator[int]) -> list[_Way]:
+    """Return the ways to meet a schema; a reference met inside itself asks for nothing more.
+
+    `steps` counts the references that were followed; raises _TooManyError.
+    """
     if schema is False:
         return [("", [{"not": {}}])]
     found = mapping(schema)
@@ -228,14 +337,17 @@ def _ways(document: Part, schema: Any, inside: frozenset[str]) -> list[_Way]:
         ("", [{name: one for name, one in found.items() if name not in {"allOf", *_UNIONS}}])
     ]
     if "$ref" in found and (reference := str(found["$ref"])) not in inside:
-        ways = _both(ways, _ways(document, _at(document, reference), inside | {reference}), found)
+        if next(steps) > _MOST_REFERENCES or len(inside) > _MOST_INHERITED:
+            raise _TooManyError
+        inner = _ways(document, _at(document, reference), inside | {reference}, steps)
+        ways = _both(ways, inner, found)
     for part in listed(found, "allOf"):
-        ways = _both(ways, _ways(document, part, inside), {"allOf": [part]})
+        ways = _both(ways, _ways(document, part, inside, steps), {"allOf": [part]})
     for word in _UNIONS:
         union = [
             (str(mapping(one).get("$ref") or mapping(one).get("title") or name), parts)
             for one in listed(found, word)
-            for name, parts in _ways(document, one, inside)
+            for name, parts in _ways(document, one, inside, steps)
         ]
         if union:
             ways = _both(ways, union, {word: found[word]})
@@ -264,8 +376,9 @@ def _types(parts: Sequence[Schema]) -> tuple[frozenset[str] | None, bool]:
 def _told(schema: Schema) -> frozenset[str]:
     """Return the types that one part tells, in so many words or by what it says else."""
     if "type" in schema:
-        told = schema["type"]
-        return frozenset([told] if isinstance(told, str) else map(str, listed(schema, "type")))
+        told, values = schema["type"], _own_values(schema)
+        types = frozenset([told] if isinstance(told, str) else map(str, listed(schema, "type")))
+        return types if values is None or None in values else types - {"null"}
     if {"properties", "required", "additionalProperties"} & schema.keys():
         return frozenset({"object"})
     if "items" in schema:
@@ -301,14 +414,14 @@ def _shape(
         name=name,
         types=types,
         values=values,
-        required=frozenset(name for part in parts for name in listed(part, "required")),
-        properties=_properties(parts),
-        parts={
-            shown: part[word]
+        required=frozenset(str(name) for part in parts for name in listed(part, "required")),
+        properties=_together(mapping(part.get("properties")) for part in parts),
+        parts=_together(
+            {shown: part[word]}
             for part in parts
             for shown, word in (("[]", "items"), ("{}", "additionalProperties"))
             if mapping(part.get(word))
-        },
+        ),
         is_closed=any(part.get("additionalProperties") is False for part in parts),
         limits=_limits(document, parts),
     )
@@ -351,11 +464,11 @@ def _joined(shapes: list[Shape]) -> Iterator[Shape]:
     yield from constants.values()
 
 
-def _properties(parts: Sequence[Schema]) -> dict[str, Schema]:
+def _together(parts: Iterable[Part]) -> dict[str, Schema]:
+    """Return all that is told by name; what is told twice holds at once."""
     found: dict[str, Schema] = {}
-    for part in parts:
-        for name, schema in mapping(part.get("properties")).items():
-            found[name] = {"allOf": [found[name], schema]} if name in found else schema
+    for name, schema in (pair for part in parts for pair in part.items()):
+        found[name] = {"allOf": [found[name], schema]} if name in found else schema
     return found
 
 
@@ -364,7 +477,9 @@ def _limits(document: Part, parts: Sequence[Schema]) -> dict[str, Any]:
     for part in map(_with_plain_bounds, parts):
         for name, said in part.items():
             lost = name == "$ref" and not _at(document, str(said))
-            if lost or not (name == "$ref" or name in _READ or is_for_people(name)):
+            no_schema = name == "items" and not (said is True or isinstance(said, Mapping))
+            read = name == "$ref" or name in _READ or is_for_people(name)
+            if lost or no_schema or not read:
                 found.setdefault(name, []).append(plain(document, said))
     limits = {name: _one_of(name, said) for name, said in found.items()}
     return {name: said for name, said in limits.items() if (name, said) not in _SAYS_NOTHING}

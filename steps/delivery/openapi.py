@@ -8,17 +8,27 @@ be compared, and is not proof; nor is what differs in a part that is not compare
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from steps.delivery.json_changes import Found, Narrowing, OfAnswers, OfRequests, differing, once
-from steps.delivery.json_shapes import Part, listed, mapping, plain, referred, shapes_of
+from steps.delivery.json_shapes import (
+    Part,
+    leads_nowhere,
+    listed,
+    mapping,
+    plain,
+    referred,
+    shapes_of,
+)
 
 _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _WEBHOOK: Final = "webhook "
 _NO_CONTENT: Final = "204"
+_MOST_ADDRESSES: Final = 1_000
 _READ: Final = frozenset(
     {"parameters", "requestBody", "responses", "security", "servers", "callbacks", "x-sunset"}
 )
@@ -79,7 +89,10 @@ def compared(
             found = both.webhook(name.removeprefix(_WEBHOOK))
         else:
             found = both.operation(name, must_promise=must_promise)
-        changes += [Change(name, one.says, one.breaks) for one in once(found)]
+        try:
+            changes += [Change(name, one.says, one.breaks) for one in once(found)]
+        except RecursionError:
+            raise NotComparableError(f"the schemas of {name} are nested too deep") from None
     return tuple(changes)
 
 
@@ -133,11 +146,15 @@ class _Operation:
         holders = (self.found, self.item, self.document)
         told = (listed(one, "servers") for one in holders)
         servers: Sequence[Any] = next(filter(None, told), [{}])
-        return {_address(mapping(one), self.path) for one in servers}
+        return {address for one in servers for address in _addresses(mapping(one), self.path)}
 
     @property
     def body(self) -> Part:
         return referred(self.document, self.found.get("requestBody"))
+
+    @property
+    def leads_nowhere(self) -> bool:
+        return leads_nowhere(self.document, [self.item.get("parameters"), self.found])
 
     @property
     def answers(self) -> dict[str, Part]:
@@ -145,12 +162,19 @@ class _Operation:
         return {status: referred(self.document, one) for status, one in told.items()}
 
 
-def _address(server: Part, path: str) -> tuple[str, str]:
-    url = str(server.get("url", "/"))
-    for name, variable in mapping(server.get("variables")).items():
-        url = url.replace(f"{{{name}}}", str(mapping(variable).get("default")))
-    parsed = urllib.parse.urlsplit(url)
-    return parsed.netloc, _anonymous(f"{parsed.path.rstrip('/')}{path}")
+def _addresses(server: Part, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the addresses of a server, with each choice that its variables leave."""
+    variables = {name: mapping(one) for name, one in mapping(server.get("variables")).items()}
+    choices = [
+        {str(value) for value in (one.get("default"), *listed(one, "enum"))}
+        for one in variables.values()
+    ]
+    for chosen in itertools.islice(itertools.product(*choices), _MOST_ADDRESSES):
+        url = str(server.get("url", "/"))
+        for name, value in zip(variables, chosen, strict=True):
+            url = url.replace(f"{{{name}}}", value)
+        parsed = urllib.parse.urlsplit(url)
+        yield parsed.netloc, _anonymous(f"{parsed.path.rstrip('/')}{path}")
 
 
 def _anonymous(path: str) -> str:
@@ -179,6 +203,8 @@ class _Compared:
             return
         if must_promise:
             _promises_something(was, name)
+        if was.leads_nowhere or is_now.leads_nowhere:
+            yield _unknown("a $ref that leads nowhere")
         yield from _moved(was, is_now)
         yield from _security(was, is_now)
         yield from self._differ("", was.found, is_now.found, _READ)
@@ -235,9 +261,18 @@ class _Compared:
             for one in statuses:
                 at = "response" if _is_good(status, old) else f"answer {status}"
                 yield from self._response(at, status, answer, new[one])
+        yield from self._new_statuses(old, new)
+
+    def _new_statuses(self, old: Mapping[str, Part], new: Mapping[str, Part]) -> Iterator[Found]:
         for status in new:
-            if status.startswith("2") and not _matching(status, old):
+            covered_by = _matching(status, old)
+            if status.startswith("2") and not any(_is_good(one, old) for one in covered_by):
                 yield _unknown(f"answer {status} is new")
+            elif status.startswith(("4", "5")):
+                # A range or the default stood for it, and it has its own words now.
+                for one in covered_by:
+                    if status not in _matching(one, new):
+                        yield from self._response(f"answer {status}", status, old[one], new[status])
 
     def _response(self, at: str, status: str, was: Part, is_now: Part) -> Iterator[Found]:
         yield from self._differ(f"{at}: ", was, is_now, frozenset({"content", "headers"}))
@@ -245,6 +280,8 @@ class _Compared:
         yield from self._media(at, gone, (was, is_now), self._answers)
         old, new = _headers(self._before, was), _headers(self._now, is_now)
         for name, header in old.items():
+            read = frozenset({"required", "schema"})
+            yield from self._differ(f"{at} header {name}: ", header, new.get(name, header), read)
             is_promised = header.get("required") is True
             if name not in new:
                 found = f"{at} lacks the header {name}"
@@ -279,17 +316,21 @@ class _Compared:
     def _called(self, at: str, was: Any, is_now: Any) -> Iterator[Found]:
         """Yield what breaks where the API asks and its client answers."""
         old, new = referred(self._before, was), referred(self._now, is_now)
-        for method in old.keys() & set(_METHODS):
+        for method in (one for one in _METHODS if one in old):
             if method not in new:
                 yield _break(f"{at}is no longer called")
                 continue
             asks = _Operation({"paths": {"": old}, **self._rest(self._before)}, "", method)
             asks_now = _Operation({"paths": {"": new}, **self._rest(self._now)}, "", method)
+            read = frozenset({"requestBody", "responses"})
+            yield from self._differ(at, asks.found, asks_now.found, read)
             bodies = asks.body, asks_now.body
             yield from self._media(
                 f"{at}request", f"{at}no longer sends {{}}", bodies, self._answers
             )
             for status, answer in asks.answers.items():
+                if status.startswith("2") and not _matching(status, asks_now.answers):
+                    yield _unknown(f"{at}answer {status} is gone")
                 for one in _matching(status, asks_now.answers):
                     pair = answer, asks_now.answers[one]
                     gone = f"{at}no longer takes {{}} as answer {status}"
@@ -392,7 +433,7 @@ def _promises_something(was: _Operation, operation: str) -> None:
 
 
 def _style(parameter: Part) -> tuple[Any, Any]:
-    form = "form" if parameter.get("in") in {"query", "cookie"} else "simple"
+    form = "form" if str(parameter.get("in")) in {"query", "cookie"} else "simple"
     style = parameter.get("style", form)
     return style, parameter.get("explode", style == "form")
 
@@ -408,7 +449,7 @@ def _matching(status: str, told: Iterable[str]) -> list[str]:
     names = [one for one in told if one.upper() == status.upper()]
     if not names and status.upper().endswith("XX"):
         names = [one for one in told if one.startswith(status[0])]
-    for wide in (f"{status[0]}XX", "default"):
+    for wide in (f"{status[:1]}XX", "default"):
         names = names or [one for one in told if one.upper() == wide.upper()]
     return names
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import pathlib
+import random
+import time
 from typing import Any
 
 import pytest
@@ -163,6 +165,17 @@ def test_an_operation_that_never_was_is_a_mistake_of_the_contract() -> None:
     {
         "no paths": {"paths": []},
         "no operations": {"paths": {"/x/{id}": None}},
+        "lists for names": {
+            "paths": {
+                "/x/{id}": {
+                    "get": {
+                        "responses": {"": {}},
+                        "parameters": [{"in": [], "name": {}, "required": True}],
+                        "servers": [{"url": "/{a}", "variables": {"a": {"enum": [[]]}}}],
+                    }
+                }
+            }
+        },
         "lists for objects": {"paths": {"/x/{id}": {"get": {"responses": ["200"], "parameters": {"a": 1}}}}},
     },
 )  # fmt: skip
@@ -190,6 +203,109 @@ def test_documents_that_refer_to_themselves_everywhere_come_to_an_end() -> None:
             for one in (before, {**before, "B": number})
         ]
         assert sum(one.breaks for one in compared(pair[0], pair[1], ["GET /x/{id}"])) == 1
+
+
+def schemas(**each: Any) -> dict[str, Any]:
+    """Return the part of a document with these schemas."""
+    return {"components": {**COMPONENTS, "schemas": each}}
+
+
+def entity(*others: str, **properties: Any) -> dict[str, Any]:
+    """Return the schema of an object that refers to others."""
+    links = {name.lower(): {"$ref": f"#/components/schemas/{name}"} for name in others}
+    return {"type": "object", "properties": {**links, **properties}}
+
+
+def test_a_change_is_told_of_each_operation_whose_schemas_refer_to_it_in_a_circle() -> None:
+    def paths(*names: str) -> dict[str, Any]:
+        ref = "#/components/schemas/"
+        return {f"/{one}": read({"$ref": f"{ref}{one}"})["paths"]["/x/{id}"] for one in names}
+
+    before = {
+        "paths": paths("A", "B"),
+        **schemas(A=entity("B", id={"type": "string"}), B=entity("A", id={"type": "string"})),
+    }
+    now = {**before, **schemas(A=entity("B"), B=entity("A", id={"type": "string"}))}
+    assert [str(one) for one in compared(before, now, ["GET /A", "GET /B"])] == [
+        "GET /A: response.it lacks the field id",
+        "GET /B: response.it.a lacks the field id",
+    ]
+
+
+LINK = "#/components/schemas/"
+ANIMAL = {
+    "type": "object",
+    "properties": {"kind": {"type": "string"}},
+    "discriminator": {"propertyName": "kind", "mapping": {"dog": f"{LINK}Dog"}},
+}
+
+
+def child(**properties: Any) -> dict[str, Any]:
+    own = {"type": "object", "properties": properties}
+    return {"allOf": [{"$ref": f"{LINK}Animal"}, own]}
+
+
+@cases(
+    "link",
+    {
+        "of the base": ({"$ref": f"{LINK}Animal"},),
+        "of the base or null": ({"anyOf": [{"$ref": f"{LINK}Animal"}, {"type": "null"}]},),
+        "of the base, described": ({"allOf": [{"$ref": f"{LINK}Animal"}]},),
+    },
+)
+def test_what_builds_on_a_schema_with_a_discriminator_is_compared_too(link: Any) -> None:
+    dog, cat = child(bark={"type": "string"}), child(meow={"type": "string"})
+    whole = {**read(link), **schemas(Animal=ANIMAL, Dog=dog, Cat=cat)}
+    for name, says in (
+        ("Dog", "as dog lacks the field bark"),
+        ("Cat", "as Cat lacks the field meow"),
+    ):
+        now = {**whole, **schemas(Animal=ANIMAL, Dog=dog, Cat=cat)}
+        now["components"]["schemas"][name] = child()
+        assert [one.says for one in compared(whole, now, ["GET /x/{id}"])] == [
+            f"response.it {says}"
+        ]
+    without = {**whole, **schemas(Animal=ANIMAL, Dog=dog)}
+    assert [one.says for one in compared(without, whole, ["GET /x/{id}"])] == [
+        "response.it may have the new value Cat"
+    ]
+
+
+def test_shapes_that_come_to_overlap_refuse_what_was_taken() -> None:
+    union = {"oneOf": [entity("X"), entity(x={"$ref": f"{LINK}Y"})]}
+    texts, both = ({"type": one} for one in ("integer", ["integer", "string"]))
+    was, now = ({**sent(union), **schemas(X={"type": "string"}, Y=one)} for one in (texts, both))
+    assert [one.breaks for one in compared(was, now, ["GET /x/{id}"])] == [False]
+
+
+def test_two_thousand_schemas_that_refer_to_each_other_are_compared_in_time() -> None:
+    chance = random.Random(1)  # noqa: S311 - cases, no secrets
+    names = [f"S{one}" for one in range(2_000)]
+    whole = {
+        one: entity(*chance.sample(names, 5), id={"type": "string"}, no={"type": "integer"})
+        for one in names
+    }
+    before = {**read({"$ref": f"{LINK}S0"}), **schemas(**whole)}
+    assert compared(before, before, ["GET /x/{id}"]) == ()
+    now = {**before, **schemas(**{**whole, "S7": entity("S1", id={"type": "integer"})})}
+    began = time.process_time()
+    assert compared(before, now, ["GET /x/{id}"])
+    assert time.process_time() - began < 10  # seconds
+
+
+def test_schemas_that_inherit_from_each_other_are_compared_in_time() -> None:
+    bases = {
+        f"S{one}": {"allOf": [{"$ref": f"{LINK}S{one - 1}"}, {"$ref": f"{LINK}S{one - 2}"}]}
+        for one in range(2, 500)
+    }
+    ends = {"S0": entity(a={"type": "string"}), "S1": entity(b={"type": "string"})}
+    other = {**ends, "S0": entity(a={"type": "integer"})}
+    for last in (36, 499):
+        was, now = (
+            {**read({"$ref": f"{LINK}S{last}"}), **schemas(**bases, **end)} for end in (ends, other)
+        )
+        assert compared(was, was, ["GET /x/{id}"]) == ()
+        assert compared(was, now, ["GET /x/{id}"])
 
 
 def test_what_lies_too_deep_or_is_too_much_is_not_compared_and_said() -> None:
