@@ -60,6 +60,7 @@ CONFTEST = """
 import pathlib
 
 from tests.golden import said
+from tests.probes.cluster_server import cluster, cluster_of_module
 
 pytest_plugins = [
     f"steps.{file.parent.name}.{file.stem}"

@@ -14,7 +14,7 @@ from reports import verdict
 from sandbox.core.state import StateDirectory
 from tests.environments.files import SECRETS
 from tests.golden import said  # noqa: F401 - a fixture
-from tests.probes.cluster_server import ClusterServer, cluster_server
+from tests.probes.cluster_server import cluster, cluster_of_module  # noqa: F401 - fixtures
 from tests.sandbox.platforms import Sandbox
 
 TESTS = pathlib.Path(__file__).parent
@@ -51,19 +51,6 @@ LONGEST_FIRST = (
     "gates/process/test_refusals.py",
 )
 """Files of tests that take long; all others follow."""
-
-
-@pytest.fixture(scope="module")
-def cluster_of_module() -> Iterator[ClusterServer]:
-    with cluster_server() as server:
-        yield server
-
-
-@pytest.fixture
-def cluster(cluster_of_module: ClusterServer) -> Iterator[ClusterServer]:
-    """Return the stand-in of a cluster, which a test may bend; it is straight afterwards."""
-    yield cluster_of_module
-    cluster_of_module.straighten()
 
 
 @pytest.fixture

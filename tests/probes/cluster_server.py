@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pytest
 from pydantic import SecretStr
 
 from probes.kubernetes.client import KubernetesTarget
@@ -35,3 +36,16 @@ def cluster_server(
     settings = {"token": TOKEN, "rbac": str(RBAC), "number": number, "volume": "/nowhere"}
     with listening(make_app(SecretStr(ADMIN), settings), certificate) as url:
         yield ClusterServer(url)
+
+
+@pytest.fixture(scope="module")
+def cluster_of_module() -> Iterator[ClusterServer]:
+    with cluster_server() as server:
+        yield server
+
+
+@pytest.fixture
+def cluster(cluster_of_module: ClusterServer) -> Iterator[ClusterServer]:
+    """Return the stand-in of a cluster, which a test may bend; it is straight afterwards."""
+    yield cluster_of_module
+    cluster_of_module.straighten()
