@@ -81,11 +81,10 @@ def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
         debug=arguments.debug,
     )
     shown = _Shown(stderr)
-    with _interruptible(shown.note) as interruption:
-        callbacks = Callbacks(shown.note, shown.begins, shown.event, interruption.happened)
-        runner = Runner(question, callbacks)
+    with _interruptible(shown.note) as interrupted:
+        callbacks = Callbacks(shown.note, shown.begins, shown.event, interrupted)
         try:
-            verdict = runner.run()
+            verdict = Runner(question, callbacks).run()
         finally:
             shown.ends()
     return show(verdict, arguments.output, stdout)
@@ -105,36 +104,25 @@ def show(verdict: Verdict, output: str, stdout: IO[str]) -> int:
     return EXIT_OUR_FAILURE if verdict.exit_code is None else verdict.exit_code
 
 
-class Interruption:
-    """Whether somebody asked the gate to stop."""
+@contextmanager
+def _interruptible(tell: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C, SIGTERM and a closed terminal into an orderly end; yield what knows of one.
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._happened = False
-        self._tell = tell
+    The runner stops the child then, and keeps the evidence.
+    """
+    noted: list[int] = []
 
-    def note(self, _signal: int, _frame: FrameType | None) -> None:
-        """Remember it and say so; the runner stops the child and keeps the evidence."""
-        if not self._happened:
-            self._happened = True
+    def note(number: int, _frame: FrameType | None) -> None:
+        noted.append(number)
+        if len(noted) == 1:
             # A signal may come while a line is being written; then that line is all there is to see.
             with suppress(RuntimeError):
-                self._tell(
-                    "stopping: the checks end, synthetic records are removed, evidence is kept"
-                )
+                tell("stopping: the checks end, synthetic records are removed, evidence is kept")
 
-    def happened(self) -> bool:
-        """Return whether it happened."""
-        return self._happened
-
-
-@contextmanager
-def _interruptible(tell: Callable[[str], None]) -> Iterator[Interruption]:
-    """Turn Ctrl-C, SIGTERM and a closed terminal into an orderly end for the length of the block."""
-    interruption = Interruption(tell)
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interruption.note) for number in signals}
+    before = {number: signal.signal(number, note) for number in signals}
     try:
-        yield interruption
+        yield lambda: bool(noted)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
