@@ -35,12 +35,15 @@ _READ: Final = frozenset(
 )
 _FOR_PEOPLE: Final = frozenset(
     {"description", "summary", "title", "example", "examples", "deprecated", "externalDocs", "tags"}
-    | {"operationId", "xml", "$comment", "$schema", "$id", "$anchor", "$defs", "definitions"}
+    | {"operationId", "scopes", "$comment", "$schema", "$id", "$anchor", "$defs", "definitions"}
 )
 _SCHEMAS: Final = "#/components/schemas/"
 _NO_PARTS: Final = frozenset({"schema", "example", "examples", "links"})
 """Words of an operation under which a `$ref` is a schema's matter, or none at all."""
-_BY_NAME: Final = frozenset({"properties", "patternProperties", "headers", "responses", "content"})
+_BY_NAME: Final = frozenset(
+    {"properties", "patternProperties", "headers", "responses", "content", "mapping", "encoding"}
+    | {"dependentRequired", "dependentSchemas", "variables", "callbacks"}
+)
 """Their entries have names of the platform's own, whatever those are."""
 _SAYS_NOTHING: Final = (
     ("minLength", 0),
@@ -396,11 +399,15 @@ def _values(parts: Sequence[Schema]) -> frozenset[str] | None:
 
 
 def _own_values(schema: Schema) -> list[Any] | None:
-    values = listed(schema, "enum")
+    # A whole number is the same with a point.
+    values = [
+        int(one) if isinstance(one, float) and one.is_integer() else one
+        for one in listed(schema, "enum")
+    ]
     if "const" in schema:
         const = schema["const"]
         return [const] if "enum" not in schema or const in values else []
-    return list(values) if "enum" in schema else None
+    return values if "enum" in schema else None
 
 
 def _shape(

@@ -320,8 +320,8 @@ class _Compared:
             if method not in new:
                 yield _break(f"{at}is no longer called")
                 continue
-            asks = _Operation({"paths": {"": old}, **self._rest(self._before)}, "", method)
-            asks_now = _Operation({"paths": {"": new}, **self._rest(self._now)}, "", method)
+            asks = _Operation({**self._before, "paths": {"": old}}, "", method)
+            asks_now = _Operation({**self._now, "paths": {"": new}}, "", method)
             read = frozenset({"requestBody", "responses"})
             yield from self._differ(at, asks.found, asks_now.found, read)
             bodies = asks.body, asks_now.body
@@ -335,10 +335,6 @@ class _Compared:
                     pair = answer, asks_now.answers[one]
                     gone = f"{at}no longer takes {{}} as answer {status}"
                     yield from self._media(f"{at}answer {status}", gone, pair, self._requests)
-
-    @staticmethod
-    def _rest(document: Part) -> Part:
-        return {name: one for name, one in document.items() if name != "paths"}
 
 
 def _break(says: str) -> Found:
@@ -463,7 +459,9 @@ def _media_types(body: Part) -> dict[str, Part]:
     """Return what is told of each media type, whatever its charset."""
     told = mapping(body.get("content"))
     return {
-        re.sub(r"\s*;\s*charset=[^;]*", "", name.lower()).strip(): mapping(one)
+        re.sub(r"\s*;\s*", ";", re.sub(r"\s*;\s*charset=[^;]*", "", name.lower())).strip(): mapping(
+            one
+        )
         for name, one in told.items()
     }
 
