@@ -23,7 +23,7 @@ from sandbox.core.state import StateDirectory
 from sandbox.faults import catalogue
 from sandbox.faults.catalogue import Fault
 from sandbox.faults.matrix import HEALTHY as NO_FAULT
-from tests.gates.process.gates import Gate, copy_of_checkout
+from tests.gates.process.gates import Gate
 from tests.gates.process.kills import POST_DEPLOY, Kill, broken_promises, kill
 from tests.sandbox.platforms import Sandbox
 
@@ -82,7 +82,7 @@ def healthy(_seed: int) -> Cases:
 
 @contextlib.contextmanager
 def _platform(gates: int) -> Iterator[tuple[list[Gate], Sandbox]]:
-    """Bring a platform up and give gates of copied checkouts; all are gone afterwards."""
+    """Bring a platform up and give gates, each in its folder; all are gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="prove-") as folder:
         base = pathlib.Path(folder)
         platform = Sandbox(StateDirectory(base / "state"))
@@ -90,8 +90,8 @@ def _platform(gates: int) -> Iterator[tuple[list[Gate], Sandbox]]:
         if up.returncode != 0:
             raise RuntimeError(f"the platform did not come up: {up.stderr}")
         try:
-            copies = [copy_of_checkout(base / f"checkout-{number}") for number in range(gates)]
-            yield [Gate(checkout, platform.state.path) for checkout in copies], platform
+            folders = [base / f"gate-{number}" for number in range(gates)]
+            yield [Gate(one, platform.state.path) for one in folders], platform
         finally:
             platform.run("down")
 
@@ -181,7 +181,7 @@ def _runs(backend: Backend, folder: pathlib.Path) -> Iterator[str | None]:
         if up.returncode != 0:
             yield f"{backend.name}: the platform did not come up: {up.stderr[-500:]}"
             return
-        gate = Gate(copy_of_checkout(folder / "checkout"), platform.state.path)
+        gate = Gate(folder / "gate", platform.state.path)
         known = {one.name: one for one in catalogue.load()}
         for fault in (NO_FAULT, *(known[name] for name in FAULTS)):
             wrong = _wrong(platform, gate, fault)

@@ -21,7 +21,6 @@ TESTS = pathlib.Path(__file__).parent
 ONE_PLATFORM_EACH = (
     (
         "gates/process/test_kills.py",
-        "gates/process/test_runs.py",
         "gates/process/test_phases.py",
         "gates/cli/test_doctor.py",
         "steps/objectives/test_interpolated.py",
@@ -46,6 +45,7 @@ SHARED = (
 LONGEST_FIRST = (
     "faults/test_phases.py",
     *(file for files in ONE_PLATFORM_EACH for file in files),
+    "gates/process/test_runs.py",
     "examples/test_plain_web.py",
     "test_docs.py",
     "gates/process/test_refusals.py",

@@ -7,6 +7,8 @@ import json
 import pathlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+import yaml
+
 from gates.decide.fold import Folded, Stage, fold
 from gates.decide.outcome import Outcome
 from gates.load import load_catalogue
@@ -45,13 +47,44 @@ def together(faults: Collection[Fault]) -> Fault:
     )
 
 
-def run_checks(platform: Sandbox, run_dir: pathlib.Path, checks: Collection[str]) -> lines.Lines:
-    """Run these checks in a process of their own and return what they wrote."""
+FEW = 30
+"""Requests a second with which every objective is proved in its look-back, but the share of errors."""
+
+
+def with_traffic(
+    platform: Sandbox, file: pathlib.Path, requests_per_second: int, **also: str
+) -> pathlib.Path:
+    """Write the platform's environment with another offer of traffic (none at 0); return where."""
+    environment = yaml.safe_load(platform.state.environment.read_text())
+    lease = environment["traffic"].pop("lease")
+    if requests_per_second:
+        offered, asked = str(lease["requests_per_second"]), str(requests_per_second)
+        command = [asked if part == offered else part for part in lease["command"]]
+        lease = {"command": command, "requests_per_second": requests_per_second}
+        environment["traffic"]["lease"] = lease
+    file.write_text(yaml.safe_dump(environment | also))
+    return file
+
+
+def run_checks(
+    platform: Sandbox,
+    run_dir: pathlib.Path,
+    checks: Collection[str],
+    requests_per_second: int | None = None,
+) -> lines.Lines:
+    """Run these checks in a process of their own and return what they wrote.
+
+    While samples are waited for, so many requests are sent to each region: what the platform offers,
+    unless it is said.
+    """
     run_dir.mkdir(parents=True, exist_ok=True)
     manifest = run_dir / "manifest.json"
     manifest.write_text(json.dumps({"checks": sorted(checks)}))
+    environment = platform.state.environment
+    if requests_per_second is not None:
+        environment = with_traffic(platform, run_dir / "environment.yaml", requests_per_second)
     plan = ChildPlan(
-        environment_file=platform.state.environment,
+        environment_file=environment,
         run_dir=run_dir,
         manifest=manifest,
         release="v1.2.0",

@@ -6,17 +6,17 @@ import pathlib
 
 import pytest
 
-from tests.gates.process.gates import Gate, copy_of_checkout
+from tests.gates.process.gates import Gate
 from tests.sandbox.platforms import Sandbox
 
 
 @pytest.fixture
 def gate(platform: Sandbox, tmp_path: pathlib.Path) -> Gate:
-    """Return the gate of a copy of this checkout, against the running platform."""
-    return Gate(copy_of_checkout(tmp_path / "checkout"), platform.state.path)
+    """Return a gate against the running platform."""
+    return Gate(tmp_path, platform.state.path)
 
 
 @pytest.fixture
 def lonely_gate(tmp_path: pathlib.Path) -> Gate:
-    """Return the gate of a copy of this checkout; no platform runs and none may be started."""
-    return Gate(copy_of_checkout(tmp_path / "checkout"), tmp_path / "no-platform")
+    """Return a gate; no platform runs and none may be started."""
+    return Gate(tmp_path, tmp_path / "no-platform")

@@ -1,4 +1,4 @@
-"""Starts the real `gate` command, in this checkout or in a copy that a test may damage."""
+"""Starts the real `gate` command of this checkout, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -31,18 +31,19 @@ START = "from gates.cli.main import run; run()"
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The gate of one checkout, against one platform."""
+    """The gate, started in a folder that keeps its runs, against one platform."""
 
-    checkout: pathlib.Path
+    folder: pathlib.Path
     state: pathlib.Path
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def start(self, *arguments: str, python: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         """Start a command without waiting, in a session of its own."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         own = {"SANDBOX_STATE": str(self.state), "GATE_OUT": str(self.out)}
         return subprocess.Popen(
             [sys.executable, *python, "-c", START, *arguments],
-            cwd=self.checkout,
+            cwd=self.folder,
             env={**os.environ, **own, **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -65,8 +66,8 @@ class Gate:
 
     @property
     def out(self) -> pathlib.Path:
-        """The folder of its runs, in the checkout itself."""
-        return self.checkout / "reports" / "out"
+        """Where it keeps its runs."""
+        return self.folder / "out"
 
     def verdict(self, run: pathlib.Path | None = None) -> dict[str, Any]:
         """Return the verdict on disk of a run, the newest unless one is named."""
@@ -77,9 +78,9 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class ForkedGate(Gate):
-    """A gate of this checkout, forked where every library is loaded: a tenth of a start's work.
+    """A gate forked where every library is loaded: a tenth of a start's work.
 
-    `checkout` is only the folder that it runs in. How it starts is what the others prove.
+    How it starts is what the others prove.
     """
 
     def run(
@@ -88,13 +89,22 @@ class ForkedGate(Gate):
         """Run a command to its end."""
         assert not python
         own = {"SANDBOX_STATE": str(self.state), **self.environment}
-        return FORKER.gate(arguments, self.checkout, self.out, own)
+        return FORKER.gate(arguments, self.folder, self.out, own)
 
 
-def checks_of_its_own(folder: pathlib.Path) -> pathlib.Path:
-    """Copy the gate's checks and policy, as a platform's own, so that a test may change them."""
+def checks_of_its_own(folder: pathlib.Path, only: str = "") -> pathlib.Path:
+    """Copy the gate's checks and policy, as a platform's own, so that a test may change them.
+
+    Or only the checks whose names begin so.
+    """
     shutil.copytree(CHECKOUT / "features", folder / "features")
     shutil.copytree(CHECKOUT / "gates" / "policy", folder / "policy")
+    catalogue = folder / "features" / "catalogue.csv"
+    columns, *rows = catalogue.read_text().splitlines()
+    catalogue.write_text("\n".join([columns, *(one for one in rows if one.startswith(only)), ""]))
+    for feature in (folder / "features").glob("*/*.feature"):
+        if f"@{only}" not in feature.read_text():
+            feature.unlink()
     return folder
 
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import yaml
 
 from environments.loader import load_file
 from smoke.synthetic import NAME, left_over
+from tests.faults.runs import with_traffic
 from tests.gates.process.gates import Gate
 from tests.sandbox.platforms import Sandbox, eventually
 
@@ -100,12 +100,9 @@ class Killed:
         return events.count(b'"check_finished"') >= len(checks)
 
 
-def without_traffic(platform: Sandbox, file: pathlib.Path) -> tuple[str, ...]:
+def without_traffic(platform: Sandbox, file: pathlib.Path, **also: str) -> tuple[str, ...]:
     """Return what asks as POST_DEPLOY does, but waits for samples that nobody sends."""
-    environment = yaml.safe_load(platform.state.environment.read_text())
-    del environment["traffic"]["lease"]
-    file.write_text(yaml.safe_dump(environment))
-    return "post-deploy", "--env", str(file)
+    return "post-deploy", "--env", str(with_traffic(platform, file, 0, **also))
 
 
 def kill(gate: Gate, kill: Kill, asked: Sequence[str] = POST_DEPLOY) -> Killed:
@@ -135,6 +132,7 @@ def broken_promises(killed: Killed, platform: Sandbox) -> list[str]:
         *_wrong_verdict(killed),
         *_untold(killed),
         *_lost(killed, platform),
+        *_not_shown(killed),
     ]
 
 
@@ -197,6 +195,17 @@ def _lost(killed: Killed, platform: Sandbox) -> Iterator[str]:
         yield from (f"{check} ended and is not in the verdict" for check in _ended(killed) - kept)
     unknown = records(platform, killed.run) - journalled(killed.run)
     yield from (f"no journal names {tag}, which is on the platform" for tag in unknown)
+
+
+def _not_shown(killed: Killed) -> Iterator[str]:
+    """Yield what Allure lacks of an interrupted run: there is every check, those that never came too."""
+    counts = killed.verdict.get("counts")
+    if not counts or killed.run is None or killed.kill.victim != "gate" or killed.code != HOLD:
+        return
+    files = (killed.run / "allure-results").iterdir()
+    shown = [json.loads(file.read_text())["status"] for file in files]
+    if (shown.count("passed"), len(shown)) != (counts.get("PASS", 0), sum(counts.values()) + 1):
+        yield f"Allure shows {sorted(shown)} of {counts}"
 
 
 def _ended(killed: Killed) -> set[str]:

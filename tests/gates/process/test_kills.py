@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.runs import run_checks
-from tests.gates.process.gates import Gate, copy_of_checkout
+from tests.gates.process.gates import Gate, checks_of_its_own
 from tests.gates.process.kills import (
     Kill,
     Killed,
@@ -40,6 +40,7 @@ def kills() -> list[Kill]:
         ("gate", signal.SIGINT): (MIDDLE,),
         ("gate", signal.SIGKILL): (EARLY, MIDDLE),
         ("child", signal.SIGKILL): (EARLY, WAITING),
+        ("gate", signal.SIGHUP): (EARLY,),  # its terminal is closed
     }
     chance = random.Random(SEED)  # noqa: S311 - moments, no secrets
     return [
@@ -54,12 +55,12 @@ Ends = Mapping[Kill, "Future[Killed]"]
 
 @pytest.fixture(scope="module")
 def ends(platform: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ends]:
-    """Kill several gates side by side; each has a checkout of its own and all have one platform."""
+    """Kill several gates side by side, all on one platform."""
 
     def killed(one: Kill) -> Killed:
-        checkout = copy_of_checkout(tmp_path_factory.mktemp("killed") / "c")
-        asked = without_traffic(platform, checkout / "quiet.yaml")
-        return kill(Gate(checkout, platform.state.path), one, asked)
+        folder = tmp_path_factory.mktemp("killed")
+        asked = without_traffic(platform, folder / "quiet.yaml")
+        return kill(Gate(folder, platform.state.path), one, asked)
 
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         yield {one: pool.submit(killed, one) for one in kills()}
@@ -72,7 +73,7 @@ def test_a_killed_run_keeps_its_promises(ends: Ends, platform: Sandbox, one: Kil
 
 def test_a_gate_killed_while_it_brings_the_platform_up_leaves_no_process(tmp_path: Path) -> None:
     """Nobody is there any more to take it down, so it has to notice by itself."""
-    lonely = Gate(copy_of_checkout(tmp_path / "checkout"), tmp_path / "state")
+    lonely = Gate(tmp_path, tmp_path / "state")
     with lonely.start("post-deploy", "--env", "local") as process:
         eventually("something is coming up", lambda: processes_naming(lonely.state))
         process.kill()
@@ -97,7 +98,8 @@ def vendors_that_hang(platform: Sandbox) -> Iterator[None]:
 def test_records_of_a_child_killed_in_its_journey_are_removed_by_the_next_run(
     gate: Gate, platform: Sandbox
 ) -> None:
-    asked = without_traffic(platform, gate.checkout / "quiet.yaml")
+    own = checks_of_its_own(gate.folder / "journey", "IV-FLOW")
+    asked = without_traffic(platform, gate.folder / "quiet.yaml", checks=str(own))
     with vendors_that_hang(platform):
         killed = kill(gate, Kill("child", signal.SIGKILL, 0, in_journey=True), asked)
     assert broken_promises(killed, platform) == []

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests.gates.process.gates import CHECKOUT, START, Gate
+from tests.gates.process.gates import CHECKOUT, START, Gate, checks_of_its_own
 from tests.sandbox.platforms import eventually
 from tests.tables import cases
 
@@ -27,26 +27,16 @@ regions: {r1: {services: {api: "http://127.0.0.1:9"}, prometheus: "http://127.0.
 
 def write(gate: Gate, text: str) -> str:
     """Write an environment file and return its path."""
-    path = gate.checkout / "there.yaml"
+    path = gate.folder / "there.yaml"
     path.write_text(text, encoding="utf-8")
     return str(path)
 
 
-@cases(
-    "arguments says",
-    {
-        "an unknown environment": (("--env", "moon"), "there is no such environment"),
-        "no release where none is the default": (("--env", "there.yaml"), "--release is missing"),
-    },
-)
-def test_asking_for_what_does_not_exist_is_64_with_its_evidence(
-    lonely_gate: Gate, arguments: tuple[str, ...], says: str
-) -> None:
+def test_asking_for_what_does_not_exist_is_64_with_its_evidence(lonely_gate: Gate) -> None:
     """What else is refused so, tests/gates/run/test_refusals.py and tests/gates/cli/test_main.py have."""
-    write(lonely_gate, ENVIRONMENT)
-    done = lonely_gate.run("post-deploy", *arguments)
+    done = lonely_gate.run("post-deploy", "--env", "moon")
     assert done.returncode == 64
-    assert says in done.stdout
+    assert "there is no such environment" in done.stdout
     assert "Traceback" not in done.stderr
     verdict = lonely_gate.verdict()
     assert (verdict["state"], verdict["decision"], verdict["exit_code"]) == ("refused", None, 64)
@@ -54,8 +44,9 @@ def test_asking_for_what_does_not_exist_is_64_with_its_evidence(
 
 
 def test_a_scenario_that_is_deleted_is_78_with_its_evidence(lonely_gate: Gate) -> None:
-    (lonely_gate.checkout / "features/post_deploy/vendors.feature").unlink()
-    env = write(lonely_gate, ENVIRONMENT)
+    checks = checks_of_its_own(lonely_gate.folder / "checks")
+    (checks / "features/post_deploy/vendors.feature").unlink()
+    env = write(lonely_gate, f"{ENVIRONMENT}checks: checks\n")
     done = lonely_gate.run("post-deploy", "--env", env, "--release", "v1.2.0")
     assert done.returncode == 78
     assert "VENDOR-1 is required by the catalogue and has no scenario" in done.stdout
@@ -89,7 +80,7 @@ def test_a_full_disk_behind_stdout_is_70(lonely_gate: Gate) -> None:
     start = [sys.executable, "-c", START, "status"]
     with pathlib.Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            start, cwd=lonely_gate.checkout, stdout=full, stderr=subprocess.DEVNULL, check=False
+            start, cwd=lonely_gate.folder, stdout=full, stderr=subprocess.DEVNULL, check=False
         )
     assert done.returncode == 70
 
@@ -124,7 +115,7 @@ def test_a_stream_that_is_closed_changes_neither_code_nor_evidence(
     gate = [sys.executable, "-c", START, "post-deploy", "--env", env, "--release", "v1.2.0"]
     done = subprocess.run(
         ["bash", "-c", command, "bash", *gate],  # noqa: S607 - the shell of the harness
-        cwd=lonely_gate.checkout,
+        cwd=lonely_gate.folder,
         env={**os.environ, "GATE_OUT": str(lonely_gate.out)},
         capture_output=True,
         text=True,
@@ -176,7 +167,7 @@ PROVIDER = "#!/bin/sh\necho $1 $$ >>$(dirname $0)/calls\n[ $1 = down ] || exec s
 def test_a_run_that_is_stopped_while_its_platform_comes_up_ends_and_takes_it_down(
     lonely_gate: Gate, *, to_all: bool
 ) -> None:
-    env, folder = write(lonely_gate, PROVIDED), lonely_gate.checkout
+    env, folder = write(lonely_gate, PROVIDED), lonely_gate.folder
     (folder / "provider").write_text(PROVIDER)
     (folder / "provider").chmod(0o755)
     calls = folder / "calls"
