@@ -25,6 +25,7 @@ from steps.delivery.json_shapes import (
     shapes_of,
     tightness,
     unchanged,
+    wide,
 )
 
 _MOST_DEPTH: Final = 30
@@ -44,6 +45,16 @@ class Found:
     at: str = ""
     of: tuple[str, str] = ("", "")
     """The schemas in which it was found: entities refer to each other, and each is reported once."""
+
+
+def broken(says: str) -> Found:
+    """Return what breaks clients."""
+    return Found(breaks=True, says=says)
+
+
+def unknown(says: str) -> Found:
+    """Return what differs in a part that is not compared."""
+    return Found(breaks=False, says=says)
 
 
 class Narrowing:
@@ -115,7 +126,7 @@ class Narrowing:
     def _all(self, given: Shapes, taken: Shapes) -> Iterator[Found]:
         may_be_null = taken.is_nullable or any(not one.types for one in taken.each)
         if given.is_nullable and not may_be_null and not self._is_text:
-            yield self._break(self._types[1].format("null"))
+            yield broken(self._types[1].format("null"))
         for shape in given.each:
             yield from self._taken_by_one(shape, taken)
 
@@ -131,37 +142,37 @@ class Narrowing:
                 return
             while len(self._known) > known and len(likely) > 1:
                 self._known.popitem()  # was found while it was assumed that this one fits
-        unknown = [found for found in tried if not any(one.breaks for one in found)]
+        open_ones = [found for found in tried if not any(one.breaks for one in found)]
         if len(tried) == 1 or same:
             yield from tried[0]
-        elif unknown:
-            yield from unknown[0]
+        elif open_ones:
+            yield from open_ones[0]
         elif not given.types and taken.each and all(one.types for one in taken.each):
             every = frozenset[str]().union(*(one.types for one in taken.each))
-            yield self._break(self._types[0].format(_or(every)))
+            yield broken(self._types[0].format(_or(every)))
         elif tried or not given.types:
-            yield self._break(self._shapes)
+            yield broken(self._shapes)
         else:
-            yield self._break(self._types[1].format(_or(given.types)))
+            yield broken(self._types[1].format(_or(given.types)))
 
     def _takes_type(self, given: Shape, taken: Shape) -> bool:
         if self._is_text and "string" in taken.types and taken.values is None:
             return not given.types & {"object", "array"}
         if not given.types or not taken.types:
             return not taken.types
-        return given.types <= _with_whole_numbers(taken.types)
+        return given.types <= wide(taken.types)
 
     def _one(self, given: Shape, taken: Shape) -> Iterator[Found]:
         given = given.without(self._given, self._hidden)
         taken = taken.without(self._taken, self._hidden)
         if not self._takes_type(given, taken):
             word = self._types[1] if given.types else self._types[0]
-            yield self._break(word.format(_or(given.types or taken.types)))
+            yield broken(word.format(_or(given.types or taken.types)))
             return
         if taken.values is not None and given.values is None:
-            yield self._break(self._values[0])
+            yield broken(self._values[0])
         elif taken.values is not None and (more := (given.values or frozenset()) - taken.values):
-            yield self._break(self._values[1].format(_some(more)))
+            yield broken(self._values[1].format(_some(more)))
         yield from self._limits(given, taken)
         yield from self._fields(given, taken)
         for name in {**given.properties, **taken.properties}:
@@ -185,7 +196,7 @@ class Narrowing:
             if value in theirs:
                 yield from self._inside(f" as {value}", kind, theirs[value])
             elif kind["$ref"].endswith(f"/{value}"):  # else the discriminators differ: a limit
-                yield self._break(self._values[1].format(_shown(value)))
+                yield broken(self._values[1].format(_shown(value)))
 
     def _exclusions(
         self, given: Any, taken: Any, shapes: Shapes, others: Shapes
@@ -194,9 +205,9 @@ class Narrowing:
         if not others.is_exclusive:
             return
         if len(shapes.each) > 1 and not shapes.is_exclusive:
-            yield Found(breaks=False, says="oneOf instead of anyOf")
+            yield unknown("oneOf instead of anyOf")
         elif others.overlap and plain(self._given, given) != plain(self._taken, taken):
-            yield Found(breaks=False, says="oneOf, of shapes that overlap")
+            yield unknown("oneOf, of shapes that overlap")
 
     def _fields(self, given: Shape, taken: Shape) -> Iterator[Found]:
         raise NotImplementedError
@@ -208,20 +219,16 @@ class Narrowing:
     def _limits(self, given: Shape, taken: Shape) -> Iterator[Found]:
         for document_shape in (given, taken):
             if "$ref" in document_shape.limits:
-                yield Found(breaks=False, says="a $ref that leads nowhere")
+                yield unknown("a $ref that leads nowhere")
         for name in sorted({*given.limits, *taken.limits} - self._unfelt - {"$ref"}):
             pair = _bound(given, name), taken.limits.get(name)
             if pair[0] == pair[1]:
                 continue
             breaks = _leaves_less(name, *pair)
             if breaks is None:
-                yield Found(breaks=False, says=name)
+                yield unknown(name)
             elif breaks:
-                yield self._break(_another(name, *self._ordered(*pair)))
-
-    @staticmethod
-    def _break(says: str) -> Found:
-        return Found(breaks=True, says=says)
+                yield broken(_another(name, *self._ordered(*pair)))
 
 
 class OfRequests(Narrowing):
@@ -240,14 +247,14 @@ class OfRequests(Narrowing):
 
     def _fields(self, given: Shape, taken: Shape) -> Iterator[Found]:
         for name in sorted(taken.required - given.required):
-            yield self._break(f"needs the field {name} now")
+            yield broken(f"needs the field {name} now")
         if taken.is_closed and not given.is_closed:
-            yield self._break("no longer takes other fields")
+            yield broken("no longer takes other fields")
         for name in sorted(given.properties.keys() - taken.properties.keys()):
             if taken.is_closed:
-                yield self._break(f"no longer takes the field {name}")
+                yield broken(f"no longer takes the field {name}")
             else:
-                yield Found(breaks=False, says=f"the field {name} is gone")
+                yield unknown(f"the field {name} is gone")
 
 
 class OfAnswers(Narrowing):
@@ -268,9 +275,9 @@ class OfAnswers(Narrowing):
     def _fields(self, given: Shape, taken: Shape) -> Iterator[Found]:
         gone = taken.properties.keys() - given.properties.keys()
         for name in sorted(gone):
-            yield self._break(f"lacks the field {name}")
+            yield broken(f"lacks the field {name}")
         for name in sorted(taken.required - given.required - gone):
-            yield self._break(f"may lack the field {name}")
+            yield broken(f"may lack the field {name}")
 
 
 def once(found: Iterable[Found]) -> tuple[Found, ...]:
@@ -355,10 +362,6 @@ def _some(values: frozenset[str]) -> str:
     return (
         shown if len(values) <= _MOST_VALUES else f"{shown} and {len(values) - _MOST_VALUES} more"
     )
-
-
-def _with_whole_numbers(types: frozenset[str]) -> frozenset[str]:
-    return types | {"integer"} if "number" in types else types
 
 
 def _or(words: frozenset[str]) -> str:

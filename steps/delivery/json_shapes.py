@@ -233,7 +233,7 @@ def leads_nowhere(document: Part, value: Any) -> bool:
 
 
 def _overlap(one: Shape, other: Shape) -> bool:
-    if one.types and other.types and not _wide(one.types) & _wide(other.types):
+    if one.types and other.types and not wide(one.types) & wide(other.types):
         return False
     if one.values is not None and other.values is not None:
         return bool(one.values & other.values)
@@ -241,7 +241,8 @@ def _overlap(one: Shape, other: Shape) -> bool:
     return one.required <= other.required or other.required <= one.required
 
 
-def _wide(types: frozenset[str]) -> frozenset[str]:
+def wide(types: frozenset[str]) -> frozenset[str]:
+    """Return types with whole numbers among them where there are numbers."""
     return types | {"integer"} if "number" in types else types
 
 
@@ -372,7 +373,7 @@ def _types(parts: Sequence[Schema]) -> tuple[frozenset[str] | None, bool]:
     )
     if not told:
         return frozenset(), with_null
-    types = frozenset.intersection(*map(_wide, told)) - {"null"}
+    types = frozenset.intersection(*map(wide, told)) - {"null"}
     return (types - {"integer"} if "number" in types else types) or None, with_null
 
 

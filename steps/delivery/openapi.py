@@ -14,7 +14,16 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from steps.delivery.json_changes import Found, Narrowing, OfAnswers, OfRequests, differing, once
+from steps.delivery.json_changes import (
+    Found,
+    Narrowing,
+    OfAnswers,
+    OfRequests,
+    broken,
+    differing,
+    once,
+    unknown,
+)
 from steps.delivery.json_shapes import (
     Part,
     leads_nowhere,
@@ -199,12 +208,12 @@ class _Compared:
             )
         is_now = _same(was, self._now)
         if is_now is None:
-            yield _break(_gone(was))
+            yield broken(_gone(was))
             return
         if must_promise:
             _promises_something(was, name)
         if was.leads_nowhere or is_now.leads_nowhere:
-            yield _unknown("a $ref that leads nowhere")
+            yield unknown("a $ref that leads nowhere")
         yield from _moved(was, is_now)
         yield from _security(was, is_now)
         yield from self._differ("", was.found, is_now.found, _READ)
@@ -220,7 +229,7 @@ class _Compared:
 
     def _differ(self, at: str, was: Part, is_now: Part, read: frozenset[str]) -> Iterator[Found]:
         for name in differing(self._before, self._now, was, is_now, read=read):
-            yield _unknown(f"{at}{name}")
+            yield unknown(f"{at}{name}")
 
     def _each_parameter(
         self, was: Mapping[_Parameter, Part], is_now: Mapping[_Parameter, Part]
@@ -228,27 +237,27 @@ class _Compared:
         # Who still sends it is not understood: a filter is silently none.
         for place, name in sorted(was.keys() - is_now.keys()):
             if place != "path":
-                yield _unknown(f"the {place} parameter {name} is gone")
+                yield unknown(f"the {place} parameter {name} is gone")
         for key, found in is_now.items():
             before, place = was.get(key), key[0]
             at = f"the {place} parameter {found.get('name') if place == 'path' else key[1]}"
             if found.get("required") and place != "path" and not (before or {}).get("required"):
-                yield _break(f"needs {at} now")
+                yield broken(f"needs {at} now")
             if before is not None:
                 yield from self._parameter(at, before, found)
 
     def _parameter(self, at: str, was: Part, is_now: Part) -> Iterator[Found]:
         if _style(was) != _style(is_now):
-            yield _break(f"{at} is written in another style now")
+            yield broken(f"{at} is written in another style now")
         read = frozenset({"in", "name", "required", "schema", "style", "explode"})
         yield from self._differ(f"{at}: ", was, is_now, read)
         yield from _at(at, self._parameters.changes(was.get("schema"), is_now.get("schema")))
 
     def _request(self, was: Part, is_now: Part) -> Iterator[Found]:
         if is_now.get("required") and not was.get("required"):
-            yield _break("needs a request body now")
+            yield broken("needs a request body now")
         if was and not is_now:
-            yield _break("no longer takes a request body")
+            yield broken("no longer takes a request body")
         elif was:
             yield from self._differ("request: ", was, is_now, frozenset({"required", "content"}))
             yield from self._media("request", "no longer takes {}", (was, is_now), self._requests)
@@ -257,7 +266,7 @@ class _Compared:
         for status, answer in old.items():
             statuses = _matching(status, new)
             if not statuses and _is_good(status, old):
-                yield _break(f"no longer answers {status}")
+                yield broken(f"no longer answers {status}")
             for one in statuses:
                 at = "response" if _is_good(status, old) else f"answer {status}"
                 yield from self._response(at, status, answer, new[one])
@@ -267,7 +276,7 @@ class _Compared:
         for status in new:
             covered_by = _matching(status, old)
             if status.startswith("2") and not any(_is_good(one, old) for one in covered_by):
-                yield _unknown(f"answer {status} is new")
+                yield unknown(f"answer {status} is new")
             elif status.startswith(("4", "5")):
                 # A range or the default stood for it, and it has its own words now.
                 for one in covered_by:
@@ -285,10 +294,10 @@ class _Compared:
             is_promised = header.get("required") is True
             if name not in new:
                 found = f"{at} lacks the header {name}"
-                yield _break(found) if is_promised else _unknown(found)
+                yield broken(found) if is_promised else unknown(found)
                 continue
             if is_promised and not new[name].get("required"):
-                yield _break(f"{at} may lack the header {name}")
+                yield broken(f"{at} may lack the header {name}")
             changes = self._headers.changes(header.get("schema"), new[name].get("schema"))
             yield from _at(f"{at} header {name}", changes)
 
@@ -300,7 +309,7 @@ class _Compared:
         for name, media in old.items():
             other = _taking(name, new, of_range=narrowing is self._answers)
             if other is None:
-                yield _break(gone.format(name))
+                yield broken(gone.format(name))
                 continue
             yield from self._differ(f"{at}: {name}: ", media, new[other], frozenset({"schema"}))
             changes = narrowing.changes(media.get("schema"), new[other].get("schema"))
@@ -318,7 +327,7 @@ class _Compared:
         old, new = referred(self._before, was), referred(self._now, is_now)
         for method in (one for one in _METHODS if one in old):
             if method not in new:
-                yield _break(f"{at}is no longer called")
+                yield broken(f"{at}is no longer called")
                 continue
             asks = _Operation({**self._before, "paths": {"": old}}, "", method)
             asks_now = _Operation({**self._now, "paths": {"": new}}, "", method)
@@ -330,19 +339,11 @@ class _Compared:
             )
             for status, answer in asks.answers.items():
                 if status.startswith("2") and not _matching(status, asks_now.answers):
-                    yield _unknown(f"{at}answer {status} is gone")
+                    yield unknown(f"{at}answer {status} is gone")
                 for one in _matching(status, asks_now.answers):
                     pair = answer, asks_now.answers[one]
                     gone = f"{at}no longer takes {{}} as answer {status}"
                     yield from self._media(f"{at}answer {status}", gone, pair, self._requests)
-
-
-def _break(says: str) -> Found:
-    return Found(breaks=True, says=says)
-
-
-def _unknown(says: str) -> Found:
-    return Found(breaks=False, says=says)
 
 
 def _at(at: str, found: Iterable[Found]) -> Iterator[Found]:
@@ -380,9 +381,9 @@ def _gone(was: _Operation) -> str:
 def _moved(was: _Operation, is_now: _Operation) -> Iterator[Found]:
     old, new = was.addresses(), is_now.addresses()
     if lost := {path for _, path in old} - {path for _, path in new}:
-        yield _break(f"is no longer served as {min(lost)}")
+        yield broken(f"is no longer served as {min(lost)}")
     elif {host for host, _ in old} - {host for host, _ in new}:
-        yield _unknown("servers")
+        yield unknown("servers")
 
 
 def _security(was: _Operation, is_now: _Operation) -> Iterator[Found]:
@@ -392,11 +393,11 @@ def _security(was: _Operation, is_now: _Operation) -> Iterator[Found]:
         if any(_is_enough(login, other, mapping) for other in new):
             continue
         if not login:
-            yield _break("needs a login now")
+            yield broken("needs a login now")
         elif any(_is_enough(login, other, _kind) for other in new):
-            yield _unknown("security")
+            yield unknown("security")
         else:
-            yield _break(f"no longer takes the login {' with '.join(sorted(login))}")
+            yield broken(f"no longer takes the login {' with '.join(sorted(login))}")
 
 
 def _is_enough(login: _Login, asked: _Login, seen: Callable[[Part], Any]) -> bool:
