@@ -95,7 +95,7 @@ def read_json(file: pathlib.Path) -> Mapping[str, Any]:
         found = json.loads(file.read_bytes())
     except OSError as exc:
         raise ConfigurationError(f"{file.name}: cannot be read: {exc.strerror}.") from exc
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ConfigurationError(f"{file.name}: is not JSON.") from None
     if not isinstance(found, dict):
         raise ConfigurationError(f"{file.name}: must be a JSON object.")

@@ -91,18 +91,15 @@ def compared(
             raise NotComparableError(
                 f"{whose} has a document of Swagger 2; convert it to OpenAPI 3"
             )
-    both = _Compared(before, now)
-    changes = []
-    for name in sorted(set(names)):
-        if name.startswith(_WEBHOOK):
-            found = both.webhook(name.removeprefix(_WEBHOOK))
-        else:
-            found = both.operation(name, must_promise=must_promise)
-        try:
-            changes += [Change(name, one.says, one.breaks) for one in once(found)]
-        except RecursionError:
-            raise NotComparableError(f"the schemas of {name} are nested too deep") from None
-    return tuple(changes)
+    try:
+        both = _Compared(before, now)
+        return tuple(
+            Change(name, one.says, one.breaks)
+            for name in sorted(set(names))
+            for one in once(both.changes(name, must_promise=must_promise))
+        )
+    except RecursionError:
+        raise NotComparableError("the API's documents are nested too deep") from None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -199,8 +196,13 @@ class _Compared:
         self._parameters = OfRequests(before, now, is_text=True)
         self._headers = OfAnswers(before, now, is_text=True)
 
-    def operation(self, name: str, *, must_promise: bool) -> Iterator[Found]:
-        """Yield what became of an operation such as `GET /v1/things/{id}`."""
+    def changes(self, name: str, *, must_promise: bool) -> Iterator[Found]:
+        """Yield what became of an operation such as `GET /v1/things/{id}`, or of a webhook."""
+        if name.startswith(_WEBHOOK):
+            hook = name.removeprefix(_WEBHOOK)
+            old, new = (mapping(one.get("webhooks")).get(hook) for one in (self._before, self._now))
+            yield from self._called("", old, new)
+            return
         was = _named(self._before, name)
         if was is None:
             raise NotComparableError(
@@ -221,11 +223,6 @@ class _Compared:
         yield from self._request(was.body, is_now.body)
         yield from self._responses(was.answers, is_now.answers)
         yield from self._callbacks(was.found, is_now.found)
-
-    def webhook(self, name: str) -> Iterator[Found]:
-        """Yield what breaks for those whom the API calls."""
-        old, new = mapping(self._before.get("webhooks")), mapping(self._now.get("webhooks"))
-        yield from self._called("", old.get(name), new.get(name))
 
     def _differ(self, at: str, was: Part, is_now: Part, read: frozenset[str]) -> Iterator[Found]:
         for name in differing(self._before, self._now, was, is_now, read=read):

@@ -331,6 +331,15 @@ def test_what_lies_too_deep_or_is_too_much_is_not_compared_and_said() -> None:
         assert [(one.breaks, says in one.says) for one in changes] == [(False, True)]
 
 
+def test_documents_that_are_nested_without_end_are_refused() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(2_000):
+        deep = {"type": "array", "items": deep}
+    for document_ in (sent(deep), {**document({}), **schemas(Deep=deep)}):
+        with pytest.raises(NotComparableError, match="nested too deep"):
+            compared(document_, document_, ["GET /x/{id}"])
+
+
 TODAY = dt.date(2026, 11, 30)
 BREAKS = Change("GET /x", "is gone", breaks=True)
 UNKNOWN = Change("GET /y", "servers", breaks=False)

@@ -118,6 +118,7 @@ POSTS = CONTRACT.replace("GET /things/{id}", "POST /things")
         "a reference to another file": ("http://eu", {"thing.json": '{"$ref": "part.json"}'}),
         "a reference to nowhere": ("http://eu", {"thing.json": '{"$ref": "#/$defs/part"}'}),
         "no JSON": ("http://eu", {"thing.json": "["}),
+        "only brackets": ("http://eu", {"thing.json": "[" * 200_000}),
         "no contract": ("http://eu", {"contract.yaml": None}),
         "another version": ("http://eu", {"contract.yaml": CONTRACT.replace("n: 1.", "n: 2.")}),
         "a request that the gate would send otherwise": ("http://eu", {"contract.yaml": POSTS}),
