@@ -91,6 +91,14 @@ def compared(
             raise NotComparableError(
                 f"{whose} has a document of Swagger 2; convert it to OpenAPI 3"
             )
+        items = mapping(document.get("paths")).items()
+        lost = [
+            path for path, one in items if "$ref" in mapping(one) and not referred(document, one)
+        ]
+        if lost:
+            raise NotComparableError(
+                f"{whose} has a document of several files: nothing is known of {min(lost)}; bundle it"
+            )
     try:
         both = _Compared(before, now)
         return tuple(
@@ -201,6 +209,8 @@ class _Compared:
         if name.startswith(_WEBHOOK):
             hook = name.removeprefix(_WEBHOOK)
             old, new = (mapping(one.get("webhooks")).get(hook) for one in (self._before, self._now))
+            if leads_nowhere(self._before, old) or leads_nowhere(self._now, new):
+                yield unknown("a $ref that leads nowhere")
             yield from self._called("", old, new)
             return
         was = _named(self._before, name)

@@ -155,6 +155,17 @@ def test_a_document_of_swagger_2_can_not_be_compared(whose: str) -> None:
         compared(before, now, [])
 
 
+@pytest.mark.parametrize("whose", ["the release before", "this release"])
+def test_a_document_of_several_files_is_not_compared_by_halves(whose: str) -> None:
+    whole, parts = document({}), {**document({}), "paths": {"/x/{id}": {"$ref": "x.yaml"}}}
+    pair = (parts, whole) if whose == "the release before" else (whole, parts)
+    with pytest.raises(NotComparableError, match=rf"{whose} .* nothing is known of /x/\{{id\}}"):
+        compared(*pair, [])
+    hooked = {**whole, "webhooks": {"new": {"$ref": "new.yaml"}}}
+    (found,) = compared(hooked, hooked, ["webhook new"])
+    assert (found.breaks, found.says) == (False, "a $ref that leads nowhere")
+
+
 def test_an_operation_that_never_was_is_a_mistake_of_the_contract() -> None:
     with pytest.raises(NotComparableError, match="no operation GET /never"):
         compared(document({}), document({}), ["GET /never"])
