@@ -28,6 +28,7 @@ RULES = (
     "steps/data/*rules.py",
     "steps/service/*rules.py",
     "steps/delivery/json_changes.py",
+    "steps/delivery/json_parts.py",
     "steps/delivery/json_shapes.py",
     "steps/delivery/openapi.py",
     "steps/flags/rules.py",

@@ -12,21 +12,16 @@ import decimal
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from steps.delivery.json_shapes import (
+from steps.delivery.json_parts import (
     Part,
     Schema,
-    Shape,
-    Shapes,
     is_for_people,
-    kinds_of,
     mapping,
     plain,
     refers_only_to,
-    shapes_of,
-    tightness,
     unchanged,
-    wide,
 )
+from steps.delivery.json_shapes import Shape, Shapes, kinds_of, shapes_of, tightness, wide
 
 _MOST_DEPTH: Final = 30
 _MOST_SHOWN: Final = 40
@@ -98,7 +93,7 @@ class Narrowing:
         pair = (repr(given), repr(taken))
         if pair in self._known:
             return self._known[pair]
-        if given == taken and refers_only_to(given, self._same):
+        if pair[0] == pair[1] and refers_only_to(given, self._same):
             return ()
         if pair in self._open:
             self._leans_on_open = True

@@ -9,11 +9,21 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-_MOST_DEPTH: Final = 12
+from steps.delivery.json_parts import (
+    SCHEMAS,
+    Part,
+    Schema,
+    at,
+    is_for_people,
+    listed,
+    mapping,
+    plain,
+    referred,
+)
+
 _MOST_INHERITED: Final = 40
 _MOST_REFERENCES: Final = 1_000
 _MOST_WAYS: Final = 100
@@ -33,18 +43,6 @@ _READ: Final = frozenset(
     {"type", "enum", "const", "nullable", "required", "properties", "items", "additionalProperties"}
     | {"readOnly", "writeOnly"}
 )
-_FOR_PEOPLE: Final = frozenset(
-    {"description", "summary", "title", "example", "examples", "deprecated", "externalDocs", "tags"}
-    | {"operationId", "scopes", "$comment", "$schema", "$id", "$anchor", "$defs", "definitions"}
-)
-_SCHEMAS: Final = "#/components/schemas/"
-_NO_PARTS: Final = frozenset({"schema", "example", "examples", "links"})
-"""Words of an operation under which a `$ref` is a schema's matter, or none at all."""
-_BY_NAME: Final = frozenset(
-    {"properties", "patternProperties", "headers", "responses", "content", "mapping", "encoding"}
-    | {"dependentRequired", "dependentSchemas", "variables", "callbacks"}
-)
-"""Their entries have names of the platform's own, whatever those are."""
 _SAYS_NOTHING: Final = (
     ("minLength", 0),
     ("minItems", 0),
@@ -60,10 +58,6 @@ _ONLY_OF: Final = {
     ),
 }
 """Words that say something of values of one type, and nothing of others."""
-Part = Mapping[str, Any]
-"""An object of a document."""
-Schema = Part
-NOTHING_SAID: Final[Schema] = {}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -145,7 +139,7 @@ def _is_exclusive(document: Part, schema: Any) -> bool:
         reference = str(found.get("$ref", ""))
         if reference and reference not in followed:
             followed.add(reference)
-            left.append(_at(document, reference))
+            left.append(at(document, reference))
     return False
 
 
@@ -154,7 +148,7 @@ def _is_marked(document: Part, schema: Any, mark: str, depth: int = 3) -> bool:
     found = mapping(schema)
     if found.get(mark) is True or not depth:
         return found.get(mark) is True
-    inner = [*listed(found, "allOf"), _at(document, str(found["$ref"])) if "$ref" in found else {}]
+    inner = [*listed(found, "allOf"), at(document, str(found["$ref"])) if "$ref" in found else {}]
     return any(_is_marked(document, one, mark, depth - 1) for one in inner)
 
 
@@ -179,57 +173,13 @@ def _kinds(document: Part, said: Part) -> dict[str, Schema]:
         # One that is named nowhere is known by its own name.
         if any(one.get("discriminator") is said for one in bases) and not {
             name,
-            f"{_SCHEMAS}{name}",
+            f"{SCHEMAS}{name}",
         } & set(names.values()):
             names[name] = name
     return {
-        value: {"$ref": name if "/" in name else f"{_SCHEMAS}{name}"}
+        value: {"$ref": name if "/" in name else f"{SCHEMAS}{name}"}
         for value, name in names.items()
     }
-
-
-def unchanged(one: Part, other: Part) -> frozenset[str]:
-    """Return the references whose schemas are the same in both documents, with all they refer to."""
-    pairs = [mapping(mapping(each.get("components")).get("schemas")) for each in (one, other)]
-    same = {
-        f"{_SCHEMAS}{name}": set(_references(schema))
-        for name, schema in pairs[0].items()
-        if name in pairs[1] and schema == pairs[1][name]
-    }
-    users: dict[str, list[str]] = {}
-    for user, used in same.items():
-        for reference in used:
-            users.setdefault(reference, []).append(user)
-    left = [reference for reference in users if reference not in same]
-    while left:
-        changed = [user for user in users.get(left.pop(), ()) if user in same]
-        left += changed
-        for user in changed:
-            del same[user]
-    return frozenset(same)
-
-
-def refers_only_to(schema: Any, known: frozenset[str]) -> bool:
-    """Tell whether all that a schema refers to is known."""
-    return all(reference in known for reference in _references(schema))
-
-
-def leads_nowhere(document: Part, value: Any) -> bool:
-    """Tell whether a part of an operation, whatever its schemas, refers to what the document lacks."""
-    left, followed = [value], set[str]()
-    while left:
-        found = left.pop()
-        if isinstance(found, list):
-            left += found
-            continue
-        left += [one for name, one in mapping(found).items() if name not in _NO_PARTS]
-        reference = mapping(found).get("$ref")
-        if isinstance(reference, str) and reference not in followed:
-            followed.add(reference)
-            left.append(_at(document, reference))
-            if not left[-1]:
-                return True
-    return False
 
 
 def _overlap(one: Shape, other: Shape) -> bool:
@@ -244,81 +194,6 @@ def _overlap(one: Shape, other: Shape) -> bool:
 def wide(types: frozenset[str]) -> frozenset[str]:
     """Return types with whole numbers among them where there are numbers."""
     return types | {"integer"} if "number" in types else types
-
-
-def plain(document: Part, value: Any) -> Any:
-    """Return a part of a document without what is for people alone, and with all that it refers to.
-
-    Each reference is followed once, however often documents refer to each other.
-    """
-    followed: dict[str, Any] = {}
-    whole = _without_words(referred(document, value) if isinstance(value, Mapping) else value)
-    found = list(_references(whole))
-    while found:
-        reference = found.pop()
-        if reference not in followed:
-            followed[reference] = _without_words(_at(document, reference))
-            found.extend(_references(followed[reference]))
-    return {"it": whole, "refers to": followed} if followed else whole
-
-
-def _without_words(value: Any, *, named: bool = False) -> Any:
-    if isinstance(value, list):
-        return [_without_words(one) for one in value]
-    if not isinstance(value, Mapping):
-        return value
-    return {
-        name: _without_words(part, named=name in _BY_NAME and not named)
-        for name, part in sorted(value.items())
-        if named or not is_for_people(name)
-    }
-
-
-def _references(value: Any) -> Iterator[str]:
-    """Yield what a part refers to; what a discriminator leads to is told by nothing: an empty text."""
-    parts = value if isinstance(value, list) else mapping(value).values()
-    if isinstance(mapping(value).get("discriminator"), Mapping):
-        yield ""
-    if isinstance(reference := mapping(value).get("$ref"), str):
-        yield reference
-    for part in parts:
-        yield from _references(part)
-
-
-def is_for_people(name: str) -> bool:
-    """Tell whether a word of a document says nothing that a program could feel."""
-    return name in _FOR_PEOPLE or name.startswith("x-")
-
-
-def referred(document: Part, found: Any) -> Part:
-    """Follow references; one that leads nowhere, or in a circle, is empty."""
-    for _ in range(_MOST_DEPTH):
-        found = mapping(found)
-        if "$ref" not in found:
-            return found  # type: ignore[no-any-return]  # what a document holds has no type
-        found = _at(document, str(found["$ref"]))
-    return NOTHING_SAID
-
-
-def mapping(value: Any) -> Part:
-    """Return an object of a document; empty where something else stands."""
-    return value if isinstance(value, Mapping) else NOTHING_SAID
-
-
-def listed(schema: Schema, name: str) -> Sequence[Any]:
-    """Return a list of a schema; empty where something else stands."""
-    found = schema.get(name)
-    return found if isinstance(found, list) else ()
-
-
-def _at(document: Part, reference: str) -> Part:
-    found: Any = document
-    for part in urllib.parse.unquote(reference.removeprefix("#/")).split("/"):
-        name = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(found, list):
-            found = {str(place): one for place, one in enumerate(found)}
-        found = mapping(found).get(name)
-    return mapping(found)
 
 
 _Way = tuple[str, list[Schema]]
@@ -343,7 +218,7 @@ def _ways(document: Part, schema: Any, inside: frozenset[str], steps: Iterator[i
     if "$ref" in found and (reference := str(found["$ref"])) not in inside:
         if next(steps) > _MOST_REFERENCES or len(inside) > _MOST_INHERITED:
             raise _TooManyError
-        inner = _ways(document, _at(document, reference), inside | {reference}, steps)
+        inner = _ways(document, at(document, reference), inside | {reference}, steps)
         ways = _both(ways, inner, found)
     for part in listed(found, "allOf"):
         ways = _both(ways, _ways(document, part, inside, steps), {"allOf": [part]})
@@ -484,7 +359,7 @@ def _limits(document: Part, parts: Sequence[Schema]) -> dict[str, Any]:
     found: dict[str, list[Any]] = {}
     for part in map(_with_plain_bounds, parts):
         for name, said in part.items():
-            lost = name == "$ref" and not _at(document, str(said))
+            lost = name == "$ref" and not at(document, str(said))
             no_schema = name == "items" and not (said is True or isinstance(said, Mapping))
             read = name == "$ref" or name in _READ or is_for_people(name)
             if lost or no_schema or not read:

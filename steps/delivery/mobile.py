@@ -18,7 +18,7 @@ from probes.observation import Observation, utc_now
 from settings.delivery import Mobile
 from settings.sections import Section
 from steps.delivery import rules
-from steps.delivery.json_shapes import referred
+from steps.delivery.json_parts import referred
 from steps.delivery.openapi import Change, NotComparableError, compared, others
 from steps.kit.asked import Asked, Unread
 from steps.kit.platform import NotDescribedError, Platform

@@ -24,15 +24,8 @@ from steps.delivery.json_changes import (
     once,
     unknown,
 )
-from steps.delivery.json_shapes import (
-    Part,
-    leads_nowhere,
-    listed,
-    mapping,
-    plain,
-    referred,
-    shapes_of,
-)
+from steps.delivery.json_parts import Part, leads_nowhere, listed, mapping, plain, referred
+from steps.delivery.json_shapes import shapes_of
 
 _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _WEBHOOK: Final = "webhook "
