@@ -16,6 +16,7 @@ AREAS = (*("data", "delivery", "people", "flags", "cluster", "monitoring", "netw
 
 
 _SYSTEMS = CHECKOUT / "sandbox" / "systems"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the quick one where there is one
 
 
 class Fault(BaseModel):
@@ -59,7 +60,7 @@ def load() -> tuple[Fault, ...]:
     return tuple(
         Fault.model_validate(row)
         for area in AREAS
-        for row in yaml.safe_load((_SYSTEMS / area / "faults.yaml").read_bytes())
+        for row in yaml.load((_SYSTEMS / area / "faults.yaml").read_bytes(), _LOADER)  # noqa: S506 - a safe one
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import random
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import gevent
 from gates.load import load_policy
 from load._conclude import LoadRecord, conclude
 from load._engine._tally import Tally
-from load._run import Moment, Plan, Run, Setting, Stage, Worker
+from load._run import Moment, Place, Plan, Run, Setting, Stage, Worker
 from load._scenario import Target
 from settings.load import LoadPolicy
 
@@ -121,7 +122,9 @@ def a_worker(
     return dataclasses.replace(valid, **changes)
 
 
-_TALLIES = {(1, "eu"): a_tally(seed=1), (1, "us"): a_tally(seed=2)}
+@functools.cache
+def _tallies() -> dict[Place, Tally]:
+    return {(1, "eu"): a_tally(seed=1), (1, "us"): a_tally(seed=2)}
 
 
 def valid_run(**changes: Any) -> Run:
@@ -129,7 +132,7 @@ def valid_run(**changes: Any) -> Run:
         plan=a_plan(),
         started_at=BEGAN_AT - 0.02,
         ended_at=BEGAN_AT + SECONDS + 0.3,
-        tallies=_TALLIES,
+        tallies=_tallies(),
         begun={1: (BEGAN_AT - 0.01, BEGAN_AT + SECONDS + 0.01)},
         workers=(a_worker(), a_worker("worker-2")),
         expected_workers=2,
@@ -142,7 +145,7 @@ def valid_run(**changes: Any) -> Run:
 
 def with_eu(tally: Tally, **changes: Any) -> Run:
     """Return the valid run with another tally in one region."""
-    return valid_run(tallies={**_TALLIES, (1, "eu"): tally}, **changes)
+    return valid_run(tallies={**_tallies(), (1, "eu"): tally}, **changes)
 
 
 def with_worker(name: str = "worker-2", **changes: Any) -> Run:

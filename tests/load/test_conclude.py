@@ -54,54 +54,64 @@ def steady(**changes: Any) -> Run:
     return valid_run(plan=a_plan(stages=(dataclasses.replace(STEADY, **changes),)))
 
 
-HALF = a_tally()
-HALF.seconds[BEGAN_AT + 3].sent = 1
+def with_an_empty_second() -> Run:
+    tally = a_tally()
+    tally.seconds[BEGAN_AT + 3].sent = 1
+    return with_eu(tally)
+
+
+def too_late() -> Run:
+    return valid_run(plan=a_plan(profile="spike"), begun={1: (BEGAN_AT - 20, BEGAN_AT - 10)})
+
+
 ENDLESS = dataclasses.replace(STEADY, number=2, rps=math.inf, seconds=math.nan)
-SLOW_RATE = {place: a_tally(rps=20) for place in ((1, "eu"), (1, "us"))}
-TOO_LATE = valid_run(plan=a_plan(profile="spike"), begun={1: (BEGAN_AT - 20, BEGAN_AT - 10)})
 
 
 @cases(
     "run",
     {
-        "a valid run passes": valid_run(),
-        "a region that fails fails the run": failed_run(),
-        "nothing was counted": valid_run(tallies={}),
-        "a region was never sent to": valid_run(tallies={(1, "us"): a_tally()}),
-        "the stage never began": valid_run(begun={}),
-        "half a second": valid_run(begun={1: (BEGAN_AT, BEGAN_AT + 0.5)}),
-        "cut short": valid_run(begun={1: (BEGAN_AT, BEGAN_AT + 20)}),
-        "nothing was to be judged": steady(measured=False),
-        "no region": valid_run(plan=a_plan(regions={})),
-        "a schedule that asked for less than the plan": steady(rps=2.5 * RPS),
-        "one empty second": with_eu(HALF),
-        "late": with_eu(a_tally(late=4)),
-        "a lag": with_eu(a_tally(lag_seconds=0.2)),
+        "a valid run passes": valid_run,
+        "a region that fails fails the run": failed_run,
+        "nothing was counted": lambda: valid_run(tallies={}),
+        "a region was never sent to": lambda: valid_run(tallies={(1, "us"): a_tally()}),
+        "the stage never began": lambda: valid_run(begun={}),
+        "half a second": lambda: valid_run(begun={1: (BEGAN_AT, BEGAN_AT + 0.5)}),
+        "cut short": lambda: valid_run(begun={1: (BEGAN_AT, BEGAN_AT + 20)}),
+        "nothing was to be judged": lambda: steady(measured=False),
+        "no region": lambda: valid_run(plan=a_plan(regions={})),
+        "a schedule that asked for less than the plan": lambda: steady(rps=2.5 * RPS),
+        "one empty second": with_an_empty_second,
+        "late": lambda: with_eu(a_tally(late=4)),
+        "a lag": lambda: with_eu(a_tally(lag_seconds=0.2)),
         **{
-            trouble: with_eu(a_tally(bad_every=10, trouble=trouble))
+            trouble: lambda trouble=trouble: with_eu(a_tally(bad_every=10, trouble=trouble))
             for trouble in (Trouble.PORTS, Trouble.NAME, Trouble.ROUTE, Trouble.AUTHORITY)
         },
-        "a mistake of the scenario": with_eu(
+        "a mistake of the scenario": lambda: with_eu(
             a_tally(bad_every=10, trouble="its check raised KeyError")
         ),
-        "a worker that never came": valid_run(expected_workers=3),
-        "a worker that told nothing of itself": with_worker(moments=()),
-        "a busy worker": with_worker(cpu_share=0.85),
-        "interrupted": valid_run(interrupted="SIGTERM"),
-        "far below its rate": valid_run(tallies=SLOW_RATE),
-        "a closed model": valid_run(
+        "a worker that never came": lambda: valid_run(expected_workers=3),
+        "a worker that told nothing of itself": lambda: with_worker(moments=()),
+        "a busy worker": lambda: with_worker(cpu_share=0.85),
+        "interrupted": lambda: valid_run(interrupted="SIGTERM"),
+        "far below its rate": lambda: valid_run(
+            tallies={place: a_tally(rps=20) for place in ((1, "eu"), (1, "us"))}
+        ),
+        "a closed model": lambda: valid_run(
             plan=a_plan(model="closed", stages=(Stage(1, 16.0, float(SECONDS), title="callers"),))
         ),
-        "a rate without end": valid_run(plan=a_plan(stages=(STEADY, ENDLESS))),
-        "a spike that ended before anything was counted": TOO_LATE,
-        "a stage that ended before it began": valid_run(begun={1: (BEGAN_AT + 9, BEGAN_AT)}),
+        "a rate without end": lambda: valid_run(plan=a_plan(stages=(STEADY, ENDLESS))),
+        "a spike that ended before anything was counted": too_late,
+        "a stage that ended before it began": lambda: valid_run(
+            begun={1: (BEGAN_AT + 9, BEGAN_AT)}
+        ),
     },
 )
 def test_a_record_says_what_was_found_when_it_is_read_back(
-    run: Run, said: Callable[..., None]
+    run: Callable[[], Run], said: Callable[..., None]
 ) -> None:
     """What deserves no pass gets none, and what makes no sense is shown all the same."""
-    record = concluded(run)
+    record = concluded(run())
     assert (record["result"] == "INVALID") is (exit_code(record) == 20)
     assert checked(json.loads(json.dumps(record, allow_nan=False))) == record
     assert load_page.plain(record).startswith(f"load: {record['result']}")
@@ -222,7 +232,7 @@ def test_an_address_keeps_its_login_to_itself() -> None:
     assert record["plan"]["regions"] == {"eu": "https://api.example/v1"}
     assert "geheim" not in json.dumps(record)
     # What makes no sense has a page, too.
-    assert "INVALID" in load_page.render(concluded(TOO_LATE))
+    assert "INVALID" in load_page.render(concluded(too_late()))
 
 
 def test_a_run_is_kept_whole_and_its_figures_stand_beside_anothers(tmp_path: pathlib.Path) -> None:

@@ -22,7 +22,9 @@ import yaml
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def eventually(what: str, condition: Callable[[], object], timeout_seconds: float = 60.0) -> None:
+def eventually(
+    what: object, condition: Callable[[], object], timeout_seconds: float = 60.0
+) -> None:
     """Wait until a named condition holds; fails the test with that name."""
     deadline = time.monotonic() + timeout_seconds
     while not condition():

@@ -64,8 +64,8 @@ def remedied(platform: Sandbox, faults: Mapping[str, tuple[str, str]]) -> Ended:
         missing[:] = [fault for fault, expected in faults.items() if not said(*expected)]
         return not missing
 
-    missing: list[str] = []
-    eventually(f"each of {faults} is said", looked)
+    missing = list(faults)
+    eventually(missing, looked)
     assert looks[-1].code == 20
     return looks[-1]
 
