@@ -322,7 +322,7 @@ def compatible(
     left = [one for one in changes if str(one) not in valid]
     breaking = [one for one in left if one.breaks]
     shown = [
-        f"{one} (accepted until {valid[str(one)].until}: {valid[str(one)].reason})"
+        f"{one} (until {valid[str(one)].until}: {valid[str(one)].reason})"
         for one in changes
         if str(one) in valid
     ]
@@ -344,6 +344,7 @@ def compatible(
             "changes": [str(one) for one in breaking],
             "not_compared": [str(one) for one in left if not one.breaks],
             "accepted": shown,
+            "remark": f"Accepted by the policy: {'; '.join(shown)}." if shown else "",
         },
     )
 
