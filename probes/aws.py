@@ -15,7 +15,6 @@ import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final, TypeVar
 
 import boto3
@@ -554,5 +553,5 @@ def _within(deadline: Deadline, target: AwsTarget, ask: Callable[[_Caller], V]) 
     threading.Thread(target=run, daemon=True).start()
     try:
         return asked.result(deadline.remaining_seconds())
-    except FutureTimeoutError:
+    except TimeoutError:
         raise _StoppedError(FailureKind.TIMEOUT) from None

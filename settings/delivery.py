@@ -218,7 +218,7 @@ class AcceptedChange(Section):
     reason: Text
     """Why nobody is hit, or why that is wanted."""
     until: dt.date
-    """The last day on which it counts."""
+    """The last day on which it counts, in UTC."""
 
 
 class ContractPolicy(Section):

@@ -19,7 +19,7 @@ from settings.delivery import Mobile
 from settings.sections import Section
 from steps.delivery import rules
 from steps.delivery.json_parts import referred
-from steps.delivery.openapi import Change, NotComparableError, compared, others
+from steps.delivery.openapi import Change, NotComparableError, compared, others, silent
 from steps.kit.asked import Asked, Unread
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.run import Run
@@ -253,11 +253,12 @@ def _compare(
                 here.judge(rules.unusable(subject, "it is not an OpenAPI document"))
                 return
             found, of_whom = changes(before, now, users)
+            quiet = silent(before, of_whom)
         except (NotJsonError, NotComparableError) as exc:
             here.judge(rules.unusable(subject, str(exc)))
             return
         accepted = here.platform.policy.contract.accepted
-        here.judge(rules.compatible(subject, found, of_whom, accepted, utc_now().date()))
+        here.judge(rules.compatible(subject, found, of_whom, accepted, utc_now().date(), quiet))
 
     asked.in_each_region(judge)
 

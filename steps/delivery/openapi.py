@@ -71,6 +71,12 @@ def others(document: Part, used: Iterable[str]) -> tuple[str, ...]:
     return (*(name for name in each if _anonymous(name) not in known), *hooks)
 
 
+def silent(before: Part, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the operations of whose answer a document says nothing: of that no change can be seen."""
+    found = {name: _named(before, name) for name in names}
+    return tuple(name for name, one in found.items() if one is not None and _says_nothing(one))
+
+
 def compared(
     before: Part, now: Part, names: Iterable[str], *, must_promise: bool = True
 ) -> tuple[Change, ...]:
@@ -215,8 +221,11 @@ class _Compared:
         if is_now is None:
             yield broken(_gone(was))
             return
-        if must_promise:
-            _promises_something(was, name)
+        if must_promise and _says_nothing(was):
+            raise NotComparableError(
+                f"the document of the release before says nothing of what {name} answers; write its "
+                "schema there, as the apps know it"
+            )
         if was.leads_nowhere or is_now.leads_nowhere:
             yield unknown("a $ref that leads nowhere")
         yield from _moved(was, is_now)
@@ -269,6 +278,8 @@ class _Compared:
                 yield broken(f"no longer answers {status}")
             for one in statuses:
                 at = "response" if _is_good(status, old) else f"answer {status}"
+                if _is_good(status, old) and _is_wider(one, status):
+                    yield unknown(f"answer {status} is described as {one} now")
                 yield from self._response(at, status, answer, new[one])
         yield from self._new_statuses(old, new)
 
@@ -413,20 +424,15 @@ def _kind(scheme: Part) -> Any:
     return [str(scheme.get(word)).lower() for word in ("type", "scheme", "in", "name")]
 
 
-def _promises_something(was: _Operation, operation: str) -> None:
-    """Refuse an operation of whose answer nothing was said: whatever comes now would be as good."""
+def _says_nothing(was: _Operation) -> bool:
+    """Tell whether nothing was said of an operation's answer: whatever comes now would be as good."""
     answers = {status: one for status, one in was.answers.items() if _is_good(status, was.answers)}
     media = [one for answer in answers.values() for one in _media_types(answer).items()]
     is_open = any(
         _is_json(name) and shapes_of(was.document, one.get("schema")).says_nothing
         for name, one in media
     )
-    silent = not media and _NO_CONTENT not in answers
-    if is_open or (silent and was.method == "get"):
-        raise NotComparableError(
-            f"the document of the release before says nothing of what {operation} answers; write its "
-            "schema there, as the apps know it"
-        )
+    return is_open or (was.method == "get" and not media and _NO_CONTENT not in answers)
 
 
 def _style(parameter: Part) -> tuple[Any, Any]:
@@ -449,6 +455,11 @@ def _matching(status: str, told: Iterable[str]) -> list[str]:
     for wide in (f"{status[:1]}XX", "default"):
         names = names or [one for one in told if one.upper() == wide.upper()]
     return names
+
+
+def _is_wider(told: str, status: str) -> bool:
+    """Tell whether what is told stands for other statuses too."""
+    return told.upper() != status.upper() and told.upper().endswith(("XX", "DEFAULT"))
 
 
 def _headers(document: Part, answer: Part) -> dict[str, Part]:

@@ -310,11 +310,13 @@ def compatible(
     users: Mapping[str, str],
     accepted: Collection[AcceptedChange],
     today: dt.date,
+    quiet: Sequence[str] = (),
 ) -> Judgement:
     """Judge what was found between two API documents (runbook D4.2-3).
 
     `users` names those who use each operation; what the policy accepts is shown, and no finding until
-    its last day is over. What differs and is not compared is left open.
+    its last day is over. What differs and is not compared is left open. `quiet` are those of whose answer
+    nothing was promised: they are named, and break nobody who kept to the document.
     """
     if not users:
         return nothing_to_judge(subject, "the apps use every operation of it")
@@ -333,6 +335,9 @@ def compatible(
         for one in breaking or left
     ]
     also = f"; accepted by the policy: {'; '.join(shown)}" if shown else ""
+    if quiet:
+        also += f"; the release before says nothing of what {quiet[0]} answers"
+        also += f", nor of {len(quiet) - 1} more" if len(quiet) > 1 else ""
     return expect(
         not left or (False if breaking else None),
         subject,

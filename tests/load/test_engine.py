@@ -235,8 +235,8 @@ async def _hangs_up_at_once(_: asyncio.StreamReader, writer: asyncio.StreamWrite
 @cases(
     "serve deadline_seconds trouble",
     {
-        "an answer that never comes": (_silent, 0.2, Trouble.TIMEOUT),
-        "a body that drips": (_drips, 0.2, Trouble.TIMEOUT),
+        "an answer that never comes": (_silent, 1.0, Trouble.TIMEOUT),
+        "a body that drips": (_drips, 1.0, Trouble.TIMEOUT),
         "a server that hangs up on everybody": (_hangs_up_at_once, 1.0, Trouble.LOST),
         "a read on a new connection that ends": (answering(times=0), 20.0, Trouble.LOST),
     },

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from settings.delivery import AcceptedChange
-from steps.delivery.openapi import Change, NotComparableError, compared, others
+from steps.delivery.openapi import Change, NotComparableError, compared, others, silent
 from steps.delivery.rules import compatible
 from tests.golden import Said
 from tests.tables import cases
@@ -354,6 +354,18 @@ def test_documents_that_are_nested_without_end_are_refused() -> None:
 TODAY = dt.date(2026, 11, 30)
 BREAKS = Change("GET /x", "is gone", breaks=True)
 UNKNOWN = Change("GET /y", "servers", breaks=False)
+
+
+def test_of_what_nothing_was_promised_no_change_can_be_seen() -> None:
+    before = {**document({}), "paths": {"/x/{id}": document({"responses": {}})["paths"]["/x/{id}"]}}
+    assert silent(before, ["GET /x/{id}", "GET /never"]) == ("GET /x/{id}",)
+    assert silent(document({}), ["GET /x/{id}"]) == ()
+    for quiet, says in (
+        (["GET /x"], "of what GET /x answers"),
+        (["GET /x", "GET /y"], "answers, nor of 1 more"),
+    ):
+        judged = compatible("the API", [], {"GET /x": "", "GET /y": ""}, [], TODAY, quiet)
+        assert judged.sentence.endswith(says)
 
 
 @cases(
