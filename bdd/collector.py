@@ -54,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{row.id}: this one check")
     for phase in sorted({row.phase for row in rows}):
         config.addinivalue_line("markers", f"{phase}: checks of this phase")
+    for folder in sorted(one for one in checks.features.iterdir() if one.is_dir()):
+        config.addinivalue_line("markers", f"{folder.name}: checks in this folder of features/")
 
 
 def pytest_collect_file(file_path: pathlib.Path, parent: pytest.Collector) -> pytest.Module | None:
@@ -99,6 +101,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         return
     item.stash[ROW] = row
     item.add_marker(row.phase)
+    if item.path.parent != item.config.stash[CHECKS].features:
+        item.add_marker(item.path.parent.name)
     item.add_marker(pytest.mark.owner(row.owner))
     item.add_marker(pytest.mark.severity(row.severity))
     if row.smoke:
