@@ -298,7 +298,7 @@ def _client(target: RedisTarget, deadline: Deadline, clock: PhaseClock) -> Itera
     except redis.exceptions.RedisError as exc:
         if not opened.too_large:
             raise
-        sentence = f"The server {SENTENCES[FailureKind.TOO_LARGE]}."
+        sentence = f"{target.address}: {SENTENCES[FailureKind.TOO_LARGE]}."
         raise FoundError(Failure(FailureKind.TOO_LARGE, sentence)) from exc
     finally:
         client.close()
