@@ -85,9 +85,7 @@ def _read(target: RepositoryTarget, deadline: Deadline) -> TaggedFiles:
     with tempfile.TemporaryDirectory(prefix="release-gate-") as folder:
         place = pathlib.Path(folder) / "clone"
         only = ("--quiet", "--bare", "--depth=1", f"--branch={target.tag}")
-        problem = (
-            f"can't be cloned at {target.tag}; check the address and this machine's access"
-        )
+        problem = f"can't be cloned at {target.tag}; check the address and this machine's access"
         _git(("clone", *only, "--", target.repository, str(place)), deadline, problem)
         return _files(place, target, deadline)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import decimal
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -217,13 +218,14 @@ class Narrowing:
                 yield unknown("a $ref that leads nowhere")
         for name in sorted({*given.limits, *taken.limits} - self._unfelt - {"$ref"}):
             pair = _bound(given, name), taken.limits.get(name)
-            if pair[0] == pair[1]:
-                continue
+            if pair[0] == pair[1] and isinstance(pair[0], bool) is isinstance(pair[1], bool):
+                continue  # in Python True is 1
             breaks = _leaves_less(name, *pair)
             if breaks is None:
                 yield unknown(name)
             elif breaks:
-                yield broken(_another(name, *self._ordered(*pair)))
+                told = given.limits.get(name), taken.limits.get(name)
+                yield broken(_another(name, *self._ordered(*told)))
 
 
 class OfRequests(Narrowing):
@@ -293,9 +295,15 @@ def differing(
 
 
 def _bound(shape: Shape, name: str) -> Any:
-    """Return a limit; a bound that is excluded is one too, where there is no other."""
-    excluded = shape.limits.get(f"exclusive{name.capitalize()}")
-    return shape.limits.get(name, excluded if name in {"maximum", "minimum"} else None)
+    """Return a limit; a bound that is excluded is one too, where there is no other, and the other way."""
+    if name in shape.limits or name.removeprefix("exclusive").lower() not in {"maximum", "minimum"}:
+        return shape.limits.get(name)
+    if not name.startswith("exclusive"):
+        return shape.limits.get(f"exclusive{name.capitalize()}")
+    included = shape.limits.get(name.removeprefix("exclusive").lower())
+    if included is None or tightness(name, included) is None:
+        return None
+    return math.nextafter(included, -math.inf if name.endswith("Minimum") else math.inf)
 
 
 def _leaves_less(name: str, given: Any, taken: Any) -> bool | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -317,14 +318,30 @@ def _by_type(shape: Shape) -> Iterator[Shape]:
         foreign = frozenset[str]().union(
             *(words for of, words in _ONLY_OF.items() if of != numeric)
         )
+        limits = {name: one for name, one in shape.limits.items() if name not in foreign}
         yield dataclasses.replace(
             shape,
             types=frozenset({kind}),
             values=None if shape.values is None else _values_of(kind, shape.values),
-            limits={name: one for name, one in shape.limits.items() if name not in foreign},
+            limits=_whole_bounds(limits) if kind == "integer" else limits,
         )
     if not shape.types:
         yield shape
+
+
+def _whole_bounds(limits: Part) -> dict[str, Any]:
+    """Return what is said of whole numbers with their bounds included: more than 4 is at least 5."""
+    found = dict(limits)
+    for word, excluded in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        bounds = []
+        if tightness(word, limits.get(excluded)) is not None:
+            bound = found.pop(excluded)
+            bounds += [math.floor(bound) + 1 if word == "minimum" else math.ceil(bound) - 1]
+        if tightness(word, limits.get(word)) is not None:
+            bounds += [math.ceil(limits[word]) if word == "minimum" else math.floor(limits[word])]
+        if bounds:
+            found[word] = max(bounds) if word == "minimum" else min(bounds)
+    return found
 
 
 def _values_of(kind: str, values: frozenset[str]) -> frozenset[str]:
