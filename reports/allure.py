@@ -10,15 +10,24 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import pathlib
 import uuid
 from collections.abc import Iterator, Mapping
 
-from allure_commons.model2 import Label, Parameter, StatusDetails, TestResult, TestStepResult
+from allure_commons.model2 import (
+    Attachment,
+    Label,
+    Parameter,
+    StatusDetails,
+    TestResult,
+    TestStepResult,
+)
 from attr import asdict
 
 from gates.decide.fold import Reason
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Decision, Outcome
+from gates.decide.suite import Attachment as Attached
 from gates.decide.verdict import CheckResult, Verdict
 from reports import figures, words
 from reports.junit import Case, Status, of_check, of_run
@@ -48,6 +57,20 @@ def render(verdict: Verdict) -> dict[str, str]:
     }
 
 
+def attached(verdict: Verdict, run_dir: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Return the pictures and traces of a run's own folder by their names among Allure's files."""
+    own = run_dir.resolve()
+    every = (one for suite in verdict.suites for one in suite.attachments)
+    found = {_source(one): (own / one.file).resolve() for one in every}
+    return {
+        name: path for name, path in found.items() if path.is_relative_to(own) and path.is_file()
+    }
+
+
+def _source(attachment: Attached) -> str:
+    return f"{_digest(attachment.file)}-attachment{pathlib.PurePosixPath(attachment.file).suffix}"
+
+
 def _of_check(verdict: Verdict, check: CheckResult, region: str) -> TestResult:
     found = check.regions.get(region)
     labels = {
@@ -60,6 +83,13 @@ def _of_check(verdict: Verdict, check: CheckResult, region: str) -> TestResult:
     result = _result(verdict, check.id, region, of_check(verdict, check, region), labels)
     result.name = f"{check.id} {check.name}"
     result.steps = [_judged(judgement) for judgement in (found.judgements if found else ())]
+    result.attachments = [
+        Attachment(name=one.name, source=_source(one), type=one.media_type)
+        # A joined run's pictures lie in the folders of the runs that it was made of.
+        for suite in (() if verdict.joined else verdict.suites)
+        if suite.check == check.id and region in suite.regions
+        for one in suite.attachments
+    ]
     stop = _milliseconds(check.finished_at)
     if stop is not None:
         result.start = stop - round((check.elapsed_seconds or 0.0) * 1000)

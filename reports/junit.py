@@ -91,7 +91,7 @@ _ELEMENTS = {Status.FAILED: "failure", Status.BROKEN: "error", Status.SKIPPED: "
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Named:
+class Named:
     """A case with the name under which a build server lists it."""
 
     classname: str
@@ -116,10 +116,17 @@ def render(verdict: Verdict) -> str:
     suites = {f"{_gate(verdict)}.{region}": _cases(verdict, region) for region in _regions(verdict)}
     if trouble := _gate_run(verdict, suites):
         suites[f"{_gate(verdict)}.run"] = [trouble]
-    root = ET.Element("testsuites", name=f"gate {words.gate_name(verdict)}")
+    return document(f"gate {words.gate_name(verdict)}", suites, verdict, {})
+
+
+def document(
+    name: str, suites: Mapping[str, list[Named]], verdict: Verdict, more: Mapping[str, str]
+) -> str:
+    """Return named suites of a run as JUnit XML; `more` are properties beside the run's own."""
+    root = ET.Element("testsuites", name=name)
     _count(root, [case for cases in suites.values() for case in cases])
-    for name, cases in suites.items():
-        root.append(_suite(verdict, name, cases))
+    for suite, cases in suites.items():
+        root.append(_suite(verdict, suite, cases, more))
     ET.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
@@ -128,17 +135,17 @@ def _regions(verdict: Verdict) -> tuple[str, ...]:
     return verdict.region_names() if verdict.checks else ()
 
 
-def _cases(verdict: Verdict, region: str) -> list[_Named]:
+def _cases(verdict: Verdict, region: str) -> list[Named]:
     return [_named(verdict, check, region) for check in verdict.checks]
 
 
-def _named(verdict: Verdict, check: CheckResult, region: str) -> _Named:
+def _named(verdict: Verdict, check: CheckResult, region: str) -> Named:
     case, name = of_check(verdict, check, region), f"{check.id} {check.name}"
     seconds = check.elapsed_seconds or 0.0
-    return _Named(f"{check.phase}.{region}", name, seconds, case, case.outcome)
+    return Named(f"{check.phase}.{region}", name, seconds, case, case.outcome)
 
 
-def _gate_run(verdict: Verdict, suites: Mapping[str, list[_Named]]) -> _Named | None:
+def _gate_run(verdict: Verdict, suites: Mapping[str, list[Named]]) -> Named | None:
     """Return the case of the run itself, when something is wrong that belongs to no check."""
     own = any(reason.check is None for reason in verdict.reasons)
     red = any(case.element in ("failure", "error") for cases in suites.values() for case in cases)
@@ -146,16 +153,16 @@ def _gate_run(verdict: Verdict, suites: Mapping[str, list[_Named]]) -> _Named | 
         return None
     # Always an error: what was measured and bad stands in the suites of the regions.
     case = dataclasses.replace(of_run(verdict), status=Status.BROKEN)
-    return _Named(_gate(verdict), "gate run", verdict.elapsed_seconds or 0.0, case, verdict.state)
+    return Named(_gate(verdict), "gate run", verdict.elapsed_seconds or 0.0, case, verdict.state)
 
 
-def _suite(verdict: Verdict, name: str, cases: list[_Named]) -> ET.Element:
+def _suite(verdict: Verdict, name: str, cases: list[Named], more: Mapping[str, str]) -> ET.Element:
     suite = ET.Element("testsuite", name=name)
     _count(suite, cases)
     suite.set("time", f"{verdict.elapsed_seconds or 0.0:.3f}")
     suite.set("timestamp", verdict.started_at)
     properties = ET.SubElement(suite, "properties")
-    for key, value in _properties(verdict).items():
+    for key, value in {**_properties(verdict), **more}.items():
         ET.SubElement(properties, "property", name=key, value=value)
     for case in cases:
         suite.append(_element(case))
@@ -174,7 +181,7 @@ def _properties(verdict: Verdict) -> dict[str, str]:
     }
 
 
-def _element(case: _Named) -> ET.Element:
+def _element(case: Named) -> ET.Element:
     seconds = f"{case.seconds:.3f}"
     testcase = ET.Element("testcase", name=case.name, classname=case.classname, time=seconds)
     if case.element is not None:
@@ -185,7 +192,7 @@ def _element(case: _Named) -> ET.Element:
     return testcase
 
 
-def _count(element: ET.Element, cases: list[_Named]) -> None:
+def _count(element: ET.Element, cases: list[Named]) -> None:
     element.set("tests", str(len(cases)))
     for plural, name in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         element.set(plural, str(sum(1 for case in cases if case.element == name)))

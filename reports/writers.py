@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gates.decide.verdict import GOOD, Verdict
-from reports import figures, junit, words
+from reports import evidence, figures, junit, words
 from reports.texts import drawn
 from reports.verdict import read
 
@@ -77,19 +77,34 @@ def write_all(run_dir: pathlib.Path, record: Mapping[str, Any]) -> None:
     verdict = read(record)
     for name, render in WRITERS.items():
         write_whole(run_dir / name, render(verdict))
+    _write_evidence(run_dir / evidence.FOLDER, evidence.files(verdict))
     # Imported late: Allure's library takes a tenth of a second, and the checks need not wait for it.
     from reports import allure  # noqa: PLC0415 - see above
 
-    _replace_folder(run_dir / allure.FOLDER, allure.render(verdict))
+    _replace_folder(
+        run_dir / allure.FOLDER, allure.render(verdict), allure.attached(verdict, run_dir)
+    )
 
 
-def _replace_folder(folder: pathlib.Path, files: Mapping[str, str]) -> None:
+def _write_evidence(folder: pathlib.Path, files: Mapping[str, str]) -> None:
+    if files:
+        # What the checks attached lies there already.
+        folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        write_whole(folder / name, text)
+
+
+def _replace_folder(
+    folder: pathlib.Path, files: Mapping[str, str], copies: Mapping[str, pathlib.Path]
+) -> None:
     """Put a folder with these files in place of what was there; what is in it is never half-written."""
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         beside.mkdir()
         for name, text in files.items():
             (beside / name).write_text(text, encoding="utf-8")
+        for name, source in copies.items():
+            shutil.copyfile(source, beside / name)
         shutil.rmtree(folder, ignore_errors=True)
         beside.replace(folder)
     finally:

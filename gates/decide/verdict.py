@@ -17,6 +17,7 @@ from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.kept import READ_ON, Kept
 from gates.decide.outcome import Decision, Meaning, Outcome, worst_decision
 from gates.decide.scope import NotAsked
+from gates.decide.suite import Suite
 
 SCHEMA = 1
 STATES = ("complete", "incomplete", "interrupted", "refused", "failed")
@@ -190,6 +191,8 @@ class Verdict(Kept):
     digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
     joined: Annotated[tuple[Source, ...], Field(exclude_if=lambda runs: not runs)] = ()
     """The runs of which it was made; not kept of a run itself."""
+    suites: Annotated[tuple[Suite, ...], Field(exclude_if=lambda suites: not suites)] = ()
+    """What was tested, for the evidence of the release; not kept of a run without any."""
 
     @property
     def complete(self) -> bool:

@@ -117,6 +117,7 @@ def _measured(runs: Sequence[Joined]) -> lines.Lines:
     return lines.Lines(
         tuple(line for one in runs for line in one.lines.finished),
         tuple(problem for one in runs for problem in one.lines.problems),
+        tuple(suite for one in runs for suite in one.lines.suites),
     )
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from gates.decide.fold import RegionResult
 from gates.decide.kept import MalformedError
 from gates.decide.outcome import Outcome
+from gates.decide.suite import EVENT as SUITE
+from gates.decide.suite import Suite
 from gates.decide.verdict import FINISHED, Finished
 from reports.events import event_of
 
@@ -20,6 +22,8 @@ class Lines:
 
     finished: tuple[Finished, ...]
     problems: tuple[str, ...]
+    suites: tuple[Suite, ...] = ()
+    """What was handed over for the evidence of the release."""
 
     @property
     def results(self) -> tuple[RegionResult, ...]:
@@ -60,6 +64,7 @@ def read(path: pathlib.Path) -> Lines:
     data = path.read_bytes() if path.exists() else b""
     finished: list[Finished] = []
     problems: list[str] = []
+    suites: list[Suite] = []
     *lines, _torn = data.split(b"\n")
     for number, line in enumerate(lines, start=1):
         event = event_of(line) if line else {}
@@ -67,15 +72,23 @@ def read(path: pathlib.Path) -> Lines:
             problems.append(f"line {number} of {path.name} is unreadable")
         elif event.get("event") == "problem":
             problems.append(str(event.get("sentence")))
-        elif event.get("event") == FINISHED:
+        elif event.get("event") in (FINISHED, SUITE):
             try:
-                found = Finished.from_record(event)
+                _take(event, finished, suites, problems)
             except MalformedError:
                 problems.append(f"line {number} of {path.name} is not a result of a check")
-            else:
-                finished.append(found)
-                problems += _claims(found)
-    return Lines(tuple(finished), tuple(problems))
+    return Lines(tuple(finished), tuple(problems), tuple(suites))
+
+
+def _take(
+    event: dict[str, Any], finished: list[Finished], suites: list[Suite], problems: list[str]
+) -> None:
+    if event["event"] == SUITE:
+        suites.append(Suite.from_record(event))
+        return
+    found = Finished.from_record(event)
+    finished.append(found)
+    problems += _claims(found)
 
 
 def _claims(found: Finished) -> list[str]:

@@ -98,6 +98,7 @@ def decided(
         reasons=folded.reasons,
         advisories=folded.advisories,
         checks=checks,
+        suites=lines.suites,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
@@ -111,6 +111,7 @@ CLOCKS_DIFFER_SECONDS = 300.0
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\n\r]*$")]
+_Figure = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,99}$")]
 
 
 class Artefact(Section):
@@ -128,10 +129,16 @@ class Evidence(Section):
     release: Line
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")]
     created_at: AwareDatetime
-    result: Literal["passed", "failed"]
+    result: Literal["passed", "failed", "undecided"]
     artefacts: tuple[Artefact, ...] = ()
-    facts: dict[Name, bool | int | float | Line] = Field(default_factory=dict)
+    facts: dict[_Figure, bool | int | float | Line] = Field(default_factory=dict)
     """Figures of this kind of evidence, by name."""
+    tools: dict[Line, Line] = Field(default_factory=dict)
+    """Versions of what tested, by name; this and all below are of a gate's own tests."""
+    checks: dict[Line, Line] = Field(default_factory=dict)
+    """The worst outcome of each check."""
+    counts: dict[_Figure, int] = Field(default_factory=dict)
+    findings: tuple[dict[Name, Any], ...] = ()
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
