@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import datetime as dt
-import pathlib
 import threading
-from collections.abc import Iterator
 
 from pytest_bdd import parsers
 
@@ -17,18 +13,16 @@ from probes.http import HttpAnswer
 from probes.observation import FailureKind, Observation
 from settings.service import Synthetic
 from smoke.journey import Journey, Patient, PatientApi, StepTaken
-from smoke.synthetic import NAME, TAG_PREFIX, Journal, RemovalError, SyntheticRecords, left_over
 from steps.kit import failures
 from steps.kit.asked import Asked
 from steps.kit.check import Check
 from steps.kit.expect import expect, unable
-from steps.kit.leases import LeaseHeldError, writer_lease
+from steps.kit.leases import LeaseHeldError
+from steps.kit.records import Records
 from steps.kit.run import Run
 from steps.kit.sentence import then, when
 from steps.service import rules
 from steps.service.outages import Asks, outage_behind
-
-LEASE_WAIT_SECONDS = 30.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,22 +74,19 @@ class Journeys:
         return self._walked
 
     def _walk_all(self) -> dict[str, Walked]:
-        settings = self._platform.environment.settings
         synthetic = self._platform.section(Synthetic)
-        key = "|".join(
-            sorted(region.services[synthetic.service] for region in settings.regions.values())
-        )
+        records = Records(self._run, synthetic)
         try:
-            with writer_lease(key, self._platform.run_id, LEASE_WAIT_SECONDS):
-                self._clean_left_overs(synthetic)
-                return self._platform.each_region(lambda region: self._walk(region, synthetic))
+            with records.writing():
+                return self._platform.each_region(
+                    lambda region: self._walk(region, synthetic, records)
+                )
         except LeaseHeldError as exc:
             self.held = str(exc)
             return {}
 
-    def _walk(self, region: str, synthetic: Synthetic) -> Walked:
-        tag = f"{TAG_PREFIX}{self._platform.run_id}-{region}"
-        with self._records(region, synthetic, tag):
+    def _walk(self, region: str, synthetic: Synthetic, records: Records) -> Walked:
+        with records.tagged(region) as tag:
             walks: list[_Walk] = []
 
             def once() -> Observation[HttpAnswer]:
@@ -159,47 +150,6 @@ class Journeys:
             booked.record_id,
             deadline=self._platform.call_deadline(),
         )
-
-    @contextlib.contextmanager
-    def _records(self, region: str, synthetic: Synthetic, tag: str) -> Iterator[None]:
-        """Journal that records will exist, and remove them whatever happens inside."""
-        journal = Journal(self._run.run_dir / NAME, self._platform.environment.settings.name)
-        journal.intend(region, tag)
-        try:
-            yield
-        finally:
-            self._remove(region, synthetic, tag, journal)
-
-    def _remove(self, region: str, synthetic: Synthetic, tag: str, journal: Journal) -> None:
-        records = self._synthetic(region, synthetic)
-        try:
-            records.remove(tag, self._platform.call_deadline())
-        except RemovalError as exc:
-            self._run.problem(
-                f"synthetic records were left in {region}: {exc}; the next run removes them"
-            )
-        else:
-            journal.removed(region, tag)
-
-    def _clean_left_overs(self, synthetic: Synthetic) -> None:
-        """Remove what earlier runs left: journalled by this checkout, or tagged and old."""
-        name = self._platform.environment.settings.name
-        journals = sorted(self._run.run_dir.parent.glob(f"*/{NAME}"))
-        for path, region, tag in left_over(journals, name):
-            if region in self._platform.regions:
-                self._remove(region, synthetic, tag, Journal(pathlib.Path(path), name))
-        for region in self._platform.regions:
-            records = self._synthetic(region, synthetic)
-            # An unreachable region has nothing that could be listed; its journey will say so.
-            with contextlib.suppress(RemovalError):
-                for tag in records.stale_tags(
-                    dt.datetime.now(dt.UTC), self._platform.call_deadline()
-                ):
-                    records.remove(tag, self._platform.call_deadline())
-
-    def _synthetic(self, region: str, synthetic: Synthetic) -> SyntheticRecords:
-        token = self._platform.environment.secret(synthetic.token)
-        return SyntheticRecords(self._platform.service(region, synthetic.service), token)
 
 
 def _may_be_a_vendors(step: StepTaken) -> bool:

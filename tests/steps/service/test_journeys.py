@@ -14,6 +14,7 @@ import trustme
 
 from smoke.journey import STEPS
 from smoke.synthetic import NAME, Journal
+from steps.kit import records as kept
 from steps.kit.leases import writer_lease
 from steps.service import journeys as module
 from tests.golden import Said
@@ -198,7 +199,7 @@ def test_a_damaged_journal_of_an_earlier_run_stops_nobody(
 def test_a_lease_held_elsewhere_is_an_error_that_names_the_holder(
     server: PatientServer, a_walk: AWalk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LEASE_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(kept, "LEASE_WAIT_SECONDS", 0.05)
     walk = a_walk()
     with writer_lease(server.url, "run-of-somebody", 1):
         assert walk.outcomes() == ["ERROR"] * len(STEPS)
