@@ -20,11 +20,12 @@ from redis.exceptions import RedisError
 from sandbox.app.audit import Audit, FlagStore
 from sandbox.app.config import AppConfig
 from sandbox.app.database import Database
+from sandbox.app.document import documents_its_refusals
 from sandbox.app.faults import Faults, InjectedError
 from sandbox.app.gateways import GatewayError, Gateways
 from sandbox.app.metrics import Endpoint, Metrics
 from sandbox.app.middleware import DisturbedMobile, Measured, NamedHealth
-from sandbox.app.parts import Parts
+from sandbox.app.parts import Parts, UnusableError
 from sandbox.app.routes import appointments, auth, operations, payments, synthetic
 from sandbox.app.sessions import Sessions
 from sandbox.core import standins
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from fastapi import Request
     from starlette.types import ASGIApp
 
-_ADDRESS_OF_CALLS_SINCE = (1, 2)
+_ADDRESS_OF_CALLS_SINCE = _WHOLE_DOCUMENT_SINCE = (1, 2)
 
 
 def make_app(config: AppConfig) -> ASGIApp:
@@ -47,6 +48,8 @@ def make_app(config: AppConfig) -> ASGIApp:
     for router in (*routers, operations.health, operations.router):
         app.include_router(router)
     _add_handlers(app)
+    if _numbers(config.version) >= _WHOLE_DOCUMENT_SINCE:
+        documents_its_refusals(app)
     app.add_middleware(NamedHealth, faults=parts.faults)
     disturbed = DisturbedMobile(app, parts.faults)
     return Measured(disturbed, metrics=parts.metrics, faults=parts.faults)
@@ -54,17 +57,20 @@ def make_app(config: AppConfig) -> ASGIApp:
 
 def _routers(version: str) -> tuple[APIRouter, ...]:
     """Return what patients use, the reads of the traffic first: routes are tried in order."""
-    numbers = tuple(int(part) for part in version.split(".")[:2])
     return (
         appointments.providers,
         appointments.router,
         auth.router,
         payments.router,
-        payments.make_router(with_address=numbers >= _ADDRESS_OF_CALLS_SINCE),
+        payments.make_router(with_address=_numbers(version) >= _ADDRESS_OF_CALLS_SINCE),
         auth.patients,
         operations.trials,
         synthetic.router,
     )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2])
 
 
 def _make_parts(config: AppConfig, routers: tuple[APIRouter, ...]) -> Parts:
@@ -98,6 +104,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
+_UNPROCESSABLE = status.HTTP_422_UNPROCESSABLE_CONTENT
 _log = logging.getLogger(__name__)
 
 
@@ -114,6 +121,7 @@ def _add_handlers(app: FastAPI) -> None:
     """Turn the errors of the parts into answers."""
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(psycopg.Error, _database_error)
+    app.add_exception_handler(UnusableError, _unusable)
     for error, (code, detail) in _ANSWERS.items():
         app.add_exception_handler(error, _handler(code, detail))
 
@@ -129,10 +137,18 @@ async def _invalid(_request: Request, exc: Exception) -> JSONResponse:
     """Say what is wrong with the request without repeating it: it may hold a password."""
     invalid = cast("RequestValidationError", exc)
     found = [{key: error[key] for key in ("loc", "msg", "type")} for error in invalid.errors()]
-    return JSONResponse({"detail": found}, status.HTTP_422_UNPROCESSABLE_CONTENT)
+    return JSONResponse({"detail": found}, _UNPROCESSABLE)
+
+
+async def _unusable(_request: Request, exc: Exception) -> JSONResponse:
+    return JSONResponse({"detail": [cast("UnusableError", exc).problem]}, _UNPROCESSABLE)
 
 
 async def _database_error(_request: Request, exc: Exception) -> JSONResponse:
+    if isinstance(exc, psycopg.DataError) and exc.sqlstate is None:
+        # What the driver itself refuses to send: a text with a NUL.
+        problem = UnusableError("request", "a text has a character that can't be stored")
+        return await _unusable(_request, problem)
     # Only the code: the server's words quote rows.
     _log.error("database error %s", cast("psycopg.Error", exc).sqlstate)
     detail = "the database refused the query"

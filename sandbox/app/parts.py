@@ -40,6 +40,14 @@ class Body(BaseModel):
     )
 
 
+class UnusableError(Exception):
+    """A request that is well formed and can't be used; it becomes a 422 as any other."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.problem = {"loc": ["body", field], "msg": message, "type": "value_error"}
+
+
 def parts_of(request: Request) -> Parts:
     """Return the parts of the API that serves this request."""
     parts: Parts = request.app.state.parts

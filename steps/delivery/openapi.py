@@ -295,7 +295,10 @@ class _Compared:
                         yield from self._response(f"answer {status}", status, old[one], new[status])
 
     def _response(self, at: str, status: str, was: Part, is_now: Part) -> Iterator[Found]:
-        yield from self._differ(f"{at}: ", was, is_now, frozenset({"content", "headers"}))
+        yield from self._differ(f"{at}: ", was, is_now, frozenset({"content", "headers", "links"}))
+        followed, links = mapping(was.get("links")), mapping(is_now.get("links"))
+        if any(links.get(name) != link for name, link in followed.items()):
+            yield unknown(f"{at}: links")
         gone = f"no longer answers {status} with {{}}"
         yield from self._media(at, gone, (was, is_now), self._answers)
         old, new = _headers(self._before, was), _headers(self._now, is_now)

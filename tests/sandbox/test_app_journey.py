@@ -90,9 +90,11 @@ def test_one_address_has_one_account_and_login_does_not_tell_which_there_are(api
 @cases(
     "changes status",
     {
-        "a date in the past": ({"date": "2024-12-20T10:00:00Z"}, 422),
+        "a date in the past": ({"date": "2024-12-20T10:00:00Z"}, 409),
         "a date without time zone": ({"date": "2099-12-20T10:00:00"}, 422),
+        "a date that no table can hold": ({"date": "9999-12-31T23:59:59-14:00"}, 409),
         "an unknown provider": ({"providerId": "nobody"}, 404),
+        "a text that can't be stored": ({"providerId": "a\0"}, 422),
     },
 )
 def test_bookings_that_make_no_sense_are_refused(

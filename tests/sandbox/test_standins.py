@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from sandbox.app.__main__ import make_app
 from sandbox.app.config import AppConfig
+from sandbox.app.document import additions
 from sandbox.core.layout import STANDINS
 from sandbox.systems.__main__ import MAKERS
 from sandbox.systems.delivery.builds import MANIFEST, REPOSITORIES, image_digest, web_bundle
@@ -152,3 +153,35 @@ def test_every_answer_of_the_release_is_described_and_none_of_the_sandboxs_own()
     assert all(good)
     for path in ("/v1/providers/{provider_id}", "/v1/appointments"):
         assert new["paths"][path]["get"]["security"] == [{"HTTPBearer": []}]
+
+
+def operations(version: str) -> dict[str, Any]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in openapi(version)["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_the_release_documents_its_refusals_and_what_can_be_asked_next() -> None:
+    found = operations("1.2.0")
+    added = additions()["operations"]
+    assert added.keys() <= found.keys()
+    missing = {
+        name: set(map(str, more["also"])) - found[name]["responses"].keys()
+        for name, more in added.items()
+    }
+    assert not any(missing.values())
+    guarded = [one for one in found.values() if "security" in one]
+    assert all("401" in one["responses"] for one in guarded)
+    with_body = [one for one in found.values() if "requestBody" in one]
+    assert all("400" in one["responses"] for one in with_body)
+    ids = {one["operationId"] for one in found.values()}
+    links = [
+        link["operationId"]
+        for one in found.values()
+        for answer in one["responses"].values()
+        for link in answer.get("links", {}).values()
+    ]
+    assert len(links) >= 5
+    assert set(links) <= ids

@@ -8,7 +8,14 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Query, Request, Response, status
 from pydantic import AwareDatetime, Field
 
-from sandbox.app.parts import BEARER_TOKEN, Body, Parts, PartsOfApp, Patient, require_reader
+from sandbox.app.parts import (
+    BEARER_TOKEN,
+    Body,
+    Parts,
+    PartsOfApp,
+    Patient,
+    require_reader,
+)
 from sandbox.app.sessions import User
 
 providers = APIRouter(tags=["providers"])
@@ -49,6 +56,9 @@ _APPOINTMENTS = (
     ' FROM (SELECT id, provider_id AS "providerId", starts_at AS date, status'
     " FROM appointment_overview WHERE provider_id = %s ORDER BY starts_at DESC LIMIT 10) AS a"
 )
+
+
+_FURTHEST = dt.timedelta(days=5 * 365)
 
 
 class Booking(Body):
@@ -94,9 +104,9 @@ async def list_of_provider(
 @router.post(PATH, status_code=status.HTTP_201_CREATED)
 async def book(parts: PartsOfApp, patient: Patient, booking: Booking) -> Booked:
     """Book an appointment in the future."""
-    if booking.date <= dt.datetime.now(dt.UTC):
+    if not dt.timedelta(0) < booking.date - dt.datetime.now(dt.UTC) < _FURTHEST:
         raise HTTPException(
-            status.HTTP_422_UNPROCESSABLE_CONTENT, "an appointment lies in the future"
+            status.HTTP_409_CONFLICT, "an appointment lies in the future, within five years"
         )
     appointment_id = str(uuid.uuid4())
     if not parts.faults.switches.booking_writes_nothing:
