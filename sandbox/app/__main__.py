@@ -18,6 +18,7 @@ from fastapi.routing import APIRoute
 from redis.exceptions import RedisError
 
 from sandbox.app.audit import Audit, FlagStore
+from sandbox.app.bent import BentAnswers
 from sandbox.app.config import AppConfig
 from sandbox.app.database import Database
 from sandbox.app.document import documents_its_refusals
@@ -52,7 +53,8 @@ def make_app(config: AppConfig) -> ASGIApp:
         documents_its_refusals(app)
     app.add_middleware(NamedHealth, faults=parts.faults)
     disturbed = DisturbedMobile(app, parts.faults)
-    return Measured(disturbed, metrics=parts.metrics, faults=parts.faults)
+    bent = BentAnswers(disturbed, lambda: parts.faults.switches.bent)
+    return Measured(bent, metrics=parts.metrics, faults=parts.faults)
 
 
 def _routers(version: str) -> tuple[APIRouter, ...]:

@@ -11,6 +11,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sandbox.app.bent import Bent
+
 _Every = Annotated[int, Field(ge=0)]
 
 
@@ -71,6 +73,9 @@ class Switches(BaseModel):
     """SCHEMA.FIELD that the API's document needs now, such as Login.deviceId."""
     openapi_lacks: str | None = None
     """SCHEMA.FIELD that the API's document no longer has."""
+
+    bent: tuple[Bent, ...] = ()
+    """Operations that break the API's own document."""
 
     metrics_broken: bool = False
     """/metrics answers 500."""
