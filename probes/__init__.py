@@ -26,6 +26,7 @@ __all__ = [
     "audit",
     "aws",
     "backup",
+    "browser",
     "dns",
     "fhir",
     "files",
@@ -61,6 +62,7 @@ if typing.TYPE_CHECKING:
     from probes import (
         audit,
         aws,
+        browser,
         dns,
         fhir,
         files,

@@ -1,0 +1,74 @@
+"""Which program is the browser, and how it is started: it asks nobody anything by itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Final
+
+from probes.observation import Failure, FailureKind, FoundError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
+
+KINDS: Final = ("chromium", "firefox", "webkit")
+_ON_PATH: Final = (
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    *("microsoft-edge", "microsoft-edge-stable"),
+)
+_QUIET: Final = (
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--disable-domain-reliability", "--disable-default-apps", "--disable-extensions"),
+    *("--disable-client-side-phishing-detection", "--no-pings", "--no-first-run"),
+    "--disable-features=OptimizationHints,MediaRouter,Translate,AutofillServerCommunication,"
+    "CertificateTransparencyComponentUpdater,InterestFeedContentSuggestions,SegmentationPlatform",
+    # What is measured goes the way that every other probe goes: straight to the site, over TCP.
+    *("--no-proxy-server", "--disable-quic"),
+    # /dev/shm of a container holds 64 MB.
+    "--disable-dev-shm-usage",
+)
+"""Chromium's own connections, which would be requests of nobody's, and what breaks in a container."""
+
+
+def executable(playwright: Playwright, kind: str, wanted: str | None) -> str:
+    """Return the browser's program; raises FoundError with what to do where there is none.
+
+    Firefox and WebKit have to be Playwright's own builds; of Chromium any will do.
+    """
+    if wanted is not None:
+        if os.access(wanted, os.X_OK):
+            return wanted
+        raise _no_browser(f"browser.executable names {wanted}, which is not a program here")
+    on_path = map(shutil.which, _ON_PATH) if kind == "chromium" else ()
+    found = next((path for path in on_path if path), None)
+    own = str(getattr(playwright, kind).executable_path)
+    if found or os.access(own, os.X_OK):
+        return found or own
+    what = "no Chromium is on the PATH and" if kind == "chromium" else f"no {kind}:"
+    raise _no_browser(
+        f"{what} Playwright's own build is not installed; install the package chromium, or run "
+        f"`playwright install {kind}`, or name the program as browser.executable"
+    )
+
+
+def launch(playwright: Playwright, kind: str, wanted: str | None, seconds: float) -> Browser:
+    """Start the browser; raises FoundError where it does not start."""
+    program = executable(playwright, kind, wanted)
+    # Signals are ours: the run's end closes the browser, once its records are removed.
+    try:
+        browser: Browser = getattr(playwright, kind).launch(
+            executable_path=program,
+            args=list(_QUIET) if kind == "chromium" else [],
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
+            timeout=max(1.0, seconds) * 1000,
+        )
+    except Exception as exc:
+        # Its text is pages of command line and the browser's own log.
+        raise _no_browser(f"{program} does not start as a browser; run it by hand to see why") from exc
+    return browser
+
+
+def _no_browser(sentence: str) -> FoundError:
+    return FoundError(Failure(FailureKind.OUR_FAULT, f"There is no browser: {sentence}.", "start"))
