@@ -13,6 +13,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
+from settings.browser import Browser
 from settings.cluster import Kubernetes, RegionCluster
 from settings.data import Data, Postgres
 from settings.delivery import Aws, EvidenceStore, Frontend, Images, Mobile, Secrets
@@ -166,6 +167,8 @@ class Environment(Section):
     """Without it the checks of container images do not apply."""
     frontend: Frontend | None = None
     """Without it the checks of the web application do not apply."""
+    browser: Browser | None = None
+    """Without it nothing is looked at in a browser: no journey, no accessibility, no web vitals."""
     mobile: Mobile | None = None
     """Without it the checks of the mobile apps' compatibility do not apply."""
     secrets: Secrets | None = None
@@ -266,6 +269,8 @@ _NEEDS = (
     ("storage", "prometheus", "storage is measured through the section prometheus; add it"),
     ("images", "aws", "images is read through the section aws; add it"),
     ("frontend", "aws", "frontend is read through the section aws; add it"),
+    ("browser", "frontend", "browser walks through the site of the section frontend; add it"),
+    ("browser", "synthetic", "browser needs the section synthetic, whose patients sign in; add it"),
     ("secrets", "aws", "secrets is read through the section aws; add it"),
     ("images", "evidence", "images needs the build's evidence; add the section evidence"),
     ("frontend", "evidence", "frontend needs the build's evidence; add the section evidence"),

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from settings.browser import BrowserPolicy
 from settings.data import DataPolicy
 from settings.delivery import ContractPolicy, EvidenceAge, Invalidation, SecretAge
 from settings.load import LoadPolicy
@@ -50,6 +51,7 @@ class Policy(Section):
     secrets: SecretAge = SecretAge()
     invalidation: Invalidation = Invalidation()
     contract: ContractPolicy = ContractPolicy()
+    browser: BrowserPolicy = BrowserPolicy()
 
     def _refusals(self) -> Iterator[str]:
         checks = [check for one in self.objectives for check in (one.check, *one.also)]

@@ -13,7 +13,14 @@ from urllib.parse import urlsplit
 from probes.observation import Shown
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Download, Request, Response
+    from playwright.sync_api import (
+        BrowserContext,
+        ConsoleMessage,
+        Dialog,
+        Download,
+        Request,
+        Response,
+    )
 
 WATCH: Final = pathlib.Path(__file__).with_name("watch.js").read_text(encoding="utf-8")
 _BAD_STATUS: Final = 400
@@ -71,7 +78,7 @@ class Watcher:
         context.on("requestfailed", self._failed)
         context.on("response", self._answered)
         context.on("console", self._console)
-        context.on("weberror", lambda error: self._raised(str(error.error)))
+        context.on("weberror", lambda error: self._raised(f"{error.error.name}: {error.error}"))
         context.on("dialog", self._dialog)
         context.on("page", self._opened)
 
@@ -100,7 +107,9 @@ class Watcher:
 
     def _answered(self, response: Response) -> None:
         if response.status >= _BAD_STATUS and not self._answered_here(response.url):
-            self._note("failed request", f"{response.request.method} {response.status}", response.url)
+            self._note(
+                "failed request", f"{response.request.method} {response.status}", response.url
+            )
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type != "error":

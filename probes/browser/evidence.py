@@ -7,6 +7,7 @@ is written anew out of the fields that are named here; nothing else of it is let
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import pathlib
 import re
@@ -42,38 +43,37 @@ _PARAMS: Final = ("selector", "key", "timeout", "waitUntil", "state")
 _TIMEOUT: Final = re.compile(r"Timeout \d+ms exceeded")
 
 
-def keep(
-    page: Page, context: BrowserContext, path: pathlib.Path, hidden: Sequence[str]
-) -> tuple[pathlib.Path, ...]:
-    """Write picture and trace beside each other and return what could be written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture, trace = path.with_suffix(".png"), path.with_suffix(".zip")
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Error):
+def picture(page: Page, private: Sequence[str]) -> bytes:
+    """Return a picture of the page, of which nothing is left then; empty where a frame can't be masked."""
+    try:
+        for frame in page.frames:
+            frame.evaluate(_MASK, [one for one in private if one])
+        return page.screenshot(
+            full_page=True, animations="disabled", timeout=_PICTURE_MILLISECONDS, scale="css"
+        )
+    except Error:
+        return b""
+
+
+def trace(context: BrowserContext, private: Sequence[str]) -> bytes:
+    """End the trace and return what may be kept of it; empty where there is none."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Error, OSError):
         raw = pathlib.Path(folder) / "raw.zip"
         context.tracing.stop(path=raw)
-        _rewrite(raw, trace, hidden)
-    with contextlib.suppress(Error):
-        _picture(page, picture, hidden)
-    return tuple(one for one in (picture, trace) if one.is_file())
+        return _rewritten(raw, private)
+    return b""
 
 
-def _picture(page: Page, path: pathlib.Path, hidden: Sequence[str]) -> None:
-    """Take the picture once every frame is masked; a frame that can't be is why there is none."""
-    for frame in page.frames:
-        frame.evaluate(_MASK, [one for one in hidden if one])
-    page.screenshot(
-        path=path, full_page=True, animations="disabled", timeout=_PICTURE_MILLISECONDS, scale="css"
-    )
-
-
-def _rewrite(raw: pathlib.Path, trace: pathlib.Path, hidden: Sequence[str]) -> None:
-    with zipfile.ZipFile(raw) as source, zipfile.ZipFile(trace, "w", zipfile.ZIP_DEFLATED) as target:
-        lines = [json.dumps(one) for one in _lines(source.read(_EVENTS), hidden)]
+def _rewritten(raw: pathlib.Path, private: Sequence[str]) -> bytes:
+    kept = io.BytesIO()
+    with zipfile.ZipFile(raw) as source, zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as target:
+        lines = [json.dumps(one) for one in _lines(source.read(_EVENTS), private)]
         target.writestr(_EVENTS, "\n".join(lines) + "\n")
         target.writestr(_NETWORK, "")
+    return kept.getvalue()
 
 
-def _lines(content: bytes, hidden: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _lines(content: bytes, private: Sequence[str]) -> Iterator[dict[str, Any]]:
     for written in content.splitlines():
         line = json.loads(written)
         if line.get("type") not in _KEPT:
@@ -84,7 +84,7 @@ def _lines(content: bytes, hidden: Sequence[str]) -> Iterator[dict[str, Any]]:
         if "url" in given:
             params["url"] = place(given["url"])
         if line["type"] == "before":
-            kept["params"] = {name: _masked(value, hidden) for name, value in params.items()}
+            kept["params"] = {name: _masked(value, private) for name, value in params.items()}
         if line["type"] == "context-options":
             kept["options"] = {}
         if line["type"] == "console":
@@ -94,10 +94,10 @@ def _lines(content: bytes, hidden: Sequence[str]) -> Iterator[dict[str, Any]]:
         yield kept
 
 
-def _masked(value: object, hidden: Sequence[str]) -> object:
+def _masked(value: object, private: Sequence[str]) -> object:
     if not isinstance(value, str):
         return value
-    for one in hidden:
+    for one in private:
         value = value.replace(one, _HIDDEN) if one else value
     return value
 

@@ -20,8 +20,6 @@ _QUIET: Final = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--disable-domain-reliability", "--disable-default-apps", "--disable-extensions"),
     *("--disable-client-side-phishing-detection", "--no-pings", "--no-first-run"),
-    "--disable-features=OptimizationHints,MediaRouter,Translate,AutofillServerCommunication,"
-    "CertificateTransparencyComponentUpdater,InterestFeedContentSuggestions,SegmentationPlatform",
     # What is measured goes the way that every other probe goes: straight to the site, over TCP.
     *("--no-proxy-server", "--disable-quic"),
     # /dev/shm of a container holds 64 MB.
@@ -38,17 +36,19 @@ def executable(playwright: Playwright, kind: str, wanted: str | None) -> str:
     if wanted is not None:
         if os.access(wanted, os.X_OK):
             return wanted
-        raise _no_browser(f"browser.executable names {wanted}, which is not a program here")
+        raise _no_browser(f"browser.executable names {wanted}, which is not a program here", kind)
     on_path = map(shutil.which, _ON_PATH) if kind == "chromium" else ()
     found = next((path for path in on_path if path), None)
     own = str(getattr(playwright, kind).executable_path)
     if found or os.access(own, os.X_OK):
         return found or own
-    what = "no Chromium is on the PATH and" if kind == "chromium" else f"no {kind}:"
-    raise _no_browser(
-        f"{what} Playwright's own build is not installed; install the package chromium, or run "
-        f"`playwright install {kind}`, or name the program as browser.executable"
-    )
+    missing = f"Playwright's own build of it is not installed; run `playwright install {kind}`"
+    if kind == "chromium":
+        missing = (
+            "none is on the PATH, and Playwright's own build is not installed; install the package "
+            "chromium, run `playwright install chromium`, or name the program as browser.executable"
+        )
+    raise _no_browser(missing, kind)
 
 
 def launch(playwright: Playwright, kind: str, wanted: str | None, seconds: float) -> Browser:
@@ -66,9 +66,13 @@ def launch(playwright: Playwright, kind: str, wanted: str | None, seconds: float
         )
     except Exception as exc:
         # Its text is pages of command line and the browser's own log.
-        raise _no_browser(f"{program} does not start as a browser; run it by hand to see why") from exc
+        raise _no_browser(
+            f"{program} does not start as a browser; run it by hand to see why", kind
+        ) from exc
     return browser
 
 
-def _no_browser(sentence: str) -> FoundError:
-    return FoundError(Failure(FailureKind.OUR_FAULT, f"There is no browser: {sentence}.", "start"))
+def _no_browser(sentence: str, kind: str) -> FoundError:
+    return FoundError(
+        Failure(FailureKind.OUR_FAULT, f"There is no {kind} to look with: {sentence}.", "start")
+    )

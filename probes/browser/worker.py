@@ -24,6 +24,7 @@ from probes.observation import Deadline, Failure, FailureKind, FoundError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Started
+    from playwright.sync_api import Playwright
 
 T = TypeVar("T")
 Job: TypeAlias = "Callable[[Started, Deadline], T]"
@@ -80,6 +81,8 @@ class Browser:
 
     def _done(self, job: Job[T], seconds: float, deadline: Deadline) -> T:
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        if not all(_parent(pid) for pid in self._pids[1:]):
+            self._abandon()
         if self._thread is None:
             self._jobs = queue.SimpleQueue()
             self._thread = threading.Thread(target=self._serve, name="browser", daemon=True)
@@ -101,7 +104,9 @@ class Browser:
             if not until.remaining_seconds():
                 if until.at == deadline.at:
                     raise _ours("The run's deadline came before the page was through.")
-                raise FoundError(Failure(FailureKind.TIMEOUT, "The page did not come to rest in time."))
+                raise FoundError(
+                    Failure(FailureKind.TIMEOUT, "The page did not come to rest in time.")
+                )
             if future.running() and not begun:
                 begun, until = True, deadline.sooner(seconds + _GRACE_SECONDS)
             concurrent.futures.wait([future], _POLL_SECONDS)
@@ -114,34 +119,54 @@ class Browser:
             concurrent.futures.wait([future], _END_SECONDS / 2)
             if future.done():
                 return
-        self._thread = None
+        self._abandon()
+
+    def _abandon(self) -> None:
+        """Leave a thread whose Playwright is gone to end by itself."""
+        self._jobs.put(None)
+        self._thread, self._pids = None, []
 
     def _serve(self) -> None:
         """Do one job after the other, in the thread that owns all of Playwright."""
-        jobs, started = self._jobs, None
-        with contextlib.ExitStack() as stack:
+        jobs = self._jobs
+        # Nothing that could be said of closing what is dead would help anybody.
+        with contextlib.suppress(Exception), contextlib.ExitStack() as stack:
+            started = _Started(stack, self.kind, self._wanted)
             for future, job, seconds, deadline in iter(jobs.get, None):
                 try:
-                    if started is None or not self._lives(started):
-                        started = None
-                        stack.close()
-                        started = self._start(stack, deadline)
+                    one = started.browser(deadline)
+                    self._pids = started.pids
                     future.set_running_or_notify_cancel()
-                    future.set_result(job(started, deadline.sooner(seconds)))
+                    future.set_result(job(one, deadline.sooner(seconds)))
                 except BaseException as exc:  # noqa: BLE001 - it is raised where the job was asked for
                     future.set_exception(exc)
 
-    def _lives(self, started: Started) -> bool:
-        """Return whether the browser is there; Playwright learns of its death at the next call alone."""
-        return started.is_connected() and all(_parent(pid) for pid in self._pids)
 
-    def _start(self, stack: contextlib.ExitStack, deadline: Deadline) -> Started:
-        playwright = stack.enter_context(sync_playwright())
+class _Started:
+    """What a thread has started: Playwright, and a browser; each anew where it is gone."""
+
+    def __init__(self, stack: contextlib.ExitStack, kind: str, wanted: str | None) -> None:
+        self.pids: list[int] = []
+        """The browser's process, and Playwright's that started it."""
+        self._stack, self._kind, self._wanted = stack, kind, wanted
+        self._playwright: Playwright | None = None
+        self._browser: Started | None = None
+
+    def browser(self, deadline: Deadline) -> Started:
+        """Return the browser; raises FoundError where it does not start.
+
+        Playwright learns of the death of a process at the next call alone, so that is asked elsewhere.
+        """
+        living = all(_parent(pid) for pid in self.pids)
+        if self._browser is not None and self._browser.is_connected() and living:
+            return self._browser
+        if self._playwright is None:
+            self._playwright = self._stack.enter_context(sync_playwright())
         seconds = min(_START_SECONDS, deadline.remaining_seconds())
-        started = program.launch(playwright, self.kind, self._wanted, seconds)
-        stack.callback(_closed, started)
-        self._pids = _processes(started) if self.kind == "chromium" else []
-        return started
+        self._browser = program.launch(self._playwright, self._kind, self._wanted, seconds)
+        self._stack.callback(_closed, self._browser)
+        self.pids = _processes(self._browser) if self._kind == "chromium" else []
+        return self._browser
 
 
 def _closed(started: Started) -> None:
@@ -162,9 +187,11 @@ def _processes(started: Started) -> list[int]:
 
 
 def _parent(pid: int) -> int:
+    """Return the parent of a process; 0 of one that is gone, or dead and not yet buried."""
     with contextlib.suppress(OSError, ValueError):
         told = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-        return int(told.rpartition(")")[2].split()[1])
+        state, parent = told.rpartition(")")[2].split()[:2]
+        return 0 if state in "ZX" else int(parent)
     return 0
 
 

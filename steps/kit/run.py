@@ -55,6 +55,8 @@ class Run:
     lease: TrafficLease
     events: Events
     run_dir: pathlib.Path
+    closing: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)
+    """What is to be closed when the run ends, however it ends."""
     _shared: dict[Callable[[Run], Any], Any] = dataclasses.field(default_factory=dict)
 
     def shared(self, make: Callable[[Run], T]) -> T:
@@ -83,7 +85,9 @@ def open_run(request: Request) -> Iterator[Run]:
         try:
             wanted = platform.scaled(SECONDS, LEAST_SECONDS)
             lease = TrafficLease(asked.settings.traffic.lease, wanted)
-            yield Run(platform, Availability(platform), lease, events, run_dir)
+            run = Run(platform, Availability(platform), lease, events, run_dir)
+            with run.closing:
+                yield run
         finally:
             events.close()
 

@@ -100,7 +100,9 @@ def a_run(platform: Platform, run_dir: pathlib.Path) -> Iterator[Run]:
     """Yield a run as plain pytest opens it, without an environment to bring up."""
     lease = TrafficLease(platform.environment.settings.traffic.lease)
     with contextlib.closing(Events(run_dir / EVENTS)) as events:
-        yield Run(platform, Availability(platform), lease, events, run_dir)
+        run = Run(platform, Availability(platform), lease, events, run_dir)
+        with run.closing:
+            yield run
 
 
 def _take(step: Step, known: dict[str, Any]) -> None:

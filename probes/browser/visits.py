@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import pathlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Error, TimeoutError  # noqa: A004 - Playwright's own name
 from pydantic import SecretStr
 
-from probes.browser.evidence import keep
+from probes.browser import evidence
 from probes.browser.events import Event, Watcher
 from probes.browser.worker import Browser
 from probes.observation import (
@@ -31,8 +30,8 @@ from probes.observation import (
 )
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page, Request, Route
     from playwright.sync_api import Browser as Started
+    from playwright.sync_api import BrowserContext, Page, Request, Route
 
 T = TypeVar("T")
 
@@ -93,8 +92,8 @@ class Look:
     """The first that takes an address answers it."""
     private: tuple[SecretStr, ...] = dataclasses.field(default=(), repr=False)
     """What no picture and no trace may show, such as the password that is typed."""
-    keep: pathlib.Path | None = None
-    """Where picture and trace go when the walk finds something wrong: a path without its ending."""
+    keep: bool = False
+    """Whether picture and trace are brought of a page that was wrong."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -111,8 +110,10 @@ class Visited(Shown, Generic[T]):
     """What it found wrong, as a sentence."""
     events: tuple[Event, ...] = ()
     requests: int = 0
-    pictures: tuple[pathlib.Path, ...] = ()
-    """Picture and trace of a page that was wrong."""
+    picture: bytes = dataclasses.field(default=b"", repr=False)
+    """A PNG of a page that was wrong, without what is private."""
+    trace: bytes = dataclasses.field(default=b"", repr=False)
+    """What Playwright's trace viewer shows of the walk, without what is private."""
 
 
 def visit(
@@ -161,18 +162,19 @@ class _Visit(Generic[T]):
             watcher.watch(context)
             page = self._page(context, deadline)
             value, wrong = self._walked(page, watcher)
-            kept = self._kept(page, context, wrong)
+            picture, trace = self._kept(page, context, wrong)
         finally:
             with contextlib.suppress(Error):
                 context.close()
-        return Visited(version, value, wrong, tuple(watcher.events), watcher.requests, kept)
+        events, requests = tuple(watcher.events), watcher.requests
+        return Visited(version, value, wrong, events, requests, picture, trace)
 
     def _page(self, context: BrowserContext, deadline: Deadline) -> Page:
         for script in self.look.scripts:
             context.add_init_script(script)
         if self.look.replies:
             context.route(self._answered_here, self._reply)
-        if self.look.keep is not None:
+        if self.look.keep:
             context.tracing.start(screenshots=False, snapshots=False, sources=False)
         page = context.new_page()
         self._send_headers(context, page)
@@ -228,19 +230,28 @@ class _Visit(Generic[T]):
             raise
         return value, ""
 
-    def _kept(self, page: Page, context: BrowserContext, wrong: str) -> tuple[pathlib.Path, ...]:
-        if self.look.keep is None or not wrong:
-            return ()
+    def _kept(self, page: Page, context: BrowserContext, wrong: str) -> tuple[bytes, bytes]:
+        """Return picture and trace; the trace ends first, as masking the page is nobody's walk."""
+        if not self.look.keep or not wrong:
+            return b"", b""
         private = [one.get_secret_value() for one in self.look.private]
-        return keep(page, context, self.look.keep, private)
+        trace = evidence.trace(context, private)
+        return evidence.picture(page, private), trace
 
 
 def _opened(page: Page, look: Look) -> None:
     """Open the page; raises FoundError where the site answers nothing that is a page."""
-    answer = page.goto(f"{look.site}{look.path}", wait_until="load")
+    try:
+        answer = page.goto(f"{look.site}{look.path}", wait_until="load")
+    except Error as exc:
+        if "Download is starting" in str(exc):
+            raise FoundError(_failure(FailureKind.UNUSABLE_ANSWER, look.site, "a file")) from None
+        raise
     if answer is None or answer.status < _GOOD_BELOW:
         return
-    kind = FailureKind.SERVER_ERROR if answer.status >= _SERVER_ERROR else FailureKind.UNUSABLE_ANSWER
+    kind = (
+        FailureKind.SERVER_ERROR if answer.status >= _SERVER_ERROR else FailureKind.UNUSABLE_ANSWER
+    )
     host = urlsplit(look.site).netloc
     raise FoundError(Failure(kind, f"{host} answered the page with status {answer.status}."))
 
