@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -61,7 +61,7 @@ class BrowserPolicy(Section):
     engines: tuple[Engine, ...] = Field(default=("chromium",), min_length=1)
     """In which the journeys must hold. Firefox and WebKit run where Playwright's own builds are installed;
     where they are not, a journey that must hold there is undecided."""
-    events: dict[EventKind, Meaning] = Field(default_factory=dict)
+    events: Mapping[EventKind, Meaning] = Field(default_factory=dict)
     """What an event of a kind means; one that is not named fails."""
     long_task: Annotated[Seconds, Field(gt=0, le=60)] = 0.2
     """A page that does not react for longer has a long task."""
@@ -75,4 +75,4 @@ class BrowserPolicy(Section):
 
     def meaning(self, kind: str) -> Meaning:
         """Return what an event of a kind means."""
-        return dict(self.events).get(kind, "fail")  # type: ignore[call-overload, no-any-return]
+        return next((meaning for one, meaning in self.events.items() if one == kind), "fail")

@@ -1,7 +1,7 @@
 """What is kept of a page that was wrong: a picture and a trace, without secrets and people's data.
 
 Playwright's trace holds what was typed, headers, bodies and the page's own texts in clear. What is kept
-is written anew out of the fields that are named here; nothing else of it is let in (ADR 0038).
+is written anew out of the fields that are named here; nothing else of it is let in (ADR 0011).
 """
 
 from __future__ import annotations

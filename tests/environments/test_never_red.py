@@ -69,7 +69,8 @@ CAN_BE_RED: dict[str, str] = {
         Deadlines.run DnsPolicy.propagation Invalidation.settle_for MigrationLogPolicy.settle_for
         MonitoringPolicy.settle_for Objective.wait_for_samples""",
     "a limit with a maximum below which platforms do fail": """
-        Audit.max_clock_skew Availability.answer_overhead DeploymentPolicy.rollback DnsPolicy.min_ttl
+        Audit.max_clock_skew Availability.answer_overhead BrowserPolicy.layout_shift
+        BrowserPolicy.long_task BrowserPolicy.walk_within DeploymentPolicy.rollback DnsPolicy.min_ttl
         GeneratorLimits.clock_skew GeneratorLimits.lag_p99 GeneratorLimits.late
         GeneratorLimits.throttled_periods Objective.look_back PlannedPhase.planned
         RestoreTestPolicy.max_age RestoreTestPolicy.max_age_day_before RollbackLimit.sustained

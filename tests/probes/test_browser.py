@@ -73,7 +73,7 @@ def visited(
         return visit(browser, asked, walk, seconds=seconds, deadline=Deadline.after(deadline))
 
 
-def told(observed: Observation[Visited[Any]]) -> object:
+def told(observed: Observation[Visited[Any]]) -> Any:
     """Return what there is to say of a visit, without ports."""
     if observed.failure is not None:
         failure = observed.failure
@@ -241,7 +241,7 @@ def test_what_happens_meanwhile_is_noted(browser: Browser, said: Said, body: str
     kinds = {"long task"} if body is not WATCHED["a long task"] else set()
     found = observed.brought()
     assert SENTINEL[:8] not in str(observed.record()) + repr(found)
-    said([one for one in told(observed)["events"] if one[0] not in kinds])  # type: ignore[index]
+    said([one for one in told(observed)["events"] if one[0] not in kinds])
 
 
 def test_headers_go_to_the_sites_own_origin_and_not_where_it_redirects_to(browser: Browser) -> None:
