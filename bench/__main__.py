@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bench import Figure, data, gate, load
+from bench import Figure, contract, data, gate, load
 
 SUITES = {
     "data": data.figures,
@@ -18,6 +18,7 @@ SUITES = {
     "phases": gate.phases,
     "healthy": gate.healthy_runs,
     "load": load.figures,
+    "contract": contract.figures,
 }
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _AUTHORIZATION = b"authorization"
 _GOOD = range(200, 300)
+_WITHOUT_BODY = (204, 304)
 _UNAUTHORIZED, _UNPROCESSABLE, _BROKEN = 401, 422, 500
 _OTHER_TYPES: tuple[tuple[type, Any], ...] = (
     (bool, "yes"),
@@ -140,7 +141,7 @@ class _Answer:
         elif self.status not in _GOOD:
             return
         elif bent.change == "status":
-            self.status = bent.status
+            self._take_status(bent.status)
         elif bent.change == "media_type":
             self._set_header(b"content-type", bent.name.encode())
         elif change := _CHANGES.get(bent.change):
@@ -157,6 +158,12 @@ class _Answer:
                 change(holder, last)
         self._body = json.dumps(value).encode()
         self._set_header(b"content-length", str(len(self._body)).encode())
+
+    def _take_status(self, status: int) -> None:
+        self.status = status
+        if status in _WITHOUT_BODY:
+            self._body = b""
+            self._set_header(b"content-length", None)
 
     def _set_header(self, name: bytes, value: bytes | None) -> None:
         others = tuple(one for one in self._headers if one[0].lower() != name)

@@ -48,6 +48,9 @@ def additions() -> dict[str, Any]:
 def _complete(document: dict[str, Any]) -> None:
     document["components"]["schemas"].setdefault("Refusal", _REFUSAL)
     added = additions()
+    for schema, fields in added["examples"].items():
+        for field, example in fields.items():
+            document["components"]["schemas"][schema]["properties"][field]["examples"] = [example]
     operations = {
         f"{method.upper()} {path}": operation
         for path, methods in document["paths"].items()

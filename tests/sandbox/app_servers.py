@@ -91,8 +91,8 @@ class Servers:
         """Stop Postgres at once."""
         self._primary.close()
 
-    def start_api(self, **changes: Any) -> Api:
-        """Serve the API once more; `changes` replace parts of its configuration."""
+    def start_api(self, around: Callable[[Any], Any] = lambda app: app, **changes: Any) -> Api:
+        """Serve the API once more, with something around it; `changes` replace parts of its settings."""
         login = {"host": HOST, "name": OWNER, "user": OWNER, "password": "trusted"}
         settings = {
             "region": "eu",
@@ -105,7 +105,7 @@ class Servers:
             "synthetic": {"email_domain": SYNTHETIC_DOMAIN, "token": SYNTHETIC_TOKEN},
             **changes,
         }
-        app = make_app(AppConfig.model_validate(settings))
+        app = around(make_app(AppConfig.model_validate(settings)))
         api = Api(self._stack.enter_context(listening(app)))
         self._stack.callback(api.http.close)
         return api
