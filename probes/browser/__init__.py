@@ -3,9 +3,24 @@
 Example: `visit(browser, Look("https://app.example.org"), lambda page: page.title(), seconds=20, deadline=…)`.
 """
 
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import TimeoutError as LateError
+
 from probes.browser.events import Event
-from probes.browser.program import KINDS
+from probes.browser.program import KINDS, installed
 from probes.browser.visits import Look, Reply, Visited, WrongPage, visit
 from probes.browser.worker import Browser
 
-__all__ = ["KINDS", "Browser", "Event", "Look", "Reply", "Visited", "WrongPage", "visit"]
+__all__ = [
+    "KINDS",
+    "Browser",
+    "Event",
+    "LateError",
+    "Look",
+    "PlaywrightError",
+    "Reply",
+    "Visited",
+    "WrongPage",
+    "installed",
+    "visit",
+]

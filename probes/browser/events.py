@@ -30,6 +30,8 @@ _CLASS: Final = re.compile(
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9._/#:-]")
 _IDS: Final = re.compile(r"(?<=/)(?:\d+|[0-9a-fA-F-]{16,})(?=/|$)|[A-Za-z0-9_-]{40,}")
 _LONGEST: Final = 120
+_NOTED_ANYWAY: Final = ("Failed to load resource", "Content Security Policy", "Mixed Content:")
+"""What the browser itself writes to the console about what is noted as what it is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -115,8 +117,7 @@ class Watcher:
         if message.type != "error":
             return
         url = str(message.location.get("url", ""))
-        # The browser's own word about a request, which is noted as what it is.
-        if not message.text.startswith("Failed to load resource"):
+        if not any(words in message.text for words in _NOTED_ANYWAY):
             self._note("console error", _class(message.text), url, text=message.text)
 
     def _raised(self, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import shutil
 from typing import TYPE_CHECKING, Final
 
@@ -49,6 +50,13 @@ def executable(playwright: Playwright, kind: str, wanted: str | None) -> str:
             "chromium, run `playwright install chromium`, or name the program as browser.executable"
         )
     raise _no_browser(missing, kind)
+
+
+def installed(kind: str) -> bool:
+    """Return whether Playwright's own build of an engine is on this machine, without asking Playwright."""
+    named = os.environ.get("PLAYWRIGHT_BROWSERS_PATH")
+    folder = pathlib.Path(named) if named else pathlib.Path("~/.cache/ms-playwright").expanduser()
+    return any(folder.glob(f"{kind}-*"))
 
 
 def launch(playwright: Playwright, kind: str, wanted: str | None, seconds: float) -> Browser:

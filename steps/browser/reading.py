@@ -1,19 +1,54 @@
-"""What all checks in a browser ask with: the run's one browser, and how its site is opened."""
+"""What all checks in a browser ask with: the run's browsers, one of each engine."""
 
 from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
 
 import probes
 from settings.browser import Browser
 from steps.kit.run import Run
 
 
+class Browsers:
+    """The browsers of a run, started when a page is first opened in one, closed when the run ends."""
+
+    def __init__(self, run: Run) -> None:
+        described = run.platform.section(Browser)
+        self._made: dict[str, probes.browser.Browser] = {
+            engine: probes.browser.Browser(
+                engine, described.executable if engine == "chromium" else None
+            )
+            for engine in probes.browser.KINDS
+        }
+        for one in self._made.values():
+            run.closing.callback(one.close)
+
+    def of(self, engine: str) -> probes.browser.Browser:
+        """Return the browser of an engine."""
+        return self._made[engine]
+
+
 def browser(run: Run) -> probes.browser.Browser:
-    """Return the run's browser: started when a page is first opened, closed when the run ends."""
-    return run.shared(_opened)
+    """Return the run's Chromium; call it before regions are measured at once."""
+    return run.shared(Browsers).of("chromium")
 
 
-def _opened(run: Run) -> probes.browser.Browser:
-    described = run.platform.section(Browser)
-    made = probes.browser.Browser(executable=described.executable)
-    run.closing.callback(made.close)
-    return made
+@dataclasses.dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine in which pages are looked at, or why they are not."""
+
+    name: str
+    must_hold: bool
+    """Whether the policy asks for it; where it is there all the same, it is advisory."""
+    browser: probes.browser.Browser | None
+    """None: it is not installed."""
+
+
+def engines(run: Run) -> Iterator[Engine]:
+    """Yield every engine; Chromium always counts as there, as only starting it tells."""
+    asked = run.platform.policy.browser.engines
+    for name in probes.browser.KINDS:
+        there = name == "chromium" or probes.browser.installed(name)
+        found = run.shared(Browsers).of(name) if there else None
+        yield Engine(name, name in asked, found)
