@@ -38,7 +38,7 @@ from sandbox.systems.cluster import state as cluster
 from sandbox.systems.data import backups, migrations, postgres, redis_server
 from sandbox.systems.delivery import deployment as delivery
 from sandbox.systems.delivery.aws import state as aws
-from sandbox.systems.delivery.builds import REPOSITORIES
+from sandbox.systems.delivery.builds import REPOSITORIES, web_files
 from sandbox.systems.flags import feature_flags
 from sandbox.systems.monitoring import deployment as monitoring
 from sandbox.systems.monitoring import servers as monitoring_servers
@@ -104,7 +104,7 @@ async def start(platform: Platform, say: Callable[[str], None]) -> None:
     later = {*("postgres-primary", "postgres-standby"), *(set(APIS) - set(platform.running_apis))}
     await together(
         _start_databases(platform, say),
-        asyncio.to_thread(migrations.make, layout.release_repository),
+        asyncio.to_thread(migrations.make, layout.release_repository, web_files),
         *(child.start() for name, child in platform.children.items() if name not in later),
     )
     await feature_flags.lay_down(platform)

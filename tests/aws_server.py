@@ -71,7 +71,9 @@ def aws_server(folder: pathlib.Path) -> Iterator[AwsServer]:
     server = AwsServer(dict(zip(names, closed_ports(len(names)), strict=True)))
     settings = folder / "aws.json"
     keys = {"gate_key_id": KEY_ID, "operator_key_id": OPERATOR_ID}
-    settings.write_text(json.dumps({"admin_token": ADMIN, "ports": server.ports, **keys}))
+    apis = dict.fromkeys(("eu", "us"), "http://127.0.0.1:1")
+    document = {"admin_token": ADMIN, "ports": server.ports, "apis": apis, **keys}
+    settings.write_text(json.dumps(document))
     argv = [sys.executable, "-m", "sandbox.systems.delivery.aws", str(settings)]
     with subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         try:

@@ -27,7 +27,7 @@ from sandbox.app.gateways import GatewayError, Gateways
 from sandbox.app.metrics import Endpoint, Metrics
 from sandbox.app.middleware import DisturbedMobile, Measured, NamedHealth
 from sandbox.app.parts import Parts, UnusableError
-from sandbox.app.routes import appointments, auth, operations, payments, synthetic
+from sandbox.app.routes import appointments, auth, operations, payments, synthetic, web
 from sandbox.app.sessions import Sessions
 from sandbox.core import standins
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from fastapi import Request
     from starlette.types import ASGIApp
 
-_ADDRESS_OF_CALLS_SINCE = _WHOLE_DOCUMENT_SINCE = (1, 2)
+_ADDRESS_OF_CALLS_SINCE = _WHOLE_DOCUMENT_SINCE = _WEB_SINCE = (1, 2)
 
 
 def make_app(config: AppConfig) -> ASGIApp:
@@ -68,6 +68,7 @@ def _routers(version: str) -> tuple[APIRouter, ...]:
         auth.patients,
         operations.trials,
         synthetic.router,
+        *((web.router,) if _numbers(version) >= _WEB_SINCE else ()),
     )
 
 

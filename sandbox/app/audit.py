@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import astuple, dataclass
-from typing import Any
+from typing import Any, cast
 
 from starlette.requests import Request
 
@@ -53,12 +53,18 @@ CHANGED = "flag.changed"
 
 
 class FlagStore(OnRedis):
-    """Changes flags and logs each change; raises redis.RedisError or psycopg.Error."""
+    """Reads flags, changes them and logs each change; raises redis.RedisError or psycopg.Error."""
 
     def __init__(self, login: Login, database: Database, audit: Audit) -> None:
         super().__init__(login)
         self._database = database
         self._audit = audit
+
+    async def state(self, flag: str) -> tuple[bool, int]:
+        """Return a flag's switch and its percentage; one that was never set is off."""
+        keys = (f"feature:{flag}", f"feature:{flag}:percentage")
+        switch, share = cast("list[str | None]", await self._redis.mget(keys))
+        return switch == "true", int(share) if share and share.isdecimal() else 0
 
     async def change(self, flag: str, *, enabled: bool, percentage: int, actor: str) -> None:
         """Set both keys of a flag. A key that holds the value already is left alone, and not logged."""

@@ -35,6 +35,8 @@ class Synthetic(Configuration):
     """How synthetic users are recognised, and the token that lists and deletes their records."""
 
     email_domain: str
+    provider_id: str = "synthetic-provider"
+    """With whom they book; real users never do."""
     token: SecretStr
 
 

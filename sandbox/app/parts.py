@@ -83,10 +83,23 @@ async def _user_of(parts: Parts, token: str) -> User:
     return user
 
 
-async def _patient(parts: PartsOfApp, credentials: _Credentials) -> User:
+async def _token(credentials: _Credentials) -> str:
     if credentials is None:
         raise _refusal()
-    user = await _user_of(parts, credentials.credentials)
+    return credentials.credentials
+
+
+Token = Annotated[str, Depends(_token)]
+
+
+async def _signed_in(parts: PartsOfApp, token: Token) -> User:
+    return await _user_of(parts, token)
+
+
+SignedIn = Annotated[User, Depends(_signed_in)]
+
+
+async def _patient(user: SignedIn) -> User:
     if user.patient_id is None:
         raise HTTPException(status.HTTP_403_FORBIDDEN, "only patients can do this")
     return user

@@ -80,6 +80,10 @@ class Sessions(OnRedis):
         stored = await self._redis.get(_session_key(token))
         return None if stored is None else User(*json.loads(stored))
 
+    async def close_session(self, token: str) -> None:
+        """Drop a session."""
+        await self._redis.delete(_session_key(token))
+
     async def forget_synthetic(self, tag: str, call_ids: list[str]) -> None:
         """Drop the sessions of a tag's users and their calls."""
         index = _sessions_of(tag)

@@ -23,7 +23,7 @@ from sandbox.core.layout import PREVIOUS, RELEASE
 from sandbox.systems.data import postgres
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from sandbox.core.layout import Layout
     from sandbox.core.platform import Platform
@@ -153,16 +153,22 @@ def prisma_files(version: str) -> Mapping[str, bytes]:
     return {**files, f"{MIGRATIONS}/migration_lock.toml": lock}
 
 
-def make(folder: Path) -> None:
-    """Make the repository with its branch and tags and check it out; raises SandboxError."""
+def make(folder: Path, besides: Callable[[str], Mapping[str, bytes]] = lambda _: {}) -> None:
+    """Make the repository with its branch and tags and check it out; raises SandboxError.
+
+    `besides` returns the files that a version ships besides its migrations.
+    """
     folder.mkdir(parents=True)
     _git(folder, "init", "--quiet", f"--initial-branch={BRANCH}")
-    stream = b"".join(_commit(version) for version in (PREVIOUS, RELEASE))
+    stream = b"".join(
+        _commit(version, {**prisma_files(version), **besides(version)})
+        for version in (PREVIOUS, RELEASE)
+    )
     _git(folder, "fast-import", "--quiet", stream=stream)
     _git(folder, "reset", "--quiet", "--hard")
 
 
-def _commit(version: str) -> bytes:
+def _commit(version: str, files: Mapping[str, bytes]) -> bytes:
     when = f"{_AUTHOR} {_RELEASED_AT[version]} +0000"
     message = f"Release {version}"
     head = (
@@ -171,7 +177,7 @@ def _commit(version: str) -> bytes:
     tag = (
         f"tag v{version}\nfrom refs/heads/{BRANCH}\ntagger {when}\ndata {len(message)}\n{message}\n"
     )
-    body = b"".join(_file(path, data) for path, data in sorted(prisma_files(version).items()))
+    body = b"".join(_file(path, data) for path, data in sorted(files.items()))
     return head.encode() + body + b"\n" + tag.encode()
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from sandbox.core.layout import RELEASE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 REPOSITORIES = ("unified-health-api", "unified-health-web")
 MANIFEST = "build-manifest.json"
@@ -24,6 +31,13 @@ _CONTENT_TYPES = {
     "svg": "image/svg+xml",
     "json": "application/json",
 }
+WEB_FOLDER = "web"
+"""Of the release repository: the web application's sources."""
+_WEB = Path(__file__).parent / WEB_FOLDER
+_NEW_IN_RELEASE = ("booking_new.js",)
+_NAMED_BY_PAGE = re.compile(rb'(?<=src|ref)="([\w.]+)"')
+_NAMED_BY_ASSET = re.compile(rb'"\./([\w.]+)"')
+_ASSET_OF_PAGE = re.compile(r'(?:src|href)="/(assets/[^"]+)"')
 
 
 def commit(version: str) -> str:
@@ -65,18 +79,39 @@ class BuiltFile:
     content_type: str
 
 
-def web_bundle(version: str) -> Mapping[str, BuiltFile]:
+@functools.cache
+def web_sources(version: str) -> Mapping[str, bytes]:
+    """Return the web application as a version ships it: its files below WEB_FOLDER."""
+    files = {file.name: file.read_bytes() for file in sorted(_WEB.glob("*.*")) if file.is_file()}
+    if version == RELEASE:
+        return files
+    kept = {name: content for name, content in files.items() if name not in _NEW_IN_RELEASE}
+    return kept | {file.name: file.read_bytes() for file in sorted((_WEB / "v1.1.0").iterdir())}
+
+
+def web_files(version: str) -> Mapping[str, bytes]:
+    """Return the same as the release repository has it."""
+    return {f"{WEB_FOLDER}/{name}": content for name, content in web_sources(version).items()}
+
+
+@functools.cache
+def web_bundle(version: str, bugs: tuple[str, ...] = ()) -> Mapping[str, BuiltFile]:
     """Return every file of a version's web bundle by name, its manifest included."""
-    assets = dict(
-        _asset(name, content)
-        for name, content in (
-            ("app.js", f"export const version = {version!r};\n" + "/* application */\n" * 200),
-            ("vendor.js", "export const vendor = 1;\n" + "/* libraries */\n" * 400),
-            ("main.css", f"body {{ font-family: sans-serif }} /* {version} */\n"),
-            ("logo.svg", '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h8v8z"/></svg>'),
-        )
-    )
-    files = {**assets, "index.html": _file("index.html", _page(version, list(assets)), PAGE_CACHE)}
+    return build_web(version, web_sources(version), bugs)
+
+
+def build_web(
+    version: str, sources: Mapping[str, bytes], bugs: Sequence[str] = ()
+) -> Mapping[str, BuiltFile]:
+    """Build the sources: a hash in the name of every file but the page, which names them all.
+
+    A bug is somebody's mistake in the sources, from `web_bugs.yaml`; raises KeyError for an unknown one.
+    """
+    for bug in bugs:
+        sources = _with_bug(sources, web_bugs()[bug])
+    assets = _Assets(sources, {b"%VERSION%": version.encode()})
+    page = assets.page(build_id(version))
+    files = {**assets.built, "index.html": _file("index.html", page, PAGE_CACHE)}
     manifest = json.dumps(_manifest(version, files), indent=1).encode()
     return {**files, MANIFEST: _file(MANIFEST, manifest, PAGE_CACHE)}
 
@@ -86,22 +121,66 @@ def build_id(version: str) -> str:
     return f"{version}-{commit(version)[:7]}"
 
 
-def _page(version: str, assets: list[str]) -> bytes:
-    tags = {
-        "js": '<script type="module" src="/{}"></script>',
-        "css": '<link rel="stylesheet" href="/{}">',
-        "svg": '<link rel="icon" href="/{}">',
-    }
-    head = "\n".join(tags[name.rpartition(".")[2]].format(name) for name in assets)
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        f'<meta name="build-id" content="{build_id(version)}">\n<title>Unified Health</title>\n'
-        f'{head}\n</head><body><div id="root"></div></body></html>\n'
-    ).encode()
+@functools.cache
+def web_bugs() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    """Return by bug and file what is put in a text's place; "" is a file's end."""
+    file = Path(__file__).with_name("web_bugs.yaml")
+    bugs: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return bugs
+
+
+def _with_bug(
+    sources: Mapping[str, bytes], changes: Mapping[str, Mapping[str, str]]
+) -> Mapping[str, bytes]:
+    made = dict(sources)
+    for name, texts in changes.items():
+        content = made.get(name, b"").decode()
+        for old, new in texts.items():
+            if old not in content:
+                raise ValueError(f"{name} has no {old!r} for a bug to replace")
+            content = content.replace(old, new) if old else content + new
+        made[name] = content.encode()
+    return made
+
+
+class _Assets:
+    """The files that a page is made of, built as far as somebody names them."""
+
+    def __init__(self, sources: Mapping[str, bytes], defined: Mapping[bytes, bytes]) -> None:
+        self._sources = sources
+        self._defined = defined
+        self._names: dict[str, str] = {}
+        self.built: dict[str, BuiltFile] = {}
+
+    def page(self, own_id: str) -> bytes:
+        """Return the page: it fetches every module at once, not one after the other."""
+        page = self._sources["index.html"].replace(b"%BUILD_ID%", own_id.encode())
+        page = _NAMED_BY_PAGE.sub(lambda found: b'="/' + self._name(found[1]) + b'"', page)
+        ahead = [
+            f'<link rel="modulepreload" href="/{name}">\n'
+            for name in sorted(self.built)
+            if name.endswith(".js") and f'src="/{name}"'.encode() not in page
+        ]
+        return page.replace(b"</head>", "".join(ahead).encode() + b"</head>")
+
+    def _name(self, source: bytes) -> bytes:
+        """Return the name of a built file; it is built when it is named first."""
+        name = source.decode()
+        if name not in self._names:
+            content = self._sources[name]
+            for old, new in self._defined.items():
+                content = content.replace(old, new)
+            content = _NAMED_BY_ASSET.sub(
+                lambda found: b'"./' + self._name(found[1]).removeprefix(b"assets/") + b'"', content
+            )
+            stem, _, kind = name.rpartition(".")
+            self._names[name] = hashed = f"assets/{stem}.{_sha256(content)[:8]}.{kind}"
+            self.built[hashed] = _file(hashed, content, ASSET_CACHE)
+        return self._names[name].encode()
 
 
 def _manifest(version: str, files: Mapping[str, BuiltFile]) -> dict[str, object]:
-    assets = sorted(name for name in files if name.startswith("assets/"))
+    page = files["index.html"].content.decode()
     return {
         "schema": 1,
         "release": f"v{version}",
@@ -110,19 +189,12 @@ def _manifest(version: str, files: Mapping[str, BuiltFile]) -> dict[str, object]
             name: {
                 "sha256": _sha256(file.content),
                 "size": len(file.content),
-                "asset": name in assets,
-                "assets": assets if name == "index.html" else [],
+                "asset": name.startswith("assets/"),
+                "assets": sorted(set(_ASSET_OF_PAGE.findall(page))) if name == "index.html" else [],
             }
             for name, file in files.items()
         },
     }
-
-
-def _asset(name: str, content: str) -> tuple[str, BuiltFile]:
-    stem, _, kind = name.rpartition(".")
-    data = content.encode()
-    hashed = f"assets/{stem}.{_sha256(data)[:8]}.{kind}"
-    return hashed, _file(hashed, data, ASSET_CACHE)
 
 
 def _file(name: str, content: bytes, cache: str) -> BuiltFile:

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import hashlib
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from probes.observation import Deadline
+from probes.repository import RepositoryTarget, tagged_files
 from sandbox.core import SandboxError
 from sandbox.core.child import PYTHON, Command
-from sandbox.core.layout import AWS_SERVERS, PREVIOUS, RELEASE
+from sandbox.core.layout import AWS_SERVERS, PREVIOUS, REGIONS, RELEASE, edge_name
 from sandbox.core.readiness import answers_http, put
 from sandbox.core.state import write_private
-from sandbox.systems.delivery.builds import MANIFEST, REPOSITORIES, commit, image_digest, web_bundle
+from sandbox.systems.delivery.builds import (
+    MANIFEST,
+    REPOSITORIES,
+    WEB_FOLDER,
+    build_web,
+    commit,
+    image_digest,
+    web_bundle,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sandbox.core.breakage import Breakage
     from sandbox.core.layout import Layout
     from sandbox.core.platform import Platform
+    from sandbox.systems.delivery.builds import BuiltFile
+
+_GIT_SECONDS = 20.0
 
 
 def command(layout: Layout) -> Command:
@@ -32,6 +46,7 @@ def command(layout: Layout) -> Command:
         "gate_key_id": layout.passwords["aws-gate-id"],
         "operator_key_id": layout.passwords["aws-operator-id"],
         "ports": {name: layout.ports[name] for name in AWS_SERVERS},
+        "apis": {region: layout.url(edge_name(region)) for region in REGIONS},
     }
     write_private(settings, json.dumps(configuration))
     return Command(
@@ -55,9 +70,29 @@ async def push_images(platform: Platform) -> None:
 async def upload_web(platform: Platform) -> None:
     """Upload the release's bundle, delete the old one, order the edges to forget it."""
     await _tell(platform.layout, web_version=RELEASE)
-    manifest = web_bundle(RELEASE)[MANIFEST].content
-    digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
-    _write_evidence(platform.layout, "web-build", {MANIFEST: digest})
+    sources = await asyncio.to_thread(_tagged_sources, platform.layout)
+    _write_web_evidence(platform.layout, build_web(RELEASE, sources))
+
+
+def _tagged_sources(layout: Layout) -> Mapping[str, bytes]:
+    """Return the web application as the release's tag has it; raises SandboxError."""
+    target = RepositoryTarget(str(layout.release_repository), f"v{RELEASE}", WEB_FOLDER)
+    found = tagged_files(target, deadline=Deadline.after(_GIT_SECONDS)).value
+    if found is None:
+        raise SandboxError(f"the release repository {target.repository} can't be read.")
+    return {path.removeprefix(f"{WEB_FOLDER}/"): data for path, data in found.files.items()}
+
+
+def _write_web_evidence(layout: Layout, bundle: Mapping[str, BuiltFile]) -> None:
+    digest = f"sha256:{hashlib.sha256(bundle[MANIFEST].content).hexdigest()}"
+    _write_evidence(layout, "web-build", {MANIFEST: digest})
+
+
+async def web_bugs(it: Breakage, names: Sequence[str]) -> None:
+    """Have the web application be built, uploaded and proved with mistakes in its sources."""
+    it.aside(evidence_file(it.layout, "web-build"))
+    _write_web_evidence(it.layout, web_bundle(RELEASE, tuple(names)))
+    await it.bend("aws", {"web_bugs": list(names)})
 
 
 def evidence_file(layout: Layout, kind: str) -> Path:
@@ -106,4 +141,4 @@ def _evidence(it: Breakage, kind: str) -> str:
     return aside.read_text(encoding="utf-8")
 
 
-KINDS = (evidence, evidence_halved)
+KINDS = (evidence, evidence_halved, web_bugs)

@@ -1,7 +1,7 @@
 """AWS for one platform, and the edges of its web site: `python -m sandbox.systems.delivery.aws CONFIG.json`.
 
-The configuration: `{"admin_token", "gate_key_id", "operator_key_id", "ports": {"aws": 1, "web-eu": 2, …}}`,
-an edge for each `web-REGION`.
+The configuration: `{"admin_token", "gate_key_id", "operator_key_id", "ports": {"aws": 1, "web-eu": 2, …},
+"apis": {"eu": "http://…", …}}`, an edge for each `web-REGION`.
 `PUT /_sandbox/state` and `PUT /_sandbox/fault` are those of the stand-ins.
 """
 
@@ -12,7 +12,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from moto.moto_server.werkzeug_app import (
@@ -27,6 +27,7 @@ from werkzeug.wrappers import Response
 from sandbox.core import CHECKOUT, standins
 from sandbox.core.standins import Facts
 from sandbox.systems.delivery.aws.account import Account
+from sandbox.systems.delivery.aws.edge import Edge
 from sandbox.systems.delivery.aws.guard import Application, Guard
 from sandbox.systems.delivery.aws.state import (
     INVALIDATION_ORDERED_AFTER,
@@ -35,39 +36,6 @@ from sandbox.systems.delivery.aws.state import (
 )
 from sandbox.systems.delivery.builds import web_bundle
 
-Origin = Callable[[str], tuple[bytes, Mapping[str, str]] | None]
-
-_NOT_FOUND = (b"<html>not found</html>", {"content-type": "text/html", "cache-control": "no-cache"})
-
-
-class Edge:
-    """A WSGI application; what it keeps is served until it is told to forget."""
-
-    def __init__(self, origin: Origin) -> None:
-        self._origin = origin
-        self._kept: dict[str, tuple[bytes, Mapping[str, str]]] = {}
-        self._lock = threading.Lock()
-
-    def forget(self, kept: Mapping[str, tuple[bytes, Mapping[str, str]]] | None = None) -> None:
-        """Forget everything, or all but what is given."""
-        with self._lock:
-            self._kept = dict(kept or {})
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Serve one file; `/` is the page."""
-        name = environ["PATH_INFO"].lstrip("/") or "index.html"
-        with self._lock:
-            found = self._kept.get(name) or self._origin(name)
-            if found is not None:
-                self._kept[name] = found
-        body, metadata = found or _NOT_FOUND
-        headers = {name.lower(): value for name, value in metadata.items()}
-        kind = headers.get("content-type", "application/octet-stream")
-        kept = {"Cache-Control": headers.get("cache-control", "")}
-        answer = Response(body, 200 if found else 404, kept, content_type=kind)
-        return answer(environ, start_response)
-
-
 _BEFORE = {"1.2.0": "1.1.0"}
 _TIMER_MARGIN_SECONDS = 0.05
 
@@ -75,11 +43,11 @@ _TIMER_MARGIN_SECONDS = 0.05
 class World(Facts[AwsState]):
     """Everything that the process serves; one lock for every change."""
 
-    def __init__(self, guard: Guard, regions: Iterable[str], admin_token: SecretStr) -> None:
+    def __init__(self, guard: Guard, apis: Mapping[str, str], admin_token: SecretStr) -> None:
         super().__init__(AwsState(), admin_token)
         self._guard = guard
         self._account = Account()
-        self.edges = {region: Edge(self._account.object) for region in regions}
+        self.edges = {region: Edge(self._account.object, url) for region, url in apis.items()}
         self._lock = threading.Lock()
         self.changed()
 
@@ -129,6 +97,8 @@ class AwsConfig(standins.Configuration):
     operator_key_id: str
     """May do everything; whoever deploys has it."""
     ports: dict[str, int]
+    apis: dict[str, str]
+    """Where each region's edge passes the API's requests on to."""
 
 
 class _Quiet(MotoRequestHandler):
@@ -156,7 +126,6 @@ def with_orders(app: Application, world: World) -> Application:
 
 def serve(configuration: AwsConfig, ends: threading.Event) -> None:
     """Serve until the event is set."""
-    regions = [name.removeprefix(_EDGE) for name in configuration.ports if name.startswith(_EDGE)]
     services = DomainDispatcherApplication(create_backend_app)
     guard = Guard(
         services,
@@ -164,7 +133,7 @@ def serve(configuration: AwsConfig, ends: threading.Event) -> None:
         gate_key_id=configuration.gate_key_id,
         operator_key_id=configuration.operator_key_id,
     )
-    world = World(guard, regions, configuration.admin_token)
+    world = World(guard, configuration.apis, configuration.admin_token)
     apps: Mapping[str, Any] = {
         "aws": with_orders(guard, world),
         **{f"{_EDGE}{region}": edge for region, edge in world.edges.items()},

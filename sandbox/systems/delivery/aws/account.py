@@ -109,7 +109,7 @@ class Account:
     def _show_bundle(self, state: AwsState) -> None:
         bucket = self._s3.get_bucket(BUCKET)
         bucket.keys.clear()
-        files = dict(web_bundle(state.web_version))
+        files = dict(web_bundle(state.web_version, state.web_bugs))
         asset = next(name for name in files if name.startswith("assets/app."))
         if state.missing_asset:
             del files[asset]

@@ -32,6 +32,8 @@ class AwsState(State):
     )
     """When the bundle was uploaded; its invalidation is made a moment later."""
 
+    web_bugs: tuple[str, ...] = ()
+    """Mistakes in the sources that the newest bundle was built from."""
     missing_image: str | None = None
     """A repository without the newest version's tag."""
     moved_tag: str | None = None
