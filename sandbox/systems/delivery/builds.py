@@ -122,7 +122,7 @@ def build_id(version: str) -> str:
 
 
 @functools.cache
-def web_bugs() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+def web_bugs() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
     """Return by bug and file what is put in a text's place; "" is a file's end."""
     file = Path(__file__).with_name("web_bugs.yaml")
     bugs: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -130,12 +130,13 @@ def web_bugs() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
 
 
 def _with_bug(
-    sources: Mapping[str, bytes], changes: Mapping[str, Mapping[str, str]]
+    sources: Mapping[str, bytes], changes: Mapping[str, Mapping[str, Any]]
 ) -> Mapping[str, bytes]:
     made = dict(sources)
     for name, texts in changes.items():
         content = made.get(name, b"").decode()
-        for old, new in texts.items():
+        for old, put in texts.items():
+            new = put if isinstance(put, str) else put[0] * put[1]
             if old not in content:
                 raise ValueError(f"{name} has no {old!r} for a bug to replace")
             content = content.replace(old, new) if old else content + new

@@ -14,7 +14,7 @@ async function wantsNew() {
 }
 
 async function book(place, providerId, day, time) {
-  const refused = { 422: "This time has passed. Choose another one.", 404: "This provider gives no appointments." };
+  const refused = { 409: "This time has passed. Choose another one.", 404: "This provider gives no appointments." };
   const date = new Date(`${day}T${time}`).toISOString();
   const { id } = await call("POST", "/v1/appointments", { providerId, date }, refused);
   done(place, "Appointment booked",
