@@ -9,7 +9,6 @@ from pydantic import AwareDatetime
 from sandbox.app.parts import Body, PartsOfApp, Patient, SignedIn, Token
 from sandbox.app.routes.appointments import Provider
 
-
 router = APIRouter(tags=["web"])
 
 _NEW_UI = "new_appointment_ui"
