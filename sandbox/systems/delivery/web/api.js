@@ -33,12 +33,15 @@ export async function call(method, path, body, refusals = {}) {
     throw new ApiError(0, UNREACHABLE);
   }
   if (answer.status >= 500) throw new ApiError(answer.status, UNREACHABLE);
-  if (answer.status === 401 && token) expired();
+  if (answer.status === 401 && token) expired(token);
   throw new ApiError(answer.status, refusals[answer.status] ?? "That did not work. Check what you entered.");
 }
 
-function expired() {
-  session.end();
-  dispatchEvent(new Event("session-expired"));
+// Several calls of a page may find out; the first one tells.
+function expired(token) {
+  if (session.token === token) {
+    session.end();
+    dispatchEvent(new Event("session-expired"));
+  }
   throw new ApiError(401, EXPIRED);
 }
