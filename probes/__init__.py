@@ -25,6 +25,7 @@ __all__ = [
     "alerting",
     "audit",
     "aws",
+    "axe",
     "backup",
     "browser",
     "dns",
@@ -32,7 +33,9 @@ __all__ = [
     "files",
     "grafana",
     "http",
+    "keyboard",
     "kubernetes",
+    "looks",
     "pagerduty",
     "postgres",
     "prometheus",
@@ -45,16 +48,21 @@ __all__ = [
     "sessions",
     "slack",
     "tls",
+    "vitals",
 ]
 
 _PARTS = {
     "alerting": "prometheus.alerting",
+    "axe": "browser.axe",
     "backup": "postgres.backup",
+    "keyboard": "browser.keyboard",
+    "looks": "browser.looks",
     "redis_keys": "redis.keys",
     "redis_rights": "redis.rights",
     "rows": "postgres.rows",
     "schema": "postgres.schema",
     "sessions": "postgres.sessions",
+    "vitals": "browser.vitals",
 }
 """Questions that lie in the folder of their system."""
 
@@ -77,6 +85,7 @@ if typing.TYPE_CHECKING:
         slack,
         tls,
     )
+    from probes.browser import axe, keyboard, looks, vitals
     from probes.postgres import backup, rows, schema, sessions
     from probes.prometheus import alerting
     from probes.redis import keys as redis_keys

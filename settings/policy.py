@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from settings.accessibility import AccessibilityPolicy, VitalsPolicy
 from settings.browser import BrowserPolicy
 from settings.data import DataPolicy
 from settings.delivery import ContractPolicy, EvidenceAge, Invalidation, SecretAge
@@ -52,6 +53,8 @@ class Policy(Section):
     invalidation: Invalidation = Invalidation()
     contract: ContractPolicy = ContractPolicy()
     browser: BrowserPolicy = BrowserPolicy()
+    accessibility: AccessibilityPolicy = AccessibilityPolicy()
+    vitals: VitalsPolicy = VitalsPolicy()
 
     def _refusals(self) -> Iterator[str]:
         checks = [check for one in self.objectives for check in (one.check, *one.also)]
