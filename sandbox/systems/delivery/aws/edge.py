@@ -74,6 +74,8 @@ class Edge:
         return answer(environ, start_response)
 
     def _file(self, request: Request) -> Response:
+        if request.method not in {"GET", "HEAD"}:
+            return _problem(405, "files are only read")
         name = request.path.lstrip("/") or "index.html"
         with self._lock:
             found = self._kept.get(name) or self._origin(name)
