@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import pytest
-from pytest_bdd.scenario import find_fixturedefs_for_step, scenario_wrapper_template_registry
+from pytest_bdd.compat import get_fixture_names
+from pytest_bdd.scenario import scenario_wrapper_template_registry
+from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
 from bdd.collector import ROW, ROWS, in_features
 
@@ -17,6 +20,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     """Refuse ids that no catalogue row has, ids that two scenarios have, and unbound steps."""
     seen: dict[str, str] = {}
     problems: list[str] = []
+    visible = functools.cache(functools.partial(_definitions, session._fixturemanager))  # noqa: SLF001 - as pytest-bdd itself
     for item in items:
         template = scenario_wrapper_template_registry.get(getattr(item, "obj", None))  # type: ignore[arg-type]  # weak keys: None is simply absent
         if template is None:
@@ -29,7 +33,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
             problems.append(f"{at}: {item.stash[ROW].id} is also {seen[item.stash[ROW].id]}.")
         else:
             seen[item.stash[ROW].id] = at
-        problems += _unbound(session, item, template)
+        problems += _unbound(visible(item.parent), template)
     if problems:
         raise pytest.UsageError("\n".join(problems))
 
@@ -59,10 +63,21 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"catalogue: {len(config.stash[ROWS])} checks"
 
 
-def _unbound(session: pytest.Session, item: pytest.Item, template: Any) -> list[str]:
+def _definitions(fixtures: Any, module: pytest.Collector) -> list[StepFunctionContext]:
+    """Return what defines steps for a module's scenarios; pytest-bdd looks that up for each step anew."""
+    seen = (fixtures.getfixturedefs(name, module) for name in get_fixture_names(fixtures))
+    found = (step_function_context_registry.get(one.func) for defined in seen for one in defined)
+    return [one for one in found if one is not None]
+
+
+def _unbound(definitions: Sequence[StepFunctionContext], template: Any) -> list[str]:
     problems = []
     for step in template.render({}).steps:
-        found = list(find_fixturedefs_for_step(step, session._fixturemanager, item))  # noqa: SLF001 - pytest-bdd's own way to find a step
+        found = [
+            one
+            for one in definitions
+            if one.type in (None, step.type) and one.parser.is_matching(step.name)
+        ]
         if len(found) != 1:
             what = "ambiguous: several definitions fit" if found else "undefined"
             problems.append(

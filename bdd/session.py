@@ -75,8 +75,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _look_for_garbage_seldom() -> None:
     """Do so in a process that is to end soon; a tenth of its time would go there, mostly while it loads."""
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # without a last look: what is garbage by now is little
     gc.set_threshold(50_000, 20, 20)
 
 

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from gates.decide.judgement import Judgement
+from tests.tables import read_table
 
 Said = Callable[..., None]
 """Compares what a case says with what is kept of it: `compare` without its first argument."""
@@ -56,9 +57,8 @@ def compare(
 
 @functools.lru_cache(maxsize=8)
 def _kept(file: pathlib.Path, _changed_at: int) -> dict[str, Any]:
-    """Return what a file keeps, read once for all its cases, by the quick reader where there is one."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    kept: dict[str, Any] = yaml.load(file.read_bytes(), Loader=loader)  # noqa: S506 - a safe one
+    """Return what a file keeps, read once for all its cases."""
+    kept: dict[str, Any] = read_table(file)
     return kept
 
 

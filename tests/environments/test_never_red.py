@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import importlib
-import pathlib
 import re
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from settings.environment import Environment
 from settings.policy import Policy
 from settings.sections import Section, server_of
-from tests.tables import cases
+from tests.tables import beside, cases
 
 CASES = {
     f"{section.rpartition('.')[2]} {change}": (section, case["valid"], change, words)
-    for section, case in yaml.safe_load(
-        (pathlib.Path(__file__).parent / "testdata" / "never_red.yaml").read_bytes()
-    ).items()
+    for section, case in beside(__file__, "testdata/never_red.yaml").items()
     for change, words in case["refused"]
 }
 

@@ -245,7 +245,10 @@ def test_every_arrival_fails_without_a_whole_answer(
     serve: Serve, deadline_seconds: float, trouble: Trouble
 ) -> None:
     tally = sent_to(serve, rate=50, limits=Limits(deadline_seconds=deadline_seconds))
-    assert troubles(tally) == {trouble: tally.sent}
+    found = troubles(tally)
+    unconnected = found.pop(Trouble.CONNECT, 0)  # where a busy machine took the deadline for it
+    assert unconnected < tally.sent / 2
+    assert found == {trouble: tally.sent - unconnected}
     assert tally.resent == 0
     assert (home(tally).service.longest_seconds >= 0.2) is (trouble is Trouble.TIMEOUT)
 

@@ -15,7 +15,7 @@ from steps.kit.findings import Finding, Level
 from tests.environments.files import loaded
 from tests.gates.doctor.test_doctor import everything_at
 from tests.probes.servers import answer, serving
-from tests.tables import cases
+from tests.tables import beside, cases
 
 HEADER = "id,phase,when,owner,severity,smoke,on_fail,applies_if\n"
 DATA = {
@@ -23,7 +23,7 @@ DATA = {
     "migrations": {"repository": "releases", "log": "migrate.log"},
     "backups": {"location": "backups"},
 }
-SCENARIOS = yaml.safe_load(pathlib.Path(__file__).with_name("scenarios.yaml").read_text())
+SCENARIOS = beside(__file__, "scenarios.yaml")
 NO_POLICY = "lacks the section data; add a data.yaml there, for "
 
 

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import pathlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,14 +32,12 @@ from tests.load.verdict.values import (
     valid_run,
     with_stage,
 )
-from tests.tables import cases
+from tests.tables import beside, cases
 
 PASS, FAIL, INVALID = LoadResult.PASS, LoadResult.FAIL, LoadResult.INVALID
 SLOW = {0.2: 3000, 0.5: 1500}
 ALL_SLOW: dict[str, Any] = {"slow": SLOW, "slow_service": SLOW}
-RUNS: dict[str, dict[str, Any]] = yaml.safe_load(
-    pathlib.Path(__file__).with_name("runs.yaml").read_text(encoding="utf-8")
-)
+RUNS: dict[str, dict[str, Any]] = beside(__file__, "runs.yaml")
 ALL_SAID = RUNS.pop("all that is said")
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from gates.decide.outcome import Meaning, Outcome
 from probes.observation import Failure, FailureKind, Observation, utc_now
@@ -26,7 +25,7 @@ from tests.probes.servers import closed_port
 from tests.steps.platforms import described, ruled
 from tests.steps.records import TABLES, Records
 from tests.steps.scenarios import all_of, bad, judged, outcome, sentence, told
-from tests.tables import cases
+from tests.tables import beside, cases
 
 TAKEN_AT = (utc_now() - dt.timedelta(hours=1)).isoformat(timespec="seconds")
 KEY = "appointments_patient_id_fkey"
@@ -72,7 +71,7 @@ def test_a_sound_database_passes_and_nothing_of_a_patient_is_kept(
     assert {one.outcome for one in all_of(check)} == {Outcome.PASS}
 
 
-BROKEN = yaml.safe_load(pathlib.Path(__file__).with_name("broken.yaml").read_text("utf-8"))
+BROKEN = beside(__file__, "broken.yaml")
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ import pathlib
 
 import psycopg
 import pytest
-import yaml
 
 from probes import postgres
 from probes.observation import Deadline
 from tests.probes.real_servers import PASSWORD
 from tests.steps.records import Records
+from tests.tables import beside
 
-_FORBIDDEN = yaml.safe_load(pathlib.Path(__file__).with_name("forbidden.yaml").read_text())
+_FORBIDDEN = beside(__file__, "forbidden.yaml")
 
 
 @pytest.fixture

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import threading
 from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-import yaml
 
 from gates.decide.outcome import Outcome
 from probes.observation import Deadline
@@ -17,7 +15,7 @@ from probes.postgres import schema
 from steps.data.schema_rules import nothing_unfinished
 from tests.probes.servers import wait_until
 from tests.steps.records import Records
-from tests.tables import cases
+from tests.tables import beside, cases
 
 ENUM = "CREATE TYPE \"Mood_old\" AS ENUM ('good')"
 
@@ -43,7 +41,7 @@ def left(records: Records, statements: Sequence[str]) -> None:
                 session.execute(statement.encode())
 
 
-UNFINISHED = yaml.safe_load(pathlib.Path(__file__).with_name("unfinished.yaml").read_text())
+UNFINISHED = beside(__file__, "unfinished.yaml")
 
 
 @cases("row", UNFINISHED)

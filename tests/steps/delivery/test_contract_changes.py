@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import pathlib
 import random
 import time
 from typing import Any
 
 import pytest
-import yaml
 
 from settings.delivery import AcceptedChange
 from steps.delivery.openapi import Change, NotComparableError, compared, others, silent
 from steps.delivery.rules import compatible
 from tests.golden import Said
-from tests.tables import cases
+from tests.tables import beside, cases
 
-TABLE = yaml.safe_load(pathlib.Path(__file__).with_name("contract_changes.yaml").read_text())
+TABLE = beside(__file__, "contract_changes.yaml")
 THING = {"type": "object", "properties": {"id": {"type": "string"}}}
 COMPONENTS = TABLE["components"]
 

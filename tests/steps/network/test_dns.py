@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from gates.decide.outcome import Outcome
 from probes import network
@@ -25,7 +24,7 @@ from tests.steps.network_platform import StandIn, dns_platform, name_servers
 from tests.steps.platforms import a_platform
 from tests.steps.scenarios import judged as by_id
 from tests.steps.scenarios import told
-from tests.tables import cases
+from tests.tables import beside, cases
 
 PUBLISHED, PROPAGATED = "D6.1-1", "D6.1-2"
 
@@ -56,7 +55,7 @@ def zone(tmp_path: pathlib.Path, servers: StandIn) -> Iterator[Zone]:
     servers.bend()
 
 
-BENT = yaml.safe_load(pathlib.Path(__file__).with_name("bent_names.yaml").read_text("utf-8"))
+BENT = beside(__file__, "bent_names.yaml")
 
 
 @cases(

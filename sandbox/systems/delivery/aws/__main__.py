@@ -101,7 +101,7 @@ class AwsConfig(standins.Configuration):
     """Where each region's edge passes the API's requests on to."""
 
 
-class _Quiet(MotoRequestHandler):
+class _Quiet(MotoRequestHandler):  # type: ignore[misc]  # its types are not read
     """Without a line for every request."""
 
     def log_request(self, *_arguments: Any) -> None:
