@@ -45,16 +45,16 @@ class AccessibilityPolicy(Section):
 class VitalsPolicy(Section):
     """What one load of a page may take; limits of web.dev, and what a page may cost its reader."""
 
-    lcp: Seconds = Field(default=2.5, gt=0, le=60)
+    lcp: Seconds = Field(default=2.5, gt=0, le=30)
     """Until its largest part is painted."""
-    cls: float = Field(default=0.1, gt=0, le=10)
+    cls: float = Field(default=0.1, gt=0, le=1, allow_inf_nan=False)
     """The worst window of layout shifts, without unit."""
-    inp: Seconds = Field(default=0.2, ge=0.016, le=10)
+    inp: Seconds = Field(default=0.2, ge=0.016, le=2)
     """Until a key is answered; the browser does not report less than 16 ms."""
-    page_bytes: int = Field(default=500_000, ge=1, le=100_000_000)
+    page_bytes: int = Field(default=500_000, ge=1, le=20_000_000)
     """Over the wire, with an empty cache."""
-    requests: int = Field(default=40, ge=1, le=10_000)
-    worse_by: Share = Field(default=0.5, gt=0, le=10)
+    requests: int = Field(default=40, ge=1, le=1000)
+    worse_by: Share = Field(default=0.5, gt=0, le=4)
     """By how much a page may be worse than it was in the release before."""
     budget: _Budget = 60.0
     """How long the loads of all pages may take together."""

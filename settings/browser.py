@@ -30,6 +30,9 @@ class Browser(Section):
     executable: Text | None = None
     """Its program, a Chromium. Left out: the one on the PATH, else Playwright's own build
     (`playwright install chromium`)."""
+    previous_vitals: Text | None = None
+    """The evidence web-vitals.json of the release before, a file relative to this one: no page may be much
+    worse than there (`vitals.worse_by` of the policy). Without it the policy's limits alone count."""
 
 
 class AllowedEvent(Section):

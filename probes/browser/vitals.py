@@ -21,7 +21,7 @@ _WINDOW_MS, _GAP_MS = 5000, 1000
 _PAINTED = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
     for (let frames = 0; frames < 120 && __vitals.lcp === null; frames += 1) await frame();
-    await new Promise(done => setTimeout(done, 250));
+    await new Promise(done => setTimeout(done, 700));
 }"""
 _ANSWERED = """async () => {
     await new Promise(requestAnimationFrame);

@@ -61,22 +61,25 @@ CAN_BE_RED: dict[str, str] = {
         Data.standbys FileSystems.at_least FlagState.percentage Replicas.normal Replicas.temporary
         Service.replicas""",
     "how long is waited, with a maximum: what is not there then is red or undecided": """
-        Audit.appears_within Availability.poll_every CountPolicy.statement_timeout Deadlines.call
-        Deadlines.run DnsPolicy.propagation Invalidation.settle_for MigrationLogPolicy.settle_for
-        MonitoringPolicy.settle_for Objective.wait_for_samples""",
+        AccessibilityPolicy.budget Audit.appears_within Availability.poll_every
+        CountPolicy.statement_timeout Deadlines.call Deadlines.run DnsPolicy.propagation
+        Invalidation.settle_for MigrationLogPolicy.settle_for MonitoringPolicy.settle_for
+        Objective.wait_for_samples VitalsPolicy.budget""",
     "a limit with a maximum below which platforms do fail": """
-        Audit.max_clock_skew Availability.answer_overhead BrowserPolicy.layout_shift
-        BrowserPolicy.long_task BrowserPolicy.walk_within DeploymentPolicy.rollback DnsPolicy.min_ttl
-        GeneratorLimits.clock_skew GeneratorLimits.lag_p99 GeneratorLimits.late
-        GeneratorLimits.throttled_periods Objective.look_back PlannedPhase.planned
+        AccessibilityPolicy.longest_motion Audit.max_clock_skew Availability.answer_overhead
+        BrowserPolicy.layout_shift BrowserPolicy.long_task BrowserPolicy.walk_within
+        DeploymentPolicy.rollback DnsPolicy.min_ttl GeneratorLimits.clock_skew GeneratorLimits.lag_p99
+        GeneratorLimits.late GeneratorLimits.throttled_periods Objective.look_back PlannedPhase.planned
         RestoreTestPolicy.max_age RestoreTestPolicy.max_age_day_before RollbackLimit.sustained
-        Target.target_seconds""",
+        Target.target_seconds VitalsPolicy.cls VitalsPolicy.inp VitalsPolicy.lcp
+        VitalsPolicy.page_bytes VitalsPolicy.requests VitalsPolicy.worse_by""",
     "how finely is measured: what that leaves open is undecided": """
         BackupPolicy.compared_with BackupPolicy.read_whole_up_to_mb CountPolicy.exact_up_to_mb
         CountPolicy.exact_up_to_rows CountPolicy.large_reads CountPolicy.sampled_blocks
         Objective.bucket_bounds Objective.shown_quantile Target.quantile""",
     "more of it finds more, or asks for more proof": """
-        Flags.changes_within Limit.assumed_burst RollbackLimit.assumed_burst Target.assumed_burst""",
+        AccessibilityPolicy.focus_pixels Flags.changes_within Limit.assumed_burst
+        RollbackLimit.assumed_burst Target.assumed_burst""",
     "no check is decided by it": """
         Lease.requests_per_second Load.accounts Load.max_rps Vendor.sla_minutes""",
 }
