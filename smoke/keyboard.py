@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from smoke.pages import Pages
 
 _MOST_ARROWS = 50
+_WATCH = """one => {
+    window.__pressed = false;
+    one.addEventListener("click", () => { window.__pressed = true; }, {once: true, capture: true});
+}"""
 
 
 class _MouseOnlyError(Exception):
@@ -122,9 +126,12 @@ class _Typist:
             control.wait_for()
         if not probes.keyboard.has_focus(control):
             probes.keyboard.tab_to(self._page, control, what)
+        control.evaluate(_WATCH)
         self._page.keyboard.press("Enter")
         if _comes(then):
             return
+        if self._page.evaluate("() => window.__pressed !== false"):
+            raise self._pages.wrong(f"nothing follows the {what}, which was pressed")
         with self._pages.finding(f"what follows the {what}"):
             control.click()
             then.wait_for()

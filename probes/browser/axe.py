@@ -38,7 +38,7 @@ _RUN = """async ([options, most]) => {
 }"""
 # Frames of other origins talk to the page's axe too: a vendor's form is a part of what patients see.
 _SET_UP = "; axe.configure({allowedOrigins: ['<unsafe_all_origins>']});"
-_PICTURE_MS, _MARGIN_PX = 5000, 12
+_PICTURE_MS, _PICTURE_MARGIN_PX, _MARGIN_PX = 5000, 48, 12
 _PRIVATE = re.compile(r"\"[^\"]*(@|\d{6})[^\"]*\"|\"[^\"]{40,}\"")
 _CRITERION = re.compile(r"wcag(\d)(\d)(\d+)")
 Target = Sequence[str | Sequence[str]]
@@ -137,15 +137,17 @@ def _picture(page: Page, target: Target) -> bytes | None:
         box = element.bounding_box(timeout=_PICTURE_MS)
         if box is not None and box["width"] and box["height"]:
             return page.screenshot(
-                clip=around(page, box), animations="disabled", timeout=_PICTURE_MS
+                clip=around(page, box, _PICTURE_MARGIN_PX),
+                animations="disabled",
+                timeout=_PICTURE_MS,
             )
     return None
 
 
-def around(page: Page, box: FloatRect) -> FloatRect:
+def around(page: Page, box: FloatRect, margin_px: float = _MARGIN_PX) -> FloatRect:
     """Return a box with a margin, so far as the window shows it."""
     window = page.viewport_size or {"width": 1280, "height": 720}
-    left, top = max(0.0, box["x"] - _MARGIN_PX), max(0.0, box["y"] - _MARGIN_PX)
-    right = min(float(window["width"]), box["x"] + box["width"] + _MARGIN_PX)
-    bottom = min(float(window["height"]), box["y"] + box["height"] + _MARGIN_PX)
+    left, top = max(0.0, box["x"] - margin_px), max(0.0, box["y"] - margin_px)
+    right = min(float(window["width"]), box["x"] + box["width"] + margin_px)
+    bottom = min(float(window["height"]), box["y"] + box["height"] + margin_px)
     return {"x": left, "y": top, "width": max(1.0, right - left), "height": max(1.0, bottom - top)}

@@ -22,6 +22,7 @@ from tests.golden import Said
 from tests.probes.servers import answer, closed_port, serving
 from tests.steps.platforms import NOWHERE, a_platform, write_evidence
 from tests.steps.scenarios import a_run, all_of, judged, told, wrong
+from tests.tables import cases
 from tests.web_site import web_site
 
 PAGE, KEY, ZOOM, MOTION, VITALS = (
@@ -31,6 +32,7 @@ PAGE, KEY, ZOOM, MOTION, VITALS = (
     "A11Y-MOTION-1",
     "WV-1",
 )
+DONE = "\"document.querySelector('h1').innerText='Your appointments'\""
 BY_WALK = (PAGE, ZOOM, MOTION)
 
 
@@ -152,6 +154,35 @@ def test_another_page_than_the_expected_ones_is_not_accessible(
         found, _ = run_all(asked, browser, tmp_path / "run", (PAGE, KEY, VITALS))
     assert {check.outcome("eu") for check in found.values()} == {Outcome.INCONCLUSIVE}
     said({name: told(check) for name, check in found.items()})
+
+
+@cases(
+    "button outcome",
+    {
+        "a button that only a click presses": (
+            f"<div role=button tabindex=0 onclick={DONE}>Create account</div>",
+            Outcome.FAIL,
+        ),
+        "a button that does nothing": ("<button>Create account</button>", Outcome.INCONCLUSIVE),
+        "a button": (f"<button onclick={DONE}>Create account</button>", Outcome.INCONCLUSIVE),
+    },
+)
+def test_what_only_the_mouse_can_do_is_the_keyboards_finding(
+    tmp_path: pathlib.Path,
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    said: Said,
+    button: str,
+    outcome: Outcome,
+) -> None:
+    monkeypatch.setattr(walked, "Pages", functools.partial(Pages, step_seconds=2))
+    fields = "<label>E-mail address <input></label><label>Password <input></label>"
+    page = f"<!doctype html><body data-ready=true><h1>Create your account</h1>{fields}{button}"
+    with serving(answer(page.encode(), content_type="text/html")) as server:
+        asked = platform(tmp_path, NOWHERE.format(server.port))
+        found, _ = run_all(asked, browser, tmp_path / "run", (KEY,))
+    assert found[KEY].outcome("eu") is outcome, wrong(found[KEY])
+    said(wrong(found[KEY]))
 
 
 def test_no_browser_is_an_error(tmp_path: pathlib.Path, said: Said) -> None:
