@@ -127,10 +127,15 @@ def test_features_that_would_run_other_than_they_read_stop_the_run(
     checkout: pathlib.Path,
 ) -> None:
     """Steps that nothing or too much defines; an id of no row, and what test_features refuses."""
-    feature(checkout, {"GUARD-1": "another thing", "GUARD-2": "a second thing"})
-    code, said = run(checkout, "GUARD-1 or GUARD-2")
+    given_as_then = "a thing\n    Then a thing"
+    feature(
+        checkout,
+        {"GUARD-1": "another thing", "GUARD-2": "a second thing", "GUARD-3": given_as_then},
+    )
+    code, said = run(checkout, "GUARD-1 or GUARD-2 or GUARD-3")
     assert code not in (0, 1, 5), said
     assert "“another thing” is undefined" in said
+    assert said.count("“a thing” is undefined") == 1
     assert "“a second thing” is ambiguous" in said
     feature(checkout, {"GUARD-9": "a thing"})
     feature(checkout, {"GUARD-1": "a thing"}, "Gven", "other")
