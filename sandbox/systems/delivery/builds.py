@@ -109,7 +109,7 @@ def build_web(
     """
     for bug in bugs:
         sources = _with_bug(sources, web_bugs()[bug])
-    assets = _Assets(sources, {b"%VERSION%": version.encode()})
+    assets = _Assets(version, sources)
     page = assets.page(build_id(version))
     files = {**assets.built, "index.html": _file("index.html", page, PAGE_CACHE)}
     manifest = json.dumps(_manifest(version, files), indent=1).encode()
@@ -147,9 +147,9 @@ def _with_bug(
 class _Assets:
     """The files that a page is made of, built as far as somebody names them."""
 
-    def __init__(self, sources: Mapping[str, bytes], defined: Mapping[bytes, bytes]) -> None:
+    def __init__(self, version: str, sources: Mapping[str, bytes]) -> None:
+        self._version = version.encode()
         self._sources = sources
-        self._defined = defined
         self._names: dict[str, str] = {}
         self.built: dict[str, BuiltFile] = {}
 
@@ -168,9 +168,7 @@ class _Assets:
         """Return the name of a built file; it is built when it is named first."""
         name = source.decode()
         if name not in self._names:
-            content = self._sources[name]
-            for old, new in self._defined.items():
-                content = content.replace(old, new)
+            content = self._sources[name].replace(b"%VERSION%", self._version)
             content = _NAMED_BY_ASSET.sub(
                 lambda found: b'"./' + self._name(found[1]).removeprefix(b"assets/") + b'"', content
             )
