@@ -16,7 +16,7 @@ import yaml
 
 from reports.texts import as_json, drawn
 from sandbox import deployment
-from sandbox.core import CHECKOUT, binaries, layout, state
+from sandbox.core import CHECKOUT, binaries, browser, layout, state
 from sandbox.core.child import PYTHON, Child, Command
 from sandbox.core.layout import (
     APIS,
@@ -70,6 +70,7 @@ def find_programs(say: Callable[[str], None]) -> Programs:
         redis = pool.submit(binaries.find_redis, say)
         prometheus = pool.submit(binaries.find_prometheus, say)
         monitors = pool.submit(binaries.find_monitoring, say)
+        pool.submit(browser.find, say)
         postgres.programs()
         return Programs(redis.result(), prometheus.result(), monitors.result())
 
@@ -159,6 +160,7 @@ def write(here: layout.Layout, switched_at: dt.datetime | None) -> None:
         url=here.url,
         secret=lambda name: f"file:{here.secret_file(name)}",
         bent=_bent,
+        browser=browser.path(),
         switched_at=switched_at and switched_at.astimezone(dt.UTC).isoformat(),
         now=now.isoformat(),
         in_four_hours=(now + dt.timedelta(hours=4)).isoformat(),

@@ -17,17 +17,17 @@ from smoke.journey import BOOKING_AHEAD, Patient
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-STEP_SECONDS: Final = 8.0
-"""How long anything on a page may take to be there."""
+_STEP_SECONDS: Final = 8.0
 UNREACHABLE: Final = "The service is unreachable. Try again in a few minutes."
 EXPIRED: Final = "Your session has expired. Sign in again."
 DECLINED: Final = "Your card was declined. Choose another way to pay."
+_ERRORS: Final = (UNREACHABLE, EXPIRED, DECLINED)
 
 
 class Pages:
-    """The pages of one site in one tab."""
+    """The pages of one site in one tab; anything on them may take `step_seconds` to be there."""
 
-    def __init__(self, page: Page, site: str, *, step_seconds: float = STEP_SECONDS) -> None:
+    def __init__(self, page: Page, site: str, *, step_seconds: float = _STEP_SECONDS) -> None:
         self.page, self.site = page, site
         self._place = "the page"
         page.set_default_timeout(step_seconds * 1000)
@@ -101,11 +101,18 @@ class Pages:
         try:
             yield
         except probes.browser.LateError:
-            raise self.wrong(f"{what} is missing, hidden or can't be used") from None
+            sentence = f"{what} is missing, hidden or can't be used"
+            raise self.wrong(sentence + self._excuse()) from None
         except probes.browser.PlaywrightError as exc:
             if "strict mode violation" not in str(exc):
                 raise
             raise self.wrong(f"{what} is there more than once") from None
+
+    def _excuse(self) -> str:
+        """Return which of the errors that are agreed upon the page shows."""
+        alerts = self.page.get_by_role("alert")
+        shown = [one for one in _ERRORS if alerts.filter(has_text=one).count()]
+        return f"; the page says “{shown[0]}”" if shown else ""
 
     def wrong(self, sentence: str) -> probes.browser.WrongPage:
         """Return what to raise of a page that is not as it should be."""

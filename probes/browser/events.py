@@ -30,6 +30,8 @@ _CLASS: Final = re.compile(
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9._/#:-]")
 _IDS: Final = re.compile(r"(?<=/)(?:\d+|[0-9a-fA-F-]{16,})(?=/|$)|[A-Za-z0-9_-]{40,}")
 _LONGEST: Final = 120
+_NO_FAILURES: Final = ("net::ERR_ABORTED", "csp")
+"""A page gave up what it had asked for, as it went on; or its policy forbids it, which is noted."""
 _NOTED_ANYWAY: Final = ("Failed to load resource", "Content Security Policy", "Mixed Content:")
 """What the browser itself writes to the console about what is noted as what it is."""
 
@@ -102,8 +104,7 @@ class Watcher:
             self._note("mixed content", request.resource_type, request.url)
 
     def _failed(self, request: Request) -> None:
-        # The page itself gave up what it had asked for: it went on to something else.
-        if request.failure != "net::ERR_ABORTED" and not self._answered_here(request.url):
+        if request.failure not in _NO_FAILURES and not self._answered_here(request.url):
             what = _word(request.failure or "")
             self._note("failed request", f"{request.method} {what}", request.url)
 

@@ -241,19 +241,24 @@ class _Visit(Generic[T]):
 
 def _opened(page: Page, look: Look) -> None:
     """Open the page; raises FoundError where the site answers nothing that is a page."""
+    statuses: list[int] = []
+    page.on(
+        "response",
+        lambda it: statuses.append(it.status) if it.request.is_navigation_request() else None,
+    )
     try:
-        answer = page.goto(f"{look.site}{look.path}", wait_until="load")
+        page.goto(f"{look.site}{look.path}", wait_until="load")
     except Error as exc:
         if "Download is starting" in str(exc):
             raise FoundError(_failure(FailureKind.UNUSABLE_ANSWER, look.site, "a file")) from None
-        raise
-    if answer is None or answer.status < _GOOD_BELOW:
-        return
-    kind = (
-        FailureKind.SERVER_ERROR if answer.status >= _SERVER_ERROR else FailureKind.UNUSABLE_ANSWER
-    )
-    host = urlsplit(look.site).netloc
-    raise FoundError(Failure(kind, f"{host} answered the page with status {answer.status}."))
+        # Of an error without a body the browser shows a page of its own.
+        if "ERR_HTTP_RESPONSE_CODE_FAILURE" not in str(exc):
+            raise
+    status = next((one for one in statuses if one >= _GOOD_BELOW), None)
+    if status is not None:
+        kind = FailureKind.SERVER_ERROR if status >= _SERVER_ERROR else FailureKind.UNUSABLE_ANSWER
+        host = urlsplit(look.site).netloc
+        raise FoundError(Failure(kind, f"{host} answered the page with status {status}."))
 
 
 def _explained(exc: Exception, site: str) -> Failure | None:
