@@ -189,6 +189,9 @@ class _Visit(Generic[T]):
         """
         if not self.look.headers:
             return
+        if page.context.browser is None or page.context.browser.browser_type.name != "chromium":
+            context.route(f"{self.look.site}/**", self._add_headers)
+            return
         session = context.new_cdp_session(page)
 
         def send(paused: Mapping[str, Any]) -> None:
@@ -200,6 +203,9 @@ class _Visit(Generic[T]):
 
         session.on("Fetch.requestPaused", send)
         session.send("Fetch.enable", {"patterns": [{"urlPattern": f"{self.look.site}/*"}]})
+
+    def _add_headers(self, route: Route, request: Request) -> None:
+        route.fallback(headers={**request.headers, **self.look.headers})
 
     def _reply(self, route: Route, request: Request) -> None:
         next(one for one in self.look.replies if one.takes(request.url, self.look.site)).give(route)
