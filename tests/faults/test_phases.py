@@ -34,7 +34,8 @@ TRUE_BEFORE = {
 OBJECTIVES = frozenset({"D3.3-2", "D3.3-3"})
 """They wait for samples: asked where a fault is about them, and always in `./harness faults`."""
 BROWSER = frozenset(row.id for row in ROWS if row.applies_if == "environment:browser")
-"""A walk takes seconds in each region; the same holds for each of these."""
+"""A walk takes seconds in each region. They are asked after phase 4; what turns them red is tried on the same
+build in tests/steps/browser, and on the platform in `./harness faults`."""
 WITH_THE_WALK = ("pre-deploy", "phase-1", "phase-2")
 """Whose faults are tried as the walk comes along; those of the later gates have their own platform."""
 
@@ -81,7 +82,8 @@ def _steps() -> Iterator[object]:
 
 
 def _batches(group: str, gate: str) -> Iterator[object]:
-    for batch in batches(fault for fault in FAULTS if fault.gate == gate):
+    of_pages_alone = [fault for fault in FAULTS if fault.fail and fault.listed <= BROWSER]
+    for batch in batches(one for one in FAULTS if one.gate == gate and one not in of_pages_alone):
         yield _step(group, gate, batch)
 
 
@@ -129,7 +131,7 @@ def _is_go(verdict: dict[str, object]) -> None:
 
 def _under_faults(walk: Walk, tmp_path: pathlib.Path, batch: tuple[Fault, ...]) -> None:
     fault = together(batch)
-    leave_out = (frozenset[str]() if fault.listed & OBJECTIVES else OBJECTIVES) | (BROWSER - fault.listed)
+    leave_out = BROWSER | (frozenset() if fault.listed & OBJECTIVES else OBJECTIVES)
     with applied(walk.platform, [one.name for one in batch]):
         found, decided, said = walk.look(fault.gate, tmp_path / "run", leave_out)
     assert found == {check: expected(fault, check) for check in found}, said

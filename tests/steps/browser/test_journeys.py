@@ -57,7 +57,8 @@ def platform(folder: pathlib.Path, site: str, api: str, **sections: Any) -> Plat
         },
         **{"browser": {}, **sections},
     )
-    return ruled(made, "browser", walk_within=40.0)
+    # This machine makes pages slow, too.
+    return ruled(made, "browser", walk_within=40.0, long_task=60.0)
 
 
 @pytest.fixture(scope="module")
@@ -152,12 +153,12 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "an error of the API shown as an empty page": (("empty_error_page",), DOWN),
     "a page that never settles": (("never_settles",), OUT),
     "what a browser reports": (
-        *(
-            ("console_error", "blocked_script", "stale_asset", "mixed_content", "layout_shift"),
-            DOWN,
-        ),
+        ("blocked_script", "stale_asset", "mixed_content", "layout_shift"),
+        DOWN,
     ),
-    "a dialog and a download": (("dialog", "download"), DOWN),
+    "an error in the console": (("console_error",), BOOK_NEW),
+    "a dialog": (("dialog",), OUT),
+    "a download": (("download",), EXPIRED),
 }
 
 
@@ -186,8 +187,8 @@ def test_a_mistake_of_a_page_is_found_and_shown(
 def test_what_the_policy_calls_advisory_is_shown_and_passes(
     records: PatientServer, browsers: Browsers, tmp_path: pathlib.Path
 ) -> None:
-    with web_site(bugs=("layout_shift", "long_task")) as site:
-        found = judged(BOOK_NEW, platform(tmp_path, site.url, records.url), browsers, tmp_path)
+    with web_site(bugs=("layout_shift",)) as site:
+        found = judged(DOWN, platform(tmp_path, site.url, records.url), browsers, tmp_path)
     assert found.outcome("eu") is Outcome.PASS
     assert [one for one in told(found) if one.endswith("(advisory)")]
 
