@@ -26,19 +26,19 @@ Feature: Patients in a browser
     And nothing happens on the way that the policy forbids
 
   @BR-EXPIRED-1
-  Scenario: A patient whose session has expired is told so and signs in again
+  Scenario: A patient whose session has expired reads it and signs in again
     When a synthetic patient goes on with an expired session in a browser
     Then the walk comes to its end in every region
     And nothing happens on the way that the policy forbids
 
   @BR-DECLINED-1
-  Scenario: A patient whose card is declined is told so
+  Scenario: A patient whose card is declined reads it
     When a synthetic patient pays with a card that is declined in a browser
     Then the walk comes to its end in every region
     And nothing happens on the way that the policy forbids
 
   @BR-DOWN-1
-  Scenario: A patient who finds the API down is told so
+  Scenario: A patient who finds the API down reads it
     When a synthetic patient finds the API down in a browser
     Then the walk comes to its end in every region
     And nothing happens on the way that the policy forbids
