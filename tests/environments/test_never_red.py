@@ -68,8 +68,9 @@ CAN_BE_RED: dict[str, str] = {
     "a limit with a maximum below which platforms do fail": """
         AccessibilityPolicy.longest_motion Audit.max_clock_skew Availability.answer_overhead
         BrowserPolicy.layout_shift BrowserPolicy.long_task BrowserPolicy.step_within
-        BrowserPolicy.walk_within DeploymentPolicy.rollback DnsPolicy.min_ttl GeneratorLimits.clock_skew GeneratorLimits.lag_p99
-        GeneratorLimits.late GeneratorLimits.throttled_periods Objective.look_back PlannedPhase.planned
+        BrowserPolicy.walk_within DeploymentPolicy.rollback DnsPolicy.min_ttl
+        GeneratorLimits.clock_skew GeneratorLimits.lag_p99 GeneratorLimits.late
+        GeneratorLimits.throttled_periods Objective.look_back PlannedPhase.planned
         RestoreTestPolicy.max_age RestoreTestPolicy.max_age_day_before RollbackLimit.sustained
         Target.target_seconds VitalsPolicy.cls VitalsPolicy.inp VitalsPolicy.lcp
         VitalsPolicy.page_bytes VitalsPolicy.requests VitalsPolicy.worse_by""",
