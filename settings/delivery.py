@@ -16,6 +16,7 @@ from settings.sections import (
     Seconds,
     SecretReference,
     Section,
+    Share,
     Text,
     doubled,
     server_of,
@@ -214,7 +215,7 @@ class AcceptedChange(Section):
     """A change of the API that somebody answers for: shown until its last day, and no finding."""
 
     change: Text
-    """Word for word as D4.2-3 or CT-DIFF-1 reports it, such as `POST /v1/login: is gone`."""
+    """Word for word as D4.2-3, CT-DIFF-1 or a contract test reports it, such as `POST /v1/login: is gone`."""
     reason: Text
     """Why nobody is hit, or why that is wanted."""
     until: dt.date
@@ -222,9 +223,12 @@ class AcceptedChange(Section):
 
 
 class ContractPolicy(Section):
-    """Which changes of the API's document may break somebody."""
+    """Which changes of the API's document may break somebody, and how much of it must be tested."""
 
     accepted: tuple[AcceptedChange, ...] = ()
+    answered: Annotated[Share, Field(gt=0, le=1)] = 0.95
+    """Operations that must have succeeded (2xx) in a contract test, of all that were asked: of the
+    others nothing is proved."""
 
     def _refusals(self) -> Iterator[str]:
         if twice := doubled([one.change for one in self.accepted]):

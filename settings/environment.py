@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 
 from settings.browser import Browser
 from settings.cluster import Kubernetes, RegionCluster
+from settings.contract import Contract
 from settings.data import Data, Postgres
 from settings.delivery import Aws, EvidenceStore, Frontend, Images, Mobile, Secrets
 from settings.flags import Audit, Flags, Redis
@@ -171,6 +172,8 @@ class Environment(Section):
     """Without it nothing is looked at in a browser: no journey, no accessibility, no web vitals."""
     mobile: Mobile | None = None
     """Without it the checks of the mobile apps' compatibility do not apply."""
+    contract: Contract | None = None
+    """Without it the contract tests do not apply."""
     secrets: Secrets | None = None
     """Without it the age of secrets is not looked at."""
     load: Load | None = None
@@ -192,6 +195,11 @@ class Environment(Section):
             yield (
                 "load.accounts needs the section synthetic, which says how accounts are marked; "
                 "add it or write accounts: 0"
+            )
+        if self.contract is not None and self.contract.writes and self.synthetic is None:
+            yield (
+                "contract.writes needs the section synthetic, which says how records are marked; "
+                "add it or write writes: false"
             )
 
     @property
@@ -254,6 +262,7 @@ class Environment(Section):
         for key, service in (
             ("synthetic", self.synthetic and self.synthetic.service),
             ("mobile", self.mobile and self.mobile.service),
+            ("contract", self.contract and self.contract.service),
             ("audit.trial", self.audit and self.audit.trial.service),
         ):
             _known(f"{key}.service", [service] if service else (), self.services)
@@ -315,6 +324,7 @@ class LocalFile(Section):
 
 _PARTS: Mapping[str, Callable[[Environment], object]] = {
     "backups": lambda environment: environment.data and environment.data.backups,
+    "contract_writes": lambda environment: environment.contract and environment.contract.writes,
     "flag_changes": lambda environment: environment.flags and environment.audit,
     "migrations": lambda environment: environment.data and environment.data.migrations,
     "vendors": lambda environment: environment.external and environment.external.vendors,

@@ -1,0 +1,228 @@
+"""Contract tests: whether an API answers as its own OpenAPI document says.
+
+The work is done by Schemathesis, in a process that is started for each pass (`child.py`) and that may send
+nothing but what the pass is for (`guard.py`). Nothing here loads it, or any other client library.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from pydantic import SecretStr
+
+from probes.observation import (
+    EVERYTHING,
+    Deadline,
+    Failure,
+    FailureKind,
+    FoundError,
+    Observation,
+    PhaseClock,
+    Shown,
+    observed,
+)
+
+__all__ = ["Answers", "Described", "Finding", "Order", "Unfit", "describe", "tested"]
+
+_ROOT: Final = pathlib.Path(__file__).resolve().parents[2]
+_CHILD: Final = ("-W", "ignore", "-m", "probes.contract.child")
+_OUT_OF_TIME: Final = (
+    "The contract tests gave no report before their deadline; give them more time."
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unfit(Shown):
+    """Why nothing can be asked by a document: it is invalid, or of a kind that is not read."""
+
+    KEPT = EVERYTHING
+    sentence: str
+    invalid: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Described(Shown):
+    """What a document describes."""
+
+    KEPT = ("unfit", "operations")
+    operations: tuple[str, ...]
+    """Such as GET /v1/things/{thing_id}."""
+    unfit: Unfit | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding(Shown):
+    """A promise that was broken, in its smallest request."""
+
+    KEPT = EVERYTHING
+    operation: str
+    kind: str
+    detail: str
+    phase: str
+    status: int | None
+    times: int
+    curl: str
+    """For a shell; secrets are masked."""
+    again: bool
+    """Whether a server error came again when it was asked for once more; True for all else."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answers(Shown):
+    """What a pass over an API's operations found."""
+
+    KEPT = ("asked", "statuses", "findings", "errors", "phases", "ended", "sent", "refused")
+    asked: tuple[str, ...]
+    statuses: Mapping[str, Mapping[str, int]]
+    """Operation → status → how often; `none` where no answer came."""
+    seconds: Mapping[str, float]
+    findings: tuple[Finding, ...]
+    errors: tuple[str, ...]
+    """What kept operations from being asked."""
+    phases: tuple[str, ...]
+    ended: str
+    """`completed`, `max_time` or why it stopped."""
+    sent: Mapping[str, int]
+    """Requests by method."""
+    refused: int
+    """Requests that the library would have sent and the guard did not let through; never any."""
+    elapsed_seconds: float
+    tool: str
+    """The version of Schemathesis."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Order:
+    """What a pass may do."""
+
+    base_url: str
+    content: bytes = dataclasses.field(repr=False)
+    """The document, as it was served."""
+    mode: Literal["read", "full"] = "read"
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    token: SecretStr | None = None
+    secrets: tuple[SecretStr, ...] = ()
+    """What else must not be shown."""
+    values: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    leave_out: tuple[str, ...] = ()
+    operations: tuple[str, ...] | None = None
+    """Only these; None: all."""
+    email_fields: tuple[str, ...] = ()
+    email_domain: str = ""
+    budget_seconds: float = 60.0
+    requests_per_second: int = 50
+    ca_file: str | None = None
+    seed: int = 1
+
+
+def describe(content: bytes, *, deadline: Deadline) -> Observation[Described]:
+    """Return what a document describes; nothing is asked of anybody."""
+
+    def read(_: PhaseClock) -> Described:
+        return _described(_reported({"mode": "document", **_encoded(content)}, deadline))
+
+    return observed("contract", "the API's document", read)
+
+
+def tested(order: Order, *, deadline: Deadline) -> Observation[Answers]:
+    """Ask the operations of a document, and return what they answered.
+
+    A document that is unfit is a failure; `describe` says why.
+    """
+
+    def ask(_: PhaseClock) -> Answers:
+        report = _reported(_written(order), deadline)
+        if "pass" not in report:
+            unfit = _described(report).unfit
+            why = unfit.sentence if unfit else "it describes nothing"
+            raise FoundError(Failure(FailureKind.UNUSABLE_ANSWER, f"The document is unfit: {why}."))
+        return _answers(report["pass"], report["version"])
+
+    return observed("contract", f"{order.mode} pass over {order.base_url}", ask)
+
+
+def _encoded(content: bytes) -> dict[str, str]:
+    return {"document": base64.b64encode(content).decode()}
+
+
+def _written(order: Order) -> dict[str, Any]:
+    secrets = [one.get_secret_value() for one in (order.token, *order.secrets) if one is not None]
+    return {
+        **_encoded(order.content),
+        "mode": order.mode,
+        "base_url": order.base_url,
+        "headers": dict(order.headers),
+        "token": order.token.get_secret_value() if order.token else None,
+        "secrets": secrets,
+        "values": dict(order.values),
+        "leave_out": order.leave_out,
+        "operations": order.operations,
+        "emails": {"fields": order.email_fields, "domain": order.email_domain},
+        "budget_seconds": order.budget_seconds,
+        "requests_per_second": order.requests_per_second,
+        "ca_file": order.ca_file,
+        "seed": order.seed,
+    }
+
+
+def _reported(order: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
+    """Have a process carry an order out; it is gone when this returns, however it does."""
+    with tempfile.TemporaryDirectory(prefix="contract-") as folder:
+        # An empty home and folder: no settings file, cache, proxy or .netrc of anybody's is used.
+        environment = {
+            "PATH": os.environ.get("PATH", ""),
+            "HOME": folder,
+            "PYTHONPATH": str(_ROOT),
+            # Its table of letters takes two seconds to make; nothing else is kept there.
+            "HYPOTHESIS_STORAGE_DIRECTORY": f"{tempfile.gettempdir()}/deployment-gate-{os.getuid()}/letters",
+        }
+        try:
+            done = subprocess.run(  # noqa: S603 - this Python and a module of this package
+                [sys.executable, *_CHILD],
+                input=json.dumps({**order, "parent": os.getpid()}).encode(),
+                cwd=folder,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # may hold what the server said
+                timeout=deadline.remaining_seconds(),
+                check=False,
+                start_new_session=True,
+            )
+            report: dict[str, Any] = json.loads(done.stdout)
+        except subprocess.TimeoutExpired:
+            raise FoundError(Failure(FailureKind.TIMEOUT, _OUT_OF_TIME)) from None
+        except ValueError:
+            detail = f"The contract tests broke and ended with {done.returncode}."
+            raise FoundError(Failure(FailureKind.OUR_FAULT, detail)) from None
+    return report
+
+
+def _described(report: Mapping[str, Any]) -> Described:
+    unfit = report.get("unfit")
+    return Described(tuple(report.get("operations", ())), Unfit(**unfit) if unfit else None)
+
+
+def _answers(report: Mapping[str, Any], tool: str) -> Answers:
+    errors = (f"{one['where']}: {one['what']}" for one in report["errors"])
+    return Answers(
+        asked=tuple(report["asked"]),
+        statuses=report["statuses"],
+        seconds=report["seconds"],
+        findings=tuple(Finding(**one) for one in report["findings"]),
+        errors=tuple(dict.fromkeys(errors)),
+        phases=tuple(dict.fromkeys(report["phases"])),
+        ended=report["ended"],
+        sent=report["sent"],
+        refused=report["refused"],
+        elapsed_seconds=report["elapsed_seconds"],
+        tool=tool,
+    )

@@ -1,0 +1,60 @@
+"""The API as its document says it is: where the document is, what may be sent to test it, and as whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from settings.sections import ColumnName, Name, Seconds, SecretReference, Section, Text
+
+_OPERATION = re.compile(r"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /\S*")
+
+
+def _operation(value: str) -> str:
+    if not _OPERATION.fullmatch(value):
+        raise ValueError(
+            f"“{value}” is not an operation; write it like GET /v1/things/{{thing_id}}"
+        )
+    return value
+
+
+Operation = Annotated[str, AfterValidator(_operation)]
+
+
+class Contract(Section):
+    """The contract tests: every operation of the served OpenAPI document is asked, and its answers compared."""
+
+    service: Name
+    """Which service serves the document, and what it says."""
+    path: str = Field(default="/openapi.json", pattern=r"^/")
+    """Where it serves the document."""
+    released: Text | None = None
+    """The document of the release itself, a file relative to this one; `{release}` becomes the release,
+    such as 1.2.0. Left out: regions are compared with each other alone."""
+    writes: bool = False
+    """Whether anything but a read may be sent. Where it is false, nothing but GET and HEAD with valid
+    input leaves the gate; where it is true, invalid input, every method of the document and synthetic
+    records too."""
+    token: SecretReference | None = None
+    """Sent as a bearer token. Left out: where writes are allowed, a synthetic patient signs in; elsewhere
+    nobody does."""
+    budget: Annotated[Seconds, Field(ge=5, le=1800)] = 60.0
+    """How long one pass over all operations may take, in each region."""
+    requests_per_second: int = Field(default=50, ge=1, le=1000)
+    """At most so many, in each region."""
+    values: dict[ColumnName, Text] = Field(default_factory=dict)
+    """What a parameter, or a field of a body, of this name is given where it must exist, such as the id of
+    a synthetic provider. Evidence shows it: write nothing secret and nobody's name."""
+    email_fields: tuple[Text, ...] = ("email",)
+    """Fields of bodies that take an e-mail address: what is sent there is in the synthetic domain."""
+    leave_out: dict[Operation, Text] = Field(default_factory=dict)
+    """Operations that are never asked, and why."""
+    may_refuse: dict[Operation, Text] = Field(default_factory=dict)
+    """Operations that may refuse valid input by a rule that no document can state, and the rule."""
+
+    def _refusals(self) -> Iterator[str]:
+        for one in sorted(set(self.leave_out) & set(self.may_refuse)):
+            yield f"{one} is left out, so may_refuse says nothing of it; keep one of them"
