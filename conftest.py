@@ -9,6 +9,7 @@ pytest_plugins = [
     "bdd.collector",
     "bdd.guard",
     "bdd.session",
+    "bdd.operations",
     "bdd.allure_bridge",
     *(
         ".".join(file.relative_to(_STEPS.parent).with_suffix("").parts)

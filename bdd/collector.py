@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import types
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ from environments.yaml_file import ConfigurationError
 from gates.decide.catalogue import Row
 from gates.load import Checks, load_catalogue
 
+CONTRACT = "contract"
+"""The folder of features beside whose checks each operation of the API is a test."""
 ROWS: pytest.StashKey[dict[str, Row]] = pytest.StashKey()
 ROW: pytest.StashKey[Row] = pytest.StashKey()
 CHECKS: pytest.StashKey[Checks] = pytest.StashKey()
@@ -120,6 +123,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = [item for item in items if ROW in item.stash and item.stash[ROW].id in wanted]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+
+
+def operations_asked_for(config: pytest.Config) -> bool:
+    """Return whether -m names the contract's folder: -k may choose among its operations alone."""
+    return re.search(rf"\b{CONTRACT}\b", config.getoption("markexpr")) is not None
 
 
 def in_features(item: pytest.Item) -> bool:

@@ -16,7 +16,7 @@ import pytest
 from pytest_bdd.parser import Step
 from pytest_bdd.types import THEN
 
-from bdd.collector import FOLDER, ROW
+from bdd.collector import FOLDER, ROW, operations_asked_for
 from bdd.offline import refuse_everything_but
 from environments.provider import ProviderError
 from environments.yaml_file import ConfigurationError
@@ -45,7 +45,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Open the run if there is a check to run; what the files say wrongly is one usage error."""
     config = session.config
     checks = [item for item in session.items if ROW in item.stash]
-    if not checks or config.getoption("collectonly"):
+    if config.getoption("collectonly") or not (checks or operations_asked_for(config)):
         return
     if config.getoption("--parent") is not None:
         _end_with_parent(config.getoption("--parent"))

@@ -25,7 +25,7 @@ Operation = Annotated[str, AfterValidator(_operation)]
 
 
 class Contract(Section):
-    """The contract tests: every operation of the served OpenAPI document is asked, and its answers compared."""
+    """The contract tests: the operations of the served OpenAPI document are asked, and their answers compared."""
 
     service: Name
     """Which service serves the document, and what it says."""

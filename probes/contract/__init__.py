@@ -33,6 +33,9 @@ from probes.observation import (
 
 __all__ = ["Answers", "Described", "Finding", "Order", "Unfit", "describe", "tested"]
 
+READS: Final = frozenset({"GET", "HEAD"})
+"""Methods that change nothing."""
+
 _ROOT: Final = pathlib.Path(__file__).resolve().parents[2]
 _CHILD: Final = ("-W", "ignore", "-m", "probes.contract.child")
 _OUT_OF_TIME: Final = (

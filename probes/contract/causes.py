@@ -12,11 +12,11 @@ from typing import Any
 from schemathesis.core.failures import Failure
 
 _PRIVATE = re.compile(r"pass|secret|token|key|card|auth|cookie|session", re.IGNORECASE)
-_SHOWN_HEADERS = frozenset({"accept", "content-type", "x-synthetic-tag"})
+_SHOWN_HEADERS = frozenset({"content-type", "x-synthetic-tag"})
 _STRUCTURE = frozenset(
     {"properties", "items", "allOf", "anyOf", "oneOf", "$ref", "x-bundled", "components", "schemas"}
 )
-_MOST_BODY = 2000
+_MOST_BODY = 600
 MASK = "***"
 
 _ORDER: Mapping[str, tuple[str, Callable[[Any], str]]] = {

@@ -28,9 +28,9 @@ from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.engine.run import TESTING_PHASES, PhaseName, probes
 
-from probes.contract import causes, document
+from probes.contract import READS, causes, document
 from probes.contract.causes import Cause
-from probes.contract.guard import READS, Guard, counted
+from probes.contract.guard import Guard, counted
 
 _MOST_MEMORY = 6 * 1024**3
 _PR_SET_PDEATHSIG = 1

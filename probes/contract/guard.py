@@ -17,7 +17,6 @@ from urllib.parse import SplitResult, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-READS = frozenset({"GET", "HEAD"})
 _PORTS = {"http": 80, "https": 443}
 
 

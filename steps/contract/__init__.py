@@ -1,0 +1,1 @@
+"""Contract tests: whether the API is what its document says."""

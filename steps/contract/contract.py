@@ -1,0 +1,176 @@
+"""The API's document, and passes over its operations: what the contract checks judge."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import probes
+from environments.yaml_file import ConfigurationError, read_json
+from gates.decide.suite import Finding as Shown
+from gates.decide.suite import Kind, Tested
+from probes.contract import Answers, Finding
+from probes.observation import utc_now
+from settings.contract import Contract
+from steps.contract import rules
+from steps.contract.passes import SUBJECT, CannotAskError, Mode, Passes, Tried
+from steps.contract.words import words
+from steps.kit.asked import Asked, Unread
+from steps.kit.run import Run
+from steps.kit.sentence import described, then, when
+from steps.kit.suites import hand_over
+
+Named = list[tuple[str, Finding]]
+
+
+described("the API's document is read in every region", Contract, "contract")
+
+
+@then("it is a valid OpenAPI document")
+def is_valid(run: Run, asked: Asked) -> None:
+    subject = "the API's document"
+
+    def judge(here: Asked) -> None:
+        content = _document(run, here)
+        deadline = here.platform.deadline.sooner(60.0)
+        found = here.read(subject, lambda: probes.contract.describe(content, deadline=deadline))
+        here.judge(rules.valid(subject, found))
+
+    asked.in_each_region(judge)
+
+
+@then("it is the document of this release")
+def is_released(run: Run, asked: Asked, contract: Contract) -> None:
+    subject, platform = "the API's document", asked.platform
+    if contract.released is None:
+        _same_everywhere(run, asked)
+        return
+    name = contract.released.replace("{release}", platform.release.number)
+    what = f"the released one ({pathlib.PurePath(name).name})"
+    try:
+        released = read_json(platform.beside(name))
+    except ConfigurationError as exc:
+        asked.judge(rules.unreadable(subject, str(exc)))
+        return
+
+    def judge(here: Asked) -> None:
+        served = _parsed(here, _document(run, here))
+        here.judge(rules.as_released(subject, served, released, what))
+
+    asked.in_each_region(judge)
+
+
+def _same_everywhere(run: Run, asked: Asked) -> None:
+    """Compare each region with the first: without the release's own document, that is what is left."""
+    subject, first = "the API's document", asked.regions[0]
+    if len(asked.regions) == 1:
+        asked.judge(rules.nothing_compared(subject))
+        return
+
+    def judge(here: Asked) -> None:
+        served = _parsed(here, _document(run, here))
+        other = _parsed(here, _document(run, dataclasses.replace(here, regions=(first,))))
+        here.judge(rules.as_released(subject, served, other, f"the one of {first}"))
+
+    asked.in_each_region(judge)
+
+
+def _document(run: Run, here: Asked) -> bytes:
+    """Return the document as a region serves it; raises Unread once it is judged why there is none."""
+    try:
+        return run.shared(Passes).document(here.region).body
+    except CannotAskError as exc:
+        here.judge(*exc.judgements)
+        raise Unread("the API's document") from exc
+
+
+def _parsed(here: Asked, content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        here.judge(rules.untested("the API's document", "it is not JSON, so it is not compared"))
+        raise Unread("the API's document") from None
+
+
+@when(
+    "every operation of the API that only reads is asked with valid input",
+    target_fixture="passed",
+)
+def reads(run: Run) -> tuple[Mode, Passes]:
+    return _made(run, "read")
+
+
+@when("every operation of the API is asked with valid and invalid input", target_fixture="passed")
+def everything(run: Run) -> tuple[Mode, Passes]:
+    return _made(run, "full")
+
+
+def _made(run: Run, mode: Mode) -> tuple[Mode, Passes]:
+    passes = run.shared(Passes)
+    passes.of(mode)
+    return mode, passes
+
+
+@then("every answer is as the API's document says")
+def as_promised(run: Run, asked: Asked, passed: tuple[Mode, Passes]) -> None:
+    mode, passes = passed
+
+    def judge(here: Asked) -> None:
+        tried = passes.of(mode)[here.region]
+        if tried.observation is not None:
+            here.keep(tried.observation)
+        here.judge(*tried.judgements)
+        if tried.answers is None:
+            _hand_over(run, here, tried, [])
+            return
+        found = rules.left(tried.answers.findings, words(), passes.section)
+        here.judge(*rules.not_asked(SUBJECT, tried.answers))
+        accepted = here.platform.policy.contract.accepted
+        here.judge(*rules.kept(SUBJECT, tried.answers, found, accepted, utc_now().date()))
+        _hand_over(run, here, tried, found)
+
+    asked.in_each_region(judge)
+
+
+@then("every operation has succeeded")
+def succeeded(asked: Asked, passed: tuple[Mode, Passes]) -> None:
+    mode, passes = passed
+
+    def judge(here: Asked) -> None:
+        tried = passes.of(mode)[here.region]
+        if tried.answers is None:
+            here.judge(*tried.judgements)
+            return
+        least = here.platform.policy.contract.answered
+        here.judge(rules.answered(SUBJECT, tried.answers, passes.section, least))
+
+    asked.in_each_region(judge)
+
+
+def _hand_over(run: Run, here: Asked, tried: Tried, found: Named) -> None:
+    answers = tried.answers
+    tests = () if answers is None else _tests(answers, found)
+    shown = [
+        Shown(rule=one.kind, where=one.operation, sentence=f"{name}: {one.curl}")
+        for name, one in found
+    ]
+    hand_over(
+        run,
+        here,
+        Kind.CONTRACT,
+        tests=tests,
+        tools={} if answers is None else {"schemathesis": answers.tool},
+        counts={} if answers is None else {"requests": sum(answers.sent.values())},
+        findings=shown,
+    )
+
+
+def _tests(answers: Answers, found: Named) -> list[Tested]:
+    tests = []
+    for operation in answers.asked:
+        outcome, sentence = rules.of_operation(operation, answers, found)
+        seconds = answers.seconds.get(operation)
+        tests.append(Tested(name=operation, outcome=outcome, seconds=seconds, sentence=sentence))
+    return tests

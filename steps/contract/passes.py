@@ -1,0 +1,221 @@
+"""Passes over the API's operations: one of a kind in each region and run, shared by all that judge it."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from pydantic import SecretStr
+
+import probes
+from gates.decide.judgement import Judgement, equals
+from gates.decide.outcome import Outcome
+from probes import http
+from probes.contract import Answers, Order
+from probes.http import HttpAnswer, NotJsonError
+from probes.observation import FailureKind, Observation
+from settings.contract import Contract
+from settings.service import Synthetic
+from smoke.journey import CREATED, OK, Patient, PatientApi
+from steps.contract import rules
+from steps.kit.availability import usable
+from steps.kit.expect import unable
+from steps.kit.failures import failure_of, instrument_error
+from steps.kit.leases import LeaseHeldError
+from steps.kit.platform import NotDescribedError
+from steps.kit.records import Records
+from steps.kit.run import Run
+
+Mode = Literal["read", "full"]
+SUBJECT = "the API's contract"
+MAX_DOCUMENT_BYTES = 8 * 1_048_576
+_REST_SECONDS = 30.0
+"""A pass may take longer than its budget by this: it starts, and asks again what failed."""
+_LEAST_SECONDS = 5.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Login:
+    """As whom a pass asks."""
+
+    token: SecretStr | None = None
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    secrets: tuple[SecretStr, ...] = ()
+
+
+class CannotAskError(Exception):
+    """A pass can't be made in a region; it holds the judgement that says why."""
+
+    def __init__(self, *judgements: Judgement) -> None:
+        super().__init__("a pass could not be made")
+        self.judgements = judgements
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tried:
+    """A pass in one region: its answers, or why there are none."""
+
+    answers: Answers | None
+    judgements: tuple[Judgement, ...] = ()
+    observation: Observation[Answers] | None = None
+
+
+class Passes:
+    """The passes of one run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._platform = run, run.platform
+        self._lock = threading.Lock()
+        self._made: dict[Mode, Mapping[str, Tried]] = {}
+        self.section = run.platform.section(Contract)
+
+    def of(self, mode: Mode) -> Mapping[str, Tried]:
+        """Return the pass of a kind in each region, made at the first time.
+
+        Raises NotDescribedError for one that writes where nothing may be written.
+        """
+        if mode == "full" and not self.section.writes:
+            raise NotDescribedError("contract.writes is false here, so nothing but reads is sent")
+        with self._lock:
+            if mode not in self._made:
+                self._made[mode] = {}
+                self._made[mode] = self._all(mode)
+        return self._made[mode]
+
+    def document(self, region: str) -> HttpAnswer:
+        """Return the document as a region serves it; raises CannotAskError."""
+        section, platform = self.section, self._platform
+        subject = f"the API's document {section.path}"
+        target, login = (
+            platform.service(region, section.service),
+            platform.bearer(section.token),
+        )
+
+        def ask() -> Observation[HttpAnswer]:
+            deadline = platform.call_deadline()
+            return http.request(
+                target,
+                "GET",
+                section.path,
+                deadline=deadline,
+                headers=login,
+                max_bytes=MAX_DOCUMENT_BYTES,
+            )
+
+        def judge(answer: HttpAnswer) -> tuple[Judgement, ...]:
+            unusable = usable(subject, answer)
+            return unusable or (equals(f"{subject} status", answer.status, OK),)
+
+        found = self._run.availability.reach(region, section.service, subject, ask, judge)
+        answer = found.observation.value
+        if found.decided or answer is None:
+            raise CannotAskError(*(_told(one, subject) for one in found.judgements))
+        return answer
+
+    def _all(self, mode: Mode) -> Mapping[str, Tried]:
+        synthetic = self._platform.environment.settings.synthetic
+        if synthetic is None or not self.section.writes:
+            token = self._platform.secret(self.section.token)
+            return self._platform.each_region(
+                lambda region: self._try(mode, region, lambda: Login(token))
+            )
+        records = Records(self._run, synthetic)
+
+        def tagged(region: str) -> Tried:
+            with records.tagged(region, f"contract-{mode}") as tag:
+                return self._try(mode, region, lambda: self._signed_in(region, synthetic, tag))
+
+        try:
+            with records.writing():
+                return self._platform.each_region(tagged)
+        except LeaseHeldError as exc:
+            sentence = f"{SUBJECT} could not be tested: one run at a time writes, and {exc}"
+            held = unable(SUBJECT, sentence, "that run ending", rule="lease")
+            return dict.fromkeys(self._platform.regions, Tried(None, (held,)))
+
+    def _try(self, mode: Mode, region: str, login: Callable[[], Login]) -> Tried:
+        try:
+            order = self._order(mode, region, self.document(region).body, login())
+        except CannotAskError as exc:
+            return Tried(None, exc.judgements)
+        deadline = self._platform.deadline.sooner(order.budget_seconds + _REST_SECONDS)
+        observed = probes.contract.tested(order, deadline=deadline)
+        if observed.value is None:
+            return Tried(None, (_unmade(observed),), observed)
+        down = rules.unreachable(SUBJECT, observed.value)
+        return Tried(None if down else observed.value, (down,) if down else (), observed)
+
+    def _order(self, mode: Mode, region: str, content: bytes, login: Login) -> Order:
+        section, synthetic = self.section, self._platform.environment.settings.synthetic
+        target = self._platform.service(region, section.service)
+        left = self._platform.deadline.remaining_seconds() - _REST_SECONDS
+        return Order(
+            base_url=target.base_url,
+            content=content,
+            mode=mode,
+            headers=login.headers,
+            token=login.token,
+            secrets=login.secrets,
+            values=section.values,
+            leave_out=tuple(section.leave_out),
+            email_fields=section.email_fields,
+            email_domain=synthetic.email_domain if synthetic else "",
+            budget_seconds=max(_LEAST_SECONDS, min(section.budget, left)),
+            requests_per_second=section.requests_per_second,
+            ca_file=target.ca_file,
+        )
+
+    def _signed_in(self, region: str, synthetic: Synthetic, tag: str) -> Login:
+        """Return the login of the token, or else of a new synthetic patient; raises CannotAskError."""
+        tagged = {"X-Synthetic-Tag": tag}
+        if self.section.token is not None:
+            return Login(self._platform.secret(self.section.token), tagged)
+        patient = Patient.made_up(tag, synthetic.email_domain)
+        api = PatientApi(self._platform.service(region, synthetic.service), patient)
+        _taken("registration", api.register(self._platform.call_deadline()), CREATED)
+        answer = _taken("login", api.login(self._platform.call_deadline()), OK)
+        return Login(_token(answer), tagged, (patient.password,))
+
+
+def _taken(step: str, observed: Observation[HttpAnswer], status: int) -> HttpAnswer:
+    answer = observed.value
+    if answer is None:
+        raise CannotAskError(
+            instrument_error(f"{step} of a synthetic patient", failure_of(observed))
+        )
+    if answer.status != status:
+        raise _no_login(step, f"it answers {answer.status}")
+    return answer
+
+
+def _token(answer: HttpAnswer) -> SecretStr:
+    try:
+        body = answer.json()
+    except NotJsonError:
+        body = None
+    token = body.get("token") if isinstance(body, Mapping) else None
+    if not isinstance(token, str) or not token:
+        raise _no_login("login", "it answers no token")
+    return SecretStr(token)
+
+
+def _no_login(step: str, why: str) -> CannotAskError:
+    subject = f"{step} of a synthetic patient"
+    sentence = f"{SUBJECT} could not be tested: {subject} fails, {why}"
+    return CannotAskError(unable(subject, sentence, f"a working {step}, or contract.token"))
+
+
+def _told(judgement: Judgement, subject: str) -> Judgement:
+    """Return what kept a document from being read: an outage breaks no contract."""
+    if judgement.outcome is not Outcome.FAIL:
+        return judgement
+    return rules.outage(judgement, subject)
+
+
+def _unmade(observed: Observation[Answers]) -> Judgement:
+    failure = failure_of(observed)
+    if failure.kind is FailureKind.UNUSABLE_ANSWER:
+        return rules.untested(SUBJECT, failure.detail)
+    return instrument_error(SUBJECT, failure)
