@@ -24,8 +24,13 @@ def _operation(value: str) -> str:
 Operation = Annotated[str, AfterValidator(_operation)]
 
 
+IN_A_WEEK = "{in_a_week}"
+BOOKED, EMAIL, PASSWORD = OF_PATIENT = ("{appointment}", "{email}", "{password}")
+"""What stands for something of the synthetic patient that signs in."""
+
+
 class Contract(Section):
-    """The contract tests: the operations of the served OpenAPI document are asked, and their answers compared."""
+    """The contract tests: what the served OpenAPI document describes is asked, and the answers compared."""
 
     service: Name
     """Which service serves the document, and what it says."""
@@ -47,14 +52,17 @@ class Contract(Section):
     """At most so many, in each region."""
     values: dict[ColumnName, Text] = Field(default_factory=dict)
     """What a parameter, or a field of a body, of this name is given where it must exist, such as the id of
-    a synthetic provider. Evidence shows it: write nothing secret and nobody's name."""
+    a synthetic provider. `{in_a_week}` becomes a time; `{email}`, `{password}` and `{appointment}` are
+    those of the synthetic patient that signs in. Evidence shows it: write nothing secret, nobody's name."""
     email_fields: tuple[Text, ...] = ("email",)
     """Fields of bodies that take an e-mail address: what is sent there is in the synthetic domain."""
     leave_out: dict[Operation, Text] = Field(default_factory=dict)
     """Operations that are never asked, and why."""
-    may_refuse: dict[Operation, Text] = Field(default_factory=dict)
-    """Operations that may refuse valid input by a rule that no document can state, and the rule."""
 
     def _refusals(self) -> Iterator[str]:
-        for one in sorted(set(self.leave_out) & set(self.may_refuse)):
-            yield f"{one} is left out, so may_refuse says nothing of it; keep one of them"
+        for name, value in self.values.items():
+            if value in OF_PATIENT and (self.token is not None or not self.writes):
+                yield (
+                    f"values.{name} is {value}, of a synthetic patient, and none signs in: allow writes and "
+                    "name no token, or write another value"
+                )

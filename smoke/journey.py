@@ -45,6 +45,12 @@ class Patient:
         return cls(f"{name}@{domain}", SecretStr(f"Aa1!{secrets.token_urlsafe(18)}"), tag)
 
 
+def in_a_week() -> str:
+    """Return the time of a booking, as the interface writes it."""
+    at = (dt.datetime.now(dt.UTC) + BOOKING_AHEAD).replace(minute=0, second=0, microsecond=0)
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class PatientApi:
     """Calls of the public interface; every one returns an observation and judges nothing."""
@@ -65,8 +71,7 @@ class PatientApi:
         self, token: SecretStr, provider_id: str, deadline: Deadline
     ) -> Observation[HttpAnswer]:
         """Book an appointment a week from now."""
-        at = (dt.datetime.now(dt.UTC) + BOOKING_AHEAD).replace(minute=0, second=0, microsecond=0)
-        body = {"providerId": provider_id, "date": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        body = {"providerId": provider_id, "date": in_a_week()}
         return self._post("/v1/appointments", body, token, deadline)
 
     def appointment(

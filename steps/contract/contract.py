@@ -125,7 +125,7 @@ def as_promised(run: Run, asked: Asked, passed: tuple[Mode, Passes]) -> None:
         if tried.answers is None:
             _hand_over(run, here, tried, [])
             return
-        found = rules.left(tried.answers.findings, words(), passes.section)
+        found = rules.by_name(tried.answers.findings, words())
         here.judge(*rules.not_asked(SUBJECT, tried.answers))
         accepted = here.platform.policy.contract.accepted
         here.judge(*rules.kept(SUBJECT, tried.answers, found, accepted, utc_now().date()))

@@ -6,7 +6,6 @@ import probes
 from gates.decide.outcome import Outcome
 from probes.contract import READS, Described
 from probes.observation import Observation
-from settings.contract import Contract
 from steps.contract import rules
 from steps.contract.passes import SUBJECT, CannotAskError, Mode, Passes, Tried
 from steps.contract.words import words
@@ -56,18 +55,18 @@ def test(run: Run, operation: str) -> None:
     said = [
         f"{region}: {sentence}"
         for region, tried in passes.of(mode).items()
-        for sentence in _said(operation, tried, section)
+        for sentence in _said(operation, tried)
     ]
     if said:
         raise NotKept("\n".join(said))
 
 
-def _said(operation: str, tried: Tried, section: Contract) -> list[str]:
+def _said(operation: str, tried: Tried) -> list[str]:
     answers = tried.answers
     if answers is None:
         return [one.sentence for one in tried.judgements]
     if operation not in answers.asked:
         return [f"{operation} is not in this region's document"]
-    found = rules.left(answers.findings, words(), section)
+    found = rules.by_name(answers.findings, words())
     outcome, sentence = rules.of_operation(operation, answers, found)
     return [] if outcome is Outcome.PASS else [f"{outcome.value}: {sentence}"]

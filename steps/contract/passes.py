@@ -16,9 +16,9 @@ from probes import http
 from probes.contract import Answers, Order
 from probes.http import HttpAnswer, NotJsonError
 from probes.observation import FailureKind, Observation
-from settings.contract import Contract
+from settings.contract import BOOKED, EMAIL, IN_A_WEEK, PASSWORD, Contract
 from settings.service import Synthetic
-from smoke.journey import CREATED, OK, Patient, PatientApi
+from smoke.journey import CREATED, OK, Patient, PatientApi, in_a_week
 from steps.contract import rules
 from steps.kit.availability import usable
 from steps.kit.expect import unable
@@ -43,6 +43,8 @@ class Login:
     token: SecretStr | None = None
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     secrets: tuple[SecretStr, ...] = ()
+    known: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What placeholders of the environment's values stand for."""
 
 
 class CannotAskError(Exception):
@@ -119,7 +121,9 @@ class Passes:
         if synthetic is None or not self.section.writes:
             token = self._platform.secret(self.section.token)
             return self._platform.each_region(
-                lambda region: self._try(mode, region, lambda: Login(token))
+                lambda region: self._try(
+                    mode, region, lambda: Login(token, known={IN_A_WEEK: in_a_week()})
+                )
             )
         records = Records(self._run, synthetic)
 
@@ -158,7 +162,7 @@ class Passes:
             headers=login.headers,
             token=login.token,
             secrets=login.secrets,
-            values=section.values,
+            values={name: login.known.get(value, value) for name, value in section.values.items()},
             leave_out=tuple(section.leave_out),
             email_fields=section.email_fields,
             email_domain=synthetic.email_domain if synthetic else "",
@@ -171,12 +175,20 @@ class Passes:
         """Return the login of the token, or else of a new synthetic patient; raises CannotAskError."""
         tagged = {"X-Synthetic-Tag": tag}
         if self.section.token is not None:
-            return Login(self._platform.secret(self.section.token), tagged)
+            token = self._platform.secret(self.section.token)
+            return Login(token, tagged, known={IN_A_WEEK: in_a_week()})
         patient = Patient.made_up(tag, synthetic.email_domain)
         api = PatientApi(self._platform.service(region, synthetic.service), patient)
         _taken("registration", api.register(self._platform.call_deadline()), CREATED)
         answer = _taken("login", api.login(self._platform.call_deadline()), OK)
-        return Login(_token(answer), tagged, (patient.password,))
+        signed_in = SecretStr(_text(answer, "token", "login"))
+        password = patient.password.get_secret_value()
+        known = {IN_A_WEEK: in_a_week(), EMAIL: patient.email, PASSWORD: password}
+        if BOOKED in self.section.values.values():
+            deadline = self._platform.call_deadline()
+            booked = api.book(signed_in, synthetic.provider_id, deadline)
+            known[BOOKED] = _text(_taken("booking", booked, CREATED), "id", "booking")
+        return Login(signed_in, tagged, (patient.password,), known)
 
 
 def _taken(step: str, observed: Observation[HttpAnswer], status: int) -> HttpAnswer:
@@ -190,15 +202,15 @@ def _taken(step: str, observed: Observation[HttpAnswer], status: int) -> HttpAns
     return answer
 
 
-def _token(answer: HttpAnswer) -> SecretStr:
+def _text(answer: HttpAnswer, field: str, step: str) -> str:
     try:
         body = answer.json()
     except NotJsonError:
         body = None
-    token = body.get("token") if isinstance(body, Mapping) else None
-    if not isinstance(token, str) or not token:
-        raise _no_login("login", "it answers no token")
-    return SecretStr(token)
+    found = body.get(field) if isinstance(body, Mapping) else None
+    if not isinstance(found, str) or not found:
+        raise _no_login(step, f"it answers no {field}")
+    return found
 
 
 def _no_login(step: str, why: str) -> CannotAskError:

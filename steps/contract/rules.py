@@ -66,15 +66,9 @@ def named(finding: Finding, words: Mapping[str, str]) -> str:
     return f"{finding.operation}: {said}"
 
 
-def left(
-    findings: Sequence[Finding], words: Mapping[str, str], section: Contract
-) -> list[tuple[str, Finding]]:
-    """Return the findings by name, but for refusals by a rule that the environment states."""
-    return [
-        (named(one, words), one)
-        for one in findings
-        if not (one.kind == "refuses valid" and one.operation in section.may_refuse)
-    ]
+def by_name(findings: Sequence[Finding], words: Mapping[str, str]) -> list[tuple[str, Finding]]:
+    """Return the findings by name."""
+    return [(named(one, words), one) for one in findings]
 
 
 def kept(
