@@ -226,7 +226,7 @@ class ContractPolicy(Section):
     """Which changes of the API's document may break somebody, and how much of it must be tested."""
 
     accepted: tuple[AcceptedChange, ...] = ()
-    answered: Annotated[Share, Field(gt=0, le=1)] = 0.95
+    answered: Annotated[Share, Field(ge=0.5, le=1)] = 0.95
     """Operations that must have succeeded (2xx) in a contract test, of all that were asked: of the
     others nothing is proved."""
 

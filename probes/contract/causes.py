@@ -18,11 +18,15 @@ _STRUCTURE = frozenset(
 )
 _MOST_BODY = 600
 MASK = "***"
+_PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b"'\\")
+"""What stands for itself within bash's `$'…'`."""
+
+NO_LOGIN, TAKES_INVALID = "no login needed", "takes invalid"
 
 _ORDER: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "ContentTypeServerError": ("server error", lambda one: str(one.status_code)),
     "ServerError": ("server error", lambda one: str(one.status_code)),
-    "IgnoredAuth": ("no login needed", lambda _: ""),
+    "IgnoredAuth": (NO_LOGIN, lambda _: ""),
     "UndefinedStatusCode": ("status", lambda one: str(one.status_code)),
     "MissingContentType": ("no content type", lambda _: ""),
     "UndefinedContentType": ("content type", lambda one: _media_type(one.content_type)),
@@ -32,8 +36,8 @@ _ORDER: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "MissingHeaders": ("headers", lambda one: ", ".join(sorted(one.missing_headers))),
     "JsonSchemaError": ("schema", lambda one: _place(one)),  # noqa: PLW0108 - it stands below
     "DiscriminatorMismatch": ("schema", lambda _: "discriminator"),
-    "AcceptedNegativeData": ("takes invalid", lambda one: str(one.status_code)),
-    "MissingHeaderNotRejected": ("takes invalid", lambda one: f"without {one.header_name}"),
+    "AcceptedNegativeData": (TAKES_INVALID, lambda one: str(one.status_code)),
+    "MissingHeaderNotRejected": (TAKES_INVALID, lambda one: f"without {one.header_name}"),
     "RejectedPositiveData": ("refuses valid", lambda one: str(one.status_code)),
     "UseAfterFree": ("still there", lambda _: ""),
     "EnsureResourceAvailability": ("not there", lambda _: ""),
@@ -126,5 +130,4 @@ def _quoted(part: str) -> str:
 
 def _escaped(part: str) -> Iterator[str]:
     for byte in part.encode():
-        plain = 0x20 <= byte < 0x7F and chr(byte) not in "'\\"  # noqa: PLR2004 - ASCII
-        yield chr(byte) if plain else f"\\x{byte:02x}"
+        yield chr(byte) if byte in _PLAIN else f"\\x{byte:02x}"

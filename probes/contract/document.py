@@ -37,7 +37,7 @@ def read(content: bytes) -> dict[str, Any]:
     version = _version(document)
     _check_references(document)
     for error in getattr(definitions, _READ[version]).iter_errors(document):
-        place = "/".join(str(step) for step in error.instance_path)
+        place = "/".join(str(step).replace("/", "~1") for step in error.instance_path)
         raise Unfit(f"it is invalid at {_shown(place) or 'its root'}", invalid=True)
     return document
 

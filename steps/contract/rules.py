@@ -83,8 +83,7 @@ def kept(
     for name, finding in found:
         yield _broken(name, finding, until.get(name), today)
     if not found:
-        asked = sum(sum(count.values()) for count in answers.statuses.values())
-        said = f"{subject}: {asked} answers of {len(answers.asked)} operations are as it says"
+        said = f"{subject}: {len(answers.asked)} operations answer as it says"
         yield expect(True, subject, said, **measured("promises broken", 0, 0))
 
 
@@ -187,7 +186,7 @@ def of_operation(
 
 def outage(judgement: Judgement, subject: str) -> Judgement:
     """Return an absence as what it is to a contract: undecided, and not broken."""
-    sentence = f"{judgement.sentence}; so nothing can be said of the contract"
+    sentence = f"{judgement.sentence.rstrip('.')}; so nothing can be said of the contract"
     return expect(None, subject, sentence, judgement.clears, rule=judgement.rule)
 
 
@@ -198,7 +197,7 @@ def unreadable(subject: str, why: str) -> Judgement:
 
 def untested(subject: str, why: str) -> Judgement:
     """Return that nothing can be asked by a document; CT-DOC-1 says what is wrong with it."""
-    sentence = f"{subject} can't be tested: {why}"
+    sentence = f"{subject} can't be used. {why}"
     return expect(None, subject, sentence, "a document by which the API can be asked", rule="valid")
 
 

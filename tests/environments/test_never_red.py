@@ -75,7 +75,8 @@ CAN_BE_RED: dict[str, str] = {
         Target.target_seconds VitalsPolicy.cls VitalsPolicy.inp VitalsPolicy.lcp
         VitalsPolicy.page_bytes VitalsPolicy.requests VitalsPolicy.worse_by""",
     "how finely is measured: what that leaves open is undecided": """
-        BackupPolicy.compared_with BackupPolicy.read_whole_up_to_mb CountPolicy.exact_up_to_mb
+        BackupPolicy.compared_with BackupPolicy.read_whole_up_to_mb Contract.budget
+        Contract.requests_per_second CountPolicy.exact_up_to_mb
         CountPolicy.exact_up_to_rows CountPolicy.large_reads CountPolicy.sampled_blocks
         Objective.bucket_bounds Objective.shown_quantile Target.quantile""",
     "more of it finds more, or asks for more proof": """
