@@ -54,15 +54,21 @@ class Contract(Section):
     """What a parameter, or a field of a body, of this name is given where it must exist, such as the id of
     a synthetic provider. `{in_a_week}` becomes a time; `{email}`, `{password}` and `{appointment}` are
     those of the synthetic patient that signs in. Evidence shows it: write nothing secret, nobody's name."""
+    bodies: dict[Operation, dict[Text, Text]] = Field(default_factory=dict)
+    """A body with which an operation succeeds, where others need other values of the same names."""
     email_fields: tuple[Text, ...] = ("email",)
     """Fields of bodies that take an e-mail address: what is sent there is in the synthetic domain."""
     leave_out: dict[Operation, Text] = Field(default_factory=dict)
     """Operations that are never asked, and why."""
 
     def _refusals(self) -> Iterator[str]:
-        for name, value in self.values.items():
+        given = [
+            ("values", self.values),
+            *((f"bodies.{one}", body) for one, body in self.bodies.items()),
+        ]
+        for key, name, value in ((key, *one) for key, values in given for one in values.items()):
             if value in OF_PATIENT and (self.token is not None or not self.writes):
                 yield (
-                    f"values.{name} is {value}, of a synthetic patient, and none signs in: allow writes and "
+                    f"{key}.{name} is {value}, of a synthetic patient, and none signs in: allow writes and "
                     "name no token, or write another value"
                 )

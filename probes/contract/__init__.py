@@ -116,6 +116,8 @@ class Order:
     secrets: tuple[SecretStr, ...] = ()
     """What else must not be shown."""
     values: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    bodies: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    """A body with which an operation succeeds."""
     leave_out: tuple[str, ...] = ()
     operations: tuple[str, ...] | None = None
     """Only these; None: all."""
@@ -167,6 +169,7 @@ def _written(order: Order) -> dict[str, Any]:
         "token": order.token.get_secret_value() if order.token else None,
         "secrets": secrets,
         "values": dict(order.values),
+        "bodies": {one: dict(body) for one, body in order.bodies.items()},
         "leave_out": order.leave_out,
         "operations": order.operations,
         "emails": {"fields": order.email_fields, "domain": order.email_domain},

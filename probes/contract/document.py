@@ -120,8 +120,10 @@ def operations(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def with_values(document: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """Return the document, whose parameters and properties of these names have them as their example."""
+def with_values(
+    document: dict[str, Any], values: Mapping[str, str], bodies: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """Return the document with examples: values for names, and bodies for operations."""
     waiting: list[Any] = [document]
     while waiting:
         one = waiting.pop()
@@ -130,6 +132,12 @@ def with_values(document: dict[str, Any], values: Mapping[str, str]) -> dict[str
         elif isinstance(one, dict):
             _give(one, values)
             waiting += one.values()
+    for operation, body in bodies.items():
+        method, _, path = operation.partition(" ")
+        asked = document["paths"].get(path, {}).get(method.lower(), {}).get("requestBody", {})
+        for media_type in asked.get("content", {}).values():
+            media_type.pop("examples", None)
+            media_type["example"] = dict(body)
     return document
 
 

@@ -191,6 +191,10 @@ class Passes:
         return Login(signed_in, tagged, (patient.password,), known)
 
 
+def _given(values: Mapping[str, str], login: Login) -> dict[str, str]:
+    return {name: login.known.get(value, value) for name, value in values.items()}
+
+
 def _taken(step: str, observed: Observation[HttpAnswer], status: int) -> HttpAnswer:
     answer = observed.value
     if answer is None:

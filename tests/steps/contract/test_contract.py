@@ -156,7 +156,10 @@ def test_a_full_pass_leaves_nothing_behind(platform_of: Any, said: Said) -> None
 
 def test_what_a_full_pass_finds(platform_of: Any, said: Said) -> None:
     def mood(asked: str, answer: Answer) -> Answer:
-        wrong = {("GET /things", 401): (200, []), ("POST /things", 400): (201, answer[1])}
+        wrong = {
+            ("GET /things", 401): (200, []),
+            ("POST /things", 400): (201, {"id": "t-1", "size": 3}),
+        }
         return wrong.get((asked, answer[0]), answer)
 
     with things(mood) as server:

@@ -54,7 +54,7 @@ components:
       type: object
       required: [email, role]
       properties:
-        email: {type: string, pattern: "^[a-z.]{1,20}@[a-z.]{1,20}[.][a-z]{2,9}$"}
+        email: {type: string, pattern: "^[a-z.]{1,30}@[a-z.]{1,20}[.][a-z]{2,9}$"}
         role: {enum: [patient]}
     Thing: {type: object, required: [id, size], properties: {id: {type: string}, size: {type: integer}}}
   responses:
