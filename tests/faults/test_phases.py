@@ -25,17 +25,21 @@ CHECKS = {row.id for row in ROWS if row.phase in ("pre-deploy", "deploy")}
 TRUE_BEFORE = {
     *("T7-INFRA-2", "T1-FINAL-6", "T2H-TASK-5", "D1.1-2", "D2.2-2", "D2.2-3"),
     *("T7-INFRA-6", "T7-INFRA-7", "T2H-TASK-6", "D6.2-1", "D6.2-2", "D6.2-3"),
-    *("D6.2-4", "D4.2-1", "D4.2-2", "D4.2-3", "CT-DIFF-1", "T7-SEC-2", "D7.1-2"),
-    *("D7.1-3", "D7.2-2", "D7.2-3", "T7-SEC-6", "T3-PREP-6", "TIME-1"),
+    *("D6.2-4", "D4.2-1", "D4.2-2", "D4.2-3", "CT-DIFF-1", "CT-DOC-1", "T7-SEC-2"),
+    *("D7.1-2", "D7.1-3", "D7.2-2", "D7.2-3", "T7-SEC-6", "T3-PREP-6", "TIME-1"),
 }
 """What a sound platform fulfils before the phase that asks for it, too."""
 
 
 OBJECTIVES = frozenset({"D3.3-2", "D3.3-3"})
 """They wait for samples: asked where a fault is about them, and always in `./harness faults`."""
-BROWSER = frozenset(row.id for row in ROWS if row.applies_if == "environment:browser")
-"""A walk takes seconds in each region. They are asked after phase 4; what turns them red is tried on the same
-build in tests/steps/browser, and on the platform in `./harness faults`."""
+SLOW = frozenset({"CT-READ-1"}) | {
+    row.id
+    for row in ROWS
+    if row.applies_if in ("environment:browser", "environment:contract_writes")
+}
+"""A walk or a pass takes seconds in each region. They are asked of the sound platform; what turns them red is
+tried in tests/steps/browser and tests/steps/contract, and on the platform in `./harness faults`."""
 WITH_THE_WALK = ("pre-deploy", "phase-1", "phase-2")
 """Whose faults are tried as the walk comes along; those of the later gates have their own platform."""
 
@@ -82,7 +86,7 @@ def _steps() -> Iterator[object]:
 
 
 def _batches(group: str, gate: str) -> Iterator[object]:
-    of_pages_alone = [fault for fault in FAULTS if fault.fail and fault.listed <= BROWSER]
+    of_pages_alone = [fault for fault in FAULTS if fault.fail and fault.listed <= SLOW]
     for batch in batches(one for one in FAULTS if one.gate == gate and one not in of_pages_alone):
         yield _step(group, gate, batch)
 
@@ -117,7 +121,7 @@ def test_a_gate_goes_with_its_phase_and_not_with_its_faults(
 def _before_and_after(walk: Walk, tmp_path: pathlib.Path, gate: str) -> None:
     phase = _phases_before(gate)
     walk.carry_out(phase - 1)
-    found, before, said = walk.look(gate, tmp_path / "before", BROWSER)
+    found, before, said = walk.look(gate, tmp_path / "before", SLOW)
     assert before.decision.value != "GO", said
     green = {check for check, outcome in found.items() if outcome == "PASS"}
     assert green == found.keys() & TRUE_BEFORE, said
@@ -131,7 +135,7 @@ def _is_go(verdict: dict[str, object]) -> None:
 
 def _under_faults(walk: Walk, tmp_path: pathlib.Path, batch: tuple[Fault, ...]) -> None:
     fault = together(batch)
-    leave_out = BROWSER | (frozenset() if fault.listed & OBJECTIVES else OBJECTIVES)
+    leave_out = SLOW | (frozenset() if fault.listed & OBJECTIVES else OBJECTIVES)
     with applied(walk.platform, [one.name for one in batch]):
         found, decided, said = walk.look(fault.gate, tmp_path / "run", leave_out)
     assert found == {check: expected(fault, check) for check in found}, said
@@ -147,7 +151,7 @@ def _phases_before(gate: str) -> int:
 
 def test_every_check_of_the_phases_is_failed_by_some_fault_or_by_its_phase_not_done() -> None:
     failed = {check for fault in FAULTS for check in fault.fail}
-    assert failed >= CHECKS & (TRUE_BEFORE | BROWSER)
+    assert failed >= CHECKS & (TRUE_BEFORE | SLOW)
 
 
 def test_every_check_that_a_fault_lists_is_asked_by_its_gate() -> None:
