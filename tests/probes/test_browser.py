@@ -19,7 +19,7 @@ from playwright.sync_api import Page
 from pydantic import SecretStr
 
 from probes import observation as waiting
-from probes.browser import Browser, Look, Reply, Visited, WrongPage, visit
+from probes.browser import Browser, Look, Reply, Visited, WrongPage, program, visit
 from probes.observation import Deadline, FailureKind, Observation
 from tests.golden import Said
 from tests.probes import servers
@@ -321,6 +321,17 @@ def test_closing_leaves_no_thread_and_no_process() -> None:
     assert len(pids) == 2
     assert not [pid for pid in pids if pathlib.Path(f"/proc/{pid}").exists()]
     one.close()
+
+
+def test_a_browser_asks_nobody_anything_by_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    log = tmp_path / "network.json"
+    monkeypatch.setattr(program, "_QUIET", (*program._QUIET, f"--log-net-log={log}"))
+    with contextlib.closing(Browser()) as one:
+        visited(one, page(""), lambda page: page.wait_for_timeout(4000)).brought()
+    asked = set(re.findall(r'"url":"(\w+://[^/"]+)', log.read_text(encoding="utf-8")))
+    assert {PORTS.sub("PORT", one) for one in asked} <= {"http://127.0.0.1:PORT"}
 
 
 def test_a_run_that_is_stopped_waits_for_no_page(browser: Browser) -> None:

@@ -8,6 +8,8 @@ import json
 import os
 import pathlib
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,8 +26,9 @@ from steps.kit.check import Check
 from steps.kit.leases import writer_lease
 from steps.kit.platform import NotDescribedError, Platform
 from steps.kit.request import EVENTS
+from tests.checkout import ROOT
 from tests.golden import Said
-from tests.probes.servers import Behaviour, answer, closed_port, serving
+from tests.probes.servers import Behaviour, answer, closed_port, serving, wait_until
 from tests.steps.patient_server import PatientServer, patient_server
 from tests.steps.platforms import a_platform, ruled
 from tests.steps.scenarios import a_run, told, wrong
@@ -250,6 +253,50 @@ def test_a_browser_that_dies_is_an_error(
         found = judged(OUT, platform(tmp_path, site.url, records.url), browsers, tmp_path)
     assert found.outcome("eu") is Outcome.ERROR
     said(told(found))
+
+
+def test_a_run_that_is_ended_leaves_neither_a_browser_nor_a_record(
+    records: PatientServer, tmp_path: pathlib.Path
+) -> None:
+    asked = len(records.asked)
+    with web_site(bugs=("never_settles",)) as site:
+        platform(tmp_path, site.url, records.url)
+        running = started(tmp_path, OUT)
+        wait_until(lambda: site.patients.requests, "a patient is being made")
+        below = descendants(running.pid)
+        running.terminate()
+        running.communicate(timeout=60)
+    assert len(below) > 1
+    wait_until(lambda: not any(map(alive, below)), "the browser is gone")
+    assert records.asked[asked:][-2:] == [
+        f"{how} /v1/synthetic/records" for how in ("DELETE", "GET")
+    ]
+    assert "removed" in (tmp_path / "run" / NAME).read_text()
+
+
+def started(folder: pathlib.Path, check: str) -> subprocess.Popen[bytes]:
+    """Start a check of the platform in a folder as people do."""
+    file = str(folder / "environment.yaml")
+    line = [sys.executable, "-m", "pytest", "-q", "-m", check, "--env", file, "--release", "v1.2.0"]
+    line += ["--environment-file", file, "--run-dir", str(folder / "run")]
+    return subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def descendants(pid: int) -> set[int]:
+    """Return the processes that a process has started, and those that they have."""
+    parents = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found = {pid}
+    while more := {one for one, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs: one that is dead has no program any more."""
+    return pathlib.Path(f"/proc/{pid}/exe").exists()
 
 
 def test_while_another_run_writes_nothing_is_tried(
