@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from sandbox.app.bent import Bent
@@ -14,11 +14,12 @@ _MEDIA_TYPES = ("text/html", "text/plain", "application/xml", "application/octet
 _MOST_DEEP = 4
 
 
-def draw(document: Document, count: int, seed: int) -> list[Bent]:
+def draw(document: Document, count: int, seed: int, without: Collection[str] = ()) -> list[Bent]:
     """Return so many mutants, no two alike: first the kind is drawn, then one of its places."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     by_change: dict[str, list[Bent]] = {}
-    for name, operation in operations(document):
+    asked = (one for one in operations(document) if one[0] not in without)
+    for name, operation in asked:
         for bent in _of_operation(document, name, operation, chance):
             by_change.setdefault(bent.change, []).append(bent)
     drawn: list[Bent] = []
