@@ -19,6 +19,7 @@ SUITES = {
     "healthy": gate.healthy_runs,
     "load": load.figures,
     "contract": contract.figures,
+    "browser": gate.browser,
 }
 
 

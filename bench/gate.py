@@ -128,6 +128,14 @@ def phases() -> Iterator[Figure]:
     yield Figure("phases that were not GO", float(wrong), 0, "phases")
 
 
+def browser() -> Iterator[Figure]:
+    """Yield the seconds of every journey in Chromium with axe, in both regions."""
+    command = ("python", "-m", "pytest", "-q", "-m", "browser or accessibility", *_LOCAL)
+    with _platform() as environment:
+        seconds = _seconds(*command, environment=environment)
+    yield Figure("browser journeys with axe, in Chromium", seconds, 30, "s")
+
+
 @contextlib.contextmanager
 def _platform(*flags: str) -> Iterator[Mapping[str, str]]:
     """Bring a local platform up until the block ends; yield the environment that leads to it."""
