@@ -161,9 +161,9 @@ def _share(check: Check) -> float:
 
 def _read_only_runs(api: Api, sent: Sent, folder: pathlib.Path) -> Iterator[Figure]:
     """Ask an environment that allows no writes for every check of the contract, again and again."""
-    platform = _platform(api, folder, writes=False)
     sent.methods.clear()
     for number in range(RUNS):
+        platform = _platform(api, folder, writes=False)
         if number % 10 == 0:
             _command(_COMMANDS[number // 10 % len(_COMMANDS)], platform)
             continue
@@ -189,11 +189,11 @@ def _command(command: tuple[str, ...], platform: Platform) -> None:
 def _mutants(api: Api, folder: pathlib.Path) -> Iterator[Figure]:
     document = api.http.get("/openapi.json").json()
     drawn = draw(document, MUTANTS, SEED, without=_LEFT_OUT)
-    platform = _platform(api, folder, writes=True)
     found = 0
     for mutant in drawn:
         api.fault(bent=[mutant.model_dump()])
-        red = _is_found(mutant, platform)
+        # Each its own: a platform has one deadline for all its checks.
+        red = _is_found(mutant, _platform(api, folder, writes=True))
         found += red
         _note(f"{'found ' if red else 'MISSED'} {_said(mutant)}")
     api.fault()
