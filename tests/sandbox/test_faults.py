@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from sandbox.cli import main
 from sandbox.core import SandboxError
 from sandbox.faults import catalogue
 from sandbox.faults.book import bound
+from sandbox.systems.delivery.builds import MANIFEST, web_bundle
 from tests.sandbox.platforms import CHECKOUT
 
 if TYPE_CHECKING:
@@ -131,3 +133,23 @@ def test_a_table_with_other_checks_forgets_its_older_rows() -> None:
 
 def test_the_page_in_docs_is_the_one_that_is_written() -> None:
     assert TABLE.read_text(encoding="utf-8").startswith("# Fault matrix")
+
+
+def test_bugs_of_pages_are_built_and_proved_together_and_none_is_left(
+    whole_platform: Sandbox,
+) -> None:
+    def served() -> bytes:
+        frontend = whole_platform.environment().frontend
+        assert frontend is not None
+        page: bytes = urllib.request.urlopen(frontend.address("eu"), timeout=2).read()  # noqa: S310 - loopback
+        proved = whole_platform.state.path / "evidence" / "v1.2.0" / "web-build.json"
+        manifest = hashlib.sha256(bundle[MANIFEST].content).hexdigest()
+        assert manifest in proved.read_text(encoding="utf-8")
+        return page
+
+    for bugs in (("dialog",), ("dialog", "mixed_content"), ("mixed_content",), ()):
+        for name in ("web-dialog", "web-mixed-content"):
+            held = name.removeprefix("web-").replace("-", "_") in bugs
+            _fault(whole_platform, "apply" if held else "revert", name)
+        bundle = web_bundle("1.2.0", bugs)
+        assert served() == bundle["index.html"].content
