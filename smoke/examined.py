@@ -43,7 +43,7 @@ class Typed(Shown):
     rounds: Mapping[str, Round]
     """Once through each page with Tab."""
     dialog: Mapping[str, bool]
-    """What the dialog must do → whether it did."""
+    """What the dialog must do, such as "close with Escape" → whether it did."""
     wrong: str = ""
     """What the keyboard could not do and the mouse could, as a sentence."""
     broke: str = ""

@@ -37,6 +37,8 @@ def book(pages: Pages, patient: Patient, provider_id: str) -> Typed:
         wrong = str(exc)
     except probes.browser.WrongPage as exc:
         broke = str(exc)
+    except probes.browser.LateError:
+        broke = "a page did not come to rest in time"
     return Typed(typist.rounds, typist.dialog, wrong, broke)
 
 
@@ -104,15 +106,15 @@ class _Typist:
 
     def _leaves(self, opened: Locator) -> None:
         """Leave the dialog with Escape, having gone through it."""
-        self.dialog["takes the focus when it opens"] = probes.keyboard.has_focus(opened)
+        self.dialog["take the focus when it opens"] = probes.keyboard.has_focus(opened)
         self._goes_round("booking dialog")
         self._page.keyboard.press("Escape")
         closed = _comes(opened, "hidden")
-        self.dialog["closes with Escape"] = closed
+        self.dialog["close with Escape"] = closed
         if not closed:
             raise _MouseOnlyError("Escape does not close the dialog")
         back = probes.keyboard.has_focus(self._pages.button("Continue"))
-        self.dialog["gives the focus back when it closes"] = back
+        self.dialog["give the focus back when it closes"] = back
 
     def _goes_round(self, name: str) -> None:
         self._pages.ready()

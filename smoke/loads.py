@@ -39,4 +39,6 @@ def load(pages: Pages, patient: Patient, _: str) -> Loaded:
             found[name] = wire.measured(pages.page)
         except probes.browser.WrongPage as exc:
             missing[name] = str(exc)
+        except probes.browser.LateError:
+            missing[name] = "it did not come to rest in time"
     return Loaded(found, missing)

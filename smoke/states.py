@@ -36,6 +36,8 @@ def examine(pages: Pages, patient: Patient, provider_id: str) -> Examined:
                 seen[state] = _seen(pages.page, protocol)
         except probes.browser.WrongPage as exc:
             why = str(exc)
+        except probes.browser.LateError:
+            why = "a page did not come to rest in time"
         missing |= {state: why for state in headings if state not in seen}
     return Examined(seen, missing)
 

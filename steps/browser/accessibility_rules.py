@@ -65,7 +65,8 @@ def by_axe(
     if clean:
         version = next(iter(clean.values())).version
         frames = sum(scan.frames for scan in clean.values())
-        sentence = f"axe {version} finds nothing on {len(clean)} pages and states, {frames} frames"
+        more, many = " else" if shown else "", _pages(len(clean))
+        sentence = f"axe {version} finds nothing{more} on {many} with {frames} frames"
         yield expect(True, "axe", sentence, **measured("axe", 0), data={"pages": list(clean)})
 
 
@@ -144,12 +145,12 @@ def _fit(window: str, pages: Mapping[str, Reflow]) -> Iterator[Judgement]:
     subject = f"pages at {window}"
     if wide:
         listed = _listed(f"{state} ({_too_wide(one)})" for state, one in wide.items())
-        sentence = f"at {window} {len(wide)} pages and states do not fit: {listed}"
+        sentence = f"at {window} too wide: {listed}"
         worst = max(one.sideways for one in wide.values())
         clears, figures = f"one column at {window}", measured("fits", worst, 0, "px")
         yield expect(False, subject, sentence, clears, **figures, data={"pages": list(wide)})
     if fitting:
-        sentence = f"at {window} {len(fitting)} pages and states fit"
+        sentence = f"at {window} nothing is too wide on {_pages(len(fitting))}"
         yield expect(
             True, subject, sentence, **measured("fits", 0, 0, "px"), data={"pages": fitting}
         )
@@ -186,7 +187,7 @@ def still(seen: Mapping[str, Seen], longest_seconds: float) -> Iterator[Judgemen
         yield expect(False, subject, sentence, clears, **figures, data={"pages": states})
     bad = {*untold, *(state for states in moving.values() for state in states)}
     if calm := [state for state in seen if state not in bad]:
-        sentence = f"{len(calm)} pages and states keep still for people who want less motion"
+        sentence = f"nothing moves for people who want less motion on {_pages(len(calm))}"
         yield expect(True, subject, sentence, **measured("motion", 0), data={"pages": calm})
 
 
@@ -247,9 +248,13 @@ def dialog_by_keyboard(typed: Typed) -> Iterator[Judgement]:
         clears = "a booking that comes to its dialog"
         yield expect(None, subject, "the dialog was not come to", clears, rule="dialog", data=pages)
     for what, did in typed.dialog.items():
-        sentence = f"the dialog {what}" if did else f"the dialog does not do this: it {what}"
+        sentence = f"the dialog {'does' if did else 'does not'} {what}"
         figures = measured("dialog", str(did), "True")
         yield expect(did, subject, sentence, _FIXED, **figures, data=pages)
+
+
+def _pages(number: int) -> str:
+    return "1 page" if number == 1 else f"{number} pages and states"
 
 
 def _listed(names: Iterable[str]) -> str:

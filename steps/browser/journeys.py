@@ -21,7 +21,7 @@ from smoke.journey import Patient
 from smoke.pages import Pages
 from smoke.walks import WALKS, Walk
 from steps.browser import journey_rules as rules
-from steps.browser.reading import Engine, engines
+from steps.browser.reading import Engine, engines, step_seconds
 from steps.kit.asked import Asked
 from steps.kit.availability import Reading
 from steps.kit.expect import unable
@@ -33,7 +33,6 @@ from steps.kit.suites import attach, hand_over
 
 _SITE = "web site"
 _OPENED = "/#/login"
-_SHORTEST_STEP_SECONDS = 4.0
 Visited: TypeAlias = "probes.browser.Visited[None]"
 
 
@@ -134,7 +133,7 @@ class _Walking:
             private=(patient.password,),
             keep=True,
         )
-        step = platform.scaled(platform.policy.browser.step_within, _SHORTEST_STEP_SECONDS)
+        step = step_seconds(platform)
         return probes.browser.visit(
             browser,
             look,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,14 +12,12 @@ import pytest
 
 from gates.decide.outcome import Outcome
 from probes.browser import Browser
-from smoke.pages import Pages
-from steps.browser import walked
 from steps.browser.reading import Browsers
 from steps.kit.check import Check
 from steps.kit.platform import Platform
 from tests.golden import Said
 from tests.probes.servers import answer, closed_port, serving
-from tests.steps.platforms import NOWHERE, a_platform, write_evidence
+from tests.steps.platforms import NOWHERE, a_platform, ruled, write_evidence
 from tests.steps.scenarios import a_run, all_of, judged, told, wrong
 from tests.tables import cases
 from tests.web_site import web_site
@@ -145,12 +142,11 @@ def test_a_page_that_is_not_reached_is_not_accessible(
 
 
 def test_another_page_than_the_expected_ones_is_not_accessible(
-    tmp_path: pathlib.Path, browser: Browser, said: Said, monkeypatch: pytest.MonkeyPatch
+    tmp_path: pathlib.Path, browser: Browser, said: Said
 ) -> None:
-    monkeypatch.setattr(walked, "Pages", functools.partial(Pages, step_seconds=0.5))
     page = b"<!doctype html><html lang=en><title>Sorry</title><body data-ready=true><h1>Sorry</h1>"
     with serving(answer(page, content_type="text/html")) as server:
-        asked = platform(tmp_path, NOWHERE.format(server.port))
+        asked = ruled(platform(tmp_path, NOWHERE.format(server.port)), "browser", step_within=1.5)
         found, _ = run_all(asked, browser, tmp_path / "run", (PAGE, KEY, VITALS))
     assert {check.outcome("eu") for check in found.values()} == {Outcome.INCONCLUSIVE}
     said({name: told(check) for name, check in found.items()})
@@ -170,16 +166,14 @@ def test_another_page_than_the_expected_ones_is_not_accessible(
 def test_what_only_the_mouse_can_do_is_the_keyboards_finding(
     tmp_path: pathlib.Path,
     browser: Browser,
-    monkeypatch: pytest.MonkeyPatch,
     said: Said,
     button: str,
     outcome: Outcome,
 ) -> None:
-    monkeypatch.setattr(walked, "Pages", functools.partial(Pages, step_seconds=2))
     fields = "<label>E-mail address <input></label><label>Password <input></label>"
     page = f"<!doctype html><body data-ready=true><h1>Create your account</h1>{fields}{button}"
     with serving(answer(page.encode(), content_type="text/html")) as server:
-        asked = platform(tmp_path, NOWHERE.format(server.port))
+        asked = ruled(platform(tmp_path, NOWHERE.format(server.port)), "browser", step_within=1.5)
         found, _ = run_all(asked, browser, tmp_path / "run", (KEY,))
     assert found[KEY].outcome("eu") is outcome, wrong(found[KEY])
     said(wrong(found[KEY]))
