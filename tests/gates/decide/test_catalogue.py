@@ -99,6 +99,7 @@ def test_a_check_applies_where_its_section_is_which_an_environment_may_leave_out
     fields = {
         **(ExternalServices.model_fields | Data.model_fields | Environment.model_fields),
         "flag_changes": Environment.model_fields["flags"],
+        "contract_writes": Environment.model_fields["contract"],
     }
     assert not [one for one in CONDITIONS if fields[one.partition(":")[2]].is_required()]
     always, there = (
