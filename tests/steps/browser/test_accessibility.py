@@ -111,7 +111,10 @@ def test_mistakes_that_the_keyboard_meets(
     with web_site(("keyboard_trap", "focus_invisible")) as site:
         found, _ = run_all(platform(tmp_path, site.url), browser, tmp_path / "run", (KEY,))
     assert found[KEY].outcome("eu") is Outcome.FAIL
-    said(wrong(found[KEY]))
+    told = wrong(found[KEY])
+    assert [one for one in told if "Tab does not lead out of it" in one]
+    # How far one comes into the trap, before it closes, is a matter of a moment.
+    said([one for one in told if "new booking form" not in one])
 
 
 def test_a_page_that_grows_heavy_is_found(tmp_path: pathlib.Path, browser: Browser) -> None:
