@@ -33,8 +33,18 @@ ONE_PLATFORM_EACH = (
     ),
 )
 """Files whose tests share the platform below. Elsewhere it would be one more to bring up and keep."""
+BROWSER = (
+    "steps/browser/test_journeys.py",
+    "steps/browser/test_accessibility.py",
+    "probes/test_browser.py",
+    "probes/test_pages.py",
+    "sandbox/test_browser.py",
+    "reports/test_load_page_in_a_browser.py",
+)
+"""One after another: two browsers at once leave too little of two cores to what else is waited for."""
 SHARED = (
     *ONE_PLATFORM_EACH,
+    BROWSER,
     (
         "sandbox/test_app_journey.py",
         "sandbox/test_app.py",
@@ -45,7 +55,9 @@ SHARED = (
 LONGEST_FIRST = (
     "faults/test_phases.py",
     *(file for files in ONE_PLATFORM_EACH for file in files),
+    *BROWSER,
     "gates/process/test_runs.py",
+    "steps/contract/test_contract.py",
     "examples/test_plain_web.py",
     "test_docs.py",
     "gates/process/test_refusals.py",

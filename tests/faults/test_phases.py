@@ -38,8 +38,9 @@ SLOW = frozenset({"CT-READ-1"}) | {
     for row in ROWS
     if row.applies_if in ("environment:browser", "environment:contract_writes")
 }
-"""A walk or a pass takes seconds in each region. They are asked of the sound platform; what turns them red is
-tried in tests/steps/browser and tests/steps/contract, and on the platform in `./harness faults`."""
+"""A walk or a pass takes seconds in each region. Those of phase 4 are asked of the sound platform; the
+others, and what turns them red, are tried in tests/steps/browser and tests/steps/contract, and on the
+platform in `./harness faults`."""
 WITH_THE_WALK = ("pre-deploy", "phase-1", "phase-2")
 """Whose faults are tried as the walk comes along; those of the later gates have their own platform."""
 
@@ -114,7 +115,7 @@ def test_a_gate_goes_with_its_phase_and_not_with_its_faults(
     elif gate == "pre-deploy":
         _is_go(walk.ask(gate))
     else:
-        _, decided, said = walk.look(gate, tmp_path / "run")
+        _, decided, said = walk.look(gate, tmp_path / "run", SLOW)
         assert decided.decision.value == "GO", said
 
 
