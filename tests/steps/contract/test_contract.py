@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from gates.decide.outcome import Outcome
+from probes.contract import Answers
+from settings.contract import Contract
+from steps.contract.rules import answered
 from steps.kit import records
 from steps.kit.leases import writer_lease
 from steps.kit.platform import NotDescribedError, Platform
@@ -191,3 +194,32 @@ def test_a_refused_login_and_a_lease_of_somebody_else_are_errors(
             held = judged("CT-FULL-1", platform)
     assert {refused.outcome("eu"), held.outcome("eu")} == {Outcome.ERROR}
     said([one.partition(" (process")[0] for one in (*told(refused), *told(held))])
+
+
+@cases(
+    "ended phases outcome",
+    {
+        "every phase had its turn": ("completed", ("coverage", "fuzzing"), Outcome.PASS),
+        "the budget ended the last": ("max_time", ("coverage", "fuzzing"), Outcome.PASS),
+        "the budget left no turn to one": ("max_time", ("coverage",), Outcome.INCONCLUSIVE),
+    },
+)
+def test_a_budget_that_ends_before_a_phase_decides_nothing(
+    ended: str, phases: tuple[str, ...], outcome: Outcome, said: Said
+) -> None:
+    answers = Answers(
+        asked=("GET /a",),
+        statuses={"GET /a": {"200": 1}},
+        seconds={},
+        findings=(),
+        errors=(),
+        phases=phases,
+        ended=ended,
+        sent={"GET": 1},
+        refused=0,
+        elapsed_seconds=1.0,
+        tool="4",
+    )
+    judgement = answered("the API", answers, Contract(service="api"), 0.95)
+    assert judgement.outcome is outcome
+    said(judgement)
