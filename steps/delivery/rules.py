@@ -335,9 +335,7 @@ def compatible(
         for one in breaking or left
     ]
     also = f"; accepted by the policy: {'; '.join(shown)}" if shown else ""
-    if quiet:
-        also += f"; the release before says nothing of what {quiet[0]} answers"
-        also += f", nor of {len(quiet) - 1} more" if len(quiet) > 1 else ""
+    also += _said_of_quiet(quiet)
     return expect(
         not left or (False if breaking else None),
         subject,
@@ -352,6 +350,13 @@ def compatible(
             "remark": f"Accepted by the policy: {'; '.join(shown)}." if shown else "",
         },
     )
+
+
+def _said_of_quiet(quiet: Sequence[str]) -> str:
+    if not quiet:
+        return ""
+    more = f", nor of {len(quiet) - 1} more" if len(quiet) > 1 else ""
+    return f"; the release before says nothing of what {quiet[0]} answers{more}"
 
 
 def _hits(change: Change, users: Mapping[str, str]) -> str:
