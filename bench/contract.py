@@ -202,7 +202,7 @@ def _mutants(api: Api, folder: pathlib.Path) -> Iterator[Figure]:
 
 
 def _is_found(mutant: Bent, platform: Platform) -> bool:
-    """Tell whether a pass finds something wrong with the operation that is bent, and with no other."""
+    """Tell whether a pass finds something wrong with the operation that is bent."""
     return any(
         one.outcome is Outcome.FAIL and one.subject == mutant.operation
         for check in (FULL, READ)

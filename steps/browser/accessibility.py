@@ -51,7 +51,7 @@ def axe_finds_nothing(run: Run, asked: Asked, examined: Walked[Examined]) -> Non
         *rules.by_axe(found, _policy(run).accepted, utc_now().date()),
     ]
     version = {one.scan.version for one in found.seen.values()}
-    tools = {"axe-core": ", ".join(version)} if version else {}
+    tools = {"axe-core": ", ".join(sorted(version))} if version else {}
     shown = list(_pictures(run, asked, found))
     conclude(run, asked, _KIND, examined, judgements, tools=tools, attachments=shown)
 
