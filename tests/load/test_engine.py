@@ -235,8 +235,8 @@ async def _hangs_up_at_once(_: asyncio.StreamReader, writer: asyncio.StreamWrite
 @cases(
     "serve deadline_seconds trouble",
     {
-        "an answer that never comes": (_silent, 1.0, Trouble.TIMEOUT),
-        "a body that drips": (_drips, 1.0, Trouble.TIMEOUT),
+        "an answer that never comes": (_silent, 2.0, Trouble.TIMEOUT),
+        "a body that drips": (_drips, 2.0, Trouble.TIMEOUT),
         "a server that hangs up on everybody": (_hangs_up_at_once, 1.0, Trouble.LOST),
         "a read on a new connection that ends": (answering(times=0), 20.0, Trouble.LOST),
     },
@@ -245,10 +245,7 @@ def test_every_arrival_fails_without_a_whole_answer(
     serve: Serve, deadline_seconds: float, trouble: Trouble
 ) -> None:
     tally = sent_to(serve, rate=50, limits=Limits(deadline_seconds=deadline_seconds))
-    found = troubles(tally)
-    unconnected = found.pop(Trouble.CONNECT, 0)  # where a busy machine took the deadline for it
-    assert unconnected < tally.sent / 2
-    assert found == {trouble: tally.sent - unconnected}
+    assert troubles(tally) == {trouble: tally.sent}
     assert tally.resent == 0
     assert (home(tally).service.longest_seconds >= 0.2) is (trouble is Trouble.TIMEOUT)
 
