@@ -110,6 +110,16 @@ def test_what_follows_a_releases_own_invalidation_does_not_hide_it(
     assert [one.paths for one in first.invalidations] == [("/*",)]
 
 
+def test_an_invalidation_keeps_its_id_whatever_else_changes(
+    server: AwsServer, told: Callable[..., Any]
+) -> None:
+    """Between the list of them and the question for one of it, a bundle may be uploaded."""
+    with server.bent(invalidations_after=3):
+        before = told(aws.invalidations, DISTRIBUTION, LONG_AGO).invalidations
+    with server.bent(invalidations_after=3, left_over=True):
+        assert told(aws.invalidations, DISTRIBUTION, LONG_AGO).invalidations == before
+
+
 def test_the_dates_of_a_secret_are_those_of_its_value(told: Callable[..., Any]) -> None:
     made_at = told(aws.secret_dates, SECRETS[0]).value_made_at
     assert 20 < (dt.datetime.now(dt.UTC) - made_at).days < 23

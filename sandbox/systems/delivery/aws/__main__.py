@@ -43,10 +43,12 @@ _TIMER_MARGIN_SECONDS = 0.05
 class World(Facts[AwsState]):
     """Everything that the process serves; one lock for every change."""
 
-    def __init__(self, guard: Guard, apis: Mapping[str, str], admin_token: SecretStr) -> None:
+    def __init__(
+        self, account: Account, guard: Guard, apis: Mapping[str, str], admin_token: SecretStr
+    ) -> None:
         super().__init__(AwsState(), admin_token)
         self._guard = guard
-        self._account = Account()
+        self._account = account
         self.edges = {region: Edge(self._account.object, url) for region, url in apis.items()}
         self._lock = threading.Lock()
         self.changed()
@@ -126,14 +128,14 @@ def with_orders(app: Application, world: World) -> Application:
 
 def serve(configuration: AwsConfig, ends: threading.Event) -> None:
     """Serve until the event is set."""
-    services = DomainDispatcherApplication(create_backend_app)
+    account = Account()
     guard = Guard(
-        services,
+        account.serving(DomainDispatcherApplication(create_backend_app)),
         json.loads(POLICY.read_bytes()),
         gate_key_id=configuration.gate_key_id,
         operator_key_id=configuration.operator_key_id,
     )
-    world = World(guard, configuration.apis, configuration.admin_token)
+    world = World(account, guard, configuration.apis, configuration.admin_token)
     apps: Mapping[str, Any] = {
         "aws": with_orders(guard, world),
         **{f"{_EDGE}{region}": edge for region, edge in world.edges.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,9 @@ from sandbox.systems.delivery.builds import REPOSITORIES, image_digest, image_ma
 from sandbox.systems.network.zone import BEFORE, HOSTED_ZONE, TTL_SECONDS, ZONE, changes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from sandbox.systems.delivery.aws.guard import Application
     from sandbox.systems.delivery.aws.state import AwsState
     from sandbox.systems.delivery.builds import BuiltFile
 
@@ -34,9 +36,13 @@ _ROTATED = dt.timedelta(days=21)
 
 
 class Account:
-    """One account; `show` makes the backends hold exactly what facts and faults say."""
+    """One account; `show` makes the backends hold exactly what facts and faults say.
+
+    Who asks meanwhile waits: nobody sees an account that is half shown.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._ecr = backends.get_backend("ecr")[ACCOUNT][REGION]
         self._s3 = backends.get_backend("s3")[ACCOUNT]["aws"]
         self._cloudfront = backends.get_backend("cloudfront")[ACCOUNT]["aws"]
@@ -47,10 +53,20 @@ class Account:
 
     def show(self, state: AwsState) -> None:
         """Put everything there anew; dates stay those of the state."""
-        self._show_images(state)
-        self._show_bundle(state)
-        self._show_invalidation(state)
-        self._show_secrets(state)
+        with self._lock:
+            self._show_images(state)
+            self._show_bundle(state)
+            self._show_invalidation(state)
+            self._show_secrets(state)
+
+    def serving(self, services: Application) -> Application:
+        """Return the services that answer from this account's backends."""
+
+        def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            with self._lock:
+                return services(environ, start_response)
+
+        return serve
 
     def _make_once(self) -> None:
         self._s3.create_bucket(BUCKET, REGION)
@@ -149,6 +165,7 @@ class Account:
             small = Invalidation(
                 ordered.distribution, [f"/config/{number}.json"], f"small-{number}"
             )
+            small.id = f"{ordered.id}{number}"  # the same whenever it is shown anew
             small.create_time = ordered.create_time + dt.timedelta(milliseconds=1 + number)
             small.status = "Completed"
             found.insert(0, small)  # CloudFront lists the newest first
@@ -168,7 +185,8 @@ class Account:
 
     def object(self, name: str) -> tuple[bytes, Mapping[str, str]] | None:
         """Return an object of the bucket with its metadata; None where there is none."""
-        found = self._s3.get_bucket(BUCKET).keys.get(name)
+        with self._lock:
+            found = self._s3.get_bucket(BUCKET).keys.get(name)
         return None if found is None else (found.value, dict(found.metadata))
 
 
