@@ -77,6 +77,8 @@ class Finding(Shown):
     """For a shell; secrets are masked."""
     again: bool
     """Whether a server error came again when it was asked for once more; True for all else."""
+    shared: str = ""
+    """The schema of the document, if several operations may share it, in which the broken rule stands."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -53,16 +53,29 @@ class Cause:
     operation: str
     kind: str
     detail: str
+    shared: str = ""
 
 
-def cause(failures: Collection[Failure], operation: str) -> Cause | None:
-    """Return the cause of one request's failures; None where none of them is a promise broken."""
+def cause(failures: Collection[Failure], operation: str, schema: str) -> Cause | None:
+    """Return the cause of one request's failures; None where none of them is a promise broken.
+
+    `schema` is the name of the one that the document has for the whole answer, if it has one.
+    """
     known = [one for one in failures if type(one).__name__ in _ORDER]
     if not known:
         return None
     first = min(known, key=lambda one: _RANKS[type(one).__name__])
     kind, detail = _ORDER[type(first).__name__]
-    return Cause(operation, kind, detail(first))
+    return Cause(operation, kind, detail(first), _schema(first, schema))
+
+
+def _schema(failure: Any, whole: str) -> str:
+    """Return the name of the schema in which a broken rule stands; empty where it has none."""
+    path = getattr(failure, "schema_path", ())
+    if path and path[0] == "x-bundled":
+        uri: str = failure._name_to_uri.get(path[1], "")  # noqa: SLF001 - nothing else tells it
+        return uri.rpartition("/")[2]
+    return whole if path else ""
 
 
 def _media_type(text: object) -> str:

@@ -19,7 +19,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -87,7 +87,7 @@ def main() -> int:
     order = json.load(sys.stdin)
     _end_with(order["parent"])
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-    report: dict[str, Any] = {"version": document.VERSION}
+    report: dict[str, Any] = {"version": schemathesis.__version__}
     try:
         fit = document.read(base64.b64decode(order["document"]))
     except document.Unfit as exc:
@@ -251,23 +251,20 @@ class Pass:
             answer = met.response
             self._statuses[operation]["none" if answer is None else str(answer.status_code)] += 1
             self._seconds[operation] += 0.0 if answer is None else answer.elapsed
-            for one in self._causes(recorder, case_id, operation):
-                self._keep(one, Met(phase, met.request, answer))
+            failed = [
+                one.failure_info.failure
+                for one in recorder.checks.get(case_id, ())
+                if one.failure_info is not None
+            ]
+            status = "" if answer is None else str(answer.status_code)
+            schema = document.schema_of(self._document, operation, status)
+            if found := causes.cause(failed, operation, schema):
+                self._keep(found, Met(phase, met.request, answer))
 
     def _operation(self, recorder: ScenarioRecorder, case_id: str) -> str | None:
         case = recorder.cases.get(case_id)
         label = case.value.operation.label if case is not None else None
         return label if label in self._statuses else None
-
-    def _causes(self, recorder: ScenarioRecorder, case_id: str, operation: str) -> Iterator[Cause]:
-        failed = [
-            one.failure_info.failure
-            for one in recorder.checks.get(case_id, ())
-            if one.failure_info is not None
-        ]
-        found = causes.cause(failed, operation)
-        if found is not None:
-            yield found
 
     def _keep(self, found: Cause, met: Met) -> None:
         before = self._met.get(found)

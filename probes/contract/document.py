@@ -8,15 +8,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import schemathesis
 import yaml
-from schemathesis.specs.openapi import definitions
 
 _METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
 _READ = {"3.0": "OPENAPI_30_VALIDATOR", "3.1": "OPENAPI_31_VALIDATOR"}
 _VALUES = frozenset({"example", "examples", "default", "enum", "const"})
 """What is below these is a value, and no part of the document's structure."""
-_MOST_SHOWN = 160
+_MOST_SHOWN, _MOST_STEPS = 160, 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,16 +28,16 @@ class Unfit(Exception):  # noqa: N818 - a finding, which the caller judges
 
 def read(content: bytes) -> dict[str, Any]:
     """Return a document that is fit; raises Unfit."""
-    try:
-        document = _parsed(content)
-    except RecursionError:
-        raise Unfit("it is nested too deeply to be read", invalid=True) from None
+    from schemathesis.specs.openapi import definitions  # noqa: PLC0415 - a second, of which the gate needs nothing
+
+    document = parsed(content)
     version = _version(document)
     _check_references(document)
     for error in getattr(definitions, _READ[version]).iter_errors(document):
         place = "/".join(str(step).replace("/", "~1") for step in error.instance_path)
         raise Unfit(f"it is invalid at {_shown(place) or 'its root'}", invalid=True)
-    return document
+    paths = document.get("paths", {})
+    return {**document, "paths": {path: _resolved(document, item) for path, item in paths.items()}}
 
 
 def _version(document: Mapping[str, Any]) -> str:
@@ -55,21 +53,24 @@ def _version(document: Mapping[str, Any]) -> str:
 
 
 def _check_references(document: Mapping[str, Any]) -> None:
-    for reference in references(document):
+    for reference in (one["$ref"] for one in referring(document)):
         # Whatever it leads to could be another host's, or a file of this machine.
         if not reference.startswith("#"):
-            said = "it refers to a part elsewhere, which is never fetched; bundle it into one file"
+            said = "it refers to a part on another host, which is never fetched; bundle it into one file"
             raise Unfit(said, invalid=False)
-        if not _leads_somewhere(document, reference):
+        if _part(document, reference) is None:
             raise Unfit(f"{_shown(reference)} leads to nothing in it", invalid=True)
 
 
-def _parsed(content: bytes) -> dict[str, Any]:
+def parsed(content: bytes) -> dict[str, Any]:
+    """Return a file as JSON values; raises Unfit."""
     try:
         text = content.decode()
         found = json.loads(text) if text.lstrip().startswith("{") else _yaml(text)
     except (ValueError, yaml.YAMLError):
         raise Unfit("it is neither JSON nor YAML", invalid=True) from None
+    except RecursionError:
+        raise Unfit("it is nested too deeply to be read", invalid=True) from None
     if not isinstance(found, dict):
         raise Unfit("it is not an OpenAPI document: openapi names no version", invalid=True)
     return found
@@ -84,20 +85,21 @@ def _yaml(text: str) -> object:
     return json.loads(json.dumps(yaml.load(text, loader), default=str))  # noqa: S506 - a safe one
 
 
-def references(part: Any) -> Iterator[str]:
-    """Yield every reference of a document."""
+def referring(part: Any) -> Iterator[dict[str, Any]]:
+    """Yield every part of a document that refers to another."""
     waiting = [part]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, Mapping):
+        if isinstance(one, dict):
             if isinstance(one.get("$ref"), str):
-                yield one["$ref"]
+                yield one
             waiting += [inner for name, inner in one.items() if name not in _VALUES]
         elif isinstance(one, list):
             waiting += one
 
 
-def _leads_somewhere(document: Any, reference: str) -> bool:
+def _part(document: Any, reference: str) -> Any:
+    """Return what a reference leads to; None where that is nothing."""
     part = document
     for step in reference.removeprefix("#").split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~").replace("%7B", "{").replace("%7D", "}")
@@ -106,8 +108,8 @@ def _leads_somewhere(document: Any, reference: str) -> bool:
         elif isinstance(part, Mapping) and name in part:
             part = part[name]
         else:
-            return False
-    return True
+            return None
+    return part
 
 
 def operations(document: Mapping[str, Any]) -> list[str]:
@@ -118,6 +120,26 @@ def operations(document: Mapping[str, Any]) -> list[str]:
         for method in _METHODS
         if isinstance(item, Mapping) and method in item
     ]
+
+
+def schema_of(document: Mapping[str, Any], operation: str, status: str) -> str:
+    """Return the name of the schema that an operation's answers of a status have; empty without one."""
+    method, _, path = operation.partition(" ")
+    answers = document["paths"][path][method.lower()]["responses"]
+    answer = _resolved(document, answers.get(status) or answers.get(f"{status[:1]}XX") or {})
+    media: Mapping[str, Any] = next(iter(answer.get("content", {}).values()), {})
+    return str(media.get("schema", {}).get("$ref", "")).rpartition("/")[2]
+
+
+def _resolved(document: Mapping[str, Any], part: Any) -> Mapping[str, Any]:
+    """Return a part, or what it refers to; empty where that is none, or a circle."""
+    for _ in range(_MOST_STEPS):
+        if not isinstance(part, Mapping):
+            break
+        if "$ref" not in part:
+            return part
+        part = _part(document, str(part["$ref"]))
+    return {}
 
 
 def with_values(
@@ -155,6 +177,3 @@ def _give(part: dict[str, Any], values: Mapping[str, str]) -> None:
 def _shown(place: str) -> str:
     """Return a place in the document, which is public, bounded and in printable letters."""
     return re.sub(r"[^\x20-\x7e]", "?", place)[:_MOST_SHOWN]
-
-
-VERSION = schemathesis.__version__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import probes
@@ -35,7 +36,7 @@ def is_valid(run: Run, asked: Asked) -> None:
     subject = DOCUMENT
 
     def judge(here: Asked) -> None:
-        content = _document(run, here)
+        content = _document(run, here, Passes.whole)
         deadline = here.platform.deadline.sooner(60.0)
         found = here.read(subject, lambda: probes.contract.describe(content, deadline=deadline))
         here.judge(rules.valid(subject, found))
@@ -79,10 +80,12 @@ def _same_everywhere(run: Run, asked: Asked) -> None:
     asked.in_each_region(judge)
 
 
-def _document(run: Run, here: Asked) -> bytes:
+def _document(
+    run: Run, here: Asked, read: Callable[[Passes, str], bytes] = Passes.document
+) -> bytes:
     """Return the document as a region serves it; raises Unread once it is judged why there is none."""
     try:
-        return run.shared(Passes).document(here.region).body
+        return read(run.shared(Passes), here.region)
     except CannotAskError as exc:
         if (here.regions, DOCUMENT) not in here.check.unread:
             here.check.unread.add((here.regions, DOCUMENT))
@@ -145,7 +148,7 @@ def _hand_over(run: Run, here: Asked, tried: Tried, found: Named) -> None:
     tests = () if answers is None else _tests(answers, found)
     shown = [
         Shown(rule=one.kind, where=one.operation, sentence=f"{name}: {one.curl}")
-        for name, one in found
+        for _, name, one in rules.by_cause(found)
     ]
     hand_over(
         run,

@@ -26,7 +26,7 @@ def listed(run: Run) -> tuple[str, ...]:
     passes, found = run.shared(Passes), dict[str, None]()
     for region in run.platform.regions:
         try:
-            content = passes.document(region).body
+            content = passes.whole(region)
         except CannotAskError as exc:
             said = "; ".join(one.sentence for one in exc.judgements)
             raise NotKept(f"{region}: {said}") from exc

@@ -17,6 +17,7 @@ _MOST_NAMED = 5
 _SERVER_ERRORS = ("5", "none")
 _TURNS = ("coverage", "fuzzing")
 """Phases that every pass has: without them hardly any value was tried."""
+_BEFORE_ALL = frozenset({"no login needed", "status", "no content type", "content type", "headers"})
 _IGNORED = frozenset({"servers"})
 """Where an API is served differs from region to region."""
 FIXED = "the API or its document changed so that both say the same"
@@ -80,13 +81,42 @@ def kept(
     accepted: Collection[AcceptedChange],
     today: dt.date,
 ) -> Iterator[Judgement]:
-    """Yield one judgement for each promise that was broken, or that none was."""
+    """Yield one judgement for each cause of broken promises, or that none was broken."""
     until = {one.change: one for one in accepted}
-    for name, finding in found:
-        yield _broken(name, finding, until.get(name), today)
+    for name, shown, finding in by_cause(found, until):
+        yield _broken(shown, finding, until.get(name), today)
     if not found:
         said = f"{subject}: {len(answers.asked)} operations answer as it says"
         yield expect(True, subject, said, **measured("promises broken", 0, 0))
+
+
+def by_cause(
+    found: Sequence[tuple[str, Finding]], apart: Collection[str] = ()
+) -> Iterator[tuple[str, str, Finding]]:
+    """Yield for each cause a name, the name with the other operations, and its smallest request.
+
+    One cause is one rule of a schema that operations share, or the same answer of what is before all of
+    them, such as a gateway. Errors and what an operation takes or refuses are its own, as is what is named
+    `apart`.
+    """
+    groups: dict[tuple[str, ...], list[tuple[str, Finding]]] = {}
+    for name, one in found:
+        of_all = one.shared if one.kind == "schema" else one.kind in _BEFORE_ALL
+        alone = name in apart or not of_all
+        key = (name,) if alone else (one.kind, one.detail, one.shared, str(one.status))
+        groups.setdefault(key, []).append((name, one))
+    for group in groups.values():
+        (name, smallest), *others = sorted(group, key=lambda one: len(one[1].curl))
+        yield name, _with_others(name, smallest, others), smallest
+
+
+def _with_others(name: str, first: Finding, others: Sequence[tuple[str, Finding]]) -> str:
+    if not others:
+        return name
+    named = ", ".join(one.operation for _, one in others[:_MOST_NAMED])
+    more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+    schema = f" of {first.shared}" if first.shared else ""
+    return f"{name}{schema}; so do {named}{more}"
 
 
 def _broken(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from gates.decide.outcome import Outcome
-from probes.contract import Answers
+from probes.contract import Answers, Finding
 from settings.contract import Contract
-from steps.contract.rules import answered
+from settings.delivery import AcceptedChange
+from steps.contract.rules import answered, by_name, kept
+from steps.contract.words import words
 from steps.kit import records
 from steps.kit.leases import writer_lease
 from steps.kit.platform import NotDescribedError, Platform
@@ -194,6 +198,71 @@ def test_a_refused_login_and_a_lease_of_somebody_else_are_errors(
             held = judged("CT-FULL-1", platform)
     assert {refused.outcome("eu"), held.outcome("eu")} == {Outcome.ERROR}
     said([one.partition(" (process")[0] for one in (*told(refused), *told(held))])
+
+
+PARTS: dict[str, Answer] = {
+    "GET /parts/things.json": (200, {"get": {"responses": {"200": {"$ref": "answers.json#/one"}}}}),
+    "GET /parts/answers.json": (
+        200,
+        {"one": {"$ref": "../openapi.json#/components/responses/thing"}},
+    ),
+    "GET /parts/list.json": (200, []),
+    "GET /parts/gone.json": (404, {}),
+}
+
+
+@cases(
+    "path",
+    {
+        "on its own host": {"$ref": "parts/things.json"},
+        "that is not there": {"$ref": "/parts/gone.json"},
+        "that is no document": {"$ref": "parts/list.json"},
+        "on another host": {"$ref": "//localhost/parts/things.json"},
+    },
+)
+def test_parts_of_a_document_are_read_on_its_own_host_alone(
+    platform_of: Any, said: Said, path: Mapping[str, str]
+) -> None:
+    document = {**DOCUMENT, "paths": {"/state": path, "/open": {"$ref": "#/paths/~1state"}}}
+    with things(PARTS.get, document) as server:
+        said([told(judged(one, platform_of(server.url))) for one in ("CT-DOC-1", "CT-READ-1")])
+    assert {one.split()[0] for one in server.asked} == {"GET"}
+
+
+def _finding(operation: str, kind: str, detail: str, curl: str, shared: str = "") -> Finding:
+    return Finding(operation, kind, detail, "coverage", 200, 1, curl, again=True, shared=shared)
+
+
+ALIKE = [
+    _finding("GET /a", "schema", "type id", "curl /a?long", "Thing"),
+    _finding("GET /b", "schema", "type id", "curl /b", "Thing"),
+    _finding("GET /c", "schema", "type id", "curl /c", "Other"),
+    _finding("GET /d", "schema", "type id", "curl /d"),
+    _finding("GET /a", "server error", "500", "curl /a"),
+    _finding("GET /b", "server error", "500", "curl /b"),
+    *(_finding(f"GET /{n}", "status", "418", "curl /s") for n in range(8)),
+]
+NAME = "GET /b: answers 200 with a body that breaks the document's rule “type id”"
+ACCEPTED = {"change": NAME, "reason": "an old app wants it", "until": "2026-11-30"}
+
+
+@cases(
+    "accepted day",
+    {
+        "nothing is accepted": ({}, 30),
+        "on its last day": (ACCEPTED, 30),
+        "a day later": (ACCEPTED, 31),
+        "another word": ({**ACCEPTED, "change": NAME.lower()}, 30),
+    },
+)
+def test_a_cause_is_one_finding_and_what_is_accepted_is_shown(
+    accepted: dict[str, str], day: int, said: Said
+) -> None:
+    answers = Answers((), {}, {}, (), (), (), "completed", {}, 0, 1.0, "4")
+    named = [AcceptedChange.model_validate(accepted)] if accepted else []
+    today = dt.date(2026, 11, 1) + dt.timedelta(days=day - 1)
+    found = list(kept("the API", answers, by_name(ALIKE, words()), named, today))
+    said([f"{one.outcome.value}: {one.sentence}" for one in found])
 
 
 @cases(
