@@ -5,23 +5,15 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
-from gates.decide.fold import MISSING
+from gates.decide.fold import MISSING, Reason
 from gates.decide.kept import MalformedError
+from gates.decide.outcome import Decision
 from gates.decide.plain_text import cleaned
-from gates.decide.verdict import FINISHED, GOOD, Finished, outcome_in, red_of
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Red:
-    """One finding that is not good, as soon as it is known."""
-
-    check: str
-    region: str
-    outcome: str
-    sentence: str
+from gates.decide.verdict import FINISHED, Finished, Noted, outcome_in, red_of
+from reports.causes import Cause, causes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,14 +52,9 @@ class Measured:
         """Return the number of checks by outcome in a region."""
         return collections.Counter(outcome_in(check.regions, region) for check in self.checks)
 
-    def reds(self) -> tuple[Red, ...]:
-        """Return every finding so far that is not good, oldest first."""
-        return tuple(
-            red
-            for check in self.checks
-            for region in self.regions
-            for red in reds_of(check, region)
-        )
+    def causes(self) -> tuple[Cause, ...]:
+        """Return why it would not be GO so far, each cause once."""
+        return causes_in(self.checks, self.regions)
 
 
 def shown_after(measured: Measured, event: Mapping[str, Any]) -> Measured:
@@ -100,15 +87,28 @@ def event_of(line: bytes | str) -> dict[str, Any] | None:
     return cleaned(event) if isinstance(event, dict) else None
 
 
-def reds_of(check: Finished, region: str) -> tuple[Red, ...]:
-    """Return a check's findings in a region that are not good; one that says nothing is missing."""
-    outcome = outcome_in(check.regions, region)
-    if outcome in GOOD:
-        return ()
-    if outcome == MISSING:
-        return (Red(check.check, region, MISSING, "the check said nothing here"),)
-    found = red_of(check.regions[region])
-    return tuple(Red(check.check, region, item.outcome.value, item.sentence) for item in found)
+def causes_in(checks: Iterable[Finished], regions: Iterable[str]) -> tuple[Cause, ...]:
+    """Return the causes of what ended checks found that is not good; what a run decides is not known yet."""
+    found = [
+        (reason, noted)
+        for check in checks
+        for region in regions
+        for noted in [check.regions.get(region, Noted((), ()))]
+        for reason in _reasons(check.check, region, noted)
+    ]
+    observed = {id(reason): noted.observations for reason, noted in found}
+    return causes([reason for reason, _ in found], lambda one: observed[id(one)], {})
+
+
+def _reasons(check: str, region: str, noted: Noted) -> Iterator[Reason]:
+    """Yield a check's findings in a region that are not good; one that says nothing is missing."""
+    if noted.outcome is None:
+        yield Reason(
+            check, region, MISSING, Decision.HOLD, "the check said nothing here", None, None
+        )
+    for one in red_of(noted):
+        outcome = one.outcome.value
+        yield Reason(check, region, outcome, Decision.HOLD, one.sentence, owner=None, judgement=one)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from gates.decide.fold import Reason
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.decide.verdict import GOOD, CheckResult, Finished, Verdict, outcome_in, red_of
-from reports import figures, words
+from reports import causes, figures, words
 from reports.events import Measured
 from reports.figures import Fact
 from reports.texts import drawn
@@ -35,7 +35,8 @@ def render(verdict: Verdict, measured: Measured | None = None) -> str:
         figures=figures,
         line=words.one_line,
         wrapped=_wrapped,
-        same=_same,
+        causes=causes,
+        asked=_asked,
         slowest=_slowest,
         so_far=_so_far,
         reds=_reds,
@@ -73,13 +74,6 @@ def as_json(verdict: Verdict, measured: Measured | None = None) -> dict[str, Any
             "checks": [_check_json(check) for check in measured.checks],
         }
     return said
-
-
-def _same(reasons: Iterable[Reason]) -> list[tuple[Reason, list[str]]]:
-    """Put regions that found the same together; each region's own queries stay apart."""
-    return words.together(
-        reasons, lambda one: (one.outcome, one.sentence, one.region if _asked(one) else None)
-    )
 
 
 def _asked(reason: Reason) -> bool:

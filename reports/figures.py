@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gates.decide.judgement import Judgement, Scalar, amount
+from gates.decide.judgement import Judgement, Scalar, amount, percent
 from gates.decide.outcome import Outcome
 from gates.decide.verdict import Observed, Result, Verdict
 from reports.words import duration, moment
@@ -104,11 +104,6 @@ def key_figures(verdict: Verdict) -> tuple[KeyFigure, ...]:
         for judgement in result.judgements
         if (judgement.rule == "error budget" and _counted(judgement)) or _interpolated(judgement)
     )
-
-
-def percent(share: float) -> str:
-    """Write a share for people with three significant digits: 0.0988 %, 3.02 %, 70.1 %."""
-    return f"{share * 100:.3g} %"
 
 
 def milliseconds(seconds: float) -> str:

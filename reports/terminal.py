@@ -12,10 +12,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from gates.decide.fold import Reason
 from gates.decide.outcome import Decision
 from gates.decide.verdict import Verdict
-from reports import figures, words
+from reports import causes, figures, words
+from reports.causes import Cause, Finding, advised_by, causes_of, checks_in
 from reports.texts import drawn
 
 WIDEST = 100
@@ -49,7 +49,8 @@ def _drawn(verdict: Verdict, console: Console) -> str:
         no_color=console.no_color,
     )
     with paper.capture() as capture:
-        paper.print(renderable(verdict))
+        # A command may be longer than a line: it is never broken nor cut, so that it can be copied.
+        paper.print(renderable(verdict), crop=False)
     return capture.get()
 
 
@@ -76,11 +77,11 @@ def _parts(verdict: Verdict) -> Iterator[RenderableType]:
         yield from _red_table(verdict)
     if verdict.advisories:
         yield _heading("Advisory, not counted")
-        yield Padding(_reasons_table(verdict.advisories), (0, 0, 0, 2))
+        yield Padding(_causes_table(advised_by(verdict)), (0, 0, 0, 2))
     if verdict.is_go:
         yield from _figures(verdict)
     yield _heading("Next")
-    yield Padding(_steps(verdict), (0, 0, 0, 2))
+    yield from _steps(verdict)
     yield from _foot(verdict)
 
 
@@ -114,42 +115,45 @@ def _passed(verdict: Verdict, region: str) -> str:
 
 
 def _red_table(verdict: Verdict) -> Iterator[RenderableType]:
-    yield Padding(_reasons_table(verdict.reasons), (0, 0, 0, 2))
-    hidden = len(_rows(verdict.reasons)) - MOST_ROWS
+    found = causes_of(verdict)
+    yield Padding(_causes_table(found), (0, 0, 0, 2))
+    hidden = len(_rows(found)) - MOST_ROWS
     if hidden > 0:
         yield _indented(f"and {hidden} more: {words.explain_command(verdict)}")
 
 
-def _reasons_table(reasons: tuple[Reason, ...]) -> Table:
+def _causes_table(found: tuple[Cause, ...]) -> Table:
     table = _table("check", "region")
     table.add_column("finding", ratio=1, overflow="fold")
     table.add_column("owner", overflow="fold", max_width=14)
-    for number, (first, regions) in enumerate(_rows(reasons)[:MOST_ROWS]):
+    for number, (cause, finding) in enumerate(_rows(found)[:MOST_ROWS]):
         if number:
             table.add_row()
+        first = finding.reason
         outcome = Text(first.outcome, f"bold {colour_of(first.outcome)}")
-        cell = [Text(first.check or "the run", "bold"), outcome]
-        if first.decision not in (Decision.GO, Decision.HOLD):
-            cell.append(Text(f"→ {first.decision.value}", f"bold {_RED}"))
+        many = len(finding.checks) > 1
+        named = checks_in(len(finding.checks)) if many else words.named(finding.checks)
+        cell = [Text(named if finding.checks else "the run", "bold"), outcome]
+        if finding.decision not in (Decision.GO, Decision.HOLD):
+            cell.append(Text(f"→ {finding.decision.value}", f"bold {_RED}"))
         table.add_row(
             Text("\n").join(cell),
-            Text("\n".join(regions)),
-            _finding(first),
-            Text(first.owner or ""),
+            Text("\n".join(finding.regions)),
+            _finding(finding),
+            Text(cause.owner),
         )
     return table
 
 
-def _rows(reasons: tuple[Reason, ...]) -> list[tuple[Reason, list[str]]]:
-    """Put regions that found the same on one row, and the rows of a check together."""
-    rows = words.together(reasons, lambda one: (one.check, one.outcome, one.sentence))
-    order = list(dict.fromkeys(first.check for first, _ in rows))
-    return sorted(rows, key=lambda row: order.index(row[0].check))
+def _rows(found: tuple[Cause, ...]) -> list[tuple[Cause, Finding]]:
+    return [(cause, finding) for cause in found for finding in cause.findings()]
 
 
-def _finding(reason: Reason) -> Text:
-    text = Text(words.one_line(reason.sentence))
-    judgement = reason.judgement
+def _finding(finding: Finding) -> Text:
+    text = Text(words.one_line(finding.sentence))
+    if len(finding.checks) > 1:
+        text.append(f"\n{words.named(finding.checks)}", style="dim")
+    judgement = finding.reason.judgement
     if judgement is not None and judgement.clears:
         text.append(f"\nclears: {words.one_line(judgement.clears)}", style="dim")
     return text
@@ -175,25 +179,33 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _steps(verdict: Verdict) -> Table:
-    table = Table.grid(padding=(0, 1))
+def _steps(verdict: Verdict) -> Iterator[RenderableType]:
     for number, step in enumerate(words.next_steps(verdict), start=1):
-        before, found, command = words.one_line(step).partition(words.GATE)
-        separator = "\n" if before and found else ""
-        table.add_row(f"{number}.", Text.assemble(before, separator, (found + command, "cyan")))
-    return table
+        before, _, command = words.one_line(step).partition(words.GATE)
+        table = Table.grid(padding=(0, 1))
+        table.add_row(f"{number}.", before)
+        yield Padding(table, (0, 0, 0, 2))
+        if command:
+            yield _command(f"     {words.GATE}{command}")
 
 
 def _foot(verdict: Verdict) -> Iterator[RenderableType]:
     took = f" in {words.duration(verdict.elapsed_seconds)}" if verdict.elapsed_seconds else ""
     table = Table.grid(padding=(0, 2))
+    table.add_column(min_width=len("evidence"))
     table.add_row(Text("results", "dim"), Text(f"{words.tally(verdict)}{took}"))
     if slowest := figures.slowest_check(verdict):
         table.add_row(Text("slowest", "dim"), Text(slowest))
-    table.add_row(Text("why", "dim"), Text(words.explain_command(verdict), "cyan"))
-    table.add_row(Text("evidence", "dim"), Text(words.evidence(verdict)))
     yield Text("")
     yield Padding(table, (0, 0, 0, 2))
+    yield _command(Text.assemble("  ", ("why", "dim"), "       ", words.explain_command(verdict)))
+    yield _command(Text.assemble("  ", ("evidence", "dim"), "  ", words.evidence(verdict)))
+
+
+def _command(line: str | Text) -> Text:
+    text = Text(line, "cyan") if isinstance(line, str) else line
+    text.no_wrap, text.overflow = True, "ignore"
+    return text
 
 
 def _heading(text: str) -> Text:
@@ -206,7 +218,9 @@ def _indented(text: str) -> Padding:
 
 def plain(verdict: Verdict) -> str:
     """Return a verdict as plain lines for logs: ASCII, one fact a line, the same from run to run."""
-    return drawn("verdict.txt.j2", _ascii, verdict=verdict, words=words, figures=figures)
+    return drawn(
+        "verdict.txt.j2", _ascii, verdict=verdict, words=words, figures=figures, causes=causes
+    )
 
 
 def _ascii(value: object) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 
-from gates.decide.fold import DOUBLED, MISSING, Reason
+from gates.decide.fold import DOUBLED, MISSING
 from gates.decide.outcome import Decision, Outcome
-from gates.decide.verdict import RedCheck, Verdict
+from gates.decide.verdict import Verdict
+from reports.causes import Cause, causes_of, checks_in
 from reports.verdict import OUT
 
 GATE = "./harness gate"
@@ -31,6 +32,8 @@ _STATES = {
     "failed": "The gate itself failed. This says nothing about the platform, and it is not GO.",
 }
 _WINDOWS = ("15m", "1h", "24h")
+MOST_NAMED = 6
+"""Checks of one cause that are named; all of them are under "Every check" and in JSON."""
 FEW = 2
 """Red checks named in a line about a region."""
 ALMOST_A_SECOND = 0.9995
@@ -73,8 +76,7 @@ def not_asked(verdict: Verdict) -> tuple[str, ...]:
     """Return what the decision says nothing of, one line for each reason."""
     by_why: dict[str, list[str]] = {}
     for one in verdict.not_asked:
-        number = len(one.checks)
-        checks = f" ({number} check{'s' * (number != 1)})" if number else ""
+        checks = f" ({checks_in(len(one.checks))})" if one.checks else ""
         by_why.setdefault(one.why, []).append(f"{one.what}{checks}")
     return tuple(one_line(f"{', '.join(what)}: {why}") for why, what in by_why.items())
 
@@ -166,8 +168,8 @@ def deciders(verdict: Verdict) -> str:
 
 
 def owners(verdict: Verdict) -> str:
-    """Return the owners of the red checks, the worst check's first."""
-    named = dict.fromkeys(reason.owner for reason in verdict.reasons if reason.owner)
+    """Return who can fix what is red, the worst cause's owner first."""
+    named = dict.fromkeys(owner for cause in causes_of(verdict) for owner in cause.owners)
     return ", ".join(named) or "nobody named"
 
 
@@ -205,10 +207,10 @@ def tally(verdict: Verdict) -> str:
     return ", ".join(counted) or "no results"
 
 
-def where(red: RedCheck) -> str:
-    """Return a red check's outcomes by region: `FAIL in eu, us`."""
+def where(cause: Cause) -> str:
+    """Return a cause's outcomes by region: `FAIL in eu, us`."""
     regions: dict[str, list[str]] = {}
-    for reason in red.reasons:
+    for reason in cause.reasons:
         named = regions.setdefault(reason.outcome, [])
         if reason.region is not None and reason.region not in named:
             named.append(reason.region)
@@ -229,16 +231,18 @@ def red_of(verdict: Verdict, region: str) -> str:
     return f": {', '.join([*named[:FEW], *more])}" if named else ""
 
 
-def together(
-    reasons: Iterable[Reason], alike: Callable[[Reason], object]
-) -> list[tuple[Reason, list[str]]]:
-    """Put reasons that are alike together: the first of them, with the regions of all."""
-    rows: dict[object, tuple[Reason, list[str]]] = {}
-    for reason in reasons:
-        _, regions = rows.setdefault(alike(reason), (reason, []))
-        if reason.region is not None:
-            regions.append(reason.region)
-    return list(rows.values())
+def called(verdict: Verdict, cause: Cause) -> str:
+    """Return what a cause is called: its check and title, its checks, or the run."""
+    if len(cause.checks) != 1:
+        return named(cause.checks) if cause.checks else "Run The run itself"
+    check = verdict.check(cause.checks[0])
+    return f"{cause.checks[0]} {(check and check.title) or ''}".rstrip()
+
+
+def named(checks: Sequence[str], most: int = MOST_NAMED) -> str:
+    """Return ids of checks, the first of many: `IV-PERF-1, IV-PERF-2`; `run` for the run itself."""
+    more = len(checks) - most
+    return ", ".join([*checks[:most], *([f"{more} more"] if more > 0 else [])]) or "run"
 
 
 def duration(seconds: float) -> str:

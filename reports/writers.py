@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gates.decide.verdict import GOOD, Verdict
-from reports import evidence, figures, junit, words
+from reports import causes, evidence, figures, junit, words
 from reports.texts import drawn
 from reports.verdict import read
 
@@ -38,6 +38,7 @@ def summary(verdict: Verdict) -> str:
         sign=_SIGNS.get(words.decision_word(verdict), _RED_SIGN),
         words=words,
         figures=figures,
+        causes=causes,
         with_command=_with_command,
         outcome=_outcome,
         as_it_is=_Safe,

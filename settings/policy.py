@@ -20,7 +20,7 @@ from settings.monitoring import MonitoringPolicy, StoragePolicy
 from settings.network import CertificatePolicy, DnsPolicy
 from settings.objectives import MAX_WAIT_SECONDS, Objective
 from settings.people import DeploymentPolicy, PeoplePolicy
-from settings.sections import Seconds, Section, doubled
+from settings.sections import Seconds, Section, Text, doubled
 from settings.service import Availability
 
 
@@ -55,6 +55,8 @@ class Policy(Section):
     browser: BrowserPolicy = BrowserPolicy()
     accessibility: AccessibilityPolicy = AccessibilityPolicy()
     vitals: VitalsPolicy = VitalsPolicy()
+    system_owners: dict[Text, Text] = Field(default_factory=dict)
+    """Who can fix what the gate asks, such as prometheus, or a service by its name; else a check's owner."""
 
     def _refusals(self) -> Iterator[str]:
         checks = [check for one in self.objectives for check in (one.check, *one.also)]

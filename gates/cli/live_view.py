@@ -85,10 +85,13 @@ class LiveView(PlainView):
         yield Padding(self._bar(progress), (0, 2))
         yield Padding(Text(self._now(progress), no_wrap=True, overflow="ellipsis"), (0, 2))
         yield Padding(_regions(progress), (0, 2))
-        for red in progress.reds()[-LAST_REDS:]:
+        found = [one for cause in progress.causes() for one in cause.findings()]
+        for red in found[-LAST_REDS:]:
+            outcome = red.reason.outcome
+            where = f"{words.named(red.checks, 1)} {', '.join(red.regions)}"
             line = Text.assemble(
-                (red.outcome, f"bold {colour_of(red.outcome)}"),
-                f" {red.check} {red.region} {words.one_line(red.sentence)}",
+                (outcome, f"bold {colour_of(outcome)}"),
+                f" {where} {words.one_line(red.sentence)}",
                 no_wrap=True,
                 overflow="ellipsis",
             )
@@ -98,7 +101,7 @@ class LiveView(PlainView):
 
     def _bar(self, progress: Measured) -> Table:
         done = len({one.check for one in progress.checks})
-        colour = "red" if progress.reds() else "green"
+        colour = "red" if progress.causes() else "green"
         table = Table.grid(padding=(0, 2), expand=False)
         table.add_row(
             ProgressBar(max(1, progress.total), done, width=WIDEST // 2, complete_style=colour),

@@ -25,6 +25,7 @@ from gates.run import runs
 from gates.run.runs import Run
 from probes.observation import utc_now
 from reports import words
+from reports.causes import Cause, causes_of
 from reports.texts import drawn
 from settings.environment import LocalFile
 from settings.people import LAST_PHASE
@@ -152,6 +153,8 @@ def _text(found: Standings, env: str | None) -> str:
         env=env,
         words=words,
         next=_next,
+        causes_of=causes_of,
+        title=_title,
         most_said=MOST_SAID,
         most_red=MOST_RED,
     )
@@ -159,6 +162,12 @@ def _text(found: Standings, env: str | None) -> str:
 
 def _line(value: object) -> str:
     return words.one_line(str(value))
+
+
+def _title(verdict: Verdict, cause: Cause) -> str:
+    """Return what a cause is about; a check that never began told nobody its title."""
+    check = verdict.check(cause.checks[0]) if len(cause.checks) == 1 else None
+    return cause.title if check is None or check.title is None else check.title
 
 
 def _next(standing: Standing) -> str:
@@ -196,8 +205,13 @@ def _standing_json(standing: Standing) -> dict[str, Any]:
         "decision": words.decision_word(verdict),
         **{key: record[key] for key in SHOWN},
         "red": [
-            {"check": red.check, "title": red.title, "owner": red.owner, "where": words.where(red)}
-            for red in verdict.red()
+            {
+                "checks": cause.checks,
+                "title": _title(verdict, cause),
+                "owner": cause.owner or None,
+                "where": words.where(cause),
+            }
+            for cause in causes_of(verdict)
         ],
         "phases": [dataclasses.asdict(phase) for phase in standing.phases],
         "deployment_window": standing.window,

@@ -9,7 +9,7 @@ from typing import IO, Any, Self
 
 from gates.decide.verdict import outcome_in
 from reports import words
-from reports.events import Measured, reds_of, shown_after
+from reports.events import Measured, causes_in, shown_after
 
 
 def view_for(
@@ -46,6 +46,8 @@ class PlainView:
         self._progress = progress
         self._clock = clock
         self._started = clock()
+        self._told: dict[tuple[str, str], str] = {}
+        """Which check told a finding first."""
 
     def __enter__(self) -> Self:
         return self
@@ -64,8 +66,11 @@ class PlainView:
             regions = self._progress.regions
             outcomes = ", ".join(f"{one} {outcome_in(check.regions, one)}" for one in regions)
             self._write(f"{self._elapsed()} {check.check} {outcomes}")
-            for red in (red for region in regions for red in reds_of(check, region)):
-                self._write(f"{red.region} {red.outcome}: {red.sentence}", indent="    ")
+            for red in (one for cause in causes_in([check], regions) for one in cause.findings()):
+                first = self._told.setdefault((red.reason.outcome, red.sentence), check.check)
+                said = red.sentence if first == check.check else f"as {first}"
+                where = ", ".join(red.regions)
+                self._write(f"{where} {red.reason.outcome}: {said}", indent="    ")
         for problem in self._progress.problems[len(before.problems) :]:
             self._write(f"{self._elapsed()} problem: {problem}")
 

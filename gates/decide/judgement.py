@@ -202,6 +202,11 @@ def amount(number: float, beside: float) -> str:
     return "0" if short == "-0" else short
 
 
+def percent(share: float, beside: float = 0.0) -> str:
+    """Write a share for people, `3.06 %`, as `amount` does: never as `beside`, which it is not."""
+    return f"{amount(share * 100, beside * 100)} %"
+
+
 def more_or_less(number: float, limit: float, unit: str, word: str) -> str:
     """Return what clears a number on the wrong side of its limit; a hair is told by the limit alone."""
     margin = abs(number - limit)

@@ -11,7 +11,7 @@ import dataclasses
 import math
 from typing import Any, Protocol
 
-from gates.decide.judgement import Judgement
+from gates.decide.judgement import Judgement, percent
 from gates.decide.outcome import Meaning, Outcome
 from gates.decide.statistics import (
     NONE_SEEN,
@@ -223,12 +223,8 @@ def _share(counts: Counts, limit: Limit) -> str:
     what = "failed" if limit.over_seconds is None else f"took over {limit.over_seconds * 1000:g} ms"
     if counts.total <= 0:
         return f"no events, none {what}"
-    return f"{counts.bad / counts.total:.3%} of {counts.total:,.0f} {what}"
-
-
-def percent(share: float) -> str:
-    """Write a share as people read it."""
-    return f"{share * 100:g} %"
+    share = percent(counts.bad / counts.total, limit.budget)
+    return f"{share} of {counts.total:,.0f} {what}"
 
 
 class Looks:
@@ -387,7 +383,7 @@ class _Quantile:
         counts = over.counts
         if counts.total <= 0:
             return "no events"
-        share = f"{counts.bad / counts.total:.3%} of {counts.total:,.0f}"
+        share = f"{percent(counts.bad / counts.total, self._budget)} of {counts.total:,.0f}"
         words = self._proof(over).burst.words
         return f"{share} took over {_ms(over.bound_seconds)}{words}"
 

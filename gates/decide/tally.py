@@ -8,6 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from gates.decide.judgement import percent
 from gates.decide.samples import NotCountableError, Patience, Samples, Span, Target, growths
 from gates.decide.sources import Source
 from gates.decide.statistics import Cell, Counts
@@ -104,8 +105,8 @@ class Tally:
         unreadable = sum(row.of(UNREADABLE) for row in self.rows)
         if unreadable > 0:
             raise NotCountableError(
-                f"{unreadable / events:.2%} of {events:,.0f} events have no readable status: their label "
-                f"{label} is missing, or no status such as 503",
+                f"{percent(unreadable / events)} of {events:,.0f} events have no readable status: "
+                f"their label {label} is missing, or no status such as 503",
                 Patience.NONE,
             )
 

@@ -5,7 +5,6 @@ Fields are kept in the order in which they stand here. What a default stands for
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -15,7 +14,7 @@ from pydantic import Field
 from gates.decide.fold import DOUBLED, MISSING, Reason
 from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.kept import READ_ON, Kept
-from gates.decide.outcome import Decision, Meaning, Outcome, worst_decision
+from gates.decide.outcome import Decision, Meaning, Outcome
 from gates.decide.scope import NotAsked
 from gates.decide.suite import Suite
 
@@ -125,17 +124,6 @@ def red_of(found: Noted | Result) -> tuple[Judgement, ...]:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class RedCheck:
-    """The reasons that one check (or the run itself) gives against a release."""
-
-    check: str | None
-    title: str
-    owner: str | None
-    decision: Decision
-    reasons: tuple[Reason, ...]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Source(Kept):
     """A run that a verdict was joined from."""
 
@@ -189,6 +177,10 @@ class Verdict(Kept):
     checks: tuple[CheckResult, ...] = ()
     versions: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    system_owners: Annotated[Mapping[str, str], Field(exclude_if=lambda owners: not owners)] = (
+        dataclasses.field(default_factory=dict)
+    )
+    """Who keeps what the gate asks, by name, as the policy says."""
     joined: Annotated[tuple[Source, ...], Field(exclude_if=lambda runs: not runs)] = ()
     """The runs of which it was made; not kept of a run itself."""
     suites: Annotated[tuple[Suite, ...], Field(exclude_if=lambda suites: not suites)] = ()
@@ -236,20 +228,3 @@ class Verdict(Kept):
         """Return the result that a reason is about."""
         check = self.check(reason.check)
         return None if check is None else check.regions.get(reason.region or "")
-
-    def red(self) -> tuple[RedCheck, ...]:
-        """Return the reasons by check, the worst check first."""
-        grouped: dict[str | None, list[Reason]] = collections.defaultdict(list)
-        for reason in self.reasons:
-            grouped[reason.check].append(reason)
-        return tuple(self._red(check, reasons) for check, reasons in grouped.items())
-
-    def _red(self, check_id: str | None, reasons: list[Reason]) -> RedCheck:
-        check = self.check(check_id)
-        return RedCheck(
-            check=check_id,
-            title="The run itself" if check is None else check.name,
-            owner=next((reason.owner for reason in reasons if reason.owner), None),
-            decision=worst_decision(reason.decision for reason in reasons),
-            reasons=tuple(reasons),
-        )

@@ -254,6 +254,7 @@ class Runner:
             traffic_switched_at=None if switched_at is None else switched_at.isoformat(),
             switched_at_given=question.switched_at is not None,
             digests=digests | {"environment": verdict.digest_of(loaded.path)},
+            system_owners=policy.system_owners,
         )
         history = History(store_of(loaded), settings.name, release.tag)
         chronicle = Chronicle(history, self._run, question.env, regions, digests)

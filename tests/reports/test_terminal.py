@@ -11,7 +11,7 @@ from rich.console import Console
 from gates.decide.judgement import equals
 from gates.decide.outcome import Meaning
 from gates.decide.verdict import Verdict
-from reports import terminal
+from reports import terminal, words
 from tests.reports import verdicts
 from tests.tables import cases
 
@@ -27,7 +27,12 @@ def drawn(verdict: Verdict, width: int = 80) -> str:
 def test_no_line_is_wider_than_the_terminal_and_plain_ones_are_printable_ascii(name: str) -> None:
     for width in (40, 80, 200):
         text = drawn(verdicts.EVERY[name](), width)
-        assert max(len(line) for line in text.splitlines()) <= min(width, terminal.WIDEST)
+        copied = ("     ./harness gate ", "  why ", "  evidence ")
+        lines = [line for line in text.splitlines() if not line.startswith(copied)]
+        assert max(map(len, lines)) <= min(width, terminal.WIDEST)
+        for step in words.next_steps(verdicts.EVERY[name]()):
+            _, gate, command = step.partition(words.GATE)
+            assert f"{gate}{command}" in text, "a command is never broken"
     text = terminal.plain(verdicts.EVERY[name]())
     assert all(line.isascii() and line.isprintable() for line in text.splitlines())
 
@@ -71,6 +76,8 @@ def test_markup_and_escapes_of_a_sentence_are_shown_and_not_obeyed() -> None:
 
 def test_more_red_rows_than_a_screen_holds_are_counted() -> None:
     rows = tuple(verdicts.row(f"IV-X-{n}", "qa", Meaning.HOLD) for n in range(30))
-    text = drawn(verdicts.verdict_of({}, rows=rows))
-    assert text.count("MISSING") < 30
+    found: verdicts.Found = {(row.id, "eu"): (equals(row.id, 1, 2),) for row in rows}
+    text = drawn(verdicts.verdict_of(found, rows=rows))
+    assert text.count("wanted 2") == 10
+    assert "30 checks did not run in us" not in text
     assert "more: ./harness gate explain" in text

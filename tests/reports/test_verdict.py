@@ -76,15 +76,6 @@ def test_a_verdict_that_contradicts_itself_is_refused(
     said(str(caught.value))
 
 
-def test_reasons_are_grouped_by_check_and_the_worst_comes_first() -> None:
-    red = verdicts.rollback().red()
-    assert [(item.check, item.decision.value, item.owner) for item in red] == [
-        ("IV-PERF-3", "ROLLBACK", "sre"),
-        ("IV-HEALTH-6", "HOLD", "database"),
-    ]
-    assert verdicts.advisory().checks[-2].name == "IV-NOTE-1"
-
-
 def a_doubled() -> Verdict:
     """Return a ROLLBACK of a check that ran twice in a region."""
     verdict = verdicts.rollback()

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
+from gates.decide.judgement import percent
 from gates.decide.verdict import Verdict
-from reports import figures, junit, words
+from reports import junit, words
 from tests.golden import compare_file
 from tests.reports import verdicts
 
@@ -23,7 +24,7 @@ def test_lengths_of_time_shares_and_moments_are_written_for_people() -> None:
     }
     assert {seconds: words.duration(seconds) for seconds in lengths} == lengths
     shares = {0.0: "0 %", 0.000988: "0.0988 %", 0.0302: "3.02 %", 0.7011: "70.1 %", 1.0: "100 %"}
-    assert {share: figures.percent(share) for share in shares} == shares
+    assert {share: percent(share) for share in shares} == shares
     assert words.moment("2026-11-23T02:16:01.25+01:00") == "2026-11-23 01:16:01 UTC"
     assert words.moment("yesterday") == "yesterday"
 

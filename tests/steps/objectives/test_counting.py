@@ -160,7 +160,7 @@ class Case:
 
 
 CASES = {
-    "errors-counted-from-zero": Case(Exposed(initialised), "PASS", "0.000% of 1"),
+    "errors-counted-from-zero": Case(Exposed(initialised), "PASS", "0 % of 1"),
     "three-percent-of-errors": Case(Exposed(three_percent), "FAIL", "% of 1"),
     "errors-born-with-their-series": Case(Exposed(born_with_an_error), "FAIL", "% of 1"),
     "errors-born-in-one-scrape": Case(Exposed(born_in_one_scrape), "FAIL", "% of 1"),
@@ -168,7 +168,7 @@ CASES = {
     "status-with-a-prefix": Case(with_status("HTTP_500"), OPEN, "no readable status"),
     "status-empty": Case(with_status(""), OPEN, "no readable status"),
     "status-absent": Case(with_status("500", "code"), OPEN, "their label status"),
-    "status-label-mistyped": Case(Exposed(three_percent), OPEN, "100.00% of 1", label="state"),
+    "status-label-mistyped": Case(Exposed(three_percent), OPEN, "100 % of 1", label="state"),
     "status-by-class": Case(with_status("5xx"), "FAIL", "4.7"),
     "two-services-one-pod": Case(
         Exposed(initialised, twice(service=("stable", "canary"))),
