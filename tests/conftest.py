@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import pathlib
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import probes
 from reports import verdict
 from sandbox.core.state import StateDirectory
 from tests.environments.files import SECRETS
@@ -27,9 +29,9 @@ ONE_PLATFORM_EACH = (
     ),
     (
         "faults/test_faults.py",
-        "sandbox/test_lifecycle.py",
         "sandbox/test_faults.py",
         "sandbox/test_platform.py",
+        "sandbox/test_lifecycle.py",  # its last test kills the platform
     ),
 )
 """Files whose tests share the platform below. Elsewhere it would be one more to bring up and keep."""
@@ -83,13 +85,21 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     assert down.returncode == 0, down.stderr
 
 
+@pytest.fixture(scope="session")
+def browser() -> Iterator[probes.browser.Browser]:
+    """Return a browser that starts at its first use."""
+    with contextlib.closing(probes.browser.Browser()) as one:
+        yield one
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Function, nextitem: pytest.Item | None) -> Iterator[None]:
-    """Take the platform down after the last test of its group: it works while nobody asks, too."""
+    """Take platform and browser down after the last test of their group: they work unasked, too."""
     yield
     if nextitem is not None and _group(item) != _group(nextitem):
-        for platform in item.session._fixturemanager.getfixturedefs("platform", item) or ():
-            platform.finish(item._request)  # type: ignore[arg-type] # takes each of them
+        for name in ("platform", "browser"):
+            for one in item.session._fixturemanager.getfixturedefs(name, item) or ():
+                one.finish(item._request)  # type: ignore[arg-type] # takes each of them
 
 
 @pytest.fixture

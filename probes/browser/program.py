@@ -17,7 +17,18 @@ _ON_PATH: Final = (
     *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
     *("microsoft-edge", "microsoft-edge-stable"),
 )
+_FEATURES: Final = (
+    # The list of the address bar: two pages of Chromium's own for each window, dearer than the site's.
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
+    # Playwright's own list, as of two the last one counts; its comments say why.
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades"),
+    *("HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding"),
+    *("ThirdPartyStoragePartitioning", "AvoidCorsURLLoaderRestartOnRedirect", "AimEnabled"),
+    *("TcpPortRandomizationWin", "OptimizationHints", "NetworkTimeServiceQuerying"),
+    *("PreconnectToSearch", "msForceBrowserSignIn", "msEdgeUpdateLaunchServicesPreferredVersion"),
+)
 _QUIET: Final = (
+    f"--disable-features={','.join(_FEATURES)}",
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--disable-domain-reliability", "--disable-default-apps", "--disable-extensions"),
     *("--disable-client-side-phishing-detection", "--no-pings", "--no-first-run"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,7 +32,7 @@ def whole(body: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def ask() -> Iterator[Asked]:
+def ask(browser: Browser) -> Iterator[Asked]:
     """Return what opens a page with this body in one browser, and returns what a walk brings."""
     shown = {"body": ""}
 
@@ -44,7 +43,7 @@ def ask() -> Iterator[Asked]:
         return HTMLResponse(page, headers={"Content-Security-Policy": "script-src 'unsafe-inline'"})
 
     app = Starlette(routes=[Route("/{path:path}", answer)])
-    with listening(app) as url, contextlib.closing(Browser()) as browser:
+    with listening(app) as url:
         # localhost is another origin than 127.0.0.1.
         foreign = url.replace("127.0.0.1", "localhost")
 
@@ -70,6 +69,7 @@ def ask() -> Iterator[Asked]:
 
         browser.do(open_pages, 20, Deadline.after(30))
         yield visited
+        browser.do(lambda *_: opened[0].context.close(), 20, Deadline.after(30))
 
 
 def rules(found: tuple[probes.axe.Found, ...]) -> list[tuple[str, str]]:

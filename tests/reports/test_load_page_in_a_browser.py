@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-import pytest
 
 import probes
 from probes.browser import Browser
@@ -17,12 +15,6 @@ from tests.load import runs
 from tests.tables import cases
 
 SECONDS = 60
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with contextlib.closing(Browser()) as one:
-        yield one
 
 
 def examined(browser: Browser, page: pathlib.Path, width: int) -> Mapping[str, Any]:

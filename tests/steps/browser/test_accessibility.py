@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import pytest
 
 from gates.decide.outcome import Outcome
 from probes.browser import Browser
@@ -31,12 +29,6 @@ PAGE, KEY, ZOOM, MOTION, VITALS = (
 )
 DONE = "\"document.querySelector('h1').innerText='Your appointments'\""
 BY_WALK = (PAGE, ZOOM, MOTION)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with contextlib.closing(Browser()) as one:
-        yield one
 
 
 def platform(folder: pathlib.Path, *sites: str, **described: object) -> Platform:
