@@ -35,36 +35,6 @@ def _all_gone(record: Record) -> bool:
     return not any(map(processes.is_running, (record.supervisor, *record.children)))
 
 
-@pytest.mark.slow
-def test_a_killed_supervisor_leaves_nothing_and_the_next_two_ups_share_a_new_platform(
-    platform: Sandbox, other: Sandbox
-) -> None:
-    """Also: platforms stand side by side, and one goes down with its owner."""
-    assert other.run("up").returncode == 0
-    first = _record(other)
-    assert len(first.children) == len(_record(platform).children)
-
-    processes.send(first.supervisor, signal.SIGKILL)
-    eventually("every process of the killed platform is gone", lambda: _all_gone(first))
-    assert other.run("status", "--environment").returncode == 1
-    assert _record(platform).supervisor != first.supervisor
-
-    with subprocess.Popen(["/bin/sleep", "600"]) as owner:
-        ups = [other.start("up", "--owner", str(owner.pid)) for _ in range(2)]
-        outcomes = [(*up.communicate(timeout=120), up.returncode) for up in ups]
-        assert [(out, code) for out, _, code in outcomes] == [
-            (f"{other.state.environment}\n", 0)
-        ] * 2
-        assert sum("runs already" in err for _, err, _ in outcomes) == 1
-        second = _record(other)
-        assert not first.runtime.exists()
-        assert second.runtime.exists()
-        owner.kill()
-    eventually("the platform went down with its owner", lambda: _all_gone(second))
-    eventually("its runtime directory is gone", lambda: not second.runtime.exists())
-    assert not other.state.environment.exists()
-
-
 def _other_prometheus(folder: Path, does: str) -> str:
     """Return a PATH on which prometheus names a good version and then does this instead of serving."""
     program = folder / "prometheus"
@@ -97,8 +67,11 @@ def endless_up(other: Sandbox, tmp_path: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGKILL])
-def test_an_up_that_is_ended_leaves_nothing(
-    other: Sandbox, endless_up: subprocess.Popen[str], ended_by: signal.Signals
+def test_an_up_that_is_ended_leaves_nothing_of_its_own(
+    platform: Sandbox,
+    other: Sandbox,
+    endless_up: subprocess.Popen[str],
+    ended_by: signal.Signals,
 ) -> None:
     with endless_up as up:
         eventually("a child of the platform runs", lambda: _started(other))
@@ -109,6 +82,8 @@ def test_an_up_that_is_ended_leaves_nothing(
     assert "Traceback" not in err
     eventually("every process of the platform is gone", lambda: _all_gone(record))
     eventually("its runtime directory is gone", lambda: not record.runtime.exists())
+    assert _record(platform).supervisor != record.supervisor
+    assert platform.ask({"do": "status"})["faults"] == [], "platforms stand side by side"
 
 
 def _started(sandbox: Sandbox) -> bool:
@@ -166,3 +141,30 @@ DAMAGES = {
 def test_a_damaged_state_file_means_that_nothing_runs(tmp_path: Path, text: str) -> None:
     (tmp_path / "state.json").write_text(text)
     assert StateDirectory(tmp_path).running() is None
+
+
+@pytest.mark.slow
+def test_a_killed_supervisor_leaves_nothing_and_the_next_two_ups_share_a_new_platform(
+    platform: Sandbox,
+) -> None:
+    """Also: one goes down with its owner. It is the last to use the platform of its group."""
+    first = _record(platform)
+    processes.send(first.supervisor, signal.SIGKILL)
+    eventually("every process of the killed platform is gone", lambda: _all_gone(first))
+    assert platform.run("status", "--environment").returncode == 1
+
+    with subprocess.Popen(["/bin/sleep", "600"]) as owner:
+        ups = [platform.start("up", "--owner", str(owner.pid)) for _ in range(2)]
+        outcomes = [(*up.communicate(timeout=120), up.returncode) for up in ups]
+        assert [(out, code) for out, _, code in outcomes] == [
+            (f"{platform.state.environment}\n", 0)
+        ] * 2
+        assert sum("runs already" in err for _, err, _ in outcomes) == 1
+        second = _record(platform)
+        assert len(second.children) == len(first.children)
+        assert not first.runtime.exists()
+        assert second.runtime.exists()
+        owner.kill()
+    eventually("the platform went down with its owner", lambda: _all_gone(second))
+    eventually("its runtime directory is gone", lambda: not second.runtime.exists())
+    assert not platform.state.environment.exists()
