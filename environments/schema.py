@@ -1,7 +1,7 @@
 """Writes what the models of `settings` know: JSON Schemas for editors and the reference for operators.
 
-python -m environments.schema          environment.schema.json and local.schema.json, beside this module
-python -m environments.schema --docs   docs/environments.md
+python -m environments.schema          the schemas of environment files, beside this module, and of policy files
+python -m environments.schema --docs   docs/environments.md and docs/policy.md
 """
 
 from __future__ import annotations
@@ -20,24 +20,37 @@ from pydantic_core import core_schema
 
 from environments.loader import FOLDER
 from settings.environment import Environment, LocalFile
-from settings.sections import Section, parse_duration
+from settings.policy import Policy
+from settings.sections import Section, parse_duration, parse_share
 
-DOCS = FOLDER.parent / "docs" / "environments.md"
+DOCS = FOLDER.parent / "docs"
 INTRODUCTION = FOLDER / "introduction.txt"
+POLICY_FOLDER = FOLDER.parent / "gates" / "policy"
+POLICY_INTRODUCTION = """# Policy
+
+What is good enough: the files `gates/policy/*.yaml`, or those of the folder `checks` that an environment
+names. What decides lies there and in no code; every verdict names the digest of what judged it.
+A key that could never turn red, such as a budget of 100 %, is refused (code 78).
+
+This page is generated from the models (`python -m environments.schema --docs`); a test keeps it current.
+"""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DURATION = {"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h|d)$"}
+_SHARE = {"type": "string", "pattern": r"^\d+(\.\d+)?%$"}
+_WRITTEN = {_DURATION["pattern"]: "duration", _SHARE["pattern"]: "share, such as 5%"}
 _REFERENCE = "#/$defs/"
 
 
 class _Generator(GenerateJsonSchema):
-    """Describes durations as they are written, not as they are read."""
+    """Describes durations and shares as they are written, not as they are read."""
 
     def function_before_schema(
         self, schema: core_schema.BeforeValidatorFunctionSchema
     ) -> JsonSchemaValue:
         """Return the schema of what a validator accepts."""
-        if schema["function"]["function"] is parse_duration:
-            return dict(_DURATION)
+        written = {parse_duration: _DURATION, parse_share: _SHARE}
+        if described := written.get(schema["function"]["function"]):
+            return dict(described)
         return super().function_before_schema(schema)
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
@@ -45,13 +58,17 @@ class _Generator(GenerateJsonSchema):
         described = super().default_schema(schema)
         if described.get("pattern") == _DURATION["pattern"] and "default" in described:
             described["default"] = f"{described['default']:g}s"
+        if described.get("pattern") == _SHARE["pattern"] and "default" in described:
+            described["default"] = f"{described['default'] * 100:g}%"
         return described
 
 
-def schema_of(model: type[Environment | LocalFile]) -> dict[str, Any]:
-    """Return the JSON Schema of a kind of file."""
+def schema_of(model: type[Environment | LocalFile | Policy]) -> dict[str, Any]:
+    """Return the JSON Schema of a kind of file; of a policy each file holds a part."""
     _describe_fields()
     described = model.model_json_schema(by_alias=True, schema_generator=_Generator)
+    if model is Policy:
+        del described["required"]
     return {"$schema": _DIALECT, **described}
 
 
@@ -62,7 +79,7 @@ def _describe_fields() -> None:
     """
     models = [*_all_sections(Section)]
     for model in models:
-        for name, text in _texts_below(model):
+        for name, text in _texts(model):
             model.model_fields[name].description = text
     for model in models:
         model.model_rebuild(force=True)
@@ -73,6 +90,13 @@ def _all_sections(base: type[Section]) -> Iterator[type[Section]]:
     for model in base.__subclasses__():
         yield model
         yield from _all_sections(model)
+
+
+def _texts(model: type[Section]) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each attribute, those of the classes it is made from first."""
+    for base in reversed(model.__mro__):
+        if issubclass(base, Section):
+            yield from _texts_below(base)
 
 
 def _texts_below(model: type[Section]) -> Iterator[tuple[str, str]]:
@@ -89,34 +113,38 @@ def _texts_below(model: type[Section]) -> Iterator[tuple[str, str]]:
 
 def schema_files() -> dict[pathlib.Path, str]:
     """Return the text of each schema file by its path."""
-    models: dict[str, type[Environment | LocalFile]] = {
-        "environment": Environment,
-        "local": LocalFile,
+    models: dict[pathlib.Path, type[Environment | LocalFile | Policy]] = {
+        FOLDER / "environment.schema.json": Environment,
+        FOLDER / "local.schema.json": LocalFile,
+        POLICY_FOLDER / "policy.schema.json": Policy,
     }
+    return {path: json.dumps(schema_of(model), indent=1) + "\n" for path, model in models.items()}
+
+
+def references() -> dict[pathlib.Path, str]:
+    """Return the text of each page by its path."""
+    sections = [*_sections("An environment file", schema_of(Environment))]
+    sections += _sections("local.yaml: an environment that commands provide", schema_of(LocalFile))
+    introduction = INTRODUCTION.read_text(encoding="utf-8")
+    policy = [POLICY_INTRODUCTION, *_sections("All files together", schema_of(Policy))]
     return {
-        FOLDER / f"{name}.schema.json": json.dumps(schema_of(model), indent=1) + "\n"
-        for name, model in models.items()
+        DOCS / "environments.md": "\n".join([introduction, *sections]),
+        DOCS / "policy.md": "\n".join(policy),
     }
-
-
-def reference() -> str:
-    """Return docs/environments.md."""
-    environment, local = schema_of(Environment), schema_of(LocalFile)
-    sections = [*_sections("An environment file", environment)]
-    sections += _sections("local.yaml: an environment that commands provide", local)
-    return "\n".join([INTRODUCTION.read_text(encoding="utf-8"), *sections])
 
 
 def _sections(title: str, schema: Mapping[str, Any]) -> Iterator[str]:
-    yield _section(f"## {title}", schema)
-    for name, definition in schema.get("$defs", {}).items():
-        yield _section(f"### {name}", definition)
+    definitions = schema.get("$defs", {})
+    yield _section(f"## {title}", schema, definitions)
+    for name, definition in definitions.items():
+        yield _section(f"### {name}", definition, definitions)
 
 
-def _section(heading: str, definition: Mapping[str, Any]) -> str:
+def _section(heading: str, definition: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     required = definition.get("required", [])
     rows = [
-        f"| `{key}` | {_kind(value)} | {_presence(key in required, value)} | {_meaning(value)} |"
+        f"| `{key}` | {_kind(value)} | {_presence(key in required, value)} "
+        f"| {_meaning(value, definitions)} |"
         for key, value in definition["properties"].items()
     ]
     about = _one_line(definition.get("description", ""))
@@ -128,11 +156,15 @@ def _presence(required: bool, value: Mapping[str, Any]) -> str:  # noqa: FBT001 
     if required:
         return "**required**"
     default = value.get("default")
-    return f"`{json.dumps(default)}`" if isinstance(default, str | int | float) else "nothing"
+    if isinstance(default, str | int | float):
+        return f"`{json.dumps(default)}`"
+    return "its defaults" if isinstance(default, dict) else "nothing"
 
 
-def _meaning(value: Mapping[str, Any]) -> str:
-    return _one_line(value.get("description", ""))
+def _meaning(value: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """Return what a key means; one of a section alone means what the section does."""
+    section = definitions.get(value.get("$ref", "").removeprefix(_REFERENCE), {})
+    return _one_line(value.get("description") or section.get("description", ""))
 
 
 def _one_line(text: str) -> str:
@@ -162,8 +194,8 @@ def _values_of(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _plain_kind(value: Mapping[str, Any]) -> str:
     pattern = value.get("pattern", "")
-    if pattern == _DURATION["pattern"]:
-        return "duration"
+    if pattern in _WRITTEN:
+        return _WRITTEN[pattern]
     if value.get("format") == "date-time":
         return "time"
     if pattern.startswith("^https?"):
@@ -184,7 +216,7 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--docs"]):
         sys.stderr.write("usage: python -m environments.schema [--docs]\n")
         return 64
-    files = {DOCS: reference()} if arguments else schema_files()
+    files = references() if arguments else schema_files()
     for path, text in files.items():
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"wrote {path.relative_to(FOLDER.parent)}\n")

@@ -30,6 +30,7 @@ class AccessibilityPolicy(Section):
     """What keeps nobody out of the web application."""
 
     accepted: tuple[AcceptedRule, ...] = ()
+    """Rules of axe that are broken, or left open, with somebody's reason."""
     focus_pixels: int = Field(default=24, ge=1, le=10_000)
     """How many pixels must show, at least, that a control has the keyboard's focus."""
     longest_motion: Seconds = Field(default=0.1, ge=0, le=5)
@@ -54,6 +55,7 @@ class VitalsPolicy(Section):
     page_bytes: int = Field(default=500_000, ge=1, le=20_000_000)
     """Over the wire, with an empty cache."""
     requests: int = Field(default=40, ge=1, le=1000)
+    """That one load of a page makes."""
     worse_by: Share = Field(default=0.5, gt=0, le=4)
     """By how much a page may be worse than it was in the release before."""
     budget: _Budget = 60.0

@@ -73,6 +73,7 @@ class BrowserPolicy(Section):
     layout_shift: float = Field(default=0.1, gt=0, le=10, allow_inf_nan=False)
     """The sum of a walk's layout shifts that is still good."""
     allowed: tuple[AllowedEvent, ...] = ()
+    """Exceptions: shown, and no findings."""
 
     def _refusals(self) -> Iterator[str]:
         if twice := doubled(list(self.engines)):

@@ -199,7 +199,9 @@ class MigrationLogPolicy(Section):
     """What a migration log may and must say; patterns are searched line by line."""
 
     errors: tuple[str, ...] = Field(min_length=1)
+    """A line that one of them matches is a failed migration."""
     success: tuple[str, ...] = Field(min_length=1)
+    """One of them must match, else the log is not of a finished migration."""
     settle_for: Seconds = Field(ge=0, le=3600)
     """How long a migration that runs now is waited for."""
 
@@ -221,7 +223,9 @@ class CountRule(Section):
     """By how much a count may move from the baseline."""
 
     fewer: Share
+    """Rows that may be gone, as a share of the baseline's."""
     more: Annotated[Share, Field(le=10)]
+    """Rows that may be new, as a share of the baseline's."""
     more_rows: int = Field(default=0, ge=0, le=1_000_000)
     """So many more rows are allowed however small the table is."""
 
@@ -241,6 +245,7 @@ class CountPolicy(Section):
     statement_timeout: Seconds = Field(gt=0, le=_MOST_STATEMENT_SECONDS)
     """No statement of a count runs longer; Postgres ends it."""
     exact_up_to_rows: int = Field(ge=0)
+    """A table above this, by the statistics, is counted from a sample."""
     exact_up_to_mb: float = Field(ge=0)
     """A table above either is counted from a sample."""
     sampled_blocks: int = Field(ge=100, le=20_000)
@@ -259,8 +264,11 @@ class ConnectionPolicy(Section):
     """How full the connections may be, and how far the standby behind."""
 
     max_used: Annotated[Share, Field(gt=0, le=0.95)]
+    """Of `max_connections`, before the deployment adds its own."""
     max_lag: Seconds = Field(gt=0, le=3600)
+    """How long ago the standby's newest change was made on the primary."""
     max_lag_mb: float = Field(gt=0, le=16_384)
+    """How much of the write-ahead log the standby has not replayed yet."""
 
 
 class DataPolicy(Section):

@@ -209,6 +209,7 @@ class SecretAge(Section):
     """How old a secret may be before it has to be rotated."""
 
     max_age: Seconds = Field(default=90 * 86400.0, gt=0, le=MAX_SECRET_SECONDS)
+    """Since its value was made; the runbook rotates every 90 days."""
 
 
 class AcceptedChange(Section):
@@ -226,6 +227,7 @@ class ContractPolicy(Section):
     """Which changes of the API's document may break somebody, and how much of it must be tested."""
 
     accepted: tuple[AcceptedChange, ...] = ()
+    """Changes that somebody answers for, each until a day."""
     answered: Annotated[Share, Field(ge=0.5, le=1)] = 0.95
     """Operations that must have succeeded (2xx) in a contract test, of all that were asked: of the
     others nothing is proved."""
@@ -239,3 +241,4 @@ class Invalidation(Section):
     """How long the invalidation of a content delivery network may take."""
 
     settle_for: BoundedWait = 900.0
+    """From its creation to `Completed`; still in progress by then is a FAIL."""

@@ -51,7 +51,9 @@ class LoadObjective(Section):
     """What every measured stage has to hold in every region, stated as the gates' objectives are."""
 
     title: str = Field(min_length=1)
+    """What the report calls it."""
     kind: Literal["latency", "errors"]
+    """Whether slow answers are bad, or failed ones."""
     target: Limit
     endpoint: str | None = None
     """Regular expression: each endpoint whose whole name matches is judged on its own. Without one
@@ -111,6 +113,7 @@ class LoadPolicy(Section):
     """The section `load` of the policy."""
 
     objectives: tuple[LoadObjective, ...] = Field(min_length=1)
+    """What every measured stage has to hold."""
     generator: GeneratorLimits
 
     def _refusals(self) -> Iterator[str]:

@@ -113,6 +113,8 @@ class Limit(Section):
     over_seconds: float | None = Field(default=None, gt=0)
     """Latency objectives: an event slower than this is bad."""
     budget: Share
+    """The share of bad events, such as 0.1%. PASS needs an upper 95 % bound at or below it,
+    FAIL a lower one above."""
     assumed_burst: float = Field(default=1.0, ge=1, le=10_000, allow_inf_nan=False)
     """So many bad events may come at once and count as one, although the counts show no such burst."""
 
@@ -175,16 +177,20 @@ class RollbackLimit(Limit):
     """Over this limit for `for` the release has to go."""
 
     sustained: Seconds = Field(alias="for", gt=0, le=MAX_WAIT_SECONDS)
+    """How long the limit must have been exceeded."""
 
 
 class Objective(Section):
     """One service level objective: its target (missed → hold) and its rollback limit."""
 
     check: CheckId
+    """Its row of the catalogue."""
     also: tuple[CheckId, ...] = ()
     """More checks that ask for the same, at another step of the deployment."""
     title: str = Field(min_length=1)
+    """What reports call it."""
     kind: Literal["latency", "errors"]
+    """Whether slow events are bad, or those with a bad status."""
     metric: Name
     """Key under `metrics` of the environment."""
     bad_status: str | None = None
@@ -195,8 +201,11 @@ class Objective(Section):
     """Shown to people as an interpolated figure; never decides. That of `target.quantile` is shown too."""
     target: Target
     rollback: RollbackLimit | None = None
+    """Without it a missed target holds, however far it is missed."""
     look_back: BoundedLookBack
+    """The range of its queries, cut at the switch of the traffic."""
     wait_for_samples: BoundedWait
+    """How long the gate waits for the samples that a decision needs."""
 
     def _refusals(self) -> Iterator[str]:
         yield from self._of_latency() if self.kind == "latency" else self._of_errors()

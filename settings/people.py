@@ -131,7 +131,9 @@ class PlannedPhase(Section):
     """One phase of the runbook."""
 
     title: str = Field(min_length=1)
+    """As the runbook calls it."""
     planned: Planned
+    """How long it takes, by the runbook."""
     undo: str = ""
     """What undoes it while nothing is live; from the traffic switch on a rollback is a rollback."""
 
@@ -140,6 +142,7 @@ class DeploymentPolicy(Section):
     """The runbook's phases in order, and its ways back."""
 
     phases: tuple[PlannedPhase, ...]
+    """One for each phase of the runbook."""
     rollback: dict[str, Planned] = Field(min_length=1)
     """By method; the longest has to fit before the deployment window closes."""
 

@@ -28,19 +28,24 @@ class Deadlines(Section):
     """How long one call may take, and how long a whole run."""
 
     call: Seconds = Field(gt=0, le=60)
+    """One question to one system."""
     run: Seconds = Field(gt=0, le=MAX_WAIT_SECONDS)
+    """The whole run; what was not asked by then is missing, and nothing missing is a GO."""
 
 
 class Policy(Section):
     """All of gates/policy/*.yaml together."""
 
     schema_version: Literal[1] = Field(alias="schema")
+    """The version of the format, in each file."""
     availability: Availability
     deadlines: Deadlines
     objectives: tuple[Objective, ...] = Field(min_length=1)
+    """What is counted of requests, and how many may be bad."""
     deployment: DeploymentPolicy | None = None
     """Without it a stopped deployment is not told what to undo, and no time is planned."""
     data: DataPolicy | None = None
+    """Without it nothing of the data is judged, so their checks say that they can't be."""
     storage: StoragePolicy = StoragePolicy()
     load: LoadPolicy | None = None
     """Without it no load run can be judged, so none is begun."""

@@ -155,6 +155,7 @@ class Availability(Section):
     confirm_for: Annotated[Seconds, Field(ge=0, le=600)]
     """One clock per region and service; still down after it → FAIL (runbook: 2 minutes)."""
     poll_every: Seconds = Field(gt=0, le=60)
+    """How often an unavailable service is asked again meanwhile."""
     on_recovery: Literal["hold", "pass"] = "hold"
     """What a service that came back within `confirm_for` means."""
     answer_overhead: Seconds = Field(default=0.25, ge=0, le=5)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import functools
 import json
+import pathlib
 import re
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 
 from environments import schema
+from gates.load import POLICY
 from settings.environment import Environment, LocalFile
+from settings.policy import Policy
 
 schema_files = functools.cache(schema.schema_files)
 schema_of = functools.cache(schema.schema_of)
@@ -22,8 +27,8 @@ def test_the_committed_schemas_and_reference_are_current() -> None:
     assert committed == schema_files(), "run python -m environments.schema"
     for text in committed.values():
         assert json.loads(text)["$schema"].startswith("https://json-schema.org/")
-    reference = schema.DOCS.read_text(encoding="utf-8")
-    assert reference == schema.reference(), "run python -m environments.schema --docs"
+    written = {path: path.read_text(encoding="utf-8") for path in schema.references()}
+    assert written == schema.references(), "run python -m environments.schema --docs"
 
 
 def properties(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -32,9 +37,13 @@ def properties(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
             yield f"{owner['title']}.{name}", value
 
 
-@pytest.mark.parametrize("model", [Environment, LocalFile])
-def test_every_key_is_explained(model: type[Environment | LocalFile]) -> None:
-    silent = [key for key, value in properties(schema_of(model)) if "description" not in value]
+@pytest.mark.parametrize("model", [Environment, LocalFile, Policy])
+def test_every_key_is_explained(model: type[Environment | LocalFile | Policy]) -> None:
+    silent = [
+        key
+        for key, value in properties(schema_of(model))
+        if not {"description", "$ref"} & value.keys()  # a section explains itself
+    ]
     assert silent == []
 
 
@@ -54,6 +63,14 @@ def test_editors_see_what_the_gate_would_refuse() -> None:
     ):
         assert re.search(described[key]["pattern"], good)
         assert not re.search(described[key]["pattern"], bad)
+
+
+@pytest.mark.parametrize("file", sorted(POLICY.glob("*.yaml")), ids=lambda file: file.name)
+def test_the_policy_is_what_its_schema_says_and_a_mistake_is_not(file: pathlib.Path) -> None:
+    schema = jsonschema.Draft202012Validator(schema_of(Policy))
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert not list(schema.iter_errors(document))
+    assert not schema.is_valid({**document, "browsers": {}})
 
 
 def test_wrong_usage_is_64(capsys: pytest.CaptureFixture[str]) -> None:
