@@ -1,6 +1,6 @@
 """Writes what the models of `settings` know: JSON Schemas for editors and the reference for operators.
 
-python -m environments.schema          the schemas of environment files, beside this module, and of policy files
+python -m environments.schema          the schemas of environment files, beside this module, and of policies
 python -m environments.schema --docs   docs/environments.md and docs/policy.md
 """
 
@@ -48,7 +48,7 @@ class _Generator(GenerateJsonSchema):
         self, schema: core_schema.BeforeValidatorFunctionSchema
     ) -> JsonSchemaValue:
         """Return the schema of what a validator accepts."""
-        written = {parse_duration: _DURATION, parse_share: _SHARE}
+        written: dict[object, Any] = {parse_duration: _DURATION, parse_share: _SHARE}
         if described := written.get(schema["function"]["function"]):
             return dict(described)
         return super().function_before_schema(schema)

@@ -16,6 +16,7 @@ import pytest
 from gates.cli import main as gate
 from gates.decide import outcome
 from gates.decide.outcome import Decision, Meaning, Outcome
+from gates.load import load_catalogue
 from sandbox import cli as sandbox
 from tests.checkout import ROOT, copy_to, tracked_files
 
@@ -24,6 +25,7 @@ README, ARCHITECTURE, CONTRIBUTING = (
 )
 GLOSSARY = ROOT / "docs" / "glossary.md"
 GOLDEN = ROOT / "tests" / "reports" / "golden"
+RUNBOOK = ROOT / "docs" / "runbook-items.csv"
 PAGES = sorted(p for p in tracked_files() if p.suffix == ".md" and p.parent != GOLDEN)
 ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 RUNS = "<!-- tests/test_docs.py runs this block as written -->"
@@ -238,3 +240,23 @@ def _run(checkout: pathlib.Path, *arguments: str) -> subprocess.CompletedProcess
         timeout=60,
         check=False,
     )
+
+
+def test_the_site_builds_without_a_broken_link_and_maps_the_whole_runbook(
+    tmp_path: pathlib.Path,
+) -> None:
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (built.returncode, built.stdout + built.stderr) == (0, "")
+    shown = (tmp_path / "docs" / "runbook-map" / "index.html").read_text(encoding="utf-8")
+    items = {row.partition(",")[0] for row in RUNBOOK.read_text(encoding="utf-8").splitlines()[1:]}
+    asked = {row.id for row in load_catalogue()}
+    assert len(items) == 216
+    assert not [item for item in items | asked if f'<span id="{item}">' not in shown]
+    assert shown.count("<em>not asked yet</em>") == len(items - asked)
