@@ -22,6 +22,7 @@ from settings.flags import Audit, Flags, Redis
 from settings.load import Load
 from settings.monitoring import FileSystems, Monitoring
 from settings.network import Certificates, Dns
+from settings.notify import Notify
 from settings.objectives import Metric, Prometheus, Traffic
 from settings.people import Deployment, People
 from settings.sections import (
@@ -178,6 +179,8 @@ class Environment(Section):
     """Without it the age of secrets is not looked at."""
     load: Load | None = None
     """Without it no load test may send here."""
+    notify: Notify | None = None
+    """Without it `gate notify` has nobody to tell."""
     vantage_controls: tuple[HttpUrl, ...] = ()
     """Addresses outside the platform: answering, they show that the gate itself has network."""
     ca_file: str | None = None

@@ -23,7 +23,18 @@ from tests.conftest import LONGEST_FIRST, ONE_PLATFORM_EACH, TESTS
 from tests.tables import cases
 
 PRODUCT = (
-    *("bdd", "bench", "environments", "gates", "load", "probes", "prove", "reports", "sandbox"),
+    *(
+        "bdd",
+        "bench",
+        "docs",
+        "environments",
+        "gates",
+        "load",
+        "probes",
+        "prove",
+        "reports",
+        "sandbox",
+    ),
     *("settings", "smoke", "steps"),
 )
 SCENARIO = "locustfile.py"

@@ -21,6 +21,7 @@ COMMANDS = {
     "join": "one verdict of the regions' runs",
     "explain": "why: what failed, by how much, where, what would clear it",
     "status": "how far the deployment is, who has to act, the next command",
+    "notify": "tell people of a verdict: Slack, Teams, PagerDuty, a webhook",
     "doctor": "no verdict: can the gate reach and read everything it needs?",
     "init": "propose an environment file from a live Prometheus",
 }

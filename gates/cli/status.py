@@ -24,7 +24,7 @@ from gates.load import OUT, load_catalogue
 from gates.run import runs
 from gates.run.runs import Run
 from probes.observation import utc_now
-from reports import words
+from reports import metrics, words
 from reports.causes import Cause, causes_of
 from reports.texts import drawn
 from settings.environment import LocalFile
@@ -83,7 +83,7 @@ class Standings:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--env", metavar="ENV", help="only this environment")
-    parser.add_argument("--output", choices=("text", "json"), default="text")
+    parser.add_argument("--output", choices=("text", "json", "openmetrics"), default="text")
     parser.add_argument("--out", type=pathlib.Path, default=OUT, help=argparse.SUPPRESS)
 
 
@@ -104,6 +104,8 @@ def run(
         tell(problem)
     if arguments.output == "json":
         stdout.write(f"{json.dumps(_as_json(found), indent=2, ensure_ascii=False)}\n")
+    elif arguments.output == "openmetrics":
+        stdout.write(metrics.openmetrics(one.verdict for one in found.by_environment.values()))
     else:
         stdout.write(_text(found, env))
     return 0 if found.by_environment else Decision.HOLD.exit_code

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from environments import loader
 from gates.cli import status
@@ -16,6 +18,8 @@ from gates.decide.fold import Stage
 from gates.decide.judgement import equals
 from gates.decide.verdict import Verdict
 from gates.run import runs
+from reports.metrics import openmetrics
+from tests.checkout import ROOT
 from tests.gates.cli.evidence import called, leave, run_id
 from tests.gates.decide.values import a_row
 from tests.golden import compare_file
@@ -162,3 +166,21 @@ def test_what_is_left_of_the_deployment_window_is_told(
     now = dt.datetime(2026, 11, 23, hour, 0, tzinfo=dt.UTC)
     assert status.window_left(str(path), now) == said
     assert status.window_left("local", now) is status.window_left("moon", now) is None
+
+
+def test_openmetrics_are_read_by_their_own_parser(tmp_path: pathlib.Path) -> None:
+    leave(tmp_path, run_id(1), verdicts.EVERY["rollback"](), environment='lo"cal\\')
+    code, out, _ = called("status", tmp_path, "--output", "openmetrics", "--env", 'lo"cal\\')
+    read = text_string_to_metric_families(out)  # type: ignore[no-untyped-call]
+    families = {one.name: one for one in read}
+    decided = families["gate_run_decision"].samples
+    ones = {(s.labels["region"], s.labels["decision"]) for s in decided if s.value == 1}
+    assert (code, ones) == (0, {("", "ROLLBACK"), ("eu", "ROLLBACK"), ("us", "HOLD")})
+    assert {s.labels["environment"] for s in decided} == {'lo"cal\\'}
+    results = {s.labels["outcome"]: s.value for s in families["gate_run_results"].samples}
+    assert results["FAIL"] == 2
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
+    asked = re.findall(r"gate_run_\w+", (ROOT / "deploy/grafana/gate.json").read_text("utf-8"))
+    assert set(asked) == set(re.findall(r"gate_run_\w+", openmetrics([verdicts.go()])))
