@@ -58,14 +58,12 @@ def _subject(verdict: Verdict) -> str:
 
 
 def _why(verdict: Verdict) -> str:
-    red = verdict.red()
-    if red:
-        first = red[0]
+    found = causes_of(verdict)
+    if found:
+        first = found[0]
         owner = f" (owner: {first.owner})" if first.owner else ""
-        more = f"; and {len(red) - 1} more" if len(red) > 1 else ""
-        return (
-            f"{first.check or 'run'} {words.where(first)}: {first.reasons[0].sentence}{owner}{more}"
-        )
+        more = f"; and {len(found) - 1} more" if len(found) > 1 else ""
+        return f"{words.named(first.checks)} {words.where(first)}: {first.title}{owner}{more}"
     said = (*verdict.sentences, *(f"Not asked: {line}" for line in words.not_asked(verdict)))
     return said[0] if said else words.meaning(verdict)
 
