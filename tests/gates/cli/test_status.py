@@ -171,7 +171,7 @@ def test_what_is_left_of_the_deployment_window_is_told(
 def test_openmetrics_are_read_by_their_own_parser(tmp_path: pathlib.Path) -> None:
     leave(tmp_path, run_id(1), verdicts.EVERY["rollback"](), environment='lo"cal\\')
     code, out, _ = called("status", tmp_path, "--output", "openmetrics", "--env", 'lo"cal\\')
-    read = text_string_to_metric_families(out)  # type: ignore[no-untyped-call]
+    read = text_string_to_metric_families(out)  # type: ignore[no-untyped-call] # has no types
     families = {one.name: one for one in read}
     decided = families["gate_run_decision"].samples
     ones = {(s.labels["region"], s.labels["decision"]) for s in decided if s.value == 1}
