@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import pathlib
 import re
@@ -42,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
         rows = load_catalogue(checks.features)
     except ConfigurationError as exc:
         raise pytest.UsageError(str(exc)) from exc
+    _load_steps(config, folder and checks.steps)
     config.stash[ROWS] = {row.id: row for row in rows}
     config.stash[FOLDER], config.stash[CHECKS] = folder, checks
     config.stash[WANTED] = _wanted(config.getoption("--manifest"))
@@ -147,6 +149,21 @@ def _folder(config: pytest.Config) -> pathlib.Path | None:
         return asked.resolve()
     known = config.getoption("--environment-file") is None
     return checks_of(config.getoption("--env")) if known else None
+
+
+def _load_steps(config: pytest.Config, folder: pathlib.Path | None) -> None:
+    """Load the sentences of a platform's own; raises UsageError for a file that does not load."""
+    for file in sorted(folder.glob("*.py") if folder else ()):
+        name = f"own_steps_{file.stem}"
+        spec = importlib.util.spec_from_file_location(name, file)
+        if spec is None or spec.loader is None:
+            raise pytest.UsageError(f"{file}: can not be loaded")
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as exc:
+            raise pytest.UsageError(f"{file}: does not load: {type(exc).__name__}: {exc}") from exc
+        config.pluginmanager.register(module, name)
 
 
 def _function_name(check: str) -> str:

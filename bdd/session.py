@@ -23,6 +23,7 @@ from environments.yaml_file import ConfigurationError
 from gates.decide.judgement import Judgement
 from gates.load import OUT
 from probes import observation as waiting
+from probes.extras import NotInstalledError
 from steps.kit.asked import Asked
 from steps.kit.check import Check, CheckBroke, CheckNotPassed
 from steps.kit.expect import unable
@@ -114,7 +115,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """
     try:
         yield
-    except NotDescribedError:
+    except (NotDescribedError, NotInstalledError):
         raise
     except Exception as exc:
         if CHECK not in item.stash or item.config.getoption("tbstyle") == "long":
@@ -205,6 +206,9 @@ def _broke(raised: BaseException) -> Judgement:
     if isinstance(raised, NotDescribedError):
         clears = "that key in the environment's file"
         return unable("the environment", str(raised), clears, rule="configuration")
+    if isinstance(raised, NotInstalledError):
+        clears = "that package, where the gate runs"
+        return unable("the gate's installation", str(raised), clears, rule="configuration")
     what = raised if isinstance(raised, CheckBroke) else type(raised).__name__
     sentence = f"the check itself broke: {what}; this is a fault of the gate"
     clears = "a fixed gate; run pytest --tb=long on this check to see where it broke"

@@ -15,6 +15,12 @@ from settings.environment import Environment, LocalFile
 from settings.sections import Section, holds_reference
 
 FOLDER = pathlib.Path(__file__).parent
+INSTALLED = __package__ != "environments"
+"""Whether this is the package of a wheel; else it is a checkout."""
+HERE = pathlib.Path(os.environ.get("GATE_HERE") or pathlib.Path.cwd())
+"""Where the caller is: the checks' own process runs elsewhere and is told."""
+PROJECT = HERE if INSTALLED else FOLDER.parent
+"""Where environments, evidence and state are kept: the checkout, or where the caller is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,7 +45,8 @@ class Loaded:
 
 def names() -> list[str]:
     """Return the names of the environments that have a file."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    folders = (PROJECT / "environments", FOLDER)
+    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
 
 
 def find(name: str) -> Environment | LocalFile:
@@ -117,7 +124,10 @@ def path_of(name: str) -> pathlib.Path:
 
     What ends in .yaml is a path: a team may keep its environments outside this repository.
     """
-    path = pathlib.Path(name) if name.endswith(".yaml") else FOLDER / f"{name}.yaml"
+    path = pathlib.Path(name)
+    if not name.endswith(".yaml"):
+        path = PROJECT / "environments" / f"{name}.yaml"
+        path = path if path.is_file() else FOLDER / f"{name}.yaml"
     if not path.is_file() or ("/" in name and not name.endswith(".yaml")):
         raise RequestError(
             f"--env {name}: there is no such environment; choose {', '.join(names())} or name a file."
@@ -131,9 +141,9 @@ def _read_named(name: str) -> tuple[dict[str, Any], str]:
 
 
 def shown(path: pathlib.Path) -> str:
-    """Return a path as people are told it: relative to the checkout where it lies in it."""
+    """Return a path as people are told it: from where they are, if it lies below."""
     try:
-        return str(path.resolve().relative_to(FOLDER.parent))
+        return str(path.resolve().relative_to(HERE.resolve()))
     except ValueError:
         return str(path)
 

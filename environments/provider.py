@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from environments.loader import Loaded, checks_of, find, load_file, path_of
 from environments.yaml_file import ConfigurationError
+from gates.decide.outcome import EXIT_CONFIGURATION
 from settings.environment import LocalFile
 
 _POLL_SECONDS = 0.1
@@ -149,6 +150,8 @@ def _run(command: Sequence[str], wait: _Wait) -> str:
         raise ProviderError(f"{shown} cannot be started: {exc.strerror}") from exc
     if code != 0:
         words = (said.strip().splitlines() or ["it said nothing"])[-1]
+        if code == EXIT_CONFIGURATION:
+            raise ConfigurationError(f"{shown}: {words}")
         raise ProviderError(f"{shown} failed with code {code}: {words}")
     return printed
 

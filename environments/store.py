@@ -16,9 +16,9 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from environments.loader import FOLDER, Loaded
+from environments.loader import PROJECT, Loaded
 
-DEFAULT = FOLDER.parent / ".gate-state"
+DEFAULT = PROJECT / ".gate-state"
 """Where an environment without `state` keeps it: good for one machine."""
 CONNECT_SECONDS = 5
 READ_SECONDS = 10

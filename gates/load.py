@@ -6,6 +6,7 @@ import dataclasses
 import pathlib
 from typing import Self
 
+from environments.loader import PROJECT, shown
 from environments.yaml_file import ConfigurationError, parse, read_yaml
 from gates.decide import catalogue
 from reports import verdict
@@ -14,7 +15,7 @@ from settings.policy import Policy
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FEATURES = ROOT / "features"
 POLICY = ROOT / "gates" / "policy"
-OUT = ROOT / verdict.OUT
+OUT = PROJECT / verdict.OUT
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class Checks:
 
     features: pathlib.Path = FEATURES
     policy: pathlib.Path = POLICY
+
+    @property
+    def steps(self) -> pathlib.Path:
+        """Where a platform's own sentences are."""
+        return self.features.parent / "steps"
 
     @classmethod
     def of(cls, folder: pathlib.Path | None) -> Self:
@@ -69,11 +75,3 @@ def load_policy(folder: pathlib.Path = POLICY) -> Policy:
             merged[key] = value
             sources[key] = shown(file)
     return parse(Policy, merged, f"{shown(folder)}/*.yaml", sources)
-
-
-def shown(path: pathlib.Path) -> str:
-    """Return a path as people read it: from the repository's root where it lies inside."""
-    try:
-        return str(path.resolve().relative_to(ROOT))
-    except ValueError:
-        return str(path)

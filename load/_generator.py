@@ -180,7 +180,7 @@ def null_server(kinds: Sequence[Ask] = (), *manners: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="null-server-") as folder:
         file = pathlib.Path(folder) / "answers.json"
         file.write_text(json.dumps(answers(kinds)), encoding="utf-8")
-        module = (sys.executable, "-m", "load._engine._null_server")
+        module = (sys.executable, "-m", f"{__package__}._engine._null_server")
         with subprocess.Popen(  # noqa: S603 - our own module
             [*module, "--answers", str(file), "--until-eof", *manners],
             stdin=subprocess.PIPE,  # it ends with this process, however that ends

@@ -13,6 +13,8 @@ import threading
 import types
 import typing
 
+from probes.extras import need
+
 _LOADING = threading.RLock()
 
 for _name in (
@@ -66,6 +68,8 @@ _PARTS = {
     "vitals": "browser.vitals",
 }
 """Questions that lie in the folder of their system."""
+_NEEDS = dict.fromkeys(("axe", "browser", "keyboard", "looks", "vitals"), "browser")
+"""Probes that an extra brings the library of."""
 
 if typing.TYPE_CHECKING:
     from probes import (
@@ -95,10 +99,12 @@ if typing.TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> types.ModuleType:
-        """Load a probe at its first use (PEP 562); raises AttributeError for what is none."""
+        """Load a probe at its first use (PEP 562); raises AttributeError, NotInstalledError."""
         if name not in __all__:
             raise AttributeError(f"there is no probe “{name}”")
         # One at a time: their libraries share others, and where two threads import in a circle,
         # Python hands one of them a module that is only half there.
         with _LOADING:
-            return importlib.import_module(f"probes.{_PARTS.get(name, name)}")
+            if name in _NEEDS:
+                need(_NEEDS[name])
+            return importlib.import_module(f"{__name__}.{_PARTS.get(name, name)}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from probes.api import MAX_ANSWER_BYTES
+from probes.extras import need
 from probes.formats import NotJsonError
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def _validate(body: Mapping[str, Any]) -> None:
     # The models take half a second to load; only this check pays for them, and for one alone.
     from pydantic import ValidationError  # noqa: PLC0415 - beside the model that raises it
 
+    need("contract")
     package = _MODEL_OF_R5 if str(body.get("fhirVersion")).startswith("5.") else _MODEL
     model = importlib.import_module(f"{package}.capabilitystatement").CapabilityStatement
     try:

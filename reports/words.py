@@ -12,8 +12,8 @@ from gates.decide.verdict import Verdict
 from reports.causes import Cause, causes_of, checks_in
 from reports.verdict import OUT
 
-GATE = "./harness gate"
-"""How the gate is called from a checkout; what is shown can be pasted."""
+GATE = "./harness gate" if __package__ == "reports" else "gate"
+"""How the gate is called, from a checkout or installed; what is shown can be pasted."""
 
 NO_VERDICT = "NO VERDICT"
 RECOMMENDS = "The gate recommends a rollback; it does not authorise one."

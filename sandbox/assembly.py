@@ -16,7 +16,7 @@ import yaml
 
 from reports.texts import as_json, drawn
 from sandbox import deployment
-from sandbox.core import CHECKOUT, binaries, browser, layout, state
+from sandbox.core import CHECKOUT, PACKAGE, binaries, browser, layout, state
 from sandbox.core.child import PYTHON, Child, Command
 from sandbox.core.layout import (
     APIS,
@@ -215,7 +215,7 @@ def _api_command(layout: Layout, name: str) -> Command:
     write_private(settings, json.dumps(_api_settings(layout, name)))
     return Command(
         name=name,
-        argv=(sys.executable, "-m", "sandbox.app", str(settings)),
+        argv=(sys.executable, "-m", f"{PACKAGE}.app", str(settings)),
         log=layout.log(name),
         environment=PYTHON,
         ready=answers_http(layout.ports[name], "/health"),
@@ -254,5 +254,5 @@ def _traffic_command(layout: Layout) -> Command:
     edges = {region: f"{HOST}:{layout.ports[edge_name(region)]}" for region in REGIONS}
     told = {"regions": edges, "lease_file": str(layout.lease)}
     write_private(settings, json.dumps({**told, "token": layout.passwords["synthetic"]}))
-    argv = (sys.executable, "-m", "sandbox.systems.service.traffic", str(settings))
+    argv = (sys.executable, "-m", f"{PACKAGE}.systems.service.traffic", str(settings))
     return Command(name="traffic", argv=argv, log=layout.log("traffic"), environment=PYTHON)

@@ -1,4 +1,4 @@
-"""`sandbox`: the local platform by hand. Stdout is the product, stderr progress; 0, 64 usage, 70 failure."""
+"""`sandbox`: the local platform by hand. Stdout is the product, stderr progress; 0, 64, 70, 78 as a gate."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from probes.extras import missing
 from sandbox.core import SandboxError, UnknownNameError
 from sandbox.core.state import StateDirectory, default_directory, extend_lease
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _PROCESS = ("name", "state", "pid", "port", "version", "log")
-_OK, _NOT_RUNNING, _USAGE, _FAILURE = 0, 1, 64, 70
+_OK, _NOT_RUNNING, _USAGE, _FAILURE, _CONFIGURATION = 0, 1, 64, 70, 78
 
 
 class _Parser(argparse.ArgumentParser):
@@ -117,6 +118,9 @@ def _ask(state: StateDirectory, what: str, **order: object) -> dict[str, Any]:
 
 
 def _up(state: StateDirectory, options: argparse.Namespace) -> int:
+    if (lacking := missing("local")) is not None:
+        _say(lacking)
+        return _CONFIGURATION
     from sandbox import control  # noqa: PLC0415 - `--help` stays quick
 
     environment = control.up(state, options.owner, _say, pending=options.pending)

@@ -16,7 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from sandbox.core import CHECKOUT, SandboxError, UnknownNameError, processes
+from sandbox.core import CHECKOUT, PACKAGE, SandboxError, UnknownNameError, processes
 from sandbox.core.child import last_line
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _start(
     """Start the supervisor and listen to it until it is ready; raises SandboxError."""
     reading, writing = os.pipe()
     argv = [
-        *(sys.executable, "-c", "from sandbox.supervisor import run; run()"),
+        *(sys.executable, "-c", f"from {PACKAGE}.supervisor import run; run()"),
         *("--state", str(state.path)),
         *("--announce", str(writing), "--lock", str(lock)),
         *("--starter", str(os.getpid())),

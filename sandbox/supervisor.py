@@ -222,7 +222,7 @@ class Supervisor:
 
 def main(argv: Sequence[str]) -> int:
     """Run the daemon; its outcome goes to the pipe, its troubles to stderr (a log)."""
-    parser = argparse.ArgumentParser(prog="sandbox.supervisor")
+    parser = argparse.ArgumentParser(prog="supervisor")
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--announce", type=int, required=True, help="descriptor of the pipe")
     parser.add_argument("--lock", type=int, required=True, help="descriptor of the lock of `up`")

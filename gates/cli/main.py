@@ -102,7 +102,7 @@ def _parser(asked: str | None) -> Parser:
 
 def module_of(command: str) -> str:
     """Return the name of a command's module."""
-    return f"gates.cli.{SHARED.get(command, command)}"
+    return f"{__package__}.{SHARED.get(command, command)}"
 
 
 def _our_failure(exc: Exception, stderr: IO[str], *, debug: bool) -> int:

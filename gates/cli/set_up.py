@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -24,6 +25,7 @@ from gates.cli.streams import teller
 from gates.decide.history import done_lately
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 from gates.decide.plain_text import cleaned
+from gates.doctor import project
 from gates.doctor.init import (
     Asked,
     NothingSeenError,
@@ -59,8 +61,9 @@ _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.BAD: "bold red"}
 _SHARED = "-"
 
 Tell = Callable[[str], None]
-_ABOUT = """Without --output the file goes to stdout. What was found is reported on stderr; only you know
-whether it is right. A file that exists is left alone unless --force is given."""
+_ABOUT = """With FOLDER, such as `gate init .`, a project is laid out there, with checks and policy to edit.
+Without it, and without --output, the file goes to stdout. What was found is reported on stderr; only you
+know whether it is right. A file that exists is left alone unless --force is given."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -259,6 +262,9 @@ def summary(diagnosis: Diagnosis) -> str:
 
 def _add_of_init(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _ABOUT
+    parser.add_argument(
+        "folder", nargs="?", type=pathlib.Path, metavar="FOLDER", help="where to lay a project out"
+    )
     parser.add_argument("--prometheus", type=_address, metavar="URL", help="a live Prometheus")
     parser.add_argument(
         "--service", type=_address, metavar="URL", help="the service; usual health paths are tried"
@@ -297,12 +303,33 @@ def _init(arguments: argparse.Namespace, stdout: IO[str], tell: Tell) -> int:
         return Decision.HOLD.exit_code
     for sentence in findings(seen):
         tell(sentence)
+    if arguments.folder is not None:
+        return _lay_out(arguments, seen, tell)
     name = output.stem if output else "proposed"
     text = environment_file(Asked(name, arguments.prometheus, arguments.service), seen)
     if output is None:
         stdout.write(text)
         return 0
     return _write(output, text, tell, force=arguments.force)
+
+
+def _lay_out(arguments: argparse.Namespace, seen: Seen, tell: Tell) -> int:
+    """Write a project's files, and leave alone what is there."""
+    folder, file = arguments.folder, arguments.folder / project.ENVIRONMENT
+    asked = Asked(file.stem, arguments.prometheus, arguments.service, project.CHECKS)
+    try:
+        for name, content in project.files(environment_file(asked, seen)):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError), path.open("xb") as new:
+                new.write(content)
+                continue
+            tell(f"{path}: is there already, and left as it is")
+    except OSError as exc:
+        tell(f"{folder}: a project cannot be laid out: {exc.strerror} ({exc.filename}).")
+        return EXIT_USAGE
+    tell(f"a project is laid out; replace what says EDIT-ME, then: gate doctor --env {file}")
+    return 0
 
 
 def _write(output: pathlib.Path, text: str, tell: Tell, *, force: bool) -> int:

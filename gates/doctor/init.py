@@ -251,6 +251,8 @@ class Asked:
     """Of the environment."""
     prometheus: str | None
     service: str | None
+    checks: str | None = None
+    """The folder of checks of its own; None: the gate's."""
 
 
 def environment_file(asked: Asked, seen: Seen) -> str:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from environments.loader import HERE, INSTALLED
 from gates.load import ROOT
 from gates.run.lines import Tail
 from steps.kit.request import EVENTS
@@ -21,12 +22,14 @@ POLL_SECONDS = 0.1
 STOP_SECONDS = 20.0
 """How long an interrupted child may take to remove its synthetic records."""
 LOG = "pytest.log"
+_PACKAGE = f"{__package__}.".removesuffix("gates.run.")
+"""What our modules' names begin with: nothing in a checkout."""
 PLUGINS = (
     "pytest_bdd.plugin",
     # Its options are known at once: none of their values is taken for tests.
-    "bdd.options",
+    f"{_PACKAGE}bdd.options",
     # Its results are written by the parent, from the fold.
-    "no:bdd.allure_bridge",
+    f"no:{_PACKAGE}bdd.allure_bridge",
     "no:cacheprovider",
     "no:logging",
     "no:faulthandler",
@@ -35,8 +38,9 @@ ENVIRONMENT = {
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     **dict.fromkeys(("PYTEST_ADDOPTS", "PYTEST_PLUGINS"), ""),
     "PYTHONUTF8": "1",
+    "GATE_HERE": str(HERE),
 }
-"""The child's own: the plugins named on its line and no others, a log in UTF-8."""
+"""The child's own: the plugins named on its line and no others, a log in UTF-8, where the caller is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class ChildPlan:
     def command(self) -> list[str]:
         """Return the command line; it holds no secret."""
         line = [sys.executable, "-m", "pytest", "-q", "--color=no"]
+        if INSTALLED:  # its folders are no modules there
+            line.insert(1, "-P")
         line += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
         for plugin in PLUGINS:
             line += ["-p", plugin]

@@ -15,16 +15,18 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from environments.loader import shown
 from gates.decide.judgement import Judgement
 from gates.decide.outcome import Outcome
 from gates.decide.plain_text import cleaned
 from gates.decide.scope import Scope, gate_of
 from gates.decide.verdict import Verdict
-from gates.load import OUT, load_catalogue, shown
+from gates.load import OUT, load_catalogue
 from gates.run import lines
 from gates.run.verdict import asked_by, catalogue_digest
 from reports.events import Measured, read_lines
 from reports.verdict import MOST_CONTRADICTIONS, DamagedVerdictError, read
+from reports.words import GATE
 from steps.kit.request import EVENTS
 
 VERDICT = "verdict.json"
@@ -125,7 +127,7 @@ def find(wanted: str | None, out: pathlib.Path = OUT) -> Run:
         if newest is None:
             raise UnknownRunError(
                 f"no gate has run yet: {shown(out)} holds no verdict. "
-                "Run ./harness gate post-deploy --env local."
+                f"Run {GATE} post-deploy --env local."
             )
         return newest
     return _named(wanted, out)
@@ -153,7 +155,7 @@ def _named(wanted: str, out: pathlib.Path) -> Run:
         return (exact or matching)[0]
     if not matching:
         raise UnknownRunError(
-            f"there is no run “{wanted}” in {shown(out)}; ./harness gate status names the newest."
+            f"there is no run “{wanted}” in {shown(out)}; {GATE} status names the newest."
         )
     few = ", ".join(run.id for run in matching[:3])
     raise UnknownRunError(

@@ -11,7 +11,7 @@ import platform
 import subprocess
 from collections.abc import Iterable, Mapping
 
-from environments.loader import checks_of
+from environments.loader import INSTALLED, checks_of
 from environments.yaml_file import ConfigurationError
 from gates.decide.catalogue import Row
 from gates.decide.fold import MISSING, Folded, RegionResult, Stage
@@ -148,7 +148,9 @@ def asked_by(verdict: Verdict) -> Checks:
 
 def catalogue_digest(checks: Checks) -> str:
     """Return the SHA-256 of everything that says what is required."""
-    wanted = (*checks.features.rglob("*.csv"), *checks.features.rglob("*.feature"))
+    wanted = [*checks.features.rglob("*.csv"), *checks.features.rglob("*.feature")]
+    if checks != Checks():
+        wanted += checks.steps.glob("*.py")
     return _digest(sorted(wanted))
 
 
@@ -206,6 +208,9 @@ def _digest(paths: Iterable[pathlib.Path]) -> str:
 
 
 def _commit() -> str | None:
+    """Return the commit of the checkout; an installed gate has none, whatever repository is around it."""
+    if INSTALLED:
+        return None
     try:
         done = subprocess.run(
             ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the operator has

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 
 from pydantic import SecretStr
 
+from probes.extras import need
 from probes.observation import (
     EVERYTHING,
     Deadline,
@@ -36,8 +37,9 @@ __all__ = ["Answers", "Described", "Finding", "Order", "Unfit", "describe", "tes
 READS: Final = frozenset({"GET", "HEAD"})
 """Methods that change nothing."""
 
-_ROOT: Final = pathlib.Path(__file__).resolve().parents[2]
-_CHILD: Final = ("-W", "ignore", "-m", "probes.contract.child")
+_ROOT: Final = pathlib.Path(__file__).resolve().parents[__name__.count(".") + 1]
+"""Where the outermost package lies."""
+_CHILD: Final = ("-W", "ignore", "-m", f"{__name__}.child")
 _OUT_OF_TIME: Final = (
     "The contract tests gave no report before their deadline; give them more time."
 )
@@ -184,6 +186,7 @@ def _written(order: Order) -> dict[str, Any]:
 
 def _reported(order: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
     """Have a process carry an order out; it is gone when this returns, however it does."""
+    need("contract")
     with tempfile.TemporaryDirectory(prefix="contract-") as folder:
         # An empty home and folder: no settings file, cache, proxy or .netrc of anybody's is used.
         environment = {

@@ -3,6 +3,9 @@
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+"""What holds the platform's files: the checkout, or an installed gate's package."""
+PACKAGE = __name__.removesuffix(".core")
+"""What its modules' names begin with."""
 
 
 class SandboxError(Exception):

@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.core import CHECKOUT, SandboxError, processes
+from sandbox.core import CHECKOUT, PACKAGE, SandboxError, processes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 SERVERS = {
-    "sandbox.app": "sandbox.app.__main__",
-    "sandbox.systems.delivery.aws": "sandbox.systems.delivery.aws.__main__",
-    "sandbox.systems": "sandbox.systems.__main__",
-    "sandbox.systems.service.traffic": "sandbox.systems.service.traffic",
+    f"{PACKAGE}.app": f"{PACKAGE}.app.__main__",
+    f"{PACKAGE}.systems.delivery.aws": f"{PACKAGE}.systems.delivery.aws.__main__",
+    f"{PACKAGE}.systems": f"{PACKAGE}.systems.__main__",
+    f"{PACKAGE}.systems.service.traffic": f"{PACKAGE}.systems.service.traffic",
 }
 """What `python -m` knows a server by, and the module whose `main` takes its arguments."""
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -32,7 +32,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 
 def begin() -> None:
     """Start the process that forks, which loads every server's libraries meanwhile."""
-    _CONTEXT.set_forkserver_preload(["sandbox.core.forking", *SERVERS.values()])
+    _CONTEXT.set_forkserver_preload([f"{PACKAGE}.core.forking", *SERVERS.values()])
     multiprocessing.forkserver.ensure_running()
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.core import CHECKOUT, SandboxError, processes
+from sandbox.core import CHECKOUT, PACKAGE, SandboxError, processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +28,13 @@ _FOLDERS = ("secrets", "release", "evidence", "backups", "backups-apart", "gate-
 
 
 def default_directory() -> Path:
-    """Return `$SANDBOX_STATE`, or `.sandbox` in the checkout."""
+    """Return `$SANDBOX_STATE`, or `.sandbox` in the checkout; of an installed gate, where it is called."""
     named = os.environ.get("SANDBOX_STATE")
-    return Path(named).absolute() if named else CHECKOUT / ".sandbox"
+    return (
+        Path(named).absolute()
+        if named
+        else (Path.cwd() if "." in PACKAGE else CHECKOUT) / ".sandbox"
+    )
 
 
 def write_private(path: Path, text: str) -> None:

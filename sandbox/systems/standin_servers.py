@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from sandbox.core import CHECKOUT
+from sandbox.core import CHECKOUT, PACKAGE
 from sandbox.core.child import PYTHON, Command
 from sandbox.core.layout import DATABASE, HOST, NAME_SERVERS, REGIONS, STANDINS, certificates_name
 from sandbox.core.readiness import answers_http, put
@@ -60,7 +60,7 @@ def command(layout: Layout) -> Command:
     write_private(settings, json.dumps(configuration))
     return Command(
         name="standins",
-        argv=(sys.executable, "-m", "sandbox.systems", str(settings)),
+        argv=(sys.executable, "-m", f"{PACKAGE}.systems", str(settings)),
         log=layout.log("standins"),
         environment=PYTHON,
         ready=answers_http(layout.ports[STANDINS[-1]], "/_sandbox/ready"),

@@ -16,6 +16,7 @@ from environments.store import DamagedRecordError, StoreError, digest_of, store_
 from gates.decide.history import CLOCKS_DIFFER, Entry, Kind
 from gates.decide.judgement import Judgement
 from probes.observation import utc_now
+from reports.words import GATE
 from steps.kit.check import Check
 from steps.kit.expect import expect, unable
 from steps.kit.history import History
@@ -120,7 +121,7 @@ def _key(history: History, run: str) -> str:
 def command(platform: Platform) -> str:
     """Return the command that takes a baseline."""
     environment = shlex.quote(platform.asked_as or platform.environment.settings.name)
-    return f"./harness gate baseline --env {environment} --release {platform.release.tag}"
+    return f"{GATE} baseline --env {environment} --release {platform.release.tag}"
 
 
 def before(platform: Platform, check: Check, name: str) -> Mapping[str, Before]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from probes.observation import Deadline
 from probes.repository import RepositoryTarget, tagged_files
-from sandbox.core import SandboxError
+from sandbox.core import PACKAGE, SandboxError
 from sandbox.core.child import PYTHON, Command
 from sandbox.core.layout import AWS_SERVERS, PREVIOUS, REGIONS, RELEASE, edge_name
 from sandbox.core.readiness import answers_http, put
@@ -51,7 +51,7 @@ def command(layout: Layout) -> Command:
     write_private(settings, json.dumps(configuration))
     return Command(
         name="aws",
-        argv=(sys.executable, "-m", "sandbox.systems.delivery.aws", str(settings)),
+        argv=(sys.executable, "-m", f"{PACKAGE}.systems.delivery.aws", str(settings)),
         log=layout.log("aws"),
         # moto asks the machine for credentials of its own otherwise, and waits for an answer.
         environment={**PYTHON, "AWS_EC2_METADATA_DISABLED": "true"},
