@@ -1,4 +1,4 @@
-"""Builds the wheel: all of the gate in one package, so that its folders and nobody else's meet (ADR 0041).
+"""Builds the wheel: all of the gate in one package, so that its folders and nobody else's meet (ADR 0040).
 
 In the checkout imports begin at the top-level folders. Here they are written anew, each in its own line, so
 that line numbers are those of the checkout. What can not be placed ends the build.
@@ -24,13 +24,21 @@ CODE = frozenset(
 PLACES = (
     *sorted(CODE),
     *("contract", "features", "deploy/aws", "deploy/kubernetes", "deploy/postgres", "deploy/redis"),
-    *("docs/environments.md", "docs/platform-contract.md", "conftest.py", "pyproject.toml"),
+    *(
+        "docs/environments.md",
+        "docs/platform-contract.md",
+        "docs/policy.md",
+        "conftest.py",
+        "pyproject.toml",
+    ),
 )
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules", "out", "dev.yaml", "staging.yaml", "prod.yaml")
+LEFT_OUT = shutil.ignore_patterns(
+    "__pycache__", "node_modules", "out", "dev.yaml", "staging.yaml", "prod.yaml"
+)
 """Environments of the checkout hold marks to replace; an installed gate's lie in its user's project."""
 
 
-class Placed(BuildHookInterface):  # type: ignore[type-arg]
+class Placed(BuildHookInterface):  # type: ignore[type-arg]  # of its builder; any will do
     """Hatchling's hook; an editable install takes the checkout as it is."""
 
     PLUGIN_NAME = "custom"
@@ -49,7 +57,7 @@ class Placed(BuildHookInterface):  # type: ignore[type-arg]
         # Its options would be in every pytest of whoever installs the gate.
         core.entry_points.clear()
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002 - hatchling's signature
         """Remove what was laid out."""
         if version != "editable":
             self.made.cleanup()

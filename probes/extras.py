@@ -1,5 +1,6 @@
 """What an installed gate may lack: packages that only some environments need, in extras by name."""
 
+import importlib.metadata
 import importlib.util
 from typing import Final
 
@@ -19,10 +20,15 @@ def missing(extra: str) -> str | None:
     """Return the sentence about the first package that an extra's user would miss; None: all are there."""
     for package in _EXTRAS[extra]:
         if importlib.util.find_spec(package) is None:
-            had = f'pip install "unified-health-deployment-gate[{extra}]"'
-            had = "./harness setup" if __package__ == "probes" else had
-            return f"the package {package} is not installed; run {had}"
+            return f"the package {package} is not installed; run {_command(extra)}"
     return None
+
+
+def _command(extra: str) -> str:
+    if __package__ == "probes":
+        return "./harness setup"
+    wheel = importlib.metadata.packages_distributions()[__package__.partition(".")[0]][0]
+    return f'pip install "{wheel}[{extra}]"'
 
 
 def need(extra: str) -> None:

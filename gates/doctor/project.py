@@ -39,7 +39,7 @@ def files(environment: str) -> Iterator[tuple[str, bytes]]:
 
 def _copied() -> Iterator[tuple[str, pathlib.Path]]:
     yield "environments/environment.schema.json", loader.FOLDER / "environment.schema.json"
-    for page in ("environments.md", "platform-contract.md"):
+    for page in ("environments.md", "platform-contract.md", "policy.md"):
         yield f"docs/{page}", ROOT / "docs" / page
     for folder, name in ((FEATURES, "features"), (POLICY, "policy")):
         for file in sorted(one for one in folder.rglob("*") if one.is_file()):
