@@ -113,26 +113,25 @@ def main(arguments: Sequence[str]) -> int:
     """Run the matrix; 0 when every gate was GO by itself and every fault turned exactly its own checks."""
     parser = argparse.ArgumentParser(prog="./harness faults", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="FAULT", help="only these; their rows are written anew"
+        "names",
+        nargs="*",
+        metavar="FAULT|GATE",
+        help="only these, or those of these gates; their rows are written anew",
     )
     options = parser.parse_args(arguments)
-    wanted = [
-        fault for fault in catalogue.load() if not options.names or fault.name in options.names
-    ]
-    if unknown := set(options.names) - {fault.name for fault in wanted}:
+    asked = set(options.names)
+    wanted = [one for one in catalogue.load() if not asked or {one.name, one.gate} & asked]
+    if unknown := asked - {name for one in wanted for name in (one.name, one.gate)}:
         parser.error(f"there is no fault {', '.join(sorted(unknown))}: see sandbox fault list")
     rows: list[Row] = []
-    whole = False
-    try:
-        with tempfile.TemporaryDirectory(prefix="fault-matrix-") as folder:
-            for row in Walk(Path(folder)).rows(wanted):
-                rows.append(row)  # noqa: PERF402 - what was found before an interruption stays
-        whole = not options.names
-    finally:
-        # A run that was cut short keeps what it found; the rest of the page stays as it was.
-        old = "" if whole or not TABLE.exists() else TABLE.read_text(encoding="utf-8")
-        if rows:
+    old = TABLE.read_text(encoding="utf-8") if TABLE.exists() else ""
+    with tempfile.TemporaryDirectory(prefix="fault-matrix-") as folder:
+        for row in Walk(Path(folder)).rows(wanted):
+            rows.append(row)
+            # A run that is cut short keeps what it found; the rest of the page stays as it was.
             TABLE.write_text(render(rows, old), encoding="utf-8")
+    if not asked:
+        TABLE.write_text(render(rows), encoding="utf-8")
     bad = [row for row in rows if row.differences]
     print(f"{len(rows) - len(bad)} of {len(rows)} came out as expected")  # noqa: T201 - the product of this command
     return 1 if bad else 0
