@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import probes
@@ -13,30 +14,43 @@ if TYPE_CHECKING:
     from smoke.journey import Patient
     from smoke.pages import Pages
 
-_PAGES: Final[Mapping[str, str]] = {
-    "login": "/#/login",
-    "register": "/#/register",
-    "dashboard": "/#/dashboard",
-    "old booking form": "/?new_appointment_ui=false#/book",
-    "new booking form": "/?new_appointment_ui=true#/book",
+_BOOKED: Final = {"payment": "Pay now", "video lobby": "Video lobby"}
+"""Pages of an appointment, and the links that lead to them once it is booked."""
+_PAGES: Final[Mapping[str, tuple[str, Callable[[Pages], object]]]] = {
+    "login": ("/#/login", lambda pages: pages.page.get_by_label("Password").click()),
+    "register": ("/#/register", lambda pages: pages.page.get_by_label("Password").click()),
+    "dashboard": ("/#/dashboard", lambda pages: pages.follow("Book an appointment")),
+    "old booking form": (
+        "/?new_appointment_ui=false#/book",
+        lambda pages: pages.page.get_by_label("Date").click(),
+    ),
+    "new booking form": ("/?new_appointment_ui=true#/book", lambda pages: pages.choose("Day")),
+    "payment": ("", lambda pages: pages.press("Pay")),
+    "video lobby": ("", lambda pages: pages.press("Join the call")),
 }
+"""By page, where it is and what is pressed there; an appointment's pages are where its links lead."""
 
 
-def load(pages: Pages, patient: Patient, _: str) -> Loaded:
-    """Register a patient, then load each page with an empty cache."""
+def load(pages: Pages, patient: Patient, provider_id: str) -> Loaded:
+    """Register a patient and book, then load each page with an empty cache, and press something there."""
     wire = probes.vitals.Wire(pages.page)
     found: dict[str, Vitals] = {}
+    missing, booked = dict.fromkeys(_PAGES, ""), dict[str, str]()
     try:
         pages.register(patient)
+        missing = {}
+        pages.book("old", provider_id)
+        booked = {name: pages.address(link) for name, link in _BOOKED.items()}
     except probes.browser.WrongPage as exc:
-        return Loaded({}, dict.fromkeys(_PAGES, str(exc)))
-    missing: dict[str, str] = {}
-    for name, path in _PAGES.items():
+        missing = dict.fromkeys(missing or _BOOKED, str(exc))
+    for name, (path, press) in _PAGES.items():
+        if name in missing:
+            continue
         pages.page.goto("about:blank")
         wire.forget()
         try:
-            pages.go(path)
-            found[name] = wire.measured(pages.page)
+            pages.go(path or booked[name])
+            found[name] = wire.measured(pages.page, functools.partial(press, pages))
         except probes.browser.WrongPage as exc:
             missing[name] = str(exc)
         except probes.browser.LateError:

@@ -62,6 +62,11 @@ class Pages:
         """Return a link."""
         return self.page.get_by_role("link", name=name, exact=True)
 
+    def address(self, name: str) -> str:
+        """Return where a link of the site leads."""
+        with self.finding(f"the link “{name}”"):
+            return f"/{self.link(name).get_attribute('href')}"
+
     def press(self, name: str) -> None:
         """Press a button."""
         with self.finding(f"the button “{name}”"):

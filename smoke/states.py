@@ -33,7 +33,7 @@ def examine(pages: Pages, patient: Patient, provider_id: str) -> Examined:
         try:
             for state in walk(pages, patient, provider_id):
                 pages.heading(headings[state])
-                seen[state] = _seen(pages.page, protocol)
+                seen[state] = _seen(pages.page, protocol, patient)
         except probes.browser.WrongPage as exc:
             why = str(exc)
         except probes.browser.LateError:
@@ -42,11 +42,12 @@ def examine(pages: Pages, patient: Patient, provider_id: str) -> Examined:
     return Examined(seen, missing)
 
 
-def _seen(page: Page, protocol: CDPSession) -> Seen:
+def _seen(page: Page, protocol: CDPSession, patient: Patient) -> Seen:
     # What moves is asked first: windows of other sizes may start something.
     motion = probes.looks.motion(page)
     reflows = probes.looks.reflow(page, protocol, (probes.looks.NARROW, probes.looks.ZOOMED))
-    return Seen(probes.axe.scan(page), reflows, motion)
+    private = (patient.email, patient.password.get_secret_value())
+    return Seen(probes.axe.scan(page, private), reflows, motion)
 
 
 def _account(pages: Pages, patient: Patient, _: str) -> Iterator[str]:

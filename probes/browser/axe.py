@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from playwright.sync_api import Error, FloatRect, Frame, FrameLocator, Locator, Page
 
+from probes.browser import evidence
 from probes.observation import EVERYTHING, Shown
 
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
@@ -76,19 +77,24 @@ class Scan(Shown):
     incomplete: tuple[Found, ...]
 
 
-def scan(page: Page) -> Scan:
-    """Scan a page with all its frames; raises Playwright's Error where the page itself can't be."""
+def scan(page: Page, private: Sequence[str] = ()) -> Scan:
+    """Scan a page with all its frames; raises Playwright's Error where the page itself can't be.
+
+    No picture of an element shows what is `private`, was typed, or looks like somebody's address.
+    """
     frames = [frame for frame in page.frames if not frame.is_detached()]
     for frame in frames:
         with contextlib.suppress(*(() if frame is page.main_frame else (Error,))):
             _inject(frame)
     found = page.evaluate(_RUN, [_OPTIONS, _MOST_SELECTORS])
+    targets = [one["targets"][0] for one in (*found["violations"], *found["incomplete"])]
+    pictures = _pictures(page, targets, private) if targets else {}
     return Scan(
         version=found["version"],
         frames=len(frames),
         passes=found["passes"],
-        violations=tuple(_found(page, one) for one in found["violations"]),
-        incomplete=tuple(_found(page, one) for one in found["incomplete"]),
+        violations=tuple(_found(one, pictures) for one in found["violations"]),
+        incomplete=tuple(_found(one, pictures) for one in found["incomplete"]),
     )
 
 
@@ -103,7 +109,7 @@ def _inject(frame: Frame) -> None:
         frame.evaluate(_source())
 
 
-def _found(page: Page, one: Mapping[str, Any]) -> Found:
+def _found(one: Mapping[str, Any], pictures: Mapping[str, bytes | None]) -> Found:
     criteria = (_CRITERION.fullmatch(tag) for tag in one["tags"])
     return Found(
         rule=one["rule"],
@@ -113,7 +119,7 @@ def _found(page: Page, one: Mapping[str, Any]) -> Found:
         criteria=tuple(".".join(match.groups()) for match in criteria if match),
         nodes=one["nodes"],
         selectors=tuple(_selector(target) for target in one["targets"]),
-        picture=_picture(page, one["targets"][0]) if one["targets"] else None,
+        picture=pictures.get(str(one["targets"][0])),
     )
 
 
@@ -124,6 +130,15 @@ def _selector(target: Target) -> str:
 
 def _css(part: str | Sequence[str]) -> str:
     return part if isinstance(part, str) else " ".join(part)
+
+
+def _pictures(
+    page: Page, targets: Sequence[Target], private: Sequence[str]
+) -> Mapping[str, bytes | None]:
+    """Return a picture of each element by its target; none where a frame can't be masked."""
+    with contextlib.suppress(Error), evidence.masked(page, private):
+        return {str(target): _picture(page, target) for target in targets}
+    return {}
 
 
 def _picture(page: Page, target: Target) -> bytes | None:

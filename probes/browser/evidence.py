@@ -43,16 +43,27 @@ _PARAMS: Final = ("selector", "key", "timeout", "waitUntil", "state")
 _TIMEOUT: Final = re.compile(r"Timeout \d+ms exceeded")
 
 
-def picture(page: Page, private: Sequence[str]) -> bytes:
-    """Return a picture of the page, of which nothing is left then; empty where a frame can't be masked."""
+@contextlib.contextmanager
+def masked(page: Page, private: Sequence[str]) -> Iterator[None]:
+    """Hide what is private in every frame until the block ends; raises Error where one can't be masked."""
+    frames = page.frames
     try:
-        for frame in page.frames:
+        for frame in frames:
             frame.evaluate(_MASK, [one for one in private if one])
+        yield
+    finally:
+        for frame in frames:
+            with contextlib.suppress(Error):
+                frame.evaluate(_MASK, None)
+
+
+def picture(page: Page, private: Sequence[str]) -> bytes:
+    """Return a picture of the page; empty where a frame can't be masked."""
+    with contextlib.suppress(Error), masked(page, private):
         return page.screenshot(
             full_page=True, animations="disabled", timeout=_PICTURE_MILLISECONDS, scale="css"
         )
-    except Error:
-        return b""
+    return b""
 
 
 def trace(context: BrowserContext, private: Sequence[str]) -> bytes:

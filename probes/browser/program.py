@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from probes.observation import Failure, FailureKind, FoundError
@@ -74,14 +75,17 @@ def installed(kind: str) -> bool:
     return any(folder.glob(f"{kind}-*"))
 
 
-def launch(playwright: Playwright, kind: str, wanted: str | None, seconds: float) -> Browser:
-    """Start the browser; raises FoundError where it does not start."""
+def launch(
+    playwright: Playwright, kind: str, wanted: str | None, trusted: Sequence[str], seconds: float
+) -> Browser:
+    """Start the browser, which takes these keys for good; raises FoundError where it does not start."""
     program = executable(playwright, kind, wanted)
+    keys = [f"--ignore-certificate-errors-spki-list={','.join(trusted)}"] if trusted else []
     # Signals are ours: the run's end closes the browser, once its records are removed.
     try:
         browser: Browser = getattr(playwright, kind).launch(
             executable_path=program,
-            args=list(_QUIET) if kind == "chromium" else [],
+            args=[*_QUIET, *keys] if kind == "chromium" else [],
             handle_sigint=False,
             handle_sigterm=False,
             handle_sighup=False,

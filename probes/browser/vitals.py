@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from probes.observation import EVERYTHING, Shown
@@ -17,7 +17,7 @@ WATCH = pathlib.Path(__file__).with_name("vitals.js").read_text(encoding="utf-8"
 SHORTEST_MS = 16.0
 """The browser does not report interactions that are answered sooner."""
 _WINDOW_MS, _GAP_MS = 5000, 1000
-# Painted, or given up on after two seconds; then the frame in which an answer to a key is painted.
+# Painted, or given up on after two seconds; then what a late banner moves.
 _PAINTED = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
     for (let frames = 0; frames < 120 && __vitals.lcp === null; frames += 1) await frame();
@@ -32,15 +32,15 @@ _ANSWERED = """async () => {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Vitals(Shown):
-    """What one load of a page, and one key pressed in it, took."""
+    """What one load of a page, and a key and a press in it, took."""
 
     KEPT: ClassVar = EVERYTHING
     lcp_ms: float | None
     """When its largest part was painted; None: never."""
     cls: float
     """The worst window of unexpected layout shifts, without unit."""
-    inp_ms: float | None
-    """The slowest answer to a key; SHORTEST_MS for a quicker one, None where there was nothing to press."""
+    inp_ms: float
+    """The slowest answer to a key or a press; SHORTEST_MS for a quicker one."""
     requests: int
     transferred_bytes: int
     """Headers and bodies of the answers, as they came over the wire."""
@@ -63,18 +63,20 @@ class Wire:
     def _note(self, finished: Mapping[str, Any]) -> None:
         self._sizes.append(finished["encodedDataLength"])
 
-    def measured(self, page: Page) -> Vitals:
-        """Return what a loaded page took, which ran WATCH before; it presses a key that changes nothing."""
+    def measured(self, page: Page, press: Callable[[], object]) -> Vitals:
+        """Return what a loaded page took, which ran WATCH before; a key is hit, and then `press` presses."""
         page.evaluate(_PAINTED)  # a key ends the search for the largest part
+        sizes = list(self._sizes)  # what a press fetches belongs to no load
         page.keyboard.press("Shift")
         page.keyboard.press("Tab")
+        press()
         found = page.evaluate(_ANSWERED)
         return Vitals(
             lcp_ms=found["lcp"],
             cls=worst_window(found["shifts"]),
             inp_ms=float(max(found["interactions"].values(), default=SHORTEST_MS)),
-            requests=len(self._sizes),
-            transferred_bytes=int(sum(self._sizes)),
+            requests=len(sizes),
+            transferred_bytes=int(sum(sizes)),
         )
 
 

@@ -13,7 +13,7 @@ import pathlib
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from playwright.sync_api import sync_playwright
@@ -42,9 +42,14 @@ _GRACE_SECONDS: Final = 0.5
 class Browser:
     """One browser, started at its first use; closed for good by `close`."""
 
-    def __init__(self, kind: str = "chromium", executable: str | None = None) -> None:
+    def __init__(
+        self,
+        kind: str = "chromium",
+        executable: str | None = None,
+        trusted: Callable[[Deadline], Sequence[str]] = lambda _: (),
+    ) -> None:
         self.kind = kind
-        self._wanted = executable
+        self._wanted, self._trusted = executable, trusted
         self._turn = threading.Lock()
         self._jobs: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -131,7 +136,7 @@ class Browser:
         jobs = self._jobs
         # Nothing that could be said of closing what is dead would help anybody.
         with contextlib.suppress(Exception), contextlib.ExitStack() as stack:
-            started = _Started(stack, self.kind, self._wanted)
+            started = _Started(stack, self.kind, self._wanted, self._trusted)
             for future, job, seconds, deadline in iter(jobs.get, None):
                 try:
                     one = started.browser(deadline)
@@ -145,10 +150,16 @@ class Browser:
 class _Started:
     """What a thread has started: Playwright, and a browser; each anew where it is gone."""
 
-    def __init__(self, stack: contextlib.ExitStack, kind: str, wanted: str | None) -> None:
+    def __init__(
+        self,
+        stack: contextlib.ExitStack,
+        kind: str,
+        wanted: str | None,
+        trusted: Callable[[Deadline], Sequence[str]],
+    ) -> None:
         self.pids: list[int] = []
         """The browser's process, and Playwright's that started it."""
-        self._stack, self._kind, self._wanted = stack, kind, wanted
+        self._stack, self._kind, self._wanted, self._trusted = stack, kind, wanted, trusted
         self._playwright: Playwright | None = None
         self._browser: Started | None = None
 
@@ -163,7 +174,8 @@ class _Started:
         if self._playwright is None:
             self._playwright = self._stack.enter_context(sync_playwright())
         seconds = min(_START_SECONDS, deadline.remaining_seconds())
-        self._browser = program.launch(self._playwright, self._kind, self._wanted, seconds)
+        keys = self._trusted(deadline)
+        self._browser = program.launch(self._playwright, self._kind, self._wanted, keys, seconds)
         self._stack.callback(_closed, self._browser)
         self.pids = _processes(self._browser) if self._kind == "chromium" else []
         return self._browser

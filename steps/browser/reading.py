@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Iterator
 
 import probes
+from probes.observation import Deadline
 from settings.browser import Browser
+from settings.delivery import Frontend
 from steps.kit.platform import Platform
 from steps.kit.run import Run
 
@@ -17,15 +19,25 @@ class Browsers:
     """The browsers of a run, started when a page is first opened in one, closed when the run ends."""
 
     def __init__(self, run: Run) -> None:
-        described = run.platform.section(Browser)
+        described, self._platform = run.platform.section(Browser), run.platform
         self._made: dict[str, probes.browser.Browser] = {
             engine: probes.browser.Browser(
-                engine, described.executable if engine == "chromium" else None
+                engine, described.executable if engine == "chromium" else None, self._trusted
             )
             for engine in probes.browser.KINDS
         }
         for one in self._made.values():
             run.closing.callback(one.close)
+
+    def _trusted(self, deadline: Deadline) -> list[str]:
+        """Return the keys of the regions' sites that the environment's own authority has signed."""
+        ca_file, frontend = (
+            self._platform.environment.settings.ca_file,
+            self._platform.section(Frontend),
+        )
+        sites = {frontend.address(region) for region in self._platform.regions} if ca_file else ()
+        keys = (probes.browser.key_of(site, ca_file or "", deadline) for site in sites)
+        return [key for key in keys if key is not None]
 
     def of(self, engine: str) -> probes.browser.Browser:
         """Return the browser of an engine."""

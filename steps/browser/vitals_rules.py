@@ -31,7 +31,7 @@ class Figure:
 FIGURES = {
     "lcp_ms": Figure("lcp-ms", "largest paint", "ms", 200),
     "cls": Figure("cls", "layout shifts", "", 0.02),
-    "inp_ms": Figure("inp-ms", "answer to a key", "ms", 50),
+    "inp_ms": Figure("inp-ms", "answer to a press", "ms", 50),
     "transferred_bytes": Figure("bytes", "weight", "bytes", 1000),
     "requests": Figure("requests", "requests", "", 1),
 }

@@ -19,7 +19,16 @@ from playwright.sync_api import Error, Page
 from pydantic import SecretStr
 
 from probes import observation as waiting
-from probes.browser import Browser, Look, Reply, Visited, WrongPage, program, visit
+from probes.browser import (
+    Browser,
+    Look,
+    Reply,
+    Visited,
+    WrongPage,
+    key_of,
+    program,
+    visit,
+)
 from probes.observation import Deadline, FailureKind, Observation
 from tests.golden import Said
 from tests.probes import servers
@@ -209,6 +218,42 @@ def test_a_certificate_that_is_not_accepted(
     observed = visited(browser, page(""), wrong, tls=context)
     assert observed.failure is not None
     assert observed.failure.kind is kind
+
+
+@contextlib.contextmanager
+def own_site(folder: pathlib.Path, days: float = 90) -> Iterator[tuple[str, str]]:
+    """Serve a page under an authority of one's own; yield its address and the authority's file."""
+    root, middle, leaf = a_chain("localhost", (90, 90, days))
+    (folder / "server.pem").write_bytes(leaf + middle)
+    (folder / "ca.pem").write_bytes(root)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+    with serving(page(""), tls=context) as server:
+        yield f"https://localhost:{server.port}", str(folder / "ca.pem")
+
+
+def test_a_site_of_ones_own_authority_opens_and_none_of_another(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "other").mkdir()
+    with own_site(tmp_path) as (own, ca_file), own_site(tmp_path / "other") as (other, _):
+        keys = [key_of(own, ca_file, Deadline.after(9)) or ""]
+        with contextlib.closing(Browser(trusted=lambda _: keys)) as one:
+            found = [
+                visit(
+                    one, Look(it), lambda page: page.title(), seconds=9, deadline=Deadline.after(20)
+                )
+                for it in (own, other)
+            ]
+    assert found[0].brought().value == "A page"
+    assert found[1].failure is not None
+    assert found[1].failure.kind is FailureKind.CERTIFICATE_UNTRUSTED
+
+
+@cases("days host", {"expired": (-0.5, "localhost"), "of another name": (90, "127.0.0.1")})
+def test_no_key_is_taken_of_a_certificate_that_is_not_good(
+    tmp_path: pathlib.Path, days: float, host: str
+) -> None:
+    with own_site(tmp_path, days) as (own, ca_file):
+        assert key_of(own.replace("localhost", host), ca_file, Deadline.after(9)) is None
 
 
 WATCHED = {

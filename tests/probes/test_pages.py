@@ -118,6 +118,31 @@ def test_axe_scans_every_frame(
     assert "sentinel" not in str(found.facts())
 
 
+def test_pictures_of_elements_show_nobody_and_the_page_stays_as_it_was(ask: Asked) -> None:
+    def scanned(secret: str) -> list[bytes]:
+        body = (
+            f"<p style='color:#bbb' title='{secret}'>{secret} a@example.org</p>"
+            f"<input value='{secret}'><iframe title=f srcdoc='<p>{secret}</p>'></iframe>"
+            "<input type=date aria-label=d value=2026-11-30>"
+        )
+
+        def walk(page: Page, _: Page) -> tuple[list[bytes], str, str]:
+            before = page.content() + page.locator("input").first.input_value()
+            found = probes.axe.scan(page, [secret])
+            after = page.content() + page.locator("input").first.input_value()
+            return [one.picture for one in found.violations], before, after
+
+        pictures, before, after = ask(body, walk)
+        kept: list[bytes] = pictures
+        assert before == after.replace(' style=""', "")
+        return kept
+
+    first = scanned("sentinel-1A2b")
+    assert len(first) > 1
+    assert all(first)
+    assert first == scanned("another-9Z8y7")
+
+
 def names(stops: tuple[probes.keyboard.Stop, ...]) -> list[str]:
     return [one.name for one in stops]
 
@@ -273,7 +298,7 @@ def test_motion_is_noted(ask: Asked, body: str, moves: list[tuple[str, str, floa
 def loaded(page: Page, _: Page) -> probes.vitals.Vitals:
     wire = probes.vitals.Wire(page)
     page.reload()
-    return wire.measured(page)
+    return wire.measured(page, page.locator("h1").click)
 
 
 def test_a_load_is_measured(ask: Asked) -> None:
@@ -282,6 +307,12 @@ def test_a_load_is_measured(ask: Asked) -> None:
     assert found.cls == 0
     assert found.inp_ms >= probes.vitals.SHORTEST_MS
     assert (found.requests, 20_000 < found.transferred_bytes < 25_000) == (1, True)
+
+
+def test_a_press_that_is_answered_late_is_measured(ask: Asked) -> None:
+    slow = "for (const end = performance.now() + 300; performance.now() < end;);"
+    found = ask(f"<script>document.onclick = () => {{ {slow} }}</script>", loaded)
+    assert found.inp_ms >= 300
 
 
 def test_what_moves_the_page_under_its_reader_is_a_shift(ask: Asked) -> None:
