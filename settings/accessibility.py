@@ -51,7 +51,7 @@ class VitalsPolicy(Section):
     cls: float = Field(default=0.1, gt=0, le=1, allow_inf_nan=False)
     """The worst window of layout shifts, without unit."""
     inp: Seconds = Field(default=0.2, ge=0.016, le=2)
-    """Until a key is answered; the browser does not report less than 16 ms."""
+    """Until a key or a press is answered; the browser does not report less than 16 ms."""
     page_bytes: int = Field(default=500_000, ge=1, le=20_000_000)
     """Over the wire, with an empty cache."""
     requests: int = Field(default=40, ge=1, le=1000)
