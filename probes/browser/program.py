@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 KINDS: Final = ("chromium", "firefox", "webkit")
 _ON_PATH: Final = (
-    # First the one without windows that nobody sees: a page takes it a third of the processor time.
+    # First the one without windows, which nobody sees: a page takes it less processor time.
     *("chromium-headless-shell", "chrome-headless-shell"),
     *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
     *("microsoft-edge", "microsoft-edge-stable"),

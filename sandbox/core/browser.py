@@ -13,10 +13,12 @@ from sandbox.core import SandboxError, binaries
 if TYPE_CHECKING:
     from sandbox.core.binaries import Say
 
-_PROGRAM = "chromium-headless-shell"
-"""The same engine without the windows that nobody sees: a third of the processor time of a page."""
-_OTHERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_PACKAGES = (_PROGRAM, "chromium-common", "fonts-dejavu-core")
+_ON_PATH = (
+    *("chromium-headless-shell", "chromium", "chromium-browser"),
+    *("google-chrome", "google-chrome-stable"),
+)
+_BUNDLE = "chromium"
+_PACKAGES = ("chromium", "chromium-common", "fonts-dejavu-core")
 _SWITCH = "UH_BROWSER"
 """`none`: there is to be no browser, and the environment says so by leaving the section out."""
 _FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
@@ -30,19 +32,17 @@ def find(say: Say) -> None:
     if os.environ.get(_SWITCH) == "none":
         say(f"{_SWITCH}=none: the environment has no section browser, so nothing is checked in one")
         return
-    if _lean() is not None:
+    if path() is not None:
         return
     why = "this is not Debian with apt-get"
     if binaries.available():
-        say(f"fetching the Debian package {_PROGRAM} into the cache (first use only)")
+        say("fetching the Debian package chromium into the cache (first use only)")
         try:
-            _write_starter(binaries.unpack(_PROGRAM, _PACKAGES))
+            _write_starter(binaries.unpack(_BUNDLE, _PACKAGES))
         except (SandboxError, OSError) as exc:
             why = str(exc)
         else:
             return
-    if path() is not None:
-        return
     say(
         f"there is no browser ({why}): the environment has no section browser, so nothing is checked "
         "in one; put chromium on the PATH and bring the platform up again"
@@ -53,12 +53,9 @@ def path() -> str | None:
     """Return the browser's program; None where there is none, or is to be none."""
     if os.environ.get(_SWITCH) == "none":
         return None
-    return _lean() or next((found for name in _OTHERS if (found := shutil.which(name))), None)
-
-
-def _lean() -> str | None:
-    starter = binaries.cache_directory() / _PROGRAM / "bin" / _PROGRAM
-    return shutil.which(_PROGRAM) or (str(starter) if starter.exists() else None)
+    installed = next((found for name in _ON_PATH if (found := shutil.which(name))), None)
+    starter = binaries.cache_directory() / _BUNDLE / "start-chromium"
+    return installed or (str(starter) if starter.exists() else None)
 
 
 def _write_starter(tree: Path) -> None:
@@ -69,11 +66,9 @@ def _write_starter(tree: Path) -> None:
     lines = [
         "#!/bin/sh",
         f"export LD_LIBRARY_PATH={shlex.quote(libraries)} FONTCONFIG_FILE={shlex.quote(str(fonts))}",
-        f'exec {shlex.quote(str(tree / "usr/lib/chromium" / _PROGRAM))} "$@"',
+        f'exec {shlex.quote(str(tree / "usr/lib/chromium/chromium"))} "$@"',
     ]
-    starter = tree / "bin" / _PROGRAM
-    starter.parent.mkdir(exist_ok=True)
-    work = starter.with_name(f"{_PROGRAM}.{os.getpid()}")
+    work = tree / f"start-chromium.{os.getpid()}"
     work.write_text("\n".join(lines) + "\n", encoding="utf-8")
     work.chmod(0o755)
-    work.rename(starter)
+    work.rename(tree / "start-chromium")

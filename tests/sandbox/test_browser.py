@@ -17,7 +17,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("UH_BROWSER", raising=False)
-    return binaries.cache_directory() / "chromium-headless-shell"
+    return binaries.cache_directory() / "chromium"
 
 
 def found() -> tuple[str | None, list[str]]:
@@ -37,8 +37,6 @@ def program(path: Path) -> Path:
 def test_the_one_on_the_path_is_taken_and_nothing_is_said(bare: Path, tmp_path: Path) -> None:
     there = program(tmp_path / "bin" / "chromium")
     assert found() == (str(there), [])
-    lean = program(tmp_path / "bin" / "chromium-headless-shell")
-    assert found() == (str(lean), [])
     assert not bare.exists()
 
 
@@ -55,13 +53,12 @@ def test_none_is_wanted(bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_unpacked_one_starts_with_its_own_libraries_and_fonts(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program(bare / "usr/lib/chromium/chromium-headless-shell")
+    program(bare / "usr/lib/chromium/chromium")
     (bare / "usr/lib/chromium/libEGL.so").touch()
     monkeypatch.setattr(binaries, "available", lambda: True)
     path, said = found()
-    assert path == str(bare / "bin/chromium-headless-shell")
-    fetching = "fetching the Debian package chromium-headless-shell into the cache (first use only)"
-    assert said == [fetching]
+    assert path == str(bare / "start-chromium")
+    assert said == ["fetching the Debian package chromium into the cache (first use only)"]
     told = subprocess.check_output(
         [path, "--headless"], text=True, env={**os.environ, "PATH": "/bin"}
     )

@@ -117,7 +117,7 @@ def test_a_page_that_grows_heavy_is_found(tmp_path: pathlib.Path, browser: Brows
         asked = platform(tmp_path, site.url, previous_vitals="before.json")
         found, suites = run_all(asked, browser, tmp_path / "run", (VITALS,))
     # What takes time is left out: another test may have the machine.
-    timed = ("largest paint", "answer to a key")
+    timed = ("largest paint", "answer to a press")
     found_bad = {one.subject for one in all_of(found[VITALS]) if one.outcome is not Outcome.PASS}
     assert {one for one in found_bad if not one.startswith(timed)} == {
         "weight of dashboard",
