@@ -22,6 +22,7 @@ from tests.sandbox.platforms import Sandbox
 TESTS = pathlib.Path(__file__).parent
 ONE_PLATFORM_EACH = (
     (
+        "gates/process/test_runs.py",  # brings up its own, and is not beside other gates at once
         "gates/process/test_kills.py",
         "gates/process/test_phases.py",
         "gates/cli/test_doctor.py",
@@ -58,7 +59,6 @@ LONGEST_FIRST = (
     "faults/test_phases.py",
     *(file for files in ONE_PLATFORM_EACH for file in files),
     *BROWSER,
-    "gates/process/test_runs.py",
     "steps/contract/test_contract.py",
     "examples/test_plain_web.py",
     "test_docs.py",

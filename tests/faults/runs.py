@@ -47,7 +47,7 @@ def together(faults: Collection[Fault]) -> Fault:
     )
 
 
-FEW = 30
+FEW = 20
 """Requests a second with which every objective is proved in its look-back, but the share of errors."""
 
 

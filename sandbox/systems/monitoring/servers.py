@@ -174,8 +174,8 @@ def command(layout: Layout, binary: Binary) -> Command:
             *("--rules.alert.resend-delay=2s", "--log.level=warn"),
         ),
         log=layout.log("prometheus"),
-        # Its collector would otherwise take both cores in turns.
-        environment={**binary.environment, "GOMAXPROCS": "1"},
+        # Its collector would otherwise take both cores in turns, and run at every few scrapes.
+        environment={**binary.environment, "GOMAXPROCS": "1", "GOGC": "400"},
         ready=answers_http(port, "/-/ready"),
         ready_means="it answers /-/ready",
     )
