@@ -99,7 +99,7 @@ def test_a_failing_command_is_quoted(commands: Commands, up: str | None, says: s
             pytest.fail("nothing was provided")
     told = str(caught.value).replace(str(commands.folder), "…")
     assert told == f"“…/up --owner {{pid}}” {says}"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert commands.calls()[-1] == "down "
 
 

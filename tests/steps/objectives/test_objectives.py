@@ -228,7 +228,7 @@ def test_an_instrument_that_stays_unfit_is_given_up_after_a_while(
     prometheus.ready, prometheus.reloaded = ready, False
     began = time.monotonic()
     assert judged().outcome == outcome
-    assert 0.6 <= time.monotonic() - began < 2.5
+    assert 0.6 <= time.monotonic() - began < 8
 
 
 def test_samples_from_before_a_restart_of_prometheus_do_not_count(

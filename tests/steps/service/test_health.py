@@ -114,7 +114,7 @@ def test_a_wrong_body_fails_at_once_or_once_it_lasted_where_it_means_rollback(
 ) -> None:
     started = time.monotonic()
     check = checked(tmp_path, mood, check_id, means)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert NAMES not in str(check.noted())
     said(told(check))
 
