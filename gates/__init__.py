@@ -1,1 +1,3 @@
 """The deployment gate: decide (pure), run (orchestration), cli (commands)."""
+
+VERSION = "0.1.0"

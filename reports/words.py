@@ -92,8 +92,9 @@ def scope(verdict: Verdict) -> str:
     window = f", first {window_words(verdict.window)}" if verdict.window else ""
     at = f", due by {verdict.at}" if verdict.at else ""
     stage = f", {verdict.stage}" if verdict.stage else ""
+    only = f", only {named(verdict.only)}" if verdict.only else ""
     scale = f", times divided by {verdict.time_scale:g}" if verdict.time_scale != 1 else ""
-    return one_line(f"{gate_name(verdict)}{window}{at}{stage}{scale}")
+    return one_line(f"{gate_name(verdict)}{window}{at}{only}{stage}{scale}")
 
 
 def gate_name(verdict: Verdict) -> str:
@@ -188,9 +189,10 @@ def again_command(verdict: Verdict, *, window: str | None = None) -> str:
     again = command(verdict, gate_name(verdict))
     wanted = window or verdict.window
     again += f" --window {wanted}" if wanted else ""
-    if verdict.other_regions:
-        again += "".join(f" --region {shlex.quote(region)}" for region in verdict.regions)
-    return f"{again} --at {verdict.at}" if verdict.at else again
+    asked = verdict.asked_regions or (verdict.regions if verdict.other_regions else ())
+    again += "".join(f" --region {shlex.quote(region)}" for region in asked)
+    again += f" --at {verdict.at}" if verdict.at else ""
+    return again + "".join(f" --only {check}" for check in verdict.only)
 
 
 def command(verdict: Verdict, gate: str) -> str:

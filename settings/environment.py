@@ -321,6 +321,8 @@ class LocalFile(Section):
     """As `--env` says it; the file's own name."""
     provider: Provider
     """How the real environment is found, brought up and taken down."""
+    regions: tuple[Name, ...] = ()
+    """Those that it will have, so that another one is refused before it is brought up; none: not known."""
     checks: Text | None = None
     """As in an environment file; relative to this one."""
 

@@ -118,16 +118,21 @@ def left_over(journals: Iterable[pathlib.Path], environment: str) -> Iterator[tu
     A damaged line is what a killed writer leaves; the record that it announced was never made.
     """
     for path in journals:
-        open_tags: dict[tuple[str, str], None] = {}
-        for entry in _entries(path):
-            if entry["environment"] != environment:
-                continue
-            if "intend" in entry:
-                open_tags[entry["region"], entry["intend"]] = None
-            else:
-                open_tags.pop((entry["region"], entry["removed"]), None)
-        for region, tag in open_tags:
-            yield str(path), region, tag
+        for where, region, tag in open_in(path):
+            if where == environment:
+                yield str(path), region, tag
+
+
+def open_in(path: pathlib.Path) -> Iterator[tuple[str, str, str]]:
+    """Yield (environment, region, tag) of records that a journal announces and does not call removed."""
+    open_tags: dict[tuple[str, str, str], None] = {}
+    for entry in _entries(path):
+        where = entry["environment"], entry["region"]
+        if "intend" in entry:
+            open_tags[*where, entry["intend"]] = None
+        else:
+            open_tags.pop((*where, entry["removed"]), None)
+    yield from open_tags
 
 
 def _entries(path: pathlib.Path) -> Iterator[dict[str, str]]:

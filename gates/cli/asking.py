@@ -12,59 +12,18 @@ from typing import IO, Any
 
 from gates.cli.streams import teller
 from gates.cli.view import PlainView, view_for
-from gates.decide.catalogue import COUNTDOWN, WINDOWS
 from gates.decide.outcome import EXIT_OUR_FAILURE
-from gates.decide.scope import INFRASTRUCTURE_ONLY, Gate, Phase, PostDeploy, PreDeploy
+from gates.decide.scope import Gate, Phase, PostDeploy, PreDeploy
 from gates.decide.verdict import Verdict
 from gates.run.runner import Callbacks, Question, Runner
 from reports.verdict import read
 
-PHASES = """A red check stops the deployment while no traffic is switched (phases 1, 2, 3.1 and 3.2) and asks
-for a rollback from 3.3 on. The phase before must be GO for the same release."""
 
-
-def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
-    """Add the arguments of a measuring command."""
-    if command == Phase.name:
-        parser.epilog = PHASES
-        parser.add_argument(
-            "phase", type=_phase, metavar="N[.M]", help="a phase, 1 to 7, or one part such as 2.1"
-        )
-    if command == PreDeploy.name:
-        parser.epilog = f"Any red check is NO_GO (code 10). {INFRASTRUCTURE_ONLY}"
-    parser.add_argument("--env", required=True, help="environment, such as local or prod")
-    parser.add_argument(
-        "--release", help="release under test, like v1.2.0; required except on local"
-    )
-    parser.add_argument(
-        "--region", action="append", default=[], help="only this region; may be repeated"
-    )
-    parser.add_argument("--switched-at", help="when traffic went to the release, in UTC with a Z")
-    parser.add_argument("--output", choices=("text", "json"), default="text")
+def gate_of(arguments: argparse.Namespace, command: str) -> Gate:
+    """Return the gate that a command line asks."""
     if command == PostDeploy.name:
-        parser.add_argument(
-            "--window", choices=tuple(WINDOWS), default="15m", help="validation window"
-        )
-    if command == PreDeploy.name:
-        parser.add_argument(
-            "--at",
-            choices=COUNTDOWN,
-            default=COUNTDOWN[-1],
-            help="what is due by this time of the countdown, the earlier items too (default: all)",
-        )
-
-
-def _phase(text: str) -> Phase:
-    try:
-        return Phase.parse(text)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc
-
-
-def _gate(arguments: argparse.Namespace) -> Gate:
-    if arguments.command == PostDeploy.name:
         return PostDeploy(arguments.window)
-    if arguments.command == PreDeploy.name:
+    if command == PreDeploy.name:
         return PreDeploy(arguments.at)
     phase: Phase = arguments.phase
     return phase
@@ -73,12 +32,13 @@ def _gate(arguments: argparse.Namespace) -> Gate:
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Run a gate; the exit code is the verdict's."""
     question = Question(
-        gate=_gate(arguments),
+        gate=gate_of(arguments, arguments.command),
         env=arguments.env,
         release=arguments.release,
         regions=tuple(arguments.region),
         switched_at=arguments.switched_at,
         debug=arguments.debug,
+        only=tuple(dict.fromkeys(arguments.only)),
     )
     shown = _Shown(stderr)
     with _interruptible(shown.note) as interrupted:

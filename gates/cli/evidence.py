@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import pathlib
 from typing import IO
 
 from gates.cli import asking
@@ -14,21 +13,6 @@ from gates.load import OUT
 from gates.run import runs
 from gates.run.join import Joined, NotJoinedError, join
 from reports import explanation
-
-JOINING = (
-    "Give the run of each region, all of the same gate, release and environment. A region that is "
-    "missing or given twice holds the release."
-)
-
-
-def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
-    """Add the arguments of a command that reads runs."""
-    joins = command == "join"
-    parser.epilog = JOINING if joins else None
-    what = "a run's id, the beginning of it, or its folder"
-    parser.add_argument("run", nargs="+" if joins else "?", metavar="RUN", help=what)
-    parser.add_argument("--output", choices=("text", "json"), default="text")
-    parser.add_argument("--out", type=pathlib.Path, default=OUT, help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
@@ -53,7 +37,7 @@ def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
 
 
 def _explain(arguments: argparse.Namespace, stdout: IO[str]) -> int:
-    found = runs.find(arguments.run, arguments.out)
+    found = runs.find(arguments.run, arguments.out or OUT)
     verdict = found.verdict()
     measured = None if verdict.complete else found.measured()
     if arguments.output == "json":
@@ -65,9 +49,10 @@ def _explain(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
 
 def _join(arguments: argparse.Namespace, stdout: IO[str]) -> int:
-    found = [runs.find(name, arguments.out) for name in arguments.run]
+    out = arguments.out or OUT
+    found = [runs.find(name, out) for name in arguments.run]
     try:
-        verdict = join([Joined(one.path, one.verdict()) for one in found], arguments.out)
+        verdict = join([Joined(one.path, one.verdict()) for one in found], out)
     except NotJoinedError:
         raise
     except (KeyError, TypeError, ValueError) as exc:

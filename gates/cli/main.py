@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
+import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import IO, NoReturn
 
+from gates import VERSION
 from gates.cli import streams
+from gates.cli.arguments import FORMAT, Parser, add
 from gates.decide.outcome import EXIT_OUR_FAILURE, EXIT_USAGE, Decision
 
-# Imported only when called, so that `gate --help` answers at once.
+# Imported only when called, so that `gate --help` answers at once. The everyday ones come first.
 COMMANDS = {
     "pre-deploy": "before the deployment: is everything ready that the countdown asks for?",
     "phase": "during the deployment: is phase N[.M] done, and done right?",
     "post-deploy": "measure the live release and say GO, ROLLBACK or HOLD",
-    "baseline": "before the deployment: keep how the platform is, for later checks to compare with",
-    "join": "one verdict of the regions' runs",
-    "explain": "why: what failed, by how much, where, what would clear it",
     "status": "how far the deployment is, who has to act, the next command",
-    "notify": "tell people of a verdict: Slack, Teams, PagerDuty, a webhook",
+    "explain": "why: what failed, by how much, where, what would clear it",
     "doctor": "no verdict: can the gate reach and read everything it needs?",
+    "baseline": "before the deployment: keep how the platform is, for later checks to compare with",
+    "checks": "what a gate would ask, who owns it, what a failure means",
+    "join": "one verdict of the regions' runs",
+    "notify": "tell people of a verdict: Slack, Teams, PagerDuty, a webhook",
     "init": "propose an environment file from a live Prometheus",
+    "prune": "remove old runs, but for what is still needed",
+    "completion": "what makes a shell complete commands: bash, zsh, fish",
 }
 SHARED = {
     **dict.fromkeys(("pre-deploy", "phase", "post-deploy"), "asking"),
@@ -31,7 +36,13 @@ SHARED = {
     **dict.fromkeys(("baseline", "doctor", "init"), "set_up"),
 }
 """The modules of several commands; every other one is called as its command."""
-EXIT_CODES = """exit codes:
+EPILOG = """examples:
+  gate post-deploy --env local
+  gate post-deploy --env prod --release v1.2.0 --window 1h
+  gate explain
+  gate help phase
+
+exit codes:
   0   GO: every required check ran and passed
   10  measured and bad: ROLLBACK (before traffic is switched: NO_GO or STOP)
   20  HOLD: could not be decided; the output says who decides and what clears it
@@ -39,16 +50,10 @@ EXIT_CODES = """exit codes:
 Anything but 0 is not GO. 10 recommends a rollback; it does not authorise one."""
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse with the gate's exit code for wrong usage: 2 could start something it must not."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the mistake in one line and leave with 64."""
-        self.exit(EXIT_USAGE, f"gate: {message}; see {self.prog} --help\n")
-
-
 def run() -> NoReturn:
     """Entry point of the console script."""
+    if "_ARGCOMPLETE" in os.environ:
+        complete()
     streams.prepare()
     code = main(sys.argv[1:], sys.stdout, sys.stderr)
     if code == EXIT_OUR_FAILURE:
@@ -72,9 +77,13 @@ def main(arguments: Sequence[str], stdout: IO[str], stderr: IO[str]) -> int:
         return _our_failure(exc, stderr, debug="--debug" in arguments)
 
 
-def _called(arguments: Sequence[str], stdout: IO[str], stderr: IO[str]) -> int:
+def _called(given: Sequence[str], stdout: IO[str], stderr: IO[str]) -> int:
+    arguments = _help_of(given)
     try:
-        parsed = _parser(arguments[0] if arguments else None).parse_args(arguments)
+        parser, commands = parser_for(arguments[:1])
+        parsed, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            commands[parsed.command].refuse_unknown(unknown)
     except SystemExit as exc:
         stdout.flush()
         return exc.code if isinstance(exc.code, int) else EXIT_USAGE
@@ -83,21 +92,37 @@ def _called(arguments: Sequence[str], stdout: IO[str], stderr: IO[str]) -> int:
     return code
 
 
-def _parser(asked: str | None) -> Parser:
+def _help_of(arguments: Sequence[str]) -> list[str]:
+    """Return `gate help COMMAND` as `gate COMMAND --help`."""
+    command, *rest = arguments or ("",)
+    return [*rest[:1], "--help"] if command == "help" else list(arguments)
+
+
+def complete() -> None:
+    """Answer the shell that completes a line, and end the process."""
+    import argcomplete  # noqa: PLC0415 - nobody else needs it
+
+    words = os.environ.get("COMP_LINE", "").split()
+    argcomplete.autocomplete(parser_for(words[1:2])[0])
+
+
+def parser_for(asked: Collection[str]) -> tuple[Parser, dict[str, Parser]]:
+    """Return the parser, and those of its commands; what the asked ones take is in it."""
     parser = Parser(
         prog="gate",
         description="Says GO, ROLLBACK or HOLD about a release, from measurements.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EPILOG,
+        formatter_class=FORMAT,
     )
+    parser.add_argument("--version", action="version", version=f"gate {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    added = {}
     for name, what in COMMANDS.items():
-        command = commands.add_parser(name, help=what, description=what)
+        added[name] = command = commands.add_parser(name, help=what, description=what)
         command.add_argument("--debug", action="store_true", help="show tracebacks")
-        if name == asked:
-            add = importlib.import_module(module_of(name)).add_arguments
-            add(command, name) if name in SHARED else add(command)
-    return parser
+        if name in asked:
+            add(command, name, module_of(name), shared=name in SHARED)
+    return parser, added
 
 
 def module_of(command: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
-import pathlib
 import time
 from typing import IO
 
@@ -27,25 +26,11 @@ LONGEST_PAUSE_SECONDS = 5.0
 _BUSY = frozenset({408, 425, 429, *range(500, 600)})
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    what = "a run's id, the beginning of it, or its folder; the newest one if left out"
-    parser.add_argument("run", nargs="?", metavar="RUN", help=what)
-    parser.add_argument(
-        "--env", metavar="ENV", help="whose section notify says who is told; the run's if left out"
-    )
-    parser.add_argument("--out", type=pathlib.Path, default=OUT, help=argparse.SUPPRESS)
-    parser.epilog = (
-        "Each receiver is tried three times. 0 when all that want this decision have it, 70 when one "
-        "has not: the verdict stays what it is, and its code is the gate's own."
-    )
-
-
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
     """Send a run's verdict to the receivers of its environment that want it."""
     tell = teller(stderr, "gate notify")
     try:
-        verdict = runs.find(arguments.run, arguments.out).verdict()
+        verdict = runs.find(arguments.run, arguments.out or OUT).verdict()
         loaded = loader.load_file(loader.path_of(arguments.env or verdict.env))
     except (runs.UnknownRunError, RequestError) as exc:
         tell(str(exc))

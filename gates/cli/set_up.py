@@ -21,6 +21,7 @@ from environments.loader import checks_of
 from environments.provider import ProviderError, environment
 from environments.store import StoreError
 from environments.yaml_file import ConfigurationError, RequestError
+from gates import VERSION
 from gates.cli.streams import teller
 from gates.decide.history import done_lately
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
@@ -37,7 +38,6 @@ from gates.doctor.init import (
 )
 from gates.doctor.look import WHOLE_SECONDS, Diagnosis, diagnose, subject_of
 from gates.load import Checks, load_policy
-from gates.run.verdict import VERSION
 from probes.http import HttpTarget
 from probes.observation import utc_now
 from probes.prometheus import PrometheusTarget
@@ -47,7 +47,7 @@ from steps.kit import baseline
 from steps.kit.findings import Finding, Level
 from steps.kit.history import History
 from steps.kit.platform import Platform
-from steps.kit.request import Request, new_run_id, refuse_malformed
+from steps.kit.request import Request, new_run_id, refuse_malformed, refuse_unknown
 
 HOLD = Decision.HOLD.exit_code
 NOT_BEFORE = (
@@ -61,9 +61,6 @@ _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.BAD: "bold red"}
 _SHARED = "-"
 
 Tell = Callable[[str], None]
-_ABOUT = """With FOLDER, such as `gate init .`, a project is laid out there, with checks and policy to edit.
-Without it, and without --output, the file goes to stdout. What was found is reported on stderr; only you
-know whether it is right. A file that exists is left alone unless --force is given."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,25 +75,9 @@ class Taken:
     """Why it is not a picture of before the deployment, or None."""
 
 
-def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
-    """Add the command's arguments."""
-    if command == "init":
-        _add_of_init(parser)
-        return
-    released = "look for this release's series; without it any release's will do"
-    if command == "baseline":
-        released = "the release that will be deployed; required except on local"
-        parser.epilog = (
-            "Take it once, on the day, before phase 1; the latest one counts. "
-            "No verdict: 0 it is kept, 20 not."
-        )
-    what = "environment, such as local or prod, or a file ending in .yaml"
-    parser.add_argument("--env", required=True, help=what)
-    parser.add_argument("--release", help=released)
-    parser.add_argument(
-        "--region", action="append", default=[], help="only this region; may be repeated"
-    )
-    parser.add_argument("--output", choices=("text", "json"), default="text")
+def add_arguments(parser: argparse.ArgumentParser, _command: str) -> None:
+    """Add the arguments of `gate init`."""
+    _add_of_init(parser)
 
 
 def run(arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str]) -> int:
@@ -158,6 +139,7 @@ def take(request: Request, tell: Tell) -> Taken:
     Raises BaselineRefusedError, StoreError, ConfigurationError, RequestError and ProviderError.
     """
     refuse_malformed(request.release, request.switched_at)
+    refuse_unknown(request.env, request.regions)
     checks = Checks.of(checks_of(request.env))
     policy = load_policy(checks.policy)
     run = new_run_id("baseline")
@@ -204,6 +186,7 @@ def _record(platform: Platform, facts: Mapping[str, Mapping[str, Any]]) -> dict[
 
 def _doctor(arguments: argparse.Namespace, stdout: IO[str], tell: Tell) -> int:
     refuse_malformed(arguments.release, None)
+    refuse_unknown(arguments.env, tuple(arguments.region))
     with environment(arguments.env, tell=tell) as loaded:
         subject = subject_of(loaded, arguments.release, tuple(arguments.region))
         words = f"at most {WHOLE_SECONDS:.0f} s for its systems, then its scenarios"
@@ -261,7 +244,6 @@ def summary(diagnosis: Diagnosis) -> str:
 
 
 def _add_of_init(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = _ABOUT
     parser.add_argument(
         "folder", nargs="?", type=pathlib.Path, metavar="FOLDER", help="where to lay a project out"
     )

@@ -80,13 +80,6 @@ class Standings:
     problems: tuple[str, ...]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.add_argument("--env", metavar="ENV", help="only this environment")
-    parser.add_argument("--output", choices=("text", "json", "openmetrics"), default="text")
-    parser.add_argument("--out", type=pathlib.Path, default=OUT, help=argparse.SUPPRESS)
-
-
 def run(
     arguments: argparse.Namespace, stdout: IO[str], stderr: IO[str], now: dt.datetime | None = None
 ) -> int:
@@ -95,7 +88,7 @@ def run(
     64 for an environment that there is not. Runs that cannot be read are named on stderr and passed over.
     """
     env: str | None = arguments.env
-    found = standings(arguments.out, env, now or utc_now())
+    found = standings(arguments.out or OUT, env, now or utc_now())
     tell = teller(stderr, "gate status")
     if env is not None and not found.by_environment and env not in loader.names():
         tell(f"no run of “{env}”, and there is no environment of that name.")

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from gates.decide.outcome import Meaning
+from gates.decide.times import COUNTDOWN, WINDOWS
 from settings.environment import CHECK_ID, CONDITIONS
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 COLUMNS = ("id", "phase", "when", "owner", "severity", "smoke", "on_fail", "applies_if")
 PHASES = ("pre-deploy", "deploy", "post-deploy", "rollback")
 SEVERITIES = ("blocker", "critical", "normal", "minor")
-WINDOWS = {"15m": 900, "1h": 3600, "24h": 86400}
-COUNTDOWN = ("T-7d", "T-3d", "T-1d", "T-2h")
 EVERY_PHASE = "phase"
 """The `when` of a row that every phase of the deployment asks."""
 _ALLOWED = {

@@ -7,8 +7,9 @@ than it has. Each such character is replaced by U+FFFD, so that it is seen that 
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _UNSAFE = re.compile(
@@ -40,3 +41,9 @@ def cleaned(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [cleaned(one) for one in value]
     return value
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """Return which of the known words may be meant, `, did you mean post-deploy?`; empty for none."""
+    close = difflib.get_close_matches(word, [*known], n=1)
+    return f", did you mean {close[0]}?" if close else ""

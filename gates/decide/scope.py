@@ -7,9 +7,10 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-from gates.decide.catalogue import COUNTDOWN, EVERY_PHASE, WINDOWS, Row, in_window
+from gates.decide.catalogue import EVERY_PHASE, Row, in_window
 from gates.decide.fold import Stage
 from gates.decide.kept import Kept
+from gates.decide.times import COUNTDOWN, WINDOWS
 from settings.people import LAST_PHASE
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ class Scope:
         """Return the stage in words; where the rows differ, that traffic is being switched."""
         found = {stage.value for stage in self.stages.values()}
         return found.pop() if len(found) == 1 else MIXED
+
+    def only(self, checks: Collection[str]) -> Scope:
+        """Return the part of it that these checks are; all of it for none."""
+        rows = tuple(row for row in self.rows if not checks or row.id in checks)
+        return Scope(rows, {row.id: self.stages[row.id] for row in rows})
 
 
 class Gate:

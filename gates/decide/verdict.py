@@ -151,6 +151,10 @@ class Verdict(Kept):
     """The countdown: by which of its times."""
     follows: str | None = None
     """Which gate to ask after a GO, as on the command line."""
+    only: Annotated[tuple[str, ...], Field(exclude_if=lambda ids: not ids)] = ()
+    """The checks that were asked out of all; such a verdict is never GO."""
+    asked_regions: Annotated[tuple[str, ...], Field(exclude_if=lambda names: not names)] = ()
+    """Those that --region named."""
     environment: str
     """Its own name."""
     asked_as: str | None = None

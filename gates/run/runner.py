@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from environments.loader import Loaded, checks_of, name_of
@@ -16,13 +16,24 @@ from gates.decide.catalogue import Row
 from gates.decide.fold import Folded, Reason, Stage, fold
 from gates.decide.history import Entry, Kind, attempts, by_part, gaps
 from gates.decide.outcome import EXIT_CONFIGURATION, EXIT_OUR_FAILURE, EXIT_USAGE, Decision
-from gates.decide.scope import Gate, Phase, Scope, Surroundings, no_such_part, not_asked, unmet
+from gates.decide.plain_text import meant, plain
+from gates.decide.scope import (
+    Gate,
+    NotAsked,
+    Phase,
+    Scope,
+    Surroundings,
+    no_such_part,
+    not_asked,
+    unmet,
+)
 from gates.decide.verdict import Verdict
 from gates.load import OUT, Checks, load_catalogue, load_policy
 from gates.run import lines, verdict
 from gates.run.child import ChildPlan, run_child
 from gates.run.manifest import Manifest, check_scenarios, manifest
 from probes.observation import utc_now
+from reports.causes import checks_in
 from reports.words import GATE
 from reports.writers import write_json
 from settings.policy import Policy
@@ -31,6 +42,7 @@ from steps.kit.request import (
     EVENTS,
     new_run_id,
     refuse_malformed,
+    refuse_unknown,
     regions_of,
     release_of,
     switched_at_of,
@@ -135,6 +147,8 @@ class Question:
     regions: tuple[str, ...]
     switched_at: str | None
     debug: bool
+    only: tuple[str, ...] = ()
+    """These checks and no others, to try something: such a run is never GO and no phase is done by it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -179,7 +193,7 @@ class Runner:
         self._callbacks = callbacks
         self._run = new_run_id(question.gate.kind)
         self.run_dir = out / self._run
-        self._verdict = verdict.opening(
+        opened = verdict.opening(
             question.gate,
             self._run,
             environment=name_of(question.env),
@@ -187,13 +201,23 @@ class Runner:
             release=question.release,
             started_at=utc_now(),
         )
+        # Whatever comes of it, it can be asked again as it was meant.
+        self._verdict = dataclasses.replace(
+            opened,
+            only=tuple(map(plain, question.only)),
+            asked_regions=tuple(map(plain, question.regions)),
+            traffic_switched_at=question.switched_at and plain(question.switched_at),
+            switched_at_given=question.switched_at is not None,
+        )
 
     def run(self) -> Verdict:
         """Return the verdict, which is on disk when this returns; raises OSError where it can't be."""
         self.run_dir.mkdir(parents=True)
         write_json(self.run_dir / "verdict.json", self._verdict.record())
         try:
-            refuse_malformed(self._question.release, self._question.switched_at)
+            asked = self._question
+            refuse_malformed(asked.release, asked.switched_at)
+            refuse_unknown(asked.env, asked.regions)
             self._measure()
         except RequestError as exc:
             self._close("refused", EXIT_USAGE, *exc.sentences)
@@ -214,7 +238,9 @@ class Runner:
         features = folder and checks.features
         if (wrong := no_such_part(question.gate, catalogue)) is not None:
             raise RequestError(wrong)
-        check_scenarios(question.gate.scope(catalogue, switched=False).rows, features)
+        scope = question.gate.scope(catalogue, switched=False)
+        _refuse_others(question.only, scope)
+        check_scenarios(scope.rows, features)
         policy = load_policy(checks.policy)
         patience = Patience(interrupted=self._callbacks.interrupted)
         with environment(question.env, None, self._callbacks.note, patience) as loaded:
@@ -238,7 +264,8 @@ class Runner:
         regions = regions_of(question.regions, loaded)
         release = release_of(question.release, question.env, loaded)
         switched_at = switched_at_of(question.switched_at, loaded)
-        scope = gate.scope(catalogue, switched=switched_at is not None)
+        whole = gate.scope(catalogue, switched=switched_at is not None)
+        scope = whole.only(question.only)
         others = [region for region in settings.regions if region not in regions]
         around = Surroundings(catalogue, load_catalogue(), loaded.sections, others)
         digests = verdict.digests(checks)
@@ -248,7 +275,7 @@ class Runner:
             stage=scope.stage,
             environment_regions=tuple(settings.regions),
             sections=tuple(sorted(loaded.sections)),
-            not_asked=not_asked(gate, around),
+            not_asked=(*not_asked(gate, around), *_rest(scope, whole)),
             time_scale=settings.time_scale,
             follows=gate.follows(catalogue),
             traffic_switched_at=None if switched_at is None else switched_at.isoformat(),
@@ -262,9 +289,10 @@ class Runner:
             scope=scope,
             manifest=manifest(scope.rows, loaded.sections),
             regions=regions,
-            parts=gate.parts(catalogue),
+            parts=() if question.only else gate.parts(catalogue),
             chronicle=chronicle,
             problems=(
+                *_left_out(scope, whole),
                 *chronicle.missing(gate.needs(catalogue)),
                 *_told_apart_badly(loaded, regions),
                 *unmet(settings.policy.must_ask, gate, around),
@@ -338,6 +366,32 @@ class Runner:
             self._verdict, state=state, exit_code=exit_code, now=utc_now(), sentences=sentences
         )
         verdict.keep(self.run_dir, self._verdict)
+
+
+def _refuse_others(only: Collection[str], scope: Scope) -> None:
+    known = [row.id for row in scope.rows]
+    for check in only:
+        if check not in known:
+            hint = meant(check.upper(), known)
+            raise RequestError(
+                f"--only {check}: this gate does not ask it{hint or '.'} {GATE} checks lists what it asks."
+            )
+
+
+def _left_out(scope: Scope, whole: Scope) -> tuple[str, ...]:
+    """Return a problem where not all checks are asked: what a part says is never GO."""
+    asked, there = len(scope.rows), len(whole.rows)
+    if asked == there:
+        return ()
+    were = "was" if asked == 1 else "were"
+    return (
+        f"only {asked} of {checks_in(there)} {were} asked (--only); run the gate without it to decide",
+    )
+
+
+def _rest(scope: Scope, whole: Scope) -> tuple[NotAsked, ...]:
+    rest = tuple(row.id for row in whole.rows if row not in scope.rows)
+    return (NotAsked("the rest of this gate", "left out by --only", rest),) if rest else ()
 
 
 def _told_apart_badly(loaded: Loaded, regions: Sequence[str]) -> tuple[str, ...]:

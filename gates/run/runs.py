@@ -184,7 +184,9 @@ def contradictions(verdict: Verdict, folder: pathlib.Path) -> Iterator[str]:
     checks = asked_by(verdict)
     if verdict.digests.get("catalogue") == catalogue_digest(checks):
         rows, switched = load_catalogue(checks.features), bool(verdict.traffic_switched_at)
-        yield from _catalogue(verdict, gate_of(verdict).scope(rows, switched=switched))
+        yield from _catalogue(
+            verdict, gate_of(verdict).scope(rows, switched=switched).only(verdict.only)
+        )
 
 
 def _lines(verdict: Verdict, found: lines.Lines) -> Iterator[str]:

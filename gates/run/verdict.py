@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from environments.loader import INSTALLED, checks_of
 from environments.yaml_file import ConfigurationError
+from gates import VERSION
 from gates.decide.catalogue import Row
 from gates.decide.fold import MISSING, Folded, RegionResult, Stage
 from gates.decide.judgement import Judgement, outcome_of
@@ -25,8 +26,6 @@ from gates.run.lines import Lines
 from gates.run.manifest import Manifest
 from reports import writers
 from reports.writers import read_back, write_json
-
-VERSION = "0.1.0"
 
 
 def opening(

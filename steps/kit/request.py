@@ -10,11 +10,12 @@ import datetime as dt
 import pathlib
 import secrets
 
-from environments.loader import Loaded
+from environments.loader import Loaded, find
 from environments.yaml_file import ConfigurationError, RequestError
 from gates.decide.history import CLOCKS_DIFFER
 from gates.decide.release import Release
 from probes.observation import utc_now
+from settings.environment import LocalFile
 
 EVENTS = "events.jsonl"
 OLDEST_SWITCH = dt.timedelta(days=31)
@@ -59,6 +60,16 @@ def refuse_malformed(release: str | None, switched_at: str | None) -> None:
         _switched_at(switched_at)
 
 
+def refuse_unknown(env: str, regions: tuple[str, ...]) -> None:
+    """Raise RequestError for a region that an environment will not have, before it is brought up.
+
+    Raises ConfigurationError for a file that cannot be read.
+    """
+    described = find(env)
+    if isinstance(described, LocalFile) and described.regions:
+        _known_regions(regions, described.regions)
+
+
 def release_of(asked: str | None, env: str, loaded: Loaded) -> Release:
     """Return the release under test; raises RequestError when nobody names it."""
     text = loaded.settings.release if asked is None else asked
@@ -76,12 +87,15 @@ def _release(text: str) -> Release:
 
 def regions_of(asked: tuple[str, ...], loaded: Loaded) -> tuple[str, ...]:
     """Return the regions to measure, all unless some are asked; raises RequestError."""
-    known = tuple(loaded.settings.regions)
-    unknown = [region for region in asked if region not in known]
-    if unknown:
-        raise RequestError(
-            f"--region {unknown[0]}: there is no such region; choose {', '.join(known)}."
-        )
+    return _known_regions(asked, tuple(loaded.settings.regions))
+
+
+def _known_regions(asked: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    for region in asked:
+        if region not in known:
+            raise RequestError(
+                f"--region {region}: there is no such region; choose {', '.join(known)}."
+            )
     return tuple(dict.fromkeys(asked)) or known
 
 

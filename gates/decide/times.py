@@ -1,0 +1,7 @@
+"""The times at which checks are due: after the traffic switch, and before the deployment."""
+
+from __future__ import annotations
+
+WINDOWS = {"15m": 900, "1h": 3600, "24h": 86400}
+"""Validation windows with their length in seconds."""
+COUNTDOWN = ("T-7d", "T-3d", "T-1d", "T-2h")

@@ -1,0 +1,147 @@
+"""How the gate behaves in a shell: help, completion, what it lists, what it removes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from gates import VERSION
+from gates.cli import main as module
+from gates.cli.arguments import EXAMPLES, Parser
+from gates.decide.scope import Phase
+from gates.load import ROOT, load_catalogue
+from tests.tables import cases
+
+NEWEST, OLD, OLDER = (
+    f"2026{month}01T220000Z-post-deploy-aaaaa{n}" for n, month in enumerate(("12", "03", "01"))
+)
+
+
+def called(*arguments: str) -> tuple[int, str]:
+    stdout = io.StringIO()
+    return module.main(arguments, stdout, stdout), stdout.getvalue()
+
+
+@pytest.mark.parametrize("command", module.COMMANDS)
+def test_each_command_helps_with_examples_that_it_takes_itself(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser, commands = module.parser_for([command])
+    assert [called("help", command)[0], called(command, "--help")[0]] == [0, 0]
+    told = capsys.readouterr().out
+    assert told.count(f"examples:\n  gate {command}") == 2
+    for line in EXAMPLES[command]:
+        words, _, _ = line.partition(" >")
+        parser.parse_args(words.split())
+    assert isinstance(commands[command], Parser)
+
+
+def test_it_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (called("--version")[0], capsys.readouterr().out) == (0, f"gate {VERSION}\n")
+
+
+@cases(
+    "mistyped meant",
+    {
+        "a command": (("post-deploi",), "did you mean post-deploy?"),
+        "a flag": (
+            ("phase", "2", "--env", "local", "--relase", "v1.2.0"),
+            "did you mean --release?",
+        ),
+        "a window": (("post-deploy", "--env", "local", "--window", "1"), "did you mean 1h?"),
+        "nothing near": (("xyzzy",), "'xyzzy' (choose from"),
+    },
+)
+def test_what_is_mistyped_is_named(
+    mistyped: tuple[str, ...], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _ = called(*mistyped)
+    assert (code, meant in capsys.readouterr().err) == (64, True)
+
+
+@cases(
+    "line words",
+    {
+        "commands": ("gate post-", "post-deploy"),
+        "flags of a command": ("gate checks --w", "--window"),
+        "values": ("gate post-deploy --window ", "15m 1h 24h"),
+    },
+)
+def test_bash_completes_a_line(line: str, words: str) -> None:
+    """In a real bash, by what `gate completion bash` prints; zsh and fish are asked where they are."""
+    script = """
+eval "$(gate completion bash)"
+COMP_LINE=$1 COMP_POINT=${#1} COMP_TYPE=9 COMP_WORDS=($1) COMP_CWORD=1
+_python_argcomplete gate
+echo "${COMPREPLY[@]}"
+"""
+    path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", line],  # noqa: S607 - whichever bash there is
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert [one for one in words.split() if one in done.stdout.split()] == words.split()
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_read_what_is_meant_for_them(shell: str) -> None:
+    code, script = called("completion", shell)
+    assert (code, "gate" in script) == (0, True)
+    if shutil.which(shell):
+        subprocess.run([shell, "-n", "-c", script], timeout=60, check=True)
+
+
+def test_it_lists_what_a_gate_would_ask(said: Callable[..., None]) -> None:
+    code, text = called("checks", "phase", "2", "--output", "json")
+    found = json.loads(text)["checks"]
+    asked = Phase.parse("2").scope(load_catalogue(), switched=False)
+    assert (code, [one["id"] for one in found]) == (0, [row.id for row in asked.rows])
+    said([found[0], called("checks", "phase", "2.1")[1].splitlines()[:2]])
+
+
+@pytest.mark.parametrize(
+    "wrong", [["phase"], ["post-deploy", "2"], ["phase", "2.9"], ["--env", "moon"]]
+)
+def test_what_it_cannot_list_is_64(wrong: list[str]) -> None:
+    assert called("checks", *wrong)[0] == 64
+
+
+def a_run(out: pathlib.Path, name: str, state: str = "complete", env: str = "prod") -> pathlib.Path:
+    folder = out / name
+    folder.mkdir(parents=True)
+    (folder / "verdict.json").write_text(json.dumps({"environment": env, "state": state}))
+    return folder
+
+
+def test_pruning_removes_what_is_old_and_nothing_that_is_needed(tmp_path: pathlib.Path) -> None:
+    for name in (NEWEST, OLD):
+        a_run(tmp_path, name)
+    running = a_run(tmp_path, OLDER, state="incomplete")
+    a_run(tmp_path, OLD.replace("post", "pre"), env="staging")
+    left = a_run(tmp_path, OLDER.replace("post", "pre"))
+    journal = {"intend": "tag", "region": "eu", "environment": "prod"}
+    (left / "synthetic-journal.jsonl").write_text(json.dumps(journal))
+    (tmp_path / "20260101T220000Z-other").mkdir()
+    before = {one.name for one in tmp_path.iterdir()}
+    code, told = called("prune", "--out", str(tmp_path))
+    assert (code, {one.name for one in tmp_path.iterdir()}) == (0, before)
+    assert f"would go {OLD}\n" in told
+    code, told = called("prune", "--out", str(tmp_path), "--yes")
+    assert (code, before - {one.name for one in tmp_path.iterdir()}) == (0, {OLD}), told
+    assert f"{running.name}: it has no verdict" in told
+    assert f"{left.name}: synthetic records" in told
+    young = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ-post-deploy-bbbbbb")
+    a_run(tmp_path, young)
+    assert young not in called("prune", "--out", str(tmp_path))[1]
