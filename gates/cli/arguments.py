@@ -110,7 +110,8 @@ def add(command: argparse.ArgumentParser, name: str, module: str, *, shared: boo
 
 
 def _asking(parser: argparse.ArgumentParser) -> None:
-    _scope(parser, "release under test, like v1.2.0; required except on local")
+    # What is no release is refused by the run, which leaves a verdict that says so.
+    _scope(parser, "release under test, like v1.2.0; required except on local", str)
     parser.add_argument("--switched-at", help="when traffic went to the release, in UTC with a Z")
     parser.add_argument(
         "--only",
@@ -121,10 +122,10 @@ def _asking(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _scope(parser: argparse.ArgumentParser, released: str) -> None:
+def _scope(parser: argparse.ArgumentParser, released: str, kind: Callable[[str], str]) -> None:
     what = "environment, such as local or prod, or a file ending in .yaml"
     parser.add_argument("--env", required=True, help=what)
-    parser.add_argument("--release", type=_release, help=released)
+    parser.add_argument("--release", type=kind, help=released)
     parser.add_argument(
         "--region", action="append", default=[], help="only this region; may be repeated"
     )
@@ -207,11 +208,11 @@ def _notify(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
-    _scope(parser, "look for this release's series; without it any release's will do")
+    _scope(parser, "look for this release's series; without it any release's will do", _release)
 
 
 def _baseline(parser: argparse.ArgumentParser) -> None:
-    _scope(parser, "the release that will be deployed; required except on local")
+    _scope(parser, "the release that will be deployed; required except on local", _release)
 
 
 def _prune(parser: argparse.ArgumentParser) -> None:
