@@ -36,13 +36,12 @@ SHARED = {
     **dict.fromkeys(("baseline", "doctor", "init"), "set_up"),
 }
 """The modules of several commands; every other one is called as its command."""
-EPILOG = """examples:
+EXAMPLES = """examples:
   gate post-deploy --env local
   gate post-deploy --env prod --release v1.2.0 --window 1h
   gate explain
-  gate help phase
-
-exit codes:
+  gate help phase"""
+EXIT_CODES = """exit codes:
   0   GO: every required check ran and passed
   10  measured and bad: ROLLBACK (before traffic is switched: NO_GO or STOP)
   20  HOLD: could not be decided; the output says who decides and what clears it
@@ -111,7 +110,7 @@ def parser_for(asked: Collection[str]) -> tuple[Parser, dict[str, Parser]]:
     parser = Parser(
         prog="gate",
         description="Says GO, ROLLBACK or HOLD about a release, from measurements.",
-        epilog=EPILOG,
+        epilog=f"{EXAMPLES}\n\n{EXIT_CODES}",
         formatter_class=FORMAT,
     )
     parser.add_argument("--version", action="version", version=f"gate {VERSION}")
