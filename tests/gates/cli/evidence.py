@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import io
 import json
@@ -35,9 +34,8 @@ def leave(
 def called(command: str, out: pathlib.Path, *arguments: str, **more: Any) -> tuple[int, str, str]:
     """Call a command of these runs in this process; return its code, stdout and stderr."""
     module = importlib.import_module(main.module_of(command))
-    parser = argparse.ArgumentParser()
-    module.add_arguments(parser, *([command] if command in main.SHARED else []))
-    parser.set_defaults(command=command)
     stdout, stderr = io.StringIO(), io.StringIO()
-    parsed = parser.parse_args(["--out", str(out), *arguments])
+    out.mkdir(parents=True, exist_ok=True)
+    parser, _ = main.parser_for([command])
+    parsed = parser.parse_args([command, "--out", str(out), *arguments])
     return module.run(parsed, stdout, stderr, **more), stdout.getvalue(), stderr.getvalue()
