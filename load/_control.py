@@ -112,6 +112,7 @@ class Master:
         self._stack = contextlib.ExitStack()
         atexit.register(self._stack.close)
         self._session = Session(options, self._stack, self._kinds)
+        self._options = self._session.options
         self._session.refuse_strangers(nodes.other_users(), environment.host)
         self._conductor: Conductor | None = None
         self._closing: Any = None

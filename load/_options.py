@@ -156,6 +156,8 @@ class Options:
     deadline_seconds: float
     baseline: str | None
     report_to: str | None
+    endless: bool = False
+    """Whether nothing says how long: then the policy does."""
 
     @classmethod
     def of(cls, parsed: argparse.Namespace) -> Self:
@@ -187,7 +189,14 @@ class Options:
             deadline_seconds=parsed.deadline,
             baseline=parsed.baseline,
             report_to=parsed.report_to,
+            endless=profile == MANUAL and bool(parsed.headless) and seconds is None,
         )
+
+    def lasting(self, seconds: float) -> Self:
+        """Return them with the policy's time, where they say none."""
+        if not self.endless:
+            return self
+        return dataclasses.replace(self, plan=dataclasses.replace(self.plan, run_seconds=seconds))
 
 
 def _has_amount(parsed: argparse.Namespace) -> bool:

@@ -57,6 +57,14 @@ class Plan:
     run_seconds: float | None = None
     """How long is measured where users say the rate and no page ends the run; None: no limit."""
 
+    def least_events(self, users: int) -> float | None:
+        """Return the fewest requests that a region gets in a stage that must hold; None: nobody can say."""
+        amounts = [one.rps * one.seconds for one in self.stages if one.measured and one.required]
+        if not self.stages and self.run_seconds is not None:
+            amounts = [users * self.run_seconds]
+        known = amounts and self.model == "open" and self.regions
+        return min(amounts) / len(self.regions) if known else None
+
     @property
     def peak(self) -> float:
         """Return the highest amount of all stages; 0 where users say it."""

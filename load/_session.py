@@ -30,7 +30,7 @@ from load._nodes import LocustNodes
 from load._options import Options, Permission, permitted, refuse_stranger, refuse_unless_allowed
 from load._run import Plan, Run, Setting, Stage
 from load._scenario import Ask, LoadError, Target
-from load.verdict import LoadResult, judge
+from load.verdict import LoadResult, judge, unprovable
 from reports import load_page
 from settings.load import LoadPolicy
 from steps.kit.leases import LeaseHeldError
@@ -89,6 +89,7 @@ class Session:
         self._goal = self._null(kinds()) if options.null_server else self._platform()
         loaded = self._goal.loaded
         self._policy = _policy(Checks.of(loaded.checks if loaded else None).policy)
+        self.options = self._options = options.lasting(self._policy.run_time)
         self._run: contextlib.ExitStack = contextlib.ExitStack()
         self._records: Records | None = None
         self._folder = OUT
@@ -105,6 +106,8 @@ class Session:
         try:
             keep(announced(self._plan(), time.time()), self._folder)
             _LOG.info("Load: run %s", self._folder.name)
+            if (why := self._unprovable()) is not None:
+                _LOG.warning("Load: %s", why)
             if self._options.report_to:
                 deliver(self._folder, self._options.report_to)
             return self._led(nodes, workers)
@@ -143,7 +146,8 @@ class Session:
     def _kept(
         self, run: Run, record: Mapping[str, Any], problems: list[str]
     ) -> tuple[int, list[str]]:
-        lines = [*load_page.plain(record).splitlines(), *problems]
+        result, meaning, *told = load_page.plain(record).splitlines()
+        lines = [*told, *problems]
         try:
             keep(record, self._folder)
             write_allure(record, self._folder, began=run.started_at, ended=run.ended_at)
@@ -152,11 +156,9 @@ class Session:
                 lines.append(f"Report: {deliver(self._folder, self._options.report_to)}")
         except (LoadError, OSError) as exc:
             # Nobody may find a verdict in the output that is none.
-            figures = [line for line in lines if not line.startswith(("load:", "meaning:"))]
-            return EXIT_OUR_FAILURE, [
-                f"load: no result (exit code {EXIT_OUR_FAILURE})", *figures, f"locust: {exc}",
-            ]  # fmt: skip
-        return exit_code(record), lines
+            ended = f"load: no result (exit code {EXIT_OUR_FAILURE})"
+            return EXIT_OUR_FAILURE, [*lines, f"locust: {exc}", ended]
+        return exit_code(record), [*lines, "", meaning, result]
 
     def _plan(self) -> Plan:
         goal = self._goal
@@ -166,6 +168,11 @@ class Session:
             regions={one.region: one.address for one in goal.targets},
             most_rps=goal.most_rps,
         )
+
+    def _unprovable(self) -> str | None:
+        """Return why the run can prove nothing at its rate and length, before it begins; else None."""
+        events = self._plan().least_events(self._options.users or 1)
+        return None if events is None else unprovable(events, self._policy.objectives)
 
     def _announced(self, target: _Goal) -> tuple[Target, ...]:
         """Take the lease, clean up after earlier runs, and journal what this one will make."""

@@ -15,6 +15,9 @@ from gates.decide.plain_text import cleaned
 from gates.decide.verdict import FINISHED, Finished, Noted, outcome_in, red_of
 from reports.causes import Cause, causes
 
+WAITING = "waiting"
+"""The event of a check that waits: its region, and what for."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Measured:
@@ -24,6 +27,8 @@ class Measured:
     """The checks that ended, in order."""
     running: str | None = None
     """The check that had begun and not ended."""
+    waiting: tuple[tuple[str, str], ...] = ()
+    """By region: what the running check waits for, and how far it is."""
     problems: tuple[str, ...] = ()
     last_at: str | None = None
     unreadable_lines: int = 0
@@ -38,15 +43,28 @@ class Measured:
         if kind is None:
             raise MalformedError("it has no kind")
         if kind == "check_started":
-            return dataclasses.replace(self, running=str(event.get("check")), last_at=at)
+            begun = str(event.get("check"))
+            return dataclasses.replace(self, running=begun, waiting=(), last_at=at)
+        if kind == WAITING:
+            told = {**dict(self.waiting), str(event.get("region")): str(event.get("awaited"))}
+            return dataclasses.replace(self, waiting=tuple(told.items()), last_at=at)
         if kind == "problem":
             problems = (*self.problems, str(event.get("sentence")))
             return dataclasses.replace(self, problems=problems, last_at=at)
         if kind != FINISHED:
             return dataclasses.replace(self, last_at=at)
         check = Finished.from_record(event)
-        running = None if self.running == check.check else self.running
-        return dataclasses.replace(self, checks=(*self.checks, check), running=running, last_at=at)
+        over = self.running == check.check
+        running, waiting = (None, ()) if over else (self.running, self.waiting)
+        checks = (*self.checks, check)
+        return dataclasses.replace(
+            self, checks=checks, running=running, waiting=waiting, last_at=at
+        )
+
+    @property
+    def awaited(self) -> str:
+        """What is waited for, in one line: `eu 2,100 of 2,995 events, us 2,050 of 2,995 events`."""
+        return ", ".join(f"{region} {what}" for region, what in self.waiting)
 
     def tally(self, region: str) -> Mapping[str, int]:
         """Return the number of checks by outcome in a region."""

@@ -114,6 +114,8 @@ class LoadPolicy(Section):
 
     objectives: tuple[LoadObjective, ...] = Field(min_length=1)
     """What every measured stage has to hold."""
+    run_time: Seconds = Field(default=60.0, gt=0)
+    """Of a run without a page, where neither -t nor a profile says how long."""
     generator: GeneratorLimits
 
     def _refusals(self) -> Iterator[str]:

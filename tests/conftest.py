@@ -118,8 +118,26 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.TemporaryDirectory(prefix="gate-tests-", ignore_cleanup_errors=True)
         os.environ["GATE_OUT"] = folder.name
         config.add_cleanup(folder.cleanup)
+    if config.getoption("numprocesses", None):
+        config.pluginmanager.register(_AtOnce(config))
     verdict.OUT = "reports/out"  # what is rendered in this process names it as users see it
     gc.set_threshold(50_000, 20, 20)
+
+
+class _AtOnce:
+    """Names a failed test as it fails: where many run at once, pytest does so at the end of all."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write a line for a failure."""
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and terminal is not None:
+            why = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
+            first, *_ = str(why or report.longreprtext).strip().splitlines() or [""]
+            terminal.ensure_newline()
+            terminal.write_line(f"FAILED {report.nodeid} ({report.when}): {first}", red=True)
 
 
 def pytest_collection_finish() -> None:

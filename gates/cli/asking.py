@@ -16,6 +16,7 @@ from gates.decide.outcome import EXIT_OUR_FAILURE
 from gates.decide.scope import Gate, Phase, PostDeploy, PreDeploy
 from gates.decide.verdict import Verdict
 from gates.run.runner import Callbacks, Question, Runner
+from reports.causes import checks_in, listed
 from reports.verdict import read
 
 
@@ -106,6 +107,7 @@ class _Shown:
         """Open the view."""
         self._view = view_for(self._stream, checks, regions)
         self._view.__enter__()
+        self._view.note(f"asking {checks_in(checks)} in {listed(regions)}")
 
     def event(self, event: dict[str, Any]) -> None:
         """Hand an event on."""

@@ -113,7 +113,8 @@ class LiveView(PlainView):
     def _now(self, progress: Measured) -> str:
         seconds = self._clock() - self._since
         doing = self._note or (f"now {progress.running}" if progress.running else "")
-        return f"{doing}, {seconds:.0f} s" if doing and seconds >= 1 else doing
+        lasted = f"{doing}, {seconds:.0f} s" if doing and seconds >= 1 else doing
+        return f"{lasted}: {progress.awaited}" if progress.awaited and not self._note else lasted
 
 
 def _regions(progress: Measured) -> Table:

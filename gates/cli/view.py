@@ -11,6 +11,9 @@ from gates.decide.verdict import outcome_in
 from reports import words
 from reports.events import Measured, causes_in, shown_after
 
+WAITS_SECONDS = 10.0
+"""A log says so often what is waited for; a terminal shows it all the time."""
+
 
 def view_for(
     stream: IO[str],
@@ -48,6 +51,7 @@ class PlainView:
         self._started = clock()
         self._told: dict[tuple[str, str], str] = {}
         """Which check told a finding first."""
+        self._waited_at = -WAITS_SECONDS
 
     def __enter__(self) -> Self:
         return self
@@ -71,8 +75,18 @@ class PlainView:
                 said = red.sentence if first == check.check else f"as {first}"
                 where = ", ".join(red.regions)
                 self._write(f"{where} {red.reason.outcome}: {said}", indent="    ")
+        if self._progress.waiting != before.waiting and self._progress.waiting:
+            self._say_awaited()
         for problem in self._progress.problems[len(before.problems) :]:
             self._write(f"{self._elapsed()} problem: {problem}")
+
+    def _say_awaited(self) -> None:
+        """Say at most every few seconds what is waited for, and how far it is."""
+        now = self._clock()
+        if now - self._waited_at >= WAITS_SECONDS:
+            self._waited_at = now
+            awaited = self._progress.awaited
+            self._write(f"{self._elapsed()} {self._progress.running} waits: {awaited}")
 
     def _elapsed(self) -> str:
         return f"{self._clock() - self._started:.1f}s"

@@ -22,6 +22,8 @@ from environments.yaml_file import ConfigurationError
 from gates.decide.catalogue import Row
 from gates.decide.outcome import Decision
 from gates.decide.release import Release
+from gates.decide.scope import Phase, PostDeploy, PreDeploy, Surroundings, unmet
+from gates.decide.times import COUNTDOWN, WINDOWS
 from gates.load import Checks, load_catalogue, load_policy
 from gates.run import lines
 from gates.run.child import LOG, ChildEnd, ChildPlan, run_child
@@ -29,6 +31,7 @@ from gates.run.manifest import check_scenarios, manifest
 from probes.observation import Deadline, utc_now
 from reports.writers import write_json
 from settings.objectives import Traffic
+from settings.people import LAST_PHASE
 from settings.policy import Policy
 from steps.cluster.doctor import examine_kubernetes
 from steps.data.doctor import examine_data, examine_evidence, examine_grants, examine_postgres
@@ -137,7 +140,9 @@ def _examinations(subject: Subject, rows: Sequence[Row], now: dt.datetime) -> It
         if None not in given:
             yield functools.partial(examine, subject, *given)
     yield lambda: examine_traffic(settings.traffic, file, now)
-    yield lambda: examine_sections(subject.platform.environment.sections, rows, file)
+    sections = subject.platform.environment.sections
+    yield lambda: examine_sections(sections, rows, file)
+    yield lambda: examine_must_ask(settings.policy.must_ask, sections, rows)
 
 
 def _looks(subject: Subject, now: dt.datetime) -> Iterator[Look]:
@@ -254,6 +259,17 @@ def examine_sections(sections: frozenset[str], rows: Sequence[Row], file: str) -
         )
         for section, checks in left_out.items()
     ]
+
+
+def examine_must_ask(
+    must_ask: Sequence[str], sections: frozenset[str], rows: Sequence[Row]
+) -> list[Finding]:
+    """Say what must be asked and is not: every gate that it belongs to would hold."""
+    around = Surroundings(rows, rows, sections, ())
+    phases = (Phase(number) for number in range(1, LAST_PHASE + 1))
+    gates = (PreDeploy(COUNTDOWN[-1]), *phases, PostDeploy([*WINDOWS][-1]))
+    said = dict.fromkeys(why for gate in gates for why in unmet(must_ask, gate, around))
+    return [Finding(_SECTIONS, None, Level.BAD, why) for why in said]
 
 
 MOST_SECONDS = 120.0

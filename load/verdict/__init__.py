@@ -14,6 +14,7 @@ from load.verdict._judge import (
     recovery_seconds,
     result_of,
     sustained,
+    unprovable,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "recovery_seconds",
     "result_of",
     "sustained",
+    "unprovable",
 ]

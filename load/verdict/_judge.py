@@ -14,7 +14,7 @@ from typing import Literal
 from gates.decide.judgement import Judgement, outcome_of
 from gates.decide.objective import Evidence, judge_target
 from gates.decide.outcome import Outcome
-from gates.decide.statistics import Counts
+from gates.decide.statistics import Counts, events_to_prove
 from load.verdict import _generator
 from load.verdict._generator import EndpointFacts, LoadFacts, StageFacts
 from settings.load import LoadObjective, LoadPolicy
@@ -388,3 +388,19 @@ def _is_good(second: SecondFacts, policy: LoadPolicy) -> bool:
         if objective.endpoint is None and bad / second.completed > objective.target.budget:
             return False
     return True
+
+
+def unprovable(events: float, objectives: Iterable[LoadObjective]) -> str | None:
+    """Return why so many requests of a region can't prove the objectives, however good; None: they can."""
+    needed = [
+        (events_to_prove(0, one.target.budget), one.title)
+        for one in objectives
+        if one.endpoint is None
+    ]
+    most, title = max(needed, default=(0, ""))
+    if most <= events:
+        return None
+    return (
+        f"this run can prove nothing: it sends {events:,.0f} requests to a region, and “{title}” takes "
+        f"{most:,} good ones; send faster or for longer"
+    )

@@ -35,7 +35,7 @@ from steps.kit.baseline import Baseline, NoBaselineError, command, load_baseline
 from steps.kit.expect import expect, need, nothing_to_judge, unable
 from steps.kit.leases import TrafficLease
 from steps.kit.platform import NotDescribedError
-from steps.kit.run import Run
+from steps.kit.run import Events, Run
 from steps.kit.sentence import then, when
 from steps.objectives.counting import (
     FLOOR_SCRAPES,
@@ -47,7 +47,7 @@ from steps.objectives.counting import (
 )
 from steps.objectives.instrument import Fit, Inspector, UnfitError, unfit
 from steps.objectives.promql import free_shares
-from steps.objectives.rules import lacking, of_today, room_on
+from steps.objectives.rules import awaited_by, lacking, of_today, room_on
 
 SWITCH_SCRAPES = 2
 """So long after the switch old-version samples may still be read."""
@@ -56,18 +56,20 @@ SWITCH_SCRAPES = 2
 class Waiting:
     """The run's one wait: all its objectives wait for the same traffic and the same instrument."""
 
-    def __init__(self, lease: TrafficLease) -> None:
+    def __init__(self, lease: TrafficLease, events: Events) -> None:
         self._lease = lease
+        self._events = events
         self._since: float | None = None
         self._unfit_since: dict[str, float] = {}
 
     @classmethod
     def of(cls, run: Run) -> Waiting:
         """Return that of a run."""
-        return cls(run.lease)
+        return cls(run.lease, run.events)
 
-    def for_samples(self, scrape_seconds: float) -> None:
-        """Wait one scrape, keeping the traffic lease alive."""
+    def for_samples(self, here: Asked, awaited: str, scrape_seconds: float) -> None:
+        """Wait one scrape, keeping the traffic lease alive; say what is awaited."""
+        self._events.write("waiting", check=here.check.id, region=here.region, awaited=awaited)
         self._lease.renew()
         pause(scrape_seconds)
 
@@ -168,7 +170,8 @@ class _Watch:
                 for observation in self._last:
                     self._here.keep(observation)
                 return judgements
-            self._waiting.for_samples(self._inspector.scrape_seconds)
+            awaited = awaited_by(judgements, open_question=open_question)
+            self._waiting.for_samples(self._here, awaited, self._inspector.scrape_seconds)
 
     def _can_pass(self, patience: Patience, looked_at: float) -> bool:
         """Return whether what can't be believed now may be believed later: a blip is waited out."""

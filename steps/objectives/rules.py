@@ -76,3 +76,14 @@ def _of(baseline: Baseline, name: str, region: str) -> Mapping[str, Any]:
     except NoBaselineError:
         return {}
     return found if isinstance(found, Mapping) else {}
+
+
+def awaited_by(judgements: Sequence[Judgement], *, open_question: bool) -> str:
+    """Return in words what an objective waits for, and how far it is: `2,100 of 2,995 events`."""
+    data = judgements[0].data
+    short, samples = data.get("events_short"), data.get("samples")
+    if isinstance(short, int | float) and isinstance(samples, int | float) and short > 0:
+        return f"{samples:,.0f} of {samples + short:,.0f} events"
+    if judgements[0].rule == "instrument":
+        return "an instrument that can be believed"
+    return "a rollback limit's whole time" if open_question else "the whole look-back"

@@ -10,6 +10,8 @@ import pytest
 from environments.yaml_file import RequestError
 from gates.load import ROOT
 from load._options import PROFILES, Options, add_arguments, command_line, stages, warm_up_seconds
+from load.verdict import unprovable
+from tests.load.runs import load_rules
 from tests.tables import cases
 
 PLAIN: dict[str, Any] = {
@@ -22,6 +24,34 @@ PLAIN: dict[str, Any] = {
 
 def options(**changes: Any) -> Options:
     return Options.of(argparse.Namespace(**{**PLAIN, **changes}))
+
+
+def test_without_any_time_a_run_lasts_as_long_as_the_policy_says() -> None:
+    assert options().lasting(60).plan.run_seconds == 60
+    assert options(run_time=5).lasting(60).plan.run_seconds == 5
+    assert options(headless=False).lasting(60).plan.run_seconds is None, "its page ends it"
+    assert options(rps=5.0).lasting(60).plan.run_seconds is None, "its stages say it"
+
+
+@cases(
+    "asked says",
+    {
+        "enough for every objective": ({"rps": 120.0, "run_time": 60}, None),
+        "too few": ({"rps": 100.0, "run_time": 5}, "sends 250 requests to a region"),
+        "too few users": ({"num_users": 10, "run_time": 5}, "takes 2,995 good ones"),
+        "a ramp's step is a stage": ({"profile_name": "ramp", "rps": 100.0, "run_time": 30}, "750"),
+        "callers who wait have no rate": ({"closed": 5, "run_time": 5}, None),
+    },
+)
+def test_a_run_that_can_prove_nothing_says_so_before_it_begins(
+    asked: dict[str, Any], says: str | None
+) -> None:
+    found = options(**asked)
+    plan = dataclasses.replace(found.plan, regions={"eu": "http://eu", "us": "http://us"})
+    events = plan.least_events(found.users or 1)
+    why = None if events is None else unprovable(events, load_rules().objectives)
+    assert (why is None) is (says is None)
+    assert says is None or says in str(why)
 
 
 @cases(

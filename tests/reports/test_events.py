@@ -24,6 +24,17 @@ WHOLE: list[dict[str, Any]] = [
 ]
 
 
+def waiting(check: str, region: str) -> dict[str, Any]:
+    awaited = "2,100 of 2,995 events"
+    return {
+        "event": "waiting",
+        "at": verdicts.AT,
+        "check": check,
+        "region": region,
+        "awaited": awaited,
+    }
+
+
 def started(check: str) -> dict[str, Any]:
     return {"event": "check_started", "at": verdicts.AT, "check": check}
 

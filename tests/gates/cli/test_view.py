@@ -10,7 +10,8 @@ from rich.console import Console
 from gates.cli.live_view import LiveView
 from gates.cli.view import PlainView, view_for
 from reports.events import Measured
-from tests.reports.test_events import WHOLE, started
+from tests.reports import verdicts
+from tests.reports.test_events import WHOLE, started, waiting
 from tests.tables import cases
 
 REGIONS = ("eu", "us")
@@ -56,6 +57,9 @@ def test_a_finished_check_is_one_line_and_its_findings_stand_below() -> None:
         view.event(started("IV-HEALTH-1"))
         view.event(WHOLE[0])
         view.event(WHOLE[3])
+        view.event(started("IV-PERF-3"))
+        for region in REGIONS:
+            view.event(waiting("IV-PERF-3", region))
         view.event({"event": "problem", "sentence": "a synthetic record is left over"})
     assert stream.getvalue() == (
         "12.3s bringing the local platform up\n"
@@ -63,19 +67,44 @@ def test_a_finished_check_is_one_line_and_its_findings_stand_below() -> None:
         "12.3s IV-PERF-1 eu INCONCLUSIVE, us PASS\n"
         "    eu INCONCLUSIVE: API p95 response time under 200 ms: 0 % of 41 took over 200 ms "
         "proves nothing yet; 59 events would prove 5 %, 18 are missing\n"
+        "12.3s IV-PERF-3 waits: eu 2,100 of 2,995 events\n"
         "12.3s problem: a synthetic record is left over\n"
     )
+
+
+def test_a_finding_that_another_check_told_is_not_written_again() -> None:
+    stream = io.StringIO()
+    view = view_for(stream, 2, REGIONS, {})
+    found = {"judgements": [verdicts.instrument_away("eu")[0].record()], "observations": []}
+    for check in ("IV-PERF-1", "IV-PERF-2"):
+        event = {
+            "event": "check_finished",
+            "check": check,
+            "regions": dict.fromkeys(REGIONS, found),
+        }
+        view.event(event)
+    text = stream.getvalue()
+    assert text.count("connection refused") == 1
+    assert "    eu, us ERROR: as IV-PERF-1\n" in text
 
 
 def test_the_drawing_shows_bar_current_check_regions_and_red_findings() -> None:
     console = Console(file=Terminal(), force_terminal=True, width=80, _environ=XTERM)
     view = LiveView(console, Measured(total=18, regions=REGIONS), ticking(0.0, 0.0, 75.0))
-    for event in (*WHOLE, started("IV-PERF-4")):
+    for event in (*WHOLE, started("IV-PERF-4"), waiting("IV-PERF-4", "eu")):
         view.event(event)
     with console.capture() as capture:
         console.print(view.renderable())
     text = re.sub(r"\x1b\[[0-9;]*m", "", capture.get())
-    wanted = ("5 of 18 checks", "1:15", "now IV-PERF-4", "3 PASS", "1 INCONCLUSIVE", "1 FAIL")
+    wanted = (
+        "5 of 18 checks",
+        "1:15",
+        "now IV-PERF-4",
+        "eu 2,100 of 2,995 events",
+        "3 PASS",
+        "1 INCONCLUSIVE",
+        "1 FAIL",
+    )
     assert [words for words in wanted if words not in text] == []
     assert "FAIL IV-PERF-3 eu, us Error rate" in text
     assert max(map(len, text.splitlines())) <= 80

@@ -22,6 +22,7 @@ from gates.doctor.look import (
     diagnose,
     ends_at,
     examine_secrets,
+    examine_must_ask,
     examine_sections,
     examine_traffic,
     subject_of,
@@ -208,6 +209,19 @@ def test_sections_left_out_name_their_checks() -> None:
     ]
     (found,) = examine_sections(frozenset({"synthetic"}), rows, "clinic.yaml")
     assert found.sentence == "no section redis: IV-X-2, IV-X-4 do not apply"
+
+
+def test_what_must_be_asked_and_is_not_is_bad_as_the_gate_holds() -> None:
+    row = dataclasses.replace(a_row("IV-X-1"), applies_if="environment:redis", when="1h")
+    asked = ("redis", "IV-X-1", "IV-Y-1")
+    found = examine_must_ask(asked, frozenset(), [row])
+    assert {one.level for one in found} == {Level.BAD}
+    lacks = "and the environment has no section redis; add it"
+    assert {one.sentence.partition(" names ")[2] for one in found} == {
+        *(f"{name}, {lacks}" for name in asked[:2]),
+        "IV-Y-1, and no row of the catalogue asks for it; add the row",
+    }
+    assert examine_must_ask(("redis",), frozenset({"redis"}), [row]) == []
 
 
 def test_what_a_login_may_do_too_much_is_revoked(said: Said) -> None:
