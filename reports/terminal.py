@@ -111,7 +111,7 @@ def _passed(verdict: Verdict, region: str) -> str:
     outcomes = [verdict.cell(check, region) for check in verdict.checks]
     skipped = outcomes.count("NOT_APPLICABLE")
     more = f", {skipped} not applicable" if skipped else ""
-    return f"{outcomes.count('PASS')} checks passed{more}"
+    return f"{checks_in(outcomes.count('PASS'))} passed{more}"
 
 
 def _red_table(verdict: Verdict) -> Iterator[RenderableType]:

@@ -17,6 +17,7 @@ from rich.text import Text
 from gates.cli.view import PlainView
 from gates.decide.outcome import Outcome
 from reports import words
+from reports.causes import checks_in
 from reports.events import Measured, shown_after
 from reports.terminal import WIDEST, colour_of
 
@@ -105,7 +106,7 @@ class LiveView(PlainView):
         table = Table.grid(padding=(0, 2), expand=False)
         table.add_row(
             ProgressBar(max(1, progress.total), done, width=WIDEST // 2, complete_style=colour),
-            Text(f"{done} of {progress.total} checks"),
+            Text(f"{done} of {checks_in(progress.total)}"),
             Text(_clock_face(self._clock() - self._started)),
         )
         return table

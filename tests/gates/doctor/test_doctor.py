@@ -21,8 +21,8 @@ import yaml
 from gates.doctor.look import (
     diagnose,
     ends_at,
-    examine_secrets,
     examine_must_ask,
+    examine_secrets,
     examine_sections,
     examine_traffic,
     subject_of,
@@ -36,7 +36,7 @@ from settings.objectives import Lease, Objective, Traffic
 from settings.service import HealthEndpoint
 from steps.data.doctor import revocations
 from steps.flags.doctor import acl_lines
-from steps.kit.findings import Subject, System
+from steps.kit.findings import Level, Subject, System
 from steps.monitoring import doctor as doctor_monitoring
 from steps.objectives.doctor import bounds_remedy, judge_samples, live_bounds
 from steps.service.doctor import examine_service, read_health
