@@ -136,8 +136,7 @@ class _AtOnce:
         if report.failed and terminal is not None:
             why = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
             first, *_ = str(why or report.longreprtext).strip().splitlines() or [""]
-            terminal.ensure_newline()
-            terminal.write_line(f"FAILED {report.nodeid} ({report.when}): {first}", red=True)
+            terminal.write_line(f"\nFAILED {report.nodeid} ({report.when}): {first}", red=True)
 
 
 def pytest_collection_finish() -> None:
