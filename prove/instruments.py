@@ -223,7 +223,7 @@ class Asked:
         with contextlib.suppress(WouldWaitError):
             objectives.judge(
                 asked.Asked(platform, check, platform.regions),
-                objectives.Waiting(Once()),
+                objectives.Waiting(Once(), lambda *_event, **_fields: None),
                 platform.policy.objective(check_id),
             )
         return next(iter(check.noted()["eu"].judgements), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import time
+from collections.abc import Callable
 from typing import Any
 
 from environments.store import StoreError
@@ -35,7 +36,7 @@ from steps.kit.baseline import Baseline, NoBaselineError, command, load_baseline
 from steps.kit.expect import expect, need, nothing_to_judge, unable
 from steps.kit.leases import TrafficLease
 from steps.kit.platform import NotDescribedError
-from steps.kit.run import Events, Run
+from steps.kit.run import Run
 from steps.kit.sentence import then, when
 from steps.objectives.counting import (
     FLOOR_SCRAPES,
@@ -56,20 +57,20 @@ SWITCH_SCRAPES = 2
 class Waiting:
     """The run's one wait: all its objectives wait for the same traffic and the same instrument."""
 
-    def __init__(self, lease: TrafficLease, events: Events) -> None:
+    def __init__(self, lease: TrafficLease, tell: Callable[..., None]) -> None:
         self._lease = lease
-        self._events = events
+        self._tell = tell
         self._since: float | None = None
         self._unfit_since: dict[str, float] = {}
 
     @classmethod
     def of(cls, run: Run) -> Waiting:
         """Return that of a run."""
-        return cls(run.lease, run.events)
+        return cls(run.lease, run.events.write)
 
     def for_samples(self, here: Asked, awaited: str, scrape_seconds: float) -> None:
         """Wait one scrape, keeping the traffic lease alive; say what is awaited."""
-        self._events.write("waiting", check=here.check.id, region=here.region, awaited=awaited)
+        self._tell("waiting", check=here.check.id, region=here.region, awaited=awaited)
         self._lease.renew()
         pause(scrape_seconds)
 
