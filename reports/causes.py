@@ -36,7 +36,8 @@ _NO_ANSWER = frozenset(
 )
 _CONDITIONS = {
     **dict.fromkeys((*_NO_ANSWER, "TLS handshake failed"), "is unreachable"),
-    **dict.fromkeys(("credential refused", "not permitted"), "does not let the gate in"),
+    "credential refused": "refuses the gate's login",
+    "not permitted": "does not permit what the gate asks",
     **dict.fromkeys(("server refuses for now", "server error"), "answers with errors"),
     "login may write": "lets the gate write",
 }
@@ -229,7 +230,8 @@ def _cause(
     kept = owners.get(system) if key.kind in ("system", "service") else None
     named = [kept] if kept else [one.owner for one in group if one.owner and key != _NO_NETWORK]
     if key == _TOO_FEW:
-        group = sorted(group, key=_short, reverse=True)
+        most = max(group, key=_short)
+        group = [most, *(one for one in group if one is not most)]
     left = len(set(_checks(group)) - failed)
     undecided = f": {checks_in(left)} undecided" if left else ""
     return Cause(_shared(key, group, undecided), tuple(dict.fromkeys(named)), tuple(group))
@@ -249,7 +251,8 @@ def _shared(key: _Key, group: Sequence[Reason], undecided: str) -> str | None:
     if key.kind == "system" and isinstance(key.what, tuple):
         kind = key.what[1]
         told = " ".join(dict.fromkeys(one.sentence.partition(f"{kind}. ")[2] for one in group))
-        return f"{_name(key, group)} {_CONDITIONS[kind]} in {where}{undecided} ({kind}). {told}"
+        how = f", {kind}" if kind in _NO_ANSWER else ""
+        return f"{_name(key, group)} {_CONDITIONS[kind]} in {where}{how}{undecided}. {told}"
     if key.kind == MISSING:
         did = "ran and judged nothing" if "judged nothing" in group[0].sentence else "did not run"
         named = checks_in(number) if number > 1 else "the check"

@@ -76,6 +76,9 @@ CASES = {
     "each region's cluster refuses the gate": everywhere(
         lambda check, region: instrument(check, region, "kubernetes", f"k8s.{region}:6443"), "A"
     ),
+    "a login is refused": everywhere(
+        lambda check, region: instrument(check, region, "redis", "redis", "credential refused"), "A"
+    ),
     "primary and standby are two causes": everywhere(
         lambda check, region: instrument(check, region, "postgres", f"{check}:5432"), "A", "B"
     ),
