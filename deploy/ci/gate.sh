@@ -38,6 +38,6 @@ fi
 if [ -n "${GITLAB_CI:-}" ]; then
   printf 'GATE_CODE=%s\nGATE_DECISION=%s\nGATE_RUN=%s\n' "$code" "$decision" "$run" >"$evidence/gate.env"
 fi
-[ -z "$run" ] || ${GATE:-gate} notify "$run" >&2 || true
+[ -z "$run" ] || ${GATE:-gate} notify "$run" >&2
 printf 'gate.sh: %s\n' "$meaning" >&2
 exit "$code"

@@ -1,4 +1,4 @@
-"""The gate in pipelines: their shell with every code, their files as their services and Kubernetes read them."""
+"""The gate in pipelines: their shell with every code, their files as those who read them do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ echo "$@" >>"$ASKED_OF_IT"
 run=$GATE_OUT/20260131T224500Z-post-deploy-aaaaaa
 if [ -n "$DECISION" ]; then
   mkdir -p "$run"
-  printf '{\\n "schema": 1,\\n "decision": "%s",\\n "checks": [{\\n  "decision": "GO"}]}' "$DECISION" >"$run/verdict.json"
+  printf '{\\n "decision": "%s",\\n "checks": [{\\n  "decision": "GO"}]}' "$DECISION" >"$run/verdict.json"
   printf '# %s\\n' "$DECISION" >"$run/summary.md"
 fi
 [ "$CODE" != 137 ] || kill -9 $$
@@ -83,7 +83,9 @@ class Pipeline:
             "RELEASE": "v1.2.0",
             **more,
         }
-        done = subprocess.run([*shell, script], cwd=ROOT, env=told, check=False, capture_output=True)
+        done = subprocess.run(
+            [*shell, script], cwd=ROOT, env=told, check=False, capture_output=True
+        )
         self.said = done.stdout.decode() + done.stderr.decode()
         return done.returncode
 
@@ -136,7 +138,12 @@ def test_a_page_of_github_shows_the_verdict_and_nothing_in_an_argument_is_a_comm
 def test_the_real_gate_is_refused_what_is_still_to_be_edited(tmp_path: pathlib.Path) -> None:
     line = [str(CI / "gate.sh"), "post-deploy", "--env", "prod", "--release", "v1.2.0"]
     files = {"GITHUB_OUTPUT": str(tmp_path / "o"), "GITHUB_STEP_SUMMARY": str(tmp_path / "page")}
-    told = {**os.environ, **files, "GATE_EVIDENCE": str(tmp_path), "GATE": str(ROOT / ".venv/bin/gate")}
+    told = {
+        **os.environ,
+        **files,
+        "GATE_EVIDENCE": str(tmp_path),
+        "GATE": str(ROOT / ".venv/bin/gate"),
+    }
     done = subprocess.run(line, cwd=ROOT, env=told, check=False, capture_output=True, text=True)
     assert done.returncode == 78, done.stderr
     assert "EDIT-ME" in (tmp_path / "page").read_text()
@@ -164,7 +171,10 @@ def pods() -> Iterator[tuple[str, Any]]:
     """Yield the template of each pod that is offered, by where it stands."""
     for one in yaml.safe_load_all(kustomize(CI / "kubernetes")):
         kind = getattr(models, f"V1{one['kind']}")
-        assert kind.model_validate(one).model_dump(mode="json", by_alias=True, exclude_none=True) == one
+        assert (
+            kind.model_validate(one).model_dump(mode="json", by_alias=True, exclude_none=True)
+            == one
+        )
         if one["kind"] == "Job":
             yield "Job", one["spec"]
         if one["kind"] == "CronJob":
@@ -184,19 +194,25 @@ def test_every_pod_asks_once_without_root_and_writes_to_its_volumes_alone() -> N
         pod = spec["template"]["spec"]
         (container,) = pod["containers"]
         assert (spec["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
-        assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (True, 10001)
+        assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (
+            True,
+            10001,
+        )
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         }
         assert {"--env", "--release"} <= set(container["args"])
-    assert offered["Job"] == offered["CronJob"] | {"template": offered["Job"]["template"]}
+    assert offered["Job"] == offered["CronJob"]
 
 
 def test_the_image_has_no_root_and_no_base_but_the_one_that_is_named() -> None:
     text = (ROOT / "deploy/container/Containerfile").read_text(encoding="utf-8")
     assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["${PYTHON}"] * 2
-    assert re.findall(r"^(?:USER|ENTRYPOINT) (.+)", text, re.MULTILINE) == ["10001:10001", '["gate"]']
+    assert re.findall(r"^(?:USER|ENTRYPOINT) (.+)", text, re.MULTILINE) == [
+        "10001:10001",
+        '["gate"]',
+    ]
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE)
     assert all((ROOT / one).exists() for names in copied for one in names.split())
