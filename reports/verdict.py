@@ -7,6 +7,7 @@ one. Its own checks are folded again: what a report shows must follow from what 
 from __future__ import annotations
 
 import os
+import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,8 +19,11 @@ from gates.decide.outcome import Decision, Outcome
 from gates.decide.plain_text import cleaned
 from gates.decide.verdict import SCHEMA, STATES, CheckResult, Result, Verdict
 
-OUT = os.environ.get("GATE_OUT") or "reports/out"
-"""Where runs are kept, seen from the checkout."""
+_NAMED = os.environ.get("GATE_OUT") or "reports/out"
+_CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
+_INSIDE = __package__ != "reports" or pathlib.Path.cwd() == _CHECKOUT
+OUT = _NAMED if _INSIDE else str(_CHECKOUT / _NAMED)
+"""Where runs are kept: in the checkout, or of an installed gate where it is called; seen from there."""
 MOST_CONTRADICTIONS = 3
 """A verdict of two hundred checks may hold hundreds; the first ones say what happened."""
 

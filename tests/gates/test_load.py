@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
 from environments.yaml_file import ConfigurationError
 from gates.decide.catalogue import COLUMNS
-from gates.load import FEATURES, POLICY, load_catalogue, load_policy
+from gates.load import FEATURES, POLICY, ROOT, load_catalogue, load_policy
 from tests.tables import cases
 
 OBJECTIVES = (POLICY / "objectives.yaml").read_text(encoding="utf-8")
@@ -26,6 +29,15 @@ def refusal(folder: pathlib.Path, old: str, new: str) -> list[str]:
     with pytest.raises(ConfigurationError) as caught:
         load_policy(folder)
     return [sentence.replace(f"{folder}/", "") for sentence in caught.value.sentences]
+
+
+def test_where_runs_are_kept_is_named_from_where_the_caller_is(tmp_path: pathlib.Path) -> None:
+    def named(folder: pathlib.Path) -> str:
+        line = [sys.executable, "-c", "from reports.verdict import OUT; print(OUT)"]
+        free = {name: value for name, value in os.environ.items() if name != "GATE_OUT"}
+        return subprocess.check_output(line, cwd=folder, env=free, text=True).strip()
+
+    assert (named(ROOT), named(tmp_path)) == ("reports/out", str(ROOT / "reports/out"))
 
 
 TARGET = "target: {over_seconds: 0.05, budget: 5%}"
