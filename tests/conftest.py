@@ -59,10 +59,21 @@ LONGEST_FIRST = (
     "faults/test_phases.py",
     *(file for files in ONE_PLATFORM_EACH for file in files),
     *BROWSER,
+    "load/test_locust.py",
     "steps/contract/test_contract.py",
+    "bdd/test_operations.py",
     "examples/test_plain_web.py",
     "test_docs.py",
+    "steps/cluster/test_clusters.py",
+    "prove/test_kubernetes.py",
+    "gates/process/test_private_data.py",
     "gates/process/test_refusals.py",
+    "steps/data/test_backups_in_s3.py",
+    "steps/data/test_data.py",
+    "bdd/test_guard.py",
+    "bdd/test_outside.py",
+    "gates/run/test_join.py",
+    "test_repository.py",
 )
 """Files of tests that take long; all others follow."""
 
