@@ -78,7 +78,7 @@ def _settled(
             target,
             frontend.distribution,
             uploaded_at,
-            deadline=platform.call_deadline(),
+            deadline=platform.deadline.sooner(reading.READ_SECONDS),
             enough=done,
         )
 

@@ -146,14 +146,23 @@ def test_throttling_that_does_not_end_is_no_finding(
     assert "throttles" in found
 
 
-def test_a_large_bundle_is_read_for_longer_than_one_call_may_take(tmp_path: pathlib.Path) -> None:
+@cases(
+    "check_id first answered",
+    {
+        "a bundle": (UPLOADED_WHOLE, (), answer(PAGE)),
+        "invalidations": (INVALIDATED, invalidation("/*")[:1], invalidation("/*")[1]),
+    },
+)
+def test_what_is_large_is_read_for_longer_than_one_call_may_take(
+    tmp_path: pathlib.Path, check_id: str, first: tuple[Behaviour, ...], answered: Behaviour
+) -> None:
     def slowly(connection: socket.socket, over: threading.Event) -> None:
-        over.wait(2)  # as a bucket on another continent does
-        answer(PAGE)(connection, over)
+        over.wait(5)  # as a bucket on another continent does
+        answered(connection, over)
 
-    with moody(slowly, answer(MANIFEST), LISTED) as aws:
-        hasty = ruled(platform(tmp_path, aws), "deadlines", call=1.5)
-        assert last(UPLOADED_WHOLE, hasty).startswith("PASS")
+    with moody(slowly, answer(MANIFEST), LISTED, *first) as aws:
+        hasty = ruled(platform(tmp_path, aws), "deadlines", call=4.0)
+        assert last(check_id, hasty).startswith("PASS")
 
 
 @pytest.mark.parametrize("check_id", [UPLOADED_WHOLE, INVALIDATED])
