@@ -5,6 +5,7 @@ It knows answers, fields and statuses and nothing of whoever checks them.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import zlib
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ class BentAnswers:
         self._app = app
         self._in_force = in_force
         self._logins: dict[str, bytes] = {}
-        self._answers: dict[str, _Answer] = {}
+        self._answers: dict[str, Response] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; nothing is read of it while no operation is bent."""
@@ -90,89 +92,66 @@ class BentAnswers:
         if not own:
             await self._app(scope, receive, send)
             return
-        body = await _whole(receive)
+        body = await Request(scope, receive).body()
         answer = refused(own[0], scope, body) or await self._answer(own[0], scope, body)
         for one in own:
-            answer.bend(one)
-        await answer.send(send)
+            _bend(answer, one)
+        await answer(scope, receive, send)
 
-    async def _answer(self, bent: Bent, scope: Scope, body: bytes) -> _Answer:
+    async def _answer(self, bent: Bent, scope: Scope, body: bytes) -> Response:
         answer = await _answered(self._app, scope, body)
         login = dict(scope["headers"]).get(_AUTHORIZATION)
         known = self._logins.get(bent.operation)
-        if answer.status == _UNAUTHORIZED and bent.change == "open" and known:
+        if answer.status_code == _UNAUTHORIZED and bent.change == "open" and known:
             others = [one for one in scope["headers"] if one[0] != _AUTHORIZATION]
             scope["headers"] = [*others, (_AUTHORIZATION, known)]
             return await _answered(self._app, scope, body)
-        if answer.status == _UNPROCESSABLE and bent.change == "accepts":
-            return self._answers.get(bent.operation, answer)
-        if answer.status in _GOOD:
-            self._answers[bent.operation] = answer
+        if answer.status_code == _UNPROCESSABLE and bent.change == "accepts":
+            return copy.deepcopy(self._answers.get(bent.operation, answer))
+        if answer.status_code in _GOOD:
+            self._answers[bent.operation] = copy.deepcopy(answer)
             if login:
                 self._logins[bent.operation] = login
         return answer
 
 
-def refused(bent: Bent, scope: Scope, body: bytes) -> _Answer | None:
+def refused(bent: Bent, scope: Scope, body: bytes) -> Response | None:
     """Return the answer of an operation that does not look at a request, or None."""
     if bent.change == "closed" and _AUTHORIZATION not in dict(scope["headers"]):
-        return _Answer.of(JSONResponse({"detail": "sign in first"}, _UNAUTHORIZED))
+        return JSONResponse({"detail": "sign in first"}, _UNAUTHORIZED)
     asked = b"\0".join((scope["raw_path"], scope["query_string"], body))
     if bent.change == "fails" and zlib.crc32(asked) % bent.every == 0:
-        return _Answer.of(JSONResponse({"detail": "internal error"}, _BROKEN))
+        return JSONResponse({"detail": "internal error"}, _BROKEN)
     return None
 
 
-class _Answer:
-    """A whole answer."""
+def _bend(answer: Response, bent: Bent) -> None:
+    if bent.change == "header_gone":
+        del answer.headers[bent.name]
+    elif answer.status_code not in _GOOD:
+        return
+    elif bent.change == "status":
+        answer.status_code = bent.status
+        if bent.status in _WITHOUT_BODY:
+            answer.body = b""
+            del answer.headers["content-length"]
+    elif bent.change == "media_type":
+        answer.headers["content-type"] = bent.name
+    elif change := _CHANGES.get(bent.change):
+        _bend_body(answer, bent.field, change)
 
-    def __init__(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
-        self.status = status
-        self._headers = tuple(headers)
-        self._body = body
 
-    @classmethod
-    def of(cls, response: Response) -> _Answer:
-        return cls(response.status_code, response.raw_headers, bytes(response.body))
-
-    def bend(self, bent: Bent) -> None:
-        if bent.change == "header_gone":
-            self._set_header(bent.name.lower().encode(), None)
-        elif self.status not in _GOOD:
-            return
-        elif bent.change == "status":
-            self._take_status(bent.status)
-        elif bent.change == "media_type":
-            self._set_header(b"content-type", bent.name.encode())
-        elif change := _CHANGES.get(bent.change):
-            self._bend_body(bent.field, change)
-
-    def _bend_body(self, field: str, change: Callable[[dict[str, Any], str], None]) -> None:
-        try:
-            value = json.loads(self._body)
-        except ValueError:
-            return
-        *way, last = field.replace("[]", ".[]").split(".")
-        for holder in _reached(value, way):
-            if isinstance(holder, dict):
-                change(holder, last)
-        self._body = json.dumps(value).encode()
-        self._set_header(b"content-length", str(len(self._body)).encode())
-
-    def _take_status(self, status: int) -> None:
-        self.status = status
-        if status in _WITHOUT_BODY:
-            self._body = b""
-            self._set_header(b"content-length", None)
-
-    def _set_header(self, name: bytes, value: bytes | None) -> None:
-        others = tuple(one for one in self._headers if one[0].lower() != name)
-        self._headers = others if value is None else (*others, (name, value))
-
-    async def send(self, send: Send) -> None:
-        start = {"type": "http.response.start", "status": self.status, "headers": [*self._headers]}
-        await send(start)
-        await send({"type": "http.response.body", "body": self._body})
+def _bend_body(answer: Response, field: str, change: Callable[[dict[str, Any], str], Any]) -> None:
+    try:
+        value = json.loads(bytes(answer.body))
+    except ValueError:
+        return
+    *way, last = field.replace("[]", ".[]").split(".")
+    for holder in _reached(value, way):
+        if isinstance(holder, dict):
+            change(holder, last)
+    answer.body = json.dumps(value).encode()
+    answer.headers["content-length"] = str(len(answer.body))
 
 
 def _reached(value: Any, way: Sequence[str]) -> Iterator[Any]:
@@ -186,10 +165,6 @@ def _reached(value: Any, way: Sequence[str]) -> Iterator[Any]:
         yield from _reached(value[way[0]], way[1:])
 
 
-def _lacks(holder: dict[str, Any], field: str) -> None:
-    holder.pop(field, None)
-
-
 def _retyped(holder: dict[str, Any], field: str) -> None:
     if field in holder:
         old = holder[field]
@@ -197,35 +172,17 @@ def _retyped(holder: dict[str, Any], field: str) -> None:
         holder[field] = next(kinds, {"was": None})
 
 
-def _null(holder: dict[str, Any], field: str) -> None:
-    if field in holder:
-        holder[field] = None
-
-
-def _gains(holder: dict[str, Any], field: str) -> None:
-    holder[field] = "new"
-
-
-_CHANGES: dict[str, Callable[[dict[str, Any], str], None]] = {
-    "lacks": _lacks,
+_CHANGES: dict[str, Callable[[dict[str, Any], str], Any]] = {
+    "lacks": lambda holder, field: holder.pop(field, None),
     "retyped": _retyped,
-    "null": _null,
-    "gains": _gains,
+    "null": lambda holder, field: holder.update({field: None}) if field in holder else None,
+    "gains": lambda holder, field: holder.update({field: "new"}),
 }
 
 
-async def _whole(receive: Receive) -> bytes:
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return body
-
-
-async def _answered(app: ASGIApp, scope: Scope, body: bytes) -> _Answer:
+async def _answered(app: ASGIApp, scope: Scope, body: bytes) -> Response:
     """Return the whole answer of the application to a request whose body is read already."""
-    start: Message = {}
+    answer = Response()
     parts: list[bytes] = []
 
     async def read() -> Message:
@@ -233,9 +190,9 @@ async def _answered(app: ASGIApp, scope: Scope, body: bytes) -> _Answer:
 
     async def keep(message: Message) -> None:
         if message["type"] == "http.response.start":
-            start.update(message)
-        else:
-            parts.append(message.get("body", b""))
+            answer.status_code, answer.raw_headers = message["status"], [*message["headers"]]
+        parts.append(message.get("body", b""))
 
     await app(scope, read, keep)
-    return _Answer(start["status"], start["headers"], b"".join(parts))
+    answer.body = b"".join(parts)
+    return answer
