@@ -123,8 +123,6 @@ class Order:
     bodies: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     """A body with which an operation succeeds."""
     leave_out: tuple[str, ...] = ()
-    operations: tuple[str, ...] | None = None
-    """Only these; None: all."""
     email_fields: tuple[str, ...] = ()
     email_domain: str = ""
     budget_seconds: float = 60.0
@@ -175,7 +173,6 @@ def _written(order: Order) -> dict[str, Any]:
         "values": dict(order.values),
         "bodies": {one: dict(body) for one, body in order.bodies.items()},
         "leave_out": order.leave_out,
-        "operations": order.operations,
         "emails": {"fields": order.email_fields, "domain": order.email_domain},
         "budget_seconds": order.budget_seconds,
         "requests_per_second": order.requests_per_second,
