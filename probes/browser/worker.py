@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 
 from probes import observation as waiting
 from probes.browser import program
-from probes.observation import Deadline, Failure, FailureKind, FoundError
+from probes.observation import WORDS, Deadline, Failure, FailureKind, FoundError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Started
@@ -100,8 +100,9 @@ class Browser:
                 self._end(future)
             raise
 
-    @staticmethod
-    def _awaited(future: concurrent.futures.Future[T], seconds: float, deadline: Deadline) -> T:
+    def _awaited(
+        self, future: concurrent.futures.Future[T], seconds: float, deadline: Deadline
+    ) -> T:
         begun = False
         until = deadline
         while not future.done():
@@ -109,6 +110,8 @@ class Browser:
             if not until.remaining_seconds():
                 if until.at == deadline.at:
                     raise _ours("The run's deadline came before the page was through.")
+                if not all(map(_parent, self._pids)):  # Playwright does not always notice.
+                    raise _ours(WORDS["browser_itself"]["browser_ended"])
                 raise FoundError(
                     Failure(FailureKind.TIMEOUT, "The page did not come to rest in time.")
                 )

@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -337,6 +338,19 @@ def test_a_browser_that_dies_is_a_failure_of_the_instrument(
     kill(0, browser)
     wait_until(lambda: not pathlib.Path(f"/proc/{browser._pids[0]}/exe").exists(), "it is gone")
     assert visited(browser, page("")).brought().value == "A page"
+
+
+def test_a_walk_that_hangs_since_the_browser_died_is_no_absence_of_the_site(
+    browser: Browser,
+) -> None:
+    def hangs(_: Page) -> None:
+        kill(0, browser)
+        time.sleep(2.5)
+
+    observed = visited(browser, page(""), hangs, seconds=1)
+    assert observed.failure is not None
+    assert observed.failure.kind is FailureKind.OUR_FAULT
+    assert "The browser ended" in observed.failure.detail
 
 
 @cases(
