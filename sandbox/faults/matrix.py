@@ -63,11 +63,10 @@ def render(rows: Iterable[Row], old: str = "") -> str:
 def _table(rows: Sequence[Row]) -> list[str]:
     checks = list(rows[0].found)
     names = " | ".join(_short(check) for check in checks)
-    ordered = sorted(rows, key=lambda row: row.fault.name != HEALTHY.name)
     return [
         f"| fault | decision | {names} |",
         "|---|---|" + "---|" * len(checks),
-        *(_line(row, checks) for row in ordered),
+        *(_line(row, checks) for row in rows),
     ]
 
 
@@ -79,11 +78,11 @@ def _line(row: Row, checks: Sequence[str]) -> str:
 
 def _merged(old: list[str], new: list[str]) -> list[str]:
     """Put new rows in the place of older ones; other columns make every older row worthless."""
-    if old[:1] != new[:1]:
-        return new
     fresh = {_name(line): line for line in new[2:]}
-    kept = [fresh.pop(_name(line), line) for line in old[2:]]
-    return [*new[:2], *kept, *fresh.values()]
+    older = old[2:] if old[:1] == new[:1] else []
+    kept = [fresh.pop(_name(line), line) for line in older]
+    rows = sorted([*kept, *fresh.values()], key=lambda line: _name(line) != HEALTHY.name)
+    return [*new[:2], *rows]
 
 
 def _tables(page: str) -> dict[str, list[str]]:

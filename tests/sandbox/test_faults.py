@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import pathlib
 import urllib.request
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sandbox.cli import main
 from sandbox.core import SandboxError
-from sandbox.faults import catalogue
+from sandbox.faults import catalogue, matrix
 from sandbox.faults.book import bound
 from sandbox.systems.delivery.builds import MANIFEST, web_bundle
 from tests.sandbox.platforms import CHECKOUT
@@ -129,6 +131,28 @@ def test_a_table_with_other_checks_forgets_its_older_rows() -> None:
     old = render([row("redis-down", "FAIL")])
     new = Row(row("redis-slow", "PASS").fault, {"IV-HEALTH-9": "PASS"}, "HOLD", ())
     assert "redis-down" not in render([new], old)
+
+
+def test_the_faults_of_a_gate_are_tried_alone_and_each_row_is_kept_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(render([row("redis-down", "FAIL")]))
+
+    def rows(_: object, wanted: list[Fault]) -> Iterator[Row]:
+        assert {one.gate for one in wanted} == {"phase-5"}
+        yield row("a", "FAIL", gate="phase-5")
+        yield row("healthy", "PASS", gate="phase-5")
+        assert "| a |" in page.read_text()
+
+    monkeypatch.setattr(matrix, "TABLE", page)
+    monkeypatch.setattr(matrix.Walk, "rows", rows)
+    assert matrix.main(["phase-5"]) == 0
+    found = page.read_text()
+    assert found.index("| healthy |") < found.index("| a |")
+    assert "| redis-down |" in found
+    with pytest.raises(SystemExit):
+        matrix.main(["phase-9"])
 
 
 def test_the_page_in_docs_is_the_one_that_is_written() -> None:
